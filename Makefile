@@ -1,0 +1,78 @@
+# swax - `make help` says what there is to do.
+
+CC     ?= gcc
+BUILD  ?= build
+PREFIX ?= /usr/local
+SAN    ?=
+WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wstrict-prototypes -Werror
+BASE    = $(CC) -g -MMD -MP -fPIC $(WARN) $(SAN)
+REF     = $(BASE) -std=c99 -O2 -ffp-contract=off
+TOOL    = $(BASE) -std=c99 -O2 -ffp-contract=off -D_POSIX_C_SOURCE=200809L
+LIBS    = -lm
+
+# ---- which tiers this compiler can build
+MACHINE := $(shell $(CC) -dumpmachine)
+HOST_TIERS := $(if $(findstring x86_64,$(MACHINE)),avx2 avx512,$(if $(findstring aarch64,$(MACHINE)),neon))
+TIERS   ?= $(if $(wildcard simd/simd.c),$(HOST_TIERS))
+OPENMP  := $(shell echo 'int main(void){return 0;}' | $(CC) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
+FLAGS_avx2   = -DSWAX_VEC_BYTES=32 -mavx2 -mfma
+FLAGS_avx512 = -DSWAX_VEC_BYTES=64 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
+FLAGS_neon   = -DSWAX_VEC_BYTES=16
+SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(OPENMP)
+
+# ---- objects: X.c of ref/ is compiled once per precision if it says `real`, once if it does not
+PRECISE := ref opcall model
+ONCE    := $(filter-out $(PRECISE),$(patsubst ref/%.c,%,$(shell grep -L 'kernels.h"' ref/*.c)))
+LIB     := $(foreach p,f32 f64,$(BUILD)/ref_$(p).o) \
+           $(foreach n,$(filter $(patsubst ref/%.c,%,$(wildcard ref/*.c)),opcall model),$(foreach p,f32 f64 bf16,$(BUILD)/$(n)_$(p).o)) \
+           $(addprefix $(BUILD)/,$(addsuffix .o,$(ONCE))) \
+           $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16,$(BUILD)/$(t)_$(p).o)) \
+           $(if $(TIERS),$(patsubst simd/%.c,$(BUILD)/simd_%.o,$(wildcard simd/host_*.c)))
+HAVE    := $(foreach t,$(TIERS),-DSWAX_HAVE_$(t))
+
+TOOLS   := $(patsubst tools/%.c,$(BUILD)/tools_%.o,$(wildcard tools/*.c))
+CHECKS  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/check_*.c))
+
+all: $(BUILD)/libswax.a $(if $(wildcard tools/main.c),$(BUILD)/swax) ## build the library and the program
+
+include $(wildcard cuda/cuda.mk)
+
+$(BUILD): ; @mkdir -p $@
+$(BUILD)/%_f32.o:  ref/%.c | $(BUILD) ; $(REF) -c $< -o $@
+$(BUILD)/%_f64.o:  ref/%.c | $(BUILD) ; $(REF) -DSWAX_F64 -c $< -o $@
+$(BUILD)/%_bf16.o: ref/%.c | $(BUILD) ; $(REF) -DSWAX_BF16 -c $< -o $@
+$(BUILD)/tiers.o:  ref/tiers.c | $(BUILD) ; $(REF) $(HAVE) -c $< -o $@
+$(BUILD)/%.o:      ref/%.c | $(BUILD) ; $(REF) -c $< -o $@
+$(BUILD)/simd_%.o: simd/%.c | $(BUILD) ; $(SIMD) -c $< -o $@
+define tier
+$(BUILD)/$(1)_f32.o:  simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/$(1)_f64.o:  simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
+$(BUILD)/$(1)_bf16.o: simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
+endef
+$(foreach t,$(TIERS),$(eval $(call tier,$(t))))
+$(BUILD)/tools_%.o: tools/%.c | $(BUILD) ; $(TOOL) -c $< -o $@
+
+$(BUILD)/libswax.a: $(LIB) ; rm -f $@ && ar rcs $@ $^
+$(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(LIBS)
+
+# ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
+SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests_%.o,$(filter-out $(wildcard tests/check_*.c),$(wildcard tests/*.c)))
+TEST     = $(CC) -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(shell pkg-config --cflags check)
+$(BUILD)/tests_%.o: tests/%.c | $(BUILD) ; $(TEST) -c $< -o $@
+$(BUILD)/check_%: tests/check_%.c $(SUPPORT) $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) $(BUILD)/libswax.a
+	$(TEST) $(filter %.c %.o %.a,$^) -o $@ $(shell pkg-config --libs check) $(LIBS)
+
+test: $(CHECKS) ## run every check
+	@failed=; for t in $(CHECKS); do $$t || failed="$$failed $${t##*/}"; done; \
+	 if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
+
+deps: ## install what the tests need (Check, pkg-config) with the system's package manager
+	@sh tests/deps.sh
+
+clean: ; rm -rf $(BUILD)
+help: ## this screen
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+-include $(wildcard $(BUILD)/*.d)
+.SECONDARY:
+.PHONY: all test deps clean help

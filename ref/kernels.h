@@ -1,0 +1,171 @@
+/* kernels.h - the contract: what every kernel of every tier computes.  START HERE.
+ *
+ * SWAX (arXiv 2509.24552) is a stack of pre-norm blocks
+ *
+ *     x += mixer(rmsnorm(x));   x += down(swiglu(up(rmsnorm(x))))
+ *
+ * whose mixers alternate between sliding-window attention and xLSTM's
+ * matrix-memory cell.  Every number the network computes comes from a slot of
+ * struct swax_kernels.  ref/ holds the reference of each slot, in one file named
+ * after it; simd/ and cuda/ hold the same table, faster.
+ *
+ * Rules that hold for all kernels, so that no comment repeats them:
+ *   - the argument order is outputs, inputs, ints, scalars;
+ *   - arrays are dense, row-major, need no alignment beyond that of their
+ *     elements, and never overlap; a size is at least 1;
+ *   - outputs named plainly (y, rstd, lse) are OVERWRITTEN, whatever they held;
+ *   - outputs named d<input> are the gradient of <input> and are ADDED to;
+ *   - in foo_backward, d<output> is the gradient that arrives, and every other
+ *     name means what it means in foo_forward;
+ *   - an argument may be NULL only where its comment says so;
+ *   - a kernel is a pure function of its arguments: it prints nothing, keeps
+ *     nothing, cannot fail.  A NaN in gives NaN out, in whatever depends on it.
+ *
+ * Letters:  B sequences   T tokens   N rows (B*T)   C width   I inputs   O outputs
+ *           H heads   G key/value heads   D head size   W window   S keys
+ *           K, V key and value size of a cell head   L chunk length   c = ceil(T/L)
+ * Where the vocabulary is meant, V is its size.
+ *
+ * Documents.  start[b,t] is the index of the first token of t's document, counted
+ * from the first token of this call: 0 <= start <= t within it, and negative if
+ * the document began before this call (how much does not matter to the cell; to
+ * attention it says how far the keys before the call may be seen).  It is the
+ * same for all tokens of a document.  start == NULL: one document that began
+ * before the call.  Attention does not look across a document's start; the cell
+ * begins again there, exactly. */
+#ifndef SWAX_KERNELS_H
+#define SWAX_KERNELS_H
+
+#include "real.h"
+
+/* How the cell's gates become weights; see mlstm_forward. */
+enum swax_gate { SWAX_EXPONENTIAL, SWAX_SIGMOID, SWAX_SIGMOID_NORMALISED };
+
+struct R(swax_kernels) {
+    /* ---- embedding: y[n] = w[token[n]].   token (N), w (V,C), y (N,C) */
+    void (*embed_forward)(real *y, const int *token, const real *w, int N, int V, int C);
+    void (*embed_backward)(stat *dw, const real *dy, const int *token, int N, int V, int C);
+
+    /* ---- linear: y = x w^T + b.   x (N,I), w (O,I), b (O) or NULL, y (N,O); db is NULL when b is */
+    void (*linear_forward)(real *y, const real *x, const real *w, const stat *b, int N, int O, int I);
+    void (*linear_backward)(real *dx, stat *dw, stat *db, const real *dy,
+                            const real *x, const real *w, int N, int O, int I);
+
+    /* ---- readout: linear whose result stays in `stat`: gate pre-activations and logits */
+    void (*readout_forward)(stat *y, const real *x, const real *w, const stat *b, int N, int O, int I);
+    void (*readout_backward)(real *dx, stat *dw, stat *db, const stat *dy,
+                             const real *x, const real *w, int N, int O, int I);
+
+    /* ---- RMSNorm: y[n,j] = x[n,j] rstd[n] w[j],   rstd[n] = 1/sqrt(mean_j x[n,j]^2 + eps) */
+    void (*rmsnorm_forward)(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps);
+    void (*rmsnorm_backward)(real *dx, stat *dw, const real *dy,
+                             const real *x, const stat *w, const stat *rstd, int N, int C);
+
+    /* ---- the norm of the cell's output, per head; x (N,H,D), w (H,D), mean and rstd (N,H)
+     *     center = 1, LayerNorm:  y = (x - mean) rstd w,   rstd = 1/sqrt(var + eps), var biased
+     *     center = 0, RMS:        y = x rstd w,            rstd = 1/sqrt(mean of x^2 + eps), mean = 0 */
+    void (*headnorm_forward)(real *y, stat *mean, stat *rstd, const real *x, const stat *w,
+                             int N, int H, int D, int center, double eps);
+    void (*headnorm_backward)(real *dx, stat *dw, const real *dy, const real *x, const stat *w,
+                              const stat *mean, const stat *rstd, int N, int H, int D, int center);
+
+    /* ---- RoPE, half-split, on x (B,T,H,D).  Token t stands at position P + t and pair j < D/2 turns by
+     * the angle a = (P + t) theta^(-2j/D), computed in double:
+     *     y[j] = x[j] cos a - x[j+D/2] sin a,   y[j+D/2] = x[j+D/2] cos a + x[j] sin a
+     * An odd D leaves its last element as it is.  P may be negative. */
+    void (*rope_forward)(real *y, const real *x, int B, int T, int H, int D, int P, double theta);
+    void (*rope_backward)(real *dx, const real *dy, int B, int T, int H, int D, int P, double theta);
+
+    /* ---- causal attention with a window of W keys, the query's own included.
+     * q (B,T,H,D), k and v (B,S,G,D), y (B,T,H,D), lse (B,T,H).  T <= S, and G divides H: query head h
+     * reads key head h G/H.  Key j stands at token index j - (S-T), so the first S-T keys came before
+     * the call (a decoding cache).  Query t sees the keys of its document with 0 <= t - (j-(S-T)) < W:
+     *     a_j = q_t.k_j / sqrt(D),   lse = log sum_j exp(a_j),   y_t = sum_j exp(a_j - lse) v_j */
+    void (*attention_forward)(real *y, stat *lse, const real *q, const real *k, const real *v,
+                              const int *start /* (B,T) or NULL */,
+                              int B, int T, int S, int H, int G, int D, int W);
+    void (*attention_backward)(real *dq, real *dk, real *dv, const real *dy,
+                               const real *q, const real *k, const real *v, const int *start,
+                               const real *y, const stat *lse,
+                               int B, int T, int S, int H, int G, int D, int W);
+
+    /* ---- the mLSTM cell.  Per sequence and head, with i_t, f_t the gate pre-activations (already capped):
+     *     lf_t  = log sigmoid(f_t)
+     *     li_t  = i_t                         SWAX_EXPONENTIAL       (xLSTM-7B)
+     *             log sigmoid(i_t)            the two SIGMOID gates  (mLSTMsig)
+     *     m_t   = max(lf_t + m_{t-1}, li_t)   SWAX_EXPONENTIAL       the stabiliser
+     *             0                           the two SIGMOID gates
+     *     C_t   = exp(lf_t + m_{t-1} - m_t) C_{t-1} + exp(li_t - m_t) k_t v_t^T
+     *     n_t   = exp(lf_t + m_{t-1} - m_t) n_{t-1} + exp(li_t - m_t) k_t
+     *     qn_t  = q_t.n_t / sqrt(K)
+     *     h_t   = C_t^T q_t / sqrt(K) / N_t,  N_t = max(|qn_t|, exp(-m_t)) + eps,   or 1 for SWAX_SIGMOID
+     * q and k (B,T,H,K), v and h (B,T,H,V), i and f (B,T,H).  A document starts from C = n = m = 0.
+     *
+     * State in: C0 (B,H,K,V), n0 (B,H,K), m0 (B,H), all three NULL for zero; out: C1, n1, m1.  What they
+     * stand for is e^m C and e^m n; the SIGMOID gates read m0 as 0.  T = 1 is a decoding step.
+     *
+     * Saved for the backward: m, qn (B,T,H), and the states Cs (B,H,c,K,V), ns (B,H,c,K) before tokens
+     * 0, L, 2L, ...: what C_{t-1}, n_{t-1} are there, in the gauge m_{t-1} (m0 at token 0).  Cs and ns may
+     * both be NULL when no backward follows.  L says where states are kept, not what is computed.
+     *
+     * Backward: dC1, dn1 (both NULL for zero) are the gradients of C1, n1 at fixed m1; dC0, dn0 (both may
+     * be NULL) those of C0, n0 at fixed m0.  h does not depend on m when eps = 0, so m is held constant;
+     * with eps > 0 this leaves out a term of relative size eps/N.  The normaliser's gradient is included.
+     * Where |qn| = exp(-m), it is 0.  df is 0 at the first token of a document. */
+    void (*mlstm_forward)(real *h, stat *C1, stat *n1, stat *m1,
+                          stat *m, stat *qn, stat *Cs, stat *ns,
+                          const real *q, const real *k, const real *v, const stat *i, const stat *f,
+                          const stat *C0, const stat *n0, const stat *m0, const int *start /* (B,T) or NULL */,
+                          int B, int T, int H, int K, int V, int L, int gate, double eps);
+    void (*mlstm_backward)(real *dq, real *dk, real *dv, stat *di, stat *df, stat *dC0, stat *dn0,
+                           const real *dh, const stat *dC1, const stat *dn1,
+                           const real *q, const real *k, const real *v, const stat *i, const stat *f,
+                           const stat *C0, const stat *n0, const stat *m0, const int *start,
+                           const real *h, const stat *C1, const stat *n1, const stat *m1,
+                           const stat *m, const stat *qn, const stat *Cs, const stat *ns,
+                           int B, int T, int H, int K, int V, int L, int gate, double eps);
+
+    /* ---- gate soft-cap: y = cap tanh(x/cap); cap = 0 means none, y = x */
+    void (*softcap_forward)(stat *y, const stat *x, int N, double cap);
+    void (*softcap_backward)(stat *dx, const stat *dy, const stat *y, int N, double cap);
+
+    /* ---- output gate: y = sigmoid(g) x */
+    void (*gate_forward)(real *y, const real *g, const real *x, int N);
+    void (*gate_backward)(real *dg, real *dx, const real *dy, const real *g, const real *x, int N);
+
+    /* ---- SwiGLU: y = a sigmoid(a) b */
+    void (*swiglu_forward)(real *y, const real *a, const real *b, int N);
+    void (*swiglu_backward)(real *da, real *db, const real *dy, const real *a, const real *b, int N);
+
+    /* ---- residual: y = a + b */
+    void (*add_forward)(real *y, const real *a, const real *b, int N);
+    void (*add_backward)(real *da, real *db, const real *dy, int N);
+
+    /* ---- cross-entropy of soft-capped logits.  x (N,V), z = cap tanh(x/cap) (cap = 0: z = x):
+     *     lse[n] = log sum_j exp(z[n,j]),   loss[n] = lse[n] - z[n,target[n]]
+     * A target outside 0..V-1 is ignored: loss 0, no gradient.  The mean over the valid targets of the
+     * whole batch is the caller's: dloss[n] = 1/(how many there are). */
+    void (*xent_forward)(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap);
+    void (*xent_backward)(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse,
+                          int N, int V, double cap);
+
+    /* ---- the optimiser's step: these have no backward */
+    /* sum[0] += sum_n x[n]^2, in double: the square of the global gradient norm, tensor by tensor */
+    void (*sqsum)(double *sum, const stat *x, int N);
+    /* y[n] += x[n] */
+    void (*accumulate)(stat *y, const stat *x, int N);
+    /* y[n] = x[n], rounded to nearest even: the weights the kernels read, from those the optimiser keeps */
+    void (*cast)(real *y, const stat *x, int N);
+    /* AdamW on weights w with moments m, v and gradient g; step counts from 1; decay = 0 exempts a tensor.
+     *     g' = g min(1, clip/sqrt(sum[0]))          clip = 0: g' = g, and sum may be NULL
+     *     m  = beta1 m + (1-beta1) g',   v = beta2 v + (1-beta2) g'^2
+     *     w  = (1 - lr decay) w - lr (m/(1-beta1^step)) / (sqrt(v/(1-beta2^step)) + eps) */
+    void (*adamw)(stat *w, stat *m, stat *v, const stat *g, const double *sum, int N, int step,
+                  double lr, double beta1, double beta2, double eps, double decay, double clip);
+};
+
+#ifndef SWAX_BF16
+extern const struct R(swax_kernels) R(swax_ref);
+#endif
+
+#endif

@@ -1,0 +1,46 @@
+/* opspec.h - every kernel of kernels.h as data.
+ *
+ * One row per slot of struct swax_kernels, in its order.  Tests, benchmark and `swax verify` need
+ * nothing else to draw, call and judge any kernel of any tier.  Argument names carry the calculus:
+ * in foo_backward, d<a> is the gradient of what foo_forward calls <a>, and any other name is
+ * foo_forward's own argument. */
+#ifndef SWAX_OPSPEC_H
+#define SWAX_OPSPEC_H
+
+#include <stddef.h>
+
+enum op_role { IN = 1, OUT, ADD, UPDATE };      /* read; overwritten; added to; read and replaced */
+enum op_type { REAL, STAT, INT, DOUBLE };       /* the element, as kernels.h declares it */
+
+enum { OP_ARGS = 32, OP_DIMS = 9, OP_SCALARS = 6 };
+
+struct op_arg {
+    const char *name;
+    enum op_role role;
+    enum op_type type;
+    const char *shape;          /* letters of op_spec.dims; 'c' is ceil(T/L); "" is one element */
+    int optional;               /* may be NULL: arguments with the same number are NULL together */
+};
+
+struct op_spec {
+    const char *name;
+    const char *dims;           /* the int arguments in call order, one letter each (see op_dim_word) */
+    const char *scalars;        /* the double arguments in call order, separated by blanks */
+    int exact;                  /* only + and *: exact on small integers, in any order of summation */
+    struct op_arg arg[OP_ARGS]; /* the array arguments in call order; the first NULL name ends them */
+};
+
+extern const struct op_spec swax_ops[];
+extern const int swax_n_ops;
+
+int op_find(const char *name);                                           /* the row, or -1 */
+int op_args(const struct op_spec *op);                                   /* how many array arguments */
+int op_arg_find(const struct op_spec *op, const char *name);             /* its index, or -1 */
+int op_scalars(const struct op_spec *op);                                /* how many scalars */
+int op_forward_of(int op);                                               /* of foo_backward: foo_forward's row, or -1 */
+int op_backward_of(int op);                                              /* of foo_forward: foo_backward's row, or -1 */
+long op_extent(const struct op_spec *op, char letter, const int *dims);  /* the size a shape letter stands for */
+long op_arg_size(const struct op_spec *op, int arg, const int *dims);    /* elements of an argument */
+const char *op_dim_word(const struct op_spec *op, char letter);          /* "tokens", "window", ...: for messages */
+
+#endif
