@@ -1,0 +1,41 @@
+/* add.c - sums and copies.
+ *
+ *   residual     y = a + b      da += dy      db += dy
+ *   accumulate   y += x         (gradients of several pieces of a batch)
+ *   sqsum        sum += sum_n x_n^2, in double
+ *   cast         y = x          (rounds where real is narrower than stat) */
+#include "kernels.h"
+
+static void add_forward(real *y, const real *a, const real *b, int N)
+{
+    for (int n = 0; n < N; n++)
+        y[n] = a[n] + b[n];
+}
+
+static void add_backward(real *da, real *db, const real *dy, int N)
+{
+    for (int n = 0; n < N; n++) {
+        da[n] += dy[n];
+        db[n] += dy[n];
+    }
+}
+
+static void accumulate(stat *y, const stat *x, int N)
+{
+    for (int n = 0; n < N; n++)
+        y[n] += x[n];
+}
+
+static void sqsum(double *sum, const stat *x, int N)
+{
+    double s = 0;
+    for (int n = 0; n < N; n++)
+        s += (double)x[n] * (double)x[n];
+    *sum += s;
+}
+
+static void cast(real *y, const stat *x, int N)
+{
+    for (int n = 0; n < N; n++)
+        y[n] = (real)x[n];
+}

@@ -1,0 +1,249 @@
+/* mlstm.c - xLSTM's matrix-memory cell (Beck et al. 2024, 2025), stabilised, in one head:
+ *
+ *   forward, the recurrence as printed (kernels.h has it in full), with s = 1/sqrt(K):
+ *     C_t = phi_t C_{t-1} + a_t k_t v_t^T      phi_t = exp(lf_t + m_{t-1} - m_t)
+ *     n_t = phi_t n_{t-1} + a_t k_t            a_t   = exp(li_t - m_t)
+ *     h_t = s C_t^T q_t / N_t                  N_t   = max(|s q_t.n_t|, exp(-m_t)) + eps
+ *
+ *   backward, from the parallel form, which needs no history of states.  Unrolled, and with m constant
+ *   (h does not depend on it), the cell is attention with weights D instead of a softmax:
+ *     D_tj = exp(li_j + lf_{j+1} + .. + lf_t - m_t)      P_tj = s q_t.k_j D_tj
+ *     bb_t = exp(lf_0 + .. + lf_t + m0 - m_t)            ab_j = exp(li_j + lf_{j+1} + .. + lf_{T-1} - m1)
+ *     h_t  = (sum_j P_tj v_j + s bb_t C0^T q_t) / N_t    qn_t = sum_j P_tj + s bb_t n0.q_t
+ *     C1   = bb_{T-1} C0 + sum_j ab_j k_j v_j^T
+ *   so, with G_t = dh_t/N_t and g_t = dL/dqn_t = -sign(qn_t) dh_t.h_t / N_t if |qn_t| > exp(-m_t), else 0,
+ *   and dP_tj = G_t.v_j + g_t:
+ *     token t as a query:  dq_t += sum_j s dP_tj D_tj k_j + s bb_t (C0 G_t + g_t n0)
+ *     token j as a key:    dk_j += sum_t s dP_tj D_tj q_t + ab_j (dC1 v_j + dn1)
+ *                          dv_j += sum_t P_tj G_t + ab_j dC1^T k_j
+ *     the gates enter through exponents only.  li_j is in whatever k_j is in, lf_r in what links tokens
+ *     before r to tokens from r on, so each is a sum of the products above (q.dq and k.dk below count
+ *     this call's shares only):
+ *                          dli_j = k_j.dk_j
+ *                          dlf_r = dlf_{r+1} + q_r.dq_r - k_r.dk_r,   dlf_T = <dC1,C1> + <dn1,n1>
+ *     state in:            dC0 += bb_{T-1} dC1 + sum_t s bb_t q_t G_t^T
+ *                          dn0 += bb_{T-1} dn1 + sum_t s bb_t g_t q_t
+ *
+ * A document that begins in this call is all of this with T counted within it and no C0. */
+#include "scalar.h"
+
+static stat log_input_gate(stat i, int gate) { return gate == SWAX_EXPONENTIAL ? i : log_sigmoid(i); }
+
+static stat normaliser(stat qn, stat m, int gate, double eps)
+{
+    return gate == SWAX_SIGMOID ? 1 : fmax(fabs(qn), exp(-m)) + (stat)eps;
+}
+
+static int begins(const int *start, int t) { return start && start[t] == t; }
+
+/* The head's state after token t from the one before it; returns m_t. */
+static stat update(stat *C, stat *n, stat m, const real *k, const real *v, stat i, stat f, int K, int V, int gate)
+{
+    const stat lf = log_sigmoid(f), li = log_input_gate(i, gate);
+    const stat mt = gate == SWAX_EXPONENTIAL ? fmax(lf + m, li) : 0;
+    const stat phi = exp(lf + m - mt), a = exp(li - mt);
+    for (int r = 0; r < K; r++) {
+        for (int c = 0; c < V; c++)
+            C[(long)r*V + c] = phi * C[(long)r*V + c] + a * k[r] * v[c];
+        n[r] = phi * n[r] + a * k[r];
+    }
+    return mt;
+}
+
+/* to = from, or 0 where from is NULL */
+static void load(stat *to, const stat *from, long n)
+{
+    for (long e = 0; e < n; e++)
+        to[e] = from ? from[e] : 0;
+}
+
+static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1,
+                          stat *m, stat *qn, stat *Cs, stat *ns,
+                          const real *q, const real *k, const real *v, const stat *i, const stat *f,
+                          const stat *C0, const stat *n0, const stat *m0, const int *start,
+                          int B, int T, int H, int K, int V, int L, int gate, double eps)
+{
+    const stat s = 1 / sqrt((stat)K);
+    const long KV = (long)K*V, chunks = (T - 1) / L + 1;
+    for (int b = 0; b < B; b++)
+        for (int hd = 0; hd < H; hd++) {
+            const long bh = (long)b*H + hd;
+            const int *first = start ? start + (long)b*T : NULL;
+            stat *C = C1 + bh*KV, *n = n1 + bh*K;
+            stat mt = m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0;
+            load(C, C0 ? C0 + bh*KV : NULL, KV);
+            load(n, n0 ? n0 + bh*K : NULL, K);
+
+            for (int t = 0; t < T; t++) {
+                const long row = ((long)b*T + t)*H + hd;
+                const real *qt = q + row*K;
+                if (Cs && t % L == 0) {
+                    load(Cs + (bh*chunks + t/L)*KV, C, KV);
+                    load(ns + (bh*chunks + t/L)*K, n, K);
+                }
+                if (begins(first, t)) {
+                    load(C, NULL, KV);
+                    load(n, NULL, K);
+                    mt = 0;
+                }
+                mt = update(C, n, mt, k + row*K, v + row*V, i[row], f[row], K, V, gate);
+                m[row] = mt;
+                qn[row] = s * dot(qt, n, K);
+                const stat N = normaliser(qn[row], mt, gate, eps);
+                for (int c = 0; c < V; c++) {
+                    stat p = 0;
+                    for (int r = 0; r < K; r++)
+                        p += qt[r] * C[(long)r*V + c];
+                    h[row*V + c] = s * p / N;
+                }
+            }
+            m1[bh] = mt;
+        }
+}
+
+/* One head of one sequence, for the backward: token t's row of q is q + t*H*K, and so on. */
+struct head {
+    const real *q, *k, *v, *h, *dh;
+    const stat *i, *f, *m, *qn;
+    const stat *C0, *n0, *dC1, *dn1; /* NULL where they are zero or do not concern the document */
+    stat m0, m1, s;
+    int T, H, K, V, gate;
+    double eps;
+};
+
+static const real *key(const struct head *a, const real *x, int t)   { return x + (long)t*a->H*a->K; }
+static const real *value(const struct head *a, const real *x, int t) { return x + (long)t*a->H*a->V; }
+static stat gated(const struct head *a, const stat *x, int t)        { return x[(long)t*a->H]; }
+
+static stat norm_at(const struct head *a, int t)
+{
+    return normaliser(gated(a, a->qn, t), gated(a, a->m, t), a->gate, a->eps);
+}
+
+/* g_t, the gradient of qn_t */
+static stat grad_qn(const struct head *a, int t)
+{
+    const stat qn = gated(a, a->qn, t), dhh = dot(value(a, a->dh, t), value(a, a->h, t), a->V);
+    if (a->gate == SWAX_SIGMOID || !(fabs(qn) > exp(-gated(a, a->m, t))))
+        return 0;
+    return (qn > 0 ? -dhh : dhh) / norm_at(a, t);
+}
+
+/* Token t as a query of its document, which begins at token t0 or, if t0 < 0, came in as C0, n0.
+ * Answers q_t.dq_t. */
+static stat backward_query(real *dq, stat *dC0, stat *dn0, const struct head *a, int t, int t0)
+{
+    const real *qt = key(a, a->q, t), *dh = value(a, a->dh, t);
+    const stat N = norm_at(a, t), g = grad_qn(a, t), mt = gated(a, a->m, t);
+    stat lf = 0, qdq = 0; /* lf_{j+1} + .. + lf_t */
+    for (int j = t; j >= 0 && j >= t0; j--) {
+        const real *kj = key(a, a->k, j);
+        const stat D = exp(log_input_gate(gated(a, a->i, j), a->gate) + lf - mt);
+        const stat dP = dot(dh, value(a, a->v, j), a->V) / N + g;
+        for (int r = 0; r < a->K; r++)
+            dq[r] += a->s * dP * D * kj[r];
+        qdq += a->s * dP * D * dot(qt, kj, a->K);
+        lf += log_sigmoid(gated(a, a->f, j));
+    }
+    if (t0 >= 0 || !a->C0)
+        return qdq;
+
+    const stat bb = exp(lf + a->m0 - mt);
+    for (int r = 0; r < a->K; r++) {
+        const stat *C0r = a->C0 + (long)r*a->V;
+        const stat dqr = a->s * bb * (dot(C0r, dh, a->V) / N + g * a->n0[r]);
+        dq[r] += dqr;
+        qdq += qt[r] * dqr;
+        for (int c = 0; c < a->V && dC0; c++)
+            dC0[(long)r*a->V + c] += a->s * bb * qt[r] * dh[c] / N;
+        if (dn0)
+            dn0[r] += a->s * bb * g * qt[r];
+    }
+    return qdq;
+}
+
+/* Token j as a key, for the queries j .. end-1 of its document and for the state that goes out, if this
+ * document is the one that does (dC1 not NULL).  Answers k_j.dk_j. */
+static stat backward_key(real *dk, real *dv, const struct head *a, int j, int end)
+{
+    const real *kj = key(a, a->k, j), *vj = value(a, a->v, j);
+    const stat li = log_input_gate(gated(a, a->i, j), a->gate);
+    stat lf = 0, kdk = 0; /* lf_{j+1} + .. + lf_t */
+    for (int t = j; t < end; t++) {
+        const real *qt = key(a, a->q, t), *dh = value(a, a->dh, t);
+        lf += t > j ? log_sigmoid(gated(a, a->f, t)) : 0;
+        const stat N = norm_at(a, t), D = exp(li + lf - gated(a, a->m, t));
+        const stat dP = dot(dh, vj, a->V) / N + grad_qn(a, t), P = a->s * dot(qt, kj, a->K) * D;
+        for (int r = 0; r < a->K; r++)
+            dk[r] += a->s * dP * D * qt[r];
+        for (int c = 0; c < a->V; c++)
+            dv[c] += P * dh[c] / N;
+        kdk += P * dP;
+    }
+    if (end < a->T || !a->dC1)
+        return kdk;
+
+    const stat ab = exp(li + lf - a->m1);
+    for (int r = 0; r < a->K; r++) {
+        const stat *dC1r = a->dC1 + (long)r*a->V;
+        const stat dkr = ab * (dot(dC1r, vj, a->V) + a->dn1[r]);
+        dk[r] += dkr;
+        kdk += kj[r] * dkr;
+        for (int c = 0; c < a->V; c++)
+            dv[c] += ab * dC1r[c] * kj[r];
+    }
+    return kdk;
+}
+
+/* The state that came in also goes out, bb_{T-1} times, if no document begins in between. */
+static void backward_state(stat *dC0, stat *dn0, const struct head *a)
+{
+    stat lf = 0;
+    for (int t = 0; t < a->T; t++)
+        lf += log_sigmoid(gated(a, a->f, t));
+    const stat bb = exp(lf + a->m0 - a->m1);
+    for (long e = 0; e < (long)a->K*a->V; e++)
+        dC0[e] += bb * a->dC1[e];
+    for (int r = 0; r < a->K; r++)
+        dn0[r] += bb * a->dn1[r];
+}
+
+static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, stat *dC0, stat *dn0,
+                           const real *dh, const stat *dC1, const stat *dn1,
+                           const real *q, const real *k, const real *v, const stat *i, const stat *f,
+                           const stat *C0, const stat *n0, const stat *m0, const int *start,
+                           const real *h, const stat *C1, const stat *n1, const stat *m1,
+                           const stat *m, const stat *qn, const stat *Cs, const stat *ns,
+                           int B, int T, int H, int K, int V, int L, int gate, double eps)
+{
+    (void)Cs, (void)ns, (void)L; /* where a chunkwise tier starts from */
+    const long KV = (long)K*V;
+    for (int b = 0; b < B; b++)
+        for (int hd = 0; hd < H; hd++) {
+            const long bh = (long)b*H + hd, row = (long)b*T*H + hd;
+            const int *first = start ? start + (long)b*T : NULL;
+            const struct head a = {
+                q + row*K, k + row*K, v + row*V, h + row*V, dh + row*V, i + row, f + row, m + row, qn + row,
+                C0 ? C0 + bh*KV : NULL, n0 ? n0 + bh*K : NULL, dC1 ? dC1 + bh*KV : NULL, dn1 ? dn1 + bh*K : NULL,
+                m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0, m1[bh], 1 / sqrt((stat)K), T, H, K, V, gate, eps
+            };
+            stat *dC0h = dC0 ? dC0 + bh*KV : NULL, *dn0h = dn0 ? dn0 + bh*K : NULL;
+
+            stat dlf = dC1 ? dot(a.dC1, C1 + bh*KV, K*V) + dot(a.dn1, n1 + bh*K, K) : 0;
+            for (int t = T - 1, end = T; t >= 0; t--) {
+                const long rt = row + (long)t*H;
+                const int t0 = first ? first[t] : -1;
+                const stat qdq = backward_query(dq + rt*K, dC0h, dn0h, &a, t, t0);
+                const stat kdk = backward_key(dk + rt*K, dv + rt*V, &a, t, end);
+                di[rt] += gate == SWAX_EXPONENTIAL ? kdk : kdk * sigmoid(-i[rt]);
+                dlf += qdq - kdk;
+                if (t0 == t) { /* f is not used here, and nothing links this document to the one before */
+                    dlf = 0;
+                    end = t;
+                }
+                df[rt] += dlf * sigmoid(-f[rt]);
+            }
+            if (dC0 && dC1 && !(first && first[T - 1] >= 0))
+                backward_state(dC0h, dn0h, &a);
+        }
+}
