@@ -1,0 +1,110 @@
+/* gemm.h - matrix products of any shape, layout and size from one register tile.
+ *
+ *     c[i,j]  = alpha sum_k a[i,k] b[k,j]       (add: c[i,j] += ...)        i < m, j < n, k < K
+ *
+ * Matrices are `stat`.  c is row-major with ldc elements a row; element (i,k) of a stands at a[i*ars + k*acs],
+ * (k,j) of b at b[k*brs + j*bcs], so that a transposed operand is one with its strides exchanged.
+ * One stride of b is 1.  Nothing is allocated.
+ *
+ * b is packed into panels of NR columns, k rows of NR each, short panels filled with zeros.  A tile is MR rows of
+ * a against a panel: it keeps MR x NR sums in registers, and every step of k costs NV loads, MR broadcasts and
+ * MR*NV multiply-adds.  Each c[i,j] is one chain of multiply-adds in the order of k per KC steps, wherever the
+ * tile lies: so results do not depend on how m and n are cut, nor on who computes which tile. */
+#ifndef SWAX_GEMM_H
+#define SWAX_GEMM_H
+
+#include "vec.h"
+
+enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = 256 };
+
+/* Elements that gemm_pack fills for a b of K rows and n columns. */
+#define PACKED(K, n) ((size_t)(K) * (((n) + NR - 1) / NR * NR))
+
+INLINE int least(int a, int b) { return a < b ? a : b; }
+
+/* One panel: n <= NR columns of b. */
+static inline void pack_panel(stat *p, const stat *b, long brs, long bcs, int n, int K)
+{
+    if (bcs == 1 && n == NR)
+        for (int k = 0; k < K; k++)
+            for (int v = 0; v < NR; v += VL)
+                store(p + (long)k*NR + v, load(b + k*brs + v));
+    else
+        for (int k = 0; k < K; k++)
+            for (int j = 0; j < NR; j++)
+                p[(long)k*NR + j] = j < n ? b[k*brs + j*bcs] : 0;
+}
+
+/* m and nv are constants where this is inlined, so that acc lives in registers. */
+INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b,
+                 int m, int nv, int n, int K, stat alpha, int add)
+{
+    vec acc[MR][NV] = {{{0}}};
+    for (int k = 0; k < K; k++, b += NR, a += acs) {
+        vec bk[NV];
+        for (int v = 0; v < nv; v++)
+            bk[v] = load(b + v*VL);
+        for (int i = 0; i < m; i++)
+            for (int v = 0; v < nv; v++)
+                acc[i][v] += a[i*ars] * bk[v];
+    }
+    for (int i = 0; i < m; i++, c += ldc)
+        for (int v = 0; v < nv; v++) {
+            const int left = n - v*VL;
+            stat *cv = c + v*VL;
+            if (left >= VL)
+                store(cv, add ? load(cv) + alpha * acc[i][v] : alpha * acc[i][v]);
+            else
+                store_n(cv, add ? load_n(cv, left) + alpha * acc[i][v] : alpha * acc[i][v], left);
+        }
+}
+
+/* m rows against one packed panel of n <= NR columns. */
+#define ROWS(h) for (; m >= h; m -= h, c += (h)*ldc, a += (h)*ars) tile(c, ldc, a, ars, acs, p, h, nv, n, K, alpha, add)
+INLINE void strip(stat *c, long ldc, const stat *a, long ars, long acs, const stat *p,
+                  int m, int nv, int n, int K, stat alpha, int add)
+{
+    ROWS(MR);
+    ROWS(MR * 2 / 3);
+    ROWS(MR / 3);
+    ROWS(1);
+}
+#undef ROWS
+
+static __attribute__((noinline, unused))
+void gemm_panel(stat *c, long ldc, const stat *a, long ars, long acs, const stat *p,
+                int m, int n, int K, stat alpha, int add)
+{
+    if (n > VL)
+        strip(c, ldc, a, ars, acs, p, m, NV, n, K, alpha, add);
+    else
+        strip(c, ldc, a, ars, acs, p, m, 1, n, K, alpha, add);
+}
+
+/* All panels of b, for gemm_packed: worth it where one b meets several a. */
+INLINE void gemm_pack(stat *packed, const stat *b, long brs, long bcs, int n, int K)
+{
+    for (int j = 0; j < n; j += NR, packed += (long)K*NR)
+        pack_panel(packed, b + j*bcs, brs, bcs, least(NR, n - j), K);
+}
+
+INLINE void gemm_packed(stat *c, long ldc, const stat *a, long ars, long acs, const stat *packed,
+                        int m, int n, int K, stat alpha, int add)
+{
+    for (int j = 0; j < n; j += NR, packed += (long)K*NR)
+        gemm_panel(c + j, ldc, a, ars, acs, packed, m, least(NR, n - j), K, alpha, add);
+}
+
+static inline __attribute__((unused))
+void gemm(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b, long brs, long bcs,
+          int m, int n, int K, stat alpha, int add)
+{
+    stat panel[KC * NR] __attribute__((aligned(64)));
+    for (int k = 0; k < K; k += KC, add = 1)
+        for (int j = 0; j < n; j += NR) {
+            pack_panel(panel, b + k*brs + j*bcs, brs, bcs, least(NR, n - j), least(KC, K - k));
+            gemm_panel(c + j, ldc, a + k*acs, ars, acs, panel, m, least(NR, n - j), least(KC, K - k), alpha, add);
+        }
+}
+
+#endif

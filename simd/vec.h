@@ -1,0 +1,158 @@
+/* vec.h - one vector type for every instruction set and precision.
+ *
+ * A vec is a GCC/Clang vector of VL `stat`s, the type all arithmetic is done in: + - * / work lane by lane
+ * and a*b + c becomes a fused multiply-add.  The Makefile compiles simd.c once per instruction set with
+ * -DSWAX_VEC_BYTES=16, 32 or 64 and the matching -m flags.
+ *
+ *     load, store      VL elements of `stat`, no alignment needed
+ *     rload, rstore    VL elements of `real`: the same, or converted from and to bf16
+ *     ..._n            the first n <= VL of them; lanes that are not loaded are 0 */
+#ifndef SWAX_VEC_H
+#define SWAX_VEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include "../ref/kernels.h"
+
+#if defined __AVX512F__
+#include <immintrin.h>
+#endif
+
+#ifdef SWAX_F64
+typedef int64_t lane;
+typedef uint64_t ulane;
+#else
+typedef int32_t lane;
+typedef uint32_t ulane;
+#endif
+typedef stat  vec  __attribute__((vector_size(SWAX_VEC_BYTES)));
+typedef lane  ivec __attribute__((vector_size(SWAX_VEC_BYTES)));    /* what a < b gives: all ones or 0 */
+typedef ulane uvec __attribute__((vector_size(SWAX_VEC_BYTES)));
+enum { VL = SWAX_VEC_BYTES / sizeof(stat) };
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+INLINE vec vset(stat a) { return a - (vec){0}; }        /* -, not +: -0 stays -0 and nothing is computed */
+INLINE vec load(const stat *p) { vec v; memcpy(&v, p, sizeof v); return v; }
+INLINE void store(stat *p, vec v) { memcpy(p, &v, sizeof v); }
+
+/* yes where the mask is set, no elsewhere */
+INLINE vec pick(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
+INLINE vec vabs(vec a) { return (vec)((uvec)a & ((ulane)-1 >> 1)); }
+INLINE ivec iota(void)
+{
+    ivec v = {0};
+    for (int i = 0; i < VL; i++)
+        v[i] = i;
+    return v;
+}
+INLINE ivec first(int n) { return iota() < (lane)n; }   /* the first n lanes */
+
+/* a > b ? a : b, and the other way: where one of them is NaN, b.  Compilers make one instruction of each loop. */
+INLINE vec vmax(vec a, vec b)
+{
+    vec r = b;
+    for (int i = 0; i < VL; i++)
+        r[i] = a[i] > b[i] ? a[i] : b[i];
+    return r;
+}
+INLINE vec vmin(vec a, vec b)
+{
+    vec r = b;
+    for (int i = 0; i < VL; i++)
+        r[i] = a[i] < b[i] ? a[i] : b[i];
+    return r;
+}
+INLINE vec vsqrt(vec a)
+{
+    for (int i = 0; i < VL; i++)
+        a[i] = sqrt(a[i]);
+    return a;
+}
+
+/* The first n lanes.  Masked instructions where there are any: narrow tiles live on them. */
+#if defined __AVX512F__ && defined SWAX_F64
+INLINE vec load_n(const stat *p, int n) { return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
+INLINE void store_n(stat *p, vec v, int n) { _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v); }
+#elif defined __AVX512F__
+INLINE vec load_n(const stat *p, int n) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE void store_n(stat *p, vec v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
+#else
+INLINE vec load_n(const stat *p, int n)
+{
+    stat a[VL] = {0};
+    for (int i = 0; i < n; i++)
+        a[i] = p[i];
+    return load(a);
+}
+INLINE void store_n(stat *p, vec v, int n)
+{
+    stat a[VL];
+    store(a, v);
+    for (int i = 0; i < n; i++)
+        p[i] = a[i];
+}
+#endif
+
+INLINE vec vclamp(vec a, stat lo, stat hi) { return vmin(vset(hi), vmax(vset(lo), a)); }   /* NaN stays */
+
+/* Halves onto halves: a fixed order, log2(VL) steps. */
+INLINE stat vsum(vec v)
+{
+    stat a[VL];
+    store(a, v);
+    for (int n = VL / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++)
+            a[i] += a[i + n];
+    return a[0];
+}
+INLINE stat vmax_lanes(vec v)
+{
+    stat a[VL];
+    store(a, v);
+    for (int n = VL / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++)
+            a[i] = a[i] > a[i + n] ? a[i] : a[i + n];
+    return a[0];
+}
+
+#ifdef SWAX_BF16
+typedef uint16_t halfvec __attribute__((vector_size(SWAX_VEC_BYTES / 2)));
+
+INLINE vec from_bf16(halfvec h) { return (vec)(__builtin_convertvector(h, uvec) << 16); }
+INLINE halfvec to_bf16(vec v)   /* ref/bf16.h's rounding */
+{
+    const uvec u = (uvec)v;
+    const uvec rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16, quiet = u >> 16 | 0x40;
+    const uvec nan = (uvec)(v != v);
+    return __builtin_convertvector((nan & quiet) | (~nan & rounded), halfvec);
+}
+INLINE vec rload(const real *p) { halfvec h; memcpy(&h, p, sizeof h); return from_bf16(h); }
+INLINE void rstore(real *p, vec v) { const halfvec h = to_bf16(v); memcpy(p, &h, sizeof h); }
+INLINE vec rload_n(const real *p, int n)
+{
+    real h[VL] = {{0}};
+    for (int i = 0; i < n; i++)
+        h[i] = p[i];
+    return rload(h);
+}
+INLINE void rstore_n(real *p, vec v, int n)
+{
+    real h[VL];
+    rstore(h, v);
+    for (int i = 0; i < n; i++)
+        p[i] = h[i];
+}
+INLINE stat to_stat(real a) { return bf16_to_float(a); }
+INLINE real to_real(stat a) { return bf16_from_float(a); }
+#else
+INLINE vec rload(const real *p) { return load(p); }
+INLINE void rstore(real *p, vec v) { store(p, v); }
+INLINE vec rload_n(const real *p, int n) { return load_n(p, n); }
+INLINE void rstore_n(real *p, vec v, int n) { store_n(p, v, n); }
+INLINE stat to_stat(real a) { return a; }
+INLINE real to_real(stat a) { return a; }
+#endif
+
+#endif
