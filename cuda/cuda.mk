@@ -1,0 +1,27 @@
+# cuda.mk - the CUDA tier, where there is an nvcc; `make NVCC=` leaves it out.
+# Machine code for sm_80 and sm_90a, and PTX that the driver compiles for newer cards.
+NVCC      ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
+CUDA_HOME := $(if $(NVCC),$(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(NVCC)))))
+CUDA_MAJOR := $(if $(CUDA_HOME),$(shell $(NVCC) --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p'))
+CUDA_LIB  := $(firstword $(foreach d,lib64 lib targets/x86_64-linux/lib targets/sbsa-linux/lib,$(dir $(wildcard $(CUDA_HOME)/$(d)/libcublasLt.so))))
+CUDA_WHY  := $(if $(NVCC),$(if $(CUDA_HOME),$(if $(filter 12 13 14 15 16 17 18 19,$(CUDA_MAJOR)),$(if $(CUDA_LIB),,no libcublasLt.so under $(CUDA_HOME)),nvcc $(CUDA_MAJOR) is older than 12),$(NVCC) is not there),no nvcc in PATH or /usr/local/cuda/bin)
+CUDA_GEN  ?= -gencode arch=compute_80,code=[sm_80,compute_80] -gencode arch=compute_90a,code=sm_90a
+NVCC_FLAGS = -std=c++20 -O3 --extended-lambda -MMD -MP -Werror all-warnings -Xcompiler -fPIC,-Wall,-Wextra,-Wno-missing-field-initializers,-Werror $(CUDA_GEN)
+
+ifeq ($(CUDA_WHY),)
+CUDA_SAYS := cuda: building it with nvcc $(CUDA_MAJOR), $(CUDA_HOME)
+HAVE += -DSWAX_HAVE_cuda
+LIB  += $(BUILD)/cuda.o $(foreach p,f32 f64 bf16,$(BUILD)/cuda_kernels_$(p).o) \
+        $(patsubst cuda/%.cu,$(BUILD)/cuda_%.o,$(wildcard cuda/*_bf16.cu))
+LIBS += -L$(CUDA_LIB) -Wl,-rpath,$(CUDA_LIB) -lcudart_static -lcublasLt -lstdc++ -ldl -lrt -lpthread
+
+$(BUILD)/cuda.o: cuda/cuda.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
+$(BUILD)/cuda_kernels_f32.o:  cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
+$(BUILD)/cuda_kernels_f64.o:  cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_F64 -c $< -o $@
+$(BUILD)/cuda_kernels_bf16.o: cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
+$(BUILD)/cuda_%_bf16.o: cuda/%_bf16.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
+else
+CUDA_SAYS := cuda: left out: $(CUDA_WHY)
+endif
+
+$(if $(filter clean help deps,$(MAKECMDGOALS)),,$(info $(CUDA_SAYS)))
