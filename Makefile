@@ -20,11 +20,11 @@ FLAGS_avx512 = -DSWAX_VEC_BYTES=64 -mavx512f -mavx512dq -mavx512vl -mavx512bw -m
 FLAGS_neon   = -DSWAX_VEC_BYTES=16
 SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(OPENMP)
 
-# ---- objects: X.c of ref/ is compiled once per precision if it says `real`, once if it does not
-PRECISE := ref opcall model
-ONCE    := $(filter-out $(PRECISE),$(patsubst ref/%.c,%,$(shell grep -L 'kernels.h"' ref/*.c)))
+# ---- objects: kernels are included by ref.c; it, opcall and model are compiled once per precision, the rest once
+KERNELS := $(shell sed -n 's/^\#include "\(.*\)\.c"/\1/p' ref/ref.c ref/model.c 2>/dev/null)
+ONCE    := $(filter-out ref opcall model engine $(KERNELS),$(patsubst ref/%.c,%,$(wildcard ref/*.c)))
 LIB     := $(foreach p,f32 f64,$(BUILD)/ref_$(p).o) \
-           $(foreach n,$(filter $(patsubst ref/%.c,%,$(wildcard ref/*.c)),opcall model),$(foreach p,f32 f64 bf16,$(BUILD)/$(n)_$(p).o)) \
+           $(foreach n,$(filter $(patsubst ref/%.c,%,$(wildcard ref/*.c)),opcall model engine),$(foreach p,f32 f64 bf16,$(BUILD)/$(n)_$(p).o)) \
            $(addprefix $(BUILD)/,$(addsuffix .o,$(ONCE))) \
            $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16,$(BUILD)/$(t)_$(p).o)) \
            $(if $(TIERS),$(patsubst simd/%.c,$(BUILD)/simd_%.o,$(wildcard simd/host_*.c)))

@@ -75,10 +75,11 @@ int swax_network_nonfinite(struct swax_network *n, enum swax_which which);
 size_t swax_network_peek(struct swax_network *n, const char *name, double *to, size_t max);
 
 /* Decoding: a window of keys per attention layer and a state per cell, at a cost per token that does not depend
- * on how many came before.  Feed T >= 1 tokens of each of B sequences; logits (B,vocabulary) after the last. */
+ * on how many came before (in layers without a window it grows).  Feed T >= 1 tokens of each of B sequences;
+ * logits (B,vocabulary) after the last, or NULL.  feed answers NULL, or a sentence. */
 struct swax_decoder;
 struct swax_decoder *swax_decoder_new(struct swax_network *n, int B, int window, char *why);
-void swax_decoder_feed(struct swax_decoder *d, const int *token, int T, float *logits);
+const char *swax_decoder_feed(struct swax_decoder *d, const int *token, int T, float *logits);
 void swax_decoder_free(struct swax_decoder *d);
 
 /* What went wrong on the device since last asked, or NULL. */
