@@ -69,12 +69,15 @@ struct R(swax_kernels) {
     void (*headnorm_backward)(real *dx, stat *dw, const real *dy, const real *x, const stat *w,
                               const stat *mean, const stat *rstd, int N, int H, int D, int center);
 
-    /* ---- RoPE, half-split, on x (B,T,H,D).  Token t stands at position P + t and pair j < D/2 turns by
-     * the angle a = (P + t) theta^(-2j/D), computed in double:
+    /* ---- RoPE, half-split, on x (B,T,H,D).  Token t stands at position p = P + t, counted from the start of its
+     * document where start (B,T) is given: p = P + t - start[b,t], so that a document is turned alike wherever
+     * it is packed.  Pair j < D/2 turns by the angle a = p theta^(-2j/D), computed in double:
      *     y[j] = x[j] cos a - x[j+D/2] sin a,   y[j+D/2] = x[j+D/2] cos a + x[j] sin a
      * An odd D leaves its last element as it is.  P may be negative. */
-    void (*rope_forward)(real *y, const real *x, int B, int T, int H, int D, int P, double theta);
-    void (*rope_backward)(real *dx, const real *dy, int B, int T, int H, int D, int P, double theta);
+    void (*rope_forward)(real *y, const real *x, const int *start /* (B,T) or NULL */,
+                         int B, int T, int H, int D, int P, double theta);
+    void (*rope_backward)(real *dx, const real *dy, const int *start,
+                          int B, int T, int H, int D, int P, double theta);
 
     /* ---- causal attention with a window of W keys, the query's own included.
      * q (B,T,H,D), k and v (B,S,G,D), y (B,T,H,D), lse (B,T,H).  T <= S, and G divides H: query head h

@@ -29,8 +29,8 @@ static void attention_layer(const struct R(run) *r, const struct swax_attention_
     r->k->linear_forward(a->q, x, r->w + p->q, NULL, N, H*D, c->width);
     r->k->linear_forward(a->k, x, r->w + p->k, NULL, N, G*D, c->width);
     r->k->linear_forward(v,    x, r->w + p->v, NULL, N, G*D, c->width);
-    r->k->rope_forward(a->qr, a->q, B, T, H, D, P, c->rope_theta);
-    r->k->rope_forward(kr,    a->k, B, T, G, D, P, c->rope_theta);
+    r->k->rope_forward(a->qr, a->q, r->start_attention, B, T, H, D, P, c->rope_theta);
+    r->k->rope_forward(kr,    a->k, r->start_attention, B, T, G, D, P, c->rope_theta);
     r->k->attention_forward(a->y, a->lse, a->qr, state ? state->k : a->kr, state ? state->v : a->v,
                             r->start_attention, B, T, cached + T, H, G, D, window);
     r->k->linear_forward(y, a->y, r->w + p->out, NULL, N, c->width, H*D);
@@ -50,8 +50,8 @@ static void attention_layer_backward(const struct R(run) *r, const struct swax_a
     r->k->linear_backward(da->y, g + p->out, NULL, dy, a->y, r->w + p->out, N, c->width, H*D);
     r->k->attention_backward(da->qr, da->kr, da->v, da->y, a->qr, a->kr, a->v,
                              r->start_attention, a->y, a->lse, B, T, T, H, G, D, window);
-    r->k->rope_backward(da->k, da->kr, B, T, G, D, 0, c->rope_theta);
-    r->k->rope_backward(da->q, da->qr, B, T, H, D, 0, c->rope_theta);
+    r->k->rope_backward(da->k, da->kr, r->start_attention, B, T, G, D, 0, c->rope_theta);
+    r->k->rope_backward(da->q, da->qr, r->start_attention, B, T, H, D, 0, c->rope_theta);
     r->k->linear_backward(dx, g + p->v, NULL, da->v, x, r->w + p->v, N, G*D, c->width);
     r->k->linear_backward(dx, g + p->k, NULL, da->k, x, r->w + p->k, N, G*D, c->width);
     r->k->linear_backward(dx, g + p->q, NULL, da->q, x, r->w + p->q, N, H*D, c->width);

@@ -36,9 +36,9 @@ const struct op_spec swax_ops[] = {
        {"x",IN,REAL,"NHD",0}, {"w",IN,STAT,"HD",0}, {"mean",IN,STAT,"NH",0}, {"rstd",IN,STAT,"NH",0}} },
 
     { "rope_forward", "BTHDP", "theta", 0,
-      {{"y",OUT,REAL,"BTHD",0}, {"x",IN,REAL,"BTHD",0}} },
+      {{"y",OUT,REAL,"BTHD",0}, {"x",IN,REAL,"BTHD",0}, {"start",IN,INT,"BT",1}} },
     { "rope_backward", "BTHDP", "theta", 0,
-      {{"dx",ADD,REAL,"BTHD",0}, {"dy",IN,REAL,"BTHD",0}} },
+      {{"dx",ADD,REAL,"BTHD",0}, {"dy",IN,REAL,"BTHD",0}, {"start",IN,INT,"BT",1}} },
 
     { "attention_forward", "BTSHGDW", "", 0,
       {{"y",OUT,REAL,"BTHD",0}, {"lse",OUT,STAT,"BTH",0},
