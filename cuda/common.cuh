@@ -48,6 +48,7 @@ template <class T, class S> static inline __device__ T as(S x) { return element<
 
 template <class T> static inline __device__ void add_to(T &y, stat x) { y = as<T>(value(y) + x); }
 
+/* As in ref/scalar.h; exp(-x) may overflow, and then the quotient is 0, as it should be. */
 static inline __device__ stat sigmoid(stat x) { return 1 / (1 + exp(-x)); }
 
 /* The sum over the 32 lanes of a warp, in each of them. */

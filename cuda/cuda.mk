@@ -11,11 +11,12 @@ NVCC_FLAGS = -std=c++20 -O3 --extended-lambda -MMD -MP -Werror all-warnings -Xco
 ifeq ($(CUDA_WHY),)
 CUDA_SAYS := cuda: building it with nvcc $(CUDA_MAJOR), $(CUDA_HOME)
 HAVE += -DSWAX_HAVE_cuda
-LIB  += $(BUILD)/cuda.o $(foreach p,f32 f64 bf16,$(BUILD)/cuda_kernels_$(p).o) \
+LIB  += $(BUILD)/cuda.o $(BUILD)/cuda_matmul.o $(foreach p,f32 f64 bf16,$(BUILD)/cuda_kernels_$(p).o) \
         $(patsubst cuda/%.cu,$(BUILD)/cuda_%.o,$(wildcard cuda/*_bf16.cu))
 LIBS += -L$(CUDA_LIB) -Wl,-rpath,$(CUDA_LIB) -lcudart_static -lcublasLt -lstdc++ -ldl -lrt -lpthread
 
 $(BUILD)/cuda.o: cuda/cuda.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
+$(BUILD)/cuda_matmul.o: cuda/matmul.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
 $(BUILD)/cuda_kernels_f32.o:  cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
 $(BUILD)/cuda_kernels_f64.o:  cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_F64 -c $< -o $@
 $(BUILD)/cuda_kernels_bf16.o: cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@

@@ -24,10 +24,9 @@ static void gate_forward(real *y, const real *g, const real *x, int N)
 static void gate_backward(real *dg, real *dx, const real *dy, const real *g, const real *x, int N)
 {
     map<true>("gate_backward", outputs<real>{ dg, dx }, N,
-        [] __device__ (stat &dO, stat &da, stat dr, stat o, stat a) {
-            const stat s = sigmoid(o);
-            dO = dr * a * s * (1 - s);
-            da = dr * s;
+        [] __device__ (stat &d_o, stat &da, stat dr, stat o, stat a) {
+            d_o = dr * a * sigmoid(o) * sigmoid(-o);
+            da = dr * sigmoid(o);
         }, dy, g, x);
 }
 
@@ -41,9 +40,8 @@ static void swiglu_backward(real *da, real *db, const real *dy, const real *a, c
 {
     map<true>("swiglu_backward", outputs<real>{ da, db }, N,
         [] __device__ (stat &dp, stat &dq, stat dr, stat p, stat q) {
-            const stat s = sigmoid(p);
-            dp = dr * q * s * (1 + p * (1 - s));
-            dq = dr * p * s;
+            dp = dr * q * sigmoid(p) * (1 + p * sigmoid(-p));
+            dq = dr * p * sigmoid(p);
         }, dy, a, b);
 }
 

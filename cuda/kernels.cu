@@ -1,11 +1,29 @@
 /* kernels.cu - the table of one precision; compiled as float, as double and as bf16. */
+#include "adamw.cuh"
 #include "elementwise.cuh"
+#include "embed.cuh"
+#include "linear.cuh"
+#include "norm.cuh"
+#include "rope.cuh"
+#include "xent.cuh"
 
 extern "C" {
 extern const struct R(swax_kernels) R(swax_cuda);
 }
 
 const struct R(swax_kernels) R(swax_cuda) = {
+    .embed_forward = embed_forward,
+    .embed_backward = embed_backward,
+    .linear_forward = linear_forward,
+    .linear_backward = linear_backward,
+    .readout_forward = readout_forward,
+    .readout_backward = readout_backward,
+    .rmsnorm_forward = rmsnorm_forward,
+    .rmsnorm_backward = rmsnorm_backward,
+    .headnorm_forward = headnorm_forward,
+    .headnorm_backward = headnorm_backward,
+    .rope_forward = rope_forward,
+    .rope_backward = rope_backward,
     .softcap_forward = softcap_forward,
     .softcap_backward = softcap_backward,
     .gate_forward = gate_forward,
@@ -14,6 +32,10 @@ const struct R(swax_kernels) R(swax_cuda) = {
     .swiglu_backward = swiglu_backward,
     .add_forward = add_forward,
     .add_backward = add_backward,
+    .xent_forward = xent_forward,
+    .xent_backward = xent_backward,
+    .sqsum = sqsum,
     .accumulate = accumulate,
     .cast = cast,
+    .adamw = adamw,
 };

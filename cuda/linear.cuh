@@ -1,0 +1,153 @@
+/* linear.cuh - the matrix products.
+ *
+ *   forward    y = x w^T + b
+ *   backward   dx += dy w      dw += dy^T x      db += sum_n dy[n]
+ *
+ * cuBLASLt computes them, in true fp32 for float and with float sums for bf16 (matmul.cu).  Where it has no
+ * algorithm (arrays at odd addresses, sizes it does not take), product_kernel does it, one thread a result. */
+#include <type_traits>
+
+#include "pattern.cuh"
+#include "matmul.h"
+
+template <class T> constexpr swax_type type_of = sizeof(T) == 8 ? SWAX_TYPE_F64 : sizeof(T) == 4 ? SWAX_TYPE_F32 : SWAX_TYPE_BF16;
+
+/* Element (r, c) is at[r*down + c*across]; one of the two steps is 1. */
+template <class T> struct matrix { const T *at; size_t down, across; };
+
+enum { TILE = 16 };
+
+/* z (R,C) = or += a (R,M) b (M,C) */
+template <class Z, class A, class B>
+static __global__ void product_kernel(Z *z, matrix<A> a, matrix<B> b, size_t R, size_t C, size_t M, int add)
+{
+    __shared__ stat at[TILE][TILE + 1], bt[TILE][TILE + 1];
+    const size_t c = (size_t)blockIdx.x * TILE + threadIdx.x;
+    for (size_t r0 = (size_t)blockIdx.y * TILE; r0 < R; r0 += (size_t)gridDim.y * TILE) {
+        const size_t r = r0 + threadIdx.y;
+        stat sum = 0;
+        for (size_t m0 = 0; m0 < M; m0 += TILE) {
+            const size_t ma = m0 + threadIdx.x, mb = m0 + threadIdx.y;
+            at[threadIdx.y][threadIdx.x] = r < R && ma < M ? value(a.at[r*a.down + ma*a.across]) : 0;
+            bt[threadIdx.y][threadIdx.x] = c < C && mb < M ? value(b.at[mb*b.down + c*b.across]) : 0;
+            __syncthreads();
+            for (int i = 0; i < TILE; i++)
+                sum += at[threadIdx.y][i] * bt[i][threadIdx.x];
+            __syncthreads();
+        }
+        if (r < R && c < C)
+            z[r*C + c] = as<Z>(add ? value(z[r*C + c]) + sum : sum);
+    }
+}
+
+/* Stored column by column, the rows are columns: z' = b' a'. */
+template <class Z, class A, class B>
+static void product(const char *kernel, Z *z, matrix<A> a, matrix<B> b, size_t R, size_t C, size_t M, int add)
+{
+    const int ta = b.across != 1, tb = a.across != 1;
+    const size_t lda = ta ? b.across : b.down, ldb = tb ? a.across : a.down;
+    const size_t rows_a = ta ? M : C, rows_b = tb ? R : M;   /* a stride shorter than a column: there is only one */
+    const swax_matmul what = {
+        type_of<A>, type_of<Z>, (int64_t)C, (int64_t)R, (int64_t)M,
+        (int64_t)(lda < rows_a ? rows_a : lda), (int64_t)(ldb < rows_b ? rows_b : ldb), ta, tb, add,
+    };
+    if (std::is_same_v<A, B> && swax_cuda_matmul(&what, z, b.at, a.at))
+        return;
+    const unsigned down = blocks(R, TILE);
+    product_kernel<<<dim3(blocks(C, TILE), down < 65535 ? down : 65535), dim3(TILE, TILE)>>>(z, a, b, R, C, M, add);
+    launched(kernel);
+}
+
+static __global__ void spread_kernel(stat *y, const stat *b, size_t N, int O)
+{
+    const size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < N * O)
+        y[i] = b[i % O];
+}
+
+template <class Y> static void times_transposed(const char *kernel, Y *y, const real *x, const real *w, size_t N, size_t O, size_t I, int add)
+{
+    product(kernel, y, matrix<real>{ x, I, 1 }, matrix<real>{ w, 1, I }, N, O, I, add);
+}
+
+static void readout_forward(stat *y, const real *x, const real *w, const stat *b, int N, int O, int I)
+{
+    if (b)
+        spread_kernel<<<blocks((size_t)N * O, 256), 256>>>(y, b, N, O);
+    times_transposed("readout_forward", y, x, w, N, O, I, b != nullptr);
+}
+
+/* Rows of a product that goes through the workspace, behind cuBLASLt's part, at `bytes` a row. */
+static size_t rows_at_once(size_t N, size_t bytes)
+{
+    const size_t fit = ((size_t)64 << 20) / bytes;
+    return fit == 0 ? 1 : fit < N ? fit : N;
+}
+
+static stat *scratch(size_t bytes)
+{
+    char *p = (char *)swax_cuda_workspace(SWAX_MATMUL_WORKSPACE + bytes);
+    return p ? (stat *)(p + SWAX_MATMUL_WORKSPACE) : nullptr;
+}
+
+static void cast(real *y, const stat *x, int N);
+
+/* With a bias, y is rounded once, after it has been added: bf16 goes through float, some rows at a time. */
+static void linear_forward(real *y, const real *x, const real *w, const stat *b, int N, int O, int I)
+{
+    if constexpr (std::is_same_v<real, stat>) {
+        readout_forward((stat *)y, x, w, b, N, O, I);
+    } else if (!b) {
+        times_transposed("linear_forward", y, x, w, N, O, I, 0);
+    } else {
+        const size_t rows = rows_at_once(N, O * sizeof(stat));
+        stat *part = scratch(rows * O * sizeof *part);
+        for (size_t n = 0; n < (size_t)N && part; n += rows) {
+            const size_t R = n + rows < (size_t)N ? rows : N - n;
+            readout_forward(part, x + n*I, w, b, (int)R, O, I);
+            cast(y + n*O, part, (int)(R * O));
+        }
+    }
+}
+
+template <class DY> static void weights_backward(const char *kernel, stat *dw, stat *db, const DY *dy, const real *x, size_t N, size_t O, size_t I)
+{
+    product(kernel, dw, matrix<DY>{ dy, 1, O }, matrix<real>{ x, I, 1 }, O, I, N, 1);
+    if (db)
+        column_sum(kernel, db, (int)N, (int)O, [=] __device__ (size_t n, size_t o) { return value(dy[n*O + o]); });
+}
+
+static void linear_backward(real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w, int N, int O, int I)
+{
+    product("linear_backward", dx, matrix<real>{ dy, (size_t)O, 1 }, matrix<real>{ w, (size_t)I, 1 }, N, I, O, 1);
+    weights_backward("linear_backward", dw, db, dy, x, N, O, I);
+}
+
+/* high + low = dy to 16 bits, each of them a bf16 */
+static __global__ void split_kernel(real *high, real *low, const stat *dy, size_t n)
+{
+    const size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n)
+        return;
+    high[i] = as<real>(dy[i]);
+    low[i] = as<real>(dy[i] - value(high[i]));
+}
+
+/* In bf16, dy is float and x and w are not: dy goes in as a sum of two bf16, of which dx, itself a bf16, needs one. */
+static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy, const real *x, const real *w, int N, int O, int I)
+{
+    if constexpr (std::is_same_v<real, stat>) {
+        linear_backward(dx, dw, db, (const real *)dy, x, w, N, O, I);
+    } else {
+        const size_t rows = rows_at_once(N, 2 * O * sizeof(real));
+        real *high = (real *)scratch(2 * rows * O * sizeof(real)), *low = high + rows * O;
+        for (size_t n = 0; n < (size_t)N && high; n += rows) {
+            const size_t R = n + rows < (size_t)N ? rows : N - n;
+            split_kernel<<<blocks(R * O, 256), 256>>>(high, low, dy + n*O, R * O);
+            linear_backward(dx + n*I, dw, nullptr, high, x + n*I, w, (int)R, O, I);
+            weights_backward("readout_backward", dw, nullptr, low, x + n*I, R, O, I);
+        }
+        if (db)
+            column_sum("readout_backward", db, N, O, [=] __device__ (size_t n, size_t o) { return dy[n*O + o]; });
+    }
+}
