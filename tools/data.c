@@ -1,9 +1,9 @@
 /* data.c - the table of sources, and batches from them. */
 #include "data.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "say.h"
 
 extern const struct source source_text, source_shards;
 
@@ -60,8 +60,7 @@ const char *data_batch_new(struct data_batch *b, int B, int T, char *why)
     r->tag = malloc(n * sizeof(int));
     if (!r->token || !r->target || !r->weight || !r->start_attention || !r->start_cell || !r->tag) {
         data_batch_free(b);
-        snprintf(why, SWAX_WHY, "There is no memory for a batch of %d sequences of %d tokens.", B, T);
-        return why;
+        return say(why, "There is no memory for a batch of %d sequences of %d tokens.", B, T);
     }
     b->batch.B = B;
     b->batch.T = T;
