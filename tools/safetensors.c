@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "../ref/bf16.h"
-#include "../ref/config.h"
 #include "checksum.h"
 #include "files.h"
 #include "json.h"

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "../ref/config.h"
 
 const char *say(char *why, const char *format, ...)
 {

@@ -2,6 +2,8 @@
 #ifndef SWAX_SAY_H
 #define SWAX_SAY_H
 
+#include "../ref/config.h"      /* SWAX_WHY */
+
 /* printf into why[SWAX_WHY], which it returns; what does not fit ends in "...". */
 const char *say(char *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
