@@ -50,12 +50,8 @@ INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const sta
     }
     for (int i = 0; i < m; i++, c += ldc)
         for (int v = 0; v < nv; v++) {
-            const int left = n - v*VL;
             stat *cv = c + v*VL;
-            if (left >= VL)
-                store(cv, add ? load(cv) + alpha * acc[i][v] : alpha * acc[i][v]);
-            else
-                store_n(cv, add ? load_n(cv, left) + alpha * acc[i][v] : alpha * acc[i][v], left);
+            store_n(cv, add ? load_n(cv, n - v*VL) + alpha * acc[i][v] : alpha * acc[i][v], n - v*VL);
         }
 }
 

@@ -1,4 +1,4 @@
-/* linear.c - the three products of training, y = x w^T, dx += dy w, dw += dy^T x, by gemm.h. */
+/* linear.c - the three products of training, y = x w^T, dx += dy w, dw += dy^T x; see ref/linear.c. */
 #include "gemm.h"
 
 static void linear_forward(real *y, const real *x, const real *w, const stat *b, int N, int O, int I)

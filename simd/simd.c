@@ -1,15 +1,33 @@
 /* simd.c - one SIMD tier: compiled once per instruction set and precision.
  * A slot left out falls back to the reference (ref/tiers.c), except in bf16, which fills every slot. */
-#include "vmath.h"
-#include "gemm.h"
 #ifndef SWAX_BF16
 #include "linear.c"
 #endif
+#include "embed.c"
+#include "rmsnorm.c"
+#include "headnorm.c"
+#include "rope.c"
+#include "elementwise.c"
+#include "xent.c"
+#include "adamw.c"
 
 extern const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA));
 const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA)) = {
+    .embed_forward     = embed_forward,     .embed_backward     = embed_backward,
 #ifndef SWAX_BF16
-    .linear_forward = linear_forward,   .linear_backward = linear_backward,
+    .linear_forward    = linear_forward,    .linear_backward    = linear_backward,
+    .readout_forward   = linear_forward,    .readout_backward   = linear_backward,
 #endif
-    .embed_forward = NULL,
+    .rmsnorm_forward   = rmsnorm_forward,   .rmsnorm_backward   = rmsnorm_backward,
+    .headnorm_forward  = headnorm_forward,  .headnorm_backward  = headnorm_backward,
+    .rope_forward      = rope_forward,      .rope_backward      = rope_backward,
+    .softcap_forward   = softcap_forward,   .softcap_backward   = softcap_backward,
+    .gate_forward      = gate_forward,      .gate_backward      = gate_backward,
+    .swiglu_forward    = swiglu_forward,    .swiglu_backward    = swiglu_backward,
+    .add_forward       = add_forward,       .add_backward       = add_backward,
+    .xent_forward      = xent_forward,      .xent_backward      = xent_backward,
+    .sqsum             = sqsum,
+    .accumulate        = accumulate,
+    .cast              = cast,
+    .adamw             = adamw,
 };

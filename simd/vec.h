@@ -6,7 +6,7 @@
  *
  *     load, store      VL elements of `stat`, no alignment needed
  *     rload, rstore    VL elements of `real`: the same, or converted from and to bf16
- *     ..._n            the first n <= VL of them; lanes that are not loaded are 0 */
+ *     ..._n            the first n of them, all if n >= VL; lanes that are not loaded are 0 */
 #ifndef SWAX_VEC_H
 #define SWAX_VEC_H
 
@@ -71,22 +71,22 @@ INLINE vec vsqrt(vec a)
     return a;
 }
 
-/* The first n lanes.  Masked instructions where there are any: narrow tiles live on them. */
+/* Masked instructions where there are any: narrow tiles live on them. */
 #if defined __AVX512F__ && defined SWAX_F64
-INLINE vec load_n(const stat *p, int n) { return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
-INLINE void store_n(stat *p, vec v, int n) { _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v); }
+INLINE vec load_some(const stat *p, int n) { return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
+INLINE void store_some(stat *p, vec v, int n) { _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v); }
 #elif defined __AVX512F__
-INLINE vec load_n(const stat *p, int n) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
-INLINE void store_n(stat *p, vec v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
+INLINE vec load_some(const stat *p, int n) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE void store_some(stat *p, vec v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
 #else
-INLINE vec load_n(const stat *p, int n)
+INLINE vec load_some(const stat *p, int n)
 {
     stat a[VL] = {0};
     for (int i = 0; i < n; i++)
         a[i] = p[i];
     return load(a);
 }
-INLINE void store_n(stat *p, vec v, int n)
+INLINE void store_some(stat *p, vec v, int n)
 {
     stat a[VL];
     store(a, v);
@@ -94,7 +94,17 @@ INLINE void store_n(stat *p, vec v, int n)
         p[i] = a[i];
 }
 #endif
+INLINE vec load_n(const stat *p, int n) { return n >= VL ? load(p) : load_some(p, n); }
+INLINE void store_n(stat *p, vec v, int n)
+{
+    if (n >= VL)
+        store(p, v);
+    else
+        store_some(p, v, n);
+}
 
+/* v with 0 in the lanes from n on */
+INLINE vec keep_n(vec v, int n) { return n >= VL ? v : (vec)((ivec)v & first(n)); }
 INLINE vec vclamp(vec a, stat lo, stat hi) { return vmin(vset(hi), vmax(vset(lo), a)); }   /* NaN stays */
 
 /* Halves onto halves: a fixed order, log2(VL) steps. */
@@ -133,6 +143,8 @@ INLINE void rstore(real *p, vec v) { const halfvec h = to_bf16(v); memcpy(p, &h,
 INLINE vec rload_n(const real *p, int n)
 {
     real h[VL] = {{0}};
+    if (n >= VL)
+        return rload(p);
     for (int i = 0; i < n; i++)
         h[i] = p[i];
     return rload(h);
@@ -140,8 +152,8 @@ INLINE vec rload_n(const real *p, int n)
 INLINE void rstore_n(real *p, vec v, int n)
 {
     real h[VL];
-    rstore(h, v);
-    for (int i = 0; i < n; i++)
+    rstore(n >= VL ? p : h, v);
+    for (int i = 0; i < n && n < VL; i++)
         p[i] = h[i];
 }
 INLINE stat to_stat(real a) { return bf16_to_float(a); }

@@ -116,6 +116,15 @@ INLINE vec vsigmoid(vec x)
     return pick(x < 0, e, vset(1)) / (1 + e);
 }
 
+/* sigmoid(x) and sigmoid(-x), for one exp and one division */
+struct sigmoids { vec plus, minus; };
+INLINE struct sigmoids vsigmoids(vec x)
+{
+    const vec e = vexp(-vabs(x)), large = 1 / (1 + e), small = e * large;
+    const ivec negative = x < 0;
+    return (struct sigmoids){ pick(negative, small, large), pick(negative, large, small) };
+}
+
 /* min(x,0) - log(1+exp(-|x|)): right for open gates too, where log(sigmoid(x)) has no digits left */
 INLINE vec vlogsigmoid(vec x)
 {
