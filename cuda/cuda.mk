@@ -6,7 +6,7 @@ CUDA_MAJOR := $(if $(CUDA_HOME),$(shell $(NVCC) --version | sed -n 's/.*release 
 CUDA_LIB  := $(firstword $(foreach d,lib64 lib targets/x86_64-linux/lib targets/sbsa-linux/lib,$(dir $(wildcard $(CUDA_HOME)/$(d)/libcublasLt.so))))
 CUDA_WHY  := $(if $(NVCC),$(if $(CUDA_HOME),$(if $(filter 12 13 14 15 16 17 18 19,$(CUDA_MAJOR)),$(if $(CUDA_LIB),,no libcublasLt.so under $(CUDA_HOME)),nvcc $(CUDA_MAJOR) is older than 12),$(NVCC) is not there),no nvcc in PATH or /usr/local/cuda/bin)
 CUDA_GEN  ?= -gencode arch=compute_80,code=[sm_80,compute_80] -gencode arch=compute_90a,code=sm_90a
-NVCC_FLAGS = -std=c++20 -O3 --extended-lambda -MMD -MP -Werror all-warnings -Xcompiler -fPIC,-Wall,-Wextra,-Wno-missing-field-initializers,-Werror $(CUDA_GEN)
+NVCC_FLAGS = -std=c++20 -O3 --extended-lambda -MMD -MP -Werror all-warnings -Xcompiler -fPIC,-Wall,-Wextra,-Werror $(CUDA_GEN)
 
 ifeq ($(CUDA_WHY),)
 CUDA_SAYS := cuda: building it with nvcc $(CUDA_MAJOR), $(CUDA_HOME)

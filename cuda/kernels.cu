@@ -1,8 +1,10 @@
 /* kernels.cu - the table of one precision; compiled as float, as double and as bf16. */
 #include "adamw.cuh"
+#include "attention.cuh"
 #include "elementwise.cuh"
 #include "embed.cuh"
 #include "linear.cuh"
+#include "mlstm.cuh"
 #include "norm.cuh"
 #include "rope.cuh"
 #include "xent.cuh"
@@ -24,6 +26,10 @@ const struct R(swax_kernels) R(swax_cuda) = {
     .headnorm_backward = headnorm_backward,
     .rope_forward = rope_forward,
     .rope_backward = rope_backward,
+    .attention_forward = attention_forward,
+    .attention_backward = attention_backward,
+    .mlstm_forward = mlstm_forward,
+    .mlstm_backward = mlstm_backward,
     .softcap_forward = softcap_forward,
     .softcap_backward = softcap_backward,
     .gate_forward = gate_forward,

@@ -15,23 +15,23 @@ template <class T> constexpr swax_type type_of = sizeof(T) == 8 ? SWAX_TYPE_F64 
 /* Element (r, c) is at[r*down + c*across]; one of the two steps is 1. */
 template <class T> struct matrix { const T *at; size_t down, across; };
 
-enum { TILE = 16 };
+enum { SIDE = 16 };
 
 /* z (R,C) = or += a (R,M) b (M,C) */
 template <class Z, class A, class B>
 static __global__ void product_kernel(Z *z, matrix<A> a, matrix<B> b, size_t R, size_t C, size_t M, int add)
 {
-    __shared__ stat at[TILE][TILE + 1], bt[TILE][TILE + 1];
-    const size_t c = (size_t)blockIdx.x * TILE + threadIdx.x;
-    for (size_t r0 = (size_t)blockIdx.y * TILE; r0 < R; r0 += (size_t)gridDim.y * TILE) {
+    __shared__ stat at[SIDE][SIDE + 1], bt[SIDE][SIDE + 1];
+    const size_t c = (size_t)blockIdx.x * SIDE + threadIdx.x;
+    for (size_t r0 = (size_t)blockIdx.y * SIDE; r0 < R; r0 += (size_t)gridDim.y * SIDE) {
         const size_t r = r0 + threadIdx.y;
         stat sum = 0;
-        for (size_t m0 = 0; m0 < M; m0 += TILE) {
+        for (size_t m0 = 0; m0 < M; m0 += SIDE) {
             const size_t ma = m0 + threadIdx.x, mb = m0 + threadIdx.y;
             at[threadIdx.y][threadIdx.x] = r < R && ma < M ? value(a.at[r*a.down + ma*a.across]) : 0;
             bt[threadIdx.y][threadIdx.x] = c < C && mb < M ? value(b.at[mb*b.down + c*b.across]) : 0;
             __syncthreads();
-            for (int i = 0; i < TILE; i++)
+            for (int i = 0; i < SIDE; i++)
                 sum += at[threadIdx.y][i] * bt[i][threadIdx.x];
             __syncthreads();
         }
@@ -53,8 +53,8 @@ static void product(const char *kernel, Z *z, matrix<A> a, matrix<B> b, size_t R
     };
     if (std::is_same_v<A, B> && swax_cuda_matmul(&what, z, b.at, a.at))
         return;
-    const unsigned down = blocks(R, TILE);
-    product_kernel<<<dim3(blocks(C, TILE), down < 65535 ? down : 65535), dim3(TILE, TILE)>>>(z, a, b, R, C, M, add);
+    const unsigned down = blocks(R, SIDE);
+    product_kernel<<<dim3(blocks(C, SIDE), down < 65535 ? down : 65535), dim3(SIDE, SIDE)>>>(z, a, b, R, C, M, add);
     launched(kernel);
 }
 

@@ -2,14 +2,14 @@
  * turns it in every head: the angle, in double, is most of the work. */
 #include "pattern.cuh"
 
-template <bool ADD> static __global__ void turn_kernel(real *y, const real *x, size_t N, int T, int H, int D, int P,
+template <bool ADD> static __global__ void turn_kernel(real *y, const real *x, const int *start, size_t N, int T, int H, int D, int P,
                                                        double theta, int sign)
 {
     const int half = D / 2, columns = half + D % 2;
     const size_t id = (size_t)blockIdx.x * blockDim.x + threadIdx.x, n = id / columns, j = id % columns;
     if (n >= N)
         return;
-    const double a = ((double)P + (double)(n % T)) * pow(theta, -2.0 * (double)j / D);
+    const double a = ((double)P + (double)(n % T) - (start ? start[n] : 0)) * pow(theta, -2.0 * (double)j / D);
     const bool pair = j < half;   /* an odd D leaves its last element as it is */
     const stat c = pair ? (stat)cos(a) : 1, s = pair ? (stat)(sign * sin(a)) : 0;
     const size_t first = pair ? j : D - 1, second = pair ? j + half : D - 1;
@@ -22,16 +22,16 @@ template <bool ADD> static __global__ void turn_kernel(real *y, const real *x, s
     }
 }
 
-static void rope_forward(real *y, const real *x, int B, int T, int H, int D, int P, double theta)
+static void rope_forward(real *y, const real *x, const int *start, int B, int T, int H, int D, int P, double theta)
 {
     const size_t N = (size_t)B * T;
-    turn_kernel<false><<<blocks(N * (D - D/2), 128), 128>>>(y, x, N, T, H, D, P, theta, 1);
+    turn_kernel<false><<<blocks(N * (D - D/2), 128), 128>>>(y, x, start, N, T, H, D, P, theta, 1);
     launched("rope_forward");
 }
 
-static void rope_backward(real *dx, const real *dy, int B, int T, int H, int D, int P, double theta)
+static void rope_backward(real *dx, const real *dy, const int *start, int B, int T, int H, int D, int P, double theta)
 {
     const size_t N = (size_t)B * T;
-    turn_kernel<true><<<blocks(N * (D - D/2), 128), 128>>>(dx, dy, N, T, H, D, P, theta, -1);
+    turn_kernel<true><<<blocks(N * (D - D/2), 128), 128>>>(dx, dy, start, N, T, H, D, P, theta, -1);
     launched("rope_backward");
 }
