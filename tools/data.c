@@ -6,10 +6,11 @@
 #include <string.h>
 
 extern const struct source source_text, source_shards;
+extern const struct source source_mentions, source_mqar, source_copy, source_niah, source_vt, source_words;
 
 const struct source *const sources[] = {
-    &source_text,
-    &source_shards,
+    &source_mentions, &source_mqar, &source_copy, &source_niah, &source_vt, &source_words,
+    &source_text, &source_shards,
 };
 const int n_sources = sizeof sources / sizeof *sources;
 

@@ -22,7 +22,7 @@ struct sequence {
 };
 
 struct source_key { const char *name, *value, *what; };   /* a parameter, its default, one line for the help */
-enum { SOURCE_KEYS = 16 };                                /* at most so many */
+enum { SOURCE_KEYS = 24 };                                /* at most so many */
 
 struct source {
     const char *name, *what;

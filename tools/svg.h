@@ -1,0 +1,42 @@
+/* svg.h - the three plots a report needs, written as SVG elements into a page.
+ *
+ * Every series differs from every other in dash pattern and marker, and is labelled where it ends, so the plots
+ * read the same in black and white.  A NaN leaves a gap.  Labels and titles are text: they are escaped here. */
+#ifndef SWAX_SVG_H
+#define SWAX_SVG_H
+
+#include <stdio.h>
+
+enum { SVG_STYLES = 12 };          /* a style is a number; it counts modulo this */
+
+struct svg_axis {
+    const char *label;
+    double from, to;
+    int log2;                      /* ticks at powers of two */
+    int percent;                   /* ticks as per cent */
+};
+
+/* n points; low and high, NULL or n values each, are drawn as a whisker at every point. */
+struct svg_series {
+    const char *label;
+    int style, n;
+    const double *x, *y, *low, *high;
+};
+
+struct svg_mark { double x; const char *label; };   /* a vertical line that says what it stands for */
+
+void svg_lines(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
+               const struct svg_series *series, int n, const struct svg_mark *marks, int n_marks);
+
+/* Points without lines, each series labelled at its median point. */
+void svg_points(FILE *f, const char *title, struct svg_axis x, struct svg_axis y, const struct svg_series *series, int n);
+
+/* value (rows,columns) in 0..1 as shades of grey with the number in each cell; a frame around every cell where
+ * framed (rows,columns) is not 0. */
+void svg_heat(FILE *f, const char *title, const char *row_title, const char *column_title,
+              const char *const *row, int rows, const char *const *column, int columns,
+              const double *value, const unsigned char *framed);
+
+void svg_text(FILE *f, const char *text);           /* text with &, <, > and quotes escaped, for any place in a page */
+
+#endif
