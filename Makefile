@@ -59,7 +59,8 @@ $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(L
 SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests_%.o,$(filter-out $(wildcard tests/check_*.c),$(wildcard tests/*.c)))
 TEST     = $(CC) -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(shell pkg-config --cflags check)
 $(BUILD)/tests_%.o: tests/%.c | $(BUILD) ; $(TEST) -c $< -o $@
-$(BUILD)/check_%: tests/check_%.c $(SUPPORT) $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) $(BUILD)/libswax.a
+$(BUILD)/libtools.a: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) ; rm -f $@ && ar rcs $@ $^
+$(BUILD)/check_%: tests/check_%.c $(SUPPORT) $(BUILD)/libtools.a $(BUILD)/libswax.a
 	$(TEST) $(filter %.c %.o %.a,$^) -o $@ $(shell pkg-config --libs check) $(LIBS)
 
 test: $(CHECKS) ## run every check

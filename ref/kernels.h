@@ -112,9 +112,9 @@ struct R(swax_kernels) {
      * both be NULL when no backward follows.  L says where states are kept, not what is computed.
      *
      * Backward: dC1, dn1 (both NULL for zero) are the gradients of C1, n1 at fixed m1; dC0, dn0 (both may
-     * be NULL) those of C0, n0 at fixed m0.  h does not depend on m when eps = 0, so m is held constant;
-     * with eps > 0 this leaves out a term of relative size eps/N.  The normaliser's gradient is included.
-     * Where |qn| = exp(-m), it is 0.  df is 0 at the first token of a document. */
+     * be NULL, and are where C0 is) those of C0, n0 at fixed m0.  h does not depend on m when eps = 0, so m
+     * is held constant; with eps > 0 this leaves out a term of relative size eps/N.  The normaliser's
+     * gradient is included.  Where |qn| = exp(-m), it is 0.  df is 0 at the first token of a document. */
     void (*mlstm_forward)(real *h, stat *C1, stat *n1, stat *m1,
                           stat *m, stat *qn, stat *Cs, stat *ns,
                           const real *q, const real *k, const real *v, const stat *i, const stat *f,

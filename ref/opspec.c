@@ -98,7 +98,7 @@ const struct op_spec swax_ops[] = {
       {{"y",OUT,REAL,"N",0}, {"x",IN,STAT,"N",0}} },
     { "adamw", "Ns", "lr beta1 beta2 eps decay clip", 0,
       {{"w",UPDATE,STAT,"N",0}, {"m",UPDATE,STAT,"N",0}, {"v",UPDATE,STAT,"N",0},
-       {"g",IN,STAT,"N",0}, {"sum",IN,DOUBLE,"",0}} },
+       {"g",IN,STAT,"N",0}, {"sum",IN,DOUBLE,"",6}} },
 };
 const int swax_n_ops = sizeof swax_ops / sizeof swax_ops[0];
 

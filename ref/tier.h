@@ -42,8 +42,9 @@ extern const int swax_n_tiers;
 /* The tier of that name, or, for NULL, of $SWAX_TIER, or the fastest usable.  NULL result: *wrong is a sentence. */
 const struct swax_tier *swax_tier_find(const char *name, const char **wrong);
 
-/* The tier's table with the reference in its empty slots. */
+/* The tier's table, on a host tier with the reference in its empty slots (bf16 has none). */
 void swax_tier_f32(const struct swax_tier *tier, struct swax_kernels_f32 *table);
 void swax_tier_f64(const struct swax_tier *tier, struct swax_kernels_f64 *table);
+void swax_tier_bf16(const struct swax_tier *tier, struct swax_kernels_bf16 *table);
 
 #endif

@@ -1,9 +1,9 @@
 /* data.c - the table of sources, and batches from them. */
 #include "data.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "say.h"
 
 extern const struct source source_text, source_shards;
 extern const struct source source_mentions, source_mqar, source_copy, source_niah, source_vt, source_words;
@@ -37,7 +37,10 @@ const char *data_open(struct data *d, const struct source *source, const char *c
         text[i] = value && value[i] && *value[i] ? value[i] : source->keys[i].value;
     d->source = source;
     d->opened = source->open(text, T, why);
-    return d->opened ? NULL : why;
+    if (!d->opened)
+        return why;
+    d->vocabulary = source->vocabulary(d->opened);
+    return NULL;
 }
 
 void data_close(struct data *d)
@@ -61,8 +64,7 @@ const char *data_batch_new(struct data_batch *b, int B, int T, char *why)
     r->tag = malloc(n * sizeof(int));
     if (!r->token || !r->target || !r->weight || !r->start_attention || !r->start_cell || !r->tag) {
         data_batch_free(b);
-        snprintf(why, SWAX_WHY, "There is no memory for a batch of %d sequences of %d tokens.", B, T);
-        return why;
+        return say(why, "There is no memory for a batch of %d sequences of %d tokens.", B, T);
     }
     b->batch.B = B;
     b->batch.T = T;
@@ -101,6 +103,17 @@ static struct sequence row(const struct sequence *r, int b)
     return s;
 }
 
+static const char *check(const struct data *d, const struct sequence *s, uint64_t number, char *why)
+{
+    for (int t = 0; t < s->T; t++) {
+        const int token = s->token[t] < 0 || s->token[t] >= d->vocabulary ? s->token[t] : s->target[t];
+        if (token >= d->vocabulary || s->token[t] < 0)
+            return say(why, "Sequence %llu of %s holds token %d, where the vocabulary has 0 to %d.", (unsigned long long)number,
+                       d->source->name, token, d->vocabulary - 1);
+    }
+    return NULL;
+}
+
 const char *data_fill(const struct data *d, struct data_batch *b, uint64_t seed, enum data_part part, uint64_t first, char *why)
 {
     struct sequence *r = &b->room;
@@ -108,9 +121,8 @@ const char *data_fill(const struct data *d, struct data_batch *b, uint64_t seed,
     clear(r, n);
     for (int i = 0; i < b->batch.B; i++) {
         struct sequence s = row(r, i);
-        const char *wrong = d->source->fill(d->opened, &s, seed, part, first + (uint64_t)i, why);
-        if (wrong)
-            return wrong;
+        if (d->source->fill(d->opened, &s, seed, part, first + (uint64_t)i, why) || check(d, &s, first + (uint64_t)i, why))
+            return why;
     }
     int packed_attention = 0, packed_cell = 0, weighted = 0;
     b->weight = 0;

@@ -48,6 +48,7 @@ int source_key_find(const struct source *s, const char *key);            /* its 
 struct data {
     const struct source *source;
     void *opened;
+    int vocabulary;                         /* tokens beyond it are refused: the source's, or a smaller one of the network */
 };
 
 /* value[SOURCE_KEYS] stand beside source->keys; NULL or "" keeps the default.  NULL, or a sentence. */
@@ -65,7 +66,7 @@ struct data_batch {
 const char *data_batch_new(struct data_batch *b, int B, int T, char *why);
 void data_batch_free(struct data_batch *b);
 
-/* Fill b with the sequences first .. first+B-1.  NULL, or a sentence. */
+/* Fill b with the sequences first .. first+B-1.  NULL, or a sentence: a token beyond the vocabulary, ... */
 const char *data_fill(const struct data *d, struct data_batch *b, uint64_t seed, enum data_part part, uint64_t first, char *why);
 
 #endif

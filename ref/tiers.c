@@ -1,0 +1,76 @@
+/* tiers.c - the tiers of this build, and the one to use.  The only file that names them. */
+#include "tier.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const swax_precision_name[SWAX_PRECISIONS] = { "fp32", "fp64", "bf16" };
+
+extern const struct swax_kernels_f32 swax_ref_f32;
+extern const struct swax_kernels_f64 swax_ref_f64;
+
+static int always(void) { return 1; }
+
+static const struct swax_tier ref = { "ref", always, &swax_ref_f32, &swax_ref_f64, NULL, NULL, NULL };
+
+/* simd/: one table per instruction set and precision, the question whether this machine has it, and threads */
+#define HOST_TIER(isa)                                                                                  \
+    extern const struct swax_kernels_f32 swax_##isa##_f32;                                              \
+    extern const struct swax_kernels_f64 swax_##isa##_f64;                                              \
+    extern const struct swax_kernels_bf16 swax_##isa##_bf16;                                            \
+    int swax_##isa##_usable(void);                                                                      \
+    static const struct swax_tier isa = { #isa, swax_##isa##_usable, &swax_##isa##_f32, &swax_##isa##_f64, \
+                                          &swax_##isa##_bf16, NULL, swax_each_openmp };
+
+#if defined SWAX_HAVE_avx2 || defined SWAX_HAVE_avx512 || defined SWAX_HAVE_neon
+void swax_each_openmp(int n, void (*f)(int i, void *arg), void *arg);
+#endif
+#ifdef SWAX_HAVE_avx2
+HOST_TIER(avx2)
+#endif
+#ifdef SWAX_HAVE_avx512
+HOST_TIER(avx512)
+#endif
+#ifdef SWAX_HAVE_neon
+HOST_TIER(neon)
+#endif
+#ifdef SWAX_HAVE_cuda
+extern const struct swax_tier swax_cuda_tier;
+#endif
+
+const struct swax_tier *const swax_tiers[] = {
+    &ref,
+#ifdef SWAX_HAVE_avx2
+    &avx2,
+#endif
+#ifdef SWAX_HAVE_avx512
+    &avx512,
+#endif
+#ifdef SWAX_HAVE_neon
+    &neon,
+#endif
+#ifdef SWAX_HAVE_cuda
+    &swax_cuda_tier,
+#endif
+};
+const int swax_n_tiers = sizeof swax_tiers / sizeof swax_tiers[0];
+
+const struct swax_tier *swax_tier_find(const char *name, const char **wrong)
+{
+    static char sentence[256];
+    const char *chosen = getenv("SWAX_TIER"), *wanted = name ? name : chosen && *chosen ? chosen : NULL;
+    for (int i = swax_n_tiers - 1; i >= 0; i--)
+        if (wanted ? !strcmp(wanted, swax_tiers[i]->name) : swax_tiers[i]->usable()) {
+            if (swax_tiers[i]->usable())
+                return swax_tiers[i];
+            snprintf(sentence, sizeof sentence, "this machine cannot run the tier %s", wanted);
+            *wrong = sentence;
+            return NULL;
+        }
+    int n = snprintf(sentence, sizeof sentence, "no tier is called %.40s; this build has", wanted);
+    for (int i = 0; i < swax_n_tiers; i++)
+        n += snprintf(sentence + n, sizeof sentence - (size_t)n, " %s", swax_tiers[i]->name);
+    *wrong = sentence;
+    return NULL;
+}

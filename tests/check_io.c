@@ -1,0 +1,374 @@
+/* check_io.c - files from anywhere: JSON and safetensors are read right or refused with a sentence, never wrongly. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "../ref/config.h"
+#include "../tools/files.h"
+#include "../tools/json.h"
+#include "../tools/safetensors.h"
+#include "scratch.h"
+
+static char why[SWAX_WHY];
+
+static int is_sentence(const char *s)
+{
+    const size_t n = strlen(s);
+    return n > 10 && (s[n - 1] == '.') && !strchr(s, '\n');
+}
+
+/* ---- JSON */
+
+START_TEST(json_reads_what_it_should)
+{
+    const char text[] = " {\"a\": [1, -2.5e3, true, false, null, {}], \"\\u00e9\\ud83d\\ude00\\n\": \"x\\\"y\", \"n\": 9007199254740993} ";
+    struct json *j = json_parse(text, strlen(text), why);
+    ck_assert_msg(j != NULL, "%s", why);
+    ck_assert_int_eq(j->count, 3);
+    const struct json *a = json_get(j, "a");
+    ck_assert_int_eq(a->count, 6);
+    ck_assert_double_eq(a->first->next->number, -2500);
+    ck_assert_str_eq(a->first->next->text, "-2.5e3");
+    ck_assert_str_eq(json_get(j, "\xc3\xa9\xf0\x9f\x98\x80\n")->text, "x\"y");
+    int64_t n;
+    ck_assert(json_integer(json_get(j, "n"), &n) && n == 9007199254740993);
+    ck_assert(!json_integer(a->first->next, &n));
+    ck_assert(!json_get(j, "b") && !json_get(a, "a"));
+    json_free(j);
+}
+END_TEST
+
+static const char *const bad_json[] = {
+    "", " ", "{", "[", "]", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":1,\"a\":2}", "01", "-", "1.", "1e", ".5", "+1",
+    "1e999", "nul", "truex", "\"", "\"\\x\"", "\"\\u12\"", "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\t\"", "\"\xff\"",
+    "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "1 2", "{} {}", "'a'", "NaN", "Infinity", "[1}", "{\"a\":1]", "\xef\xbb\xbf{}",
+};
+
+START_TEST(json_refuses_what_it_should)
+{
+    const char *text = bad_json[_i];
+    struct json *j = json_parse(text, strlen(text), why);
+    ck_assert_msg(j == NULL, "accepted: %s", text);
+    ck_assert_msg(is_sentence(why), "%s", why);
+}
+END_TEST
+
+START_TEST(json_depth_is_bounded)
+{
+    enum { DEEP = 100000 };
+    char *text = malloc(2 * DEEP);
+    memset(text, '[', DEEP);
+    memset(text + DEEP, ']', DEEP);
+    ck_assert(!json_parse(text, 2 * DEEP, why));
+    struct json *j = json_parse(text + DEEP - 64, 128, why);
+    ck_assert_msg(j != NULL, "%s", why);
+    json_free(j);
+    ck_assert(!json_parse(text + DEEP - 65, 130, why));
+    free(text);
+}
+END_TEST
+
+START_TEST(json_is_not_fooled_by_a_nul)
+{
+    ck_assert(!json_parse("1\0002", 3, why));
+    ck_assert(!json_parse("\"a\0b\"", 5, why));
+    ck_assert(!json_parse("{\"a\0\":1}", 8, why));
+}
+END_TEST
+
+START_TEST(json_numbers_and_strings_survive_a_round_trip)
+{
+    const double x[] = {0, -0.0, 1, 0.1, 1e-308, 5e-324, 1.7976931348623157e308, 1.0 / 3, 3e-4, 123456789012345678.0};
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        fputs("{\"x\":", f);
+        json_write_number(f, x[i]);
+        fputs(",\"s\":", f);
+        json_write_string(f, "\"\\/\b\x01\x7f\xc3\xa9\n");
+        fputs("}", f);
+        fclose(f);
+        struct json *j = json_parse(text, size, why);
+        ck_assert_msg(j != NULL, "%s: %s", why, text);
+        ck_assert_double_eq(json_get(j, "x")->number, x[i]);
+        ck_assert_str_eq(json_get(j, "s")->text, "\"\\/\b\x01\x7f\xc3\xa9\n");
+        json_free(j);
+        free(text);
+    }
+}
+END_TEST
+
+/* ---- safetensors */
+
+struct sample { double f64[6]; float f32[3]; int64_t i64[2]; uint8_t u8[5]; };
+static const struct sample numbers = {{1, -2, 0.1, 1e300, 0, -0.0}, {3.5f, -1e-20f, 7}, {-5, INT64_MAX}, {1, 2, 3, 4, 255}};
+static const struct st_tensor layout[] = {
+    {.name = "b.f64", .type = ST_F64, .rank = 2, .shape = {2, 3}}, {.name = "a \"odd\" name", .type = ST_F32, .rank = 1, .shape = {3}},
+    {.name = "i", .type = ST_I64, .rank = 1, .shape = {2}},        {.name = "none", .type = ST_F32, .rank = 2, .shape = {0, 4}},
+    {.name = "u8", .type = ST_U8, .rank = 1, .shape = {5}},
+};
+static const void *const from[] = {numbers.f64, numbers.f32, numbers.i64, NULL, numbers.u8};
+static const size_t bytes[] = {48, 12, 16, 0, 5};
+static const char *const meta[][2] = {{"format", "test"}, {"with \"quotes\"", "line\nbreak"}};
+
+static void get(void *arg, int i, void *to)
+{
+    (void)arg;
+    if (bytes[i])
+        memcpy(to, from[i], bytes[i]);
+}
+
+static const struct st_plan plan = {5, layout, get, NULL, 2, meta};
+
+static void check_sample(const char *path)
+{
+    struct st_file *f = st_open(path, why);
+    ck_assert_msg(f != NULL, "%s", why);
+    ck_assert_int_eq(st_count(f), 5);
+    ck_assert_str_eq(st_meta(f, "with \"quotes\""), "line\nbreak");
+    ck_assert_int_eq(st_meta_count(f), 3);
+    for (int i = 0; i < 5; i++) {
+        unsigned char got[64];
+        const struct st_tensor *t = st_find(f, layout[i].name);
+        ck_assert(t && t->rank == layout[i].rank && t->type == layout[i].type && t->shape[0] == layout[i].shape[0]);
+        ck_assert_msg(!st_read_raw(f, t, got, why), "%s", why);
+        ck_assert(!bytes[i] || !memcmp(got, from[i], bytes[i]));
+    }
+    st_close(f);
+}
+
+START_TEST(safetensors_survive_a_round_trip)
+{
+    char *path = scratch("a.safetensors");
+    ck_assert_msg(!st_write(path, &plan, why), "%s", why);
+    check_sample(path);
+    struct st_file *f = st_open(path, why);
+    float narrow[6];
+    double wide[3];
+    int64_t whole[5];
+    ck_assert(!st_read(f, st_find(f, "b.f64"), ST_F32, narrow, why) && narrow[2] == 0.1f && isinf(narrow[3]));
+    ck_assert(!st_read(f, st_find(f, "a \"odd\" name"), ST_F64, wide, why) && wide[0] == 3.5);
+    ck_assert(!st_read(f, st_find(f, "u8"), ST_I64, whole, why) && whole[4] == 255);
+    ck_assert(st_read(f, st_find(f, "u8"), ST_F32, narrow, why) == why && is_sentence(why));
+    ck_assert(st_read(f, st_find(f, "b.f64"), ST_I64, whole, why) == why && is_sentence(why));
+    ck_assert(!st_find(f, "nobody"));
+    st_close(f);
+    free(path);
+}
+END_TEST
+
+static size_t read_whole(const char *path, char **text)
+{
+    size_t n;
+    *text = file_read(path, 1 << 20, &n, why);
+    ck_assert_msg(*text != NULL, "%s", why);
+    return n;
+}
+
+static void put(const char *path, const void *text, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert(f && fwrite(text, 1, n, f) == n && !fclose(f));
+}
+
+/* Every proper prefix is refused, and so is every file with one flipped bit: the checksum sees what the format does not. */
+START_TEST(damage_never_passes)
+{
+    char *path = scratch("a.safetensors"), *bad = scratch("bad.safetensors"), *text;
+    ck_assert(!st_write(path, &plan, why));
+    const size_t n = read_whole(path, &text);
+    for (size_t i = 0; i < n; i++) {
+        put(bad, text, i);
+        ck_assert_msg(!st_open(bad, why), "accepted the first %zu of %zu bytes", i, n);
+        ck_assert_msg(is_sentence(why), "%s", why);
+    }
+    int unsealed = 0;
+    for (size_t i = 0; i < 8 * n; i++) {
+        text[i / 8] ^= (char)(1 << i % 8);
+        put(bad, text, n);
+        text[i / 8] ^= (char)(1 << i % 8);
+        struct st_file *f = st_open(bad, why);
+        unsealed += f && !st_meta(f, "swax.checksum");      /* the flip renamed the seal: a file without one, for whoever asks */
+        ck_assert_msg(!f || !st_meta(f, "swax.checksum"), "accepted with bit %zu flipped", i);
+        st_close(f);
+    }
+    ck_assert_int_gt(unsealed, 0);
+    ck_assert_int_lt(unsealed, 8 * (int)strlen("swax.checksum"));
+    free(text);
+    free(path);
+    free(bad);
+}
+END_TEST
+
+static const char *const bad_headers[] = {
+    "{}        x", "[]", "{\"a\":1}", "{\"a\":{}}", "{\"__metadata__\":[]}", "{\"__metadata__\":{\"a\":1}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}+",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,4]}}",
+    "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]}}",
+    "{\"a\":{\"dtype\":7,\"shape\":[1],\"data_offsets\":[0,4]}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[1,4]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}",
+    "{\"__metadata__\":{\"swax.checksum\":\"00\"},\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
+    "{\"__metadata__\":{\"swax.checksum\":\"0123456789abcdef\"},\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
+    "{\"__metadata__\":{\"swax.checksum\" :\"0123456789abcdef\"},\"\\\"swax.checksum\\\":\\\"\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
+};
+
+static void put_with_header(const char *path, const char *header, size_t claimed, const char *data, size_t n)
+{
+    const size_t h = strlen(header);
+    char *text = malloc(8 + h + n);
+    for (int i = 0; i < 8; i++)
+        text[i] = (char)(claimed >> 8 * i & 255);
+    memcpy(text + 8, header, h);
+    memcpy(text + 8 + h, data, n);
+    put(path, text, 8 + h + n);
+    free(text);
+}
+
+START_TEST(hostile_headers_are_refused)
+{
+    char *path = scratch("hostile.safetensors");
+    put_with_header(path, bad_headers[_i], strlen(bad_headers[_i]), "abcd", 4);
+    ck_assert_msg(!st_open(path, why), "accepted: %s", bad_headers[_i]);
+    ck_assert_msg(is_sentence(why), "%s", why);
+    free(path);
+}
+END_TEST
+
+START_TEST(hostile_lengths_are_refused)
+{
+    const size_t claimed[] = {0, 1, 3, 100000001, (size_t)1 << 40, SIZE_MAX, SIZE_MAX - 7, (size_t)1 << 63};
+    char *path = scratch("hostile.safetensors");
+    for (size_t i = 0; i < sizeof claimed / sizeof *claimed; i++) {
+        put_with_header(path, "{}", claimed[i], "", 0);
+        ck_assert_msg(!st_open(path, why), "accepted a header of %zu bytes", claimed[i]);
+        ck_assert_msg(is_sentence(why), "%s", why);
+    }
+    ck_assert(!st_open("/", why) && is_sentence(why));
+    ck_assert(!st_open("/nowhere/at/all", why) && is_sentence(why));
+    put(path, "", 0);
+    ck_assert(!st_open(path, why) && strstr(why, "empty"));
+    put_with_header(path, "{}", 2, "", 0);
+    struct st_file *f = st_open(path, why);
+    ck_assert_msg(f && st_count(f) == 0, "an empty directory is a valid file: %s", why);
+    st_close(f);
+    free(path);
+}
+END_TEST
+
+START_TEST(a_hundred_thousand_entries_are_refused_at_once)
+{
+    char *path = scratch("many.safetensors"), *text;
+    size_t size;
+    FILE *h = open_memstream(&text, &size);
+    for (int i = 0; i < 100000; i++)
+        fprintf(h, "%c\"t%d\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? ',' : '{', i);
+    fputc('}', h);
+    fclose(h);
+    put_with_header(path, text, size, "", 0);
+    ck_assert(!st_open(path, why));
+    ck_assert_msg(strstr(why, "65536") != NULL, "%s", why);
+    free(text);
+    free(path);
+}
+END_TEST
+
+START_TEST(half_and_bfloat_are_read_exactly)
+{
+    const unsigned char data[] = {0, 0x3c, 1, 0, 0xff, 0x7b, 0, 0xfc, 0, 0x80, 0, 0x3e, 0x80, 0x3f, 0xc0, 0x7f};
+    const char header[] = "{\"h\":{\"dtype\":\"F16\",\"shape\":[6],\"data_offsets\":[0,12]},\"b\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[12,16]}}";
+    char *path = scratch("half.safetensors");
+    put_with_header(path, header, strlen(header), (const char *)data, sizeof data);
+    struct st_file *f = st_open(path, why);
+    ck_assert_msg(f != NULL, "%s", why);
+    double h[6], b[2];
+    ck_assert(!st_read(f, st_find(f, "h"), ST_F64, h, why) && !st_read(f, st_find(f, "b"), ST_F64, b, why));
+    ck_assert(h[0] == 1 && h[1] == 0x1p-24 && h[2] == 65504 && isinf(h[3]) && h[3] < 0 && h[4] == 0 && signbit(h[4]) && h[5] == 1.5);
+    ck_assert(b[0] == 1 && isnan(b[1]));
+    st_close(f);
+    free(path);
+}
+END_TEST
+
+/* ---- nothing that a user has is lost */
+
+START_TEST(a_write_that_fails_leaves_what_was_there)
+{
+    char *path = scratch("kept.safetensors");
+    ck_assert(!st_write(path, &plan, why));
+    char *folder = scratch("kept.safetensors.partial");       /* a folder where the temporary file would go */
+    ck_assert_int_eq(mkdir(folder, 0777), 0);
+    ck_assert(st_write(path, &plan, why) == why && is_sentence(why));
+    check_sample(path);
+    rmdir(folder);
+    ck_assert_msg(!st_write(path, &plan, why), "%s", why);
+    ck_assert_int_ne(access(folder, F_OK), 0);
+    ck_assert(st_write("/nowhere/at/all", &plan, why) == why && is_sentence(why));
+    free(folder);
+    free(path);
+}
+END_TEST
+
+/* A file system of 64 KiB, where this process may mount one. */
+START_TEST(a_full_disk_leaves_what_was_there)
+{
+    char *folder = scratch("small"), command[1024];
+    snprintf(command, sizeof command, "mkdir -p %s && mount -t tmpfs -o size=64k none %s 2>/dev/null", folder, folder);
+    if (system(command))
+        return free(folder);
+    char path[600], fill[600];
+    snprintf(path, sizeof path, "%s/a.safetensors", folder);
+    snprintf(fill, sizeof fill, "%s/fill", folder);
+    ck_assert(!st_write(path, &plan, why));
+    char *large = calloc(1, 60000);
+    put(fill, large, 56000);
+    ck_assert(file_replace(fill, large, 60000, why) == why && strstr(why, "No space left"));
+    ck_assert(st_write(path, &plan, why) == why || !access(path, F_OK));
+    check_sample(path);
+    snprintf(command, sizeof command, "umount %s", folder);
+    ck_assert_int_eq(system(command), 0);
+    free(large);
+    free(folder);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("io");
+    TCase *t = tcase_create("io");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, json_reads_what_it_should);
+    tcase_add_loop_test(t, json_refuses_what_it_should, 0, sizeof bad_json / sizeof *bad_json);
+    tcase_add_test(t, json_depth_is_bounded);
+    tcase_add_test(t, json_is_not_fooled_by_a_nul);
+    tcase_add_test(t, json_numbers_and_strings_survive_a_round_trip);
+    tcase_add_test(t, safetensors_survive_a_round_trip);
+    tcase_add_test(t, damage_never_passes);
+    tcase_add_loop_test(t, hostile_headers_are_refused, 0, sizeof bad_headers / sizeof *bad_headers);
+    tcase_add_test(t, hostile_lengths_are_refused);
+    tcase_add_test(t, a_hundred_thousand_entries_are_refused_at_once);
+    tcase_add_test(t, half_and_bfloat_are_read_exactly);
+    tcase_add_test(t, a_write_that_fails_leaves_what_was_there);
+    tcase_add_test(t, a_full_disk_leaves_what_was_there);
+    suite_add_tcase(s, t);
+    scratch_open();
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed != 0;
+}

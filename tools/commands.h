@@ -1,0 +1,20 @@
+/* commands.h - the subcommands of swax.  Each gets the arguments behind its name, and returns the exit status:
+ * 0 good, 1 it ran and the answer is no (or the run was stopped), 2 bad input, said in one sentence on stderr. */
+#ifndef SWAX_COMMANDS_H
+#define SWAX_COMMANDS_H
+
+#define SWAX_VERSION "0.1.0"
+
+struct command {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+};
+
+int cmd_train(int argc, char **argv);
+int cmd_sample(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+
+/* Print the sentence on stderr and return 2. */
+int command_fails(const char *sentence);
+
+#endif

@@ -1,0 +1,158 @@
+/* files.c - whole files in and out, without losing what was there. */
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "say.h"
+
+char *file_read(const char *path, size_t limit, size_t *size, char *why)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat s;
+    if (fd < 0 || fstat(fd, &s)) {
+        say_errno(why, path, "cannot be read");
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    char *text = NULL;
+    *size = (size_t)s.st_size;
+    if (!S_ISREG(s.st_mode))
+        say(why, "%s is not a file.", path);
+    else if (*size > limit)
+        say(why, "%s holds %zu bytes: at most %zu are expected here.", path, *size, limit);
+    else if (!(text = malloc(*size + 1)))
+        say(why, "There is no memory for the %zu bytes of %s.", *size, path);
+    else if (file_read_at(fd, path, text, *size, 0, why))
+        free(text), text = NULL;
+    else
+        text[*size] = 0;
+    close(fd);
+    return text;
+}
+
+const char *file_read_at(int fd, const char *path, void *to, size_t n, off_t offset, char *why)
+{
+    char *at = to;
+    while (n) {
+        const ssize_t got = pread(fd, at, n < 1 << 30 ? n : 1 << 30, offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return say_errno(why, path, "cannot be read");
+        if (!got) {
+            return say(why, "%s ends %zu bytes too early: it was cut short.", path, n);
+        }
+        at += got;
+        offset += got;
+        n -= (size_t)got;
+    }
+    return NULL;
+}
+
+int file_write(int fd, const void *from, size_t n)
+{
+    const char *at = from;
+    while (n) {
+        const ssize_t put = write(fd, at, n < 1 << 30 ? n : 1 << 30);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        at += put;
+        n -= (size_t)put;
+    }
+    return 0;
+}
+
+static int partial(char to[PATH_MAX], const char *path)
+{
+    const int n = snprintf(to, PATH_MAX, "%s.partial", path);
+    if (n > 0 && n < PATH_MAX)
+        return 1;
+    errno = ENAMETOOLONG;
+    return 0;
+}
+
+int file_begin(const char *path, char *why)
+{
+    char temporary[PATH_MAX];
+    const int fd = partial(temporary, path) ? open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    if (fd < 0)
+        say_errno(why, path, "cannot be written");
+    return fd;
+}
+
+/* A rename lasts once its folder is on the disk. */
+static int sync_folder_of(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+    const int fd = open(folder, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    const int wrong = fsync(fd) && errno != EINVAL;      /* some file systems cannot sync a folder: nothing to be done */
+    close(fd);
+    return wrong ? -1 : 0;
+}
+
+const char *file_commit(int fd, const char *path, char *why)
+{
+    char temporary[PATH_MAX];
+    partial(temporary, path);
+    const int synced = fsync(fd);
+    if (!synced && !close(fd) && !rename(temporary, path) && !sync_folder_of(path))
+        return NULL;
+    say_errno(why, path, "cannot be written");
+    if (synced)
+        close(fd);
+    unlink(temporary);
+    return why;
+}
+
+void file_abandon(int fd, const char *path)
+{
+    char temporary[PATH_MAX];
+    close(fd);
+    if (partial(temporary, path))
+        unlink(temporary);
+}
+
+const char *file_replace(const char *path, const void *from, size_t n, char *why)
+{
+    const int fd = file_begin(path, why);
+    if (fd < 0)
+        return why;
+    if (!file_write(fd, from, n))
+        return file_commit(fd, path, why);
+    say_errno(why, path, "cannot be written");
+    file_abandon(fd, path);
+    return why;
+}
+
+const char *file_make_folder(const char *path, char *why)
+{
+    char part[PATH_MAX];
+    struct stat s;
+    if (!*path || snprintf(part, sizeof part, "%s", path) >= (int)sizeof part) {
+        return say(why, "A folder's name must have 1 to %d characters.", PATH_MAX - 1);
+    }
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        mkdir(part, 0777);                 /* what is wrong with it shows below */
+        *slash = '/';
+    }
+    if (mkdir(part, 0777) && errno != EEXIST)
+        return say_errno(why, path, "cannot be made a folder");
+    if (stat(part, &s) || !S_ISDIR(s.st_mode)) {
+        return say(why, "%s is not a folder.", path);
+    }
+    return NULL;
+}

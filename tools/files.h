@@ -1,0 +1,27 @@
+/* files.h - whole files in and out, without losing what was there. */
+#ifndef SWAX_FILES_H
+#define SWAX_FILES_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The file's bytes and a NUL behind them, to be freed; or NULL and a sentence in why[SWAX_WHY].
+ * Larger than `limit` is refused. */
+char *file_read(const char *path, size_t limit, size_t *size, char *why);
+
+/* Read exactly n bytes at an offset.  NULL, or a sentence: the file is shorter, the disk fails. */
+const char *file_read_at(int fd, const char *path, void *to, size_t n, off_t offset, char *why);
+
+/* All of n bytes, whatever write(2) takes at a time.  0, or -1 with errno. */
+int file_write(int fd, const void *from, size_t n);
+
+/* Replace a file as a whole: begin opens path.partial in the same folder, commit makes it durable and renames it
+ * to path, abandon removes it.  begin gives a descriptor, or -1 and a sentence. */
+int file_begin(const char *path, char *why);
+const char *file_commit(int fd, const char *path, char *why);
+void file_abandon(int fd, const char *path);
+const char *file_replace(const char *path, const void *from, size_t n, char *why);       /* the three at once */
+
+const char *file_make_folder(const char *path, char *why);                                /* and those above it */
+
+#endif

@@ -1,0 +1,36 @@
+/* json.h - strict JSON (RFC 8259), read into a tree and written to a stream.
+ *
+ * Refused beyond what the RFC refuses: a key given twice, a NUL in a string, more than 64 levels, numbers that
+ * no double holds.  Reads bytes from anywhere without trusting them. */
+#ifndef SWAX_JSON_H
+#define SWAX_JSON_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+struct json {
+    enum json_type type;
+    const char *key;               /* of a member of an object */
+    const char *text;              /* a string, decoded; a number, as it was written */
+    double number;
+    long count;                    /* of an array's elements or an object's members, which are */
+    struct json *first, *next;     /* first, first->next, ... */
+};
+
+/* The root, or NULL and, in why[SWAX_WHY], the end of a sentence "FILE is ...", with line and column.  The whole
+ * of text must be one value. */
+struct json *json_parse(const char *text, size_t size, char *why);
+void json_free(struct json *root);
+
+const struct json *json_get(const struct json *object, const char *key);     /* NULL: no such member, or no object */
+
+/* Is it a plain non-negative integer (digits only) that 63 bits hold? */
+int json_integer(const struct json *j, int64_t *value);
+
+void json_write_string(FILE *f, const char *s);
+void json_write_number(FILE *f, double x);     /* digits that read back as x; null if it is not finite */
+
+#endif
