@@ -51,6 +51,7 @@ $(BUILD)/$(1)_bf16.o: simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_IS
 endef
 $(foreach t,$(TIERS),$(eval $(call tier,$(t))))
 $(BUILD)/tools_%.o: tools/%.c | $(BUILD) ; $(TOOL) -c $< -o $@
+$(BUILD)/tools_threads.o: TOOL += $(OPENMP)
 
 $(BUILD)/libswax.a: $(LIB) ; rm -f $@ && ar rcs $@ $^
 $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(LIBS)

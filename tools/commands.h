@@ -14,7 +14,8 @@ int cmd_train(int argc, char **argv);
 int cmd_sample(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 
-/* Print the sentence on stderr and return 2. */
+/* command.c: print the sentence on stderr and return 2; take "help" out of the arguments if it is among them. */
 int command_fails(const char *sentence);
+int command_asks_help(int *argc, char **argv);
 
 #endif

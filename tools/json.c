@@ -332,17 +332,18 @@ void json_write_string(FILE *f, const char *s)
     fputc('"', f);
 }
 
+void json_number_text(char text[32], double x)
+{
+    int places = 6;
+    do
+        snprintf(text, 32, "%.*g", places, x);
+    while (strtod(text, NULL) != x && places++ < 17);
+}
+
 void json_write_number(FILE *f, double x)
 {
-    char text[40];
-    if (!isfinite(x)) {
-        fputs("null", f);
-        return;
-    }
-    for (int places = 6; places <= 17; places++) {      /* the shortest of them that reads back the same */
-        snprintf(text, sizeof text, "%.*g", places, x);
-        if (strtod(text, NULL) == x)
-            break;
-    }
+    char text[32] = "null";
+    if (isfinite(x))
+        json_number_text(text, x);
     fputs(text, f);
 }

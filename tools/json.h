@@ -31,6 +31,7 @@ const struct json *json_get(const struct json *object, const char *key);     /* 
 int json_integer(const struct json *j, int64_t *value);
 
 void json_write_string(FILE *f, const char *s);
-void json_write_number(FILE *f, double x);     /* digits that read back as x; null if it is not finite */
+void json_write_number(FILE *f, double x);           /* null if it is not finite */
+void json_number_text(char text[32], double x);      /* the fewest digits, from 6, that read back as x */
 
 #endif

@@ -1,0 +1,54 @@
+/* main.c - the swax program: find the subcommand, run it. */
+#include "commands.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "options.h"
+
+static const struct command commands[] = {
+    {"train", "train a network, or go on with a run that was stopped", cmd_train},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int help(void)
+{
+    puts("usage: swax COMMAND [key=value ...]\n");
+    for (int i = 0; i < COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    puts("\n`swax COMMAND help` lists the keys of a command with their defaults.");
+    return 0;
+}
+
+static int unknown(const char *name)
+{
+    struct nearest n = nearest_to(name);
+    nearest_try(&n, "help");
+    for (int i = 0; i < COMMANDS; i++)
+        nearest_try(&n, commands[i].name);
+    if (n.best)
+        fprintf(stderr, "swax: There is no command \"%.60s\": did you mean %s?\n", name, n.best);
+    else
+        fprintf(stderr, "swax: There is no command \"%.60s\": `swax help` lists those there are.\n", name);
+    return 2;
+}
+
+static int command(const char *name, int argc, char **argv)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (!strcmp(name, commands[i].name))
+            return commands[i].run(argc, argv);
+    return unknown(name);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help();
+        return 2;
+    }
+    if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+        return argc > 2 ? command(argv[2], 1, argv + 1) : help();
+    if (!strcmp(argv[1], "version") || !strcmp(argv[1], "--version"))
+        return puts("swax " SWAX_VERSION) == EOF;
+    return command(argv[1], argc - 2, argv + 2);
+}

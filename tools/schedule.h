@@ -1,0 +1,21 @@
+/* schedule.h - what changes from step to step: the window and the learning rate.  Steps count from 0. */
+#ifndef SWAX_SCHEDULE_H
+#define SWAX_SCHEDULE_H
+
+#include <stdint.h>
+
+/* Fixed: short_window = 0.  Stochastic (arXiv 2509.24552): each step draws the short window with probability
+ * short_probability, from a generator of its own, for all layers.  The last `anneal` of the steps take the long
+ * one only; over the `ramp` of the steps before them the probability falls to 0 in a straight line. */
+struct windows {
+    int window, short_window;
+    double short_probability, anneal, ramp;
+};
+
+double short_probability_at(const struct windows *w, int step, int steps);
+int window_at(const struct windows *w, uint64_t seed, int step, int steps);
+
+/* Up in a straight line over `warmup` of the steps, then down half a cosine to final_rate times the highest. */
+double rate_at(double highest, double warmup, double final_rate, int step, int steps);
+
+#endif
