@@ -202,10 +202,10 @@ const char *swax_config_check(struct swax_config *c, char *why)
     return NULL;
 }
 
-/* The shortest text that reads back as v. */
+/* The fewest digits, from 6, that read back as v: 10000 rather than 1e+04. */
 static void write_double(char *to, size_t n, double v)
 {
-    for (int digits = 1; digits <= 17; digits++) {
+    for (int digits = 6; digits <= 17; digits++) {
         snprintf(to, n, "%.*g", digits, v);
         if (strtod(to, NULL) == v)
             return;
