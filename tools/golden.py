@@ -227,6 +227,7 @@ def model(path, hybrid, steps=10, B=2, T=24, window=5):
                     norm_reduction_force_float32=False, autocast_kernel_dtype="float32", eps=1e-6)
     m = xLSTMForCausalLM(c).double()
     backbone = m.backbone
+    backbone.out_norm.force_float32_reductions = False  # the configuration does not reach this one
     for b in range(0, len(backbone.blocks), 2) if hybrid else ():
         backbone.blocks[b] = SwaBlock(c, heads=4, kv_heads=2, window=window, like=backbone.blocks[b])
     with torch.no_grad():
@@ -237,9 +238,9 @@ def model(path, hybrid, steps=10, B=2, T=24, window=5):
     target[0, :5] = -100
     own = None if hybrid else m(input_ids=token).logits.detach()  # chunkwise, and float32 in places
     for block in backbone.blocks:
-        if hasattr(block, "mlstm_layer"):  # HF's recurrence instead: float64 throughout
+        if hasattr(block, "mlstm_layer"):  # HF's recurrence instead: float64 throughout, and eps = 0, so that m is a gauge
             block.mlstm_layer.mlstm_backend.forward = lambda query, key, value, igate, fgate, **_: hf.mlstm_recurrent_sequence_native(
-                query, key, value, igate, fgate, return_last_states=True, eps=1e-6, dtype_state=torch.float64)
+                query, key, value, igate, fgate, return_last_states=True, eps=0.0, dtype_state=torch.float64)
 
     def forward():
         x = backbone.embeddings(token)
@@ -278,7 +279,7 @@ def model(path, hybrid, steps=10, B=2, T=24, window=5):
     save_file({k: v.contiguous() for k, v in out.items()}, path, metadata={
         "made_by": VERSIONS, "window": str(window),
         "config": f"vocabulary=17;width=16;ffn_width={backbone.blocks[1].ffn.up_proj_dim};mixers={mixers};heads=4;key_value_heads=2;"
-                  "cell_heads=2;cell_norm=layer;cell_eps=1e-6;gate_cap=15;logit_cap=30"})
+                  "cell_heads=2;cell_norm=layer;cell_eps=0;gate_cap=15;logit_cap=30"})
 
 
 if __name__ == "__main__":
