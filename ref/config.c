@@ -232,22 +232,23 @@ void swax_config_list(const struct swax_config *config, void (*each)(const char 
     }
 }
 
-/* Levenshtein's distance between two short words. */
-static int distance(const char *a, const char *b)
+/* Edit distance from what was typed to a key; a missing letter costs 1, a wrong or superfluous one 2: people leave
+ * parts of a long name out. */
+static int distance(const char *typed, const char *key)
 {
     enum { MOST = 64 };
     int row[MOST + 1];
-    const int n = strlen(b) < MOST ? (int)strlen(b) : MOST;
+    const int n = strlen(key) < MOST ? (int)strlen(key) : MOST;
     for (int j = 0; j <= n; j++)
         row[j] = j;
-    for (int i = 0; a[i] && i < MOST; i++) {
+    for (int i = 0; typed[i] && i < MOST; i++) {
         int diagonal = row[0];
-        row[0] = i + 1;
+        row[0] = 2 * (i + 1);
         for (int j = 0; j < n; j++) {
-            int best = diagonal + (a[i] != b[j]);
+            int best = diagonal + (typed[i] != key[j] ? 2 : 0);
             diagonal = row[j + 1];
             best = best < row[j] + 1 ? best : row[j] + 1;
-            row[j + 1] = best < diagonal + 1 ? best : diagonal + 1;
+            row[j + 1] = best < diagonal + 2 ? best : diagonal + 2;
         }
     }
     return row[n];

@@ -1,0 +1,167 @@
+/* check_config.c - every key reads back as it is listed; every mistake is a sentence naming the key, its value and
+ * what would be right, and changes nothing. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../ref/network.h"
+
+struct listing { char key[64][48], value[64][256]; int n; };
+
+static void collect(const char *key, const char *value, void *arg)
+{
+    struct listing *l = arg;
+    snprintf(l->key[l->n], sizeof l->key[0], "%s", key);
+    snprintf(l->value[l->n++], sizeof l->value[0], "%s", value);
+}
+
+START_TEST(lists_and_reads_back)
+{
+    struct swax_config a = swax_config_default(), b = swax_config_default();
+    struct listing l = { .n = 0 }, again = { .n = 0 };
+    char why[SWAX_WHY];
+    static const char *const odd[][2] = {
+        { "norm_eps", "1.2345678901234567e-07" }, { "rope_theta", "500000" }, { "cell_gate", "sigmoid_normalised" },
+        { "cell_norm", "rms" }, { "tied", "yes" }, { "mixers", "mlstm,full, swa" }, { "gate_cap", "0" },
+    };
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+        ck_assert(!swax_config_set(&a, odd[i][0], odd[i][1], why));
+    ck_assert(!swax_config_check(&a, why));
+    swax_config_list(&a, collect, &l);
+    for (int i = 0; i < l.n; i++)
+        ck_assert_msg(!swax_config_set(&b, l.key[i], l.value[i], why), "%s", why);
+    swax_config_list(&b, collect, &again);
+    ck_assert_int_eq(l.n, again.n);
+    for (int i = 0; i < l.n; i++)
+        ck_assert_str_eq(l.value[i], again.value[i]);
+    ck_assert(a.norm_eps == b.norm_eps && a.layers == 3 && b.mixer[1] == SWAX_FULL);
+}
+END_TEST
+
+START_TEST(derives_sizes)
+{
+    struct swax_config c = swax_config_default();
+    char why[SWAX_WHY];
+    c.width = 256;
+    ck_assert(!swax_config_check(&c, why));
+    ck_assert_int_eq(c.ffn_width, 704);
+    ck_assert_int_eq(c.kv_heads, 4);
+    ck_assert_int_eq(c.head_dim, 64);
+    ck_assert_int_eq(c.value_dim, 64);
+    ck_assert_int_eq(c.key_dim, 32);
+}
+END_TEST
+
+static const struct { const char *key, *value, *says; } bad_values[] = {
+    { "vocabulary", "0", "vocabulary=0" },       { "width", "-3", "width=-3" },
+    { "width", "12x", "12x" },                   { "width", "", "width=" },
+    { "width", "99999999999", "whole number" },  { "mixers", "swa lstm", "swa, full, mlstm" },
+    { "mixers", "", "mixers=" },                 { "mixers", " , ", "mixers" },
+    { "rope_theta", "0", "above 0" },            { "rope_theta", "nan", "above 0" },
+    { "norm_eps", "-1", "at least 0" },          { "norm_eps", "inf", "at least 0" },
+    { "cell_gate", "soft", "exponential" },      { "tied", "maybe", "yes or no" },
+    { "input_gate_bias", "cold", "a number" },   { "widht", "3", "nearest is 'width'" },
+    { "forget_bias", "3", "forget_gate_bias" },  { "heads", "0", "heads=0" },
+    { "", "1", "no key ''" },
+};
+
+START_TEST(refuses_values)
+{
+    struct swax_config c = swax_config_default();
+    const struct swax_config before = c;
+    char why[SWAX_WHY] = "";
+    const char *wrong = swax_config_set(&c, bad_values[_i].key, bad_values[_i].value, why);
+    ck_assert_msg(wrong != NULL, "%s=%s was taken", bad_values[_i].key, bad_values[_i].value);
+    ck_assert_msg(strstr(wrong, bad_values[_i].says) != NULL, "'%s' does not say '%s'", wrong, bad_values[_i].says);
+    ck_assert_msg(strstr(wrong, bad_values[_i].key) != NULL, "'%s' does not name the key", wrong);
+    ck_assert(!memcmp(&before, &c, sizeof c));
+}
+END_TEST
+
+static const struct { const char *keys[4][2], *says; } bad_configs[] = {
+    { { { "width", "10" }, { "heads", "3" } }, "heads=3" },
+    { { { "width", "12" }, { "heads", "3" }, { "cell_heads", "5" } }, "cell_heads=5" },
+    { { { "heads", "4" }, { "key_value_heads", "3" } }, "key_value_heads=3" },
+    { { { "vocabulary", "100000" }, { "width", "100000" } }, "vocabulary x width" },
+    { { { "width", "2" }, { "ffn_width", "2000000000" }, { "heads", "1" }, { "cell_heads", "1" } }, "ffn_width x width" },
+    { { { "heads", "100000" }, { "head_dim", "100000" } }, "heads x head_dim" },
+    { { { "cell_value_dim", "100000" }, { "cell_key_dim", "100000" } }, "cell" },
+    { { { "width", "2147483647" }, { "vocabulary", "1" }, { "heads", "1" }, { "cell_heads", "1" } }, "would have" },
+};
+
+START_TEST(refuses_configurations)
+{
+    struct swax_config c = swax_config_default();
+    char why[SWAX_WHY] = "";
+    for (int i = 0; i < 4 && bad_configs[_i].keys[i][0]; i++)
+        ck_assert_msg(!swax_config_set(&c, bad_configs[_i].keys[i][0], bad_configs[_i].keys[i][1], why), "%s", why);
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    ck_assert(n == NULL);
+    ck_assert_msg(strstr(why, bad_configs[_i].says) != NULL, "'%s' does not say '%s'", why, bad_configs[_i].says);
+}
+END_TEST
+
+START_TEST(refuses_raw_structs)
+{
+    char why[SWAX_WHY];
+    struct swax_config c = swax_config_default();
+    c.layers = 0;
+    ck_assert(swax_config_check(&c, why) && strstr(why, "layers=0"));
+    c.layers = SWAX_LAYERS + 1;
+    ck_assert(swax_config_check(&c, why) && strstr(why, "layers=257"));
+    c = swax_config_default();
+    c.mixer[2] = 9;
+    ck_assert(swax_config_check(&c, why) && strstr(why, "mixers=9"));
+    c = swax_config_default();
+    c.chunk = 0;
+    ck_assert(swax_config_check(&c, why) && strstr(why, "chunk=0"));
+}
+END_TEST
+
+START_TEST(refuses_batches)
+{
+    const struct swax_config c = swax_config_default();
+    char why[SWAX_WHY];
+    static const int bad[][2] = { { 0, 8 }, { 8, 0 }, { -1, 8 }, { 65536, 65536 } };
+    for (int i = 0; i < 4; i++) {
+        ck_assert(!swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, bad[i][0], bad[i][1], 1, why));
+        ck_assert_msg(strstr(why, "sequence=") != NULL, "%s", why);
+    }
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 1, 8, 0, why);
+    ck_assert(n != NULL);
+    ck_assert(!swax_decoder_new(n, 1, 0, why) && strstr(why, "window=0"));
+    ck_assert(!swax_decoder_new(n, 0, 4, why) && strstr(why, "sequences=0"));
+    swax_network_free(n);
+    ck_assert(!swax_network_new(&c, swax_tiers[0], SWAX_PREC_BF16, 1, 8, 0, why));
+    ck_assert_msg(strstr(why, "does not offer this precision") != NULL, "%s", why);
+}
+END_TEST
+
+START_TEST(finds_the_nearest_key)
+{
+    ck_assert_str_eq(swax_config_nearest("vocab"), "vocabulary");
+    ck_assert_str_eq(swax_config_nearest("ropetheta"), "rope_theta");
+    ck_assert_str_eq(swax_config_nearest("logit_softcap"), "logit_cap");
+    ck_assert(swax_config_nearest("") != NULL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("config");
+    TCase *tc = tcase_create("config");
+    tcase_add_test(tc, lists_and_reads_back);
+    tcase_add_test(tc, derives_sizes);
+    tcase_add_loop_test(tc, refuses_values, 0, sizeof bad_values / sizeof bad_values[0]);
+    tcase_add_loop_test(tc, refuses_configurations, 0, sizeof bad_configs / sizeof bad_configs[0]);
+    tcase_add_test(tc, refuses_raw_structs);
+    tcase_add_test(tc, refuses_batches);
+    tcase_add_test(tc, finds_the_nearest_key);
+    suite_add_tcase(s, tc);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
