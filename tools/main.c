@@ -7,6 +7,8 @@
 
 static const struct command commands[] = {
     {"train", "train a network, or go on with a run that was stopped", cmd_train},
+    {"sample", "generate from a checkpoint", cmd_sample},
+    {"convert", "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions", cmd_convert},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
