@@ -41,7 +41,7 @@ static void attention_forward(real *y, stat *lse, const real *q, const real *k, 
                 for (int d = 0; d < D; d++)
                     y[d] = 0;
                 for (int j = j0; j <= j1; j++) {
-                    const real p = exp(scale * dot(q, kh + j*row, D) - *lse);
+                    const real p = exp(scale * dot(q, kh + j*row, D) - max) / z; /* lse rounds where max does not */
                     for (int d = 0; d < D; d++)
                         y[d] += p * vh[j*row + d];
                 }
