@@ -41,7 +41,7 @@ static stat update(stat *C, stat *n, stat m, const real *k, const real *v, stat 
 {
     const stat lf = log_sigmoid(f), li = log_input_gate(i, gate);
     const stat mt = gate == SWAX_EXPONENTIAL ? fmax(lf + m, li) : 0;
-    const stat phi = exp(lf + m - mt), a = exp(li - mt);
+    const stat phi = exp(lf + (m - mt)), a = exp(li - mt); /* m - mt is exact where lf drowns in m */
     for (int r = 0; r < K; r++) {
         for (int c = 0; c < V; c++)
             C[(long)r*V + c] = phi * C[(long)r*V + c] + a * k[r] * v[c];
