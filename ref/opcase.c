@@ -54,10 +54,11 @@ static void shrink(const struct op_spec *op, int *dims)
 static int draw_dim(uint64_t *s, char letter, int max_dim)
 {
     static const int position[] = { 0, 0, 1, -1, -7, 100, -1000, 131072, 1000000, 1 << 30, -(1 << 30) };
+    static const int heads[] = { 1, 2, 3, 4, 4, 6 };
     static const int step[] = { 1, 2, 3, 10, 1000, 100000 };
     switch (letter) {
     case 'B': return 1 + below(s, 3);
-    case 'H': return 1 + below(s, 4);
+    case 'H': return ONE_OF(s, heads);
     case 'P': return ONE_OF(s, position);
     case 's': return ONE_OF(s, step);
     case 'g': return below(s, 3);
@@ -87,8 +88,9 @@ void op_draw_dims(struct op_case *c, int op, uint64_t seed, int max_dim)
     if (S) {
         const int T = *dim(c, 'T'), H = *dim(c, 'H'), cached[] = { 0, 0, 1, 2, *S };
         *S = T + ONE_OF(&s, cached);
-        for (*G = 1 + below(&s, H); H % *G; )
-            ++*G;
+        do
+            *G = 1 + below(&s, H);
+        while (H % *G);
         const int window[] = { 1, 2, T, T + 7, *S, INT_MAX, 1 + below(&s, T), 1 + below(&s, *S), 1 + below(&s, *S) };
         *W = ONE_OF(&s, window);
     }

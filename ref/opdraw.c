@@ -89,7 +89,7 @@ static double gate(char name, enum op_family family, double bias, uint64_t *s)
     if (family == OP_HUGE)
         return 15 * x;
     if (name == 'i')
-        return family == OP_COLD ? -10 + x : bias + x;
+        return family == OP_COLD || (family == OP_OPEN && bias != 0) ? -10 + x : bias + x;
     switch (family) {
     case OP_COLD: return uniform(s, 3, 6);
     case OP_OPEN: return 15 - u / 8;

@@ -4,8 +4,8 @@
  *   honest     the larger of
  *                what the reference in float errs against the truth, and
  *                what the truth itself moves by when every number that the kernel reads is off by one rounding
- *                of its type: no kernel can know its inputs better than that, and one that sums in another
- *                order, or computes again what another reads back, errs as if it did not
+ *                of its type: no kernel can know its inputs better, and where terms cancel the reference alone
+ *                may be right by luck
  *   fp32       error <= K max(honest, one ulp)
  *   fp64       the same with the float error scaled by eps64/eps32: a rounding is 1e-16 then, a wrong index 1e-2
  *   integers   where a kernel only adds and multiplies, small integers leave nothing to round: error = 0
@@ -38,28 +38,45 @@ static double off(double a, double t)
     return (isnan(t) && isnan(a)) || a == t ? 0 : (double)INFINITY;
 }
 
+static double largest(const double *a, long n)
+{
+    double most = 0;
+    for (long e = 0; e < n; e++)
+        most = isfinite(a[e]) ? fmax(most, fabs(a[e])) : most;
+    return most;
+}
+
+/* What an error is measured by: the largest element, or the RMS; 1 where all are 0. */
+static double unit(const double *a, long n)
+{
+    const double most = largest(a, n);
+    return most > 0 ? most : 1;
+}
+
+static double unit_rms(const double *a, long n)
+{
+    const double most = unit(a, n);    /* divided by first, so that no square overflows or vanishes */
+    double sum = 0;
+    for (long e = 0; e < n; e++)
+        sum += isfinite(a[e]) ? a[e] / most * (a[e] / most) : 0;
+    return sum > 0 ? most * sqrt(sum / (double)n) : 1;
+}
+
 double op_error(const double *a, const double *truth, long n)
 {
-    double error = 0, most = 0;
-    for (long i = 0; i < n; i++) {
-        error = fmax(error, off(a[i], truth[i]));
-        most = isfinite(truth[i]) ? fmax(most, fabs(truth[i])) : most;
-    }
-    return error > 0 && most > 0 ? error / most : error;
+    double error = 0;
+    for (long e = 0; e < n; e++)
+        error = fmax(error, off(a[e], truth[e]));
+    return error / unit(truth, n);
 }
 
 double op_error_rms(const double *a, const double *truth, long n)
 {
-    double most = 0, error = 0, scale = 0;
-    for (long i = 0; i < n; i++)
-        most = isfinite(truth[i]) ? fmax(most, fabs(truth[i])) : most;
-    const double unit = most > 0 ? most : 1;   /* so that no square overflows or vanishes */
-    for (long i = 0; i < n; i++) {
-        const double e = off(a[i], truth[i]) / unit, t = isfinite(truth[i]) ? truth[i] / unit : 0;
-        error += e * e;
-        scale += t * t;
-    }
-    return most > 0 ? sqrt(error / scale) : sqrt(error / (double)n);
+    const double most = unit_rms(truth, n);
+    double sum = 0;
+    for (long e = 0; e < n; e++)
+        sum += off(a[e], truth[e]) / most * (off(a[e], truth[e]) / most);
+    return sqrt(sum / (double)n);
 }
 
 /* ---- honesty */
@@ -72,15 +89,25 @@ static double rounding(enum op_type type, enum swax_precision precision)
     return type == REAL && precision == SWAX_PREC_BF16 ? 1.0 / 256 : (double)FLT_EPSILON / 2;
 }
 
-/* Every number that the kernel reads, up or down by one rounding. */
+/* The smallest number of that type, which is its rounding error near 0. */
+static double smallest(enum op_type type, enum swax_precision precision)
+{
+    if (type == DOUBLE || precision == SWAX_PREC_F64)
+        return ldexp(1, -1074);
+    return ldexp(1, type == REAL && precision == SWAX_PREC_BF16 ? -133 : -149);
+}
+
+/* Every number that the kernel reads, up or down by one rounding; 0 stays. */
 static void nudge(struct op_case *c, enum swax_precision precision, uint64_t *s)
 {
     const struct op_spec *op = &swax_ops[c->op];
     for (int i = 0; i < c->n; i++) {
         const struct op_arg *a = &op->arg[i];
-        const double u = a->type == INT || a->role == OUT ? 0 : rounding(a->type, precision);
-        for (long e = 0; e < c->size[i] && c->arg[i] && u > 0; e++)
-            c->arg[i][e] *= 1 + (op_random(s) >> 63 ? u : -u);
+        const double u = rounding(a->type, precision), least = smallest(a->type, precision);
+        for (long e = 0; e < c->size[i] && c->arg[i] && a->type != INT && a->role != OUT; e++) {
+            const double by = c->arg[i][e] == 0 ? 0 : fmax(u * fabs(c->arg[i][e]), least);
+            c->arg[i][e] += op_random(s) >> 63 ? by : -by;
+        }
     }
     for (int i = 0; i < op_scalars(op); i++)
         c->scalar[i] *= 1 + (op_random(s) >> 63 ? DBL_EPSILON : -DBL_EPSILON);
@@ -126,6 +153,41 @@ static void measure_nudged(double *error, double *rms, const struct op_case *c, 
     }
 }
 
+/* The cell's gate gradients are k.dk and sums of q.dq - k.dk: small differences of large terms, which the reference
+ * takes in an order of its own, and what one rounding of the terms does to them shows in no input.  size[i] becomes
+ * the size of what is summed up in output i: what the kernel gives where all terms are positive. */
+static void measure_terms(double *size, const struct op_case *c)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const int f = op_arg_find(op, "f"), df = op_arg_find(op, "df"), k = op_arg_find(op, "k"), dk = op_arg_find(op, "dk");
+    struct op_case p;
+    op_case_copy(&p, c);
+    for (int i = 0; i < p.n; i++) {
+        const char *name = op->arg[i].name;
+        const int exponent = strchr("ifm", name[0]) != NULL || op->arg[i].type == INT;
+        for (long e = 0; e < p.size[i] && p.arg[i]; e++)
+            p.arg[i][e] = op->arg[i].role == ADD ? 0 : exponent ? p.arg[i][e] : fabs(p.arg[i][e]);
+        for (long e = 0; e < p.size[i] && !strcmp(name, "qn"); e++)
+            p.arg[i][e] *= -1;    /* so that the normaliser's gradient adds to the rest */
+    }
+    op_run(swax_tiers[0], SWAX_PREC_F64, &p);
+    for (int i = 0; i < p.n; i++)
+        if (p.arg[i] && op->arg[i].role == ADD)
+            size[i] = largest(p.arg[i], p.size[i]);
+
+    const long keys = op_extent(op, 'K', c->dims);
+    double kdk = 0, open = 0;
+    for (long row = 0; row < p.size[df]; row++) {
+        double sum = 0;
+        for (long r = row * keys; r < (row + 1) * keys; r++)
+            sum += p.arg[k][r] * p.arg[dk][r];
+        kdk = fmax(kdk, sum);
+        open = fmax(open, 1 / (1 + exp(p.arg[f][row])));
+    }
+    size[df] = fmax(size[df], kdk * open);
+    op_case_free(&p);
+}
+
 /* ---- the bound */
 
 /* Nothing to round: only + and *, on small integers, with a result that bf16 can hold if it must. */
@@ -161,6 +223,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
 {
     const struct op_spec *op = &swax_ops[c->op];
     double plain[OP_ARGS] = { 0 }, plain_rms[OP_ARGS] = { 0 }, nudged[OP_ARGS] = { 0 }, nudged_rms[OP_ARGS] = { 0 };
+    double size[OP_ARGS] = { 0 };
     long inputs = 0;
     memset(v, 0, sizeof *v);
     op_case_copy(truth, c);
@@ -169,12 +232,17 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         return;
     measure_plain(plain, plain_rms, c, truth);
     measure_nudged(nudged, nudged_rms, c, truth, precision);
+    if (op_forward_of(c->op) >= 0 && strchr(op->dims, 'g'))
+        measure_terms(size, c);
     for (int i = 0; i < c->n; i++)
         inputs += op->arg[i].role == IN ? c->size[i] : 0;
     for (int i = 0; i < c->n; i++) {
         const struct op_arg *a = &op->arg[i];
         if (a->role == IN || !c->arg[i])
             continue;
+        const double u = rounding(STAT, precision) * size[i];
+        nudged[i] = fmax(nudged[i], u / unit(truth->arg[i], c->size[i]));
+        nudged_rms[i] = fmax(nudged_rms[i], u / unit_rms(truth->arg[i], c->size[i]));
         const double rms16 = a->role != ADD ? 5e-3 : strcmp(a->name, "df") ? 1e-2 : 2e-2;
         v->bound[i] = bound(plain[i], nudged[i], a, inputs, precision, a->role == ADD ? 3.0/256 : 2.0/256);
         v->rms_bound[i] = bound(plain_rms[i], nudged_rms[i], a, inputs, precision, rms16);
