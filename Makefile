@@ -68,6 +68,11 @@ test: $(CHECKS) ## run every check
 	@failed=; for t in $(CHECKS); do $$t || failed="$$failed $${t##*/}"; done; \
 	 if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
+demo: $(BUILD)/swax ## train a small network on this repository's own text with the reference kernels: the loss falls
+	rm -rf $(BUILD)/demo
+	$(BUILD)/swax train out=$(BUILD)/demo file='ref/*.[ch]' tier=ref mixers='swa mlstm swa mlstm' width=32 length=64 batch=4 \
+	  steps=100 window=16 input_gate_bias=-3 rate=0.005
+
 deps: ## install what the tests need (Check, pkg-config) with the system's package manager
 	@sh tests/deps.sh
 
@@ -77,4 +82,4 @@ help: ## this screen
 
 -include $(wildcard $(BUILD)/*.d)
 .SECONDARY:
-.PHONY: all test deps clean help
+.PHONY: all test demo deps clean help
