@@ -13,12 +13,6 @@
 
 static char why[SWAX_WHY];
 
-static int is_sentence(const char *s)
-{
-    const size_t n = strlen(s);
-    return n > 10 && (s[n - 1] == '.') && !strchr(s, '\n');
-}
-
 /* ---- JSON */
 
 START_TEST(json_reads_what_it_should)
@@ -159,20 +153,6 @@ START_TEST(safetensors_survive_a_round_trip)
     free(path);
 }
 END_TEST
-
-static size_t read_whole(const char *path, char **text)
-{
-    size_t n;
-    *text = file_read(path, 1 << 20, &n, why);
-    ck_assert_msg(*text != NULL, "%s", why);
-    return n;
-}
-
-static void put(const char *path, const void *text, size_t n)
-{
-    FILE *f = fopen(path, "wb");
-    ck_assert(f && fwrite(text, 1, n, f) == n && !fclose(f));
-}
 
 /* Every proper prefix is refused, and so is every file with one flipped bit: the checksum sees what the format does not. */
 START_TEST(damage_never_passes)

@@ -1,16 +1,21 @@
 /* scratch.c - a folder for a test's files. */
 #include "scratch.h"
 
+#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "../ref/config.h"
+#include "../tools/files.h"
 
 static char folder[256];
 
 void scratch_open(void)
 {
     const char *base = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/swax-XXXXXX", base ? base : "/tmp");
+    const char *fast = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";      /* in memory, where fsync costs nothing */
+    snprintf(folder, sizeof folder, "%s/swax-XXXXXX", base ? base : fast);
     if (!mkdtemp(folder)) {
         perror(folder);
         exit(1);
@@ -25,10 +30,46 @@ void scratch_close(void)
         fprintf(stderr, "could not remove %s\n", folder);
 }
 
+char *in_folder(const char *where, const char *name)
+{
+    const size_t n = strlen(where) + strlen(name) + 2;
+    char *path = malloc(n);
+    snprintf(path, n, "%s/%s", where, name);
+    return path;
+}
+
 char *scratch(const char *name)
 {
-    const size_t n = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(n);
-    snprintf(path, n, "%s/%s", folder, name);
-    return path;
+    return in_folder(folder, name);
+}
+
+size_t read_whole(const char *path, char **text)
+{
+    char why[SWAX_WHY];
+    size_t n;
+    *text = file_read(path, 1 << 26, &n, why);
+    ck_assert_msg(*text != NULL, "%s", why);
+    return n;
+}
+
+void put(const char *path, const void *text, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert_msg(f && fwrite(text, 1, n, f) == n && !fclose(f), "%s cannot be written", path);
+}
+
+int same_bytes(const char *a, const char *b)
+{
+    char *x, *y;
+    const size_t n = read_whole(a, &x), m = read_whole(b, &y);
+    const int same = n == m && !memcmp(x, y, n);
+    free(x);
+    free(y);
+    return same;
+}
+
+int is_sentence(const char *s)
+{
+    const size_t n = strlen(s);
+    return n > 10 && n < SWAX_WHY && !strchr(s, '\n');
 }

@@ -157,26 +157,28 @@ int option_whole(const char *text, long least, long most, long *value)
     return !*end && !errno && *value >= least && *value <= most;
 }
 
-/* Levenshtein's distance with one row; words longer than the row are far from everything. */
+/* How many letters are wrong, missing, too many, or swapped with their neighbour; row[i % 3] belongs to the first i
+ * letters of a.  Words longer than a row are far from everything. */
 static int distance(const char *a, const char *b)
 {
     enum { MOST = 63 };
-    int row[MOST + 1];
-    const size_t n = strlen(b);
-    if (n > MOST || strlen(a) > MOST)
+    int row[3][MOST + 1];
+    const int m = (int)strlen(a), n = (int)strlen(b);
+    if (m > MOST || n > MOST)
         return MOST;
-    for (int j = 0; j <= (int)n; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int corner = row[0];
-        row[0] = i;
-        for (int j = 1; j <= (int)n; j++) {
-            const int replace = corner + (a[i - 1] != b[j - 1]), shorter = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            corner = row[j];
-            row[j] = replace < shorter ? replace : shorter;
+    for (int i = 0; i <= m; i++)
+        for (int j = 0; j <= n; j++) {
+            int *here = &row[i % 3][j], *above = row[(i + 2) % 3], *twice = row[(i + 1) % 3];
+            if (!i || !j) {
+                *here = i + j;
+                continue;
+            }
+            const int replace = above[j - 1] + (a[i - 1] != b[j - 1]), shorter = (above[j] < here[-1] ? above[j] : here[-1]) + 1;
+            *here = replace < shorter ? replace : shorter;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && twice[j - 2] + 1 < *here)
+                *here = twice[j - 2] + 1;
         }
-    }
-    return row[n];
+    return row[m % 3][n];
 }
 
 struct nearest nearest_to(const char *word)

@@ -77,7 +77,7 @@ static const char *open_data(struct session *s, char *why)
     for (int i = 0; i < r->accumulate; i++)
         if (data_batch_new(&s->part[i], r->batch / r->accumulate, r->length, why))
             return why;
-    return NULL;
+    return data_fill(&s->data, &s->part[0], r->seed, DATA_TRAIN, 0, why);      /* what is wrong with it shows before a folder is made */
 }
 
 static const char *open_network(struct session *s, char *why)

@@ -219,6 +219,8 @@ const char *run_set(struct run *r, const char *key, const char *value, char *why
     const struct key *k = find(key);
     if (k)
         return set_own(r, k, value, why);
+    if (!strcmp(key, "vocabulary") && !strcmp(value, "0"))
+        return r->model.vocabulary = 0, NULL;
     if (is_model_key(key))
         return swax_config_set(&r->model, key, value, why);
     const int i = source_key_find(r->source, key);
@@ -253,7 +255,7 @@ const char *run_what(const struct run *r, const char *key)
 {
     const struct key *k = find(key);
     const int i = source_key_find(r->source, key);
-    return k ? k->what : i >= 0 ? r->source->keys[i].what : "";
+    return k ? k->what : i >= 0 ? r->source->keys[i].what : strcmp(key, "vocabulary") ? "" : "0 for that of the data";
 }
 
 static int is_json_number(const char *text)

@@ -1,0 +1,282 @@
+/* check_commands.c - what is asked for on the command line is done, or answered with one sentence and status 2. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "../tools/checkpoint.h"
+#include "../tools/commands.h"
+#include "scratch.h"
+#include "small_run.h"
+
+static char why[SWAX_WHY];
+
+static void nap(int ms)
+{
+    const struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
+    nanosleep(&t, NULL);
+}
+
+/* ---- bad input, from the command line */
+
+struct answer { int status; char text[2048]; };
+
+/* Run a command with its output in files.  arguments are separated by blanks. */
+static struct answer ask(int (*command)(int, char **), const char *arguments)
+{
+    struct answer a = {0};
+    char *line = strdup(arguments), *argv[32], *path = scratch("stderr");
+    int argc = 0;
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    fflush(stdout);
+    fflush(stderr);
+    const int out = dup(1), err = dup(2);
+    ck_assert(freopen("/dev/null", "w", stdout) && freopen(path, "w", stderr));
+    a.status = command(argc, argv);
+    fflush(stdout);
+    fflush(stderr);
+    dup2(out, 1);
+    dup2(err, 2);
+    FILE *f = fopen(path, "r");
+    a.text[fread(a.text, 1, sizeof a.text - 1, f)] = 0;
+    fclose(f);
+    free(line);
+    return a;
+}
+
+static void refused(int (*command)(int, char **), const char *arguments, const char *expected)
+{
+    const struct answer a = ask(command, arguments);
+    const size_t n = strlen(a.text);
+    ck_assert_msg(a.status == 2, "status %d for: %s\n%s", a.status, arguments, a.text);
+    ck_assert_msg(n > 20 && strchr(a.text, '\n') == a.text + n - 1, "not one sentence for: %s\n%s", arguments, a.text);
+    ck_assert_msg(strstr(a.text, expected) != NULL, "no \"%s\" for: %s\n%s", expected, arguments, a.text);
+}
+
+static const char *const bad_arguments[][2] = {
+    {"", "out=FOLDER"},
+    {"out=@x", "file="},
+    {"out=@x widht=64", "did you mean width?"},
+    {"out=@x stpes=64", "did you mean steps?"},
+    {"out=@x fiel=ref/model.c", "did you mean file?"},
+    {"out=@x data=txet", "did you mean text?"},
+    {"out=@x width=64 width=32", "given twice"},
+    {"out=@x banana", "key=value"},
+    {"out=@x steps=0", "steps=0"},
+    {"out=@x steps=ten", "steps=ten"},
+    {"out=@x steps=99999999999999999999", "whole number"},
+    {"out=@x window=0", "window=0"},
+    {"out=@x rate=nan", "rate=nan"},
+    {"out=@x rate=-1", "rate=-1"},
+    {"out=@x seed=-1", "seed=-1"},
+    {"out=@x seed=18446744073709551616", "seed=18446744073709551616"},
+    {"out=@x precision=fp8", "fp32, fp64 or bf16"},
+    {"out=@x resume=maybe", "yes or no"},
+    {"out=@x batch=4 accumulate=3 file=ref/model.c", "accumulate=3"},
+    {"out=@x window=8 short_window=9 file=ref/model.c", "short_window=9"},
+    {"out=@x anneal=0.6 ramp=0.5 file=ref/model.c", "anneal=0.6"},
+    {"out=@x heads=5 file=ref/model.c", "heads"},
+    {"out=@x mixers=conv file=ref/model.c", "mixers"},
+    {"out=@x tier=abacus file=ref/model.c", "abacus"},
+    {"out=@x file=no/such/file", "no/such/file"},
+    {"out=@x file=ref", "ref is not a file"},
+    {"out=@x file=@empty", "empty"},
+    {"out=@x file=ref/real.h length=100000", "too few"},
+    {"out=@x file=ref/model.c held_out=1", "held_out"},
+    {"out=@x file=ref/model.c separator=256", "separator"},
+    {"out=@x file=ref/model.c vocabulary=100", "vocabulary"},
+    {"out=@x data=shards file=ref/model.c", "no llm.c token file"},
+    {"out=@nothing-here resume=yes", "config.json"},
+    {"config=no/such/file.json", "no/such/file.json"},
+    {"config=ref/model.c", "not valid JSON"},
+    {"config=@list.json", "object"},
+    {"config=@nested.json", "\"a\""},
+    {"out=@occupied/x file=ref/model.c", "occupied"},
+};
+
+/* '@' stands for the test's folder. */
+static char *placed(const char *text)
+{
+    char *folder = scratch(""), *to = calloc(1, strlen(text) + 2 * strlen(folder) + 1), *at = to;
+    for (; *text; text++) {
+        if (*text == '@')
+            at += sprintf(at, "%s", folder);
+        else
+            *at++ = *text;
+    }
+    return to;
+}
+
+START_TEST(bad_arguments_get_one_sentence_and_leave_nothing)
+{
+    put(scratch("empty"), "", 0);
+    put(scratch("list.json"), "[1]", 3);
+    put(scratch("nested.json"), "{\"a\":{}}", 8);
+    put(scratch("occupied"), "mine", 4);
+    refused(cmd_train, placed(bad_arguments[_i][0]), bad_arguments[_i][1]);
+    ck_assert_msg(access(scratch("x"), F_OK), "a folder was made for: %s", bad_arguments[_i][0]);
+}
+END_TEST
+
+START_TEST(nothing_is_overwritten)
+{
+    char *out = scratch("mine"), *path = in_folder(out, checkpoint_name), *before, *after, arguments[1024];
+    struct run r = small_run(out);
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    const size_t n = read_whole(path, &before);
+    snprintf(arguments, sizeof arguments, "out=%s file=ref/model.c", out);
+    refused(cmd_train, arguments, "resume=yes");
+    snprintf(arguments, sizeof arguments, "out=%s resume=yes width=32", out);
+    refused(cmd_train, arguments, "\"width\": 16, where \"width\": 32");
+    snprintf(arguments, sizeof arguments, "out=%s resume=yes seed=2", out);
+    refused(cmd_train, arguments, "\"seed\": 1");
+    snprintf(arguments, sizeof arguments, "from=%s to=%s", out, path);
+    refused(cmd_convert, arguments, "not overwritten");
+
+    char *other = scratch("other");      /* the checkpoint of a network of another shape */
+    struct run wide = small_run(other);
+    wide.model.width = 32;
+    ck_assert_msg(run_train(&wide, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_int_eq(rename(in_folder(other, checkpoint_name), path), 0);
+    const size_t m = read_whole(path, &before);
+    snprintf(arguments, sizeof arguments, "out=%s resume=yes", out);
+    refused(cmd_train, arguments, "\"width\": 32");
+    ck_assert(read_whole(path, &after) == m && !memcmp(before, after, m) && m != n);
+
+    char *log_only = scratch("log-only"), *log = in_folder(log_only, "log.jsonl");
+    ck_assert_int_eq(mkdir(log_only, 0777), 0);
+    put(log, "my own notes\n", 13);
+    snprintf(arguments, sizeof arguments, "out=%s file=ref/model.c", log_only);
+    refused(cmd_train, arguments, "log.jsonl");
+    ck_assert(read_whole(log, &after) == 13 && !memcmp(after, "my own notes\n", 13));
+}
+END_TEST
+START_TEST(an_interrupt_finishes_the_step_and_can_be_resumed)
+{
+    char *whole = scratch("uninterrupted"), *out = scratch("interrupted"), *log = in_folder(out, "log.jsonl");
+    struct run r = small_run(whole);
+    r.steps = 2000;
+    r.checkpoint_every = 1000000;
+    int status;
+    struct stat s = {0};
+    snprintf(r.out, sizeof r.out, "%s", out);
+    char *json = run_json(&r, 0), *config = scratch("interrupted.json"), arguments[1024];
+    put(config, json, strlen(json));
+    snprintf(arguments, sizeof arguments, "config=%s out=%s", config, out);
+    const pid_t child = fork();
+    if (!child)
+        _exit(ask(cmd_train, arguments).status);
+    for (int i = 0; i < 1000 && s.st_size < 1000; i++) {
+        nap(10);
+        stat(log, &s);
+    }
+    kill(child, SIGINT);
+    ck_assert(waitpid(child, &status, 0) == child);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %x", status);
+    struct checkpoint c;
+    ck_assert_msg(!checkpoint_open(&c, out, why), "%s", why);
+    ck_assert_int_gt(c.step, 0);
+    ck_assert_int_lt(c.step, 2000);
+    checkpoint_close(&c);
+}
+END_TEST
+
+/* ---- from a checkpoint */
+
+START_TEST(models_survive_the_way_to_hugging_face_and_back)
+{
+    char *out = scratch("model"), arguments[2048];
+    struct run r = small_run(out);
+    const char *const settings[][2] = {{"mixers", "swa mlstm full"}, {"key_value_heads", "1"}, {"head_dim", "7"}, {"cell_key_dim", "3"}, {"cell_value_dim", "5"}};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
+    r.steps = 3;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    static const char *const rope[] = {"half_split", "interleaved"};
+    char path[2][600], hf[2][600];
+    for (int i = 0; i < 2; i++) {
+        snprintf(hf[i], sizeof hf[i], "%s-%s", out, rope[i]);
+        snprintf(path[i], sizeof path[i], "%s-%s.safetensors", out, rope[i]);
+        snprintf(arguments, sizeof arguments, "from=%s to=%s rope=%s", out, hf[i], rope[i]);
+        ck_assert_int_eq(ask(cmd_convert, arguments).status, 0);
+        snprintf(arguments, sizeof arguments, "from=%s to=%s rope=%s", hf[i], path[i], rope[i]);
+        const struct answer a = ask(cmd_convert, arguments);
+        ck_assert_msg(a.status == 0, "%s", a.text);
+    }
+    ck_assert(same_bytes(path[0], path[1]));
+
+    struct checkpoint before, after;
+    ck_assert(!checkpoint_open(&before, out, why) && !checkpoint_open(&after, path[0], why));
+    ck_assert_int_eq(after.run.windows.window, 16);
+    ck_assert(!memcmp(before.run.model.mixer, after.run.model.mixer, 3) && after.run.model.layers == 3);
+    for (int i = 0; i < st_count(after.file); i++) {
+        const struct st_tensor *t = st_tensor(after.file, i), *u = st_find(before.file, t->name);
+        float x[16384], y[16384];
+        ck_assert(u && t->size == u->size && t->size <= 16384);
+        ck_assert(!st_read_raw(after.file, t, x, why) && !st_read_raw(before.file, u, y, why) && !memcmp(x, y, (size_t)t->size * sizeof *x));
+    }
+
+    /* rows of an interleaved q: pair p of a head stands at 2p and 2p + 1 */
+    char inside[700];
+    snprintf(inside, sizeof inside, "%s/model.safetensors", hf[1]);
+    struct st_file *pairs = st_open(inside, why);
+    ck_assert_msg(pairs != NULL, "%s", why);
+    float q[14 * 16], p[14 * 16];
+    const char name[] = "backbone.blocks.0.swa_layer.q.weight";
+    ck_assert(!st_read_raw(before.file, st_find(before.file, name), q, why) && !st_read_raw(pairs, st_find(pairs, name), p, why));
+    const int from[7] = {0, 3, 1, 4, 2, 5, 6};
+    for (int row = 0; row < 14; row++)
+        ck_assert(!memcmp(p + 16 * row, q + 16 * (row / 7 * 7 + from[row % 7]), 16 * sizeof *p));
+    st_close(pairs);
+    checkpoint_close(&before);
+    checkpoint_close(&after);
+}
+END_TEST
+
+START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
+{
+    char *out = scratch("sampled"), *folder = scratch("");
+    struct run r = small_run(out);
+    r.steps = 2;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_int_eq(ask(cmd_sample, placed("from=@sampled tokens=40 prompt=ab top_k=5 top_p=0.9 temperature=0.7")).status, 0);
+    refused(cmd_sample, "tokens=5", "from=");
+    refused(cmd_sample, placed("from=@sampled topk=5"), "did you mean top_k?");
+    refused(cmd_sample, placed("from=@sampled tokens=0"), "tokens=0");
+    refused(cmd_sample, placed("from=@sampled temperature=-1"), "temperature=-1");
+    refused(cmd_sample, placed("from=@sampled top_p=2"), "top_p=2");
+    refused(cmd_sample, placed("from=@sampled/config.json"), "not a valid safetensors file");
+    refused(cmd_sample, placed("from=@nowhere"), "nowhere");
+    refused(cmd_sample, placed("from=@sampled precision=fp1"), "fp32");
+    refused(cmd_convert, placed("from=@nowhere to=@y"), "nowhere");
+    refused(cmd_convert, "window=127 convention=flash_atention", "flash_attention");
+    refused(cmd_convert, "window=0 convention=swax", "window=0");
+    ck_assert_int_eq(ask(cmd_convert, "window=0 convention=flash_attention").status, 0);
+    free(folder);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("commands");
+    TCase *t = tcase_create("commands");
+    tcase_set_timeout(t, 300);
+    tcase_add_loop_test(t, bad_arguments_get_one_sentence_and_leave_nothing, 0, sizeof bad_arguments / sizeof *bad_arguments);
+    tcase_add_test(t, nothing_is_overwritten);
+    tcase_add_test(t, an_interrupt_finishes_the_step_and_can_be_resumed);
+    tcase_add_test(t, models_survive_the_way_to_hugging_face_and_back);
+    tcase_add_test(t, samples_depend_on_seed_alone_and_bad_requests_are_refused);
+    suite_add_tcase(s, t);
+    scratch_open();
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed != 0;
+}

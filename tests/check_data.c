@@ -1,0 +1,339 @@
+/* check_data.c - random numbers, schedules, data: functions of a number, and of nothing before it. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../tools/data.h"
+#include "../tools/pick.h"
+#include "../tools/random.h"
+#include "../tools/run.h"
+#include "../tools/schedule.h"
+#include "scratch.h"
+
+static char why[SWAX_WHY];
+
+/* ---- random numbers */
+
+START_TEST(random_numbers_depend_on_nothing_but_their_place)
+{
+    struct random a = random_open(1, 2, 3), b = random_open(1, 2, 3);
+    random_next(&b);
+    for (int i = 0; i < 10; i++)
+        random_next(&a);
+    struct random again = random_open(1, 2, 3);
+    random_next(&again);
+    ck_assert(random_next(&again) == random_next(&b));
+    const struct random other[] = {random_open(2, 2, 3), random_open(1, 3, 3), random_open(1, 2, 4), random_open(1, 3, 2)};
+    for (int i = 0; i < 4; i++) {
+        struct random x = random_open(1, 2, 3), y = other[i];
+        ck_assert(random_next(&x) != random_next(&y));
+    }
+}
+END_TEST
+
+START_TEST(random_numbers_are_even)
+{
+    enum { N = 200000, BOXES = 7 };
+    struct random r = random_open(1, 0, 0);
+    double sum = 0, square = 0, unit = 0;
+    int box[BOXES] = {0};
+    for (int i = 0; i < N; i++) {
+        const double x = random_normal(&r), u = random_unit(&r);
+        ck_assert(u >= 0 && u < 1);
+        sum += x;
+        square += x * x;
+        unit += u;
+        box[random_below(&r, BOXES)]++;
+    }
+    ck_assert_double_lt(fabs(sum / N), 5 / sqrt(N));
+    ck_assert_double_lt(fabs(square / N - 1), 5 * sqrt(2.0 / N));
+    ck_assert_double_lt(fabs(unit / N - 0.5), 5 * sqrt(1.0 / 12 / N));
+    double chi = 0;
+    for (int i = 0; i < BOXES; i++)
+        chi += pow(box[i] - (double)N / BOXES, 2) / ((double)N / BOXES);
+    ck_assert_double_lt(chi, 30);      /* 6 degrees of freedom: exceeded once in 25,000 */
+    ck_assert(random_below(&r, 1) == 0);
+}
+END_TEST
+
+START_TEST(permutations_hit_everything_once)
+{
+    const uint64_t n[] = {1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 1000};
+    for (size_t k = 0; k < sizeof n / sizeof *n; k++) {
+        char *seen = calloc(n[k], 1);
+        int moved = 0;
+        for (uint64_t i = 0; i < n[k]; i++) {
+            const uint64_t j = random_permute(42, n[k], i);
+            ck_assert(j < n[k] && !seen[j]++);
+            moved += j != i;
+        }
+        ck_assert(n[k] < 15 || moved > (int)n[k] / 2);
+        free(seen);
+    }
+    ck_assert(random_permute(1, (uint64_t)1 << 60, 12345) < (uint64_t)1 << 60);
+}
+END_TEST
+
+/* ---- schedules */
+
+START_TEST(windows_follow_their_schedule)
+{
+    enum { STEPS = 20000 };
+    const struct windows fixed = {.window = 128}, both = {128, 8, 0.75, 0.1, 0}, ramp = {128, 8, 1, 0.1, 0.2};
+    int small = 0, differ = 0, ramped = 0;
+    for (int s = 0; s < STEPS; s++) {
+        ck_assert_int_eq(window_at(&fixed, 1, s, STEPS), 128);
+        const int w = window_at(&both, 1, s, STEPS);
+        ck_assert(w == 8 || w == 128);
+        if (s >= STEPS - STEPS / 10)
+            ck_assert_int_eq(w, 128);
+        else
+            small += w == 8;
+        differ += w != window_at(&both, 2, s, STEPS);
+        ck_assert_int_eq(w, window_at(&both, 1, s, STEPS));
+        if (s < STEPS * 7 / 10)
+            ck_assert_int_eq(window_at(&ramp, 1, s, STEPS), 8);
+        else
+            ramped += window_at(&ramp, 1, s, STEPS) == 8;
+    }
+    ck_assert_double_lt(fabs(small / (0.9 * STEPS) - 0.75), 0.02);
+    ck_assert_double_lt(fabs(ramped / (0.2 * STEPS) - 0.5), 0.04);
+    ck_assert_int_gt(differ, STEPS / 5);
+    ck_assert_double_eq_tol(short_probability_at(&ramp, STEPS * 8 / 10, STEPS), 0.5, 1e-12);
+}
+END_TEST
+
+START_TEST(rates_rise_and_fall)
+{
+    ck_assert_double_eq(rate_at(2, 0.1, 0.1, 0, 100), 0.2);
+    ck_assert_double_eq(rate_at(2, 0.1, 0.1, 9, 100), 2);
+    ck_assert_double_eq(rate_at(2, 0.1, 0.1, 10, 100), 2);
+    ck_assert_double_eq_tol(rate_at(2, 0.1, 0.1, 55, 100), 1.1, 1e-12);
+    ck_assert_double_eq_tol(rate_at(2, 0, 0, 50, 100), 1, 1e-12);
+    ck_assert_double_eq(rate_at(2, 1, 0, 99, 100), 2);
+    for (int s = 11; s < 100; s++)
+        ck_assert_double_lt(rate_at(2, 0.1, 0.1, s, 100), rate_at(2, 0.1, 0.1, s - 1, 100));
+}
+END_TEST
+
+/* ---- data */
+
+static char *counting_file(int n)      /* byte i is i mod 251 */
+{
+    char *path = scratch("counting");
+    unsigned char *text = malloc((size_t)n);
+    for (int i = 0; i < n; i++)
+        text[i] = (unsigned char)(i % 251);
+    put(path, text, (size_t)n);
+    free(text);
+    return path;
+}
+
+static const char *open_text(struct data *d, const char *name, const char *file, const char *held_out, const char *separator, int T)
+{
+    const char *value[SOURCE_KEYS] = {file, held_out, separator};
+    return data_open(d, source_find(name), value, T, why);
+}
+
+START_TEST(an_epoch_sees_every_piece_once)
+{
+    enum { T = 16, N = 4000 };
+    char *path = counting_file(N), seen[2][N];
+    struct data d;
+    struct data_batch b;
+    ck_assert_msg(!open_text(&d, "text", path, "0.25", "", T), "%s", why);
+    ck_assert(!data_batch_new(&b, 1, T, why));
+    const int pieces = (3000 - T) / T;
+    for (int epoch = 0; epoch < 2; epoch++) {
+        memset(seen[epoch], 0, N);
+        for (int i = 0; i < pieces; i++) {
+            ck_assert(!data_fill(&d, &b, 7, DATA_TRAIN, (uint64_t)(epoch * pieces + i), why));
+            for (int t = 0; t < T; t++)
+                ck_assert_int_eq(b.batch.target[t], (b.batch.token[t] + 1) % 251);
+            int place = -1;
+            for (int p = b.batch.token[0]; p < N && place < 0; p += 251)
+                place = seen[epoch][p] ? -1 : p;      /* pieces with the same first byte are told apart by having been seen */
+            ck_assert_int_ge(place, 0);
+            seen[epoch][place] = 1;
+        }
+    }
+    ck_assert_msg(memcmp(seen[0], seen[1], N) != 0, "the second epoch cuts elsewhere");
+    data_batch_free(&b);
+    data_close(&d);
+    free(path);
+}
+END_TEST
+
+START_TEST(what_is_held_out_is_not_trained_on)
+{
+    enum { T = 8, N = 200 };      /* no byte twice: it tells its place */
+    char *path = counting_file(N);
+    struct data d;
+    struct data_batch b;
+    ck_assert(!open_text(&d, "text", path, "0.5", "", T) && !data_batch_new(&b, 4, T, why));
+    for (uint64_t i = 0; i < 100; i++)
+        for (int part = DATA_TRAIN; part <= DATA_HELD_OUT; part++) {
+            ck_assert(!data_fill(&d, &b, 3, (enum data_part)part, 4 * i, why));
+            for (int t = 0; t < 4 * T; t++)
+                ck_assert(part == DATA_TRAIN ? b.batch.target[t] < N / 2 : b.batch.token[t] >= N / 2);
+        }
+    data_batch_free(&b);
+    data_close(&d);
+    ck_assert(!open_text(&d, "text", path, "0.01", "", T) && !data_batch_new(&b, 1, T, why));
+    ck_assert(data_fill(&d, &b, 3, DATA_HELD_OUT, 0, why) == why && is_sentence(why));
+    data_batch_free(&b);
+    data_close(&d);
+    free(path);
+}
+END_TEST
+
+START_TEST(a_batch_may_be_cut_anywhere)
+{
+    for (int s = 0; s < n_sources; s++) {
+        if (!strcmp(sources[s]->name, "shards"))
+            continue;
+        enum { T = 2048 };
+        char *path = counting_file(2 * T);
+        const char *value[SOURCE_KEYS] = {0};
+        struct data d;
+        struct data_batch whole, part;
+        if (source_key_find(sources[s], "file") >= 0)
+            value[source_key_find(sources[s], "file")] = path;
+        ck_assert_msg(!data_open(&d, sources[s], value, T, why), "%s: %s", sources[s]->name, why);
+        ck_assert(!data_batch_new(&whole, 6, T, why) && !data_batch_new(&part, 2, T, why));
+        ck_assert_msg(!data_fill(&d, &whole, 5, DATA_TRAIN, 100, why), "%s: %s", sources[s]->name, why);
+        for (int i = 2; i >= 0; i--) {
+            ck_assert(!data_fill(&d, &part, 5, DATA_TRAIN, 100 + 2 * (uint64_t)i, why));
+            ck_assert(!memcmp(part.batch.token, whole.batch.token + 2 * i * T, 2 * T * sizeof(int)));
+            ck_assert(!memcmp(part.batch.target, whole.batch.target + 2 * i * T, 2 * T * sizeof(int)));
+            ck_assert(!memcmp(part.room.weight, whole.room.weight + 2 * i * T, 2 * T * sizeof(float)));
+            ck_assert(!memcmp(part.room.start_cell, whole.room.start_cell + 2 * i * T, 2 * T * sizeof(int)));
+        }
+        data_batch_free(&whole);
+        data_batch_free(&part);
+        data_close(&d);
+        free(path);
+    }
+}
+END_TEST
+
+START_TEST(documents_begin_at_their_separator)
+{
+    char *path = scratch("lines");
+    struct data d;
+    struct data_batch b;
+    put(path, "ab\ncd\n\nefghijklmn", 17);
+    ck_assert_msg(!open_text(&d, "text", path, "0", "10", 16), "%s", why);
+    ck_assert(!data_batch_new(&b, 1, 16, why) && !data_fill(&d, &b, 1, DATA_TRAIN, 0, why));
+    const int start[16] = {0, 0, 2, 2, 2, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6};
+    ck_assert(!memcmp(b.batch.start_attention, start, sizeof start) && !memcmp(b.batch.start_cell, start, sizeof start));
+    data_close(&d);
+    ck_assert(!open_text(&d, "text", path, "0", "", 16) && !data_fill(&d, &b, 1, DATA_TRAIN, 0, why));
+    ck_assert(!b.batch.start_attention && !b.batch.start_cell && !b.batch.weight);
+    ck_assert_double_eq(b.weight, 16);
+    d.vocabulary = 'm';      /* a network with fewer tokens than the file has */
+    ck_assert(data_fill(&d, &b, 1, DATA_TRAIN, 0, why) == why && is_sentence(why));
+    data_batch_free(&b);
+    data_close(&d);
+    free(path);
+}
+END_TEST
+
+static void put_shard(const char *path, int magic, int version, int claimed, int tokens)
+{
+    int header[256] = {magic, version, claimed};
+    char *text = calloc(1, 1024 + 2 * (size_t)tokens);
+    memcpy(text, header, 1024);
+    for (int i = 0; i < tokens; i++) {
+        text[1024 + 2 * i] = (char)(i & 255);
+        text[1025 + 2 * i] = (char)(i >> 8);
+    }
+    put(path, text, 1024 + 2 * (size_t)tokens);
+    free(text);
+}
+
+START_TEST(shards_are_read_across_files_and_checked)
+{
+    char *a = scratch("part-1.bin"), *b = scratch("part-2.bin"), *both = scratch("part-?.bin");
+    struct data d;
+    struct data_batch batch;
+    put_shard(a, 20240520, 1, 1000, 1000);
+    put_shard(b, 20240520, 1, 500, 500);
+    ck_assert_msg(!open_text(&d, "shards", both, "0", "", 1499), "%s", why);
+    ck_assert(!data_batch_new(&batch, 1, 1499, why) && !data_fill(&d, &batch, 1, DATA_TRAIN, 0, why));
+    for (int t = 0; t < 1499; t++)
+        ck_assert_int_eq(batch.batch.token[t], t % 1000);
+    ck_assert_int_eq(batch.batch.target[1498], 499);
+    data_close(&d);
+    data_batch_free(&batch);
+    const struct { int magic, version, claimed, tokens; } bad[] = {
+        {20240521, 1, 1000, 1000}, {20240520, 2, 1000, 1000}, {20240520, 1, 999, 1000}, {20240520, 1, 1001, 1000}, {20240520, 1, -1, 1000},
+        {20240520, 1, 0, 0}, {0, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put_shard(b, bad[i].magic, bad[i].version, bad[i].claimed, bad[i].tokens);
+        ck_assert_msg(open_text(&d, "shards", both, "0", "", 100) == why, "accepted header %zu", i);
+        ck_assert(is_sentence(why));
+    }
+    char *text;
+    put_shard(a, 20240520, 1, 20, 20);
+    const size_t n = read_whole(a, &text);
+    for (size_t i = 0; i < n; i++) {
+        put(b, text, i);
+        ck_assert_msg(open_text(&d, "shards", b, "0", "", 8) == why && is_sentence(why), "accepted the first %zu of %zu bytes", i, n);
+    }
+    free(text);
+    free(a);
+    free(b);
+    free(both);
+}
+END_TEST
+
+/* ---- picking a token */
+
+START_TEST(picks_follow_the_probabilities)
+{
+    enum { V = 4, N = 100000 };
+    const float logits[V] = {logf(0.1f), logf(0.4f), logf(0.3f), logf(0.2f)};
+    int order[V], seen[V] = {0}, nucleus[V] = {0};
+    const struct pick plain = {1, 0, 1, V, order}, greedy = {0, 0, 1, V, order}, two = {1, 2, 1, V, order}, half = {1, 0, 0.5, V, order};
+    for (int i = 0; i < N; i++) {
+        struct random r = random_open(1, RANDOM_SAMPLE, (uint64_t)i), again = r, third = r;
+        seen[pick_token(&plain, logits, &r)]++;
+        nucleus[pick_token(&half, logits, &again)]++;
+        const int t = pick_token(&two, logits, &third);
+        ck_assert(t == 1 || t == 2);
+        ck_assert_int_eq(pick_token(&greedy, logits, &third), 1);
+    }
+    for (int v = 0; v < V; v++)
+        ck_assert_double_lt(fabs(seen[v] / (double)N - exp((double)logits[v])), 0.01);
+    ck_assert(nucleus[0] == 0 && nucleus[3] == 0);
+    ck_assert_double_lt(fabs(nucleus[1] / (double)N - 4.0 / 7), 0.01);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("data");
+    TCase *t = tcase_create("data");
+    tcase_set_timeout(t, 300);
+    tcase_add_test(t, random_numbers_depend_on_nothing_but_their_place);
+    tcase_add_test(t, random_numbers_are_even);
+    tcase_add_test(t, permutations_hit_everything_once);
+    tcase_add_test(t, windows_follow_their_schedule);
+    tcase_add_test(t, rates_rise_and_fall);
+    tcase_add_test(t, an_epoch_sees_every_piece_once);
+    tcase_add_test(t, what_is_held_out_is_not_trained_on);
+    tcase_add_test(t, a_batch_may_be_cut_anywhere);
+    tcase_add_test(t, documents_begin_at_their_separator);
+    tcase_add_test(t, shards_are_read_across_files_and_checked);
+    tcase_add_test(t, picks_follow_the_probabilities);
+    suite_add_tcase(s, t);
+    scratch_open();
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed != 0;
+}

@@ -1,0 +1,272 @@
+/* check_train.c - a run learns, and resumes to the bit however it was stopped; nothing it saved is lost. */
+#include <check.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "../tools/checkpoint.h"
+#include "../tools/json.h"
+#include "../tools/random.h"
+#include "../tools/run.h"
+#include "scratch.h"
+#include "small_run.h"
+
+static char why[SWAX_WHY];
+
+struct losses { double first, last; int n, stop_after; };
+
+static enum run_verdict watch(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
+{
+    struct losses *l = arg;
+    (void)r, (void)n;
+    if (!p)
+        return RUN_GO_ON;
+    l->n++;
+    if (l->n <= 10)
+        l->first += p->loss / 10;
+    l->last = 0.9 * (l->n == 1 ? p->loss : l->last) + 0.1 * p->loss;
+    return l->stop_after && l->n >= l->stop_after ? RUN_STOP : RUN_GO_ON;
+}
+
+START_TEST(loss_falls_on_the_repositorys_own_text)
+{
+    struct losses l = {0};
+    struct run r = small_run("");
+    r.steps = 150;
+    ck_assert_msg(run_train(&r, watch, &l, why) == RUN_FINISHED, "%s", why);
+    ck_assert_int_eq(l.n, 150);
+    ck_assert_double_gt(l.first, 4);
+    ck_assert_msg(l.last < 3.4, "the loss fell from %g to no less than %g", l.first, l.last);
+}
+END_TEST
+
+START_TEST(a_run_resumes_to_the_bit_from_every_step)
+{
+    char *whole = scratch("whole"), *cut = scratch("cut"), *a = in_folder(whole, checkpoint_name), *b = in_folder(cut, checkpoint_name);
+    struct run r = small_run(whole);
+    r.steps = 12;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    r = small_run(cut);
+    r.steps = 12;
+    for (int s = 1; s <= 12; s++) {      /* one step at a time, on one thread and on two */
+        struct losses l = {.stop_after = 1};
+        r.resume = s > 1;
+        r.threads = 1 + s % 2;
+        const enum run_end end = run_train(&r, watch, &l, why);
+        ck_assert_msg(end == (s < 12 ? RUN_INTERRUPTED : RUN_FINISHED), "%s", why);
+        ck_assert_int_eq(l.n, 1);
+    }
+    ck_assert_msg(same_bytes(a, b), "the checkpoint of the resumed run differs");
+    struct losses l = {0};
+    ck_assert(run_train(&r, watch, &l, why) == RUN_FINISHED && l.n == 0 && same_bytes(a, b));
+    free(whole);
+    free(cut);
+    free(a);
+    free(b);
+}
+END_TEST
+
+static void nap(int ms)
+{
+    const struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
+    nanosleep(&t, NULL);
+}
+
+/* Kill it at random moments, twenty times; then let it finish.  Every start is a process of its own. */
+START_TEST(twenty_kills_change_nothing)
+{
+    char *whole = scratch("alive"), *cut = scratch("killed"), *a = in_folder(whole, checkpoint_name), *b = in_folder(cut, checkpoint_name), *text;
+    struct random random = random_open(_i, 0, 0);
+    struct run r = small_run(whole);
+    r.steps = 60;
+    r.checkpoint_every = 1;
+    ck_assert_int_eq(unsetenv("SWAX_TIER"), 0);
+    int kills = 0, status = 0, starts = 0;
+    pid_t child = fork();
+    if (!child)
+        _exit(run_train(&r, NULL, NULL, why) != RUN_FINISHED);
+    ck_assert(waitpid(child, &status, 0) == child && WIFEXITED(status) && !WEXITSTATUS(status));
+    snprintf(r.out, sizeof r.out, "%s", cut);
+    r.resume = 1;
+    do {
+        ck_assert_int_lt(++starts, 500);
+        child = fork();
+        if (!child)
+            _exit(run_train(&r, NULL, NULL, why) != RUN_FINISHED);
+        nap(kills < 20 ? 5 + (int)random_below(&random, 120) : 0);
+        kills += kills < 20 && !kill(child, SIGKILL);
+        ck_assert(waitpid(child, &status, 0) == child);
+    } while (!(WIFEXITED(status) && !WEXITSTATUS(status)) || kills < 20);
+    ck_assert_msg(same_bytes(a, b), "after %d kills the checkpoint differs", kills);
+    read_whole(in_folder(cut, "log.jsonl"), &text);
+    int lines = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
+        struct json *j = json_parse(line, strlen(line), why);
+        ck_assert_msg(j && json_get(j, "step")->number == lines + 1, "line %d of the log: %s", lines + 1, line);
+        json_free(j);
+    }
+    ck_assert_int_eq(lines, 60);
+}
+END_TEST
+
+START_TEST(threads_and_a_second_run_change_no_bit)
+{
+    char *out[3] = {scratch("one"), scratch("two"), scratch("seven")};
+    for (int i = 0; i < 3; i++) {
+        struct run r = small_run(out[i]);
+        r.threads = i == 2 ? 7 : i + 1;
+        ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    }
+    ck_assert(same_bytes(in_folder(out[0], checkpoint_name), in_folder(out[1], checkpoint_name)));
+    ck_assert(same_bytes(in_folder(out[0], checkpoint_name), in_folder(out[2], checkpoint_name)));
+}
+END_TEST
+
+START_TEST(config_json_repeats_the_run)
+{
+    char *out = scratch("first"), *again = scratch("again");
+    struct run r = small_run(out), from;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_msg(!run_read(&from, out, why), "%s", why);
+    snprintf(from.out, sizeof from.out, "%s", again);
+    ck_assert_msg(run_train(&from, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert(same_bytes(in_folder(out, checkpoint_name), in_folder(again, checkpoint_name)));
+    ck_assert(same_bytes(in_folder(out, "config.json"), in_folder(again, "config.json")));
+}
+END_TEST
+
+START_TEST(what_diverges_names_tensor_and_checkpoint_and_saves_nothing)
+{
+    char *out = scratch("diverging"), *path = in_folder(out, checkpoint_name), *kept = scratch("kept");
+    struct run r = small_run(out);
+    struct losses l = {.stop_after = 6};
+    ck_assert(run_train(&r, watch, &l, why) == RUN_INTERRUPTED);
+    char *text;
+    const size_t n = read_whole(path, &text);
+    put(kept, text, n);
+    struct checkpoint c;
+    struct swax_network *network;
+    const char *wrong;
+    ck_assert_msg(!checkpoint_open(&c, out, why), "%s", why);
+    ck_assert_int_eq(c.step, 6);
+    network = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 1, why);
+    ck_assert_msg(!checkpoint_load(&c, network, SWAX_PREC_F32, 1, why), "%s", why);
+    float *row = calloc((size_t)c.run.model.vocabulary * 16, sizeof *row);
+    for (int i = 0; i < c.run.model.vocabulary * 16; i++)
+        row[i] = NAN;
+    swax_network_put(network, SWAX_WEIGHT, 0, row);
+    ck_assert_msg(!checkpoint_save(path, &c.run, network, 6, 1, why), "%s", why);      /* a poisoned checkpoint */
+    checkpoint_close(&c);
+    swax_network_free(network);
+    const size_t m = read_whole(path, &text);
+    r.resume = 1;
+    ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_DIVERGED);
+    ck_assert_msg(strstr(why, "Step 7") && strstr(why, "backbone.") && strstr(why, path) && strstr(why, "step 6"), "%s", why);
+    char *after;
+    ck_assert(read_whole(path, &after) == m && !memcmp(text, after, m));
+}
+END_TEST
+
+START_TEST(damaged_checkpoints_are_refused)
+{
+    char *out = scratch("damaged"), *path = in_folder(out, checkpoint_name), *text;
+    struct run r = small_run(out);
+    struct checkpoint c;
+    r.steps = 1;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    const size_t n = read_whole(path, &text);
+    for (size_t i = 0; i < n; i = i < 6000 ? i + 1 : i + 997) {
+        text[i] ^= 4;
+        put(path, text, n);
+        text[i] ^= 4;
+        ck_assert_msg(checkpoint_open(&c, path, why) != NULL && is_sentence(why), "accepted with byte %zu damaged", i);
+        put(path, text, i);
+        ck_assert_msg(checkpoint_open(&c, path, why) != NULL && is_sentence(why), "accepted the first %zu bytes", i);
+    }
+    put(path, text, n);
+    ck_assert_msg(!checkpoint_open(&c, path, why), "%s", why);
+    checkpoint_close(&c);
+}
+END_TEST
+
+START_TEST(two_runs_do_not_share_a_folder)
+{
+    char *out = scratch("shared");
+    struct run r = small_run(out);
+    struct losses l = {.stop_after = 1};
+    ck_assert_int_eq(run_train(&r, watch, &l, why), RUN_INTERRUPTED);
+    int ready[2], status;
+    ck_assert_int_eq(pipe(ready), 0);
+    const pid_t child = fork();
+    if (!child) {      /* holds the log's lock, as a run does */
+        const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        const int log = open(in_folder(out, "log.jsonl"), O_RDWR);
+        if (fcntl(log, F_SETLK, &lock) || write(ready[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    char byte;
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    r.resume = 1;
+    ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_BUSY);
+    ck_assert(is_sentence(why));
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+}
+END_TEST
+
+/* A file system of 128 KiB, where this process may mount one: the run needs more. */
+START_TEST(a_full_disk_keeps_the_last_checkpoint)
+{
+    char *folder = scratch("small"), command[1024], path[600];
+    snprintf(command, sizeof command, "mkdir -p %s && mount -t tmpfs -o size=128k none %s 2>/dev/null", folder, folder);
+    if (system(command))
+        return;
+    snprintf(path, sizeof path, "%s/run", folder);
+    struct run r = small_run(path);
+    r.model.width = r.model.heads = r.model.cell_heads = 1;
+    r.model.vocabulary = 128;
+    r.model.ffn_width = 1;
+    r.checkpoint_every = 1;
+    r.keep_every = 1;      /* numbered ones fill it up */
+    const enum run_end end = run_train(&r, NULL, NULL, why);
+    ck_assert_msg(end == RUN_REFUSED && strstr(why, "No space left"), "%s", why);
+    struct checkpoint c;
+    ck_assert_msg(!checkpoint_open(&c, path, why), "%s", why);
+    ck_assert_int_gt(c.step, 0);
+    checkpoint_close(&c);
+    snprintf(command, sizeof command, "umount %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("train");
+    TCase *t = tcase_create("train");
+    tcase_set_timeout(t, 300);
+    tcase_add_test(t, loss_falls_on_the_repositorys_own_text);
+    tcase_add_test(t, a_run_resumes_to_the_bit_from_every_step);
+    tcase_add_loop_test(t, twenty_kills_change_nothing, 0, 1);
+    tcase_add_test(t, threads_and_a_second_run_change_no_bit);
+    tcase_add_test(t, config_json_repeats_the_run);
+    tcase_add_test(t, what_diverges_names_tensor_and_checkpoint_and_saves_nothing);
+    tcase_add_test(t, damaged_checkpoints_are_refused);
+    tcase_add_test(t, two_runs_do_not_share_a_folder);
+    tcase_add_test(t, a_full_disk_keeps_the_last_checkpoint);
+    suite_add_tcase(s, t);
+    scratch_open();
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed != 0;
+}
