@@ -7,6 +7,8 @@
 #include "rmsnorm.c"
 #include "headnorm.c"
 #include "rope.c"
+#include "attention.c"
+#include "mlstm.c"
 #include "elementwise.c"
 #include "xent.c"
 #include "adamw.c"
@@ -21,6 +23,8 @@ const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA)) = {
     .rmsnorm_forward   = rmsnorm_forward,   .rmsnorm_backward   = rmsnorm_backward,
     .headnorm_forward  = headnorm_forward,  .headnorm_backward  = headnorm_backward,
     .rope_forward      = rope_forward,      .rope_backward      = rope_backward,
+    .attention_forward = attention_forward, .attention_backward = attention_backward,
+    .mlstm_forward     = mlstm_forward,     .mlstm_backward     = mlstm_backward,
     .softcap_forward   = softcap_forward,   .softcap_backward   = softcap_backward,
     .gate_forward      = gate_forward,      .gate_backward      = gate_backward,
     .swiglu_forward    = swiglu_forward,    .swiglu_backward    = swiglu_backward,

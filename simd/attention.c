@@ -1,0 +1,280 @@
+/* attention.c - windowed attention by blocks of SIDE queries and SIDE keys that touch the band only; see
+ * ref/attention.c for the mathematics.
+ *
+ * A block of scores has a row per key and a column per query.  So maxima and sums over the keys of a query run
+ * down columns, lane by lane, masks compare whole vectors, and of all operands only q and dy are ever transposed,
+ * once per block of queries:
+ *
+ *     forward    S  = k q^T       P  = exp(S / sqrt(D) - max)       y = P^T v / sum
+ *     backward   P  = exp(S / sqrt(D) - lse)       dP = v dy^T      dS = P (dP - dy.y) / sqrt(D)
+ *                dv += P dy       dk += dS q       dq += dS^T k
+ *
+ * Query t sees the keys lo..hi; both grow with t, so the band is a staircase and every tile of rows meets one
+ * span of the other side.  Blocks on the rim compare, blocks inside do not.
+ *
+ * A head wider than SIDE is worked on in slices of SIDE; one wider than WIDE slices, several times over. */
+#include "block.h"
+#include "vmath.h"
+
+enum { WIDE = 4 };
+
+/* One block of queries, and how it meets the block of keys at hand. */
+struct band {
+    int n;                          /* queries */
+    int lo[SIDE], hi[SIDE];         /* by query: the first and the last key it sees; beyond n, what n-1 sees */
+    int s0, keys;                   /* the keys s0 .. s0+keys-1 */
+    int inside;                     /* every query sees every key */
+    struct span query[SIDE / TR];   /* by tile of keys: the queries it meets */
+    struct span key[SIDE / TR];     /* by tile of queries: the keys it meets, counted from s0 */
+    stat from[SIDE], to[SIDE];      /* lo and hi, counted from s0 */
+};
+
+/* Queries t0 .. t0+n-1 of a sequence. */
+static void band_of(struct band *x, const int *start, int t0, int n, int T, int S, int W)
+{
+    x->n = n;
+    for (int j = 0; j < SIDE; j++) {
+        const int t = t0 + lesser(j, n - 1), hi = t + (S - T);
+        x->lo[j] = hi < W ? 0 : hi - W + 1;
+        x->hi[j] = hi;
+        if (start && start[t] > x->lo[j] - (S - T))
+            x->lo[j] = start[t] + (S - T);
+    }
+}
+
+static void band_meets(struct band *x, int s0)
+{
+    x->s0 = s0;
+    x->keys = lesser(SIDE, x->hi[x->n - 1] + 1 - s0);
+    x->inside = x->lo[x->n - 1] <= s0 && x->hi[0] >= s0 + x->keys - 1;
+    for (int s = 0, from = 0, to = 0; s < x->keys; s += TR) {
+        while (from < x->n && x->hi[from] < s0 + s)
+            from++;
+        while (to < x->n && x->lo[to] < s0 + s + TR)
+            to++;
+        x->query[s / TR] = (struct span){ lesser(from, to), to };
+    }
+    for (int j = 0; j < SIDE; j += TR) {
+        const int from = x->lo[j] - s0, to = x->hi[j + TR - 1] + 1 - s0;
+        x->key[j / TR].to = to < 0 ? 0 : lesser(to, x->keys);
+        x->key[j / TR].from = from < 0 ? 0 : lesser(from, x->key[j / TR].to);
+    }
+    for (int j = 0; j < SIDE; j++) {
+        x->from[j] = (stat)(x->lo[j] - s0);
+        x->to[j] = (stat)(x->hi[j] - s0);
+    }
+}
+
+/* The keys that PAD queries from j on meet, out to whole tiles: no product reads a weight outside. */
+static struct span band_rows(const struct band *x, int j)
+{
+    const struct span a = x->key[j / TR], b = x->key[(j + PAD - 1) / TR];
+    return (struct span){ lesser(a.from, b.from) / TR * TR, lesser(up(a.to > b.to ? a.to : b.to, TR), x->keys) };
+}
+
+/* Where VL queries from j on see key s. */
+INLINE ivec sees(const struct band *x, int j, int s)
+{
+    const vec at = vset((stat)s);
+    return (load(x->from + j) <= at) & (at <= load(x->to + j));
+}
+
+/* S becomes P in columns j.. and rows r; max and sum follow, alpha is the factor of all that was summed before. */
+INLINE void weigh(stat *P, stat *max, stat *sum, stat *alpha, const struct band *x, stat scale,
+                  int j, struct span r, int inside)
+{
+    const vec old = load(max + j);
+    vec top = old, total = {0};
+    for (int s = r.from; s < r.to; s++) {
+        vec a = scale * load(P + s*SIDE + j);
+        if (!inside)
+            a = pick(sees(x, j, s), a, vset(-INFINITY));
+        store(P + s*SIDE + j, a);
+        top = vmax(top, a);
+    }
+    for (int s = r.from; s < r.to; s++) {
+        const vec p = vexp(load(P + s*SIDE + j) - top);
+        store(P + s*SIDE + j, p);
+        total += p;
+    }
+    const vec fade = vexp(old - top);
+    store(max + j, top);
+    store(sum + j, fade * load(sum + j) + total);
+    store(alpha + j, fade);
+}
+
+NOINLINE void weigh_block(stat *P, stat *max, stat *sum, stat *alpha, const struct band *x, stat scale)
+{
+    for (int j = 0; j < x->n; j += PAD)
+        for (int v = j; v < j + PAD; v += VL)
+            if (x->inside)
+                weigh(P, max, sum, alpha, x, scale, v, (struct span){ 0, x->keys }, 1);
+            else
+                weigh(P, max, sum, alpha, x, scale, v, band_rows(x, j), 0);
+}
+
+/* y and lse of queries t0 .. t0+n-1 of one head. */
+static void attention_block(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
+                            int t0, int n, int T, int S, int H, int G, int D, int W)
+{
+    BLOCK(Q); BLOCK(Qt); BLOCK(K); BLOCK(P);
+    stat Y[WIDE][SIDE * SIDE] __attribute__((aligned(64)));
+    stat max[SIDE], sum[SIDE], alpha[SIDE];
+    struct band x;
+    band_of(&x, start, t0, n, T, S, W);
+
+    for (int g = 0; g < D; g += WIDE*SIDE) {
+        const int s_first = x.lo[0] / SIDE * SIDE, slices = up(lesser(D - g, WIDE*SIDE), SIDE) / SIDE;
+        fill(max, -STAT_MAX);
+        fill(sum, 0);
+        for (int s0 = s_first; s0 <= x.hi[n - 1]; s0 += SIDE) {
+            band_meets(&x, s0);
+            for (int d = 0; d < D; d += SIDE) {
+                const int w = lesser(SIDE, D - d);
+                if (s0 == s_first || D > SIDE) {
+                    block_read(Q, q + (long)t0*H*D + d, (long)H*D, n, w, 1);
+                    block_turn(Qt, Q, up(n, PAD), w);
+                }
+                block_read(K, k + (long)s0*G*D + d, (long)G*D, x.keys, w, 1);
+                block_mul_band(P, K, Qt, x.keys, w, x.query, d ? block_ones : NULL);
+            }
+            weigh_block(P, max, sum, alpha, &x, 1 / sqrt((stat)D));
+            for (int c = 0; c < slices; c++) {
+                const int d = g + c*SIDE, w = lesser(SIDE, D - d);
+                block_read(K, v + (long)s0*G*D + d, (long)G*D, x.keys, w, 1);
+                block_mul_turned(Y[c], P, K, n, w, x.keys, x.key, s0 == s_first ? NULL : alpha);
+            }
+        }
+        for (int j = 0; j < n; j += VL) {
+            store(alpha + j, 1 / load(sum + j));
+            store(max + j, load(max + j) + vlog(load(sum + j)));
+        }
+        for (int c = 0; c < slices; c++)
+            block_write(y + (long)t0*H*D + g + c*SIDE, (long)H*D, Y[c], alpha, n, lesser(SIDE, D - g - c*SIDE));
+    }
+    for (int j = 0; j < n; j++)
+        lse[(long)(t0 + j)*H] = max[j];
+}
+
+static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
+                              int B, int T, int S, int H, int G, int D, int W)
+{
+    #pragma omp parallel for collapse(3)
+    for (int b = 0; b < B; b++)
+        for (int h = 0; h < H; h++)
+            for (int t = 0; t < T; t += SIDE) {
+                const long bt = (long)b*T*H + h, bs = (long)b*S*G + (long)h*G/H;
+                attention_block(y + bt*D, lse + bt, q + bt*D, k + bs*D, v + bs*D, start ? start + (long)b*T : NULL,
+                                t, lesser(SIDE, T - t), T, S, H, G, D, W);
+            }
+}
+
+/* S becomes P, and dP becomes dS, in columns j.. and rows r. */
+INLINE void weigh_back(stat *P, stat *dP, const stat *lse, const stat *dyy, const struct band *x, stat scale,
+                       int j, struct span r, int inside)
+{
+    const vec l = load(lse + j), dot = load(dyy + j);
+    for (int s = r.from; s < r.to; s++) {
+        vec p = vexp(scale * load(P + s*SIDE + j) - l), ds = scale * p * (load(dP + s*SIDE + j) - dot);
+        if (!inside) {
+            const ivec seen = sees(x, j, s);
+            p = pick(seen, p, vset(0));
+            ds = pick(seen, ds, vset(0));
+        }
+        store(P + s*SIDE + j, p);
+        store(dP + s*SIDE + j, ds);
+    }
+}
+
+NOINLINE void weigh_block_back(stat *P, stat *dP, const stat *lse, const stat *dyy, const struct band *x, stat scale)
+{
+    for (int j = 0; j < x->n; j += PAD)
+        for (int v = j; v < j + PAD; v += VL)
+            if (x->inside)
+                weigh_back(P, dP, lse, dyy, x, scale, v, (struct span){ 0, x->keys }, 1);
+            else
+                weigh_back(P, dP, lse, dyy, x, scale, v, band_rows(x, j), 0);
+}
+
+/* The shares of queries t0 .. t0+n-1 of one head. */
+static void attention_block_backward(real *dq, real *dk, real *dv, const real *dy,
+                                     const real *q, const real *k, const real *v, const int *start,
+                                     const real *y, const stat *lse_th,
+                                     int t0, int n, int T, int S, int H, int G, int D, int W)
+{
+    BLOCK(Q); BLOCK(Qt); BLOCK(dY); BLOCK(dYt); BLOCK(K); BLOCK(V); BLOCK(P); BLOCK(dP); BLOCK(dK);
+    stat dQ[WIDE][SIDE * SIDE] __attribute__((aligned(64)));
+    stat lse[SIDE], dyy[SIDE];
+    const long HD = (long)H*D, GD = (long)G*D;
+    struct band x;
+    band_of(&x, start, t0, n, T, S, W);
+    fill(dyy, 0);
+    for (int j = 0; j < SIDE; j++)
+        lse[j] = lse_th[(long)(t0 + lesser(j, n - 1))*H];
+    for (int d = 0; d < D; d += SIDE) {
+        const int w = lesser(SIDE, D - d);
+        block_read(Q, y + t0*HD + d, HD, n, w, 1);
+        block_turn(Qt, Q, up(n, PAD), w);
+        block_read(dY, dy + t0*HD + d, HD, n, w, 1);
+        block_turn(dYt, dY, up(n, PAD), w);
+        /* in the order of dP's sums: where one key has all the weight, y is v and dP - dy.y is 0, not its rounding */
+        for (int e = 0; e < w; e++)
+            for (int j = 0; j < n; j += VL)
+                store(dyy + j, load(dyy + j) + load(Qt + e*SIDE + j) * load(dYt + e*SIDE + j));
+    }
+
+    for (int g = 0; g < D; g += WIDE*SIDE) {
+        const int s_first = x.lo[0] / SIDE * SIDE, slices = up(lesser(D - g, WIDE*SIDE), SIDE) / SIDE;
+        for (int s0 = s_first; s0 <= x.hi[n - 1]; s0 += SIDE) {
+            band_meets(&x, s0);
+            for (int d = 0; d < D; d += SIDE) {
+                const int w = lesser(SIDE, D - d);
+                if (s0 == s_first || D > SIDE) {
+                    block_read(Q, q + t0*HD + d, HD, n, w, 1);
+                    block_turn(Qt, Q, up(n, PAD), w);
+                    block_read(dY, dy + t0*HD + d, HD, n, w, 1);
+                    block_turn(dYt, dY, up(n, PAD), w);
+                }
+                block_read(K, k + s0*GD + d, GD, x.keys, w, 1);
+                block_mul_band(P, K, Qt, x.keys, w, x.query, d ? block_ones : NULL);
+                block_read(V, v + s0*GD + d, GD, x.keys, w, 1);
+                block_mul_band(dP, V, dYt, x.keys, w, x.query, d ? block_ones : NULL);
+            }
+            weigh_block_back(P, dP, lse, dyy, &x, 1 / sqrt((stat)D));
+            for (int c = 0; c < slices; c++) {
+                const int d = g + c*SIDE, w = lesser(SIDE, D - d);
+                if (D > SIDE) {
+                    block_read(Q, q + t0*HD + d, HD, n, w, 1);
+                    block_read(dY, dy + t0*HD + d, HD, n, w, 1);
+                    block_read(K, k + s0*GD + d, GD, x.keys, w, 1);
+                }
+                block_mul(dK, P, dY, x.keys, w, n, x.query, NULL);
+                block_add(dv + s0*GD + d, GD, dK, 1, x.keys, w);
+                block_mul(dK, dP, Q, x.keys, w, n, x.query, NULL);
+                block_add(dk + s0*GD + d, GD, dK, 1, x.keys, w);
+                block_mul_turned(dQ[c], dP, K, n, w, x.keys, x.key, s0 == s_first ? NULL : block_ones);
+            }
+        }
+        for (int c = 0; c < slices; c++)
+            block_add(dq + t0*HD + g + c*SIDE, HD, dQ[c], 1, n, lesser(SIDE, D - g - c*SIDE));
+    }
+}
+
+static void attention_backward(real *dq, real *dk, real *dv, const real *dy,
+                               const real *q, const real *k, const real *v, const int *start,
+                               const real *y, const stat *lse,
+                               int B, int T, int S, int H, int G, int D, int W)
+{
+    #pragma omp parallel for collapse(2)
+    for (int b = 0; b < B; b++)
+        for (int g = 0; g < G; g++) {
+            const long bs = ((long)b*S*G + g) * D;
+            for (int t = 0; t < T; t += SIDE)
+                for (int h = g*(H/G); h < (g + 1)*(H/G); h++) {
+                    const long bt = (long)b*T*H + h;
+                    attention_block_backward(dq + bt*D, dk + bs, dv + bs, dy + bt*D, q + bt*D, k + bs, v + bs,
+                                             start ? start + (long)b*T : NULL, y + bt*D, lse + bt,
+                                             t, lesser(SIDE, T - t), T, S, H, G, D, W);
+                }
+        }
+}

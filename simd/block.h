@@ -1,0 +1,242 @@
+/* block.h - the mixers' small matrix products, on square blocks that lie on the stack.
+ *
+ * A block is SIDE x SIDE `stat`s, a row every SIDE elements.  Of a matrix of m rows and n columns it holds the
+ * corner, and zeros up to whole vectors of columns and whole PAD of rows; products read and write whole tiles of
+ * TR rows and whole vectors, so what lies beyond the corner is finite wherever the corner is.
+ *
+ * A tile is TR rows by up to TV vectors of the result.  It stays in registers while k runs: a step costs TV loads,
+ * TR broadcasts and TR*TV multiply-adds.  Each sum is one chain in the order of k.
+ *
+ * Half of a causal block and most of a window's rim are never looked at, so a span per tile of rows says what is:
+ * the k that its rows meet, or the columns that they need. */
+#ifndef SWAX_BLOCK_H
+#define SWAX_BLOCK_H
+
+#include <float.h>
+#include "vec.h"
+
+enum {
+    SIDE = 256 / sizeof(stat),
+    TR = SWAX_VEC_BYTES == 32 ? 4 : 8,
+    TV = 2,
+    PAD = VL > TR ? (int)VL : (int)TR
+};
+#ifdef SWAX_F64
+#define STAT_MAX DBL_MAX
+#else
+#define STAT_MAX FLT_MAX
+#endif
+#define BLOCK(x) stat x[SIDE * SIDE] __attribute__((aligned(64)))
+#define NOINLINE static __attribute__((noinline, unused))
+
+struct span { int from, to; };
+
+#define ONES8 1, 1, 1, 1, 1, 1, 1, 1
+#define ONES32 ONES8, ONES8, ONES8, ONES8
+static const stat block_ones[SIDE] = { ONES32,
+#ifndef SWAX_F64
+    ONES32
+#endif
+};
+
+INLINE int lesser(int a, int b) { return a < b ? a : b; }
+INLINE int up(int n, int to) { return (n + to - 1) / to * to; }
+INLINE void fill(stat *a, stat with)
+{
+    for (int i = 0; i < SIDE; i += VL)
+        store(a + i, vset(with));
+}
+
+/* ---- in and out */
+
+/* rows x cols of x, each row times its factor, or `factor[0]` where there is one for all */
+NOINLINE void block_read(stat *a, const real *x, long stride, int rows, int cols, stat factor)
+{
+    const int whole = cols - cols % VL;
+    for (int i = 0; i < rows; i++, a += SIDE, x += stride) {
+        for (int j = 0; j < whole; j += VL)
+            store(a + j, factor * rload(x + j));
+        if (whole < cols)
+            store(a + whole, factor * rload_n(x + whole, cols - whole));
+    }
+    for (int i = rows; i < up(rows, PAD); i++, a += SIDE)
+        memset(a, 0, sizeof(stat) * (size_t)up(cols, VL));
+}
+
+/* The same for a matrix of `stat`s: a state. */
+NOINLINE void block_read_state(stat *a, const stat *x, long stride, int rows, int cols)
+{
+    for (int i = 0; i < rows; i++, a += SIDE, x += stride) {
+        memcpy(a, x, sizeof(stat) * (size_t)cols);
+        memset(a + cols, 0, sizeof(stat) * (size_t)(up(cols, VL) - cols));
+    }
+    for (int i = rows; i < up(rows, PAD); i++, a += SIDE)
+        memset(a, 0, sizeof(stat) * (size_t)up(cols, VL));
+}
+
+NOINLINE void block_write_state(stat *y, long stride, const stat *a, int rows, int cols)
+{
+    for (int i = 0; i < rows; i++, a += SIDE, y += stride)
+        memcpy(y, a, sizeof(stat) * (size_t)cols);
+}
+
+/* y = factor[i] a */
+NOINLINE void block_write(real *y, long stride, const stat *a, const stat *factor, int rows, int cols)
+{
+    const int whole = cols - cols % VL;
+    for (int i = 0; i < rows; i++, a += SIDE, y += stride) {
+        for (int j = 0; j < whole; j += VL)
+            rstore(y + j, factor[i] * load(a + j));
+        if (whole < cols)
+            rstore_n(y + whole, factor[i] * load(a + whole), cols - whole);
+    }
+}
+
+/* y += factor a */
+NOINLINE void block_add(real *y, long stride, const stat *a, stat factor, int rows, int cols)
+{
+    const int whole = cols - cols % VL;
+    for (int i = 0; i < rows; i++, a += SIDE, y += stride) {
+        for (int j = 0; j < whole; j += VL)
+            rstore(y + j, rload(y + j) + factor * load(a + j));
+        if (whole < cols)
+            rstore_n(y + whole, rload_n(y + whole, cols - whole) + factor * load(a + whole), cols - whole);
+    }
+}
+
+/* ---- transposition: rows i and i + VL/2 shuffled into each other, log2(VL) times */
+#if SWAX_VEC_BYTES == 16 && defined SWAX_F64
+#define LANES_LOW  0, 2
+#define LANES_HIGH 1, 3
+#elif (SWAX_VEC_BYTES == 16) || (SWAX_VEC_BYTES == 32 && defined SWAX_F64)
+#define LANES_LOW  0, 4, 1, 5
+#define LANES_HIGH 2, 6, 3, 7
+#elif (SWAX_VEC_BYTES == 32) || (SWAX_VEC_BYTES == 64 && defined SWAX_F64)
+#define LANES_LOW  0, 8, 1, 9, 2, 10, 3, 11
+#define LANES_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define LANES_LOW  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define LANES_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#endif
+
+INLINE void transpose(vec a[VL])
+{
+    for (int n = 1; n < VL; n *= 2) {
+        vec b[VL];
+        for (int i = 0; i < VL/2; i++) {
+            b[2*i]     = __builtin_shufflevector(a[i], a[i + VL/2], LANES_LOW);
+            b[2*i + 1] = __builtin_shufflevector(a[i], a[i + VL/2], LANES_HIGH);
+        }
+        for (int i = 0; i < VL; i++)
+            a[i] = b[i];
+    }
+}
+
+/* t = a^T; a has m rows and n columns */
+NOINLINE void block_turn(stat *t, const stat *a, int m, int n)
+{
+    for (int i = 0; i < m; i += VL)
+        for (int j = 0; j < n; j += VL) {
+            vec x[VL];
+            for (int r = 0; r < VL; r++)
+                x[r] = load(a + (i + r)*SIDE + j);
+            transpose(x);
+            for (int r = 0; r < VL; r++)
+                store(t + (j + r)*SIDE + i, x[r]);
+        }
+}
+
+/* sum[i] = the sum of vector i of x; m rounded up to whole vectors */
+INLINE void sum_lanes(stat *sum, const stat *x, int m)
+{
+    for (int i = 0; i < m; i += VL, x += VL*VL) {
+        vec a[VL];
+        for (int r = 0; r < VL; r++)
+            a[r] = load(x + r*VL);
+        transpose(a);
+        for (int n = VL/2; n > 0; n /= 2)
+            for (int r = 0; r < n; r++)
+                a[r] += a[r + n];
+        store(sum + i, a[0]);
+    }
+}
+
+/* dot[i] = sum_j a[i,j] b[i,j] */
+NOINLINE void block_dots(stat *dot, const stat *a, const stat *b, int m, int n)
+{
+    stat sum[SIDE * VL];
+    for (int i = 0; i < up(m, VL); i++, a += SIDE, b += SIDE) {
+        vec s = {0};
+        for (int j = 0; j < n; j += VL)
+            s += load(a + j) * load(b + j);
+        store(sum + i*VL, s);
+    }
+    sum_lanes(dot, sum, m);
+}
+
+/* ---- products */
+
+/* One tile:  c = keep[i] c + sum_k a[i,k] b[k,j], a[i,k] at a[i*ars + k*acs]; keep == NULL: c = the sum.
+ * ars, acs, nv are constants where this is inlined, so that acc lives in registers. */
+INLINE void product(stat *c, const stat *a, long ars, long acs, const stat *b, int nv, int k, const stat *keep)
+{
+    vec acc[TR][TV] = {{{0}}};
+    if (keep)
+        for (int i = 0; i < TR; i++)
+            for (int v = 0; v < nv; v++)
+                acc[i][v] = keep[i] * load(c + i*SIDE + v*VL);
+    for (; k > 0; k--, a += acs, b += SIDE) {
+        vec bk[TV];
+        for (int v = 0; v < nv; v++)
+            bk[v] = load(b + v*VL);
+        for (int i = 0; i < TR; i++)
+            for (int v = 0; v < nv; v++)
+                acc[i][v] += a[i*ars] * bk[v];
+    }
+    for (int i = 0; i < TR; i++)
+        for (int v = 0; v < nv; v++)
+            store(c + i*SIDE + v*VL, acc[i][v]);
+}
+
+INLINE void products(stat *c, const stat *a, long ars, long acs, const stat *b, int m, int n, int k,
+                     const struct span *span, const stat *keep)
+{
+    for (int j = 0; j < n; j += TV*VL)
+        for (int i = 0; i < m; i += TR) {
+            const int from = span ? span[i/TR].from : 0, to = span ? span[i/TR].to : k;
+            const stat *ai = a + i*ars + from*acs, *bj = b + from*SIDE + j, *keep_i = keep ? keep + i : NULL;
+            if (n - j > VL)
+                product(c + i*SIDE + j, ai, ars, acs, bj, TV, to - from, keep_i);
+            else
+                product(c + i*SIDE + j, ai, ars, acs, bj, 1, to - from, keep_i);
+        }
+}
+
+/* c = keep c + a b, where a is (m,k) and b (k,n) */
+NOINLINE void block_mul(stat *c, const stat *a, const stat *b, int m, int n, int k,
+                        const struct span *span, const stat *keep)
+{
+    products(c, a, SIDE, 1, b, m, n, k, span, keep);
+}
+/* c = keep c + a^T b, where a is (k,m) */
+NOINLINE void block_mul_turned(stat *c, const stat *a, const stat *b, int m, int n, int k,
+                               const struct span *span, const stat *keep)
+{
+    products(c, a, 1, SIDE, b, m, n, k, span, keep);
+}
+/* c = keep c + a b in the columns span[i/TR], out to whole PADs */
+NOINLINE void block_mul_band(stat *c, const stat *a, const stat *b, int m, int k,
+                             const struct span *span, const stat *keep)
+{
+    for (int i = 0; i < m; i += TR) {
+        const stat *keep_i = keep ? keep + i : NULL;
+        const int to = up(span[i/TR].to, PAD);
+        for (int j = span[i/TR].from / PAD * PAD; j < to; j += TV*VL)
+            if (to - j > VL)
+                product(c + i*SIDE + j, a + i*SIDE, SIDE, 1, b + j, TV, k, keep_i);
+            else
+                product(c + i*SIDE + j, a + i*SIDE, SIDE, 1, b + j, 1, k, keep_i);
+    }
+}
+
+#endif
