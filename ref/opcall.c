@@ -3,7 +3,7 @@
  * Compiled once per precision.  The lines CALL(...) are where the rows of opspec.c meet the types of
  * kernels.h: re, st, in and db make the compiler compare them. */
 #include "kernels.h"
-#include "opcall.h"
+#include "opinside.h"
 
 #include <assert.h>
 #include <stdio.h>

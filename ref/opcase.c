@@ -33,22 +33,25 @@ static int below(uint64_t *s, int n) { return (int)(op_random(s) % (uint64_t)n);
 /* ---- sizes */
 
 /* How many steps the innermost loop makes, about: what keeps a test's time in hand. */
+static const char WORK[] = "BTHKVNOICDS";
+
 static double work(const struct op_spec *op, const int *dims)
 {
     double w = 1;
     for (int i = 0; op->dims[i]; i++)
-        if (strchr("BTHKVNOICDS", op->dims[i]))
+        if (strchr(WORK, op->dims[i]))
             w *= dims[i];
     return w;
 }
 
-static void shrink(const struct op_spec *op, int *dims)
+/* Not the favourite, so that now and then one size stays far larger than the others: many tokens, wide rows. */
+static void shrink(const struct op_spec *op, int *dims, int favourite)
 {
-    int largest = 0;
+    int largest = -1;
     for (int i = 0; op->dims[i]; i++)
-        if (strchr("BTHKVNOICDS", op->dims[i]) && dims[i] > dims[largest])
+        if (strchr(WORK, op->dims[i]) && i != favourite && dims[i] > 1 && (largest < 0 || dims[i] > dims[largest]))
             largest = i;
-    dims[largest] -= (dims[largest] + 3) / 4;
+    dims[largest < 0 ? favourite : largest] -= (dims[largest < 0 ? favourite : largest] + 3) / 4;
 }
 
 static int draw_dim(uint64_t *s, char letter, int max_dim)
@@ -81,8 +84,10 @@ void op_draw_dims(struct op_case *c, int op, uint64_t seed, int max_dim)
     c->op = op;
     for (int i = 0; spec->dims[i]; i++)
         c->dims[i] = draw_dim(&s, spec->dims[i], max_dim);
-    while (work(spec, c->dims) > 64.0 * max_dim * max_dim)
-        shrink(spec, c->dims);
+    const int favourite = below(&s, (int)strlen(spec->dims));
+    const double most = max_dim < 150 ? 64.0 * max_dim * max_dim : 64.0 * 150 * 150;
+    while (work(spec, c->dims) > most)
+        shrink(spec, c->dims, favourite);
 
     int *S = dim(c, 'S'), *G = dim(c, 'G'), *W = dim(c, 'W'), *L = dim(c, 'L');
     if (S) {

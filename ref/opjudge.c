@@ -5,7 +5,8 @@
  *                what the reference in float errs against the truth, and
  *                what the truth itself moves by when every number that the kernel reads is off by one rounding
  *                of its type: no kernel can know its inputs better, and where terms cancel the reference alone
- *                may be right by luck
+ *                may be right by luck, and
+ *                one rounding of the terms that cancel inside a kernel, where no input shows it: opterms.c
  *   fp32       error <= K max(honest, one ulp)
  *   fp64       the same with the float error scaled by eps64/eps32: a rounding is 1e-16 then, a wrong index 1e-2
  *   integers   where a kernel only adds and multiplies, small integers leave nothing to round: error = 0
@@ -19,7 +20,7 @@
  * K is 8: an order of summation, a fused multiply-add, an exp of 2 ulp instead of half a ulp change the rounding
  * error by small factors; the worst of the vectorised kernels is reported by check_tiers.  Missing terms, wrong
  * indices or an eps off by 10 % stand nine orders of magnitude above it in double. */
-#include "opcall.h"
+#include "opinside.h"
 #include "bf16.h"
 
 #include <float.h>
@@ -38,7 +39,7 @@ static double off(double a, double t)
     return (isnan(t) && isnan(a)) || a == t ? 0 : (double)INFINITY;
 }
 
-static double largest(const double *a, long n)
+double op_largest(const double *a, long n)
 {
     double most = 0;
     for (long e = 0; e < n; e++)
@@ -49,7 +50,7 @@ static double largest(const double *a, long n)
 /* What an error is measured by: the largest element, or the RMS; 1 where all are 0. */
 static double unit(const double *a, long n)
 {
-    const double most = largest(a, n);
+    const double most = op_largest(a, n);
     return most > 0 ? most : 1;
 }
 
@@ -153,41 +154,6 @@ static void measure_nudged(double *error, double *rms, const struct op_case *c, 
     }
 }
 
-/* The cell's gate gradients are k.dk and sums of q.dq - k.dk: small differences of large terms, which the reference
- * takes in an order of its own, and what one rounding of the terms does to them shows in no input.  size[i] becomes
- * the size of what is summed up in output i: what the kernel gives where all terms are positive. */
-static void measure_terms(double *size, const struct op_case *c)
-{
-    const struct op_spec *op = &swax_ops[c->op];
-    const int f = op_arg_find(op, "f"), df = op_arg_find(op, "df"), k = op_arg_find(op, "k"), dk = op_arg_find(op, "dk");
-    struct op_case p;
-    op_case_copy(&p, c);
-    for (int i = 0; i < p.n; i++) {
-        const char *name = op->arg[i].name;
-        const int exponent = strchr("ifm", name[0]) != NULL || op->arg[i].type == INT;
-        for (long e = 0; e < p.size[i] && p.arg[i]; e++)
-            p.arg[i][e] = op->arg[i].role == ADD ? 0 : exponent ? p.arg[i][e] : fabs(p.arg[i][e]);
-        for (long e = 0; e < p.size[i] && !strcmp(name, "qn"); e++)
-            p.arg[i][e] *= -1;    /* so that the normaliser's gradient adds to the rest */
-    }
-    op_run(swax_tiers[0], SWAX_PREC_F64, &p);
-    for (int i = 0; i < p.n; i++)
-        if (p.arg[i] && op->arg[i].role == ADD)
-            size[i] = largest(p.arg[i], p.size[i]);
-
-    const long keys = op_extent(op, 'K', c->dims);
-    double kdk = 0, open = 0;
-    for (long row = 0; row < p.size[df]; row++) {
-        double sum = 0;
-        for (long r = row * keys; r < (row + 1) * keys; r++)
-            sum += p.arg[k][r] * p.arg[dk][r];
-        kdk = fmax(kdk, sum);
-        open = fmax(open, 1 / (1 + exp(p.arg[f][row])));
-    }
-    size[df] = fmax(size[df], kdk * open);
-    op_case_free(&p);
-}
-
 /* ---- the bound */
 
 /* Nothing to round: only + and *, on small integers, with a result that bf16 can hold if it must. */
@@ -232,8 +198,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         return;
     measure_plain(plain, plain_rms, c, truth);
     measure_nudged(nudged, nudged_rms, c, truth, precision);
-    if (op_forward_of(c->op) >= 0 && strchr(op->dims, 'g'))
-        measure_terms(size, c);
+    op_terms(size, c);
     for (int i = 0; i < c->n; i++)
         inputs += op->arg[i].role == IN ? c->size[i] : 0;
     for (int i = 0; i < c->n; i++) {

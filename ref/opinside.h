@@ -1,6 +1,7 @@
-/* opcall.h - op_run and op_present of oracle.h, one precision at a time. */
-#ifndef SWAX_OPCALL_H
-#define SWAX_OPCALL_H
+/* opinside.h - what the files behind oracle.h share: op_run and op_present, one precision at a time, and the judge's
+ * measures. */
+#ifndef SWAX_OPINSIDE_H
+#define SWAX_OPINSIDE_H
 
 #include "oracle.h"
 
@@ -11,5 +12,8 @@ int op_present_bf16(const struct swax_tier *tier, int op);
 const char *op_run_f32(const struct swax_tier *tier, struct op_case *c);
 const char *op_run_f64(const struct swax_tier *tier, struct op_case *c);
 const char *op_run_bf16(const struct swax_tier *tier, struct op_case *c);
+
+double op_largest(const double *a, long n);                   /* max |a|, of what is finite */
+void op_terms(double *size, const struct op_case *c);         /* opterms.c; size[OP_ARGS], 0 on entry */
 
 #endif
