@@ -12,13 +12,14 @@ LIBS    = -lm
 
 # ---- which tiers this compiler can build
 MACHINE := $(shell $(CC) -dumpmachine)
-HOST_TIERS := $(if $(findstring x86_64,$(MACHINE)),avx2 avx512,$(if $(findstring aarch64,$(MACHINE)),neon))
+HOST_TIERS := $(if $(findstring x86_64,$(MACHINE)),avx2 avx512 avx512bf16,$(if $(findstring aarch64,$(MACHINE)),neon))
 TIERS   ?= $(if $(wildcard simd/simd.c),$(HOST_TIERS))
 OPENMP  := $(shell echo 'int main(void){return 0;}' | $(CC) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
 FLAGS_avx2   = -DSWAX_VEC_BYTES=32 -mavx2 -mfma
 FLAGS_avx512 = -DSWAX_VEC_BYTES=64 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
+FLAGS_avx512bf16 = $(FLAGS_avx512) -mavx512bf16
 FLAGS_neon   = -DSWAX_VEC_BYTES=16
-SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(OPENMP)
+SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(or $(OPENMP),-Wno-unknown-pragmas)
 
 # ---- objects: kernels are included by ref.c; it, opcall and model are compiled once per precision, the rest once
 KERNELS := $(shell sed -n 's/^\#include "\(.*\)\.c"/\1/p' ref/ref.c ref/model.c 2>/dev/null)

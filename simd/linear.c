@@ -1,18 +1,141 @@
-/* linear.c - the three products of training, y = x w^T, dx += dy w, dw += dy^T x; see ref/linear.c. */
-#include "gemm.h"
+/* linear.c - the three products of training, y = x w^T, dx += dy w and dw += dy^T x; see ref/linear.c.
+ *
+ * The result is cut into pieces of ROWS x COLUMNS that do not depend on the number of threads.  A piece goes
+ * through k in steps: a block of a is brought into reach, panels of b are packed, gemm.h's tiles multiply.
+ * Results in bf16 are summed in `stat` until their piece is finished. */
+#include "operand.h"
+#include "threads.h"
+
+/* Rows of a block are LONG apart where k runs along them, WIDE where i does: so they do not collide in the cache. */
+enum { ROWS = 192, COLUMNS = 4 * NR, LONG = KC + VL, WIDE = ROWS + VL };
+
+/* c (m,n), ld elements a row, = or += a b^T + bias: a (m,K), b (n,K) */
+struct product {
+    void *c;
+    long ld;
+    int is_stat, add, m, n, K;
+    const stat *bias;           /* (n) or NULL */
+    struct operand a, b;
+};
+
+/* The block is read where it is if its elements are as the tiles need them, and if its rows, so many bytes
+ * apart, do not all want the same lines of the cache. */
+INLINE int readable(const struct operand *a)
+{
+    return sizeof(real) == sizeof(stat) && (a->rs == 1 || a->rs * (long)sizeof(stat) % 2048 != 0);
+}
+
+static void multiply(stat *c, long ldc, const struct product *p, int i, int m, int j, int n, int add)
+{
+    const int pairs = HAS_PAIRS && !p->a.is_stat && !p->b.is_stat;
+    stat block[KC * WIDE], columns[NR * LONG], panel[KC * NR] __attribute__((aligned(64)));
+    for (int k = 0; k < p->K; k += KC, add = 1) {
+        const int K = least(KC, p->K - k), E = elements(K, pairs);
+        const stat *a = (const stat *)p->a.p + i*p->a.rs + k*p->a.cs;
+        long ars = p->a.rs, acs = p->a.cs;
+        if (!readable(&p->a)) {
+            ars = ars == 1 ? 1 : LONG;
+            acs = acs == 1 ? 1 : WIDE;
+            a = block;
+            gather(block, ars * acs, p->a, i, m, k, K, pairs);
+        }
+        for (int v = 0; v < n; v += NR) {
+            const int width = least(NR, n - v);
+            const stat *b = (const stat *)p->b.p + (j + v)*p->b.rs + k*p->b.cs;
+            long brs = p->b.rs, bcs = p->b.cs;
+            if (sizeof(real) != sizeof(stat)) {
+                brs = brs == 1 ? 1 : LONG;
+                bcs = bcs == 1 ? 1 : NR;
+                b = columns;
+                gather(columns, brs * bcs, p->b, j + v, width, k, K, pairs);
+            }
+            pack_panel(panel, b, bcs, brs, width, E);
+            gemm_panel(c + v, ldc, a, ars, acs, panel, m, width, E, 1, add, pairs);
+        }
+    }
+}
+
+static void product_piece(int piece, void *arg)
+{
+    const struct product *p = arg;
+    const int across = (p->n + COLUMNS - 1) / COLUMNS;
+    const int i = piece / across * ROWS, m = least(ROWS, p->m - i);
+    const int j = piece % across * COLUMNS, n = least(COLUMNS, p->n - j);
+    stat sums[ROWS * COLUMNS];
+    stat *c = p->is_stat ? (stat *)p->c + i*p->ld + j : sums;
+    const long ldc = p->is_stat ? p->ld : COLUMNS;
+
+    for (int r = 0; p->bias && r < m; r++)
+        memcpy(c + r*ldc, p->bias + j, (size_t)n * sizeof *c);
+    multiply(c, ldc, p, i, m, j, n, p->bias || (p->is_stat && p->add));
+    for (int r = 0; !p->is_stat && r < m; r++) {
+        real *out = (real *)p->c + (i + r)*p->ld + j;
+        for (int v = 0; v < n; v += VL) {
+            const vec sum = load_n(sums + r*COLUMNS + v, n - v);
+            rstore_n(out + v, p->add ? rload_n(out + v, n - v) + sum : sum, n - v);
+        }
+    }
+}
+
+static void product(struct product p)
+{
+    const int pieces = ((p.m + ROWS - 1) / ROWS) * ((p.n + COLUMNS - 1) / COLUMNS);
+    if ((double)p.m * p.n * p.K > 1e6)
+        swax_each_openmp(pieces, product_piece, &p);
+    else
+        for (int i = 0; i < pieces; i++)
+            product_piece(i, &p);
+}
+
+/* db[o] += sum_n dy[n,o] */
+static void bias_backward(stat *db, struct operand dy, int N, int O)
+{
+    stat rows[NR];
+    for (int o = 0; o < O; o += NR) {
+        const int width = least(NR, O - o);
+        for (int n = 0; n < N; n++) {
+            const long at = (long)n*O + o;
+            for (int v = 0; v < width; v++)
+                rows[v] = dy.is_stat ? ((const stat *)dy.p)[at + v] : to_stat(((const real *)dy.p)[at + v]);
+            for (int v = 0; v < width; v++)
+                db[o + v] += rows[v];
+        }
+    }
+}
+
+enum { REAL_IS_STAT = sizeof(real) == sizeof(stat) };
+
+static void forward(void *y, int y_is_stat, const real *x, const real *w, const stat *b, int N, int O, int I)
+{
+    product((struct product){ y, O, y_is_stat, 0, N, O, I, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT } });
+}
+
+static void backward(real *dx, stat *dw, stat *db, const void *dy, int dy_is_stat,
+                     const real *x, const real *w, int N, int O, int I)
+{
+    const struct operand rows = { dy, O, 1, dy_is_stat }, columns = { dy, 1, O, dy_is_stat };
+    product((struct product){ dx, I, REAL_IS_STAT, 1, N, I, O, NULL, rows, { w, 1, I, REAL_IS_STAT } });
+    product((struct product){ dw, I, 1, 1, O, I, N, NULL, columns, { x, 1, I, REAL_IS_STAT } });
+    if (db)
+        bias_backward(db, rows, N, O);
+}
 
 static void linear_forward(real *y, const real *x, const real *w, const stat *b, int N, int O, int I)
 {
-    for (int n = 0; b && n < N; n++)
-        memcpy(y + (long)n*O, b, (size_t)O * sizeof *b);
-    gemm(y, O, x, I, 1, w, 1, I, N, O, I, 1, b != NULL);
+    forward(y, REAL_IS_STAT, x, w, b, N, O, I);
 }
-static void linear_backward(real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w,
-                            int N, int O, int I)
+static void linear_backward(real *dx, stat *dw, stat *db, const real *dy,
+                            const real *x, const real *w, int N, int O, int I)
 {
-    gemm(dx, I, dy, O, 1, w, I, 1, N, I, O, 1, 1);
-    gemm(dw, I, dy, 1, O, x, I, 1, O, I, N, 1, 1);
-    for (int n = 0; db && n < N; n++)
-        for (int o = 0; o < O; o++)
-            db[o] += dy[(long)n*O + o];
+    backward(dx, dw, db, dy, REAL_IS_STAT, x, w, N, O, I);
+}
+
+static void readout_forward(stat *y, const real *x, const real *w, const stat *b, int N, int O, int I)
+{
+    forward(y, 1, x, w, b, N, O, I);
+}
+static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy,
+                             const real *x, const real *w, int N, int O, int I)
+{
+    backward(dx, dw, db, dy, 1, x, w, N, O, I);
 }

@@ -1,8 +1,6 @@
 /* simd.c - one SIMD tier: compiled once per instruction set and precision.
  * A slot left out falls back to the reference (ref/tiers.c), except in bf16, which fills every slot. */
-#ifndef SWAX_BF16
 #include "linear.c"
-#endif
 #include "embed.c"
 #include "rmsnorm.c"
 #include "headnorm.c"
@@ -16,10 +14,8 @@
 extern const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA));
 const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA)) = {
     .embed_forward     = embed_forward,     .embed_backward     = embed_backward,
-#ifndef SWAX_BF16
     .linear_forward    = linear_forward,    .linear_backward    = linear_backward,
-    .readout_forward   = linear_forward,    .readout_backward   = linear_backward,
-#endif
+    .readout_forward   = readout_forward,   .readout_backward   = readout_backward,
     .rmsnorm_forward   = rmsnorm_forward,   .rmsnorm_backward   = rmsnorm_backward,
     .headnorm_forward  = headnorm_forward,  .headnorm_backward  = headnorm_backward,
     .rope_forward      = rope_forward,      .rope_backward      = rope_backward,
