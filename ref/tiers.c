@@ -23,7 +23,7 @@ static const struct swax_tier ref = { "ref", always, &swax_ref_f32, &swax_ref_f6
     static const struct swax_tier isa = { #isa, swax_##isa##_usable, &swax_##isa##_f32, &swax_##isa##_f64, \
                                           &swax_##isa##_bf16, NULL, swax_each_openmp };
 
-#if defined SWAX_HAVE_avx2 || defined SWAX_HAVE_avx512 || defined SWAX_HAVE_neon
+#if defined SWAX_HAVE_avx2 || defined SWAX_HAVE_avx512 || defined SWAX_HAVE_avx512bf16 || defined SWAX_HAVE_neon
 void swax_each_openmp(int n, void (*f)(int i, void *arg), void *arg);
 #endif
 #ifdef SWAX_HAVE_avx2
@@ -31,6 +31,9 @@ HOST_TIER(avx2)
 #endif
 #ifdef SWAX_HAVE_avx512
 HOST_TIER(avx512)
+#endif
+#ifdef SWAX_HAVE_avx512bf16
+HOST_TIER(avx512bf16)
 #endif
 #ifdef SWAX_HAVE_neon
 HOST_TIER(neon)
@@ -46,6 +49,9 @@ const struct swax_tier *const swax_tiers[] = {
 #endif
 #ifdef SWAX_HAVE_avx512
     &avx512,
+#endif
+#ifdef SWAX_HAVE_avx512bf16
+    &avx512bf16,
 #endif
 #ifdef SWAX_HAVE_neon
     &neon,

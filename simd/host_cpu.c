@@ -2,6 +2,7 @@
 
 int swax_avx2_usable(void);
 int swax_avx512_usable(void);
+int swax_avx512bf16_usable(void);
 int swax_neon_usable(void);
 
 #ifdef __x86_64__
@@ -14,9 +15,11 @@ int swax_avx512_usable(void)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
 }
+int swax_avx512bf16_usable(void) { return swax_avx512_usable() && __builtin_cpu_supports("avx512bf16"); }
 int swax_neon_usable(void) { return 0; }
 #else
 int swax_avx2_usable(void)   { return 0; }
 int swax_avx512_usable(void) { return 0; }
+int swax_avx512bf16_usable(void) { return 0; }
 int swax_neon_usable(void)   { return 1; }     /* every aarch64 has it */
 #endif

@@ -34,8 +34,8 @@ static void multiply(stat *c, long ldc, const struct product *p, int i, int m, i
         const stat *a = (const stat *)p->a.p + i*p->a.rs + k*p->a.cs;
         long ars = p->a.rs, acs = p->a.cs;
         if (!readable(&p->a)) {
-            ars = ars == 1 ? 1 : LONG;
-            acs = acs == 1 ? 1 : WIDE;
+            ars = p->a.cs == 1 ? LONG : 1;
+            acs = p->a.cs == 1 ? 1 : WIDE;
             a = block;
             gather(block, ars * acs, p->a, i, m, k, K, pairs);
         }
@@ -44,8 +44,8 @@ static void multiply(stat *c, long ldc, const struct product *p, int i, int m, i
             const stat *b = (const stat *)p->b.p + (j + v)*p->b.rs + k*p->b.cs;
             long brs = p->b.rs, bcs = p->b.cs;
             if (sizeof(real) != sizeof(stat)) {
-                brs = brs == 1 ? 1 : LONG;
-                bcs = bcs == 1 ? 1 : NR;
+                brs = p->b.cs == 1 ? LONG : 1;
+                bcs = p->b.cs == 1 ? 1 : NR;
                 b = columns;
                 gather(columns, brs * bcs, p->b, j + v, width, k, K, pairs);
             }
