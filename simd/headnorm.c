@@ -29,18 +29,18 @@ static void headnorm_backward(real *dx, stat *dw, const real *dy, const real *x,
         const stat *wh = w + nh % H * D;
         const stat mu = mean[nh], r = rstd[nh];
         stat *dwh = dw + nh % H * D;
-        vec u = {0}, ux = {0};
+        vec sum = {0}, ux = {0};
         for (int j = 0; j < D; j += VL) {
-            const vec uj = rload_n(dy + j, D - j) * load_n(wh + j, D - j);
-            u += uj;
+            const vec uj = rounded(rload_n(dy + j, D - j) * load_n(wh + j, D - j));
+            sum += uj;
             ux += uj * ((rload_n(x + j, D - j) - mu) * r);
         }
-        const stat u_mean = center ? vsum(u) / (stat)D : 0, ux_mean = vsum(ux) / (stat)D;
+        const stat u_mean = center ? vsum(sum) / (stat)D : 0, ux_mean = vsum(ux) / (stat)D;
         for (int j = 0; j < D; j += VL) {
             const int left = D - j;
             const vec xh = (rload_n(x + j, left) - mu) * r, dyj = rload_n(dy + j, left);
-            const vec g = dyj * load_n(wh + j, left) - u_mean - xh * ux_mean;
-            rstore_n(dx + j, rload_n(dx + j, left) + r * g, left);
+            const vec uj = rounded(dyj * load_n(wh + j, left));
+            rstore_n(dx + j, rload_n(dx + j, left) + r * (uj - u_mean - xh * ux_mean), left);
             store_n(dwh + j, load_n(dwh + j, left) + dyj * xh, left);
         }
     }

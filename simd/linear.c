@@ -13,7 +13,7 @@ enum { ROWS = 192, COLUMNS = 4 * NR, LONG = KC + VL, WIDE = ROWS + VL };
 struct product {
     void *c;
     long ld;
-    int is_stat, add, m, n, K;
+    int is_stat, add, m, n, K, pairs;
     const stat *bias;           /* (n) or NULL */
     struct operand a, b;
 };
@@ -27,17 +27,16 @@ INLINE int readable(const struct operand *a)
 
 static void multiply(stat *c, long ldc, const struct product *p, int i, int m, int j, int n, int add)
 {
-    const int pairs = HAS_PAIRS && !p->a.is_stat && !p->b.is_stat;
     stat block[KC * WIDE], columns[NR * LONG], panel[KC * NR] __attribute__((aligned(64)));
     for (int k = 0; k < p->K; k += KC, add = 1) {
-        const int K = least(KC, p->K - k), E = elements(K, pairs);
+        const int K = least(KC, p->K - k), E = elements(K, p->pairs);
         const stat *a = (const stat *)p->a.p + i*p->a.rs + k*p->a.cs;
         long ars = p->a.rs, acs = p->a.cs;
         if (!readable(&p->a)) {
             ars = p->a.cs == 1 ? LONG : 1;
             acs = p->a.cs == 1 ? 1 : WIDE;
             a = block;
-            gather(block, ars * acs, p->a, i, m, k, K, pairs);
+            gather(block, ars * acs, p->a, i, m, k, K, p->pairs);
         }
         for (int v = 0; v < n; v += NR) {
             const int width = least(NR, n - v);
@@ -47,10 +46,10 @@ static void multiply(stat *c, long ldc, const struct product *p, int i, int m, i
                 brs = p->b.cs == 1 ? LONG : 1;
                 bcs = p->b.cs == 1 ? 1 : NR;
                 b = columns;
-                gather(columns, brs * bcs, p->b, j + v, width, k, K, pairs);
+                gather(columns, brs * bcs, p->b, j + v, width, k, K, p->pairs);
             }
             pack_panel(panel, b, bcs, brs, width, E);
-            gemm_panel(c + v, ldc, a, ars, acs, panel, m, width, E, 1, add, pairs);
+            gemm_panel(c + v, ldc, a, ars, acs, panel, m, width, E, 1, add, p->pairs);
         }
     }
 }
@@ -80,6 +79,8 @@ static void product_piece(int piece, void *arg)
 static void product(struct product p)
 {
     const int pieces = ((p.m + ROWS - 1) / ROWS) * ((p.n + COLUMNS - 1) / COLUMNS);
+    p.pairs = !p.a.is_stat && !p.b.is_stat && multiplies_in_pairs(p.a.p, (size_t)p.m * (size_t)p.K)
+                                           && multiplies_in_pairs(p.b.p, (size_t)p.n * (size_t)p.K);
     if ((double)p.m * p.n * p.K > 1e6)
         swax_each_openmp(pieces, product_piece, &p);
     else
@@ -107,15 +108,15 @@ enum { REAL_IS_STAT = sizeof(real) == sizeof(stat) };
 
 static void forward(void *y, int y_is_stat, const real *x, const real *w, const stat *b, int N, int O, int I)
 {
-    product((struct product){ y, O, y_is_stat, 0, N, O, I, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT } });
+    product((struct product){ y, O, y_is_stat, 0, N, O, I, 0, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT } });
 }
 
 static void backward(real *dx, stat *dw, stat *db, const void *dy, int dy_is_stat,
                      const real *x, const real *w, int N, int O, int I)
 {
     const struct operand rows = { dy, O, 1, dy_is_stat }, columns = { dy, 1, O, dy_is_stat };
-    product((struct product){ dx, I, REAL_IS_STAT, 1, N, I, O, NULL, rows, { w, 1, I, REAL_IS_STAT } });
-    product((struct product){ dw, I, 1, 1, O, I, N, NULL, columns, { x, 1, I, REAL_IS_STAT } });
+    product((struct product){ dx, I, REAL_IS_STAT, 1, N, I, O, 0, NULL, rows, { w, 1, I, REAL_IS_STAT } });
+    product((struct product){ dw, I, 1, 1, O, I, N, 0, NULL, columns, { x, 1, I, REAL_IS_STAT } });
     if (db)
         bias_backward(db, rows, N, O);
 }

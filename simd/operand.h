@@ -13,6 +13,7 @@ struct operand { const void *p; long rs, cs; int is_stat; };
 
 #ifndef SWAX_BF16
 
+INLINE int multiplies_in_pairs(const void *p, size_t n) { (void)p; (void)n; return 0; }
 INLINE int elements(int K, int pairs) { (void)pairs; return K; }
 
 /* rows i.. and elements of k.. to `to`, whose rows of whichever is contiguous are ld apart */
@@ -27,6 +28,26 @@ static void gather(stat *to, long ld, struct operand a, int i, int m, int k, int
 }
 
 #else
+
+/* VDPBF16PS takes subnormal numbers for 0.  No product and no sum of n is one if every number is 0 or above 2^-60. */
+static int multiplies_in_pairs(const real *p, size_t n)
+{
+    typedef uint16_t halves __attribute__((vector_size(SWAX_VEC_BYTES)));
+    enum { LANES = SWAX_VEC_BYTES / 2, SMALL = (127 - 60) << 7 };
+    halves found = {0};
+    size_t i = 0;
+    for (; HAS_PAIRS && i + LANES <= n; i += LANES) {
+        halves h;
+        memcpy(&h, p + i, sizeof h);
+        found |= (halves)((halves)((h & 0x7fff) - 1) < SMALL - 1);
+    }
+    int small = !HAS_PAIRS;
+    for (int l = 0; l < LANES; l++)
+        small |= found[l] != 0;
+    for (; HAS_PAIRS && i < n; i++)
+        small |= (uint16_t)((p[i].bits & 0x7fff) - 1) < SMALL - 1;
+    return !small;
+}
 
 INLINE int elements(int K, int pairs) { return pairs ? (K + 1) / 2 : (K + 1) / 2 * 2; }
 

@@ -37,6 +37,15 @@ INLINE vec vset(stat a) { return a - (vec){0}; }        /* -, not +: -0 stays -0
 INLINE vec load(const stat *p) { vec v; memcpy(&v, p, sizeof v); return v; }
 INLINE void store(stat *p, vec v) { memcpy(p, &v, sizeof v); }
 
+/* v as it is in a register: keeps a*b - c from being rounded once where it must cancel against a rounded a*b */
+#if defined __AVX512F__
+INLINE vec rounded(vec v) { __asm__("" : "+v"(v)); return v; }
+#elif defined __x86_64__
+INLINE vec rounded(vec v) { __asm__("" : "+x"(v)); return v; }
+#else
+INLINE vec rounded(vec v) { __asm__("" : "+w"(v)); return v; }
+#endif
+
 /* yes where the mask is set, no elsewhere */
 INLINE vec pick(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
 INLINE vec vabs(vec a) { return (vec)((uvec)a & ((ulane)-1 >> 1)); }

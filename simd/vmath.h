@@ -131,11 +131,11 @@ INLINE vec vlogsigmoid(vec x)
     return vmin(vset(0), x) - vlog1p(vexp(-vabs(x)));
 }
 
+/* with e = exp(-2|x|), tanh |x| = 1 - 2e/(1+e) */
 INLINE vec vtanh(vec x)
 {
-    const vec a = vabs(x), z = x * x;
-    const vec near = x + x * z * POLY(z, TANH_P);
-    const vec far = 1 - 2 / (vexp(2 * a) + 1);
+    const vec a = vabs(x), z = x * x, e = vexp(-2 * a);
+    const vec near = x + x * z * POLY(z, TANH_P), far = 1 - 2 * e / (1 + e);
     const uvec sign = (uvec)x & ~((ulane)-1 >> 1);
     return pick(a < (stat)0.625, near, (vec)((uvec)far | sign));
 }
