@@ -56,7 +56,7 @@ static __global__ void map_kernel(outputs<Y> y, size_t N, F f, const X *...x)
 template <bool ADD, class Y, class F, class... X>
 static void map(const char *kernel, outputs<Y> y, int N, F f, const X *...x)
 {
-    const uintptr_t misaligned = ((uintptr_t)y.a | (uintptr_t)y.b | ... | (uintptr_t)x) % 16;
+    const uintptr_t misaligned = (((uintptr_t)y.a | (uintptr_t)y.b) | ... | (uintptr_t)x) % 16;
     if (misaligned)
         map_kernel<1, ADD><<<blocks(N, 256), 256>>>(y, N, f, x...);
     else

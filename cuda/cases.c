@@ -1,0 +1,110 @@
+/* cases.c - every kernel of the CUDA tier against the reference in double, as tests/check_tiers.c does it but
+ * without Check, with a size to choose, and twice, since the same case must give the same bits.
+ *
+ *     cuda_cases [cases per family, 10] [largest size, 70] [kernel, all]
+ *
+ * A kernel runs in a process of its own: one that hangs or crashes does not take the others with it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../ref/oracle.h"
+
+extern const struct swax_tier swax_cuda_tier;
+
+enum { SECONDS = 240, SHOWN = 4 };   /* for one kernel; failures shown in full */
+
+struct tally { long cases, failed; double worst; };
+
+static int same_bits(const struct op_case *a, const struct op_case *b)
+{
+    for (int i = 0; i < a->n; i++)
+        if (a->arg[i] && memcmp(a->arg[i], b->arg[i], (size_t)a->size[i] * sizeof(double)))
+            return 0;
+    return 1;
+}
+
+static int repeats(enum swax_precision p, const struct op_case *c)
+{
+    struct op_case first, second;
+    op_case_copy(&first, c);
+    op_case_copy(&second, c);
+    op_run(&swax_cuda_tier, p, &first);
+    op_run(&swax_cuda_tier, p, &second);
+    const int same = same_bits(&first, &second);
+    op_case_free(&first);
+    op_case_free(&second);
+    return same;
+}
+
+static void one_case(struct tally *all, enum swax_precision p, int op, enum op_family family, uint64_t seed, int largest)
+{
+    struct op_case c;
+    struct op_verdict v;
+    char text[256];
+    op_case_make(&c, op, seed, family, largest, p);
+    const int bad = op_judge(&v, &swax_cuda_tier, p, &c), same = repeats(p, &c);
+    all->cases++;
+    for (int i = 0; i < c.n; i++)
+        if (v.bound[i] > 0 && !(v.error[i] / v.bound[i] <= all->worst))
+            all->worst = v.error[i] / v.bound[i];
+    if ((bad >= 0 || !same) && ++all->failed <= SHOWN)
+        printf("  %s %s, %s, seed %llu, up to %d: %s %s off by %.3g (allowed %.3g), by RMS %.3g (allowed %.3g)%s\n",
+               swax_precision_name[p], op_case_describe(&c, text, sizeof text), op_family_name[family],
+               (unsigned long long)seed, largest, v.trouble, bad < 0 ? "" : swax_ops[op].arg[bad].name,
+               v.error[bad < 0 ? 0 : bad], v.bound[bad < 0 ? 0 : bad], v.rms[bad < 0 ? 0 : bad],
+               v.rms_bound[bad < 0 ? 0 : bad], same ? "" : ", and not the same bits twice");
+    op_case_free(&c);
+}
+
+static int one_kernel(int op, int count, int largest)
+{
+    const int sizes[] = { 9, 33, largest };
+    long failed = 0;
+    printf("%-18s", swax_ops[op].name);
+    for (int p = 0; p < SWAX_PRECISIONS; p++) {
+        struct tally all = { 0 };
+        for (int family = 0; family < OP_FAMILIES; family++)
+            for (int n = 0; n < count && op_family_fits(op, family); n++)
+                one_case(&all, p, op, family, (uint64_t)(1 + n), sizes[n % 3] < largest ? sizes[n % 3] : largest);
+        printf("  %s %ld/%ld, worst %.2f", swax_precision_name[p], all.cases - all.failed, all.cases, all.worst);
+        failed += all.failed;
+    }
+    printf("\n");
+    fflush(stdout);
+    return failed > 0;
+}
+
+int main(int argc, char **argv)
+{
+    const int count = argc > 1 ? atoi(argv[1]) : 10, largest = argc > 2 ? atoi(argv[2]) : 70;
+    int failed = 0, chosen = argc > 3 ? op_find(argv[3]) : -1;
+    if (count < 1 || largest < 1 || (argc > 3 && chosen < 0)) {
+        fprintf(stderr, "usage: cuda_cases [cases per family] [largest size] [kernel]: two numbers from 1 on and a kernel's name\n");
+        return 2;
+    }
+    for (int op = 0; op < swax_n_ops; op++) {
+        int status;
+        if (chosen >= 0 && op != chosen)
+            continue;
+        fflush(stdout);
+        const pid_t child = fork();
+        if (child == 0) {
+            alarm(SECONDS);
+            if (!swax_cuda_tier.usable()) {
+                printf("no CUDA device of compute capability 8.0 or later\n");
+                fflush(stdout);
+                _exit(1);
+            }
+            _exit(one_kernel(op, count, largest));
+        }
+        if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status))
+            printf("%s: the process was ended by signal %d\n", swax_ops[op].name, child < 0 ? 0 : WTERMSIG(status)), failed++;
+        else
+            failed += WEXITSTATUS(status) != 0;
+    }
+    printf("%s\n", failed ? "FAILED" : "all kernels agree with the reference");
+    return failed != 0;
+}
