@@ -1,9 +1,10 @@
 /* cases.c - every kernel of the CUDA tier against the reference in double, as tests/check_tiers.c does it but
  * without Check, with a size to choose, and twice, since the same case must give the same bits.
  *
- *     cuda_cases [cases per family, 10] [largest size, 70] [kernel, all]
+ *     cuda_cases [cases per family, 10] [largest size, 70] [kernel, or `together`]
  *
- * A kernel runs in a process of its own: one that hangs or crashes does not take the others with it. */
+ * A kernel runs in a process of its own: one that hangs or crashes does not take the others with it.  `together`
+ * runs all in one process, which a sanitizer starts faster. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,10 @@ static int one_kernel(int op, int count, int largest)
 {
     const int sizes[] = { 9, 33, largest };
     long failed = 0;
+    if (!swax_cuda_tier.usable()) {
+        printf("no CUDA device of compute capability 8.0 or later\n");
+        return 1;
+    }
     printf("%-18s", swax_ops[op].name);
     for (int p = 0; p < SWAX_PRECISIONS; p++) {
         struct tally all = { 0 };
@@ -77,34 +82,34 @@ static int one_kernel(int op, int count, int largest)
     return failed > 0;
 }
 
+/* In a process of its own: 1 if anything was wrong. */
+static int apart(int op, int count, int largest)
+{
+    int status;
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(SECONDS);
+        _exit(one_kernel(op, count, largest));
+    }
+    if (child >= 0 && waitpid(child, &status, 0) == child && WIFEXITED(status))
+        return WEXITSTATUS(status) != 0;
+    printf("%s: its process was ended by a signal\n", swax_ops[op].name);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     const int count = argc > 1 ? atoi(argv[1]) : 10, largest = argc > 2 ? atoi(argv[2]) : 70;
-    int failed = 0, chosen = argc > 3 ? op_find(argv[3]) : -1;
-    if (count < 1 || largest < 1 || (argc > 3 && chosen < 0)) {
-        fprintf(stderr, "usage: cuda_cases [cases per family] [largest size] [kernel]: two numbers from 1 on and a kernel's name\n");
+    const int together = argc > 3 && !strcmp(argv[3], "together"), chosen = argc > 3 && !together ? op_find(argv[3]) : -1;
+    int failed = 0;
+    if (count < 1 || largest < 1 || (argc > 3 && !together && chosen < 0)) {
+        fprintf(stderr, "usage: cuda_cases [cases per family] [largest size] [kernel, or `together`]: two numbers from 1 on\n");
         return 2;
     }
-    for (int op = 0; op < swax_n_ops; op++) {
-        int status;
-        if (chosen >= 0 && op != chosen)
-            continue;
-        fflush(stdout);
-        const pid_t child = fork();
-        if (child == 0) {
-            alarm(SECONDS);
-            if (!swax_cuda_tier.usable()) {
-                printf("no CUDA device of compute capability 8.0 or later\n");
-                fflush(stdout);
-                _exit(1);
-            }
-            _exit(one_kernel(op, count, largest));
-        }
-        if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status))
-            printf("%s: the process was ended by signal %d\n", swax_ops[op].name, child < 0 ? 0 : WTERMSIG(status)), failed++;
-        else
-            failed += WEXITSTATUS(status) != 0;
-    }
+    for (int op = 0; op < swax_n_ops; op++)
+        if (chosen < 0 || op == chosen)
+            failed += together ? one_kernel(op, count, largest) : apart(op, count, largest);
     printf("%s\n", failed ? "FAILED" : "all kernels agree with the reference");
     return failed != 0;
 }

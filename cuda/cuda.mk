@@ -21,6 +21,10 @@ $(BUILD)/cuda_kernels_f32.o:  cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS)
 $(BUILD)/cuda_kernels_f64.o:  cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_F64 -c $< -o $@
 $(BUILD)/cuda_kernels_bf16.o: cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
 $(BUILD)/cuda_%_bf16.o: cuda/%_bf16.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
+
+# what cuda/run.sh runs on a machine with a card
+$(BUILD)/cuda_cases $(BUILD)/cuda_bench: $(BUILD)/cuda_%: cuda/%.c $(BUILD)/libswax.a
+	$(TOOL) $(OPENMP) $^ -o $@ $(LIBS)
 else
 CUDA_SAYS := cuda: left out: $(CUDA_WHY)
 endif

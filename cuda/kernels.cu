@@ -4,7 +4,7 @@
 #include "elementwise.cuh"
 #include "embed.cuh"
 #include "linear.cuh"
-#include "mlstm.cuh"
+#include "mlstm_backward.cuh"
 #include "norm.cuh"
 #include "rope.cuh"
 #include "xent.cuh"

@@ -1,7 +1,7 @@
 /* mlstm.cuh - the mLSTM cell for any shape, in `stat` arithmetic; the derivation is in ref/mlstm.c.
  *
  * Tokens go by in chunks c0 .. c1-1.  With C, n the state before the chunk, in the gauge m_in, and
- * F_t = lf_c0 + .. + lf_t, kept in double so that its differences are good,
+ * F_t = lf_c0 + .. + lf_t, kept as a sum of two doubles so that its differences are good,
  *
  *   D_ts = exp(F_t - F_s + li_s - m_t)        from token s to t >= s of its document
  *   bb_t = exp(F_t + m_in - m_t)              from the state before to t, if t's document began before
@@ -13,11 +13,25 @@
  *
  * The weights are products of exponentials of what is at most 0, and m is known before (it is a scan over
  * tokens), so nothing is rescaled.  Within a chunk it is attention: the tiles of tile.cuh. */
+#ifndef SWAX_CUDA_MLSTM_CUH
+#define SWAX_CUDA_MLSTM_CUH
+
 #include "tile.cuh"
+
+/* A sum that remembers what rounding took from it (Knuth's two-sum). */
+struct sum { double high, low; };
+
+static __device__ sum operator+(sum a, double x)
+{
+    const double high = a.high + x, added = high - a.high;
+    return { high, a.low + ((a.high - (high - added)) + (x - added)) };
+}
+static __device__ double operator-(sum a, sum b) { return (a.high - b.high) + (a.low - b.low); }
 
 struct cell {
     const int *start;
-    const double *F, *li;    /* (B,T,H) */
+    const sum *F;            /* (B,T,H) */
+    const double *li;        /* (B,T,H) */
     const stat *m, *m0;      /* (B,T,H), (B,H) or NULL */
     int T, H, K, V, c0, c1, gate;
 
@@ -35,7 +49,7 @@ struct cell {
         if (document(b, t) >= c0)
             return 0;
         const stat m_in = c0 ? m[row(b, c0 - 1, h)] : m0 && gate == SWAX_EXPONENTIAL ? m0[(size_t)b*H + h] : 0;
-        return exp((stat)(F[row(b, t, h)] + ((double)m_in - (double)m[row(b, t, h)])));
+        return exp((stat)(F[row(b, t, h)].high + F[row(b, t, h)].low + ((double)m_in - (double)m[row(b, t, h)])));
     }
     __device__ stat ab(int b, int h, int j) const { return j < first(b, c1 - 1) ? 0 : D(b, h, c1 - 1, j); }
     __device__ stat gb(int b, int h) const { return bb(b, h, c1 - 1); }
@@ -54,32 +68,34 @@ static __device__ place my_place(int H, int tiles)
 
 static __device__ double log_sigmoid(double x) { return (x < 0 ? x : 0) - log1p(exp(-fabs(x))); }
 
-static __global__ void mlstm_gates_kernel(double *lf, double *li, const stat *i, const stat *f, size_t N, int gate)
+static __global__ void mlstm_gates_kernel(sum *lf, double *li, const stat *i, const stat *f, size_t N, int gate)
 {
     const size_t n = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (n >= N)
         return;
-    lf[n] = log_sigmoid(f[n]);
+    lf[n].high = log_sigmoid(f[n]);
     li[n] = gate == SWAX_EXPONENTIAL ? (double)i[n] : log_sigmoid(i[n]);
 }
 
 /* m_t (unless NULL) and, in the place of lf, F_t.  A gate that is shut for good still gives differences of F. */
-static __global__ void mlstm_scan_kernel(double *F, stat *m, stat *m1, const double *li, const stat *m0, const int *start,
+static __global__ void mlstm_scan_kernel(sum *F, stat *m, stat *m1, const double *li, const stat *m0, const int *start,
                                          int B, int T, int H, int L, int gate)
 {
     const int bh = blockIdx.x * blockDim.x + threadIdx.x, b = bh / H, h = bh % H;
     if (b >= B)
         return;
-    double mt = m0 && gate == SWAX_EXPONENTIAL ? (double)m0[bh] : 0, sum = 0;
+    double mt = m0 && gate == SWAX_EXPONENTIAL ? (double)m0[bh] : 0;
+    sum Ft = { 0, 0 };
     for (int t = 0; t < T; t++) {
         const size_t n = ((size_t)b*T + t)*H + h;
-        const double lf = F[n];
-        if (start && start[(size_t)b*T + t] == t)
-            mt = sum = 0;
-        if (t % L == 0)
-            sum = 0;
+        const double lf = F[n].high;
+        const bool begins = start && start[(size_t)b*T + t] == t;
+        if (begins)
+            mt = 0;
+        if (begins || t % L == 0)
+            Ft = { 0, 0 };
         mt = gate == SWAX_EXPONENTIAL ? fmax(lf + mt, li[n]) : 0;
-        F[n] = sum += lf < -1e8 ? -1e8 : lf;
+        F[n] = Ft = Ft + (lf < -1e8 ? -1e8 : lf);
         if (m)
             m[n] = (stat)mt;
     }
@@ -87,7 +103,7 @@ static __global__ void mlstm_scan_kernel(double *F, stat *m, stat *m1, const dou
         m1[bh] = (stat)mt;
 }
 
-static void mlstm_gates(double *F, double *li, stat *m, stat *m1, const stat *i, const stat *f, const stat *m0,
+static void mlstm_gates(sum *F, double *li, stat *m, stat *m1, const stat *i, const stat *f, const stat *m0,
                         const int *start, int B, int T, int H, int L, int gate)
 {
     const size_t N = (size_t)B*T*H;
@@ -195,12 +211,12 @@ static __global__ void mlstm_state_kernel(stat *C, stat *n, stat *Cs, stat *ns, 
     const int r = r0 + threadIdx.x;
     if (threadIdx.y || r >= a.K)
         return;
-    stat sum = 0;
+    stat added = 0;
     for (int t = 0; t < TILE; t++)
-        sum += w.x[t][threadIdx.x];
+        added += w.x[t][threadIdx.x];
     if (ns)
         ns[saved*a.K + r] = n[bh*a.K + r];
-    n[bh*a.K + r] = weighted(gb, n[bh*a.K + r]) + sum;
+    n[bh*a.K + r] = weighted(gb, n[bh*a.K + r]) + added;
 }
 
 static void copy_or_zero(stat *to, const stat *from, size_t n)
@@ -216,7 +232,8 @@ static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *
 {
     const size_t N = (size_t)B*T*H, BH = (size_t)B*H;
     const int step = Cs ? L : 64, chunks = (T - 1) / step + 1;
-    double *F = (double *)swax_cuda_workspace(2 * N * sizeof *F), *li = F + N;
+    sum *F = (sum *)swax_cuda_workspace(N * (sizeof(sum) + sizeof(double)));
+    double *li = (double *)(F + N);
     if (!F)
         return;
     mlstm_gates(F, li, m, m1, i, f, m0, start, B, T, H, step, gate);
@@ -232,303 +249,4 @@ static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *
     launched("mlstm_forward");
 }
 
-/* ---- backward, chunk by chunk from the last.  With dC, dn the gradients of the state after the chunk,
- * G_t = inv_t dh_t, inv_t = 1/N_t, g_t the gradient of qn_t, and dS_ts = s (G_t.v_s + g_t) D_ts:
- *
- *   dq_t += sum_s dS_ts k_s + s bb_t (C G_t + g_t n)
- *   dk_s += sum_t dS_ts q_t + ab_s (dC v_s + dn)
- *   dv_s += sum_t P_ts G_t + ab_s dC^T k_s
- *   dC    = gb dC + sum_t s bb_t q_t G_t^T,     dn = gb dn + sum_t s bb_t g_t q_t
- *
- * Only what passes from before token r to r or later depends on lf_r.  Counted without the pair (t, t), which
- * does not, nothing large cancels:
- *   row_t = q_t.(dq_t without s = t)     x_s = k_s.(ab_s ...)     col_s = x_s + k_s.(sum over t > s)
- *   dlf_e = gb (<dC,C> + <dn,n>) + sum_{s<e} x_s + row_e,   dlf_r = dlf_{r+1} - col_r + row_r */
-
-struct backprop {
-    const stat *inv, *g;      /* (B,T,H) */
-    stat *row, *x, *col, *kdk;   /* (strips,B,T,H): sums over a strip of the keys' elements; kdk = k_s.dk_s */
-    size_t N;                 /* B T H */
-};
-
-static __global__ void mlstm_normaliser_kernel(stat *inv, stat *g, const real *dh, const real *h, const stat *m, const stat *qn,
-                                               size_t N, int V, int gate, double eps)
-{
-    const size_t n = (size_t)blockIdx.x * blockDim.y + threadIdx.y;
-    if (n >= N)
-        return;
-    stat dhh = 0;
-    for (int j = threadIdx.x; j < V; j += 32)
-        dhh += value(dh[n*V + j]) * value(h[n*V + j]);
-    dhh = warp_sum(dhh);
-    const stat floor = exp(-m[n]), over = gate == SWAX_SIGMOID ? 1 : 1 / (fmax(fabs(qn[n]), floor) + (stat)eps);
-    inv[n] = over;
-    g[n] = gate == SWAX_SIGMOID || !(fabs(qn[n]) > floor) ? 0 : (qn[n] > 0 ? -dhh : dhh) * over;
-}
-
-/* x_row . z over the strip, in every lane, for the row i of this thread */
-static __device__ stat row_sum(rows<real> x, const wide &z, int i, int first, int width)
-{
-    stat sum = 0;
-    for (int c = 0; c < 4; c++) {
-        const int column = first + threadIdx.x + 32 * c;
-        sum += row_of(i) < x.count && column < width ? value(x.at[row_of(i) * x.step + column]) * z.x[i][c] : 0;
-    }
-    return warp_sum(sum);
-}
-
-/* z_row += w x_row */
-static __device__ void add_row(wide &z, stat w, rows<real> x, int i, int first, int width)
-{
-    for (int c = 0; c < 4; c++) {
-        const int column = first + threadIdx.x + 32 * c;
-        z.x[i][c] += row_of(i) < x.count && column < width ? w * value(x.at[row_of(i) * x.step + column]) : 0;
-    }
-}
-
-static __global__ void mlstm_dq_kernel(real *dq, const real *dh, const real *q, const real *k, const real *v,
-                                       const stat *Cs, const stat *ns, cell a, backprop o, int chunk, int chunks)
-{
-    __shared__ square ta, tb, p;
-    __shared__ stat same[TILE];   /* dS_tt */
-    const place at = my_place(a.H, (a.c1 - a.c0 + TILE - 1) / TILE);
-    const int b = at.b, h = at.h, t0 = a.c0 + at.tile * TILE, k0 = at.strip * STRIP;
-    const size_t kstep = (size_t)a.H*a.K, vstep = (size_t)a.H*a.V, state = ((size_t)b*a.H + h)*chunks + chunk;
-    const real *kh = k + a.row(b, 0, h)*a.K, *vh = v + a.row(b, 0, h)*a.V;
-    const rows<real> dhs = rows_from(dh + a.row(b, 0, h)*a.V, vstep, t0, a.c1);
-    const int end = t0 + dhs.count;
-    wide z = {};
-
-    for (int c = 0; c < 4; c++) {
-        const int r = k0 + 32 * c + threadIdx.x;
-        stat e[4] = {};
-        tile_dot(e, ta, tb, dhs, rows_from(Cs + state*a.K*a.V, a.V, k0 + 32 * c, a.K), a.V);
-        for (int i = 0; i < 4; i++) {
-            const size_t n = a.row(b, t0 + row_of(i), h);
-            if (row_of(i) < dhs.count && r < a.K)
-                z.x[i][c] = weighted(a.s() * a.bb(b, h, t0 + row_of(i)), o.inv[n] * e[i] + o.g[n] * ns[state*a.K + r]);
-        }
-    }
-    for (int s0 = a.first(b, t0); s0 < end; s0 += TILE) {
-        stat gv[4] = {};
-        tile_dot(gv, ta, tb, dhs, rows_from(vh, vstep, s0, end), a.V);
-        for (int i = 0; i < 4; i++) {
-            const int t = t0 + row_of(i), s = s0 + threadIdx.x;
-            const size_t n = a.row(b, t, h);
-            const stat dS = t < end && s <= t && s >= a.first(b, t) ? a.s() * (o.inv[n] * gv[i] + o.g[n]) * a.D(b, h, t, s) : 0;
-            p.x[row_of(i)][threadIdx.x] = s < t ? dS : 0;
-            if (s == t && t < end)
-                same[row_of(i)] = dS;
-        }
-        __syncwarp();
-        tile_mul(z, p, rows_from(kh, kstep, s0, end), k0, a.K);
-        __syncwarp();
-    }
-    const rows<real> qs = rows_from(q + a.row(b, 0, h)*a.K, kstep, t0, a.c1);
-    for (int i = 0; i < 4; i++) {
-        if (row_of(i) >= dhs.count)
-            continue;
-        const stat row = row_sum(qs, z, i, k0, a.K);
-        if (threadIdx.x == 0)
-            o.row[at.strip * o.N + a.row(b, t0 + row_of(i), h)] = row;
-        add_row(z, same[row_of(i)], rows_from(kh, kstep, t0, a.c1), i, k0, a.K);
-    }
-    put_wide<true>(dq + a.row(b, t0, h)*a.K, kstep, dhs.count, z, k0, a.K);
-}
-
-static __global__ void mlstm_dk_kernel(real *dk, const real *dh, const real *q, const real *k, const real *v,
-                                       const stat *dC, const stat *dn, cell a, backprop o)
-{
-    __shared__ square ta, tb, p;
-    __shared__ stat same[TILE];   /* dS_ss */
-    const place at = my_place(a.H, (a.c1 - a.c0 + TILE - 1) / TILE);
-    const int b = at.b, h = at.h, s0 = a.c0 + at.tile * TILE, k0 = at.strip * STRIP;
-    const size_t kstep = (size_t)a.H*a.K, vstep = (size_t)a.H*a.V, bh = (size_t)b*a.H + h;
-    const real *qh = q + a.row(b, 0, h)*a.K, *dhh = dh + a.row(b, 0, h)*a.V;
-    const rows<real> ks = rows_from(k + a.row(b, 0, h)*a.K, kstep, s0, a.c1);
-    const rows<real> vs = rows_from(v + a.row(b, 0, h)*a.V, vstep, s0, a.c1);
-    wide z = {};
-
-    for (int c = 0; c < 4; c++) {
-        const int r = k0 + 32 * c + threadIdx.x;
-        stat e[4] = {};
-        tile_dot(e, ta, tb, vs, rows_from(dC + bh*a.K*a.V, a.V, k0 + 32 * c, a.K), a.V);
-        for (int i = 0; i < 4; i++)
-            if (row_of(i) < vs.count && r < a.K)
-                z.x[i][c] = weighted(a.ab(b, h, s0 + row_of(i)), e[i] + dn[bh*a.K + r]);
-    }
-    for (int i = 0; i < 4; i++) {
-        const stat x = row_sum(ks, z, i, k0, a.K);
-        if (threadIdx.x == 0 && row_of(i) < ks.count)
-            o.x[at.strip * o.N + a.row(b, s0 + row_of(i), h)] = x;
-    }
-    for (int t0 = s0; t0 < a.c1 && a.first(b, t0) < s0 + ks.count; t0 += TILE) {
-        stat gv[4] = {};
-        tile_dot(gv, ta, tb, vs, rows_from(dhh, vstep, t0, a.c1), a.V);
-        for (int i = 0; i < 4; i++) {
-            const int t = t0 + threadIdx.x, s = s0 + row_of(i);
-            const size_t n = a.row(b, t, h);
-            const stat dS = t < a.c1 && s <= t && s >= a.first(b, t) ? a.s() * (o.inv[n] * gv[i] + o.g[n]) * a.D(b, h, t, s) : 0;
-            p.x[row_of(i)][threadIdx.x] = s < t ? dS : 0;
-            if (s == t && t < a.c1)
-                same[row_of(i)] = dS;
-        }
-        __syncwarp();
-        tile_mul(z, p, rows_from(qh, kstep, t0, a.c1), k0, a.K);
-        __syncwarp();
-    }
-    const rows<real> qs = rows_from(qh, kstep, s0, a.c1);
-    for (int i = 0; i < 4; i++) {
-        if (row_of(i) >= ks.count)
-            continue;
-        const size_t n = at.strip * o.N + a.row(b, s0 + row_of(i), h);
-        const stat col = row_sum(ks, z, i, k0, a.K);
-        add_row(z, same[row_of(i)], qs, i, k0, a.K);
-        const stat kdk = row_sum(ks, z, i, k0, a.K);
-        if (threadIdx.x == 0)
-            o.col[n] = col, o.kdk[n] = kdk;
-    }
-    put_wide<true>(dk + a.row(b, s0, h)*a.K, kstep, ks.count, z, k0, a.K);
-}
-
-static __global__ void mlstm_dv_kernel(real *dv, const real *dh, const real *q, const real *k, const stat *dC, cell a, backprop o)
-{
-    __shared__ square ta, tb, p;
-    const place at = my_place(a.H, (a.c1 - a.c0 + TILE - 1) / TILE);
-    const int b = at.b, h = at.h, s0 = a.c0 + at.tile * TILE, v0 = at.strip * STRIP;
-    const size_t kstep = (size_t)a.H*a.K, vstep = (size_t)a.H*a.V, bh = (size_t)b*a.H + h;
-    const real *qh = q + a.row(b, 0, h)*a.K, *dhh = dh + a.row(b, 0, h)*a.V;
-    const rows<real> ks = rows_from(k + a.row(b, 0, h)*a.K, kstep, s0, a.c1);
-    wide z = {};
-
-    for (int r0 = 0; r0 < a.K; r0 += TILE) {
-        const int r = r0 + threadIdx.x;
-        for (int i = 0; i < 4; i++)
-            p.x[row_of(i)][threadIdx.x] = row_of(i) < ks.count && r < a.K
-                ? weighted(a.ab(b, h, s0 + row_of(i)), value(ks.at[row_of(i) * ks.step + r])) : 0;
-        __syncwarp();
-        tile_mul(z, p, rows_from(dC + bh*a.K*a.V, a.V, r0, a.K), v0, a.V);
-        __syncwarp();
-    }
-    for (int t0 = s0; t0 < a.c1 && a.first(b, t0) < s0 + ks.count; t0 += TILE) {
-        stat x[4] = {};
-        tile_dot(x, ta, tb, ks, rows_from(qh, kstep, t0, a.c1), a.K);
-        for (int i = 0; i < 4; i++) {
-            const int t = t0 + threadIdx.x, s = s0 + row_of(i);
-            p.x[row_of(i)][threadIdx.x] = t < a.c1 && s <= t && s >= a.first(b, t)
-                ? a.s() * x[i] * a.D(b, h, t, s) * o.inv[a.row(b, t, h)] : 0;
-        }
-        __syncwarp();
-        tile_mul(z, p, rows_from(dhh, vstep, t0, a.c1), v0, a.V);
-        __syncwarp();
-    }
-    put_wide<true>(dv + a.row(b, s0, h)*a.V, vstep, ks.count, z, v0, a.V);
-}
-
-/* through[b,h,chunk] = gb (<dC,C> + <dn,n>), a block a head */
-static __global__ void mlstm_through_kernel(double *through, const stat *dC, const stat *dn, const stat *Cs, const stat *ns,
-                                            cell a, int chunk, int chunks)
-{
-    __shared__ double part[32];
-    const int b = blockIdx.x / a.H, h = blockIdx.x % a.H;
-    const size_t bh = blockIdx.x, state = bh*chunks + chunk, KV = (size_t)a.K*a.V;
-    double sum = 0;
-    for (size_t e = threadIdx.x; e < KV; e += blockDim.x)
-        sum += (double)dC[bh*KV + e] * (double)Cs[state*KV + e];
-    for (int r = threadIdx.x; r < a.K; r += blockDim.x)
-        sum += (double)dn[bh*a.K + r] * (double)ns[state*a.K + r];
-    sum = warp_sum(sum);
-    if (threadIdx.x % 32 == 0)
-        part[threadIdx.x / 32] = sum;
-    __syncthreads();
-    if (threadIdx.x)
-        return;
-    for (int w = 1; w < (int)blockDim.x / 32; w++)
-        sum += part[w];
-    const double gb = a.gb(b, h);
-    through[state] = gb != 0 ? gb * sum : 0;
-}
-
-/* The gates' gradients, a thread a chunk of a head. */
-static __global__ void mlstm_gates_backward_kernel(stat *di, stat *df, const double *through, const stat *i, const stat *f,
-                                                   cell a, backprop o, int B, int L, int chunks, int strips)
-{
-    const size_t id = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
-    if (id >= (size_t)B*a.H*chunks)
-        return;
-    const int c0 = (int)(id % chunks) * L, c1 = a.T - c0 < L ? a.T : c0 + L;
-    const int h = (int)(id / chunks % a.H), b = (int)(id / chunks / a.H);
-    const auto over_strips = [&] (const stat *x, size_t n) {
-        double sum = 0;
-        for (int s = 0; s < strips; s++)
-            sum += (double)x[s * o.N + n];
-        return sum;
-    };
-    double dlf = through[id];
-    for (int s = max(c0, a.document(b, c1 - 1)); s < c1 - 1; s++)
-        dlf += over_strips(o.x, a.row(b, s, h));
-    for (int r = c1 - 1; r >= c0; r--) {
-        const size_t n = a.row(b, r, h);
-        dlf += over_strips(o.row, n) - (r < c1 - 1 ? over_strips(o.col, n) : 0);
-        if (a.document(b, r) == r)
-            dlf = 0;
-        const double kdk = over_strips(o.kdk, n);
-        di[n] += (stat)(a.gate == SWAX_EXPONENTIAL ? kdk : kdk / (1 + exp((double)i[n])));
-        df[n] += (stat)(dlf / (1 + exp((double)f[n])));
-    }
-}
-
-static __global__ void accumulate_kernel(stat *y, const stat *x, size_t N)
-{
-    const size_t n = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
-    if (n < N)
-        y[n] += x[n];
-}
-
-static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, stat *dC0, stat *dn0,
-                           const real *dh, const stat *dC1, const stat *dn1,
-                           const real *q, const real *k, const real *v, const stat *i, const stat *f,
-                           const stat *C0, const stat *n0, const stat *m0, const int *start,
-                           const real *h, const stat *C1, const stat *n1, const stat *m1,
-                           const stat *m, const stat *qn, const stat *Cs, const stat *ns,
-                           int B, int T, int H, int K, int V, int L, int gate, double eps)
-{
-    (void)C0, (void)n0, (void)C1, (void)n1, (void)m1;
-    const int chunks = (T - 1) / L + 1, strips = (int)blocks(K, STRIP);
-    const size_t N = (size_t)B*T*H, BH = (size_t)B*H, KV = (size_t)K*V;
-    double *F = (double *)swax_cuda_workspace((2*N + BH*chunks) * sizeof(double)
-                                              + ((2 + 4*(size_t)strips)*N + BH*(KV + K)) * sizeof(stat));
-    if (!F)
-        return;
-    double *li = F + N, *through = li + N;
-    stat *inv = (stat *)(through + BH*chunks), *g = inv + N, *sums = g + N, *dC = sums + 4*strips*N, *dn = dC + BH*KV;
-    const backprop o = { inv, g, sums, sums + strips*N, sums + 2*strips*N, sums + 3*strips*N, N };
-    const dim3 threads(32, 8);
-
-    mlstm_gates(F, li, nullptr, nullptr, i, f, m0, start, B, T, H, L, gate);
-    mlstm_normaliser_kernel<<<blocks(N, 8), threads>>>(inv, g, dh, h, m, qn, N, V, gate, eps);
-    copy_or_zero(dC, dC1, BH*KV);
-    copy_or_zero(dn, dn1, BH*K);
-    for (int chunk = chunks - 1; chunk >= 0; chunk--) {
-        const int c0 = chunk * L, c1 = T - c0 < L ? T : c0 + L;
-        const cell a = { start, F, li, m, m0, T, H, K, V, c0, c1, gate };
-        const unsigned tiles = (unsigned)BH * blocks(c1 - c0, TILE);
-        mlstm_dq_kernel<<<dim3(tiles, strips), threads>>>(dq, dh, q, k, v, Cs, ns, a, o, chunk, chunks);
-        mlstm_dk_kernel<<<dim3(tiles, strips), threads>>>(dk, dh, q, k, v, dC, dn, a, o);
-        mlstm_dv_kernel<<<dim3(tiles, blocks(V, STRIP)), threads>>>(dv, dh, q, k, dC, a, o);
-        mlstm_through_kernel<<<(unsigned)BH, 512>>>(through, dC, dn, Cs, ns, a, chunk, chunks);
-        mlstm_state_kernel<<<dim3(BH * blocks(K, TILE), blocks(V, STRIP)), threads>>>(dC, dn, (stat *)nullptr, (stat *)nullptr,
-            q, dh, a, chunk, chunks, [=] __device__ (const cell &c, int b, int hd, int t) {
-                const size_t n = c.row(b, t, hd);
-                const stat w = c.s() * c.bb(b, hd, t);
-                return share{ weighted(w, inv[n]), weighted(w, g[n]) };
-            });
-    }
-    const cell a = { start, F, li, m, m0, T, H, K, V, 0, T, gate };
-    mlstm_gates_backward_kernel<<<blocks(BH*chunks, 32), 32>>>(di, df, through, i, f, a, o, B, L, chunks, strips);
-    if (dC0) {
-        accumulate_kernel<<<blocks(BH*KV, 256), 256>>>(dC0, dC, BH*KV);
-        accumulate_kernel<<<blocks(BH*K, 256), 256>>>(dn0, dn, BH*K);
-    }
-    launched("mlstm_backward");
-}
+#endif
