@@ -24,7 +24,7 @@ $(BUILD)/cuda_%_bf16.o: cuda/%_bf16.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX
 
 # what cuda/run.sh runs on a machine with a card
 $(BUILD)/cuda_cases $(BUILD)/cuda_bench: $(BUILD)/cuda_%: cuda/%.c $(BUILD)/libswax.a
-	$(TOOL) $(OPENMP) $^ -o $@ $(LIBS)
+	$(TOOL) $(OPENMP) $(filter %.c %.a,$^) -o $@ $(LIBS)
 else
 CUDA_SAYS := cuda: left out: $(CUDA_WHY)
 endif
