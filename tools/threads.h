@@ -3,5 +3,6 @@
 #define SWAX_THREADS_H
 
 void threads_use(int n);     /* 0: as many as there are cores */
+int threads_used(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "options.h"
+#include "peak.h"
 #include "progress.h"
 #include "run.h"
 
@@ -30,6 +31,7 @@ struct view { struct progress progress; double peak; int step; };
 static enum run_verdict watch(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n)
 {
     struct view *v = arg;
+    const char *wrong;
     if (point) {
         if (!v->step)
             progress_open(&v->progress, point->step - 1, r->steps, v->peak);
@@ -44,6 +46,7 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
     if (r->windows.window >= r->length)
         printf("window=%d is not shorter than the sequences of %d tokens: it is full attention.\n", r->windows.window, r->length);
     fflush(stdout);
+    v->peak = peak_measure(swax_tier_find(r->tier, &wrong));
     return RUN_GO_ON;
 }
 
