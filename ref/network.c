@@ -44,7 +44,7 @@ void swax_put(const struct swax_network *n, void *to, const void *from, size_t b
 {
     if (n->tier->memory)
         n->tier->memory->put(to, from, bytes);
-    else
+    else if (bytes)      /* an empty array may be NULL, which memcpy must not see */
         memcpy(to, from, bytes);
 }
 
@@ -52,7 +52,7 @@ void swax_get(const struct swax_network *n, void *to, const void *from, size_t b
 {
     if (n->tier->memory)
         n->tier->memory->get(to, from, bytes);
-    else
+    else if (bytes)      /* an empty array may be NULL, which memcpy must not see */
         memcpy(to, from, bytes);
 }
 
