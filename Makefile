@@ -74,6 +74,20 @@ demo: $(BUILD)/swax ## train a small network on this repository's own text with 
 	$(BUILD)/swax train out=$(BUILD)/demo file='ref/*.[ch]' tier=ref mixers='swa mlstm swa mlstm' width=32 length=64 batch=4 \
 	  steps=100 window=16 input_gate_bias=-3 rate=0.005
 
+# ---- install: PREFIX says where, DESTDIR (for packagers) puts a folder before it
+HEADERS := $(addprefix ref/,config.h network.h tier.h kernels.h real.h bf16.h opspec.h oracle.h)
+VERSION := $(shell sed -n 's/.*SWAX_VERSION "\(.*\)"/\1/p' tools/commands.h)
+INTO     = $(DESTDIR)$(PREFIX)
+install: all ## install program, library, headers, pkg-config file and man page under PREFIX
+	mkdir -p $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/include/swax $(INTO)/share/man/man1 $(INTO)/share/swax
+	install -m 755 $(BUILD)/swax $(INTO)/bin/swax
+	install -m 644 $(BUILD)/libswax.a $(INTO)/lib/libswax.a
+	install -m 644 $(HEADERS) $(INTO)/include/swax
+	install -m 644 tools/swax.1 $(INTO)/share/man/man1/swax.1
+	$(if $(wildcard tools/swax.py),install -m 644 tools/swax.py $(INTO)/share/swax/swax.py)
+	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I$${prefix}/include/swax\nLibs: -L$${prefix}/lib -lswax %s %s\n' \
+	  '$(PREFIX)' '$(VERSION)' '$(LIBS)' '$(OPENMP)' > $(INTO)/lib/pkgconfig/swax.pc
+
 deps: ## install what the tests need (Check, pkg-config) with the system's package manager
 	@sh tests/deps.sh
 
@@ -83,4 +97,4 @@ help: ## this screen
 
 -include $(wildcard $(BUILD)/*.d)
 .SECONDARY:
-.PHONY: all test demo deps clean help
+.PHONY: all test demo install deps clean help
