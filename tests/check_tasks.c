@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../tools/data.h"
+#include "../tools/measure.h"
 
 enum { MOST = 1 << 15 };
 
@@ -40,7 +40,7 @@ static struct data_batch fill(const struct data *d, int B, int T, uint64_t seed,
 }
 
 static const struct { const char *task, *settings; int T; } cases[] = {
-    {"mentions", "", 512}, {"mentions", "slot=2 beyond=0.05 window=64 grow=10 rest=0.05 copy_weight=0.5", 500}, {"mentions", "slot=3", 301},
+    {"mentions", "", 512}, {"mentions", "slot=2 beyond=0.05 beyond_tokens=64 grow=10 rest=0.05 copy_weight=0.5", 500}, {"mentions", "slot=3 copy_lags=30 successors=3", 301},
     {"mentions", "slot=2 ask=20-60", 200}, {"mentions", "ask=40-100 facts_first=1", 200},
     {"mqar", "pairs=8", 100}, {"copy", "span=7 delay=5 rest=1", 99},
     {"niah", "variant=single_1", 700}, {"niah", "variant=single_2 depth=50", 1000}, {"niah", "variant=single_3", 900},
@@ -92,21 +92,24 @@ START_TEST(targets_are_next_tokens_and_tags_are_answers)
 }
 END_TEST
 
-/* Every tagged value: its key was mentioned before with the same value, last at a distance of the tagged class. */
-static void check_mentions(const char *settings, int T, int slot, int ask_from, int ask_to)
+/* Every tagged value: its key was mentioned before with the same value, last at a distance of the tagged class.
+ * Every tagged symbol stands the lag of its alphabet before. */
+static void check_mentions(const char *settings, int T, int slot, int typed, int ask_from, int ask_to)
 {
-    struct data d = open_task("mentions", settings, T);
-    const int first_key = 3, first_value = first_key + 64, offset = slot > 2, B = 20;
+    static const int lag[] = {24, 36, 60};
+    char all[256];
+    snprintf(all, sizeof all, "copy_lags=24,36,60 slot=%d typed=%d %s", slot, typed, settings);
+    struct data d = open_task("mentions", all, T);
+    const int first_key = 16, first_value = first_key + 16, first_copy = first_value + 16 * (typed ? 16 : 1), offset = slot > 2, B = 20;
     struct data_batch b = fill(&d, B, T, 5, DATA_TRAIN, 1000);
     int found = 0, copied = 0;
     for (int s = 0; s < B; s++) {
         const int *token = b.room.token + s * T, *target = b.room.target + s * T, *tag = b.tag + s * T;
         for (int t = 0; t < T; t++) {
-            if (tag[t] == 1) {             /* a copied symbol: the same two tokens stand 20 to 120 back */
-                int back = 20;
-                while (back <= t && !(token[t - back] == token[t] && token[t - back + 1] == target[t]))
-                    back++;
-                ck_assert_msg(back <= t && back <= 120, "copy from %d back", back);
+            if (tag[t] == 1) {
+                const int back = lag[(target[t] - first_copy) / 8];
+                ck_assert(t - back >= -1 && target[t] >= first_copy);
+                ck_assert_int_eq(token[t + 1 - back], target[t]);
                 copied++;
             }
             if (tag[t] < 3)
@@ -117,7 +120,9 @@ static void check_mentions(const char *settings, int T, int slot, int ask_from, 
                 back += slot;
             ck_assert_int_le(back, t);
             ck_assert_int_eq(token[t - back + 1], target[t]);
-            ck_assert(token[t] >= first_key && token[t] < first_value && target[t] >= first_value && target[t] < first_value + 32);
+            ck_assert(token[t] >= first_key && token[t] < first_value && target[t] >= first_value && target[t] < first_copy);
+            if (typed)
+                ck_assert_int_eq((target[t] - first_value) / 16, token[t] - first_key);
             ck_assert_int_eq(tag[t] - 3, (int)floor(log2(back)));
             if (ask_to)
                 ck_assert(back >= ask_from && back <= ask_to);
@@ -127,19 +132,19 @@ static void check_mentions(const char *settings, int T, int slot, int ask_from, 
     if (ask_to)
         ck_assert_int_eq(found, B * 8);
     else
-        ck_assert(found > B * T / slot / 8 && copied > B * 14);
+        ck_assert(found > B * T / slot / 8 && copied == B * 3 * 19);
     data_batch_free(&b), data_close(&d);
 }
 
 START_TEST(a_mentioned_value_stands_where_it_is_said)
 {
-    check_mentions("", 512, 4, 0, 0);
-    check_mentions("slot=3", 512, 3, 0, 0);
-    check_mentions("slot=2 copies=2 beyond=0.2", 777, 2, 0, 0);
-    check_mentions("ask=140-500", 512, 4, 140, 500);
-    check_mentions("ask=70-90 slot=2", 128, 2, 70, 90);
-    check_mentions("ask=300-320 facts_first=1", 512, 4, 300, 320);
-    check_mentions("ask=8200-16000", 16384, 4, 8200, 16000);
+    check_mentions("", 512, 2, 1, 0, 0);
+    check_mentions("", 600, 3, 0, 0, 0);
+    check_mentions("beyond=0.2 successors=4", 777, 4, 0, 0, 0);
+    check_mentions("ask=140-500", 512, 4, 1, 140, 500);
+    check_mentions("ask=70-90", 128, 2, 0, 70, 90);
+    check_mentions("ask=300-320 facts_first=1", 512, 4, 1, 300, 320);
+    check_mentions("ask=8200-16000", 16384, 2, 1, 8200, 16000);
 }
 END_TEST
 
@@ -167,9 +172,9 @@ START_TEST(gaps_follow_their_law)
 {
     long n;
     /* one key and no copies: nothing is pushed aside; the longest gap is short beside the sequence, so the end cuts off few */
-    double share = share_beyond("keys=1 copies=0 start=0 slot=2 longest=256 window=32 beyond=0.2", 16384, 2, 32, &n);
+    double share = share_beyond("keys=1 copies=0 start=0 slot=2 longest=256 beyond_tokens=32 beyond=0.2", 16384, 2, 32, &n);
     ck_assert_msg(fabs(share - 0.2) < 4 * sqrt(0.16 / (double)n) + 0.01, "beyond=0.2 gave %g of %ld", share, n);
-    share = share_beyond("keys=1 copies=0 start=0 slot=2 longest=256 window=32 beyond=0", 16384, 2, 32, &n);
+    share = share_beyond("keys=1 copies=0 start=0 slot=2 longest=256 beyond_tokens=32 beyond=0", 16384, 2, 32, &n);
     ck_assert(share == 0);
     share = share_beyond("keys=1 copies=0 start=0 slot=4 longest=256 exponent=1", 16384, 4, 64, &n);
     const double law = (1 / 17.0 - 1 / 65.0) / (1 - 1 / 65.0);   /* P(gap >= 17) with S = 64 */
@@ -182,7 +187,7 @@ END_TEST
 START_TEST(answers_are_even_over_their_symbols)
 {
     static const struct { const char *task, *settings; int T, first, symbols; } even[] = {
-        {"mentions", "ask=40-400", 512, 3 + 64, 32}, {"mqar", "pairs=16", 512, 1 + 64, 64}, {"copy", "", 512, 3, 32},
+        {"mentions", "ask=40-400 typed=0", 512, 16 + 16, 16}, {"mqar", "pairs=16", 512, 1 + 64, 64}, {"copy", "", 512, 3, 32},
     };
     struct data d = open_task(even[_i].task, even[_i].settings, even[_i].T);
     struct data_batch b = fill(&d, 100, even[_i].T, 2, DATA_HELD_OUT, 0);
@@ -255,7 +260,7 @@ START_TEST(needles_are_in_the_haystack)
         {"variant=multikey_2 depth=50", 3000, 1, 50}, {"variant=multikey_3", 2000, 1, -1}, {"variant=multivalue", 1500, 4, -1},
         {"variant=multiquery", 1500, 4, -1},
     };
-    static char text[MOST], answer[16][64], sentence[256];
+    static char text[MOST], answer[16][64], sentence[128];
     const int T = needle[_i].T;
     struct data d = open_task("niah", needle[_i].settings, T);
     struct data_batch b = fill(&d, 10, T, 4, DATA_HELD_OUT, 0);
@@ -264,7 +269,7 @@ START_TEST(needles_are_in_the_haystack)
         ck_assert_int_eq(n, needle[_i].n);
         ck_assert(strstr(text, "special magic") && strstr(text, "mentioned in the provided text?"));
         for (int i = 0; i < n; i++) {
-            snprintf(sentence, sizeof sentence, " is: %s.", answer[i]);
+            snprintf(sentence, sizeof sentence, " is: %.63s.", answer[i]);
             const char *at = strstr(text, sentence);
             ck_assert_msg(at && at - text < first, "no needle \"%s\" before byte %d of: %s", sentence, first, text);
             const char *body = strstr(text, "afterwards.\n") + strlen("afterwards.\n");
@@ -287,18 +292,18 @@ START_TEST(chains_and_counts_are_true)
     struct data d = open_task("vt", "hops=3", 2000), c = open_task("words", "common=3", 2000), f = open_task("words", "kind=frequent", 2000);
     struct data_batch b = fill(&d, 5, 2000, 1, DATA_TRAIN, 0), w = fill(&c, 5, 2000, 1, DATA_TRAIN, 0), k = fill(&f, 5, 2000, 1, DATA_TRAIN, 0);
     for (int s = 0; s < 5; s++) {
-        char link[64];
+        char link[160];
         as_text(text, &b, s, 2000);
         ck_assert_int_eq(answers(answer, &b, s, 2000), 4);
         for (int h = 1; h < 4; h++) {
-            snprintf(link, sizeof link, "VAR %s = VAR %s", answer[h], answer[h - 1]);
+            snprintf(link, sizeof link, "VAR %.63s = VAR %.63s", answer[h], answer[h - 1]);
             ck_assert_msg(strstr(text, link), "no \"%s\"", link);
         }
         as_text(text, &w, s, 2000);
         ck_assert_int_eq(answers(answer, &w, s, 2000), 3);
         for (int i = 0; i < 3; i++) {      /* six times in the list, once in the answer */
             int times = 0;
-            snprintf(link, sizeof link, ". %s", answer[i]);
+            snprintf(link, sizeof link, ". %.63s", answer[i]);
             for (const char *p = text; (p = strstr(p, link)); p++)
                 times += p[strlen(link)] == ' ' || p[strlen(link)] == '\n';
             ck_assert_msg(times == 7 || (i == 2 && times == 6), "%s comes %d times", answer[i], times);
@@ -322,7 +327,7 @@ START_TEST(what_cannot_be_is_a_sentence)
 {
     static const struct { const char *task, *key, *value; int T; } bad[] = {
         {"mentions", "keys", "0", 128}, {"mentions", "keys", "x", 128}, {"mentions", "keys", "99", 128}, {"mentions", "ask", "10-4000", 128},
-        {"mentions", "ask", "10", 128}, {"mentions", "span", "40", 128}, {"mentions", "exponent", "nan", 128}, {"mentions", "slot", "5", 128},
+        {"mentions", "ask", "10", 128}, {"mentions", "copy_lags", "24,25", 128}, {"mentions", "span", "24", 128}, {"mentions", "exponent", "nan", 128}, {"mentions", "slot", "5", 128},
         {"mqar", "pairs", "65", 1024}, {"mqar", "pairs", "20", 40}, {"copy", "span", "100", 100}, {"niah", "variant", "single_9", 1024},
         {"niah", "variant", "single_1", 100}, {"vt", "hops", "4", 300}, {"words", "kind", "common", 500}, {"words", "kind", "rare", 5000},
     };
@@ -342,6 +347,86 @@ START_TEST(what_cannot_be_is_a_sentence)
 }
 END_TEST
 
+/* A random network's logits at every question of an examination, before and after the facts are replaced, with one
+ * path cut.  How many of them differ at all. */
+static int differing_logits(const char *mixers, enum measure_probe probe, int window, const char *ask, int *questions)
+{
+    enum { T = 160, B = 4, FACTS = 8 * 2 };
+    char settings[96], why[SWAX_WHY] = "";
+    struct swax_config c = swax_config_default();
+    snprintf(settings, sizeof settings, "facts_first=1 ask=%s", ask);
+    struct data d = open_task("mentions", settings, T);
+    struct data_batch b = fill(&d, B, T, 3, DATA_HELD_OUT, 0);
+    ck_assert(!swax_config_set(&c, "width", "32", why) && !swax_config_set(&c, "mixers", mixers, why));
+    c.vocabulary = d.vocabulary;
+    ck_assert_msg(!swax_config_check(&c, why), "%s", why);
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, B, T, 0, why);
+    ck_assert_msg(n, "%s", why);
+    swax_network_init(n, 5);
+    const size_t size = (size_t)B * T * (size_t)c.vocabulary;
+    float *before = malloc(size * sizeof *before), *after = malloc(size * sizeof *after);
+    for (int i = 0; i < B * T; i++)
+        if (i % T >= FACTS) {
+            b.room.start_cell[i] = probe == MEASURE_SPAN_CUT ? i % T : 0;
+            b.room.start_attention[i] = probe == MEASURE_RELAY_BLOCK ? FACTS : 0;
+        }
+    b.batch.start_cell = b.room.start_cell, b.batch.start_attention = b.room.start_attention, b.batch.window = window;
+    swax_network_evaluate(n, &b.batch, NULL, NULL, before);
+    for (int i = 0; i < B * T; i++)
+        if (i % T < FACTS)
+            b.room.token[i] = (b.room.token[i] + 7 * (i % 5) + 1) % c.vocabulary;
+    swax_network_evaluate(n, &b.batch, NULL, NULL, after);
+    int differ = 0;
+    *questions = 0;
+    for (int i = 0; i < B * T; i++)
+        if (b.tag[i] >= 3) {
+            ++*questions;
+            differ += memcmp(before + (size_t)i * (size_t)c.vocabulary, after + (size_t)i * (size_t)c.vocabulary, (size_t)c.vocabulary * sizeof *before) != 0;
+        }
+    free(before), free(after);
+    swax_network_free(n);
+    data_batch_free(&b), data_close(&d);
+    return differ;
+}
+
+START_TEST(probes_cut_what_they_say)
+{
+    int n;
+    /* two windows of 16 reach 30 tokens back; the last fact ends 16 tokens in, and is asked 50 and more later */
+    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_SPAN_CUT, 16, "50-120", &n), 0);
+    ck_assert_int_eq(n, 32);
+    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_WHOLE, 16, "50-120", &n), n);
+    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_RELAY_BLOCK, 16, "50-120", &n), n);
+    /* one token nearer than the reach, and it shows: 2 (64-1) = 126 */
+    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_SPAN_CUT, 64, "50-110", &n), n);
+    /* without cells nothing is left when attention is cut; without attention nothing when the cells are */
+    ck_assert_int_eq(differing_logits("swa swa", MEASURE_RELAY_BLOCK, 64, "50-110", &n), 0);
+    ck_assert_int_eq(differing_logits("mlstm mlstm", MEASURE_SPAN_CUT, 64, "50-110", &n), 0);
+}
+END_TEST
+
+START_TEST(the_probe_of_measure_is_that_cut)
+{
+    char why[SWAX_WHY] = "";
+    struct swax_config c = swax_config_default();
+    struct data d = open_task("mentions", "facts_first=1 ask=50-110", 160);
+    ck_assert(!swax_config_set(&c, "mixers", "mlstm", why));
+    c.vocabulary = d.vocabulary;
+    ck_assert(!swax_config_check(&c, why));
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 4, 160, 0, why);
+    swax_network_init(n, 1);
+    struct measured whole, cut;
+    struct measure_how how = {4, 160, 16, 8, 1, MEASURE_WHOLE, 16};
+    ck_assert(!measure(n, &d, &how, &whole, why));
+    how.probe = MEASURE_SPAN_CUT;
+    ck_assert(!measure(n, &d, &how, &cut, why));
+    ck_assert(whole.loss != cut.loss && whole.part[0].loss == cut.part[0].loss);    /* the facts themselves are read as ever */
+    ck_assert_int_eq(whole.asked, 2 * 8 * 8);                                        /* 8 sequences, 8 keys: mentioned, and asked */
+    swax_network_free(n);
+    data_close(&d);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tasks");
@@ -355,7 +440,9 @@ int main(void)
     tcase_add_test(t, pairs_and_copies_are_true);
     tcase_add_loop_test(t, needles_are_in_the_haystack, 0, 10);
     tcase_add_test(t, chains_and_counts_are_true);
-    tcase_add_loop_test(t, what_cannot_be_is_a_sentence, 0, 16);
+    tcase_add_loop_test(t, what_cannot_be_is_a_sentence, 0, 17);
+    tcase_add_test(t, probes_cut_what_they_say);
+    tcase_add_test(t, the_probe_of_measure_is_that_cut);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WIDE = 760, HIGH = 400, LEFT = 62, RIGHT = 200, TOP = 44, BOTTOM = 52, CELL_W = 92, CELL_H = 34 };
+enum { WIDE = 860, HIGH = 400, LEFT = 62, RIGHT = 272, TOP = 44, BOTTOM = 52, INSET = 10, CELL_W = 84, CELL_H = 34 };
 
 static const struct { const char *colour, *dash; int marker; } styles[SVG_STYLES] = {
     {"#111111", "none", 0},       {"#b45309", "7 4", 1},        {"#1d4ed8", "2 3", 2},     {"#15803d", "10 3 2 3", 3},
@@ -52,8 +52,8 @@ static double along(struct svg_axis a, double v)
 {
     return a.log2 ? log2(v / a.from) / log2(a.to / a.from) : (v - a.from) / (a.to - a.from);
 }
-static double place_x(struct svg_axis a, double v) { return LEFT + along(a, v) * (WIDE - LEFT - RIGHT); }
-static double place_y(struct svg_axis a, double v) { return HIGH - BOTTOM - along(a, v) * (HIGH - TOP - BOTTOM); }
+static double place_x(struct svg_axis a, double v) { return LEFT + INSET + along(a, v) * (WIDE - LEFT - RIGHT - 2 * INSET); }
+static double place_y(struct svg_axis a, double v) { return HIGH - BOTTOM - INSET - along(a, v) * (HIGH - TOP - BOTTOM - 2 * INSET); }
 
 static double first_tick(struct svg_axis a) { return a.log2 ? exp2(ceil(log2(a.from) - 1e-9)) : a.from; }
 
@@ -173,7 +173,10 @@ void svg_lines(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
     for (int i = 0; i < n_marks; i++)
         if (marks[i].x >= x.from && marks[i].x <= x.to) {
             fprintf(f, "<path d=\"M%.1f %dV%d\" stroke=\"#777777\" stroke-dasharray=\"1 2\"/>\n", place_x(x, marks[i].x), TOP - 4, HIGH - BOTTOM);
-            write_text(f, place_x(x, marks[i].x) - 3, TOP - 8, "text-anchor=\"end\" font-size=\"10.5\" fill=\"#555555\"", marks[i].label);
+            char turn[128];
+            snprintf(turn, sizeof turn, "text-anchor=\"middle\" font-size=\"11\" fill=\"#555555\" transform=\"rotate(-90 %.1f %d)\"",
+                     place_x(x, marks[i].x) - 4, (TOP + HIGH - BOTTOM) / 2);
+            write_text(f, place_x(x, marks[i].x) - 4, (TOP + HIGH - BOTTOM) / 2.0, turn, marks[i].label);
         }
     for (int i = 0; i < n; i++) {
         whiskers(f, x, y, &series[i]);
@@ -220,7 +223,7 @@ void svg_heat(FILE *f, const char *title, const char *row_title, const char *col
               const char *const *row, int rows, const char *const *column, int columns,
               const double *value, const unsigned char *framed)
 {
-    const int left = 190, top = 78, wide = left + columns * CELL_W + 20, high = top + rows * CELL_H + 16;
+    const int left = 250, top = 78, wide = left + columns * CELL_W + 20, high = top + rows * CELL_H + 16;
     open_sheet(f, title, wide < 480 ? 480 : wide, high);
     write_text(f, left - 10, top - 12, "text-anchor=\"end\" font-weight=\"600\"", row_title);
     write_text(f, left + columns * CELL_W / 2.0, top - 30, "text-anchor=\"middle\" font-weight=\"600\"", column_title);
@@ -242,8 +245,9 @@ void svg_heat(FILE *f, const char *title, const char *row_title, const char *col
         }
     }
     for (int i = 0; framed && i < rows * columns; i++)
-        if (framed[i])
-            fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"#111111\" stroke-width=\"2.5\"/>\n",
-                    left + i % columns * (double)CELL_W + 1.5, top + i / columns * (double)CELL_H + 1.5, CELL_W - 3, CELL_H - 3);
+        for (int line = 0; framed[i] && line < 2; line++)      /* a white line inside a black one shows on every grey */
+            fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"/>\n",
+                    left + i % columns * (double)CELL_W + 1 + 2 * line, top + i / columns * (double)CELL_H + 1 + 2 * line,
+                    CELL_W - 2 - 4 * line, CELL_H - 2 - 4 * line, line ? "#ffffff" : "#111111");
     fputs("</svg>\n", f);
 }
