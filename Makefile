@@ -91,10 +91,14 @@ install: all ## install program, library, headers, pkg-config file and man page 
 deps: ## install what the tests need (Check, pkg-config) with the system's package manager
 	@sh tests/deps.sh
 
+ablation: $(BUILD)/swax ## the paper's finding at reduced scale: ablation-quick/report.html; stopped, it goes on
+	$(BUILD)/swax ablate quick
+ablation-smoke: $(BUILD)/swax ## every part of the ablation in under a minute, claiming nothing
+	$(BUILD)/swax ablate smoke
 clean: ; rm -rf $(BUILD)
 help: ## this screen
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 -include $(wildcard $(BUILD)/*.d)
 .SECONDARY:
-.PHONY: all test demo install deps clean help
+.PHONY: all test demo install ablation ablation-smoke deps clean help

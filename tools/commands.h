@@ -11,6 +11,8 @@ struct command {
 };
 
 int cmd_train(int argc, char **argv);
+int cmd_ablate(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
 int cmd_sample(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 

@@ -7,6 +7,8 @@
 
 static const struct command commands[] = {
     {"train", "train a network, or go on with a run that was stopped", cmd_train},
+    {"ablate", "train many networks that differ in their windows, and report what the paper claims of them", cmd_ablate},
+    {"eval", "what a trained network remembers: by distance, length and window", cmd_eval},
     {"sample", "generate from a checkpoint", cmd_sample},
     {"convert", "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions", cmd_convert},
 };

@@ -1,0 +1,228 @@
+/* check_ablate.c - an ablation: its files say what they should, and it can be killed, shared between processes and
+ * started again without a number changing. */
+#include <check.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../tools/ablate.h"
+#include "../tools/commands.h"
+#include "../tools/files.h"
+#include "../tools/json.h"
+#include "scratch.h"
+
+enum { ARMS = 6 };
+static const char *const arm[ARMS] = {"short", "long", "both", "swa", "mlstm", "full"};
+
+/* `swax ablate smoke out=FOLDER ...`, silently, in a process of its own: its pid. */
+static pid_t begin(const char *folder, const char *more)
+{
+    char out[600], rest[200], *argv[12] = {"smoke", out, "tier=ref"};
+    int n = 3;
+    snprintf(out, sizeof out, "out=%s", folder);
+    snprintf(rest, sizeof rest, "%s", more);
+    for (char *p = strtok(rest, " "); p; p = strtok(NULL, " "))
+        argv[n++] = p;
+    const pid_t pid = fork();
+    if (pid)
+        return pid;
+    setpgid(0, 0);
+    const int nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, 1);
+    dup2(nowhere, 2);
+    _exit(cmd_ablate(n, argv));
+}
+
+static int end(pid_t pid)
+{
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int ablate(const char *folder, const char *more) { return end(begin(folder, more)); }
+
+static char *contents(const char *folder, const char *name)
+{
+    char path[700], why[SWAX_WHY];
+    size_t size;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    char *text = file_read(path, 1 << 24, &size, why);
+    ck_assert_msg(text, "%s", why);
+    return text;
+}
+
+/* result.json of a run without its line of "seconds". */
+static char *result(const char *folder, const char *of, int seed)
+{
+    char name[100];
+    snprintf(name, sizeof name, "runs/%s-s%d/result.json", of, seed);
+    char *text = contents(folder, name), *line = strstr(text, "\"tokens seconds"), *stop = line ? strchr(line, '\n') : NULL;
+    ck_assert(stop);
+    const char *comma = strchr(line, ','), *next = strchr(comma + 1, ',');
+    memset(line + (comma - line), ' ', (size_t)(next - comma));
+    return text;
+}
+
+static void same_results(const char *a, const char *b, int seeds)
+{
+    for (int i = 0; i < ARMS; i++)
+        for (int s = 1; s <= seeds; s++) {
+            char *x = result(a, arm[i], s), *y = result(b, arm[i], s);
+            for (char *p = x, *q = y; *p || *q;) {
+                while (*p == ' ')
+                    p++;
+                while (*q == ' ')
+                    q++;
+                ck_assert_msg(*p == *q, "%s, seed %d differs at: %.80s", arm[i], s, p);
+                p += *p != 0, q += *q != 0;
+            }
+            free(x), free(y);
+        }
+}
+
+static const struct json *need(const struct json *object, const char *key, enum json_type type)
+{
+    const struct json *j = json_get(object, key);
+    ck_assert_msg(j && j->type == type, "results.json lacks \"%s\" of the right type", key);
+    return j;
+}
+
+static void check_run(const struct json *run, const struct json *bins)
+{
+    need(run, "seed", JSON_NUMBER);
+    ck_assert(need(run, "tokens", JSON_NUMBER)->number == 24 * 4 * 64);
+    ck_assert(need(run, "loss", JSON_NUMBER)->number > 0);
+    const struct json *copy = need(run, "copy", JSON_NUMBER), *recall = need(run, "recall", JSON_OBJECT), *curve = need(run, "curve", JSON_ARRAY);
+    ck_assert(copy->number >= 0 && copy->number <= 1);
+    ck_assert_int_eq(recall->count, bins->count);
+    for (const struct json *b = bins->first; b; b = b->next) {
+        const struct json *r = json_get(recall, b->text);
+        ck_assert(r && (r->type == JSON_NULL || (r->number >= 0 && r->number <= 1)));
+    }
+    ck_assert_int_eq(curve->count, 4);
+    double before = 0;
+    for (const struct json *p = curve->first; p; p = p->next) {
+        ck_assert(need(p, "tokens", JSON_NUMBER)->number > before);
+        before = json_get(p, "tokens")->number;
+        need(p, "loss", JSON_NUMBER), need(p, "recall", JSON_NUMBER), need(p, "copy", JSON_NUMBER);
+    }
+}
+
+static void check_results(const char *folder, int seeds, int runs)
+{
+    char *text = contents(folder, "results.json"), why[SWAX_WHY];
+    struct json *root = json_parse(text, strlen(text), why);
+    ck_assert_msg(root, "results.json is %s", why);
+    ck_assert_int_eq(root->count, 5);
+    ck_assert_str_eq(need(root, "preset", JSON_STRING)->text, "smoke");
+    ck_assert(need(root, "seeds", JSON_NUMBER)->number == seeds);
+    const struct json *bins = need(root, "bins", JSON_ARRAY), *arms = need(root, "arms", JSON_ARRAY), *verdict = need(root, "verdicts", JSON_ARRAY);
+    ck_assert(bins->count >= 6 && arms->count == ARMS && verdict->count >= 5);
+    int there = 0;
+    for (const struct json *a = arms->first; a; a = a->next) {
+        need(a, "name", JSON_STRING), need(a, "mixers", JSON_STRING), need(a, "window", JSON_OBJECT);
+        for (const struct json *r = need(a, "runs", JSON_ARRAY)->first; r; r = r->next, there++)
+            check_run(r, bins);
+    }
+    ck_assert_int_eq(there, runs);
+    for (const struct json *v = verdict->first; v; v = v->next) {
+        need(v, "claim", JSON_STRING), need(v, "paper", JSON_STRING), need(v, "measured", JSON_STRING);
+        ck_assert_str_eq(need(v, "holds", JSON_STRING)->text, "undecided");      /* smoke claims nothing */
+    }
+    json_free(root);
+    free(text);
+}
+
+static void check_report(const char *folder)
+{
+    static const char *const outside[] = {"<script", "<link", "src=", "href=", "@import", "url("};
+    char *page = contents(folder, "report.html");
+    ck_assert(strstr(page, "<!doctype html>") == page && strstr(page, "</html>") && strstr(page, "<svg"));
+    for (int i = 0; i < 6; i++)
+        ck_assert_msg(!strstr(page, outside[i]), "report.html has %s", outside[i]);
+    ck_assert(!strstr(page, ">nan<") && !strstr(page, "\"nan") && !strstr(page, "inf\""));
+    free(page);
+}
+
+START_TEST(smoke_leaves_results_and_a_report)
+{
+    char *folder = scratch("one");
+    ck_assert_int_eq(ablate(folder, "seeds=2"), 0);
+    check_results(folder, 2, 2 * ARMS);
+    check_report(folder);
+    /* again: nothing is trained anew, and other settings are not mixed in */
+    char *first = contents(folder, "runs/short-s1/result.json"), *second;
+    ck_assert_int_eq(ablate(folder, "seeds=2"), 0);
+    second = contents(folder, "runs/short-s1/result.json");
+    ck_assert_str_eq(first, second);
+    ck_assert_int_eq(ablate(folder, "seeds=2 steps=25"), 2);
+    free(first), free(second);
+}
+END_TEST
+
+START_TEST(killed_anywhere_it_ends_in_the_same_bits)
+{
+    char *whole = scratch("whole"), *killed = scratch("killed");
+    ck_assert_int_eq(ablate(whole, "seeds=1"), 0);
+    int status = 1;
+    for (int k = 0; k < 40 && status; k++) {
+        const pid_t pid = begin(killed, k % 2 ? "seeds=1 jobs=1" : "seeds=1 jobs=3");
+        const struct timespec wait = {0, 1000000L * (40 + 37 * k % 160)};
+        nanosleep(&wait, NULL);
+        if (k < 12)
+            kill(-pid, k % 3 ? SIGKILL : SIGINT);
+        status = end(pid);
+    }
+    ck_assert_int_eq(status, 0);
+    same_results(whole, killed, 1);
+    check_results(killed, 1, ARMS);
+}
+END_TEST
+
+START_TEST(shards_share_a_folder)
+{
+    char *whole = scratch("unshared"), *shared = scratch("shared");
+    ck_assert_int_eq(ablate(whole, "seeds=1 jobs=2"), 0);
+    ck_assert_int_eq(ablate(shared, "seeds=1 shard=2/3"), 0);
+    check_results(shared, 1, 2);
+    check_report(shared);
+    const pid_t one = begin(shared, "seeds=1 --shard 1/3"), other = begin(shared, "seeds=1 shard=3/3");
+    ck_assert_int_eq(end(one) + end(other), 0);
+    ck_assert_int_eq(ablate(shared, "seeds=1 report=yes"), 0);
+    check_results(shared, 1, ARMS);
+    same_results(whole, shared, 1);
+}
+END_TEST
+
+START_TEST(bad_input_is_refused)
+{
+    static const char *const bad[] = {"seeds=0", "seeds=x", "jobs=0", "shard=3/2", "shard=1", "report=maybe", "window=1", "lenght=3", "data=text file=x", "tier=gpu"};
+    ck_assert_int_eq(ablate(scratch("refused"), bad[_i]), 2);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ablate");
+    TCase *t = tcase_create("ablate");
+    tcase_set_timeout(t, 240);
+    tcase_add_test(t, smoke_leaves_results_and_a_report);
+    tcase_add_test(t, killed_anywhere_it_ends_in_the_same_bits);
+    tcase_add_test(t, shards_share_a_folder);
+    tcase_add_loop_test(t, bad_input_is_refused, 0, 10);
+    suite_add_tcase(s, t);
+    scratch_open();
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed != 0;
+}
