@@ -88,7 +88,7 @@ INLINE void weigh(stat *P, stat *max, stat *sum, stat *alpha, const struct band 
     for (int s = r.from; s < r.to; s++) {
         vec a = scale * load(P + s*SIDE + j);
         if (!inside)
-            a = pick(sees(x, j, s), a, vset(-INFINITY));
+            a = pick(sees(x, j, s), a, vset(-(stat)INFINITY));
         store(P + s*SIDE + j, a);
         top = vmax(top, a);
     }
