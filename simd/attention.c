@@ -12,11 +12,11 @@
  * Query t sees the keys lo..hi; both grow with t, so the band is a staircase and every tile of rows meets one
  * span of the other side.  Blocks on the rim compare, blocks inside do not.
  *
- * A head wider than SIDE is worked on in slices of SIDE; one wider than WIDE slices, several times over. */
+ * A head wider than SIDE is worked on in slices of SIDE; one wider than SLICES slices, several times over. */
 #include "block.h"
 #include "vmath.h"
 
-enum { WIDE = 4 };
+enum { SLICES = 4 };
 
 /* One block of queries, and how it meets the block of keys at hand. */
 struct band {
@@ -88,7 +88,7 @@ INLINE void weigh(stat *P, stat *max, stat *sum, stat *alpha, const struct band 
     for (int s = r.from; s < r.to; s++) {
         vec a = scale * load(P + s*SIDE + j);
         if (!inside)
-            a = pick(sees(x, j, s), a, vset(-(stat)INFINITY));
+            a = pick(sees(x, j, s), a, vset((stat)-INFINITY));
         store(P + s*SIDE + j, a);
         top = vmax(top, a);
     }
@@ -118,13 +118,13 @@ static void attention_block(real *y, stat *lse, const real *q, const real *k, co
                             int t0, int n, int T, int S, int H, int G, int D, int W)
 {
     BLOCK(Q); BLOCK(Qt); BLOCK(K); BLOCK(P);
-    stat Y[WIDE][SIDE * SIDE] __attribute__((aligned(64)));
+    stat Y[SLICES][SIDE * SIDE] __attribute__((aligned(64)));
     stat max[SIDE], sum[SIDE], alpha[SIDE];
     struct band x;
     band_of(&x, start, t0, n, T, S, W);
 
-    for (int g = 0; g < D; g += WIDE*SIDE) {
-        const int s_first = x.lo[0] / SIDE * SIDE, slices = up(lesser(D - g, WIDE*SIDE), SIDE) / SIDE;
+    for (int g = 0; g < D; g += SLICES*SIDE) {
+        const int s_first = x.lo[0] / SIDE * SIDE, slices = up(lesser(D - g, SLICES*SIDE), SIDE) / SIDE;
         fill(max, -STAT_MAX);
         fill(sum, 0);
         for (int s0 = s_first; s0 <= x.hi[n - 1]; s0 += SIDE) {
@@ -203,7 +203,7 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
                                      int t0, int n, int T, int S, int H, int G, int D, int W)
 {
     BLOCK(Q); BLOCK(Qt); BLOCK(dY); BLOCK(dYt); BLOCK(K); BLOCK(V); BLOCK(P); BLOCK(dP); BLOCK(dK);
-    stat dQ[WIDE][SIDE * SIDE] __attribute__((aligned(64)));
+    stat dQ[SLICES][SIDE * SIDE] __attribute__((aligned(64)));
     stat lse[SIDE], dyy[SIDE];
     const long HD = (long)H*D, GD = (long)G*D;
     struct band x;
@@ -223,8 +223,8 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
                 store(dyy + j, load(dyy + j) + load(Qt + e*SIDE + j) * load(dYt + e*SIDE + j));
     }
 
-    for (int g = 0; g < D; g += WIDE*SIDE) {
-        const int s_first = x.lo[0] / SIDE * SIDE, slices = up(lesser(D - g, WIDE*SIDE), SIDE) / SIDE;
+    for (int g = 0; g < D; g += SLICES*SIDE) {
+        const int s_first = x.lo[0] / SIDE * SIDE, slices = up(lesser(D - g, SLICES*SIDE), SIDE) / SIDE;
         for (int s0 = s_first; s0 <= x.hi[n - 1]; s0 += SIDE) {
             band_meets(&x, s0);
             for (int d = 0; d < D; d += SIDE) {

@@ -13,7 +13,7 @@
 #define SWAX_BLOCK_H
 
 #include <float.h>
-#include "vec.h"
+#include "transpose.h"
 
 enum {
     SIDE = 256 / sizeof(stat),
@@ -104,33 +104,7 @@ NOINLINE void block_add(real *y, long stride, const stat *a, stat factor, int ro
     }
 }
 
-/* ---- transposition: rows i and i + VL/2 shuffled into each other, log2(VL) times */
-#if SWAX_VEC_BYTES == 16 && defined SWAX_F64
-#define LANES_LOW  0, 2
-#define LANES_HIGH 1, 3
-#elif (SWAX_VEC_BYTES == 16) || (SWAX_VEC_BYTES == 32 && defined SWAX_F64)
-#define LANES_LOW  0, 4, 1, 5
-#define LANES_HIGH 2, 6, 3, 7
-#elif (SWAX_VEC_BYTES == 32) || (SWAX_VEC_BYTES == 64 && defined SWAX_F64)
-#define LANES_LOW  0, 8, 1, 9, 2, 10, 3, 11
-#define LANES_HIGH 4, 12, 5, 13, 6, 14, 7, 15
-#else
-#define LANES_LOW  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define LANES_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#endif
-
-INLINE void transpose(vec a[VL])
-{
-    for (int n = 1; n < VL; n *= 2) {
-        vec b[VL];
-        for (int i = 0; i < VL/2; i++) {
-            b[2*i]     = __builtin_shufflevector(a[i], a[i + VL/2], LANES_LOW);
-            b[2*i + 1] = __builtin_shufflevector(a[i], a[i + VL/2], LANES_HIGH);
-        }
-        for (int i = 0; i < VL; i++)
-            a[i] = b[i];
-    }
-}
+/* ---- transposition */
 
 /* t = a^T; a has m rows and n columns */
 NOINLINE void block_turn(stat *t, const stat *a, int m, int n)
@@ -178,7 +152,7 @@ NOINLINE void block_dots(stat *dot, const stat *a, const stat *b, int m, int n)
 
 /* One tile:  c = keep[i] c + sum_k a[i,k] b[k,j], a[i,k] at a[i*ars + k*acs]; keep == NULL: c = the sum.
  * ars, acs, nv are constants where this is inlined, so that acc lives in registers. */
-INLINE void product(stat *c, const stat *a, long ars, long acs, const stat *b, int nv, int k, const stat *keep)
+INLINE void block_tile(stat *c, const stat *a, long ars, long acs, const stat *b, int nv, int k, const stat *keep)
 {
     vec acc[TR][TV] = {{{0}}};
     if (keep)
@@ -198,7 +172,7 @@ INLINE void product(stat *c, const stat *a, long ars, long acs, const stat *b, i
             store(c + i*SIDE + v*VL, acc[i][v]);
 }
 
-INLINE void products(stat *c, const stat *a, long ars, long acs, const stat *b, int m, int n, int k,
+INLINE void block_tiles(stat *c, const stat *a, long ars, long acs, const stat *b, int m, int n, int k,
                      const struct span *span, const stat *keep)
 {
     for (int j = 0; j < n; j += TV*VL)
@@ -206,9 +180,9 @@ INLINE void products(stat *c, const stat *a, long ars, long acs, const stat *b, 
             const int from = span ? span[i/TR].from : 0, to = span ? span[i/TR].to : k;
             const stat *ai = a + i*ars + from*acs, *bj = b + from*SIDE + j, *keep_i = keep ? keep + i : NULL;
             if (n - j > VL)
-                product(c + i*SIDE + j, ai, ars, acs, bj, TV, to - from, keep_i);
+                block_tile(c + i*SIDE + j, ai, ars, acs, bj, TV, to - from, keep_i);
             else
-                product(c + i*SIDE + j, ai, ars, acs, bj, 1, to - from, keep_i);
+                block_tile(c + i*SIDE + j, ai, ars, acs, bj, 1, to - from, keep_i);
         }
 }
 
@@ -216,13 +190,13 @@ INLINE void products(stat *c, const stat *a, long ars, long acs, const stat *b, 
 NOINLINE void block_mul(stat *c, const stat *a, const stat *b, int m, int n, int k,
                         const struct span *span, const stat *keep)
 {
-    products(c, a, SIDE, 1, b, m, n, k, span, keep);
+    block_tiles(c, a, SIDE, 1, b, m, n, k, span, keep);
 }
 /* c = keep c + a^T b, where a is (k,m) */
 NOINLINE void block_mul_turned(stat *c, const stat *a, const stat *b, int m, int n, int k,
                                const struct span *span, const stat *keep)
 {
-    products(c, a, 1, SIDE, b, m, n, k, span, keep);
+    block_tiles(c, a, 1, SIDE, b, m, n, k, span, keep);
 }
 /* c = keep c + a b in the columns span[i/TR], out to whole PADs */
 NOINLINE void block_mul_band(stat *c, const stat *a, const stat *b, int m, int k,
@@ -233,9 +207,9 @@ NOINLINE void block_mul_band(stat *c, const stat *a, const stat *b, int m, int k
         const int to = up(span[i/TR].to, PAD);
         for (int j = span[i/TR].from / PAD * PAD; j < to; j += TV*VL)
             if (to - j > VL)
-                product(c + i*SIDE + j, a + i*SIDE, SIDE, 1, b + j, TV, k, keep_i);
+                block_tile(c + i*SIDE + j, a + i*SIDE, SIDE, 1, b + j, TV, k, keep_i);
             else
-                product(c + i*SIDE + j, a + i*SIDE, SIDE, 1, b + j, 1, k, keep_i);
+                block_tile(c + i*SIDE + j, a + i*SIDE, SIDE, 1, b + j, 1, k, keep_i);
     }
 }
 

@@ -334,14 +334,14 @@ static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1,
 }
 
 /* ---- backward.  All of it is linear in (dh, g, dC, dn), and columns of v do not meet but in sums: so it is done
- * slab by slab, a slab being ROWS keys by SIDE values of the state.  The first slab has the normaliser's column,
+ * slab by slab, a slab being SLAB keys by SIDE values of the state.  The first slab has the normaliser's column,
  * the first of each column of slabs what the scores P are needed for. */
-enum { ROWS = 256 };
+enum { SLAB = 256 };
 
 struct slab {
     int k0, k1, v0, v1;
-    stat C[ROWS * SIDE] __attribute__((aligned(64))), n[ROWS];      /* the state before a piece */
-    stat dC[ROWS * SIDE] __attribute__((aligned(64))), dn[ROWS];    /* the gradient of the state after it, then before it */
+    stat C[SLAB * SIDE] __attribute__((aligned(64))), n[SLAB];      /* the state before a piece */
+    stat dC[SLAB * SIDE] __attribute__((aligned(64))), dn[SLAB];    /* the gradient of the state after it, then before it */
 };
 
 /* The gradients of one head, and what its forward left. */
@@ -646,9 +646,9 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
                                      m + row, qn + row, Cs + bh*chunks*KV, ns + bh*chunks*K,
                                      m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0 };
             for (int v0 = 0; v0 < V; v0 += SIDE)
-                for (int k0 = 0; k0 < K; k0 += ROWS) {
+                for (int k0 = 0; k0 < K; k0 += SLAB) {
                     struct slab y;
-                    y.k0 = k0, y.k1 = lesser(K, k0 + ROWS);
+                    y.k0 = k0, y.k1 = lesser(K, k0 + SLAB);
                     y.v0 = v0, y.v1 = lesser(V, v0 + SIDE);
                     slab_backward(dC0 ? dC0 + bh*KV : NULL, dn0 ? dn0 + bh*K : NULL,
                                   dC1 ? dC1 + bh*KV : NULL, dn1 ? dn1 + bh*K : NULL, &y, &g, &x);
