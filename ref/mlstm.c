@@ -29,9 +29,12 @@
 
 static stat log_input_gate(stat i, int gate) { return gate == SWAX_EXPONENTIAL ? i : log_sigmoid(i); }
 
+/* max(a, b), or NaN where one of them is: fmax would hide it */
+static stat larger(stat a, stat b) { return a > b || a != a ? a : b; }
+
 static stat normaliser(stat qn, stat m, int gate, double eps)
 {
-    return gate == SWAX_SIGMOID ? 1 : fmax(fabs(qn), exp(-m)) + (stat)eps;
+    return gate == SWAX_SIGMOID ? 1 : larger(fabs(qn), exp(-m)) + (stat)eps;
 }
 
 static int begins(const int *start, int t) { return start && start[t] == t; }
@@ -40,7 +43,7 @@ static int begins(const int *start, int t) { return start && start[t] == t; }
 static stat update(stat *C, stat *n, stat m, const real *k, const real *v, stat i, stat f, int K, int V, int gate)
 {
     const stat lf = log_sigmoid(f), li = log_input_gate(i, gate);
-    const stat mt = gate == SWAX_EXPONENTIAL ? fmax(lf + m, li) : 0;
+    const stat mt = gate == SWAX_EXPONENTIAL ? larger(lf + m, li) : 0;
     const stat phi = exp(lf + (m - mt)), a = exp(li - mt); /* m - mt is exact where lf drowns in m */
     for (int r = 0; r < K; r++) {
         for (int c = 0; c < V; c++)
@@ -124,7 +127,7 @@ static stat norm_at(const struct head *a, int t)
 static stat grad_qn(const struct head *a, int t)
 {
     const stat qn = gated(a, a->qn, t), dhh = dot(value(a, a->dh, t), value(a, a->h, t), a->V);
-    if (a->gate == SWAX_SIGMOID || !(fabs(qn) > exp(-gated(a, a->m, t))))
+    if (a->gate == SWAX_SIGMOID || fabs(qn) <= exp(-gated(a, a->m, t)))
         return 0;
     return (qn > 0 ? -dhh : dhh) / norm_at(a, t);
 }
