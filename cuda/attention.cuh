@@ -1,8 +1,8 @@
 /* attention.cuh - windowed attention for any shape, in `stat` arithmetic; formulas in ref/attention.c.
  *
  * A block takes 32 queries of a head (or, for dk and dv, 32 keys) and walks over the tiles of their band.
- * Scores are computed again wherever they are used, always in the same order, so that the weights
- * exp(a - lse) are the same bits everywhere and nothing is rescaled. */
+ * Scores are computed again wherever they are used, always in the same order, so that they are the same bits
+ * everywhere and nothing is rescaled.  The forward divides by the sum itself: lse has lost digits if scores are huge. */
 #include "tile.cuh"
 
 struct band {
@@ -47,16 +47,17 @@ static __global__ void attention_forward_kernel(real *y, stat *lse, const real *
             const int j = j0 + threadIdx.x;
             if (j < from[i] || j > to[i])
                 continue;
-            const stat x = a.scale() * s[i], before = largest[i];
+            const stat x = times(a.scale(), s[i]), before = largest[i];
             largest[i] = fmax(before, x);
             sum[i] = sum[i] * exp(before - largest[i]) + exp(x - largest[i]);
         }
     }
     for (int i = 0; i < 4; i++) {
         const stat all = warp_max(largest[i]);
-        sum[i] = all + log(warp_sum(sum[i] * exp(largest[i] - all)));   /* lse, from here on */
+        sum[i] = warp_sum(sum[i] * exp(largest[i] - all));
+        largest[i] = all;
         if (threadIdx.x == 0 && row_of(i) < qs.count)
-            lse[a.query_row(b, t0 + row_of(i), h)] = sum[i];
+            lse[a.query_row(b, t0 + row_of(i), h)] = all + log(sum[i]);
     }
 
     for (int d0 = 0; d0 < a.D; d0 += STRIP) {
@@ -66,7 +67,7 @@ static __global__ void attention_forward_kernel(real *y, stat *lse, const real *
             tile_dot(s, ta, tb, qs, rows_from(kh, kstep, j0, end), a.D);
             for (int i = 0; i < 4; i++) {
                 const int j = j0 + threadIdx.x;
-                p.x[row_of(i)][threadIdx.x] = j < from[i] || j > to[i] ? 0 : exp(a.scale() * s[i] - sum[i]);
+                p.x[row_of(i)][threadIdx.x] = j < from[i] || j > to[i] ? 0 : exp(times(a.scale(), s[i]) - largest[i]) / sum[i];
             }
             __syncwarp();   /* a row of p is written and read by one warp */
             tile_mul(z, p, rows_from(vh, kstep, j0, end), d0, a.D);
@@ -121,7 +122,7 @@ static __global__ void attention_dq_kernel(real *dq, const real *dy, const real 
                 const int t = t0 + row_of(i), j = j0 + threadIdx.x;
                 const size_t n = a.query_row(b, t, h);
                 const bool sees = t < a.T && j >= a.first_key(b, t) && j <= t + (a.S - a.T);
-                da.x[row_of(i)][threadIdx.x] = sees ? a.scale() * exp(a.scale() * s[i] - lse[n]) * (dp[i] - dyy[n]) : 0;
+                da.x[row_of(i)][threadIdx.x] = sees ? a.scale() * exp(times(a.scale(), s[i]) - lse[n]) * (dp[i] - dyy[n]) : 0;
             }
             __syncwarp();
             tile_mul(z, da, rows_from(kh, kstep, j0, end), d0, a.D);
@@ -159,7 +160,7 @@ static __global__ void attention_dk_dv_kernel(real *dk, real *dv, const real *dy
                     const int t = t0 + threadIdx.x, j = j0 + row_of(i);
                     const size_t n = a.query_row(b, t, h);
                     const bool seen = t < end && j >= a.first_key(b, t) && j <= t + (a.S - a.T);
-                    const stat w = seen ? exp(a.scale() * s[i] - lse[n]) : 0;
+                    const stat w = seen ? exp(times(a.scale(), s[i]) - lse[n]) : 0;
                     p.x[row_of(i)][threadIdx.x] = w;
                     da.x[row_of(i)][threadIdx.x] = seen ? a.scale() * w * (dp[i] - dyy[n]) : 0;
                 }

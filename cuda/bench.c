@@ -18,6 +18,7 @@
 extern const struct swax_tier swax_cuda_tier;
 
 enum { POOL = 1 << 22, ROUNDS = 7 };
+static const double PATIENCE = 3;       /* seconds for one number, where one run does not take longer */
 
 static const struct swax_kernels_bf16 *k;
 static const struct swax_memory *mem;
@@ -66,16 +67,18 @@ static double seconds(void (*f)(void *), void *arg)
     const double start = now();
     f(arg);
     must();
-    const int repeat = 1 + (int)(0.02 / (now() - start));
-    for (int i = 0; i < ROUNDS; i++) {
+    const double once = now() - start;
+    const int repeat = 1 + (int)(0.02 / once);
+    int rounds = 0;
+    while (rounds < ROUNDS && (rounds == 0 || now() - start < PATIENCE)) {
         const double begin = now();
         for (int r = 0; r < repeat; r++)
             f(arg);
         must();
-        t[i] = (now() - begin) / repeat;
+        t[rounds++] = (now() - begin) / repeat;
     }
-    qsort(t, ROUNDS, sizeof *t, smaller);
-    return t[ROUNDS / 2];
+    qsort(t, (size_t)rounds, sizeof *t, smaller);
+    return t[rounds / 2];
 }
 
 static void fill_pool(void)
@@ -298,6 +301,7 @@ static int asked(int argc, char **argv, const char *what)
 
 int main(int argc, char **argv)
 {
+    setvbuf(stdout, NULL, _IOLBF, 0);
     k = swax_cuda_tier.bf16;
     mem = swax_cuda_tier.memory;
     if (!swax_cuda_tier.usable())

@@ -48,6 +48,10 @@ template <class T, class S> static inline __device__ T as(S x) { return element<
 
 template <class T> static inline __device__ void add_to(T &y, stat x) { y = as<T>(value(y) + x); }
 
+/* x y, rounded: the compiler may not fuse it with what is subtracted from it, which may be the same product. */
+static inline __device__ float times(float x, float y) { return __fmul_rn(x, y); }
+static inline __device__ double times(double x, double y) { return __dmul_rn(x, y); }
+
 /* As in ref/scalar.h; exp(-x) may overflow, and then the quotient is 0, as it should be. */
 static inline __device__ stat sigmoid(stat x) { return 1 / (1 + exp(-x)); }
 

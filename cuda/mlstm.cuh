@@ -28,6 +28,13 @@ static __device__ sum operator+(sum a, double x)
 }
 static __device__ double operator-(sum a, sum b) { return (a.high - b.high) + (a.low - b.low); }
 
+/* exp(x), and what rounding took from a large x */
+static __device__ stat exp_of(double x)
+{
+    const stat rounded = (stat)x, e = exp(rounded);
+    return e > 0 ? e + e * (stat)(x - (double)rounded) : e;
+}
+
 struct cell {
     const int *start;
     const sum *F;            /* (B,T,H) */
@@ -42,14 +49,14 @@ struct cell {
     __device__ stat D(int b, int h, int t, int j) const
     {
         const size_t nt = row(b, t, h), nj = row(b, j, h);
-        return exp((stat)(F[nt] - F[nj] + (li[nj] - (double)m[nt])));
+        return exp_of(F[nt] - F[nj] + (li[nj] - (double)m[nt]));
     }
     __device__ stat bb(int b, int h, int t) const
     {
         if (document(b, t) >= c0)
             return 0;
         const stat m_in = c0 ? m[row(b, c0 - 1, h)] : m0 && gate == SWAX_EXPONENTIAL ? m0[(size_t)b*H + h] : 0;
-        return exp((stat)(F[row(b, t, h)].high + F[row(b, t, h)].low + ((double)m_in - (double)m[row(b, t, h)])));
+        return exp_of(F[row(b, t, h)].high + F[row(b, t, h)].low + ((double)m_in - (double)m[row(b, t, h)]));
     }
     __device__ stat ab(int b, int h, int j) const { return j < first(b, c1 - 1) ? 0 : D(b, h, c1 - 1, j); }
     __device__ stat gb(int b, int h) const { return bb(b, h, c1 - 1); }

@@ -91,12 +91,12 @@ static __global__ void headnorm_backward_kernel(real *dx, const real *dy, const 
     const stat mu = mean[nh], r = rstd[nh];
     stat u = 0, ux = 0;
     for (int j = threadIdx.x; j < D; j += 32) {
-        u += value(dy[j]) * w[j];
+        u += times(value(dy[j]), w[j]);
         ux += value(dy[j]) * w[j] * (value(x[j]) - mu) * r;
     }
     const stat u_mean = center ? warp_sum(u) / D : 0, ux_mean = warp_sum(ux) / D;
     for (int j = threadIdx.x; j < D; j += 32)
-        add_to(dx[j], r * (value(dy[j]) * w[j] - u_mean - (value(x[j]) - mu) * r * ux_mean));
+        add_to(dx[j], r * (times(value(dy[j]), w[j]) - u_mean - (value(x[j]) - mu) * r * ux_mean));
 }
 
 static void headnorm_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w,

@@ -5,7 +5,7 @@ enum { XENT_THREADS = 256 };
 
 static __device__ stat capped(stat x, stat cap)
 {
-    return cap > 0 ? cap * tanh(x / cap) : x;
+    return cap > 0 ? times(cap, tanh(x / cap)) : x;
 }
 
 /* The sum, or the maximum, over the block, in each thread. */
