@@ -1,28 +1,26 @@
 /* bench.c - how long the CUDA tier takes in bf16, and the least it could.
  *
- *     cuda_bench [kernels] [tiny] [large]      (all three)
+ *     cuda_bench [mixers] [slots] [tiny] [large]      (all four)
  *
  * The floor of a kernel is the larger of its bytes, each array moved once, over the bandwidth that a large
  * addition reaches here, and its operations over the rate that a large matrix product reaches here; both are
  * measured first.  Times are medians. */
-#define SWAX_BF16
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "../ref/kernels.h"
+#include "bench.h"
 #include "../ref/network.h"
-#include "../ref/oracle.h"
 
 extern const struct swax_tier swax_cuda_tier;
 
-enum { POOL = 1 << 22, ROUNDS = 7 };
+enum { ROUNDS = 7 };
 static const double PATIENCE = 3;       /* seconds for one number, where one run does not take longer */
 
-static const struct swax_kernels_bf16 *k;
-static const struct swax_memory *mem;
-static float *pool;                     /* on the device: random normals */
+const struct swax_kernels_bf16 *k;
+const struct swax_memory *mem;
+float *pool;
 static double bandwidth, rate;          /* bytes/s, operations/s */
 
 static void die(const char *what)
@@ -31,14 +29,14 @@ static void die(const char *what)
     exit(1);
 }
 
-static void must(void)
+void must(void)
 {
     const char *wrong = mem->trouble();   /* waits for the kernels */
     if (wrong)
         die(wrong);
 }
 
-static void *take(size_t bytes)
+void *take(size_t bytes)
 {
     void *p = mem->take(bytes);
     if (!p)
@@ -59,7 +57,7 @@ static int smaller(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double seconds(void (*f)(void *), void *arg)
+double seconds(void (*f)(void *), void *arg)
 {
     double t[ROUNDS];
     f(arg);
@@ -92,7 +90,7 @@ static void fill_pool(void)
     free(host);
 }
 
-static real *normals(size_t n)
+real *normals(size_t n)
 {
     real *p = take(n * sizeof *p);
     for (size_t at = 0; at < n; at += POOL)
@@ -100,25 +98,14 @@ static real *normals(size_t n)
     return p;
 }
 
-static stat *gates(size_t n, float mean)
-{
-    stat *p = take(n * sizeof *p), *host = malloc(n * sizeof *host);
-    uint64_t s = 2;
-    for (size_t i = 0; i < n && host; i++)
-        host[i] = mean + (float)op_normal(&s);
-    mem->put(p, host, n * sizeof *p);
-    free(host);
-    return p;
-}
-
-static stat *stats(size_t n)
+stat *stats(size_t n)
 {
     stat *p = take(n * sizeof *p);
     mem->zero(p, n * sizeof *p);
     return p;
 }
 
-static void report(const char *name, double s, double bytes, double flops)
+void report(const char *name, double s, double bytes, double flops)
 {
     const double floor = bytes / bandwidth > flops / rate ? bytes / bandwidth : flops / rate;
     printf("  %-44s %9.3f ms   floor %8.3f (%s)   %5.1f times\n", name, s * 1e3, floor * 1e3,
@@ -129,100 +116,19 @@ static void report(const char *name, double s, double bytes, double flops)
 
 struct three { real *y, *a, *b; int n; };
 
-static void run_add(void *p) { struct three *a = p; k->add_forward(a->y, a->a, a->b, a->n); }
+static void run_addition(void *p) { struct three *a = p; k->add_forward(a->y, a->a, a->b, a->n); }
 static void run_product(void *p) { struct three *a = p; k->linear_forward(a->y, a->a, a->b, NULL, a->n, a->n, a->n); }
 
 static void measure_rates(void)
 {
     struct three a = { NULL, NULL, NULL, 1 << 28 }, m = { NULL, NULL, NULL, 8192 };
     a.y = normals((size_t)a.n), a.a = normals((size_t)a.n), a.b = normals((size_t)a.n);
-    bandwidth = 3.0 * a.n * sizeof(real) / seconds(run_add, &a);
+    bandwidth = 3.0 * a.n * sizeof(real) / seconds(run_addition, &a);
     m.y = a.y, m.a = a.a, m.b = a.b;
     rate = 2.0 * m.n * m.n * m.n / seconds(run_product, &m);
     printf("bandwidth %.2f TB/s (an addition of 2^28 elements), matrix products %.0f TFLOP/s (8192^3, bf16)\n",
            bandwidth / 1e12, rate / 1e12);
     mem->give(a.y), mem->give(a.a), mem->give(a.b);
-}
-
-/* ---- attention */
-
-struct attention { real *q, *k, *v, *y, *dq, *dk, *dv, *dy; stat *lse; int B, H, T, D, W; };
-
-static void run_attention_forward(void *p)
-{
-    struct attention *a = p;
-    k->attention_forward(a->y, a->lse, a->q, a->k, a->v, NULL, a->B, a->T, a->T, a->H, a->H, a->D, a->W);
-}
-
-static void run_attention_backward(void *p)
-{
-    struct attention *a = p;
-    k->attention_backward(a->dq, a->dk, a->dv, a->dy, a->q, a->k, a->v, NULL, a->y, a->lse,
-                          a->B, a->T, a->T, a->H, a->H, a->D, a->W);
-}
-
-static void bench_attention(int B, int H, int T, int D, int W)
-{
-    struct attention a = { .B = B, .H = H, .T = T, .D = D, .W = W };
-    const size_t rows = (size_t)B * (size_t)T * (size_t)H, n = rows * (size_t)D;
-    real **all[] = { &a.q, &a.k, &a.v, &a.y, &a.dq, &a.dk, &a.dv, &a.dy };
-    char name[80];
-    for (int i = 0; i < 8; i++)
-        *all[i] = normals(n);
-    a.lse = stats(rows);
-    const double w = W < T ? W : T, keys = w - w * (w - 1) / (2.0 * T), forward = 4 * keys * (double)n;
-    snprintf(name, sizeof name, "attention (%d,%d,%d,%d) W %d forward", B, H, T, D, W);
-    report(name, seconds(run_attention_forward, &a), 4.0 * (double)n * 2 + 4.0 * (double)rows, forward);
-    snprintf(name, sizeof name, "attention (%d,%d,%d,%d) W %d backward", B, H, T, D, W);
-    report(name, seconds(run_attention_backward, &a), 11.0 * (double)n * 2 + 4.0 * (double)rows, 2.5 * forward);
-    for (int i = 0; i < 8; i++)
-        mem->give(*all[i]);
-    mem->give(a.lse);
-}
-
-/* ---- the cell */
-
-enum { CHUNK = 128 };
-
-struct cell { real *q, *k, *v, *h, *dq, *dk, *dv, *dh; stat *C1, *n1, *m1, *m, *qn, *Cs, *ns, *i, *f, *di, *df; int B, H, T, K, V; };
-
-static void run_mlstm_forward(void *p)
-{
-    struct cell *a = p;
-    k->mlstm_forward(a->h, a->C1, a->n1, a->m1, a->m, a->qn, a->Cs, a->ns, a->q, a->k, a->v, a->i, a->f,
-                     NULL, NULL, NULL, NULL, a->B, a->T, a->H, a->K, a->V, CHUNK, SWAX_EXPONENTIAL, 1e-6);
-}
-
-static void run_mlstm_backward(void *p)
-{
-    struct cell *a = p;
-    k->mlstm_backward(a->dq, a->dk, a->dv, a->di, a->df, NULL, NULL, a->dh, NULL, NULL, a->q, a->k, a->v, a->i, a->f,
-                      NULL, NULL, NULL, NULL, a->h, a->C1, a->n1, a->m1, a->m, a->qn, a->Cs, a->ns,
-                      a->B, a->T, a->H, a->K, a->V, CHUNK, SWAX_EXPONENTIAL, 1e-6);
-}
-
-static void bench_mlstm(int B, int H, int T, int K, int V)
-{
-    struct cell a = { .B = B, .H = H, .T = T, .K = K, .V = V };
-    const size_t heads = (size_t)B * (size_t)H, rows = heads * (size_t)T, nk = rows * (size_t)K, nv = rows * (size_t)V;
-    const size_t KV = (size_t)K * (size_t)V, chunks = ((size_t)T - 1) / CHUNK + 1;
-    real **keys[] = { &a.q, &a.k, &a.dq, &a.dk }, **values[] = { &a.v, &a.h, &a.dv, &a.dh };
-    stat **small[] = { &a.m, &a.qn, &a.di, &a.df };
-    char name[80];
-    for (int i = 0; i < 4; i++)
-        *keys[i] = normals(nk), *values[i] = normals(nv), *small[i] = stats(rows);
-    a.i = gates(rows, 0), a.f = gates(rows, 4);
-    a.C1 = stats(heads * KV), a.n1 = stats(heads * (size_t)K), a.m1 = stats(heads);
-    a.Cs = stats(heads * chunks * KV), a.ns = stats(heads * chunks * (size_t)K);
-    const double tokens = (double)rows, forward = tokens * (CHUNK * (double)(K + V) + 4.0 * (double)KV);
-    const double backward = tokens * (CHUNK * (3.0 * K + 2.0 * V) + 8.0 * (double)KV);
-    snprintf(name, sizeof name, "mlstm (%d,%d,%d,%d,%d) forward", B, H, T, K, V);
-    report(name, seconds(run_mlstm_forward, &a), 2.0 * (double)(2*nk + 2*nv), forward);
-    snprintf(name, sizeof name, "mlstm (%d,%d,%d,%d,%d) backward", B, H, T, K, V);
-    report(name, seconds(run_mlstm_backward, &a), 2.0 * (double)(6*nk + 5*nv), backward);
-    for (int i = 0; i < 4; i++)
-        mem->give(*keys[i]), mem->give(*values[i]), mem->give(*small[i]);
-    mem->give(a.i), mem->give(a.f), mem->give(a.C1), mem->give(a.n1), mem->give(a.m1), mem->give(a.Cs), mem->give(a.ns);
 }
 
 /* ---- the whole training step */
@@ -308,16 +214,10 @@ int main(int argc, char **argv)
         die("no CUDA device of compute capability 8.0 or later");
     fill_pool();
     measure_rates();
-    if (asked(argc, argv, "kernels")) {
-        bench_mlstm(8, 8, 8192, 256, 512);
-        bench_mlstm(4, 4, 16384, 256, 512);
-        bench_mlstm(8, 16, 8192, 128, 256);
-        bench_mlstm(16, 4, 2048, 64, 128);
-        bench_attention(4, 16, 16384, 128, 128);
-        bench_attention(4, 16, 16384, 128, 512);
-        bench_attention(4, 16, 16384, 128, 2048);
-        bench_attention(16, 8, 2048, 64, 128);
-    }
+    if (asked(argc, argv, "mixers")) 
+        bench_mixers();
+    if (asked(argc, argv, "slots")) 
+        bench_slots();
     if (asked(argc, argv, "tiny")) {
         bench_step("tiny", SWAX_PREC_BF16, tiny, 64, 1024, 64);
         bench_step("tiny", SWAX_PREC_F32, tiny, 64, 1024, 64);

@@ -23,8 +23,11 @@ $(BUILD)/cuda_kernels_bf16.o: cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS)
 $(BUILD)/cuda_%_bf16.o: cuda/%_bf16.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
 
 # what cuda/run.sh runs on a machine with a card
-$(BUILD)/cuda_cases $(BUILD)/cuda_bench: $(BUILD)/cuda_%: cuda/%.c $(BUILD)/libswax.a
+$(BUILD)/cuda_cases: cuda/cases.c $(BUILD)/libswax.a
 	$(TOOL) $(OPENMP) $(filter %.c %.a,$^) -o $@ $(LIBS)
+$(BUILD)/cuda_bench: $(patsubst cuda/%.c,$(BUILD)/cuda_%.o,$(wildcard cuda/bench*.c)) $(BUILD)/libswax.a
+	$(TOOL) $(OPENMP) $^ -o $@ $(LIBS)
+$(BUILD)/cuda_%.o: cuda/%.c | $(BUILD) ; $(TOOL) -c $< -o $@
 else
 CUDA_SAYS := cuda: left out: $(CUDA_WHY)
 endif
