@@ -137,6 +137,15 @@ const char *file_replace(const char *path, const void *from, size_t n, char *why
     return why;
 }
 
+char *file_close_text(FILE *f, char **text)
+{
+    const int bad = fflush(f) || ferror(f);      /* fclose alone does not tell */
+    if (!fclose(f) && !bad && *text)
+        return *text;
+    free(*text);
+    return NULL;
+}
+
 const char *file_make_folder(const char *path, char *why)
 {
     char part[PATH_MAX];

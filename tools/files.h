@@ -3,6 +3,7 @@
 #define SWAX_FILES_H
 
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 /* The file's bytes and a NUL behind them, to be freed; or NULL and a sentence in why[SWAX_WHY].
@@ -21,6 +22,9 @@ int file_begin(const char *path, char *why);
 const char *file_commit(int fd, const char *path, char *why);
 void file_abandon(int fd, const char *path);
 const char *file_replace(const char *path, const void *from, size_t n, char *why);       /* the three at once */
+
+/* Close what open_memstream(text, ...) opened.  The text, or NULL, and nothing to free, where memory ran out. */
+char *file_close_text(FILE *f, char **text);
 
 const char *file_make_folder(const char *path, char *why);                                /* and those above it */
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../ref/kernels.h"
+#include "files.h"
 #include "say.h"
 
 static double number(const struct json *config, const char *key, const char *other, double absent)
@@ -155,8 +156,5 @@ char *hf_config_text(const struct run *r)
         json_write_number(f, numbers[i].value);
     }
     fputs("\n}\n", f);
-    if (!fclose(f))
-        return text;
-    free(text);
-    return NULL;
+    return file_close_text(f, &text);
 }

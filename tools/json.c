@@ -317,6 +317,14 @@ int json_integer(const struct json *j, int64_t *value)
     return 1;
 }
 
+int json_is_number(const char *text)
+{
+    char why[SWAX_WHY], *at = (char *)(size_t)text;      /* which a number only reads */
+    struct json j;
+    struct reader r = {text, at, at, at + strlen(text), &j, 0, why};
+    return read_number(&r, &j) && r.at == r.end;
+}
+
 void json_write_string(FILE *f, const char *s)
 {
     fputc('"', f);

@@ -30,6 +30,8 @@ const struct json *json_get(const struct json *object, const char *key);     /* 
 /* Is it a plain non-negative integer (digits only) that 63 bits hold? */
 int json_integer(const struct json *j, int64_t *value);
 
+int json_is_number(const char *text);      /* would JSON take the text as a number? */
+
 void json_write_string(FILE *f, const char *s);
 void json_write_number(FILE *f, double x);           /* null if it is not finite */
 void json_number_text(char text[32], double x);      /* the fewest digits, from 6, that read back as x */

@@ -184,6 +184,14 @@ static void close_session(struct session *s)
 
 /* ---- checkpoints */
 
+static void last_good(const struct session *s, char last[RUN_TEXT + 160])
+{
+    if (s->saved < 0)
+        snprintf(last, RUN_TEXT + 160, "there is no checkpoint to go back to");
+    else
+        snprintf(last, RUN_TEXT + 160, "the last good checkpoint is %s, of step %d", s->path, s->saved);
+}
+
 /* What is not finite is never saved over what was. */
 static const char *diverged(struct session *s, enum swax_which which, char *why)
 {
@@ -191,9 +199,8 @@ static const char *diverged(struct session *s, enum swax_which which, char *why)
     int count;
     const int bad = swax_network_nonfinite(s->n, which);
     const struct swax_tensor *t = swax_network_tensors(s->n, &count);
-    char last[RUN_TEXT + 160] = "there is no checkpoint to go back to";
-    if (s->saved >= 0)
-        snprintf(last, sizeof last, "the last good checkpoint is %s, of step %d", s->path, s->saved);
+    char last[RUN_TEXT + 160];
+    last_good(s, last);
     return bad < 0 ? NULL : say(why, "Step %d: the %s of %s is not finite; %s.", s->step, of[which], t[bad].name, last);
 }
 
@@ -278,12 +285,25 @@ static enum run_end steps(struct session *s, run_watch watch, void *arg, char *w
     return end == RUN_FINISHED ? RUN_INTERRUPTED : end;
 }
 
+/* "... cannot be written: No space left on device; the last good checkpoint is ..." */
+static void name_last_good(const struct session *s, char *why)
+{
+    char last[RUN_TEXT + 160], what[SWAX_WHY];
+    last_good(s, last);
+    snprintf(what, sizeof what, "%s", why);
+    if (*s->r.out)
+        say(why, "%.*s; %s.", (int)strlen(what) - (what[strlen(what) - 1] == '.'), what, last);
+}
+
 enum run_end run_train(const struct run *r, run_watch watch, void *arg, char *why)
 {
     struct session s = {.r = *r, .log.file = -1, .saved = -1};
     enum run_end end = open_session(&s, why);
-    if (end == RUN_FINISHED)
+    if (end == RUN_FINISHED) {
         end = steps(&s, watch, arg, why);
+        if (end == RUN_REFUSED)
+            name_last_good(&s, why);
+    }
     close_session(&s);
     return end;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "files.h"
 #include "json.h"
 #include "options.h"
 #include "say.h"
@@ -258,22 +259,13 @@ const char *run_what(const struct run *r, const char *key)
     return k ? k->what : i >= 0 ? r->source->keys[i].what : strcmp(key, "vocabulary") ? "" : "0 for that of the data";
 }
 
-static int is_json_number(const char *text)
-{
-    char why[SWAX_WHY];
-    struct json *j = json_parse(text, strlen(text), why);
-    const int yes = j && j->type == JSON_NUMBER;
-    json_free(j);
-    return yes;
-}
-
 static void write_member(const char *key, const char *value, void *arg)
 {
     FILE *f = arg;
     fputs(ftell(f) > 2 ? ",\n  " : "  ", f);
     json_write_string(f, key);
     fputs(": ", f);
-    if (is_json_number(value))
+    if (json_is_number(value))
         fputs(value, f);
     else
         json_write_string(f, value);
@@ -289,10 +281,7 @@ char *run_json(const struct run *r, int fixed)
     fputs("{\n", f);
     run_list(r, fixed, write_member, f);
     fputs("\n}\n", f);
-    if (!fclose(f))
-        return text;
-    free(text);
-    return NULL;
+    return file_close_text(f, &text);
 }
 
 const char *run_check(const struct run *r, char *why)

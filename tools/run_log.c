@@ -10,7 +10,6 @@
 #include <unistd.h>
 #include "checkpoint.h"
 #include "files.h"
-#include "json.h"
 #include "say.h"
 
 enum run_end run_log_open(struct run_log *l, const char *out, char *why)
@@ -40,14 +39,14 @@ void run_log_close(struct run_log *l)
     l->file = -1;
 }
 
-static int step_of(const char *line, size_t n)
+static const char opening[] = "{\"step\":";
+
+/* The step of the line that ends at `end`, or 0 if it is none of ours. */
+static int step_of(const char *line, const char *end)
 {
-    char why[SWAX_WHY];
-    int64_t step = 0;
-    struct json *j = json_parse(line, n, why);
-    json_integer(json_get(j, "step"), &step);
-    json_free(j);
-    return step > 0 && step < 1 << 30 ? (int)step : 0;
+    const size_t n = sizeof opening - 1;
+    const long step = end - line > (long)n && end[-1] == '}' && !memcmp(line, opening, n) ? strtol(line + n, NULL, 10) : 0;
+    return step > 0 && step <= 1 << 30 ? (int)step : 0;
 }
 
 const char *run_log_cut(struct run_log *l, int step, char *why)
@@ -56,15 +55,16 @@ const char *run_log_cut(struct run_log *l, int step, char *why)
     char *text = malloc((size_t)size + 1);
     if (!text)
         return say(why, "There is no memory to read %s.", l->path);
-    const char *wrong = file_read_at(l->file, l->path, text, (size_t)size, 0, why), *at = text, *end = text + size;
+    const char *wrong = file_read_at(l->file, l->path, text, (size_t)size, 0, why), *keep = text, *at = text, *end = text + size;
     while (at < end && !wrong) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
-        const int here = line_end ? step_of(at, (size_t)(line_end - at)) : 0;
-        if (!here || here > step)      /* a later step, or a line that was cut short */
+        const int here = line_end ? step_of(at, line_end) : 0;
+        if (!line_end || here > step)      /* cut short, or a step that is done again */
             break;
         at = line_end + 1;
+        keep = here ? at : keep;
     }
-    if (!wrong && ftruncate(l->file, at - text))
+    if (!wrong && ftruncate(l->file, keep - text))
         wrong = say_errno(why, l->path, "cannot be written");
     free(text);
     return wrong;
@@ -75,8 +75,8 @@ const char *run_log_add(struct run_log *l, const struct run_point *p, char *why)
     struct timespec now;
     char line[400];
     clock_gettime(CLOCK_REALTIME, &now);
-    const int n = snprintf(line, sizeof line, "{\"step\":%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
-                           "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld}\n", p->step, p->tokens, p->loss, p->norm, p->rate, p->window,
+    const int n = snprintf(line, sizeof line, "%s%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
+                           "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld}\n", opening, p->step, p->tokens, p->loss, p->norm, p->rate, p->window,
                            p->tokens_per_second, (long long)now.tv_sec, now.tv_nsec / 1000000);
     return file_write(l->file, line, (size_t)n) ? say_errno(why, l->path, "cannot be written") : NULL;
 }

@@ -52,8 +52,8 @@ static char *make_header(const struct st_plan *plan, size_t *size)
     fputc('}', h);
     fflush(h);
     fprintf(h, "%*s", (int)((8 - *size % 8) % 8), "");
-    if (fclose(h))
-        return free(text), NULL;
+    if (!file_close_text(h, &text))
+        return NULL;
     for (int i = 0; i < 8; i++)
         text[i] = (char)((*size - 8) >> 8 * i & 255);
     return text;

@@ -1,0 +1,233 @@
+/* check_faults.c - the n-th call that fails, for every n: disks that are full or broken, memory that is not there.
+ *
+ * The calls below stand in for the C library's.  After each failure the checkpoint that was there, or the new one,
+ * is whole; the failure is said in a sentence; and the run goes on to the bits of one that met no failure. */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "../tools/checkpoint.h"
+#include "scratch.h"
+#include "small_run.h"
+
+static char why[SWAX_WHY];
+
+/* The at-th call from now fails with `error`, of those for memory or of the others; at = 0: none.
+ * rough: every other write is interrupted, and the rest take half of what they are given. */
+static struct { int at, memory, calls, error, rough, writes; } fault;
+
+static int fails(int memory)
+{
+    if (!fault.at || memory != fault.memory || ++fault.calls != fault.at)
+        return 0;
+    errno = fault.error;
+    return 1;
+}
+
+ssize_t write(int fd, const void *from, size_t n)
+{
+    const int rough = fd > 2 && fault.rough;
+    if (rough && fault.writes++ % 2) {
+        errno = EINTR;
+        return -1;
+    }
+    return fd > 2 && fails(0) ? -1 : syscall(SYS_write, fd, from, rough && n > 1 ? n / 2 : n);
+}
+
+int fsync(int fd)
+{
+    return fails(0) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int rename(const char *from, const char *to)
+{
+    return fails(0) ? -1 : (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
+}
+
+int ftruncate(int fd, off_t size)
+{
+    return fails(0) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    const int mode = flags & O_CREAT ? va_arg(list, int) : 0;
+    va_end(list);
+    return fails(0) ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+static void arm(int at, int memory, int error)
+{
+    fault.at = at;
+    fault.memory = memory;
+    fault.calls = 0;
+    fault.error = error;
+}
+
+static struct run faulty_run(const char *out)
+{
+    struct run r = small_run(out);
+    strcpy(r.tier, "ref");
+    strcpy(r.value[0], "ref/real.h");
+    r.model.width = 4;
+    r.batch = r.accumulate = 2;
+    r.length = 8;
+    r.steps = 6;
+    r.checkpoint_every = 2;
+    return r;
+}
+
+static enum run_verdict stop_at_3(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
+{
+    (void)arg, (void)r, (void)n;
+    return p && p->step == 3 ? RUN_STOP : RUN_GO_ON;
+}
+
+static char *undisturbed(void)
+{
+    char *out = scratch("undisturbed");
+    struct run r = faulty_run(out);
+    r.resume = 1;      /* the tests share it */
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    return in_folder(out, checkpoint_name);
+}
+
+/* From step 3 on, with the at-th call failing: what it ended in. */
+static enum run_end disturbed(const char *out, int at, int error)
+{
+    char command[700];
+    struct run r = faulty_run(out);
+    snprintf(command, sizeof command, "rm -rf '%s'", out);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_msg(run_train(&r, stop_at_3, NULL, why) == RUN_INTERRUPTED, "%s", why);
+    r.resume = 1;
+    arm(at, 0, error);
+    const enum run_end end = run_train(&r, NULL, NULL, why);
+    fault.at = 0;
+    return end;
+}
+
+static void still_whole(const char *out, const char *expected)
+{
+    struct checkpoint c;
+    struct run r = faulty_run(out);
+    char said[SWAX_WHY];
+    ck_assert_msg(!checkpoint_open(&c, out, said), "after \"%s\": %s", why, said);
+    ck_assert_int_ge(c.step, 3);
+    checkpoint_close(&c);
+    r.resume = 1;
+    ck_assert_msg(run_train(&r, NULL, NULL, said) == RUN_FINISHED, "after \"%s\": %s", why, said);
+    ck_assert_msg(same_bytes(in_folder(out, checkpoint_name), expected), "after \"%s\" the run ends elsewhere", why);
+}
+
+START_TEST(every_failing_call_leaves_a_whole_checkpoint)
+{
+    const int errors[] = {ENOSPC, EIO};
+    char *expected = undisturbed(), *out = scratch("disturbed");
+    int at = 1, refused = 0;
+    enum run_end end;
+    do {
+        end = disturbed(out, at, errors[_i]);
+        const int met = fault.calls >= at;
+        ck_assert_msg(end == RUN_FINISHED || (end == RUN_REFUSED && is_sentence(why)), "call %d: %d", at, end);
+        refused += end == RUN_REFUSED;
+        still_whole(out, expected);
+        if (!met)
+            break;
+    } while (++at < 1000);
+    ck_assert_int_eq(end, RUN_FINISHED);
+    ck_assert_int_gt(refused, 20);
+    ck_assert_int_ge(refused, at - 3);      /* a folder that cannot be opened or synced is the only thing that may pass */
+}
+END_TEST
+
+START_TEST(interrupted_and_short_writes_are_finished)
+{
+    char *expected = undisturbed(), *out = scratch("rough");
+    fault.rough = 1;
+    ck_assert_msg(disturbed(out, 0, 0) == RUN_FINISHED, "%s", why);
+    ck_assert(same_bytes(in_folder(out, checkpoint_name), expected));
+    ck_assert_int_gt(fault.writes, 50);
+}
+END_TEST
+
+/* ---- memory */
+
+#if !defined __SANITIZE_ADDRESS__ && defined __GLIBC__
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+void *malloc(size_t n)
+{
+    return fails(1) ? NULL : __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return fails(1) ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t n)
+{
+    return fails(1) ? NULL : __libc_realloc(p, n);
+}
+
+START_TEST(every_failing_allocation_is_a_sentence)
+{
+    char *expected = undisturbed(), *out = scratch("starved");
+    int at = 1, refused = 0;
+    enum run_end end;
+    struct run r = faulty_run(out);
+    do {
+        ck_assert_msg(run_train(&r, stop_at_3, NULL, why) == RUN_INTERRUPTED, "%s", why);
+        struct run on = r;
+        on.resume = 1;
+        arm(at, 1, ENOMEM);
+        end = run_train(&on, NULL, NULL, why);
+        fault.at = 0;
+        ck_assert_msg(end == RUN_FINISHED || (end == RUN_REFUSED && is_sentence(why)), "allocation %d: %d", at, end);
+        refused += end == RUN_REFUSED;
+        if (at % 10 == 0)
+            still_whole(out, expected);
+        char command[700];
+        snprintf(command, sizeof command, "rm -rf '%s'", out);
+        ck_assert_int_eq(system(command), 0);
+    } while (fault.calls >= at && ++at < 2000);
+    ck_assert_int_eq(end, RUN_FINISHED);
+    ck_assert_int_gt(refused, 50);
+}
+END_TEST
+#else
+START_TEST(every_failing_allocation_is_a_sentence)
+{
+}
+END_TEST
+#endif
+
+int main(void)
+{
+    Suite *s = suite_create("faults");
+    TCase *t = tcase_create("faults");
+    tcase_set_timeout(t, 300);
+    tcase_add_loop_test(t, every_failing_call_leaves_a_whole_checkpoint, 0, 2);
+    tcase_add_test(t, interrupted_and_short_writes_are_finished);
+    tcase_add_test(t, every_failing_allocation_is_a_sentence);
+    suite_add_tcase(s, t);
+    scratch_open();
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed != 0;
+}
