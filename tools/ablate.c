@@ -263,7 +263,7 @@ static int help(void)
     puts("\nKeys:\n"
          "  out      the folder; ablation-PRESET if it is not given\n"
          "  seeds    1 to N; the preset says how many if it is not given\n"
-         "  jobs     runs side by side, each on its share of the cores; as many as there are cores if it is not given\n"
+         "  jobs     runs side by side, each on its share of the cores; as many as there are cores, or one on a GPU, if it is not given\n"
          "  shard    I/N: of N machines that share the folder, this is number I\n"
          "  report   yes: train nothing, only make the report from what is there\n"
          "  tier, precision, steps, ...: those of `swax train`, for all arms alike");
@@ -294,12 +294,26 @@ static const char *read_shard(struct session *s, const char *text, char *why)
     return NULL;
 }
 
+/* Does this run's tier compute on a device?  Asked in a process of its own: a device's context does not survive the
+ * forks that follow. */
+static int on_device(const struct run *r)
+{
+    int status = 0;
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (!pid) {
+        const char *wrong;
+        const struct swax_tier *tier = swax_tier_find(*r->tier ? r->tier : NULL, &wrong);
+        _exit(tier && tier->memory);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
 static const char *open_session(struct session *s, const struct ablate_preset *p, struct options *o, char *why)
 {
     const char *out = options_take(o, "out"), *shard = options_take(o, "shard"), *only = options_take(o, "report");
     int seeds = p->seeds;
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    s->jobs = cores > 0 && cores < JOBS ? (int)cores : 1;
     if (whole(o, "seeds", 1, ABLATE_SEEDS, &seeds, why) || whole(o, "jobs", 1, JOBS, &s->jobs, why) || read_shard(s, shard, why) ||
         ablation_open(&s->a, p, o, why))
         return why;
@@ -307,6 +321,8 @@ static const char *open_session(struct session *s, const struct ablate_preset *p
         return say(why, "out=%.60s...: this path is too long.", s->a.out);
     s->a.seeds = seeds;
     s->runs = s->a.arms * seeds;
+    if (!s->jobs)                          /* cores do more side by side than together; a device does not */
+        s->jobs = cores < 1 || on_device(&s->a.run[0]) ? 1 : cores < JOBS ? (int)cores : JOBS;
     s->jobs = s->jobs < s->runs ? s->jobs : s->runs;
     s->threads = cores > s->jobs ? (int)cores / s->jobs : 1;
     s->live = isatty(STDOUT_FILENO);

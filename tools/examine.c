@@ -33,12 +33,6 @@ static const char *open_with(struct data *d, const struct run *run, int T, const
     return data_open(d, run->source, value, T, why);
 }
 
-static int whole_of(const struct run *run, const char *key)
-{
-    const int k = source_key_find(run->source, key);
-    return atoi(run->value[k][0] ? run->value[k] : run->source->keys[k].value);
-}
-
 static const char *open_all(struct examiner *e, char *why)
 {
     char range[64];
@@ -48,7 +42,7 @@ static const char *open_all(struct examiner *e, char *why)
         snprintf(range, sizeof range, "%d-%d", a->bin[b].from, a->bin[b].to);
         wrong = open_with(&e->bin[b], e->run, a->bin[b].length, "ask", range, NULL, NULL, why);
     }
-    e->facts_end = whole_of(e->run, "keys") * whole_of(e->run, "slot");
+    e->facts_end = ablation_source_value(e->run, "keys") * ablation_source_value(e->run, "slot");
     const int nearest = a->reach + 2 > e->facts_end ? a->reach + 2 : e->facts_end;
     snprintf(range, sizeof range, "%d-%d", nearest, a->length - e->facts_end);
     return wrong ? wrong : open_with(&e->probe, e->run, a->length, "ask", range, "facts_first", "1", why);

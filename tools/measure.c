@@ -83,11 +83,16 @@ const char *measure(struct swax_network *n, const struct data *d, const struct m
     return wrong;
 }
 
-static int contains(const char *text, int n, const char *wanted, int length)
+static int same_token(int a, int b)
+{
+    return a == b || (a < 128 && b < 128 && tolower(a) == tolower(b));
+}
+
+static int contains(const int *text, int n, const int *wanted, int length)
 {
     for (int at = 0; at + length <= n; at++) {
         int same = 0;
-        while (same < length && tolower((unsigned char)text[at + same]) == tolower((unsigned char)wanted[same]))
+        while (same < length && same_token(text[at + same], wanted[same]))
             same++;
         if (same == length)
             return 1;
@@ -108,26 +113,27 @@ static int largest(const float *x, int n)
 static const char *generate(struct swax_network *n, const struct data_batch *b, int window, int max_new, double *share, float *logits, char *why)
 {
     const int T = b->batch.T, vocabulary = swax_network_config(n)->vocabulary;
-    char said[1024], wanted[256];
+    int said[1024], wanted[256];
     int first = 0, answers = 0, found = 0, length = 0;
     while (first < T && !b->tag[first])
         first++;
     struct swax_decoder *decoder = swax_decoder_new(n, 1, window, why);
     if (!decoder)
         return why;
-    if (max_new > (int)sizeof said)
-        max_new = sizeof said;
-    swax_decoder_feed(decoder, b->batch.token, first < T ? first + 1 : T, logits);
-    for (int i = 0; i < max_new; i++) {
-        const int token = largest(logits, vocabulary);
-        said[i] = (char)token;
+    if (max_new > (int)(sizeof said / sizeof *said))
+        max_new = sizeof said / sizeof *said;
+    const char *wrong = swax_decoder_feed(decoder, b->batch.token, first < T ? first + 1 : T, logits);
+    for (int i = 0; i < max_new && !wrong; i++) {
+        said[i] = largest(logits, vocabulary);
         if (i < max_new - 1)
-            swax_decoder_feed(decoder, &token, 1, logits);
+            wrong = swax_decoder_feed(decoder, &said[i], 1, logits);
     }
     swax_decoder_free(decoder);
+    if (wrong)
+        return say(why, "%s", wrong);
     for (int t = first; t < T; t++) {
-        if (b->tag[t] && length < (int)sizeof wanted)
-            wanted[length++] = (char)b->batch.target[t];
+        if (b->tag[t] && length < (int)(sizeof wanted / sizeof *wanted))
+            wanted[length++] = b->batch.target[t];
         if (length && (t == T - 1 || b->tag[t + 1] != b->tag[t])) {
             answers++;
             found += contains(said, max_new, wanted, length);

@@ -66,7 +66,7 @@ const struct ablate_preset ablate_presets[] = {
      "width=16; ffn_width=32; mixers=swa mlstm; heads=2; cell_heads=2; cell_key_dim=8; cell_value_dim=8; length=64; batch=4; steps=24; window=16; rate=0.004; "
      "checkpoint_every=8; data=mentions; keys=3; key_symbols=8; values=8; filler=8; copies=1; copy_symbols=8; span=5; copy_lags=8,12",
      smoke_arms, NULL},
-    {"quick", "short, long and stochastic windows and pure SWA, in a quarter of an hour on two cores", 1, 1, 48, 8, 20,
+    {"quick", "short, long and stochastic windows and pure SWA, in ten minutes on two cores", 1, 2, 48, 8, 20,
      COMMON "steps=1500; checkpoint_every=250", quick_arms, TUNED},
     {"full", "every window, p and annealing over five seeds: hours on a CPU", 1, 5, 48, 8, 25,
      COMMON "steps=5000; checkpoint_every=500", full_arms, TUNED},
@@ -142,18 +142,13 @@ static void set_windows(struct ablation *a)
     a->window[a->windows++] = a->length;
 }
 
-static int source_value(const struct run *r, const char *key)
+int ablation_source_value(const struct run *r, const char *key)
 {
     const int k = source_key_find(r->source, key);
     const char *text = k < 0 ? "0" : r->value[k][0] ? r->value[k] : r->source->keys[k].value;
     int value = 0;
     sscanf(text, "%d", &value);
     return value;
-}
-
-int ablation_has_copies(const struct ablation *a)
-{
-    return source_value(&a->run[0], "copies") > 0;
 }
 
 void ablation_folder(char path[RUN_TEXT + 64], const struct ablation *a, int arm, int seed)
@@ -191,7 +186,7 @@ const char *ablation_open(struct ablation *a, const struct ablate_preset *p, str
     if (a->reach + 2 > a->length * 15 / 16 || a->short_window >= a->long_window)
         return say(why, "Windows of %d and %d in sequences of %d tokens leave nothing to compare: attention alone reaches %d tokens back.",
                    a->short_window, a->long_window, a->length, a->reach);
-    set_bins(a, source_value(&base, "slot"));
+    set_bins(a, ablation_source_value(&base, "slot"));
     set_windows(a);
     return NULL;
 }

@@ -87,11 +87,17 @@ static void add_arm(struct plot *q, const struct page *p, int arm, int points, c
     q->series[k] = (struct svg_series){p->a->arm[arm]->what, arm, points, q->x[k], q->y[k], spreads ? q->low[k] : NULL, spreads ? q->high[k] : NULL};
 }
 
+/* What guessing gives, as a last word under a plot. */
+static void chance(const struct page *p, const char *what, const char *symbols)
+{
+    fprintf(p->f, "<figcaption>Guessing among the %s gets %.0f %%.</figcaption>\n", what, 100.0 / ablation_source_value(&p->a->run[0], symbols));
+}
+
 static void caption(const struct page *p, const char *words)
 {
     fputs("<figcaption>", p->f);
     text(p, words);
-    fputs("</figcaption></figure>\n", p->f);
+    fputs("</figcaption>", p->f);
 }
 
 static void distance_plot(const struct page *p, struct plot *q)
@@ -111,9 +117,12 @@ static void distance_plot(const struct page *p, struct plot *q)
     caption(p, "Each fact is said once and asked once. Median over seeds, bars from the lowest to the highest seed. Beyond \"reach\" no stack of "
                "windows can see the fact: what is recalled there went through the recurrent cells. Beyond the training length the sequences are longer "
                "than any that was trained on. Every network is tested at its long window, those of fixed windows at their own.");
+    chance(p, "values of a key", "values");
+    fputs("</figure>\n", p->f);
 }
 
-static void curve_plot(const struct page *p, struct plot *q, const char *title, const char *label, outcome_value value, const char *words)
+static void curve_plot(const struct page *p, struct plot *q, const char *title, const char *label, outcome_value value, const char *words,
+                       const char *among, const char *symbols)
 {
     const struct ablation *a = p->a;
     double x[ABLATE_POINTS] = {0};
@@ -129,6 +138,8 @@ static void curve_plot(const struct page *p, struct plot *q, const char *title, 
     fputs("<figure>\n", p->f);
     svg_lines(p->f, title, ax, ay, q->series, q->n, NULL, 0);
     caption(p, words);
+    chance(p, among, symbols);
+    fputs("</figure>\n", p->f);
 }
 
 static void trade_plot(const struct page *p, struct plot *q)
@@ -154,6 +165,7 @@ static void trade_plot(const struct page *p, struct plot *q)
     svg_points(p->f, "What a window costs and what it gives", ax, ay, q->series, q->n);
     caption(p, "One marker per seed. Right: copies inside the long window succeed. Up: facts beyond the reach of all windows are remembered. "
                "The paper's claim is that a fixed window gets one or the other, and stochastic windows get both.");
+    fputs("</figure>\n", p->f);
 }
 
 static void position_plot(const struct page *p, struct plot *q)
@@ -177,6 +189,7 @@ static void position_plot(const struct page *p, struct plot *q)
     fputs("<figure>\n", p->f);
     svg_lines(p->f, "Loss by position", ax, ay, q->series, q->n, NULL, 0);
     caption(p, "Held-out sequences, every token counted the same.");
+    fputs("</figure>\n", p->f);
 }
 
 static void grid_plot(const struct page *p, const char *title, outcome_value value, const char *words)
@@ -205,6 +218,7 @@ static void grid_plot(const struct page *p, const char *title, outcome_value val
     fputs("<figure>\n", p->f);
     svg_heat(p->f, title, "trained with", "window in the test", row, rows, column, a->windows, v, own);
     caption(p, words);
+    fputs("</figure>\n", p->f);
 }
 
 /* ---- sections */
@@ -353,17 +367,17 @@ static void write_page(const struct page *p, struct plot *q, const char *command
         fputs("<h2>Memory</h2>\n", p->f);
         distance_plot(p, q);
         curve_plot(p, q, "Recall beyond reach, while training", "facts recalled", value_curve_recall,
-                   "Facts said once and asked once, further back than any stack of windows reaches.");
+                   "Facts said once and asked once, further back than any stack of windows reaches.", "values of a key", "values");
         fputs("<h2>Short context</h2>\n", p->f);
-        if (ablation_has_copies(p->a)) {
+        if (ablation_source_value(&p->a->run[0], "copies")) {
             trade_plot(p, q);
             curve_plot(p, q, "Copying inside the long window, while training", "copied symbols", value_curve_copy,
-                       "Random symbols repeated a known distance later, inside the long window and beyond the short one.");
+                       "Random symbols repeated a known distance later, inside the long window and beyond the short one.", "symbols", "copy_symbols");
         }
         position_plot(p, q);
         fputs("<h2>Other windows in the test</h2>\n", p->f);
         grid_plot(p, "Recall beyond reach", value_grid, "Median over seeds. Framed: the window that the arm is tested with elsewhere.");
-        if (ablation_has_copies(p->a))
+        if (ablation_source_value(&p->a->run[0], "copies"))
             grid_plot(p, "Copies", value_grid_copy, "The same for copied symbols.");
     }
     result_table(p);
