@@ -23,6 +23,7 @@ struct training {
     struct outcome r;
     char path[RUN_TEXT + 128];
     struct examiner *examiner;
+    int resumed;                       /* the step it goes on from */
     outcome_progress progress;
     void *arg;
     const char *wrong;
@@ -108,23 +109,41 @@ static void load_curve(struct training *t)
     free(text);
 }
 
+/* The step of the run's checkpoint, from which it will go on. */
+static int resumed_step(const char *folder)
+{
+    struct checkpoint c;
+    char path[RUN_TEXT + 64], ignored[SWAX_WHY];
+    run_path(path, folder, checkpoint_name);
+    if (access(path, F_OK) || checkpoint_open(&c, path, ignored))
+        return 0;
+    const int step = c.step;
+    checkpoint_close(&c);
+    return step;
+}
+
+/* Measure a point of the curve if there should be one at this step and there is none. */
+static const char *add_point(struct training *t, const struct run *run, int step, struct swax_network *n)
+{
+    const int points = t->a->preset->points, due = (int64_t)step * points / run->steps > (int64_t)(step - 1) * points / run->steps;
+    const int last = t->r.points ? t->r.curve[t->r.points - 1].step : 0;
+    if (!due || step <= last || t->r.points == ABLATE_POINTS)
+        return NULL;
+    struct ablate_point *p = &t->r.curve[t->r.points];
+    *p = (struct ablate_point){step, (double)step * run->batch * run->length, 0, 0, 0};
+    const char *wrong = examine_briefly(t->examiner, n, run->batch / run->accumulate, p, t->why);
+    t->r.points += !wrong;
+    return wrong ? wrong : save_curve(t);
+}
+
+/* A run may have been stopped after its checkpoint and before its curve: then the point is measured when it goes on. */
 static enum run_verdict watch(void *arg, const struct run *run, const struct run_point *p, struct swax_network *n)
 {
     struct training *t = arg;
-    if (!p)
-        return RUN_GO_ON;
-    const int steps = run->steps, points = t->a->preset->points, due = p->step * points / steps > (p->step - 1) * points / steps;
-    const int last = t->r.points ? t->r.curve[t->r.points - 1].step : 0;
-    t->r.seconds += p->seconds;
-    if (due && p->step > last && t->r.points < ABLATE_POINTS) {
-        struct ablate_point *point = &t->r.curve[t->r.points];
-        *point = (struct ablate_point){p->step, p->tokens, NAN, NAN, NAN};
-        t->wrong = examine_briefly(t->examiner, n, run->batch / run->accumulate, point, t->why);
-        t->r.points += !t->wrong;
-        if (!t->wrong)
-            t->wrong = save_curve(t);
-    }
-    return t->wrong || t->progress(t->arg, p->step) ? RUN_STOP : RUN_GO_ON;
+    const int step = p ? p->step : t->resumed;
+    t->r.seconds += p ? p->seconds : 0;
+    t->wrong = step ? add_point(t, run, step, n) : NULL;
+    return t->wrong || (p && t->progress(t->arg, step)) ? RUN_STOP : RUN_GO_ON;
 }
 
 /* ---- the result */
@@ -238,6 +257,7 @@ static enum outcome_end train_and_examine(struct training *t, struct run *run, c
     if (!t->examiner)
         return OUTCOME_FAILED;
     load_curve(t);
+    t->resumed = resumed_step(folder);
     const enum run_end end = run_train(run, watch, t, t->why);
     const char *wrong = t->wrong;
     if (end == RUN_INTERRUPTED && !wrong)
