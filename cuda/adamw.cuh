@@ -47,7 +47,7 @@ static __global__ void adamw_kernel(stat *w, stat *m, stat *v, const stat *g, co
     if (n >= N)
         return;
     const double norm = o.clip > 0 ? sqrt(*sum) : 0;
-    const stat gn = g[n] * (stat)(norm > o.clip ? o.clip / norm : 1);
+    const stat gn = g[n] * (stat)(norm <= o.clip ? 1 : o.clip / norm);   /* a NaN norm must not pass for a small one */
     m[n] = o.b1 * m[n] + o.a1 * gn;
     v[n] = o.b2 * v[n] + o.a2 * gn * gn;
     w[n] = o.keep * w[n] - o.rate * m[n] / (sqrt(v[n] * o.unbias) + o.eps);

@@ -55,6 +55,9 @@ static inline __device__ double times(double x, double y) { return __dmul_rn(x, 
 /* As in ref/scalar.h; exp(-x) may overflow, and then the quotient is 0, as it should be. */
 static inline __device__ stat sigmoid(stat x) { return 1 / (1 + exp(-x)); }
 
+/* max(x, y), or NaN where one of them is: fmax would hide it. */
+template <class S> static inline __device__ S larger(S x, S y) { return x > y || x != x ? x : y; }
+
 /* The sum over the 32 lanes of a warp, in each of them. */
 template <class S> static inline __device__ S warp_sum(S x)
 {

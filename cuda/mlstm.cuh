@@ -101,7 +101,7 @@ static __global__ void mlstm_scan_kernel(sum *F, stat *m, stat *m1, const double
             mt = 0;
         if (begins || t % L == 0)
             Ft = { 0, 0 };
-        mt = gate == SWAX_EXPONENTIAL ? fmax(lf + mt, li[n]) : 0;
+        mt = gate == SWAX_EXPONENTIAL ? larger(lf + mt, li[n]) : 0;
         F[n] = Ft = Ft + (lf < -1e8 ? -1e8 : lf);
         if (m)
             m[n] = (stat)mt;
@@ -162,7 +162,7 @@ static __global__ void mlstm_h_kernel(real *y, stat *qn, const real *q, const re
             continue;
         const size_t row = a.row(b, t0 + row_of(i), h);
         const stat dt = warp_sum(d[i]);
-        const stat N = a.gate == SWAX_SIGMOID ? 1 : fmax(fabs(dt), exp(-a.m[row])) + (stat)eps;
+        const stat N = a.gate == SWAX_SIGMOID ? 1 : larger(fabs(dt), exp(-a.m[row])) + (stat)eps;
         for (int c = 0; c < 4; c++)
             z.x[i][c] /= N;
         if (v0 == 0 && threadIdx.x == 0)

@@ -29,9 +29,9 @@ static __global__ void mlstm_normaliser_kernel(stat *inv, stat *g, const real *d
     for (int j = threadIdx.x; j < V; j += 32)
         dhh += value(dh[n*V + j]) * value(h[n*V + j]);
     dhh = warp_sum(dhh);
-    const stat floor = exp(-m[n]), over = gate == SWAX_SIGMOID ? 1 : 1 / (fmax(fabs(qn[n]), floor) + (stat)eps);
+    const stat floor = exp(-m[n]), over = gate == SWAX_SIGMOID ? 1 : 1 / (larger(fabs(qn[n]), floor) + (stat)eps);
     inv[n] = over;
-    g[n] = gate == SWAX_SIGMOID || !(fabs(qn[n]) > floor) ? 0 : (qn[n] > 0 ? -dhh : dhh) * over;
+    g[n] = gate == SWAX_SIGMOID || fabs(qn[n]) <= floor ? 0 : (qn[n] > 0 ? -dhh : dhh) * over;
 }
 
 /* x_row . z over the strip, in every lane, for the row i of this thread */
