@@ -72,6 +72,17 @@ static const char *trouble(void)
     return told[0] ? told : nullptr;
 }
 
+static const char *where()
+{
+    static char text[320];
+    cudaDeviceProp p;
+    const cudaError_t error = cudaGetDeviceProperties(&p, 0);
+    swax_cuda_note(error, "asking for the device's name");
+    if (error == cudaSuccess)
+        snprintf(text, sizeof text, "%.255s, %.1f GB, compute capability %d.%d", p.name, (double)p.totalGlobalMem / 1e9, p.major, p.minor);
+    return text;
+}
+
 void *swax_cuda_workspace(size_t bytes)
 {
     static void *workspace;
@@ -96,7 +107,7 @@ static int usable(void)
     return major >= 8;
 }
 
-static const struct swax_memory memory = { take, give, put, get, zero, trouble };
+static const struct swax_memory memory = { take, give, put, get, zero, trouble, where };
 
 const struct swax_tier swax_cuda_tier = {
     "cuda", usable, &swax_cuda_f32, &swax_cuda_f64, &swax_cuda_bf16, &memory, nullptr,

@@ -22,6 +22,7 @@ struct swax_memory {
     void (*get)(void *to, const void *from, size_t bytes);   /* device to host; waits for the kernels */
     void (*zero)(void *p, size_t bytes);
     const char *(*trouble)(void);                            /* NULL, or a sentence: what went wrong since last asked */
+    const char *(*where)(void);                              /* "NVIDIA H100 80GB HBM3, 85.0 GB, compute capability 9.0" */
 };
 
 struct swax_tier {
