@@ -1,4 +1,5 @@
 /* network.c - the handle of network.h: what does not depend on precision. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,16 +76,18 @@ void swax_each(const struct swax_network *n, int count, void (*f)(int i, void *a
 
 /* ---- opening and closing */
 
-/* Cut every tensor into slices of at most SWAX_SLICE elements; slice may be NULL to count. */
+/* Cut every tensor into slices of at most SWAX_SLICE elements, or, where a device would spend its time starting
+ * kernels, into itself; slice may be NULL to count. */
 static int cut(const struct swax_network *n, struct swax_slice *slice)
 {
+    const long most = n->tier->memory ? INT_MAX : SWAX_SLICE;
     int count = 0;
     for (int t = 0; t < n->tensors; t++)
-        for (long from = 0; from < n->tensor[t].size; from += SWAX_SLICE, count++)
+        for (long from = 0; from < n->tensor[t].size; from += most, count++)
             if (slice) {
                 const long left = n->tensor[t].size - from;
                 slice[count].from = n->tensor[t].place + (size_t)from;
-                slice[count].count = left < SWAX_SLICE ? (int)left : SWAX_SLICE;
+                slice[count].count = (int)(left < most ? left : most);
                 slice[count].decay = n->tensor[t].decay;
             }
     return count;
