@@ -8,7 +8,7 @@ WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmi
 BASE    = $(CC) -g -MMD -MP -fPIC $(WARN) $(SAN)
 REF     = $(BASE) -std=c99 -O2 -ffp-contract=off
 TOOL    = $(BASE) -std=c99 -O2 -ffp-contract=off -D_POSIX_C_SOURCE=200809L
-LIBS    = -lm
+LIBS    = -lm -ldl
 
 # ---- which tiers this compiler can build
 MACHINE := $(shell $(CC) -dumpmachine)
@@ -27,7 +27,7 @@ ONCE    := $(filter-out ref opcall model engine $(KERNELS),$(patsubst ref/%.c,%,
 LIB     := $(foreach p,f32 f64,$(BUILD)/ref_$(p).o) \
            $(foreach n,$(filter $(patsubst ref/%.c,%,$(wildcard ref/*.c)),opcall model engine),$(foreach p,f32 f64 bf16,$(BUILD)/$(n)_$(p).o)) \
            $(addprefix $(BUILD)/,$(addsuffix .o,$(ONCE))) \
-           $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16,$(BUILD)/$(t)_$(p).o)) \
+           $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16 peak,$(BUILD)/$(t)_$(p).o)) \
            $(if $(TIERS),$(patsubst simd/%.c,$(BUILD)/simd_%.o,$(wildcard simd/host_*.c)))
 HAVE    := $(foreach t,$(TIERS),-DSWAX_HAVE_$(t))
 
@@ -44,11 +44,12 @@ $(BUILD)/%_f64.o:  ref/%.c | $(BUILD) ; $(REF) -DSWAX_F64 -c $< -o $@
 $(BUILD)/%_bf16.o: ref/%.c | $(BUILD) ; $(REF) -DSWAX_BF16 -c $< -o $@
 $(BUILD)/tiers.o:  ref/tiers.c | $(BUILD) ; $(REF) $(HAVE) -c $< -o $@
 $(BUILD)/%.o:      ref/%.c | $(BUILD) ; $(REF) -c $< -o $@
-$(BUILD)/simd_%.o: simd/%.c | $(BUILD) ; $(SIMD) -c $< -o $@
+$(BUILD)/simd_%.o: simd/%.c | $(BUILD) ; $(SIMD) -D_POSIX_C_SOURCE=200809L '-DSWAX_TIERS=$(foreach t,$(TIERS),LOOP($(t)))' -c $< -o $@
 define tier
 $(BUILD)/$(1)_f32.o:  simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
 $(BUILD)/$(1)_f64.o:  simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
 $(BUILD)/$(1)_bf16.o: simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
+$(BUILD)/$(1)_peak.o: simd/peak.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
 endef
 $(foreach t,$(TIERS),$(eval $(call tier,$(t))))
 $(BUILD)/tools_%.o: tools/%.c | $(BUILD) ; $(TOOL) -c $< -o $@

@@ -229,7 +229,9 @@ const char *R(op_run)(const struct swax_tier *tier, struct op_case *c)
                 a[i] = (unsigned char *)places[i].there + places[i].at;
         }
     if (!wrong)
-        rows[c->op].call(&table, a, c->dims, c->scalar);
+        do
+            rows[c->op].call(&table, a, c->dims, c->scalar);
+        while (c->again && c->again(c->again_arg));
 
     for (int i = 0; i < c->n; i++) {
         if (places[i].there && !wrong && (wrong = fetch(&places[i], memory, c, i)))

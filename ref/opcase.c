@@ -140,6 +140,7 @@ void op_case_alloc(struct op_case *c, unsigned optional)
 {
     const struct op_spec *op = &swax_ops[c->op];
     c->n = op_args(op);
+    c->again = NULL;
     for (int i = 0; i < c->n; i++) {
         const int group = op->arg[i].optional;
         c->size[i] = op_arg_size(op, i, c->dims);

@@ -25,6 +25,8 @@ struct op_case {
     int n;                       /* array arguments */
     long size[OP_ARGS];
     double *arg[OP_ARGS];        /* NULL: the kernel gets NULL */
+    int (*again)(void *arg);     /* not NULL, for a benchmark: op_run calls the kernel anew while it says so */
+    void *again_arg;
     char trouble[OP_SENTENCE];   /* what op_run answered; "" is nothing */
 };
 

@@ -1,16 +1,16 @@
 /* linear.c - the three products of training, y = x w^T, dx += dy w and dw += dy^T x; see ref/linear.c.
  *
- * The result is cut into pieces of ROWS x COLUMNS that do not depend on the number of threads.  A piece goes
+ * The result is cut into pieces of HIGH x BROAD that do not depend on the number of threads.  A piece goes
  * through k in steps: a block of a is brought into reach, panels of b are packed, gemm.h's tiles multiply.
  * Results in bf16 are summed in `stat` until their piece is finished. */
 #include "operand.h"
 #include "threads.h"
 
-/* Rows of a block are LONG apart where k runs along them, WIDE where i does: so they do not collide in the cache. */
-enum { ROWS = 192, COLUMNS = 4 * NR, LONG = KC + VL, WIDE = ROWS + VL };
+/* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache. */
+enum { HIGH = 192, BROAD = 4 * NR, LD_K = KC + VL, LD_I = HIGH + VL };
 
 /* c (m,n), ld elements a row, = or += a b^T + bias: a (m,K), b (n,K) */
-struct product {
+struct dense {
     void *c;
     long ld;
     int is_stat, add, m, n, K, pairs;
@@ -25,16 +25,16 @@ INLINE int readable(const struct operand *a)
     return sizeof(real) == sizeof(stat) && (a->rs == 1 || a->rs * (long)sizeof(stat) % 2048 != 0);
 }
 
-static void multiply(stat *c, long ldc, const struct product *p, int i, int m, int j, int n, int add)
+static void dense_block(stat *c, long ldc, const struct dense *p, int i, int m, int j, int n, int add)
 {
-    stat block[KC * WIDE], columns[NR * LONG], panel[KC * NR] __attribute__((aligned(64)));
+    stat block[KC * LD_I], columns[NR * LD_K], panel[KC * NR] __attribute__((aligned(64)));
     for (int k = 0; k < p->K; k += KC, add = 1) {
         const int K = least(KC, p->K - k), E = elements(K, p->pairs);
         const stat *a = (const stat *)p->a.p + i*p->a.rs + k*p->a.cs;
         long ars = p->a.rs, acs = p->a.cs;
         if (!readable(&p->a)) {
-            ars = p->a.cs == 1 ? LONG : 1;
-            acs = p->a.cs == 1 ? 1 : WIDE;
+            ars = p->a.cs == 1 ? LD_K : 1;
+            acs = p->a.cs == 1 ? 1 : LD_I;
             a = block;
             gather(block, ars * acs, p->a, i, m, k, K, p->pairs);
         }
@@ -43,7 +43,7 @@ static void multiply(stat *c, long ldc, const struct product *p, int i, int m, i
             const stat *b = (const stat *)p->b.p + (j + v)*p->b.rs + k*p->b.cs;
             long brs = p->b.rs, bcs = p->b.cs;
             if (sizeof(real) != sizeof(stat)) {
-                brs = p->b.cs == 1 ? LONG : 1;
+                brs = p->b.cs == 1 ? LD_K : 1;
                 bcs = p->b.cs == 1 ? 1 : NR;
                 b = columns;
                 gather(columns, brs * bcs, p->b, j + v, width, k, K, p->pairs);
@@ -54,38 +54,38 @@ static void multiply(stat *c, long ldc, const struct product *p, int i, int m, i
     }
 }
 
-static void product_piece(int piece, void *arg)
+static void dense_piece(int piece, void *arg)
 {
-    const struct product *p = arg;
-    const int across = (p->n + COLUMNS - 1) / COLUMNS;
-    const int i = piece / across * ROWS, m = least(ROWS, p->m - i);
-    const int j = piece % across * COLUMNS, n = least(COLUMNS, p->n - j);
-    stat sums[ROWS * COLUMNS];
+    const struct dense *p = arg;
+    const int across = (p->n + BROAD - 1) / BROAD;
+    const int i = piece / across * HIGH, m = least(HIGH, p->m - i);
+    const int j = piece % across * BROAD, n = least(BROAD, p->n - j);
+    stat sums[HIGH * BROAD];
     stat *c = p->is_stat ? (stat *)p->c + i*p->ld + j : sums;
-    const long ldc = p->is_stat ? p->ld : COLUMNS;
+    const long ldc = p->is_stat ? p->ld : BROAD;
 
     for (int r = 0; p->bias && r < m; r++)
         memcpy(c + r*ldc, p->bias + j, (size_t)n * sizeof *c);
-    multiply(c, ldc, p, i, m, j, n, p->bias || (p->is_stat && p->add));
+    dense_block(c, ldc, p, i, m, j, n, p->bias || (p->is_stat && p->add));
     for (int r = 0; !p->is_stat && r < m; r++) {
         real *out = (real *)p->c + (i + r)*p->ld + j;
         for (int v = 0; v < n; v += VL) {
-            const vec sum = load_n(sums + r*COLUMNS + v, n - v);
+            const vec sum = load_n(sums + r*BROAD + v, n - v);
             rstore_n(out + v, p->add ? rload_n(out + v, n - v) + sum : sum, n - v);
         }
     }
 }
 
-static void product(struct product p)
+static void dense(struct dense p)
 {
-    const int pieces = ((p.m + ROWS - 1) / ROWS) * ((p.n + COLUMNS - 1) / COLUMNS);
+    const int pieces = ((p.m + HIGH - 1) / HIGH) * ((p.n + BROAD - 1) / BROAD);
     p.pairs = !p.a.is_stat && !p.b.is_stat && multiplies_in_pairs(p.a.p, (size_t)p.m * (size_t)p.K)
                                            && multiplies_in_pairs(p.b.p, (size_t)p.n * (size_t)p.K);
     if ((double)p.m * p.n * p.K > 1e6)
-        swax_each_openmp(pieces, product_piece, &p);
+        swax_each_openmp(pieces, dense_piece, &p);
     else
         for (int i = 0; i < pieces; i++)
-            product_piece(i, &p);
+            dense_piece(i, &p);
 }
 
 /* db[o] += sum_n dy[n,o] */
@@ -106,37 +106,37 @@ static void bias_backward(stat *db, struct operand dy, int N, int O)
 
 enum { REAL_IS_STAT = sizeof(real) == sizeof(stat) };
 
-static void forward(void *y, int y_is_stat, const real *x, const real *w, const stat *b, int N, int O, int I)
+static void dense_forward(void *y, int y_is_stat, const real *x, const real *w, const stat *b, int N, int O, int I)
 {
-    product((struct product){ y, O, y_is_stat, 0, N, O, I, 0, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT } });
+    dense((struct dense){ y, O, y_is_stat, 0, N, O, I, 0, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT } });
 }
 
-static void backward(real *dx, stat *dw, stat *db, const void *dy, int dy_is_stat,
+static void dense_backward(real *dx, stat *dw, stat *db, const void *dy, int dy_is_stat,
                      const real *x, const real *w, int N, int O, int I)
 {
     const struct operand rows = { dy, O, 1, dy_is_stat }, columns = { dy, 1, O, dy_is_stat };
-    product((struct product){ dx, I, REAL_IS_STAT, 1, N, I, O, 0, NULL, rows, { w, 1, I, REAL_IS_STAT } });
-    product((struct product){ dw, I, 1, 1, O, I, N, 0, NULL, columns, { x, 1, I, REAL_IS_STAT } });
+    dense((struct dense){ dx, I, REAL_IS_STAT, 1, N, I, O, 0, NULL, rows, { w, 1, I, REAL_IS_STAT } });
+    dense((struct dense){ dw, I, 1, 1, O, I, N, 0, NULL, columns, { x, 1, I, REAL_IS_STAT } });
     if (db)
         bias_backward(db, rows, N, O);
 }
 
 static void linear_forward(real *y, const real *x, const real *w, const stat *b, int N, int O, int I)
 {
-    forward(y, REAL_IS_STAT, x, w, b, N, O, I);
+    dense_forward(y, REAL_IS_STAT, x, w, b, N, O, I);
 }
 static void linear_backward(real *dx, stat *dw, stat *db, const real *dy,
                             const real *x, const real *w, int N, int O, int I)
 {
-    backward(dx, dw, db, dy, REAL_IS_STAT, x, w, N, O, I);
+    dense_backward(dx, dw, db, dy, REAL_IS_STAT, x, w, N, O, I);
 }
 
 static void readout_forward(stat *y, const real *x, const real *w, const stat *b, int N, int O, int I)
 {
-    forward(y, 1, x, w, b, N, O, I);
+    dense_forward(y, 1, x, w, b, N, O, I);
 }
 static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy,
                              const real *x, const real *w, int N, int O, int I)
 {
-    backward(dx, dw, db, dy, 1, x, w, N, O, I);
+    dense_backward(dx, dw, db, dy, 1, x, w, N, O, I);
 }

@@ -11,6 +11,8 @@ static const struct command commands[] = {
     {"eval", "what a trained network remembers: by distance, length and window", cmd_eval},
     {"sample", "generate from a checkpoint", cmd_sample},
     {"convert", "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions", cmd_convert},
+    {"bench", "time kernels and whole training steps beside what this machine could do at best", cmd_bench},
+    {"info", "what was built, what this machine can do, and what is used", cmd_info},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -1,0 +1,14 @@
+/* peak.h - what this machine could do at best, measured. */
+#ifndef SWAX_PEAK_H
+#define SWAX_PEAK_H
+
+enum { SWAX_PEAK_THREADS = 4096 };
+
+/* Multiply-adds in float with the vectors of that tier, counted as two; 0 for a tier that has none.  The best of
+ * a dozen rounds of some milliseconds. */
+double swax_peak_gflops(const char *tier, int threads);
+
+/* Triad over arrays larger than the caches: two read, one written. */
+double swax_bandwidth_gbs(int threads);
+
+#endif
