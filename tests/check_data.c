@@ -289,6 +289,20 @@ START_TEST(shards_are_read_across_files_and_checked)
 }
 END_TEST
 
+START_TEST(no_source_hides_a_key_of_the_run)
+{
+    for (int s = 0; s < n_sources; s++) {
+        for (int i = 0; sources[s]->keys[i].name; i++) {
+            struct run r = run_default();
+            ck_assert_int_lt(i, SOURCE_KEYS);
+            ck_assert(!run_set(&r, "data", sources[s]->name, why));
+            ck_assert_msg(!run_set(&r, sources[s]->keys[i].name, "x", why), "%s: %s", sources[s]->name, why);
+            ck_assert_msg(!strcmp(r.value[i], "x"), "%s of %s is a key of the run too", sources[s]->keys[i].name, sources[s]->name);
+        }
+    }
+}
+END_TEST
+
 /* ---- picking a token */
 
 START_TEST(picks_follow_the_probabilities)
@@ -327,6 +341,7 @@ int main(void)
     tcase_add_test(t, a_batch_may_be_cut_anywhere);
     tcase_add_test(t, documents_begin_at_their_separator);
     tcase_add_test(t, shards_are_read_across_files_and_checked);
+    tcase_add_test(t, no_source_hides_a_key_of_the_run);
     tcase_add_test(t, picks_follow_the_probabilities);
     suite_add_tcase(s, t);
     scratch_open();

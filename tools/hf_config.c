@@ -25,7 +25,7 @@ static int is_on(const struct json *config, const char *key, int absent)
     return j ? j->type == JSON_TRUE : absent;
 }
 
-static const char *const layer_type[SWAX_MIXERS] = {"sliding_attention", "full_attention", "mlstm"};
+static const char *const layer_type[SWAX_MIXERS] = {"sliding_attention", "full_attention", "linear_attention"};
 
 /* What another network than ours would need. */
 static const char *unsupported(const struct json *config, char *why)
@@ -137,23 +137,28 @@ char *hf_config_text(const struct run *r)
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return NULL;
+    const struct { const char *key; int value; } sizes[] = {
+        {"vocab_size", c->vocabulary}, {"hidden_size", c->width}, {"embedding_dim", c->width}, {"num_hidden_layers", c->layers},
+        {"num_blocks", c->layers}, {"num_heads", c->cell_heads}, {"ffn_round_up_to_multiple_of", 1}, {"mlstm_round_up_to_multiple_of", 1},
+        {"num_attention_heads", c->heads}, {"num_key_value_heads", c->kv_heads}, {"sliding_window", r->windows.window},
+    };
     const struct { const char *key; double value; } numbers[] = {
-        {"vocab_size", c->vocabulary}, {"hidden_size", c->width}, {"embedding_dim", c->width},
-        {"num_hidden_layers", c->layers}, {"num_blocks", c->layers}, {"num_heads", c->cell_heads},
         {"qk_dim_factor", (double)c->cell_heads * c->key_dim / c->width}, {"v_dim_factor", (double)c->cell_heads * c->value_dim / c->width},
-        {"ffn_proj_factor", (double)c->ffn_width / c->width}, {"ffn_round_up_to_multiple_of", 1}, {"mlstm_round_up_to_multiple_of", 1},
-        {"norm_eps", c->norm_eps}, {"cell_norm_eps", c->cell_norm_eps}, {"eps", c->cell_eps},
-        {"gate_soft_cap", c->gate_cap}, {"output_logit_soft_cap", c->logit_cap}, {"igate_bias_init_range", c->input_gate_bias},
-        {"num_attention_heads", c->heads}, {"num_key_value_heads", c->kv_heads}, {"rope_theta", c->rope_theta}, {"sliding_window", r->windows.window},
+        {"ffn_proj_factor", (double)c->ffn_width / c->width}, {"norm_eps", c->norm_eps}, {"cell_norm_eps", c->cell_norm_eps},
+        {"eps", c->cell_eps}, {"gate_soft_cap", c->gate_cap}, {"output_logit_soft_cap", c->logit_cap},
+        {"igate_bias_init_range", c->input_gate_bias}, {"rope_theta", c->rope_theta},
     };
     fputs("{\n  \"architectures\": [\"xLSTMForCausalLM\"],\n  \"model_type\": \"xlstm\",\n  \"torch_dtype\": \"float32\",\n"
           "  \"weight_mode\": \"single\",\n  \"use_bias\": false,\n  \"add_out_norm\": true,\n  \"norm_reduction_force_float32\": true,\n", f);
     for (int b = 0; b < c->layers; b++)
         fprintf(f, "%s\"%s\"%s", b ? ", " : "  \"layer_types\": [", layer_type[c->mixer[b]], b + 1 < c->layers ? "" : "],\n");
     fprintf(f, "  \"tie_word_embeddings\": %s", c->tied ? "true" : "false");
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        fprintf(f, ",\n  \"%s\": %d", sizes[i].key, sizes[i].value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        fprintf(f, ",\n  \"%s\": ", numbers[i].key);
-        json_write_number(f, numbers[i].value);
+        char digits[32];
+        json_number_text(digits, numbers[i].value);
+        fprintf(f, ",\n  \"%s\": %s%s", numbers[i].key, digits, strpbrk(digits, ".e") ? "" : ".0");      /* their readers insist on a float */
     }
     fputs("\n}\n", f);
     return file_close_text(f, &text);
