@@ -3,41 +3,11 @@
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "../tools/measure.h"
+#include "sequences.h"
 
 enum { MOST = 1 << 15 };
-
-/* Open `name` with "key=value key=value", or fail. */
-static struct data open_task(const char *name, const char *settings, int T)
-{
-    const struct source *s = source_find(name);
-    const char *value[SOURCE_KEYS] = {NULL};
-    char why[SWAX_WHY] = "", copy[512];
-    struct data d = {0};
-    snprintf(copy, sizeof copy, "%s", settings);
-    for (char *p = strtok(copy, " "); p; p = strtok(NULL, " ")) {
-        char *equals = strchr(p, '=');
-        *equals = 0;
-        ck_assert_msg(source_key_find(s, p) >= 0, "%s has no key %s", name, p);
-        value[source_key_find(s, p)] = equals + 1;
-    }
-    const char *wrong = data_open(&d, s, value, T, why);
-    ck_assert_msg(!wrong, "%s %s: %s", name, settings, why);
-    return d;
-}
-
-static struct data_batch fill(const struct data *d, int B, int T, uint64_t seed, enum data_part part, uint64_t first)
-{
-    struct data_batch b;
-    char why[SWAX_WHY] = "";
-    ck_assert(!data_batch_new(&b, B, T, why));
-    const char *wrong = data_fill(d, &b, seed, part, first, why);
-    ck_assert_msg(!wrong, "%s", why);
-    return b;
-}
 
 static const struct { const char *task, *settings; int T; } cases[] = {
     {"mentions", "", 512}, {"mentions", "slot=2 beyond=0.05 beyond_tokens=64 grow=10 rest=0.05 copy_weight=0.5", 500}, {"mentions", "slot=3 copy_lags=30 successors=3", 301},
@@ -347,86 +317,6 @@ START_TEST(what_cannot_be_is_a_sentence)
 }
 END_TEST
 
-/* A random network's logits at every question of an examination, before and after the facts are replaced, with one
- * path cut.  How many of them differ at all. */
-static int differing_logits(const char *mixers, enum measure_probe probe, int window, const char *ask, int *questions)
-{
-    enum { T = 160, B = 4, FACTS = 8 * 2 };
-    char settings[96], why[SWAX_WHY] = "";
-    struct swax_config c = swax_config_default();
-    snprintf(settings, sizeof settings, "facts_first=1 ask=%s", ask);
-    struct data d = open_task("mentions", settings, T);
-    struct data_batch b = fill(&d, B, T, 3, DATA_HELD_OUT, 0);
-    ck_assert(!swax_config_set(&c, "width", "32", why) && !swax_config_set(&c, "mixers", mixers, why));
-    c.vocabulary = d.vocabulary;
-    ck_assert_msg(!swax_config_check(&c, why), "%s", why);
-    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, B, T, 0, why);
-    ck_assert_msg(n, "%s", why);
-    swax_network_init(n, 5);
-    const size_t size = (size_t)B * T * (size_t)c.vocabulary;
-    float *before = malloc(size * sizeof *before), *after = malloc(size * sizeof *after);
-    for (int i = 0; i < B * T; i++)
-        if (i % T >= FACTS) {
-            b.room.start_cell[i] = probe == MEASURE_SPAN_CUT ? i % T : 0;
-            b.room.start_attention[i] = probe == MEASURE_RELAY_BLOCK ? FACTS : 0;
-        }
-    b.batch.start_cell = b.room.start_cell, b.batch.start_attention = b.room.start_attention, b.batch.window = window;
-    swax_network_evaluate(n, &b.batch, NULL, NULL, before);
-    for (int i = 0; i < B * T; i++)
-        if (i % T < FACTS)
-            b.room.token[i] = (b.room.token[i] + 7 * (i % 5) + 1) % c.vocabulary;
-    swax_network_evaluate(n, &b.batch, NULL, NULL, after);
-    int differ = 0;
-    *questions = 0;
-    for (int i = 0; i < B * T; i++)
-        if (b.tag[i] >= 3) {
-            ++*questions;
-            differ += memcmp(before + (size_t)i * (size_t)c.vocabulary, after + (size_t)i * (size_t)c.vocabulary, (size_t)c.vocabulary * sizeof *before) != 0;
-        }
-    free(before), free(after);
-    swax_network_free(n);
-    data_batch_free(&b), data_close(&d);
-    return differ;
-}
-
-START_TEST(probes_cut_what_they_say)
-{
-    int n;
-    /* two windows of 16 reach 30 tokens back; the last fact ends 16 tokens in, and is asked 50 and more later */
-    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_SPAN_CUT, 16, "50-120", &n), 0);
-    ck_assert_int_eq(n, 32);
-    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_WHOLE, 16, "50-120", &n), n);
-    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_RELAY_BLOCK, 16, "50-120", &n), n);
-    /* one token nearer than the reach, and it shows: 2 (64-1) = 126 */
-    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_SPAN_CUT, 64, "50-110", &n), n);
-    /* without cells nothing is left when attention is cut; without attention nothing when the cells are */
-    ck_assert_int_eq(differing_logits("swa swa", MEASURE_RELAY_BLOCK, 64, "50-110", &n), 0);
-    ck_assert_int_eq(differing_logits("mlstm mlstm", MEASURE_SPAN_CUT, 64, "50-110", &n), 0);
-}
-END_TEST
-
-START_TEST(the_probe_of_measure_is_that_cut)
-{
-    char why[SWAX_WHY] = "";
-    struct swax_config c = swax_config_default();
-    struct data d = open_task("mentions", "facts_first=1 ask=50-110", 160);
-    ck_assert(!swax_config_set(&c, "mixers", "mlstm", why));
-    c.vocabulary = d.vocabulary;
-    ck_assert(!swax_config_check(&c, why));
-    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 4, 160, 0, why);
-    swax_network_init(n, 1);
-    struct measured whole, cut;
-    struct measure_how how = {4, 160, 16, 8, 1, MEASURE_WHOLE, 16};
-    ck_assert(!measure(n, &d, &how, &whole, why));
-    how.probe = MEASURE_SPAN_CUT;
-    ck_assert(!measure(n, &d, &how, &cut, why));
-    ck_assert(whole.loss != cut.loss && whole.part[0].loss == cut.part[0].loss);    /* the facts themselves are read as ever */
-    ck_assert_int_eq(whole.asked, 2 * 8 * 8);                                        /* 8 sequences, 8 keys: mentioned, and asked */
-    swax_network_free(n);
-    data_close(&d);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("tasks");
@@ -441,8 +331,6 @@ int main(void)
     tcase_add_loop_test(t, needles_are_in_the_haystack, 0, 10);
     tcase_add_test(t, chains_and_counts_are_true);
     tcase_add_loop_test(t, what_cannot_be_is_a_sentence, 0, 17);
-    tcase_add_test(t, probes_cut_what_they_say);
-    tcase_add_test(t, the_probe_of_measure_is_that_cut);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -54,7 +54,7 @@ static const struct ablate_arm full_arms[] = {
 };
 
 /* Everything that was tried before a preset was fixed, so that a reader can discount what was found by search. */
-#define TUNED "The task and the constants were searched for on a GPU (about 300 runs of 4 to 20 million tokens, the same settings for all arms) until " \
+#define TUNED "The task and the constants were searched for on a GPU (about 400 runs of 4 to 20 million tokens, the same settings for all arms) until " \
               "memory locked in for at least 4 of 5 seeds. What it took: values of their own for every key, so that recall needs no binding of two " \
               "tokens; a weight of 0.05 in the loss for what cannot be predicted (with 1 the memory needs over 20 million tokens, with 0 the long window " \
               "learns memory too); copies at fixed lags from small alphabets (with many symbols a short window learns to copy through the cell). " \

@@ -56,10 +56,8 @@ static void cell(const struct page *p, int arm, outcome_value value, int index, 
     fputs("<td>", p->f);
     if (s.n)
         fprintf(p->f, format, s.median);
-    else
-        fputs("&ndash;", p->f);
+    fputs(s.n > 1 ? "<br><small>" : s.n ? "" : "&ndash;", p->f);
     if (s.n > 1) {
-        fputs("<br><small>", p->f);
         fprintf(p->f, format, s.low);
         fputs("&ndash;", p->f);
         fprintf(p->f, format, s.high);
@@ -72,13 +70,10 @@ static void cell(const struct page *p, int arm, outcome_value value, int index, 
 
 struct plot { struct svg_series series[ABLATE_ARMS]; double x[ABLATE_ARMS][64], y[ABLATE_ARMS][64], low[ABLATE_ARMS][64], high[ABLATE_ARMS][64]; int n; };
 
-static struct plot *plot_new(void) { return calloc(1, sizeof(struct plot)); }
-
 /* The arm's next series of `points` values. */
 static void add_arm(struct plot *q, const struct page *p, int arm, int points, const double *x, outcome_value value)
 {
-    const int k = q->n++;
-    int spreads = 0;
+    int spreads = 0, k = q->n++;
     for (int i = 0; i < points; i++) {
         const struct spread s = spread_of(p->a, p->r, arm, value, i);
         q->x[k][i] = x[i], q->y[k][i] = s.median, q->low[k][i] = s.low, q->high[k][i] = s.high;
@@ -327,7 +322,7 @@ static void inside_section(const struct page *p)
             while (last > 0 && !(r->layer[l].value[last - 1] > 0))
                 last--;
             for (int k = 0; k < last; k++)
-                fprintf(p->f, r->layer[l].is_cell ? "%s%.3g" : "%s%.0f %%", k ? " &nbsp; " : "", r->layer[l].is_cell ? r->layer[l].value[k] : 100 * r->layer[l].value[k]);
+                fprintf(p->f, r->layer[l].is_cell ? "%s%.4g" : "%s%.0f %%", k ? " &nbsp; " : "", r->layer[l].is_cell ? r->layer[l].value[k] : 100 * r->layer[l].value[k]);
             fputs("</td></tr>\n", p->f);
         }
     }
@@ -393,7 +388,7 @@ const char *report_write(const struct ablation *a, const struct outcome *r, cons
     char path[RUN_TEXT + 64], *whole = NULL;
     size_t size = 0;
     struct page p = {open_memstream(&whole, &size), a, r};
-    struct plot *q = plot_new();
+    struct plot *q = calloc(1, sizeof *q);
     snprintf(path, sizeof path, "%s/report.html", a->out);
     if (p.f && q)
         write_page(&p, q, command);

@@ -173,8 +173,8 @@ void svg_lines(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
     for (int i = 0; i < n_marks; i++)
         if (marks[i].x >= x.from && marks[i].x <= x.to) {
             fprintf(f, "<path d=\"M%.1f %dV%d\" stroke=\"#777777\" stroke-dasharray=\"1 2\"/>\n", place_x(x, marks[i].x), TOP - 4, HIGH - BOTTOM);
-            char turn[128];
-            snprintf(turn, sizeof turn, "text-anchor=\"middle\" font-size=\"11\" fill=\"#555555\" transform=\"rotate(-90 %.1f %d)\"",
+            char turn[192];
+            snprintf(turn, sizeof turn, "text-anchor=\"middle\" font-size=\"11\" fill=\"#555555\" stroke=\"#ffffff\" stroke-width=\"3\" paint-order=\"stroke\" transform=\"rotate(-90 %.1f %d)\"",
                      place_x(x, marks[i].x) - 4, (TOP + HIGH - BOTTOM) / 2);
             write_text(f, place_x(x, marks[i].x) - 4, (TOP + HIGH - BOTTOM) / 2.0, turn, marks[i].label);
         }

@@ -1,0 +1,178 @@
+/* check_measure.c - the measurements: answers are counted right, the probes cut what they say and nothing else,
+ * attention's mass and the cells' time constants are what the formulas give. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tools/measure.h"
+#include "sequences.h"
+
+static struct swax_network *network(const char *mixers, const struct data *d, int B, int T)
+{
+    char why[SWAX_WHY] = "";
+    struct swax_config c = swax_config_default();
+    ck_assert(!swax_config_set(&c, "width", "32", why) && !swax_config_set(&c, "mixers", mixers, why));
+    c.vocabulary = d->vocabulary;
+    ck_assert_msg(!swax_config_check(&c, why), "%s", why);
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, B, T, 0, why);
+    ck_assert_msg(n, "%s", why);
+    swax_network_init(n, 5);
+    return n;
+}
+
+/* A random network's logits at every question of an examination, before and after the facts are replaced, with one
+ * path cut.  How many of them differ at all. */
+static int differing_logits(const char *mixers, enum measure_probe probe, int window, const char *ask, int *questions)
+{
+    enum { T = 160, B = 4, FACTS = 8 * 2 };
+    char settings[96] = "facts_first=1 ask=";
+    strcat(settings, ask);
+    struct data d = open_task("mentions", settings, T);
+    struct data_batch b = fill(&d, B, T, 3, DATA_HELD_OUT, 0);
+    struct swax_network *n = network(mixers, &d, B, T);
+    const int vocabulary = d.vocabulary;
+    const size_t size = (size_t)B * T * (size_t)vocabulary;
+    float *before = malloc(size * sizeof *before), *after = malloc(size * sizeof *after);
+    for (int i = 0; i < B * T; i++)
+        if (i % T >= FACTS) {
+            b.room.start_cell[i] = probe == MEASURE_SPAN_CUT ? i % T : 0;
+            b.room.start_attention[i] = probe == MEASURE_RELAY_BLOCK ? FACTS : 0;
+        }
+    b.batch.start_cell = b.room.start_cell, b.batch.start_attention = b.room.start_attention, b.batch.window = window;
+    swax_network_evaluate(n, &b.batch, NULL, NULL, before);
+    for (int i = 0; i < B * T; i++)
+        if (i % T < FACTS)
+            b.room.token[i] = (b.room.token[i] + 7 * (i % 5) + 1) % vocabulary;
+    swax_network_evaluate(n, &b.batch, NULL, NULL, after);
+    int differ = 0;
+    *questions = 0;
+    for (int i = 0; i < B * T; i++)
+        if (b.tag[i] >= 3) {
+            ++*questions;
+            differ += memcmp(before + (size_t)i * (size_t)vocabulary, after + (size_t)i * (size_t)vocabulary, (size_t)vocabulary * sizeof *before) != 0;
+        }
+    free(before), free(after);
+    swax_network_free(n);
+    data_batch_free(&b), data_close(&d);
+    return differ;
+}
+
+START_TEST(probes_cut_what_they_say)
+{
+    int n;
+    /* two windows of 16 reach 30 tokens back; the last fact ends 16 tokens in, and is asked 50 and more later */
+    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_SPAN_CUT, 16, "50-120", &n), 0);
+    ck_assert_int_eq(n, 32);
+    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_WHOLE, 16, "50-120", &n), n);
+    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_RELAY_BLOCK, 16, "50-120", &n), n);
+    /* one token nearer than the reach, and it shows: 2 (64-1) = 126 */
+    ck_assert_int_eq(differing_logits("swa mlstm swa mlstm", MEASURE_SPAN_CUT, 64, "50-110", &n), n);
+    /* without cells nothing is left when attention is cut; without attention nothing when the cells are */
+    ck_assert_int_eq(differing_logits("swa swa", MEASURE_RELAY_BLOCK, 64, "50-110", &n), 0);
+    ck_assert_int_eq(differing_logits("mlstm mlstm", MEASURE_SPAN_CUT, 64, "50-110", &n), 0);
+}
+END_TEST
+
+START_TEST(the_probe_of_measure_is_that_cut)
+{
+    char why[SWAX_WHY] = "";
+    struct data d = open_task("mentions", "facts_first=1 ask=50-110", 160);
+    struct swax_network *n = network("mlstm", &d, 4, 160);
+    struct measured whole, cut;
+    struct measure_how how = {4, 160, 16, 8, 1, MEASURE_WHOLE, 16};
+    ck_assert(!measure(n, &d, &how, &whole, why));
+    how.probe = MEASURE_SPAN_CUT;
+    ck_assert(!measure(n, &d, &how, &cut, why));
+    ck_assert(whole.loss != cut.loss && whole.part[0].loss == cut.part[0].loss);    /* the facts themselves are read as ever */
+    ck_assert_int_eq(whole.asked, 2 * 8 * 8);                                        /* 8 sequences, 8 keys: mentioned, and asked */
+    swax_network_free(n);
+    data_close(&d);
+}
+END_TEST
+
+/* A network that always says the same token is right where that token is the answer, and nowhere else. */
+START_TEST(answers_are_counted)
+{
+    char why[SWAX_WHY] = "";
+    int tensors;
+    struct data d = open_task("copy", "span=3 symbols=2", 64);
+    struct swax_network *n = network("swa", &d, 2, 64);
+    const struct swax_tensor *t = swax_network_tensors(n, &tensors);
+    for (int i = 0; i < tensors; i++) {    /* logits 0 but for one: embeddings and the last norm 1, the head 1 for token 3 */
+        float *w = calloc((size_t)t[i].size, sizeof *w);
+        const int head = strstr(t[i].name, "lm_head") != NULL, one = t[i].rank == 1 || strstr(t[i].name, "embed");
+        for (long k = 0; k < t[i].size; k++)
+            w[k] = head ? k / t[i].shape[1] == 3 : one;
+        swax_network_put(n, SWAX_WEIGHT, i, w);
+        free(w);
+    }
+    struct measured m;
+    const struct measure_how how = {2, 64, 16, 50, 1, MEASURE_WHOLE, 0};
+    ck_assert(!measure(n, &d, &how, &m, why));
+    ck_assert(m.tag[0].asked == m.asked && m.tag[0].right == m.right && m.tag[0].answers * 3 <= m.asked + 2 * 50);
+    const double tokens = (double)m.right / (double)m.asked, whole = (double)m.tag[0].exact / (double)m.tag[0].answers;
+    ck_assert_msg(fabs(tokens - 0.5) < 0.06, "one of two symbols is right in %g", tokens);
+    ck_assert_msg(fabs(whole - 0.125) < 0.05, "three in a row are in %g", whole);
+    swax_network_free(n);
+    data_close(&d);
+}
+END_TEST
+
+START_TEST(mass_sums_to_one_and_time_constants_are_the_gates)
+{
+    char why[SWAX_WHY] = "";
+    double mass[MEASURE_DISTANCES], tokens[8], sum = 0;
+    struct data d = open_task("mentions", "", 160);
+    struct swax_network *n = network("swa mlstm full", &d, 1, 160);
+    struct measured m;
+    const struct measure_how how = {1, 160, 16, 1, 1, MEASURE_WHOLE, 0};
+    ck_assert(!measure(n, &d, &how, &m, why));
+    ck_assert(measure_attention(n, 0, 160, 16, mass) && !measure_attention(n, 1, 160, 16, mass));
+    for (int k = 0; k < MEASURE_DISTANCES; k++)
+        sum += mass[k];
+    ck_assert_msg(fabs(sum - 1) < 1e-5, "the window's mass is %g", sum);
+    ck_assert(mass[4] > 0 && mass[5] == 0);            /* 8-15 tokens back, and no further */
+    ck_assert(measure_attention(n, 2, 160, 16, mass) && mass[7] > 0);
+    const struct swax_config *c = swax_network_config(n);
+    ck_assert_int_eq(measure_memory(n, 1, 160, tokens, 8), c->cell_heads);
+    ck_assert_int_eq(measure_memory(n, 0, 160, tokens, 8), 0);
+    measure_memory(n, 1, 160, tokens, 8);
+    const double f = c->gate_cap * tanh(c->forget_gate_bias_first / c->gate_cap);     /* gate weights begin at 0 */
+    ck_assert_msg(fabs(tokens[0] * log1p(exp(-f)) - 1) < 1e-4, "%g tokens", tokens[0]);
+    swax_network_free(n);
+    data_close(&d);
+}
+END_TEST
+
+START_TEST(generated_answers_are_looked_for)
+{
+    char why[SWAX_WHY] = "";
+    double score = -1;
+    struct data d = open_task("niah", "digits=1", 500);
+    struct swax_network *n = network("swa mlstm", &d, 1, 500);
+    const struct measure_how how = {1, 500, 16, 3, 1, MEASURE_WHOLE, 0};
+    ck_assert(!measure_generated(n, &d, &how, 20, &score, why));
+    ck_assert(score >= 0 && score <= 1);
+    swax_network_free(n);
+    data_close(&d);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("measure");
+    TCase *t = tcase_create("measure");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, probes_cut_what_they_say);
+    tcase_add_test(t, the_probe_of_measure_is_that_cut);
+    tcase_add_test(t, answers_are_counted);
+    tcase_add_test(t, mass_sums_to_one_and_time_constants_are_the_gates);
+    tcase_add_test(t, generated_answers_are_looked_for);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
