@@ -1,0 +1,131 @@
+/* check_json.c - JSON from anywhere is read right or refused with a sentence. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../ref/config.h"
+#include "../tools/json.h"
+#include "mutate.h"
+#include "scratch.h"
+
+static char why[SWAX_WHY];
+
+START_TEST(json_reads_what_it_should)
+{
+    const char text[] = " {\"a\": [1, -2.5e3, true, false, null, {}], \"\\u00e9\\ud83d\\ude00\\n\": \"x\\\"y\", \"n\": 9007199254740993} ";
+    struct json *j = json_parse(text, strlen(text), why);
+    ck_assert_msg(j != NULL, "%s", why);
+    ck_assert_int_eq(j->count, 3);
+    const struct json *a = json_get(j, "a");
+    ck_assert_int_eq(a->count, 6);
+    ck_assert_double_eq(a->first->next->number, -2500);
+    ck_assert_str_eq(a->first->next->text, "-2.5e3");
+    ck_assert_str_eq(json_get(j, "\xc3\xa9\xf0\x9f\x98\x80\n")->text, "x\"y");
+    int64_t n;
+    ck_assert(json_integer(json_get(j, "n"), &n) && n == 9007199254740993);
+    ck_assert(!json_integer(a->first->next, &n));
+    ck_assert(!json_get(j, "b") && !json_get(a, "a"));
+    json_free(j);
+}
+END_TEST
+
+static const char *const bad_json[] = {
+    "", " ", "{", "[", "]", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":1,\"a\":2}", "01", "-", "1.", "1e", ".5", "+1",
+    "1e999", "nul", "truex", "\"", "\"\\x\"", "\"\\u12\"", "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\t\"", "\"\xff\"",
+    "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "1 2", "{} {}", "'a'", "NaN", "Infinity", "[1}", "{\"a\":1]", "\xef\xbb\xbf{}",
+};
+
+START_TEST(json_refuses_what_it_should)
+{
+    const char *text = bad_json[_i];
+    struct json *j = json_parse(text, strlen(text), why);
+    ck_assert_msg(j == NULL, "accepted: %s", text);
+    ck_assert_msg(is_sentence(why), "%s", why);
+}
+END_TEST
+
+START_TEST(json_depth_is_bounded)
+{
+    enum { DEEP = 100000 };
+    char *text = malloc(2 * DEEP);
+    memset(text, '[', DEEP);
+    memset(text + DEEP, ']', DEEP);
+    ck_assert(!json_parse(text, 2 * DEEP, why));
+    struct json *j = json_parse(text + DEEP - 64, 128, why);
+    ck_assert_msg(j != NULL, "%s", why);
+    json_free(j);
+    ck_assert(!json_parse(text + DEEP - 65, 130, why));
+    free(text);
+}
+END_TEST
+
+START_TEST(json_is_not_fooled_by_a_nul)
+{
+    ck_assert(!json_parse("1\0002", 3, why));
+    ck_assert(!json_parse("\"a\0b\"", 5, why));
+    ck_assert(!json_parse("{\"a\0\":1}", 8, why));
+}
+END_TEST
+
+START_TEST(json_numbers_and_strings_survive_a_round_trip)
+{
+    const double x[] = {0, -0.0, 1, 0.1, 1e-308, 5e-324, 1.7976931348623157e308, 1.0 / 3, 3e-4, 123456789012345678.0};
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        fputs("{\"x\":", f);
+        json_write_number(f, x[i]);
+        fputs(",\"s\":", f);
+        json_write_string(f, "\"\\/\b\x01\x7f\xc3\xa9\n");
+        fputs("}", f);
+        fclose(f);
+        struct json *j = json_parse(text, size, why);
+        ck_assert_msg(j != NULL, "%s: %s", why, text);
+        ck_assert_double_eq(json_get(j, "x")->number, x[i]);
+        ck_assert_str_eq(json_get(j, "s")->text, "\"\\/\b\x01\x7f\xc3\xa9\n");
+        json_free(j);
+        free(text);
+    }
+}
+END_TEST
+
+enum { MUTATIONS = 20000, ROOM = 2048 };
+
+START_TEST(mutated_json_never_harms)
+{
+    const char seed[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},\"\\u00e9\\ud83d\\ude00\":[1.5e-3,-0,true,null,\"\\n\"]}";
+    struct random r = random_open(1, 0, 0);
+    int accepted = 0;
+    for (int i = 0; i < MUTATIONS; i++) {
+        char *text = malloc(ROOM);
+        memcpy(text, seed, sizeof seed);
+        const size_t n = mutate(&r, text, sizeof seed - 1, ROOM);
+        text = realloc(text, n + !n);      /* no byte beyond the end is ours */
+        struct json *j = json_parse(text, n, why);
+        ck_assert(j || is_sentence(why));
+        accepted += j != NULL;
+        json_free(j);
+        free(text);
+    }
+    ck_assert(accepted > MUTATIONS / 100 && accepted < MUTATIONS);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("json");
+    TCase *t = tcase_create("json");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, json_reads_what_it_should);
+    tcase_add_loop_test(t, json_refuses_what_it_should, 0, sizeof bad_json / sizeof *bad_json);
+    tcase_add_test(t, json_depth_is_bounded);
+    tcase_add_test(t, json_is_not_fooled_by_a_nul);
+    tcase_add_test(t, json_numbers_and_strings_survive_a_round_trip);
+    tcase_add_test(t, mutated_json_never_harms);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
