@@ -22,7 +22,7 @@ FLAGS_neon   = -DSWAX_VEC_BYTES=16
 SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(or $(OPENMP),-Wno-unknown-pragmas)
 
 # ---- objects: kernels are included by ref.c; it, opcall and model are compiled once per precision, the rest once
-KERNELS := $(shell sed -n 's/^\#include "\(.*\)\.c"/\1/p' ref/ref.c ref/model.c 2>/dev/null)
+KERNELS := $(shell sed -n 's/^\#include "\(.*\)\.c"/\1/p' ref/ref.c ref/model.c ref/engine.c 2>/dev/null)
 ONCE    := $(filter-out ref opcall model engine $(KERNELS),$(patsubst ref/%.c,%,$(wildcard ref/*.c)))
 LIB     := $(foreach p,f32 f64,$(BUILD)/ref_$(p).o) \
            $(foreach n,$(filter $(patsubst ref/%.c,%,$(wildcard ref/*.c)),opcall model engine),$(foreach p,f32 f64 bf16,$(BUILD)/$(n)_$(p).o)) \

@@ -129,7 +129,7 @@ END_TEST
 
 static void train(struct swax_network *n, const struct data *d, int steps, double *first, double *last)
 {
-    const struct swax_adamw o = { 1e-2, 0.9, 0.95, 1e-8, 0.1, 1 };
+    const struct swax_adamw o = { 3e-3, 0.9, 0.95, 1e-8, 0.1, 1 };
     double weights = 0;
     for (int i = 0; i < N; i++)
         weights += d->target[i] < 0 ? 0 : (double)d->weight[i];
