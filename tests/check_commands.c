@@ -96,6 +96,7 @@ static const char *const bad_arguments[][2] = {
     {"config=ref/model.c", "not valid JSON"},
     {"config=@list.json", "object"},
     {"config=@nested.json", "\"a\""},
+    {"out=@x file=\xff", "UTF-8"},
     {"out=@occupied/x file=ref/model.c", "occupied"},
 };
 

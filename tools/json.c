@@ -325,6 +325,14 @@ int json_is_number(const char *text)
     return read_number(&r, &j) && r.at == r.end;
 }
 
+int json_is_text(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    while (*at && utf8_length(at))
+        at += utf8_length(at);
+    return !*at;
+}
+
 void json_write_string(FILE *f, const char *s)
 {
     fputc('"', f);

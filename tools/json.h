@@ -30,7 +30,8 @@ const struct json *json_get(const struct json *object, const char *key);     /* 
 /* Is it a plain non-negative integer (digits only) that 63 bits hold? */
 int json_integer(const struct json *j, int64_t *value);
 
-int json_is_number(const char *text);      /* would JSON take the text as a number? */
+int json_is_number(const char *text);                /* would JSON take the text as a number? */
+int json_is_text(const char *text);                  /* and, in quotes, as a string: is it UTF-8? */
 
 void json_write_string(FILE *f, const char *s);
 void json_write_number(FILE *f, double x);           /* null if it is not finite */

@@ -96,6 +96,8 @@ static const char *set_text(char *to, size_t room, const char *key, const char *
 {
     if (strlen(value) >= room)
         return say(why, "%s: its %zu characters are more than the %zu there is room for.", key, strlen(value), room - 1);
+    if (!json_is_text(value))
+        return say(why, "%s: its value is not UTF-8, which config.json could not hold.", key);
     strcpy(to, value);
     return NULL;
 }

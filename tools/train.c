@@ -15,15 +15,20 @@ static void interrupt(int number)
     run_interrupted = 1;
 }
 
-/* Once: a second Ctrl-C ends the process where it is. */
+/* Once: a second Ctrl-C ends the process where it is.  What was ignored before, as nohup has it, stays so. */
 static void catch_signals(void)
 {
-    struct sigaction a;
-    memset(&a, 0, sizeof a);
-    a.sa_handler = interrupt;
-    a.sa_flags = (int)SA_RESETHAND;
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction stop, ignore, before;
+    memset(&stop, 0, sizeof stop);
+    memset(&ignore, 0, sizeof ignore);
+    stop.sa_handler = interrupt;
+    stop.sa_flags = (int)SA_RESETHAND;
+    ignore.sa_handler = SIG_IGN;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &stop, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);      /* a run outlives whoever read its progress */
 }
 
 struct view { struct progress progress; double peak; int step; };
