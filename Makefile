@@ -28,7 +28,7 @@ LIB     := $(foreach p,f32 f64,$(BUILD)/ref_$(p).o) \
            $(foreach n,$(filter $(patsubst ref/%.c,%,$(wildcard ref/*.c)),opcall model engine),$(foreach p,f32 f64 bf16,$(BUILD)/$(n)_$(p).o)) \
            $(addprefix $(BUILD)/,$(addsuffix .o,$(ONCE))) \
            $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16 peak,$(BUILD)/$(t)_$(p).o)) \
-           $(if $(TIERS),$(patsubst simd/%.c,$(BUILD)/simd_%.o,$(wildcard simd/host_*.c)))
+           $(patsubst simd/%.c,$(BUILD)/simd_%.o,$(wildcard simd/host_*.c))
 HAVE    := $(foreach t,$(TIERS),-DSWAX_HAVE_$(t))
 
 TOOLS   := $(patsubst tools/%.c,$(BUILD)/tools_%.o,$(wildcard tools/*.c))
