@@ -5,7 +5,7 @@
 #include "run.h"
 
 struct progress {
-    double peak;                       /* FLOP/s, as peak_measure finds it; 0: not known, and not spoken of */
+    double peak;                       /* FLOP/s of the machine; 0: not known, and not spoken of */
     double started, shown, speed;      /* times; tokens/s, averaged over the last steps */
     double loss, parts;                /* likewise */
     int first, steps, live;

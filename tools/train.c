@@ -4,10 +4,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include "../simd/peak.h"
 #include "options.h"
-#include "peak.h"
 #include "progress.h"
 #include "run.h"
+#include "threads.h"
 
 static void interrupt(int number)
 {
@@ -33,10 +34,20 @@ static void catch_signals(void)
 
 struct view { struct progress progress; double peak; int step; };
 
+/* Of float multiply-adds in the widest vectors there are, in FLOP/s; 0: not known, as of a device. */
+static double machine_peak(const char *tier)
+{
+    double peak = 0;
+    const char *wrong;
+    const int threads = threads_used() < SWAX_PEAK_THREADS ? threads_used() : SWAX_PEAK_THREADS;
+    for (int i = swax_n_tiers - 1; i >= 0 && !(peak > 0) && !swax_tier_find(tier, &wrong)->memory; i--)
+        peak = swax_tiers[i]->usable() ? 1e9 * swax_peak_gflops(swax_tiers[i]->name, threads) : 0;
+    return peak;
+}
+
 static enum run_verdict watch(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n)
 {
     struct view *v = arg;
-    const char *wrong;
     if (point) {
         if (!v->step)
             progress_open(&v->progress, point->step - 1, r->steps, v->peak);
@@ -51,7 +62,7 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
     if (r->windows.window >= r->length)
         printf("window=%d is not shorter than the sequences of %d tokens: it is full attention.\n", r->windows.window, r->length);
     fflush(stdout);
-    v->peak = peak_measure(swax_tier_find(r->tier, &wrong));
+    v->peak = machine_peak(r->tier);
     return RUN_GO_ON;
 }
 
