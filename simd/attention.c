@@ -113,13 +113,24 @@ NOINLINE void weigh_block(stat *P, stat *max, stat *sum, stat *alpha, const stru
                 weigh(P, max, sum, alpha, x, scale, v, band_rows(x, j), 0);
 }
 
+/* The next SIDE rows of x after row t, of `rows`. */
+INLINE struct soon after(const real *x, long stride, int t, int rows, int cols)
+{
+    return (struct soon){ x + t*stride, stride, lesser(SIDE, rows - t), cols };
+}
+
 /* y and lse of queries t0 .. t0+n-1 of one head. */
 static void attention_block(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
                             int t0, int n, int T, int S, int H, int G, int D, int W)
 {
-    BLOCK(Q); BLOCK(Qt); BLOCK(K); BLOCK(P);
+    BLOCK(room); BLOCK(Qt); BLOCK(P);
     stat Y[SLICES][SIDE * SIDE] __attribute__((aligned(64)));
     stat max[SIDE], sum[SIDE], alpha[SIDE];
+    const long HD = (long)H*D, GD = (long)G*D;
+    const int t1 = t0 + n, narrow = lesser(SIDE, D);
+    const struct soon soon[] = { after(k, GD, t1 + S - T, S, narrow), after(v, GD, t1 + S - T, S, narrow),
+                                 after(q, HD, t1, T, narrow), after(y, HD, t1, T, narrow) };
+    const struct soon *next = soon, *const last = soon + 4;
     struct band x;
     band_of(&x, start, t0, n, T, S, W);
 
@@ -131,18 +142,16 @@ static void attention_block(real *y, stat *lse, const real *q, const real *k, co
             band_meets(&x, s0);
             for (int d = 0; d < D; d += SIDE) {
                 const int w = lesser(SIDE, D - d);
-                if (s0 == s_first || D > SIDE) {
-                    block_read(Q, q + (long)t0*H*D + d, (long)H*D, n, w, 1);
-                    block_turn(Qt, Q, up(n, PAD), w);
-                }
-                block_read(K, k + (long)s0*G*D + d, (long)G*D, x.keys, w, 1);
-                block_mul_band(P, K, Qt, x.keys, w, x.query, d ? block_ones : NULL);
+                if (s0 == s_first || D > SIDE)
+                    block_turn(Qt, block_view(room, q + t0*HD + d, HD, n, w), up(n, PAD), w);
+                block_mul_band(P, block_view(room, k + s0*GD + d, GD, x.keys, w), Qt, x.keys, w, x.query,
+                               d ? block_ones : NULL, next < last ? next++ : NULL);
             }
             weigh_block(P, max, sum, alpha, &x, 1 / sqrt((stat)D));
             for (int c = 0; c < slices; c++) {
                 const int d = g + c*SIDE, w = lesser(SIDE, D - d);
-                block_read(K, v + (long)s0*G*D + d, (long)G*D, x.keys, w, 1);
-                block_mul_turned(Y[c], P, K, n, w, x.keys, x.key, s0 == s_first ? NULL : alpha);
+                block_mul_turned(Y[c], in(P), block_view(room, v + s0*GD + d, GD, x.keys, w), n, w, x.keys, x.key,
+                                 s0 == s_first ? NULL : alpha, next < last ? next++ : NULL);
             }
         }
         for (int j = 0; j < n; j += VL) {
@@ -150,7 +159,7 @@ static void attention_block(real *y, stat *lse, const real *q, const real *k, co
             store(max + j, load(max + j) + vlog(load(sum + j)));
         }
         for (int c = 0; c < slices; c++)
-            block_write(y + (long)t0*H*D + g + c*SIDE, (long)H*D, Y[c], alpha, n, lesser(SIDE, D - g - c*SIDE));
+            block_write(y + t0*HD + g + c*SIDE, HD, Y[c], alpha, n, lesser(SIDE, D - g - c*SIDE));
     }
     for (int j = 0; j < n; j++)
         lse[(long)(t0 + j)*H] = max[j];
@@ -202,10 +211,17 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
                                      const real *y, const stat *lse_th,
                                      int t0, int n, int T, int S, int H, int G, int D, int W)
 {
-    BLOCK(Q); BLOCK(Qt); BLOCK(dY); BLOCK(dYt); BLOCK(K); BLOCK(V); BLOCK(P); BLOCK(dP); BLOCK(dK);
+    BLOCK(roomQ); BLOCK(Qt); BLOCK(roomY); BLOCK(dYt); BLOCK(roomK); BLOCK(roomV); BLOCK(P); BLOCK(dP); BLOCK(X);
     stat dQ[SLICES][SIDE * SIDE] __attribute__((aligned(64)));
     stat lse[SIDE], dyy[SIDE];
     const long HD = (long)H*D, GD = (long)G*D;
+    const int t1 = t0 + n, s1 = t1 + S - T, narrow = lesser(SIDE, D);
+    const struct soon soon[] = { after(k, GD, s1, S, narrow), after(v, GD, s1, S, narrow),
+                                 after(q, HD, t1, T, narrow), after(dy, HD, t1, T, narrow), after(y, HD, t1, T, narrow),
+                                 after(dk, GD, s1, S, narrow), after(dv, GD, s1, S, narrow),
+                                 after(dq, HD, t1, T, narrow) };
+    const struct soon *next = soon, *const last = soon + 8;
+    struct view Q = in(roomQ), dY = in(roomY), K = in(roomK), V;
     struct band x;
     band_of(&x, start, t0, n, T, S, W);
     fill(dyy, 0);
@@ -213,14 +229,15 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
         lse[j] = lse_th[(long)(t0 + lesser(j, n - 1))*H];
     for (int d = 0; d < D; d += SIDE) {
         const int w = lesser(SIDE, D - d);
-        block_read(Q, y + t0*HD + d, HD, n, w, 1);
-        block_turn(Qt, Q, up(n, PAD), w);
-        block_read(dY, dy + t0*HD + d, HD, n, w, 1);
-        block_turn(dYt, dY, up(n, PAD), w);
+        block_turn(Qt, block_view(roomQ, y + t0*HD + d, HD, n, w), up(n, PAD), w);
+        block_turn(dYt, block_view(roomY, dy + t0*HD + d, HD, n, w), up(n, PAD), w);
         /* in the order of dP's sums: where one key has all the weight, y is v and dP - dy.y is 0, not its rounding */
-        for (int e = 0; e < w; e++)
-            for (int j = 0; j < n; j += VL)
-                store(dyy + j, load(dyy + j) + load(Qt + e*SIDE + j) * load(dYt + e*SIDE + j));
+        for (int j = 0; j < n; j += VL) {
+            vec sum = load(dyy + j);
+            for (int e = 0; e < w; e++)
+                sum += load(Qt + e*SIDE + j) * load(dYt + e*SIDE + j);
+            store(dyy + j, sum);
+        }
     }
 
     for (int g = 0; g < D; g += SLICES*SIDE) {
@@ -230,29 +247,29 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
             for (int d = 0; d < D; d += SIDE) {
                 const int w = lesser(SIDE, D - d);
                 if (s0 == s_first || D > SIDE) {
-                    block_read(Q, q + t0*HD + d, HD, n, w, 1);
+                    Q = block_view(roomQ, q + t0*HD + d, HD, n, w);
                     block_turn(Qt, Q, up(n, PAD), w);
-                    block_read(dY, dy + t0*HD + d, HD, n, w, 1);
+                    dY = block_view(roomY, dy + t0*HD + d, HD, n, w);
                     block_turn(dYt, dY, up(n, PAD), w);
                 }
-                block_read(K, k + s0*GD + d, GD, x.keys, w, 1);
-                block_mul_band(P, K, Qt, x.keys, w, x.query, d ? block_ones : NULL);
-                block_read(V, v + s0*GD + d, GD, x.keys, w, 1);
-                block_mul_band(dP, V, dYt, x.keys, w, x.query, d ? block_ones : NULL);
+                K = block_view(roomK, k + s0*GD + d, GD, x.keys, w);
+                block_mul_band(P, K, Qt, x.keys, w, x.query, d ? block_ones : NULL, next < last ? next++ : NULL);
+                V = block_view(roomV, v + s0*GD + d, GD, x.keys, w);
+                block_mul_band(dP, V, dYt, x.keys, w, x.query, d ? block_ones : NULL, next < last ? next++ : NULL);
             }
             weigh_block_back(P, dP, lse, dyy, &x, 1 / sqrt((stat)D));
             for (int c = 0; c < slices; c++) {
                 const int d = g + c*SIDE, w = lesser(SIDE, D - d);
                 if (D > SIDE) {
-                    block_read(Q, q + t0*HD + d, HD, n, w, 1);
-                    block_read(dY, dy + t0*HD + d, HD, n, w, 1);
-                    block_read(K, k + s0*GD + d, GD, x.keys, w, 1);
+                    Q = block_view(roomQ, q + t0*HD + d, HD, n, w);
+                    dY = block_view(roomY, dy + t0*HD + d, HD, n, w);
+                    K = block_view(roomK, k + s0*GD + d, GD, x.keys, w);
                 }
-                block_mul(dK, P, dY, x.keys, w, n, x.query, NULL);
-                block_add(dv + s0*GD + d, GD, dK, 1, x.keys, w);
-                block_mul(dK, dP, Q, x.keys, w, n, x.query, NULL);
-                block_add(dk + s0*GD + d, GD, dK, 1, x.keys, w);
-                block_mul_turned(dQ[c], dP, K, n, w, x.keys, x.key, s0 == s_first ? NULL : block_ones);
+                block_mul(X, in(P), dY, x.keys, w, n, x.query, NULL, next < last ? next++ : NULL);
+                block_add(dv + s0*GD + d, GD, X, 1, x.keys, w);
+                block_mul(X, in(dP), Q, x.keys, w, n, x.query, NULL, next < last ? next++ : NULL);
+                block_add(dk + s0*GD + d, GD, X, 1, x.keys, w);
+                block_mul_turned(dQ[c], in(dP), K, n, w, x.keys, x.key, s0 == s_first ? NULL : block_ones, NULL);
             }
         }
         for (int c = 0; c < slices; c++)

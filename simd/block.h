@@ -8,7 +8,11 @@
  * TR broadcasts and TR*TV multiply-adds.  Each sum is one chain in the order of k.
  *
  * Half of a causal block and most of a window's rim are never looked at, so a span per tile of rows says what is:
- * the k that its rows meet, or the columns that they need. */
+ * the k that its rows meet, or the columns that they need.
+ *
+ * Operands are read where they lie if they are whole tiles of `stat`s there.  What the next blocks will read is
+ * asked for meanwhile, a few rows a tile: the rows of one head lie so far apart that no hardware prefetcher sees
+ * them coming, and sequences do not stay in L2. */
 #ifndef SWAX_BLOCK_H
 #define SWAX_BLOCK_H
 
@@ -49,7 +53,7 @@ INLINE void fill(stat *a, stat with)
 
 /* ---- in and out */
 
-/* rows x cols of x, each row times its factor, or `factor[0]` where there is one for all */
+/* a = factor x, rows x cols */
 NOINLINE void block_read(stat *a, const real *x, long stride, int rows, int cols, stat factor)
 {
     const int whole = cols - cols % VL;
@@ -61,6 +65,32 @@ NOINLINE void block_read(stat *a, const real *x, long stride, int rows, int cols
     }
     for (int i = rows; i < up(rows, PAD); i++, a += SIDE)
         memset(a, 0, sizeof(stat) * (size_t)up(cols, VL));
+}
+
+/* A matrix where it lies: element (i,j) at at[i*row + j]. */
+struct view { const stat *at; long row; };
+
+INLINE struct view in(const stat *block) { return (struct view){ block, SIDE }; }
+
+/* x itself where a product can read it there, or else a copy of it in `room` */
+INLINE struct view block_view(stat *room, const real *x, long stride, int rows, int cols)
+{
+    if (sizeof(real) == sizeof(stat) && rows % PAD == 0 && cols % VL == 0)
+        return (struct view){ (const void *)x, stride };
+    block_read(room, x, stride, rows, cols, 1);
+    return in(room);
+}
+
+/* Rows that will be wanted soon; no rows: none. */
+struct soon { const real *x; long stride; int rows, cols; };
+
+/* The share of the tile of rows i of m. */
+INLINE void block_ask(const struct soon *next, int i, int m)
+{
+    const int line = 64 / (int)sizeof(real);
+    for (int r = next->rows * i / m; r < next->rows * lesser(i + TR, m) / m; r++)
+        for (int j = 0; j < next->cols; j += line)
+            __builtin_prefetch(next->x + r*next->stride + j, 0, 2);
 }
 
 /* The same for a matrix of `stat`s: a state. */
@@ -107,13 +137,13 @@ NOINLINE void block_add(real *y, long stride, const stat *a, stat factor, int ro
 /* ---- transposition */
 
 /* t = a^T; a has m rows and n columns */
-NOINLINE void block_turn(stat *t, const stat *a, int m, int n)
+NOINLINE void block_turn(stat *t, struct view a, int m, int n)
 {
     for (int i = 0; i < m; i += VL)
         for (int j = 0; j < n; j += VL) {
             vec x[VL];
             for (int r = 0; r < VL; r++)
-                x[r] = load(a + (i + r)*SIDE + j);
+                x[r] = load(a.at + (i + r)*a.row + j);
             transpose(x);
             for (int r = 0; r < VL; r++)
                 store(t + (j + r)*SIDE + i, x[r]);
@@ -136,13 +166,13 @@ INLINE void sum_lanes(stat *sum, const stat *x, int m)
 }
 
 /* dot[i] = sum_j a[i,j] b[i,j] */
-NOINLINE void block_dots(stat *dot, const stat *a, const stat *b, int m, int n)
+NOINLINE void block_dots(stat *dot, struct view a, struct view b, int m, int n)
 {
     stat sum[SIDE * VL];
-    for (int i = 0; i < up(m, VL); i++, a += SIDE, b += SIDE) {
+    for (int i = 0; i < up(m, VL); i++) {
         vec s = {0};
         for (int j = 0; j < n; j += VL)
-            s += load(a + j) * load(b + j);
+            s += load(a.at + i*a.row + j) * load(b.at + i*b.row + j);
         store(sum + i*VL, s);
     }
     sum_lanes(dot, sum, m);
@@ -151,15 +181,16 @@ NOINLINE void block_dots(stat *dot, const stat *a, const stat *b, int m, int n)
 /* ---- products */
 
 /* One tile:  c = keep[i] c + sum_k a[i,k] b[k,j], a[i,k] at a[i*ars + k*acs]; keep == NULL: c = the sum.
- * ars, acs, nv are constants where this is inlined, so that acc lives in registers. */
-INLINE void block_tile(stat *c, const stat *a, long ars, long acs, const stat *b, int nv, int k, const stat *keep)
+ * nv is a constant where this is inlined, so that acc lives in registers. */
+INLINE void block_tile(stat *c, const stat *a, long ars, long acs, const stat *b, long brs, int nv, int k,
+                       const stat *keep)
 {
     vec acc[TR][TV] = {{{0}}};
     if (keep)
         for (int i = 0; i < TR; i++)
             for (int v = 0; v < nv; v++)
                 acc[i][v] = keep[i] * load(c + i*SIDE + v*VL);
-    for (; k > 0; k--, a += acs, b += SIDE) {
+    for (; k > 0; k--, a += acs, b += brs) {
         vec bk[TV];
         for (int v = 0; v < nv; v++)
             bk[v] = load(b + v*VL);
@@ -172,44 +203,51 @@ INLINE void block_tile(stat *c, const stat *a, long ars, long acs, const stat *b
             store(c + i*SIDE + v*VL, acc[i][v]);
 }
 
-INLINE void block_tiles(stat *c, const stat *a, long ars, long acs, const stat *b, int m, int n, int k,
-                     const struct span *span, const stat *keep)
+INLINE void block_tiles(stat *c, const stat *a, long ars, long acs, struct view b, int m, int n, int k,
+                        const struct span *span, const stat *keep, const struct soon *next)
 {
     for (int j = 0; j < n; j += TV*VL)
         for (int i = 0; i < m; i += TR) {
             const int from = span ? span[i/TR].from : 0, to = span ? span[i/TR].to : k;
-            const stat *ai = a + i*ars + from*acs, *bj = b + from*SIDE + j, *keep_i = keep ? keep + i : NULL;
+            const stat *ai = a + i*ars + from*acs, *bj = b.at + from*b.row + j, *keep_i = keep ? keep + i : NULL;
+            if (next && j == 0)
+                block_ask(next, i, m);
             if (n - j > VL)
-                block_tile(c + i*SIDE + j, ai, ars, acs, bj, TV, to - from, keep_i);
+                block_tile(c + i*SIDE + j, ai, ars, acs, bj, b.row, TV, to - from, keep_i);
             else
-                block_tile(c + i*SIDE + j, ai, ars, acs, bj, 1, to - from, keep_i);
+                block_tile(c + i*SIDE + j, ai, ars, acs, bj, b.row, 1, to - from, keep_i);
         }
 }
 
-/* c = keep c + a b, where a is (m,k) and b (k,n) */
-NOINLINE void block_mul(stat *c, const stat *a, const stat *b, int m, int n, int k,
-                        const struct span *span, const stat *keep)
+/* c = keep c + a b, where a is (m,k) and b (k,n); `next` may be NULL */
+NOINLINE void block_mul(stat *c, struct view a, struct view b, int m, int n, int k,
+                        const struct span *span, const stat *keep, const struct soon *next)
 {
-    block_tiles(c, a, SIDE, 1, b, m, n, k, span, keep);
+    if (a.row == SIDE)
+        block_tiles(c, a.at, SIDE, 1, b, m, n, k, span, keep, next);
+    else
+        block_tiles(c, a.at, a.row, 1, b, m, n, k, span, keep, next);
 }
 /* c = keep c + a^T b, where a is (k,m) */
-NOINLINE void block_mul_turned(stat *c, const stat *a, const stat *b, int m, int n, int k,
-                               const struct span *span, const stat *keep)
+NOINLINE void block_mul_turned(stat *c, struct view a, struct view b, int m, int n, int k,
+                               const struct span *span, const stat *keep, const struct soon *next)
 {
-    block_tiles(c, a, 1, SIDE, b, m, n, k, span, keep);
+    block_tiles(c, a.at, 1, a.row, b, m, n, k, span, keep, next);
 }
-/* c = keep c + a b in the columns span[i/TR], out to whole PADs */
-NOINLINE void block_mul_band(stat *c, const stat *a, const stat *b, int m, int k,
-                             const struct span *span, const stat *keep)
+/* c = keep c + a b in the columns span[i/TR], out to whole PADs; b is a block */
+NOINLINE void block_mul_band(stat *c, struct view a, const stat *b, int m, int k,
+                             const struct span *span, const stat *keep, const struct soon *next)
 {
     for (int i = 0; i < m; i += TR) {
-        const stat *keep_i = keep ? keep + i : NULL;
+        const stat *ai = a.at + i*a.row, *keep_i = keep ? keep + i : NULL;
         const int to = up(span[i/TR].to, PAD);
+        if (next)
+            block_ask(next, i, m);
         for (int j = span[i/TR].from / PAD * PAD; j < to; j += TV*VL)
             if (to - j > VL)
-                block_tile(c + i*SIDE + j, a + i*SIDE, SIDE, 1, b + j, TV, k, keep_i);
+                block_tile(c + i*SIDE + j, ai, a.row, 1, b + j, SIDE, TV, k, keep_i);
             else
-                block_tile(c + i*SIDE + j, a + i*SIDE, SIDE, 1, b + j, 1, k, keep_i);
+                block_tile(c + i*SIDE + j, ai, a.row, 1, b + j, SIDE, 1, k, keep_i);
     }
 }
 

@@ -37,6 +37,7 @@ struct cell {
     const int *start;
     int T, H, K, V, L, gate;
     double eps;
+    stat scale;     /* 1/sqrt(K) */
 };
 
 /* The weights of the n tokens of a piece. */
@@ -44,7 +45,7 @@ struct piece {
     int t, n;
     stat li[SIDE], lf[SIDE], m[SIDE];
     stat u[SIDE], u_lo[SIDE], c[SIDE], c_lo[SIDE];
-    stat bb[SIDE], ab[SIDE], gb;
+    stat bb[SIDE], ab[SIDE], gb;        /* bb with 1/sqrt(K) */
     struct span keys[SIDE / TR], queries[SIDE / TR];    /* the half of a block that is not empty */
 };
 
@@ -134,7 +135,7 @@ static void piece_stabiliser(struct piece *p, const struct cell *x, stat m, stat
 }
 
 /* Everything else from m, which was m_in before the piece. */
-static void piece_weights(struct piece *p, stat m_in)
+static void piece_weights(struct piece *p, const struct cell *x, stat m_in)
 {
     stat b[SIDE], b_lo[SIDE], hi = 0, lo = 0, error;
     for (int j = 0; j < SIDE; j++) {
@@ -158,6 +159,8 @@ static void piece_weights(struct piece *p, stat m_in)
         store(p->ab + j, vexp((load(p->u + j) - p->c[last]) + (load(p->u_lo + j) - p->c_lo[last])));
     }
     p->gb = p->bb[last];
+    for (int j = 0; j < SIDE; j += VL)
+        store(p->bb + j, load(p->bb + j) * x->scale);
 }
 
 /* D_st = exp(u_s - c_t) for s <= t, 0 in the rest of the blocks on the diagonal.  Off the diagonal it is the
@@ -193,13 +196,13 @@ static void piece_inverse_norm(stat *inv, const stat *qn, const struct piece *p,
     }
 }
 
-/* P = P D in the columns that queries use, and qn += its column sums */
-static void weigh_scores(stat *P, stat *qn, const stat *D, int n)
+/* P = scale P D in the columns that queries use, and qn += its column sums */
+static void weigh_scores(stat *P, stat *qn, const stat *D, stat scale, int n)
 {
     for (int j = 0; j < n; j += VL) {
         vec sum = load(qn + j);
         for (int s = 0; s < lesser(j / PAD * PAD + PAD, n); s++) {
-            const vec a = load(P + s*SIDE + j) * load(D + s*SIDE + j);
+            const vec a = scale * load(P + s*SIDE + j) * load(D + s*SIDE + j);
             store(P + s*SIDE + j, a);
             sum += a;
         }
@@ -219,44 +222,52 @@ static void add_turned(stat *y, const stat *a, const stat *x, int m, int n)
 }
 
 /* row i times factor[i] */
-static void scale_rows(stat *y, const stat *a, const stat *factor, int m, int n)
+static void scale_rows(stat *y, struct view a, const stat *factor, int m, int n)
 {
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j += VL)
-            store(y + i*SIDE + j, factor[i] * load(a + i*SIDE + j));
+            store(y + i*SIDE + j, factor[i] * load(a.at + i*a.row + j));
+}
+
+/* SIDE rows of x from row t on, of T. */
+INLINE struct soon rows_at(const real *x, long stride, int t, int T, int cols)
+{
+    return (struct soon){ x + t*stride, stride, t < 0 ? 0 : lesser(SIDE, T - t), lesser(SIDE, cols) };
 }
 
 /* One piece: h, m and qn of its tokens; C and n go from the state before it to the one after it. */
 static void piece_forward(real *h, stat *m, stat *qn, stat *C, stat *n, const struct piece *p, const struct cell *x)
 {
-    BLOCK(Q); BLOCK(Qt); BLOCK(K); BLOCK(V); BLOCK(P); BLOCK(D); BLOCK(Cb); BLOCK(Hb);
+    BLOCK(roomQ); BLOCK(Qt); BLOCK(roomK); BLOCK(Ks); BLOCK(roomV); BLOCK(P); BLOCK(D); BLOCK(Cb); BLOCK(Hb);
     stat d[SIDE], inv[SIDE], keep[SIDE];
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
     const int t = p->t, len = p->n;
+    const struct soon soon_q = rows_at(x->q, qrow, t + len, x->T, x->K), soon_k = rows_at(x->k, qrow, t + len, x->T, x->K),
+                      soon_v = rows_at(x->v, vrow, t + len, x->T, x->V), soon_h = rows_at(h, vrow, t + len, x->T, x->V);
     fill(d, 0);
     fill(keep, p->gb);
     for (int v0 = 0; v0 < x->V; v0 += SIDE) {
         const int vw = lesser(SIDE, x->V - v0);
-        block_read(V, x->v + t*vrow + v0, vrow, len, vw, 1);
+        const struct view V = block_view(roomV, x->v + t*vrow + v0, vrow, len, vw);
         for (int k0 = 0; k0 < x->K; k0 += SIDE) {
             const int kw = lesser(SIDE, x->K - k0);
             stat *Ck = C + (long)k0*x->V + v0;
-            block_read(Q, x->q + t*qrow + k0, qrow, len, kw, 1 / sqrt((stat)x->K));
-            block_read(K, x->k + t*qrow + k0, qrow, len, kw, 1);
+            const struct view Q = block_view(roomQ, x->q + t*qrow + k0, qrow, len, kw);
+            const struct view K = block_view(roomK, x->k + t*qrow + k0, qrow, len, kw);
             block_read_state(Cb, Ck, x->V, kw, vw);
-            block_mul(Hb, Q, Cb, len, vw, kw, NULL, k0 ? block_ones : NULL);
+            block_mul(Hb, Q, in(Cb), len, vw, kw, NULL, k0 ? block_ones : NULL, &soon_q);
             if (!v0) {
                 block_turn(Qt, Q, up(len, PAD), kw);
-                block_mul_band(P, K, Qt, len, kw, p->queries, k0 ? block_ones : NULL);
+                block_mul_band(P, K, Qt, len, kw, p->queries, k0 ? block_ones : NULL, &soon_k);
                 add_turned(d, Qt, n + k0, kw, len);
             }
-            scale_rows(K, K, p->ab, len, kw);
-            block_mul_turned(Cb, K, V, kw, vw, len, NULL, keep);
+            scale_rows(Ks, K, p->ab, len, kw);
+            block_mul_turned(Cb, in(Ks), V, kw, vw, len, NULL, keep, &soon_v);
             block_write_state(Ck, x->V, Cb, kw, vw);
             if (!v0) {
                 stat *nk = n + k0, sum[SIDE];
                 fill(sum, 0);
-                add_turned(sum, K, block_ones, len, kw);
+                add_turned(sum, Ks, block_ones, len, kw);
                 for (int r = 0; r < kw; r++)
                     nk[r] = p->gb * nk[r] + sum[r];
             }
@@ -265,10 +276,10 @@ static void piece_forward(real *h, stat *m, stat *qn, stat *C, stat *n, const st
             piece_matrix(D, p);
             for (int j = 0; j < len; j += VL)
                 store(d + j, load(p->bb + j) * load(d + j));
-            weigh_scores(P, d, D, len);
+            weigh_scores(P, d, D, x->scale, len);
             piece_inverse_norm(inv, d, p, x);
         }
-        block_mul_turned(Hb, P, V, len, vw, len, p->keys, p->bb);
+        block_mul_turned(Hb, in(P), V, len, vw, len, p->keys, p->bb, &soon_h);
         block_write(h + t*vrow + v0, vrow, Hb, inv, len, vw);
     }
     for (int j = 0; j < len; j++) {
@@ -308,7 +319,7 @@ static void head_forward(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *q
         }
         piece_gates(&p, x, t, end - t);
         piece_stabiliser(&p, x, *m1, &lo);
-        piece_weights(&p, *m1);
+        piece_weights(&p, x, *m1);
         piece_forward(h, m, qn, C1, n1, &p, x);
         *m1 = p.m[p.n - 1];
     }
@@ -326,7 +337,7 @@ static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1,
         for (int hd = 0; hd < H; hd++) {
             const long bh = (long)b*H + hd, row = (long)b*T*H + hd;
             const struct cell x = { q + row*K, k + row*K, v + row*V, i + row, f + row,
-                                    start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps };
+                                    start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps, 1 / sqrt((stat)K) };
             head_forward(h + row*V, C1 + bh*KV, n1 + bh*K, m1 + bh, m + row, qn + row,
                          Cs ? Cs + bh*chunks*KV : NULL, ns ? ns + bh*chunks*K : NULL, &x,
                          C0 ? C0 + bh*KV : NULL, n0 ? n0 + bh*K : NULL, m0 ? m0 + bh : NULL);
@@ -363,7 +374,7 @@ static void piece_again(struct piece *p, const struct trace *g, const struct cel
     piece_gates(p, x, t, end - t);
     for (int j = 0; j < end - t; j++)
         p->m[j] = g->m[(long)(t + j)*x->H];
-    piece_weights(p, m_before(g, x, t));
+    piece_weights(p, x, m_before(g, x, t));
 }
 
 /* A slab of a state; from NULL: 0.  The normaliser goes with the first values. */
@@ -380,7 +391,7 @@ static void slab_read(stat *C, stat *n, const struct slab *y, const stat *from_C
 /* y->C and y->n before token t, forward from where they are known */
 static void slab_state(struct slab *y, const struct trace *g, const struct cell *x, int t)
 {
-    BLOCK(K); BLOCK(V);
+    BLOCK(room); BLOCK(K); BLOCK(roomV);
     stat keep[SIDE];
     const int vw = y->v1 - y->v0, known = known_before(x, t);
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V, c = known / x->L, KV = (long)x->K*x->V;
@@ -390,13 +401,12 @@ static void slab_state(struct slab *y, const struct trace *g, const struct cell 
         end = piece_end(x, a);
         piece_again(&p, g, x, a, end);
         fill(keep, p.gb);
-        block_read(V, x->v + a*vrow + y->v0, vrow, p.n, vw, 1);
+        const struct view V = block_view(roomV, x->v + a*vrow + y->v0, vrow, p.n, vw);
         for (int k0 = y->k0; k0 < y->k1; k0 += SIDE) {
             const int kw = lesser(SIDE, y->k1 - k0);
             stat *n = y->n + (k0 - y->k0), sum[SIDE];
-            block_read(K, x->k + a*qrow + k0, qrow, p.n, kw, 1);
-            scale_rows(K, K, p.ab, p.n, kw);
-            block_mul_turned(y->C + (k0 - y->k0)*SIDE, K, V, kw, vw, p.n, NULL, keep);
+            scale_rows(K, block_view(room, x->k + a*qrow + k0, qrow, p.n, kw), p.ab, p.n, kw);
+            block_mul_turned(y->C + (k0 - y->k0)*SIDE, in(K), V, kw, vw, p.n, NULL, keep, NULL);
             fill(sum, 0);
             if (y->v0 == 0)
                 add_turned(sum, K, block_ones, p.n, kw);
@@ -412,9 +422,8 @@ static void piece_grad_h(stat *G, stat *Gt, const stat *inv, const struct piece 
 {
     const long vrow = (long)x->H*x->V;
     const int vw = lesser(SIDE, x->V - v0);
-    block_read(G, g->dh + p->t*vrow + v0, vrow, p->n, vw, 1);
-    scale_rows(G, G, inv, p->n, vw);
-    block_turn(Gt, G, up(p->n, PAD), vw);
+    scale_rows(G, block_view(G, g->dh + p->t*vrow + v0, vrow, p->n, vw), inv, p->n, vw);
+    block_turn(Gt, in(G), up(p->n, PAD), vw);
 }
 
 /* g_t = dL/dqn_t = -sign(qn_t) G_t.h_t where |qn_t| leads, else 0.  The sum runs like that of dP = G v: where one
@@ -427,8 +436,7 @@ static void piece_grad_qn(stat *grad, stat *G, stat *Gt, stat *Ht, const stat *i
     for (int v0 = 0; v0 < x->V && x->gate != SWAX_SIGMOID; v0 += SIDE) {
         const int vw = lesser(SIDE, x->V - v0);
         piece_grad_h(G, Gt, inv, p, g, x, v0);
-        block_read(G, g->h + p->t*vrow + v0, vrow, p->n, vw, 1);
-        block_turn(Ht, G, up(p->n, PAD), vw);
+        block_turn(Ht, block_view(G, g->h + p->t*vrow + v0, vrow, p->n, vw), up(p->n, PAD), vw);
         for (int j = 0; j < p->n; j += VL) {
             vec sum = load(grad + j);
             for (int e = 0; e < vw; e++)
@@ -443,9 +451,9 @@ static void piece_grad_qn(stat *grad, stat *G, stat *Gt, stat *Ht, const stat *i
     }
 }
 
-/* dS = (dP + g) D in place of dP.  With scores: P = S D in place of S, and of Z = P (dP + g), row sums and what
+/* dS = scale (dP + g) D in place of dP.  With scores: P = scale S D in place of S, and of Z = P (dP + g), row sums and what
  * crosses each token:  across[r] = sum_{s < r <= t} Z_st */
-INLINE void weigh_grads(stat *P, stat *dP, stat *row, stat *across, const stat *D, const stat *g, int n, int scores)
+INLINE void weigh_grads(stat *P, stat *dP, stat *row, stat *across, const stat *D, const stat *g, stat scale, int n, int scores)
 {
     stat rows[SIDE * VL] __attribute__((aligned(64))), crossing[SIDE * VL] __attribute__((aligned(64)));
     memset(rows, 0, sizeof rows);
@@ -453,7 +461,7 @@ INLINE void weigh_grads(stat *P, stat *dP, stat *row, stat *across, const stat *
     for (int j = 0; j < n; j += VL) {
         vec above = {0};
         for (int s = 0; s < lesser(j / PAD * PAD + PAD, n); s++) {
-            const vec d = load(D + s*SIDE + j), a = load(dP + s*SIDE + j) + load(g + j);
+            const vec d = scale * load(D + s*SIDE + j), a = load(dP + s*SIDE + j) + load(g + j);
             store(dP + s*SIDE + j, a * d);
             if (!scores)
                 continue;
@@ -468,13 +476,13 @@ INLINE void weigh_grads(stat *P, stat *dP, stat *row, stat *across, const stat *
     sum_lanes(across, crossing, n);
 }
 
-NOINLINE void weigh_first(stat *P, stat *dP, stat *row, stat *across, const stat *D, const stat *g, int n)
+NOINLINE void weigh_first(stat *P, stat *dP, stat *row, stat *across, const stat *D, const stat *g, stat scale, int n)
 {
-    weigh_grads(P, dP, row, across, D, g, n, 1);
+    weigh_grads(P, dP, row, across, D, g, scale, n, 1);
 }
-NOINLINE void weigh_next(stat *dP, stat *row, stat *across, const stat *D, const stat *g, int n)
+NOINLINE void weigh_next(stat *dP, stat *row, stat *across, const stat *D, const stat *g, stat scale, int n)
 {
-    weigh_grads(NULL, dP, row, across, D, g, n, 0);
+    weigh_grads(NULL, dP, row, across, D, g, scale, n, 0);
 }
 
 /* y[i,j] = a[i] b[j] */
@@ -489,7 +497,7 @@ static void outer(stat *y, const stat *a, const stat *b, int m, int n)
 static stat inner(const stat *a, const stat *b, int m, int n)
 {
     stat part[SIDE], sum = 0;
-    block_dots(part, a, b, m, n);
+    block_dots(part, in(a), in(b), m, n);
     for (int i = 0; i < m; i++)
         sum += part[i];
     return sum;
@@ -526,13 +534,19 @@ static void piece_gate_grads(const struct piece *p, const struct trace *g, const
 /* One piece of a slab: from y->dC after the piece to y->dC before it; C is the state before it. */
 static void piece_backward(struct slab *y, const struct piece *p, const struct trace *g, const struct cell *x)
 {
-    BLOCK(Q); BLOCK(K); BLOCK(V); BLOCK(G); BLOCK(Gt); BLOCK(P); BLOCK(dP); BLOCK(D); BLOCK(Ct); BLOCK(X); BLOCK(dV);
-    stat inv[SIDE], gn[SIDE], row[SIDE], across[SIDE], in[SIDE], out[SIDE], part[SIDE], keep[SIDE], through = 0;
+    BLOCK(roomQ); BLOCK(roomK); BLOCK(roomV); BLOCK(G); BLOCK(Gt); BLOCK(P); BLOCK(dP); BLOCK(D); BLOCK(Ct); BLOCK(X);
+    BLOCK(dV);
+    stat inv[SIDE], gn[SIDE], row[SIDE], across[SIDE], arrives[SIDE], leaves[SIDE], part[SIDE], keep[SIDE], through = 0;
     const int t = p->t, n = p->n, vw = y->v1 - y->v0, with_scores = y->k0 == 0, with_norm = y->v0 == 0;
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
-    const stat scale = 1 / sqrt((stat)x->K);
-    fill(in, 0);
-    fill(out, 0);
+    const struct soon soon[] = {
+        rows_at(g->dh, vrow, t - SIDE, x->T, x->V), rows_at(g->h, vrow, t - SIDE, x->T, x->V),
+        rows_at(x->v, vrow, t - SIDE, x->T, x->V), rows_at(x->q, qrow, t - SIDE, x->T, x->K),
+        rows_at(x->k, qrow, t - SIDE, x->T, x->K), rows_at(g->dv, vrow, t - SIDE, x->T, x->V),
+        rows_at(g->dq, qrow, t - SIDE, x->T, x->K), rows_at(g->dk, qrow, t - SIDE, x->T, x->K)
+    };
+    fill(arrives, 0);
+    fill(leaves, 0);
     fill(keep, p->gb);
 
     fill(gn, 0);
@@ -543,54 +557,53 @@ static void piece_backward(struct slab *y, const struct piece *p, const struct t
     if (with_norm)
         piece_grad_qn(gn, G, Gt, Ct, inv, part, p, g, x);
     piece_grad_h(G, Gt, inv, p, g, x, y->v0);
-    block_read(V, x->v + t*vrow + y->v0, vrow, n, vw, 1);
-    block_mul_band(dP, V, Gt, n, vw, p->queries, NULL);
+    const struct view V = block_view(roomV, x->v + t*vrow + y->v0, vrow, n, vw);
+    block_mul_band(dP, V, Gt, n, vw, p->queries, NULL, &soon[0]);
     for (int k0 = 0; k0 < x->K && with_scores; k0 += SIDE) {
         const int kw = lesser(SIDE, x->K - k0);
-        block_read(Q, x->q + t*qrow + k0, qrow, n, kw, scale);
-        block_read(K, x->k + t*qrow + k0, qrow, n, kw, 1);
-        block_turn(Ct, Q, up(n, PAD), kw);
-        block_mul_band(P, K, Ct, n, kw, p->queries, k0 ? block_ones : NULL);
+        block_turn(Ct, block_view(roomQ, x->q + t*qrow + k0, qrow, n, kw), up(n, PAD), kw);
+        block_mul_band(P, block_view(roomK, x->k + t*qrow + k0, qrow, n, kw), Ct, n, kw, p->queries,
+                       k0 ? block_ones : NULL, &soon[1]);
     }
     piece_matrix(D, p);
     if (with_scores)
-        weigh_first(P, dP, row, across, D, gn, n);
+        weigh_first(P, dP, row, across, D, gn, x->scale, n);
     else
-        weigh_next(dP, row, across, D, gn, n);
+        weigh_next(dP, row, across, D, gn, x->scale, n);
 
     for (int k0 = y->k0; k0 < y->k1; k0 += SIDE) {
         const int kw = lesser(SIDE, y->k1 - k0);
         stat *C = y->C + (k0 - y->k0)*SIDE, *dC = y->dC + (k0 - y->k0)*SIDE, *dn = y->dn + (k0 - y->k0);
         const stat *ns = y->n + (k0 - y->k0);
-        block_read(Q, x->q + t*qrow + k0, qrow, n, kw, scale);
-        block_read(K, x->k + t*qrow + k0, qrow, n, kw, 1);
+        const struct view Q = block_view(roomQ, x->q + t*qrow + k0, qrow, n, kw);
+        const struct view K = block_view(roomK, x->k + t*qrow + k0, qrow, n, kw);
 
-        block_turn(Ct, C, kw, vw);
+        block_turn(Ct, in(C), kw, vw);
         outer(X, gn, ns, n, kw);
-        block_mul(X, G, Ct, n, kw, vw, NULL, block_ones);
-        block_dots(part, Q, X, n, kw);
+        block_mul(X, in(G), in(Ct), n, kw, vw, NULL, block_ones, &soon[2]);
+        block_dots(part, Q, in(X), n, kw);
         for (int j = 0; j < n; j++)
-            in[j] += p->bb[j] * part[j];
-        block_mul_turned(X, dP, K, n, kw, n, p->keys, p->bb);
-        block_add(g->dq + t*qrow + k0, qrow, X, scale, n, kw);
+            arrives[j] += p->bb[j] * part[j];
+        block_mul_turned(X, in(dP), K, n, kw, n, p->keys, p->bb, &soon[3]);
+        block_add(g->dq + t*qrow + k0, qrow, X, 1, n, kw);
 
-        block_turn(Ct, dC, kw, vw);
+        block_turn(Ct, in(dC), kw, vw);
         outer(X, block_ones, dn, n, kw);
-        block_mul(X, V, Ct, n, kw, vw, NULL, block_ones);
-        block_dots(part, K, X, n, kw);
+        block_mul(X, V, in(Ct), n, kw, vw, NULL, block_ones, &soon[4]);
+        block_dots(part, K, in(X), n, kw);
         for (int j = 0; j < n; j++)
-            out[j] += p->ab[j] * part[j];
-        block_mul(X, dP, Q, n, kw, n, p->queries, p->ab);
+            leaves[j] += p->ab[j] * part[j];
+        block_mul(X, in(dP), Q, n, kw, n, p->queries, p->ab, &soon[5]);
         block_add(g->dk + t*qrow + k0, qrow, X, 1, n, kw);
 
-        block_mul(dV, K, dC, n, vw, kw, NULL, k0 > y->k0 ? block_ones : NULL);
+        block_mul(dV, K, in(dC), n, vw, kw, NULL, k0 > y->k0 ? block_ones : NULL, &soon[6]);
 
         through += inner(dC, C, kw, vw);
-        scale_rows(Q, Q, p->bb, n, kw);
-        block_mul_turned(dC, Q, G, kw, vw, n, NULL, keep);
+        scale_rows(X, Q, p->bb, n, kw);
+        block_mul_turned(dC, in(X), in(G), kw, vw, n, NULL, keep, &soon[7]);
         if (with_norm) {
             fill(part, 0);
-            add_turned(part, Q, gn, n, kw);
+            add_turned(part, X, gn, n, kw);
             for (int r = 0; r < kw; r++) {
                 through += dn[r] * ns[r];
                 dn[r] = p->gb * dn[r] + part[r];
@@ -598,11 +611,11 @@ static void piece_backward(struct slab *y, const struct piece *p, const struct t
         }
     }
     if (with_scores)
-        block_mul(dV, P, G, n, vw, n, p->queries, p->ab);
+        block_mul(dV, in(P), in(G), n, vw, n, p->queries, p->ab, NULL);
     else
-        scale_rows(dV, dV, p->ab, n, vw);
+        scale_rows(dV, in(dV), p->ab, n, vw);
     block_add(g->dv + t*vrow + y->v0, vrow, dV, 1, n, vw);
-    piece_gate_grads(p, g, x, row, across, in, out, p->gb * through);
+    piece_gate_grads(p, g, x, row, across, arrives, leaves, p->gb * through);
 }
 
 static void slab_backward(stat *dC0, stat *dn0, const stat *dC1, const stat *dn1, struct slab *y,
@@ -641,7 +654,7 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
         for (int hd = 0; hd < H; hd++) {
             const long bh = (long)b*H + hd, row = (long)b*T*H + hd;
             const struct cell x = { q + row*K, k + row*K, v + row*V, i + row, f + row,
-                                    start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps };
+                                    start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps, 1 / sqrt((stat)K) };
             const struct trace g = { dq + row*K, dk + row*K, dv + row*V, di + row, df + row, dh + row*V, h + row*V,
                                      m + row, qn + row, Cs + bh*chunks*KV, ns + bh*chunks*K,
                                      m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0 };
