@@ -93,11 +93,11 @@ INLINE void weigh(stat *P, stat *max, stat *sum, stat *alpha, const struct band 
         top = vmax(top, a);
     }
     for (int s = r.from; s < r.to; s++) {
-        const vec p = vexp(load(P + s*SIDE + j) - top);
+        const vec p = vweight(load(P + s*SIDE + j) - top);
         store(P + s*SIDE + j, p);
         total += p;
     }
-    const vec fade = vexp(old - top);
+    const vec fade = vweight(old - top);
     store(max + j, top);
     store(sum + j, fade * load(sum + j) + total);
     store(alpha + j, fade);
@@ -116,7 +116,7 @@ NOINLINE void weigh_block(stat *P, stat *max, stat *sum, stat *alpha, const stru
 /* The next SIDE rows of x after row t, of `rows`. */
 INLINE struct soon after(const real *x, long stride, int t, int rows, int cols)
 {
-    return (struct soon){ x + t*stride, stride, lesser(SIDE, rows - t), cols };
+    return ROWS_SOON(x + t*stride, stride, lesser(SIDE, rows - t), cols);
 }
 
 /* y and lse of queries t0 .. t0+n-1 of one head. */
@@ -184,7 +184,7 @@ INLINE void weigh_back(stat *P, stat *dP, const stat *lse, const stat *dyy, cons
 {
     const vec l = load(lse + j), dot = load(dyy + j);
     for (int s = r.from; s < r.to; s++) {
-        vec p = vexp(scale * load(P + s*SIDE + j) - l), ds = scale * p * (load(dP + s*SIDE + j) - dot);
+        vec p = vweight(scale * load(P + s*SIDE + j) - l), ds = scale * p * (load(dP + s*SIDE + j) - dot);
         if (!inside) {
             const ivec seen = sees(x, j, s);
             p = pick(seen, p, vset(0));

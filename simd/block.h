@@ -81,16 +81,17 @@ INLINE struct view block_view(stat *room, const real *x, long stride, int rows, 
     return in(room);
 }
 
-/* Rows that will be wanted soon; no rows: none. */
-struct soon { const real *x; long stride; int rows, cols; };
+/* Rows that will be wanted soon, of anything; in bytes */
+struct soon { const char *at; long stride; int rows, bytes; };
+#define ROWS_SOON(x, stride, rows, cols) \
+    ((struct soon){ (const char *)(x), (long)sizeof *(x) * (stride), rows, (int)sizeof *(x) * (cols) })
 
 /* The share of the tile of rows i of m. */
 INLINE void block_ask(const struct soon *next, int i, int m)
 {
-    const int line = 64 / (int)sizeof(real);
     for (int r = next->rows * i / m; r < next->rows * lesser(i + TR, m) / m; r++)
-        for (int j = 0; j < next->cols; j += line)
-            __builtin_prefetch(next->x + r*next->stride + j, 0, 2);
+        for (int j = 0; j < next->bytes; j += 64)
+            __builtin_prefetch(next->at + r*next->stride + j, 0, 2);
 }
 
 /* The same for a matrix of `stat`s: a state. */

@@ -155,8 +155,8 @@ static void piece_weights(struct piece *p, const struct cell *x, stat m_in)
     }
     const int last = p->n - 1;
     for (int j = 0; j < SIDE; j += VL) {
-        store(p->bb + j, vexp((m_in - load(p->c + j)) - load(p->c_lo + j)));
-        store(p->ab + j, vexp((load(p->u + j) - p->c[last]) + (load(p->u_lo + j) - p->c_lo[last])));
+        store(p->bb + j, vweight((m_in - load(p->c + j)) - load(p->c_lo + j)));
+        store(p->ab + j, vweight((load(p->u + j) - p->c[last]) + (load(p->u_lo + j) - p->c_lo[last])));
     }
     p->gb = p->bb[last];
     for (int j = 0; j < SIDE; j += VL)
@@ -171,16 +171,16 @@ static void piece_matrix(stat *D, const struct piece *p)
         const int e = i + VL;
         stat left[VL];
         for (int s = i; s < lesser(e, p->n); s++) {
-            const vec d = vexp((p->u[s] - load(p->c + i)) + (p->u_lo[s] - load(p->c_lo + i)));
+            const vec d = vweight((p->u[s] - load(p->c + i)) + (p->u_lo[s] - load(p->c_lo + i)));
             store(D + s*SIDE + i, pick(iota() < (lane)(s - i), vset(0), d));
             for (int j = i / PAD * PAD; j < i; j += VL)
                 store(D + s*SIDE + j, vset(0));
         }
         if (e >= p->n)
             break;
-        store(left, vexp((load(p->u + i) - p->c[e]) + (load(p->u_lo + i) - p->c_lo[e])));
+        store(left, vweight((load(p->u + i) - p->c[e]) + (load(p->u_lo + i) - p->c_lo[e])));
         for (int j = e; j < p->n; j += VL) {
-            const vec right = vexp((p->c[e] - load(p->c + j)) + (p->c_lo[e] - load(p->c_lo + j)));
+            const vec right = vweight((p->c[e] - load(p->c + j)) + (p->c_lo[e] - load(p->c_lo + j)));
             for (int s = 0; s < VL; s++)
                 store(D + (i + s)*SIDE + j, left[s] * right);
         }
@@ -232,7 +232,7 @@ static void scale_rows(stat *y, struct view a, const stat *factor, int m, int n)
 /* SIDE rows of x from row t on, of T. */
 INLINE struct soon rows_at(const real *x, long stride, int t, int T, int cols)
 {
-    return (struct soon){ x + t*stride, stride, t < 0 ? 0 : lesser(SIDE, T - t), lesser(SIDE, cols) };
+    return ROWS_SOON(x + t*stride, stride, t < 0 ? 0 : lesser(SIDE, T - t), lesser(SIDE, cols));
 }
 
 /* One piece: h, m and qn of its tokens; C and n go from the state before it to the one after it. */
@@ -380,10 +380,11 @@ static void piece_again(struct piece *p, const struct trace *g, const struct cel
 /* A slab of a state; from NULL: 0.  The normaliser goes with the first values. */
 static void slab_read(stat *C, stat *n, const struct slab *y, const stat *from_C, const stat *from_n, int V)
 {
-    memset(C, 0, sizeof y->C);
+    memset(C, 0, sizeof *C * SIDE * (size_t)up(y->k1 - y->k0, PAD));
     memset(n, 0, sizeof y->n);
     for (int k = y->k0; from_C && k < y->k1; k++) {
-        memcpy(C + (k - y->k0)*SIDE, from_C + (long)k*V + y->v0, sizeof *C * (size_t)(y->v1 - y->v0));
+        for (int c = y->v0; c < y->v1; c += VL)
+            store(C + (k - y->k0)*SIDE + c - y->v0, load_n(from_C + (long)k*V + c, lesser(VL, y->v1 - c)));
         n[k - y->k0] = y->v0 ? 0 : from_n[k];
     }
 }
@@ -426,17 +427,19 @@ static void piece_grad_h(stat *G, stat *Gt, const stat *inv, const struct piece 
     block_turn(Gt, in(G), up(p->n, PAD), vw);
 }
 
-/* g_t = dL/dqn_t = -sign(qn_t) G_t.h_t where |qn_t| leads, else 0.  The sum runs like that of dP = G v: where one
+/* G and G^T of the first values, and g_t = dL/dqn_t = -sign(qn_t) G_t.h_t where |qn_t| leads, else 0.  The sum runs like that of dP = G v: where one
  * key has all the weight, h is +-v, and dP + g is 0, not its rounding. */
-static void piece_grad_qn(stat *grad, stat *G, stat *Gt, stat *Ht, const stat *inv, const stat *qn,
+static void piece_grad_qn(stat *grad, stat *G, stat *Gt, stat *room, stat *Ht, const stat *inv, const stat *qn,
                           const struct piece *p, const struct trace *g, const struct cell *x)
 {
     const long vrow = (long)x->H*x->V;
     fill(grad, 0);
-    for (int v0 = 0; v0 < x->V && x->gate != SWAX_SIGMOID; v0 += SIDE) {
+    for (int v0 = up(x->V, SIDE) - SIDE; v0 >= 0; v0 -= SIDE) {
         const int vw = lesser(SIDE, x->V - v0);
         piece_grad_h(G, Gt, inv, p, g, x, v0);
-        block_turn(Ht, block_view(G, g->h + p->t*vrow + v0, vrow, p->n, vw), up(p->n, PAD), vw);
+        if (x->gate == SWAX_SIGMOID)
+            continue;
+        block_turn(Ht, block_view(room, g->h + p->t*vrow + v0, vrow, p->n, vw), up(p->n, PAD), vw);
         for (int j = 0; j < p->n; j += VL) {
             vec sum = load(grad + j);
             for (int e = 0; e < vw; e++)
@@ -543,7 +546,8 @@ static void piece_backward(struct slab *y, const struct piece *p, const struct t
         rows_at(g->dh, vrow, t - SIDE, x->T, x->V), rows_at(g->h, vrow, t - SIDE, x->T, x->V),
         rows_at(x->v, vrow, t - SIDE, x->T, x->V), rows_at(x->q, qrow, t - SIDE, x->T, x->K),
         rows_at(x->k, qrow, t - SIDE, x->T, x->K), rows_at(g->dv, vrow, t - SIDE, x->T, x->V),
-        rows_at(g->dq, qrow, t - SIDE, x->T, x->K), rows_at(g->dk, qrow, t - SIDE, x->T, x->K)
+        rows_at(g->dq, qrow, t - SIDE, x->T, x->K), rows_at(g->dk, qrow, t - SIDE, x->T, x->K),
+        ROWS_SOON(g->Cs + (long)(t / x->L - 1)*x->K*x->V, x->V, t < x->L ? 0 : lesser(SIDE, x->K), lesser(SIDE, x->V))
     };
     fill(arrives, 0);
     fill(leaves, 0);
@@ -555,8 +559,9 @@ static void piece_backward(struct slab *y, const struct piece *p, const struct t
         part[j] = g->qn[(long)(t + j)*x->H];
     piece_inverse_norm(inv, part, p, x);
     if (with_norm)
-        piece_grad_qn(gn, G, Gt, Ct, inv, part, p, g, x);
-    piece_grad_h(G, Gt, inv, p, g, x, y->v0);
+        piece_grad_qn(gn, G, Gt, X, Ct, inv, part, p, g, x);
+    else
+        piece_grad_h(G, Gt, inv, p, g, x, y->v0);
     const struct view V = block_view(roomV, x->v + t*vrow + y->v0, vrow, n, vw);
     block_mul_band(dP, V, Gt, n, vw, p->queries, NULL, &soon[0]);
     for (int k0 = 0; k0 < x->K && with_scores; k0 += SIDE) {
@@ -611,7 +616,7 @@ static void piece_backward(struct slab *y, const struct piece *p, const struct t
         }
     }
     if (with_scores)
-        block_mul(dV, in(P), in(G), n, vw, n, p->queries, p->ab, NULL);
+        block_mul(dV, in(P), in(G), n, vw, n, p->queries, p->ab, &soon[8]);
     else
         scale_rows(dV, in(dV), p->ab, n, vw);
     block_add(g->dv + t*vrow + y->v0, vrow, dV, 1, n, vw);

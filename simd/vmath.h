@@ -18,6 +18,7 @@
 #ifdef SWAX_F64
 enum { MANTISSA = 52, BIAS = 1023 };
 static const stat EXP_LO = -746, EXP_HI = 710;          /* results 0 and infinite */
+static const stat WEIGHT_LO = -708;
 static const stat LN2_HI = 0x1.62e42feep-1, LN2_LO = 0x1.a39ef35793c76p-33;
 static const stat TINY = 0x1p-1022, ROUND = 0x1.8p52, ROOT_HALF = 0.70710678118654752;
 static const stat EXP_P[] = {           /* (exp(r) - 1 - r) / r^2,  |r| < ln(2)/2 */
@@ -38,6 +39,7 @@ static const stat TANH_P[] = {          /* (tanh(x)/x - 1) / x^2, in x^2, |x| < 
 #else
 enum { MANTISSA = 23, BIAS = 127 };
 static const stat EXP_LO = -105, EXP_HI = 89;
+static const stat WEIGHT_LO = -87;
 static const stat LN2_HI = 0x1.62ep-1f, LN2_LO = 0x1.0bfbe8p-15f;
 static const stat TINY = 0x1p-126f, ROUND = 0x1.8p23f, ROOT_HALF = 0.70710678f;
 static const stat EXP_P[] = {
@@ -74,6 +76,17 @@ INLINE vec vexp(vec x)
     const ivec n = (ivec)shifted - (ivec)vset(ROUND), half = n >> 1;
     const vec t = shifted - ROUND, r = x - t * LN2_HI - t * LN2_LO;
     return (1 + (r + r*r * POLY(r, EXP_P))) * power_of_2(half) * power_of_2(n - half);
+}
+
+/* exp(x) for x <= 0, or not much above: a weight.  Below the smallest normal number it is 0.  Two thirds of vexp's
+ * time (0.19 against 0.30 ns a float with AVX-512). */
+INLINE vec vweight(vec x)
+{
+    const vec y = vmax(vset(WEIGHT_LO), x);
+    const vec shifted = y * (stat)1.4426950408889634074 + ROUND;
+    const vec t = shifted - ROUND, r = y - t * LN2_HI - t * LN2_LO;
+    const vec scale = (vec)(((ivec)shifted << MANTISSA) + (ivec)vset(1));
+    return pick(x < WEIGHT_LO, vset(0), (1 + (r + r*r * POLY(r, EXP_P))) * scale);
 }
 
 /* log(u) + tail/u for normal u > 0, |tail| below u's last place: u = 2^e (1+f), s = f/(2+f),
