@@ -163,7 +163,7 @@ START_TEST(smoke_leaves_results_and_a_report)
     second = contents(folder, "runs/short-s1/result.json");
     ck_assert_str_eq(first, second);
     ck_assert_int_eq(ablate(folder, "seeds=2 steps=25"), 2);
-    free(first), free(second);
+    free(first), free(second), free(folder);
 }
 END_TEST
 
@@ -183,6 +183,7 @@ START_TEST(killed_anywhere_it_ends_in_the_same_bits)
     ck_assert_int_eq(status, 0);
     same_results(whole, killed, 1);
     check_results(killed, 1, ARMS);
+    free(whole), free(killed);
 }
 END_TEST
 
@@ -198,13 +199,16 @@ START_TEST(shards_share_a_folder)
     ck_assert_int_eq(ablate(shared, "seeds=1 report=yes"), 0);
     check_results(shared, 1, ARMS);
     same_results(whole, shared, 1);
+    free(whole), free(shared);
 }
 END_TEST
 
 START_TEST(bad_input_is_refused)
 {
     static const char *const bad[] = {"seeds=0", "seeds=x", "jobs=0", "shard=3/2", "shard=1", "report=maybe", "window=1", "lenght=3", "data=text file=x", "tier=gpu"};
-    ck_assert_int_eq(ablate(scratch("refused"), bad[_i]), 2);
+    char *folder = scratch("refused");
+    ck_assert_int_eq(ablate(folder, bad[_i]), 2);
+    free(folder);
 }
 END_TEST
 
