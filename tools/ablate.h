@@ -69,7 +69,7 @@ struct outcome {
 };
 
 /* The verdict on one of the paper's claims. */
-struct verdict { const char *claim, *paper; char measured[400]; const char *holds; };      /* "yes" "no" "undecided" */
+struct verdict { const char *claim, *paper; char measured[640]; const char *holds; };      /* "yes" "no" "undecided" */
 enum { ABLATE_VERDICTS = 6 };
 
 /* Recall beyond reach from which on a seed counts as having locked in. */

@@ -6,10 +6,10 @@
 
 enum { WIDE = 860, HIGH = 400, LEFT = 62, RIGHT = 272, TOP = 44, BOTTOM = 52, INSET = 10, CELL_W = 84, CELL_H = 34 };
 
-static const struct { const char *colour, *dash; int marker; } styles[SVG_STYLES] = {
-    {"#111111", "none", 0},       {"#b45309", "7 4", 1},        {"#1d4ed8", "2 3", 2},     {"#15803d", "10 3 2 3", 3},
-    {"#7e22ce", "14 4", 4},       {"#6b7280", "1 3", 5},        {"#be123c", "4 2", 6},     {"#0f766e", "8 2 2 2 2 2", 7},
-    {"#854d0e", "3 6", 8},        {"#334155", "12 2 4 2", 9},   {"#a21caf", "1 6", 10},    {"#3f6212", "18 3", 11},
+static const struct { const char *colour, *dash; } styles[SVG_STYLES] = {
+    {"#111111", "none"},   {"#b45309", "7 4"},        {"#1d4ed8", "2 3"},  {"#15803d", "10 3 2 3"}, {"#7e22ce", "14 4"},    {"#6b7280", "1 3"},
+    {"#be123c", "4 2"},    {"#0f766e", "8 2 2 2 2 2"}, {"#854d0e", "3 6"}, {"#334155", "12 2 4 2"}, {"#a21caf", "1 6"},     {"#3f6212", "18 3"},
+    {"#0369a1", "6 2 6 8"}, {"#9f1239", "9 9"},       {"#4d7c0f", "5 1"},  {"#4c1d95", "16 2 2 2"}, {"#78350f", "2 8"},     {"#155e75", "11 5 1 5"},
 };
 
 void svg_text(FILE *f, const char *text)
@@ -32,12 +32,12 @@ static void write_text(FILE *f, double x, double y, const char *attributes, cons
     fputs("</text>\n", f);
 }
 
-/* Even markers are filled, odd ones hollow: no two of twelve look alike. */
+/* Six shapes, each filled, hollow and grey. */
 static void marker(FILE *f, int style, double x, double y)
 {
-    const char *colour = styles[style].colour, *fill = styles[style].marker % 2 ? "#ffffff" : colour;
-    fprintf(f, "<path stroke=\"%s\" fill=\"%s\" stroke-width=\"1.5\" d=\"", colour, fill);
-    switch (styles[style].marker / 2) {
+    const char *const fill[] = {styles[style].colour, "#ffffff", "#c4c4c4"};
+    fprintf(f, "<path stroke=\"%s\" fill=\"%s\" stroke-width=\"1.5\" d=\"", styles[style].colour, fill[style / 6]);
+    switch (style % 6) {
     case 0: fprintf(f, "M%.1f %.1fa4 4 0 1 0 8 0a4 4 0 1 0 -8 0z", x - 4, y); break;
     case 1: fprintf(f, "M%.1f %.1fh7v7h-7z", x - 3.5, y - 3.5); break;
     case 2: fprintf(f, "M%.1f %.1fl4.5 8h-9z", x, y - 5); break;

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { SVG_STYLES = 12 };          /* a style is a number; it counts modulo this */
+enum { SVG_STYLES = 18 };          /* a style is a number; it counts modulo this */
 
 struct svg_axis {
     const char *label;

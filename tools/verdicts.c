@@ -170,6 +170,13 @@ static void describe(struct verdict *v, int claim, const struct ablation *a, con
             to += n, room -= (size_t)n;
         }
     }
+    int alike = 0;
+    for (int i = 0; i < a->arms; i++)
+        alike += a->arm[i]->role == claims[claim].needs[2] && claims[claim].needs[2];
+    if (alike > 1) {
+        const int n = snprintf(to, room, "the best of %d such arms; ", alike);
+        to += n, room -= (size_t)n;
+    }
     snprintf(to, room, "holds for %d of %d seed%s that %s a say", holds, say, say == 1 ? "" : "s", say == 1 ? "has" : "have");
 }
 
