@@ -1,0 +1,119 @@
+/* attention_bf16.cu - slots attention_forward and attention_backward with bf16 tensors, on the tensor cores, for heads up to 256. */
+#include "attention.cuh"
+#include "attention_backward.cuh"
+#include "attention_forward.cuh"
+#include "rows.cuh"
+
+extern "C" {
+void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
+                                      int B, int T, int S, int H, int G, int D, int W);
+void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real *dy, const real *q, const real *k, const real *v,
+                                       const int *start, const real *y, const stat *lse,
+                                       int B, int T, int S, int H, int G, int D, int W);
+}
+
+template <int P, int GROUPS>
+static void forward(real *y, stat *lse, const real *q, const real *k, const real *v, const attention_shape &a)
+{
+    using tile = forward_tile<P, GROUPS>;
+    launch("attention_forward", attention_forward_kernel<P, GROUPS>, blocks(a.T, tile::ROWS) * (unsigned)(a.B * a.H), tile::THREADS,
+           tile::BYTES, y, lse, q, k, v, a);
+}
+
+template <int P, int GROUPS>
+static void backward(real *dq, real *dk, real *dv, float *delta, const real *dy, const real *q, const real *k, const real *v,
+                     const real *y, const stat *lse, const attention_shape &a)
+{
+    using by_queries = queries_tile<P, GROUPS>;
+    using by_keys = keys_tile<P, GROUPS>;
+    launch("attention_backward: queries", attention_queries_kernel<P, GROUPS>, blocks(a.T, by_queries::ROWS) * (unsigned)(a.B * a.H),
+           by_queries::THREADS, by_queries::BYTES, dq, delta, dy, q, k, v, y, lse, a);
+    launch("attention_backward: keys", attention_keys_kernel<P, GROUPS>, blocks(a.S, by_keys::ROWS) * (unsigned)(a.B * a.G) * by_keys::PARTS,
+           by_keys::THREADS, by_keys::BYTES, dk, dv, dy, q, k, v, lse, (const float *)delta, a);
+}
+
+void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
+                                      int B, int T, int S, int H, int G, int D, int W)
+{
+    if (D > 256) {
+        attention_forward(y, lse, q, k, v, start, B, T, S, H, G, D, W);
+        return;
+    }
+    const int D8 = up8(D);
+    const size_t queries = (size_t)B * T * H, keys = (size_t)B * S * G;
+    const bool copy = D8 != D || !aligned(16, y, q, k, v);
+    real *wide[4] = {}, *to = y;
+    if (copy) {
+        scratch s = {};
+        auto plan = [&] {
+            s.used = 0;
+            for (int n = 0; n < 4; n++)
+                wide[n] = s.take<real>((n < 2 ? queries : keys) * D8);
+        };
+        plan();
+        s.base = (unsigned char *)swax_cuda_workspace(s.used);
+        if (!s.base)
+            return;
+        plan();
+        widen(wide[1], q, queries, D);
+        widen(wide[2], k, keys, D);
+        widen(wide[3], v, keys, D);
+        to = wide[0], q = wide[1], k = wide[2], v = wide[3];
+    }
+    const attention_shape a = { B, T, S, H, G, D, D8, W, start };
+    if (D <= 64)
+        forward<1, 2>(to, lse, q, k, v, a);
+    else if (D <= 128)
+        forward<2, 2>(to, lse, q, k, v, a);
+    else
+        forward<4, 1>(to, lse, q, k, v, a);
+    if (copy)
+        narrow(y, to, queries, D);
+}
+
+void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real *dy, const real *q, const real *k, const real *v,
+                                       const int *start, const real *y, const stat *lse,
+                                       int B, int T, int S, int H, int G, int D, int W)
+{
+    if (D > 256) {
+        attention_backward(dq, dk, dv, dy, q, k, v, start, y, lse, B, T, S, H, G, D, W);
+        return;
+    }
+    const int D8 = up8(D);
+    const size_t queries = (size_t)B * T * H, keys = (size_t)B * S * G;
+    const bool copy = D8 != D || !aligned(16, dq, dk, dv, dy, q, k, v, y);
+    const real *from[8] = { dq, dy, q, y, dk, dv, k, v };
+    real *wide[8] = {};
+    float *delta;
+    scratch s = {};
+    auto plan = [&] {
+        s.used = 0;
+        delta = s.take<float>(queries);
+        if (copy)
+            for (int n = 0; n < 8; n++)
+                wide[n] = s.take<real>((n < 4 ? queries : keys) * D8);
+    };
+    plan();
+    s.base = (unsigned char *)swax_cuda_workspace(s.used);
+    if (!s.base)
+        return;
+    plan();
+    real *to_dq = dq, *to_dk = dk, *to_dv = dv;
+    if (copy) {
+        for (int n = 0; n < 8; n++)
+            widen(wide[n], from[n], n < 4 ? queries : keys, D);
+        to_dq = wide[0], dy = wide[1], q = wide[2], y = wide[3], to_dk = wide[4], to_dv = wide[5], k = wide[6], v = wide[7];
+    }
+    const attention_shape a = { B, T, S, H, G, D, D8, W, start };
+    if (D <= 64)
+        backward<1, 1>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
+    else if (D <= 128)
+        backward<2, 1>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
+    else
+        backward<4, 1>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
+    if (copy) {
+        narrow(dq, to_dq, queries, D);
+        narrow(dk, to_dk, keys, D);
+        narrow(dv, to_dv, keys, D);
+    }
+}

@@ -1,0 +1,118 @@
+/* attention_forward.cuh - windowed attention, blockwise over the band.
+ *
+ * A group of four warps takes 64 queries of a head and walks over the tiles of 64 keys that at least one of them sees;
+ * the softmax is kept online: the largest score so far, the sum relative to it. */
+#ifndef SWAX_ATTENTION_FORWARD_CUH
+#define SWAX_ATTENTION_FORWARD_CUH
+
+#include "attention_band.cuh"
+
+/* P panels of 64 columns hold the head */
+template <int P, int GROUPS> struct forward_tile {
+    enum { THREADS = 128 * GROUPS, ROWS = 64 * GROUPS, STAGES = 2, STAGE = 2 * P * PANEL, QUERIES = STAGES * STAGE, BYTES = QUERIES + GROUPS * P * PANEL };
+};
+
+template <int P, int GROUPS>
+static __global__ void __launch_bounds__(128 * GROUPS, P < 4 ? 2 : 1)
+attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, attention_shape a)
+{
+    using tile = forward_tile<P, GROUPS>;
+    const int tiles = (a.T + tile::ROWS - 1) / tile::ROWS, t0 = blockIdx.x % tiles * tile::ROWS;
+    const int h = blockIdx.x / tiles % a.H, b = blockIdx.x / tiles / a.H, g = (int)((long long)h * a.G / a.H), before = a.S - a.T;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = warp / 4, row = t0 + 16 * warp + lane / 4;
+    const int last = min(t0 + tile::ROWS, a.T) - 1, from = a.first_key(b, t0) / 64, to = (last + before) / 64 + 1;
+    const int first_of_group = t0 + 64 * group, last_of_group = min(first_of_group + 63, a.T - 1);
+    const bool busy = first_of_group < a.T;
+    const int group_from = busy ? a.first_key(b, first_of_group) : 0, group_all = busy ? a.first_key(b, last_of_group) : 0;
+    const size_t query_stride = (size_t)a.H * a.width, key_stride = (size_t)a.G * a.width;
+    unsigned char *stages = shared_memory(), *Q = stages + tile::QUERIES;
+
+    auto load = [&](int j) {
+        unsigned char *s = stages + j % tile::STAGES * tile::STAGE;
+        if (j < to) {
+            const size_t at = a.key(b, 64 * j, g) * a.width;
+            load_tile<P, tile::THREADS>(s, PANEL, k + at, key_stride, 64, a.S - 64 * j, a.width);
+            load_tile<P, tile::THREADS>(s + P * PANEL, PANEL, v + at, key_stride, 64, a.S - 64 * j, a.width);
+        }
+        cp_commit();
+    };
+    load_tile<P, tile::THREADS>(Q, GROUPS * PANEL, q + a.query(b, t0, h) * a.width, query_stride, tile::ROWS, a.T - t0, a.width);
+    load(from);
+
+    float Y[8 * P][4], largest[2] = { -INFINITY, -INFINITY }, sum[2] = { 0, 0 };
+    int begin[2], end[2];
+#pragma unroll
+    for (int e = 0; e < 2; e++) {
+        const bool valid = row + 8 * e < a.T;
+        begin[e] = valid ? a.first_key(b, row + 8 * e) : 0;
+        end[e] = valid ? row + 8 * e + before : -1;
+    }
+    clear(Y);
+    const float scale = rsqrtf((float)a.D) * LOG2E;
+    for (int j = from; j < to; j++) {
+        tiles_arrive<0>();
+        load(j + 1);
+        const unsigned char *s = stages + j % tile::STAGES * tile::STAGE;
+        if (!busy || 64 * j > last_of_group + before || 64 * j + 63 < group_from)
+            continue;
+        float X[8][4];
+        clear(X);
+        mm_begin();
+#pragma unroll
+        for (int p = 0; p < P; p++)
+            mm_nt<64>(X, Q + (p * GROUPS + group) * PANEL, s + p * PANEL);
+        mm_end();
+        mm_wait();
+        if (64 * j < group_all || 64 * j + 63 > first_of_group + before)
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    const int c = 64 * j + 8 * i + lane % 4 * 2 + e % 2;
+                    if (c < begin[e / 2] || c > end[e / 2])
+                        X[i][e] = -INFINITY;
+                }
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            float most = -INFINITY;
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+                most = fmaxf(most, fmaxf(X[i][2 * e], X[i][2 * e + 1]));
+            most = fmaxf(largest[e], scale * quad_max(most));
+            const float base = most == -INFINITY ? 0 : most, shrink = exp2_fast(largest[e] - base);
+            largest[e] = most;
+            sum[e] *= shrink;
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+#pragma unroll
+                for (int o = 2 * e; o < 2 * e + 2; o++) {
+                    X[i][o] = exp2_fast(scale * X[i][o] - base);
+                    sum[e] += X[i][o];
+                }
+#pragma unroll
+            for (int i = 0; i < 8 * P; i++)
+                Y[i][2 * e] *= shrink, Y[i][2 * e + 1] *= shrink;
+        }
+        uint32_t W[4][4];
+        as_operand(W, X);
+        mm_begin();
+        mm_rn<64 * P>(Y, W, s + P * PANEL);
+        mm_end();
+        mm_wait();
+    }
+#pragma unroll
+    for (int e = 0; e < 2; e++) {
+        const float all = quad_sum(sum[e]), over = 1 / all;
+        if (end[e] >= 0 && lane % 4 == 0)
+            lse[a.query(b, row + 8 * e, h)] = (largest[e] + log2f(all)) / LOG2E;
+#pragma unroll
+        for (int i = 0; i < 8 * P; i++)
+            Y[i][2 * e] *= over, Y[i][2 * e + 1] *= over;
+    }
+    __syncthreads();
+    put_in_tile<P>(Q, GROUPS * PANEL, 16 * warp + lane / 4, Y);
+    __syncthreads();
+    store_tile<P, tile::THREADS>(y + a.query(b, t0, h) * a.width, query_stride, Q, GROUPS * PANEL, tile::ROWS, a.T - t0, a.width);
+}
+
+#endif

@@ -1,0 +1,221 @@
+/* mlstm_bf16.cu - slots mlstm_forward and mlstm_backward with bf16 tensors, on the tensor cores.
+ *
+ * The gates first (a scan over scalars), then the states at the chunks' borders (sequential over chunks, parallel over heads
+ * and tiles of the state), then the chunks (all parallel).  Products take bf16 operands; everything else is float, and
+ * the sums of gates double.  Nothing depends on the number of threads or the order of blocks: the same bits every time.
+ *
+ * Memory besides the arguments: the states at the borders as bf16, B H ceil(T/L) K V elements, twice in the backward, and a
+ * dozen floats per token and head. */
+#include "mlstm_chunks.cuh"
+#include "mlstm_states.cuh"
+#include "rows.cuh"
+
+extern "C" {
+void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
+                                  const real *q, const real *k, const real *v, const stat *i, const stat *f,
+                                  const stat *C0, const stat *n0, const stat *m0, const int *start,
+                                  int B, int T, int H, int K, int V, int L, int gate, double eps);
+void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat *df, stat *dC0, stat *dn0,
+                                   const real *dh, const stat *dC1, const stat *dn1,
+                                   const real *q, const real *k, const real *v, const stat *i, const stat *f,
+                                   const stat *C0, const stat *n0, const stat *m0, const int *start,
+                                   const real *h, const stat *C1, const stat *n1, const stat *m1,
+                                   const stat *m, const stat *qn, const stat *Cs, const stat *ns,
+                                   int B, int T, int H, int K, int V, int L, int gate, double eps);
+}
+
+static cell_shape cut(int B, int T, int H, int K, int V, int L)
+{
+    const int limit = 256, parts = (L + limit - 1) / limit, size = parts == 1 ? L : ((L + parts - 1) / parts + 63) / 64 * 64;
+    const int rest = T % L, chunks = T / L * parts + (rest + size - 1) / size;
+    return { B, T, H, K, V, L, parts, parts == 1 && T < L ? T : size, chunks };
+}
+
+static void take_weights(cell_weights &w, scratch &s, const cell_shape &c, bool backward)
+{
+    const size_t tokens = (size_t)c.B * c.H * c.T, borders = (size_t)c.B * c.H * c.chunks;
+    for (float **p : { &w.query, &w.key, &w.enter, &w.leave })
+        *p = s.take<float>(tokens);
+    w.decay = s.take<float>(borders);
+    w.left = s.take<split>(borders * c.padded() / 2);
+    if (backward) {
+        for (float **p : { &w.gh, &w.enter_n, &w.enter_gamma, &w.f, &w.g })
+            *p = s.take<float>(tokens);
+        w.entered = s.take<split>(borders * c.padded() / 2);
+        w.normal = s.take<split>(borders * c.padded() / 2);
+    }
+}
+
+template <int ROWS, int P, bool BACKWARD> static void run_states(const state_args &a, const cell_shape &c)
+{
+    using tile = state_tile<ROWS, P>;
+    launch(BACKWARD ? "mlstm_backward: states" : "mlstm_forward: states", states_kernel<ROWS, P, BACKWARD>,
+           (unsigned)(c.B * c.H) * blocks(c.K, ROWS) * blocks(c.V, 64 * P), tile::THREADS, tile::BYTES, a, c);
+}
+static bool small_state(const cell_shape &c) { return c.K <= 64; }
+template <bool BACKWARD> static void states(const state_args &a, const cell_shape &c)
+{
+    if (small_state(c))
+        run_states<64, 1, BACKWARD>(a, c);
+    else
+        run_states<128, 2, BACKWARD>(a, c);
+}
+template <int RESULT, int P, int KEYS> static void run_chunks(const chunk_args &a, const cell_shape &c)
+{
+    using tile = chunk_tile<P, KEYS>;
+    launch("mlstm: chunks", chunk_kernel<RESULT, P, KEYS>,
+           (unsigned)(c.B * c.H * c.chunks) * blocks(c.size, 128) * blocks(a.width, 64 * P), 256,
+           tile::VECTOR + (RESULT == CELL_H ? blocks(c.K, 64) : P) * 64 * sizeof(float), a, c);
+}
+static int columns_at_once(int width) { return width > 128 ? 256 : 128; }
+template <int RESULT> static void chunks(const chunk_args &a, const cell_shape &c)
+{
+    if (columns_at_once(a.width) == 256 && c.size > 128)
+        run_chunks<RESULT, 4, 4>(a, c);
+    else if (columns_at_once(a.width) == 256)
+        run_chunks<RESULT, 4, 2>(a, c);
+    else if (c.size > 128)
+        run_chunks<RESULT, 2, 4>(a, c);
+    else
+        run_chunks<RESULT, 2, 2>(a, c);
+}
+
+static void forward_states(const cell_weights &w, swax_bf16 *copies, float *sums, stat *C1, stat *n1, stat *Cs, stat *ns,
+                           const real *k, const real *v, const stat *C0, const stat *n0, const cell_shape &c)
+{
+    state_args a = {};
+    a.x = k, a.y = v, a.K8 = up8(c.K), a.V8 = up8(c.V);
+    a.weight = w.left, a.decay = w.decay;
+    a.C0 = C0, a.n0 = n0, a.C1 = C1, a.n1 = n1;
+    a.copies = copies, a.sums = sums, a.Cs = Cs, a.ns = ns;
+    a.wide = c.V % 4 == 0 && aligned(16, C0, C1, Cs);
+    states<false>(a, c);
+}
+
+void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
+                                  const real *q, const real *k, const real *v, const stat *i, const stat *f,
+                                  const stat *C0, const stat *n0, const stat *m0, const int *start,
+                                  int B, int T, int H, int K, int V, int L, int gate, double eps)
+{
+    const cell_shape c = cut(B, T, H, K, V, L);
+    const size_t rows = (size_t)B * T * H, borders = (size_t)B * H * c.chunks;
+    const int K8 = up8(K), V8 = up8(V);
+    const bool copy = K8 != K || V8 != V || !aligned(16, q, k, v, h);
+    cell_weights w = {};
+    swax_bf16 *copies, *wide[4] = {};
+    float *sums;
+    scratch s = {};
+    auto plan = [&] {
+        s.used = 0;
+        take_weights(w, s, c, false);
+        copies = s.take<swax_bf16>(borders * K8 * V8);
+        sums = s.take<float>(borders * K);
+        if (copy)
+            for (int n = 0; n < 4; n++)
+                wide[n] = s.take<swax_bf16>(rows * (n < 2 ? K8 : V8));
+    };
+    plan();
+    s.base = (unsigned char *)swax_cuda_workspace(s.used);
+    if (!s.base)
+        return;
+    plan();
+    if (copy) {
+        widen(wide[0], q, rows, K);
+        widen(wide[1], k, rows, K);
+        widen(wide[2], v, rows, V);
+        q = wide[0], k = wide[1], v = wide[2];
+    }
+    launch("mlstm_forward: stabiliser", stabiliser_kernel, B * H, 512, 512 * 16, m, m1, i, f, m0, start, T, H, gate != SWAX_EXPONENTIAL);
+    launch("mlstm_forward: weights", weights_kernel<false>, (unsigned)borders, 256, 256 * 12, w, i, f, (const float *)m, m0,
+           (const float *)nullptr, start, c, gate, (float)eps);
+    forward_states(w, copies, sums, C1, n1, Cs, ns, k, v, C0, n0, c);
+    chunk_args a = {};
+    a.a = q, a.b = k, a.r = v, a.state = copies, a.inner = a.K8 = K8, a.width = a.V8 = V8;
+    a.row = w.query, a.column = w.key, a.scale = w.enter, a.vec = sums, a.start = start;
+    a.y = copy ? wide[3] : h, a.m = m, a.qn = qn, a.eps = (float)eps, a.gate = gate;
+    chunks<CELL_H>(a, c);
+    if (copy)
+        narrow(h, wide[3], rows, V);
+}
+
+void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat *df, stat *dC0, stat *dn0,
+                                   const real *dh, const stat *dC1, const stat *dn1,
+                                   const real *q, const real *k, const real *v, const stat *i, const stat *f,
+                                   const stat *C0, const stat *n0, const stat *m0, const int *start,
+                                   const real *h, const stat *C1, const stat *n1, const stat *,
+                                   const stat *m, const stat *qn, const stat *Cs, const stat *ns,
+                                   int B, int T, int H, int K, int V, int L, int gate, double eps)
+{
+    const cell_shape c = cut(B, T, H, K, V, L);
+    const size_t rows = (size_t)B * T * H, borders = (size_t)B * H * c.chunks, count = (size_t)(T + L - 1) / L;
+    const int K8 = up8(K), V8 = up8(V);
+    const bool copy = K8 != K || V8 != V || !aligned(16, q, k, v, h, dh, dq, dk, dv), again = copy || c.parts > 1;
+    cell_weights w = {};
+    gate_parts p = {};
+    p.q_tiles = p.k_tiles = blocks(K8, columns_at_once(K8));
+    swax_bf16 *copies, *gradients, *wide[8] = {};
+    float *sums, *gradient_sums, *qdq, *kdk, *anchor;
+    scratch s = {};
+    auto plan = [&] {
+        s.used = 0;
+        take_weights(w, s, c, true);
+        copies = s.take<swax_bf16>(borders * K8 * V8);
+        gradients = s.take<swax_bf16>(borders * K8 * V8);
+        sums = s.take<float>(borders * K);
+        gradient_sums = s.take<float>(borders * K);
+        p.qdq = qdq = s.take<float>(rows * p.q_tiles);
+        p.kdk = kdk = s.take<float>(rows * p.k_tiles);
+        p.anchor = anchor = s.take<float>(borders);
+        if (copy)
+            for (int n = 0; n < 8; n++)
+                wide[n] = s.take<swax_bf16>(rows * (n < 4 ? K8 : V8));
+    };
+    plan();
+    s.base = (unsigned char *)swax_cuda_workspace(s.used);
+    if (!s.base)
+        return;
+    plan();
+    real *to_dq = dq, *to_dk = dk, *to_dv = dv;
+    if (copy) {
+        const real *narrow_ones[8] = { q, k, dq, dk, v, dh, h, dv };
+        for (int n = 0; n < 8; n++)
+            widen(wide[n], narrow_ones[n], rows, n < 4 ? K : V);
+        q = wide[0], k = wide[1], to_dq = wide[2], to_dk = wide[3], v = wide[4], dh = wide[5], h = wide[6], to_dv = wide[7];
+    }
+    if (gate != SWAX_SIGMOID)
+        launch("mlstm_backward: dh.h", row_dot_kernel, blocks(rows, 8), 256, 0, w.gh, dh, h, m, qn, rows, T, H, V8);
+    launch("mlstm_backward: weights", weights_kernel<true>, (unsigned)borders, 256, 256 * 12, w, i, f, m, m0, qn, start, c, gate, (float)eps);
+    if (again) {
+        launch("mlstm_backward: weights", weights_kernel<false>, (unsigned)borders, 256, 256 * 12, w, i, f, m, m0, qn, start, c, gate, (float)eps);
+        forward_states(w, copies, sums, nullptr, nullptr, nullptr, nullptr, k, v, C0, n0, c);
+    }
+    state_args t = {};
+    t.x = q, t.y = dh, t.K8 = K8, t.V8 = V8;
+    t.weight = w.entered, t.normal = w.normal, t.decay = w.decay;
+    t.C0 = dC1, t.n0 = dn1, t.C1 = dC0, t.n1 = dn0;
+    t.copies = gradients, t.sums = gradient_sums;
+    t.wide = V % 4 == 0 && aligned(16, dC1, dC0);
+    states<true>(t, c);
+    const border_args e = { gradients, gradient_sums, Cs, ns, C1, n1, again ? nullptr : copies, anchor, K8, V8, V == V8 && aligned(16, Cs, C1) };
+    launch("mlstm_backward: borders", borders_kernel, (unsigned)borders, 256, 32, e, c);
+
+    chunk_args a = {};
+    a.K8 = K8, a.V8 = V8, a.start = start;
+    a.a = dh, a.b = v, a.state = copies, a.r = k, a.inner = V8, a.width = K8;
+    a.row = w.query, a.column = w.key, a.f = w.f, a.g = w.g, a.scale = w.enter_n, a.one = w.enter_gamma, a.vec = again ? sums : ns;
+    a.y = to_dq, a.self = q, a.dot = qdq;
+    chunks<CELL_DQ>(a, c);
+    a.a = v, a.b = dh, a.state = gradients, a.r = q;
+    a.row = w.key, a.column = w.query, a.scale = a.one = w.leave, a.vec = gradient_sums;
+    a.y = to_dk, a.self = k, a.dot = kdk;
+    chunks<CELL_DK>(a, c);
+    a.a = k, a.b = q, a.r = dh, a.inner = K8, a.width = V8, a.g = a.one = a.vec = nullptr;
+    a.y = to_dv;
+    chunks<CELL_DV>(a, c);
+    launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)(B * H * count), 256, 256 * 12, di, df, p, i, f, C0, start, c, gate);
+    if (copy) {
+        narrow(dq, to_dq, rows, K);
+        narrow(dk, to_dk, rows, K);
+        narrow(dv, to_dv, rows, V);
+    }
+}
