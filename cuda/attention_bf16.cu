@@ -3,14 +3,7 @@
 #include "attention_backward.cuh"
 #include "attention_forward.cuh"
 #include "rows.cuh"
-
-extern "C" {
-void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
-                                      int B, int T, int S, int H, int G, int D, int W);
-void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real *dy, const real *q, const real *k, const real *v,
-                                       const int *start, const real *y, const stat *lse,
-                                       int B, int T, int S, int H, int G, int D, int W);
-}
+#include "tensor.h"
 
 template <int P, int GROUPS>
 static void forward(real *y, stat *lse, const real *q, const real *k, const real *v, const attention_shape &a)
@@ -20,22 +13,20 @@ static void forward(real *y, stat *lse, const real *q, const real *k, const real
            tile::BYTES, y, lse, q, k, v, a);
 }
 
-template <int P, int GROUPS>
+template <int P>
 static void backward(real *dq, real *dk, real *dv, float *delta, const real *dy, const real *q, const real *k, const real *v,
                      const real *y, const stat *lse, const attention_shape &a)
 {
-    using by_queries = queries_tile<P, GROUPS>;
-    using by_keys = keys_tile<P, GROUPS>;
-    launch("attention_backward: queries", attention_queries_kernel<P, GROUPS>, blocks(a.T, by_queries::ROWS) * (unsigned)(a.B * a.H),
-           by_queries::THREADS, by_queries::BYTES, dq, delta, dy, q, k, v, y, lse, a);
-    launch("attention_backward: keys", attention_keys_kernel<P, GROUPS>, blocks(a.S, by_keys::ROWS) * (unsigned)(a.B * a.G) * by_keys::PARTS,
-           by_keys::THREADS, by_keys::BYTES, dk, dv, dy, q, k, v, lse, (const float *)delta, a);
+    launch("attention_backward: queries", attention_queries_kernel<P>, blocks(a.T, 64) * (unsigned)(a.B * a.H), 128,
+           queries_tile<P>::BYTES, dq, delta, dy, q, k, v, y, lse, a);
+    launch("attention_backward: keys", attention_keys_kernel<P>, blocks(a.S, 64) * (unsigned)(a.B * a.G) * keys_tile<P>::PARTS, 128,
+           keys_tile<P>::BYTES, dk, dv, dy, q, k, v, lse, (const float *)delta, a);
 }
 
 void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
                                       int B, int T, int S, int H, int G, int D, int W)
 {
-    if (D > 256) {
+    if (D > 256 || !room_for(forward_tile<4, 1>::BYTES)) {
         attention_forward(y, lse, q, k, v, start, B, T, S, H, G, D, W);
         return;
     }
@@ -75,7 +66,7 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real 
                                        const int *start, const real *y, const stat *lse,
                                        int B, int T, int S, int H, int G, int D, int W)
 {
-    if (D > 256) {
+    if (D > 256 || !room_for(D > 128 ? (int)keys_tile<4>::BYTES : (int)keys_tile<2>::BYTES)) {
         attention_backward(dq, dk, dv, dy, q, k, v, start, y, lse, B, T, S, H, G, D, W);
         return;
     }
@@ -106,11 +97,11 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real 
     }
     const attention_shape a = { B, T, S, H, G, D, D8, W, start };
     if (D <= 64)
-        backward<1, 1>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
+        backward<1>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
     else if (D <= 128)
-        backward<2, 1>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
+        backward<2>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
     else
-        backward<4, 1>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
+        backward<4>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
     if (copy) {
         narrow(dq, to_dq, queries, D);
         narrow(dk, to_dk, keys, D);

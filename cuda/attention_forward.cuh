@@ -69,7 +69,7 @@ attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swa
 #pragma unroll
                 for (int e = 0; e < 4; e++) {
                     const int c = 64 * j + 8 * i + lane % 4 * 2 + e % 2;
-                    if (c < begin[e / 2] || c > end[e / 2])
+                    if ((c < begin[e / 2]) | (c > end[e / 2]))
                         X[i][e] = -INFINITY;
                 }
 #pragma unroll

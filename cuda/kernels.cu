@@ -1,13 +1,19 @@
 /* kernels.cu - the table of one precision; compiled as float, as double and as bf16. */
 #include "adamw.cuh"
-#include "attention.cuh"
 #include "elementwise.cuh"
 #include "embed.cuh"
 #include "linear.cuh"
-#include "mlstm_backward.cuh"
 #include "norm.cuh"
 #include "rope.cuh"
 #include "xent.cuh"
+#ifdef SWAX_BF16
+#include "tensor.h"
+#define TENSOR(slot) R(swax_cuda_##slot)
+#else
+#include "attention.cuh"
+#include "mlstm_backward.cuh"
+#define TENSOR(slot) slot
+#endif
 
 extern "C" {
 extern const struct R(swax_kernels) R(swax_cuda);
@@ -26,10 +32,10 @@ const struct R(swax_kernels) R(swax_cuda) = {
     .headnorm_backward = headnorm_backward,
     .rope_forward = rope_forward,
     .rope_backward = rope_backward,
-    .attention_forward = attention_forward,
-    .attention_backward = attention_backward,
-    .mlstm_forward = mlstm_forward,
-    .mlstm_backward = mlstm_backward,
+    .attention_forward = TENSOR(attention_forward),
+    .attention_backward = TENSOR(attention_backward),
+    .mlstm_forward = TENSOR(mlstm_forward),
+    .mlstm_backward = TENSOR(mlstm_backward),
     .softcap_forward = softcap_forward,
     .softcap_backward = softcap_backward,
     .gate_forward = gate_forward,

@@ -13,4 +13,13 @@ static void launch(const char *name, void (*kernel)(P...), unsigned grid, unsign
     launched(name);
 }
 
+/* May a block have so much shared memory on this card? */
+static inline bool room_for(size_t shared)
+{
+    static int most;
+    if (!most)
+        swax_cuda_note(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "asking for the shared memory of a block");
+    return shared <= (size_t)most;
+}
+
 #endif

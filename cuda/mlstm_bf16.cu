@@ -6,29 +6,23 @@
  *
  * Memory besides the arguments: the states at the borders as bf16, B H ceil(T/L) K V elements, twice in the backward, and a
  * dozen floats per token and head. */
+#include "mlstm_backward.cuh"
 #include "mlstm_chunks.cuh"
 #include "mlstm_states.cuh"
 #include "rows.cuh"
-
-extern "C" {
-void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
-                                  const real *q, const real *k, const real *v, const stat *i, const stat *f,
-                                  const stat *C0, const stat *n0, const stat *m0, const int *start,
-                                  int B, int T, int H, int K, int V, int L, int gate, double eps);
-void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat *df, stat *dC0, stat *dn0,
-                                   const real *dh, const stat *dC1, const stat *dn1,
-                                   const real *q, const real *k, const real *v, const stat *i, const stat *f,
-                                   const stat *C0, const stat *n0, const stat *m0, const int *start,
-                                   const real *h, const stat *C1, const stat *n1, const stat *m1,
-                                   const stat *m, const stat *qn, const stat *Cs, const stat *ns,
-                                   int B, int T, int H, int K, int V, int L, int gate, double eps);
-}
+#include "tensor.h"
 
 static cell_shape cut(int B, int T, int H, int K, int V, int L)
 {
     const int limit = 256, parts = (L + limit - 1) / limit, size = parts == 1 ? L : ((L + parts - 1) / parts + 63) / 64 * 64;
     const int rest = T % L, chunks = T / L * parts + (rest + size - 1) / size;
     return { B, T, H, K, V, L, parts, parts == 1 && T < L ? T : size, chunks };
+}
+
+/* The largest tiles want more shared memory than the small cards of an architecture have. */
+static bool fits(int K)
+{
+    return room_for(chunk_tile<4, 4>::VECTOR + blocks(K > 256 ? K : 256, 64) * 64 * sizeof(float));
 }
 
 static void take_weights(cell_weights &w, scratch &s, const cell_shape &c, bool backward)
@@ -97,6 +91,10 @@ void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m
                                   const stat *C0, const stat *n0, const stat *m0, const int *start,
                                   int B, int T, int H, int K, int V, int L, int gate, double eps)
 {
+    if (!fits(K)) {
+        mlstm_forward(h, C1, n1, m1, m, qn, Cs, ns, q, k, v, i, f, C0, n0, m0, start, B, T, H, K, V, L, gate, eps);
+        return;
+    }
     const cell_shape c = cut(B, T, H, K, V, L);
     const size_t rows = (size_t)B * T * H, borders = (size_t)B * H * c.chunks;
     const int K8 = up8(K), V8 = up8(V);
@@ -142,10 +140,15 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
                                    const real *dh, const stat *dC1, const stat *dn1,
                                    const real *q, const real *k, const real *v, const stat *i, const stat *f,
                                    const stat *C0, const stat *n0, const stat *m0, const int *start,
-                                   const real *h, const stat *C1, const stat *n1, const stat *,
+                                   const real *h, const stat *C1, const stat *n1, const stat *m1,
                                    const stat *m, const stat *qn, const stat *Cs, const stat *ns,
                                    int B, int T, int H, int K, int V, int L, int gate, double eps)
 {
+    if (!fits(K)) {
+        mlstm_backward(dq, dk, dv, di, df, dC0, dn0, dh, dC1, dn1, q, k, v, i, f, C0, n0, m0, start, h, C1, n1, m1, m, qn, Cs, ns,
+                       B, T, H, K, V, L, gate, eps);
+        return;
+    }
     const cell_shape c = cut(B, T, H, K, V, L);
     const size_t rows = (size_t)B * T * H, borders = (size_t)B * H * c.chunks, count = (size_t)(T + L - 1) / L;
     const int K8 = up8(K), V8 = up8(V);

@@ -34,7 +34,7 @@ struct cell_weights {
     split *entered, *normal;                        /* s enter/N and gamma N, of pairs */
 };
 
-static __device__ double log_sigmoid(float x) { return (double)(fminf(x, 0) - log1pf(expf(-fabsf(x)))); }
+static __device__ double log_sigmoid_of(float x) { return (double)(fminf(x, 0) - log1pf(expf(-fabsf(x)))); }
 static __device__ float sigmoid_of(float x) { return 1 / (1 + expf(-x)); }
 static __device__ double larger(double a, double b) { return a > b ? a : b >= a ? b : a + b; }   /* NaN if one is */
 
@@ -47,7 +47,7 @@ static __global__ void stabiliser_kernel(float *m, float *m1, const float *i, co
     const int from = threadIdx.x * each, to = min(from + each, T);
     double (*map)[2] = (double (*)[2])shared_memory(), a = 0, c = -INFINITY;
     for (int t = from; t < to; t++) {
-        const double lf = log_sigmoid(f[(first + t) * H + h]);
+        const double lf = log_sigmoid_of(f[(first + t) * H + h]);
         if (start && start[first + t] == t)
             a = -INFINITY, c = lf;
         else
@@ -71,7 +71,7 @@ static __global__ void stabiliser_kernel(float *m, float *m1, const float *i, co
     for (int t = from; t < to; t++) {
         if (start && start[first + t] == t)
             x = 0;
-        x = sigmoid ? 0 : larger(x + log_sigmoid(f[(first + t) * H + h]), i[(first + t) * H + h]);
+        x = sigmoid ? 0 : larger(x + log_sigmoid_of(f[(first + t) * H + h]), i[(first + t) * H + h]);
         m[(first + t) * H + h] = (float)x;
         if (t == T - 1)
             m1[blockIdx.x] = (float)x;
@@ -120,7 +120,7 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     const int begin = shape.begin(chunk), length = shape.end(chunk) - begin, pairs = shape.padded() / 2;
     const size_t first = (size_t)(bh / shape.H) * shape.T + begin, at = (first + j) * shape.H + h, out = (size_t)bh * shape.T + begin + j;
     const bool valid = j < length;
-    double *sum = (double *)shared_memory(), b = valid ? log_sigmoid(f[at]) : 0;
+    double *sum = (double *)shared_memory(), b = valid ? log_sigmoid_of(f[at]) : 0;
     float *all = (float *)(sum + 256);
     for (int step = 1; step < 256; step *= 2) {
         sum[j] = b;
@@ -140,7 +140,7 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     if (j == 0)
         w.decay[blockIdx.x] = open < 0 ? (float)exp(all_of_it + m_in - m_end) : 0;
     if (valid) {
-        const double li = gate == SWAX_EXPONENTIAL ? i[at] : log_sigmoid(i[at]), M = m[at];
+        const double li = gate == SWAX_EXPONENTIAL ? i[at] : log_sigmoid_of(i[at]), M = m[at];
         const float enter = start && start[first + j] >= begin ? 0 : s * (float)exp(b + m_in - M);
         leave = open <= j ? (float)exp(li + (all_of_it - b) - m_end) : 0;
         w.query[out] = (float)((b - M) * log2e);

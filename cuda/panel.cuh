@@ -28,9 +28,9 @@ template <int P, int THREADS> DEVICE void load_tile(unsigned char *to, int panel
     const int valid = 8 * piece < valid_columns ? valid_rows : 0;
     const swax_bf16 *x = from + row * stride + 8 * piece;
     to += piece / 8 * panel;
-#pragma unroll 4
-    for (int r = row; r < rows; r += step, x += step * stride)
-        cp_async(to + swizzle(r, piece % 8), r < valid ? x : from, r < valid);
+#pragma unroll
+    for (int i = 0; i < rows / step; i++, x += step * stride)
+        cp_async(to + swizzle(row + i * step, piece % 8), row + i * step < valid ? x : from, row + i * step < valid);
 }
 
 /* The other way: write the valid elements of a tile of shared memory. */
@@ -38,9 +38,13 @@ template <int P, int THREADS> DEVICE void store_tile(swax_bf16 *to, size_t strid
                                                      int rows, int valid_rows, int valid_columns)
 {
     const int piece = threadIdx.x % (8 * P), row = threadIdx.x / (8 * P), step = THREADS / (8 * P);
-    if (8 * piece < valid_columns)
-        for (int r = row; r < rows && r < valid_rows; r += step)
-            *(uint4 *)(to + r * stride + 8 * piece) = *(const uint4 *)(from + piece / 8 * panel + swizzle(r, piece % 8));
+    const int valid = 8 * piece < valid_columns ? valid_rows : 0;
+    swax_bf16 *x = to + row * stride + 8 * piece;
+    from += piece / 8 * panel;
+#pragma unroll
+    for (int i = 0; i < rows / step; i++, x += step * stride)
+        if (row + i * step < valid)
+            *(uint4 *)x = *(const uint4 *)(from + swizzle(row + i * step, piece % 8));
 }
 
 /* Wait for all but the newest N copies that every thread started; their data then is everybody's. */

@@ -7,7 +7,7 @@
 
 DEVICE void mm_begin() {}
 DEVICE void mm_end() {}
-DEVICE void mm_wait() {}
+template <int N = 0> DEVICE void mm_wait() {}
 DEVICE void mm_fence() {}
 template <int N> DEVICE void mm_settle(float (&)[N][4]) {}
 

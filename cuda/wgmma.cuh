@@ -5,7 +5,8 @@
 
 DEVICE void mm_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 DEVICE void mm_end() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-DEVICE void mm_wait() { asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory"); }
+/* Wait until at most N of the ended groups are under way. */
+template <int N = 0> DEVICE void mm_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" :: "n"(N) : "memory"); }
 /* What this thread wrote to shared memory, the tensor cores may read after the next barrier. */
 DEVICE void mm_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
