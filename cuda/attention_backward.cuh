@@ -39,6 +39,8 @@ attention_queries_kernel(swax_bf16 *dq, float *delta, const swax_bf16 *dy, const
     };
     load_tile<P, 128>(Q, PANEL, q + first, query_stride, 64, a.T - t0, a.width);
     load_tile<P, 128>(dY, PANEL, dy + first, query_stride, 64, a.T - t0, a.width);
+    unsigned char *results = stages + (from + 1) % tile::STAGES * tile::STAGE;      /* y waits where the second tile of keys will be */
+    load_tile<P, 128>(results, PANEL, y + first, query_stride, 64, a.T - t0, a.width);
     load(from);
 
     float Y[8 * P][4], X[8][4], dX[8][4], log_sum[2], along[2];
@@ -51,15 +53,21 @@ attention_queries_kernel(swax_bf16 *dq, float *delta, const swax_bf16 *dy, const
         begin[e] = valid ? a.first_key(b, row + 8 * e) : 0;
         end[e] = valid ? row + 8 * e + before : -1;
         log_sum[e] = lse[at] * LOG2E;
+    }
+    tiles_arrive<0>();
+#pragma unroll
+    for (int e = 0; e < 2; e++) {           /* each of the 4 lanes of a row takes every fourth piece of 16 bytes */
         along[e] = 0;
-        for (int c = lane % 4 * 8; c < a.width; c += 32) {
-            const uint4 u = *(const uint4 *)(y + at * a.width + c), w = *(const uint4 *)(dy + at * a.width + c);
+#pragma unroll
+        for (int i = 0; i < 2 * P; i++) {
+            const int at = i / 2 * PANEL + swizzle(place + 8 * e, i % 2 * 4 + lane % 4);
+            const uint4 u = *(const uint4 *)(results + at), w = *(const uint4 *)(dY + at);
             along[e] += low_half(u.x) * low_half(w.x) + high_half(u.x) * high_half(w.x) + low_half(u.y) * low_half(w.y) + high_half(u.y) * high_half(w.y)
                       + low_half(u.z) * low_half(w.z) + high_half(u.z) * high_half(w.z) + low_half(u.w) * low_half(w.w) + high_half(u.w) * high_half(w.w);
         }
         along[e] = quad_sum(along[e]);
-        if (valid && lane % 4 == 0)
-            delta[at] = along[e];
+        if (end[e] >= 0 && lane % 4 == 0)
+            delta[a.query(b, row + 8 * e, h)] = along[e];
     }
     clear(Y);
     mm_settle(Y);
@@ -90,7 +98,7 @@ attention_queries_kernel(swax_bf16 *dq, float *delta, const swax_bf16 *dy, const
 #pragma unroll
             for (int e = 0; e < 4; e++) {
                 const int c = 64 * j + 8 * i + lane % 4 * 2 + e % 2;
-                X[i][e] = s * exp2_fast(scale * X[i][e] - log_sum[e / 2]);
+                X[i][e] = exp2_fast(scale * X[i][e] - log_sum[e / 2]);
                 if (masked && ((c < begin[e / 2]) | (c > end[e / 2])))
                     X[i][e] = 0;
             }
@@ -100,7 +108,7 @@ attention_queries_kernel(swax_bf16 *dq, float *delta, const swax_bf16 *dy, const
         for (int i = 0; i < 8; i++)
 #pragma unroll
             for (int e = 0; e < 4; e++)
-                dX[i][e] = X[i][e] == 0 ? 0 : X[i][e] * (dX[i][e] - along[e / 2]);
+                dX[i][e] = X[i][e] * (dX[i][e] - along[e / 2]);
         as_operand(W, dX);
         mm_begin();
         mm_rn<64 * P>(Y, W, key);
@@ -108,6 +116,7 @@ attention_queries_kernel(swax_bf16 *dq, float *delta, const swax_bf16 *dy, const
     }
     mm_wait();
     mm_settle(Y);
+    multiply(Y, s);
     __syncthreads();
     load_tile<P, 128>(Q, PANEL, dq + first, query_stride, 64, a.T - t0, a.width);
     cp_commit();
@@ -220,7 +229,7 @@ attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const s
         for (int i = 0; i < 8; i++)
 #pragma unroll
             for (int e = 0; e < 4; e++)
-                dX[i][e] = X[i][e] == 0 ? 0 : s * X[i][e] * (dX[i][e] - data[8 * i + lane % 4 * 2 + e % 2].delta);
+                dX[i][e] = X[i][e] * (dX[i][e] - data[8 * i + lane % 4 * 2 + e % 2].delta);
         as_operand(dleft, dX);
         mm_begin();
         mm_rn<64 * tile::OUT>(dK, dleft, query + part * PANEL);
@@ -229,6 +238,7 @@ attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const s
     mm_wait();
     mm_settle(dK);
     mm_settle(dV);
+    multiply(dK, s);
     const int columns = a.width - 64 * part;
     cp_wait<0>();
     __syncthreads();

@@ -64,10 +64,8 @@ template <int RESULT, int P, int KEYS> static void run_chunks(const chunk_args &
 static int columns_at_once(int width) { return width > 128 ? 256 : 128; }
 template <int RESULT> static void chunks(const chunk_args &a, const cell_shape &c)
 {
-    if (columns_at_once(a.width) == 256 && c.size > 128)
+    if (columns_at_once(a.width) == 256)
         run_chunks<RESULT, 4, 4>(a, c);
-    else if (columns_at_once(a.width) == 256)
-        run_chunks<RESULT, 4, 2>(a, c);
     else if (c.size > 128)
         run_chunks<RESULT, 2, 4>(a, c);
     else

@@ -87,6 +87,15 @@ template <int P> DEVICE void put_in_tile(unsigned char *tile, int panel, int row
             *(uint32_t *)(tile + j / 8 * panel + swizzle(row + 4 * e, j % 8) + lane % 4 * 4) = pack(d[j][e], d[j][e + 1]);
 }
 
+template <int N> DEVICE void multiply(float (&d)[N][4], float by)
+{
+#pragma unroll
+    for (int j = 0; j < N; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            d[j][e] *= by;
+}
+
 template <int N> DEVICE void clear(float (&d)[N][4])
 {
 #pragma unroll
