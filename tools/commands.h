@@ -17,6 +17,7 @@ int cmd_sample(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 
 /* command.c: print the sentence on stderr and return 2; take "help" out of the arguments if it is among them. */
 int command_fails(const char *sentence);

@@ -10,6 +10,7 @@ static const struct command commands[] = {
     {"ablate", "train many networks that differ in their windows, and report what the paper claims of them", cmd_ablate},
     {"eval", "what a trained network remembers: by distance, length and window", cmd_eval},
     {"sample", "generate from a checkpoint", cmd_sample},
+    {"verify", "hold any kernel, in any language, against the reference", cmd_verify},
     {"convert", "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions", cmd_convert},
     {"bench", "time kernels and whole training steps beside what this machine could do at best", cmd_bench},
     {"info", "what was built, what this machine can do, and what is used", cmd_info},

@@ -1,0 +1,294 @@
+/* check_verify.c - the verification kit: every known fault is rejected and almost every one named, honest kernels are
+ * accepted, cases survive their file, and bad input gets one sentence. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "../tools/commands.h"
+#include "../tools/safetensors.h"
+#include "../tools/verify.h"
+#include "scratch.h"
+
+static char why[SWAX_WHY];
+enum { MOST = 64 };
+
+/* ---- faults */
+
+/* What stands before _forward and _backward, one name for each group of kernels. */
+static int group(int number, struct subject *s)
+{
+    for (int i = 0; i < swax_n_ops; i++) {
+        if (op_forward_of(i) >= 0 || number--)
+            continue;
+        const char *wrong = subject_find(s, swax_ops[i].name, why);
+        return !wrong && (op_backward_of(i) < 0 || !subject_find(s, s->base, why));
+    }
+    return 0;
+}
+
+START_TEST(faults_are_rejected_and_named)
+{
+    static struct report r[MOST];
+    struct subject s;
+    struct swax_tier tier;
+    int fault[MOST], unnamed = 0;
+    ck_assert(group(_i, &s));
+    const int n = verify_faults(&s, suite_find("standard"), r, fault, MOST);
+    ck_assert(n < MOST);
+    for (int k = 0; k < n; k++) {
+        ck_assert_msg(r[k].failed > 0, "%s of %s passed %d cases", fault_f64(fault[k], &tier)->name, s.name, r[k].problems);
+        unnamed += r[k].cause != fault[k];
+    }
+    ck_assert_msg(unnamed <= n / 10, "%d of %d faults of %s are not named", unnamed, n, s.name);
+}
+END_TEST
+
+/* ---- honest kernels */
+
+START_TEST(honest_kernels_are_accepted)
+{
+    const struct wish f32 = {.dtype = DT_F32, .states = 1, .documents = 1, .noise = 1};
+    struct wish f64 = f32;
+    struct subject s;
+    struct swax_tier plain;
+    struct report r;
+    f64.dtype = DT_F64;
+    for (int i = 0; fault_none_f32(i, &plain); i++) {
+        ck_assert(!subject_find(&s, fault_none_f32(i, &plain)->op, why));
+        ck_assert_msg(verify_tier(&plain, SWAX_PREC_F32, &s, &f32, suite_find("hard"), &r), "plain %s in float", s.name);
+        fault_none_f64(i, &plain);
+        ck_assert_msg(verify_tier(&plain, SWAX_PREC_F64, &s, &f64, suite_find("hard"), &r), "plain %s in double", s.name);
+    }
+}
+END_TEST
+
+/* ---- files */
+
+struct answers { struct st_tensor tensor[64]; double *from[64]; char name[64][16]; int n; };
+
+static void give(void *arg, int i, void *to)
+{
+    const struct answers *a = arg;
+    for (long e = 0; e < a->tensor[i].size; e++)
+        ((float *)to)[e] = (float)a->from[i][e];
+}
+
+/* Run the tier on a problem, the backward on what its own forward saved, and write what came out, without one tensor. */
+static void answer(const char *path, const struct problem *p, const struct swax_tier *tier, const char *without)
+{
+    struct answers a = {.n = 0};
+    struct op_case got[PARTS];
+    for (int part = 0; part < p->subject.n; part++) {
+        op_case_copy(&got[part], &p->in[part]);
+        if (part)
+            problem_chain(&got[1], &got[0]);
+        ck_assert(!op_run(tier, SWAX_PREC_F32, &got[part]));
+        for (int i = 0; i < got[part].n; i++) {
+            const struct op_arg *arg = &swax_ops[got[part].op].arg[i];
+            if (!problem_is_answer(p, part, i) || (without && !strcmp(without, arg->name)))
+                continue;
+            struct st_tensor *t = &a.tensor[a.n];
+            strcpy(a.name[a.n], arg->name);
+            t->name = a.name[a.n];
+            t->type = ST_F32;
+            t->rank = (int)strlen(arg->shape);
+            t->size = got[part].size[i];
+            for (int d = 0; d < t->rank; d++)
+                t->shape[d] = op_extent(&swax_ops[got[part].op], arg->shape[d], got[part].dims);
+            a.from[a.n++] = got[part].arg[i];
+        }
+    }
+    const struct st_plan plan = {a.n, a.tensor, give, &a, 0, NULL};
+    ck_assert_msg(!st_write(path, &plan, why), "%s", why);
+    for (int part = 0; part < p->subject.n; part++)
+        op_case_free(&got[part]);
+}
+
+static int verify(const char *line, char *said)
+{
+    char *copy = strdup(line), *argv[32], *path = scratch("stderr"), *text;
+    int argc = 0;
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    fflush(stdout);
+    const int out = dup(1), err = dup(2);
+    char *report = scratch("stdout");
+    ck_assert(freopen(report, "w", stdout) && freopen(path, "w", stderr));
+    const int status = cmd_verify(argc, argv);
+    fflush(stdout);
+    fflush(stderr);
+    dup2(out, 1);
+    dup2(err, 2);
+    read_whole(status == 2 ? path : report, &text);
+    snprintf(said, 4096, "%s", text);
+    free(text);
+    free(copy);
+    return status;
+}
+
+static const struct { const char *make, *op; int family; } made[] = {
+    {"mlstm seed=3", "mlstm", OP_GAUSS},           {"mlstm seed=5 family=crossover", "mlstm", OP_CROSSOVER},
+    {"mlstm_backward seed=4", "mlstm_backward", OP_GAUSS}, {"attention seed=2 T=20 W=5", "attention", OP_GAUSS},
+    {"attention_forward seed=8", "attention_forward", OP_GAUSS}, {"rope seed=6 theta=500000", "rope", OP_GAUSS},
+    {"linear seed=7 noise=yes", "linear", OP_GAUSS},  {"xent seed=9", "xent", OP_GAUSS},
+    {"embed seed=10 noise=yes", "embed", OP_GAUSS},   {"headnorm seed=11", "headnorm", OP_GAUSS},
+    {"adamw seed=12", "adamw", OP_GAUSS},             {"mlstm_forward seed=13 states=no documents=no", "mlstm_forward", OP_GAUSS},
+};
+
+START_TEST(cases_survive_their_file)
+{
+    char line[400], said[4096], *of = scratch("case"), *mine = scratch("mine");
+    struct problem *p;
+    int n;
+    snprintf(line, sizeof line, "make %s -o %s", made[_i].make, of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    ck_assert_msg(!case_read(of, &p, &n, why), "%s", why);
+    ck_assert_int_eq(n, 1);
+    ck_assert_str_eq(p->subject.name, made[_i].op);
+    ck_assert_int_eq(p->family, made[_i].family);
+    answer(mine, p, swax_tiers[0], NULL);
+    snprintf(line, sizeof line, "check %s %s", of, mine);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    for (int part = 0; part < p->subject.n; part++)
+        for (int i = 0; i < p->in[part].n; i++)
+            if (p->demanded[part][i]) {
+                answer(mine, p, swax_tiers[0], swax_ops[p->in[part].op].arg[i].name);
+                ck_assert_msg(verify(line, said) == 2, "without %s: %s", swax_ops[p->in[part].op].arg[i].name, said);
+            }
+    problem_free(p);
+    free(p);
+}
+END_TEST
+
+/* A fault's answers through files, its backward fed by its own forward, are named too. */
+START_TEST(faults_are_named_through_files)
+{
+    static const char *const of_op[] = {"mlstm", "attention"};
+    char line[400], said[4096], missed[400] = "", *of = scratch("case"), *mine = scratch("mine");
+    int total = 0, named = 0;
+    struct swax_tier tier;
+    struct problem *p;
+    int n;
+    snprintf(line, sizeof line, "make %s seed=21 %s -o %s", of_op[_i], _i ? "T=40 S=44 H=4 G=2 D=8 W=9 B=2" : "T=140 H=2 K=8 V=6 g=0 L=64 B=2", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    ck_assert_msg(!case_read(of, &p, &n, why), "%s", why);
+    snprintf(line, sizeof line, "check %s %s", of, mine);
+    for (int k = 0; fault_f32(k, &tier); k++) {
+        char name[64];
+        if (strcmp(fault_f32(k, &tier)->op, of_op[_i]))
+            continue;
+        answer(mine, p, &tier, NULL);
+        const int status = verify(line, said);
+        ck_assert(status == 0 || status == 1);
+        snprintf(name, sizeof name, "\"%s\" gives", fault_f32(k, &tier)->name);
+        const int right = strstr(said, name) || strstr(said, fault_f32(k, &tier)->says);
+        total += status;
+        named += status && right;
+        if (status && !right)
+            snprintf(missed + strlen(missed), sizeof missed - strlen(missed), " %s", fault_f32(k, &tier)->name);
+    }
+    ck_assert_msg(total >= 15 && named * 10 >= total * 9, "%d of %d named, but not%s", named, total, missed);
+    problem_free(p);
+    free(p);
+}
+END_TEST
+
+/* ---- bad input */
+
+static void refused(const char *line, const char *expected)
+{
+    char said[4096];
+    ck_assert_msg(verify(line, said) == 2, "status for: %s\n%s", line, said);
+    ck_assert_msg(strchr(said, '\n') == said + strlen(said) - 1 && strlen(said) > 20, "not one sentence for: %s\n%s", line, said);
+    ck_assert_msg(strstr(said, expected) != NULL, "no \"%s\" for: %s\n%s", expected, line, said);
+}
+
+START_TEST(bad_words_get_one_sentence)
+{
+    refused("mke mlstm", "did you mean make?");
+    refused("make", "needs 1 word");
+    refused("make mlstm", "output=");
+    refused("make mltsm -o x", "did you mean mlstm");
+    refused("make mlstm Q=3 -o x", "\"Q\"");
+    refused("make mlstm T=0 -o x", "from 1");
+    refused("make mlstm T=three -o x", "whole number");
+    refused("make mlstm dtype=f16x -o x", "f16");
+    refused("make mlstm family=guass -o x", "gauss");
+    refused("make rope family=cold -o x", "does not differ");
+    refused("make attention H=6 G=4 -o x", "divide");
+    refused("make attention T=9 S=3 -o x", "fewer");
+    refused("make attention behind=headnorm -o x", "no norm");
+    refused("make mlstm eps=small -o x", "not a number");
+    refused("make mlstm suite=all -o x", "suite");
+    refused("check nothing.safetensors mine.safetensors", "nothing.safetensors");
+    refused("tier avx1024", "avx1024");
+    refused("plugin ./none.so mlstm", "none.so");
+    refused("plugin ./none.so mlstm dtype=bf16", "f32 or f64");
+    refused("faults mlstn", "did you mean");
+}
+END_TEST
+
+/* Every cut and many damaged bytes of a case and of answers: refused with a sentence, and nothing crashes or passes. */
+START_TEST(damaged_files_are_refused)
+{
+    char line[400], said[4096], *of = scratch("case"), *mine = scratch("mine"), *bad = scratch("bad"), *text;
+    struct problem *p;
+    int n;
+    snprintf(line, sizeof line, "make mlstm T=3 B=1 H=1 K=2 V=2 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    ck_assert_msg(!case_read(of, &p, &n, why), "%s", why);
+    answer(mine, p, swax_tiers[0], NULL);
+    problem_free(p);
+    free(p);
+    const size_t size = read_whole(of, &text);
+    snprintf(line, sizeof line, "check %s %s", bad, mine);
+    for (size_t cut = 0; cut < size; cut += cut < 64 || cut > size - 64 ? 1 : 61) {
+        put(bad, text, cut);
+        ck_assert_msg(verify(line, said) == 2, "cut at %zu: %s", cut, said);
+    }
+    for (size_t at = 0; at < size; at += 13) {
+        text[at] ^= 4;
+        put(bad, text, size);
+        ck_assert_msg(verify(line, said) == 2, "damaged at %zu: %s", at, said);
+        text[at] ^= 4;
+    }
+    free(text);
+    const size_t length = read_whole(mine, &text);
+    snprintf(line, sizeof line, "check %s %s", of, bad);
+    for (size_t cut = 0; cut < length; cut += 7) {
+        put(bad, text, cut);
+        ck_assert_msg(verify(line, said) == 2, "cut at %zu: %s", cut, said);
+    }
+    snprintf(line, sizeof line, "check %s %s", mine, mine);
+    refused(line, "swax verify make");
+    free(text);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("verify");
+    TCase *faults = tcase_create("faults"), *files = tcase_create("files");
+    struct subject unused;
+    int groups = 0;
+    while (group(groups, &unused))
+        groups++;
+    scratch_open();
+    tcase_set_timeout(faults, 300);
+    tcase_add_loop_test(faults, faults_are_rejected_and_named, 0, groups);
+    tcase_add_test(faults, honest_kernels_are_accepted);
+    tcase_set_timeout(files, 120);
+    tcase_add_loop_test(files, cases_survive_their_file, 0, (int)(sizeof made / sizeof *made));
+    tcase_add_loop_test(files, faults_are_named_through_files, 0, 2);
+    tcase_add_test(files, bad_words_get_one_sentence);
+    tcase_add_test(files, damaged_files_are_refused);
+    suite_add_tcase(s, faults);
+    suite_add_tcase(s, files);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

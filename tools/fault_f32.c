@@ -1,0 +1,2 @@
+#define TABLE f32
+#include "fault_list.inc"

@@ -1,0 +1,3 @@
+#define SWAX_F64
+#define TABLE f64
+#include "fault_list.inc"
