@@ -347,8 +347,10 @@ static const struct ablate_preset *find_preset(const char *name, char *why)
             return p;
         nearest_try(&n, p->name);
     }
-    say(why, "There is no preset \"%.60s\"%s%s%s.", name, n.best ? ": did you mean " : "; there are smoke, quick and full", n.best ? n.best : "",
-        n.best ? "?" : "");
+    if (n.best)
+        say(why, "There is no preset \"%.60s\": did you mean %s?", name, n.best);
+    else
+        say(why, "There is no preset \"%.60s\": there are smoke, quick and full.", name);
     return NULL;
 }
 
