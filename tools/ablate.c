@@ -172,7 +172,9 @@ static void run_all(struct session *s)
     for (;;) {
         int count[STOPPED + 1];
         count_states(s, count);
-        for (int k = s->shard; k < s->runs && count[RUNNING] < s->jobs && count[FAILED] == 0 && !run_interrupted; k += s->shards)
+        /* one run that fails does not keep the others from being made; where most do, it is not the run's fault */
+        const int go_on = count[FAILED] <= count[DONE] && !run_interrupted;
+        for (int k = s->shard; k < s->runs && count[RUNNING] < s->jobs && go_on; k += s->shards)
             if (s->job[k].state == WAITING)
                 count[RUNNING] += start(s, k);
         if (!count[RUNNING])
