@@ -29,6 +29,7 @@ LIB     := $(foreach p,f32 f64,$(BUILD)/ref_$(p).o) \
            $(addprefix $(BUILD)/,$(addsuffix .o,$(ONCE))) \
            $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16 peak,$(BUILD)/$(t)_$(p).o)) \
            $(patsubst simd/%.c,$(BUILD)/simd_%.o,$(wildcard simd/host_*.c))
+LOOPS   := '-DSWAX_TIERS=$(foreach t,$(TIERS),LOOP($(t)))'
 HAVE    := $(foreach t,$(TIERS),-DSWAX_HAVE_$(t))
 
 TOOLS   := $(patsubst tools/%.c,$(BUILD)/tools_%.o,$(wildcard tools/*.c))
@@ -44,11 +45,13 @@ $(BUILD)/%_f64.o:  ref/%.c | $(BUILD) ; $(REF) -DSWAX_F64 -c $< -o $@
 $(BUILD)/%_bf16.o: ref/%.c | $(BUILD) ; $(REF) -DSWAX_BF16 -c $< -o $@
 $(BUILD)/tiers.o:  ref/tiers.c | $(BUILD) ; $(REF) $(HAVE) -c $< -o $@
 $(BUILD)/%.o:      ref/%.c | $(BUILD) ; $(REF) -c $< -o $@
-$(BUILD)/simd_%.o: simd/%.c | $(BUILD) ; $(SIMD) -D_POSIX_C_SOURCE=200809L '-DSWAX_TIERS=$(foreach t,$(TIERS),LOOP($(t)))' -c $< -o $@
+$(BUILD)/simd_%.o: simd/%.c | $(BUILD) ; $(SIMD) -D_POSIX_C_SOURCE=200809L $(LOOPS) -c $< -o $@
 define tier
 $(BUILD)/$(1)_f32.o:  simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
 $(BUILD)/$(1)_f64.o:  simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
 $(BUILD)/$(1)_bf16.o: simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
+$(BUILD)/$(1)_vmath_f32.o: tests/isa/vmath.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/$(1)_vmath_f64.o: tests/isa/vmath.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
 $(BUILD)/$(1)_peak.o: simd/peak.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
 endef
 $(foreach t,$(TIERS),$(eval $(call tier,$(t))))
@@ -60,15 +63,29 @@ $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(L
 
 # ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
 SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests_%.o,$(filter-out $(wildcard tests/check_*.c),$(wildcard tests/*.c)))
-TEST     = $(CC) -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(shell pkg-config --cflags check)
+CHECK_CFLAGS ?= $(shell pkg-config --cflags check)
+CHECK_LIBS   ?= $(shell pkg-config --libs check)
+TEST     = $(CC) -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(CHECK_CFLAGS)
 $(BUILD)/tests_%.o: tests/%.c | $(BUILD) ; $(TEST) -c $< -o $@
 $(BUILD)/libtools.a: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) ; rm -f $@ && ar rcs $@ $^
 $(BUILD)/check_%: tests/check_%.c $(SUPPORT) $(BUILD)/libtools.a $(BUILD)/libswax.a
-	$(TEST) $(filter %.c %.o %.a,$^) -o $@ $(shell pkg-config --libs check) $(LIBS)
+	$(TEST) $(filter %.c %.o %.a,$^) -o $@ $(CHECK_LIBS) $(LIBS)
+
+$(BUILD)/check_vmath: TEST += $(LOOPS)
+$(BUILD)/check_vmath: $(foreach t,$(TIERS),$(foreach p,f32 f64,$(BUILD)/$(t)_vmath_$(p).o))
 
 test: $(CHECKS) ## run every check
 	@failed=; for t in $(CHECKS); do $$t || failed="$$failed $${t##*/}"; done; \
 	 if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
+
+# NEON on another machine: gcc-aarch64-linux-gnu and qemu-user from the system's packages
+NEON_CC  ?= aarch64-linux-gnu-gcc
+EMULATOR ?= qemu-aarch64
+NEON     := $(BUILD)/neon
+test-neon: ## check the NEON tier, cross-compiled, under qemu
+	$(MAKE) CC='$(NEON_CC) -static' BUILD=$(NEON) NVCC= CHECK_CFLAGS=-Itests/shim CHECK_LIBS= $(NEON)/check_tiers $(NEON)/check_vmath
+	EVERY=16 REQUIRE=neon $(EMULATOR) $(NEON)/check_tiers
+	SWAX_VMATH_STRIDE=65537 $(EMULATOR) $(NEON)/check_vmath
 
 demo: $(BUILD)/swax ## train a small network on this repository's own text with the reference kernels: the loss falls
 	rm -rf $(BUILD)/demo
@@ -102,4 +119,4 @@ help: ## this screen
 
 -include $(wildcard $(BUILD)/*.d)
 .SECONDARY:
-.PHONY: all test demo install ablation ablation-smoke deps clean help
+.PHONY: all test test-neon demo install ablation ablation-smoke deps clean help

@@ -3,7 +3,7 @@
  *
  * One loop iteration, and so one process, per tier and kernel: a crash is one named failure.  The last lines
  * say which tiers ran, on how many cases, and how close the worst came to its bound; REQUIRE="avx2 neon"
- * makes it a failure that one of them did not run. */
+ * makes it a failure that one of them did not run; EVERY=16 takes every sixteenth case, for an emulator. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -51,14 +51,15 @@ static void one_case(int tier, enum swax_precision p, int op, enum op_family fam
 START_TEST(one_kernel)
 {
     static const struct { int max_dim, plain, structured; } plan[] = { { 9, 80, 24 }, { 33, 30, 10 }, { 70, 16, 4 }, { 300, 4, 2 } };
-    const int tier = _i / swax_n_ops, op = _i % swax_n_ops;
+    const int tier = _i / swax_n_ops, op = _i % swax_n_ops, every = getenv("EVERY") ? atoi(getenv("EVERY")) : 1;
     if (!swax_tiers[tier]->usable())
         return;
+    ck_assert_msg(every > 0, "EVERY is %s: a number of cases, from 1", getenv("EVERY"));
     told[tier].ran = 1;
     for (int p = 0; p < SWAX_PRECISIONS; p++)
         for (int family = 0; family < OP_FAMILIES && op_present(swax_tiers[tier], p, op); family++)
             for (int size = 0; size < 4 && op_family_fits(op, family); size++)
-                for (int n = 1; n <= (family ? plan[size].structured : plan[size].plain); n++)
+                for (int n = 1; n <= (family ? plan[size].structured : plan[size].plain); n += every)
                     one_case(tier, p, op, family, (uint64_t)(1000 * size + n), plan[size].max_dim);
 }
 END_TEST
