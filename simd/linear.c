@@ -1,19 +1,20 @@
 /* linear.c - the three products of training, y = x w^T, dx += dy w and dw += dy^T x; see ref/linear.c.
  *
- * The result is cut into pieces of HIGH x BROAD that do not depend on the number of threads.  A piece goes
- * through k in steps: a block of a is brought into reach, panels of b are packed, gemm.h's tiles multiply.
+ * The result is cut into pieces of HIGH x BROAD that do not depend on the number of threads, HIGHER ones where
+ * a can be read where it is: then fewer panels are packed.  A piece goes through k in steps: a block of a is
+ * brought into reach, panels of b are packed, gemm.h's tiles multiply.
  * Results in bf16 are summed in `stat` until their piece is finished. */
 #include "operand.h"
 #include "threads.h"
 
 /* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache. */
-enum { HIGH = 192, BROAD = 4 * NR, LD_K = KC + VL, LD_I = HIGH + VL };
+enum { HIGH = 256, HIGHER = 1024, BROAD = 4 * NR, LD_K = KC + VL, LD_I = HIGH + VL };
 
 /* c (m,n), ld elements a row, = or += a b^T + bias: a (m,K), b (n,K) */
 struct dense {
     void *c;
     long ld;
-    int is_stat, add, m, n, K, pairs;
+    int is_stat, add, m, n, K, pairs, high;
     const stat *bias;           /* (n) or NULL */
     struct operand a, b;
 };
@@ -58,7 +59,7 @@ static void dense_piece(int piece, void *arg)
 {
     const struct dense *p = arg;
     const int across = (p->n + BROAD - 1) / BROAD;
-    const int i = piece / across * HIGH, m = least(HIGH, p->m - i);
+    const int i = piece / across * p->high, m = least(p->high, p->m - i);
     const int j = piece % across * BROAD, n = least(BROAD, p->n - j);
     stat sums[HIGH * BROAD];
     stat *c = p->is_stat ? (stat *)p->c + i*p->ld + j : sums;
@@ -78,7 +79,8 @@ static void dense_piece(int piece, void *arg)
 
 static void dense(struct dense p)
 {
-    const int pieces = ((p.m + HIGH - 1) / HIGH) * ((p.n + BROAD - 1) / BROAD);
+    p.high = readable(&p.a) ? HIGHER : HIGH;
+    const int pieces = ((p.m + p.high - 1) / p.high) * ((p.n + BROAD - 1) / BROAD);
     p.pairs = !p.a.is_stat && !p.b.is_stat && multiplies_in_pairs(p.a.p, (size_t)p.m * (size_t)p.K)
                                            && multiplies_in_pairs(p.b.p, (size_t)p.n * (size_t)p.K);
     if ((double)p.m * p.n * p.K > 1e6)
@@ -108,15 +110,15 @@ enum { REAL_IS_STAT = sizeof(real) == sizeof(stat) };
 
 static void dense_forward(void *y, int y_is_stat, const real *x, const real *w, const stat *b, int N, int O, int I)
 {
-    dense((struct dense){ y, O, y_is_stat, 0, N, O, I, 0, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT } });
+    dense((struct dense){ y, O, y_is_stat, 0, N, O, I, 0, 0, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT } });
 }
 
 static void dense_backward(real *dx, stat *dw, stat *db, const void *dy, int dy_is_stat,
                      const real *x, const real *w, int N, int O, int I)
 {
     const struct operand rows = { dy, O, 1, dy_is_stat }, columns = { dy, 1, O, dy_is_stat };
-    dense((struct dense){ dx, I, REAL_IS_STAT, 1, N, I, O, 0, NULL, rows, { w, 1, I, REAL_IS_STAT } });
-    dense((struct dense){ dw, I, 1, 1, O, I, N, 0, NULL, columns, { x, 1, I, REAL_IS_STAT } });
+    dense((struct dense){ dx, I, REAL_IS_STAT, 1, N, I, O, 0, 0, NULL, rows, { w, 1, I, REAL_IS_STAT } });
+    dense((struct dense){ dw, I, 1, 1, O, I, N, 0, 0, NULL, columns, { x, 1, I, REAL_IS_STAT } });
     if (db)
         bias_backward(db, rows, N, O);
 }

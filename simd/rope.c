@@ -6,18 +6,17 @@
  * In double precision TURN is 1 and nothing is approximated. */
 #include "vec.h"
 
-enum { TURN = sizeof(stat) == 8 ? 1 : 32, PAIRS = 32 };
+enum { TURN = sizeof(stat) == 8 ? 1 : 16, PAIRS = 32 };
 
 struct angle { double c[PAIRS], s[PAIRS]; };
 
-/* the angles token * theta^(-2j/D) of the pairs j0, j0 + 1, ... */
-static struct angle angles(double token, int j0, int pairs, int D, double theta)
+/* the angles of so many pairs, token times their rate each */
+static struct angle angles(double token, const double *rate, int pairs)
 {
     struct angle a;
     for (int j = 0; j < pairs; j++) {
-        const double phase = token * pow(theta, -2.0 * (j0 + j) / D);
-        a.c[j] = cos(phase);
-        a.s[j] = sin(phase);
+        a.c[j] = cos(token * rate[j]);
+        a.s[j] = sin(token * rate[j]);
     }
     return a;
 }
@@ -42,15 +41,17 @@ static void turn_all(real *y, const real *x, const int *start, int B, int T, int
     for (int j0 = 0; j0 < half; j0 += PAIRS) {
         const int pairs = half - j0 < PAIRS ? half - j0 : PAIRS;
         struct angle step[TURN], at = { .c = {0} };
-        double base = 0.5;            /* none: a base is whole */
+        double rate[PAIRS], base = 0.5;     /* none: a base is whole */
+        for (int j = 0; j < pairs; j++)
+            rate[j] = pow(theta, -2.0 * (j0 + j) / D);
         for (int i = 0; i < TURN; i++)
-            step[i] = angles(i, j0, pairs, D, theta);
+            step[i] = angles(i, rate, pairs);
         for (long bt = 0; bt < (long)B*T; bt++) {
             const double p = (double)P + (double)(bt % T) - (start ? start[bt] : 0), from = floor(p / TURN) * TURN;
             const struct angle *by = step + (int)(p - from);
             stat c[PAIRS + VL] = {0}, s[PAIRS + VL] = {0};
             if (from != base)
-                at = angles(base = from, j0, pairs, D, theta);
+                at = angles(base = from, rate, pairs);
             for (int j = 0; j < pairs; j++) {
                 c[j] = (stat)(at.c[j] * by->c[j] - at.s[j] * by->s[j]);
                 s[j] = (stat)(sign * (at.s[j] * by->c[j] + at.c[j] * by->s[j]));

@@ -1,12 +1,12 @@
 /* vmath.h - exp, log, log1p, tanh, sigmoid and log sigmoid of a vec.
  *
- * Worst error over all floats, and over seeded samples of the doubles (tests/check_vmath.c), in units in the
- * last place of the result, or of the smallest normal number where the result is subnormal:
+ * At most so far from the true result, in units in its last place, or in the smallest normal number's where it is
+ * subnormal (tests/check_vmath.c: over the floats, and over samples of the doubles):
  *
  *                 float   double                      float   double
- *     exp          1.0      1.0        log sigmoid      1.6     1.6
- *     log          0.8      0.8        sigmoid          2.1     2.1
- *     log1p        0.8      0.8        tanh             1.4     1.4
+ *     exp          1.1      1.1        log sigmoid      1.7     1.7
+ *     log          0.8      0.8        sigmoid          2.5     2.5
+ *     log1p        0.8      0.8        tanh             1.6     1.6
  *
  * Infinities, NaN, zeros and subnormal arguments give what libm gives.  Polynomials are minimax in the relative
  * error of the result, by Remez' exchange. */

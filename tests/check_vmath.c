@@ -29,8 +29,8 @@ static long double log_sigmoid(long double x) { return (x < 0 ? x : 0) - log1pl(
 
 /* The table at the top of vmath.h. */
 static const struct { const char *name; long double (*truth)(long double); double float_ulps, double_ulps; } functions[FUNCTIONS] = {
-    { "exp", expl, 1.0, 1.0 },         { "log", logl, 0.8, 0.8 },                 { "log1p", log1pl, 0.8, 0.8 },
-    { "sigmoid", sigmoid, 2.1, 2.1 },  { "log sigmoid", log_sigmoid, 1.6, 1.6 },  { "tanh", tanhl, 1.4, 1.4 },
+    { "exp", expl, 1.1, 1.1 },         { "log", logl, 0.8, 0.8 },                 { "log1p", log1pl, 0.8, 0.8 },
+    { "sigmoid", sigmoid, 2.5, 2.5 },  { "log sigmoid", log_sigmoid, 1.7, 1.7 },  { "tanh", tanhl, 1.6, 1.6 },
 };
 
 /* |got - truth| in last places; both out of range, or both NaN: 0; a result below the smallest normal number may be
