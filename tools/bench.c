@@ -108,7 +108,7 @@ static const char *take_config(int *argc, char **argv)
 static void measure_machine(struct bench *b)
 {
     const char *name = b->tier->name;
-    for (int i = swax_n_tiers - 1; i >= 0 && !b->peak; i--)     /* a tier without vectors stands beside the widest */
+    for (int i = swax_n_tiers - 1; i >= 0 && b->peak <= 0; i--)     /* a tier without vectors stands beside the widest */
         if (swax_tiers[i]->usable() && (!strcmp(name, swax_tiers[i]->name) || !b->tier->each))
             b->peak = swax_peak_gflops(swax_tiers[i]->name, b->threads);
     b->bandwidth = swax_bandwidth_gbs(b->threads);

@@ -26,7 +26,7 @@ static void print_tier(const struct swax_tier *t, const struct swax_tier *used)
     if (!usable)
         return;
     for (int p = 0; p < SWAX_PRECISIONS; p++)
-        printf(" %s", op_offers(t, p) ? swax_precision_name[p] : "    ");
+        printf(" %s", op_offers(t, (enum swax_precision)p) ? swax_precision_name[p] : "    ");
     if (peak > 0)
         printf("  %7.1f GFLOP/s", peak);
     puts(t == used ? "  <- used" : "");
