@@ -35,7 +35,7 @@ HAVE    := $(foreach t,$(TIERS),-DSWAX_HAVE_$(t))
 TOOLS   := $(patsubst tools/%.c,$(BUILD)/tools_%.o,$(wildcard tools/*.c))
 CHECKS  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/check_*.c))
 
-all: $(BUILD)/libswax.a $(if $(wildcard tools/main.c),$(BUILD)/swax) ## build the library and the program
+all: $(BUILD)/libswax.a $(if $(wildcard tools/main.c),$(BUILD)/swax $(BUILD)/libswax.so) ## build the library and the program
 
 include $(wildcard cuda/cuda.mk)
 
@@ -59,6 +59,8 @@ $(BUILD)/tools_%.o: tools/%.c | $(BUILD) ; $(TOOL) -c $< -o $@
 $(BUILD)/tools_threads.o: TOOL += $(OPENMP)
 
 $(BUILD)/libswax.a: $(LIB) ; rm -f $@ && ar rcs $@ $^
+# kernels, oracle and verification in one object, for tools/swax.py
+$(BUILD)/libswax.so: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) $(LIB) ; $(CC) -shared $(SAN) $(OPENMP) $^ -o $@ $(LIBS)
 $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(LIBS)
 
 # ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
@@ -100,6 +102,7 @@ install: all ## install program, library, headers, pkg-config file and man page 
 	mkdir -p $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/include/swax $(INTO)/share/man/man1 $(INTO)/share/swax
 	install -m 755 $(BUILD)/swax $(INTO)/bin/swax
 	install -m 644 $(BUILD)/libswax.a $(INTO)/lib/libswax.a
+	install -m 755 $(BUILD)/libswax.so $(INTO)/lib/libswax.so
 	install -m 644 $(HEADERS) $(INTO)/include/swax
 	install -m 644 tools/swax.1 $(INTO)/share/man/man1/swax.1
 	$(if $(wildcard tools/swax.py),install -m 644 tools/swax.py $(INTO)/share/swax/swax.py)

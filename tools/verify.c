@@ -14,7 +14,7 @@ static int help(void)
 {
     puts("usage: swax verify list\n"
          "       swax verify make KERNEL [size=N ...] [suite=quick|standard|hard] output=CASE.safetensors\n"
-         "       swax verify check CASE.safetensors MINE.safetensors [json=yes] [behind=headnorm]\n"
+         "       swax verify check CASE.safetensors MINE.safetensors [json=yes] [output=REPORT.json] [behind=headnorm]\n"
          "       swax verify plugin ./MINE.so KERNEL [suite=standard] [json=yes] [behind=headnorm]\n"
          "       swax verify tier NAME [KERNEL] [suite=quick]\n"
          "       swax verify faults [KERNEL] [suite=standard]\n\n"
@@ -138,13 +138,17 @@ static const char *take(struct options *o, const struct subject *s, struct asked
     return wrong ? wrong : options_left(o, keys, why);
 }
 
-static int verdict(const struct report *r, int json)
+static const char *verdict(const struct report *r, const struct asked *a, int *status, char *why)
 {
-    if (json)
-        report_json(stdout, r);
+    FILE *o = a->output ? fopen(a->output, "w") : NULL;
+    if (a->output && !o)
+        return say_errno(why, a->output, "cannot be written");
+    if (o || a->json)
+        report_json(o ? o : stdout, r);
     else
         report_print(r);
-    return r->failed || !r->problems;
+    *status |= r->failed || !r->problems;
+    return o && fclose(o) ? say_errno(why, a->output, "cannot be written") : NULL;
 }
 
 /* ---- make */
@@ -182,8 +186,6 @@ static const char *make(struct options *o, const char *name, char *why)
         wrong = problem_make(&p[n], &s, &a.wish, e.seed + 1000000 * (a.seed - 1), e.family, e.max_dim, e.tokens, why);
     }
     wrong = wrong ? wrong : case_write(a.output, p, n, why);
-    if (!wrong)
-        printf("%s: %d case%s of %s, %s\n", a.output, n, n == 1 ? "" : "s", s.name, dtype_name[a.wish.dtype]);
     for (int i = 0; i < n; i++)
         problem_free(&p[i]);
     free(p);
@@ -230,7 +232,7 @@ static const char *check(struct options *o, const char *of, const char *mine, in
         wrong = r ? NULL : say(why, "There is no memory for the report.");
         if (r) {
             judge(p, n, got, r);
-            *status = verdict(r, a.json);
+            wrong = verdict(r, &a, status, why);
         }
         free(r);
     }
@@ -256,7 +258,7 @@ static const char *plugin(struct options *o, const char *path, const char *kerne
         wrong = say(why, "A plugin's functions take float, or double under a name with _f64 behind it: dtype is f32 or f64.");
     struct report *r = malloc(sizeof *r);
     if (!wrong && !(wrong = r ? verify_plugin(path, &s, &a.wish, a.suite, r, why) : say(why, "There is no memory for the report.")))
-        *status = verdict(r, a.json);
+        wrong = verdict(r, &a, status, why);
     free(r);
     return wrong;
 }
@@ -285,7 +287,7 @@ static const char *tier(struct options *o, const char *name, const char *kernel,
                 continue;
             a.wish.dtype = as[p];
             verify_tier(t, (enum swax_precision)p, kernel ? &only : &s, &a.wish, a.suite, r);
-            *status |= verdict(r, a.json);
+            wrong = verdict(r, &a, status, why);
         }
     }
     free(r);

@@ -12,7 +12,7 @@
 
 enum { PARTS = 2 };
 
-struct subject { const char *name; char base[32]; int n, op[PARTS]; };
+struct subject { char name[32], base[32]; int n, op[PARTS]; };
 const char *subject_find(struct subject *s, const char *name, char *why);      /* NULL, or a sentence */
 
 enum dtype { DT_F32, DT_F64, DT_BF16, DT_F16, DTYPES };

@@ -274,7 +274,6 @@ static const char *read_head(struct problem *p, const struct json *j, const char
     const char *wrong = subject_find(&p->subject, op->text, why);
     if (wrong)
         return wrong;
-    p->subject.name = p->subject.n == 2 ? p->subject.base : p->subject.name;
     p->wish = (struct wish){.dtype = (enum dtype)d, .behind = behind->text[0] != 0, .noise = noise->type == JSON_TRUE, .chained = 1};
     p->family = (enum op_family)f;
     p->seed = (uint64_t)seed->number;

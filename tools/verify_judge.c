@@ -10,7 +10,6 @@ void report_begin(struct report *r, const struct subject *s, const struct wish *
 {
     memset(r, 0, sizeof *r);
     r->subject = *s;
-    r->subject.name = s->n == 2 ? r->subject.base : s->name;
     r->wish = *w;
     r->cause = -1;
 }

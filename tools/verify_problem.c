@@ -44,7 +44,7 @@ const char *subject_find(struct subject *s, const char *name, char *why)
         return say(why, "There is no kernel \"%.60s\": `swax verify list` has them all.", name);
     const char *own = swax_ops[s->op[0]].name, *ending = strchr(own, '_');
     snprintf(s->base, sizeof s->base, "%.*s", ending ? (int)(ending - own) : (int)strlen(own), own);
-    s->name = s->n == 2 ? s->base : own;
+    snprintf(s->name, sizeof s->name, "%.31s", s->n == 2 ? s->base : own);
     return NULL;
 }
 
@@ -263,7 +263,6 @@ const char *problem_make(struct problem *p, const struct subject *s, const struc
 {
     memset(p, 0, sizeof *p);
     p->subject = *s;
-    p->subject.name = s->n == 2 ? p->subject.base : s->name;
     p->wish = *w;
     p->seed = seed;
     p->family = family;
