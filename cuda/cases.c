@@ -1,7 +1,7 @@
 /* cases.c - every kernel of the CUDA tier against the reference in double, as tests/check_tiers.c does it but
  * without Check, with a size to choose, and twice, since the same case must give the same bits.
  *
- *     cuda_cases [cases per family, 10] [largest size, 70] [kernel, or `together`]
+ *     cuda_cases [cases per family, 10] [largest size, 70] [together] [kernel ...]
  *
  * A kernel runs in a process of its own: one that hangs or crashes does not take the others with it.  `together`
  * runs all in one process, which a sanitizer starts faster. */
@@ -101,15 +101,21 @@ static int apart(int op, int count, int largest)
 int main(int argc, char **argv)
 {
     const int count = argc > 1 ? atoi(argv[1]) : 10, largest = argc > 2 ? atoi(argv[2]) : 70;
-    const int together = argc > 3 && !strcmp(argv[3], "together"), chosen = argc > 3 && !together ? op_find(argv[3]) : -1;
-    int failed = 0;
-    if (count < 1 || largest < 1 || (argc > 3 && !together && chosen < 0)) {
-        fprintf(stderr, "usage: cuda_cases [cases per family] [largest size] [kernel, or `together`]: two numbers from 1 on\n");
+    const int together = argc > 3 && !strcmp(argv[3], "together"), names = together ? 4 : 3;
+    int failed = 0, wrong = count < 1 || largest < 1;
+    for (int i = names; i < argc; i++)
+        wrong |= op_find(argv[i]) < 0;
+    if (wrong) {
+        fprintf(stderr, "usage: cuda_cases [cases per family] [largest size] [together] [kernel ...]: two numbers from 1 on\n");
         return 2;
     }
-    for (int op = 0; op < swax_n_ops; op++)
-        if (chosen < 0 || op == chosen)
+    for (int op = 0; op < swax_n_ops; op++) {
+        int chosen = argc <= names;
+        for (int i = names; i < argc; i++)
+            chosen |= op == op_find(argv[i]);
+        if (chosen)
             failed += together ? one_kernel(op, count, largest) : apart(op, count, largest);
+    }
     printf("%s\n", failed ? "FAILED" : "all kernels agree with the reference");
     return failed != 0;
 }
