@@ -9,7 +9,7 @@
  * gradients, which are then added in order.  None of this depends on the number of threads. */
 enum { SWAX_LANES = 8, SWAX_PIECE_TOKENS = 256, SWAX_SLICE = 1 << 16 };
 
-struct swax_slice { size_t from; int count, decay; };  /* of the flat arrays, for the optimiser: never across tensors */
+struct swax_slice { size_t from; int count, decay; };  /* of the flat arrays, for the optimiser */
 
 struct swax_network {
     const struct swax_engine *engine;

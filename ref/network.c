@@ -76,20 +76,29 @@ void swax_each(const struct swax_network *n, int count, void (*f)(int i, void *a
 
 /* ---- opening and closing */
 
-/* Cut every tensor into slices of at most SWAX_SLICE elements, or, where a device would spend its time starting
- * kernels, into itself; slice may be NULL to count. */
+/* Cut every tensor into slices of at most SWAX_SLICE elements; slice may be NULL to count.  A device would spend its
+ * time starting kernels: there, neighbours with the same decay are one slice, the zeros between them included. */
 static int cut(const struct swax_network *n, struct swax_slice *slice)
 {
     const long most = n->tier->memory ? INT_MAX : SWAX_SLICE;
+    size_t begun = 0;                /* where the last slice began */
     int count = 0;
-    for (int t = 0; t < n->tensors; t++)
-        for (long from = 0; from < n->tensor[t].size; from += most, count++)
+    for (const struct swax_tensor *t = n->tensor; t < n->tensor + n->tensors; t++) {
+        const size_t end = t->place + (size_t)t->size;
+        if (n->tier->memory && count && t->decay == t[-1].decay && end - begun <= INT_MAX) {
+            if (slice)
+                slice[count - 1].count = (int)(end - begun);
+            continue;
+        }
+        begun = t->place;
+        for (long from = 0; from < t->size; from += most, count++)
             if (slice) {
-                const long left = n->tensor[t].size - from;
-                slice[count].from = n->tensor[t].place + (size_t)from;
+                const long left = t->size - from;
+                slice[count].from = t->place + (size_t)from;
                 slice[count].count = (int)(left < most ? left : most);
-                slice[count].decay = n->tensor[t].decay;
+                slice[count].decay = t->decay;
             }
+    }
     return count;
 }
 
