@@ -25,7 +25,7 @@ template <class F> static __global__ void sum_kernel(double *out, size_t N, size
 static void sqsum(double *sum, const stat *x, int N)
 {
     const auto square = [=] __device__ (size_t n) { return (double)x[n] * (double)x[n]; };
-    const size_t piece = blocks(N, 1024) > 16384 ? blocks(N, 1024) : 16384;
+    const size_t piece = blocks(N, 1024) > 4096 ? blocks(N, 1024) : 4096;
     const unsigned pieces = blocks(N, piece);
     if (pieces == 1) {
         sum_kernel<<<1, SQSUM_THREADS>>>(sum, N, piece, 1, square);

@@ -37,7 +37,7 @@ static __global__ void attention_forward_kernel(real *y, stat *lse, const real *
         const int t = t0 + row_of(i);
         from[i] = t < a.T ? a.first_key(b, t) : 0;
         to[i] = t < a.T ? t + (a.S - a.T) : -1;
-        largest[i] = -(sizeof(stat) == 8 ? (stat)1e308 : (stat)3e38);
+        largest[i] = lowest();
         sum[i] = 0;
     }
     for (int j0 = begin; j0 < end; j0 += TILE) {

@@ -55,6 +55,9 @@ static inline __device__ double times(double x, double y) { return __dmul_rn(x, 
 /* As in ref/scalar.h; exp(-x) may overflow, and then the quotient is 0, as it should be. */
 static inline __device__ stat sigmoid(stat x) { return 1 / (1 + exp(-x)); }
 
+/* Less than any score: where a maximum begins.  Finite, so that what it is subtracted from stays a number. */
+static inline __device__ stat lowest() { return -(sizeof(stat) == 8 ? (stat)1e308 : (stat)3e38); }
+
 /* max(x, y), or NaN where one of them is: fmax would hide it. */
 template <class S> static inline __device__ S larger(S x, S y) { return x > y || x != x ? x : y; }
 

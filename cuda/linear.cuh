@@ -13,13 +13,12 @@
 template <class T> constexpr swax_type type_of = sizeof(T) == 8 ? SWAX_TYPE_F64 : sizeof(T) == 4 ? SWAX_TYPE_F32 : SWAX_TYPE_BF16;
 
 /* Element (r, c) is at[r*down + c*across]; one of the two steps is 1. */
-template <class T> struct matrix { const T *at; size_t down, across; };
+struct matrix { const real *at; size_t down, across; };
 
 enum { SIDE = 16 };
 
 /* z (R,C) = or += a (R,M) b (M,C) */
-template <class Z, class A, class B>
-static __global__ void product_kernel(Z *z, matrix<A> a, matrix<B> b, size_t R, size_t C, size_t M, int add)
+template <class Z> static __global__ void product_kernel(Z *z, matrix a, matrix b, size_t R, size_t C, size_t M, int add)
 {
     __shared__ stat at[SIDE][SIDE + 1], bt[SIDE][SIDE + 1];
     const size_t c = (size_t)blockIdx.x * SIDE + threadIdx.x;
@@ -41,17 +40,17 @@ static __global__ void product_kernel(Z *z, matrix<A> a, matrix<B> b, size_t R, 
 }
 
 /* Stored column by column, the rows are columns: z' = b' a'. */
-template <class Z, class A, class B>
-static void product(const char *kernel, Z *z, matrix<A> a, matrix<B> b, size_t R, size_t C, size_t M, int add)
+template <class Z>
+static void product(const char *kernel, Z *z, matrix a, matrix b, size_t R, size_t C, size_t M, int add)
 {
     const int ta = b.across != 1, tb = a.across != 1;
     const size_t lda = ta ? b.across : b.down, ldb = tb ? a.across : a.down;
     const size_t rows_a = ta ? M : C, rows_b = tb ? R : M;   /* a stride shorter than a column: there is only one */
     const swax_matmul what = {
-        type_of<A>, type_of<Z>, (int64_t)C, (int64_t)R, (int64_t)M,
+        type_of<real>, type_of<Z>, (int64_t)C, (int64_t)R, (int64_t)M,
         (int64_t)(lda < rows_a ? rows_a : lda), (int64_t)(ldb < rows_b ? rows_b : ldb), ta, tb, add,
     };
-    if (std::is_same_v<A, B> && swax_cuda_matmul(&what, z, b.at, a.at))
+    if (swax_cuda_matmul(&what, z, b.at, a.at))
         return;
     const unsigned down = blocks(R, SIDE);
     product_kernel<<<dim3(blocks(C, SIDE), down < 65535 ? down : 65535), dim3(SIDE, SIDE)>>>(z, a, b, R, C, M, add);
@@ -67,7 +66,7 @@ static __global__ void spread_kernel(stat *y, const stat *b, size_t N, int O)
 
 template <class Y> static void times_transposed(const char *kernel, Y *y, const real *x, const real *w, size_t N, size_t O, size_t I, int add)
 {
-    product(kernel, y, matrix<real>{ x, I, 1 }, matrix<real>{ w, 1, I }, N, O, I, add);
+    product(kernel, y, matrix{ x, I, 1 }, matrix{ w, 1, I }, N, O, I, add);
 }
 
 static void readout_forward(stat *y, const real *x, const real *w, const stat *b, int N, int O, int I)
@@ -77,10 +76,10 @@ static void readout_forward(stat *y, const real *x, const real *w, const stat *b
     times_transposed("readout_forward", y, x, w, N, O, I, b != nullptr);
 }
 
-/* Rows of a product that goes through the workspace, behind cuBLASLt's part, at `bytes` a row. */
+/* So many rows of a product go through the workspace at once, behind cuBLASLt's part, at `bytes` a row. */
 static size_t rows_at_once(size_t N, size_t bytes)
 {
-    const size_t fit = ((size_t)64 << 20) / bytes;
+    const size_t fit = ((size_t)320 << 20) / bytes;
     return fit == 0 ? 1 : fit < N ? fit : N;
 }
 
@@ -110,17 +109,24 @@ static void linear_forward(real *y, const real *x, const real *w, const stat *b,
     }
 }
 
-template <class DY> static void weights_backward(const char *kernel, stat *dw, stat *db, const DY *dy, const real *x, size_t N, size_t O, size_t I)
+/* f of column_sum: dy itself */
+template <class DY> struct itself {
+    const DY *dy;
+    size_t O;
+    template <int P> __device__ void at(stat (&x)[P], size_t n, size_t o) const { load(x, dy + n*O + o); }
+};
+
+template <class DY> static void bias_backward(const char *kernel, stat *db, const DY *dy, size_t N, size_t O)
 {
-    product(kernel, dw, matrix<DY>{ dy, 1, O }, matrix<real>{ x, I, 1 }, O, I, N, 1);
     if (db)
-        column_sum(kernel, db, (int)N, (int)O, [=] __device__ (size_t n, size_t o) { return value(dy[n*O + o]); });
+        column_sum(kernel, db, N, O, aligned16(dy, dy, 0), itself<DY>{ dy, O });
 }
 
 static void linear_backward(real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w, int N, int O, int I)
 {
-    product("linear_backward", dx, matrix<real>{ dy, (size_t)O, 1 }, matrix<real>{ w, (size_t)I, 1 }, N, I, O, 1);
-    weights_backward("linear_backward", dw, db, dy, x, N, O, I);
+    product("linear_backward", dx, matrix{ dy, (size_t)O, 1 }, matrix{ w, (size_t)I, 1 }, N, I, O, 1);
+    product("linear_backward", dw, matrix{ dy, 1, (size_t)O }, matrix{ x, (size_t)I, 1 }, O, I, N, 1);
+    bias_backward("linear_backward", db, dy, N, O);
 }
 
 /* high + low = dy to 16 bits, each of them a bf16 */
@@ -133,21 +139,23 @@ static __global__ void split_kernel(real *high, real *low, const stat *dy, size_
     low[i] = as<real>(dy[i] - value(high[i]));
 }
 
-/* In bf16, dy is float and x and w are not: dy goes in as a sum of two bf16, of which dx, itself a bf16, needs one. */
+/* In bf16, dy is float and x and w are not: dy goes in as a sum of two bf16.  dx, itself a bf16, needs only the
+ * higher; dw takes both in one product, of [high; low]^T and [x; x]. */
 static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy, const real *x, const real *w, int N, int O, int I)
 {
     if constexpr (std::is_same_v<real, stat>) {
         linear_backward(dx, dw, db, (const real *)dy, x, w, N, O, I);
     } else {
-        const size_t rows = rows_at_once(N, 2 * O * sizeof(real));
-        real *high = (real *)scratch(2 * rows * O * sizeof(real)), *low = high + rows * O;
-        for (size_t n = 0; n < (size_t)N && high; n += rows) {
+        const size_t o = O, i = I, rows = rows_at_once(N, 2 * (o + i) * sizeof(real));
+        real *both = (real *)scratch(2 * rows * (o + i) * sizeof(real)), *xx = both + 2 * rows * o;
+        for (size_t n = 0; n < (size_t)N && both; n += rows) {
             const size_t R = n + rows < (size_t)N ? rows : N - n;
-            split_kernel<<<blocks(R * O, 256), 256>>>(high, low, dy + n*O, R * O);
-            linear_backward(dx + n*I, dw, nullptr, high, x + n*I, w, (int)R, O, I);
-            weights_backward("readout_backward", dw, nullptr, low, x + n*I, R, O, I);
+            split_kernel<<<blocks(R * o, 256), 256>>>(both, both + R * o, dy + n*o, R * o);
+            for (int half = 0; half < 2; half++)
+                swax_cuda_note(cudaMemcpyAsync(xx + half * R * i, x + n*i, R * i * sizeof *xx, cudaMemcpyDeviceToDevice), "readout_backward");
+            product("readout_backward", dx + n*i, matrix{ both, o, 1 }, matrix{ w, i, 1 }, R, i, o, 1);
+            product("readout_backward", dw, matrix{ both, 1, o }, matrix{ xx, i, 1 }, o, i, 2 * R, 1);
         }
-        if (db)
-            column_sum("readout_backward", db, N, O, [=] __device__ (size_t n, size_t o) { return dy[n*O + o]; });
+        bias_backward("readout_backward", db, dy, N, O);
     }
 }

@@ -1,111 +1,173 @@
 /* norm.cuh - RMSNorm, and the norm of the cell's output; formulas in ref/rmsnorm.c and ref/headnorm.c.
- * A warp takes a row, its lanes the columns lane, lane + 32, ...  The weights' gradients are column sums. */
+ * A row is taken by as many lanes as it has pieces of P elements, up to a warp.  The weights' gradients are
+ * column sums. */
 #include "pattern.cuh"
 
-enum { ROWS = 8 };   /* rows, and warps, of a block */
+/* The lanes of a row, and of which row, of which piece of it, this thread is. */
+struct team {
+    int lanes;
 
-static __device__ size_t my_row()
+    __device__ size_t row() const { return ((size_t)blockIdx.x * blockDim.x + threadIdx.x) / lanes; }
+    __device__ int lane() const { return threadIdx.x % lanes; }
+    __device__ stat sum(stat x) const
+    {
+        for (int l = lanes / 2; l; l /= 2)
+            x += __shfl_xor_sync(~0u, x, l);
+        return x;
+    }
+};
+
+enum { NORM_THREADS = 256 };
+
+template <int P> static team team_for(int D)
 {
-    return (size_t)blockIdx.x * ROWS + threadIdx.y;
+    int lanes = 1;
+    while (lanes < 32 && lanes * P < D)
+        lanes *= 2;
+    return { lanes };
 }
 
-static __global__ void rmsnorm_forward_kernel(real *y, stat *rstd, const real *x, const stat *w, size_t N, int C, stat eps)
+/* y = (x - mu) r w, with mean and rstd given out; center = 0 or mean == NULL: mu = 0.  The weights of row n are row n % H. */
+template <int P> static __global__ void norm_forward_kernel(real *y, stat *mean, stat *rstd, const real *x, const stat *w,
+                                                            team my, size_t N, int H, int D, int center, stat eps)
 {
-    const size_t n = my_row();
-    if (n >= N)
-        return;
-    y += n * C, x += n * C;
-    stat ss = 0;
-    for (int j = threadIdx.x; j < C; j += 32)
-        ss += value(x[j]) * value(x[j]);
-    const stat r = 1 / sqrt(warp_sum(ss) / C + eps);
-    for (int j = threadIdx.x; j < C; j += 32)
-        y[j] = as<real>(value(x[j]) * r * w[j]);
-    if (threadIdx.x == 0)
+    const size_t n = my.row();
+    const bool there = n < N;   /* lanes without a row still take part in the sums */
+    y += n * D, x += n * D, w += n % H * D;
+    stat sum = 0, ss = 0;
+    for (int j = my.lane() * P; j < D && center && there; j += my.lanes * P) {
+        stat xj[P];
+        load(xj, x + j);
+        for (int i = 0; i < P; i++)
+            sum += xj[i];
+    }
+    const stat mu = my.sum(sum) / D;
+    for (int j = my.lane() * P; j < D && there; j += my.lanes * P) {
+        stat xj[P];
+        load(xj, x + j);
+        for (int i = 0; i < P; i++)
+            ss += (xj[i] - mu) * (xj[i] - mu);
+    }
+    const stat r = 1 / sqrt(my.sum(ss) / D + eps);
+    for (int j = my.lane() * P; j < D && there; j += my.lanes * P) {
+        stat xj[P], wj[P];
+        load(xj, x + j);
+        load(wj, w + j);
+        for (int i = 0; i < P; i++)
+            xj[i] = (xj[i] - mu) * r * wj[i];
+        store<false>(y + j, xj);
+    }
+    if (there && my.lane() == 0) {
         rstd[n] = r;
+        if (mean)
+            mean[n] = mu;
+    }
+}
+
+template <int P> static void norm_forward_by(real *y, stat *mean, stat *rstd, const real *x, const stat *w,
+                                             size_t N, int H, int D, int center, double eps)
+{
+    const team my = team_for<P>(D);
+    norm_forward_kernel<P><<<blocks(N * my.lanes, NORM_THREADS), NORM_THREADS>>>(y, mean, rstd, x, w, my, N, H, D, center, (stat)eps);
+}
+
+static void norm_forward(const char *kernel, real *y, stat *mean, stat *rstd, const real *x, const stat *w,
+                         size_t N, int H, int D, int center, double eps)
+{
+    if (aligned16(y, x, 0) && aligned16(w, w, 0) && D % 8 == 0)
+        norm_forward_by<8>(y, mean, rstd, x, w, N, H, D, center, eps);
+    else
+        norm_forward_by<1>(y, mean, rstd, x, w, N, H, D, center, eps);
+    launched(kernel);
+}
+
+/* u = dy w,  xh = (x - mu) r,  dx += r (u - [center] mean(u) - xh mean(u xh)) */
+template <int P> static __global__ void norm_backward_kernel(real *dx, const real *dy, const real *x, const stat *w,
+                                                             const stat *mean, const stat *rstd, team my,
+                                                             size_t N, int H, int D, int center)
+{
+    const size_t n = my.row();
+    const bool there = n < N;
+    dx += n * D, dy += n * D, x += n * D, w += n % H * D;
+    const stat mu = there && mean ? mean[n] : 0, r = there ? rstd[n] : 0;
+    stat u_sum = 0, ux_sum = 0;
+    for (int j = my.lane() * P; j < D && there; j += my.lanes * P) {
+        stat xj[P], u[P], wj[P];
+        load(xj, x + j);
+        load(u, dy + j);
+        load(wj, w + j);
+        for (int i = 0; i < P; i++) {
+            const stat ui = times(u[i], wj[i]);
+            u_sum += ui;
+            ux_sum += ui * (xj[i] - mu) * r;
+        }
+    }
+    const stat u_all = my.sum(u_sum), ux_mean = my.sum(ux_sum) / D, u_mean = center ? u_all / D : 0;
+    for (int j = my.lane() * P; j < D && there; j += my.lanes * P) {
+        stat xj[P], u[P], wj[P];
+        load(xj, x + j);
+        load(u, dy + j);
+        load(wj, w + j);
+        for (int i = 0; i < P; i++)
+            xj[i] = r * (times(u[i], wj[i]) - u_mean - (xj[i] - mu) * r * ux_mean);
+        store<true>(dx + j, xj);
+    }
+}
+
+/* dw[h,j] += sum over rows of dy (x - mu) r; a row n of C = H D elements has H means and rstds. */
+struct norm_weights {
+    const real *dy, *x;
+    const stat *mean, *rstd;
+    size_t H, D;
+
+    template <int P> __device__ void at(stat (&s)[P], size_t n, size_t j) const
+    {
+        const size_t C = H * D, nh = n * H + j / D;   /* P divides D, or is 1 */
+        const stat mu = mean ? mean[nh] : 0, r = rstd[nh];
+        stat xj[P];
+        load(s, dy + n*C + j);
+        load(xj, x + n*C + j);
+        for (int i = 0; i < P; i++)
+            s[i] *= (xj[i] - mu) * r;
+    }
+};
+
+template <int P> static void norm_backward_by(real *dx, const real *dy, const real *x, const stat *w,
+                                              const stat *mean, const stat *rstd, size_t N, int H, int D, int center)
+{
+    const team my = team_for<P>(D);
+    norm_backward_kernel<P><<<blocks(N * my.lanes, NORM_THREADS), NORM_THREADS>>>(dx, dy, x, w, mean, rstd, my, N, H, D, center);
+}
+
+static void norm_backward(const char *kernel, real *dx, stat *dw, const real *dy, const real *x, const stat *w,
+                          const stat *mean, const stat *rstd, size_t N, int H, int D, int center)
+{
+    const bool wide = aligned16(dy, x, 0) && D % 8 == 0;
+    if (wide && aligned16(dx, w, 0))
+        norm_backward_by<8>(dx, dy, x, w, mean, rstd, N * H, H, D, center);
+    else
+        norm_backward_by<1>(dx, dy, x, w, mean, rstd, N * H, H, D, center);
+    column_sum(kernel, dw, N, (size_t)H * D, wide, norm_weights{ dy, x, mean, rstd, (size_t)H, (size_t)D });
 }
 
 static void rmsnorm_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
 {
-    rmsnorm_forward_kernel<<<blocks(N, ROWS), dim3(32, ROWS)>>>(y, rstd, x, w, N, C, (stat)eps);
-    launched("rmsnorm_forward");
-}
-
-static __global__ void rmsnorm_backward_kernel(real *dx, const real *dy, const real *x, const stat *w, const stat *rstd,
-                                               size_t N, int C)
-{
-    const size_t n = my_row();
-    if (n >= N)
-        return;
-    dx += n * C, dy += n * C, x += n * C;
-    stat gx = 0;
-    for (int j = threadIdx.x; j < C; j += 32)
-        gx += w[j] * value(dy[j]) * value(x[j]);
-    const stat r = rstd[n], mean = warp_sum(gx) / C;
-    for (int j = threadIdx.x; j < C; j += 32)
-        add_to(dx[j], r * (w[j] * value(dy[j]) - value(x[j]) * r * r * mean));
+    norm_forward("rmsnorm_forward", y, nullptr, rstd, x, w, N, 1, C, 0, eps);
 }
 
 static void rmsnorm_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w, const stat *rstd, int N, int C)
 {
-    rmsnorm_backward_kernel<<<blocks(N, ROWS), dim3(32, ROWS)>>>(dx, dy, x, w, rstd, N, C);
-    column_sum("rmsnorm_backward", dw, N, C, [=] __device__ (size_t n, size_t j) {
-        return value(dy[n*C + j]) * value(x[n*C + j]) * rstd[n];
-    });
-}
-
-static __global__ void headnorm_forward_kernel(real *y, stat *mean, stat *rstd, const real *x, const stat *w,
-                                               size_t N, int H, int D, int center, stat eps)
-{
-    const size_t nh = my_row();
-    if (nh >= N * H)
-        return;
-    y += nh * D, x += nh * D, w += nh % H * D;
-    stat sum = 0, ss = 0;
-    for (int j = threadIdx.x; j < D && center; j += 32)
-        sum += value(x[j]);
-    const stat mu = warp_sum(sum) / D;
-    for (int j = threadIdx.x; j < D; j += 32)
-        ss += (value(x[j]) - mu) * (value(x[j]) - mu);
-    const stat r = 1 / sqrt(warp_sum(ss) / D + eps);
-    for (int j = threadIdx.x; j < D; j += 32)
-        y[j] = as<real>((value(x[j]) - mu) * r * w[j]);
-    if (threadIdx.x == 0)
-        mean[nh] = mu, rstd[nh] = r;
+    norm_backward("rmsnorm_backward", dx, dw, dy, x, w, nullptr, rstd, N, 1, C, 0);
 }
 
 static void headnorm_forward(real *y, stat *mean, stat *rstd, const real *x, const stat *w,
                              int N, int H, int D, int center, double eps)
 {
-    headnorm_forward_kernel<<<blocks((size_t)N * H, ROWS), dim3(32, ROWS)>>>(y, mean, rstd, x, w, N, H, D, center, (stat)eps);
-    launched("headnorm_forward");
-}
-
-static __global__ void headnorm_backward_kernel(real *dx, const real *dy, const real *x, const stat *w,
-                                                const stat *mean, const stat *rstd, size_t N, int H, int D, int center)
-{
-    const size_t nh = my_row();
-    if (nh >= N * H)
-        return;
-    dx += nh * D, dy += nh * D, x += nh * D, w += nh % H * D;
-    const stat mu = mean[nh], r = rstd[nh];
-    stat u = 0, ux = 0;
-    for (int j = threadIdx.x; j < D; j += 32) {
-        u += times(value(dy[j]), w[j]);
-        ux += value(dy[j]) * w[j] * (value(x[j]) - mu) * r;
-    }
-    const stat u_mean = center ? warp_sum(u) / D : 0, ux_mean = warp_sum(ux) / D;
-    for (int j = threadIdx.x; j < D; j += 32)
-        add_to(dx[j], r * (times(value(dy[j]), w[j]) - u_mean - (value(x[j]) - mu) * r * ux_mean));
+    norm_forward("headnorm_forward", y, mean, rstd, x, w, (size_t)N * H, H, D, center, eps);
 }
 
 static void headnorm_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w,
                               const stat *mean, const stat *rstd, int N, int H, int D, int center)
 {
-    headnorm_backward_kernel<<<blocks((size_t)N * H, ROWS), dim3(32, ROWS)>>>(dx, dy, x, w, mean, rstd, N, H, D, center);
-    const size_t C = (size_t)H * D;
-    column_sum("headnorm_backward", dw, N, (int)C, [=] __device__ (size_t n, size_t j) {
-        const size_t nh = n * H + j / D;
-        return value(dy[n*C + j]) * (value(x[n*C + j]) - mean[nh]) * rstd[nh];
-    });
+    norm_backward("headnorm_backward", dx, dw, dy, x, w, mean, rstd, N, H, D, center);
 }

@@ -64,43 +64,75 @@ static void map(const char *kernel, outputs<Y> y, int N, F f, const X *...x)
     launched(kernel);
 }
 
-/* out[j] = or += the sum over the rows n of a piece of f(n, j). */
-template <class F>
-static __global__ void column_sum_kernel(stat *out, size_t N, int C, size_t rows, int add, F f)
+static inline bool aligned16(const void *a, const void *b, size_t row)
 {
-    __shared__ stat part[16][32];
-    const size_t j = (size_t)blockIdx.x * 32 + threadIdx.x, first = blockIdx.y * rows;
-    stat sum = 0;
-    if (j < (size_t)C)
-        for (size_t n = first + threadIdx.y; n < first + rows && n < N; n += 16)
-            sum += f(n, j);
-    part[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    if (threadIdx.y || j >= (size_t)C)
-        return;
-    for (int i = 1; i < 16; i++)
-        sum += part[i][threadIdx.x];
-    out += blockIdx.y * (size_t)C + j;
-    *out = add ? *out + sum : sum;
+    return ((uintptr_t)a | (uintptr_t)b | row) % 16 == 0;
 }
 
-/* dw[j] += sum_n f(n, j), for N rows and C columns: in pieces of rows, then over the pieces. */
-template <class F> static void column_sum(const char *kernel, stat *dw, int N, int C, F f)
+/* out[j] = or += the sum over the rows n of a piece of f(n, j).  A thread takes P columns and every blockDim.y-th row. */
+template <int P, class F>
+static __global__ void column_sum_kernel(stat *out, size_t N, size_t C, size_t rows, int add, F f)
 {
-    const dim3 threads(32, 16);
-    const unsigned across = blocks(C, 32), most = across < 1024 ? 1024 / across : 1;
-    const unsigned pieces = blocks(N, 128) < most ? blocks(N, 128) : most;
+    __shared__ stat part[256][P];
+    const size_t j = P * ((size_t)blockIdx.x * blockDim.x + threadIdx.x), first = blockIdx.y * rows;
+    const size_t last = first + rows < N ? first + rows : N;
+    stat sum[P] = {};
+    if (j < C)
+        #pragma unroll 4
+        for (size_t n = first + threadIdx.y; n < last; n += blockDim.y) {
+            stat x[P];
+            f.at(x, n, j);
+            for (int i = 0; i < P; i++)
+                sum[i] += x[i];
+        }
+    for (int i = 0; i < P; i++)
+        part[threadIdx.y * blockDim.x + threadIdx.x][i] = sum[i];
+    __syncthreads();
+    if (threadIdx.y || j >= C)
+        return;
+    for (unsigned y = 1; y < blockDim.y; y++)
+        for (int i = 0; i < P; i++)
+            sum[i] += part[y * blockDim.x + threadIdx.x][i];
+    out += blockIdx.y * C + j;
+    for (int i = 0; i < P; i++)
+        out[i] = add ? out[i] + sum[i] : sum[i];
+}
+
+/* What has been summed over pieces of rows, as f. */
+struct pieces_of {
+    const stat *part;
+    size_t C;
+    template <int P> __device__ void at(stat (&x)[P], size_t n, size_t j) const { load(x, part + n*C + j); }
+};
+
+template <int P, class F> static void column_sum_by(stat *dw, size_t N, size_t C, F f)
+{
+    unsigned x = 32;
+    while (x > 1 && x / 2 * P >= C)
+        x /= 2;
+    const dim3 threads(x, 256 / x);
+    const unsigned across = blocks(C, x * P), most = across < 512 ? 512 / across : 1;
+    const unsigned pieces = blocks(N, 64) < most ? blocks(N, 64) : most;
     const size_t rows = blocks(N, pieces);
     if (pieces == 1) {
-        column_sum_kernel<<<across, threads>>>(dw, N, C, rows, 1, f);
-    } else {
-        stat *part = (stat *)swax_cuda_workspace((size_t)pieces * C * sizeof *part);
-        if (!part)
-            return;
-        column_sum_kernel<<<dim3(across, pieces), threads>>>(part, N, C, rows, 0, f);
-        column_sum_kernel<<<across, threads>>>(dw, pieces, C, pieces, 1,
-            [=] __device__ (size_t p, size_t j) { return part[p * C + j]; });
+        column_sum_kernel<P><<<across, threads>>>(dw, N, C, rows, 1, f);
+        return;
     }
+    stat *part = (stat *)swax_cuda_workspace(pieces * C * sizeof *part);
+    if (!part)
+        return;
+    column_sum_kernel<P><<<dim3(across, pieces), threads>>>(part, N, C, rows, 0, f);
+    column_sum_kernel<P><<<across, threads>>>(dw, pieces, C, pieces, 1, pieces_of{ part, C });
+}
+
+/* dw[j] += sum_n f(n, j), for N rows and C columns: in pieces of rows, then over the pieces.  f.at(x, n, j) gives P
+ * neighbours at a time, of arrays that are aligned for it if `wide`. */
+template <class F> static void column_sum(const char *kernel, stat *dw, size_t N, size_t C, bool wide, F f)
+{
+    if (wide && C % 8 == 0)
+        column_sum_by<8>(dw, N, C, f);
+    else
+        column_sum_by<1>(dw, N, C, f);
     launched(kernel);
 }
 

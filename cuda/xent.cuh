@@ -1,7 +1,7 @@
 /* xent.cuh - cross-entropy of soft-capped logits; formulas in ref/xent.c.  A block takes a row. */
 #include "pattern.cuh"
 
-enum { XENT_THREADS = 256 };
+static int xent_threads(int V) { return V > 2048 ? 256 : V > 256 ? 64 : 32; }
 
 static __device__ stat capped(stat x, stat cap)
 {
@@ -24,13 +24,14 @@ static __global__ void xent_forward_kernel(stat *loss, stat *lse, const stat *x,
 {
     const size_t n = blockIdx.x;
     x += n * V;
-    stat max = -(stat)INFINITY, sum = 0;
-    for (int j = threadIdx.x; j < V; j += blockDim.x)
-        max = fmax(max, capped(x[j], cap));
-    max = block_reduce(max, [] (stat a) { return warp_max(a); }, -(stat)INFINITY);
-    for (int j = threadIdx.x; j < V; j += blockDim.x)
-        sum += exp(capped(x[j], cap) - max);
-    sum = block_reduce(sum, [] (stat a) { return warp_sum(a); }, 0);
+    stat mine = lowest(), sum = 0;   /* of this thread's logits: the largest, the sum of exp(z - mine) */
+    for (int j = threadIdx.x; j < V; j += blockDim.x) {
+        const stat z = capped(x[j], cap), before = mine;
+        mine = fmax(mine, z);
+        sum = (sum > 0 ? sum * exp(before - mine) : sum) + exp(z - mine);
+    }
+    const stat max = block_reduce(mine, [] (stat a) { return warp_max(a); }, lowest());
+    sum = block_reduce(sum > 0 ? sum * exp(mine - max) : sum, [] (stat a) { return warp_sum(a); }, 0);
     if (threadIdx.x == 0) {
         lse[n] = max + log(sum);
         loss[n] = target[n] >= 0 && target[n] < V ? lse[n] - capped(x[target[n]], cap) : 0;
@@ -39,7 +40,7 @@ static __global__ void xent_forward_kernel(stat *loss, stat *lse, const stat *x,
 
 static void xent_forward(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap)
 {
-    xent_forward_kernel<<<N, XENT_THREADS>>>(loss, lse, x, target, V, (stat)cap);
+    xent_forward_kernel<<<N, xent_threads(V)>>>(loss, lse, x, target, V, (stat)cap);
     launched("xent_forward");
 }
 
@@ -58,6 +59,6 @@ static __global__ void xent_backward_kernel(stat *dx, const stat *dloss, const s
 
 static void xent_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse, int N, int V, double cap)
 {
-    xent_backward_kernel<<<N, XENT_THREADS>>>(dx, dloss, x, target, lse, V, (stat)cap);
+    xent_backward_kernel<<<N, xent_threads(V)>>>(dx, dloss, x, target, lse, V, (stat)cap);
     launched("xent_backward");
 }
