@@ -29,6 +29,8 @@ static void print_tier(const struct swax_tier *t, const struct swax_tier *used)
         printf(" %s", op_offers(t, (enum swax_precision)p) ? swax_precision_name[p] : "    ");
     if (peak > 0)
         printf("  %7.1f GFLOP/s", peak);
+    if (t->memory)
+        printf("  %s", t->memory->where());
     puts(t == used ? "  <- used" : "");
 }
 
