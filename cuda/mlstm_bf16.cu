@@ -4,7 +4,8 @@
  * and tiles of the state), then the chunks (all parallel).  Products take bf16 operands; everything else is float, and
  * the sums of gates double.  Nothing depends on the number of threads or the order of blocks: the same bits every time.
  *
- * Memory besides the arguments: the states at the borders as bf16, B H ceil(T/L) K V elements, twice in the backward, and a
+ * Fastest with L = 256 for wide states, whose traffic at the borders is what limits the kernels, and 128 for narrow ones.
+ * Memory besides the arguments: the states at the borders as bf16, B H ceil(T/L) K V elements, three times in the backward, and a
  * dozen floats per token and head. */
 #include "mlstm_backward.cuh"
 #include "mlstm_chunks.cuh"
@@ -154,7 +155,7 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     cell_weights w = {};
     gate_parts p = {};
     p.q_tiles = p.k_tiles = blocks(K8, columns_at_once(K8));
-    swax_bf16 *copies, *gradients, *wide[8] = {};
+    swax_bf16 *copies, *gradients, *rests, *wide[8] = {};
     float *sums, *gradient_sums, *qdq, *kdk, *anchor;
     scratch s = {};
     auto plan = [&] {
@@ -162,6 +163,7 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
         take_weights(w, s, c, true);
         copies = s.take<swax_bf16>(borders * K8 * V8);
         gradients = s.take<swax_bf16>(borders * K8 * V8);
+        rests = s.take<swax_bf16>(borders * K8 * V8);
         sums = s.take<float>(borders * K);
         gradient_sums = s.take<float>(borders * K);
         p.qdq = qdq = s.take<float>(rows * p.q_tiles);
@@ -194,10 +196,10 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     t.x = q, t.y = dh, t.K8 = K8, t.V8 = V8;
     t.weight = w.entered, t.normal = w.normal, t.decay = w.decay;
     t.C0 = dC1, t.n0 = dn1, t.C1 = dC0, t.n1 = dn0;
-    t.copies = gradients, t.sums = gradient_sums;
+    t.copies = gradients, t.rests = rests, t.sums = gradient_sums;
     t.wide = V % 4 == 0 && aligned(16, dC1, dC0);
     states<true>(t, c);
-    const border_args e = { gradients, gradient_sums, Cs, ns, C1, n1, again ? nullptr : copies, anchor, K8, V8, V == V8 && aligned(16, Cs, C1) };
+    const border_args e = { gradients, rests, gradient_sums, Cs, ns, C1, n1, again ? nullptr : copies, anchor, K8, V8, V == V8 && aligned(16, Cs, C1) };
     launch("mlstm_backward: borders", borders_kernel, (unsigned)borders, 256, 32, e, c);
 
     chunk_args a = {};

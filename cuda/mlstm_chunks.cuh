@@ -47,7 +47,9 @@ struct chunk_args {
     int gate;
 };
 
-template <int P, int KEYS> struct chunk_tile {      /* KEYS: a chunk has at most 64 KEYS tokens */
+/* KEYS: a chunk has at most 64 KEYS tokens.  SMALL: two blocks share a multiprocessor; their 128 registers per thread leave
+ * none for starting copies while a product is under way. */
+template <int P, int KEYS> struct chunk_tile {
     enum { SMALL = P + KEYS <= 4, WIDE = P > KEYS ? P : KEYS, STAGES = 3, STAGE = (2 + WIDE) * PANEL, COLUMNS = STAGES * STAGE, VECTOR = COLUMNS + 64 * KEYS * 16 };
 };
 

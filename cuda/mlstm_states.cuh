@@ -18,7 +18,8 @@ struct state_args {
     const float *decay;
     const float *C0, *n0;               /* where the walk starts: the state before the call, or dC1, dn1; may be NULL */
     float *C1, *n1;                     /* where it ends: written, or added to, if not NULL */
-    swax_bf16 *copies;                  /* (B,H,chunks,K8,V8): the state before each chunk, its gradient behind it */
+    swax_bf16 *copies, *rests;          /* (B,H,chunks,K8,V8): the state before each chunk, its gradient behind it; what
+                                         * rounding the gradient left, for the anchors */
     float *sums;                        /* (B,H,chunks,K): n, dn, likewise */
     float *Cs, *ns;                     /* the states kept for the backward; may be NULL */
     bool wide;                          /* V is a multiple of 4 and C0, C1, Cs are 16-byte aligned */
@@ -103,15 +104,18 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
     /* A warp's rows on their way out: 8 rows of 128 bytes at a time over its desk, so that whole lines are written. */
     unsigned char *desk = stages + tile::DESKS + warp * 1024;
     const int desk_row = lane / 8, desk_piece = lane % 8, top = row0 + 16 * warp;
-    auto copy = [&](swax_bf16 *to) {
+    auto copy = [&](swax_bf16 *to, bool rest) {
 #pragma unroll
         for (int p = 0; p < P; p++)
 #pragma unroll
             for (int e = 0; e < 4; e += 2) {
                 __syncwarp();
 #pragma unroll
-                for (int j = 0; j < 8; j++)
-                    *(uint32_t *)(desk + swizzle(lane / 4, j) + lane % 4 * 4) = pack(acc[8 * p + j][e], acc[8 * p + j][e + 1]);
+                for (int j = 0; j < 8; j++) {
+                    const float x = acc[8 * p + j][e], y = acc[8 * p + j][e + 1];
+                    const uint32_t near = pack(x, y);
+                    *(uint32_t *)(desk + swizzle(lane / 4, j) + lane % 4 * 4) = rest ? pack(x - low_half(near), y - high_half(near)) : near;
+                }
                 __syncwarp();
 #pragma unroll
                 for (int r = desk_row; r < 8; r += 4) {
@@ -146,7 +150,9 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
     };
     auto show = [&](int chunk) {
         const size_t border = (size_t)bh * shape.chunks + chunk, kept = (size_t)bh * ((shape.T + shape.L - 1) / shape.L) + chunk / shape.parts;
-        copy(a.copies + border * a.K8 * a.V8);
+        copy(a.copies + border * a.K8 * a.V8, false);
+        if (BACKWARD)
+            copy(a.rests + border * a.K8 * a.V8, true);
         for_sums([&](float x, int r) { a.sums[border * K + r] = x; });
         if (!BACKWARD && a.Cs && chunk % shape.parts == 0)
             keep(a.Cs + kept * size, a.ns + kept * K);
@@ -220,7 +226,7 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
 /* Behind each chunk that ends where a state was kept, or at the end of the call: <dC,C> + <dn,n>.  And, for callers without
  * bf16 copies of the kept states, those.  One block per chunk. */
 struct border_args {
-    const swax_bf16 *dC;                /* (B,H,chunks,K8,V8) */
+    const swax_bf16 *dC, *rest;         /* (B,H,chunks,K8,V8): their sum is meant */
     const float *dn;                    /* (B,H,chunks,K) */
     const float *Cs, *ns, *C1, *n1;
     swax_bf16 *copies;                  /* or NULL */
@@ -257,11 +263,13 @@ static __global__ void __launch_bounds__(256) borders_kernel(border_args a, cell
             const int r = at / a.V8, c = at % a.V8;
             if (r >= K)
                 break;
-            const uint4 d = *(const uint4 *)(a.dC + border * padded + at);
+            const uint4 d = *(const uint4 *)(a.dC + border * padded + at), o = *(const uint4 *)(a.rest + border * padded + at);
             float x[8];
             read_eight(x, C + (size_t)r * V + c, V - c, a.wide);
-            sum += low_half(d.x) * x[0] + high_half(d.x) * x[1] + low_half(d.y) * x[2] + high_half(d.y) * x[3]
-                 + low_half(d.z) * x[4] + high_half(d.z) * x[5] + low_half(d.w) * x[6] + high_half(d.w) * x[7];
+            sum += (low_half(d.x) + low_half(o.x)) * x[0] + (high_half(d.x) + high_half(o.x)) * x[1]
+                 + (low_half(d.y) + low_half(o.y)) * x[2] + (high_half(d.y) + high_half(o.y)) * x[3]
+                 + (low_half(d.z) + low_half(o.z)) * x[4] + (high_half(d.z) + high_half(o.z)) * x[5]
+                 + (low_half(d.w) + low_half(o.w)) * x[6] + (high_half(d.w) + high_half(o.w)) * x[7];
             if (a.copies && !at_end)
                 *(uint4 *)(a.copies + (border + 1) * padded + at) = pack_eight(x);
         }
