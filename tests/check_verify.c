@@ -32,15 +32,18 @@ START_TEST(faults_are_rejected_and_named)
     static struct report r[MOST];
     struct subject s;
     struct swax_tier tier;
-    int fault[MOST], unnamed = 0;
+    int fault[MOST];
     ck_assert(group(_i, &s));
-    const int n = verify_faults(&s, suite_find("standard"), r, fault, MOST);
-    ck_assert(n < MOST);
-    for (int k = 0; k < n; k++) {
-        ck_assert_msg(r[k].failed > 0, "%s of %s passed %d cases", fault_f64(fault[k], &tier)->name, s.name, r[k].problems);
-        unnamed += r[k].cause != fault[k];
+    for (int d = DT_F32; d <= DT_F64; d++) {
+        const int n = verify_faults(&s, (enum dtype)d, suite_find("standard"), r, fault, MOST);
+        int unnamed = 0;
+        ck_assert(n < MOST);
+        for (int k = 0; k < n; k++) {
+            ck_assert_msg(r[k].failed > 0, "%s of %s, %s, passed %d cases", fault_f64(fault[k], &tier)->name, s.name, dtype_name[d], r[k].problems);
+            unnamed += r[k].cause != fault[k];
+        }
+        ck_assert_msg(unnamed <= n / 10, "%d of %d faults of %s are not named", unnamed, n, s.name);
     }
-    ck_assert_msg(unnamed <= n / 10, "%d of %d faults of %s are not named", unnamed, n, s.name);
 }
 END_TEST
 

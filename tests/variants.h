@@ -5,7 +5,7 @@
 
 #include "../ref/tier.h"
 
-struct variant { const char *name, *op; int float_only; };    /* float_only: in double it drowns in rounding */
+struct variant { const char *name, *op; };
 
 /* By number from 0; NULL behind the last.  The tier's table has the variant in its slot and nothing else. */
 const struct variant *variant_f32(int i, int honest, struct swax_tier *tier);

@@ -320,7 +320,7 @@ static const char *faults(struct options *o, const char *kernel, int *status, ch
         wrong = op_backward_of(i) >= 0 ? subject_find(&s, s.base, why) : NULL;
         if (kernel && strncmp(kernel, s.base, strlen(s.base)))
             continue;
-        const int n = wrong ? 0 : verify_faults(&s, a.suite, r, fault, MOST_OF_A_KERNEL);
+        const int n = wrong ? 0 : verify_faults(&s, a.wish.dtype == DT_F64 ? DT_F64 : DT_F32, a.suite, r, fault, MOST_OF_A_KERNEL);
         for (int k = 0; k < n; k++) {
             const struct fault *f = fault_f64(fault[k], &unused);
             const int right = r[k].cause == fault[k];

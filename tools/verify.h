@@ -107,8 +107,8 @@ int verify_tier(const struct swax_tier *tier, enum swax_precision precision, con
  * in a process of their own.  NULL and a report, or a sentence: it cannot be loaded, or has none of the kernels. */
 const char *verify_plugin(const char *path, const struct subject *s, const struct wish *w, int suite, struct report *r, char *why);
 
-/* verify_faults.c: every known fault of the subject's kernels, in float, over a suite: report[k] is about fault[k].  The
- * number of them. */
-int verify_faults(const struct subject *s, int suite, struct report *report, int *fault, int room);
+/* verify_faults.c: every known fault of the subject's kernels, in float or double, over a suite: report[k] is about
+ * fault[k].  The number of them. */
+int verify_faults(const struct subject *s, enum dtype dtype, int suite, struct report *report, int *fault, int room);
 
 #endif

@@ -4,24 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int of_subject(const struct subject *s, const struct swax_tier *tier)
+static int of_subject(const struct subject *s, const struct swax_tier *tier, enum swax_precision p)
 {
     for (int part = 0; part < s->n; part++)
-        if (op_present(tier, SWAX_PREC_F32, s->op[part]))
+        if (op_present(tier, p, s->op[part]))
             return 1;
     return 0;
 }
 
-int verify_faults(const struct subject *s, int suite, struct report *report, int *fault, int room)
+int verify_faults(const struct subject *s, enum dtype dtype, int suite, struct report *report, int *fault, int room)
 {
     char why[SWAX_WHY];
-    const struct wish w = {.dtype = DT_F32, .states = 1, .documents = 1, .noise = 1};
+    const struct wish w = {.dtype = dtype, .states = 1, .documents = 1, .noise = 1};
+    const struct fault *(*const find)(int, struct swax_tier *) = dtype == DT_F64 ? fault_f64 : fault_f32;
+    const enum swax_precision precision = dtype_precision(dtype);
     struct suite_entry e;
     struct swax_tier tier;
     const int parts[PARTS] = {1, 1};    /* a slot without the fault is the reference's */
     int n = 0;
-    for (int k = 0; fault_f32(k, &tier) && n < room; k++)
-        if (of_subject(s, &tier)) {
+    for (int k = 0; find(k, &tier) && n < room; k++)
+        if (of_subject(s, &tier, precision)) {
             report_begin(&report[n], s, &w);
             fault[n++] = k;
         }
@@ -34,8 +36,8 @@ int verify_faults(const struct subject *s, int suite, struct report *report, int
         hypotheses_make(h, &p);
         for (int k = 0; k < n; k++) {
             struct op_case got[PARTS] = {{0}};
-            fault_f32(fault[k], &tier);
-            run_problem(&tier, SWAX_PREC_F32, &p, got, parts, &report[k]);
+            find(fault[k], &tier);
+            run_problem(&tier, precision, &p, got, parts, &report[k]);
             evidence_add(&evidence[k], &p, got, parts, h);
             for (int part = 0; part < PARTS; part++)
                 op_case_free(&got[part]);
