@@ -114,7 +114,7 @@ static const char *take(struct options *o, const struct subject *s, struct asked
     static const char *const yes[] = {"no", "yes"}, *const norms[] = {"none", "headnorm"}, *const suites[] = {"quick", "standard", "hard"};
     const char *seed = options_take(o, "seed"), *wrong = NULL;
     long number = 1;
-    int dtype = a->wish.dtype;
+    int dtype = (int)a->wish.dtype;
     if (seed && !option_whole(seed, 0, LONG_MAX, &number))
         return say(why, "seed=%.40s is not a whole number.", seed);
     a->seed = (uint64_t)number;
