@@ -5,7 +5,7 @@ static void adamw(stat *w, stat *m, stat *v, const stat *g, const double *sum, i
                   double lr, double beta1, double beta2, double eps, double decay, double clip)
 {
     const double norm = clip > 0 ? sqrt(*sum) : 0;
-    const stat shrink = (stat)(norm > clip ? clip / norm : 1);
+    const stat shrink = (stat)(norm <= clip ? 1 : clip / norm);
     const stat b1 = (stat)beta1, a1 = (stat)(1 - beta1), b2 = (stat)beta2, a2 = (stat)(1 - beta2);
     const stat keep = (stat)(1 - lr * decay), rate = (stat)(lr / (1 - pow(beta1, step)));
     const stat unbias = (stat)(1 / (1 - pow(beta2, step))), e = (stat)eps;

@@ -122,7 +122,7 @@ static void piece_stabiliser(struct piece *p, const struct cell *x, stat m, stat
         stat error;
         const stat faded = two_sum1(m, p->lf[j], &error);
         rest += error;
-        const int fresh = p->li[j] > faded + rest;
+        const int fresh = p->li[j] > faded + rest || p->li[j] != p->li[j]; /* a NaN stays one */
         m = fresh ? p->li[j] : faded;
         rest = fresh ? 0 : rest;
         p->m[j] = m + rest;
