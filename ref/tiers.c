@@ -14,29 +14,30 @@ static int always(void) { return 1; }
 
 static const struct swax_tier ref = { "ref", always, &swax_ref_f32, &swax_ref_f64, NULL, NULL, NULL };
 
-/* simd/: one table per instruction set and precision, the question whether this machine has it, and threads */
-#define HOST_TIER(isa)                                                                                  \
-    extern const struct swax_kernels_f32 swax_##isa##_f32;                                              \
-    extern const struct swax_kernels_f64 swax_##isa##_f64;                                              \
-    extern const struct swax_kernels_bf16 swax_##isa##_bf16;                                            \
-    int swax_##isa##_usable(void);                                                                      \
-    static const struct swax_tier isa = { #isa, swax_##isa##_usable, &swax_##isa##_f32, &swax_##isa##_f64, \
+/* simd/: one table per instruction set and precision, the question whether this machine has it, and threads.  What
+ * an instruction set does not change, it takes from another: `wide`. */
+#define HOST_TIER(isa, wide)                                                                              \
+    extern const struct swax_kernels_f32 swax_##wide##_f32;                                               \
+    extern const struct swax_kernels_f64 swax_##wide##_f64;                                               \
+    extern const struct swax_kernels_bf16 swax_##isa##_bf16;                                              \
+    int swax_##isa##_usable(void);                                                                        \
+    static const struct swax_tier isa = { #isa, swax_##isa##_usable, &swax_##wide##_f32, &swax_##wide##_f64, \
                                           &swax_##isa##_bf16, NULL, swax_each_openmp };
 
 #if defined SWAX_HAVE_avx2 || defined SWAX_HAVE_avx512 || defined SWAX_HAVE_avx512bf16 || defined SWAX_HAVE_neon
 void swax_each_openmp(int n, void (*f)(int i, void *arg), void *arg);
 #endif
 #ifdef SWAX_HAVE_avx2
-HOST_TIER(avx2)
+HOST_TIER(avx2, avx2)
 #endif
 #ifdef SWAX_HAVE_avx512
-HOST_TIER(avx512)
+HOST_TIER(avx512, avx512)
 #endif
 #ifdef SWAX_HAVE_avx512bf16
-HOST_TIER(avx512bf16)
+HOST_TIER(avx512bf16, avx512)
 #endif
 #ifdef SWAX_HAVE_neon
-HOST_TIER(neon)
+HOST_TIER(neon, neon)
 #endif
 #ifdef SWAX_HAVE_cuda
 extern const struct swax_tier swax_cuda_tier;
