@@ -102,7 +102,8 @@ static void draw_gates(struct op_case *c, int i, enum op_family family, uint64_t
 {
     static const double i_bias[] = { 0, 0, -3, 6 }, f_bias[] = { 4.5, 3, 6, 0 };
     const char name = swax_ops[c->op].arg[i].name[0];
-    const double bias = (name == 'i' ? i_bias : f_bias)[op_random(s) % 4];
+    const uint64_t r = op_random(s) % (family == OP_TINY ? 3 : 4);    /* a state that fades would be tinier still */
+    const double bias = (name == 'i' ? i_bias : f_bias)[r];
     for (long e = 0; e < c->size[i]; e++)
         c->arg[i][e] = gate(name, family, bias, s);
 }
@@ -264,7 +265,10 @@ static void avoid_ties(struct op_case *c, const struct draw *d)
 
 /* ---- what stands in ADD arguments before the call */
 
-/* Noise as large as half of what is added, so that neither drowns the other: it is seen by running the kernel. */
+/* Noise as large as half of what is added, so that neither drowns the other: it is seen by running the kernel.  What
+ * has faded through shut gates to less than FAINT is as good as nothing: an exp may give 0 for it. */
+static const double FAINT = 1e-30;
+
 static void draw_noise(struct op_case *c, const struct draw *d)
 {
     const struct op_spec *op = &swax_ops[c->op];
@@ -278,9 +282,9 @@ static void draw_noise(struct op_case *c, const struct draw *d)
             continue;
         for (long e = 0; e < c->size[i]; e++)
             most = fmax(most, fabs(added.arg[i][e]));
+        const double size = most > FAINT ? most : most > 0 ? d->family == OP_TINY ? most : FAINT : 1;
         for (long e = 0; e < c->size[i]; e++) {
-            const double x = d->family == OP_INTEGERS ? floor(uniform(&s, -3, 4))
-                                                      : uniform(&s, -0.5, 0.5) * (most > 0 ? most : 1);
+            const double x = d->family == OP_INTEGERS ? floor(uniform(&s, -3, 4)) : uniform(&s, -0.5, 0.5) * size;
             c->arg[i][e] = op_round(x, op->arg[i].type, d->inputs);
         }
     }

@@ -14,6 +14,7 @@ const char *op_run_f64(const struct swax_tier *tier, struct op_case *c);
 const char *op_run_bf16(const struct swax_tier *tier, struct op_case *c);
 
 double op_largest(const double *a, long n);                   /* max |a|, of what is finite */
-void op_terms(double *size, const struct op_case *c);         /* opterms.c; size[OP_ARGS], 0 on entry */
+/* opterms.c; size[OP_ARGS], 0 on entry */
+void op_terms(double *size, const struct op_case *c, const struct op_case *truth);
 
 #endif

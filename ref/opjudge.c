@@ -206,7 +206,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         return;
     measure_plain(plain, plain_rms, c, truth);
     measure_nudged(nudged, nudged_rms, c, truth, precision);
-    op_terms(size, c);
+    op_terms(size, c, truth);
     for (int i = 0; i < c->n; i++)
         inputs += op->arg[i].role == IN ? c->size[i] : 0;
     for (int i = 0; i < c->n; i++) {

@@ -14,8 +14,9 @@ static const double *named(const struct op_case *c, const char *name)
 }
 
 /* dx = r (u - mean(u) - ..), u = dy w: with one element, or equal ones, nothing is left */
-static void norm_terms(double *size, const struct op_case *c)
+static void norm_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
+    (void)truth;
     const struct op_spec *op = &swax_ops[c->op];
     const long dx = op_arg_find(op, "dx"), n_w = c->size[op_arg_find(op, "w")];
     const double *dy = named(c, "dy"), *w = named(c, "w");
@@ -25,21 +26,37 @@ static void norm_terms(double *size, const struct op_case *c)
 }
 
 /* dx = dy (1 - (y/cap)^2): at the cap nothing is left */
-static void softcap_terms(double *size, const struct op_case *c)
+static void softcap_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
+    (void)truth;
     size[0] = op_largest(named(c, "dy"), c->size[0]);
 }
 
 /* dx = dloss (exp(z - lse) - [..]) (1 - (z/cap)^2), where z is rounded */
-static void xent_terms(double *size, const struct op_case *c)
+static void xent_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
+    (void)truth;
     const double z = op_largest(named(c, "x"), c->size[0]), cap = c->scalar[0];
     size[0] = op_largest(named(c, "dloss"), c->dims[0]) * fmax(1, cap > 0 ? fmin(z, cap) : z);
 }
 
-/* di = k.dk and df = a sum of q.dq - k.dk: what the kernel gives where all its terms are positive */
-static void cell_terms(double *size, const struct op_case *c)
+/* States and qn are in the gauge of m.  A kernel may know m better than the number it writes down, by half an ulp of m,
+ * which is an exponent. */
+static void state_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
+    const struct op_spec *op = &swax_ops[c->op];
+    static const char *const in_gauge[] = { "C1", "n1", "qn", "Cs", "ns" };
+    const double m = op_largest(named(truth, "m"), truth->size[op_arg_find(op, "m")]);
+    for (int k = 0; k < 5; k++) {
+        const int i = op_arg_find(op, in_gauge[k]);
+        size[i] = c->arg[i] ? m * op_largest(truth->arg[i], truth->size[i]) : 0;
+    }
+}
+
+/* di = k.dk and df = a sum of q.dq - k.dk: what the kernel gives where all its terms are positive */
+static void cell_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
     const struct op_spec *op = &swax_ops[c->op];
     const int df = op_arg_find(op, "df");
     const long K = op_extent(op, 'K', c->dims);
@@ -70,13 +87,14 @@ static void cell_terms(double *size, const struct op_case *c)
     op_case_free(&p);
 }
 
-void op_terms(double *size, const struct op_case *c)
+void op_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
-    static const struct { const char *op; void (*measure)(double *size, const struct op_case *c); } known[] = {
+    static const struct { const char *op; void (*measure)(double *, const struct op_case *, const struct op_case *); } known[] = {
         { "rmsnorm_backward", norm_terms },    { "headnorm_backward", norm_terms }, { "softcap_backward", softcap_terms },
         { "xent_backward", xent_terms },       { "mlstm_backward", cell_terms },
+        { "mlstm_forward", state_terms },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (!strcmp(known[i].op, swax_ops[c->op].name))
-            known[i].measure(size, c);
+            known[i].measure(size, c, truth);
 }
