@@ -84,6 +84,49 @@ void case_drop(struct op_case *c, const char *name)
     c->arg[i] = NULL;
 }
 
+void case_draw(struct op_case *c, const char *op, uint64_t seed, enum op_family family)
+{
+    op_case_make(c, op_find(op), seed, family, 10, SWAX_PREC_F64);
+    if (strchr(swax_ops[c->op].dims, 'g'))
+        c->scalar[0] = 0;
+    for (int i = 0; i < c->n; i++)
+        if (swax_ops[c->op].arg[i].role == ADD && c->arg[i])
+            case_give(c, swax_ops[c->op].arg[i].name, NULL);
+}
+
+void case_refresh(struct op_case *backward)
+{
+    struct op_case f;
+    case_like(&f, swax_ops[op_forward_of(backward->op)].name, backward);
+    case_run(&f);
+    for (int i = 0; i < f.n; i++)
+        if (swax_ops[f.op].arg[i].role == OUT && op_arg_find(&swax_ops[backward->op], swax_ops[f.op].arg[i].name) >= 0)
+            case_give(backward, swax_ops[f.op].arg[i].name, f.arg[i]);
+    op_case_free(&f);
+}
+
+void case_scale(struct op_case *c, const char *name, double factor)
+{
+    for (long e = 0; e < case_size(c, name); e++)
+        case_arg(c, name)[e] *= factor;
+}
+
+double case_inner(const struct op_case *c, const char *a, const char *b)
+{
+    double sum = 0;
+    for (long e = 0; e < case_size(c, a); e++)
+        sum += case_arg(c, a)[e] * case_arg(c, b)[e];
+    return sum;
+}
+
+double case_inner_size(const struct op_case *c, const char *a, const char *b)
+{
+    double sum = 0;
+    for (long e = 0; e < case_size(c, a); e++)
+        sum += fabs(case_arg(c, a)[e] * case_arg(c, b)[e]);
+    return sum;
+}
+
 int case_same(const struct op_case *a, const struct op_case *b, const char *name)
 {
     return !memcmp(case_arg(a, name), case_arg(b, name), (size_t)case_size(a, name) * sizeof(double));

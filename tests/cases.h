@@ -20,7 +20,16 @@ void case_give(struct op_case *c, const char *name, const double *values);    /*
 void case_drop(struct op_case *c, const char *name);                          /* the kernel gets NULL */
 void case_run(struct op_case *c);                                             /* the reference in double */
 
+/* A drawn case for double: gradients from 0, the cell's eps 0. */
+void case_draw(struct op_case *c, const char *op, uint64_t seed, enum op_family family);
+/* What a backward reads of its forward, again, after its inputs were changed. */
+void case_refresh(struct op_case *backward);
+
 int case_same(const struct op_case *a, const struct op_case *b, const char *name);   /* to the bit */
+
+void case_scale(struct op_case *c, const char *name, double factor);
+double case_inner(const struct op_case *c, const char *a, const char *b);        /* <a,b> */
+double case_inner_size(const struct op_case *c, const char *a, const char *b);   /* the same sum of |a b|: what a vanishing <a,b> is measured by */
 
 double largest(const double *a, long n);                                /* max |a| */
 /* max |a - b| / max(|b|, scale) */

@@ -286,15 +286,8 @@ static void draw_packed(struct op_case *c, int op, uint64_t seed)
     op_draw(c, seed, OP_GAUSS, optional, SWAX_PREC_F64);
     for (long e = 0; e < case_size(c, "start"); e++)
         case_arg(c, "start")[e] = fmax(0, case_arg(c, "start")[e]);
-    if (op_forward_of(op) >= 0 && op_arg_find(&swax_ops[op], "q") >= 0) {    /* what it saved, for these documents */
-        struct op_case f;
-        case_like(&f, swax_ops[op_forward_of(op)].name, c);
-        case_run(&f);
-        for (int i = 0; i < f.n; i++)
-            if (swax_ops[f.op].arg[i].role == OUT)
-                case_give(c, swax_ops[f.op].arg[i].name, f.arg[i]);
-        op_case_free(&f);
-    }
+    if (op_forward_of(op) >= 0 && op_arg_find(&swax_ops[op], "q") >= 0)
+        case_refresh(c);    /* what was saved, for these documents */
     for (int i = 0; i < c->n; i++)
         if (swax_ops[op].arg[i].role == ADD && c->arg[i])
             case_give(c, swax_ops[op].arg[i].name, NULL);
