@@ -312,22 +312,27 @@ void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned o
         draw_noise(c, &d);
 }
 
-static int given(int op, int arg, unsigned optional) { return optional >> swax_ops[op].arg[arg].optional & 1; }
+/* The optional number of an argument of that name; 0 for none. */
+static int group_of(const struct op_spec *op, const char *name)
+{
+    const int i = op_arg_find(op, name);
+    return i < 0 ? 0 : op->arg[i].optional;
+}
 
 void op_case_make(struct op_case *c, int op, uint64_t seed, enum op_family family, int max_dim,
                   enum swax_precision exact_in)
 {
+    const struct op_spec *spec = &swax_ops[op];
+    const int C0 = group_of(spec, "C0"), dC0 = group_of(spec, "dC0"), sum = group_of(spec, "sum");
     uint64_t s = stream(seed, "optional");
     unsigned optional = 0;
     op_draw_dims(c, op, seed, max_dim);
     op_draw_scalars(c, seed);
     for (int group = 1; group < 8; group++)
         optional |= (unsigned)(op_uniform(&s) < 0.7) << group;
-    const int C0 = op_arg_find(&swax_ops[op], "C0"), dC0 = op_arg_find(&swax_ops[op], "dC0");
-    const int sum = op_arg_find(&swax_ops[op], "sum");
-    if (dC0 >= 0 && !given(op, C0, optional))
-        optional &= ~(1u << swax_ops[op].arg[dC0].optional);    /* no gradient of what is not there */
-    if (sum >= 0 && !given(op, sum, optional))
-        c->scalar[op_scalars(&swax_ops[op]) - 1] = 0;           /* adamw without a norm does not clip */
+    if (dC0 && !(optional >> C0 & 1))
+        optional &= ~(1u << dC0);                     /* no gradient of what is not there */
+    if (sum && !(optional >> sum & 1))
+        c->scalar[op_scalars(spec) - 1] = 0;          /* adamw without a norm does not clip */
     op_draw(c, seed, family, optional, exact_in);
 }

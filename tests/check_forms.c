@@ -114,10 +114,10 @@ static void check_document(const struct op_case *fw, const struct op_case *bw, i
     struct mlstm_solution ref = { ROWS(fw, "h", V), NULL, NULL, ROWS(bw, "dq", K), ROWS(bw, "dk", K), ROWS(bw, "dv", V),
                                   ROWS(bw, "di", 1), ROWS(bw, "df", 1), NULL, NULL };
     for (int L = -1; L <= T; L++) {    /* -1 is the parallel form, 0 the recurrent one */
-        struct mlstm_solution s = mlstm_solution_new(T, K, V);
         char what[320];
         if (L < 0 && p.C0)
             continue;
+        struct mlstm_solution s = mlstm_solution_new(T, K, V);
         if (L < 0)
             mlstm_parallel(&s, &p);
         else if (L == 0)
