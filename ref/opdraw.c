@@ -233,33 +233,60 @@ static void draw_saved(struct op_case *c, const struct draw *d)
 enum { PASSES = 8 };
 static const double TIE = 1.0 / 64;
 
-/* Scale q_t, row by row, so that |qn| exp(m) is never within TIE of 1: there the gradient jumps, and any two
- * honest kernels may disagree.  Crossover puts it close by instead.  q_t is in no state, so the other rows stay. */
+/* |qn| exp(m) of every row if all its terms were positive: qn is known to two roundings of that at best. */
+static void run_positive(struct op_case *f, const struct op_case *c, const struct draw *d)
+{
+    static const char *const factors[] = { "q", "k", "n0" };
+    struct op_case positive;
+    op_case_copy(&positive, c);
+    for (int i = 0; i < 3; i++) {
+        const int arg = op_arg_find(&swax_ops[c->op], factors[i]);
+        for (long e = 0; e < c->size[arg] && c->arg[arg]; e++)
+            positive.arg[arg][e] = fabs(c->arg[arg][e]);
+    }
+    run_forward(f, &positive, d);
+    op_case_free(&positive);
+}
+
+/* By what to scale a q of that ratio |qn| exp(m), known to +-blur, so that it is on one side of 1 for all. */
+static double off_the_tie(double ratio, double blur)
+{
+    if (!(ratio - blur <= 1 + TIE && ratio + blur >= 1 - TIE))
+        return 1;
+    return ratio >= 1 && ratio > 2 * blur ? 1.25 * (1 + TIE) / (ratio - blur) : 0.9 * (1 - TIE) / (ratio + blur);
+}
+
+/* Scale q_t, row by row, so that |qn| exp(m) is never within TIE of 1, whatever rounding does to it: there the gradient
+ * jumps, and any two honest kernels may disagree.  Crossover puts it close by instead.  q_t is in no state, so the
+ * other rows stay. */
 static void avoid_ties(struct op_case *c, const struct draw *d)
 {
     const struct op_spec *op = &swax_ops[c->op];
     double *q = c->arg[op_arg_find(op, "q")];
     const long K = op_extent(op, 'K', c->dims);
+    const double rounding = d->inputs == SWAX_PREC_BF16 ? 1.0 / 256 : 1.0 / (1 << 24);
     uint64_t s = stream(d->seed, "crossover");
     if (op_extent(op, 'g', c->dims) == SIGMOID)
         return;
     for (int pass = 0, moved = 1; pass < PASSES && moved; pass++) {
-        struct op_case f;
+        struct op_case f, positive;
         moved = 0;
         run_forward(&f, c, d);
-        const double *m = f.arg[op_arg_find(&swax_ops[f.op], "m")], *qn = f.arg[op_arg_find(&swax_ops[f.op], "qn")];
-        for (long row = 0; row < f.size[op_arg_find(&swax_ops[f.op], "m")]; row++) {
-            const double ratio = fabs(qn[row]) * exp(m[row]), near = uniform(&s, 2 * TIE, 0.2);
-            double scale = 1;
+        run_positive(&positive, c, d);
+        const int qn = op_arg_find(&swax_ops[f.op], "qn"), m = op_arg_find(&swax_ops[f.op], "m");
+        for (long row = 0; row < f.size[m]; row++) {
+            const double up = exp(f.arg[m][row]), ratio = fabs(f.arg[qn][row]) * up, near = uniform(&s, 2 * TIE, 0.2);
+            double scale = off_the_tie(ratio, 2 * rounding * positive.arg[qn][row] * up);
             if (d->family == OP_CROSSOVER && pass == 0 && ratio > 1e-3 && ratio < 1e3)
                 scale = (1 + (op_uniform(&s) < 0.5 ? -near : near)) / ratio;
-            else if (fabs(ratio - 1) < TIE)
-                scale = pass < PASSES - 2 ? 1.25 : 0;
+            else if (scale != 1 && pass >= PASSES - 2)
+                scale = 0;
             moved |= scale != 1;
             for (long r = row * K; r < (row + 1) * K; r++)
                 q[r] = op_round(scale * q[r], REAL, d->inputs);
         }
         op_case_free(&f);
+        op_case_free(&positive);
     }
 }
 

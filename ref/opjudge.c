@@ -98,8 +98,7 @@ static double smallest(enum op_type type, enum swax_precision precision)
     return ldexp(1, type == REAL && precision == SWAX_PREC_BF16 ? -133 : -149);
 }
 
-/* Every number that the kernel reads, up or down by one rounding; 0 stays. */
-static void nudge(struct op_case *c, enum swax_precision precision, uint64_t *s)
+void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *s)
 {
     const struct op_spec *op = &swax_ops[c->op];
     for (int i = 0; i < c->n; i++) {
@@ -134,9 +133,7 @@ static void measure_plain(double *error, double *rms, const struct op_case *c, c
     op_case_free(&got);
 }
 
-/* What one rounding of every input does; in bf16, of the outputs too.  One nudge alone can be small by luck: the more
- * so, the fewer numbers there are. */
-static int nudges(const struct op_case *c)
+int op_nudges(const struct op_case *c)
 {
     long numbers = 0;
     for (int i = 0; i < c->n; i++)
@@ -144,15 +141,15 @@ static int nudges(const struct op_case *c)
     return numbers < 5000 ? 6 : 2;
 }
 
-
+/* What one rounding of every input does; in bf16, of the outputs too. */
 static void measure_nudged(double *error, double *rms, const struct op_case *c, const struct op_case *truth,
                            enum swax_precision precision)
 {
     uint64_t s = 1;
-    for (int k = nudges(c); k > 0; k--) {
+    for (int k = op_nudges(c); k > 0; k--) {
         struct op_case got;
         op_case_copy(&got, c);
-        nudge(&got, precision, &s);
+        op_nudge(&got, precision, &s);
         op_run(swax_tiers[0], SWAX_PREC_F64, &got);
         for (int i = 0; i < got.n; i++)
             for (long e = 0; e < got.size[i] && got.arg[i] && precision == SWAX_PREC_BF16; e++)

@@ -94,6 +94,11 @@ struct op_verdict {
     char trouble[OP_SENTENCE];                       /* what op_run answered; "" is nothing */
 };
 
+/* Every number that the kernel reads, up or down by one rounding to its type; 0 stays. */
+void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *state);
+/* How often to: one nudge alone can be small by luck, the more so, the fewer numbers there are. */
+int op_nudges(const struct op_case *c);
+
 /* What the kernel should give on c (a new case in `truth`), and how far an honest kernel may be from it (the
  * bounds in v): the rule stands at the top of opjudge.c. */
 void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision precision, const struct op_case *c);

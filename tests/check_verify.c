@@ -1,6 +1,7 @@
 /* check_verify.c - the verification kit: every known fault is rejected and almost every one named, honest kernels are
  * accepted, cases survive their file, and bad input gets one sentence. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,33 @@ START_TEST(honest_kernels_are_accepted)
         fault_none_f64(i, &plain);
         ck_assert_msg(verify_tier(&plain, SWAX_PREC_F64, &s, &f64, suite_find("hard"), &r), "plain %s in double", s.name);
     }
+}
+END_TEST
+
+/* At |qn| = exp(-m) the gradient jumps: inputs that one rounding takes across it have no answer to be right. */
+START_TEST(no_rounding_crosses_the_normalisers_tie)
+{
+    const int op = op_find("mlstm_forward"), m = op_arg_find(&swax_ops[op], "m"), qn = op_arg_find(&swax_ops[op], "qn");
+    long rows = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct op_case c, truth, moved;
+        uint64_t s = seed;
+        op_case_make(&c, op, seed, (enum op_family)_i, 24, SWAX_PREC_BF16);
+        op_case_copy(&truth, &c);
+        ck_assert(!op_run(swax_tiers[0], SWAX_PREC_F64, &truth));
+        for (int k = 0; k < 4; k++) {
+            op_case_copy(&moved, &c);
+            op_nudge(&moved, SWAX_PREC_BF16, &s);
+            ck_assert(!op_run(swax_tiers[0], SWAX_PREC_F64, &moved));
+            for (long row = 0; row < c.size[m] && op_extent(&swax_ops[op], 'g', c.dims) != 1; row++, rows++)
+                ck_assert_msg((fabs(truth.arg[qn][row]) > exp(-truth.arg[m][row])) == (fabs(moved.arg[qn][row]) > exp(-moved.arg[m][row])),
+                              "row %ld of seed %d", row, (int)seed);
+            op_case_free(&moved);
+        }
+        op_case_free(&truth);
+        op_case_free(&c);
+    }
+    ck_assert_int_gt(rows, 1000);
 }
 END_TEST
 
@@ -281,6 +309,7 @@ int main(void)
     tcase_set_timeout(faults, 300);
     tcase_add_loop_test(faults, faults_are_rejected_and_named, 0, groups);
     tcase_add_test(faults, honest_kernels_are_accepted);
+    tcase_add_loop_test(faults, no_rounding_crosses_the_normalisers_tie, OP_GAUSS, OP_FAMILIES);
     tcase_set_timeout(files, 120);
     tcase_add_loop_test(files, cases_survive_their_file, 0, (int)(sizeof made / sizeof *made));
     tcase_add_loop_test(files, faults_are_named_through_files, 0, 2);
