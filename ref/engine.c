@@ -6,7 +6,7 @@
 #include "engine.h"
 #include "model.h"
 
-struct swax_lane {
+struct swax_desk {
     struct R(work) work;
     stat *host;                     /* room for a copy of the logits or of a row per token */
 };
@@ -35,9 +35,9 @@ static int take_table(struct swax_network *n)
 static int take_table(struct swax_network *n) { swax_tier_f32(n->tier, n->table); return n->tier->f32 != NULL || !n->tier->memory; }
 #endif
 
-static struct swax_lane *lane_new(struct swax_network *n)
+static struct swax_desk *desk_new(struct swax_network *n)
 {
-    struct swax_lane *l = calloc(1, sizeof *l);
+    struct swax_desk *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
     const size_t rows = (size_t)n->sequences * (size_t)n->T;
@@ -74,11 +74,10 @@ static const char *engine_open(struct swax_network *n, char *why)
     n->v = n->training ? swax_take(n, total * sizeof(stat)) : NULL;
     n->sum = n->training ? swax_take(n, (size_t)n->slices * sizeof(double)) : NULL;
     int ok = n->s && n->w && (!n->training || (n->m && n->v && n->sum));
-    for (int l = 0; l < n->lanes && ok; l++) {
-        n->lane[l] = lane_new(n);
-        n->g[l] = n->training ? swax_take(n, total * sizeof(stat)) : NULL;
-        ok = n->lane[l] && (!n->training || n->g[l]);
-    }
+    for (int i = 0; i < n->workers && ok; i++)
+        ok = (n->desk[i] = desk_new(n)) != NULL;
+    for (int l = 0; l < n->lanes && n->training && ok; l++)
+        ok = (n->g[l] = swax_take(n, total * sizeof(stat))) != NULL;
     if (ok)
         return NULL;
     snprintf(why, SWAX_WHY, "out of memory on tier %s: %.2f GB were taken and more was needed; lower the batch (%d), the "
@@ -88,14 +87,13 @@ static const char *engine_open(struct swax_network *n, char *why)
 
 static void engine_close(struct swax_network *n)
 {
-    for (int l = 0; l < n->lanes; l++) {
-        if (n->lane[l]) {
-            swax_give(n, n->lane[l]->work.memory);
-            free(n->lane[l]->host);
-            free(n->lane[l]);
-        }
-        swax_give(n, n->g[l]);
+    for (int i = 0; i < n->workers && n->desk[i]; i++) {
+        swax_give(n, n->desk[i]->work.memory);
+        free(n->desk[i]->host);
+        free(n->desk[i]);
     }
+    for (int l = 0; l < n->lanes; l++)
+        swax_give(n, n->g[l]);
     if (n->w != n->s)
         swax_give(n, n->w);
     swax_give(n, n->s);
@@ -122,7 +120,7 @@ static int valid(const struct job *j, long token) { return j->b->target[token] >
 static double weight(const struct job *j, long token) { return j->b->weight ? (double)j->b->weight[token] : 1; }
 
 /* What the caller wants of the logits of `rows` tokens, the first of them `token` in the batch. */
-static void hand_out_logits(const struct job *j, struct swax_lane *l, long token, int rows)
+static void hand_out_logits(const struct job *j, struct swax_desk *l, long token, int rows)
 {
     const struct swax_network *n = j->n;
     const long V = n->c.vocabulary;
@@ -140,7 +138,7 @@ static void hand_out_logits(const struct job *j, struct swax_lane *l, long token
     }
 }
 
-static void piece(const struct job *j, int index, struct swax_lane *l, stat *g)
+static void piece(const struct job *j, int index, struct swax_desk *l, stat *g)
 {
     const struct swax_network *n = j->n;
     const struct swax_batch *b = j->b;
@@ -183,10 +181,11 @@ static void one_lane(int l, void *arg)
 {
     const struct job *j = arg;
     struct swax_network *n = j->n;
+    const int worker = n->tier->host ? n->tier->host->worker() : 0;
     if (j->training && l > 0)
         swax_clear(n, n->g[l], n->p.total * sizeof(stat));
     for (int i = l; i < j->pieces; i += n->lanes)
-        piece(j, i, n->lane[l], n->g[l]);
+        piece(j, i, n->desk[worker], n->g[l]);
 }
 
 static void add_lanes(int i, void *arg)
@@ -293,7 +292,7 @@ static size_t engine_peek(struct swax_network *n, const char *name, double *to, 
 {
     const void *at;
     int is_stat;
-    const size_t size = R(model_find)(&n->lane[0]->work, &n->c, n->last_B, n->last_T, name, &at, &is_stat);
+    const size_t size = R(model_find)(&n->desk[0]->work, &n->c, n->last_B, n->last_T, name, &at, &is_stat);
     const size_t count = size < max ? size : max, bytes = count * (is_stat ? sizeof(stat) : sizeof(real));
     void *host = malloc(bytes + 1);
     if (!host)

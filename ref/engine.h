@@ -5,8 +5,9 @@
 #include "directory.h"
 
 /* A batch is cut into pieces of a few sequences, so that activations stay in cache, and the pieces go to lanes
- * in turn: lane l takes pieces l, l + lanes, ...  Lanes run side by side, each with its own activations and
- * gradients, which are then added in order.  None of this depends on the number of threads. */
+ * in turn: lane l takes pieces l, l + lanes, ...  Every lane has its own gradient, and they are added in order:
+ * none of this depends on the number of threads.  Lanes run side by side, as many as there are workers when the
+ * network is made; activations belong to the worker, so that they meet its cache again. */
 enum { SWAX_LANES = 8, SWAX_PIECE_TOKENS = 256, SWAX_SLICE = 1 << 16 };
 
 struct swax_slice { size_t from; int count, decay; };  /* of the flat arrays, for the optimiser */
@@ -19,7 +20,7 @@ struct swax_network {
     struct swax_tensor *tensor;
     int tensors;
     int B, T, training;
-    int lanes, sequences;            /* sequences per piece */
+    int lanes, workers, sequences;   /* sequences per piece */
     struct swax_slice *slice;
     int slices;
     size_t bytes;
@@ -27,7 +28,7 @@ struct swax_network {
     void *w, *s, *m, *v;             /* flat arrays: as kernels read them (the same as s unless bf16), as the optimiser
                                       * keeps them, moments */
     void *g[SWAX_LANES];             /* gradients; the sum ends in g[0] */
-    struct swax_lane *lane[SWAX_LANES];
+    struct swax_desk *desk[SWAX_LANES];  /* a worker's activations */
     double *sum;                     /* squares of the gradient, per slice; the total ends in sum[0] */
     void *loss;                      /* of the last batch, on the host: stat (B,T) */
     int last_B, last_T;              /* of the last evaluate */

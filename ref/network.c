@@ -25,6 +25,8 @@ void *swax_take(struct swax_network *n, size_t bytes)
         }
     }
     n->bytes += p ? bytes : 0;
+    if (p && n->tier->host)
+        n->tier->host->large(p, bytes);
     if (p)
         swax_clear(n, p, bytes);
     return p;
@@ -67,8 +69,8 @@ void swax_clear(const struct swax_network *n, void *p, size_t bytes)
 
 void swax_each(const struct swax_network *n, int count, void (*f)(int i, void *arg), void *arg)
 {
-    if (n->tier->each && count > 1)
-        n->tier->each(count, f, arg);
+    if (n->tier->host && count > 1)
+        n->tier->host->each(count, n->workers, f, arg);
     else
         for (int i = 0; i < count; i++)
             f(i, arg);
@@ -139,6 +141,8 @@ struct swax_network *swax_network_new(const struct swax_config *c, const struct 
         n->sequences = tier->memory || piece > B ? B : piece;
         const int pieces = (B - 1) / n->sequences + 1;
         n->lanes = pieces < SWAX_LANES ? pieces : SWAX_LANES;
+        const int workers = tier->host ? tier->host->workers() : 1;
+        n->workers = workers < n->lanes ? workers : n->lanes;
         n->tensor = calloc((size_t)tensors, sizeof *n->tensor);
     }
     if (n && n->tensor) {

@@ -25,6 +25,16 @@ struct swax_memory {
     const char *(*where)(void);                              /* "NVIDIA H100 80GB HBM3, 85.0 GB, compute capability 9.0" */
 };
 
+/* What a host tier uses beyond ISO C. */
+struct swax_host {
+    /* run f(0, arg) .. f(n-1, arg), at most `workers` of them at a time; they must not depend on each other.  From
+     * inside a piece, a plain loop */
+    void (*each)(int n, int workers, void (*f)(int i, void *arg), void *arg);
+    int (*workers)(void);                /* that there are here and now: 1 inside a piece */
+    int (*worker)(void);                 /* which of them runs this piece, from 0 */
+    void (*large)(void *p, size_t bytes);    /* p will be used from end to end: map it in large pages */
+};
+
 struct swax_tier {
     const char *name;                      /* "ref", "avx2", "avx512", "neon", "cuda" */
     int (*usable)(void);                   /* does this machine have it?  Called in the process that will use it */
@@ -32,9 +42,7 @@ struct swax_tier {
     const struct swax_kernels_f64 *f64;    /*   means the reference's kernel (f32, f64), through swax_tier_*; */
     const struct swax_kernels_bf16 *bf16;  /*   bf16 tables, and tiers with their own memory, fill every slot */
     const struct swax_memory *memory;
-    /* run f(0, arg) .. f(n-1, arg), in parallel where the tier can; the pieces must not depend on each other.
-     * NULL: one after the other */
-    void (*each)(int n, void (*f)(int i, void *arg), void *arg);
+    const struct swax_host *host;          /* NULL: one piece after the other, pages as they come */
 };
 
 extern const struct swax_tier *const swax_tiers[];   /* slowest first, [0] is "ref"; what this build holds */

@@ -22,10 +22,10 @@ static const struct swax_tier ref = { "ref", always, &swax_ref_f32, &swax_ref_f6
     extern const struct swax_kernels_bf16 swax_##isa##_bf16;                                              \
     int swax_##isa##_usable(void);                                                                        \
     static const struct swax_tier isa = { #isa, swax_##isa##_usable, &swax_##wide##_f32, &swax_##wide##_f64, \
-                                          &swax_##isa##_bf16, NULL, swax_each_openmp };
+                                          &swax_##isa##_bf16, NULL, &swax_host };
 
 #if defined SWAX_HAVE_avx2 || defined SWAX_HAVE_avx512 || defined SWAX_HAVE_avx512bf16 || defined SWAX_HAVE_neon
-void swax_each_openmp(int n, void (*f)(int i, void *arg), void *arg);
+extern const struct swax_host swax_host;
 #endif
 #ifdef SWAX_HAVE_avx2
 HOST_TIER(avx2, avx2)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "threads.h"
+#include "host.h"
 
 #ifndef SWAX_TIERS
 #define SWAX_TIERS
@@ -42,7 +42,7 @@ double swax_peak_gflops(const char *tier, int threads)
     for (int round = 0; round < 12 && j.run; round++) {
         const double start = now();
         double done = 0;
-        swax_each_openmp(threads, peak_piece, &j);
+        swax_host.each(threads, threads, peak_piece, &j);
         const double seconds = now() - start;
         for (int i = 0; i < threads; i++)
             done += j.done[i];
@@ -70,7 +70,7 @@ double swax_bandwidth_gbs(int threads)
     struct triad t = { memory, memory + n, memory + 2 * n, n / (size_t)threads };
     for (int round = 0; round < 5; round++) {
         const double start = now();
-        swax_each_openmp(threads, triad_piece, &t);
+        swax_host.each(threads, threads, triad_piece, &t);
         const double rate = 3 * (double)t.piece * threads * sizeof(double) / (now() - start);
         best = round && rate > best ? rate : best;     /* the first round brings the pages */
     }

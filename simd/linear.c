@@ -1,22 +1,23 @@
 /* linear.c - the three products of training, y = x w^T, dx += dy w and dw += dy^T x; see ref/linear.c.
  *
- * The result is cut into pieces of HIGH x BROAD that do not depend on the number of threads, HIGHER ones where
- * a can be read where it is: then fewer panels are packed.  A piece goes through k in steps: a block of a is
- * brought into reach, panels of b are packed, gemm.h's tiles multiply.
- * Results in bf16 are summed in `stat` until their piece is finished. */
+ * The result is cut into a piece for every thread there is: each of its elements is one chain of sums whatever
+ * the cut (gemm.h).  A piece goes through k in equal steps: up to BROAD columns of b are packed into panels, and
+ * HIGH rows of a at a time, brought into reach if they are not, meet all of them.
+ * Results in bf16 are summed in `stat` until their rows are finished. */
 #include "operand.h"
-#include "threads.h"
+#include "host.h"
 
 /* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache. */
-enum { HIGH = 256, HIGHER = 1024, BROAD = 4 * NR, LD_K = KC + VL, LD_I = HIGH + VL };
+enum { HIGH = 12 * MR, BROAD = 8 * NR, LD_K = KC + VL, LD_I = HIGH + VL };
 
 /* c (m,n), ld elements a row, = or += a b^T + bias: a (m,K), b (n,K) */
 struct dense {
     void *c;
     long ld;
-    int is_stat, add, m, n, K, pairs, high;
+    int is_stat, add, m, n, K;
     const stat *bias;           /* (n) or NULL */
     struct operand a, b;
+    int pairs, high, broad;     /* a piece is high x broad */
 };
 
 /* The block is read where it is if its elements are as the tiles need them, and if its rows, so many bytes
@@ -26,68 +27,99 @@ INLINE int readable(const struct operand *a)
     return sizeof(real) == sizeof(stat) && (a->rs == 1 || a->rs * (long)sizeof(stat) % 2048 != 0);
 }
 
-static void dense_block(stat *c, long ldc, const struct dense *p, int i, int m, int j, int n, int add)
+/* Columns j.. of b^T, n of them, from k to k + K: panel after panel */
+static void pack_columns(stat *panels, const struct dense *p, int j, int n, int k, int K)
 {
-    stat block[KC * LD_I], columns[NR * LD_K], panel[KC * NR] __attribute__((aligned(64)));
-    for (int k = 0; k < p->K; k += KC, add = 1) {
-        const int K = least(KC, p->K - k), E = elements(K, p->pairs);
-        const stat *a = (const stat *)p->a.p + i*p->a.rs + k*p->a.cs;
-        long ars = p->a.rs, acs = p->a.cs;
-        if (!readable(&p->a)) {
-            ars = p->a.cs == 1 ? LD_K : 1;
-            acs = p->a.cs == 1 ? 1 : LD_I;
-            a = block;
-            gather(block, ars * acs, p->a, i, m, k, K, p->pairs);
+    const int E = elements(K, p->pairs);
+    stat columns[NR * LD_K];
+    for (int v = 0; v < n; v += NR, panels += (long)E*NR) {
+        const int width = least(NR, n - v);
+        const stat *b = (const stat *)p->b.p + (j + v)*p->b.rs + k*p->b.cs;
+        long brs = p->b.rs, bcs = p->b.cs;
+        if (sizeof(real) != sizeof(stat)) {
+            brs = p->b.cs == 1 ? LD_K : 1;
+            bcs = p->b.cs == 1 ? 1 : NR;
+            b = columns;
+            gather(columns, brs * bcs, p->b, j + v, width, k, K, p->pairs);
         }
-        for (int v = 0; v < n; v += NR) {
-            const int width = least(NR, n - v);
-            const stat *b = (const stat *)p->b.p + (j + v)*p->b.rs + k*p->b.cs;
-            long brs = p->b.rs, bcs = p->b.cs;
-            if (sizeof(real) != sizeof(stat)) {
-                brs = p->b.cs == 1 ? LD_K : 1;
-                bcs = p->b.cs == 1 ? 1 : NR;
-                b = columns;
-                gather(columns, brs * bcs, p->b, j + v, width, k, K, p->pairs);
-            }
-            pack_panel(panel, b, bcs, brs, width, E);
-            gemm_panel(c + v, ldc, a, ars, acs, panel, m, width, E, 1, add, p->pairs);
+        pack_panel(panels, b, bcs, brs, width, E);
+    }
+}
+
+/* c (m,n) = or += rows i.. of a, m <= HIGH of them, against those panels */
+static void multiply_rows(stat *c, long ldc, const struct dense *p, const stat *panels, int i, int m, int n, int k, int K, int add)
+{
+    const int E = elements(K, p->pairs);
+    stat block[KC * LD_I];
+    const stat *a = (const stat *)p->a.p + i*p->a.rs + k*p->a.cs;
+    long ars = p->a.rs, acs = p->a.cs;
+    if (!readable(&p->a)) {
+        ars = p->a.cs == 1 ? LD_K : 1;
+        acs = p->a.cs == 1 ? 1 : LD_I;
+        a = block;
+        gather(block, ars * acs, p->a, i, m, k, K, p->pairs);
+    }
+    for (int v = 0; v < n; v += NR, panels += (long)E*NR)
+        gemm_panel(c + v, ldc, a, ars, acs, panels, m, least(NR, n - v), E, 1, add, p->pairs);
+}
+
+/* out (m,n) = or += sums */
+static void round_sums(real *out, long ld, const stat *sums, int m, int n, int add)
+{
+    for (int r = 0; r < m; r++, out += ld, sums += BROAD)
+        for (int v = 0; v < n; v += VL) {
+            const vec sum = load_n(sums + v, n - v);
+            rstore_n(out + v, add ? rload_n(out + v, n - v) + sum : sum, n - v);
         }
+}
+
+/* m rows from i on, n <= BROAD columns from j on */
+static void dense_columns(const struct dense *p, int i, int m, int j, int n)
+{
+    stat panels[KC * BROAD] __attribute__((aligned(64))), sums[sizeof(real) == sizeof(stat) ? 1 : HIGH * BROAD];
+    const int most = p->pairs ? 2*KC : KC, steps = (p->K - 1) / most + 1, step = ((p->K - 1) / steps / VL + 1) * VL;
+    const int rows = p->is_stat ? m : HIGH;
+    for (int from = i; from < i + m; from += rows) {
+        const int to = least(from + rows, i + m);
+        stat *c = p->is_stat ? (stat *)p->c + from*p->ld + j : sums;
+        const long ldc = p->is_stat ? p->ld : BROAD;
+        for (int r = from; p->bias && r < to; r++)
+            memcpy(c + (r - from)*ldc, p->bias + j, (size_t)n * sizeof *c);
+        for (int k = 0; k < p->K; k += step) {
+            const int K = least(step, p->K - k);
+            if (from == i || p->K > step)
+                pack_columns(panels, p, j, n, k, K);
+            for (int r = from; r < to; r += HIGH)
+                multiply_rows(c + (r - from)*ldc, ldc, p, panels, r, least(HIGH, to - r), n, k, K,
+                              k > 0 || p->bias || (p->is_stat && p->add));
+        }
+        if (!p->is_stat)
+            round_sums((real *)p->c + from*p->ld + j, p->ld, sums, to - from, n, p->add);
     }
 }
 
 static void dense_piece(int piece, void *arg)
 {
     const struct dense *p = arg;
-    const int across = (p->n + BROAD - 1) / BROAD;
-    const int i = piece / across * p->high, m = least(p->high, p->m - i);
-    const int j = piece % across * BROAD, n = least(BROAD, p->n - j);
-    stat sums[HIGH * BROAD];
-    stat *c = p->is_stat ? (stat *)p->c + i*p->ld + j : sums;
-    const long ldc = p->is_stat ? p->ld : BROAD;
-
-    for (int r = 0; p->bias && r < m; r++)
-        memcpy(c + r*ldc, p->bias + j, (size_t)n * sizeof *c);
-    dense_block(c, ldc, p, i, m, j, n, p->bias || (p->is_stat && p->add));
-    for (int r = 0; !p->is_stat && r < m; r++) {
-        real *out = (real *)p->c + (i + r)*p->ld + j;
-        for (int v = 0; v < n; v += VL) {
-            const vec sum = load_n(sums + r*BROAD + v, n - v);
-            rstore_n(out + v, p->add ? rload_n(out + v, n - v) + sum : sum, n - v);
-        }
-    }
+    const int across = (p->n + p->broad - 1) / p->broad;
+    const int i = piece / across * p->high, j = piece % across * p->broad, n = least(p->n, j + p->broad);
+    for (int from = j; from < n; from += BROAD)
+        dense_columns(p, i, least(p->high, p->m - i), from, least(BROAD, n - from));
 }
 
 static void dense(struct dense p)
 {
-    p.high = readable(&p.a) ? HIGHER : HIGH;
-    const int pieces = ((p.m + p.high - 1) / p.high) * ((p.n + BROAD - 1) / BROAD);
+    const int threads = (double)p.m * p.n * p.K > 1e6 ? swax_host.workers() : 1;
+    const int share = ((p.m > p.n ? p.m : p.n) - 1) / threads + 1;
+    p.high = p.m > p.n ? (share + MR - 1) / MR * MR : p.m;
+    p.broad = p.m > p.n ? p.n : (share + NR - 1) / NR * NR;
     p.pairs = !p.a.is_stat && !p.b.is_stat && multiplies_in_pairs(p.a.p, (size_t)p.m * (size_t)p.K)
                                            && multiplies_in_pairs(p.b.p, (size_t)p.n * (size_t)p.K);
-    if ((double)p.m * p.n * p.K > 1e6)
-        swax_each_openmp(pieces, dense_piece, &p);
+    const int pieces = ((p.m - 1) / p.high + 1) * ((p.n - 1) / p.broad + 1);
+    if (threads > 1)
+        swax_host.each(pieces, threads, dense_piece, &p);
     else
-        for (int i = 0; i < pieces; i++)
-            dense_piece(i, &p);
+        dense_piece(0, &p);
 }
 
 /* db[o] += sum_n dy[n,o] */
@@ -110,15 +142,15 @@ enum { REAL_IS_STAT = sizeof(real) == sizeof(stat) };
 
 static void dense_forward(void *y, int y_is_stat, const real *x, const real *w, const stat *b, int N, int O, int I)
 {
-    dense((struct dense){ y, O, y_is_stat, 0, N, O, I, 0, 0, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT } });
+    dense((struct dense){ y, O, y_is_stat, 0, N, O, I, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT }, 0, 0, 0 });
 }
 
 static void dense_backward(real *dx, stat *dw, stat *db, const void *dy, int dy_is_stat,
                      const real *x, const real *w, int N, int O, int I)
 {
     const struct operand rows = { dy, O, 1, dy_is_stat }, columns = { dy, 1, O, dy_is_stat };
-    dense((struct dense){ dx, I, REAL_IS_STAT, 1, N, I, O, 0, 0, NULL, rows, { w, 1, I, REAL_IS_STAT } });
-    dense((struct dense){ dw, I, 1, 1, O, I, N, 0, 0, NULL, columns, { x, 1, I, REAL_IS_STAT } });
+    dense((struct dense){ dx, I, REAL_IS_STAT, 1, N, I, O, NULL, rows, { w, 1, I, REAL_IS_STAT }, 0, 0, 0 });
+    dense((struct dense){ dw, I, 1, 1, O, I, N, NULL, columns, { x, 1, I, REAL_IS_STAT }, 0, 0, 0 });
     if (db)
         bias_backward(db, rows, N, O);
 }

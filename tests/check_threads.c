@@ -19,7 +19,7 @@ enum { COUNTS = sizeof counts / sizeof *counts, MOST_TIERS = 16 };
 static const struct swax_tier *host_tier(int i)
 {
     const struct swax_tier *t = i < swax_n_tiers ? swax_tiers[i] : NULL;
-    return t && !t->memory && t->each && t->usable() ? t : NULL;
+    return t && !t->memory && t->host && t->usable() ? t : NULL;
 }
 
 /* Large enough that kernels wake threads when they are called from outside a piece of work. */

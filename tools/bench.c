@@ -71,7 +71,7 @@ static const char *read_settings(struct bench *b, struct options *o, char *why)
     if (!(b->tier = swax_tier_find(tier, &wrong)))
         return say(why, "%s", wrong);
     threads_use((int)n);
-    b->threads = b->tier->each ? threads_used() : 1;
+    b->threads = b->tier->host ? threads_used() : 1;
     return NULL;
 }
 
@@ -109,7 +109,7 @@ static void measure_machine(struct bench *b)
 {
     const char *name = b->tier->name;
     for (int i = swax_n_tiers - 1; i >= 0 && b->peak <= 0; i--)     /* a tier without vectors stands beside the widest */
-        if (swax_tiers[i]->usable() && (!strcmp(name, swax_tiers[i]->name) || !b->tier->each))
+        if (swax_tiers[i]->usable() && (!strcmp(name, swax_tiers[i]->name) || !b->tier->host))
             b->peak = swax_peak_gflops(swax_tiers[i]->name, b->threads);
     b->bandwidth = swax_bandwidth_gbs(b->threads);
     if (b->precision == SWAX_PREC_F64)
