@@ -17,7 +17,7 @@ template <int P> struct queries_tile {
 
 template <int P>
 static __global__ void __launch_bounds__(128, P < 4 ? 2 : 1)
-attention_queries_kernel(swax_bf16 *dq, float *delta, const swax_bf16 *dy, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v,
+attention_queries_kernel(swax_bf16 *dq, float2 *of_rows, const swax_bf16 *dy, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v,
                          const swax_bf16 *y, const float *lse, attention_shape a)
 {
     using tile = queries_tile<P>;
@@ -67,7 +67,7 @@ attention_queries_kernel(swax_bf16 *dq, float *delta, const swax_bf16 *dy, const
         }
         along[e] = quad_sum(along[e]);
         if (end[e] >= 0 && lane % 4 == 0)
-            delta[a.query(b, row + 8 * e, h)] = along[e];
+            of_rows[a.query(b, row + 8 * e, h)] = make_float2(log_sum[e], along[e]);
     }
     clear(Y);
     mm_settle(Y);
@@ -92,16 +92,20 @@ attention_queries_kernel(swax_bf16 *dq, float *delta, const swax_bf16 *dy, const
         mm_settle(X);
         __syncthreads();
         load(j + 1);
-        const bool masked = 64 * j < all_see || 64 * j + 63 > t0 + before;
 #pragma unroll
         for (int i = 0; i < 8; i++)
 #pragma unroll
-            for (int e = 0; e < 4; e++) {
-                const int c = 64 * j + 8 * i + lane % 4 * 2 + e % 2;
+            for (int e = 0; e < 4; e++)
                 X[i][e] = exp2_fast(scale * X[i][e] - log_sum[e / 2]);
-                if (masked && ((c < begin[e / 2]) | (c > end[e / 2])))
-                    X[i][e] = 0;
-            }
+        if (64 * j < all_see || 64 * j + 63 > t0 + before)
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    const int c = 64 * j + 8 * i + lane % 4 * 2 + e % 2;
+                    if ((c < begin[e / 2]) | (c > end[e / 2]))
+                        X[i][e] = 0;
+                }
         mm_wait();
         mm_settle(dX);
 #pragma unroll
@@ -126,19 +130,16 @@ attention_queries_kernel(swax_bf16 *dq, float *delta, const swax_bf16 *dy, const
     store_tile<P, 128>(dq + first, query_stride, Q, PANEL, 64, a.T - t0, a.width);
 }
 
-/* Per query of a tile: what exp needs, and its document's start */
-struct query_data { float lse, delta; int start; };
-
 /* Wide heads go in PARTS: a block adds up OUT panels of dk and dv. */
 template <int P> struct keys_tile {
-    enum { STAGES = 2, DATA = 2 * P * PANEL, STAGE = DATA + 1024, KEYS = STAGES * STAGE, VALUES = KEYS + P * PANEL, BYTES = VALUES + P * PANEL,
+    enum { STAGES = 2, DATA = 2 * P * PANEL, STARTS = DATA + 64 * 8, STAGE = DATA + 1024, KEYS = STAGES * STAGE, VALUES = KEYS + P * PANEL, BYTES = VALUES + P * PANEL,
            PARTS = P < 4 ? 1 : 2, OUT = P / PARTS };
 };
 
 template <int P>
 static __global__ void __launch_bounds__(128, P < 4 ? 2 : 1)
 attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v,
-                      const float *lse, const float *delta, attention_shape a)
+                      const float2 *of_rows, attention_shape a)
 {
     using tile = keys_tile<P>;
     const int tiles = (a.S + 63) / 64, part = blockIdx.x % tile::PARTS * tile::OUT, block = blockIdx.x / tile::PARTS;
@@ -149,21 +150,23 @@ attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const s
     const size_t query_stride = (size_t)a.H * a.width, key_stride = (size_t)a.G * a.width, first = a.key(b, j0, g) * a.width;
     unsigned char *stages = shared_memory(), *K = stages + tile::KEYS, *V = stages + tile::VALUES;
 
+    int next_h = g * heads, next_t = from * 64;         /* of the next tile to load */
     auto load = [&](int step) {
         if (step < steps) {
             unsigned char *s = stages + step % tile::STAGES * tile::STAGE;
-            const int h = g * heads + step / (to - from), t = (from + step % (to - from)) * 64;
+            const int h = next_h, t = next_t;
+            next_t += 64;
+            if (next_t >= to * 64)
+                next_t = from * 64, next_h++;
             const size_t at = a.query(b, t, h);
-            load_tile<P, 128>(s, PANEL, q + at * a.width, query_stride, 64, a.T - t, a.width);
-            load_tile<P, 128>(s + P * PANEL, PANEL, dy + at * a.width, query_stride, 64, a.T - t, a.width);
+            load_tile<P, 128, true>(s, PANEL, q + at * a.width, query_stride, 64, a.T - t, a.width);
+            load_tile<P, 128, true>(s + P * PANEL, PANEL, dy + at * a.width, query_stride, 64, a.T - t, a.width);
             if (threadIdx.x < 64) {
                 const bool valid = t + (int)threadIdx.x < a.T;
                 const size_t mine = valid ? at + (size_t)threadIdx.x * a.H : at;
-                query_data *data = (query_data *)(s + tile::DATA) + threadIdx.x;
-                cp_async_4(&data->lse, lse + mine, valid);
-                cp_async_4(&data->delta, delta + mine, valid);
+                cp_async_8((float2 *)(s + tile::DATA) + threadIdx.x, of_rows + mine, valid);
                 if (a.start)
-                    cp_async_4(&data->start, a.start + (size_t)b * a.T + (valid ? t + threadIdx.x : t), valid);
+                    cp_async_4((int *)(s + tile::STARTS) + threadIdx.x, a.start + (size_t)b * a.T + (valid ? t + threadIdx.x : t), valid);
             }
         }
         cp_commit();
@@ -185,10 +188,12 @@ attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const s
     mm_settle(dK);
     mm_settle(dV);
     const float s = rsqrtf((float)a.D), scale = s * LOG2E;
+    int t0 = from * 64;                     /* the tile's first query */
     for (int step = 0; step < steps; step++) {
         tiles_arrive<0>();
         const unsigned char *query = stages + step % tile::STAGES * tile::STAGE, *gradient = query + P * PANEL;
-        const query_data *data = (const query_data *)(query + tile::DATA);
+        const float4 *rows = (const float4 *)(query + tile::DATA);      /* of two queries, log2 of the sum, and dy.y */
+        const int2 *starts = (const int2 *)(query + tile::STARTS);
         clear(X);
         clear(dX);
         mm_settle(X);
@@ -206,19 +211,33 @@ attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const s
         mm_settle(X);
         __syncthreads();
         load(step + 1);
-        const int t0 = (from + step % (to - from)) * 64, p0 = t0 + before;      /* the tile's first query, and its place among the keys */
-        const bool masked = t0 + 64 > a.T || last > p0 || j0 <= p0 + 63 - a.W;
 #pragma unroll
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 8; i++) {
+            const float4 at = rows[4 * i + lane % 4];
 #pragma unroll
-            for (int e = 0; e < 4; e++) {
-                const int c = 8 * i + lane % 4 * 2 + e % 2, t = t0 + c;
-                X[i][e] = exp2_fast(scale * X[i][e] - LOG2E * data[c].lse);
-                if (masked && ((t < seen_from[e / 2]) | (t > seen_to[e / 2])))
-                    X[i][e] = 0;
-                if (a.start && row + e / 2 * 8 < data[c].start + before)
-                    X[i][e] = 0;
-            }
+            for (int e = 0; e < 4; e++)
+                X[i][e] = exp2_fast(scale * X[i][e] - (e % 2 ? at.z : at.x));
+        }
+        const int p0 = t0 + before;         /* the first query's place among the keys */
+        if (t0 + 64 > a.T || last > p0 || j0 <= p0 + 63 - a.W)
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    const int t = t0 + 8 * i + lane % 4 * 2 + e % 2;
+                    if ((t < seen_from[e / 2]) | (t > seen_to[e / 2]))
+                        X[i][e] = 0;
+                }
+        if (a.start)
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    const int2 start = starts[4 * i + lane % 4];
+                    if (row + e / 2 * 8 < (e % 2 ? start.y : start.x) + before)
+                        X[i][e] = 0;
+                }
+        t0 = t0 + 64 < to * 64 ? t0 + 64 : from * 64;
         as_operand(left, X);
         mm_begin();
         mm_rn<64 * tile::OUT>(dV, left, gradient + part * PANEL);
@@ -226,10 +245,12 @@ attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const s
         mm_wait<1>();
         mm_settle(dX);
 #pragma unroll
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 8; i++) {
+            const float4 at = rows[4 * i + lane % 4];
 #pragma unroll
             for (int e = 0; e < 4; e++)
-                dX[i][e] = X[i][e] * (dX[i][e] - data[8 * i + lane % 4 * 2 + e % 2].delta);
+                dX[i][e] = X[i][e] * (dX[i][e] - (e % 2 ? at.w : at.y));
+        }
         as_operand(dleft, dX);
         mm_begin();
         mm_rn<64 * tile::OUT>(dK, dleft, query + part * PANEL);

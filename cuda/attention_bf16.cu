@@ -14,13 +14,13 @@ static void forward(real *y, stat *lse, const real *q, const real *k, const real
 }
 
 template <int P>
-static void backward(real *dq, real *dk, real *dv, float *delta, const real *dy, const real *q, const real *k, const real *v,
+static void backward(real *dq, real *dk, real *dv, float2 *of_rows, const real *dy, const real *q, const real *k, const real *v,
                      const real *y, const stat *lse, const attention_shape &a)
 {
     launch("attention_backward: queries", attention_queries_kernel<P>, blocks(a.T, 64) * (unsigned)(a.B * a.H), 128,
-           queries_tile<P>::BYTES, dq, delta, dy, q, k, v, y, lse, a);
+           queries_tile<P>::BYTES, dq, of_rows, dy, q, k, v, y, lse, a);
     launch("attention_backward: keys", attention_keys_kernel<P>, blocks(a.S, 64) * (unsigned)(a.B * a.G) * keys_tile<P>::PARTS, 128,
-           keys_tile<P>::BYTES, dk, dv, dy, q, k, v, lse, (const float *)delta, a);
+           keys_tile<P>::BYTES, dk, dv, dy, q, k, v, (const float2 *)of_rows, a);
 }
 
 void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
@@ -75,11 +75,11 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real 
     const bool copy = D8 != D || !aligned(16, dq, dk, dv, dy, q, k, v, y);
     const real *from[8] = { dq, dy, q, y, dk, dv, k, v };
     real *wide[8] = {};
-    float *delta;
+    float2 *of_rows;
     scratch s = {};
     auto plan = [&] {
         s.used = 0;
-        delta = s.take<float>(queries);
+        of_rows = s.take<float2>(queries);
         if (copy)
             for (int n = 0; n < 8; n++)
                 wide[n] = s.take<real>((n < 4 ? queries : keys) * D8);
@@ -97,11 +97,11 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real 
     }
     const attention_shape a = { B, T, S, H, G, D, D8, W, start };
     if (D <= 64)
-        backward<1>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
+        backward<1>(to_dq, to_dk, to_dv, of_rows, dy, q, k, v, y, lse, a);
     else if (D <= 128)
-        backward<2>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
+        backward<2>(to_dq, to_dk, to_dv, of_rows, dy, q, k, v, y, lse, a);
     else
-        backward<4>(to_dq, to_dk, to_dv, delta, dy, q, k, v, y, lse, a);
+        backward<4>(to_dq, to_dk, to_dv, of_rows, dy, q, k, v, y, lse, a);
     if (copy) {
         narrow(dq, to_dq, queries, D);
         narrow(dk, to_dk, keys, D);

@@ -193,7 +193,7 @@ static void bench_step(const char *name, enum swax_precision p, const char *cons
 
 static const char *const tiny[] = { "width", "128", "heads", "4", "cell_heads", "4", "mixers", "swa mlstm swa mlstm", NULL };
 static const char *const large[] = {
-    "width", "2048", "heads", "16", "cell_heads", "4", "vocabulary", "32000", "chunk", "128", "mixers",
+    "width", "2048", "heads", "16", "cell_heads", "4", "vocabulary", "32000", "chunk", "256", "mixers",
     "swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm", NULL
 };
 

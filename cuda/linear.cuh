@@ -122,6 +122,51 @@ template <class DY> static void bias_backward(const char *kernel, stat *db, cons
         column_sum(kernel, db, N, O, aligned16(dy, dy, 0), itself<DY>{ dy, O });
 }
 
+/* Few outputs, the gates': a tensor core would be idle, and the rows of x are read as they are.
+ *     dx[n,i] += sum_o dy[n,o] w[o,i]      f of column_sum: dw[o,i] += sum_n dy[n,o] x[n,i] */
+enum { FEW = 8 };
+
+template <int P> static __global__ void few_kernel(real *dx, const stat *dy, const real *w, size_t N, int O, size_t I)
+{
+    const size_t at = P * ((size_t)blockIdx.x * blockDim.x + threadIdx.x), n = at / I, i = at % I;
+    if (n >= N)
+        return;
+    stat sum[P] = {};
+    for (int o = 0; o < O; o++) {
+        const stat d = dy[n*O + o];
+        stat wo[P];
+        load(wo, w + o*I + i);
+        for (int p = 0; p < P; p++)
+            sum[p] += d * wo[p];
+    }
+    store<true>(dx + at, sum);
+}
+
+struct outer {
+    const stat *dy;
+    const real *x;
+    int O;
+    size_t I;
+    template <int P> __device__ void at(stat (&s)[P], size_t n, size_t j) const
+    {
+        const unsigned o = (unsigned)j / (unsigned)I;     /* P divides I, or is 1 */
+        const stat d = dy[n*O + o];
+        load(s, x + n*I + (j - o * I));
+        for (int p = 0; p < P; p++)
+            s[p] *= d;
+    }
+};
+
+static void few_backward(real *dx, stat *dw, const stat *dy, const real *x, const real *w, size_t N, int O, size_t I)
+{
+    const bool wide = aligned16(x, w, 0) && aligned16(dx, dx, 0) && I % 8 == 0;
+    if (wide)
+        few_kernel<8><<<blocks(N * I, 8 * 256), 256>>>(dx, dy, w, N, O, I);
+    else
+        few_kernel<1><<<blocks(N * I, 256), 256>>>(dx, dy, w, N, O, I);
+    column_sum("readout_backward", dw, N, O * I, wide, outer{ dy, x, O, I });
+}
+
 static void linear_backward(real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w, int N, int O, int I)
 {
     product("linear_backward", dx, matrix{ dy, (size_t)O, 1 }, matrix{ w, (size_t)I, 1 }, N, I, O, 1);
@@ -143,7 +188,10 @@ static __global__ void split_kernel(real *high, real *low, const stat *dy, size_
  * higher; dw takes both in one product, of [high; low]^T and [x; x]. */
 static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy, const real *x, const real *w, int N, int O, int I)
 {
-    if constexpr (std::is_same_v<real, stat>) {
+    if (O <= FEW) {
+        few_backward(dx, dw, dy, x, w, N, O, I);
+        bias_backward("readout_backward", db, dy, N, O);
+    } else if constexpr (std::is_same_v<real, stat>) {
         linear_backward(dx, dw, db, (const real *)dy, x, w, N, O, I);
     } else {
         const size_t o = O, i = I, rows = rows_at_once(N, 2 * (o + i) * sizeof(real));

@@ -4,20 +4,31 @@
  * and tiles of the state), then the chunks (all parallel).  Products take bf16 operands; everything else is float, and
  * the sums of gates double.  Nothing depends on the number of threads or the order of blocks: the same bits every time.
  *
- * Fastest with L = 256 for wide states, whose traffic at the borders is what limits the kernels, and 128 for narrow ones.
- * Memory besides the arguments: the states at the borders as bf16, B H ceil(T/L) K V elements, three times in the backward, and a
- * dozen floats per token and head. */
+ * The chunks are these kernels' own, whatever L is: 256 tokens for wide states, whose traffic at the borders is what limits
+ * them, 128 for narrow ones, or as many whole Ls as fit.  L only says how many states are written down.
+ * Memory besides the arguments: the states at the borders as bf16, B H ceil(T/chunk) K V elements, twice in the backward (and
+ * as float too if L is longer than a chunk), and a dozen floats per token and head. */
 #include "mlstm_backward.cuh"
 #include "mlstm_chunks.cuh"
 #include "mlstm_states.cuh"
 #include "rows.cuh"
 #include "tensor.h"
 
-static cell_shape cut(int B, int T, int H, int K, int V, int L)
+static bool small_state(int K) { return K <= 64; }
+
+/* Every `span` tokens in chunks of at most 256. */
+static cell_shape spans(int B, int T, int H, int K, int V, int span)
 {
-    const int limit = 256, parts = (L + limit - 1) / limit, size = parts == 1 ? L : ((L + parts - 1) / parts + 63) / 64 * 64;
-    const int rest = T % L, chunks = T / L * parts + (rest + size - 1) / size;
-    return { B, T, H, K, V, L, parts, parts == 1 && T < L ? T : size, chunks };
+    const int limit = 256, parts = (span - 1) / limit + 1, size = parts == 1 ? span : ((span - 1) / parts + 64) / 64 * 64;
+    const int rest = T % span, chunks = T / span * parts + (rest + size - 1) / size;
+    return { B, T, H, K, V, span, parts, parts == 1 && T < span ? T : size, chunks };
+}
+
+/* How many whole Ls a chunk has. */
+static int group_of(int T, int K, int L)
+{
+    const int best = small_state(K) ? 128 : 256, most = (T - 1) / L + 1;
+    return L >= best ? 1 : best / L < most ? best / L : most;
 }
 
 /* The largest tiles want more shared memory than the small cards of an architecture have. */
@@ -32,7 +43,6 @@ static void take_weights(cell_weights &w, scratch &s, const cell_shape &c, bool 
     for (float **p : { &w.query, &w.key, &w.enter, &w.leave })
         *p = s.take<float>(tokens);
     w.decay = s.take<float>(borders);
-    w.left = s.take<split>(borders * c.padded() / 2);
     if (backward) {
         for (float **p : { &w.gh, &w.enter_n, &w.enter_gamma, &w.f, &w.g })
             *p = s.take<float>(tokens);
@@ -41,20 +51,36 @@ static void take_weights(cell_weights &w, scratch &s, const cell_shape &c, bool 
     }
 }
 
+/* What the walk of the states needs, in chunks of its own. */
+static void take_walk(cell_weights &w, scratch &s, const cell_shape &walk)
+{
+    const size_t borders = (size_t)walk.B * walk.H * walk.chunks;
+    w.decay = s.take<float>(borders);
+    w.left = s.take<split>(borders * walk.padded() / 2);
+}
+
 template <int ROWS, int P, bool BACKWARD> static void run_states(const state_args &a, const cell_shape &c)
 {
     using tile = state_tile<ROWS, P>;
     launch(BACKWARD ? "mlstm_backward: states" : "mlstm_forward: states", states_kernel<ROWS, P, BACKWARD>,
            (unsigned)(c.B * c.H) * blocks(c.K, ROWS) * blocks(c.V, 64 * P), tile::THREADS, tile::BYTES, a, c);
 }
-static bool small_state(const cell_shape &c) { return c.K <= 64; }
 template <bool BACKWARD> static void states(const state_args &a, const cell_shape &c)
 {
-    if (small_state(c))
+    if (small_state(c.K))
         run_states<64, 1, BACKWARD>(a, c);
     else
         run_states<128, 2, BACKWARD>(a, c);
 }
+template <int ROWS, int P> static int warps_of_tiles(const cell_shape &c)
+{
+    return (int)(blocks(c.K, ROWS) * blocks(c.V, 64 * P)) * state_tile<ROWS, P>::WARPS;
+}
+static int anchor_parts(const cell_shape &c)
+{
+    return small_state(c.K) ? warps_of_tiles<64, 1>(c) : warps_of_tiles<128, 2>(c);
+}
+
 template <int RESULT, int P, int KEYS> static void run_chunks(const chunk_args &a, const cell_shape &c)
 {
     using tile = chunk_tile<P, KEYS>;
@@ -73,16 +99,12 @@ template <int RESULT> static void chunks(const chunk_args &a, const cell_shape &
         run_chunks<RESULT, 2, 2>(a, c);
 }
 
-static void forward_states(const cell_weights &w, swax_bf16 *copies, float *sums, stat *C1, stat *n1, stat *Cs, stat *ns,
-                           const real *k, const real *v, const stat *C0, const stat *n0, const cell_shape &c)
+template <bool BACKWARD>
+static void weights(const cell_weights &w, const stat *i, const stat *f, const stat *m, const stat *m0, const stat *qn,
+                    const int *start, const cell_shape &c, int gate, double eps)
 {
-    state_args a = {};
-    a.x = k, a.y = v, a.K8 = up8(c.K), a.V8 = up8(c.V);
-    a.weight = w.left, a.decay = w.decay;
-    a.C0 = C0, a.n0 = n0, a.C1 = C1, a.n1 = n1;
-    a.copies = copies, a.sums = sums, a.Cs = Cs, a.ns = ns;
-    a.wide = c.V % 4 == 0 && aligned(16, C0, C1, Cs);
-    states<false>(a, c);
+    launch(BACKWARD ? "mlstm_backward: weights" : "mlstm_forward: weights", weights_kernel<BACKWARD>, (unsigned)(c.B * c.H * c.chunks),
+           256, 256 * 12, w, i, f, m, m0, qn, start, c, gate, (float)eps);
 }
 
 void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
@@ -94,17 +116,20 @@ void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m
         mlstm_forward(h, C1, n1, m1, m, qn, Cs, ns, q, k, v, i, f, C0, n0, m0, start, B, T, H, K, V, L, gate, eps);
         return;
     }
-    const cell_shape c = cut(B, T, H, K, V, L);
+    const int group = group_of(T, K, L);
+    const bool apart = group > 1 && Cs;                     /* the walk stops more often than the chunks are long */
+    const cell_shape c = spans(B, T, H, K, V, group * L), walk = apart ? spans(B, T, H, K, V, L) : c;
     const size_t rows = (size_t)B * T * H, borders = (size_t)B * H * c.chunks;
     const int K8 = up8(K), V8 = up8(V);
     const bool copy = K8 != K || V8 != V || !aligned(16, q, k, v, h);
-    cell_weights w = {};
+    cell_weights w = {}, of_walk = {};
     swax_bf16 *copies, *wide[4] = {};
     float *sums;
     scratch s = {};
     auto plan = [&] {
         s.used = 0;
         take_weights(w, s, c, false);
+        take_walk(apart ? of_walk : w, s, walk);
         copies = s.take<swax_bf16>(borders * K8 * V8);
         sums = s.take<float>(borders * K);
         if (copy)
@@ -123,9 +148,18 @@ void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m
         q = wide[0], k = wide[1], v = wide[2];
     }
     launch("mlstm_forward: stabiliser", stabiliser_kernel, B * H, 512, 512 * 16, m, m1, i, f, m0, start, T, H, gate != SWAX_EXPONENTIAL);
-    launch("mlstm_forward: weights", weights_kernel<false>, (unsigned)borders, 256, 256 * 12, w, i, f, (const float *)m, m0,
-           (const float *)nullptr, start, c, gate, (float)eps);
-    forward_states(w, copies, sums, C1, n1, Cs, ns, k, v, C0, n0, c);
+    weights<false>(w, i, f, m, m0, nullptr, start, c, gate, eps);
+    if (apart)
+        weights<false>(of_walk, i, f, m, m0, nullptr, start, walk, gate, eps);
+    state_args t = {};
+    t.x = k, t.y = v, t.K8 = K8, t.V8 = V8;
+    t.weight = t.normal = apart ? of_walk.left : w.left, t.decay = apart ? of_walk.decay : w.decay;
+    t.C0 = C0, t.n0 = n0, t.C1 = C1, t.n1 = n1;
+    t.copies = copies, t.sums = sums, t.every = apart ? group : 1;
+    t.Cs = Cs, t.ns = ns, t.keep = c.parts, t.kept = (T - 1) / L + 1;
+    t.wide = V % 4 == 0 && aligned(16, C0, C1, Cs);
+    states<false>(t, walk);
+
     chunk_args a = {};
     a.a = q, a.b = k, a.r = v, a.state = copies, a.inner = a.K8 = K8, a.width = a.V8 = V8;
     a.row = w.query, a.column = w.key, a.scale = w.enter, a.vec = sums, a.start = start;
@@ -148,27 +182,33 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
                        B, T, H, K, V, L, gate, eps);
         return;
     }
-    const cell_shape c = cut(B, T, H, K, V, L);
-    const size_t rows = (size_t)B * T * H, borders = (size_t)B * H * c.chunks, count = (size_t)(T + L - 1) / L;
+    const int group = group_of(T, K, L);
+    const cell_shape c = spans(B, T, H, K, V, group * L);
+    const size_t rows = (size_t)B * T * H, borders = (size_t)B * H * c.chunks;
     const int K8 = up8(K), V8 = up8(V);
-    const bool copy = K8 != K || V8 != V || !aligned(16, q, k, v, h, dh, dq, dk, dv), again = copy || c.parts > 1;
-    cell_weights w = {};
+    const bool copy = K8 != K || V8 != V || !aligned(16, q, k, v, h, dh, dq, dk, dv), again = c.parts > 1;
+    cell_weights w = {}, of_walk = {};
     gate_parts p = {};
-    p.q_tiles = p.k_tiles = blocks(K8, columns_at_once(K8));
-    swax_bf16 *copies, *gradients, *rests, *wide[8] = {};
-    float *sums, *gradient_sums, *qdq, *kdk, *anchor;
+    p.q_tiles = p.k_tiles = blocks(K8, columns_at_once(K8)), p.parts = anchor_parts(c);
+    swax_bf16 *copies, *gradients, *wide[8] = {};
+    float *sums, *gradient_sums, *qdq, *kdk, *anchors, *own_C = nullptr, *own_n = nullptr;
     scratch s = {};
     auto plan = [&] {
         s.used = 0;
         take_weights(w, s, c, true);
         copies = s.take<swax_bf16>(borders * K8 * V8);
         gradients = s.take<swax_bf16>(borders * K8 * V8);
-        rests = s.take<swax_bf16>(borders * K8 * V8);
         sums = s.take<float>(borders * K);
         gradient_sums = s.take<float>(borders * K);
         p.qdq = qdq = s.take<float>(rows * p.q_tiles);
         p.kdk = kdk = s.take<float>(rows * p.k_tiles);
-        p.anchor = anchor = s.take<float>(borders);
+        p.key = w.key;
+        p.anchor = anchors = s.take<float>((borders + (size_t)B * H) * p.parts);
+        if (again) {
+            take_walk(of_walk, s, c);
+            own_C = s.take<float>(borders * K * V);
+            own_n = s.take<float>(borders * K);
+        }
         if (copy)
             for (int n = 0; n < 8; n++)
                 wide[n] = s.take<swax_bf16>(rows * (n < 4 ? K8 : V8));
@@ -187,25 +227,30 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     }
     if (gate != SWAX_SIGMOID)
         launch("mlstm_backward: dh.h", row_dot_kernel, blocks(rows, 8), 256, 0, w.gh, dh, h, m, qn, rows, T, H, V8);
-    launch("mlstm_backward: weights", weights_kernel<true>, (unsigned)borders, 256, 256 * 12, w, i, f, m, m0, qn, start, c, gate, (float)eps);
-    if (again) {
-        launch("mlstm_backward: weights", weights_kernel<false>, (unsigned)borders, 256, 256 * 12, w, i, f, m, m0, qn, start, c, gate, (float)eps);
-        forward_states(w, copies, sums, nullptr, nullptr, nullptr, nullptr, k, v, C0, n0, c);
-    }
+    weights<true>(w, i, f, m, m0, qn, start, c, gate, eps);
     state_args t = {};
-    t.x = q, t.y = dh, t.K8 = K8, t.V8 = V8;
-    t.weight = w.entered, t.normal = w.normal, t.decay = w.decay;
+    t.K8 = K8, t.V8 = V8, t.every = 1;
+    if (again) {                                            /* the kept states are further apart than chunks are long */
+        weights<false>(of_walk, i, f, m, m0, qn, start, c, gate, eps);
+        t.x = k, t.y = v, t.weight = t.normal = of_walk.left, t.decay = of_walk.decay;
+        t.C0 = C0, t.n0 = n0, t.copies = copies, t.sums = sums;
+        t.Cs = own_C, t.ns = own_n, t.keep = 1, t.kept = c.chunks;
+        t.wide = V % 4 == 0 && aligned(16, C0);
+        states<false>(t, c);
+    }
+    t.x = q, t.y = dh, t.weight = w.entered, t.normal = w.normal, t.decay = w.decay;
     t.C0 = dC1, t.n0 = dn1, t.C1 = dC0, t.n1 = dn0;
-    t.copies = gradients, t.rests = rests, t.sums = gradient_sums;
-    t.wide = V % 4 == 0 && aligned(16, dC1, dC0);
+    t.copies = gradients, t.sums = gradient_sums;
+    t.Cs = again ? own_C : (stat *)Cs, t.ns = again ? own_n : (stat *)ns;
+    t.keep = group, t.kept = again ? c.chunks : (T - 1) / L + 1;
+    t.last_C = C1, t.last_n = n1, t.met = copies, t.met_sums = sums, t.anchors = anchors;
+    t.wide = V % 4 == 0 && aligned(16, dC1, dC0, t.Cs, C1);
     states<true>(t, c);
-    const border_args e = { gradients, rests, gradient_sums, Cs, ns, C1, n1, again ? nullptr : copies, anchor, K8, V8, V == V8 && aligned(16, Cs, C1) };
-    launch("mlstm_backward: borders", borders_kernel, (unsigned)borders, 256, 32, e, c);
 
     chunk_args a = {};
     a.K8 = K8, a.V8 = V8, a.start = start;
     a.a = dh, a.b = v, a.state = copies, a.r = k, a.inner = V8, a.width = K8;
-    a.row = w.query, a.column = w.key, a.f = w.f, a.g = w.g, a.scale = w.enter_n, a.one = w.enter_gamma, a.vec = again ? sums : ns;
+    a.row = w.query, a.column = w.key, a.f = w.f, a.g = w.g, a.scale = w.enter_n, a.one = w.enter_gamma, a.vec = sums;
     a.y = to_dq, a.self = q, a.dot = qdq;
     chunks<CELL_DQ>(a, c);
     a.a = v, a.b = dh, a.state = gradients, a.r = q;
@@ -215,7 +260,7 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     a.a = k, a.b = q, a.r = dh, a.inner = K8, a.width = V8, a.g = a.one = a.vec = nullptr;
     a.y = to_dv;
     chunks<CELL_DV>(a, c);
-    launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)(B * H * count), 256, 256 * 12, di, df, p, i, f, C0, start, c, gate);
+    launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)borders, 256, 256 * sizeof(run), di, df, p, i, f, m, m0, start, c, gate);
     if (copy) {
         narrow(dq, to_dq, rows, K);
         narrow(dk, to_dk, rows, K);

@@ -88,7 +88,7 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
 
     auto load = [&](int step) {
         unsigned char *s = stages + step % tile::STAGES * tile::STAGE, *right = s + 2 * PANEL;
-        const int c = 64 * (step % turns);
+        const int c = 64 * (step < turns ? step : step - turns);
         if (step < 2 * turns)
             load_tile<1, 256>(s, 0, A + c, inner_stride, 128, length - row0, a.inner - c);
         if (step < turns)

@@ -70,10 +70,10 @@ static inline bool aligned16(const void *a, const void *b, size_t row)
 }
 
 /* out[j] = or += the sum over the rows n of a piece of f(n, j).  A thread takes P columns and every blockDim.y-th row. */
-template <int P, class F>
-static __global__ void column_sum_kernel(stat *out, size_t N, size_t C, size_t rows, int add, F f)
+template <int P, int THREADS, class F>
+static __global__ void __launch_bounds__(THREADS) column_sum_kernel(stat *out, size_t N, size_t C, size_t rows, int add, F f)
 {
-    __shared__ stat part[256][P];
+    __shared__ stat part[THREADS][P];
     const size_t j = P * ((size_t)blockIdx.x * blockDim.x + threadIdx.x), first = blockIdx.y * rows;
     const size_t last = first + rows < N ? first + rows : N;
     stat sum[P] = {};
@@ -105,6 +105,13 @@ struct pieces_of {
     template <int P> __device__ void at(stat (&x)[P], size_t n, size_t j) const { load(x, part + n*C + j); }
 };
 
+/* out[j] += sum_n part[n][j]: the fewer columns, the more rows at once */
+static void sum_pieces(stat *out, const stat *part, unsigned pieces, size_t C)
+{
+    const dim3 threads = C < 8192 ? dim3(16, 64) : dim3(32, 8);
+    column_sum_kernel<1, 1024><<<blocks(C, threads.x), threads>>>(out, pieces, C, pieces, 1, pieces_of{ part, C });
+}
+
 template <int P, class F> static void column_sum_by(stat *dw, size_t N, size_t C, F f)
 {
     unsigned x = 32;
@@ -115,14 +122,14 @@ template <int P, class F> static void column_sum_by(stat *dw, size_t N, size_t C
     const unsigned pieces = blocks(N, 64) < most ? blocks(N, 64) : most;
     const size_t rows = blocks(N, pieces);
     if (pieces == 1) {
-        column_sum_kernel<P><<<across, threads>>>(dw, N, C, rows, 1, f);
+        column_sum_kernel<P, 256><<<across, threads>>>(dw, N, C, rows, 1, f);
         return;
     }
     stat *part = (stat *)swax_cuda_workspace(pieces * C * sizeof *part);
     if (!part)
         return;
-    column_sum_kernel<P><<<dim3(across, pieces), threads>>>(part, N, C, rows, 0, f);
-    column_sum_kernel<P><<<across, threads>>>(dw, pieces, C, pieces, 1, pieces_of{ part, C });
+    column_sum_kernel<P, 256><<<dim3(across, pieces), threads>>>(part, N, C, rows, 0, f);
+    sum_pieces(dw, part, pieces, C);
 }
 
 /* dw[j] += sum_n f(n, j), for N rows and C columns: in pieces of rows, then over the pieces.  f.at(x, n, j) gives P

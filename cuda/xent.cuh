@@ -1,38 +1,42 @@
-/* xent.cuh - cross-entropy of soft-capped logits; formulas in ref/xent.c.  A block takes a row. */
+/* xent.cuh - cross-entropy of soft-capped logits; formulas in ref/xent.c.  A block takes a row, or, where rows are
+ * short, several. */
 #include "pattern.cuh"
 
-static int xent_threads(int V) { return V > 2048 ? 256 : V > 256 ? 64 : 32; }
+static dim3 xent_threads(int V) { return V > 2048 ? dim3(256, 1) : V > 256 ? dim3(64, 4) : dim3(32, 8); }
 
 static __device__ stat capped(stat x, stat cap)
 {
     return cap > 0 ? times(cap, tanh(x / cap)) : x;
 }
 
-/* The sum, or the maximum, over the block, in each thread. */
-template <class F> static __device__ stat block_reduce(stat x, F warp_reduce, stat none)
+/* The sum, or the maximum, over a row's threads, in each of them. */
+template <class F> static __device__ stat row_reduce(stat x, F warp_reduce, stat none)
 {
-    __shared__ stat part[32];
+    __shared__ stat part[8][8];
     x = warp_reduce(x);
+    if (blockDim.x == 32)
+        return x;
     __syncthreads();   /* part may still be read from the call before */
     if (threadIdx.x % 32 == 0)
-        part[threadIdx.x / 32] = x;
+        part[threadIdx.y][threadIdx.x / 32] = x;
     __syncthreads();
-    return warp_reduce(threadIdx.x % 32 < blockDim.x / 32 ? part[threadIdx.x % 32] : none);
+    return warp_reduce(threadIdx.x % 32 < blockDim.x / 32 ? part[threadIdx.y][threadIdx.x % 32] : none);
 }
 
-static __global__ void xent_forward_kernel(stat *loss, stat *lse, const stat *x, const int *target, int V, stat cap)
+static __global__ void xent_forward_kernel(stat *loss, stat *lse, const stat *x, const int *target, size_t N, int V, stat cap)
 {
-    const size_t n = blockIdx.x;
+    const size_t n = (size_t)blockIdx.x * blockDim.y + threadIdx.y;
+    const bool there = n < N;        /* threads without a row still take part in the sums */
     x += n * V;
     stat mine = lowest(), sum = 0;   /* of this thread's logits: the largest, the sum of exp(z - mine) */
-    for (int j = threadIdx.x; j < V; j += blockDim.x) {
+    for (int j = threadIdx.x; j < V && there; j += blockDim.x) {
         const stat z = capped(x[j], cap), before = mine;
         mine = fmax(mine, z);
         sum = (sum > 0 ? sum * exp(before - mine) : sum) + exp(z - mine);
     }
-    const stat max = block_reduce(mine, [] (stat a) { return warp_max(a); }, lowest());
-    sum = block_reduce(sum > 0 ? sum * exp(mine - max) : sum, [] (stat a) { return warp_sum(a); }, 0);
-    if (threadIdx.x == 0) {
+    const stat max = row_reduce(mine, [] (stat a) { return warp_max(a); }, lowest());
+    sum = row_reduce(sum > 0 ? sum * exp(mine - max) : sum, [] (stat a) { return warp_sum(a); }, 0);
+    if (there && threadIdx.x == 0) {
         lse[n] = max + log(sum);
         loss[n] = target[n] >= 0 && target[n] < V ? lse[n] - capped(x[target[n]], cap) : 0;
     }
@@ -40,15 +44,16 @@ static __global__ void xent_forward_kernel(stat *loss, stat *lse, const stat *x,
 
 static void xent_forward(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap)
 {
-    xent_forward_kernel<<<N, xent_threads(V)>>>(loss, lse, x, target, V, (stat)cap);
+    const dim3 threads = xent_threads(V);
+    xent_forward_kernel<<<blocks(N, threads.y), threads>>>(loss, lse, x, target, N, V, (stat)cap);
     launched("xent_forward");
 }
 
 static __global__ void xent_backward_kernel(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse,
-                                            int V, stat cap)
+                                            size_t N, int V, stat cap)
 {
-    const size_t n = blockIdx.x;
-    if (target[n] < 0 || target[n] >= V)
+    const size_t n = (size_t)blockIdx.x * blockDim.y + threadIdx.y;
+    if (n >= N || target[n] < 0 || target[n] >= V)
         return;
     x += n * V, dx += n * V;
     for (int j = threadIdx.x; j < V; j += blockDim.x) {
@@ -59,6 +64,7 @@ static __global__ void xent_backward_kernel(stat *dx, const stat *dloss, const s
 
 static void xent_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse, int N, int V, double cap)
 {
-    xent_backward_kernel<<<N, xent_threads(V)>>>(dx, dloss, x, target, lse, V, (stat)cap);
+    const dim3 threads = xent_threads(V);
+    xent_backward_kernel<<<blocks(N, threads.y), threads>>>(dx, dloss, x, target, lse, N, V, (stat)cap);
     launched("xent_backward");
 }

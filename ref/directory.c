@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-struct list { struct swax_tensor *tensor; int count; size_t used; const char *prefix; };
+/* `used`: how far the tensors without and with decay reach.  Each kind lies together, so that the optimiser's step on a
+ * device takes two kernels, not two per tensor. */
+struct list { struct swax_tensor *tensor; int count; size_t used[2]; const char *prefix; };
 
 static size_t add(struct list *l, const char *name, long rows, long columns, double std, double first, double last, int decay)
 {
-    const size_t place = l->used;
+    const size_t place = l->used[decay];
     if (l->tensor) {
         struct swax_tensor *t = &l->tensor[l->count];
         memset(t, 0, sizeof *t);
@@ -28,7 +30,7 @@ static size_t add(struct list *l, const char *name, long rows, long columns, dou
         t->decay = decay;
         t->place = place;
     }
-    l->used += (size_t)(columns ? rows * columns : rows);
+    l->used[decay] += (size_t)(columns ? rows * columns : rows);
     l->count++;
     return place;
 }
@@ -67,32 +69,41 @@ static void mlstm(struct list *l, struct swax_mlstm_places *p, const struct swax
     p->out        = matrix(l, "mlstm_layer.out_proj.weight", c->width, HV, out);
 }
 
-int swax_directory(const struct swax_config *c, struct swax_places *p, struct swax_tensor *tensor)
+static void network(struct list *l, struct swax_places *p, const struct swax_config *c)
 {
     const double in = sqrt(2.0 / (5.0 * c->width)), out = 2.0 / (c->layers * sqrt(c->width));
-    struct list l = { tensor, 0, 0, "backbone." };
-    p->embedding = matrix(&l, "embeddings.weight", c->vocabulary, c->width, in);
+    l->prefix = "backbone.";
+    p->embedding = matrix(l, "embeddings.weight", c->vocabulary, c->width, in);
     for (int b = 0; b < c->layers; b++) {
         char prefix[48];
         struct swax_block_places *w = &p->block[b];
         snprintf(prefix, sizeof prefix, "backbone.blocks.%d.", b);
-        l.prefix = prefix;
+        l->prefix = prefix;
         if (c->mixer[b] == SWAX_MLSTM) {
-            w->norm1 = vector(&l, "norm_mlstm.weight", c->width, 1, 1);
-            mlstm(&l, &w->mixer.mlstm, c, in, out);
+            w->norm1 = vector(l, "norm_mlstm.weight", c->width, 1, 1);
+            mlstm(l, &w->mixer.mlstm, c, in, out);
         } else {
-            w->norm1 = vector(&l, "norm_swa.weight", c->width, 1, 1);
-            attention(&l, &w->mixer.attention, c, in, out);
+            w->norm1 = vector(l, "norm_swa.weight", c->width, 1, 1);
+            attention(l, &w->mixer.attention, c, in, out);
         }
-        w->norm2   = vector(&l, "norm_ffn.weight", c->width, 1, 1);
-        w->up_gate = matrix(&l, "ffn.proj_up_gate.weight", c->ffn_width, c->width, in);
-        w->up      = matrix(&l, "ffn.proj_up.weight", c->ffn_width, c->width, in);
-        w->down    = matrix(&l, "ffn.proj_down.weight", c->width, c->ffn_width, out);
+        w->norm2   = vector(l, "norm_ffn.weight", c->width, 1, 1);
+        w->up_gate = matrix(l, "ffn.proj_up_gate.weight", c->ffn_width, c->width, in);
+        w->up      = matrix(l, "ffn.proj_up.weight", c->ffn_width, c->width, in);
+        w->down    = matrix(l, "ffn.proj_down.weight", c->width, c->ffn_width, out);
     }
-    l.prefix = "backbone.";
-    p->out_norm = vector(&l, "out_norm.weight", c->width, 1, 1);
-    l.prefix = "";
-    p->head = c->tied ? p->embedding : matrix(&l, "lm_head.weight", c->vocabulary, c->width, in);
-    p->total = l.used;
+    l->prefix = "backbone.";
+    p->out_norm = vector(l, "out_norm.weight", c->width, 1, 1);
+    l->prefix = "";
+    p->head = c->tied ? p->embedding : matrix(l, "lm_head.weight", c->vocabulary, c->width, in);
+}
+
+int swax_directory(const struct swax_config *c, struct swax_places *p, struct swax_tensor *tensor)
+{
+    struct list size = { NULL, 0, { 0, 0 }, "" };
+    network(&size, p, c);
+    struct list l = { tensor, 0, { size.used[1], 0 }, "" };    /* matrices first: their sizes keep each other aligned */
+    network(&l, p, c);
+    p->total = l.used[0];
+    p->decayed = l.used[1];
     return l.count;
 }

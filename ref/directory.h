@@ -16,7 +16,7 @@ struct swax_places {
         size_t norm1, norm2, up_gate, up, down;
         union { struct swax_attention_places attention; struct swax_mlstm_places mlstm; } mixer;
     } block[SWAX_LAYERS];
-    size_t total;                           /* elements of the flat array */
+    size_t decayed, total;                  /* elements of the flat array; those that weight decay is for come first */
 };
 
 /* List c's tensors: fills places, and tensor[] unless it is NULL.  Answers how many there are. */

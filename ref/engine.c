@@ -159,22 +159,22 @@ static void piece(const struct job *j, int index, struct swax_desk *l, stat *g)
         swax_put(n, w->start_cell, b->start_cell + at, ints);
         r.start_cell = w->start_cell;
     }
-    if (j->training) {
+    R(model_forward)(&r, w, NULL);
+    if (j->training) {      /* while a device computes */
         for (long t = 0; t < N; t++)
             l->host[t] = (stat)(valid(j, at + t) ? weight(j, at + t) * j->scale : 0);
         swax_put(n, w->dloss, l->host, (size_t)N * sizeof(stat));
         R(swax_zero)(n->tier->memory, w->dnf, (size_t)N * (size_t)n->c.width * sizeof(real));
     }
-    R(model_forward)(&r, w, NULL);
     for (int row = 0; row < N; row += w->head_rows) {
         const int rows = N - row < w->head_rows ? N - row : w->head_rows;
         R(model_head)(&r, w, j->training ? g : NULL, n->tier->memory, row, rows);
         if (j->logits || j->correct)
             hand_out_logits(j, l, at + row, rows);
     }
+    swax_get(n, (stat *)n->loss + at, w->loss, (size_t)N * sizeof(stat));
     if (j->training)
         R(model_backward)(&r, w, g, n->tier->memory);
-    swax_get(n, (stat *)n->loss + at, w->loss, (size_t)N * sizeof(stat));
 }
 
 static void one_lane(int l, void *arg)

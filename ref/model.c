@@ -151,10 +151,11 @@ void R(model_head)(const struct R(run) *r, struct R(work) *work, stat *g, const 
     const real *nf = work->nf + (long)row0*C;
 
     k->readout_forward(work->z, nf, r->w + r->p->head, NULL, rows, V, C);
-    k->softcap_forward(work->zc, work->z, rows*V, cap);
     k->xent_forward(work->loss + row0, work->lse + row0, work->z, work->target + row0, rows, V, cap);
-    if (!g)
+    if (!g) {
+        k->softcap_forward(work->zc, work->z, rows*V, cap);
         return;
+    }
     R(swax_zero)(mem, work->dz, (size_t)rows * (size_t)V * sizeof(stat));
     k->xent_backward(work->dz, work->dloss + row0, work->z, work->target + row0, work->lse + row0, rows, V, cap);
     k->readout_backward(work->dnf + (long)row0*C, g + r->p->head, NULL, work->dz, nf, r->w + r->p->head, rows, V, C);

@@ -84,8 +84,8 @@ void R(model_place)(struct R(work) *w, const struct swax_config *c, int B, int T
 size_t R(model_find)(const struct R(work) *w, const struct swax_config *c, int B, int T, const char *name,
                      const void **at, int *is_stat);
 void R(model_forward)(const struct R(run) *r, struct R(work) *w, union R(mixer_state) *state);
-/* w->loss of tokens row0 .. row0 + rows - 1, at most head_rows of them, their logits in w->z and, capped, w->zc;
- * with g, also the backward of the head into w->dnf, from w->dloss. */
+/* w->loss of tokens row0 .. row0 + rows - 1, at most head_rows of them, and their logits in w->z; without g, capped
+ * in w->zc too; with g, the backward of the head into w->dnf, from w->dloss. */
 void R(model_head)(const struct R(run) *r, struct R(work) *w, stat *g, const struct swax_memory *mem, int row0, int rows);
 void R(model_backward)(const struct R(run) *r, struct R(work) *w, stat *g, const struct swax_memory *mem);
 

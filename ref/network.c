@@ -1,5 +1,4 @@
 /* network.c - the handle of network.h: what does not depend on precision. */
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,29 +77,27 @@ void swax_each(const struct swax_network *n, int count, void (*f)(int i, void *a
 
 /* ---- opening and closing */
 
-/* Cut every tensor into slices of at most SWAX_SLICE elements; slice may be NULL to count.  A device would spend its
- * time starting kernels: there, neighbours with the same decay are one slice, the zeros between them included. */
+/* Cut `size` elements into slices of at most `most`, behind the `count` there are; slice may be NULL to count. */
+static int cut_range(struct swax_slice *slice, int count, size_t from, size_t size, size_t most, int decay)
+{
+    for (size_t done = 0; done < size; done += most, count++)
+        if (slice)
+            slice[count] = (struct swax_slice){ .from = from + done, .count = (int)(size - done < most ? size - done : most), .decay = decay };
+    return count;
+}
+
+/* Slices are cut tensor by tensor; a device would spend its time starting kernels, and takes all in one, and those
+ * without decay in another. */
 static int cut(const struct swax_network *n, struct swax_slice *slice)
 {
-    const long most = n->tier->memory ? INT_MAX : SWAX_SLICE;
-    size_t begun = 0;                /* where the last slice began */
+    static const size_t most = (size_t)1 << 30;
     int count = 0;
-    for (const struct swax_tensor *t = n->tensor; t < n->tensor + n->tensors; t++) {
-        const size_t end = t->place + (size_t)t->size;
-        if (n->tier->memory && count && t->decay == t[-1].decay && end - begun <= INT_MAX) {
-            if (slice)
-                slice[count - 1].count = (int)(end - begun);
-            continue;
-        }
-        begun = t->place;
-        for (long from = 0; from < t->size; from += most, count++)
-            if (slice) {
-                const long left = t->size - from;
-                slice[count].from = t->place + (size_t)from;
-                slice[count].count = (int)(left < most ? left : most);
-                slice[count].decay = t->decay;
-            }
+    if (n->tier->memory) {
+        count = cut_range(slice, count, 0, n->p.decayed, most, 1);
+        return cut_range(slice, count, n->p.decayed, n->p.total - n->p.decayed, most, 0);
     }
+    for (const struct swax_tensor *t = n->tensor; t < n->tensor + n->tensors; t++)
+        count = cut_range(slice, count, t->place, (size_t)t->size, SWAX_SLICE, t->decay);
     return count;
 }
 
