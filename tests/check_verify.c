@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../tools/commands.h"
+#include "../tools/half.h"
 #include "../tools/safetensors.h"
 #include "../tools/verify.h"
 #include "scratch.h"
@@ -102,10 +103,14 @@ static void give(void *arg, int i, void *to)
 {
     const struct answers *a = arg;
     for (long e = 0; e < a->tensor[i].size; e++)
-        ((float *)to)[e] = (float)a->from[i][e];
+        if (a->tensor[i].type == ST_F16)
+            ((uint16_t *)to)[e] = half_from_double(a->from[i][e]);
+        else
+            ((float *)to)[e] = (float)a->from[i][e];
 }
 
-/* Run the tier on a problem, the backward on what its own forward saved, and write what came out, without one tensor. */
+/* Run the tier in float on a problem, the backward on what its own forward saved, and write what came out, without one
+ * tensor; of an f16 case as F16. */
 static void answer(const char *path, const struct problem *p, const struct swax_tier *tier, const char *without)
 {
     struct answers a = {.n = 0};
@@ -122,7 +127,7 @@ static void answer(const char *path, const struct problem *p, const struct swax_
             struct st_tensor *t = &a.tensor[a.n];
             strcpy(a.name[a.n], arg->name);
             t->name = a.name[a.n];
-            t->type = ST_F32;
+            t->type = p->wish.dtype == DT_F16 && arg->type == REAL ? ST_F16 : ST_F32;
             t->rank = (int)strlen(arg->shape);
             t->size = got[part].size[i];
             for (int d = 0; d < t->rank; d++)
@@ -165,6 +170,8 @@ static const struct { const char *make, *op; int family; } made[] = {
     {"linear seed=7 noise=yes", "linear", OP_GAUSS},  {"xent seed=9", "xent", OP_GAUSS},
     {"embed seed=10 noise=yes", "embed", OP_GAUSS},   {"headnorm seed=11", "headnorm", OP_GAUSS},
     {"adamw seed=12", "adamw", OP_GAUSS},             {"mlstm_forward seed=13 states=no documents=no", "mlstm_forward", OP_GAUSS},
+    {"mlstm seed=14 dtype=f16", "mlstm", OP_GAUSS},   {"attention seed=15 dtype=f16 T=20 W=5", "attention", OP_GAUSS},
+    {"linear seed=16 dtype=f16", "linear", OP_GAUSS}, {"mlstm seed=17 dtype=bf16 family=open", "mlstm", OP_OPEN},
 };
 
 START_TEST(cases_survive_their_file)
@@ -195,19 +202,22 @@ END_TEST
 /* A fault's answers through files, its backward fed by its own forward, are named too. */
 START_TEST(faults_are_named_through_files)
 {
-    static const char *const of_op[] = {"mlstm", "attention"};
-    char line[400], said[4096], missed[400] = "", *of = scratch("case"), *mine = scratch("mine");
+    static const struct { const char *op, *sizes; } of[] = {
+        {"mlstm", "T=140 H=2 K=8 V=6 g=0 L=64 B=2"},           {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2"},
+        {"mlstm", "T=140 H=2 K=8 V=6 g=0 L=64 B=2 dtype=f16"}, {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2 dtype=f16"},
+    };
+    char line[400], said[4096], missed[400] = "", *path = scratch("case"), *mine = scratch("mine");
     int total = 0, named = 0;
     struct swax_tier tier;
     struct problem *p;
     int n;
-    snprintf(line, sizeof line, "make %s seed=21 %s -o %s", of_op[_i], _i ? "T=40 S=44 H=4 G=2 D=8 W=9 B=2" : "T=140 H=2 K=8 V=6 g=0 L=64 B=2", of);
+    snprintf(line, sizeof line, "make %s seed=21 %s -o %s", of[_i].op, of[_i].sizes, path);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
-    ck_assert_msg(!case_read(of, &p, &n, why), "%s", why);
-    snprintf(line, sizeof line, "check %s %s", of, mine);
+    ck_assert_msg(!case_read(path, &p, &n, why), "%s", why);
+    snprintf(line, sizeof line, "check %s %s", path, mine);
     for (int k = 0; fault_f32(k, &tier); k++) {
         char name[64];
-        if (strcmp(fault_f32(k, &tier)->op, of_op[_i]))
+        if (strcmp(fault_f32(k, &tier)->op, of[_i].op))
             continue;
         answer(mine, p, &tier, NULL);
         const int status = verify(line, said);
@@ -257,6 +267,12 @@ START_TEST(bad_words_get_one_sentence)
     refused("plugin ./none.so mlstm", "none.so");
     refused("plugin ./none.so mlstm dtype=bf16", "f32 or f64");
     refused("faults mlstn", "did you mean");
+    refused("make mlstm T=1000000 -o x", "Too large");
+    refused("make mlstm T=2000 B=1 H=1 K=64 V=64 suite=standard -o x", "smaller suite");
+    refused("make attention B=1048576 T=1048576 H=1048576 D=1048576 -o x", "Too large");
+    refused("make linear N=1000000 O=1000 I=1 -o x", "arrays");
+    refused("plugin ./none.so mlstm T=100000", "Too large");
+    refused("tier ref attention T=1000000", "Too large");
 }
 END_TEST
 
@@ -297,6 +313,42 @@ START_TEST(damaged_files_are_refused)
 }
 END_TEST
 
+static const struct { const char *header, *data; size_t more; const char *expected; } hostile[] = {
+    {"", "", 0, "no length of a header"},
+    {"{}", "", 0, "no tensor"},
+    {"{}", "", 90, "reaches beyond the end"},
+    {"{}", "", SIZE_MAX - 9, "no length of a header"},
+    {"[]", "", 0, "not an object"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}", "abcd", 0, "JSON"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]}}", "abcd", 0, "cut short"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "abcdefgh", 0, "follow its last tensor"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"dq\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", "abcdef", 0, "overlaps"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "abcdefgh", 0, "twice"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", "", 0, "possible product"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", "", 0, "possible product"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[9223372036854775807,9223372036854775807]}}", "", 0, "cut short"},
+    {"{\"h\":{\"dtype\":\"I32\",\"shape\":[1,3,1,2],\"data_offsets\":[0,24]}}", "abcdefghijklmnopqrstuvwx", 0, "I32"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}}", "abcdefghijklmnopqrstuvwx", 0, "[1,3,1,2] is needed"},
+    {"{\"h\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", "abcd", 0, "F16"},
+};
+
+START_TEST(hostile_answers_are_refused)
+{
+    char line[400], said[4096], *of = scratch("case"), *mine = scratch("mine");
+    snprintf(line, sizeof line, "make mlstm T=3 B=1 H=1 K=2 V=2 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    snprintf(line, sizeof line, "check %s %s", of, mine);
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+        put_with_header(mine, hostile[i].header, strlen(hostile[i].header) + hostile[i].more, hostile[i].data, strlen(hostile[i].data));
+        refused(line, hostile[i].expected);
+    }
+    put(mine, "", 0);
+    refused(line, "empty");
+    put_many_entries(mine, 100000);
+    refused(line, "65536");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("verify");
@@ -312,9 +364,10 @@ int main(void)
     tcase_add_loop_test(faults, no_rounding_crosses_the_normalisers_tie, OP_GAUSS, OP_FAMILIES);
     tcase_set_timeout(files, 120);
     tcase_add_loop_test(files, cases_survive_their_file, 0, (int)(sizeof made / sizeof *made));
-    tcase_add_loop_test(files, faults_are_named_through_files, 0, 2);
+    tcase_add_loop_test(files, faults_are_named_through_files, 0, 4);
     tcase_add_test(files, bad_words_get_one_sentence);
     tcase_add_test(files, damaged_files_are_refused);
+    tcase_add_test(files, hostile_answers_are_refused);
     suite_add_tcase(s, faults);
     suite_add_tcase(s, files);
     SRunner *r = srunner_create(s);

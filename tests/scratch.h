@@ -13,6 +13,9 @@ char *in_folder(const char *folder, const char *name);
 size_t read_whole(const char *path, char **text);
 
 void put(const char *path, const void *text, size_t n);
+/* A safetensors file of that header, whatever length it claims to have. */
+void put_with_header(const char *path, const char *header, size_t claimed, const char *data, size_t n);
+void put_many_entries(const char *path, int entries);
 int same_bytes(const char *path_a, const char *path_b);
 int is_sentence(const char *s);                                /* one line that says something, and was not cut off */
 

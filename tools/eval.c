@@ -235,7 +235,7 @@ static const char *look_inside(struct eval *e, struct swax_network *n, const str
 static const char *one_length(struct eval *e, int T, char *why)
 {
     const char *value[SOURCE_KEYS];
-    struct data d = {NULL};
+    struct data d = {0};
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = e->run.value[i];
     const int room = 8192 / T > 0 ? 8192 / T : 1, B = room < e->sequences ? room : e->sequences;

@@ -2,7 +2,6 @@
 #include "safetensors.h"
 
 #include <fcntl.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "../ref/bf16.h"
 #include "checksum.h"
 #include "files.h"
+#include "half.h"
 #include "json.h"
 #include "say.h"
 
@@ -275,15 +275,6 @@ const char *st_read_raw(struct st_file *f, const struct st_tensor *t, void *to, 
     return file_read_at(f->fd, f->path, to, (size_t)(t->size * st_type_bytes[t->type]), f->data + t->begin, why);
 }
 
-/* IEEE half precision: sign, 5 bits of exponent, 10 of fraction */
-static double half(uint16_t h)
-{
-    const int exponent = h >> 10 & 31, fraction = h & 1023;
-    const double size = exponent == 31 ? (fraction ? (double)NAN : (double)INFINITY)
-                      : exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
-    return h >> 15 ? -size : size;
-}
-
 static double element(const char *at, enum st_type type)
 {
     union { double f64; float f32; swax_bf16 bf16; uint16_t f16; } x;
@@ -292,7 +283,7 @@ static double element(const char *at, enum st_type type)
     case ST_F64: return x.f64;
     case ST_F32: return (double)x.f32;
     case ST_BF16: return (double)bf16_to_float(x.bf16);
-    default: return half(x.f16);
+    default: return half_to_double(x.f16);
     }
 }
 

@@ -170,7 +170,10 @@ static const char *make(struct options *o, const char *name, char *why)
     const enum op_family family = a.family < 0 ? OP_GAUSS : (enum op_family)a.family;
     if (!op_family_fits(s.op[0], family))
         return say(why, "family=%s does not differ from gauss for %s.", op_family_name[family], s.name);
-    if (a.suite < 0) {
+    const uint64_t shift = 1000000 * (a.seed - 1);
+    struct size size = {0};
+    wrong = a.suite < 0 ? problem_size(&size, &s, &a.wish, a.seed, 33, 0, why) : suite_size(a.suite, &s, &a.wish, shift, why);
+    if (a.suite < 0 && !wrong) {
         p = calloc(1, sizeof *p);
         wrong = p ? problem_make(p, &s, &a.wish, a.seed, family, 33, 0, why) : say(why, "There is no memory for the case.");
         n = !wrong;
@@ -183,7 +186,7 @@ static const char *make(struct options *o, const char *name, char *why)
             break;
         }
         p = grown;
-        wrong = problem_make(&p[n], &s, &a.wish, e.seed + 1000000 * (a.seed - 1), e.family, e.max_dim, e.tokens, why);
+        wrong = problem_make(&p[n], &s, &a.wish, e.seed + shift, e.family, e.max_dim, e.tokens, why);
     }
     wrong = wrong ? wrong : case_write(a.output, p, n, why);
     for (int i = 0; i < n; i++)
@@ -208,6 +211,8 @@ static void judge(const struct problem *p, int n, struct op_case (*got)[PARTS], 
     }
     struct hypotheses *h = r->failed ? malloc(sizeof *h) : NULL;
     for (int i = 0; i < n && h; i++) {
+        if (!evidence_affords(&e, &p[i]))
+            continue;
         hypotheses_make(h, &p[i]);
         evidence_add(&e, &p[i], got[i], both, h);
         hypotheses_free(h);
@@ -256,6 +261,7 @@ static const char *plugin(struct options *o, const char *path, const char *kerne
     wrong = wrong ? wrong : take(o, &s, &a, why);
     if (!wrong && a.wish.dtype != DT_F32 && a.wish.dtype != DT_F64)
         wrong = say(why, "A plugin's functions take float, or double under a name with _f64 behind it: dtype is f32 or f64.");
+    wrong = wrong ? wrong : suite_size(a.suite, &s, &a.wish, 0, why);
     struct report *r = malloc(sizeof *r);
     if (!wrong && !(wrong = r ? verify_plugin(path, &s, &a.wish, a.suite, r, why) : say(why, "There is no memory for the report.")))
         wrong = verdict(r, &a, status, why);
@@ -273,6 +279,7 @@ static const char *tier(struct options *o, const char *name, const char *kernel,
     struct subject only;
     wrong = kernel ? subject_find(&only, kernel, why) : NULL;
     wrong = wrong ? wrong : take(o, kernel ? &only : NULL, &a, why);
+    wrong = wrong || !kernel ? wrong : suite_size(a.suite, &only, &a.wish, 0, why);
     struct report *r = malloc(sizeof *r);
     for (int i = 0; i < swax_n_ops && !wrong && r; i++) {
         struct subject s;

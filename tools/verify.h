@@ -46,6 +46,12 @@ struct problem {
 const char *problem_make(struct problem *p, const struct subject *s, const struct wish *w, uint64_t seed,
                          enum op_family family, int max_dim, int tokens, char *why);
 void problem_free(struct problem *p);
+/* verify_size.c.  How much it is for the reference: multiplications, numbers in arrays. */
+struct size { double work, numbers; };
+double case_work(const struct op_case *c);                                     /* reads c's kernel and sizes only */
+/* Add what that problem would be; NULL, or a sentence: it cannot be, or the sum is too much. */
+const char *problem_size(struct size *sum, const struct subject *s, const struct wish *w, uint64_t seed, int max_dim, int tokens, char *why);
+const char *size_check(struct size *sum, const struct subject *s, const struct op_case *c, char *why);
 int problem_is_answer(const struct problem *p, int part, int arg);             /* an output that is there */
 /* Fill the forward's answers into what its backward reads of it. */
 void problem_chain(struct op_case *backward, const struct op_case *forward);
@@ -54,6 +60,8 @@ void problem_chain(struct op_case *backward, const struct op_case *forward);
 struct suite_entry { uint64_t seed; enum op_family family; int max_dim, tokens; };
 int suite_find(const char *name);                                              /* its number, or -1 */
 int suite_entry(int suite, const struct subject *s, const struct wish *w, int i, struct suite_entry *e);
+/* Can all of it be made?  `shift` is added to its seeds.  NULL, or a sentence. */
+const char *suite_size(int suite, const struct subject *s, const struct wish *w, uint64_t shift, char *why);
 
 /* verify_case.c: problems as files */
 const char *case_write(const char *path, const struct problem *p, int n, char *why);
@@ -77,6 +85,7 @@ struct report {
     int cause, causes, causes_list[3];/* the best fault, or -1; how many explain it as well */
     double explained;                 /* how much of the distance from the truth it explains, 0..1 */
     int alike;                        /* the errors have the size, not the digits */
+    int too_large;                    /* for a diagnosis */
 };
 void report_begin(struct report *r, const struct subject *s, const struct wish *w);
 /* 1 if it is within all bounds.  `part` only. */
@@ -84,7 +93,9 @@ int report_add(struct report *r, const struct problem *p, const struct op_case *
 
 /* verify_diagnose.c: what a fault would have answered, and which of them answers as the candidate does */
 enum { MOST_FAULTS = 160 };
-struct evidence { double truth, fault[MOST_FAULTS], size[MOST_FAULTS]; };
+struct evidence { double truth, fault[MOST_FAULTS], size[MOST_FAULTS], work; int left_out; };
+/* Is there time left to try all faults on that problem too? */
+int evidence_affords(struct evidence *e, const struct problem *p);
 /* The faults' answers to a problem, in double. */
 struct hypotheses { int n, fault[MOST_FAULTS]; struct op_case says[MOST_FAULTS][PARTS]; };
 void hypotheses_make(struct hypotheses *h, const struct problem *p);

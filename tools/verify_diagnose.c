@@ -13,6 +13,21 @@
 static const double MOST = 9;          /* orders of magnitude: what NaN counts */
 static const double EXPLAINS = 0.6;    /* a smaller share of the distance is none */
 static const double AS_WELL = 0.02;    /* what is this close to the best is named with it */
+static const double MOST_WORK = 2e11;  /* multiplications, half a minute */
+
+int evidence_affords(struct evidence *e, const struct problem *p)
+{
+    struct swax_tier unused;
+    const struct fault *f;
+    double work = 0;
+    for (int part = 0; part < p->subject.n; part++)
+        for (int k = 0; (f = fault_f64(k, &unused)); k++)
+            work += strcmp(f->op, p->subject.base) ? 0 : case_work(&p->in[part]);
+    const int affords = e->work + work <= MOST_WORK;
+    e->work += affords ? work : 0;
+    e->left_out += !affords;
+    return affords;
+}
 
 void hypotheses_make(struct hypotheses *h, const struct problem *p)
 {
@@ -105,6 +120,7 @@ void evidence_weigh(const struct evidence *e, struct report *r)
             sized = k;
     }
     r->cause = -1;
+    r->too_large = e->left_out && !(e->work > 0);
     if (!(e->truth > 0))
         return;
     if (best >= 0 && e->fault[best] <= (1 - EXPLAINS) * e->truth) {

@@ -94,6 +94,8 @@ static const char *set_dims(struct op_case *c, const struct wish *w, uint64_t *s
         return say(why, "G=%d key/value heads do not divide H=%d heads.", *G, *H);
     if (W && wished(w, 'T') && !wished(w, 'W'))
         *W = 1 + (int)(op_random(s) % (uint64_t)*S);
+    if (L && wished(w, 'T') && !wished(w, 'L'))
+        *L = 64;    /* a state kept for every few of many tokens would be most of the problem */
     if (dim(c, 'g') && w->behind && *dim(c, 'V') < 2)
         *dim(c, 'V') = 2;
     return NULL;
@@ -267,19 +269,34 @@ static void bound_chain(struct problem *p)
         }
 }
 
+/* Which optional arguments there are, and the sizes and scalars of the forward, which has them all. */
+static const char *draw_sizes(struct op_case *c, unsigned *optional, const struct subject *s, const struct wish *w, uint64_t seed,
+                              int max_dim, int tokens, char *why)
+{
+    uint64_t random = seed * 0x9e3779b97f4a7c15 + 17;
+    *optional = draw_optional(s, w, &random);
+    op_draw_dims(c, s->op[0], seed, max_dim);
+    op_draw_scalars(c, seed);
+    const char *wrong = set_dims(c, w, &random, tokens, why);
+    return wrong ? wrong : set_scalars(c, w, why);
+}
+
+const char *problem_size(struct size *sum, const struct subject *s, const struct wish *w, uint64_t seed, int max_dim, int tokens, char *why)
+{
+    struct op_case c;
+    unsigned optional;
+    const char *wrong = draw_sizes(&c, &optional, s, w, seed, max_dim, tokens, why);
+    return wrong ? wrong : size_check(sum, s, &c, why);
+}
+
 static const char *draw(struct problem *p, int max_dim, int tokens, char *why)
 {
     const struct wish *w = &p->wish;
     const enum swax_precision precision = dtype_precision(w->dtype);
-    uint64_t s = p->seed * 0x9e3779b97f4a7c15 + 17;
-    const unsigned optional = draw_optional(&p->subject, w, &s);
+    unsigned optional;
     for (int part = 0; part < p->subject.n; part++) {
         struct op_case *c = &p->in[part];
-        op_draw_dims(c, p->subject.op[0], p->seed, max_dim);
-        op_draw_scalars(c, p->seed);
-        uint64_t same = s;
-        const char *wrong = set_dims(c, w, &same, tokens, why);
-        wrong = wrong ? wrong : set_scalars(c, w, why);    /* while c is still the forward, which has them all */
+        const char *wrong = draw_sizes(c, &optional, &p->subject, w, p->seed, max_dim, tokens, why);
         if (wrong)
             return wrong;
         c->op = p->subject.op[part];

@@ -18,6 +18,10 @@ static const char *rule(const struct wish *w)
 static void print_cause(const struct report *r)
 {
     struct swax_tier tier;
+    if (r->too_large) {
+        puts("diagnosis: none is made of so large a case: make a smaller one that fails.");
+        return;
+    }
     if (r->cause < 0) {
         puts("diagnosis: none of the known faults gives these numbers.");
         return;

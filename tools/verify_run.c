@@ -41,7 +41,7 @@ int verify_tier(const struct swax_tier *tier, enum swax_precision precision, con
                 continue;
             struct report scratch = *r;
             run_problem(tier, precision, &p, got, parts, again ? &scratch : r);
-            if (again) {
+            if (again && evidence_affords(&evidence, &p)) {
                 hypotheses_make(h, &p);
                 evidence_add(&evidence, &p, got, parts, h);
                 hypotheses_free(h);

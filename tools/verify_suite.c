@@ -46,3 +46,13 @@ int suite_entry(int suite, const struct subject *s, const struct wish *w, int i,
     *e = (struct suite_entry){9000 + (uint64_t)i, family, 12, u->tokens[i]};
     return 1;
 }
+
+const char *suite_size(int suite, const struct subject *s, const struct wish *w, uint64_t shift, char *why)
+{
+    struct suite_entry e;
+    struct size sum = {0};
+    const char *wrong = NULL;
+    for (int i = 0; !wrong && suite_entry(suite, s, w, i, &e); i++)
+        wrong = problem_size(&sum, s, w, e.seed + shift, e.max_dim, e.tokens, why);
+    return wrong;
+}
