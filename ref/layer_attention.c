@@ -15,7 +15,7 @@ static void attention_acts(struct R(list) *l, union R(mixer_acts) *acts, const s
     a->qr  = reals(l, "qr", N*HD);
     a->kr  = reals(l, "kr", N*GD);
     a->y   = reals(l, "y", N*HD);
-    a->lse = stats(l, "lse", N*(size_t)c->heads);
+    a->lse = stats_forward(l, "lse", N*(size_t)c->heads);
 }
 
 static void attention_layer(const struct R(run) *r, const struct swax_attention_places *p, struct R(attention_acts) *a,

@@ -20,16 +20,16 @@ static void mlstm_acts(struct R(list) *l, union R(mixer_acts) *acts, const struc
     a->i  = stats(l, "i", NH);
     a->f  = stats(l, "f", NH);
     a->h  = reals(l, "h", NH*V);
-    a->C1 = stats(l, "C1", BH*K*V);
-    a->n1 = stats(l, "n1", BH*K);
-    a->m1 = stats(l, "m1", BH);
-    a->m  = stats(l, "m", NH);
-    a->qn = stats(l, "qn", NH);
-    a->Cs = stats(l, "Cs", BH*chunks*K*V);
-    a->ns = stats(l, "ns", BH*chunks*K);
+    a->C1 = stats_forward(l, "C1", BH*K*V);
+    a->n1 = stats_forward(l, "n1", BH*K);
+    a->m1 = stats_forward(l, "m1", BH);
+    a->m  = stats_forward(l, "m", NH);
+    a->qn = stats_forward(l, "qn", NH);
+    a->Cs = stats_forward(l, "Cs", BH*chunks*K*V);
+    a->ns = stats_forward(l, "ns", BH*chunks*K);
     a->hn = reals(l, "hn", NH*V);
-    a->mean = stats(l, "mean", NH);
-    a->rstd = stats(l, "rstd", NH);
+    a->mean = stats_forward(l, "mean", NH);
+    a->rstd = stats_forward(l, "rstd", NH);
     a->z  = reals(l, "z", NH*V);
 }
 

@@ -26,6 +26,9 @@ static stat *stats(struct R(list) *l, const char *name, size_t n)
     return at;
 }
 
+static real *reals_forward(struct R(list) *l, const char *name, size_t n) { return l->gradients ? NULL : reals(l, name, n); }
+static stat *stats_forward(struct R(list) *l, const char *name, size_t n) { return l->gradients ? NULL : stats(l, name, n); }
+
 static int *ints(struct R(list) *l, const char *name, size_t n) { return take(l, name, n, sizeof(int)); }
 
 #include "layer_attention.c"
@@ -41,17 +44,17 @@ static void block_acts(struct R(list) *l, struct R(block_acts) *a, const struct 
 {
     const size_t N = (size_t)B * (size_t)T, C = (size_t)c->width, F = (size_t)c->ffn_width;
     a->n1  = reals(l, "n1", N*C);
-    a->r1  = stats(l, "r1", N);
+    a->r1  = stats_forward(l, "r1", N);
     mixers[mixer].acts(l, &a->mixer, c, B, T);
-    a->mix = reals(l, "mix", N*C);
-    a->x1  = reals(l, "x1", N*C);
+    a->mix = reals_forward(l, "mix", N*C);
+    a->x1  = reals_forward(l, "x1", N*C);
     a->n2  = reals(l, "n2", N*C);
-    a->r2  = stats(l, "r2", N);
+    a->r2  = stats_forward(l, "r2", N);
     a->fa  = reals(l, "fa", N*F);
     a->fb  = reals(l, "fb", N*F);
     a->fh  = reals(l, "fh", N*F);
-    a->ffn = reals(l, "ffn", N*C);
-    a->x2  = reals(l, "x2", N*C);
+    a->ffn = reals_forward(l, "ffn", N*C);
+    a->x2  = reals_forward(l, "x2", N*C);
 }
 
 /* Logits are made for so many tokens at a time: they are the largest array where the vocabulary is large. */
@@ -64,7 +67,7 @@ static int head_rows(const struct swax_config *c, int N)
 void R(model_place)(struct R(work) *w, const struct swax_config *c, int B, int T, int training, char *memory)
 {
     const size_t N = (size_t)B * (size_t)T, C = (size_t)c->width, V = (size_t)c->vocabulary;
-    struct R(list) list = { memory, 0, NULL, NULL, 0, 0 }, *l = &list;
+    struct R(list) list = { memory, 0, NULL, NULL, 0, 0, 0 }, *l = &list;
     w->memory = memory;
     w->B = B;
     w->T = T;
@@ -86,10 +89,10 @@ void R(model_place)(struct R(work) *w, const struct swax_config *c, int B, int T
     if (training) {
         w->dloss = stats(l, "dloss", N);
         w->dz    = stats(l, "dz", ZV);
-        w->dx[0] = reals(l, "dx0", N*C);
-        w->dx[1] = reals(l, "dx1", N*C);
+        w->dx    = reals(l, "dx", N*C);
         w->dnf   = reals(l, "dnf", N*C);
         w->grad_from = l->used;
+        l->gradients = 1;
         for (int m = 0; m < SWAX_MIXERS; m++) {
             l->used = w->grad_from;
             block_acts(l, &w->grad[m], c, m, B, T);
@@ -107,8 +110,8 @@ size_t R(model_find)(const struct R(work) *w, const struct swax_config *c, int B
     if (sscanf(name, "%d.%n", &layer, &n) != 1 || !n || layer < 0 || layer >= c->layers)
         return 0;
     struct R(block_acts) scratch;
-    struct R(list) place = { w->memory, (size_t)((char *)w->block[layer].n1 - w->memory), name + n, NULL, 0, 0 };
-    struct R(list) size = { NULL, 0, name + n, NULL, 0, 0 };
+    struct R(list) place = { w->memory, (size_t)((char *)w->block[layer].n1 - w->memory), name + n, NULL, 0, 0, 0 };
+    struct R(list) size = { NULL, 0, name + n, NULL, 0, 0, 0 };
     block_acts(&place, &scratch, c, c->mixer[layer], w->B, w->T);
     block_acts(&size, &scratch, c, c->mixer[layer], B, T);
     *at = place.found;
@@ -161,42 +164,35 @@ void R(model_head)(const struct R(run) *r, struct R(work) *work, stat *g, const 
     k->readout_backward(work->dnf + (long)row0*C, g + r->p->head, NULL, work->dz, nf, r->w + r->p->head, rows, V, C);
 }
 
-/* Activation gradients start at zero and every kernel adds, so that a value used twice (x, x1, n2) collects
- * both shares. */
+/* Activation gradients start at zero and every kernel adds, so that a value used twice (n2, a norm's x) collects
+ * both shares.  The residual stream's gradient runs through all blocks in one array: of x2, which is also that of
+ * ffn, then with the norm's share of x1 and mix, then of x. */
 void R(model_backward)(const struct R(run) *r, struct R(work) *work, stat *g, const struct swax_memory *mem)
 {
     const struct R(swax_kernels) *k = r->k;
     const struct swax_config *c = r->c;
     const int N = r->B * r->T, C = c->width, F = c->ffn_width;
-    const size_t NC = (size_t)N * (size_t)C * sizeof(real);
-    real *dx2 = work->dx[0], *dx = work->dx[1];
+    real *dx = work->dx;
 
-    R(swax_zero)(mem, dx2, NC);
-    k->rmsnorm_backward(dx2, g + r->p->out_norm, work->dnf, work->block[c->layers - 1].x2, r->s + r->p->out_norm, work->rf, N, C);
+    R(swax_zero)(mem, dx, (size_t)N * (size_t)C * sizeof(real));
+    k->rmsnorm_backward(dx, g + r->p->out_norm, work->dnf, work->block[c->layers - 1].x2, r->s + r->p->out_norm, work->rf, N, C);
     for (int b = c->layers - 1; b >= 0; b--) {
         const struct swax_block_places *p = &r->p->block[b];
         const struct R(block_acts) *a = &work->block[b];
         struct R(block_acts) *da = &work->grad[c->mixer[b]];
         const real *x = b ? work->block[b - 1].x2 : work->x0;
         R(swax_zero)(mem, work->memory + work->grad_from, work->grad_bytes);
-        R(swax_zero)(mem, dx, NC);
 
-        k->add_backward(da->x1, da->ffn, dx2, N*C);
-        k->linear_backward(da->fh, g + p->down, NULL, da->ffn, a->fh, r->w + p->down, N, C, F);
+        k->linear_backward(da->fh, g + p->down, NULL, dx, a->fh, r->w + p->down, N, C, F);
         k->swiglu_backward(da->fa, da->fb, da->fh, a->fa, a->fb, N*F);
         k->linear_backward(da->n2, g + p->up, NULL, da->fb, a->n2, r->w + p->up, N, F, C);
         k->linear_backward(da->n2, g + p->up_gate, NULL, da->fa, a->n2, r->w + p->up_gate, N, F, C);
-        k->rmsnorm_backward(da->x1, g + p->norm2, da->n2, a->x1, r->s + p->norm2, a->r2, N, C);
+        k->rmsnorm_backward(dx, g + p->norm2, da->n2, a->x1, r->s + p->norm2, a->r2, N, C);
 
-        k->add_backward(dx, da->mix, da->x1, N*C);
-        mixers[c->mixer[b]].backward(r, p, g, &a->mixer, &da->mixer, da->mix, a->n1, da->n1);
+        mixers[c->mixer[b]].backward(r, p, g, &a->mixer, &da->mixer, dx, a->n1, da->n1);
         k->rmsnorm_backward(dx, g + p->norm1, da->n1, x, r->s + p->norm1, a->r1, N, C);
-
-        real *arrived = dx2;
-        dx2 = dx;
-        dx = arrived;
     }
-    k->embed_backward(g + r->p->embedding, dx2, work->token, N, c->vocabulary, C);
+    k->embed_backward(g + r->p->embedding, dx, work->token, N, c->vocabulary, C);
 }
 
 void R(swax_zero)(const struct swax_memory *mem, void *p, size_t bytes)

@@ -19,6 +19,7 @@ struct R(list) {
     const void *found;
     size_t found_size;
     int found_stat;                /* its elements are stat, not real */
+    int gradients;                 /* of gradients: without what has none, or shares the residual stream's */
 };
 
 struct R(attention_acts) { real *q, *k, *v, *qr, *kr, *y; stat *lse; };          /* qr, kr: turned by RoPE */
@@ -68,7 +69,7 @@ struct R(work) {
     stat *z, *zc, *loss, *lse;             /* logits of head_rows tokens, raw and capped; loss of all */
     int *token, *target, *start_attention, *start_cell;
     /* training only */
-    real *dx[2], *dnf;                     /* gradients of the residual stream at both ends of a block */
+    real *dx, *dnf;                        /* gradient of the residual stream, wherever backward is; of nf */
     struct R(block_acts) grad[SWAX_MIXERS];/* of one block: layers of a kind take turns */
     size_t grad_from, grad_bytes;          /* where grad[] lies in the memory, to be zeroed */
     stat *dz, *dloss;

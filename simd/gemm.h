@@ -1,6 +1,6 @@
 /* gemm.h - matrix products of any shape, layout and size from one register tile.
  *
- *     c[i,j]  = alpha sum_k a[i,k] b[k,j]       (add: c[i,j] += ...)        i < m, j < n, k < K
+ *     c[i,j]  = sum_k a[i,k] b[k,j]       (add: c[i,j] += ...)        i < m, j < n, k < K
  *
  * Matrices are `stat`.  c is row-major with ldc elements a row; element (i,k) of a stands at a[i*ars + k*acs],
  * (k,j) of b at b[k*brs + j*bcs], so that a transposed operand is one with its strides exchanged.
@@ -64,7 +64,7 @@ INLINE vec multiply_add(vec acc, stat a, vec b, int pairs) { (void)pairs; return
 
 /* m, nv and pairs are constants where this is inlined, so that acc lives in registers. */
 INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b,
-                 int m, int nv, int n, int K, stat alpha, int add, int pairs)
+                 int m, int nv, int n, int K, int add, int pairs)
 {
     vec acc[MR][NV] = {{{0}}};
     const long apart = acs == 1 ? ars : acs;
@@ -87,34 +87,34 @@ INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const sta
     for (int i = 0; i < m; i++, c += ldc)
         for (int v = 0; v < nv; v++) {
             stat *cv = c + v*VL;
-            store_n(cv, add ? load_n(cv, n - v*VL) + alpha * acc[i][v] : alpha * acc[i][v], n - v*VL);
+            store_n(cv, add ? load_n(cv, n - v*VL) + acc[i][v] : acc[i][v], n - v*VL);
         }
 }
 
 /* m rows against one packed panel of n <= NR columns. */
 INLINE void strip(stat *c, long ldc, const stat *a, long ars, long acs, const stat *p,
-                  int m, int nv, int n, int K, stat alpha, int add, int pairs)
+                  int m, int nv, int n, int K, int add, int pairs)
 {
     for (; m >= MR; m -= MR, c += MR*ldc, a += MR*ars)
-        tile(c, ldc, a, ars, acs, p, MR, nv, n, K, alpha, add, pairs);
+        tile(c, ldc, a, ars, acs, p, MR, nv, n, K, add, pairs);
     for (; m >= MR/3; m -= MR/3, c += MR/3*ldc, a += MR/3*ars)
-        tile(c, ldc, a, ars, acs, p, MR/3, nv, n, K, alpha, add, pairs);
+        tile(c, ldc, a, ars, acs, p, MR/3, nv, n, K, add, pairs);
     for (; m > 0; m--, c += ldc, a += ars)
-        tile(c, ldc, a, ars, acs, p, 1, nv, n, K, alpha, add, pairs);
+        tile(c, ldc, a, ars, acs, p, 1, nv, n, K, add, pairs);
 }
 
 static __attribute__((noinline, unused))
 void gemm_panel(stat *c, long ldc, const stat *a, long ars, long acs, const stat *p,
-                 int m, int n, int K, stat alpha, int add, int pairs)
+                 int m, int n, int K, int add, int pairs)
 {
     if (pairs && n > VL)
-        strip(c, ldc, a, ars, acs, p, m, NV, n, K, alpha, add, 1);
+        strip(c, ldc, a, ars, acs, p, m, NV, n, K, add, 1);
     else if (pairs)
-        strip(c, ldc, a, ars, acs, p, m, 1, n, K, alpha, add, 1);
+        strip(c, ldc, a, ars, acs, p, m, 1, n, K, add, 1);
     else if (n > VL)
-        strip(c, ldc, a, ars, acs, p, m, NV, n, K, alpha, add, 0);
+        strip(c, ldc, a, ars, acs, p, m, NV, n, K, add, 0);
     else
-        strip(c, ldc, a, ars, acs, p, m, 1, n, K, alpha, add, 0);
+        strip(c, ldc, a, ars, acs, p, m, 1, n, K, add, 0);
 }
 
 #endif

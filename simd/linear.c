@@ -24,7 +24,7 @@ struct dense {
  * apart, do not all want the same lines of the cache. */
 INLINE int readable(const struct operand *a)
 {
-    return sizeof(real) == sizeof(stat) && (a->rs == 1 || a->rs * (long)sizeof(stat) % 2048 != 0);
+    return sizeof(real) == sizeof(stat) && (a->rs == 1 || a->rs * (long)sizeof(stat) % 4096 != 0);
 }
 
 /* Columns j.. of b^T, n of them, from k to k + K: panel after panel */
@@ -60,7 +60,7 @@ static void multiply_rows(stat *c, long ldc, const struct dense *p, const stat *
         gather(block, ars * acs, p->a, i, m, k, K, p->pairs);
     }
     for (int v = 0; v < n; v += NR, panels += (long)E*NR)
-        gemm_panel(c + v, ldc, a, ars, acs, panels, m, least(NR, n - v), E, 1, add, p->pairs);
+        gemm_panel(c + v, ldc, a, ars, acs, panels, m, least(NR, n - v), E, add, p->pairs);
 }
 
 /* out (m,n) = or += sums */
