@@ -300,6 +300,11 @@ static void draw_noise(struct op_case *c, const struct draw *d)
 {
     const struct op_spec *op = &swax_ops[c->op];
     struct op_case added;
+    int adds = 0;
+    for (int i = 0; i < c->n; i++)
+        adds |= op->arg[i].role == ADD;
+    if (!adds)
+        return;
     op_case_copy(&added, c);
     op_run(swax_tiers[0], SWAX_PREC_F64, &added);
     for (int i = 0; i < c->n; i++) {
@@ -318,15 +323,19 @@ static void draw_noise(struct op_case *c, const struct draw *d)
     op_case_free(&added);
 }
 
-void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in)
+static struct draw draw_of(uint64_t seed, enum op_family family, enum swax_precision exact_in)
+{
+    return (struct draw){ seed, family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in, exact_in };
+}
+
+void op_draw_inputs(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in)
 {
     const struct op_spec *op = &swax_ops[c->op];
-    const struct draw d = { seed, family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in, exact_in };
-    int saves = 0, adds = 0;
+    const struct draw d = draw_of(seed, family, exact_in);
+    int saves = 0;
     op_case_alloc(c, optional);
     for (int i = 0; i < c->n; i++) {
         const enum op_role role = op->arg[i].role;
-        adds |= role == ADD;
         saves |= is_saved(c->op, i);
         if (c->arg[i] && (role == IN || role == UPDATE) && !is_saved(c->op, i))
             draw_input(c, i, &d);
@@ -335,8 +344,13 @@ void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned o
         avoid_ties(c, &d);
     if (saves)
         draw_saved(c, &d);
-    if (adds)
-        draw_noise(c, &d);
+}
+
+void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in)
+{
+    const struct draw d = draw_of(seed, family, exact_in);
+    op_draw_inputs(c, seed, family, optional, exact_in);
+    draw_noise(c, &d);
 }
 
 /* The optional number of an argument of that name; 0 for none. */

@@ -80,7 +80,7 @@ static const char *one(const struct bench *b, int op, const int *dims, char *why
     c.op = op;
     memcpy(c.dims, dims, sizeof c.dims);
     op_default_scalars(&c);
-    op_draw(&c, 1, OP_GAUSS, 0, b->precision);
+    op_draw_inputs(&c, 1, OP_GAUSS, 0, b->precision);
     c.again = again;
     c.again_arg = &s;
     s.started = s.last = bench_now();
