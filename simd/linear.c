@@ -60,7 +60,7 @@ static void multiply_rows(stat *c, long ldc, const struct dense *p, const stat *
         gather(block, ars * acs, p->a, i, m, k, K, p->pairs);
     }
     for (int v = 0; v < n; v += NR, panels += (long)E*NR)
-        gemm_panel(c + v, ldc, a, ars, acs, panels, m, least(NR, n - v), E, add, p->pairs);
+        gemm_panel(c + v, ldc, a, ars, acs, panels, m, least(NR, n - v), E, v == 0, add, p->pairs);
 }
 
 /* out (m,n) = or += sums */
