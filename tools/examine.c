@@ -194,7 +194,7 @@ static const char *inside(struct examiner *e, struct swax_network *n, struct out
     for (int i = 0; i < r->layers; i++) {
         double *value = r->layer[i].value;
         for (int k = 0; k < MEASURE_DISTANCES; k++)
-            value[k] = NAN;
+            value[k] = (double)NAN;
         r->layer[i].is_cell = !measure_attention(n, i, T, e->test_window, value) && measure_memory(n, i, T, value, MEASURE_DISTANCES);
     }
     return NULL;
