@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "../tools/checksum.h"
 #include "../tools/commands.h"
 #include "../tools/half.h"
 #include "../tools/safetensors.h"
@@ -313,6 +314,31 @@ START_TEST(damaged_files_are_refused)
 }
 END_TEST
 
+START_TEST(an_impossible_seed_is_refused)
+{
+    char line[400], said[4096], *of = scratch("case"), *text;
+    snprintf(line, sizeof line, "make mlstm seed=13 T=3 B=1 H=1 K=2 V=2 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    const size_t size = read_whole(of, &text);
+    char *seal = strstr(text + 8, "swax.checksum\":\""), *seed = strstr(text + 8, ":13,"), digits[17];
+    ck_assert(seal && seed);
+    seed[1] = '-';
+    seal += strlen("swax.checksum\":\"");
+    memset(seal, '0', 16);                             /* sealed again, by who knows how */
+    uint64_t header;
+    memcpy(&header, text, 8);
+    struct checksum c = {0};
+    checksum_add(&c, text + 8, (size_t)header);
+    checksum_add(&c, text + 8 + header, size - 8 - (size_t)header);
+    checksum_text(&c, digits);
+    memcpy(seal, digits, 16);
+    put(of, text, size);
+    snprintf(line, sizeof line, "check %s %s", of, of);
+    refused(line, "what its case is");
+    free(text);
+}
+END_TEST
+
 static const struct { const char *header, *data; size_t more; const char *expected; } hostile[] = {
     {"", "", 0, "no length of a header"},
     {"{}", "", 0, "no tensor"},
@@ -367,6 +393,7 @@ int main(void)
     tcase_add_loop_test(files, faults_are_named_through_files, 0, 4);
     tcase_add_test(files, bad_words_get_one_sentence);
     tcase_add_test(files, damaged_files_are_refused);
+    tcase_add_test(files, an_impossible_seed_is_refused);
     tcase_add_test(files, hostile_answers_are_refused);
     suite_add_tcase(s, faults);
     suite_add_tcase(s, files);

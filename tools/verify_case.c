@@ -269,7 +269,7 @@ static const char *read_head(struct problem *p, const struct json *j, const char
     const struct json *op = member(j, "op", JSON_STRING), *dtype = member(j, "dtype", JSON_STRING), *family = member(j, "family", JSON_STRING);
     const struct json *behind = member(j, "behind", JSON_STRING), *noise = json_get(j, "noise"), *seed = member(j, "seed", JSON_NUMBER);
     const int d = dtype ? index_of(dtype->text, dtype_name, DTYPES) : -1, f = family ? index_of(family->text, op_family_name, OP_FAMILIES) : -1;
-    if (!op || d < 0 || f < 0 || !behind || !noise || !seed)
+    if (!op || d < 0 || f < 0 || !behind || !noise || !seed || !(seed->number >= 0 && seed->number < 0x1p64))
         return say(why, "%.150s does not say what its case is.", path);
     const char *wrong = subject_find(&p->subject, op->text, why);
     if (wrong)
