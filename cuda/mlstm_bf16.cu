@@ -48,6 +48,7 @@ static void take_weights(cell_weights &w, scratch &s, const cell_shape &c, bool 
             *p = s.take<float>(tokens);
         w.entered = s.take<split>(borders * c.padded() / 2);
         w.normal = s.take<split>(borders * c.padded() / 2);
+        w.steep = s.take<int>(borders);
     }
 }
 
@@ -191,7 +192,7 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     gate_parts p = {};
     p.q_tiles = p.k_tiles = blocks(K8, columns_at_once(K8)), p.parts = anchor_parts(c);
     swax_bf16 *copies, *gradients, *wide[8] = {};
-    float *sums, *gradient_sums, *qdq, *kdk, *anchors, *own_C = nullptr, *own_n = nullptr;
+    float *sums, *gradient_sums, *qdq, *kdk, *q_state, *k_state, *anchors, *own_C = nullptr, *own_n = nullptr;
     scratch s = {};
     auto plan = [&] {
         s.used = 0;
@@ -202,8 +203,11 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
         gradient_sums = s.take<float>(borders * K);
         p.qdq = qdq = s.take<float>(rows * p.q_tiles);
         p.kdk = kdk = s.take<float>(rows * p.k_tiles);
-        p.key = w.key;
+        p.q_state = q_state = s.take<float>(rows * p.q_tiles);
+        p.k_state = k_state = s.take<float>(rows * p.k_tiles);
         p.anchor = anchors = s.take<float>((borders + (size_t)B * H) * p.parts);
+        p.decay = w.decay, p.steep = w.steep;
+        p.C = copies, p.dC = gradients, p.n = sums, p.dn = gradient_sums, p.size = (size_t)K8 * V8;
         if (again) {
             take_walk(of_walk, s, c);
             own_C = s.take<float>(borders * K * V);
@@ -248,19 +252,19 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     states<true>(t, c);
 
     chunk_args a = {};
-    a.K8 = K8, a.V8 = V8, a.start = start;
+    a.K8 = K8, a.V8 = V8, a.start = start, a.steep = w.steep;
     a.a = dh, a.b = v, a.state = copies, a.r = k, a.inner = V8, a.width = K8;
     a.row = w.query, a.column = w.key, a.f = w.f, a.g = w.g, a.scale = w.enter_n, a.one = w.enter_gamma, a.vec = sums;
-    a.y = to_dq, a.self = q, a.dot = qdq;
+    a.y = to_dq, a.self = q, a.dot = qdq, a.state_dot = q_state;
     chunks<CELL_DQ>(a, c);
     a.a = v, a.b = dh, a.state = gradients, a.r = q;
     a.row = w.key, a.column = w.query, a.scale = a.one = w.leave, a.vec = gradient_sums;
-    a.y = to_dk, a.self = k, a.dot = kdk;
+    a.y = to_dk, a.self = k, a.dot = kdk, a.state_dot = k_state;
     chunks<CELL_DK>(a, c);
     a.a = k, a.b = q, a.r = dh, a.inner = K8, a.width = V8, a.g = a.one = a.vec = nullptr;
     a.y = to_dv;
     chunks<CELL_DV>(a, c);
-    launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)borders, 256, 256 * sizeof(run), di, df, p, i, f, m, m0, start, c, gate);
+    launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)borders, 256, 256 * sizeof(run), di, df, p, i, f, start, c, gate);
     if (copy) {
         narrow(dq, to_dq, rows, K);
         narrow(dk, to_dk, rows, K);

@@ -30,6 +30,18 @@ template <int MAX> DEVICE void product_nt(float (*d)[4], int blocks, const unsig
     }
 }
 
+/* <x, row e of this thread's in d>; x(j) is the pair that stands where d[j] does */
+template <int N, class F> DEVICE float along(float (&d)[N][4], int e, F x)
+{
+    float sum = 0;
+#pragma unroll
+    for (int j = 0; j < N; j++) {
+        const uint32_t pair = x(j);
+        sum += d[j][2 * e] * low_half(pair) + d[j][2 * e + 1] * high_half(pair);
+    }
+    return quad_sum(sum);
+}
+
 enum cell_result { CELL_H, CELL_DQ, CELL_DK, CELL_DV };
 
 struct chunk_args {
@@ -42,6 +54,8 @@ struct chunk_args {
     swax_bf16 *y;
     const swax_bf16 *self;                  /* q for dq, k for dk: */
     float *dot;                             /* self.y per row, (tile of columns,B,H,T) */
+    float *state_dot;                       /* the state's share of it, in steep chunks */
+    const int *steep;
     const float *m;                         /* the rest is for h */
     float *qn, eps;
     int gate;
@@ -207,6 +221,19 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
             if (TURNED && one[e / 2] != 0)
                 Y[j][e] += one[e / 2] * n[8 * j + lane % 4 * 2 + e % 2];
         }
+    const swax_bf16 *self = a.self + (token * shape.H + h) * a.width + row0 * stride + column0;
+    const int place = 16 * warp + lane / 4;
+    if (TURNED && a.steep[(size_t)bh * shape.chunks + chunk])
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            const bool valid = row + 8 * e < length;
+            const float share = along(Y, e, [&](int j) {
+                const int c = 8 * j + lane % 4 * 2;
+                return valid && column0 + c < a.width ? *(const uint32_t *)(self + (place + 8 * e) * stride + c) : 0;
+            });
+            if (valid && lane % 4 == 0)
+                a.state_dot[(size_t)column_tile * shape.B * shape.H * shape.T + scalar + row + 8 * e] = share;
+        }
 #pragma unroll
     for (int p = 0; p < KEYS; p++)
         if (p < blocks_of_columns) {
@@ -224,7 +251,6 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
             mm_wait();
         }
 
-    const swax_bf16 *self = a.self + (token * shape.H + h) * a.width + row0 * stride + column0;
     swax_bf16 *y = a.y + (token * shape.H + h) * a.width + row0 * stride + column0;
     unsigned char *with = stages + 2 * P * PANEL;
     if (RESULT != CELL_H) {
@@ -235,7 +261,6 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
         cp_commit();
     }
     tiles_arrive<0>();
-    const int place = 16 * warp + lane / 4;
 #pragma unroll
     for (int e = 0; e < 2; e++) {
         const int t = row + 8 * e;
@@ -255,15 +280,11 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
                 Y[j][2 * e] *= over, Y[j][2 * e + 1] *= over;
         }
         if (TURNED) {
-            float along = 0;
-#pragma unroll
-            for (int j = 0; j < 8 * P; j++) {
-                const uint32_t x = *(const uint32_t *)(with + j / 8 * 2 * PANEL + swizzle(place + 8 * e, j % 8) + lane % 4 * 4);
-                along += Y[j][2 * e] * low_half(x) + Y[j][2 * e + 1] * high_half(x);
-            }
-            along = quad_sum(along);
+            const float all = along(Y, e, [&](int j) {
+                return *(const uint32_t *)(with + j / 8 * 2 * PANEL + swizzle(place + 8 * e, j % 8) + lane % 4 * 4);
+            });
             if (valid && lane % 4 == 0)
-                a.dot[(size_t)column_tile * shape.B * shape.H * shape.T + scalar + t] = along;
+                a.dot[(size_t)column_tile * shape.B * shape.H * shape.T + scalar + t] = all;
         }
     }
     if (RESULT == CELL_H)

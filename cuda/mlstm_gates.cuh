@@ -1,10 +1,10 @@
 /* mlstm_gates.cuh - the scalar part of the mLSTM cell: stabiliser, weights of tokens and states, gate gradients.
  *
- * The cell works chunk by chunk.  With b_t the sum of lf from its chunk's first token to t, a key s and a query t of one
- * chunk and one document meet with weight exp(li_s - b_s + b_t - m_t); a query meets the state before its chunk with
- * exp(b_t + m_in - m_t), a key leaves exp(li_s + b_end - b_s - m_end) of itself in the state behind, and of the state
- * before remains exp(b_end + m_in - m_end).  None of it needs a running maximum: m is known beforehand.
- * b is summed in double; exponents are kept in units of log 2. */
+ * The cell works chunk by chunk.  With rise_t = m_t - lf_t - m_{t-1}, by how much token t outweighs what was there before,
+ * and P_t the sum of the rises from its chunk's first token to t, a key s and a query t of one chunk and one document meet
+ * with weight exp(li_s - m_s + P_s - P_t); a query meets the state before its chunk with exp(-P_t), a key leaves
+ * exp(li_s - m_s + P_s - P_end) of itself in the state behind, and of the state before remains exp(-P_end).  None of it needs
+ * a running maximum: m is known beforehand.  P is summed in double; exponents are kept in units of log 2. */
 #ifndef SWAX_MLSTM_GATES_CUH
 #define SWAX_MLSTM_GATES_CUH
 
@@ -25,12 +25,24 @@ struct cell_shape {
 /* A weight of a pair of tokens as bf16 pairs, hi + lo; padded() tokens per chunk, 0 behind the chunk's end. */
 struct split { uint32_t hi, lo; };
 
-/* Per (sequence, head) and token, and decay per chunk; the second half only in the backward.  NULL: not wanted. */
+/* What the walk of the states takes its weights and its state times: a weighted key or query is rounded to bf16, which
+ * must not cost an input near the smallest numbers more digits than it has. */
+static const float LIFT = 0x1p20f;
+
+/* No rise counts as more, and no key as less: the weight is 0 in float then.  So exponents stay small, and gates may be as
+ * far apart as floats go; a forget gate may be shut for good (-inf). */
+static const double MOST = 160;
+
+/* A chunk with a rise of more than so many powers of 2 has its forget gate's gradient summed with care. */
+static const double STEEP = 4;
+
+/* Per (sequence, head) and token; decay and steep per chunk; the second half only in the backward.  NULL: not wanted. */
 struct cell_weights {
     float *query, *key, *enter, *leave, *decay;
-    split *left;                                    /* leave, of pairs */
+    split *left;                                    /* LIFT leave, of pairs */
     float *gh, *enter_n, *enter_gamma, *f, *g;      /* <dh,h>, s enter/N, s enter gamma, s/N, s gamma */
-    split *entered, *normal;                        /* s enter/N and s enter gamma, of pairs */
+    split *entered, *normal;                        /* LIFT s enter/N and LIFT s enter gamma, of pairs */
+    int *steep;                                     /* is there a rise of more than STEEP? */
 };
 
 static __device__ double log_sigmoid_of(float x) { return (double)(fminf(x, 0) - log1pf(expf(-fabsf(x)))); }
@@ -126,33 +138,40 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     const int chunk = blockIdx.x % shape.chunks, bh = blockIdx.x / shape.chunks, h = bh % shape.H, j = threadIdx.x;
     const int begin = shape.begin(chunk), length = shape.end(chunk) - begin, pairs = shape.padded() / 2;
     const size_t first = (size_t)(bh / shape.H) * shape.T + begin, at = (first + j) * shape.H + h, out = (size_t)bh * shape.T + begin + j;
-    const bool valid = j < length;
-    double *sum = (double *)shared_memory(), b = valid ? log_sigmoid_of(f[at]) : 0;
+    const bool valid = j < length, fresh = valid && start && start[first + j] == begin + j;
+    const double log2e = 1.4426950408889634, M = valid ? m[at] : 0;
+    double *sum = (double *)shared_memory(), P = 0;
     float *all = (float *)(sum + 256);
+    if (valid && !fresh)
+        P = (M - (j ? m[at - shape.H] : m_before(m, m0, first - begin, begin, bh, shape.H, gate)) - log_sigmoid_of(f[at])) * log2e;
+    if (w.steep) {
+        const int any = __syncthreads_or(P > STEEP);
+        if (j == 0)
+            w.steep[blockIdx.x] = any;
+    }
+    P = P > MOST ? MOST : P;
     for (int step = 1; step < 256; step *= 2) {
-        sum[j] = b;
+        sum[j] = P;
         __syncthreads();
         if (j >= step)
-            b += sum[j - step];
+            P += sum[j - step];
         __syncthreads();
     }
-    sum[j] = b;
+    sum[j] = P;
     __syncthreads();
-    const double log2e = 1.4426950408889634, all_of_it = sum[length - 1];
-    const double m_in = m_before(m, m0, first - begin, begin, bh, shape.H, gate);
-    const double m_end = m[(first + length - 1) * shape.H + h];
+    const double P_end = sum[length - 1];
     const int open = start ? start[first + length - 1] - begin : -1;   /* where the chunk's last document starts */
     const float s = rsqrtf((float)shape.K);
     float leave = 0, entered = 0, normal = 0;
     if (j == 0 && w.decay)
-        w.decay[blockIdx.x] = open < 0 ? (float)exp(all_of_it + m_in - m_end) : 0;
+        w.decay[blockIdx.x] = open < 0 ? (float)exp2(-P_end) : 0;
     if (valid) {
-        const double li = gate == SWAX_EXPONENTIAL ? i[at] : log_sigmoid_of(i[at]), M = m[at];
-        const float enter = start && start[first + j] >= begin ? 0 : s * (float)exp(b + m_in - M);
-        leave = open <= j ? (float)exp(li + (all_of_it - b) - m_end) : 0;
+        const double left = ((gate == SWAX_EXPONENTIAL ? i[at] : log_sigmoid_of(i[at])) - M) * log2e, key = P + (left < -MOST ? -MOST : left);
+        const float enter = start && start[first + j] >= begin ? 0 : s * (float)exp2(-P);
+        leave = open <= j ? (float)exp2(key - P_end) : 0;
         if (w.query) {
-            w.query[out] = (float)((b - M) * log2e);
-            w.key[out] = (float)((li - b) * log2e);
+            w.query[out] = (float)-P;
+            w.key[out] = (float)key;
             w.enter[out] = enter;
             w.leave[out] = leave;
         }
@@ -170,19 +189,35 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     }
     const size_t pair = (size_t)blockIdx.x * pairs;
     if (BACKWARD) {
-        split_pairs(w.entered + pair, entered, all, 2 * pairs);
-        split_pairs(w.normal + pair, normal, all, 2 * pairs);
+        split_pairs(w.entered + pair, LIFT * entered, all, 2 * pairs);
+        split_pairs(w.normal + pair, LIFT * normal, all, 2 * pairs);
     } else {
-        split_pairs(w.left ? w.left + pair : nullptr, leave, all, 2 * pairs);
+        split_pairs(w.left ? w.left + pair : nullptr, LIFT * leave, all, 2 * pairs);
     }
 }
 
 /* di = k.dk, and df from dlf_t = dlf_{t+1} + q.dq - k.dk inside a document.  At a chunk's borders dlf is known without that
  * sum, from the state there: it is <dC,C> + <dn,n>, the chunk's anchor.  A token's dlf is summed from the border that less
- * has to be added up from: the sum is the difference of nearly cancelling terms, and they have been rounded.  Where a token
- * outweighs all before it by 2^12 - its key's, or the gate is shut - dlf is less than that rounding, and counts as 0.
+ * has to be added up from: the sum is the difference of nearly cancelling terms, and they have been rounded.
+ *
+ * Where a token outweighs what was before it, dlf, which is what passes from before the token to behind it, is less than that
+ * rounding.  A steep chunk's is therefore put together from the four that pass, none of which cancels with another:
+ *
+ *     dlf_t = decay (<dC',C> + <dn',n>) + sum of q.dq's share of the state, from t on + sum of k.dk's share of the state's gradient, before t
+ *           + sum of the rest of q.dq - k.dk, from t on
+ *
+ * The last is a difference, but of the same products, rounded alike: only the sums' own float rounding is left.  The first is
+ * taken of the bf16 copies of the states, or is an anchor less the whole sum of shares, if that is the smaller part of it.
  * qdq and kdk come in tiles of columns, anchors in parts, (B,H,chunks + 1,parts). */
-struct gate_parts { const float *qdq, *kdk, *anchor, *key; int q_tiles, k_tiles, parts; };
+struct gate_parts {
+    const float *qdq, *kdk, *anchor;
+    int q_tiles, k_tiles, parts;
+    const int *steep;                               /* the rest is for steep chunks */
+    const float *q_state, *k_state, *decay;
+    const swax_bf16 *C, *dC;                        /* (B,H,chunks,size): before a chunk, and the gradient behind it */
+    const float *n, *dn;
+    size_t size;
+};
 
 static __device__ double sum_of(const float *x, size_t step, int n)
 {
@@ -196,67 +231,90 @@ static __device__ double sum_of(const float *x, size_t step, int n)
 struct run { double sum, size; bool whole; };
 
 static __device__ run together(const run &a, const run &b) { return { a.sum + b.sum, a.size + b.size, b.whole }; }
-static __device__ run larger(const run &a, const run &b) { return { fmax(a.sum, b.sum), 0, b.whole }; }
 
 /* Each thread's run becomes that of it and of those before it (ahead < 0) or behind it, up to a whole one. */
-static __device__ void gather(run &mine, int ahead, run *all, run (*both)(const run &, const run &))
+static __device__ void gather(run &mine, int ahead, run *all)
 {
     for (int step = 1; step < (int)blockDim.x; step *= 2) {
         const int other = threadIdx.x + ahead * step;
         all[threadIdx.x] = mine;
         __syncthreads();
         if (!mine.whole && other >= 0 && other < (int)blockDim.x)
-            mine = both(mine, all[other]);
+            mine = together(mine, all[other]);
         __syncthreads();
     }
 }
 
+/* This thread's part of <dC',C> + <dn',n>, the gradient behind a chunk times the state before it */
+static __device__ double through_part(const gate_parts &p, int K)
+{
+    const swax_bf16 *C = p.C + blockIdx.x * p.size, *dC = p.dC + blockIdx.x * p.size;
+    double sum = 0;
+    for (size_t e = 8 * threadIdx.x; e < p.size; e += 8 * blockDim.x) {
+        const uint4 x = *(const uint4 *)(C + e), y = *(const uint4 *)(dC + e);
+        sum += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) + low_half(x.y) * low_half(y.y) + high_half(x.y) * high_half(y.y)
+             + low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) + low_half(x.w) * low_half(y.w) + high_half(x.w) * high_half(y.w);
+    }
+    for (int r = threadIdx.x; r < K; r += blockDim.x)
+        sum += p.n[(size_t)blockIdx.x * K + r] * p.dn[(size_t)blockIdx.x * K + r];
+    return sum;
+}
+
 /* One block of 256 threads per chunk, one thread per token. */
-static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, const float *i, const float *f, const float *m,
-                                            const float *m0, const int *start, cell_shape shape, int gate)
+static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, const float *i, const float *f,
+                                            const int *start, cell_shape shape, int gate)
 {
     const int chunk = blockIdx.x % shape.chunks, bh = blockIdx.x / shape.chunks, h = bh % shape.H, j = threadIdx.x;
     const int begin = shape.begin(chunk), length = shape.end(chunk) - begin, t = begin + j;
     const size_t first = (size_t)(bh / shape.H) * shape.T, all = (size_t)shape.B * shape.H * shape.T, token = (size_t)bh * shape.T + t;
     const float *anchor = p.anchor + ((size_t)bh * (shape.chunks + 1) + chunk) * p.parts;
     const bool valid = j < length, fresh = valid && start && start[first + t] == t;
+    const bool ends = valid && t + 1 < shape.T && start && start[first + t + 1] == t + 1;
     run *runs = (run *)shared_memory();
     const double kdk = valid ? sum_of(p.kdk + token, all, p.k_tiles) : 0, qdq = valid ? sum_of(p.qdq + token, all, p.q_tiles) : 0;
+    double dlf;
 
-    /* the largest weight of a key so far, and of the state before the chunk: an exponent in units of log 2 */
-    run most = { valid ? p.key[token] : -INFINITY, 0, fresh || j == 0 };
-    if (j == 0 && !fresh)
-        most.sum = fmax(most.sum, 1.4426950408889634 * m_before(m, m0, first, begin, bh, shape.H, gate));
-    gather(most, -1, runs, larger);
-    runs[j] = most;
-    __syncthreads();
-    const bool outweighs = j > 0 && j < length && most.sum - runs[j - 1].sum > 12, new_run = fresh || outweighs;
-    __syncthreads();
-    runs[j].whole = new_run;
-    __syncthreads();
-    const bool ends = j + 1 < length ? runs[j + 1].whole : valid && t + 1 < shape.T && start && start[first + t + 1] == t + 1;
-    __syncthreads();
-
-    run behind = { qdq - kdk, fabs(qdq) + fabs(kdk), ends };            /* this token's terms and those behind it */
-    if (j == length - 1 && !ends) {
-        const double dlf = sum_of(anchor + p.parts, 1, p.parts);
-        behind.sum += dlf, behind.size += fabs(dlf), behind.whole = true;
+    if (p.steep[blockIdx.x]) {
+        const double k_state = valid ? sum_of(p.k_state + token, all, p.k_tiles) : 0, q_state = valid ? sum_of(p.q_state + token, all, p.q_tiles) : 0;
+        const float decay = p.decay[blockIdx.x];
+        run before = { k_state, fabs(k_state), false }, behind = { q_state, fabs(q_state), false }, through = { decay == 0 ? 0 : through_part(p, shape.K), 0, false };
+        run inside = { (qdq - q_state) - (kdk - k_state), 0, ends };
+        gather(before, -1, runs);
+        gather(behind, 1, runs);
+        gather(inside, 1, runs);
+        gather(through, 1, runs);
+        if (j == 0)                                                     /* the first thread has all behind it, the last all before */
+            runs[0] = through, runs[1] = behind;
+        if (j == (int)blockDim.x - 1)
+            runs[2] = before;
+        __syncthreads();
+        const run of_q = runs[1], of_k = runs[2];
+        double passes = decay * runs[0].sum;
+        if (fmin(of_q.size, of_k.size) < fabs(passes))                  /* little is to be taken from an anchor, and anchors are float */
+            passes = of_q.size < of_k.size ? sum_of(anchor, 1, p.parts) - of_q.sum : sum_of(anchor + p.parts, 1, p.parts) - of_k.sum;
+        dlf = passes + (before.sum - k_state) + behind.sum + inside.sum;
+    } else {
+        run behind = { qdq - kdk, fabs(qdq) + fabs(kdk), ends };        /* this token's terms and those behind it */
+        if (j == length - 1 && !ends) {
+            const double last = sum_of(anchor + p.parts, 1, p.parts);
+            behind.sum += last, behind.size += fabs(last), behind.whole = true;
+        }
+        runs[j] = behind;
+        __syncthreads();
+        run before = { 0, 0, true };                                    /* the terms of those before it */
+        if (j == 0 && !fresh)
+            before.sum = sum_of(anchor, 1, p.parts), before.size = fabs(before.sum);
+        else if (valid && !fresh)
+            before = { -runs[j - 1].sum, runs[j - 1].size, false };
+        __syncthreads();
+        gather(behind, 1, runs);
+        gather(before, -1, runs);
+        dlf = before.size < behind.size ? before.sum : behind.sum;
     }
-    runs[j] = behind;
-    __syncthreads();
-    run before = { 0, 0, true };                                        /* the terms of those before it */
-    if (j == 0 && !fresh)
-        before.sum = sum_of(anchor, 1, p.parts), before.size = fabs(before.sum);
-    else if (valid && !new_run)
-        before = { -runs[j - 1].sum, runs[j - 1].size, false };
-    __syncthreads();
-    gather(behind, 1, runs, together);
-    gather(before, -1, runs, together);
     if (valid) {
         const size_t at = (first + t) * shape.H + h;
-        const double dlf = fresh ? 0 : before.size < behind.size ? before.sum : behind.sum;
         di[at] += gate == SWAX_EXPONENTIAL ? (float)kdk : (float)kdk * sigmoid_of(-i[at]);
-        df[at] += (float)dlf * sigmoid_of(-f[at]);
+        df[at] += fresh ? 0 : (float)dlf * sigmoid_of(-f[at]);
     }
 }
 

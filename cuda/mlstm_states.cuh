@@ -3,7 +3,7 @@
  *     forward, chunk by chunk:    C' = decay C + (leave K)^T V,               n' = decay n + K^T leave
  *     backward, from the end:     dC = decay dC' + (s enter/N Q)^T dh,        dn = decay dn' + Q^T (s enter gamma)
  *
- * One block holds a tile of one head's state in registers, in float, and walks through all tokens.  Before each chunk
+ * One block holds a tile of one head's state in registers, LIFTed, in float, and walks through all tokens.  Before each chunk
  * (backward: behind it) it writes the state down, as bf16 for mlstm_chunks.cuh and as float for the caller.  In the
  * backward it also meets the state of the forward there: it takes <dC,C> + <dn,n>, the anchor of the forget gate's
  * gradient, and makes the bf16 copy that the chunks read. */
@@ -103,12 +103,12 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
 #pragma unroll
             for (int e = 0; e < 4; e += 2)
                 if (row + 4 * e < K)
-                    f(sum[e] + sum[e + 1], row + 4 * e);
+                    f((sum[e] + sum[e + 1]) / LIFT, row + 4 * e);
     };
     auto put = [&](float *C, float *n, bool add) {
         for_pairs<P>(acc, row, column, K, V, [&](float x, float y, int at, int left) {
             const float2 old = add ? read_two(C + at, left, a.wide) : make_float2(0, 0);
-            write_two(C + at, old.x + x, old.y + y, left, a.wide);
+            write_two(C + at, old.x + x / LIFT, old.y + y / LIFT, left, a.wide);
         });
         for_sums([&](float x, int r) { n[r] = add ? n[r] + x : x; });
     };
@@ -146,7 +146,7 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
                 __syncwarp();
 #pragma unroll
                 for (int j = 0; j < 4; j++)
-                    *(float2 *)(desk + swizzle(lane / 4, 2 * j + lane % 4 / 2) + lane % 2 * 8) = make_float2(acc[4 * p + j][e], acc[4 * p + j][e + 1]);
+                    *(float2 *)(desk + swizzle(lane / 4, 2 * j + lane % 4 / 2) + lane % 2 * 8) = make_float2(acc[4 * p + j][e] / LIFT, acc[4 * p + j][e + 1] / LIFT);
                 __syncwarp();
 #pragma unroll
                 for (int r = desk_row; r < 8; r += 4) {
@@ -166,7 +166,7 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
                 prefetch(C + ((size_t)r * V + c));
         }
     };
-    /* <acc, C> + <sum, n>, and the copies of C and n, at the border before a chunk */
+    /* <dC, C> + <dn, n>, and the copies of C and n, at the border before a chunk */
     auto meet = [&](int chunk) {
         const bool last = chunk == shape.chunks;
         const size_t at = (size_t)bh * a.kept + (size_t)chunk * a.keep, border = (size_t)bh * shape.chunks + chunk;
@@ -175,7 +175,7 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
         copy(last ? nullptr : a.met + border * a.K8 * a.V8, [&](float x, float y, int j, int e) {
             const int r = row + 4 * e, c = column + 8 * j;
             const float2 with = r < K && c < V ? read_two(C + (r * V + c), V - c, a.wide) : make_float2(0, 0);
-            dot += x * with.x + y * with.y;
+            dot += x / LIFT * with.x + y / LIFT * with.y;
             return pack(with.x, with.y);
         });
         for_sums([&](float x, int r) {
@@ -190,7 +190,7 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
     auto show = [&](int chunk) {
         if (chunk % a.every == 0) {
             const size_t border = (size_t)bh * ((shape.chunks - 1) / a.every + 1) + chunk / a.every;
-            copy(a.copies + border * a.K8 * a.V8, [](float x, float y, int, int) { return pack(x, y); });
+            copy(a.copies + border * a.K8 * a.V8, [](float x, float y, int, int) { return pack(x / LIFT, y / LIFT); });
             for_sums([&](float x, int r) { a.sums[border * K + r] = x; });
         }
         if constexpr (BACKWARD) {
@@ -215,13 +215,13 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
     if (a.C0) {
         for_pairs<P>(acc, row, column, K, V, [&](float &x, float &y, int at, int left) {
             const float2 c = read_two(a.C0 + bh * size + at, left, a.wide);
-            x = c.x, y = c.y;
+            x = LIFT * c.x, y = LIFT * c.y;
         });
         if (sums && lane % 4 == 0)
 #pragma unroll
             for (int e = 0; e < 4; e += 2)
                 if (row + 4 * e < K)
-                    sum[e] = a.n0[(size_t)bh * K + row + 4 * e];
+                    sum[e] = LIFT * a.n0[(size_t)bh * K + row + 4 * e];
     }
     for (int step = 0, chunk = BACKWARD ? shape.chunks : -1, left_of_chunk = 0; step < steps; step++) {
         if (left_of_chunk-- == 0) {
