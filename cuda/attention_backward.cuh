@@ -4,11 +4,31 @@
  *     by keys:     dv = P^T dy,          dk = s dS^T q                over all query heads of the key head
  *
  * P = exp(s q k^T - lse) is computed again in both.  A block takes 64 queries (keys) and walks over the tiles of 64 keys
- * (queries) in their band; while it computes on one product's elements, the tensor cores are at the next. */
+ * (queries) in their band; while it computes on one product's elements, the tensor cores are at the next.
+ *
+ * Both passes read q, k, v and dy, and the second finds them in the cache: one launch has the blocks of both, in turn.  What
+ * a block of keys needs from blocks of queries, lse and delta of their rows, they write first, and it waits for that.  Which
+ * block is which goes by tickets, so that whoever is waited for has begun. */
 #ifndef SWAX_ATTENTION_BACKWARD_CUH
 #define SWAX_ATTENTION_BACKWARD_CUH
 
 #include "attention_band.cuh"
+
+/* The tickets: `lead` blocks of queries, then keys and queries in turn, then the keys that are left. */
+struct backward_order {
+    int queries, keys, lead;
+    __device__ bool is_query(int ticket) const { return ticket < lead || (ticket < 2 * queries - lead && (ticket - lead) % 2); }
+    __device__ int block(int ticket) const
+    {
+        return ticket < lead ? ticket : ticket >= 2 * queries - lead ? ticket - queries : is_query(ticket) ? lead + (ticket - lead) / 2 : (ticket - lead) / 2;
+    }
+};
+
+/* What blocks tell each other; cleared before. */
+struct backward_notes {
+    float2 *of_rows;        /* log2 of the softmax's sum, and delta: 64 rows per block of queries */
+    int *ticket, *ready;    /* the next; per block of queries */
+};
 
 /* The head takes P panels of 64 columns. */
 template <int P> struct queries_tile {
@@ -16,13 +36,12 @@ template <int P> struct queries_tile {
 };
 
 template <int P>
-static __global__ void __launch_bounds__(128, P < 4 ? 2 : 1)
-attention_queries_kernel(swax_bf16 *dq, float2 *of_rows, const swax_bf16 *dy, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v,
-                         const swax_bf16 *y, const float *lse, attention_shape a)
+DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &notes, const swax_bf16 *dy, const swax_bf16 *q, const swax_bf16 *k,
+                             const swax_bf16 *v, const swax_bf16 *y, const float *lse, const attention_shape &a)
 {
     using tile = queries_tile<P>;
-    const int tiles = (a.T + 63) / 64, t0 = blockIdx.x % tiles * 64;
-    const int h = blockIdx.x / tiles % a.H, b = blockIdx.x / tiles / a.H, g = (int)((long long)h * a.G / a.H), before = a.S - a.T;
+    const int tiles = (a.T + 63) / 64, t0 = block % tiles * 64;
+    const int h = block / tiles % a.H, b = block / tiles / a.H, g = (int)((long long)h * a.G / a.H), before = a.S - a.T;
     const int lane = threadIdx.x % 32, place = threadIdx.x / 32 * 16 + lane / 4, row = t0 + place, last = min(t0 + 64, a.T) - 1;
     const int from = a.first_key(b, t0) / 64, to = (last + before) / 64 + 1, all_see = a.first_key(b, last);
     const size_t query_stride = (size_t)a.H * a.width, key_stride = (size_t)a.G * a.width, first = a.query(b, t0, h) * a.width;
@@ -66,9 +85,12 @@ attention_queries_kernel(swax_bf16 *dq, float2 *of_rows, const swax_bf16 *dy, co
                       + low_half(u.z) * low_half(w.z) + high_half(u.z) * high_half(w.z) + low_half(u.w) * low_half(w.w) + high_half(u.w) * high_half(w.w);
         }
         along[e] = quad_sum(along[e]);
-        if (end[e] >= 0 && lane % 4 == 0)
-            of_rows[a.query(b, row + 8 * e, h)] = make_float2(log_sum[e], along[e]);
+        if (lane % 4 == 0)
+            notes.of_rows[(size_t)block * 64 + place + 8 * e] = make_float2(log_sum[e], along[e]);
     }
+    __syncthreads();
+    if (threadIdx.x == 0)
+        publish(notes.ready + block);
     clear(Y);
     mm_settle(Y);
     const float s = rsqrtf((float)a.D), scale = s * LOG2E;
@@ -137,12 +159,11 @@ template <int P> struct keys_tile {
 };
 
 template <int P>
-static __global__ void __launch_bounds__(128, P < 4 ? 2 : 1)
-attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v,
-                      const float2 *of_rows, attention_shape a)
+DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backward_notes &notes, const swax_bf16 *dy, const swax_bf16 *q,
+                          const swax_bf16 *k, const swax_bf16 *v, const attention_shape &a)
 {
     using tile = keys_tile<P>;
-    const int tiles = (a.S + 63) / 64, part = blockIdx.x % tile::PARTS * tile::OUT, block = blockIdx.x / tile::PARTS;
+    const int tiles = (a.S + 63) / 64, part = which % tile::PARTS * tile::OUT, block = which / tile::PARTS;
     const int j0 = block % tiles * 64, g = block / tiles % a.G, b = block / tiles / a.G, before = a.S - a.T;
     const int lane = threadIdx.x % 32, place = threadIdx.x / 32 * 16 + lane / 4, row = j0 + place, last = min(j0 + 64, a.S) - 1;
     const int from = max(0, j0 - before) / 64, end = (int)min((long long)a.T, (long long)last - before + a.W), to = max(from, (end + 63) / 64);
@@ -150,6 +171,7 @@ attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const s
     const size_t query_stride = (size_t)a.H * a.width, key_stride = (size_t)a.G * a.width, first = a.key(b, j0, g) * a.width;
     unsigned char *stages = shared_memory(), *K = stages + tile::KEYS, *V = stages + tile::VALUES;
 
+    auto query_block = [&](int h, int t) { return ((size_t)b * a.H + h) * ((a.T + 63) / 64) + t; };
     int next_h = g * heads, next_t = from * 64;         /* of the next tile to load */
     auto load = [&](int step) {
         if (step < steps) {
@@ -161,18 +183,20 @@ attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const s
             const size_t at = a.query(b, t, h);
             load_tile<P, 128, true>(s, PANEL, q + at * a.width, query_stride, 64, a.T - t, a.width);
             load_tile<P, 128, true>(s + P * PANEL, PANEL, dy + at * a.width, query_stride, 64, a.T - t, a.width);
-            if (threadIdx.x < 64) {
+            if (threadIdx.x < 32)
+                cp_async((float4 *)(s + tile::DATA) + threadIdx.x, notes.of_rows + query_block(h, t / 64) * 64 + 2 * threadIdx.x);
+            if (a.start && threadIdx.x < 64) {
                 const bool valid = t + (int)threadIdx.x < a.T;
-                const size_t mine = valid ? at + (size_t)threadIdx.x * a.H : at;
-                cp_async_8((float2 *)(s + tile::DATA) + threadIdx.x, of_rows + mine, valid);
-                if (a.start)
-                    cp_async_4((int *)(s + tile::STARTS) + threadIdx.x, a.start + (size_t)b * a.T + (valid ? t + threadIdx.x : t), valid);
+                cp_async_4((int *)(s + tile::STARTS) + threadIdx.x, a.start + (size_t)b * a.T + (valid ? t + threadIdx.x : t), valid);
             }
         }
         cp_commit();
     };
     load_tile<P, 128>(K, PANEL, k + first, key_stride, 64, a.S - j0, a.width);
     load_tile<P, 128>(V, PANEL, v + first, key_stride, 64, a.S - j0, a.width);
+    for (int step = threadIdx.x; step < steps; step += 128)
+        while (!published(notes.ready + query_block(g * heads + step / (to - from), from + step % (to - from)))) {}
+    __syncthreads();
     load(0);
 
     float dK[8 * tile::OUT][4], dV[8 * tile::OUT][4], X[8][4], dX[8][4];
@@ -272,6 +296,23 @@ attention_keys_kernel(swax_bf16 *dk, swax_bf16 *dv, const swax_bf16 *dy, const s
     __syncthreads();
     store_tile<tile::OUT, 128>(dk + first + 64 * part, key_stride, K, PANEL, 64, a.S - j0, columns);
     store_tile<tile::OUT, 128>(dv + first + 64 * part, key_stride, V, PANEL, 64, a.S - j0, columns);
+}
+
+template <int P>
+static __global__ void __launch_bounds__(128, P < 2 ? 3 : P < 4 ? 2 : 1)
+attention_backward_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, backward_notes notes, const swax_bf16 *dy, const swax_bf16 *q,
+                          const swax_bf16 *k, const swax_bf16 *v, const swax_bf16 *y, const float *lse, backward_order order, attention_shape a)
+{
+    int *mine = (int *)shared_memory();
+    if (threadIdx.x == 0)
+        *mine = atomicAdd(notes.ticket, 1);
+    __syncthreads();
+    const int ticket = *mine;
+    __syncthreads();
+    if (order.is_query(ticket))
+        queries_backward<P>(order.block(ticket), dq, notes, dy, q, k, v, y, lse, a);
+    else
+        keys_backward<P>(order.block(ticket), dk, dv, notes, dy, q, k, v, a);
 }
 
 #endif

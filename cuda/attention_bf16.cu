@@ -13,14 +13,20 @@ static void forward(real *y, stat *lse, const real *q, const real *k, const real
            tile::BYTES, y, lse, q, k, v, a);
 }
 
+static int query_blocks(int B, int T, int H) { return (int)blocks(T, 64) * B * H; }
+
+/* Where every block of queries has its block of keys, the keys follow the last queries that they need, at a distance of about a
+ * block per multiprocessor: near enough for the cache, too far to wait.  Else they come last. */
 template <int P>
-static void backward(real *dq, real *dk, real *dv, float2 *of_rows, const real *dy, const real *q, const real *k, const real *v,
+static void backward(real *dq, real *dk, real *dv, const backward_notes &notes, const real *dy, const real *q, const real *k, const real *v,
                      const real *y, const stat *lse, const attention_shape &a)
 {
-    launch("attention_backward: queries", attention_queries_kernel<P>, blocks(a.T, 64) * (unsigned)(a.B * a.H), 128,
-           queries_tile<P>::BYTES, dq, of_rows, dy, q, k, v, y, lse, a);
-    launch("attention_backward: keys", attention_keys_kernel<P>, blocks(a.S, 64) * (unsigned)(a.B * a.G) * keys_tile<P>::PARTS, 128,
-           keys_tile<P>::BYTES, dk, dv, dy, q, k, v, (const float2 *)of_rows, a);
+    const int distance = 128, queries = query_blocks(a.B, a.T, a.H), keys = query_blocks(a.B, a.S, a.G) * keys_tile<P>::PARTS;
+    const int lead = ((a.W < a.T ? a.W : a.T) + 62) / 64 + 1 + distance;
+    const backward_order order = { queries, keys, a.T == a.S && a.H == a.G && queries == keys && lead < queries ? lead : queries };
+    swax_cuda_note(cudaMemsetAsync(notes.ticket, 0, (1 + (size_t)queries) * sizeof(int)), "attention_backward");
+    launch("attention_backward", attention_backward_kernel<P>, (unsigned)(queries + keys), 128, keys_tile<P>::BYTES,
+           dq, dk, dv, notes, dy, q, k, v, y, lse, order, a);
 }
 
 void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
@@ -75,11 +81,13 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real 
     const bool copy = D8 != D || !aligned(16, dq, dk, dv, dy, q, k, v, y);
     const real *from[8] = { dq, dy, q, y, dk, dv, k, v };
     real *wide[8] = {};
-    float2 *of_rows;
+    backward_notes notes;
     scratch s = {};
     auto plan = [&] {
         s.used = 0;
-        of_rows = s.take<float2>(queries);
+        notes.of_rows = s.take<float2>((size_t)query_blocks(B, T, H) * 64);
+        notes.ticket = s.take<int>(1 + (size_t)query_blocks(B, T, H));
+        notes.ready = notes.ticket + 1;
         if (copy)
             for (int n = 0; n < 8; n++)
                 wide[n] = s.take<real>((n < 4 ? queries : keys) * D8);
@@ -97,11 +105,11 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real 
     }
     const attention_shape a = { B, T, S, H, G, D, D8, W, start };
     if (D <= 64)
-        backward<1>(to_dq, to_dk, to_dv, of_rows, dy, q, k, v, y, lse, a);
+        backward<1>(to_dq, to_dk, to_dv, notes, dy, q, k, v, y, lse, a);
     else if (D <= 128)
-        backward<2>(to_dq, to_dk, to_dv, of_rows, dy, q, k, v, y, lse, a);
+        backward<2>(to_dq, to_dk, to_dv, notes, dy, q, k, v, y, lse, a);
     else
-        backward<4>(to_dq, to_dk, to_dv, of_rows, dy, q, k, v, y, lse, a);
+        backward<4>(to_dq, to_dk, to_dv, notes, dy, q, k, v, y, lse, a);
     if (copy) {
         narrow(dq, to_dq, queries, D);
         narrow(dk, to_dk, keys, D);

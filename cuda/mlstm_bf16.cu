@@ -89,11 +89,13 @@ template <int RESULT, int P, int KEYS> static void run_chunks(const chunk_args &
            (unsigned)(c.B * c.H * c.chunks) * blocks(c.size, 128) * blocks(a.width, 64 * P), 256,
            tile::VECTOR + (RESULT == CELL_H ? blocks(c.K, 64) : P) * 64 * sizeof(float), a, c);
 }
-static int columns_at_once(int width) { return width > 128 ? 256 : 128; }
+static int columns_at_once(int width) { return width > 128 ? 256 : width > 64 ? 128 : 64; }
 template <int RESULT> static void chunks(const chunk_args &a, const cell_shape &c)
 {
     if (columns_at_once(a.width) == 256)
         run_chunks<RESULT, 4, 4>(a, c);
+    else if (columns_at_once(a.width) == 64 && c.size <= 128)
+        run_chunks<RESULT, 1, 2>(a, c);
     else if (c.size > 128)
         run_chunks<RESULT, 2, 4>(a, c);
     else
@@ -105,7 +107,7 @@ static void weights(const cell_weights &w, const stat *i, const stat *f, const s
                     const int *start, const cell_shape &c, int gate, double eps)
 {
     launch(BACKWARD ? "mlstm_backward: weights" : "mlstm_forward: weights", weights_kernel<BACKWARD>, (unsigned)(c.B * c.H * c.chunks),
-           256, 256 * 12, w, i, f, m, m0, qn, start, c, gate, (float)eps);
+           c.threads(), c.threads() * 12, w, i, f, m, m0, qn, start, c, gate, (float)eps);
 }
 
 void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
@@ -230,7 +232,7 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
         q = wide[0], k = wide[1], to_dq = wide[2], to_dk = wide[3], v = wide[4], dh = wide[5], h = wide[6], to_dv = wide[7];
     }
     if (gate != SWAX_SIGMOID)
-        launch("mlstm_backward: dh.h", row_dot_kernel, blocks(rows, 8), 256, 0, w.gh, dh, h, m, qn, rows, T, H, V8);
+        launch("mlstm_backward: dh.h", row_dot_kernel, blocks(rows * row_lanes(V8), 256), 256, 0, w.gh, dh, h, m, qn, rows, T, H, V8, row_lanes(V8));
     weights<true>(w, i, f, m, m0, qn, start, c, gate, eps);
     state_args t = {};
     t.K8 = K8, t.V8 = V8, t.every = 1;
@@ -264,7 +266,7 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     a.a = k, a.b = q, a.r = dh, a.inner = K8, a.width = V8, a.g = a.one = a.vec = nullptr;
     a.y = to_dv;
     chunks<CELL_DV>(a, c);
-    launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)borders, 256, 256 * sizeof(run), di, df, p, i, f, start, c, gate);
+    launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)borders, c.threads(), c.threads() * sizeof(run), di, df, p, i, f, start, c, gate);
     if (copy) {
         narrow(dq, to_dq, rows, K);
         narrow(dk, to_dk, rows, K);

@@ -20,6 +20,7 @@ struct cell_shape {
         return next < T ? next : T;
     }
     __host__ __device__ int padded() const { return (size + 63) / 64 * 64; }
+    unsigned threads() const { return size > 128 ? 256 : size > 64 ? 128 : 64; }    /* one per token of a chunk */
 };
 
 /* A weight of a pair of tokens as bf16 pairs, hi + lo; padded() tokens per chunk, 0 behind the chunk's end. */
@@ -89,24 +90,33 @@ static __global__ void stabiliser_kernel(float *m, float *m1, const float *i, co
     }
 }
 
+/* So many lanes take a row of V elements, 8 at a time. */
+static int row_lanes(int V)
+{
+    int lanes = 1;
+    while (lanes < 32 && lanes * 8 < V)
+        lanes *= 2;
+    return lanes;
+}
+
 /* <dh,h> of every token on the |qn| branch of the normaliser; elsewhere it is not needed: 0 */
 static __global__ void row_dot_kernel(float *gh, const swax_bf16 *dh, const swax_bf16 *h, const float *m, const float *qn,
-                                      size_t rows, int T, int H, int V)
+                                      size_t rows, int T, int H, int V, int lanes)
 {
-    const size_t row = (size_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
-    if (row >= rows)
-        return;
+    const size_t row = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) / lanes;
+    const int lane = threadIdx.x % lanes;
     float sum = 0;
-    if (!(fabsf(qn[row]) <= expf(-m[row])))
-        for (int c = threadIdx.x % 32 * 8; c < V; c += 256) {
+    if (row < rows && !(fabsf(qn[row]) <= expf(-m[row])))
+        for (int c = lane * 8; c < V; c += lanes * 8) {
             const uint4 x = *(const uint4 *)(dh + row * V + c), y = *(const uint4 *)(h + row * V + c);
             sum += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x);
             sum += low_half(x.y) * low_half(y.y) + high_half(x.y) * high_half(y.y);
             sum += low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z);
             sum += low_half(x.w) * low_half(y.w) + high_half(x.w) * high_half(y.w);
         }
-    sum = warp_sum(sum);
-    if (threadIdx.x % 32 == 0)
+    for (int other = lanes / 2; other; other /= 2)
+        sum += __shfl_xor_sync(~0u, sum, other);
+    if (lane == 0 && row < rows)
         gh[((row / H / T) * H + row % H) * T + row / H % T] = sum;
 }
 
@@ -130,7 +140,7 @@ static __device__ void split_pairs(split *to, float x, float *all, int tokens)
     }
 }
 
-/* One block of 256 threads per chunk, one thread per token. */
+/* One block per chunk, one thread per token. */
 template <bool BACKWARD>
 static __global__ void weights_kernel(cell_weights w, const float *i, const float *f, const float *m, const float *m0, const float *qn,
                                       const int *start, cell_shape shape, int gate, float eps)
@@ -141,7 +151,7 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     const bool valid = j < length, fresh = valid && start && start[first + j] == begin + j;
     const double log2e = 1.4426950408889634, M = valid ? m[at] : 0;
     double *sum = (double *)shared_memory(), P = 0;
-    float *all = (float *)(sum + 256);
+    float *all = (float *)(sum + blockDim.x);
     if (valid && !fresh)
         P = (M - (j ? m[at - shape.H] : m_before(m, m0, first - begin, begin, bh, shape.H, gate)) - log_sigmoid_of(f[at])) * log2e;
     if (w.steep) {
@@ -150,7 +160,7 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
             w.steep[blockIdx.x] = any;
     }
     P = P > MOST ? MOST : P;
-    for (int step = 1; step < 256; step *= 2) {
+    for (int step = 1; step < (int)blockDim.x; step *= 2) {
         sum[j] = P;
         __syncthreads();
         if (j >= step)
@@ -260,7 +270,7 @@ static __device__ double through_part(const gate_parts &p, int K)
     return sum;
 }
 
-/* One block of 256 threads per chunk, one thread per token. */
+/* One block per chunk, one thread per token. */
 static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, const float *i, const float *f,
                                             const int *start, cell_shape shape, int gate)
 {

@@ -28,9 +28,13 @@ DEVICE void cp_async_4(void *to, const void *from, bool valid)
 {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" :: "r"(shared_address(to)), "l"(from), "r"(valid ? 4 : 0) : "memory");
 }
-DEVICE void cp_async_8(void *to, const void *from, bool valid)
+/* One block says that what it has written before its last barrier is there, and another, before its next, asks. */
+DEVICE void publish(int *flag) { asm volatile("st.release.gpu.global.s32 [%0], 1;" :: "l"(flag) : "memory"); }
+DEVICE bool published(const int *flag)
 {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" :: "r"(shared_address(to)), "l"(from), "r"(valid ? 8 : 0) : "memory");
+    int r;
+    asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(r) : "l"(flag) : "memory");
+    return r != 0;
 }
 /* Bring a line into the second-level cache */
 DEVICE void prefetch(const void *p) { asm volatile("prefetch.global.L2 [%0];" :: "l"(p)); }
