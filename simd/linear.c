@@ -31,18 +31,16 @@ INLINE int readable(const struct operand *a)
 static void pack_columns(stat *panels, const struct dense *p, int j, int n, int k, int K)
 {
     const int E = elements(K, p->pairs);
+    if (sizeof(real) == sizeof(stat)) {
+        pack(panels, (const stat *)p->b.p + j*p->b.rs + k*p->b.cs, p->b.cs, p->b.rs, n, E);
+        return;
+    }
     stat columns[NR * LD_K];
-    for (int v = 0; v < n; v += NR, panels += (long)E*NR) {
+    const long bcs = p->b.cs == 1 ? LD_K : 1, brs = p->b.cs == 1 ? 1 : NR;
+    for (int v = 0; v < n; v += NR) {
         const int width = least(NR, n - v);
-        const stat *b = (const stat *)p->b.p + (j + v)*p->b.rs + k*p->b.cs;
-        long brs = p->b.rs, bcs = p->b.cs;
-        if (sizeof(real) != sizeof(stat)) {
-            brs = p->b.cs == 1 ? LD_K : 1;
-            bcs = p->b.cs == 1 ? 1 : NR;
-            b = columns;
-            gather(columns, brs * bcs, p->b, j + v, width, k, K, p->pairs);
-        }
-        pack_panel(panels, b, bcs, brs, width, E);
+        gather(columns, bcs * brs, p->b, j + v, width, k, K, p->pairs);
+        pack(panels + (long)v*E, columns, brs, bcs, width, E);
     }
 }
 
