@@ -6,8 +6,8 @@
  * (k,j) of b at b[k*brs + j*bcs], so that a transposed operand is one with its strides exchanged.
  * One stride of a and one of b is 1.  Nothing is allocated.
  *
- * b is packed into panels of NR columns, K rows of NR each, short panels filled with zeros.  A tile is MR rows of
- * a against a panel: it keeps MR x NR sums in registers, and every step of k costs NV loads, MR broadcasts and
+ * b is read in panels of NR columns: packed, K rows of NR each, short panels filled with zeros; or where it lies.
+ * A tile is MR rows of a against a panel: it keeps MR x NR sums in registers, and every step of k costs NV loads, MR broadcasts and
  * MR*NV multiply-adds.  Each c[i,j] is one chain of multiply-adds in the order of k per KC steps, wherever the
  * tile lies: so results do not depend on how m and n are cut, nor on who computes which tile.
  *
@@ -66,7 +66,7 @@ INLINE vec multiply_add(vec acc, stat a, vec b, int pairs) { (void)pairs; return
  * registers: gcc gives it a place in memory for one loop that is not, and a tile ends by going through there
  * (98 GFLOP/s instead of 108 at K 64, 104 instead of 111 at 128). */
 #define UNROLL _Pragma("GCC unroll 16")
-INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b,
+INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b, long brs,
                  int m, int nv, int n, int K, int ask, int add, int pairs)
 {
     vec acc[MR][NV] = {{{0}}};
@@ -78,7 +78,7 @@ INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const sta
     for (int from = 0; from < K; from += LINE, next += LINE*acs) {
         for (int i = 0; ask && i < (acs == 1 ? m : LINE); i++)
             __builtin_prefetch(next + i*apart);
-        for (int k = from; k < least(K, from + LINE); k++, b += NR, a += acs) {
+        for (int k = from; k < least(K, from + LINE); k++, b += brs, a += acs) {
             vec bk[NV];
             UNROLL for (int v = 0; v < nv; v++)
                 bk[v] = load(b + v*VL);
@@ -96,30 +96,30 @@ INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const sta
             store_n(c + i*ldc + v*VL, acc[i][v], n - v*VL);
 }
 
-/* m rows against one packed panel of n <= NR columns. */
-INLINE void strip(stat *c, long ldc, const stat *a, long ars, long acs, const stat *p,
+/* m rows against one panel of n <= NR columns, whose rows are brs apart. */
+INLINE void strip(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b, long brs,
                   int m, int nv, int n, int K, int ask, int add, int pairs)
 {
     for (; m >= MR; m -= MR, c += MR*ldc, a += MR*ars)
-        tile(c, ldc, a, ars, acs, p, MR, nv, n, K, ask, add, pairs);
+        tile(c, ldc, a, ars, acs, b, brs, MR, nv, n, K, ask, add, pairs);
     for (; m >= MR/3; m -= MR/3, c += MR/3*ldc, a += MR/3*ars)
-        tile(c, ldc, a, ars, acs, p, MR/3, nv, n, K, ask, add, pairs);
+        tile(c, ldc, a, ars, acs, b, brs, MR/3, nv, n, K, ask, add, pairs);
     for (; m > 0; m--, c += ldc, a += ars)
-        tile(c, ldc, a, ars, acs, p, 1, nv, n, K, ask, add, pairs);
+        tile(c, ldc, a, ars, acs, b, brs, 1, nv, n, K, ask, add, pairs);
 }
 
 static __attribute__((noinline, unused))
-void gemm_panel(stat *c, long ldc, const stat *a, long ars, long acs, const stat *p,
-                 int m, int n, int K, int ask, int add, int pairs)
+void gemm_panel(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b, long brs,
+                int m, int n, int K, int ask, int add, int pairs)
 {
     if (pairs && n > VL)
-        strip(c, ldc, a, ars, acs, p, m, NV, n, K, ask, add, 1);
+        strip(c, ldc, a, ars, acs, b, brs, m, NV, n, K, ask, add, 1);
     else if (pairs)
-        strip(c, ldc, a, ars, acs, p, m, 1, n, K, ask, add, 1);
+        strip(c, ldc, a, ars, acs, b, brs, m, 1, n, K, ask, add, 1);
     else if (n > VL)
-        strip(c, ldc, a, ars, acs, p, m, NV, n, K, ask, add, 0);
+        strip(c, ldc, a, ars, acs, b, brs, m, NV, n, K, ask, add, 0);
     else
-        strip(c, ldc, a, ars, acs, p, m, 1, n, K, ask, add, 0);
+        strip(c, ldc, a, ars, acs, b, brs, m, 1, n, K, ask, add, 0);
 }
 
 #endif
