@@ -19,7 +19,7 @@ static int help(void)
     puts("usage: swax bench [WHAT] [key=value ...]\n\n"
          "  WHAT       nothing: every kernel; the name of one; gemm: the products of training, over many sizes;\n"
          "             step: whole training steps\n"
-         "  config     of step: micro, tiny, small or base (tiny)\n"
+         "  config     of step: micro, tiny, small or base, or \"width layers heads tokens sequences window\" (tiny)\n"
          "  dims       of one kernel: its sizes, in the order in which its result prints them\n"
          "  peer       of gemm: a BLAS to compare with, such as libopenblas.so\n"
          "  tier       the kernels (the fastest here)\n"

@@ -1,6 +1,7 @@
-/* bench_step.c - whole training steps of four networks: the steps of `swax train`, on random tokens. */
+/* bench_step.c - whole training steps, those of `swax train`, on random tokens: of four networks, or of any. */
 #include "bench.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,19 @@ static const struct size {
     {"base",  512, 8, 4, 1024, 2, 128},
 };
 
-static const struct size *find(const char *name)
+/* The one of that name, or the one of those six numbers. */
+static int find(struct size *s, const char *config)
 {
+    int end = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (!strcmp(sizes[i].name, name))
-            return &sizes[i];
-    return NULL;
+        if (!strcmp(sizes[i].name, config)) {
+            *s = sizes[i];
+            return 1;
+        }
+    s->name = config;
+    sscanf(config, "%6d %6d %6d %6d %6d %6d%n", &s->width, &s->layers, &s->heads, &s->T, &s->B, &s->window, &end);
+    return end > 0 && !config[end] && s->width > 0 && s->layers > 0 && s->layers <= SWAX_LAYERS
+        && s->heads > 0 && s->T > 0 && s->B > 0 && s->B <= INT_MAX / s->T && s->window > 0;
 }
 
 static struct swax_config config_of(const struct size *s)
@@ -66,9 +74,9 @@ static void report(const struct bench *b, const struct size *s, double seconds, 
 const char *bench_step(const struct bench *b, const char *config, char *why)
 {
     enum { MOST = 1000 };
-    const struct size *s = find(config);
-    if (!s)
-        return say(why, "config=%.60s: it is micro, tiny, small or base.", config);
+    struct size size, *const s = &size;
+    if (!find(s, config))
+        return say(why, "config=%.60s: it is micro, tiny, small, base, or six numbers: \"width layers heads tokens sequences window\".", config);
     const struct swax_config c = config_of(s);
     struct swax_network *n = swax_network_new(&c, b->tier, b->precision, s->B, s->T, 1, why);
     int *token = malloc((size_t)(s->B * s->T + 1) * sizeof *token), runs = 0;

@@ -1,6 +1,7 @@
-"""peer_torch.py - the four networks of `swax bench step` in PyTorch, as fast as PyTorch's own means make them.
+"""peer_torch.py - the networks of `swax bench step` in PyTorch, as fast as PyTorch's own means make them.
 
-    python tools/peer_torch.py [--config micro|tiny|small|base] [--threads 2] [--precision fp32|bf16] [--mode eager|compile]
+    python tools/peer_torch.py [--config NAME or 'width layers heads tokens sequences window'] [--threads 2] [--precision fp32|bf16]
+                               [--mode eager|compile]
     python tools/peer_torch.py --check data/golden/hybrid.safetensors       # is it the same network?  (pip install safetensors)
 
 One JSON object a line, with the keys of `swax bench step --json`.  bf16 is torch.autocast; gates, decays, norms, logits and
@@ -27,7 +28,7 @@ SIZES = {  # width, layers, heads, T, B, window
 
 
 def config_of(name):
-    width, layers, heads, T, B, window = SIZES[name]
+    width, layers, heads, T, B, window = SIZES[name] if name in SIZES else map(int, name.split())
     return types.SimpleNamespace(
         vocabulary=256, width=width, ffn=-(-(-(-8 * width // 3)) // 64) * 64, mixers=["swa", "mlstm"] * (layers // 2),
         heads=heads, kv_heads=heads, cell_heads=heads, V=width // heads, K=width // heads // 2, cell_eps=EPS,
@@ -227,7 +228,7 @@ def bench(o):
 
 if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--config", choices=SIZES, default="tiny")
+    p.add_argument("--config", default="tiny", help="micro, tiny, small, base, or six numbers: 'width layers heads tokens sequences window'")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     p.add_argument("--mode", choices=("eager", "compile"), default="eager")

@@ -1,0 +1,109 @@
+/* mlstm_forward.c - the mLSTM cell by pieces (mlstm_piece.h); see ref/mlstm.c for the mathematics.
+ *
+ * Within a piece the cell is attention with weights, and what came before it is one state.  Blocks of scores have
+ * a row per key s and a column per query t:
+ *
+ *     P  = (k q^T / sqrt(K)) D                h   = (P^T v + bb (q C)/sqrt(K)) / N
+ *     C' = gb C + (ab k)^T v                  qn  = P^T 1 + bb (q n)/sqrt(K) */
+#include "mlstm_piece.h"
+
+/* One piece: h, m and qn of its tokens; C and n go from the state before it to the one after it. */
+static void piece_forward(real *h, stat *m, stat *qn, stat *C, stat *n, const struct piece *p, const struct cell *x)
+{
+    BLOCK(roomQ); BLOCK(Qt); BLOCK(roomK); BLOCK(Ks); BLOCK(roomV); BLOCK(P); BLOCK(D); BLOCK(Cb); BLOCK(Hb);
+    stat d[SIDE], inv[SIDE], keep[SIDE];
+    const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
+    const int t = p->t, len = p->n;
+    const struct soon soon_q = rows_at(x->q, qrow, t + len, x->T, x->K), soon_k = rows_at(x->k, qrow, t + len, x->T, x->K),
+                      soon_v = rows_at(x->v, vrow, t + len, x->T, x->V), soon_h = rows_at(h, vrow, t + len, x->T, x->V);
+    fill(d, 0);
+    fill(keep, p->gb);
+    for (int v0 = 0; v0 < x->V; v0 += SIDE) {
+        const int vw = lesser(SIDE, x->V - v0);
+        const struct view V = block_view(roomV, x->v + t*vrow + v0, vrow, len, vw);
+        for (int k0 = 0; k0 < x->K; k0 += SIDE) {
+            const int kw = lesser(SIDE, x->K - k0);
+            stat *Ck = C + (long)k0*x->V + v0;
+            const struct view Q = block_view(roomQ, x->q + t*qrow + k0, qrow, len, kw);
+            const struct view K = block_view(roomK, x->k + t*qrow + k0, qrow, len, kw);
+            block_read_state(Cb, Ck, x->V, kw, vw);
+            block_mul(Hb, Q, in(Cb), len, vw, kw, NULL, k0 ? block_ones : NULL, &soon_q);
+            if (!v0) {
+                block_turn(Qt, Q, up(len, PAD), kw);
+                block_mul_band(P, K, Qt, len, kw, p->queries, k0 ? block_ones : NULL, &soon_k);
+                add_turned(d, Qt, n + k0, kw, len);
+            }
+            scale_rows(Ks, K, p->ab, len, kw);
+            block_mul_turned(Cb, in(Ks), V, kw, vw, len, NULL, keep, &soon_v);
+            block_write_state(Ck, x->V, Cb, kw, vw);
+            if (!v0) {
+                stat *nk = n + k0, sum[SIDE];
+                fill(sum, 0);
+                add_turned(sum, Ks, block_ones, len, kw);
+                for (int r = 0; r < kw; r++)
+                    nk[r] = p->gb * nk[r] + sum[r];
+            }
+        }
+        if (!v0) {
+            piece_matrix(D, p);
+            for (int j = 0; j < len; j += VL)
+                store(d + j, load(p->bb + j) * load(d + j));
+            weigh_scores(P, d, D, x->scale, len);
+            piece_inverse_norm(inv, d, p, x);
+        }
+        block_mul_turned(Hb, in(P), V, len, vw, len, p->keys, p->bb, &soon_h);
+        block_write(h + t*vrow + v0, vrow, Hb, inv, len, vw);
+    }
+    for (int j = 0; j < len; j++) {
+        m[(long)(t + j)*x->H] = p->m[j];
+        qn[(long)(t + j)*x->H] = d[j];
+    }
+}
+
+/* One head; its state lives in C1 and n1 from the first token on. */
+static void head_forward(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
+                         const struct cell *x, const stat *C0, const stat *n0, const stat *m0)
+{
+    const long KV = (long)x->K*x->V;
+    stat lo = 0;
+    *m1 = m0 && x->gate == SWAX_EXPONENTIAL ? *m0 : 0;
+    copy(C1, C0, KV);
+    copy(n1, n0, x->K);
+    for (int t = 0, end; t < x->T; t = end) {
+        struct piece p;
+        end = piece_end(x, t);
+        if (Cs && t % x->L == 0) {
+            copy(Cs + t / x->L * KV, C1, KV);
+            copy(ns + (long)(t / x->L) * x->K, n1, x->K);
+        }
+        if (begins(x, t)) {
+            copy(C1, NULL, KV);
+            copy(n1, NULL, x->K);
+            *m1 = lo = 0;
+        }
+        piece_gates(&p, x, t, end - t);
+        piece_stabiliser(&p, x, *m1, &lo);
+        piece_weights(&p, x, *m1);
+        piece_forward(h, m, qn, C1, n1, &p, x);
+        *m1 = p.m[p.n - 1];
+    }
+}
+
+static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1,
+                          stat *m, stat *qn, stat *Cs, stat *ns,
+                          const real *q, const real *k, const real *v, const stat *i, const stat *f,
+                          const stat *C0, const stat *n0, const stat *m0, const int *start,
+                          int B, int T, int H, int K, int V, int L, int gate, double eps)
+{
+    const long KV = (long)K*V, chunks = (T - 1) / L + 1;
+    #pragma omp parallel for collapse(2)
+    for (int b = 0; b < B; b++)
+        for (int hd = 0; hd < H; hd++) {
+            const long bh = (long)b*H + hd, row = (long)b*T*H + hd;
+            const struct cell x = { q + row*K, k + row*K, v + row*V, i + row, f + row,
+                                    start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps, 1 / sqrt((stat)K) };
+            head_forward(h + row*V, C1 + bh*KV, n1 + bh*K, m1 + bh, m + row, qn + row,
+                         Cs ? Cs + bh*chunks*KV : NULL, ns ? ns + bh*chunks*K : NULL, &x,
+                         C0 ? C0 + bh*KV : NULL, n0 ? n0 + bh*K : NULL, m0 ? m0 + bh : NULL);
+        }
+}
