@@ -46,6 +46,9 @@ void pack(stat *panels, const stat *b, long brs, long bcs, int n, int K)
         }
 }
 
+/* Pairs are read where bf16 lie. */
+INLINE stat element(const stat *p) { stat a; memcpy(&a, p, sizeof a); return a; }
+
 /* acc + a b, element by element or pair by pair */
 #if defined SWAX_BF16 && defined __AVX512BF16__
 enum { HAS_PAIRS = 1 };
@@ -84,7 +87,7 @@ INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const sta
                 bk[v] = load(b + v*VL);
             UNROLL for (int i = 0; i < m; i++)
                 UNROLL for (int v = 0; v < nv; v++)
-                    acc[i][v] = multiply_add(acc[i][v], a[i*ars], bk[v], pairs);
+                    acc[i][v] = multiply_add(acc[i][v], element(a + i*ars), bk[v], pairs);
         }
     }
     if (add)

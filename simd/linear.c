@@ -20,12 +20,8 @@ struct dense {
     int pairs, high, broad;     /* a piece is high x broad */
 };
 
-/* The block is read where it is if its elements are as the tiles need them, and if its rows, so many bytes
- * apart, do not all want the same lines of the cache. */
-INLINE int readable(const struct operand *a)
-{
-    return sizeof(real) == sizeof(stat) && (a->rs == 1 || a->rs * (long)sizeof(stat) % 4096 != 0);
-}
+/* Rows so many `stat`s apart all want the same few lines of the cache. */
+INLINE int collide(long rs) { return rs * (long)sizeof(stat) % 4096 == 0; }
 
 /* Columns of b^T from k on, for gemm_panel: rows are `row` apart, panels `next`. */
 struct panels { const stat *at; long row, next; };
@@ -36,17 +32,22 @@ static struct panels panels_of(stat *packed, const struct dense *p, int j, int n
 {
     const int E = elements(K, p->pairs);
     stat columns[NR * LD_K];
-    if (sizeof(real) == sizeof(stat)) {
-        const stat *b = (const stat *)p->b.p + j*p->b.rs + k*p->b.cs;
-        if (p->b.rs == 1 && m <= FEW && n % VL == 0 && p->b.cs*(long)sizeof(stat) % 4096 != 0)
-            return (struct panels){ b, p->b.cs, NR };
-        pack(packed, b, p->b.cs, p->b.rs, n, E);
-    } else
-        for (int v = 0; v < n; v += NR) {
-            const long bcs = p->b.cs == 1 ? LD_K : 1, brs = p->b.cs == 1 ? 1 : NR;
-            gather(columns, bcs * brs, p->b, j + v, least(NR, n - v), k, K, p->pairs);
-            pack(packed + (long)v*E, columns, brs, bcs, least(NR, n - v), E);
-        }
+    struct place b;
+    if (lies(&b, p->b, j, k, K, p->pairs)) {
+        if (b.rs == 1 && m <= FEW && n % VL == 0 && !collide(b.cs))
+            return (struct panels){ b.at, b.cs, NR };
+        pack(packed, b.at, b.cs, b.rs, n, E);
+        return (struct panels){ packed, NR, (long)E*NR };
+    }
+    for (int v = 0; v < n; v += NR) {
+        stat *panel = packed + (long)v*E;
+        const int width = least(NR, n - v);
+        if (p->b.cs == 1) {
+            gather(columns, LD_K, p->b, j + v, width, k, K, p->pairs);
+            pack(panel, columns, 1, LD_K, width, E);
+        } else
+            gather(panel, NR, p->b, j + v, width, k, K, p->pairs);
+    }
     return (struct panels){ packed, NR, (long)E*NR };
 }
 
@@ -54,16 +55,13 @@ static struct panels panels_of(stat *packed, const struct dense *p, int j, int n
 static void multiply_rows(stat *c, long ldc, const struct dense *p, struct panels b, int i, int m, int n, int k, int K, int add)
 {
     stat block[KC * LD_I];
-    const stat *a = (const stat *)p->a.p + i*p->a.rs + k*p->a.cs;
-    long ars = p->a.rs, acs = p->a.cs;
-    if (!readable(&p->a)) {
-        ars = p->a.cs == 1 ? LD_K : 1;
-        acs = p->a.cs == 1 ? 1 : LD_I;
-        a = block;
-        gather(block, ars * acs, p->a, i, m, k, K, p->pairs);
+    struct place a;
+    if (!lies(&a, p->a, i, k, K, p->pairs) || collide(a.rs)) {
+        a = p->a.cs == 1 ? (struct place){ block, LD_K, 1 } : (struct place){ block, 1, LD_I };
+        gather(block, a.rs * a.cs, p->a, i, m, k, K, p->pairs);
     }
     for (int v = 0; v < n; v += NR, b.at += b.next)
-        gemm_panel(c + v, ldc, a, ars, acs, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs), v == 0, add, p->pairs);
+        gemm_panel(c + v, ldc, a.at, a.rs, a.cs, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs), v == 0, add, p->pairs);
 }
 
 /* out (m,n) = or += sums */

@@ -11,7 +11,18 @@
 /* Element (i,k) stands at p[i*rs + k*cs]; one of the strides is 1. */
 struct operand { const void *p; long rs, cs; int is_stat; };
 
+/* Elements of gemm.h: (i,k) at at[i*rs + k*cs] */
+struct place { const stat *at; long rs, cs; };
+
 #ifndef SWAX_BF16
+
+/* Do K of k.. in rows i.. lie in memory as elements?  Then *x is where. */
+INLINE int lies(struct place *x, struct operand a, int i, int k, int K, int pairs)
+{
+    (void)K, (void)pairs;
+    *x = (struct place){ (const stat *)a.p + i*a.rs + k*a.cs, a.rs, a.cs };
+    return 1;
+}
 
 INLINE int multiplies_in_pairs(const void *p, size_t n) { (void)p; (void)n; return 0; }
 INLINE int elements(int K, int pairs) { (void)pairs; return K; }
@@ -28,6 +39,14 @@ static void gather(stat *to, long ld, struct operand a, int i, int m, int k, int
 }
 
 #else
+
+/* Pairs along a row do, if it has no odd one. */
+INLINE int lies(struct place *x, struct operand a, int i, int k, int K, int pairs)
+{
+    const real *p = (const real *)a.p + i*a.rs + k*a.cs;
+    *x = (struct place){ (const void *)p, a.rs / 2, 1 };
+    return pairs && a.cs == 1 && a.rs % 2 == 0 && K % 2 == 0 && (uintptr_t)p % sizeof(stat) == 0;
+}
 
 /* VDPBF16PS takes subnormal numbers for 0.  No product and no sum of n is one if every number is 0 or above 2^-60. */
 static int multiplies_in_pairs(const real *p, size_t n)
@@ -62,7 +81,14 @@ INLINE vec swap_pairs(vec v)
     return (vec)((pairs)v << 32 | (pairs)v >> 32);
 }
 
-INLINE uvec bits_at(struct operand a, long at, int n) { return (uvec)rload_n((const real *)a.p + at, n) >> 16; }
+INLINE uvec bits_at(struct operand a, long at, int n)
+{
+    halfvec h;
+    if (n < VL)
+        return (uvec)rload_n((const real *)a.p + at, n) >> 16;
+    memcpy(&h, (const real *)a.p + at, sizeof h);
+    return __builtin_convertvector(h, uvec);
+}
 
 static void gather(stat *to, long ld, struct operand a, int i, int m, int k, int K, int pairs)
 {
