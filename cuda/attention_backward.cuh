@@ -298,6 +298,7 @@ DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
     store_tile<tile::OUT, 128>(dv + first + 64 * part, key_stride, V, PANEL, 64, a.S - j0, columns);
 }
 
+/* Three blocks of narrow heads to a multiprocessor do more than two whose products run on while they compute. */
 template <int P>
 static __global__ void __launch_bounds__(128, P < 2 ? 3 : P < 4 ? 2 : 1)
 attention_backward_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, backward_notes notes, const swax_bf16 *dy, const swax_bf16 *q,
