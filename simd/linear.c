@@ -7,8 +7,9 @@
 #include "operand.h"
 #include "host.h"
 
-/* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache. */
-enum { HIGH = 12 * MR, BROAD = 8 * NR, FEW = 512, LD_K = KC + VL, LD_I = HIGH + VL };
+/* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache.
+ * Sums of several steps of k are kept for TALL rows at a time, as each time b is packed anew. */
+enum { HIGH = 12 * MR, TALL = 4 * HIGH, BROAD = 8 * NR, FEW = 512, LD_K = KC + VL, LD_I = HIGH + VL };
 
 /* c (m,n), ld elements a row, = or += a b^T + bias: a (m,K), b (n,K) */
 struct dense {
@@ -77,9 +78,9 @@ static void round_sums(real *out, long ld, const stat *sums, int m, int n, int a
 /* m rows from i on, n <= BROAD columns from j on */
 static void dense_columns(const struct dense *p, int i, int m, int j, int n)
 {
-    stat packed[KC * BROAD] __attribute__((aligned(64))), sums[sizeof(real) == sizeof(stat) ? 1 : HIGH * BROAD];
+    stat packed[KC * BROAD] __attribute__((aligned(64))), sums[sizeof(real) == sizeof(stat) ? 1 : TALL * BROAD];
     const int most = p->pairs ? 2*KC : KC, steps = (p->K - 1) / most + 1, step = ((p->K - 1) / steps / VL + 1) * VL;
-    const int rows = p->is_stat ? m : HIGH;
+    const int rows = p->is_stat ? m : p->K > step ? TALL : HIGH;
     struct panels b = { packed, 0, 0 };
     for (int from = i; from < i + m; from += rows) {
         const int to = least(from + rows, i + m);
