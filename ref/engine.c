@@ -202,9 +202,9 @@ static double engine_run(struct swax_network *n, const struct swax_batch *b, dou
 {
     const int pieces = (b->B - 1) / n->sequences + 1;
     struct job j = { n, b, scale, training, pieces, pieces < n->lanes ? pieces : n->lanes, correct, logits };
-    swax_each(n, j.lanes, one_lane, &j);
+    swax_each(n, j.lanes, n->workers, one_lane, &j);
     if (training && j.lanes > 1)
-        swax_each(n, n->slices, add_lanes, &j);
+        swax_each(n, n->slices, n->threads, add_lanes, &j);
     n->last_B = b->B;
     n->last_T = b->T;
 
@@ -232,7 +232,7 @@ static double engine_gradient_norm(struct swax_network *n)
 {
     double total;
     swax_clear(n, n->sum, (size_t)n->slices * sizeof(double));
-    swax_each(n, n->slices, slice_squares, n);
+    swax_each(n, n->slices, n->threads, slice_squares, n);
     for (int i = 1; i < n->slices && !n->tier->memory; i++)
         n->sum[0] += n->sum[i];
     swax_get(n, &total, n->sum, sizeof total);
@@ -263,13 +263,13 @@ static void slice_update(int i, void *arg)
 static void engine_adamw(struct swax_network *n, const struct swax_adamw *o, int step)
 {
     struct update u = { n, o, step };
-    swax_each(n, n->slices, slice_update, &u);
+    swax_each(n, n->slices, n->threads, slice_update, &u);
 }
 
 static void engine_weights_changed(struct swax_network *n)
 {
     if (n->w != n->s)
-        swax_each(n, n->slices, slice_cast, n);
+        swax_each(n, n->slices, n->threads, slice_cast, n);
 }
 
 /* ---- looking inside */

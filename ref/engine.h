@@ -6,8 +6,9 @@
 
 /* A batch is cut into pieces of a few sequences, so that activations stay in cache, and the pieces go to lanes
  * in turn: lane l takes pieces l, l + lanes, ...  Every lane has its own gradient, and they are added in order:
- * none of this depends on the number of threads.  Lanes run side by side, as many as there are workers when the
- * network is made; activations belong to the worker, so that they meet its cache again. */
+ * none of this depends on the number of threads.  Lanes run side by side, as many as there are threads when the
+ * network is made; activations belong to the worker, so that they meet its cache again.  Where there are two threads
+ * or more for each lane, and products long enough to share, one lane has them all, then the next. */
 enum { SWAX_LANES = 8, SWAX_PIECE_TOKENS = 256, SWAX_SLICE = 1 << 16 };
 
 struct swax_slice { size_t from; int count, decay; };  /* of the flat arrays, for the optimiser */
@@ -20,7 +21,7 @@ struct swax_network {
     struct swax_tensor *tensor;
     int tensors;
     int B, T, training;
-    int lanes, workers, sequences;   /* sequences per piece */
+    int lanes, threads, workers, sequences;   /* workers: lanes at a time; sequences: per piece */
     struct swax_slice *slice;
     int slices;
     size_t bytes;
@@ -59,6 +60,6 @@ void swax_give(struct swax_network *n, void *p);
 void swax_put(const struct swax_network *n, void *to, const void *from, size_t bytes);
 void swax_get(const struct swax_network *n, void *to, const void *from, size_t bytes);
 void swax_clear(const struct swax_network *n, void *p, size_t bytes);
-void swax_each(const struct swax_network *n, int count, void (*f)(int i, void *arg), void *arg);
+void swax_each(const struct swax_network *n, int count, int workers, void (*f)(int i, void *arg), void *arg);
 
 #endif

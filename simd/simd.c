@@ -11,22 +11,23 @@
 #include "elementwise.c"
 #include "xent.c"
 #include "adamw.c"
+#include "split.c"
 
 extern const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA));
 const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA)) = {
-    .embed_forward     = embed_forward,     .embed_backward     = embed_backward,
-    .linear_forward    = linear_forward,    .linear_backward    = linear_backward,
-    .readout_forward   = readout_forward,   .readout_backward   = readout_backward,
-    .rmsnorm_forward   = rmsnorm_forward,   .rmsnorm_backward   = rmsnorm_backward,
-    .headnorm_forward  = headnorm_forward,  .headnorm_backward  = headnorm_backward,
-    .rope_forward      = rope_forward,      .rope_backward      = rope_backward,
-    .attention_forward = attention_forward, .attention_backward = attention_backward,
-    .mlstm_forward     = mlstm_forward,     .mlstm_backward     = mlstm_backward,
-    .softcap_forward   = softcap_forward,   .softcap_backward   = softcap_backward,
-    .gate_forward      = gate_forward,      .gate_backward      = gate_backward,
-    .swiglu_forward    = swiglu_forward,    .swiglu_backward    = swiglu_backward,
-    .add_forward       = add_forward,       .add_backward       = add_backward,
-    .xent_forward      = xent_forward,      .xent_backward      = xent_backward,
+    .embed_forward     = embed_forward,           .embed_backward     = embed_backward,
+    .linear_forward    = linear_forward,          .linear_backward    = linear_backward,
+    .readout_forward   = readout_forward,         .readout_backward   = readout_backward,
+    .rmsnorm_forward   = split_rmsnorm_forward,   .rmsnorm_backward   = rmsnorm_backward,
+    .headnorm_forward  = split_headnorm_forward,  .headnorm_backward  = headnorm_backward,
+    .rope_forward      = split_rope_forward,      .rope_backward      = split_rope_backward,
+    .attention_forward = attention_forward,       .attention_backward = attention_backward,
+    .mlstm_forward     = mlstm_forward,           .mlstm_backward     = mlstm_backward,
+    .softcap_forward   = split_softcap_forward,   .softcap_backward   = split_softcap_backward,
+    .gate_forward      = split_gate_forward,      .gate_backward      = split_gate_backward,
+    .swiglu_forward    = split_swiglu_forward,    .swiglu_backward    = split_swiglu_backward,
+    .add_forward       = split_add_forward,       .add_backward       = split_add_backward,
+    .xent_forward      = split_xent_forward,      .xent_backward      = split_xent_backward,
     .sqsum             = sqsum,
     .accumulate        = accumulate,
     .cast              = cast,

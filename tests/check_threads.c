@@ -57,13 +57,15 @@ END_TEST
 /* Weights, moments and loss after some steps on made-up tokens. */
 struct outcome { double loss[3]; size_t bytes; unsigned char *state; };
 
-static struct outcome train(const struct swax_tier *tier, enum swax_precision p, int threads)
+/* B sequences side by side; or one, long enough that its passes are split. */
+static struct outcome train(const struct swax_tier *tier, enum swax_precision p, int B, int T, int threads)
 {
-    enum { B = 5, T = 70, STEPS = 3 };
+    enum { STEPS = 3 };
     struct swax_config c = swax_config_default();
     const struct swax_adamw o = { 1e-3, 0.9, 0.95, 1e-8, 0.1, 1 };
     char why[SWAX_WHY];
-    int token[B * T + 1], tensors;
+    int *token = malloc((size_t)(B * T + 1) * sizeof *token), tensors;
+    ck_assert(token != NULL);
     c.vocabulary = 61;
     c.width = 48;
     c.heads = c.cell_heads = 2;
@@ -91,21 +93,25 @@ static struct outcome train(const struct swax_tier *tier, enum swax_precision p,
             r.bytes += (size_t)tensor[t].size * (p == SWAX_PREC_F64 ? sizeof(double) : sizeof(float));
         }
     swax_network_free(n);
+    free(token);
     return r;
 }
 
 START_TEST(training)
 {
-    const struct swax_tier *tier = host_tier(_i / SWAX_PRECISIONS);
-    const enum swax_precision p = (enum swax_precision)(_i % SWAX_PRECISIONS);
+    static const int shapes[][2] = { { 5, 70 }, { 1, 1400 } };
+    const struct swax_tier *tier = host_tier(_i / 2 / SWAX_PRECISIONS);
+    const enum swax_precision p = (enum swax_precision)(_i / 2 % SWAX_PRECISIONS);
+    const int B = shapes[_i % 2][0], T = shapes[_i % 2][1];
     if (!tier || !op_offers(tier, p))
         return;
-    const struct outcome first = train(tier, p, 1);
+    const struct outcome first = train(tier, p, B, T, 1);
     ck_assert(first.loss[2] < first.loss[0]);
     for (int c = 1; c < COUNTS; c++) {
-        const struct outcome other = train(tier, p, counts[c]);
+        const struct outcome other = train(tier, p, B, T, counts[c]);
         ck_assert_msg(!memcmp(first.loss, other.loss, sizeof first.loss) && !memcmp(first.state, other.state, first.bytes),
-                      "%s %s: training differs between 1 and %d threads", tier->name, swax_precision_name[p], counts[c]);
+                      "%s %s: training on %d x %d tokens differs between 1 and %d threads",
+                      tier->name, swax_precision_name[p], B, T, counts[c]);
         free(other.state);
     }
     free(first.state);
@@ -119,7 +125,7 @@ int main(void)
     TCase *c = tcase_create("bits");
     tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, kernels, 0, MOST_TIERS * SWAX_PRECISIONS);
-    tcase_add_loop_test(c, training, 0, MOST_TIERS * SWAX_PRECISIONS);
+    tcase_add_loop_test(c, training, 0, 2 * MOST_TIERS * SWAX_PRECISIONS);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
