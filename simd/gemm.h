@@ -7,14 +7,14 @@
  * One stride of a and one of b is 1.  Nothing is allocated.
  *
  * b is read in panels of NR columns: packed, K rows of NR each, short panels filled with zeros; or where it lies.
- * A tile is MR rows of a against a panel: it keeps MR x NR sums in registers, and every step of k costs NV loads, MR broadcasts and
- * MR*NV multiply-adds.  Each c[i,j] is one chain of multiply-adds in the order of k per KC steps, wherever the
- * tile lies: so results do not depend on how m and n are cut, nor on who computes which tile.
+ * A tile is MR rows of a against a panel: it keeps MR x NR sums in registers, and every step of k costs NV loads,
+ * MR broadcasts and MR*NV multiply-adds.  Each c[i,j] is one chain of multiply-adds in the order of k per KC steps,
+ * wherever the tile lies: so results do not depend on how m and n are cut, nor on who computes which tile.
  *
  * Operands and results come from far away, and no hardware prefetcher follows MR rows at once: a tile asks for its
  * part of c when it begins and, if this panel is the first that its rows of a meet, as it goes along k for the rows
- * that the next tile reads, or, where a lies turned, for its own a few steps on.  Measured on the products of a training
- * step, whose operands are in no cache: 82 -> 91 GFLOP/s forward, 87 -> 92 backward, of 117.
+ * that the next tile reads, or, where a lies turned, for its own a few steps on.  Measured on the products of a
+ * training step, whose operands are in no cache: 82 -> 91 GFLOP/s forward, 87 -> 92 backward, of 117.
  *
  * Where the machine multiplies pairs of bf16 (`pairs`), an element is two of them, for k and k+1. */
 #ifndef SWAX_GEMM_H

@@ -1,15 +1,15 @@
 /* linear.c - the three products of training, y = x w^T, dx += dy w and dw += dy^T x; see ref/linear.c.
  *
  * The result is cut into a piece for every thread there is: each of its elements is one chain of sums whatever
- * the cut (gemm.h).  A piece goes through k in equal steps: up to BROAD columns of b are packed into panels, and
- * HIGH rows of a at a time, brought into reach if they are not, meet all of them.
+ * the cut (gemm.h).  A piece goes through k in equal steps: up to BROAD columns of b become panels, and HIGH rows of
+ * a at a time, brought into reach if they are not, meet all of them.
  * Results in bf16 are summed in `stat` until their rows are finished. */
 #include "operand.h"
 #include "host.h"
 
 /* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache.
  * Sums of several steps of k are kept for TALL rows at a time, as each time b is packed anew. */
-enum { HIGH = 12 * MR, TALL = 4 * HIGH, BROAD = 8 * NR, FEW = 512, LD_K = KC + VL, LD_I = HIGH + VL };
+enum { HIGH = 12 * MR, TALL = 4 * HIGH, FEW = 512, BROAD = 8 * NR, LD_K = KC + VL, LD_I = HIGH + VL };
 
 /* c (m,n), ld elements a row, = or += a b^T + bias: a (m,K), b (n,K) */
 struct dense {
