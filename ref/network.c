@@ -146,7 +146,9 @@ struct swax_network *swax_network_new(const struct swax_config *c, const struct 
         const int pieces = (B - 1) / n->sequences + 1;
         n->lanes = pieces < SWAX_LANES ? pieces : SWAX_LANES;
         n->threads = tier->host ? tier->host->workers() : 1;
-        n->workers = n->threads < n->lanes ? n->threads : n->threads < 2 * n->lanes || !long_products(n) ? n->lanes : 1;
+        n->workers = n->threads < n->lanes ? n->threads : n->lanes;
+        if (n->threads >= 2 * n->lanes && long_products(n))
+            n->workers = 1;
         n->tensor = calloc((size_t)tensors, sizeof *n->tensor);
     }
     if (n && n->tensor) {

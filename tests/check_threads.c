@@ -57,8 +57,7 @@ END_TEST
 /* Weights, moments and loss after some steps on made-up tokens. */
 struct outcome { double loss[3]; size_t bytes; unsigned char *state; };
 
-/* B sequences side by side; or one, long enough that its passes are split. */
-static struct outcome train(const struct swax_tier *tier, enum swax_precision p, int B, int T, int threads)
+static struct outcome train(const struct swax_tier *tier, enum swax_precision p, int B, int T, int width, int threads)
 {
     enum { STEPS = 3 };
     struct swax_config c = swax_config_default();
@@ -67,7 +66,8 @@ static struct outcome train(const struct swax_tier *tier, enum swax_precision p,
     int *token = malloc((size_t)(B * T + 1) * sizeof *token), tensors;
     ck_assert(token != NULL);
     c.vocabulary = 61;
-    c.width = 48;
+    c.width = width;
+    c.layers = width > 100 ? 2 : c.layers;     /* one of each mixer */
     c.heads = c.cell_heads = 2;
     omp_set_num_threads(threads);
     struct swax_network *n = swax_network_new(&c, tier, p, B, T, 1, why);
@@ -99,19 +99,21 @@ static struct outcome train(const struct swax_tier *tier, enum swax_precision p,
 
 START_TEST(training)
 {
-    static const int shapes[][2] = { { 5, 70 }, { 1, 1400 } };
-    const struct swax_tier *tier = host_tier(_i / 2 / SWAX_PRECISIONS);
-    const enum swax_precision p = (enum swax_precision)(_i / 2 % SWAX_PRECISIONS);
-    const int B = shapes[_i % 2][0], T = shapes[_i % 2][1];
+    /* sequences side by side; one, long enough that its passes are split; wide ones, that take turns from 4 threads on */
+    static const int shapes[][3] = { { 5, 70, 48 }, { 1, 1400, 48 }, { 2, 300, 416 } };
+    enum { SHAPES = sizeof shapes / sizeof *shapes };
+    const struct swax_tier *tier = host_tier(_i / SHAPES / SWAX_PRECISIONS);
+    const enum swax_precision p = (enum swax_precision)(_i / SHAPES % SWAX_PRECISIONS);
+    const int B = shapes[_i % SHAPES][0], T = shapes[_i % SHAPES][1], width = shapes[_i % SHAPES][2];
     if (!tier || !op_offers(tier, p))
         return;
-    const struct outcome first = train(tier, p, B, T, 1);
+    const struct outcome first = train(tier, p, B, T, width, 1);
     ck_assert(first.loss[2] < first.loss[0]);
     for (int c = 1; c < COUNTS; c++) {
-        const struct outcome other = train(tier, p, B, T, counts[c]);
+        const struct outcome other = train(tier, p, B, T, width, counts[c]);
         ck_assert_msg(!memcmp(first.loss, other.loss, sizeof first.loss) && !memcmp(first.state, other.state, first.bytes),
-                      "%s %s: training on %d x %d tokens differs between 1 and %d threads",
-                      tier->name, swax_precision_name[p], B, T, counts[c]);
+                      "%s %s: training width %d on %d x %d tokens differs between 1 and %d threads",
+                      tier->name, swax_precision_name[p], width, B, T, counts[c]);
         free(other.state);
     }
     free(first.state);
@@ -125,7 +127,7 @@ int main(void)
     TCase *c = tcase_create("bits");
     tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, kernels, 0, MOST_TIERS * SWAX_PRECISIONS);
-    tcase_add_loop_test(c, training, 0, 2 * MOST_TIERS * SWAX_PRECISIONS);
+    tcase_add_loop_test(c, training, 0, 3 * MOST_TIERS * SWAX_PRECISIONS);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
