@@ -1,7 +1,10 @@
 /* network.h - the network as its users see it: weights, a training step, evaluation, decoding.
  *
  * One handle for every tier and precision.  Weights, moments and gradients cross this border as `stat`
- * elements: float, or double when the precision is fp64.  model.h has the composition itself. */
+ * elements: float, or double when the precision is fp64.  model.h has the composition itself.
+ *
+ * A call takes the threads that OpenMP has where it is made, one within a parallel region, and gives the same bits
+ * with any number of them.  On host tiers several threads may each use a network of their own. */
 #ifndef SWAX_NETWORK_H
 #define SWAX_NETWORK_H
 

@@ -28,9 +28,9 @@ struct swax_memory {
 /* What a host tier uses beyond ISO C. */
 struct swax_host {
     /* run f(0, arg) .. f(n-1, arg), at most `workers` of them at a time; they must not depend on each other.  From
-     * inside a piece, a plain loop */
+     * inside a piece, or a parallel region of the caller's, a plain loop */
     void (*each)(int n, int workers, void (*f)(int i, void *arg), void *arg);
-    int (*workers)(void);                /* that there are here and now: 1 inside a piece */
+    int (*workers)(void);                /* that there are here and now: 1 where each is a plain loop */
     int (*worker)(void);                 /* which of them runs this piece, from 0 */
     void (*large)(void *p, size_t bytes);    /* p will be used from end to end: map it in large pages */
 };

@@ -14,6 +14,9 @@ static int omp_get_max_threads(void) { return 1; }
 static int omp_get_thread_num(void) { return 0; }
 #endif
 
+/* Set by each() alone: a caller's own threads have numbers too, and more of them than there are workers. */
+static __thread int number;
+
 static void each(int n, int workers, void (*f)(int i, void *arg), void *arg)
 {
     if (n == 1 || workers == 1 || omp_in_parallel()) {
@@ -21,12 +24,18 @@ static void each(int n, int workers, void (*f)(int i, void *arg), void *arg)
             f(i, arg);
         return;
     }
-    #pragma omp parallel for schedule(dynamic) num_threads(workers)
-    for (int i = 0; i < n; i++)
-        f(i, arg);
+    #pragma omp parallel num_threads(workers)
+    {
+        number = omp_get_thread_num();
+        #pragma omp for schedule(dynamic) nowait
+        for (int i = 0; i < n; i++)
+            f(i, arg);
+        number = 0;
+    }
 }
 
 static int workers(void) { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
+static int worker(void) { return number; }
 
 /* A network's activations are tens of megabytes and every step walks through them: with pages of 4 KiB much of the
  * time goes into finding them.  It is advice: what the system makes of it changes no result. */
@@ -42,4 +51,4 @@ static void large(void *p, size_t bytes)
 static void large(void *p, size_t bytes) { (void)p; (void)bytes; }
 #endif
 
-const struct swax_host swax_host = { each, workers, omp_get_thread_num, large };
+const struct swax_host swax_host = { each, workers, worker, large };

@@ -1,7 +1,8 @@
-/* check_threads.c - the same bits whatever the number of threads: kernels, then whole training steps.
+/* check_threads.c - the same bits whatever the number of threads, and whoever's: kernels, then whole training steps.
  *
  * Each test is a process of its own: OpenMP's threads do not survive a fork. */
 #include <check.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,67 +55,152 @@ START_TEST(kernels)
 }
 END_TEST
 
-/* Weights, moments and loss after some steps on made-up tokens. */
+/* ---- whole training steps, on made-up tokens */
+
+struct shape { int B, T, width; };
+
+/* Sequences side by side; one, long enough that its passes are split; wide ones, that take turns from 4 threads on. */
+static const struct shape shapes[] = { { 5, 70, 48 }, { 1, 1400, 48 }, { 2, 300, 416 } };
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
+static struct swax_network *open_network(const struct swax_tier *tier, enum swax_precision p, struct shape s)
+{
+    struct swax_config c = swax_config_default();
+    char why[SWAX_WHY];
+    c.vocabulary = 61;
+    c.width = s.width;
+    c.layers = s.width > 100 ? 2 : c.layers;     /* one of each mixer */
+    c.heads = c.cell_heads = 2;
+    return swax_network_new(&c, tier, p, s.B, s.T, 1, why);
+}
+
+/* Weights, moments and loss after some steps; state is NULL without a network. */
 struct outcome { double loss[3]; size_t bytes; unsigned char *state; };
 
-static struct outcome train(const struct swax_tier *tier, enum swax_precision p, int B, int T, int width, int threads)
+/* No ck_assert in here: several threads may be here at once. */
+static struct outcome train(struct swax_network *n, enum swax_precision p, struct shape s)
 {
     enum { STEPS = 3 };
-    struct swax_config c = swax_config_default();
     const struct swax_adamw o = { 1e-3, 0.9, 0.95, 1e-8, 0.1, 1 };
-    char why[SWAX_WHY];
-    int *token = malloc((size_t)(B * T + 1) * sizeof *token), tensors;
-    ck_assert(token != NULL);
-    c.vocabulary = 61;
-    c.width = width;
-    c.layers = width > 100 ? 2 : c.layers;     /* one of each mixer */
-    c.heads = c.cell_heads = 2;
-    omp_set_num_threads(threads);
-    struct swax_network *n = swax_network_new(&c, tier, p, B, T, 1, why);
-    ck_assert_msg(n != NULL, "%s", why);
-    swax_network_init(n, 3);
-    uint64_t s = 5;
-    for (int t = 0; t <= B * T; t++)
-        token[t] = (int)(op_random(&s) % 61);
-    const struct swax_batch batch = { .B = B, .T = T, .window = 20, .token = token, .target = token + 1 };
     struct outcome r = { { 0 }, 0, NULL };
+    int *token = malloc((size_t)(s.B * s.T + 1) * sizeof *token), tensors;
+    if (!n || !token)
+        return r;
+    swax_network_init(n, 3);
+    uint64_t random = 5;
+    for (int t = 0; t <= s.B * s.T; t++)
+        token[t] = (int)(op_random(&random) % 61);
+    const struct swax_batch batch = { .B = s.B, .T = s.T, .window = 20, .token = token, .target = token + 1 };
     for (int step = 0; step < STEPS; step++) {
         swax_network_zero_gradient(n);
-        r.loss[step] = swax_network_gradient(n, &batch, 1.0 / (B * T));
+        r.loss[step] = swax_network_gradient(n, &batch, 1.0 / (s.B * s.T));
         swax_network_gradient_norm(n);
         swax_network_adamw(n, &o, step + 1);
     }
     const struct swax_tensor *tensor = swax_network_tensors(n, &tensors);
     r.state = calloc(swax_network_parameters(n) * 3, sizeof(double));
-    ck_assert(r.state != NULL);
-    for (int which = SWAX_WEIGHT; which <= SWAX_MOMENT2; which++)
+    for (int which = SWAX_WEIGHT; which <= SWAX_MOMENT2 && r.state; which++)
         for (int t = 0; t < tensors; t++) {
             swax_network_get(n, (enum swax_which)which, t, r.state + r.bytes);
             r.bytes += (size_t)tensor[t].size * (p == SWAX_PREC_F64 ? sizeof(double) : sizeof(float));
         }
-    swax_network_free(n);
     free(token);
     return r;
 }
 
+static struct outcome train_anew(const struct swax_tier *tier, enum swax_precision p, struct shape s)
+{
+    struct swax_network *n = open_network(tier, p, s);
+    const struct outcome r = train(n, p, s);
+    swax_network_free(n);
+    return r;
+}
+
+static void same(const struct outcome *a, struct outcome b, const char *what)
+{
+    ck_assert_msg(a->state && b.state, "%s: there was no memory", what);
+    ck_assert_msg(!memcmp(a->loss, b.loss, sizeof b.loss) && !memcmp(a->state, b.state, a->bytes), "%s: the bits differ", what);
+    free(b.state);
+}
+
 START_TEST(training)
 {
-    /* sequences side by side; one, long enough that its passes are split; wide ones, that take turns from 4 threads on */
-    static const int shapes[][3] = { { 5, 70, 48 }, { 1, 1400, 48 }, { 2, 300, 416 } };
-    enum { SHAPES = sizeof shapes / sizeof *shapes };
     const struct swax_tier *tier = host_tier(_i / SHAPES / SWAX_PRECISIONS);
     const enum swax_precision p = (enum swax_precision)(_i / SHAPES % SWAX_PRECISIONS);
-    const int B = shapes[_i % SHAPES][0], T = shapes[_i % SHAPES][1], width = shapes[_i % SHAPES][2];
+    const struct shape s = shapes[_i % SHAPES];
     if (!tier || !op_offers(tier, p))
         return;
-    const struct outcome first = train(tier, p, B, T, width, 1);
-    ck_assert(first.loss[2] < first.loss[0]);
+    omp_set_num_threads(1);
+    const struct outcome first = train_anew(tier, p, s);
+    ck_assert(first.state && first.loss[2] < first.loss[0]);
     for (int c = 1; c < COUNTS; c++) {
-        const struct outcome other = train(tier, p, B, T, width, counts[c]);
-        ck_assert_msg(!memcmp(first.loss, other.loss, sizeof first.loss) && !memcmp(first.state, other.state, first.bytes),
-                      "%s %s: training width %d on %d x %d tokens differs between 1 and %d threads",
-                      tier->name, swax_precision_name[p], width, B, T, counts[c]);
-        free(other.state);
+        char what[160];
+        snprintf(what, sizeof what, "%s %s: training width %d on %d x %d tokens by 1 and by %d threads", tier->name, swax_precision_name[p],
+                 s.width, s.B, s.T, counts[c]);
+        omp_set_num_threads(counts[c]);
+        same(&first, train_anew(tier, p, s), what);
+    }
+    free(first.state);
+}
+END_TEST
+
+/* ---- within a program that has threads of its own, each with a network of its own */
+
+enum { CALLERS = 4 };
+struct caller { const struct swax_tier *tier; struct swax_network *n; struct outcome r; };
+
+static void *own_thread(void *arg)
+{
+    struct caller *c = arg;
+    c->r = train_anew(c->tier, SWAX_PREC_F32, shapes[0]);
+    return NULL;
+}
+
+START_TEST(callers_threads)
+{
+    const struct swax_tier *tier = host_tier(_i);
+    const enum swax_precision p = SWAX_PREC_F32;
+    const struct shape s = shapes[0];
+    struct caller c[CALLERS];
+    pthread_t thread[CALLERS];
+    if (!tier)
+        return;
+    omp_set_num_threads(1);
+    const struct outcome first = train_anew(tier, p, s);
+
+    /* opened where there are few threads, used where there are many: in a parallel region, outside, and in one again */
+    omp_set_num_threads(2);
+    for (int i = 0; i < CALLERS; i++)
+        c[i] = (struct caller){ .tier = tier, .n = open_network(tier, p, s) };
+    for (int round = 0; round < 2; round++) {
+        #pragma omp parallel for num_threads(CALLERS) schedule(static)
+        for (int i = 0; i < CALLERS; i++)
+            c[i].r = train(c[i].n, p, s);
+        for (int i = 0; i < CALLERS; i++)
+            same(&first, c[i].r, "opened by 2 threads, trained in a parallel region of 4");
+        omp_set_num_threads(16);
+        same(&first, train(c[0].n, p, s), "opened by 2 threads, trained by 16");
+    }
+    for (int i = 0; i < CALLERS; i++)
+        swax_network_free(c[i].n);
+
+    /* opened in a parallel region, used there and outside */
+    #pragma omp parallel for num_threads(CALLERS) schedule(static)
+    for (int i = 0; i < CALLERS; i++) {
+        c[i].n = open_network(tier, p, s);
+        c[i].r = train(c[i].n, p, s);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        same(&first, c[i].r, "opened and trained in a parallel region");
+        same(&first, train(c[i].n, p, s), "opened in a parallel region, trained outside");
+        swax_network_free(c[i].n);
+    }
+
+    for (int i = 0; i < CALLERS; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, own_thread, &c[i]), 0);
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(thread[i], NULL);
+        same(&first, c[i].r, "trained by one of 4 threads of the caller's");
     }
     free(first.state);
 }
@@ -127,7 +213,8 @@ int main(void)
     TCase *c = tcase_create("bits");
     tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, kernels, 0, MOST_TIERS * SWAX_PRECISIONS);
-    tcase_add_loop_test(c, training, 0, 3 * MOST_TIERS * SWAX_PRECISIONS);
+    tcase_add_loop_test(c, training, 0, SHAPES * MOST_TIERS * SWAX_PRECISIONS);
+    tcase_add_loop_test(c, callers_threads, 0, MOST_TIERS);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
