@@ -40,27 +40,41 @@ all: $(BUILD)/libswax.a $(if $(wildcard tools/main.c),$(BUILD)/swax $(BUILD)/lib
 include $(wildcard cuda/cuda.mk)
 
 $(BUILD): ; @mkdir -p $@
-$(BUILD)/%_f32.o:  ref/%.c | $(BUILD) ; $(REF) -c $< -o $@
-$(BUILD)/%_f64.o:  ref/%.c | $(BUILD) ; $(REF) -DSWAX_F64 -c $< -o $@
-$(BUILD)/%_bf16.o: ref/%.c | $(BUILD) ; $(REF) -DSWAX_BF16 -c $< -o $@
-$(BUILD)/tiers.o:  ref/tiers.c | $(BUILD) ; $(REF) $(HAVE) -c $< -o $@
-$(BUILD)/%.o:      ref/%.c | $(BUILD) ; $(REF) -c $< -o $@
-$(BUILD)/simd_%.o: simd/%.c | $(BUILD) ; $(SIMD) -D_POSIX_C_SOURCE=200809L $(LOOPS) -c $< -o $@
+
+# ---- what was made with other settings is made again: each of these files changes when its settings do, and only then
+COMPILER = $(strip $(BASE) $(OPENMP))
+PARTS    = $(strip $(TIERS) $(HAVE) $(LIBS))
+define settings
+ifneq ($$($(2)),$$(shell cat $(BUILD)/$(1) 2>/dev/null))
+$(BUILD)/$(1): FORCE
+endif
+$(BUILD)/$(1): | $(BUILD) ; @echo '$$($(2))' > $$@
+endef
+$(eval $(call settings,compiler,COMPILER))
+$(eval $(call settings,parts,PARTS))
+
+$(BUILD)/%_f32.o:  ref/%.c $(BUILD)/compiler ; $(REF) -c $< -o $@
+$(BUILD)/%_f64.o:  ref/%.c $(BUILD)/compiler ; $(REF) -DSWAX_F64 -c $< -o $@
+$(BUILD)/%_bf16.o: ref/%.c $(BUILD)/compiler ; $(REF) -DSWAX_BF16 -c $< -o $@
+$(BUILD)/tiers.o:  ref/tiers.c $(BUILD)/compiler $(BUILD)/parts ; $(REF) $(HAVE) -c $< -o $@
+$(BUILD)/%.o:      ref/%.c $(BUILD)/compiler ; $(REF) -c $< -o $@
+$(BUILD)/simd_%.o: simd/%.c $(BUILD)/compiler $(BUILD)/parts ; $(SIMD) -D_POSIX_C_SOURCE=200809L $(LOOPS) -c $< -o $@
 define tier
-$(BUILD)/$(1)_f32.o:  simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/$(1)_f64.o:  simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
-$(BUILD)/$(1)_bf16.o: simd/simd.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
-$(BUILD)/$(1)_vmath_f32.o: tests/isa/vmath.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/$(1)_vmath_f64.o: tests/isa/vmath.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
-$(BUILD)/$(1)_peak.o: simd/peak.c | $(BUILD) ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/$(1)_f32.o:  simd/simd.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/$(1)_f64.o:  simd/simd.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
+$(BUILD)/$(1)_bf16.o: simd/simd.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
+$(BUILD)/$(1)_vmath_f32.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/$(1)_vmath_f64.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
+$(BUILD)/$(1)_peak.o: simd/peak.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
 endef
 $(foreach t,$(TIERS),$(eval $(call tier,$(t))))
-$(BUILD)/tools_%.o: tools/%.c | $(BUILD) ; $(TOOL) -c $< -o $@
+$(BUILD)/tools_%.o: tools/%.c $(BUILD)/compiler ; $(TOOL) -c $< -o $@
 $(BUILD)/tools_threads.o: TOOL += $(OPENMP)
 
-$(BUILD)/libswax.a: $(LIB) ; rm -f $@ && ar rcs $@ $^
+$(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; rm -f $@ && ar rcs $@ $(filter %.o,$^)
 # kernels, oracle and verification in one object, for tools/swax.py
-$(BUILD)/libswax.so: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) $(LIB) ; $(CC) -shared $(SAN) $(OPENMP) $^ -o $@ $(LIBS)
+$(BUILD)/libswax.so: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) $(LIB) $(BUILD)/parts
+	$(CC) -shared $(SAN) $(OPENMP) $(filter %.o,$^) -o $@ $(LIBS)
 $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(LIBS)
 
 # ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
@@ -68,7 +82,7 @@ SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests_%.o,$(filter-out $(wildcard tests
 CHECK_CFLAGS ?= $(shell pkg-config --cflags check)
 CHECK_LIBS   ?= $(shell pkg-config --libs check)
 TEST     = $(CC) -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(CHECK_CFLAGS)
-$(BUILD)/tests_%.o: tests/%.c | $(BUILD) ; $(TEST) -c $< -o $@
+$(BUILD)/tests_%.o: tests/%.c $(BUILD)/compiler ; $(TEST) -c $< -o $@
 $(BUILD)/libtools.a: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) ; rm -f $@ && ar rcs $@ $^
 $(BUILD)/check_%: tests/check_%.c $(SUPPORT) $(BUILD)/libtools.a $(BUILD)/libswax.a
 	$(TEST) $(filter %.c %.o %.a,$^) -o $@ $(CHECK_LIBS) $(LIBS)
@@ -122,4 +136,4 @@ help: ## this screen
 
 -include $(wildcard $(BUILD)/*.d)
 .SECONDARY:
-.PHONY: all test test-neon demo install ablation ablation-smoke deps clean help
+.PHONY: FORCE all test test-neon demo install ablation ablation-smoke deps clean help
