@@ -18,12 +18,13 @@
 
 static char why[SWAX_WHY];
 
-struct losses { double first, last; int n, stop_after; };
+struct losses { double first, last; int n, stop_after; char before[16]; };
 
 static enum run_verdict watch(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
 {
     struct losses *l = arg;
-    (void)r, (void)n;
+    (void)n;
+    memcpy(l->before, r->tier_before, sizeof l->before);
     if (!p)
         return RUN_GO_ON;
     l->n++;
@@ -157,6 +158,59 @@ START_TEST(config_json_repeats_the_run)
 }
 END_TEST
 
+static void put_text(const char *path, int tokens)
+{
+    char *text = malloc((size_t)tokens);
+    for (int i = 0; i < tokens; i++)
+        text[i] = (char)(' ' + i % 89 * 7 % 64);
+    put(path, text, (size_t)tokens);
+    free(text);
+}
+
+START_TEST(a_run_goes_on_where_other_kernels_and_files_are)
+{
+    char *out = scratch("moved"), *here = scratch("here.txt"), *there = scratch("there.txt"), *path = in_folder(out, checkpoint_name), *last, *after;
+    struct losses whole = {0}, l = {.stop_after = 12};
+    put_text(here, 3000);
+    put_text(there, 3000);
+    struct run r = small_run(""), read;
+    ck_assert(!run_set(&r, "file", here, why) && !run_set(&r, "tier", "ref", why));
+    ck_assert_msg(run_train(&r, watch, &whole, why) == RUN_FINISHED, "%s", why);
+    ck_assert(!run_set(&r, "out", out, why));
+    ck_assert_msg(run_train(&r, watch, &l, why) == RUN_INTERRUPTED, "%s", why);
+    ck_assert_str_eq(l.before, "");
+    const size_t n = read_whole(path, &last);
+
+    r.resume = 1;
+    put_text(here, 2500);
+    ck_assert_int_eq(run_train(&r, watch, &l, why), RUN_REFUSED);
+    ck_assert_msg(strstr(why, "data are not those") && is_sentence(why), "%s", why);
+    ck_assert(!run_set(&r, "file", "nowhere.txt", why));
+    ck_assert_int_eq(run_train(&r, watch, &l, why), RUN_REFUSED);
+    ck_assert_msg(strstr(why, "nowhere.txt") && strstr(why, "file=") && is_sentence(why), "%s", why);
+    ck_assert(read_whole(path, &after) == n && !memcmp(last, after, n));
+
+    ck_assert(!run_set(&r, "file", there, why) && !run_set(&r, "checkpoint_every", "7", why));
+    l.stop_after = 0;
+    ck_assert_msg(run_train(&r, watch, &l, why) == RUN_FINISHED && l.n == 24, "%s", why);
+    ck_assert(l.last == whole.last);
+    ck_assert_str_eq(l.before, "ref");
+    ck_assert(!run_read(&read, out, why));      /* as it was changed */
+    ck_assert_str_eq(read.value[source_key_find(read.source, "file")], there);
+    ck_assert_int_eq(read.checkpoint_every, 7);
+
+    put(path, last, n);
+    ck_assert(!run_set(&r, "tier", "", why));   /* the fastest: another, where there is one */
+    l.stop_after = l.n + 1;
+    const char *wrong;
+    ck_assert_int_eq(run_train(&r, watch, &l, why), RUN_INTERRUPTED);
+    struct checkpoint c;
+    ck_assert_msg(!checkpoint_open(&c, out, why), "%s", why);
+    ck_assert_str_eq(c.run.tier, swax_tier_find(NULL, &wrong)->name);
+    checkpoint_close(&c);
+}
+END_TEST
+
 START_TEST(what_diverges_names_tensor_and_checkpoint_and_saves_nothing)
 {
     char *out = scratch("diverging"), *path = in_folder(out, checkpoint_name), *kept = scratch("kept");
@@ -274,6 +328,7 @@ int main(void)
     tcase_add_test(t, twenty_kills_change_nothing);
     tcase_add_test(t, threads_and_a_second_run_change_no_bit);
     tcase_add_test(t, config_json_repeats_the_run);
+    tcase_add_test(t, a_run_goes_on_where_other_kernels_and_files_are);
     tcase_add_test(t, what_diverges_names_tensor_and_checkpoint_and_saves_nothing);
     tcase_add_test(t, damaged_checkpoints_are_refused);
     tcase_add_test(t, two_runs_do_not_share_a_folder);

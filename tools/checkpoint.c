@@ -48,7 +48,8 @@ const char *checkpoint_save(const char *path, const struct run *r, struct swax_n
     snprintf(numbers[0], sizeof numbers[0], "%d", step);
     snprintf(numbers[1], sizeof numbers[1], "%lld", (long long)step * r->batch);
     write_generators(generators, r, step);
-    const char *const meta[][2] = {{"format", format}, {"step", numbers[0]}, {"next_sequence", numbers[1]}, {"generators", generators}, {"config", config}};
+    const char *const meta[][2] = {{"format", format}, {"step", numbers[0]}, {"next_sequence", numbers[1]}, {"generators", generators},
+                                     {"config", config}, {"tier", r->tier}, {"first_batch", r->first_batch}};
     struct st_tensor *tensor = calloc((size_t)count, sizeof *tensor);
     char (*name)[128] = calloc((size_t)count, sizeof *name);
     const struct st_plan plan = {count, tensor, get_tensor, &c, sizeof meta / sizeof *meta, meta};
@@ -90,6 +91,14 @@ static const char *read_config(struct checkpoint *c, const char *text, char *why
     return bad ? say(why, "cannot be used: %.200s", bad) : NULL;
 }
 
+/* What run_train finds, as far as it is there: a network that was converted has had no run. */
+static void read_found(struct checkpoint *c)
+{
+    const char *tier = st_meta(c->file, "tier"), *first = st_meta(c->file, "first_batch");
+    snprintf(c->run.tier, sizeof c->run.tier, "%s", tier ? tier : "");
+    snprintf(c->run.first_batch, sizeof c->run.first_batch, "%s", first ? first : "");
+}
+
 /* The step, and what depends on it, must tell the same story. */
 static const char *read_state(struct checkpoint *c, char *why)
 {
@@ -129,6 +138,8 @@ const char *checkpoint_open(struct checkpoint *c, const char *path, char *why)
         bad = say(why, "%s cannot be used: %s.", path, wrong);
     if (bad)
         checkpoint_close(c);
+    else
+        read_found(c);
     return bad;
 }
 

@@ -1,6 +1,7 @@
 /* corpus.c - tokens that lie in files. */
 #include "corpus.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@ static const char *open_file(struct corpus *c, const char *path, char *why)
     if (!f->path)
         return say(why, "There is no memory to open %s.", path);
     strcpy(f->path, path);
+    if (f->fd < 0 && errno == ENOENT && *path != '/')
+        return say(why, "%s is not there, seen from the folder that swax runs in: file= says where it lies.", path);
     if (f->fd < 0 || fstat(f->fd, &s))
         return say_errno(why, path, "cannot be read");
     if (!S_ISREG(s.st_mode))

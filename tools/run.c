@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "checkpoint.h"
+#include "checksum.h"
 #include "files.h"
 #include "options.h"
 #include "run_log.h"
@@ -77,7 +78,15 @@ static const char *open_data(struct session *s, char *why)
     for (int i = 0; i < r->accumulate; i++)
         if (data_batch_new(&s->part[i], r->batch / r->accumulate, r->length, why))
             return why;
-    return data_fill(&s->data, &s->part[0], r->seed, DATA_TRAIN, 0, why);      /* what is wrong with it shows before a folder is made */
+    if (data_fill(&s->data, &s->part[0], r->seed, DATA_TRAIN, 0, why))       /* what is wrong with it shows before a folder is made */
+        return why;
+    const struct swax_batch *first = &s->part[0].batch;
+    const size_t bytes = (size_t)first->B * (size_t)first->T * sizeof(int);
+    struct checksum sum = {0};
+    checksum_add(&sum, first->token, bytes);
+    checksum_add(&sum, first->target, bytes);
+    checksum_text(&sum, r->first_batch);
+    return NULL;
 }
 
 static const char *open_network(struct session *s, char *why)
@@ -98,10 +107,14 @@ static const char *open_network(struct session *s, char *why)
     return NULL;
 }
 
-/* The first line in which two runs differ, quoted from both. */
+/* The first line in which two runs differ, quoted from both.  Where files lie may differ: their contents may not. */
 static const char *compare(const struct run *there, const struct run *here, const char *where, char *why)
 {
-    char *a = run_json(there, 1), *b = run_json(here, 1);
+    struct run moved = *here;
+    const int file = source_key_find(here->source, "file");
+    if (file >= 0 && there->source == here->source)
+        strcpy(moved.value[file], there->value[file]);
+    char *a = run_json(there, 1), *b = run_json(&moved, 1);
     const char *wrong = a && b ? NULL : say(why, "There is no memory to compare two runs.");
     if (!wrong && strcmp(a, b)) {
         size_t line = 0;
@@ -127,16 +140,20 @@ static const char *go_on(struct session *s, char *why)
     if (checkpoint_open(&c, s->path, why))
         return why;
     const char *wrong = compare(&c.run, &s->r, s->path, why);
+    if (!wrong && *c.run.first_batch && strcmp(c.run.first_batch, s->r.first_batch))
+        wrong = say(why, "The data are not those that %s was trained on: its first sequences were others.", s->path);
     if (!wrong)
         wrong = checkpoint_load(&c, s->n, s->r.precision, 1, why);
     if (!wrong)
         wrong = run_log_cut(&s->log, c.step, why);
     s->step = s->saved = c.step;
+    strcpy(s->r.tier_before, c.run.tier);
     checkpoint_close(&c);
     return wrong;
 }
 
-static const char *begin(struct session *s, char *why)
+/* Again where a run goes on: what may change then goes on as it was changed. */
+static const char *write_config(struct session *s, char *why)
 {
     char path[RUN_TEXT + 64], *text = run_json(&s->r, 0);
     run_path(path, s->r.out, "config.json");
@@ -159,10 +176,10 @@ static enum run_end open_folder(struct session *s, char *why)
     if (end != RUN_FINISHED)
         return end;
     if (run_exists(r->out))
-        return go_on(s, why) ? RUN_REFUSED : RUN_FINISHED;
+        return go_on(s, why) || write_config(s, why) ? RUN_REFUSED : RUN_FINISHED;
     if (!run_log_empty(&s->log))
         return say(why, "%s is there, but no run that it belongs to: move it away, or choose another folder.", s->log.path), RUN_REFUSED;
-    return begin(s, why) ? RUN_REFUSED : RUN_FINISHED;
+    return write_config(s, why) ? RUN_REFUSED : RUN_FINISHED;
 }
 
 static enum run_end open_session(struct session *s, char *why)

@@ -27,6 +27,10 @@ struct run {
     double warmup, final_rate;                     /* fractions: of the steps; of the highest rate */
     uint64_t seed;
     int checkpoint_every, keep_every;              /* steps; keep_every numbered ones stay, 0: only the last */
+
+    /* What run_train finds, and a checkpoint keeps beside the keys. */
+    char first_batch[17];                          /* a checksum of the first sequences: the data are still the same */
+    char tier_before[16];                          /* of the checkpoint that it goes on from; "": none */
 };
 
 /* ---- as text: run_keys.c */

@@ -14,7 +14,7 @@
 
 enum kind { TEXT, YES_NO, WHOLE, SEED, NUMBER, PRECISION, SOURCE };
 
-/* Keys that may change when a run is resumed: no bit of the result depends on them, on the same tier. */
+/* Keys that may change when a run is resumed: no bit of the result depends on them, but for the tier's. */
 enum { FIXED, FREE, UNLISTED };
 
 static const struct key {

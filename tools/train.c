@@ -45,6 +45,13 @@ static double machine_peak(const char *tier)
     return peak;
 }
 
+static void say_going_on(const struct run *r, int step)
+{
+    printf("Going on after step %d.\n", step);
+    if (*r->tier_before && strcmp(r->tier_before, r->tier))
+        printf("It was trained on %s: on %s its bits may differ from those of a run that stayed there.\n", r->tier_before, r->tier);
+}
+
 static enum run_verdict watch(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n)
 {
     struct view *v = arg;
@@ -52,7 +59,7 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
         if (!v->step)
             progress_open(&v->progress, point->step - 1, r->steps, v->peak);
         if (!v->step && point->step > 1)
-            printf("Going on after step %d.\n", point->step - 1);
+            say_going_on(r, point->step - 1);
         v->step = point->step;
         progress_step(&v->progress, r, point);
         return RUN_GO_ON;
