@@ -97,12 +97,17 @@ static int read_int(int *to, const char *text, int least)
     return 1;
 }
 
+static int allowed(double v, enum kind kind)
+{
+    const int finite = v - v == 0; /* NaN and infinity fail */
+    return finite && (kind == POSITIVE ? v > 0 : kind == NOT_NEGATIVE ? v >= 0 : 1);
+}
+
 static int read_double(double *to, const char *text, enum kind kind)
 {
     char *end;
     const double v = strtod(text, &end);
-    const int finite = v - v == 0; /* NaN and infinity fail */
-    if (end == text || *end || !finite || (kind == POSITIVE && !(v > 0)) || (kind == NOT_NEGATIVE && !(v >= 0)))
+    if (end == text || *end || !allowed(v, kind))
         return 0;
     *to = v;
     return 1;
@@ -161,8 +166,15 @@ const char *swax_config_check(struct swax_config *c, char *why)
         return refuse(why, "layers", c->layers, "1 to 256, one word of mixers each");
     for (const struct key *k = keys; k < keys + KEYS; k++) {
         const int least = k->kind == SIZE;
-        if (k->kind <= SIZE_OR_0 && *as_int(c, k) < least)
+        int words = 0;
+        while (k->kind == WORD && k->words[words])
+            words++;
+        if ((k->kind <= SIZE_OR_0 && *as_int(c, k) < least) || (k->kind == WORD && (*as_int(c, k) < 0 || *as_int(c, k) >= words)))
             return refuse(why, k->name, *as_int(c, k), k->right);
+        if (k->kind > SIZE_OR_0 && k->kind < WORD && !allowed(*as_double(c, k), k->kind)) {
+            snprintf(why, SWAX_WHY, "%s=%g: should be %s", k->name, *as_double(c, k), k->right);
+            return why;
+        }
     }
     for (int l = 0; l < c->layers; l++)
         if (c->mixer[l] >= SWAX_MIXERS)

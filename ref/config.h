@@ -37,7 +37,7 @@ struct swax_config swax_config_default(void);
  * kv_heads = heads, head_dim = width/heads, value_dim = width/cell_heads, key_dim = value_dim/2. */
 const char *swax_config_set(struct swax_config *c, const char *key, const char *value, char *why);
 
-/* Derive what is 0 and refuse what cannot be: heads that do not divide, sizes below 1, tensors of 2^31
+/* Derive what is 0 and refuse what cannot be: what swax_config_set refuses, heads that do not divide, tensors of 2^31
  * elements.  Nothing is allocated before this says NULL. */
 const char *swax_config_check(struct swax_config *c, char *why);
 

@@ -239,6 +239,42 @@ START_TEST(models_survive_the_way_to_hugging_face_and_back)
 }
 END_TEST
 
+/* A value in front of the true one, which becomes "was"; what the sentence names. */
+static const char *const bad_models[][3] = {
+    {"norm_eps", "\"1e-6\"", "norm_eps"}, {"norm_eps", "-1", "norm_eps"}, {"rope_theta", "0", "rope_theta"}, {"sliding_window", "0", "sliding_window"},
+    {"sliding_window", "null", "sliding_window"}, {"num_heads", "1e10", "heads"}, {"num_heads", "2.5", "heads"}, {"num_blocks", "1", "layer_types"},
+    {"layer_types", "[\"full_attention\"]", "layer_types"}, {"layer_types", "5", "layer_types"},
+    {"model_type", "\"llama\"", "xlstm"}, {"use_bias", "true", "use_bias"},
+};
+
+START_TEST(models_that_are_not_ours_are_refused)
+{
+    char *out = scratch("ours"), *config = scratch("theirs/config.json"), *text, changed[4096], key[64];
+    struct run r = small_run(out);
+    r.steps = 1;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_int_eq(ask(cmd_convert, placed("from=@ours to=@theirs")).status, 0);
+    read_whole(config, &text);      /* and a NUL behind it */
+    for (size_t i = 0; i <= sizeof bad_models / sizeof *bad_models; i++) {
+        const char *const *bad = i < sizeof bad_models / sizeof *bad_models ? bad_models[i] : NULL;
+        snprintf(key, sizeof key, "\"%s\":", bad ? bad[0] : "gate_soft_cap");
+        char *at = strstr(text, key);
+        ck_assert(at);
+        at += strlen(key);
+        snprintf(changed, sizeof changed, "%.*s %s, \"was\":%s", (int)(at - text), text, bad ? bad[1] : "null", at);
+        put(config, changed, strlen(changed));
+        if (bad)
+            refused(cmd_convert, placed("from=@theirs to=@refused.safetensors"), bad[2]);
+    }
+    ck_assert(access(scratch("refused.safetensors"), F_OK));
+    struct checkpoint c;
+    ck_assert_int_eq(ask(cmd_convert, placed("from=@theirs to=@uncapped.safetensors")).status, 0);
+    ck_assert_msg(!checkpoint_open(&c, scratch("uncapped.safetensors"), why), "%s", why);
+    ck_assert(c.run.model.gate_cap == 0 && c.run.model.logit_cap == 30);
+    checkpoint_close(&c);
+}
+END_TEST
+
 START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
 {
     char *out = scratch("sampled"), *folder = scratch("");
@@ -271,6 +307,7 @@ int main(void)
     tcase_add_test(t, nothing_is_overwritten);
     tcase_add_test(t, an_interrupt_finishes_the_step_and_can_be_resumed);
     tcase_add_test(t, models_survive_the_way_to_hugging_face_and_back);
+    tcase_add_test(t, models_that_are_not_ours_are_refused);
     tcase_add_test(t, samples_depend_on_seed_alone_and_bad_requests_are_refused);
     suite_add_tcase(s, t);
     scratch_open();

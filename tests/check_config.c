@@ -116,6 +116,15 @@ START_TEST(refuses_raw_structs)
     c = swax_config_default();
     c.chunk = 0;
     ck_assert(swax_config_check(&c, why) && strstr(why, "chunk=0"));
+    c = swax_config_default();
+    c.cell_gate = 3;
+    ck_assert(swax_config_check(&c, why) && strstr(why, "cell_gate=3"));
+    c = swax_config_default();
+    c.rope_theta = -1;
+    ck_assert(swax_config_check(&c, why) && strstr(why, "rope_theta=-1"));
+    c = swax_config_default();
+    c.norm_eps = 0.0 / 0.0;
+    ck_assert(swax_config_check(&c, why) && strstr(why, "norm_eps"));
 }
 END_TEST
 

@@ -18,18 +18,30 @@
 
 static char why[SWAX_WHY];
 
-struct losses { double first, last; int n, stop_after; char before[16]; };
+struct losses { double first, last; int n, stop_after, poison_after; char before[16]; };
+
+static void poison(struct swax_network *n)
+{
+    int count;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    float *row = malloc((size_t)t->size * sizeof *row);
+    for (long i = 0; i < t->size; i++)
+        row[i] = NAN;
+    swax_network_put(n, SWAX_WEIGHT, 0, row);
+    free(row);
+}
 
 static enum run_verdict watch(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
 {
     struct losses *l = arg;
-    (void)n;
     memcpy(l->before, r->tier_before, sizeof l->before);
     if (!p)
         return RUN_GO_ON;
     l->n++;
     if (l->n <= 10)
         l->first += p->loss / 10;
+    if (l->n == l->poison_after)
+        poison(n);
     l->last = 0.9 * (l->n == 1 ? p->loss : l->last) + 0.1 * p->loss;
     return l->stop_after && l->n >= l->stop_after ? RUN_STOP : RUN_GO_ON;
 }
@@ -213,33 +225,37 @@ END_TEST
 
 START_TEST(what_diverges_names_tensor_and_checkpoint_and_saves_nothing)
 {
-    char *out = scratch("diverging"), *path = in_folder(out, checkpoint_name), *kept = scratch("kept");
+    char *out = scratch("diverging"), *path = in_folder(out, checkpoint_name), *kept, *after;
     struct run r = small_run(out);
     struct losses l = {.stop_after = 6};
     ck_assert(run_train(&r, watch, &l, why) == RUN_INTERRUPTED);
-    char *text;
-    const size_t n = read_whole(path, &text);
-    put(kept, text, n);
+    const size_t n = read_whole(path, &kept);
+    r.resume = 1;
+    l = (struct losses){.poison_after = 2};
+    ck_assert_int_eq(run_train(&r, watch, &l, why), RUN_DIVERGED);
+    ck_assert_msg(strstr(why, "Step 9") && strstr(why, "backbone.") && strstr(why, path) && strstr(why, "step 6"), "%s", why);
+    ck_assert(read_whole(path, &after) == n && !memcmp(kept, after, n));
+}
+END_TEST
+
+START_TEST(poisoned_checkpoints_are_refused)
+{
+    char *out = scratch("poisoned"), *path = in_folder(out, checkpoint_name);
+    struct run r = small_run(out);
+    struct losses l = {.stop_after = 1};
+    ck_assert(run_train(&r, watch, &l, why) == RUN_INTERRUPTED);
     struct checkpoint c;
-    struct swax_network *network;
     const char *wrong;
     ck_assert_msg(!checkpoint_open(&c, out, why), "%s", why);
-    ck_assert_int_eq(c.step, 6);
-    network = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 1, why);
+    struct swax_network *network = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 1, why);
     ck_assert_msg(!checkpoint_load(&c, network, SWAX_PREC_F32, 1, why), "%s", why);
-    float *row = calloc((size_t)c.run.model.vocabulary * 16, sizeof *row);
-    for (int i = 0; i < c.run.model.vocabulary * 16; i++)
-        row[i] = NAN;
-    swax_network_put(network, SWAX_WEIGHT, 0, row);
-    ck_assert_msg(!checkpoint_save(path, &c.run, network, 6, 1, why), "%s", why);      /* a poisoned checkpoint */
+    poison(network);
+    ck_assert_msg(!checkpoint_save(path, &c.run, network, 1, 1, why), "%s", why);
     checkpoint_close(&c);
     swax_network_free(network);
-    const size_t m = read_whole(path, &text);
     r.resume = 1;
-    ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_DIVERGED);
-    ck_assert_msg(strstr(why, "Step 7") && strstr(why, "backbone.") && strstr(why, path) && strstr(why, "step 6"), "%s", why);
-    char *after;
-    ck_assert(read_whole(path, &after) == m && !memcmp(text, after, m));
+    ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_REFUSED);
+    ck_assert_msg(strstr(why, "backbone.embeddings.weight") && strstr(why, "NaN"), "%s", why);
 }
 END_TEST
 
@@ -330,6 +346,7 @@ int main(void)
     tcase_add_test(t, config_json_repeats_the_run);
     tcase_add_test(t, a_run_goes_on_where_other_kernels_and_files_are);
     tcase_add_test(t, what_diverges_names_tensor_and_checkpoint_and_saves_nothing);
+    tcase_add_test(t, poisoned_checkpoints_are_refused);
     tcase_add_test(t, damaged_checkpoints_are_refused);
     tcase_add_test(t, two_runs_do_not_share_a_folder);
     tcase_add_test(t, a_full_disk_keeps_the_last_checkpoint);

@@ -183,5 +183,6 @@ const char *checkpoint_load(const struct checkpoint *c, struct swax_network *n, 
         for (int i = 0; i < count && !wrong; i++)
             wrong = load_tensor(c, n, which, i, &t[i], room, type, why);
     free(room);
-    return wrong;
+    const int bad = wrong ? -1 : swax_network_nonfinite(n, SWAX_WEIGHT);
+    return bad < 0 ? wrong : say(why, "Tensor %s of the checkpoint holds a NaN or an infinity: nothing can be computed with it.", t[bad].name);
 }

@@ -21,7 +21,7 @@ const char *checkpoint_open(struct checkpoint *c, const char *path, char *why);
 void checkpoint_close(struct checkpoint *c);
 
 /* Put its tensors into n, a network of that precision, the moments too where `moments`; names, shapes and the
- * number of tensors must agree. */
+ * number of tensors must agree, and the weights be finite. */
 const char *checkpoint_load(const struct checkpoint *c, struct swax_network *n, enum swax_precision precision, int moments, char *why);
 
 /* Where a run keeps its files. */

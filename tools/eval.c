@@ -59,7 +59,7 @@ static const char *read_list(struct options *o, const char *key, int otherwise, 
         char *end;
         const long v = strtol(p, &end, 10);
         if (end == p || v < 1 || v > 1 << 24 || l->n == MOST || (*end && *end != ','))
-            return say(why, "%s=%.60s: it is 1 to %d whole numbers like 512,1024.", key, text, MOST);
+            return say(why, "%s=%.60s: it is 1 to %d whole numbers from 1 to %d, like 512,1024.", key, text, MOST, 1 << 24);
         l->value[l->n++] = (int)v;
         p = *end ? end + 1 : NULL;
     }
@@ -151,7 +151,10 @@ static void print_table(const struct eval *e, const struct measured *m, const st
            h->probe ? ", probe " : "", h->probe ? probes[h->probe] : "", h->sequences, m->loss);
     printf("  loss by position ");
     for (int p = 0; p < MEASURE_PARTS; p++)
-        printf(" %.3f", m->part[p].loss);
+        if (m->part[p].targets)
+            printf(" %.3f", m->part[p].loss);
+        else
+            fputs(" -", stdout);
     puts("");
     for (int k = 0; e->run.source->tags && e->run.source->tags[k]; k++)
         if (m->tag[k].asked)

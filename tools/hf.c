@@ -183,6 +183,9 @@ static const char *import_all(const struct model *m, const struct run *r, const 
     wrong = room && turned ? NULL : say(why, "There is no memory for a tensor of %zu bytes.", most);
     for (int i = 0; i < count && !wrong; i++)
         wrong = import_tensor(m, n, i, &t[i], rope, room, turned, why);
+    const int bad = wrong ? -1 : swax_network_nonfinite(n, SWAX_WEIGHT);
+    if (bad >= 0)
+        wrong = say(why, "Tensor %s of the model holds a NaN or an infinity: nothing can be computed with it.", t[bad].name);
     if (!wrong)
         wrong = checkpoint_save(checkpoint, r, n, 0, 0, why);
     free(room);

@@ -4,6 +4,7 @@
  * (num_attention_heads, num_key_value_heads, rope_theta, sliding_window): its readers ignore them. */
 #include "hf_config.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,15 @@ static double number(const struct json *config, const char *key, const char *oth
     return j && j->type == JSON_NUMBER ? j->number : absent;
 }
 
+/* null for a cap is none, which is 0 here. */
+static double or_none(const struct json *config, const char *key, double absent)
+{
+    return json_get(config, key) ? number(config, key, NULL, 0) : absent;
+}
+
+/* 0 where the number is no size. */
+static int whole(double x) { return x >= 1 && x <= 0x7fffffff && x == floor(x) ? (int)x : 0; }
+
 static int is_on(const struct json *config, const char *key, int absent)
 {
     const struct json *j = json_get(config, key);
@@ -33,6 +43,10 @@ static const char *unsupported(const struct json *config, char *why)
     static const struct { const char *key; int ours; } switches[] = {
         {"use_bias", 0}, {"add_out_norm", 1}, {"add_post_blocks_norm", 1}, {"add_post_norm", 0}, {"add_qk_norm", 0},
     };
+    static const char *const numbers[] = {
+        "num_blocks", "num_hidden_layers", "num_heads", "num_attention_heads", "num_key_value_heads", "norm_eps", "cell_norm_eps", "eps",
+        "gate_soft_cap", "output_logit_soft_cap", "rope_theta", "igate_bias_init_range", "sliding_window",
+    };
     const struct json *type = json_get(config, "model_type"), *mode = json_get(config, "weight_mode");
     if (!type || type->type != JSON_STRING || strcmp(type->text, "xlstm"))
         return say(why, "Its config.json is of model_type %.40s: xlstm can be read.", type && type->text ? type->text : "(none)");
@@ -41,6 +55,11 @@ static const char *unsupported(const struct json *config, char *why)
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
         if (is_on(config, switches[i].key, switches[i].ours) != switches[i].ours)
             return say(why, "Its config.json sets %s to %s, which this network does not have.", switches[i].key, switches[i].ours ? "false" : "true");
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const struct json *j = json_get(config, numbers[i]);
+        if (j && j->type != JSON_NUMBER && j->type != JSON_NULL)
+            return say(why, "Its config.json has something under %s that is no number.", numbers[i]);
+    }
     return NULL;
 }
 
@@ -49,10 +68,15 @@ static const char *read_mixers(struct swax_config *c, const struct json *config,
 {
     char name[128];
     int64_t s[2];
-    const int blocks = (int)fmax(fmin(number(config, "num_blocks", "num_hidden_layers", 0), SWAX_LAYERS + 1), 0);
-    const struct json *types = json_get(config, "layer_types"), *type = types && types->type == JSON_ARRAY ? types->first : NULL;
+    const int blocks = whole(number(config, "num_blocks", "num_hidden_layers", 0));
+    const struct json *types = json_get(config, "layer_types"), *type = types ? types->first : NULL;
     if (blocks < 1 || blocks > SWAX_LAYERS)
         return say(why, "Its config.json names %d blocks: 1 to %d can be read.", blocks, SWAX_LAYERS);
+    if (types && (types->type != JSON_ARRAY || types->count != blocks))
+        return say(why, "Its config.json has layer_types that are no list of %d, one for each block.", blocks);
+    snprintf(name, sizeof name, "backbone.blocks.%d.ffn.proj_up.weight", blocks);
+    if (shape(arg, name, s))
+        return say(why, "Its config.json names %d blocks, and its tensors are of more.", blocks);
     c->layers = blocks;
     for (int b = 0; b < blocks; b++, type = type ? type->next : NULL) {
         const int full = type && type->type == JSON_STRING && !strcmp(type->text, layer_type[SWAX_FULL]);
@@ -91,9 +115,9 @@ static const char *read_sizes(struct swax_config *c, const struct json *config, 
     c->vocabulary = (int)s[0];
     c->width = (int)s[1];
     c->ffn_width = (int)rows_of(c, "ffn.proj_up.weight", shape, arg);
-    c->cell_heads = (int)number(config, "num_heads", NULL, 8);
-    c->heads = (int)number(config, "num_attention_heads", NULL, 1);
-    c->kv_heads = (int)number(config, "num_key_value_heads", NULL, c->heads);
+    c->cell_heads = whole(number(config, "num_heads", NULL, 8));
+    c->heads = whole(number(config, "num_attention_heads", NULL, 1));
+    c->kv_heads = whole(number(config, "num_key_value_heads", NULL, c->heads));
     c->tied = is_on(config, "tie_word_embeddings", 0);
     const int64_t cell = rows_of(c, "mlstm_layer.q.weight", shape, arg), attention = rows_of(c, "swa_layer.q.weight", shape, arg);
     if (cell && (share(&c->key_dim, cell, c->cell_heads, "mlstm_layer.q.weight", why) ||
@@ -114,11 +138,13 @@ const char *hf_config_read(struct run *r, const struct json *config, hf_shape sh
     c->norm_eps = c->cell_norm_eps = number(config, "norm_eps", NULL, 1e-6);
     c->cell_norm_eps = number(config, "cell_norm_eps", NULL, c->norm_eps);
     c->cell_eps = number(config, "eps", NULL, 1e-6);
-    c->gate_cap = number(config, "gate_soft_cap", NULL, 15);
-    c->logit_cap = number(config, "output_logit_soft_cap", NULL, 30);
+    c->gate_cap = or_none(config, "gate_soft_cap", 15);
+    c->logit_cap = or_none(config, "output_logit_soft_cap", 30);
     c->rope_theta = number(config, "rope_theta", NULL, 10000);
     c->input_gate_bias = number(config, "igate_bias_init_range", NULL, -10);
-    r->windows.window = (int)fmin(fmax(number(config, "sliding_window", NULL, 64), 1), 0x7fffffff);
+    r->windows.window = whole(or_none(config, "sliding_window", 64));
+    if (!r->windows.window)
+        return say(why, "Its config.json has a sliding_window that is no whole number of keys, at least 1.");
     return swax_config_check(c, why);
 }
 

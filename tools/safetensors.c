@@ -146,13 +146,14 @@ static int read_directory(struct st_file *f, int64_t data_bytes, char *why)
 
 static int check_sum(struct st_file *f, size_t header, int64_t data_bytes, char *why)
 {
+    static const char damaged[] = "its swax.checksum does not match: it was damaged, or changed by another program, since it was written";
     const char *claimed = st_meta(f, "swax.checksum");
     if (!claimed)
         return 1;
     char *digits = strlen(claimed) == 16 ? strstr(f->header_text, st_checksum_place) : NULL;
     digits = digits ? digits + strlen(st_checksum_place) : NULL;
     if (!digits || strncmp(digits, claimed, 16))
-        return refuse(f, why, "its checksum is damaged");
+        return refuse(f, why, "%s", damaged);
     memset(digits, '0', 16);
     struct checksum s = {0};
     checksum_add(&s, f->header_text, header);
@@ -166,7 +167,7 @@ static int check_sum(struct st_file *f, size_t header, int64_t data_bytes, char 
     char found[17];
     checksum_text(&s, found);
     return !strcmp(found, claimed) ||
-           refuse(f, why, "its checksum does not match: it was damaged, or changed by another program, since it was written");
+           refuse(f, why, "%s", damaged);
 }
 
 static int read_header(struct st_file *f, char *why)
