@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "../ref/config.h"
 #include "../tools/files.h"
@@ -239,6 +240,52 @@ START_TEST(a_write_that_fails_leaves_what_was_there)
 }
 END_TEST
 
+/* Two processes replace it at once, and a third reads: it is whole at any time. */
+START_TEST(a_file_is_whole_whoever_replaces_it)
+{
+    enum { SIZE = 200000, TIMES = 100 };
+    char *path = scratch("fought-over"), *text = malloc(SIZE), *found;
+    memset(text, '0', SIZE);
+    ck_assert(!file_replace(path, text, SIZE, why));
+    pid_t child[2];
+    for (int c = 0; c < 2; c++) {
+        child[c] = fork();
+        for (int i = 0; !child[c] && i < TIMES; i++) {
+            memset(text, 'a' + c, SIZE);
+            if (file_replace(path, text, SIZE, why))
+                _exit(1);
+        }
+        if (!child[c])
+            _exit(0);
+    }
+    for (int i = 0; i < TIMES; i++) {
+        ck_assert_int_eq(read_whole(path, &found), SIZE);
+        ck_assert(!memcmp(found, found + 1, SIZE - 1));
+        free(found);
+    }
+    for (int c = 0; c < 2; c++) {
+        int status;
+        ck_assert(waitpid(child[c], &status, 0) == child[c] && WIFEXITED(status));
+        ck_assert_int_eq(WEXITSTATUS(status), 0);
+    }
+    free(text);
+    free(path);
+}
+END_TEST
+
+START_TEST(what_is_no_file_is_not_replaced)
+{
+    char *path = scratch("link"), *folder = scratch("folder"), *pipe = scratch("pipe");
+    ck_assert(!symlink("elsewhere", path) && !mkdir(folder, 0777) && !mkfifo(pipe, 0666));
+    ck_assert(file_replace(path, "x", 1, why) == why && strstr(why, "no plain file"));
+    ck_assert(file_replace(folder, "x", 1, why) == why && strstr(why, "no plain file"));
+    ck_assert(file_replace(pipe, "x", 1, why) == why && strstr(why, "no plain file"));
+    free(pipe);
+    free(path);
+    free(folder);
+}
+END_TEST
+
 /* A file system of 64 KiB, where this process may mount one. */
 START_TEST(a_full_disk_leaves_what_was_there)
 {
@@ -275,6 +322,8 @@ int main(void)
     tcase_add_test(t, half_and_bfloat_are_read_exactly);
     tcase_add_test(t, mutated_safetensors_never_harm);
     tcase_add_test(t, a_write_that_fails_leaves_what_was_there);
+    tcase_add_test(t, a_file_is_whole_whoever_replaces_it);
+    tcase_add_test(t, what_is_no_file_is_not_replaced);
     tcase_add_test(t, a_full_disk_leaves_what_was_there);
     suite_add_tcase(s, t);
     scratch_open();

@@ -8,6 +8,7 @@
 struct command {
     const char *name, *summary;
     int (*run)(int argc, char **argv);
+    enum { OUTPUT, PROGRESS } prints;      /* what stdout is for */
 };
 
 int cmd_train(int argc, char **argv);

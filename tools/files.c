@@ -80,10 +80,35 @@ static int partial(char to[PATH_MAX], const char *path)
     return 0;
 }
 
+/* Open and empty a file that only one process has at a time: the next waits until it was renamed or removed. */
+static int open_alone(const char *path)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat mine, there;
+    for (;;) {
+        const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0)
+            return -1;
+        while (fcntl(fd, F_SETLKW, &whole) && errno == EINTR)      /* where files cannot be locked, there is one process */
+            continue;
+        const int still = !fstat(fd, &mine) && !stat(path, &there) && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+        if (still && !ftruncate(fd, 0))
+            return fd;
+        close(fd);
+        if (still)
+            return -1;
+    }
+}
+
 int file_begin(const char *path, char *why)
 {
     char temporary[PATH_MAX];
-    const int fd = partial(temporary, path) ? open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    struct stat there;
+    if (!lstat(path, &there) && !S_ISREG(there.st_mode)) {
+        say(why, "%s is there and is no plain file: it is not replaced by one.", path);
+        return -1;
+    }
+    const int fd = partial(temporary, path) ? open_alone(temporary) : -1;
     if (fd < 0)
         say_errno(why, path, "cannot be written");
     return fd;
@@ -107,22 +132,20 @@ const char *file_commit(int fd, const char *path, char *why)
 {
     char temporary[PATH_MAX];
     partial(temporary, path);
-    const int synced = fsync(fd);
-    if (!synced && !close(fd) && !rename(temporary, path) && !sync_folder_of(path))
-        return NULL;
-    say_errno(why, path, "cannot be written");
-    if (synced)
-        close(fd);
-    unlink(temporary);
-    return why;
+    const int renamed = !fsync(fd) && !rename(temporary, path);
+    const char *wrong = renamed && !sync_folder_of(path) ? NULL : say_errno(why, path, "cannot be written");
+    if (!renamed)
+        unlink(temporary);
+    close(fd);                                   /* last: another process may wait for the name */
+    return wrong;
 }
 
 void file_abandon(int fd, const char *path)
 {
     char temporary[PATH_MAX];
-    close(fd);
     if (partial(temporary, path))
         unlink(temporary);
+    close(fd);
 }
 
 const char *file_replace(const char *path, const void *from, size_t n, char *why)

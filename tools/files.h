@@ -17,7 +17,8 @@ const char *file_read_at(int fd, const char *path, void *to, size_t n, off_t off
 int file_write(int fd, const void *from, size_t n);
 
 /* Replace a file as a whole: begin opens path.partial in the same folder, commit makes it durable and renames it
- * to path, abandon removes it.  begin gives a descriptor, or -1 and a sentence. */
+ * to path, abandon removes it.  begin gives a descriptor, or -1 and a sentence; it waits for a process that is at
+ * the same file, and refuses to replace a link, a device, a folder. */
 int file_begin(const char *path, char *why);
 const char *file_commit(int fd, const char *path, char *why);
 void file_abandon(int fd, const char *path);

@@ -6,14 +6,14 @@
 #include "options.h"
 
 static const struct command commands[] = {
-    {"train", "train a network, or go on with a run that was stopped", cmd_train},
-    {"ablate", "train many networks that differ in their windows, and report what the paper claims of them", cmd_ablate},
-    {"eval", "what a trained network remembers: by distance, length and window", cmd_eval},
-    {"sample", "generate from a checkpoint", cmd_sample},
-    {"verify", "hold any kernel, in any language, against the reference", cmd_verify},
-    {"convert", "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions", cmd_convert},
-    {"bench", "time kernels and whole training steps beside what this machine could do at best", cmd_bench},
-    {"info", "what was built, what this machine can do, and what is used", cmd_info},
+    {"train", "train a network, or go on with a run that was stopped", cmd_train, PROGRESS},
+    {"ablate", "train many networks that differ in their windows, and report what the paper claims of them", cmd_ablate, PROGRESS},
+    {"eval", "what a trained network remembers: by distance, length and window", cmd_eval, OUTPUT},
+    {"sample", "generate from a checkpoint", cmd_sample, OUTPUT},
+    {"verify", "hold any kernel, in any language, against the reference", cmd_verify, OUTPUT},
+    {"convert", "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions", cmd_convert, OUTPUT},
+    {"bench", "time kernels and whole training steps beside what this machine could do at best", cmd_bench, OUTPUT},
+    {"info", "what was built, what this machine can do, and what is used", cmd_info, OUTPUT},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -39,11 +39,20 @@ static int unknown(const char *name)
     return 2;
 }
 
+/* What was printed is what was asked for; but a run outlives whoever read its progress. */
+static int all_printed(const struct command *c, int status)
+{
+    if ((!fflush(stdout) && !ferror(stdout)) || c->prints == PROGRESS)
+        return status;
+    fprintf(stderr, "swax: What %s printed could not all be written.\n", c->name);
+    return 2;
+}
+
 static int command(const char *name, int argc, char **argv)
 {
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(name, commands[i].name))
-            return commands[i].run(argc, argv);
+            return all_printed(&commands[i], commands[i].run(argc, argv));
     return unknown(name);
 }
 

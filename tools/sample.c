@@ -107,7 +107,7 @@ static const char *generate(const struct request *q, struct swax_decoder *d, con
     const char *wrong = p.order && logits ? swax_decoder_feed(d, prompt, n, logits) : say(why, "There is no memory for the logits.");
     for (int i = 0; i < n; i++)
         put_token(prompt[i], c);
-    for (long i = 0; i < q->tokens && !wrong; i++) {
+    for (long i = 0; i < q->tokens && !wrong && !ferror(stdout); i++) {
         struct random r = random_open((uint64_t)q->seed, RANDOM_SAMPLE, (uint64_t)i);
         const int token = pick_token(&p, logits, &r);
         put_token(token, c);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "commands.h"
+#include "files.h"
 #include "options.h"
 #include "say.h"
 
@@ -140,15 +141,22 @@ static const char *take(struct options *o, const struct subject *s, struct asked
 
 static const char *verdict(const struct report *r, const struct asked *a, int *status, char *why)
 {
-    FILE *o = a->output ? fopen(a->output, "w") : NULL;
+    char *text = NULL;
+    size_t size;
+    FILE *o = a->output ? open_memstream(&text, &size) : NULL;
+    *status |= r->failed || !r->problems;
     if (a->output && !o)
-        return say_errno(why, a->output, "cannot be written");
+        return say(why, "There is no memory for the report.");
     if (o || a->json)
         report_json(o ? o : stdout, r);
     else
         report_print(r);
-    *status |= r->failed || !r->problems;
-    return o && fclose(o) ? say_errno(why, a->output, "cannot be written") : NULL;
+    if (!o)
+        return NULL;
+    char *whole = file_close_text(o, &text);
+    const char *wrong = whole ? file_replace(a->output, whole, size, why) : say(why, "There is no memory for the report.");
+    free(whole);
+    return wrong;
 }
 
 /* ---- make */
@@ -279,6 +287,8 @@ static const char *tier(struct options *o, const char *name, const char *kernel,
     struct subject only;
     wrong = kernel ? subject_find(&only, kernel, why) : NULL;
     wrong = wrong ? wrong : take(o, kernel ? &only : NULL, &a, why);
+    if (!wrong && a.output)
+        wrong = say(why, "output=%.120s: a tier has several reports: json=yes prints them, a line each.", a.output);
     wrong = wrong || !kernel ? wrong : suite_size(a.suite, &only, &a.wish, 0, why);
     struct report *r = malloc(sizeof *r);
     for (int i = 0; i < swax_n_ops && !wrong && r; i++) {
