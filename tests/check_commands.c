@@ -298,6 +298,26 @@ START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
 }
 END_TEST
 
+START_TEST(everything_is_timed_and_bad_sizes_are_refused)
+{
+    ck_assert_int_eq(ask(cmd_bench, "seconds=0 threads=1").status, 0);
+    ck_assert_int_eq(ask(cmd_bench, "seconds=0 threads=1 tier=ref adamw").status, 2);
+    ck_assert_int_eq(ask(cmd_bench, "adamw seconds=0 threads=1 tier=ref").status, 0);
+    ck_assert_int_eq(ask(cmd_bench, "rope_forward seconds=0 threads=1 dims=1,5,1,3,-7").status, 0);
+    ck_assert_int_eq(ask(cmd_bench, "step seconds=0 threads=1 config=micro").status, 0);
+    refused(cmd_bench, "mlstm", "verify list");
+    refused(cmd_bench, "dims=1", "name it");
+    refused(cmd_bench, "adamw dims=1", "sizes Ns");
+    refused(cmd_bench, "adamw dims=0,1", "sizes Ns");
+    refused(cmd_bench, "adamw dims=4,1,1", "more than");
+    refused(cmd_bench, "linear_forward dims=100000,100000,100000", "numbers");
+    refused(cmd_bench, "attention_forward dims=1,8,4,1,1,4,2", "S=4");
+    refused(cmd_bench, "attention_forward dims=1,8,8,3,2,4,2", "G=2");
+    refused(cmd_bench, "mlstm_forward dims=1,8,1,4,4,8,3", "g=3");
+    refused(cmd_bench, "step config=0,2,2,32,1,8", "six numbers");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("commands");
@@ -309,6 +329,7 @@ int main(void)
     tcase_add_test(t, models_survive_the_way_to_hugging_face_and_back);
     tcase_add_test(t, models_that_are_not_ours_are_refused);
     tcase_add_test(t, samples_depend_on_seed_alone_and_bad_requests_are_refused);
+    tcase_add_test(t, everything_is_timed_and_bad_sizes_are_refused);
     suite_add_tcase(s, t);
     scratch_open();
     SRunner *r = srunner_create(s);

@@ -11,6 +11,7 @@
 #include "options.h"
 #include "say.h"
 #include "threads.h"
+#include "verify.h"
 
 static const char *const keys[] = {"tier", "precision", "threads", "seconds", "json", "dims", "peer", "config", NULL};
 
@@ -75,6 +76,24 @@ static const char *read_settings(struct bench *b, struct options *o, char *why)
     return NULL;
 }
 
+static const char *check_dims(int op, const int *dims, char *why)
+{
+    static const double most = 1e9;                    /* numbers: a dozen bytes each are held */
+    const struct op_spec *o = &swax_ops[op];
+    struct op_case c;
+    c.op = op;
+    memcpy(c.dims, dims, sizeof c.dims);
+    for (const char *d = o->dims; *d; d++)
+        if (*d == 'g' ? dims[d - o->dims] > 2 : *d == 'z' && dims[d - o->dims] > 1)
+            return say(why, "%c=%d is more than %d.", *d, dims[d - o->dims], *d == 'g' ? 2 : 1);
+    if (strchr(o->dims, 'S') && op_extent(o, 'S', dims) < op_extent(o, 'T', dims))
+        return say(why, "S=%ld keys are fewer than T=%ld queries: S counts the keys before the call and those of it.", op_extent(o, 'S', dims),
+                   op_extent(o, 'T', dims));
+    if (strchr(o->dims, 'S') && op_extent(o, 'H', dims) % op_extent(o, 'G', dims))
+        return say(why, "G=%ld key/value heads do not divide H=%ld heads.", op_extent(o, 'G', dims), op_extent(o, 'H', dims));
+    return case_numbers(&c) <= most ? NULL : say(why, "The arrays would hold %.1g numbers, and %.0g are the most.", case_numbers(&c), most);
+}
+
 /* "3 4 5" or "3,4,5": as many numbers as the kernel has sizes */
 static const char *read_dims(const char *text, int op, int *dims, char *why)
 {
@@ -82,11 +101,12 @@ static const char *read_dims(const char *text, int op, int *dims, char *why)
     char *end;
     for (size_t i = 0; i < strlen(letters); i++, text = *end == ',' || *end == ' ' ? end + 1 : end) {
         const long n = strtol(text, &end, 10);
-        if (end == text || n < -(1L << 30) || n > 1L << 30)
+        const long least = letters[i] == 'P' ? -(1L << 30) : !strchr("gz", letters[i]);
+        if (end == text || n < least || n > 1L << 30)
             return say(why, "dims are %d numbers, the sizes %s of %s.", (int)strlen(letters), letters, swax_ops[op].name);
         dims[i] = (int)n;
     }
-    return *text ? say(why, "dims has more than the sizes %s of %s.", letters, swax_ops[op].name) : NULL;
+    return *text ? say(why, "dims has more than the sizes %s of %s.", letters, swax_ops[op].name) : check_dims(op, dims, why);
 }
 
 /* To options.h, config is a file of options; here it is the name of a network, so it is taken out first. */
@@ -133,7 +153,7 @@ int cmd_bench(int argc, char **argv)
     const char *shape = wrong ? NULL : options_take(&o, "dims"), *peer = wrong ? NULL : options_take(&o, "peer");
     const int step = what && !strcmp(what, "step"), gemm = what && !strcmp(what, "gemm");
     if (!wrong && what && !step && !gemm && (op = op_find(what)) < 0)
-        wrong = say(why, "There is no kernel \"%.60s\": name one of ref/opspec.c's, or gemm, or step.", what);
+        wrong = say(why, "There is no kernel \"%.60s\": `swax verify list` has them; or say gemm, or step.", what);
     if (!wrong && shape)
         wrong = op < 0 ? say(why, "dims are the sizes of one kernel: name it.") : read_dims(shape, op, dims, why);
     if (!wrong && !(wrong = read_settings(&b, &o, why)))

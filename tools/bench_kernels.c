@@ -80,7 +80,8 @@ static const char *one(const struct bench *b, int op, const int *dims, char *why
     c.op = op;
     memcpy(c.dims, dims, sizeof c.dims);
     op_default_scalars(&c);
-    op_draw_inputs(&c, 1, OP_GAUSS, 0, b->precision);
+    const int sum = op_arg_find(&swax_ops[op], "sum");     /* without it adamw does not clip */
+    op_draw_inputs(&c, 1, OP_GAUSS, sum < 0 ? 0 : 1u << swax_ops[op].arg[sum].optional, b->precision);
     c.again = again;
     c.again_arg = &s;
     s.started = s.last = bench_now();

@@ -31,7 +31,7 @@ static int find(struct size *s, const char *config)
     s->name = config;
     sscanf(config, "%6d %6d %6d %6d %6d %6d%n", &s->width, &s->layers, &s->heads, &s->T, &s->B, &s->window, &end);
     return end > 0 && !config[end] && s->width > 0 && s->layers > 0 && s->layers <= SWAX_LAYERS
-        && s->heads > 0 && s->T > 0 && s->B > 0 && s->B <= INT_MAX / s->T && s->window > 0;
+        && s->heads > 0 && s->T > 0 && s->B > 0 && s->B < INT_MAX / s->T && s->window > 0;
 }
 
 static struct swax_config config_of(const struct size *s)

@@ -49,6 +49,7 @@ void problem_free(struct problem *p);
 /* verify_size.c.  How much it is for the reference: multiplications, numbers in arrays. */
 struct size { double work, numbers; };
 double case_work(const struct op_case *c);                                     /* reads c's kernel and sizes only */
+double case_numbers(const struct op_case *c);                                  /* in all its arrays; likewise */
 /* Add what that problem would be; NULL, or a sentence: it cannot be, or the sum is too much. */
 const char *problem_size(struct size *sum, const struct subject *s, const struct wish *w, uint64_t seed, int max_dim, int tokens, char *why);
 const char *size_check(struct size *sum, const struct subject *s, const struct op_case *c, char *why);

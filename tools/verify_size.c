@@ -10,7 +10,7 @@ static const double MOST_WORK = 3e10, MOST_NUMBERS = 3e8;
 
 static double extent(const struct op_case *c, char letter) { return (double)op_extent(&swax_ops[c->op], letter, c->dims); }
 
-static double numbers(const struct op_case *c)
+double case_numbers(const struct op_case *c)
 {
     const struct op_spec *op = &swax_ops[c->op];
     double sum = 0;
@@ -32,7 +32,7 @@ double case_work(const struct op_case *c)
         return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * (extent(c, 'K') * extent(c, 'V') + extent(c, 'T') * (extent(c, 'K') + extent(c, 'V')));
     if (strchr(dims, 'O'))
         return extent(c, 'N') * extent(c, 'O') * extent(c, 'I');
-    return numbers(c);
+    return case_numbers(c);
 }
 
 const char *size_check(struct size *sum, const struct subject *s, const struct op_case *c, char *why)
@@ -41,7 +41,7 @@ const char *size_check(struct size *sum, const struct subject *s, const struct o
     double held = 0;
     for (int k = 0; k < s->n; k++) {
         part.op = s->op[k];
-        held += numbers(&part);
+        held += case_numbers(&part);
         sum->work += case_work(&part);
     }
     sum->numbers += held;
