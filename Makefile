@@ -72,9 +72,9 @@ $(BUILD)/tools_%.o: tools/%.c $(BUILD)/compiler ; $(TOOL) -c $< -o $@
 $(BUILD)/tools_threads.o: TOOL += $(OPENMP)
 
 $(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; rm -f $@ && ar rcs $@ $(filter %.o,$^)
-# kernels, oracle and verification in one object, for tools/swax.py
+# kernels, oracle and verification in one object, for tools/swax.py and nobody else: its names are not for linking
 $(BUILD)/libswax.so: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) $(LIB) $(BUILD)/parts
-	$(CC) -shared $(SAN) $(OPENMP) $(filter %.o,$^) -o $@ $(LIBS)
+	$(CC) -shared -Wl,-Bsymbolic $(SAN) $(OPENMP) $(filter %.o,$^) -o $@ $(LIBS)
 $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(LIBS)
 
 # ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
@@ -113,14 +113,14 @@ HEADERS := $(addprefix ref/,config.h network.h tier.h kernels.h real.h bf16.h op
 VERSION := $(shell sed -n 's/.*SWAX_VERSION "\(.*\)"/\1/p' tools/commands.h)
 INTO     = $(DESTDIR)$(PREFIX)
 install: all ## install program, library, headers, pkg-config file and man page under PREFIX
-	mkdir -p $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/include/swax $(INTO)/share/man/man1 $(INTO)/share/swax
+	mkdir -p $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/lib/swax $(INTO)/include/swax $(INTO)/share/man/man1 $(INTO)/share/swax
 	install -m 755 $(BUILD)/swax $(INTO)/bin/swax
 	install -m 644 $(BUILD)/libswax.a $(INTO)/lib/libswax.a
-	install -m 755 $(BUILD)/libswax.so $(INTO)/lib/libswax.so
+	install -m 755 $(BUILD)/libswax.so $(INTO)/lib/swax/libswax.so
 	install -m 644 $(HEADERS) $(INTO)/include/swax
 	install -m 644 tools/swax.1 $(INTO)/share/man/man1/swax.1
 	$(if $(wildcard tools/swax.py),install -m 644 tools/swax.py $(INTO)/share/swax/swax.py)
-	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I$${prefix}/include/swax\nLibs: -L$${prefix}/lib -lswax %s %s\n' \
+	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lswax %s %s\n' \
 	  '$(PREFIX)' '$(VERSION)' '$(LIBS)' '$(OPENMP)' > $(INTO)/lib/pkgconfig/swax.pc
 
 deps: ## install what the tests need (Check, pkg-config) with the system's package manager
