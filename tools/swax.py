@@ -74,9 +74,21 @@ def _array(x, kind=np.float64):
     return np.ascontiguousarray(x, dtype=kind)
 
 
+def _check_dims(kernel, dims):
+    for d, n in dims.items():
+        least, most = {"P": (-2**30, 2**30), "g": (0, 2), "z": (0, 1)}.get(d, (1, 2**31 - 1))
+        if not least <= n <= most:
+            raise ValueError(f"{kernel}: {d}={n}, and it is a whole number from {least} to {most}")
+    if "S" in dims and dims["S"] < dims["T"]:
+        raise ValueError(f"{kernel}: S={dims['S']} keys are fewer than T={dims['T']} queries")
+    if dims.get("H", 1) % dims.get("G", 1):
+        raise ValueError(f"{kernel}: G={dims['G']} key/value heads do not divide H={dims['H']} heads")
+
+
 def call(kernel, dims, scalars=(), **given):
     """Any kernel of kernels.h in float64.  Outputs are new; gradients begin from 0 or from what is given."""
     k = _KERNELS[kernel]
+    _check_dims(kernel, dims)
     pointers, keep, out = [], [], Result()
     for name, role, kind, letters, optional in k.args:
         shape = k.shape(letters, dims)
@@ -90,6 +102,8 @@ def call(kernel, dims, scalars=(), **given):
             x = x.copy() if role != _IN else x
         elif not optional:
             raise ValueError(f"{kernel} needs {name}")
+        if name == "token" and not (0 <= x.min() and x.max() < dims["V"]):
+            raise ValueError(f"{kernel}: a token is beyond 0 to {dims['V'] - 1}")
         if x is not None and role != _IN:
             out[name] = x
         keep.append(x)
@@ -101,7 +115,7 @@ def call(kernel, dims, scalars=(), **given):
 def attention(q, k, v, window=None, start=None, dy=None):
     """Causal attention over `window` keys, the query's own included (None: all).  q [B,T,H,D]; k, v [B,S,G,D]."""
     (B, T, H, D), (S, G) = np.shape(q), np.shape(k)[1:3]
-    dims = dict(B=B, T=T, S=S, H=H, G=G, D=D, W=window or S)
+    dims = dict(B=B, T=T, S=S, H=H, G=G, D=D, W=S if window is None else window)
     given = dict(q=q, k=k, v=v, start=start)
     out = call("attention_forward", dims, **given)
     if dy is not None:
@@ -204,10 +218,13 @@ def _letters(name, op):
 
 def _autograd(fn, inputs, case, op, layout):
     """The forward's result as a dict, and the gradients that torch makes of it for the cotangents of the case."""
+    if torch is None:
+        raise ValueError("swax.check: without torch the function takes the cotangent too, and returns the gradients; or name the forward "
+                         f"alone, op=\"{op}_forward\"")
     leaves = {n: x.requires_grad_() for n, x in inputs.items() if isinstance(x, torch.Tensor) and x.is_floating_point()}
     out = fn(**inputs)
     if not isinstance(out, dict):
-        out = dict(zip([a[0] for a in _KERNELS[op + "_forward"].args if a[1] == _OUT], out if isinstance(out, tuple) else (out,)))
+        out = dict(zip([a[0] for a in _KERNELS[op + "_forward"].args if a[1] == _OUT], out if isinstance(out, (tuple, list)) else (out,)))
     pairs = [(out[n], case["d" + n]) for n in out if "d" + n in case]
     leaves = {n: x for n, x in leaves.items() if n != "m0"}
     grads = torch.autograd.grad([y for y, _ in pairs], list(leaves.values()), [g.to(y.dtype) for y, g in pairs], allow_unused=True)
@@ -225,6 +242,8 @@ def check(fn, op="mlstm", suite="standard", layout="BTHD", dtype="f32", device=N
     about documents, one without `C0` not about states; the report says so.  It returns a dict by the names of
     kernels.h, or the outputs in their order.  A function that does not take the cotangent is differentiated by torch.
     layout: BTHD, or BHTD for functions that want heads first.  fixed: sizes and scalars, as T=256, K=64, g=0."""
+    if layout not in ("BTHD", "BHTD"):
+        raise ValueError(f"swax.check: layout={layout}, and it is BTHD or BHTD")
     names = inspect.signature(fn).parameters
     everything = any(p.kind is p.VAR_KEYWORD for p in names.values())
     notes, words = [], [f"{k}={v}" for k, v in fixed.items()] + [f"dtype={dtype}"] + ([f"behind={behind}"] if behind else [])
@@ -257,7 +276,7 @@ def check(fn, op="mlstm", suite="standard", layout="BTHD", dtype="f32", device=N
             else:
                 out = _autograd(fn, inputs, case, op, layout)
             if not isinstance(out, dict):
-                out = dict(zip(about["answers"], out if isinstance(out, tuple) else (out,)))
+                out = dict(zip(about["answers"], out if isinstance(out, (tuple, list)) else (out,)))
             answers.update({prefix + n: _array(_turned(x, _letters(n, op), layout)) for n, x in out.items() if x is not None})
         save(mine, answers)
         status = _verify("check", of, mine, f"output={report}")
