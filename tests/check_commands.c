@@ -58,6 +58,8 @@ static void refused(int (*command)(int, char **), const char *arguments, const c
     ck_assert_msg(strstr(a.text, expected) != NULL, "no \"%s\" for: %s\n%s", expected, arguments, a.text);
 }
 
+#define FAR "no/such/folder/as/this/nor/any/in/it/that/goes/on/for/so/long/"
+
 static const char *const bad_arguments[][2] = {
     {"", "out=FOLDER"},
     {"out=@x", "file="},
@@ -93,6 +95,8 @@ static const char *const bad_arguments[][2] = {
     {"out=@x data=shards file=ref/model.c", "no llm.c token file"},
     {"out=@nothing-here resume=yes", "config.json"},
     {"config=no/such/file.json", "no/such/file.json"},
+    {"config=" FAR FAR FAR FAR FAR FAR "file.json", "file.json cannot be read: No such file"},
+    {"out=@x beta1=1", "0.9999999"},
     {"config=ref/model.c", "not valid JSON"},
     {"config=@list.json", "object"},
     {"config=@nested.json", "\"a\""},

@@ -167,7 +167,7 @@ static const char *set_own(struct run *r, const struct key *k, const char *value
         return NULL;
     default:
         if (!option_number(value, k->least, k->most, &number))
-            return say(why, "%s=%.60s: it is a number from %g to %g.", k->name, value, k->least, k->most);
+            return say(why, "%s=%.60s: it is a number from %.7g to %.7g.", k->name, value, k->least, k->most);
         *(double *)(void *)at = number;
         return NULL;
     }

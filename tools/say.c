@@ -18,5 +18,6 @@ const char *say(char *why, const char *format, ...)
 
 const char *say_errno(char *why, const char *path, const char *what)
 {
-    return say(why, "%s %s: %s.", path, what, strerror(errno));
+    const size_t n = strlen(path), most = SWAX_WHY / 2;      /* the end of a long path says more than its beginning */
+    return say(why, "%s%s %s: %s.", n > most ? "..." : "", n > most ? path + n - most : path, what, strerror(errno));
 }

@@ -108,6 +108,7 @@ static int train(const struct run *r)
 {
     char why[SWAX_WHY];
     struct view v = {.peak = 0};
+    const char *quote = strchr(r->out, ' ') ? "'" : "";
     catch_signals();
     const enum run_end end = run_train(r, watch, &v, why);
     progress_close(&v.progress);
@@ -116,7 +117,7 @@ static int train(const struct run *r)
         printf("Finished: %s holds the checkpoint, the log and the configuration.\n", r->out);
         return 0;
     case RUN_INTERRUPTED:
-        printf("Stopped after step %d of %d. To go on: swax train out=%s resume=yes\n", v.step, r->steps, r->out);
+        printf("Stopped after step %d of %d. To go on: swax train %sout=%s%s resume=yes\n", v.step, r->steps, quote, r->out, quote);
         return 1;
     case RUN_DIVERGED:
         fprintf(stderr, "swax: %s\n", why);

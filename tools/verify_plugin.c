@@ -20,7 +20,9 @@ static int always(void) { return 1; }
 
 static const char *load(struct loaded *l, const char *path, const struct subject *s, enum swax_precision p, char *why)
 {
-    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    char here[4096];      /* a name without a slash would be looked for among the system's libraries */
+    snprintf(here, sizeof here, "%s%s", strchr(path, '/') || access(path, F_OK) ? "" : "./", path);
+    void *object = dlopen(here, RTLD_NOW | RTLD_LOCAL);
     if (!object)
         return say(why, "%.300s", dlerror());
     for (int part = 0; part < s->n; part++) {
