@@ -205,9 +205,10 @@ END_TEST
 
 START_TEST(bad_input_is_refused)
 {
-    static const char *const bad[] = {"seeds=0", "seeds=x", "jobs=0", "shard=3/2", "shard=1", "report=maybe", "window=1", "lenght=3", "data=text file=x", "tier=gpu"};
+    static const char *const bad[] = {"report=yes", "keys=0", "vocabulary=5", "window=2147483647", "shard=1/99999999999", "seeds=0", "seeds=x", "jobs=0", "shard=3/2", "shard=1", "report=maybe", "window=1", "lenght=3", "data=text file=x", "tier=gpu"};
     char *folder = scratch("refused");
     ck_assert_int_eq(ablate(folder, bad[_i]), 2);
+    ck_assert_msg(access(folder, F_OK), "a folder was made for: %s", bad[_i]);
     free(folder);
 }
 END_TEST
@@ -220,7 +221,7 @@ int main(void)
     tcase_add_test(t, smoke_leaves_results_and_a_report);
     tcase_add_test(t, killed_anywhere_it_ends_in_the_same_bits);
     tcase_add_test(t, shards_share_a_folder);
-    tcase_add_loop_test(t, bad_input_is_refused, 0, 10);
+    tcase_add_loop_test(t, bad_input_is_refused, 0, 15);
     suite_add_tcase(s, t);
     scratch_open();
     SRunner *r = srunner_create(s);

@@ -193,13 +193,15 @@ static void run_all(struct session *s)
 /* ---- the folder */
 
 /* ablation.json says what the folder is for; another ablation must not be mixed into it. */
-static const char *claim_folder(const struct ablation *a, char *why)
+static const char *claim_folder(const struct ablation *a, int only_report, char *why)
 {
     char path[RUN_TEXT + 64], *text = NULL;
     size_t size = 0, there_size;
+    snprintf(path, sizeof path, "%s/ablation.json", a->out);
+    if (only_report && access(path, F_OK))
+        return say(why, "%s holds no ablation to report on.", a->out);
     if (file_make_folder(a->out, why))
         return why;
-    snprintf(path, sizeof path, "%s/ablation.json", a->out);
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return say(why, "There is no memory for %s.", path);
@@ -290,25 +292,43 @@ static const char *read_shard(struct session *s, const char *text, char *why)
     s->shards = 1;
     if (!text)
         return NULL;
-    if (sscanf(text, "%d/%d%c", &s->shard, &s->shards, &tail) != 2 || s->shard < 1 || s->shards < s->shard)
+    if (sscanf(text, "%6d/%6d%c", &s->shard, &s->shards, &tail) != 2 || s->shard < 1 || s->shards < s->shard)
         return say(why, "shard=%.60s: it is I/N, as 1/4 to 4/4 for four machines.", text);
     s->shard--;
     return NULL;
 }
 
-/* Does this run's tier compute on a device?  Asked in a process of its own: a device's context does not survive the
- * forks that follow. */
-static int on_device(const struct run *r)
+/* Open a run, as far as its first step: it is refused before a folder is claimed for it.  Does its tier compute on a
+ * device?  All this in a process of its own: a device's context does not survive the forks that follow. */
+enum trial { ON_HOST, ON_DEVICE, REFUSED };
+
+static enum run_verdict stop(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
 {
-    int status = 0;
+    (void)arg, (void)r, (void)p, (void)n;
+    return RUN_STOP;
+}
+
+static enum trial try_run(const struct run *r, char *why)
+{
+    int status = 0, told[2];
     fflush(NULL);
+    if (pipe(told))
+        return say_errno(why, "A pipe", "cannot be made"), REFUSED;
     const pid_t pid = fork();
     if (!pid) {
         const char *wrong;
-        const struct swax_tier *tier = swax_tier_find(*r->tier ? r->tier : NULL, &wrong);
-        _exit(tier && tier->memory);
+        const enum run_end end = run_train(r, stop, NULL, why);
+        if (end != RUN_INTERRUPTED && file_write(told[1], why, strlen(why)))
+            _exit(REFUSED);
+        _exit(end != RUN_INTERRUPTED ? REFUSED : swax_tier_find(*r->tier ? r->tier : NULL, &wrong)->memory ? ON_DEVICE : ON_HOST);
     }
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1;
+    close(told[1]);
+    const ssize_t n = read(told[0], why, SWAX_WHY - 1);
+    why[n > 0 ? n : 0] = 0;
+    close(told[0]);
+    if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && (*why || WEXITSTATUS(status) != REFUSED))
+        return (enum trial)WEXITSTATUS(status);
+    return say(why, "The first run could not be tried: no process could be started, or it crashed."), REFUSED;
 }
 
 static const char *open_session(struct session *s, const struct ablate_preset *p, struct options *o, char *why)
@@ -321,17 +341,20 @@ static const char *open_session(struct session *s, const struct ablate_preset *p
         return why;
     if (snprintf(s->a.out, sizeof s->a.out, out ? "%s" : "ablation-%s", out ? out : p->name) >= (int)sizeof s->a.out - 64)
         return say(why, "out=%.60s...: this path is too long.", s->a.out);
-    s->a.seeds = seeds;
-    s->runs = s->a.arms * seeds;
-    if (!s->jobs)                          /* cores do more side by side than together; a device does not */
-        s->jobs = cores < 1 || on_device(&s->a.run[0]) ? 1 : cores < JOBS ? (int)cores : JOBS;
-    s->jobs = s->jobs < s->runs ? s->jobs : s->runs;
-    s->threads = cores > s->jobs ? (int)cores / s->jobs : 1;
-    s->live = isatty(STDOUT_FILENO);
     if (only && strcmp(only, "yes"))
         return say(why, "report=%.60s: it is yes, or left out.", only);
     s->only_report = only != NULL;
-    return claim_folder(&s->a, why);
+    const enum trial trial = s->only_report ? ON_HOST : try_run(&s->a.run[0], why);
+    if (trial == REFUSED)
+        return why;
+    s->a.seeds = seeds;
+    s->runs = s->a.arms * seeds;
+    if (!s->jobs)                          /* cores do more side by side than together; a device does not */
+        s->jobs = cores < 1 || trial == ON_DEVICE ? 1 : cores < JOBS ? (int)cores : JOBS;
+    s->jobs = s->jobs < s->runs ? s->jobs : s->runs;
+    s->threads = cores > s->jobs ? (int)cores / s->jobs : 1;
+    s->live = isatty(STDOUT_FILENO);
+    return claim_folder(&s->a, s->only_report, why);
 }
 
 static void remember_command(struct session *s, int argc, char **argv)

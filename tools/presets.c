@@ -2,6 +2,7 @@
 #include "ablate.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,13 +98,14 @@ static const char *set_all(struct run *r, const char *settings, char *why)
 
 int ablation_reach(const struct run *r)
 {
-    int swa = 0;
+    int64_t swa = 0;
     for (int i = 0; i < r->model.layers; i++) {
         swa += r->model.mixer[i] == SWAX_SWA;
         if (r->model.mixer[i] == SWAX_FULL)
             return 0;
     }
-    return swa * (r->windows.window - 1);
+    swa *= r->windows.window - 1;
+    return swa < INT_MAX / 2 ? (int)swa : INT_MAX / 2;
 }
 
 static void add_bin(struct ablation *a, const char *name, int length, int from, int to)

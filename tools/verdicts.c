@@ -21,39 +21,41 @@ enum say { NO_SAY, FAILS, HOLDS };
 struct seed_view { const struct ablation *a; const struct outcome *of[ABLATE_FULL + 1]; };   /* by role */
 typedef enum say (*rule)(const struct seed_view *v);
 
-static enum say judge(int holds) { return holds ? HOLDS : FAILS; }
+/* a and b were compared: what was not measured is NaN. */
+static enum say judge(double a, double b, int holds) { return isnan(a) || isnan(b) ? NO_SAY : holds ? HOLDS : FAILS; }
 static double beyond(const struct seed_view *v, enum ablate_role r) { return v->of[r]->recall[v->a->beyond]; }
 
 /* Short at least 0.5, and long at most half of it. */
 static enum say short_helps_memory(const struct seed_view *v)
 {
     const double s = beyond(v, ABLATE_SHORT), l = beyond(v, ABLATE_LONG);
-    return judge(s >= ABLATE_LOCKED && l <= s / 2);
+    return judge(s, l, s >= ABLATE_LOCKED && l <= s / 2);
 }
 
 /* Copying: long at least 0.5, and short at most half of it. */
 static enum say long_helps_copying(const struct seed_view *v)
 {
     const double s = v->of[ABLATE_SHORT]->copy, l = v->of[ABLATE_LONG]->copy;
-    return judge(l >= 0.5 && s <= l / 2);
+    return judge(s, l, l >= 0.5 && s <= l / 2);
 }
 
 /* At least 0.8 of what the better fixed window reaches, on both; where each fixed window does reach 0.5 of its own. */
 static enum say both_get_both(const struct seed_view *v)
 {
-    const double s = beyond(v, ABLATE_SHORT), l = v->of[ABLATE_LONG]->copy;
+    const double s = beyond(v, ABLATE_SHORT), l = v->of[ABLATE_LONG]->copy, bs = beyond(v, ABLATE_BOTH), bl = v->of[ABLATE_BOTH]->copy;
     if (!(s >= ABLATE_LOCKED && l >= 0.5))
         return NO_SAY;
-    return judge(beyond(v, ABLATE_BOTH) >= 0.8 * s && v->of[ABLATE_BOTH]->copy >= 0.8 * l);
+    return judge(bs, bl, bs >= 0.8 * s && bl >= 0.8 * l);
 }
 
 /* The short-trained network opened to the long window recalls at most half of what it does at its own. */
 static enum say larger_test_window_collapses(const struct seed_view *v)
 {
     const struct ablation *a = v->a;
+    const double s = beyond(v, ABLATE_SHORT), *opened = v->of[ABLATE_SHORT]->grid;
     for (int w = 0; w < a->windows; w++)
         if (a->window[w] == a->long_window)
-            return beyond(v, ABLATE_SHORT) >= ABLATE_LOCKED ? judge(v->of[ABLATE_SHORT]->grid[w] <= beyond(v, ABLATE_SHORT) / 2) : NO_SAY;
+            return s >= ABLATE_LOCKED ? judge(s, opened[w], opened[w] <= s / 2) : NO_SAY;
     return NO_SAY;
 }
 
@@ -63,13 +65,14 @@ static enum say loss_does_not_separate(const struct seed_view *v)
     const double s = v->of[ABLATE_SHORT]->loss, l = v->of[ABLATE_LONG]->loss;
     if (short_helps_memory(v) != HOLDS)
         return NO_SAY;
-    return judge(fabs(s - l) <= 0.02 * fmin(s, l));
+    return judge(s, l, fabs(s - l) <= 0.02 * fmin(s, l));
 }
 
 /* The short hybrid recalls at least 0.1 more than the pure stack of windows. */
 static enum say hybrid_beats_swa(const struct seed_view *v)
 {
-    return judge(beyond(v, ABLATE_SHORT) >= beyond(v, ABLATE_PURE_SWA) + 0.1);
+    const double s = beyond(v, ABLATE_SHORT), w = beyond(v, ABLATE_PURE_SWA);
+    return judge(s, w, s >= w + 0.1);
 }
 
 static const struct { const char *claim, *paper; rule rule; enum ablate_role needs[3]; } claims[ABLATE_VERDICTS] = {
@@ -133,6 +136,8 @@ static int arm_of(const struct ablation *a, const struct outcome *r, enum ablate
 static int say_spread(char *to, size_t room, const struct ablation *a, const struct outcome *r, int arm, const char *what, outcome_value value, int index)
 {
     const struct spread s = spread_of(a, r, arm, value, index);
+    if (!s.n)
+        return snprintf(to, room, "%s %s not measured; ", a->arm[arm]->name, what);
     if (s.n > 1)
         return snprintf(to, room, "%s %s %.3g [%.3g, %.3g]; ", a->arm[arm]->name, what, s.median, s.low, s.high);
     return snprintf(to, room, "%s %s %.3g; ", a->arm[arm]->name, what, s.median);
