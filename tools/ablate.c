@@ -298,39 +298,6 @@ static const char *read_shard(struct session *s, const char *text, char *why)
     return NULL;
 }
 
-/* Open a run, as far as its first step: it is refused before a folder is claimed for it.  Does its tier compute on a
- * device?  All this in a process of its own: a device's context does not survive the forks that follow. */
-enum trial { ON_HOST, ON_DEVICE, REFUSED };
-
-static enum run_verdict stop(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
-{
-    (void)arg, (void)r, (void)p, (void)n;
-    return RUN_STOP;
-}
-
-static enum trial try_run(const struct run *r, char *why)
-{
-    int status = 0, told[2];
-    fflush(NULL);
-    if (pipe(told))
-        return say_errno(why, "A pipe", "cannot be made"), REFUSED;
-    const pid_t pid = fork();
-    if (!pid) {
-        const char *wrong;
-        const enum run_end end = run_train(r, stop, NULL, why);
-        if (end != RUN_INTERRUPTED && file_write(told[1], why, strlen(why)))
-            _exit(REFUSED);
-        _exit(end != RUN_INTERRUPTED ? REFUSED : swax_tier_find(*r->tier ? r->tier : NULL, &wrong)->memory ? ON_DEVICE : ON_HOST);
-    }
-    close(told[1]);
-    const ssize_t n = read(told[0], why, SWAX_WHY - 1);
-    why[n > 0 ? n : 0] = 0;
-    close(told[0]);
-    if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && (*why || WEXITSTATUS(status) != REFUSED))
-        return (enum trial)WEXITSTATUS(status);
-    return say(why, "The first run could not be tried: no process could be started, or it crashed."), REFUSED;
-}
-
 static const char *open_session(struct session *s, const struct ablate_preset *p, struct options *o, char *why)
 {
     const char *out = options_take(o, "out"), *shard = options_take(o, "shard"), *only = options_take(o, "report");
@@ -344,13 +311,13 @@ static const char *open_session(struct session *s, const struct ablate_preset *p
     if (only && strcmp(only, "yes"))
         return say(why, "report=%.60s: it is yes, or left out.", only);
     s->only_report = only != NULL;
-    const enum trial trial = s->only_report ? ON_HOST : try_run(&s->a.run[0], why);
-    if (trial == REFUSED)
+    const enum ablation_trial trial = s->only_report ? ABLATION_ON_HOST : ablation_try(&s->a.run[0], why);
+    if (trial == ABLATION_REFUSED)
         return why;
     s->a.seeds = seeds;
     s->runs = s->a.arms * seeds;
     if (!s->jobs)                          /* cores do more side by side than together; a device does not */
-        s->jobs = cores < 1 || trial == ON_DEVICE ? 1 : cores < JOBS ? (int)cores : JOBS;
+        s->jobs = cores < 1 || trial == ABLATION_ON_DEVICE ? 1 : cores < JOBS ? (int)cores : JOBS;
     s->jobs = s->jobs < s->runs ? s->jobs : s->runs;
     s->threads = cores > s->jobs ? (int)cores / s->jobs : 1;
     s->live = isatty(STDOUT_FILENO);

@@ -82,6 +82,11 @@ int ablation_source_value(const struct run *r, const char *key);     /* a whole-
 int ablation_reach(const struct run *r);                     /* what its windows see: n (W-1) tokens back; 0 with full attention */
 void ablation_folder(char path[RUN_TEXT + 64], const struct ablation *a, int arm, int seed);
 
+/* Open a run as far as its first step, so that it is refused before a folder is claimed for it.  In a process of its own:
+ * a device's context does not survive the forks that follow.  ablate_try.c. */
+enum ablation_trial { ABLATION_ON_HOST, ABLATION_ON_DEVICE, ABLATION_REFUSED };
+enum ablation_trial ablation_try(const struct run *r, char *why);
+
 /* outcome.c: train one run to its end, or go on with it, and examine it. */
 enum outcome_end { OUTCOME_DONE, OUTCOME_STOPPED, OUTCOME_BUSY, OUTCOME_FAILED };
 typedef int (*outcome_progress)(void *arg, int step);        /* after every step; what it returns: 0 go on, 1 stop */
