@@ -86,8 +86,7 @@ INLINE vec vweight(vec x)
     const vec y = vmax(vset(WEIGHT_LO), x);
     const vec shifted = y * (stat)1.4426950408889634074 + ROUND;
     const vec t = shifted - ROUND, r = y - t * LN2_HI - t * LN2_LO;
-    const vec scale = (vec)(((ivec)shifted << MANTISSA) + (ivec)vset(1));
-    return pick(x < WEIGHT_LO, vset(0), (1 + (r + r*r * POLY(r, EXP_P))) * scale);
+    return pick(x < WEIGHT_LO, vset(0), (1 + (r + r*r * POLY(r, EXP_P))) * power_of_2((ivec)shifted));
 }
 
 /* log(u) + tail/u for normal u > 0, |tail| below u's last place: u = 2^e (1+f), s = f/(2+f),
