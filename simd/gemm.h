@@ -2,9 +2,9 @@
  *
  *     c[i,j]  = sum_k a[i,k] b[k,j]       (add: c[i,j] += ...)        i < m, j < n, k < K
  *
- * Matrices are `stat`.  c is row-major with ldc elements a row; element (i,k) of a stands at a[i*ars + k*acs],
- * (k,j) of b at b[k*brs + j*bcs], so that a transposed operand is one with its strides exchanged.
- * One stride of a and one of b is 1.  Nothing is allocated.
+ * Matrices are `stat`, and the result may be `real` in the end.  Element (i,k) of a stands at a[i*ars + k*acs], (k,j) of b
+ * at b[k*brs + j*bcs], so that a transposed operand is one with its strides exchanged.  One stride of a and one of b
+ * is 1.  Nothing is allocated.
  *
  * b is read in panels of NR columns: packed, K rows of NR each, short panels filled with zeros; or where it lies.
  * A tile is MR rows of a against a panel: it keeps MR x NR sums in registers, and every step of k costs NV loads,
@@ -12,9 +12,10 @@
  * wherever the tile lies: so results do not depend on how m and n are cut, nor on who computes which tile.
  *
  * Operands and results come from far away, and no hardware prefetcher follows MR rows at once: a tile asks for its
- * part of c when it begins and, if this panel is the first that its rows of a meet, as it goes along k for the rows
- * that the next tile reads, or, where a lies turned, for its own a few steps on.  Measured on the products of a
- * training step, whose operands are in no cache: 82 -> 91 GFLOP/s forward, 87 -> 92 backward, of 117.
+ * part of c when it begins.  As it goes along k it asks, if nobody has read them before: for the rows of a that the next
+ * tile reads, or, where a lies turned, for its own a few steps on (ASK_A); for those of b a few steps on (ASK_B).
+ * Measured on the products of a training step, whose operands are in no cache: 82 -> 91 GFLOP/s forward, 87 -> 92
+ * backward, of 117; for b, where dw reads it in place, 105 -> 111.
  *
  * Where the machine multiplies pairs of bf16 (`pairs`), an element is two of them, for k and k+1. */
 #ifndef SWAX_GEMM_H
@@ -22,7 +23,7 @@
 
 #include "transpose.h"
 
-enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = 384, LINE = 64 / sizeof(stat) };
+enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = 384, LINE = 64 / sizeof(stat), ASK_A = 1, ASK_B = 2 };
 
 INLINE int least(int a, int b) { return a < b ? a : b; }
 
@@ -65,64 +66,113 @@ enum { HAS_PAIRS = 0 };
 INLINE vec multiply_add(vec acc, stat a, vec b, int pairs) { (void)pairs; return acc + a * b; }
 #endif
 
+/* Where sums go, rows ld (out: out_ld) elements apart: c = or += them; or, where they end, out = or += c + them. */
+struct result {
+    stat *c;
+    long ld;
+    int add;
+    real *out;          /* NULL: they go on */
+    long out_ld;
+    int out_add;
+};
+enum { REAL_IS_STAT = sizeof(real) == sizeof(stat) };   /* then c is where they end */
+INLINE int ends(struct result c) { return !REAL_IS_STAT && c.out; }
+
+/* The same, j columns further on, or i rows. */
+INLINE struct result across(struct result c, int j)
+{
+    c.c += j;
+    c.out += ends(c) ? j : 0;
+    return c;
+}
+INLINE struct result down(struct result c, int i)
+{
+    c.c += i * c.ld;
+    c.out += ends(c) ? i * c.out_ld : 0;
+    return c;
+}
+
 /* m, nv and pairs are constants where this is inlined, and every loop over acc is unrolled, so that it lives in
  * registers: gcc gives it a place in memory for one loop that is not, and a tile ends by going through there
  * (98 GFLOP/s instead of 108 at K 64, 104 instead of 111 at 128). */
 #define UNROLL _Pragma("GCC unroll 16")
-INLINE void tile(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b, long brs,
-                 int m, int nv, int n, int K, int ask, int add, int pairs)
+
+/* p, and gcc does not know: it would keep the distances of all MR rows, half of them in memory, where three rows are
+ * within reach of one address (2 % of a product). */
+INLINE const stat *opaque(const stat *p) { __asm__("" : "+r"(p)); return p; }
+
+INLINE void tile(struct result c, const stat *a, long ars, long acs, const stat *b, long brs,
+                 int m, int nv, int n, int K, int ask, int pairs)
 {
     vec acc[MR][NV] = {{{0}}};
     const long apart = acs == 1 ? ars : acs;
     const stat *next = acs == 1 ? a + m*ars : a + LINE*acs;
     for (int i = 0; i < m; i++)
-        for (int v = 0; v < nv; v++)
-            __builtin_prefetch(c + i*ldc + v*VL, 1);
+        for (int v = 0; v < nv && !ends(c); v++)
+            __builtin_prefetch(c.c + i*c.ld + v*VL, 1);
+    for (int i = 0; i < m && ends(c); i++)
+        __builtin_prefetch(c.out + i*c.out_ld, 1);
     for (int from = 0; from < K; from += LINE, next += LINE*acs) {
-        for (int i = 0; ask && i < (acs == 1 ? m : LINE); i++)
+        for (int i = 0; ask & ASK_A && i < (acs == 1 ? m : LINE); i++)
             __builtin_prefetch(next + i*apart);
+        for (int i = 0; ask & ASK_B && i < LINE; i++)
+            for (int v = 0; v < nv; v++)
+                __builtin_prefetch(b + (LINE + i)*brs + v*VL);
         for (int k = from; k < least(K, from + LINE); k++, b += brs, a += acs) {
             vec bk[NV];
             UNROLL for (int v = 0; v < nv; v++)
                 bk[v] = load(b + v*VL);
-            UNROLL for (int i = 0; i < m; i++)
+            const stat *row = a;
+            UNROLL for (int i = 0; i < m; i++, row += ars) {
+                if (i % 3 == 0 && i > 0)
+                    row = opaque(row);
                 UNROLL for (int v = 0; v < nv; v++)
-                    acc[i][v] = multiply_add(acc[i][v], element(a + i*ars), bk[v], pairs);
+                    acc[i][v] = multiply_add(acc[i][v], element(row), bk[v], pairs);
+            }
         }
     }
-    if (add)
+    if (c.add)
         UNROLL for (int i = 0; i < m; i++)
             UNROLL for (int v = 0; v < nv; v++)
-                acc[i][v] += load_n(c + i*ldc + v*VL, n - v*VL);
-    UNROLL for (int i = 0; i < m; i++)
-        UNROLL for (int v = 0; v < nv; v++)
-            store_n(c + i*ldc + v*VL, acc[i][v], n - v*VL);
+                acc[i][v] += load_n(c.c + i*c.ld + v*VL, n - v*VL);
+    if (ends(c) && c.out_add)
+        UNROLL for (int i = 0; i < m; i++)
+            UNROLL for (int v = 0; v < nv; v++)
+                acc[i][v] += rload_n(c.out + i*c.out_ld + v*VL, n - v*VL);
+    if (ends(c))
+        UNROLL for (int i = 0; i < m; i++)
+            UNROLL for (int v = 0; v < nv; v++)
+                rstore_n(c.out + i*c.out_ld + v*VL, acc[i][v], n - v*VL);
+    else
+        UNROLL for (int i = 0; i < m; i++)
+            UNROLL for (int v = 0; v < nv; v++)
+                store_n(c.c + i*c.ld + v*VL, acc[i][v], n - v*VL);
 }
 
 /* m rows against one panel of n <= NR columns, whose rows are brs apart. */
-INLINE void strip(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b, long brs,
-                  int m, int nv, int n, int K, int ask, int add, int pairs)
+INLINE void strip(struct result c, const stat *a, long ars, long acs, const stat *b, long brs,
+                  int m, int nv, int n, int K, int ask, int pairs)
 {
-    for (; m >= MR; m -= MR, c += MR*ldc, a += MR*ars)
-        tile(c, ldc, a, ars, acs, b, brs, MR, nv, n, K, ask, add, pairs);
-    for (; m >= MR/3; m -= MR/3, c += MR/3*ldc, a += MR/3*ars)
-        tile(c, ldc, a, ars, acs, b, brs, MR/3, nv, n, K, ask, add, pairs);
-    for (; m > 0; m--, c += ldc, a += ars)
-        tile(c, ldc, a, ars, acs, b, brs, 1, nv, n, K, ask, add, pairs);
+    for (; m >= MR; m -= MR, c = down(c, MR), a += MR*ars, ask &= ~ASK_B)
+        tile(c, a, ars, acs, b, brs, MR, nv, n, K, ask, pairs);
+    for (; m >= MR/3; m -= MR/3, c = down(c, MR/3), a += MR/3*ars)
+        tile(c, a, ars, acs, b, brs, MR/3, nv, n, K, ask, pairs);
+    for (; m > 0; m--, c = down(c, 1), a += ars)
+        tile(c, a, ars, acs, b, brs, 1, nv, n, K, ask, pairs);
 }
 
 static __attribute__((noinline, unused))
-void gemm_panel(stat *c, long ldc, const stat *a, long ars, long acs, const stat *b, long brs,
-                int m, int n, int K, int ask, int add, int pairs)
+void gemm_panel(struct result c, const stat *a, long ars, long acs, const stat *b, long brs,
+                int m, int n, int K, int ask, int pairs)
 {
     if (pairs && n > VL)
-        strip(c, ldc, a, ars, acs, b, brs, m, NV, n, K, ask, add, 1);
+        strip(c, a, ars, acs, b, brs, m, NV, n, K, ask, 1);
     else if (pairs)
-        strip(c, ldc, a, ars, acs, b, brs, m, 1, n, K, ask, add, 1);
+        strip(c, a, ars, acs, b, brs, m, 1, n, K, ask, 1);
     else if (n > VL)
-        strip(c, ldc, a, ars, acs, b, brs, m, NV, n, K, ask, add, 0);
+        strip(c, a, ars, acs, b, brs, m, NV, n, K, ask, 0);
     else
-        strip(c, ldc, a, ars, acs, b, brs, m, 1, n, K, ask, add, 0);
+        strip(c, a, ars, acs, b, brs, m, 1, n, K, ask, 0);
 }
 
 #endif

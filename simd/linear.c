@@ -3,7 +3,7 @@
  * The result is cut into a piece for every thread there is: each of its elements is one chain of sums whatever
  * the cut (gemm.h).  A piece goes through k in equal steps: up to BROAD columns of b become panels, and HIGH rows of
  * a at a time, brought into reach if they are not, meet all of them.
- * Results in bf16 are summed in `stat` until their rows are finished. */
+ * Results in bf16 are summed in `stat` and rounded by the last step. */
 #include "operand.h"
 #include "host.h"
 
@@ -24,8 +24,8 @@ struct dense {
 /* Rows so many `stat`s apart all want the same few lines of the cache. */
 INLINE int collide(long rs) { return rs * (long)sizeof(stat) % 4096 == 0; }
 
-/* Columns of b^T from k on, for gemm_panel: rows are `row` apart, panels `next`. */
-struct panels { const stat *at; long row, next; };
+/* Columns of b^T from k on, for gemm_panel: rows are `row` apart, panels `next`; ask: see gemm.h. */
+struct panels { const stat *at; long row, next; int ask; };
 
 /* Columns j.. of b^T, n of them, from k to k + K, for m rows of a: packed, unless its rows are contiguous and so
  * few rows of a meet them that packing would cost more than it saves (measured: 2 % of dw, -2 % of dx at m = 1024). */
@@ -36,68 +36,59 @@ static struct panels panels_of(stat *packed, const struct dense *p, int j, int n
     struct place b;
     if (lies(&b, p->b, j, k, K, p->pairs)) {
         if (b.rs == 1 && m <= FEW && n % VL == 0 && !collide(b.cs))
-            return (struct panels){ b.at, b.cs, NR };
+            return (struct panels){ b.at, b.cs, NR, ASK_B };
         pack(packed, b.at, b.cs, b.rs, n, E);
-        return (struct panels){ packed, NR, (long)E*NR };
+        return (struct panels){ packed, NR, (long)E*NR, 0 };
     }
-    for (int v = 0; v < n; v += NR) {
-        stat *panel = packed + (long)v*E;
-        const int width = least(NR, n - v);
-        if (p->b.cs == 1) {
-            gather(columns, LD_K, p->b, j + v, width, k, K, p->pairs);
-            pack(panel, columns, 1, LD_K, width, E);
-        } else
-            gather(panel, NR, p->b, j + v, width, k, K, p->pairs);
+    if (p->b.cs != 1)
+        gather_columns(packed, NR, (long)E*NR, p->b, j, n, k, K, p->pairs);
+    for (int v = 0; p->b.cs == 1 && v < n; v += NR) {
+        gather_rows(columns, LD_K, p->b, j + v, least(NR, n - v), k, K, p->pairs);
+        pack(packed + (long)v*E, columns, 1, LD_K, least(NR, n - v), E);
     }
-    return (struct panels){ packed, NR, (long)E*NR };
+    return (struct panels){ packed, NR, (long)E*NR, 0 };
 }
 
 /* c (m,n) = or += rows i.. of a, m <= HIGH of them, against those panels */
-static void multiply_rows(stat *c, long ldc, const struct dense *p, struct panels b, int i, int m, int n, int k, int K, int add)
+static void multiply_rows(struct result c, const struct dense *p, struct panels b, int i, int m, int n, int k, int K)
 {
     stat block[KC * LD_I];
     struct place a;
     if (!lies(&a, p->a, i, k, K, p->pairs) || collide(a.rs)) {
         a = p->a.cs == 1 ? (struct place){ block, LD_K, 1 } : (struct place){ block, 1, LD_I };
-        gather(block, a.rs * a.cs, p->a, i, m, k, K, p->pairs);
+        if (p->a.cs == 1)
+            gather_rows(block, LD_K, p->a, i, m, k, K, p->pairs);
+        else
+            gather_columns(block, LD_I, NR, p->a, i, m, k, K, p->pairs);
     }
     for (int v = 0; v < n; v += NR, b.at += b.next)
-        gemm_panel(c + v, ldc, a.at, a.rs, a.cs, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs), v == 0, add, p->pairs);
-}
-
-/* out (m,n) = or += sums */
-static void round_sums(real *out, long ld, const stat *sums, int m, int n, int add)
-{
-    for (int r = 0; r < m; r++, out += ld, sums += BROAD)
-        for (int v = 0; v < n; v += VL) {
-            const vec sum = load_n(sums + v, n - v);
-            rstore_n(out + v, add ? rload_n(out + v, n - v) + sum : sum, n - v);
-        }
+        gemm_panel(across(c, v), a.at, a.rs, a.cs, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs),
+                   (v == 0 ? ASK_A : 0) | b.ask, p->pairs);
 }
 
 /* m rows from i on, n <= BROAD columns from j on */
 static void dense_columns(const struct dense *p, int i, int m, int j, int n)
 {
-    stat packed[KC * BROAD] __attribute__((aligned(64))), sums[sizeof(real) == sizeof(stat) ? 1 : TALL * BROAD];
+    stat packed[KC * BROAD] __attribute__((aligned(64))), sums[REAL_IS_STAT ? 1 : TALL * BROAD];
     const int most = p->pairs ? 2*KC : KC, steps = (p->K - 1) / most + 1, step = ((p->K - 1) / steps / VL + 1) * VL;
     const int rows = p->is_stat ? m : p->K > step ? TALL : HIGH;
-    struct panels b = { packed, 0, 0 };
+    struct panels b = { packed, 0, 0, 0 };
     for (int from = i; from < i + m; from += rows) {
         const int to = least(from + rows, i + m);
-        stat *c = p->is_stat ? (stat *)p->c + from*p->ld + j : sums;
-        const long ldc = p->is_stat ? p->ld : BROAD;
-        for (int r = from; p->bias && r < to; r++)
-            memcpy(c + (r - from)*ldc, p->bias + j, (size_t)n * sizeof *c);
-        for (int k = 0; k < p->K; k += step) {
+        struct result c = { sums, BROAD, p->bias != NULL, NULL, p->ld, p->add };
+        if (p->is_stat)
+            c = (struct result){ (stat *)p->c + from*p->ld + j, p->ld, p->add || p->bias, NULL, 0, 0 };
+        for (int r = 0; p->bias && r < to - from; r++)
+            memcpy(c.c + r*c.ld, p->bias + j, (size_t)n * sizeof *c.c);
+        for (int k = 0; k < p->K; k += step, c.add = 1) {
             const int K = least(step, p->K - k);
+            if (!p->is_stat && k + K == p->K)
+                c.out = (real *)p->c + from*p->ld + j;
             if (from == i || p->K > step)
                 b = panels_of(packed, p, j, n, k, K, m);
-            for (int r = from; r < to; r += HIGH)
-                multiply_rows(c + (r - from)*ldc, ldc, p, b, r, least(HIGH, to - r), n, k, K,
-                              k > 0 || p->bias || (p->is_stat && p->add));
+            for (int r = from; r < to; r += HIGH, b.ask = 0)
+                multiply_rows(down(c, r - from), p, b, r, least(HIGH, to - r), n, k, K);
         }
-        if (!p->is_stat)
-            round_sums((real *)p->c + from*p->ld + j, p->ld, sums, to - from, n, p->add);
     }
 }
 
@@ -140,8 +131,6 @@ static void bias_backward(stat *db, struct operand dy, int N, int O)
         }
     }
 }
-
-enum { REAL_IS_STAT = sizeof(real) == sizeof(stat) };
 
 static void dense_forward(void *y, int y_is_stat, const real *x, const real *w, const stat *b, int N, int O, int I)
 {

@@ -27,15 +27,18 @@ INLINE int lies(struct place *x, struct operand a, int i, int k, int K, int pair
 INLINE int multiplies_in_pairs(const void *p, size_t n) { (void)p; (void)n; return 0; }
 INLINE int elements(int K, int pairs) { (void)pairs; return K; }
 
-/* rows i.. and elements of k.. to `to`, whose rows of whichever is contiguous are ld apart */
-static void gather(stat *to, long ld, struct operand a, int i, int m, int k, int K, int pairs)
+/* Rows i.. and elements of k.., in `to`: rows are ld apart. */
+INLINE void gather_rows(stat *to, long ld, struct operand a, int i, int m, int k, int K, int pairs)
 {
     (void)pairs;
-    const stat *p = (const stat *)a.p + i*a.rs + k*a.cs;
-    const int rows = a.cs == 1 ? m : K, width = a.cs == 1 ? K : m;
-    for (int r = 0; r < rows; r++, to += ld, p += a.cs == 1 ? a.rs : a.cs)
-        for (int j = 0; j < width; j += VL)
-            store_n(to + j, load_n(p + j, width - j), width - j);
+    for (int r = 0; r < m; r++)
+        memcpy(to + r*ld, (const stat *)a.p + (i + r)*a.rs + k, (size_t)K * sizeof *to);
+}
+
+/* All lie. */
+INLINE void gather_columns(stat *to, long ld, long next, struct operand a, int i, int m, int k, int K, int pairs)
+{
+    (void)to, (void)ld, (void)next, (void)a, (void)i, (void)m, (void)k, (void)K, (void)pairs;
 }
 
 #else
@@ -81,40 +84,54 @@ INLINE vec swap_pairs(vec v)
     return (vec)((pairs)v << 32 | (pairs)v >> 32);
 }
 
-INLINE uvec bits_at(struct operand a, long at, int n)
+/* Rows i.. and elements of k.., in `to`: rows are ld apart. */
+static void gather_rows(stat *to, long ld, struct operand a, int i, int m, int k, int K, int pairs)
 {
-    halfvec h;
-    if (n < VL)
-        return (uvec)rload_n((const real *)a.p + at, n) >> 16;
-    memcpy(&h, (const real *)a.p + at, sizeof h);
-    return __builtin_convertvector(h, uvec);
+    for (int r = 0; r < m; r++) {
+        const long from = (i + r)*a.rs + k;
+        if (pairs) {
+            to[r*ld + K/2] = 0;                 /* the second half of an odd K's last pair */
+            memcpy(to + r*ld, (const real *)a.p + from, (size_t)K * sizeof(real));
+        }
+        for (int c = 0; !pairs && c < K; c += VL)
+            store(to + r*ld + c, swap_pairs(stats_at(a, from + c, K - c)));
+    }
 }
 
-static void gather(stat *to, long ld, struct operand a, int i, int m, int k, int K, int pairs)
+/* n <= NR columns of two rows zipped: first 0, second 0, first 1, second 1, ... */
+INLINE void zip_rows(stat *to, const real *first, const real *second, int n)
 {
-    const long from = i*a.rs + k*a.cs;
-    if (a.cs == 1 && pairs)
-        for (int r = 0; r < m; r++) {
-            to[r*ld + K/2] = 0;                 /* the second half of an odd K's last pair */
-            memcpy(to + r*ld, (const real *)a.p + from + r*a.rs, (size_t)K * sizeof(real));
+    uvec a = {0}, b = {0};
+    memcpy(&a, first, (size_t)n * sizeof *first);
+    memcpy(&b, second, (size_t)n * sizeof *second);
+    const uvec even = (a & 0xffff) | b << 16, odd = a >> 16 | (b & 0xffff0000);
+    store(to, zip_low((vec)even, (vec)odd));
+    store(to + VL, zip_high((vec)even, (vec)odd));
+}
+
+/* The same of columns: elements of one k lie together, NR at a time, those of the next k ld on, of the next NR rows
+ * `next` on. */
+static void gather_columns(stat *to, long ld, long next, struct operand a, int i, int m, int k, int K, int pairs)
+{
+    static const real zeros[NR];
+    const long at = i + k*a.cs;
+    for (int c = 0; pairs && c < K; c += 2, to += ld) {
+        const real *first = (const real *)a.p + at + c*a.cs, *second = c + 1 < K ? first + a.cs : zeros;
+        const int along = c + 1 < K;
+        int r = 0;
+        for (; r + NR <= m; r += NR)
+            zip_rows(to + r/NR*next, first + r, second + along*r, NR);
+        if (r + VL == m)
+            zip_rows(to + r/NR*next, first + r, second + along*r, VL);
+        else if (r < m)
+            zip_rows(to + r/NR*next, first + r, second + along*r, m - r);
+    }
+    for (int c = 0; !pairs && c < K; c += 2, to += 2*ld)
+        for (int r = 0; r < m; r += VL) {
+            stat *t = to + r/NR*next + r%NR;
+            store(t, c + 1 < K ? stats_at(a, at + (c + 1)*a.cs + r, m - r) : (vec){0});
+            store(t + ld, stats_at(a, at + c*a.cs + r, m - r));
         }
-    else if (a.cs == 1)
-        for (int r = 0; r < m; r++)
-            for (int c = 0; c < K; c += VL)
-                store(to + r*ld + c, swap_pairs(stats_at(a, from + r*a.rs + c, K - c)));
-    else
-        for (int c = 0; c < K; c += 2)
-            for (int r = 0; r < m; r += VL) {
-                const long at = from + c*a.cs + r;
-                const int two = c + 1 < K;
-                if (pairs) {
-                    const uvec second = two ? bits_at(a, at + a.cs, m - r) << 16 : (uvec){0};
-                    store(to + c/2*ld + r, (vec)(bits_at(a, at, m - r) | second));
-                } else {
-                    store(to + c*ld + r, two ? stats_at(a, at + a.cs, m - r) : (vec){0});
-                    store(to + (c + 1)*ld + r, stats_at(a, at, m - r));
-                }
-            }
 }
 
 #endif

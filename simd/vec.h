@@ -152,21 +152,32 @@ INLINE halfvec to_bf16(vec v)   /* ref/bf16.h's rounding */
 }
 INLINE vec rload(const real *p) { halfvec h; memcpy(&h, p, sizeof h); return from_bf16(h); }
 INLINE void rstore(real *p, vec v) { const halfvec h = to_bf16(v); memcpy(p, &h, sizeof h); }
-INLINE vec rload_n(const real *p, int n)
+#if defined __AVX512BW__
+INLINE vec rload_some(const real *p, int n) { return from_bf16((halfvec)_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p)); }
+INLINE void rstore_some(real *p, vec v, int n) { _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), (__m256i)to_bf16(v)); }
+#else
+INLINE vec rload_some(const real *p, int n)
 {
     real h[VL] = {{0}};
-    if (n >= VL)
-        return rload(p);
     for (int i = 0; i < n; i++)
         h[i] = p[i];
     return rload(h);
 }
-INLINE void rstore_n(real *p, vec v, int n)
+INLINE void rstore_some(real *p, vec v, int n)
 {
     real h[VL];
-    rstore(n >= VL ? p : h, v);
-    for (int i = 0; i < n && n < VL; i++)
+    rstore(h, v);
+    for (int i = 0; i < n; i++)
         p[i] = h[i];
+}
+#endif
+INLINE vec rload_n(const real *p, int n) { return n >= VL ? rload(p) : rload_some(p, n); }
+INLINE void rstore_n(real *p, vec v, int n)
+{
+    if (n >= VL)
+        rstore(p, v);
+    else
+        rstore_some(p, v, n);
 }
 INLINE stat to_stat(real a) { return bf16_to_float(a); }
 INLINE real to_real(stat a) { return bf16_from_float(a); }
