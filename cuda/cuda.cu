@@ -50,7 +50,7 @@ static void give(void *p)
 
 static void put(void *to, const void *from, size_t bytes)
 {
-    swax_cuda_note(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "copying to the device");
+    swax_cuda_note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice), "copying to the device");
 }
 
 static void get(void *to, const void *from, size_t bytes)
