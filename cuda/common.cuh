@@ -33,6 +33,9 @@ static inline unsigned blocks(size_t n, size_t each)
     return (unsigned)((n + each - 1) / each);
 }
 
+/* Where arrays are walked from their ends: what the kernel before wrote last is still in the cache. */
+static inline __device__ unsigned block_from_end() { return gridDim.x - 1 - blockIdx.x; }
+
 /* Elements.  Arithmetic is done on what value() gives; as<real>() rounds to nearest even. */
 static inline __device__ float value(float x) { return x; }
 static inline __device__ double value(double x) { return x; }

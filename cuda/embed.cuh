@@ -54,6 +54,6 @@ static void embed_backward(stat *dw, const real *dy, const int *token, int N, in
     if (!part)
         return;
     embed_backward_kernel<<<dim3(blocks(V, 4), pieces), threads>>>(part, dy, token, N, V, C, rows, 0);
-    sum_pieces(dw, part, pieces, table);
+    sum_pieces(dw, part, pieces, table, table);
     launched("embed_backward");
 }

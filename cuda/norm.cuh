@@ -1,31 +1,7 @@
 /* norm.cuh - RMSNorm, and the norm of the cell's output; formulas in ref/rmsnorm.c and ref/headnorm.c.
- * A row is taken by as many lanes as it has pieces of P elements, up to a warp.  The weights' gradients are
+ * The weights' gradients are sums over rows: of the blocks' own rows first, where a lane has one piece of each, else
  * column sums. */
 #include "pattern.cuh"
-
-/* The lanes of a row, and of which row, of which piece of it, this thread is. */
-struct team {
-    int lanes;
-
-    __device__ size_t row() const { return ((size_t)blockIdx.x * blockDim.x + threadIdx.x) / lanes; }
-    __device__ int lane() const { return threadIdx.x % lanes; }
-    __device__ stat sum(stat x) const
-    {
-        for (int l = lanes / 2; l; l /= 2)
-            x += __shfl_xor_sync(~0u, x, l);
-        return x;
-    }
-};
-
-enum { NORM_THREADS = 256 };
-
-template <int P> static team team_for(int D)
-{
-    int lanes = 1;
-    while (lanes < 32 && lanes * P < D)
-        lanes *= 2;
-    return { lanes };
-}
 
 /* y = (x - mu) r w, with mean and rstd given out; center = 0 or mean == NULL: mu = 0.  The weights of row n are row n % H. */
 template <int P> static __global__ void norm_forward_kernel(real *y, stat *mean, stat *rstd, const real *x, const stat *w,
@@ -68,7 +44,7 @@ template <int P> static void norm_forward_by(real *y, stat *mean, stat *rstd, co
                                              size_t N, int H, int D, int center, double eps)
 {
     const team my = team_for<P>(D);
-    norm_forward_kernel<P><<<blocks(N * my.lanes, NORM_THREADS), NORM_THREADS>>>(y, mean, rstd, x, w, my, N, H, D, center, (stat)eps);
+    norm_forward_kernel<P><<<blocks(N * my.lanes, TEAM_THREADS), TEAM_THREADS>>>(y, mean, rstd, x, w, my, N, H, D, center, (stat)eps);
 }
 
 static void norm_forward(const char *kernel, real *y, stat *mean, stat *rstd, const real *x, const stat *w,
@@ -132,11 +108,63 @@ struct norm_weights {
     }
 };
 
-template <int P> static void norm_backward_by(real *dx, const real *dy, const real *x, const stat *w,
-                                              const stat *mean, const stat *rstd, size_t N, int H, int D, int center)
+/* The same of rows that have one piece per lane, and in part, H D sums a block, the dw of its rows.  A block has H teams
+ * or a multiple, so that all rows of a team have the same weights. */
+template <int P> static __global__ void norm_backward_short_kernel(real *dx, stat *part, const real *dy, const real *x, const stat *w,
+                                                                   const stat *mean, const stat *rstd, team my,
+                                                                   size_t N, int H, int D, int center)
+{
+    __shared__ stat all[TEAM_THREADS][P];
+    const int teams = TEAM_THREADS / my.lanes, mine = threadIdx.x / my.lanes, j = my.lane() * P;
+    stat wj[P] = {}, sum[P] = {};
+    if (j < D)
+        load(wj, w + mine % H * D + j);
+    for (long at = (long)((N - 1) / teams) - blockIdx.x; at >= 0; at -= gridDim.x) {
+        const size_t n = (size_t)at * teams + mine;
+        const bool there = n < N && j < D;
+        const stat mu = there && mean ? mean[n] : 0, r = there ? rstd[n] : 0;
+        stat xh[P] = {}, u[P] = {}, u_sum = 0, ux_sum = 0;
+        if (there) {
+            load(xh, x + n*D + j);
+            load(u, dy + n*D + j);
+        }
+        for (int i = 0; i < P; i++) {
+            xh[i] = (xh[i] - mu) * r;
+            sum[i] += u[i] * xh[i];
+            u[i] = times(u[i], wj[i]);
+            u_sum += u[i];
+            ux_sum += u[i] * xh[i];
+        }
+        const stat u_all = my.sum(u_sum), ux_mean = my.sum(ux_sum) / D, u_mean = center ? u_all / D : 0;
+        for (int i = 0; i < P; i++)
+            u[i] = r * (u[i] - u_mean - xh[i] * ux_mean);
+        if (there)
+            store<true>(dx + n*D + j, u);
+    }
+    for (int i = 0; i < P; i++)
+        all[threadIdx.x][i] = sum[i];
+    __syncthreads();
+    if (mine >= H || j >= D)
+        return;
+    for (int other = mine + H; other < teams; other += H)
+        for (int i = 0; i < P; i++)
+            sum[i] += all[other * my.lanes + my.lane()][i];
+    store<false>(part + ((size_t)blockIdx.x * H + mine) * D + j, sum);
+}
+
+template <int P> static void norm_backward_by(const char *kernel, real *dx, stat *dw, const real *dy, const real *x, const stat *w,
+                                              const stat *mean, const stat *rstd, size_t N, int H, int D, int center, bool wide)
 {
     const team my = team_for<P>(D);
-    norm_backward_kernel<P><<<blocks(N * my.lanes, NORM_THREADS), NORM_THREADS>>>(dx, dy, x, w, mean, rstd, my, N, H, D, center);
+    const unsigned teams = TEAM_THREADS / my.lanes, all = blocks(N * H, teams), pieces = all < 512 ? all : 512;
+    const size_t C = (size_t)H * D;
+    if (my.lanes * P < D || teams % H) {
+        norm_backward_kernel<P><<<all, TEAM_THREADS>>>(dx, dy, x, w, mean, rstd, my, N * H, H, D, center);
+        column_sum(kernel, dw, N, C, wide, norm_weights{ dy, x, mean, rstd, (size_t)H, (size_t)D });
+    } else if (stat *part = (stat *)swax_cuda_workspace(pieces * C * sizeof *part)) {
+        norm_backward_short_kernel<P><<<pieces, TEAM_THREADS>>>(dx, part, dy, x, w, mean, rstd, my, N * H, H, D, center);
+        sum_pieces(dw, part, pieces, C, C);
+    }
 }
 
 static void norm_backward(const char *kernel, real *dx, stat *dw, const real *dy, const real *x, const stat *w,
@@ -144,10 +172,10 @@ static void norm_backward(const char *kernel, real *dx, stat *dw, const real *dy
 {
     const bool wide = aligned16(dy, x, 0) && D % 8 == 0;
     if (wide && aligned16(dx, w, 0))
-        norm_backward_by<8>(dx, dy, x, w, mean, rstd, N * H, H, D, center);
+        norm_backward_by<8>(kernel, dx, dw, dy, x, w, mean, rstd, N, H, D, center, wide);
     else
-        norm_backward_by<1>(dx, dy, x, w, mean, rstd, N * H, H, D, center);
-    column_sum(kernel, dw, N, (size_t)H * D, wide, norm_weights{ dy, x, mean, rstd, (size_t)H, (size_t)D });
+        norm_backward_by<1>(kernel, dx, dw, dy, x, w, mean, rstd, N, H, D, center, wide);
+    launched(kernel);
 }
 
 static void rmsnorm_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)

@@ -1,4 +1,4 @@
-/* pattern.cuh - two shapes of computation that most kernels have: element by element, and sums over rows. */
+/* pattern.cuh - shapes of computation that most kernels have: element by element, along a row, and sums over rows. */
 #ifndef SWAX_CUDA_PATTERN_CUH
 #define SWAX_CUDA_PATTERN_CUH
 
@@ -43,7 +43,7 @@ static __device__ void map_pack(size_t n, outputs<Y> y, F f, std::index_sequence
 template <int P, bool ADD, class Y, class F, class... X>
 static __global__ void map_kernel(outputs<Y> y, size_t N, F f, const X *...x)
 {
-    const size_t n = P * ((size_t)blockIdx.x * blockDim.x + threadIdx.x);
+    const size_t n = P * ((size_t)block_from_end() * blockDim.x + threadIdx.x);
     constexpr auto k = std::index_sequence_for<X...>{};
     if (n + P <= N)
         map_pack<P, ADD>(n, y, f, k, x...);
@@ -67,6 +67,30 @@ static void map(const char *kernel, outputs<Y> y, int N, F f, const X *...x)
 static inline bool aligned16(const void *a, const void *b, size_t row)
 {
     return ((uintptr_t)a | (uintptr_t)b | row) % 16 == 0;
+}
+
+/* A row is taken by as many lanes as it has pieces of P elements, up to a warp: which row, and which piece of it, this thread has. */
+struct team {
+    int lanes;
+
+    __device__ size_t row() const { return ((size_t)block_from_end() * blockDim.x + threadIdx.x) / lanes; }
+    __device__ int lane() const { return threadIdx.x % lanes; }
+    __device__ stat sum(stat x) const
+    {
+        for (int l = lanes / 2; l; l /= 2)
+            x += __shfl_xor_sync(~0u, x, l);
+        return x;
+    }
+};
+
+enum { TEAM_THREADS = 256 };
+
+template <int P> static team team_for(size_t row)
+{
+    int lanes = 1;
+    while (lanes < 32 && (size_t)lanes * P < row)
+        lanes *= 2;
+    return { lanes };
 }
 
 /* out[j] = or += the sum over the rows n of a piece of f(n, j).  A thread takes P columns and every blockDim.y-th row. */
@@ -101,15 +125,15 @@ static __global__ void __launch_bounds__(THREADS) column_sum_kernel(stat *out, s
 /* What has been summed over pieces of rows, as f. */
 struct pieces_of {
     const stat *part;
-    size_t C;
-    template <int P> __device__ void at(stat (&x)[P], size_t n, size_t j) const { load(x, part + n*C + j); }
+    size_t step;
+    template <int P> __device__ void at(stat (&x)[P], size_t n, size_t j) const { load(x, part + n*step + j); }
 };
 
-/* out[j] += sum_n part[n][j]: the fewer columns, the more rows at once */
-static void sum_pieces(stat *out, const stat *part, unsigned pieces, size_t C)
+/* out[j] += sum_n part[n step + j] for C columns: the fewer, the more rows at once */
+static void sum_pieces(stat *out, const stat *part, unsigned pieces, size_t C, size_t step)
 {
     const dim3 threads = C < 8192 ? dim3(16, 64) : dim3(32, 8);
-    column_sum_kernel<1, 1024><<<blocks(C, threads.x), threads>>>(out, pieces, C, pieces, 1, pieces_of{ part, C });
+    column_sum_kernel<1, 1024><<<blocks(C, threads.x), threads>>>(out, pieces, C, pieces, 1, pieces_of{ part, step });
 }
 
 template <int P, class F> static void column_sum_by(stat *dw, size_t N, size_t C, F f)
@@ -129,7 +153,7 @@ template <int P, class F> static void column_sum_by(stat *dw, size_t N, size_t C
     if (!part)
         return;
     column_sum_kernel<P, 256><<<dim3(across, pieces), threads>>>(part, N, C, rows, 0, f);
-    sum_pieces(dw, part, pieces, C);
+    sum_pieces(dw, part, pieces, C, C);
 }
 
 /* dw[j] += sum_n f(n, j), for N rows and C columns: in pieces of rows, then over the pieces.  f.at(x, n, j) gives P
