@@ -122,66 +122,83 @@ template <class DY> static void bias_backward(const char *kernel, stat *db, cons
         column_sum(kernel, db, N, O, aligned16(dy, dy, 0), itself<DY>{ dy, O });
 }
 
-/* Few outputs, the gates': a tensor core would be idle, and the rows of x are read as they are.
- *     dx[n,i] += sum_o dy[n,o] w[o,i]      f of column_sum: dw[o,i] += sum_n dy[n,o] x[n,i] */
-enum { FEW = 8 };
+/* Few outputs, the gates': a tensor core would be idle, and the rows of x are read once, by PIECEs of 16 bytes. */
+enum { FEW = 8, PIECE = 16 / sizeof(real) };
 
-template <int P> static __global__ void few_kernel(real *dx, const stat *dy, const real *w, size_t N, int O, size_t I)
+/* dx[n,i] += sum_o dy[n,o] w[o,i] and, for each piece of `rows` rows, in part: sum_n dy[n,o] x[n,i], then sum_n dy[n,o].
+ * A thread takes P columns and every blockDim.y-th row. */
+template <int P, int M>
+static __global__ void __launch_bounds__(TEAM_THREADS) few_backward_kernel(real *dx, stat *part, const stat *dy, const real *x, const real *w,
+                                                                           size_t N, int O, size_t I, size_t rows)
 {
-    const size_t at = P * ((size_t)blockIdx.x * blockDim.x + threadIdx.x), n = at / I, i = at % I;
-    if (n >= N)
-        return;
-    stat sum[P] = {};
-    for (int o = 0; o < O; o++) {
-        const stat d = dy[n*O + o];
-        stat wo[P];
-        load(wo, w + o*I + i);
-        for (int p = 0; p < P; p++)
-            sum[p] += d * wo[p];
+    __shared__ stat all[TEAM_THREADS][P], all_d[TEAM_THREADS];
+    const size_t i = P * ((size_t)blockIdx.x * blockDim.x + threadIdx.x), first = blockIdx.y * rows;
+    const size_t last = first + rows < N ? first + rows : N;
+    stat wo[M][P] = {}, sum[M][P] = {}, d_sum[M] = {};
+#pragma unroll
+    for (int o = 0; o < M; o++)
+        if (o < O && i < I)
+            load(wo[o], w + o*I + i);
+    for (size_t n = first + threadIdx.y; n < last && i < I; n += blockDim.y) {
+        stat xi[P], dxi[P] = {};
+        load(xi, x + n*I + i);
+#pragma unroll
+        for (int o = 0; o < M; o++) {
+            const stat d = o < O ? dy[n*O + o] : 0;
+            d_sum[o] += d;
+            for (int p = 0; p < P; p++) {
+                dxi[p] += d * wo[o][p];
+                sum[o][p] += d * xi[p];
+            }
+        }
+        store<true>(dx + n*I + i, dxi);
     }
-    store<true>(dx + at, sum);
+    part += blockIdx.y * (O*I + O);
+#pragma unroll
+    for (int o = 0; o < M; o++) {
+        if (o >= O)
+            break;
+        const int at = threadIdx.y * blockDim.x + threadIdx.x;
+        for (int p = 0; p < P; p++)
+            all[at][p] = sum[o][p];
+        all_d[at] = d_sum[o];
+        __syncthreads();
+        for (int y = 1; y < (int)blockDim.y && threadIdx.y == 0; y++) {
+            for (int p = 0; p < P; p++)
+                sum[o][p] += all[at + y * blockDim.x][p];
+            d_sum[o] += all_d[at + y * blockDim.x];
+        }
+        for (int p = 0; p < P && threadIdx.y == 0 && i < I; p++)
+            part[o*I + i + p] = sum[o][p];
+        if (threadIdx.y == 0 && i == 0)
+            part[O*I + o] = d_sum[o];
+        __syncthreads();
+    }
 }
 
-struct outer {
-    const stat *dy;
-    const real *x;
-    int O;
-    size_t I;
-    template <int P> __device__ void at(stat (&s)[P], size_t n, size_t j) const
-    {
-        const unsigned o = (unsigned)j / (unsigned)I;     /* P divides I, or is 1 */
-        const stat d = dy[n*O + o];
-        load(s, x + n*I + (j - o * I));
-        for (int p = 0; p < P; p++)
-            s[p] *= d;
-    }
-};
-
-static void few_backward(real *dx, stat *dw, const stat *dy, const real *x, const real *w, size_t N, int O, size_t I)
+template <int P> static void few_backward(real *dx, stat *dw, stat *db, const stat *dy, const real *x, const real *w, size_t N, int O, size_t I)
 {
-    const bool wide = aligned16(x, w, 0) && aligned16(dx, dx, 0) && I % 8 == 0;
-    if (wide)
-        few_kernel<8><<<blocks(N * I, 8 * 256), 256>>>(dx, dy, w, N, O, I);
-    else
-        few_kernel<1><<<blocks(N * I, 256), 256>>>(dx, dy, w, N, O, I);
-    column_sum("readout_backward", dw, N, O * I, wide, outer{ dy, x, O, I });
+    const team across = team_for<P>(I);
+    const dim3 threads(across.lanes, TEAM_THREADS / across.lanes);
+    const unsigned columns = blocks(I, across.lanes * P), most = columns < 256 ? 256 / columns : 1;
+    const unsigned pieces = blocks(N, 64) < most ? blocks(N, 64) : most;
+    const size_t OI = O * I, step = OI + O;
+    stat *part = (stat *)swax_cuda_workspace(pieces * step * sizeof *part);
+    if (!part)
+        return;
+    const auto kernel = O <= FEW / 2 ? few_backward_kernel<P, FEW / 2> : few_backward_kernel<P, FEW>;
+    kernel<<<dim3(columns, pieces), threads>>>(dx, part, dy, x, w, N, O, I, blocks(N, pieces));
+    sum_pieces(dw, part, pieces, OI, step);
+    if (db)
+        sum_pieces(db, part + OI, pieces, O, step);
+    launched("readout_backward");
 }
 
 static void linear_backward(real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w, int N, int O, int I)
 {
-    product("linear_backward", dx, matrix{ dy, (size_t)O, 1 }, matrix{ w, (size_t)I, 1 }, N, I, O, 1);
     product("linear_backward", dw, matrix{ dy, 1, (size_t)O }, matrix{ x, (size_t)I, 1 }, O, I, N, 1);
+    product("linear_backward", dx, matrix{ dy, (size_t)O, 1 }, matrix{ w, (size_t)I, 1 }, N, I, O, 1);
     bias_backward("linear_backward", db, dy, N, O);
-}
-
-/* high + low = dy to 16 bits, each of them a bf16 */
-static __global__ void split_kernel(real *high, real *low, const stat *dy, size_t n)
-{
-    const size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n)
-        return;
-    high[i] = as<real>(dy[i]);
-    low[i] = as<real>(dy[i] - value(high[i]));
 }
 
 /* In bf16, dy is float and x and w are not: dy goes in as a sum of two bf16.  dx, itself a bf16, needs only the
@@ -189,8 +206,10 @@ static __global__ void split_kernel(real *high, real *low, const stat *dy, size_
 static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy, const real *x, const real *w, int N, int O, int I)
 {
     if (O <= FEW) {
-        few_backward(dx, dw, dy, x, w, N, O, I);
-        bias_backward("readout_backward", db, dy, N, O);
+        if (aligned16(x, w, 0) && aligned16(dx, dx, 0) && I % PIECE == 0)
+            few_backward<PIECE>(dx, dw, db, dy, x, w, N, O, I);
+        else
+            few_backward<1>(dx, dw, db, dy, x, w, N, O, I);
     } else if constexpr (std::is_same_v<real, stat>) {
         linear_backward(dx, dw, db, (const real *)dy, x, w, N, O, I);
     } else {
@@ -198,7 +217,8 @@ static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy, const
         real *both = (real *)scratch(2 * rows * (o + i) * sizeof(real)), *xx = both + 2 * rows * o;
         for (size_t n = 0; n < (size_t)N && both; n += rows) {
             const size_t R = n + rows < (size_t)N ? rows : N - n;
-            split_kernel<<<blocks(R * o, 256), 256>>>(both, both + R * o, dy + n*o, R * o);
+            map<false>("readout_backward", outputs<real>{ both, both + R * o }, (int)(R * o),
+                [] __device__ (stat &high, stat &low, stat d) { high = value(as<real>(d)), low = d - high; }, dy + n*o);
             for (int half = 0; half < 2; half++)
                 swax_cuda_note(cudaMemcpyAsync(xx + half * R * i, x + n*i, R * i * sizeof *xx, cudaMemcpyDeviceToDevice), "readout_backward");
             product("readout_backward", dx + n*i, matrix{ both, o, 1 }, matrix{ w, i, 1 }, R, i, o, 1);
