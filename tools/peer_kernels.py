@@ -1,12 +1,14 @@
 """peer_kernels.py - the published kernels held against the reference, and timed, on a GPU.
 
-    pip install mlstm_kernels; make; python tools/peer_kernels.py [verdicts] [times]      (both)
+    pip install mlstm_kernels; make; python tools/peer_kernels.py [verdicts] [errors] [times]      (all three)
 
-Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written.
+Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written.  The errors are
+those of the cell in bf16 behind a head norm, the CUDA tier's beside the published, against float64 and autograd.
 FlashAttention-2 is that of flash-attn where it is installed, else the one inside PyTorch.  Each line comes from a
 process of its own: a compiler that aborts is a line of the table too.  Times are medians, in ms, at the sizes of
 `cuda_bench mixers`.
 """
+import ctypes
 import os
 import subprocess
 import sys
@@ -72,6 +74,69 @@ def verdict(name):
     return f"| {name} | {r.verdict}, {r.failed} of {r.cases} out of bound | {worst['name']} {rms} (bound {worst['rms_bound']:.2g}) | {cause} |"
 
 
+# ---- errors
+
+ERROR_SIZE = 2, 4, 1024, 128, 256
+GATES = (-1, 3), (0, 3), (0, 4.5), (0, 6)     # biases of the input and the forget gate, which are normals around them
+ERRORS = {"xl_chunk 128": ("xl_chunk", 128), "limit_chunk 64": ("limit_chunk", 64)} | {f"ours, L {L}": ("ours", L) for L in (64, 128, 256)}
+
+
+def exact(q, k, v, i, f, eps):
+    """The cell in its parallel form."""
+    T = q.shape[2]
+    decay = torch.nn.functional.logsigmoid(f).cumsum(-1)
+    weight = decay[..., :, None] - decay[..., None, :] + i[..., None, :]
+    weight = weight.masked_fill(torch.ones(T, T, device=ON, dtype=torch.bool).triu(1), float("-inf"))
+    m = weight.amax(-1, keepdim=True).detach()
+    P = q @ k.mT * q.shape[-1] ** -0.5 * (weight - m).exp()
+    return P @ v / (torch.maximum(P.sum(-1, keepdim=True).abs(), (-m).exp()) + eps)
+
+
+def on_device(name, dims, eps, without=(), **given):
+    """What a kernel of the CUDA tier gives in bf16, by the names of kernels.h; it and torch use the default stream."""
+    import swax
+    kernel, every = swax._KERNELS[name], list(swax._KERNELS)
+    slot = (ctypes.c_void_p * len(every)).in_dll(swax._lib, "swax_cuda_bf16")[every.index(name)]
+    out = {n: torch.zeros(kernel.shape(letters, dims), device=ON, dtype=(torch.bfloat16, torch.float32)[kind])
+           for n, role, kind, letters, _ in kernel.args if role in (swax._OUT, swax._ADD) and n not in without}
+    arrays = (given.get(n, out.get(n)) for n, *_ in kernel.args)
+    type(kernel.call)(slot)(*(None if x is None else x.data_ptr() for x in arrays), *(dims[d] for d in kernel.dims), eps)
+    return out
+
+
+class Ours(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, L, eps, *inputs):
+        given = {n: x.transpose(1, 2).contiguous() for n, x in zip("qkvif", inputs)}
+        (B, T, H, K), V = given["q"].shape, given["v"].shape[3]
+        ctx.dims, ctx.eps = dict(B=B, T=T, H=H, K=K, V=V, L=L, g=0), eps
+        ctx.given = given | on_device("mlstm_forward", ctx.dims, eps, **given)
+        return ctx.given["h"].transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx, dh):
+        out = on_device("mlstm_backward", ctx.dims, ctx.eps, ("dC0", "dn0"), dh=dh.transpose(1, 2).contiguous(), **ctx.given)
+        return None, None, *(out["d" + n].transpose(1, 2) for n in "qkvif")
+
+
+def error(name, biases):
+    kernel, chunk = ERRORS[name]
+    B, H, T, K, V = ERROR_SIZE
+    torch.manual_seed(1)
+    leaves = [normals(B, H, T, n) for n in (K, K, V)] + [(normals(B, H, T, dtype=torch.float32).detach() + bias).requires_grad_() for bias in biases]
+    cotangent = torch.randn(B, H, T, V, device=ON)
+
+    def run(cell, leaves):
+        h = cell(*leaves, 1e-6)
+        normed = torch.nn.functional.layer_norm(h.to(torch.promote_types(h.dtype, torch.float32)), (V,))
+        return h.detach(), *torch.autograd.grad((normed * cotangent).sum(), leaves)
+    fn = (lambda q, k, v, i, f, eps: Ours.apply(chunk, eps, q, k, v, i, f)) if kernel == "ours" else \
+         (lambda *x: cell(kernel, chunk)(*x)["h"])
+    truth = run(exact, [x.detach().double().requires_grad_() for x in leaves])
+    off = [float((x.double() - t).norm() / t.norm()) for x, t in zip(run(fn, leaves), truth)]
+    return f"| {name}, biases {biases[0]} and {biases[1]} | " + " | ".join(f"{x:.2g}" for x in off) + " |"
+
+
 # ---- times
 
 def median(run):
@@ -113,7 +178,7 @@ def run(what, which):
                             env=dict(os.environ, OMP_NUM_THREADS="1"))
 
 
-def line(process):
+def line(process, rows=1):
     try:
         out, err = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
@@ -121,12 +186,15 @@ def line(process):
         out, err = process.communicate()[0], f"Error: not done within {PATIENCE} s"
     said = [s for s in out.splitlines() if s.startswith(("|", "  "))]
     wrong = [s for s in err.splitlines() if "Error" in s] or [f"ended with status {process.returncode}"]
-    return (said or [wrong[-1][:160]])[-1]
+    return "\n".join((said or [wrong[-1][:160]])[-rows:])
 
 
 def main(words):
     if words[:1] == ["verdict"]:
         print(verdict(words[1]))
+    elif words[:1] == ["error"]:
+        for biases in GATES:
+            print(error(words[1], biases))
     elif words[:1] == ["time"]:
         sizes = tuple(map(int, words[1].split(",")))
         print((time_cell if sizes in CELL_SIZES else time_window)(*sizes))
@@ -137,6 +205,10 @@ def main(words):
             for name, process in [(name, run("verdict", name)) for name in VERDICTS]:
                 said = line(process)
                 print(said if said.startswith("|") else f"| {name} | did not run | {said} | |", flush=True)
+        if "errors" in words or not words:
+            print("\n| kernel, relative error of | h | dq | dk | dv | di | df |\n|---|---|---|---|---|---|---|")
+            for process in [run("error", name) for name in ERRORS]:
+                print(line(process, len(GATES)), flush=True)
         if "times" in words or not words:
             for sizes in CELL_SIZES + WINDOW_SIZES:
                 print(line(run("time", ",".join(map(str, sizes)))), flush=True)
