@@ -93,7 +93,8 @@ template <int P> static team team_for(size_t row)
     return { lanes };
 }
 
-/* out[j] = or += the sum over the rows n of a piece of f(n, j).  A thread takes P columns and every blockDim.y-th row. */
+/* out[j] = or += the sum over the rows n of a piece of f(n, j).  A thread takes P columns and every blockDim.y-th row;
+ * blockDim.y is a power of 2. */
 template <int P, int THREADS, class F>
 static __global__ void __launch_bounds__(THREADS) column_sum_kernel(stat *out, size_t N, size_t C, size_t rows, int add, F f)
 {
@@ -109,17 +110,19 @@ static __global__ void __launch_bounds__(THREADS) column_sum_kernel(stat *out, s
             for (int i = 0; i < P; i++)
                 sum[i] += x[i];
         }
+    const int at = threadIdx.y * blockDim.x + threadIdx.x;
     for (int i = 0; i < P; i++)
-        part[threadIdx.y * blockDim.x + threadIdx.x][i] = sum[i];
-    __syncthreads();
+        part[at][i] = sum[i];
+    for (unsigned half = blockDim.y / 2; half; half /= 2) {
+        __syncthreads();
+        for (int i = 0; i < P && threadIdx.y < half; i++)
+            part[at][i] += part[at + half * blockDim.x][i];
+    }
     if (threadIdx.y || j >= C)
         return;
-    for (unsigned y = 1; y < blockDim.y; y++)
-        for (int i = 0; i < P; i++)
-            sum[i] += part[y * blockDim.x + threadIdx.x][i];
     out += blockIdx.y * C + j;
     for (int i = 0; i < P; i++)
-        out[i] = add ? out[i] + sum[i] : sum[i];
+        out[i] = add ? out[i] + part[at][i] : part[at][i];
 }
 
 /* What has been summed over pieces of rows, as f. */
