@@ -295,6 +295,7 @@ START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
     refused(cmd_sample, placed("from=@nowhere"), "nowhere");
     refused(cmd_sample, placed("from=@sampled precision=fp1"), "fp32");
     refused(cmd_convert, placed("from=@nowhere to=@y"), "nowhere");
+    refused(cmd_convert, placed("from=@sampled to=@y.safetensors"), "folder");
     refused(cmd_convert, "window=127 convention=flash_atention", "flash_attention");
     refused(cmd_convert, "window=0 convention=swax", "window=0");
     ck_assert_int_eq(ask(cmd_convert, "window=0 convention=flash_attention").status, 0);

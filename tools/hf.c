@@ -258,6 +258,10 @@ const char *hf_export(const char *checkpoint, const char *folder, enum hf_rope r
         return say(why, "The folder's name is longer than %d characters.", RUN_TEXT - 1);
     if (checkpoint_open(&c, checkpoint, why))
         return why;
+    if (strstr(folder, ".safetensors")) {
+        checkpoint_close(&c);
+        return say(why, "to=%.120s: a checkpoint becomes a model of Hugging Face's, which is a folder: name one.", folder);
+    }
     struct swax_network *n = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 0, why);
     wrong = n ? hf_config_says_no(&c.run.model, why) : why;
     if (!wrong)
