@@ -48,6 +48,7 @@ static void give(void *p)
     swax_cuda_note(cudaFree(p), "giving memory back");
 }
 
+/* What malloc gave has been read when this returns, and kernels that are under way go on. */
 static void put(void *to, const void *from, size_t bytes)
 {
     swax_cuda_note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice), "copying to the device");
