@@ -3,8 +3,8 @@
  * One handle for every tier and precision.  Weights, moments and gradients cross this border as `stat`
  * elements: float, or double when the precision is fp64.  model.h has the composition itself.
  *
- * A call takes the threads that OpenMP has where it is made, one within a parallel region, and gives the same bits
- * with any number of them.  On host tiers several threads may each use a network of their own. */
+ * However many threads OpenMP has where a network is opened and where it is used, in a parallel region or not, the
+ * bits are the same.  On host tiers several threads may each use a network of their own. */
 #ifndef SWAX_NETWORK_H
 #define SWAX_NETWORK_H
 
