@@ -113,11 +113,11 @@ static struct swax_decoder *engine_decoder_new(struct swax_network *n, int B, in
         d->window = window;
         d->sequence = calloc((size_t)B, sizeof *d->sequence);
         d->logits = malloc((size_t)n->c.vocabulary * sizeof(stat));
-        R(model_place)(&d->work, &n->c, 1, FEED, 0, NULL);
+        R(swax_model_place)(&d->work, &n->c, 1, FEED, 0, NULL);
         void *memory = swax_take(n, d->work.bytes);
         ok = d->sequence && d->logits && memory;
         if (memory)
-            R(model_place)(&d->work, &n->c, 1, FEED, 0, memory);
+            R(swax_model_place)(&d->work, &n->c, 1, FEED, 0, memory);
         for (int b = 0; b < B && ok; b++)
             ok = state_new(d, &d->sequence[b]);
     }
@@ -140,8 +140,8 @@ static int feed(struct R(decoder) *d, struct R(sequence) *q, const int *token, i
             return 0;
     swax_put(n, d->work.token, token, (size_t)T * sizeof(int));
     swax_put(n, d->work.target, token, (size_t)T * sizeof(int));
-    R(model_forward)(&r, &d->work, q->state);
-    R(model_head)(&r, &d->work, NULL, n->tier->memory, T - 1, 1);
+    R(swax_model_forward)(&r, &d->work, q->state);
+    R(swax_model_head)(&r, &d->work, NULL, n->tier->memory, T - 1, 1);
     swax_get(n, d->logits, d->work.zc, V * sizeof(stat));
     return 1;
 }

@@ -41,12 +41,12 @@ static struct swax_desk *desk_new(struct swax_network *n)
     if (!l)
         return NULL;
     const size_t rows = (size_t)n->sequences * (size_t)n->T;
-    R(model_place)(&l->work, &n->c, n->sequences, n->T, n->training, NULL);
+    R(swax_model_place)(&l->work, &n->c, n->sequences, n->T, n->training, NULL);
     const size_t logits = (size_t)l->work.head_rows * (size_t)n->c.vocabulary;
     void *memory = swax_take(n, l->work.bytes);
     l->host = malloc((logits > rows ? logits : rows) * sizeof(stat));
     if (memory)
-        R(model_place)(&l->work, &n->c, n->sequences, n->T, n->training, memory);
+        R(swax_model_place)(&l->work, &n->c, n->sequences, n->T, n->training, memory);
     if (memory && l->host)
         return l;
     swax_give(n, memory);
@@ -159,7 +159,7 @@ static void piece(const struct job *j, int index, struct swax_desk *l, stat *g)
         swax_put(n, w->start_cell, b->start_cell + at, ints);
         r.start_cell = w->start_cell;
     }
-    R(model_forward)(&r, w, NULL);
+    R(swax_model_forward)(&r, w, NULL);
     if (j->training) {      /* while a device computes */
         for (long t = 0; t < N; t++)
             l->host[t] = (stat)(valid(j, at + t) ? weight(j, at + t) * j->scale : 0);
@@ -168,13 +168,13 @@ static void piece(const struct job *j, int index, struct swax_desk *l, stat *g)
     }
     for (int row = 0; row < N; row += w->head_rows) {
         const int rows = N - row < w->head_rows ? N - row : w->head_rows;
-        R(model_head)(&r, w, j->training ? g : NULL, n->tier->memory, row, rows);
+        R(swax_model_head)(&r, w, j->training ? g : NULL, n->tier->memory, row, rows);
         if (j->logits || j->correct)
             hand_out_logits(j, l, at + row, rows);
     }
     swax_get(n, (stat *)n->loss + at, w->loss, (size_t)N * sizeof(stat));
     if (j->training)
-        R(model_backward)(&r, w, g, n->tier->memory);
+        R(swax_model_backward)(&r, w, g, n->tier->memory);
 }
 
 static void one_lane(int l, void *arg)
@@ -292,7 +292,7 @@ static size_t engine_peek(struct swax_network *n, const char *name, double *to, 
 {
     const void *at;
     int is_stat;
-    const size_t size = R(model_find)(&n->desk[0]->work, &n->c, n->last_B, n->last_T, name, &at, &is_stat);
+    const size_t size = R(swax_model_find)(&n->desk[0]->work, &n->c, n->last_B, n->last_T, name, &at, &is_stat);
     const size_t count = size < max ? size : max, bytes = count * (is_stat ? sizeof(stat) : sizeof(real));
     void *host = malloc(bytes + 1);
     if (!host)

@@ -64,7 +64,7 @@ static int head_rows(const struct swax_config *c, int N)
     return N < most ? N : most > 0 ? most : 1;
 }
 
-void R(model_place)(struct R(work) *w, const struct swax_config *c, int B, int T, int training, char *memory)
+void R(swax_model_place)(struct R(work) *w, const struct swax_config *c, int B, int T, int training, char *memory)
 {
     const size_t N = (size_t)B * (size_t)T, C = (size_t)c->width, V = (size_t)c->vocabulary;
     struct R(list) list = { memory, 0, NULL, NULL, 0, 0, 0 }, *l = &list;
@@ -103,8 +103,8 @@ void R(model_place)(struct R(work) *w, const struct swax_config *c, int B, int T
     w->bytes = l->used;
 }
 
-size_t R(model_find)(const struct R(work) *w, const struct swax_config *c, int B, int T, const char *name,
-                     const void **at, int *is_stat)
+size_t R(swax_model_find)(const struct R(work) *w, const struct swax_config *c, int B, int T, const char *name,
+                          const void **at, int *is_stat)
 {
     int layer, n = 0;
     if (sscanf(name, "%d.%n", &layer, &n) != 1 || !n || layer < 0 || layer >= c->layers)
@@ -119,7 +119,7 @@ size_t R(model_find)(const struct R(work) *w, const struct swax_config *c, int B
     return size.found_size;
 }
 
-void R(model_forward)(const struct R(run) *r, struct R(work) *work, union R(mixer_state) *state)
+void R(swax_model_forward)(const struct R(run) *r, struct R(work) *work, union R(mixer_state) *state)
 {
     const struct R(swax_kernels) *k = r->k;
     const struct swax_config *c = r->c;
@@ -146,7 +146,7 @@ void R(model_forward)(const struct R(run) *r, struct R(work) *work, union R(mixe
     k->rmsnorm_forward(work->nf, work->rf, x, r->s + r->p->out_norm, N, C, c->norm_eps);
 }
 
-void R(model_head)(const struct R(run) *r, struct R(work) *work, stat *g, const struct swax_memory *mem, int row0, int rows)
+void R(swax_model_head)(const struct R(run) *r, struct R(work) *work, stat *g, const struct swax_memory *mem, int row0, int rows)
 {
     const struct R(swax_kernels) *k = r->k;
     const int V = r->c->vocabulary, C = r->c->width;
@@ -167,7 +167,7 @@ void R(model_head)(const struct R(run) *r, struct R(work) *work, stat *g, const 
 /* Activation gradients start at zero and every kernel adds, so that a value used twice (n2, a norm's x) collects
  * both shares.  The residual stream's gradient runs through all blocks in one array: of x2, which is also that of
  * ffn, then with the norm's share of x1 and mix, then of x. */
-void R(model_backward)(const struct R(run) *r, struct R(work) *work, stat *g, const struct swax_memory *mem)
+void R(swax_model_backward)(const struct R(run) *r, struct R(work) *work, stat *g, const struct swax_memory *mem)
 {
     const struct R(swax_kernels) *k = r->k;
     const struct swax_config *c = r->c;

@@ -80,15 +80,15 @@ struct R(work) {
 };
 
 /* Place w's arrays in `memory`, or, if that is NULL, only find out w->bytes. */
-void R(model_place)(struct R(work) *w, const struct swax_config *c, int B, int T, int training, char *memory);
+void R(swax_model_place)(struct R(work) *w, const struct swax_config *c, int B, int T, int training, char *memory);
 /* An activation of a forward pass of B sequences of T tokens, by name, "3.q": its size, 0 if there is none. */
-size_t R(model_find)(const struct R(work) *w, const struct swax_config *c, int B, int T, const char *name,
-                     const void **at, int *is_stat);
-void R(model_forward)(const struct R(run) *r, struct R(work) *w, union R(mixer_state) *state);
+size_t R(swax_model_find)(const struct R(work) *w, const struct swax_config *c, int B, int T, const char *name,
+                          const void **at, int *is_stat);
+void R(swax_model_forward)(const struct R(run) *r, struct R(work) *w, union R(mixer_state) *state);
 /* w->loss of tokens row0 .. row0 + rows - 1, at most head_rows of them, and their logits in w->z; without g, capped
  * in w->zc too; with g, the backward of the head into w->dnf, from w->dloss. */
-void R(model_head)(const struct R(run) *r, struct R(work) *w, stat *g, const struct swax_memory *mem, int row0, int rows);
-void R(model_backward)(const struct R(run) *r, struct R(work) *w, stat *g, const struct swax_memory *mem);
+void R(swax_model_head)(const struct R(run) *r, struct R(work) *w, stat *g, const struct swax_memory *mem, int row0, int rows);
+void R(swax_model_backward)(const struct R(run) *r, struct R(work) *w, stat *g, const struct swax_memory *mem);
 
 void R(swax_zero)(const struct swax_memory *mem, void *p, size_t bytes);
 
