@@ -89,24 +89,6 @@ static const char *open_data(struct session *s, char *why)
     return NULL;
 }
 
-static const char *open_network(struct session *s, char *why)
-{
-    struct run *r = &s->r;
-    const char *wrong;
-    const struct swax_tier *tier = swax_tier_find(*r->tier ? r->tier : NULL, &wrong);
-    if (!tier)
-        return say(why, "%s", wrong);
-    snprintf(r->tier, sizeof r->tier, "%s", tier->name);
-    threads_use(r->threads);
-    if (swax_config_check(&r->model, why))
-        return why;
-    s->n = swax_network_new(&r->model, tier, r->precision, r->batch / r->accumulate, r->length, 1, why);
-    if (!s->n)
-        return why;
-    swax_network_init(s->n, r->seed);
-    return NULL;
-}
-
 /* The first line in which two runs differ, quoted from both.  Where files lie may differ: their contents may not. */
 static const char *compare(const struct run *there, const struct run *here, const char *where, char *why)
 {
@@ -129,11 +111,37 @@ static const char *compare(const struct run *there, const struct run *here, cons
     return wrong;
 }
 
+/* Is it the run that began in its folder?  Asked before the network is made, which may be far larger. */
+static const char *same_run(const struct run *r, char *why)
+{
+    struct run began;
+    if (!*r->out || !r->resume || !run_exists(r->out))
+        return NULL;
+    return run_read(&began, r->out, why) ? why : compare(&began, r, r->out, why);
+}
+
+static const char *open_network(struct session *s, char *why)
+{
+    struct run *r = &s->r;
+    const char *wrong;
+    const struct swax_tier *tier = swax_tier_find(*r->tier ? r->tier : NULL, &wrong);
+    if (!tier)
+        return say(why, "%s", wrong);
+    snprintf(r->tier, sizeof r->tier, "%s", tier->name);
+    threads_use(r->threads);
+    if (swax_config_check(&r->model, why) || same_run(r, why))
+        return why;
+    s->n = swax_network_new(&r->model, tier, r->precision, r->batch / r->accumulate, r->length, 1, why);
+    if (!s->n)
+        return why;
+    swax_network_init(s->n, r->seed);
+    return NULL;
+}
+
 static const char *go_on(struct session *s, char *why)
 {
     struct checkpoint c;
-    struct run began;
-    if (run_read(&began, s->r.out, why) || compare(&began, &s->r, s->r.out, why))
+    if (same_run(&s->r, why))                      /* again: now nobody else can begin one */
         return why;
     if (access(s->path, F_OK))
         return run_log_cut(&s->log, 0, why);       /* it was stopped before its first checkpoint */
