@@ -72,9 +72,9 @@ static int state_new(struct R(decoder) *d, struct R(sequence) *q)
             if (!s->C[i] || !s->n[i] || !s->m[i])
                 return 0;
         }
-        swax_clear(n, s->C[0], H*K*V * sizeof(stat));
-        swax_clear(n, s->n[0], H*K * sizeof(stat));
-        swax_clear(n, s->m[0], H * sizeof(stat));
+        swax_tier_zero(n->tier, s->C[0], H*K*V * sizeof(stat));
+        swax_tier_zero(n->tier, s->n[0], H*K * sizeof(stat));
+        swax_tier_zero(n->tier, s->m[0], H * sizeof(stat));
     }
     return 1;
 }
@@ -141,7 +141,7 @@ static int feed(struct R(decoder) *d, struct R(sequence) *q, const int *token, i
     swax_put(n, d->work.token, token, (size_t)T * sizeof(int));
     swax_put(n, d->work.target, token, (size_t)T * sizeof(int));
     R(swax_model_forward)(&r, &d->work, q->state);
-    R(swax_model_head)(&r, &d->work, NULL, n->tier->memory, T - 1, 1);
+    R(swax_model_head)(&r, &d->work, NULL, T - 1, 1);
     swax_get(n, d->logits, d->work.zc, V * sizeof(stat));
     return 1;
 }

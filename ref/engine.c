@@ -15,7 +15,7 @@ static const struct R(swax_kernels) *table(const struct swax_network *n) { retur
 
 static struct R(run) run_of(const struct swax_network *n, int B, int T, int window)
 {
-    const struct R(run) r = { table(n), &n->c, &n->p, n->w, n->s, B, T, window, NULL, NULL };
+    const struct R(run) r = { n->tier, table(n), &n->c, &n->p, n->w, n->s, B, T, window, NULL, NULL };
     return r;
 }
 
@@ -164,17 +164,17 @@ static void piece(const struct job *j, int index, struct swax_desk *l, stat *g)
         for (long t = 0; t < N; t++)
             l->host[t] = (stat)(valid(j, at + t) ? weight(j, at + t) * j->scale : 0);
         swax_put(n, w->dloss, l->host, (size_t)N * sizeof(stat));
-        R(swax_zero)(n->tier->memory, w->dnf, (size_t)N * (size_t)n->c.width * sizeof(real));
+        swax_tier_zero(n->tier, w->dnf, (size_t)N * (size_t)n->c.width * sizeof(real));
     }
     for (int row = 0; row < N; row += w->head_rows) {
         const int rows = N - row < w->head_rows ? N - row : w->head_rows;
-        R(swax_model_head)(&r, w, j->training ? g : NULL, n->tier->memory, row, rows);
+        R(swax_model_head)(&r, w, j->training ? g : NULL, row, rows);
         if (j->logits || j->correct)
             hand_out_logits(j, l, at + row, rows);
     }
     swax_get(n, (stat *)n->loss + at, w->loss, (size_t)N * sizeof(stat));
     if (j->training)
-        R(swax_model_backward)(&r, w, g, n->tier->memory);
+        R(swax_model_backward)(&r, w, g);
 }
 
 static void one_lane(int l, void *arg)
@@ -183,7 +183,7 @@ static void one_lane(int l, void *arg)
     struct swax_network *n = j->n;
     const int worker = n->tier->host ? n->tier->host->worker() : 0;
     if (j->training && l > 0)
-        swax_clear(n, n->g[l], n->p.total * sizeof(stat));
+        swax_tier_zero(n->tier, n->g[l], n->p.total * sizeof(stat));
     for (int i = l; i < j->pieces; i += n->lanes)
         piece(j, i, n->desk[worker], n->g[l]);
 }
@@ -231,7 +231,7 @@ static void slice_squares(int i, void *arg)
 static double engine_gradient_norm(struct swax_network *n)
 {
     double total;
-    swax_clear(n, n->sum, (size_t)n->slices * sizeof(double));
+    swax_tier_zero(n->tier, n->sum, (size_t)n->slices * sizeof(double));
     swax_each(n, n->slices, n->threads, slice_squares, n);
     for (int i = 1; i < n->slices && !n->tier->memory; i++)
         n->sum[0] += n->sum[i];

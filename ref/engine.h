@@ -59,7 +59,6 @@ void *swax_take(struct swax_network *n, size_t bytes);
 void swax_give(struct swax_network *n, void *p);
 void swax_put(const struct swax_network *n, void *to, const void *from, size_t bytes);
 void swax_get(const struct swax_network *n, void *to, const void *from, size_t bytes);
-void swax_clear(const struct swax_network *n, void *p, size_t bytes);
 void swax_each(const struct swax_network *n, int count, int workers, void (*f)(int i, void *arg), void *arg);
 
 #endif

@@ -146,7 +146,7 @@ void R(swax_model_forward)(const struct R(run) *r, struct R(work) *work, union R
     k->rmsnorm_forward(work->nf, work->rf, x, r->s + r->p->out_norm, N, C, c->norm_eps);
 }
 
-void R(swax_model_head)(const struct R(run) *r, struct R(work) *work, stat *g, const struct swax_memory *mem, int row0, int rows)
+void R(swax_model_head)(const struct R(run) *r, struct R(work) *work, stat *g, int row0, int rows)
 {
     const struct R(swax_kernels) *k = r->k;
     const int V = r->c->vocabulary, C = r->c->width;
@@ -159,7 +159,7 @@ void R(swax_model_head)(const struct R(run) *r, struct R(work) *work, stat *g, c
         k->softcap_forward(work->zc, work->z, rows*V, cap);
         return;
     }
-    R(swax_zero)(mem, work->dz, (size_t)rows * (size_t)V * sizeof(stat));
+    swax_tier_zero(r->tier, work->dz, (size_t)rows * (size_t)V * sizeof(stat));
     k->xent_backward(work->dz, work->dloss + row0, work->z, work->target + row0, work->lse + row0, rows, V, cap);
     k->readout_backward(work->dnf + (long)row0*C, g + r->p->head, NULL, work->dz, nf, r->w + r->p->head, rows, V, C);
 }
@@ -167,21 +167,21 @@ void R(swax_model_head)(const struct R(run) *r, struct R(work) *work, stat *g, c
 /* Activation gradients start at zero and every kernel adds, so that a value used twice (n2, a norm's x) collects
  * both shares.  The residual stream's gradient runs through all blocks in one array: of x2, which is also that of
  * ffn, then with the norm's share of x1 and mix, then of x. */
-void R(swax_model_backward)(const struct R(run) *r, struct R(work) *work, stat *g, const struct swax_memory *mem)
+void R(swax_model_backward)(const struct R(run) *r, struct R(work) *work, stat *g)
 {
     const struct R(swax_kernels) *k = r->k;
     const struct swax_config *c = r->c;
     const int N = r->B * r->T, C = c->width, F = c->ffn_width;
     real *dx = work->dx;
 
-    R(swax_zero)(mem, dx, (size_t)N * (size_t)C * sizeof(real));
+    swax_tier_zero(r->tier, dx, (size_t)N * (size_t)C * sizeof(real));
     k->rmsnorm_backward(dx, g + r->p->out_norm, work->dnf, work->block[c->layers - 1].x2, r->s + r->p->out_norm, work->rf, N, C);
     for (int b = c->layers - 1; b >= 0; b--) {
         const struct swax_block_places *p = &r->p->block[b];
         const struct R(block_acts) *a = &work->block[b];
         struct R(block_acts) *da = &work->grad[c->mixer[b]];
         const real *x = b ? work->block[b - 1].x2 : work->x0;
-        R(swax_zero)(mem, work->memory + work->grad_from, work->grad_bytes);
+        swax_tier_zero(r->tier, work->memory + work->grad_from, work->grad_bytes);
 
         k->linear_backward(da->fh, g + p->down, NULL, dx, a->fh, r->w + p->down, N, C, F);
         k->swiglu_backward(da->fa, da->fb, da->fh, a->fa, a->fb, N*F);
@@ -193,12 +193,4 @@ void R(swax_model_backward)(const struct R(run) *r, struct R(work) *work, stat *
         k->rmsnorm_backward(dx, g + p->norm1, da->n1, x, r->s + p->norm1, a->r1, N, C);
     }
     k->embed_backward(g + r->p->embedding, dx, work->token, N, c->vocabulary, C);
-}
-
-void R(swax_zero)(const struct swax_memory *mem, void *p, size_t bytes)
-{
-    if (mem)
-        mem->zero(p, bytes);
-    else
-        memset(p, 0, bytes);
 }

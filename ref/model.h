@@ -9,6 +9,7 @@
 
 #include "directory.h"
 #include "kernels.h"
+#include "tier.h"
 
 /* Activations are listed once, by functions that walk this list: with base NULL they count bytes, with memory
  * they place, and with a name they find. */
@@ -42,6 +43,7 @@ union R(mixer_state) { struct R(attention_state) attention; struct R(mlstm_state
 
 /* One call of the network. */
 struct R(run) {
+    const struct swax_tier *tier;
     const struct R(swax_kernels) *k;
     const struct swax_config *c;
     const struct swax_places *p;
@@ -87,9 +89,7 @@ size_t R(swax_model_find)(const struct R(work) *w, const struct swax_config *c, 
 void R(swax_model_forward)(const struct R(run) *r, struct R(work) *w, union R(mixer_state) *state);
 /* w->loss of tokens row0 .. row0 + rows - 1, at most head_rows of them, and their logits in w->z; without g, capped
  * in w->zc too; with g, the backward of the head into w->dnf, from w->dloss. */
-void R(swax_model_head)(const struct R(run) *r, struct R(work) *w, stat *g, const struct swax_memory *mem, int row0, int rows);
-void R(swax_model_backward)(const struct R(run) *r, struct R(work) *w, stat *g, const struct swax_memory *mem);
-
-void R(swax_zero)(const struct swax_memory *mem, void *p, size_t bytes);
+void R(swax_model_head)(const struct R(run) *r, struct R(work) *w, stat *g, int row0, int rows);
+void R(swax_model_backward)(const struct R(run) *r, struct R(work) *w, stat *g);
 
 #endif

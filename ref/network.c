@@ -27,7 +27,7 @@ void *swax_take(struct swax_network *n, size_t bytes)
     if (p && n->tier->host)
         n->tier->host->large(p, bytes);
     if (p)
-        swax_clear(n, p, bytes);
+        swax_tier_zero(n->tier, p, bytes);
     return p;
 }
 
@@ -56,14 +56,6 @@ void swax_get(const struct swax_network *n, void *to, const void *from, size_t b
         n->tier->memory->get(to, from, bytes);
     else if (bytes)      /* an empty array may be NULL, which memcpy must not see */
         memcpy(to, from, bytes);
-}
-
-void swax_clear(const struct swax_network *n, void *p, size_t bytes)
-{
-    if (n->tier->memory)
-        n->tier->memory->zero(p, bytes);
-    else
-        memset(p, 0, bytes);
 }
 
 void swax_each(const struct swax_network *n, int count, int workers, void (*f)(int i, void *arg), void *arg)
@@ -282,8 +274,8 @@ void swax_network_init(struct swax_network *n, uint64_t seed)
         }
     }
     if (n->training) {
-        swax_clear(n, n->m, n->p.total * element);
-        swax_clear(n, n->v, n->p.total * element);
+        swax_tier_zero(n->tier, n->m, n->p.total * element);
+        swax_tier_zero(n->tier, n->v, n->p.total * element);
     }
     n->engine->weights_changed(n);
 }
@@ -308,7 +300,7 @@ double swax_network_evaluate(struct swax_network *n, const struct swax_batch *b,
     return n->engine->run(n, b, 1, 0, token_loss, correct, logits);
 }
 
-void swax_network_zero_gradient(struct swax_network *n) { swax_clear(n, n->g[0], n->p.total * n->engine->stat_size); }
+void swax_network_zero_gradient(struct swax_network *n) { swax_tier_zero(n->tier, n->g[0], n->p.total * n->engine->stat_size); }
 
 double swax_network_gradient(struct swax_network *n, const struct swax_batch *b, double scale)
 {

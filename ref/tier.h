@@ -51,6 +51,9 @@ extern const int swax_n_tiers;
 /* The tier of that name, or, for NULL, of $SWAX_TIER, or the fastest usable.  NULL result: *wrong is a sentence. */
 const struct swax_tier *swax_tier_find(const char *name, const char **wrong);
 
+/* p[0..bytes) = 0, where the tier's arrays live, by all the workers there are. */
+void swax_tier_zero(const struct swax_tier *tier, void *p, size_t bytes);
+
 /* The tier's table, on a host tier with the reference in its empty slots (bf16 has none). */
 void swax_tier_f32(const struct swax_tier *tier, struct swax_kernels_f32 *table);
 void swax_tier_f64(const struct swax_tier *tier, struct swax_kernels_f64 *table);

@@ -86,3 +86,24 @@ const struct swax_tier *swax_tier_find(const char *name, const char **wrong)
     *wrong = list("no tier is called", wanted, "; this build has", 1);
     return NULL;
 }
+
+struct zeros { char *p; size_t bytes; };
+enum { ZEROS = 1 << 20 };
+
+static void some_zeros(int i, void *arg)
+{
+    const struct zeros *z = arg;
+    const size_t from = (size_t)i * ZEROS;
+    memset(z->p + from, 0, z->bytes - from < ZEROS ? z->bytes - from : ZEROS);
+}
+
+void swax_tier_zero(const struct swax_tier *tier, void *p, size_t bytes)
+{
+    struct zeros z = { p, bytes };
+    if (tier->memory)
+        tier->memory->zero(p, bytes);
+    else if (tier->host && bytes > ZEROS)
+        tier->host->each((int)((bytes - 1) / ZEROS + 1), tier->host->workers(), some_zeros, &z);
+    else
+        memset(p, 0, bytes);
+}

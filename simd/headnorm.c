@@ -22,13 +22,27 @@ static void headnorm_forward(real *y, stat *mean, stat *rstd, const real *x, con
     }
 }
 
+/* dw[h,j] += sum_n dy[n,h,j] xhat[n,h,j] for so many heads from `from` on */
+static void headnorm_backward_weights(stat *dw, const real *dy, const real *x, const stat *mean, const stat *rstd,
+                                      int N, int H, int D, int from, int heads)
+{
+    for (long n = 0; n < N; n++)
+        for (int h = from; h < from + heads; h++) {
+            const real *dyh = dy + (n*H + h)*D, *xh = x + (n*H + h)*D;
+            const stat mu = mean[n*H + h], r = rstd[n*H + h];
+            for (int j = 0; j < D; j += VL)
+                store_n(dw + h*D + j, load_n(dw + h*D + j, D - j) + rload_n(dyh + j, D - j) * ((rload_n(xh + j, D - j) - mu) * r), D - j);
+        }
+}
+
+/* dw == NULL: dx alone */
 static void headnorm_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w,
                               const stat *mean, const stat *rstd, int N, int H, int D, int center)
 {
     for (long nh = 0; nh < (long)N*H; nh++, x += D, dx += D, dy += D) {
         const stat *wh = w + nh % H * D;
         const stat mu = mean[nh], r = rstd[nh];
-        stat *dwh = dw + nh % H * D;
+        stat *dwh = dw ? dw + nh % H * D : NULL;
         vec sum = {0}, ux = {0};
         for (int j = 0; j < D; j += VL) {
             const vec uj = rounded(rload_n(dy + j, D - j) * load_n(wh + j, D - j));
@@ -41,7 +55,8 @@ static void headnorm_backward(real *dx, stat *dw, const real *dy, const real *x,
             const vec xh = (rload_n(x + j, left) - mu) * r, dyj = rload_n(dy + j, left);
             const vec uj = rounded(dyj * load_n(wh + j, left));
             rstore_n(dx + j, rload_n(dx + j, left) + r * (uj - u_mean - xh * ux_mean), left);
-            store_n(dwh + j, load_n(dwh + j, left) + dyj * xh, left);
+            if (dwh)
+                store_n(dwh + j, load_n(dwh + j, left) + dyj * xh, left);
         }
     }
 }

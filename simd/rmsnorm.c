@@ -16,6 +16,17 @@ static void rmsnorm_forward(real *y, stat *rstd, const real *x, const stat *w, i
     }
 }
 
+/* dw[j] += sum_n dy[n,j] x[n,j] r[n] for so many columns from `from` on */
+static void rmsnorm_backward_weights(stat *dw, const real *dy, const real *x, const stat *rstd, int N, int C, int from, int columns)
+{
+    for (int n = 0; n < N; n++, x += C, dy += C)
+        for (int j = from; j < from + columns; j += VL) {
+            const int left = from + columns - j;
+            store_n(dw + j, load_n(dw + j, left) + rload_n(dy + j, left) * rload_n(x + j, left) * rstd[n], left);
+        }
+}
+
+/* dw == NULL: dx alone */
 static void rmsnorm_backward(real *dx, stat *dw, const real *dy,
                              const real *x, const stat *w, const stat *rstd, int N, int C)
 {
@@ -29,7 +40,8 @@ static void rmsnorm_backward(real *dx, stat *dw, const real *dy,
             const int left = C - j;
             const vec xj = rload_n(x + j, left), dyj = rload_n(dy + j, left);
             rstore_n(dx + j, rload_n(dx + j, left) + r * (dyj * load_n(w + j, left) - xj * mean), left);
-            store_n(dw + j, load_n(dw + j, left) + dyj * xj * r, left);
+            if (dw)
+                store_n(dw + j, load_n(dw + j, left) + dyj * xj * r, left);
         }
     }
 }
