@@ -18,7 +18,7 @@ extern const char *const swax_precision_name[SWAX_PRECISIONS];   /* "fp32" "fp64
 struct swax_memory {
     void *(*take)(size_t bytes);                             /* NULL if there is not that much */
     void (*give)(void *p);
-    void (*put)(void *to, const void *from, size_t bytes);   /* host to device */
+    void (*put)(void *to, const void *from, size_t bytes);   /* host to device; `from` may change then, unless it is pinned */
     void (*get)(void *to, const void *from, size_t bytes);   /* device to host; waits for the kernels */
     void (*zero)(void *p, size_t bytes);
     const char *(*trouble)(void);                            /* NULL, or a sentence: what went wrong since last asked */

@@ -13,7 +13,7 @@
  *
  * Operands and results come from far away, and no hardware prefetcher follows MR rows at once: a tile asks for its
  * part of c when it begins.  As it goes along k it asks, if nobody has read them before: for the rows of a that the next
- * tile reads, or, where a lies turned, for its own a few steps on (ASK_A); for those of b a few steps on (ASK_B).
+ * tile reads, or, where a lies turned, for its own a few steps on (ASK_A); the first tile of a panel, for b's (ASK_B).
  * Measured on the products of a training step, whose operands are in no cache: 82 -> 91 GFLOP/s forward, 87 -> 92
  * backward, of 117; for b, where dw reads it in place, 105 -> 111.
  *
