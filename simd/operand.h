@@ -35,10 +35,14 @@ INLINE void gather_rows(stat *to, long ld, struct operand a, int i, int m, int k
         memcpy(to + r*ld, (const stat *)a.p + (i + r)*a.rs + k, (size_t)K * sizeof *to);
 }
 
-/* All lie. */
+/* The same of columns: those of one k lie together, NR at a time, those of the next k ld on, of the next NR rows
+ * `next` on. */
 INLINE void gather_columns(stat *to, long ld, long next, struct operand a, int i, int m, int k, int K, int pairs)
 {
-    (void)to, (void)ld, (void)next, (void)a, (void)i, (void)m, (void)k, (void)K, (void)pairs;
+    (void)pairs;
+    for (int c = 0; c < K; c++)
+        for (int r = 0; r < m; r += VL)
+            store_n(to + r/NR*next + r%NR + c*ld, load_n((const stat *)a.p + i + r + (k + c)*a.cs, m - r), m - r);
 }
 
 #else
