@@ -28,12 +28,11 @@ static void note(int tier, enum swax_precision p, double ratio, const struct op_
     }
 }
 
-static void one_case(int tier, enum swax_precision p, int op, enum op_family family, uint64_t seed, int max_dim)
+static void one_case(int tier, enum swax_precision p, struct op_case c, enum op_family family, uint64_t seed)
 {
-    struct op_case c;
+    const int op = c.op;
     struct op_verdict v;
     char text[256];
-    op_case_make(&c, op, seed, family, max_dim, p);
     const int bad = op_judge(&v, swax_tiers[tier], p, &c);
     op_case_describe(&c, text, sizeof text);
     ck_assert_msg(!v.trouble[0], "%s (%s, %s, %s, seed %d)", v.trouble, swax_precision_name[p], text,
@@ -74,9 +73,31 @@ START_TEST(one_kernel)
         for (int family = 0; family < OP_FAMILIES && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); family++)
             for (int size = 0; size < 5 && op_family_fits(op, family); size++)
                 for (int n = 1; n <= (family ? plan[size].structured : plan[size].plain); n += every) {
+                    struct op_case c;
+                    const uint64_t seed = (uint64_t)(1000 * size + n);
                     use_threads(size ? 2 : 1);
-                    one_case(tier, p, op, family, (uint64_t)(1000 * size + n), plan[size].max_dim);
+                    op_case_make(&c, op, seed, family, plan[size].max_dim, p);
+                    one_case(tier, p, c, family, seed);
                 }
+}
+END_TEST
+
+/* Sums of many steps, and rows and columns that lie so far apart that they collide in a cache. */
+START_TEST(large_products)
+{
+    static const char *const ops[] = { "linear_forward", "linear_backward", "readout_forward", "readout_backward" };
+    static const int sizes[][3] = { { 40, 1024, 70 }, { 70, 33, 1024 }, { 900, 48, 40 }, { 130, 2048, 24 }, { 24, 41, 2048 }, { 1700, 5, 7 } };
+    const int tier = _i / 4, op = op_find(ops[_i % 4]);
+    if (!swax_tiers[tier]->usable())
+        return;
+    for (int p = 0; p < SWAX_PRECISIONS; p++)
+        for (int n = 0; n < (int)(sizeof sizes / sizeof *sizes) && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); n++) {
+            struct op_case c = { .op = op };
+            memcpy(c.dims, sizes[n], sizeof sizes[n]);
+            use_threads(1 + n % 3);
+            op_draw(&c, (uint64_t)n, OP_GAUSS, ~0u, p);
+            one_case(tier, p, c, OP_GAUSS, (uint64_t)n);
+        }
 }
 END_TEST
 
@@ -175,6 +196,7 @@ int main(void)
     told = mmap(NULL, TIERS * sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, one_kernel, 0, swax_n_tiers * swax_n_ops);
+    tcase_add_loop_test(tc, large_products, 0, swax_n_tiers * 4);
     tcase_add_loop_test(tc, nan_is_passed_on, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, cast_rounds_to_nearest_even, 0, swax_n_tiers);
     suite_add_tcase(s, tc);
