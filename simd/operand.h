@@ -125,7 +125,7 @@ static void gather_columns(stat *to, long ld, long next, struct operand a, int i
         int r = 0;
         for (; r + NR <= m; r += NR)
             zip_rows(to + r/NR*next, first + r, second + along*r, NR);
-        if (r + VL == m)
+        if (r + VL == m)                        /* as HIGH rows end: copies of a known size cost no call */
             zip_rows(to + r/NR*next, first + r, second + along*r, VL);
         else if (r < m)
             zip_rows(to + r/NR*next, first + r, second + along*r, m - r);

@@ -40,7 +40,6 @@ static void split_headnorm_forward(real *y, stat *mean, stat *rstd, const real *
     SPLIT(N, HD, headnorm_forward(y + at*HD, mean + at*H, rstd + at*H, x + at*HD, w, n, H, D, center, eps));
 }
 
-
 static void split_rmsnorm_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w, const stat *rstd, int N, int C)
 {
     if (!worth_waking((long)N*C)) {
