@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "files.h"
+#include "report.h"
 #include "say.h"
 #include "svg.h"
-
-struct page { FILE *f; const struct ablation *a; const struct outcome *r; };
 
 static const char style[] =
     "body{font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;color:#111;background:#fff;max-width:66rem;margin:2rem auto;padding:0 1.2rem}"
@@ -26,7 +25,7 @@ static void text(const struct page *p, const char *s) { svg_text(p->f, s); }
 
 /* ---- numbers of an arm over its seeds */
 
-static int finished(const struct page *p, int arm)
+int page_finished(const struct page *p, int arm)
 {
     int n = 0;
     for (int s = 0; s < p->a->seeds; s++)
@@ -38,16 +37,13 @@ static int finished_in_all(const struct page *p)
 {
     int n = 0;
     for (int i = 0; i < p->a->arms; i++)
-        n += finished(p, i);
+        n += page_finished(p, i);
     return n;
 }
 
-static double value_loss_at(const struct outcome *r, int part) { return r->part[part]; }
 static double value_whole(const struct outcome *r, int unused) { (void)unused; return r->whole; }
 static double value_cut(const struct outcome *r, int unused) { (void)unused; return r->span_cut; }
 static double value_block(const struct outcome *r, int unused) { (void)unused; return r->relay_block; }
-static double value_curve_recall(const struct outcome *r, int i) { return i < r->points ? r->curve[i].recall : (double)NAN; }
-static double value_curve_copy(const struct outcome *r, int i) { return i < r->points ? r->curve[i].copy : (double)NAN; }
 static double value_seconds(const struct outcome *r, int unused) { (void)unused; return r->seconds; }
 
 static void cell(const struct page *p, int arm, outcome_value value, int index, const char *format)
@@ -64,156 +60,6 @@ static void cell(const struct page *p, int arm, outcome_value value, int index, 
         fputs("</small>", p->f);
     }
     fputs("</td>", p->f);
-}
-
-/* ---- plots: one series per arm that has a finished run */
-
-struct plot { struct svg_series series[ABLATE_ARMS]; double x[ABLATE_ARMS][64], y[ABLATE_ARMS][64], low[ABLATE_ARMS][64], high[ABLATE_ARMS][64]; int n; };
-
-/* The arm's next series of `points` values. */
-static void add_arm(struct plot *q, const struct page *p, int arm, int points, const double *x, outcome_value value)
-{
-    int spreads = 0, k = q->n++;
-    for (int i = 0; i < points; i++) {
-        const struct spread s = spread_of(p->a, p->r, arm, value, i);
-        q->x[k][i] = x[i], q->y[k][i] = s.median, q->low[k][i] = s.low, q->high[k][i] = s.high;
-        spreads |= s.n > 1;
-    }
-    q->series[k] = (struct svg_series){p->a->arm[arm]->what, arm, points, q->x[k], q->y[k], spreads ? q->low[k] : NULL, spreads ? q->high[k] : NULL};
-}
-
-/* What guessing gives, as a last word under a plot. */
-static void chance(const struct page *p, const char *what, const char *symbols)
-{
-    fprintf(p->f, "<figcaption>Guessing among the %s gets %.0f %%.</figcaption>\n", what, 100.0 / ablation_source_value(&p->a->run[0], symbols));
-}
-
-static void caption(const struct page *p, const char *words)
-{
-    fputs("<figcaption>", p->f);
-    text(p, words);
-    fputs("</figcaption>", p->f);
-}
-
-static void distance_plot(const struct page *p, struct plot *q)
-{
-    const struct ablation *a = p->a;
-    double x[ABLATE_BINS];
-    for (int b = 0; b < a->in_text; b++)
-        x[b] = sqrt((double)a->bin[b].from * a->bin[b].to);
-    q->n = 0;
-    for (int i = 0; i < a->arms; i++)
-        if (finished(p, i))
-            add_arm(q, p, i, a->in_text, x, value_recall);
-    const struct svg_mark marks[] = {{a->short_window, "short"}, {a->long_window, "long window"}, {a->reach, "reach"}, {a->length, "training length"}};
-    const struct svg_axis ax = {"distance of the fact, in tokens", a->bin[0].from, a->bin[a->in_text - 1].to, 1, 0}, ay = {"facts recalled", 0, 1, 0, 1};
-    fputs("<figure>\n", p->f);
-    svg_lines(p->f, "Recall against distance", ax, ay, q->series, q->n, marks, 4);
-    caption(p, "Each fact is said once and asked once. Median over seeds, bars from the lowest to the highest seed. Beyond \"reach\" no stack of "
-               "windows can see the fact: what is recalled there went through the recurrent cells. Beyond the training length the sequences are longer "
-               "than any that was trained on. Every network is tested at its long window, those of fixed windows at their own.");
-    chance(p, "values of a key", "values");
-    fputs("</figure>\n", p->f);
-}
-
-static void curve_plot(const struct page *p, struct plot *q, const char *title, const char *label, outcome_value value, const char *words,
-                       const char *among, const char *symbols)
-{
-    const struct ablation *a = p->a;
-    double x[ABLATE_POINTS] = {0};
-    int points = 0;
-    for (int k = 0; k < a->arms * a->seeds; k++)
-        for (; points < p->r[k].points; points++)
-            x[points] = p->r[k].curve[points].tokens;
-    q->n = 0;
-    for (int i = 0; i < a->arms; i++)
-        if (finished(p, i))
-            add_arm(q, p, i, points, x, value);
-    const struct svg_axis ax = {"tokens seen in training", 0, points ? x[points - 1] : 1, 0, 0}, ay = {label, 0, 1, 0, 1};
-    fputs("<figure>\n", p->f);
-    svg_lines(p->f, title, ax, ay, q->series, q->n, NULL, 0);
-    caption(p, words);
-    chance(p, among, symbols);
-    fputs("</figure>\n", p->f);
-}
-
-static void trade_plot(const struct page *p, struct plot *q)
-{
-    const struct ablation *a = p->a;
-    const double nothing[1] = {0};
-    q->n = 0;
-    for (int i = 0; i < a->arms; i++) {
-        if (!finished(p, i))
-            continue;
-        const int k = q->n;
-        int n = 0;
-        add_arm(q, p, i, 1, nothing, value_copy);
-        for (int s = 0; s < a->seeds && n < 64; s++)
-            if (p->r[i * a->seeds + s].done) {
-                q->x[k][n] = p->r[i * a->seeds + s].copy;
-                q->y[k][n++] = p->r[i * a->seeds + s].recall[a->beyond];
-            }
-        q->series[k] = (struct svg_series){a->arm[i]->what, i, n, q->x[k], q->y[k], NULL, NULL};
-    }
-    const struct svg_axis ax = {"copied symbols that are right (short context)", 0, 1, 0, 1}, ay = {"recall beyond reach (long memory)", 0, 1, 0, 1};
-    fputs("<figure>\n", p->f);
-    svg_points(p->f, "What a window costs and what it gives", ax, ay, q->series, q->n);
-    caption(p, "One marker per seed. Right: copies inside the long window succeed. Up: facts beyond the reach of all windows are remembered. "
-               "The paper's claim is that a fixed window gets one or the other, and stochastic windows get both.");
-    fputs("</figure>\n", p->f);
-}
-
-static void position_plot(const struct page *p, struct plot *q)
-{
-    double x[MEASURE_PARTS], low = HUGE_VAL, high = 0;
-    for (int k = 0; k < MEASURE_PARTS; k++)
-        x[k] = (k + 0.5) * p->a->length / MEASURE_PARTS;
-    q->n = 0;
-    for (int i = 0; i < p->a->arms; i++) {
-        if (!finished(p, i))
-            continue;
-        add_arm(q, p, i, MEASURE_PARTS, x, value_loss_at);
-        for (int k = 0; k < MEASURE_PARTS; k++) {
-            low = fmin(low, q->y[q->n - 1][k]);
-            high = fmax(high, q->y[q->n - 1][k]);
-        }
-    }
-    const struct svg_axis ax = {"position in the sequence", 0, p->a->length, 0, 0}, ay = {"loss, nats per token", floor(low * 5) / 5, ceil(high * 5) / 5, 0, 0};
-    if (!(ay.to > ay.from))
-        return;
-    fputs("<figure>\n", p->f);
-    svg_lines(p->f, "Loss by position", ax, ay, q->series, q->n, NULL, 0);
-    caption(p, "Held-out sequences, every token counted the same.");
-    fputs("</figure>\n", p->f);
-}
-
-static void grid_plot(const struct page *p, const char *title, outcome_value value, const char *words)
-{
-    const struct ablation *a = p->a;
-    const char *row[ABLATE_ARMS], *column[ABLATE_WINDOWS];
-    char name[ABLATE_WINDOWS][24];
-    double v[ABLATE_ARMS * ABLATE_WINDOWS];
-    unsigned char own[ABLATE_ARMS * ABLATE_WINDOWS] = {0};
-    int rows = 0;
-    for (int w = 0; w < a->windows; w++) {
-        snprintf(name[w], sizeof name[w], a->window[w] >= a->length ? "full" : "%d", a->window[w]);
-        column[w] = name[w];
-    }
-    for (int i = 0; i < a->arms; i++) {
-        if (!finished(p, i) || !ablation_reach(&a->run[i]))
-            continue;
-        for (int w = 0; w < a->windows; w++) {
-            v[rows * a->windows + w] = spread_of(a, p->r, i, value, w).median;
-            own[rows * a->windows + w] = a->window[w] == a->test_window[i];
-        }
-        row[rows++] = a->arm[i]->what;
-    }
-    if (!rows)
-        return;
-    fputs("<figure>\n", p->f);
-    svg_heat(p->f, title, "trained with", "window in the test", row, rows, column, a->windows, v, own);
-    caption(p, words);
-    fputs("</figure>\n", p->f);
 }
 
 /* ---- sections */
@@ -275,7 +121,7 @@ static void result_table(const struct page *p)
         text(p, a->arm[i]->name);
         fputs("</b><br>", p->f);
         text(p, a->arm[i]->what);
-        fprintf(p->f, "</td><td>%d</td><td>%d / %d</td>", finished(p, i), locked, finished(p, i));
+        fprintf(p->f, "</td><td>%d</td><td>%d / %d</td>", page_finished(p, i), locked, page_finished(p, i));
         for (int b = 0; b < a->bins; b++)
             cell(p, i, value_recall, b, "%.2f");
         cell(p, i, value_copy, 0, "%.2f");
@@ -292,7 +138,7 @@ static void probe_section(const struct page *p)
 {
     fputs("<h2>Which path carries the answer</h2>\n<div class=\"wide\"><table><tr><th>arm</th><th>whole network</th><th>cells cut</th><th>attention cut</th></tr>\n", p->f);
     for (int i = 0; i < p->a->arms; i++) {
-        if (!finished(p, i))
+        if (!page_finished(p, i))
             continue;
         fputs("<tr><td>", p->f);
         text(p, p->a->arm[i]->what);
@@ -314,7 +160,7 @@ static void inside_section(const struct page *p)
         const struct outcome *r = &p->r[i * p->a->seeds];
         for (int s = 0; s < p->a->seeds && !r->done; s++)
             r++;
-        for (int l = 0; finished(p, i) && l < r->layers; l++) {
+        for (int l = 0; page_finished(p, i) && l < r->layers; l++) {
             fputs("<tr><td>", p->f);
             text(p, l ? "" : p->a->arm[i]->what);
             fprintf(p->f, "</td><td>%d %s</td><td class=\"t\">", l, r->layer[l].is_cell ? "cell" : "attention");
@@ -354,27 +200,12 @@ static void settings_section(const struct page *p, const char *command)
     free(config);
 }
 
-static void write_page(const struct page *p, struct plot *q, const char *command)
+static void write_page(const struct page *p, const char *command)
 {
     head(p);
     verdict_section(p);
-    if (finished_in_all(p)) {
-        fputs("<h2>Memory</h2>\n", p->f);
-        distance_plot(p, q);
-        curve_plot(p, q, "Recall beyond reach, while training", "facts recalled", value_curve_recall,
-                   "Facts said once and asked once, further back than any stack of windows reaches.", "values of a key", "values");
-        fputs("<h2>Short context</h2>\n", p->f);
-        if (ablation_source_value(&p->a->run[0], "copies")) {
-            trade_plot(p, q);
-            curve_plot(p, q, "Copying inside the long window, while training", "copied symbols", value_curve_copy,
-                       "Random symbols repeated a known distance later, inside the long window and beyond the short one.", "symbols", "copy_symbols");
-        }
-        position_plot(p, q);
-        fputs("<h2>Other windows in the test</h2>\n", p->f);
-        grid_plot(p, "Recall beyond reach", value_grid, "Median over seeds. Framed: the window that the arm is tested with elsewhere.");
-        if (ablation_source_value(&p->a->run[0], "copies"))
-            grid_plot(p, "Copies", value_grid_copy, "The same for copied symbols.");
-    }
+    if (finished_in_all(p))
+        page_plots(p);
     result_table(p);
     if (finished_in_all(p)) {
         probe_section(p);
@@ -388,13 +219,11 @@ const char *report_write(const struct ablation *a, const struct outcome *r, cons
     char path[RUN_TEXT + 64], *whole = NULL;
     size_t size = 0;
     struct page p = {open_memstream(&whole, &size), a, r};
-    struct plot *q = calloc(1, sizeof *q);
     snprintf(path, sizeof path, "%s/report.html", a->out);
-    if (p.f && q)
-        write_page(&p, q, command);
-    const int good = p.f && q && !fclose(p.f);
+    if (p.f)
+        write_page(&p, command);
+    const int good = p.f && !fclose(p.f);
     const char *wrong = good ? file_replace(path, whole, size, why) : say(why, "There is no memory to write %s.", path);
     free(whole);
-    free(q);
     return wrong;
 }
