@@ -37,19 +37,20 @@ CHECKS  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/check_*.c))
 
 all: $(BUILD)/libswax.a $(if $(wildcard tools/main.c),$(BUILD)/swax $(BUILD)/libswax.so) ## build the library and the program
 
-include $(wildcard cuda/cuda.mk)
-
 $(BUILD): ; @mkdir -p $@
 
 # ---- what was made with other settings is made again: each of these files changes when its settings do, and only then
-COMPILER = $(strip $(BASE) $(OPENMP))
-PARTS    = $(strip $(TIERS) $(HAVE) $(LIBS))
 define settings
 ifneq ($$($(2)),$$(shell cat $(BUILD)/$(1) 2>/dev/null))
 $(BUILD)/$(1): FORCE
 endif
 $(BUILD)/$(1): | $(BUILD) ; @echo '$$($(2))' > $$@
 endef
+
+include $(wildcard cuda/cuda.mk)
+
+COMPILER = $(strip $(BASE) $(OPENMP))
+PARTS    = $(strip $(TIERS) $(HAVE) $(LIBS))
 $(eval $(call settings,compiler,COMPILER))
 $(eval $(call settings,parts,PARTS))
 

@@ -15,19 +15,21 @@ LIB  += $(BUILD)/cuda.o $(BUILD)/cuda_matmul.o $(foreach p,f32 f64 bf16,$(BUILD)
         $(patsubst cuda/%.cu,$(BUILD)/cuda_%.o,$(wildcard cuda/*_bf16.cu))
 LIBS += -L$(CUDA_LIB) -Wl,-rpath,$(CUDA_LIB) -lcudart_static -lcublasLt -lstdc++ -ldl -lrt -lpthread
 
-$(BUILD)/cuda.o: cuda/cuda.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
-$(BUILD)/cuda_matmul.o: cuda/matmul.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
-$(BUILD)/cuda_kernels_f32.o:  cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
-$(BUILD)/cuda_kernels_f64.o:  cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_F64 -c $< -o $@
-$(BUILD)/cuda_kernels_bf16.o: cuda/kernels.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
-$(BUILD)/cuda_%_bf16.o: cuda/%_bf16.cu | $(BUILD) ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
+COMPILER_CUDA = $(strip $(NVCC) $(CUDA_HOME) $(NVCC_FLAGS))
+$(eval $(call settings,nvcc,COMPILER_CUDA))
+$(BUILD)/cuda.o: cuda/cuda.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
+$(BUILD)/cuda_matmul.o: cuda/matmul.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
+$(BUILD)/cuda_kernels_f32.o:  cuda/kernels.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
+$(BUILD)/cuda_kernels_f64.o:  cuda/kernels.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -DSWAX_F64 -c $< -o $@
+$(BUILD)/cuda_kernels_bf16.o: cuda/kernels.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
+$(BUILD)/cuda_%_bf16.o: cuda/%_bf16.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
 
 # what cuda/run.sh runs on a machine with a card
 $(BUILD)/cuda_cases: cuda/cases.c $(BUILD)/libswax.a
 	$(TOOL) $(OPENMP) $(filter %.c %.a,$^) -o $@ $(LIBS)
 $(BUILD)/cuda_bench: $(patsubst cuda/%.c,$(BUILD)/cuda_%.o,$(wildcard cuda/bench*.c)) $(BUILD)/libswax.a
 	$(TOOL) $(OPENMP) $^ -o $@ $(LIBS)
-$(BUILD)/cuda_%.o: cuda/%.c | $(BUILD) ; $(TOOL) -c $< -o $@
+$(BUILD)/cuda_%.o: cuda/%.c $(BUILD)/compiler ; $(TOOL) -c $< -o $@
 else
 CUDA_SAYS := cuda: left out: $(CUDA_WHY)
 endif
