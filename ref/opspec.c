@@ -1,6 +1,7 @@
 /* opspec.c - the rows of opspec.h. */
 #include "opspec.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -179,4 +180,49 @@ const char *op_dim_word(const struct op_spec *op, char letter)
         if (words[i].letter == letter)
             return words[i].word;
     return "";
+}
+
+struct op_range op_range(const char *name)
+{
+    static const struct { const char *name; struct op_range range; } ranges[] = {
+        {"P", {-(1 << 30), 1 << 30}}, {"g", {0, 2}}, {"z", {0, 1}}, {"eps", {0, 1}}, {"theta", {1e-3, 1e30}}, {"cap", {0, 1e30}},
+        {"lr", {0, 1e6}}, {"beta1", {0, 0.9999999}}, {"beta2", {0, 0.9999999}}, {"decay", {0, 1e6}}, {"clip", {0, 1e30}},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (!strcmp(ranges[i].name, name))
+            return ranges[i].range;
+    return (struct op_range){1, INT_MAX};
+}
+
+static int within(double x, struct op_range r) { return x >= r.least && x <= r.most; }
+
+const char *op_wrong(int op, const int *dims, const double *scalars, char sentence[OP_SENTENCE])
+{
+    const struct op_spec *spec = &swax_ops[op];
+    for (int i = 0; spec->dims[i]; i++) {
+        const char letter[2] = {spec->dims[i], 0};
+        const struct op_range r = op_range(letter);
+        if (!within(dims[i], r)) {
+            snprintf(sentence, OP_SENTENCE, "%s: %s=%d, and it is a whole number from %.0f to %.0f.", spec->name, letter, dims[i], r.least, r.most);
+            return sentence;
+        }
+    }
+    const char *name = spec->scalars;
+    for (int i = 0; i < op_scalars(spec) && scalars; i++, name += strcspn(name, " ") + 1) {
+        char word[16];
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(name, " "), name);
+        const struct op_range r = op_range(word);
+        if (!within(scalars[i], r)) {
+            snprintf(sentence, OP_SENTENCE, "%s: %s=%g, and it is a number from %.7g to %.7g.", spec->name, word, scalars[i], r.least, r.most);
+            return sentence;
+        }
+    }
+    if (!strchr(spec->dims, 'S'))
+        return NULL;
+    const long T = op_extent(spec, 'T', dims), S = op_extent(spec, 'S', dims), H = op_extent(spec, 'H', dims), G = op_extent(spec, 'G', dims);
+    if (S >= T && H % G == 0)
+        return NULL;
+    snprintf(sentence, OP_SENTENCE, S < T ? "%s: S=%ld keys are fewer than T=%ld queries: S counts the keys before the call and those of it."
+                                          : "%s: G=%ld key/value heads do not divide H=%ld heads.", spec->name, S < T ? S : G, S < T ? T : H);
+    return sentence;
 }

@@ -13,6 +13,7 @@ enum op_role { IN = 1, OUT, ADD, UPDATE };      /* read; overwritten; added to; 
 enum op_type { REAL, STAT, INT, DOUBLE };       /* the element, as kernels.h declares it */
 
 enum { OP_ARGS = 32, OP_DIMS = 9, OP_SCALARS = 6 };
+enum { OP_SENTENCE = 200 };                     /* room for one sentence */
 
 struct op_arg {
     const char *name;
@@ -42,5 +43,11 @@ int op_backward_of(int op);                                              /* of f
 long op_extent(const struct op_spec *op, char letter, const int *dims);  /* the size a shape letter stands for */
 long op_arg_size(const struct op_spec *op, int arg, const int *dims);    /* elements of an argument */
 const char *op_dim_word(const struct op_spec *op, char letter);          /* "tokens", "window", ...: for messages */
+
+/* What a size, by its letter, or a scalar, by its name, may be. */
+struct op_range { double least, most; };
+struct op_range op_range(const char *name);
+/* Are these sizes, and these scalars unless they are NULL, such as that kernel can have?  NULL, or a sentence. */
+const char *op_wrong(int op, const int *dims, const double *scalars, char sentence[OP_SENTENCE]);
 
 #endif

@@ -16,8 +16,6 @@
 #include "opspec.h"
 #include "tier.h"
 
-enum { OP_SENTENCE = 200 };      /* room for one sentence */
-
 struct op_case {
     int op;
     int dims[OP_DIMS];

@@ -313,7 +313,13 @@ START_TEST(everything_is_timed_and_bad_sizes_are_refused)
     refused(cmd_bench, "mlstm", "verify list");
     refused(cmd_bench, "dims=1", "name it");
     refused(cmd_bench, "adamw dims=1", "sizes Ns");
-    refused(cmd_bench, "adamw dims=0,1", "sizes Ns");
+    refused(cmd_bench, "adamw dims=0,1", "N=0");
+    refused(cmd_bench, "adamw dims=4294967297,1", "sizes Ns");
+    refused(cmd_bench, "rope_forward dims=1,5,1,3,2147483647", "P=2147483647");
+    refused(cmd_bench, "adamw config=tiny", "step");
+    refused(cmd_bench, "adamw peer=libblas.so", "gemm");
+    refused(cmd_bench, "adamw json=perhaps", "yes or no");
+    refused(cmd_bench, "adamw seconds=nan", "seconds=nan");
     refused(cmd_bench, "adamw dims=4,1,1", "more than");
     refused(cmd_bench, "linear_forward dims=100000,100000,100000", "numbers");
     refused(cmd_bench, "attention_forward dims=1,8,4,1,1,4,2", "S=4");

@@ -1,6 +1,7 @@
 /* bench.c - swax bench: how fast are the kernels, and how fast could they be? */
 #include "bench.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,13 +59,15 @@ static const char *read_settings(struct bench *b, struct options *o, char *why)
     const char *seconds = options_take(o, "seconds"), *json = options_take(o, "json"), *wrong;
     long n = 0;
     b->seconds = 1;
-    b->json = json && strcmp(json, "no");
+    b->json = json && !strcmp(json, "yes");
     b->precision = SWAX_PRECISIONS;
     for (int p = 0; p < SWAX_PRECISIONS; p++)
         if (!strcmp(precision ? precision : "fp32", swax_precision_name[p]))
             b->precision = (enum swax_precision)p;
     if (b->precision == SWAX_PRECISIONS)
         return say(why, "precision=%.60s: it is fp32, fp64 or bf16.", precision);
+    if (json && !b->json && strcmp(json, "no"))
+        return say(why, "json=%.60s: it is yes or no.", json);
     if (threads && !option_whole(threads, 0, SWAX_PEAK_THREADS, &n))
         return say(why, "threads=%.60s: it is a whole number from 0 to %d.", threads, SWAX_PEAK_THREADS);
     if (seconds && !option_number(seconds, 0, 1e6, &b->seconds))
@@ -79,18 +82,11 @@ static const char *read_settings(struct bench *b, struct options *o, char *why)
 static const char *check_dims(int op, const int *dims, char *why)
 {
     static const double most = 1e9;                    /* numbers: a dozen bytes each are held */
-    const struct op_spec *o = &swax_ops[op];
     struct op_case c;
     c.op = op;
     memcpy(c.dims, dims, sizeof c.dims);
-    for (const char *d = o->dims; *d; d++)
-        if (*d == 'g' ? dims[d - o->dims] > 2 : *d == 'z' && dims[d - o->dims] > 1)
-            return say(why, "%c=%d is more than %d.", *d, dims[d - o->dims], *d == 'g' ? 2 : 1);
-    if (strchr(o->dims, 'S') && op_extent(o, 'S', dims) < op_extent(o, 'T', dims))
-        return say(why, "S=%ld keys are fewer than T=%ld queries: S counts the keys before the call and those of it.", op_extent(o, 'S', dims),
-                   op_extent(o, 'T', dims));
-    if (strchr(o->dims, 'S') && op_extent(o, 'H', dims) % op_extent(o, 'G', dims))
-        return say(why, "G=%ld key/value heads do not divide H=%ld heads.", op_extent(o, 'G', dims), op_extent(o, 'H', dims));
+    if (op_wrong(op, dims, NULL, c.trouble))
+        return say(why, "%s", c.trouble);
     return case_numbers(&c) <= most ? NULL : say(why, "The arrays would hold %.1g numbers, and %.0g are the most.", case_numbers(&c), most);
 }
 
@@ -101,8 +97,7 @@ static const char *read_dims(const char *text, int op, int *dims, char *why)
     char *end;
     for (size_t i = 0; i < strlen(letters); i++, text = *end == ',' || *end == ' ' ? end + 1 : end) {
         const long n = strtol(text, &end, 10);
-        const long least = letters[i] == 'P' ? -(1L << 30) : !strchr("gz", letters[i]);
-        if (end == text || n < least || n > 1L << 30)
+        if (end == text || n < INT_MIN || n > INT_MAX)
             return say(why, "dims are %d numbers, the sizes %s of %s.", (int)strlen(letters), letters, swax_ops[op].name);
         dims[i] = (int)n;
     }
@@ -154,6 +149,10 @@ int cmd_bench(int argc, char **argv)
     const int step = what && !strcmp(what, "step"), gemm = what && !strcmp(what, "gemm");
     if (!wrong && what && !step && !gemm && (op = op_find(what)) < 0)
         wrong = say(why, "There is no kernel \"%.60s\": `swax verify list` has them; or say gemm, or step.", what);
+    if (!wrong && config && !step)
+        wrong = say(why, "config=%.60s is of step: say `swax bench step`.", config);
+    if (!wrong && peer && !gemm)
+        wrong = say(why, "peer=%.60s is of gemm: say `swax bench gemm`.", peer);
     if (!wrong && shape)
         wrong = op < 0 ? say(why, "dims are the sizes of one kernel: name it.") : read_dims(shape, op, dims, why);
     if (!wrong && !(wrong = read_settings(&b, &o, why)))

@@ -47,8 +47,8 @@ _INT = 2
 
 
 class _Kernel:
-    def __init__(self, row, slot):
-        self.name, self.dims = row.name.decode(), row.dims.decode()
+    def __init__(self, number, row, slot):
+        self.number, self.name, self.dims = number, row.name.decode(), row.dims.decode()
         self.scalars = row.scalars.decode().split()
         self.args = [(a.name.decode(), a.role, a.type, a.shape.decode(), a.optional) for a in row.arg if a.name]
         kinds = [ctypes.c_void_p] * len(self.args) + [ctypes.c_int] * len(self.dims) + [ctypes.c_double] * len(self.scalars)
@@ -58,8 +58,9 @@ class _Kernel:
         return tuple(-(-dims["T"] // dims["L"]) if s == "c" else dims[s] for s in letters)
 
 
+_lib.op_wrong.restype = ctypes.c_char_p
 _n = ctypes.c_int.in_dll(_lib, "swax_n_ops").value
-_KERNELS = {k.name: k for k in map(_Kernel, (_Spec * _n).in_dll(_lib, "swax_ops"),
+_KERNELS = {k.name: k for k in map(_Kernel, range(_n), (_Spec * _n).in_dll(_lib, "swax_ops"),
                                    (ctypes.c_void_p * _n).in_dll(_lib, "swax_ref_f64"))}
 
 
@@ -74,21 +75,26 @@ def _array(x, kind=np.float64):
     return np.ascontiguousarray(x, dtype=kind)
 
 
-def _check_dims(kernel, dims):
+def _checked(kernel, dims, scalars):
+    """The sizes as whole numbers, if they and the scalars are such as the kernel can have."""
+    if set(dims) != set(kernel.dims) or len(scalars) != len(kernel.scalars):
+        raise ValueError(f"{kernel.name} has the sizes {kernel.dims} and the scalars {kernel.scalars}: {dims} and {list(scalars)} are given")
     for d, n in dims.items():
-        least, most = {"P": (-2**30, 2**30), "g": (0, 2), "z": (0, 1)}.get(d, (1, 2**31 - 1))
-        if not least <= n <= most:
-            raise ValueError(f"{kernel}: {d}={n}, and it is a whole number from {least} to {most}")
-    if "S" in dims and dims["S"] < dims["T"]:
-        raise ValueError(f"{kernel}: S={dims['S']} keys are fewer than T={dims['T']} queries")
-    if dims.get("H", 1) % dims.get("G", 1):
-        raise ValueError(f"{kernel}: G={dims['G']} key/value heads do not divide H={dims['H']} heads")
+        if not -2**31 <= n < 2**31 or n != int(n):
+            raise ValueError(f"{kernel.name}: {d}={n} is not a whole number that a size can be")
+    wrong = _lib.op_wrong(kernel.number, (ctypes.c_int * 9)(*(int(dims[d]) for d in kernel.dims)), (ctypes.c_double * 6)(*scalars),
+                          ctypes.create_string_buffer(200))
+    if wrong:
+        raise ValueError(wrong.decode())
+    return {d: int(n) for d, n in dims.items()}
 
 
 def call(kernel, dims, scalars=(), **given):
     """Any kernel of kernels.h in float64.  Outputs are new; gradients begin from 0 or from what is given."""
-    k = _KERNELS[kernel]
-    _check_dims(kernel, dims)
+    k = _KERNELS.get(kernel)
+    if not k:
+        raise ValueError(f"there is no kernel {kernel}: there are {', '.join(_KERNELS)}")
+    dims = _checked(k, dims, scalars)
     pointers, keep, out = [], [], Result()
     for name, role, kind, letters, optional in k.args:
         shape = k.shape(letters, dims)
@@ -102,13 +108,21 @@ def call(kernel, dims, scalars=(), **given):
             x = x.copy() if role != _IN else x
         elif not optional:
             raise ValueError(f"{kernel} needs {name}")
+        if name == "start" and x is not None and not ((x <= np.arange(dims["T"])) & (x >= -2**30)).all():
+            raise ValueError(f"{kernel}: a document's start lies behind its token")
         if name == "token" and not (0 <= x.min() and x.max() < dims["V"]):
             raise ValueError(f"{kernel}: a token is beyond 0 to {dims['V'] - 1}")
         if x is not None and role != _IN:
             out[name] = x
         keep.append(x)
         pointers.append(None if x is None else x.ctypes.data)
-    k.call(*pointers, *(int(dims[d]) for d in k.dims), *(float(s) for s in scalars))
+    for group in {a[4] for a in k.args if a[4]}:
+        there = {a[0]: p for a, p in zip(k.args, pointers) if a[4] == group}
+        if None in there.values() and any(there.values()):
+            raise ValueError(f"{kernel}: {', '.join(there)} are given together or not at all")
+    if kernel == "adamw" and scalars[k.scalars.index("clip")] and given.get("sum") is None:
+        raise ValueError("adamw: clip needs sum, the square of the gradient's norm; clip=0 does without")
+    k.call(*pointers, *(dims[d] for d in k.dims), *(float(s) for s in scalars))
     return out
 
 

@@ -34,31 +34,6 @@ static int help(void)
     return 0;
 }
 
-/* ---- list */
-
-static int list(void)
-{
-    static const char *const role[] = {"", "in", "out", "gradient", "update"}, *const type[] = {"real", "stat", "int", "double"};
-    for (int i = 0; i < swax_n_ops; i++) {
-        const struct op_spec *op = &swax_ops[i];
-        printf("%s\n", op->name);
-        for (const char *d = op->dims; *d; d++)
-            printf("  %c  %s\n", *d, op_dim_word(op, *d));
-        if (*op->scalars)
-            printf("  scalars: %s\n", op->scalars);
-        for (int a = 0; a < op_args(op); a++) {
-            char shape[32] = "";
-            for (const char *s = op->arg[a].shape; *s; s++)
-                snprintf(shape + strlen(shape), sizeof shape - strlen(shape), "%s%c", shape[0] ? "," : "", *s);
-            printf("  %-6s %-8s %-6s [%s]%s\n", op->arg[a].name, role[op->arg[a].role], type[op->arg[a].type], shape,
-                   op->arg[a].optional ? "  or absent" : "");
-        }
-    }
-    puts("\nreal: the element of tensors; stat: of gates, states and statistics, float in bf16 and f16 cases.\n"
-         "c is ceil(T/L).  What a kernel computes stands in kernels.h.  Without _forward or _backward: both, on the same inputs.");
-    return 0;
-}
-
 /* ---- options */
 
 static const char *const keys[] = {"suite", "seed", "family", "dtype", "states", "documents", "noise", "behind", "output", "json", NULL};
@@ -85,13 +60,12 @@ static const char *take_wishes(struct options *o, const struct subject *s, struc
     for (const char *d = op->dims; *d; d++) {
         const char key[2] = {*d, 0};
         const char *text = options_take(o, key);
+        const struct op_range r = op_range(key);
         long value;
-        const long least = strchr("P", *d) ? INT_MIN / 2 : strchr("gz", *d) ? 0 : 1;
-        const long most = *d == 'g' ? 2 : *d == 'z' ? 1 : strchr("WL", *d) ? INT_MAX : 1 << 20;
         if (!text)
             continue;
-        if (!option_whole(text, least, most, &value))
-            return say(why, "%c=%.40s: it is a whole number from %ld to %ld.", *d, text, least, most);
+        if (!option_whole(text, (long)r.least, (long)r.most, &value))
+            return say(why, "%c=%.40s: it is a whole number from %.0f to %.0f.", *d, text, r.least, r.most);
         w->dim[w->n_dims].letter = *d;
         w->dim[w->n_dims++].value = (int)value;
     }
@@ -100,11 +74,12 @@ static const char *take_wishes(struct options *o, const struct subject *s, struc
     for (int i = 0; i < op_scalars(op); i++, name += strcspn(name, " ") + 1) {
         snprintf(words[i], sizeof words[i], "%.*s", (int)strcspn(name, " "), name);
         const char *text = options_take(o, words[i]);
+        const struct op_range r = op_range(words[i]);
         if (!text)
             continue;
         w->scalar[w->n_scalars].name = words[i];
-        if (!option_number(text, -1e300, 1e300, &w->scalar[w->n_scalars++].value))
-            return say(why, "%s=%.40s is not a number.", words[i], text);
+        if (!option_number(text, r.least, r.most, &w->scalar[w->n_scalars++].value))
+            return say(why, "%s=%.40s: it is a number from %.7g to %.7g.", words[i], text, r.least, r.most);
     }
     return NULL;
 }
@@ -119,6 +94,7 @@ static const char *take(struct options *o, const struct subject *s, struct asked
     if (seed && !option_whole(seed, 0, LONG_MAX, &number))
         return say(why, "seed=%.40s is not a whole number.", seed);
     a->seed = (uint64_t)number;
+    a->wish.shift = 1000000 * (a->seed - 1);
     a->behind = NULL;
     wrong = take_choice(o, "dtype", dtype_name, DTYPES, &dtype, why);
     wrong = wrong ? wrong : take_choice(o, "family", op_family_name, OP_FAMILIES, &a->family, why);
@@ -178,9 +154,8 @@ static const char *make(struct options *o, const char *name, char *why)
     const enum op_family family = a.family < 0 ? OP_GAUSS : (enum op_family)a.family;
     if (!op_family_fits(s.op[0], family))
         return say(why, "family=%s does not differ from gauss for %s.", op_family_name[family], s.name);
-    const uint64_t shift = 1000000 * (a.seed - 1);
     struct size size = {0};
-    wrong = a.suite < 0 ? problem_size(&size, &s, &a.wish, a.seed, 33, 0, why) : suite_size(a.suite, &s, &a.wish, shift, why);
+    wrong = a.suite < 0 ? problem_size(&size, &s, &a.wish, a.seed, 33, 0, why) : suite_size(a.suite, &s, &a.wish, why);
     if (a.suite < 0 && !wrong) {
         p = calloc(1, sizeof *p);
         wrong = p ? problem_make(p, &s, &a.wish, a.seed, family, 33, 0, why) : say(why, "There is no memory for the case.");
@@ -194,7 +169,7 @@ static const char *make(struct options *o, const char *name, char *why)
             break;
         }
         p = grown;
-        wrong = problem_make(&p[n], &s, &a.wish, e.seed + shift, e.family, e.max_dim, e.tokens, why);
+        wrong = problem_make(&p[n], &s, &a.wish, e.seed, e.family, e.max_dim, e.tokens, why);
     }
     wrong = wrong ? wrong : case_write(a.output, p, n, why);
     for (int i = 0; i < n; i++)
@@ -269,7 +244,7 @@ static const char *plugin(struct options *o, const char *path, const char *kerne
     wrong = wrong ? wrong : take(o, &s, &a, why);
     if (!wrong && a.wish.dtype != DT_F32 && a.wish.dtype != DT_F64)
         wrong = say(why, "A plugin's functions take float, or double under a name with _f64 behind it: dtype is f32 or f64.");
-    wrong = wrong ? wrong : suite_size(a.suite, &s, &a.wish, 0, why);
+    wrong = wrong ? wrong : suite_size(a.suite, &s, &a.wish, why);
     struct report *r = malloc(sizeof *r);
     if (!wrong && !(wrong = r ? verify_plugin(path, &s, &a.wish, a.suite, r, why) : say(why, "There is no memory for the report.")))
         wrong = verdict(r, &a, status, why);
@@ -289,7 +264,7 @@ static const char *tier(struct options *o, const char *name, const char *kernel,
     wrong = wrong ? wrong : take(o, kernel ? &only : NULL, &a, why);
     if (!wrong && a.output)
         wrong = say(why, "output=%.120s: a tier has several reports: json=yes prints them, a line each.", a.output);
-    wrong = wrong || !kernel ? wrong : suite_size(a.suite, &only, &a.wish, 0, why);
+    wrong = wrong || !kernel ? wrong : suite_size(a.suite, &only, &a.wish, why);
     struct report *r = malloc(sizeof *r);
     for (int i = 0; i < swax_n_ops && !wrong && r; i++) {
         struct subject s;
@@ -355,6 +330,17 @@ static const char *faults(struct options *o, const char *kernel, int *status, ch
 
 /* ---- the command */
 
+/* Is the option one of that list, or no option of any list but a size or a scalar? */
+static int takes(const char *list, const char *key)
+{
+    char word[64];
+    snprintf(word, sizeof word, " %.60s ", key);
+    for (int i = 0; keys[i]; i++)
+        if (!strcmp(keys[i], key))
+            return strstr(list, word) != NULL;
+    return *list != 0;
+}
+
 int cmd_verify(int argc, char **argv)
 {
     char why[SWAX_WHY];
@@ -369,7 +355,11 @@ int cmd_verify(int argc, char **argv)
         if (!strcmp(argv[i], "-o"))
             argv[i] = "--output";
     const char *wrong = options_read(&o, argc, argv, why);
-    static const struct { const char *name; int words; } known[] = {{"list", 0}, {"make", 1}, {"check", 2}, {"plugin", 2}, {"tier", 1}, {"faults", 0}};
+    static const struct { const char *name; int least, most; const char *keys; } known[] = {
+        {"list", 0, 0, ""},   {"make", 1, 1, " suite seed family dtype states documents noise behind output "},
+        {"check", 2, 2, " behind output json "}, {"plugin", 2, 2, " suite seed dtype states documents noise behind output json "},
+        {"tier", 1, 2, " suite seed states documents noise behind output json "}, {"faults", 0, 1, " suite dtype "},
+    };
     struct nearest near = nearest_to(what);
     int k = -1;
     for (int i = 0; i < 6; i++) {
@@ -379,10 +369,14 @@ int cmd_verify(int argc, char **argv)
     if (!wrong && k < 0)
         wrong = near.best ? say(why, "There is no `swax verify %.40s`: did you mean %s?", what, near.best)
                           : say(why, "There is no `swax verify %.40s`: `swax verify help` says what there is.", what);
-    if (!wrong && words < known[k].words)
-        wrong = say(why, "`swax verify %s` needs %d word%s behind it: `swax verify help` says which.", what, known[k].words, known[k].words == 1 ? "" : "s");
+    if (!wrong && words < known[k].least)
+        wrong = say(why, "`swax verify %s` needs %d word%s behind it: `swax verify help` says which.", what, known[k].least, known[k].least == 1 ? "" : "s");
+    if (!wrong && words > known[k].most)
+        wrong = say(why, "`swax verify %s` does not know what to do with \"%.60s\": `swax verify help` says what it takes.", what, word[known[k].most]);
+    for (int i = 0; i < o.n && !wrong; i++)
+        wrong = takes(known[k].keys, o.list[i].key) ? NULL : say(why, "`swax verify %s` takes no %.60s=: `swax verify help` says what it takes.", what, o.list[i].key);
     if (!wrong)
-        wrong = k == 0 ? (status = list(), NULL) : k == 1 ? make(&o, word[0], why) : k == 2 ? check(&o, word[0], word[1], &status, why)
+        wrong = k == 0 ? (verify_list(), NULL) : k == 1 ? make(&o, word[0], why) : k == 2 ? check(&o, word[0], word[1], &status, why)
               : k == 3 ? plugin(&o, word[0], word[1], &status, why) : k == 4 ? tier(&o, word[0], word[1], &status, why)
               : faults(&o, word[0], &status, why);
     status = wrong ? command_fails(wrong) : status;

@@ -27,6 +27,7 @@ struct wish {
     int chained;                      /* a backward reads what its own forward saved, as in a library; otherwise what the
                                          problem says, as kernels.h has it */
     int noise;                        /* gradients begin from noise, as the contract allows, not from 0 */
+    uint64_t shift;                   /* added to a suite's seeds */
     int n_dims, n_scalars;
     struct { char letter; int value; } dim[OP_DIMS];
     struct { const char *name; double value; } scalar[OP_SCALARS];
@@ -57,12 +58,15 @@ int problem_is_answer(const struct problem *p, int part, int arg);             /
 /* Fill the forward's answers into what its backward reads of it. */
 void problem_chain(struct op_case *backward, const struct op_case *forward);
 
+/* verify_list.c: on stdout */
+void verify_list(void);
+
 /* verify_suite.c.  Number i of a suite (0 behind the last): its seed, family, sizes. */
 struct suite_entry { uint64_t seed; enum op_family family; int max_dim, tokens; };
 int suite_find(const char *name);                                              /* its number, or -1 */
 int suite_entry(int suite, const struct subject *s, const struct wish *w, int i, struct suite_entry *e);
-/* Can all of it be made?  `shift` is added to its seeds.  NULL, or a sentence. */
-const char *suite_size(int suite, const struct subject *s, const struct wish *w, uint64_t shift, char *why);
+/* Can all of it be made?  NULL, or a sentence. */
+const char *suite_size(int suite, const struct subject *s, const struct wish *w, char *why);
 
 /* verify_case.c: problems as files */
 const char *case_write(const char *path, const struct problem *p, int n, char *why);

@@ -17,7 +17,7 @@
 #include "safetensors.h"
 #include "say.h"
 
-enum { MOST_PROBLEMS = 400, NAME = 48, MOST_POSITION = 1 << 30 };
+enum { MOST_PROBLEMS = 400, NAME = 48 };
 
 static const enum st_type real_type[DTYPES] = {ST_F32, ST_F64, ST_BF16, ST_F16};
 
@@ -228,18 +228,15 @@ static int index_of(const char *word, const char *const *list, int n)
 }
 
 /* Sizes and scalars, of which no product can overflow and no kernel can go astray. */
-static int read_sizes(struct op_case *c, const struct json *j)
+static const char *read_sizes(struct op_case *c, const struct json *j, char *why)
 {
     const struct op_spec *op = &swax_ops[c->op];
     const struct json *dims = member(j, "dims", JSON_OBJECT), *scalars = member(j, "scalars", JSON_OBJECT);
     for (int d = 0; op->dims[d]; d++) {
         const char letter[2] = {op->dims[d], 0};
         const struct json *x = member(dims, letter, JSON_NUMBER);
-        const int free_sign = letter[0] == 'P';
-        if (!x || x->number != floor(x->number) || !(x->number <= INT_MAX && x->number >= (free_sign ? -MOST_POSITION : strchr("gz", letter[0]) ? 0 : 1)))
-            return 0;
-        if ((letter[0] == 'g' && x->number > 2) || (letter[0] == 'z' && x->number > 1) || (free_sign && x->number > MOST_POSITION))
-            return 0;
+        if (!x || x->number != floor(x->number) || !(x->number <= INT_MAX && x->number >= INT_MIN))
+            return say(why, "the size %s of %s is missing, or is no whole number.", letter, op->name);
         c->dims[d] = (int)x->number;
     }
     const char *name = op->scalars;
@@ -247,21 +244,13 @@ static int read_sizes(struct op_case *c, const struct json *j)
         char word[16];
         snprintf(word, sizeof word, "%.*s", (int)strcspn(name, " "), name);
         const struct json *x = member(scalars, word, JSON_NUMBER);
-        if (!x || !isfinite(x->number))
-            return 0;
+        if (!x)
+            return say(why, "the scalar %s of %s is missing.", word, op->name);
         c->scalar[s] = x->number;
     }
-    for (int i = 0; i < op_args(op); i++) {
-        double product = 1;
-        for (const char *s = op->arg[i].shape; *s; s++)
-            product *= (double)op_extent(op, *s, c->dims);
-        if (!(product < 1e10))
-            return 0;
-    }
-    const char *S = strchr(op->dims, 'S');
-    if (!S)
-        return 1;
-    return op_extent(op, 'S', c->dims) >= op_extent(op, 'T', c->dims) && op_extent(op, 'H', c->dims) % op_extent(op, 'G', c->dims) == 0;
+    if (op_wrong(c->op, c->dims, c->scalar, c->trouble))
+        return say(why, "%s", c->trouble);
+    return case_numbers(c) < 1e10 ? NULL : say(why, "the arrays of %s would hold %.1g numbers.", op->name, case_numbers(c));
 }
 
 static const char *read_head(struct problem *p, const struct json *j, const char *path, char *why)
@@ -278,7 +267,8 @@ static const char *read_head(struct problem *p, const struct json *j, const char
     p->family = (enum op_family)f;
     p->seed = (uint64_t)seed->number;
     p->in[0].op = p->subject.op[0];
-    return read_sizes(&p->in[0], j) ? NULL : say(why, "%.150s has sizes or scalars that no kernel can have.", path);
+    char sizes[SWAX_WHY];
+    return read_sizes(&p->in[0], j, sizes) ? say(why, "%.120s has sizes or scalars that no kernel can have: %.200s", path, sizes) : NULL;
 }
 
 /* Arrays for a part: those inputs that the file has, the answers whose truth it has, and what the forward gives. */

@@ -86,12 +86,8 @@ static const char *set_dims(struct op_case *c, const struct wish *w, uint64_t *s
     }
     if (S && !wished(w, 'S'))
         *S = *T + cached;
-    if (S && *S < *T)
-        return say(why, "S=%d keys are fewer than T=%d queries: S counts the keys before the call and those of it.", *S, *T);
     if (G && !wished(w, 'G') && *H % *G)
         *G = *H;
-    if (G && *H % *G)
-        return say(why, "G=%d key/value heads do not divide H=%d heads.", *G, *H);
     if (W && wished(w, 'T') && !wished(w, 'W'))
         *W = 1 + (int)(op_random(s) % (uint64_t)*S);
     if (L && wished(w, 'T') && !wished(w, 'L'))
@@ -278,7 +274,8 @@ static const char *draw_sizes(struct op_case *c, unsigned *optional, const struc
     op_draw_dims(c, s->op[0], seed, max_dim);
     op_draw_scalars(c, seed);
     const char *wrong = set_dims(c, w, &random, tokens, why);
-    return wrong ? wrong : set_scalars(c, w, why);
+    wrong = wrong ? wrong : set_scalars(c, w, why);
+    return wrong ? wrong : op_wrong(c->op, c->dims, c->scalar, c->trouble) ? say(why, "%s", c->trouble) : NULL;
 }
 
 const char *problem_size(struct size *sum, const struct subject *s, const struct wish *w, uint64_t seed, int max_dim, int tokens, char *why)

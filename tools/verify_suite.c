@@ -35,7 +35,7 @@ int suite_entry(int suite, const struct subject *s, const struct wish *w, int i,
         if (!fits(s, w, (enum op_family)family))
             continue;
         if (i < u->seeds) {
-            *e = (struct suite_entry){(uint64_t)(100*family + i + 1), (enum op_family)family, u->sizes[i % (u->seeds < SIZES ? u->seeds : SIZES)], 0};
+            *e = (struct suite_entry){w->shift + (uint64_t)(100*family + i + 1), (enum op_family)family, u->sizes[i % (u->seeds < SIZES ? u->seeds : SIZES)], 0};
             return 1;
         }
         i -= u->seeds;
@@ -43,16 +43,16 @@ int suite_entry(int suite, const struct subject *s, const struct wish *w, int i,
     if (!strchr(swax_ops[s->op[0]].dims, 'T') || i >= u->longs)
         return 0;
     const enum op_family family = fits(s, w, long_ones[i]) ? long_ones[i] : OP_GAUSS;
-    *e = (struct suite_entry){9000 + (uint64_t)i, family, 12, u->tokens[i]};
+    *e = (struct suite_entry){w->shift + 9000 + (uint64_t)i, family, 12, u->tokens[i]};
     return 1;
 }
 
-const char *suite_size(int suite, const struct subject *s, const struct wish *w, uint64_t shift, char *why)
+const char *suite_size(int suite, const struct subject *s, const struct wish *w, char *why)
 {
     struct suite_entry e;
     struct size sum = {0};
     const char *wrong = NULL;
     for (int i = 0; !wrong && suite_entry(suite, s, w, i, &e); i++)
-        wrong = problem_size(&sum, s, w, e.seed + shift, e.max_dim, e.tokens, why);
+        wrong = problem_size(&sum, s, w, e.seed, e.max_dim, e.tokens, why);
     return wrong;
 }

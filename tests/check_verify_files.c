@@ -1,0 +1,344 @@
+/* check_verify_files.c - cases survive their file, faults are named through files, and bad input gets one sentence. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "../tools/checksum.h"
+#include "../tools/commands.h"
+#include "../tools/half.h"
+#include "../tools/safetensors.h"
+#include "../tools/verify.h"
+#include "scratch.h"
+
+static char why[SWAX_WHY];
+
+/* ---- good files */
+
+struct answers { struct st_tensor tensor[64]; double *from[64]; char name[64][16]; int n; };
+
+static void give(void *arg, int i, void *to)
+{
+    const struct answers *a = arg;
+    for (long e = 0; e < a->tensor[i].size; e++)
+        if (a->tensor[i].type == ST_F16)
+            ((uint16_t *)to)[e] = half_from_double(a->from[i][e]);
+        else
+            ((float *)to)[e] = (float)a->from[i][e];
+}
+
+/* Run the tier in float on a problem, the backward on what its own forward saved, and write what came out, without one
+ * tensor; of an f16 case as F16. */
+static void answer(const char *path, const struct problem *p, const struct swax_tier *tier, const char *without)
+{
+    struct answers a = {.n = 0};
+    struct op_case got[PARTS];
+    for (int part = 0; part < p->subject.n; part++) {
+        op_case_copy(&got[part], &p->in[part]);
+        if (part)
+            problem_chain(&got[1], &got[0]);
+        ck_assert(!op_run(tier, SWAX_PREC_F32, &got[part]));
+        for (int i = 0; i < got[part].n; i++) {
+            const struct op_arg *arg = &swax_ops[got[part].op].arg[i];
+            if (!problem_is_answer(p, part, i) || (without && !strcmp(without, arg->name)))
+                continue;
+            struct st_tensor *t = &a.tensor[a.n];
+            strcpy(a.name[a.n], arg->name);
+            t->name = a.name[a.n];
+            t->type = p->wish.dtype == DT_F16 && arg->type == REAL ? ST_F16 : ST_F32;
+            t->rank = (int)strlen(arg->shape);
+            t->size = got[part].size[i];
+            for (int d = 0; d < t->rank; d++)
+                t->shape[d] = op_extent(&swax_ops[got[part].op], arg->shape[d], got[part].dims);
+            a.from[a.n++] = got[part].arg[i];
+        }
+    }
+    const struct st_plan plan = {a.n, a.tensor, give, &a, 0, NULL};
+    ck_assert_msg(!st_write(path, &plan, why), "%s", why);
+    for (int part = 0; part < p->subject.n; part++)
+        op_case_free(&got[part]);
+}
+
+static int verify(const char *line, char *said)
+{
+    char *copy = strdup(line), *argv[32], *path = scratch("stderr"), *text;
+    int argc = 0;
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    fflush(stdout);
+    const int out = dup(1), err = dup(2);
+    char *report = scratch("stdout");
+    ck_assert(freopen(report, "w", stdout) && freopen(path, "w", stderr));
+    const int status = cmd_verify(argc, argv);
+    fflush(stdout);
+    fflush(stderr);
+    dup2(out, 1);
+    dup2(err, 2);
+    read_whole(status == 2 ? path : report, &text);
+    snprintf(said, 4096, "%s", text);
+    free(text);
+    free(copy);
+    return status;
+}
+
+static const struct { const char *make, *op; int family; } made[] = {
+    {"mlstm seed=3", "mlstm", OP_GAUSS},           {"mlstm seed=5 family=crossover", "mlstm", OP_CROSSOVER},
+    {"mlstm_backward seed=4", "mlstm_backward", OP_GAUSS}, {"attention seed=2 T=20 W=5", "attention", OP_GAUSS},
+    {"attention_forward seed=8", "attention_forward", OP_GAUSS}, {"rope seed=6 theta=500000", "rope", OP_GAUSS},
+    {"linear seed=7 noise=yes", "linear", OP_GAUSS},  {"xent seed=9", "xent", OP_GAUSS},
+    {"embed seed=10 noise=yes", "embed", OP_GAUSS},   {"headnorm seed=11", "headnorm", OP_GAUSS},
+    {"adamw seed=12", "adamw", OP_GAUSS},             {"mlstm_forward seed=13 states=no documents=no", "mlstm_forward", OP_GAUSS},
+    {"mlstm seed=14 dtype=f16", "mlstm", OP_GAUSS},   {"attention seed=15 dtype=f16 T=20 W=5", "attention", OP_GAUSS},
+    {"linear seed=16 dtype=f16", "linear", OP_GAUSS}, {"mlstm seed=17 dtype=bf16 family=open", "mlstm", OP_OPEN},
+};
+
+START_TEST(cases_survive_their_file)
+{
+    char line[400], said[4096], *of = scratch("case"), *mine = scratch("mine");
+    struct problem *p;
+    int n;
+    snprintf(line, sizeof line, "make %s -o %s", made[_i].make, of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    ck_assert_msg(!case_read(of, &p, &n, why), "%s", why);
+    ck_assert_int_eq(n, 1);
+    ck_assert_str_eq(p->subject.name, made[_i].op);
+    ck_assert_int_eq(p->family, made[_i].family);
+    answer(mine, p, swax_tiers[0], NULL);
+    snprintf(line, sizeof line, "check %s %s", of, mine);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    for (int part = 0; part < p->subject.n; part++)
+        for (int i = 0; i < p->in[part].n; i++)
+            if (p->demanded[part][i]) {
+                answer(mine, p, swax_tiers[0], swax_ops[p->in[part].op].arg[i].name);
+                ck_assert_msg(verify(line, said) == 2, "without %s: %s", swax_ops[p->in[part].op].arg[i].name, said);
+            }
+    problem_free(p);
+    free(p);
+}
+END_TEST
+
+/* A fault's answers through files, its backward fed by its own forward, are named too. */
+START_TEST(faults_are_named_through_files)
+{
+    static const struct { const char *op, *sizes; } of[] = {
+        {"mlstm", "T=140 H=2 K=8 V=6 g=0 L=64 B=2"},           {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2"},
+        {"mlstm", "T=140 H=2 K=8 V=6 g=0 L=64 B=2 dtype=f16"}, {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2 dtype=f16"},
+    };
+    char line[400], said[4096], missed[400] = "", *path = scratch("case"), *mine = scratch("mine");
+    int total = 0, named = 0;
+    struct swax_tier tier;
+    struct problem *p;
+    int n;
+    snprintf(line, sizeof line, "make %s seed=21 %s -o %s", of[_i].op, of[_i].sizes, path);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    ck_assert_msg(!case_read(path, &p, &n, why), "%s", why);
+    snprintf(line, sizeof line, "check %s %s", path, mine);
+    for (int k = 0; fault_f32(k, &tier); k++) {
+        char name[64];
+        if (strcmp(fault_f32(k, &tier)->op, of[_i].op))
+            continue;
+        answer(mine, p, &tier, NULL);
+        const int status = verify(line, said);
+        ck_assert(status == 0 || status == 1);
+        snprintf(name, sizeof name, "\"%s\" gives", fault_f32(k, &tier)->name);
+        const int right = strstr(said, name) || strstr(said, fault_f32(k, &tier)->says);
+        total += status;
+        named += status && right;
+        if (status && !right)
+            snprintf(missed + strlen(missed), sizeof missed - strlen(missed), " %s", fault_f32(k, &tier)->name);
+    }
+    ck_assert_msg(total >= 15 && named * 10 >= total * 9, "%d of %d named, but not%s", named, total, missed);
+    problem_free(p);
+    free(p);
+}
+END_TEST
+
+/* ---- bad input */
+
+static void refused(const char *line, const char *expected)
+{
+    char said[4096];
+    ck_assert_msg(verify(line, said) == 2, "status for: %s\n%s", line, said);
+    ck_assert_msg(strchr(said, '\n') == said + strlen(said) - 1 && strlen(said) > 20, "not one sentence for: %s\n%s", line, said);
+    ck_assert_msg(strstr(said, expected) != NULL, "no \"%s\" for: %s\n%s", expected, line, said);
+}
+
+START_TEST(bad_words_get_one_sentence)
+{
+    refused("mke mlstm", "did you mean make?");
+    refused("make", "needs 1 word");
+    refused("make mlstm", "output=");
+    refused("make mltsm -o x", "did you mean mlstm");
+    refused("make mlstm Q=3 -o x", "\"Q\"");
+    refused("make mlstm T=0 -o x", "from 1");
+    refused("make mlstm T=three -o x", "whole number");
+    refused("make mlstm dtype=f16x -o x", "f16");
+    refused("make mlstm family=guass -o x", "gauss");
+    refused("make rope family=cold -o x", "does not differ");
+    refused("make attention H=6 G=4 -o x", "divide");
+    refused("make attention T=9 S=3 -o x", "fewer");
+    refused("make attention behind=headnorm -o x", "no norm");
+    refused("make mlstm eps=small -o x", "a number from 0");
+    refused("make mlstm g=3 -o x", "from 0 to 2");
+    refused("make headnorm z=-1 -o x", "from 0 to 1");
+    refused("make rope P=2147483647 -o x", "to 1073741824");
+    refused("make rmsnorm eps=-1 -o x", "eps=-1");
+    refused("make rmsnorm eps=nan -o x", "eps=nan");
+    refused("make rmsnorm eps=inf -o x", "eps=inf");
+    refused("make rope theta=0 -o x", "theta=0");
+    refused("make rope theta=1e-300 -o x", "theta=1e-300");
+    refused("make softcap cap=-1 -o x", "cap=-1");
+    refused("make adamw beta1=1 -o x", "beta1=1");
+    refused("make adamw s=0 -o x", "from 1");
+    refused("make mlstm json=yes -o x", "takes no json=");
+    refused("make mlstm twice -o x", "\"twice\"");
+    refused("list mlstm", "\"mlstm\"");
+    refused("list T=3", "takes no T=");
+    refused("check x y dtype=bf16", "takes no dtype=");
+    refused("faults seed=2", "takes no seed=");
+    refused("make mlstm suite=all -o x", "suite");
+    refused("check nothing.safetensors mine.safetensors", "nothing.safetensors");
+    refused("tier avx1024", "avx1024");
+    refused("plugin ./none.so mlstm", "none.so");
+    refused("plugin ./none.so mlstm dtype=bf16", "f32 or f64");
+    refused("faults mlstn", "did you mean");
+    refused("make mlstm T=1000000 -o x", "Too large");
+    refused("make mlstm T=2000 B=1 H=1 K=64 V=64 suite=standard -o x", "smaller suite");
+    refused("make attention B=1048576 T=1048576 H=1048576 D=1048576 -o x", "Too large");
+    refused("make linear N=1000000 O=1000 I=1 -o x", "arrays");
+    refused("make linear N=2147483647 O=2147483647 I=2147483647 -o x", "Too large");
+    refused("plugin ./none.so mlstm T=100000", "Too large");
+    refused("tier ref attention T=1000000", "Too large");
+}
+END_TEST
+
+/* Of a tier, too: what is reported of other problems has other digits. */
+START_TEST(another_seed_is_another_problem)
+{
+    char one[4096], again[4096], other[4096];
+    ck_assert(verify("tier ref mlstm suite=quick", one) == 0 && verify("tier ref mlstm suite=quick seed=1", again) == 0);
+    ck_assert(verify("tier ref mlstm suite=quick seed=2", other) == 0);
+    ck_assert_str_eq(one, again);
+    ck_assert_str_ne(one, other);
+}
+END_TEST
+
+/* Every cut and many damaged bytes of a case and of answers: refused with a sentence, and nothing crashes or passes. */
+START_TEST(damaged_files_are_refused)
+{
+    char line[400], said[4096], *of = scratch("case"), *mine = scratch("mine"), *bad = scratch("bad"), *text;
+    struct problem *p;
+    int n;
+    snprintf(line, sizeof line, "make mlstm T=3 B=1 H=1 K=2 V=2 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    ck_assert_msg(!case_read(of, &p, &n, why), "%s", why);
+    answer(mine, p, swax_tiers[0], NULL);
+    problem_free(p);
+    free(p);
+    const size_t size = read_whole(of, &text);
+    snprintf(line, sizeof line, "check %s %s", bad, mine);
+    for (size_t cut = 0; cut < size; cut += cut < 64 || cut > size - 64 ? 1 : 61) {
+        put(bad, text, cut);
+        ck_assert_msg(verify(line, said) == 2, "cut at %zu: %s", cut, said);
+    }
+    for (size_t at = 0; at < size; at += 13) {
+        text[at] ^= 4;
+        put(bad, text, size);
+        ck_assert_msg(verify(line, said) == 2, "damaged at %zu: %s", at, said);
+        text[at] ^= 4;
+    }
+    free(text);
+    const size_t length = read_whole(mine, &text);
+    snprintf(line, sizeof line, "check %s %s", of, bad);
+    for (size_t cut = 0; cut < length; cut += 7) {
+        put(bad, text, cut);
+        ck_assert_msg(verify(line, said) == 2, "cut at %zu: %s", cut, said);
+    }
+    snprintf(line, sizeof line, "check %s %s", mine, mine);
+    refused(line, "swax verify make");
+    free(text);
+}
+END_TEST
+
+START_TEST(an_impossible_seed_is_refused)
+{
+    char line[400], said[4096], *of = scratch("case"), *text;
+    snprintf(line, sizeof line, "make mlstm seed=13 T=3 B=1 H=1 K=2 V=2 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    const size_t size = read_whole(of, &text);
+    char *seal = strstr(text + 8, "swax.checksum\":\""), *seed = strstr(text + 8, ":13,"), digits[17];
+    ck_assert(seal && seed);
+    seed[1] = '-';
+    seal += strlen("swax.checksum\":\"");
+    memset(seal, '0', 16);                             /* sealed again, by who knows how */
+    uint64_t header;
+    memcpy(&header, text, 8);
+    struct checksum c = {0};
+    checksum_add(&c, text + 8, (size_t)header);
+    checksum_add(&c, text + 8 + header, size - 8 - (size_t)header);
+    checksum_text(&c, digits);
+    memcpy(seal, digits, 16);
+    put(of, text, size);
+    snprintf(line, sizeof line, "check %s %s", of, of);
+    refused(line, "what its case is");
+    free(text);
+}
+END_TEST
+
+static const struct { const char *header, *data; size_t more; const char *expected; } hostile[] = {
+    {"", "", 0, "no length of a header"},
+    {"{}", "", 0, "no tensor"},
+    {"{}", "", 90, "reaches beyond the end"},
+    {"{}", "", SIZE_MAX - 9, "no length of a header"},
+    {"[]", "", 0, "not an object"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}", "abcd", 0, "JSON"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]}}", "abcd", 0, "cut short"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "abcdefgh", 0, "follow its last tensor"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"dq\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", "abcdef", 0, "overlaps"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "abcdefgh", 0, "twice"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", "", 0, "possible product"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", "", 0, "possible product"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[9223372036854775807,9223372036854775807]}}", "", 0, "cut short"},
+    {"{\"h\":{\"dtype\":\"I32\",\"shape\":[1,3,1,2],\"data_offsets\":[0,24]}}", "abcdefghijklmnopqrstuvwx", 0, "I32"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}}", "abcdefghijklmnopqrstuvwx", 0, "[1,3,1,2] is needed"},
+    {"{\"h\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", "abcd", 0, "F16"},
+};
+
+START_TEST(hostile_answers_are_refused)
+{
+    char line[400], said[4096], *of = scratch("case"), *mine = scratch("mine");
+    snprintf(line, sizeof line, "make mlstm T=3 B=1 H=1 K=2 V=2 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    snprintf(line, sizeof line, "check %s %s", of, mine);
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+        put_with_header(mine, hostile[i].header, strlen(hostile[i].header) + hostile[i].more, hostile[i].data, strlen(hostile[i].data));
+        refused(line, hostile[i].expected);
+    }
+    put(mine, "", 0);
+    refused(line, "empty");
+    put_many_entries(mine, 100000);
+    refused(line, "65536");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("verify's files");
+    TCase *t = tcase_create("files");
+    scratch_open();
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, cases_survive_their_file, 0, (int)(sizeof made / sizeof *made));
+    tcase_add_loop_test(t, faults_are_named_through_files, 0, 4);
+    tcase_add_test(t, bad_words_get_one_sentence);
+    tcase_add_test(t, another_seed_is_another_problem);
+    tcase_add_test(t, damaged_files_are_refused);
+    tcase_add_test(t, an_impossible_seed_is_refused);
+    tcase_add_test(t, hostile_answers_are_refused);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
