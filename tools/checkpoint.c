@@ -26,6 +26,16 @@ static void write_generators(char text[256], const struct run *r, int step)
              (unsigned long long)r->seed, RANDOM_TRAIN, (long long)step * r->batch, (unsigned long long)r->seed, RANDOM_WINDOW, step);
 }
 
+/* Those before and this one, each once. */
+static void write_tiers(char text[RUN_TIERS + 32], const struct run *r)
+{
+    char all[RUN_TIERS + 2], this[sizeof r->tier + 2];
+    snprintf(all, sizeof all, " %s ", r->tiers);
+    snprintf(this, sizeof this, " %s ", r->tier);
+    const int another = *r->tier && !strstr(all, this);
+    snprintf(text, RUN_TIERS + 32, "%s%s%s", r->tiers, another && *r->tiers ? " " : "", another ? r->tier : "");
+}
+
 struct contents { struct swax_network *n; int tensors; };
 
 static void get_tensor(void *arg, int i, void *to)
@@ -44,12 +54,13 @@ const char *checkpoint_save(const char *path, const struct run *r, struct swax_n
     struct contents c = {n, 0};
     const struct swax_tensor *t = swax_network_tensors(n, &c.tensors);
     const int count = c.tensors * (moments ? 3 : 1);
-    char numbers[2][32], generators[256], *config = run_json(r, 1);
+    char numbers[2][32], generators[256], tiers[RUN_TIERS + 32], *config = run_json(r, 1);
     snprintf(numbers[0], sizeof numbers[0], "%d", step);
     snprintf(numbers[1], sizeof numbers[1], "%lld", (long long)step * r->batch);
     write_generators(generators, r, step);
+    write_tiers(tiers, r);
     const char *const meta[][2] = {{"format", format}, {"step", numbers[0]}, {"next_sequence", numbers[1]}, {"generators", generators},
-                                     {"config", config}, {"tier", r->tier}, {"first_batch", r->first_batch}};
+                                     {"config", config}, {"tier", tiers}, {"data", r->data}};
     struct st_tensor *tensor = calloc((size_t)count, sizeof *tensor);
     char (*name)[128] = calloc((size_t)count, sizeof *name);
     const struct st_plan plan = {count, tensor, get_tensor, &c, sizeof meta / sizeof *meta, meta};
@@ -94,9 +105,9 @@ static const char *read_config(struct checkpoint *c, const char *text, char *why
 /* What run_train finds, as far as it is there: a network that was converted has had no run. */
 static void read_found(struct checkpoint *c)
 {
-    const char *tier = st_meta(c->file, "tier"), *first = st_meta(c->file, "first_batch");
-    snprintf(c->run.tier, sizeof c->run.tier, "%s", tier ? tier : "");
-    snprintf(c->run.first_batch, sizeof c->run.first_batch, "%s", first ? first : "");
+    const char *tiers = st_meta(c->file, "tier"), *data = st_meta(c->file, "data");
+    snprintf(c->run.tiers, sizeof c->run.tiers, "%s", tiers ? tiers : "");
+    snprintf(c->run.data, sizeof c->run.data, "%s", data ? data : "");
 }
 
 /* The step, and what depends on it, must tell the same story. */

@@ -122,10 +122,9 @@ int corpus_vocabulary(const void *corpus)
 }
 
 /* Tokens at .. at+n-1 of all files put together. */
-static const char *read_tokens(struct corpus *c, int64_t at, int64_t n, char *why)
+static const char *read_tokens(struct corpus *c, unsigned char *to, int64_t at, int64_t n, char *why)
 {
     const int bytes = c->format->token_bytes;
-    unsigned char *to = c->room;
     for (int i = 0; i < c->n && n; i++) {
         const struct corpus_file *f = &c->file[i];
         const int64_t here = at >= f->tokens ? 0 : f->tokens - at < n ? f->tokens - at : n;
@@ -160,7 +159,7 @@ const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum da
     if (tokens <= s->T)
         return say(why, "%s: the held-out part has %lld tokens, too few for a sequence of %d: raise held_out or shorten the sequence.",
                    c->file[0].path, (long long)tokens, s->T);
-    if (read_tokens(c, place(begin, tokens, s->T, seed, part, number), s->T + 1, why))
+    if (read_tokens(c, c->room, place(begin, tokens, s->T, seed, part, number), s->T + 1, why))
         return why;
     int start = 0;
     for (int t = 0; t < s->T; t++) {
@@ -171,4 +170,21 @@ const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum da
         s->start_attention[t] = s->start_cell[t] = start;
     }
     return NULL;
+}
+
+const char *corpus_contents(void *corpus, struct checksum *sum, char *why)
+{
+    enum { PIECE = 1 << 20 };
+    struct corpus *c = corpus;
+    const int bytes = c->format->token_bytes;
+    unsigned char *piece = malloc((size_t)PIECE * (size_t)bytes);
+    const char *wrong = piece ? NULL : say(why, "There is no memory to read %s.", c->file[0].path);
+    for (int64_t at = 0; at < c->train && !wrong; at += PIECE) {
+        const int64_t n = c->train - at < PIECE ? c->train - at : PIECE;
+        wrong = read_tokens(c, piece, at, n, why);
+        if (!wrong)
+            checksum_add(sum, piece, (size_t)(n * bytes));
+    }
+    free(piece);
+    return wrong;
 }

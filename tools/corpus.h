@@ -20,5 +20,6 @@ void *corpus_open(const struct corpus_format *format, const char *files, const c
 void corpus_close(void *corpus);
 int corpus_vocabulary(const void *corpus);
 const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why);
+const char *corpus_contents(void *corpus, struct checksum *sum, char *why);
 
 #endif

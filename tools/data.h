@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include "../ref/network.h"
+#include "checksum.h"
 
 /* What is held out never meets training: generated tasks use another random stream, files keep their last part. */
 enum data_part { DATA_TRAIN, DATA_HELD_OUT };
@@ -37,6 +38,9 @@ struct source {
 
     /* NULL, or a sentence in why: a file that changed meanwhile. */
     const char *(*fill)(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why);
+
+    /* Add all that training sequences are cut from to the sum; NULL where they are generated.  NULL, or a sentence. */
+    const char *(*contents)(void *opened, struct checksum *sum, char *why);
 };
 
 extern const struct source *const sources[];

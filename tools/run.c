@@ -85,7 +85,9 @@ static const char *open_data(struct session *s, char *why)
     struct checksum sum = {0};
     checksum_add(&sum, first->token, bytes);
     checksum_add(&sum, first->target, bytes);
-    checksum_text(&sum, r->first_batch);
+    if (r->source->contents && r->source->contents(s->data.opened, &sum, why))
+        return why;
+    checksum_text(&sum, r->data);
     return NULL;
 }
 
@@ -148,14 +150,14 @@ static const char *go_on(struct session *s, char *why)
     if (checkpoint_open(&c, s->path, why))
         return why;
     const char *wrong = compare(&c.run, &s->r, s->path, why);
-    if (!wrong && *c.run.first_batch && strcmp(c.run.first_batch, s->r.first_batch))
-        wrong = say(why, "The data are not those that %s was trained on: its first sequences were others.", s->path);
+    if (!wrong && *c.run.data && strcmp(c.run.data, s->r.data))
+        wrong = say(why, "The data are not those that %s was trained on: a file has changed, or another swax made them.", s->path);
     if (!wrong)
         wrong = checkpoint_load(&c, s->n, s->r.precision, 1, why);
     if (!wrong)
         wrong = run_log_cut(&s->log, c.step, why);
     s->step = s->saved = c.step;
-    strcpy(s->r.tier_before, c.run.tier);
+    strcpy(s->r.tiers, c.run.tiers);
     checkpoint_close(&c);
     return wrong;
 }

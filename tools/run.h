@@ -10,7 +10,7 @@
 #include "data.h"
 #include "schedule.h"
 
-enum { RUN_TEXT = 512 };
+enum { RUN_TEXT = 512, RUN_TIERS = 128 };
 
 struct run {
     char out[RUN_TEXT];                            /* the folder it keeps its files in; "": none */
@@ -29,8 +29,8 @@ struct run {
     int checkpoint_every, keep_every;              /* steps; keep_every numbered ones stay, 0: only the last */
 
     /* What run_train finds, and a checkpoint keeps beside the keys. */
-    char first_batch[17];                          /* a checksum of the first sequences: the data are still the same */
-    char tier_before[16];                          /* of the checkpoint that it goes on from; "": none */
+    char data[17];                                 /* a checksum of the first sequences and of what the files hold for training */
+    char tiers[RUN_TIERS];                         /* that the checkpoint it goes on from was trained on; "": there is none */
 };
 
 /* ---- as text: run_keys.c */

@@ -46,5 +46,5 @@ static void *open_shards(const char *const *value, int T, char *why)
 
 extern const struct source source_shards;
 const struct source source_shards = {
-    "shards", "llm.c's .bin files of GPT-2 tokens", keys, 0, open_shards, corpus_close, corpus_vocabulary, corpus_fill,
+    "shards", "llm.c's .bin files of GPT-2 tokens", keys, 0, open_shards, corpus_close, corpus_vocabulary, corpus_fill, corpus_contents,
 };

@@ -68,5 +68,5 @@ static int copy_vocabulary(const void *opened) { return MARKERS + ((const struct
 
 const struct source source_copy = {
     "copy", "random symbols and their verbatim copy",
-    keys, tags, open_copy, close_copy, copy_vocabulary, fill_copy,
+    keys, tags, open_copy, close_copy, copy_vocabulary, fill_copy, NULL,
 };

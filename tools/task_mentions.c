@@ -325,5 +325,5 @@ static int mentions_vocabulary(const void *opened) { return ((const struct menti
 
 const struct source source_mentions = {
     "mentions", "values said again and again, mostly soon and sometimes late: the ablation's task",
-    keys, tags, open_mentions, close_mentions, mentions_vocabulary, fill_mentions,
+    keys, tags, open_mentions, close_mentions, mentions_vocabulary, fill_mentions, NULL,
 };

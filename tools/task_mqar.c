@@ -90,5 +90,5 @@ static int mqar_vocabulary(const void *opened)
 
 const struct source source_mqar = {
     "mqar", "dense key-value pairs, all asked again at once: what a short window loses",
-    keys, tags, open_mqar, close_mqar, mqar_vocabulary, fill_mqar,
+    keys, tags, open_mqar, close_mqar, mqar_vocabulary, fill_mqar, NULL,
 };

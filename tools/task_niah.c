@@ -235,5 +235,5 @@ static int niah_vocabulary(const void *opened)
 
 const struct source source_niah = {
     "niah", "RULER's needle in a haystack, in bytes",
-    keys, tags, open_niah, close_niah, niah_vocabulary, fill_niah,
+    keys, tags, open_niah, close_niah, niah_vocabulary, fill_niah, NULL,
 };

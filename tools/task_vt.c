@@ -138,5 +138,5 @@ static int vt_vocabulary(const void *opened)
 
 const struct source source_vt = {
     "vt", "RULER's variable tracking, in bytes",
-    keys, tags, open_vt, close_vt, vt_vocabulary, fill_vt,
+    keys, tags, open_vt, close_vt, vt_vocabulary, fill_vt, NULL,
 };

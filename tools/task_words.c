@@ -182,5 +182,5 @@ static int words_vocabulary(const void *opened)
 
 const struct source source_words = {
     "words", "RULER's common and frequent words, in bytes",
-    keys, tags, open_words, close_words, words_vocabulary, fill_words,
+    keys, tags, open_words, close_words, words_vocabulary, fill_words, NULL,
 };

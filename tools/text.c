@@ -24,5 +24,5 @@ static void *open_text(const char *const *value, int T, char *why)
 
 extern const struct source source_text;
 const struct source source_text = {
-    "text", "any file as bytes", keys, 0, open_text, corpus_close, corpus_vocabulary, corpus_fill,
+    "text", "any file as bytes", keys, 0, open_text, corpus_close, corpus_vocabulary, corpus_fill, corpus_contents,
 };

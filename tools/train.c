@@ -48,8 +48,8 @@ static double machine_peak(const char *tier)
 static void say_going_on(const struct run *r, int step)
 {
     printf("Going on after step %d.\n", step);
-    if (*r->tier_before && strcmp(r->tier_before, r->tier))
-        printf("It was trained on %s: on %s its bits may differ from those of a run that stayed there.\n", r->tier_before, r->tier);
+    if (*r->tiers && strcmp(r->tiers, r->tier))
+        printf("It was trained on %s: on %s its bits may differ from those of a run that stayed on one tier.\n", r->tiers, r->tier);
 }
 
 static enum run_verdict watch(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n)
