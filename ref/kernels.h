@@ -103,6 +103,7 @@ struct R(swax_kernels) {
      *     qn_t  = q_t.n_t / sqrt(K)
      *     h_t   = C_t^T q_t / sqrt(K) / N_t,  N_t = max(|qn_t|, exp(-m_t)) + eps,   or 1 for SWAX_SIGMOID
      * q and k (B,T,H,K), v and h (B,T,H,V), i and f (B,T,H).  A document starts from C = n = m = 0.
+     * A gate may be shut for good: i = -inf or f = -inf, not both at one token.
      *
      * State in: C0 (B,H,K,V), n0 (B,H,K), m0 (B,H), all three NULL for zero; out: C1, n1, m1.  What they
      * stand for is e^m C and e^m n; the SIGMOID gates read m0 as 0.  T = 1 is a decoding step.

@@ -105,7 +105,7 @@ void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *s)
         const struct op_arg *a = &op->arg[i];
         const double u = rounding(a->type, precision), least = smallest(a->type, precision);
         for (long e = 0; e < c->size[i] && c->arg[i] && a->type != INT && a->role != OUT; e++) {
-            const double by = c->arg[i][e] == 0 ? 0 : fmax(u * fabs(c->arg[i][e]), least);
+            const double by = c->arg[i][e] == 0 || isinf(c->arg[i][e]) ? 0 : fmax(u * fabs(c->arg[i][e]), least);
             c->arg[i][e] += s ? (op_random(s) >> 63 ? by : -by) : c->arg[i][e] > 0 ? by : -by;
         }
     }

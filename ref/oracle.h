@@ -94,7 +94,7 @@ struct op_verdict {
     char trouble[OP_SENTENCE];                       /* what op_run answered; "" is nothing */
 };
 
-/* Every number that the kernel reads, up or down by one rounding to its type, or, with no state, away from 0; 0 stays. */
+/* Every number that the kernel reads, up or down by one rounding to its type, or, with no state, away from 0; 0 and infinities stay. */
 void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *state);
 /* How often to: one nudge alone can be small by luck, the more so, the fewer numbers there are. */
 int op_nudges(const struct op_case *c);

@@ -74,6 +74,8 @@ INLINE stat two_sum1(stat a, stat b, stat *error)
     return sum;
 }
 
+static const stat CLOSED = (stat)-1e30;     /* log of a gate's 0: sums of it stay finite */
+
 /* li and lf of tokens t .. t+n-1; padding has no weight */
 static void piece_gates(struct piece *p, const struct cell *x, int t, int n)
 {
@@ -87,11 +89,12 @@ static void piece_gates(struct piece *p, const struct cell *x, int t, int n)
     }
     for (int j = 0; j < n; j += VL) {
         const vec lf = vlogsigmoid(load(p->lf + j)), i = load(p->li + j);
-        store(p->lf + j, pick(lf < -(stat)1e30, vset(-(stat)1e30), lf));
-        store(p->li + j, x->gate == SWAX_EXPONENTIAL ? i : vlogsigmoid(i));
+        const vec li = x->gate == SWAX_EXPONENTIAL ? i : vlogsigmoid(i);
+        store(p->lf + j, pick(lf < CLOSED, vset(CLOSED), lf));
+        store(p->li + j, pick(li < CLOSED, vset(CLOSED), li));
     }
     for (int j = n; j < SIDE; j++) {
-        p->li[j] = -(stat)1e30;
+        p->li[j] = CLOSED;
         p->lf[j] = 0;
     }
     for (int i = 0; i < SIDE / TR; i++) {
@@ -120,12 +123,14 @@ static void piece_stabiliser(struct piece *p, const struct cell *x, stat m, stat
     }
 }
 
-/* Everything else from m, which was m_in before the piece. */
+/* Everything else from m, which was m_in before the piece.  A forget gate that leaves nothing counts as just that shut:
+ * a few of -1e30 would leave no digits of the rest in b. */
 static void piece_weights(struct piece *p, const struct cell *x, stat m_in)
 {
     stat b[SIDE], b_lo[SIDE], hi = 0, lo = 0, error;
     for (int j = 0; j < SIDE; j++) {
-        hi = two_sum1(hi, p->lf[j], &error);
+        const stat nothing = j < p->n ? p->m[j] - (j ? p->m[j - 1] : m_in) - 1000 : 0;
+        hi = two_sum1(hi, p->lf[j] < nothing ? nothing : p->lf[j], &error);
         lo += error;
         b[j] = hi;
         b_lo[j] = lo;

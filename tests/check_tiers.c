@@ -4,13 +4,12 @@
  * One loop iteration, and so one process, per tier and kernel: a crash is one named failure.  The last lines
  * say which tiers ran, on how many cases, and how close the worst came to its bound; REQUIRE="avx2 neon"
  * makes it a failure that one of them did not run; EVERY=16 takes every sixteenth case, for an emulator. */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "../ref/oracle.h"
+#include "cases.h"
 #include "threads.h"
 
 enum { TIERS = 16 };
@@ -97,6 +96,34 @@ START_TEST(large_products)
             use_threads(1 + n % 3);
             op_draw(&c, (uint64_t)n, OP_GAUSS, n % 2 ? ~0u : 0, p);
             one_case(tier, p, c, OP_GAUSS, (uint64_t)n);
+        }
+}
+END_TEST
+
+/* Forget gates that are shut for good and input gates that are closed, among others: gates as far apart as floats go. */
+START_TEST(gates_may_be_shut_for_good)
+{
+    static const double shut[] = { -INFINITY, -3e38, -1e30, -1e9 };
+    const int tier = _i / 2, op = op_find(_i % 2 ? "mlstm_backward" : "mlstm_forward");
+    use_threads(1);
+    for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
+        for (uint64_t seed = 1; seed <= 40 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed++) {
+            struct op_case c;
+            uint64_t random = seed;
+            op_case_make(&c, op, seed, OP_GAUSS, seed % 4 ? 33 : 100, p);
+            for (long e = 0; e < case_size(&c, "f"); e++) {
+                const double u = op_uniform(&random);
+                if (u < 0.3)
+                    case_arg(&c, "f")[e] = op_round(shut[seed % 4] * (1 - u), STAT, p);
+                else if (u > 0.8)
+                    case_arg(&c, "i")[e] = -INFINITY;
+            }
+            if (_i % 2)
+                case_refresh(&c);
+            for (int i = 0; i < c.n; i++)
+                for (long e = 0; e < c.size[i] && c.arg[i]; e++)
+                    c.arg[i][e] = op_round(c.arg[i][e], swax_ops[op].arg[i].type, p);
+            one_case(tier, p, c, OP_SHUT, seed);
         }
 }
 END_TEST
@@ -197,6 +224,7 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, one_kernel, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, large_products, 0, swax_n_tiers * 4);
+    tcase_add_loop_test(tc, gates_may_be_shut_for_good, 0, swax_n_tiers * 2);
     tcase_add_loop_test(tc, nan_is_passed_on, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, cast_rounds_to_nearest_even, 0, swax_n_tiers);
     suite_add_tcase(s, tc);
