@@ -128,6 +128,41 @@ START_TEST(gates_may_be_shut_for_good)
 }
 END_TEST
 
+/* A query that sees one key takes all of it, however large the score: y = v and dv = dy, to the bit, and no gradient for
+ * q and k.  On the host's tiers: a card's forward and backward need not round a score alike. */
+START_TEST(one_key_has_all_the_weight)
+{
+    const struct swax_tier *tier = swax_tiers[_i];
+    use_threads(1);
+    for (int p = 0; p < SWAX_PRECISIONS && tier->usable() && !tier->memory; p++)
+        for (uint64_t seed = 1; seed <= 20 && op_present(tier, p, op_find("attention_forward")); seed++) {
+            struct op_case f, b;
+            f.op = op_find("attention_forward");
+            memcpy(f.dims, (int[]){ 2, 1 + (int)(seed * 13 % 80), 80, 3, 3, 1 + (int)(seed * 29 % 90), 1 }, 7 * sizeof(int));
+            op_draw(&f, seed, OP_GAUSS, 0, p);
+            case_scale(&f, "q", ldexp(1, 3 * (int)seed));
+            case_like(&b, "attention_backward", &f);
+            for (long e = 0; e < case_size(&b, "dy"); e++)
+                case_arg(&b, "dy")[e] = case_arg(&f, "q")[e];
+            ck_assert_msg(!op_run(tier, p, &f), "%s", f.trouble);
+            case_give(&b, "y", case_arg(&f, "y"));
+            case_give(&b, "lse", case_arg(&f, "lse"));
+            ck_assert_msg(!op_run(tier, p, &b), "%s", b.trouble);
+            const long row = 3L * case_dim(&f, 'D'), T = case_dim(&f, 'T');
+            for (long e = 0; e < case_size(&b, "dy"); e++) {
+                const long key = (e / row / T * 80 + 80 - T + e / row % T) * row + e % row;
+                ck_assert_msg(case_arg(&f, "y")[e] == case_arg(&f, "v")[key] && case_arg(&b, "dv")[key] == case_arg(&b, "dy")[e]
+                              && case_arg(&b, "dq")[e] == 0 && case_arg(&b, "dk")[key] == 0,
+                              "%s %s: y %g of v %g, dv %g of dy %g, dq %g, dk %g, with q times 2^%d", tier->name, swax_precision_name[p],
+                              case_arg(&f, "y")[e], case_arg(&f, "v")[key], case_arg(&b, "dv")[key], case_arg(&b, "dy")[e],
+                              case_arg(&b, "dq")[e], case_arg(&b, "dk")[key], 3 * (int)seed);
+            }
+            op_case_free(&f);
+            op_case_free(&b);
+        }
+}
+END_TEST
+
 /* Where an output moves with one element of an input, a NaN there is a NaN in it: a spoiled step must not look like
  * a good one.  Moves of rounding size are none. */
 static void pass_on(int tier, enum swax_precision p, int op, uint64_t seed)
@@ -225,6 +260,7 @@ int main(void)
     tcase_add_loop_test(tc, one_kernel, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, large_products, 0, swax_n_tiers * 4);
     tcase_add_loop_test(tc, gates_may_be_shut_for_good, 0, swax_n_tiers * 2);
+    tcase_add_loop_test(tc, one_key_has_all_the_weight, 0, swax_n_tiers);
     tcase_add_loop_test(tc, nan_is_passed_on, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, cast_rounds_to_nearest_even, 0, swax_n_tiers);
     suite_add_tcase(s, tc);
