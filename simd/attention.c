@@ -5,12 +5,11 @@
  * down columns, lane by lane, masks compare whole vectors, and of all operands only q and dy are ever transposed,
  * once per block of queries:
  *
- *     forward    S  = k (q / sqrt(D))^T       P  = exp(S - max)       y = P^T v / sum
- *     backward   P  = exp(S - lse)            dP = v dy^T             dS = P (dP - dy.y) / sqrt(D)
+ *     forward    S  = k q^T       P  = exp(S / sqrt(D) - max)       y = P^T v / sum
+ *     backward   P  = exp(S / sqrt(D) - lse)       dP = v dy^T      dS = P (dP - dy.y) / sqrt(D)
  *                dv += P dy       dk += dS q       dq += dS^T k
  *
- * Both passes have the same S to the bit, which is why q has the factor: where one key has all the weight, lse is S,
- * and P is 1 however large S is.  A product scale S may be rounded in one pass and be part of a multiply-add in the other.
+ * Both passes round S / sqrt(D) alike: where one key has all the weight, lse is its score, and P is 1 however large that is.
  *
  * Query t sees the keys lo..hi; both grow with t, so the band is a staircase and every tile of rows meets one
  * span of the other side.  Blocks on the rim compare, blocks inside do not.
@@ -82,24 +81,17 @@ INLINE ivec sees(const struct band *x, int j, int s)
     return (load(x->from + j) <= at) & (at <= load(x->to + j));
 }
 
-/* t = scale a^T; a has m rows and n columns */
-static void turn_scaled(stat *t, struct view a, int m, int n, stat scale)
-{
-    block_turn(t, a, m, n);
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < m; j += VL)
-            store(t + i*SIDE + j, scale * load(t + i*SIDE + j));
-}
-
 /* S becomes P in columns j.. and rows r; max and sum follow, alpha is the factor of all that was summed before. */
-INLINE void weigh(stat *P, stat *max, stat *sum, stat *alpha, const struct band *x, int j, struct span r, int inside)
+INLINE void weigh(stat *P, stat *max, stat *sum, stat *alpha, const struct band *x, stat scale,
+                  int j, struct span r, int inside)
 {
     const vec old = load(max + j);
     vec top = old, total = {0};
     for (int s = r.from; s < r.to; s++) {
-        vec a = load(P + s*SIDE + j);
+        vec a = rounded(scale * load(P + s*SIDE + j));
         if (!inside)
-            store(P + s*SIDE + j, a = pick(sees(x, j, s), a, vset((stat)-INFINITY)));
+            a = pick(sees(x, j, s), a, vset((stat)-INFINITY));
+        store(P + s*SIDE + j, a);
         top = vmax(top, a);
     }
     for (int s = r.from; s < r.to; s++) {
@@ -113,14 +105,14 @@ INLINE void weigh(stat *P, stat *max, stat *sum, stat *alpha, const struct band 
     store(alpha + j, fade);
 }
 
-NOINLINE void weigh_block(stat *P, stat *max, stat *sum, stat *alpha, const struct band *x)
+NOINLINE void weigh_block(stat *P, stat *max, stat *sum, stat *alpha, const struct band *x, stat scale)
 {
     for (int j = 0; j < x->n; j += PAD)
         for (int v = j; v < j + PAD; v += VL)
             if (x->inside)
-                weigh(P, max, sum, alpha, x, v, (struct span){ 0, x->keys }, 1);
+                weigh(P, max, sum, alpha, x, scale, v, (struct span){ 0, x->keys }, 1);
             else
-                weigh(P, max, sum, alpha, x, v, band_rows(x, j), 0);
+                weigh(P, max, sum, alpha, x, scale, v, band_rows(x, j), 0);
 }
 
 /* The next SIDE rows of x after row t, of `rows`. */
@@ -153,11 +145,11 @@ static void attention_block(real *y, stat *lse, const real *q, const real *k, co
             for (int d = 0; d < D; d += SIDE) {
                 const int w = lesser(SIDE, D - d);
                 if (s0 == s_first || D > SIDE)
-                    turn_scaled(Qt, block_view(room, q + t0*HD + d, HD, n, w), up(n, PAD), w, 1 / sqrt((stat)D));
+                    block_turn(Qt, block_view(room, q + t0*HD + d, HD, n, w), up(n, PAD), w);
                 block_mul_band(P, block_view(room, k + s0*GD + d, GD, x.keys, w), Qt, x.keys, w, x.query,
                                d ? block_ones : NULL, next < last ? next++ : NULL);
             }
-            weigh_block(P, max, sum, alpha, &x);
+            weigh_block(P, max, sum, alpha, &x, 1 / sqrt((stat)D));
             for (int c = 0; c < slices; c++) {
                 const int d = g + c*SIDE, w = lesser(SIDE, D - d);
                 block_mul_turned(Y[c], in(P), block_view(room, v + s0*GD + d, GD, x.keys, w), n, w, x.keys, x.key,
@@ -194,7 +186,7 @@ INLINE void weigh_back(stat *P, stat *dP, const stat *lse, const stat *dyy, cons
 {
     const vec l = load(lse + j), dot = load(dyy + j);
     for (int s = r.from; s < r.to; s++) {
-        vec p = vweight(load(P + s*SIDE + j) - l), ds = scale * p * (load(dP + s*SIDE + j) - dot);
+        vec p = vweight(rounded(scale * load(P + s*SIDE + j)) - l), ds = scale * p * (load(dP + s*SIDE + j) - dot);
         if (!inside) {
             const ivec seen = sees(x, j, s);
             p = pick(seen, p, vset(0));
@@ -258,7 +250,7 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
                 const int w = lesser(SIDE, D - d);
                 if (s0 == s_first || D > SIDE) {
                     Q = block_view(roomQ, q + t0*HD + d, HD, n, w);
-                    turn_scaled(Qt, Q, up(n, PAD), w, 1 / sqrt((stat)D));
+                    block_turn(Qt, Q, up(n, PAD), w);
                     dY = block_view(roomY, dy + t0*HD + d, HD, n, w);
                     block_turn(dYt, dY, up(n, PAD), w);
                 }
