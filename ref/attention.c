@@ -9,7 +9,7 @@
  *              da_j  = p_j (dy_t.v_j - dy_t.y_t)
  *              dq_t += da_j k_j / sqrt(D)      dk_j += da_j q_t / sqrt(D)
  *
- * W >= T is full attention, W = 1 sees only itself, T = 1 with S - 1 cached keys is a decoding step. */
+ * W >= S is full attention, W = 1 sees only itself, T = 1 with S - 1 cached keys is a decoding step. */
 #include "scalar.h"
 
 /* The first key that query t sees: in its window, in its document, among the S there are. */

@@ -42,20 +42,26 @@ void swax_give(struct swax_network *n, void *p)
     }
 }
 
+static void copy(void *to, const void *from, size_t bytes)
+{
+    if (bytes)      /* an empty array may be NULL, which memcpy must not see */
+        memcpy(to, from, bytes);
+}
+
 void swax_put(const struct swax_network *n, void *to, const void *from, size_t bytes)
 {
     if (n->tier->memory)
         n->tier->memory->put(to, from, bytes);
-    else if (bytes)      /* an empty array may be NULL, which memcpy must not see */
-        memcpy(to, from, bytes);
+    else
+        copy(to, from, bytes);
 }
 
 void swax_get(const struct swax_network *n, void *to, const void *from, size_t bytes)
 {
     if (n->tier->memory)
         n->tier->memory->get(to, from, bytes);
-    else if (bytes)      /* an empty array may be NULL, which memcpy must not see */
-        memcpy(to, from, bytes);
+    else
+        copy(to, from, bytes);
 }
 
 void swax_each(const struct swax_network *n, int count, int workers, void (*f)(int i, void *arg), void *arg)
@@ -97,7 +103,7 @@ static const char *refuse_sizes(const struct swax_config *c, int B, int T, char 
 {
     const double N = (double)B * T, most = 2147483647;
     const int widest = c->ffn_width > c->width ? c->ffn_width : c->width;
-    const double row = fmax(fmax(widest, (double)c->heads * c->head_dim), (double)c->cell_heads * c->value_dim);
+    const double row = fmax(fmax(widest, (double)c->heads * c->head_dim), (double)c->cell_heads * fmax(c->key_dim, c->value_dim));
     if (B < 1 || T < 1)
         snprintf(why, SWAX_WHY, "batch=%d sequence=%d: both should be at least 1", B, T);
     else if (N * row > most)

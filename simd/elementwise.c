@@ -83,7 +83,7 @@ static void cast(real *y, const stat *x, int N)
         rstore_n(y + n, load_n(x + n, N - n), N - n);
 }
 
-/* Four sums in turn hide the additions' latency; the compiler makes vectors of them. */
+/* Many sums in turn hide the additions' latency; the compiler makes vectors of them. */
 static void sqsum(double *sum, const stat *x, int N)
 {
     enum { WAYS = 32 };

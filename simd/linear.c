@@ -140,7 +140,7 @@ static void dense_forward(void *y, int y_is_stat, const real *x, const real *w, 
 }
 
 static void dense_backward(real *dx, stat *dw, stat *db, const void *dy, int dy_is_stat,
-                     const real *x, const real *w, int N, int O, int I)
+                           const real *x, const real *w, int N, int O, int I)
 {
     const struct operand rows = { dy, O, 1, dy_is_stat }, columns = { dy, 1, O, dy_is_stat };
     dense((struct dense){ dx, I, REAL_IS_STAT, 1, N, I, O, NULL, rows, { w, 1, I, REAL_IS_STAT }, 0, 0, 0 });
