@@ -187,6 +187,31 @@ START_TEST(killed_anywhere_it_ends_in_the_same_bits)
 }
 END_TEST
 
+/* A run that would take hours: only its signal can end it. */
+START_TEST(a_signal_to_the_parent_alone_stops_the_children)
+{
+    char *folder = scratch("signalled"), path[700];
+    const struct timespec wait = {0, 10000000};
+    snprintf(path, sizeof path, "%s/runs/short-s1/log.jsonl", folder);
+    for (int again = 0; again < 2; again++) {
+        const pid_t pid = begin(folder, "seeds=1 jobs=2 steps=100000000");
+        for (int k = 0; k < 1000 && access(path, F_OK); k++)
+            nanosleep(&wait, NULL);
+        nanosleep(&wait, NULL);
+        kill(pid, again ? SIGINT : SIGTERM);
+        int status = 0, k = 0;
+        while (k++ < 2000 && !waitpid(pid, &status, WNOHANG))
+            nanosleep(&wait, NULL);
+        kill(-pid, SIGKILL);
+        ck_assert_msg(k < 2000, "it went on for 20 seconds");
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        snprintf(path, sizeof path, "%s/runs/short-s1/checkpoint.safetensors", folder);
+        ck_assert(!access(path, F_OK));
+    }
+    free(folder);
+}
+END_TEST
+
 START_TEST(shards_share_a_folder)
 {
     char *whole = scratch("unshared"), *shared = scratch("shared");
@@ -220,6 +245,7 @@ int main(void)
     tcase_set_timeout(t, 240);
     tcase_add_test(t, smoke_leaves_results_and_a_report);
     tcase_add_test(t, killed_anywhere_it_ends_in_the_same_bits);
+    tcase_add_test(t, a_signal_to_the_parent_alone_stops_the_children);
     tcase_add_test(t, shards_share_a_folder);
     tcase_add_loop_test(t, bad_input_is_refused, 0, 15);
     suite_add_tcase(s, t);

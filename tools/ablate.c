@@ -165,12 +165,23 @@ static void reap(struct session *s)
         }
 }
 
+/* Ctrl-C reaches the children too; what a batch system sends may reach the parent alone. */
+static void stop_children(const struct session *s)
+{
+    for (int k = 0; k < s->runs; k++)
+        if (s->job[k].state == RUNNING)
+            kill(s->job[k].pid, SIGTERM);
+}
+
 static void run_all(struct session *s)
 {
     time_t shown = 0;
+    int stopped = 0;
     s->since = time(NULL);
     for (;;) {
         int count[STOPPED + 1];
+        if (run_interrupted && !stopped++)
+            stop_children(s);
         count_states(s, count);
         /* one run that fails does not keep the others from being made; where most do, it is not the run's fault */
         const int go_on = count[FAILED] <= count[DONE] && !run_interrupted;
