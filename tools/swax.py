@@ -13,6 +13,7 @@ for in $SWAX_LIBRARY, beside this file, in ../../lib/swax and in ../build.
 import ctypes
 import inspect
 import json
+import locale
 import os
 import struct
 import tempfile
@@ -213,7 +214,12 @@ def _text(x):
 
 def _verify(*words):
     argv = [ctypes.create_string_buffer(w.encode()) for w in words]
-    return _lib.cmd_verify(len(argv), (ctypes.c_char_p * len(argv))(*map(ctypes.addressof, argv)))
+    before = locale.setlocale(locale.LC_NUMERIC)
+    locale.setlocale(locale.LC_NUMERIC, "C")        # where a comma stands in numbers, C reads and writes it too
+    try:
+        return _lib.cmd_verify(len(argv), (ctypes.c_char_p * len(argv))(*map(ctypes.addressof, argv)))
+    finally:
+        locale.setlocale(locale.LC_NUMERIC, before)
 
 
 def _turned(x, letters, layout):

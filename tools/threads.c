@@ -4,9 +4,13 @@
 #ifdef _OPENMP
 #include <omp.h>
 
+/* A run that began on a large machine, or a slip: with hundreds of threads a core, a step takes minutes. */
+enum { MOST_A_CORE = 8 };
+
 void threads_use(int n)
 {
-    omp_set_num_threads(n ? n : omp_get_num_procs());
+    const int cores = omp_get_num_procs();
+    omp_set_num_threads(!n ? cores : n < MOST_A_CORE * cores ? n : MOST_A_CORE * cores);
 }
 
 int threads_used(void)
