@@ -298,6 +298,9 @@ START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
     refused(cmd_convert, placed("from=@sampled to=@y.safetensors"), "folder");
     refused(cmd_convert, "window=127 convention=flash_atention", "flash_attention");
     refused(cmd_convert, "window=0 convention=swax", "window=0");
+    refused(cmd_convert, "window=2147483647", "to 2147483646");
+    refused(cmd_convert, placed("window=7 from=@sampled to=@y"), "one of them");
+    refused(cmd_convert, placed("convention=swax from=@sampled to=@y"), "one of them");
     ck_assert_int_eq(ask(cmd_convert, "window=0 convention=flash_attention").status, 0);
     free(folder);
 }

@@ -168,6 +168,8 @@ START_TEST(bad_words_get_one_sentence)
     refused("mke mlstm", "did you mean make?");
     refused("make", "needs 1 word");
     refused("make mlstm", "output=");
+    refused("make mlstm -o", "a path");
+    refused("make mlstm -o --suite quick", "a path");
     refused("make mltsm -o x", "did you mean mlstm");
     refused("make mlstm Q=3 -o x", "\"Q\"");
     refused("make mlstm T=0 -o x", "from 1");

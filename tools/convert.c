@@ -35,7 +35,7 @@ static const char *windows(const char *text, const char *name, char *why)
         return n.best ? say(why, "convention=%.40s is not known: did you mean %s?", name, n.best)
                       : say(why, "convention=%.40s is not known: `swax convert help` lists them.", name);
     if (!option_whole(text, 1 - from->more, INT_MAX - 1, &value))
-        return say(why, "window=%.40s: it is a whole number of at least %d.", text, 1 - from->more);
+        return say(why, "window=%.40s: it is a whole number from %d to %d.", text, 1 - from->more, INT_MAX - 1);
     for (const struct convention *c = conventions; c->name; c++)
         printf("%-16s %ld\n", c->name, value + from->more - c->more);
     return NULL;
@@ -65,6 +65,8 @@ int cmd_convert(int argc, char **argv)
     const char *window = options_take(&o, "window"), *convention = options_take(&o, "convention");
     if (!wrong)
         wrong = options_left(&o, keys, why);
+    if (!wrong && (window ? from || to || rope : convention != NULL))
+        wrong = say(why, "window= and convention= are one conversion, from=, to= and rope= another: ask for one of them.");
     if (!wrong)
         wrong = window ? windows(window, convention ? convention : "swax", why) : translate(from, to, rope, why);
     const int status = wrong ? command_fails(wrong) : 0;

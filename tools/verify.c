@@ -351,10 +351,13 @@ int cmd_verify(int argc, char **argv)
     int words = 0, status = 0;
     for (argc--, argv++; argc && words < 2 && !strchr(argv[0], '=') && strncmp(argv[0], "-", 1); argc--, argv++)
         word[words++] = argv[0];
+    const char *wrong = NULL;
     for (int i = 0; i < argc; i++)
-        if (!strcmp(argv[i], "-o"))
+        if (!strcmp(argv[i], "-o")) {
             argv[i] = "--output";
-    const char *wrong = options_read(&o, argc, argv, why);
+            wrong = argc == i + 1 || argv[i + 1][0] == '-' || strchr(argv[i + 1], '=') ? say(why, "-o: a path belongs behind it.") : wrong;
+        }
+    wrong = wrong ? wrong : options_read(&o, argc, argv, why);
     static const struct { const char *name; int least, most; const char *keys; } known[] = {
         {"list", 0, 0, ""},   {"make", 1, 1, " suite seed family dtype states documents noise behind output "},
         {"check", 2, 2, " behind output json "}, {"plugin", 2, 2, " suite seed dtype states documents noise behind output json "},
