@@ -47,6 +47,17 @@ void pack(stat *panels, const stat *b, long brs, long bcs, int n, int K)
         }
 }
 
+/* m columns of a, acs apart, as tiles of MR rows, each next to its neighbours in k: tiles stand K*MR + VL apart. */
+static __attribute__((noinline, unused))
+void pack_tiles(stat *tiles, const stat *a, long acs, int m, int K)
+{
+    const long next = (long)K*MR + VL;          /* a tile's last vector may end behind it */
+    for (int k = 0; k < K; k++, a += acs, tiles += MR)
+        for (int i = 0; i < m; i += MR)
+            for (int v = i; v < least(m, i + MR); v += VL)
+                store(tiles + i/MR*next + v - i, load_n(a + v, m - v));
+}
+
 /* Pairs are read where bf16 lie. */
 INLINE stat element(const stat *p) { stat a; memcpy(&a, p, sizeof a); return a; }
 
@@ -149,11 +160,11 @@ INLINE void tile(struct result c, const stat *a, long ars, long acs, const stat 
                 store_n(c.c + i*c.ld + v*VL, acc[i][v], n - v*VL);
 }
 
-/* m rows against one panel of n <= NR columns, whose rows are brs apart. */
-INLINE void strip(struct result c, const stat *a, long ars, long acs, const stat *b, long brs,
+/* m rows, of which MR stand a_next apart, against one panel of n <= NR columns, whose rows are brs apart. */
+INLINE void strip(struct result c, const stat *a, long ars, long acs, long a_next, const stat *b, long brs,
                   int m, int nv, int n, int K, int ask, int pairs)
 {
-    for (; m >= MR; m -= MR, c = down(c, MR), a += MR*ars, ask &= ~ASK_B)
+    for (; m >= MR; m -= MR, c = down(c, MR), a += a_next, ask &= ~ASK_B)
         tile(c, a, ars, acs, b, brs, MR, nv, n, K, ask, pairs);
     for (; m >= MR/3; m -= MR/3, c = down(c, MR/3), a += MR/3*ars)
         tile(c, a, ars, acs, b, brs, MR/3, nv, n, K, ask, pairs);
@@ -162,17 +173,17 @@ INLINE void strip(struct result c, const stat *a, long ars, long acs, const stat
 }
 
 static __attribute__((noinline, unused))
-void gemm_panel(struct result c, const stat *a, long ars, long acs, const stat *b, long brs,
+void gemm_panel(struct result c, const stat *a, long ars, long acs, long a_next, const stat *b, long brs,
                 int m, int n, int K, int ask, int pairs)
 {
     if (pairs && n > VL)
-        strip(c, a, ars, acs, b, brs, m, NV, n, K, ask, 1);
+        strip(c, a, ars, acs, a_next, b, brs, m, NV, n, K, ask, 1);
     else if (pairs)
-        strip(c, a, ars, acs, b, brs, m, 1, n, K, ask, 1);
+        strip(c, a, ars, acs, a_next, b, brs, m, 1, n, K, ask, 1);
     else if (n > VL)
-        strip(c, a, ars, acs, b, brs, m, NV, n, K, ask, 0);
+        strip(c, a, ars, acs, a_next, b, brs, m, NV, n, K, ask, 0);
     else
-        strip(c, a, ars, acs, b, brs, m, 1, n, K, ask, 0);
+        strip(c, a, ars, acs, a_next, b, brs, m, 1, n, K, ask, 0);
 }
 
 #endif
