@@ -80,8 +80,8 @@ $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(L
 
 # ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
 SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests_%.o,$(filter-out $(wildcard tests/check_*.c),$(wildcard tests/*.c)))
-CHECK_CFLAGS ?= $(shell pkg-config --cflags check)
-CHECK_LIBS   ?= $(shell pkg-config --libs check)
+CHECK_LIBS   ?= $(or $(shell pkg-config --libs check),$(error The tests need Check and pkg-config: `make deps` installs them))
+CHECK_CFLAGS ?= $(if $(CHECK_LIBS),$(shell pkg-config --cflags check))
 TEST     = $(CC) -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(CHECK_CFLAGS)
 $(BUILD)/tests_%.o: tests/%.c $(BUILD)/compiler ; $(TEST) -c $< -o $@
 $(BUILD)/libtools.a: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) ; rm -f $@ && ar rcs $@ $^
@@ -114,15 +114,15 @@ HEADERS := $(addprefix ref/,config.h network.h tier.h kernels.h real.h bf16.h op
 VERSION := $(shell sed -n 's/.*SWAX_VERSION "\(.*\)"/\1/p' tools/commands.h)
 INTO     = $(DESTDIR)$(PREFIX)
 install: all ## install program, library, headers, pkg-config file and man page under PREFIX
-	mkdir -p $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/lib/swax $(INTO)/include/swax $(INTO)/share/man/man1 $(INTO)/share/swax
-	install -m 755 $(BUILD)/swax $(INTO)/bin/swax
-	install -m 644 $(BUILD)/libswax.a $(INTO)/lib/libswax.a
-	install -m 755 $(BUILD)/libswax.so $(INTO)/lib/swax/libswax.so
-	install -m 644 $(HEADERS) $(INTO)/include/swax
-	install -m 644 tools/swax.1 $(INTO)/share/man/man1/swax.1
-	$(if $(wildcard tools/swax.py),install -m 644 tools/swax.py $(INTO)/share/swax/swax.py)
-	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lswax %s %s\n' \
-	  '$(PREFIX)' '$(VERSION)' '$(LIBS)' '$(OPENMP)' > $(INTO)/lib/pkgconfig/swax.pc
+	mkdir -p "$(INTO)/bin" "$(INTO)/lib/pkgconfig" "$(INTO)/lib/swax" "$(INTO)/include/swax" "$(INTO)/share/man/man1" "$(INTO)/share/swax"
+	install -m 755 $(BUILD)/swax "$(INTO)/bin/swax"
+	install -m 644 $(BUILD)/libswax.a "$(INTO)/lib/libswax.a"
+	install -m 755 $(BUILD)/libswax.so "$(INTO)/lib/swax/libswax.so"
+	install -m 644 $(HEADERS) "$(INTO)/include/swax"
+	install -m 644 tools/swax.1 "$(INTO)/share/man/man1/swax.1"
+	install -m 644 tools/swax.py "$(INTO)/share/swax/swax.py"
+	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I"$${prefix}/include"\nLibs: -L"$${prefix}/lib" -lswax %s %s\n' \
+	  '$(PREFIX)' '$(VERSION)' '$(LIBS)' '$(OPENMP)' > "$(INTO)/lib/pkgconfig/swax.pc"
 
 deps: ## install what the tests need (Check, pkg-config) with the system's package manager
 	@sh tests/deps.sh
