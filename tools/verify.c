@@ -302,6 +302,8 @@ static const char *faults(struct options *o, const char *kernel, int *status, ch
     struct subject s;
     const char *wrong = kernel ? subject_find(&s, kernel, why) : NULL;
     wrong = wrong ? wrong : take(o, NULL, &a, why);
+    if (!wrong && a.wish.dtype != DT_F32 && a.wish.dtype != DT_F64)
+        wrong = say(why, "The faults are kernels in float and in double: dtype is f32 or f64.");
     struct report *r = calloc(MOST_OF_A_KERNEL, sizeof *r);
     int total = 0, rejected = 0, named = 0;
     for (int i = 0; i < swax_n_ops && !wrong && r; i++) {
@@ -312,7 +314,7 @@ static const char *faults(struct options *o, const char *kernel, int *status, ch
         wrong = op_backward_of(i) >= 0 ? subject_find(&s, s.base, why) : NULL;
         if (kernel && strncmp(kernel, s.base, strlen(s.base)))
             continue;
-        const int n = wrong ? 0 : verify_faults(&s, a.wish.dtype == DT_F64 ? DT_F64 : DT_F32, a.suite, r, fault, MOST_OF_A_KERNEL);
+        const int n = wrong ? 0 : verify_faults(&s, a.wish.dtype, a.suite, r, fault, MOST_OF_A_KERNEL);
         for (int k = 0; k < n; k++) {
             const struct fault *f = fault_f64(fault[k], &unused);
             const int right = r[k].cause == fault[k];
