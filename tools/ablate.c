@@ -223,7 +223,8 @@ static const char *claim_folder(const struct ablation *a, int only_report, char 
         free(run);
     }
     fputs("}}\n", f);
-    fclose(f);
+    if (!file_close_text(f, &text))
+        return say(why, "There is no memory for %s.", path);
     const char *wrong = NULL;
     if (access(path, F_OK)) {
         wrong = file_replace(path, text, size, why);

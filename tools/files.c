@@ -169,6 +169,14 @@ char *file_close_text(FILE *f, char **text)
     return NULL;
 }
 
+const char *file_replace_text(const char *path, FILE *f, char **text, char *why)
+{
+    char *whole = f ? file_close_text(f, text) : NULL;
+    const char *wrong = whole ? file_replace(path, whole, strlen(whole), why) : say(why, "There is no memory to write %s.", path);
+    free(whole);
+    return wrong;
+}
+
 const char *file_make_folder(const char *path, char *why)
 {
     char part[PATH_MAX];

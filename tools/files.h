@@ -26,6 +26,8 @@ const char *file_replace(const char *path, const void *from, size_t n, char *why
 
 /* Close what open_memstream(text, ...) opened.  The text, or NULL, and nothing to free, where memory ran out. */
 char *file_close_text(FILE *f, char **text);
+/* The same, and path becomes it; f may be NULL: there was no memory for it. */
+const char *file_replace_text(const char *path, FILE *f, char **text, char *why);
 
 const char *file_make_folder(const char *path, char *why);                                /* and those above it */
 

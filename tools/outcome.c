@@ -40,13 +40,6 @@ static void write_numbers(FILE *f, const char *name, const double *x, int n)
     fputs("],\n", f);
 }
 
-static const char *replace(const char *path, char *text, size_t size, char *why)
-{
-    const char *wrong = text ? file_replace(path, text, size, why) : say(why, "There is no memory to write %s.", path);
-    free(text);
-    return wrong;
-}
-
 static void write_curve(FILE *f, const struct outcome *r)
 {
     fputs("\"curve\": [", f);
@@ -69,12 +62,11 @@ static const char *save_curve(const struct training *t)
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
     if (!f)
-        return say(t->why, "There is no memory to write %s.", t->path);
+        return file_replace_text(t->path, NULL, &text, t->why);
     fprintf(f, "{\"seconds\": %.17g, ", t->r.seconds);
     write_curve(f, &t->r);
     fputs("}\n", f);
-    fclose(f);
-    return replace(t->path, text, size, t->why);
+    return file_replace_text(t->path, f, &text, t->why);
 }
 
 static double number(const struct json *j)
@@ -158,7 +150,7 @@ static const char *save_result(const struct ablation *a, const struct outcome *r
     snprintf(path, sizeof path, "%s/result.json", folder);
     FILE *f = open_memstream(&text, &size);
     if (!f)
-        return say(why, "There is no memory to write %s.", path);
+        return file_replace_text(path, NULL, &text, why);
     fprintf(f, "{\n  \"seed\": %llu,\n", (unsigned long long)r->seed);
     const double single[] = {r->tokens, r->seconds, r->parameters, r->loss, r->copy};
     write_numbers(f, "tokens seconds parameters loss copy", single, 5);
@@ -177,8 +169,7 @@ static const char *save_result(const struct ablation *a, const struct outcome *r
     fputs("],\n  ", f);
     write_curve(f, r);
     fputs("\n}\n", f);
-    fclose(f);
-    return replace(path, text, size, why);
+    return file_replace_text(path, f, &text, why);
 }
 
 static void read_numbers(double *to, int n, const struct json *list)

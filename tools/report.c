@@ -8,7 +8,6 @@
 
 #include "files.h"
 #include "report.h"
-#include "say.h"
 #include "svg.h"
 
 static const char style[] =
@@ -222,8 +221,5 @@ const char *report_write(const struct ablation *a, const struct outcome *r, cons
     snprintf(path, sizeof path, "%s/report.html", a->out);
     if (p.f)
         write_page(&p, command);
-    const int good = p.f && !fclose(p.f);
-    const char *wrong = good ? file_replace(path, whole, size, why) : say(why, "There is no memory to write %s.", path);
-    free(whole);
-    return wrong;
+    return file_replace_text(path, p.f, &whole, why);
 }

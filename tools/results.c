@@ -3,11 +3,9 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "files.h"
 #include "json.h"
-#include "say.h"
 
 static void member(FILE *f, const char *before, const char *key, double value)
 {
@@ -107,11 +105,7 @@ const char *results_write(const struct ablation *a, const struct outcome *r, cha
     size_t size = 0;
     snprintf(path, sizeof path, "%s/results.json", a->out);
     FILE *f = open_memstream(&text, &size);
-    if (!f)
-        return say(why, "There is no memory to write %s.", path);
-    write_all(f, a, r);
-    const int whole = !fclose(f);
-    const char *wrong = whole ? file_replace(path, text, size, why) : say(why, "There is no memory to write %s.", path);
-    free(text);
-    return wrong;
+    if (f)
+        write_all(f, a, r);
+    return file_replace_text(path, f, &text, why);
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../ref/bf16.h"
+#include "files.h"
 #include "half.h"
 #include "json.h"
 #include "safetensors.h"
@@ -118,7 +119,7 @@ static char *describe(const struct problem *p)
     for (int part = 0; part < p->subject.n; part++)
         write_bounds(f, p, part, &first);
     fputs("}}", f);
-    return fclose(f) ? free(text), NULL : text;
+    return file_close_text(f, &text);
 }
 
 static void add_problem(struct writing *w, const struct problem *p, const char *prefix)
