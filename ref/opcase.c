@@ -117,10 +117,10 @@ static const struct { const char *name; double value[4]; } scalars[] = {
 
 static void set_scalars(struct op_case *c, uint64_t *s)
 {
-    const char *name = swax_ops[c->op].scalars;
-    for (int i = 0; i < op_scalars(&swax_ops[c->op]); i++, name += strcspn(name, " ") + 1)
+    char name[OP_WORD];
+    for (int i = 0; i < op_scalars(&swax_ops[c->op]); i++)
         for (size_t k = 0; k < sizeof scalars / sizeof scalars[0]; k++)
-            if (strlen(scalars[k].name) == strcspn(name, " ") && !strncmp(name, scalars[k].name, strcspn(name, " ")))
+            if (!strcmp(op_scalar_name(&swax_ops[c->op], i, name), scalars[k].name))
                 c->scalar[i] = s ? ONE_OF(s, scalars[k].value) : scalars[k].value[0];
     if (s && dim(c, 'g') && below(s, 2))
         c->scalar[0] = 0;    /* the cell alone may be without eps */
@@ -172,9 +172,9 @@ const char *op_case_describe(const struct op_case *c, char *buf, size_t size)
     size_t n = (size_t)snprintf(buf, size, "%s", op->name);
     for (int i = 0; op->dims[i] && n < size; i++)
         n += (size_t)snprintf(buf + n, size - n, " %c=%d", op->dims[i], c->dims[i]);
-    const char *name = op->scalars;
-    for (int i = 0; i < op_scalars(op) && n < size; i++, name += strcspn(name, " ") + 1)
-        n += (size_t)snprintf(buf + n, size - n, " %.*s=%g", (int)strcspn(name, " "), name, c->scalar[i]);
+    char name[OP_WORD];
+    for (int i = 0; i < op_scalars(op) && n < size; i++)
+        n += (size_t)snprintf(buf + n, size - n, " %s=%g", op_scalar_name(op, i, name), c->scalar[i]);
     for (int i = 0; i < c->n && n < size; i++)
         if (!c->arg[i])
             n += (size_t)snprintf(buf + n, size - n, " no %s", op->arg[i].name);

@@ -135,6 +135,17 @@ int op_scalars(const struct op_spec *op)
     return n;
 }
 
+const char *op_scalar_name(const struct op_spec *op, int scalar, char name[OP_WORD])
+{
+    const char *from = op->scalars;
+    for (int i = 0; i < scalar; i++)
+        from += strcspn(from, " ") + 1;
+    const size_t n = strcspn(from, " ");
+    memcpy(name, from, n);
+    name[n] = '\0';
+    return name;
+}
+
 static int sibling(int op, const char *from, const char *to)
 {
     char name[64];
@@ -207,13 +218,11 @@ const char *op_wrong(int op, const int *dims, const double *scalars, char senten
             return sentence;
         }
     }
-    const char *name = spec->scalars;
-    for (int i = 0; i < op_scalars(spec) && scalars; i++, name += strcspn(name, " ") + 1) {
-        char word[16];
-        snprintf(word, sizeof word, "%.*s", (int)strcspn(name, " "), name);
-        const struct op_range r = op_range(word);
+    for (int i = 0; i < op_scalars(spec) && scalars; i++) {
+        char name[OP_WORD];
+        const struct op_range r = op_range(op_scalar_name(spec, i, name));
         if (!within(scalars[i], r)) {
-            snprintf(sentence, OP_SENTENCE, "%s: %s=%g, and it is a number from %.7g to %.7g.", spec->name, word, scalars[i], r.least, r.most);
+            snprintf(sentence, OP_SENTENCE, "%s: %s=%g, and it is a number from %.7g to %.7g.", spec->name, name, scalars[i], r.least, r.most);
             return sentence;
         }
     }

@@ -12,7 +12,7 @@
 enum op_role { IN = 1, OUT, ADD, UPDATE };      /* read; overwritten; added to; read and replaced */
 enum op_type { REAL, STAT, INT, DOUBLE };       /* the element, as kernels.h declares it */
 
-enum { OP_ARGS = 32, OP_DIMS = 9, OP_SCALARS = 6 };
+enum { OP_ARGS = 32, OP_DIMS = 9, OP_SCALARS = 6, OP_WORD = 16 };
 enum { OP_SENTENCE = 200 };                     /* room for one sentence */
 
 struct op_arg {
@@ -38,6 +38,7 @@ int op_find(const char *name);                                           /* the 
 int op_args(const struct op_spec *op);                                   /* how many array arguments */
 int op_arg_find(const struct op_spec *op, const char *name);             /* its index, or -1 */
 int op_scalars(const struct op_spec *op);                                /* how many scalars */
+const char *op_scalar_name(const struct op_spec *op, int scalar, char name[OP_WORD]);
 int op_forward_of(int op);                                               /* of foo_backward: foo_forward's row, or -1 */
 int op_backward_of(int op);                                              /* of foo_forward: foo_backward's row, or -1 */
 long op_extent(const struct op_spec *op, char letter, const int *dims);  /* the size a shape letter stands for */

@@ -69,11 +69,9 @@ static const char *take_wishes(struct options *o, const struct subject *s, struc
         w->dim[w->n_dims].letter = *d;
         w->dim[w->n_dims++].value = (int)value;
     }
-    static char words[OP_SCALARS][16];
-    const char *name = op->scalars;
-    for (int i = 0; i < op_scalars(op); i++, name += strcspn(name, " ") + 1) {
-        snprintf(words[i], sizeof words[i], "%.*s", (int)strcspn(name, " "), name);
-        const char *text = options_take(o, words[i]);
+    static char words[OP_SCALARS][OP_WORD];
+    for (int i = 0; i < op_scalars(op); i++) {
+        const char *text = options_take(o, op_scalar_name(op, i, words[i]));
         const struct op_range r = op_range(words[i]);
         if (!text)
             continue;

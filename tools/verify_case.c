@@ -106,9 +106,9 @@ static char *describe(const struct problem *p)
     for (int d = 0; op->dims[d]; d++)
         fprintf(f, "%s\"%c\":%d", d ? "," : "", op->dims[d], p->in[0].dims[d]);
     fputs("},\"scalars\":{", f);
-    const char *name = op->scalars;
-    for (int s = 0; s < op_scalars(op); s++, name += strcspn(name, " ") + 1)
-        fprintf(f, "%s\"%.*s\":%.17g", s ? "," : "", (int)strcspn(name, " "), name, p->in[0].scalar[s]);
+    char name[OP_WORD];
+    for (int s = 0; s < op_scalars(op); s++)
+        fprintf(f, "%s\"%s\":%.17g", s ? "," : "", op_scalar_name(op, s, name), p->in[0].scalar[s]);
     fputs("},", f);
     if (strchr(op->dims, 'W'))
         fputs("\"window\":\"query t sees key j iff 0 <= t - (j-(S-T)) < W: W keys, its own included\",\"scale\":\"1/sqrt(D)\",", f);
@@ -240,13 +240,11 @@ static const char *read_sizes(struct op_case *c, const struct json *j, char *why
             return say(why, "the size %s of %s is missing, or is no whole number.", letter, op->name);
         c->dims[d] = (int)x->number;
     }
-    const char *name = op->scalars;
-    for (int s = 0; s < op_scalars(op); s++, name += strcspn(name, " ") + 1) {
-        char word[16];
-        snprintf(word, sizeof word, "%.*s", (int)strcspn(name, " "), name);
-        const struct json *x = member(scalars, word, JSON_NUMBER);
+    for (int s = 0; s < op_scalars(op); s++) {
+        char name[OP_WORD];
+        const struct json *x = member(scalars, op_scalar_name(op, s, name), JSON_NUMBER);
         if (!x)
-            return say(why, "the scalar %s of %s is missing.", word, op->name);
+            return say(why, "the scalar %s of %s is missing.", name, op->name);
         c->scalar[s] = x->number;
     }
     if (op_wrong(c->op, c->dims, c->scalar, c->trouble))

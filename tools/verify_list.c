@@ -10,11 +10,10 @@ static void print_kernel(const struct op_spec *op)
     printf("%s\n", op->name);
     for (const char *d = op->dims; *d; d++)
         printf("  %c  %s\n", *d, op_dim_word(op, *d));
-    const char *name = op->scalars;
-    for (int i = 0; i < op_scalars(op); i++, name += strcspn(name, " ") + 1) {
-        char word[16];
-        snprintf(word, sizeof word, "%.*s", (int)strcspn(name, " "), name);
-        printf("  %-6s %-8s %.7g to %.7g\n", word, "scalar", op_range(word).least, op_range(word).most);
+    for (int i = 0; i < op_scalars(op); i++) {
+        char name[OP_WORD];
+        const struct op_range r = op_range(op_scalar_name(op, i, name));
+        printf("  %-6s %-8s %.7g to %.7g\n", name, "scalar", r.least, r.most);
     }
     for (int a = 0; a < op_args(op); a++) {
         char shape[32] = "";

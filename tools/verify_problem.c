@@ -100,12 +100,10 @@ static const char *set_dims(struct op_case *c, const struct wish *w, uint64_t *s
 static const char *set_scalars(struct op_case *c, const struct wish *w, char *why)
 {
     for (int i = 0; i < w->n_scalars; i++) {
-        const char *name = swax_ops[c->op].scalars;
+        char name[OP_WORD];
         int k = 0;
-        const size_t n = strlen(w->scalar[i].name);
-        for (; k < op_scalars(&swax_ops[c->op]); k++, name += strcspn(name, " ") + 1)
-            if (strcspn(name, " ") == n && !strncmp(name, w->scalar[i].name, n))
-                break;
+        while (k < op_scalars(&swax_ops[c->op]) && strcmp(op_scalar_name(&swax_ops[c->op], k, name), w->scalar[i].name))
+            k++;
         if (k == op_scalars(&swax_ops[c->op]))
             return say(why, "%s has no scalar %.20s: it has %s.", swax_ops[c->op].name, w->scalar[i].name,
                        *swax_ops[c->op].scalars ? swax_ops[c->op].scalars : "none");
