@@ -180,6 +180,7 @@ START_TEST(bad_words_get_one_sentence)
     refused("make attention H=6 G=4 -o x", "divide");
     refused("make attention T=9 S=3 -o x", "fewer");
     refused("make attention behind=headnorm -o x", "no norm");
+    refused("make mlstm behind=headnorm V=1 -o x", "V=1");
     refused("make mlstm eps=small -o x", "a number from 0");
     refused("make mlstm g=3 -o x", "from 0 to 2");
     refused("make headnorm z=-1 -o x", "from 0 to 1");

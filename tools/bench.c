@@ -53,6 +53,11 @@ double bench_median(double *x, int n)
     return n % 2 ? x[n/2] : (x[n/2 - 1] + x[n/2]) / 2;
 }
 
+double bench_share(const struct bench *b, double gflops)
+{
+    return b->peak > 0 ? gflops / b->peak : 0;
+}
+
 static const char *read_settings(struct bench *b, struct options *o, char *why)
 {
     const char *tier = options_take(o, "tier"), *precision = options_take(o, "precision"), *threads = options_take(o, "threads");

@@ -14,6 +14,7 @@ struct bench {
 
 double bench_now(void);
 double bench_median(double *x, int n);
+double bench_share(const struct bench *b, double gflops);     /* of the peak; 0 where no vectors were built to measure it */
 
 /* One kernel, or all if op < 0; dims in the order of opspec.c, or NULL for a network of width 256.  NULL or a sentence. */
 const char *bench_kernels(const struct bench *b, int op, const int *dims, char *why);

@@ -50,7 +50,7 @@ static void one(const struct bench *b, const struct swax_kernels_f32 *k, sgemm *
     for (int backward = 0; backward < 2; backward++) {
         const double work = (backward ? 4.0 : 2.0) * p->N * p->O * p->I / 1e9;
         const double ours = time_one(b, k, NULL, p, backward), theirs = peer ? time_one(b, k, peer, p, backward) : 0;
-        const double share = work / ours / b->peak;
+        const double share = bench_share(b, work / ours);
         const char *name = backward ? "linear_backward" : "linear_forward";
         sum->log_share += log(share);
         sum->log_ratio += peer ? log(theirs / ours) : 0;

@@ -92,7 +92,7 @@ static const char *one(const struct bench *b, int op, const int *dims, char *why
         return why;
     }
     const double t = bench_median(s.times, s.runs), gflops = flops(&swax_ops[op], dims) / t / 1e9;
-    const double gbs = bytes(&c, b->precision) / t / 1e9, fraction = gflops > 0 ? gflops / b->peak : gbs / b->bandwidth;
+    const double gbs = bytes(&c, b->precision) / t / 1e9, fraction = gflops > 0 ? bench_share(b, gflops) : gbs / b->bandwidth;
     for (size_t i = 0, n = 0; i < strlen(swax_ops[op].dims); i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "%s%c=%d", i ? " " : "", swax_ops[op].dims[i], dims[i]);
     if (b->json)

@@ -65,10 +65,10 @@ static void report(const struct bench *b, const struct size *s, double seconds, 
         printf("{\"config\": \"%s\", \"tier\": \"%s\", \"precision\": \"%s\", \"threads\": %d, \"ms_per_step\": %.4g, "
                "\"tokens_per_s\": %.6g, \"gflops\": %.5g, \"peak_gflops\": %.5g, \"peak_fraction\": %.4g}\n",
                s->name, b->tier->name, swax_precision_name[b->precision], b->threads, seconds * 1e3, rate, gflops,
-               b->peak, gflops / b->peak);
+               b->peak, bench_share(b, gflops));
     else
         printf("%-6s width %4d, %d x %d tokens: %8.2f ms a step, %8.0f tokens/s, %6.1f GFLOP/s, %.1f %% of the peak, %.0f MB\n",
-               s->name, s->width, s->B, s->T, seconds * 1e3, rate, gflops, 100 * gflops / b->peak, (double)bytes / 1e6);
+               s->name, s->width, s->B, s->T, seconds * 1e3, rate, gflops, 100 * bench_share(b, gflops), (double)bytes / 1e6);
 }
 
 const char *bench_step(const struct bench *b, const char *config, char *why)

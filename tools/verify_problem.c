@@ -92,8 +92,11 @@ static const char *set_dims(struct op_case *c, const struct wish *w, uint64_t *s
         *W = 1 + (int)(op_random(s) % (uint64_t)*S);
     if (L && wished(w, 'T') && !wished(w, 'L'))
         *L = 64;    /* a state kept for every few of many tokens would be most of the problem */
-    if (dim(c, 'g') && w->behind && *dim(c, 'V') < 2)
+    if (dim(c, 'g') && w->behind && *dim(c, 'V') < 2) {
+        if (wished(w, 'V'))
+            return say(why, "V=1: behind a norm, which makes one number of any size the same, there are at least two.");
         *dim(c, 'V') = 2;
+    }
     return NULL;
 }
 
