@@ -67,8 +67,14 @@ static void one(const struct bench *b, const struct swax_kernels_f32 *k, sgemm *
     }
 }
 
-static const char *open_peer(const char *path, sgemm **peer, char *why)
+/* The peer on as many threads as ours: libraries with threads of their own read how many when they are loaded. */
+static const char *open_peer(const char *path, int threads, sgemm **peer, char *why)
 {
+    static const char *const counts[] = {"OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS", "MKL_NUM_THREADS"};
+    char count[16];
+    snprintf(count, sizeof count, "%d", threads);
+    for (int i = 0; i < 3; i++)
+        setenv(counts[i], count, 1);
     void *library = dlopen(path, RTLD_NOW);
     void *symbol = library ? dlsym(library, "cblas_sgemm") : NULL;
     if (!library)
@@ -92,7 +98,7 @@ const char *bench_gemm(const struct bench *b, const char *path, char *why)
         return say(why, "gemm stands beside sgemm: precision is fp32.");
     if (b->tier->memory)
         return say(why, "gemm runs on the host: tier=%s is a device.", b->tier->name);
-    if (path && open_peer(path, &peer, why))
+    if (path && open_peer(path, b->threads, &peer, why))
         return why;
     swax_tier_f32(b->tier, &k);
     const size_t large = (size_t)MOST_ROWS * MOST, w = (size_t)768 * MOST;
