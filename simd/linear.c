@@ -51,29 +51,28 @@ static struct panels panels_of(stat *packed, const struct dense *p, int j, int n
     return (struct panels){ packed, NR, (long)E*NR, 0 };
 }
 
-/* Rows of a as gemm_panel reads them: in tiles of MR, `next` apart. */
-struct tiles { struct place at; long next; int ask; };
+/* Rows of a for gemm_panel: element (i,k) of a tile of MR at at[i*rs + k*cs], tiles `next` apart; ask: see gemm.h. */
+struct tiles { const stat *at; long rs, cs, next; int ask; };
 
 /* Rows i.. of a, m <= HIGH of them, from k to k + K, for n columns of b.  Where i runs along them in float, a tile wants a piece of a
  * line every k, and the lines do not stay for its neighbours: for many columns it is copied (dw 100 -> 105 GFLOP/s, AVX2
  * 89 -> 97).  bf16 are copied anyway. */
 static struct tiles tiles_of(stat *block, const struct dense *p, int i, int m, int n, int k, int K)
 {
-    const int turned = p->a.cs != 1;
     struct place a;
-    const int there = lies(&a, p->a, i, k, K, p->pairs);
+    const int there = lies(&a, p->a, i, k, K, p->pairs), turned = p->a.cs != 1;
     if (there && !collide(a.rs * a.cs) && !(turned && n > BROAD / 2))
-        return (struct tiles){ a, MR * a.rs, ASK_A };
+        return (struct tiles){ a.at, a.rs, a.cs, MR * a.rs, ASK_A };
     if (there && turned) {
         pack_tiles(block, a.at, a.cs, m, K);
-        return (struct tiles){ { block, 1, MR }, (long)K*MR + VL, 0 };
+        return (struct tiles){ block, 1, MR, (long)K*MR + VL, 0 };
     }
     if (turned) {
         gather_columns(block, LD_I, NR, p->a, i, m, k, K, p->pairs);
-        return (struct tiles){ { block, 1, LD_I }, MR, ASK_A };
+        return (struct tiles){ block, 1, LD_I, MR, ASK_A };
     }
     gather_rows(block, LD_K, p->a, i, m, k, K, p->pairs);
-    return (struct tiles){ { block, LD_K, 1 }, MR * LD_K, ASK_A };
+    return (struct tiles){ block, LD_K, 1, MR * LD_K, ASK_A };
 }
 
 /* c (m,n) = or += rows i.. of a, m <= HIGH of them, against those panels */
@@ -82,7 +81,7 @@ static void multiply_rows(struct result c, const struct dense *p, struct panels 
     stat block[KC * LD_I > HIGH * LD_K ? KC * LD_I : HIGH * LD_K];
     const struct tiles a = tiles_of(block, p, i, m, n, k, K);
     for (int v = 0; v < n; v += NR, b.at += b.next)
-        gemm_panel(across(c, v), a.at.at, a.at.rs, a.at.cs, a.next, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs),
+        gemm_panel(across(c, v), a.at, a.rs, a.cs, a.next, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs),
                    (v == 0 ? a.ask : 0) | b.ask, p->pairs);
 }
 
