@@ -2,7 +2,6 @@
  *
  * What is finished is kept, what is not goes on where it stopped, whoever starts it again and however it ended.
  * Machines that share a folder each take a shard of the runs; two that take the same run notice it. */
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
