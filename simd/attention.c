@@ -18,7 +18,7 @@
 #include "block.h"
 #include "vmath.h"
 
-enum { SLICES = 4 };
+enum { SLICES = 4, NEARBY = 1 << 18 };
 
 /* One block of queries, and how it meets the block of keys at hand. */
 struct band {
@@ -167,17 +167,27 @@ static void attention_block(real *y, stat *lse, const real *q, const real *k, co
         lse[(long)(t0 + j)*H] = max[j];
 }
 
+/* Blocks of queries take their turns head by head, as heads lie side by side: a row of theirs is in a page, and often in a line,
+ * with its neighbours (T = 65,536, four heads of 32: 0.82 -> 0.54 us a token, backward 1.76 -> 1.18).  Only as many heads, though, as have k, v,
+ * dk and dv of their windows still in the cache when it is their turn again. */
+static int heads_nearby(int G, int D, int W)
+{
+    return lesser(G, (int)(NEARBY / ((long)D * (W + SIDE) * 4)) + 1);
+}
+
 static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
                               int B, int T, int S, int H, int G, int D, int W)
 {
+    const int group = H/G * heads_nearby(G, D, lesser(W, S));
     #pragma omp parallel for collapse(3)
     for (int b = 0; b < B; b++)
-        for (int h = 0; h < H; h++)
-            for (int t = 0; t < T; t += SIDE) {
-                const long bt = (long)b*T*H + h, bs = (long)b*S*G + (long)h*G/H;
-                attention_block(y + bt*D, lse + bt, q + bt*D, k + bs*D, v + bs*D, start ? start + (long)b*T : NULL,
-                                t, lesser(SIDE, T - t), T, S, H, G, D, W);
-            }
+        for (int first = 0; first < H; first += group)
+            for (int t = 0; t < T; t += SIDE)
+                for (int h = first; h < lesser(first + group, H); h++) {
+                    const long bt = (long)b*T*H + h, bs = (long)b*S*G + (long)h*G/H;
+                    attention_block(y + bt*D, lse + bt, q + bt*D, k + bs*D, v + bs*D, start ? start + (long)b*T : NULL,
+                                    t, lesser(SIDE, T - t), T, S, H, G, D, W);
+                }
 }
 
 /* S becomes P, and dP becomes dS, in columns j.. and rows r. */
@@ -284,16 +294,15 @@ static void attention_backward(real *dq, real *dk, real *dv, const real *dy,
                                const real *y, const stat *lse,
                                int B, int T, int S, int H, int G, int D, int W)
 {
+    const int group = lesser(heads_together(B, G), heads_nearby(G, D, lesser(W, S)));
     #pragma omp parallel for collapse(2)
     for (int b = 0; b < B; b++)
-        for (int g = 0; g < G; g++) {
-            const long bs = ((long)b*S*G + g) * D;
+        for (int g = 0; g < G; g += group)
             for (int t = 0; t < T; t += SIDE)
-                for (int h = g*(H/G); h < (g + 1)*(H/G); h++) {
-                    const long bt = (long)b*T*H + h;
+                for (int h = g*(H/G); h < lesser(g + group, G)*(H/G); h++) {
+                    const long bt = (long)b*T*H + h, bs = ((long)b*S*G + (long)h*G/H) * D;
                     attention_block_backward(dq + bt*D, dk + bs, dv + bs, dy + bt*D, q + bt*D, k + bs, v + bs,
                                              start ? start + (long)b*T : NULL, y + bt*D, lse + bt,
                                              t, lesser(SIDE, T - t), T, S, H, G, D, W);
                 }
-        }
 }

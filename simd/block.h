@@ -17,6 +17,7 @@
 #define SWAX_BLOCK_H
 
 #include <float.h>
+#include "host.h"
 #include "transpose.h"
 
 enum {
@@ -30,7 +31,8 @@ enum {
 #else
 #define STAT_MAX FLT_MAX
 #endif
-#define BLOCK(x) stat x[SIDE * SIDE] __attribute__((aligned(64)))
+#define BLOCKS(x, n) stat x[(n) * SIDE * SIDE] __attribute__((aligned(64)))
+#define BLOCK(x) BLOCKS(x, 1)
 #define NOINLINE static __attribute__((noinline, unused))
 
 struct span { int from, to; };
@@ -42,6 +44,13 @@ static const stat block_ones[SIDE] = { ONES32,
     ONES32
 #endif
 };
+
+/* How many of its heads a sequence gives to one thread. */
+INLINE int heads_together(int B, int H)
+{
+    const int threads = swax_host.workers();
+    return B % threads ? (H - 1) / threads + 1 : H;
+}
 
 INLINE int lesser(int a, int b) { return a < b ? a : b; }
 INLINE int up(int n, int to) { return (n + to - 1) / to * to; }

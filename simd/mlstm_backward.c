@@ -21,8 +21,8 @@ enum { SLAB = 256 };
 
 struct slab {
     int k0, k1, v0, v1;
-    stat C[SLAB * SIDE] __attribute__((aligned(64))), n[SLAB];      /* the state before a piece */
-    stat dC[SLAB * SIDE] __attribute__((aligned(64))), dn[SLAB];    /* the gradient of the state after it, then before it */
+    stat *C, *n;        /* the state before a piece */
+    stat *dC, *dn;      /* the gradient of the state after it, then before it */
 };
 
 /* The gradients of one head, and what its forward left. */
@@ -51,7 +51,7 @@ static void piece_again(struct piece *p, const struct trace *g, const struct cel
 static void slab_read(stat *C, stat *n, const struct slab *y, const stat *from_C, const stat *from_n, int V)
 {
     memset(C, 0, sizeof *C * SIDE * (size_t)up(y->k1 - y->k0, PAD));
-    memset(n, 0, sizeof y->n);
+    memset(n, 0, sizeof *n * (size_t)up(y->k1 - y->k0, PAD));
     for (int k = y->k0; from_C && k < y->k1; k++) {
         for (int c = y->v0; c < y->v1; c += VL)
             store(C + (k - y->k0)*SIDE + c - y->v0, load_n(from_C + (long)k*V + c, lesser(VL, y->v1 - c)));
@@ -293,22 +293,29 @@ static void piece_backward(struct slab *y, const struct piece *p, const struct t
     piece_gate_grads(p, g, x, row, across, arrives, leaves, p->gb * through);
 }
 
-static void slab_backward(stat *dC0, stat *dn0, const stat *dC1, const stat *dn1, struct slab *y,
-                          const struct trace *g, const struct cell *x)
+/* A head on its way from its last token to its first. */
+struct way_back {
+    struct cell x;
+    struct trace g;
+    struct slab y;
+};
+
+/* Tokens t .. end-1: a piece. */
+static void way_back_on(struct way_back *w, int t, int end)
 {
-    slab_read(y->dC, y->dn, y, dC1, dn1, x->V);
-    for (int end = x->T, t; end > 0; end = t) {
-        struct piece p;
-        t = piece_begin(x, end - 1);
-        slab_state(y, g, x, t);
-        piece_again(&p, g, x, t, end);
-        piece_backward(y, &p, g, x);
-        if (begins(x, t))
-            slab_read(y->dC, y->dn, y, NULL, NULL, x->V);
-    }
-    for (int k = y->k0; dC0 && k < y->k1; k++) {
+    struct piece p;
+    slab_state(&w->y, &w->g, &w->x, t);
+    piece_again(&p, &w->g, &w->x, t, end);
+    piece_backward(&w->y, &p, &w->g, &w->x);
+    if (begins(&w->x, t))
+        slab_read(w->y.dC, w->y.dn, &w->y, NULL, NULL, w->x.V);
+}
+
+static void slab_add(stat *dC0, stat *dn0, const struct slab *y, int V)
+{
+    for (int k = y->k0; k < y->k1; k++) {
         for (int c = y->v0; c < y->v1; c++)
-            dC0[(long)k*x->V + c] += y->dC[(k - y->k0)*SIDE + c - y->v0];
+            dC0[(long)k*V + c] += y->dC[(k - y->k0)*SIDE + c - y->v0];
         if (y->v0 == 0)
             dn0[k] += y->dn[k - y->k0];
     }
@@ -324,22 +331,39 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
 {
     (void)C0, (void)n0, (void)C1, (void)n1, (void)m1;   /* Cs has C0; the rest no sum needs */
     const long KV = (long)K*V, chunks = (T - 1) / L + 1;
+    const int rows = up(lesser(K, SLAB), PAD), together = lesser(heads_together(B, H), lesser(TEAM, SLAB / rows));
     #pragma omp parallel for collapse(2)
     for (int b = 0; b < B; b++)
-        for (int hd = 0; hd < H; hd++) {
-            const long bh = (long)b*H + hd, row = (long)b*T*H + hd;
-            const struct cell x = { q + row*K, k + row*K, v + row*V, i + row, f + row,
-                                    start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps, 1 / sqrt((stat)K) };
-            const struct trace g = { dq + row*K, dk + row*K, dv + row*V, di + row, df + row, dh + row*V, h + row*V,
-                                     m + row, qn + row, Cs + bh*chunks*KV, ns + bh*chunks*K,
-                                     m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0 };
+        for (int first = 0; first < H; first += together) {
+            const int heads = lesser(together, H - first);
+            BLOCKS(C, SLAB / SIDE); BLOCKS(dC, SLAB / SIDE);
+            stat n[SLAB], dn[SLAB];
+            struct way_back w[TEAM];
+            for (int j = 0; j < heads; j++) {
+                const long bh = (long)b*H + first + j, row = (long)b*T*H + first + j;
+                w[j].x = (struct cell){ q + row*K, k + row*K, v + row*V, i + row, f + row,
+                                        start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps, 1 / sqrt((stat)K) };
+                w[j].g = (struct trace){ dq + row*K, dk + row*K, dv + row*V, di + row, df + row, dh + row*V, h + row*V,
+                                         m + row, qn + row, Cs + bh*chunks*KV, ns + bh*chunks*K,
+                                         m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0 };
+            }
             for (int v0 = 0; v0 < V; v0 += SIDE)
                 for (int k0 = 0; k0 < K; k0 += SLAB) {
-                    struct slab y;
-                    y.k0 = k0, y.k1 = lesser(K, k0 + SLAB);
-                    y.v0 = v0, y.v1 = lesser(V, v0 + SIDE);
-                    slab_backward(dC0 ? dC0 + bh*KV : NULL, dn0 ? dn0 + bh*K : NULL,
-                                  dC1 ? dC1 + bh*KV : NULL, dn1 ? dn1 + bh*K : NULL, &y, &g, &x);
+                    for (int j = 0; j < heads; j++) {
+                        const long bh = (long)b*H + first + j;
+                        w[j].y = (struct slab){ k0, lesser(K, k0 + SLAB), v0, lesser(V, v0 + SIDE),
+                                                C, n, dC + j*rows*SIDE, dn + j*rows };
+                        slab_read(w[j].y.dC, w[j].y.dn, &w[j].y, dC1 ? dC1 + bh*KV : NULL, dn1 ? dn1 + bh*K : NULL, V);
+                    }
+                    for (int end = T, t; end > 0; end = t) {
+                        t = piece_begin(&w[0].x, end - 1);
+                        for (int j = 0; j < heads; j++)
+                            way_back_on(&w[j], t, end);
+                    }
+                    for (int j = 0; j < heads && dC0; j++) {
+                        const long bh = (long)b*H + first + j;
+                        slab_add(dC0 + bh*KV, dn0 + bh*K, &w[j].y, V);
+                    }
                 }
         }
 }

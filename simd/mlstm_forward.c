@@ -60,33 +60,42 @@ static void piece_forward(real *h, stat *m, stat *qn, stat *C, stat *n, const st
     }
 }
 
-/* One head; its state lives in C1 and n1 from the first token on. */
-static void head_forward(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
-                         const struct cell *x, const stat *C0, const stat *n0, const stat *m0)
+/* A head's state, which lives in C1, n1 and m1 from the first token on; of m, lo keeps what rounding leaves. */
+struct walk {
+    struct cell x;
+    real *h;
+    stat *C1, *n1, *m1, *m, *qn, *Cs, *ns, lo;
+};
+
+static void walk_begin(struct walk *w, const stat *C0, const stat *n0, const stat *m0)
 {
+    const long K = w->x.K, V = w->x.V;
+    *w->m1 = m0 && w->x.gate == SWAX_EXPONENTIAL ? *m0 : 0;
+    w->lo = 0;
+    copy(w->C1, C0, K*V);
+    copy(w->n1, n0, K);
+}
+
+/* Tokens t .. end-1: a piece. */
+static void walk_on(struct walk *w, int t, int end)
+{
+    const struct cell *x = &w->x;
     const long KV = (long)x->K*x->V;
-    stat lo = 0;
-    *m1 = m0 && x->gate == SWAX_EXPONENTIAL ? *m0 : 0;
-    copy(C1, C0, KV);
-    copy(n1, n0, x->K);
-    for (int t = 0, end; t < x->T; t = end) {
-        struct piece p;
-        end = piece_end(x, t);
-        if (Cs && t % x->L == 0) {
-            copy(Cs + t / x->L * KV, C1, KV);
-            copy(ns + (long)(t / x->L) * x->K, n1, x->K);
-        }
-        if (begins(x, t)) {
-            copy(C1, NULL, KV);
-            copy(n1, NULL, x->K);
-            *m1 = lo = 0;
-        }
-        piece_gates(&p, x, t, end - t);
-        piece_stabiliser(&p, x, *m1, &lo);
-        piece_weights(&p, x, *m1);
-        piece_forward(h, m, qn, C1, n1, &p, x);
-        *m1 = p.m[p.n - 1];
+    struct piece p;
+    if (w->Cs && t % x->L == 0) {
+        copy(w->Cs + t / x->L * KV, w->C1, KV);
+        copy(w->ns + (long)(t / x->L) * x->K, w->n1, x->K);
     }
+    if (begins(x, t)) {
+        copy(w->C1, NULL, KV);
+        copy(w->n1, NULL, x->K);
+        *w->m1 = w->lo = 0;
+    }
+    piece_gates(&p, x, t, end - t);
+    piece_stabiliser(&p, x, *w->m1, &w->lo);
+    piece_weights(&p, x, *w->m1);
+    piece_forward(w->h, w->m, w->qn, w->C1, w->n1, &p, x);
+    *w->m1 = p.m[p.n - 1];
 }
 
 static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1,
@@ -96,14 +105,24 @@ static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1,
                           int B, int T, int H, int K, int V, int L, int gate, double eps)
 {
     const long KV = (long)K*V, chunks = (T - 1) / L + 1;
+    const int together = lesser(heads_together(B, H), TEAM);
     #pragma omp parallel for collapse(2)
     for (int b = 0; b < B; b++)
-        for (int hd = 0; hd < H; hd++) {
-            const long bh = (long)b*H + hd, row = (long)b*T*H + hd;
-            const struct cell x = { q + row*K, k + row*K, v + row*V, i + row, f + row,
-                                    start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps, 1 / sqrt((stat)K) };
-            head_forward(h + row*V, C1 + bh*KV, n1 + bh*K, m1 + bh, m + row, qn + row,
-                         Cs ? Cs + bh*chunks*KV : NULL, ns ? ns + bh*chunks*K : NULL, &x,
-                         C0 ? C0 + bh*KV : NULL, n0 ? n0 + bh*K : NULL, m0 ? m0 + bh : NULL);
+        for (int first = 0; first < H; first += together) {
+            const int heads = lesser(together, H - first);
+            struct walk w[TEAM];
+            for (int j = 0; j < heads; j++) {
+                const long bh = (long)b*H + first + j, row = (long)b*T*H + first + j;
+                w[j] = (struct walk){ { q + row*K, k + row*K, v + row*V, i + row, f + row,
+                                        start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps, 1 / sqrt((stat)K) },
+                                      h + row*V, C1 + bh*KV, n1 + bh*K, m1 + bh, m + row, qn + row,
+                                      Cs ? Cs + bh*chunks*KV : NULL, ns ? ns + bh*chunks*K : NULL, 0 };
+                walk_begin(&w[j], C0 ? C0 + bh*KV : NULL, n0 ? n0 + bh*K : NULL, m0 ? m0 + bh : NULL);
+            }
+            for (int t = 0, end; t < T; t = end) {
+                end = piece_end(&w[0].x, t);
+                for (int j = 0; j < heads; j++)
+                    walk_on(&w[j], t, end);
+            }
         }
 }

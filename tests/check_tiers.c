@@ -81,22 +81,43 @@ START_TEST(one_kernel)
 }
 END_TEST
 
+/* Cases of given sizes: what is drawn is small. */
+static void cases_of(int tier, const char *name, const int sizes[][OP_DIMS], int n)
+{
+    const int op = op_find(name);
+    if (!swax_tiers[tier]->usable())
+        return;
+    for (int p = 0; p < SWAX_PRECISIONS; p++)
+        for (int i = 0; i < n && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); i++) {
+            struct op_case c = { .op = op };
+            memcpy(c.dims, sizes[i], sizeof sizes[i]);
+            op_draw_scalars(&c, (uint64_t)i);
+            use_threads(1 + i % 3);
+            op_draw(&c, (uint64_t)i, OP_GAUSS, i % 2 ? ~0u : 0, p);
+            one_case(tier, p, c, OP_GAUSS, (uint64_t)i);
+        }
+}
+
 /* Sums of many steps, and rows and columns that lie so far apart that they collide in a cache. */
 START_TEST(large_products)
 {
     static const char *const ops[] = { "linear_forward", "linear_backward", "readout_forward", "readout_backward" };
-    static const int sizes[][3] = { { 40, 1024, 70 }, { 70, 33, 1024 }, { 900, 48, 40 }, { 130, 2048, 24 }, { 24, 41, 2048 }, { 1700, 5, 7 } };
-    const int tier = _i / 4, op = op_find(ops[_i % 4]);
-    if (!swax_tiers[tier]->usable())
-        return;
-    for (int p = 0; p < SWAX_PRECISIONS; p++)
-        for (int n = 0; n < (int)(sizeof sizes / sizeof *sizes) && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); n++) {
-            struct op_case c = { .op = op };
-            memcpy(c.dims, sizes[n], sizeof sizes[n]);
-            use_threads(1 + n % 3);
-            op_draw(&c, (uint64_t)n, OP_GAUSS, n % 2 ? ~0u : 0, p);
-            one_case(tier, p, c, OP_GAUSS, (uint64_t)n);
-        }
+    static const int sizes[][OP_DIMS] = { { 40, 1024, 70 }, { 70, 33, 1024 }, { 900, 48, 40 }, { 130, 2048, 24 },
+                                          { 24, 41, 2048 }, { 1700, 5, 7 } };
+    cases_of(_i / 4, ops[_i % 4], sizes, (int)(sizeof sizes / sizeof *sizes));
+}
+END_TEST
+
+/* More heads than one walker of a sequence takes along, and sequences that threads do not divide. */
+START_TEST(many_heads)
+{
+    static const int windows[][OP_DIMS] = { { 1, 140, 150, 8, 4, 130, 150 }, { 3, 70, 70, 22, 11, 5, 9 }, { 2, 150, 150, 5, 5, 200, 149 } };
+    static const int cells[][OP_DIMS] = { { 1, 70, 21, 5, 9, 16, 0 }, { 2, 140, 9, 70, 3, 64, 1 }, { 5, 66, 18, 3, 70, 80, 2 } };
+    const int tier = _i / 4, n = (int)(sizeof cells / sizeof *cells);
+    if (_i % 4 < 2)
+        cases_of(tier, _i % 2 ? "attention_backward" : "attention_forward", windows, n);
+    else
+        cases_of(tier, _i % 2 ? "mlstm_backward" : "mlstm_forward", cells, n);
 }
 END_TEST
 
@@ -259,6 +280,7 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, one_kernel, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, large_products, 0, swax_n_tiers * 4);
+    tcase_add_loop_test(tc, many_heads, 0, swax_n_tiers * 4);
     tcase_add_loop_test(tc, gates_may_be_shut_for_good, 0, swax_n_tiers * 2);
     tcase_add_loop_test(tc, one_key_has_all_the_weight, 0, swax_n_tiers);
     tcase_add_loop_test(tc, nan_is_passed_on, 0, swax_n_tiers * swax_n_ops);
