@@ -217,11 +217,11 @@ NOINLINE void weigh_block_back(stat *P, stat *dP, const stat *lse, const stat *d
                 weigh_back(P, dP, lse, dyy, x, scale, v, band_rows(x, j), 0);
 }
 
-/* The shares of queries t0 .. t0+n-1 of one head. */
+/* The shares of queries t0 .. t0+n-1 of one head, as far as they meet blocks of keys from `from` to before `to`. */
 static void attention_block_backward(real *dq, real *dk, real *dv, const real *dy,
                                      const real *q, const real *k, const real *v, const int *start,
                                      const real *y, const stat *lse_th,
-                                     int t0, int n, int T, int S, int H, int G, int D, int W)
+                                     int from, int to, int t0, int n, int T, int S, int H, int G, int D, int W)
 {
     BLOCK(roomQ); BLOCK(Qt); BLOCK(roomY); BLOCK(dYt); BLOCK(roomK); BLOCK(roomV); BLOCK(P); BLOCK(dP); BLOCK(X);
     stat dQ[SLICES][SIDE * SIDE] __attribute__((aligned(64)));
@@ -236,6 +236,9 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
     struct view Q = in(roomQ), dY = in(roomY), K = in(roomK), V;
     struct band x;
     band_of(&x, start, t0, n, T, S, W);
+    const int s_first = greater(x.lo[0] / SIDE * SIDE, from), s_last = lesser(x.hi[n - 1], to - 1);
+    if (s_first > s_last)
+        return;
     fill(dyy, 0);
     for (int j = 0; j < SIDE; j++)
         lse[j] = lse_th[(long)(t0 + lesser(j, n - 1))*H];
@@ -253,8 +256,8 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
     }
 
     for (int g = 0; g < D; g += SLICES*SIDE) {
-        const int s_first = x.lo[0] / SIDE * SIDE, slices = up(lesser(D - g, SLICES*SIDE), SIDE) / SIDE;
-        for (int s0 = s_first; s0 <= x.hi[n - 1]; s0 += SIDE) {
+        const int slices = up(lesser(D - g, SLICES*SIDE), SIDE) / SIDE;
+        for (int s0 = s_first; s0 <= s_last; s0 += SIDE) {
             band_meets(&x, s0);
             for (int d = 0; d < D; d += SIDE) {
                 const int w = lesser(SIDE, D - d);
@@ -294,15 +297,25 @@ static void attention_backward(real *dq, real *dk, real *dv, const real *dy,
                                const real *y, const stat *lse,
                                int B, int T, int S, int H, int G, int D, int W)
 {
-    const int group = lesser(heads_together(B, G), heads_nearby(G, D, lesser(W, S)));
-    #pragma omp parallel for collapse(2)
-    for (int b = 0; b < B; b++)
-        for (int g = 0; g < G; g += group)
-            for (int t = 0; t < T; t += SIDE)
-                for (int h = g*(H/G); h < lesser(g + group, G)*(H/G); h++) {
-                    const long bt = (long)b*T*H + h, bs = ((long)b*S*G + (long)h*G/H) * D;
-                    attention_block_backward(dq + bt*D, dk + bs, dv + bs, dy + bt*D, q + bt*D, k + bs, v + bs,
-                                             start ? start + (long)b*T : NULL, y + bt*D, lse + bt,
-                                             t, lesser(SIDE, T - t), T, S, H, G, D, W);
+    /* Stretches of queries go side by side; what they give to keys of the stretch before comes when that is done.  They do
+     * not depend on the number of threads. */
+    const int stretch = greater(4096, W > T/8 ? T : 8 * up(W, SIDE)), stretches = (T - 1) / stretch + 1;
+    const int group = lesser(heads_together(B * stretches, G), heads_nearby(G, D, lesser(W, S)));
+    for (int before = 0; before < (stretches > 1 ? 2 : 1); before++) {
+        #pragma omp parallel for collapse(3)
+        for (int b = 0; b < B; b++)
+            for (int n = before; n < stretches; n++)
+                for (int g = 0; g < G; g += group) {
+                    const int begin = n * stretch, own = n ? up(begin + S - T, SIDE) : 0;
+                    const int end = lesser(T, before ? begin + up(W, SIDE) + SIDE : begin + stretch);
+                    for (int t = begin; t < end; t += SIDE)
+                        for (int h = g*(H/G); h < lesser(g + group, G)*(H/G); h++) {
+                            const long bt = (long)b*T*H + h, bs = ((long)b*S*G + (long)h*G/H) * D;
+                            attention_block_backward(dq + bt*D, dk + bs, dv + bs, dy + bt*D, q + bt*D, k + bs, v + bs,
+                                                     start ? start + (long)b*T : NULL, y + bt*D, lse + bt,
+                                                     before ? 0 : own, before ? own : S,
+                                                     t, lesser(SIDE, T - t), T, S, H, G, D, W);
+                        }
                 }
+    }
 }

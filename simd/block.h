@@ -53,6 +53,7 @@ INLINE int heads_together(int B, int H)
 }
 
 INLINE int lesser(int a, int b) { return a < b ? a : b; }
+INLINE int greater(int a, int b) { return a > b ? a : b; }
 INLINE int up(int n, int to) { return (n + to - 1) / to * to; }
 INLINE void fill(stat *a, stat with)
 {

@@ -108,16 +108,16 @@ START_TEST(large_products)
 }
 END_TEST
 
-/* More heads than one walker of a sequence takes along, and sequences that threads do not divide. */
+/* More heads than one walker of a sequence takes along, sequences that threads do not divide, and long ones. */
 START_TEST(many_heads)
 {
-    static const int windows[][OP_DIMS] = { { 1, 140, 150, 8, 4, 130, 150 }, { 3, 70, 70, 22, 11, 5, 9 }, { 2, 150, 150, 5, 5, 200, 149 } };
+    static const int windows[][OP_DIMS] = { { 1, 140, 150, 8, 4, 130, 150 }, { 3, 70, 70, 22, 11, 5, 9 }, { 2, 150, 150, 5, 5, 200, 149 },
+                                            { 1, 9000, 9010, 2, 1, 3, 70 }, { 1, 4700, 4710, 3, 3, 2, 512 }, { 2, 8300, 8365, 1, 1, 2, 1 } };
     static const int cells[][OP_DIMS] = { { 1, 70, 21, 5, 9, 16, 0 }, { 2, 140, 9, 70, 3, 64, 1 }, { 5, 66, 18, 3, 70, 80, 2 } };
-    const int tier = _i / 4, n = (int)(sizeof cells / sizeof *cells);
     if (_i % 4 < 2)
-        cases_of(tier, _i % 2 ? "attention_backward" : "attention_forward", windows, n);
+        cases_of(_i / 4, _i % 2 ? "attention_backward" : "attention_forward", windows, (int)(sizeof windows / sizeof *windows));
     else
-        cases_of(tier, _i % 2 ? "mlstm_backward" : "mlstm_forward", cells, n);
+        cases_of(_i / 4, _i % 2 ? "mlstm_backward" : "mlstm_forward", cells, (int)(sizeof cells / sizeof *cells));
 }
 END_TEST
 
