@@ -37,8 +37,15 @@ double op_round(double x, enum op_type type, enum swax_precision precision)
     return (double)(type == REAL && precision == SWAX_PREC_BF16 ? bf16_to_float(bf16_from_float((float)x)) : (float)x);
 }
 
-/* What tells one draw from another: `inputs` and `saved` are the precisions to round them to. */
-struct draw { uint64_t seed; enum op_family family; enum swax_precision inputs, saved; };
+/* What tells one draw from another: `inputs` and `saved` are the precisions to round them to; forward kernels run on the
+ * tier `by`, in precision `in`. */
+struct draw {
+    uint64_t seed;
+    enum op_family family;
+    enum swax_precision inputs, saved;
+    const struct swax_tier *by;
+    enum swax_precision in;
+};
 
 static double uniform(uint64_t *s, double from, double to) { return from + (to - from) * op_uniform(s); }
 
@@ -176,8 +183,8 @@ static void draw_input(struct op_case *c, int i, const struct draw *d)
 
 /* ---- what a backward reads of its forward */
 
-/* The forward kernel, run in double on c's inputs, and on new ones where the backward does not have them;
- * c may be the forward's own case. */
+/* The forward kernel, run on c's inputs, and on new ones where the backward does not have them; c may be the
+ * forward's own case. */
 static void run_forward(struct op_case *f, const struct op_case *c, const struct draw *d)
 {
     const struct op_spec *from = &swax_ops[c->op];
@@ -204,7 +211,7 @@ static void run_forward(struct op_case *f, const struct op_case *c, const struct
         else if (f->arg[i] && to->arg[i].role == IN)
             memcpy(f->arg[i], c->arg[j], (size_t)f->size[i] * sizeof(double));
     }
-    op_run(swax_tiers[0], SWAX_PREC_F64, f);
+    op_run(d->by, d->in, f);
 }
 
 /* Is argument i of a backward an output of its forward? */
@@ -219,6 +226,7 @@ static void draw_saved(struct op_case *c, const struct draw *d)
     const struct op_spec *op = &swax_ops[c->op];
     struct op_case f;
     run_forward(&f, c, d);
+    memcpy(c->trouble, f.trouble, sizeof c->trouble);
     for (int i = 0; i < c->n; i++)
         if (is_saved(c->op, i)) {
             const double *from = f.arg[op_arg_find(&swax_ops[f.op], op->arg[i].name)];
@@ -323,34 +331,43 @@ static void draw_noise(struct op_case *c, const struct draw *d)
     op_case_free(&added);
 }
 
-static struct draw draw_of(uint64_t seed, enum op_family family, enum swax_precision exact_in)
+static void draw_inputs(struct op_case *c, const struct draw *d, unsigned optional)
 {
-    return (struct draw){ seed, family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in, exact_in };
-}
-
-void op_draw_inputs(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in)
-{
-    const struct op_spec *op = &swax_ops[c->op];
-    const struct draw d = draw_of(seed, family, exact_in);
-    int saves = 0;
     op_case_alloc(c, optional);
     for (int i = 0; i < c->n; i++) {
-        const enum op_role role = op->arg[i].role;
-        saves |= is_saved(c->op, i);
+        const enum op_role role = swax_ops[c->op].arg[i].role;
         if (c->arg[i] && (role == IN || role == UPDATE) && !is_saved(c->op, i))
-            draw_input(c, i, &d);
+            draw_input(c, i, d);
     }
-    if (strchr(op->dims, 'g'))
-        avoid_ties(c, &d);
-    if (saves)
-        draw_saved(c, &d);
+}
+
+static int saves(int op)
+{
+    int any = 0;
+    for (int i = 0; i < op_args(&swax_ops[op]); i++)
+        any |= is_saved(op, i);
+    return any;
 }
 
 void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in)
 {
-    const struct draw d = draw_of(seed, family, exact_in);
-    op_draw_inputs(c, seed, family, optional, exact_in);
+    const struct draw d = { seed, family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in, exact_in, swax_tiers[0], SWAX_PREC_F64 };
+    draw_inputs(c, &d, optional);
+    if (strchr(swax_ops[c->op].dims, 'g'))
+        avoid_ties(c, &d);
+    if (saves(c->op))
+        draw_saved(c, &d);
     draw_noise(c, &d);
+}
+
+const char *op_draw_for_timing(struct op_case *c, unsigned optional, const struct swax_tier *tier, enum swax_precision p)
+{
+    const struct draw d = { 1, OP_GAUSS, p == SWAX_PREC_F64 ? SWAX_PREC_F32 : p, p, tier, p };
+    draw_inputs(c, &d, optional);
+    c->trouble[0] = 0;
+    if (saves(c->op))
+        draw_saved(c, &d);
+    return c->trouble[0] ? c->trouble : NULL;
 }
 
 /* The optional number of an argument of that name; 0 for none. */

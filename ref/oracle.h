@@ -67,8 +67,9 @@ const char *op_case_describe(const struct op_case *c, char *buf, size_t n);   /*
  * exact_in's element types; for fp64 the inputs proper are exact in float, so that the same problem can be put
  * to both. */
 void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in);
-/* The same with zeros to add to: does not run the reference's backward, which takes T^2 time. */
-void op_draw_inputs(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in);
+/* Plain inputs of any size, zeros to add to, and of the forward what `tier` makes of it: nothing runs on the reference, which
+ * would take minutes.  NULL, or c->trouble. */
+const char *op_draw_for_timing(struct op_case *c, unsigned optional, const struct swax_tier *tier, enum swax_precision p);
 /* Dims, scalars, optional arguments and arrays: what the tests loop over. */
 void op_case_make(struct op_case *c, int op, uint64_t seed, enum op_family family, int max_dim,
                   enum swax_precision exact_in);

@@ -81,11 +81,12 @@ static const char *one(const struct bench *b, int op, const int *dims, char *why
     memcpy(c.dims, dims, sizeof c.dims);
     op_default_scalars(&c);
     const int sum = op_arg_find(&swax_ops[op], "sum");     /* without it adamw does not clip */
-    op_draw_inputs(&c, 1, OP_GAUSS, sum < 0 ? 0 : 1u << swax_ops[op].arg[sum].optional, b->precision);
+    const char *trouble = op_draw_for_timing(&c, sum < 0 ? 0 : 1u << swax_ops[op].arg[sum].optional, b->tier, b->precision);
     c.again = again;
     c.again_arg = &s;
     s.started = s.last = bench_now();
-    const char *trouble = op_run(b->tier, b->precision, &c);
+    if (!trouble)
+        trouble = op_run(b->tier, b->precision, &c);
     if (trouble) {
         say(why, "%s", trouble);
         op_case_free(&c);
