@@ -324,7 +324,7 @@ START_TEST(everything_is_timed_and_bad_sizes_are_refused)
     refused(cmd_bench, "adamw json=perhaps", "yes or no");
     refused(cmd_bench, "adamw seconds=nan", "seconds=nan");
     refused(cmd_bench, "adamw dims=4,1,1", "more than");
-    refused(cmd_bench, "linear_forward dims=100000,100000,100000", "numbers");
+    refused(cmd_bench, "linear_forward dims=1000000,1000000,1000000", "GB of memory");
     refused(cmd_bench, "attention_forward dims=1,8,4,1,1,4,2", "S=4");
     refused(cmd_bench, "attention_forward dims=1,8,8,3,2,4,2", "G=2");
     refused(cmd_bench, "mlstm_forward dims=1,8,1,4,4,8,3", "g=3");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "../ref/opspec.h"
 #include "../simd/peak.h"
 #include "commands.h"
@@ -30,7 +31,8 @@ static int help(void)
          "  seconds    to time each thing for (1)\n"
          "  json       yes: one object a line\n\n"
          "GFLOP/s stand beside the peak of this machine's multiply-adds in float (half of it in fp64), GB/s beside\n"
-         "the bandwidth of its memory, both measured just before.  Times are medians.");
+         "the bandwidth of its memory, both measured just before; on a device, beside the rates of a large product and a\n"
+         "large addition.  Times are medians.");
     return 0;
 }
 
@@ -86,13 +88,16 @@ static const char *read_settings(struct bench *b, struct options *o, char *why)
 
 static const char *check_dims(int op, const int *dims, char *why)
 {
-    static const double most = 1e9;                    /* numbers: a dozen bytes each are held */
+    static const double each = 24;                     /* bytes held for a number */
+    const double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     struct op_case c;
     c.op = op;
     memcpy(c.dims, dims, sizeof c.dims);
     if (op_wrong(op, dims, NULL, c.trouble))
         return say(why, "%s", c.trouble);
-    return case_numbers(&c) <= most ? NULL : say(why, "The arrays would hold %.1g numbers, and %.0g are the most.", case_numbers(&c), most);
+    const double wanted = each * case_numbers(&c);
+    return wanted < there ? NULL : say(why, "The arrays would take %.1f GB of memory, and this machine has %.1f: make a size smaller.",
+                                       wanted / 1e9, there / 1e9);
 }
 
 /* "3 4 5" or "3,4,5": as many numbers as the kernel has sizes */
@@ -125,7 +130,7 @@ static const char *take_config(int *argc, char **argv)
     return NULL;
 }
 
-static void measure_machine(struct bench *b)
+static const char *measure_host(struct bench *b)
 {
     const char *name = b->tier->name;
     for (int i = swax_n_tiers - 1; i >= 0 && b->peak <= 0; i--)     /* a tier without vectors stands beside the widest */
@@ -137,6 +142,16 @@ static void measure_machine(struct bench *b)
     if (!b->json)
         printf("tier %s, %s, %d thread%s: peak %.1f GFLOP/s, bandwidth %.1f GB/s\n", name, swax_precision_name[b->precision],
                b->threads, b->threads > 1 ? "s" : "", b->peak, b->bandwidth);
+    return NULL;
+}
+
+static const char *measure_device(struct bench *b, char *why)
+{
+    const char *wrong = bench_device_rates(b, why);
+    if (!wrong && !b->json)
+        printf("tier %s, %s, %s: products %.1f GFLOP/s, bandwidth %.1f GB/s\n", b->tier->name, swax_precision_name[b->precision],
+               b->tier->memory->where(), b->peak, b->bandwidth);
+    return wrong;
 }
 
 int cmd_bench(int argc, char **argv)
@@ -162,11 +177,11 @@ int cmd_bench(int argc, char **argv)
         wrong = op < 0 ? say(why, "dims are the sizes of one kernel: name it.") : read_dims(shape, op, dims, why);
     if (!wrong && !(wrong = read_settings(&b, &o, why)))
         wrong = options_left(&o, keys, why);
-    if (!wrong) {
-        measure_machine(&b);
+    if (!wrong)
+        wrong = b.tier->memory ? measure_device(&b, why) : measure_host(&b);
+    if (!wrong)
         wrong = step ? bench_step(&b, config ? config : "tiny", why) : gemm ? bench_gemm(&b, peer, why)
                      : bench_kernels(&b, op, shape ? dims : NULL, why);
-    }
     if (wrong)
         status = command_fails(wrong);
     options_free(&o);

@@ -9,7 +9,8 @@ struct bench {
     enum swax_precision precision;
     int threads, json;
     double seconds;                /* how long to time each thing */
-    double peak, bandwidth;        /* of this machine with these threads: GFLOP/s in float (half of it for fp64), GB/s */
+    double peak, bandwidth;        /* of this machine with these threads: GFLOP/s in float (half of it for fp64), GB/s; of a
+                                    * device: what a large product and a large addition reach */
 };
 
 double bench_now(void);
@@ -18,6 +19,9 @@ double bench_share(const struct bench *b, double gflops);     /* of the peak; 0 
 
 /* One kernel, or all if op < 0; dims in the order of opspec.c, or NULL for a network of width 256.  NULL or a sentence. */
 const char *bench_kernels(const struct bench *b, int op, const int *dims, char *why);
+
+/* peak and bandwidth of a device.  NULL or a sentence. */
+const char *bench_device_rates(struct bench *b, char *why);
 
 /* linear_forward and linear_backward over the sizes that networks have, beside cblas_sgemm of the library `peer`. */
 const char *bench_gemm(const struct bench *b, const char *peer, char *why);

@@ -54,17 +54,27 @@ static double bytes(const struct op_case *c, enum swax_precision p)
     return sum;
 }
 
-/* Calls are timed in bundles of some 100 microseconds: reading the clock must not count. */
-struct stopwatch { double seconds, started, last, times[2000]; int runs, bundle, inside; };
+/* Calls are timed in bundles, of some 100 microseconds as reading the clock must not count, or, on a device, of some
+ * milliseconds: a bundle ends when all its kernels have. */
+struct stopwatch {
+    const struct swax_memory *memory;
+    const char *trouble;
+    double seconds, started, last, times[2000];
+    int runs, bundle, inside;       /* bundle 0: the first call, which warms up */
+};
 
 static int again(void *arg)
 {
     struct stopwatch *s = arg;
     if (++s->inside < s->bundle)
         return 1;
+    if (s->memory && (s->trouble = s->memory->trouble()) != NULL)
+        return 0;
     const double now = bench_now(), passed = now - s->last;
-    if (s->runs == 0 && passed < 1e-4)
-        s->bundle *= 2;                                /* still finding the bundle: the first calls also warm up */
+    if (s->bundle == 0)
+        s->started = now, s->bundle = 1;
+    else if (s->runs == 0 && passed < (s->memory ? 2e-3 : 1e-4))
+        s->bundle *= 2;
     else
         s->times[s->runs++] = passed / s->bundle;
     s->inside = 0;
@@ -72,27 +82,33 @@ static int again(void *arg)
     return s->runs < 3 || (s->runs < 2000 && s->last - s->started < s->seconds);
 }
 
+/* Seconds of a call of c's kernel: a median.  *trouble: NULL or a sentence. */
+static double time_of(const struct bench *b, struct op_case *c, const char **trouble)
+{
+    struct stopwatch s = { .memory = b->tier->memory, .seconds = b->seconds };
+    c->again = again;
+    c->again_arg = &s;
+    *trouble = op_run(b->tier, b->precision, c);
+    *trouble = *trouble ? *trouble : s.trouble;
+    return *trouble ? 0 : bench_median(s.times, s.runs);
+}
+
 static const char *one(const struct bench *b, int op, const int *dims, char *why)
 {
     struct op_case c;
-    struct stopwatch s = { .seconds = b->seconds, .bundle = 1 };
     char text[200] = "";
     c.op = op;
     memcpy(c.dims, dims, sizeof c.dims);
     op_default_scalars(&c);
     const int sum = op_arg_find(&swax_ops[op], "sum");     /* without it adamw does not clip */
     const char *trouble = op_draw_for_timing(&c, sum < 0 ? 0 : 1u << swax_ops[op].arg[sum].optional, b->tier, b->precision);
-    c.again = again;
-    c.again_arg = &s;
-    s.started = s.last = bench_now();
-    if (!trouble)
-        trouble = op_run(b->tier, b->precision, &c);
+    const double t = trouble ? 0 : time_of(b, &c, &trouble);
     if (trouble) {
         say(why, "%s", trouble);
         op_case_free(&c);
         return why;
     }
-    const double t = bench_median(s.times, s.runs), gflops = flops(&swax_ops[op], dims) / t / 1e9;
+    const double gflops = flops(&swax_ops[op], dims) / t / 1e9;
     const double gbs = bytes(&c, b->precision) / t / 1e9, fraction = gflops > 0 ? bench_share(b, gflops) : gbs / b->bandwidth;
     for (size_t i = 0, n = 0; i < strlen(swax_ops[op].dims); i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "%s%c=%d", i ? " " : "", swax_ops[op].dims[i], dims[i]);
@@ -116,4 +132,39 @@ const char *bench_kernels(const struct bench *b, int op, const int *dims, char *
             wrong = one(b, i, d, why);
     }
     return wrong;
+}
+
+/* A thousand normals, over and over: a card slows down for numbers that differ, but need not be given 2^26 different ones. */
+static double fill_and_time(const struct bench *b, const char *name, const int *dims, char *why)
+{
+    enum { DIFFERENT = 1000 };
+    struct op_case c;
+    const char *trouble;
+    c.op = op_find(name);
+    memcpy(c.dims, dims, sizeof c.dims);
+    op_case_alloc(&c, 0);
+    for (int i = 0; i < c.n; i++) {
+        uint64_t s = (uint64_t)i;
+        for (long e = 0; e < c.size[i] && c.arg[i]; e++)
+            c.arg[i][e] = e < DIFFERENT ? op_round(op_normal(&s), REAL, SWAX_PREC_BF16) : c.arg[i][e - DIFFERENT];
+    }
+    const double t = time_of(b, &c, &trouble);
+    if (trouble)
+        say(why, "%s", trouble);
+    op_case_free(&c);
+    return trouble ? 0 : t;
+}
+
+const char *bench_device_rates(struct bench *b, char *why)
+{
+    static const int product[OP_DIMS] = { 8192, 8192, 8192 }, sum[OP_DIMS] = { 1 << 26 };
+    static const double bytes[] = { 4, 8, 2 };
+    struct bench briefly = *b;
+    briefly.seconds = 0.2;
+    const double t = fill_and_time(&briefly, "linear_forward", product, why), u = t > 0 ? fill_and_time(&briefly, "add_forward", sum, why) : 0;
+    if (u <= 0)
+        return why;
+    b->peak = 2.0 * product[0] * product[1] * product[2] / t / 1e9;
+    b->bandwidth = 3 * bytes[b->precision] * sum[0] / u / 1e9;
+    return NULL;
 }
