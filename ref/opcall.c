@@ -161,11 +161,11 @@ static void poison(unsigned char *p, size_t bytes, size_t element)
 }
 
 /* Every other argument starts one element behind an aligned address, but in one case of three none does: paths that
- * need all of them aligned must run too. */
+ * need all of them aligned must run too.  Nor does any that is timed: networks align all they have. */
 static int place(struct place *p, const struct swax_memory *memory, const struct op_case *c, int i)
 {
     const struct op_arg *a = &swax_ops[c->op].arg[i];
-    const size_t w = width(a->type), shift = c->dims[0] % 3 ? (size_t)((c->dims[0] + i) % 2) : 0;
+    const size_t w = width(a->type), shift = c->dims[0] % 3 && !c->again ? (size_t)((c->dims[0] + i) % 2) : 0;
     p->at = (GUARD + shift) * w;
     p->end = p->at + (size_t)c->size[i] * w;
     p->bytes = p->end + GUARD * w;
