@@ -93,6 +93,16 @@ static double time_of(const struct bench *b, struct op_case *c, const char **tro
     return *trouble ? 0 : bench_median(s.times, s.runs);
 }
 
+/* What a training step gives a kernel: places for all that it saves, and adamw the norm, without which it does not clip. */
+static unsigned usual_arguments(const struct op_spec *op)
+{
+    unsigned optional = 0;
+    for (int i = 0; i < op_args(op); i++)
+        if (op->arg[i].role == OUT || !strcmp(op->arg[i].name, "sum"))
+            optional |= 1u << op->arg[i].optional;
+    return optional;
+}
+
 static const char *one(const struct bench *b, int op, const int *dims, char *why)
 {
     struct op_case c;
@@ -100,8 +110,7 @@ static const char *one(const struct bench *b, int op, const int *dims, char *why
     c.op = op;
     memcpy(c.dims, dims, sizeof c.dims);
     op_default_scalars(&c);
-    const int sum = op_arg_find(&swax_ops[op], "sum");     /* without it adamw does not clip */
-    const char *trouble = op_draw_for_timing(&c, sum < 0 ? 0 : 1u << swax_ops[op].arg[sum].optional, b->tier, b->precision);
+    const char *trouble = op_draw_for_timing(&c, usual_arguments(&swax_ops[op]), b->tier, b->precision);
     const double t = trouble ? 0 : time_of(b, &c, &trouble);
     if (trouble) {
         say(why, "%s", trouble);
