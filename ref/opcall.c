@@ -161,9 +161,10 @@ static void poison(unsigned char *p, size_t bytes, size_t element)
 }
 
 /* Every other argument starts one element behind an aligned address, but in one case of three none does: paths that
- * need all of them aligned must run too.  Nor does any that is timed: networks align all they have. */
-static int place(struct place *p, const struct swax_memory *memory, const struct op_case *c, int i)
+ * need all of them aligned must run too.  What is timed lies as in a network: aligned, and in large pages. */
+static int place(struct place *p, const struct swax_tier *tier, const struct op_case *c, int i)
 {
+    const struct swax_memory *memory = tier->memory;
     const struct op_arg *a = &swax_ops[c->op].arg[i];
     const size_t w = width(a->type), shift = c->dims[0] % 3 && !c->again ? (size_t)((c->dims[0] + i) % 2) : 0;
     p->at = (GUARD + shift) * w;
@@ -172,6 +173,8 @@ static int place(struct place *p, const struct swax_memory *memory, const struct
     p->block = malloc(2 * p->bytes + ALIGN);
     if (!p->block)
         return 0;
+    if (c->again && tier->host)
+        tier->host->large(p->block, 2 * p->bytes + ALIGN);
     p->image = p->block + (ALIGN - (uintptr_t)p->block % ALIGN) % ALIGN;
     p->before = p->image + p->bytes;
     poison(p->image, p->bytes, w);
@@ -224,7 +227,7 @@ const char *R(op_run)(const struct swax_tier *tier, struct op_case *c)
 
     for (int i = 0; i < c->n && !wrong; i++)
         if (c->arg[i]) {
-            if (!place(&places[i], memory, c, i))
+            if (!place(&places[i], tier, c, i))
                 wrong = "could not run: no memory for ", of = swax_ops[c->op].arg[i].name;
             else
                 a[i] = (unsigned char *)places[i].there + places[i].at;
