@@ -178,7 +178,7 @@ static int heads_nearby(int G, int D, int W)
 static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
                               int B, int T, int S, int H, int G, int D, int W)
 {
-    const int group = H/G * heads_nearby(G, D, lesser(W, S));
+    const int group = H/G * lesser(heads_together(B * ((T - 1) / SIDE + 1), G), heads_nearby(G, D, lesser(W, S)));
     #pragma omp parallel for collapse(3)
     for (int b = 0; b < B; b++)
         for (int first = 0; first < H; first += group)

@@ -45,11 +45,11 @@ static const stat block_ones[SIDE] = { ONES32,
 #endif
 };
 
-/* How many of its heads a sequence gives to one thread. */
-INLINE int heads_together(int B, int H)
+/* How many of H heads go together, where n times as many can be worked on at once: all, if threads have enough to do. */
+INLINE int heads_together(int n, int H)
 {
     const int threads = swax_host.workers();
-    return B % threads ? (H - 1) / threads + 1 : H;
+    return n % threads && n < 8 * threads ? (H - 1) / threads + 1 : H;
 }
 
 INLINE int lesser(int a, int b) { return a < b ? a : b; }

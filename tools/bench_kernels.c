@@ -167,13 +167,14 @@ static double fill_and_time(const struct bench *b, const char *name, const int *
 const char *bench_device_rates(struct bench *b, char *why)
 {
     static const int product[OP_DIMS] = { 8192, 8192, 8192 }, sum[OP_DIMS] = { 1 << 26 };
-    static const double bytes[] = { 4, 8, 2 };
+    static const double real[] = { 4, 8, 2 };
     struct bench briefly = *b;
     briefly.seconds = 0.2;
-    const double t = fill_and_time(&briefly, "linear_forward", product, why), u = t > 0 ? fill_and_time(&briefly, "add_forward", sum, why) : 0;
+    const double t = fill_and_time(&briefly, "linear_forward", product, why);
+    const double u = t > 0 ? fill_and_time(&briefly, "add_forward", sum, why) : 0;
     if (u <= 0)
         return why;
     b->peak = 2.0 * product[0] * product[1] * product[2] / t / 1e9;
-    b->bandwidth = 3 * bytes[b->precision] * sum[0] / u / 1e9;
+    b->bandwidth = 3 * real[b->precision] * sum[0] / u / 1e9;
     return NULL;
 }
