@@ -2,9 +2,9 @@
  *
  *     c[i,j]  = sum_k a[i,k] b[k,j]       (add: c[i,j] += ...)        i < m, j < n, k < K
  *
- * Matrices are `stat`, and the result may be `real` in the end.  Element (i,k) of a stands at a[i*ars + k*acs], (k,j) of b
- * at b[k*brs + j*bcs], so that a transposed operand is one with its strides exchanged.  One stride of a and one of b
- * is 1.  Nothing is allocated.
+ * Matrices are `stat`, and the result may be `real` in the end.  Element (i,k) of a stands at a[i*apart + k], or where a lies
+ * turned, as a transposed one does, at a[i + k*apart]; (k,j) of b at b[k*brs + j], or to be packed, at b[k*brs + j*bcs],
+ * where one of the strides is 1.  Nothing is allocated.
  *
  * b is read in panels of NR columns: packed, K rows of NR each, short panels filled with zeros; or where it lies.
  * A tile is MR rows of a against a panel: it keeps MR x NR sums in registers, and every step of k costs NV loads,
@@ -27,15 +27,24 @@ enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = 384, LINE 
 
 INLINE int least(int a, int b) { return a < b ? a : b; }
 
+/* Rows that will be packed soon: they are too far apart for a prefetcher (dw 107 -> 108.5 GFLOP/s, AVX2 99 -> 102). */
+INLINE void ask_row(const stat *row, long stride, int n)
+{
+    for (int i = 0; i < n; i += LINE)
+        __builtin_prefetch(row + 6*stride + i);
+}
+
 /* n columns of b.  Where rows are contiguous they are read in their order, whole: what comes from memory comes as
  * a stream. */
 static __attribute__((noinline, unused))
 void pack(stat *panels, const stat *b, long brs, long bcs, int n, int K)
 {
     const int whole = (n + NR - 1) / NR * NR;
-    for (int k = 0; bcs == 1 && k < K; k++, b += brs)
+    for (int k = 0; bcs == 1 && k < K; k++, b += brs) {
+        ask_row(b, brs, n);
         for (int v = 0; v < whole; v += VL)
             store(panels + (v/NR*(long)K + k)*NR + v%NR, v < n ? load_n(b + v, n - v) : (vec){0});
+    }
     for (int v = 0; bcs != 1 && v < whole; v += VL)
         for (int k = 0; k < K; k += VL) {
             vec r[VL];
@@ -52,10 +61,12 @@ static __attribute__((noinline, unused))
 void pack_tiles(stat *tiles, const stat *a, long acs, int m, int K)
 {
     const long next = (long)K*MR + VL;          /* a tile's last vector may end behind it */
-    for (int k = 0; k < K; k++, a += acs, tiles += MR)
+    for (int k = 0; k < K; k++, a += acs, tiles += MR) {
+        ask_row(a, acs, m);
         for (int i = 0; i < m; i += MR)
             for (int v = i; v < least(m, i + MR); v += VL)
                 store(tiles + i/MR*next + v - i, load_n(a + v, m - v));
+    }
 }
 
 /* Pairs are read where bf16 lie. */
@@ -103,43 +114,44 @@ INLINE struct result down(struct result c, int i)
     return c;
 }
 
-/* m, nv and pairs are constants where this is inlined, and every loop over acc is unrolled, so that it lives in
+/* turned, m, nv and pairs are constants where this is inlined, and every loop over acc is unrolled, so that it lives in
  * registers: gcc gives it a place in memory for one loop that is not, and a tile ends by going through there
  * (98 GFLOP/s instead of 108 at K 64, 104 instead of 111 at 128). */
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* p, and gcc does not know: it would keep the distances of all MR rows, half of them in memory, where three rows are
- * within reach of one address (2 % of a product). */
+/* p, and gcc does not know: it would keep many rows' distances, half of them in memory. */
 INLINE const stat *opaque(const stat *p) { __asm__("" : "+r"(p)); return p; }
 
-INLINE void tile(struct result c, const stat *a, long ars, long acs, const stat *b, long brs,
+/* Rows of a stand `apart`; or, if it lies turned, steps of k do.  A step moves one pointer for three rows, which are within
+ * reach of each other, and turned, one for all (1 % of a product on Zen 4, 2 to 5 on Emerald Rapids). */
+INLINE void tile(struct result c, const stat *a, int turned, long apart, const stat *b, long brs,
                  int m, int nv, int n, int K, int ask, int pairs)
 {
     vec acc[MR][NV] = {{{0}}};
-    const long apart = acs == 1 ? ars : acs;
-    const stat *next = acs == 1 ? a + m*ars : a + LINE*acs;
+    const stat *next = a + (turned ? LINE : m) * apart, *rows[MR];
+    UNROLL for (int i = 0; i < m; i += 3)
+        rows[i/3] = turned ? a + i : a + i*apart;
     for (int i = 0; i < m; i++)
         for (int v = 0; v < nv && !ends(c); v++)
             __builtin_prefetch(c.c + i*c.ld + v*VL, 1);
     for (int i = 0; i < m && ends(c); i++)
         __builtin_prefetch(c.out + i*c.out_ld, 1);
-    for (int from = 0; from < K; from += LINE, next += LINE*acs) {
-        for (int i = 0; ask & ASK_A && i < (acs == 1 ? m : LINE); i++)
-            __builtin_prefetch(next + i*apart);
+    for (int from = 0; from < K; from += LINE, next += turned ? LINE*apart : LINE) {
+        const stat *soon = next;
+        for (int i = 0; ask & ASK_A && i < (turned ? LINE : m); i++, soon = opaque(soon + apart))
+            __builtin_prefetch(soon);
         for (int i = 0; ask & ASK_B && i < LINE; i++)
             for (int v = 0; v < nv; v++)
                 __builtin_prefetch(b + (LINE + i)*brs + v*VL);
-        for (int k = from; k < least(K, from + LINE); k++, b += brs, a += acs) {
+        for (int k = from; k < least(K, from + LINE); k++, b += brs) {
             vec bk[NV];
             UNROLL for (int v = 0; v < nv; v++)
                 bk[v] = load(b + v*VL);
-            const stat *row = a;
-            UNROLL for (int i = 0; i < m; i++, row += ars) {
-                if (i % 3 == 0 && i > 0)
-                    row = opaque(row);
+            UNROLL for (int i = 0; i < m; i++)
                 UNROLL for (int v = 0; v < nv; v++)
-                    acc[i][v] = multiply_add(acc[i][v], element(row), bk[v], pairs);
-            }
+                    acc[i][v] = multiply_add(acc[i][v], element(turned ? rows[0] + i : rows[i/3] + i%3*apart), bk[v], pairs);
+            for (int i = 0; i < (turned ? 1 : m); i += 3)
+                rows[i/3] = opaque(rows[i/3] + (turned ? apart : 1));
         }
     }
     if (c.add)
@@ -160,30 +172,43 @@ INLINE void tile(struct result c, const stat *a, long ars, long acs, const stat 
                 store_n(c.c + i*c.ld + v*VL, acc[i][v], n - v*VL);
 }
 
-/* m rows, of which MR stand a_next apart, against one panel of n <= NR columns, whose rows are brs apart. */
-INLINE void strip(struct result c, const stat *a, long ars, long acs, long a_next, const stat *b, long brs,
+/* m rows, of which MR stand a_next apart, against one panel of n <= NR columns, whose rows are brs apart.  Of MR/3 rows, as AVX2 has
+ * them, a tile has too few sums to keep the multipliers busy: where 64 or 256 rows end, it takes two thirds at once. */
+INLINE void strip(struct result c, const stat *a, int turned, long apart, long a_next, const stat *b, long brs,
                   int m, int nv, int n, int K, int ask, int pairs)
 {
+    const long row = turned ? 1 : apart;
     for (; m >= MR; m -= MR, c = down(c, MR), a += a_next, ask &= ~ASK_B)
-        tile(c, a, ars, acs, b, brs, MR, nv, n, K, ask, pairs);
-    for (; m >= MR/3; m -= MR/3, c = down(c, MR/3), a += MR/3*ars)
-        tile(c, a, ars, acs, b, brs, MR/3, nv, n, K, ask, pairs);
-    for (; m > 0; m--, c = down(c, 1), a += ars)
-        tile(c, a, ars, acs, b, brs, 1, nv, n, K, ask, pairs);
+        tile(c, a, turned, apart, b, brs, MR, nv, n, K, ask, pairs);
+    for (; m >= MR/3*2; m -= MR/3*2, c = down(c, MR/3*2), a += MR/3*2*row)
+        tile(c, a, turned, apart, b, brs, MR/3*2, nv, n, K, ask, pairs);
+    for (; m >= MR/3; m -= MR/3, c = down(c, MR/3), a += MR/3*row)
+        tile(c, a, turned, apart, b, brs, MR/3, nv, n, K, ask, pairs);
+    for (; m > 0; m--, c = down(c, 1), a += row)
+        tile(c, a, turned, apart, b, brs, 1, nv, n, K, ask, pairs);
+}
+
+INLINE void strips(struct result c, const stat *a, int turned, long apart, long a_next, const stat *b, long brs,
+                   int m, int n, int K, int ask, int pairs)
+{
+    if (pairs && n > VL)
+        strip(c, a, turned, apart, a_next, b, brs, m, NV, n, K, ask, 1);
+    else if (pairs)
+        strip(c, a, turned, apart, a_next, b, brs, m, 1, n, K, ask, 1);
+    else if (n > VL)
+        strip(c, a, turned, apart, a_next, b, brs, m, NV, n, K, ask, 0);
+    else
+        strip(c, a, turned, apart, a_next, b, brs, m, 1, n, K, ask, 0);
 }
 
 static __attribute__((noinline, unused))
-void gemm_panel(struct result c, const stat *a, long ars, long acs, long a_next, const stat *b, long brs,
+void gemm_panel(struct result c, const stat *a, int turned, long apart, long a_next, const stat *b, long brs,
                 int m, int n, int K, int ask, int pairs)
 {
-    if (pairs && n > VL)
-        strip(c, a, ars, acs, a_next, b, brs, m, NV, n, K, ask, 1);
-    else if (pairs)
-        strip(c, a, ars, acs, a_next, b, brs, m, 1, n, K, ask, 1);
-    else if (n > VL)
-        strip(c, a, ars, acs, a_next, b, brs, m, NV, n, K, ask, 0);
+    if (turned)
+        strips(c, a, 1, apart, a_next, b, brs, m, n, K, ask, pairs);
     else
-        strip(c, a, ars, acs, a_next, b, brs, m, 1, n, K, ask, 0);
+        strips(c, a, 0, apart, a_next, b, brs, m, n, K, ask, pairs);
 }
 
 #endif

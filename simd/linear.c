@@ -9,7 +9,7 @@
 
 /* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache.
  * Sums of several steps of k are kept for TALL rows at a time, as each time b is packed anew. */
-enum { HIGH = 12 * MR, TALL = 4 * HIGH, FEW = 512, NEAR = SWAX_VEC_BYTES == 64 ? 4096 : 128, BROAD = 1024 / sizeof(stat), LD_K = KC + VL, LD_I = HIGH + VL };
+enum { HIGH = 12 * MR, TALL = 4 * HIGH, FEW = 256, NEAR = SWAX_VEC_BYTES == 64 ? 4096 : 256, BROAD = 1024 / sizeof(stat), LD_K = KC + VL, LD_I = HIGH + VL };
 
 /* c (m,n), ld elements a row, = or += a b^T + bias: a (m,K), b (n,K) */
 struct dense {
@@ -51,8 +51,8 @@ static struct panels panels_of(stat *packed, const struct dense *p, int j, int n
     return (struct panels){ packed, NR, (long)E*NR, 0 };
 }
 
-/* Rows of a for gemm_panel: element (i,k) of a tile of MR at at[i*rs + k*cs], tiles `next` apart; ask: see gemm.h. */
-struct tiles { const stat *at; long rs, cs, next; int ask; };
+/* Rows of a for gemm_panel, tiles of MR `next` apart; turned, apart, ask: see gemm.h. */
+struct tiles { const stat *at; int turned; long apart, next; int ask; };
 
 /* Rows i.. of a, m <= HIGH of them, from k to k + K, for n columns of b.  Where i runs along them in float, a tile wants a piece of a
  * line every k, and the lines do not stay for its neighbours: for many columns it is copied (dw 100 -> 105 GFLOP/s, AVX2
@@ -62,7 +62,7 @@ static struct tiles tiles_of(stat *block, const struct dense *p, int i, int m, i
     struct place a;
     const int there = lies(&a, p->a, i, k, K, p->pairs), turned = p->a.cs != 1;
     if (there && !collide(a.rs * a.cs) && !(turned && n > BROAD / 2))
-        return (struct tiles){ a.at, a.rs, a.cs, MR * a.rs, ASK_A };
+        return (struct tiles){ a.at, turned, turned ? a.cs : a.rs, MR * a.rs, ASK_A };
     if (there && turned) {
         pack_tiles(block, a.at, a.cs, m, K);
         return (struct tiles){ block, 1, MR, (long)K*MR + VL, 0 };
@@ -72,7 +72,7 @@ static struct tiles tiles_of(stat *block, const struct dense *p, int i, int m, i
         return (struct tiles){ block, 1, LD_I, MR, ASK_A };
     }
     gather_rows(block, LD_K, p->a, i, m, k, K, p->pairs);
-    return (struct tiles){ block, LD_K, 1, MR * LD_K, ASK_A };
+    return (struct tiles){ block, 0, LD_K, MR * LD_K, ASK_A };
 }
 
 /* c (m,n) = or += rows i.. of a, m <= HIGH of them, against those panels */
@@ -81,7 +81,7 @@ static void multiply_rows(struct result c, const struct dense *p, struct panels 
     stat block[KC * LD_I > HIGH * LD_K ? KC * LD_I : HIGH * LD_K];
     const struct tiles a = tiles_of(block, p, i, m, n, k, K);
     for (int v = 0; v < n; v += NR, b.at += b.next)
-        gemm_panel(across(c, v), a.at, a.rs, a.cs, a.next, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs),
+        gemm_panel(across(c, v), a.at, a.turned, a.apart, a.next, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs),
                    (v == 0 ? a.ask : 0) | b.ask, p->pairs);
 }
 
