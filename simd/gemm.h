@@ -17,13 +17,14 @@
  * Measured on the products of a training step, whose operands are in no cache: 82 -> 91 GFLOP/s forward, 87 -> 92
  * backward, of 117; for b, where dw reads it in place, 105 -> 111.
  *
- * Where the machine multiplies pairs of bf16 (`pairs`), an element is two of them, for k and k+1. */
+ * Where the machine multiplies pairs of bf16, and fast (`pairs`), an element is two of them, for k and k+1. */
 #ifndef SWAX_GEMM_H
 #define SWAX_GEMM_H
 
+#include "peak.h"
 #include "transpose.h"
 
-enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = 384, LINE = 64 / sizeof(stat), ASK_A = 1, ASK_B = 2 };
+enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = sizeof(real) < sizeof(float) ? 768 : 384, LINE = 64 / sizeof(stat), ASK_A = 1, ASK_B = 2 };
 
 INLINE int least(int a, int b) { return a < b ? a : b; }
 
@@ -74,7 +75,7 @@ INLINE stat element(const stat *p) { stat a; memcpy(&a, p, sizeof a); return a; 
 
 /* acc + a b, element by element or pair by pair */
 #if defined SWAX_BF16 && defined __AVX512BF16__
-enum { HAS_PAIRS = 1 };
+INLINE int has_pairs(void) { return swax_pairs_pay(); }
 /* VDPBF16PS: twice the multiply-adds of a float tile (measured: 1.9x).  Bit for bit it is
  * acc + a1 b1 and then + a0 b0, each a fused multiply-add; results below 2^-126 become 0. */
 INLINE vec multiply_add(vec acc, stat a, vec b, int pairs)
@@ -84,7 +85,7 @@ INLINE vec multiply_add(vec acc, stat a, vec b, int pairs)
     return pairs ? (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)(u + (uvec){0}), (__m512bh)b) : acc + a * b;
 }
 #else
-enum { HAS_PAIRS = 0 };
+INLINE int has_pairs(void) { return 0; }
 INLINE vec multiply_add(vec acc, stat a, vec b, int pairs) { (void)pairs; return acc + a * b; }
 #endif
 

@@ -89,7 +89,7 @@ static void multiply_rows(struct result c, const struct dense *p, struct panels 
 static void dense_columns(const struct dense *p, int i, int m, int j, int n)
 {
     stat packed[KC * BROAD] __attribute__((aligned(64))), sums[REAL_IS_STAT ? 1 : TALL * BROAD];
-    const int most = p->pairs ? 2*KC : KC, steps = (p->K - 1) / most + 1, step = ((p->K - 1) / steps / VL + 1) * VL;
+    const int steps = (p->K - 1) / KC + 1, step = ((p->K - 1) / steps / 32 + 1) * 32;      /* as with any vectors */
     const int rows = p->is_stat ? m : p->K > step ? TALL : HIGH;
     struct panels b = { packed, 0, 0, 0 };
     for (int from = i; from < i + m; from += rows) {

@@ -1,6 +1,6 @@
 /* operand.h - matrices in `real` or in `stat`, and how they become elements of gemm.h.
  *
- * An element is a `stat`; or, where both operands are bf16 and the machine multiplies those, a pair of bf16,
+ * An element is a `stat`; or, where both operands are bf16 and the machine multiplies those fast, a pair of bf16,
  * for k and k+1.  VDPBF16PS takes the second of a pair first.  So does everybody else who multiplies bf16: the
  * two of a pair change places when they become floats, and all machines compute the same bits. */
 #ifndef SWAX_OPERAND_H
@@ -62,15 +62,17 @@ static int multiplies_in_pairs(const real *p, size_t n)
     enum { LANES = SWAX_VEC_BYTES / 2, SMALL = (127 - 60) << 7 };
     halves found = {0};
     size_t i = 0;
-    for (; HAS_PAIRS && i + LANES <= n; i += LANES) {
+    if (!has_pairs())
+        return 0;
+    for (; i + LANES <= n; i += LANES) {
         halves h;
         memcpy(&h, p + i, sizeof h);
         found |= (halves)((halves)((h & 0x7fff) - 1) < SMALL - 1);
     }
-    int small = !HAS_PAIRS;
+    int small = 0;
     for (int l = 0; l < LANES; l++)
         small |= found[l] != 0;
-    for (; HAS_PAIRS && i < n; i++)
+    for (; i < n; i++)
         small |= (uint16_t)((p[i].bits & 0x7fff) - 1) < SMALL - 1;
     return !small;
 }

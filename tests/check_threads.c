@@ -1,4 +1,5 @@
 /* check_threads.c - the same bits whatever the number of threads, and whoever's: kernels, then whole training steps.
+ * And bf16's products, whatever the vectors.
  *
  * Each test is a process of its own: OpenMP's threads do not survive a fork. */
 #include <check.h>
@@ -23,20 +24,29 @@ static const struct swax_tier *host_tier(int i)
     return t && !t->memory && t->host && t->usable() ? t : NULL;
 }
 
+static void run(struct op_case *c, const struct op_case *drawn, const struct swax_tier *tier, enum swax_precision p, int threads)
+{
+    op_case_copy(c, drawn);
+    omp_set_num_threads(threads);
+    ck_assert_msg(!op_run(tier, p, c), "%s", c->trouble);
+}
+
+static void same_results(const struct op_case *a, const struct op_case *b, const char *what)
+{
+    for (int i = 0; i < a->n; i++)
+        ck_assert_msg(!a->arg[i] || !memcmp(a->arg[i], b->arg[i], (size_t)a->size[i] * sizeof(double)), "%s of %s differs: %s",
+                      swax_ops[a->op].arg[i].name, swax_ops[a->op].name, what);
+}
+
 static void one_case(const struct swax_tier *tier, enum swax_precision p, const struct op_case *drawn)
 {
     struct op_case first, other;
-    op_case_copy(&first, drawn);
-    omp_set_num_threads(1);
-    ck_assert_msg(!op_run(tier, p, &first), "%s", first.trouble);
+    run(&first, drawn, tier, p, 1);
     for (int c = 1; c < COUNTS; c++) {
-        op_case_copy(&other, drawn);
-        omp_set_num_threads(counts[c]);
-        ck_assert_msg(!op_run(tier, p, &other), "%s", other.trouble);
-        for (int a = 0; a < first.n; a++)
-            ck_assert_msg(!first.arg[a] || !memcmp(first.arg[a], other.arg[a], (size_t)first.size[a] * sizeof(double)),
-                          "%s %s: %s of %s differs between 1 and %d threads", tier->name, swax_precision_name[p],
-                          swax_ops[drawn->op].arg[a].name, swax_ops[drawn->op].name, counts[c]);
+        char what[80];
+        snprintf(what, sizeof what, "%s %s by 1 and by %d threads", tier->name, swax_precision_name[p], counts[c]);
+        run(&other, drawn, tier, p, counts[c]);
+        same_results(&first, &other, what);
         op_case_free(&other);
     }
     op_case_free(&first);
@@ -58,6 +68,38 @@ START_TEST(kernels)
         op_draw(&c, 7, OP_GAUSS, 0, p);
         one_case(tier, p, &c);
         op_case_free(&c);
+    }
+}
+END_TEST
+
+/* Multiplied in pairs or as floats, by vectors of any length: also where sums are made in several steps, and where small numbers
+ * leave pairs no choice. */
+START_TEST(products_of_bf16)
+{
+    static const char *const ops[] = { "linear_forward", "linear_backward", "readout_forward", "readout_backward" };
+    static const int sizes[][3] = { { 9, 7, 5 }, { 40, 30, 385 }, { 40, 1024, 70 }, { 70, 33, 1999 }, { 1700, 48, 40 } };
+    for (int i = 0; i < 2 * (int)(sizeof sizes / sizeof *sizes); i++) {
+        const enum swax_precision p = SWAX_PREC_BF16;
+        struct op_case drawn = { .op = op_find(ops[_i]) }, first, other;
+        const struct swax_tier *tier = NULL;
+        memcpy(drawn.dims, sizes[i / 2], sizeof sizes[0]);
+        op_draw(&drawn, (uint64_t)i, i % 2 ? OP_TINY : OP_GAUSS, ~0u, p);
+        for (int t = 0; t < swax_n_tiers; t++) {
+            const struct swax_tier *next = host_tier(t);
+            char what[80];
+            if (!next || !op_present(next, p, drawn.op))
+                continue;
+            run(tier ? &other : &first, &drawn, next, p, 2);
+            if (tier) {
+                snprintf(what, sizeof what, "bf16 on %s and on %s", tier->name, next->name);
+                same_results(&first, &other, what);
+                op_case_free(&other);
+            } else
+                tier = next;
+        }
+        if (tier)
+            op_case_free(&first);
+        op_case_free(&drawn);
     }
 }
 END_TEST
@@ -220,6 +262,7 @@ int main(void)
     TCase *c = tcase_create("bits");
     tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, kernels, 0, MOST_TIERS * SWAX_PRECISIONS);
+    tcase_add_loop_test(c, products_of_bf16, 0, 4);
     tcase_add_loop_test(c, training, 0, SHAPES * MOST_TIERS * SWAX_PRECISIONS);
     tcase_add_loop_test(c, callers_threads, 0, MOST_TIERS);
     suite_add_tcase(s, c);
