@@ -3,37 +3,45 @@
 #include "peak.h"
 #include "vec.h"
 
+enum { CHAINS = 12 };
+
+INLINE void run_chains(long rounds, vec (*step)(vec a))
+{
+    vec a[CHAINS];
+    for (int i = 0; i < CHAINS; i++)
+        a[i] = vset((stat)i);
+    for (long r = 0; r < rounds; r++)
+        for (int i = 0; i < CHAINS; i++)
+            a[i] = rounded(step(a[i]));
+    volatile stat keep = 0;
+    for (int i = 0; i < CHAINS; i++)
+        keep = keep + vsum(a[i]);
+}
+
+INLINE vec floats(vec a) { return a * (stat)0.999 + (stat)0.001; }
+
 double SWAX_PASTE(swax_peak_, SWAX_ISA)(long rounds);
 
 /* Runs 12 x rounds vector multiply-adds in float; how many operations that was. */
 double SWAX_PASTE(swax_peak_, SWAX_ISA)(long rounds)
 {
-    enum { CHAINS = 12 };
-    vec a[CHAINS], by = vset((stat)0.999), plus = vset((stat)0.001);
-    for (int i = 0; i < CHAINS; i++)
-        a[i] = vset((stat)i);
-    for (long r = 0; r < rounds; r++)
-        for (int i = 0; i < CHAINS; i++)
-            a[i] = rounded(a[i] * by + plus);
-    volatile stat keep = 0;
-    for (int i = 0; i < CHAINS; i++)
-        keep = keep + vsum(a[i]);
+    run_chains(rounds, floats);
     return 2.0 * VL * CHAINS * (double)rounds;
 }
 
 #ifdef __AVX512BF16__
-INLINE double seconds_for(int pairs)
+INLINE vec pairs(vec a) { return (vec)_mm512_dpbf16_ps((__m512)a, (__m512bh)vset(1), (__m512bh)vset(1)); }
+
+static double seconds(void (*run)(void))
 {
     struct timespec from, to;
-    vec a[12] = {{0}};
-    const vec b = vset(1);
     clock_gettime(CLOCK_MONOTONIC, &from);
-    for (int r = 0; r < 500; r++)
-        for (int i = 0; i < 12; i++)
-            a[i] = rounded(pairs ? (vec)_mm512_dpbf16_ps((__m512)a[i], (__m512bh)b, (__m512bh)b) : a[i] + a[i] * b);
+    run();
     clock_gettime(CLOCK_MONOTONIC, &to);
     return (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
 }
+static void run_floats(void) { run_chains(4000, floats); }
+static void run_pairs(void) { run_chains(4000, pairs); }
 
 int swax_pairs_pay(void)
 {
@@ -41,7 +49,7 @@ int swax_pairs_pay(void)
     int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
     double best[2] = { 1, 1 };
     for (int i = 0; i < 20 && !answer; i++) {
-        const double now = i % 2 ? seconds_for(1) : seconds_for(0);
+        const double now = seconds(i % 2 ? run_pairs : run_floats);
         best[i % 2] = now < best[i % 2] ? now : best[i % 2];
     }
     if (!answer)
