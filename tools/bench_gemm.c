@@ -105,6 +105,8 @@ const char *bench_gemm(const struct bench *b, const char *path, char *why)
     float *memory = malloc((3 * large + 2 * w) * sizeof *memory);
     if (!memory)
         return say(why, "There is no memory for the operands.");
+    if (b->tier->host)
+        b->tier->host->large(memory, (3 * large + 2 * w) * sizeof *memory);    /* as networks do */
     for (size_t e = 0; e < 3 * large + 2 * w; e++)
         memory[e] = (float)((double)(e * 2654435761u % 1000) / 1000 - 0.5);
     for (size_t s = 0; s < sizeof widths / sizeof *widths; s++)
