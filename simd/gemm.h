@@ -173,8 +173,8 @@ INLINE void tile(struct result c, const stat *a, int turned, long apart, const s
                 store_n(c.c + i*c.ld + v*VL, acc[i][v], n - v*VL);
 }
 
-/* m rows, of which MR stand a_next apart, against one panel of n <= NR columns, whose rows are brs apart.  Of MR/3 rows, as AVX2 has
- * them, a tile has too few sums to keep the multipliers busy: where 64 or 256 rows end, it takes two thirds at once. */
+/* m rows, of which MR stand a_next apart, against one panel of n <= NR columns, whose rows are brs apart.  A tile of MR/3 rows, two
+ * on AVX2, has too few sums to keep the multipliers busy: the last four of 64 or 256 rows go together. */
 INLINE void strip(struct result c, const stat *a, int turned, long apart, long a_next, const stat *b, long brs,
                   int m, int nv, int n, int K, int ask, int pairs)
 {
