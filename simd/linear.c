@@ -8,8 +8,13 @@
 #include "host.h"
 
 /* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache.
- * Sums of several steps of k are kept for TALL rows at a time, as each time b is packed anew. */
-enum { HIGH = 12 * MR, TALL = 4 * HIGH, FEW = 256, NEAR = SWAX_VEC_BYTES == 64 ? 4096 : 256, BROAD = 1024 / sizeof(stat), LD_K = KC + VL, LD_I = HIGH + VL };
+ * Sums of several steps of k are kept for TALL rows at a time, as each time b is packed anew.  A row of a is copied once for BROAD
+ * columns, whose panels need not stay in L2 (3 KiB of a row instead of 1: dw with 768 columns 103 -> 109 GFLOP/s; bf16 have sums
+ * as broad beside them). */
+enum {
+    HIGH = 12 * MR, TALL = 4 * HIGH, BROAD = (REAL_IS_STAT ? 3072 : 1024) / sizeof(stat), MANY = 512 / sizeof(stat), FEW = 256,
+    NEAR = SWAX_VEC_BYTES == 64 ? 4096 : 256, LD_K = KC + VL, LD_I = HIGH + VL
+};
 
 /* c (m,n), ld elements a row, = or += a b^T + bias: a (m,K), b (n,K) */
 struct dense {
@@ -61,7 +66,7 @@ static struct tiles tiles_of(stat *block, const struct dense *p, int i, int m, i
 {
     struct place a;
     const int there = lies(&a, p->a, i, k, K, p->pairs), turned = p->a.cs != 1;
-    if (there && !collide(a.rs * a.cs) && !(turned && n > BROAD / 2))
+    if (there && !collide(a.rs * a.cs) && !(turned && n > MANY))
         return (struct tiles){ a.at, turned, turned ? a.cs : a.rs, MR * a.rs, ASK_A };
     if (there && turned) {
         pack_tiles(block, a.at, a.cs, m, K);
