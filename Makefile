@@ -4,8 +4,9 @@ CC     ?= gcc
 BUILD  ?= build
 PREFIX ?= /usr/local
 SAN    ?=
+MAKE_ROOM = @mkdir -p $(@D);
 WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wstrict-prototypes -Werror
-BASE    = $(CC) -g -MMD -MP -fPIC $(WARN) $(SAN)
+BASE    = $(CC) -I. -Iref -g -MMD -MP -fPIC $(WARN) $(SAN)
 REF     = $(BASE) -std=c99 -O2 -ffp-contract=off
 TOOL    = $(BASE) -std=c99 -O2 -ffp-contract=off -D_POSIX_C_SOURCE=200809L
 LIBS    = -lm -ldl
@@ -21,18 +22,21 @@ FLAGS_avx512bf16 = $(FLAGS_avx512) -mavx512bf16
 FLAGS_neon   = -DSWAX_VEC_BYTES=16
 SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(or $(OPENMP),-Wno-unknown-pragmas)
 
-# ---- objects: kernels are included by ref.c; it, opcall and model are compiled once per precision, the rest once
-KERNELS := $(shell sed -n 's/^\#include "\(.*\)\.c"/\1/p' ref/ref.c ref/model.c ref/engine.c 2>/dev/null)
-ONCE    := $(filter-out ref opcall model engine $(KERNELS),$(patsubst ref/%.c,%,$(wildcard ref/*.c)))
-LIB     := $(foreach p,f32 f64,$(BUILD)/ref_$(p).o) \
-           $(foreach n,$(filter $(patsubst ref/%.c,%,$(wildcard ref/*.c)),opcall model engine),$(foreach p,f32 f64 bf16,$(BUILD)/$(n)_$(p).o)) \
-           $(addprefix $(BUILD)/,$(addsuffix .o,$(ONCE))) \
-           $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16 peak,$(BUILD)/$(t)_$(p).o)) \
-           $(patsubst simd/%.c,$(BUILD)/simd_%.o,$(wildcard simd/host_*.c))
+# ---- objects mirror the folders.  What names `real` is compiled once per precision, the rest once
+PRECISE := ref/ref=f32,f64 ref/oracle/call=f32,f64,bf16 ref/network/model=f32,f64,bf16 ref/network/engine=f32,f64,bf16
+WITHIN  := ref/network/mixer_attention.c ref/network/mixer_mlstm.c ref/network/decode.c   # compiled inside model.c and engine.c
+comma   := ,
+name     = $(firstword $(subst =, ,$(1)))
+ONCE    := ref/tiers.c $(filter-out $(WITHIN) $(foreach p,$(PRECISE),$(call name,$(p)).c),$(wildcard ref/network/*.c ref/oracle/*.c))
+LIB     := $(foreach p,$(PRECISE),$(foreach s,$(subst $(comma), ,$(lastword $(subst =, ,$(p)))),$(BUILD)/$(call name,$(p))_$(s).o)) \
+           $(patsubst %.c,$(BUILD)/%.o,$(ONCE)) \
+           $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16 peak,$(BUILD)/simd/$(t)_$(p).o)) \
+           $(patsubst %.c,$(BUILD)/%.o,$(wildcard simd/host/*.c))
 LOOPS   := '-DSWAX_TIERS=$(foreach t,$(TIERS),LOOP($(t)))'
 HAVE    := $(foreach t,$(TIERS),-DSWAX_HAVE_$(t))
 
-TOOLS   := $(patsubst tools/%.c,$(BUILD)/tools_%.o,$(wildcard tools/*.c))
+FAULTS  := $(BUILD)/ref/oracle/faults/faults_f32.o $(BUILD)/ref/oracle/faults/faults_f64.o
+TOOLS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c tools/*/*.c)) $(FAULTS)
 CHECKS  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/check_*.c))
 
 all: $(BUILD)/libswax.a $(if $(wildcard tools/main.c),$(BUILD)/swax $(BUILD)/libswax.so) ## build the library and the program
@@ -54,42 +58,45 @@ PARTS    = $(strip $(TIERS) $(HAVE) $(LIBS))
 $(eval $(call settings,compiler,COMPILER))
 $(eval $(call settings,parts,PARTS))
 
-$(BUILD)/%_f32.o:  ref/%.c $(BUILD)/compiler ; $(REF) -c $< -o $@
-$(BUILD)/%_f64.o:  ref/%.c $(BUILD)/compiler ; $(REF) -DSWAX_F64 -c $< -o $@
-$(BUILD)/%_bf16.o: ref/%.c $(BUILD)/compiler ; $(REF) -DSWAX_BF16 -c $< -o $@
-$(BUILD)/tiers.o:  ref/tiers.c $(BUILD)/compiler $(BUILD)/parts ; $(REF) $(HAVE) -c $< -o $@
-$(BUILD)/%.o:      ref/%.c $(BUILD)/compiler ; $(REF) -c $< -o $@
-$(BUILD)/simd_%.o: simd/%.c $(BUILD)/compiler $(BUILD)/parts ; $(SIMD) -D_POSIX_C_SOURCE=200809L $(LOOPS) -c $< -o $@
+$(BUILD)/%_f32.o:  %.c $(BUILD)/compiler ; $(MAKE_ROOM) $(REF) -c $< -o $@
+$(BUILD)/%_f64.o:  %.c $(BUILD)/compiler ; $(MAKE_ROOM) $(REF) -DSWAX_F64 -c $< -o $@
+$(BUILD)/%_bf16.o: %.c $(BUILD)/compiler ; $(MAKE_ROOM) $(REF) -DSWAX_BF16 -c $< -o $@
+$(BUILD)/ref/tiers.o: ref/tiers.c $(BUILD)/compiler $(BUILD)/parts ; $(MAKE_ROOM) $(REF) $(HAVE) -c $< -o $@
+$(BUILD)/ref/%.o:  ref/%.c $(BUILD)/compiler ; $(MAKE_ROOM) $(REF) -c $< -o $@
+$(BUILD)/simd/host/%.o: simd/host/%.c $(BUILD)/compiler $(BUILD)/parts ; $(MAKE_ROOM) $(SIMD) -D_POSIX_C_SOURCE=200809L $(LOOPS) -c $< -o $@
 define tier
-$(BUILD)/$(1)_f32.o:  simd/simd.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/$(1)_f64.o:  simd/simd.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
-$(BUILD)/$(1)_bf16.o: simd/simd.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
-$(BUILD)/$(1)_vmath_f32.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/$(1)_vmath_f64.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
-$(BUILD)/$(1)_peak.o: simd/peak.c $(BUILD)/compiler ; $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/simd/$(1)_f32.o:  simd/simd.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/simd/$(1)_f64.o:  simd/simd.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
+$(BUILD)/simd/$(1)_bf16.o: simd/simd.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
+$(BUILD)/simd/$(1)_peak.o: simd/peak.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/tests/isa/$(1)_vmath_f32.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/tests/isa/$(1)_vmath_f64.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
 endef
 $(foreach t,$(TIERS),$(eval $(call tier,$(t))))
-$(BUILD)/tools_%.o: tools/%.c $(BUILD)/compiler ; $(TOOL) -c $< -o $@
-$(BUILD)/tools_threads.o: TOOL += $(OPENMP)
+$(BUILD)/tools/%.o: tools/%.c $(BUILD)/compiler ; $(MAKE_ROOM) $(TOOL) -c $< -o $@
+$(BUILD)/tools/lib/threads.o: TOOL += $(OPENMP)
 
-$(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; rm -f $@ && ar rcs $@ $(filter %.o,$^)
-# kernels, oracle and verification in one object, for tools/swax.py and nobody else: its names are not for linking
-$(BUILD)/libswax.so: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) $(LIB) $(BUILD)/parts
+$(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; rm -f $@ && ar qcs $@ $(filter %.o,$^)
+# kernels, oracle and verification in one object, for tools/python/swax.py and nobody else: its names are not for linking
+$(BUILD)/libswax.so: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) $(LIB) $(BUILD)/parts
 	$(CC) -shared -Wl,-Bsymbolic $(SAN) $(OPENMP) $(filter %.o,$^) -o $@ $(LIBS)
 $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(LIBS)
 
 # ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
-SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests_%.o,$(filter-out $(wildcard tests/check_*.c),$(wildcard tests/*.c)))
+SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(filter-out $(wildcard tests/check_*.c) tests/variants.c,$(wildcard tests/*.c))) \
+           $(BUILD)/tests/variants_f32.o $(BUILD)/tests/variants_f64.o
 CHECK_LIBS   ?= $(or $(shell pkg-config --libs check),$(error The tests need Check and pkg-config: `make deps` installs them))
 CHECK_CFLAGS ?= $(if $(CHECK_LIBS),$(shell pkg-config --cflags check))
-TEST     = $(CC) -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(CHECK_CFLAGS)
-$(BUILD)/tests_%.o: tests/%.c $(BUILD)/compiler ; $(TEST) -c $< -o $@
-$(BUILD)/libtools.a: $(filter-out $(BUILD)/tools_main.o,$(TOOLS)) ; rm -f $@ && ar rcs $@ $^
+TEST     = $(CC) -I. -Iref -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(CHECK_CFLAGS)
+$(BUILD)/tests/variants_f32.o: tests/variants.c $(BUILD)/compiler ; $(MAKE_ROOM) $(TEST) -c $< -o $@
+$(BUILD)/tests/variants_f64.o: tests/variants.c $(BUILD)/compiler ; $(MAKE_ROOM) $(TEST) -DSWAX_F64 -c $< -o $@
+$(BUILD)/tests/%.o: tests/%.c $(BUILD)/compiler ; $(MAKE_ROOM) $(TEST) -c $< -o $@
+$(BUILD)/libtools.a: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) ; rm -f $@ && ar qcs $@ $^
 $(BUILD)/check_%: tests/check_%.c $(SUPPORT) $(BUILD)/libtools.a $(BUILD)/libswax.a
 	$(TEST) $(filter %.c %.o %.a,$^) -o $@ $(CHECK_LIBS) $(LIBS)
 
 $(BUILD)/check_vmath: TEST += $(LOOPS)
-$(BUILD)/check_vmath: $(foreach t,$(TIERS),$(foreach p,f32 f64,$(BUILD)/$(t)_vmath_$(p).o))
+$(BUILD)/check_vmath: $(foreach t,$(TIERS),$(foreach p,f32 f64,$(BUILD)/tests/isa/$(t)_vmath_$(p).o))
 
 test: $(CHECKS) ## run every check
 	@failed=; for t in $(CHECKS); do $$t || failed="$$failed $${t##*/}"; done; \
@@ -110,8 +117,8 @@ demo: $(BUILD)/swax ## train a small network on this repository's own text with 
 	  steps=100 window=16 input_gate_bias=-3 rate=0.005
 
 # ---- install: PREFIX says where, DESTDIR (for packagers) puts a folder before it
-HEADERS := $(addprefix ref/,config.h network.h tier.h kernels.h real.h bf16.h opspec.h oracle.h)
-VERSION := $(shell sed -n 's/.*SWAX_VERSION "\(.*\)"/\1/p' tools/commands.h)
+HEADERS := $(addprefix ref/,network/config.h network/network.h tier.h kernels.h real.h bf16.h oracle/opspec.h oracle/oracle.h)
+VERSION := $(shell sed -n 's/.*SWAX_VERSION "\(.*\)"/\1/p' tools/lib/commands.h)
 INTO     = $(DESTDIR)$(PREFIX)
 install: all ## install program, library, headers, pkg-config file and man page under PREFIX
 	mkdir -p "$(INTO)/bin" "$(INTO)/lib/pkgconfig" "$(INTO)/lib/swax" "$(INTO)/include/swax" "$(INTO)/share/man/man1" "$(INTO)/share/swax"
@@ -120,7 +127,7 @@ install: all ## install program, library, headers, pkg-config file and man page 
 	install -m 755 $(BUILD)/libswax.so "$(INTO)/lib/swax/libswax.so"
 	install -m 644 $(HEADERS) "$(INTO)/include/swax"
 	install -m 644 tools/swax.1 "$(INTO)/share/man/man1/swax.1"
-	install -m 644 tools/swax.py "$(INTO)/share/swax/swax.py"
+	install -m 644 tools/python/swax.py "$(INTO)/share/swax/swax.py"
 	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I"$${prefix}/include"\nLibs: -L"$${prefix}/lib" -lswax %s %s\n' \
 	  '$(PREFIX)' '$(VERSION)' '$(LIBS)' '$(OPENMP)' > "$(INTO)/lib/pkgconfig/swax.pc"
 
@@ -135,6 +142,6 @@ clean: ; rm -rf $(BUILD)
 help: ## this screen
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(wildcard $(BUILD)/*.d)
+-include $(shell find $(BUILD) -name "*.d" 2>/dev/null)
 .SECONDARY:
 .PHONY: FORCE all test test-neon demo install ablation ablation-smoke deps clean help

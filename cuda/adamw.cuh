@@ -1,5 +1,5 @@
 /* adamw.cuh - the optimiser's step: the square of a gradient's norm, and AdamW; formulas in ref/adamw.c. */
-#include "pattern.cuh"
+#include "cuda/pattern.cuh"
 
 enum { SQSUM_THREADS = 512 };
 

@@ -3,7 +3,7 @@
  * A block takes 32 queries of a head (or, for dk and dv, 32 keys) and walks over the tiles of their band.
  * Scores are computed again wherever they are used, always in the same order, so that they are the same bits
  * everywhere and nothing is rescaled.  The forward divides by the sum itself: lse has lost digits if scores are huge. */
-#include "tile.cuh"
+#include "cuda/tile.cuh"
 
 struct band {
     const int *start;

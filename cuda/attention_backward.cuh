@@ -12,7 +12,7 @@
 #ifndef SWAX_ATTENTION_BACKWARD_CUH
 #define SWAX_ATTENTION_BACKWARD_CUH
 
-#include "attention_band.cuh"
+#include "cuda/attention_band.cuh"
 
 /* The tickets: `lead` blocks of queries, then keys and queries in turn, then the keys that are left. */
 struct backward_order {

@@ -2,7 +2,7 @@
 #ifndef SWAX_ATTENTION_BAND_CUH
 #define SWAX_ATTENTION_BAND_CUH
 
-#include "panel.cuh"
+#include "cuda/panel.cuh"
 
 struct attention_shape {
     int B, T, S, H, G, D, width, W;        /* width: D, rounded up to whole pieces of 16 bytes: that of the rows */

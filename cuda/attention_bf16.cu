@@ -1,9 +1,9 @@
 /* attention_bf16.cu - slots attention_forward and attention_backward with bf16 tensors, on the tensor cores, for heads up to 256. */
-#include "attention.cuh"
-#include "attention_backward.cuh"
-#include "attention_forward.cuh"
-#include "rows.cuh"
-#include "tensor.h"
+#include "cuda/attention.cuh"
+#include "cuda/attention_backward.cuh"
+#include "cuda/attention_forward.cuh"
+#include "cuda/rows.cuh"
+#include "cuda/tensor.h"
 
 template <int P, int GROUPS>
 static void forward(real *y, stat *lse, const real *q, const real *k, const real *v, const attention_shape &a)

@@ -5,7 +5,7 @@
 #ifndef SWAX_ATTENTION_FORWARD_CUH
 #define SWAX_ATTENTION_FORWARD_CUH
 
-#include "attention_band.cuh"
+#include "cuda/attention_band.cuh"
 
 /* P panels of 64 columns hold the head */
 template <int P, int GROUPS> struct forward_tile {

@@ -13,7 +13,7 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
-#include "../ref/kernels.h"
+#include "ref/kernels.h"
 
 /* Remember the first thing that went wrong, for trouble().  `doing` completes "while ...". */
 void swax_cuda_note(cudaError_t error, const char *doing);

@@ -1,10 +1,10 @@
 /* cuda.cu - the tier: is there a card, its memory, and what to say when something goes wrong. */
 #include <cstdio>
 
-#include "common.cuh"
+#include "cuda/common.cuh"
 
 extern "C" {
-#include "../ref/tier.h"
+#include "ref/tier.h"
 extern const struct swax_tier swax_cuda_tier;
 extern const struct swax_kernels_f32 swax_cuda_f32;
 extern const struct swax_kernels_f64 swax_cuda_f64;

@@ -6,30 +6,29 @@ CUDA_MAJOR := $(if $(CUDA_HOME),$(shell $(NVCC) --version | sed -n 's/.*release 
 CUDA_LIB  := $(firstword $(foreach d,lib64 lib targets/x86_64-linux/lib targets/sbsa-linux/lib,$(dir $(wildcard $(CUDA_HOME)/$(d)/libcublasLt.so))))
 CUDA_WHY  := $(if $(NVCC),$(if $(CUDA_HOME),$(if $(filter 12 13 14 15 16 17 18 19,$(CUDA_MAJOR)),$(if $(CUDA_LIB),,no libcublasLt.so under $(CUDA_HOME)),nvcc $(CUDA_MAJOR) is older than 12),$(NVCC) is not there),no nvcc in PATH or /usr/local/cuda/bin)
 CUDA_GEN  ?= -gencode arch=compute_80,code=[sm_80,compute_80] -gencode arch=compute_90a,code=sm_90a
-NVCC_FLAGS = -std=c++20 -O3 --extended-lambda -MMD -MP -Werror all-warnings -Xcompiler -fPIC,-Wall,-Wextra,-Werror $(CUDA_GEN)
+NVCC_FLAGS = -I. -Iref -std=c++20 -O3 --extended-lambda -MMD -MP -Werror all-warnings -Xcompiler -fPIC,-Wall,-Wextra,-Werror $(CUDA_GEN)
 
 ifeq ($(CUDA_WHY),)
 CUDA_SAYS := cuda: building it with nvcc $(CUDA_MAJOR), $(CUDA_HOME)
 HAVE += -DSWAX_HAVE_cuda
-LIB  += $(BUILD)/cuda.o $(BUILD)/cuda_matmul.o $(foreach p,f32 f64 bf16,$(BUILD)/cuda_kernels_$(p).o) \
-        $(patsubst cuda/%.cu,$(BUILD)/cuda_%.o,$(wildcard cuda/*_bf16.cu))
+LIB  += $(BUILD)/cuda/cuda.o $(BUILD)/cuda/matmul.o $(foreach p,f32 f64 bf16,$(BUILD)/cuda/kernels_$(p).o) \
+        $(patsubst %.cu,$(BUILD)/%.o,$(wildcard cuda/*_bf16.cu))
 LIBS += -L$(CUDA_LIB) -Wl,-rpath,$(CUDA_LIB) -lcudart_static -lcublasLt -lstdc++ -ldl -lrt -lpthread
 
 COMPILER_CUDA = $(strip $(NVCC) $(CUDA_HOME) $(NVCC_FLAGS))
 $(eval $(call settings,nvcc,COMPILER_CUDA))
-$(BUILD)/cuda.o: cuda/cuda.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
-$(BUILD)/cuda_matmul.o: cuda/matmul.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
-$(BUILD)/cuda_kernels_f32.o:  cuda/kernels.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -c $< -o $@
-$(BUILD)/cuda_kernels_f64.o:  cuda/kernels.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -DSWAX_F64 -c $< -o $@
-$(BUILD)/cuda_kernels_bf16.o: cuda/kernels.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
-$(BUILD)/cuda_%_bf16.o: cuda/%_bf16.cu $(BUILD)/nvcc ; $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
+$(BUILD)/cuda/kernels_f32.o:  cuda/kernels.cu $(BUILD)/nvcc ; $(MAKE_ROOM) $(NVCC) $(NVCC_FLAGS) -c $< -o $@
+$(BUILD)/cuda/kernels_f64.o:  cuda/kernels.cu $(BUILD)/nvcc ; $(MAKE_ROOM) $(NVCC) $(NVCC_FLAGS) -DSWAX_F64 -c $< -o $@
+$(BUILD)/cuda/kernels_bf16.o: cuda/kernels.cu $(BUILD)/nvcc ; $(MAKE_ROOM) $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
+$(BUILD)/cuda/%_bf16.o: cuda/%_bf16.cu $(BUILD)/nvcc ; $(MAKE_ROOM) $(NVCC) $(NVCC_FLAGS) -DSWAX_BF16 -c $< -o $@
+$(BUILD)/cuda/%.o: cuda/%.cu $(BUILD)/nvcc ; $(MAKE_ROOM) $(NVCC) $(NVCC_FLAGS) -c $< -o $@
 
-# what cuda/run.sh runs on a machine with a card
-$(BUILD)/cuda_cases: cuda/cases.c $(BUILD)/libswax.a
+# what cuda/bench/run.sh runs on a machine with a card
+$(BUILD)/cuda_cases: cuda/bench/cases.c $(BUILD)/libswax.a
 	$(TOOL) $(OPENMP) $(filter %.c %.a,$^) -o $@ $(LIBS)
-$(BUILD)/cuda_bench: $(patsubst cuda/%.c,$(BUILD)/cuda_%.o,$(wildcard cuda/bench*.c)) $(BUILD)/libswax.a
+$(BUILD)/cuda_bench: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/cases.c,$(wildcard cuda/bench/*.c))) $(BUILD)/libswax.a
 	$(TOOL) $(OPENMP) $^ -o $@ $(LIBS)
-$(BUILD)/cuda_%.o: cuda/%.c $(BUILD)/compiler ; $(TOOL) -c $< -o $@
+$(BUILD)/cuda/bench/%.o: cuda/bench/%.c $(BUILD)/compiler ; $(MAKE_ROOM) $(TOOL) -c $< -o $@
 else
 CUDA_SAYS := cuda: left out: $(CUDA_WHY)
 endif

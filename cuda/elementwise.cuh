@@ -1,5 +1,5 @@
 /* elementwise.cuh - soft-cap, output gate, SwiGLU, residual, accumulate, cast. */
-#include "pattern.cuh"
+#include "cuda/pattern.cuh"
 
 static void softcap_forward(stat *y, const stat *x, int N, double cap)
 {

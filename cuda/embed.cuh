@@ -1,5 +1,5 @@
 /* embed.cuh - a token's row of the embedding table. */
-#include "pattern.cuh"
+#include "cuda/pattern.cuh"
 
 static __global__ void embed_forward_kernel(real *y, const int *token, const real *w, size_t N, int C)
 {

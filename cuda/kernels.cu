@@ -1,17 +1,17 @@
 /* kernels.cu - the table of one precision; compiled as float, as double and as bf16. */
-#include "adamw.cuh"
-#include "elementwise.cuh"
-#include "embed.cuh"
-#include "linear.cuh"
-#include "norm.cuh"
-#include "rope.cuh"
-#include "xent.cuh"
+#include "cuda/adamw.cuh"
+#include "cuda/elementwise.cuh"
+#include "cuda/embed.cuh"
+#include "cuda/linear.cuh"
+#include "cuda/norm.cuh"
+#include "cuda/rope.cuh"
+#include "cuda/xent.cuh"
 #ifdef SWAX_BF16
-#include "tensor.h"
+#include "cuda/tensor.h"
 #define TENSOR(slot) R(swax_cuda_##slot)
 #else
-#include "attention.cuh"
-#include "mlstm_backward.cuh"
+#include "cuda/attention.cuh"
+#include "cuda/mlstm_backward.cuh"
 #define TENSOR(slot) slot
 #endif
 

@@ -2,7 +2,7 @@
 #ifndef SWAX_LAUNCH_CUH
 #define SWAX_LAUNCH_CUH
 
-#include "common.cuh"
+#include "cuda/common.cuh"
 
 template <class... P, class... A>
 static void launch(const char *name, void (*kernel)(P...), unsigned grid, unsigned threads, size_t shared, A... a)

@@ -7,8 +7,8 @@
  * algorithm (arrays at odd addresses, sizes it does not take), product_kernel does it, one thread a result. */
 #include <type_traits>
 
-#include "pattern.cuh"
-#include "matmul.h"
+#include "cuda/pattern.cuh"
+#include "cuda/matmul.h"
 
 template <class T> constexpr swax_type type_of = sizeof(T) == 8 ? SWAX_TYPE_F64 : sizeof(T) == 4 ? SWAX_TYPE_F32 : SWAX_TYPE_BF16;
 

@@ -1,8 +1,8 @@
 /* matmul.cu - cuBLASLt: which algorithm a product takes is asked once and remembered. */
 #include <cublasLt.h>
 
-#include "common.cuh"
-#include "matmul.h"
+#include "cuda/common.cuh"
+#include "cuda/matmul.h"
 
 static cudaDataType_t data_type(swax_type t)
 {

@@ -16,7 +16,7 @@
 #ifndef SWAX_CUDA_MLSTM_CUH
 #define SWAX_CUDA_MLSTM_CUH
 
-#include "tile.cuh"
+#include "cuda/tile.cuh"
 
 /* A sum that remembers what rounding took from it (Knuth's two-sum). */
 struct sum { double high, low; };

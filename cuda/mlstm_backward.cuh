@@ -11,7 +11,7 @@
  * does not, nothing large cancels:
  *   row_t = q_t.(dq_t without s = t)     x_s = k_s.(ab_s ...)     col_s = x_s + k_s.(sum over t > s)
  *   dlf_e = gb (<dC,C> + <dn,n>) + sum_{s<e} x_s + row_e,   dlf_r = dlf_{r+1} - col_r + row_r */
-#include "mlstm.cuh"
+#include "cuda/mlstm.cuh"
 
 struct backprop {
     const stat *inv, *g;      /* (B,T,H) */

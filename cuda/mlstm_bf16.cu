@@ -8,11 +8,11 @@
  * them, 128 for narrow ones, or as many whole Ls as fit.  L only says how many states are written down.
  * Memory besides the arguments: the states at the borders as bf16, B H ceil(T/chunk) K V elements, twice in the backward (and
  * as float too if L is longer than a chunk), and a dozen floats per token and head. */
-#include "mlstm_backward.cuh"
-#include "mlstm_chunks.cuh"
-#include "mlstm_states.cuh"
-#include "rows.cuh"
-#include "tensor.h"
+#include "cuda/mlstm_backward.cuh"
+#include "cuda/mlstm_chunks.cuh"
+#include "cuda/mlstm_states.cuh"
+#include "cuda/rows.cuh"
+#include "cuda/tensor.h"
 
 static bool small_state(int K) { return K <= 64; }
 

@@ -16,7 +16,7 @@
 #ifndef SWAX_MLSTM_CHUNKS_CUH
 #define SWAX_MLSTM_CHUNKS_CUH
 
-#include "mlstm_gates.cuh"
+#include "cuda/mlstm_gates.cuh"
 
 /* d += a b^T for the first `blocks` of MAX blocks of 64 columns */
 template <int MAX> DEVICE void product_nt(float (*d)[4], int blocks, const unsigned char *a, const unsigned char *b)

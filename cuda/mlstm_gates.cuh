@@ -8,7 +8,7 @@
 #ifndef SWAX_MLSTM_GATES_CUH
 #define SWAX_MLSTM_GATES_CUH
 
-#include "panel.cuh"
+#include "cuda/panel.cuh"
 
 /* The chunks of a call: every `span` tokens are cut into `parts` of `size` tokens, the last one shorter. */
 struct cell_shape {

@@ -10,7 +10,7 @@
 #ifndef SWAX_MLSTM_STATES_CUH
 #define SWAX_MLSTM_STATES_CUH
 
-#include "mlstm_gates.cuh"
+#include "cuda/mlstm_gates.cuh"
 
 struct state_args {
     const swax_bf16 *x, *y;             /* k and v, or q and dh */

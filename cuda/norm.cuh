@@ -1,7 +1,7 @@
 /* norm.cuh - RMSNorm, and the norm of the cell's output; formulas in ref/rmsnorm.c and ref/headnorm.c.
  * The weights' gradients are sums over rows: of the blocks' own rows first, where a lane has one piece of each, else
  * column sums. */
-#include "pattern.cuh"
+#include "cuda/pattern.cuh"
 
 /* y = (x - mu) r w, with mean and rstd given out; center = 0 or mean == NULL: mu = 0.  The weights of row n are row n % H. */
 template <int P> static __global__ void norm_forward_kernel(real *y, stat *mean, stat *rstd, const real *x, const stat *w,

@@ -6,17 +6,17 @@
 #ifndef SWAX_PANEL_CUH
 #define SWAX_PANEL_CUH
 
-#include "common.cuh"
-#include "ptx.cuh"
+#include "cuda/common.cuh"
+#include "cuda/ptx.cuh"
 
 enum { PANEL = 64 * 64 * 2 };   /* bytes of a panel of 64 rows */
 
 DEVICE int swizzle(int row, int piece) { return row * 128 + ((piece ^ (row & 7)) << 4); }
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-#include "wgmma.cuh"
+#include "cuda/wgmma.cuh"
 #else
-#include "warpmma.cuh"
+#include "cuda/warpmma.cuh"
 #endif
 
 /* Start copying rows x 64 P elements into P panels that are `panel` bytes apart; zeros outside the valid ones.

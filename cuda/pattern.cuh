@@ -2,7 +2,7 @@
 #ifndef SWAX_CUDA_PATTERN_CUH
 #define SWAX_CUDA_PATTERN_CUH
 
-#include "common.cuh"
+#include "cuda/common.cuh"
 
 /* P neighbours, moved in pieces of up to 16 bytes. */
 template <class T, int P> struct alignas(P * sizeof(T) < 16 ? P * sizeof(T) : 16) pack { T x[P]; };

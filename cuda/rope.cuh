@@ -1,6 +1,6 @@
 /* rope.cuh - rotary position embedding; formulas in ref/rope.c.  A block takes some tokens and up to 64 pairs: their angles
  * first, in double, which is most of the work; then every head is turned by them, P neighbours at a time. */
-#include "pattern.cuh"
+#include "cuda/pattern.cuh"
 
 enum { ROPE_THREADS = 256, ROPE_PAIRS = 64, ROPE_ANGLES = 1024 };
 

@@ -2,7 +2,7 @@
 #ifndef SWAX_ROWS_CUH
 #define SWAX_ROWS_CUH
 
-#include "launch.cuh"
+#include "cuda/launch.cuh"
 
 static inline int up8(int n) { return (n + 7) / 8 * 8; }
 

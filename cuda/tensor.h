@@ -2,7 +2,7 @@
 #ifndef SWAX_CUDA_TENSOR_H
 #define SWAX_CUDA_TENSOR_H
 
-#include "../ref/kernels.h"
+#include "ref/kernels.h"
 
 extern "C" {
 void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,

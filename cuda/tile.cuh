@@ -4,7 +4,7 @@
 #ifndef SWAX_CUDA_TILE_CUH
 #define SWAX_CUDA_TILE_CUH
 
-#include "common.cuh"
+#include "cuda/common.cuh"
 
 enum { TILE = 32, STRIP = 128 };
 

@@ -1,6 +1,6 @@
 /* xent.cuh - cross-entropy of soft-capped logits; formulas in ref/xent.c.  A block takes a row, or, where rows are
  * short, several. */
-#include "pattern.cuh"
+#include "cuda/pattern.cuh"
 
 static dim3 xent_threads(int V) { return V > 2048 ? dim3(256, 1) : V > 256 ? dim3(64, 4) : dim3(32, 8); }
 

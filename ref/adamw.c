@@ -5,7 +5,7 @@
  *   w  = (1 - lr decay) w - lr (m/(1-beta1^t)) / (sqrt(v/(1-beta2^t)) + eps)
  *
  * 1-beta is taken in double: in float, 1 - 0.999f is off by 5e-5 of itself. */
-#include "kernels.h"
+#include "ref/kernels.h"
 
 static void adamw(stat *w, stat *m, stat *v, const stat *g, const double *sum, int N, int step,
                   double lr, double beta1, double beta2, double eps, double decay, double clip)

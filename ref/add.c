@@ -4,7 +4,7 @@
  *   accumulate   y += x         (gradients of several pieces of a batch)
  *   sqsum        sum += sum_n x_n^2, in double
  *   cast         y = x          (rounds where real is narrower than stat) */
-#include "kernels.h"
+#include "ref/kernels.h"
 
 static void add_forward(real *y, const real *a, const real *b, int N)
 {

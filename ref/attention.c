@@ -10,7 +10,7 @@
  *              dq_t += da_j k_j / sqrt(D)      dk_j += da_j q_t / sqrt(D)
  *
  * W >= S is full attention, W = 1 sees only itself, T = 1 with S - 1 cached keys is a decoding step. */
-#include "scalar.h"
+#include "ref/scalar.h"
 
 /* The first key that query t sees: in its window, in its document, among the S there are. */
 static int first_key(int t, int W, int cached, const int *start)

@@ -2,7 +2,7 @@
  *
  *   forward    y[n] = w[token[n]]
  *   backward   dw[token[n]] += dy[n]      (in the order of n: a token that comes twice is added twice) */
-#include "kernels.h"
+#include "ref/kernels.h"
 
 static void embed_forward(real *y, const int *token, const real *w, int N, int V, int C)
 {

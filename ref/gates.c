@@ -5,7 +5,7 @@
  *   SwiGLU        y = a s(a) b             da += dy b s(a) (1 + a s(-a))      db += dy a s(a)
  *
  * with s(x) = 1/(1 + exp(-x)). */
-#include "scalar.h"
+#include "ref/scalar.h"
 
 static void softcap_forward(stat *y, const stat *x, int N, double cap)
 {

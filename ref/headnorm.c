@@ -9,7 +9,7 @@
  *
  * At xLSTM-7B's initialisation the cell's output is far smaller than sqrt(eps), so eps sits inside the
  * root, and the variance takes two passes. */
-#include "kernels.h"
+#include "ref/kernels.h"
 
 static void headnorm_forward(real *y, stat *mean, stat *rstd, const real *x, const stat *w,
                              int N, int H, int D, int center, double eps)

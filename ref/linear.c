@@ -5,7 +5,7 @@
  *
  * `readout` is the same with its result in `stat`; where real and stat are one type, as here, it is the
  * same function. */
-#include "kernels.h"
+#include "ref/kernels.h"
 
 static void linear_forward(real *y, const real *x, const real *w, const stat *b, int N, int O, int I)
 {

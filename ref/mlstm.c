@@ -25,7 +25,7 @@
  *                          dn0 += bb_{T-1} dn1 + sum_t s bb_t g_t q_t
  *
  * A document that begins in this call is all of this with T counted within it and no C0. */
-#include "scalar.h"
+#include "ref/scalar.h"
 
 static stat log_input_gate(stat i, int gate) { return gate == SWAX_EXPONENTIAL ? i : log_sigmoid(i); }
 

@@ -2,17 +2,17 @@
  *
  * The kernels are static, so this table is the only symbol the tier exports, and a kernel missing from it
  * is an unused-function error. */
-#include "embed.c"
-#include "linear.c"
-#include "rmsnorm.c"
-#include "headnorm.c"
-#include "rope.c"
-#include "attention.c"
-#include "mlstm.c"
-#include "gates.c"
-#include "add.c"
-#include "xent.c"
-#include "adamw.c"
+#include "ref/embed.c"
+#include "ref/linear.c"
+#include "ref/rmsnorm.c"
+#include "ref/headnorm.c"
+#include "ref/rope.c"
+#include "ref/attention.c"
+#include "ref/mlstm.c"
+#include "ref/gates.c"
+#include "ref/add.c"
+#include "ref/xent.c"
+#include "ref/adamw.c"
 
 const struct R(swax_kernels) R(swax_ref) = {
     .embed_forward     = embed_forward,     .embed_backward     = embed_backward,

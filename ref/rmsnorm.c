@@ -4,7 +4,7 @@
  *   backward   u_j = dy_j w_j                      (gradient at x r)
  *              dx_j += r (u_j - x_j r^2 mean_i(u_i x_i))
  *              dw_j += sum_n dy_j x_j r */
-#include "kernels.h"
+#include "ref/kernels.h"
 
 static void rmsnorm_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
 {

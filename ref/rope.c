@@ -5,7 +5,7 @@
  *   backward   the same turn by -a
  *
  * The angle is taken in double: in float its phase is off by p 6e-8, which is 6e-3 rad at 10^5 tokens. */
-#include "kernels.h"
+#include "ref/kernels.h"
 
 /* y (+)= x turned by sign times its angle */
 static void turn(real *y, const real *x, const int *start, int B, int T, int H, int D, int P, double theta,

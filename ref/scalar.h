@@ -2,7 +2,7 @@
 #ifndef SWAX_SCALAR_H
 #define SWAX_SCALAR_H
 
-#include "kernels.h"
+#include "ref/kernels.h"
 
 static inline real dot(const real *a, const real *b, int n)
 {

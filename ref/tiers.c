@@ -1,5 +1,5 @@
 /* tiers.c - the tiers of this build, and the one to use.  The only file that names them. */
-#include "tier.h"
+#include "ref/tier.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  *   backward   dx_j += dloss (exp(z_j - lse) - [j = target]) (1 - (z_j/cap)^2)
  *
  * A target that is no token is ignored: loss 0, no gradient. */
-#include "kernels.h"
+#include "ref/kernels.h"
 
 static stat capped(stat x, double cap) { return cap > 0 ? (stat)cap * tanh(x / (stat)cap) : x; }
 

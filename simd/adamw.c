@@ -1,5 +1,5 @@
 /* adamw.c - see ref/adamw.c for the mathematics. */
-#include "vec.h"
+#include "simd/vec.h"
 
 static void adamw(stat *w, stat *m, stat *v, const stat *g, const double *sum, int N, int step,
                   double lr, double beta1, double beta2, double eps, double decay, double clip)

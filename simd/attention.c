@@ -15,8 +15,8 @@
  * span of the other side.  Blocks on the rim compare, blocks inside do not.
  *
  * A head wider than SIDE is worked on in slices of SIDE; one wider than SLICES slices, several times over. */
-#include "block.h"
-#include "vmath.h"
+#include "simd/block.h"
+#include "simd/vmath.h"
 
 enum { SLICES = 4, NEARBY = 1 << 18 };
 

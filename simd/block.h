@@ -17,8 +17,8 @@
 #define SWAX_BLOCK_H
 
 #include <float.h>
-#include "host.h"
-#include "transpose.h"
+#include "simd/host/host.h"
+#include "simd/transpose.h"
 
 enum {
     SIDE = 256 / sizeof(stat),

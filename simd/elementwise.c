@@ -1,5 +1,5 @@
 /* elementwise.c - see ref/gates.c and ref/add.c for the mathematics. */
-#include "vmath.h"
+#include "simd/vmath.h"
 
 static void softcap_forward(stat *y, const stat *x, int N, double cap)
 {

@@ -1,5 +1,5 @@
 /* embed.c - see ref/embed.c for the mathematics. */
-#include "vec.h"
+#include "simd/vec.h"
 
 static void embed_forward(real *y, const int *token, const real *w, int N, int V, int C)
 {

@@ -21,8 +21,8 @@
 #ifndef SWAX_GEMM_H
 #define SWAX_GEMM_H
 
-#include "peak.h"
-#include "transpose.h"
+#include "simd/peak.h"
+#include "simd/transpose.h"
 
 enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = sizeof(real) < sizeof(float) ? 768 : 384, LINE = 64 / sizeof(stat), ASK_A = 1, ASK_B = 2 };
 

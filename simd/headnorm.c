@@ -1,5 +1,5 @@
 /* headnorm.c - see ref/headnorm.c for the mathematics. */
-#include "vec.h"
+#include "simd/vec.h"
 
 static void headnorm_forward(real *y, stat *mean, stat *rstd, const real *x, const stat *w,
                              int N, int H, int D, int center, double eps)

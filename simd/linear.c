@@ -4,8 +4,8 @@
  * the cut (gemm.h).  A piece goes through k in equal steps: up to BROAD columns of b become panels, and HIGH rows of
  * a at a time, brought into reach if they are not, meet all of them.
  * Results in bf16 are summed in `stat` and rounded by the last step. */
-#include "operand.h"
-#include "host.h"
+#include "simd/operand.h"
+#include "simd/host/host.h"
 
 /* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache.
  * Sums of several steps of k are kept for TALL rows at a time, as each time b is packed anew.  A row of a is copied once for BROAD

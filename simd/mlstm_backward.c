@@ -15,7 +15,7 @@
  * All of it is linear in (dh, g, dC, dn), and columns of v do not meet but in sums: so it is done slab by slab, a
  * slab being SLAB keys by SIDE values of the state.  The first slab has the normaliser's column, the first of each
  * column of slabs what the scores P are needed for. */
-#include "mlstm_piece.h"
+#include "simd/mlstm_piece.h"
 
 enum { SLAB = 256 };
 

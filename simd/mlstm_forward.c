@@ -5,7 +5,7 @@
  *
  *     P  = (k q^T / sqrt(K)) D                h   = (P^T v + bb (q C)/sqrt(K)) / N
  *     C' = gb C + (ab k)^T v                  qn  = P^T 1 + bb (q n)/sqrt(K) */
-#include "mlstm_piece.h"
+#include "simd/mlstm_piece.h"
 
 /* One piece: h, m and qn of its tokens; C and n go from the state before it to the one after it. */
 static void piece_forward(real *h, stat *m, stat *qn, stat *C, stat *n, const struct piece *p, const struct cell *x)

@@ -13,8 +13,8 @@
 #ifndef SWAX_MLSTM_PIECE_H
 #define SWAX_MLSTM_PIECE_H
 
-#include "block.h"
-#include "vmath.h"
+#include "simd/block.h"
+#include "simd/vmath.h"
 
 /* Heads take their turns piece by piece, up to TEAM of them: they lie side by side, and a row of one is in a page, and often
  * in a line, with its neighbours (T = 65,536, four heads of 32 and 64: 1.12 -> 0.90 us a token, backward 2.32 -> 1.92). */

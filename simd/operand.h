@@ -6,7 +6,7 @@
 #ifndef SWAX_OPERAND_H
 #define SWAX_OPERAND_H
 
-#include "gemm.h"
+#include "simd/gemm.h"
 
 /* Element (i,k) stands at p[i*rs + k*cs]; one of the strides is 1. */
 struct operand { const void *p; long rs, cs; int is_stat; };

@@ -1,7 +1,7 @@
 /* peak.c - multiply-adds as fast as this instruction set can: twelve chains in registers, of whole vectors. */
 #include <time.h>
-#include "peak.h"
-#include "vec.h"
+#include "simd/peak.h"
+#include "simd/vec.h"
 
 enum { CHAINS = 12 };
 

@@ -1,5 +1,5 @@
 /* rmsnorm.c - see ref/rmsnorm.c for the mathematics. */
-#include "vec.h"
+#include "simd/vec.h"
 
 static void rmsnorm_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
 {

@@ -4,7 +4,7 @@
  *     cos(a + b) = cos a cos b - sin a sin b,   sin(a + b) = sin a cos b + cos a sin b,
  * in double: 1e-11 off at most, in a float's hundredth of a last place, and libm is asked once in TURN tokens.
  * In double precision TURN is 1 and nothing is approximated. */
-#include "vec.h"
+#include "simd/vec.h"
 
 enum { TURN = sizeof(stat) == 8 ? 1 : 16, PAIRS = 32 };
 

@@ -1,17 +1,17 @@
 /* simd.c - one SIMD tier: compiled once per instruction set and precision.
  * A slot left out falls back to the reference (ref/tiers.c), except in bf16, which fills every slot. */
-#include "linear.c"
-#include "embed.c"
-#include "rmsnorm.c"
-#include "headnorm.c"
-#include "rope.c"
-#include "attention.c"
-#include "mlstm_forward.c"
-#include "mlstm_backward.c"
-#include "elementwise.c"
-#include "xent.c"
-#include "adamw.c"
-#include "split.c"
+#include "simd/linear.c"
+#include "simd/embed.c"
+#include "simd/rmsnorm.c"
+#include "simd/headnorm.c"
+#include "simd/rope.c"
+#include "simd/attention.c"
+#include "simd/mlstm_forward.c"
+#include "simd/mlstm_backward.c"
+#include "simd/elementwise.c"
+#include "simd/xent.c"
+#include "simd/adamw.c"
+#include "simd/split.c"
 
 extern const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA));
 const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA)) = {

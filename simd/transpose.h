@@ -2,7 +2,7 @@
 #ifndef SWAX_TRANSPOSE_H
 #define SWAX_TRANSPOSE_H
 
-#include "vec.h"
+#include "simd/vec.h"
 
 #ifdef SWAX_F64
 #define SWAX_LANES_OF(bytes) ((bytes) / 8)

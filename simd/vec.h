@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include "../ref/kernels.h"
+#include "ref/kernels.h"
 
 #if defined __AVX2__
 #include <immintrin.h>

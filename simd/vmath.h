@@ -14,7 +14,7 @@
 #ifndef SWAX_VMATH_H
 #define SWAX_VMATH_H
 
-#include "vec.h"
+#include "simd/vec.h"
 
 #ifdef SWAX_F64
 enum { MANTISSA = 52, BIAS = 1023 };

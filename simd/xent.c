@@ -1,5 +1,5 @@
 /* xent.c - see ref/xent.c for the mathematics. */
-#include "vmath.h"
+#include "simd/vmath.h"
 
 /* z = cap tanh(x/cap), or x, and its slope */
 struct cap { vec z, slope; };

@@ -1,5 +1,5 @@
 /* cases.c - see cases.h. */
-#include "cases.h"
+#include "tests/cases.h"
 
 #include <math.h>
 #include <stdlib.h>

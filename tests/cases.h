@@ -3,7 +3,7 @@
 #define CASES_H
 
 #include <check.h>
-#include "../ref/oracle.h"
+#include "ref/oracle/oracle.h"
 
 /* The array argument of that name; NULL if it was left out. */
 double *case_arg(const struct op_case *c, const char *name);

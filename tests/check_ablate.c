@@ -11,11 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../tools/ablate.h"
-#include "../tools/commands.h"
-#include "../tools/files.h"
-#include "../tools/json.h"
-#include "scratch.h"
+#include "tools/ablate/ablate.h"
+#include "tools/lib/commands.h"
+#include "tools/lib/files.h"
+#include "tools/lib/json.h"
+#include "tests/scratch.h"
 
 enum { ARMS = 6 };
 static const char *const arm[ARMS] = {"short", "long", "both", "swa", "mlstm", "full"};

@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "../tools/checkpoint.h"
-#include "../tools/commands.h"
-#include "scratch.h"
-#include "small_run.h"
+#include "tools/train/checkpoint.h"
+#include "tools/lib/commands.h"
+#include "tests/scratch.h"
+#include "tests/small_run.h"
 
 static char why[SWAX_WHY];
 
@@ -65,7 +65,7 @@ static const char *const bad_arguments[][2] = {
     {"out=@x", "file="},
     {"out=@x widht=64", "did you mean width?"},
     {"out=@x stpes=64", "did you mean steps?"},
-    {"out=@x fiel=ref/model.c", "did you mean file?"},
+    {"out=@x fiel=ref/network/model.c", "did you mean file?"},
     {"out=@x data=txet", "did you mean text?"},
     {"out=@x width=64 width=32", "given twice"},
     {"out=@x banana", "key=value"},
@@ -79,29 +79,29 @@ static const char *const bad_arguments[][2] = {
     {"out=@x seed=18446744073709551616", "seed=18446744073709551616"},
     {"out=@x precision=fp8", "fp32, fp64 or bf16"},
     {"out=@x resume=maybe", "yes or no"},
-    {"out=@x batch=4 accumulate=3 file=ref/model.c", "accumulate=3"},
-    {"out=@x window=8 short_window=9 file=ref/model.c", "short_window=9"},
-    {"out=@x anneal=0.6 ramp=0.5 file=ref/model.c", "anneal=0.6"},
-    {"out=@x heads=5 file=ref/model.c", "heads"},
-    {"out=@x mixers=conv file=ref/model.c", "mixers"},
-    {"out=@x tier=abacus file=ref/model.c", "abacus"},
+    {"out=@x batch=4 accumulate=3 file=ref/network/model.c", "accumulate=3"},
+    {"out=@x window=8 short_window=9 file=ref/network/model.c", "short_window=9"},
+    {"out=@x anneal=0.6 ramp=0.5 file=ref/network/model.c", "anneal=0.6"},
+    {"out=@x heads=5 file=ref/network/model.c", "heads"},
+    {"out=@x mixers=conv file=ref/network/model.c", "mixers"},
+    {"out=@x tier=abacus file=ref/network/model.c", "abacus"},
     {"out=@x file=no/such/file", "no/such/file"},
     {"out=@x file=ref", "ref is not a file"},
     {"out=@x file=@empty", "empty"},
     {"out=@x file=ref/real.h length=100000", "too few"},
-    {"out=@x file=ref/model.c held_out=1", "held_out"},
-    {"out=@x file=ref/model.c separator=256", "separator"},
-    {"out=@x file=ref/model.c vocabulary=100", "vocabulary"},
-    {"out=@x data=shards file=ref/model.c", "no llm.c token file"},
+    {"out=@x file=ref/network/model.c held_out=1", "held_out"},
+    {"out=@x file=ref/network/model.c separator=256", "separator"},
+    {"out=@x file=ref/network/model.c vocabulary=100", "vocabulary"},
+    {"out=@x data=shards file=ref/network/model.c", "no llm.c token file"},
     {"out=@nothing-here resume=yes", "config.json"},
     {"config=no/such/file.json", "no/such/file.json"},
     {"config=" FAR FAR FAR FAR FAR FAR "file.json", "file.json cannot be read: No such file"},
     {"out=@x beta1=1", "0.9999999"},
-    {"config=ref/model.c", "not valid JSON"},
+    {"config=ref/network/model.c", "not valid JSON"},
     {"config=@list.json", "object"},
     {"config=@nested.json", "\"a\""},
     {"out=@x file=\xff", "UTF-8"},
-    {"out=@occupied/x file=ref/model.c", "occupied"},
+    {"out=@occupied/x file=ref/network/model.c", "occupied"},
 };
 
 /* '@' stands for the test's folder. */
@@ -134,7 +134,7 @@ START_TEST(nothing_is_overwritten)
     struct run r = small_run(out);
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
     const size_t n = read_whole(path, &before);
-    snprintf(arguments, sizeof arguments, "out=%s file=ref/model.c", out);
+    snprintf(arguments, sizeof arguments, "out=%s file=ref/network/model.c", out);
     refused(cmd_train, arguments, "resume=yes");
     snprintf(arguments, sizeof arguments, "out=%s resume=yes width=32", out);
     refused(cmd_train, arguments, "\"width\": 16, where \"width\": 32");
@@ -156,7 +156,7 @@ START_TEST(nothing_is_overwritten)
     char *log_only = scratch("log-only"), *log = in_folder(log_only, "log.jsonl");
     ck_assert_int_eq(mkdir(log_only, 0777), 0);
     put(log, "my own notes\n", 13);
-    snprintf(arguments, sizeof arguments, "out=%s file=ref/model.c", log_only);
+    snprintf(arguments, sizeof arguments, "out=%s file=ref/network/model.c", log_only);
     refused(cmd_train, arguments, "log.jsonl");
     ck_assert(read_whole(log, &after) == 13 && !memcmp(after, "my own notes\n", 13));
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../ref/network.h"
+#include "ref/network/network.h"
 
 struct listing { char key[64][48], value[64][256]; int n; };
 

@@ -3,12 +3,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../tools/data.h"
-#include "../tools/pick.h"
-#include "../tools/random.h"
-#include "../tools/run.h"
-#include "../tools/schedule.h"
-#include "scratch.h"
+#include "tools/tasks/data.h"
+#include "tools/measure/pick.h"
+#include "tools/lib/random.h"
+#include "tools/train/run.h"
+#include "tools/train/schedule.h"
+#include "tests/scratch.h"
 
 static char why[SWAX_WHY];
 

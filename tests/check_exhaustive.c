@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #define SWAX_F64
-#include "../ref/kernels.h"
-#include "../ref/oracle.h"
-#include "threads.h"
+#include "ref/kernels.h"
+#include "ref/oracle/oracle.h"
+#include "tests/threads.h"
 
 enum { MOST_T = 8, OLD = 3, MOST_H = 2, D = 2, K = 2, V = 3, MOST_TIERS = 16 };
 static const double LIMIT = 1e-12;

@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "../tools/checkpoint.h"
-#include "scratch.h"
-#include "small_run.h"
+#include "tools/train/checkpoint.h"
+#include "tests/scratch.h"
+#include "tests/small_run.h"
 
 static char why[SWAX_WHY];
 

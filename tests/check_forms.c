@@ -3,8 +3,8 @@
  *   any split of the tokens, with states and their gradients handed over, against one run;
  *   packed documents against runs of their own, to the bit;
  *   decoding token by token, with cached keys or a state, against one pass, to the bit. */
-#include "cases.h"
-#include "mlstm_forms.h"
+#include "tests/cases.h"
+#include "tests/mlstm_forms.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* check_golden.c - the reference in double against numbers that this project did not compute (data/golden, made by
- * tools/golden.py from PyTorch, HF transformers' xLSTM and the published native kernels): kernels forward and
+ * tools/python/golden.py from PyTorch, HF transformers' xLSTM and the published native kernels): kernels forward and
  * backward, whole networks with every gradient, ten steps of AdamW.  1e-11 of a tensor's largest element. */
 #include <check.h>
 #include <math.h>
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../ref/network.h"
-#include "../ref/oracle.h"
-#include "../tools/safetensors.h"
+#include "ref/network/network.h"
+#include "ref/oracle/oracle.h"
+#include "tools/lib/safetensors.h"
 
 static const double LIMIT = 1e-11;
 static double worst;

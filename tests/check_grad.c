@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "../ref/oracle.h"
+#include "ref/oracle/oracle.h"
 
 static const double LIMIT = 1e-8, VANISHING = 1e-5;   /* of what the terms of <dy, y> add up to */
 enum { STEPS = 8 };    /* 1/16, 1/64, .. 4e-6 */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../ref/oracle.h"
-#include "variants.h"
+#include "ref/oracle/oracle.h"
+#include "tests/variants.h"
 
 typedef const struct variant *find_fn(int i, int honest, struct swax_tier *tier);
 static find_fn *const find[2] = { variant_f32, variant_f64 };

@@ -1,5 +1,5 @@
 /* check_identities.c - what must hold whatever the numbers are: identities that no implementation was written from. */
-#include "cases.h"
+#include "tests/cases.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "../ref/config.h"
-#include "../tools/files.h"
-#include "../tools/random.h"
-#include "../tools/safetensors.h"
-#include "mutate.h"
-#include "scratch.h"
+#include "ref/network/config.h"
+#include "tools/lib/files.h"
+#include "tools/lib/random.h"
+#include "tools/lib/safetensors.h"
+#include "tests/mutate.h"
+#include "tests/scratch.h"
 
 static char why[SWAX_WHY];
 

@@ -2,10 +2,10 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../ref/config.h"
-#include "../tools/json.h"
-#include "mutate.h"
-#include "scratch.h"
+#include "ref/network/config.h"
+#include "tools/lib/json.h"
+#include "tests/mutate.h"
+#include "tests/scratch.h"
 
 static char why[SWAX_WHY];
 

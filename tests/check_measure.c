@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../tools/measure.h"
-#include "sequences.h"
+#include "tools/measure/measure.h"
+#include "tests/sequences.h"
 
 static struct swax_network *network(const char *mixers, const struct data *d, int B, int T)
 {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../ref/network.h"
-#include "../ref/oracle.h"
+#include "ref/network/network.h"
+#include "ref/oracle/oracle.h"
 
 enum { B = 3, T = 11, N = B * T, VOCABULARY = 13 };
 

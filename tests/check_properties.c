@@ -1,5 +1,5 @@
 /* check_properties.c - who may know of whom: causality, the window, rows and sequences, to the bit; and NaNs. */
-#include "cases.h"
+#include "tests/cases.h"
 
 #include <math.h>
 #include <stdio.h>

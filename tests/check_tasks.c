@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sequences.h"
+#include "tests/sequences.h"
 
 enum { MOST = 1 << 15 };
 

@@ -12,8 +12,8 @@
 #else
 static void omp_set_num_threads(int n) { (void)n; }
 #endif
-#include "../ref/network.h"
-#include "../ref/oracle.h"
+#include "ref/network/network.h"
+#include "ref/oracle/oracle.h"
 
 static const int counts[] = { 1, 2, 3, 4, 7, 8, 16 };
 enum { COUNTS = sizeof counts / sizeof *counts, MOST_TIERS = 16 };

@@ -1,5 +1,5 @@
 /* check_tiers.c - every kernel of every tier that this machine can run, in every precision that the tier
- * offers, against the reference in double; opjudge.c has the rule.
+ * offers, against the reference in double; ref/oracle/judge.c has the rule.
  *
  * One loop iteration, and so one process, per tier and kernel: a crash is one named failure.  The last lines
  * say which tiers ran, on how many cases, and how close the worst came to its bound; REQUIRE="avx2 neon"
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "cases.h"
-#include "threads.h"
+#include "tests/cases.h"
+#include "tests/threads.h"
 
 enum { TIERS = 16 };
 

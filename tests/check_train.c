@@ -9,12 +9,12 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "../tools/checkpoint.h"
-#include "../tools/json.h"
-#include "../tools/random.h"
-#include "../tools/run.h"
-#include "scratch.h"
-#include "small_run.h"
+#include "tools/train/checkpoint.h"
+#include "tools/lib/json.h"
+#include "tools/lib/random.h"
+#include "tools/train/run.h"
+#include "tests/scratch.h"
+#include "tests/small_run.h"
 
 static char why[SWAX_WHY];
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../tools/verify.h"
+#include "tools/verify/verify.h"
 
 static char why[SWAX_WHY];
 enum { MOST = 64 };

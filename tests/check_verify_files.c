@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "../tools/checksum.h"
-#include "../tools/commands.h"
-#include "../tools/half.h"
-#include "../tools/safetensors.h"
-#include "../tools/verify.h"
-#include "scratch.h"
+#include "tools/lib/checksum.h"
+#include "tools/lib/commands.h"
+#include "tools/lib/half.h"
+#include "tools/lib/safetensors.h"
+#include "tools/verify/verify.h"
+#include "tests/scratch.h"
 
 static char why[SWAX_WHY];
 

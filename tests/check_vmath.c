@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../ref/tier.h"
+#include "ref/tier.h"
 
 enum { STRIDE = 4099, BATCH = 4096, FUNCTIONS = 7, WEIGHT = 6 };
 

@@ -1,5 +1,5 @@
 /* mlstm_forms.c - see mlstm_forms.h.  s = 1/sqrt(K); lf = log sigmoid(f); li = i or log sigmoid(i). */
-#include "mlstm_forms.h"
+#include "tests/mlstm_forms.h"
 
 #include <math.h>
 #include <stdlib.h>

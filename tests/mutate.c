@@ -1,5 +1,5 @@
 /* mutate.c - text that was damaged. */
-#include "mutate.h"
+#include "tests/mutate.h"
 
 #include <string.h>
 

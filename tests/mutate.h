@@ -3,7 +3,7 @@
 #define SWAX_MUTATE_H
 
 #include <stddef.h>
-#include "../tools/random.h"
+#include "tools/lib/random.h"
 
 /* One to three edits of text[n], which has room for more: flips, copies, cuts, insertions.  Its new length. */
 size_t mutate(struct random *r, char *text, size_t n, size_t room);

@@ -1,13 +1,13 @@
 /* scratch.c - a folder for a test's files. */
-#include "scratch.h"
+#include "tests/scratch.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "../ref/config.h"
-#include "../tools/files.h"
+#include "ref/network/config.h"
+#include "tools/lib/files.h"
 
 static char folder[256];
 

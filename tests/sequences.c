@@ -1,5 +1,5 @@
 /* sequences.c - a task's sequences for a test. */
-#include "sequences.h"
+#include "tests/sequences.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef SWAX_TESTS_SEQUENCES_H
 #define SWAX_TESTS_SEQUENCES_H
 
-#include "../tools/data.h"
+#include "tools/tasks/data.h"
 
 struct data open_task(const char *name, const char *settings, int T);      /* settings: "key=value key=value" */
 struct data_batch fill(const struct data *d, int B, int T, uint64_t seed, enum data_part part, uint64_t first);

@@ -1,5 +1,5 @@
 /* small_run.c - a run that takes a second or two. */
-#include "small_run.h"
+#include "tests/small_run.h"
 
 #include <check.h>
 

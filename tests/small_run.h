@@ -2,7 +2,7 @@
 #ifndef SWAX_SMALL_RUN_H
 #define SWAX_SMALL_RUN_H
 
-#include "../tools/run.h"
+#include "tools/train/run.h"
 
 struct run small_run(const char *out);
 

@@ -1,9 +1,9 @@
 /* variants.h - kernels that differ from the reference: most by one fault that a person would make, some honestly.
- * check_harness.c holds them against the oracle.  variants.inc has them, compiled once per precision. */
+ * check_harness.c holds them against the oracle.  variants.c has them, compiled once per precision. */
 #ifndef VARIANTS_H
 #define VARIANTS_H
 
-#include "../ref/tier.h"
+#include "ref/tier.h"
 
 struct variant { const char *name, *op; };
 

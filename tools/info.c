@@ -1,14 +1,14 @@
 /* info.c - swax info: what was built, what this machine can do, and what is used. */
-#include "commands.h"
+#include "tools/lib/commands.h"
 
 #include <stdio.h>
 #include <string.h>
-#include "../ref/oracle.h"
-#include "../ref/tier.h"
-#include "../simd/peak.h"
-#include "options.h"
-#include "say.h"
-#include "threads.h"
+#include "ref/oracle/oracle.h"
+#include "ref/tier.h"
+#include "simd/peak.h"
+#include "tools/lib/options.h"
+#include "tools/lib/say.h"
+#include "tools/lib/threads.h"
 
 static int help(void)
 {

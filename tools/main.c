@@ -1,11 +1,11 @@
 /* main.c - the swax program: find the subcommand, run it. */
-#include "commands.h"
+#include "tools/lib/commands.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "options.h"
+#include "tools/lib/options.h"
 
 static const struct command commands[] = {
     {"train", "train a network, or go on with a run that was stopped", cmd_train, PROGRESS},

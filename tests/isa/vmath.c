@@ -1,5 +1,5 @@
 /* vmath.c - the functions of simd/vmath.h on arrays, once per instruction set and precision, for check_vmath.c. */
-#include "../../simd/vmath.h"
+#include "simd/vmath.h"
 
 void R(SWAX_PASTE(vmath_, SWAX_ISA))(int which, stat *y, const stat *x, int n);
 

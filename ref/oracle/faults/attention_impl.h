@@ -1,0 +1,199 @@
+/* attention_impl.h - windowed attention, written as plainly as it can be, with a switch for every way to get it
+ * wrong.  All switches off it is an honest kernel, and is tested as one. */
+
+struct attention_twist {
+    int wider;                        /* keys more than W */
+    int everything;                   /* no window at all */
+    int ahead;                        /* sees as many keys ahead as behind */
+    int top_left;                     /* key j stands at token j: the keys before the call count as tokens of it */
+    int no_cache;                     /* the keys before the call are not seen */
+    int leaks;                        /* documents are not kept apart */
+    int scales;                       /* 0: as it should be; 1: none; 2: twice */
+    int modulo;                       /* query head h reads key head h % G */
+    int swapped;                      /* a_tj = q_j.k_t */
+    int layout;                       /* takes [B,T,H,D] for [B,H,T,D] */
+    int no_max;                       /* exponentials of unshifted scores, which overflow in float */
+    int no_last;                      /* the last query is not done */
+    int base2;                        /* lse is a logarithm to base 2 */
+    real (*operand)(real);            /* rounds what enters a product */
+    real (*sum)(real);                /* rounds a running sum */
+    int no_delta, unscaled_dk;        /* backward: without dy.y; dk without 1/sqrt(D) */
+    int last_head, half_value;        /* dk, dv of one head of the group only; dy.v over half of the head */
+    int overwrites;
+};
+
+static real as_is(real x) { return x; }
+
+struct attention_shape { int B, T, S, H, G, D, W; };
+
+static long attention_row(const struct attention_twist *w, int b, int t, int h, int T, int H)
+{
+    return w->layout ? ((long)b*H + h)*T + t : ((long)b*T + t)*H + h;
+}
+
+static int key_head(const struct attention_twist *w, int h, int H, int G) { return w->modulo ? h % G : h * G / H; }
+
+static int sees(const struct attention_twist *w, const struct attention_shape *n, const int *start, int b, int t, int j)
+{
+    const int at = w->top_left ? j : j - (n->S - n->T), back = t - at, first = start && !w->leaks ? start[b*n->T + t] : -n->S;
+    const int window = n->W > n->S ? n->S + 1 : n->W + w->wider > 0 ? n->W + w->wider : 1;
+    if (at < first || (w->no_cache && at < 0))
+        return 0;
+    if (w->everything)
+        return back >= 0 || w->ahead;
+    return (back >= 0 || w->ahead) && back < window && -back < window;
+}
+
+static real attention_scale(const struct attention_twist *w, int D)
+{
+    return w->scales == 1 ? 1 : w->scales == 2 ? 1 / (real)D : 1 / sqrt((real)D);
+}
+
+static real score(const struct attention_twist *w, const struct attention_shape *n, const real *q, const real *k,
+                  int b, int t, int h, int j)
+{
+    real (*const as)(real) = w->operand ? w->operand : as_is, (*const sum)(real) = w->sum ? w->sum : as_is;
+    const int g = key_head(w, h, n->H, n->G), other = w->swapped && n->T == n->S && n->G == n->H;
+    const real *qt = q + attention_row(w, b, other ? j : t, h, n->T, n->H) * n->D;
+    const real *kj = k + attention_row(w, b, other ? t : j, g, n->S, n->G) * n->D;
+    real a = 0;
+    for (int d = 0; d < n->D; d++)
+        a = sum(a + as(qt[d]) * as(kj[d]));
+    return attention_scale(w, n->D) * a;
+}
+
+#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const int *start, \
+                          int B, int T, int S, int H, int G, int D, int W
+#define ATTENTION_BACKWARD real *dq, real *dk, real *dv, const real *dy, const real *q, const real *k, const real *v, \
+                           const int *start, const real *y, const stat *lse, int B, int T, int S, int H, int G, int D, int W
+
+static void attention_query(const struct attention_twist *w, const struct attention_shape *n, real *y, stat *lse,
+                            const real *q, const real *k, const real *v, const int *start, int b, int t, int h)
+{
+    real (*const as)(real) = w->operand ? w->operand : as_is, (*const sum)(real) = w->sum ? w->sum : as_is;
+    const long row = attention_row(w, b, t, h, n->T, n->H);
+    const int g = key_head(w, h, n->H, n->G), D = n->D;
+    real max = -(real)INFINITY, z = 0;
+    for (int j = 0; j < n->S; j++)
+        if (sees(w, n, start, b, t, j))
+            max = fmax(max, score(w, n, q, k, b, t, h, j));
+    max = w->no_max ? 0 : max;
+    for (int d = 0; d < D; d++)
+        y[row*D + d] = 0;
+    for (int j = 0; j < n->S; j++) {
+        if (!sees(w, n, start, b, t, j))
+            continue;
+        const real e = exp(score(w, n, q, k, b, t, h, j) - max), p = w->no_max ? (real)(float)e : e, *vj = v + attention_row(w, b, j, g, n->S, n->G) * D;
+        z = sum(z + p);
+        for (int d = 0; d < D; d++)
+            y[row*D + d] = sum(y[row*D + d] + as(p) * as(vj[d]));
+    }
+    for (int d = 0; d < D; d++)
+        y[row*D + d] = z > 0 ? y[row*D + d] / z : 0;
+    lse[row] = (max + log(z)) / (w->base2 ? log((stat)2) : 1);
+}
+
+static void attention_twisted(const struct attention_twist *w, ATTENTION_FORWARD)
+{
+    const struct attention_shape n = { B, T, S, H, G, D, W };
+    for (int e = 0; e < B*T*H; e++) {
+        const int b = e / (T*H), t = e / H % T, h = e % H;
+        const long row = attention_row(w, b, t, h, T, H);
+        attention_query(w, &n, y, lse, q, k, v, start, b, t, h);
+        for (int d = 0; d < D && w->no_last && t == T - 1; d++)
+            y[row*D + d] = 0;
+    }
+}
+
+/* What query t of head h adds to the gradients. */
+static void attention_query_back(const struct attention_twist *w, const struct attention_shape *n, real *dq, real *dk, real *dv,
+                                 const real *dy, const real *q, const real *k, const real *v, const int *start,
+                                 const real *y, const stat *lse, int b, int t, int h)
+{
+    real (*const as)(real) = w->operand ? w->operand : as_is, (*const sum)(real) = w->sum ? w->sum : as_is;
+    const long row = attention_row(w, b, t, h, n->T, n->H);
+    const int g = key_head(w, h, n->H, n->G), D = n->D, counts = !w->last_head || (h + 1) * n->G % n->H == 0;
+    const int other = w->swapped && n->T == n->S && n->G == n->H;
+    const real scale = attention_scale(w, D), delta = w->no_delta ? 0 : dot(dy + row*D, y + row*D, D);
+    for (int j = 0; j < n->S; j++) {
+        if (!sees(w, n, start, b, t, j))
+            continue;
+        const long key = attention_row(w, b, j, g, n->S, n->G);
+        const long by_q = (other ? attention_row(w, b, j, h, n->T, n->H) : row) * D;
+        const long by_k = (other ? attention_row(w, b, t, g, n->S, n->G) : key) * D;
+        const real p = exp(score(w, n, q, k, b, t, h, j) - lse[row]);
+        real dp = 0;
+        for (int d = 0; d < (w->half_value ? (D + 1) / 2 : D); d++)
+            dp = sum(dp + as(dy[row*D + d]) * as(v[key*D + d]));
+        const real da = as(p * (dp - delta)) * scale;
+        for (int d = 0; d < D; d++) {
+            dq[by_q + d] = sum(dq[by_q + d] + da * as(k[by_k + d]));
+            if (counts) {
+                dv[key*D + d] = sum(dv[key*D + d] + as(p) * as(dy[row*D + d]));
+                dk[by_k + d] = sum(dk[by_k + d] + da * as(q[by_q + d]) * (w->unscaled_dk ? sqrt((real)D) : 1));
+            }
+        }
+    }
+}
+
+static void attention_twisted_back(const struct attention_twist *w, ATTENTION_BACKWARD)
+{
+    const struct attention_shape n = { B, T, S, H, G, D, W };
+    const size_t keys = (size_t)B * (size_t)S * (size_t)G * (size_t)D, queries = (size_t)B * (size_t)T * (size_t)H * (size_t)D;
+    if (w->overwrites) {
+        memset(dq, 0, queries * sizeof(real));
+        memset(dk, 0, keys * sizeof(real));
+        memset(dv, 0, keys * sizeof(real));
+    }
+    for (int e = 0; e < B*T*H; e++)
+        if (!(w->no_last && e / H % T == T - 1))
+            attention_query_back(w, &n, dq, dk, dv, dy, q, k, v, start, y, lse, e / (T*H), e / H % T, e % H);
+}
+
+/* ---- the faults: FORWARD, BACKWARD or both with the same switches */
+
+#define ATTENTION_F(name, ...)                                                                                        \
+    static void attention_##name##_forward(ATTENTION_FORWARD)                                                         \
+    {                                                                                                                 \
+        static const struct attention_twist w = { __VA_ARGS__ };                                                      \
+        attention_twisted(&w, y, lse, q, k, v, start, B, T, S, H, G, D, W);                                           \
+    }
+#define ATTENTION_B(name, ...)                                                                                        \
+    static void attention_##name##_backward(ATTENTION_BACKWARD)                                                       \
+    {                                                                                                                 \
+        static const struct attention_twist w = { __VA_ARGS__ };                                                      \
+        attention_twisted_back(&w, dq, dk, dv, dy, q, k, v, start, y, lse, B, T, S, H, G, D, W);                      \
+    }
+#define ATTENTION(name, ...) ATTENTION_F(name, __VA_ARGS__) ATTENTION_B(name, __VA_ARGS__)
+
+ATTENTION(plain, .wider = 0)
+ATTENTION(wide, .wider = 1)
+ATTENTION(narrow, .wider = -1)
+ATTENTION_F(wide_forward, .wider = 1)
+ATTENTION_B(wide_backward, .wider = 1)
+ATTENTION_F(narrow_forward, .wider = -1)
+ATTENTION_B(narrow_backward, .wider = -1)
+ATTENTION(full, .everything = 1)
+ATTENTION_F(window_backward_only, .everything = 1)
+ATTENTION_B(window_forward_only, .everything = 1)
+ATTENTION(two_sided, .ahead = 1)
+ATTENTION(not_causal, .ahead = 1, .everything = 1)
+ATTENTION(top_left, .top_left = 1)
+ATTENTION(no_cache, .no_cache = 1)
+ATTENTION(leaks, .leaks = 1)
+ATTENTION(no_scale, .scales = 1)
+ATTENTION(scale_twice, .scales = 2)
+ATTENTION(heads_modulo, .modulo = 1)
+ATTENTION(q_k_swapped, .swapped = 1)
+ATTENTION(layout, .layout = 1)
+ATTENTION_F(no_max, .no_max = 1)
+ATTENTION_F(lse_base_2, .base2 = 1)
+ATTENTION(last_query, .no_last = 1)
+ATTENTION(tf32, .operand = to_tf32)
+ATTENTION(bf16_operands, .operand = to_bf16)
+ATTENTION(bf16_sums, .sum = to_bf16)
+ATTENTION_B(no_delta, .no_delta = 1)
+ATTENTION_B(unscaled_dk, .unscaled_dk = 1)
+ATTENTION_B(group_not_summed, .last_head = 1)
+ATTENTION_B(half_value, .half_value = 1)
+ATTENTION_B(overwrites, .overwrites = 1)

@@ -1,0 +1,311 @@
+/* rest_impl.h - the other kernels' faults: the reference called with something wrong, or followed by something wrong. */
+
+static void *copy(const void *from, long n, size_t size)
+{
+    void *to = malloc((size_t)n * size);
+    memcpy(to, from, (size_t)n * size);
+    return to;
+}
+
+/* ---- element by element */
+
+static void add_tail_forward(real *y, const real *a, const real *b, int N)
+{
+    REF->add_forward(y, a, b, N);
+    for (int n = N / 4 * 4; n < N && N > 4; n++)
+        y[n] = 0;
+}
+static void add_overwrites_backward(real *da, real *db, const real *dy, int N)
+{
+    memset(da, 0, (size_t)N * sizeof(real));
+    memset(db, 0, (size_t)N * sizeof(real));
+    REF->add_backward(da, db, dy, N);
+}
+static void gate_lost_factor_backward(real *dg, real *dx, const real *dy, const real *g, const real *x, int N)
+{
+    for (int n = 0; n < N; n++) {
+        dg[n] += dy[n] * sigmoid(g[n]) * sigmoid(-g[n]);    /* without x */
+        dx[n] += dy[n] * sigmoid(g[n]);
+        (void)x;
+    }
+}
+static void gate_no_sigmoid_forward(real *y, const real *g, const real *x, int N)
+{
+    for (int n = 0; n < N; n++)
+        y[n] = g[n] * x[n];
+}
+static void swiglu_derivative_backward(real *da, real *db, const real *dy, const real *a, const real *b, int N)
+{
+    for (int n = 0; n < N; n++) {
+        da[n] += dy[n] * b[n] * sigmoid(a[n]);    /* without a s(-a) */
+        db[n] += dy[n] * a[n] * sigmoid(a[n]);
+    }
+}
+static void swiglu_halves_forward(real *y, const real *a, const real *b, int N) { REF->swiglu_forward(y, b, a, N); }
+static void swiglu_halves_backward(real *da, real *db, const real *dy, const real *a, const real *b, int N)
+{
+    REF->swiglu_backward(db, da, dy, b, a, N);
+}
+static void softcap_none_forward(stat *y, const stat *x, int N, double cap)
+{
+    (void)cap;
+    REF->softcap_forward(y, x, N, 0);
+}
+static void softcap_clips_forward(stat *y, const stat *x, int N, double cap)
+{
+    for (int n = 0; n < N; n++)
+        y[n] = cap > 0 ? fmax(-(stat)cap, fmin((stat)cap, x[n])) : x[n];
+}
+static void softcap_no_gradient_backward(stat *dx, const stat *dy, const stat *y, int N, double cap)
+{
+    (void)cap;
+    REF->softcap_backward(dx, dy, y, N, 0);
+}
+
+/* ---- embedding and matrix products */
+
+static void embed_last_wins_backward(stat *dw, const real *dy, const int *token, int N, int V, int C)
+{
+    stat *old = copy(dw, (long)V*C, sizeof(stat));
+    for (int n = 0; n < N; n++)
+        for (int c = 0; c < C; c++)
+            dw[(long)token[n]*C + c] = old[(long)token[n]*C + c] + dy[(long)n*C + c];
+    free(old);
+}
+static real *transposed(const real *w, int O, int I)
+{
+    real *wt = malloc((size_t)O * (size_t)I * sizeof(real));
+    for (long e = 0; e < (long)O*I; e++)
+        wt[e % O * I + e / O] = w[e];
+    return wt;
+}
+#define LINEAR_FORWARD real *y, const real *x, const real *w, const stat *b, int N, int O, int I
+#define LINEAR_BACKWARD real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w, int N, int O, int I
+static void linear_transposed_forward(LINEAR_FORWARD)
+{
+    real *wt = transposed(w, O, I);
+    REF->linear_forward(y, x, wt, b, N, O, I);
+    free(wt);
+}
+static void linear_transposed_backward(LINEAR_BACKWARD)
+{
+    real *wt = transposed(w, O, I);
+    REF->linear_backward(dx, dw, db, dy, x, wt, N, O, I);
+    free(wt);
+}
+static void linear_no_bias_forward(LINEAR_FORWARD) { (void)b; REF->linear_forward(y, x, w, NULL, N, O, I); }
+static void linear_no_bias_gradient_backward(LINEAR_BACKWARD) { (void)db; REF->linear_backward(dx, dw, NULL, dy, x, w, N, O, I); }
+static void linear_adds_forward(LINEAR_FORWARD)
+{
+    real *z = copy(y, (long)N*O, sizeof(real));
+    REF->linear_forward(y, x, w, b, N, O, I);
+    for (long e = 0; e < (long)N*O; e++)
+        y[e] += z[e];
+    free(z);
+}
+static void linear_last_row_backward(LINEAR_BACKWARD) { REF->linear_backward(dx, dw, db, dy, x, w, N > 1 ? N - 1 : N, O, I); }
+static void linear_overwrites_backward(LINEAR_BACKWARD)
+{
+    memset(dw, 0, (size_t)O * (size_t)I * sizeof(stat));
+    REF->linear_backward(dx, dw, db, dy, x, w, N, O, I);
+}
+static void linear_tf32_forward(LINEAR_FORWARD)
+{
+    real *xr = copy(x, (long)N*I, sizeof(real)), *wr = copy(w, (long)O*I, sizeof(real));
+    for (long e = 0; e < (long)N*I; e++)
+        xr[e] = to_tf32(xr[e]);
+    for (long e = 0; e < (long)O*I; e++)
+        wr[e] = to_tf32(wr[e]);
+    REF->linear_forward(y, xr, wr, b, N, O, I);
+    free(xr), free(wr);
+}
+static void linear_bf16_sums_forward(LINEAR_FORWARD)
+{
+    for (long e = 0; e < (long)N*O; e++) {
+        real sum = 0;
+        for (int j = 0; j < I; j++)
+            sum = to_bf16(sum + x[e/O*I + j] * w[e%O*I + j]);
+        y[e] = sum + (b ? b[e % O] : 0);
+    }
+}
+
+/* ---- norms */
+
+static void rmsnorm_eps_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
+{
+    REF->rmsnorm_forward(y, rstd, x, w, N, C, eps >= 1e-5 ? eps / 10 : eps * 10);
+}
+static void rmsnorm_eps_outside_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
+{
+    REF->rmsnorm_forward(y, rstd, x, w, N, C, 0);
+    for (long e = 0; e < (long)N*C; e++) {
+        y[e] = x[e] * w[e % C] / (1 / rstd[e/C] + (stat)eps);
+    }
+    for (int n = 0; n < N; n++)
+        rstd[n] = 1 / (1 / rstd[n] + (stat)eps);
+}
+static void rmsnorm_one_plus_weight_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
+{
+    REF->rmsnorm_forward(y, rstd, x, w, N, C, eps);
+    for (long e = 0; e < (long)N*C; e++)
+        y[e] += x[e] * rstd[e/C];
+}
+static void rmsnorm_one_term_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w, const stat *rstd, int N, int C)
+{
+    real *old = copy(dx, (long)N*C, sizeof(real));
+    REF->rmsnorm_backward(dx, dw, dy, x, w, rstd, N, C);
+    for (long e = 0; e < (long)N*C; e++)
+        dx[e] = old[e] + rstd[e/C] * dy[e] * w[e%C];
+    free(old);
+}
+#define HEADNORM_FORWARD real *y, stat *mean, stat *rstd, const real *x, const stat *w, int N, int H, int D, int center, double eps
+static void headnorm_unbiased_forward(HEADNORM_FORWARD)
+{
+    REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, center, eps * (D - 1) / D);
+    for (long nh = 0; nh < (long)N*H && D > 1; nh++) {
+        const stat r = sqrt((stat)(D - 1) / (stat)D);
+        for (int d = 0; d < D; d++)
+            y[nh*D + d] *= r;
+        rstd[nh] *= r;
+    }
+}
+static void headnorm_eps_forward(HEADNORM_FORWARD)
+{
+    REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, center, eps >= 1e-5 ? eps / 10 : eps * 10);
+}
+static void headnorm_all_heads_forward(HEADNORM_FORWARD)
+{
+    REF->headnorm_forward(y, mean, rstd, x, w, N, 1, H * D, center, eps);
+    for (int nh = N*H - 1; nh >= 0; nh--)
+        mean[nh] = mean[nh / H], rstd[nh] = rstd[nh / H];
+}
+static void headnorm_no_centre_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w,
+                                        const stat *mean, const stat *rstd, int N, int H, int D, int center)
+{
+    (void)center;
+    REF->headnorm_backward(dx, dw, dy, x, w, mean, rstd, N, H, D, 0);
+}
+
+/* ---- rope */
+
+#define ROPE_FORWARD real *y, const real *x, const int *start, int B, int T, int H, int D, int P, double theta
+#define ROPE_BACKWARD real *dx, const real *dy, const int *start, int B, int T, int H, int D, int P, double theta
+static real *deinterleaved(const real *x, long rows, int D)
+{
+    real *z = malloc((size_t)rows * (size_t)D * sizeof(real));
+    for (long r = 0; r < rows; r++)
+        for (int j = 0; j < D; j++)
+            z[r*D + (D % 2 && j == D - 1 ? j : j % 2 * (D/2) + j/2)] = x[r*D + j];
+    return z;
+}
+static void rope_interleaved_forward(ROPE_FORWARD)
+{
+    real *z = deinterleaved(x, (long)B*T*H, D), *yz = copy(z, (long)B*T*H*D, sizeof(real));
+    REF->rope_forward(yz, z, start, B, T, H, D, P, theta);
+    for (long e = 0; e < (long)B*T*H*D; e++) {
+        const long j = e % D;
+        y[e] = yz[e - j + (D % 2 && j == D - 1 ? j : j % 2 * (D/2) + j/2)];
+    }
+    free(z), free(yz);
+}
+static void rope_next_position_forward(ROPE_FORWARD) { REF->rope_forward(y, x, start, B, T, H, D, P + 1, theta); }
+static void rope_next_position_backward(ROPE_BACKWARD) { REF->rope_backward(dx, dy, start, B, T, H, D, P + 1, theta); }
+static void rope_wrong_way_forward(ROPE_FORWARD)
+{
+    memset(y, 0, (size_t)B * (size_t)T * (size_t)H * (size_t)D * sizeof(real));
+    REF->rope_backward(y, x, start, B, T, H, D, P, theta);
+}
+static void rope_wrong_way_backward(ROPE_BACKWARD)
+{
+    real *z = malloc((size_t)B * (size_t)T * (size_t)H * (size_t)D * sizeof(real));
+    REF->rope_forward(z, dy, start, B, T, H, D, P, theta);
+    for (long e = 0; e < (long)B*T*H*D; e++)
+        dx[e] += z[e];
+    free(z);
+}
+static void rope_leaks_forward(ROPE_FORWARD) { (void)start; REF->rope_forward(y, x, NULL, B, T, H, D, P, theta); }
+static void rope_leaks_backward(ROPE_BACKWARD) { (void)start; REF->rope_backward(dx, dy, NULL, B, T, H, D, P, theta); }
+static void rope_theta_forward(ROPE_FORWARD) { REF->rope_forward(y, x, start, B, T, H, D, P, theta < 20000 ? 500000 : 10000); }
+static void rope_theta_backward(ROPE_BACKWARD) { REF->rope_backward(dx, dy, start, B, T, H, D, P, theta < 20000 ? 500000 : 10000); }
+/* token t of the memory [B,T,H,D] taken for [B,H,T,D] stands where head t*H/T.. does */
+static void rope_layout_forward(ROPE_FORWARD)
+{
+    for (long r = 0; r < (long)B*T*H; r++) {
+        const int own = start ? start[r / ((long)T*H) * T + r % T] : 0;
+        REF->rope_forward(y + r*D, x + r*D, NULL, 1, 1, 1, D, (int)((long)P + r % T - own), theta);
+    }
+}
+
+/* ---- loss and optimiser */
+
+static void xent_uncapped_forward(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap)
+{
+    (void)cap;
+    REF->xent_forward(loss, lse, x, target, N, V, 0);
+}
+static void xent_cap_gradient_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse,
+                                       int N, int V, double cap)
+{
+    stat *z = copy(x, (long)N*V, sizeof(stat));
+    REF->softcap_forward(z, x, N*V, cap);
+    REF->xent_backward(dx, dloss, z, target, lse, N, V, 0);
+    free(z);
+}
+static void xent_trains_ignored_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse,
+                                         int N, int V, double cap)
+{
+    int *all = copy(target, N, sizeof(int));
+    for (int n = 0; n < N; n++)
+        all[n] = all[n] < 0 || all[n] >= V ? 0 : all[n];
+    REF->xent_backward(dx, dloss, x, all, lse, N, V, cap);
+    free(all);
+}
+#define ADAMW stat *w, stat *m, stat *v, const stat *g, const double *sum, int N, int step, \
+              double lr, double beta1, double beta2, double eps, double decay, double clip
+static void adamw_eps_inside(ADAMW)
+{
+    stat *w0 = copy(w, N, sizeof(stat));
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
+    for (int n = 0; n < N; n++)
+        w[n] = (stat)(1 - lr*decay) * w0[n] - (stat)(lr / (1 - pow(beta1, step))) * m[n]
+             / sqrt(v[n] / (stat)(1 - pow(beta2, step)) + (stat)eps);
+    free(w0);
+}
+static void adamw_no_correction(ADAMW)
+{
+    stat *w0 = copy(w, N, sizeof(stat));
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
+    for (int n = 0; n < N; n++)
+        w[n] = (stat)(1 - lr*decay) * w0[n] - (stat)lr * m[n] / (sqrt(v[n]) + (stat)eps);
+    free(w0);
+}
+static void adamw_coupled_decay(ADAMW)
+{
+    stat *gd = copy(g, N, sizeof(stat));
+    for (int n = 0; n < N; n++)
+        gd[n] += (stat)decay * w[n];
+    REF->adamw(w, m, v, gd, sum, N, step, lr, beta1, beta2, eps, 0, clip);
+    free(gd);
+}
+static void adamw_no_clip(ADAMW)
+{
+    (void)clip;
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, 0);
+}
+static void adamw_float_beta(ADAMW)
+{
+    REF->adamw(w, m, v, g, sum, N, step, lr, (double)(float)beta1, (double)(1 - (1 - (float)beta2)), eps, decay, clip);
+}
+static void sqsum_float(double *sum, const stat *x, int N)
+{
+    float s = 0;
+    for (int n = 0; n < N; n++)
+        s += (float)x[n] * (float)x[n];
+    *sum += (double)s;
+}
+static void sqsum_norm(double *sum, const stat *x, int N)
+{
+    double s = 0;
+    REF->sqsum(&s, x, N);
+    *sum += sqrt(s);
+}

@@ -1,0 +1,267 @@
+/* judge.c - how far a kernel may be from the truth.  No tolerance is set by hand.
+ *
+ *   truth      the reference in double
+ *   honest     the larger of
+ *                what the reference in float errs against the truth, and
+ *                what the truth itself moves by when every number that the kernel reads is off by one rounding
+ *                of its type: no kernel can know its inputs better, and where terms cancel the reference alone
+ *                may be right by luck, and
+ *                one rounding of the terms that cancel inside a kernel, where no input shows it: ref/oracle/terms.c
+ *   fp32       error <= K max(honest, one ulp)
+ *   fp64       the same with the float error scaled by eps64/eps32: a rounding is 1e-16 then, a wrong index 1e-2
+ *   integers   where a kernel only adds and multiplies, small integers leave nothing to round: error = 0
+ *   bf16       FlashAttention's rule: at most 2 times (gradients: 3 times) the error of an honest bf16 evaluation,
+ *              which is the truth of inputs that are off by one rounding of their type - this stands for the
+ *              operands (softmax weights, their gradients, states) that a tensor core takes in bf16, each of which
+ *              is multiplied with an input -, its outputs rounded to theirs.
+ *              By RMS: never more than that either, or 5e-3 (gradients 1e-2, the forget gate's 2e-2), whichever is
+ *              the larger.
+ *
+ * K is 8: an order of summation, a fused multiply-add, an exp of 2 ulp instead of half a ulp change the rounding
+ * error by small factors; the worst of the vectorised kernels is reported by check_tiers.  Missing terms, wrong
+ * indices or an eps off by 10 % stand nine orders of magnitude above it in double. */
+#include "ref/oracle/inside.h"
+#include "ref/bf16.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static const double K = 8;
+
+/* ---- the distance */
+
+/* |a - t|, or infinite where a is not what t is */
+static double off(double a, double t)
+{
+    if (isfinite(t))
+        return isfinite(a) ? fabs(a - t) : (double)INFINITY;
+    return (isnan(t) && isnan(a)) || a == t ? 0 : (double)INFINITY;
+}
+
+double op_largest(const double *a, long n)
+{
+    double most = 0;
+    for (long e = 0; e < n; e++)
+        most = isfinite(a[e]) ? fmax(most, fabs(a[e])) : most;
+    return most;
+}
+
+/* What an error is measured by: the largest element, or the RMS; 1 where all are 0. */
+static double unit(const double *a, long n)
+{
+    const double most = op_largest(a, n);
+    return most > 0 ? most : 1;
+}
+
+static double unit_rms(const double *a, long n)
+{
+    const double most = unit(a, n);    /* divided by first, so that no square overflows or vanishes */
+    double sum = 0;
+    for (long e = 0; e < n; e++)
+        sum += isfinite(a[e]) ? a[e] / most * (a[e] / most) : 0;
+    return sum > 0 ? most * sqrt(sum / (double)n) : 1;
+}
+
+double op_error(const double *a, const double *truth, long n)
+{
+    double error = 0;
+    for (long e = 0; e < n; e++)
+        error = fmax(error, off(a[e], truth[e]));
+    return error / unit(truth, n);
+}
+
+double op_error_rms(const double *a, const double *truth, long n)
+{
+    const double most = unit_rms(truth, n);
+    double sum = 0;
+    for (long e = 0; e < n; e++)
+        sum += off(a[e], truth[e]) / most * (off(a[e], truth[e]) / most);
+    return sqrt(sum / (double)n);
+}
+
+/* ---- honesty */
+
+/* The relative error of one rounding to that type, at most; in double one ulp, since half of one is lost in x (1 + u). */
+static double rounding(enum op_type type, enum swax_precision precision)
+{
+    if (type == DOUBLE || precision == SWAX_PREC_F64)
+        return DBL_EPSILON;
+    return type == REAL && precision == SWAX_PREC_BF16 ? 1.0 / 256 : (double)FLT_EPSILON / 2;
+}
+
+/* The smallest number of that type, which is its rounding error near 0. */
+static double smallest(enum op_type type, enum swax_precision precision)
+{
+    if (type == DOUBLE || precision == SWAX_PREC_F64)
+        return ldexp(1, -1074);
+    return ldexp(1, type == REAL && precision == SWAX_PREC_BF16 ? -133 : -149);
+}
+
+void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *s)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    for (int i = 0; i < c->n; i++) {
+        const struct op_arg *a = &op->arg[i];
+        const double u = rounding(a->type, precision), least = smallest(a->type, precision);
+        for (long e = 0; e < c->size[i] && c->arg[i] && a->type != INT && a->role != OUT; e++) {
+            const double by = c->arg[i][e] == 0 || isinf(c->arg[i][e]) ? 0 : fmax(u * fabs(c->arg[i][e]), least);
+            c->arg[i][e] += s ? (op_random(s) >> 63 ? by : -by) : c->arg[i][e] > 0 ? by : -by;
+        }
+    }
+    for (int i = 0; i < op_scalars(op); i++)
+        c->scalar[i] *= 1 + (!s || op_random(s) >> 63 ? DBL_EPSILON : -DBL_EPSILON);
+}
+
+/* error and rms of every output of `got`, where they are larger than what stands there */
+static void enlarge(double *error, double *rms, const struct op_case *got, const struct op_case *truth)
+{
+    for (int i = 0; i < got->n; i++)
+        if (got->arg[i] && swax_ops[got->op].arg[i].role != IN) {
+            error[i] = fmax(error[i], op_error(got->arg[i], truth->arg[i], got->size[i]));
+            rms[i] = fmax(rms[i], op_error_rms(got->arg[i], truth->arg[i], got->size[i]));
+        }
+}
+
+/* What the reference errs in float. */
+static void measure_plain(double *error, double *rms, const struct op_case *c, const struct op_case *truth)
+{
+    struct op_case got;
+    op_case_copy(&got, c);
+    op_run(swax_tiers[0], SWAX_PREC_F32, &got);
+    enlarge(error, rms, &got, truth);
+    op_case_free(&got);
+}
+
+int op_nudges(const struct op_case *c)
+{
+    long numbers = 0;
+    for (int i = 0; i < c->n; i++)
+        numbers += c->size[i];
+    return numbers < 5000 ? 6 : 2;
+}
+
+/* What one rounding of every input does; in bf16, of the outputs too.  In the last of the nudges all move away from
+ * zero: the two factors of a lone product, which may cancel in all the others, then add up. */
+static void measure_nudged(double *error, double *rms, const struct op_case *c, const struct op_case *truth,
+                           enum swax_precision precision)
+{
+    uint64_t s = 1;
+    for (int k = op_nudges(c); k >= 0; k--) {
+        struct op_case got;
+        op_case_copy(&got, c);
+        op_nudge(&got, precision, k ? &s : NULL);
+        op_run(swax_tiers[0], SWAX_PREC_F64, &got);
+        for (int i = 0; i < got.n; i++)
+            for (long e = 0; e < got.size[i] && got.arg[i] && precision == SWAX_PREC_BF16; e++)
+                got.arg[i][e] = op_round(got.arg[i][e], swax_ops[c->op].arg[i].type, precision);
+        enlarge(error, rms, &got, truth);
+        op_case_free(&got);
+    }
+}
+
+/* ---- the bound */
+
+/* Nothing to round: only + and *, on small integers, with a result that bf16 can hold if it must. */
+static int is_exact(const struct op_case *c, const struct op_case *truth, enum swax_precision precision)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    if (!op->exact)
+        return 0;
+    for (int i = 0; i < c->n; i++)
+        for (long e = 0; e < c->size[i] && c->arg[i]; e++) {
+            const double x = op->arg[i].type == INT || op->arg[i].role == OUT ? 0 : c->arg[i][e];
+            if (x != floor(x) || fabs(x) > 4 || (precision == SWAX_PREC_BF16 && fabs(truth->arg[i][e]) > 256))
+                return 0;
+        }
+    return 1;
+}
+
+/* `plain`: what the reference in float errs; `nudged`: what one rounding of every input does. */
+static double bound(double plain, double nudged, const struct op_arg *a, long inputs, enum swax_precision precision,
+                    double floor16)
+{
+    const double eps32 = (double)FLT_EPSILON;
+    if (a->type == DOUBLE)   /* a sum in double: both builds of the reference make the same error, which shows in neither */
+        return K * fmax(plain, DBL_EPSILON * sqrt((double)inputs));
+    if (precision == SWAX_PREC_F64)
+        return K * fmax(fmax(plain, eps32) * (DBL_EPSILON / eps32), nudged);
+    if (precision == SWAX_PREC_F32)
+        return K * fmax(fmax(plain, eps32), nudged);
+    return fmax(K * fmax(plain, eps32), fmax((a->role == ADD ? 3 : 2) * nudged, a->type == REAL ? floor16 : 0));
+}
+
+void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision precision, const struct op_case *c)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    double plain[OP_ARGS] = { 0 }, plain_rms[OP_ARGS] = { 0 }, nudged[OP_ARGS] = { 0 }, nudged_rms[OP_ARGS] = { 0 };
+    double size[OP_ARGS] = { 0 };
+    long inputs = 0;
+    memset(v, 0, sizeof *v);
+    op_case_copy(truth, c);
+    op_run(swax_tiers[0], SWAX_PREC_F64, truth);
+    if (is_exact(c, truth, precision))
+        return;
+    measure_plain(plain, plain_rms, c, truth);
+    measure_nudged(nudged, nudged_rms, c, truth, precision);
+    op_terms(size, c, truth);
+    for (int i = 0; i < c->n; i++)
+        inputs += op->arg[i].role == IN ? c->size[i] : 0;
+    for (int i = 0; i < c->n; i++) {
+        const struct op_arg *a = &op->arg[i];
+        if (a->role == IN || !c->arg[i])
+            continue;
+        const double u = rounding(STAT, precision) * size[i];
+        nudged[i] = fmax(nudged[i], u / unit(truth->arg[i], c->size[i]));
+        nudged_rms[i] = fmax(nudged_rms[i], u / unit_rms(truth->arg[i], c->size[i]));
+        const double rms16 = a->role != ADD ? 5e-3 : strcmp(a->name, "df") ? 1e-2 : 2e-2;
+        v->bound[i] = bound(plain[i], nudged[i], a, inputs, precision, a->role == ADD ? 3.0/256 : 2.0/256);
+        v->rms_bound[i] = bound(plain_rms[i], nudged_rms[i], a, inputs, precision, rms16);
+    }
+}
+
+int op_compare(struct op_verdict *v, const struct op_case *got, const struct op_case *truth)
+{
+    int worst = -1;
+    enlarge(v->error, v->rms, got, truth);
+    for (int i = got->n - 1; i >= 0; i--)
+        if (!(isfinite(v->error[i]) && v->error[i] <= v->bound[i] && v->rms[i] <= v->rms_bound[i]))
+            worst = i;
+    return worst;
+}
+
+int op_judge(struct op_verdict *v, const struct swax_tier *tier, enum swax_precision precision, const struct op_case *c)
+{
+    struct op_case truth, got;
+    op_truth(&truth, v, precision, c);
+    op_case_copy(&got, c);
+    const char *trouble = op_run(tier, precision, &got);
+    int worst = op_compare(v, &got, &truth);
+    if (trouble) {
+        memcpy(v->trouble, got.trouble, sizeof v->trouble);
+        worst = 0;
+    }
+    op_case_free(&truth);
+    op_case_free(&got);
+    return worst;
+}
+
+/* ---- one precision or another */
+
+int op_offers(const struct swax_tier *tier, enum swax_precision precision)
+{
+    return precision == SWAX_PREC_F32 ? tier->f32 != NULL
+         : precision == SWAX_PREC_F64 ? tier->f64 != NULL : tier->bf16 != NULL;
+}
+
+int op_present(const struct swax_tier *tier, enum swax_precision precision, int op)
+{
+    return precision == SWAX_PREC_F32 ? op_present_f32(tier, op)
+         : precision == SWAX_PREC_F64 ? op_present_f64(tier, op) : op_present_bf16(tier, op);
+}
+
+const char *op_run(const struct swax_tier *tier, enum swax_precision precision, struct op_case *c)
+{
+    return precision == SWAX_PREC_F32 ? op_run_f32(tier, c)
+         : precision == SWAX_PREC_F64 ? op_run_f64(tier, c) : op_run_bf16(tier, c);
+}

@@ -1,0 +1,111 @@
+/* oracle.h - draw a seeded case of any kernel, run any tier's kernel on it, judge what came out.
+ *
+ * Tests, `swax verify` and `swax bench` share this, so that a new kernel or a new tier is tested
+ * without anyone remembering to.  A case holds every argument as doubles; the runner converts to the
+ * tier's element types, calls the kernel between guard zones on NaN-poisoned outputs, and converts back.
+ *
+ *     struct op_case c;
+ *     struct op_verdict v;
+ *     op_case_make(&c, op_find("mlstm_forward"), seed, OP_GAUSS, 40, SWAX_PREC_F32);
+ *     int bad = op_judge(&v, tier, SWAX_PREC_F32, &c);       -1: within all bounds
+ *     op_case_free(&c); */
+#ifndef SWAX_ORACLE_H
+#define SWAX_ORACLE_H
+
+#include <stdint.h>
+#include "opspec.h"
+#include "tier.h"
+
+struct op_case {
+    int op;
+    int dims[OP_DIMS];
+    double scalar[OP_SCALARS];
+    int n;                       /* array arguments */
+    long size[OP_ARGS];
+    double *arg[OP_ARGS];        /* NULL: the kernel gets NULL */
+    int (*again)(void *arg);     /* not NULL, for a benchmark: op_run calls the kernel anew while it says so */
+    void *again_arg;
+    char trouble[OP_SENTENCE];   /* what op_run answered; "" is nothing */
+};
+
+/* What the inputs look like. */
+enum op_family {
+    OP_GAUSS,         /* N(0,1); forget gates around 4: the plain case */
+    OP_INTEGERS,      /* small integers: + and * are exact */
+    OP_SATURATED,     /* gates at the soft-cap, +-15 */
+    OP_COLD,          /* input gates around -10: the exp(-m) branch of the normaliser */
+    OP_OPEN,          /* forget gates near +15: no decay; where log(sigmoid) loses its digits */
+    OP_SHUT,          /* forget gates near -15, among open ones */
+    OP_EQUAL,         /* all rows equal: keys, logits; one time in two all elements */
+    OP_ONEHOT,        /* one-hot rows */
+    OP_CROSSOVER,     /* |q.n| near exp(-m) */
+    OP_HUGE,          /* large scores and logits */
+    OP_TINY,          /* subnormal and near-subnormal values */
+    OP_FAMILIES
+};
+extern const char *const op_family_name[OP_FAMILIES];
+int op_family_fits(int op, enum op_family family);   /* does it differ from OP_GAUSS for this kernel? */
+
+/* ---- ref/oracle/case.c.  splitmix64; op_normal is a sum of uniforms, so all three are the same bits everywhere */
+uint64_t op_random(uint64_t *state);
+double op_uniform(uint64_t *state);              /* [0,1) */
+double op_normal(uint64_t *state);               /* mean 0, variance 1, |x| <= 6 */
+
+/* Draw c->op and c->dims: sizes from 1 to max_dim (B, H, G small), T <= S, G divides H. */
+void op_draw_dims(struct op_case *c, int op, uint64_t seed, int max_dim);
+void op_default_scalars(struct op_case *c);                  /* xLSTM-7B's constants */
+void op_draw_scalars(struct op_case *c, uint64_t seed);
+/* Zeroed arrays for c->op and c->dims.  Bit g of `optional` set: the arguments with optional number g are given. */
+void op_case_alloc(struct op_case *c, unsigned optional);
+void op_case_copy(struct op_case *to, const struct op_case *from);
+void op_case_free(struct op_case *c);
+const char *op_case_describe(const struct op_case *c, char *buf, size_t n);   /* "linear_forward N=3 O=4 I=5" */
+
+/* ---- ref/oracle/draw.c.  Allocate and fill c's arrays for the dims and scalars that stand in it: inputs of the family,
+ * ADD arguments with noise of the size of what is added, and what a backward kernel reads of its forward
+ * (y, lse, m, ...) by running the reference in double.  Whatever the kernel reads is exactly representable in
+ * exact_in's element types; for fp64 the inputs proper are exact in float, so that the same problem can be put
+ * to both. */
+void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in);
+/* Plain inputs of any size, zeros to add to, and of the forward what `tier` makes of it: nothing runs on the reference, which
+ * would take minutes.  NULL, or c->trouble. */
+const char *op_draw_for_timing(struct op_case *c, unsigned optional, const struct swax_tier *tier, enum swax_precision p);
+/* Dims, scalars, optional arguments and arrays: what the tests loop over. */
+void op_case_make(struct op_case *c, int op, uint64_t seed, enum op_family family, int max_dim,
+                  enum swax_precision exact_in);
+/* Round x as an element of that type in that precision would be. */
+double op_round(double x, enum op_type type, enum swax_precision precision);
+
+/* ---- ref/oracle/call.c.  Run slot c->op of the tier on c, in place; an empty slot of a host tier is the reference's.
+ * NULL, or a sentence (in c->trouble): wrote outside its arrays, changed an input, ... */
+const char *op_run(const struct swax_tier *tier, enum swax_precision precision, struct op_case *c);
+int op_offers(const struct swax_tier *tier, enum swax_precision precision);           /* has a table */
+int op_present(const struct swax_tier *tier, enum swax_precision precision, int op);  /* has a kernel of its own */
+
+/* ---- ref/oracle/judge.c.  The distance of a from the truth: max |a - t| / max |t|, and rms(a - t) / rms(t); where the
+ * truth is all 0, without the divisor.  Not finite where the truth is finite, or not the same infinity or NaN
+ * where it is not: infinitely wrong. */
+double op_error(const double *a, const double *truth, long n);
+double op_error_rms(const double *a, const double *truth, long n);
+
+/* Per array argument, 0 for inputs. */
+struct op_verdict {
+    double error[OP_ARGS], bound[OP_ARGS];           /* by op_error */
+    double rms[OP_ARGS], rms_bound[OP_ARGS];         /* by op_error_rms */
+    char trouble[OP_SENTENCE];                       /* what op_run answered; "" is nothing */
+};
+
+/* Every number that the kernel reads, up or down by one rounding to its type, or, with no state, away from 0; 0 and infinities stay. */
+void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *state);
+/* How often to: one nudge alone can be small by luck, the more so, the fewer numbers there are. */
+int op_nudges(const struct op_case *c);
+
+/* What the kernel should give on c (a new case in `truth`), and how far an honest kernel may be from it (the
+ * bounds in v): the rule stands at the top of ref/oracle/judge.c. */
+void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision precision, const struct op_case *c);
+/* Fill v's errors; the first argument out of bounds, or -1. */
+int op_compare(struct op_verdict *v, const struct op_case *got, const struct op_case *truth);
+/* Run the tier on a copy of c and compare: the first argument out of bounds (0 if there was trouble), or -1. */
+int op_judge(struct op_verdict *v, const struct swax_tier *tier, enum swax_precision precision, const struct op_case *c);
+
+#endif

@@ -1,2 +1,0 @@
-#define TABLE f32
-#include "variants.inc"

@@ -1,0 +1,400 @@
+/* ablate.c - swax ablate: all runs of an ablation, in processes side by side, and its report.
+ *
+ * What is finished is kept, what is not goes on where it stopped, whoever starts it again and however it ended.
+ * Machines that share a folder each take a shard of the runs; two that take the same run notice it. */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/ablate/ablate.h"
+#include "tools/lib/commands.h"
+#include "tools/lib/files.h"
+#include "tools/lib/options.h"
+#include "tools/lib/say.h"
+
+enum { JOBS = 256, WIDTH = 78 };
+
+/* Run number k of an ablation is arm k mod arms of seed k / arms: whole seeds are done one after the other. */
+enum state { WAITING, RUNNING, DONE, BUSY, FAILED, STOPPED };
+struct job { enum state state; pid_t pid; int step; };
+struct message { int number, step; };
+
+struct session {
+    struct ablation a;
+    struct job job[ABLATE_ARMS * ABLATE_SEEDS];
+    int runs, jobs, threads, shard, shards, live, only_report;
+    int pipe[2];                           /* children say which step they are at */
+    time_t since;
+    double steps_done;                     /* since then, by all */
+    char command[RUN_TEXT];
+};
+
+static void interrupt(int number)
+{
+    (void)number;
+    run_interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction a;
+    memset(&a, 0, sizeof a);
+    a.sa_handler = interrupt;
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}
+
+/* ---- a child: one run */
+
+struct child { const struct session *s; int number; pid_t parent; };
+
+/* A child whose parent has died stops as on Ctrl-C: nobody would wait for it. */
+static int tell(void *arg, int step)
+{
+    const struct child *c = arg;
+    const struct message m = {c->number, step};
+    const ssize_t told = write(c->s->pipe[1], &m, sizeof m);
+    return told < 0 || run_interrupted || getppid() != c->parent;
+}
+
+static void be_child(const struct session *s, int number, pid_t parent)
+{
+    struct child c = {s, number, parent};
+    char why[SWAX_WHY] = "";
+    signal(SIGPIPE, SIG_IGN);
+    const enum outcome_end end = outcome_make(&s->a, number % s->a.arms, number / s->a.arms, s->threads, tell, &c, why);
+    if (end == OUTCOME_FAILED)
+        fprintf(stderr, "swax: %s, seed %d: %s\n", s->a.arm[number % s->a.arms]->name, number / s->a.arms + 1, why);
+    _exit((int)end);
+}
+
+/* ---- the parent */
+
+static void count_states(const struct session *s, int count[STOPPED + 1])
+{
+    memset(count, 0, (STOPPED + 1) * sizeof *count);
+    for (int k = 0; k < s->runs; k++)
+        if (k % s->shards == s->shard)
+            count[s->job[k].state]++;
+}
+
+static void show(const struct session *s)
+{
+    char line[256];
+    int count[STOPPED + 1], n, all = 0;
+    double left = 0;
+    count_states(s, count);
+    for (int i = 0; i <= STOPPED; i++)
+        all += count[i];
+    n = snprintf(line, sizeof line, "%d of %d runs", count[DONE], all);
+    for (int k = 0; k < s->runs; k++) {
+        const struct job *j = &s->job[k];
+        const int steps = s->a.run[k % s->a.arms].steps;
+        if (k % s->shards == s->shard && (j->state == WAITING || j->state == RUNNING))
+            left += steps - j->step;
+        if (j->state == RUNNING && n < WIDTH - 24)
+            n += snprintf(line + n, sizeof line - (size_t)n, " | %s s%d %d %%", s->a.arm[k % s->a.arms]->name, k / s->a.arms + 1, 100 * j->step / steps);
+    }
+    if (s->steps_done > 0)
+        snprintf(line + n, sizeof line - (size_t)n, " | %.0f min left", difftime(time(NULL), s->since) * left / s->steps_done / 60);
+    printf("\r%-*.*s", WIDTH, WIDTH, line);
+    fflush(stdout);
+}
+
+static void say_result(const struct session *s, int k)
+{
+    struct outcome r;
+    char why[SWAX_WHY];
+    int count[STOPPED + 1];
+    const int arm = k % s->a.arms, seed = k / s->a.arms;
+    if (outcome_read(&r, &s->a, arm, seed, why) || !r.done)
+        return;
+    count_states(s, count);
+    printf("%s%-10s seed %-2d  beyond reach %.2f   copies %.2f   loss %.3f   %.0f s%*s\n", s->live ? "\r" : "", s->a.arm[arm]->name, seed + 1,
+           r.recall[s->a.beyond], r.copy, r.loss, r.seconds, s->live ? 16 : 0, "");
+    fflush(stdout);
+}
+
+static int start(struct session *s, int k)
+{
+    const pid_t parent = getpid();
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (!pid)
+        be_child(s, k, parent);
+    s->job[k].pid = pid;
+    s->job[k].state = pid > 0 ? RUNNING : FAILED;
+    return pid > 0;
+}
+
+static void listen_to_children(struct session *s)
+{
+    struct pollfd ready = {s->pipe[0], POLLIN, 0};
+    struct message m[64];
+    if (poll(&ready, 1, 200) <= 0 || !(ready.revents & POLLIN))
+        return;
+    const ssize_t n = read(s->pipe[0], m, sizeof m);
+    for (ssize_t i = 0; i < n / (ssize_t)sizeof *m; i++) {
+        struct job *j = &s->job[m[i].number];
+        s->steps_done += j->step && m[i].step > j->step ? m[i].step - j->step : 0;     /* a resumed run begins anywhere */
+        j->step = m[i].step;
+    }
+}
+
+/* Take in the children that have ended. */
+static void reap(struct session *s)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (int k = 0; k < s->runs; k++) {
+            if (s->job[k].state != RUNNING || s->job[k].pid != pid)
+                continue;
+            const int end = WIFEXITED(status) ? WEXITSTATUS(status) : OUTCOME_FAILED;
+            s->job[k].state = end == OUTCOME_DONE ? DONE : end == OUTCOME_BUSY ? BUSY : end == OUTCOME_STOPPED ? STOPPED : FAILED;
+            if (WIFSIGNALED(status))
+                fprintf(stderr, "swax: %s, seed %d: ended by signal %d\n", s->a.arm[k % s->a.arms]->name, k / s->a.arms + 1, WTERMSIG(status));
+            if (end == OUTCOME_DONE)
+                say_result(s, k);
+        }
+}
+
+/* Ctrl-C reaches the children too; what a batch system sends may reach the parent alone. */
+static void stop_children(const struct session *s)
+{
+    for (int k = 0; k < s->runs; k++)
+        if (s->job[k].state == RUNNING)
+            kill(s->job[k].pid, SIGTERM);
+}
+
+static void run_all(struct session *s)
+{
+    time_t shown = 0;
+    int stopped = 0;
+    s->since = time(NULL);
+    for (;;) {
+        int count[STOPPED + 1];
+        if (run_interrupted && !stopped++)
+            stop_children(s);
+        count_states(s, count);
+        /* one run that fails does not keep the others from being made; where most do, it is not the run's fault */
+        const int go_on = count[FAILED] <= count[DONE] && !run_interrupted;
+        for (int k = s->shard; k < s->runs && count[RUNNING] < s->jobs && go_on; k += s->shards)
+            if (s->job[k].state == WAITING)
+                count[RUNNING] += start(s, k);
+        if (!count[RUNNING])
+            break;
+        listen_to_children(s);
+        reap(s);
+        if (s->live && time(NULL) != shown) {
+            shown = time(NULL);
+            show(s);
+        }
+    }
+    if (s->live)
+        printf("\r%*s\r", WIDTH, "");
+}
+
+/* ---- the folder */
+
+/* ablation.json says what the folder is for; another ablation must not be mixed into it. */
+static const char *claim_folder(const struct ablation *a, int only_report, char *why)
+{
+    char path[RUN_TEXT + 64], *text = NULL;
+    size_t size = 0, there_size;
+    snprintf(path, sizeof path, "%s/ablation.json", a->out);
+    if (only_report && access(path, F_OK))
+        return say(why, "%s holds no ablation to report on.", a->out);
+    if (file_make_folder(a->out, why))
+        return why;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return say(why, "There is no memory for %s.", path);
+    fprintf(f, "{\"preset\": \"%s\", \"arms\": {\n", a->preset->name);
+    for (int i = 0; i < a->arms; i++) {
+        char *run = run_json(&a->run[i], 1);
+        fprintf(f, "%s\"%s\": %s", i ? ",\n" : "", a->arm[i]->name, run ? run : "null");
+        free(run);
+    }
+    fputs("}}\n", f);
+    if (!file_close_text(f, &text))
+        return say(why, "There is no memory for %s.", path);
+    const char *wrong = NULL;
+    if (access(path, F_OK)) {
+        wrong = file_replace(path, text, size, why);
+    } else {
+        char *there = file_read(path, 1 << 22, &there_size, why);
+        wrong = !there ? why : strcmp(there, text) ? say(why, "%s holds another ablation, or one with other settings: choose another folder with out=.", a->out) : NULL;
+        free(there);
+    }
+    free(text);
+    return wrong;
+}
+
+static const char *read_all(const struct ablation *a, struct outcome *r, char *why)
+{
+    for (int i = 0; i < a->arms; i++)
+        for (int s = 0; s < a->seeds; s++)
+            if (outcome_read(&r[i * a->seeds + s], a, i, s, why))
+                return why;
+    return NULL;
+}
+
+static const char *report(const struct session *s, char *why)
+{
+    struct outcome *r = calloc((size_t)s->runs, sizeof *r);
+    struct verdict v[ABLATE_VERDICTS];
+    if (!r)
+        return say(why, "There is no memory for the report.");
+    const char *wrong = read_all(&s->a, r, why);
+    if (!wrong)
+        wrong = results_write(&s->a, r, why);
+    if (!wrong)
+        wrong = report_write(&s->a, r, s->command, why);
+    if (!wrong) {
+        verdicts(v, &s->a, r);
+        for (int c = 0; c < ABLATE_VERDICTS; c++)
+            printf("%-9s  %s\n           %s\n", v[c].holds, v[c].claim, v[c].measured);
+        printf("%s/report.html and results.json hold it all.\n", s->a.out);
+    }
+    free(r);
+    return wrong;
+}
+
+/* ---- the command line */
+
+static int help(void)
+{
+    puts("usage: swax ablate PRESET [out=FOLDER] [seeds=N] [jobs=N] [shard=I/N] [report=yes] [key=value ...]\n\n"
+         "Trains every arm of a preset with every seed, examines the networks, and leaves in the folder\n"
+         "results.json, report.html and runs/.  Started again, it goes on where it was stopped.\n\nPresets:");
+    for (const struct ablate_preset *p = ablate_presets; p->name; p++)
+        printf("  %-8s %s\n", p->name, p->what);
+    puts("\nKeys:\n"
+         "  out      the folder; ablation-PRESET if it is not given\n"
+         "  seeds    1 to N; the preset says how many if it is not given\n"
+         "  jobs     runs side by side, each on its share of the cores; as many as there are cores, or one on a GPU, if it is not given\n"
+         "  shard    I/N: of N machines that share the folder, this is number I\n"
+         "  report   yes: train nothing, only make the report from what is there\n"
+         "  tier, precision, steps, ...: those of `swax train`, for all arms alike");
+    return 0;
+}
+
+static const char *whole(struct options *o, const char *key, long least, long most, int *value, char *why)
+{
+    long v;
+    const char *text = options_take(o, key);
+    if (!text)
+        return NULL;
+    if (!option_whole(text, least, most, &v))
+        return say(why, "%s=%.60s: it is a whole number from %ld to %ld.", key, text, least, most);
+    *value = (int)v;
+    return NULL;
+}
+
+static const char *read_shard(struct session *s, const char *text, char *why)
+{
+    char tail;
+    s->shards = 1;
+    if (!text)
+        return NULL;
+    if (sscanf(text, "%6d/%6d%c", &s->shard, &s->shards, &tail) != 2 || s->shard < 1 || s->shards < s->shard)
+        return say(why, "shard=%.60s: it is I/N, as 1/4 to 4/4 for four machines.", text);
+    s->shard--;
+    return NULL;
+}
+
+static const char *open_session(struct session *s, const struct ablate_preset *p, struct options *o, char *why)
+{
+    const char *out = options_take(o, "out"), *shard = options_take(o, "shard"), *only = options_take(o, "report");
+    int seeds = p->seeds;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (whole(o, "seeds", 1, ABLATE_SEEDS, &seeds, why) || whole(o, "jobs", 1, JOBS, &s->jobs, why) || read_shard(s, shard, why) ||
+        ablation_open(&s->a, p, o, why))
+        return why;
+    if (snprintf(s->a.out, sizeof s->a.out, out ? "%s" : "ablation-%s", out ? out : p->name) >= (int)sizeof s->a.out - 64)
+        return say(why, "out=%.60s...: this path is too long.", s->a.out);
+    if (only && strcmp(only, "yes"))
+        return say(why, "report=%.60s: it is yes, or left out.", only);
+    s->only_report = only != NULL;
+    const enum ablation_trial trial = s->only_report ? ABLATION_ON_HOST : ablation_try(&s->a.run[0], why);
+    if (trial == ABLATION_REFUSED)
+        return why;
+    s->a.seeds = seeds;
+    s->runs = s->a.arms * seeds;
+    if (!s->jobs)                          /* cores do more side by side than together; a device does not */
+        s->jobs = cores < 1 || trial == ABLATION_ON_DEVICE ? 1 : cores < JOBS ? (int)cores : JOBS;
+    s->jobs = s->jobs < s->runs ? s->jobs : s->runs;
+    s->threads = cores > s->jobs ? (int)cores / s->jobs : 1;
+    s->live = isatty(STDOUT_FILENO);
+    return claim_folder(&s->a, s->only_report, why);
+}
+
+static void remember_command(struct session *s, int argc, char **argv)
+{
+    int n = snprintf(s->command, sizeof s->command, "swax ablate");
+    for (int i = 0; i < argc && n < (int)sizeof s->command; i++)
+        n += snprintf(s->command + n, sizeof s->command - (size_t)n, strchr(argv[i], ' ') ? " '%s'" : " %s", argv[i]);
+}
+
+static const struct ablate_preset *find_preset(const char *name, char *why)
+{
+    struct nearest n = nearest_to(name);
+    for (const struct ablate_preset *p = ablate_presets; p->name; p++) {
+        if (!strcmp(p->name, name))
+            return p;
+        nearest_try(&n, p->name);
+    }
+    if (n.best)
+        say(why, "There is no preset \"%.60s\": did you mean %s?", name, n.best);
+    else
+        say(why, "There is no preset \"%.60s\": there are smoke, quick and full.", name);
+    return NULL;
+}
+
+/* What became of this shard's runs, as the exit status. */
+static int status_of(const struct session *s)
+{
+    int count[STOPPED + 1];
+    count_states(s, count);
+    if (count[BUSY])
+        printf("%d runs are being made by another process.\n", count[BUSY]);
+    if (!s->only_report && (count[WAITING] || count[STOPPED]))
+        printf("Stopped. To go on: %s\n", s->command);
+    return count[FAILED] ? 2 : !s->only_report && (count[WAITING] || count[STOPPED]);
+}
+
+int cmd_ablate(int argc, char **argv)
+{
+    static struct session s;
+    struct options o = {NULL, 0};
+    char why[SWAX_WHY];
+    if (command_asks_help(&argc, argv))
+        return help();
+    if (argc < 1 || strchr(argv[0], '='))
+        return command_fails("Which ablation? `swax ablate help` lists the presets.");
+    memset(&s, 0, sizeof s);
+    remember_command(&s, argc, argv);
+    const struct ablate_preset *p = find_preset(argv[0], why);
+    const char *wrong = !p ? why : options_read(&o, argc - 1, argv + 1, why);
+    if (!wrong)
+        wrong = open_session(&s, p, &o, why);
+    options_free(&o);
+    if (!wrong && pipe(s.pipe))
+        wrong = say_errno(why, "A pipe", "cannot be made");
+    if (wrong)
+        return command_fails(wrong);
+    if (!s.only_report) {
+        catch_signals();
+        run_all(&s);
+    }
+    close(s.pipe[0]);
+    close(s.pipe[1]);
+    wrong = report(&s, why);
+    return wrong ? command_fails(wrong) : status_of(&s);
+}

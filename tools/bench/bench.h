@@ -1,0 +1,32 @@
+/* bench.h - what the benchmarks share. */
+#ifndef SWAX_BENCH_H
+#define SWAX_BENCH_H
+
+#include "ref/tier.h"
+
+struct bench {
+    const struct swax_tier *tier;
+    enum swax_precision precision;
+    int threads, json;
+    double seconds;                /* how long to time each thing */
+    double peak, bandwidth;        /* of this machine with these threads: GFLOP/s in float (half of it for fp64), GB/s; of a
+                                    * device: what a large product and a large addition reach */
+};
+
+double bench_now(void);
+double bench_median(double *x, int n);
+double bench_share(const struct bench *b, double gflops);     /* of the peak; 0 where no vectors were built to measure it */
+
+/* One kernel, or all if op < 0; dims in the order of opspec.c, or NULL for a network of width 256.  NULL or a sentence. */
+const char *bench_kernels(const struct bench *b, int op, const int *dims, char *why);
+
+/* peak and bandwidth of a device.  NULL or a sentence. */
+const char *bench_device_rates(struct bench *b, char *why);
+
+/* linear_forward and linear_backward over the sizes that networks have, beside cblas_sgemm of the library `peer`. */
+const char *bench_gemm(const struct bench *b, const char *peer, char *why);
+
+/* Whole training steps of micro, tiny, small or base. */
+const char *bench_step(const struct bench *b, const char *config, char *why);
+
+#endif

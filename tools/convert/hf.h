@@ -1,0 +1,18 @@
+/* hf.h - Hugging Face's xLSTM checkpoints: a folder with config.json and model.safetensors, whole or in shards. */
+#ifndef SWAX_HF_H
+#define SWAX_HF_H
+
+#include "tools/train/checkpoint.h"
+
+/* Rows of each attention head's q and k, reordered from interleaved pairs (0 1)(2 3).. to half-split ones, or
+ * back: what another implementation of RoPE trained, ours computes. */
+enum hf_rope { HF_HALF_SPLIT, HF_INTERLEAVED };
+
+/* Is there a config.json of Hugging Face's xLSTM in the folder? */
+int hf_is_model(const char *folder);
+
+/* Read the model in folder, and write it as a checkpoint of swax (without moments); and the other way round. */
+const char *hf_import(const char *folder, const char *checkpoint, enum hf_rope rope, char *why);
+const char *hf_export(const char *checkpoint, const char *folder, enum hf_rope rope, char *why);
+
+#endif

@@ -1,3 +1,0 @@
-#define SWAX_F64
-#define TABLE f64
-#include "fault_list.inc"

@@ -1,0 +1,198 @@
+/* files.c - whole files in and out, without losing what was there. */
+#include "tools/lib/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "tools/lib/say.h"
+
+char *file_read(const char *path, size_t limit, size_t *size, char *why)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat s;
+    if (fd < 0 || fstat(fd, &s)) {
+        say_errno(why, path, "cannot be read");
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    char *text = NULL;
+    *size = (size_t)s.st_size;
+    if (!S_ISREG(s.st_mode))
+        say(why, "%s is not a file.", path);
+    else if (*size > limit)
+        say(why, "%s holds %zu bytes: at most %zu are expected here.", path, *size, limit);
+    else if (!(text = malloc(*size + 1)))
+        say(why, "There is no memory for the %zu bytes of %s.", *size, path);
+    else if (file_read_at(fd, path, text, *size, 0, why))
+        free(text), text = NULL;
+    else
+        text[*size] = 0;
+    close(fd);
+    return text;
+}
+
+const char *file_read_at(int fd, const char *path, void *to, size_t n, off_t offset, char *why)
+{
+    char *at = to;
+    while (n) {
+        const ssize_t got = pread(fd, at, n < 1 << 30 ? n : 1 << 30, offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return say_errno(why, path, "cannot be read");
+        if (!got) {
+            return say(why, "%s ends %zu bytes too early: it was cut short.", path, n);
+        }
+        at += got;
+        offset += got;
+        n -= (size_t)got;
+    }
+    return NULL;
+}
+
+int file_write(int fd, const void *from, size_t n)
+{
+    const char *at = from;
+    while (n) {
+        const ssize_t put = write(fd, at, n < 1 << 30 ? n : 1 << 30);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        at += put;
+        n -= (size_t)put;
+    }
+    return 0;
+}
+
+static int partial(char to[PATH_MAX], const char *path)
+{
+    const int n = snprintf(to, PATH_MAX, "%s.partial", path);
+    if (n > 0 && n < PATH_MAX)
+        return 1;
+    errno = ENAMETOOLONG;
+    return 0;
+}
+
+/* Open and empty a file that only one process has at a time: the next waits until it was renamed or removed. */
+static int open_alone(const char *path)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat mine, there;
+    for (;;) {
+        const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0)
+            return -1;
+        while (fcntl(fd, F_SETLKW, &whole) && errno == EINTR)      /* where files cannot be locked, there is one process */
+            continue;
+        const int still = !fstat(fd, &mine) && !stat(path, &there) && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+        if (still && !ftruncate(fd, 0))
+            return fd;
+        close(fd);
+        if (still)
+            return -1;
+    }
+}
+
+int file_begin(const char *path, char *why)
+{
+    char temporary[PATH_MAX];
+    struct stat there;
+    if (!lstat(path, &there) && !S_ISREG(there.st_mode)) {
+        say(why, "%s is there and is no plain file: it is not replaced by one.", path);
+        return -1;
+    }
+    const int fd = partial(temporary, path) ? open_alone(temporary) : -1;
+    if (fd < 0)
+        say_errno(why, path, "cannot be written");
+    return fd;
+}
+
+/* A rename lasts once its folder is on the disk. */
+static int sync_folder_of(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+    const int fd = open(folder, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    const int wrong = fsync(fd) && errno != EINVAL;      /* some file systems cannot sync a folder: nothing to be done */
+    close(fd);
+    return wrong ? -1 : 0;
+}
+
+const char *file_commit(int fd, const char *path, char *why)
+{
+    char temporary[PATH_MAX];
+    partial(temporary, path);
+    const int renamed = !fsync(fd) && !rename(temporary, path);
+    const char *wrong = renamed && !sync_folder_of(path) ? NULL : say_errno(why, path, "cannot be written");
+    if (!renamed)
+        unlink(temporary);
+    close(fd);                                   /* last: another process may wait for the name */
+    return wrong;
+}
+
+void file_abandon(int fd, const char *path)
+{
+    char temporary[PATH_MAX];
+    if (partial(temporary, path))
+        unlink(temporary);
+    close(fd);
+}
+
+const char *file_replace(const char *path, const void *from, size_t n, char *why)
+{
+    const int fd = file_begin(path, why);
+    if (fd < 0)
+        return why;
+    if (!file_write(fd, from, n))
+        return file_commit(fd, path, why);
+    say_errno(why, path, "cannot be written");
+    file_abandon(fd, path);
+    return why;
+}
+
+char *file_close_text(FILE *f, char **text)
+{
+    const int bad = fflush(f) || ferror(f);      /* fclose alone does not tell */
+    if (!fclose(f) && !bad && *text)
+        return *text;
+    free(*text);
+    return NULL;
+}
+
+const char *file_replace_text(const char *path, FILE *f, char **text, char *why)
+{
+    char *whole = f ? file_close_text(f, text) : NULL;
+    const char *wrong = whole ? file_replace(path, whole, strlen(whole), why) : say(why, "There is no memory to write %s.", path);
+    free(whole);
+    return wrong;
+}
+
+const char *file_make_folder(const char *path, char *why)
+{
+    char part[PATH_MAX];
+    struct stat s;
+    if (!*path || snprintf(part, sizeof part, "%s", path) >= (int)sizeof part) {
+        return say(why, "A folder's name must have 1 to %d characters.", PATH_MAX - 1);
+    }
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        mkdir(part, 0777);                 /* what is wrong with it shows below */
+        *slash = '/';
+    }
+    if (mkdir(part, 0777) && errno != EEXIST)
+        return say_errno(why, path, "cannot be made a folder");
+    if (stat(part, &s) || !S_ISDIR(s.st_mode)) {
+        return say(why, "%s is not a folder.", path);
+    }
+    return NULL;
+}

@@ -1,0 +1,243 @@
+/* measure.c - evaluation on held-out sequences. */
+#include "tools/measure/measure.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/lib/say.h"
+
+static void cut(struct data_batch *b, const struct measure_how *how)
+{
+    if (how->probe == MEASURE_WHOLE)
+        return;
+    int *start = how->probe == MEASURE_SPAN_CUT ? b->room.start_cell : b->room.start_attention;
+    for (int i = 0; i < how->B * how->T; i++)
+        if (i % how->T >= how->facts_end)
+            start[i] = how->probe == MEASURE_SPAN_CUT ? i % how->T : how->facts_end;
+    b->batch.start_cell = how->probe == MEASURE_SPAN_CUT ? start : b->batch.start_cell;
+    b->batch.start_attention = how->probe == MEASURE_RELAY_BLOCK ? start : b->batch.start_attention;
+}
+
+static void count(struct measured *m, const struct data_batch *b, const float *loss, const unsigned char *right, double *total, double *weight)
+{
+    const int T = b->batch.T, n = b->batch.B * T;
+    int run = 0, run_right = 1;
+    for (int i = 0; i < n; i++) {
+        if (b->batch.target[i] < 0)
+            continue;
+        const int tag = b->tag[i], part = i % T * MEASURE_PARTS / T;
+        m->part[part].loss += (double)loss[i];
+        m->part[part].targets++;
+        *total += (double)b->room.weight[i] * (double)loss[i];
+        *weight += (double)b->room.weight[i];
+        if (!tag || tag > MEASURE_TAGS)
+            continue;
+        m->tag[tag - 1].asked++;
+        m->tag[tag - 1].right += right[i];
+        m->asked++;
+        m->right += right[i];
+        run_right = run ? run_right && right[i] : right[i];
+        run = 1;
+        if ((i + 1) % T == 0 || b->tag[i + 1] != tag) {
+            m->tag[tag - 1].answers++;
+            m->tag[tag - 1].exact += run_right;
+            run = 0;
+        }
+    }
+}
+
+const char *measure(struct swax_network *n, const struct data *d, const struct measure_how *how, struct measured *m, char *why)
+{
+    struct data_batch b = {0};
+    const size_t N = (size_t)how->B * (size_t)how->T;
+    float *loss = malloc(N * sizeof *loss);
+    unsigned char *right = malloc(N);
+    const char *wrong = NULL;
+    double total = 0, weight = 0;
+    memset(m, 0, sizeof *m);
+    if (!loss || !right)
+        wrong = say(why, "There is no memory to evaluate %d sequences of %d tokens.", how->B, how->T);
+    if (!wrong)
+        wrong = data_batch_new(&b, how->B, how->T, why);
+    for (int s = 0; !wrong && s < how->sequences; s += how->B) {
+        wrong = data_fill(d, &b, how->seed, DATA_HELD_OUT, (uint64_t)s, why);
+        if (wrong)
+            break;
+        cut(&b, how);
+        b.batch.window = how->window;
+        swax_network_evaluate(n, &b.batch, loss, right, NULL);
+        count(m, &b, loss, right, &total, &weight);
+        const char *trouble = swax_network_trouble(n);
+        if (trouble)
+            wrong = say(why, "%s", trouble);
+    }
+    m->loss = total / weight;
+    for (int p = 0; p < MEASURE_PARTS; p++)
+        m->part[p].loss /= (double)m->part[p].targets;
+    data_batch_free(&b);
+    free(loss);
+    free(right);
+    return wrong;
+}
+
+static int same_token(int a, int b)
+{
+    return a == b || (a < 128 && b < 128 && tolower(a) == tolower(b));
+}
+
+static int contains(const int *text, int n, const int *wanted, int length)
+{
+    for (int at = 0; at + length <= n; at++) {
+        int same = 0;
+        while (same < length && same_token(text[at + same], wanted[same]))
+            same++;
+        if (same == length)
+            return 1;
+    }
+    return 0;
+}
+
+static int largest(const float *x, int n)
+{
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+/* The share of sequence b's answers contained in what the network says after the text before the first. */
+static const char *generate(struct swax_network *n, const struct data_batch *b, int window, int max_new, double *share, float *logits, char *why)
+{
+    const int T = b->batch.T, vocabulary = swax_network_config(n)->vocabulary;
+    int said[1024], wanted[256];
+    int first = 0, answers = 0, found = 0, length = 0;
+    while (first < T && !b->tag[first])
+        first++;
+    struct swax_decoder *decoder = swax_decoder_new(n, 1, window, why);
+    if (!decoder)
+        return why;
+    if (max_new > (int)(sizeof said / sizeof *said))
+        max_new = sizeof said / sizeof *said;
+    const char *wrong = swax_decoder_feed(decoder, b->batch.token, first < T ? first + 1 : T, logits);
+    for (int i = 0; i < max_new && !wrong; i++) {
+        said[i] = largest(logits, vocabulary);
+        if (i < max_new - 1)
+            wrong = swax_decoder_feed(decoder, &said[i], 1, logits);
+    }
+    swax_decoder_free(decoder);
+    if (wrong)
+        return say(why, "%s", wrong);
+    for (int t = first; t < T; t++) {
+        if (b->tag[t] && length < (int)(sizeof wanted / sizeof *wanted))
+            wanted[length++] = b->batch.target[t];
+        if (length && (t == T - 1 || b->tag[t + 1] != b->tag[t])) {
+            answers++;
+            found += contains(said, max_new, wanted, length);
+            length = 0;
+        }
+    }
+    *share = answers ? (double)found / answers : 0;
+    return NULL;
+}
+
+const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new, double *score, char *why)
+{
+    struct data_batch b = {0};
+    float *logits = malloc((size_t)swax_network_config(n)->vocabulary * sizeof *logits);
+    const char *wrong = logits ? data_batch_new(&b, 1, how->T, why) : say(why, "There is no memory for the logits.");
+    *score = 0;
+    for (int s = 0; !wrong && s < how->sequences; s++) {
+        double share = 0;
+        wrong = data_fill(d, &b, how->seed, DATA_HELD_OUT, (uint64_t)s, why);
+        if (!wrong)
+            wrong = generate(n, &b, how->window, max_new, &share, logits, why);
+        *score += share / how->sequences;
+    }
+    data_batch_free(&b);
+    free(logits);
+    return wrong;
+}
+
+struct swax_network *measure_copy(struct swax_network *n, const struct swax_tier *tier, enum swax_precision precision, int B, int T, char *why)
+{
+    int tensors;
+    long most = 0;
+    const struct swax_tensor *tensor = swax_network_tensors(n, &tensors);
+    struct swax_network *copy = swax_network_new(swax_network_config(n), tier, precision, B, T, 0, why);
+    if (!copy)
+        return NULL;
+    for (int i = 0; i < tensors; i++)
+        most = tensor[i].size > most ? tensor[i].size : most;
+    void *room = malloc((size_t)most * sizeof(double));
+    if (!room) {
+        say(why, "There is no memory to copy the weights.");
+        swax_network_free(copy);
+        return NULL;
+    }
+    for (int i = 0; i < tensors; i++) {
+        swax_network_get(n, SWAX_WEIGHT, i, room);
+        swax_network_put(copy, SWAX_WEIGHT, i, room);
+    }
+    free(room);
+    return copy;
+}
+
+/* Activation NAME of a layer, all of it; NULL if there is none. */
+static double *peek(struct swax_network *n, int layer, const char *name)
+{
+    char full[32];
+    snprintf(full, sizeof full, "%d.%s", layer, name);
+    const size_t size = swax_network_peek(n, full, NULL, 0);
+    double *x = size ? malloc(size * sizeof *x) : NULL;
+    if (x)
+        swax_network_peek(n, full, x, size);
+    return x;
+}
+
+int measure_attention(struct swax_network *n, int layer, int T, int window, double mass[MEASURE_DISTANCES])
+{
+    const struct swax_config *c = swax_network_config(n);
+    const int H = c->heads, G = c->kv_heads, D = c->head_dim;
+    if (c->mixer[layer] == SWAX_MLSTM)
+        return 0;
+    const int W = c->mixer[layer] == SWAX_FULL || window > T ? T : window;
+    double *q = peek(n, layer, "qr"), *k = peek(n, layer, "kr"), *lse = peek(n, layer, "lse");
+    const int have = q && k && lse;
+    for (int d = 0; have && d < MEASURE_DISTANCES; d++)
+        mass[d] = 0;
+    for (int t = 0; have && t < T; t++)
+        for (int h = 0; h < H; h++)
+            for (int s = t - W + 1 > 0 ? t - W + 1 : 0; s <= t; s++) {
+                const double *qt = q + (t * H + h) * D, *ks = k + (s * G + h * G / H) * D;
+                double a = 0;
+                int class = 0;
+                for (int i = 0; i < D; i++)
+                    a += qt[i] * ks[i];
+                for (int back = t - s; back; back /= 2)
+                    class++;
+                mass[class < MEASURE_DISTANCES ? class : MEASURE_DISTANCES - 1] += exp(a / sqrt(D) - lse[t * H + h]) / ((double)T * H);
+            }
+    free(q), free(k), free(lse);
+    return have;
+}
+
+int measure_memory(struct swax_network *n, int layer, int T, double *tokens, int most)
+{
+    const struct swax_config *c = swax_network_config(n);
+    const int H = c->cell_heads < most ? c->cell_heads : most;
+    double *f = c->mixer[layer] == SWAX_MLSTM ? peek(n, layer, "f") : NULL;
+    if (!f)
+        return 0;
+    for (int h = 0; h < H; h++) {
+        double sum = 0;
+        for (int t = 0; t < T; t++)
+            sum -= log1p(exp(-f[t * c->cell_heads + h]));
+        tokens[h] = -T / sum;
+    }
+    free(f);
+    return H;
+}

@@ -1,0 +1,218 @@
+"""peer_kernels.py - the published kernels held against the reference, and timed, on a GPU.
+
+    pip install mlstm_kernels; make; python tools/python/peer_kernels.py [verdicts] [errors] [times]      (all three)
+
+Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written.  The errors are
+those of the cell in bf16 behind a head norm, the CUDA tier's beside the published, against float64 and autograd.
+FlashAttention-2 is that of flash-attn where it is installed, else the one inside PyTorch.  Each line comes from a
+process of its own: a compiler that aborts is a line of the table too.  Times are medians, in ms, at the sizes of
+`cuda_bench mixers`.
+"""
+import ctypes
+import os
+import subprocess
+import sys
+
+import torch
+
+CELL = dict(op="mlstm", layout="BHTD", g=0, states="no", documents="no", B=1, H=1, K=64, V=64, eps=1e-6)   # compiled for each eps
+WINDOW = dict(op="attention", B=1, H=4, G=2, D=64, T=300, S=300, dtype="bf16")
+CELL_SIZES = ((8, 8, 8192, 256, 512), (4, 4, 16384, 256, 512), (8, 16, 8192, 128, 256), (16, 4, 2048, 64, 128))
+WINDOW_SIZES = ((4, 16, 16384, 128, 128), (4, 16, 16384, 128, 512), (4, 16, 16384, 128, 2048), (16, 8, 2048, 64, 128))
+PATIENCE = 300      # seconds for a line
+ON = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+# ---- the kernels, as swax.check calls them
+
+def cell(name, chunk):
+    from mlstm_kernels.torch.chunkwise.triton_limit_chunk import mlstm_chunkwise__limit_chunk
+    from mlstm_kernels.torch.chunkwise.triton_xl_chunk import mlstm_chunkwise__xl_chunk
+    kernel = {"xl_chunk": mlstm_chunkwise__xl_chunk, "limit_chunk": mlstm_chunkwise__limit_chunk}[name]
+
+    def forward(q, k, v, i, f, eps):
+        return {"h": kernel(q, k, v, i, f, chunk_size=chunk, eps=eps, autocast_kernel_dtype=q.dtype)}
+    return forward
+
+
+def flash(q, k, v, W):
+    try:
+        from flash_attn import flash_attn_func
+        return {"y": flash_attn_func(q, k, v, causal=True, window_size=(W - 1, 0))}
+    except ImportError:
+        T = q.shape[1]
+        return {"y": torch.ops.aten._flash_attention_forward(q, k, v, None, None, T, T, 0.0, True, False,
+                                                             window_size_left=W - 1, window_size_right=0)[0]}
+
+
+def flex(q, k, v, W):
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+    T = q.shape[1]
+    mask = create_block_mask(lambda b, h, t, j: (t >= j) & (t - j < W), None, None, T, T, device=q.device)
+    compiled = torch.compile(flex_attention) if ON == "cuda" else flex_attention
+    y = compiled(*(x.transpose(1, 2) for x in (q, k, v)), block_mask=mask, enable_gqa=True)
+    return {"y": y.transpose(1, 2)}
+
+
+# ---- verdicts
+
+VERDICTS = {f"{name} {chunk} {dtype}{', behind a head norm' if behind else ''}": (name, chunk, dtype, behind)
+            for name, chunk in (("xl_chunk", 64), ("xl_chunk", 128), ("xl_chunk", 256), ("limit_chunk", 64))
+            for dtype in ("f32", "bf16") for behind in (None, "headnorm")}
+VERDICTS["FlashAttention-2, window"] = flash, WINDOW
+VERDICTS["FlexAttention, window 100"] = flex, dict(WINDOW, W=100)      # one window: it is compiled for each
+
+
+def verdict(name):
+    import swax
+    fn, *how = VERDICTS[name]
+    fn, how = (fn, how[0]) if callable(fn) else (cell(fn, how[0]), dict(CELL, T=max(256, 2 * how[0]), dtype=how[1], behind=how[2]))
+    r = swax.check(fn, suite="quick", raises=False, device=ON, **how)
+    worst = max(r.tensors, key=lambda t: float("inf") if t["rms"] is None else t["rms"] / max(t["rms_bound"], 1e-300))
+    rms = "not finite" if worst["rms"] is None else f"{worst['rms']:.2g}"
+    cause = r.diagnosis[0]["says"] if r.diagnosis else ""
+    return f"| {name} | {r.verdict}, {r.failed} of {r.cases} out of bound | {worst['name']} {rms} (bound {worst['rms_bound']:.2g}) | {cause} |"
+
+
+# ---- errors
+
+ERROR_SIZE = 2, 4, 1024, 128, 256
+GATES = (-1, 3), (0, 3), (0, 4.5), (0, 6)     # biases of the input and the forget gate, which are normals around them
+ERRORS = {"xl_chunk 128": ("xl_chunk", 128), "limit_chunk 64": ("limit_chunk", 64)} | {f"ours, L {L}": ("ours", L) for L in (64, 128, 256)}
+
+
+def exact(q, k, v, i, f, eps):
+    """The cell in its parallel form."""
+    T = q.shape[2]
+    decay = torch.nn.functional.logsigmoid(f).cumsum(-1)
+    weight = decay[..., :, None] - decay[..., None, :] + i[..., None, :]
+    weight = weight.masked_fill(torch.ones(T, T, device=ON, dtype=torch.bool).triu(1), float("-inf"))
+    m = weight.amax(-1, keepdim=True).detach()
+    P = q @ k.mT * q.shape[-1] ** -0.5 * (weight - m).exp()
+    return P @ v / (torch.maximum(P.sum(-1, keepdim=True).abs(), (-m).exp()) + eps)
+
+
+def on_device(name, dims, eps, without=(), **given):
+    """What a kernel of the CUDA tier gives in bf16, by the names of kernels.h; it and torch use the default stream."""
+    import swax
+    kernel, every = swax._KERNELS[name], list(swax._KERNELS)
+    slot = (ctypes.c_void_p * len(every)).in_dll(swax._lib, "swax_cuda_bf16")[every.index(name)]
+    out = {n: torch.zeros(kernel.shape(letters, dims), device=ON, dtype=(torch.bfloat16, torch.float32)[kind])
+           for n, role, kind, letters, _ in kernel.args if role in (swax._OUT, swax._ADD) and n not in without}
+    arrays = (given.get(n, out.get(n)) for n, *_ in kernel.args)
+    type(kernel.call)(slot)(*(None if x is None else x.data_ptr() for x in arrays), *(dims[d] for d in kernel.dims), eps)
+    return out
+
+
+class Ours(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, L, eps, *inputs):
+        given = {n: x.transpose(1, 2).contiguous() for n, x in zip("qkvif", inputs)}
+        (B, T, H, K), V = given["q"].shape, given["v"].shape[3]
+        ctx.dims, ctx.eps = dict(B=B, T=T, H=H, K=K, V=V, L=L, g=0), eps
+        ctx.given = given | on_device("mlstm_forward", ctx.dims, eps, **given)
+        return ctx.given["h"].transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx, dh):
+        out = on_device("mlstm_backward", ctx.dims, ctx.eps, ("dC0", "dn0"), dh=dh.transpose(1, 2).contiguous(), **ctx.given)
+        return None, None, *(out["d" + n].transpose(1, 2) for n in "qkvif")
+
+
+def error(name, biases):
+    kernel, chunk = ERRORS[name]
+    B, H, T, K, V = ERROR_SIZE
+    torch.manual_seed(1)
+    leaves = [normals(B, H, T, n) for n in (K, K, V)] + [(normals(B, H, T, dtype=torch.float32).detach() + bias).requires_grad_() for bias in biases]
+    cotangent = torch.randn(B, H, T, V, device=ON)
+
+    def run(cell, leaves):
+        h = cell(*leaves, 1e-6)
+        normed = torch.nn.functional.layer_norm(h.to(torch.promote_types(h.dtype, torch.float32)), (V,))
+        return h.detach(), *torch.autograd.grad((normed * cotangent).sum(), leaves)
+    fn = (lambda q, k, v, i, f, eps: Ours.apply(chunk, eps, q, k, v, i, f)) if kernel == "ours" else \
+         (lambda *x: cell(kernel, chunk)(*x)["h"])
+    truth = run(exact, [x.detach().double().requires_grad_() for x in leaves])
+    off = [float((x.double() - t).norm() / t.norm()) for x, t in zip(run(fn, leaves), truth)]
+    return f"| {name}, biases {biases[0]} and {biases[1]} | " + " | ".join(f"{x:.2g}" for x in off) + " |"
+
+
+# ---- times
+
+def median(run):
+    marks = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(25)]
+    for begin, end in marks:
+        begin.record()
+        run()
+        end.record()
+    torch.cuda.synchronize()
+    return sorted(b.elapsed_time(e) for b, e in marks[5:])[10]
+
+
+def normals(*shape, dtype=torch.bfloat16):
+    return torch.randn(*shape, device=ON, dtype=dtype, requires_grad=True)
+
+
+def both(name, out, leaves):
+    y = out()
+    dy = torch.randn_like(y)
+    return f"  {name:44} {median(lambda: out().detach()):9.3f} ms forward {median(lambda: torch.autograd.grad(out(), leaves, dy)):9.3f} ms forward and backward"
+
+
+def time_cell(B, H, T, K, V):
+    fn = cell("xl_chunk", 128)
+    q, k, v = normals(B, H, T, K), normals(B, H, T, K), normals(B, H, T, V)
+    i, f = normals(B, H, T, dtype=torch.float32), (normals(B, H, T, dtype=torch.float32).detach() + 4).requires_grad_()
+    return both(f"mlstm ({B},{H},{T},{K},{V}) xl_chunk 128", lambda: fn(q, k, v, i, f, 1e-6)["h"], (q, k, v, i, f))
+
+
+def time_window(B, H, T, D, W):
+    q, k, v = (normals(B, T, H, D) for _ in range(3))
+    return both(f"attention ({B},{H},{T},{D}) W {W} FlashAttention-2", lambda: flash(q, k, v, W)["y"], (q, k, v))
+
+
+# ---- the lines, each from a process of its own: verdicts side by side, times one after the other
+
+def run(what, which):
+    return subprocess.Popen([sys.executable, __file__, what, which], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=dict(os.environ, OMP_NUM_THREADS="1"))
+
+
+def line(process, rows=1):
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()[0], f"Error: not done within {PATIENCE} s"
+    said = [s for s in out.splitlines() if s.startswith(("|", "  "))]
+    wrong = [s for s in err.splitlines() if "Error" in s] or [f"ended with status {process.returncode}"]
+    return "\n".join((said or [wrong[-1][:160]])[-rows:])
+
+
+def main(words):
+    if words[:1] == ["verdict"]:
+        print(verdict(words[1]))
+    elif words[:1] == ["error"]:
+        for biases in GATES:
+            print(error(words[1], biases))
+    elif words[:1] == ["time"]:
+        sizes = tuple(map(int, words[1].split(",")))
+        print((time_cell if sizes in CELL_SIZES else time_window)(*sizes))
+    else:
+        print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if ON == 'cuda' else ON}")
+        if "verdicts" in words or not words:
+            print("\n| kernel | verdict | worst | diagnosis |\n|---|---|---|---|")
+            for name, process in [(name, run("verdict", name)) for name in VERDICTS]:
+                said = line(process)
+                print(said if said.startswith("|") else f"| {name} | did not run | {said} | |", flush=True)
+        if "errors" in words or not words:
+            print("\n| kernel, relative error of | h | dq | dk | dv | di | df |\n|---|---|---|---|---|---|---|")
+            for process in [run("error", name) for name in ERRORS]:
+                print(line(process, len(GATES)), flush=True)
+        if "times" in words or not words:
+            for sizes in CELL_SIZES + WINDOW_SIZES:
+                print(line(run("time", ",".join(map(str, sizes)))), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,190 @@
+/* corpus.c - tokens that lie in files. */
+#include "tools/tasks/corpus.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "tools/lib/files.h"
+#include "tools/lib/options.h"
+#include "tools/lib/random.h"
+#include "tools/lib/say.h"
+
+struct corpus_file { char *path; int fd; int64_t tokens; };
+
+struct corpus {
+    const struct corpus_format *format;
+    struct corpus_file *file;
+    int n;
+    int64_t tokens, train;         /* of which the first so many are for training */
+    int separator;                 /* -1: none */
+    unsigned char *room;
+};
+
+static const char *open_file(struct corpus *c, const char *path, char *why)
+{
+    struct corpus_file *f = &c->file[c->n++];
+    struct stat s;
+    f->fd = open(path, O_RDONLY | O_CLOEXEC);
+    f->path = malloc(strlen(path) + 1);
+    if (!f->path)
+        return say(why, "There is no memory to open %s.", path);
+    strcpy(f->path, path);
+    if (f->fd < 0 && errno == ENOENT && *path != '/')
+        return say(why, "%s is not there, seen from the folder that swax runs in: file= says where it lies.", path);
+    if (f->fd < 0 || fstat(f->fd, &s))
+        return say_errno(why, path, "cannot be read");
+    if (!S_ISREG(s.st_mode))
+        return say(why, "%s is not a file.", path);
+    if (!s.st_size)
+        return say(why, "%s is empty.", path);
+    const char *wrong = c->format->check(f->fd, path, (int64_t)s.st_size, &f->tokens, why);
+    c->tokens += f->tokens;
+    return wrong;
+}
+
+/* A path that exists is meant as it stands, whatever characters it has. */
+static const char *open_files(struct corpus *c, const char *files, char *why)
+{
+    glob_t found = {0};
+    char *alone[1] = {(char *)(size_t)files}, **path = alone;
+    size_t n = 1;
+    if (access(files, F_OK) && !glob(files, 0, NULL, &found)) {
+        path = found.gl_pathv;
+        n = found.gl_pathc;
+    }
+    c->file = calloc(n, sizeof *c->file);
+    const char *wrong = c->file ? NULL : say(why, "There is no memory for a list of %zu files.", n);
+    for (size_t i = 0; i < n && !wrong; i++)
+        wrong = open_file(c, path[i], why);
+    globfree(&found);
+    return wrong;
+}
+
+static const char *divide(struct corpus *c, const char *files, const char *held_out, const char *separator, int T, char *why)
+{
+    double share;
+    long token = -1;
+    if (!option_number(held_out, 0, 1, &share) || !(share < 1))
+        return say(why, "held_out=%s: it is the fraction of the tokens kept from training, from 0 to less than 1.", held_out);
+    if (*separator && !option_whole(separator, 0, c->format->vocabulary - 1, &token))
+        return say(why, "separator=%s: it is the number of the token that begins a document, 0 to %d.", separator, c->format->vocabulary - 1);
+    c->separator = (int)token;
+    c->train = c->tokens - (int64_t)(share * (double)c->tokens);
+    if (c->train <= T)
+        return say(why, "%s: %lld tokens for training are too few for sequences of %d, which need at least %d.", files,
+                   (long long)c->train, T, T + 1);
+    return NULL;
+}
+
+void *corpus_open(const struct corpus_format *format, const char *files, const char *held_out, const char *separator, int T, char *why)
+{
+    if (!*files) {
+        say(why, "This data needs a file: say file=PATH, or file='PATTERN' for several.");
+        return NULL;
+    }
+    struct corpus *c = calloc(1, sizeof *c);
+    if (!c) {
+        say(why, "There is no memory to open %s.", files);
+        return NULL;
+    }
+    c->format = format;
+    const char *wrong = open_files(c, files, why);
+    if (!wrong)
+        wrong = divide(c, files, held_out, separator, T, why);
+    if (!wrong && !(c->room = malloc(((size_t)T + 1) * (size_t)format->token_bytes)))
+        wrong = say(why, "There is no memory for a sequence of %d tokens.", T);
+    if (!wrong)
+        return c;
+    corpus_close(c);
+    return NULL;
+}
+
+void corpus_close(void *corpus)
+{
+    struct corpus *c = corpus;
+    for (int i = 0; i < c->n; i++) {
+        if (c->file[i].fd >= 0)
+            close(c->file[i].fd);
+        free(c->file[i].path);
+    }
+    free(c->file);
+    free(c->room);
+    free(c);
+}
+
+int corpus_vocabulary(const void *corpus)
+{
+    return ((const struct corpus *)corpus)->format->vocabulary;
+}
+
+/* Tokens at .. at+n-1 of all files put together. */
+static const char *read_tokens(struct corpus *c, unsigned char *to, int64_t at, int64_t n, char *why)
+{
+    const int bytes = c->format->token_bytes;
+    for (int i = 0; i < c->n && n; i++) {
+        const struct corpus_file *f = &c->file[i];
+        const int64_t here = at >= f->tokens ? 0 : f->tokens - at < n ? f->tokens - at : n;
+        if (here && file_read_at(f->fd, f->path, to, (size_t)(here * bytes), c->format->header_bytes + at * bytes, why))
+            return why;
+        to += here * bytes;
+        n -= here;
+        at = at > f->tokens ? at - f->tokens : 0;
+    }
+    return NULL;
+}
+
+/* Which piece of the part is sequence `number`?  Its first token. */
+static int64_t place(int64_t begin, int64_t tokens, int T, uint64_t seed, enum data_part part, uint64_t number)
+{
+    const int64_t pieces = tokens >= 2 * (int64_t)T ? (tokens - T) / T : 1, spare = tokens - 1 - pieces * T;
+    const uint64_t epoch = number / (uint64_t)pieces;
+    struct random r = random_open(seed, part == DATA_TRAIN ? RANDOM_TRAIN : RANDOM_HELD_OUT, epoch);
+    const int64_t shift = (int64_t)random_below(&r, (uint64_t)(spare < T ? spare : T - 1) + 1);
+    return begin + shift + T * (int64_t)random_permute(random_next(&r), (uint64_t)pieces, number % (uint64_t)pieces);
+}
+
+static int token_at(const struct corpus *c, int i)
+{
+    return c->format->token_bytes == 1 ? c->room[i] : c->room[2 * i] | c->room[2 * i + 1] << 8;
+}
+
+const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+{
+    struct corpus *c = corpus;
+    const int64_t begin = part == DATA_TRAIN ? 0 : c->train, tokens = part == DATA_TRAIN ? c->train : c->tokens - c->train;
+    if (tokens <= s->T)
+        return say(why, "%s: the held-out part has %lld tokens, too few for a sequence of %d: raise held_out or shorten the sequence.",
+                   c->file[0].path, (long long)tokens, s->T);
+    if (read_tokens(c, c->room, place(begin, tokens, s->T, seed, part, number), s->T + 1, why))
+        return why;
+    int start = 0;
+    for (int t = 0; t < s->T; t++) {
+        s->token[t] = token_at(c, t);
+        s->target[t] = token_at(c, t + 1);
+        if (s->token[t] == c->separator)
+            start = t;
+        s->start_attention[t] = s->start_cell[t] = start;
+    }
+    return NULL;
+}
+
+const char *corpus_contents(void *corpus, struct checksum *sum, char *why)
+{
+    enum { PIECE = 1 << 20 };
+    struct corpus *c = corpus;
+    const int bytes = c->format->token_bytes;
+    unsigned char *piece = malloc((size_t)PIECE * (size_t)bytes);
+    const char *wrong = piece ? NULL : say(why, "There is no memory to read %s.", c->file[0].path);
+    for (int64_t at = 0; at < c->train && !wrong; at += PIECE) {
+        const int64_t n = c->train - at < PIECE ? c->train - at : PIECE;
+        wrong = read_tokens(c, piece, at, n, why);
+        if (!wrong)
+            checksum_add(sum, piece, (size_t)(n * bytes));
+    }
+    free(piece);
+    return wrong;
+}

@@ -1,0 +1,76 @@
+/* data.h - where sequences come from.
+ *
+ * A source fills sequence number n as a pure function of (its parameters, seed, part, n, T): no cursor, no
+ * generator that must be saved.  Step s (from 0) of a run with `batch` sequences takes the numbers s*batch ..
+ * s*batch + batch-1, however they are cut into micro-batches. */
+#ifndef SWAX_DATA_H
+#define SWAX_DATA_H
+
+#include <stdint.h>
+#include "ref/network/network.h"
+#include "tools/lib/checksum.h"
+
+/* What is held out never meets training: generated tasks use another random stream, files keep their last part. */
+enum data_part { DATA_TRAIN, DATA_HELD_OUT };
+
+/* One sequence of T tokens.  It arrives as: token 0, target -1 (ignored), weight 1, starts 0 (one document), tag 0. */
+struct sequence {
+    int T;
+    int *token, *target;
+    float *weight;                          /* of this token's loss */
+    int *start_attention, *start_cell;      /* kernels.h's documents, counted from the sequence's first token */
+    int *tag;                               /* 0, or 1 + the index of the source's tag under which eval counts this answer */
+};
+
+struct source_key { const char *name, *value, *what; };   /* a parameter, its default, one line for the help */
+enum { SOURCE_KEYS = 24 };                                /* at most so many */
+
+struct source {
+    const char *name, *what;
+    const struct source_key *keys;          /* the first NULL name ends them */
+    const char *const *tags;                /* the kinds of answers that eval tells apart, NULL-ended; or NULL */
+
+    /* value[i] is the text for keys[i]; T is the longest sequence that will be asked for.
+     * The opened source, or NULL and a sentence in why[SWAX_WHY]. */
+    void *(*open)(const char *const *value, int T, char *why);
+    void (*close)(void *opened);
+    int (*vocabulary)(const void *opened);  /* tokens are 0 .. vocabulary-1 */
+
+    /* NULL, or a sentence in why: a file that changed meanwhile. */
+    const char *(*fill)(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why);
+
+    /* Add all that training sequences are cut from to the sum; NULL where they are generated.  NULL, or a sentence. */
+    const char *(*contents)(void *opened, struct checksum *sum, char *why);
+};
+
+extern const struct source *const sources[];
+extern const int n_sources;
+const struct source *source_find(const char *name);                      /* NULL if there is none */
+int source_key_find(const struct source *s, const char *key);            /* its index, or -1 */
+
+/* A source with its parameters. */
+struct data {
+    const struct source *source;
+    void *opened;
+    int vocabulary;                         /* tokens beyond it are refused: the source's, or a smaller one of the network */
+};
+
+/* value[SOURCE_KEYS] stand beside source->keys; NULL or "" keeps the default.  NULL, or a sentence. */
+const char *data_open(struct data *d, const struct source *source, const char *const *value, int T, char *why);
+void data_close(struct data *d);
+
+/* B sequences of T tokens, and the arrays that its swax_batch points to.  After data_fill the start arrays are
+ * NULL there when every sequence is one document, and weight is when every weight is 1. */
+struct data_batch {
+    struct swax_batch batch;                /* .window is the caller's to set */
+    double weight;                          /* the sum over valid targets: scale 1/weight makes the loss a mean */
+    int *tag;                               /* (B,T) */
+    struct sequence room;                   /* all B sequences' arrays, one after the other */
+};
+const char *data_batch_new(struct data_batch *b, int B, int T, char *why);
+void data_batch_free(struct data_batch *b);
+
+/* Fill b with the sequences first .. first+B-1.  NULL, or a sentence: a token beyond the vocabulary, ... */
+const char *data_fill(const struct data *d, struct data_batch *b, uint64_t seed, enum data_part part, uint64_t first, char *why);
+
+#endif

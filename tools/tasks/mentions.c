@@ -1,0 +1,329 @@
+/* mentions.c - bursty mentions: keys whose value is said again and again, mostly soon and sometimes late.
+ *
+ * The sequence is a row of slots.  A mention is [key, value] in slots of two tokens, [mention, key, value] in slots
+ * of three, [mention, key, value, filler] in slots of four; all else is filler.  The gap between two mentions of a
+ * key, in slots, follows
+ *
+ *     P(gap >= g) = (g^-a - (S+1)^-a) / (1 - (S+1)^-a),    g = 1 .. S      a: exponent,  S: the longest gap
+ *
+ * so that most values stand in a recent window and a thin tail needs a long memory.  `beyond` fixes that tail's
+ * share: with this probability the gap is drawn from the law's part beyond `beyond_tokens`, else from the rest.
+ * With `grow`, S grows from 4 slots by a constant factor per sequence, over so many training sequences: a curriculum.
+ * With typed=1 every key has value symbols of its own, so that a value need not be bound to the token before it.
+ *
+ * A copy is [marker, symbols ...] and the same again `lag` tokens later.  Every lag has a marker and an alphabet of
+ * its own, so where to look is known; but only a window longer than the lag can look there.
+ *
+ * With ask=FROM-TO the sequence is an examination instead: every key is mentioned once and asked once, FROM to TO
+ * tokens later; with facts_first=1 all mentions come at once, at the start. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/tasks/task.h"
+
+enum { TRIES = 200, FREE = -1, COPIED = -2, DISTANCES = 22, LAGS = 8 };
+enum { TAG_COPY = 1, TAG_FIRST = 2, TAG_DISTANCE = 3 };
+
+enum { KEYS, KEY_SYMBOLS, VALUES, TYPED, FILLER, SUCCESSORS, EXPONENT, LONGEST, BEYOND, BEYOND_TOKENS, GROW, START, SLOT,
+       COPIES, COPY_SYMBOLS, COPY_LAGS, SPAN, COPY_WEIGHT, REST, ASK, FACTS_FIRST };
+static const struct source_key keys[] = {
+    {"keys", "8", "keys in a sequence"},
+    {"key_symbols", "16", "how many there are to choose from"},
+    {"values", "16", "values that a key may have; chance is one over this"},
+    {"typed", "1", "1: every key has value symbols of its own"},
+    {"filler", "16", "filler symbols"},
+    {"successors", "0", "how many of them may follow each, in a fixed chain; 0 for all"},
+    {"exponent", "0.5", "a of the gap law P(gap >= g) ~ g^-a"},
+    {"longest", "0", "the longest gap in tokens, 0 for the sequence's length"},
+    {"beyond", "-1", "share of gaps longer than `beyond_tokens`, -1 for what the law gives"},
+    {"beyond_tokens", "128", "the gap that `beyond` speaks of"},
+    {"grow", "0", "training sequences over which the longest gap grows to its full length"},
+    {"start", "0.5", "part of the sequence in which keys are first mentioned"},
+    {"slot", "2", "tokens in a slot: 2, 3 or 4"},
+    {"copies", "3", "copies in a sequence"},
+    {"copy_symbols", "8", "symbols in the alphabet of each lag"},
+    {"copy_lags", "24,40,56", "how many tokens back a copy's symbols stand"},
+    {"span", "19", "symbols in a copy"},
+    {"copy_weight", "1", "weight of a copied symbol in the loss; that of a repeated value is 1"},
+    {"rest", "1", "weight in the loss of all else"},
+    {"ask", "0-0", "0-0, or the distances FROM-TO of an examination"},
+    {"facts_first", "0", "1: an examination's mentions stand at the start"},
+    {NULL, NULL, NULL},
+};
+
+static const char *const tags[] = {
+    "copied symbol", "value, first mention", "distance 1", "distance 2-3", "distance 4-7", "distance 8-15", "distance 16-31",
+    "distance 32-63", "distance 64-127", "distance 128-255", "distance 256-511", "distance 512-1023", "distance 1024-2047",
+    "distance 2048-4095", "distance 4096-8191", "distance 8192-16383", "distance 16384-32767", "distance 32768-65535",
+    "distance 65536-131071", "distance 131072-262143", "distance 262144-524287", "distance 524288-1048575",
+    "distance 1048576-2097151", "distance 2097152-4194303", NULL,
+};
+typedef char a_tag_per_distance[sizeof tags / sizeof *tags == 2 + DISTANCES + 1 ? 1 : -1];
+
+struct mentions {
+    int keys, key_symbols, values, typed, filler, successors, longest, beyond_tokens, grow, slot_tokens;
+    int copies, copy_symbols, lags, lag[LAGS], span, ask[2], facts_first;
+    double exponent, beyond, start, copy_weight, rest;
+    int first_key, first_value, first_copy, first_marker, mention, vocabulary;    /* filler comes first, from 0 */
+    int *slot, *token, *tag, *order;       /* scratch: what a slot holds, T + 1 tokens and their tags, the keys' symbols */
+    int *due, *before, *value;             /* of each key: the slot of its next mention, of its last, its value */
+    int *next;                             /* (filler, successors) */
+};
+
+static void close_mentions(void *opened)
+{
+    struct mentions *m = opened;
+    free(m->slot), free(m->token), free(m->tag), free(m->order);
+    free(m->due), free(m->before), free(m->value), free(m->next), free(m);
+}
+
+/* The chain is one for all seeds: filler is language that weights may learn. */
+static void draw_chain(struct mentions *m)
+{
+    for (int f = 0; f < m->filler; f++) {
+        struct random r = random_open(1, RANDOM_STREAMS, (uint64_t)f);
+        for (int i = 0; i < m->successors; i++)
+            m->next[f * m->successors + i] = (int)random_below(&r, (uint64_t)m->filler);
+    }
+}
+
+/* "24,40,56": multiples of the slot, beyond the span. */
+static int read_lags(struct mentions *m, const char *text, char *why)
+{
+    const char *p = text;
+    for (m->lags = 0; m->lags < LAGS; p++) {
+        char *end;
+        const long lag = strtol(p, &end, 10);
+        if (end == p || lag <= m->span || lag > 1 << 22 || lag % m->slot_tokens)
+            break;
+        m->lag[m->lags++] = (int)lag;
+        p = end;
+        if (!*p)
+            return 0;
+        if (*p != ',')
+            break;
+    }
+    snprintf(why, SWAX_WHY, "Task mentions: copy_lags=%.60s should be 1 to %d numbers like 24,40,56: multiples of slot=%d, and more than span=%d.",
+             text, LAGS, m->slot_tokens, m->span);
+    return 1;
+}
+
+static const char *check(struct mentions *m, int T, char *why)
+{
+    const int slot = m->slot_tokens, from = m->ask[0], to = m->ask[1], facts = m->keys * slot;
+    if (m->keys > m->key_symbols)
+        snprintf(why, SWAX_WHY, "Task mentions: keys=%d is more than key_symbols=%d.", m->keys, m->key_symbols);
+    else if (to && (from < slot || to > T - slot))
+        snprintf(why, SWAX_WHY, "Task mentions: ask=%d-%d does not lie between %d and %d, the distances in a sequence of %d tokens.",
+                 from, to, slot, T - slot, T);
+    else if (to && to / slot < (from + slot - 1) / slot)
+        snprintf(why, SWAX_WHY, "Task mentions: ask=%d-%d holds no multiple of %d, and distances are.", from, to, slot);
+    else if (to && 2 * facts > T)
+        snprintf(why, SWAX_WHY, "Task mentions: %d keys mentioned and asked need %d tokens, not %d.", m->keys, 2 * facts, T);
+    else if (to && m->facts_first && (to > T - facts || from < facts))
+        snprintf(why, SWAX_WHY, "Task mentions: with facts_first, ask=%d-%d must lie between %d and %d: after all mentions.",
+                 from, to, facts, T - facts);
+    else
+        return NULL;
+    return why;
+}
+
+/* Every parameter from its text: 0, or 1 with a sentence. */
+static int read_all(struct mentions *m, const char *const *v, char *why)
+{
+    extern const struct source source_mentions;
+    const struct source *s = &source_mentions;
+    const struct { int *to, from, most; } whole[] = {
+        [KEYS] = {&m->keys, 1, 4096}, [KEY_SYMBOLS] = {&m->key_symbols, 1, 4096}, [VALUES] = {&m->values, 2, 4096},
+        [TYPED] = {&m->typed, 0, 1}, [FILLER] = {&m->filler, 1, 65536}, [SUCCESSORS] = {&m->successors, 0, 256},
+        [LONGEST] = {&m->longest, 0, 1 << 22}, [BEYOND_TOKENS] = {&m->beyond_tokens, 4, 1 << 22}, [GROW] = {&m->grow, 0, 1 << 30},
+        [SLOT] = {&m->slot_tokens, 2, 4}, [COPIES] = {&m->copies, 0, 1000}, [COPY_SYMBOLS] = {&m->copy_symbols, 2, 4096},
+        [SPAN] = {&m->span, 1, 1000}, [FACTS_FIRST] = {&m->facts_first, 0, 1},
+    };
+    for (int i = 0; i < (int)(sizeof whole / sizeof *whole); i++)
+        if (whole[i].to && task_int(s, keys[i].name, v[i], whole[i].from, whole[i].most, whole[i].to, why))
+            return 1;
+    return task_real(s, "exponent", v[EXPONENT], 0.01, 10, &m->exponent, why) || task_real(s, "beyond", v[BEYOND], -1, 1, &m->beyond, why) ||
+           task_real(s, "start", v[START], 0, 1, &m->start, why) || task_real(s, "rest", v[REST], 0, 1000, &m->rest, why) ||
+           task_real(s, "copy_weight", v[COPY_WEIGHT], 0, 1000, &m->copy_weight, why) ||
+           read_lags(m, v[COPY_LAGS], why) || task_range(s, "ask", v[ASK], 0, 1 << 22, m->ask, why);
+}
+
+static void *open_mentions(const char *const *v, int T, char *why)
+{
+    struct mentions *m = calloc(1, sizeof *m);
+    if (!m || read_all(m, v, why) || check(m, T, why)) {
+        free(m);
+        return NULL;
+    }
+    m->first_key = m->filler;
+    m->first_value = m->first_key + m->key_symbols;
+    m->first_copy = m->first_value + m->values * (m->typed ? m->key_symbols : 1);
+    m->first_marker = m->first_copy + m->lags * m->copy_symbols;
+    m->mention = m->first_marker + m->lags;
+    m->vocabulary = m->mention + (m->slot_tokens > 2);
+    const size_t n = (size_t)T + 8, k = (size_t)m->keys;
+    m->slot = malloc(n * sizeof(int)), m->token = malloc(n * sizeof(int)), m->tag = malloc(n * sizeof(int));
+    m->order = malloc((size_t)m->key_symbols * sizeof(int)), m->next = malloc(((size_t)m->filler * (size_t)m->successors + 1) * sizeof(int));
+    m->due = malloc(k * sizeof(int)), m->before = malloc(k * sizeof(int)), m->value = malloc(k * sizeof(int));
+    if (!m->slot || !m->token || !m->tag || !m->order || !m->next || !m->due || !m->before || !m->value) {
+        snprintf(why, SWAX_WHY, "Task mentions: there is no memory for sequences of %d tokens.", T);
+        close_mentions(m);
+        return NULL;
+    }
+    draw_chain(m);
+    return m;
+}
+
+/* A gap from the law restricted to low .. high: x^-a is even between (high+1)^-a and low^-a, and the gap is x
+ * rounded down. */
+static int draw_gap(struct random *r, double a, int low, int high)
+{
+    const double to = pow(low, -a), from = pow(high + 1, -a);
+    const double x = floor(pow(to - random_unit(r) * (to - from), -1 / a));
+    return x >= high ? high : x > low ? (int)x : low;
+}
+
+static int mention_gap(const struct mentions *m, struct random *r, int longest)
+{
+    const int window = m->beyond_tokens / m->slot_tokens;
+    if (m->beyond < 0 || window >= longest)
+        return draw_gap(r, m->exponent, 1, longest);
+    return random_unit(r) < m->beyond ? draw_gap(r, m->exponent, window + 1, longest) : draw_gap(r, m->exponent, 1, window);
+}
+
+/* S of the gap law for training sequence `number`; grown is 1 for one that is held out. */
+static int longest_gap(const struct mentions *m, int slots, int grown, uint64_t number)
+{
+    const int set = m->longest / m->slot_tokens, full = set > 0 && set < slots ? set : slots;
+    if (grown || number >= (uint64_t)m->grow || full <= 4)
+        return full;
+    return (int)(4 * pow(full / 4.0, (double)number / m->grow));
+}
+
+/* Key number `key` says its value in this slot. */
+static void put_mention(struct mentions *m, int slot, int key)
+{
+    int *token = m->token + slot * m->slot_tokens, *tag = m->tag + slot * m->slot_tokens;
+    if (m->slot_tokens > 2) {
+        *token++ = m->mention;
+        tag++;
+    }
+    token[0] = m->first_key + m->order[key];
+    token[1] = m->first_value + (m->typed ? m->order[key] * m->values : 0) + m->value[key];
+    int class = 0;
+    for (int d = (slot - m->before[key]) * m->slot_tokens; d > 1; d /= 2)
+        class++;
+    tag[1] = m->before[key] < 0 ? TAG_FIRST : TAG_DISTANCE + class;
+    m->slot[slot] = key;
+    m->before[key] = slot;
+}
+
+/* One copy in each of equal sections; a section that is too short for the lag that is drawn has none. */
+static void put_copies(struct mentions *m, struct random *r, int slots)
+{
+    const int section = m->copies ? slots / m->copies : 0, size = m->slot_tokens, n = (m->span + size) / size;
+    for (int c = 0; c < m->copies; c++) {
+        const int kind = (int)random_below(r, (uint64_t)m->lags), lag = m->lag[kind], room = section - lag / size - n;
+        if (room < 0)
+            continue;
+        const int from = c * section + (int)random_below(r, (uint64_t)room + 1), at = from * size;
+        m->token[at] = m->token[at + lag] = m->first_marker + kind;
+        for (int i = 1; i <= m->span; i++) {
+            const int symbol = (int)random_below(r, (uint64_t)m->copy_symbols);
+            m->token[at + i] = m->token[at + lag + i] = m->first_copy + kind * m->copy_symbols + symbol;
+            m->tag[at + lag + i] = TAG_COPY;
+        }
+        for (int i = 0; i < n; i++)
+            m->slot[from + i] = m->slot[from + lag / size + i] = COPIED;
+    }
+}
+
+/* Slot by slot: the key that is most overdue, if any is. */
+static void put_bursts(struct mentions *m, struct random *r, int slots, int longest)
+{
+    const uint64_t starts = 1 + (uint64_t)(m->start * (slots - 1));
+    for (int key = 0; key < m->keys; key++)
+        m->due[key] = (int)random_below(r, starts);
+    for (int slot = 0; slot < slots; slot++) {
+        int first = 0;
+        for (int key = 1; key < m->keys; key++)
+            if (m->due[key] < m->due[first])
+                first = key;
+        if (m->slot[slot] != FREE || m->due[first] > slot)
+            continue;
+        put_mention(m, slot, first);
+        m->due[first] = slot + mention_gap(m, r, longest);
+    }
+}
+
+/* A pair of free slots for every key.  One that finds none in TRIES is left out: it happens only where a
+ * sequence is nearly full. */
+static void put_examination(struct mentions *m, struct random *r, int slots)
+{
+    const int low = (m->ask[0] + m->slot_tokens - 1) / m->slot_tokens, high = m->ask[1] / m->slot_tokens;
+    for (int key = 0; key < m->keys; key++) {
+        for (int try = 0; try < TRIES; try++) {
+            const int gap = low + (int)random_below(r, (uint64_t)(high - low) + 1);
+            const int from = m->facts_first ? key : (int)random_below(r, (uint64_t)(slots - gap));
+            if (m->slot[from] == FREE && m->slot[from + gap] == FREE) {
+                put_mention(m, from, key);
+                put_mention(m, from + gap, key);
+                break;
+            }
+        }
+    }
+}
+
+static void put_filler(struct mentions *m, struct random *r, int n)
+{
+    int at = (int)random_below(r, (uint64_t)m->filler);
+    for (int t = 0; t < n; t++)
+        if (m->token[t] < 0) {
+            m->token[t] = at;
+            at = m->successors ? m->next[at * m->successors + (int)random_below(r, (uint64_t)m->successors)]
+                               : (int)random_below(r, (uint64_t)m->filler);
+        }
+}
+
+static const char *fill_mentions(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+{
+    (void)why;
+    struct mentions *m = opened;
+    struct random r = task_random(seed, part, number);
+    const int n = s->T + 1, slots = n / m->slot_tokens;
+    for (int i = 0; i < n + 1; i++)
+        m->slot[i] = FREE, m->token[i] = -1, m->tag[i] = 0;
+    for (int i = 0; i < m->key_symbols; i++)
+        m->order[i] = i;
+    random_shuffle(&r, m->order, m->key_symbols);
+    for (int key = 0; key < m->keys; key++) {
+        m->value[key] = (int)random_below(&r, (uint64_t)m->values);
+        m->before[key] = -1;
+    }
+    if (m->ask[1]) {
+        put_examination(m, &r, slots);
+    } else {
+        put_copies(m, &r, slots);
+        put_bursts(m, &r, slots, longest_gap(m, slots, part == DATA_HELD_OUT, number));
+    }
+    put_filler(m, &r, n);
+    task_targets(s, m->token, m->tag, m->rest);
+    for (int t = 0; t < s->T; t++)
+        if (s->tag[t] == TAG_COPY) {
+            s->weight[t] = (float)m->copy_weight;
+        } else if (s->tag[t] == TAG_FIRST) {   /* it cannot be known: it counts like the rest */
+            s->weight[t] = (float)m->rest;
+            s->target[t] = m->rest > 0 ? s->target[t] : -1;
+        }
+    return NULL;
+}
+
+static int mentions_vocabulary(const void *opened) { return ((const struct mentions *)opened)->vocabulary; }
+
+const struct source source_mentions = {
+    "mentions", "values said again and again, mostly soon and sometimes late: the ablation's task",
+    keys, tags, open_mentions, close_mentions, mentions_vocabulary, fill_mentions, NULL,
+};

@@ -1,0 +1,50 @@
+/* shards.c - llm.c's token files: 256 int32 (magic, version, how many tokens, zeros), then uint16, little-endian. */
+#include "tools/tasks/corpus.h"
+#include "tools/lib/files.h"
+#include "tools/lib/say.h"
+
+enum { MAGIC = 20240520, VERSION = 1, HEADER = 1024, GPT2 = 50257 };
+
+static const struct source_key keys[] = {
+    {"file", "", "a .bin file of llm.c, or a pattern in quotes for several shards"},
+    {"held_out", "0.1", "the last fraction of the tokens is kept from training"},
+    {"separator", "", "the token that begins a new document (GPT-2's is 50256); none if empty"},
+    {0},
+};
+
+static int64_t word(const unsigned char *header, int i)
+{
+    const unsigned char *at = header + 4 * i;
+    const int64_t u = at[0] | at[1] << 8 | at[2] << 16 | (int64_t)at[3] << 24;
+    return u < 0x80000000 ? u : u - 0x100000000;
+}
+
+static const char *check(int fd, const char *path, int64_t bytes, int64_t *tokens, char *why)
+{
+    unsigned char header[HEADER];
+    if (bytes < HEADER)
+        return say(why, "%s is no llm.c token file: its %lld bytes are fewer than a header's %d.", path, (long long)bytes, HEADER);
+    if (file_read_at(fd, path, header, HEADER, 0, why))
+        return why;
+    if (word(header, 0) != MAGIC)
+        return say(why, "%s is no llm.c token file: it begins with %lld where %d should stand.", path, (long long)word(header, 0), MAGIC);
+    if (word(header, 1) != VERSION)
+        return say(why, "%s is of version %lld: version %d, with tokens of 16 bits, can be read.", path, (long long)word(header, 1), VERSION);
+    *tokens = word(header, 2);
+    if (*tokens < 1 || bytes != HEADER + 2 * *tokens)
+        return say(why, "%s says that it holds %lld tokens, but its size is that of %lld: it was cut short, or is damaged.", path,
+                   (long long)*tokens, (long long)(bytes - HEADER) / 2);
+    return NULL;
+}
+
+static const struct corpus_format format = {2, HEADER, GPT2, check};
+
+static void *open_shards(const char *const *value, int T, char *why)
+{
+    return corpus_open(&format, value[0], value[1], value[2], T, why);
+}
+
+extern const struct source source_shards;
+const struct source source_shards = {
+    "shards", "llm.c's .bin files of GPT-2 tokens", keys, 0, open_shards, corpus_close, corpus_vocabulary, corpus_fill, corpus_contents,
+};

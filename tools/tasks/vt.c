@@ -1,0 +1,142 @@
+/* vt.c - RULER's variable tracking, at byte level: a chain of assignments scattered over a noise haystack.
+ *
+ *     VAR ABCDE = 12345   ...   VAR FGHIJ = VAR ABCDE   ...   which variables have the value 12345?
+ *
+ * One solved example without a haystack comes first.  Every name of the chain is an answer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/tasks/task.h"
+
+enum { LETTERS = 5, MOST_HOPS = 16, MOST_CHAINS = 8 };
+
+static const struct source_key keys[] = {
+    {"chains", "1", "chains in the text; the first is asked for"},
+    {"hops", "4", "assignments after the first of a chain"},
+    {"digits", "5", "of a value"},
+    {"example", "1", "1: a solved example comes first"},
+    {"rest", "1", "weight in the loss of all that is not an answer"},
+    {NULL, NULL, NULL},
+};
+static const char *const tags[] = {"variable", NULL};
+
+struct vt { int chains, hops, digits, example; double rest; struct prose text; };
+struct chain { char name[MOST_HOPS + 1][LETTERS + 1], value[16]; };
+
+static void close_vt(void *opened)
+{
+    struct vt *o = opened;
+    prose_close(&o->text);
+    free(o);
+}
+
+static void *open_vt(const char *const *v, int T, char *why)
+{
+    extern const struct source source_vt;
+    const struct source *s = &source_vt;
+    struct vt *o = calloc(1, sizeof *o);
+    if (!o || task_int(s, "chains", v[0], 1, MOST_CHAINS, &o->chains, why) || task_int(s, "hops", v[1], 1, MOST_HOPS, &o->hops, why) ||
+        task_int(s, "digits", v[2], 1, 15, &o->digits, why) || task_int(s, "example", v[3], 0, 1, &o->example, why) ||
+        task_real(s, "rest", v[4], 0, 1000, &o->rest, why)) {
+        free(o);
+        return NULL;
+    }
+    if (prose_open(&o->text, T + 1))
+        return o;
+    snprintf(why, SWAX_WHY, "Task vt: there is no memory for sequences of %d tokens.", T);
+    close_vt(o);
+    return NULL;
+}
+
+static void draw_chains(const struct vt *o, struct chain *chain, int n, struct random *r)
+{
+    for (int c = 0; c < n; c++) {
+        for (int h = 0; h <= o->hops; h++) {
+            for (int i = 0; i < LETTERS; i++)
+                chain[c].name[h][i] = (char)('A' + random_below(r, 26));
+            chain[c].name[h][LETTERS] = 0;
+        }
+        for (int i = 0; i < o->digits; i++)
+            chain[c].value[i] = (char)('0' + (i ? random_below(r, 10) : 1 + random_below(r, 9)));
+        chain[c].value[o->digits] = 0;
+    }
+}
+
+static void add_assignment(struct prose *p, const struct chain *c, int hop)
+{
+    prose_add(p, "VAR "), prose_add(p, c->name[hop]);
+    prose_add(p, hop ? " = VAR " : " = "), prose_add(p, hop ? c->name[hop - 1] : c->value);
+}
+
+/* One problem: `sentences` of noise with the assignments among them.  place[k] says before which sentence the
+ * k-th assignment stands; hop h of chain c is number h chains + c, so a chain stays in order. */
+static void add_problem(struct prose *p, const struct vt *o, const struct chain *chain, int chains, int sentences, const double *place, int tag)
+{
+    prose_add(p, "Memorize and track the chain(s) of variable assignment hidden in the following text.\n\n");
+    const int n = chains * (o->hops + 1);
+    for (int i = 0, k = 0, started = 0; i <= sentences; i++) {
+        for (; k < n && (i == sentences || (int)(place[k] * sentences) == i); k++) {
+            prose_add(p, started++ ? "\n" : "");
+            add_assignment(p, &chain[k % chains], k / chains);
+        }
+        if (i < sentences)
+            prose_add(p, started++ ? "\n" : ""), prose_add(p, prose_noise);
+    }
+    prose_add(p, "\nQuestion: Find all variables that are assigned the value ");
+    prose_add(p, chain[0].value);
+    prose_add(p, " in the text above. Answer: According to the chain(s) of variable assignment in the text above, ");
+    prose_number(p, o->hops + 1);
+    prose_add(p, " variables are assigned the value ");
+    prose_add(p, chain[0].value);
+    prose_add(p, ", they are: ");
+    for (int h = 0; h <= o->hops; h++) {
+        prose_add(p, h ? " " : "");
+        prose_answer(p, chain[0].name[h], tag);
+    }
+    prose_add(p, "\n");
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double d = *(const double *)a - *(const double *)b;
+    return d < 0 ? -1 : d > 0;
+}
+
+static const char *fill_vt(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+{
+    struct vt *o = opened;
+    struct random r = task_random(seed, part, number);
+    struct chain chain[MOST_CHAINS], example[1];
+    double place[MOST_CHAINS * (MOST_HOPS + 1)];
+    const int n = o->chains * (o->hops + 1);
+    draw_chains(o, example, 1, &r);
+    draw_chains(o, chain, o->chains, &r);
+    for (int i = 0; i < n; i++)
+        place[i] = random_unit(&r);
+    qsort(place, (size_t)n, sizeof *place, ascending);
+    for (int sentences = s->T / (int)strlen(prose_noise); sentences >= 0; sentences--) {
+        o->text.n = 0;
+        if (o->example)
+            add_problem(&o->text, o, example, 1, 0, place, 0);
+        add_problem(&o->text, o, chain, o->chains, sentences, place, 1);
+        if (o->text.n <= s->T + 1) {
+            prose_fill(&o->text, s, o->rest);
+            return NULL;
+        }
+    }
+    snprintf(why, SWAX_WHY, "Task vt: %d chains of %d hops do not fit into %d bytes; without any haystack they have %d.",
+             o->chains, o->hops, s->T, o->text.n - 1);
+    return why;
+}
+
+static int vt_vocabulary(const void *opened)
+{
+    (void)opened;
+    return 256;
+}
+
+const struct source source_vt = {
+    "vt", "RULER's variable tracking, in bytes",
+    keys, tags, open_vt, close_vt, vt_vocabulary, fill_vt, NULL,
+};

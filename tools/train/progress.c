@@ -1,0 +1,80 @@
+/* progress.c - how far a run has come. */
+#include "tools/train/progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BAR = 20, LINES = 20 };      /* characters of the bar; plain lines in a run */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void progress_open(struct progress *p, int done, int steps, double peak)
+{
+    memset(p, 0, sizeof *p);
+    p->peak = peak;
+    p->steps = steps;
+    p->first = done;
+    p->live = isatty(STDOUT_FILENO);
+    p->started = now();
+}
+
+static void write_amount(char text[16], double x)
+{
+    snprintf(text, 16, x >= 1e6 ? "%.3gM" : x >= 1e4 ? "%.3gk" : "%.0f", x >= 1e6 ? x / 1e6 : x >= 1e4 ? x / 1e3 : x);
+}
+
+static void write_time(char text[16], double seconds)
+{
+    const int s = (int)fmin(fmax(seconds, 0), 3.5e6);
+    if (s >= 3600)
+        snprintf(text, 16, "%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
+    else
+        snprintf(text, 16, "%d:%02d", s / 60, s % 60);
+}
+
+static void show(const struct progress *p, const struct run *r, const struct run_point *q)
+{
+    char bar[BAR + 1], speed[16], left[16], peak[32] = "";
+    const int full = (int)((double)BAR * q->step / p->steps);
+    for (int i = 0; i < BAR; i++)
+        bar[i] = i < full ? '=' : i == full ? '>' : ' ';
+    bar[BAR] = 0;
+    write_amount(speed, p->speed);
+    write_time(left, (now() - p->started) / (q->step - p->first) * (p->steps - q->step));
+    if (p->peak > 0)
+        snprintf(peak, sizeof peak, "  %.0f %% of peak", 100 * p->speed * swax_network_flops(&r->model, r->length, q->window, 1) / p->peak);
+    if (p->live)
+        printf("\r[%s] ", bar);
+    printf("step %d/%d  loss %.4f  %s tokens/s%s  window %d  %s left%s", q->step, p->steps, p->loss / p->parts, speed, peak, q->window, left,
+           p->live ? "\033[K" : "\n");
+    fflush(stdout);
+}
+
+void progress_step(struct progress *p, const struct run *r, const struct run_point *q)
+{
+    const double time = now(), keep = 0.95;
+    p->parts = keep * p->parts + (1 - keep);
+    p->loss = keep * p->loss + (1 - keep) * q->loss;
+    p->speed = p->speed > 0 ? 1 / (keep / p->speed + (1 - keep) / q->tokens_per_second) : q->tokens_per_second;
+    const int part = p->steps > LINES ? p->steps / LINES : 1;
+    const int due = p->live ? time - p->shown > 0.1 : q->step % part == 0;
+    if (!due && q->step != p->steps)
+        return;
+    p->shown = time;
+    show(p, r, q);
+}
+
+void progress_close(struct progress *p)
+{
+    if (p->live && p->shown > 0)
+        putchar('\n');
+    p->live = 0;
+}

@@ -1,0 +1,19 @@
+/* progress.h - how far a run has come: a live line on a terminal, now and then a plain one elsewhere. */
+#ifndef SWAX_PROGRESS_H
+#define SWAX_PROGRESS_H
+
+#include "tools/train/run.h"
+
+struct progress {
+    double peak;                       /* FLOP/s of the machine; 0: not known, and not spoken of */
+    double started, shown, speed;      /* times; tokens/s, averaged over the last steps */
+    double loss, parts;                /* likewise */
+    int first, steps, live;
+};
+
+/* A run of so many steps, of which `done` are done. */
+void progress_open(struct progress *p, int done, int steps, double peak);
+void progress_step(struct progress *p, const struct run *r, const struct run_point *point);
+void progress_close(struct progress *p);
+
+#endif

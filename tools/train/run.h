@@ -1,0 +1,79 @@
+/* run.h - a training run: what it is, and the one training loop.
+ *
+ * A run is plain data: copy it, change it, train it.  `swax train` is a command line around one of them,
+ * `swax ablate` a table of many, the tests two short ones.  With the same tier the same run gives the same
+ * bits, whatever the threads and however often it was stopped and resumed. */
+#ifndef SWAX_RUN_H
+#define SWAX_RUN_H
+
+#include <signal.h>
+#include "tools/tasks/data.h"
+#include "tools/train/schedule.h"
+
+enum { RUN_TEXT = 512, RUN_TIERS = 128 };
+
+struct run {
+    char out[RUN_TEXT];                            /* the folder it keeps its files in; "": none */
+    int resume;                                    /* go on with what stands in out; else out must hold no run */
+    struct swax_config model;
+    char tier[16];                                 /* "": the fastest usable */
+    enum swax_precision precision;
+    int threads;                                   /* 0: all cores */
+    const struct source *source;
+    char value[SOURCE_KEYS][RUN_TEXT];             /* beside source->keys; "": the default */
+    int batch, length, accumulate, steps;          /* a step: batch sequences of length tokens, in accumulate parts */
+    struct windows windows;
+    struct swax_adamw optimiser;                   /* .rate is the highest */
+    double warmup, final_rate;                     /* fractions: of the steps; of the highest rate */
+    uint64_t seed;
+    int checkpoint_every, keep_every;              /* steps; keep_every numbered ones stay, 0: only the last */
+
+    /* What run_train finds, and a checkpoint keeps beside the keys. */
+    char data[17];                                 /* a checksum of the first sequences and of what the files hold for training */
+    char tiers[RUN_TIERS];                         /* that the checkpoint it goes on from was trained on; "": there is none */
+};
+
+/* ---- as text: run_keys.c */
+
+struct run run_default(void);
+
+/* Set one key: of the run, of its network, or of its source (set "data" first).  NULL, or a sentence. */
+const char *run_set(struct run *r, const char *key, const char *value, char *why);
+
+/* Take every option that nobody took yet as a key of the run.  NULL, or a sentence. */
+struct options;
+const char *run_take(struct run *r, struct options *o, char *why);
+
+/* Every key with its value, as run_set reads it; `fixed` leaves out those that may change when a run is resumed. */
+void run_list(const struct run *r, int fixed, void (*each)(const char *key, const char *value, void *arg), void *arg);
+const char *run_what(const struct run *r, const char *key);            /* one line for the help; "" if there is none */
+char *run_json(const struct run *r, int fixed);                        /* config.json's text, to be freed */
+
+/* Do its numbers go together?  NULL, or a sentence. */
+const char *run_check(const struct run *r, char *why);
+
+/* ---- training */
+
+struct run_point {
+    int step;                                      /* steps done: 1 after the first */
+    int window;
+    double tokens, loss, norm, rate;               /* all told; of this step */
+    double seconds, tokens_per_second;             /* of this step: the only numbers that differ from run to run */
+};
+
+/* Told after each step, and before the first with point NULL.  What it returns: go on, or stop as if interrupted. */
+enum run_verdict { RUN_GO_ON, RUN_STOP };
+typedef enum run_verdict (*run_watch)(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n);
+
+/* The last three leave a sentence in why[SWAX_WHY], and every checkpoint that there was.  BUSY: another process
+ * is training in the same folder. */
+enum run_end { RUN_FINISHED, RUN_INTERRUPTED, RUN_DIVERGED, RUN_REFUSED, RUN_BUSY };
+
+/* Train to the end, or until run_interrupted or watch says stop; watch may be NULL. */
+enum run_end run_train(const struct run *r, run_watch watch, void *arg, char *why);
+
+extern volatile sig_atomic_t run_interrupted;      /* set by whoever wants all runs to finish their step and stop */
+int run_exists(const char *out);                   /* has a run begun there? */
+const char *run_read(struct run *r, const char *out, char *why);      /* the run that began there, from its config.json */
+
+#endif

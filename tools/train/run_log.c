@@ -1,0 +1,87 @@
+/* run_log.c - log.jsonl. */
+#include "tools/train/run_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "tools/train/checkpoint.h"
+#include "tools/lib/files.h"
+#include "tools/lib/say.h"
+
+enum run_end run_log_open(struct run_log *l, const char *out, char *why)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    run_path(l->path, out, "log.jsonl");
+    l->file = open(l->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (l->file < 0)
+        return say_errno(why, l->path, "cannot be written"), RUN_REFUSED;
+    if (!fcntl(l->file, F_SETLK, &lock))
+        return RUN_FINISHED;
+    if (errno != EACCES && errno != EAGAIN)
+        return say_errno(why, l->path, "cannot be locked"), RUN_REFUSED;
+    say(why, "Another process is training in %s: stop it first, or choose another folder.", out);
+    return RUN_BUSY;
+}
+
+int run_log_empty(const struct run_log *l)
+{
+    return lseek(l->file, 0, SEEK_END) == 0;
+}
+
+void run_log_close(struct run_log *l)
+{
+    if (l->file >= 0)
+        close(l->file);
+    l->file = -1;
+}
+
+static const char opening[] = "{\"step\":";
+
+/* The step of the line that ends at `end`, or 0 if it is none of ours. */
+static int step_of(const char *line, const char *end)
+{
+    const size_t n = sizeof opening - 1;
+    const long step = end - line > (long)n && end[-1] == '}' && !memcmp(line, opening, n) ? strtol(line + n, NULL, 10) : 0;
+    return step > 0 && step <= 1 << 30 ? (int)step : 0;
+}
+
+const char *run_log_cut(struct run_log *l, int step, char *why)
+{
+    const off_t size = lseek(l->file, 0, SEEK_END);
+    char *text = malloc((size_t)size + 1);
+    if (!text)
+        return say(why, "There is no memory to read %s.", l->path);
+    const char *wrong = file_read_at(l->file, l->path, text, (size_t)size, 0, why), *keep = text, *at = text, *end = text + size;
+    while (at < end && !wrong) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        const int here = line_end ? step_of(at, line_end) : 0;
+        if (!line_end || here > step)      /* cut short, or a step that is done again */
+            break;
+        at = line_end + 1;
+        keep = here ? at : keep;
+    }
+    if (!wrong && ftruncate(l->file, keep - text))
+        wrong = say_errno(why, l->path, "cannot be written");
+    free(text);
+    return wrong;
+}
+
+const char *run_log_add(struct run_log *l, const struct run_point *p, char *why)
+{
+    struct timespec now;
+    char line[400];
+    clock_gettime(CLOCK_REALTIME, &now);
+    const int n = snprintf(line, sizeof line, "%s%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
+                           "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld}\n", opening, p->step, p->tokens, p->loss, p->norm, p->rate, p->window,
+                           p->tokens_per_second, (long long)now.tv_sec, now.tv_nsec / 1000000);
+    return file_write(l->file, line, (size_t)n) ? say_errno(why, l->path, "cannot be written") : NULL;
+}
+
+const char *run_log_sync(struct run_log *l, char *why)
+{
+    return fsync(l->file) ? say_errno(why, l->path, "cannot be written") : NULL;
+}

@@ -1,0 +1,137 @@
+/* diagnose.c - which known fault gives a candidate's numbers.
+ *
+ * Every fault of the library is run, in double, on the inputs of the problems.  An output that stands d away from a
+ * hypothesis, where an honest kernel may stand b away from the truth, is log10(d/b) orders of magnitude off, or 0
+ * within.  The hypothesis whose sum over all outputs and problems is smallest explains the candidate, if it takes
+ * away most of what the truth leaves. */
+#include "tools/verify/verify.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static const double MOST = 9;          /* orders of magnitude: what NaN counts */
+static const double EXPLAINS = 0.6;    /* a smaller share of the distance is none */
+static const double AS_WELL = 0.02;    /* what is this close to the best is named with it */
+static const double MOST_WORK = 2e11;  /* multiplications, half a minute */
+
+int evidence_affords(struct evidence *e, const struct problem *p)
+{
+    struct swax_tier unused;
+    const struct fault *f;
+    double work = 0;
+    for (int part = 0; part < p->subject.n; part++)
+        for (int k = 0; (f = fault_f64(k, &unused)); k++)
+            work += strcmp(f->op, p->subject.base) ? 0 : case_work(&p->in[part]);
+    const int affords = e->work + work <= MOST_WORK;
+    e->work += affords ? work : 0;
+    e->left_out += !affords;
+    return affords;
+}
+
+void hypotheses_make(struct hypotheses *h, const struct problem *p)
+{
+    struct swax_tier tier;
+    const struct fault *f;
+    h->n = 0;
+    for (int k = 0; k < MOST_FAULTS && (f = fault_f64(k, &tier)); k++) {
+        if (strcmp(f->op, p->subject.base))
+            continue;
+        struct op_case *says = h->says[h->n];
+        memset(says, 0, sizeof h->says[0]);
+        for (int part = 0; part < p->subject.n; part++) {
+            op_case_copy(&says[part], &p->in[part]);
+            if (part && p->wish.chained)
+                problem_chain(&says[1], &says[0]);
+            op_run(&tier, SWAX_PREC_F64, &says[part]);
+        }
+        h->fault[h->n++] = k;
+    }
+}
+
+void hypotheses_free(struct hypotheses *h)
+{
+    for (int k = 0; k < h->n; k++)
+        for (int part = 0; part < PARTS; part++)
+            op_case_free(&h->says[k][part]);
+}
+
+/* A number beyond float's reach in the hypothesis is whatever a kernel makes of its overflow. */
+static double apart(double a, double t)
+{
+    if (!isfinite(a) && !(fabs(t) <= (double)FLT_MAX))
+        return 0;
+    return isfinite(a) && isfinite(t) ? fabs(a - t) : (isnan(a) && isnan(t)) || a == t ? 0 : (double)INFINITY;
+}
+
+/* RMS of what is finite in a, or 0. */
+static double rms_of(const double *a, long n)
+{
+    double most = 0, sum = 0;
+    for (long e = 0; e < n; e++)
+        most = isfinite(a[e]) ? fmax(most, fabs(a[e])) : most;
+    for (long e = 0; e < n && most > 0; e++)
+        sum += isfinite(a[e]) ? a[e] / most * (a[e] / most) : 0;
+    return most * sqrt(sum / (double)n);
+}
+
+/* RMS of a - t, by the larger of t's RMS and the truth's. */
+static double distance(const double *a, const double *t, const double *truth, long n)
+{
+    const double larger = fmax(rms_of(t, n), rms_of(truth, n)), unit = larger > 0 ? larger : 1;
+    double sum = 0;
+    for (long e = 0; e < n; e++)
+        sum += apart(a[e], t[e]) / unit * (apart(a[e], t[e]) / unit);
+    return sqrt(sum / (double)n);
+}
+
+static double orders(double d, double b) { return d > b ? fmin(MOST, log10(d / b)) : 0; }
+
+void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const int *parts,
+                  const struct hypotheses *h)
+{
+    for (int part = 0; part < p->subject.n; part++)
+        for (int i = 0; i < p->in[part].n && parts[part]; i++) {
+            if (!problem_is_answer(p, part, i) || !got[part].arg[i])
+                continue;
+            const long n = p->in[part].size[i];
+            const double *truth = p->truth[part].arg[i], *mine = got[part].arg[i];
+            const double b = fmax(p->bound[part].rms_bound[i], 8 * DBL_EPSILON), off = orders(distance(mine, truth, truth, n), b);
+            e->truth += off;
+            for (int k = 0; k < h->n; k++) {
+                const double *says = h->says[k][part].arg[i];
+                e->fault[h->fault[k]] += orders(distance(mine, says, truth, n), b);
+                e->size[h->fault[k]] += fabs(off - orders(distance(says, truth, truth, n), b));
+            }
+        }
+}
+
+void evidence_weigh(const struct evidence *e, struct report *r)
+{
+    struct swax_tier tier;
+    const struct fault *f;
+    int best = -1, sized = -1;
+    for (int k = 0; k < MOST_FAULTS && (f = fault_f64(k, &tier)); k++) {
+        if (strcmp(f->op, r->subject.base))
+            continue;
+        if (best < 0 || e->fault[k] < e->fault[best])
+            best = k;
+        if (f->kind == FAULT_ROUNDING && (sized < 0 || e->size[k] < e->size[sized]))
+            sized = k;
+    }
+    r->cause = -1;
+    r->too_large = e->left_out && !(e->work > 0);
+    if (!(e->truth > 0))
+        return;
+    if (best >= 0 && e->fault[best] <= (1 - EXPLAINS) * e->truth) {
+        r->cause = best;
+        r->explained = 1 - e->fault[best] / e->truth;
+        for (int k = 0; k < MOST_FAULTS && (f = fault_f64(k, &tier)); k++)
+            if (k != best && !strcmp(f->op, r->subject.base) && e->fault[k] - e->fault[best] <= AS_WELL * e->truth && r->causes < 3)
+                r->causes_list[r->causes++] = k;
+    } else if (sized >= 0 && e->size[sized] <= 0.35 * e->truth) {
+        r->cause = sized;
+        r->alike = 1;
+        r->explained = 1 - e->size[sized] / e->truth;
+    }
+}
