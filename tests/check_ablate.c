@@ -1,12 +1,14 @@
 /* check_ablate.c - an ablation: its files say what they should, and it can be killed, shared between processes and
  * started again without a number changing. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,19 +22,31 @@
 enum { ARMS = 6 };
 static const char *const arm[ARMS] = {"short", "long", "both", "swa", "mlstm", "full"};
 
-/* `swax ablate smoke out=FOLDER ...`, silently, in a process of its own: its pid. */
+/* `swax ablate smoke out=FOLDER ...`, silently, in a process and a group of its own: its pid.  Check's handlers would
+ * answer a signal that comes before the command has its own, and end the test: until then signals do what they do to
+ * any program. */
 static pid_t begin(const char *folder, const char *more)
 {
+    static const int stops[] = {SIGINT, SIGTERM};
+    sigset_t all, before;
     char out[600], rest[200], *argv[12] = {"smoke", out, "tier=ref"};
     int n = 3;
     snprintf(out, sizeof out, "out=%s", folder);
     snprintf(rest, sizeof rest, "%s", more);
     for (char *p = strtok(rest, " "); p; p = strtok(NULL, " "))
         argv[n++] = p;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
     const pid_t pid = fork();
-    if (pid)
+    if (pid) {
+        setpgid(pid, pid);      /* both do it, since either may come first */
+        sigprocmask(SIG_SETMASK, &before, NULL);
         return pid;
+    }
     setpgid(0, 0);
+    for (int i = 0; i < 2; i++)
+        signal(stops[i], SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     const int nowhere = open("/dev/null", O_WRONLY);
     dup2(nowhere, 1);
     dup2(nowhere, 2);
@@ -167,20 +181,55 @@ START_TEST(smoke_leaves_results_and_a_report)
 }
 END_TEST
 
+/* Bytes in the logs of seed 1. */
+static long logged(const char *folder)
+{
+    long bytes = 0;
+    for (int i = 0; i < ARMS; i++) {
+        char path[700];
+        struct stat s;
+        snprintf(path, sizeof path, "%s/runs/%s-s1/log.jsonl", folder, arm[i]);
+        bytes += stat(path, &s) ? 0 : (long)s.st_size;
+    }
+    return bytes;
+}
+
+/* Wait until the logs hold so many bytes more than they did, or less (a log is cut when its run goes on): then signals
+ * are caught and steps are being made.  0: the process ended first, with *status.  Only Check's timeout ends the wait,
+ * so that no machine is too slow. */
+static int reaches(pid_t pid, const char *folder, long before, long more, int *status)
+{
+    const struct timespec wait = {0, 1000000};
+    for (;;) {
+        if (waitpid(pid, status, WNOHANG) == pid)
+            return 0;
+        const long now = logged(folder);
+        if (now >= before + more || now < before)
+            return 1;
+        nanosleep(&wait, NULL);
+    }
+}
+
+/* Twelve times, at twelve points of the work; one that finishes before its signal is begun anew. */
 START_TEST(killed_anywhere_it_ends_in_the_same_bits)
 {
-    char *whole = scratch("whole"), *killed = scratch("killed");
+    char *whole = scratch("whole"), *killed = scratch("killed"), command[700];
+    int status;
     ck_assert_int_eq(ablate(whole, "seeds=1"), 0);
-    int status = 1;
-    for (int k = 0; k < 40 && status; k++) {
-        const pid_t pid = begin(killed, k % 2 ? "seeds=1 jobs=1" : "seeds=1 jobs=3");
-        const struct timespec wait = {0, 1000000L * (40 + 37 * k % 160)};
-        nanosleep(&wait, NULL);
-        if (k < 12)
-            kill(-pid, k % 3 ? SIGKILL : SIGINT);
-        status = end(pid);
+    snprintf(command, sizeof command, "rm -r '%s'", killed);
+    for (int kills = 0, starts = 0; kills < 12; starts++) {
+        ck_assert_int_lt(starts, 1000);
+        const long before = logged(killed);
+        const pid_t pid = begin(killed, kills % 2 ? "seeds=1 jobs=1" : "seeds=1 jobs=3");
+        if (!reaches(pid, killed, before, 37 * kills % 160 * 10, &status)) {
+            ck_assert_msg(WIFEXITED(status) && !WEXITSTATUS(status), "it ended with %x", (unsigned)status);
+            ck_assert_int_eq(system(command), 0);
+            continue;
+        }
+        kill(-pid, kills % 3 ? SIGKILL : SIGINT);
+        kills += end(pid) != 0;
     }
-    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(ablate(killed, "seeds=1"), 0);
     same_results(whole, killed, 1);
     check_results(killed, 1, ARMS);
     free(whole), free(killed);
@@ -191,22 +240,17 @@ END_TEST
 START_TEST(a_signal_to_the_parent_alone_stops_the_children)
 {
     char *folder = scratch("signalled"), path[700];
-    const struct timespec wait = {0, 10000000};
-    snprintf(path, sizeof path, "%s/runs/short-s1/log.jsonl", folder);
+    snprintf(path, sizeof path, "%s/runs/short-s1/checkpoint.safetensors", folder);
     for (int again = 0; again < 2; again++) {
+        int status = 0;
+        const long before = logged(folder);
         const pid_t pid = begin(folder, "seeds=1 jobs=2 steps=100000000");
-        for (int k = 0; k < 1000 && access(path, F_OK); k++)
-            nanosleep(&wait, NULL);
-        nanosleep(&wait, NULL);
+        ck_assert_msg(reaches(pid, folder, before, 1, &status), "it ended before its signal, with %x", (unsigned)status);
         kill(pid, again ? SIGINT : SIGTERM);
-        int status = 0, k = 0;
-        while (k++ < 2000 && !waitpid(pid, &status, WNOHANG))
-            nanosleep(&wait, NULL);
-        kill(-pid, SIGKILL);
-        ck_assert_msg(k < 2000, "it went on for 20 seconds");
-        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-        snprintf(path, sizeof path, "%s/runs/short-s1/checkpoint.safetensors", folder);
-        ck_assert(!access(path, F_OK));
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_msg(kill(-pid, SIGKILL) && errno == ESRCH, "it left a child behind");
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 1, "it ended with %x", (unsigned)status);
+        ck_assert_msg(!access(path, F_OK), "it left no checkpoint");
     }
     free(folder);
 }
