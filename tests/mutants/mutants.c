@@ -1,0 +1,310 @@
+/* mutants.c - small changes to a C file, each of which a test should notice.
+ *
+ *   mutants list FILE        one line a mutant: its number, line, kind, and what becomes of what
+ *   mutants apply FILE N     the file with mutant N, on standard output
+ *
+ * A mutant is a replacement of a stretch of the text.  The text is cut into tokens (comments and lines of the
+ * preprocessor are skipped), and a few tokens in a row decide: what a person writes wrongly is an operator, a bound,
+ * a constant, a sign, a forgotten statement, two arguments of one type the wrong way round.  What does not compile is
+ * not counted by tests/mutants/run.sh. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { WORD, NUMBER, STRING, MARK };
+struct token { const char *at; int length, line; enum kind kind; };
+struct mutant { const char *from, *to; int line; char kind[12], with[256]; };
+
+static struct token *token;
+static struct mutant *mutant;
+static int tokens, mutants;
+
+static void *more(void *array, int count, size_t size)
+{
+    if (count & (count - 1))
+        return array;
+    array = realloc(array, (size_t)(count ? 2 * count : 1) * size);
+    if (!array) {
+        fprintf(stderr, "mutants: out of memory\n");
+        exit(2);
+    }
+    return array;
+}
+
+static int is(int i, const char *word)
+{
+    return i >= 0 && i < tokens && (size_t)token[i].length == strlen(word) && !strncmp(token[i].at, word, strlen(word));
+}
+
+static int one_of(int i, const char *const *words)
+{
+    for (; *words; words++)
+        if (is(i, *words))
+            return 1;
+    return 0;
+}
+
+/* ---- tokens */
+
+static const char *const marks[] = {
+    "<<=", ">>=", "...", "->", "++", "--", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "+=", "-=", "*=", "/=", "%=", "&=", "|=",
+    "^=", NULL
+};
+
+static const char *skip_line(const char *s)
+{
+    while (*s && !(*s == '\n' && s[-1] != '\\'))
+        s++;
+    return s;
+}
+
+static const char *read_token(const char *s, enum kind *kind)
+{
+    if (isalpha((unsigned char)*s) || *s == '_') {
+        *kind = WORD;
+        while (isalnum((unsigned char)*s) || *s == '_')
+            s++;
+    } else if (isdigit((unsigned char)*s) || (*s == '.' && isdigit((unsigned char)s[1]))) {
+        *kind = NUMBER;
+        while (isalnum((unsigned char)*s) || *s == '.' || ((*s == '+' || *s == '-') && strchr("eEpP", s[-1])))
+            s++;
+    } else if (*s == '"' || *s == '\'') {
+        const char quote = *s++;
+        *kind = STRING;
+        while (*s && *s != quote)
+            s += *s == '\\' && s[1] ? 2 : 1;
+        s += *s == quote;
+    } else {
+        *kind = MARK;
+        for (int i = 0; marks[i]; i++)
+            if (!strncmp(s, marks[i], strlen(marks[i])))
+                return s + strlen(marks[i]);
+        s++;
+    }
+    return s;
+}
+
+static void read_tokens(const char *text)
+{
+    int line = 1, first = 1;
+    for (const char *s = text; *s;) {
+        if (*s == '\n') {
+            line++;
+            first = 1;
+            s++;
+        } else if (isspace((unsigned char)*s)) {
+            s++;
+        } else if (*s == '#' && first) {
+            const char *end = skip_line(s);
+            for (; s < end; s++)
+                line += *s == '\n';
+        } else if (s[0] == '/' && s[1] == '*') {
+            const char *end = strstr(s + 2, "*/");
+            end = end ? end + 2 : s + strlen(s);
+            for (; s < end; s++)
+                line += *s == '\n';
+        } else if (s[0] == '/' && s[1] == '/') {
+            s = skip_line(s);
+        } else {
+            first = 0;
+            token = more(token, tokens, sizeof *token);
+            struct token *t = &token[tokens++];
+            t->at = s;
+            t->line = line;
+            s = read_token(s, &t->kind);
+            t->length = (int)(s - t->at);
+        }
+    }
+}
+
+/* ---- mutants */
+
+static void add(const char *kind, int from, int to, const char *with)
+{
+    if (strlen(with) >= sizeof mutant->with)
+        return;
+    mutant = more(mutant, mutants, sizeof *mutant);
+    struct mutant *m = &mutant[mutants++];
+    m->from = token[from].at;
+    m->to = token[to].at + token[to].length;
+    m->line = token[from].line;
+    snprintf(m->kind, sizeof m->kind, "%s", kind);
+    strcpy(m->with, with);
+}
+
+/* Is the operator at i between two values, not in front of one? */
+static int between(int i)
+{
+    return i > 0 && (token[i - 1].kind == NUMBER || token[i - 1].kind == WORD || is(i - 1, ")") || is(i - 1, "]"))
+        && !is(i - 1, "return") && !is(i - 1, "case");
+}
+
+static void operators(int i)
+{
+    static const struct { const char *from, *to; int binary; } swaps[] = {
+        {"+", "-", 1}, {"-", "+", 1}, {"*", "/", 1}, {"/", "*", 1}, {"%", "/", 1}, {"<", "<=", 1}, {"<=", "<", 1}, {">", ">=", 1}, {">=", ">", 1},
+        {"==", "!=", 0}, {"!=", "==", 0}, {"&&", "||", 0}, {"||", "&&", 0}, {"+=", "-=", 0}, {"-=", "+=", 0}, {"++", "--", 0}, {"--", "++", 0},
+        {"*=", "/=", 0}, {"|=", "&=", 0}, {"&=", "|=", 0}, {"<<", ">>", 0}, {">>", "<<", 0},
+    };
+    for (size_t k = 0; k < sizeof swaps / sizeof swaps[0]; k++)
+        if (is(i, swaps[k].from) && (!swaps[k].binary || between(i)))
+            add("operator", i, i, swaps[k].to);
+    if (is(i, "!"))
+        add("not", i, i, "");
+    if (is(i, "-") && !between(i))
+        add("sign", i, i, "");
+}
+
+static void constants(int i)
+{
+    char with[64];
+    if (token[i].kind != NUMBER || token[i].length > 20)
+        return;
+    char old[32];
+    snprintf(old, sizeof old, "%.*s", token[i].length, token[i].at);
+    char *end;
+    const long n = strtol(old, &end, 0);
+    if (!*end) {
+        snprintf(with, sizeof with, "%ld", n + 1);
+        add("constant", i, i, with);
+        if (n > 0) {
+            snprintf(with, sizeof with, "%ld", n - 1);
+            add("constant", i, i, with);
+        }
+    } else {
+        const double x = strtod(old, &end);
+        if (*end)
+            return;
+        snprintf(with, sizeof with, "%.17g", x ? 2 * x : 1);
+        add("constant", i, i, with);
+    }
+}
+
+static int closing(int i)
+{
+    int depth = 0;
+    for (; i < tokens; i++) {
+        depth += is(i, "(") || is(i, "[") || is(i, "{");
+        depth -= is(i, ")") || is(i, "]") || is(i, "}");
+        if (!depth)
+            return i;
+    }
+    return tokens - 1;
+}
+
+static void conditions(int i)
+{
+    if (!(is(i, "if") || is(i, "while")) || !is(i + 1, "("))
+        return;
+    const int end = closing(i + 1);
+    char with[256];
+    snprintf(with, sizeof with, "(!%.*s)", (int)(token[end].at + 1 - token[i + 1].at), token[i + 1].at);
+    if (strlen(with) < sizeof with - 1)
+        add("condition", i + 1, end, with);
+}
+
+/* An expression statement, left out. */
+static void statements(int i)
+{
+    static const char *const before[] = {";", "{", "}", ")", "else", ":", NULL};
+    static const char *const never[] = {
+        "return", "goto", "break", "continue", "if", "for", "while", "do", "switch", "case", "default", "else", "static", "const", "extern",
+        "typedef", "struct", "union", "enum", "int", "long", "char", "double", "float", "size_t", "unsigned", "void", "real", "stat", "FILE", NULL
+    };
+    if (!one_of(i - 1, before) || token[i].kind == STRING || token[i].kind == NUMBER || one_of(i, never))
+        return;
+    if (token[i].kind == MARK && !is(i, "*") && !is(i, "(") && !is(i, "++") && !is(i, "--"))
+        return;
+    if (token[i].kind == WORD && (token[i + 1].kind == WORD || (is(i + 1, "*") && !is(i + 2, "("))))
+        return;     /* a declaration */
+    int acts = 0, end = i;
+    for (; end < tokens && !is(end, ";") && !is(end, "}"); end++) {
+        acts |= is(end, "=") || is(end, "(") || is(end, "++") || is(end, "--") || (token[end].length > 1 && token[end].at[token[end].length - 1] == '=');
+        if (is(end, "{"))
+            return;
+        if (is(end, "(") || is(end, "["))
+            end = closing(end);
+    }
+    if (acts && is(end, ";") && end > i)
+        add("statement", i, end - 1, "");
+}
+
+/* Two arguments of a call in a row, the other way round. */
+static void arguments(int i)
+{
+    if (token[i].kind != WORD || !is(i + 1, "(") || (i && token[i - 1].kind == WORD && !is(i - 1, "return") && !is(i - 1, "else")))
+        return;
+    const int end = closing(i + 1);
+    int from = i + 2, last = -1, last_end = -1;
+    for (int k = i + 2; k <= end; k++) {
+        if (k == end || is(k, ",")) {
+            const int a = from, b = k - 1;
+            char with[256];
+            if (last >= 0 && a <= b && (token[last].kind == WORD || is(last, "&")) && (token[a].kind == WORD || is(a, "&"))
+                && !(last_end - last == b - a && !strncmp(token[last].at, token[a].at, (size_t)(token[b].at + token[b].length - token[a].at)))) {
+                snprintf(with, sizeof with, "%.*s, %.*s", (int)(token[b].at + token[b].length - token[a].at), token[a].at,
+                         (int)(token[last_end].at + token[last_end].length - token[last].at), token[last].at);
+                if (strlen(with) < sizeof with - 1)
+                    add("arguments", last, b, with);
+            }
+            last = a;
+            last_end = b;
+            from = k + 1;
+        } else if (is(k, "(") || is(k, "[") || is(k, "{")) {
+            k = closing(k);
+        }
+    }
+}
+
+/* In one line, and not too long a one. */
+static void print_line(const char *s, int n)
+{
+    for (int i = 0; i < n && i < 100; i++)
+        if (!isspace((unsigned char)s[i]) || (i && !isspace((unsigned char)s[i - 1])))
+            putchar(isspace((unsigned char)s[i]) ? ' ' : s[i]);
+}
+
+int main(int argc, char **argv)
+{
+    FILE *f = argc > 2 ? fopen(argv[2], "rb") : NULL;
+    static char text[1 << 20];
+    if (!f || (strcmp(argv[1], "list") && (strcmp(argv[1], "apply") || argc != 4))) {
+        fprintf(stderr, "mutants: give 'list FILE' or 'apply FILE N', with a file that can be read\n");
+        return 2;
+    }
+    const size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = 0;
+    read_tokens(text);
+    for (int i = 0, depth = 0; i < tokens; i++) {
+        depth += is(i, "{");
+        depth -= is(i, "}");
+        if (!depth)
+            continue;       /* declarations outside of bodies and tables */
+        operators(i);
+        constants(i);
+        conditions(i);
+        statements(i);
+        arguments(i);
+    }
+    if (!strcmp(argv[1], "list")) {
+        for (int m = 0; m < mutants; m++) {
+            printf("%d %d %s ", m, mutant[m].line, mutant[m].kind);
+            print_line(mutant[m].from, (int)(mutant[m].to - mutant[m].from));
+            printf(" => ");
+            print_line(mutant[m].with, (int)strlen(mutant[m].with));
+            putchar('\n');
+        }
+        return 0;
+    }
+    const int which = atoi(argv[3]);
+    if (which < 0 || which >= mutants) {
+        fprintf(stderr, "mutants: %s has mutants 0 to %d\n", argv[2], mutants - 1);
+        return 2;
+    }
+    fwrite(text, 1, (size_t)(mutant[which].from - text), stdout);
+    fputs(mutant[which].with, stdout);
+    fputs(mutant[which].to, stdout);
+    return 0;
+}
