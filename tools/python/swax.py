@@ -8,7 +8,7 @@
         swax.check(my_mlstm, op="mlstm", suite="standard", layout="BHTD")
 
 Arrays are [B,T,H,D] as in kernels.h: numpy, or torch where torch is there.  Needs numpy and libswax.so, which is looked
-for in $SWAX_LIBRARY, beside this file, in ../../lib/swax and in ../build.
+for in $SWAX_LIBRARY, beside this file, in ../../lib/swax and in ../../build.
 """
 import ctypes
 import inspect
@@ -27,7 +27,7 @@ except ImportError:
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _PLACES = [os.environ.get("SWAX_LIBRARY", ""), os.path.join(_HERE, "libswax.so"),
-           os.path.join(_HERE, "..", "..", "lib", "swax", "libswax.so"), os.path.join(_HERE, "..", "build", "libswax.so")]
+           os.path.join(_HERE, "..", "..", "lib", "swax", "libswax.so"), os.path.join(_HERE, "..", "..", "build", "libswax.so")]
 _lib = ctypes.CDLL(next((p for p in _PLACES if p and os.path.exists(p)), "libswax.so"))
 
 
