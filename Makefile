@@ -131,6 +131,9 @@ install: all ## install program, library, headers, pkg-config file and man page 
 	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I"$${prefix}/include"\nLibs: -L"$${prefix}/lib" -lswax %s %s\n' \
 	  '$(PREFIX)' '$(VERSION)' '$(LIBS)' '$(OPENMP)' > "$(INTO)/lib/pkgconfig/swax.pc"
 
+man: $(BUILD)/swax ## write the man page again, from the tables of keys
+	$(BUILD)/swax help man > tools/swax.1
+
 deps: ## install what the tests need (Check, pkg-config) with the system's package manager
 	@sh tests/deps.sh
 
@@ -144,4 +147,4 @@ help: ## this screen
 
 -include $(shell find $(BUILD) -name "*.d" 2>/dev/null)
 .SECONDARY:
-.PHONY: FORCE all test test-neon demo install ablation ablation-smoke deps clean help
+.PHONY: FORCE all test test-neon demo install man ablation ablation-smoke deps clean help

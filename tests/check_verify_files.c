@@ -166,7 +166,11 @@ static void refused(const char *line, const char *expected)
 START_TEST(bad_words_get_one_sentence)
 {
     refused("mke mlstm", "did you mean make?");
-    refused("make", "needs 1 word");
+    refused("make", "Which kernel");
+    refused("check x", "which answers");
+    refused("plugin ./none.so", "which kernel");
+    refused("tier", "Which tier");
+    refused("tier ref mlstm dtype=f16", "f32, f64 or bf16");
     refused("make mlstm", "output=");
     refused("make mlstm -o", "a path");
     refused("make mlstm -o --suite quick", "a path");
@@ -196,7 +200,8 @@ START_TEST(bad_words_get_one_sentence)
     refused("make mlstm json=yes -o x", "takes no json=");
     refused("make mlstm twice -o x", "\"twice\"");
     refused("list mlstm", "\"mlstm\"");
-    refused("list T=3", "takes no T=");
+    refused("list T=3", "\"T\"");
+    refused("list seed=3", "takes no seed=");
     refused("check x y dtype=bf16", "takes no dtype=");
     refused("faults seed=2", "takes no seed=");
     refused("make mlstm suite=all -o x", "suite");

@@ -6,16 +6,20 @@
 #include "ref/oracle/oracle.h"
 #include "ref/tier.h"
 #include "simd/peak.h"
-#include "tools/lib/options.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
-static int help(void)
+struct asked { int threads; };
+
+static const struct key keys[] = {
+    KEY_WHOLE("threads", struct asked, threads, "0", 0, SWAX_PEAK_THREADS, "threads to measure with; 0: as many as this process may use"),
+    {0},
+};
+
+static void tables(struct keys *k, const struct options *o)
 {
-    puts("usage: swax info [threads=N]\n\n"
-         "Prints the tiers of this build, which of them this machine can run and which is used ($SWAX_TIER overrides),\n"
-         "and the measured peak of multiply-adds in float and bandwidth of memory.");
-    return 0;
+    (void)o;
+    keys_add(k, NULL, keys, NULL);
 }
 
 static void print_tier(const struct swax_tier *t, const struct swax_tier *used)
@@ -34,26 +38,20 @@ static void print_tier(const struct swax_tier *t, const struct swax_tier *used)
     puts(t == used ? "  <- used" : "");
 }
 
-int cmd_info(int argc, char **argv)
+static int run(struct options *o)
 {
-    struct options o = {0};
     char why[SWAX_WHY];
-    static const char *const keys[] = {"threads", NULL};
-    long n = 0;
-    if (command_asks_help(&argc, argv))
-        return help();
-    const char *wrong = options_read(&o, argc, argv, why), *threads = wrong ? NULL : options_take(&o, "threads"), *tierless;
-    if (!wrong && threads && !option_whole(threads, 0, SWAX_PEAK_THREADS, &n))
-        wrong = say(why, "threads=%.60s: it is a whole number from 0 to %d.", threads, SWAX_PEAK_THREADS);
-    if (!wrong)
-        wrong = options_left(&o, keys, why);
-    const struct swax_tier *used = wrong ? NULL : swax_tier_find(NULL, &tierless);
-    if (!wrong && !used)
-        wrong = say(why, "%s", tierless);
-    options_free(&o);
-    if (wrong)
-        return command_fails(wrong);
-    threads_use((int)n);
+    struct asked a;
+    struct keys k = {.of = "`swax info`"};
+    const char *tierless;
+    keys_default(keys, &a);
+    keys_add(&k, NULL, keys, &a);
+    if (options_give_all(o, &k, why))
+        return command_fails(why);
+    const struct swax_tier *used = swax_tier_find(NULL, &tierless);
+    if (!used)
+        return command_fails(tierless);
+    threads_use(a.threads);
     printf("swax " SWAX_VERSION ", %d thread%s\ntiers, slowest first, with the peak of their multiply-adds:\n", threads_used(),
            threads_used() > 1 ? "s" : "");
     for (int i = 0; i < swax_n_tiers; i++)
@@ -61,3 +59,10 @@ int cmd_info(int argc, char **argv)
     printf("memory: %.1f GB/s (triad)\n", swax_bandwidth_gbs(threads_used()));
     return 0;
 }
+
+const struct command command_info = {
+    .name = "info", .summary = "what was built, what this machine can do, and what is used", .usage = "[threads=N]",
+    .about = "Prints the tiers of this build, which of them this machine can run and which is used ($SWAX_TIER overrides), "
+             "and the measured peak of multiply-adds in float and bandwidth of memory.",
+    .keys = tables, .run = run,
+};

@@ -5,35 +5,33 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "tools/lib/options.h"
+#include "tools/lib/nearest.h"
 
-static const struct command commands[] = {
-    {"train", "train a network, or go on with a run that was stopped", cmd_train, PROGRESS},
-    {"ablate", "train many networks that differ in their windows, and report what the paper claims of them", cmd_ablate, PROGRESS},
-    {"eval", "what a trained network remembers: by distance, length and window", cmd_eval, OUTPUT},
-    {"sample", "generate from a checkpoint", cmd_sample, OUTPUT},
-    {"verify", "hold any kernel, in any language, against the reference", cmd_verify, OUTPUT},
-    {"convert", "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions", cmd_convert, OUTPUT},
-    {"bench", "time kernels and whole training steps beside what this machine could do at best", cmd_bench, OUTPUT},
-    {"info", "what was built, what this machine can do, and what is used", cmd_info, OUTPUT},
-};
-enum { COMMANDS = sizeof commands / sizeof *commands };
+/* Everything was printed, or the status says that it was not. */
+static int printed(int status)
+{
+    if (!fflush(stdout) && !ferror(stdout))
+        return status;
+    fputs("swax: What was to be printed could not all be written.\n", stderr);
+    return 2;
+}
 
-static int help(void)
+static int help(int status)
 {
     puts("usage: swax COMMAND [key=value ...]\n");
-    for (int i = 0; i < COMMANDS; i++)
-        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-    puts("\n`swax COMMAND help` lists the keys of a command with their defaults.");
-    return 0;
+    for (int i = 0; swax_commands[i]; i++)
+        printf("  %-10s %s\n", swax_commands[i]->name, swax_commands[i]->summary);
+    puts("\n`swax COMMAND help` lists the keys of a command with their defaults, `swax help man` prints the man page of all,\n"
+         "`swax completion bash` (or zsh) what completes them in a shell, `swax version` the version.");
+    return printed(status);
 }
 
 static int unknown(const char *name)
 {
     struct nearest n = nearest_to(name);
     nearest_try(&n, "help");
-    for (int i = 0; i < COMMANDS; i++)
-        nearest_try(&n, commands[i].name);
+    for (int i = 0; swax_commands[i]; i++)
+        nearest_try(&n, swax_commands[i]->name);
     if (n.best)
         fprintf(stderr, "swax: There is no command \"%.60s\": did you mean %s?\n", name, n.best);
     else
@@ -41,21 +39,20 @@ static int unknown(const char *name)
     return 2;
 }
 
-/* What was printed is what was asked for; but a run outlives whoever read its progress. */
-static int all_printed(const struct command *c, int status)
-{
-    if ((!fflush(stdout) && !ferror(stdout)) || c->prints == PROGRESS)
-        return status;
-    fprintf(stderr, "swax: What %s printed could not all be written.\n", c->name);
-    return 2;
-}
-
 static int command(const char *name, int argc, char **argv)
 {
-    for (int i = 0; i < COMMANDS; i++)
-        if (!strcmp(name, commands[i].name))
-            return all_printed(&commands[i], commands[i].run(argc, argv));
+    for (int i = 0; swax_commands[i]; i++)
+        if (!strcmp(name, swax_commands[i]->name))
+            return command_run(swax_commands[i], argc, argv);
     return unknown(name);
+}
+
+static int completion(const char *shell)
+{
+    if (!shell || (strcmp(shell, "bash") && strcmp(shell, "zsh")))
+        return command_fails("Of which shell?  Say `swax completion bash` or `swax completion zsh`.");
+    help_completion(swax_commands, shell);
+    return printed(0);
 }
 
 /* Where one of the three was closed, a file of ours would get its number, and what is printed would go there.  Reading
@@ -72,14 +69,18 @@ static void hold_standard_files(void)
 
 int main(int argc, char **argv)
 {
+    const char *what = argc > 1 ? argv[1] : "";
     hold_standard_files();
-    if (argc < 2) {
-        help();
-        return 2;
+    if (argc < 2)
+        return help(2);
+    if (!strcmp(what, "help") || !strcmp(what, "--help") || !strcmp(what, "-h")) {
+        if (argc > 2 && !strcmp(argv[2], "man"))
+            return help_man(swax_commands), printed(0);
+        return argc > 2 ? command(argv[2], 1, argv + 1) : help(0);
     }
-    if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-        return argc > 2 ? command(argv[2], 1, argv + 1) : help();
-    if (!strcmp(argv[1], "version") || !strcmp(argv[1], "--version"))
-        return puts("swax " SWAX_VERSION) == EOF;
-    return command(argv[1], argc - 2, argv + 2);
+    if (!strcmp(what, "version") || !strcmp(what, "--version"))
+        return puts("swax " SWAX_VERSION), printed(0);
+    if (!strcmp(what, "completion"))
+        return completion(argc > 2 ? argv[2] : NULL);
+    return command(what, argc - 2, argv + 2);
 }

@@ -14,8 +14,9 @@
 #include "tools/ablate/ablate.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
-#include "tools/lib/options.h"
+#include "tools/lib/nearest.h"
 #include "tools/lib/say.h"
+#include "tools/lib/threads.h"
 
 enum { JOBS = 256, WIDTH = 78 };
 
@@ -268,78 +269,53 @@ static const char *report(const struct session *s, char *why)
 
 /* ---- the command line */
 
-static int help(void)
+struct asked { char preset[KEY_TEXT], out[KEY_TEXT], shard[KEY_TEXT]; int seeds, jobs, report; };
+
+static const char *preset_word(int i)
 {
-    puts("usage: swax ablate PRESET [out=FOLDER] [seeds=N] [jobs=N] [shard=I/N] [report=yes] [key=value ...]\n\n"
-         "Trains every arm of a preset with every seed, examines the networks, and leaves in the folder\n"
-         "results.json, report.html and runs/.  Started again, it goes on where it was stopped.\n\nPresets:");
-    for (const struct ablate_preset *p = ablate_presets; p->name; p++)
-        printf("  %-8s %s\n", p->name, p->what);
-    puts("\nKeys:\n"
-         "  out      the folder; ablation-PRESET if it is not given\n"
-         "  seeds    1 to N; the preset says how many if it is not given\n"
-         "  jobs     runs side by side, each on its share of the cores; as many as there are cores, or one on a GPU, if it is not given\n"
-         "  shard    I/N: of N machines that share the folder, this is number I\n"
-         "  report   yes: train nothing, only make the report from what is there\n"
-         "  tier, precision, steps, ...: those of `swax train`, for all arms alike");
-    return 0;
+    return ablate_presets[i].name;
 }
 
-static const char *whole(struct options *o, const char *key, long least, long most, int *value, char *why)
+static const struct key keys[] = {
+    KEY_ROW(&key_text, "preset", struct asked, preset, "", "which ablation", .word = preset_word),
+    KEY_ROW(&key_path, "out", struct asked, out, "", "the folder; ablation-PRESET if it is not given", .others = "output output_dir"),
+    KEY_WHOLE("seeds", struct asked, seeds, NULL, 1, ABLATE_SEEDS, "1 to N; left out, as many as the preset says", .others = "seed"),
+    KEY_WHOLE("jobs", struct asked, jobs, NULL, 1, JOBS,
+              "runs side by side, each on its share of the cores; left out, as many as this process may use, or one on a GPU", .others = "parallel workers"),
+    KEY_ROW(&key_text, "shard", struct asked, shard, "", "I/N: of N machines that share the folder, this is number I"),
+    KEY_YES("report", struct asked, report, "train nothing, only make the report from what is there"),
+    {0},
+};
+
+static void tables(struct keys *k, const struct options *o)
 {
-    long v;
-    const char *text = options_take(o, key);
-    if (!text)
-        return NULL;
-    if (!option_whole(text, least, most, &v))
-        return say(why, "%s=%.60s: it is a whole number from %ld to %ld.", key, text, least, most);
-    *value = (int)v;
-    return NULL;
+    static struct run base;
+    char why[SWAX_WHY];
+    const char *preset = o ? options_value(o, "preset") : NULL;
+    base = run_default();
+    for (const struct ablate_preset *p = ablate_presets; preset && p->name; p++)
+        if (!strcmp(p->name, preset))
+            ablation_settings(&base, p->settings, why);
+    if (!preset)
+        run_set(&base, "data", "mentions", why);
+    keys_add(k, NULL, keys, NULL);
+    run_tables(k, &base);
+    k->table[1].title = "The runs, for all arms alike";
 }
 
 static const char *read_shard(struct session *s, const char *text, char *why)
 {
-    char tail;
+    struct key number = {.name = "shard", .least = 1, .most = 1e6};
+    char first[KEY_TEXT];
+    const char *slash = strchr(text, '/');
     s->shards = 1;
-    if (!text)
+    if (!*text)
         return NULL;
-    if (sscanf(text, "%6d/%6d%c", &s->shard, &s->shards, &tail) != 2 || s->shard < 1 || s->shards < s->shard)
+    snprintf(first, sizeof first, "%.*s", slash ? (int)(slash - text) : 0, text);
+    if (!slash || key_whole.read(&s->shard, &number, first, why) || key_whole.read(&s->shards, &number, slash + 1, why) || s->shards < s->shard)
         return say(why, "shard=%.60s: it is I/N, as 1/4 to 4/4 for four machines.", text);
     s->shard--;
     return NULL;
-}
-
-static const char *open_session(struct session *s, const struct ablate_preset *p, struct options *o, char *why)
-{
-    const char *out = options_take(o, "out"), *shard = options_take(o, "shard"), *only = options_take(o, "report");
-    int seeds = p->seeds;
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (whole(o, "seeds", 1, ABLATE_SEEDS, &seeds, why) || whole(o, "jobs", 1, JOBS, &s->jobs, why) || read_shard(s, shard, why) ||
-        ablation_open(&s->a, p, o, why))
-        return why;
-    if (snprintf(s->a.out, sizeof s->a.out, out ? "%s" : "ablation-%s", out ? out : p->name) >= (int)sizeof s->a.out - 64)
-        return say(why, "out=%.60s...: this path is too long.", s->a.out);
-    if (only && strcmp(only, "yes"))
-        return say(why, "report=%.60s: it is yes, or left out.", only);
-    s->only_report = only != NULL;
-    const enum ablation_trial trial = s->only_report ? ABLATION_ON_HOST : ablation_try(&s->a.run[0], why);
-    if (trial == ABLATION_REFUSED)
-        return why;
-    s->a.seeds = seeds;
-    s->runs = s->a.arms * seeds;
-    if (!s->jobs)                          /* cores do more side by side than together; a device does not */
-        s->jobs = cores < 1 || trial == ABLATION_ON_DEVICE ? 1 : cores < JOBS ? (int)cores : JOBS;
-    s->jobs = s->jobs < s->runs ? s->jobs : s->runs;
-    s->threads = cores > s->jobs ? (int)cores / s->jobs : 1;
-    s->live = isatty(STDOUT_FILENO);
-    return claim_folder(&s->a, s->only_report, why);
-}
-
-static void remember_command(struct session *s, int argc, char **argv)
-{
-    int n = snprintf(s->command, sizeof s->command, "swax ablate");
-    for (int i = 0; i < argc && n < (int)sizeof s->command; i++)
-        n += snprintf(s->command + n, sizeof s->command - (size_t)n, strchr(argv[i], ' ') ? " '%s'" : " %s", argv[i]);
 }
 
 static const struct ablate_preset *find_preset(const char *name, char *why)
@@ -357,6 +333,51 @@ static const struct ablate_preset *find_preset(const char *name, char *why)
     return NULL;
 }
 
+static const char *open_session(struct session *s, struct options *o, char *why)
+{
+    struct asked a = {.seeds = 0};
+    struct keys k = {.of = "`swax ablate`"};
+    keys_default(keys, &a);
+    keys_add(&k, NULL, keys, &a);
+    if (options_give(o, &k, why))
+        return why;
+    if (!*a.preset)
+        return say(why, "Which ablation? `swax ablate help` lists the presets.");
+    const struct ablate_preset *p = find_preset(a.preset, why);
+    if (!p || read_shard(s, a.shard, why) || ablation_open(&s->a, p, o, why))
+        return why;
+    const int cores = threads_allowed();
+    if (snprintf(s->a.out, sizeof s->a.out, *a.out ? "%s" : "ablation-%s", *a.out ? a.out : p->name) >= (int)sizeof s->a.out - 64)
+        return say(why, "out=%.60s...: this path is too long.", s->a.out);
+    s->only_report = a.report;
+    s->jobs = a.jobs;
+    const enum ablation_trial trial = s->only_report ? ABLATION_ON_HOST : ablation_try(&s->a.run[0], why);
+    if (trial == ABLATION_REFUSED)
+        return why;
+    s->a.seeds = a.seeds ? a.seeds : p->seeds;
+    s->runs = s->a.arms * s->a.seeds;
+    if (!s->jobs)                          /* cores do more side by side than together; a device does not */
+        s->jobs = trial == ABLATION_ON_DEVICE ? 1 : cores < JOBS ? cores : JOBS;
+    s->jobs = s->jobs < s->runs ? s->jobs : s->runs;
+    s->threads = cores > s->jobs ? cores / s->jobs : 1;
+    s->live = isatty(STDOUT_FILENO);
+    return claim_folder(&s->a, s->only_report, why);
+}
+
+/* The words of the command line that a shell would need quotes for are quoted. */
+static void remember_command(struct session *s, const struct options *o)
+{
+    int n = snprintf(s->command, sizeof s->command, "swax ablate");
+    for (int i = 0; i < o->n && n < (int)sizeof s->command; i++) {
+        const struct option *p = &o->list[i];
+        const char *quote = p->value[strcspn(p->value, " ;*?'\"$")] ? "'" : "";
+        if (p->of_config)
+            continue;
+        n += !strcmp(p->key, "preset") ? snprintf(s->command + n, sizeof s->command - (size_t)n, " %s", p->value)
+                                       : snprintf(s->command + n, sizeof s->command - (size_t)n, " %s=%s%s%s", p->key, quote, p->value, quote);
+    }
+}
+
 /* What became of this shard's runs, as the exit status. */
 static int status_of(const struct session *s)
 {
@@ -366,25 +387,16 @@ static int status_of(const struct session *s)
         printf("%d runs are being made by another process.\n", count[BUSY]);
     if (!s->only_report && (count[WAITING] || count[STOPPED]))
         printf("Stopped. To go on: %s\n", s->command);
-    return count[FAILED] ? 2 : !s->only_report && (count[WAITING] || count[STOPPED]);
+    return count[FAILED] || (!s->only_report && (count[WAITING] || count[STOPPED]));
 }
 
-int cmd_ablate(int argc, char **argv)
+static int run(struct options *o)
 {
     static struct session s;
-    struct options o = {NULL, 0};
     char why[SWAX_WHY];
-    if (command_asks_help(&argc, argv))
-        return help();
-    if (argc < 1 || strchr(argv[0], '='))
-        return command_fails("Which ablation? `swax ablate help` lists the presets.");
     memset(&s, 0, sizeof s);
-    remember_command(&s, argc, argv);
-    const struct ablate_preset *p = find_preset(argv[0], why);
-    const char *wrong = !p ? why : options_read(&o, argc - 1, argv + 1, why);
-    if (!wrong)
-        wrong = open_session(&s, p, &o, why);
-    options_free(&o);
+    remember_command(&s, o);
+    const char *wrong = open_session(&s, o, why);
     if (!wrong && pipe(s.pipe))
         wrong = say_errno(why, "A pipe", "cannot be made");
     if (wrong)
@@ -398,3 +410,17 @@ int cmd_ablate(int argc, char **argv)
     wrong = report(&s, why);
     return wrong ? command_fails(wrong) : status_of(&s);
 }
+
+const struct command command_ablate = {
+    .name = "ablate", .summary = "train many networks that differ in their windows, and report what the paper claims of them",
+    .usage = "smoke|quick|full [key=value ...]", .words = "preset", .prints = PROGRESS,
+    .about =
+        "Trains every arm of the preset with every seed, in processes side by side, and examines the networks. smoke exercises everything in "
+        "under a minute and claims nothing; quick has short, long and stochastic windows and pure SWA, in ten minutes on two cores; full every "
+        "window, probability and annealing over five seeds, in hours on a CPU.\n\n"
+        "Stopped or killed, it goes on when it is started again; machines that share the folder take shard=1/4 to shard=4/4 and the report is "
+        "made from what is there. The folder then holds report.html (plots, tables, and a verdict on each of the paper's claims; it needs "
+        "nothing from outside), results.json (the same for programs) and runs/ARM-sSEED: each run's log.jsonl, config.json, checkpoint, "
+        "curve.json and result.json.",
+    .keys = tables, .run = run,
+};

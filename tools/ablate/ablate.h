@@ -78,6 +78,7 @@ enum { ABLATE_VERDICTS = 6 };
 /* presets.c: NULL, or a sentence. */
 struct options;
 const char *ablation_open(struct ablation *a, const struct ablate_preset *p, struct options *o, char *why);
+const char *ablation_settings(struct run *r, const char *settings, char *why);      /* set "key=value; key=value" */
 int ablation_source_value(const struct run *r, const char *key);     /* a whole-number parameter of its data */
 int ablation_reach(const struct run *r);                     /* what its windows see: n (W-1) tokens back; 0 with full attention */
 void ablation_folder(char path[RUN_TEXT + 64], const struct ablation *a, int arm, int seed);

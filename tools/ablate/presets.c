@@ -1,7 +1,6 @@
 /* presets.c - the ablations there are, as data, and how one is worked out from its table. */
 #include "tools/ablate/ablate.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,26 +73,14 @@ const struct ablate_preset ablate_presets[] = {
     {NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL},
 };
 
-/* "key=value; key=value" into a run.  NULL, or a sentence. */
-static const char *set_all(struct run *r, const char *settings, char *why)
+const char *ablation_settings(struct run *r, const char *settings, char *why)
 {
-    char key[64], value[RUN_TEXT];
-    for (const char *p = settings; *p;) {
-        p += strspn(p, "; ");
-        const size_t length = strcspn(p, ";"), equals = strcspn(p, "=");
-        if (!length)
-            continue;
-        size_t end = length;
-        while (end && isspace((unsigned char)p[end - 1]))
-            end--;
-        snprintf(key, sizeof key, "%.*s", (int)equals, p);
-        snprintf(value, sizeof value, "%.*s", (int)(end - equals - 1), p + equals + 1);
-        const char *wrong = run_set(r, key, value, why);
-        if (wrong)
-            return wrong;
-        p += length;
-    }
-    return NULL;
+    struct options o = {0};
+    const char *wrong = options_read_settings(&o, settings, 1, why);
+    if (!wrong)
+        wrong = run_take(r, &o, why);
+    options_free(&o);
+    return wrong;
 }
 
 int ablation_reach(const struct run *r)
@@ -147,7 +134,7 @@ static void set_windows(struct ablation *a)
 int ablation_source_value(const struct run *r, const char *key)
 {
     const int k = source_key_find(r->source, key);
-    const char *text = k < 0 ? "0" : r->value[k][0] ? r->value[k] : r->source->keys[k].value;
+    const char *text = k < 0 ? "0" : r->value[k][0] ? r->value[k] : r->source->keys[k].otherwise;
     int value = 0;
     sscanf(text, "%d", &value);
     return value;
@@ -163,7 +150,7 @@ const char *ablation_open(struct ablation *a, const struct ablate_preset *p, str
     struct run base = run_default();
     memset(a, 0, sizeof *a);
     a->preset = p;
-    const char *wrong = set_all(&base, p->settings, why);
+    const char *wrong = ablation_settings(&base, p->settings, why);
     if (!wrong)
         wrong = run_take(&base, o, why);
     if (!wrong && strcmp(base.source->name, "mentions"))
@@ -173,7 +160,7 @@ const char *ablation_open(struct ablation *a, const struct ablate_preset *p, str
         a->arm[a->arms++] = arm;
         *r = base;
         r->out[0] = 0;
-        wrong = set_all(r, arm->settings, why);
+        wrong = ablation_settings(r, arm->settings, why);
         if (!wrong)
             wrong = run_check(r, why);
         a->test_window[a->arms - 1] = r->windows.window;

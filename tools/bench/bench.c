@@ -10,30 +10,46 @@
 #include "ref/oracle/opspec.h"
 #include "simd/peak.h"
 #include "tools/lib/commands.h"
-#include "tools/lib/options.h"
+#include "tools/lib/configs.h"
+#include "tools/lib/network_keys.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 #include "tools/verify/verify.h"
 
-static const char *const keys[] = {"tier", "precision", "threads", "seconds", "json", "dims", "peer", "config", NULL};
+struct asked {
+    char kernel[KEY_TEXT], dims[KEY_TEXT], peer[KEY_TEXT], tier[16];
+    int threads;
+    struct bench b;
+    struct bench_size size;
+};
 
-static int help(void)
+enum { ALL = 1, GEMM = 2, STEP = 4, ROWS = 12 };      /* whose key it is: `swax bench` alone, its gemm, its step */
+
+static const struct key rows[] = {
+#define ROW(type, name, field, ...) KEY_ROW(type, name, struct asked, field, __VA_ARGS__)
+    ROW(&key_text, "kernel", kernel, "", "the name of one kernel; empty for all", .mark = ALL),
+    ROW(&key_text, "dims", dims, "", "of one kernel: its sizes, in the order in which its result prints them", .others = "shape sizes", .mark = ALL),
+    ROW(&key_path, "peer", peer, "", "a BLAS to compare with, such as libopenblas.so", .others = "blas", .mark = GEMM),
+    ROW(&key_whole, "length", size.length, NULL, "tokens a sequence", .least = 1, .most = 1 << 24, .mark = STEP),
+    ROW(&key_whole, "batch", size.batch, NULL, "sequences a step", .least = 1, .most = 1 << 20, .others = "batch_size", .mark = STEP),
+    ROW(&key_whole, "window", size.window, NULL, "keys that a token attends to", .least = 1, .most = INT_MAX, .mark = STEP),
+    ROW(&key_tier, "tier", tier, "", "the kernels: one of `swax info`; empty for the fastest here", .word = key_tier_word, .others = "device kernels",
+        .mark = ALL | GEMM | STEP),
+    ROW(&key_word, "precision", b.precision, "fp32", "what the kernels compute in", .word = key_precision_word, .others = "dtype", .mark = ALL | GEMM | STEP),
+    ROW(&key_whole, "threads", threads, "0", "0: as many as this process may use", .least = 0, .most = SWAX_PEAK_THREADS, .mark = ALL | GEMM | STEP),
+    ROW(&key_real, "seconds", b.seconds, "1", "to time each thing for", .least = 0, .most = 1e6, .others = "time", .mark = ALL | GEMM | STEP),
+    ROW(&key_yes, "json", b.json, "no", "one JSON object a line", .mark = ALL | GEMM | STEP),
+    {0},
+#undef ROW
+};
+
+static void add_tables(struct keys *k, int mark, struct asked *a)
 {
-    puts("usage: swax bench [WHAT] [key=value ...]\n\n"
-         "  WHAT       nothing: every kernel; the name of one; gemm: the products of training, over many sizes;\n"
-         "             step: whole training steps\n"
-         "  config     of step: micro, tiny, small or base, or \"width layers heads tokens sequences window\" (tiny)\n"
-         "  dims       of one kernel: its sizes, in the order in which its result prints them\n"
-         "  peer       of gemm: a BLAS to compare with, such as libopenblas.so\n"
-         "  tier       the kernels (the fastest here)\n"
-         "  precision  fp32, fp64 or bf16 (fp32)\n"
-         "  threads    0 for all cores (0)\n"
-         "  seconds    to time each thing for (1)\n"
-         "  json       yes: one object a line\n\n"
-         "GFLOP/s stand beside the peak of this machine's multiply-adds in float (half of it in fp64), GB/s beside\n"
-         "the bandwidth of its memory, both measured just before; on a device, beside the rates of a large product and a\n"
-         "large addition.  Times are medians.");
-    return 0;
+    static struct key own[ROWS];
+    keys_pick(own, rows, mark);
+    keys_add(k, NULL, own, a);
+    if (mark == STEP)
+        keys_add(k, "The network", network_keys(), a ? &a->size.model : NULL);
 }
 
 double bench_now(void)
@@ -58,32 +74,6 @@ double bench_median(double *x, int n)
 double bench_share(const struct bench *b, double gflops)
 {
     return b->peak > 0 ? gflops / b->peak : 0;
-}
-
-static const char *read_settings(struct bench *b, struct options *o, char *why)
-{
-    const char *tier = options_take(o, "tier"), *precision = options_take(o, "precision"), *threads = options_take(o, "threads");
-    const char *seconds = options_take(o, "seconds"), *json = options_take(o, "json"), *wrong;
-    long n = 0;
-    b->seconds = 1;
-    b->json = json && !strcmp(json, "yes");
-    b->precision = SWAX_PRECISIONS;
-    for (int p = 0; p < SWAX_PRECISIONS; p++)
-        if (!strcmp(precision ? precision : "fp32", swax_precision_name[p]))
-            b->precision = (enum swax_precision)p;
-    if (b->precision == SWAX_PRECISIONS)
-        return say(why, "precision=%.60s: it is fp32, fp64 or bf16.", precision);
-    if (json && !b->json && strcmp(json, "no"))
-        return say(why, "json=%.60s: it is yes or no.", json);
-    if (threads && !option_whole(threads, 0, SWAX_PEAK_THREADS, &n))
-        return say(why, "threads=%.60s: it is a whole number from 0 to %d.", threads, SWAX_PEAK_THREADS);
-    if (seconds && !option_number(seconds, 0, 1e6, &b->seconds))
-        return say(why, "seconds=%.60s: it is a number from 0 to 1000000.", seconds);
-    if (!(b->tier = swax_tier_find(tier, &wrong)))
-        return say(why, "%s", wrong);
-    threads_use((int)n);
-    b->threads = b->tier->host ? threads_used() : 1;
-    return NULL;
 }
 
 static const char *check_dims(int op, const int *dims, char *why)
@@ -114,22 +104,6 @@ static const char *read_dims(const char *text, int op, int *dims, char *why)
     return *text ? say(why, "dims has more than the sizes %s of %s.", letters, swax_ops[op].name) : check_dims(op, dims, why);
 }
 
-/* To options.h, config is a file of options; here it is the name of a network, so it is taken out first. */
-static const char *take_config(int *argc, char **argv)
-{
-    for (int i = 0; i < *argc; i++) {
-        const char *word = argv[i] + (strncmp(argv[i], "--", 2) ? 0 : 2);
-        const int apart = !strcmp(word, "config") && i + 1 < *argc, used = 1 + apart;
-        if (!apart && strncmp(word, "config=", 7))
-            continue;
-        const char *name = apart ? argv[i + 1] : word + 7;
-        memmove(argv + i, argv + i + used, (size_t)(*argc - i - used) * sizeof *argv);
-        *argc -= used;
-        return name;
-    }
-    return NULL;
-}
-
 static const char *measure_host(struct bench *b)
 {
     const char *name = b->tier->name;
@@ -154,36 +128,91 @@ static const char *measure_device(struct bench *b, char *why)
     return wrong;
 }
 
-int cmd_bench(int argc, char **argv)
+/* What is asked, with the machine measured that it will stand beside. */
+static const char *read_asked(struct asked *a, struct options *o, int mark, const char *of, char *why)
 {
-    char why[SWAX_WHY];
-    if (command_asks_help(&argc, argv))
-        return help();
-    const char *what = argc && argv[0][0] != '-' && !strchr(argv[0], '=') ? argv[0] : NULL;
-    const char *config = take_config(&argc, argv);
-    struct options o = {0};
-    struct bench b = {0};
-    int op = -1, dims[OP_DIMS], status = 0;
-    const char *wrong = options_read(&o, argc - (what != NULL), argv + (what != NULL), why);
-    const char *shape = wrong ? NULL : options_take(&o, "dims"), *peer = wrong ? NULL : options_take(&o, "peer");
-    const int step = what && !strcmp(what, "step"), gemm = what && !strcmp(what, "gemm");
-    if (!wrong && what && !step && !gemm && (op = op_find(what)) < 0)
-        wrong = say(why, "There is no kernel \"%.60s\": `swax verify list` has them; or say gemm, or step.", what);
-    if (!wrong && config && !step)
-        wrong = say(why, "config=%.60s is of step: say `swax bench step`.", config);
-    if (!wrong && peer && !gemm)
-        wrong = say(why, "peer=%.60s is of gemm: say `swax bench gemm`.", peer);
-    if (!wrong && shape)
-        wrong = op < 0 ? say(why, "dims are the sizes of one kernel: name it.") : read_dims(shape, op, dims, why);
-    if (!wrong && !(wrong = read_settings(&b, &o, why)))
-        wrong = options_left(&o, keys, why);
-    if (!wrong)
-        wrong = b.tier->memory ? measure_device(&b, why) : measure_host(&b);
-    if (!wrong)
-        wrong = step ? bench_step(&b, config ? config : "tiny", why) : gemm ? bench_gemm(&b, peer, why)
-                     : bench_kernels(&b, op, shape ? dims : NULL, why);
-    if (wrong)
-        status = command_fails(wrong);
-    options_free(&o);
-    return status;
+    struct keys k = {.of = of};
+    const char *wrong;
+    memset(a, 0, sizeof *a);
+    a->size.model = swax_config_default();
+    add_tables(&k, mark, a);
+    keys_default(k.table[0].rows, a);
+    if (options_give_all(o, &k, why))
+        return why;
+    if (!(a->b.tier = swax_tier_find(*a->tier ? a->tier : NULL, &wrong)))
+        return say(why, "%s", wrong);
+    threads_use(a->threads);
+    a->b.threads = a->b.tier->host ? threads_used() : 1;
+    return NULL;
 }
+
+static const char *measure(struct bench *b, char *why)
+{
+    return b->tier->memory ? measure_device(b, why) : measure_host(b);
+}
+
+static const char *time_kernels(struct asked *a, struct options *o, char *why)
+{
+    int op = -1, dims[OP_DIMS];
+    if (read_asked(a, o, ALL, "`swax bench`", why))
+        return why;
+    if (*a->kernel && (op = op_find(a->kernel)) < 0)
+        return say(why, "There is no kernel \"%.60s\": `swax verify list` has them; or say gemm, or step.", a->kernel);
+    if (*a->dims && op < 0)
+        return say(why, "dims are the sizes of one kernel: name it.");
+    if ((*a->dims && read_dims(a->dims, op, dims, why)) || measure(&a->b, why))
+        return why;
+    return bench_kernels(&a->b, op, *a->dims ? dims : NULL, why);
+}
+
+static const char *time_gemm(struct asked *a, struct options *o, char *why)
+{
+    if (read_asked(a, o, GEMM, "`swax bench gemm`", why) || measure(&a->b, why))
+        return why;
+    return bench_gemm(&a->b, *a->peer ? a->peer : NULL, why);
+}
+
+static const char *time_step(struct asked *a, struct options *o, char *why)
+{
+    const char *name = options_value(o, "config");
+    if (options_read_settings(o, name ? "" : config_settings("tiny"), 0, why) || options_read_settings(o, "length=512; batch=8; window=64", 0, why) ||
+        read_asked(a, o, STEP, "`swax bench step`", why) || measure(&a->b, why))
+        return why;
+    a->size.name = name ? name : "tiny";
+    return bench_step(&a->b, &a->size, why);
+}
+
+#define SUBCOMMAND(name, mark) \
+    static void name##_tables(struct keys *k, const struct options *o) \
+    { \
+        (void)o; \
+        add_tables(k, mark, NULL); \
+    } \
+    static int run_##name(struct options *o) \
+    { \
+        static struct asked a; \
+        char why[SWAX_WHY]; \
+        const char *wrong = time_##name(&a, o, why); \
+        return wrong ? command_fails(wrong) : 0; \
+    }
+SUBCOMMAND(kernels, ALL)
+SUBCOMMAND(gemm, GEMM)
+SUBCOMMAND(step, STEP)
+
+static const struct command bench_gemm_command = {
+    .name = "gemm", .summary = "the products of training, over the sizes that networks have", .usage = "[peer=libopenblas.so] [key=value ...]",
+    .keys = gemm_tables, .run = run_gemm,
+};
+static const struct command bench_step_command = {
+    .name = "step", .summary = "whole training steps of a network, config=tiny if nothing is said", .usage = "[config=micro|tiny|small|base] [key=value ...]",
+    .keys = step_tables, .run = run_step,
+};
+static const struct command *const bench_subs[] = {&bench_gemm_command, &bench_step_command, NULL};
+
+const struct command command_bench = {
+    .name = "bench", .summary = "time kernels and whole training steps beside what this machine could do at best", .usage = "[KERNEL] [key=value ...]",
+    .about = "Times every kernel, or one. GFLOP/s stand beside the peak of this machine's multiply-adds in float (half of it in fp64), GB/s beside "
+             "the bandwidth of its memory, both measured just before; on a device, beside the rates of a large product and a large addition. "
+             "Times are medians.",
+    .words = "kernel", .keys = kernels_tables, .run = run_kernels, .sub = bench_subs,
+};

@@ -2,6 +2,7 @@
 #ifndef SWAX_BENCH_H
 #define SWAX_BENCH_H
 
+#include "ref/network/config.h"
 #include "ref/tier.h"
 
 struct bench {
@@ -26,7 +27,8 @@ const char *bench_device_rates(struct bench *b, char *why);
 /* linear_forward and linear_backward over the sizes that networks have, beside cblas_sgemm of the library `peer`. */
 const char *bench_gemm(const struct bench *b, const char *peer, char *why);
 
-/* Whole training steps of micro, tiny, small or base. */
-const char *bench_step(const struct bench *b, const char *config, char *why);
+/* Whole training steps of a network. */
+struct bench_size { const char *name; struct swax_config model; int length, batch, window; };
+const char *bench_step(const struct bench *b, const struct bench_size *s, char *why);
 
 #endif

@@ -7,69 +7,88 @@
 #include <unistd.h>
 #include "tools/convert/convention.h"
 #include "tools/convert/hf.h"
-#include "tools/lib/options.h"
 #include "tools/lib/say.h"
 
-static const char *const keys[] = {"from", "to", "rope", "window", "convention", NULL};
+struct asked {
+    char from[KEY_TEXT], to[KEY_TEXT];
+    int rope, window, convention;          /* rope: enum hf_rope */
+};
 
-static int help(void)
+static const char *rope_word(int i)
 {
-    puts("usage: swax convert from=HF-FOLDER to=CHECKPOINT.safetensors [rope=interleaved]\n"
-         "       swax convert from=CHECKPOINT-OR-FOLDER to=HF-FOLDER [rope=interleaved]\n"
-         "       swax convert window=N convention=NAME\n\n"
-         "  rope         half_split: q and k stay as they are; interleaved: the Hugging Face side has pairs (0 1)(2 3)..\n"
-         "  convention   whose parameter N is; how many keys a query sees, and what the others call that:");
-    for (const struct convention *c = conventions; c->name; c++)
-        printf("               %-16s %s\n", c->name, c->parameter);
-    return 0;
+    static const char *const words[] = {[HF_HALF_SPLIT] = "half_split", [HF_INTERLEAVED] = "interleaved"};
+    return i < 2 ? words[i] : NULL;
 }
 
-static const char *windows(const char *text, const char *name, char *why)
+static const char *convention_word(int i)
 {
-    long value;
-    struct nearest n = nearest_to(name);
-    const struct convention *from = convention_find(name);
+    return conventions[i].name;
+}
+
+static const struct key keys[] = {
+    KEY_ROW(&key_path, "from", struct asked, from, "", "a folder of Hugging Face's, a run, or a checkpoint", .others = "input source checkpoint model"),
+    KEY_ROW(&key_path, "to", struct asked, to, "", "a checkpoint.safetensors from Hugging Face's; a folder for Hugging Face from ours",
+            .others = "output out target"),
+    KEY_WORD("rope", struct asked, rope, "half_split", rope_word,
+             "of the Hugging Face side. half_split: q and k stay as they are; interleaved: it has pairs (0 1)(2 3).."),
+    KEY_WHOLE("window", struct asked, window, NULL, 0, INT_MAX - 1, "a window to be called what the others call it"),
+    KEY_WORD("convention", struct asked, convention, "swax", convention_word, "whose parameter window= is"),
+    {0},
+};
+
+static void tables(struct keys *k, const struct options *o)
+{
+    (void)o;
+    keys_add(k, NULL, keys, NULL);
+}
+
+/* How many keys a query sees, and what the others call that. */
+static const char *windows(const struct asked *a, char *why)
+{
+    const struct convention *from = &conventions[a->convention];
+    if (a->window < 1 - from->more)
+        return say(why, "window=%d: with convention=%s it is a whole number from %d to %d.", a->window, from->name, 1 - from->more, INT_MAX - 1);
     for (const struct convention *c = conventions; c->name; c++)
-        nearest_try(&n, c->name);
-    if (!from)
-        return n.best ? say(why, "convention=%.40s is not known: did you mean %s?", name, n.best)
-                      : say(why, "convention=%.40s is not known: `swax convert help` lists them.", name);
-    if (!option_whole(text, 1 - from->more, INT_MAX - 1, &value))
-        return say(why, "window=%.40s: it is a whole number from %d to %d.", text, 1 - from->more, INT_MAX - 1);
-    for (const struct convention *c = conventions; c->name; c++)
-        printf("%-16s %ld\n", c->name, value + from->more - c->more);
+        printf("%-16s %-10lld %s\n", c->name, (long long)a->window + from->more - c->more, c->parameter);
     return NULL;
 }
 
-static const char *translate(const char *from, const char *to, const char *rope, char *why)
+static const char *translate(const struct asked *a, char *why)
 {
-    const int interleaved = rope && !strcmp(rope, "interleaved");
-    const enum hf_rope layout = interleaved ? HF_INTERLEAVED : HF_HALF_SPLIT;
-    if (!from || !to)
+    const enum hf_rope rope = (enum hf_rope)a->rope;
+    if (!*a->from || !*a->to)
         return say(why, "Conversion needs from=PATH and to=PATH: `swax convert help` says of what.");
-    if (rope && !interleaved && strcmp(rope, "half_split"))
-        return say(why, "rope=%.40s: it is half_split or interleaved.", rope);
-    if (!access(to, F_OK))
-        return say(why, "%s is there already: it is not overwritten.", to);
-    return hf_is_model(from) ? hf_import(from, to, layout, why) : hf_export(from, to, layout, why);
+    if (!access(a->to, F_OK))
+        return say(why, "%s is there already: it is not overwritten.", a->to);
+    return hf_is_model(a->from) ? hf_import(a->from, a->to, rope, why) : hf_export(a->from, a->to, rope, why);
 }
 
-int cmd_convert(int argc, char **argv)
+static const char *convert(struct options *o, char *why)
+{
+    struct asked a = {.window = 0};
+    struct keys k = {.of = "`swax convert`"};
+    const int window = options_value(o, "window") != NULL, model = options_value(o, "from") || options_value(o, "to") || options_value(o, "rope");
+    keys_default(keys, &a);
+    keys_add(&k, NULL, keys, &a);
+    if (options_give_all(o, &k, why))
+        return why;
+    if (window ? model : options_value(o, "convention") != NULL)
+        return say(why, "window= and convention= are one conversion, from=, to= and rope= another: ask for one of them.");
+    return window ? windows(&a, why) : translate(&a, why);
+}
+
+static int run(struct options *o)
 {
     char why[SWAX_WHY];
-    struct options o = {0};
-    if (command_asks_help(&argc, argv))
-        return help();
-    const char *wrong = options_read(&o, argc, argv, why);
-    const char *from = options_take(&o, "from"), *to = options_take(&o, "to"), *rope = options_take(&o, "rope");
-    const char *window = options_take(&o, "window"), *convention = options_take(&o, "convention");
-    if (!wrong)
-        wrong = options_left(&o, keys, why);
-    if (!wrong && (window ? from || to || rope : convention != NULL))
-        wrong = say(why, "window= and convention= are one conversion, from=, to= and rope= another: ask for one of them.");
-    if (!wrong)
-        wrong = window ? windows(window, convention ? convention : "swax", why) : translate(from, to, rope, why);
-    const int status = wrong ? command_fails(wrong) : 0;
-    options_free(&o);
-    return status;
+    const char *wrong = convert(o, why);
+    return wrong ? command_fails(wrong) : 0;
 }
+
+const struct command command_convert = {
+    .name = "convert", .summary = "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions",
+    .usage = "HF-FOLDER CHECKPOINT.safetensors [rope=interleaved]\nRUN|CHECKPOINT HF-FOLDER [rope=interleaved]\nwindow=N [convention=NAME]",
+    .about = "Reads Hugging Face's xLSTM (config.json and model.safetensors, whole or in shards) into a checkpoint, or writes it. "
+             "Where the Hugging Face side has sliding-window layers whose RoPE turns interleaved pairs, rope=interleaved reorders the rows "
+             "of q and k. With window= it prints what a window of one project is called in the others.",
+    .words = "from to", .keys = tables, .run = run,
+};

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "ref/kernels.h"
 #include "tools/lib/files.h"
+#include "tools/lib/number.h"
 #include "tools/lib/say.h"
 
 static double number(const struct json *config, const char *key, const char *other, double absent)
@@ -183,7 +184,7 @@ char *hf_config_text(const struct run *r)
         fprintf(f, ",\n  \"%s\": %d", sizes[i].key, sizes[i].value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         char digits[32];
-        json_number_text(digits, numbers[i].value);
+        number_write(digits, numbers[i].value);
         fprintf(f, ",\n  \"%s\": %s%s", numbers[i].key, digits, strpbrk(digits, ".e") ? "" : ".0");      /* their readers insist on a float */
     }
     fputs("\n}\n", f);

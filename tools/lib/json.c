@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tools/lib/number.h"
 #include "tools/lib/say.h"
 
 enum { DEPTH = 64 };
@@ -158,7 +159,7 @@ static int read_number(struct reader *r, struct json *j)
     }
     j->type = JSON_NUMBER;
     j->text = start;
-    j->number = strtod(start, NULL);
+    j->number = number_of(start, (size_t)(r->at - start));
     return isfinite(j->number) ? 1 : fail(r, start, "this number is too large");
 }
 
@@ -348,18 +349,10 @@ void json_write_string(FILE *f, const char *s)
     fputc('"', f);
 }
 
-void json_number_text(char text[32], double x)
-{
-    int places = 6;
-    do
-        snprintf(text, 32, "%.*g", places, x);
-    while (strtod(text, NULL) != x && places++ < 17);
-}
-
 void json_write_number(FILE *f, double x)
 {
     char text[32] = "null";
     if (isfinite(x))
-        json_number_text(text, x);
+        number_write(text, x);
     fputs(text, f);
 }

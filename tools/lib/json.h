@@ -35,6 +35,5 @@ int json_is_text(const char *text);                  /* and, in quotes, as a str
 
 void json_write_string(FILE *f, const char *s);
 void json_write_number(FILE *f, double x);           /* null if it is not finite */
-void json_number_text(char text[32], double x);      /* the fewest digits, from 6, that read back as x */
 
 #endif

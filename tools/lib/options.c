@@ -1,11 +1,9 @@
-/* options.c - what the user asked for. */
+/* options.c - what the user asked for, as text. */
 #include "tools/lib/options.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tools/lib/configs.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
 #include "tools/lib/say.h"
@@ -28,57 +26,134 @@ static char *copy(const char *text, size_t n)
     return to;
 }
 
-static const char *add(struct options *o, const char *key, size_t key_length, const char *value, int on_line, char *why)
+/* A dash in a key means an underscore. */
+static char *copy_key(const char *text, size_t n)
 {
-    struct option *grown = realloc(o->list, (size_t)(o->n + 1) * sizeof *grown);
-    if (!grown)
-        return say(why, "There is no memory for the options.");
-    o->list = grown;
-    struct option *p = &grown[o->n];
-    p->key = copy(key, key_length);
-    p->value = copy(value, strlen(value));
-    p->taken = 0;
-    p->on_line = on_line;
-    if (p->key && p->value) {
-        o->n++;
+    char *to = copy(text, n);
+    for (char *p = to; p && (p = strchr(p, '-'));)
+        *p = '_';
+    return to;
+}
+
+/* One more, or what was given takes the new value, if `over`. */
+static const char *add(struct options *o, const char *key, size_t key_length, const char *value, int over, char *why)
+{
+    struct option p = {.key = copy_key(key, key_length), .value = copy(value, strlen(value))}, *there = p.key ? find(o, p.key) : NULL;
+    struct option *grown = there ? o->list : realloc(o->list, (size_t)(o->n + 1) * sizeof *grown);
+    o->list = grown ? grown : o->list;
+    if (p.key && p.value && grown && !there) {
+        o->list[o->n++] = p;
         return NULL;
     }
-    free(p->key);
-    free(p->value);
-    return say(why, "There is no memory for the options.");
-}
-
-static const char *read_one(struct options *o, char *key, const char *next, int *used, char *why)
-{
-    const int dashes = key[0] == '-' && key[1] == '-' ? 2 : 0;
-    key += dashes;
-    const size_t n = strcspn(key, "=");
-    if (!n || (!key[n] && !dashes))
-        return say(why, "\"%.100s\" is not an option: options are written key=value.", key - dashes);
-    for (size_t i = 0; i < n; i++)
-        if (key[i] == '-')
-            key[i] = '_';
-    const char *value = key + n + 1;
-    if (!key[n]) {
-        *used = next && strncmp(next, "--", 2) && !strchr(next, '=');
-        value = *used ? next : "yes";
+    const int replaced = there && p.value && over;
+    if (replaced) {
+        free(there->value);
+        there->value = p.value;
     }
-    for (int i = 0; i < o->n; i++)
-        if (o->list[i].on_line && strlen(o->list[i].key) == n && !strncmp(o->list[i].key, key, n))
-            return say(why, "%.*s is given twice: \"%.80s\" and \"%.80s\".", (int)n, key, o->list[i].value, value);
-    return add(o, key, n, value, 1, why);
+    free(p.key);
+    if (!replaced)
+        free(p.value);
+    return there && p.value ? NULL : say(why, "There is no memory for the options.");
 }
 
-const char *options_read(struct options *o, int argc, char **argv, char *why)
+/* ---- the command line */
+
+static size_t key_length(const char *word)
+{
+    return strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+}
+
+/* "--key", and perhaps the next argument: a yes or no needs none. */
+static const char *read_dashed(struct options *o, const char *word, const char *next, int *used, const struct keys *k, char *why)
+{
+    char key[64];
+    const size_t n = strlen(word);
+    if (!n || n >= sizeof key)
+        return say(why, "\"--%.100s\" is not an option: options are written key=value.", word);
+    for (size_t i = 0; i <= n; i++)
+        key[i] = word[i] == '-' ? '_' : word[i];
+    const struct key *row = keys_find(k, key, NULL);
+    const int dashed = next && !strncmp(next, "--", 2);
+    if (row && row->type == &key_yes)
+        *used = next && (!strcmp(next, "yes") || !strcmp(next, "no"));
+    else
+        *used = next && !dashed && (row || !strchr(next, '='));
+    if (row && row->type != &key_yes && !*used)
+        return say(why, "--%s: a value belongs behind it.", key);
+    return add(o, key, n, *used ? next : "yes", 1, why);
+}
+
+static const char *read_bare(struct options *o, const char *word, const char **words, const char *of, char *why)
+{
+    const size_t n = strcspn(*words, " ");
+    char key[64];
+    memcpy(key, *words, n);
+    key[n] = 0;
+    const struct option *given = n ? find(o, key) : NULL;
+    if (given)
+        return say(why, "\"%.100s\" is not an option: options are written key=value, and %s=%.60s was given already.", word, key, given->value);
+    if (!n)
+        return say(why, "%s does not know what to do with \"%.100s\": options are written key=value.", of, word);
+    *words += n + strspn(*words + n, " ");
+    return add(o, key, n, word, 0, why);
+}
+
+static const char *read_one(struct options *o, const char *word, const char *next, int *used, const struct keys *k, const char **words, char *why)
+{
+    if (!strcmp(word, "-o")) {
+        *used = 1;
+        return next && *next != '-' ? add(o, "output", 6, next, 1, why) : say(why, "-o: a path belongs behind it.");
+    }
+    const int dashes = !strncmp(word, "--", 2) ? 2 : 0;
+    const char *const key = word + dashes;
+    const size_t n = key_length(key);
+    if (!dashes && (key[n] != '=' || !n || *key == '-'))
+        return *key == '=' || *key == '-' ? say(why, "\"%.100s\" is not an option: options are written key=value.", word)
+                                          : read_bare(o, word, words, k->of, why);
+    if (key[n] == '=')
+        return add(o, key, n, key + n + 1, 1, why);
+    return read_dashed(o, key, next, used, k, why);
+}
+
+const char *options_read(struct options *o, int argc, char **argv, const struct keys *k, const char *words, char *why)
 {
     for (int i = 0; i < argc; i++) {
         int used = 0;
-        if (read_one(o, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &used, why))
+        if (read_one(o, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &used, k, &words, why))
             return why;
         i += used;
     }
-    const char *file = options_take(o, "config");
-    return file ? options_read_json(o, file, why) : NULL;
+    struct option *config = find(o, "config");
+    if (!config)
+        return NULL;
+    config->taken = 1;
+    const int said = o->n;
+    const char *name = config->value, *known = config_settings(name);
+    const char *wrong = known ? options_read_settings(o, known, 0, why) : options_read_json(o, name, why);
+    for (int i = said; i < o->n; i++)
+        o->list[i].of_config = 1;
+    return wrong;
+}
+
+/* ---- settings and files */
+
+const char *options_read_settings(struct options *o, const char *settings, int over, char *why)
+{
+    const char *p = settings + strspn(settings, "; ");
+    while (*p) {
+        const size_t length = strcspn(p, ";"), equals = strcspn(p, "=");
+        size_t end = length;
+        while (end > equals && p[end - 1] == ' ')
+            end--;
+        char *value = equals < length ? copy(p + equals + 1, end - equals - 1) : NULL;
+        const char *wrong = value ? add(o, p, equals, value, over, why) : say(why, "\"%.60s\" is no setting: they are written key=value; key=value.", p);
+        free(value);
+        if (wrong)
+            return wrong;
+        p += length;
+        p += strspn(p, "; ");
+    }
+    return NULL;
 }
 
 const char *options_read_json(struct options *o, const char *path, char *why)
@@ -97,7 +172,7 @@ const char *options_read_json(struct options *o, const char *path, char *why)
         const char *value = j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text : j->type == JSON_TRUE ? "yes" : j->type == JSON_FALSE ? "no" : NULL;
         if (!value)
             bad = say(why, "%.120s: \"%.80s\" must be a string, a number, true or false.", path, j->key);
-        else if (!find(o, j->key))
+        else
             bad = add(o, j->key, strlen(j->key), value, 0, why);
     }
     json_free(root);
@@ -115,83 +190,59 @@ void options_free(struct options *o)
     o->n = 0;
 }
 
-const char *options_take(struct options *o, const char *key)
+/* ---- to their fields */
+
+const char *options_value(const struct options *o, const char *key)
 {
-    struct option *p = find(o, key);
-    if (!p)
-        return NULL;
-    p->taken = 1;
-    return p->value;
+    const struct option *p = find(o, key);
+    return p ? p->value : NULL;
 }
 
-const char *options_left(const struct options *o, const char *const *keys, char *why)
+const char *options_give_one(struct options *o, const char *key, const struct keys *k, char *why)
 {
-    for (int i = 0; i < o->n; i++) {
-        if (o->list[i].taken)
-            continue;
-        struct nearest n = nearest_to(o->list[i].key);
-        for (int k = 0; keys[k]; k++)
-            nearest_try(&n, keys[k]);
-        return n.best ? say(why, "There is no option \"%.60s\" here: did you mean %s?", n.word, n.best)
-                      : say(why, "There is no option \"%.60s\" here.", n.word);
-    }
+    struct option *p = find(o, key);
+    if (!p || p->taken)
+        return NULL;
+    p->taken = 1;
+    return keys_set(k, key, p->value, why);
+}
+
+const char *options_give(struct options *o, const struct keys *k, char *why)
+{
+    for (int i = 0; i < o->n; i++)
+        if (!o->list[i].taken && keys_find(k, o->list[i].key, NULL)) {
+            o->list[i].taken = 1;
+            if (keys_set(k, o->list[i].key, o->list[i].value, why))
+                return why;
+        }
     return NULL;
 }
 
-int option_number(const char *text, double least, double most, double *value)
+static const char *unknown(const struct options *o, const struct option *p, const struct keys *k, char *why)
 {
-    char *end;
-    if (!*text || isspace((unsigned char)*text))
-        return 0;
-    *value = strtod(text, &end);
-    return !*end && *value >= least && *value <= most;
+    char what[SWAX_WHY];
+    if (!p->of_config)
+        return keys_unknown(k, p->key, why);
+    return say(why, "config=%.60s: %.220s", options_value(o, "config"), keys_unknown(k, p->key, what));
 }
 
-int option_whole(const char *text, long least, long most, long *value)
+const char *options_known(const struct options *o, const struct keys *k, char *why)
 {
-    char *end;
-    if (!*text || isspace((unsigned char)*text))
-        return 0;
-    errno = 0;
-    *value = strtol(text, &end, 10);
-    return !*end && !errno && *value >= least && *value <= most;
+    for (int i = 0; i < o->n; i++)
+        if (strcmp(o->list[i].key, "config") && !keys_find(k, o->list[i].key, NULL))
+            return unknown(o, &o->list[i], k, why);
+    return NULL;
 }
 
-/* How many letters are wrong, missing, too many, or swapped with their neighbour; row[i % 3] belongs to the first i
- * letters of a.  Words longer than a row are far from everything. */
-static int distance(const char *a, const char *b)
+const char *options_left(const struct options *o, const struct keys *k, char *why)
 {
-    enum { MOST = 63 };
-    int row[3][MOST + 1];
-    const int m = (int)strlen(a), n = (int)strlen(b);
-    if (m > MOST || n > MOST)
-        return MOST;
-    for (int i = 0; i <= m; i++)
-        for (int j = 0; j <= n; j++) {
-            int *here = &row[i % 3][j], *above = row[(i + 2) % 3], *twice = row[(i + 1) % 3];
-            if (!i || !j) {
-                *here = i + j;
-                continue;
-            }
-            const int replace = above[j - 1] + (a[i - 1] != b[j - 1]), shorter = (above[j] < here[-1] ? above[j] : here[-1]) + 1;
-            *here = replace < shorter ? replace : shorter;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && twice[j - 2] + 1 < *here)
-                *here = twice[j - 2] + 1;
-        }
-    return row[m % 3][n];
+    for (int i = 0; i < o->n; i++)
+        if (!o->list[i].taken)
+            return unknown(o, &o->list[i], k, why);
+    return NULL;
 }
 
-struct nearest nearest_to(const char *word)
+const char *options_give_all(struct options *o, const struct keys *k, char *why)
 {
-    const struct nearest n = {word, 0, 1 + (int)strlen(word) / 2};
-    return n;
-}
-
-void nearest_try(struct nearest *n, const char *candidate)
-{
-    const int d = distance(n->word, candidate);
-    if (d < n->distance) {
-        n->distance = d;
-        n->best = candidate;
-    }
+    return options_give(o, k, why) ? why : options_left(o, k, why);
 }

@@ -1,29 +1,40 @@
-/* options.h - what the user asked for: key=value arguments, and a JSON file of them.
+/* options.h - what the user asked for, as text: key=value arguments, bare words, and config=.
  *
- * --key=value and --key value mean key=value, --key alone means key=yes, and - in a key means _. */
+ * --key=value and --key value mean key=value, --key alone means key=yes where that is a value, and - in a key means _.
+ * -o PATH means output=PATH.  A key given twice takes the last value. */
 #ifndef SWAX_OPTIONS_H
 #define SWAX_OPTIONS_H
 
-struct option { char *key, *value; int taken, on_line; };      /* on_line: on the command line, not from a file */
+#include "tools/lib/keys.h"
+
+struct option {
+    char *key, *value;
+    int taken;                     /* by a field */
+    int of_config;                 /* from what config= names, not from the line */
+};
 struct options { struct option *list; int n; };
 
-/* config=FILE brings the members of a JSON object, which the command line overrides.  NULL, or a sentence. */
-const char *options_read(struct options *o, int argc, char **argv, char *why);
+/* Bare words go to the keys named in `words` ("from to"), in that order.  config=NAME brings one of the settings of
+ * configs.h, config=FILE the members of a JSON object; what is said beside it comes before it.  NULL, or a sentence. */
+const char *options_read(struct options *o, int argc, char **argv, const struct keys *k, const char *words, char *why);
 const char *options_read_json(struct options *o, const char *path, char *why);
+/* "key=value; key=value"; where `over`, they replace what is there. */
+const char *options_read_settings(struct options *o, const char *settings, int over, char *why);
 void options_free(struct options *o);
 
-const char *options_take(struct options *o, const char *key);      /* its value, once and for all; NULL if it is not there */
+const char *options_value(const struct options *o, const char *key);      /* NULL if it was not given */
 
-/* The first that nobody took: a sentence that suggests the nearest of keys (NULL-ended).  NULL: all were taken. */
-const char *options_left(const struct options *o, const char *const *keys, char *why);
+/* Give each option that has a row to its field; one of a single key comes first if it is asked for.  NULL, or a sentence. */
+const char *options_give(struct options *o, const struct keys *k, char *why);
+const char *options_give_one(struct options *o, const char *key, const struct keys *k, char *why);
 
-/* Text as a number between the two: 1, or 0 if it is not one. */
-int option_number(const char *text, double least, double most, double *value);
-int option_whole(const char *text, long least, long most, long *value);
+/* Has every option a row?  NULL, or a sentence. */
+const char *options_known(const struct options *o, const struct keys *k, char *why);
 
-/* The candidate that word was most likely meant to be: try all, then read .best (NULL: none is near). */
-struct nearest { const char *word, *best; int distance; };
-struct nearest nearest_to(const char *word);
-void nearest_try(struct nearest *n, const char *candidate);
+/* The first that no field took: a sentence.  NULL: all were taken. */
+const char *options_left(const struct options *o, const struct keys *k, char *why);
+
+/* Both: every option has a row. */
+const char *options_give_all(struct options *o, const struct keys *k, char *why);
 
 #endif

@@ -9,19 +9,14 @@
 #include "tools/train/checkpoint.h"
 #include "tools/lib/json.h"
 #include "tools/measure/measure.h"
-#include "tools/lib/options.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
-
-enum { MOST = 16 };
-
-/* Lists of lengths and windows: every pair of them is measured. */
-struct list { int n, value[MOST]; };
 
 struct eval {
     struct checkpoint checkpoint;
     struct run run;                    /* the checkpoint's, with what the command line changes */
-    struct list lengths, windows;
+    char from[KEY_TEXT];
+    struct key_list lengths, windows;  /* every pair of them is measured */
     int sequences, json, inside, generate, facts_end;
     enum measure_probe probe;
     const struct swax_tier *tier;
@@ -30,108 +25,85 @@ struct eval {
 };
 
 static const char *const probes[] = {[MEASURE_WHOLE] = "none", [MEASURE_SPAN_CUT] = "span_cut", [MEASURE_RELAY_BLOCK] = "relay_block"};
-static const char *const own_keys[] = {"lengths", "windows", "sequences", "json", "inside", "generate", "probe", "facts_end", "threads", "tier", "precision", "seed", NULL};
-
-static int help(void)
+static const char *probe_word(int i)
 {
-    puts("usage: swax eval CHECKPOINT|RUN [key=value ...]\n\n"
-         "Measures a trained network on held-out sequences of its own data, or of data=NAME:\n"
-         "loss, loss by position, and the share of right answers of every kind that the data tells apart.\n\nKeys:\n"
-         "  lengths     tokens a sequence, as 512,1024,4096; the training length if it is not given\n"
-         "  windows     as 8,64,512; the training window if it is not given\n"
-         "  sequences   how many; 32\n"
-         "  probe       none; span_cut: cells forget at every token; relay_block: attention does not see the facts\n"
-         "  facts_end   the token from which on a probe cuts\n"
-         "  inside      yes: where each attention layer looks, and how long each cell remembers, on one sequence\n"
-         "  generate    tokens to generate after the text before the first answer: RULER's score; 0 for none\n"
-         "  json        yes: print JSON instead of tables\n"
-         "  data, seed, tier, precision, threads, and the keys of the data: as in `swax train`");
-    return 0;
+    return i <= MEASURE_RELAY_BLOCK ? probes[i] : NULL;
 }
 
-static const char *read_list(struct options *o, const char *key, int otherwise, struct list *l, char *why)
+static const struct key keys[] = {
+#define WHOLE(name, field, value, least, most, ...) KEY_WHOLE(name, struct eval, field, value, least, most, __VA_ARGS__)
+#define LIST(name, field, ...) KEY_ROW(&key_list, name, struct eval, field, NULL, __VA_ARGS__, .least = 1, .most = 1 << 24)
+    KEY_ROW(&key_path, "from", struct eval, from, NULL, "the run, by its folder, or a checkpoint", .others = "checkpoint ckpt model path"),
+    LIST("lengths", lengths, "tokens a sequence, as 512,1024,4096; left out, the training length", .others = "length seq_len"),
+    LIST("windows", windows, "as 8,64,512; left out, the training window", .others = "window"),
+    WHOLE("sequences", sequences, "32", 1, 1 << 20, "how many", .others = "samples batches"),
+    KEY_WORD("probe", struct eval, probe, "none", probe_word, "span_cut: cells forget at every token; relay_block: attention does not see the facts"),
+    WHOLE("facts_end", facts_end, "0", 0, 1 << 24, "the token from which on a probe cuts"),
+    KEY_YES("inside", struct eval, inside, "where each attention layer looks, and how long each cell remembers, on one sequence"),
+    WHOLE("generate", generate, "0", 0, 1024, "tokens to generate after the text before the first answer: RULER's score; 0 for none"),
+    KEY_JSON(struct eval, json),
+    KEY_ROW(&key_seed, "seed", struct eval, run.seed, NULL, "of the sequences; left out, the run's", .others = "random_seed"),
+    KEY_PRECISION(struct eval, run.precision, NULL, "what the kernels compute in; left out, as in the run"),
+    KEY_TIER(struct eval, run.tier, 0),
+    KEY_THREADS(struct eval, run.threads, 0),
+    {0},
+#undef WHOLE
+#undef LIST
+};
+
+/* data=NAME, which the run has a row for, and the keys of that data. */
+static void add_tables(struct keys *k, struct eval *e, struct run *r)
 {
-    const char *p = options_take(o, key), *text = p;
-    l->n = 0;
-    if (!p)
-        l->value[l->n++] = otherwise;
-    while (p) {
-        char *end;
-        const long v = strtol(p, &end, 10);
-        if (end == p || v < 1 || v > 1 << 24 || l->n == MOST || (*end && *end != ','))
-            return say(why, "%s=%.60s: it is 1 to %d whole numbers from 1 to %d, like 512,1024.", key, text, MOST, 1 << 24);
-        l->value[l->n++] = (int)v;
-        p = *end ? end + 1 : NULL;
-    }
-    return NULL;
+    static struct key data[2];
+    data[0] = *key_find(run_keys, "data");
+    data[0].otherwise = NULL;
+    data[0].what = "other data than the run's own";
+    keys_add(k, NULL, keys, e);
+    keys_add(k, "The data", data, r);
+    if (r)
+        keys_add_texts(k, NULL, r->source->keys, r->value);
 }
 
-static const char *read_whole(struct options *o, const char *key, long least, long most, int *value, char *why)
+static void tables(struct keys *k, const struct options *o)
 {
-    long v = *value;
-    const char *text = options_take(o, key);
-    if (text && !option_whole(text, least, most, &v))
-        return say(why, "%s=%.60s: it is a whole number from %ld to %ld.", key, text, least, most);
-    *value = (int)v;
-    return NULL;
+    (void)o;
+    add_tables(k, NULL, NULL);
 }
 
-static const char *read_yes(struct options *o, const char *key, int *yes, char *why)
+/* What the checkpoint says, and what the command line changes of it. */
+static const char *read_eval(struct eval *e, struct options *o, char *why)
 {
-    const char *text = options_take(o, key);
-    *yes = text && !strcmp(text, "yes");
-    return !text || *yes || !strcmp(text, "no") ? NULL : say(why, "%s=%.60s: it is yes or no.", key, text);
-}
-
-static const char *read_probe(struct options *o, enum measure_probe *probe, char *why)
-{
-    const char *text = options_take(o, "probe");
-    for (int k = MEASURE_WHOLE; k <= MEASURE_RELAY_BLOCK; k++)
-        if (!text || !strcmp(text, probes[k])) {
-            *probe = (enum measure_probe)k;
-            return NULL;
-        }
-    return say(why, "probe=%.60s: it is none, span_cut or relay_block.", text);
-}
-
-/* The keys of a run that an evaluation may change: its data's, and those of the machine. */
-static const char *change_run(struct eval *e, struct options *o, char *why)
-{
-    static const char *const run_keys[] = {"data", "seed", "tier", "precision", "threads"};
-    for (int i = 0; i < (int)(sizeof run_keys / sizeof *run_keys); i++) {
-        const char *value = options_take(o, run_keys[i]);
-        if (value && i == 0 && strcmp(value, e->run.source->name))
-            memset(e->run.value, 0, sizeof e->run.value);
-        if (value && run_set(&e->run, run_keys[i], value, why))
-            return why;
-    }
-    const char *keys[SOURCE_KEYS + sizeof own_keys / sizeof *own_keys];
-    int n = 0;
-    for (const struct source_key *k = e->run.source->keys; k->name; k++) {
-        const char *value = options_take(o, k->name);
-        keys[n++] = k->name;
-        if (value && run_set(&e->run, k->name, value, why))
-            return why;
-    }
-    for (int i = 0; own_keys[i]; i++)
-        keys[n++] = own_keys[i];
-    keys[n] = NULL;
-    return options_left(o, keys, why);
-}
-
-static const char *open_eval(struct eval *e, const char *path, struct options *o, char *why)
-{
-    const char *wrong;
-    if (checkpoint_open(&e->checkpoint, path, why))
+    struct keys k = {.of = "`swax eval`"};
+    keys_default(keys, e);
+    add_tables(&k, e, &e->run);
+    k.n = 1;
+    if (options_give_one(o, "from", &k, why))
+        return why;
+    if (!*e->from)
+        return say(why, "Which checkpoint? `swax eval help` says more.");
+    if (checkpoint_open(&e->checkpoint, e->from, why))
         return why;
     e->run = e->checkpoint.run;
     e->run.tier[0] = 0;
-    e->sequences = 32;
-    if (read_yes(o, "json", &e->json, why) || read_yes(o, "inside", &e->inside, why))
+    e->run.threads = 0;
+    e->lengths = (struct key_list){1, {e->run.length}};
+    e->windows = (struct key_list){1, {e->run.windows.window}};
+    const struct source *own = e->run.source;
+    k.n = 0;
+    add_tables(&k, e, &e->run);
+    if (options_give_one(o, "data", &k, why))
         return why;
-    if (read_list(o, "lengths", e->run.length, &e->lengths, why) || read_list(o, "windows", e->run.windows.window, &e->windows, why) ||
-        read_whole(o, "sequences", 1, 1 << 20, &e->sequences, why) || read_whole(o, "generate", 0, 1024, &e->generate, why) ||
-        read_whole(o, "facts_end", 0, 1 << 24, &e->facts_end, why) || read_probe(o, &e->probe, why) || change_run(e, o, why))
+    if (e->run.source != own)
+        memset(e->run.value, 0, sizeof e->run.value);
+    k.n = 0;
+    add_tables(&k, e, &e->run);
+    return options_give_all(o, &k, why);
+}
+
+static const char *open_eval(struct eval *e, struct options *o, char *why)
+{
+    const char *wrong;
+    if (read_eval(e, o, why))
         return why;
     e->tier = swax_tier_find(*e->run.tier ? e->run.tier : NULL, &wrong);
     if (!e->tier)
@@ -264,20 +236,12 @@ static const char *one_length(struct eval *e, int T, char *why)
     return wrong;
 }
 
-int cmd_eval(int argc, char **argv)
+static int run(struct options *o)
 {
     static struct eval e;
-    struct options o = {NULL, 0};
     char why[SWAX_WHY];
-    if (command_asks_help(&argc, argv))
-        return help();
-    if (argc < 1 || (strchr(argv[0], '=') && !strchr(argv[0], '/')))
-        return command_fails("Which checkpoint? `swax eval help` says more.");
     memset(&e, 0, sizeof e);
-    const char *wrong = options_read(&o, argc - 1, argv + 1, why);
-    if (!wrong)
-        wrong = open_eval(&e, argv[0], &o, why);
-    options_free(&o);
+    const char *wrong = open_eval(&e, o, why);
     if (!wrong && e.json)
         fputs("[", stdout);
     for (int l = 0; !wrong && l < e.lengths.n; l++)
@@ -288,3 +252,12 @@ int cmd_eval(int argc, char **argv)
     checkpoint_close(&e.checkpoint);
     return wrong ? command_fails(wrong) : 0;
 }
+
+const struct command command_eval = {
+    .name = "eval", .summary = "what a trained network remembers: by distance, length and window", .usage = "RUN|CHECKPOINT [key=value ...]",
+    .about =
+        "Measures a trained network on held-out sequences of its own data, or of data=NAME: loss, loss by position, and the share of right "
+        "answers of every kind that the data tells apart, for every length of lengths= with every window of windows=. "
+        "The keys of the data are those of `swax train`.",
+    .words = "from", .keys = tables, .run = run,
+};

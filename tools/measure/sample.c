@@ -5,62 +5,56 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tools/train/checkpoint.h"
-#include "tools/lib/options.h"
 #include "tools/measure/pick.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
 struct request {
-    const char *from, *prompt, *tier, *precision;
-    long tokens, top_k, window, threads, seed;
+    char from[KEY_TEXT], prompt[KEY_TEXT];
+    int tokens, top_k;
+    uint64_t seed;
     double temperature, top_p;
+    struct checkpoint c;                   /* its run has the checkpoint's precision and window, until they are given */
 };
 
-static const char *const keys[] = {"from", "prompt", "tokens", "temperature", "top_k", "top_p", "seed", "window", "precision", "tier", "threads", NULL};
+static const struct key keys[] = {
+#define WHOLE(name, field, value, least, most, ...) KEY_WHOLE(name, struct request, field, value, least, most, __VA_ARGS__)
+    KEY_ROW(&key_path, "from", struct request, from, NULL, "the run, by its folder, or a checkpoint", .others = "checkpoint ckpt model path"),
+    KEY_ROW(&key_text, "prompt", struct request, prompt, "", "what to go on from: text; numbers of tokens where the vocabulary is not that of bytes",
+            .others = "input text"),
+    WHOLE("tokens", tokens, "200", 1, 1 << 30, "how many to generate", .others = "length max_tokens max_new_tokens num_tokens n"),
+    KEY_REAL("temperature", struct request, temperature, "1", 0, 1000, "0 takes the likeliest token", .others = "temp t"),
+    WHOLE("top_k", top_k, "0", 0, 1 << 30, "draw from the k likeliest only; 0 for all", .others = "k"),
+    KEY_REAL("top_p", struct request, top_p, "1", 0, 1, "draw from the likeliest that make up this probability", .others = "p nucleus"),
+    KEY_ROW(&key_seed, "seed", struct request, seed, "1", "of the draws", .others = "random_seed"),
+    WHOLE("window", c.run.windows.window, NULL, 1, 1 << 30, "keys that a token attends to; left out, as in the run", .others = "sliding_window window_size"),
+    KEY_PRECISION(struct request, c.run.precision, NULL, "what the kernels compute in; left out, as in the run"),
+    KEY_TIER(struct request, c.run.tier, 0),
+    KEY_THREADS(struct request, c.run.threads, 0),
+    {0},
+#undef WHOLE
+};
 
-static int help(void)
+static void tables(struct keys *k, const struct options *o)
 {
-    puts("usage: swax sample from=CHECKPOINT-OR-FOLDER [key=value ...]\n\n"
-         "  prompt       what to go on from: text; numbers of tokens where the vocabulary is not that of bytes\n"
-         "  tokens       how many to generate (200)\n"
-         "  temperature  0 takes the likeliest token (1)\n"
-         "  top_k        draw from the k likeliest only, 0 for all (0)\n"
-         "  top_p        draw from the likeliest that make up this probability (1)\n"
-         "  seed         of the draws (1)\n"
-         "  window       keys that a token attends to (the one of the run)\n"
-         "  precision    fp32, fp64 or bf16 (the one of the run)\n"
-         "  tier         the kernels (the fastest here)\n"
-         "  threads      0 for all cores (0)");
-    return 0;
-}
-
-static const char *whole(struct options *o, const char *key, long least, long most, long *value, char *why)
-{
-    const char *text = options_take(o, key);
-    return !text || option_whole(text, least, most, value) ? NULL : say(why, "%s=%.60s: it is a whole number from %ld to %ld.", key, text, least, most);
-}
-
-static const char *number(struct options *o, const char *key, double least, double most, double *value, char *why)
-{
-    const char *text = options_take(o, key);
-    return !text || option_number(text, least, most, value) ? NULL : say(why, "%s=%.60s: it is a number from %g to %g.", key, text, least, most);
+    (void)o;
+    keys_add(k, NULL, keys, NULL);
 }
 
 static const char *read_request(struct request *q, struct options *o, char *why)
 {
-    q->from = options_take(o, "from");
-    q->prompt = options_take(o, "prompt");
-    q->tier = options_take(o, "tier");
-    q->precision = options_take(o, "precision");
-    q->tokens = 200;
-    q->temperature = q->top_p = 1;
-    q->seed = 1;
-    if (whole(o, "tokens", 1, 1 << 30, &q->tokens, why) || whole(o, "top_k", 0, 1 << 30, &q->top_k, why) ||
-        whole(o, "window", 1, 1 << 30, &q->window, why) || whole(o, "threads", 0, 4096, &q->threads, why) ||
-        whole(o, "seed", 0, 1L << 62, &q->seed, why) || number(o, "temperature", 0, 1000, &q->temperature, why) ||
-        number(o, "top_p", 0, 1, &q->top_p, why) || options_left(o, keys, why))
+    struct keys k = {.of = "`swax sample`"};
+    keys_add(&k, NULL, keys, q);
+    keys_default(keys, q);
+    if (options_known(o, &k, why) || options_give_one(o, "from", &k, why))
         return why;
-    return q->from ? NULL : say(why, "From which checkpoint?  Say from=CHECKPOINT, or from=FOLDER of a run.");
+    if (!*q->from)
+        return say(why, "From which checkpoint?  Say `swax sample FOLDER` of a run, or CHECKPOINT.");
+    if (checkpoint_open(&q->c, q->from, why))
+        return why;
+    q->c.run.tier[0] = 0;
+    q->c.run.threads = 0;
+    return options_give_all(o, &k, why);
 }
 
 static int bytes(const struct swax_config *c)
@@ -71,7 +65,7 @@ static int bytes(const struct swax_config *c)
 /* The prompt's tokens, at least one: a line feed, or token 0, where none is given. */
 static int *read_prompt(const char *text, const struct swax_config *c, int *n, char *why)
 {
-    text = text && *text ? text : bytes(c) ? "\n" : "0";
+    text = *text ? text : bytes(c) ? "\n" : "0";
     int *token = malloc(strlen(text) * sizeof *token);
     *n = 0;
     if (!token)
@@ -102,13 +96,13 @@ static void put_token(int token, const struct swax_config *c)
 
 static const char *generate(const struct request *q, struct swax_decoder *d, const struct swax_config *c, const int *prompt, int n, char *why)
 {
-    const struct pick p = {q->temperature, (int)q->top_k, q->top_p, c->vocabulary, malloc((size_t)c->vocabulary * sizeof(int))};
+    const struct pick p = {q->temperature, q->top_k, q->top_p, c->vocabulary, malloc((size_t)c->vocabulary * sizeof(int))};
     float *logits = malloc((size_t)c->vocabulary * sizeof *logits);
     const char *wrong = p.order && logits ? swax_decoder_feed(d, prompt, n, logits) : say(why, "There is no memory for the logits.");
     for (int i = 0; i < n; i++)
         put_token(prompt[i], c);
-    for (long i = 0; i < q->tokens && !wrong && !ferror(stdout); i++) {
-        struct random r = random_open((uint64_t)q->seed, RANDOM_SAMPLE, (uint64_t)i);
+    for (int i = 0; i < q->tokens && !wrong && !ferror(stdout); i++) {
+        struct random r = random_open(q->seed, RANDOM_SAMPLE, (uint64_t)i);
         const int token = pick_token(&p, logits, &r);
         put_token(token, c);
         fflush(stdout);
@@ -121,20 +115,21 @@ static const char *generate(const struct request *q, struct swax_decoder *d, con
     return wrong;
 }
 
-static const char *sample(struct request *q, struct checkpoint *c, char *why)
+static const char *sample(struct request *q, char *why)
 {
     int n;
+    struct checkpoint *const c = &q->c;
     const char *wrong;
-    const struct swax_tier *tier = swax_tier_find(q->tier, &wrong);
+    const struct swax_tier *tier = swax_tier_find(*c->run.tier ? c->run.tier : NULL, &wrong);
     if (!tier)
         return wrong;
-    threads_use((int)q->threads);
+    threads_use(c->run.threads);
     struct swax_network *network = swax_network_new(&c->run.model, tier, c->run.precision, 1, 1, 0, why);
     if (!network)
         return why;
     int *prompt = read_prompt(q->prompt, &c->run.model, &n, why);
     wrong = prompt ? checkpoint_load(c, network, c->run.precision, 0, why) : why;
-    struct swax_decoder *d = wrong ? NULL : swax_decoder_new(network, 1, q->window ? (int)q->window : c->run.windows.window, why);
+    struct swax_decoder *d = wrong ? NULL : swax_decoder_new(network, 1, c->run.windows.window, why);
     if (!wrong)
         wrong = d ? generate(q, d, &c->run.model, prompt, n, why) : why;
     if (d)
@@ -144,25 +139,20 @@ static const char *sample(struct request *q, struct checkpoint *c, char *why)
     return wrong;
 }
 
-int cmd_sample(int argc, char **argv)
+static int run(struct options *o)
 {
     char why[SWAX_WHY];
-    struct options o = {0};
-    struct request q = {0};
-    struct checkpoint c = {0};
-    if (command_asks_help(&argc, argv))
-        return help();
-    const char *wrong = options_read(&o, argc, argv, why);
+    static struct request q;
+    memset(&q, 0, sizeof q);
+    const char *wrong = read_request(&q, o, why);
     if (!wrong)
-        wrong = read_request(&q, &o, why);
-    if (!wrong)
-        wrong = checkpoint_open(&c, q.from, why);
-    if (!wrong && q.precision)
-        wrong = run_set(&c.run, "precision", q.precision, why);
-    if (!wrong)
-        wrong = sample(&q, &c, why);
-    checkpoint_close(&c);
-    const int status = wrong ? command_fails(wrong) : 0;
-    options_free(&o);
-    return status;
+        wrong = sample(&q, why);
+    checkpoint_close(&q.c);
+    return wrong ? command_fails(wrong) : 0;
 }
+
+const struct command command_sample = {
+    .name = "sample", .summary = "generate from a checkpoint", .usage = "RUN|CHECKPOINT [key=value ...]", .words = "from",
+    .about = "Goes on from a prompt, at a cost per token that does not depend on how many came before.",
+    .keys = tables, .run = run,
+};

@@ -6,17 +6,18 @@
 
 #include "tools/tasks/task.h"
 
-static const struct source_key keys[] = {
-    {"span", "16", "symbols to repeat"},
-    {"delay", "0", "blanks between the symbols and their copy"},
-    {"symbols", "32", "different symbols; chance is one over this"},
-    {"rest", "0", "weight in the loss of all that is not a copied symbol"},
-    {NULL, NULL, NULL},
-};
 static const char *const tags[] = {"copied symbol", NULL};
 enum { BLANK, COPY, AGAIN, MARKERS };
 
 struct copy { int span, delay, symbols, *token, *tag; double rest; };
+
+static const struct key keys[] = {
+    KEY_WHOLE("span", struct copy, span, "16", 1, 1 << 22, "symbols to repeat"),
+    KEY_WHOLE("delay", struct copy, delay, "0", 0, 1 << 22, "blanks between the symbols and their copy"),
+    KEY_WHOLE("symbols", struct copy, symbols, "32", 2, 65536, "different symbols; chance is one over this"),
+    KEY_REAL("rest", struct copy, rest, "0", 0, 1000, "weight in the loss of all that is not a copied symbol"),
+    {0},
+};
 
 static void close_copy(void *opened)
 {
@@ -26,14 +27,9 @@ static void close_copy(void *opened)
 
 static void *open_copy(const char *const *v, int T, char *why)
 {
-    extern const struct source source_copy;
-    const struct source *s = &source_copy;
-    struct copy *c = calloc(1, sizeof *c);
-    if (!c || task_int(s, "span", v[0], 1, 1 << 22, &c->span, why) || task_int(s, "delay", v[1], 0, 1 << 22, &c->delay, why) ||
-        task_int(s, "symbols", v[2], 2, 65536, &c->symbols, why) || task_real(s, "rest", v[3], 0, 1000, &c->rest, why)) {
-        free(c);
+    struct copy *c = task_new(sizeof *c, keys, v, why);
+    if (!c)
         return NULL;
-    }
     if (2 * (c->span + 1) + c->delay > T + 1) {
         snprintf(why, SWAX_WHY, "Task copy: span=%d and delay=%d need sequences of at least %d tokens, not %d.",
                  c->span, c->delay, 2 * (c->span + 1) + c->delay - 1, T);

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "tools/lib/files.h"
-#include "tools/lib/options.h"
 #include "tools/lib/random.h"
 #include "tools/lib/say.h"
 
@@ -64,37 +63,34 @@ static const char *open_files(struct corpus *c, const char *files, char *why)
     return wrong;
 }
 
-static const char *divide(struct corpus *c, const char *files, const char *held_out, const char *separator, int T, char *why)
+static const char *divide(struct corpus *c, const struct corpus_asked *a, int T, char *why)
 {
-    double share;
-    long token = -1;
-    if (!option_number(held_out, 0, 1, &share) || !(share < 1))
-        return say(why, "held_out=%s: it is the fraction of the tokens kept from training, from 0 to less than 1.", held_out);
-    if (*separator && !option_whole(separator, 0, c->format->vocabulary - 1, &token))
-        return say(why, "separator=%s: it is the number of the token that begins a document, 0 to %d.", separator, c->format->vocabulary - 1);
-    c->separator = (int)token;
-    c->train = c->tokens - (int64_t)(share * (double)c->tokens);
+    c->separator = a->separator;
+    c->train = c->tokens - (int64_t)(a->held_out * (double)c->tokens);
     if (c->train <= T)
-        return say(why, "%s: %lld tokens for training are too few for sequences of %d, which need at least %d.", files,
+        return say(why, "%s: %lld tokens for training are too few for sequences of %d, which need at least %d.", a->file,
                    (long long)c->train, T, T + 1);
     return NULL;
 }
 
-void *corpus_open(const struct corpus_format *format, const char *files, const char *held_out, const char *separator, int T, char *why)
+void *corpus_open(const struct corpus_format *format, const struct key *keys, const char *const *value, int T, char *why)
 {
-    if (!*files) {
+    struct corpus_asked a = {.separator = -1};
+    if (keys_fill(keys, value, &a, why))
+        return NULL;
+    if (!*a.file) {
         say(why, "This data needs a file: say file=PATH, or file='PATTERN' for several.");
         return NULL;
     }
     struct corpus *c = calloc(1, sizeof *c);
     if (!c) {
-        say(why, "There is no memory to open %s.", files);
+        say(why, "There is no memory to open %s.", a.file);
         return NULL;
     }
     c->format = format;
-    const char *wrong = open_files(c, files, why);
+    const char *wrong = open_files(c, a.file, why);
     if (!wrong)
-        wrong = divide(c, files, held_out, separator, T, why);
+        wrong = divide(c, &a, T, why);
     if (!wrong && !(c->room = malloc(((size_t)T + 1) * (size_t)format->token_bytes)))
         wrong = say(why, "There is no memory for a sequence of %d tokens.", T);
     if (!wrong)

@@ -15,8 +15,15 @@ struct corpus_format {
     const char *(*check)(int fd, const char *path, int64_t bytes, int64_t *tokens, char *why);
 };
 
-/* files is a path or a pattern ("data/part-?.bin"); held_out a fraction; separator "" or the token that begins a document. */
-void *corpus_open(const struct corpus_format *format, const char *files, const char *held_out, const char *separator, int T, char *why);
+/* What a corpus is asked for: rows for a table of keys.  file is a path or a pattern ("data/part-?.bin"). */
+struct corpus_asked { char file[KEY_TEXT]; double held_out; int separator; };
+#define CORPUS_FILE(what) KEY_ROW(&key_path, "file", struct corpus_asked, file, "", what, .others = "path dataset train_file input")
+#define CORPUS_HELD_OUT KEY_REAL("held_out", struct corpus_asked, held_out, "0.1", 0, 0.9999999, "the last fraction of the tokens is kept from training", \
+                                 .others = "val_fraction valid")
+#define CORPUS_SEPARATOR(what, most) KEY_WHOLE("separator", struct corpus_asked, separator, "", 0, most, what, .others = "eot eos_token")
+
+/* value[] stands beside the keys, whose table is for a struct corpus_asked. */
+void *corpus_open(const struct corpus_format *format, const struct key *keys, const char *const *value, int T, char *why);
 void corpus_close(void *corpus);
 int corpus_vocabulary(const void *corpus);
 const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why);

@@ -22,6 +22,11 @@ const struct source *source_find(const char *name)
     return NULL;
 }
 
+const char *source_word(int i)
+{
+    return i < n_sources ? sources[i]->name : NULL;
+}
+
 int source_key_find(const struct source *s, const char *key)
 {
     for (int i = 0; s->keys[i].name; i++)
@@ -34,7 +39,7 @@ const char *data_open(struct data *d, const struct source *source, const char *c
 {
     const char *text[SOURCE_KEYS] = {0};
     for (int i = 0; source->keys[i].name; i++)
-        text[i] = value && value[i] && *value[i] ? value[i] : source->keys[i].value;
+        text[i] = value ? value[i] : NULL;
     d->source = source;
     d->opened = source->open(text, T, why);
     if (!d->opened)

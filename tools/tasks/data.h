@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "ref/network/network.h"
 #include "tools/lib/checksum.h"
+#include "tools/lib/keys.h"
 
 /* What is held out never meets training: generated tasks use another random stream, files keep their last part. */
 enum data_part { DATA_TRAIN, DATA_HELD_OUT };
@@ -22,12 +23,11 @@ struct sequence {
     int *tag;                               /* 0, or 1 + the index of the source's tag under which eval counts this answer */
 };
 
-struct source_key { const char *name, *value, *what; };   /* a parameter, its default, one line for the help */
-enum { SOURCE_KEYS = 24 };                                /* at most so many */
+enum { SOURCE_KEYS = 24 };                  /* at most so many */
 
 struct source {
     const char *name, *what;
-    const struct source_key *keys;          /* the first NULL name ends them */
+    const struct key *keys;                 /* its parameters, for a struct of its own */
     const char *const *tags;                /* the kinds of answers that eval tells apart, NULL-ended; or NULL */
 
     /* value[i] is the text for keys[i]; T is the longest sequence that will be asked for.
@@ -46,6 +46,7 @@ struct source {
 extern const struct source *const sources[];
 extern const int n_sources;
 const struct source *source_find(const char *name);                      /* NULL if there is none */
+const char *source_word(int i);                                          /* its name; NULL behind the last */
 int source_key_find(const struct source *s, const char *key);            /* its index, or -1 */
 
 /* A source with its parameters. */

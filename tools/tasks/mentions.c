@@ -26,33 +26,6 @@
 enum { TRIES = 200, FREE = -1, COPIED = -2, DISTANCES = 22, LAGS = 8 };
 enum { TAG_COPY = 1, TAG_FIRST = 2, TAG_DISTANCE = 3 };
 
-enum { KEYS, KEY_SYMBOLS, VALUES, TYPED, FILLER, SUCCESSORS, EXPONENT, LONGEST, BEYOND, BEYOND_TOKENS, GROW, START, SLOT,
-       COPIES, COPY_SYMBOLS, COPY_LAGS, SPAN, COPY_WEIGHT, REST, ASK, FACTS_FIRST };
-static const struct source_key keys[] = {
-    {"keys", "8", "keys in a sequence"},
-    {"key_symbols", "16", "how many there are to choose from"},
-    {"values", "16", "values that a key may have; chance is one over this"},
-    {"typed", "1", "1: every key has value symbols of its own"},
-    {"filler", "16", "filler symbols"},
-    {"successors", "0", "how many of them may follow each, in a fixed chain; 0 for all"},
-    {"exponent", "0.5", "a of the gap law P(gap >= g) ~ g^-a"},
-    {"longest", "0", "the longest gap in tokens, 0 for the sequence's length"},
-    {"beyond", "-1", "share of gaps longer than `beyond_tokens`, -1 for what the law gives"},
-    {"beyond_tokens", "128", "the gap that `beyond` speaks of"},
-    {"grow", "0", "training sequences over which the longest gap grows to its full length"},
-    {"start", "0.5", "part of the sequence in which keys are first mentioned"},
-    {"slot", "2", "tokens in a slot: 2, 3 or 4"},
-    {"copies", "3", "copies in a sequence"},
-    {"copy_symbols", "8", "symbols in the alphabet of each lag"},
-    {"copy_lags", "24,40,56", "how many tokens back a copy's symbols stand"},
-    {"span", "19", "symbols in a copy"},
-    {"copy_weight", "1", "weight of a copied symbol in the loss; that of a repeated value is 1"},
-    {"rest", "1", "weight in the loss of all else"},
-    {"ask", "0-0", "0-0, or the distances FROM-TO of an examination"},
-    {"facts_first", "0", "1: an examination's mentions stand at the start"},
-    {NULL, NULL, NULL},
-};
-
 static const char *const tags[] = {
     "copied symbol", "value, first mention", "distance 1", "distance 2-3", "distance 4-7", "distance 8-15", "distance 16-31",
     "distance 32-63", "distance 64-127", "distance 128-255", "distance 256-511", "distance 512-1023", "distance 1024-2047",
@@ -64,12 +37,43 @@ typedef char a_tag_per_distance[sizeof tags / sizeof *tags == 2 + DISTANCES + 1 
 
 struct mentions {
     int keys, key_symbols, values, typed, filler, successors, longest, beyond_tokens, grow, slot_tokens;
-    int copies, copy_symbols, lags, lag[LAGS], span, ask[2], facts_first;
+    int copies, copy_symbols, span, facts_first;
+    struct key_list lags;
+    struct key_span ask;
     double exponent, beyond, start, copy_weight, rest;
     int first_key, first_value, first_copy, first_marker, mention, vocabulary;    /* filler comes first, from 0 */
     int *slot, *token, *tag, *order;       /* scratch: what a slot holds, T + 1 tokens and their tags, the keys' symbols */
     int *due, *before, *value;             /* of each key: the slot of its next mention, of its last, its value */
     int *next;                             /* (filler, successors) */
+};
+
+static const struct key keys[] = {
+#define WHOLE(name, field, value, least, most, what) KEY_WHOLE(name, struct mentions, field, value, least, most, what)
+#define REAL(name, field, value, least, most, what) KEY_REAL(name, struct mentions, field, value, least, most, what)
+    WHOLE("keys", keys, "8", 1, 4096, "keys in a sequence"),
+    WHOLE("key_symbols", key_symbols, "16", 1, 4096, "how many there are to choose from"),
+    WHOLE("values", values, "16", 2, 4096, "values that a key may have; chance is one over this"),
+    WHOLE("typed", typed, "1", 0, 1, "1: every key has value symbols of its own"),
+    WHOLE("filler", filler, "16", 1, 65536, "filler symbols"),
+    WHOLE("successors", successors, "0", 0, 256, "how many of them may follow each, in a fixed chain; 0 for all"),
+    REAL("exponent", exponent, "0.5", 0.01, 10, "a of the gap law P(gap >= g) ~ g^-a"),
+    WHOLE("longest", longest, "0", 0, 1 << 22, "the longest gap in tokens, 0 for the sequence's length"),
+    REAL("beyond", beyond, "-1", -1, 1, "share of gaps longer than `beyond_tokens`, -1 for what the law gives"),
+    WHOLE("beyond_tokens", beyond_tokens, "128", 4, 1 << 22, "the gap that `beyond` speaks of"),
+    WHOLE("grow", grow, "0", 0, 1 << 30, "training sequences over which the longest gap grows to its full length"),
+    REAL("start", start, "0.5", 0, 1, "part of the sequence in which keys are first mentioned"),
+    WHOLE("slot", slot_tokens, "2", 2, 4, "tokens in a slot"),
+    WHOLE("copies", copies, "3", 0, 1000, "copies in a sequence"),
+    WHOLE("copy_symbols", copy_symbols, "8", 2, 4096, "symbols in the alphabet of each lag"),
+    KEY_ROW(&key_list, "copy_lags", struct mentions, lags, "24,40,56", "how many tokens back a copy's symbols stand", .least = 1, .most = 1 << 22),
+    WHOLE("span", span, "19", 1, 1000, "symbols in a copy"),
+    REAL("copy_weight", copy_weight, "1", 0, 1000, "weight of a copied symbol in the loss; that of a repeated value is 1"),
+    REAL("rest", rest, "1", 0, 1000, "weight in the loss of all else"),
+    KEY_ROW(&key_span, "ask", struct mentions, ask, "0-0", "0-0, or the distances FROM-TO of an examination", .least = 0, .most = 1 << 22),
+    WHOLE("facts_first", facts_first, "0", 0, 1, "1: an examination's mentions stand at the start"),
+    {0},
+#undef WHOLE
+#undef REAL
 };
 
 static void close_mentions(void *opened)
@@ -89,35 +93,25 @@ static void draw_chain(struct mentions *m)
     }
 }
 
-/* "24,40,56": multiples of the slot, beyond the span. */
-static int read_lags(struct mentions *m, const char *text, char *why)
+/* Multiples of the slot, beyond the span. */
+static int lags_fit(const struct mentions *m)
 {
-    const char *p = text;
-    for (m->lags = 0; m->lags < LAGS; p++) {
-        char *end;
-        const long lag = strtol(p, &end, 10);
-        if (end == p || lag <= m->span || lag > 1 << 22 || lag % m->slot_tokens)
-            break;
-        m->lag[m->lags++] = (int)lag;
-        p = end;
-        if (!*p)
+    for (int i = 0; i < m->lags.n; i++)
+        if (m->lags.value[i] <= m->span || m->lags.value[i] % m->slot_tokens)
             return 0;
-        if (*p != ',')
-            break;
-    }
-    snprintf(why, SWAX_WHY, "Task mentions: copy_lags=%.60s should be 1 to %d numbers like 24,40,56: multiples of slot=%d, and more than span=%d.",
-             text, LAGS, m->slot_tokens, m->span);
-    return 1;
+    return m->lags.n <= LAGS;
 }
 
 static const char *check(struct mentions *m, int T, char *why)
 {
-    const int slot = m->slot_tokens, from = m->ask[0], to = m->ask[1], facts = m->keys * slot;
+    const int slot = m->slot_tokens, from = m->ask.from, to = m->ask.to, facts = m->keys * slot;
     if (m->keys > m->key_symbols)
         snprintf(why, SWAX_WHY, "Task mentions: keys=%d is more than key_symbols=%d.", m->keys, m->key_symbols);
     else if (to && (from < slot || to > T - slot))
         snprintf(why, SWAX_WHY, "Task mentions: ask=%d-%d does not lie between %d and %d, the distances in a sequence of %d tokens.",
                  from, to, slot, T - slot, T);
+    else if (!lags_fit(m))
+        snprintf(why, SWAX_WHY, "Task mentions: copy_lags are 1 to %d numbers like 24,40,56: multiples of slot=%d, and more than span=%d.", LAGS, slot, m->span);
     else if (to && to / slot < (from + slot - 1) / slot)
         snprintf(why, SWAX_WHY, "Task mentions: ask=%d-%d holds no multiple of %d, and distances are.", from, to, slot);
     else if (to && 2 * facts > T)
@@ -130,39 +124,18 @@ static const char *check(struct mentions *m, int T, char *why)
     return why;
 }
 
-/* Every parameter from its text: 0, or 1 with a sentence. */
-static int read_all(struct mentions *m, const char *const *v, char *why)
-{
-    extern const struct source source_mentions;
-    const struct source *s = &source_mentions;
-    const struct { int *to, from, most; } whole[] = {
-        [KEYS] = {&m->keys, 1, 4096}, [KEY_SYMBOLS] = {&m->key_symbols, 1, 4096}, [VALUES] = {&m->values, 2, 4096},
-        [TYPED] = {&m->typed, 0, 1}, [FILLER] = {&m->filler, 1, 65536}, [SUCCESSORS] = {&m->successors, 0, 256},
-        [LONGEST] = {&m->longest, 0, 1 << 22}, [BEYOND_TOKENS] = {&m->beyond_tokens, 4, 1 << 22}, [GROW] = {&m->grow, 0, 1 << 30},
-        [SLOT] = {&m->slot_tokens, 2, 4}, [COPIES] = {&m->copies, 0, 1000}, [COPY_SYMBOLS] = {&m->copy_symbols, 2, 4096},
-        [SPAN] = {&m->span, 1, 1000}, [FACTS_FIRST] = {&m->facts_first, 0, 1},
-    };
-    for (int i = 0; i < (int)(sizeof whole / sizeof *whole); i++)
-        if (whole[i].to && task_int(s, keys[i].name, v[i], whole[i].from, whole[i].most, whole[i].to, why))
-            return 1;
-    return task_real(s, "exponent", v[EXPONENT], 0.01, 10, &m->exponent, why) || task_real(s, "beyond", v[BEYOND], -1, 1, &m->beyond, why) ||
-           task_real(s, "start", v[START], 0, 1, &m->start, why) || task_real(s, "rest", v[REST], 0, 1000, &m->rest, why) ||
-           task_real(s, "copy_weight", v[COPY_WEIGHT], 0, 1000, &m->copy_weight, why) ||
-           read_lags(m, v[COPY_LAGS], why) || task_range(s, "ask", v[ASK], 0, 1 << 22, m->ask, why);
-}
-
 static void *open_mentions(const char *const *v, int T, char *why)
 {
-    struct mentions *m = calloc(1, sizeof *m);
-    if (!m || read_all(m, v, why) || check(m, T, why)) {
+    struct mentions *m = task_new(sizeof *m, keys, v, why);
+    if (!m || check(m, T, why)) {
         free(m);
         return NULL;
     }
     m->first_key = m->filler;
     m->first_value = m->first_key + m->key_symbols;
     m->first_copy = m->first_value + m->values * (m->typed ? m->key_symbols : 1);
-    m->first_marker = m->first_copy + m->lags * m->copy_symbols;
-    m->mention = m->first_marker + m->lags;
+    m->first_marker = m->first_copy + m->lags.n * m->copy_symbols;
+    m->mention = m->first_marker + m->lags.n;
     m->vocabulary = m->mention + (m->slot_tokens > 2);
     const size_t n = (size_t)T + 8, k = (size_t)m->keys;
     m->slot = malloc(n * sizeof(int)), m->token = malloc(n * sizeof(int)), m->tag = malloc(n * sizeof(int));
@@ -226,7 +199,7 @@ static void put_copies(struct mentions *m, struct random *r, int slots)
 {
     const int section = m->copies ? slots / m->copies : 0, size = m->slot_tokens, n = (m->span + size) / size;
     for (int c = 0; c < m->copies; c++) {
-        const int kind = (int)random_below(r, (uint64_t)m->lags), lag = m->lag[kind], room = section - lag / size - n;
+        const int kind = (int)random_below(r, (uint64_t)m->lags.n), lag = m->lags.value[kind], room = section - lag / size - n;
         if (room < 0)
             continue;
         const int from = c * section + (int)random_below(r, (uint64_t)room + 1), at = from * size;
@@ -263,7 +236,7 @@ static void put_bursts(struct mentions *m, struct random *r, int slots, int long
  * sequence is nearly full. */
 static void put_examination(struct mentions *m, struct random *r, int slots)
 {
-    const int low = (m->ask[0] + m->slot_tokens - 1) / m->slot_tokens, high = m->ask[1] / m->slot_tokens;
+    const int low = (m->ask.from + m->slot_tokens - 1) / m->slot_tokens, high = m->ask.to / m->slot_tokens;
     for (int key = 0; key < m->keys; key++) {
         for (int try = 0; try < TRIES; try++) {
             const int gap = low + (int)random_below(r, (uint64_t)(high - low) + 1);
@@ -303,7 +276,7 @@ static const char *fill_mentions(void *opened, struct sequence *s, uint64_t seed
         m->value[key] = (int)random_below(&r, (uint64_t)m->values);
         m->before[key] = -1;
     }
-    if (m->ask[1]) {
+    if (m->ask.to) {
         put_examination(m, &r, slots);
     } else {
         put_copies(m, &r, slots);

@@ -7,16 +7,17 @@
 
 #include "tools/tasks/task.h"
 
-static const struct source_key keys[] = {
-    {"pairs", "16", "pairs in an episode; all answers are within 4 times as many tokens"},
-    {"key_symbols", "64", "how many keys there are to choose from"},
-    {"values", "64", "value symbols; chance is one over this"},
-    {"rest", "0", "weight in the loss of all that is not an answer"},
-    {NULL, NULL, NULL},
-};
 static const char *const tags[] = {"answer", NULL};
 
 struct mqar { int pairs, key_symbols, values, *token, *tag, *key, *value, *order; double rest; };
+
+static const struct key keys[] = {
+    KEY_WHOLE("pairs", struct mqar, pairs, "16", 1, 65536, "pairs in an episode; all answers are within 4 times as many tokens"),
+    KEY_WHOLE("key_symbols", struct mqar, key_symbols, "64", 1, 65536, "how many keys there are to choose from"),
+    KEY_WHOLE("values", struct mqar, values, "64", 2, 65536, "value symbols; chance is one over this"),
+    KEY_REAL("rest", struct mqar, rest, "0", 0, 1000, "weight in the loss of all that is not an answer"),
+    {0},
+};
 
 static void close_mqar(void *opened)
 {
@@ -26,14 +27,9 @@ static void close_mqar(void *opened)
 
 static void *open_mqar(const char *const *v, int T, char *why)
 {
-    extern const struct source source_mqar;
-    const struct source *s = &source_mqar;
-    struct mqar *m = calloc(1, sizeof *m);
-    if (!m || task_int(s, "pairs", v[0], 1, 65536, &m->pairs, why) || task_int(s, "key_symbols", v[1], 1, 65536, &m->key_symbols, why) ||
-        task_int(s, "values", v[2], 2, 65536, &m->values, why) || task_real(s, "rest", v[3], 0, 1000, &m->rest, why)) {
-        free(m);
+    struct mqar *m = task_new(sizeof *m, keys, v, why);
+    if (!m)
         return NULL;
-    }
     if (m->pairs > m->key_symbols || 4 * m->pairs > T) {
         snprintf(why, SWAX_WHY, "Task mqar: pairs=%d is more than %s.", m->pairs,
                  m->pairs > m->key_symbols ? "key_symbols" : "a quarter of the sequence");

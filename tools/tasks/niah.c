@@ -22,17 +22,24 @@ static const struct variant { const char *name; enum haystack haystack; enum kin
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
-static const struct source_key keys[] = {
-    {"variant", "single_1", "single_1 single_2 single_3 multikey_1 multikey_2 multikey_3 multivalue multiquery"},
-    {"depth", "-1", "per cent of the haystack before the needles, -1 for one of 40 even depths each"},
-    {"digits", "7", "of a number"},
-    {"rest", "1", "weight in the loss of all that is not an answer"},
-    {NULL, NULL, NULL},
-};
 static const char *const tags[] = {"depth 0-9 %", "depth 10-19 %", "depth 20-29 %", "depth 30-39 %", "depth 40-49 %", "depth 50-59 %",
                                    "depth 60-69 %", "depth 70-79 %", "depth 80-89 %", "depth 90-100 %", NULL};
 
-struct niah { const struct variant *v; int depth, digits; double rest; struct prose text; };
+struct niah { const struct variant *v; int variant, depth, digits; double rest; struct prose text; };
+
+static const char *variant_word(int i)
+{
+    return i < VARIANTS ? variants[i].name : NULL;
+}
+
+static const struct key keys[] = {
+    KEY_WORD("variant", struct niah, variant, "single_1", variant_word, "which of RULER's, by what is hidden and where"),
+    KEY_WHOLE("depth", struct niah, depth, "-1", -1, 100, "per cent of the haystack before the needles, -1 for one of 40 even depths each"),
+    KEY_WHOLE("digits", struct niah, digits, "7", 1, 30, "digits of a number"),
+    KEY_REAL("rest", struct niah, rest, "1", 0, 1000, "weight in the loss of all that is not an answer"),
+    {0},
+};
+
 struct needle { char key[NAME], value[NAME]; int depth; };   /* depth: per cent of the haystack before it */
 
 static void close_niah(void *opened)
@@ -194,19 +201,10 @@ static int fill_text(struct niah *o, int T, uint64_t seed, enum data_part part, 
 
 static void *open_niah(const char *const *v, int T, char *why)
 {
-    extern const struct source source_niah;
-    const struct source *s = &source_niah;
-    const char *names[VARIANTS + 1] = {NULL};
-    for (int i = 0; i < VARIANTS; i++)
-        names[i] = variants[i].name;
-    struct niah *o = calloc(1, sizeof *o);
-    int which;
-    if (!o || task_word(s, "variant", v[0], names, &which, why) || task_int(s, "depth", v[1], -1, 100, &o->depth, why) ||
-        task_int(s, "digits", v[2], 1, 30, &o->digits, why) || task_real(s, "rest", v[3], 0, 1000, &o->rest, why)) {
-        free(o);
+    struct niah *o = task_new(sizeof *o, keys, v, why);
+    if (!o)
         return NULL;
-    }
-    o->v = &variants[which];
+    o->v = &variants[o->variant];
     if (!prose_open(&o->text, T + 1)) {
         snprintf(why, SWAX_WHY, "Task niah: there is no memory for sequences of %d tokens.", T);
         close_niah(o);

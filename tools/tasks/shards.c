@@ -5,10 +5,10 @@
 
 enum { MAGIC = 20240520, VERSION = 1, HEADER = 1024, GPT2 = 50257 };
 
-static const struct source_key keys[] = {
-    {"file", "", "a .bin file of llm.c, or a pattern in quotes for several shards"},
-    {"held_out", "0.1", "the last fraction of the tokens is kept from training"},
-    {"separator", "", "the token that begins a new document (GPT-2's is 50256); none if empty"},
+static const struct key keys[] = {
+    CORPUS_FILE("a .bin file of llm.c, or a pattern in quotes for several shards"),
+    CORPUS_HELD_OUT,
+    CORPUS_SEPARATOR("the token that begins a new document (GPT-2's is 50256); none if empty", GPT2 - 1),
     {0},
 };
 
@@ -41,7 +41,7 @@ static const struct corpus_format format = {2, HEADER, GPT2, check};
 
 static void *open_shards(const char *const *value, int T, char *why)
 {
-    return corpus_open(&format, value[0], value[1], value[2], T, why);
+    return corpus_open(&format, keys, value, T, why);
 }
 
 extern const struct source source_shards;

@@ -1,56 +1,19 @@
 /* task.c - parameters of tasks, and texts with marked answers. */
 #include "tools/tasks/task.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tools/lib/say.h"
 
-int task_int(const struct source *s, const char *key, const char *text, int from, int to, int *value, char *why)
+void *task_new(size_t size, const struct key *keys, const char *const *value, char *why)
 {
-    char *end;
-    errno = 0;
-    const long v = strtol(text, &end, 10);
-    if (end != text && !*end && !errno && v >= from && v <= to) {
-        *value = (int)v;
-        return 0;
-    }
-    snprintf(why, SWAX_WHY, "Task %s: %s=%.60s is not a whole number from %d to %d.", s->name, key, text, from, to);
-    return 1;
-}
-
-int task_real(const struct source *s, const char *key, const char *text, double from, double to, double *value, char *why)
-{
-    char *end;
-    const double v = strtod(text, &end);
-    if (end != text && !*end && v >= from && v <= to) {
-        *value = v;
-        return 0;
-    }
-    snprintf(why, SWAX_WHY, "Task %s: %s=%.60s is not a number from %g to %g.", s->name, key, text, from, to);
-    return 1;
-}
-
-int task_range(const struct source *s, const char *key, const char *text, int from, int to, int range[2], char *why)
-{
-    char tail;
-    if (sscanf(text, "%d-%d%c", &range[0], &range[1], &tail) == 2 && range[0] >= from && range[0] <= range[1] && range[1] <= to)
-        return 0;
-    snprintf(why, SWAX_WHY, "Task %s: %s=%.60s is not two whole numbers from %d to %d, the smaller first, as in %s=%d-%d.",
-             s->name, key, text, from, to, key, from, to);
-    return 1;
-}
-
-int task_word(const struct source *s, const char *key, const char *text, const char *const *words, int *which, char *why)
-{
-    for (*which = 0; words[*which]; ++*which)
-        if (!strcmp(words[*which], text))
-            return 0;
-    int n = snprintf(why, SWAX_WHY, "Task %s: %s=%.60s is none of:", s->name, key, text);
-    for (int i = 0; words[i] && n < SWAX_WHY - 40; i++)
-        n += snprintf(why + n, SWAX_WHY - (size_t)n, " %s", words[i]);
-    snprintf(why + n, SWAX_WHY - (size_t)n, ".");
-    return 1;
+    void *task = calloc(1, size);
+    if (!task)
+        say(why, "There is no memory for the task.");
+    else if (keys_fill(keys, value, task, why))
+        free(task), task = NULL;
+    return task;
 }
 
 struct random task_random(uint64_t seed, enum data_part part, uint64_t number)

@@ -5,11 +5,8 @@
 #include "tools/tasks/data.h"
 #include "tools/lib/random.h"
 
-/* Read a parameter.  0, or 1 with a sentence in why that names the task and the key. */
-int task_int(const struct source *s, const char *key, const char *text, int from, int to, int *value, char *why);
-int task_real(const struct source *s, const char *key, const char *text, double from, double to, double *value, char *why);
-int task_range(const struct source *s, const char *key, const char *text, int from, int to, int range[2], char *why);
-int task_word(const struct source *s, const char *key, const char *text, const char *const *words, int *which, char *why);
+/* A task's struct, zeros but for the fields of its keys, which have their values; or NULL and a sentence. */
+void *task_new(size_t size, const struct key *keys, const char *const *value, char *why);
 
 /* The generator of sequence `number`: the same for every parameter of a task, so that variants are paired. */
 struct random task_random(uint64_t seed, enum data_part part, uint64_t number);

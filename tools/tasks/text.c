@@ -1,10 +1,10 @@
 /* text.c - any file as a sequence of bytes: 256 tokens, no tokeniser. */
 #include "tools/tasks/corpus.h"
 
-static const struct source_key keys[] = {
-    {"file", "", "the text: a path, or a pattern in quotes for several files one after the other"},
-    {"held_out", "0.1", "the last fraction of it is kept from training"},
-    {"separator", "", "the byte that begins a new document, as a number (10 is the line feed); none if empty"},
+static const struct key keys[] = {
+    CORPUS_FILE("the text: a path, or a pattern in quotes for several files one after the other"),
+    CORPUS_HELD_OUT,
+    CORPUS_SEPARATOR("the byte that begins a new document, as a number (10 is the line feed); none if empty", 255),
     {0},
 };
 
@@ -19,7 +19,7 @@ static const struct corpus_format format = {1, 0, 256, check};
 
 static void *open_text(const char *const *value, int T, char *why)
 {
-    return corpus_open(&format, value[0], value[1], value[2], T, why);
+    return corpus_open(&format, keys, value, T, why);
 }
 
 extern const struct source source_text;

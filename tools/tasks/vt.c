@@ -11,18 +11,19 @@
 
 enum { LETTERS = 5, MOST_HOPS = 16, MOST_CHAINS = 8 };
 
-static const struct source_key keys[] = {
-    {"chains", "1", "chains in the text; the first is asked for"},
-    {"hops", "4", "assignments after the first of a chain"},
-    {"digits", "5", "of a value"},
-    {"example", "1", "1: a solved example comes first"},
-    {"rest", "1", "weight in the loss of all that is not an answer"},
-    {NULL, NULL, NULL},
-};
 static const char *const tags[] = {"variable", NULL};
 
 struct vt { int chains, hops, digits, example; double rest; struct prose text; };
 struct chain { char name[MOST_HOPS + 1][LETTERS + 1], value[16]; };
+
+static const struct key keys[] = {
+    KEY_WHOLE("chains", struct vt, chains, "1", 1, MOST_CHAINS, "chains in the text; the first is asked for"),
+    KEY_WHOLE("hops", struct vt, hops, "4", 1, MOST_HOPS, "assignments after the first of a chain"),
+    KEY_WHOLE("digits", struct vt, digits, "5", 1, 15, "digits of a value"),
+    KEY_WHOLE("example", struct vt, example, "1", 0, 1, "1: a solved example comes first"),
+    KEY_REAL("rest", struct vt, rest, "1", 0, 1000, "weight in the loss of all that is not an answer"),
+    {0},
+};
 
 static void close_vt(void *opened)
 {
@@ -33,15 +34,9 @@ static void close_vt(void *opened)
 
 static void *open_vt(const char *const *v, int T, char *why)
 {
-    extern const struct source source_vt;
-    const struct source *s = &source_vt;
-    struct vt *o = calloc(1, sizeof *o);
-    if (!o || task_int(s, "chains", v[0], 1, MOST_CHAINS, &o->chains, why) || task_int(s, "hops", v[1], 1, MOST_HOPS, &o->hops, why) ||
-        task_int(s, "digits", v[2], 1, 15, &o->digits, why) || task_int(s, "example", v[3], 0, 1, &o->example, why) ||
-        task_real(s, "rest", v[4], 0, 1000, &o->rest, why)) {
-        free(o);
+    struct vt *o = task_new(sizeof *o, keys, v, why);
+    if (!o)
         return NULL;
-    }
     if (prose_open(&o->text, T + 1))
         return o;
     snprintf(why, SWAX_WHY, "Task vt: there is no memory for sequences of %d tokens.", T);

@@ -13,18 +13,24 @@
 
 enum { CODED = 6, MOST_CODED = 500, EXAMPLE_COMMON = 3, EXAMPLE_RARE = 6 };
 
-static const struct source_key keys[] = {
-    {"kind", "common", "common or frequent"},
-    {"common", "10", "common words to find"},
-    {"example", "1", "1: a solved example of a short list comes first (common)"},
-    {"alpha", "2", "counts fall as rank^-alpha (frequent)"},
-    {"rest", "1", "weight in the loss of all that is not an answer"},
-    {NULL, NULL, NULL},
-};
 static const char *const tags[] = {"word", NULL};
-static const char *const kinds[] = {"common", "frequent", NULL};
 
 struct words { int kind, common, example, *order, *list; double alpha, zeta, rest; char (*coded)[CODED + 1]; struct prose text; };
+
+static const char *kind_word(int i)
+{
+    static const char *const kinds[] = {"common", "frequent", NULL};
+    return kinds[i];
+}
+
+static const struct key keys[] = {
+    KEY_WORD("kind", struct words, kind, "common", kind_word, "which words are asked for"),
+    KEY_WHOLE("common", struct words, common, "10", 1, 20, "common words to find"),
+    KEY_WHOLE("example", struct words, example, "1", 0, 1, "1: a solved example of a short list comes first, of kind=common"),
+    KEY_REAL("alpha", struct words, alpha, "2", 1.1, 10, "counts fall as rank^-alpha, of kind=frequent"),
+    KEY_REAL("rest", struct words, rest, "1", 0, 1000, "weight in the loss of all that is not an answer"),
+    {0},
+};
 
 static void close_words(void *opened)
 {
@@ -44,15 +50,9 @@ static double zeta(double alpha)
 
 static void *open_words(const char *const *v, int T, char *why)
 {
-    extern const struct source source_words;
-    const struct source *s = &source_words;
-    struct words *o = calloc(1, sizeof *o);
-    if (!o || task_word(s, "kind", v[0], kinds, &o->kind, why) || task_int(s, "common", v[1], 1, 20, &o->common, why) ||
-        task_int(s, "example", v[2], 0, 1, &o->example, why) || task_real(s, "alpha", v[3], 1.1, 10, &o->alpha, why) ||
-        task_real(s, "rest", v[4], 0, 1000, &o->rest, why)) {
-        free(o);
+    struct words *o = task_new(sizeof *o, keys, v, why);
+    if (!o)
         return NULL;
-    }
     o->zeta = zeta(o->alpha);
     o->order = malloc((size_t)prose_n_words * sizeof(int));
     o->list = malloc(((size_t)T + 64) * sizeof(int));
@@ -169,7 +169,7 @@ static const char *fill_words(void *opened, struct sequence *s, uint64_t seed, e
         prose_fill(&o->text, s, o->rest);
         return NULL;
     }
-    snprintf(why, SWAX_WHY, "Task words: kind=%s does not fit into %d bytes; make the sequence longer%s.", kinds[o->kind], s->T,
+    snprintf(why, SWAX_WHY, "Task words: kind=%s does not fit into %d bytes; make the sequence longer%s.", kind_word(o->kind), s->T,
              o->kind ? "" : ", ask for fewer common words or leave out the example (example=0)");
     return why;
 }

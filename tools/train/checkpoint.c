@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "tools/lib/json.h"
-#include "tools/lib/options.h"
+#include "tools/lib/number.h"
 #include "tools/lib/random.h"
 #include "tools/lib/say.h"
 
@@ -116,11 +116,11 @@ static const char *read_state(struct checkpoint *c, char *why)
     const char *step = st_meta(c->file, "step"), *next = st_meta(c->file, "next_sequence"), *generators = st_meta(c->file, "generators");
     char expected[256];
     long whole, sequence;
-    if (!step || !option_whole(step, 0, 1 << 30, &whole))
+    if (!step || !number_whole(step, 0, 1 << 30, &whole))
         return say(why, "its step is missing");
     c->step = (int)whole;
     write_generators(expected, &c->run, c->step);
-    if (!next || !option_whole(next, 0, INT64_MAX, &sequence) || sequence != (long)c->step * c->run.batch || !generators || strcmp(generators, expected))
+    if (!next || !number_whole(next, 0, INT64_MAX, &sequence) || sequence != (long)c->step * c->run.batch || !generators || strcmp(generators, expected))
         return say(why, "its generators do not stand where its step says");
     return NULL;
 }

@@ -44,9 +44,12 @@ const char *run_set(struct run *r, const char *key, const char *value, char *why
 struct options;
 const char *run_take(struct run *r, struct options *o, char *why);
 
+/* Its tables: of the run itself, of its source, of its network. */
+extern const struct key run_keys[];
+void run_tables(struct keys *k, struct run *r);
+
 /* Every key with its value, as run_set reads it; `fixed` leaves out those that may change when a run is resumed. */
 void run_list(const struct run *r, int fixed, void (*each)(const char *key, const char *value, void *arg), void *arg);
-const char *run_what(const struct run *r, const char *key);            /* one line for the help; "" if there is none */
 char *run_json(const struct run *r, int fixed);                        /* config.json's text, to be freed */
 
 /* Do its numbers go together?  NULL, or a sentence. */

@@ -2,263 +2,152 @@
 #include "tools/train/run.h"
 
 #include <limits.h>
-#include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
+#include "tools/lib/network_keys.h"
 #include "tools/lib/options.h"
 #include "tools/lib/say.h"
-
-enum kind { TEXT, YES_NO, WHOLE, SEED, NUMBER, PRECISION, SOURCE };
 
 /* Keys that may change when a run is resumed: no bit of the result depends on them, but for the tier's. */
 enum { FIXED, FREE, UNLISTED };
 
-static const struct key {
-    const char *name;
-    enum kind kind;
-    size_t at;
-    double least, most;
-    int change;
-    const char *what;
-} keys[] = {
-#define AT(field) offsetof(struct run, field)
-    {"out", TEXT, AT(out), 0, 0, UNLISTED, "the folder that the run keeps its files in"},
-    {"resume", YES_NO, AT(resume), 0, 0, UNLISTED, "yes: go on with the run in out, to the bits of one that was never stopped"},
-    {"data", SOURCE, AT(source), 0, 0, FIXED, "where the sequences come from"},
-    {"batch", WHOLE, AT(batch), 1, 1 << 20, FIXED, "sequences a step"},
-    {"length", WHOLE, AT(length), 1, 1 << 24, FIXED, "tokens a sequence"},
-    {"accumulate", WHOLE, AT(accumulate), 1, 1 << 20, FIXED, "parts that a step's batch is computed in, to save memory"},
-    {"steps", WHOLE, AT(steps), 1, 1 << 30, FIXED, "steps of the whole run"},
-    {"window", WHOLE, AT(windows.window), 1, INT_MAX, FIXED, "keys that a token attends to, itself included; the long one if there are two"},
-    {"short_window", WHOLE, AT(windows.short_window), 0, INT_MAX, FIXED, "drawn instead for some of the steps; 0 for never"},
-    {"short_probability", NUMBER, AT(windows.short_probability), 0, 1, FIXED, "of drawing the short window at a step"},
-    {"anneal", NUMBER, AT(windows.anneal), 0, 1, FIXED, "the last fraction of the steps takes the long window only"},
-    {"ramp", NUMBER, AT(windows.ramp), 0, 1, FIXED, "the fraction of the steps before, over which the probability falls to 0"},
-    {"rate", NUMBER, AT(optimiser.rate), 0, 1e6, FIXED, "the highest learning rate"},
-    {"warmup", NUMBER, AT(warmup), 0, 1, FIXED, "the fraction of the steps in which the rate rises"},
-    {"final_rate", NUMBER, AT(final_rate), 0, 1, FIXED, "where the cosine ends, as a fraction of rate"},
-    {"beta1", NUMBER, AT(optimiser.beta1), 0, 0.9999999, FIXED, "AdamW's average of gradients"},
-    {"beta2", NUMBER, AT(optimiser.beta2), 0, 0.9999999, FIXED, "AdamW's average of their squares"},
-    {"epsilon", NUMBER, AT(optimiser.eps), 0, 1, FIXED, "AdamW's eps"},
-    {"decay", NUMBER, AT(optimiser.decay), 0, 1e6, FIXED, "AdamW's weight decay, on matrices"},
-    {"clip", NUMBER, AT(optimiser.clip), 0, 1e30, FIXED, "the largest norm of the gradient; 0 for any"},
-    {"seed", SEED, AT(seed), 0, 0, FIXED, "of weights, data and windows, each from a generator of its own"},
-    {"precision", PRECISION, AT(precision), 0, 0, FIXED, "fp32, fp64 or bf16"},
-    {"tier", TEXT, AT(tier), 0, 0, FREE, "the kernels: ref, avx2, avx512, neon, cuda; empty for the fastest here"},
-    {"threads", WHOLE, AT(threads), 0, 4096, FREE, "0 for all cores; no bit depends on it"},
-    {"checkpoint_every", WHOLE, AT(checkpoint_every), 1, INT_MAX, FREE, "steps between checkpoints"},
-    {"keep_every", WHOLE, AT(keep_every), 0, INT_MAX, FREE, "steps between numbered checkpoints that are kept; 0 for none"},
-#undef AT
+/* ---- data=NAME, which decides what other keys there are */
+
+static const char *read_source(void *field, const struct key *k, const char *text, char *why)
+{
+    int i;
+    if (key_word.read(&i, k, text, why))
+        return why;
+    *(const struct source **)field = sources[i];
+    return NULL;
+}
+
+static void write_source(char text[KEY_TEXT], const struct key *k, const void *field)
+{
+    (void)k;
+    strcpy(text, (*(const struct source *const *)field)->name);
+}
+
+static const struct key_type source_type = {read_source, write_source};
+
+const struct key run_keys[] = {
+#define WHOLE(name, field, value, least, most, ...) KEY_WHOLE(name, struct run, field, value, least, most, __VA_ARGS__)
+#define REAL(name, field, value, least, most, ...) KEY_REAL(name, struct run, field, value, least, most, __VA_ARGS__)
+    KEY_ROW(&key_path, "out", struct run, out, "", "the folder that the run keeps its files in", .mark = UNLISTED, .others = "output output_dir out_dir"),
+    KEY_YES("resume", struct run, resume, "go on with the run in out, to the bits of one that was never stopped", .mark = UNLISTED, .others = "continue"),
+    KEY_ROW(&source_type, "data", struct run, source, "text", "where the sequences come from", .word = source_word, .others = "dataset task"),
+    WHOLE("batch", batch, "16", 1, 1 << 20, "sequences a step", .others = "batch_size bs"),
+    WHOLE("length", length, "256", 1, 1 << 24, "tokens a sequence", .others = "seq_len sequence_length block_size context context_length max_length"),
+    WHOLE("accumulate", accumulate, "1", 1, 1 << 20, "parts that a step's batch is computed in, to save memory",
+          .others = "grad_accum gradient_accumulation gradient_accumulation_steps"),
+    WHOLE("steps", steps, "1000", 1, 1 << 30, "steps of the whole run", .others = "epochs max_steps iterations iters max_iters num_steps"),
+    WHOLE("window", windows.window, "64", 1, INT_MAX, "keys that a token attends to, itself included; the long one if there are two",
+          .others = "sliding_window window_size"),
+    WHOLE("short_window", windows.short_window, "0", 0, INT_MAX, "drawn instead for some of the steps; 0 for never"),
+    REAL("short_probability", windows.short_probability, "0.5", 0, 1, "of drawing the short window at a step"),
+    REAL("anneal", windows.anneal, "0", 0, 1, "the last fraction of the steps takes the long window only"),
+    REAL("ramp", windows.ramp, "0", 0, 1, "the fraction of the steps before, over which the probability falls to 0"),
+    REAL("rate", optimiser.rate, "0.002", 0, 1e6, "the highest learning rate", .others = "lr learning_rate max_lr"),
+    REAL("warmup", warmup, "0.05", 0, 1, "the fraction of the steps in which the rate rises", .others = "warmup_steps warmup_ratio"),
+    REAL("final_rate", final_rate, "0.1", 0, 1, "where the cosine ends, as a fraction of rate", .others = "min_lr"),
+    REAL("beta1", optimiser.beta1, "0.9", 0, 0.9999999, "AdamW's average of gradients", .others = "adam_beta1"),
+    REAL("beta2", optimiser.beta2, "0.95", 0, 0.9999999, "AdamW's average of their squares", .others = "adam_beta2"),
+    REAL("epsilon", optimiser.eps, "1e-08", 0, 1, "AdamW's eps", .others = "eps adam_eps"),
+    REAL("decay", optimiser.decay, "0.1", 0, 1e6, "AdamW's weight decay, on matrices", .others = "weight_decay wd"),
+    REAL("clip", optimiser.clip, "1", 0, 1e30, "the largest norm of the gradient; 0 for any", .others = "grad_clip max_grad_norm gradient_clip"),
+    KEY_ROW(&key_seed, "seed", struct run, seed, "1", "of weights, data and windows, each from a generator of its own", .others = "random_seed"),
+    KEY_PRECISION(struct run, precision, "fp32", "what the kernels compute in"),
+    KEY_TIER(struct run, tier, FREE),
+    KEY_THREADS(struct run, threads, FREE),
+    WHOLE("checkpoint_every", checkpoint_every, "100", 1, INT_MAX, "steps between checkpoints", .mark = FREE, .others = "save_every save_steps"),
+    WHOLE("keep_every", keep_every, "0", 0, INT_MAX, "steps between numbered checkpoints that are kept; 0 for none", .mark = FREE),
+    {0},
+#undef WHOLE
+#undef REAL
 };
-enum { KEYS = sizeof keys / sizeof *keys };
 
 struct run run_default(void)
 {
     struct run r;
     memset(&r, 0, sizeof r);
+    keys_default(run_keys, &r);
     r.model = swax_config_default();
     r.model.vocabulary = 0;            /* the source's, unless it is set */
-    r.source = source_find("text");
-    r.batch = 16;
-    r.length = 256;
-    r.accumulate = 1;
-    r.steps = 1000;
-    r.windows.window = 64;
-    r.windows.short_probability = 0.5;
-    r.optimiser.rate = 2e-3;
-    r.optimiser.beta1 = 0.9;
-    r.optimiser.beta2 = 0.95;
-    r.optimiser.eps = 1e-8;
-    r.optimiser.decay = 0.1;
-    r.optimiser.clip = 1;
-    r.warmup = 0.05;
-    r.final_rate = 0.1;
-    r.seed = 1;
-    r.checkpoint_every = 100;
     return r;
 }
 
-static const struct key *find(const char *name)
+/* ---- the vocabulary may be 0 until the data are open */
+
+static const char *read_vocabulary(void *field, const struct key *k, const char *text, char *why)
 {
-    for (const struct key *k = keys; k < keys + KEYS; k++)
-        if (!strcmp(k->name, name))
-            return k;
+    struct swax_config *c = field;
+    if (strcmp(text, "0"))
+        return swax_config_set(c, k->name, text, why);
+    c->vocabulary = 0;
     return NULL;
 }
 
-/* ---- one key from text, one key to text */
-
-static const char *set_text(char *to, size_t room, const char *key, const char *value, char *why)
+static void write_vocabulary(char text[KEY_TEXT], const struct key *k, const void *field)
 {
-    if (strlen(value) >= room)
-        return say(why, "%s: its %zu characters are more than the %zu there is room for.", key, strlen(value), room - 1);
-    if (!json_is_text(value))
-        return say(why, "%s: its value is not UTF-8, which config.json could not hold.", key);
-    strcpy(to, value);
-    return NULL;
+    (void)k;
+    snprintf(text, KEY_TEXT, "%d", ((const struct swax_config *)field)->vocabulary);
 }
 
-static const char *set_source(const struct source **to, const char *value, char *why)
-{
-    struct nearest n = nearest_to(value);
-    const struct source *found = source_find(value);
-    for (int i = 0; i < n_sources; i++)
-        nearest_try(&n, sources[i]->name);
-    if (!found)
-        return say(why, "data=%.60s: there is no such source%s%s%s.", value, n.best ? ": did you mean " : "", n.best ? n.best : "",
-                   n.best ? "?" : "");
-    *to = found;
-    return NULL;
-}
+static const struct key_type vocabulary_type = {read_vocabulary, write_vocabulary};
+static const struct key vocabulary_keys[] = {
+    {"vocabulary", &vocabulary_type, .otherwise = "0", .what = "how many tokens there are; 0 for that of the data", .others = "vocab vocab_size"},
+    {0},
+};
 
-static int set_precision(enum swax_precision *to, const char *value)
+void run_tables(struct keys *k, struct run *r)
 {
-    for (int p = 0; p < SWAX_PRECISIONS; p++)
-        if (!strcmp(swax_precision_name[p], value)) {
-            *to = (enum swax_precision)p;
-            return 1;
-        }
-    return 0;
-}
-
-static int set_yes_no(int *to, const char *value)
-{
-    const int yes = !strcmp(value, "yes") || !strcmp(value, "1"), no = !strcmp(value, "no") || !strcmp(value, "0");
-    *to = yes;
-    return yes || no;
-}
-
-static int set_seed(uint64_t *to, const char *value)
-{
-    *to = 0;
-    for (const char *p = value; *p; p++) {
-        const unsigned digit = (unsigned)(*p - '0');
-        if (digit > 9 || *to > (UINT64_MAX - digit) / 10)
-            return 0;
-        *to = *to * 10 + digit;
-    }
-    return *value != 0;
-}
-
-static const char *set_own(struct run *r, const struct key *k, const char *value, char *why)
-{
-    char *at = (char *)r + k->at;
-    double number;
-    long whole;
-    switch (k->kind) {
-    case TEXT:
-        return set_text(at, strcmp(k->name, "tier") ? RUN_TEXT : sizeof r->tier, k->name, value, why);
-    case SOURCE:
-        return set_source(&r->source, value, why);
-    case YES_NO:
-        return set_yes_no(&r->resume, value) ? NULL : say(why, "%s=%.60s: it is yes or no.", k->name, value);
-    case SEED:
-        return set_seed(&r->seed, value) ? NULL : say(why, "%s=%.60s: it is a whole number from 0 to 18446744073709551615.", k->name, value);
-    case PRECISION:
-        return set_precision(&r->precision, value) ? NULL : say(why, "%s=%.60s: it is fp32, fp64 or bf16.", k->name, value);
-    case WHOLE:
-        if (!option_whole(value, (long)k->least, (long)k->most, &whole))
-            return say(why, "%s=%.60s: it is a whole number from %.0f to %.0f.", k->name, value, k->least, k->most);
-        *(int *)(void *)at = (int)whole;
-        return NULL;
-    default:
-        if (!option_number(value, k->least, k->most, &number))
-            return say(why, "%s=%.60s: it is a number from %.7g to %.7g.", k->name, value, k->least, k->most);
-        *(double *)(void *)at = number;
-        return NULL;
-    }
-}
-
-static void text_of(const struct run *r, const struct key *k, char text[RUN_TEXT])
-{
-    const char *at = (const char *)r + k->at;
-    switch (k->kind) {
-    case TEXT: strcpy(text, at); break;
-    case SOURCE: strcpy(text, r->source->name); break;
-    case YES_NO: strcpy(text, r->resume ? "yes" : "no"); break;
-    case SEED: snprintf(text, RUN_TEXT, "%llu", (unsigned long long)r->seed); break;
-    case PRECISION: strcpy(text, swax_precision_name[r->precision]); break;
-    case WHOLE: snprintf(text, RUN_TEXT, "%d", *(const int *)(const void *)at); break;
-    case NUMBER: json_number_text(text, *(const double *)(const void *)at); break;
-    }
+    keys_add(k, "The run", run_keys, r);
+    keys_add_texts(k, "Its data", r->source->keys, r->value);
+    keys_add(k, "Its network", vocabulary_keys, &r->model);
+    keys_add(k, NULL, network_keys(), &r->model);
 }
 
 /* ---- all keys */
 
-struct suggestion { struct nearest n; char best[64]; };
-
-static void suggest(const char *key, const char *value, void *arg)
+static struct keys keys_of(const struct run *r, char of[64])
 {
-    struct suggestion *s = arg;
-    const char *before = s->n.best;
-    (void)value;
-    nearest_try(&s->n, key);
-    if (s->n.best != before)
-        snprintf(s->best, sizeof s->best, "%s", key);
-}
-
-static int is_model_key(const char *key)
-{
-    const char *nearest = swax_config_nearest(key);
-    return nearest && !strcmp(nearest, key);
-}
-
-static const char *unknown(const struct run *r, const char *key, char *why)
-{
-    struct suggestion s = {nearest_to(key), ""};
-    for (const struct key *k = keys; k < keys + KEYS; k++)
-        suggest(k->name, NULL, &s);
-    run_list(r, 0, suggest, &s);
-    return *s.best ? say(why, "There is no key \"%.60s\" for a run on %s data: did you mean %s?", key, r->source->name, s.best)
-                   : say(why, "There is no key \"%.60s\" for a run on %s data: `swax train help` lists them.", key, r->source->name);
+    struct keys k = {.of = of};
+    snprintf(of, 64, "a run on %s data", r->source->name);
+    run_tables(&k, (struct run *)(size_t)r);
+    return k;
 }
 
 const char *run_set(struct run *r, const char *key, const char *value, char *why)
 {
-    const struct key *k = find(key);
-    if (k)
-        return set_own(r, k, value, why);
-    if (!strcmp(key, "vocabulary") && !strcmp(value, "0"))
-        return r->model.vocabulary = 0, NULL;
-    if (is_model_key(key))
-        return swax_config_set(&r->model, key, value, why);
-    const int i = source_key_find(r->source, key);
-    return i < 0 ? unknown(r, key, why) : set_text(r->value[i], RUN_TEXT, key, value, why);
+    char of[64];
+    const struct keys k = keys_of(r, of);
+    return keys_set(&k, key, value, why);
 }
 
 const char *run_take(struct run *r, struct options *o, char *why)
 {
-    const char *data = options_take(o, "data");      /* it decides which keys there are */
-    if (data && run_set(r, "data", data, why))
+    char of[64];
+    struct keys k = keys_of(r, of);
+    if (options_give_one(o, "data", &k, why))      /* it decides which keys there are */
         return why;
-    for (int i = 0; i < o->n; i++)
-        if (!o->list[i].taken && run_set(r, o->list[i].key, options_take(o, o->list[i].key), why))
-            return why;
-    return NULL;
+    k = keys_of(r, of);
+    return options_give_all(o, &k, why);
 }
 
 void run_list(const struct run *r, int fixed, void (*each)(const char *key, const char *value, void *arg), void *arg)
 {
-    char text[RUN_TEXT];
-    for (const struct key *k = keys; k < keys + KEYS; k++)
-        if (k->change == FIXED || (k->change == FREE && !fixed)) {
-            text_of(r, k, text);
-            each(k->name, text, arg);
+    char text[KEY_TEXT], of[64];
+    const struct keys k = keys_of(r, of);
+    for (int i = 0; i < 2; i++)
+        for (const struct key *row = k.table[i].rows; row->name; row++) {
+            key_write(text, &k.table[i], row);
+            if (row->mark == FIXED || (row->mark == FREE && !fixed))
+                each(row->name, text, arg);
         }
-    for (int i = 0; r->source->keys[i].name; i++)
-        each(r->source->keys[i].name, *r->value[i] ? r->value[i] : r->source->keys[i].value, arg);
     swax_config_list(&r->model, each, arg);
-}
-
-const char *run_what(const struct run *r, const char *key)
-{
-    const struct key *k = find(key);
-    const int i = source_key_find(r->source, key);
-    return k ? k->what : i >= 0 ? r->source->keys[i].what : strcmp(key, "vocabulary") ? "" : "0 for that of the data";
 }
 
 static void write_member(const char *key, const char *value, void *arg)

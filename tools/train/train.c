@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "simd/peak.h"
-#include "tools/lib/options.h"
 #include "tools/train/progress.h"
 #include "tools/train/run.h"
 #include "tools/lib/threads.h"
@@ -73,29 +72,46 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
     return RUN_GO_ON;
 }
 
-static void print_key(const char *key, const char *value, void *arg)
+static const struct key *known_sources(void)
 {
-    const char *what = run_what(arg, key);
-    printf("  %-22s %s%s%s\n", key, *value ? value : "\"\"", *what ? "  - " : "", what);
+    enum { MOST = 32 };
+    static struct key row[MOST + 1];
+    static char name[MOST][32];
+    for (int i = 0; i < n_sources && i < MOST; i++) {
+        snprintf(name[i], sizeof name[i], "data=%s", sources[i]->name);
+        row[i] = (struct key){.name = name[i], .what = sources[i]->what};
+    }
+    return row;
 }
 
-static int help(struct run *r)
+/* Where nothing is asked yet, the values of a run; the keys of all sources where nobody asks for one. */
+static void tables(struct keys *k, const struct options *o)
 {
-    puts("usage: swax train out=FOLDER [key=value ...] [config=FILE.json] [resume=yes]\n\n"
-         "Trains, and leaves in the folder config.json, log.jsonl and checkpoint.safetensors.\n"
-         "Keys and their values here (data=NAME changes the keys of the data):\n");
-    run_list(r, 0, print_key, r);
-    puts("\nSources of data:");
-    for (int i = 0; i < n_sources; i++)
-        printf("  %-22s %s\n", sources[i]->name, sources[i]->what);
-    return 0;
+    static struct run r;
+    static char nothing[SOURCE_KEYS][KEY_TEXT];
+    char why[SWAX_WHY];
+    r = run_default();
+    for (int again = 0; o && again < 2; again++)      /* data= may stand behind its keys */
+        for (int i = 0; i < o->n; i++)
+            run_set(&r, o->list[i].key, o->list[i].value, why);
+    run_tables(k, &r);
+    if (o) {
+        keys_add(k, "Sources of data, each with keys of its own (`swax train help data=NAME`)", known_sources(), NULL);
+        return;
+    }
+    for (int i = 0; i < n_sources; i++) {
+        static char title[KEY_TABLES][128];
+        snprintf(title[i], sizeof title[i], "data=%s: %s", sources[i]->name, sources[i]->what);
+        keys_add_texts(k, title[i], sources[i]->keys, nothing);
+    }
 }
 
 /* The run that is asked for; a resumed one starts from what its folder says. */
 static const char *read_run(struct run *r, struct options *o, char *why)
 {
-    const char *out = options_take(o, "out"), *resume = options_take(o, "resume");
-    if ((out && run_set(r, "out", out, why)) || (resume && run_set(r, "resume", resume, why)))
+    struct keys own = {.n = 0};
+    keys_add(&own, NULL, run_keys, r);
+    if (options_give_one(o, "out", &own, why) || options_give_one(o, "resume", &own, why))
         return why;
     const struct run asked = *r;
     if (asked.resume && *asked.out && run_read(r, asked.out, why))
@@ -127,21 +143,32 @@ static int train(const struct run *r)
     }
 }
 
-int cmd_train(int argc, char **argv)
+static int run(struct options *o)
 {
     char why[SWAX_WHY];
     struct run r = run_default();
-    struct options o = {0};
-    const int asks = command_asks_help(&argc, argv);
-    const char *wrong = options_read(&o, argc, argv, why);
-    if (!wrong)
-        wrong = read_run(&r, &o, why);
-    options_free(&o);
-    if (wrong)
-        return command_fails(wrong);
-    if (asks)
-        return help(&r);
+    if (read_run(&r, o, why))
+        return command_fails(why);
     if (!*r.out)
         return command_fails("A run needs a folder to keep its files in: say out=FOLDER.");
     return train(&r);
 }
+
+const struct command command_train = {
+    .name = "train", .summary = "train a network, or go on with a run that was stopped", .words = "out", .prints = PROGRESS,
+    .usage = "FOLDER [key=value ...]\nFOLDER resume=yes [key=value ...]",
+    .about =
+        "Trains a network, and leaves in the folder config.json (every key of the run: config=FOLDER/config.json out=OTHER repeats it), "
+        "log.jsonl (a line a step: step, tokens, loss, gradient_norm, rate, window, tokens_per_second, time in seconds since 1970) and "
+        "checkpoint.safetensors: weights under Hugging Face's names, moments as moment1.* and moment2.*, and as metadata the step, "
+        "the generators, the run, the tiers it was trained on and a checksum of its data.\n\n"
+        "Ctrl-C (SIGINT) or SIGTERM lets the step end and writes a checkpoint; a second one stops at once. resume=yes goes on, to the "
+        "same bits as a run that was never stopped; so it does after a crash, from the last checkpoint. A folder that holds a run is not "
+        "written to without it. Elsewhere file=, tier= and threads= may be given anew: data that changed are refused, and another tier, "
+        "whose bits may differ, is named.\n\n"
+        "window=W counts the keys that a token attends to, its own included; W of at least length is full attention. With short_window=w "
+        "each step takes w instead with probability short_probability, but not the last anneal of the steps; over the ramp before them "
+        "the probability falls to zero.\n\n"
+        "data=NAME decides where the sequences come from, and which keys that has.",
+    .keys = tables, .run = run,
+};

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tools/lib/half.h"
-#include "tools/lib/options.h"
+#include "tools/lib/nearest.h"
 #include "tools/lib/say.h"
 
 const char *const dtype_name[DTYPES] = {"f32", "f64", "bf16", "f16"};

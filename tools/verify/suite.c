@@ -14,10 +14,15 @@ static const struct suite { const char *name; int seeds, sizes[SIZES], longs, to
 
 int suite_find(const char *name)
 {
-    for (int i = 0; i < (int)(sizeof suites / sizeof *suites); i++)
-        if (!strcmp(suites[i].name, name))
+    for (int i = 0; suite_name(i); i++)
+        if (!strcmp(suite_name(i), name))
             return i;
     return -1;
+}
+
+const char *suite_name(int suite)
+{
+    return suite < (int)(sizeof suites / sizeof *suites) ? suites[suite].name : NULL;
 }
 
 /* Half precision cannot hold what huge and tiny are about, and matrix units may take bf16's subnormals for 0. */

@@ -1,125 +1,165 @@
 /* verify.c - swax verify: hold any kernel, in any language, against the reference. */
 #include "tools/verify/verify.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
-#include "tools/lib/options.h"
 #include "tools/lib/say.h"
 
-static int help(void)
+/* ---- what is asked */
+
+enum { MAKE = 1, CHECK = 2, PLUGIN = 4, TIER = 8, FAULTS = 16, ROWS = 20 };      /* whose key it is */
+
+struct asked {
+    struct wish wish;                      /* its shift follows from seed */
+    uint64_t seed;
+    int family, suite, json;               /* -1: not said */
+    char kernel[KEY_TEXT], path[KEY_TEXT], answers[KEY_TEXT], output[KEY_TEXT], tier[16];
+};
+
+static const char *dtype_word(int i)
 {
-    puts("usage: swax verify list\n"
-         "       swax verify make KERNEL [size=N ...] [suite=quick|standard|hard] output=CASE.safetensors\n"
-         "       swax verify check CASE.safetensors MINE.safetensors [json=yes] [output=REPORT.json] [behind=headnorm]\n"
-         "       swax verify plugin ./MINE.so KERNEL [suite=standard] [json=yes] [behind=headnorm]\n"
-         "       swax verify tier NAME [KERNEL] [suite=quick]\n"
-         "       swax verify faults [KERNEL] [suite=standard]\n\n"
-         "KERNEL is a kernel, as rope_forward, or a forward with its backward, as mlstm.  `list` has them with their arguments.\n"
-         "MINE.safetensors holds your kernel's outputs under the names of the list (of a suite: \"7/h\" for case 7).\n"
-         "Exit status: 0 good, 1 wrong, 2 bad input.\n\n"
-         "  B=2 T=128 ..     the sizes, by their letters in `list`; what is not given is drawn by seed\n"
-         "  eps=0 theta=..   the scalars\n"
-         "  seed=1           another seed, another problem\n"
-         "  family=gauss     what the inputs look like: integers saturated cold open shut equal onehot crossover huge tiny\n"
-         "  dtype=f32        or f64, bf16, f16: what the inputs are exact in, and what the bounds are for\n"
-         "  states=yes       no: the cell has no state at the start, and no gradient comes from its end\n"
-         "  documents=yes    no: one document each\n"
-         "  noise=no         yes: gradients begin from the numbers in the case and are added to, as kernels.h has it\n"
-         "  behind=headnorm  the gradient of h is one that comes out of a scale-invariant norm");
-    return 0;
+    static const char *const words[] = {"f32 fp32 float32", "f64 fp64 float64", "bf16 bfloat16", "f16 fp16 float16"};      /* enum dtype */
+    return i < DTYPES ? words[i] : NULL;
 }
 
-/* ---- options */
+static const char *family_word(int i) { return i < OP_FAMILIES ? op_family_name[i] : NULL; }
 
-static const char *const keys[] = {"suite", "seed", "family", "dtype", "states", "documents", "noise", "behind", "output", "json", NULL};
-
-struct asked { struct wish wish; uint64_t seed; int family, suite, json; const char *output, *behind; };
-
-static const char *take_choice(struct options *o, const char *key, const char *const *list, int n, int *value, char *why)
+static const char *behind_word(int i)
 {
-    const char *text = options_take(o, key);
-    struct nearest near = nearest_to(text ? text : "");
-    for (int i = 0; i < n && text; i++) {
-        nearest_try(&near, list[i]);
-        if (!strcmp(text, list[i]))
-            return *value = i, NULL;
-    }
-    return !text ? NULL : near.best ? say(why, "%s=%.40s is not known: did you mean %s?", key, text, near.best)
-                                    : say(why, "%s=%.40s is not known: `swax verify help` lists what is.", key, text);
+    static const char *const words[] = {"none", "headnorm", NULL};
+    return words[i];
 }
 
-/* What is not a key is a size or a scalar of one of the subject's kernels. */
-static const char *take_wishes(struct options *o, const struct subject *s, struct wish *w, char *why)
+static const struct key rows[] = {
+#define ROW(type, name, field, ...) KEY_ROW(type, name, struct asked, field, __VA_ARGS__)
+    ROW(&key_path, "case", path, "", "a case that `swax verify make` wrote", .mark = CHECK),
+    ROW(&key_path, "answers", answers, "", "your kernel's outputs, under the names of `swax verify list` (of a suite: \"7/h\" for case 7)", .mark = CHECK),
+    ROW(&key_path, "library", path, "", "a shared object with kernels under the names of kernels.h", .mark = PLUGIN),
+    ROW(&key_tier, "tier", tier, "", "the kernels of this build to look at", .word = key_tier_word, .mark = TIER),
+    ROW(&key_text, "kernel", kernel, "", "a kernel, as rope_forward, or a forward with its backward, as mlstm", .mark = MAKE | PLUGIN | TIER | FAULTS),
+    ROW(&key_word, "suite", suite, NULL, "many cases at once; left out, one", .word = suite_name, .mark = MAKE),
+    ROW(&key_word, "suite", suite, "standard", "how many cases", .word = suite_name, .mark = PLUGIN | FAULTS),
+    ROW(&key_word, "suite", suite, "quick", "how many cases", .word = suite_name, .mark = TIER),
+    ROW(&key_seed, "seed", seed, "1", "another seed, another problem", .mark = MAKE | PLUGIN | TIER),
+    ROW(&key_word, "family", family, NULL, "what the inputs look like; left out, gauss", .word = family_word, .mark = MAKE),
+    ROW(&key_word, "dtype", wish.dtype, "f32", "what the inputs are exact in, and what the bounds are for", .word = dtype_word, .others = "precision",
+        .mark = MAKE | PLUGIN | FAULTS),
+    ROW(&key_word, "dtype", wish.dtype, NULL, "one precision of the tier; left out, all that it has", .word = dtype_word, .others = "precision", .mark = TIER),
+    ROW(&key_yes, "states", wish.states, "yes", "no: the cell has no state at the start, and no gradient comes from its end", .mark = MAKE | PLUGIN | TIER),
+    ROW(&key_yes, "documents", wish.documents, "yes", "no: one document each", .mark = MAKE | PLUGIN | TIER),
+    ROW(&key_yes, "noise", wish.noise, "no", "gradients begin from the numbers in the case and are added to, as kernels.h has it", .mark = MAKE),
+    ROW(&key_yes, "noise", wish.noise, "yes", "gradients begin from noise and are added to, as kernels.h has it", .mark = PLUGIN | TIER),
+    ROW(&key_word, "behind", wish.behind, "none", "headnorm: the gradient of h is one that comes out of a scale-invariant norm", .word = behind_word,
+        .mark = MAKE | CHECK | PLUGIN | TIER),
+    ROW(&key_path, "output", output, "", "where the case goes", .others = "out to", .mark = MAKE),
+    ROW(&key_path, "output", output, "", "a file for the report, as JSON", .others = "out to report", .mark = CHECK | PLUGIN | TIER),
+    ROW(&key_yes, "json", json, "no", "JSON instead of a table", .mark = CHECK | PLUGIN | TIER),
+    {0},
+#undef ROW
+};
+
+/* ---- sizes and scalars of a kernel: what is given of them is added to the wish */
+
+static const char *read_size(void *field, const struct key *k, const char *text, char *why)
 {
-    const struct op_spec *op = &swax_ops[s->op[0]];
-    for (const char *d = op->dims; *d; d++) {
-        const char key[2] = {*d, 0};
-        const char *text = options_take(o, key);
-        const struct op_range r = op_range(key);
-        long value;
-        if (!text)
-            continue;
-        if (!option_whole(text, (long)r.least, (long)r.most, &value))
-            return say(why, "%c=%.40s: it is a whole number from %.0f to %.0f.", *d, text, r.least, r.most);
-        w->dim[w->n_dims].letter = *d;
-        w->dim[w->n_dims++].value = (int)value;
-    }
-    static char words[OP_SCALARS][OP_WORD];
-    for (int i = 0; i < op_scalars(op); i++) {
-        const char *text = options_take(o, op_scalar_name(op, i, words[i]));
-        const struct op_range r = op_range(words[i]);
-        if (!text)
-            continue;
-        w->scalar[w->n_scalars].name = words[i];
-        if (!option_number(text, r.least, r.most, &w->scalar[w->n_scalars++].value))
-            return say(why, "%s=%.40s: it is a number from %.7g to %.7g.", words[i], text, r.least, r.most);
-    }
+    struct wish *w = field;
+    int value;
+    if (key_whole.read(&value, k, text, why))
+        return why;
+    w->dim[w->n_dims].letter = *k->name;
+    w->dim[w->n_dims++].value = value;
     return NULL;
 }
 
-/* All options but those of one subcommand; `s` may be NULL: no sizes then. */
-static const char *take(struct options *o, const struct subject *s, struct asked *a, char *why)
+static const char *read_scalar(void *field, const struct key *k, const char *text, char *why)
 {
-    static const char *const yes[] = {"no", "yes"}, *const norms[] = {"none", "headnorm"}, *const suites[] = {"quick", "standard", "hard"};
-    const char *seed = options_take(o, "seed"), *wrong = NULL;
-    long number = 1;
-    int dtype = (int)a->wish.dtype;
-    if (seed && !option_whole(seed, 0, LONG_MAX, &number))
-        return say(why, "seed=%.40s is not a whole number.", seed);
-    a->seed = (uint64_t)number;
-    a->wish.shift = 1000000 * (a->seed - 1);
-    a->behind = NULL;
-    wrong = take_choice(o, "dtype", dtype_name, DTYPES, &dtype, why);
-    wrong = wrong ? wrong : take_choice(o, "family", op_family_name, OP_FAMILIES, &a->family, why);
-    wrong = wrong ? wrong : take_choice(o, "suite", suites, 3, &a->suite, why);
-    wrong = wrong ? wrong : take_choice(o, "states", yes, 2, &a->wish.states, why);
-    wrong = wrong ? wrong : take_choice(o, "documents", yes, 2, &a->wish.documents, why);
-    wrong = wrong ? wrong : take_choice(o, "noise", yes, 2, &a->wish.noise, why);
-    wrong = wrong ? wrong : take_choice(o, "json", yes, 2, &a->json, why);
-    wrong = wrong ? wrong : take_choice(o, "behind", norms, 2, &a->wish.behind, why);
-    a->wish.dtype = (enum dtype)dtype;
-    a->output = options_take(o, "output");
-    wrong = wrong ? wrong : s ? take_wishes(o, s, &a->wish, why) : NULL;
-    if (!wrong && s && a->wish.behind && strcmp(s->base, "mlstm"))
-        return say(why, "behind=headnorm is for mlstm: %s has no norm behind it.", s->name);
-    for (int i = 0; i < o->n && !wrong && s; i++)
+    struct wish *w = field;
+    w->scalar[w->n_scalars].name = k->name;
+    return key_real.read(&w->scalar[w->n_scalars++].value, k, text, why);
+}
+
+static void write_drawn(char text[KEY_TEXT], const struct key *k, const void *field)
+{
+    (void)k, (void)field;
+    *text = 0;
+}
+
+static const struct key_type size_type = {read_size, write_drawn}, scalar_type = {read_scalar, write_drawn};
+
+static const struct key *wishes(const struct subject *s)
+{
+    static struct key row[OP_DIMS + OP_SCALARS + 1];
+    static char name[OP_DIMS + OP_SCALARS][OP_WORD];
+    const struct op_spec *op = &swax_ops[s->op[0]];
+    int n = 0;
+    for (const char *d = op->dims; *d; d++, n++) {
+        name[n][0] = *d, name[n][1] = 0;
+        row[n] = (struct key){.name = name[n], .type = &size_type, .what = op_dim_word(op, *d)};
+    }
+    for (int i = 0; i < op_scalars(op); i++, n++)
+        row[n] = (struct key){.name = op_scalar_name(op, i, name[n]), .type = &scalar_type, .what = "a scalar of the kernel; left out, drawn by seed"};
+    for (int i = 0; i < n; i++) {
+        const struct op_range r = op_range(row[i].name);
+        row[i].least = r.least, row[i].most = r.most;
+    }
+    row[n] = (struct key){0};
+    return row;
+}
+
+/* The tables of one subcommand; `s` may be NULL: no kernel is named yet. */
+static void add_tables(struct keys *k, int mark, struct asked *a, const struct subject *s)
+{
+    static struct key own[ROWS];
+    keys_pick(own, rows, mark);
+    keys_add(k, NULL, own, a);
+    if (s)
+        keys_add(k, "Its sizes and scalars", wishes(s), a ? &a->wish : NULL);
+}
+
+static void tables(struct keys *k, int mark, const struct options *o)
+{
+    struct subject s;
+    char why[SWAX_WHY];
+    const char *kernel = o ? options_value(o, "kernel") : NULL;
+    add_tables(k, mark, NULL, kernel && mark != FAULTS && !subject_find(&s, kernel, why) ? &s : NULL);
+}
+
+/* All that is asked of one subcommand.  The kernel is in *s, where one is named; s->n is 0 where none is. */
+static const char *take(struct options *o, int mark, const char *of, struct asked *a, struct subject *s, char *why)
+{
+    struct keys k = {.of = of};
+    *s = (struct subject){.n = 0};
+    add_tables(&k, mark, a, NULL);
+    keys_default(k.table[0].rows, a);
+    if (options_give_one(o, "kernel", &k, why))
+        return why;
+    if (*a->kernel && subject_find(s, a->kernel, why))
+        return why;
+    k.n = 0;
+    add_tables(&k, mark, a, s->n && mark != FAULTS ? s : NULL);
+    if (options_give(o, &k, why))
+        return why;
+    for (int i = 0; i < o->n && s->n; i++)
         if (!o->list[i].taken && !o->list[i].key[1])
             return say(why, "%s has no size \"%s\": it has %s.", s->name, o->list[i].key, swax_ops[s->op[0]].dims);
-    return wrong ? wrong : options_left(o, keys, why);
+    if (options_left(o, &k, why))
+        return why;
+    a->wish.shift = 1000000 * (a->seed - 1);
+    if (s->n && a->wish.behind && strcmp(s->base, "mlstm"))
+        return say(why, "behind=headnorm is for mlstm: %s has no norm behind it.", s->name);
+    return NULL;
 }
 
 static const char *verdict(const struct report *r, const struct asked *a, int *status, char *why)
 {
     char *text = NULL;
     size_t size;
-    FILE *o = a->output ? open_memstream(&text, &size) : NULL;
+    FILE *o = *a->output ? open_memstream(&text, &size) : NULL;
     *status |= r->failed || !r->problems;
-    if (a->output && !o)
+    if (*a->output && !o)
         return say(why, "There is no memory for the report.");
     if (o || a->json)
         report_json(o ? o : stdout, r);
@@ -135,17 +175,19 @@ static const char *verdict(const struct report *r, const struct asked *a, int *s
 
 /* ---- make */
 
-static const char *make(struct options *o, const char *name, char *why)
+static const char *make(struct options *o, int *status, char *why)
 {
+    (void)status;
     struct asked a = {.wish = {.states = 1, .documents = 1, .chained = 1}, .suite = -1, .family = -1};
     struct subject s;
     struct problem *p = NULL;
     int n = 0;
-    const char *wrong = subject_find(&s, name, why);
-    wrong = wrong ? wrong : take(o, &s, &a, why);
+    const char *wrong = take(o, MAKE, "`swax verify make`", &a, &s, why);
     if (wrong)
         return wrong;
-    if (!a.output)
+    if (!s.n)
+        return say(why, "Which kernel?  `swax verify list` has them.");
+    if (!*a.output)
         return say(why, "Say where the case goes: output=CASE.safetensors.");
     if (a.suite >= 0 && a.family >= 0)
         return say(why, "A suite has all families: leave out suite=, or family=%s.", op_family_name[a.family]);
@@ -202,17 +244,20 @@ static void judge(const struct problem *p, int n, struct op_case (*got)[PARTS], 
     evidence_weigh(&e, r);
 }
 
-static const char *check(struct options *o, const char *of, const char *mine, int *status, char *why)
+static const char *check(struct options *o, int *status, char *why)
 {
     struct asked a = {.family = -1};
+    struct subject unused;
     struct problem *p = NULL;
     struct op_case (*got)[PARTS] = NULL;
     int n = 0;
-    const char *wrong = take(o, NULL, &a, why);
-    wrong = wrong ? wrong : case_read(of, &p, &n, why);
+    const char *wrong = take(o, CHECK, "`swax verify check`", &a, &unused, why);
+    if (!wrong && (!*a.path || !*a.answers))
+        wrong = say(why, "Say which case, and which answers: `swax verify check CASE.safetensors MINE.safetensors`.");
+    wrong = wrong ? wrong : case_read(a.path, &p, &n, why);
     if (!wrong && a.wish.behind && !p->wish.behind)
-        wrong = say(why, "The gradient of h in %.120s does not come out of a norm: make the case with behind=headnorm.", of);
-    wrong = wrong ? wrong : answers_read(mine, p, n, &got, why);
+        wrong = say(why, "The gradient of h in %.120s does not come out of a norm: make the case with behind=headnorm.", a.path);
+    wrong = wrong ? wrong : answers_read(a.answers, p, n, &got, why);
     if (!wrong) {
         struct report *r = malloc(sizeof *r);
         wrong = r ? NULL : say(why, "There is no memory for the report.");
@@ -234,34 +279,45 @@ static const char *check(struct options *o, const char *of, const char *mine, in
 
 /* ---- plugin, tier, faults */
 
-static const char *plugin(struct options *o, const char *path, const char *kernel, int *status, char *why)
+static const char *plugin(struct options *o, int *status, char *why)
 {
-    struct asked a = {.wish = {.states = 1, .documents = 1, .noise = 1}, .family = -1, .suite = 1};
+    struct asked a = {.family = -1};
     struct subject s;
-    const char *wrong = subject_find(&s, kernel, why);
-    wrong = wrong ? wrong : take(o, &s, &a, why);
+    const char *wrong = take(o, PLUGIN, "`swax verify plugin`", &a, &s, why);
+    if (!wrong && !(s.n && *a.path))
+        wrong = say(why, "Say which library, and which kernel: `swax verify plugin ./MINE.so mlstm`.");
     if (!wrong && a.wish.dtype != DT_F32 && a.wish.dtype != DT_F64)
         wrong = say(why, "A plugin's functions take float, or double under a name with _f64 behind it: dtype is f32 or f64.");
     wrong = wrong ? wrong : suite_size(a.suite, &s, &a.wish, why);
     struct report *r = malloc(sizeof *r);
-    if (!wrong && !(wrong = r ? verify_plugin(path, &s, &a.wish, a.suite, r, why) : say(why, "There is no memory for the report.")))
+    if (!wrong && !(wrong = r ? verify_plugin(a.path, &s, &a.wish, a.suite, r, why) : say(why, "There is no memory for the report.")))
         wrong = verdict(r, &a, status, why);
     free(r);
     return wrong;
 }
 
-static const char *tier(struct options *o, const char *name, const char *kernel, int *status, char *why)
+static const enum dtype dtype_of[SWAX_PRECISIONS] = {DT_F32, DT_F64, DT_BF16};
+
+static const char *tier(struct options *o, int *status, char *why)
 {
-    const char *wrong = NULL;
-    struct asked a = {.wish = {.states = 1, .documents = 1, .noise = 1}, .family = -1};
-    const struct swax_tier *t = swax_tier_find(name, &wrong);
-    if (!t)
-        return say(why, "%s.", wrong);
+    const char *unusable;
+    struct asked a = {.family = -1};
     struct subject only;
-    wrong = kernel ? subject_find(&only, kernel, why) : NULL;
-    wrong = wrong ? wrong : take(o, kernel ? &only : NULL, &a, why);
-    if (!wrong && a.output)
+    const char *wrong = take(o, TIER, "`swax verify tier`", &a, &only, why);
+    const char *dtype = options_value(o, "dtype");
+    const struct swax_tier *t = wrong ? NULL : swax_tier_find(a.tier, &unusable);
+    if (!wrong && !*a.tier)
+        wrong = say(why, "Which tier?  `swax info` has them.");
+    if (!wrong && !t)
+        wrong = say(why, "%s.", unusable);
+    if (!wrong && dtype && a.wish.dtype == DT_F16)
+        wrong = say(why, "dtype=%.20s: a tier has f32, f64 or bf16.", dtype);
+    if (!wrong && dtype && !op_offers(t, dtype_precision(a.wish.dtype)))
+        wrong = say(why, "dtype=%.20s: tier %s has no kernels in it.", dtype, t->name);
+    if (!wrong && *a.output)
         wrong = say(why, "output=%.120s: a tier has several reports: json=yes prints them, a line each.", a.output);
+    const int asked = dtype ? (int)a.wish.dtype : -1;
+    const struct subject *kernel = only.n ? &only : NULL;
     wrong = wrong || !kernel ? wrong : suite_size(a.suite, &only, &a.wish, why);
     struct report *r = malloc(sizeof *r);
     for (int i = 0; i < swax_n_ops && !wrong && r; i++) {
@@ -272,11 +328,12 @@ static const char *tier(struct options *o, const char *name, const char *kernel,
         if (kernel && strcmp(s.base, only.base))
             continue;
         for (int p = 0; p < SWAX_PRECISIONS && !wrong; p++) {
-            static const enum dtype as[SWAX_PRECISIONS] = {DT_F32, DT_F64, DT_BF16};
+            if (asked >= 0 && asked != (int)dtype_of[p])
+                continue;
             if (!op_offers(t, (enum swax_precision)p) || !(op_present(t, (enum swax_precision)p, s.op[0]) || (s.n > 1 && op_present(t, (enum swax_precision)p, s.op[1]))))
                 continue;
-            a.wish.dtype = as[p];
-            verify_tier(t, (enum swax_precision)p, kernel ? &only : &s, &a.wish, a.suite, r);
+            a.wish.dtype = dtype_of[p];
+            verify_tier(t, (enum swax_precision)p, kernel ? kernel : &s, &a.wish, a.suite, r);
             wrong = verdict(r, &a, status, why);
         }
     }
@@ -294,12 +351,11 @@ static void print_families(int families)
 
 enum { MOST_OF_A_KERNEL = 64 };
 
-static const char *faults(struct options *o, const char *kernel, int *status, char *why)
+static const char *faults(struct options *o, int *status, char *why)
 {
-    struct asked a = {.family = -1, .suite = 1};
+    struct asked a = {.family = -1};
     struct subject s;
-    const char *wrong = kernel ? subject_find(&s, kernel, why) : NULL;
-    wrong = wrong ? wrong : take(o, NULL, &a, why);
+    const char *wrong = take(o, FAULTS, "`swax verify faults`", &a, &s, why);
     if (!wrong && a.wish.dtype != DT_F32 && a.wish.dtype != DT_F64)
         wrong = say(why, "The faults are kernels in float and in double: dtype is f32 or f64.");
     struct report *r = calloc(MOST_OF_A_KERNEL, sizeof *r);
@@ -310,7 +366,7 @@ static const char *faults(struct options *o, const char *kernel, int *status, ch
         if (op_forward_of(i) >= 0 || subject_find(&s, swax_ops[i].name, why))
             continue;
         wrong = op_backward_of(i) >= 0 ? subject_find(&s, s.base, why) : NULL;
-        if (kernel && strncmp(kernel, s.base, strlen(s.base)))
+        if (*a.kernel && strncmp(a.kernel, s.base, strlen(s.base)))
             continue;
         const int n = wrong ? 0 : verify_faults(&s, a.wish.dtype, a.suite, r, fault, MOST_OF_A_KERNEL);
         for (int k = 0; k < n; k++) {
@@ -330,59 +386,57 @@ static const char *faults(struct options *o, const char *kernel, int *status, ch
 
 /* ---- the command */
 
-/* Is the option one of that list, or no option of any list but a size or a scalar? */
-static int takes(const char *list, const char *key)
+static int answer(const char *wrong, int status)
 {
-    char word[64];
-    snprintf(word, sizeof word, " %.60s ", key);
-    for (int i = 0; keys[i]; i++)
-        if (!strcmp(keys[i], key))
-            return strstr(list, word) != NULL;
-    return *list != 0;
+    return wrong ? command_fails(wrong) : status;
 }
 
-int cmd_verify(int argc, char **argv)
+static int run_list(struct options *o)
 {
     char why[SWAX_WHY];
-    struct options o = {0};
-    if (command_asks_help(&argc, argv) || !argc)
-        return help();
-    const char *what = argv[0], *word[2] = {NULL, NULL};
-    int words = 0, status = 0;
-    for (argc--, argv++; argc && words < 2 && !strchr(argv[0], '=') && strncmp(argv[0], "-", 1); argc--, argv++)
-        word[words++] = argv[0];
-    const char *wrong = NULL;
-    for (int i = 0; i < argc; i++)
-        if (!strcmp(argv[i], "-o")) {
-            argv[i] = "--output";
-            wrong = argc == i + 1 || argv[i + 1][0] == '-' || strchr(argv[i + 1], '=') ? say(why, "-o: a path belongs behind it.") : wrong;
-        }
-    wrong = wrong ? wrong : options_read(&o, argc, argv, why);
-    static const struct { const char *name; int least, most; const char *keys; } known[] = {
-        {"list", 0, 0, ""},   {"make", 1, 1, " suite seed family dtype states documents noise behind output "},
-        {"check", 2, 2, " behind output json "}, {"plugin", 2, 2, " suite seed dtype states documents noise behind output json "},
-        {"tier", 1, 2, " suite seed states documents noise behind output json "}, {"faults", 0, 1, " suite dtype "},
-    };
-    struct nearest near = nearest_to(what);
-    int k = -1;
-    for (int i = 0; i < 6; i++) {
-        nearest_try(&near, known[i].name);
-        k = strcmp(what, known[i].name) ? k : i;
-    }
-    if (!wrong && k < 0)
-        wrong = near.best ? say(why, "There is no `swax verify %.40s`: did you mean %s?", what, near.best)
-                          : say(why, "There is no `swax verify %.40s`: `swax verify help` says what there is.", what);
-    if (!wrong && words < known[k].least)
-        wrong = say(why, "`swax verify %s` needs %d word%s behind it: `swax verify help` says which.", what, known[k].least, known[k].least == 1 ? "" : "s");
-    if (!wrong && words > known[k].most)
-        wrong = say(why, "`swax verify %s` does not know what to do with \"%.60s\": `swax verify help` says what it takes.", what, word[known[k].most]);
-    for (int i = 0; i < o.n && !wrong; i++)
-        wrong = takes(known[k].keys, o.list[i].key) ? NULL : say(why, "`swax verify %s` takes no %.60s=: `swax verify help` says what it takes.", what, o.list[i].key);
+    const struct keys none = {.of = "`swax verify list`"};
+    const char *wrong = options_left(o, &none, why);
     if (!wrong)
-        wrong = k == 0 ? (verify_list(), NULL) : k == 1 ? make(&o, word[0], why) : k == 2 ? check(&o, word[0], word[1], &status, why)
-              : k == 3 ? plugin(&o, word[0], word[1], &status, why) : k == 4 ? tier(&o, word[0], word[1], &status, why)
-              : faults(&o, word[0], &status, why);
-    status = wrong ? command_fails(wrong) : status;
-    options_free(&o);
-    return status;
+        verify_list();
+    return answer(wrong, 0);
 }
+
+#define SUBCOMMAND(name, mark) \
+    static void name##_tables(struct keys *k, const struct options *o) { tables(k, mark, o); } \
+    static int run_##name(struct options *o) \
+    { \
+        char why[SWAX_WHY]; \
+        int status = 0; \
+        const char *wrong = name(o, &status, why); \
+        return answer(wrong, status); \
+    }
+SUBCOMMAND(make, MAKE)
+SUBCOMMAND(check, CHECK)
+SUBCOMMAND(plugin, PLUGIN)
+SUBCOMMAND(tier, TIER)
+SUBCOMMAND(faults, FAULTS)
+
+static const struct command verify_sub[] = {
+    {.name = "list", .summary = "every kernel with its sizes, scalars and arguments", .usage = "", .run = run_list},
+    {.name = "make", .summary = "write inputs with their true answers", .usage = "KERNEL output=CASE.safetensors [key=value ...]", .words = "kernel",
+     .about = "Writes a case, or all cases of a suite: inputs with their true answers. Sizes and scalars are keys too, by their letters and "
+              "names in `swax verify list`, as B=2 T=128 eps=0; what is not given is drawn by seed. With a kernel, `swax verify make KERNEL help` has them.",
+     .keys = make_tables, .run = run_make},
+    {.name = "check", .summary = "judge answers to a case", .usage = "CASE.safetensors MINE.safetensors [key=value ...]", .words = "case answers",
+     .about = "Judges answers to a case. Where a kernel is wrong, the known fault that gives its numbers is named. "
+              "The status is 0 for good, 1 for wrong, 2 for bad input.",
+     .keys = check_tables, .run = run_check},
+    {.name = "plugin", .summary = "run the functions of a shared object, and judge them", .usage = "./MINE.so KERNEL [key=value ...]", .words = "library kernel",
+     .about = "Runs a shared object with the signatures of kernels.h, in a process of its own, over a suite. Sizes and scalars are keys too.",
+     .keys = plugin_tables, .run = run_plugin},
+    {.name = "tier", .summary = "judge the kernels of this build", .usage = "NAME [KERNEL] [key=value ...]", .words = "tier kernel",
+     .keys = tier_tables, .run = run_tier},
+    {.name = "faults", .summary = "hold the library of wrong kernels against the judge", .usage = "[KERNEL] [key=value ...]", .words = "kernel",
+     .keys = faults_tables, .run = run_faults},
+};
+static const struct command *const verify_subs[] = {&verify_sub[0], &verify_sub[1], &verify_sub[2], &verify_sub[3], &verify_sub[4], &verify_sub[5], NULL};
+
+const struct command command_verify = {
+    .name = "verify", .summary = "hold any kernel, in any language, against the reference", .sub = verify_subs,
+    .about = "Makes inputs with their true answers, and judges a kernel's answers to them. share/swax/swax.py does the same from Python.",
+};

@@ -64,6 +64,7 @@ void verify_list(void);
 /* tools/verify/suite.c.  Number i of a suite (0 behind the last): its seed, family, sizes. */
 struct suite_entry { uint64_t seed; enum op_family family; int max_dim, tokens; };
 int suite_find(const char *name);                                              /* its number, or -1 */
+const char *suite_name(int suite);                                             /* NULL behind the last */
 int suite_entry(int suite, const struct subject *s, const struct wish *w, int i, struct suite_entry *e);
 /* Can all of it be made?  NULL, or a sentence. */
 const char *suite_size(int suite, const struct subject *s, const struct wish *w, char *why);
