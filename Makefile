@@ -1,26 +1,45 @@
-# swax - `make help` says what there is to do.
+# swax - `make help` says what there is to do.  GNU make 3.81 (macOS) or later.
+#
+#: CC, AR, NVCC            the compilers and the archiver
+#: CPPFLAGS, CFLAGS, NVCCFLAGS, LDFLAGS, LDLIBS    yours, after ours, so that they win
+#: V=1                     shows commands;  WERROR=1  makes warnings errors;  SAN=-fsanitize=...  for all of it
+#: CUDA=1, CUDA=0, NVCC=   with the CUDA tier, or without; unsaid, it is built where a card is seen
+#: TIERS="avx2"            only these SIMD tiers;  BUILD=folder;  PREFIX=/usr/local  and  DESTDIR=  for install
 
-CC     ?= gcc
-BUILD  ?= build
-PREFIX ?= /usr/local
-SAN    ?=
-MAKE_ROOM = @mkdir -p $(@D);
-WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wstrict-prototypes -Werror
-BASE    = $(CC) -I. -Iref -g -MMD -MP -fPIC $(WARN) $(SAN)
-REF     = $(BASE) -std=c99 -O2 -ffp-contract=off
-TOOL    = $(BASE) -std=c99 -O2 -ffp-contract=off -D_POSIX_C_SOURCE=200809L
-LIBS    = -lm -ldl
+VERSION := 0.1.0
+BUILD   ?= build
+PREFIX  ?= /usr/local
+SAN     ?=
+
+# all cores, where nobody said -j (a make that runs inside another finds the other's -j in its environment)
+ifeq (,$(findstring -j,$(shell echo "$$MAKEFLAGS")))
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+endif
+# a recipe begins with $(call step,CC): one short line, or its command with V=1; the folder for what it makes
+step = $(if $(filter 1,$(V)),,@echo '  $(1)	$(@:$(BUILD)/%=%)';) mkdir -p $(@D);
+
+WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wstrict-prototypes
+BASE    = $(CC) -I. -Iref -g -MMD -MP -fPIC $(WARN) $(if $(WERROR),-Werror) $(SAN)
+USERS   = $(CPPFLAGS) $(CFLAGS)
+REF     = $(BASE) -std=c99 -O2 -ffp-contract=off $(USERS)
+TOOL    = $(BASE) -std=c99 -O2 -ffp-contract=off -D_POSIX_C_SOURCE=200809L $(USERS)
+LINK    = $(CC) $(SAN) $(OPENMP) $(CFLAGS) $(LDFLAGS)
+
+# ---- what the machine that is compiled for asks for
+MACHINE := $(shell $(CC) -dumpmachine)
+is       = $(strip $(foreach word,$(1),$(findstring $(word),$(MACHINE))))
+LIBS    := -lm $(if $(call is,linux),-ldl)
+# an object whose own names win over a program's of the same name, as they do on macOS by themselves
+SHARED   = -shared $(if $(call is,darwin apple macos),,-Wl,-Bsymbolic)
 
 # ---- which tiers this compiler can build
-MACHINE := $(shell $(CC) -dumpmachine)
-HOST_TIERS := $(if $(findstring x86_64,$(MACHINE)),avx2 avx512 avx512bf16,$(if $(findstring aarch64,$(MACHINE)),neon))
-TIERS   ?= $(if $(wildcard simd/simd.c),$(HOST_TIERS))
+TIERS   ?= $(if $(call is,x86_64),avx2 avx512 avx512bf16)$(if $(call is,aarch64 arm64),neon)
 OPENMP  := $(shell echo 'int main(void){return 0;}' | $(CC) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
 FLAGS_avx2   = -DSWAX_VEC_BYTES=32 -mavx2 -mfma
 FLAGS_avx512 = -DSWAX_VEC_BYTES=64 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
 FLAGS_avx512bf16 = $(FLAGS_avx512) -mavx512bf16
 FLAGS_neon   = -DSWAX_VEC_BYTES=16
-SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(or $(OPENMP),-Wno-unknown-pragmas)
+SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(or $(OPENMP),-Wno-unknown-pragmas) $(USERS)
 
 # ---- objects mirror the folders.  What names `real` is compiled once per precision, the rest once
 PRECISE := ref/ref=f32,f64 ref/oracle/call=f32,f64,bf16 ref/network/model=f32,f64,bf16 ref/network/engine=f32,f64,bf16
@@ -39,7 +58,7 @@ FAULTS  := $(BUILD)/ref/oracle/faults/faults_f32.o $(BUILD)/ref/oracle/faults/fa
 TOOLS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c tools/*/*.c)) $(FAULTS)
 CHECKS  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/check_*.c))
 
-all: $(BUILD)/libswax.a $(if $(wildcard tools/main.c),$(BUILD)/swax $(BUILD)/libswax.so) ## build the library and the program
+all: $(BUILD)/libswax.a $(BUILD)/swax $(BUILD)/libswax.so ## build the library and the program
 
 $(BUILD): ; @mkdir -p $@
 
@@ -48,59 +67,77 @@ define settings
 ifneq ($$($(2)),$$(shell cat $(BUILD)/$(1) 2>/dev/null))
 $(BUILD)/$(1): FORCE
 endif
-$(BUILD)/$(1): | $(BUILD) ; @echo '$$($(2))' > $$@
+$(BUILD)/$(1): | $(BUILD) ; @printf '%s\n' '$$(subst ','\'',$$($(2)))' > $$@
 endef
 
 include $(wildcard cuda/cuda.mk)
 
-COMPILER = $(strip $(BASE) $(OPENMP))
-PARTS    = $(strip $(TIERS) $(HAVE) $(LIBS))
+COMPILER = $(strip $(BASE) $(OPENMP) $(USERS))
+PARTS    = $(strip $(TIERS) $(HAVE) $(LIBS) $(LDFLAGS) $(LDLIBS))
 $(eval $(call settings,compiler,COMPILER))
 $(eval $(call settings,parts,PARTS))
+$(eval $(call settings,version,VERSION))
 
-$(BUILD)/%_f32.o:  %.c $(BUILD)/compiler ; $(MAKE_ROOM) $(REF) -c $< -o $@
-$(BUILD)/%_f64.o:  %.c $(BUILD)/compiler ; $(MAKE_ROOM) $(REF) -DSWAX_F64 -c $< -o $@
-$(BUILD)/%_bf16.o: %.c $(BUILD)/compiler ; $(MAKE_ROOM) $(REF) -DSWAX_BF16 -c $< -o $@
-$(BUILD)/ref/tiers.o: ref/tiers.c $(BUILD)/compiler $(BUILD)/parts ; $(MAKE_ROOM) $(REF) $(HAVE) -c $< -o $@
-$(BUILD)/ref/%.o:  ref/%.c $(BUILD)/compiler ; $(MAKE_ROOM) $(REF) -c $< -o $@
-$(BUILD)/simd/host/%.o: simd/host/%.c $(BUILD)/compiler $(BUILD)/parts ; $(MAKE_ROOM) $(SIMD) -D_POSIX_C_SOURCE=200809L $(LOOPS) -c $< -o $@
+$(BUILD)/%_f32.o:  %.c $(BUILD)/compiler ; $(call step,CC) $(REF) -c $< -o $@
+$(BUILD)/%_f64.o:  %.c $(BUILD)/compiler ; $(call step,CC) $(REF) -DSWAX_F64 -c $< -o $@
+$(BUILD)/%_bf16.o: %.c $(BUILD)/compiler ; $(call step,CC) $(REF) -DSWAX_BF16 -c $< -o $@
+$(BUILD)/ref/tiers.o: ref/tiers.c $(BUILD)/compiler $(BUILD)/parts ; $(call step,CC) $(REF) $(HAVE) -c $< -o $@
+$(BUILD)/ref/%.o:  ref/%.c $(BUILD)/compiler ; $(call step,CC) $(REF) -c $< -o $@
+$(BUILD)/simd/host/%.o: simd/host/%.c $(BUILD)/compiler $(BUILD)/parts ; $(call step,CC) $(SIMD) -D_POSIX_C_SOURCE=200809L $(LOOPS) -c $< -o $@
 define tier
-$(BUILD)/simd/$(1)_f32.o:  simd/simd.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/simd/$(1)_f64.o:  simd/simd.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
-$(BUILD)/simd/$(1)_bf16.o: simd/simd.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
-$(BUILD)/simd/$(1)_peak.o: simd/peak.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/tests/isa/$(1)_vmath_f32.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/tests/isa/$(1)_vmath_f64.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(MAKE_ROOM) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
+$(BUILD)/simd/$(1)_f32.o:  simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/simd/$(1)_f64.o:  simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
+$(BUILD)/simd/$(1)_bf16.o: simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
+$(BUILD)/simd/$(1)_peak.o: simd/peak.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/tests/isa/$(1)_vmath_f32.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
+$(BUILD)/tests/isa/$(1)_vmath_f64.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
 endef
 $(foreach t,$(TIERS),$(eval $(call tier,$(t))))
-$(BUILD)/tools/%.o: tools/%.c $(BUILD)/compiler ; $(MAKE_ROOM) $(TOOL) -c $< -o $@
+$(BUILD)/tools/%.o: tools/%.c $(BUILD)/compiler ; $(call step,CC) $(TOOL) -c $< -o $@
 $(BUILD)/tools/lib/threads.o: TOOL += $(OPENMP)
+$(BUILD)/tools/main.o $(BUILD)/tools/info.o: TOOL += -DSWAX_VERSION='"$(VERSION)"'
+$(BUILD)/tools/main.o $(BUILD)/tools/info.o: $(BUILD)/version
 
-$(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; rm -f $@ && ar qcs $@ $(filter %.o,$^)
+$(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; $(call step,AR) rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
 # kernels, oracle and verification in one object, for tools/python/swax.py and nobody else: its names are not for linking
 $(BUILD)/libswax.so: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) $(LIB) $(BUILD)/parts
-	$(CC) -shared -Wl,-Bsymbolic $(SAN) $(OPENMP) $(filter %.o,$^) -o $@ $(LIBS)
-$(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a ; $(CC) $(SAN) $(OPENMP) $^ -o $@ $(LIBS)
+	$(call step,LINK) $(LINK) $(SHARED) $(filter %.o,$^) -o $@ $(LIBS) $(LDLIBS)
+$(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a $(BUILD)/parts
+	$(call step,LINK) $(LINK) $(filter %.o %.a,$^) -o $@ $(LIBS) $(LDLIBS)
 
 # ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
 SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(filter-out $(wildcard tests/check_*.c) tests/variants.c,$(wildcard tests/*.c))) \
            $(BUILD)/tests/variants_f32.o $(BUILD)/tests/variants_f64.o
 CHECK_LIBS   ?= $(or $(shell pkg-config --libs check),$(error The tests need Check and pkg-config: `make deps` installs them))
 CHECK_CFLAGS ?= $(if $(CHECK_LIBS),$(shell pkg-config --cflags check))
-TEST     = $(CC) -I. -Iref -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(CHECK_CFLAGS)
-$(BUILD)/tests/variants_f32.o: tests/variants.c $(BUILD)/compiler ; $(MAKE_ROOM) $(TEST) -c $< -o $@
-$(BUILD)/tests/variants_f64.o: tests/variants.c $(BUILD)/compiler ; $(MAKE_ROOM) $(TEST) -DSWAX_F64 -c $< -o $@
-$(BUILD)/tests/%.o: tests/%.c $(BUILD)/compiler ; $(MAKE_ROOM) $(TEST) -c $< -o $@
-$(BUILD)/libtools.a: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) ; rm -f $@ && ar qcs $@ $^
+TEST     = $(CC) -I. -Iref -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(if $(WERROR),-Werror) $(SAN) $(OPENMP) $(CHECK_CFLAGS) $(USERS)
+$(BUILD)/tests/variants_f32.o: tests/variants.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -c $< -o $@
+$(BUILD)/tests/variants_f64.o: tests/variants.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -DSWAX_F64 -c $< -o $@
+$(BUILD)/tests/%.o: tests/%.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -c $< -o $@
+$(BUILD)/libtools.a: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) ; $(call step,AR) rm -f $@ && $(AR) qcs $@ $^
 $(BUILD)/check_%: tests/check_%.c $(SUPPORT) $(BUILD)/libtools.a $(BUILD)/libswax.a
-	$(TEST) $(filter %.c %.o %.a,$^) -o $@ $(CHECK_LIBS) $(LIBS)
+	$(call step,CHECK) $(TEST) $(LDFLAGS) $(filter %.c %.o %.a,$^) -o $@ $(CHECK_LIBS) $(LIBS) $(LDLIBS)
+ifneq (,$(filter deps,$(MAKECMDGOALS)))
+$(SUPPORT) $(CHECKS): | deps       # `make deps test`, in parallel
+endif
 
 $(BUILD)/check_vmath: TEST += $(LOOPS)
 $(BUILD)/check_vmath: $(foreach t,$(TIERS),$(foreach p,f32 f64,$(BUILD)/tests/isa/$(t)_vmath_$(p).o))
 
 test: $(CHECKS) ## run every check
-	@failed=; for t in $(CHECKS); do $$t || failed="$$failed $${t##*/}"; done; \
-	 if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
+	@sh tests/floors.sh && sh tests/run.sh $(CHECKS)
+
+# the suite on a build that watches itself, and on one that counts: each has a folder of its own
+SLOWLY = $(MAKE) NVCC= BUILD=$(BUILD)/$@ CFLAGS='$(CFLAGS) -O1'
+sanitize: ## every check under AddressSanitizer and UndefinedBehaviorSanitizer
+	CK_TIMEOUT_MULTIPLIER=8 $(SLOWLY) SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' test
+# _exit would leave without writing the counts: a child that calls it leaves by exit here
+coverage: ## every check, and how many lines and branches of each room it ran
+	CK_TIMEOUT_MULTIPLIER=4 $(SLOWLY) SAN=--coverage CPPFLAGS='$(CPPFLAGS) -D_exit=exit' test
+	sh tests/coverage.sh $(BUILD)/$@
+format-check: ## lines of more than 120 columns
+	@git ls-files '*.[ch]' '*.cu' '*.cuh' '*.sh' '*.mk' '*.py' Makefile | \
+	 xargs awk 'length > 120 { print FILENAME ":" FNR ": " length " columns"; n++ } END { exit n > 0 }'
 
 # NEON on another machine: gcc-aarch64-linux-gnu and qemu-user from the system's packages
 NEON_CC  ?= aarch64-linux-gnu-gcc
@@ -117,15 +154,14 @@ demo: $(BUILD)/swax ## train a small network on this repository's own text with 
 	  steps=100 window=16 input_gate_bias=-3 rate=0.005
 
 # ---- install: PREFIX says where, DESTDIR (for packagers) puts a folder before it
-HEADERS := $(addprefix ref/,network/config.h network/network.h tier.h kernels.h real.h bf16.h oracle/opspec.h oracle/oracle.h)
-VERSION := $(shell sed -n 's/.*SWAX_VERSION "\(.*\)"/\1/p' tools/lib/commands.h)
+HEADERS := network/config.h network/network.h tier.h kernels.h real.h bf16.h oracle/opspec.h oracle/oracle.h
 INTO     = $(DESTDIR)$(PREFIX)
 install: all ## install program, library, headers, pkg-config file and man page under PREFIX
 	mkdir -p "$(INTO)/bin" "$(INTO)/lib/pkgconfig" "$(INTO)/lib/swax" "$(INTO)/include/swax" "$(INTO)/share/man/man1" "$(INTO)/share/swax"
 	install -m 755 $(BUILD)/swax "$(INTO)/bin/swax"
 	install -m 644 $(BUILD)/libswax.a "$(INTO)/lib/libswax.a"
 	install -m 755 $(BUILD)/libswax.so "$(INTO)/lib/swax/libswax.so"
-	install -m 644 $(HEADERS) "$(INTO)/include/swax"
+	install -m 644 $(addprefix ref/,$(HEADERS)) "$(INTO)/include/swax"
 	install -m 644 tools/swax.1 "$(INTO)/share/man/man1/swax.1"
 	install -m 644 tools/python/swax.py "$(INTO)/share/swax/swax.py"
 	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I"$${prefix}/include"\nLibs: -L"$${prefix}/lib" -lswax %s %s\n' \
@@ -143,8 +179,10 @@ ablation-smoke: $(BUILD)/swax ## every part of the ablation in under a minute, c
 	$(BUILD)/swax ablate smoke
 clean: ; rm -rf $(BUILD)
 help: ## this screen
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@sed -n 's/^#: /  /p' $(MAKEFILE_LIST)
 
 -include $(shell find $(BUILD) -name "*.d" 2>/dev/null)
 .SECONDARY:
-.PHONY: FORCE all test test-neon demo install man ablation ablation-smoke deps clean help
+.PHONY: FORCE all test sanitize coverage format-check test-neon demo install man ablation ablation-smoke deps clean help

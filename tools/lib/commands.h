@@ -5,7 +5,9 @@
 
 #include "tools/lib/options.h"
 
-#define SWAX_VERSION "0.1.0"
+#ifndef SWAX_VERSION                      /* the Makefile says it; an editor does not */
+#define SWAX_VERSION "unknown"
+#endif
 
 struct command {
     const char *name, *summary;
