@@ -317,6 +317,22 @@ START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
 }
 END_TEST
 
+START_TEST(an_evaluation_takes_its_run_s_data_or_others)
+{
+    struct run r = small_run(scratch("examined"));
+    r.steps = 2;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_int_eq(ask(cmd_eval, placed("@examined sequences=2 lengths=32,16 windows=4,8 --json")).status, 0);
+    ck_assert_int_eq(ask(cmd_eval, placed("from=@examined/checkpoint.safetensors sequences=1 data=copy span=4 inside=yes precision=fp64")).status, 0);
+    refused(cmd_eval, "sequences=2", "Which checkpoint");
+    refused(cmd_eval, placed("@examined lenghts=32"), "did you mean lengths?");
+    refused(cmd_eval, placed("@examined lengths=32,x"), "whole numbers");
+    refused(cmd_eval, placed("@examined span=4"), "\"span\"");
+    refused(cmd_eval, placed("@examined data=copy span=0"), "span=0");
+    refused(cmd_eval, placed("@nowhere"), "nowhere");
+}
+END_TEST
+
 START_TEST(everything_is_timed_and_bad_sizes_are_refused)
 {
     ck_assert_int_eq(ask(cmd_bench, "seconds=0 threads=1").status, 0);
@@ -355,6 +371,7 @@ int main(void)
     tcase_add_test(t, models_survive_the_way_to_hugging_face_and_back);
     tcase_add_test(t, models_that_are_not_ours_are_refused);
     tcase_add_test(t, samples_depend_on_seed_alone_and_bad_requests_are_refused);
+    tcase_add_test(t, an_evaluation_takes_its_run_s_data_or_others);
     tcase_add_test(t, everything_is_timed_and_bad_sizes_are_refused);
     suite_add_tcase(s, t);
     scratch_open();

@@ -60,7 +60,7 @@ static void add_tables(struct keys *k, struct eval *e, struct run *r)
     data[0].what = "other data than the run's own";
     keys_add(k, NULL, keys, e);
     keys_add(k, "The data", data, r);
-    if (r)
+    if (r && r->source)
         keys_add_texts(k, NULL, r->source->keys, r->value);
 }
 
