@@ -41,12 +41,13 @@ FLAGS_avx512bf16 = $(FLAGS_avx512) -mavx512bf16
 FLAGS_neon   = -DSWAX_VEC_BYTES=16
 SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(or $(OPENMP),-Wno-unknown-pragmas) $(USERS)
 
-# ---- objects mirror the folders.  What names `real` is compiled once per precision, the rest once
-PRECISE := ref/ref=f32,f64 ref/oracle/call=f32,f64,bf16 ref/network/model=f32,f64,bf16 ref/network/engine=f32,f64,bf16
-WITHIN  := ref/network/mixer_attention.c ref/network/mixer_mlstm.c ref/network/decode.c   # compiled inside model.c and engine.c
 comma   := ,
+
+# ---- objects mirror the folders.  What names `real` is compiled once per precision, the rest once
+MIXERS  := mixers $(patsubst ref/network/%.c,%,$(wildcard ref/network/mixer_*.c))
+PRECISE := ref/ref=f32,f64 $(patsubst %,%=f32$(comma)f64$(comma)bf16,ref/oracle/call $(patsubst %,ref/network/%,model engine decode $(MIXERS)))
 name     = $(firstword $(subst =, ,$(1)))
-ONCE    := ref/tiers.c $(filter-out $(WITHIN) $(foreach p,$(PRECISE),$(call name,$(p)).c),$(wildcard ref/network/*.c ref/oracle/*.c))
+ONCE    := ref/tiers.c $(filter-out $(foreach p,$(PRECISE),$(call name,$(p)).c),$(wildcard ref/network/*.c ref/oracle/*.c))
 LIB     := $(foreach p,$(PRECISE),$(foreach s,$(subst $(comma), ,$(lastword $(subst =, ,$(p)))),$(BUILD)/$(call name,$(p))_$(s).o)) \
            $(patsubst %.c,$(BUILD)/%.o,$(ONCE)) \
            $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16 peak,$(BUILD)/simd/$(t)_$(p).o)) \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ref/network/mixers.h"
 #include "tools/measure/measure.h"
 #include "tests/sequences.h"
 
@@ -119,26 +120,32 @@ START_TEST(answers_are_counted)
 }
 END_TEST
 
+static int see(struct swax_network *n, int layer, int T, int window, double value[SWAX_INSIDE])
+{
+    const struct swax_config *c = swax_network_config(n);
+    return swax_layer_mixer(c, layer)->inside.see(n, swax_layer_keys(c, layer), layer, T, window, value, SWAX_INSIDE);
+}
+
 START_TEST(mass_sums_to_one_and_time_constants_are_the_gates)
 {
     char why[SWAX_WHY] = "";
-    double mass[MEASURE_DISTANCES], tokens[8], sum = 0;
+    double mass[SWAX_INSIDE], tokens[SWAX_INSIDE], sum = 0;
     struct data d = open_task("mentions", "", 160);
     struct swax_network *n = network("swa mlstm full", &d, 1, 160);
     struct measured m;
     const struct measure_how how = {1, 160, 16, 1, 1, MEASURE_WHOLE, 0};
     ck_assert(!measure(n, &d, &how, &m, why));
-    ck_assert(measure_attention(n, 0, 160, 16, mass) && !measure_attention(n, 1, 160, 16, mass));
-    for (int k = 0; k < MEASURE_DISTANCES; k++)
+    ck_assert_int_eq(see(n, 0, 160, 16, mass), 5);     /* 0, 1, 2-3, 4-7, 8-15 tokens back, and no further */
+    for (int k = 0; k < 5; k++)
         sum += mass[k];
     ck_assert_msg(fabs(sum - 1) < 1e-5, "the window's mass is %g", sum);
-    ck_assert(mass[4] > 0 && mass[5] == 0);            /* 8-15 tokens back, and no further */
-    ck_assert(measure_attention(n, 2, 160, 16, mass) && mass[7] > 0);
+    ck_assert(mass[4] > 0);
+    ck_assert_int_eq(see(n, 2, 160, 16, mass), 9);     /* to 128-255 */
+    ck_assert(mass[7] > 0);
     const struct swax_config *c = swax_network_config(n);
-    ck_assert_int_eq(measure_memory(n, 1, 160, tokens, 8), c->cell_heads);
-    ck_assert_int_eq(measure_memory(n, 0, 160, tokens, 8), 0);
-    measure_memory(n, 1, 160, tokens, 8);
-    const double f = c->gate_cap * tanh(c->forget_gate_bias_first / c->gate_cap);     /* gate weights begin at 0 */
+    ck_assert_int_eq(see(n, 1, 160, 16, tokens), (int)swax_config_number(c, "cell_heads"));
+    const double cap = swax_config_number(c, "gate_cap");
+    const double f = cap * tanh(swax_config_number(c, "forget_gate_bias_first") / cap);     /* gate weights begin at 0 */
     ck_assert_msg(fabs(tokens[0] * log1p(exp(-f)) - 1) < 1e-4, "%g tokens", tokens[0]);
     swax_network_free(n);
     data_close(&d);

@@ -53,9 +53,9 @@ static struct swax_config small_config(int variant)
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         ck_assert_msg(!swax_config_set(&c, text[i][0], text[i][1], why), "%s", why);
     c.tied = variant % 2;
-    c.cell_norm_center = variant / 2 % 2;
-    c.cell_gate = variant % 3;
-    c.gate_cap = variant == 3 ? 0 : 15;
+    *(int *)swax_config_at(&c, "cell_norm") = variant / 2 % 2;
+    *(int *)swax_config_at(&c, "cell_gate") = variant % 3;
+    *(double *)swax_config_at(&c, "gate_cap") = variant == 3 ? 0 : 15;
     c.logit_cap = variant == 4 ? 0 : 30;
     return c;
 }

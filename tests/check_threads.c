@@ -119,7 +119,7 @@ static struct swax_network *open_network(const struct swax_tier *tier, enum swax
     c.vocabulary = 61;
     c.width = s.width;
     c.layers = s.width > 100 ? 2 : c.layers;     /* one of each mixer */
-    c.heads = c.cell_heads = 2;
+    *(int *)swax_config_at(&c, "heads") = *(int *)swax_config_at(&c, "cell_heads") = 2;
     return swax_network_new(&c, tier, p, s.B, s.T, 1, why);
 }
 

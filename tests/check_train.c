@@ -329,7 +329,7 @@ START_TEST(a_full_disk_keeps_the_last_checkpoint)
         return;
     snprintf(path, sizeof path, "%s/run", folder);
     struct run r = small_run(path);
-    r.model.width = r.model.heads = r.model.cell_heads = 1;
+    r.model.width = *(int *)swax_config_at(&r.model, "heads") = *(int *)swax_config_at(&r.model, "cell_heads") = 1;
     r.model.vocabulary = 128;
     r.model.ffn_width = 1;
     r.checkpoint_every = 1;

@@ -1,73 +1,146 @@
-/* config.c - one table of keys: read, written, listed and checked from it. */
+/* config.c - the tables of keys, the network's and the mixers': read, written, listed and checked from them. */
 #include "ref/network/config.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ref/kernels.h"
+#include "ref/network/mixer.h"
 
-const char *const swax_mixer_name[SWAX_MIXERS] = { "swa", "full", "mlstm" };
+enum { NAME = SWAX_TEXT / SWAX_LAYERS };   /* a mixer's name has fewer letters: swax_mixers_check */
 
-enum kind { SIZE, SIZE_OR_0, NUMBER, POSITIVE, NOT_NEGATIVE, WORD, MIXER_LIST };
-
-static const char *const gates[] = { "exponential", "sigmoid", "sigmoid_normalised", NULL };
-static const char *const norms[] = { "rms", "layer", NULL };
 static const char *const yesno[] = { "no", "yes", NULL };
 
-static const struct key {
-    const char *name;
-    enum kind kind;
-    size_t at;
-    const char *const *words;     /* of a WORD: its value is the index */
-    const char *right;            /* what would be right */
-} keys[] = {
-#define KEY(name, kind, field, words, right) { name, kind, offsetof(struct swax_config, field), words, right }
-    KEY("vocabulary",             SIZE,         vocabulary,       NULL,  "a whole number of at least 1"),
-    KEY("width",                  SIZE,         width,            NULL,  "a whole number of at least 1"),
-    KEY("mixers",                 MIXER_LIST,   mixer,            NULL,  "a list such as 'swa mlstm swa mlstm', one of swa, full, mlstm per layer, at most 256 layers"),
-    KEY("ffn_width",              SIZE_OR_0,    ffn_width,        NULL,  "a whole number of at least 1, or 0 for 8/3 of width rounded up to a multiple of 64"),
-    KEY("heads",                  SIZE,         heads,            NULL,  "a whole number of at least 1"),
-    KEY("key_value_heads",        SIZE_OR_0,    kv_heads,         NULL,  "a divisor of heads, or 0 for as many as heads"),
-    KEY("head_dim",               SIZE_OR_0,    head_dim,         NULL,  "a whole number of at least 1, or 0 for width/heads"),
-    KEY("cell_heads",             SIZE,         cell_heads,       NULL,  "a whole number of at least 1"),
-    KEY("cell_key_dim",           SIZE_OR_0,    key_dim,          NULL,  "a whole number of at least 1, or 0 for half of cell_value_dim"),
-    KEY("cell_value_dim",         SIZE_OR_0,    value_dim,        NULL,  "a whole number of at least 1, or 0 for width/cell_heads"),
-    KEY("cell_gate",              WORD,         cell_gate,        gates, "exponential, sigmoid or sigmoid_normalised"),
-    KEY("cell_norm",              WORD,         cell_norm_center, norms, "layer or rms"),
-    KEY("tied",                   WORD,         tied,             yesno, "yes or no"),
-    KEY("chunk",                  SIZE,         chunk,            NULL,  "a whole number of at least 1"),
-    KEY("rope_theta",             POSITIVE,     rope_theta,       NULL,  "a number above 0"),
-    KEY("norm_eps",               NOT_NEGATIVE, norm_eps,         NULL,  "a number of at least 0"),
-    KEY("cell_norm_eps",          NOT_NEGATIVE, cell_norm_eps,    NULL,  "a number of at least 0"),
-    KEY("cell_eps",               NOT_NEGATIVE, cell_eps,         NULL,  "a number of at least 0"),
-    KEY("gate_cap",               NOT_NEGATIVE, gate_cap,         NULL,  "a number above 0, or 0 for no cap"),
-    KEY("logit_cap",              NOT_NEGATIVE, logit_cap,        NULL,  "a number above 0, or 0 for no cap"),
-    KEY("input_gate_bias",        NUMBER,       input_gate_bias,  NULL,  "a number"),
-    KEY("forget_gate_bias_first", NUMBER, forget_gate_bias_first, NULL,  "a number"),
-    KEY("forget_gate_bias_last",  NUMBER, forget_gate_bias_last,  NULL,  "a number"),
-#undef KEY
+#define AT(field) offsetof(struct swax_config, field)
+static const struct swax_key network_keys[] = {
+    { .name = "vocabulary", .kind = SWAX_KEY_SIZE, .at = AT(vocabulary), .otherwise = "256",
+      .what = "how many tokens there are" },
+    { .name = "width", .kind = SWAX_KEY_SIZE, .at = AT(width), .otherwise = "64",
+      .what = "numbers that stand for a token between layers" },
+    { .name = "mixers", .kind = SWAX_KEY_MIXERS, .at = AT(mixer), .otherwise = "swa mlstm swa mlstm",
+      .what = "the layers, a word each" },
+    { .name = "ffn_width", .kind = SWAX_KEY_SIZE, .at = AT(ffn_width), .otherwise = "0",
+      .zero = "8/3 of width rounded up to a multiple of 64", .what = "of the feed-forward part of a layer" },
+    { .name = "tied", .kind = SWAX_KEY_WORD, .at = AT(tied), .otherwise = "no", .words = yesno,
+      .what = "yes: the matrix that reads tokens also writes them" },
+    { .name = "chunk", .kind = SWAX_KEY_SIZE, .at = AT(chunk), .otherwise = "64",
+      .what = "a recurrent layer keeps a state every so many tokens; no result depends on it" },
+    { .name = "norm_eps", .kind = SWAX_KEY_NOT_NEGATIVE, .at = AT(norm_eps), .otherwise = "1e-6",
+      .what = "added to the mean square in the norms between layers" },
+    { .name = "logit_cap", .kind = SWAX_KEY_NOT_NEGATIVE, .at = AT(logit_cap), .otherwise = "30", .zero = "no cap",
+      .what = "logits are cap tanh(x/cap)" },
+    { 0 }
 };
-enum { KEYS = sizeof keys / sizeof keys[0] };
 
-struct swax_config swax_config_default(void)
+/* ---- the tables, and where the values of each begin in a configuration */
+
+struct table { const struct swax_key *keys; size_t at; int mixer; };
+enum { TABLES = SWAX_MIXERS + 1 };
+
+static int list_tables(struct table t[TABLES])
 {
-    const struct swax_config c = {
-        .vocabulary = 256, .width = 64, .layers = 4,
-        .mixer = { SWAX_SWA, SWAX_MLSTM, SWAX_SWA, SWAX_MLSTM },
-        .heads = 4, .cell_heads = 4, .cell_gate = SWAX_EXPONENTIAL, .cell_norm_center = 1, .chunk = 64,
-        .rope_theta = 10000, .norm_eps = 1e-6, .cell_norm_eps = 1e-6, .cell_eps = 1e-6,
-        .gate_cap = 15, .logit_cap = 30,
-        .input_gate_bias = -10, .forget_gate_bias_first = 3, .forget_gate_bias_last = 6,
-    };
-    return c;
+    int n = 0;
+    size_t used = offsetof(struct swax_config, own);
+    t[n++] = (struct table){ network_keys, 0, -1 };
+    for (int m = 0; swax_mixer_row(m) && n < TABLES; m++) {
+        const struct swax_mixer *x = swax_mixer_row(m);
+        int shared = 0;
+        while (shared < n && t[shared].keys != x->keys)
+            shared++;
+        if (shared == n && x->keys) {
+            t[n++] = (struct table){ x->keys, used, m };
+            used += (x->keys_size + sizeof(double) - 1) / sizeof(double) * sizeof(double);
+        }
+    }
+    return n;
 }
 
-static int *as_int(struct swax_config *c, const struct key *k)       { return (int *)(void *)((char *)c + k->at); }
-static double *as_double(struct swax_config *c, const struct key *k) { return (double *)(void *)((char *)c + k->at); }
+const struct swax_mixer *swax_mixer_row(int m)
+{
+    for (int i = 0; i < m; i++)
+        if (!swax_mixers_f32[i])
+            return NULL;
+    return m >= 0 && swax_mixers_f32[m] ? &swax_mixers_f32[m]->about : NULL;
+}
 
-static int same_word(const char *a, const char *b, size_t n) { return strlen(b) == n && !strncmp(a, b, n); }
+int swax_mixer_find(const char *name)
+{
+    for (int m = 0; swax_mixer_row(m); m++)
+        if (swax_mixer_row(m)->name && !strcmp(swax_mixer_row(m)->name, name))
+            return m;
+    return -1;
+}
+
+void *swax_mixer_keys(struct swax_config *c, int m)
+{
+    struct table t[TABLES];
+    const int n = list_tables(t);
+    int i = 0;
+    while (i < n - 1 && t[i].keys != swax_mixer_row(m)->keys)
+        i++;
+    return (char *)c + t[i].at;
+}
+
+const void *swax_layer_keys(const struct swax_config *c, int layer)
+{
+    return swax_mixer_keys((struct swax_config *)(size_t)c, c->mixer[layer]);
+}
+
+const struct swax_mixer *swax_layer_mixer(const struct swax_config *c, int layer) { return swax_mixer_row(c->mixer[layer]); }
+
+const struct swax_key *swax_config_keys(int table, int *mixer)
+{
+    struct table t[TABLES];
+    if (table < 0 || table >= list_tables(t))
+        return NULL;
+    *mixer = t[table].mixer;
+    return t[table].keys;
+}
+
+/* Does some layer have a mixer of this table? */
+static int is_used(const struct swax_config *c, const struct table *t)
+{
+    int used = t->mixer < 0;
+    for (int l = 0; l < c->layers && !used; l++)
+        used = swax_layer_mixer(c, l) && swax_layer_mixer(c, l)->keys == t->keys;
+    return used;
+}
+
+static const struct swax_key *find(const char *name, size_t *at)
+{
+    struct table t[TABLES];
+    const int n = list_tables(t);
+    for (int i = 0; i < n; i++)
+        for (const struct swax_key *k = t[i].keys; k->name; k++)
+            if (!strcmp(k->name, name)) {
+                *at = t[i].at + k->at;
+                return k;
+            }
+    return NULL;
+}
+
+static int as_int(const void *at)       { return *(const int *)at; }
+static double as_double(const void *at) { return *(const double *)at; }
+static int is_int(const struct swax_key *k) { return k->kind == SWAX_KEY_SIZE || k->kind == SWAX_KEY_WORD; }
+
+void *swax_config_at(struct swax_config *c, const char *key)
+{
+    size_t at;
+    return find(key, &at) ? (char *)c + at : NULL;
+}
+
+double swax_config_number(const struct swax_config *c, const char *key)
+{
+    size_t at;
+    const struct swax_key *k = find(key, &at);
+    if (!k || k->kind == SWAX_KEY_MIXERS)
+        return (double)NAN;
+    return is_int(k) ? as_int((const char *)c + at) : as_double((const char *)c + at);
+}
+
+/* ---- from text */
 
 static int read_mixers(struct swax_config *c, const char *text)
 {
@@ -75,10 +148,11 @@ static int read_mixers(struct swax_config *c, const char *text)
     int layers = 0;
     for (text += strspn(text, separators); *text; text += strspn(text, separators)) {
         const size_t n = strcspn(text, separators);
-        int m = 0;
-        while (m < SWAX_MIXERS && !same_word(text, swax_mixer_name[m], n))
-            m++;
-        if (m == SWAX_MIXERS || layers == SWAX_LAYERS)
+        char name[NAME] = "";
+        if (n < NAME)
+            memcpy(name, text, n);
+        const int m = swax_mixer_find(name);
+        if (m < 0 || layers == SWAX_LAYERS)
             return 0;
         c->mixer[layers++] = (unsigned char)m;
         text += n;
@@ -97,13 +171,12 @@ static int read_int(int *to, const char *text, int least)
     return 1;
 }
 
-static int allowed(double v, enum kind kind)
+static int allowed(double v, enum swax_key_kind kind)
 {
-    const int finite = v - v == 0; /* NaN and infinity fail */
-    return finite && (kind == POSITIVE ? v > 0 : kind == NOT_NEGATIVE ? v >= 0 : 1);
+    return isfinite(v) && (kind == SWAX_KEY_POSITIVE ? v > 0 : kind == SWAX_KEY_NOT_NEGATIVE ? v >= 0 : 1);
 }
 
-static int read_double(double *to, const char *text, enum kind kind)
+static int read_double(double *to, const char *text, enum swax_key_kind kind)
 {
     char *end;
     const double v = strtod(text, &end);
@@ -123,30 +196,85 @@ static int read_word(int *to, const char *text, const char *const *words)
     return 0;
 }
 
+static int least(const struct swax_key *k) { return k->zero ? 0 : 1; }
+
+static int read_value(struct swax_config *c, const struct swax_key *k, void *at, const char *text)
+{
+    return k->kind == SWAX_KEY_MIXERS ? read_mixers(c, text)
+         : k->kind == SWAX_KEY_WORD   ? read_word(at, text, k->words)
+         : k->kind == SWAX_KEY_SIZE   ? read_int(at, text, least(k))
+         :                              read_double(at, text, k->kind);
+}
+
+/* "a", "a or b", "a, b or c" */
+static void add_choice(char *to, const char *word, int first, int last)
+{
+    const size_t n = strlen(to);
+    snprintf(to + n, SWAX_WHY - n, "%s%s", first ? "" : last ? " or " : ", ", word);
+}
+
+const char *swax_key_right(const struct swax_key *k, char *text)
+{
+    const char *const number = k->kind == SWAX_KEY_SIZE ? "a whole number of at least 1"
+                             : k->kind == SWAX_KEY_NUMBER ? "a number"
+                             : k->kind == SWAX_KEY_POSITIVE || k->zero ? "a number above 0" : "a number of at least 0";
+    *text = 0;
+    if (k->kind == SWAX_KEY_WORD) {
+        for (int w = 0; k->words[w]; w++)
+            add_choice(text, k->words[w], w == 0, !k->words[w + 1]);
+    } else if (k->kind == SWAX_KEY_MIXERS) {
+        for (int m = 0; swax_mixer_row(m); m++)
+            add_choice(text, swax_mixer_row(m)->name, m == 0, 0);
+        char words[SWAX_WHY];
+        strcpy(words, text);
+        snprintf(text, SWAX_WHY, "a list such as '%s', one of %.160s per layer, at most %d layers", k->otherwise, words, SWAX_LAYERS);
+    } else {
+        snprintf(text, SWAX_WHY, "%s%s%s", number, k->zero ? ", or 0 for " : "", k->zero ? k->zero : "");
+    }
+    return text;
+}
+
 const char *swax_config_set(struct swax_config *c, const char *name, const char *value, char *why)
 {
-    const struct key *k = keys;
-    while (k < keys + KEYS && strcmp(k->name, name))
-        k++;
-    if (k == keys + KEYS) {
+    size_t at = 0;
+    char right[SWAX_WHY];
+    const struct swax_key *k = find(name, &at);
+    if (!k) {
         snprintf(why, SWAX_WHY, "there is no key '%.40s'; the nearest is '%s'", name, swax_config_nearest(name));
         return why;
     }
-    struct swax_config n = *c; /* a value that is refused changes nothing */
-    const int ok = k->kind == MIXER_LIST ? read_mixers(&n, value)
-                 : k->kind == WORD       ? read_word(as_int(&n, k), value, k->words)
-                 : k->kind <= SIZE_OR_0  ? read_int(as_int(&n, k), value, k->kind == SIZE)
-                 :                         read_double(as_double(&n, k), value, k->kind);
-    if (!ok) {
-        snprintf(why, SWAX_WHY, "%s=%.60s: should be %s", name, value, k->right);
+    struct swax_config n = *c;             /* a value that is refused changes nothing */
+    if (!read_value(&n, k, (char *)&n + at, value)) {
+        snprintf(why, SWAX_WHY, "%s=%.60s: should be %.200s", name, value, swax_key_right(k, right));
         return why;
     }
     *c = n;
     return NULL;
 }
 
-/* A product of sizes must stay below 2^31: kernels count elements in int. */
-static const char *too_large(char *why, const char *what, long long a, long long b)
+const char *swax_keys_default(const struct swax_key *keys, void *values)
+{
+    const char *bad = NULL;
+    for (const struct swax_key *k = keys; k->name; k++)
+        if ((!k->otherwise || !read_value(values, k, (char *)values + k->at, k->otherwise)) && !bad)
+            bad = k->name;
+    return bad;
+}
+
+struct swax_config swax_config_default(void)
+{
+    struct swax_config c;
+    struct table t[TABLES];
+    const int n = list_tables(t);
+    memset(&c, 0, sizeof c);
+    for (int i = 0; i < n; i++)
+        swax_keys_default(t[i].keys, (char *)&c + t[i].at);
+    return c;
+}
+
+/* ---- what can be */
+
+const char *swax_too_large(char *why, const char *what, long long a, long long b)
 {
     if (a * b <= INT_MAX)
         return NULL;
@@ -154,65 +282,66 @@ static const char *too_large(char *why, const char *what, long long a, long long
     return why;
 }
 
-static const char *refuse(char *why, const char *key, long long value, const char *right)
+const char *swax_refuse(char *why, const char *key, long long value, const char *right)
 {
     snprintf(why, SWAX_WHY, "%s=%lld: should be %s", key, value, right);
     return why;
 }
 
+static const char *check_value(const struct swax_key *k, const void *at, char *why)
+{
+    char right[SWAX_WHY];
+    int words = 0;
+    while (k->kind == SWAX_KEY_WORD && k->words[words])
+        words++;
+    if ((k->kind == SWAX_KEY_SIZE && as_int(at) < least(k)) || (k->kind == SWAX_KEY_WORD && (as_int(at) < 0 || as_int(at) >= words)))
+        return swax_refuse(why, k->name, as_int(at), swax_key_right(k, right));
+    if (is_int(k) || k->kind == SWAX_KEY_MIXERS || allowed(as_double(at), k->kind))
+        return NULL;
+    snprintf(why, SWAX_WHY, "%s=%g: should be %.200s", k->name, as_double(at), swax_key_right(k, right));
+    return why;
+}
+
+static const char *check_values(const struct swax_config *c, const struct table *t, int n, char *why)
+{
+    int mixers = 0;
+    while (swax_mixer_row(mixers))
+        mixers++;
+    for (int l = 0; l < c->layers; l++)
+        if (c->mixer[l] >= mixers)
+            return swax_refuse(why, "mixers", c->mixer[l], "a row of the table of mixers per layer");
+    for (int i = 0; i < n; i++)
+        for (const struct swax_key *k = t[i].keys; k->name; k++)
+            if (check_value(k, (const char *)c + t[i].at + k->at, why))
+                return why;
+    return NULL;
+}
+
 const char *swax_config_check(struct swax_config *c, char *why)
 {
+    struct table t[TABLES];
+    const int n = list_tables(t);
+    const char *wrong = swax_mixers_check_f32(swax_mixers_f32, why);
+    if (wrong)
+        return wrong;
     if (c->layers < 1 || c->layers > SWAX_LAYERS)
-        return refuse(why, "layers", c->layers, "1 to 256, one word of mixers each");
-    for (const struct key *k = keys; k < keys + KEYS; k++) {
-        const int least = k->kind == SIZE;
-        int words = 0;
-        while (k->kind == WORD && k->words[words])
-            words++;
-        if ((k->kind <= SIZE_OR_0 && *as_int(c, k) < least) || (k->kind == WORD && (*as_int(c, k) < 0 || *as_int(c, k) >= words)))
-            return refuse(why, k->name, *as_int(c, k), k->right);
-        if (k->kind > SIZE_OR_0 && k->kind < WORD && !allowed(*as_double(c, k), k->kind)) {
-            snprintf(why, SWAX_WHY, "%s=%g: should be %s", k->name, *as_double(c, k), k->right);
-            return why;
-        }
-    }
-    for (int l = 0; l < c->layers; l++)
-        if (c->mixer[l] >= SWAX_MIXERS)
-            return refuse(why, "mixers", c->mixer[l], "one of swa, full, mlstm per layer");
-
+        return swax_refuse(why, "layers", c->layers, "1 to 256, one word of mixers each");
+    if (check_values(c, t, n, why))
+        return why;
     if (!c->ffn_width) {
         const long long f = (8LL * c->width + 2) / 3;
         c->ffn_width = f > INT_MAX - 63 ? INT_MAX : (int)((f + 63) / 64 * 64);
     }
-    if (!c->kv_heads)
-        c->kv_heads = c->heads;
-    if (!c->head_dim && c->width % c->heads)
-        return refuse(why, "heads", c->heads, "a divisor of width, or head_dim should be given");
-    if (!c->head_dim)
-        c->head_dim = c->width / c->heads;
-    if (!c->value_dim && c->width % c->cell_heads)
-        return refuse(why, "cell_heads", c->cell_heads, "a divisor of width, or cell_value_dim should be given");
-    if (!c->value_dim)
-        c->value_dim = c->width / c->cell_heads;
-    if (!c->key_dim)
-        c->key_dim = c->value_dim > 1 ? c->value_dim / 2 : 1;
-    if (c->heads % c->kv_heads)
-        return refuse(why, "key_value_heads", c->kv_heads, "a divisor of heads");
-
-    const char *wrong = NULL;
-    if ((wrong = too_large(why, "the embedding (vocabulary x width)", c->vocabulary, c->width)) ||
-        (wrong = too_large(why, "a row of queries (heads x head_dim)", c->heads, c->head_dim)) ||
-        (wrong = too_large(why, "a row of values (cell_heads x cell_value_dim)", c->cell_heads, c->value_dim)) ||
-        (wrong = too_large(why, "a row of keys (cell_heads x cell_key_dim)", c->cell_heads, c->key_dim)) ||
-        (wrong = too_large(why, "the up projection (ffn_width x width)", c->ffn_width, c->width)) ||
-        (wrong = too_large(why, "the query projection (heads*head_dim x width)", c->heads * c->head_dim, c->width)) ||
-        (wrong = too_large(why, "the value projection (cell_heads*cell_value_dim x width)", c->cell_heads * c->value_dim, c->width)) ||
-        (wrong = too_large(why, "the key projection (cell_heads*cell_key_dim x width)", c->cell_heads * c->key_dim, c->width)) ||
-        (wrong = too_large(why, "the cell's state (cell_key_dim x cell_value_dim)", c->key_dim, c->value_dim)) ||
-        (wrong = too_large(why, "the cell's states (cell_heads x cell_key_dim*cell_value_dim)", c->cell_heads, (long long)c->key_dim * c->value_dim)))
+    if ((wrong = swax_too_large(why, "the embedding (vocabulary x width)", c->vocabulary, c->width)) ||
+        (wrong = swax_too_large(why, "the up projection (ffn_width x width)", c->ffn_width, c->width)))
         return wrong;
-    return NULL;
+    for (int m = 0; swax_mixer_row(m) && !wrong; m++)
+        if (memchr(c->mixer, m, (size_t)c->layers))
+            wrong = swax_mixer_row(m)->check(c, swax_mixer_keys(c, m), why);
+    return wrong;
 }
+
+/* ---- to text */
 
 /* The fewest digits, from 6, that read back as v: 10000 rather than 1e+04. */
 static void write_double(char *to, size_t n, double v)
@@ -224,25 +353,40 @@ static void write_double(char *to, size_t n, double v)
     }
 }
 
-void swax_config_list(const struct swax_config *config, void (*each)(const char *key, const char *value, void *arg), void *arg)
+static void write_mixers(char *to, size_t n, const struct swax_config *c)
 {
-    struct swax_config c = *config;
-    for (const struct key *k = keys; k < keys + KEYS; k++) {
-        char text[SWAX_LAYERS * 8] = "";
-        if (k->kind == MIXER_LIST)
-            for (int l = 0; l < c.layers; l++) {
-                strcat(text, l ? " " : "");
-                strcat(text, swax_mixer_name[c.mixer[l]]);
-            }
-        else if (k->kind == WORD)
-            strcpy(text, k->words[*as_int(&c, k)]);
-        else if (k->kind <= SIZE_OR_0)
-            snprintf(text, sizeof text, "%d", *as_int(&c, k));
-        else
-            write_double(text, sizeof text, *as_double(&c, k));
-        each(k->name, text, arg);
-    }
+    for (int l = 0, used = 0; l < c->layers; l++)
+        used += snprintf(to + used, n - (size_t)used, "%s%s", l ? " " : "", swax_layer_mixer(c, l)->name);
 }
+
+const char *swax_config_get(const struct swax_config *c, const char *key, char *text)
+{
+    size_t at = 0;
+    const struct swax_key *k = find(key, &at);
+    const void *value = (const char *)c + at;
+    *text = 0;
+    if (k && k->kind == SWAX_KEY_MIXERS)
+        write_mixers(text, SWAX_TEXT, c);
+    else if (k && k->kind == SWAX_KEY_WORD)
+        strcpy(text, k->words[as_int(value)]);
+    else if (k && k->kind == SWAX_KEY_SIZE)
+        snprintf(text, SWAX_TEXT, "%d", as_int(value));
+    else if (k)
+        write_double(text, SWAX_TEXT, as_double(value));
+    return text;
+}
+
+void swax_config_list(const struct swax_config *c, void (*each)(const char *key, const char *value, void *arg), void *arg)
+{
+    char text[SWAX_TEXT];
+    struct table t[TABLES];
+    const int n = list_tables(t);
+    for (int i = 0; i < n; i++)
+        for (const struct swax_key *k = t[i].keys; k->name && is_used(c, &t[i]); k++)
+            each(k->name, swax_config_get(c, k->name, text), arg);
+}
+
+/* ---- the nearest */
 
 /* Edit distance from what was typed to a key; a missing letter costs 1, a wrong or superfluous one 2: people leave
  * parts of a long name out. */
@@ -268,9 +412,12 @@ static int distance(const char *typed, const char *key)
 
 const char *swax_config_nearest(const char *name)
 {
-    const struct key *best = keys;
-    for (const struct key *k = keys; k < keys + KEYS; k++)
-        if (distance(name, k->name) < distance(name, best->name))
-            best = k;
+    const struct swax_key *best = network_keys;
+    struct table t[TABLES];
+    const int n = list_tables(t);
+    for (int i = 0; i < n; i++)
+        for (const struct swax_key *k = t[i].keys; k->name; k++)
+            if (distance(name, k->name) < distance(name, best->name))
+                best = k;
     return best->name;
 }

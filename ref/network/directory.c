@@ -1,8 +1,8 @@
 /* directory.c - the tensors of a network, in order, with shape, initialisation and decay.
  *
- * Names are those of the HF xLSTM checkpoints, with swa_layer.* and norm_swa beside them; initialisation is
+ * Names are those of the HF xLSTM checkpoints, with each mixer's own beside them; initialisation is
  * xLSTM-7B's: small-init sqrt(2/(5 width)) for what reads the residual stream, wang-init 2/(layers sqrt(width))
- * for what writes to it, zero for the gates, whose biases set the memory. */
+ * for what writes to it. */
 #include "ref/network/directory.h"
 
 #include <math.h>
@@ -11,99 +11,114 @@
 
 /* `used`: how far the tensors without and with decay reach.  Each kind lies together, so that the optimiser's step on a
  * device takes two kernels, not two per tensor. */
-struct list { struct swax_tensor *tensor; int count; size_t used[2]; const char *prefix; };
+struct swax_tensors { struct swax_tensor *tensor; int count; size_t used[2]; const char *prefix; };
 
-static size_t add(struct list *l, const char *name, long rows, long columns, double std, double first, double last, int decay)
+size_t swax_tensor_add(struct swax_tensors *l, const struct swax_tensor *given)
 {
-    const size_t place = l->used[decay];
+    struct swax_tensor t = *given;
+    t.rank = t.shape[1] ? 2 : 1;
+    t.size = t.shape[1] ? t.shape[0] * t.shape[1] : t.shape[0];
+    t.place = l->used[t.decay];
+    l->used[t.decay] += (size_t)t.size;
     if (l->tensor) {
-        struct swax_tensor *t = &l->tensor[l->count];
-        memset(t, 0, sizeof *t);
-        snprintf(t->name, sizeof t->name, "%s%s", l->prefix, name);
-        t->rank = columns ? 2 : 1;
-        t->shape[0] = rows;
-        t->shape[1] = columns;
-        t->size = columns ? rows * columns : rows;
-        t->init_std = std;
-        t->init_first = first;
-        t->init_last = last;
-        t->decay = decay;
-        t->place = place;
+        l->tensor[l->count] = t;
+        snprintf(l->tensor[l->count].name, sizeof t.name, "%s%s", l->prefix, given->name);
     }
-    l->used[decay] += (size_t)(columns ? rows * columns : rows);
     l->count++;
-    return place;
+    return t.place;
 }
 
-static size_t matrix(struct list *l, const char *name, long rows, long columns, double std)
+size_t swax_matrix(struct swax_tensors *l, const char *name, long outputs, long inputs, double init_std)
 {
-    return add(l, name, rows, columns, std, 0, 0, 1);
+    struct swax_tensor t = { .shape = { outputs, inputs }, .init_std = init_std, .decay = 1 };
+    snprintf(t.name, sizeof t.name, "%s", name);
+    return swax_tensor_add(l, &t);
 }
 
-static size_t vector(struct list *l, const char *name, long size, double first, double last)
+size_t swax_vector(struct swax_tensors *l, const char *name, long size, double init_first, double init_last)
 {
-    return add(l, name, size, 0, 0, first, last, 0);
+    struct swax_tensor t = { .shape = { size, 0 }, .init_first = init_first, .init_last = init_last };
+    snprintf(t.name, sizeof t.name, "%s", name);
+    return swax_tensor_add(l, &t);
 }
 
-static void attention(struct list *l, struct swax_attention_places *p, const struct swax_config *c, double in, double out)
+double swax_init_in(const struct swax_config *c) { return sqrt(2.0 / (5.0 * c->width)); }
+double swax_init_out(const struct swax_config *c) { return 2.0 / (c->layers * sqrt(c->width)); }
+
+int swax_tensor_count(const struct swax_mixer *x, const struct swax_config *c, const void *keys)
 {
-    const long HD = (long)c->heads * c->head_dim, GD = (long)c->kv_heads * c->head_dim;
-    p->q   = matrix(l, "swa_layer.q.weight", HD, c->width, in);
-    p->k   = matrix(l, "swa_layer.k.weight", GD, c->width, in);
-    p->v   = matrix(l, "swa_layer.v.weight", GD, c->width, in);
-    p->out = matrix(l, "swa_layer.out_proj.weight", c->width, HD, out);
+    struct swax_tensors l = { NULL, 0, { 0, 0 }, "" };
+    union swax_room places;
+    x->tensors(&l, &places, c, keys, 0);
+    return l.count;
 }
 
-static void mlstm(struct list *l, struct swax_mlstm_places *p, const struct swax_config *c, double in, double out)
+static void list_block(struct swax_tensors *l, struct swax_block_places *p, const struct swax_config *c, int layer)
 {
-    const long H = c->cell_heads, HK = H * c->key_dim, HV = H * c->value_dim;
-    p->q          = matrix(l, "mlstm_layer.q.weight", HK, c->width, in);
-    p->k          = matrix(l, "mlstm_layer.k.weight", HK, c->width, in);
-    p->v          = matrix(l, "mlstm_layer.v.weight", HV, c->width, in);
-    p->ogate      = matrix(l, "mlstm_layer.ogate_preact.weight", HV, c->width, 0);
-    p->igate      = matrix(l, "mlstm_layer.igate_preact.weight", H, c->width, 0);
-    p->igate_bias = vector(l, "mlstm_layer.igate_preact.bias", H, c->input_gate_bias, c->input_gate_bias);
-    p->fgate      = matrix(l, "mlstm_layer.fgate_preact.weight", H, c->width, 0);
-    p->fgate_bias = vector(l, "mlstm_layer.fgate_preact.bias", H, c->forget_gate_bias_first, c->forget_gate_bias_last);
-    p->headnorm   = vector(l, "mlstm_layer.multihead_norm.weight", HV, 1, 1);
-    p->out        = matrix(l, "mlstm_layer.out_proj.weight", c->width, HV, out);
+    const struct swax_mixer *mixer = swax_layer_mixer(c, layer);
+    char prefix[48];
+    snprintf(prefix, sizeof prefix, "backbone.blocks.%d.", layer);
+    l->prefix = prefix;
+    p->norm1 = swax_vector(l, mixer->norm, c->width, 1, 1);
+    mixer->tensors(l, &p->mixer, c, swax_layer_keys(c, layer), layer);
+    p->norm2   = swax_vector(l, "norm_ffn.weight", c->width, 1, 1);
+    p->up_gate = swax_matrix(l, "ffn.proj_up_gate.weight", c->ffn_width, c->width, swax_init_in(c));
+    p->up      = swax_matrix(l, "ffn.proj_up.weight", c->ffn_width, c->width, swax_init_in(c));
+    p->down    = swax_matrix(l, "ffn.proj_down.weight", c->width, c->ffn_width, swax_init_out(c));
 }
 
-static void network(struct list *l, struct swax_places *p, const struct swax_config *c)
+static void list_network(struct swax_tensors *l, struct swax_places *p, const struct swax_config *c)
 {
-    const double in = sqrt(2.0 / (5.0 * c->width)), out = 2.0 / (c->layers * sqrt(c->width));
     l->prefix = "backbone.";
-    p->embedding = matrix(l, "embeddings.weight", c->vocabulary, c->width, in);
-    for (int b = 0; b < c->layers; b++) {
-        char prefix[48];
-        struct swax_block_places *w = &p->block[b];
-        snprintf(prefix, sizeof prefix, "backbone.blocks.%d.", b);
-        l->prefix = prefix;
-        if (c->mixer[b] == SWAX_MLSTM) {
-            w->norm1 = vector(l, "norm_mlstm.weight", c->width, 1, 1);
-            mlstm(l, &w->mixer.mlstm, c, in, out);
-        } else {
-            w->norm1 = vector(l, "norm_swa.weight", c->width, 1, 1);
-            attention(l, &w->mixer.attention, c, in, out);
-        }
-        w->norm2   = vector(l, "norm_ffn.weight", c->width, 1, 1);
-        w->up_gate = matrix(l, "ffn.proj_up_gate.weight", c->ffn_width, c->width, in);
-        w->up      = matrix(l, "ffn.proj_up.weight", c->ffn_width, c->width, in);
-        w->down    = matrix(l, "ffn.proj_down.weight", c->width, c->ffn_width, out);
-    }
+    p->embedding = swax_matrix(l, "embeddings.weight", c->vocabulary, c->width, swax_init_in(c));
+    for (int b = 0; b < c->layers; b++)
+        list_block(l, &p->block[b], c, b);
     l->prefix = "backbone.";
-    p->out_norm = vector(l, "out_norm.weight", c->width, 1, 1);
+    p->out_norm = swax_vector(l, "out_norm.weight", c->width, 1, 1);
     l->prefix = "";
-    p->head = c->tied ? p->embedding : matrix(l, "lm_head.weight", c->vocabulary, c->width, in);
+    p->head = c->tied ? p->embedding : swax_matrix(l, "lm_head.weight", c->vocabulary, c->width, swax_init_in(c));
 }
 
 int swax_directory(const struct swax_config *c, struct swax_places *p, struct swax_tensor *tensor)
 {
-    struct list size = { NULL, 0, { 0, 0 }, "" };
-    network(&size, p, c);
-    struct list l = { tensor, 0, { size.used[1], 0 }, "" };    /* matrices first: their sizes keep each other aligned */
-    network(&l, p, c);
+    struct swax_tensors size = { NULL, 0, { 0, 0 }, "" };
+    list_network(&size, p, c);
+    struct swax_tensors l = { tensor, 0, { size.used[1], 0 }, "" };    /* matrices first: their sizes keep each other aligned */
+    list_network(&l, p, c);
     p->total = l.used[0];
     p->decayed = l.used[1];
     return l.count;
+}
+
+/* ---- initialisation */
+
+/* splitmix64 of a key and a counter: the same weight whatever the order, the threads and the other layers */
+static double uniform(uint64_t key, uint64_t counter)
+{
+    uint64_t z = key + (counter + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return ((double)(z >> 11) + 0.5) / 9007199254740992.0;
+}
+
+static double normal(uint64_t key, uint64_t counter)
+{
+    return sqrt(-2 * log(uniform(key, 2 * counter))) * cos(6.283185307179586 * uniform(key, 2 * counter + 1));
+}
+
+uint64_t swax_initial_key(const struct swax_tensor *t, uint64_t seed)
+{
+    uint64_t h = 0xcbf29ce484222325u ^ seed * 0x9e3779b97f4a7c15u;
+    for (const char *name = t->name; *name; name++)
+        h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+    return h;
+}
+
+double swax_initial(const struct swax_config *c, const struct swax_tensor *t, uint64_t key, long e)
+{
+    if (t->init)
+        return t->init(c, e, uniform(key, (uint64_t)e));
+    const double line = t->size > 1 ? (double)e / (double)(t->size - 1) : 0;
+    return t->init_first + (t->init_last - t->init_first) * line + (t->init_std > 0 ? t->init_std * normal(key, (uint64_t)e) : 0);
 }

@@ -13,9 +13,9 @@ struct swax_desk {
 
 static const struct R(swax_kernels) *table(const struct swax_network *n) { return n->table; }
 
-static struct R(run) run_of(const struct swax_network *n, int B, int T, int window)
+struct R(run) R(swax_run_of)(const struct swax_network *n, int B, int T, int window)
 {
-    const struct R(run) r = { n->tier, table(n), &n->c, &n->p, n->w, n->s, B, T, window, NULL, NULL };
+    const struct R(run) r = { .tier = n->tier, .k = table(n), .c = &n->c, .p = &n->p, .w = n->w, .s = n->s, .B = B, .T = T, .window = window };
     return r;
 }
 
@@ -58,6 +58,8 @@ static struct swax_desk *desk_new(struct swax_network *n)
 static const char *engine_open(struct swax_network *n, char *why)
 {
     const size_t total = n->p.total;
+    if (R(swax_mixers_check)(R(swax_mixers), why))
+        return why;
     n->table = malloc(sizeof(struct R(swax_kernels)));
     n->loss = malloc((size_t)n->B * (size_t)n->T * sizeof(stat));
     if (!n->table || !n->loss) {
@@ -147,7 +149,7 @@ static void piece(const struct job *j, int index, struct swax_desk *l, stat *g)
     const int N = B * b->T;
     const size_t ints = (size_t)N * sizeof(int);
     struct R(work) *w = &l->work;
-    struct R(run) r = run_of(n, B, b->T, b->window);
+    struct R(run) r = R(swax_run_of)(n, B, b->T, b->window);
 
     swax_put(n, w->token, b->token + at, ints);
     swax_put(n, w->target, b->target + at, ints);
@@ -304,8 +306,6 @@ static size_t engine_peek(struct swax_network *n, const char *name, double *to, 
     return size;
 }
 
-#include "ref/network/decode.c"
-
 const struct swax_engine R(swax_engine) = {
     .real_size = sizeof(real),
     .stat_size = sizeof(stat),
@@ -316,7 +316,8 @@ const struct swax_engine R(swax_engine) = {
     .adamw = engine_adamw,
     .weights_changed = engine_weights_changed,
     .peek = engine_peek,
-    .decoder_new = engine_decoder_new,
-    .decoder_feed = engine_decoder_feed,
-    .decoder_free = engine_decoder_free,
+    .decoder_new = R(swax_decoder_new),
+    .decoder_begin = R(swax_decoder_begin),
+    .decoder_feed = R(swax_decoder_feed),
+    .decoder_free = R(swax_decoder_free),
 };

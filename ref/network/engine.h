@@ -3,6 +3,7 @@
 #define SWAX_ENGINE_H
 
 #include "ref/network/directory.h"
+#include "ref/network/memory.h"
 
 /* A batch is cut into pieces of a few sequences, so that activations stay in cache, and the pieces go to lanes
  * in turn: lane l takes pieces l, l + lanes, ...  Every lane has its own gradient, and they are added in order:
@@ -46,19 +47,16 @@ struct swax_engine {
     void (*weights_changed)(struct swax_network *n);
     size_t (*peek)(struct swax_network *n, const char *name, double *to, size_t max);
     struct swax_decoder *(*decoder_new)(struct swax_network *n, int B, int window, char *why);
+    void (*decoder_begin)(struct swax_decoder *d, int sequence);
     const char *(*decoder_feed)(struct swax_decoder *d, const int *token, int T, float *logits);
     void (*decoder_free)(struct swax_decoder *d);
 };
 extern const struct swax_engine swax_engine_f32, swax_engine_f64, swax_engine_bf16;
 
 /* Every decoder begins with this. */
-struct swax_decoder { struct swax_network *n; };
+struct swax_decoder { struct swax_network *n; int B; };
 
-/* A tier's memory, or the host's; bytes are counted in n->bytes. */
-void *swax_take(struct swax_network *n, size_t bytes);
-void swax_give(struct swax_network *n, void *p);
-void swax_put(const struct swax_network *n, void *to, const void *from, size_t bytes);
-void swax_get(const struct swax_network *n, void *to, const void *from, size_t bytes);
+/* f(0, arg) .. f(count - 1, arg), at most `workers` of them at a time. */
 void swax_each(const struct swax_network *n, int count, int workers, void (*f)(int i, void *arg), void *arg);
 
 #endif

@@ -12,13 +12,16 @@ static void *take(struct R(list) *l, const char *name, size_t count, size_t elem
         l->found = at;
         l->found_size = count;
     }
+    if (l->name && l->names < l->most)
+        l->name[l->names] = name;
+    l->names++;
     l->used += (count * element + 63) / 64 * 64;
     return at;
 }
 
-static real *reals(struct R(list) *l, const char *name, size_t n) { return take(l, name, n, sizeof(real)); }
+real *reals(struct R(list) *l, const char *name, size_t n) { return take(l, name, n, sizeof(real)); }
 
-static stat *stats(struct R(list) *l, const char *name, size_t n)
+stat *stats(struct R(list) *l, const char *name, size_t n)
 {
     const size_t before = l->found_size;
     stat *at = take(l, name, n, sizeof(stat));
@@ -26,35 +29,42 @@ static stat *stats(struct R(list) *l, const char *name, size_t n)
     return at;
 }
 
-static real *reals_forward(struct R(list) *l, const char *name, size_t n) { return l->gradients ? NULL : reals(l, name, n); }
-static stat *stats_forward(struct R(list) *l, const char *name, size_t n) { return l->gradients ? NULL : stats(l, name, n); }
+real *reals_forward(struct R(list) *l, const char *name, size_t n) { return l->gradients ? NULL : reals(l, name, n); }
+stat *stats_forward(struct R(list) *l, const char *name, size_t n) { return l->gradients ? NULL : stats(l, name, n); }
 
 static int *ints(struct R(list) *l, const char *name, size_t n) { return take(l, name, n, sizeof(int)); }
 
-#include "ref/network/mixer_attention.c"
-#include "ref/network/mixer_mlstm.c"
-
-static const struct R(mixer) mixers[SWAX_MIXERS] = {
-    [SWAX_SWA]   = { attention_acts, swa_forward,   swa_backward },
-    [SWAX_FULL]  = { attention_acts, full_forward,  full_backward },
-    [SWAX_MLSTM] = { mlstm_acts,     mlstm_forward, mlstm_backward },
-};
-
-static void block_acts(struct R(list) *l, struct R(block_acts) *a, const struct swax_config *c, int mixer, int B, int T)
+static void block_acts(struct R(list) *l, struct R(block_acts) *a, const struct R(swax_mixer) *mixer,
+                       const struct swax_config *c, const void *keys, int B, int T)
 {
     const size_t N = (size_t)B * (size_t)T, C = (size_t)c->width, F = (size_t)c->ffn_width;
-    a->n1  = reals(l, "n1", N*C);
-    a->r1  = stats_forward(l, "r1", N);
-    mixers[mixer].acts(l, &a->mixer, c, B, T);
+    a->norm1 = reals(l, "norm1", N*C);
+    a->rstd1 = stats_forward(l, "rstd1", N);
+    mixer->acts(l, &a->mixer, c, keys, B, T);
     a->mix = reals_forward(l, "mix", N*C);
     a->x1  = reals_forward(l, "x1", N*C);
-    a->n2  = reals(l, "n2", N*C);
-    a->r2  = stats_forward(l, "r2", N);
+    a->norm2 = reals(l, "norm2", N*C);
+    a->rstd2 = stats_forward(l, "rstd2", N);
     a->fa  = reals(l, "fa", N*F);
     a->fb  = reals(l, "fb", N*F);
     a->fh  = reals(l, "fh", N*F);
     a->ffn = reals_forward(l, "ffn", N*C);
     a->x2  = reals_forward(l, "x2", N*C);
+}
+
+static const struct R(swax_mixer) *mixer_of(const struct swax_config *c, int layer) { return R(swax_mixers)[c->mixer[layer]]; }
+
+static void layer_acts(struct R(list) *l, struct R(block_acts) *a, const struct swax_config *c, int layer, int B, int T)
+{
+    block_acts(l, a, mixer_of(c, layer), c, swax_layer_keys(c, layer), B, T);
+}
+
+int R(swax_model_names)(const struct R(swax_mixer) *m, const struct swax_config *c, const void *keys, const char **name, int most)
+{
+    struct R(block_acts) scratch;
+    struct R(list) l = { .name = name, .most = most };
+    block_acts(&l, &scratch, m, c, keys, 1, 1);
+    return l.names;
 }
 
 /* Logits are made for so many tokens at a time: they are the largest array where the vocabulary is large. */
@@ -67,7 +77,7 @@ static int head_rows(const struct swax_config *c, int N)
 void R(swax_model_place)(struct R(work) *w, const struct swax_config *c, int B, int T, int training, char *memory)
 {
     const size_t N = (size_t)B * (size_t)T, C = (size_t)c->width, V = (size_t)c->vocabulary;
-    struct R(list) list = { memory, 0, NULL, NULL, 0, 0, 0 }, *l = &list;
+    struct R(list) list = { .base = memory }, *l = &list;
     w->memory = memory;
     w->B = B;
     w->T = T;
@@ -79,7 +89,7 @@ void R(swax_model_place)(struct R(work) *w, const struct swax_config *c, int B, 
     w->start_cell      = ints(l, "start_cell", N);
     w->x0   = reals(l, "x0", N*C);
     for (int b = 0; b < c->layers; b++)
-        block_acts(l, &w->block[b], c, c->mixer[b], B, T);
+        layer_acts(l, &w->block[b], c, b, B, T);
     w->nf   = reals(l, "nf", N*C);
     w->rf   = stats(l, "rf", N);
     w->z    = stats(l, "z", ZV);
@@ -93,9 +103,9 @@ void R(swax_model_place)(struct R(work) *w, const struct swax_config *c, int B, 
         w->dnf   = reals(l, "dnf", N*C);
         w->grad_from = l->used;
         l->gradients = 1;
-        for (int m = 0; m < SWAX_MIXERS; m++) {
+        for (int b = 0; b < c->layers; b++) {
             l->used = w->grad_from;
-            block_acts(l, &w->grad[m], c, m, B, T);
+            layer_acts(l, &w->grad[c->mixer[b]], c, b, B, T);
             w->grad_bytes = l->used - w->grad_from > w->grad_bytes ? l->used - w->grad_from : w->grad_bytes;
         }
         l->used = w->grad_from + w->grad_bytes;
@@ -110,16 +120,16 @@ size_t R(swax_model_find)(const struct R(work) *w, const struct swax_config *c, 
     if (sscanf(name, "%d.%n", &layer, &n) != 1 || !n || layer < 0 || layer >= c->layers)
         return 0;
     struct R(block_acts) scratch;
-    struct R(list) place = { w->memory, (size_t)((char *)w->block[layer].n1 - w->memory), name + n, NULL, 0, 0, 0 };
-    struct R(list) size = { NULL, 0, name + n, NULL, 0, 0, 0 };
-    block_acts(&place, &scratch, c, c->mixer[layer], w->B, w->T);
-    block_acts(&size, &scratch, c, c->mixer[layer], B, T);
+    struct R(list) place = { .base = w->memory, .used = (size_t)((char *)w->block[layer].norm1 - w->memory), .wanted = name + n };
+    struct R(list) size = { .wanted = name + n };
+    layer_acts(&place, &scratch, c, layer, w->B, w->T);
+    layer_acts(&size, &scratch, c, layer, B, T);
     *at = place.found;
     *is_stat = place.found_stat;
     return size.found_size;
 }
 
-void R(swax_model_forward)(const struct R(run) *r, struct R(work) *work, union R(mixer_state) *state)
+void R(swax_model_forward)(const struct R(run) *r, struct R(work) *work, union swax_room *state)
 {
     const struct R(swax_kernels) *k = r->k;
     const struct swax_config *c = r->c;
@@ -131,13 +141,13 @@ void R(swax_model_forward)(const struct R(run) *r, struct R(work) *work, union R
         const struct swax_block_places *p = &r->p->block[b];
         struct R(block_acts) *a = &work->block[b];
 
-        k->rmsnorm_forward(a->n1, a->r1, x, r->s + p->norm1, N, C, c->norm_eps);
-        mixers[c->mixer[b]].forward(r, p, &a->mixer, state ? &state[b] : NULL, a->mix, a->n1);
+        k->rmsnorm_forward(a->norm1, a->rstd1, x, r->s + p->norm1, N, C, c->norm_eps);
+        mixer_of(c, b)->forward(r, swax_layer_keys(c, b), &p->mixer, &a->mixer, state ? &state[b] : NULL, a->mix, a->norm1);
         k->add_forward(a->x1, x, a->mix, N*C);
 
-        k->rmsnorm_forward(a->n2, a->r2, a->x1, r->s + p->norm2, N, C, c->norm_eps);
-        k->linear_forward(a->fa, a->n2, r->w + p->up_gate, NULL, N, F, C);
-        k->linear_forward(a->fb, a->n2, r->w + p->up, NULL, N, F, C);
+        k->rmsnorm_forward(a->norm2, a->rstd2, a->x1, r->s + p->norm2, N, C, c->norm_eps);
+        k->linear_forward(a->fa, a->norm2, r->w + p->up_gate, NULL, N, F, C);
+        k->linear_forward(a->fb, a->norm2, r->w + p->up, NULL, N, F, C);
         k->swiglu_forward(a->fh, a->fa, a->fb, N*F);
         k->linear_forward(a->ffn, a->fh, r->w + p->down, NULL, N, C, F);
         k->add_forward(a->x2, a->x1, a->ffn, N*C);
@@ -164,7 +174,7 @@ void R(swax_model_head)(const struct R(run) *r, struct R(work) *work, stat *g, i
     k->readout_backward(work->dnf + (long)row0*C, g + r->p->head, NULL, work->dz, nf, r->w + r->p->head, rows, V, C);
 }
 
-/* Activation gradients start at zero and every kernel adds, so that a value used twice (n2, a norm's x) collects
+/* Activation gradients start at zero and every kernel adds, so that a value used twice (norm2, a norm's x) collects
  * both shares.  The residual stream's gradient runs through all blocks in one array: of x2, which is also that of
  * ffn, then with the norm's share of x1 and mix, then of x. */
 void R(swax_model_backward)(const struct R(run) *r, struct R(work) *work, stat *g)
@@ -185,12 +195,12 @@ void R(swax_model_backward)(const struct R(run) *r, struct R(work) *work, stat *
 
         k->linear_backward(da->fh, g + p->down, NULL, dx, a->fh, r->w + p->down, N, C, F);
         k->swiglu_backward(da->fa, da->fb, da->fh, a->fa, a->fb, N*F);
-        k->linear_backward(da->n2, g + p->up, NULL, da->fb, a->n2, r->w + p->up, N, F, C);
-        k->linear_backward(da->n2, g + p->up_gate, NULL, da->fa, a->n2, r->w + p->up_gate, N, F, C);
-        k->rmsnorm_backward(dx, g + p->norm2, da->n2, a->x1, r->s + p->norm2, a->r2, N, C);
+        k->linear_backward(da->norm2, g + p->up, NULL, da->fb, a->norm2, r->w + p->up, N, F, C);
+        k->linear_backward(da->norm2, g + p->up_gate, NULL, da->fa, a->norm2, r->w + p->up_gate, N, F, C);
+        k->rmsnorm_backward(dx, g + p->norm2, da->norm2, a->x1, r->s + p->norm2, a->rstd2, N, C);
 
-        mixers[c->mixer[b]].backward(r, p, g, &a->mixer, &da->mixer, dx, a->n1, da->n1);
-        k->rmsnorm_backward(dx, g + p->norm1, da->n1, x, r->s + p->norm1, a->r1, N, C);
+        mixer_of(c, b)->backward(r, swax_layer_keys(c, b), &p->mixer, g, &a->mixer, &da->mixer, dx, a->norm1, da->norm1);
+        k->rmsnorm_backward(dx, g + p->norm1, da->norm1, x, r->s + p->norm1, a->rstd1, N, C);
     }
     k->embed_backward(g + r->p->embedding, dx, work->token, N, c->vocabulary, C);
 }

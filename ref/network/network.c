@@ -6,64 +6,6 @@
 
 #include "ref/network/engine.h"
 
-/* ---- memory: a tier's own, or the host's */
-
-void *swax_take(struct swax_network *n, size_t bytes)
-{
-    const struct swax_memory *mem = n->tier->memory;
-    const size_t round = (bytes + 63) / 64 * 64 + 64;
-    void *p = mem ? mem->take(round) : NULL;
-    if (!mem) {
-        /* 64-byte alignment in ISO C: keep the address that malloc gave just below */
-        char *raw = malloc(round + sizeof(void *));
-        if (raw) {
-            char *at = raw + sizeof(void *);
-            at += (64 - (size_t)at % 64) % 64;
-            memcpy(at - sizeof(void *), &raw, sizeof raw);
-            p = at;
-        }
-    }
-    n->bytes += p ? bytes : 0;
-    if (p && n->tier->host)
-        n->tier->host->large(p, bytes);
-    if (p)
-        swax_tier_zero(n->tier, p, bytes);
-    return p;
-}
-
-void swax_give(struct swax_network *n, void *p)
-{
-    if (p && n->tier->memory)
-        n->tier->memory->give(p);
-    else if (p) {
-        char *raw;
-        memcpy(&raw, (char *)p - sizeof(void *), sizeof raw);
-        free(raw);
-    }
-}
-
-static void copy(void *to, const void *from, size_t bytes)
-{
-    if (bytes)      /* an empty array may be NULL, which memcpy must not see */
-        memcpy(to, from, bytes);
-}
-
-void swax_put(const struct swax_network *n, void *to, const void *from, size_t bytes)
-{
-    if (n->tier->memory)
-        n->tier->memory->put(to, from, bytes);
-    else
-        copy(to, from, bytes);
-}
-
-void swax_get(const struct swax_network *n, void *to, const void *from, size_t bytes)
-{
-    if (n->tier->memory)
-        n->tier->memory->get(to, from, bytes);
-    else
-        copy(to, from, bytes);
-}
-
 void swax_each(const struct swax_network *n, int count, int workers, void (*f)(int i, void *arg), void *arg)
 {
     if (n->tier->host && count > 1)
@@ -99,18 +41,19 @@ static int cut(const struct swax_network *n, struct swax_slice *slice)
     return count;
 }
 
-static const char *refuse_sizes(const struct swax_config *c, int B, int T, char *why)
+/* The longest row of a token's activations is a side of some matrix; but for the vocabulary's, whose logits are made for
+ * some tokens at a time. */
+static const char *refuse_sizes(const struct swax_network *n, int B, int T, char *why)
 {
     const double N = (double)B * T, most = 2147483647;
-    const int widest = c->ffn_width > c->width ? c->ffn_width : c->width;
-    const double row = fmax(fmax(widest, (double)c->heads * c->head_dim), (double)c->cell_heads * fmax(c->key_dim, c->value_dim));
-    if (B < 1 || T < 1)
-        snprintf(why, SWAX_WHY, "batch=%d sequence=%d: both should be at least 1", B, T);
-    else if (N * row > most)
-        snprintf(why, SWAX_WHY, "batch=%d sequence=%d: %.0f tokens of %.0f elements each make a tensor of more than 2^31; "
-                 "lower either, and accumulate gradients instead", B, T, N, row);
-    else
+    long row = 0;
+    for (const struct swax_tensor *t = n->tensor; t < n->tensor + n->tensors; t++)
+        for (int side = t->place == n->p.embedding || t->place == n->p.head ? 1 : 0; side < t->rank; side++)
+            row = t->shape[side] > row ? t->shape[side] : row;
+    if (N * (double)row <= most)
         return NULL;
+    snprintf(why, SWAX_WHY, "batch=%d sequence=%d: %.0f tokens of %ld elements each make a tensor of more than 2^31; "
+             "lower either, and accumulate gradients instead", B, T, N, row);
     return why;
 }
 
@@ -128,8 +71,12 @@ struct swax_network *swax_network_new(const struct swax_config *c, const struct 
         [SWAX_PREC_F32] = &swax_engine_f32, [SWAX_PREC_F64] = &swax_engine_f64, [SWAX_PREC_BF16] = &swax_engine_bf16,
     };
     struct swax_config checked = *c;
-    if (swax_config_check(&checked, why) || refuse_sizes(&checked, B, T, why))
+    if (swax_config_check(&checked, why))
         return NULL;
+    if (B < 1 || T < 1) {
+        snprintf(why, SWAX_WHY, "batch=%d sequence=%d: both should be at least 1", B, T);
+        return NULL;
+    }
     struct swax_network *n = calloc(1, sizeof *n);
     const int tensors = n ? swax_directory(&checked, &n->p, NULL) : 0;
     if (n) {
@@ -158,7 +105,7 @@ struct swax_network *swax_network_new(const struct swax_config *c, const struct 
         snprintf(why, SWAX_WHY, "out of memory for the list of %d tensors", tensors);
     else {
         cut(n, n->slice);
-        if (!n->engine->open(n, why))
+        if (!refuse_sizes(n, B, T, why) && !n->engine->open(n, why))
             return n;
     }
     swax_network_free(n);
@@ -192,56 +139,21 @@ const char *swax_network_trouble(struct swax_network *n)
     return n->tier->memory ? n->tier->memory->trouble() : NULL;
 }
 
-/* Model FLOPs per token, two per multiply-add: dense products once forward and twice backward; attention over the
- * keys that are there; the cell in chunks of c->chunk, the causal half of a chunk and the state. */
+/* Model FLOPs per token, two per multiply-add: dense products once forward and twice backward; the mixers' own. */
 double swax_network_flops(const struct swax_config *config, int T, int window, int training)
 {
     struct swax_config c = *config;
     char why[SWAX_WHY];
     if (swax_config_check(&c, why))
         return 0;
-    const double C = c.width, F = c.ffn_width, HD = (double)c.heads * c.head_dim, GD = (double)c.kv_heads * c.head_dim;
-    const double H = c.cell_heads, K = c.key_dim, V = c.value_dim, L = c.chunk < T ? c.chunk : T;
-    double dense = 2 * C * c.vocabulary, mix = 0;
-    for (int b = 0; b < c.layers; b++) {
-        const double W = c.mixer[b] == SWAX_FULL || window > T ? T : window;
-        const double keys = W - W * (W - 1) / (2.0 * T); /* the mean of min(t, W) over t = 1..T */
-        dense += 2 * 3 * C * F;
-        if (c.mixer[b] == SWAX_MLSTM) {
-            dense += 2 * C * (2*H*K + 3*H*V + 2*H);
-            mix += H * (L * (K + V) + 4*K*V) + (training ? H * (L * (3*K + 2*V) + 8*K*V) : 0);
-        } else {
-            dense += 2 * C * (2*HD + 2*GD);
-            mix += (training ? 3 : 1) * 4 * keys * HD;
-        }
-    }
+    const double C = c.width, dense = 2 * C * c.vocabulary + c.layers * 2 * 3 * C * c.ffn_width;
+    double mix = 0;
+    for (int b = 0; b < c.layers; b++)
+        mix += swax_layer_mixer(&c, b)->flops(&c, swax_layer_keys(&c, b), T, window, training);
     return (training ? 3 : 1) * dense + mix;
 }
 
 /* ---- weights */
-
-/* splitmix64 of a key and a counter: the same weight whatever the order, the threads and the other layers */
-static double uniform(uint64_t key, uint64_t counter)
-{
-    uint64_t z = key + (counter + 1) * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    return ((double)(z >> 11) + 0.5) / 9007199254740992.0;
-}
-
-static double normal(uint64_t key, uint64_t counter)
-{
-    return sqrt(-2 * log(uniform(key, 2 * counter))) * cos(6.283185307179586 * uniform(key, 2 * counter + 1));
-}
-
-static uint64_t key_of(uint64_t seed, const char *name)
-{
-    uint64_t h = 0xcbf29ce484222325u ^ seed * 0x9e3779b97f4a7c15u;
-    for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * 0x100000001b3u;
-    return h;
-}
 
 static void *array(const struct swax_network *n, enum swax_which which)
 {
@@ -253,13 +165,12 @@ static char *tensor_at(const struct swax_network *n, enum swax_which which, int 
     return (char *)array(n, which) + n->tensor[tensor].place * n->engine->stat_size;
 }
 
-/* Tensors of the same name get the same weights in every network: arms of an ablation start alike. */
 void swax_network_init(struct swax_network *n, uint64_t seed)
 {
     const size_t element = n->engine->stat_size;
     for (int i = 0; i < n->tensors; i++) {
         const struct swax_tensor *t = &n->tensor[i];
-        const uint64_t key = key_of(seed, t->name);
+        const uint64_t key = swax_initial_key(t, seed);
         for (long from = 0; from < t->size; from += SWAX_SLICE) {
             static const int most = SWAX_SLICE;
             const long left = t->size - from, count = left < most ? left : most;
@@ -267,9 +178,7 @@ void swax_network_init(struct swax_network *n, uint64_t seed)
             if (!host)
                 return;
             for (long e = 0; e < count; e++) {
-                const double line = t->size > 1 ? (double)(from + e) / (double)(t->size - 1) : 0;
-                const double x = t->init_first + (t->init_last - t->init_first) * line +
-                                 (t->init_std > 0 ? t->init_std * normal(key, (uint64_t)(from + e)) : 0);
+                const double x = swax_initial(&n->c, t, key, from + e);
                 if (element == sizeof(float))
                     ((float *)(void *)host)[e] = (float)x;
                 else
@@ -350,6 +259,12 @@ struct swax_decoder *swax_decoder_new(struct swax_network *n, int B, int window,
     return n->engine->decoder_new(n, B, window, why);
 }
 
+void swax_decoder_begin(struct swax_decoder *d, int sequence)
+{
+    if (sequence >= 0 && sequence < d->B)
+        d->n->engine->decoder_begin(d, sequence);
+}
+
 const char *swax_decoder_feed(struct swax_decoder *d, const int *token, int T, float *logits)
 {
     return d->n->engine->decoder_feed(d, token, T, logits);
@@ -359,4 +274,15 @@ void swax_decoder_free(struct swax_decoder *d)
 {
     if (d)
         d->n->engine->decoder_free(d);
+}
+
+double *swax_layer_peek(struct swax_network *n, int layer, const char *name)
+{
+    char full[64];
+    snprintf(full, sizeof full, "%d.%s", layer, name);
+    const size_t size = swax_network_peek(n, full, NULL, 0);
+    double *x = size ? malloc(size * sizeof *x) : NULL;
+    if (x)
+        swax_network_peek(n, full, x, size);
+    return x;
 }

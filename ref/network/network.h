@@ -23,7 +23,9 @@ struct swax_tensor {
     long size;
     double init_std;           /* at initialisation: N(0, init_std^2) around the line from init_first to init_last */
     double init_first, init_last;
+    double (*init)(const struct swax_config *c, long e, double u);  /* or element e by this, u uniform in (0, 1); or NULL */
     int decay;                 /* AdamW decays it: matrices, not norms and biases */
+    int rope_heads;            /* its rows are of so many heads that RoPE turns, half-split; 0: of none */
     size_t place;              /* elements before it in each flat array */
 };
 
@@ -79,8 +81,10 @@ size_t swax_network_peek(struct swax_network *n, const char *name, double *to, s
 
 /* Decoding: a window of keys per attention layer and a state per cell, at a cost per token that does not depend
  * on how many came before (in layers without a window it grows).  Feed T >= 1 tokens of each of B sequences;
- * logits (B,vocabulary) after the last, or NULL.  feed answers NULL, or a sentence. */
+ * logits (B,vocabulary) after the last, or NULL.  feed answers NULL, or a sentence.  After begin, the next token of
+ * that sequence is the first of a document: states, keys and positions begin anew, as at a start in swax_batch. */
 struct swax_decoder;
+void swax_decoder_begin(struct swax_decoder *d, int sequence);
 struct swax_decoder *swax_decoder_new(struct swax_network *n, int B, int window, char *why);
 const char *swax_decoder_feed(struct swax_decoder *d, const int *token, int T, float *logits);
 void swax_decoder_free(struct swax_decoder *d);

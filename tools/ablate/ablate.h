@@ -5,6 +5,7 @@
 #ifndef SWAX_ABLATE_H
 #define SWAX_ABLATE_H
 
+#include "ref/network/mixers.h"
 #include "tools/measure/measure.h"
 #include "tools/train/run.h"
 
@@ -63,7 +64,7 @@ struct outcome {
     double whole, span_cut, relay_block;       /* recall of facts at the start, beyond reach, by probe */
     double part[MEASURE_PARTS];                /* loss by position */
     int layers;
-    struct { int is_cell; double value[MEASURE_DISTANCES]; } layer[ABLATE_LAYERS];   /* attention mass by distance, or time constants */
+    struct { double value[SWAX_INSIDE]; } layer[ABLATE_LAYERS];    /* what its mixer shows of it */
     int points;
     struct ablate_point curve[ABLATE_POINTS];
 };

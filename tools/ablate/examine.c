@@ -182,7 +182,7 @@ static const char *one_bin(struct examiner *e, struct swax_network *n, int bin, 
     return NULL;
 }
 
-/* Where attention looks and how long the cells remember, on one sequence. */
+/* What the layers show of their inside, on one sequence. */
 static const char *inside(struct examiner *e, struct swax_network *n, struct outcome *r, char *why)
 {
     struct measured m;
@@ -193,9 +193,12 @@ static const char *inside(struct examiner *e, struct swax_network *n, struct out
     r->layers = e->run->model.layers < ABLATE_LAYERS ? e->run->model.layers : ABLATE_LAYERS;
     for (int i = 0; i < r->layers; i++) {
         double *value = r->layer[i].value;
-        for (int k = 0; k < MEASURE_DISTANCES; k++)
-            value[k] = (double)NAN;
-        r->layer[i].is_cell = !measure_attention(n, i, T, e->test_window, value) && measure_memory(n, i, T, value, MEASURE_DISTANCES);
+        const struct swax_config *c = swax_network_config(n);
+        int seen = swax_layer_mixer(c, i)->inside.see(n, swax_layer_keys(c, i), i, T, e->test_window, value, SWAX_INSIDE);
+        if (seen < 0)
+            return say(why, "There is no memory to look into layer %d.", i);
+        while (seen < SWAX_INSIDE)
+            value[seen++] = (double)NAN;
     }
     return NULL;
 }

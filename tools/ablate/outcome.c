@@ -162,8 +162,8 @@ static const char *save_result(const struct ablation *a, const struct outcome *r
     write_numbers(f, "loss by position", r->part, MEASURE_PARTS);
     fputs("  \"layers\": [\n", f);
     for (int i = 0; i < r->layers; i++) {
-        fprintf(f, "%s  {\"cell\": %s,\n", i ? ",\n" : "", r->layer[i].is_cell ? "true" : "false");
-        write_numbers(f, "value", r->layer[i].value, MEASURE_DISTANCES);
+        fprintf(f, "%s  {\n", i ? ",\n" : "");
+        write_numbers(f, "value", r->layer[i].value, SWAX_INSIDE);
         fprintf(f, "  \"layer\": %d}", i);
     }
     fputs("],\n  ", f);
@@ -206,11 +206,8 @@ const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, i
     r->tokens = single[0], r->seconds = single[1], r->parameters = single[2], r->loss = single[3], r->copy = single[4];
     r->whole = probes[0], r->span_cut = probes[1], r->relay_block = probes[2];
     const struct json *layers = json_get(root, "layers");
-    for (const struct json *l = layers ? layers->first : NULL; l && r->layers < ABLATE_LAYERS; l = l->next, r->layers++) {
-        const struct json *cell = json_get(l, "cell");
-        r->layer[r->layers].is_cell = cell && cell->type == JSON_TRUE;
-        read_numbers(r->layer[r->layers].value, MEASURE_DISTANCES, json_get(l, "value"));
-    }
+    for (const struct json *l = layers ? layers->first : NULL; l && r->layers < ABLATE_LAYERS; l = l->next, r->layers++)
+        read_numbers(r->layer[r->layers].value, SWAX_INSIDE, json_get(l, "value"));
     read_curve(r, json_get(root, "curve"));
     const struct json *of = json_get(root, "seed");
     r->done = of && json_integer(of, &drawn);

@@ -85,14 +85,14 @@ const char *ablation_settings(struct run *r, const char *settings, char *why)
 
 int ablation_reach(const struct run *r)
 {
-    int64_t swa = 0;
+    int64_t reach = 0;
     for (int i = 0; i < r->model.layers; i++) {
-        swa += r->model.mixer[i] == SWAX_SWA;
-        if (r->model.mixer[i] == SWAX_FULL)
+        const enum swax_sees sees = swax_layer_mixer(&r->model, i)->sees;
+        reach += sees == SWAX_SEES_WINDOW ? r->windows.window - 1 : 0;
+        if (sees == SWAX_SEES_ALL)
             return 0;
     }
-    swa *= r->windows.window - 1;
-    return swa < INT_MAX / 2 ? (int)swa : INT_MAX / 2;
+    return reach < INT_MAX / 2 ? (int)reach : INT_MAX / 2;
 }
 
 static void add_bin(struct ablation *a, const char *name, int length, int from, int to)

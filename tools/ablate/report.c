@@ -162,12 +162,13 @@ static void inside_section(const struct page *p)
         for (int l = 0; page_finished(p, i) && l < r->layers; l++) {
             fputs("<tr><td>", p->f);
             text(p, l ? "" : p->a->arm[i]->what);
-            fprintf(p->f, "</td><td>%d %s</td><td class=\"t\">", l, r->layer[l].is_cell ? "cell" : "attention");
-            int last = MEASURE_DISTANCES;
+            const struct swax_mixer *x = swax_layer_mixer(&p->a->run[i].model, l);
+            fprintf(p->f, "</td><td>%d %s</td><td class=\"t\">", l, x->name);
+            int last = SWAX_INSIDE;
             while (last > 0 && !(r->layer[l].value[last - 1] > 0))
                 last--;
             for (int k = 0; k < last; k++)
-                fprintf(p->f, r->layer[l].is_cell ? "%s%.4g" : "%s%.0f %%", k ? " &nbsp; " : "", r->layer[l].is_cell ? r->layer[l].value[k] : 100 * r->layer[l].value[k]);
+                fprintf(p->f, x->inside.shares ? "%s%.0f %%" : "%s%.4g", k ? " &nbsp; " : "", (x->inside.shares ? 100 : 1) * r->layer[l].value[k]);
             fputs("</td></tr>\n", p->f);
         }
     }

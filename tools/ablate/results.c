@@ -19,7 +19,7 @@ static void write_window(FILE *f, const struct ablation *a, int arm)
     const struct windows *w = &r->windows;
     int attends = 0;
     for (int i = 0; i < r->model.layers; i++)
-        attends |= r->model.mixer[i] == SWAX_SWA;
+        attends |= swax_layer_mixer(&r->model, i)->sees == SWAX_SEES_WINDOW;
     fputs("{", f);
     if (attends && w->short_window) {
         fprintf(f, "\"short\": %d, \"long\": %d, \"test\": %d", w->short_window, w->window, a->test_window[arm]);
@@ -59,7 +59,7 @@ static void write_arm(FILE *f, const struct ablation *a, const struct outcome *r
     json_write_string(f, a->arm[arm]->name);
     fputs(", \"mixers\": \"", f);
     for (int i = 0; i < run->model.layers; i++)
-        fprintf(f, "%s%s", i ? " " : "", swax_mixer_name[run->model.mixer[i]]);
+        fprintf(f, "%s%s", i ? " " : "", swax_layer_mixer(&run->model, i)->name);
     fputs("\", \"window\": ", f);
     write_window(f, a, arm);
     fputs(", \"runs\": [", f);

@@ -118,20 +118,14 @@ static int shape_of(void *arg, const char *name, int64_t shape[2])
 
 /* ---- rows of q and k between the two layouts of RoPE */
 
-static int turns(const struct swax_tensor *t, const struct swax_config *c, enum hf_rope rope, int *heads)
-{
-    const char *end = strstr(t->name, ".swa_layer.");
-    *heads = end && !strcmp(end, ".swa_layer.q.weight") ? c->heads : c->kv_heads;
-    return rope == HF_INTERLEAVED && end && (!strcmp(end, ".swa_layer.q.weight") || !strcmp(end, ".swa_layer.k.weight"));
-}
-
 /* Half-split row p of a head is interleaved row 2p, row p + D/2 is row 2p + 1; an odd last row stays. */
-static void permute(float *to, const float *from, int heads, int head_dim, int width, int to_half_split)
+static void permute(float *to, const float *from, const struct swax_tensor *t, int to_half_split)
 {
-    for (int row = 0; row < heads * head_dim; row++) {
-        const int r = row % head_dim, half = head_dim / 2, base = row - r;
-        const int other = base + (r >= 2 * half ? r : r < half ? 2 * r : 2 * (r - half) + 1);
-        const int source = to_half_split ? other : row, target = to_half_split ? row : other;
+    const long head_dim = t->shape[0] / t->rope_heads, width = t->shape[1];
+    for (long row = 0; row < t->shape[0]; row++) {
+        const long r = row % head_dim, half = head_dim / 2, base = row - r;
+        const long other = base + (r >= 2 * half ? r : r < half ? 2 * r : 2 * (r - half) + 1);
+        const long source = to_half_split ? other : row, target = to_half_split ? row : other;
         memcpy(to + (size_t)target * (size_t)width, from + (size_t)source * (size_t)width, (size_t)width * sizeof *to);
     }
 }
@@ -142,8 +136,6 @@ static const char *import_tensor(const struct model *m, struct swax_network *n, 
                                  float *room, float *turned, char *why)
 {
     struct st_file *in;
-    int heads;
-    const struct swax_config *c = swax_network_config(n);
     const struct st_tensor *found = find(m, t->name, &in);
     if (!found)
         return say(why, "The model lacks tensor %s.", t->name);
@@ -153,9 +145,9 @@ static const char *import_tensor(const struct model *m, struct swax_network *n, 
                    (long long)found->size, t->shape[0], t->rank > 1 ? t->shape[1] : 1);
     if (st_read(in, found, ST_F32, room, why))
         return why;
-    const int turn = turns(t, c, rope, &heads);
+    const int turn = rope == HF_INTERLEAVED && t->rope_heads;
     if (turn)
-        permute(turned, room, heads, c->head_dim, c->width, 1);
+        permute(turned, room, t, 1);
     swax_network_put(n, SWAX_WEIGHT, i, turn ? turned : room);
     return NULL;
 }
@@ -215,12 +207,10 @@ struct exported { struct swax_network *n; enum hf_rope rope; const struct swax_t
 static void get(void *arg, int i, void *to)
 {
     const struct exported *e = arg;
-    const struct swax_config *c = swax_network_config(e->n);
-    int heads;
-    const int turn = turns(&e->tensor[i], c, e->rope, &heads);
+    const int turn = e->rope == HF_INTERLEAVED && e->tensor[i].rope_heads;
     swax_network_get(e->n, SWAX_WEIGHT, i, turn ? e->room : to);
     if (turn)
-        permute(to, e->room, heads, c->head_dim, c->width, 0);
+        permute(to, e->room, &e->tensor[i], 0);
 }
 
 static const char *export_all(struct swax_network *n, const struct run *r, const char *folder, enum hf_rope rope, char *why)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ref/kernels.h"
+#include "ref/network/mixers.h"
 #include "tools/lib/files.h"
 #include "tools/lib/number.h"
 #include "tools/lib/say.h"
@@ -36,7 +36,12 @@ static int is_on(const struct json *config, const char *key, int absent)
     return j ? j->type == JSON_TRUE : absent;
 }
 
-static const char *const layer_type[SWAX_MIXERS] = {"sliding_attention", "full_attention", "linear_attention"};
+static const char *no_number(const struct json *config, const char *key, char *why)
+{
+    const struct json *j = json_get(config, key);
+    return !j || j->type == JSON_NUMBER || j->type == JSON_NULL ? NULL
+         : say(why, "Its config.json has something under %s that is no number.", key);
+}
 
 /* What another network than ours would need. */
 static const char *unsupported(const struct json *config, char *why)
@@ -44,10 +49,7 @@ static const char *unsupported(const struct json *config, char *why)
     static const struct { const char *key; int ours; } switches[] = {
         {"use_bias", 0}, {"add_out_norm", 1}, {"add_post_blocks_norm", 1}, {"add_post_norm", 0}, {"add_qk_norm", 0},
     };
-    static const char *const numbers[] = {
-        "num_blocks", "num_hidden_layers", "num_heads", "num_attention_heads", "num_key_value_heads", "norm_eps", "cell_norm_eps", "eps",
-        "gate_soft_cap", "output_logit_soft_cap", "rope_theta", "igate_bias_init_range", "sliding_window",
-    };
+    static const char *const numbers[] = {"num_blocks", "num_hidden_layers", "norm_eps", "output_logit_soft_cap", "sliding_window"};
     const struct json *type = json_get(config, "model_type"), *mode = json_get(config, "weight_mode");
     if (!type || type->type != JSON_STRING || strcmp(type->text, "xlstm"))
         return say(why, "Its config.json is of model_type %.40s: xlstm can be read.", type && type->text ? type->text : "(none)");
@@ -57,14 +59,30 @@ static const char *unsupported(const struct json *config, char *why)
         if (is_on(config, switches[i].key, switches[i].ours) != switches[i].ours)
             return say(why, "Its config.json sets %s to %s, which this network does not have.", switches[i].key, switches[i].ours ? "false" : "true");
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        const struct json *j = json_get(config, numbers[i]);
-        if (j && j->type != JSON_NUMBER && j->type != JSON_NULL)
-            return say(why, "Its config.json has something under %s that is no number.", numbers[i]);
+        if (no_number(config, numbers[i], why))
+            return why;
     }
     return NULL;
 }
 
-/* Tensors tell a cell from attention; layer_types, if it is there, full attention from windowed. */
+/* Tensors tell mixers apart; layer_types, if it is there, those whose tensors are alike. */
+static int mixer_of(int block, const struct json *type, hf_shape shape, void *arg)
+{
+    int found = -1;
+    for (int m = 0; swax_mixer_row(m); m++) {
+        const struct swax_hf *hf = &swax_mixer_row(m)->hf;
+        char name[128];
+        int64_t s[2];
+        if (!hf->layer_type)
+            continue;
+        snprintf(name, sizeof name, "backbone.blocks.%d.%s", block, hf->tensor);
+        const int named = type && type->type == JSON_STRING && !strcmp(type->text, hf->layer_type);
+        if (shape(arg, name, s) && (found < 0 || named))
+            found = m;
+    }
+    return found;
+}
+
 static const char *read_mixers(struct swax_config *c, const struct json *config, hf_shape shape, void *arg, char *why)
 {
     char name[128];
@@ -80,9 +98,10 @@ static const char *read_mixers(struct swax_config *c, const struct json *config,
         return say(why, "Its config.json names %d blocks, and its tensors are of more.", blocks);
     c->layers = blocks;
     for (int b = 0; b < blocks; b++, type = type ? type->next : NULL) {
-        const int full = type && type->type == JSON_STRING && !strcmp(type->text, layer_type[SWAX_FULL]);
-        snprintf(name, sizeof name, "backbone.blocks.%d.swa_layer.q.weight", b);
-        c->mixer[b] = !shape(arg, name, s) ? SWAX_MLSTM : full ? SWAX_FULL : SWAX_SWA;
+        const int m = mixer_of(b, type, shape, arg);
+        if (m < 0)
+            return say(why, "Block %d of the model has the tensors of no mixer that can be read.", b);
+        c->mixer[b] = (unsigned char)m;
     }
     return NULL;
 }
@@ -100,14 +119,6 @@ static int64_t rows_of(const struct swax_config *c, const char *what, hf_shape s
     return 0;
 }
 
-static const char *share(int *to, int64_t rows, int heads, const char *what, char *why)
-{
-    if (heads < 1 || rows < 1 || rows % heads || rows > 0x7fffffff)
-        return say(why, "%s has %lld rows, which %d heads do not divide.", what, (long long)rows, heads);
-    *to = (int)(rows / heads);
-    return NULL;
-}
-
 static const char *read_sizes(struct swax_config *c, const struct json *config, hf_shape shape, void *arg, char *why)
 {
     int64_t s[2];
@@ -116,44 +127,97 @@ static const char *read_sizes(struct swax_config *c, const struct json *config, 
     c->vocabulary = (int)s[0];
     c->width = (int)s[1];
     c->ffn_width = (int)rows_of(c, "ffn.proj_up.weight", shape, arg);
-    c->cell_heads = whole(number(config, "num_heads", NULL, 8));
-    c->heads = whole(number(config, "num_attention_heads", NULL, 1));
-    c->kv_heads = whole(number(config, "num_key_value_heads", NULL, c->heads));
     c->tied = is_on(config, "tie_word_embeddings", 0);
-    const int64_t cell = rows_of(c, "mlstm_layer.q.weight", shape, arg), attention = rows_of(c, "swa_layer.q.weight", shape, arg);
-    if (cell && (share(&c->key_dim, cell, c->cell_heads, "mlstm_layer.q.weight", why) ||
-                 share(&c->value_dim, rows_of(c, "mlstm_layer.v.weight", shape, arg), c->cell_heads, "mlstm_layer.v.weight", why)))
-        return why;
-    if (!cell)
-        c->cell_heads = 1;
-    return attention ? share(&c->head_dim, attention, c->heads, "swa_layer.q.weight", why) : NULL;
+    c->norm_eps = number(config, "norm_eps", NULL, 1e-6);
+    c->logit_cap = or_none(config, "output_logit_soft_cap", 30);
+    return NULL;
+}
+
+/* ---- the mixers' own */
+
+struct reading { const struct json *config; const struct swax_config *c; hf_shape shape; void *arg; const char *bad; char *why; };
+
+static double read_number(void *arg, const char *key, double absent, double null)
+{
+    struct reading *r = arg;
+    const struct json *j = json_get(r->config, key);
+    if (!r->bad)
+        r->bad = no_number(r->config, key, r->why);
+    return !j ? absent : j->type == JSON_NUMBER ? j->number : null;
+}
+
+static int read_whole(void *arg, const char *key, int absent)
+{
+    return whole(read_number(arg, key, absent, absent));
+}
+
+static const char *read_share(void *arg, const char *tensor, int heads, int *to, char *why)
+{
+    const struct reading *r = arg;
+    const int64_t rows = rows_of(r->c, tensor, r->shape, r->arg);
+    if (heads < 1 || rows < 1 || rows % heads || rows > 0x7fffffff)
+        return say(why, "%s has %lld rows, which %d heads do not divide.", tensor, (long long)rows, heads);
+    *to = (int)(rows / heads);
+    return NULL;
 }
 
 const char *hf_config_read(struct run *r, const struct json *config, hf_shape shape, void *arg, char *why)
 {
+    char wrong[SWAX_WHY];
     struct swax_config *c = &r->model;
+    struct reading reading = {config, c, shape, arg, NULL, why};
+    const struct swax_hf_reader reader = {read_number, read_whole, read_share, &reading};
     *r = run_default();
     if (unsupported(config, why) || read_mixers(c, config, shape, arg, why) ||
         read_sizes(c, config, shape, arg, why))
         return why;
-    c->norm_eps = c->cell_norm_eps = number(config, "norm_eps", NULL, 1e-6);
-    c->cell_norm_eps = number(config, "cell_norm_eps", NULL, c->norm_eps);
-    c->cell_eps = number(config, "eps", NULL, 1e-6);
-    c->gate_cap = or_none(config, "gate_soft_cap", 15);
-    c->logit_cap = or_none(config, "output_logit_soft_cap", 30);
-    c->rope_theta = number(config, "rope_theta", NULL, 10000);
-    c->input_gate_bias = number(config, "igate_bias_init_range", NULL, -10);
+    for (int m = 0; swax_mixer_row(m); m++)
+        if (memchr(c->mixer, m, (size_t)c->layers) && (swax_mixer_row(m)->hf.read(&reader, c, swax_mixer_keys(c, m), wrong) || reading.bad))
+            return reading.bad ? why : say(why, "%s", wrong);
     r->windows.window = whole(or_none(config, "sliding_window", 64));
     if (!r->windows.window)
         return say(why, "Its config.json has a sliding_window that is no whole number of keys, at least 1.");
     return swax_config_check(c, why);
 }
 
+/* ---- out */
+
+static void write_whole(void *arg, const char *key, long value) { fprintf(arg, ",\n  \"%s\": %ld", key, value); }
+
+static void write_number(void *arg, const char *key, double value)
+{
+    char digits[32];
+    number_write(digits, value);
+    fprintf(arg, ",\n  \"%s\": %s%s", key, digits, strpbrk(digits, ".e") ? "" : ".0");      /* their readers insist on a float */
+}
+
+static void skip_whole(void *arg, const char *key, long value) { (void)arg, (void)key, (void)value; }
+static void skip_number(void *arg, const char *key, double value) { (void)arg, (void)key, (void)value; }
+
+static const char *write_mixers(const struct swax_hf_writer *w, const struct swax_config *c, char *why)
+{
+    const struct swax_key *written[SWAX_MIXERS];       /* mixers that share their keys write them once */
+    int n = 0;
+    for (int l = 0; l < c->layers; l++) {
+        const struct swax_mixer *x = swax_layer_mixer(c, l);
+        int i = 0;
+        if (!x->hf.layer_type)
+            return say(why, "Hugging Face's xLSTM has no layer such as %s, which this network has.", x->name);
+        while (i < n && written[i] != x->keys)
+            i++;
+        if (i < n)
+            continue;
+        written[n++] = x->keys;
+        if (x->hf.write(w, c, swax_layer_keys(c, l), why))
+            return why;
+    }
+    return NULL;
+}
+
 const char *hf_config_says_no(const struct swax_config *c, char *why)
 {
-    if (c->cell_gate != SWAX_EXPONENTIAL || !c->cell_norm_center)
-        return say(why, "Hugging Face's xLSTM has cell_gate=exponential and cell_norm=layer only, and this network differs.");
-    return NULL;
+    const struct swax_hf_writer nobody = {skip_whole, skip_number, NULL};
+    return write_mixers(&nobody, c, why);
 }
 
 char *hf_config_text(const struct run *r)
@@ -164,29 +228,25 @@ char *hf_config_text(const struct run *r)
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return NULL;
-    const struct { const char *key; int value; } sizes[] = {
-        {"vocab_size", c->vocabulary}, {"hidden_size", c->width}, {"embedding_dim", c->width}, {"num_hidden_layers", c->layers},
-        {"num_blocks", c->layers}, {"num_heads", c->cell_heads}, {"ffn_round_up_to_multiple_of", 1}, {"mlstm_round_up_to_multiple_of", 1},
-        {"num_attention_heads", c->heads}, {"num_key_value_heads", c->kv_heads}, {"sliding_window", r->windows.window},
-    };
-    const struct { const char *key; double value; } numbers[] = {
-        {"qk_dim_factor", (double)c->cell_heads * c->key_dim / c->width}, {"v_dim_factor", (double)c->cell_heads * c->value_dim / c->width},
-        {"ffn_proj_factor", (double)c->ffn_width / c->width}, {"norm_eps", c->norm_eps}, {"cell_norm_eps", c->cell_norm_eps},
-        {"eps", c->cell_eps}, {"gate_soft_cap", c->gate_cap}, {"output_logit_soft_cap", c->logit_cap},
-        {"igate_bias_init_range", c->input_gate_bias}, {"rope_theta", c->rope_theta},
-    };
+    const struct swax_hf_writer w = {write_whole, write_number, f};
+    char why[SWAX_WHY];
     fputs("{\n  \"architectures\": [\"xLSTMForCausalLM\"],\n  \"model_type\": \"xlstm\",\n  \"torch_dtype\": \"float32\",\n"
           "  \"weight_mode\": \"single\",\n  \"use_bias\": false,\n  \"add_out_norm\": true,\n  \"norm_reduction_force_float32\": true,\n", f);
     for (int b = 0; b < c->layers; b++)
-        fprintf(f, "%s\"%s\"%s", b ? ", " : "  \"layer_types\": [", layer_type[c->mixer[b]], b + 1 < c->layers ? "" : "],\n");
+        fprintf(f, "%s\"%s\"%s", b ? ", " : "  \"layer_types\": [", swax_layer_mixer(c, b)->hf.layer_type, b + 1 < c->layers ? "" : "],\n");
     fprintf(f, "  \"tie_word_embeddings\": %s", c->tied ? "true" : "false");
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        fprintf(f, ",\n  \"%s\": %d", sizes[i].key, sizes[i].value);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        char digits[32];
-        number_write(digits, numbers[i].value);
-        fprintf(f, ",\n  \"%s\": %s%s", numbers[i].key, digits, strpbrk(digits, ".e") ? "" : ".0");      /* their readers insist on a float */
-    }
+    write_whole(f, "vocab_size", c->vocabulary);
+    write_whole(f, "hidden_size", c->width);
+    write_whole(f, "embedding_dim", c->width);
+    write_whole(f, "num_hidden_layers", c->layers);
+    write_whole(f, "num_blocks", c->layers);
+    write_whole(f, "ffn_round_up_to_multiple_of", 1);
+    write_whole(f, "mlstm_round_up_to_multiple_of", 1);
+    write_whole(f, "sliding_window", r->windows.window);
+    write_number(f, "ffn_proj_factor", (double)c->ffn_width / c->width);
+    write_number(f, "norm_eps", c->norm_eps);
+    write_number(f, "output_logit_soft_cap", c->logit_cap);
+    write_mixers(&w, c, why);              /* hf_config_says_no has asked them */
     fputs("\n}\n", f);
     return file_close_text(f, &text);
 }

@@ -1,55 +1,41 @@
-/* network_keys.c - the keys of a network as rows. */
+/* network_keys.c - the keys of a network and of its mixers as rows. */
 #include "tools/lib/network_keys.h"
 
 #include <stdio.h>
-#include <string.h>
 #include "ref/network/config.h"
 
-enum { MOST = 64 };
+enum { MOST = 128 };
 
 static const char *read_network(void *field, const struct key *k, const char *text, char *why)
 {
     return swax_config_set(field, k->name, text, why);
 }
 
-struct wanted { const char *name; char *text; };
-
-static void find(const char *key, const char *value, void *arg)
-{
-    const struct wanted *w = arg;
-    if (!strcmp(key, w->name))
-        snprintf(w->text, KEY_TEXT, "%s", value);
-}
-
 static void write_network(char text[KEY_TEXT], const struct key *k, const void *field)
 {
-    struct wanted w = {k->name, text};
-    *text = 0;
-    swax_config_list(field, find, &w);
+    char value[SWAX_TEXT];
+    snprintf(text, KEY_TEXT, "%.*s", KEY_TEXT - 1, swax_config_get(field, k->name, value));
 }
 
 static const struct key_type key_network = {read_network, write_network};
 
-/* The rows' texts: what config.c lists, and what it says would be right. */
-static struct { struct key row[MOST + 1]; char name[MOST][64], otherwise[MOST][KEY_TEXT], what[MOST][SWAX_WHY]; int n; } all;
+/* What it is, and what would be right, is said in one line. */
+static struct { struct key row[MOST + 1]; char what[MOST][2 * SWAX_WHY]; int n; } all;
 
-static void add(const char *key, const char *value, void *arg)
+static void add(const struct swax_key *k)
 {
-    static const char before[] = "should be ";
-    struct swax_config *c = arg;
-    char why[SWAX_WHY];
+    char right[SWAX_WHY];
     const int i = all.n < MOST ? all.n++ : MOST - 1;
-    snprintf(all.name[i], sizeof all.name[i], "%s", key);
-    snprintf(all.otherwise[i], sizeof all.otherwise[i], "%s", value);
-    const char *right = swax_config_set(c, key, "?", why) ? strstr(why, before) : NULL;
-    snprintf(all.what[i], sizeof all.what[i], "%s", right ? right + strlen(before) : "");
-    all.row[i] = (struct key){.name = all.name[i], .type = &key_network, .otherwise = all.otherwise[i], .what = all.what[i]};
+    snprintf(all.what[i], sizeof all.what[i], "%s (%s)", k->what, swax_key_right(k, right));
+    all.row[i] = (struct key){.name = k->name, .type = &key_network, .otherwise = k->otherwise, .what = all.what[i]};
 }
 
 const struct key *network_keys(void)
 {
-    struct swax_config c = swax_config_default();
-    if (!all.n)
-        swax_config_list(&c, add, &c);
+    int mixer;
+    const struct swax_key *k = all.n ? NULL : swax_config_keys(0, &mixer);
+    for (int t = 1; k; k = swax_config_keys(t++, &mixer))
+        for (; k->name; k++)
+            add(k);
     return all.row;
 }

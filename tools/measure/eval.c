@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ref/network/mixers.h"
 #include "tools/train/checkpoint.h"
 #include "tools/lib/json.h"
 #include "tools/measure/measure.h"
@@ -167,32 +168,32 @@ static void print_json(const struct eval *e, const struct measured *m, const str
         member(",\n   ", "generated", generated);
 }
 
-/* Layer by layer, of the last evaluation of one sequence: shares of attention's mass on keys 0, 1, 2-3, 4-7, ...
- * tokens back, or the heads' time constants. */
-static void print_inside(const struct eval *e, struct swax_network *n, int T, int window)
+/* Layer by layer, of the last evaluation of one sequence: what its mixer shows. */
+static const char *print_inside(const struct eval *e, struct swax_network *n, int T, int window, char *why)
 {
-    const int layers = e->checkpoint.run.model.layers;
+    const struct swax_config *c = swax_network_config(n);
     fputs(e->json ? ",\n   \"layers\": [" : "", stdout);
-    for (int i = 0; i < layers; i++) {
-        double value[MEASURE_DISTANCES] = {0};
-        const int attends = measure_attention(n, i, T, window, value);
-        int last = attends ? MEASURE_DISTANCES : measure_memory(n, i, T, value, MEASURE_DISTANCES);
-        while (attends && last > 1 && !(value[last - 1] > 0))
-            last--;
+    for (int i = 0; i < c->layers; i++) {
+        double value[SWAX_INSIDE];
+        const struct swax_inside *inside = &swax_layer_mixer(c, i)->inside;
+        const int count = inside->see(n, swax_layer_keys(c, i), i, T, window, value, SWAX_INSIDE);
+        if (count < 0)
+            return say(why, "There is no memory to look into layer %d.", i);
         if (e->json)
-            printf("%s\n     {\"layer\": %d, \"%s\": [", i ? "," : "", i, attends ? "attention" : "time_constants");
+            printf("%s\n     {\"layer\": %d, \"%s\": [", i ? "," : "", i, inside->key);
         else
-            printf("  layer %-2d %s", i, attends ? "attention 0, 1, 2-3, 4-7, ... tokens back:" : "time constants in tokens:");
-        for (int k = 0; k < last; k++) {
+            printf("  layer %-2d %s", i, inside->title);
+        for (int k = 0; k < count; k++) {
             fputs(!e->json ? "  " : k ? ", " : "", stdout);
             if (e->json)
                 json_write_number(stdout, value[k]);
             else
-                printf(attends ? "%.3f" : "%.4g", value[k]);
+                printf("%.3g", value[k]);
         }
         fputs(e->json ? "]}" : "\n", stdout);
     }
     fputs(e->json ? "]" : "", stdout);
+    return NULL;
 }
 
 /* ---- measuring */
@@ -201,10 +202,7 @@ static const char *look_inside(struct eval *e, struct swax_network *n, const str
 {
     struct measured m;
     h.B = h.sequences = 1;
-    const char *wrong = measure(n, d, &h, &m, why);
-    if (!wrong)
-        print_inside(e, n, h.T, h.window);
-    return wrong;
+    return measure(n, d, &h, &m, why) ? why : print_inside(e, n, h.T, h.window, why);
 }
 
 static const char *one_length(struct eval *e, int T, char *why)

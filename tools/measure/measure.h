@@ -39,12 +39,4 @@ const char *measure_generated(struct swax_network *n, const struct data *d, cons
 /* An untrained-mode network of the same weights for other sizes. */
 struct swax_network *measure_copy(struct swax_network *n, const struct swax_tier *tier, enum swax_precision precision, int B, int T, char *why);
 
-/* Of the network's last evaluation, which had one sequence: the share of attention layer's softmax mass that falls on
- * keys 0, 1, 2-3, 4-7, ... tokens back; 0, and nothing written, if the layer is not attention. */
-enum { MEASURE_DISTANCES = 24 };
-int measure_attention(struct swax_network *n, int layer, int T, int window, double mass[MEASURE_DISTANCES]);
-
-/* Likewise each head's time constant, -1 / mean(log sigmoid(f)) tokens; how many heads, 0 if the layer is no cell. */
-int measure_memory(struct swax_network *n, int layer, int T, double *tokens, int most);
-
 #endif
