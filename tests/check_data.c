@@ -298,7 +298,7 @@ START_TEST(no_source_hides_a_key_of_the_run)
             ck_assert(!run_set(&r, "data", sources[s]->name, why));
             struct keys k = {.of = "a run"};
             const struct key_table *t = NULL;
-            run_tables(&k, &r);
+            run_tables(&k, &r, 0);
             const struct key *row = keys_find(&k, sources[s]->keys[i].name, &t);
             ck_assert_msg(row == &sources[s]->keys[i] && t->texts == r.value, "%s of %s is a key of the run too", sources[s]->keys[i].name, sources[s]->name);
         }

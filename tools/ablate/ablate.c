@@ -299,7 +299,7 @@ static void tables(struct keys *k, const struct options *o)
     if (!preset)
         run_set(&base, "data", "mentions", why);
     keys_add(k, NULL, keys, NULL);
-    run_tables(k, &base);
+    run_tables(k, &base, 0);
     k->table[1].title = "The runs, for all arms alike";
 }
 

@@ -49,7 +49,23 @@ static void add_tables(struct keys *k, int mark, struct asked *a)
     keys_pick(own, rows, mark);
     keys_add(k, NULL, own, a);
     if (mark == STEP)
-        keys_add(k, "The network", network_keys(), a ? &a->size.model : NULL);
+        keys_add(k, "The network", network_keys(), &a->size.model);
+}
+
+/* What there is before anything is asked: of a step, config=tiny, unless another config is named. */
+static const char *begin(struct asked *a, int mark, const struct options *o, char *why)
+{
+    struct keys k = {.n = 0};
+    struct options tiny = {0};
+    memset(a, 0, sizeof *a);
+    a->size.model = swax_config_default();
+    a->size.name = o && options_value(o, "config") ? options_value(o, "config") : "tiny";
+    add_tables(&k, mark, a);
+    keys_default(k.table[0].rows, a);
+    const char *wrong = mark != STEP ? NULL : options_read_settings(&tiny, config_settings("tiny"), 0, why);
+    wrong = wrong ? wrong : options_give(&tiny, &k, why);
+    options_free(&tiny);
+    return wrong;
 }
 
 double bench_now(void)
@@ -133,10 +149,9 @@ static const char *read_asked(struct asked *a, struct options *o, int mark, cons
 {
     struct keys k = {.of = of};
     const char *wrong;
-    memset(a, 0, sizeof *a);
-    a->size.model = swax_config_default();
+    if (begin(a, mark, o, why))
+        return why;
     add_tables(&k, mark, a);
-    keys_default(k.table[0].rows, a);
     if (options_give_all(o, &k, why))
         return why;
     if (!(a->b.tier = swax_tier_find(*a->tier ? a->tier : NULL, &wrong)))
@@ -174,19 +189,18 @@ static const char *time_gemm(struct asked *a, struct options *o, char *why)
 
 static const char *time_step(struct asked *a, struct options *o, char *why)
 {
-    const char *name = options_value(o, "config");
-    if (options_read_settings(o, name ? "" : config_settings("tiny"), 0, why) || options_read_settings(o, "length=512; batch=8; window=64", 0, why) ||
-        read_asked(a, o, STEP, "`swax bench step`", why) || measure(&a->b, why))
+    if (read_asked(a, o, STEP, "`swax bench step`", why) || measure(&a->b, why))
         return why;
-    a->size.name = name ? name : "tiny";
     return bench_step(&a->b, &a->size, why);
 }
 
 #define SUBCOMMAND(name, mark) \
     static void name##_tables(struct keys *k, const struct options *o) \
     { \
-        (void)o; \
-        add_tables(k, mark, NULL); \
+        static struct asked shown; \
+        char why[SWAX_WHY]; \
+        begin(&shown, mark, o, why); \
+        add_tables(k, mark, &shown); \
     } \
     static int run_##name(struct options *o) \
     { \

@@ -1,6 +1,7 @@
 /* command.c - what the subcommands share: arguments in, help or the command's work out. */
 #include "tools/lib/commands.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include "tools/lib/configs.h"
@@ -50,6 +51,17 @@ static int all_printed(const char *name, int help, const struct command *c, int 
     return 2;
 }
 
+/* What is wrong with a value shows before anything is opened.  The keys of data wait until it is known which data. */
+static const char *check_values(const struct options *o, const struct keys *k, char *why)
+{
+    for (int i = 0; i < o->n; i++) {
+        const struct key_table *t = NULL;
+        if (keys_find(k, o->list[i].key, &t) && !t->texts && keys_set(k, o->list[i].key, o->list[i].value, why))
+            return why;
+    }
+    return NULL;
+}
+
 /* A key of another subcommand: NULL, or a sentence that says of which. */
 static const char *misplaced(const struct options *o, const struct keys *k, const struct command *c, const struct command *above, const char *name, char *why)
 {
@@ -73,14 +85,15 @@ static int run(const struct command *c, const struct command *above, const char 
     snprintf(of, sizeof of, "`swax %s`", name);
     command_keys(&k, c, of, NULL);
     const char *wrong = options_read(&o, argc, argv, &k, c->words ? c->words : "", why);
-    if (!wrong && !help) {
+    if (!wrong) {
         command_keys(&k, c, of, &o);
-        wrong = misplaced(&o, &k, c, above, name, why);
+        wrong = check_values(&o, &k, why);
+        wrong = wrong ? wrong : misplaced(&o, &k, c, above, name, why);
     }
     if (wrong)
         status = command_fails(wrong);
     else if (help)
-        help_print(c, name, &o);
+        help_print(c, name, &k);
     else
         status = c->run(&o);
     options_free(&o);
@@ -113,8 +126,14 @@ static int descend(const struct command *c, const struct command *above, const c
     return all_printed(name, 1, c, 0);
 }
 
+/* A host program may have set a locale whose decimal point is a comma: what is printed has points. */
 int command_run(const struct command *c, int argc, char **argv)
 {
-    const int help = asks_help(&argc, argv);
-    return descend(c, NULL, c->name, help, argc, argv);
+    const locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before = plain ? uselocale(plain) : (locale_t)0;
+    const int help = asks_help(&argc, argv), status = descend(c, NULL, c->name, help, argc, argv);
+    if (plain) {
+        uselocale(before);
+        freelocale(plain);
+    }
+    return status;
 }

@@ -38,7 +38,7 @@ int command_fails(const char *sentence);      /* print it on stderr and return 2
 void command_keys(struct keys *k, const struct command *c, const char *of, const struct options *o);      /* with those that all have */
 
 /* help.c: from the tables. */
-void help_print(const struct command *c, const char *name, const struct options *o);      /* name: "verify make" */
+void help_print(const struct command *c, const char *name, const struct keys *k);         /* name: "verify make"; its tables */
 void help_man(const struct command *const *list);
 void help_completion(const struct command *const *list, const char *shell);               /* bash or zsh */
 

@@ -72,9 +72,8 @@ static void print_usage(const struct command *c, const char *name, const char *b
     }
 }
 
-void help_print(const struct command *c, const char *name, const struct options *o)
+void help_print(const struct command *c, const char *name, const struct keys *k)
 {
-    struct keys k;
     if (c->usage)
         print_usage(c, name, "usage: ");
     for (int i = 0; c->sub && c->sub[i]; i++) {
@@ -86,15 +85,12 @@ void help_print(const struct command *c, const char *name, const struct options 
     print_wrapped(c->about ? c->about : c->summary, 0, 0);
     for (int i = 0; c->sub && c->sub[i]; i++)
         printf("%s  %-10s %s\n", i ? "" : "\n", c->sub[i]->name, c->sub[i]->summary);
-    if (!c->run)
-        return;
-    command_keys(&k, c, name, o);
-    for (int i = 0; i < k.n; i++) {
-        if (k.table[i].title || !i)
-            printf("\n%s:\n", k.table[i].title ? k.table[i].title : "Keys and their values");
-        for (const struct key *row = k.table[i].rows; row->name; row++)
-            if (!row->type || keys_find(&k, row->name, NULL) == row)      /* what stands in two tables is the first's */
-                print_row(&k.table[i], row);
+    for (int i = 0; k && i < k->n; i++) {
+        if (k->table[i].title || !i)
+            printf("\n%s:\n", k->table[i].title ? k->table[i].title : "Keys and their values");
+        for (const struct key *row = k->table[i].rows; row->name; row++)
+            if (!row->type || keys_find(k, row->name, NULL) == row)      /* what stands in two tables is the first's */
+                print_row(&k->table[i], row);
     }
 }
 

@@ -295,13 +295,13 @@ void keys_default(const struct key *rows, void *into)
 }
 
 /* What is checked and not kept goes here: no field is larger than a text. */
-union field { char text[KEY_TEXT]; struct key_list list; double real; uint64_t seed; };
+union field { char text[2 * KEY_TEXT]; struct key_list list; double real; uint64_t seed; };
 
 const char *keys_set(const struct keys *k, const char *name, const char *value, char *why)
 {
     const struct key_table *t = NULL;
     const struct key *row = keys_find(k, name, &t);
-    union field nowhere;
+    union field nowhere = {{0}};
     if (!row)
         return keys_unknown(k, name, why);
     if (t->into)

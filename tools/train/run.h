@@ -44,9 +44,9 @@ const char *run_set(struct run *r, const char *key, const char *value, char *why
 struct options;
 const char *run_take(struct run *r, struct options *o, char *why);
 
-/* Its tables: of the run itself, of its source, of its network. */
+/* Its tables: of its folder (out and resume), where that is asked for, of the run itself, of its source, of its network. */
 extern const struct key run_keys[];
-void run_tables(struct keys *k, struct run *r);
+void run_tables(struct keys *k, struct run *r, int folder);
 
 /* Every key with its value, as run_set reads it; `fixed` leaves out those that may change when a run is resumed. */
 void run_list(const struct run *r, int fixed, void (*each)(const char *key, const char *value, void *arg), void *arg);

@@ -12,7 +12,7 @@
 #include "tools/lib/say.h"
 
 /* Keys that may change when a run is resumed: no bit of the result depends on them, but for the tier's. */
-enum { FIXED, FREE, UNLISTED };
+enum { FIXED, FREE };
 
 /* ---- data=NAME, which decides what other keys there are */
 
@@ -33,11 +33,16 @@ static void write_source(char text[KEY_TEXT], const struct key *k, const void *f
 
 static const struct key_type source_type = {read_source, write_source};
 
+/* Where it stands; config.json, which lies there, does not say. */
+static const struct key folder_keys[] = {
+    KEY_ROW(&key_path, "out", struct run, out, "", "the folder that the run keeps its files in", .others = "output output_dir out_dir"),
+    KEY_YES("resume", struct run, resume, "go on with the run in out, to the bits of one that was never stopped", .others = "continue"),
+    {0},
+};
+
 const struct key run_keys[] = {
 #define WHOLE(name, field, value, least, most, ...) KEY_WHOLE(name, struct run, field, value, least, most, __VA_ARGS__)
 #define REAL(name, field, value, least, most, ...) KEY_REAL(name, struct run, field, value, least, most, __VA_ARGS__)
-    KEY_ROW(&key_path, "out", struct run, out, "", "the folder that the run keeps its files in", .mark = UNLISTED, .others = "output output_dir out_dir"),
-    KEY_YES("resume", struct run, resume, "go on with the run in out, to the bits of one that was never stopped", .mark = UNLISTED, .others = "continue"),
     KEY_ROW(&source_type, "data", struct run, source, "text", "where the sequences come from", .word = source_word, .others = "dataset task"),
     WHOLE("batch", batch, "16", 1, 1 << 20, "sequences a step", .others = "batch_size bs"),
     WHOLE("length", length, "256", 1, 1 << 24, "tokens a sequence", .others = "seq_len sequence_length block_size context context_length max_length"),
@@ -102,8 +107,10 @@ static const struct key vocabulary_keys[] = {
     {0},
 };
 
-void run_tables(struct keys *k, struct run *r)
+void run_tables(struct keys *k, struct run *r, int folder)
 {
+    if (folder)
+        keys_add(k, NULL, folder_keys, r);
     keys_add(k, "The run", run_keys, r);
     keys_add_texts(k, "Its data", r->source->keys, r->value);
     keys_add(k, "Its network", vocabulary_keys, &r->model);
@@ -112,35 +119,35 @@ void run_tables(struct keys *k, struct run *r)
 
 /* ---- all keys */
 
-static struct keys keys_of(const struct run *r, char of[64])
+static struct keys keys_of(const struct run *r, int folder, char of[64])
 {
     struct keys k = {.of = of};
     snprintf(of, 64, "a run on %s data", r->source->name);
-    run_tables(&k, (struct run *)(size_t)r);
+    run_tables(&k, (struct run *)(size_t)r, folder);
     return k;
 }
 
 const char *run_set(struct run *r, const char *key, const char *value, char *why)
 {
     char of[64];
-    const struct keys k = keys_of(r, of);
+    const struct keys k = keys_of(r, 1, of);
     return keys_set(&k, key, value, why);
 }
 
 const char *run_take(struct run *r, struct options *o, char *why)
 {
     char of[64];
-    struct keys k = keys_of(r, of);
+    struct keys k = keys_of(r, 0, of);
     if (options_give_one(o, "data", &k, why))      /* it decides which keys there are */
         return why;
-    k = keys_of(r, of);
+    k = keys_of(r, 0, of);
     return options_give_all(o, &k, why);
 }
 
 void run_list(const struct run *r, int fixed, void (*each)(const char *key, const char *value, void *arg), void *arg)
 {
     char text[KEY_TEXT], of[64];
-    const struct keys k = keys_of(r, of);
+    const struct keys k = keys_of(r, 0, of);
     for (int i = 0; i < 2; i++)
         for (const struct key *row = k.table[i].rows; row->name; row++) {
             key_write(text, &k.table[i], row);

@@ -94,7 +94,7 @@ static void tables(struct keys *k, const struct options *o)
     for (int again = 0; o && again < 2; again++)      /* data= may stand behind its keys */
         for (int i = 0; i < o->n; i++)
             run_set(&r, o->list[i].key, o->list[i].value, why);
-    run_tables(k, &r);
+    run_tables(k, &r, 1);
     if (o) {
         keys_add(k, "Sources of data, each with keys of its own (`swax train help data=NAME`)", known_sources(), NULL);
         return;
@@ -110,7 +110,7 @@ static void tables(struct keys *k, const struct options *o)
 static const char *read_run(struct run *r, struct options *o, char *why)
 {
     struct keys own = {.n = 0};
-    keys_add(&own, NULL, run_keys, r);
+    run_tables(&own, r, 1);
     if (options_give_one(o, "out", &own, why) || options_give_one(o, "resume", &own, why))
         return why;
     const struct run asked = *r;

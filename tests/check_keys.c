@@ -1,0 +1,447 @@
+/* check_keys.c - every key of every command: what the help says of it is so, what is wrong with it is one sentence, and
+ * the man page and the completion of shells have it. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "tools/lib/commands.h"
+#include "tools/lib/configs.h"
+#include "tools/lib/number.h"
+#include "tools/train/run.h"
+#include "tests/scratch.h"
+
+static char why[SWAX_WHY];
+
+/* ---- all commands and subcommands that run, and what they print */
+
+enum { MOST = 32 };
+static struct { const struct command *c; char name[64]; } all[MOST];
+static int n_all;
+
+static void collect(const struct command *c, const char *above)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s%s%s", above, *above ? " " : "", c->name);
+    if (c->run) {
+        all[n_all].c = c;
+        strcpy(all[n_all++].name, name);
+    }
+    for (int i = 0; c->sub && c->sub[i]; i++)
+        collect(c->sub[i], name);
+}
+
+/* What f prints, to be freed. */
+static char *printed(void (*f)(const void *arg), const void *arg)
+{
+    char *path = scratch("printed"), *text;
+    fflush(stdout);
+    const int out = dup(1);
+    ck_assert(freopen(path, "w", stdout) != NULL);
+    f(arg);
+    fflush(stdout);
+    dup2(out, 1);
+    close(out);
+    read_whole(path, &text);
+    free(path);
+    return text;
+}
+
+static void print_help(const void *which)
+{
+    struct keys k;
+    const int i = *(const int *)which;
+    command_keys(&k, all[i].c, all[i].name, NULL);
+    help_print(all[i].c, all[i].name, &k);
+}
+
+static void print_man(const void *unused) { (void)unused; help_man(swax_commands); }
+static void print_completion(const void *shell) { help_completion(swax_commands, shell); }
+
+/* Of the first of its name, as in everything that looks for it. */
+static int is_own(const struct keys *k, const struct key *row)
+{
+    return row->type && keys_find(k, row->name, NULL) == row;
+}
+
+START_TEST(the_help_has_every_key_with_the_value_that_is_used)
+{
+    struct keys k;
+    char *text = printed(print_help, &_i), line[2 * KEY_TEXT], value[KEY_TEXT];
+    command_keys(&k, all[_i].c, all[_i].name, NULL);
+    ck_assert(strstr(text, all[_i].name) != NULL);
+    for (int t = 0; t < k.n; t++)
+        for (const struct key *row = k.table[t].rows; row->name; row++) {
+            if (!is_own(&k, row))
+                continue;
+            key_write(value, &k.table[t], row);
+            snprintf(line, sizeof line, "\n  %s=%s", row->name, value);
+            const char *at = strstr(text, line);
+            ck_assert_msg(at && strchr(" \n", at[strlen(line)]), "swax %s help does not say \"%s\"", all[_i].name, line + 1);
+            ck_assert_msg(strlen(row->what) > 3, "%s of swax %s has no sentence", row->name, all[_i].name);
+        }
+    free(text);
+}
+END_TEST
+
+/* A default is read by the same function as what is given, and is written as it stands in the row. */
+START_TEST(a_default_is_the_value_that_a_struct_begins_with)
+{
+    struct keys k;
+    char value[KEY_TEXT];
+    command_keys(&k, all[_i].c, all[_i].name, NULL);
+    for (int t = 0; t < k.n; t++)
+        for (const struct key *row = k.table[t].rows; row->name; row++)
+            if (is_own(&k, row) && row->otherwise && *row->otherwise) {
+                union { char bytes[2 * KEY_TEXT]; double align; } field = {{0}};
+                struct key_table of = {.rows = row, .into = (char *)&field - row->at};
+                if (k.table[t].into)      /* the struct may be larger than a field: a network's */
+                    of.into = k.table[t].into;
+                ck_assert_msg(!row->type->read((char *)of.into + row->at, row, row->otherwise, why), "%s: %s", all[_i].name, why);
+                key_write(value, &of, row);
+                ck_assert_msg(!strcmp(value, row->otherwise) || (row->type == &key_yes && strchr("01", *row->otherwise)),
+                              "swax %s: %s=%s is written back as %s", all[_i].name, row->name, row->otherwise, value);
+            }
+}
+END_TEST
+
+START_TEST(a_run_begins_as_the_help_of_train_says)
+{
+    struct run r = run_default(), given = r;
+    struct keys k = {.of = "a run"};
+    char value[KEY_TEXT];
+    run_tables(&k, &r, 1);
+    for (int t = 0; t < k.n; t++)
+        for (const struct key *row = k.table[t].rows; row->name; row++)
+            if (is_own(&k, row)) {
+                key_write(value, &k.table[t], row);
+                ck_assert_str_eq(value, row->otherwise);
+                ck_assert_msg(!run_set(&given, row->name, value, why), "%s", why);
+            }
+    ck_assert(!memcmp(&r, &given, sizeof r));
+}
+END_TEST
+
+/* ---- what is wrong is a sentence */
+
+struct answer { int status; char text[2048]; };
+
+static struct answer ask(const struct command *c, char *argument)
+{
+    struct answer a = {0};
+    char *path = scratch("stderr"), *argv[] = {argument, NULL};
+    fflush(stdout);
+    fflush(stderr);
+    const int out = dup(1), err = dup(2);
+    ck_assert(freopen("/dev/null", "w", stdout) && freopen(path, "w", stderr));
+    a.status = command_run(c, 1, argv);
+    fflush(stdout);
+    fflush(stderr);
+    dup2(out, 1);
+    dup2(err, 2);
+    close(out);
+    close(err);
+    FILE *f = fopen(path, "r");
+    a.text[fread(a.text, 1, sizeof a.text - 1, f)] = 0;
+    fclose(f);
+    free(path);
+    return a;
+}
+
+static void refused(int i, const struct key *row, const char *value)
+{
+    char argument[3 * KEY_TEXT], named[80];
+    snprintf(argument, sizeof argument, "%s=%s", row->name, value);
+    snprintf(named, sizeof named, "swax: %s", row->name);
+    const struct answer a = ask(all[i].c, argument);
+    ck_assert_msg(a.status == 2, "swax %s %.80s: status %d\n%s", all[i].name, argument, a.status, a.text);
+    ck_assert_msg(strchr(a.text, '\n') == a.text + strlen(a.text) - 1 && strlen(a.text) > 20, "swax %s %.80s: not one sentence\n%s", all[i].name, argument, a.text);
+    ck_assert_msg(!strncmp(a.text, named, strlen(named)), "swax %s %.80s: the sentence does not begin with the key\n%s", all[i].name, argument, a.text);
+}
+
+static void refuse_all(int i, const struct key *row)
+{
+    char value[2 * KEY_TEXT];
+    if (row->type == &key_whole || row->type == &key_list) {
+        snprintf(value, sizeof value, "%.0f", row->least - 1);
+        refused(i, row, value);
+        snprintf(value, sizeof value, "%.0f", row->most + 1);
+        refused(i, row, value);
+        refused(i, row, "1.5");
+        refused(i, row, "99999999999999999999");
+    }
+    if (row->type == &key_real) {
+        number_write(value, row->least - 1);
+        refused(i, row, value);
+        refused(i, row, "nan");
+        refused(i, row, "0x1");
+        refused(i, row, "0,5");
+    }
+    if (row->type == &key_seed)
+        refused(i, row, "18446744073709551616");
+    if (row->type == &key_path)
+        refused(i, row, "~/x");
+    if (row->type == &key_text || row->type == &key_path || row->type == &key_tier) {
+        memset(value, 'x', 600);
+        value[600] = 0;
+        refused(i, row, value);
+        refused(i, row, "\xff");
+    } else {
+        refused(i, row, "");
+        refused(i, row, " ");
+        refused(i, row, "banana");
+    }
+}
+
+START_TEST(what_cannot_be_is_refused_by_name_before_anything_is_opened)
+{
+    struct keys k;
+    command_keys(&k, all[_i].c, all[_i].name, NULL);
+    for (int t = 0; t < k.n; t++)
+        for (const struct key *row = k.table[t].rows; row->name; row++)
+            if (is_own(&k, row) && !k.table[t].texts && strcmp(row->name, "config"))
+                refuse_all(_i, row);
+}
+END_TEST
+
+/* The values of a source's keys wait until the source is known; then they are refused alike. */
+START_TEST(what_cannot_be_of_data_is_refused_by_name)
+{
+    for (int s = 0; s < n_sources; s++)
+        for (const struct key *row = sources[s]->keys; row->name; row++) {
+            struct run r = run_default();
+            ck_assert(!run_set(&r, "data", sources[s]->name, why));
+            const char *bad = row->type == &key_path ? "~/x" : "banana", *wrong = run_set(&r, row->name, bad, why);
+            ck_assert_msg(wrong && !strncmp(why, row->name, strlen(row->name)), "data=%s %s=%s: %s", sources[s]->name, row->name, bad, wrong ? wrong : "taken");
+        }
+}
+END_TEST
+
+START_TEST(a_misspelt_key_is_recognised)
+{
+    struct keys k;
+    char of[80], word[64], meant[192];
+    snprintf(of, sizeof of, "`swax %s`", all[_i].name);
+    command_keys(&k, all[_i].c, of, NULL);
+    for (int t = 0; t < k.n; t++)
+        for (const struct key *row = k.table[t].rows; row->name; row++) {
+            const size_t n = strlen(row->name);
+            if (!is_own(&k, row) || n < 4)
+                continue;
+            for (size_t swap = 1; swap + 1 < n; swap++) {
+                strcpy(word, row->name);
+                word[swap] = row->name[swap + 1];
+                word[swap + 1] = row->name[swap];
+                if (keys_find(&k, word, NULL))
+                    continue;
+                snprintf(meant, sizeof meant, "for %s: did you mean %s?", of, row->name);
+                keys_unknown(&k, word, why);
+                ck_assert_msg(strstr(why, meant) != NULL, "%s for %s: %s", word, row->name, why);
+            }
+        }
+}
+END_TEST
+
+/* What other programs call a key is the name of none of ours, and leads to it, or to another that is called so too. */
+START_TEST(the_names_of_others_lead_to_ours)
+{
+    struct keys k;
+    char other[64];
+    command_keys(&k, all[_i].c, "this", NULL);
+    for (int t = 0; t < k.n; t++)
+        for (const struct key *row = k.table[t].rows; row->name; row++)
+            for (const char *at = row->others ? row->others : ""; *at; at += strspn(at, " ")) {
+                const size_t n = strcspn(at, " ");
+                snprintf(other, sizeof other, "%.*s", (int)n, at);
+                at += n;
+                if (!is_own(&k, row) || keys_find(&k, other, NULL))
+                    continue;
+                keys_unknown(&k, other, why);
+                const char *meant = strstr(why, "did you mean ");
+                ck_assert_msg(meant != NULL, "%s: %s", other, why);
+                meant += strlen("did you mean ");
+                int right = 0;
+                for (int u = 0; u < k.n; u++)
+                    for (const struct key *r = k.table[u].rows; r->name; r++)
+                        right |= r->others && strstr(r->others, other) && !strncmp(meant, r->name, strlen(r->name));
+                ck_assert_msg(right, "swax %s %s=: %s", all[_i].name, other, why);
+            }
+}
+END_TEST
+
+/* ---- the man page and completion */
+
+START_TEST(the_man_page_of_the_tree_is_the_one_of_the_tables)
+{
+    char *text = printed(print_man, NULL), *there;
+    read_whole("tools/swax.1", &there);
+    size_t line = 1;
+    for (size_t i = 0; text[i] && text[i] == there[i]; i++)
+        line += text[i] == '\n';
+    ck_assert_msg(!strcmp(text, there), "tools/swax.1 differs from `swax help man` from line %zu on: `make man` writes it", line);
+    for (int i = 0; i < n_all; i++) {
+        struct keys k;
+        char named[80];
+        command_keys(&k, all[i].c, all[i].name, NULL);
+        for (int t = 0; t < k.n - 1; t++)
+            for (const struct key *row = k.table[t].rows; row->name; row++) {
+                snprintf(named, sizeof named, "\n.BR %s=", row->name);
+                ck_assert_msg(!is_own(&k, row) || strstr(text, named), "the man page lacks %s of swax %s", row->name, all[i].name);
+            }
+    }
+}
+END_TEST
+
+START_TEST(completion_has_every_key_and_word)
+{
+    static const char *const shell[] = {"bash", "zsh"};
+    char *text = printed(print_completion, shell[_i]);
+    for (int i = 0; i < n_all; i++) {
+        struct keys k;
+        char named[160];
+        snprintf(named, sizeof named, "\n    %.*s) words=\"", (int)strcspn(all[i].name, " "), all[i].name);
+        char *line = strstr(text, named), *end = line ? strchr(line + 1, '\n') : NULL;
+        ck_assert_msg(end != NULL, "no completion of %s", all[i].name);
+        *end = 0;
+        command_keys(&k, all[i].c, all[i].name, NULL);
+        for (int t = 0; t < k.n; t++)
+            for (const struct key *row = k.table[t].rows; row->name; row++) {
+                if (!row->type)
+                    continue;
+                snprintf(named, sizeof named, " %s=", row->name);
+                ck_assert_msg(strstr(line, named) != NULL, "completion of %s lacks%s", all[i].name, named);
+                for (int w = 0; row->word && row->word(w); w++) {
+                    snprintf(named, sizeof named, " %s=%.*s", row->name, (int)strcspn(row->word(w), " "), row->word(w));
+                    ck_assert_msg(strstr(line, named) != NULL, "completion of %s lacks%s", all[i].name, named);
+                }
+            }
+        *end = '\n';
+    }
+    free(text);
+}
+END_TEST
+
+/* ---- words and numbers */
+
+START_TEST(precisions_have_two_names_everywhere)
+{
+    static const char *const same[][2] = {{"fp32", "f32"}, {"fp64", "f64"}, {"bf16", "bfloat16"}};
+    for (int i = 0; i < n_all; i++) {
+        struct keys k;
+        command_keys(&k, all[i].c, all[i].name, NULL);
+        const struct key *row = keys_find(&k, "precision", NULL);
+        row = row ? row : keys_find(&k, "dtype", NULL);
+        for (int s = 0; row && s < 3; s++) {
+            int a = -1, b = -2;
+            ck_assert_msg(!row->type->read(&a, row, same[s][0], why), "%s: %s", all[i].name, why);
+            ck_assert_msg(!row->type->read(&b, row, same[s][1], why), "%s: %s", all[i].name, why);
+            ck_assert_int_eq(a, b);
+        }
+    }
+}
+END_TEST
+
+START_TEST(the_last_value_counts_and_the_line_comes_before_its_config)
+{
+    static const struct { const char *argument[5], *width, *heads; } lines[] = {
+        {{"width=64", "width=32"}, "32", NULL},
+        {{"--width", "64", "--width=32"}, "32", NULL},
+        {{"width=48", "config=tiny"}, "48", "4"},
+        {{"config=tiny", "width=48"}, "48", "4"},
+        {{"config=micro", "config=tiny"}, "128", "4"},
+        {{"config=@", "heads=2"}, "24", "2"},
+    };
+    put(scratch("some.json"), "{\"width\": 24, \"heads\": 3}", 25);
+    struct run r = run_default();
+    struct keys k = {.of = "a run"};
+    struct options o = {0};
+    char line[5][300], *argv[5];
+    int argc = 0;
+    run_tables(&k, &r, 1);
+    for (; argc < 5 && lines[_i].argument[argc]; argc++) {
+        const char *text = lines[_i].argument[argc];
+        snprintf(line[argc], sizeof line[argc], "%s%s", strchr(text, '@') ? "config=" : text, strchr(text, '@') ? scratch("some.json") : "");
+        argv[argc] = line[argc];
+    }
+    ck_assert_msg(!options_read(&o, argc, argv, &k, "out", why), "%s", why);
+    ck_assert_str_eq(options_value(&o, "width"), lines[_i].width);
+    if (lines[_i].heads)
+        ck_assert_str_eq(options_value(&o, "heads"), lines[_i].heads);
+    ck_assert_msg(!run_take(&r, &o, why), "%s", why);
+    ck_assert_int_eq(r.model.width, atoi(lines[_i].width));
+    options_free(&o);
+}
+END_TEST
+
+/* A yes needs no value, and takes no word that follows it. */
+START_TEST(bare_words_and_dashes)
+{
+    struct run r = run_default();
+    struct keys k = {.of = "a run"};
+    struct options o = {0};
+    char *argv[] = {"--resume", "folder", "--short-window", "4", "--resume", "no"};
+    run_tables(&k, &r, 1);
+    ck_assert_msg(!options_read(&o, 6, argv, &k, "out", why), "%s", why);
+    ck_assert_str_eq(options_value(&o, "out"), "folder");
+    ck_assert_str_eq(options_value(&o, "resume"), "no");
+    ck_assert_str_eq(options_value(&o, "short_window"), "4");
+    options_free(&o);
+}
+END_TEST
+
+START_TEST(every_config_by_name_is_a_run)
+{
+    for (int i = 0; config_word(i); i++) {
+        struct run r = run_default();
+        struct options o = {0};
+        ck_assert(!options_read_settings(&o, config_settings(config_word(i)), 0, why));
+        ck_assert_msg(!run_take(&r, &o, why) && !run_check(&r, why), "%s: %s", config_word(i), why);
+        ck_assert_int_ge(r.model.width, 64);
+        options_free(&o);
+    }
+}
+END_TEST
+
+START_TEST(numbers_are_decimal)
+{
+    static const struct { const char *text; double value; } good[] = {{"7.5", 7.5}, {"-1e-6", -1e-6}, {".5", 0.5}, {"5.", 5}, {"+3", 3}, {"1E3", 1000}, {"1e400", 1.0 / 0.0}};
+    static const char *const bad[] = {"", ".", "-", "e3", "1e", "1e+", " 1", "1 ", "7,5", "0x1p3", "inf", "nan", "1_000", "1.2.3"};
+    double x;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        ck_assert_msg(number_read(good[i].text, &x) && x == good[i].value, "%s", good[i].text);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(!number_read(bad[i], &x), "\"%s\" was taken for %g", bad[i], x);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("keys");
+    TCase *t = tcase_create("keys");
+    for (int i = 0; swax_commands[i]; i++)
+        collect(swax_commands[i], "");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, the_help_has_every_key_with_the_value_that_is_used, 0, n_all);
+    tcase_add_loop_test(t, a_default_is_the_value_that_a_struct_begins_with, 0, n_all);
+    tcase_add_test(t, a_run_begins_as_the_help_of_train_says);
+    tcase_add_loop_test(t, what_cannot_be_is_refused_by_name_before_anything_is_opened, 0, n_all);
+    tcase_add_test(t, what_cannot_be_of_data_is_refused_by_name);
+    tcase_add_loop_test(t, a_misspelt_key_is_recognised, 0, n_all);
+    tcase_add_loop_test(t, the_names_of_others_lead_to_ours, 0, n_all);
+    tcase_add_test(t, the_man_page_of_the_tree_is_the_one_of_the_tables);
+    tcase_add_loop_test(t, completion_has_every_key_and_word, 0, 2);
+    tcase_add_test(t, precisions_have_two_names_everywhere);
+    tcase_add_loop_test(t, the_last_value_counts_and_the_line_comes_before_its_config, 0, 6);
+    tcase_add_test(t, bare_words_and_dashes);
+    tcase_add_test(t, every_config_by_name_is_a_run);
+    tcase_add_test(t, numbers_are_decimal);
+    suite_add_tcase(s, t);
+    scratch_open();
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed != 0;
+}
