@@ -117,13 +117,16 @@ $(BUILD)/tests/variants_f64.o: tests/variants.c $(BUILD)/compiler ; $(call step,
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -c $< -o $@
 $(BUILD)/libtools.a: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) ; $(call step,AR) rm -f $@ && $(AR) qcs $@ $^
 $(BUILD)/check_%: tests/check_%.c $(SUPPORT) $(BUILD)/libtools.a $(BUILD)/libswax.a
-	$(call step,CHECK) $(TEST) $(LDFLAGS) $(filter %.c %.o %.a,$^) -o $@ $(CHECK_LIBS) $(LIBS) $(LDLIBS)
+	$(call step,CHECK) $(TEST) $(LDFLAGS) $(filter %.c %.o,$^) $(filter %.a,$^) -o $@ $(CHECK_LIBS) $(LIBS) $(LDLIBS)
 ifneq (,$(filter deps,$(MAKECMDGOALS)))
 $(SUPPORT) $(CHECKS): | deps       # `make deps test`, in parallel
 endif
 
 $(BUILD)/check_vmath: TEST += $(LOOPS)
 $(BUILD)/check_vmath: $(foreach t,$(TIERS),$(foreach p,f32 f64,$(BUILD)/tests/isa/$(t)_vmath_$(p).o))
+
+# a table of mixers with one row more: before the library, whose own is not taken then
+$(BUILD)/check_mixer: $(foreach p,f32 f64 bf16,$(BUILD)/tests/mixer/ema_$(p).o $(BUILD)/tests/mixer/table_$(p).o)
 
 test: $(CHECKS) ## run every check
 	@sh tests/floors.sh && sh tests/run.sh $(CHECKS)

@@ -28,7 +28,7 @@ static int make_ready(const struct R(decoder) *d, int sequence, int more)
     struct swax_network *n = d->base.n;
     int ok = 1;
     for (int l = 0; l < n->c.layers && ok; l++)
-        ok = mixer_of(n, l)->state_ready(n, swax_layer_keys(&n->c, l), &states_of(d, sequence)[l], d->window, more);
+        ok = mixer_of(n, l)->state_ready(n, &n->c, swax_layer_keys(&n->c, l), &states_of(d, sequence)[l], d->window, more);
     return ok;
 }
 
@@ -76,7 +76,7 @@ void R(swax_decoder_begin)(struct swax_decoder *base, int sequence)
     struct R(decoder) *d = (struct R(decoder) *)(void *)base;
     struct swax_network *n = base->n;
     for (int l = 0; l < n->c.layers; l++)
-        mixer_of(n, l)->state_begin(n, swax_layer_keys(&n->c, l), &states_of(d, sequence)[l]);
+        mixer_of(n, l)->state_begin(n, &n->c, swax_layer_keys(&n->c, l), &states_of(d, sequence)[l]);
 }
 
 /* At most FEED tokens of one sequence; the logits after the last of them end in d->logits. */

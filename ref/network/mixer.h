@@ -72,8 +72,8 @@ struct R(swax_mixer) {
      * made is made, what is full grows; 1, or 0 if there is no memory, and then the state is as it was.  begin: what comes
      * next is the first token of a document.  free: give back what was made, which may be nothing. */
     size_t state_size;
-    int (*state_ready)(struct swax_network *n, const void *keys, void *state, int window, int more);
-    void (*state_begin)(struct swax_network *n, const void *keys, void *state);
+    int (*state_ready)(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more);
+    void (*state_begin)(struct swax_network *n, const struct swax_config *c, const void *keys, void *state);
     void (*state_free)(struct swax_network *n, void *state);
 };
 

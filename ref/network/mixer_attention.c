@@ -188,21 +188,22 @@ static int ready(struct swax_network *n, const struct keys *o, struct state *s, 
     return ok;
 }
 
-static int swa_ready(struct swax_network *n, const void *keys, void *state, int window, int more)
+static int swa_ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
 {
+    (void)c;
     return ready(n, keys, state, window, more);
 }
 
-static int full_ready(struct swax_network *n, const void *keys, void *state, int window, int more)
+static int full_ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
 {
-    (void)window;
+    (void)c, (void)window;
     return ready(n, keys, state, INT_MAX, more);
 }
 
-static void begin(struct swax_network *n, const void *keys, void *state)
+static void begin(struct swax_network *n, const struct swax_config *c, const void *keys, void *state)
 {
     struct state *s = state;
-    (void)n, (void)keys;
+    (void)n, (void)c, (void)keys;
     s->used = s->position = 0;
 }
 

@@ -192,13 +192,13 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
 
 /* ---- decoding */
 
-static int ready(struct swax_network *n, const void *keys, void *state, int window, int more)
+static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
 {
     const struct keys *o = keys;
     struct state *s = state;
     const size_t H = (size_t)o->heads, K = (size_t)o->key_dim, V = (size_t)o->value_dim;
     int made = 1;
-    (void)window, (void)more;
+    (void)c, (void)window, (void)more;
     for (int i = 0; i < 2 && made; i++) {
         s->C[i] = s->C[i] ? s->C[i] : swax_take(n, H*K*V * sizeof(stat));
         s->n[i] = s->n[i] ? s->n[i] : swax_take(n, H*K * sizeof(stat));
@@ -208,11 +208,12 @@ static int ready(struct swax_network *n, const void *keys, void *state, int wind
     return made;
 }
 
-static void begin(struct swax_network *n, const void *keys, void *state)
+static void begin(struct swax_network *n, const struct swax_config *c, const void *keys, void *state)
 {
     const struct keys *o = keys;
     struct state *s = state;
     const size_t H = (size_t)o->heads, K = (size_t)o->key_dim, V = (size_t)o->value_dim;
+    (void)c;
     swax_zero(n, s->C[s->now], H*K*V * sizeof(stat));
     swax_zero(n, s->n[s->now], H*K * sizeof(stat));
     swax_zero(n, s->m[s->now], H * sizeof(stat));

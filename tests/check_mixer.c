@@ -1,0 +1,360 @@
+/* check_mixer.c - a mixer is one file and one row.  tests/mixer/ema.c is one that nothing else of the project knows, and
+ * tests/mixer/table.c its row: it is configured, trains, stops and goes on, samples, is evaluated and looked into, and is
+ * refused where it has no place.  A row that lacks something is refused by name. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ref/network/mixer.h"
+#include "ref/oracle/oracle.h"
+#include "tests/scratch.h"
+#include "tests/small_run.h"
+#include "tools/lib/commands.h"
+#include "tools/train/checkpoint.h"
+
+static char why[SWAX_WHY];
+
+/* ---- a row that lacks something */
+
+extern const struct swax_mixer_f32 swax_mixer_ema_f32;
+
+static void own_norm(struct swax_tensors *l, void *places, const struct swax_config *c, const void *keys, int layer)
+{
+    (void)places, (void)c, (void)keys, (void)layer;
+    swax_vector(l, "one", 1, 0, 0);
+}
+
+static double no_flops(const struct swax_config *c, const void *keys, int T, int window, int training)
+{
+    (void)c, (void)keys, (void)T, (void)window, (void)training;
+    return NAN;
+}
+
+static void alike(struct list_f32 *l, void *acts, const struct swax_config *c, const void *keys, int B, int T)
+{
+    (void)acts, (void)c, (void)keys, (void)B, (void)T;
+    swax_reals_f32(l, "q", 1);
+    swax_reals_f32(l, "q", 1);
+}
+
+static void like_the_blocks(struct list_f32 *l, void *acts, const struct swax_config *c, const void *keys, int B, int T)
+{
+    (void)acts, (void)c, (void)keys, (void)B, (void)T;
+    swax_reals_f32(l, "norm1", 1);
+}
+
+static const char *refuse_all(const struct swax_config *c, void *keys, char *wrong)
+{
+    (void)c, (void)keys;
+    return swax_refuse(wrong, "ema_heads", 8, "something else");
+}
+
+#define KEY(name_, kind_, at_, otherwise_, what_) \
+    { { .name = name_, .kind = kind_, .at = at_, .otherwise = otherwise_, .what = what_ }, { 0 } }
+static const struct swax_key no_default[] = KEY("k", SWAX_KEY_SIZE, 0, NULL, "a key"), no_line[] = KEY("k", SWAX_KEY_SIZE, 0, "1", NULL),
+                             no_room[] = KEY("k", SWAX_KEY_SIZE, 4096, "1", "a key"), no_words[] = KEY("k", SWAX_KEY_WORD, 0, "1", "a key"),
+                             bad_default[] = KEY("k", SWAX_KEY_SIZE, 0, "0", "a key"), taken[] = KEY("width", SWAX_KEY_SIZE, 0, "1", "a key"),
+                             of_another[] = KEY("cell_heads", SWAX_KEY_SIZE, 0, "1", "a key"),
+                             of_the_network[] = KEY("k", SWAX_KEY_MIXERS, 0, "1", "a key");
+
+enum { LACKS = 38 };
+
+static const char *take_away(struct swax_mixer_f32 *x, int part)
+{
+    static const char letters[] = "sixteen_letters_";
+    switch (part) {
+    case 0: x->about.name = NULL; return "lacks a name";
+    case 1: x->about.name = "two words"; return "lacks a name";
+    case 2: x->about.name = letters; return "lacks a name";
+    case 3: x->about.name = "mlstm"; return "the mixer mlstm lacks a name of its own";
+    case 4: x->about.what = NULL; return "lacks a line";
+    case 5: x->about.sees = SWAX_SEES_NOTHING; return "lacks what it sees";
+    case 6: x->about.keys = NULL; return "its table of keys";
+    case 7: x->about.keys_size = 0; return "the size of its keys";
+    case 8: x->about.check = NULL; return "lacks check";
+    case 9: x->about.norm = NULL; return "its norm";
+    case 10: x->about.places_size = 0; return "places";
+    case 11: x->about.places_size = sizeof(union swax_room) + 8; return "places";
+    case 12: x->about.tensors = NULL; return "lacks tensors";
+    case 13: x->about.flops = NULL; return "lacks flops";
+    case 14: x->about.inside.key = NULL; return "inside";
+    case 15: x->about.inside.title = NULL; return "inside";
+    case 16: x->about.inside.see = NULL; return "inside";
+    case 17: x->about.hf.layer_type = "average"; return "Hugging Face";
+    case 18: x->acts_size = 0; return "its activations";
+    case 19: x->acts_size = sizeof(union swax_room) + 8; return "its activations";
+    case 20: x->acts = NULL; return "lacks acts";
+    case 21: x->forward = NULL; return "lacks forward";
+    case 22: x->backward = NULL; return "lacks backward";
+    case 23: x->state_size = 0; return "its state";
+    case 24: x->state_ready = NULL; return "lacks state_ready";
+    case 25: x->state_begin = NULL; return "lacks state_begin";
+    case 26: x->state_free = NULL; return "lacks state_free";
+    case 27: x->about.keys = no_default; return "a default for its key k";
+    case 28: x->about.keys = no_line; return "what it is for its key k";
+    case 29: x->about.keys = no_room; return "room for its key k";
+    case 30: x->about.keys = no_words; return "words for its key k";
+    case 31: x->about.keys = bad_default; return "can be read for its key k";
+    case 32: x->about.keys = taken; return "a name of its own for its key width";
+    case 33: x->about.keys = of_another; return "a name of its own for its key cell_heads";
+    case 34: x->about.keys = of_the_network; return "a kind of its own for its key k";
+    case 35: x->about.keys_size = SWAX_OWN; return "room in swax_config.own";
+    case 36: x->about.tensors = own_norm; return "a place";
+    default: x->about.check = refuse_all; return "defaults that can be: it says  ema_heads=8";
+    }
+}
+
+START_TEST(a_row_that_lacks_something_is_refused_by_name)
+{
+    struct swax_mixer_f32 x = swax_mixer_ema_f32;
+    const struct swax_mixer_f32 *const table[] = { swax_mixers_f32[0], swax_mixers_f32[1], swax_mixers_f32[2], &x, NULL };
+    ck_assert_msg(!swax_mixers_check_f32(table, why), "%s", why);
+    const char *expected = take_away(&x, _i);
+    const char *said = swax_mixers_check_f32(table, why);
+    ck_assert_msg(said != NULL, "a row that %s was taken", expected);
+    ck_assert_msg(strstr(said, expected) && is_sentence(said), "'%s' does not say '%s'", said, expected);
+    ck_assert_msg(strstr(said, x.about.name && *x.about.name ? x.about.name : "without a name") != NULL, "'%s' does not name the mixer", said);
+}
+END_TEST
+
+START_TEST(two_activations_of_one_name_are_refused)
+{
+    struct swax_mixer_f32 x = swax_mixer_ema_f32;
+    const struct swax_mixer_f32 *const table[] = { &x, NULL };
+    x.acts = alike;
+    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "a name of its own for the activation q"), "%s", why);
+    x.acts = like_the_blocks;
+    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "a name of its own for the activation norm1"), "%s", why);
+    x.acts = swax_mixer_ema_f32.acts;
+    x.about.flops = no_flops;
+    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "lacks flops"), "%s", why);
+}
+END_TEST
+
+/* ---- the network */
+
+enum { B = 2, T = 13, N = B * T, VOCABULARY = 11 };
+
+static struct swax_config configured(int variant)
+{
+    struct swax_config c = swax_config_default();
+    static const char *const text[][2] = {
+        { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "mixers", "ema swa ema full mlstm" }, { "heads", "2" },
+        { "cell_heads", "2" }, { "chunk", "4" }, { "cell_eps", "0" }, { "ema_heads", "3" }, { "ema_longest", "8" },
+    };
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
+        ck_assert_msg(!swax_config_set(&c, text[i][0], text[i][1], why), "%s", why);
+    ck_assert_msg(!swax_config_set(&c, "ema_gate", variant ? "normalised" : "plain", why), "%s", why);
+    return c;
+}
+
+static struct swax_network *opened(int variant, int training)
+{
+    const struct swax_config c = configured(variant);
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F64, B, T, training, why);
+    ck_assert_msg(n != NULL, "%s", why);
+    swax_network_init(n, 3);
+    return n;
+}
+
+static void draw(int *token, int *target, int *start, uint64_t s)
+{
+    for (int i = 0, from = 0; i < N; i++) {
+        token[i] = (int)(op_uniform(&s) * VOCABULARY);
+        target[i] = (int)(op_uniform(&s) * VOCABULARY);
+        from = i % T == 0 ? 0 : op_uniform(&s) < 0.2 ? i % T : from;
+        start[i] = from;
+    }
+}
+
+START_TEST(its_gradient_is_that_of_its_loss)
+{
+    int token[N], target[N], start[N], count;
+    uint64_t s = 5;
+    draw(token, target, start, 9);
+    const struct swax_batch b = { .B = B, .T = T, .window = 4, .token = token, .target = target, .start_attention = start, .start_cell = start };
+    struct swax_network *n = opened(_i, 1);
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    for (int round = 0; round < 2; round++) {      /* the first one moves the weights, so that no gate is at 0 */
+        swax_network_zero_gradient(n);
+        const double loss = swax_network_gradient(n, &b, 1);
+        ck_assert(loss == swax_network_evaluate(n, &b, NULL, NULL, NULL));
+        for (int i = 0; i < count; i++) {
+            double *w = malloc((size_t)t[i].size * sizeof *w), *g = malloc((size_t)t[i].size * sizeof *g), analytic = 0, numeric = 0, error = INFINITY;
+            double *u = malloc((size_t)t[i].size * sizeof *u), *moved = malloc((size_t)t[i].size * sizeof *moved);
+            swax_network_get(n, SWAX_WEIGHT, i, w);
+            swax_network_get(n, SWAX_GRADIENT, i, g);
+            for (long e = 0; e < t[i].size; e++) {
+                u[e] = op_normal(&s);
+                analytic += g[e] * u[e];
+            }
+            static const double at[4] = { -2, -1, 1, 2 }, by[4] = { 1./12, -8./12, 8./12, -1./12 };
+            for (double h = 1e-4; h > 5e-6; h /= 4) {      /* as in check_model: the best of three */
+                numeric = 0;
+                for (int k = 0; k < 4; k++) {
+                    for (long e = 0; e < t[i].size; e++)
+                        moved[e] = w[e] + (round ? h * at[k] : 0.3) * u[e];
+                    swax_network_put(n, SWAX_WEIGHT, i, moved);
+                    numeric += by[k] / h * swax_network_evaluate(n, &b, NULL, NULL, NULL);
+                }
+                error = fmin(error, fabs(analytic - numeric) / fmax(fabs(numeric), 1e-2));
+            }
+            ck_assert_msg(!round || error <= 1e-7, "%s: analytic %.12g, numeric %.12g", t[i].name, analytic, numeric);
+            if (round)
+                swax_network_put(n, SWAX_WEIGHT, i, w);
+            free(w), free(g), free(u), free(moved);
+        }
+    }
+    swax_network_free(n);
+}
+END_TEST
+
+START_TEST(it_decodes_what_it_evaluates)
+{
+    static float whole[N * VOCABULARY], fed[B * VOCABULARY];
+    int token[N], target[N], start[N];
+    draw(token, target, start, 9);
+    const struct swax_batch b = { .B = B, .T = T, .window = 4, .token = token, .target = target, .start_attention = start, .start_cell = start };
+    struct swax_network *n = opened(_i, 0);
+    swax_network_evaluate(n, &b, NULL, NULL, whole);
+    struct swax_decoder *d = swax_decoder_new(n, B, 4, why);
+    ck_assert_msg(d != NULL, "%s", why);
+    for (int t = 0; t < T; t++) {
+        const int now[B] = { token[t], token[T + t] };
+        for (int q = 0; q < B; q++)
+            if (start[q*T + t] == t)
+                swax_decoder_begin(d, q);
+        ck_assert(!swax_decoder_feed(d, now, 1, fed));
+        for (int v = 0; v < B * VOCABULARY; v++)
+            ck_assert(fabs((double)fed[v] - (double)whole[(v / VOCABULARY * T + t) * VOCABULARY + v % VOCABULARY]) <= 1e-6);
+    }
+    swax_decoder_free(d);
+    swax_network_free(n);
+}
+END_TEST
+
+START_TEST(its_tensors_are_as_it_says)
+{
+    int count, found = 0;
+    struct swax_network *n = opened(0, 1);
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    for (int i = 0; i < count; i++) {
+        double w[256];
+        if (!strstr(t[i].name, ".ema."))
+            continue;
+        found++;
+        ck_assert(t[i].size <= 256 && t[i].decay == !strstr(t[i].name, "fgate"));
+        swax_network_get(n, SWAX_WEIGHT, i, w);
+        for (long e = 0; e < t[i].size && strstr(t[i].name, "bias"); e++) {
+            const double half = log(2) / log1p(exp(-w[e]));
+            ck_assert_msg(half >= 1 && half <= 8.0001, "a half life of %g tokens", half);
+        }
+    }
+    ck_assert_int_eq(found, 14);
+    swax_network_free(n);
+}
+END_TEST
+
+/* ---- the program */
+
+static char said[8192];
+
+static int ask(int (*command)(int, char **), const char *arguments)
+{
+    char *line = strdup(arguments), *argv[32], *path = scratch("said");
+    int argc = 0;
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    fflush(stdout), fflush(stderr);
+    const int out = dup(1), err = dup(2);
+    ck_assert(freopen(path, "w", stdout) && freopen(path, "a", stderr));
+    const int status = command(argc, argv);
+    fflush(stdout), fflush(stderr);
+    dup2(out, 1), dup2(err, 2);
+    FILE *f = fopen(path, "r");
+    said[fread(said, 1, sizeof said - 1, f)] = 0;
+    fclose(f);
+    free(line);
+    return status;
+}
+
+static char *with(const char *arguments, const char *folder)
+{
+    static char text[1024];
+    snprintf(text, sizeof text, arguments, folder);
+    return text;
+}
+
+static enum run_verdict stop_at_ten(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n)
+{
+    (void)arg, (void)r, (void)n;
+    return point && point->step == 10 ? RUN_STOP : RUN_GO_ON;
+}
+
+START_TEST(it_trains_goes_on_samples_and_is_looked_into)
+{
+    char *whole = scratch("whole"), *halves = scratch("halves"), *config;
+    struct run r = small_run(whole);
+    ck_assert_msg(!run_set(&r, "mixers", "swa ema", why) && !run_set(&r, "ema_heads", "4", why), "%s", why);
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert(!run_set(&r, "out", halves, why));
+    ck_assert_msg(run_train(&r, stop_at_ten, NULL, why) == RUN_INTERRUPTED, "%s", why);
+    r.resume = 1;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert(same_bytes(in_folder(whole, checkpoint_name), in_folder(halves, checkpoint_name)));
+
+    read_whole(in_folder(whole, "config.json"), &config);
+    ck_assert(strstr(config, "\"mixers\": \"swa ema\"") && strstr(config, "\"ema_heads\": 4") && strstr(config, "\"heads\": 2"));
+    ck_assert_msg(!strstr(config, "cell_heads"), "keys of a mixer that is not there: %s", config);
+
+    ck_assert_msg(!ask(cmd_sample, with("%s tokens=30 temperature=0", whole)) && strlen(said) >= 30, "%s", said);
+    ck_assert_msg(!ask(cmd_eval, with("%s sequences=2 inside=yes", whole)) && strstr(said, "loss"), "%s", said);
+    ck_assert_msg(strstr(said, "layer 1  half lives in tokens, at the last one:  ") != NULL, "%s", said);
+    ck_assert_msg(!ask(cmd_eval, with("%s sequences=2 inside=yes json=yes", whole)) && strstr(said, "\"half_lives\": ["), "%s", said);
+    ck_assert_int_eq(ask(cmd_convert, with("%s no-such-folder", whole)), 2);
+    ck_assert_msg(strstr(said, "ema") && is_sentence(strtok(said, "\n")) && access("no-such-folder", F_OK), "%s", said);
+}
+END_TEST
+
+START_TEST(its_keys_are_keys)
+{
+    ck_assert_int_eq(ask(cmd_train, "help"), 0);
+    ck_assert_msg(strstr(said, "ema_longest=64") && strstr(said, "the longest half life, in tokens (a number above 0)"), "%s", said);
+    ck_assert_msg(strstr(said, "swa, full, mlstm, ema"), "%s", said);
+    static const char *const bad[][2] = {
+        { "ema_heads=-1", "ema_heads=-1" }, { "ema_longest=0", "above 0" }, { "ema_gate=soft", "plain or normalised" },
+        { "ema_haeds=1", "ema_heads" }, { "mixers=ema ema_heads=5", "ema_heads=5" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char arguments[256];
+        snprintf(arguments, sizeof arguments, "out=%s file=ref/network/model.c %s", scratch("refused"), bad[i][0]);
+        ck_assert_int_eq(ask(cmd_train, arguments), 2);
+        ck_assert_msg(strstr(said, bad[i][1]) != NULL, "%s: %s", bad[i][0], said);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    scratch_open();
+    Suite *s = suite_create("mixer");
+    TCase *tc = tcase_create("mixer");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, a_row_that_lacks_something_is_refused_by_name, 0, LACKS);
+    tcase_add_test(tc, two_activations_of_one_name_are_refused);
+    tcase_add_loop_test(tc, its_gradient_is_that_of_its_loss, 0, 2);
+    tcase_add_loop_test(tc, it_decodes_what_it_evaluates, 0, 2);
+    tcase_add_test(tc, its_tensors_are_as_it_says);
+    tcase_add_test(tc, it_trains_goes_on_samples_and_is_looked_into);
+    tcase_add_test(tc, its_keys_are_keys);
+    suite_add_tcase(s, tc);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed != 0;
+}
