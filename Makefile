@@ -158,14 +158,15 @@ demo: $(BUILD)/swax ## train a small network on this repository's own text with 
 	  steps=100 window=16 input_gate_bias=-3 rate=0.005
 
 # ---- install: PREFIX says where, DESTDIR (for packagers) puts a folder before it
-HEADERS := network/config.h network/network.h tier.h kernels.h real.h bf16.h oracle/opspec.h oracle/oracle.h
+HEADERS := ref/installed/kernels.h ref/bf16.h ref/tier.h ref/network/config.h ref/network/network.h ref/oracle/opspec.h ref/oracle/oracle.h
 INTO     = $(DESTDIR)$(PREFIX)
 install: all ## install program, library, headers, pkg-config file and man page under PREFIX
-	mkdir -p "$(INTO)/bin" "$(INTO)/lib/pkgconfig" "$(INTO)/lib/swax" "$(INTO)/include/swax" "$(INTO)/share/man/man1" "$(INTO)/share/swax"
+	mkdir -p "$(INTO)/bin" "$(INTO)/lib/pkgconfig" "$(INTO)/lib/swax" "$(INTO)/include/swax/ref" "$(INTO)/share/man/man1" "$(INTO)/share/swax"
 	install -m 755 $(BUILD)/swax "$(INTO)/bin/swax"
 	install -m 644 $(BUILD)/libswax.a "$(INTO)/lib/libswax.a"
 	install -m 755 $(BUILD)/libswax.so "$(INTO)/lib/swax/libswax.so"
-	install -m 644 $(addprefix ref/,$(HEADERS)) "$(INTO)/include/swax"
+	install -m 644 $(HEADERS) "$(INTO)/include/swax"
+	install -m 644 ref/kernels.h ref/real.h "$(INTO)/include/swax/ref"
 	install -m 644 tools/swax.1 "$(INTO)/share/man/man1/swax.1"
 	install -m 644 tools/python/swax.py "$(INTO)/share/swax/swax.py"
 	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I"$${prefix}/include"\nLibs: -L"$${prefix}/lib" -lswax %s %s\n' \

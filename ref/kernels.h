@@ -38,8 +38,11 @@
 
 #include "real.h"
 
+#ifndef SWAX_GATES      /* a program reads this file once a precision: ref/installed/kernels.h */
+#define SWAX_GATES
 /* How the cell's gates become weights; see mlstm_forward. */
 enum swax_gate { SWAX_EXPONENTIAL, SWAX_SIGMOID, SWAX_SIGMOID_NORMALISED };
+#endif
 
 struct R(swax_kernels) {
     /* ---- embedding: y[n] = w[token[n]].   token (N), w (V,C), y (N,C) */

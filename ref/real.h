@@ -20,7 +20,7 @@
 #undef I /* <complex.h>'s imaginary unit (C99 7.3.1 allows this); here a dimension */
 #endif
 
-#include "bf16.h"
+#include "ref/bf16.h"
 
 #define SWAX_PASTE_(a, b) a##b
 #define SWAX_PASTE(a, b) SWAX_PASTE_(a, b) /* paste after expanding */

@@ -7,6 +7,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct swax_kernels_f32;
 struct swax_kernels_f64;
 struct swax_kernels_bf16;
@@ -58,5 +62,9 @@ void swax_tier_zero(const struct swax_tier *tier, void *p, size_t bytes);
 void swax_tier_f32(const struct swax_tier *tier, struct swax_kernels_f32 *table);
 void swax_tier_f64(const struct swax_tier *tier, struct swax_kernels_f64 *table);
 void swax_tier_bf16(const struct swax_tier *tier, struct swax_kernels_bf16 *table);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { SWAX_LAYERS = 256, SWAX_WHY = 320, SWAX_TEXT = 4096 };     /* at most so many layers; room for one sentence, for a value */
 enum { SWAX_OWN = 2048 };                  /* bytes of all mixers' keys */
 
@@ -73,5 +77,9 @@ const char *swax_key_right(const struct swax_key *k, char *text);
 
 /* The key closest to a misspelt one. */
 const char *swax_config_nearest(const char *key);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include "config.h"
 #include "tier.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct swax_network;
 
 /* One row of the tensor directory: the one list that is walked for counting, placing, initialising,
@@ -91,5 +95,9 @@ void swax_decoder_free(struct swax_decoder *d);
 
 /* What went wrong on the device since last asked, or NULL. */
 const char *swax_network_trouble(struct swax_network *n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum op_role { IN = 1, OUT, ADD, UPDATE };      /* read; overwritten; added to; read and replaced */
 enum op_type { REAL, STAT, INT, DOUBLE };       /* the element, as kernels.h declares it */
 
@@ -50,5 +54,9 @@ struct op_range { double least, most; };
 struct op_range op_range(const char *name);
 /* Are these sizes, and these scalars unless they are NULL, such as that kernel can have?  NULL, or a sentence. */
 const char *op_wrong(int op, const int *dims, const double *scalars, char sentence[OP_SENTENCE]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

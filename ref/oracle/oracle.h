@@ -16,6 +16,10 @@
 #include "opspec.h"
 #include "tier.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct op_case {
     int op;
     int dims[OP_DIMS];
@@ -107,5 +111,9 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
 int op_compare(struct op_verdict *v, const struct op_case *got, const struct op_case *truth);
 /* Run the tier on a copy of c and compare: the first argument out of bounds (0 if there was trouble), or -1. */
 int op_judge(struct op_verdict *v, const struct swax_tier *tier, enum swax_precision precision, const struct op_case *c);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
