@@ -96,6 +96,18 @@ endef
 $(foreach t,$(TIERS),$(eval $(call tier,$(t))))
 $(BUILD)/tools/%.o: tools/%.c $(BUILD)/compiler ; $(call step,CC) $(TOOL) -c $< -o $@
 $(BUILD)/tools/lib/threads.o: TOOL += $(OPENMP)
+
+# ---- the ablations of data/ablate go into the program as lines of text
+ABLATIONS := $(sort $(wildcard data/ablate/*.json))
+TOOLS     += $(BUILD)/tools/ablate/ablations.o
+$(BUILD)/tools/ablate/ablations.c: $(ABLATIONS) $(BUILD)/compiler
+	$(call step,TEXT) { echo '#include "tools/ablate/ablate.h"'; \
+	 for f in $(ABLATIONS); do echo "static const char *const $$(basename $$f .json | tr - _)[] = {"; \
+	   sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n",/' $$f; echo 'NULL};'; done; \
+	 echo 'const struct ablate_builtin ablate_builtin[] = {'; \
+	 for f in $(ABLATIONS); do n=$$(basename $$f .json); echo "{\"$$n\", $$(echo $$n | tr - _)},"; done; echo '{NULL, NULL}};'; } > $@
+$(BUILD)/tools/ablate/ablations.o: $(BUILD)/tools/ablate/ablations.c ; $(call step,CC) $(TOOL) -c $< -o $@
+
 $(BUILD)/tools/main.o $(BUILD)/tools/info.o: TOOL += -DSWAX_VERSION='"$(VERSION)"'
 $(BUILD)/tools/main.o $(BUILD)/tools/info.o: $(BUILD)/version
 

@@ -72,15 +72,14 @@ static char *contents(const char *folder, const char *name)
     return text;
 }
 
-/* result.json of a run without its line of "seconds". */
+/* result.json of a run without its "seconds". */
 static char *result(const char *folder, const char *of, int seed)
 {
     char name[100];
     snprintf(name, sizeof name, "runs/%s-s%d/result.json", of, seed);
-    char *text = contents(folder, name), *line = strstr(text, "\"tokens seconds"), *stop = line ? strchr(line, '\n') : NULL;
+    char *text = contents(folder, name), *seconds = strstr(text, "\"seconds\":"), *stop = seconds ? strchr(seconds, ',') : NULL;
     ck_assert(stop);
-    const char *comma = strchr(line, ','), *next = strchr(comma + 1, ',');
-    memset(line + (comma - line), ' ', (size_t)(next - comma));
+    memset(seconds, ' ', (size_t)(stop - seconds));
     return text;
 }
 
@@ -108,24 +107,35 @@ static const struct json *need(const struct json *object, const char *key, enum 
     return j;
 }
 
-static void check_run(const struct json *run, const struct json *bins)
+/* A number from 0 to 1, or null where nothing was asked. */
+static void check_share(const struct json *answer)
+{
+    const struct json *value = json_get(answer, "value"), *asked = need(answer, "asked", JSON_NUMBER);
+    ck_assert(value && json_get(answer, "error"));
+    ck_assert(asked->number > 0 ? value->type == JSON_NUMBER && value->number >= 0 && value->number <= 1 : value->type == JSON_NULL);
+}
+
+static void check_run(const struct json *run, const struct json *questions)
 {
     need(run, "seed", JSON_NUMBER);
     ck_assert(need(run, "tokens", JSON_NUMBER)->number == 24 * 4 * 64);
-    ck_assert(need(run, "loss", JSON_NUMBER)->number > 0);
-    const struct json *copy = need(run, "copy", JSON_NUMBER), *recall = need(run, "recall", JSON_OBJECT), *curve = need(run, "curve", JSON_ARRAY);
-    ck_assert(copy->number >= 0 && copy->number <= 1);
-    ck_assert_int_eq(recall->count, bins->count);
-    for (const struct json *b = bins->first; b; b = b->next) {
-        const struct json *r = json_get(recall, b->text);
-        ck_assert(r && (r->type == JSON_NULL || (r->number >= 0 && r->number <= 1)));
+    const struct json *answers = need(run, "answers", JSON_OBJECT), *curve = need(run, "curve", JSON_ARRAY);
+    ck_assert_int_eq(answers->count, questions->count);
+    for (const struct json *q = questions->first; q; q = q->next) {
+        const char *name = need(q, "name", JSON_STRING)->text;
+        const struct json *answer = need(answers, name, JSON_OBJECT);
+        if (!strncmp(name, "loss", 4))
+            ck_assert(need(answer, "value", JSON_NUMBER)->number > 0 && need(answer, "error", JSON_NUMBER)->number > 0);
+        else
+            check_share(answer);
     }
+    ck_assert_int_eq(need(run, "layers", JSON_ARRAY)->count, 2);
     ck_assert_int_eq(curve->count, 4);
     double before = 0;
     for (const struct json *p = curve->first; p; p = p->next) {
         ck_assert(need(p, "tokens", JSON_NUMBER)->number > before);
         before = json_get(p, "tokens")->number;
-        need(p, "loss", JSON_NUMBER), need(p, "recall", JSON_NUMBER), need(p, "copy", JSON_NUMBER);
+        need(p, "loss", JSON_NUMBER), need(p, "memory", JSON_NUMBER), need(p, "near", JSON_NUMBER), need(p, "step", JSON_NUMBER);
     }
 }
 
@@ -134,21 +144,20 @@ static void check_results(const char *folder, int seeds, int runs)
     char *text = contents(folder, "results.json"), why[SWAX_WHY];
     struct json *root = json_parse(text, strlen(text), why);
     ck_assert_msg(root, "results.json is %s", why);
-    ck_assert_int_eq(root->count, 5);
-    ck_assert_str_eq(need(root, "preset", JSON_STRING)->text, "smoke");
+    ck_assert_str_eq(need(root, "ablation", JSON_STRING)->text, "smoke");
     ck_assert(need(root, "seeds", JSON_NUMBER)->number == seeds);
-    const struct json *bins = need(root, "bins", JSON_ARRAY), *arms = need(root, "arms", JSON_ARRAY), *verdict = need(root, "verdicts", JSON_ARRAY);
-    ck_assert(bins->count >= 6 && arms->count == ARMS && verdict->count >= 5);
+    const struct json *questions = need(root, "questions", JSON_ARRAY), *arms = need(root, "arms", JSON_ARRAY), *verdict = need(root, "verdicts", JSON_ARRAY);
+    ck_assert(questions->count >= 20 && arms->count == ARMS && verdict->count == 3);
     int there = 0;
     for (const struct json *a = arms->first; a; a = a->next) {
-        need(a, "name", JSON_STRING), need(a, "mixers", JSON_STRING), need(a, "window", JSON_OBJECT);
+        need(a, "name", JSON_STRING), need(a, "mixers", JSON_STRING), need(a, "window", JSON_NUMBER);
         for (const struct json *r = need(a, "runs", JSON_ARRAY)->first; r; r = r->next, there++)
-            check_run(r, bins);
+            check_run(r, questions);
     }
     ck_assert_int_eq(there, runs);
     for (const struct json *v = verdict->first; v; v = v->next) {
-        need(v, "claim", JSON_STRING), need(v, "paper", JSON_STRING), need(v, "measured", JSON_STRING);
-        ck_assert_str_eq(need(v, "holds", JSON_STRING)->text, "undecided");      /* smoke claims nothing */
+        need(v, "claim", JSON_STRING), need(v, "paper", JSON_STRING), need(v, "measured", JSON_STRING), need(v, "because", JSON_STRING);
+        ck_assert_str_eq(need(v, "verdict", JSON_STRING)->text, "undecided");      /* smoke claims nothing */
     }
     json_free(root);
     free(text);

@@ -14,7 +14,7 @@
 #include "tools/ablate/ablate.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
-#include "tools/lib/nearest.h"
+#include "tools/lib/json.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
@@ -70,7 +70,7 @@ static void be_child(const struct session *s, int number, pid_t parent)
     signal(SIGPIPE, SIG_IGN);
     const enum outcome_end end = outcome_make(&s->a, number % s->a.arms, number / s->a.arms, s->threads, tell, &c, why);
     if (end == OUTCOME_FAILED)
-        fprintf(stderr, "swax: %s, seed %d: %s\n", s->a.arm[number % s->a.arms]->name, number / s->a.arms + 1, why);
+        fprintf(stderr, "swax: %s, seed %d: %s\n", s->a.arm[number % s->a.arms].name, number / s->a.arms + 1, why);
     _exit((int)end);
 }
 
@@ -99,7 +99,7 @@ static void show(const struct session *s)
         if (k % s->shards == s->shard && (j->state == WAITING || j->state == RUNNING))
             left += steps - j->step;
         if (j->state == RUNNING && n < WIDTH - 24)
-            n += snprintf(line + n, sizeof line - (size_t)n, " | %s s%d %d %%", s->a.arm[k % s->a.arms]->name, k / s->a.arms + 1, 100 * j->step / steps);
+            n += snprintf(line + n, sizeof line - (size_t)n, " | %s s%d %d %%", s->a.arm[k % s->a.arms].name, k / s->a.arms + 1, 100 * j->step / steps);
     }
     if (s->steps_done > 0)
         snprintf(line + n, sizeof line - (size_t)n, " | %.0f min left", difftime(time(NULL), s->since) * left / s->steps_done / 60);
@@ -109,15 +109,19 @@ static void show(const struct session *s)
 
 static void say_result(const struct session *s, int k)
 {
-    struct outcome r;
+    static struct outcome r;
     char why[SWAX_WHY];
     int count[STOPPED + 1];
-    const int arm = k % s->a.arms, seed = k / s->a.arms;
-    if (outcome_read(&r, &s->a, arm, seed, why) || !r.done)
+    const struct ablation *a = &s->a;
+    const int arm = k % a->arms, seed = k / a->arms, shown[] = {a->memory, a->near, a->loss};
+    if (outcome_read(&r, a, arm, seed, why) || !r.done)
         return;
     count_states(s, count);
-    printf("%s%-10s seed %-2d  beyond reach %.2f   copies %.2f   loss %.3f   %.0f s%*s\n", s->live ? "\r" : "", s->a.arm[arm]->name, seed + 1,
-           r.recall[s->a.beyond], r.copy, r.loss, r.seconds, s->live ? 16 : 0, "");
+    printf("%s%-10s seed %-2d", s->live ? "\r" : "", a->arm[arm].name, seed + 1);
+    for (int i = 0; i < 3; i++)
+        if (shown[i] >= 0)
+            printf("  %s %.3f", a->ask[shown[i]].name, r.answer[shown[i]].value);
+    printf("  %.0f s%*s\n", r.seconds, s->live ? 16 : 0, "");
     fflush(stdout);
 }
 
@@ -159,7 +163,7 @@ static void reap(struct session *s)
             const int end = WIFEXITED(status) ? WEXITSTATUS(status) : OUTCOME_FAILED;
             s->job[k].state = end == OUTCOME_DONE ? DONE : end == OUTCOME_BUSY ? BUSY : end == OUTCOME_STOPPED ? STOPPED : FAILED;
             if (WIFSIGNALED(status))
-                fprintf(stderr, "swax: %s, seed %d: ended by signal %d\n", s->a.arm[k % s->a.arms]->name, k / s->a.arms + 1, WTERMSIG(status));
+                fprintf(stderr, "swax: %s, seed %d: ended by signal %d\n", s->a.arm[k % s->a.arms].name, k / s->a.arms + 1, WTERMSIG(status));
             if (end == OUTCOME_DONE)
                 say_result(s, k);
         }
@@ -203,38 +207,63 @@ static void run_all(struct session *s)
 
 /* ---- the folder */
 
-/* ablation.json says what the folder is for; another ablation must not be mixed into it. */
+/* ablation.json says what the folder is for: every arm's settings.  Another ablation must not be mixed into it. */
+static const char *write_claim(const struct ablation *a, const char *path, char *why)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (f) {
+        fprintf(f, "{\"preset\": \"%s\", \"arms\": {\n", a->name);
+        for (int i = 0; i < a->arms; i++) {
+            char *run = run_json(&a->run[i], 1);
+            fprintf(f, "%s\"%s\": %s", i ? ",\n" : "", a->arm[i].name, run ? run : "null");
+            free(run);
+        }
+        fputs("}}\n", f);
+    }
+    return file_replace_text(path, f, &text, why);
+}
+
+/* The settings of an arm as they stand there, or as an older swax wrote them, are those of the run. */
+static int same_arm(const struct json *there, const struct run *here)
+{
+    char ignored[SWAX_WHY];
+    struct run r = run_default();
+    const struct json *data = json_get(there, "data");
+    int same = data && data->text && !run_set(&r, "data", data->text, ignored);
+    for (const struct json *j = same ? there->first : NULL; j && same; j = j->next)
+        same = j->text && !run_set(&r, j->key, j->text, ignored);
+    char *x = same ? run_json(&r, 1) : NULL, *y = same ? run_json(here, 1) : NULL;
+    same = x && y && !strcmp(x, y);
+    free(x);
+    free(y);
+    return same;
+}
+
 static const char *claim_folder(const struct ablation *a, int only_report, char *why)
 {
-    char path[RUN_TEXT + 64], *text = NULL;
-    size_t size = 0, there_size;
+    char path[RUN_TEXT + 64], wrong[SWAX_WHY];
+    size_t size;
     snprintf(path, sizeof path, "%s/ablation.json", a->out);
     if (only_report && access(path, F_OK))
         return say(why, "%s holds no ablation to report on.", a->out);
     if (file_make_folder(a->out, why))
         return why;
-    FILE *f = open_memstream(&text, &size);
-    if (!f)
-        return say(why, "There is no memory for %s.", path);
-    fprintf(f, "{\"preset\": \"%s\", \"arms\": {\n", a->preset->name);
-    for (int i = 0; i < a->arms; i++) {
-        char *run = run_json(&a->run[i], 1);
-        fprintf(f, "%s\"%s\": %s", i ? ",\n" : "", a->arm[i]->name, run ? run : "null");
-        free(run);
-    }
-    fputs("}}\n", f);
-    if (!file_close_text(f, &text))
-        return say(why, "There is no memory for %s.", path);
-    const char *wrong = NULL;
-    if (access(path, F_OK)) {
-        wrong = file_replace(path, text, size, why);
-    } else {
-        char *there = file_read(path, 1 << 22, &there_size, why);
-        wrong = !there ? why : strcmp(there, text) ? say(why, "%s holds another ablation, or one with other settings: choose another folder with out=.", a->out) : NULL;
-        free(there);
-    }
+    if (access(path, F_OK))
+        return write_claim(a, path, why);
+    char *text = file_read(path, 1 << 22, &size, why);
+    struct json *root = text ? json_parse(text, size, wrong) : NULL;
+    const struct json *arms = json_get(root, "arms");
+    const char *bad = !text ? why : !root ? say(why, "%s is %s", path, wrong) : NULL;
+    int same = arms && arms->count == a->arms;
+    for (int i = 0; i < a->arms && same; i++)
+        same = json_get(arms, a->arm[i].name) && same_arm(json_get(arms, a->arm[i].name), &a->run[i]);
+    if (!bad && !same)
+        bad = say(why, "%s holds another ablation, or one with other settings: choose another folder with out=.", a->out);
+    json_free(root);
     free(text);
-    return wrong;
+    return bad;
 }
 
 static const char *read_all(const struct ablation *a, struct outcome *r, char *why)
@@ -249,7 +278,7 @@ static const char *read_all(const struct ablation *a, struct outcome *r, char *w
 static const char *report(const struct session *s, char *why)
 {
     struct outcome *r = calloc((size_t)s->runs, sizeof *r);
-    struct verdict v[ABLATE_VERDICTS];
+    static struct verdict v[ABLATE_CLAIMS];
     if (!r)
         return say(why, "There is no memory for the report.");
     const char *wrong = read_all(&s->a, r, why);
@@ -259,8 +288,8 @@ static const char *report(const struct session *s, char *why)
         wrong = report_write(&s->a, r, s->command, why);
     if (!wrong) {
         verdicts(v, &s->a, r);
-        for (int c = 0; c < ABLATE_VERDICTS; c++)
-            printf("%-9s  %s\n           %s\n", v[c].holds, v[c].claim, v[c].measured);
+        for (int c = 0; c < s->a.claims; c++)
+            printf("%-9s  %s\n           %s%s%s\n", ablate_verdict_name[v[c].says], v[c].claim->claim, v[c].measured, *v[c].why ? "; " : "", v[c].why);
         printf("%s/report.html and results.json hold it all.\n", s->a.out);
     }
     free(r);
@@ -269,17 +298,12 @@ static const char *report(const struct session *s, char *why)
 
 /* ---- the command line */
 
-struct asked { char preset[KEY_TEXT], out[KEY_TEXT], shard[KEY_TEXT]; int seeds, jobs, report; };
-
-static const char *preset_word(int i)
-{
-    return ablate_presets[i].name;
-}
+struct asked { char ablation[KEY_TEXT], out[KEY_TEXT], shard[KEY_TEXT]; int seeds, jobs, report; };
 
 static const struct key keys[] = {
-    KEY_ROW(&key_text, "preset", struct asked, preset, "", "which ablation", .word = preset_word),
-    KEY_ROW(&key_path, "out", struct asked, out, "", "the folder; ablation-PRESET if it is not given", .others = "output output_dir"),
-    KEY_WHOLE("seeds", struct asked, seeds, NULL, 1, ABLATE_SEEDS, "1 to N; left out, as many as the preset says", .others = "seed"),
+    KEY_ROW(&key_path, "ablation", struct asked, ablation, "", "one that is built in, by its name, or a file, FILE.json", .others = "preset file"),
+    KEY_ROW(&key_path, "out", struct asked, out, "", "the folder; ablation-NAME if it is not given", .others = "output output_dir"),
+    KEY_WHOLE("seeds", struct asked, seeds, NULL, 1, ABLATE_SEEDS, "1 to N; left out, as many as the ablation says", .others = "seed"),
     KEY_WHOLE("jobs", struct asked, jobs, NULL, 1, JOBS,
               "runs side by side, each on its share of the cores; left out, as many as this process may use, or one on a GPU", .others = "parallel workers"),
     KEY_ROW(&key_text, "shard", struct asked, shard, "", "I/N: of N machines that share the folder, this is number I"),
@@ -287,17 +311,24 @@ static const struct key keys[] = {
     {0},
 };
 
+/* A path is named with its .json; a name is of one that is built in.  To be freed. */
+static char *read_ablation(const char *name, char *why)
+{
+    size_t size;
+    const size_t n = strlen(name);
+    return n > 5 && !strcmp(name + n - 5, ".json") ? file_read(name, 1 << 20, &size, why) : ablate_builtin_text(name, why);
+}
+
 static void tables(struct keys *k, const struct options *o)
 {
     static struct run base;
     char why[SWAX_WHY];
-    const char *preset = o ? options_value(o, "preset") : NULL;
+    const char *name = o ? options_value(o, "ablation") : NULL;
+    char *text = name ? read_ablation(name, why) : NULL;
     base = run_default();
-    for (const struct ablate_preset *p = ablate_presets; preset && p->name; p++)
-        if (!strcmp(p->name, preset))
-            ablation_settings(&base, p->settings, why);
-    if (!preset)
+    if (!text || ablation_settings(&base, text, why))
         run_set(&base, "data", "mentions", why);
+    free(text);
     keys_add(k, NULL, keys, NULL);
     run_tables(k, &base, 0);
     k->table[1].title = "The runs, for all arms alike";
@@ -318,21 +349,6 @@ static const char *read_shard(struct session *s, const char *text, char *why)
     return NULL;
 }
 
-static const struct ablate_preset *find_preset(const char *name, char *why)
-{
-    struct nearest n = nearest_to(name);
-    for (const struct ablate_preset *p = ablate_presets; p->name; p++) {
-        if (!strcmp(p->name, name))
-            return p;
-        nearest_try(&n, p->name);
-    }
-    if (n.best)
-        say(why, "There is no preset \"%.60s\": did you mean %s?", name, n.best);
-    else
-        say(why, "There is no preset \"%.60s\": there are smoke, quick and full.", name);
-    return NULL;
-}
-
 static const char *open_session(struct session *s, struct options *o, char *why)
 {
     struct asked a = {.seeds = 0};
@@ -341,20 +357,22 @@ static const char *open_session(struct session *s, struct options *o, char *why)
     keys_add(&k, NULL, keys, &a);
     if (options_give(o, &k, why))
         return why;
-    if (!*a.preset)
-        return say(why, "Which ablation? `swax ablate help` lists the presets.");
-    const struct ablate_preset *p = find_preset(a.preset, why);
-    if (!p || read_shard(s, a.shard, why) || ablation_open(&s->a, p, o, why))
-        return why;
+    if (!*a.ablation)
+        return say(why, "Which ablation? `swax ablate help` lists those that are built in.");
+    char *text = read_ablation(a.ablation, why);
+    const char *wrong = !text || read_shard(s, a.shard, why) ? why : ablation_open(&s->a, text, o, why);
+    free(text);
+    if (wrong)
+        return wrong;
     const int cores = threads_allowed();
-    if (snprintf(s->a.out, sizeof s->a.out, *a.out ? "%s" : "ablation-%s", *a.out ? a.out : p->name) >= (int)sizeof s->a.out - 64)
+    if (snprintf(s->a.out, sizeof s->a.out, *a.out ? "%s" : "ablation-%s", *a.out ? a.out : s->a.name) >= (int)sizeof s->a.out - 64)
         return say(why, "out=%.60s...: this path is too long.", s->a.out);
     s->only_report = a.report;
     s->jobs = a.jobs;
     const enum ablation_trial trial = s->only_report ? ABLATION_ON_HOST : ablation_try(&s->a.run[0], why);
     if (trial == ABLATION_REFUSED)
         return why;
-    s->a.seeds = a.seeds ? a.seeds : p->seeds;
+    s->a.seeds = a.seeds ? a.seeds : s->a.seeds;
     s->runs = s->a.arms * s->a.seeds;
     if (!s->jobs)                          /* cores do more side by side than together; a device does not */
         s->jobs = trial == ABLATION_ON_DEVICE ? 1 : cores < JOBS ? cores : JOBS;
@@ -373,7 +391,7 @@ static void remember_command(struct session *s, const struct options *o)
         const char *quote = p->value[strcspn(p->value, " ;*?'\"$")] ? "'" : "";
         if (p->of_config)
             continue;
-        n += !strcmp(p->key, "preset") ? snprintf(s->command + n, sizeof s->command - (size_t)n, " %s", p->value)
+        n += !strcmp(p->key, "ablation") ? snprintf(s->command + n, sizeof s->command - (size_t)n, " %s", p->value)
                                        : snprintf(s->command + n, sizeof s->command - (size_t)n, " %s=%s%s%s", p->key, quote, p->value, quote);
     }
 }
@@ -399,8 +417,10 @@ static int run(struct options *o)
     const char *wrong = open_session(&s, o, why);
     if (!wrong && pipe(s.pipe))
         wrong = say_errno(why, "A pipe", "cannot be made");
-    if (wrong)
+    if (wrong) {
+        ablation_close(&s.a);
         return command_fails(wrong);
+    }
     if (!s.only_report) {
         catch_signals();
         run_all(&s);
@@ -408,18 +428,22 @@ static int run(struct options *o)
     close(s.pipe[0]);
     close(s.pipe[1]);
     wrong = report(&s, why);
-    return wrong ? command_fails(wrong) : status_of(&s);
+    const int status = wrong ? command_fails(wrong) : status_of(&s);
+    ablation_close(&s.a);
+    return status;
 }
 
 const struct command command_ablate = {
     .name = "ablate", .summary = "train many networks that differ in their windows, and report what the paper claims of them",
-    .usage = "smoke|quick|full [key=value ...]", .words = "preset", .prints = PROGRESS,
+    .usage = "NAME|FILE.json [key=value ...]", .words = "ablation", .prints = PROGRESS,
     .about =
-        "Trains every arm of the preset with every seed, in processes side by side, and examines the networks. smoke exercises everything in "
-        "under a minute and claims nothing; quick has short, long and stochastic windows and pure SWA, in ten minutes on two cores; full every "
-        "window, probability and annealing over five seeds, in hours on a CPU.\n\n"
+        "Trains every arm of an ablation with every seed, in processes side by side, examines the networks, and says what the numbers say to "
+        "the claims. An ablation is a JSON file of settings, arms, questions and claims, which data/ablate/README.md describes; built in are smoke, "
+        "which exercises everything in under a minute and claims nothing; quick, short, long and stochastic windows, pure SWA and pure mLSTM "
+        "on two cores; full, every window, probability and annealing over five seeds; and code, code-small and code-smoke, the same question "
+        "of text that `make corpus` makes.\n\n"
         "Stopped or killed, it goes on when it is started again; machines that share the folder take shard=1/4 to shard=4/4 and the report is "
-        "made from what is there. The folder then holds report.html (plots, tables, and a verdict on each of the paper's claims; it needs "
+        "made from what is there. The folder then holds report.html (plots, tables, and a verdict on each claim; it needs "
         "nothing from outside), results.json (the same for programs) and runs/ARM-sSEED: each run's log.jsonl, config.json, checkpoint, "
         "curve.json and result.json.",
     .keys = tables, .run = run,

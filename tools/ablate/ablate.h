@@ -1,67 +1,87 @@
 /* ablate.h - an ablation: arms by seeds, what is asked of each trained network, and what came out.
  *
- * An arm is a training run that differs from the others in its windows or its mixers and in nothing else: with
- * the same seed all arms start from the same random numbers and see the same sequences in the same order. */
+ * An arm is a training run that differs from the others in what its settings say and in nothing else: with the same
+ * seed all arms start from the same random numbers and see the same sequences in the same order.  An ablation is a JSON
+ * file (plan.c says which members it has); those in data/ablate are built in under their names. */
 #ifndef SWAX_ABLATE_H
 #define SWAX_ABLATE_H
 
 #include "ref/network/mixers.h"
+#include "tools/lib/json.h"
 #include "tools/measure/measure.h"
 #include "tools/train/run.h"
 
-enum { ABLATE_ARMS = 32, ABLATE_SEEDS = 64, ABLATE_BINS = 12, ABLATE_WINDOWS = 10, ABLATE_POINTS = 64, ABLATE_LAYERS = 16 };
+enum { ABLATE_ARMS = 32, ABLATE_SEEDS = 64, ABLATE_SITTINGS = 96, ABLATE_QUESTIONS = 200, ABLATE_WINDOWS = 10, ABLATE_POINTS = 64,
+       ABLATE_LAYERS = 32, ABLATE_CLAIMS = 24, ABLATE_TERMS = 6, ABLATE_PARTIES = 3, ABLATE_NAME = 48 };
 
-/* What an arm stands for in the paper's claims. */
-enum ablate_role { ABLATE_OTHER, ABLATE_SHORT, ABLATE_LONG, ABLATE_BOTH, ABLATE_PURE_SWA, ABLATE_PURE_CELL, ABLATE_FULL };
+/* ---- the plan */
 
-/* Settings are "key=value; key=value", as on the command line of `swax train`. */
-struct ablate_arm { const char *name, *what; enum ablate_role role; const char *settings; };
+struct ablate_arm { const char *name, *what, *role; const struct json *settings; };
 
-struct ablate_preset {
-    const char *name, *what;
-    int claims;                    /* 0: its verdicts stay undecided, whatever the numbers */
-    int seeds;
-    int sequences;                 /* of an examination, at the training length */
-    int longest;                   /* the longest examination, in training lengths */
-    int points;                    /* of the curves */
-    const char *settings;          /* of all arms; the window given here is the long one */
-    const struct ablate_arm *arms; /* the first without a name ends them */
-    const char *tuned;             /* what was searched for before, and how; for the report */
+/* A sitting: held-out sequences of one kind, seen with one window.  A question reads a number from it. */
+struct sitting {
+    int length, sequences;
+    int window;                                /* 0: the arm's own */
+    int from, to, facts_first;                 /* facts that are asked for so far back; 0: sequences like those of training */
+    enum measure_probe probe;
+    int span;                                  /* not 0: the past further back than that is cut, as `cut` says */
+    enum measure_cut cut;
 };
 
-extern const struct ablate_preset ablate_presets[];    /* ended by one without a name */
+/* What a question is shown as; the first two are plotted against distance. */
+enum ablate_group { ABLATE_FACTS, ABLATE_REUSE, ABLATE_FOUND, ABLATE_GAIN, ABLATE_TAG, ABLATE_LOSS, ABLATE_PROBE, ABLATE_CONTROL,
+                    ABLATE_WINDOW, ABLATE_LENGTH, ABLATE_BAND };
+struct question {
+    char name[ABLATE_NAME], label[64];         /* in files and claims; for people */
+    enum ablate_group group;
+    int sitting;
+    uint64_t rows;                             /* of the tally: which answers */
+    enum measure_what what;
+    int from, to;                              /* how far back, where it speaks of that */
+};
 
-/* An examination: facts `from` to `to` tokens back, in sequences of `length` tokens. */
-struct ablate_bin { char name[48]; int length, from, to; };
+/* left.question >= times * right.question + plus, or <=; right.arm is -1 where there is none. */
+struct term { int arm, question; };
+struct condition { struct term left, right; double times, plus; int at_least; };
 
-/* A preset with everything worked out. */
+/* It speaks of at most ABLATE_PARTIES arms.  A combination of their seeds has a say if `asks` holds for it. */
+struct claim {
+    const char *claim, *paper;
+    int n_asks, n_holds, n_arms;
+    struct condition asks[ABLATE_TERMS], holds[ABLATE_TERMS];
+    int arm[ABLATE_PARTIES];
+};
+
 struct ablation {
-    const struct ablate_preset *preset;
     char out[RUN_TEXT];
-    int arms, seeds;
-    const struct ablate_arm *arm[ABLATE_ARMS];
+    struct json *file;                         /* what the names below point into */
+    const char *name, *what, *question, *tuned, *about;       /* tuned, about: NULL where the file has none */
+    const char *answer[3];                     /* to the question, if the first claim's verdict is no, undecided, yes; NULLs */
+    int seeds, sequences, longest, points, past;
+    int least_seeds;                           /* for a verdict */
+    double margin, luck;                       /* a condition holds by so many standard errors; a yes may be luck so often */
+    int arms;
+    struct ablate_arm arm[ABLATE_ARMS];
     struct run run[ABLATE_ARMS];               /* of seed 1, without its folder */
-    int test_window[ABLATE_ARMS];
     int short_window, long_window, length, reach;      /* reach: the furthest that any windowed stack sees */
-    int bins, beyond;                          /* bin[beyond]: further back than that, within the training length */
-    int in_text;                               /* bin[in_text]: beyond the arm's own reach in sequences like those of training,
-                                                * where most facts were said several times; it is no examination */
-    struct ablate_bin bin[ABLATE_BINS];
-    int windows, window[ABLATE_WINDOWS];       /* of the train-window x test-window grid */
+    int sittings, questions, windows, claims;
+    struct sitting sitting[ABLATE_SITTINGS];
+    struct question ask[ABLATE_QUESTIONS];
+    int window[ABLATE_WINDOWS];                /* of the train-window x test-window grid */
+    int memory, near, loss;                    /* questions: what the file calls long memory and short context (-1: nothing); the loss */
+    struct claim claim[ABLATE_CLAIMS];
 };
 
-struct ablate_point { int step; double tokens, loss, recall, copy; };
+/* ---- what came out */
 
-/* One trained network.  What was not measured, as copies in a task without any, is NaN. */
+struct ablate_point { int step; double tokens, loss, memory, near, cells; };   /* cells: their share of the squared gradient */
+
+/* One trained network.  What was not measured is NaN. */
 struct outcome {
     int done;
     uint64_t seed;
     double tokens, seconds, parameters;
-    double loss;                               /* on held-out sequences, per token, unweighted */
-    double recall[ABLATE_BINS], copy;
-    double grid[ABLATE_WINDOWS];               /* recall[beyond] with other test windows */
-    double grid_copy[ABLATE_WINDOWS];
-    double whole, span_cut, relay_block;       /* recall of facts at the start, beyond reach, by probe */
+    struct estimate answer[ABLATE_QUESTIONS];
     double part[MEASURE_PARTS];                /* loss by position */
     int layers;
     struct { double value[SWAX_INSIDE]; } layer[ABLATE_LAYERS];    /* what its mixer shows of it */
@@ -69,23 +89,43 @@ struct outcome {
     struct ablate_point curve[ABLATE_POINTS];
 };
 
-/* The verdict on one of the paper's claims. */
-struct verdict { const char *claim, *paper; char measured[640]; const char *holds; };      /* "yes" "no" "undecided" */
-enum { ABLATE_VERDICTS = 6 };
+/* The verdict on a claim. */
+enum ablate_verdict { ABLATE_NO, ABLATE_UNDECIDED, ABLATE_YES };
+struct verdict {
+    const struct claim *claim;
+    enum ablate_verdict says;
+    int combinations, hold, fail;              /* of seeds: one of each arm */
+    double luck;                               /* how often results dealt out at random do as well; NaN: one arm alone */
+    char measured[768], why[160];
+};
+extern const char *const ablate_verdict_name[];
 
-/* Recall beyond reach from which on a seed counts as having locked in. */
-#define ABLATE_LOCKED 0.5
+/* ---- functions */
 
-/* presets.c: NULL, or a sentence. */
+/* plan.c: from the file's text, and what the command line changes.  NULL, or a sentence; close it in either case. */
 struct options;
-const char *ablation_open(struct ablation *a, const struct ablate_preset *p, struct options *o, char *why);
-const char *ablation_settings(struct run *r, const char *settings, char *why);      /* set "key=value; key=value" */
-int ablation_source_value(const struct run *r, const char *key);     /* a whole-number parameter of its data */
+const char *ablation_open(struct ablation *a, const char *text, struct options *o, char *why);
+void ablation_close(struct ablation *a);
+const char *ablation_settings(struct run *r, const char *text, char *why);      /* set what the file's text says of all arms */
+int ablation_source_value(const struct run *r, const char *key);     /* a whole-number parameter of its data; 0 if there is none */
 int ablation_reach(const struct run *r);                     /* what its windows see: n (W-1) tokens back; 0 with full attention */
+int ablation_role(const struct ablation *a, const char *role);       /* the first arm of that role, or -1 */
 void ablation_folder(char path[RUN_TEXT + 64], const struct ablation *a, int arm, int seed);
 
+/* questions.c: what such an ablation asks; and the number of a question by its name, or -1. */
+const char *questions_set(struct ablation *a, char *why);
+int question_find(const struct ablation *a, const char *name);
+
+/* claims.c */
+const char *claims_read(struct ablation *a, const struct json *claims, char *why);
+void verdicts(struct verdict v[ABLATE_CLAIMS], const struct ablation *a, const struct outcome *r /* (arms,seeds) */);
+
+/* builtin.c: the text of an ablation that is built in, to be freed; NULL, and a sentence. */
+extern const struct ablate_builtin { const char *name; const char *const *line; } ablate_builtin[];    /* ended by one without a name */
+char *ablate_builtin_text(const char *name, char *why);
+
 /* Open a run as far as its first step, so that it is refused before a folder is claimed for it.  In a process of its own:
- * a device's context does not survive the forks that follow.  tools/ablate/try.c. */
+ * a device's context does not survive the forks that follow.  try.c. */
 enum ablation_trial { ABLATION_ON_HOST, ABLATION_ON_DEVICE, ABLATION_REFUSED };
 enum ablation_trial ablation_try(const struct run *r, char *why);
 
@@ -93,23 +133,21 @@ enum ablation_trial ablation_try(const struct run *r, char *why);
 enum outcome_end { OUTCOME_DONE, OUTCOME_STOPPED, OUTCOME_BUSY, OUTCOME_FAILED };
 typedef int (*outcome_progress)(void *arg, int step);        /* after every step; what it returns: 0 go on, 1 stop */
 enum outcome_end outcome_make(const struct ablation *a, int arm, int seed, int threads, outcome_progress progress, void *arg, char *why);
-const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, int seed, char *why);   /* r->done = 0: it is not there */
 
-/* verdicts.c */
-void verdicts(struct verdict v[ABLATE_VERDICTS], const struct ablation *a, const struct outcome *r /* (arms,seeds) */);
+/* results.c: the one writer and reader of what came out.  r->done = 0: it is not there, or an older swax asked other things. */
+void outcome_write(FILE *f, const struct ablation *a, int arm, const struct outcome *r, const char *indent);
+const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, int seed, char *why);
+void curve_write(FILE *f, const struct outcome *r, const char *indent);
+void curve_read(struct outcome *r, const struct json *curve);
+const char *results_write(const struct ablation *a, const struct outcome *r, char *why);       /* FOLDER/results.json */
 
-/* Of the finished seeds of an arm: what(outcome) sorted, NaNs left out; how many. */
+/* spread.c: of the finished seeds of an arm, what(outcome) sorted, NaNs left out; how many. */
 typedef double (*outcome_value)(const struct outcome *r, int index);
 struct spread { int n; double low, median, high; };
 struct spread spread_of(const struct ablation *a, const struct outcome *r, int arm, outcome_value value, int index);
-double value_recall(const struct outcome *r, int bin);
-double value_copy(const struct outcome *r, int unused);
-double value_loss(const struct outcome *r, int unused);
-double value_grid(const struct outcome *r, int window);
-double value_grid_copy(const struct outcome *r, int window);
+double value_answer(const struct outcome *r, int question);
 
-/* results.c, report.c: write FOLDER/results.json, FOLDER/report.html from what there is.  NULL, or a sentence. */
-const char *results_write(const struct ablation *a, const struct outcome *r, char *why);
+/* report.c: FOLDER/report.html from what there is.  NULL, or a sentence. */
 const char *report_write(const struct ablation *a, const struct outcome *r, const char *command, char *why);
 
 #endif

@@ -6,195 +6,144 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/train/checkpoint.h"
 #include "tools/lib/say.h"
+#include "tools/train/checkpoint.h"
 
-enum { SEED = 20250929, BRIEF = 3 };       /* all arms sit the same examination; a brief one asks a third */
+enum { SEED = 20250929, BRIEF = 3, AT_ONCE = 8 };   /* all arms sit the same examination; a brief one asks a third */
 
-struct examiner {
-    const struct ablation *a;
-    const struct run *run;
-    int test_window, facts_end;
-    struct data plain, bin[ABLATE_BINS], probe;
-    const struct swax_tier *tier;
-};
-
-/* The run's own source with some of its parameters changed. */
-static const char *open_with(struct data *d, const struct run *run, int T, const char *key1, const char *value1,
-                             const char *key2, const char *value2, char *why)
+/* The run's own source, changed to what the sitting asks. */
+static const char *open_data(struct data *d, const struct run *run, const struct sitting *s, char *why)
 {
     const char *value[SOURCE_KEYS];
+    char range[64];
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = run->value[i];
-    if (key1)
-        value[source_key_find(run->source, key1)] = value1;
-    if (key2)
-        value[source_key_find(run->source, key2)] = value2;
-    return data_open(d, run->source, value, T, why);
-}
-
-static const char *open_all(struct examiner *e, char *why)
-{
-    char range[64];
-    const struct ablation *a = e->a;
-    const char *wrong = open_with(&e->plain, e->run, a->length, NULL, NULL, NULL, NULL, why);
-    for (int b = 0; !wrong && b < a->in_text; b++) {
-        snprintf(range, sizeof range, "%d-%d", a->bin[b].from, a->bin[b].to);
-        wrong = open_with(&e->bin[b], e->run, a->bin[b].length, "ask", range, NULL, NULL, why);
+    if (s->to) {
+        snprintf(range, sizeof range, "%d-%d", s->from, s->to);
+        value[source_key_find(run->source, run->source->ask)] = range;
     }
-    e->facts_end = ablation_source_value(e->run, "keys") * ablation_source_value(e->run, "slot");
-    const int nearest = a->reach + 2 > e->facts_end ? a->reach + 2 : e->facts_end;
-    snprintf(range, sizeof range, "%d-%d", nearest, a->length - e->facts_end);
-    return wrong ? wrong : open_with(&e->probe, e->run, a->length, "ask", range, "facts_first", "1", why);
-}
-
-struct examiner *examiner_new(const struct ablation *a, int arm, char *why)
-{
-    struct examiner *e = calloc(1, sizeof *e);
-    const char *wrong;
-    if (!e) {
-        say(why, "There is no memory for an examination.");
-        return NULL;
-    }
-    e->a = a;
-    e->run = &a->run[arm];
-    e->test_window = a->test_window[arm];
-    e->tier = swax_tier_find(*e->run->tier ? e->run->tier : NULL, &wrong);
-    if (!e->tier)
-        say(why, "%s", wrong);
-    if (e->tier && !open_all(e, why))
-        return e;
-    examiner_free(e);
+    if (s->facts_first)
+        value[source_key_find(run->source, run->source->facts_first)] = "1";
+    if (data_open(d, run->source, value, s->length, why))
+        return why;
+    d->vocabulary = run->model.vocabulary ? run->model.vocabulary : d->vocabulary;
     return NULL;
 }
 
-void examiner_free(struct examiner *e)
+/* The sitting with a network of B sequences; tally has room for the sequences, rounded up to whole batches. */
+static const char *sit(const struct run *run, const struct sitting *s, struct swax_network *n, int B, int sequences, struct tally (*tally)[MEASURE_ROWS],
+                       struct measured *m, char *why)
 {
-    if (!e)
-        return;
-    data_close(&e->plain);
-    data_close(&e->probe);
-    for (int b = 0; b < ABLATE_BINS; b++)
-        data_close(&e->bin[b]);
-    free(e);
+    struct data d = {0};
+    const int facts = ablation_source_value(run, "keys") * ablation_source_value(run, "slot");
+    const struct measure_how how = {.B = B, .T = s->length, .window = s->window ? s->window : run->windows.window, .sequences = sequences, .seed = SEED,
+                                    .probe = s->probe, .facts_end = facts, .tally = tally};
+    memset(tally, 0, (size_t)sequences * sizeof *tally);
+    memset(m, 0, sizeof *m);
+    if (run_interrupted)                           /* an examination takes long enough; it is sat again from its beginning */
+        return say(why, "The examination was interrupted.");
+    const char *wrong = open_data(&d, run, s, why);
+    if (!wrong)
+        wrong = s->span ? measure_past(n, &d, &how, s->cut, s->span, why) : measure(n, &d, &how, m, why);
+    data_close(&d);
+    return wrong;
 }
 
-static double share(long right, long asked) { return asked ? (double)right / (double)asked : (double)NAN; }
-
-static double loss_of(const struct measured *m)
+/* Of a layer that has a state: its mixer's own tensors, not the block's norms and feed-forward. */
+static int in_cell(const struct swax_config *c, const char *name)
 {
-    double loss = 0, targets = 0;
-    for (int p = 0; p < MEASURE_PARTS; p++)
-        if (m->part[p].targets) {
-            loss += m->part[p].loss * (double)m->part[p].targets;
-            targets += (double)m->part[p].targets;
+    const char *block = strstr(name, "blocks.");
+    int layer;
+    return block && strstr(block, "_layer.") && sscanf(block, "blocks.%d.", &layer) == 1 && layer < c->layers &&
+           swax_layer_mixer(c, layer)->sees == SWAX_SEES_STATE;
+}
+
+static double cells_share(struct swax_network *n, enum swax_precision precision)
+{
+    int count;
+    long most = 0;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    const int wide = precision == SWAX_PREC_F64;
+    double cells = 0, all = 0;
+    int any = 0;
+    for (int i = 0; i < count; i++)
+        most = t[i].size > most ? t[i].size : most;
+    void *room = malloc((size_t)most * sizeof(double));
+    for (int i = 0; i < count && room; i++) {
+        double sum = 0;
+        swax_network_get(n, SWAX_GRADIENT, i, room);
+        for (long k = 0; k < t[i].size; k++) {
+            const double g = wide ? ((const double *)room)[k] : (double)((const float *)room)[k];
+            sum += g * g;
         }
-    return loss / targets;
-}
-
-/* tags of the task mentions: 0 a copied symbol, 1 a first mention, from 2 on repeated values by distance */
-static double copies_of(const struct measured *m) { return share(m->tag[0].right, m->tag[0].asked); }
-static double values_of(const struct measured *m)
-{
-    long right = 0, asked = 0;
-    for (int k = 2; k < MEASURE_TAGS; k++)
-        right += m->tag[k].right, asked += m->tag[k].asked;
-    return share(right, asked);
-}
-
-/* Values last said further back than `reach`; the classes of distance are powers of two. */
-static double values_beyond(const struct measured *m, int reach)
-{
-    long right = 0, asked = 0;
-    for (int k = 2; k < MEASURE_TAGS && k - 2 < 30; k++)
-        if (1 << (k - 2) > reach + 1)
-            right += m->tag[k].right, asked += m->tag[k].asked;
-    return share(right, asked);
-}
-
-static struct measure_how how_of(const struct examiner *e, int B, int T, int window, int sequences)
-{
-    struct measure_how h = {B, T, window, (sequences + B - 1) / B * B, SEED, MEASURE_WHOLE, e->facts_end};
-    return h;
-}
-
-/* An examination takes long enough to be interrupted; it is sat again from its beginning. */
-static const char *ask(struct swax_network *n, const struct data *d, const struct measure_how *h, struct measured *m, char *why)
-{
-    return run_interrupted ? say(why, "The examination was interrupted.") : measure(n, d, h, m, why);
-}
-
-const char *examine_briefly(struct examiner *e, struct swax_network *n, int B, struct ablate_point *p, char *why)
-{
-    struct measured m;
-    const struct measure_how h = how_of(e, B, e->a->length, e->test_window, (e->a->preset->sequences + BRIEF - 1) / BRIEF);
-    if (ask(n, &e->plain, &h, &m, why))
-        return why;
-    p->loss = loss_of(&m);
-    p->copy = copies_of(&m);
-    if (ask(n, &e->bin[e->a->beyond], &h, &m, why))
-        return why;
-    p->recall = values_of(&m);
-    return NULL;
-}
-
-/* Everything that is asked at the training length. */
-static const char *at_length(struct examiner *e, struct swax_network *n, int B, struct outcome *r, char *why)
-{
-    const struct ablation *a = e->a;
-    struct measured m;
-    struct measure_how h = how_of(e, B, a->length, e->test_window, a->preset->sequences);
-    if (ask(n, &e->plain, &h, &m, why))
-        return why;
-    r->loss = loss_of(&m);
-    r->copy = copies_of(&m);
-    r->recall[a->in_text] = values_beyond(&m, ablation_reach(e->run));
-    for (int p = 0; p < MEASURE_PARTS; p++)
-        r->part[p] = m.part[p].loss;
-    double *const probe[] = {[MEASURE_WHOLE] = &r->whole, [MEASURE_SPAN_CUT] = &r->span_cut, [MEASURE_RELAY_BLOCK] = &r->relay_block};
-    for (int k = MEASURE_WHOLE; k <= MEASURE_RELAY_BLOCK; k++) {
-        h.probe = (enum measure_probe)k;
-        if (ask(n, &e->probe, &h, &m, why))
-            return why;
-        *probe[k] = values_of(&m);
+        all += sum;
+        cells += in_cell(swax_network_config(n), t[i].name) ? sum : 0;
+        any |= in_cell(swax_network_config(n), t[i].name);
     }
-    h.probe = MEASURE_WHOLE;
-    for (int w = 0; w < a->windows; w++) {
-        h.window = a->window[w];
-        if (ask(n, &e->bin[a->beyond], &h, &m, why))
-            return why;
-        r->grid[w] = values_of(&m);
-        if (ask(n, &e->plain, &h, &m, why))
-            return why;
-        r->grid_copy[w] = copies_of(&m);
-    }
-    return NULL;
+    free(room);
+    return any && all > 0 ? cells / all : (double)NAN;
 }
 
-static const char *one_bin(struct examiner *e, struct swax_network *n, int bin, int B, struct outcome *r, char *why)
+static const char *gradient_of_cells(const struct ablation *a, const struct run *run, struct swax_network *n, int B, double *share, char *why)
 {
+    struct data d = {0};
+    struct data_batch b = {0};
+    const struct sitting plain = {.length = a->length};
+    const char *wrong = open_data(&d, run, &plain, why);
+    if (!wrong)
+        wrong = data_batch_new(&b, B, a->length, why);
+    if (!wrong)
+        wrong = data_fill(&d, &b, SEED, DATA_HELD_OUT, 0, why);
+    if (!wrong) {
+        b.batch.window = run->windows.window;
+        swax_network_zero_gradient(n);
+        swax_network_gradient(n, &b.batch, b.weight > 0 ? 1 / b.weight : 0);
+        *share = cells_share(n, run->precision);
+    }
+    data_batch_free(&b);
+    data_close(&d);
+    return wrong;
+}
+
+static int rounded(int sequences, int B) { return (sequences + B - 1) / B * B; }
+
+const char *examine_briefly(const struct ablation *a, const struct run *run, struct swax_network *n, int B, struct ablate_point *p, char *why)
+{
+    const struct { int question; double *to; } of[] = {{a->loss, &p->loss}, {a->memory, &p->memory}, {a->near, &p->near}};
+    const char *wrong = gradient_of_cells(a, run, n, B, &p->cells, why);
     struct measured m;
-    const int T = e->a->bin[bin].length, asked = e->a->preset->sequences;
-    const struct measure_how h = how_of(e, B, T, e->test_window, T > e->a->length ? (asked + 1) / 2 : asked);
-    if (ask(n, &e->bin[bin], &h, &m, why))
-        return why;
-    r->recall[bin] = values_of(&m);
-    return NULL;
+    for (int k = 0; k < 3; k++)
+        *of[k].to = (double)NAN;
+    for (int k = 0; k < 3 && !wrong; k++) {
+        if (of[k].question < 0)
+            continue;
+        const struct question *q = &a->ask[of[k].question];
+        const struct sitting *s = &a->sitting[q->sitting];
+        const int sequences = rounded((s->sequences + BRIEF - 1) / BRIEF, B);
+        if (s->cut == MEASURE_FOREIGN && s->span && B < 2)
+            continue;
+        struct tally (*tally)[MEASURE_ROWS] = malloc((size_t)sequences * sizeof *tally);
+        wrong = tally ? sit(run, s, n, B, sequences, tally, &m, why) : say(why, "There is no memory for an examination.");
+        if (!wrong)
+            *of[k].to = measure_estimate(tally, sequences, q->rows, q->what).value;
+        free(tally);
+    }
+    return wrong;
 }
 
 /* What the layers show of their inside, on one sequence. */
-static const char *inside(struct examiner *e, struct swax_network *n, struct outcome *r, char *why)
+static const char *inside(const struct ablation *a, const struct run *run, struct swax_network *n, struct outcome *r, char *why)
 {
+    struct tally tally[1][MEASURE_ROWS];
     struct measured m;
-    const int T = e->a->length;
-    const struct measure_how h = how_of(e, 1, T, e->test_window, 1);
-    if (ask(n, &e->plain, &h, &m, why))
+    const struct sitting plain = {.length = a->length};
+    if (sit(run, &plain, n, 1, 1, tally, &m, why))
         return why;
-    r->layers = e->run->model.layers < ABLATE_LAYERS ? e->run->model.layers : ABLATE_LAYERS;
+    r->layers = run->model.layers < ABLATE_LAYERS ? run->model.layers : ABLATE_LAYERS;
     for (int i = 0; i < r->layers; i++) {
         double *value = r->layer[i].value;
         const struct swax_config *c = swax_network_config(n);
-        int seen = swax_layer_mixer(c, i)->inside.see(n, swax_layer_keys(c, i), i, T, e->test_window, value, SWAX_INSIDE);
+        int seen = swax_layer_mixer(c, i)->inside.see(n, swax_layer_keys(c, i), i, a->length, run->windows.window, value, SWAX_INSIDE);
         if (seen < 0)
             return say(why, "There is no memory to look into layer %d.", i);
         while (seen < SWAX_INSIDE)
@@ -203,36 +152,67 @@ static const char *inside(struct examiner *e, struct swax_network *n, struct out
     return NULL;
 }
 
-/* Lengths share networks: one for each that is asked for, with as many sequences at a time as make up 8 of training. */
-static const char *all_lengths(struct examiner *e, struct swax_network *trained, enum swax_precision precision, struct outcome *r, char *why)
+/* Every question of one sitting. */
+static const char *one_sitting(const struct ablation *a, const struct run *run, int sitting, struct swax_network *n, int B, struct outcome *r, char *why)
 {
-    const struct ablation *a = e->a;
-    const char *wrong = NULL;
-    for (int b = 0; !wrong && b < a->in_text;) {
-        const int T = a->bin[b].length, B = 8 * a->length / T > 0 ? 8 * a->length / T : 1;
-        struct swax_network *n = measure_copy(trained, e->tier, precision, B, T, why);
-        if (!n)
-            return why;
-        if (T == a->length)
-            wrong = at_length(e, n, B, r, why);
-        if (!wrong && T == a->length)
-            wrong = inside(e, n, r, why);
-        for (; !wrong && b < a->in_text && a->bin[b].length == T; b++)
-            wrong = one_bin(e, n, b, B, r, why);
-        swax_network_free(n);
-    }
+    const struct sitting *s = &a->sitting[sitting];
+    const int sequences = rounded(s->sequences, B);
+    struct measured m;
+    struct tally (*tally)[MEASURE_ROWS] = malloc((size_t)sequences * sizeof *tally);
+    const char *wrong = tally ? sit(run, s, n, B, sequences, tally, &m, why) : say(why, "There is no memory for an examination.");
+    for (int q = 0; q < a->questions && !wrong; q++)
+        if (a->ask[q].sitting == sitting)
+            r->answer[q] = measure_estimate(tally, sequences, a->ask[q].rows, a->ask[q].what);
+    for (int p = 0; p < MEASURE_PARTS && !wrong && sitting == a->ask[a->loss].sitting; p++)
+        r->part[p] = m.part[p].loss;
+    free(tally);
     return wrong;
 }
 
-const char *examine(struct examiner *e, const struct run *run, struct outcome *r, char *why)
+/* Sittings of a length share a network, of as many sequences at a time as make up some of training's. */
+static const char *one_length(const struct ablation *a, const struct run *run, int T, struct swax_network *trained, const struct swax_tier *tier,
+                              struct outcome *r, char *why)
+{
+    const int room = AT_ONCE * (a->length > 2048 ? a->length : 2048) / T, B = room > AT_ONCE ? AT_ONCE : room > 0 ? room : 1;
+    struct swax_network *n = measure_copy(trained, tier, run->precision, B, T, why);
+    const char *wrong = n ? NULL : why;
+    for (int s = 0; s < a->sittings && !wrong; s++)
+        if (a->sitting[s].length == T)
+            wrong = one_sitting(a, run, s, n, B, r, why);
+    if (!wrong && T == a->length)
+        wrong = inside(a, run, n, r, why);
+    swax_network_free(n);
+    return wrong;
+}
+
+static const char *all_lengths(const struct ablation *a, const struct run *run, struct swax_network *trained, const struct swax_tier *tier,
+                               struct outcome *r, char *why)
+{
+    for (int s = 0; s < a->sittings; s++) {
+        int before = 0;
+        for (int k = 0; k < s; k++)
+            before |= a->sitting[k].length == a->sitting[s].length;
+        if (!before && one_length(a, run, a->sitting[s].length, trained, tier, r, why))
+            return why;
+    }
+    return NULL;
+}
+
+const char *examine(const struct ablation *a, const struct run *run, struct outcome *r, char *why)
 {
     struct checkpoint c;
+    const char *wrong;
+    const struct swax_tier *tier = swax_tier_find(*run->tier ? run->tier : NULL, &wrong);
+    for (int q = 0; q < a->questions; q++)
+        r->answer[q] = (struct estimate){(double)NAN, (double)NAN, 0};
+    if (!tier)
+        return say(why, "%s", wrong);
     if (checkpoint_open(&c, run->out, why))
         return why;
-    struct swax_network *n = swax_network_new(&c.run.model, e->tier, run->precision, 1, 1, 0, why);
-    const char *wrong = n ? checkpoint_load(&c, n, run->precision, 0, why) : why;
+    struct swax_network *n = swax_network_new(&c.run.model, tier, run->precision, 1, 1, 0, why);
+    wrong = n ? checkpoint_load(&c, n, run->precision, 0, why) : why;
     if (!wrong)
-        wrong = all_lengths(e, n, run->precision, r, why);
+        wrong = all_lengths(a, run, n, tier, r, why);
     if (n)
         r->parameters = (double)swax_network_parameters(n);
     r->tokens = (double)run->steps * run->batch * run->length;
@@ -240,3 +220,4 @@ const char *examine(struct examiner *e, const struct run *run, struct outcome *r
     checkpoint_close(&c);
     return wrong;
 }
+

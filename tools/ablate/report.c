@@ -6,19 +6,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/lib/files.h"
 #include "tools/ablate/report.h"
+#include "tools/lib/files.h"
 #include "tools/lib/svg.h"
 
 static const char style[] =
+    ":root{color-scheme:light dark}"
     "body{font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;color:#111;background:#fff;max-width:66rem;margin:2rem auto;padding:0 1.2rem}"
-    "h1{font-size:1.7rem;line-height:1.2;margin-bottom:.3rem}h2{font-size:1.2rem;margin:2.2rem 0 .4rem}p,li{max-width:46rem}"
-    "table{border-collapse:collapse;margin:.8rem 0;font-size:.82rem}th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid #ddd;vertical-align:top}"
-    "th{border-bottom:2px solid #333;font-weight:600}th:first-child,td:first-child,td.t,th.t{text-align:left}td small{color:#555;white-space:nowrap;font-size:.72rem}th small{font-weight:400}"
-    "svg{width:100%;height:auto;max-width:52rem;display:block;margin:.6rem 0}code{background:#f3f3f3;padding:.1rem .3rem;border-radius:3px;font-size:.88em}"
-    "pre{background:#f3f3f3;padding:.7rem .9rem;overflow-x:auto;font-size:.82rem}.yes,.no,.undecided{font-weight:700;white-space:nowrap}"
+    "h1{font-size:1.7rem;line-height:1.2;margin-bottom:.3rem}h2{font-size:1.2rem;margin:2.2rem 0 .4rem}p,li,dd{max-width:46rem}.answer{font-size:1.15rem}"
+    "dt{font-weight:600}dd{margin:0 0 .4rem 1.2rem}"
+    "table{border-collapse:collapse;margin:.8rem 0;font-size:.82rem}th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid #8884;vertical-align:top}"
+    "th{border-bottom:2px solid #888;font-weight:600}th:first-child,td:first-child,td.t,th.t{text-align:left}td small{opacity:.75;white-space:nowrap;font-size:.72rem}th small{font-weight:400}"
+    "figure svg{width:100%;height:auto;max-width:54rem;display:block;margin:.6rem 0}svg.narrow{display:none}"
+    "code,pre{background:#8882;border-radius:3px}code{padding:.1rem .3rem;font-size:.88em}"
+    "pre{padding:.7rem .9rem;overflow-x:auto;font-size:.82rem}.yes,.no,.undecided{font-weight:700;white-space:nowrap}"
     ".yes::before{content:'\\2713\\00a0'}.no::before{content:'\\2717\\00a0'}.undecided::before{content:'?\\00a0'}.undecided{font-weight:400}"
-    ".wide{overflow-x:auto}figcaption,.note{color:#444;font-size:.86rem;max-width:46rem}figure{margin:1rem 0 1.6rem}@media print{body{margin:0;max-width:none}figure{break-inside:avoid}}";
+    ".wide{overflow-x:auto}figcaption,.note{opacity:.85;font-size:.86rem;max-width:46rem}figure{margin:1rem 0 1.6rem}"
+    "@media(max-width:640px){body{margin:1rem auto;padding:0 .8rem}h1{font-size:1.35rem}svg.wider{display:none}svg.narrow{display:block}"
+    ".stack,.stack tbody,.stack tr,.stack td{display:block;text-align:left}.stack tr:first-child{display:none}.stack tr{border-bottom:2px solid #888;padding:.4rem 0}"
+    ".stack td{border:0;padding:.1rem 0}.stack td[data-of]::before{content:attr(data-of)': ';opacity:.7}}"
+    "@media(prefers-color-scheme:dark){body{color:#e8e8e8;background:#161616}figure svg{filter:invert(.9) hue-rotate(180deg)}}"
+    "@media print{body{margin:0;max-width:none}figure{break-inside:avoid}}";
 
 static void text(const struct page *p, const char *s) { svg_text(p->f, s); }
 
@@ -32,6 +40,14 @@ int page_finished(const struct page *p, int arm)
     return n;
 }
 
+int page_asks(const struct page *p, enum ablate_group group)
+{
+    int n = 0;
+    for (int q = 0; q < p->a->questions; q++)
+        n += p->a->ask[q].group == group;
+    return n;
+}
+
 static int finished_in_all(const struct page *p)
 {
     int n = 0;
@@ -40,10 +56,10 @@ static int finished_in_all(const struct page *p)
     return n;
 }
 
-static double value_whole(const struct outcome *r, int unused) { (void)unused; return r->whole; }
-static double value_cut(const struct outcome *r, int unused) { (void)unused; return r->span_cut; }
-static double value_block(const struct outcome *r, int unused) { (void)unused; return r->relay_block; }
 static double value_seconds(const struct outcome *r, int unused) { (void)unused; return r->seconds; }
+static double value_tokens(const struct outcome *r, int unused) { (void)unused; return r->tokens / 1e6; }
+static double value_error(const struct outcome *r, int question) { return r->answer[question].error; }
+static double value_bits(const struct outcome *r, int question) { return r->answer[question].value / 0.6931471805599453; }
 
 static void cell(const struct page *p, int arm, outcome_value value, int index, const char *format)
 {
@@ -63,92 +79,157 @@ static void cell(const struct page *p, int arm, outcome_value value, int index, 
 
 /* ---- sections */
 
+/* The question, and the sentence that answers it: what the file says for the first claim's verdict. */
 static void head(const struct page *p)
 {
-    const struct run *r = &p->a->run[0];
+    static struct verdict v[ABLATE_CLAIMS];
+    const struct ablation *a = p->a;
+    const struct run *r = &a->run[0];
+    verdicts(v, a, p->r);
     fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
           "<title>swax ablation: ", p->f);
-    text(p, p->a->preset->name);
-    fprintf(p->f, "</title>\n<style>%s</style></head><body>\n", style);
-    fputs("<h1>Do short attention windows teach a recurrent network to remember?</h1>\n<p>An ablation of SWAX (arXiv 2509.24552), preset <code>", p->f);
-    text(p, p->a->preset->name);
-    fprintf(p->f, "</code>: %d arms, %d seed%s, %d of %d runs finished. ", p->a->arms, p->a->seeds, p->a->seeds == 1 ? "" : "s", finished_in_all(p),
-            p->a->arms * p->a->seeds);
-    fprintf(p->f, "All arms see the same sequences in the same order (%.3g million tokens each, in sequences of %d) and start from the same random "
-                  "numbers; they differ in nothing but their windows and mixers.</p>\n", (double)r->steps * r->batch * r->length / 1e6, r->length);
-    if (!p->a->preset->claims)
-        fputs("<p><strong>This preset exercises the machinery and claims nothing: its networks are too small and too briefly trained.</strong></p>\n", p->f);
-    else if (p->a->seeds < 3)
-        fprintf(p->f, "<p>%s: whether memory locks in varies between seeds, so a claim wants at least five "
-                      "(<code>swax ablate %s seeds=5</code> goes on from here).</p>\n", p->a->seeds == 1 ? "One seed is one draw" : "Two seeds are two draws", p->a->preset->name);
+    text(p, a->name);
+    fprintf(p->f, "</title>\n<style>%s</style></head><body>\n<h1>", style);
+    text(p, a->question);
+    fputs("</h1>\n<p class=\"answer\"><b>", p->f);
+    if (!a->claims)
+        fputs("This ablation claims nothing: it shows what its arms answer.", p->f);
+    else if (a->answer[v[0].says])
+        text(p, a->answer[v[0].says]);
+    else
+        fprintf(p->f, "%s.", v[0].says == ABLATE_YES ? "Yes" : v[0].says == ABLATE_NO ? "No, not here" : "These runs do not decide it");
+    fputs("</b> ", p->f);
+    if (a->claims)
+        text(p, v[0].measured);
+    fprintf(p->f, "%s</p>\n<p>An ablation of SWAX (arXiv 2509.24552), <code>", a->claims ? "." : "");
+    text(p, a->name);
+    fprintf(p->f, "</code>: %d arms, %d seed%s, %d of %d runs finished. The networks differ in their windows and mixers alone: with the same seed all see "
+                  "the same sequences of %d tokens in the same order and start from the same random numbers.</p>\n", a->arms, a->seeds, a->seeds == 1 ? "" : "s",
+            finished_in_all(p), a->arms * a->seeds, r->length);
+    if (a->about) {
+        fputs("<p>", p->f);
+        text(p, a->about);
+        fputs("</p>\n", p->f);
+    }
+    if (a->tuned) {
+        fputs("<p><b>What was searched for before.</b> ", p->f);
+        text(p, a->tuned);
+        fputs("</p>\n", p->f);
+    }
+}
+
+static void define(const struct page *p, const char *word, const char *meaning)
+{
+    fputs("<dt>", p->f);
+    text(p, word);
+    fputs("</dt><dd>", p->f);
+    text(p, meaning);
+    fputs("</dd>\n", p->f);
+}
+
+static void word_section(const struct page *p)
+{
+    char meaning[400];
+    fputs("<h2>Words</h2>\n<dl>\n", p->f);
+    snprintf(meaning, sizeof meaning, "The number of latest tokens that an attention layer sees, the token itself included. Here the short one is %d and the long one %d.",
+             p->a->short_window, p->a->long_window);
+    define(p, "window", meaning);
+    define(p, "hybrid", "A network whose layers alternate attention in a window (SWA) with a recurrent matrix memory (the mLSTM cell).");
+    if (p->a->reach) {
+        snprintf(meaning, sizeof meaning, "How far back a stack of windows can see through its layers: layers x (window - 1), at most %d tokens here. What lies further "
+                 "back can only be known through the cells.", p->a->reach);
+        define(p, "reach", meaning);
+    }
+    if (page_asks(p, ABLATE_FACTS))
+        define(p, "recall", "The share of facts whose value is the network's most likely token; every fact is said once and asked for once, so far back.");
+    if (page_asks(p, ABLATE_REUSE))
+        define(p, "reuse by distance", "Answers counted by how far back the text before them was last seen in the same document with the same continuation.");
+    if (page_asks(p, ABLATE_FOUND)) {
+        snprintf(meaning, sizeof meaning, "Bytes of words (identifiers, numbers, what strings say) that a network gets wrong when it sees only the last %d to %d tokens "
+                 "of the document, and right when it sees all of it: what only memory can give.", p->a->past / 2, p->a->past);
+        define(p, "words found", meaning);
+        define(p, "nats saved", "By how much the loss of the same answers falls when the network sees the whole document instead of its end.");
+    }
+    fputs("</dl>\n", p->f);
 }
 
 static void verdict_section(const struct page *p)
 {
-    struct verdict v[ABLATE_VERDICTS];
+    static struct verdict v[ABLATE_CLAIMS];
+    if (!p->a->claims)
+        return;
     verdicts(v, p->a, p->r);
-    fputs("<h2>The paper's claims</h2>\n<div class=\"wide\"><table><tr><th>claim</th><th>holds</th><th class=\"t\">measured here</th><th class=\"t\">the paper</th></tr>\n", p->f);
-    for (int c = 0; c < ABLATE_VERDICTS; c++) {
-        fputs("<tr><td>", p->f);
-        text(p, v[c].claim);
-        fprintf(p->f, "</td><td class=\"t\"><span class=\"%s\">%s</span></td><td class=\"t\">", v[c].holds, v[c].holds);
+    fputs("<h2>The claims</h2>\n<div class=\"wide\"><table class=\"stack\"><tr><th>claim</th><th>holds</th><th class=\"t\">measured here</th><th class=\"t\">the paper</th></tr>\n", p->f);
+    for (int c = 0; c < p->a->claims; c++) {
+        const char *says = ablate_verdict_name[v[c].says];
+        fputs("<tr><td><b>", p->f);
+        text(p, v[c].claim->claim);
+        fprintf(p->f, "</b></td><td class=\"t\"><span class=\"%s\">%s</span></td><td class=\"t\" data-of=\"measured\">", says, says);
         text(p, v[c].measured);
-        fputs("</td><td class=\"t\">", p->f);
-        text(p, v[c].paper);
+        if (*v[c].why) {
+            fputs("; ", p->f);
+            text(p, v[c].why);
+        }
+        fputs("</td><td class=\"t\" data-of=\"the paper\">", p->f);
+        text(p, *v[c].claim->paper ? v[c].claim->paper : "says nothing of it");
         fputs("</td></tr>\n", p->f);
     }
-    fputs("</table></div>\n<p class=\"note\">Each verdict is computed by a rule in <code>tools/ablate/verdicts.c</code>, seed by seed: yes if it holds for at least 4 in 5 of the "
-          "seeds that have a say, no if for at most 1 in 5. The paper's numbers are at 1.4 billion parameters and 150 billion tokens, windows 128 and 2048, and are "
-          "taken from its abstract and from summaries by others; only directions can be compared.</p>\n", p->f);
+    fprintf(p->f, "</table></div>\n<p class=\"note\">The rules stood in the ablation's file before the runs. A claim is asked of every combination of seeds, one of each arm that it "
+            "names, and a condition holds only by %g standard errors. Yes: it holds for at least 4 in 5 combinations, with at least %d seeds of each arm, and the "
+            "same results dealt out to the arms at random do as well in at most %g of the deals. No: it fails for at least 4 in 5. The paper's numbers are at 1.4 "
+            "billion parameters and 150 billion tokens, windows 128 and 2048, and are taken from its abstract and from summaries by others; only directions can "
+            "be compared.</p>\n", p->a->margin, p->a->least_seeds, p->a->luck);
 }
 
-static void result_table(const struct page *p)
+/* One table of the questions of some groups, a column each. */
+static void table(const struct page *p, const char *title, uint64_t groups, int more, const char *note)
 {
     const struct ablation *a = p->a;
-    fputs("<h2>Results</h2>\n<div class=\"wide\"><table><tr><th>arm</th><th>seeds</th><th>locked in</th>", p->f);
-    for (int b = 0; b < a->bins; b++) {
-        const char *comma = strchr(a->bin[b].name, ',');
-        fputs("<th>", p->f);
-        fprintf(p->f, "%.*s<br><small>%s</small></th>", (int)(comma - a->bin[b].name), a->bin[b].name, comma + 2);
-    }
-    fputs("<th>copies</th><th>loss</th><th>seconds</th></tr>\n", p->f);
+    int any = 0;
+    for (int q = 0; q < a->questions; q++)
+        any |= (groups >> a->ask[q].group & 1) != 0;
+    if (!any)
+        return;
+    fputs("<h2>", p->f);
+    text(p, title);
+    fputs("</h2>\n<div class=\"wide\"><table><tr><th>arm</th><th>seeds</th>", p->f);
+    for (int q = 0; q < a->questions; q++)
+        if (groups >> a->ask[q].group & 1) {
+            fputs("<th>", p->f);
+            text(p, a->ask[q].label);
+            fputs(a->ask[q].what == MEASURE_LOSS ? "<br><small>nats</small></th>" : "</th>", p->f);
+        }
+    fputs(more ? "<th>bits</th><th>million tokens</th><th>seconds</th></tr>\n" : "</tr>\n", p->f);
     for (int i = 0; i < a->arms; i++) {
-        int locked = 0;
-        for (int s = 0; s < a->seeds; s++)
-            locked += p->r[i * a->seeds + s].done && p->r[i * a->seeds + s].recall[a->beyond] >= ABLATE_LOCKED;
         fputs("<tr><td><b>", p->f);
-        text(p, a->arm[i]->name);
+        text(p, a->arm[i].name);
         fputs("</b><br>", p->f);
-        text(p, a->arm[i]->what);
-        fprintf(p->f, "</td><td>%d</td><td>%d / %d</td>", page_finished(p, i), locked, page_finished(p, i));
-        for (int b = 0; b < a->bins; b++)
-            cell(p, i, value_recall, b, "%.2f");
-        cell(p, i, value_copy, 0, "%.2f");
-        cell(p, i, value_loss, 0, "%.3f");
-        cell(p, i, value_seconds, 0, "%.0f");
+        text(p, a->arm[i].what);
+        fprintf(p->f, "</td><td>%d</td>", page_finished(p, i));
+        for (int q = 0; q < a->questions; q++)
+            if (groups >> a->ask[q].group & 1)
+                cell(p, i, value_answer, q, a->ask[q].what == MEASURE_LOSS || a->ask[q].what == MEASURE_GAIN ? "%.4f" : "%.3f");
+        if (more) {
+            cell(p, i, value_bits, a->loss, "%.4f");
+            cell(p, i, value_tokens, 0, "%.4g");
+            cell(p, i, value_seconds, 0, "%.0f");
+        }
         fputs("</tr>\n", p->f);
     }
-    fprintf(p->f, "</table></div>\n<p class=\"note\">Median over seeds, and the range. Recall is the share of facts whose value is the most likely token; by distance in "
-                  "tokens. A seed has locked in if it recalls at least %.0f %% beyond reach. \"In running text\" counts values in sequences like those of training, "
-                  "last said further back than the arm's own windows reach: most of those had been said several times before.</p>\n", 100 * ABLATE_LOCKED);
+    fputs("</table></div>\n<p class=\"note\">Median over seeds, and the range. ", p->f);
+    text(p, note);
+    fputs("</p>\n", p->f);
 }
 
-static void probe_section(const struct page *p)
+static void error_note(const struct page *p)
 {
-    fputs("<h2>Which path carries the answer</h2>\n<div class=\"wide\"><table><tr><th>arm</th><th>whole network</th><th>cells cut</th><th>attention cut</th></tr>\n", p->f);
+    double worst = 0;
     for (int i = 0; i < p->a->arms; i++) {
-        if (!page_finished(p, i))
-            continue;
-        fputs("<tr><td>", p->f);
-        text(p, p->a->arm[i]->what);
-        fputs("</td>", p->f);
-        cell(p, i, value_whole, 0, "%.2f");
-        cell(p, i, value_cut, 0, "%.2f");
-        cell(p, i, value_block, 0, "%.2f");
-        fputs("</tr>\n", p->f);
+        const struct spread s = spread_of(p->a, p->r, i, value_error, p->a->loss);
+        worst = s.n && s.high > worst ? s.high : worst;
     }
-    fputs("</table></div>\n<p class=\"note\">All facts at the start, asked beyond the reach of any stack of windows. Cells cut: after the facts every cell starts from zero at every "
-          "token, so nothing but attention could carry them. Attention cut: after the facts attention does not see them, so the cells' states must carry them.</p>\n", p->f);
+    fprintf(p->f, "<p class=\"note\">A loss has a standard error of at most %.2g nats over the held-out sequences; all networks sit the same ones. Every answer's "
+                  "standard error stands in results.json. Bits are per %s.</p>\n", worst, p->a->run[0].source->unit ? p->a->run[0].source->unit : "token");
 }
 
 static void inside_section(const struct page *p)
@@ -157,11 +238,11 @@ static void inside_section(const struct page *p)
           "tokens back. Cells: time constants of the forget gates, in tokens, one per head.</p>\n<div class=\"wide\"><table><tr><th>arm</th><th>layer</th><th class=\"t\">values</th></tr>\n", p->f);
     for (int i = 0; i < p->a->arms; i++) {
         const struct outcome *r = &p->r[i * p->a->seeds];
-        for (int s = 0; s < p->a->seeds && !r->done; s++)
+        for (int s = 0; s < p->a->seeds - 1 && !r->done; s++)
             r++;
         for (int l = 0; page_finished(p, i) && l < r->layers; l++) {
             fputs("<tr><td>", p->f);
-            text(p, l ? "" : p->a->arm[i]->what);
+            text(p, l ? "" : p->a->arm[i].what);
             const struct swax_mixer *x = swax_layer_mixer(&p->a->run[i].model, l);
             fprintf(p->f, "</td><td>%d %s</td><td class=\"t\">", l, x->name);
             int last = SWAX_INSIDE;
@@ -180,19 +261,19 @@ static void settings_section(const struct page *p, const char *command)
     char *config = run_json(&p->a->run[0], 1);
     fputs("<h2>How this was made</h2>\n<pre>", p->f);
     text(p, command);
-    fputs("</pre>\n", p->f);
-    if (p->a->preset->tuned) {
-        fputs("<p><b>What was tuned before.</b> ", p->f);
-        text(p, p->a->preset->tuned);
-        fputs("</p>\n", p->f);
-    }
-    fputs("<p>What the arms have in common is below, as the first arm has it. They differ in:</p>\n<div class=\"wide\"><table><tr><th>arm</th><th class=\"t\">settings</th></tr>\n", p->f);
+    fputs("</pre>\n<p>What the arms have in common is below, as the first arm has it. They differ in:</p>\n<div class=\"wide\"><table><tr><th>arm</th><th class=\"t\">settings</th></tr>\n", p->f);
     for (int i = 0; i < p->a->arms; i++) {
+        const struct json *settings = p->a->arm[i].settings;
         fputs("<tr><td>", p->f);
-        text(p, p->a->arm[i]->name);
+        text(p, p->a->arm[i].name);
         fputs("</td><td class=\"t\"><code>", p->f);
-        text(p, *p->a->arm[i]->settings ? p->a->arm[i]->settings : "nothing");
-        fputs("</code></td></tr>\n", p->f);
+        for (const struct json *j = settings ? settings->first : NULL; j; j = j->next) {
+            text(p, j == settings->first ? "" : "; ");
+            text(p, j->key);
+            text(p, "=");
+            text(p, j->text ? j->text : j->type == JSON_TRUE ? "yes" : "no");
+        }
+        fputs(settings && settings->first ? "</code></td></tr>\n" : "nothing</code></td></tr>\n", p->f);
     }
     fputs("</table></div>\n<details><summary>All settings of the first arm</summary><pre>", p->f);
     text(p, config ? config : "");
@@ -200,17 +281,31 @@ static void settings_section(const struct page *p, const char *command)
     free(config);
 }
 
+#define G(group) ((uint64_t)1 << (group))
+
 static void write_page(const struct page *p, const char *command)
 {
+    const int any = finished_in_all(p);
     head(p);
+    if (any)
+        page_first_plot(p);
     verdict_section(p);
-    if (finished_in_all(p))
+    word_section(p);
+    table(p, "Results", G(ABLATE_FACTS) | G(ABLATE_BAND) | G(ABLATE_LOSS), 1, "Columns are shares of right answers, unless they say nats.");
+    if (any) {
+        error_note(p);
         page_plots(p);
-    result_table(p);
-    if (finished_in_all(p)) {
-        probe_section(p);
-        inside_section(p);
     }
+    table(p, "Reuse by distance", G(ABLATE_REUSE), 0, "The share of tokens that are right, by how far back what stands before them was last seen.");
+    table(p, "Words that only memory gives", G(ABLATE_FOUND) | G(ABLATE_GAIN), 0, "Of words seen so far back.");
+    table(p, "Controls", G(ABLATE_CONTROL), 0, "Found by the cells: attention sees what it always does, and the cells alone begin anew. Found in another document: "
+          "the far past is that of another sequence; what is still better than without any is style, not memory.");
+    table(p, "Other answers", G(ABLATE_TAG), 0, "In sequences like those of training.");
+    table(p, "Longer sequences", G(ABLATE_LENGTH), 0, "Sequences longer than any that was trained on.");
+    table(p, "Which path carries the answer", G(ABLATE_PROBE), 0, "All facts at the start, asked beyond the reach of any stack of windows. Cells cut: after the facts every cell "
+          "starts from zero at every token, so nothing but attention could carry them. Attention cut: after the facts attention does not see them, so the cells' states must.");
+    if (any)
+        inside_section(p);
     settings_section(p, command);
 }
 

@@ -7,203 +7,267 @@
 #include "tools/lib/svg.h"
 
 static double value_loss_at(const struct outcome *r, int part) { return r->part[part]; }
-static double value_curve_recall(const struct outcome *r, int i) { return i < r->points ? r->curve[i].recall : (double)NAN; }
-static double value_curve_copy(const struct outcome *r, int i) { return i < r->points ? r->curve[i].copy : (double)NAN; }
+static double value_curve_memory(const struct outcome *r, int i) { return i < r->points ? r->curve[i].memory : (double)NAN; }
+static double value_curve_near(const struct outcome *r, int i) { return i < r->points ? r->curve[i].near : (double)NAN; }
+static double value_curve_loss(const struct outcome *r, int i) { return i < r->points ? r->curve[i].loss : (double)NAN; }
+static double value_curve_cells(const struct outcome *r, int i) { return i < r->points ? r->curve[i].cells : (double)NAN; }
 
 /* One series per arm that has a finished run. */
-struct plot { struct svg_series series[ABLATE_ARMS]; double x[ABLATE_ARMS][64], y[ABLATE_ARMS][64], low[ABLATE_ARMS][64], high[ABLATE_ARMS][64]; int n; };
+struct plot { struct svg_series series[ABLATE_ARMS]; double x[ABLATE_ARMS][ABLATE_POINTS], y[ABLATE_ARMS][ABLATE_POINTS], low[ABLATE_ARMS][ABLATE_POINTS], high[ABLATE_ARMS][ABLATE_POINTS]; int n; };
 
-/* The arm's next series of `points` values. */
-static void add_arm(struct plot *q, const struct page *p, int arm, int points, const double *x, outcome_value value)
+/* The arm's next series: point i is value(index[i]), or value(i) without an index. */
+static void add_arm(struct plot *q, const struct page *p, int arm, int points, const double *x, outcome_value value, const int *index)
 {
     int spreads = 0, k = q->n++;
     for (int i = 0; i < points; i++) {
-        const struct spread s = spread_of(p->a, p->r, arm, value, i);
+        const struct spread s = spread_of(p->a, p->r, arm, value, index ? index[i] : i);
         q->x[k][i] = x[i], q->y[k][i] = s.median, q->low[k][i] = s.low, q->high[k][i] = s.high;
         spreads |= s.n > 1;
     }
-    q->series[k] = (struct svg_series){p->a->arm[arm]->what, arm, points, q->x[k], q->y[k], spreads ? q->low[k] : NULL, spreads ? q->high[k] : NULL};
-}
-
-/* What guessing gives, as a last word under a plot. */
-static void chance(const struct page *p, const char *what, const char *symbols)
-{
-    fprintf(p->f, "<figcaption>Guessing among the %s gets %.0f %%.</figcaption>\n", what, 100.0 / ablation_source_value(&p->a->run[0], symbols));
+    q->series[k] = (struct svg_series){p->a->arm[arm].what, arm, points, q->x[k], q->y[k], spreads ? q->low[k] : NULL, spreads ? q->high[k] : NULL};
 }
 
 static void caption(const struct page *p, const char *words)
 {
     fputs("<figcaption>", p->f);
     svg_text(p->f, words);
-    fputs("</figcaption>", p->f);
+    fputs("</figcaption>\n", p->f);
 }
 
-static void distance_plot(const struct page *p, struct plot *q)
+static double top_of(const struct plot *q)
 {
+    double top = 0;
+    for (int k = 0; k < q->n; k++)
+        for (int i = 0; i < q->series[k].n; i++)
+            top = isfinite(q->y[k][i]) ? fmax(top, q->high[k][i] > q->y[k][i] ? q->high[k][i] : q->y[k][i]) : top;
+    return top;
+}
+
+static double bottom_of(const struct plot *q)
+{
+    double bottom = HUGE_VAL;
+    for (int k = 0; k < q->n; k++)
+        for (int i = 0; i < q->series[k].n; i++)
+            bottom = isfinite(q->y[k][i]) ? fmin(bottom, q->low[k][i] < q->y[k][i] ? q->low[k][i] : q->y[k][i]) : bottom;
+    return bottom;
+}
+
+/* An axis from and to round numbers around what is shown. */
+static struct svg_axis around(const char *label, double low, double high, int percent)
+{
+    const double step = pow(10, floor(log10(fmax(high - low, 1e-6) / 2)));
+    struct svg_axis y = {label, floor(low / step) * step, ceil(high / step) * step, 0, percent};
+    if (percent)
+        y.from = fmax(y.from, 0), y.to = fmin(y.to, 1);
+    if (!(y.to > y.from))
+        y.to = y.from + step;
+    return y;
+}
+
+/* All questions of a group against how far back they ask. */
+static void distance_plot(const struct page *p, enum ablate_group group, const char *title, const char *label, const char *words, int from_zero)
+{
+    static struct plot q;
     const struct ablation *a = p->a;
-    double x[ABLATE_BINS];
-    for (int b = 0; b < a->in_text; b++)
-        x[b] = sqrt((double)a->bin[b].from * a->bin[b].to);
-    q->n = 0;
-    for (int i = 0; i < a->arms; i++)
+    double x[ABLATE_POINTS];
+    int index[ABLATE_POINTS], n = 0;
+    for (int i = 0; i < a->questions && n < ABLATE_POINTS; i++)
+        if (a->ask[i].group == group && a->ask[i].from > 0) {
+            x[n] = sqrt((double)a->ask[i].from * fmin(a->ask[i].to, 2.0 * a->ask[i].from));
+            if (group == ABLATE_FACTS)
+                x[n] = sqrt((double)a->ask[i].from * a->ask[i].to);
+            index[n++] = i;
+        }
+    q.n = 0;
+    for (int i = 0; i < a->arms && n; i++)
         if (page_finished(p, i))
-            add_arm(q, p, i, a->in_text, x, value_recall);
-    const struct svg_mark marks[] = {{a->short_window, "short"}, {a->long_window, "long window"}, {a->reach, "reach"}, {a->length, "training length"}};
-    const struct svg_axis ax = {"distance of the fact, in tokens", a->bin[0].from, a->bin[a->in_text - 1].to, 1, 0}, ay = {"facts recalled", 0, 1, 0, 1};
+            add_arm(&q, p, i, n, x, value_answer, index);
+    if (n < 1 || !q.n)
+        return;
+    const struct svg_mark marks[] = {{a->short_window, "short window"}, {a->long_window, "long window"}, {a->reach, "reach"}, {a->length, "training length"}};
+    const int percent = group != ABLATE_GAIN;
+    const struct svg_axis ax = {"distance, in tokens", a->ask[index[0]].from, group == ABLATE_FACTS ? a->ask[index[n - 1]].to : 2.0 * a->ask[index[n - 1]].from, 1, 0};
+    const struct svg_axis ay = from_zero && percent ? (struct svg_axis){label, 0, 1, 0, 1} : around(label, from_zero ? 0 : bottom_of(&q), top_of(&q), percent);
     fputs("<figure>\n", p->f);
-    svg_lines(p->f, "Recall against distance", ax, ay, q->series, q->n, marks, 4);
-    caption(p, "Each fact is said once and asked once. Median over seeds, bars from the lowest to the highest seed. Beyond \"reach\" no stack of "
-               "windows can see the fact: what is recalled there went through the recurrent cells. Beyond the training length the sequences are longer "
-               "than any that was trained on. Every network is tested at its long window, those of fixed windows at their own.");
-    chance(p, "values of a key", "values");
+    svg_lines(p->f, title, ax, ay, q.series, q.n, marks, 4);
+    caption(p, words);
     fputs("</figure>\n", p->f);
 }
 
-static void curve_plot(const struct page *p, struct plot *q, const char *title, const char *label, outcome_value value, const char *words,
-                       const char *among, const char *symbols)
+static void curve_plot(const struct page *p, const char *title, const char *label, outcome_value value, int percent, const char *words)
 {
+    static struct plot q;
     const struct ablation *a = p->a;
-    double x[ABLATE_POINTS] = {0};
-    int points = 0;
-    for (int k = 0; k < a->arms * a->seeds; k++)
-        for (; points < p->r[k].points; points++)
-            x[points] = p->r[k].curve[points].tokens;
-    q->n = 0;
-    for (int i = 0; i < a->arms; i++)
-        if (page_finished(p, i))
-            add_arm(q, p, i, points, x, value);
-    const struct svg_axis ax = {"tokens seen in training", 0, points ? x[points - 1] : 1, 0, 0}, ay = {label, 0, 1, 0, 1};
+    double last = 0;
+    q.n = 0;
+    for (int i = 0; i < a->arms; i++) {
+        double x[ABLATE_POINTS] = {0};
+        int points = 0;
+        for (int s = 0; s < a->seeds; s++)
+            for (const struct outcome *r = &p->r[i * a->seeds + s]; points < r->points; points++)
+                x[points] = r->curve[points].tokens;
+        if (!page_finished(p, i) || !points)
+            continue;
+        add_arm(&q, p, i, points, x, value, NULL);
+        last = fmax(last, x[points - 1]);
+    }
+    if (!q.n || !(top_of(&q) > 0))
+        return;
+    const struct svg_axis ax = {"tokens seen in training", 0, last, 0, 0};
+    const struct svg_axis ay = percent ? (struct svg_axis){label, 0, 1, 0, 1} : around(label, bottom_of(&q), top_of(&q), 0);
     fputs("<figure>\n", p->f);
-    svg_lines(p->f, title, ax, ay, q->series, q->n, NULL, 0);
+    svg_lines(p->f, title, ax, ay, q.series, q.n, NULL, 0);
     caption(p, words);
-    chance(p, among, symbols);
     fputs("</figure>\n", p->f);
 }
 
 /* The hybrids of fixed windows: what each was trained and is tested with. */
-static void window_plot(const struct page *p, struct plot *q)
+static void window_plot(const struct page *p)
 {
+    static struct plot q;
     const struct ablation *a = p->a;
-    int first = -1, n = 0;
-    for (int i = 0; i < a->arms && first < 0; i++)
-        first = a->arm[i]->role == ABLATE_SHORT ? i : -1;
-    for (int i = 0; i < a->arms && first >= 0; i++) {
+    const int first = ablation_role(a, "short"), of[2] = {a->memory, a->near};
+    int n = 0;
+    for (int i = 0; i < a->arms && first >= 0 && a->near >= 0; i++) {
         const struct run *r = &a->run[i];
         if (!page_finished(p, i) || r->windows.short_window || memcmp(r->model.mixer, a->run[first].model.mixer, sizeof r->model.mixer))
             continue;
-        const struct spread s[2] = {spread_of(a, p->r, i, value_recall, a->beyond), spread_of(a, p->r, i, value_copy, 0)};
-        for (int k = 0; k < 2; k++)
-            q->x[k][n] = r->windows.window, q->y[k][n] = s[k].median, q->low[k][n] = s[k].low, q->high[k][n] = s[k].high;
+        for (int k = 0; k < 2; k++) {
+            const struct spread s = spread_of(a, p->r, i, value_answer, of[k]);
+            q.x[k][n] = r->windows.window, q.y[k][n] = s.median, q.low[k][n] = s.low, q.high[k][n] = s.high;
+        }
         n++;
     }
     if (n < 3)
         return;
-    q->series[0] = (struct svg_series){"recall beyond reach (memory)", 0, n, q->x[0], q->y[0], q->low[0], q->high[0]};
-    q->series[1] = (struct svg_series){"copies (short context)", 1, n, q->x[1], q->y[1], q->low[1], q->high[1]};
-    const struct svg_axis ax = {"window, in training and test", q->x[0][0], q->x[0][n - 1], 1, 0}, ay = {"right answers", 0, 1, 0, 1};
+    q.series[0] = (struct svg_series){a->ask[of[0]].label, 0, n, q.x[0], q.y[0], q.low[0], q.high[0]};
+    q.series[1] = (struct svg_series){a->ask[of[1]].label, 1, n, q.x[1], q.y[1], q.low[1], q.high[1]};
+    const struct svg_axis ax = {"window, in training and test", q.x[0][0], q.x[0][n - 1], 1, 0}, ay = {"right answers", 0, 1, 0, 1};
     fputs("<figure>\n", p->f);
-    svg_lines(p->f, "Memory and short context against the window", ax, ay, q->series, 2, NULL, 0);
+    svg_lines(p->f, "Memory and short context against the window", ax, ay, q.series, 2, NULL, 0);
     caption(p, "Hybrids that were trained with one window throughout. Median over seeds, bars from the lowest to the highest seed.");
     fputs("</figure>\n", p->f);
 }
 
-static void trade_plot(const struct page *p, struct plot *q)
+static void trade_plot(const struct page *p)
 {
+    static struct plot q;
     const struct ablation *a = p->a;
-    const double nothing[1] = {0};
-    q->n = 0;
+    double left = HUGE_VAL, right = 0;
+    if (a->memory < 0 || a->near < 0)
+        return;
+    q.n = 0;
     for (int i = 0; i < a->arms; i++) {
-        if (!page_finished(p, i))
-            continue;
-        const int k = q->n;
+        const int k = q.n;
         int n = 0;
-        add_arm(q, p, i, 1, nothing, value_copy);
-        for (int s = 0; s < a->seeds && n < 64; s++)
-            if (p->r[i * a->seeds + s].done) {
-                q->x[k][n] = p->r[i * a->seeds + s].copy;
-                q->y[k][n++] = p->r[i * a->seeds + s].recall[a->beyond];
-            }
-        q->series[k] = (struct svg_series){a->arm[i]->what, i, n, q->x[k], q->y[k], NULL, NULL};
+        for (int s = 0; s < a->seeds; s++) {
+            const struct outcome *r = &p->r[i * a->seeds + s];
+            if (!r->done || !isfinite(r->answer[a->near].value) || !isfinite(r->answer[a->memory].value))
+                continue;
+            q.x[k][n] = r->answer[a->near].value;
+            q.y[k][n] = q.low[k][n] = q.high[k][n] = r->answer[a->memory].value;
+            left = fmin(left, q.x[k][n]), right = fmax(right, q.x[k][n]);
+            n++;
+        }
+        if (n)
+            q.series[q.n++] = (struct svg_series){a->arm[i].what, i, n, q.x[k], q.y[k], NULL, NULL};
     }
-    const struct svg_axis ax = {"copied symbols that are right (short context)", 0, 1, 0, 1}, ay = {"recall beyond reach (long memory)", 0, 1, 0, 1};
+    if (!q.n)
+        return;
+    const struct svg_axis ax = around(a->ask[a->near].label, left, right, 1), ay = around(a->ask[a->memory].label, bottom_of(&q), top_of(&q), 1);
     fputs("<figure>\n", p->f);
-    svg_points(p->f, "What a window costs and what it gives", ax, ay, q->series, q->n);
-    caption(p, "One marker per seed. Right: copies inside the long window succeed. Up: facts beyond the reach of all windows are remembered. "
-               "The paper's claim is that a fixed window gets one or the other, and stochastic windows get both.");
+    svg_points(p->f, "What a window costs and what it gives", ax, ay, q.series, q.n);
+    caption(p, "One marker per seed. Right: short context. Up: long memory. The paper's claim is that a fixed window gets one or the other, and stochastic windows get both.");
     fputs("</figure>\n", p->f);
 }
 
-static void position_plot(const struct page *p, struct plot *q)
+static void position_plot(const struct page *p)
 {
-    double x[MEASURE_PARTS], low = HUGE_VAL, high = 0;
+    static struct plot q;
+    double x[MEASURE_PARTS];
     for (int k = 0; k < MEASURE_PARTS; k++)
         x[k] = (k + 0.5) * p->a->length / MEASURE_PARTS;
-    q->n = 0;
-    for (int i = 0; i < p->a->arms; i++) {
-        if (!page_finished(p, i))
-            continue;
-        add_arm(q, p, i, MEASURE_PARTS, x, value_loss_at);
-        for (int k = 0; k < MEASURE_PARTS; k++) {
-            low = fmin(low, q->y[q->n - 1][k]);
-            high = fmax(high, q->y[q->n - 1][k]);
-        }
-    }
-    const struct svg_axis ax = {"position in the sequence", 0, p->a->length, 0, 0}, ay = {"loss, nats per token", floor(low * 5) / 5, ceil(high * 5) / 5, 0, 0};
-    if (!(ay.to > ay.from))
+    q.n = 0;
+    for (int i = 0; i < p->a->arms; i++)
+        if (page_finished(p, i))
+            add_arm(&q, p, i, MEASURE_PARTS, x, value_loss_at, NULL);
+    if (!q.n || !(top_of(&q) > 0))
         return;
     fputs("<figure>\n", p->f);
-    svg_lines(p->f, "Loss by position", ax, ay, q->series, q->n, NULL, 0);
+    svg_lines(p->f, "Loss by position", (struct svg_axis){"position in the sequence", 0, p->a->length, 0, 0},
+              around("loss, nats per token", bottom_of(&q), top_of(&q), 0), q.series, q.n, NULL, 0);
     caption(p, "Held-out sequences, every token counted the same.");
     fputs("</figure>\n", p->f);
 }
 
-static void grid_plot(const struct page *p, const char *title, outcome_value value, const char *words)
+/* A question with other windows in the test.  What a window can see by itself is no memory: the frame says which is the arm's own. */
+static void grid_plot(const struct page *p, int question, const char *words)
 {
     const struct ablation *a = p->a;
     const char *row[ABLATE_ARMS], *column[ABLATE_WINDOWS];
-    char name[ABLATE_WINDOWS][24];
+    char name[ABLATE_WINDOWS][24], wanted[ABLATE_NAME + 16];
     double v[ABLATE_ARMS * ABLATE_WINDOWS];
     unsigned char own[ABLATE_ARMS * ABLATE_WINDOWS] = {0};
-    int rows = 0;
+    int rows = 0, index[ABLATE_WINDOWS];
     for (int w = 0; w < a->windows; w++) {
         snprintf(name[w], sizeof name[w], a->window[w] >= a->length ? "full" : "%d", a->window[w]);
+        snprintf(wanted, sizeof wanted, "%s@%d", a->ask[question].name, a->window[w]);
         column[w] = name[w];
+        index[w] = question_find(a, wanted);
     }
     for (int i = 0; i < a->arms; i++) {
         if (!page_finished(p, i) || !ablation_reach(&a->run[i]))
             continue;
         for (int w = 0; w < a->windows; w++) {
-            v[rows * a->windows + w] = spread_of(a, p->r, i, value, w).median;
-            own[rows * a->windows + w] = a->window[w] == a->test_window[i];
+            v[rows * a->windows + w] = index[w] < 0 ? (double)NAN : spread_of(a, p->r, i, value_answer, index[w]).median;
+            own[rows * a->windows + w] = a->window[w] == a->run[i].windows.window;
         }
-        row[rows++] = a->arm[i]->what;
+        row[rows++] = a->arm[i].what;
     }
     if (!rows)
         return;
     fputs("<figure>\n", p->f);
-    svg_heat(p->f, title, "trained with", "window in the test", row, rows, column, a->windows, v, own);
+    svg_heat(p->f, a->ask[question].label, "trained with", "window in the test", row, rows, column, a->windows, v, own);
     caption(p, words);
     fputs("</figure>\n", p->f);
 }
 
+void page_first_plot(const struct page *p)
+{
+    if (page_asks(p, ABLATE_FACTS))
+        distance_plot(p, ABLATE_FACTS, "Recall against distance", "facts recalled",
+                      "Each fact is said once and asked for once. Median over seeds, bars from the lowest to the highest seed. Beyond \"reach\" no stack of windows can see "
+                      "the fact: what is recalled there went through the recurrent cells. Beyond the training length the sequences are longer than any that was "
+                      "trained on. Every network is tested at its long window, those of fixed windows at their own.", 1);
+    else if (page_asks(p, ABLATE_FOUND))
+        distance_plot(p, ABLATE_FOUND, "Words that only memory gives, by distance", "words found",
+                      "Of the bytes of words that the same network gets wrong when it sees only the end of the document: the share that it gets right when it sees all of "
+                      "it, by how far back the text before them was last seen. Median over seeds, bars from the lowest to the highest seed.", 0);
+    else
+        curve_plot(p, "Loss on held-out sequences, while training", "loss, nats per token", value_curve_loss, 0, "Median over seeds, bars from the lowest to the highest seed.");
+}
+
 void page_plots(const struct page *p)
 {
-    static struct plot q;
-    const int copies = ablation_source_value(&p->a->run[0], "copies");
-    fputs("<h2>Memory</h2>\n", p->f);
-    distance_plot(p, &q);
-    curve_plot(p, &q, "Recall beyond reach, while training", "facts recalled", value_curve_recall,
-               "Facts said once and asked once, further back than any stack of windows reaches.", "values of a key", "values");
-    fputs("<h2>Short context</h2>\n", p->f);
-    if (copies) {
-        window_plot(p, &q);
-        trade_plot(p, &q);
-        curve_plot(p, &q, "Copying inside the long window, while training", "copied symbols", value_curve_copy,
-                   "Random symbols repeated a known distance later, inside the long window and beyond the short one.", "symbols", "copy_symbols");
-    }
-    position_plot(p, &q);
+    const struct ablation *a = p->a;
+    if (page_asks(p, ABLATE_REUSE) && !page_asks(p, ABLATE_FACTS))
+        distance_plot(p, ABLATE_REUSE, "Reuse by distance", "right answers",
+                      "All bytes whose text before them was last seen so far back with the same continuation.", 0);
+    if (page_asks(p, ABLATE_GAIN))
+        distance_plot(p, ABLATE_GAIN, "Nats saved by the far past", "nats a byte", "The same bytes for every network: how much the loss falls when the whole document is seen.", 1);
+    if (a->memory >= 0)
+        curve_plot(p, "Long memory, while training", a->ask[a->memory].label, value_curve_memory, a->ask[a->memory].what != MEASURE_GAIN, "The same question as in the table, on a third of the sequences.");
+    if (a->near >= 0)
+        curve_plot(p, "Short context, while training", a->ask[a->near].label, value_curve_near, 1, "The same question as in the table, on a third of the sequences.");
+    curve_plot(p, "The cells' share of the gradient, while training", "share of the squared norm", value_curve_cells, 0,
+               "Of the gradient of the same held-out sequences: how much of its squared norm stands in the weights of the recurrent cells.");
+    window_plot(p);
+    trade_plot(p);
+    position_plot(p);
     fputs("<h2>Other windows in the test</h2>\n", p->f);
-    grid_plot(p, "Recall beyond reach", value_grid, "Median over seeds. Framed: the window that the arm is tested with elsewhere.");
-    if (copies)
-        grid_plot(p, "Copies", value_grid_copy, "The same for copied symbols.");
+    if (a->memory >= 0)
+        grid_plot(p, a->memory, "Median over seeds. Framed: the window that the arm is tested with elsewhere. Where the test window is so long that a stack of such windows "
+                  "reaches the answer, it is no memory.");
+    if (a->near >= 0)
+        grid_plot(p, a->near, "The same for the short context.");
 }

@@ -1,11 +1,21 @@
-/* results.c - results.json: what an ablation found, for programs. */
+/* results.c - what came out, as files: result.json of a run, results.json of all, one writer for both.
+ *
+ * A run is {"seed", "tokens", "seconds", "parameters", "answers": {QUESTION: {"value", "error", "asked"}, ...},
+ * "loss_by_position": [...], "layers": [{"layer", "mixer", "mixer", what it shows of its inside: [...]}, ...],
+ * "curve": [{"step", "tokens", "loss", "memory", "near", "cells_gradient"}, ...]}: what was not measured is null.
+ * results.json lists the runs of every arm, the questions in words, and the verdicts. */
 #include "tools/ablate/ablate.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tools/lib/files.h"
-#include "tools/lib/json.h"
+#include "tools/lib/say.h"
+
+/* ---- writing */
 
 static void member(FILE *f, const char *before, const char *key, double value)
 {
@@ -13,90 +23,138 @@ static void member(FILE *f, const char *before, const char *key, double value)
     json_write_number(f, value);
 }
 
-static void write_window(FILE *f, const struct ablation *a, int arm)
+static void text_member(FILE *f, const char *before, const char *key, const char *value)
 {
-    const struct run *r = &a->run[arm];
-    const struct windows *w = &r->windows;
-    int attends = 0;
-    for (int i = 0; i < r->model.layers; i++)
-        attends |= swax_layer_mixer(&r->model, i)->sees == SWAX_SEES_WINDOW;
-    fputs("{", f);
-    if (attends && w->short_window) {
-        fprintf(f, "\"short\": %d, \"long\": %d, \"test\": %d", w->short_window, w->window, a->test_window[arm]);
-        member(f, ", ", "short_probability", w->short_probability);
-        member(f, ", ", "anneal", w->anneal);
-    } else if (attends) {
-        fprintf(f, "\"train\": %d, \"test\": %d", w->window, a->test_window[arm]);
-    }
-    fputs("}", f);
+    fprintf(f, "%s\"%s\": ", before, key);
+    json_write_string(f, value);
 }
 
-static void write_run(FILE *f, const struct ablation *a, const struct outcome *r)
+static void numbers(FILE *f, const char *before, const char *key, const double *x, int n)
 {
-    fprintf(f, "        {\"seed\": %llu", (unsigned long long)r->seed);
-    member(f, ", ", "tokens", r->tokens);
-    member(f, ", ", "loss", r->loss);
-    fputs(",\n         \"recall\": {", f);
-    for (int b = 0; b < a->bins; b++)
-        member(f, b ? ", " : "", a->bin[b].name, r->recall[b]);
-    member(f, "},\n         ", "copy", r->copy);
-    fputs(",\n         \"curve\": [", f);
+    fprintf(f, "%s\"%s\": [", before, key);
+    for (int i = 0; i < n; i++) {
+        fputs(i ? ", " : "", f);
+        json_write_number(f, x[i]);
+    }
+    fputs("]", f);
+}
+
+static int count_numbers(const double *x, int most)
+{
+    while (most > 0 && !(x[most - 1] > 0))
+        most--;
+    return most;
+}
+
+void curve_write(FILE *f, const struct outcome *r, const char *indent)
+{
+    fputs("\"curve\": [", f);
     for (int i = 0; i < r->points; i++) {
         const struct ablate_point *p = &r->curve[i];
-        member(f, i ? ",\n           {" : "\n           {", "tokens", p->tokens);
+        fprintf(f, "%s\n%s  {\"step\": %d", i ? "," : "", indent, p->step);
+        member(f, ", ", "tokens", p->tokens);
         member(f, ", ", "loss", p->loss);
-        member(f, ", ", "recall", p->recall);
-        member(f, ", ", "copy", p->copy);
+        member(f, ", ", "memory", p->memory);
+        member(f, ", ", "near", p->near);
+        member(f, ", ", "cells_gradient", p->cells);
         fputs("}", f);
     }
-    fputs("]}", f);
+    fputs("]", f);
+}
+
+static void write_layers(FILE *f, const struct swax_config *c, const struct outcome *r, const char *indent)
+{
+    fprintf(f, ",\n%s\"layers\": [", indent);
+    for (int i = 0; i < r->layers; i++) {
+        const struct swax_mixer *mixer = swax_layer_mixer(c, i);
+        fprintf(f, "%s\n%s  {\"layer\": %d", i ? "," : "", indent, i);
+        text_member(f, ", ", "mixer", mixer->name);
+        numbers(f, ", ", mixer->inside.key, r->layer[i].value, count_numbers(r->layer[i].value, SWAX_INSIDE));
+        fputs("}", f);
+    }
+    fputs("]", f);
+}
+
+void outcome_write(FILE *f, const struct ablation *a, int arm, const struct outcome *r, const char *indent)
+{
+    fprintf(f, "{\"seed\": %llu", (unsigned long long)r->seed);
+    member(f, ", ", "tokens", r->tokens);
+    member(f, ", ", "seconds", r->seconds);
+    member(f, ", ", "parameters", r->parameters);
+    fprintf(f, ",\n%s\"answers\": {", indent);
+    for (int q = 0; q < a->questions; q++) {
+        fprintf(f, "%s\n%s  \"%s\": {", q ? "," : "", indent, a->ask[q].name);
+        member(f, "", "value", r->answer[q].value);
+        member(f, ", ", "error", r->answer[q].error);
+        member(f, ", ", "asked", r->answer[q].asked);
+        fputs("}", f);
+    }
+    fprintf(f, "},\n%s", indent);
+    numbers(f, "", "loss_by_position", r->part, MEASURE_PARTS);
+    write_layers(f, &a->run[arm].model, r, indent);
+    fprintf(f, ",\n%s", indent);
+    curve_write(f, r, indent);
+    fputs("}", f);
 }
 
 static void write_arm(FILE *f, const struct ablation *a, const struct outcome *r, int arm)
 {
     const struct run *run = &a->run[arm];
-    fputs("    {\"name\": ", f);
-    json_write_string(f, a->arm[arm]->name);
-    fputs(", \"mixers\": \"", f);
+    text_member(f, "    {", "name", a->arm[arm].name);
+    text_member(f, ", ", "what", a->arm[arm].what);
+    text_member(f, ", ", "role", a->arm[arm].role);
+    fputs(",\n     \"mixers\": \"", f);
     for (int i = 0; i < run->model.layers; i++)
         fprintf(f, "%s%s", i ? " " : "", swax_layer_mixer(&run->model, i)->name);
-    fputs("\", \"window\": ", f);
-    write_window(f, a, arm);
-    fputs(", \"runs\": [", f);
+    fprintf(f, "\", \"window\": %d, \"short_window\": %d", run->windows.window, run->windows.short_window);
+    member(f, ", ", "short_probability", run->windows.short_window ? run->windows.short_probability : 0);
+    member(f, ", ", "anneal", run->windows.anneal);
+    fprintf(f, ", \"steps\": %d,\n     \"runs\": [", run->steps);
     for (int s = 0, n = 0; s < a->seeds; s++)
         if (r[arm * a->seeds + s].done) {
-            fputs(n++ ? ",\n" : "\n", f);
-            write_run(f, a, &r[arm * a->seeds + s]);
+            fputs(n++ ? ",\n      " : "\n      ", f);
+            outcome_write(f, a, arm, &r[arm * a->seeds + s], "       ");
         }
     fputs("]}", f);
 }
 
+static void write_verdicts(FILE *f, const struct ablation *a, const struct outcome *r)
+{
+    static struct verdict v[ABLATE_CLAIMS];
+    verdicts(v, a, r);
+    for (int c = 0; c < a->claims; c++) {
+        text_member(f, c ? ",\n    {" : "\n    {", "claim", v[c].claim->claim);
+        text_member(f, ", ", "verdict", ablate_verdict_name[v[c].says]);
+        fprintf(f, ",\n     \"combinations\": %d, \"hold\": %d, \"fail\": %d", v[c].combinations, v[c].hold, v[c].fail);
+        member(f, ", ", "luck", v[c].luck);
+        text_member(f, ",\n     ", "because", v[c].why);
+        text_member(f, ",\n     ", "measured", v[c].measured);
+        text_member(f, ",\n     ", "paper", v[c].claim->paper);
+        fputs("}", f);
+    }
+}
+
 static void write_all(FILE *f, const struct ablation *a, const struct outcome *r)
 {
-    struct verdict v[ABLATE_VERDICTS];
-    fputs("{\n  \"preset\": ", f);
-    json_write_string(f, a->preset->name);
-    fprintf(f, ",\n  \"seeds\": %d,\n  \"bins\": [", a->seeds);
-    for (int b = 0; b < a->bins; b++) {
-        fputs(b ? ", " : "", f);
-        json_write_string(f, a->bin[b].name);
+    text_member(f, "{\n  ", "ablation", a->name);
+    text_member(f, ",\n  ", "question", a->question);
+    fprintf(f, ",\n  \"seeds\": %d, \"length\": %d, \"reach\": %d,\n  \"questions\": [", a->seeds, a->length, a->reach);
+    for (int q = 0; q < a->questions; q++) {
+        text_member(f, q ? ",\n    {" : "\n    {", "name", a->ask[q].name);
+        text_member(f, ", ", "what", a->ask[q].label);
+        fprintf(f, ", \"length\": %d", a->sitting[a->ask[q].sitting].length);
+        if (a->ask[q].to)
+            fprintf(f, ", \"from\": %d, \"to\": %d", a->ask[q].from, a->ask[q].to);
+        fputs("}", f);
     }
     fputs("],\n  \"arms\": [\n", f);
     for (int i = 0; i < a->arms; i++) {
         write_arm(f, a, r, i);
-        fputs(i < a->arms - 1 ? ",\n" : "\n", f);
+        fputs(i < a->arms - 1 ? ",\n" : "],\n", f);
     }
-    fputs("  ],\n  \"verdicts\": [\n", f);
-    verdicts(v, a, r);
-    for (int c = 0; c < ABLATE_VERDICTS; c++) {
-        const char *const text[] = {"claim", v[c].claim, "paper", v[c].paper, "measured", v[c].measured, "holds", v[c].holds};
-        for (int k = 0; k < 8; k += 2) {
-            fprintf(f, "%s\"%s\": ", k ? ",\n     " : "    {", text[k]);
-            json_write_string(f, text[k + 1]);
-        }
-        fputs(c < ABLATE_VERDICTS - 1 ? "},\n" : "}\n", f);
-    }
-    fputs("  ]\n}\n", f);
+    fputs("  \"verdicts\": [", f);
+    write_verdicts(f, a, r);
+    fputs("]\n}\n", f);
 }
 
 const char *results_write(const struct ablation *a, const struct outcome *r, char *why)
@@ -108,4 +166,76 @@ const char *results_write(const struct ablation *a, const struct outcome *r, cha
     if (f)
         write_all(f, a, r);
     return file_replace_text(path, f, &text, why);
+}
+
+/* ---- reading */
+
+static double number(const struct json *object, const char *key)
+{
+    const struct json *j = json_get(object, key);
+    return j && j->type == JSON_NUMBER ? j->number : (double)NAN;
+}
+
+static void read_list(double *to, int most, const struct json *list)
+{
+    const struct json *e = list && list->type == JSON_ARRAY ? list->first : NULL;
+    for (int i = 0; i < most; i++, e = e ? e->next : NULL)
+        to[i] = e && e->type == JSON_NUMBER ? e->number : (double)NAN;
+}
+
+void curve_read(struct outcome *r, const struct json *curve)
+{
+    r->points = 0;
+    for (const struct json *p = curve && curve->type == JSON_ARRAY ? curve->first : NULL; p && r->points < ABLATE_POINTS; p = p->next) {
+        const double step = number(p, "step");
+        if (!(step >= 1 && step <= 1 << 30))
+            break;                                 /* an older swax wrote it: it is measured again */
+        r->curve[r->points++] = (struct ablate_point){(int)step, number(p, "tokens"), number(p, "loss"), number(p, "memory"), number(p, "near"),
+                                                      number(p, "cells_gradient")};
+    }
+}
+
+/* 1, or 0 if a question is missing. */
+static int read_answers(struct outcome *r, const struct ablation *a, const struct json *answers)
+{
+    for (int q = 0; q < a->questions; q++) {
+        const struct json *j = json_get(answers, a->ask[q].name);
+        if (!j)
+            return 0;
+        r->answer[q] = (struct estimate){number(j, "value"), number(j, "error"), number(j, "asked")};
+    }
+    return 1;
+}
+
+const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, int seed, char *why)
+{
+    char path[RUN_TEXT + 128], wrong[SWAX_WHY];
+    size_t size;
+    int64_t drawn = -1;
+    memset(r, 0, sizeof *r);
+    ablation_folder(path, a, arm, seed);
+    strcat(path, "/result.json");
+    if (access(path, F_OK))
+        return NULL;
+    char *text = file_read(path, 1 << 22, &size, why);
+    if (!text)
+        return why;
+    struct json *root = json_parse(text, size, wrong);
+    free(text);
+    if (!root)
+        return say(why, "%s is %s", path, wrong);
+    const struct json *of = json_get(root, "seed"), *layers = json_get(root, "layers");
+    const int ours = of && json_integer(of, &drawn);
+    r->seed = (uint64_t)drawn;
+    r->tokens = number(root, "tokens"), r->seconds = number(root, "seconds"), r->parameters = number(root, "parameters");
+    r->done = ours && drawn == seed + 1 && read_answers(r, a, json_get(root, "answers"));
+    read_list(r->part, MEASURE_PARTS, json_get(root, "loss_by_position"));
+    for (const struct json *l = layers && layers->type == JSON_ARRAY ? layers->first : NULL; l && r->layers < ABLATE_LAYERS; l = l->next, r->layers++) {
+        const char *key = r->layers < a->run[arm].model.layers ? swax_layer_mixer(&a->run[arm].model, r->layers)->inside.key : "";
+        read_list(r->layer[r->layers].value, SWAX_INSIDE, json_get(l, key));
+    }
+    curve_read(r, json_get(root, "curve"));
+    json_free(root);
+    return !ours ? say(why, "%s is not the result of a run: delete it, and it is made again.", path) :
+           drawn != seed + 1 ? say(why, "%s is the result of seed %lld, in the folder of seed %d.", path, (long long)drawn, seed + 1) : NULL;
 }

@@ -118,10 +118,21 @@ static const char *open_eval(struct eval *e, struct options *o, char *why)
 
 static double share(long right, long asked) { return asked ? (double)right / (double)asked : (double)NAN; }
 
+/* Of one tag, or of all targets, with its standard error. */
+static struct estimate estimate_of(const struct measure_how *h, int row, enum measure_what what)
+{
+    return measure_estimate(h->tally, h->sequences, (uint64_t)1 << row, what);
+}
+
+static double bits(double nats) { return nats / 0.6931471805599453; }
+
 static void print_table(const struct eval *e, const struct measured *m, const struct measure_how *h, double generated)
 {
-    printf("%slength %d, window %d%s%s, %d sequences: loss %.4f\n", e->written ? "\n" : "", h->T, h->window,
-           h->probe ? ", probe " : "", h->probe ? probes[h->probe] : "", h->sequences, m->loss);
+    const struct estimate loss = estimate_of(h, MEASURE_ALL, MEASURE_LOSS);
+    const char *unit = e->run.source->unit ? e->run.source->unit : "token";
+    printf("%slength %d, window %d%s%s, %d sequences: loss %.4f (standard error %.4f)\n", e->written ? "\n" : "", h->T, h->window,
+           h->probe ? ", probe " : "", h->probe ? probes[h->probe] : "", h->sequences, m->loss, loss.error);
+    printf("  every %s counted the same: %.4f bits per %s, standard error %.4f\n", unit, bits(loss.value), unit, bits(loss.error));
     printf("  loss by position ");
     for (int p = 0; p < MEASURE_PARTS; p++)
         if (m->part[p].targets)
@@ -131,8 +142,9 @@ static void print_table(const struct eval *e, const struct measured *m, const st
     puts("");
     for (int k = 0; e->run.source->tags && e->run.source->tags[k]; k++)
         if (m->tag[k].asked)
-            printf("  %-24s %.3f of %ld tokens, %.3f of %ld answers\n", e->run.source->tags[k], share(m->tag[k].right, m->tag[k].asked),
-                   m->tag[k].asked, share(m->tag[k].exact, m->tag[k].answers), m->tag[k].answers);
+            printf("  %-24s %.3f (standard error %.3f) of %ld tokens, loss %.4f; %.3f of %ld answers\n", e->run.source->tags[k],
+                   share(m->tag[k].right, m->tag[k].asked), estimate_of(h, k, MEASURE_RIGHT).error, m->tag[k].asked,
+                   estimate_of(h, k, MEASURE_LOSS).value, share(m->tag[k].exact, m->tag[k].answers), m->tag[k].answers);
     if (e->generate)
         printf("  answers contained in %d generated tokens: %.3f\n", e->generate, generated);
 }
@@ -146,7 +158,12 @@ static void member(const char *before, const char *key, double value)
 static void print_json(const struct eval *e, const struct measured *m, const struct measure_how *h, double generated)
 {
     printf("%s\n  {\"length\": %d, \"window\": %d, \"probe\": \"%s\", \"sequences\": %d", e->written ? "," : "", h->T, h->window, probes[h->probe], h->sequences);
+    const struct estimate loss = estimate_of(h, MEASURE_ALL, MEASURE_LOSS);
     member(", ", "loss", m->loss);
+    member(", ", "loss_error", loss.error);
+    printf(",\n   \"bits_per_%s\": ", e->run.source->unit ? e->run.source->unit : "token");
+    json_write_number(stdout, bits(loss.value));
+    member(", ", "bits_error", bits(loss.error));
     printf(",\n   \"loss_by_position\": [");
     for (int p = 0; p < MEASURE_PARTS; p++) {
         fputs(p ? ", " : "", stdout);
@@ -159,6 +176,9 @@ static void print_json(const struct eval *e, const struct measured *m, const str
             json_write_string(stdout, e->run.source->tags[k]);
             member(": {", "tokens", (double)m->tag[k].asked);
             member(", ", "right", share(m->tag[k].right, m->tag[k].asked));
+            member(", ", "right_error", estimate_of(h, k, MEASURE_RIGHT).error);
+            member(", ", "loss", estimate_of(h, k, MEASURE_LOSS).value);
+            member(", ", "loss_error", estimate_of(h, k, MEASURE_LOSS).error);
             member(", ", "answers", (double)m->tag[k].answers);
             member(", ", "exact", share(m->tag[k].exact, m->tag[k].answers));
             fputs("}", stdout);
@@ -202,6 +222,7 @@ static const char *look_inside(struct eval *e, struct swax_network *n, const str
 {
     struct measured m;
     h.B = h.sequences = 1;
+    h.tally = NULL;
     return measure(n, d, &h, &m, why) ? why : print_inside(e, n, h.T, h.window, why);
 }
 
@@ -218,8 +239,10 @@ static const char *one_length(struct eval *e, int T, char *why)
     for (int w = 0; !wrong && w < e->windows.n; w++) {
         struct measured m;
         double generated = (double)NAN;
-        const struct measure_how h = {B, T, e->windows.value[w], (e->sequences + B - 1) / B * B, e->run.seed, e->probe, e->facts_end};
-        wrong = measure(n, &d, &h, &m, why);
+        const int sequences = (e->sequences + B - 1) / B * B;
+        const struct measure_how h = {.B = B, .T = T, .window = e->windows.value[w], .sequences = sequences, .seed = e->run.seed, .probe = e->probe,
+                                      .facts_end = e->facts_end, .tally = calloc((size_t)sequences, sizeof *h.tally)};
+        wrong = h.tally ? measure(n, &d, &h, &m, why) : say(why, "There is no memory to evaluate %d sequences.", sequences);
         if (!wrong && e->generate)
             wrong = measure_generated(n, &d, &h, e->generate, &generated, why);
         if (!wrong)
@@ -228,6 +251,7 @@ static const char *one_length(struct eval *e, int T, char *why)
             wrong = look_inside(e, n, &d, h, why);
         fputs(!wrong && e->json ? "}" : "", stdout);
         e->written += !wrong;
+        free(h.tally);
     }
     swax_network_free(n);
     data_close(&d);

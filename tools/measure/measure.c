@@ -21,6 +21,44 @@ static void cut(struct data_batch *b, const struct measure_how *how)
     b->batch.start_attention = how->probe == MEASURE_RELAY_BLOCK ? start : b->batch.start_attention;
 }
 
+static void tally(struct tally (*to)[MEASURE_ROWS], const struct data_batch *b, const float *loss, const unsigned char *right)
+{
+    for (int i = 0; to && i < b->batch.B * b->batch.T; i++) {
+        struct tally *row = to[i / b->batch.T];
+        const int tag = b->tag[i];
+        if (b->batch.target[i] < 0)
+            continue;
+        for (int k = 0; k < 2; k++) {
+            struct tally *t = &row[k ? MEASURE_ALL : tag - 1];
+            if (!k && (!tag || tag > MEASURE_TAGS))
+                continue;
+            t->asked++;
+            t->right += right[i];
+            t->loss += (double)loss[i];
+        }
+    }
+}
+
+struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequences, uint64_t rows, enum measure_what what)
+{
+    double n = 0, x = 0, nn = 0, nx = 0, xx = 0;
+    for (int s = 0; s < sequences; s++) {
+        double ns = 0, xs = 0;
+        for (int k = 0; k < MEASURE_ROWS; k++) {
+            const struct tally *t = &tally[s][k];
+            if (!(rows >> k & 1))
+                continue;
+            ns += what == MEASURE_FOUND ? t->lost : t->asked;
+            xs += what == MEASURE_RIGHT ? t->right : what == MEASURE_LOSS ? t->loss : what == MEASURE_GAIN ? t->cut_loss - t->loss : t->found;
+        }
+        n += ns, x += xs, nn += ns * ns, nx += ns * xs, xx += xs * xs;
+    }
+    if (!(n > 0))
+        return (struct estimate){(double)NAN, (double)NAN, 0};
+    const double R = x / n, S = sequences, squares = fmax(xx - 2 * R * nx + R * R * nn, 0);
+    return (struct estimate){R, S > 1 ? sqrt(S / (S - 1) * squares) / n : (double)NAN, n};
+}
+
 static void count(struct measured *m, const struct data_batch *b, const float *loss, const unsigned char *right, double *total, double *weight)
 {
     const int T = b->batch.T, n = b->batch.B * T;
@@ -70,6 +108,7 @@ const char *measure(struct swax_network *n, const struct data *d, const struct m
         b.batch.window = how->window;
         swax_network_evaluate(n, &b.batch, loss, right, NULL);
         count(m, &b, loss, right, &total, &weight);
+        tally(how->tally ? how->tally + s : NULL, &b, loss, right);
         const char *trouble = swax_network_trouble(n);
         if (trouble)
             wrong = say(why, "%s", trouble);

@@ -13,13 +13,29 @@ enum measure_probe { MEASURE_WHOLE, MEASURE_SPAN_CUT, MEASURE_RELAY_BLOCK };
 
 enum { MEASURE_TAGS = 32, MEASURE_PARTS = 16 };
 
+/* What one sequence adds: row k counts the answers of tag k, the last row all targets.  The second half is filled by
+ * measure_past alone. */
+enum { MEASURE_ALL = MEASURE_TAGS, MEASURE_ROWS };
+struct tally {
+    double asked, right, loss;
+    double cut_right, cut_loss;            /* of the same answers, where the past was cut */
+    double lost, found;                    /* answers that are wrong where it was cut; and of those, right where it was not */
+};
+
 struct measure_how {
     int B, T, window;              /* at most the network's B and T */
     int sequences;                 /* held-out ones, numbered from 0 */
     uint64_t seed;
     enum measure_probe probe;
     int facts_end;                 /* of the probe */
+    struct tally (*tally)[MEASURE_ROWS];       /* one for each sequence, which are added to; or NULL */
 };
+
+/* A mean over the answers of the rows in `rows` (bit k: row k), with its standard error over sequences, since answers of
+ * one sequence are no independent draws: of the ratio R = sum x_s / sum n_s, sqrt(S/(S-1) sum (x_s - R n_s)^2) / sum n_s. */
+enum measure_what { MEASURE_RIGHT, MEASURE_LOSS, MEASURE_GAIN, MEASURE_FOUND };
+struct estimate { double value, error, asked; };               /* NaN, NaN, 0: nothing was asked */
+struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequences, uint64_t rows, enum measure_what what);
 
 struct measured {
     double loss;                   /* weighted mean over all targets, in nats */
@@ -31,6 +47,17 @@ struct measured {
 
 /* NULL, or a sentence. */
 const char *measure(struct swax_network *n, const struct data *d, const struct measure_how *how, struct measured *m, char *why);
+
+/* What is the past worth that lies further back than `span` tokens?  Every sequence is seen whole and with its past cut,
+ * and answers are counted for which something was cut:
+ *   DOCUMENT   the document is cut to its last span/2 to span tokens: the network begins anew at multiples of span/2;
+ *   CELLS      the cells alone are: attention sees what it always does;
+ *   FOREIGN    all but the last `span` tokens come from another sequence: its keys and states stand where the document's own
+ *              stood; answers count in the last span/2.  Needs how->B > 1.
+ * Fills how->tally: MEASURE_GAIN is the loss that the past saves per answer, the same answers for every network;
+ * MEASURE_FOUND the share of answers right with it among those the same network gets wrong without. */
+enum measure_cut { MEASURE_DOCUMENT, MEASURE_CELLS, MEASURE_FOREIGN, MEASURE_CUTS };
+const char *measure_past(struct swax_network *n, const struct data *d, const struct measure_how *how, enum measure_cut cut, int span, char *why);
 
 /* RULER's score: feed what comes before the first answer, generate max_new tokens greedily, and count the share of
  * the answers that the output contains, ignoring case.  *score is the mean over the sequences. */

@@ -63,6 +63,7 @@ static const char *fill_copy(void *opened, struct sequence *s, uint64_t seed, en
 static int copy_vocabulary(const void *opened) { return MARKERS + ((const struct copy *)opened)->symbols; }
 
 const struct source source_copy = {
-    "copy", "random symbols and their verbatim copy",
-    keys, tags, open_copy, close_copy, copy_vocabulary, fill_copy, NULL,
+    .name = "copy", .what = "random symbols and their verbatim copy",
+    .keys = keys, .tags = tags,
+    .open = open_copy, .close = close_copy, .vocabulary = copy_vocabulary, .fill = fill_copy,
 };

@@ -11,21 +11,27 @@
 #include "tools/lib/files.h"
 #include "tools/lib/random.h"
 #include "tools/lib/say.h"
+#include "tools/tasks/reuse.h"
 
 struct corpus_file { char *path; int fd; int64_t tokens; };
+struct segment { int file; int64_t at, tokens; };          /* a stretch of one file */
 
 struct corpus {
     const struct corpus_format *format;
     struct corpus_file *file;
-    int n;
+    int files, training_files;
+    struct segment *segment;       /* those for training first */
+    int segments;
     int64_t tokens, train;         /* of which the first so many are for training */
     int separator;                 /* -1: none */
+    int context;
+    struct reuse *reuse;           /* NULL: answers are not marked */
     unsigned char *room;
 };
 
 static const char *open_file(struct corpus *c, const char *path, char *why)
 {
-    struct corpus_file *f = &c->file[c->n++];
+    struct corpus_file *f = &c->file[c->files++];
     struct stat s;
     f->fd = open(path, O_RDONLY | O_CLOEXEC);
     f->path = malloc(strlen(path) + 1);
@@ -55,22 +61,73 @@ static const char *open_files(struct corpus *c, const char *files, char *why)
         path = found.gl_pathv;
         n = found.gl_pathc;
     }
-    c->file = calloc(n, sizeof *c->file);
-    const char *wrong = c->file ? NULL : say(why, "There is no memory for a list of %zu files.", n);
+    struct corpus_file *grown = realloc(c->file, ((size_t)c->files + n) * sizeof *grown);
+    const char *wrong = grown ? NULL : say(why, "There is no memory for a list of %zu files.", n);
+    c->file = grown ? grown : c->file;
     for (size_t i = 0; i < n && !wrong; i++)
         wrong = open_file(c, path[i], why);
     globfree(&found);
     return wrong;
 }
 
+static void add_segment(struct corpus *c, int file, int64_t at, int64_t tokens)
+{
+    if (tokens > 0)
+        c->segment[c->segments++] = (struct segment){file, at, tokens};
+}
+
+/* Tokens from .. to-1 of all training files put together, as segments. */
+static void add_range(struct corpus *c, int64_t from, int64_t to)
+{
+    for (int i = 0; i < c->training_files; i++) {
+        const int64_t n = c->file[i].tokens, low = from > 0 ? from : 0, high = to < n ? to : n;
+        add_segment(c, i, low, high - low);
+        from -= n;
+        to -= n;
+    }
+}
+
+/* Which tokens are for training, and which are held out. */
 static const char *divide(struct corpus *c, const struct corpus_asked *a, int T, char *why)
 {
+    const int blocks = a->blocks;
+    const double share = c->files > c->training_files ? 0 : a->held_out;
+    int64_t training = 0;
+    for (int i = 0; i < c->training_files; i++)
+        training += c->file[i].tokens;
     c->separator = a->separator;
-    c->train = c->tokens - (int64_t)(a->held_out * (double)c->tokens);
+    c->context = a->context;
+    c->segment = calloc((size_t)c->files + 2 * (size_t)blocks * ((size_t)c->training_files + 1), sizeof *c->segment);
+    if (!c->segment)
+        return say(why, "There is no memory for a list of %d blocks.", blocks);
+    for (int held = 0; held < 2; held++)
+        for (int b = 0; b < blocks; b++) {
+            const int64_t from = training / blocks * b, to = b < blocks - 1 ? training / blocks * (b + 1) : training;
+            const int64_t cut = to - (int64_t)(share * (double)(to - from));
+            add_range(c, held ? cut : from, held ? to : cut);
+            c->train += held ? 0 : cut - from;
+        }
+    for (int i = c->training_files; i < c->files; i++)
+        add_segment(c, i, 0, c->file[i].tokens);
     if (c->train <= T)
         return say(why, "%s: %lld tokens for training are too few for sequences of %d, which need at least %d.", a->file,
                    (long long)c->train, T, T + 1);
     return NULL;
+}
+
+static const char *open_all(struct corpus *c, const struct corpus_asked *a, int T, char *why)
+{
+    const char *wrong = open_files(c, a->file, why);
+    c->training_files = c->files;
+    if (!wrong && *a->held_out_file)
+        wrong = open_files(c, a->held_out_file, why);
+    if (!wrong)
+        wrong = divide(c, a, T, why);
+    if (!wrong && !(c->room = malloc(((size_t)T + 1) * (size_t)c->format->token_bytes)))
+        wrong = say(why, "There is no memory for a sequence of %d tokens.", T);
+    if (!wrong && c->context && !(c->reuse = reuse_open(c->context, T)))
+        wrong = say(why, "There is no memory to mark a sequence of %d tokens.", T);
+    return wrong;
 }
 
 void *corpus_open(const struct corpus_format *format, const struct key *keys, const char *const *value, int T, char *why)
@@ -88,12 +145,7 @@ void *corpus_open(const struct corpus_format *format, const struct key *keys, co
         return NULL;
     }
     c->format = format;
-    const char *wrong = open_files(c, a.file, why);
-    if (!wrong)
-        wrong = divide(c, &a, T, why);
-    if (!wrong && !(c->room = malloc(((size_t)T + 1) * (size_t)format->token_bytes)))
-        wrong = say(why, "There is no memory for a sequence of %d tokens.", T);
-    if (!wrong)
+    if (!open_all(c, &a, T, why))
         return c;
     corpus_close(c);
     return NULL;
@@ -102,12 +154,14 @@ void *corpus_open(const struct corpus_format *format, const struct key *keys, co
 void corpus_close(void *corpus)
 {
     struct corpus *c = corpus;
-    for (int i = 0; i < c->n; i++) {
+    for (int i = 0; i < c->files; i++) {
         if (c->file[i].fd >= 0)
             close(c->file[i].fd);
         free(c->file[i].path);
     }
+    reuse_close(c->reuse);
     free(c->file);
+    free(c->segment);
     free(c->room);
     free(c);
 }
@@ -117,18 +171,19 @@ int corpus_vocabulary(const void *corpus)
     return ((const struct corpus *)corpus)->format->vocabulary;
 }
 
-/* Tokens at .. at+n-1 of all files put together. */
+/* Tokens at .. at+n-1 of all segments put together. */
 static const char *read_tokens(struct corpus *c, unsigned char *to, int64_t at, int64_t n, char *why)
 {
     const int bytes = c->format->token_bytes;
-    for (int i = 0; i < c->n && n; i++) {
-        const struct corpus_file *f = &c->file[i];
-        const int64_t here = at >= f->tokens ? 0 : f->tokens - at < n ? f->tokens - at : n;
-        if (here && file_read_at(f->fd, f->path, to, (size_t)(here * bytes), c->format->header_bytes + at * bytes, why))
+    for (int i = 0; i < c->segments && n; i++) {
+        const struct segment *g = &c->segment[i];
+        const struct corpus_file *f = &c->file[g->file];
+        const int64_t here = at >= g->tokens ? 0 : g->tokens - at < n ? g->tokens - at : n;
+        if (here && file_read_at(f->fd, f->path, to, (size_t)(here * bytes), c->format->header_bytes + (g->at + at) * bytes, why))
             return why;
         to += here * bytes;
         n -= here;
-        at = at > f->tokens ? at - f->tokens : 0;
+        at = at > g->tokens ? at - g->tokens : 0;
     }
     return NULL;
 }
@@ -165,6 +220,8 @@ const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum da
             start = t;
         s->start_attention[t] = s->start_cell[t] = start;
     }
+    if (c->reuse && part == DATA_HELD_OUT)
+        reuse_mark(c->reuse, s, c->separator, c->format->is_word);
     return NULL;
 }
 

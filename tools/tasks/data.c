@@ -35,6 +35,14 @@ int source_key_find(const struct source *s, const char *key)
     return -1;
 }
 
+int source_tags(const struct source *s)
+{
+    int n = 0;
+    while (s->tags && s->tags[n])
+        n++;
+    return n;
+}
+
 const char *data_open(struct data *d, const struct source *source, const char *const *value, int T, char *why)
 {
     const char *text[SOURCE_KEYS] = {0};

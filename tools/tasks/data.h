@@ -25,10 +25,20 @@ struct sequence {
 
 enum { SOURCE_KEYS = 24 };                  /* at most so many */
 
+/* How far back, in tokens, what a tag's answers repeat was last said: from .. to; 0, 0 for a tag that speaks of no distance.
+ * word: they stand inside words, where grammar alone does not give them. */
+struct source_distance { int from, to, word; };
+
 struct source {
     const char *name, *what;
     const struct key *keys;                 /* its parameters, for a struct of its own */
     const char *const *tags;                /* the kinds of answers that eval tells apart, NULL-ended; or NULL */
+    const struct source_distance *distance; /* beside tags; or NULL */
+
+    /* How the source is examined beyond its tags: the key that asks for facts FROM-TO tokens back, and the key that puts
+     * all facts at the start; NULL where there is none. */
+    const char *ask, *facts_first;
+    const char *unit;                       /* what a token is, where it is more than a token: "byte"; or NULL */
 
     /* value[i] is the text for keys[i]; T is the longest sequence that will be asked for.
      * The opened source, or NULL and a sentence in why[SWAX_WHY]. */
@@ -48,6 +58,7 @@ extern const int n_sources;
 const struct source *source_find(const char *name);                      /* NULL if there is none */
 const char *source_word(int i);                                          /* its name; NULL behind the last */
 int source_key_find(const struct source *s, const char *key);            /* its index, or -1 */
+int source_tags(const struct source *s);                                 /* how many */
 
 /* A source with its parameters. */
 struct data {

@@ -33,7 +33,13 @@ static const char *const tags[] = {
     "distance 65536-131071", "distance 131072-262143", "distance 262144-524287", "distance 524288-1048575",
     "distance 1048576-2097151", "distance 2097152-4194303", NULL,
 };
-typedef char a_tag_per_distance[sizeof tags / sizeof *tags == 2 + DISTANCES + 1 ? 1 : -1];
+static const struct source_distance distances[] = {
+    {0, 0, 0}, {0, 0, 0}, {1, 1, 0}, {2, 3, 0}, {4, 7, 0}, {8, 15, 0}, {16, 31, 0}, {32, 63, 0}, {64, 127, 0},
+    {128, 255, 0}, {256, 511, 0}, {512, 1023, 0}, {1024, 2047, 0}, {2048, 4095, 0}, {4096, 8191, 0}, {8192, 16383, 0},
+    {16384, 32767, 0}, {32768, 65535, 0}, {65536, 131071, 0}, {131072, 262143, 0}, {262144, 524287, 0},
+    {524288, 1048575, 0}, {1048576, 2097151, 0}, {2097152, 4194303, 0},
+};
+typedef char a_tag_per_distance[sizeof tags / sizeof *tags == 2 + DISTANCES + 1 && sizeof distances / sizeof *distances == 2 + DISTANCES ? 1 : -1];
 
 struct mentions {
     int keys, key_symbols, values, typed, filler, successors, longest, beyond_tokens, grow, slot_tokens;
@@ -297,6 +303,8 @@ static const char *fill_mentions(void *opened, struct sequence *s, uint64_t seed
 static int mentions_vocabulary(const void *opened) { return ((const struct mentions *)opened)->vocabulary; }
 
 const struct source source_mentions = {
-    "mentions", "values said again and again, mostly soon and sometimes late: the ablation's task",
-    keys, tags, open_mentions, close_mentions, mentions_vocabulary, fill_mentions, NULL,
+    .name = "mentions", .what = "values said again and again, mostly soon and sometimes late: the ablation's task",
+    .keys = keys, .tags = tags,
+    .distance = distances, .ask = "ask", .facts_first = "facts_first",
+    .open = open_mentions, .close = close_mentions, .vocabulary = mentions_vocabulary, .fill = fill_mentions,
 };

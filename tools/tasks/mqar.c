@@ -85,6 +85,7 @@ static int mqar_vocabulary(const void *opened)
 }
 
 const struct source source_mqar = {
-    "mqar", "dense key-value pairs, all asked again at once: what a short window loses",
-    keys, tags, open_mqar, close_mqar, mqar_vocabulary, fill_mqar, NULL,
+    .name = "mqar", .what = "dense key-value pairs, all asked again at once: what a short window loses",
+    .keys = keys, .tags = tags,
+    .open = open_mqar, .close = close_mqar, .vocabulary = mqar_vocabulary, .fill = fill_mqar,
 };

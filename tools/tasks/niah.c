@@ -232,6 +232,7 @@ static int niah_vocabulary(const void *opened)
 }
 
 const struct source source_niah = {
-    "niah", "RULER's needle in a haystack, in bytes",
-    keys, tags, open_niah, close_niah, niah_vocabulary, fill_niah, NULL,
+    .name = "niah", .what = "RULER's needle in a haystack, in bytes",
+    .keys = keys, .tags = tags,
+    .open = open_niah, .close = close_niah, .vocabulary = niah_vocabulary, .fill = fill_niah,
 };

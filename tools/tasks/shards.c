@@ -1,5 +1,6 @@
 /* shards.c - llm.c's token files: 256 int32 (magic, version, how many tokens, zeros), then uint16, little-endian. */
 #include "tools/tasks/corpus.h"
+#include "tools/tasks/reuse.h"
 #include "tools/lib/files.h"
 #include "tools/lib/say.h"
 
@@ -9,6 +10,9 @@ static const struct key keys[] = {
     CORPUS_FILE("a .bin file of llm.c, or a pattern in quotes for several shards"),
     CORPUS_HELD_OUT,
     CORPUS_SEPARATOR("the token that begins a new document (GPT-2's is 50256); none if empty", GPT2 - 1),
+    CORPUS_CONTEXT("tokens whose last occurrence in the document says how far back an answer was seen; 0: none is looked for", "4"),
+    CORPUS_HELD_OUT_FILE("other shards, likewise, that are held out instead of a part of file"),
+    CORPUS_BLOCKS,
     {0},
 };
 
@@ -37,7 +41,7 @@ static const char *check(int fd, const char *path, int64_t bytes, int64_t *token
     return NULL;
 }
 
-static const struct corpus_format format = {2, HEADER, GPT2, check};
+static const struct corpus_format format = {.token_bytes = 2, .header_bytes = HEADER, .vocabulary = GPT2, .check = check};
 
 static void *open_shards(const char *const *value, int T, char *why)
 {
@@ -46,5 +50,7 @@ static void *open_shards(const char *const *value, int T, char *why)
 
 extern const struct source source_shards;
 const struct source source_shards = {
-    "shards", "llm.c's .bin files of GPT-2 tokens", keys, 0, open_shards, corpus_close, corpus_vocabulary, corpus_fill, corpus_contents,
+    .name = "shards", .what = "llm.c's .bin files of GPT-2 tokens",
+    .keys = keys, .tags = reuse_tags, .distance = reuse_distance,
+    .open = open_shards, .close = corpus_close, .vocabulary = corpus_vocabulary, .fill = corpus_fill, .contents = corpus_contents,
 };

@@ -132,6 +132,7 @@ static int vt_vocabulary(const void *opened)
 }
 
 const struct source source_vt = {
-    "vt", "RULER's variable tracking, in bytes",
-    keys, tags, open_vt, close_vt, vt_vocabulary, fill_vt, NULL,
+    .name = "vt", .what = "RULER's variable tracking, in bytes",
+    .keys = keys, .tags = tags,
+    .open = open_vt, .close = close_vt, .vocabulary = vt_vocabulary, .fill = fill_vt,
 };

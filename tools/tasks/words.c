@@ -181,6 +181,7 @@ static int words_vocabulary(const void *opened)
 }
 
 const struct source source_words = {
-    "words", "RULER's common and frequent words, in bytes",
-    keys, tags, open_words, close_words, words_vocabulary, fill_words, NULL,
+    .name = "words", .what = "RULER's common and frequent words, in bytes",
+    .keys = keys, .tags = tags,
+    .open = open_words, .close = close_words, .vocabulary = words_vocabulary, .fill = fill_words,
 };
