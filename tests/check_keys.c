@@ -172,7 +172,7 @@ static void refuse_all(int i, const struct key *row)
         refused(i, row, "99999999999999999999");
     }
     if (row->type == &key_real) {
-        number_write(value, row->least - 1);
+        swax_number_write(value, row->least - 1);
         refused(i, row, value);
         refused(i, row, "nan");
         refused(i, row, "0x1");
@@ -311,8 +311,8 @@ START_TEST(completion_has_every_key_and_word)
                     continue;
                 snprintf(named, sizeof named, " %s=", row->name);
                 ck_assert_msg(strstr(line, named) != NULL, "completion of %s lacks%s", all[i].name, named);
-                for (int w = 0; row->word && row->word(w); w++) {
-                    snprintf(named, sizeof named, " %s=%.*s", row->name, (int)strcspn(row->word(w), " "), row->word(w));
+                for (int w = 0; key_choice(row, w); w++) {
+                    snprintf(named, sizeof named, " %s=%.*s", row->name, (int)strcspn(key_choice(row, w), " "), key_choice(row, w));
                     ck_assert_msg(strstr(line, named) != NULL, "completion of %s lacks%s", all[i].name, named);
                 }
             }
@@ -409,9 +409,9 @@ START_TEST(numbers_are_decimal)
     static const char *const bad[] = {"", ".", "-", "e3", "1e", "1e+", " 1", "1 ", "7,5", "0x1p3", "inf", "nan", "1_000", "1.2.3"};
     double x;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        ck_assert_msg(number_read(good[i].text, &x) && x == good[i].value, "%s", good[i].text);
+        ck_assert_msg(swax_number_read(good[i].text, &x) && x == good[i].value, "%s", good[i].text);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_msg(!number_read(bad[i], &x), "\"%s\" was taken for %g", bad[i], x);
+        ck_assert_msg(!swax_number_read(bad[i], &x), "\"%s\" was taken for %g", bad[i], x);
 }
 END_TEST
 

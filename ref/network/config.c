@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ref/network/mixer.h"
+#include "ref/network/text.h"
 
 enum { NAME = SWAX_TEXT / SWAX_LAYERS };   /* a mixer's name has fewer letters: swax_mixers_check */
 
@@ -178,9 +179,8 @@ static int allowed(double v, enum swax_key_kind kind)
 
 static int read_double(double *to, const char *text, enum swax_key_kind kind)
 {
-    char *end;
-    const double v = strtod(text, &end);
-    if (end == text || *end || !allowed(v, kind))
+    double v;
+    if (!swax_number_read(text, &v) || !allowed(v, kind))
         return 0;
     *to = v;
     return 1;
@@ -298,7 +298,9 @@ static const char *check_value(const struct swax_key *k, const void *at, char *w
         return swax_refuse(why, k->name, as_int(at), swax_key_right(k, right));
     if (is_int(k) || k->kind == SWAX_KEY_MIXERS || allowed(as_double(at), k->kind))
         return NULL;
-    snprintf(why, SWAX_WHY, "%s=%g: should be %.200s", k->name, as_double(at), swax_key_right(k, right));
+    char number[32];
+    swax_number_write(number, as_double(at));
+    snprintf(why, SWAX_WHY, "%s=%s: should be %.200s", k->name, number, swax_key_right(k, right));
     return why;
 }
 
@@ -343,16 +345,6 @@ const char *swax_config_check(struct swax_config *c, char *why)
 
 /* ---- to text */
 
-/* The fewest digits, from 6, that read back as v: 10000 rather than 1e+04. */
-static void write_double(char *to, size_t n, double v)
-{
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(to, n, "%.*g", digits, v);
-        if (strtod(to, NULL) == v)
-            return;
-    }
-}
-
 static void write_mixers(char *to, size_t n, const struct swax_config *c)
 {
     for (int l = 0, used = 0; l < c->layers; l++)
@@ -372,7 +364,7 @@ const char *swax_config_get(const struct swax_config *c, const char *key, char *
     else if (k && k->kind == SWAX_KEY_SIZE)
         snprintf(text, SWAX_TEXT, "%d", as_int(value));
     else if (k)
-        write_double(text, SWAX_TEXT, as_double(value));
+        swax_number_write(text, as_double(value));
     return text;
 }
 
@@ -388,28 +380,6 @@ void swax_config_list(const struct swax_config *c, void (*each)(const char *key,
 
 /* ---- the nearest */
 
-/* Edit distance from what was typed to a key; a missing letter costs 1, a wrong or superfluous one 2: people leave
- * parts of a long name out. */
-static int distance(const char *typed, const char *key)
-{
-    enum { MOST = 64 };
-    int row[MOST + 1];
-    const int n = strlen(key) < MOST ? (int)strlen(key) : MOST;
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 0; typed[i] && i < MOST; i++) {
-        int diagonal = row[0];
-        row[0] = 2 * (i + 1);
-        for (int j = 0; j < n; j++) {
-            int best = diagonal + (typed[i] != key[j] ? 2 : 0);
-            diagonal = row[j + 1];
-            best = best < row[j] + 1 ? best : row[j] + 1;
-            row[j + 1] = best < diagonal + 2 ? best : diagonal + 2;
-        }
-    }
-    return row[n];
-}
-
 const char *swax_config_nearest(const char *name)
 {
     const struct swax_key *best = network_keys;
@@ -417,7 +387,7 @@ const char *swax_config_nearest(const char *name)
     const int n = list_tables(t);
     for (int i = 0; i < n; i++)
         for (const struct swax_key *k = t[i].keys; k->name; k++)
-            if (distance(name, k->name) < distance(name, best->name))
+            if (swax_distance(name, k->name) < swax_distance(name, best->name))
                 best = k;
     return best->name;
 }

@@ -49,7 +49,7 @@ static void add_tables(struct keys *k, int mark, struct asked *a)
     keys_pick(own, rows, mark);
     keys_add(k, NULL, own, a);
     if (mark == STEP)
-        keys_add(k, "The network", network_keys(), &a->size.model);
+        network_tables(k, "The network", &a->size.model);
 }
 
 /* What there is before anything is asked: of a step, config=tiny, unless another config is named. */

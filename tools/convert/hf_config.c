@@ -187,7 +187,7 @@ static void write_whole(void *arg, const char *key, long value) { fprintf(arg, "
 static void write_number(void *arg, const char *key, double value)
 {
     char digits[32];
-    number_write(digits, value);
+    swax_number_write(digits, value);
     fprintf(arg, ",\n  \"%s\": %s%s", key, digits, strpbrk(digits, ".e") ? "" : ".0");      /* their readers insist on a float */
 }
 

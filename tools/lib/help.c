@@ -11,22 +11,24 @@ enum { COLUMN = 27, WIDTH = 100 };
 /* "(1 to 64)", "(from 1)", "(fp32, fp64 or bf16)"; "" where anything goes */
 static void write_limits(char text[KEY_TEXT], const struct key *k)
 {
-    const int number = k->type == &key_whole || k->type == &key_real || k->type == &key_list || k->type == &key_span;
+    const int number = k->type && k->type->number, listed = k->type == &key_word || k->words;
     size_t n = 0;
     *text = 0;
     char least[32], most[32];
-    number_write(least, k->least);
-    number_write(most, k->most);
+    swax_number_write(least, k->least);
+    swax_number_write(most, k->most);
+    if (number && !(k->least >= -1e30))
+        return;
     if (number && k->most < 1e6)
         snprintf(text, KEY_TEXT, " (%s to %s)", least, most);
     else if (number)
         snprintf(text, KEY_TEXT, " (from %s)", least);
     else if (k->type == &key_yes)
         strcpy(text, " (yes or no)");
-    else if (k->type == &key_word)
-        for (int i = 0; k->word(i) && n < KEY_TEXT; i++)
-            n += (size_t)snprintf(text + n, KEY_TEXT - n, "%s%.*s%s", !i ? " (" : k->word(i + 1) ? ", " : " or ", (int)strcspn(k->word(i), " "), k->word(i),
-                                  k->word(i + 1) ? "" : ")");
+    else if (listed)
+        for (int i = 0; key_choice(k, i) && n < KEY_TEXT; i++)
+            n += (size_t)snprintf(text + n, KEY_TEXT - n, "%s%.*s%s", !i ? " (" : key_choice(k, i + 1) ? ", " : " or ", (int)strcspn(key_choice(k, i), " "), key_choice(k, i),
+                                  key_choice(k, i + 1) ? "" : ")");
 }
 
 /* Words from column `at` on, in lines of WIDTH that begin at column `indent`; a line feed stays one. */
@@ -214,8 +216,8 @@ static void complete_keys(const struct command *c)
             if (!row->type)
                 continue;
             printf(" %s=", row->name);
-            for (int w = 0; row->word && row->word(w); w++)
-                printf(" %s=%.*s", row->name, (int)strcspn(row->word(w), " "), row->word(w));
+            for (int w = 0; key_choice(row, w); w++)
+                printf(" %s=%.*s", row->name, (int)strcspn(key_choice(row, w), " "), key_choice(row, w));
             if (row->type == &key_yes)
                 printf(" %s=yes %s=no", row->name, row->name);
         }

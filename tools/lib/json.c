@@ -159,7 +159,7 @@ static int read_number(struct reader *r, struct json *j)
     }
     j->type = JSON_NUMBER;
     j->text = start;
-    j->number = number_of(start, (size_t)(r->at - start));
+    j->number = swax_number_of(start, (size_t)(r->at - start));
     return isfinite(j->number) ? 1 : fail(r, start, "this number is too large");
 }
 
@@ -353,6 +353,6 @@ void json_write_number(FILE *f, double x)
 {
     char text[32] = "null";
     if (isfinite(x))
-        number_write(text, x);
+        swax_number_write(text, x);
     fputs(text, f);
 }

@@ -33,15 +33,15 @@ static const char *read_real(void *field, const struct key *k, const char *text,
     char least[32], most[32];
     if (number_real(text, k->least, k->most, field))
         return NULL;
-    number_write(least, k->least);
-    number_write(most, k->most);
+    swax_number_write(least, k->least);
+    swax_number_write(most, k->most);
     return say(why, "%s=%.60s: it is a number from %s to %s.", k->name, text, least, most);
 }
 
 static void write_real(char text[KEY_TEXT], const struct key *k, const void *field)
 {
     (void)k;
-    number_write(text, *(const double *)field);
+    swax_number_write(text, *(const double *)field);
 }
 
 static const char *read_seed(void *field, const struct key *k, const char *text, char *why)
@@ -113,6 +113,11 @@ static void write_span(char text[KEY_TEXT], const struct key *k, const void *fie
 
 /* ---- words */
 
+const char *key_choice(const struct key *k, int i)
+{
+    return k->words ? k->words[i] : k->word ? k->word(i) : NULL;
+}
+
 /* Is `text` one of the blank-separated words? */
 static int is_among(const char *words, const char *text)
 {
@@ -133,8 +138,8 @@ static void list_words(char *to, size_t room, const struct key *k)
 {
     size_t n = 0;
     *to = 0;
-    for (int i = 0; k->word(i) && n < room; i++)
-        n += (size_t)snprintf(to + n, room - n, "%s%.*s", !i ? "" : k->word(i + 1) ? ", " : " or ", first_length(k->word(i)), k->word(i));
+    for (int i = 0; key_choice(k, i) && n < room; i++)
+        n += (size_t)snprintf(to + n, room - n, "%s%.*s", !i ? "" : key_choice(k, i + 1) ? ", " : " or ", first_length(key_choice(k, i)), key_choice(k, i));
 }
 
 static const char *refuse_word(const struct key *k, const char *text, char *why)
@@ -142,10 +147,10 @@ static const char *refuse_word(const struct key *k, const char *text, char *why)
     char all[SWAX_WHY], best[64] = "";
     struct nearest near = nearest_to(text);
     list_words(all, sizeof all, k);
-    for (int i = 0; k->word(i); i++) {
+    for (int i = 0; key_choice(k, i); i++) {
         char first[64];
-        snprintf(first, sizeof first, "%.*s", first_length(k->word(i)), k->word(i));
-        nearest_try_for(&near, first, k->word(i));
+        snprintf(first, sizeof first, "%.*s", first_length(key_choice(k, i)), key_choice(k, i));
+        nearest_try_for(&near, first, key_choice(k, i));
     }
     if (near.best)
         snprintf(best, sizeof best, "%.*s", first_length(near.best), near.best);
@@ -155,8 +160,8 @@ static const char *refuse_word(const struct key *k, const char *text, char *why)
 
 static const char *read_word(void *field, const struct key *k, const char *text, char *why)
 {
-    for (int i = 0; k->word(i); i++)
-        if (is_among(k->word(i), text)) {
+    for (int i = 0; key_choice(k, i); i++)
+        if (is_among(key_choice(k, i), text)) {
             memcpy(field, &i, sizeof i);
             return NULL;
         }
@@ -167,7 +172,7 @@ static void write_word(char text[KEY_TEXT], const struct key *k, const void *fie
 {
     int i;
     memcpy(&i, field, sizeof i);
-    snprintf(text, KEY_TEXT, "%.*s", first_length(k->word(i)), k->word(i));
+    snprintf(text, KEY_TEXT, "%.*s", first_length(key_choice(k, i)), key_choice(k, i));
 }
 
 static const char *yes_word(int i)
@@ -179,7 +184,7 @@ static const char *yes_word(int i)
 static const char *read_yes(void *field, const struct key *k, const char *text, char *why)
 {
     struct key words = *k;
-    words.word = yes_word;
+    words.word = yes_word, words.words = NULL;
     return read_word(field, &words, text, why) ? say(why, "%s=%.60s: it is yes or no.", k->name, text) : NULL;
 }
 
@@ -236,10 +241,10 @@ static void write_text(char text[KEY_TEXT], const struct key *k, const void *fie
     strcpy(text, field);
 }
 
-const struct key_type key_whole = {read_whole, write_whole}, key_real = {read_real, write_real}, key_seed = {read_seed, write_seed};
-const struct key_type key_list = {read_list, write_list}, key_span = {read_span, write_span};
-const struct key_type key_yes = {read_yes, write_yes}, key_word = {read_word, write_word};
-const struct key_type key_text = {read_text, write_text}, key_path = {read_path, write_text}, key_tier = {read_tier, write_text};
+const struct key_type key_whole = {read_whole, write_whole, 1}, key_real = {read_real, write_real, 1}, key_seed = {read_seed, write_seed, 0};
+const struct key_type key_list = {read_list, write_list, 1}, key_span = {read_span, write_span, 1};
+const struct key_type key_yes = {read_yes, write_yes, 0}, key_word = {read_word, write_word, 0};
+const struct key_type key_text = {read_text, write_text, 0}, key_path = {read_path, write_text, 0}, key_tier = {read_tier, write_text, 0};
 
 /* ---- tables */
 

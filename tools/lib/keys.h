@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-enum { KEY_TEXT = 512, KEY_TABLES = 16, KEY_LIST = 16 };      /* room for a value; tables of a command; numbers in a list */
+enum { KEY_TEXT = 512, KEY_TABLES = 32, KEY_LIST = 16 };      /* room for a value; tables of a command; numbers in a list */
 
 struct key;
 
@@ -15,6 +15,7 @@ struct key;
 struct key_type {
     const char *(*read)(void *field, const struct key *k, const char *text, char *why);
     void (*write)(char text[KEY_TEXT], const struct key *k, const void *field);
+    int number;                         /* least and most bound it */
 };
 
 struct key_list { int n, value[KEY_LIST]; };                  /* "64,128,256" */
@@ -37,11 +38,15 @@ struct key {
     size_t at;                          /* the field's offset in its struct */
     double least, most;                 /* of numbers */
     const char *(*word)(int i);         /* of words: number i, with what else it is called behind it ("fp32 f32"); NULL ends them */
+    const char *const *words;           /* or a list of them, which NULL ends */
     const char *otherwise;              /* the default as text; NULL: there is none, and `what` says what happens */
     const char *what;                   /* what it is, a sentence without capital and full stop */
     const char *others;                 /* what other programs call it, to be suggested: "lr learning_rate" */
     int mark;                           /* for the table's owner */
 };
+
+/* Word i of a key that has some, by either; NULL behind the last. */
+const char *key_choice(const struct key *k, int i);
 
 /* Rows, as KEY_WHOLE("steps", struct run, steps, "1000", 1, 1 << 30, "steps of the whole run", .others = "epochs"). */
 #define KEY_ROW(type, name, room, field, value, ...) {name, type, offsetof(room, field), .otherwise = value, .what = __VA_ARGS__}

@@ -31,7 +31,7 @@ static void write_source(char text[KEY_TEXT], const struct key *k, const void *f
     strcpy(text, (*(const struct source *const *)field)->name);
 }
 
-static const struct key_type source_type = {read_source, write_source};
+static const struct key_type source_type = {read_source, write_source, 0};
 
 /* Where it stands; config.json, which lies there, does not say. */
 static const struct key folder_keys[] = {
@@ -101,7 +101,7 @@ static void write_vocabulary(char text[KEY_TEXT], const struct key *k, const voi
     snprintf(text, KEY_TEXT, "%d", ((const struct swax_config *)field)->vocabulary);
 }
 
-static const struct key_type vocabulary_type = {read_vocabulary, write_vocabulary};
+static const struct key_type vocabulary_type = {read_vocabulary, write_vocabulary, 0};
 static const struct key vocabulary_keys[] = {
     {"vocabulary", &vocabulary_type, .otherwise = "0", .what = "how many tokens there are; 0 for that of the data", .others = "vocab vocab_size"},
     {0},
@@ -114,7 +114,7 @@ void run_tables(struct keys *k, struct run *r, int folder)
     keys_add(k, "The run", run_keys, r);
     keys_add_texts(k, "Its data", r->source->keys, r->value);
     keys_add(k, "Its network", vocabulary_keys, &r->model);
-    keys_add(k, NULL, network_keys(), &r->model);
+    network_tables(k, NULL, &r->model);
 }
 
 /* ---- all keys */

@@ -87,7 +87,7 @@ static void write_drawn(char text[KEY_TEXT], const struct key *k, const void *fi
     *text = 0;
 }
 
-static const struct key_type size_type = {read_size, write_drawn}, scalar_type = {read_scalar, write_drawn};
+static const struct key_type size_type = {read_size, write_drawn, 1}, scalar_type = {read_scalar, write_drawn, 1};
 
 static const struct key *wishes(const struct subject *s)
 {
