@@ -18,7 +18,8 @@ endif
 # a recipe begins with $(call step,CC): one short line, or its command with V=1; the folder for what it makes
 step = $(if $(filter 1,$(V)),,@echo '  $(1)	$(@:$(BUILD)/%=%)';) mkdir -p $(@D);
 
-WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wstrict-prototypes
+WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wstrict-prototypes \
+          -Wvla -Wframe-larger-than=65536
 BASE    = $(CC) -I. -Iref -g -MMD -MP -fPIC $(WARN) $(if $(WERROR),-Werror) $(SAN)
 USERS   = $(CPPFLAGS) $(CFLAGS)
 REF     = $(BASE) -std=c99 -O2 -ffp-contract=off $(USERS)

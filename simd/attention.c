@@ -121,12 +121,21 @@ INLINE struct soon after(const real *x, long stride, int t, int rows, int cols)
     return ROWS_SOON(x + t*stride, stride, lesser(SIDE, rows - t), cols);
 }
 
+/* What one worker lays out. */
+struct attention_blocks {
+    BLOCK(room); BLOCK(Qt); BLOCK(P);
+    BLOCKS(Y, SLICES);
+};
+struct attention_backward_blocks {
+    BLOCK(roomQ); BLOCK(Qt); BLOCK(roomY); BLOCK(dYt); BLOCK(roomK); BLOCK(roomV); BLOCK(P); BLOCK(dP); BLOCK(X);
+    BLOCKS(dQ, SLICES);
+};
+
 /* y and lse of queries t0 .. t0+n-1 of one head. */
-static void attention_block(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
+static void attention_block(struct attention_blocks *a, real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
                             int t0, int n, int T, int S, int H, int G, int D, int W)
 {
-    BLOCK(room); BLOCK(Qt); BLOCK(P);
-    stat Y[SLICES][SIDE * SIDE] __attribute__((aligned(64)));
+    stat *const room = a->room, *const Qt = a->Qt, *const P = a->P;
     stat max[SIDE], sum[SIDE], alpha[SIDE];
     const long HD = (long)H*D, GD = (long)G*D;
     const int t1 = t0 + n, narrow = lesser(SIDE, D);
@@ -152,7 +161,7 @@ static void attention_block(real *y, stat *lse, const real *q, const real *k, co
             weigh_block(P, max, sum, alpha, &x, 1 / sqrt((stat)D));
             for (int c = 0; c < slices; c++) {
                 const int d = g + c*SIDE, w = lesser(SIDE, D - d);
-                block_mul_turned(Y[c], in(P), block_view(room, v + s0*GD + d, GD, x.keys, w), n, w, x.keys, x.key,
+                block_mul_turned(BLOCK_AT(a->Y, c), in(P), block_view(room, v + s0*GD + d, GD, x.keys, w), n, w, x.keys, x.key,
                                  s0 == s_first ? NULL : alpha, next < last ? next++ : NULL);
             }
         }
@@ -161,7 +170,7 @@ static void attention_block(real *y, stat *lse, const real *q, const real *k, co
             store(max + j, load(max + j) + vlog(load(sum + j)));
         }
         for (int c = 0; c < slices; c++)
-            block_write(y + t0*HD + g + c*SIDE, HD, Y[c], alpha, n, lesser(SIDE, D - g - c*SIDE));
+            block_write(y + t0*HD + g + c*SIDE, HD, BLOCK_AT(a->Y, c), alpha, n, lesser(SIDE, D - g - c*SIDE));
     }
     for (int j = 0; j < n; j++)
         lse[(long)(t0 + j)*H] = max[j];
@@ -182,12 +191,15 @@ static void attention_forward(real *y, stat *lse, const real *q, const real *k, 
     #pragma omp parallel for collapse(3)
     for (int b = 0; b < B; b++)
         for (int first = 0; first < H; first += group)
-            for (int t = 0; t < T; t += SIDE)
+            for (int t = 0; t < T; t += SIDE) {
+                struct attention_blocks *a = swax_workspace_take();
                 for (int h = first; h < lesser(first + group, H); h++) {
                     const long bt = (long)b*T*H + h, bs = (long)b*S*G + (long)h*G/H;
-                    attention_block(y + bt*D, lse + bt, q + bt*D, k + bs*D, v + bs*D, start ? start + (long)b*T : NULL,
+                    attention_block(a, y + bt*D, lse + bt, q + bt*D, k + bs*D, v + bs*D, start ? start + (long)b*T : NULL,
                                     t, lesser(SIDE, T - t), T, S, H, G, D, W);
                 }
+                swax_workspace_give(a);
+            }
 }
 
 /* S becomes P, and dP becomes dS, in columns j.. and rows r. */
@@ -218,13 +230,12 @@ NOINLINE void weigh_block_back(stat *P, stat *dP, const stat *lse, const stat *d
 }
 
 /* The shares of queries t0 .. t0+n-1 of one head, as far as they meet blocks of keys from `from` to before `to`. */
-static void attention_block_backward(real *dq, real *dk, real *dv, const real *dy,
+static void attention_block_backward(struct attention_backward_blocks *a, real *dq, real *dk, real *dv, const real *dy,
                                      const real *q, const real *k, const real *v, const int *start,
                                      const real *y, const stat *lse_th,
                                      int from, int to, int t0, int n, int T, int S, int H, int G, int D, int W)
 {
-    BLOCK(roomQ); BLOCK(Qt); BLOCK(roomY); BLOCK(dYt); BLOCK(roomK); BLOCK(roomV); BLOCK(P); BLOCK(dP); BLOCK(X);
-    stat dQ[SLICES][SIDE * SIDE] __attribute__((aligned(64)));
+    stat *const Qt = a->Qt, *const dYt = a->dYt, *const P = a->P, *const dP = a->dP, *const X = a->X;
     stat lse[SIDE], dyy[SIDE];
     const long HD = (long)H*D, GD = (long)G*D;
     const int t1 = t0 + n, s1 = t1 + S - T, narrow = lesser(SIDE, D);
@@ -233,7 +244,7 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
                                  after(dk, GD, s1, S, narrow), after(dv, GD, s1, S, narrow),
                                  after(dq, HD, t1, T, narrow) };
     const struct soon *next = soon, *const last = soon + 8;
-    struct view Q = in(roomQ), dY = in(roomY), K = in(roomK), V;
+    struct view Q = in(a->roomQ), dY = in(a->roomY), K = in(a->roomK), V;
     struct band x;
     band_of(&x, start, t0, n, T, S, W);
     const int s_first = greater(x.lo[0] / SIDE * SIDE, from), s_last = lesser(x.hi[n - 1], to - 1);
@@ -244,8 +255,8 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
         lse[j] = lse_th[(long)(t0 + lesser(j, n - 1))*H];
     for (int d = 0; d < D; d += SIDE) {
         const int w = lesser(SIDE, D - d);
-        block_turn(Qt, block_view(roomQ, y + t0*HD + d, HD, n, w), up(n, PAD), w);
-        block_turn(dYt, block_view(roomY, dy + t0*HD + d, HD, n, w), up(n, PAD), w);
+        block_turn(Qt, block_view(a->roomQ, y + t0*HD + d, HD, n, w), up(n, PAD), w);
+        block_turn(dYt, block_view(a->roomY, dy + t0*HD + d, HD, n, w), up(n, PAD), w);
         /* in the order of dP's sums: where one key has all the weight, y is v and dP - dy.y is 0, not its rounding */
         for (int j = 0; j < n; j += VL) {
             vec sum = load(dyy + j);
@@ -262,33 +273,33 @@ static void attention_block_backward(real *dq, real *dk, real *dv, const real *d
             for (int d = 0; d < D; d += SIDE) {
                 const int w = lesser(SIDE, D - d);
                 if (s0 == s_first || D > SIDE) {
-                    Q = block_view(roomQ, q + t0*HD + d, HD, n, w);
+                    Q = block_view(a->roomQ, q + t0*HD + d, HD, n, w);
                     block_turn(Qt, Q, up(n, PAD), w);
-                    dY = block_view(roomY, dy + t0*HD + d, HD, n, w);
+                    dY = block_view(a->roomY, dy + t0*HD + d, HD, n, w);
                     block_turn(dYt, dY, up(n, PAD), w);
                 }
-                K = block_view(roomK, k + s0*GD + d, GD, x.keys, w);
+                K = block_view(a->roomK, k + s0*GD + d, GD, x.keys, w);
                 block_mul_band(P, K, Qt, x.keys, w, x.query, d ? block_ones : NULL, next < last ? next++ : NULL);
-                V = block_view(roomV, v + s0*GD + d, GD, x.keys, w);
+                V = block_view(a->roomV, v + s0*GD + d, GD, x.keys, w);
                 block_mul_band(dP, V, dYt, x.keys, w, x.query, d ? block_ones : NULL, next < last ? next++ : NULL);
             }
             weigh_block_back(P, dP, lse, dyy, &x, 1 / sqrt((stat)D));
             for (int c = 0; c < slices; c++) {
                 const int d = g + c*SIDE, w = lesser(SIDE, D - d);
                 if (D > SIDE) {
-                    Q = block_view(roomQ, q + t0*HD + d, HD, n, w);
-                    dY = block_view(roomY, dy + t0*HD + d, HD, n, w);
-                    K = block_view(roomK, k + s0*GD + d, GD, x.keys, w);
+                    Q = block_view(a->roomQ, q + t0*HD + d, HD, n, w);
+                    dY = block_view(a->roomY, dy + t0*HD + d, HD, n, w);
+                    K = block_view(a->roomK, k + s0*GD + d, GD, x.keys, w);
                 }
                 block_mul(X, in(P), dY, x.keys, w, n, x.query, NULL, next < last ? next++ : NULL);
                 block_add(dv + s0*GD + d, GD, X, 1, x.keys, w);
                 block_mul(X, in(dP), Q, x.keys, w, n, x.query, NULL, next < last ? next++ : NULL);
                 block_add(dk + s0*GD + d, GD, X, 1, x.keys, w);
-                block_mul_turned(dQ[c], in(dP), K, n, w, x.keys, x.key, s0 == s_first ? NULL : block_ones, NULL);
+                block_mul_turned(BLOCK_AT(a->dQ, c), in(dP), K, n, w, x.keys, x.key, s0 == s_first ? NULL : block_ones, NULL);
             }
         }
         for (int c = 0; c < slices; c++)
-            block_add(dq + t0*HD + g + c*SIDE, HD, dQ[c], 1, n, lesser(SIDE, D - g - c*SIDE));
+            block_add(dq + t0*HD + g + c*SIDE, HD, BLOCK_AT(a->dQ, c), 1, n, lesser(SIDE, D - g - c*SIDE));
     }
 }
 
@@ -308,14 +319,16 @@ static void attention_backward(real *dq, real *dk, real *dv, const real *dy,
                 for (int g = 0; g < G; g += group) {
                     const int begin = n * stretch, own = n ? up(begin + S - T, SIDE) : 0;
                     const int end = lesser(T, before ? begin + up(W, SIDE) + SIDE : begin + stretch);
+                    struct attention_backward_blocks *a = swax_workspace_take();
                     for (int t = begin; t < end; t += SIDE)
                         for (int h = g*(H/G); h < lesser(g + group, G)*(H/G); h++) {
                             const long bt = (long)b*T*H + h, bs = ((long)b*S*G + (long)h*G/H) * D;
-                            attention_block_backward(dq + bt*D, dk + bs, dv + bs, dy + bt*D, q + bt*D, k + bs, v + bs,
+                            attention_block_backward(a, dq + bt*D, dk + bs, dv + bs, dy + bt*D, q + bt*D, k + bs, v + bs,
                                                      start ? start + (long)b*T : NULL, y + bt*D, lse + bt,
                                                      before ? 0 : own, before ? own : S,
                                                      t, lesser(SIDE, T - t), T, S, H, G, D, W);
                         }
+                    swax_workspace_give(a);
                 }
     }
 }

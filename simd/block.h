@@ -1,4 +1,4 @@
-/* block.h - the mixers' small matrix products, on square blocks that lie on the stack.
+/* block.h - the mixers' small matrix products, on square blocks of a worker's own (simd/host/host.h).
  *
  * A block is SIDE x SIDE `stat`s, a row every SIDE elements.  Of a matrix of m rows and n columns it holds the
  * corner, and zeros up to whole vectors of columns and whole PAD of rows; products read and write whole tiles of
@@ -33,6 +33,7 @@ enum {
 #endif
 #define BLOCKS(x, n) stat x[(n) * SIDE * SIDE] __attribute__((aligned(64)))
 #define BLOCK(x) BLOCKS(x, 1)
+#define BLOCK_AT(x, i) ((x) + (long)(i) * SIDE * SIDE)
 #define NOINLINE static __attribute__((noinline, unused))
 
 struct span { int from, to; };

@@ -30,16 +30,25 @@ struct dense {
  * (dw with 2,048 outputs: 90 -> 99 GFLOP/s, AVX2 75 -> 90). */
 INLINE int collide(long apart) { return apart * (long)sizeof(stat) % 4096 == 0; }
 
+/* What one worker lays out. */
+struct desk {
+    stat packed[KC * BROAD] __attribute__((aligned(64)));       /* columns of b */
+    stat sums[REAL_IS_STAT ? 1 : TALL * BROAD] __attribute__((aligned(64)));
+    stat block[KC * LD_I > HIGH * LD_K ? KC * LD_I : HIGH * LD_K] __attribute__((aligned(64)));     /* rows of a */
+    stat columns[NR * LD_K] __attribute__((aligned(64)));
+};
+typedef char desk_fits[sizeof(struct desk) <= SWAX_WORKSPACE ? 1 : -1];
+
 /* Columns of b^T from k on, for gemm_panel: rows are `row` apart, panels `next`; ask: see gemm.h. */
 struct panels { const stat *at; long row, next; int ask; };
 
 /* Columns j.. of b^T, n of them, from k to k + K, for m rows of a: packed, unless its rows are contiguous and so
  * few rows of a meet them that packing would cost more than it saves (measured: 2 % of dw, -2 % of dx at m = 1024), and
  * not so far apart that narrow tiles, who want a line of b every six cycles, wait for it (AVX2, dw at 384 x 1536: 79 -> 91 GFLOP/s). */
-static struct panels panels_of(stat *packed, const struct dense *p, int j, int n, int k, int K, int m)
+static struct panels panels_of(struct desk *d, const struct dense *p, int j, int n, int k, int K, int m)
 {
     const int E = elements(K, p->pairs);
-    stat columns[NR * LD_K];
+    stat *packed = d->packed;
     struct place b;
     if (lies(&b, p->b, j, k, K, p->pairs)) {
         if (b.rs == 1 && m <= FEW && b.cs <= NEAR && n % VL == 0 && !collide(b.cs))
@@ -50,8 +59,8 @@ static struct panels panels_of(stat *packed, const struct dense *p, int j, int n
     if (p->b.cs != 1)
         gather_columns(packed, NR, (long)E*NR, p->b, j, n, k, K, p->pairs);
     for (int v = 0; p->b.cs == 1 && v < n; v += NR) {
-        gather_rows(columns, LD_K, p->b, j + v, least(NR, n - v), k, K, p->pairs);
-        pack(packed + (long)v*E, columns, 1, LD_K, least(NR, n - v), E);
+        gather_rows(d->columns, LD_K, p->b, j + v, least(NR, n - v), k, K, p->pairs);
+        pack(packed + (long)v*E, d->columns, 1, LD_K, least(NR, n - v), E);
     }
     return (struct panels){ packed, NR, (long)E*NR, 0 };
 }
@@ -81,9 +90,8 @@ static struct tiles tiles_of(stat *block, const struct dense *p, int i, int m, i
 }
 
 /* c (m,n) = or += rows i.. of a, m <= HIGH of them, against those panels */
-static void multiply_rows(struct result c, const struct dense *p, struct panels b, int i, int m, int n, int k, int K)
+static void multiply_rows(struct result c, stat *block, const struct dense *p, struct panels b, int i, int m, int n, int k, int K)
 {
-    stat block[KC * LD_I > HIGH * LD_K ? KC * LD_I : HIGH * LD_K];
     const struct tiles a = tiles_of(block, p, i, m, n, k, K);
     for (int v = 0; v < n; v += NR, b.at += b.next)
         gemm_panel(across(c, v), a.at, a.turned, a.apart, a.next, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs),
@@ -91,15 +99,14 @@ static void multiply_rows(struct result c, const struct dense *p, struct panels 
 }
 
 /* m rows from i on, n <= BROAD columns from j on */
-static void dense_columns(const struct dense *p, int i, int m, int j, int n)
+static void dense_columns(struct desk *d, const struct dense *p, int i, int m, int j, int n)
 {
-    stat packed[KC * BROAD] __attribute__((aligned(64))), sums[REAL_IS_STAT ? 1 : TALL * BROAD];
     const int steps = (p->K - 1) / KC + 1, step = ((p->K - 1) / steps / 32 + 1) * 32;      /* as with any vectors */
     const int rows = p->is_stat ? m : p->K > step ? TALL : HIGH;
-    struct panels b = { packed, 0, 0, 0 };
+    struct panels b = { d->packed, 0, 0, 0 };
     for (int from = i; from < i + m; from += rows) {
         const int to = least(from + rows, i + m);
-        struct result c = { sums, BROAD, p->bias != NULL, NULL, p->ld, p->add };
+        struct result c = { d->sums, BROAD, p->bias != NULL, NULL, p->ld, p->add };
         if (p->is_stat)
             c = (struct result){ (stat *)p->c + from*p->ld + j, p->ld, p->add || p->bias, NULL, 0, 0 };
         for (int r = 0; p->bias && r < to - from; r++)
@@ -109,9 +116,9 @@ static void dense_columns(const struct dense *p, int i, int m, int j, int n)
             if (!p->is_stat && k + K == p->K)
                 c.out = (real *)p->c + from*p->ld + j;
             if (from == i || p->K > step)
-                b = panels_of(packed, p, j, n, k, K, m);
+                b = panels_of(d, p, j, n, k, K, m);
             for (int r = from; r < to; r += HIGH, b.ask = 0)
-                multiply_rows(down(c, r - from), p, b, r, least(HIGH, to - r), n, k, K);
+                multiply_rows(down(c, r - from), d->block, p, b, r, least(HIGH, to - r), n, k, K);
         }
     }
 }
@@ -121,8 +128,10 @@ static void dense_piece(int piece, void *arg)
     const struct dense *p = arg;
     const int across = (p->n + p->broad - 1) / p->broad;
     const int i = piece / across * p->high, j = piece % across * p->broad, n = least(p->n, j + p->broad);
+    struct desk *d = swax_workspace_take();
     for (int from = j; from < n; from += BROAD)
-        dense_columns(p, i, least(p->high, p->m - i), from, least(BROAD, n - from));
+        dense_columns(d, p, i, least(p->high, p->m - i), from, least(BROAD, n - from));
+    swax_workspace_give(d);
 }
 
 static void dense(struct dense p)

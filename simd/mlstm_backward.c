@@ -19,6 +19,14 @@
 
 enum { SLAB = 256 };
 
+/* What one worker lays out: a piece's blocks, and slabs of states. */
+struct backward_blocks {
+    BLOCK(roomQ); BLOCK(roomK); BLOCK(roomV); BLOCK(G); BLOCK(Gt); BLOCK(P); BLOCK(dP); BLOCK(D); BLOCK(Ct); BLOCK(X);
+    BLOCK(dV);
+    BLOCKS(C, SLAB / SIDE); BLOCKS(dC, SLAB / SIDE);
+    stat n[SLAB], dn[SLAB];
+};
+
 struct slab {
     int k0, k1, v0, v1;
     stat *C, *n;        /* the state before a piece */
@@ -60,9 +68,9 @@ static void slab_read(stat *C, stat *n, const struct slab *y, const stat *from_C
 }
 
 /* y->C and y->n before token t, forward from where they are known */
-static void slab_state(struct slab *y, const struct trace *g, const struct cell *x, int t)
+static void slab_state(struct slab *y, struct backward_blocks *b, const struct trace *g, const struct cell *x, int t)
 {
-    BLOCK(room); BLOCK(K); BLOCK(roomV);
+    stat *const K = b->X;
     stat keep[SIDE];
     const int vw = y->v1 - y->v0, known = known_before(x, t);
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V, c = known / x->L, KV = (long)x->K*x->V;
@@ -72,11 +80,11 @@ static void slab_state(struct slab *y, const struct trace *g, const struct cell 
         end = piece_end(x, a);
         piece_again(&p, g, x, a, end);
         fill(keep, p.gb);
-        const struct view V = block_view(roomV, x->v + a*vrow + y->v0, vrow, p.n, vw);
+        const struct view V = block_view(b->roomV, x->v + a*vrow + y->v0, vrow, p.n, vw);
         for (int k0 = y->k0; k0 < y->k1; k0 += SIDE) {
             const int kw = lesser(SIDE, y->k1 - k0);
             stat *n = y->n + (k0 - y->k0), sum[SIDE];
-            scale_rows(K, block_view(room, x->k + a*qrow + k0, qrow, p.n, kw), p.ab, p.n, kw);
+            scale_rows(K, block_view(b->roomK, x->k + a*qrow + k0, qrow, p.n, kw), p.ab, p.n, kw);
             block_mul_turned(y->C + (k0 - y->k0)*SIDE, in(K), V, kw, vw, p.n, NULL, keep, NULL);
             fill(sum, 0);
             if (y->v0 == 0)
@@ -205,10 +213,10 @@ static void piece_gate_grads(const struct piece *p, const struct trace *g, const
 }
 
 /* One piece of a slab: from y->dC after the piece to y->dC before it; C is the state before it. */
-static void piece_backward(struct slab *y, const struct piece *p, const struct trace *g, const struct cell *x)
+static void piece_backward(struct slab *y, struct backward_blocks *b, const struct piece *p, const struct trace *g, const struct cell *x)
 {
-    BLOCK(roomQ); BLOCK(roomK); BLOCK(roomV); BLOCK(G); BLOCK(Gt); BLOCK(P); BLOCK(dP); BLOCK(D); BLOCK(Ct); BLOCK(X);
-    BLOCK(dV);
+    stat *const G = b->G, *const Gt = b->Gt, *const P = b->P, *const dP = b->dP, *const D = b->D, *const Ct = b->Ct,
+         *const X = b->X, *const dV = b->dV;
     stat inv[SIDE], gn[SIDE], row[SIDE], across[SIDE], arrives[SIDE], leaves[SIDE], part[SIDE], keep[SIDE], through = 0;
     const int t = p->t, n = p->n, vw = y->v1 - y->v0, with_scores = y->k0 == 0, with_norm = y->v0 == 0;
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
@@ -232,12 +240,12 @@ static void piece_backward(struct slab *y, const struct piece *p, const struct t
         piece_grad_qn(gn, G, Gt, X, Ct, inv, part, p, g, x);
     else
         piece_grad_h(G, Gt, inv, p, g, x, y->v0);
-    const struct view V = block_view(roomV, x->v + t*vrow + y->v0, vrow, n, vw);
+    const struct view V = block_view(b->roomV, x->v + t*vrow + y->v0, vrow, n, vw);
     block_mul_band(dP, V, Gt, n, vw, p->queries, NULL, &soon[0]);
     for (int k0 = 0; k0 < x->K && with_scores; k0 += SIDE) {
         const int kw = lesser(SIDE, x->K - k0);
-        block_turn(Ct, block_view(roomQ, x->q + t*qrow + k0, qrow, n, kw), up(n, PAD), kw);
-        block_mul_band(P, block_view(roomK, x->k + t*qrow + k0, qrow, n, kw), Ct, n, kw, p->queries,
+        block_turn(Ct, block_view(b->roomQ, x->q + t*qrow + k0, qrow, n, kw), up(n, PAD), kw);
+        block_mul_band(P, block_view(b->roomK, x->k + t*qrow + k0, qrow, n, kw), Ct, n, kw, p->queries,
                        k0 ? block_ones : NULL, &soon[1]);
     }
     piece_matrix(D, p);
@@ -250,8 +258,8 @@ static void piece_backward(struct slab *y, const struct piece *p, const struct t
         const int kw = lesser(SIDE, y->k1 - k0);
         stat *C = y->C + (k0 - y->k0)*SIDE, *dC = y->dC + (k0 - y->k0)*SIDE, *dn = y->dn + (k0 - y->k0);
         const stat *ns = y->n + (k0 - y->k0);
-        const struct view Q = block_view(roomQ, x->q + t*qrow + k0, qrow, n, kw);
-        const struct view K = block_view(roomK, x->k + t*qrow + k0, qrow, n, kw);
+        const struct view Q = block_view(b->roomQ, x->q + t*qrow + k0, qrow, n, kw);
+        const struct view K = block_view(b->roomK, x->k + t*qrow + k0, qrow, n, kw);
 
         block_turn(Ct, in(C), kw, vw);
         outer(X, gn, ns, n, kw);
@@ -301,12 +309,12 @@ struct way_back {
 };
 
 /* Tokens t .. end-1: a piece. */
-static void way_back_on(struct way_back *w, int t, int end)
+static void way_back_on(struct way_back *w, struct backward_blocks *b, int t, int end)
 {
     struct piece p;
-    slab_state(&w->y, &w->g, &w->x, t);
+    slab_state(&w->y, b, &w->g, &w->x, t);
     piece_again(&p, &w->g, &w->x, t, end);
-    piece_backward(&w->y, &p, &w->g, &w->x);
+    piece_backward(&w->y, b, &p, &w->g, &w->x);
     if (begins(&w->x, t))
         slab_read(w->y.dC, w->y.dn, &w->y, NULL, NULL, w->x.V);
 }
@@ -336,8 +344,7 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
     for (int b = 0; b < B; b++)
         for (int first = 0; first < H; first += together) {
             const int heads = lesser(together, H - first);
-            BLOCKS(C, SLAB / SIDE); BLOCKS(dC, SLAB / SIDE);
-            stat n[SLAB], dn[SLAB];
+            struct backward_blocks *own = swax_workspace_take();
             struct way_back w[TEAM];
             for (int j = 0; j < heads; j++) {
                 const long bh = (long)b*H + first + j, row = (long)b*T*H + first + j;
@@ -352,18 +359,19 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
                     for (int j = 0; j < heads; j++) {
                         const long bh = (long)b*H + first + j;
                         w[j].y = (struct slab){ k0, lesser(K, k0 + SLAB), v0, lesser(V, v0 + SIDE),
-                                                C, n, dC + j*rows*SIDE, dn + j*rows };
+                                                own->C, own->n, own->dC + j*rows*SIDE, own->dn + j*rows };
                         slab_read(w[j].y.dC, w[j].y.dn, &w[j].y, dC1 ? dC1 + bh*KV : NULL, dn1 ? dn1 + bh*K : NULL, V);
                     }
                     for (int end = T, t; end > 0; end = t) {
                         t = piece_begin(&w[0].x, end - 1);
                         for (int j = 0; j < heads; j++)
-                            way_back_on(&w[j], t, end);
+                            way_back_on(&w[j], own, t, end);
                     }
                     for (int j = 0; j < heads && dC0; j++) {
                         const long bh = (long)b*H + first + j;
                         slab_add(dC0 + bh*KV, dn0 + bh*K, &w[j].y, V);
                     }
                 }
+            swax_workspace_give(own);
         }
 }

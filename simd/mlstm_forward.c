@@ -7,10 +7,15 @@
  *     C' = gb C + (ab k)^T v                  qn  = P^T 1 + bb (q n)/sqrt(K) */
 #include "simd/mlstm_piece.h"
 
-/* One piece: h, m and qn of its tokens; C and n go from the state before it to the one after it. */
-static void piece_forward(real *h, stat *m, stat *qn, stat *C, stat *n, const struct piece *p, const struct cell *x)
-{
+/* What one worker lays out. */
+struct forward_blocks {
     BLOCK(roomQ); BLOCK(Qt); BLOCK(roomK); BLOCK(Ks); BLOCK(roomV); BLOCK(P); BLOCK(D); BLOCK(Cb); BLOCK(Hb);
+};
+
+/* One piece: h, m and qn of its tokens; C and n go from the state before it to the one after it. */
+static void piece_forward(struct forward_blocks *a, real *h, stat *m, stat *qn, stat *C, stat *n, const struct piece *p, const struct cell *x)
+{
+    stat *const Qt = a->Qt, *const Ks = a->Ks, *const P = a->P, *const D = a->D, *const Cb = a->Cb, *const Hb = a->Hb;
     stat d[SIDE], inv[SIDE], keep[SIDE];
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
     const int t = p->t, len = p->n;
@@ -20,12 +25,12 @@ static void piece_forward(real *h, stat *m, stat *qn, stat *C, stat *n, const st
     fill(keep, p->gb);
     for (int v0 = 0; v0 < x->V; v0 += SIDE) {
         const int vw = lesser(SIDE, x->V - v0);
-        const struct view V = block_view(roomV, x->v + t*vrow + v0, vrow, len, vw);
+        const struct view V = block_view(a->roomV, x->v + t*vrow + v0, vrow, len, vw);
         for (int k0 = 0; k0 < x->K; k0 += SIDE) {
             const int kw = lesser(SIDE, x->K - k0);
             stat *Ck = C + (long)k0*x->V + v0;
-            const struct view Q = block_view(roomQ, x->q + t*qrow + k0, qrow, len, kw);
-            const struct view K = block_view(roomK, x->k + t*qrow + k0, qrow, len, kw);
+            const struct view Q = block_view(a->roomQ, x->q + t*qrow + k0, qrow, len, kw);
+            const struct view K = block_view(a->roomK, x->k + t*qrow + k0, qrow, len, kw);
             block_read_state(Cb, Ck, x->V, kw, vw);
             block_mul(Hb, Q, in(Cb), len, vw, kw, NULL, k0 ? block_ones : NULL, &soon_q);
             if (!v0) {
@@ -77,7 +82,7 @@ static void walk_begin(struct walk *w, const stat *C0, const stat *n0, const sta
 }
 
 /* Tokens t .. end-1: a piece. */
-static void walk_on(struct walk *w, int t, int end)
+static void walk_on(struct walk *w, struct forward_blocks *a, int t, int end)
 {
     const struct cell *x = &w->x;
     const long KV = (long)x->K*x->V;
@@ -94,7 +99,7 @@ static void walk_on(struct walk *w, int t, int end)
     piece_gates(&p, x, t, end - t);
     piece_stabiliser(&p, x, *w->m1, &w->lo);
     piece_weights(&p, x, *w->m1);
-    piece_forward(w->h, w->m, w->qn, w->C1, w->n1, &p, x);
+    piece_forward(a, w->h, w->m, w->qn, w->C1, w->n1, &p, x);
     *w->m1 = p.m[p.n - 1];
 }
 
@@ -110,6 +115,7 @@ static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1,
     for (int b = 0; b < B; b++)
         for (int first = 0; first < H; first += together) {
             const int heads = lesser(together, H - first);
+            struct forward_blocks *a = swax_workspace_take();
             struct walk w[TEAM];
             for (int j = 0; j < heads; j++) {
                 const long bh = (long)b*H + first + j, row = (long)b*T*H + first + j;
@@ -122,7 +128,8 @@ static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1,
             for (int t = 0, end; t < T; t = end) {
                 end = piece_end(&w[0].x, t);
                 for (int j = 0; j < heads; j++)
-                    walk_on(&w[j], t, end);
+                    walk_on(&w[j], a, t, end);
             }
+            swax_workspace_give(a);
         }
 }

@@ -231,7 +231,7 @@ START_TEST(models_survive_the_way_to_hugging_face_and_back)
     ck_assert(!memcmp(before.run.model.mixer, after.run.model.mixer, 3) && after.run.model.layers == 3);
     for (int i = 0; i < st_count(after.file); i++) {
         const struct st_tensor *t = st_tensor(after.file, i), *u = st_find(before.file, t->name);
-        float x[16384], y[16384];
+        static float x[16384], y[16384];
         ck_assert(u && t->size == u->size && t->size <= 16384);
         ck_assert(!st_read_raw(after.file, t, x, why) && !st_read_raw(before.file, u, y, why) && !memcmp(x, y, (size_t)t->size * sizeof *x));
     }
