@@ -166,6 +166,58 @@ START_TEST(a_hundred_thousand_entries_are_refused_at_once)
 }
 END_TEST
 
+/* Each comma may stand before a value: 57 times its size in memory, if it were believed. */
+START_TEST(a_header_of_commas_takes_no_memory)
+{
+    enum { COMMAS = 20000000 };
+    char *path = scratch("commas.safetensors"), *header = malloc(COMMAS + 1);
+    memset(header, ',', COMMAS);
+    header[0] = '{';
+    header[COMMAS] = 0;
+    put_with_header(path, header, COMMAS, "", 0);
+    ck_assert(!st_open(path, why));
+    ck_assert_msg(strstr(why, "65536") != NULL, "%s", why);
+    unlink(path);
+    free(header);
+    free(path);
+}
+END_TEST
+
+/* Opening a pipe waits for whoever writes to it. */
+START_TEST(a_pipe_is_refused_at_once)
+{
+    char *pipe = scratch("pipe");
+    size_t n;
+    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+    ck_assert(!st_open(pipe, why) && is_sentence(why));
+    ck_assert_msg(strstr(why, "not a regular file") != NULL, "%s", why);
+    ck_assert(!file_read(pipe, 100, &n, why) && is_sentence(why));
+    ck_assert_msg(strstr(why, "is not a file") != NULL, "%s", why);
+    unlink(pipe);
+    free(pipe);
+}
+END_TEST
+
+/* path.partial is written first: not through a link, nor into what has another name. */
+START_TEST(what_another_name_leads_to_is_not_written_to)
+{
+    char *path = scratch("new"), *partial = scratch("new.partial"), *precious = scratch("precious"), *text;
+    put(precious, "mine", 4);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(i == 0 ? symlink(precious, partial) : i == 1 ? link(precious, partial) : mkfifo(partial, 0600), 0);
+        ck_assert_msg(file_replace(path, "theirs", 6, why) == why && is_sentence(why), "case %d", i);
+        ck_assert_msg(strstr(why, "new.partial") != NULL, "%s", why);
+        ck_assert(access(path, F_OK) && !access(partial, F_OK));
+        ck_assert(read_whole(precious, &text) == 4 && !memcmp(text, "mine", 4));
+        free(text);
+        ck_assert_int_eq(unlink(partial), 0);
+    }
+    put(partial, "left by a crash", 15);
+    ck_assert_msg(!file_replace(path, "theirs", 6, why), "%s", why);
+    free(path), free(partial), free(precious);
+}
+END_TEST
+
 START_TEST(half_and_bfloat_are_read_exactly)
 {
     const unsigned char data[] = {0, 0x3c, 1, 0, 0xff, 0x7b, 0, 0xfc, 0, 0x80, 0, 0x3e, 0x80, 0x3f, 0xc0, 0x7f};
@@ -319,6 +371,9 @@ int main(void)
     tcase_add_loop_test(t, hostile_headers_are_refused, 0, sizeof bad_headers / sizeof *bad_headers);
     tcase_add_test(t, hostile_lengths_are_refused);
     tcase_add_test(t, a_hundred_thousand_entries_are_refused_at_once);
+    tcase_add_test(t, a_header_of_commas_takes_no_memory);
+    tcase_add_test(t, a_pipe_is_refused_at_once);
+    tcase_add_test(t, what_another_name_leads_to_is_not_written_to);
     tcase_add_test(t, half_and_bfloat_are_read_exactly);
     tcase_add_test(t, mutated_safetensors_never_harm);
     tcase_add_test(t, a_write_that_fails_leaves_what_was_there);

@@ -43,6 +43,26 @@ START_TEST(json_refuses_what_it_should)
 }
 END_TEST
 
+START_TEST(a_byte_order_mark_is_named)
+{
+    ck_assert(!json_parse("\xef\xbb\xbf{}", 5, why));
+    ck_assert_msg(strstr(why, "byte-order mark") != NULL, "%s", why);
+}
+END_TEST
+
+/* Who forgets to ask whether it is an object reads no address of nothing. */
+START_TEST(elements_of_arrays_have_a_key_of_no_letters)
+{
+    struct json *j = json_parse("[1, [2], {\"a\": 3}]", 18, why);
+    ck_assert_msg(j != NULL, "%s", why);
+    ck_assert_str_eq(j->key, "");
+    for (const struct json *e = j->first; e; e = e->next)
+        ck_assert_str_eq(e->key, "");
+    ck_assert_str_eq(j->first->next->next->first->key, "a");
+    json_free(j);
+}
+END_TEST
+
 START_TEST(json_depth_is_bounded)
 {
     enum { DEEP = 100000 };
@@ -118,6 +138,8 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, json_reads_what_it_should);
     tcase_add_loop_test(t, json_refuses_what_it_should, 0, sizeof bad_json / sizeof *bad_json);
+    tcase_add_test(t, a_byte_order_mark_is_named);
+    tcase_add_test(t, elements_of_arrays_have_a_key_of_no_letters);
     tcase_add_test(t, json_depth_is_bounded);
     tcase_add_test(t, json_is_not_fooled_by_a_nul);
     tcase_add_test(t, json_numbers_and_strings_survive_a_round_trip);

@@ -270,6 +270,70 @@ START_TEST(poisoned_checkpoints_are_refused)
 }
 END_TEST
 
+static void copy_tensor(void *arg, int i, void *to)
+{
+    const struct checkpoint *c = arg;
+    ck_assert_msg(!st_read_raw(c->file, st_tensor(c->file, i), to, why), "%s", why);
+}
+
+/* A checkpoint whose checksum is right, with another configuration: as another program would write it. */
+static void write_with_config(const char *from, const char *to, const char *config)
+{
+    struct checkpoint c;
+    ck_assert_msg(!checkpoint_open(&c, from, why), "%s", why);
+    const char *meta[16][2];
+    int n = 0;
+    for (int i = 0; i < st_meta_count(c.file) && n < 16; i++) {
+        st_meta_entry(c.file, i, &meta[n][0], &meta[n][1]);
+        if (!strcmp(meta[n][0], "config"))
+            meta[n][1] = config;
+        n += strcmp(meta[n][0], "swax.checksum") != 0;
+    }
+    const struct st_plan plan = {st_count(c.file), st_tensor(c.file, 0), copy_tensor, &c, n, (const char *const (*)[2])meta};
+    ck_assert_msg(!st_write(to, &plan, why), "%s", why);
+    checkpoint_close(&c);
+}
+
+START_TEST(configurations_that_are_none_are_refused)
+{
+    static const char *const bad[][2] = {
+        {"[1, \"width\", {\"width\": 16}]", "no JSON object"}, {"3", "no JSON object"}, {"\"data\"", "no JSON object"}, {"null", "no JSON object"},
+        {"[]", "no JSON object"}, {"{\"width\": [1]}", "\"width\""}, {"{}", "vocabulary"},
+    };
+    char *out = scratch("odd"), *path = scratch("odd.safetensors");
+    struct run r = small_run(out);
+    struct checkpoint c;
+    r.steps = r.resume = 1;      /* the cases share it */
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    write_with_config(out, path, bad[_i][0]);
+    ck_assert_msg(checkpoint_open(&c, path, why) == why && is_sentence(why), "accepted: %s", bad[_i][0]);
+    ck_assert_msg(strstr(why, bad[_i][1]) != NULL, "%s", why);
+}
+END_TEST
+
+/* Its tensors are looked at before a network of its configuration takes memory. */
+START_TEST(a_configuration_of_other_tensors_is_refused_on_opening)
+{
+    static const char *const change[][3] = {
+        {"width", "4096", "backbone.embeddings.weight"}, {"mixers", "swa mlstm swa", "tensors"}, {"vocabulary", "1000000", "1000000"}, {"heads", "3", "heads"},
+    };
+    char *out = scratch("other"), *path = scratch("other.safetensors");
+    struct run r = small_run(out);
+    struct checkpoint c;
+    r.steps = r.resume = 1;      /* the cases share it */
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_msg(!checkpoint_open(&c, out, why), "%s", why);
+    c.run.model.vocabulary = 256;
+    ck_assert_msg(!run_set(&c.run, change[_i][0], change[_i][1], why), "%s", why);
+    char *config = run_json(&c.run, 1);
+    checkpoint_close(&c);
+    write_with_config(out, path, config);
+    free(config);
+    ck_assert_msg(checkpoint_open(&c, path, why) == why && is_sentence(why), "accepted with %s=%s", change[_i][0], change[_i][1]);
+    ck_assert_msg(strstr(why, change[_i][2]) != NULL, "%s", why);
+}
+END_TEST
+
 START_TEST(damaged_checkpoints_are_refused)
 {
     char *out = scratch("damaged"), *path = in_folder(out, checkpoint_name), *text;
@@ -358,6 +422,8 @@ int main(void)
     tcase_add_test(t, a_run_goes_on_where_other_kernels_and_files_are);
     tcase_add_test(t, what_diverges_names_tensor_and_checkpoint_and_saves_nothing);
     tcase_add_test(t, poisoned_checkpoints_are_refused);
+    tcase_add_loop_test(t, configurations_that_are_none_are_refused, 0, 7);
+    tcase_add_loop_test(t, a_configuration_of_other_tensors_is_refused_on_opening, 0, 4);
     tcase_add_test(t, damaged_checkpoints_are_refused);
     tcase_add_test(t, two_runs_do_not_share_a_folder);
     tcase_add_test(t, a_full_disk_keeps_the_last_checkpoint);

@@ -13,7 +13,7 @@
 
 char *file_read(const char *path, size_t limit, size_t *size, char *why)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);      /* or a pipe would wait for its writer */
     struct stat s;
     if (fd < 0 || fstat(fd, &s)) {
         say_errno(why, path, "cannot be read");
@@ -80,15 +80,21 @@ static int partial(char to[PATH_MAX], const char *path)
     return 0;
 }
 
-/* Open and empty a file that only one process has at a time: the next waits until it was renamed or removed. */
+/* Open and empty a file that only one process has at a time: the next waits until it was renamed or removed.  What is
+ * no plain file, or has another name too, is not emptied. */
 static int open_alone(const char *path)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat mine, there;
     for (;;) {
-        const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
         if (fd < 0)
             return -1;
+        if (!fstat(fd, &mine) && (!S_ISREG(mine.st_mode) || mine.st_nlink > 1)) {
+            close(fd);
+            errno = EEXIST;
+            return -1;
+        }
         while (fcntl(fd, F_SETLKW, &whole) && errno == EINTR)      /* where files cannot be locked, there is one process */
             continue;
         const int still = !fstat(fd, &mine) && !stat(path, &there) && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
@@ -109,7 +115,10 @@ int file_begin(const char *path, char *why)
         return -1;
     }
     const int fd = partial(temporary, path) ? open_alone(temporary) : -1;
-    if (fd < 0)
+    const int odd = fd < 0 && !lstat(temporary, &there) && (!S_ISREG(there.st_mode) || there.st_nlink > 1);
+    if (odd)
+        say(why, "%s, where a new %s would be written first, is a link or no plain file: it is not written to.", temporary, path);
+    else if (fd < 0)
         say_errno(why, path, "cannot be written");
     return fd;
 }

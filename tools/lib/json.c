@@ -218,6 +218,7 @@ static int read_container(struct reader *r, struct json *j, int depth)
         r->at += j->count > 0;
         skip_blanks(r);
         struct json *member = *link = &r->node[r->used++];
+        member->key = "";
         if (close == '}') {
             if (*r->at != '"')
                 return fail(r, r->at, "here should be a key in double quotes");
@@ -254,7 +255,7 @@ static int read_value(struct reader *r, struct json *j, int depth)
 }
 
 /* Every value but the root follows a bracket or a comma. */
-static size_t most_values(const char *text, size_t size)
+size_t json_values(const char *text, size_t size)
 {
     size_t n = 1;
     for (size_t i = 0; i < size; i++)
@@ -264,7 +265,7 @@ static size_t most_values(const char *text, size_t size)
 
 struct json *json_parse(const char *text, size_t size, char *why)
 {
-    const size_t nodes = most_values(text, size) * sizeof(struct json);
+    const size_t nodes = json_values(text, size) * sizeof(struct json);
     char *room = malloc(nodes + size + 1);
     if (!room) {
         say(why, "too large for the memory there is: %zu bytes of JSON.", size);
@@ -274,6 +275,12 @@ struct json *json_parse(const char *text, size_t size, char *why)
     char *copy = memcpy(room + nodes, text, size);
     copy[size] = 0;
     struct reader r = {text, copy, copy, copy + size, (struct json *)room, 1, why};
+    r.node->key = "";
+    if (!strncmp(copy, "\xef\xbb\xbf", 3)) {
+        fail(&r, copy, "it begins with a byte-order mark, which JSON has not: save it as UTF-8 without one");
+        free(room);
+        return NULL;
+    }
     skip_blanks(&r);
     int good = read_value(&r, r.node, 0);
     skip_blanks(&r);

@@ -13,7 +13,7 @@ enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSO
 
 struct json {
     enum json_type type;
-    const char *key;               /* of a member of an object */
+    const char *key;               /* of a member of an object; "" of anything else */
     const char *text;              /* a string, decoded; a number, as it was written */
     double number;
     long count;                    /* of an array's elements or an object's members, which are */
@@ -24,6 +24,7 @@ struct json {
  * of text must be one value. */
 struct json *json_parse(const char *text, size_t size, char *why);
 void json_free(struct json *root);
+size_t json_values(const char *text, size_t size);      /* at most so many values stand in it: what json_parse takes memory for */
 
 const struct json *json_get(const struct json *object, const char *key);     /* NULL: no such member, or no object */
 

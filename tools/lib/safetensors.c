@@ -19,7 +19,7 @@ const char *const st_type_name[ST_TYPES] = {"F64", "F32", "BF16", "F16", "I64", 
 const int st_type_bytes[ST_TYPES] = {8, 4, 2, 2, 8, 4, 1};
 
 /* The format allows a header of 100 MB; no network has so many tensors. */
-enum { MOST_HEADER = 100000000, MOST_TENSORS = 65536, PIECE = 1 << 14 };
+enum { MOST_HEADER = 100000000, MOST_TENSORS = 65536, MOST_VALUES = 16 * MOST_TENSORS, PIECE = 1 << 14 };
 const char st_checksum_place[] = "\"swax.checksum\":\"";
 
 struct st_file {
@@ -193,6 +193,8 @@ static int read_header(struct st_file *f, char *why)
         return 0;
     f->header_text[n] = 0;
     f->data = (int64_t)n + 8;
+    if (json_values(f->header_text, (size_t)n) > MOST_VALUES)      /* 16 of a tensor of the highest rank, with some to spare */
+        return refuse(f, why, "its header holds more than a directory of 65536 tensors would");
     char wrong[SWAX_WHY];
     f->header = json_parse(f->header_text, (size_t)n, wrong);
     if (!f->header)
@@ -211,7 +213,7 @@ struct st_file *st_open(const char *path, char *why)
         return NULL;
     }
     memcpy(f->path, path, n);
-    f->fd = open(path, O_RDONLY | O_CLOEXEC);
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);      /* or a pipe would wait for its writer */
     const int good = f->fd >= 0 ? read_header(f, why) : (say_errno(why, path, "cannot be read"), 0);
     free(f->header_text);
     f->header_text = NULL;

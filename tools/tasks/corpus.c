@@ -33,7 +33,7 @@ static const char *open_file(struct corpus *c, const char *path, char *why)
 {
     struct corpus_file *f = &c->file[c->files++];
     struct stat s;
-    f->fd = open(path, O_RDONLY | O_CLOEXEC);
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);      /* or a pipe would wait for its writer */
     f->path = malloc(strlen(path) + 1);
     if (!f->path)
         return say(why, "There is no memory to open %s.", path);

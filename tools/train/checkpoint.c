@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "ref/network/directory.h"
 #include "tools/lib/json.h"
 #include "tools/lib/number.h"
 #include "tools/lib/random.h"
@@ -90,6 +91,10 @@ static const char *read_config(struct checkpoint *c, const char *text, char *why
     struct json *root = json_parse(text, strlen(text), wrong);
     if (!root)
         return say(why, "is %s", wrong);
+    if (root->type != JSON_OBJECT) {
+        json_free(root);
+        return say(why, "is no JSON object");
+    }
     const struct json *data = json_get(root, "data");
     const char *bad = data && data->text ? run_set(&c->run, "data", data->text, wrong) : NULL;
     for (const struct json *j = root->first; j && !bad; j = j->next)
@@ -125,6 +130,45 @@ static const char *read_state(struct checkpoint *c, char *why)
     return NULL;
 }
 
+/* A tensor of the network, as the file should have it. */
+static const struct st_tensor *find_tensor(const struct checkpoint *c, int which, const struct swax_tensor *t, char *why)
+{
+    char name[128];
+    tensor_name(name, which, t);
+    const struct st_tensor *found = st_find(c->file, name);
+    if (!found)
+        return say(why, "The checkpoint lacks tensor %s.", name), NULL;
+    if (found->rank == t->rank && found->shape[0] == t->shape[0] && (t->rank == 1 || found->shape[1] == t->shape[1]))
+        return found;
+    say(why, "Tensor %s of the checkpoint is %lld x %lld, and the network's is %ld x %ld.", name, (long long)found->shape[0],
+        found->rank > 1 ? (long long)found->shape[1] : 1, t->shape[0], t->rank > 1 ? t->shape[1] : 1);
+    return NULL;
+}
+
+/* Are the file's tensors those of a network of its configuration?  Asked before such a network takes its memory. */
+static const char *check_tensors(const struct checkpoint *c, char *why)
+{
+    struct swax_config model = c->run.model;
+    struct swax_places *places = malloc(sizeof *places);
+    if (!places || swax_config_check(&model, why)) {
+        free(places);
+        return places ? why : say(why, "There is no memory for the list of tensors.");
+    }
+    const int count = swax_directory(&model, places, NULL), held = st_count(c->file);
+    struct swax_tensor *t = calloc((size_t)count, sizeof *t);
+    const char *wrong = t ? NULL : say(why, "There is no memory for the list of tensors.");
+    if (!wrong && held != count && held != 3 * count)
+        wrong = say(why, "The checkpoint holds %d tensors, where a network of this configuration has %d, or %d with moments.", held, count, 3 * count);
+    if (!wrong)
+        swax_directory(&model, places, t);
+    for (int which = SWAX_WEIGHT; !wrong && which <= (held == 3 * count ? SWAX_MOMENT2 : SWAX_WEIGHT); which++)
+        for (int i = 0; i < count && !wrong; i++)
+            wrong = find_tensor(c, which, &t[i], why) ? NULL : why;
+    free(t);
+    free(places);
+    return wrong;
+}
+
 const char *checkpoint_open(struct checkpoint *c, const char *path, char *why)
 {
     char last[RUN_TEXT + 64], wrong[SWAX_WHY];
@@ -147,6 +191,8 @@ const char *checkpoint_open(struct checkpoint *c, const char *path, char *why)
         bad = say(why, "The configuration in %.80s %s", path, wrong);
     else if (read_state(c, wrong))
         bad = say(why, "%s cannot be used: %s.", path, wrong);
+    else
+        bad = check_tensors(c, why);
     if (bad)
         checkpoint_close(c);
     else
@@ -163,15 +209,8 @@ void checkpoint_close(struct checkpoint *c)
 static const char *load_tensor(const struct checkpoint *c, struct swax_network *n, int which, int i, const struct swax_tensor *t, void *room,
                                enum st_type type, char *why)
 {
-    char name[128];
-    tensor_name(name, which, t);
-    const struct st_tensor *found = st_find(c->file, name);
-    if (!found)
-        return say(why, "The checkpoint lacks tensor %s.", name);
-    if (found->rank != t->rank || found->shape[0] != t->shape[0] || (t->rank == 2 && found->shape[1] != t->shape[1]))
-        return say(why, "Tensor %s of the checkpoint is %lld x %lld, and the network's is %ld x %ld.", name, (long long)found->shape[0],
-                   found->rank > 1 ? (long long)found->shape[1] : 1, t->shape[0], t->rank > 1 ? t->shape[1] : 1);
-    if (st_read(c->file, found, type, room, why))
+    const struct st_tensor *found = find_tensor(c, which, t, why);
+    if (!found || st_read(c->file, found, type, room, why))
         return why;
     swax_network_put(n, (enum swax_which)which, i, room);
     return NULL;
@@ -185,9 +224,6 @@ const char *checkpoint_load(const struct checkpoint *c, struct swax_network *n, 
     const enum st_type type = precision == SWAX_PREC_F64 ? ST_F64 : ST_F32;
     for (int i = 0; i < count; i++)
         most = t[i].size > most ? t[i].size : most;
-    if (st_count(c->file) != count && st_count(c->file) != 3 * count)
-        return say(why, "The checkpoint holds %d tensors, where a network of this configuration has %d, or %d with moments.",
-                   st_count(c->file), count, 3 * count);
     void *room = malloc((size_t)most * (size_t)st_type_bytes[type]);
     const char *wrong = room ? NULL : say(why, "There is no memory to read a tensor of %ld elements.", most);
     for (int which = SWAX_WEIGHT; which <= (moments ? SWAX_MOMENT2 : SWAX_WEIGHT) && !wrong; which++)
