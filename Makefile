@@ -195,6 +195,8 @@ ablation: $(BUILD)/swax ## the paper's finding at reduced scale: ablation-quick/
 	$(BUILD)/swax ablate quick
 ablation-smoke: $(BUILD)/swax ## every part of the ablation in under a minute, claiming nothing
 	$(BUILD)/swax ablate smoke
+corpus: $(BUILD)/swax ## source text to train on, in corpus/: Debian's linux-source, or corpus=FOLDER
+	megabytes=$(or $(megabytes),1000) sh data/corpus.sh $(BUILD)/swax corpus $(corpus)
 clean: ; rm -rf $(BUILD)
 help: ## this screen
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -203,4 +205,4 @@ help: ## this screen
 
 -include $(shell find $(BUILD) -name "*.d" 2>/dev/null)
 .SECONDARY:
-.PHONY: FORCE all test sanitize coverage format-check test-neon demo install man ablation ablation-smoke deps clean help
+.PHONY: FORCE all test sanitize coverage format-check test-neon demo install man ablation ablation-smoke deps corpus clean help

@@ -14,6 +14,7 @@
 #include "tools/ablate/ablate.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
+#include "tools/lib/nearest.h"
 #include "tools/lib/json.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
@@ -29,6 +30,7 @@ struct session {
     struct ablation a;
     struct job job[ABLATE_ARMS * ABLATE_SEEDS];
     int runs, jobs, threads, shard, shards, live, only_report;
+    unsigned char chosen[ABLATE_ARMS];     /* arms that are trained here */
     int pipe[2];                           /* children say which step they are at */
     time_t since;
     double steps_done;                     /* since then, by all */
@@ -76,11 +78,14 @@ static void be_child(const struct session *s, int number, pid_t parent)
 
 /* ---- the parent */
 
+/* Is run k of this shard, and of an arm that was asked for? */
+static int is_ours(const struct session *s, int k) { return k % s->shards == s->shard && s->chosen[k % s->a.arms]; }
+
 static void count_states(const struct session *s, int count[STOPPED + 1])
 {
     memset(count, 0, (STOPPED + 1) * sizeof *count);
     for (int k = 0; k < s->runs; k++)
-        if (k % s->shards == s->shard)
+        if (is_ours(s, k))
             count[s->job[k].state]++;
 }
 
@@ -96,7 +101,7 @@ static void show(const struct session *s)
     for (int k = 0; k < s->runs; k++) {
         const struct job *j = &s->job[k];
         const int steps = s->a.run[k % s->a.arms].steps;
-        if (k % s->shards == s->shard && (j->state == WAITING || j->state == RUNNING))
+        if (is_ours(s, k) && (j->state == WAITING || j->state == RUNNING))
             left += steps - j->step;
         if (j->state == RUNNING && n < WIDTH - 24)
             n += snprintf(line + n, sizeof line - (size_t)n, " | %s s%d %d %%", s->a.arm[k % s->a.arms].name, k / s->a.arms + 1, 100 * j->step / steps);
@@ -189,8 +194,8 @@ static void run_all(struct session *s)
         count_states(s, count);
         /* one run that fails does not keep the others from being made; where most do, it is not the run's fault */
         const int go_on = count[FAILED] <= count[DONE] && !run_interrupted;
-        for (int k = s->shard; k < s->runs && count[RUNNING] < s->jobs && go_on; k += s->shards)
-            if (s->job[k].state == WAITING)
+        for (int k = 0; k < s->runs && count[RUNNING] < s->jobs && go_on; k++)
+            if (is_ours(s, k) && s->job[k].state == WAITING)
                 count[RUNNING] += start(s, k);
         if (!count[RUNNING])
             break;
@@ -298,7 +303,7 @@ static const char *report(const struct session *s, char *why)
 
 /* ---- the command line */
 
-struct asked { char ablation[KEY_TEXT], out[KEY_TEXT], shard[KEY_TEXT]; int seeds, jobs, report; };
+struct asked { char ablation[KEY_TEXT], arms[KEY_TEXT], out[KEY_TEXT], shard[KEY_TEXT]; int seeds, jobs, report; };
 
 static const struct key keys[] = {
     KEY_ROW(&key_path, "ablation", struct asked, ablation, "", "one that is built in, by its name, or a file, FILE.json", .others = "preset file"),
@@ -306,6 +311,7 @@ static const struct key keys[] = {
     KEY_WHOLE("seeds", struct asked, seeds, NULL, 1, ABLATE_SEEDS, "1 to N; left out, as many as the ablation says", .others = "seed"),
     KEY_WHOLE("jobs", struct asked, jobs, NULL, 1, JOBS,
               "runs side by side, each on its share of the cores; left out, as many as this process may use, or one on a GPU", .others = "parallel workers"),
+    KEY_ROW(&key_text, "arms", struct asked, arms, "", "only these arms, as short,long; left out, all of the ablation"),
     KEY_ROW(&key_text, "shard", struct asked, shard, "", "I/N: of N machines that share the folder, this is number I"),
     KEY_YES("report", struct asked, report, "train nothing, only make the report from what is there"),
     {0},
@@ -349,6 +355,27 @@ static const char *read_shard(struct session *s, const char *text, char *why)
     return NULL;
 }
 
+/* "short,long": which arms are trained. */
+static const char *choose_arms(struct session *s, const char *arms, char *why)
+{
+    char copy[KEY_TEXT];
+    memset(s->chosen, !*arms, sizeof s->chosen);
+    snprintf(copy, sizeof copy, "%s", arms);
+    for (char *name = strtok(copy, ", "); name; name = strtok(NULL, ", ")) {
+        struct nearest n = nearest_to(name);
+        int found = 0;
+        for (int i = 0; i < s->a.arms; i++) {
+            nearest_try(&n, s->a.arm[i].name);
+            if (!strcmp(s->a.arm[i].name, name))
+                s->chosen[i] = 1, found = 1;
+        }
+        if (!found)
+            return n.best ? say(why, "arms=%.60s: there is no arm %.40s: did you mean %s?", arms, name, n.best)
+                          : say(why, "arms=%.60s: there is no arm %.40s.", arms, name);
+    }
+    return NULL;
+}
+
 static const char *open_session(struct session *s, struct options *o, char *why)
 {
     struct asked a = {.seeds = 0};
@@ -362,8 +389,8 @@ static const char *open_session(struct session *s, struct options *o, char *why)
     char *text = read_ablation(a.ablation, why);
     const char *wrong = !text || read_shard(s, a.shard, why) ? why : ablation_open(&s->a, text, o, why);
     free(text);
-    if (wrong)
-        return wrong;
+    if (wrong || choose_arms(s, a.arms, why))
+        return why;
     const int cores = threads_allowed();
     if (snprintf(s->a.out, sizeof s->a.out, *a.out ? "%s" : "ablation-%s", *a.out ? a.out : s->a.name) >= (int)sizeof s->a.out - 64)
         return say(why, "out=%.60s...: this path is too long.", s->a.out);
