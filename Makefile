@@ -35,7 +35,8 @@ SHARED   = -shared $(if $(call is,darwin apple macos),,-Wl,-Bsymbolic)
 
 # ---- which tiers this compiler can build
 TIERS   ?= $(if $(call is,x86_64),avx2 avx512 avx512bf16)$(if $(call is,aarch64 arm64),neon)
-OPENMP  := $(shell echo 'int main(void){return 0;}' | $(CC) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
+OPENMP  := $(shell echo 'int omp_get_num_threads(void); int main(void){return omp_get_num_threads();}' | \
+             $(CC) $(LDFLAGS) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
 FLAGS_avx2   = -DSWAX_VEC_BYTES=32 -mavx2 -mfma
 FLAGS_avx512 = -DSWAX_VEC_BYTES=64 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
 FLAGS_avx512bf16 = $(FLAGS_avx512) -mavx512bf16

@@ -1,17 +1,24 @@
-/* check.h - as much of the unit-test library Check as the tests need that run under an emulator, where Check itself
- * is not to be had: one process, no time limits, a failed test jumps out. */
+/* check.h - as much of the unit-test library Check as the tests need, for where Check itself is not to be had: under an
+ * emulator, or with another C library.  A process a test where there is fork(), no time limits; a failed test jumps out. */
 #ifndef SWAX_SHIM_CHECK_H
 #define SWAX_SHIM_CHECK_H
 
+#include <math.h>
 #include <setjmp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#ifndef _WIN32
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 typedef struct { void (*run)(int _i); const char *name; int from, to; } TTest;
 typedef struct { TTest test[32]; int n; } TCase;
 typedef struct { const char *name; TCase *tcase[8]; int n; } Suite;
 typedef struct { Suite *suite; int failed; } SRunner;
-enum { CK_NORMAL };
+enum { CK_NORMAL, CK_ENV };
 
 static jmp_buf shim_out;
 
@@ -22,6 +29,23 @@ static jmp_buf shim_out;
 #define ck_abort_msg(...) do { printf("%s:%d: ", __FILE__, __LINE__); printf(__VA_ARGS__); puts(""); longjmp(shim_out, 1); } while (0)
 #define ck_assert_msg(truth, ...) do { if (!(truth)) ck_abort_msg(__VA_ARGS__); } while (0)
 #define ck_assert(truth) ck_assert_msg(truth, "%s is not so", #truth)
+
+#define shim_number(type, format, a, op, b) do { const type shim_a = (a), shim_b = (b); \
+    ck_assert_msg(shim_a op shim_b, "%s " #op " %s is not so: " format " and " format, #a, #b, shim_a, shim_b); } while (0)
+#define ck_assert_int_eq(a, b) shim_number(intmax_t, "%jd", a, ==, b)
+#define ck_assert_int_ne(a, b) shim_number(intmax_t, "%jd", a, !=, b)
+#define ck_assert_int_lt(a, b) shim_number(intmax_t, "%jd", a, <, b)
+#define ck_assert_int_le(a, b) shim_number(intmax_t, "%jd", a, <=, b)
+#define ck_assert_int_gt(a, b) shim_number(intmax_t, "%jd", a, >, b)
+#define ck_assert_int_ge(a, b) shim_number(intmax_t, "%jd", a, >=, b)
+#define ck_assert_double_eq(a, b) shim_number(double, "%.17g", a, ==, b)
+#define ck_assert_double_lt(a, b) shim_number(double, "%.17g", a, <, b)
+#define ck_assert_double_gt(a, b) shim_number(double, "%.17g", a, >, b)
+#define ck_assert_double_eq_tol(a, b, tol) ck_assert_double_lt(fabs((a) - (b)), tol)
+#define ck_assert_str_eq(a, b) do { const char *shim_a = (a), *shim_b = (b); \
+    ck_assert_msg(!strcmp(shim_a, shim_b), "%s is not %s: \"%s\" and \"%s\"", #a, #b, shim_a, shim_b); } while (0)
+#define ck_assert_str_ne(a, b) do { const char *shim_a = (a), *shim_b = (b); \
+    ck_assert_msg(strcmp(shim_a, shim_b), "%s is %s: \"%s\"", #a, #b, shim_a); } while (0)
 
 static inline Suite *suite_create(const char *name)
 {
@@ -46,6 +70,32 @@ static inline SRunner *srunner_create(Suite *s)
     r->suite = s;
     return r;
 }
+/* 1: it failed */
+static inline int shim_here(const TTest *t, int i)
+{
+    if (setjmp(shim_out))
+        return 1;
+    t->run(i);
+    return 0;
+}
+#ifdef _WIN32
+#define shim_apart shim_here
+#else
+static inline int shim_apart(const TTest *t, int i)
+{
+    int status = 0;
+    fflush(NULL);
+    const pid_t child = getenv("CK_FORK") && !strcmp(getenv("CK_FORK"), "no") ? -1 : fork();
+    if (child < 0)
+        return shim_here(t, i);
+    if (!child)
+        exit(shim_here(t, i));
+    waitpid(child, &status, 0);
+    if (!WIFEXITED(status))
+        printf("%s(%d): ended by signal %d\n", t->name, i, WTERMSIG(status));
+    return !WIFEXITED(status) || WEXITSTATUS(status);
+}
+#endif
 static inline void srunner_run_all(SRunner *r, int mode)
 {
     (void)mode;
@@ -53,11 +103,12 @@ static inline void srunner_run_all(SRunner *r, int mode)
     for (int c = 0; c < r->suite->n; c++)
         for (int t = 0; t < r->suite->tcase[c]->n; t++)
             for (int i = r->suite->tcase[c]->test[t].from; i < r->suite->tcase[c]->test[t].to; i++, ran++)
-                if (setjmp(shim_out))
+                if (shim_apart(&r->suite->tcase[c]->test[t], i)) {
+                    printf("%s(%d) failed\n", r->suite->tcase[c]->test[t].name, i);
                     r->failed++;
-                else
-                    r->suite->tcase[c]->test[t].run(i);
-    printf("%s: %d tests, %d failed\n", r->suite->name, ran, r->failed);
+                }
+    printf("Running suite(s): %s\n%d%%: Checks: %d, Failures: %d, Errors: 0\n", r->suite->name, ran ? 100 * (ran - r->failed) / ran : 100,
+           ran, r->failed);
 }
 static inline int srunner_ntests_failed(SRunner *r) { return r->failed; }
 static inline void srunner_free(SRunner *r) { free(r); }
