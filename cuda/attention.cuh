@@ -77,8 +77,8 @@ static __global__ void attention_forward_kernel(real *y, stat *lse, const real *
     }
 }
 
-static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
-                              int B, int T, int S, int H, int G, int D, int W)
+static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat * /* sink: not yet */,
+                              const int *start, int B, int T, int S, int H, int G, int D, int W)
 {
     const band a = { start, B, T, S, H, G, D, W };
     attention_forward_kernel<<<B * H * blocks(T, TILE), dim3(32, 8)>>>(y, lse, q, k, v, a);
@@ -174,8 +174,8 @@ static __global__ void attention_dk_dv_kernel(real *dk, real *dv, const real *dy
     }
 }
 
-static void attention_backward(real *dq, real *dk, real *dv, const real *dy,
-                               const real *q, const real *k, const real *v, const int *start,
+static void attention_backward(real *dq, real *dk, real *dv, stat * /* dsink */, const real *dy,
+                               const real *q, const real *k, const real *v, const stat * /* sink */, const int *start,
                                const real *y, const stat *lse, int B, int T, int S, int H, int G, int D, int W)
 {
     const band a = { start, B, T, S, H, G, D, W };

@@ -29,11 +29,11 @@ static void backward(real *dq, real *dk, real *dv, const backward_notes &notes, 
            dq, dk, dv, notes, dy, q, k, v, y, lse, order, a);
 }
 
-void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
-                                      int B, int T, int S, int H, int G, int D, int W)
+void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+                                      const int *start, int B, int T, int S, int H, int G, int D, int W)
 {
     if (D > 256 || !room_for(forward_tile<4, 1>::BYTES)) {
-        attention_forward(y, lse, q, k, v, start, B, T, S, H, G, D, W);
+        attention_forward(y, lse, q, k, v, sink, start, B, T, S, H, G, D, W);
         return;
     }
     const int D8 = up8(D);
@@ -68,12 +68,12 @@ void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const r
         narrow(y, to, queries, D);
 }
 
-void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real *dy, const real *q, const real *k, const real *v,
-                                       const int *start, const real *y, const stat *lse,
+void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q, const real *k,
+                                       const real *v, const stat *sink, const int *start, const real *y, const stat *lse,
                                        int B, int T, int S, int H, int G, int D, int W)
 {
     if (D > 256 || !room_for(D > 128 ? (int)keys_tile<4>::BYTES : (int)keys_tile<2>::BYTES)) {
-        attention_backward(dq, dk, dv, dy, q, k, v, start, y, lse, B, T, S, H, G, D, W);
+        attention_backward(dq, dk, dv, dsink, dy, q, k, v, sink, start, y, lse, B, T, S, H, G, D, W);
         return;
     }
     const int D8 = up8(D);

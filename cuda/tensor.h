@@ -5,10 +5,10 @@
 #include "ref/kernels.h"
 
 extern "C" {
-void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
-                                      int B, int T, int S, int H, int G, int D, int W);
-void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, const real *dy, const real *q, const real *k, const real *v,
-                                       const int *start, const real *y, const stat *lse,
+void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+                                      const int *start, int B, int T, int S, int H, int G, int D, int W);
+void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q, const real *k,
+                                       const real *v, const stat *sink, const int *start, const real *y, const stat *lse,
                                        int B, int T, int S, int H, int G, int D, int W);
 void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
                                   const real *q, const real *k, const real *v, const stat *i, const stat *f,

@@ -3,12 +3,14 @@
  * For one head and query t, over the keys j0 <= j <= t of its window and its document (t and j counted
  * among the keys):
  *
- *   forward    a_j = q_t.k_j / sqrt(D)      lse = log sum_j exp(a_j)      p_j = exp(a_j - lse)
+ *   forward    a_j = q_t.k_j / sqrt(D)      lse = log(exp(sink) + sum_j exp(a_j))      p_j = exp(a_j - lse)
  *              y_t = sum_j p_j v_j
  *   backward   dv_j += p_j dy_t
  *              da_j  = p_j (dy_t.v_j - dy_t.y_t)
  *              dq_t += da_j k_j / sqrt(D)      dk_j += da_j q_t / sqrt(D)
+ *              dsink -= exp(sink - lse) dy_t.y_t
  *
+ * The sink is one more score, whose value is 0: its share of the weight is lost.  Without one it is -inf.
  * W >= S is full attention, W = 1 sees only itself, T = 1 with S - 1 cached keys is a decoding step. */
 #include "ref/scalar.h"
 
@@ -20,7 +22,7 @@ static int first_key(int t, int W, int cached, const int *start)
     return by_window > by_document ? by_window : by_document;
 }
 
-static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v,
+static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
                               const int *start, int B, int T, int S, int H, int G, int D, int W)
 {
     const real scale = 1 / sqrt((real)D);
@@ -31,9 +33,10 @@ static void attention_forward(real *y, stat *lse, const real *q, const real *k, 
                 const real *kh = k + h*G/H*D, *vh = v + h*G/H*D;
                 const long row = (long)G*D;
 
-                real max = -(real)INFINITY, z = 0;
+                real max = sink ? sink[h] : -(real)INFINITY;
                 for (int j = j0; j <= j1; j++)
                     max = fmax(max, scale * dot(q, kh + j*row, D));
+                real z = sink ? exp(sink[h] - max) : 0;
                 for (int j = j0; j <= j1; j++)
                     z += exp(scale * dot(q, kh + j*row, D) - max);
                 *lse = max + log(z);
@@ -49,8 +52,8 @@ static void attention_forward(real *y, stat *lse, const real *q, const real *k, 
         }
 }
 
-static void attention_backward(real *dq, real *dk, real *dv, const real *dy,
-                               const real *q, const real *k, const real *v, const int *start,
+static void attention_backward(real *dq, real *dk, real *dv, stat *dsink, const real *dy,
+                               const real *q, const real *k, const real *v, const stat *sink, const int *start,
                                const real *y, const stat *lse,
                                int B, int T, int S, int H, int G, int D, int W)
 {
@@ -64,6 +67,8 @@ static void attention_backward(real *dq, real *dk, real *dv, const real *dy,
                 const long row = (long)G*D;
 
                 const real dyy = dot(dy, y, D);
+                if (sink)
+                    dsink[h] -= exp(sink[h] - *lse) * dyy;
                 for (int j = j0; j <= j1; j++) {
                     const real p = exp(scale * dot(q, kh + j*row, D) - *lse);
                     const real da = p * (dot(dy, vh + j*row, D) - dyy);

@@ -19,11 +19,12 @@
  *     name means what it means in foo_forward;
  *   - an argument may be NULL only where its comment says so;
  *   - a kernel is a pure function of its arguments: it prints nothing, keeps
- *     nothing, cannot fail.  A NaN in gives NaN out, in whatever depends on it.
+ *     nothing, cannot fail.  A NaN in gives NaN out, in whatever depends on it, and
+ *     nowhere else: not in tokens, heads or documents that do not see it.
  *
  * Letters:  B sequences   T tokens   N rows (B*T)   C width   I inputs   O outputs
  *           H heads   G key/value heads   D head size   W window   S keys
- *           K, V key and value size of a cell head   L chunk length   c = ceil(T/L)
+ *           K, V key and value size of a cell head   J gates of a head, 1 or K   F taps   L chunk length   c = ceil(T/L)
  * Where the vocabulary is meant, V is its size.
  *
  * Documents.  start[b,t] is the index of the first token of t's document, counted
@@ -41,7 +42,7 @@
 #ifndef SWAX_GATES      /* a program reads this file once a precision: ref/installed/kernels.h */
 #define SWAX_GATES
 /* How the cell's gates become weights; see mlstm_forward. */
-enum swax_gate { SWAX_EXPONENTIAL, SWAX_SIGMOID, SWAX_SIGMOID_NORMALISED };
+enum swax_gate { SWAX_EXPONENTIAL, SWAX_SIGMOID, SWAX_SIGMOID_NORMALISED, SWAX_LOG };
 #endif
 
 struct R(swax_kernels) {
@@ -86,33 +87,43 @@ struct R(swax_kernels) {
      * q (B,T,H,D), k and v (B,S,G,D), y (B,T,H,D), lse (B,T,H).  T <= S, and G divides H: query head h
      * reads key head h G/H.  Key j stands at token index j - (S-T), so the first S-T keys came before
      * the call (a decoding cache).  Query t sees the keys of its document with 0 <= t - (j-(S-T)) < W:
-     *     a_j = q_t.k_j / sqrt(D),   lse = log sum_j exp(a_j),   y_t = sum_j exp(a_j - lse) v_j */
-    void (*attention_forward)(real *y, stat *lse, const real *q, const real *k, const real *v,
+     *     a_j = q_t.k_j / sqrt(D),   lse = log( exp(sink_h) + sum_j exp(a_j) ),   y_t = sum_j exp(a_j - lse) v_j
+     * sink (H) is a learned score for having nothing to read, beside the keys' scores and without a value; below
+     * +inf.  NULL, or -inf, is attention without one.  dsink is NULL where sink is. */
+    void (*attention_forward)(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
                               const int *start /* (B,T) or NULL */,
                               int B, int T, int S, int H, int G, int D, int W);
-    void (*attention_backward)(real *dq, real *dk, real *dv, const real *dy,
-                               const real *q, const real *k, const real *v, const int *start,
+    void (*attention_backward)(real *dq, real *dk, real *dv, stat *dsink, const real *dy,
+                               const real *q, const real *k, const real *v, const stat *sink, const int *start,
                                const real *y, const stat *lse,
                                int B, int T, int S, int H, int G, int D, int W);
 
     /* ---- the mLSTM cell.  Per sequence and head, with i_t, f_t the gate pre-activations (already capped):
-     *     lf_t  = log sigmoid(f_t)
-     *     li_t  = i_t                         SWAX_EXPONENTIAL       (xLSTM-7B)
+     *     lf_t  = log sigmoid(f_t),  or f_t for SWAX_LOG
+     *     li_t  = i_t                         SWAX_EXPONENTIAL       (xLSTM-7B), and SWAX_LOG
      *             log sigmoid(i_t)            the two SIGMOID gates  (mLSTMsig)
      *     m_t   = max(lf_t + m_{t-1}, li_t)   SWAX_EXPONENTIAL       the stabiliser
-     *             0                           the two SIGMOID gates
+     *             0                           all others
      *     C_t   = exp(lf_t + m_{t-1} - m_t) C_{t-1} + exp(li_t - m_t) k_t v_t^T
      *     n_t   = exp(lf_t + m_{t-1} - m_t) n_{t-1} + exp(li_t - m_t) k_t
      *     qn_t  = q_t.n_t / sqrt(K)
-     *     h_t   = C_t^T q_t / sqrt(K) / N_t,  N_t = max(|qn_t|, exp(-m_t)) + eps,   or 1 for SWAX_SIGMOID
+     *     h_t   = C_t^T q_t / sqrt(K) / N_t,  N_t = max(|qn_t|, exp(-m_t)) + eps,   or 1 for SWAX_SIGMOID and SWAX_LOG
      * q and k (B,T,H,K), v and h (B,T,H,V), i and f (B,T,H).  A document starts from C = n = m = 0.
-     * A gate may be shut for good: i = -inf or f = -inf, not both at one token.
+     * SWAX_LOG is linear attention whose gates come in as logarithms: delta's erase = 0 with beta = exp(i), in another
+     * implementation.
+     *
+     * Gates.  f = +inf keeps everything.  i or f may be -inf, shut for good, and both may be at one token: where m_t = -inf
+     * nothing has been written, and C_t = n_t = h_t = 0.  i = +inf has an answer with the SIGMOID gates only; with the others it
+     * counts as NaN.  Where exp(-m_t) is below the smallest normal number (m_t > 87 in float, 708 in double),
+     * that number takes its place, so that N_t is never 0.
      *
      * State in: C0 (B,H,K,V), n0 (B,H,K), m0 (B,H), all three NULL for zero; out: C1, n1, m1.  What they
-     * stand for is e^m C and e^m n; the SIGMOID gates read m0 as 0.  T = 1 is a decoding step.
+     * stand for is e^m C and e^m n: m0 = -inf is no state, whatever finite numbers C0 and n0 hold, and so, as good as, is
+     * -1e30.  Only SWAX_EXPONENTIAL reads m0; the others take it as 0.  T = 1 is a decoding step.
      *
      * Saved for the backward: m, qn (B,T,H), and the states Cs (B,H,c,K,V), ns (B,H,c,K) before tokens
-     * 0, L, 2L, ...: what C_{t-1}, n_{t-1} are there, in the gauge m_{t-1} (m0 at token 0).  Cs and ns may
+     * 0, L, 2L, ...: what C_{t-1}, n_{t-1} are there, in the gauge m_{t-1} (m0 at token 0); where a document begins at such
+     * a token, they are the end of the one before it, which the backward has no use for.  Cs and ns may
      * both be NULL when no backward follows.  L says where states are kept, not what is computed.
      *
      * Backward: dC1, dn1 (both NULL for zero) are the gradients of C1, n1 at fixed m1; dC0, dn0 (both may
@@ -131,6 +142,58 @@ struct R(swax_kernels) {
                            const real *h, const stat *C1, const stat *n1, const stat *m1,
                            const stat *m, const stat *qn, const stat *Cs, const stat *ns,
                            int B, int T, int H, int K, int V, int L, int gate, double eps);
+
+    /* ---- the gated delta rule (erase = 1) and linear attention with decay (erase = 0).  Per sequence and value head:
+     *     S'  = diag(exp(g_t)) S_{t-1}        a gate for each of S's K rows (J = K), or one for all of them (J = 1)
+     *     r_t = v_t - erase S'^T k_t          what the decayed state gets wrong about v
+     *     S_t = S' + beta_t k_t r_t^T
+     *     y_t = scale S_t^T q_t
+     * q and k (B,T,G,K), v, y and r (B,T,H,V), g (B,T,H,J), beta (B,T,H).  G divides H: value head h reads key head
+     * h G/H.  J is 1 or K.  A document starts from S = 0, exactly.  g is a natural logarithm, finite, and not above
+     * 0 where accuracy matters; beta is as applied (0 to 2); k is taken as it is: who wants |k| = 1 normalises it.
+     * Gated DeltaNet is erase 1, J 1; Kimi's KDA erase 1, J K; Mamba-2's SSD and simple GLA erase 0, J 1; GLA erase 0, J K.
+     *
+     * State in: S0 (B,H,K,V), NULL for zero; out: S1.  T = 1 is a decoding step.
+     *
+     * Saved for the backward: r, and the states Ss (B,H,c,K,V) before tokens 0, L, 2L, ...: what S_{t-1} is there;
+     * where a document begins at such a token, the end of the one before it.  Ss may be NULL when no backward
+     * follows.  L says where states are kept, not what is computed.
+     *
+     * Backward: dS1 may be NULL for zero; dS0 may be NULL, and is where S0 is.  dg is 0 at the first token of a document.
+     * S and D (B,H,K,V) are scratch: where a kernel may keep a state and its gradient; what stands there before and
+     * after the call means nothing.  A kernel that does not need them leaves them. */
+    void (*delta_forward)(real *y, stat *S1, stat *r, stat *Ss,
+                          const real *q, const real *k, const real *v, const stat *g, const stat *beta,
+                          const stat *S0, const int *start /* (B,T) or NULL */,
+                          int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale);
+    void (*delta_backward)(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D,
+                           const real *dy, const stat *dS1,
+                           const real *q, const real *k, const real *v, const stat *g, const stat *beta,
+                           const stat *S0, const int *start, const stat *S1, const stat *r, const stat *Ss,
+                           int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale);
+
+    /* ---- short convolution, causal and depthwise, with SiLU: each channel by itself, w (C,F), b (C) or NULL:
+     *     a_t = b + sum_{j<F} w[j] x_{t-(F-1)+j},   y_t = a_t sigmoid(a_t)
+     * so w[F-1] is the weight of the token itself.  x (B,S,C), y (B,T,C), T <= S: token t is row t + S-T of x, and the
+     * rows before it came before the call, as attention's keys do.  A token before its document's start, or before
+     * row 0, counts as 0.  db is NULL where b is. */
+    void (*conv_forward)(real *y, const real *x, const stat *w, const stat *b, const int *start /* (B,T) or NULL */,
+                         int B, int T, int S, int C, int F);
+    void (*conv_backward)(real *dx, stat *dw, stat *db, const real *dy,
+                          const real *x, const stat *w, const stat *b, const int *start,
+                          int B, int T, int S, int C, int F);
+
+    /* ---- decay, a log gate from its pre-activation: with x = a[n,h,j] + bias[h,j] and a rate exp(lrate[h]),
+     *     g = -exp(lrate) softplus(x)          low = 0      (Gated DeltaNet, Mamba-2's A dt, KDA)
+     *     g = low sigmoid(exp(lrate) x)        low < 0      (KDA, bounded: g never falls below low)
+     * a and g (N,H,J), lrate (H), bias (H,J) */
+    void (*decay_forward)(stat *g, const stat *a, const stat *lrate, const stat *bias, int N, int H, int J, double low);
+    void (*decay_backward)(stat *da, stat *dlrate, stat *dbias, const stat *dg,
+                           const stat *a, const stat *lrate, const stat *bias, int N, int H, int J, double low);
+
+    /* ---- strength, a beta from its pre-activation: beta = top sigmoid(b); top is 1, or 2 where a state may be reflected */
+    void (*strength_forward)(stat *beta, const stat *b, int N, double top);
+    void (*strength_backward)(stat *db, const stat *dbeta, const stat *b, int N, double top);
 
     /* ---- gate soft-cap: y = cap tanh(x/cap); cap = 0 means none, y = x */
     void (*softcap_forward)(stat *y, const stat *x, int N, double cap);

@@ -20,31 +20,57 @@
  *     before r to tokens from r on, so each is a sum of the products above (q.dq and k.dk below count
  *     this call's shares only):
  *                          dli_j = k_j.dk_j
- *                          dlf_r = dlf_{r+1} + q_r.dq_r - k_r.dk_r,   dlf_T = <dC1,C1> + <dn1,n1>
+ *     with Z_tj = P_tj dP_tj, e_t the part of q_t.dq_t that C0 and n0 give, o_j the part of k_j.dk_j that dC1 and dn1
+ *     give, and z = bb_{T-1} (<dC1,C0> + <dn1,n0>) from state to state:
+ *                          dlf_r = sum_{t>=r>j} Z_tj  +  sum_{t>=r} e_t  +  sum_{j<r} o_j  +  z
+ *     whose first two sums follow from dlf_{r+1}: what token r sees comes in, what sees token r goes out,
+ *                          + sum_{j<r} Z_rj + e_r - sum_{t>r} Z_tr
+ *     Z_rr, a token's effect on itself, is in neither.  (It is in both q_r.dq_r and k_r.dk_r, so that dlf_r = dlf_{r+1} +
+ *     q_r.dq_r - k_r.dk_r is right on paper; but it does not fade with f as all the others do, and where gates are shut it leaves
+ *     its rounding in place of the difference.)
  *     state in:            dC0 += bb_{T-1} dC1 + sum_t s bb_t q_t G_t^T
  *                          dn0 += bb_{T-1} dn1 + sum_t s bb_t g_t q_t
  *
  * A document that begins in this call is all of this with T counted within it and no C0. */
 #include "ref/scalar.h"
 
-static stat log_input_gate(stat i, int gate) { return gate == SWAX_EXPONENTIAL ? i : log_sigmoid(i); }
+#include <float.h>
+
+static stat log_input_gate(stat i, int gate)
+{
+    return gate == SWAX_EXPONENTIAL || gate == SWAX_LOG ? i : log_sigmoid(i);
+}
+static stat log_forget_gate(stat f, int gate) { return gate == SWAX_LOG ? f : log_sigmoid(f); }
+
+/* what dli and dlf become on the way to i and f */
+static stat input_slope(stat i, int gate)  { return gate == SWAX_EXPONENTIAL || gate == SWAX_LOG ? 1 : sigmoid(-i); }
+static stat forget_slope(stat f, int gate) { return gate == SWAX_LOG ? 1 : sigmoid(-f); }
+
+static int normalised(int gate) { return gate == SWAX_EXPONENTIAL || gate == SWAX_SIGMOID_NORMALISED; }
 
 /* max(a, b), or NaN where one of them is: fmax would hide it */
 static stat larger(stat a, stat b) { return a > b || a != a ? a : b; }
 
+/* exp(-m), above 0 for every m */
+static stat floor_of(stat m) { return larger(sizeof(stat) == sizeof(float) ? (stat)FLT_MIN : (stat)DBL_MIN, exp(-m)); }
+
 static stat normaliser(stat qn, stat m, int gate, double eps)
 {
-    return gate == SWAX_SIGMOID ? 1 : larger(fabs(qn), exp(-m)) + (stat)eps;
+    return normalised(gate) ? larger(fabs(qn), floor_of(m)) + (stat)eps : 1;
 }
+
+/* exp(x - m) for a sum x of log gates behind a factor in the gauge of `from`: 0 where nothing has been written (m = -inf).  from - m
+ * is exact where x drowns in it. */
+static stat weight(stat x, stat from, stat m) { return m == -(stat)INFINITY ? 0 : exp(x + (from - m)); }
 
 static int begins(const int *start, int t) { return start && start[t] == t; }
 
 /* The head's state after token t from the one before it; returns m_t. */
 static stat update(stat *C, stat *n, stat m, const real *k, const real *v, stat i, stat f, int K, int V, int gate)
 {
-    const stat lf = log_sigmoid(f), li = log_input_gate(i, gate);
+    const stat lf = log_forget_gate(f, gate), li = log_input_gate(i, gate);
     const stat mt = gate == SWAX_EXPONENTIAL ? larger(lf + m, li) : 0;
-    const stat phi = exp(lf + (m - mt)), a = exp(li - mt); /* m - mt is exact where lf drowns in m */
+    const stat phi = weight(lf, m, mt), a = weight(0, li, mt);
     for (int r = 0; r < K; r++) {
         for (int c = 0; c < V; c++)
             C[(long)r*V + c] = phi * C[(long)r*V + c] + a * k[r] * v[c];
@@ -127,88 +153,109 @@ static stat norm_at(const struct head *a, int t)
 static stat grad_qn(const struct head *a, int t)
 {
     const stat qn = gated(a, a->qn, t), dhh = dot(value(a, a->dh, t), value(a, a->h, t), a->V);
-    if (a->gate == SWAX_SIGMOID || fabs(qn) <= exp(-gated(a, a->m, t)))
+    if (!normalised(a->gate) || fabs(qn) <= floor_of(gated(a, a->m, t)))
         return 0;
     return (qn > 0 ? -dhh : dhh) / norm_at(a, t);
 }
 
+static stat input_gate(const struct head *a, int t)  { return log_input_gate(gated(a, a->i, t), a->gate); }
+static stat forget_gate(const struct head *a, int t) { return log_forget_gate(gated(a, a->f, t), a->gate); }
+
 /* Token t as a query of its document, which begins at token t0 or, if t0 < 0, came in as C0, n0.
- * Answers q_t.dq_t. */
+ * Answers sum_{j<t} Z_tj + e_t. */
 static stat backward_query(real *dq, stat *dC0, stat *dn0, const struct head *a, int t, int t0)
 {
     const real *qt = key(a, a->q, t), *dh = value(a, a->dh, t);
     const stat N = norm_at(a, t), g = grad_qn(a, t), mt = gated(a, a->m, t);
-    stat lf = 0, qdq = 0; /* lf_{j+1} + .. + lf_t */
+    stat lf = 0, seen = 0; /* lf_{j+1} + .. + lf_t */
     for (int j = t; j >= 0 && j >= t0; j--) {
         const real *kj = key(a, a->k, j);
-        const stat D = exp(log_input_gate(gated(a, a->i, j), a->gate) + lf - mt);
+        const stat D = weight(lf, input_gate(a, j), mt);
         const stat dP = dot(dh, value(a, a->v, j), a->V) / N + g;
         for (int r = 0; r < a->K; r++)
             dq[r] += a->s * dP * D * kj[r];
-        qdq += a->s * dP * D * dot(qt, kj, a->K);
-        lf += log_sigmoid(gated(a, a->f, j));
+        seen += j < t ? a->s * dP * D * dot(qt, kj, a->K) : 0;
+        lf += forget_gate(a, j);
     }
     if (t0 >= 0 || !a->C0)
-        return qdq;
+        return seen;
 
-    const stat bb = exp(lf + a->m0 - mt);
+    const stat bb = weight(lf, a->m0, mt);
     for (int r = 0; r < a->K; r++) {
         const stat *C0r = a->C0 + (long)r*a->V;
         const stat dqr = a->s * bb * (dot(C0r, dh, a->V) / N + g * a->n0[r]);
         dq[r] += dqr;
-        qdq += qt[r] * dqr;
+        seen += qt[r] * dqr;
         for (int c = 0; c < a->V && dC0; c++)
             dC0[(long)r*a->V + c] += a->s * bb * qt[r] * dh[c] / N;
         if (dn0)
             dn0[r] += a->s * bb * g * qt[r];
     }
-    return qdq;
+    return seen;
 }
 
+/* What token j's key gives: k_j.dk_j, and of it what later tokens see, sum_{t>j} Z_tj. */
+struct given { stat all, later; };
+
 /* Token j as a key, for the queries j .. end-1 of its document and for the state that goes out, if this
- * document is the one that does (dC1 not NULL).  Answers k_j.dk_j. */
-static stat backward_key(real *dk, real *dv, const struct head *a, int j, int end)
+ * document is the one that does (dC1 not NULL). */
+static struct given backward_key(real *dk, real *dv, const struct head *a, int j, int end)
 {
     const real *kj = key(a, a->k, j), *vj = value(a, a->v, j);
-    const stat li = log_input_gate(gated(a, a->i, j), a->gate);
-    stat lf = 0, kdk = 0; /* lf_{j+1} + .. + lf_t */
+    const stat li = input_gate(a, j);
+    struct given z = { 0, 0 };
+    stat lf = 0; /* lf_{j+1} + .. + lf_t */
     for (int t = j; t < end; t++) {
         const real *qt = key(a, a->q, t), *dh = value(a, a->dh, t);
-        lf += t > j ? log_sigmoid(gated(a, a->f, t)) : 0;
-        const stat N = norm_at(a, t), D = exp(li + lf - gated(a, a->m, t));
+        lf += t > j ? forget_gate(a, t) : 0;
+        const stat N = norm_at(a, t), D = weight(lf, li, gated(a, a->m, t));
         const stat dP = dot(dh, vj, a->V) / N + grad_qn(a, t), P = a->s * dot(qt, kj, a->K) * D;
         for (int r = 0; r < a->K; r++)
             dk[r] += a->s * dP * D * qt[r];
         for (int c = 0; c < a->V; c++)
             dv[c] += P * dh[c] / N;
-        kdk += P * dP;
+        z.all += P * dP;
+        z.later += t > j ? P * dP : 0;
     }
     if (end < a->T || !a->dC1)
-        return kdk;
+        return z;
 
-    const stat ab = exp(li + lf - a->m1);
+    const stat ab = weight(lf, li, a->m1);
     for (int r = 0; r < a->K; r++) {
         const stat *dC1r = a->dC1 + (long)r*a->V;
         const stat dkr = ab * (dot(dC1r, vj, a->V) + a->dn1[r]);
         dk[r] += dkr;
-        kdk += kj[r] * dkr;
+        z.all += kj[r] * dkr;
         for (int c = 0; c < a->V; c++)
             dv[c] += ab * dC1r[c] * kj[r];
     }
-    return kdk;
+    return z;
 }
 
-/* The state that came in also goes out, bb_{T-1} times, if no document begins in between. */
-static void backward_state(stat *dC0, stat *dn0, const struct head *a)
+/* o_j by itself, for the sum over the tokens before a gate */
+static stat going_out(const struct head *a, int j)
+{
+    const real *kj = key(a, a->k, j);
+    stat lf = 0, out = 0;
+    for (int t = a->T - 1; t > j; t--)
+        lf += forget_gate(a, t);
+    for (int r = 0; r < a->K; r++)
+        out += kj[r] * (dot(a->dC1 + (long)r*a->V, value(a, a->v, j), a->V) + a->dn1[r]);
+    return weight(lf, input_gate(a, j), a->m1) * out;
+}
+
+/* The state that came in also goes out, bb_{T-1} times, if no document begins in between.  Answers z. */
+static stat backward_state(stat *dC0, stat *dn0, const struct head *a)
 {
     stat lf = 0;
     for (int t = 0; t < a->T; t++)
-        lf += log_sigmoid(gated(a, a->f, t));
-    const stat bb = exp(lf + a->m0 - a->m1);
-    for (long e = 0; e < (long)a->K*a->V; e++)
+        lf += forget_gate(a, t);
+    const stat bb = weight(lf, a->m0, a->m1);
+    for (long e = 0; e < (long)a->K*a->V && dC0; e++)
         dC0[e] += bb * a->dC1[e];
-    for (int r = 0; r < a->K; r++)
+    for (int r = 0; r < a->K && dn0; r++)
         dn0[r] += bb * a->dn1[r];
+    return bb * (dot(a->dC1, a->C0, a->K*a->V) + dot(a->dn1, a->n0, a->K));
 }
 
 static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, stat *dC0, stat *dn0,
@@ -219,7 +266,7 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
                            const stat *m, const stat *qn, const stat *Cs, const stat *ns,
                            int B, int T, int H, int K, int V, int L, int gate, double eps)
 {
-    (void)Cs, (void)ns, (void)L; /* where a chunkwise tier starts from */
+    (void)Cs, (void)ns, (void)C1, (void)n1, (void)L; /* where a chunkwise tier starts from */
     const long KV = (long)K*V;
     for (int b = 0; b < B; b++)
         for (int hd = 0; hd < H; hd++) {
@@ -232,21 +279,25 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
             };
             stat *dC0h = dC0 ? dC0 + bh*KV : NULL, *dn0h = dn0 ? dn0 + bh*K : NULL;
 
-            stat dlf = dC1 ? dot(a.dC1, C1 + bh*KV, K*V) + dot(a.dn1, n1 + bh*K, K) : 0;
+            /* what goes out has come through all gates of the last document: z, and o_j through those behind j */
+            const int last = first ? first[T - 1] : -1;
+            stat through = dC1 && C0 && last < 0 ? backward_state(dC0h, dn0h, &a) : 0, within = 0;
             for (int t = T - 1, end = T; t >= 0; t--) {
                 const long rt = row + (long)t*H;
                 const int t0 = first ? first[t] : -1;
-                const stat qdq = backward_query(dq + rt*K, dC0h, dn0h, &a, t, t0);
-                const stat kdk = backward_key(dk + rt*K, dv + rt*V, &a, t, end);
-                di[rt] += gate == SWAX_EXPONENTIAL ? kdk : kdk * sigmoid(-i[rt]);
-                dlf += qdq - kdk;
+                const stat seen = backward_query(dq + rt*K, dC0h, dn0h, &a, t, t0);
+                const struct given z = backward_key(dk + rt*K, dv + rt*V, &a, t, end);
+                di[rt] += z.all * input_slope(i[rt], gate);
+                within += seen - z.later;
                 if (t0 == t) { /* f is not used here, and nothing links this document to the one before */
-                    dlf = 0;
+                    within = 0;
                     end = t;
                 }
-                df[rt] += dlf * sigmoid(-f[rt]);
+                df[rt] += within * forget_slope(f[rt], gate);
             }
-            if (dC0 && dC1 && !(first && first[T - 1] >= 0))
-                backward_state(dC0h, dn0h, &a);
+            for (int t = last > 0 ? last : 0; t < T && dC1; t++) {
+                df[row + (long)t*H] += through * forget_slope(f[row + (long)t*H], gate);
+                through += going_out(&a, t);
+            }
         }
 }

@@ -9,6 +9,9 @@
 #include "ref/rope.c"
 #include "ref/attention.c"
 #include "ref/mlstm.c"
+#include "ref/delta.c"
+#include "ref/conv.c"
+#include "ref/decay.c"
 #include "ref/gates.c"
 #include "ref/add.c"
 #include "ref/xent.c"
@@ -23,6 +26,10 @@ const struct R(swax_kernels) R(swax_ref) = {
     .rope_forward      = rope_forward,      .rope_backward      = rope_backward,
     .attention_forward = attention_forward, .attention_backward = attention_backward,
     .mlstm_forward     = mlstm_forward,     .mlstm_backward     = mlstm_backward,
+    .delta_forward     = delta_forward,     .delta_backward     = delta_backward,
+    .conv_forward      = conv_forward,      .conv_backward      = conv_backward,
+    .decay_forward     = decay_forward,     .decay_backward     = decay_backward,
+    .strength_forward  = strength_forward,  .strength_backward  = strength_backward,
     .softcap_forward   = softcap_forward,   .softcap_backward   = softcap_backward,
     .gate_forward      = gate_forward,      .gate_backward      = gate_backward,
     .swiglu_forward    = swiglu_forward,    .swiglu_backward    = swiglu_backward,

@@ -131,9 +131,10 @@ struct attention_backward_blocks {
     BLOCKS(dQ, SLICES);
 };
 
-/* y and lse of queries t0 .. t0+n-1 of one head. */
-static void attention_block(struct attention_blocks *a, real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
-                            int t0, int n, int T, int S, int H, int G, int D, int W)
+/* y and lse of queries t0 .. t0+n-1 of one head.  The sink is what maxima and sums begin with: a score that has been seen, and
+ * has added nothing to y. */
+static void attention_block(struct attention_blocks *a, real *y, stat *lse, const real *q, const real *k, const real *v, stat sink,
+                            const int *start, int t0, int n, int T, int S, int H, int G, int D, int W)
 {
     stat *const room = a->room, *const Qt = a->Qt, *const P = a->P;
     stat max[SIDE], sum[SIDE], alpha[SIDE];
@@ -147,8 +148,8 @@ static void attention_block(struct attention_blocks *a, real *y, stat *lse, cons
 
     for (int g = 0; g < D; g += SLICES*SIDE) {
         const int s_first = x.lo[0] / SIDE * SIDE, slices = up(lesser(D - g, SLICES*SIDE), SIDE) / SIDE;
-        fill(max, -STAT_MAX);
-        fill(sum, 0);
+        fill(max, sink < -STAT_MAX ? -STAT_MAX : sink);
+        fill(sum, sink < -STAT_MAX ? 0 : 1);
         for (int s0 = s_first; s0 <= x.hi[n - 1]; s0 += SIDE) {
             band_meets(&x, s0);
             for (int d = 0; d < D; d += SIDE) {
@@ -184,8 +185,8 @@ static int heads_nearby(int G, int D, int W)
     return lesser(G, (int)(NEARBY / ((long)D * (W + SIDE) * 4)) + 1);
 }
 
-static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const int *start,
-                              int B, int T, int S, int H, int G, int D, int W)
+static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+                              const int *start, int B, int T, int S, int H, int G, int D, int W)
 {
     const int group = H/G * lesser(heads_together(B * ((T - 1) / SIDE + 1), G), heads_nearby(G, D, lesser(W, S)));
     #pragma omp parallel for collapse(3)
@@ -195,8 +196,8 @@ static void attention_forward(real *y, stat *lse, const real *q, const real *k, 
                 struct attention_blocks *a = swax_workspace_take();
                 for (int h = first; h < lesser(first + group, H); h++) {
                     const long bt = (long)b*T*H + h, bs = (long)b*S*G + (long)h*G/H;
-                    attention_block(a, y + bt*D, lse + bt, q + bt*D, k + bs*D, v + bs*D, start ? start + (long)b*T : NULL,
-                                    t, lesser(SIDE, T - t), T, S, H, G, D, W);
+                    attention_block(a, y + bt*D, lse + bt, q + bt*D, k + bs*D, v + bs*D, sink ? sink[h] : -(stat)INFINITY,
+                                    start ? start + (long)b*T : NULL, t, lesser(SIDE, T - t), T, S, H, G, D, W);
                 }
                 swax_workspace_give(a);
             }
@@ -303,11 +304,33 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
     }
 }
 
-static void attention_backward(real *dq, real *dk, real *dv, const real *dy,
-                               const real *q, const real *k, const real *v, const int *start,
+/* dsink -= exp(sink - lse) dy.y, a head at a time: the sums' order does not depend on who takes it */
+static void attention_sink(stat *dsink, const stat *sink, const real *dy, const real *y, const stat *lse, int B, int T, int H, int D)
+{
+    #pragma omp parallel for
+    for (int h = 0; h < H; h++) {
+        stat sum = 0;
+        for (long row = h; row < (long)B*T*H; row += H) {
+            vec dyy = {0};
+            stat part[VL];
+            for (int d = 0; d < D; d += VL)
+                dyy += rload_n(dy + row*D + d, D - d) * rload_n(y + row*D + d, D - d);
+            store(part, dyy);
+            for (int e = 1; e < VL; e++)
+                part[0] += part[e];
+            sum += exp(sink[h] - lse[row]) * part[0];
+        }
+        dsink[h] -= sum;
+    }
+}
+
+static void attention_backward(real *dq, real *dk, real *dv, stat *dsink, const real *dy,
+                               const real *q, const real *k, const real *v, const stat *sink, const int *start,
                                const real *y, const stat *lse,
                                int B, int T, int S, int H, int G, int D, int W)
 {
+    if (sink)
+        attention_sink(dsink, sink, dy, y, lse, B, T, H, D);
     /* Stretches of queries go side by side; what they give to keys of the stretch before comes when that is done.  They do
      * not depend on the number of threads. */
     const int stretch = greater(4096, W > T/8 ? T : 8 * up(W, SIDE)), stretches = (T - 1) / stretch + 1;

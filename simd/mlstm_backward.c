@@ -115,7 +115,7 @@ static void piece_grad_qn(stat *grad, stat *G, stat *Gt, stat *room, stat *Ht, c
     for (int v0 = up(x->V, SIDE) - SIDE; v0 >= 0; v0 -= SIDE) {
         const int vw = lesser(SIDE, x->V - v0);
         piece_grad_h(G, Gt, inv, p, g, x, v0);
-        if (x->gate == SWAX_SIGMOID)
+        if (!normalised(x))
             continue;
         block_turn(Ht, block_view(room, g->h + p->t*vrow + v0, vrow, p->n, vw), up(p->n, PAD), vw);
         for (int j = 0; j < p->n; j += VL) {
@@ -207,8 +207,8 @@ static void piece_gate_grads(const struct piece *p, const struct trace *g, const
     for (int j = p->n - 1; j >= 0; j--) {
         after += in[j];
         const long at = (long)(p->t + j)*x->H;
-        g->di[at] += (row[j] + out[j]) * (x->gate == SWAX_EXPONENTIAL ? 1 : closing[0][j]);
-        g->df[at] += (dlf[j] + after) * closing[1][j];
+        g->di[at] += (row[j] + out[j]) * (x->gate == SWAX_EXPONENTIAL || x->gate == SWAX_LOG ? 1 : closing[0][j]);
+        g->df[at] += (dlf[j] + after) * (x->gate == SWAX_LOG ? 1 : closing[1][j]);
     }
 }
 

@@ -40,6 +40,7 @@ struct piece {
 };
 
 static int document(const struct cell *x, int t) { return x->start && x->start[t] > 0 ? x->start[t] : 0; }
+static int normalised(const struct cell *x) { return x->gate == SWAX_EXPONENTIAL || x->gate == SWAX_SIGMOID_NORMALISED; }
 static int begins(const struct cell *x, int t) { return x->start && x->start[t] == t; }
 
 /* Where the state that leads to token t was last known: a saved one, or a document's beginning. */
@@ -92,8 +93,9 @@ static void piece_gates(struct piece *p, const struct cell *x, int t, int n)
         p->lf[j] = x->f[(long)(t + j)*x->H];
     }
     for (int j = 0; j < n; j += VL) {
-        const vec lf = vlogsigmoid(load(p->lf + j)), i = load(p->li + j);
-        const vec li = x->gate == SWAX_EXPONENTIAL ? i : vlogsigmoid(i);
+        const vec f = load(p->lf + j), i = load(p->li + j);
+        const vec lf = x->gate == SWAX_LOG ? f : vlogsigmoid(f);
+        const vec li = x->gate == SWAX_EXPONENTIAL || x->gate == SWAX_LOG ? i : vlogsigmoid(i);
         store(p->lf + j, pick(lf < CLOSED, vset(CLOSED), lf));
         store(p->li + j, pick(li < CLOSED, vset(CLOSED), li));
     }
@@ -187,7 +189,7 @@ static void piece_inverse_norm(stat *inv, const stat *qn, const struct piece *p,
 {
     for (int j = 0; j < p->n; j += VL) {
         const vec N = vmax(vexp(-load(p->m + j)), vabs(load(qn + j))) + (stat)x->eps;
-        store(inv + j, x->gate == SWAX_SIGMOID ? vset(1) : 1 / N);
+        store(inv + j, normalised(x) ? 1 / N : vset(1));
     }
 }
 

@@ -58,7 +58,7 @@ void case_cut(struct op_case *to, const struct op_case *from, int b, int t0, int
         const long share = from->size[i] / case_dim(from, 'B');
         if (!to->arg[i] || strchr(op->arg[i].shape, 'c'))
             continue;
-        const double *at = from->arg[i] + b * share;
+        const double *at = from->arg[i] + (op->arg[i].shape[0] == 'B' ? b * share : 0);
         if (second == 'T')
             at += t0 * (share / T);
         if (second == 'S')

@@ -14,7 +14,7 @@ int case_dim(const struct op_case *c, char letter);
  * `from` has, and all optional outputs.  What `from` does not have is 0. */
 void case_like(struct op_case *to, const char *op, const struct op_case *from);
 /* Tokens t0 .. t1-1 of sequence b and, of a key array, the `cached` keys before them too.  A start array then counts
- * from t0.  Arrays without tokens come along as they are. */
+ * from t0.  Arrays without tokens or sequences come along as they are. */
 void case_cut(struct op_case *to, const struct op_case *from, int b, int t0, int t1, int cached);
 void case_give(struct op_case *c, const char *name, const double *values);    /* NULL: zeros */
 void case_drop(struct op_case *c, const char *name);                          /* the kernel gets NULL */

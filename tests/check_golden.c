@@ -102,7 +102,7 @@ static void compare(const struct op_case *c, struct st_file *f, const char *kase
     for (int i = 0; i < c->n; i++) {
         char name[64];
         snprintf(name, sizeof name, "%s%s", prefix, op->arg[i].name);
-        double *golden = op->arg[i].role != IN && c->arg[i] ? fetch(f, kase, name, c->size[i]) : NULL;
+        double *golden = op_answers(&op->arg[i]) && c->arg[i] ? fetch(f, kase, name, c->size[i]) : NULL;
         if (golden)
             same(kase, name, c->arg[i], golden, c->size[i]);
         free(golden);

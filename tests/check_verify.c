@@ -77,7 +77,7 @@ START_TEST(no_rounding_crosses_the_normalisers_tie)
             op_case_copy(&moved, &c);
             op_nudge(&moved, SWAX_PREC_BF16, &s);
             ck_assert(!op_run(swax_tiers[0], SWAX_PREC_F64, &moved));
-            for (long row = 0; row < c.size[m] && op_extent(&swax_ops[op], 'g', c.dims) != 1; row++, rows++)
+            for (long row = 0; row < c.size[m] && op_extent(&swax_ops[op], 'g', c.dims) % 2 == 0; row++, rows++)
                 ck_assert_msg((fabs(truth.arg[qn][row]) > exp(-truth.arg[m][row])) == (fabs(moved.arg[qn][row]) > exp(-moved.arg[m][row])),
                               "row %ld of seed %d", row, (int)seed);
             op_case_free(&moved);

@@ -186,7 +186,7 @@ START_TEST(bad_words_get_one_sentence)
     refused("make attention behind=headnorm -o x", "no norm");
     refused("make mlstm behind=headnorm V=1 -o x", "V=1");
     refused("make mlstm eps=small -o x", "a number from 0");
-    refused("make mlstm g=3 -o x", "from 0 to 2");
+    refused("make mlstm g=4 -o x", "from 0 to 3");
     refused("make headnorm z=-1 -o x", "from 0 to 1");
     refused("make rope P=2147483647 -o x", "to 1073741824");
     refused("make rmsnorm eps=-1 -o x", "eps=-1");

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPONENTIAL, SIGMOID };
+enum { EXPONENTIAL, SIGMOID, SIGMOID_NORMALISED, LOG };
 
 static double *zeros(long n) { return calloc((size_t)n, sizeof(double)); }
 
@@ -39,21 +39,21 @@ static void gates(double *lf, double *li, double *m, const struct mlstm_problem 
 {
     m[0] = p->gate == EXPONENTIAL ? p->m0 : 0;
     for (int t = 0; t < p->T; t++) {
-        lf[t] = log_sg(p->f[t]);
-        li[t] = p->gate == EXPONENTIAL ? p->i[t] : log_sg(p->i[t]);
+        lf[t] = p->gate == LOG ? p->f[t] : log_sg(p->f[t]);
+        li[t] = p->gate == EXPONENTIAL || p->gate == LOG ? p->i[t] : log_sg(p->i[t]);
         m[t+1] = p->gate == EXPONENTIAL ? fmax(lf[t] + m[t], li[t]) : 0;
     }
 }
 
 static double normaliser(double d, double m, const struct mlstm_problem *p)
 {
-    return p->gate == SIGMOID ? 1 : fmax(fabs(d), exp(-m)) + p->eps;
+    return p->gate == SIGMOID || p->gate == LOG ? 1 : fmax(fabs(d), exp(-m)) + p->eps;
 }
 
 /* gamma = dL/dd; dhh is <dh,h> */
 static double grad_d(double d, double m, double dhh, const struct mlstm_problem *p)
 {
-    if (p->gate == SIGMOID || fabs(d) <= exp(-m))
+    if (p->gate == SIGMOID || p->gate == LOG || fabs(d) <= exp(-m))
         return 0;
     return (d > 0 ? -dhh : dhh) / normaliser(d, m, p);
 }
@@ -62,8 +62,8 @@ static double grad_d(double d, double m, double dhh, const struct mlstm_problem 
 static void gate_gradients(struct mlstm_solution *s, const double *dli, const double *dlf, const struct mlstm_problem *p)
 {
     for (int t = 0; t < p->T; t++) {
-        s->di[t] = p->gate == EXPONENTIAL ? dli[t] : dli[t] * sg(-p->i[t]);
-        s->df[t] = dlf[t] * sg(-p->f[t]);
+        s->di[t] = p->gate == EXPONENTIAL || p->gate == LOG ? dli[t] : dli[t] * sg(-p->i[t]);
+        s->df[t] = p->gate == LOG ? dlf[t] : dlf[t] * sg(-p->f[t]);
     }
 }
 

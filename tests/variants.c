@@ -38,10 +38,8 @@ static void sqsum_once_more(double *sum, const stat *x, int N) { REF->sqsum(sum,
 
 /* ---- arguments of attention */
 
-#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const int *start, \
+#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const int *start, \
                           int B, int T, int S, int H, int G, int D, int W
-#define ATTENTION_BACKWARD real *dq, real *dk, real *dv, const real *dy, const real *q, const real *k, const real *v, \
-                           const int *start, const real *y, const stat *lse, int B, int T, int S, int H, int G, int D, int W
 
 /* ---- faults: the cell */
 
@@ -125,7 +123,7 @@ static void attention_online(ATTENTION_FORWARD)
     const real scale = 1 / sqrt((real)D);
     for (int e = 0; e < B*T*H; e++) {
         const int b = e / (T*H), t = e / H % T, h = e % H;
-        real max = -(real)INFINITY, z = 0;
+        real max = sink ? sink[h] : -(real)INFINITY, z = sink ? 1 : 0;
         for (int d = 0; d < D; d++)
             y[e*D + d] = 0;
         for (int j = 0; j < S; j++) {
@@ -159,8 +157,9 @@ static void mlstm_through_time(MLSTM_BACKWARD)
         for (int t = 0; t < T; t++) {    /* C[t] is the state that token t starts from */
             const int fresh = start && start[b*T + t] == t;
             const stat before = t ? m[ROW(t-1)] : m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0;
-            const stat li = gate == SWAX_EXPONENTIAL ? i[ROW(t)] : log_sigmoid(i[ROW(t)]);
-            phi[t] = fresh ? 0 : exp(log_sigmoid(f[ROW(t)]) + (before - m[ROW(t)]));
+            const int logs = gate == SWAX_LOG, bare = gate == SWAX_EXPONENTIAL || logs;
+            const stat li = bare ? i[ROW(t)] : log_sigmoid(i[ROW(t)]), lf = logs ? f[ROW(t)] : log_sigmoid(f[ROW(t)]);
+            phi[t] = fresh ? 0 : exp(lf + (before - m[ROW(t)]));
             a[t] = exp(li - m[ROW(t)]);
             if (t % L == 0) {
                 memcpy(C + t*KV, Cs + (bh*chunks + t/L)*KV, (size_t)KV * sizeof(stat));
@@ -179,10 +178,11 @@ static void mlstm_through_time(MLSTM_BACKWARD)
             const real *qt = q + ROW(t)*K, *kt = k + ROW(t)*K, *vt = v + ROW(t)*V, *dht = dh + ROW(t)*V;
             const stat *Ct = C + (t+1)*KV, *nt = n + (t+1)*K, *Cb = C + t*KV, *nb = n + t*K;
             const stat d = qn[ROW(t)], top = exp(-m[ROW(t)]);
-            const stat N = gate == SWAX_SIGMOID ? 1 : fmax(fabs(d), top) + (stat)eps;
+            const int bare = gate == SWAX_SIGMOID || gate == SWAX_LOG;
+            const stat N = bare ? 1 : fmax(fabs(d), top) + (stat)eps;
             const stat dhh = dot(dht, h + ROW(t)*V, V);
             stat through = 0, kdk = 0;
-            const stat g = gate == SWAX_SIGMOID || !(fabs(d) > top) ? 0 : (d > 0 ? -dhh : dhh) / N;
+            const stat g = bare || !(fabs(d) > top) ? 0 : (d > 0 ? -dhh : dhh) / N;
             for (int r = 0; r < K; r++) {
                 stat dkr = gn[r] += s * g * qt[r];
                 dq[ROW(t)*K + r] += s * (g * nt[r] + dot(Ct + (long)r*V, dht, V) / N);
@@ -195,8 +195,8 @@ static void mlstm_through_time(MLSTM_BACKWARD)
                 kdk += a[t] * dkr * kt[r];
                 through += phi[t] * (dot(gC + (long)r*V, Cb + (long)r*V, V) + gn[r] * nb[r]);
             }
-            di[ROW(t)] += gate == SWAX_EXPONENTIAL ? kdk : kdk * sigmoid(-i[ROW(t)]);
-            df[ROW(t)] += through * sigmoid(-f[ROW(t)]);
+            di[ROW(t)] += gate == SWAX_EXPONENTIAL || gate == SWAX_LOG ? kdk : kdk * sigmoid(-i[ROW(t)]);
+            df[ROW(t)] += through * (gate == SWAX_LOG ? 1 : sigmoid(-f[ROW(t)]));
             for (long e = 0; e < KV; e++)
                 gC[e] *= phi[t];
             for (int r = 0; r < K; r++)

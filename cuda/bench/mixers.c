@@ -22,13 +22,13 @@ struct attention { real *q, *k, *v, *y, *dq, *dk, *dv, *dy; stat *lse; int B, H,
 static void run_attention_forward(void *p)
 {
     struct attention *a = p;
-    k->attention_forward(a->y, a->lse, a->q, a->k, a->v, NULL, a->B, a->T, a->T, a->H, a->H, a->D, a->W);
+    k->attention_forward(a->y, a->lse, a->q, a->k, a->v, NULL, NULL, a->B, a->T, a->T, a->H, a->H, a->D, a->W);
 }
 
 static void run_attention_backward(void *p)
 {
     struct attention *a = p;
-    k->attention_backward(a->dq, a->dk, a->dv, a->dy, a->q, a->k, a->v, NULL, a->y, a->lse,
+    k->attention_backward(a->dq, a->dk, a->dv, NULL, a->dy, a->q, a->k, a->v, NULL, NULL, a->y, a->lse,
                           a->B, a->T, a->T, a->H, a->H, a->D, a->W);
 }
 

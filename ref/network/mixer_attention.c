@@ -110,7 +110,7 @@ static void forward(const struct R(run) *r, const struct keys *o, const struct p
     r->k->linear_forward(v,    x, r->w + p->v, NULL, N, G*D, C);
     r->k->rope_forward(a->qr, a->q, r->start_attention, B, T, H, D, P, o->rope_theta);
     r->k->rope_forward(kr,    a->k, r->start_attention, B, T, G, D, P, o->rope_theta);
-    r->k->attention_forward(a->y, a->lse, a->qr, state ? state->k : a->kr, state ? state->v : a->v,
+    r->k->attention_forward(a->y, a->lse, a->qr, state ? state->k : a->kr, state ? state->v : a->v, NULL,
                             r->start_attention, B, T, cached + T, H, G, D, window);
     r->k->linear_forward(y, a->y, r->w + p->out, NULL, N, C, H*D);
     if (state) {
@@ -125,7 +125,7 @@ static void backward(const struct R(run) *r, const struct keys *o, const struct 
     const int B = r->B, T = r->T, N = B*T, H = o->heads, G = o->kv_heads, D = o->head_dim, C = r->c->width;
 
     r->k->linear_backward(da->y, g + p->out, NULL, dy, a->y, r->w + p->out, N, C, H*D);
-    r->k->attention_backward(da->qr, da->kr, da->v, da->y, a->qr, a->kr, a->v,
+    r->k->attention_backward(da->qr, da->kr, da->v, NULL, da->y, a->qr, a->kr, a->v, NULL,
                              r->start_attention, a->y, a->lse, B, T, T, H, G, D, window);
     r->k->rope_backward(da->k, da->kr, r->start_attention, B, T, G, D, 0, o->rope_theta);
     r->k->rope_backward(da->q, da->qr, r->start_attention, B, T, H, D, 0, o->rope_theta);

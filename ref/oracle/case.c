@@ -61,11 +61,12 @@ static int draw_dim(uint64_t *s, char letter, int max_dim)
     static const int step[] = { 1, 2, 3, 10, 1000, 100000 };
     switch (letter) {
     case 'B': return 1 + below(s, 3);
+    case 'F': return 1 + below(s, 6);
     case 'H': return ONE_OF(s, heads);
     case 'P': return ONE_OF(s, position);
     case 's': return ONE_OF(s, step);
-    case 'g': return below(s, 3);
-    case 'z': return below(s, 2);
+    case 'g': return below(s, 4);
+    case 'z': case 'e': return below(s, 2);
     default:  return 1 + below(s, max_dim);
     }
 }
@@ -89,16 +90,24 @@ void op_draw_dims(struct op_case *c, int op, uint64_t seed, int max_dim)
     while (work(spec, c->dims) > most)
         shrink(spec, c->dims, favourite);
 
-    int *S = dim(c, 'S'), *G = dim(c, 'G'), *W = dim(c, 'W'), *L = dim(c, 'L');
+    int *S = dim(c, 'S'), *G = dim(c, 'G'), *W = dim(c, 'W'), *L = dim(c, 'L'), *J = dim(c, 'J'), *K = dim(c, 'K');
     if (S) {
-        const int T = *dim(c, 'T'), H = *dim(c, 'H'), cached[] = { 0, 0, 1, 2, *S };
+        const int T = *dim(c, 'T'), cached[] = { 0, 0, 1, 2, *S };
         *S = T + ONE_OF(&s, cached);
+    }
+    if (G) {
+        const int H = *dim(c, 'H');
         do
             *G = 1 + below(&s, H);
         while (H % *G);
+    }
+    if (W) {
+        const int T = *dim(c, 'T');
         const int window[] = { 1, 2, T, T + 7, *S, INT_MAX, 1 + below(&s, T), 1 + below(&s, *S), 1 + below(&s, *S) };
         *W = ONE_OF(&s, window);
     }
+    if (J && K)
+        *J = below(&s, 2) ? 1 : *K;
     if (L) {
         const int T = *dim(c, 'T'), chunk[] = { 1, T, T + 3, 1 << 30, 1 + below(&s, T), 1 + below(&s, T), 1 + T/3 };
         *L = ONE_OF(&s, chunk);
@@ -112,7 +121,9 @@ static const struct { const char *name; double value[4]; } scalars[] = {
     { "eps",   { 1e-6, 1e-6, 1e-5, 1e-2 } },     { "theta", { 10000, 100000, 500000, 3 } },
     { "cap",   { 15, 30, 0, 2 } },               { "lr",    { 1e-3, 1e-4, 0.1, 1e-3 } },
     { "beta1", { 0.9, 0.95, 0, 0.9 } },          { "beta2", { 0.95, 0.999, 0.99, 0.95 } },
-    { "decay", { 0.1, 0, 0.01, 0.1 } },          { "clip",  { 1, 0, 0.5, 1e6 } },
+    { "scale", { 1, 0.25, -3, 1 } },             { "low",   { 0, -5, 0, -1 } },
+    { "top",   { 1, 2, 1, 2 } },                 { "decay", { 0.1, 0, 0.01, 0.1 } },
+    { "clip",  { 1, 0, 0.5, 1e6 } },
 };
 
 static void set_scalars(struct op_case *c, uint64_t *s)

@@ -13,7 +13,7 @@ const char *const op_family_name[OP_FAMILIES] = {
     "gauss", "integers", "saturated", "cold", "open", "shut", "equal", "onehot", "crossover", "huge", "tiny"
 };
 
-enum { SIGMOID = 1 };   /* SWAX_SIGMOID, whose h has no normaliser: the gates of kernels.h, which cannot be included here */
+enum { SIGMOID = 1, LOG = 3 };   /* SWAX_SIGMOID and SWAX_LOG, whose h has no normaliser: the gates of kernels.h, which cannot be included here */
 
 int op_family_fits(int op, enum op_family family)
 {
@@ -113,6 +113,27 @@ static void draw_gates(struct op_case *c, int i, enum op_family family, uint64_t
     const double bias = (name == 'i' ? i_bias : f_bias)[r];
     for (long e = 0; e < c->size[i]; e++)
         c->arg[i][e] = gate(name, family, bias, s);
+    for (long e = 0; e < c->size[i] && op_extent(&swax_ops[c->op], 'g', c->dims) == LOG; e++)
+        c->arg[i][e] = -log1p(exp(-c->arg[i][e]));    /* a gate that is given as its logarithm is below 1 all the same */
+}
+
+/* ---- the delta rule's gates and keys */
+
+static void draw_delta(struct op_case *c, int i, uint64_t *s)
+{
+    const struct op_arg *arg = &swax_ops[c->op].arg[i];
+    const long row = op_extent(&swax_ops[c->op], arg->shape[strlen(arg->shape) - 1], c->dims);
+    const int keys = arg->name[0] == 'q' || arg->name[0] == 'k';
+    for (long r = 0; r < c->size[i]; r += row) {
+        double squares = 0;
+        for (long e = r; e < r + row; e++) {
+            const double x = op_normal(s);
+            c->arg[i][e] = keys ? x : arg->name[0] == 'g' ? -log1p(exp(-x)) : 1 / (1 + exp(-x));
+            squares += x * x;
+        }
+        for (long e = r; e < r + row && keys; e++)
+            c->arg[i][e] /= sqrt(squares);
+    }
 }
 
 /* ---- everything else */
@@ -167,6 +188,8 @@ static void draw_input(struct op_case *c, int i, const struct draw *d)
     const int cell = strchr(op->dims, 'g') != NULL, optimiser = strchr(op->dims, 's') != NULL;
     if (arg->type == INT)
         draw_integers(c, i, &s);
+    else if (strchr(op->dims, 'e') && strstr("q k g beta", arg->name))
+        draw_delta(c, i, &s);
     else if (cell && (!strcmp(arg->name, "i") || !strcmp(arg->name, "f")))
         draw_gates(c, i, d->family, &s);
     else
@@ -274,7 +297,7 @@ static void avoid_ties(struct op_case *c, const struct draw *d)
     const long K = op_extent(op, 'K', c->dims);
     const double rounding = d->inputs == SWAX_PREC_BF16 ? 1.0 / 256 : 1.0 / (1 << 24);
     uint64_t s = stream(d->seed, "crossover");
-    if (op_extent(op, 'g', c->dims) == SIGMOID)
+    if (op_extent(op, 'g', c->dims) == SIGMOID || op_extent(op, 'g', c->dims) == LOG)
         return;
     for (int pass = 0, moved = 1; pass < PASSES && moved; pass++) {
         struct op_case f, positive;

@@ -104,7 +104,7 @@ void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *s)
     for (int i = 0; i < c->n; i++) {
         const struct op_arg *a = &op->arg[i];
         const double u = rounding(a->type, precision), least = smallest(a->type, precision);
-        for (long e = 0; e < c->size[i] && c->arg[i] && a->type != INT && a->role != OUT; e++) {
+        for (long e = 0; e < c->size[i] && c->arg[i] && a->type != INT && a->role != OUT && a->role != SCRATCH; e++) {
             const double by = c->arg[i][e] == 0 || isinf(c->arg[i][e]) ? 0 : fmax(u * fabs(c->arg[i][e]), least);
             c->arg[i][e] += s ? (op_random(s) >> 63 ? by : -by) : c->arg[i][e] > 0 ? by : -by;
         }
@@ -117,7 +117,7 @@ void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *s)
 static void enlarge(double *error, double *rms, const struct op_case *got, const struct op_case *truth)
 {
     for (int i = 0; i < got->n; i++)
-        if (got->arg[i] && swax_ops[got->op].arg[i].role != IN) {
+        if (got->arg[i] && op_answers(&swax_ops[got->op].arg[i])) {
             error[i] = fmax(error[i], op_error(got->arg[i], truth->arg[i], got->size[i]));
             rms[i] = fmax(rms[i], op_error_rms(got->arg[i], truth->arg[i], got->size[i]));
         }
@@ -209,7 +209,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         inputs += op->arg[i].role == IN ? c->size[i] : 0;
     for (int i = 0; i < c->n; i++) {
         const struct op_arg *a = &op->arg[i];
-        if (a->role == IN || !c->arg[i])
+        if (!op_answers(a) || !c->arg[i])
             continue;
         const double u = rounding(STAT, precision) * size[i];
         nudged[i] = fmax(nudged[i], u / unit(truth->arg[i], c->size[i]));

@@ -43,10 +43,11 @@ const struct op_spec swax_ops[] = {
 
     { "attention_forward", "BTSHGDW", "", 0,
       {{"y",OUT,REAL,"BTHD",0}, {"lse",OUT,STAT,"BTH",0},
-       {"q",IN,REAL,"BTHD",0}, {"k",IN,REAL,"BSGD",0}, {"v",IN,REAL,"BSGD",0}, {"start",IN,INT,"BT",1}} },
+       {"q",IN,REAL,"BTHD",0}, {"k",IN,REAL,"BSGD",0}, {"v",IN,REAL,"BSGD",0}, {"sink",IN,STAT,"H",2}, {"start",IN,INT,"BT",1}} },
     { "attention_backward", "BTSHGDW", "", 0,
-      {{"dq",ADD,REAL,"BTHD",0}, {"dk",ADD,REAL,"BSGD",0}, {"dv",ADD,REAL,"BSGD",0}, {"dy",IN,REAL,"BTHD",0},
-       {"q",IN,REAL,"BTHD",0}, {"k",IN,REAL,"BSGD",0}, {"v",IN,REAL,"BSGD",0}, {"start",IN,INT,"BT",1},
+      {{"dq",ADD,REAL,"BTHD",0}, {"dk",ADD,REAL,"BSGD",0}, {"dv",ADD,REAL,"BSGD",0}, {"dsink",ADD,STAT,"H",2},
+       {"dy",IN,REAL,"BTHD",0}, {"q",IN,REAL,"BTHD",0}, {"k",IN,REAL,"BSGD",0}, {"v",IN,REAL,"BSGD",0},
+       {"sink",IN,STAT,"H",2}, {"start",IN,INT,"BT",1},
        {"y",IN,REAL,"BTHD",0}, {"lse",IN,STAT,"BTH",0}} },
 
     { "mlstm_forward", "BTHKVLg", "eps", 0,
@@ -64,6 +65,35 @@ const struct op_spec swax_ops[] = {
        {"C0",IN,STAT,"BHKV",2}, {"n0",IN,STAT,"BHK",2}, {"m0",IN,STAT,"BH",2}, {"start",IN,INT,"BT",3},
        {"h",IN,REAL,"BTHV",0}, {"C1",IN,STAT,"BHKV",0}, {"n1",IN,STAT,"BHK",0}, {"m1",IN,STAT,"BH",0},
        {"m",IN,STAT,"BTH",0}, {"qn",IN,STAT,"BTH",0}, {"Cs",IN,STAT,"BHcKV",0}, {"ns",IN,STAT,"BHcK",0}} },
+
+    { "delta_forward", "BTHGKVJLe", "scale", 0,
+      {{"y",OUT,REAL,"BTHV",0}, {"S1",OUT,STAT,"BHKV",0}, {"r",OUT,STAT,"BTHV",0}, {"Ss",OUT,STAT,"BHcKV",1},
+       {"q",IN,REAL,"BTGK",0}, {"k",IN,REAL,"BTGK",0}, {"v",IN,REAL,"BTHV",0},
+       {"g",IN,STAT,"BTHJ",0}, {"beta",IN,STAT,"BTH",0}, {"S0",IN,STAT,"BHKV",2}, {"start",IN,INT,"BT",3}} },
+    { "delta_backward", "BTHGKVJLe", "scale", 0,
+      {{"dq",ADD,REAL,"BTGK",0}, {"dk",ADD,REAL,"BTGK",0}, {"dv",ADD,REAL,"BTHV",0},
+       {"dg",ADD,STAT,"BTHJ",0}, {"dbeta",ADD,STAT,"BTH",0}, {"dS0",ADD,STAT,"BHKV",4},
+       {"S",SCRATCH,STAT,"BHKV",0}, {"D",SCRATCH,STAT,"BHKV",0},
+       {"dy",IN,REAL,"BTHV",0}, {"dS1",IN,STAT,"BHKV",5},
+       {"q",IN,REAL,"BTGK",0}, {"k",IN,REAL,"BTGK",0}, {"v",IN,REAL,"BTHV",0},
+       {"g",IN,STAT,"BTHJ",0}, {"beta",IN,STAT,"BTH",0}, {"S0",IN,STAT,"BHKV",2}, {"start",IN,INT,"BT",3},
+       {"S1",IN,STAT,"BHKV",0}, {"r",IN,STAT,"BTHV",0}, {"Ss",IN,STAT,"BHcKV",0}} },
+
+    { "conv_forward", "BTSCF", "", 0,
+      {{"y",OUT,REAL,"BTC",0}, {"x",IN,REAL,"BSC",0}, {"w",IN,STAT,"CF",0}, {"b",IN,STAT,"C",1}, {"start",IN,INT,"BT",2}} },
+    { "conv_backward", "BTSCF", "", 0,
+      {{"dx",ADD,REAL,"BSC",0}, {"dw",ADD,STAT,"CF",0}, {"db",ADD,STAT,"C",1}, {"dy",IN,REAL,"BTC",0},
+       {"x",IN,REAL,"BSC",0}, {"w",IN,STAT,"CF",0}, {"b",IN,STAT,"C",1}, {"start",IN,INT,"BT",2}} },
+
+    { "decay_forward", "NHJ", "low", 0,
+      {{"g",OUT,STAT,"NHJ",0}, {"a",IN,STAT,"NHJ",0}, {"lrate",IN,STAT,"H",0}, {"bias",IN,STAT,"HJ",0}} },
+    { "decay_backward", "NHJ", "low", 0,
+      {{"da",ADD,STAT,"NHJ",0}, {"dlrate",ADD,STAT,"H",0}, {"dbias",ADD,STAT,"HJ",0}, {"dg",IN,STAT,"NHJ",0},
+       {"a",IN,STAT,"NHJ",0}, {"lrate",IN,STAT,"H",0}, {"bias",IN,STAT,"HJ",0}} },
+    { "strength_forward", "N", "top", 0,
+      {{"beta",OUT,STAT,"N",0}, {"b",IN,STAT,"N",0}} },
+    { "strength_backward", "N", "top", 0,
+      {{"db",ADD,STAT,"N",0}, {"dbeta",IN,STAT,"N",0}, {"b",IN,STAT,"N",0}} },
 
     { "softcap_forward", "N", "cap", 0,
       {{"y",OUT,STAT,"N",0}, {"x",IN,STAT,"N",0}} },
@@ -127,6 +157,8 @@ int op_arg_find(const struct op_spec *op, const char *name)
     return -1;
 }
 
+int op_answers(const struct op_arg *a) { return a->role == OUT || a->role == ADD || a->role == UPDATE; }
+
 int op_scalars(const struct op_spec *op)
 {
     int n = op->scalars[0] != '\0';
@@ -182,7 +214,8 @@ const char *op_dim_word(const struct op_spec *op, char letter)
         {'B', "sequences"}, {'T', "tokens"}, {'N', "rows"}, {'C', "width"}, {'I', "inputs"}, {'O', "outputs"},
         {'H', "heads"}, {'G', "key/value heads"}, {'D', "head size"}, {'W', "window"}, {'S', "keys"},
         {'P', "position of the first token"}, {'L', "chunk length"}, {'K', "key size"}, {'V', "value size"},
-        {'g', "input gate: 0 exponential, 1 sigmoid, 2 sigmoid with normaliser"},
+        {'g', "gates: 0 exponential, 1 sigmoid, 2 sigmoid with normaliser, 3 logarithms"},
+        {'F', "taps"}, {'J', "gates of a head: 1, or one for each key channel"}, {'e', "1 delta rule, 0 linear attention"},
         {'z', "centre: 1 LayerNorm, 0 RMS"}, {'s', "optimiser step"}, {'c', "chunks"},
     };
     if (letter == 'V' && !strchr(op->dims, 'K'))
@@ -196,13 +229,33 @@ const char *op_dim_word(const struct op_spec *op, char letter)
 struct op_range op_range(const char *name)
 {
     static const struct { const char *name; struct op_range range; } ranges[] = {
-        {"P", {-(1 << 30), 1 << 30}}, {"g", {0, 2}}, {"z", {0, 1}}, {"eps", {0, 1}}, {"theta", {1e-3, 1e30}}, {"cap", {0, 1e30}},
+        {"P", {-(1 << 30), 1 << 30}}, {"g", {0, 3}}, {"e", {0, 1}}, {"scale", {-1e30, 1e30}}, {"low", {-1e30, 0}}, {"top", {0, 1e30}}, {"z", {0, 1}}, {"eps", {0, 1}}, {"theta", {1e-3, 1e30}}, {"cap", {0, 1e30}},
         {"lr", {0, 1e6}}, {"beta1", {0, 0.9999999}}, {"beta2", {0, 0.9999999}}, {"decay", {0, 1e6}}, {"clip", {0, 1e30}},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         if (!strcmp(ranges[i].name, name))
             return ranges[i].range;
     return (struct op_range){1, INT_MAX};
+}
+
+/* How sizes hang together, wherever both letters stand in a row. */
+static const char *do_not_fit(const struct op_spec *spec, const int *dims, char sentence[OP_SENTENCE])
+{
+    static const struct { char letter, of; const char *wrong; } rules[] = {
+        {'S', 'T', "%s: S=%ld keys are fewer than T=%ld queries: S counts the keys before the call and those of it."},
+        {'G', 'H', "%s: G=%ld key/value heads do not divide H=%ld heads."},
+        {'J', 'K', "%s: J=%ld gates of a head are neither 1 nor one for each of K=%ld key channels."},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (!strchr(spec->dims, rules[i].letter) || !strchr(spec->dims, rules[i].of))
+            continue;
+        const long a = op_extent(spec, rules[i].letter, dims), b = op_extent(spec, rules[i].of, dims);
+        if (rules[i].letter == 'S' ? a < b : rules[i].letter == 'G' ? b % a != 0 : a != 1 && a != b) {
+            snprintf(sentence, OP_SENTENCE, rules[i].wrong, spec->name, a, b);
+            return sentence;
+        }
+    }
+    return NULL;
 }
 
 static int within(double x, struct op_range r) { return x >= r.least && x <= r.most; }
@@ -226,12 +279,5 @@ const char *op_wrong(int op, const int *dims, const double *scalars, char senten
             return sentence;
         }
     }
-    if (!strchr(spec->dims, 'S'))
-        return NULL;
-    const long T = op_extent(spec, 'T', dims), S = op_extent(spec, 'S', dims), H = op_extent(spec, 'H', dims), G = op_extent(spec, 'G', dims);
-    if (S >= T && H % G == 0)
-        return NULL;
-    snprintf(sentence, OP_SENTENCE, S < T ? "%s: S=%ld keys are fewer than T=%ld queries: S counts the keys before the call and those of it."
-                                          : "%s: G=%ld key/value heads do not divide H=%ld heads.", spec->name, S < T ? S : G, S < T ? T : H);
-    return sentence;
+    return do_not_fit(spec, dims, sentence);
 }

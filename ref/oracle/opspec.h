@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-enum op_role { IN = 1, OUT, ADD, UPDATE };      /* read; overwritten; added to; read and replaced */
+enum op_role { IN = 1, OUT, ADD, UPDATE, SCRATCH };    /* read; overwritten; added to; read and replaced; of no meaning */
 enum op_type { REAL, STAT, INT, DOUBLE };       /* the element, as kernels.h declares it */
 
 enum { OP_ARGS = 32, OP_DIMS = 9, OP_SCALARS = 6, OP_WORD = 16 };
@@ -41,6 +41,7 @@ extern const int swax_n_ops;
 int op_find(const char *name);                                           /* the row, or -1 */
 int op_args(const struct op_spec *op);                                   /* how many array arguments */
 int op_arg_find(const struct op_spec *op, const char *name);             /* its index, or -1 */
+int op_answers(const struct op_arg *a);                                  /* is it what the kernel is asked for? */
 int op_scalars(const struct op_spec *op);                                /* how many scalars */
 const char *op_scalar_name(const struct op_spec *op, int scalar, char name[OP_WORD]);
 int op_forward_of(int op);                                               /* of foo_backward: foo_forward's row, or -1 */

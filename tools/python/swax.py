@@ -43,7 +43,7 @@ class _Spec(ctypes.Structure):
                 ("exact", ctypes.c_int), ("arg", _Arg * 32)]
 
 
-_IN, _OUT, _ADD, _UPDATE = 1, 2, 3, 4
+_IN, _OUT, _ADD, _UPDATE, _SCRATCH = 1, 2, 3, 4, 5
 _INT = 2
 
 
@@ -100,7 +100,7 @@ def call(kernel, dims, scalars=(), **given):
     for name, role, kind, letters, optional in k.args:
         shape = k.shape(letters, dims)
         x = given.get(name)
-        if x is None and (role in (_OUT, _ADD)) and (not optional or name in given.get("want", ())):
+        if x is None and role in (_OUT, _ADD, _SCRATCH) and (not optional or name in given.get("want", ())):
             x = np.zeros(shape)
         elif x is not None:
             x = _array(x, np.int32 if kind == _INT else np.float64)
@@ -113,7 +113,7 @@ def call(kernel, dims, scalars=(), **given):
             raise ValueError(f"{kernel}: a document's start lies behind its token")
         if name == "token" and not (0 <= x.min() and x.max() < dims["V"]):
             raise ValueError(f"{kernel}: a token is beyond 0 to {dims['V'] - 1}")
-        if x is not None and role != _IN:
+        if x is not None and role not in (_IN, _SCRATCH):
             out[name] = x
         keep.append(x)
         pointers.append(None if x is None else x.ctypes.data)

@@ -31,7 +31,7 @@ static enum st_type element_type(enum op_type type, enum dtype d)
 static int is_input(const struct problem *p, int part, int i)
 {
     const struct op_arg *a = &swax_ops[p->in[part].op].arg[i];
-    if (!p->in[part].arg[i] || a->role == OUT || (a->role == ADD && !p->wish.noise))
+    if (!p->in[part].arg[i] || a->role == OUT || a->role == SCRATCH || (a->role == ADD && !p->wish.noise))
         return 0;
     return !part || op_arg_find(&swax_ops[p->in[0].op], a->name) < 0;
 }
@@ -289,6 +289,8 @@ static const char *read_part(struct st_file *f, const char *path, struct problem
         const int from = part ? op_arg_find(&swax_ops[p->in[0].op], a->name) : -1;
         snprintf(name, sizeof name, "%s%s", prefix, a->name);
         snprintf(ref, sizeof ref, "%sref.%s", prefix, a->name);
+        if (a->role == SCRATCH)
+            continue;
         const int answer = a->role != IN && st_find(f, ref), input = from < 0 && a->role != OUT && st_find(f, name);
         if (!answer && !input && (from < 0 || !p->in[0].arg[from])) {
             wrong = a->optional ? NULL : say(why, "%.120s has no tensor \"%s\".", path, a->role == IN ? name : ref);

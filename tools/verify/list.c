@@ -6,7 +6,7 @@
 
 static void print_kernel(const struct op_spec *op)
 {
-    static const char *const role[] = {"", "in", "out", "gradient", "update"}, *const type[] = {"real", "stat", "int", "double"};
+    static const char *const role[] = {"", "in", "out", "gradient", "update", "scratch"}, *const type[] = {"real", "stat", "int", "double"};
     printf("%s\n", op->name);
     for (const char *d = op->dims; *d; d++)
         printf("  %c  %s\n", *d, op_dim_word(op, *d));

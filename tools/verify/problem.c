@@ -164,7 +164,7 @@ static void behind_norm(struct op_case *b, enum swax_precision p)
 
 int problem_is_answer(const struct problem *p, int part, int arg)
 {
-    return p->in[part].arg[arg] && swax_ops[p->in[part].op].arg[arg].role != IN;
+    return p->in[part].arg[arg] && op_answers(&swax_ops[p->in[part].op].arg[arg]);
 }
 
 void problem_chain(struct op_case *b, const struct op_case *f)
@@ -209,7 +209,7 @@ static void bound_half(struct problem *p, int part)
 static void round_answers(struct op_case *c, enum swax_precision precision)
 {
     for (int i = 0; i < c->n; i++)
-        for (long e = 0; e < c->size[i] && c->arg[i] && swax_ops[c->op].arg[i].role != IN; e++)
+        for (long e = 0; e < c->size[i] && c->arg[i] && op_answers(&swax_ops[c->op].arg[i]); e++)
             c->arg[i][e] = op_round(c->arg[i][e], swax_ops[c->op].arg[i].type, precision);
 }
 

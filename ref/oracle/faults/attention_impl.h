@@ -19,6 +19,9 @@ struct attention_twist {
     real (*sum)(real);                /* rounds a running sum */
     int no_delta, unscaled_dk;        /* backward: without dy.y; dk without 1/sqrt(D) */
     int last_head, half_value;        /* dk, dv of one head of the group only; dy.v over half of the head */
+    int no_sink, sink_reads;          /* the sink is left out; it reads the first key's value */
+    int scaled_sink;                  /* and is scaled as scores are */
+    int no_dsink, dsink_sign;         /* backward: dsink is not added to; it is, with the wrong sign */
     int overwrites;
 };
 
@@ -62,22 +65,29 @@ static real score(const struct attention_twist *w, const struct attention_shape 
     return attention_scale(w, n->D) * a;
 }
 
-#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const int *start, \
+#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const int *start, \
                           int B, int T, int S, int H, int G, int D, int W
-#define ATTENTION_BACKWARD real *dq, real *dk, real *dv, const real *dy, const real *q, const real *k, const real *v, \
-                           const int *start, const real *y, const stat *lse, int B, int T, int S, int H, int G, int D, int W
+#define ATTENTION_BACKWARD real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q, const real *k, const real *v, \
+                           const stat *sink, const int *start, const real *y, const stat *lse, int B, int T, int S, int H, int G, int D, int W
+
+/* The sink's score, or that of none. */
+static stat sink_of(const struct attention_twist *w, const stat *sink, int h)
+{
+    return !sink || w->no_sink ? -(stat)INFINITY : w->scaled_sink ? sink[h] / 2 : sink[h];
+}
 
 static void attention_query(const struct attention_twist *w, const struct attention_shape *n, real *y, stat *lse,
-                            const real *q, const real *k, const real *v, const int *start, int b, int t, int h)
+                            const real *q, const real *k, const real *v, stat sink, const int *start, int b, int t, int h)
 {
     real (*const as)(real) = w->operand ? w->operand : as_is, (*const sum)(real) = w->sum ? w->sum : as_is;
     const long row = attention_row(w, b, t, h, n->T, n->H);
     const int g = key_head(w, h, n->H, n->G), D = n->D;
-    real max = -(real)INFINITY, z = 0;
+    real max = sink, z = 0;
     for (int j = 0; j < n->S; j++)
         if (sees(w, n, start, b, t, j))
             max = fmax(max, score(w, n, q, k, b, t, h, j));
     max = w->no_max ? 0 : max;
+    z = exp(sink - max);
     for (int d = 0; d < D; d++)
         y[row*D + d] = 0;
     for (int j = 0; j < n->S; j++) {
@@ -99,7 +109,7 @@ static void attention_twisted(const struct attention_twist *w, ATTENTION_FORWARD
     for (int e = 0; e < B*T*H; e++) {
         const int b = e / (T*H), t = e / H % T, h = e % H;
         const long row = attention_row(w, b, t, h, T, H);
-        attention_query(w, &n, y, lse, q, k, v, start, b, t, h);
+        attention_query(w, &n, y, lse, q, k, v, sink_of(w, sink, h), start, b, t, h);
         for (int d = 0; d < D && w->no_last && t == T - 1; d++)
             y[row*D + d] = 0;
     }
@@ -145,6 +155,8 @@ static void attention_twisted_back(const struct attention_twist *w, ATTENTION_BA
         memset(dk, 0, keys * sizeof(real));
         memset(dv, 0, keys * sizeof(real));
     }
+    for (int e = 0; e < B*T*H && sink && !w->no_dsink; e++)
+        dsink[e % H] -= (w->dsink_sign ? -1 : 1) * exp(sink_of(w, sink, e % H) - lse[e]) * dot(dy + (long)e*D, y + (long)e*D, D);
     for (int e = 0; e < B*T*H; e++)
         if (!(w->no_last && e / H % T == T - 1))
             attention_query_back(w, &n, dq, dk, dv, dy, q, k, v, start, y, lse, e / (T*H), e / H % T, e % H);
@@ -156,13 +168,13 @@ static void attention_twisted_back(const struct attention_twist *w, ATTENTION_BA
     static void attention_##name##_forward(ATTENTION_FORWARD)                                                         \
     {                                                                                                                 \
         static const struct attention_twist w = { __VA_ARGS__ };                                                      \
-        attention_twisted(&w, y, lse, q, k, v, start, B, T, S, H, G, D, W);                                           \
+        attention_twisted(&w, y, lse, q, k, v, sink, start, B, T, S, H, G, D, W);                                           \
     }
 #define ATTENTION_B(name, ...)                                                                                        \
     static void attention_##name##_backward(ATTENTION_BACKWARD)                                                       \
     {                                                                                                                 \
         static const struct attention_twist w = { __VA_ARGS__ };                                                      \
-        attention_twisted_back(&w, dq, dk, dv, dy, q, k, v, start, y, lse, B, T, S, H, G, D, W);                      \
+        attention_twisted_back(&w, dq, dk, dv, dsink, dy, q, k, v, sink, start, y, lse, B, T, S, H, G, D, W);                      \
     }
 #define ATTENTION(name, ...) ATTENTION_F(name, __VA_ARGS__) ATTENTION_B(name, __VA_ARGS__)
 

@@ -64,8 +64,8 @@ static struct cell_head cell_head(const struct cell_twist *w, const stat *i, con
         const long row = cell_row(&a, t), earlier = w->previous && t ? cell_row(&a, t - 1) : row;
         const int document = start && start[(long)b*T + t] == t;
         const stat x = kept((w->swapped ? f : i)[row]), z = kept((w->swapped ? i : f)[earlier]);
-        a.lf[t] = ls(w->soft_reset && document ? -25 : z);
-        a.li[t] = gate == SWAX_EXPONENTIAL ? x : ls(x);
+        a.lf[t] = gate == SWAX_LOG ? (w->soft_reset && document ? -25 : z) : ls(w->soft_reset && document ? -25 : z);
+        a.li[t] = gate == SWAX_EXPONENTIAL || gate == SWAX_LOG ? x : ls(x);
         a.fresh[t] = begins_here(w, start, b, t, T);
         const float before = sum;
         sum += (float)a.lf[t];
@@ -76,10 +76,12 @@ static struct cell_head cell_head(const struct cell_twist *w, const stat *i, con
 
 static void cell_head_free(struct cell_head *a) { free(a->lf), free(a->li), free(a->fresh); }
 
+static int has_normaliser(int gate) { return gate == SWAX_EXPONENTIAL || gate == SWAX_SIGMOID_NORMALISED; }
+
 static stat cell_normaliser(const struct cell_twist *w, stat qn, stat m, int gate, double eps)
 {
     const stat size = w->no_abs ? qn : fabs(qn), least = w->floor_one ? 1 : w->no_floor ? 0 : exp(-m), e = w->no_eps ? 0 : (stat)eps;
-    if (gate == SWAX_SIGMOID || w->no_normaliser)
+    if (!has_normaliser(gate) || w->no_normaliser)
         return 1;
     return w->eps_first ? fmax(size + e, least) : fmax(size, least) + e;
 }
@@ -149,7 +151,7 @@ static void cell_twisted(const struct cell_twist *w, MLSTM_FORWARD)
 /* g_t, the gradient of qn_t */
 static stat cell_gamma(const struct cell_twist *w, stat dhh, stat qn, stat m, stat N, int gate)
 {
-    if (w->no_gamma || w->no_normaliser || gate == SWAX_SIGMOID || !(fabs(qn) > (w->floor_one ? 1 : exp(-m))))
+    if (w->no_gamma || w->no_normaliser || !has_normaliser(gate) || !(fabs(qn) > (w->floor_one ? 1 : exp(-m))))
         return 0;
     return (qn > 0 || w->gamma_sign ? -dhh : dhh) / N;
 }
@@ -244,8 +246,8 @@ static void cell_gates_back(const struct cell_twist *w, const struct cell_head *
 {
     const long row = cell_row(a, t), earlier = w->previous && t ? cell_row(a, t - 1) : row;
     const stat *const in = w->swapped ? f : i, *const forget = w->swapped ? i : f;
-    (w->swapped ? df : di)[row] += a->gate == SWAX_EXPONENTIAL ? dli : dli * sigmoid(-in[row]);
-    (w->swapped ? di : df)[earlier] += w->no_chain ? dlf : dlf * sigmoid(-forget[earlier]);
+    (w->swapped ? df : di)[row] += a->gate == SWAX_EXPONENTIAL || a->gate == SWAX_LOG ? dli : dli * sigmoid(-in[row]);
+    (w->swapped ? di : df)[earlier] += w->no_chain || a->gate == SWAX_LOG ? dlf : dlf * sigmoid(-forget[earlier]);
 }
 
 static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
