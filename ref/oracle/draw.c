@@ -404,15 +404,18 @@ void op_case_make(struct op_case *c, int op, uint64_t seed, enum op_family famil
                   enum swax_precision exact_in)
 {
     const struct op_spec *spec = &swax_ops[op];
-    const int C0 = group_of(spec, "C0"), dC0 = group_of(spec, "dC0"), sum = group_of(spec, "sum");
+    const int sum = group_of(spec, "sum");
     uint64_t s = stream(seed, "optional");
     unsigned optional = 0;
     op_draw_dims(c, op, seed, max_dim);
     op_draw_scalars(c, seed);
     for (int group = 1; group < 8; group++)
         optional |= (unsigned)(op_uniform(&s) < 0.7) << group;
-    if (dC0 && !(optional >> C0 & 1))
-        optional &= ~(1u << dC0);                     /* no gradient of what is not there */
+    for (int i = 0; i < op_args(spec); i++) {
+        const int of = spec->arg[i].role == ADD ? group_of(spec, spec->arg[i].name + 1) : 0;
+        if (of && !(optional >> of & 1))
+            optional &= ~(1u << spec->arg[i].optional);    /* no gradient of what is not there */
+    }
     if (sum && !(optional >> sum & 1))
         c->scalar[op_scalars(spec) - 1] = 0;          /* adamw without a norm does not clip */
     op_draw(c, seed, family, optional, exact_in);
