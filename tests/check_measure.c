@@ -81,7 +81,7 @@ START_TEST(the_probe_of_measure_is_that_cut)
     struct data d = open_task("mentions", "facts_first=1 ask=50-110", 160);
     struct swax_network *n = network("mlstm", &d, 4, 160);
     struct measured whole, cut;
-    struct measure_how how = {4, 160, 16, 8, 1, MEASURE_WHOLE, 16};
+    struct measure_how how = {.B = 4, .T = 160, .window = 16, .sequences = 8, .seed = 1, .facts_end = 16};
     ck_assert(!measure(n, &d, &how, &whole, why));
     how.probe = MEASURE_SPAN_CUT;
     ck_assert(!measure(n, &d, &how, &cut, why));
@@ -109,7 +109,7 @@ START_TEST(answers_are_counted)
         free(w);
     }
     struct measured m;
-    const struct measure_how how = {2, 64, 16, 50, 1, MEASURE_WHOLE, 0};
+    const struct measure_how how = {.B = 2, .T = 64, .window = 16, .sequences = 50, .seed = 1, .facts_end = 0};
     ck_assert(!measure(n, &d, &how, &m, why));
     ck_assert(m.tag[0].asked == m.asked && m.tag[0].right == m.right && m.tag[0].answers * 3 <= m.asked + 2 * 50);
     const double tokens = (double)m.right / (double)m.asked, whole = (double)m.tag[0].exact / (double)m.tag[0].answers;
@@ -133,7 +133,7 @@ START_TEST(mass_sums_to_one_and_time_constants_are_the_gates)
     struct data d = open_task("mentions", "", 160);
     struct swax_network *n = network("swa mlstm full", &d, 1, 160);
     struct measured m;
-    const struct measure_how how = {1, 160, 16, 1, 1, MEASURE_WHOLE, 0};
+    const struct measure_how how = {.B = 1, .T = 160, .window = 16, .sequences = 1, .seed = 1, .facts_end = 0};
     ck_assert(!measure(n, &d, &how, &m, why));
     ck_assert_int_eq(see(n, 0, 160, 16, mass), 5);     /* 0, 1, 2-3, 4-7, 8-15 tokens back, and no further */
     for (int k = 0; k < 5; k++)
@@ -158,8 +158,8 @@ START_TEST(generated_answers_are_looked_for)
     double score = -1;
     struct data d = open_task("niah", "digits=1", 500);
     struct swax_network *n = network("swa mlstm", &d, 1, 500);
-    const struct measure_how how = {1, 500, 16, 3, 1, MEASURE_WHOLE, 0};
-    ck_assert(!measure_generated(n, &d, &how, 20, &score, why));
+    const struct measure_how how = {.B = 1, .T = 500, .window = 16, .sequences = 3, .seed = 1, .facts_end = 0};
+    ck_assert(!measure_generated(n, &d, &how, 20, -1, &score, why));
     ck_assert(score >= 0 && score <= 1);
     swax_network_free(n);
     data_close(&d);

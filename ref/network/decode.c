@@ -52,6 +52,7 @@ struct swax_decoder *R(swax_decoder_new)(struct swax_network *n, int B, int wind
     if (ok) {
         d->base.n = n;
         d->base.B = B;
+        d->base.separator = -1;
         d->window = window;
         d->state = calloc((size_t)B * (size_t)n->c.layers, sizeof *d->state);
         d->logits = malloc((size_t)n->c.vocabulary * sizeof(stat));
@@ -79,20 +80,40 @@ void R(swax_decoder_begin)(struct swax_decoder *base, int sequence)
         mixer_of(n, l)->state_begin(n, &n->c, swax_layer_keys(&n->c, l), &states_of(d, sequence)[l]);
 }
 
-/* At most FEED tokens of one sequence; the logits after the last of them end in d->logits. */
-static int feed(struct R(decoder) *d, int sequence, const int *token, int T)
+/* At most FEED tokens of one sequence, all of one document; the logits after the last of them end in d->logits. */
+static const char *feed(struct R(decoder) *d, int sequence, const int *token, int T)
 {
     struct swax_network *n = d->base.n;
     const size_t V = (size_t)n->c.vocabulary;
     const struct R(run) r = R(swax_run_of)(n, 1, T, d->window);
+    char name[64];
+    if (*token == d->base.separator)
+        R(swax_decoder_begin)(&d->base, sequence);
     if (!make_ready(d, sequence, T))
-        return 0;
+        return "There is no memory for the keys that a layer without a window remembers: decode fewer tokens.";
     swax_put(n, d->work.token, token, (size_t)T * sizeof(int));
     swax_put(n, d->work.target, token, (size_t)T * sizeof(int));
     R(swax_model_forward)(&r, &d->work, states_of(d, sequence));
     R(swax_model_head)(&r, &d->work, NULL, T - 1, 1);
     swax_get(n, d->logits, d->work.zc, V * sizeof(stat));
-    return 1;
+    int finite = 1;
+    for (size_t e = 0; e < V && finite; e++)
+        finite = isfinite(d->logits[e]);
+    if (finite)
+        return NULL;
+    const char *first = R(swax_first_nonfinite)(n, &d->work, 1, T, name);
+    snprintf(n->wrong, sizeof n->wrong, "The logits of sequence %d are not finite%s%s.", sequence,
+             first ? ": the first activation that is not is " : "", first ? first : "");
+    return n->wrong;
+}
+
+/* How many of T tokens go together: until the next document, and at most FEED. */
+static int together(const struct R(decoder) *d, const int *token, int T)
+{
+    int n = 1;
+    while (n < T && n < FEED && token[n] != d->base.separator)
+        n++;
+    return n;
 }
 
 const char *R(swax_decoder_feed)(struct swax_decoder *base, const int *token, int T, float *logits)
@@ -100,9 +121,13 @@ const char *R(swax_decoder_feed)(struct swax_decoder *base, const int *token, in
     struct R(decoder) *d = (struct R(decoder) *)(void *)base;
     const long V = base->n->c.vocabulary;
     for (int b = 0; b < base->B; b++) {
-        for (int t = 0; t < T; t += FEED)
-            if (!feed(d, b, token + (long)b*T + t, T - t < FEED ? T - t : FEED))
-                return "out of memory for the keys that a layer without a window remembers; decode fewer tokens";
+        const int *of = token + (long)b*T;
+        for (int t = 0, some; t < T; t += some) {
+            some = together(d, of + t, T - t);
+            const char *wrong = feed(d, b, of + t, some);
+            if (wrong)
+                return wrong;
+        }
         for (long e = 0; e < V && logits; e++)
             logits[b*V + e] = (float)d->logits[e];
     }

@@ -106,6 +106,69 @@ static void engine_close(struct swax_network *n)
     free(n->table);
 }
 
+/* ---- looking inside */
+
+static double as_double(const void *host, size_t e, int is_stat);
+#ifdef SWAX_BF16
+static double as_double(const void *host, size_t e, int is_stat)
+{
+    return is_stat ? (double)((const stat *)host)[e] : (double)bf16_to_float(((const real *)host)[e]);
+}
+#else
+static double as_double(const void *host, size_t e, int is_stat)
+{
+    (void)is_stat;
+    return (double)((const stat *)host)[e];
+}
+#endif
+
+static size_t engine_peek(struct swax_network *n, const char *name, double *to, size_t max)
+{
+    const void *at = NULL;
+    int is_stat = 0;
+    const size_t size = R(swax_model_find)(&n->desk[0]->work, &n->c, n->last_B, n->last_T, name, &at, &is_stat);
+    const size_t count = size < max ? size : max, element = is_stat ? sizeof(stat) : sizeof(real);
+    for (size_t from = 0; from < count; from += SWAX_STAGE) {
+        const size_t some = count - from < SWAX_STAGE ? count - from : SWAX_STAGE;
+        swax_get(n, n->stage, (const char *)at + from * element, some * element);
+        for (size_t e = 0; e < some; e++)
+            to[from + e] = as_double(n->stage, e, is_stat);
+    }
+    return size;
+}
+
+static int is_finite(struct swax_network *n, const void *at, size_t count, int is_stat)
+{
+    const size_t element = is_stat ? sizeof(stat) : sizeof(real);
+    int finite = 1;
+    for (size_t from = 0; from < count && finite; from += SWAX_STAGE) {
+        const size_t some = count - from < SWAX_STAGE ? count - from : SWAX_STAGE;
+        swax_get(n, n->stage, (const char *)at + from * element, some * element);
+        for (size_t e = 0; e < some && finite; e++)
+            finite = isfinite(as_double(n->stage, e, is_stat));
+    }
+    return finite;
+}
+
+const char *R(swax_first_nonfinite)(struct swax_network *n, const struct R(work) *w, int B, int T, char name[64])
+{
+    const char *of[64];
+    if (!is_finite(n, w->x0, (size_t)B * (size_t)T * (size_t)n->c.width, 0))
+        return strcpy(name, "x0");
+    for (int l = 0; l < n->c.layers; l++) {
+        const int count = R(swax_model_names)(R(swax_mixers)[n->c.mixer[l]], &n->c, swax_layer_keys(&n->c, l), of, 64);
+        for (int i = 0; i < count && i < 64; i++) {
+            const void *at;
+            int is_stat;
+            snprintf(name, 64, "%d.%.40s", l, of[i]);
+            const size_t size = R(swax_model_find)(w, &n->c, B, T, name, &at, &is_stat);
+            if (!is_finite(n, at, size, is_stat))
+                return name;
+        }
+    }
+    return NULL;
+}
+
 /* ---- a batch */
 
 struct job {
@@ -199,6 +262,15 @@ static void add_lanes(int i, void *arg)
         table(n)->accumulate((stat *)n->g[0] + s->from, (stat *)n->g[l] + s->from, s->count);
 }
 
+/* A piece's activations are still there if it was the only one. */
+static void say_not_finite(struct swax_network *n, const struct swax_batch *b, long token, int pieces)
+{
+    char name[64];
+    const char *first = pieces == 1 ? R(swax_first_nonfinite)(n, &n->desk[0]->work, b->B, b->T, name) : NULL;
+    snprintf(n->wrong, sizeof n->wrong, "The loss at token %ld of sequence %ld is not finite%s%s.", token % b->T, token / b->T,
+             first ? ": the first activation that is not is " : "", first ? first : "");
+}
+
 static double engine_run(struct swax_network *n, const struct swax_batch *b, double scale, int training,
                          float *token_loss, unsigned char *correct, float *logits)
 {
@@ -217,6 +289,8 @@ static double engine_run(struct swax_network *n, const struct swax_batch *b, dou
             sum += (double)loss[t] * weight(&j, t);
         if (token_loss)
             token_loss[t] = (float)loss[t];
+        if (!training && !isfinite(loss[t]) && !*n->wrong)
+            say_not_finite(n, b, t, pieces);
     }
     return sum * scale;
 }
@@ -272,38 +346,6 @@ static void engine_weights_changed(struct swax_network *n)
 {
     if (n->w != n->s)
         swax_each(n, n->slices, n->threads, slice_cast, n);
-}
-
-/* ---- looking inside */
-
-static double as_double(const void *host, size_t e, int is_stat);
-#ifdef SWAX_BF16
-static double as_double(const void *host, size_t e, int is_stat)
-{
-    return is_stat ? (double)((const stat *)host)[e] : (double)bf16_to_float(((const real *)host)[e]);
-}
-#else
-static double as_double(const void *host, size_t e, int is_stat)
-{
-    (void)is_stat;
-    return (double)((const stat *)host)[e];
-}
-#endif
-
-static size_t engine_peek(struct swax_network *n, const char *name, double *to, size_t max)
-{
-    const void *at;
-    int is_stat;
-    const size_t size = R(swax_model_find)(&n->desk[0]->work, &n->c, n->last_B, n->last_T, name, &at, &is_stat);
-    const size_t count = size < max ? size : max, bytes = count * (is_stat ? sizeof(stat) : sizeof(real));
-    void *host = malloc(bytes + 1);
-    if (!host)
-        return 0;
-    swax_get(n, host, at, bytes);
-    for (size_t e = 0; e < count; e++)
-        to[e] = as_double(host, e, is_stat);
-    free(host);
-    return size;
 }
 
 const struct swax_engine R(swax_engine) = {

@@ -10,7 +10,7 @@
  * none of this depends on the number of threads.  Lanes run side by side, as many as there are threads when the
  * network is made; activations belong to the worker, so that they meet its cache again.  Where there are two threads
  * or more for each lane, and products long enough to share, one lane has them all, then the next. */
-enum { SWAX_LANES = 8, SWAX_PIECE_TOKENS = 256, SWAX_SLICE = 1 << 16 };
+enum { SWAX_LANES = 8, SWAX_PIECE_TOKENS = 256, SWAX_SLICE = 1 << 16, SWAX_STAGE = 4096 };
 
 struct swax_slice { size_t from; int count, decay; };  /* of the flat arrays, for the optimiser */
 
@@ -34,6 +34,8 @@ struct swax_network {
     double *sum;                     /* squares of the gradient, per slice; the total ends in sum[0] */
     void *loss;                      /* of the last batch, on the host: stat (B,T) */
     int last_B, last_T;              /* of the last evaluate */
+    double stage[SWAX_STAGE];        /* elements on their way between the host and a device, or looked at */
+    char wrong[SWAX_WHY], told[SWAX_WHY];    /* what swax_network_trouble answers next, "" for nothing; and answered last */
 };
 
 struct swax_engine {
@@ -54,7 +56,10 @@ struct swax_engine {
 extern const struct swax_engine swax_engine_f32, swax_engine_f64, swax_engine_bf16;
 
 /* Every decoder begins with this. */
-struct swax_decoder { struct swax_network *n; int B; };
+struct swax_decoder { struct swax_network *n; int B, separator; };
+
+/* 1, or 0 and a sentence in n->wrong: are all (B,T) of them in the vocabulary? */
+int swax_tokens_are_known(struct swax_network *n, const int *token, int B, int T);
 
 /* f(0, arg) .. f(count - 1, arg), at most `workers` of them at a time. */
 void swax_each(const struct swax_network *n, int count, int workers, void (*f)(int i, void *arg), void *arg);

@@ -50,6 +50,9 @@ void R(swax_model_forward)(const struct R(run) *r, struct R(work) *w, union swax
 void R(swax_model_head)(const struct R(run) *r, struct R(work) *w, stat *g, int row0, int rows);
 void R(swax_model_backward)(const struct R(run) *r, struct R(work) *w, stat *g);
 
+/* The name of the first activation, in the order of the computation, that holds a NaN or an infinity, or NULL. */
+const char *R(swax_first_nonfinite)(struct swax_network *n, const struct R(work) *w, int B, int T, char name[64]);
+
 /* Decoding (decode.c), as network.h says. */
 struct swax_decoder *R(swax_decoder_new)(struct swax_network *n, int B, int window, char *why);
 void R(swax_decoder_begin)(struct swax_decoder *d, int sequence);

@@ -136,7 +136,12 @@ size_t swax_network_bytes(const struct swax_network *n) { return n->bytes; }
 
 const char *swax_network_trouble(struct swax_network *n)
 {
-    return n->tier->memory ? n->tier->memory->trouble() : NULL;
+    const char *device = n->tier->memory ? n->tier->memory->trouble() : NULL;
+    if (device || !*n->wrong)
+        return device;
+    memcpy(n->told, n->wrong, sizeof n->told);
+    *n->wrong = 0;
+    return n->told;
 }
 
 /* Model FLOPs per token, two per multiply-add: dense products once forward and twice backward; the mixers' own. */
@@ -160,9 +165,22 @@ static void *array(const struct swax_network *n, enum swax_which which)
     return which == SWAX_WEIGHT ? n->s : which == SWAX_MOMENT1 ? n->m : which == SWAX_MOMENT2 ? n->v : n->g[0];
 }
 
-static char *tensor_at(const struct swax_network *n, enum swax_which which, int tensor)
+/* NULL, and the reason in n->wrong, if there is no such tensor. */
+static char *tensor_at(struct swax_network *n, enum swax_which which, int tensor)
 {
-    return (char *)array(n, which) + n->tensor[tensor].place * n->engine->stat_size;
+    static const char *const what[] = { "weights", "moments", "moments", "gradients" };
+    if (array(n, which) && tensor >= 0 && tensor < n->tensors)
+        return (char *)array(n, which) + n->tensor[tensor].place * n->engine->stat_size;
+    if (array(n, which))
+        snprintf(n->wrong, sizeof n->wrong, "Tensor %d was asked for, and there are %d.", tensor, n->tensors);
+    else
+        snprintf(n->wrong, sizeof n->wrong, "This network was opened without training: it has no %s.", what[which]);
+    return NULL;
+}
+
+static int trains(struct swax_network *n)
+{
+    return tensor_at(n, SWAX_GRADIENT, 0) != NULL;
 }
 
 void swax_network_init(struct swax_network *n, uint64_t seed)
@@ -171,21 +189,16 @@ void swax_network_init(struct swax_network *n, uint64_t seed)
     for (int i = 0; i < n->tensors; i++) {
         const struct swax_tensor *t = &n->tensor[i];
         const uint64_t key = swax_initial_key(t, seed);
-        for (long from = 0; from < t->size; from += SWAX_SLICE) {
-            static const int most = SWAX_SLICE;
-            const long left = t->size - from, count = left < most ? left : most;
-            char *host = malloc((size_t)count * element);
-            if (!host)
-                return;
+        for (long from = 0; from < t->size; from += SWAX_STAGE) {
+            const long left = t->size - from, count = left < SWAX_STAGE ? left : SWAX_STAGE;
             for (long e = 0; e < count; e++) {
                 const double x = swax_initial(&n->c, t, key, from + e);
                 if (element == sizeof(float))
-                    ((float *)(void *)host)[e] = (float)x;
+                    ((float *)(void *)n->stage)[e] = (float)x;
                 else
-                    ((double *)(void *)host)[e] = x;
+                    n->stage[e] = x;
             }
-            swax_put(n, tensor_at(n, SWAX_WEIGHT, i) + (size_t)from * element, host, (size_t)count * element);
-            free(host);
+            swax_put(n, tensor_at(n, SWAX_WEIGHT, i) + (size_t)from * element, n->stage, (size_t)count * element);
         }
     }
     if (n->training) {
@@ -197,50 +210,97 @@ void swax_network_init(struct swax_network *n, uint64_t seed)
 
 void swax_network_get(struct swax_network *n, enum swax_which which, int tensor, void *host)
 {
-    swax_get(n, host, tensor_at(n, which, tensor), (size_t)n->tensor[tensor].size * n->engine->stat_size);
+    const char *at = tensor_at(n, which, tensor);
+    if (at)
+        swax_get(n, host, at, (size_t)n->tensor[tensor].size * n->engine->stat_size);
 }
 
 void swax_network_put(struct swax_network *n, enum swax_which which, int tensor, const void *host)
 {
-    swax_put(n, tensor_at(n, which, tensor), host, (size_t)n->tensor[tensor].size * n->engine->stat_size);
+    char *at = tensor_at(n, which, tensor);
+    if (!at)
+        return;
+    swax_put(n, at, host, (size_t)n->tensor[tensor].size * n->engine->stat_size);
     if (which == SWAX_WEIGHT)
         n->engine->weights_changed(n);
 }
 
 /* ---- evaluation and training */
 
+static int refuse_starts(struct swax_network *n, const struct swax_batch *b, const int *start)
+{
+    for (long i = 0; i < (long)b->B * b->T && start; i++)
+        if (start[i] > i % b->T) {
+            snprintf(n->wrong, sizeof n->wrong, "Token %ld of sequence %ld is of a document that begins at token %d, behind it.",
+                     i % b->T, i / b->T, start[i]);
+            return 1;
+        }
+    return 0;
+}
+
+static int refuse_batch(struct swax_network *n, const struct swax_batch *b)
+{
+    *n->wrong = 0;
+    if (b->B < 1 || b->B > n->B || b->T < 1 || b->T > n->T)
+        snprintf(n->wrong, sizeof n->wrong, "%d sequences of %d tokens: this network was opened for 1 to %d of 1 to %d.", b->B, b->T, n->B, n->T);
+    else if (b->window < 1)
+        snprintf(n->wrong, sizeof n->wrong, "window=%d: should be at least 1.", b->window);
+    else if (!swax_tokens_are_known(n, b->token, b->B, b->T))
+        return 1;
+    return *n->wrong || refuse_starts(n, b, b->start_attention) || refuse_starts(n, b, b->start_cell);
+}
+
+int swax_tokens_are_known(struct swax_network *n, const int *token, int B, int T)
+{
+    for (long i = 0; i < (long)B * T; i++)
+        if (token[i] < 0 || token[i] >= n->c.vocabulary) {
+            snprintf(n->wrong, sizeof n->wrong, "Token %ld of sequence %ld is %d: the vocabulary is 0 to %d.", i % T, i / T, token[i],
+                     n->c.vocabulary - 1);
+            return 0;
+        }
+    return 1;
+}
+
 double swax_network_evaluate(struct swax_network *n, const struct swax_batch *b,
                              float *token_loss, unsigned char *correct, float *logits)
 {
-    return n->engine->run(n, b, 1, 0, token_loss, correct, logits);
+    return refuse_batch(n, b) ? (double)NAN : n->engine->run(n, b, 1, 0, token_loss, correct, logits);
 }
 
-void swax_network_zero_gradient(struct swax_network *n) { swax_tier_zero(n->tier, n->g[0], n->p.total * n->engine->stat_size); }
+void swax_network_zero_gradient(struct swax_network *n)
+{
+    if (trains(n))
+        swax_tier_zero(n->tier, n->g[0], n->p.total * n->engine->stat_size);
+}
 
 double swax_network_gradient(struct swax_network *n, const struct swax_batch *b, double scale)
 {
-    return n->engine->run(n, b, scale, 1, NULL, NULL, NULL);
+    return refuse_batch(n, b) || !trains(n) ? (double)NAN : n->engine->run(n, b, scale, 1, NULL, NULL, NULL);
 }
 
-double swax_network_gradient_norm(struct swax_network *n) { return n->engine->gradient_norm(n); }
+double swax_network_gradient_norm(struct swax_network *n) { return trains(n) ? n->engine->gradient_norm(n) : (double)NAN; }
 
-void swax_network_adamw(struct swax_network *n, const struct swax_adamw *o, int step) { n->engine->adamw(n, o, step); }
+void swax_network_adamw(struct swax_network *n, const struct swax_adamw *o, int step)
+{
+    if (trains(n))
+        n->engine->adamw(n, o, step);
+}
 
 int swax_network_nonfinite(struct swax_network *n, enum swax_which which)
 {
-    int found = -1;
-    for (int i = 0; i < n->tensors && found < 0; i++) {
+    const size_t element = n->engine->stat_size;
+    for (int i = 0; i < n->tensors; i++) {
         const long size = n->tensor[i].size;
-        void *host = malloc((size_t)size * n->engine->stat_size);
-        if (!host)
-            return -1;
-        swax_network_get(n, which, i, host);
-        for (long e = 0; e < size && found < 0; e++)
-            if (!isfinite(n->engine->stat_size == sizeof(float) ? (double)((float *)host)[e] : ((double *)host)[e]))
-                found = i;
-        free(host);
+        const char *at = tensor_at(n, which, i);
+        for (long from = 0; from < size && at; from += SWAX_STAGE) {
+            const long left = size - from, count = left < SWAX_STAGE ? left : SWAX_STAGE;
+            swax_get(n, n->stage, at + (size_t)from * element, (size_t)count * element);
+            for (long e = 0; e < count; e++)
+                if (!isfinite(element == sizeof(float) ? (double)((float *)(void *)n->stage)[e] : n->stage[e]))
+                    return i;
+        }
     }
-    return found;
+    return -1;
 }
 
 size_t swax_network_peek(struct swax_network *n, const char *name, double *to, size_t max)
@@ -265,8 +325,16 @@ void swax_decoder_begin(struct swax_decoder *d, int sequence)
         d->n->engine->decoder_begin(d, sequence);
 }
 
+void swax_decoder_separator(struct swax_decoder *d, int token) { d->separator = token; }
+
 const char *swax_decoder_feed(struct swax_decoder *d, const int *token, int T, float *logits)
 {
+    if (T < 1) {
+        snprintf(d->n->wrong, sizeof d->n->wrong, "%d tokens were given to decode: at least 1 is needed.", T);
+        return d->n->wrong;
+    }
+    if (!swax_tokens_are_known(d->n, token, d->B, T))
+        return d->n->wrong;
     return d->n->engine->decoder_feed(d, token, T, logits);
 }
 

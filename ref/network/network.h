@@ -4,7 +4,12 @@
  * elements: float, or double when the precision is fp64.  model.h has the composition itself.
  *
  * However many threads OpenMP has where a network is opened and where it is used, in a parallel region or not, the
- * bits are the same.  On host tiers several threads may each use a network of their own. */
+ * bits are the same.  On host tiers several threads may each use a network of their own.  A process that is forked
+ * after a network was opened or used must not use one: OpenMP's threads and a device's context do not come along, and
+ * it would hang.
+ *
+ * What cannot be done is not done: evaluate, gradient and gradient_norm then return NaN, the others leave everything
+ * as it was, and swax_network_trouble says why. */
 #ifndef SWAX_NETWORK_H
 #define SWAX_NETWORK_H
 
@@ -58,11 +63,13 @@ size_t swax_network_parameters(const struct swax_network *n);
 size_t swax_network_bytes(const struct swax_network *n);           /* of memory taken, all told */
 double swax_network_flops(const struct swax_config *c, int T, int window, int training); /* model FLOPs per token */
 
-void swax_network_init(struct swax_network *n, uint64_t seed);     /* weights by the directory; moments 0 */
+void swax_network_init(struct swax_network *n, uint64_t seed);     /* weights by the directory; moments 0; takes no memory */
 void swax_network_get(struct swax_network *n, enum swax_which which, int tensor, void *host);
 void swax_network_put(struct swax_network *n, enum swax_which which, int tensor, const void *host);
 
-/* The sum over valid targets of weight * loss.  token_loss (B,T), correct (B,T; 1 where the largest logit is the
+/* The sum over valid targets of weight * loss.  Refused are more sequences or tokens than the network was opened for,
+ * a window below 1, a token outside the vocabulary, a start behind its token; a target outside is ignored.  A loss that
+ * is not finite is trouble, which names the first activation that is not where it is still there.  token_loss (B,T), correct (B,T; 1 where the largest logit is the
  * target's) and logits (B,T,vocabulary; after the soft-cap) may be NULL. */
 double swax_network_evaluate(struct swax_network *n, const struct swax_batch *b,
                              float *token_loss, unsigned char *correct, float *logits);
@@ -76,24 +83,28 @@ double swax_network_gradient_norm(struct swax_network *n);
 struct swax_adamw { double rate, beta1, beta2, eps, decay, clip; };
 void swax_network_adamw(struct swax_network *n, const struct swax_adamw *o, int step);   /* after gradient_norm */
 
-/* The first tensor of which[] holding a NaN or an infinity, or -1. */
+/* The first tensor of which[] holding a NaN or an infinity, or -1.  Takes no memory, so that it cannot fail to look. */
 int swax_network_nonfinite(struct swax_network *n, enum swax_which which);
 
 /* Activations of the last evaluate() of one sequence (B = 1), by name ("3.q", "1.f", "0.lse"): copies up to max
- * elements as doubles, returns how many there are, 0 for a name that does not exist. */
+ * elements as doubles, returns how many there are, 0 for a name that does not exist.  Takes no memory. */
 size_t swax_network_peek(struct swax_network *n, const char *name, double *to, size_t max);
 
 /* Decoding: a window of keys per attention layer and a state per cell, at a cost per token that does not depend
  * on how many came before (in layers without a window it grows).  Feed T >= 1 tokens of each of B sequences;
- * logits (B,vocabulary) after the last, or NULL.  feed answers NULL, or a sentence.  After begin, the next token of
- * that sequence is the first of a document: states, keys and positions begin anew, as at a start in swax_batch. */
+ * logits (B,vocabulary) after the last, or NULL.  feed answers NULL, or a sentence: a token outside the vocabulary,
+ * before anything is changed; no memory, or logits that are not finite, after which the decoder can only be freed.
+ *
+ * Documents: after begin, the next token of that sequence is the first of one, and states, keys and positions begin
+ * anew, as at a start in swax_batch.  With a separator (a token; -1, as at first: none) every such token does that by itself. */
 struct swax_decoder;
-void swax_decoder_begin(struct swax_decoder *d, int sequence);
 struct swax_decoder *swax_decoder_new(struct swax_network *n, int B, int window, char *why);
+void swax_decoder_begin(struct swax_decoder *d, int sequence);
+void swax_decoder_separator(struct swax_decoder *d, int token);
 const char *swax_decoder_feed(struct swax_decoder *d, const int *token, int T, float *logits);
 void swax_decoder_free(struct swax_decoder *d);
 
-/* What went wrong on the device since last asked, or NULL. */
+/* What went wrong since last asked, on the device or in a call that was refused: a sentence, or NULL. */
 const char *swax_network_trouble(struct swax_network *n);
 
 #ifdef __cplusplus

@@ -244,7 +244,7 @@ static const char *one_length(struct eval *e, int T, char *why)
                                       .facts_end = e->facts_end, .tally = calloc((size_t)sequences, sizeof *h.tally)};
         wrong = h.tally ? measure(n, &d, &h, &m, why) : say(why, "There is no memory to evaluate %d sequences.", sequences);
         if (!wrong && e->generate)
-            wrong = measure_generated(n, &d, &h, e->generate, &generated, why);
+            wrong = measure_generated(n, &d, &h, e->generate, run_separator(&e->run), &generated, why);
         if (!wrong)
             (e->json ? print_json : print_table)(e, &m, &h, generated);
         if (!wrong && e->inside)

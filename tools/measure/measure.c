@@ -149,16 +149,18 @@ static int largest(const float *x, int n)
 }
 
 /* The share of sequence b's answers contained in what the network says after the text before the first. */
-static const char *generate(struct swax_network *n, const struct data_batch *b, int window, int max_new, double *share, float *logits, char *why)
+static const char *generate(struct swax_network *n, const struct data_batch *b, const struct measure_how *how, int max_new, int separator,
+                            double *share, float *logits, char *why)
 {
     const int T = b->batch.T, vocabulary = swax_network_config(n)->vocabulary;
     int said[1024], wanted[256];
     int first = 0, answers = 0, found = 0, length = 0;
     while (first < T && !b->tag[first])
         first++;
-    struct swax_decoder *decoder = swax_decoder_new(n, 1, window, why);
+    struct swax_decoder *decoder = swax_decoder_new(n, 1, how->window, why);
     if (!decoder)
         return why;
+    swax_decoder_separator(decoder, separator);
     if (max_new > (int)(sizeof said / sizeof *said))
         max_new = sizeof said / sizeof *said;
     const char *wrong = swax_decoder_feed(decoder, b->batch.token, first < T ? first + 1 : T, logits);
@@ -183,7 +185,8 @@ static const char *generate(struct swax_network *n, const struct data_batch *b, 
     return NULL;
 }
 
-const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new, double *score, char *why)
+const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new, int separator,
+                              double *score, char *why)
 {
     struct data_batch b = {0};
     float *logits = malloc((size_t)swax_network_config(n)->vocabulary * sizeof *logits);
@@ -193,7 +196,7 @@ const char *measure_generated(struct swax_network *n, const struct data *d, cons
         double share = 0;
         wrong = data_fill(d, &b, how->seed, DATA_HELD_OUT, (uint64_t)s, why);
         if (!wrong)
-            wrong = generate(n, &b, how->window, max_new, &share, logits, why);
+            wrong = generate(n, &b, how, max_new, separator, &share, logits, why);
         *score += share / how->sequences;
     }
     data_batch_free(&b);

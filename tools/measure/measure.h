@@ -60,8 +60,9 @@ enum measure_cut { MEASURE_DOCUMENT, MEASURE_CELLS, MEASURE_FOREIGN, MEASURE_CUT
 const char *measure_past(struct swax_network *n, const struct data *d, const struct measure_how *how, enum measure_cut cut, int span, char *why);
 
 /* RULER's score: feed what comes before the first answer, generate max_new tokens greedily, and count the share of
- * the answers that the output contains, ignoring case.  *score is the mean over the sequences. */
-const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new, double *score, char *why);
+ * the answers that the output contains, ignoring case.  separator begins a document, -1: nothing does.  *score is the mean over the sequences. */
+const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new, int separator,
+                              double *score, char *why);
 
 /* An untrained-mode network of the same weights for other sizes. */
 struct swax_network *measure_copy(struct swax_network *n, const struct swax_tier *tier, enum swax_precision precision, int B, int T, char *why);

@@ -62,18 +62,26 @@ static int bytes(const struct swax_config *c)
     return c->vocabulary == 256;
 }
 
-/* The prompt's tokens, at least one: a line feed, or token 0, where none is given. */
-static int *read_prompt(const char *text, const struct swax_config *c, int *n, char *why)
+static int *begun(int *token, const struct run *r, int *n)
 {
-    text = *text ? text : bytes(c) ? "\n" : "0";
-    int *token = malloc(strlen(text) * sizeof *token);
+    const int separator = run_separator(r);
+    if (!*n)
+        token[(*n)++] = separator >= 0 && separator < r->model.vocabulary ? separator : bytes(&r->model) ? '\n' : 0;
+    return token;
+}
+
+/* The prompt's tokens, at least one: where none is given, what begins a document, or else a line feed, or token 0. */
+static int *read_prompt(const char *text, const struct run *r, int *n, char *why)
+{
+    const struct swax_config *c = &r->model;
+    int *token = malloc((strlen(text) + 1) * sizeof *token);
     *n = 0;
     if (!token)
         return say(why, "There is no memory for the prompt."), NULL;
     if (bytes(c)) {
         for (const char *p = text; *p; p++)
             token[(*n)++] = (unsigned char)*p;
-        return token;
+        return begun(token, r, n);
     }
     for (char *end = NULL; *(text += strspn(text, " ,")); text = end) {
         const long t = strtol(text, &end, 10);
@@ -83,7 +91,7 @@ static int *read_prompt(const char *text, const struct swax_config *c, int *n, c
         }
         token[(*n)++] = (int)t;
     }
-    return token;
+    return begun(token, r, n);
 }
 
 static void put_token(int token, const struct swax_config *c)
@@ -99,7 +107,7 @@ static const char *generate(const struct request *q, struct swax_decoder *d, con
     const struct pick p = {q->temperature, q->top_k, q->top_p, c->vocabulary, malloc((size_t)c->vocabulary * sizeof(int))};
     float *logits = malloc((size_t)c->vocabulary * sizeof *logits);
     const char *wrong = p.order && logits ? swax_decoder_feed(d, prompt, n, logits) : say(why, "There is no memory for the logits.");
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n && !wrong; i++)
         put_token(prompt[i], c);
     for (int i = 0; i < q->tokens && !wrong && !ferror(stdout); i++) {
         struct random r = random_open(q->seed, RANDOM_SAMPLE, (uint64_t)i);
@@ -109,7 +117,7 @@ static const char *generate(const struct request *q, struct swax_decoder *d, con
         if (i + 1 < q->tokens)
             wrong = swax_decoder_feed(d, &token, 1, logits);
     }
-    putchar('\n');
+    fputs(wrong ? "" : "\n", stdout);
     free(p.order);
     free(logits);
     return wrong;
@@ -127,9 +135,11 @@ static const char *sample(struct request *q, char *why)
     struct swax_network *network = swax_network_new(&c->run.model, tier, c->run.precision, 1, 1, 0, why);
     if (!network)
         return why;
-    int *prompt = read_prompt(q->prompt, &c->run.model, &n, why);
+    int *prompt = read_prompt(q->prompt, &c->run, &n, why);
     wrong = prompt ? checkpoint_load(c, network, c->run.precision, 0, why) : why;
     struct swax_decoder *d = wrong ? NULL : swax_decoder_new(network, 1, c->run.windows.window, why);
+    if (d)
+        swax_decoder_separator(d, run_separator(&c->run));
     if (!wrong)
         wrong = d ? generate(q, d, &c->run.model, prompt, n, why) : why;
     if (d)
@@ -153,6 +163,7 @@ static int run(struct options *o)
 
 const struct command command_sample = {
     .name = "sample", .summary = "generate from a checkpoint", .usage = "RUN|CHECKPOINT [key=value ...]", .words = "from",
-    .about = "Goes on from a prompt, at a cost per token that does not depend on how many came before.",
+    .about = "Goes on from a prompt, at a cost per token that does not depend on how many came before. Where the run's data have a separator, "
+             "it begins a document here too, in the prompt and in what is generated: nothing before it is remembered.",
     .keys = tables, .run = run,
 };

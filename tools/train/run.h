@@ -52,6 +52,9 @@ void run_tables(struct keys *k, struct run *r, int folder);
 void run_list(const struct run *r, int fixed, void (*each)(const char *key, const char *value, void *arg), void *arg);
 char *run_json(const struct run *r, int fixed);                        /* config.json's text, to be freed */
 
+/* The token that begins a document in its data, or -1. */
+int run_separator(const struct run *r);
+
 /* Do its numbers go together?  NULL, or a sentence. */
 const char *run_check(const struct run *r, char *why);
 

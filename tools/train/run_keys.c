@@ -8,6 +8,7 @@
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
 #include "tools/lib/network_keys.h"
+#include "tools/lib/number.h"
 #include "tools/lib/options.h"
 #include "tools/lib/say.h"
 
@@ -180,6 +181,13 @@ char *run_json(const struct run *r, int fixed)
     run_list(r, fixed, write_member, f);
     fputs("\n}\n", f);
     return file_close_text(f, &text);
+}
+
+int run_separator(const struct run *r)
+{
+    const int i = source_key_find(r->source, "separator");
+    long token;
+    return i >= 0 && number_whole(r->value[i], 0, INT_MAX, &token) ? (int)token : -1;
 }
 
 const char *run_check(const struct run *r, char *why)

@@ -1,0 +1,405 @@
+/* check_network.c - what network.h promises where something is wrong: a batch that cannot be is refused before memory is
+ * touched; what is not finite is said and named; and the n-th allocation that fails, for every n and every function, is
+ * an error code or a sentence, never zeros. */
+#include <check.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ref/network/network.h"
+#include "tests/scratch.h"
+
+enum { B = 3, T = 9, N = B * T, VOCABULARY = 11 };
+
+static char why[SWAX_WHY];
+
+struct some { int token[N], target[N], start[N]; float weight[N]; struct swax_batch b; };
+
+static void fill(struct some *s)
+{
+    for (int i = 0; i < N; i++) {
+        s->token[i] = i * 7 % VOCABULARY;
+        s->target[i] = i * 5 % VOCABULARY;
+        s->start[i] = i % T < 4 ? 0 : 4;
+        s->weight[i] = 1;
+    }
+    s->b = (struct swax_batch){ .B = B, .T = T, .window = 3, .token = s->token, .target = s->target, .weight = s->weight,
+                                .start_attention = s->start, .start_cell = s->start };
+}
+
+static struct swax_config configured(void)
+{
+    struct swax_config c = swax_config_default();
+    static const char *const text[][2] = { { "vocabulary", "11" }, { "width", "8" }, { "mixers", "swa mlstm full" }, { "heads", "2" },
+                                           { "cell_heads", "2" }, { "input_gate_bias", "-1" } };
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
+        ck_assert_msg(!swax_config_set(&c, text[i][0], text[i][1], why), "%s", why);
+    return c;
+}
+
+static struct swax_network *opened(int training)
+{
+    const struct swax_config c = configured();
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, B, T, training, why);
+    ck_assert_msg(n != NULL, "%s", why);
+    swax_network_init(n, 1);
+    return n;
+}
+
+/* ---- what cannot be */
+
+static void trouble_says(struct swax_network *n, const char *expected)
+{
+    const char *said = swax_network_trouble(n);
+    ck_assert_msg(said && strstr(said, expected) && is_sentence(said), "trouble: '%s' does not say '%s'", said ? said : "(none)", expected);
+    ck_assert(!swax_network_trouble(n));
+}
+
+static const char *spoil(struct some *s, int how)
+{
+    switch (how) {
+    case 0: s->token[13] = -1; return "Token 4 of sequence 1 is -1: the vocabulary is 0 to 10.";
+    case 1: s->token[26] = VOCABULARY; return "Token 8 of sequence 2 is 11";
+    case 2: s->token[0] = INT_MAX; return "Token 0 of sequence 0 is 2147483647";
+    case 3: s->token[1] = INT_MIN; return "Token 1 of sequence 0 is -2147483648";
+    case 4: s->b.window = 0; return "window=0";
+    case 5: s->b.B = B + 1; return "4 sequences of 9 tokens";
+    case 6: s->b.T = T + 1; return "3 sequences of 10 tokens";
+    case 7: s->b.B = 0; return "0 sequences";
+    case 8: s->b.T = -1; return "of -1 tokens";
+    case 9: s->start[10] = 2; return "Token 1 of sequence 1 is of a document that begins at token 2";
+    default: s->b.start_attention = NULL; s->start[26] = 9; return "Token 8 of sequence 2 is of a document that begins at token 9";
+    }
+}
+
+START_TEST(a_batch_that_cannot_be_is_refused)
+{
+    static struct some good, bad;
+    float loss[N + 1], logits[N * VOCABULARY];
+    unsigned char correct[N + 1];
+    double before[64], after[64];
+    struct swax_network *n = opened(1);
+    fill(&good);
+    fill(&bad);
+    const char *expected = spoil(&bad, _i);
+    const double right = swax_network_evaluate(n, &good.b, NULL, NULL, NULL);
+    swax_network_zero_gradient(n);
+    swax_network_gradient(n, &good.b, 1);
+    const double norm = swax_network_gradient_norm(n);
+    ck_assert(isfinite(right) && isfinite(norm) && !swax_network_trouble(n));
+    const size_t size = swax_network_peek(n, "0.norm1", before, 64);
+    ck_assert(size == N * 8);
+
+    memset(loss, 77, sizeof loss), memset(logits, 77, sizeof logits), memset(correct, 77, sizeof correct);
+    ck_assert(isnan(swax_network_evaluate(n, &bad.b, loss, correct, logits)));
+    trouble_says(n, expected);
+    for (size_t i = 0; i < sizeof loss; i++)
+        ck_assert(((char *)loss)[i] == 77);
+    for (size_t i = 0; i < sizeof logits; i++)
+        ck_assert(((char *)logits)[i] == 77);
+    for (size_t i = 0; i < sizeof correct; i++)
+        ck_assert(correct[i] == 77);
+    ck_assert(isnan(swax_network_gradient(n, &bad.b, 1)));
+    trouble_says(n, expected);
+    ck_assert(swax_network_gradient_norm(n) == norm);      /* nothing was added */
+    swax_network_peek(n, "0.norm1", after, 64);
+    ck_assert(!memcmp(before, after, sizeof before));
+    ck_assert(swax_network_evaluate(n, &good.b, NULL, NULL, NULL) == right && !swax_network_trouble(n));
+    swax_network_free(n);
+}
+END_TEST
+
+START_TEST(targets_outside_are_ignored)
+{
+    static struct some s;
+    float loss[N];
+    struct swax_network *n = opened(0);
+    fill(&s);
+    swax_network_evaluate(n, &s.b, loss, NULL, NULL);
+    double expected = 0;
+    const int outside[] = { -1, VOCABULARY, INT_MAX, INT_MIN };
+    for (int i = 0; i < N; i++) {
+        expected += i % 6 < 4 ? 0 : (double)loss[i];
+        s.target[i] = i % 6 < 4 ? outside[i % 6] : s.target[i];
+    }
+    ck_assert(fabs(swax_network_evaluate(n, &s.b, NULL, NULL, NULL) - expected) < 1e-5 && !swax_network_trouble(n));
+    swax_network_free(n);
+}
+END_TEST
+
+START_TEST(tokens_that_cannot_be_are_not_fed)
+{
+    static const int bad[] = { -1, VOCABULARY, INT_MAX, INT_MIN };
+    float before[VOCABULARY], after[VOCABULARY];
+    const int token[3] = { 1, 2, 3 };
+    struct swax_network *n = opened(0);
+    for (int i = 0; i < 4; i++) {
+        struct swax_decoder *d[2];
+        for (int k = 0; k < 2; k++) {      /* one of two that are fed the same is asked for the impossible in between */
+            d[k] = swax_decoder_new(n, 1, 2, why);
+            ck_assert_msg(d[k] != NULL, "%s", why);
+            ck_assert(!swax_decoder_feed(d[k], token, 3, NULL));
+        }
+        const int worse[3] = { 4, 5, bad[i] };
+        const char *said = swax_decoder_feed(d[0], worse, 3, after);
+        ck_assert_msg(said && strstr(said, "Token 2 of sequence 0") && is_sentence(said), "%s", said ? said : "taken");
+        said = swax_decoder_feed(d[0], token, 0, after);
+        ck_assert_msg(said && strstr(said, "0 tokens") && is_sentence(said), "%s", said ? said : "taken");
+        ck_assert(!swax_decoder_feed(d[0], token, 3, after) && !swax_decoder_feed(d[1], token, 3, before));
+        ck_assert(!memcmp(before, after, sizeof before));
+        swax_decoder_free(d[0]);
+        swax_decoder_free(d[1]);
+    }
+    swax_network_free(n);
+}
+END_TEST
+
+/* ---- what is not there */
+
+START_TEST(without_training_there_is_no_gradient)
+{
+    static struct some s;
+    double host[256] = { 77 };
+    const struct swax_adamw o = { 1e-3, 0.9, 0.95, 1e-8, 0.1, 1 };
+    struct swax_network *n = opened(0);
+    fill(&s);
+    ck_assert(isnan(swax_network_gradient(n, &s.b, 1)));
+    trouble_says(n, "without training");
+    ck_assert(isnan(swax_network_gradient_norm(n)));
+    trouble_says(n, "without training");
+    swax_network_zero_gradient(n);
+    trouble_says(n, "without training");
+    swax_network_adamw(n, &o, 1);
+    trouble_says(n, "without training");
+    for (int which = SWAX_MOMENT1; which <= SWAX_GRADIENT; which++) {
+        swax_network_get(n, (enum swax_which)which, 0, host);
+        trouble_says(n, "without training");
+        swax_network_put(n, (enum swax_which)which, 0, host);
+        trouble_says(n, "without training");
+        ck_assert_int_eq(swax_network_nonfinite(n, (enum swax_which)which), -1);
+        ck_assert(swax_network_trouble(n) != NULL);
+    }
+    int count;
+    swax_network_tensors(n, &count);
+    swax_network_get(n, SWAX_WEIGHT, count, host);
+    trouble_says(n, "was asked for");
+    swax_network_get(n, SWAX_WEIGHT, -1, host);
+    trouble_says(n, "Tensor -1");
+    ck_assert(host[0] == 77);
+    swax_network_free(n);
+}
+END_TEST
+
+START_TEST(activations_have_one_name_each)
+{
+    static struct some s;
+    double x[8];
+    struct swax_network *n = opened(0);
+    fill(&s);
+    s.b.B = 1;
+    swax_network_evaluate(n, &s.b, NULL, NULL, NULL);
+    ck_assert_int_eq((int)swax_network_peek(n, "1.norm1", x, 8), T * 8);
+    ck_assert_int_eq((int)swax_network_peek(n, "1.ns", NULL, 0), 2 * 2);           /* the cell's normalisers, (heads, keys) */
+    ck_assert_int_eq((int)swax_network_peek(n, "1.n1", NULL, 0), 2 * 2);
+    ck_assert_int_eq((int)swax_network_peek(n, "0.lse", NULL, 0), T * 2);
+    static const char *const none[] = { "0.n1", "1.n2", "1.lse", "3.q", "-1.q", "q", "", "1.", "1", "1.q ", "1.Q", "0x1.q" };
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        ck_assert_msg(!swax_network_peek(n, none[i], x, 8), "there is an activation %s", none[i]);
+    swax_network_free(n);
+}
+END_TEST
+
+/* ---- what is not finite */
+
+static void spoil_weight(struct swax_network *n, const char *name, float value)
+{
+    int count, found = 0;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    for (int i = 0; i < count; i++)
+        if (strstr(t[i].name, name)) {
+            float *w = malloc((size_t)t[i].size * sizeof *w);
+            swax_network_get(n, SWAX_WEIGHT, i, w);
+            w[t[i].size - 1] = value;
+            swax_network_put(n, SWAX_WEIGHT, i, w);
+            ck_assert_int_eq(swax_network_nonfinite(n, SWAX_WEIGHT), isfinite(value) ? -1 : i);
+            found++;
+            free(w);
+        }
+    ck_assert_int_eq(found, 1);
+}
+
+static const struct { const char *weight; float value; const char *first, *fed; } spoilt[] = {
+    { "blocks.0.swa_layer.v.weight", NAN, "0.v", "0.y" },      /* a decoder's values are in its state */
+    { "blocks.1.norm_mlstm.weight", INFINITY, "1.norm1", "1.norm1" },
+    { "blocks.1.mlstm_layer.fgate_preact.bias", NAN, "1.fraw", "1.fraw" },
+    { "blocks.2.ffn.proj_down.weight", -INFINITY, "2.ffn", "2.ffn" },
+    { "blocks.2.swa_layer.out_proj.weight", NAN, "2.mix", "2.mix" },
+    { "out_norm.weight", NAN, NULL, NULL },
+};
+
+static char *named(const char *first)
+{
+    static char text[96];
+    snprintf(text, sizeof text, first ? "not finite: the first activation that is not is %s." : "not finite.", first);
+    return text;
+}
+
+START_TEST(what_is_not_finite_is_named)
+{
+    static struct some s;
+    float logits[VOCABULARY];
+    struct swax_network *n = opened(0);
+    fill(&s);
+    spoil_weight(n, spoilt[_i].weight, spoilt[_i].value);
+    ck_assert(isnan(swax_network_evaluate(n, &s.b, NULL, NULL, NULL)));
+    trouble_says(n, named(spoilt[_i].first));
+    struct swax_decoder *d = swax_decoder_new(n, 1, 3, why);
+    ck_assert_msg(d != NULL, "%s", why);
+    const char *said = swax_decoder_feed(d, s.token, T, logits);
+    ck_assert_msg(said && strstr(said, named(spoilt[_i].fed)) && is_sentence(said), "'%s' does not say '%s'", said ? said : "(none)",
+                  named(spoilt[_i].fed));
+    swax_decoder_free(d);
+    swax_network_free(n);
+}
+END_TEST
+
+START_TEST(the_last_element_of_a_large_tensor_is_looked_at)
+{
+    struct swax_config c = configured();
+    ck_assert(!swax_config_set(&c, "vocabulary", "1025", why));        /* 8,200 elements: two whole stages and a bit */
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, B, T, 0, why);
+    ck_assert_msg(n != NULL, "%s", why);
+    swax_network_init(n, 1);
+    ck_assert_int_eq(swax_network_nonfinite(n, SWAX_WEIGHT), -1);
+    spoil_weight(n, "embeddings", INFINITY);
+    spoil_weight(n, "embeddings", 1);
+    spoil_weight(n, "lm_head", -INFINITY);
+    swax_network_free(n);
+}
+END_TEST
+
+/* ---- memory that is not there */
+
+#if !defined __SANITIZE_ADDRESS__ && defined __GLIBC__
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+static int fail_at, calls;
+
+static int fails(void) { return fail_at && ++calls == fail_at; }
+
+void *malloc(size_t n) { return fails() ? NULL : __libc_malloc(n); }
+void *calloc(size_t n, size_t size) { return fails() ? NULL : __libc_calloc(n, size); }
+void *realloc(void *p, size_t n) { return fails() ? NULL : __libc_realloc(p, n); }
+
+struct result { double loss, gradient, norm, after; float logits[B * VOCABULARY]; double peeked[8]; uint64_t weights; int nonfinite; };
+
+static uint64_t sum_of_weights(struct swax_network *n)
+{
+    static float w[4096];
+    int count;
+    uint64_t sum = 0;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    for (int i = 0; i < count; i++) {
+        swax_network_get(n, SWAX_WEIGHT, i, w);        /* the largest has 64 x 8 */
+        for (long e = 0; e < t[i].size; e++) {
+            uint32_t bits;
+            memcpy(&bits, &w[e], sizeof bits);
+            sum = sum * 31 + bits;
+        }
+    }
+    return sum;
+}
+
+/* Every function of network.h, one after the other: NULL and the result, or the sentence of the first that failed. */
+static const char *all_functions(const struct swax_config *c, const struct swax_tier *tier, const struct some *s, const int *longer, struct result *r)
+{
+    static char said[SWAX_WHY];
+    const struct swax_adamw o = { 1e-3, 0.9, 0.95, 1e-8, 0.1, 1 };
+    struct swax_decoder *d = NULL;
+    const char *wrong = NULL;
+    struct swax_network *n = swax_network_new(c, tier, SWAX_PREC_F32, B, T, 1, why);
+    if (!n)
+        return why;
+    swax_network_init(n, 5);
+    r->loss = swax_network_evaluate(n, &s->b, NULL, NULL, NULL);
+    swax_network_peek(n, "1.h", r->peeked, 8);
+    swax_network_zero_gradient(n);
+    r->gradient = swax_network_gradient(n, &s->b, 1);
+    r->norm = swax_network_gradient_norm(n);
+    swax_network_adamw(n, &o, 1);
+    r->nonfinite = swax_network_nonfinite(n, SWAX_WEIGHT);
+    r->after = swax_network_evaluate(n, &s->b, NULL, NULL, NULL);
+    r->weights = sum_of_weights(n);
+    wrong = swax_network_trouble(n);
+    if (!wrong && !(d = swax_decoder_new(n, B, 3, why)))
+        wrong = why;
+    for (int i = 0; !wrong && i < 3; i++)                  /* 300 tokens: the keys of the layer without a window grow */
+        wrong = swax_decoder_feed(d, longer, 100, r->logits);
+    if (wrong)
+        snprintf(said, sizeof said, "%s", wrong);
+    swax_decoder_free(d);
+    swax_network_free(n);
+    return wrong ? said : NULL;
+}
+
+START_TEST(every_failing_allocation_is_said)
+{
+    static struct some s;
+    static int longer[B * 100];
+    static struct result expected, got;
+    const struct swax_config c = configured();
+    const struct swax_tier *tier = swax_tiers[_i];
+    if (tier->memory || !tier->usable())
+        return;
+    fill(&s);
+    for (int i = 0; i < B * 100; i++)
+        longer[i] = i * 3 % VOCABULARY;
+    const char *wrong = all_functions(&c, tier, &s, longer, &expected);
+    ck_assert_msg(!wrong && isfinite(expected.loss) && expected.nonfinite == -1, "%s", wrong);
+    int at = 0, refused = 0;
+    do {
+        memset(&got, 0, sizeof got);
+        fail_at = ++at, calls = 0;
+        wrong = all_functions(&c, tier, &s, longer, &got);
+        fail_at = 0;
+        ck_assert_msg(!wrong || is_sentence(wrong), "allocation %d: %s", at, wrong);
+        ck_assert_msg(wrong || !memcmp(&got, &expected, sizeof got), "allocation %d failed unsaid and changed the result", at);
+        refused += wrong != NULL;
+    } while (calls >= at && at < 3000);
+    ck_assert_msg(!wrong, "%s", wrong);
+    printf("tier %s: %d allocations, of which %d failures are refused and %d go unnoticed\n", tier->name, at - 1, refused, at - 1 - refused);
+    ck_assert_int_gt(refused, 20);
+}
+END_TEST
+#else
+START_TEST(every_failing_allocation_is_said)
+{
+    puts("skipped: memory cannot be made to fail here");
+}
+END_TEST
+#endif
+
+int main(void)
+{
+    Suite *s = suite_create("network");
+    TCase *tc = tcase_create("network");
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, a_batch_that_cannot_be_is_refused, 0, 11);
+    tcase_add_test(tc, targets_outside_are_ignored);
+    tcase_add_test(tc, tokens_that_cannot_be_are_not_fed);
+    tcase_add_test(tc, without_training_there_is_no_gradient);
+    tcase_add_test(tc, activations_have_one_name_each);
+    tcase_add_loop_test(tc, what_is_not_finite_is_named, 0, (int)(sizeof spoilt / sizeof spoilt[0]));
+    tcase_add_test(tc, the_last_element_of_a_large_tensor_is_looked_at);
+    tcase_add_loop_test(tc, every_failing_allocation_is_said, 0, swax_n_tiers);
+    suite_add_tcase(s, tc);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
