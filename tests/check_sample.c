@@ -77,7 +77,7 @@ START_TEST(nothing_is_remembered_across_a_separator)
         documents += token[t] == 101;
         start[t] = from;
     }
-    ck_assert_int_gt(documents, 2);
+    ck_assert_int_ge(documents, 2);
     struct swax_network *n = swax_network_new(&c.run.model, swax_tiers[0], SWAX_PREC_F32, 1, T, 0, why);
     ck_assert_msg(n && !checkpoint_load(&c, n, SWAX_PREC_F32, 0, why), "%s", why);
     const struct swax_batch b = { .B = 1, .T = T, .window = c.run.windows.window, .token = token, .target = token,
