@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "tools/train/checkpoint.h"
+#include "tools/train/progress.h"
 #include "tools/lib/commands.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
@@ -47,6 +48,25 @@ static struct answer ask(int (*command)(int, char **), const char *arguments)
     fclose(f);
     free(line);
     return a;
+}
+
+/* What it prints, to be freed. */
+static char *printed_by(int (*command)(int, char **), const char *arguments)
+{
+    char *path = scratch("stdout"), *line = strdup(arguments), *argv[32], *text;
+    int argc = 0;
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    fflush(stdout);
+    const int out = dup(1);
+    ck_assert(freopen(path, "w", stdout) != NULL);
+    command(argc, argv);
+    fflush(stdout);
+    dup2(out, 1);
+    close(out);
+    read_whole(path, &text);
+    free(line);
+    return text;
 }
 
 static void refused(int (*command)(int, char **), const char *arguments, const char *expected)
@@ -102,7 +122,7 @@ static const char *const bad_arguments[][2] = {
     {"out=@x file=ref/network/model.c separator=256", "separator"},
     {"out=@x file=ref/network/model.c vocabulary=100", "vocabulary"},
     {"out=@x data=shards file=ref/network/model.c", "no llm.c token file"},
-    {"out=@nothing-here resume=yes", "config.json"},
+    {"out=@nothing-here resume=yes", "file="},
     {"config=no/such/file.json", "no/such/file.json"},
     {"config=" FAR FAR FAR FAR FAR FAR "file.json", "file.json cannot be read: No such file"},
     {"out=@x beta1=1", "0.9999999"},
@@ -136,6 +156,12 @@ START_TEST(bad_arguments_get_one_sentence_and_leave_nothing)
     ck_assert_msg(access(scratch("x"), F_OK), "a folder was made for: %s", bad_arguments[_i][0]);
 }
 END_TEST
+
+static enum run_verdict stop_at_9(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
+{
+    (void)arg, (void)r, (void)n;
+    return p && p->step == 9 ? RUN_STOP : RUN_GO_ON;
+}
 
 START_TEST(nothing_is_overwritten)
 {
@@ -198,6 +224,54 @@ START_TEST(an_interrupt_finishes_the_step_and_can_be_resumed)
     ck_assert_int_gt(c.step, 0);
     ck_assert_int_lt(c.step, 100000000);
     checkpoint_close(&c);
+}
+END_TEST
+
+/* One command in a loop does a run, whatever ends it: in a new folder resume=yes begins.  What is said of steps is said of the run. */
+START_TEST(one_command_begins_and_goes_on)
+{
+    char *out = scratch("looped"), arguments[1024];
+    struct run r = small_run(out);
+    struct checkpoint c;
+    char *json = run_json(&r, 0), *config = scratch("looped.json"), *text;
+    put(config, json, strlen(json));
+    snprintf(arguments, sizeof arguments, "%s config=%s resume=yes steps=24", out, config);
+    run_interrupted = 1;
+    text = printed_by(cmd_train, arguments);
+    ck_assert_msg(strstr(text, "this run begins") && strstr(text, "Stopped after step 0 of 24"), "%s", text);
+    run_interrupted = 0;
+    text = printed_by(cmd_train, arguments);
+    ck_assert_msg(strstr(text, "Finished"), "%s", text);
+    ck_assert_msg(!checkpoint_open(&c, out, why) && c.step == 24, "%s", why);
+    checkpoint_close(&c);
+
+    char *half = scratch("half");
+    struct run h = small_run(half);
+    ck_assert_msg(run_train(&h, stop_at_9, NULL, why) == RUN_INTERRUPTED, "%s", why);
+    snprintf(arguments, sizeof arguments, "%s resume=yes", half);
+    run_interrupted = 1;
+    text = printed_by(cmd_train, arguments);
+    run_interrupted = 0;
+    ck_assert_msg(strstr(text, "Going on after step 9") && strstr(text, "Stopped after step 9 of 24"), "%s", text);
+}
+END_TEST
+
+/* After the first of ten steps, which took 2 seconds, 18 are left. */
+static int show_first_step(int argc, char **argv)
+{
+    struct progress p;
+    const struct run r = small_run("");
+    const struct run_point first = {.step = 1, .window = 4, .loss = 5, .seconds = 2, .tokens_per_second = 64};
+    (void)argc, (void)argv;
+    progress_open(&p, 0, 10, 0, first.seconds);
+    progress_step(&p, &r, &first);
+    return 0;
+}
+
+START_TEST(time_that_is_left_is_known_from_the_first_step_on)
+{
+    char *text = printed_by(show_first_step, "");
+    ck_assert_msg(strstr(text, "0:18 left") || strstr(text, "0:19 left"), "%s", text);
 }
 END_TEST
 
@@ -368,6 +442,8 @@ int main(void)
     tcase_add_loop_test(t, bad_arguments_get_one_sentence_and_leave_nothing, 0, sizeof bad_arguments / sizeof *bad_arguments);
     tcase_add_test(t, nothing_is_overwritten);
     tcase_add_test(t, an_interrupt_finishes_the_step_and_can_be_resumed);
+    tcase_add_test(t, one_command_begins_and_goes_on);
+    tcase_add_test(t, time_that_is_left_is_known_from_the_first_step_on);
     tcase_add_test(t, models_survive_the_way_to_hugging_face_and_back);
     tcase_add_test(t, models_that_are_not_ours_are_refused);
     tcase_add_test(t, samples_depend_on_seed_alone_and_bad_requests_are_refused);

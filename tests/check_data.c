@@ -1,8 +1,11 @@
 /* check_data.c - random numbers, schedules, data: functions of a number, and of nothing before it. */
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include "tools/tasks/data.h"
 #include "tools/measure/pick.h"
 #include "tools/lib/random.h"
@@ -289,6 +292,52 @@ START_TEST(shards_are_read_across_files_and_checked)
 }
 END_TEST
 
+/* A process may have 1,024 files open: a corpus of more is read like one of one.  A file that changes is noticed. */
+START_TEST(a_corpus_may_have_more_files_than_descriptors)
+{
+    enum { FILES = 150, EACH = 20, T = 90 };
+    char *all = malloc(FILES * EACH), name[64], *folder = scratch("shards"), *whole = scratch("one.txt");
+    struct rlimit few;
+    ck_assert(!mkdir(folder, 0777) && all);
+    for (int i = 0; i < FILES * EACH; i++)
+        all[i] = (char)('a' + i * 7 % 26);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "part-%03d", i);
+        put(in_folder(folder, name), all + EACH * i, EACH);
+    }
+    put(whole, all, FILES * EACH);
+    ck_assert(!getrlimit(RLIMIT_NOFILE, &few));
+    few.rlim_cur = 100;
+    ck_assert(!setrlimit(RLIMIT_NOFILE, &few));
+    const char *parts[SOURCE_KEYS] = {in_folder(folder, "part-*")}, *one[SOURCE_KEYS] = {whole};
+    struct data a = {0}, b = {0};
+    struct data_batch x, y;
+    ck_assert_msg(!data_open(&a, source_find("text"), parts, T, why), "%s", why);
+    ck_assert_msg(!data_open(&b, source_find("text"), one, T, why), "%s", why);
+    ck_assert(!data_batch_new(&x, 8, T, why) && !data_batch_new(&y, 8, T, why));
+    for (uint64_t n = 0; n < 200; n += 8) {
+        ck_assert_msg(!data_fill(&a, &x, 1, DATA_TRAIN, n, why) && !data_fill(&b, &y, 1, DATA_TRAIN, n, why), "%s", why);
+        ck_assert(!memcmp(x.batch.token, y.batch.token, 8 * T * sizeof(int)) && !memcmp(x.batch.target, y.batch.target, 8 * T * sizeof(int)));
+    }
+    put(in_folder(folder, "part-000"), "shorter", 7);
+    int noticed = 0;
+    for (uint64_t n = 0; n < 200 && !noticed; n++)
+        noticed = data_fill(&a, &x, 1, DATA_TRAIN, n, why) != NULL;
+    ck_assert_msg(noticed && strstr(why, "part-000") && is_sentence(why), "%s", why);
+    data_batch_free(&x), data_batch_free(&y), data_close(&a), data_close(&b);
+}
+END_TEST
+
+START_TEST(a_pipe_is_no_file_of_text)
+{
+    const char *value[SOURCE_KEYS] = {scratch("pipe")};
+    struct data d = {0};
+    ck_assert_int_eq(mkfifo(value[0], 0600), 0);
+    ck_assert(data_open(&d, source_find("text"), value, 8, why) && is_sentence(why));
+    ck_assert_msg(strstr(why, "is not a file") != NULL, "%s", why);
+}
+END_TEST
+
 START_TEST(no_source_hides_a_key_of_the_run)
 {
     for (int s = 0; s < n_sources; s++) {
@@ -344,6 +393,8 @@ int main(void)
     tcase_add_test(t, a_batch_may_be_cut_anywhere);
     tcase_add_test(t, documents_begin_at_their_separator);
     tcase_add_test(t, shards_are_read_across_files_and_checked);
+    tcase_add_test(t, a_corpus_may_have_more_files_than_descriptors);
+    tcase_add_test(t, a_pipe_is_no_file_of_text);
     tcase_add_test(t, no_source_hides_a_key_of_the_run);
     tcase_add_test(t, picks_follow_the_probabilities);
     suite_add_tcase(s, t);

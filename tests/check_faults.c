@@ -6,12 +6,14 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "tools/train/checkpoint.h"
 #include "tests/scratch.h"
@@ -20,13 +22,18 @@
 static char why[SWAX_WHY];
 
 /* The at-th call from now fails with `error`, of those for memory or of the others; at = 0: none.
- * rough: every other write is interrupted, and the rest take half of what they are given. */
-static struct { int at, memory, calls, error, rough, writes; } fault;
+ * rough: every other write is interrupted, and the rest take half of what they are given.
+ * crash: the process ends where the call would fail.  unlocked: files cannot be locked, and that is the error. */
+static struct { int at, memory, calls, error, rough, writes, crash, unlocked; } fault;
+
+enum { CRASHED = 77 };
 
 static int fails(int memory)
 {
     if (!fault.at || memory != fault.memory || ++fault.calls != fault.at)
         return 0;
+    if (fault.crash)
+        _exit(CRASHED);
     errno = fault.error;
     return 1;
 }
@@ -63,6 +70,19 @@ int open(const char *path, int flags, ...)
     const int mode = flags & O_CREAT ? va_arg(list, int) : 0;
     va_end(list);
     return fails(0) ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int fcntl(int fd, int what, ...)
+{
+    va_list list;
+    va_start(list, what);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    if (fault.unlocked && (what == F_SETLK || what == F_SETLKW)) {
+        errno = fault.unlocked;
+        return -1;
+    }
+    return (int)syscall(SYS_fcntl, fd, what, argument);
 }
 
 static void arm(int at, int memory, int error)
@@ -160,6 +180,106 @@ START_TEST(interrupted_and_short_writes_are_finished)
 }
 END_TEST
 
+/* ---- crashes */
+
+static int lies_there(const char *out, int step)
+{
+    char name[64];
+    snprintf(name, sizeof name, "checkpoint-%08d.safetensors", step);
+    return !access(in_folder(out, name), F_OK);
+}
+
+static int partials(const char *out)
+{
+    glob_t found = {0};
+    const int n = glob(in_folder(out, "*.partial"), 0, NULL, &found) ? 0 : (int)found.gl_pathc;
+    globfree(&found);
+    return n;
+}
+
+/* A process that ends at any call, and another that goes on: every checkpoint that was to stay is there, of the same bits,
+ * and nothing half written, though it now keeps none. */
+START_TEST(a_crash_anywhere_loses_no_checkpoint_that_stays)
+{
+    char *whole = scratch("kept"), *out = scratch("crashed"), command[700];
+    struct run r = faulty_run(whole);
+    r.keep_every = 3;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert(lies_there(whole, 3) && lies_there(whole, 6));
+    int status = 0;
+    for (int at = 1; at < 1000; at++) {
+        snprintf(command, sizeof command, "rm -rf '%s'", out);
+        ck_assert_int_eq(system(command), 0);
+        snprintf(r.out, sizeof r.out, "%s", out);
+        const pid_t child = fork();
+        if (!child) {
+            fault.crash = 1;
+            arm(at, 0, EIO);
+            _exit(run_train(&r, NULL, NULL, why) != RUN_FINISHED);
+        }
+        ck_assert(waitpid(child, &status, 0) == child && WIFEXITED(status));
+        if (WEXITSTATUS(status) != CRASHED)
+            break;
+        struct run on = r;
+        on.resume = 1;
+        struct checkpoint c;
+        const int before = !access(in_folder(out, checkpoint_name), F_OK) && !checkpoint_open(&c, out, why) ? c.step : 0;
+        ck_assert_msg(before < 3 || lies_there(out, 3), "crash at call %d: the run goes on from step %d, and that of step 3 is not there", at, before);
+        const enum run_end end = run_train(&on, NULL, NULL, why);
+        ck_assert_msg(end == RUN_FINISHED, "crash at call %d: %s", at, why);
+        ck_assert_msg(lies_there(out, 3) && lies_there(out, 6), "crash at call %d: a checkpoint is missing", at);
+        ck_assert(same_bytes(in_folder(out, "checkpoint-00000003.safetensors"), in_folder(whole, "checkpoint-00000003.safetensors")));
+        ck_assert(same_bytes(in_folder(out, checkpoint_name), in_folder(whole, checkpoint_name)));
+        ck_assert_msg(!partials(out), "crash at call %d: something half written stayed", at);
+    }
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
+START_TEST(what_a_crash_left_of_a_kept_checkpoint_is_removed)
+{
+    char *out = scratch("left");
+    struct run r = faulty_run(out);
+    ck_assert_msg(run_train(&r, stop_at_3, NULL, why) == RUN_INTERRUPTED, "%s", why);
+    put(in_folder(out, "checkpoint-00000004.safetensors.partial"), "half", 4);
+    put(in_folder(out, "mine.partial"), "half", 4);
+    r.resume = 1;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_int_eq(partials(out), 1);
+}
+END_TEST
+
+/* ---- file systems without locks */
+
+static enum run_verdict note_unlocked(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
+{
+    (void)p, (void)n;
+    *(int *)arg = r->unlocked;
+    return RUN_GO_ON;
+}
+
+START_TEST(a_run_goes_on_where_files_cannot_be_locked)
+{
+    static const int errors[] = {0, ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL};
+    for (int i = 0; i < 5; i++) {
+        char name[32], *out;
+        int unlocked = -1;
+        snprintf(name, sizeof name, "unlocked-%d", i);
+        struct run r = faulty_run(out = scratch(name));
+        fault.unlocked = errors[i];
+        const enum run_end end = run_train(&r, note_unlocked, &unlocked, why);
+        fault.unlocked = 0;
+        ck_assert_msg(end == RUN_FINISHED, "%s: %s", strerror(errors[i]), why);
+        ck_assert_int_eq(unlocked, i > 0);
+    }
+    struct run r = faulty_run(scratch("unlockable"));
+    fault.unlocked = EIO;
+    ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_REFUSED);
+    fault.unlocked = 0;
+    ck_assert_msg(strstr(why, "cannot be locked") && is_sentence(why), "%s", why);
+}
+END_TEST
+
 /* ---- memory */
 
 #if !defined __SANITIZE_ADDRESS__ && defined __GLIBC__
@@ -220,6 +340,9 @@ int main(void)
     TCase *t = tcase_create("faults");
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, every_failing_call_leaves_a_whole_checkpoint, 0, 2);
+    tcase_add_test(t, a_crash_anywhere_loses_no_checkpoint_that_stays);
+    tcase_add_test(t, what_a_crash_left_of_a_kept_checkpoint_is_removed);
+    tcase_add_test(t, a_run_goes_on_where_files_cannot_be_locked);
     tcase_add_test(t, interrupted_and_short_writes_are_finished);
     tcase_add_test(t, every_failing_allocation_is_a_sentence);
     suite_add_tcase(s, t);

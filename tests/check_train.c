@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -334,6 +335,62 @@ START_TEST(a_configuration_of_other_tensors_is_refused_on_opening)
 }
 END_TEST
 
+/* Without its checkpoint a run begins anew, but not one that has come further than to its first: its log would be lost. */
+START_TEST(a_run_whose_checkpoint_was_removed_is_not_begun_anew)
+{
+    char *out = scratch("removed"), *path = in_folder(out, checkpoint_name), *log = in_folder(out, "log.jsonl"), *before, *after;
+    struct run r = small_run(out);
+    struct losses early = {.stop_after = 3}, later = {.stop_after = 4};      /* of checkpoint_every=5 */
+    ck_assert_msg(run_train(&r, watch, &early, why) == RUN_INTERRUPTED, "%s", why);
+    ck_assert_int_eq(unlink(path), 0);
+    r.resume = 1;
+    ck_assert_msg(run_train(&r, watch, &later, why) == RUN_INTERRUPTED, "%s", why);
+    ck_assert_int_eq(run_train(&r, watch, &(struct losses){.stop_after = 2}, why), RUN_INTERRUPTED);
+    ck_assert_int_eq(unlink(path), 0);      /* step 6 was logged, after the checkpoint of step 5 */
+    const size_t n = read_whole(log, &before);
+    ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_REFUSED);
+    ck_assert_msg(strstr(why, "step 6 was done") && is_sentence(why), "%s", why);
+    ck_assert(read_whole(log, &after) == n && !memcmp(before, after, n));
+    put(in_folder(out, "checkpoint-00000005.safetensors"), "x", 1);
+    ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_REFUSED);
+    ck_assert_msg(strstr(why, "checkpoint-00000005.safetensors is there") && is_sentence(why), "%s", why);
+}
+END_TEST
+
+START_TEST(a_checkpoint_that_is_a_link_is_refused_before_a_step)
+{
+    char *out = scratch("linked"), *path = in_folder(out, checkpoint_name), *real = scratch("elsewhere.safetensors"), *log = in_folder(out, "log.jsonl");
+    char *before, *after;
+    struct run r = small_run(out);
+    struct losses l = {.stop_after = 7};
+    ck_assert_msg(run_train(&r, watch, &l, why) == RUN_INTERRUPTED, "%s", why);
+    ck_assert(!rename(path, real) && !symlink(real, path));
+    const size_t n = read_whole(log, &before);
+    r.resume = 1;
+    ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_REFUSED);
+    ck_assert_msg(strstr(why, "is a link") && is_sentence(why), "%s", why);
+    ck_assert(read_whole(log, &after) == n && !memcmp(before, after, n));
+}
+END_TEST
+
+/* In a process of its own, for its peak of memory: 24 bytes a token would be 800 MB. */
+START_TEST(a_batch_is_refused_before_it_is_filled)
+{
+    struct rusage used;
+    int status;
+    struct run r = small_run("");
+    r.batch = 1 << 20;
+    r.accumulate = 1;
+    r.length = 32;
+    const pid_t child = fork();
+    if (!child)
+        _exit(run_train(&r, NULL, NULL, why) == RUN_REFUSED && strstr(why, "batch=1048576") ? 0 : 1);
+    ck_assert(wait4(child, &status, 0, &used) == child);
+    ck_assert(WIFEXITED(status) && !WEXITSTATUS(status));
+    ck_assert_msg(used.ru_maxrss < 400000, "%ld KiB", used.ru_maxrss);
+}
+END_TEST
+
 START_TEST(damaged_checkpoints_are_refused)
 {
     char *out = scratch("damaged"), *path = in_folder(out, checkpoint_name), *text;
@@ -424,6 +481,9 @@ int main(void)
     tcase_add_test(t, poisoned_checkpoints_are_refused);
     tcase_add_loop_test(t, configurations_that_are_none_are_refused, 0, 7);
     tcase_add_loop_test(t, a_configuration_of_other_tensors_is_refused_on_opening, 0, 4);
+    tcase_add_test(t, a_run_whose_checkpoint_was_removed_is_not_begun_anew);
+    tcase_add_test(t, a_checkpoint_that_is_a_link_is_refused_before_a_step);
+    tcase_add_test(t, a_batch_is_refused_before_it_is_filled);
     tcase_add_test(t, damaged_checkpoints_are_refused);
     tcase_add_test(t, two_runs_do_not_share_a_folder);
     tcase_add_test(t, a_full_disk_keeps_the_last_checkpoint);

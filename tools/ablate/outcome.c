@@ -117,7 +117,6 @@ static const char *save_result(const struct ablation *a, int arm, const struct o
 static int lock(const char *folder, char *why)
 {
     char path[RUN_TEXT + 128];
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (file_make_folder(folder, why))
         return -2;
     snprintf(path, sizeof path, "%s/lock", folder);
@@ -126,10 +125,13 @@ static int lock(const char *folder, char *why)
         say_errno(why, path, "cannot be opened");
         return -2;
     }
-    if (!fcntl(fd, F_SETLK, &whole))
+    const enum file_lock held = file_lock(fd);
+    if (held == FILE_HELD || held == FILE_NO_LOCKS)
         return fd;
+    if (held == FILE_LOCK_FAILED)
+        say_errno(why, path, "cannot be locked");
     close(fd);
-    return -1;
+    return held == FILE_BUSY ? -1 : -2;
 }
 
 static enum outcome_end train_and_examine(struct training *t, struct run *run, const char *folder, int threads)

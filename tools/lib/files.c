@@ -71,6 +71,25 @@ int file_write(int fd, const void *from, size_t n)
     return 0;
 }
 
+enum file_lock file_lock(int fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (!fcntl(fd, F_SETLK, &whole))
+        return FILE_HELD;
+    switch (errno) {
+    case EACCES:
+    case EAGAIN:
+        return FILE_BUSY;
+    case ENOLCK:
+    case ENOSYS:
+    case EINVAL:
+    case EOPNOTSUPP:
+        return FILE_NO_LOCKS;
+    default:
+        return FILE_LOCK_FAILED;
+    }
+}
+
 static int partial(char to[PATH_MAX], const char *path)
 {
     const int n = snprintf(to, PATH_MAX, "%s.partial", path);

@@ -1,24 +1,21 @@
 /* corpus.c - tokens that lie in files. */
 #include "tools/tasks/corpus.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-#include "tools/lib/files.h"
+#include "tools/lib/many_files.h"
 #include "tools/lib/random.h"
 #include "tools/lib/say.h"
 #include "tools/tasks/reuse.h"
 
-struct corpus_file { char *path; int fd; int64_t tokens; };
 struct segment { int file; int64_t at, tokens; };          /* a stretch of one file */
 
 struct corpus {
     const struct corpus_format *format;
-    struct corpus_file *file;
+    struct many_files many;
+    int64_t *file_tokens;          /* of each file */
     int files, training_files;
     struct segment *segment;       /* those for training first */
     int segments;
@@ -31,23 +28,11 @@ struct corpus {
 
 static const char *open_file(struct corpus *c, const char *path, char *why)
 {
-    struct corpus_file *f = &c->file[c->files++];
-    struct stat s;
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);      /* or a pipe would wait for its writer */
-    f->path = malloc(strlen(path) + 1);
-    if (!f->path)
-        return say(why, "There is no memory to open %s.", path);
-    strcpy(f->path, path);
-    if (f->fd < 0 && errno == ENOENT && *path != '/')
-        return say(why, "%s is not there, seen from the folder that swax runs in: file= says where it lies.", path);
-    if (f->fd < 0 || fstat(f->fd, &s))
-        return say_errno(why, path, "cannot be read");
-    if (!S_ISREG(s.st_mode))
-        return say(why, "%s is not a file.", path);
-    if (!s.st_size)
-        return say(why, "%s is empty.", path);
-    const char *wrong = c->format->check(f->fd, path, (int64_t)s.st_size, &f->tokens, why);
-    c->tokens += f->tokens;
+    if (many_files_add(&c->many, path, why))
+        return why;
+    const int i = c->files++, fd = many_files_descriptor(&c->many, i, why);
+    const char *wrong = fd < 0 ? why : c->format->check(fd, path, (int64_t)c->many.file[i].as.st_size, &c->file_tokens[i], why);
+    c->tokens += c->file_tokens[i];
     return wrong;
 }
 
@@ -61,9 +46,9 @@ static const char *open_files(struct corpus *c, const char *files, char *why)
         path = found.gl_pathv;
         n = found.gl_pathc;
     }
-    struct corpus_file *grown = realloc(c->file, ((size_t)c->files + n) * sizeof *grown);
+    int64_t *grown = realloc(c->file_tokens, ((size_t)c->files + n) * sizeof *grown);
     const char *wrong = grown ? NULL : say(why, "There is no memory for a list of %zu files.", n);
-    c->file = grown ? grown : c->file;
+    c->file_tokens = grown ? grown : c->file_tokens;
     for (size_t i = 0; i < n && !wrong; i++)
         wrong = open_file(c, path[i], why);
     globfree(&found);
@@ -80,7 +65,7 @@ static void add_segment(struct corpus *c, int file, int64_t at, int64_t tokens)
 static void add_range(struct corpus *c, int64_t from, int64_t to)
 {
     for (int i = 0; i < c->training_files; i++) {
-        const int64_t n = c->file[i].tokens, low = from > 0 ? from : 0, high = to < n ? to : n;
+        const int64_t n = c->file_tokens[i], low = from > 0 ? from : 0, high = to < n ? to : n;
         add_segment(c, i, low, high - low);
         from -= n;
         to -= n;
@@ -94,7 +79,7 @@ static const char *divide(struct corpus *c, const struct corpus_asked *a, int T,
     const double share = c->files > c->training_files ? 0 : a->held_out;
     int64_t training = 0;
     for (int i = 0; i < c->training_files; i++)
-        training += c->file[i].tokens;
+        training += c->file_tokens[i];
     c->separator = a->separator;
     c->context = a->context;
     c->segment = calloc((size_t)c->files + 2 * (size_t)blocks * ((size_t)c->training_files + 1), sizeof *c->segment);
@@ -108,7 +93,7 @@ static const char *divide(struct corpus *c, const struct corpus_asked *a, int T,
             c->train += held ? 0 : cut - from;
         }
     for (int i = c->training_files; i < c->files; i++)
-        add_segment(c, i, 0, c->file[i].tokens);
+        add_segment(c, i, 0, c->file_tokens[i]);
     if (c->train <= T)
         return say(why, "%s: %lld tokens for training are too few for sequences of %d, which need at least %d.", a->file,
                    (long long)c->train, T, T + 1);
@@ -154,13 +139,9 @@ void *corpus_open(const struct corpus_format *format, const struct key *keys, co
 void corpus_close(void *corpus)
 {
     struct corpus *c = corpus;
-    for (int i = 0; i < c->files; i++) {
-        if (c->file[i].fd >= 0)
-            close(c->file[i].fd);
-        free(c->file[i].path);
-    }
+    many_files_close(&c->many);
     reuse_close(c->reuse);
-    free(c->file);
+    free(c->file_tokens);
     free(c->segment);
     free(c->room);
     free(c);
@@ -177,9 +158,8 @@ static const char *read_tokens(struct corpus *c, unsigned char *to, int64_t at, 
     const int bytes = c->format->token_bytes;
     for (int i = 0; i < c->segments && n; i++) {
         const struct segment *g = &c->segment[i];
-        const struct corpus_file *f = &c->file[g->file];
         const int64_t here = at >= g->tokens ? 0 : g->tokens - at < n ? g->tokens - at : n;
-        if (here && file_read_at(f->fd, f->path, to, (size_t)(here * bytes), c->format->header_bytes + (g->at + at) * bytes, why))
+        if (here && many_files_read(&c->many, g->file, to, (size_t)(here * bytes), c->format->header_bytes + (g->at + at) * bytes, why))
             return why;
         to += here * bytes;
         n -= here;
@@ -209,7 +189,7 @@ const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum da
     const int64_t begin = part == DATA_TRAIN ? 0 : c->train, tokens = part == DATA_TRAIN ? c->train : c->tokens - c->train;
     if (tokens <= s->T)
         return say(why, "%s: the held-out part has %lld tokens, too few for a sequence of %d: raise held_out or shorten the sequence.",
-                   c->file[0].path, (long long)tokens, s->T);
+                   c->many.file[0].path, (long long)tokens, s->T);
     if (read_tokens(c, c->room, place(begin, tokens, s->T, seed, part, number), s->T + 1, why))
         return why;
     int start = 0;
@@ -231,7 +211,7 @@ const char *corpus_contents(void *corpus, struct checksum *sum, char *why)
     struct corpus *c = corpus;
     const int bytes = c->format->token_bytes;
     unsigned char *piece = malloc((size_t)PIECE * (size_t)bytes);
-    const char *wrong = piece ? NULL : say(why, "There is no memory to read %s.", c->file[0].path);
+    const char *wrong = piece ? NULL : say(why, "There is no memory to read %s.", c->many.file[0].path);
     for (int64_t at = 0; at < c->train && !wrong; at += PIECE) {
         const int64_t n = c->train - at < PIECE ? c->train - at : PIECE;
         wrong = read_tokens(c, piece, at, n, why);

@@ -16,14 +16,14 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void progress_open(struct progress *p, int done, int steps, double peak)
+void progress_open(struct progress *p, int done, int steps, double peak, double seconds)
 {
     memset(p, 0, sizeof *p);
     p->peak = peak;
     p->steps = steps;
     p->first = done;
     p->live = isatty(STDOUT_FILENO);
-    p->started = now();
+    p->started = now() - seconds;
 }
 
 static void write_amount(char text[16], double x)
@@ -48,7 +48,7 @@ static void show(const struct progress *p, const struct run *r, const struct run
         bar[i] = i < full ? '=' : i == full ? '>' : ' ';
     bar[BAR] = 0;
     write_amount(speed, p->speed);
-    write_time(left, (now() - p->started) / (q->step - p->first) * (p->steps - q->step));
+    write_time(left, ceil((now() - p->started) / (q->step - p->first) * (p->steps - q->step)));
     if (p->peak > 0)
         snprintf(peak, sizeof peak, "  %.0f %% of peak", 100 * p->speed * swax_network_flops(&r->model, r->length, q->window, 1) / p->peak);
     if (p->live)

@@ -11,8 +11,8 @@ struct progress {
     int first, steps, live;
 };
 
-/* A run of so many steps, of which `done` are done. */
-void progress_open(struct progress *p, int done, int steps, double peak);
+/* A run of so many steps, of which `done` were done so many seconds ago. */
+void progress_open(struct progress *p, int done, int steps, double peak, double seconds);
 void progress_step(struct progress *p, const struct run *r, const struct run_point *point);
 void progress_close(struct progress *p);
 

@@ -1,10 +1,12 @@
 /* run.c - the one training loop. */
 #include "tools/train/run.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "tools/train/checkpoint.h"
@@ -61,7 +63,7 @@ static double now(void)
 
 /* ---- opening */
 
-static const char *open_data(struct session *s, char *why)
+static const char *open_source(struct session *s, char *why)
 {
     struct run *r = &s->r;
     const char *value[SOURCE_KEYS];
@@ -72,13 +74,21 @@ static const char *open_data(struct session *s, char *why)
     if (!r->model.vocabulary)
         r->model.vocabulary = s->data.vocabulary;
     s->data.vocabulary = r->model.vocabulary;
+    return NULL;
+}
+
+/* After the network, which refuses sizes that no batch should be filled for; before a folder is made, since what is wrong
+ * with the data shows here. */
+static const char *fill_first(struct session *s, char *why)
+{
+    struct run *r = &s->r;
     s->part = calloc((size_t)r->accumulate, sizeof *s->part);
     if (!s->part)
         return say(why, "There is no memory for a batch in %d parts.", r->accumulate);
     for (int i = 0; i < r->accumulate; i++)
         if (data_batch_new(&s->part[i], r->batch / r->accumulate, r->length, why))
             return why;
-    if (data_fill(&s->data, &s->part[0], r->seed, DATA_TRAIN, 0, why))       /* what is wrong with it shows before a folder is made */
+    if (data_fill(&s->data, &s->part[0], r->seed, DATA_TRAIN, 0, why))
         return why;
     const struct swax_batch *first = &s->part[0].batch;
     const size_t bytes = (size_t)first->B * (size_t)first->T * sizeof(int);
@@ -134,19 +144,52 @@ static const char *open_network(struct session *s, char *why)
     if (swax_config_check(&r->model, why) || same_run(r, why))
         return why;
     s->n = swax_network_new(&r->model, tier, r->precision, r->batch / r->accumulate, r->length, 1, why);
-    if (!s->n)
+    return s->n ? NULL : why;
+}
+
+/* Every numbered checkpoint of a folder: what a crash left of one is removed, the last whole one named. */
+static void look_through(const char *out, char last[64])
+{
+    DIR *folder = opendir(out);
+    *last = 0;
+    for (struct dirent *e = folder ? readdir(folder) : NULL; e; e = readdir(folder)) {
+        const char *name = e->d_name;
+        const size_t n = strlen(name), digits = strspn(name + (strncmp(name, "checkpoint-", 11) ? n : 11), "0123456789");
+        char path[RUN_TEXT + 64];
+        if (digits && n < 64 && !strcmp(name + 11 + digits, ".safetensors.partial")) {
+            run_path(path, out, name);
+            unlink(path);
+        } else if (digits && n < 64 && !strcmp(name + 11 + digits, ".safetensors") && strcmp(name, last) > 0)
+            strcpy(last, name);
+    }
+    if (folder)
+        closedir(folder);
+}
+
+/* A run without its checkpoint begins anew, unless it went further than to its first. */
+static const char *begin_anew(struct session *s, const char *numbered, char *why)
+{
+    struct run began;
+    int last;
+    if (run_read(&began, s->r.out, why) || run_log_last(&s->log, &last, why))
         return why;
-    swax_network_init(s->n, r->seed);
-    return NULL;
+    const int first = began.keep_every && began.keep_every < began.checkpoint_every ? began.keep_every : began.checkpoint_every;
+    if (*numbered)
+        return say(why, "%.150s is missing, though %s is there: copy that to its name to go on from there, or choose another folder.", s->path, numbered);
+    if (last > first)
+        return say(why, "%.150s is missing, though by log.jsonl step %d was done: put it back, or choose another folder.", s->path, last);
+    return run_log_cut(&s->log, 0, why);
 }
 
 static const char *go_on(struct session *s, char *why)
 {
     struct checkpoint c;
+    char numbered[64];
     if (same_run(&s->r, why))                      /* again: now nobody else can begin one */
         return why;
+    look_through(s->r.out, numbered);
     if (access(s->path, F_OK))
-        return run_log_cut(&s->log, 0, why);       /* it was stopped before its first checkpoint */
+        return begin_anew(s, numbered, why);
     if (checkpoint_open(&c, s->path, why))
         return why;
     const char *wrong = compare(&c.run, &s->r, s->path, why);
@@ -156,7 +199,7 @@ static const char *go_on(struct session *s, char *why)
         wrong = checkpoint_load(&c, s->n, s->r.precision, 1, why);
     if (!wrong)
         wrong = run_log_cut(&s->log, c.step, why);
-    s->step = s->saved = c.step;
+    s->step = s->saved = s->r.done = c.step;
     strcpy(s->r.tiers, c.run.tiers);
     checkpoint_close(&c);
     return wrong;
@@ -175,16 +218,20 @@ static const char *write_config(struct session *s, char *why)
 static enum run_end open_folder(struct session *s, char *why)
 {
     const struct run *r = &s->r;
+    struct stat there;
     if (!*r->out)
         return RUN_FINISHED;
     run_path(s->path, r->out, checkpoint_name);
     if (!r->resume && run_exists(r->out))
         return say(why, "%s holds a run already: say resume=yes to go on with it, or choose another folder.", r->out), RUN_REFUSED;
+    if (!lstat(s->path, &there) && !S_ISREG(there.st_mode))
+        return say(why, "%s is a link, or no plain file: a run replaces its checkpoint whole, so the file itself must be there.", s->path), RUN_REFUSED;
     if (file_make_folder(r->out, why))
         return RUN_REFUSED;
     const enum run_end end = run_log_open(&s->log, r->out, why);
     if (end != RUN_FINISHED)
         return end;
+    s->r.unlocked = s->log.unlocked;
     if (run_exists(r->out))
         return go_on(s, why) || write_config(s, why) ? RUN_REFUSED : RUN_FINISHED;
     if (!run_log_empty(&s->log))
@@ -194,8 +241,9 @@ static enum run_end open_folder(struct session *s, char *why)
 
 static enum run_end open_session(struct session *s, char *why)
 {
-    if (run_check(&s->r, why) || open_data(s, why) || open_network(s, why))
+    if (run_check(&s->r, why) || open_source(s, why) || open_network(s, why) || fill_first(s, why))
         return RUN_REFUSED;
+    swax_network_init(s->n, s->r.seed);
     return open_folder(s, why);
 }
 
@@ -233,7 +281,7 @@ static const char *diverged(struct session *s, enum swax_which which, char *why)
 
 static enum run_end save(struct session *s, char *why)
 {
-    char numbered[RUN_TEXT + 64], name[64];
+    char numbered[RUN_TEXT + 64], name[64], other[SWAX_WHY];
     const struct run *r = &s->r;
     if (!*r->out || s->saved == s->step)
         return RUN_FINISHED;
@@ -241,12 +289,14 @@ static enum run_end save(struct session *s, char *why)
         return RUN_DIVERGED;
     snprintf(name, sizeof name, "checkpoint-%08d.safetensors", s->step);
     run_path(numbered, r->out, name);
-    if (run_log_sync(&s->log, why) || checkpoint_save(s->path, r, s->n, s->step, 1, why))
+    if (run_log_sync(&s->log, why))
+        return RUN_REFUSED;
+    /* the one that stays first: a run that crashes in between goes on from before it, and writes it again */
+    const char *kept = r->keep_every && s->step % r->keep_every == 0 ? checkpoint_save(numbered, r, s->n, s->step, 1, other) : NULL;
+    if (checkpoint_save(s->path, r, s->n, s->step, 1, why))
         return RUN_REFUSED;
     s->saved = s->step;
-    if (r->keep_every && s->step % r->keep_every == 0 && checkpoint_save(numbered, r, s->n, s->step, 1, why))
-        return RUN_REFUSED;
-    return RUN_FINISHED;
+    return kept ? say(why, "%s", kept), RUN_REFUSED : RUN_FINISHED;
 }
 
 static int due(const struct session *s)

@@ -31,6 +31,10 @@ struct run {
     /* What run_train finds, and a checkpoint keeps beside the keys. */
     char data[17];                                 /* a checksum of the first sequences and of what the files hold for training */
     char tiers[RUN_TIERS];                         /* that the checkpoint it goes on from was trained on; "": there is none */
+
+    /* What run_train finds, for whoever watches. */
+    int done;                                      /* steps that were done before */
+    int unlocked;                                  /* its folder's file system has no locks: nobody else is kept out */
 };
 
 /* ---- as text: run_keys.c */

@@ -1,7 +1,6 @@
 /* run_log.c - log.jsonl. */
 #include "tools/train/run_log.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +13,15 @@
 
 enum run_end run_log_open(struct run_log *l, const char *out, char *why)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     run_path(l->path, out, "log.jsonl");
     l->file = open(l->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (l->file < 0)
         return say_errno(why, l->path, "cannot be written"), RUN_REFUSED;
-    if (!fcntl(l->file, F_SETLK, &lock))
+    const enum file_lock lock = file_lock(l->file);
+    l->unlocked = lock == FILE_NO_LOCKS;
+    if (lock == FILE_HELD || lock == FILE_NO_LOCKS)
         return RUN_FINISHED;
-    if (errno != EACCES && errno != EAGAIN)
+    if (lock == FILE_LOCK_FAILED)
         return say_errno(why, l->path, "cannot be locked"), RUN_REFUSED;
     say(why, "Another process is training in %s: stop it first, or choose another folder.", out);
     return RUN_BUSY;
@@ -49,14 +49,39 @@ static int step_of(const char *line, const char *end)
     return step > 0 && step <= 1 << 30 ? (int)step : 0;
 }
 
+/* The whole text, to be freed; NULL, and a sentence. */
+static char *read_all(const struct run_log *l, size_t *size, char *why)
+{
+    const off_t end = lseek(l->file, 0, SEEK_END);
+    char *text = end < 0 ? NULL : malloc((size_t)end + 1);
+    *size = (size_t)end;
+    if (!text)
+        return say(why, "There is no memory to read %s.", l->path), NULL;
+    if (!file_read_at(l->file, l->path, text, *size, 0, why))
+        return text;
+    free(text);
+    return NULL;
+}
+
+const char *run_log_last(const struct run_log *l, int *step, char *why)
+{
+    size_t size;
+    char *text = read_all(l, &size, why), *line_end;
+    *step = 0;
+    for (const char *at = text; text && at < text + size && (line_end = memchr(at, '\n', (size_t)(text + size - at))); at = line_end + 1)
+        *step = step_of(at, line_end) > *step ? step_of(at, line_end) : *step;
+    free(text);
+    return text ? NULL : why;
+}
+
 const char *run_log_cut(struct run_log *l, int step, char *why)
 {
-    const off_t size = lseek(l->file, 0, SEEK_END);
-    char *text = malloc((size_t)size + 1);
+    size_t size;
+    char *text = read_all(l, &size, why);
     if (!text)
-        return say(why, "There is no memory to read %s.", l->path);
-    const char *wrong = file_read_at(l->file, l->path, text, (size_t)size, 0, why), *keep = text, *at = text, *end = text + size;
-    while (at < end && !wrong) {
+        return why;
+    const char *wrong = NULL, *keep = text, *at = text, *end = text + size;
+    while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
         const int here = line_end ? step_of(at, line_end) : 0;
         if (!line_end || here > step)      /* cut short, or a step that is done again */
@@ -64,7 +89,7 @@ const char *run_log_cut(struct run_log *l, int step, char *why)
         at = line_end + 1;
         keep = here ? at : keep;
     }
-    if (!wrong && ftruncate(l->file, keep - text))
+    if (ftruncate(l->file, keep - text))
         wrong = say_errno(why, l->path, "cannot be written");
     free(text);
     return wrong;

@@ -55,10 +55,8 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
 {
     struct view *v = arg;
     if (point) {
-        if (!v->step)
-            progress_open(&v->progress, point->step - 1, r->steps, v->peak);
-        if (!v->step && point->step > 1)
-            say_going_on(r, point->step - 1);
+        if (!v->progress.steps)
+            progress_open(&v->progress, point->step - 1, r->steps, v->peak, point->seconds);
         v->step = point->step;
         progress_step(&v->progress, r, point);
         return RUN_GO_ON;
@@ -67,7 +65,14 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
            r->source->name, swax_precision_name[r->precision], r->tier, (double)swax_network_bytes(n) / 1048576);
     if (r->windows.window >= r->length)
         printf("window=%d is not shorter than the sequences of %d tokens: it is full attention.\n", r->windows.window, r->length);
+    if (r->unlocked)
+        printf("%s lies where files cannot be locked: see to it yourself that no other process trains in it.\n", r->out);
+    if (r->done)
+        say_going_on(r, r->done);
+    else if (r->resume)
+        printf("%s held no checkpoint: this run begins.\n", r->out);
     fflush(stdout);
+    v->step = r->done;
     v->peak = machine_peak(r->tier);
     return RUN_GO_ON;
 }
@@ -114,7 +119,7 @@ static const char *read_run(struct run *r, struct options *o, char *why)
     if (options_give_one(o, "out", &own, why) || options_give_one(o, "resume", &own, why))
         return why;
     const struct run asked = *r;
-    if (asked.resume && *asked.out && run_read(r, asked.out, why))
+    if (asked.resume && *asked.out && run_exists(asked.out) && run_read(r, asked.out, why))      /* in a new folder it begins */
         return why;
     r->resume = asked.resume;
     return run_take(r, o, why);
