@@ -4,6 +4,7 @@
 #
 #   CORPUS=folder    holds train.txt and held_out.txt, or the two as .xz; `make corpus megabytes=190` makes them
 #   SECONDS_LEFT=540 after which it stops, with checkpoints, and says how to go on
+#   ALSO="quick"     ablations that the machine's cores make meanwhile, each left as NAME.json, NAME.html and NAME.tar
 #
 # RESULTS gets results.json, report.html and runs.tar (every run's result.json, curve.json, config.json and log.jsonl).  A
 # runs.tar that lies there is unpacked first: finished runs are not made again.
@@ -25,11 +26,28 @@ for name in train held_out; do
     fi
 done
 [ -e "$results/runs.tar" ] && tar -xf "$results/runs.tar" -C "$out"
+small() { (cd "$1" && find . -name result.json -o -name curve.json -o -name config.json -o -name log.jsonl -o -name ablation.json | tar -cf "$2" -T -); }
+cores=$(nproc); [ "$cores" -gt 5 ] && cores=$((cores - 4))
+tier=avx2; grep -q avx512bw /proc/cpuinfo && tier=avx512
+for name in $ALSO; do
+    mkdir -p "build/ablation-$name"
+    [ -e "$results/$name.tar" ] && tar -xf "$results/$name.tar" -C "build/ablation-$name"
+done
 left=$((${SECONDS_LEFT:-540} - ($(date +%s) - began)))
 [ "$left" -gt 20 ] || { echo "building took all of SECONDS_LEFT=${SECONDS_LEFT:-540}: call again"; exit 1; }
+for name in $ALSO; do
+    timeout -s TERM "$left" nice build/swax ablate "$name" out="build/ablation-$name" tier=$tier jobs="$cores" > "build/$name.log" 2>&1
+done &
 timeout -s TERM "$left" build/swax ablate "${ABLATION:-code}" out="$out" file=build/corpus/train.txt held_out_file=build/corpus/held_out.txt \
     tier=cuda precision=bf16 jobs="${JOBS:-3}" "$@" || echo "ended with status $?"
 cp "$out/results.json" "$out/report.html" "$results" 2>/dev/null || true
-(cd "$out" && find . -name result.json -o -name curve.json -o -name config.json -o -name log.jsonl -o -name ablation.json | tar -cf "$results/runs.tar" -T -)
+wait
+small "$out" "$results/runs.tar"
+for name in $ALSO; do
+    tail -n 40 "build/$name.log"
+    cp "build/ablation-$name/results.json" "$results/$name.json" 2>/dev/null || true
+    cp "build/ablation-$name/report.html" "$results/$name.html" 2>/dev/null || true
+    small "build/ablation-$name" "$results/$name.tar"
+done
 ls -l "$results"
 echo "$(($(date +%s) - began)) s in all"
