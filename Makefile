@@ -23,12 +23,13 @@ WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmi
 BASE    = $(CC) -I. -Iref -g -MMD -MP -fPIC $(WARN) $(if $(WERROR),-Werror) $(SAN)
 USERS   = $(CPPFLAGS) $(CFLAGS)
 REF     = $(BASE) -std=c99 -O2 -ffp-contract=off $(USERS)
-TOOL    = $(BASE) -std=c99 -O2 -ffp-contract=off -D_POSIX_C_SOURCE=200809L $(USERS)
+TOOL    = $(BASE) -std=c99 -O2 -ffp-contract=off $(POSIX) $(USERS)
 LINK    = $(CC) $(SAN) $(OPENMP) $(CFLAGS) $(LDFLAGS)
 
 # ---- what the machine that is compiled for asks for
-MACHINE := $(shell $(CC) -dumpmachine)
+MACHINE ?= $(shell $(CC) -dumpmachine)
 is       = $(strip $(foreach word,$(1),$(findstring $(word),$(MACHINE))))
+POSIX   := -D_POSIX_C_SOURCE=200809L $(if $(call is,darwin apple macos),-D_DARWIN_C_SOURCE)
 LIBS    := -lm $(if $(call is,linux),-ldl)
 # an object whose own names win over a program's of the same name, as they do on macOS by themselves
 SHARED   = -shared $(if $(call is,darwin apple macos),,-Wl,-Bsymbolic)
@@ -86,7 +87,7 @@ $(BUILD)/%_f64.o:  %.c $(BUILD)/compiler ; $(call step,CC) $(REF) -DSWAX_F64 -c 
 $(BUILD)/%_bf16.o: %.c $(BUILD)/compiler ; $(call step,CC) $(REF) -DSWAX_BF16 -c $< -o $@
 $(BUILD)/ref/tiers.o: ref/tiers.c $(BUILD)/compiler $(BUILD)/parts ; $(call step,CC) $(REF) $(HAVE) -c $< -o $@
 $(BUILD)/ref/%.o:  ref/%.c $(BUILD)/compiler ; $(call step,CC) $(REF) -c $< -o $@
-$(BUILD)/simd/host/%.o: simd/host/%.c $(BUILD)/compiler $(BUILD)/parts ; $(call step,CC) $(SIMD) -D_POSIX_C_SOURCE=200809L $(LOOPS) -c $< -o $@
+$(BUILD)/simd/host/%.o: simd/host/%.c $(BUILD)/compiler $(BUILD)/parts ; $(call step,CC) $(SIMD) $(POSIX) $(LOOPS) -c $< -o $@
 define tier
 $(BUILD)/simd/$(1)_f32.o:  simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
 $(BUILD)/simd/$(1)_f64.o:  simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
@@ -145,26 +146,10 @@ $(BUILD)/check_mixer: $(foreach p,f32 f64 bf16,$(BUILD)/tests/mixer/ema_$(p).o $
 test: $(CHECKS) ## run every check
 	@sh tests/floors.sh && sh tests/run.sh $(CHECKS)
 
-# the suite on a build that watches itself, and on one that counts: each has a folder of its own
-SLOWLY = $(MAKE) NVCC= BUILD=$(BUILD)/$@ CFLAGS='$(CFLAGS) -O1'
-sanitize: ## every check under AddressSanitizer and UndefinedBehaviorSanitizer
-	CK_TIMEOUT_MULTIPLIER=8 $(SLOWLY) SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' test
-# _exit would leave without writing the counts: a child that calls it leaves by exit here
-coverage: ## every check, and how many lines and branches of each room it ran
-	CK_TIMEOUT_MULTIPLIER=4 $(SLOWLY) SAN=--coverage CPPFLAGS='$(CPPFLAGS) -D_exit=exit' test
-	sh tests/coverage.sh $(BUILD)/$@
 format-check: ## lines of more than 120 columns
 	@git ls-files '*.[ch]' '*.cu' '*.cuh' '*.sh' '*.mk' '*.py' Makefile | \
 	 xargs awk 'length > 120 { print FILENAME ":" FNR ": " length " columns"; n++ } END { exit n > 0 }'
-
-# NEON on another machine: gcc-aarch64-linux-gnu and qemu-user from the system's packages
-NEON_CC  ?= aarch64-linux-gnu-gcc
-EMULATOR ?= qemu-aarch64
-NEON     := $(BUILD)/neon
-test-neon: ## check the NEON tier, cross-compiled, under qemu
-	$(MAKE) CC='$(NEON_CC) -static' BUILD=$(NEON) NVCC= CHECK_CFLAGS=-Itests/shim CHECK_LIBS= $(NEON)/check_tiers $(NEON)/check_vmath
-	EVERY=16 REQUIRE=neon $(EMULATOR) $(NEON)/check_tiers
-	SWAX_VMATH_STRIDE=65537 $(EMULATOR) $(NEON)/check_vmath
+include .ci/jobs.mk
 
 demo: $(BUILD)/swax ## train a small network on this repository's own text with the reference kernels: the loss falls
 	rm -rf $(BUILD)/demo
@@ -206,4 +191,4 @@ help: ## this screen
 
 -include $(shell find $(BUILD) -name "*.d" 2>/dev/null)
 .SECONDARY:
-.PHONY: FORCE all test sanitize coverage format-check test-neon demo install man ablation ablation-smoke deps corpus clean help
+.PHONY: FORCE all test format-check demo install man ablation ablation-smoke deps corpus clean help

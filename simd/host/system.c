@@ -3,8 +3,10 @@
 #include "simd/host/host.h"
 
 #include <stdint.h>
+#ifndef _WIN32
 #include <sys/mman.h>
 #include <unistd.h>
+#endif
 
 #ifdef _OPENMP
 #include <omp.h>

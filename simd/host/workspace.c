@@ -10,6 +10,15 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#ifdef _WIN32
+#include <malloc.h>
+static int posix_memalign(void **memory, size_t alignment, size_t bytes)
+{
+    *memory = _aligned_malloc(bytes, alignment);
+    return !*memory;
+}
+#endif
+
 enum { PLACES = 1024, RESERVE = 0, LINE = 64, LARGE_PAGE = 1 << 21 };
 
 static unsigned char reserve[SWAX_WORKSPACE] __attribute__((aligned(4096)));
