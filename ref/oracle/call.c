@@ -6,8 +6,11 @@
 #include "ref/oracle/inside.h"
 
 #include <assert.h>
+#include <fenv.h>
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CALL(op, ...)                                                                                  \
     static void call_##op(const struct R(swax_kernels) *k, void *const *a, const int *d, const double *s) \
@@ -135,7 +138,7 @@ void R(swax_tier)(const struct swax_tier *tier, struct R(swax_kernels) *table)
 enum { GUARD = 64, ALIGN = 64 };   /* elements on either side; bytes that a fast kernel might like */
 
 struct place {
-    unsigned char *block;    /* what malloc gave: room for two images */
+    unsigned char *block;    /* to be freed: room for two images */
     unsigned char *image;    /* what the kernel gets on a host tier, aligned to ALIGN */
     unsigned char *before;   /* a copy from before the call */
     void *there;             /* the image in the tier's memory; on a host tier the image itself */
@@ -180,7 +183,7 @@ static void poison(unsigned char *p, size_t bytes, size_t element)
 
 /* Every other argument starts one element behind an aligned address, but in one case of three none does: paths that
  * need all of them aligned must run too.  What is timed lies as in a network: aligned, and in large pages. */
-static int place(struct place *p, const struct swax_tier *tier, const struct op_case *c, int i)
+static int place(struct place *p, const struct swax_tier *tier, const struct op_case *c, int i, size_t *used)
 {
     const struct swax_memory *memory = tier->memory;
     const struct op_arg *a = &swax_ops[c->op].arg[i];
@@ -188,16 +191,16 @@ static int place(struct place *p, const struct swax_tier *tier, const struct op_
     p->at = (GUARD + shift) * w;
     p->end = p->at + (size_t)c->size[i] * w;
     p->bytes = p->end + GUARD * w;
-    p->block = malloc(2 * p->bytes + ALIGN);
-    if (!p->block)
-        return 0;
+    unsigned char *block = c->room && *used + 2 * p->bytes + ALIGN <= c->room->bytes ? c->room->at + *used
+                         : (p->block = op_take(2 * p->bytes + ALIGN, 1));
+    *used += 2 * p->bytes + ALIGN;
     if (c->again && tier->host)
-        tier->host->large(p->block, 2 * p->bytes + ALIGN);
-    p->image = p->block + (ALIGN - (uintptr_t)p->block % ALIGN) % ALIGN;
+        tier->host->large(block, 2 * p->bytes + ALIGN);
+    p->image = block + (ALIGN - (uintptr_t)block % ALIGN) % ALIGN;
     p->before = p->image + p->bytes;
     poison(p->image, p->bytes, w);
-    for (long e = 0; e < c->size[i]; e++)
-        put(p->image + p->at, a->type, e, a->role == OUT || a->role == SCRATCH ? (double)NAN : c->arg[i][e]);
+    for (long e = 0; e < c->size[i] && a->role != OUT && a->role != SCRATCH; e++)
+        put(p->image + p->at, a->type, e, c->arg[i][e]);
     memcpy(p->before, p->image, p->bytes);
 
     p->there = memory ? memory->take(p->bytes) : p->image;
@@ -218,9 +221,21 @@ static const char *fetch(struct place *p, const struct swax_memory *memory, stru
         return "wrote behind the end of ";
     if (a->role == IN)
         return memcmp(p->image, p->before, p->bytes) ? "changed its input " : NULL;
-    for (long e = 0; e < c->size[i] && op_answers(a); e++)
+    const size_t w = width(a->type);
+    for (long e = 0; e < c->size[i] && op_answers(a); e++) {
+        const size_t at = p->at + (size_t)e * w;
+        c->unwritten[i] += !memcmp(p->image + at, p->before + at, w);
         c->arg[i][e] = get(p->image + p->at, a->type, e);
+    }
     return NULL;
+}
+
+/* Does what is smaller than the smallest normal number become 0? */
+static int flushes(void)
+{
+    volatile float least = FLT_MIN;
+    volatile const float half = least / 2;
+    return !(half > 0);
 }
 
 static const char *said(struct op_case *c, const struct swax_tier *tier, const char *what, const char *of)
@@ -236,24 +251,32 @@ const char *R(op_run)(const struct swax_tier *tier, struct op_case *c)
     struct place places[OP_ARGS] = { { 0 } };
     void *a[OP_ARGS] = { 0 };
     const char *wrong = NULL, *of = "";
+    size_t used = c->room ? c->room->shift : 0;
+    fenv_t ours;
     assert(!strcmp(swax_ops[c->op].name, rows[c->op].name));
 
     c->trouble[0] = '\0';
+    memset(c->unwritten, 0, sizeof c->unwritten);
     R(swax_tier)(tier, &table);
     if (!filled(&table, c->op))
         return said(c, tier, "does not exist in this precision", "");
 
     for (int i = 0; i < c->n && !wrong; i++)
         if (c->arg[i]) {
-            if (!place(&places[i], tier, c, i))
+            if (!place(&places[i], tier, c, i, &used))
                 wrong = "could not run: no memory for ", of = swax_ops[c->op].arg[i].name;
             else
                 a[i] = (unsigned char *)places[i].there + places[i].at;
         }
+    const int flushed = flushes();
+    fegetenv(&ours);
     if (!wrong)
         do
             rows[c->op].call(&table, a, c->dims, c->scalar);
         while (c->again && c->again(c->again_arg));
+    const int other = fegetround(), flush = flushes() != flushed;
+    fesetenv(&ours);    /* how this process rounds is nobody else's affair */
+    const int changed = other != fegetround();
 
     for (int i = 0; i < c->n; i++) {
         if (places[i].there && !wrong && (wrong = fetch(&places[i], memory, c, i)))
@@ -262,6 +285,8 @@ const char *R(op_run)(const struct swax_tier *tier, struct op_case *c)
             memory->give(places[i].there);
         free(places[i].block);
     }
+    if (!wrong && (changed || flush))
+        wrong = changed ? "left the rounding mode changed" : "left subnormal numbers flushed to 0";
     if (memory && memory->trouble) {
         const char *device = memory->trouble();
         if (device)

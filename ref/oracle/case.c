@@ -152,10 +152,12 @@ void op_case_alloc(struct op_case *c, unsigned optional)
     const struct op_spec *op = &swax_ops[c->op];
     c->n = op_args(op);
     c->again = NULL;
+    c->by = NULL;
+    c->room = NULL;
     for (int i = 0; i < c->n; i++) {
         const int group = op->arg[i].optional;
         c->size[i] = op_arg_size(op, i, c->dims);
-        c->arg[i] = !group || optional >> group & 1 ? calloc((size_t)c->size[i], sizeof(double)) : NULL;
+        c->arg[i] = !group || optional >> group & 1 ? op_take((size_t)c->size[i], sizeof(double)) : NULL;
     }
 }
 
@@ -164,7 +166,7 @@ void op_case_copy(struct op_case *to, const struct op_case *from)
     *to = *from;
     for (int i = 0; i < to->n; i++)
         if (from->arg[i]) {
-            to->arg[i] = malloc((size_t)to->size[i] * sizeof(double));
+            to->arg[i] = op_take((size_t)to->size[i], sizeof(double));
             memcpy(to->arg[i], from->arg[i], (size_t)to->size[i] * sizeof(double));
         }
 }

@@ -337,7 +337,7 @@ static void draw_noise(struct op_case *c, const struct draw *d)
     if (!adds)
         return;
     op_case_copy(&added, c);
-    op_run(swax_tiers[0], SWAX_PREC_F64, &added);
+    op_run(d->by, d->in, &added);
     for (int i = 0; i < c->n; i++) {
         double most = 0;
         uint64_t s = stream(d->seed, op->arg[i].name);
@@ -374,8 +374,15 @@ static int saves(int op)
 
 void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in)
 {
-    const struct draw d = { seed, family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in, exact_in, swax_tiers[0], SWAX_PREC_F64 };
+    op_draw_by(c, seed, family, optional, exact_in, swax_tiers[0]);
+}
+
+void op_draw_by(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in,
+                const struct swax_tier *by)
+{
+    const struct draw d = { seed, family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in, exact_in, by, SWAX_PREC_F64 };
     draw_inputs(c, &d, optional);
+    c->by = by;
     if (strchr(swax_ops[c->op].dims, 'g'))
         avoid_ties(c, &d);
     if (saves(c->op))

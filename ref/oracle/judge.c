@@ -16,6 +16,10 @@
  *              is multiplied with an input -, its outputs rounded to theirs.
  *              By RMS: never more than that either, or 5e-3 (gradients 1e-2, the forget gate's 2e-2), whichever is
  *              the larger.
+ *              As a whole: rounding has no direction, so the projection of the error on the truth is at most 4 times
+ *              that of the honest evaluations, or twice what n independent errors of the RMS bound's size leave.
+ *
+ * "The reference" is another tier's double where a case says so (op_case.by): one that check_tiers holds to the reference.
  *
  * K is 8: an order of summation, a fused multiply-add, an exp of 2 ulp instead of half a ulp change the rounding
  * error by small factors; the worst of the vectorised kernels is reported by check_tiers.  Missing terms, wrong
@@ -80,6 +84,35 @@ double op_error_rms(const double *a, const double *truth, long n)
     return sqrt(sum / (double)n);
 }
 
+double op_bias(const double *a, const double *truth, const double *before, long n)
+{
+    double most = 0, along = 0, square = 0;
+    for (long e = 0; e < n; e++)
+        most = isfinite(truth[e]) ? fmax(most, fabs(truth[e] - (before ? before[e] : 0))) : most;
+    for (long e = 0; e < n && most > 0; e++) {
+        const double w = (truth[e] - (before ? before[e] : 0)) / most;
+        if (!isfinite(w) || !isfinite(a[e]))
+            continue;
+        along += (a[e] - truth[e]) / most * w;
+        square += w * w;
+    }
+    return square > 0 ? along / square : 0;
+}
+
+/* What the projection of n independent errors is of their RMS, which is relative to the truth's. */
+static double scatter(const double *truth, const double *before, long n)
+{
+    double most = 0, square = 0, fourth = 0;
+    for (long e = 0; e < n; e++)
+        most = isfinite(truth[e]) ? fmax(most, fabs(truth[e] - (before ? before[e] : 0))) : most;
+    for (long e = 0; e < n && most > 0; e++) {
+        const double w = isfinite(truth[e]) ? (truth[e] - (before ? before[e] : 0)) / most : 0;
+        square += w * w;
+        fourth += w * w * w * w;
+    }
+    return square > 0 ? unit_rms(truth, n) / (most * sqrt(square / (double)n)) * sqrt(fourth) / square : 0;
+}
+
 /* ---- honesty */
 
 /* The relative error of one rounding to that type, at most; in double one ulp, since half of one is lost in x (1 + u). */
@@ -113,23 +146,31 @@ void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *s)
         c->scalar[i] *= 1 + (!s || op_random(s) >> 63 ? DBL_EPSILON : -DBL_EPSILON);
 }
 
-/* error and rms of every output of `got`, where they are larger than what stands there */
-static void enlarge(double *error, double *rms, const struct op_case *got, const struct op_case *truth)
+struct errors { double most[OP_ARGS], rms[OP_ARGS], bias[OP_ARGS]; };
+
+static const struct swax_tier *teller(const struct op_case *c) { return c->by ? c->by : swax_tiers[0]; }
+
+/* What stood in an argument before the call, where that is added to. */
+static const double *before(const struct op_case *c, int i) { return swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL; }
+
+/* every output's errors, where they are larger than what stands there; c is what `got` was run on */
+static void enlarge(struct errors *e, const struct op_case *got, const struct op_case *truth, const struct op_case *c)
 {
     for (int i = 0; i < got->n; i++)
         if (got->arg[i] && op_answers(&swax_ops[got->op].arg[i])) {
-            error[i] = fmax(error[i], op_error(got->arg[i], truth->arg[i], got->size[i]));
-            rms[i] = fmax(rms[i], op_error_rms(got->arg[i], truth->arg[i], got->size[i]));
+            e->most[i] = fmax(e->most[i], op_error(got->arg[i], truth->arg[i], got->size[i]));
+            e->rms[i] = fmax(e->rms[i], op_error_rms(got->arg[i], truth->arg[i], got->size[i]));
+            e->bias[i] = fmax(e->bias[i], fabs(op_bias(got->arg[i], truth->arg[i], before(c, i), got->size[i])));
         }
 }
 
 /* What the reference errs in float. */
-static void measure_plain(double *error, double *rms, const struct op_case *c, const struct op_case *truth)
+static void measure_plain(struct errors *e, const struct op_case *c, const struct op_case *truth)
 {
     struct op_case got;
     op_case_copy(&got, c);
-    op_run(swax_tiers[0], SWAX_PREC_F32, &got);
-    enlarge(error, rms, &got, truth);
+    op_run(teller(c), SWAX_PREC_F32, &got);
+    enlarge(e, &got, truth, c);
     op_case_free(&got);
 }
 
@@ -143,19 +184,18 @@ int op_nudges(const struct op_case *c)
 
 /* What one rounding of every input does; in bf16, of the outputs too.  In the last of the nudges all move away from
  * zero: the two factors of a lone product, which may cancel in all the others, then add up. */
-static void measure_nudged(double *error, double *rms, const struct op_case *c, const struct op_case *truth,
-                           enum swax_precision precision)
+static void measure_nudged(struct errors *err, const struct op_case *c, const struct op_case *truth, enum swax_precision precision)
 {
     uint64_t s = 1;
     for (int k = op_nudges(c); k >= 0; k--) {
         struct op_case got;
         op_case_copy(&got, c);
         op_nudge(&got, precision, k ? &s : NULL);
-        op_run(swax_tiers[0], SWAX_PREC_F64, &got);
+        op_run(teller(c), SWAX_PREC_F64, &got);
         for (int i = 0; i < got.n; i++)
             for (long e = 0; e < got.size[i] && got.arg[i] && precision == SWAX_PREC_BF16; e++)
                 got.arg[i][e] = op_round(got.arg[i][e], swax_ops[c->op].arg[i].type, precision);
-        enlarge(error, rms, &got, truth);
+        enlarge(err, &got, truth, c);
         op_case_free(&got);
     }
 }
@@ -194,16 +234,16 @@ static double bound(double plain, double nudged, const struct op_arg *a, long in
 void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision precision, const struct op_case *c)
 {
     const struct op_spec *op = &swax_ops[c->op];
-    double plain[OP_ARGS] = { 0 }, plain_rms[OP_ARGS] = { 0 }, nudged[OP_ARGS] = { 0 }, nudged_rms[OP_ARGS] = { 0 };
+    struct errors plain = { .most = { 0 } }, nudged = { .most = { 0 } };
     double size[OP_ARGS] = { 0 };
     long inputs = 0;
     memset(v, 0, sizeof *v);
     op_case_copy(truth, c);
-    op_run(swax_tiers[0], SWAX_PREC_F64, truth);
+    op_run(teller(c), SWAX_PREC_F64, truth);
     if (is_exact(c, truth, precision))
         return;
-    measure_plain(plain, plain_rms, c, truth);
-    measure_nudged(nudged, nudged_rms, c, truth, precision);
+    measure_plain(&plain, c, truth);
+    measure_nudged(&nudged, c, truth, precision);
     op_terms(size, c, truth);
     for (int i = 0; i < c->n; i++)
         inputs += op->arg[i].role == IN ? c->size[i] : 0;
@@ -212,21 +252,33 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         if (!op_answers(a) || !c->arg[i])
             continue;
         const double u = rounding(STAT, precision) * size[i];
-        nudged[i] = fmax(nudged[i], u / unit(truth->arg[i], c->size[i]));
-        nudged_rms[i] = fmax(nudged_rms[i], u / unit_rms(truth->arg[i], c->size[i]));
+        nudged.most[i] = fmax(nudged.most[i], u / unit(truth->arg[i], c->size[i]));
+        nudged.rms[i] = fmax(nudged.rms[i], u / unit_rms(truth->arg[i], c->size[i]));
         const double rms16 = a->role != ADD ? 5e-3 : strcmp(a->name, "df") ? 1e-2 : 2e-2;
-        v->bound[i] = bound(plain[i], nudged[i], a, inputs, precision, a->role == ADD ? 3.0/256 : 2.0/256);
-        v->rms_bound[i] = bound(plain_rms[i], nudged_rms[i], a, inputs, precision, rms16);
+        v->bound[i] = bound(plain.most[i], nudged.most[i], a, inputs, precision, a->role == ADD ? 3.0/256 : 2.0/256);
+        v->rms_bound[i] = bound(plain.rms[i], nudged.rms[i], a, inputs, precision, rms16);
+        if (precision == SWAX_PREC_BF16)
+            v->bias_bound[i] = fmax(4 * fmax(plain.bias[i], nudged.bias[i]), 2 * v->rms_bound[i] * scatter(truth->arg[i], before(c, i), c->size[i]));
     }
 }
 
-int op_compare(struct op_verdict *v, const struct op_case *got, const struct op_case *truth)
+int op_within(const struct op_verdict *v, int i)
 {
+    return isfinite(v->error[i]) && v->error[i] <= v->bound[i] && v->rms[i] <= v->rms_bound[i]
+        && (v->bias_bound[i] <= 0 || v->bias[i] <= v->bias_bound[i]);
+}
+
+int op_compare(struct op_verdict *v, const struct op_case *got, const struct op_case *truth, const struct op_case *c)
+{
+    struct errors e = { .most = { 0 } };
     int worst = -1;
-    enlarge(v->error, v->rms, got, truth);
-    for (int i = got->n - 1; i >= 0; i--)
-        if (!(isfinite(v->error[i]) && v->error[i] <= v->bound[i] && v->rms[i] <= v->rms_bound[i]))
-            worst = i;
+    enlarge(&e, got, truth, c);
+    for (int i = got->n - 1; i >= 0; i--) {
+        v->error[i] = e.most[i];
+        v->rms[i] = e.rms[i];
+        v->bias[i] = e.bias[i];
+        worst = op_within(v, i) ? worst : i;
+    }
     return worst;
 }
 
@@ -236,7 +288,7 @@ int op_judge(struct op_verdict *v, const struct swax_tier *tier, enum swax_preci
     op_truth(&truth, v, precision, c);
     op_case_copy(&got, c);
     const char *trouble = op_run(tier, precision, &got);
-    int worst = op_compare(v, &got, &truth);
+    int worst = op_compare(v, &got, &truth, c);
     if (trouble) {
         memcpy(v->trouble, got.trouble, sizeof v->trouble);
         worst = 0;

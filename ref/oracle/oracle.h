@@ -19,6 +19,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* Memory of the caller's for a call's arrays, so that he chooses their addresses: `bytes` at `at`, used from `shift` on.
+ * Arrays of the same sizes lie at the same addresses, call after call. */
+struct op_room { unsigned char *at; size_t bytes, shift; };
 
 struct op_case {
     int op;
@@ -29,6 +32,9 @@ struct op_case {
     double *arg[OP_ARGS];        /* NULL: the kernel gets NULL */
     int (*again)(void *arg);     /* not NULL, for a benchmark: op_run calls the kernel anew while it says so */
     void *again_arg;
+    const struct swax_tier *by;  /* whose double is the truth of it; NULL: the reference, which is slow where cases are large */
+    struct op_room *room;        /* not NULL: where op_run puts the arrays */
+    long unwritten[OP_ARGS];     /* of what the kernel writes, the elements that op_run found as it had left them */
     char trouble[OP_SENTENCE];   /* what op_run answered; "" is nothing */
 };
 
@@ -59,6 +65,11 @@ double op_normal(uint64_t *state);               /* mean 0, variance 1, |x| <= 6
 void op_draw_dims(struct op_case *c, int op, uint64_t seed, int max_dim);
 void op_default_scalars(struct op_case *c);                  /* xLSTM-7B's constants */
 void op_draw_scalars(struct op_case *c, uint64_t seed);
+/* ---- ref/oracle/take.c.  n zeroed elements, never NULL: without memory there is no verdict, so `gone`, which must not return,
+ * is called; it is abort until a program sets it, and NULL sets that again. */
+void *op_take(size_t n, size_t element);
+void op_memory_gone(void (*gone)(void));
+
 /* Zeroed arrays for c->op and c->dims.  Bit g of `optional` set: the arguments with optional number g are given. */
 void op_case_alloc(struct op_case *c, unsigned optional);
 void op_case_copy(struct op_case *to, const struct op_case *from);
@@ -71,6 +82,9 @@ const char *op_case_describe(const struct op_case *c, char *buf, size_t n);   /*
  * exact_in's element types; for fp64 the inputs proper are exact in float, so that the same problem can be put
  * to both. */
 void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in);
+/* The same; what runs, runs on that host tier in double, which stays the teller of the case's truth. */
+void op_draw_by(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in,
+                const struct swax_tier *by);
 /* Plain inputs of any size, zeros to add to, and of the forward what `tier` makes of it: nothing runs on the reference, which
  * would take minutes.  NULL, or c->trouble. */
 const char *op_draw_for_timing(struct op_case *c, unsigned optional, const struct swax_tier *tier, enum swax_precision p);
@@ -91,11 +105,15 @@ int op_present(const struct swax_tier *tier, enum swax_precision precision, int 
  * where it is not: infinitely wrong. */
 double op_error(const double *a, const double *truth, long n);
 double op_error_rms(const double *a, const double *truth, long n);
+/* How much too large or too small a is as a whole: the projection of its error on what the kernel gives, which is the truth
+ * without what stood there before (NULL: nothing did).  Rounding has none, up to chance; a factor left out has. */
+double op_bias(const double *a, const double *truth, const double *before, long n);
 
 /* Per array argument, 0 for inputs. */
 struct op_verdict {
     double error[OP_ARGS], bound[OP_ARGS];           /* by op_error */
     double rms[OP_ARGS], rms_bound[OP_ARGS];         /* by op_error_rms */
+    double bias[OP_ARGS], bias_bound[OP_ARGS];       /* by op_bias; no bound: 0 */
     char trouble[OP_SENTENCE];                       /* what op_run answered; "" is nothing */
 };
 
@@ -107,8 +125,9 @@ int op_nudges(const struct op_case *c);
 /* What the kernel should give on c (a new case in `truth`), and how far an honest kernel may be from it (the
  * bounds in v): the rule stands at the top of ref/oracle/judge.c. */
 void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision precision, const struct op_case *c);
-/* Fill v's errors; the first argument out of bounds, or -1. */
-int op_compare(struct op_verdict *v, const struct op_case *got, const struct op_case *truth);
+/* Fill v's errors of got, run on c; the first argument out of bounds, or -1. */
+int op_compare(struct op_verdict *v, const struct op_case *got, const struct op_case *truth, const struct op_case *c);
+int op_within(const struct op_verdict *v, int arg);              /* is that one within all its bounds? */
 /* Run the tier on a copy of c and compare: the first argument out of bounds (0 if there was trouble), or -1. */
 int op_judge(struct op_verdict *v, const struct swax_tier *tier, enum swax_precision precision, const struct op_case *c);
 

@@ -70,7 +70,7 @@ static void cell_terms(double *size, const struct op_case *c, const struct op_ca
         for (long e = 0; e < p.size[i] && !strcmp(name, "qn"); e++)
             p.arg[i][e] *= -1;    /* so that the normaliser's gradient adds to the rest */
     }
-    op_run(swax_tiers[0], SWAX_PREC_F64, &p);
+    op_run(c->by ? c->by : swax_tiers[0], SWAX_PREC_F64, &p);
     for (int i = 0; i < p.n; i++)
         if (p.arg[i] && op->arg[i].role == ADD)
             size[i] = op_largest(p.arg[i], p.size[i]);

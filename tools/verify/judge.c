@@ -69,7 +69,7 @@ int report_add(struct report *r, const struct problem *p, const struct op_case *
 {
     struct op_verdict v = p->bound[part];
     int good = 1;
-    op_compare(&v, got, &p->truth[part]);
+    op_compare(&v, got, &p->truth[part], &p->in[part]);
     for (int i = 0; i < got->n; i++) {
         if (!problem_is_answer(p, part, i) || !got->arg[i])
             continue;
