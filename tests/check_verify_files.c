@@ -1,5 +1,6 @@
 /* check_verify_files.c - cases survive their file, faults are named through files, and bad input gets one sentence. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "tests/scratch.h"
 
 static char why[SWAX_WHY];
+enum { SAID = 1 << 14 };
 
 /* ---- good files */
 
@@ -25,6 +27,22 @@ static void give(void *arg, int i, void *to)
             ((uint16_t *)to)[e] = half_from_double(a->from[i][e]);
         else
             ((float *)to)[e] = (float)a->from[i][e];
+}
+
+/* The only problem of a case file, drawn again and solved. */
+static struct problem problem_of(const char *path)
+{
+    struct plan plan;
+    struct problem p;
+    struct entry e;
+    struct case_file *f = case_open(path, &plan, why);
+    ck_assert_msg(f != NULL, "%s", why);
+    ck_assert(plan_entry(&plan, 0, &e) && !plan_entry(&plan, 1, &(struct entry){0}));
+    ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s", why);
+    ck_assert_msg(!case_match(f, &p, why), "%s", why);
+    case_close(f);
+    problem_solve(&p);
+    return p;
 }
 
 /* Run the tier in float on a problem, the backward on what its own forward saved, and write what came out, without one
@@ -75,7 +93,7 @@ static int verify(const char *line, char *said)
     dup2(out, 1);
     dup2(err, 2);
     read_whole(status == 2 ? path : report, &text);
-    snprintf(said, 4096, "%s", text);
+    snprintf(said, SAID, "%s", text);
     free(text);
     free(copy);
     return status;
@@ -94,13 +112,10 @@ static const struct { const char *make, *op; int family; } made[] = {
 
 START_TEST(cases_survive_their_file)
 {
-    char line[400], said[4096], *of = scratch("case"), *mine = scratch("mine");
-    struct problem *p;
-    int n;
+    char line[400], said[SAID], *of = scratch("case"), *mine = scratch("mine");
     snprintf(line, sizeof line, "make %s -o %s", made[_i].make, of);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
-    ck_assert_msg(!case_read(of, &p, &n, why), "%s", why);
-    ck_assert_int_eq(n, 1);
+    struct problem drawn = problem_of(of), *p = &drawn;
     ck_assert_str_eq(p->subject.name, made[_i].op);
     ck_assert_int_eq(p->family, made[_i].family);
     answer(mine, p, swax_tiers[0], NULL);
@@ -113,7 +128,6 @@ START_TEST(cases_survive_their_file)
                 ck_assert_msg(verify(line, said) == 2, "without %s: %s", swax_ops[p->in[part].op].arg[i].name, said);
             }
     problem_free(p);
-    free(p);
 }
 END_TEST
 
@@ -124,14 +138,12 @@ START_TEST(faults_are_named_through_files)
         {"mlstm", "T=140 H=2 K=8 V=6 g=0 L=64 B=2"},           {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2"},
         {"mlstm", "T=140 H=2 K=8 V=6 g=0 L=64 B=2 dtype=f16"}, {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2 dtype=f16"},
     };
-    char line[400], said[4096], missed[400] = "", *path = scratch("case"), *mine = scratch("mine");
+    char line[400], said[SAID], missed[400] = "", *path = scratch("case"), *mine = scratch("mine");
     int total = 0, named = 0;
     struct swax_tier tier;
-    struct problem *p;
-    int n;
     snprintf(line, sizeof line, "make %s seed=21 %s -o %s", of[_i].op, of[_i].sizes, path);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
-    ck_assert_msg(!case_read(path, &p, &n, why), "%s", why);
+    struct problem drawn = problem_of(path), *p = &drawn;
     snprintf(line, sizeof line, "check %s %s", path, mine);
     for (int k = 0; fault_f32(k, &tier); k++) {
         char name[64];
@@ -149,7 +161,6 @@ START_TEST(faults_are_named_through_files)
     }
     ck_assert_msg(total >= 15 && named * 10 >= total * 9, "%d of %d named, but not%s", named, total, missed);
     problem_free(p);
-    free(p);
 }
 END_TEST
 
@@ -157,7 +168,7 @@ END_TEST
 
 static void refused(const char *line, const char *expected)
 {
-    char said[4096];
+    char said[SAID];
     ck_assert_msg(verify(line, said) == 2, "status for: %s\n%s", line, said);
     ck_assert_msg(strchr(said, '\n') == said + strlen(said) - 1 && strlen(said) > 20, "not one sentence for: %s\n%s", line, said);
     ck_assert_msg(strstr(said, expected) != NULL, "no \"%s\" for: %s\n%s", expected, line, said);
@@ -208,14 +219,14 @@ START_TEST(bad_words_get_one_sentence)
     refused("check nothing.safetensors mine.safetensors", "nothing.safetensors");
     refused("tier avx1024", "avx1024");
     refused("plugin ./none.so mlstm", "none.so");
-    refused("plugin ./none.so mlstm dtype=bf16", "f32 or f64");
+    refused("plugin ./none.so mlstm dtype=f16", "f32, f64 or bf16");
     refused("faults mlstn", "did you mean");
-    refused("make mlstm T=1000000 -o x", "Too large");
-    refused("make mlstm T=2000 B=1 H=1 K=64 V=64 suite=standard -o x", "smaller suite");
+    refused("make mlstm T=100000000 -o x", "Too large");
+    refused("make mlstm T=20000 B=4 H=4 K=64 V=64 suite=standard -o x", "smaller suite");
     refused("make attention B=1048576 T=1048576 H=1048576 D=1048576 -o x", "Too large");
     refused("make linear N=1000000 O=1000 I=1 -o x", "arrays");
     refused("make linear N=2147483647 O=2147483647 I=2147483647 -o x", "Too large");
-    refused("plugin ./none.so mlstm T=100000", "Too large");
+    refused("plugin ./none.so mlstm T=100000000", "Too large");
     refused("tier ref attention T=1000000", "Too large");
 }
 END_TEST
@@ -223,7 +234,7 @@ END_TEST
 /* Of a tier, too: what is reported of other problems has other digits. */
 START_TEST(another_seed_is_another_problem)
 {
-    char one[4096], again[4096], other[4096];
+    char one[SAID], again[SAID], other[SAID];
     ck_assert(verify("tier ref mlstm suite=quick", one) == 0 && verify("tier ref mlstm suite=quick seed=1", again) == 0);
     ck_assert(verify("tier ref mlstm suite=quick seed=2", other) == 0);
     ck_assert_str_eq(one, again);
@@ -234,15 +245,12 @@ END_TEST
 /* Every cut and many damaged bytes of a case and of answers: refused with a sentence, and nothing crashes or passes. */
 START_TEST(damaged_files_are_refused)
 {
-    char line[400], said[4096], *of = scratch("case"), *mine = scratch("mine"), *bad = scratch("bad"), *text;
-    struct problem *p;
-    int n;
+    char line[400], said[SAID], *of = scratch("case"), *mine = scratch("mine"), *bad = scratch("bad"), *text;
     snprintf(line, sizeof line, "make mlstm T=3 B=1 H=1 K=2 V=2 -o %s", of);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
-    ck_assert_msg(!case_read(of, &p, &n, why), "%s", why);
-    answer(mine, p, swax_tiers[0], NULL);
-    problem_free(p);
-    free(p);
+    struct problem p = problem_of(of);
+    answer(mine, &p, swax_tiers[0], NULL);
+    problem_free(&p);
     const size_t size = read_whole(of, &text);
     snprintf(line, sizeof line, "check %s %s", bad, mine);
     for (size_t cut = 0; cut < size; cut += cut < 64 || cut > size - 64 ? 1 : 61) {
@@ -268,28 +276,155 @@ START_TEST(damaged_files_are_refused)
 }
 END_TEST
 
-START_TEST(an_impossible_seed_is_refused)
+/* Seal what was changed, as somebody who reads this source would. */
+static void seal_again(char *text, size_t size)
 {
-    char line[400], said[4096], *of = scratch("case"), *text;
-    snprintf(line, sizeof line, "make mlstm seed=13 T=3 B=1 H=1 K=2 V=2 -o %s", of);
-    ck_assert_msg(verify(line, said) == 0, "%s", said);
-    const size_t size = read_whole(of, &text);
-    char *seal = strstr(text + 8, "swax.checksum\":\""), *seed = strstr(text + 8, ":13,"), digits[17];
-    ck_assert(seal && seed);
-    seed[1] = '-';
-    seal += strlen("swax.checksum\":\"");
-    memset(seal, '0', 16);                             /* sealed again, by who knows how */
+    char *seal = strstr(text + 8, "swax.checksum\":\"") + strlen("swax.checksum\":\""), digits[17];
     uint64_t header;
     memcpy(&header, text, 8);
+    memset(seal, '0', 16);
     struct checksum c = {0};
     checksum_add(&c, text + 8, (size_t)header);
     checksum_add(&c, text + 8 + header, size - 8 - (size_t)header);
     checksum_text(&c, digits);
     memcpy(seal, digits, 16);
+}
+
+START_TEST(an_impossible_seed_is_refused)
+{
+    char line[400], said[SAID], *of = scratch("case"), *text;
+    snprintf(line, sizeof line, "make mlstm seed=13 T=3 B=1 H=1 K=2 V=2 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    const size_t size = read_whole(of, &text);
+    char *seed = strstr(text + 8, "seed=13 ");
+    ck_assert(seed);
+    seed[5] = '-';
+    seal_again(text, size);
     put(of, text, size);
     snprintf(line, sizeof line, "check %s %s", of, of);
-    refused(line, "what its case is");
+    refused(line, "what its cases are");
     free(text);
+}
+END_TEST
+
+/* ---- nothing to copy from */
+
+START_TEST(a_case_holds_no_answers)
+{
+    char line[400], said[SAID], *of = scratch("case");
+    snprintf(line, sizeof line, "make mlstm suite=quick -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    struct st_file *f = st_open(of, why);
+    ck_assert_msg(f != NULL, "%s", why);
+    for (int i = 0; i < st_count(f); i++) {
+        const char *name = strchr(st_tensor(f, i)->name, '/') + 1;
+        for (int part = 0; part < 2; part++) {
+            const int op = op_find(part ? "mlstm_backward" : "mlstm_forward"), arg = op_arg_find(&swax_ops[op], name);
+            ck_assert_msg(arg < 0 || swax_ops[op].arg[arg].role == IN, "%s is an answer", st_tensor(f, i)->name);
+        }
+    }
+    for (int i = 0; i < st_meta_count(f); i++) {
+        const char *key, *value;
+        st_meta_entry(f, i, &key, &value);
+        ck_assert_msg(!strstr(value, "honest") && !strstr(value, "\"max\""), "%s tells bounds: %s", key, value);
+    }
+    st_close(f);
+}
+END_TEST
+
+/* Inputs made easy, another seed written over the old one, answers of another seed, of another case: none of it passes. */
+START_TEST(a_case_cannot_be_exchanged)
+{
+    char line[400], said[SAID], *of = scratch("case"), *other = scratch("other"), *mine = scratch("mine"), *bad = scratch("bad"), *text;
+    snprintf(line, sizeof line, "make mlstm seed=5 T=7 B=2 H=3 K=4 V=4 g=0 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    snprintf(line, sizeof line, "make mlstm seed=6 T=7 B=2 H=3 K=4 V=4 g=0 states=no -o %s", other);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    struct problem p = problem_of(of);
+    answer(mine, &p, swax_tiers[0], NULL);
+    problem_free(&p);
+    snprintf(line, sizeof line, "check %s %s seed=5", of, mine);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    snprintf(line, sizeof line, "check %s %s seed=6", of, mine);
+    refused(line, "of seed 5");
+    snprintf(line, sizeof line, "check %s %s suite=standard", of, mine);
+    refused(line, "not of the suite");
+
+    size_t size = read_whole(of, &text);
+    uint64_t header;
+    memcpy(&header, text, 8);
+    memset(text + 8 + header, 0, 64);
+    seal_again(text, size);
+    put(bad, text, size);
+    free(text);
+    snprintf(line, sizeof line, "check %s %s", bad, mine);
+    refused(line, "not what the case's seed gives");
+
+    size = read_whole(of, &text);
+    strstr(text + 8, "seed=5 ")[5] = '7';
+    seal_again(text, size);
+    put(bad, text, size);
+    free(text);
+    refused(line, "not what the case's seed gives");
+
+    p = problem_of(other);
+    struct problem wrong = problem_of(of);
+    answer(mine, &p, swax_tiers[0], NULL);      /* the answers of another seed */
+    snprintf(line, sizeof line, "check %s %s", of, mine);
+    const int status = verify(line, said);
+    ck_assert_msg(status == 1 || strstr(said, "no tensor"), "%s", said);
+    problem_free(&p);
+    problem_free(&wrong);
+}
+END_TEST
+
+START_TEST(random_seeds_are_printed_and_replayed)
+{
+    char line[400], said[SAID], *of = scratch("case"), *again = scratch("again"), *text;
+    unsigned long long seed = 0;
+    snprintf(line, sizeof line, "make rope seed=random -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    read_whole(scratch("stderr"), &text);
+    ck_assert_msg(sscanf(text, "seed=%llu", &seed) == 1 && seed > 1, "%s", text);
+    free(text);
+    snprintf(line, sizeof line, "make rope seed=%llu -o %s", seed, again);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    ck_assert(same_bytes(of, again));
+    snprintf(line, sizeof line, "make rope seed=random -o %s", again);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    ck_assert(!same_bytes(of, again));
+}
+END_TEST
+
+/* What is obvious has a name: zeros, numbers that are none, a factor. */
+START_TEST(the_obvious_is_said)
+{
+    static const struct { const char *words; double times, plus; } of[] = {{"all zeros", 0, 0}, {"not finite", 1, NAN}, {"1.5 times", 1.5, 0}, {"-1 times", -1, 0}};
+    char line[400], said[SAID], *path = scratch("case"), *mine = scratch("mine");
+    snprintf(line, sizeof line, "make attention_forward seed=8 T=9 S=9 H=2 G=1 D=8 -o %s", path);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    struct problem p = problem_of(path);
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct answers a = {.n = 2};
+        for (int i = 0; i < 2; i++) {
+            const struct op_arg *arg = &swax_ops[p.in[0].op].arg[i];
+            strcpy(a.name[i], arg->name);
+            a.from[i] = p.truth[0].arg[i];
+            a.tensor[i] = (struct st_tensor){.name = a.name[i], .type = ST_F32, .rank = (int)strlen(arg->shape), .size = p.in[0].size[i]};
+            for (int d = 0; d < a.tensor[i].rank; d++)
+                a.tensor[i].shape[d] = op_extent(&swax_ops[p.in[0].op], arg->shape[d], p.in[0].dims);
+        }
+        double *y = calloc((size_t)p.in[0].size[0], sizeof *y);
+        for (long e = 0; e < p.in[0].size[0]; e++)
+            y[e] = of[k].times * p.truth[0].arg[0][e] + (e == 5 ? of[k].plus : 0);
+        a.from[0] = y;
+        ck_assert_msg(!st_write(mine, &(struct st_plan){a.n, a.tensor, give, &a, 0, NULL}, why), "%s", why);
+        snprintf(line, sizeof line, "check %s %s", path, mine);
+        ck_assert_msg(verify(line, said) == 1, "%s", said);
+        ck_assert_msg(strstr(said, of[k].words), "no \"%s\" in\n%s", of[k].words, said);
+        free(y);
+    }
+    problem_free(&p);
 }
 END_TEST
 
@@ -314,7 +449,7 @@ static const struct { const char *header, *data; size_t more; const char *expect
 
 START_TEST(hostile_answers_are_refused)
 {
-    char line[400], said[4096], *of = scratch("case"), *mine = scratch("mine");
+    char line[400], said[SAID], *of = scratch("case"), *mine = scratch("mine");
     snprintf(line, sizeof line, "make mlstm T=3 B=1 H=1 K=2 V=2 -o %s", of);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
     snprintf(line, sizeof line, "check %s %s", of, mine);
@@ -342,6 +477,10 @@ int main(void)
     tcase_add_test(t, damaged_files_are_refused);
     tcase_add_test(t, an_impossible_seed_is_refused);
     tcase_add_test(t, hostile_answers_are_refused);
+    tcase_add_test(t, a_case_holds_no_answers);
+    tcase_add_test(t, a_case_cannot_be_exchanged);
+    tcase_add_test(t, random_seeds_are_printed_and_replayed);
+    tcase_add_test(t, the_obvious_is_said);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

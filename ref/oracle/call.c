@@ -270,6 +270,8 @@ const char *R(op_run)(const struct swax_tier *tier, struct op_case *c)
         }
     const int flushed = flushes();
     fegetenv(&ours);
+    if (!wrong && c->start)
+        c->start(c->again_arg);
     if (!wrong)
         do
             rows[c->op].call(&table, a, c->dims, c->scalar);

@@ -152,6 +152,7 @@ void op_case_alloc(struct op_case *c, unsigned optional)
     const struct op_spec *op = &swax_ops[c->op];
     c->n = op_args(op);
     c->again = NULL;
+    c->start = NULL;
     c->by = NULL;
     c->room = NULL;
     for (int i = 0; i < c->n; i++) {

@@ -30,6 +30,7 @@ struct op_case {
     int n;                       /* array arguments */
     long size[OP_ARGS];
     double *arg[OP_ARGS];        /* NULL: the kernel gets NULL */
+    void (*start)(void *arg);    /* not NULL: called right before the kernel, with again_arg */
     int (*again)(void *arg);     /* not NULL, for a benchmark: op_run calls the kernel anew while it says so */
     void *again_arg;
     const struct swax_tier *by;  /* whose double is the truth of it; NULL: the reference, which is slow where cases are large */

@@ -1,28 +1,32 @@
-/* case.c - problems as safetensors files, and answers to them.
+/* case.c - problems as safetensors files.
  *
- * The tensors of problem number 7 of a suite are called "7/q", those of a single problem "q": inputs in the element
- * types of the case, their true answers in F64 as "ref.h".  What a backward reads of its forward stands there once,
- * as the forward's answer.  The metadata "case" or "7/case" is a JSON object with everything else.  Only files that
- * carry the writer's checksum are taken for cases, and every number in them is checked before a kernel sees it. */
+ * The tensors of problem number 7 of a suite are called "7/q", those of a single problem "q": inputs, in the element types
+ * of the case.  What a backward reads of its forward is not there, where both are asked for.  No answer is there either: the
+ * metadata "made" says which problems these are, in the words of `swax verify make`, and who checks answers draws the
+ * problems again and works them out.  The metadata "case" or "7/case" is for the candidate: sizes, scalars, family, and the
+ * names of the answers.  Only files that carry the writer's checksum are taken for cases. */
 #include "tools/verify/verify.h"
 
-#include <limits.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ref/bf16.h"
+#include "tools/lib/commands.h"
 #include "tools/lib/files.h"
 #include "tools/lib/half.h"
 #include "tools/lib/json.h"
 #include "tools/lib/safetensors.h"
 #include "tools/lib/say.h"
+#include "tools/verify/tensors.h"
 
-enum { MOST_PROBLEMS = 400, NAME = 48 };
+enum { MOST_PROBLEMS = 400 };
+static const char LAWS[] = "2";    /* by which problems are drawn: another number, other problems from the same words */
 
 static const enum st_type real_type[DTYPES] = {ST_F32, ST_F64, ST_BF16, ST_F16};
 
-static enum st_type element_type(enum op_type type, enum dtype d)
+enum st_type element_type(enum op_type type, enum dtype d)
 {
     return type == INT ? ST_I32 : type == DOUBLE || d == DT_F64 ? ST_F64 : type == STAT ? ST_F32 : real_type[d];
 }
@@ -37,7 +41,7 @@ static int is_input(const struct problem *p, int part, int i)
 }
 
 /* "7/", or "" for the only one */
-static const char *prefix_of(char prefix[16], int k, int n)
+const char *prefix_of(char prefix[16], int k, int n)
 {
     prefix[0] = 0;
     if (n > 1)
@@ -50,17 +54,17 @@ static const char *prefix_of(char prefix[16], int k, int n)
 struct source { const double *from; long n; enum st_type type; };
 struct writing { struct st_tensor *tensor; struct source *source; char (*name)[NAME]; int n; };
 
-static void add(struct writing *w, const struct op_case *c, int i, const char *prefix, const char *ref, const double *from, enum st_type type)
+static void add(struct writing *w, const struct op_case *c, int i, const char *prefix, enum st_type type)
 {
     struct st_tensor *t = &w->tensor[w->n];
     const struct op_arg *a = &swax_ops[c->op].arg[i];
-    snprintf(w->name[w->n], NAME, "%s%s%s", prefix, ref, a->name);
+    snprintf(w->name[w->n], NAME, "%s%s", prefix, a->name);
     t->name = w->name[w->n];
     t->type = type;
     t->rank = (int)strlen(a->shape);
     for (int d = 0; d < t->rank; d++)
         t->shape[d] = op_extent(&swax_ops[c->op], a->shape[d], c->dims);
-    w->source[w->n++] = (struct source){from, c->size[i], type};
+    w->source[w->n++] = (struct source){c->arg[i], c->size[i], type};
 }
 
 static void get(void *arg, int i, void *to)
@@ -74,22 +78,6 @@ static void get(void *arg, int i, void *to)
         case ST_I32: ((int32_t *)to)[e] = (int32_t)s->from[e]; break;
         default: ((double *)to)[e] = s->from[e]; break;
         }
-}
-
-static void write_bounds(FILE *f, const struct problem *p, int part, int *first)
-{
-    for (int i = 0; i < p->in[part].n; i++) {
-        if (!problem_is_answer(p, part, i))
-            continue;
-        const struct op_arg *a = &swax_ops[p->in[part].op].arg[i];
-        const double times = dtype_precision(p->wish.dtype) == SWAX_PREC_BF16 ? (a->role == ADD ? 3 : 2) : 8;
-        fprintf(f, "%s\"%s\":{\"demanded\":%s,\"honest_max\":", *first ? "" : ",", a->name, p->demanded[part][i] ? "true" : "false");
-        json_write_number(f, p->bound[part].bound[i] / times);
-        fputs(",\"honest_rms\":", f);
-        json_write_number(f, p->bound[part].rms_bound[i] / times);
-        fprintf(f, ",\"max\":%.17g,\"rms\":%.17g}", p->bound[part].bound[i], p->bound[part].rms_bound[i]);
-        *first = 0;
-    }
 }
 
 static char *describe(const struct problem *p)
@@ -115,9 +103,12 @@ static char *describe(const struct problem *p)
     if (strchr(op->dims, 'g'))
         fputs("\"scale\":\"1/sqrt(K), on q\",\"gates\":\"i and f are pre-activations: log sigmoid(f) is the decay\",", f);
     fputs("\"answers\":{", f);
-    int first = 1;
-    for (int part = 0; part < p->subject.n; part++)
-        write_bounds(f, p, part, &first);
+    for (int part = 0, first = 1; part < p->subject.n; part++)
+        for (int i = 0; i < p->in[part].n; i++)
+            if (problem_is_answer(p, part, i)) {
+                fprintf(f, "%s\"%s\":{\"demanded\":%s}", first ? "" : ",", swax_ops[p->in[part].op].arg[i].name, p->demanded[part][i] ? "true" : "false");
+                first = 0;
+            }
     fputs("}}", f);
     return file_close_text(f, &text);
 }
@@ -125,48 +116,60 @@ static char *describe(const struct problem *p)
 static void add_problem(struct writing *w, const struct problem *p, const char *prefix)
 {
     for (int part = 0; part < p->subject.n; part++)
-        for (int i = 0; i < p->in[part].n; i++) {
-            const enum op_type type = swax_ops[p->in[part].op].arg[i].type;
+        for (int i = 0; i < p->in[part].n; i++)
             if (is_input(p, part, i))
-                add(w, &p->in[part], i, prefix, "", p->in[part].arg[i], element_type(type, p->wish.dtype));
-            if (problem_is_answer(p, part, i))
-                add(w, &p->in[part], i, prefix, "ref.", p->truth[part].arg[i], ST_F64);
-        }
+                add(w, &p->in[part], i, prefix, element_type(swax_ops[p->in[part].op].arg[i].type, p->wish.dtype));
 }
 
-const char *case_write(const char *path, const struct problem *p, int n, char *why)
+static const char *write_problems(const char *path, const struct plan *plan, const struct problem *p, int n, char *why)
 {
-    const size_t most = (size_t)n * PARTS * 2 * OP_ARGS;
-    struct writing w = {calloc(most, sizeof *w.tensor), calloc(most, sizeof *w.source), calloc(most, sizeof *w.name), 0};
-    char (*key)[NAME] = calloc((size_t)n, sizeof *key), **text = calloc((size_t)n + 1, sizeof *text), count[16];
-    const char *(*meta)[2] = calloc((size_t)n + 2, sizeof *meta);
-    const char *wrong = !w.tensor || !w.source || !w.name || !key || !text || !meta ? say(why, "There is no memory for the cases.") : NULL;
+    const size_t most = (size_t)n * PARTS * OP_ARGS;
+    struct writing w = {op_take(most, sizeof *w.tensor), op_take(most, sizeof *w.source), op_take(most, sizeof *w.name), 0};
+    char (*key)[NAME] = op_take((size_t)n, sizeof *key), **text = op_take((size_t)n, sizeof *text), count[16], made[PLAN_TEXT];
+    const char *(*meta)[2] = op_take((size_t)n + 5, sizeof *meta), *wrong = NULL;
     snprintf(count, sizeof count, "%d", n);
+    meta[0][0] = "swax.verify", meta[0][1] = LAWS;
+    meta[1][0] = "cases", meta[1][1] = count;
+    meta[2][0] = "made", meta[2][1] = plan_write(made, plan);
+    meta[3][0] = "version", meta[3][1] = SWAX_VERSION;
     for (int i = 0; i < n && !wrong; i++) {
         char prefix[16];
         snprintf(key[i], NAME, "%scase", prefix_of(prefix, i, n));
         text[i] = describe(&p[i]);
-        meta[i + 2][0] = key[i];
-        meta[i + 2][1] = text[i];
+        meta[i + 4][0] = key[i];
+        meta[i + 4][1] = text[i];
         add_problem(&w, &p[i], prefix);
         wrong = text[i] ? NULL : say(why, "There is no memory for the cases.");
     }
-    if (!wrong) {
-        meta[0][0] = "swax.verify", meta[0][1] = "1";
-        meta[1][0] = "cases", meta[1][1] = count;
-        const struct st_plan plan = {w.n, w.tensor, get, w.source, n + 2, (const char *const (*)[2])meta};
-        wrong = st_write(path, &plan, why);
-    }
-    for (int i = 0; i < n && text; i++)
+    const struct st_plan file = {w.n, w.tensor, get, w.source, n + 4, (const char *const (*)[2])meta};
+    wrong = wrong ? wrong : st_write(path, &file, why);
+    for (int i = 0; i < n; i++)
         free(text[i]);
     free(w.tensor), free(w.source), free(w.name), free(key), free(text), free(meta);
     return wrong;
 }
 
+const char *case_write(const char *path, const struct plan *plan, char *why)
+{
+    struct problem *p = op_take(MOST_PROBLEMS, sizeof *p);
+    struct entry e;
+    const char *wrong = NULL;
+    int n = 0;
+    for (; !wrong && n < MOST_PROBLEMS && plan_entry(plan, n, &e); n += !wrong)
+        wrong = problem_draw(&p[n], plan, n, &e, why);
+    wrong = wrong ? wrong : write_problems(path, plan, p, n, why);
+    for (int i = 0; i < n; i++)
+        problem_free(&p[i]);
+    free(p);
+    return wrong;
+}
+
 /* ---- reading */
 
+struct case_file { struct st_file *st; char path[200]; int n; };
+
 /* name's tensor, of the shape it must have, as doubles at `to` */
-static const char *read_tensor(struct st_file *f, const char *path, const char *name, const struct op_case *c, int i, double *to, char *why)
+const char *tensor_read(struct st_file *f, const char *path, const char *name, const struct op_case *c, int i, double *to, char *why)
 {
     const struct st_tensor *t = st_find(f, name);
     const struct op_spec *op = &swax_ops[c->op];
@@ -189,209 +192,92 @@ static const char *read_tensor(struct st_file *f, const char *path, const char *
                                  : st_read(f, t, ST_F64, to, why);
     if (t->type != ST_I32)
         return say(why, "Tensor \"%s\" in %.80s holds %s, and I32 is needed.", name, path, st_type_name[t->type]);
-    int64_t *whole = malloc((size_t)c->size[i] * sizeof *whole);
-    const char *wrong = whole ? st_read(f, t, ST_I64, whole, why) : say(why, "There is no memory for \"%s\".", name);
+    int64_t *whole = op_take((size_t)c->size[i], sizeof *whole);
+    const char *wrong = st_read(f, t, ST_I64, whole, why);
     for (long e = 0; e < c->size[i] && !wrong; e++)
         to[e] = (double)whole[e];
     free(whole);
     return wrong;
 }
 
-/* Would a kernel be safe with these numbers? */
-static const char *check_input(const struct op_case *c, int i, const char *path, const char *name, char *why)
+/* The file's numbers and those that were drawn: the same, but for the last digits, which another machine's exp may round
+ * otherwise.  What a forward saved has more of those. */
+static int alike(const struct problem *p, int part, int i, const double *file)
 {
-    const struct op_spec *op = &swax_ops[c->op];
-    const struct op_arg *a = &op->arg[i];
-    for (long e = 0; e < c->size[i]; e++) {
-        const double x = c->arg[i][e];
-        if (!isfinite(x))
-            return say(why, "Tensor \"%s\" in %.100s is not finite at element %ld.", name, path, e);
-        if (!strcmp(a->name, "token") && !(x >= 0 && x < (double)op_extent(op, 'V', c->dims)))
-            return say(why, "Tensor \"%s\" in %.100s holds a token beyond the vocabulary, at element %ld.", name, path, e);
-        if (!strcmp(a->name, "start") && !(x >= -(1 << 30) && x <= (double)(e % op_extent(op, 'T', c->dims))))
-            return say(why, "Tensor \"%s\" in %.100s holds a document's start behind its token, at element %ld.", name, path, e);
+    static const double digit[DTYPES] = {(double)FLT_EPSILON, (double)FLT_EPSILON, 1.0 / 128, 1.0 / 1024};
+    const struct op_case *c = &p->in[part];
+    const struct op_arg *a = &swax_ops[c->op].arg[i];
+    const double unit = a->type == REAL ? digit[p->wish.dtype] : p->wish.dtype == DT_F64 ? DBL_EPSILON : (double)FLT_EPSILON;
+    const int fw = op_forward_of(c->op), j = fw < 0 ? -1 : op_arg_find(&swax_ops[fw], a->name), saved = j >= 0 && swax_ops[fw].arg[j].role == OUT;
+    if (saved)
+        return op_error(file, c->arg[i], c->size[i]) <= 64 * unit;
+    for (long e = 0; e < c->size[i]; e++)
+        if (!(fabs(file[e] - c->arg[i][e]) <= (a->type == INT ? 0 : 2 * unit) * fabs(c->arg[i][e])))
+            return 0;
+    return 1;
+}
+
+const char *case_match(struct case_file *f, struct problem *p, char *why)
+{
+    char prefix[16], name[NAME];
+    const char *wrong = NULL;
+    prefix_of(prefix, p->number, f->n);
+    for (int part = 0; part < p->subject.n && !wrong; part++)
+        for (int i = 0; i < p->in[part].n && !wrong; i++) {
+            if (!is_input(p, part, i))
+                continue;
+            struct op_case *c = &p->in[part];
+            double *file = op_take((size_t)c->size[i], sizeof *file);
+            snprintf(name, sizeof name, "%s%s", prefix, swax_ops[c->op].arg[i].name);
+            wrong = tensor_read(f->st, f->path, name, c, i, file, why);
+            if (!wrong && !alike(p, part, i, file))
+                wrong = say(why, "Tensor \"%s\" in %.120s is not what the case's seed gives: the file was changed, or is of other problems.", name, f->path);
+            const int same = !wrong;
+            for (long e = 0; e < c->size[i] && same; e++)
+                c->arg[i][e] = file[e];
+            free(file);
+        }
+    for (int i = 0; p->subject.n == 2 && !wrong && i < p->in[0].n; i++) {    /* the backward reads its forward's inputs */
+        const int j = op_arg_find(&swax_ops[p->in[1].op], swax_ops[p->in[0].op].arg[i].name);
+        if (j >= 0 && swax_ops[p->in[0].op].arg[i].role == IN && p->in[0].arg[i] && p->in[1].arg[j])
+            memcpy(p->in[1].arg[j], p->in[0].arg[i], (size_t)p->in[0].size[i] * sizeof(double));
     }
+    return wrong;
+}
+
+static const char *read_head(struct case_file *f, struct plan *plan, char *why)
+{
+    char wrong[SWAX_WHY];
+    struct entry e;
+    const char *laws = st_meta(f->st, "swax.verify"), *made = st_meta(f->st, "made"), *count = st_meta(f->st, "cases");
+    if (!laws || !st_meta(f->st, "swax.checksum"))
+        return say(why, "%.150s was not written by `swax verify make`.", f->path);
+    if (strcmp(laws, LAWS))
+        return say(why, "%.120s was made by another version of swax, whose cases are other ones: make it anew.", f->path);
+    if (!made || strlen(made) >= PLAN_TEXT || strstr(made, "config") || strstr(made, "output"))
+        return say(why, "%.150s does not say what its cases are.", f->path);
+    if (plan_read(plan, made, wrong))
+        return say(why, "%.100s does not say what its cases are: %.200s", f->path, wrong);
+    while (f->n < MOST_PROBLEMS && plan_entry(plan, f->n, &e))
+        f->n++;
+    const long cases = count ? strtol(count, NULL, 10) : 0;
+    return cases == f->n ? NULL : say(why, "%.150s says that it has %ld cases, and it is made of %d.", f->path, cases, f->n);
+}
+
+struct case_file *case_open(const char *path, struct plan *plan, char *why)
+{
+    struct case_file *f = op_take(1, sizeof *f);
+    snprintf(f->path, sizeof f->path, "%s", path);
+    f->st = st_open(path, why);
+    if (f->st && !read_head(f, plan, why))
+        return f;
+    case_close(f);
     return NULL;
 }
 
-static const struct json *member(const struct json *o, const char *key, enum json_type type)
+void case_close(struct case_file *f)
 {
-    const struct json *j = json_get(o, key);
-    return j && j->type == type ? j : NULL;
-}
-
-static int index_of(const char *word, const char *const *list, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (!strcmp(word, list[i]))
-            return i;
-    return -1;
-}
-
-/* Sizes and scalars, of which no product can overflow and no kernel can go astray. */
-static const char *read_sizes(struct op_case *c, const struct json *j, char *why)
-{
-    const struct op_spec *op = &swax_ops[c->op];
-    const struct json *dims = member(j, "dims", JSON_OBJECT), *scalars = member(j, "scalars", JSON_OBJECT);
-    for (int d = 0; op->dims[d]; d++) {
-        const char letter[2] = {op->dims[d], 0};
-        const struct json *x = member(dims, letter, JSON_NUMBER);
-        if (!x || x->number != floor(x->number) || !(x->number <= INT_MAX && x->number >= INT_MIN))
-            return say(why, "the size %s of %s is missing, or is no whole number.", letter, op->name);
-        c->dims[d] = (int)x->number;
-    }
-    for (int s = 0; s < op_scalars(op); s++) {
-        char name[OP_WORD];
-        const struct json *x = member(scalars, op_scalar_name(op, s, name), JSON_NUMBER);
-        if (!x)
-            return say(why, "the scalar %s of %s is missing.", name, op->name);
-        c->scalar[s] = x->number;
-    }
-    if (op_wrong(c->op, c->dims, c->scalar, c->trouble))
-        return say(why, "%s", c->trouble);
-    return case_numbers(c) < 1e10 ? NULL : say(why, "the arrays of %s would hold %.1g numbers.", op->name, case_numbers(c));
-}
-
-static const char *read_head(struct problem *p, const struct json *j, const char *path, char *why)
-{
-    const struct json *op = member(j, "op", JSON_STRING), *dtype = member(j, "dtype", JSON_STRING), *family = member(j, "family", JSON_STRING);
-    const struct json *behind = member(j, "behind", JSON_STRING), *noise = json_get(j, "noise"), *seed = member(j, "seed", JSON_NUMBER);
-    const int d = dtype ? index_of(dtype->text, dtype_name, DTYPES) : -1, f = family ? index_of(family->text, op_family_name, OP_FAMILIES) : -1;
-    if (!op || d < 0 || f < 0 || !behind || !noise || !seed || !(seed->number >= 0 && seed->number < 0x1p64))
-        return say(why, "%.150s does not say what its case is.", path);
-    const char *wrong = subject_find(&p->subject, op->text, why);
-    if (wrong)
-        return wrong;
-    p->wish = (struct wish){.dtype = (enum dtype)d, .behind = behind->text[0] != 0, .noise = noise->type == JSON_TRUE, .chained = 1};
-    p->family = (enum op_family)f;
-    p->seed = (uint64_t)seed->number;
-    p->in[0].op = p->subject.op[0];
-    char sizes[SWAX_WHY];
-    return read_sizes(&p->in[0], j, sizes) ? say(why, "%.120s has sizes or scalars that no kernel can have: %.200s", path, sizes) : NULL;
-}
-
-/* Arrays for a part: those inputs that the file has, the answers whose truth it has, and what the forward gives. */
-static const char *read_part(struct st_file *f, const char *path, struct problem *p, int part, const char *prefix, const struct json *answers, char *why)
-{
-    struct op_case *c = &p->in[part];
-    const struct op_spec *op = &swax_ops[p->subject.op[part]];
-    char name[NAME], ref[NAME];
-    const char *wrong = NULL;
-    c->op = p->subject.op[part];
-    c->n = op_args(op);
-    memcpy(c->dims, p->in[0].dims, sizeof c->dims);
-    memcpy(c->scalar, p->in[0].scalar, sizeof c->scalar);
-    for (int i = 0; i < c->n; i++)
-        c->size[i] = op_arg_size(op, i, c->dims);
-    p->truth[part] = *c;
-    for (int i = 0; i < c->n && !wrong; i++) {
-        const struct op_arg *a = &op->arg[i];
-        const int from = part ? op_arg_find(&swax_ops[p->in[0].op], a->name) : -1;
-        snprintf(name, sizeof name, "%s%s", prefix, a->name);
-        snprintf(ref, sizeof ref, "%sref.%s", prefix, a->name);
-        if (a->role == SCRATCH)
-            continue;
-        const int answer = a->role != IN && st_find(f, ref), input = from < 0 && a->role != OUT && st_find(f, name);
-        if (!answer && !input && (from < 0 || !p->in[0].arg[from])) {
-            wrong = a->optional ? NULL : say(why, "%.120s has no tensor \"%s\".", path, a->role == IN ? name : ref);
-            continue;
-        }
-        c->arg[i] = calloc((size_t)c->size[i], sizeof(double));
-        if (!c->arg[i])
-            return say(why, "There is no memory for \"%s\".", name);
-        if (from >= 0)
-            memcpy(c->arg[i], swax_ops[p->in[0].op].arg[from].role == OUT ? p->truth[0].arg[from] : p->in[0].arg[from], (size_t)c->size[i] * sizeof(double));
-        if (input)
-            wrong = read_tensor(f, path, name, c, i, c->arg[i], why);
-        wrong = wrong ? wrong : input ? check_input(c, i, path, name, why) : NULL;
-        if (answer && !wrong) {
-            const struct json *b = member(answers, a->name, JSON_OBJECT), *most = member(b, "max", JSON_NUMBER), *rms = member(b, "rms", JSON_NUMBER);
-            const struct json *demanded = json_get(b, "demanded");
-            if (!most || !rms || !demanded || !(most->number >= 0 && rms->number >= 0))
-                return say(why, "%.150s does not say how far \"%s\" may be from the truth.", path, name);
-            p->bound[part].bound[i] = most->number;
-            p->bound[part].rms_bound[i] = rms->number;
-            p->demanded[part][i] = demanded->type == JSON_TRUE;
-        }
-        if (a->role != IN && !wrong) {
-            p->truth[part].arg[i] = calloc((size_t)c->size[i], sizeof(double));
-            wrong = !p->truth[part].arg[i] ? say(why, "There is no memory for \"%s\".", ref) : read_tensor(f, path, ref, c, i, p->truth[part].arg[i], why);
-        }
-    }
-    return wrong;
-}
-
-static const char *read_problem(struct st_file *f, const char *path, struct problem *p, const char *prefix, char *why)
-{
-    char key[NAME], wrong_json[SWAX_WHY];
-    snprintf(key, sizeof key, "%scase", prefix);
-    const char *text = st_meta(f, key);
-    if (!text)
-        return say(why, "%.150s has no metadata \"%s\".", path, key);
-    struct json *j = json_parse(text, strlen(text), wrong_json);
-    const char *wrong = j ? read_head(p, j, path, why) : say(why, "The metadata \"%s\" of %.100s is %s", key, path, wrong_json);
-    for (int part = 0; !wrong && part < p->subject.n; part++)
-        wrong = read_part(f, path, p, part, prefix, member(j, "answers", JSON_OBJECT), why);
-    json_free(j);
-    return wrong;
-}
-
-const char *case_read(const char *path, struct problem **p, int *n, char *why)
-{
-    struct st_file *f = st_open(path, why);
-    if (!f)
-        return why;
-    const char *count = st_meta(f, "cases"), *wrong = NULL;
-    const long cases = count ? strtol(count, NULL, 10) : 0;
-    if (!st_meta(f, "swax.verify") || !st_meta(f, "swax.checksum") || cases < 1 || cases > MOST_PROBLEMS)
-        wrong = say(why, "%.150s was not written by `swax verify make`.", path);
-    *n = 0;
-    *p = wrong ? NULL : calloc((size_t)cases, sizeof **p);
-    if (!wrong && !*p)
-        wrong = say(why, "There is no memory for the cases.");
-    for (long i = 0; i < cases && !wrong; i++) {
-        char prefix[16];
-        wrong = read_problem(f, path, &(*p)[(*n)++], prefix_of(prefix, (int)i, (int)cases), why);
-    }
-    st_close(f);
-    return wrong;
-}
-
-/* Answers in less than the case's own precision are none: 0 for those. */
-static int precise_enough(enum st_type t, enum op_type type, enum dtype d)
-{
-    const enum st_type own = element_type(type, d);
-    return t == own || t == ST_F64 || (t == ST_F32 && own != ST_F64);
-}
-
-const char *answers_read(const char *path, const struct problem *p, int n, struct op_case (**got)[PARTS], char *why)
-{
-    struct st_file *f = st_open(path, why);
-    if (!f)
-        return why;
-    *got = calloc((size_t)n, sizeof **got);
-    const char *wrong = *got ? NULL : say(why, "There is no memory for the answers.");
-    for (int k = 0; k < n && !wrong; k++)
-        for (int part = 0; part < p[k].subject.n && !wrong; part++) {
-            struct op_case *c = &(*got)[k][part];
-            *c = p[k].in[part];
-            memset(c->arg, 0, sizeof c->arg);
-            for (int i = 0; i < c->n && !wrong; i++) {
-                char name[NAME], prefix[16];
-                const struct op_arg *a = &swax_ops[c->op].arg[i];
-                snprintf(name, sizeof name, "%s%s", prefix_of(prefix, k, n), a->name);
-                const struct st_tensor *t = st_find(f, name);
-                if (!problem_is_answer(&p[k], part, i) || (!t && !p[k].demanded[part][i]))
-                    continue;
-                if (t && t->type < ST_I64 && !precise_enough(t->type, a->type, p[k].wish.dtype)) {
-                    wrong = say(why, "Tensor \"%s\" in %.80s holds %s, and this case needs %s or more.", name, path, st_type_name[t->type],
-                                st_type_name[element_type(a->type, p[k].wish.dtype)]);
-                    continue;
-                }
-                c->arg[i] = calloc((size_t)c->size[i], sizeof(double));
-                wrong = c->arg[i] ? read_tensor(f, path, name, c, i, c->arg[i], why) : say(why, "There is no memory for the answers.");
-            }
-        }
-    st_close(f);
-    return wrong;
+    if (f->st)
+        st_close(f->st);
+    free(f);
 }

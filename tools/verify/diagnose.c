@@ -13,7 +13,7 @@
 static const double MOST = 9;          /* orders of magnitude: what NaN counts */
 static const double EXPLAINS = 0.6;    /* a smaller share of the distance is none */
 static const double AS_WELL = 0.02;    /* what is this close to the best is named with it */
-static const double MOST_WORK = 2e11;  /* multiplications, half a minute */
+static const double MOST_WORK = 2e10;  /* multiplications, half a minute */
 
 int evidence_affords(struct evidence *e, const struct problem *p)
 {
@@ -22,14 +22,14 @@ int evidence_affords(struct evidence *e, const struct problem *p)
     double work = 0;
     for (int part = 0; part < p->subject.n; part++)
         for (int k = 0; (f = fault_f64(k, &unused)); k++)
-            work += strcmp(f->op, p->subject.base) ? 0 : case_work(&p->in[part]);
+            work += strcmp(f->op, p->subject.base) ? 0 : 4 * case_steps(&p->in[part]);
     const int affords = e->work + work <= MOST_WORK;
     e->work += affords ? work : 0;
     e->left_out += !affords;
     return affords;
 }
 
-void hypotheses_make(struct hypotheses *h, const struct problem *p)
+void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge)
 {
     struct swax_tier tier;
     const struct fault *f;
@@ -45,6 +45,8 @@ void hypotheses_make(struct hypotheses *h, const struct problem *p)
                 problem_chain(&says[1], &says[0]);
             op_run(&tier, SWAX_PREC_F64, &says[part]);
         }
+        for (int part = 0; part < p->subject.n && !gauge; part++)
+            regauge(p, &says[part]);
         h->fault[h->n++] = k;
     }
 }
@@ -87,11 +89,10 @@ static double distance(const double *a, const double *t, const double *truth, lo
 
 static double orders(double d, double b) { return d > b ? fmin(MOST, log10(d / b)) : 0; }
 
-void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const int *parts,
-                  const struct hypotheses *h)
+void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const struct hypotheses *h)
 {
     for (int part = 0; part < p->subject.n; part++)
-        for (int i = 0; i < p->in[part].n && parts[part]; i++) {
+        for (int i = 0; i < p->in[part].n; i++) {
             if (!problem_is_answer(p, part, i) || !got[part].arg[i])
                 continue;
             const long n = p->in[part].size[i];
@@ -112,7 +113,7 @@ void evidence_weigh(const struct evidence *e, struct report *r)
     const struct fault *f;
     int best = -1, sized = -1;
     for (int k = 0; k < MOST_FAULTS && (f = fault_f64(k, &tier)); k++) {
-        if (strcmp(f->op, r->subject.base))
+        if (strcmp(f->op, r->plan.subject.base))
             continue;
         if (best < 0 || e->fault[k] < e->fault[best])
             best = k;
@@ -127,7 +128,7 @@ void evidence_weigh(const struct evidence *e, struct report *r)
         r->cause = best;
         r->explained = 1 - e->fault[best] / e->truth;
         for (int k = 0; k < MOST_FAULTS && (f = fault_f64(k, &tier)); k++)
-            if (k != best && !strcmp(f->op, r->subject.base) && e->fault[k] - e->fault[best] <= AS_WELL * e->truth && r->causes < 3)
+            if (k != best && !strcmp(f->op, r->plan.subject.base) && e->fault[k] - e->fault[best] <= AS_WELL * e->truth && r->causes < 3)
                 r->causes_list[r->causes++] = k;
     } else if (sized >= 0 && e->size[sized] <= 0.35 * e->truth) {
         r->cause = sized;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double MOST_OF_A_FAULT = 2e6;    /* multiplications: faults are plain loops, and there are dozens */
+
 static int of_subject(const struct subject *s, const struct swax_tier *tier, enum swax_precision p)
 {
     for (int part = 0; part < s->n; part++)
@@ -12,40 +14,50 @@ static int of_subject(const struct subject *s, const struct swax_tier *tier, enu
     return 0;
 }
 
-int verify_faults(const struct subject *s, enum dtype dtype, int suite, struct report *report, int *fault, int room)
+int verify_faults(const struct plan *plan, struct report *report, int *fault, int room)
 {
     char why[SWAX_WHY];
-    const struct wish w = {.dtype = dtype, .states = 1, .documents = 1, .noise = 1};
-    const struct fault *(*const find)(int, struct swax_tier *) = dtype == DT_F64 ? fault_f64 : fault_f32;
-    const enum swax_precision precision = dtype_precision(dtype);
-    struct suite_entry e;
+    const struct fault *(*const find)(int, struct swax_tier *) = plan->wish.dtype == DT_F64 ? fault_f64 : fault_f32;
+    const enum swax_precision precision = dtype_precision(plan->wish.dtype);
+    struct entry e;
     struct swax_tier tier;
-    const int parts[PARTS] = {1, 1};    /* a slot without the fault is the reference's */
     int n = 0;
     for (int k = 0; find(k, &tier) && n < room; k++)
-        if (of_subject(s, &tier, precision)) {
-            report_begin(&report[n], s, &w);
+        if (of_subject(&plan->subject, &tier, precision)) {
+            report_begin(&report[n], plan);
+            report[n].gauge = 1;
             fault[n++] = k;
         }
-    struct evidence *evidence = calloc((size_t)n + 1, sizeof *evidence);
-    struct hypotheses *h = malloc(sizeof *h);
-    for (int i = 0; evidence && h && suite_entry(suite, s, &w, i, &e); i++) {
+    struct evidence *evidence = op_take((size_t)n + 1, sizeof *evidence);
+    struct hypotheses *h = op_take(1, sizeof *h);
+    for (int i = 0; plan_entry(plan, i, &e); i++) {
         struct problem p;
-        if (problem_make(&p, s, &w, e.seed, e.family, e.max_dim, e.tokens, why))
+        struct op_case sizes;
+        unsigned optional;
+        if ((plan->only >= 0 && plan->only != i) || problem_sizes(&sizes, &optional, plan, &e, why) || case_steps(&sizes) > MOST_OF_A_FAULT
+            || problem_draw(&p, plan, i, &e, why))
             continue;
-        hypotheses_make(h, &p);
+        problem_solve(&p);
+        hypotheses_make(h, &p, 1);
         for (int k = 0; k < n; k++) {
             struct op_case got[PARTS] = {{0}};
+            int good = 1;
             find(fault[k], &tier);
-            run_problem(&tier, precision, &p, got, parts, &report[k]);
-            evidence_add(&evidence[k], &p, got, parts, h);
+            for (int part = 0; part < p.subject.n; part++) {
+                op_case_copy(&got[part], &p.in[part]);
+                good &= !op_run(&tier, precision, &got[part]);    /* a slot without the fault is the reference's */
+                good &= report_add(&report[k], &p, got, part);
+            }
+            report[k].failed += !good;
+            report[k].problems++;
+            evidence_add(&evidence[k], &p, got, h);
             for (int part = 0; part < PARTS; part++)
                 op_case_free(&got[part]);
         }
         hypotheses_free(h);
         problem_free(&p);
     }
-    for (int k = 0; k < n && evidence && h; k++)
+    for (int k = 0; k < n; k++)
         evidence_weigh(&evidence[k], &report[k]);
     free(evidence);
     free(h);

@@ -3,64 +3,172 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+#include "tools/lib/commands.h"
 #include "tools/lib/json.h"
+
+static const double ILL = 1e-3;    /* an honest float that errs more than this has lost most of its digits */
 
 static const char *rule(const struct wish *w)
 {
     switch (w->dtype) {
     case DT_F64: return "8 times what an honest float loop errs, scaled to double's rounding";
-    case DT_BF16: return "FlashAttention's rule: 2 times (gradients: 3 times) what an honest bf16 evaluation errs";
-    case DT_F16: return "an eighth of bf16's rule";
-    default: return "8 times what an honest float loop errs, or one rounding of every input moves";
+    case DT_BF16: return "2 times (gradients: 3 times) what an honest bf16 evaluation errs, and its bias";
+    case DT_F16: return "an eighth of bf16's rule, which is 2 times (gradients: 3 times) what an honest evaluation errs";
+    default: return "8 times what an honest float loop errs, or 2 times what any of several honest orders of operations errs";
     }
+}
+
+static int asks_nothing(const struct finding *f) { return !f->asked && !f->failed; }
+
+/* What an honest evaluation of the worst case errs, by RMS. */
+static double honest(const struct report *r, const struct finding *f)
+{
+    return f->rms_bound / (r->plan.wish.dtype == DT_BF16 || r->plan.wish.dtype == DT_F16 ? 2 : 8);
+}
+
+static int ill_conditioned(const struct report *r, const struct finding *f)
+{
+    return r->plan.wish.dtype == DT_F32 && honest(r, f) > ILL && !asks_nothing(f);
+}
+
+static void print_families(int families)
+{
+    for (int f = 0, first = 1; f < OP_FAMILIES; f++)
+        if (families >> f & 1) {
+            printf("%s%s", first ? "" : ", ", op_family_name[f]);
+            first = 0;
+        }
+}
+
+/* What is known of a family that a kernel may meet for the first time here. */
+static const char *known_of(const struct report *r)
+{
+    const int gates = 1 << OP_SHUT | 1 << OP_SATURATED | 1 << OP_HUGE;
+    if (strcmp(r->plan.subject.base, "mlstm"))
+        return r->wrong_families == 1 << OP_HUGE ? "scores are in the hundreds there: a softmax needs its maximum taken out first" : NULL;
+    if (!(r->wrong_families & ~gates) && r->wrong_families)
+        return "gates are shut there: decays taken as differences of sums over many tokens cancel, which starting the sums anew every 64 tokens cures";
+    if (r->wrong_families == 1 << OP_OPEN)
+        return "forget gates are open there: log(sigmoid(f)) needs log1p to keep its digits";
+    if (r->wrong_families == 1 << OP_COLD || r->wrong_families == 1 << OP_CROSSOVER)
+        return "exp(-m) decides the normaliser there";
+    return NULL;
 }
 
 static void print_cause(const struct report *r)
 {
     struct swax_tier tier;
-    if (r->too_large) {
-        puts("diagnosis: none is made of so large a case: make a smaller one that fails.");
-        return;
+    if (r->wrong_families && r->wrong_families != r->families) {
+        fputs("wrong on:  the family ", stdout);
+        print_families(r->wrong_families);
+        puts(", and on no other");
     }
-    if (r->cause < 0) {
-        puts("diagnosis: none of the known faults gives these numbers.");
-        return;
+    if (r->too_large)
+        puts("cause:     none is looked for in so large a case: make a smaller one that fails.");
+    else if (r->cause < 0) {
+        puts("cause:     no known fault gives these numbers.");
+        if (known_of(r))
+            printf("           %s.\n", known_of(r));
+    } else {
+        const struct fault *f = fault_f64(r->cause, &tier);
+        if (r->alike)
+            printf("cause:     errors of this size come where %s.\n", f->says);
+        else
+            printf("cause:     %s.\n           (\"%s\" gives these numbers: it explains %.0f %% of the distance from the truth)\n", f->says, f->name, 100 * r->explained);
+        for (int i = 0; i < r->causes; i++)
+            printf("       or: %s.\n", fault_f64(r->causes_list[i], &tier)->says);
     }
-    const struct fault *f = fault_f64(r->cause, &tier);
-    if (r->alike)
-        printf("diagnosis: errors of this size come where %s.\n", f->says);
-    else
-        printf("diagnosis: %s.\n           (\"%s\" gives these numbers: it explains %.0f %% of the distance from the truth)\n", f->says, f->name, 100 * r->explained);
-    for (int i = 0; i < r->causes; i++)
-        printf("       or: %s.\n", fault_f64(r->causes_list[i], &tier)->says);
+    if (r->another_gauge && r->plan.subject.n)
+        puts("           Its m is another than kernels.h's; where eps > 0, h depends on it: eps=0 asks without.");
 }
 
-void report_print(const struct report *r)
+static const struct finding *worst_of(const struct report *r)
 {
-    printf("%-6s %9s %11s %11s %10s %11s %11s  %s\n", "tensor", "failed", "rms error", "bound", "max ulp", "max error", "bound", "worst at");
+    const struct finding *worst = NULL;
+    for (int i = 0; i < r->n; i++)
+        if (r->finding[i].failed && (!worst || r->finding[i].failed > worst->failed))
+            worst = &r->finding[i];
+    return worst;
+}
+
+/* The verdict in one line. */
+static void print_line(const struct report *r)
+{
+    char what[PLAN_TEXT];
+    const struct finding *f = worst_of(r);
+    plan_write(what, &r->plan);
+    if (!r->failed)
+        printf("good: %s: %d of %d cases within all bounds.\n", what, r->problems, r->problems);
+    else if (r->trouble[0])
+        printf("WRONG: %s: %s.\n", what, r->trouble);
+    else
+        printf("WRONG: %s: %d of %d cases out of bound%s%s%s%s.\n", what, r->failed, r->problems, f ? ", " : "", f ? f->name : "",
+               f && f->looks[0] ? " is " : f ? " above all" : "", f && f->looks[0] ? f->looks : "");
+}
+
+static void print_tensors(const struct report *r)
+{
+    printf("%-6s %9s %11s %11s %11s %11s %10s  %s\n", "tensor", "wrong", "rms error", "bound", "max error", "bound", "max ulp", "worst case");
     for (int i = 0; i < r->n; i++) {
         const struct finding *f = &r->finding[i];
         char failed[24];
         snprintf(failed, sizeof failed, "%d/%d", f->failed, f->answers);
-        printf("%-6s %9s %11.3g %11.3g %10.3g %11.3g %11.3g  case %d, element %ld\n", f->name, failed, f->rms, f->rms_bound,
-               f->ulp, f->largest, f->bound, f->problem, f->index);
+        if (asks_nothing(f)) {
+            printf("%-6s %9s %s\n", f->name, failed, !r->gauge && f->name[0] == 'm' ? "nothing was asked of it: states count in any gauge of m"
+                   : "nothing was asked of it: what it holds here is rounding noise, of an honest kernel too");
+            continue;
+        }
+        printf("%-6s %9s %11.3g %11.3g %11.3g %11.3g %10.3g  case %d, %s, element %ld\n", f->name, failed, f->rms, f->rms_bound,
+               f->largest, f->bound, f->ulp, f->problem, op_family_name[f->family], f->index);
+        if (f->bias_bound > 0 && f->bias > f->bias_bound)
+            printf("       as a whole it is off by %.3g of itself, where rounding leaves %.3g: a factor, not noise\n", f->bias, f->bias_bound);
+        if (ill_conditioned(r, f))
+            printf("       ill-conditioned here: an honest float errs %.1g, and nobody can do much better\n", honest(r, f));
+        if (f->failed)
+            printf("       %s%s%s\n", f->looks, f->looks[0] ? ".  " : "", f->sizes);
     }
-    printf("Errors are relative to the tensor's RMS and largest element.  Bound: %s.\n", rule(&r->wish));
-    if (r->wish.behind)
+    puts("Errors are relative to the tensor's RMS and to its largest element.");
+    printf("Bound: %s.\n", rule(&r->plan.wish));
+}
+
+void report_print(const struct report *r, const char *replay)
+{
+    char what[PLAN_TEXT];
+    print_line(r);
+    print_tensors(r);
+    if (r->plan.wish.behind)
         puts("Judged behind a head norm: the gradient of h is orthogonal to h, so a normaliser's gradient that is left out does not show."
              "\nSuch a kernel is exact under a scale-invariant norm only.");
+    if (!r->plan.wish.states && !strcmp(r->plan.subject.base, "mlstm"))
+        puts("Not asked: states that come in, and gradients of those that go out (states=no).");
+    if (!r->plan.wish.documents)
+        puts("Not asked: documents (documents=no).");
+    if (r->unequal)
+        printf("Two calls on the same inputs gave other bits in %d of %d cases, first in %s.\n", r->unequal, r->problems, r->unequal_name);
+    if (!r->failed)
+        return;
     if (r->trouble[0])
-        printf("%s.\n", r->trouble);
-    if (r->failed)
+        printf("%s, in case %d.\n", r->trouble, r->trouble_at);
+    if (!r->trouble[0])
         print_cause(r);
-    printf("%s: %s, %s, %d of %d cases %s.\n", r->failed ? "WRONG" : "good", r->subject.name, dtype_name[r->wish.dtype],
-           r->failed ? r->failed : r->problems, r->problems, r->failed ? "out of bound" : "within all bounds");
+    const struct finding *f = worst_of(r);
+    if (replay && (f || r->trouble[0]))
+        printf("replay:    %s %s number=%d\n", replay, plan_write(what, &r->plan), r->trouble[0] || !f ? r->trouble_at : f->problem);
 }
+
+/* ---- JSON */
 
 static void number(FILE *o, const char *key, double x)
 {
     fprintf(o, ",\"%s\":", key);
     json_write_number(o, x);
+}
+
+static void text(FILE *o, const char *key, const char *x)
+{
+    fprintf(o, ",\"%s\":", key);
+    json_write_string(o, x);
 }
 
 static void cause(FILE *o, int fault, double explained, int alike)
@@ -74,21 +182,42 @@ static void cause(FILE *o, int fault, double explained, int alike)
     fputc('}', o);
 }
 
+static void tensor(FILE *o, const struct report *r, const struct finding *f)
+{
+    fprintf(o, "{\"name\":\"%s\",\"failed\":%d,\"cases\":%d,\"asked\":%d,\"case\":%d,\"element\":%ld", f->name, f->failed, f->answers, f->asked, f->problem, f->index);
+    fprintf(o, ",\"family\":\"%s\"", op_family_name[f->family]);
+    text(o, "sizes", f->sizes);
+    text(o, "looks", f->looks);
+    number(o, "rms", f->rms);
+    number(o, "rms_bound", f->rms_bound);
+    number(o, "max", f->largest);
+    number(o, "max_bound", f->bound);
+    number(o, "bias", f->bias);
+    number(o, "bias_bound", f->bias_bound);
+    number(o, "ulp", f->ulp);
+    number(o, "honest_rms", honest(r, f));
+    fputc('}', o);
+}
+
 void report_json(FILE *o, const struct report *r)
 {
-    fprintf(o, "{\"verdict\":\"%s\",\"op\":\"%s\",\"dtype\":\"%s\",\"behind\":\"%s\",\"cases\":%d,\"failed\":%d,\"trouble\":",
-            r->failed ? "wrong" : "good", r->subject.name, dtype_name[r->wish.dtype], r->wish.behind ? "headnorm" : "", r->problems, r->failed);
-    json_write_string(o, r->trouble);
-    fputs(",\"tensors\":[", o);
+    char what[PLAN_TEXT];
+    fprintf(o, "{\"verdict\":\"%s\",\"op\":\"%s\",\"dtype\":\"%s\",\"suite\":\"%s\",\"seed\":%llu,\"behind\":\"%s\",\"cases\":%d,\"failed\":%d",
+            r->failed ? "wrong" : "good", r->plan.subject.name, dtype_name[r->plan.wish.dtype], r->plan.suite < 0 ? "" : suite_name(r->plan.suite),
+            (unsigned long long)r->plan.seed, r->plan.wish.behind ? "headnorm" : "", r->problems, r->failed);
+    text(o, "plan", plan_write(what, &r->plan));
+    text(o, "version", SWAX_VERSION);
+    text(o, "trouble", r->trouble);
+    fprintf(o, ",\"unequal\":%d,\"another_gauge\":%d,\"wrong_families\":[", r->unequal, r->another_gauge);
+    for (int f = 0, first = 1; f < OP_FAMILIES; f++)
+        if (r->wrong_families >> f & 1) {
+            fprintf(o, "%s\"%s\"", first ? "" : ",", op_family_name[f]);
+            first = 0;
+        }
+    fputs("],\"tensors\":[", o);
     for (int i = 0; i < r->n; i++) {
-        const struct finding *f = &r->finding[i];
-        fprintf(o, "%s{\"name\":\"%s\",\"failed\":%d,\"cases\":%d,\"case\":%d,\"element\":%ld", i ? "," : "", f->name, f->failed, f->answers, f->problem, f->index);
-        number(o, "rms", f->rms);
-        number(o, "rms_bound", f->rms_bound);
-        number(o, "max", f->largest);
-        number(o, "max_bound", f->bound);
-        number(o, "ulp", f->ulp);
-        fputc('}', o);
+        fputs(i ? "," : "", o);
+        tensor(o, r, &r->finding[i]);
     }
     fputs("],\"diagnosis\":[", o);
     if (r->failed && r->cause >= 0)

@@ -1,56 +1,151 @@
-/* run.c - kernels that can be called here, over a suite. */
+/* run.c - a candidate over the problems of a plan. */
 #include "tools/verify/verify.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tools/lib/random.h"
+#include "tools/lib/say.h"
+#include "tools/verify/meter.h"
 
-int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p, struct op_case *got,
-                const int *parts, struct report *r)
+static void open_answers(struct op_case got[PARTS], const struct problem *p)
 {
-    int good = 1;
-    for (int part = 0; part < p->subject.n; part++) {
-        if (!parts[part])
-            continue;
+    memset(got, 0, PARTS * sizeof *got);
+    for (int part = 0; part < p->subject.n; part++)
         op_case_copy(&got[part], &p->in[part]);
-        const char *trouble = op_run(tier, precision, &got[part]);
-        if (trouble && !r->trouble[0])
-            memcpy(r->trouble, got[part].trouble, sizeof r->trouble);
-        good &= report_add(r, p, &got[part], part) && !trouble;
-    }
-    r->failed += !good;
-    r->problems++;
-    return good;
 }
 
-int verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct subject *s, const struct wish *w,
-                int suite, struct report *r)
+static void close_answers(struct op_case got[PARTS])
+{
+    for (int part = 0; part < PARTS; part++)
+        op_case_free(&got[part]);
+}
+
+static void note_trouble(struct report *r, const struct problem *p, const char *trouble)
+{
+    if (r->trouble[0])
+        return;
+    snprintf(r->trouble, sizeof r->trouble, "%s", trouble);
+    r->trouble_at = p->number;
+}
+
+/* Answer first, then the truth, then the verdict. */
+static const char *one(const struct plan *plan, int i, const struct entry *e, const struct candidate *c, struct report *r, int *lost, char *why)
+{
+    struct problem p;
+    struct op_case got[PARTS];
+    const char *wrong = problem_draw(&p, plan, i, e, why);
+    if (wrong)
+        return wrong;
+    wrong = c->match ? c->match(c->arg, &p) : NULL;
+    if (!wrong) {
+        open_answers(got, &p);
+        const char *trouble = c->answer(c->arg, &p, got, r, lost);
+        int good = !trouble;
+        if (trouble)
+            note_trouble(r, &p, trouble);
+        if (!*lost) {
+            problem_solve(&p);
+            for (int part = 0; part < p.subject.n; part++)
+                good &= report_add(r, &p, got, part);
+        }
+        r->problems++;
+        r->failed += !good;
+        close_answers(got);
+    }
+    problem_free(&p);
+    return wrong;
+}
+
+/* Which fault answers so?  All problems are asked once more: those that were right speak for or against a cause too. */
+static void diagnose(const struct plan *plan, const struct candidate *c, struct report *r)
 {
     char why[SWAX_WHY];
-    struct suite_entry e;
-    struct evidence evidence = {0};
-    struct hypotheses *h = malloc(sizeof *h);
-    int parts[PARTS] = {0};
-    for (int part = 0; part < s->n; part++)
-        parts[part] = op_present(tier, precision, s->op[part]);
-    report_begin(r, s, w);
-    for (int again = 0; h && again < 2 && (!again || r->failed); again++)
-        for (int i = 0; suite_entry(suite, s, w, i, &e); i++) {
-            struct problem p;
-            struct op_case got[PARTS] = {{0}};
-            if (problem_make(&p, s, w, e.seed, e.family, e.max_dim, e.tokens, why))
-                continue;
-            struct report scratch = *r;
-            run_problem(tier, precision, &p, got, parts, again ? &scratch : r);
-            if (again && evidence_affords(&evidence, &p)) {
-                hypotheses_make(h, &p);
-                evidence_add(&evidence, &p, got, parts, h);
+    struct entry e;
+    struct evidence *evidence = op_take(1, sizeof *evidence);
+    struct hypotheses *h = op_take(1, sizeof *h);
+    struct report *unused = op_take(1, sizeof *unused);
+    int lost = 0;
+    for (int i = 0; !lost && plan_entry(plan, i, &e); i++) {
+        struct problem p;
+        struct op_case got[PARTS];
+        if ((plan->only >= 0 && plan->only != i) || problem_draw(&p, plan, i, &e, why))
+            continue;
+        *unused = *r;
+        if (evidence_affords(evidence, &p) && !(c->match && c->match(c->arg, &p))) {
+            open_answers(got, &p);
+            c->answer(c->arg, &p, got, unused, &lost);
+            if (!lost) {
+                problem_solve(&p);
+                for (int part = 0; part < p.subject.n; part++)
+                    report_add(unused, &p, got, part);    /* which brings states to the truth's gauge */
+                hypotheses_make(h, &p, r->gauge);
+                evidence_add(evidence, &p, got, h);
                 hypotheses_free(h);
             }
-            for (int part = 0; part < PARTS; part++)
-                op_case_free(&got[part]);
-            problem_free(&p);
+            close_answers(got);
         }
-    free(h);
-    evidence_weigh(&evidence, r);
-    return r->problems && !r->failed;
+        problem_free(&p);
+    }
+    evidence_weigh(evidence, r);
+    free(evidence), free(h), free(unused);
+}
+
+const char *verify_run(const struct plan *plan, const struct candidate *c, struct report *r, char *why)
+{
+    struct entry e;
+    struct meter meter;
+    const char *wrong = NULL;
+    int lost = 0, n = 0;
+    while (plan_entry(plan, n, &e))
+        n++;
+    meter_begin(&meter, plan, n);
+    for (int k = 0; k < n && !wrong && !lost; k++) {
+        const int i = (int)random_permute(plan->seed, (uint64_t)n, (uint64_t)k);    /* nobody is to know which comes next */
+        plan_entry(plan, i, &e);
+        if (plan->only >= 0 && plan->only != i)
+            continue;
+        wrong = one(plan, i, &e, c, r, &lost, why);
+        meter_step(&meter, k, r->failed);
+    }
+    meter_end(&meter);
+    if (!wrong && r->failed && !lost)
+        diagnose(plan, c, r);
+    return wrong ? wrong : r->problems ? NULL : say(why, "No case was looked at.");
+}
+
+/* ---- a tier */
+
+int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p, struct op_case got[PARTS], char *trouble)
+{
+    for (int part = 0; part < p->subject.n; part++) {
+        if (!op_present(tier, precision, p->subject.op[part])) {
+            for (int i = 0; i < got[part].n; i++)
+                if (problem_is_answer(p, part, i)) {
+                    free(got[part].arg[i]);
+                    got[part].arg[i] = NULL;
+                }
+        } else if (op_run(tier, precision, &got[part])) {
+            memcpy(trouble, got[part].trouble, OP_SENTENCE);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+struct runs { const struct swax_tier *tier; enum swax_precision precision; char trouble[OP_SENTENCE]; };
+
+static const char *answer(void *arg, const struct problem *p, struct op_case got[PARTS], struct report *r, int *lost)
+{
+    struct runs *t = arg;
+    (void)r, (void)lost;
+    return run_problem(t->tier, t->precision, p, got, t->trouble) ? NULL : t->trouble;
+}
+
+const char *verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct plan *plan, struct report *r, char *why)
+{
+    struct runs t = {tier, precision, ""};
+    report_begin(r, plan);
+    r->gauge = 1;
+    return verify_run(plan, &(struct candidate){answer, NULL, &t}, r, why);
 }

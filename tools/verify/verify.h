@@ -27,75 +27,111 @@ struct wish {
     int chained;                      /* a backward reads what its own forward saved, as in a library; otherwise what the
                                          problem says, as kernels.h has it */
     int noise;                        /* gradients begin from noise, as the contract allows, not from 0 */
-    uint64_t shift;                   /* added to a suite's seeds */
     int n_dims, n_scalars;
     struct { char letter; int value; } dim[OP_DIMS];
-    struct { const char *name; double value; } scalar[OP_SCALARS];
+    struct { char name[OP_WORD]; double value; } scalar[OP_SCALARS];
 };
+
+/* All that makes the problems: who knows it can draw them again. */
+struct plan {
+    struct subject subject;
+    struct wish wish;
+    uint64_t seed;
+    int suite, family;                /* suite -1: one problem, of that family */
+    int only;                         /* that problem of the suite alone, or -1 */
+};
+enum { PLAN_TEXT = 600 };
 
 struct problem {
     struct subject subject;
     struct wish wish;
     uint64_t seed;
     enum op_family family;
+    int number;                       /* of its suite */
     struct op_case in[PARTS], truth[PARTS];
     struct op_verdict bound[PARTS];
     unsigned char demanded[PARTS][OP_ARGS];    /* an answer without it is none */
 };
 
-/* tools/verify/problem.c.  Sizes up to max_dim where not wished; `tokens` > 0: that many. */
-const char *problem_make(struct problem *p, const struct subject *s, const struct wish *w, uint64_t seed,
-                         enum op_family family, int max_dim, int tokens, char *why);
+/* tools/verify/suite.c.  Problem number i of a plan (0 behind the last): its seed, family, sizes: up to max_dim, of `tokens`
+ * tokens if that is not 0, or of row `tile` of the table of sizes that cross tiles if that is not negative. */
+struct entry { uint64_t seed; enum op_family family; int max_dim, tokens, tile; };
+int suite_find(const char *name);                                              /* its number, or -1 */
+const char *suite_name(int suite);                                             /* NULL behind the last */
+int plan_entry(const struct plan *plan, int i, struct entry *e);
+void tile_dims(struct op_case *c, int tile);                                   /* sets c->dims */
+/* The plan as the words that `swax verify make` takes, and back: NULL, or a sentence.  tools/verify/ask.c */
+const char *plan_write(char text[PLAN_TEXT], const struct plan *plan);
+const char *plan_read(struct plan *plan, const char *text, char *why);
+
+/* tools/verify/problem.c.  What is asked; then, once somebody has answered, what the answers are and how far an honest
+ * one may be from them. */
+const char *problem_draw(struct problem *p, const struct plan *plan, int number, const struct entry *e, char *why);
+void problem_solve(struct problem *p);
 void problem_free(struct problem *p);
-/* tools/verify/size.c.  How much it is for the reference: multiplications, numbers in arrays. */
-struct size { double work, numbers; };
-double case_work(const struct op_case *c);                                     /* reads c's kernel and sizes only */
-double case_numbers(const struct op_case *c);                                  /* in all its arrays; likewise */
-/* Add what that problem would be; NULL, or a sentence: it cannot be, or the sum is too much. */
-const char *problem_size(struct size *sum, const struct subject *s, const struct wish *w, uint64_t seed, int max_dim, int tokens, char *why);
-const char *size_check(struct size *sum, const struct subject *s, const struct op_case *c, char *why);
 int problem_is_answer(const struct problem *p, int part, int arg);             /* an output that is there */
 /* Fill the forward's answers into what its backward reads of it. */
 void problem_chain(struct op_case *backward, const struct op_case *forward);
 
+/* tools/verify/size.c.  What problems cost here, known before anything of them is made. */
+struct size { double seconds, numbers; };
+double case_work(const struct op_case *c);                                     /* multiplications of the reference */
+double case_steps(const struct op_case *c);                                    /* of a tier, which takes the cell in chunks */
+double case_numbers(const struct op_case *c);                                  /* in all its arrays; both read sizes only */
+/* Whose double tells the truth of so large a problem: the reference's, or the fastest host tier's. */
+const struct swax_tier *teller_of(const struct subject *s, const struct wish *w, const struct op_case *c);
+const char *size_add(struct size *sum, const struct subject *s, const struct wish *w, const struct op_case *c, char *why);
+/* Can all of it be made?  NULL, or a sentence. */
+const char *plan_size(const struct plan *plan, struct size *sum, char *why);
+/* A problem's sizes and scalars, and which optional arguments it has. */
+const char *problem_sizes(struct op_case *c, unsigned *optional, const struct plan *plan, const struct entry *e, char *why);
+
 /* tools/verify/list.c: on stdout */
 void verify_list(void);
 
-/* tools/verify/suite.c.  Number i of a suite (0 behind the last): its seed, family, sizes. */
-struct suite_entry { uint64_t seed; enum op_family family; int max_dim, tokens; };
-int suite_find(const char *name);                                              /* its number, or -1 */
-const char *suite_name(int suite);                                             /* NULL behind the last */
-int suite_entry(int suite, const struct subject *s, const struct wish *w, int i, struct suite_entry *e);
-/* Can all of it be made?  NULL, or a sentence. */
-const char *suite_size(int suite, const struct subject *s, const struct wish *w, char *why);
-
-/* tools/verify/case.c: problems as files */
-const char *case_write(const char *path, const struct problem *p, int n, char *why);
-const char *case_read(const char *path, struct problem **p, int *n, char *why);
-const char *answers_read(const char *path, const struct problem *p, int n, struct op_case (**got)[PARTS], char *why);
+/* tools/verify/case.c: problems as files, without their answers */
+struct case_file;
+const char *case_write(const char *path, const struct plan *plan, char *why);
+struct case_file *case_open(const char *path, struct plan *plan, char *why);   /* NULL, and a sentence */
+void case_close(struct case_file *f);
+/* Are the file's inputs those of the problem?  They are taken from it: another machine may round the last digit otherwise. */
+const char *case_match(struct case_file *f, struct problem *p, char *why);
 
 /* ---- tools/verify/judge.c: what was found, tensor by tensor */
+enum { WORDS = 160 };
 struct finding {
     const char *name;
     int answers, failed;              /* how many problems have it, and where it is out of bound */
-    double ratio, rms, largest, ulp, bound, rms_bound, honest;    /* of the problem where it is worst */
+    int asked;                        /* how many of them ask something of it: an answer of zeros would be wrong */
+    double ratio, rms, largest, bias, ulp, bound, rms_bound, bias_bound;    /* of the problem where it is worst */
     int problem; long index;
+    char sizes[WORDS], looks[WORDS];  /* of that problem; what the answer looks like, if it is wrong */
+    enum op_family family;
 };
 struct report {
-    struct subject subject;
-    struct wish wish;
-    int problems, failed, n;
+    struct plan plan;
+    int gauge;                        /* m is asked too; otherwise states in any gauge of m */
+    int problems, failed, n, ill;     /* ill: an honest evaluation loses most digits there */
     struct finding finding[2 * OP_ARGS];
     char trouble[OP_SENTENCE];
-    int wrong_families;               /* bit f: it failed on family f */
+    int trouble_at;                   /* the problem */
+    int another_gauge;                /* problems answered in another gauge of m */
+    int unequal; const char *unequal_name;    /* problems whose second call gave other bits, and the first such tensor */
+    int wrong_families, families;     /* bit f: it failed on family f; had it */
     int cause, causes, causes_list[3];/* the best fault, or -1; how many explain it as well */
     double explained;                 /* how much of the distance from the truth it explains, 0..1 */
     int alike;                        /* the errors have the size, not the digits */
     int too_large;                    /* for a diagnosis */
 };
-void report_begin(struct report *r, const struct subject *s, const struct wish *w);
+void report_begin(struct report *r, const struct plan *plan);
+/* Bring a forward's answers to the truth's m, whatever m they are in: 1 if that was another. */
+int regauge(const struct problem *p, struct op_case *got);
 /* 1 if it is within all bounds.  `part` only. */
-int report_add(struct report *r, const struct problem *p, const struct op_case *got, int part);
+int report_add(struct report *r, const struct problem *p, struct op_case *got, int part);
+
+/* tools/verify/looks.c: what a wrong tensor looks like, whatever the kernel: not written, zeros, a multiple, swapped heads,
+ * wrong from some index on.  Empty if like nothing. */
+void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg);
 
 /* tools/verify/diagnose.c: what a fault would have answered, and which of them answers as the candidate does */
 enum { MOST_FAULTS = 160 };
@@ -104,28 +140,40 @@ struct evidence { double truth, fault[MOST_FAULTS], size[MOST_FAULTS], work; int
 int evidence_affords(struct evidence *e, const struct problem *p);
 /* The faults' answers to a problem, in double. */
 struct hypotheses { int n, fault[MOST_FAULTS]; struct op_case says[MOST_FAULTS][PARTS]; };
-void hypotheses_make(struct hypotheses *h, const struct problem *p);
+void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge);
 void hypotheses_free(struct hypotheses *h);
-void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const int *parts,
-                  const struct hypotheses *h);
+void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const struct hypotheses *h);
 void evidence_weigh(const struct evidence *e, struct report *r);
 
 /* tools/verify/report.c */
-void report_print(const struct report *r);
+void report_print(const struct report *r, const char *replay);    /* replay: the words before the plan's, or NULL */
 void report_json(FILE *o, const struct report *r);
 
-/* tools/verify/run.c: kernels that can be called here.  run_problem runs the parts that are not 0. */
-int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p, struct op_case *got,
-                const int *parts, struct report *r);
-int verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct subject *s, const struct wish *w,
-                int suite, struct report *r);
+/* tools/verify/run.c.  Somebody who answers problems, before anybody knows the truth. */
+struct candidate {
+    /* Into got, which begins as what stood there; an answer that is not given becomes NULL.  NULL, or a sentence: it is wrong
+     * whatever its numbers are.  *lost: nobody is there to be asked again. */
+    const char *(*answer)(void *arg, const struct problem *p, struct op_case got[PARTS], struct report *r, int *lost);
+    /* May be NULL.  Is the problem the one the candidate has?  NULL, or a sentence: there is no verdict. */
+    const char *(*match)(void *arg, struct problem *p);
+    void *arg;
+};
+/* NULL, or a sentence: there is no verdict. */
+const char *verify_run(const struct plan *plan, const struct candidate *c, struct report *r, char *why);
+int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p, struct op_case got[PARTS], char *trouble);
+const char *verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct plan *plan, struct report *r, char *why);
 
-/* tools/verify/plugin.c: functions of a shared object under kernels.h's names, for float, or with _f64 behind them for double,
- * in a process of their own.  NULL and a report, or a sentence: it cannot be loaded, or has none of the kernels. */
-const char *verify_plugin(const char *path, const struct subject *s, const struct wish *w, int suite, struct report *r, char *why);
+/* tools/verify/files.c: the answers in a file.  `expected`: what the case must be of, as far as its seed is not 0 and its suite
+ * not -1. */
+const char *verify_file(const char *of, const char *mine, const struct plan *expected, struct report *r, char *why);
+
+/* tools/verify/plugin.c: functions of a shared object under kernels.h's names, for float, or with _f64 or _bf16 behind them,
+ * in a process of their own that never sees an answer.  NULL and a report, or a sentence: it cannot be loaded, or has none of
+ * the kernels. */
+const char *verify_plugin(const char *path, const struct plan *plan, struct report *r, char *why);
 
 /* tools/verify/faults.c: every known fault of the subject's kernels, in float or double, over a suite: report[k] is about
  * fault[k].  The number of them. */
-int verify_faults(const struct subject *s, enum dtype dtype, int suite, struct report *report, int *fault, int room);
+int verify_faults(const struct plan *plan, struct report *report, int *fault, int room);
 
 #endif

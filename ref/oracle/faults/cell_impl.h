@@ -9,6 +9,7 @@ struct cell_twist {
     int swapped;                      /* i for f and f for i */
     int previous;                     /* the forget gate of the token before */
     int summed;                       /* decays are differences of two sums from the first token on, in float */
+    int chunk_sums;                   /* the same in full precision, and anew every so many tokens: honest */
     int cut;                          /* the state is lost every so many tokens */
     int leaks, soft_reset;            /* documents: not kept apart; parted by a forget gate of -25 */
     int no_C0, no_m0;                 /* the state that comes in, or its stabiliser, is not read */
@@ -57,9 +58,10 @@ static struct cell_head cell_head(const struct cell_twist *w, const stat *i, con
                                   int b, int hd, int T, int H, int gate)
 {
     struct cell_head a = { w->layout ? ((long)b*H + hd)*T : (long)b*T*H + hd, w->layout ? 1 : H, T, gate,
-                           malloc((size_t)T * sizeof(stat)), malloc((size_t)T * sizeof(stat)), malloc((size_t)T * sizeof(int)) };
+                           op_take(1, (size_t)T * sizeof(stat)), op_take(1, (size_t)T * sizeof(stat)), op_take(1, (size_t)T * sizeof(int)) };
     stat (*const kept)(stat) = w->gates ? w->gates : as_it_is, (*const ls)(stat) = w->log_sigmoid ? w->log_sigmoid : log_sigmoid;
     float sum = 0;
+    stat chunk = 0;
     for (int t = 0; t < T; t++) {
         const long row = cell_row(&a, t), earlier = w->previous && t ? cell_row(&a, t - 1) : row;
         const int document = start && start[(long)b*T + t] == t;
@@ -70,6 +72,9 @@ static struct cell_head cell_head(const struct cell_twist *w, const stat *i, con
         const float before = sum;
         sum += (float)a.lf[t];
         a.lf[t] = w->summed ? (stat)sum - (stat)before : a.lf[t];
+        const stat earlier_sum = w->chunk_sums && t % w->chunk_sums ? chunk : 0;
+        chunk = earlier_sum + a.lf[t];
+        a.lf[t] = w->chunk_sums ? chunk - earlier_sum : a.lf[t];
     }
     return a;
 }
@@ -254,8 +259,8 @@ static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
 {
     (void)Cs, (void)ns, (void)L, (void)m1;
     const size_t KV = (size_t)K * (size_t)V, rows = (size_t)B * (size_t)T * (size_t)H;
-    struct cell_back s = { malloc((size_t)(T + 1) * KV * sizeof(stat)), malloc((size_t)(T + 1) * (size_t)K * sizeof(stat)),
-                           malloc((size_t)T * sizeof(stat)), malloc(KV * sizeof(stat)), malloc((size_t)K * sizeof(stat)) };
+    struct cell_back s = { op_take(1, (size_t)(T + 1) * KV * sizeof(stat)), op_take(1, (size_t)(T + 1) * (size_t)K * sizeof(stat)),
+                           op_take(1, (size_t)T * sizeof(stat)), op_take(1, KV * sizeof(stat)), op_take(1, (size_t)K * sizeof(stat)) };
     if (w->overwrites) {
         memset(dq, 0, rows * (size_t)K * sizeof(real));
         memset(dk, 0, rows * (size_t)K * sizeof(real));
@@ -318,6 +323,7 @@ static stat log_of_one_plus(stat x) { return (stat)-logf(1 + expf(-(float)x)); }
 #define MLSTM(name, ...) MLSTM_F(name, __VA_ARGS__) MLSTM_B(name, __VA_ARGS__)
 
 MLSTM(plain, .cut = 0)
+MLSTM(plain_sums, .chunk_sums = 128)
 MLSTM(log_sigmoid, .log_sigmoid = log_of_sigmoid)
 MLSTM(log_one_plus, .log_sigmoid = log_of_one_plus)
 MLSTM(bf16_gates, .gates = stat_to_bf16)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "ref/scalar.h"
 #include "ref/oracle/faults/faults.h"
+#include "ref/oracle/oracle.h"
 
 #define REF (&R(swax_ref))
 #ifdef SWAX_F64
@@ -146,6 +147,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
 }, plain[] = {
     { { "plain", "attention", "as it should be", FAULT_EXACT }, { .attention_forward = attention_plain_forward, .attention_backward = attention_plain_backward } },
     { { "plain", "mlstm", "as it should be", FAULT_EXACT }, { .mlstm_forward = mlstm_plain_forward, .mlstm_backward = mlstm_plain_backward } },
+    { { "plain_sums", "mlstm", "as it should be: decays are differences of sums within chunks of 128 tokens", FAULT_EXACT },
+      { .mlstm_forward = mlstm_plain_sums_forward, .mlstm_backward = mlstm_plain_sums_backward } },
 };
 
 static int always(void) { return 1; }

@@ -2,7 +2,7 @@
 
 static void *copy(const void *from, long n, size_t size)
 {
-    void *to = malloc((size_t)n * size);
+    void *to = op_take(1, (size_t)n * size);
     memcpy(to, from, (size_t)n * size);
     return to;
 }
@@ -74,7 +74,7 @@ static void embed_last_wins_backward(stat *dw, const real *dy, const int *token,
 }
 static real *transposed(const real *w, int O, int I)
 {
-    real *wt = malloc((size_t)O * (size_t)I * sizeof(real));
+    real *wt = op_take(1, (size_t)O * (size_t)I * sizeof(real));
     for (long e = 0; e < (long)O*I; e++)
         wt[e % O * I + e / O] = w[e];
     return wt;
@@ -192,7 +192,7 @@ static void headnorm_no_centre_backward(real *dx, stat *dw, const real *dy, cons
 #define ROPE_BACKWARD real *dx, const real *dy, const int *start, int B, int T, int H, int D, int P, double theta
 static real *deinterleaved(const real *x, long rows, int D)
 {
-    real *z = malloc((size_t)rows * (size_t)D * sizeof(real));
+    real *z = op_take(1, (size_t)rows * (size_t)D * sizeof(real));
     for (long r = 0; r < rows; r++)
         for (int j = 0; j < D; j++)
             z[r*D + (D % 2 && j == D - 1 ? j : j % 2 * (D/2) + j/2)] = x[r*D + j];
@@ -217,7 +217,7 @@ static void rope_wrong_way_forward(ROPE_FORWARD)
 }
 static void rope_wrong_way_backward(ROPE_BACKWARD)
 {
-    real *z = malloc((size_t)B * (size_t)T * (size_t)H * (size_t)D * sizeof(real));
+    real *z = op_take(1, (size_t)B * (size_t)T * (size_t)H * (size_t)D * sizeof(real));
     REF->rope_forward(z, dy, start, B, T, H, D, P, theta);
     for (long e = 0; e < (long)B*T*H*D; e++)
         dx[e] += z[e];

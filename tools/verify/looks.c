@@ -1,0 +1,187 @@
+/* looks.c - what a wrong tensor looks like, whatever the kernel: before a cause is looked for, the obvious. */
+#include "tools/verify/verify.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pair { const double *a, *t; long n; double bound; };    /* answer, truth; how far an element may be away */
+
+static int near(double a, double t, double bound)
+{
+    return isfinite(t) ? isfinite(a) && fabs(a - t) <= bound : a == t || (isnan(a) && isnan(t));
+}
+
+static double largest(const double *a, long n)
+{
+    double most = 0;
+    for (long e = 0; e < n; e++)
+        most = isfinite(a[e]) ? fmax(most, fabs(a[e])) : most;
+    return most;
+}
+
+/* Element e of the answer as `moved` says is the truth's, for all; in between it must not be the truth's own place for all. */
+static int moved_so(const struct pair *x, const long *moved)
+{
+    for (long e = 0; e < x->n; e++)
+        if (moved[e] >= 0 && !near(x->a[e], x->t[moved[e]], x->bound))
+            return 0;
+    return 1;
+}
+
+struct axis { char letter; long extent, stride; };
+
+static int axes_of(struct axis axis[8], const struct op_case *c, int arg)
+{
+    const char *shape = swax_ops[c->op].arg[arg].shape;
+    const int n = (int)strlen(shape);
+    long stride = 1;
+    for (int d = n - 1; d >= 0; d--) {
+        axis[d] = (struct axis){shape[d], op_extent(&swax_ops[c->op], shape[d], c->dims), stride};
+        stride *= axis[d].extent;
+    }
+    return n;
+}
+
+/* Along one axis: the next one's, the one before, all the first one's, or the reverse order. */
+static int shifted(char words[WORDS], const struct pair *x, const struct axis *d, const char *what, long *moved)
+{
+    static const char *const ways[] = {"holds that of the next", "holds that of the one before", "holds that of the first", "is in reverse order of"};
+    for (int way = 0; way < 4; way++) {
+        for (long e = 0; e < x->n; e++) {
+            const long at = e / d->stride % d->extent, from = way == 0 ? at + 1 : way == 1 ? at - 1 : way == 2 ? 0 : d->extent - 1 - at;
+            moved[e] = from < 0 || from >= d->extent ? -1 : e + (from - at) * d->stride;
+        }
+        if (moved_so(x, moved)) {
+            snprintf(words, WORDS, "each of its %s (%c) %s", what, d->letter, ways[way]);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The last two axes, or those before the last, change places in memory. */
+static int transposed(char words[WORDS], const struct pair *x, const struct axis *axis, int n, long *moved)
+{
+    for (int d = n - 2; d >= 0 && d >= n - 3; d--) {
+        const long rows = axis[d].extent, columns = axis[d + 1].extent, inner = axis[d + 1].stride;
+        if (rows < 2 || columns < 2)
+            continue;
+        for (long e = 0; e < x->n; e++) {
+            const long block = e / (rows * columns * inner), at = e / inner % (rows * columns), i = e % inner;
+            moved[e] = (block * rows * columns + at % rows * columns + at / rows) * inner + i;
+        }
+        if (moved_so(x, moved)) {
+            snprintf(words, WORDS, "%c and %c are transposed in memory", axis[d].letter, axis[d + 1].letter);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Is it wrong only at some of an axis' indices?  The axis of which the fewest are wrong. */
+static int somewhere(char words[WORDS], const struct pair *x, const struct axis *axis, int n, const struct op_case *c)
+{
+    double fewest = 1;
+    for (int d = 0; d < n; d++) {
+        long first = axis[d].extent, last = -1, wrong = 0;
+        unsigned char *bad = op_take((size_t)axis[d].extent, 1);
+        for (long e = 0; e < x->n; e++)
+            bad[e / axis[d].stride % axis[d].extent] |= !near(x->a[e], x->t[e], x->bound);
+        for (long k = 0; k < axis[d].extent; k++)
+            if (bad[k]) {
+                first = k < first ? k : first;
+                last = k;
+                wrong++;
+            }
+        free(bad);
+        if (!wrong || wrong == axis[d].extent || (double)wrong / (double)axis[d].extent >= fewest)
+            continue;
+        fewest = (double)wrong / (double)axis[d].extent;
+        const char *word = op_dim_word(&swax_ops[c->op], axis[d].letter);
+        const int whole = wrong == last - first + 1;
+        if (wrong == 1)
+            snprintf(words, WORDS, "wrong at %c = %ld alone, of %ld (%.40s)", axis[d].letter, first, axis[d].extent, word);
+        else
+            snprintf(words, WORDS, "wrong at %c from %ld to %ld alone%s, of %ld (%.40s)", axis[d].letter, first, last,
+                     whole ? "" : ", with gaps", axis[d].extent, word);
+    }
+    return fewest < 1;
+}
+
+static int multiple(char words[WORDS], const struct pair *x)
+{
+    const double most = largest(x->t, x->n);
+    double along = 0, square = 0;
+    for (long e = 0; e < x->n && most > 0; e++)
+        if (isfinite(x->t[e]) && isfinite(x->a[e])) {
+            along += x->a[e] / most * (x->t[e] / most);
+            square += x->t[e] / most * (x->t[e] / most);
+        }
+    const double factor = square > 0 ? along / square : 1;
+    for (long e = 0; e < x->n; e++)
+        if (!near(x->a[e], factor * x->t[e], x->bound * fmax(1, fabs(factor))))
+            return 0;
+    if (!(fabs(factor) > 1e-6))
+        return 0;
+    snprintf(words, WORDS, "%.6g times what it should be", factor);
+    return 1;
+}
+
+/* Does the kernel give what stood there, or nothing, or numbers that are none? */
+static int plainly(char words[WORDS], const struct pair *x, const struct op_case *c, int arg, const double *before)
+{
+    long nan = 0, infinite = 0, zero = 0, same = 0, truly = 0;
+    for (long e = 0; e < x->n; e++) {
+        nan += isnan(x->a[e]) && !isnan(x->t[e]);
+        infinite += isinf(x->a[e]) && !isinf(x->t[e]);
+        zero += x->a[e] == 0;
+        truly += x->t[e] == 0;
+        same += before && x->a[e] == before[e];
+    }
+    if (c->unwritten[arg] == x->n && swax_ops[c->op].arg[arg].role == OUT)
+        snprintf(words, WORDS, "nothing was written");
+    else if (c->unwritten[arg] && swax_ops[c->op].arg[arg].role == OUT)
+        snprintf(words, WORDS, "%ld of its %ld elements were not written", c->unwritten[arg], x->n);
+    else if (zero == x->n && truly < x->n)
+        snprintf(words, WORDS, "all zeros");
+    else if (same == x->n)
+        snprintf(words, WORDS, "nothing was added");
+    else if (nan || infinite)
+        snprintf(words, WORDS, "%ld of its %ld elements are not finite", nan + infinite, x->n);
+    else
+        return 0;
+    return 1;
+}
+
+/* What was added to what stood there, of a gradient. */
+static double *added(const double *a, const double *before, long n)
+{
+    double *copy = op_take((size_t)n, sizeof *copy);
+    for (long e = 0; e < n; e++)
+        copy[e] = a[e] - (before ? before[e] : 0);
+    return copy;
+}
+
+void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg)
+{
+    const struct op_case *c = &p->in[part];
+    const double *truth = p->truth[part].arg[arg], *before = swax_ops[c->op].arg[arg].role == ADD ? c->arg[arg] : NULL;
+    const double unit = largest(truth, c->size[arg]), bound = p->bound[part].bound[arg] * (unit > 0 ? unit : 1);
+    const struct pair whole = {got[part].arg[arg], truth, c->size[arg], bound};
+    struct axis axis[8];
+    const int n = axes_of(axis, c, arg);
+    words[0] = 0;
+    if (plainly(words, &whole, &got[part], arg, before))
+        return;
+    double *a = added(whole.a, before, whole.n), *t = added(whole.t, before, whole.n);
+    long *moved = op_take((size_t)whole.n, sizeof *moved);
+    const struct pair x = {a, t, whole.n, bound};
+    int found = multiple(words, &x) || transposed(words, &x, axis, n, moved);
+    for (int d = 0; d < n && !found; d++)
+        found = axis[d].extent > 1 && shifted(words, &x, &axis[d], op_dim_word(&swax_ops[c->op], axis[d].letter), moved);
+    if (!found)
+        somewhere(words, &x, axis, n, c);
+    free(moved), free(a), free(t);
+}
