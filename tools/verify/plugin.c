@@ -54,7 +54,7 @@ static const char *load(struct loaded *l, void *arg, char *why)
 static void drop(struct op_case *c)
 {
     for (int i = 0; i < c->n; i++)
-        if (swax_ops[c->op].arg[i].role != IN) {
+        if (op_answers(&swax_ops[c->op].arg[i])) {
             free(c->arg[i]);
             c->arg[i] = NULL;
         }

@@ -57,7 +57,7 @@ static int end_watch(void *arg)
     return 0;
 }
 
-static int is_written(const struct op_case *c, int i) { return swax_ops[c->op].arg[i].role != IN; }
+static int is_written(const struct op_case *c, int i) { return op_answers(&swax_ops[c->op].arg[i]); }
 
 /* One call on a copy of what stands on the wire. */
 static int call(struct loaded *l, struct wire *w, struct op_case *got, int part, size_t shift, struct op_room *room, struct watch *watch)
