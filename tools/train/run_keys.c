@@ -187,7 +187,8 @@ int run_separator(const struct run *r)
 {
     const int i = source_key_find(r->source, "separator");
     long token;
-    return i >= 0 && number_whole(r->value[i], 0, INT_MAX, &token) ? (int)token : -1;
+    const char *text = i < 0 ? NULL : *r->value[i] ? r->value[i] : r->source->keys[i].otherwise;
+    return text && number_whole(text, 0, INT_MAX, &token) ? (int)token : -1;
 }
 
 const char *run_check(const struct run *r, char *why)

@@ -8,10 +8,12 @@ double short_probability_at(const struct windows *w, int step, int steps)
 {
     if (!w->short_window)
         return 0;
-    const double left = 1 - (double)step / steps;      /* of the run, this step included */
-    if (left <= w->anneal)
+    static const double rounding = 1e-6;               /* 0.3 of 20 steps are 6, though 0.3 is a little less than 3/10 */
+    const int left = steps - step;                     /* this step included */
+    const double long_only = w->anneal * steps, ramp = w->ramp * steps;
+    if (left <= long_only + rounding)
         return 0;
-    return w->short_probability * (left < w->anneal + w->ramp ? (left - w->anneal) / w->ramp : 1);
+    return w->short_probability * (left < long_only + ramp ? (left - long_only) / ramp : 1);
 }
 
 int window_at(const struct windows *w, uint64_t seed, int step, int steps)
