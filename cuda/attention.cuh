@@ -21,7 +21,7 @@ struct band {
     __device__ size_t key_row(int b, int j, int g) const { return ((size_t)b*S + j)*G + g; }
 };
 
-static __global__ void attention_forward_kernel(real *y, stat *lse, const real *q, const real *k, const real *v, band a)
+static __global__ void attention_forward_kernel(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, band a)
 {
     __shared__ square ta, tb, p;
     const int tiles = (a.T + TILE - 1) / TILE, t0 = blockIdx.x % tiles * TILE;
@@ -37,8 +37,8 @@ static __global__ void attention_forward_kernel(real *y, stat *lse, const real *
         const int t = t0 + row_of(i);
         from[i] = t < a.T ? a.first_key(b, t) : 0;
         to[i] = t < a.T ? t + (a.S - a.T) : -1;
-        largest[i] = lowest();
-        sum[i] = 0;
+        largest[i] = sink && threadIdx.x == 0 ? sink[h] : lowest();     /* one more score */
+        sum[i] = sink && threadIdx.x == 0;
     }
     for (int j0 = begin; j0 < end; j0 += TILE) {
         stat s[4] = {};
@@ -77,11 +77,11 @@ static __global__ void attention_forward_kernel(real *y, stat *lse, const real *
     }
 }
 
-static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat * /* sink: not yet */,
-                              const int *start, int B, int T, int S, int H, int G, int D, int W)
+static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const int *start,
+                              int B, int T, int S, int H, int G, int D, int W)
 {
     const band a = { start, B, T, S, H, G, D, W };
-    attention_forward_kernel<<<B * H * blocks(T, TILE), dim3(32, 8)>>>(y, lse, q, k, v, a);
+    attention_forward_kernel<<<B * H * blocks(T, TILE), dim3(32, 8)>>>(y, lse, q, k, v, sink, a);
     launched("attention_forward");
 }
 
@@ -174,8 +174,27 @@ static __global__ void attention_dk_dv_kernel(real *dk, real *dv, const real *dy
     }
 }
 
-static void attention_backward(real *dq, real *dk, real *dv, stat * /* dsink */, const real *dy,
-                               const real *q, const real *k, const real *v, const stat * /* sink */, const int *start,
+/* dsink -= sum_t exp(sink - lse_t) dyy_t, a block a head */
+static __global__ void attention_dsink_kernel(stat *dsink, const stat *sink, const stat *lse, const stat *dyy, size_t rows, int H)
+{
+    __shared__ stat part[8];
+    const int h = blockIdx.x, warp = threadIdx.x / 32;
+    stat sum = 0;
+    for (size_t n = threadIdx.x; n < rows; n += 256)
+        sum += exp(sink[h] - lse[n*H + h]) * dyy[n*H + h];
+    sum = warp_sum(sum);
+    if (threadIdx.x % 32 == 0)
+        part[warp] = sum;
+    __syncthreads();
+    if (threadIdx.x)
+        return;
+    for (int w = 1; w < 8; w++)
+        sum += part[w];
+    dsink[h] -= sum;
+}
+
+static void attention_backward(real *dq, real *dk, real *dv, stat *dsink, const real *dy,
+                               const real *q, const real *k, const real *v, const stat *sink, const int *start,
                                const real *y, const stat *lse, int B, int T, int S, int H, int G, int D, int W)
 {
     const band a = { start, B, T, S, H, G, D, W };
@@ -186,5 +205,7 @@ static void attention_backward(real *dq, real *dk, real *dv, stat * /* dsink */,
     dy_dot_y_kernel<<<blocks(N, 8), dim3(32, 8)>>>(dyy, dy, y, N, D);
     attention_dq_kernel<<<B * H * blocks(T, TILE), dim3(32, 8)>>>(dq, dy, q, k, v, lse, dyy, a);
     attention_dk_dv_kernel<<<B * G * blocks(S, TILE), dim3(32, 8)>>>(dk, dv, dy, q, k, v, lse, dyy, a);
+    if (sink)
+        attention_dsink_kernel<<<H, 256>>>(dsink, sink, lse, dyy, (size_t)B*T, H);
     launched("attention_backward");
 }

@@ -316,4 +316,27 @@ attention_backward_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, backward_
         keys_backward<P>(order.block(ticket), dk, dv, notes, dy, q, k, v, a);
 }
 
+/* dsink -= sum_t exp(sink - lse_t) delta_t, a block a head, from what the blocks of queries have noted */
+static __global__ void attention_sink_kernel(float *dsink, const float *sink, const float2 *of_rows, attention_shape a)
+{
+    __shared__ float part[8];
+    const int h = blockIdx.x, tiles = (a.T + 63) / 64;
+    float sum = 0;
+    for (int b = 0; b < a.B; b++)
+        for (int t = threadIdx.x; t < a.T; t += 256) {
+            const float2 of = of_rows[((size_t)b * a.H + h) * tiles * 64 + t];
+            sum += exp2f(sink[h] * LOG2E - of.x) * of.y;
+        }
+    for (int lane = 16; lane; lane /= 2)
+        sum += __shfl_xor_sync(~0u, sum, lane);
+    if (threadIdx.x % 32 == 0)
+        part[threadIdx.x / 32] = sum;
+    __syncthreads();
+    if (threadIdx.x)
+        return;
+    for (int w = 1; w < 8; w++)
+        sum += part[w];
+    dsink[h] -= sum;
+}
+
 #endif

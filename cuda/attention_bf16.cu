@@ -6,11 +6,11 @@
 #include "cuda/tensor.h"
 
 template <int P, int GROUPS>
-static void forward(real *y, stat *lse, const real *q, const real *k, const real *v, const attention_shape &a)
+static void forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const attention_shape &a)
 {
     using tile = forward_tile<P, GROUPS>;
     launch("attention_forward", attention_forward_kernel<P, GROUPS>, blocks(a.T, tile::ROWS) * (unsigned)(a.B * a.H), tile::THREADS,
-           tile::BYTES, y, lse, q, k, v, a);
+           tile::BYTES, y, lse, q, k, v, sink, a);
 }
 
 static int query_blocks(int B, int T, int H) { return (int)blocks(T, 64) * B * H; }
@@ -29,8 +29,8 @@ static void backward(real *dq, real *dk, real *dv, const backward_notes &notes, 
            dq, dk, dv, notes, dy, q, k, v, y, lse, order, a);
 }
 
-void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
-                                      const int *start, int B, int T, int S, int H, int G, int D, int W)
+void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const int *start,
+                                      int B, int T, int S, int H, int G, int D, int W)
 {
     if (D > 256 || !room_for(forward_tile<4, 1>::BYTES)) {
         attention_forward(y, lse, q, k, v, sink, start, B, T, S, H, G, D, W);
@@ -59,17 +59,17 @@ void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const r
     }
     const attention_shape a = { B, T, S, H, G, D, D8, W, start };
     if (D <= 64)
-        forward<1, 2>(to, lse, q, k, v, a);
+        forward<1, 2>(to, lse, q, k, v, sink, a);
     else if (D <= 128)
-        forward<2, 2>(to, lse, q, k, v, a);
+        forward<2, 2>(to, lse, q, k, v, sink, a);
     else
-        forward<4, 1>(to, lse, q, k, v, a);
+        forward<4, 1>(to, lse, q, k, v, sink, a);
     if (copy)
         narrow(y, to, queries, D);
 }
 
-void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q, const real *k,
-                                       const real *v, const stat *sink, const int *start, const real *y, const stat *lse,
+void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q, const real *k, const real *v,
+                                       const stat *sink, const int *start, const real *y, const stat *lse,
                                        int B, int T, int S, int H, int G, int D, int W)
 {
     if (D > 256 || !room_for(D > 128 ? (int)keys_tile<4>::BYTES : (int)keys_tile<2>::BYTES)) {
@@ -110,6 +110,8 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink
         backward<2>(to_dq, to_dk, to_dv, notes, dy, q, k, v, y, lse, a);
     else
         backward<4>(to_dq, to_dk, to_dv, notes, dy, q, k, v, y, lse, a);
+    if (sink)
+        launch("attention_backward: sink", attention_sink_kernel, (unsigned)H, 256, 0, dsink, sink, notes.of_rows, a);
     if (copy) {
         narrow(dq, to_dq, queries, D);
         narrow(dk, to_dk, keys, D);

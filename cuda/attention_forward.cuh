@@ -14,7 +14,7 @@ template <int P, int GROUPS> struct forward_tile {
 
 template <int P, int GROUPS>
 static __global__ void __launch_bounds__(128 * GROUPS, P < 4 ? 2 : 1)
-attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, attention_shape a)
+attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const float *sink, attention_shape a)
 {
     using tile = forward_tile<P, GROUPS>;
     const int tiles = (a.T + tile::ROWS - 1) / tile::ROWS, t0 = blockIdx.x % tiles * tile::ROWS;
@@ -39,7 +39,9 @@ attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swa
     load_tile<P, tile::THREADS>(Q, GROUPS * PANEL, q + a.query(b, t0, h) * a.width, query_stride, tile::ROWS, a.T - t0, a.width);
     load(from);
 
-    float Y[8 * P][4], largest[2] = { -INFINITY, -INFINITY }, sum[2] = { 0, 0 };
+    /* The sink is a score that is seen first; one of a row's four lanes counts it. */
+    const float sunk = sink ? sink[h] * LOG2E : -INFINITY, counts = sink && lane % 4 == 0;
+    float Y[8 * P][4], largest[2] = { sunk, sunk }, sum[2] = { counts, counts };
     int begin[2], end[2];
 #pragma unroll
     for (int e = 0; e < 2; e++) {

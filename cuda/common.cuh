@@ -33,6 +33,13 @@ static inline unsigned blocks(size_t n, size_t each)
     return (unsigned)((n + each - 1) / each);
 }
 
+/* The block's dynamic shared memory: the swizzle of panel.cuh wants 1024-byte alignment. */
+static inline __device__ unsigned char *shared_memory()
+{
+    extern __shared__ __align__(1024) unsigned char bytes[];
+    return bytes;
+}
+
 /* Where arrays are walked from their ends: what the kernel before wrote last is still in the cache. */
 static inline __device__ unsigned block_from_end() { return gridDim.x - 1 - blockIdx.x; }
 

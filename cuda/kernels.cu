@@ -1,5 +1,7 @@
 /* kernels.cu - the table of one precision; compiled as float, as double and as bf16. */
 #include "cuda/adamw.cuh"
+#include "cuda/conv.cuh"
+#include "cuda/decay.cuh"
 #include "cuda/elementwise.cuh"
 #include "cuda/embed.cuh"
 #include "cuda/linear.cuh"
@@ -11,6 +13,7 @@
 #define TENSOR(slot) R(swax_cuda_##slot)
 #else
 #include "cuda/attention.cuh"
+#include "cuda/delta.cuh"
 #include "cuda/mlstm_backward.cuh"
 #define TENSOR(slot) slot
 #endif
@@ -36,6 +39,14 @@ const struct R(swax_kernels) R(swax_cuda) = {
     .attention_backward = TENSOR(attention_backward),
     .mlstm_forward = TENSOR(mlstm_forward),
     .mlstm_backward = TENSOR(mlstm_backward),
+    .delta_forward = TENSOR(delta_forward),
+    .delta_backward = TENSOR(delta_backward),
+    .conv_forward = conv_forward,
+    .conv_backward = conv_backward,
+    .decay_forward = decay_forward,
+    .decay_backward = decay_backward,
+    .strength_forward = strength_forward,
+    .strength_backward = strength_backward,
     .softcap_forward = softcap_forward,
     .softcap_backward = softcap_backward,
     .gate_forward = gate_forward,

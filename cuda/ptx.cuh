@@ -6,13 +6,6 @@
 
 #define DEVICE static __device__ __forceinline__
 
-/* The block's dynamic shared memory: the swizzle below wants 1024-byte alignment. */
-DEVICE unsigned char *shared_memory()
-{
-    extern __shared__ __align__(1024) unsigned char bytes[];
-    return bytes;
-}
-
 DEVICE uint32_t shared_address(const void *p) { return (uint32_t)__cvta_generic_to_shared(p); }
 
 /* 16 bytes from global to shared memory, in the background; zeros if !valid */
@@ -52,6 +45,14 @@ DEVICE void ldmatrix_t(uint32_t (&r)[4], const void *p)
 {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(p)) : "memory");
+}
+
+/* An 8x8 matrix of bf16, two neighbours of a row per lane, turned */
+DEVICE uint32_t turned(uint32_t x)
+{
+    uint32_t r;
+    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(r) : "r"(x));
+    return r;
 }
 
 /* d (16,8) += a (16,16) b (16,8) by one warp */

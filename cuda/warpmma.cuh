@@ -51,6 +51,21 @@ template <int N> DEVICE void mm_nn(float (*d)[4], const unsigned char *a, const 
     }
 }
 
+/* d += a b^T, a (64,64) in registers, b (N,64) in shared memory */
+template <int N> DEVICE void mm_rt(float (*d)[4], const uint32_t (&a)[4][4], const unsigned char *b)
+{
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int k = 0; k < 4; k++)
+#pragma unroll
+        for (int j = 0; j < N / 16; j++) {
+            uint32_t y[4];
+            ldmatrix(y, b + swizzle(16 * j + lane / 16 * 8 + lane % 8, 2 * k + lane / 8 % 2));
+            mma(d[2 * j], a[k], y[0], y[1]);
+            mma(d[2 * j + 1], a[k], y[2], y[3]);
+        }
+}
+
 /* d += a b, a (64,64) in registers, b (64,N) in shared memory */
 template <int N> DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[4][4], const unsigned char *b)
 {

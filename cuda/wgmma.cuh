@@ -66,6 +66,13 @@ template <int N> DEVICE void mm_nn(float (*d)[4], const unsigned char *a, const 
         wgmma<N, 1>::shared(d, descriptor(a + 32 * k, 0), descriptor(b + 2048 * k, PANEL));
 }
 
+template <int N> DEVICE void mm_rt(float (*d)[4], const uint32_t (&a)[4][4], const unsigned char *b)
+{
+#pragma unroll
+    for (int k = 0; k < 4; k++)
+        wgmma<N, 0>::registers(d, a[k], descriptor(b + 32 * k, 0));
+}
+
 template <int N> DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[4][4], const unsigned char *b)
 {
 #pragma unroll

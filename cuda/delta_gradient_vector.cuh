@@ -1,0 +1,368 @@
+/* delta_gradient_vector.cuh - delta_gradient.cuh for a gate per channel of the keys: its sums, with X, E and Z inside them, so that
+ * dg too has a channel.  A block takes up to 128 channels of a chunk: they do not meet, but for N and M, which have none.
+ *
+ * Between blocks of 16 tokens, I behind J, by the anchor a_I, the G of the token before I (delta_within.cuh):
+ *
+ *     dQ_I += exp(G_I - a_I) o (N_IJ (exp(a_I - G_J) o K_J))       dK_J += exp(a_I - G_J) o (N_IJ^T (exp(G_I - a_I) o Q_I))
+ *
+ * and so for M.  A warp's rows are one block.  Within a block every pair has its own exponential: a thread takes a channel of a block.
+ * What crosses a token's gate: x_i as in delta_gradient.cuh, but element by element. */
+#ifndef SWAX_DELTA_GRADIENT_VECTOR_CUH
+#define SWAX_DELTA_GRADIENT_VECTOR_CUH
+
+#include "cuda/delta_gradient.cuh"
+#include "cuda/delta_within_vector.cuh"
+
+/* In bytes.  ROWS: two arrays, dQ and what M and S give dK; where the stages were, two more: what D' gives dK, and N^T and M^T. */
+template <int KP> struct vector_gradient_tile {
+    enum { KEYS = 0, QUERIES = KP * PANEL, OF_N = 2 * KP * PANEL, OF_M = OF_N + PANEL, NEAR = OF_M + PANEL, G = NEAR + 2 * 4 * BLOCK * BLOCK * 4,
+           ARRAY = CHUNK * 64 * KP * 4, ROWS = G + (CHUNK * vector_tile<KP>::GATES * 4 + 1023) / 1024 * 1024, STAGES = ROWS + 2 * ARRAY,
+           STAGE = (2 + KP) * PANEL, DESK = STAGES + 2 * STAGE, BYTES = DESK + 3072 };
+};
+
+struct vector_desk { float diagonal[CHUNK], of_blocks[2][4][64]; };
+
+/* Where element (row, channel) of an array of floats lies: rows are turned by 8, so that 8 of them are in different banks. */
+template <int KP> DEVICE int turned_place(int row, int channel) { return row * 64 * KP + (channel + 8 * row) % (64 * KP); }
+
+template <int KP> DEVICE void put_array(float *array, float (&d)[8][4], int first)
+{
+#pragma unroll
+    for (int j = 0; j < 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e += 2)
+            *(float2 *)(array + turned_place<KP>(fragment_row() + 4 * e, 64 * first + 8 * j + fragment_column())) = make_float2(d[j][e], d[j][e + 1]);
+}
+
+/* f(element, its row, its channel) */
+template <class F> DEVICE void for_channels(float (&d)[8][4], int first, F f)
+{
+#pragma unroll
+    for (int j = 0; j < 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            f(d[j][e], fragment_row() + e / 2 * 8, 64 * first + 8 * j + fragment_column() + e % 2);
+}
+
+/* As weight_pairs, without X: pairs of different blocks as bf16 into `panel`, those within a block as float into `near_ones`. */
+DEVICE void sort_pairs(float (&x)[8][4], unsigned char *panel, float *near_ones, float *diagonal, const float *scalars, const delta_shape &s, int b, int begin, int length, bool of_n)
+{
+#pragma unroll
+    for (int e = 0; e < 4; e += 2) {
+        const int i = fragment_row() + 4 * e, document = i < length ? s.document(b, begin, i) : CHUNK;
+        const float by = of_n ? s.scale : s.erase ? -scalars[SCALAR_BETA + i] : 0;
+#pragma unroll
+        for (int n = 0; n < 8; n++) {
+            float far_ones[2];
+#pragma unroll
+            for (int o = 0; o < 2; o++) {
+                const int j = 8 * n + fragment_column() + o;
+                const float w = j < i && document <= j ? by * x[n][e + o] : 0;
+                if (of_n && i == j)
+                    diagonal[i] = i < length ? by * x[n][e + o] : 0;
+                if (j / BLOCK == i / BLOCK)
+                    near_ones[(i * BLOCK) + j % BLOCK] = w;
+                far_ones[o] = j / BLOCK < i / BLOCK ? w : 0;
+            }
+            *(uint32_t *)(panel + swizzle(i, n) + fragment_column() * 2) = pack(far_ones[0], far_ones[1]);
+        }
+    }
+}
+
+/* y: the fragment of 16 tokens from `token` on by 16 channels from `channel` on; times exp(sign (G - anchor)) */
+DEVICE void scale_fragment(uint32_t (&y)[4], const float *G, const float *anchor, int gates, int token, int channel, float sign)
+{
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int n = 0; n < 4; n++) {
+        const int t = token + lane % 4 * 2 + n % 2 * 8, c = channel + lane / 4 + n / 2 * 8;
+        y[n] = pack(exp2_fast(sign * (G[t * gates + c] - anchor[c])) * low_half(y[n]), exp2_fast(sign * (G[(t + 1) * gates + c] - anchor[c])) * high_half(y[n]));
+    }
+}
+
+/* dQ and dK += what N and M give the rows of this warp from blocks before its own */
+template <int KP>
+DEVICE void far_rows(float (&dQ)[8][4], float (&dK)[8][4], const unsigned char *N, const unsigned char *M, const unsigned char *K, const float *G, int first)
+{
+    constexpr int GATES = vector_tile<KP>::GATES;
+    const int lane = threadIdx.x % 32, block = threadIdx.x / 32 % 4;
+    const float *anchor = G + (block * BLOCK - 1) * GATES;
+    float of_q[8][4], of_k[8][4];
+    clear(of_q);
+    clear(of_k);
+    for (int J = 0; J < block; J++) {
+        uint32_t n[4], m[4], y[4];
+        ldmatrix(n, N + swizzle(block * BLOCK + lane % 16, 2 * J + lane / 16));
+        ldmatrix(m, M + swizzle(block * BLOCK + lane % 16, 2 * J + lane / 16));
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+            ldmatrix_t(y, K + first * PANEL + swizzle(J * BLOCK + lane % 16, 2 * c + lane / 16));
+            scale_fragment(y, G, anchor, GATES, J * BLOCK, 64 * first + 16 * c, -1);
+            mma(of_q[2 * c], n, y[0], y[1]);
+            mma(of_q[2 * c + 1], n, y[2], y[3]);
+            mma(of_k[2 * c], m, y[0], y[1]);
+            mma(of_k[2 * c + 1], m, y[2], y[3]);
+        }
+    }
+    if (block == 0)
+        return;
+    for_channels(of_q, first, [&](float &x, int row, int c) { x *= exp2_fast(G[row * GATES + c] - anchor[c]); });
+    for_channels(of_k, first, [&](float &x, int row, int c) { x *= exp2_fast(G[row * GATES + c] - anchor[c]); });
+#pragma unroll
+    for (int j = 0; j < 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            dQ[j][e] += of_q[j][e], dK[j][e] += of_k[j][e];
+}
+
+/* dK = what N^T and M^T give the rows of this warp from blocks behind its own */
+template <int KP>
+DEVICE void far_columns(float (&dK)[8][4], const unsigned char *N, const unsigned char *M, const unsigned char *K, const unsigned char *Q, const float *G, int first)
+{
+    constexpr int GATES = vector_tile<KP>::GATES;
+    const int lane = threadIdx.x % 32, block = threadIdx.x / 32 % 4;
+    clear(dK);
+    for (int I = block + 1; I < 4; I++) {
+        const float *anchor = G + (I * BLOCK - 1) * GATES;
+        uint32_t n[4], m[4], y[4];
+        float x[8][4];
+        clear(x);
+        ldmatrix_t(n, N + swizzle(I * BLOCK + lane / 16 * 8 + lane % 8, 2 * block + lane / 8 % 2));
+        ldmatrix_t(m, M + swizzle(I * BLOCK + lane / 16 * 8 + lane % 8, 2 * block + lane / 8 % 2));
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+            ldmatrix_t(y, Q + first * PANEL + swizzle(I * BLOCK + lane % 16, 2 * c + lane / 16));
+            scale_fragment(y, G, anchor, GATES, I * BLOCK, 64 * first + 16 * c, 1);
+            mma(x[2 * c], n, y[0], y[1]);
+            mma(x[2 * c + 1], n, y[2], y[3]);
+            ldmatrix_t(y, K + first * PANEL + swizzle(I * BLOCK + lane % 16, 2 * c + lane / 16));
+            scale_fragment(y, G, anchor, GATES, I * BLOCK, 64 * first + 16 * c, 1);
+            mma(x[2 * c], m, y[0], y[1]);
+            mma(x[2 * c + 1], m, y[2], y[3]);
+        }
+        for_channels(x, first, [&](float &z, int row, int c) { z *= exp2_fast(anchor[c] - G[row * GATES + c]); });
+#pragma unroll
+        for (int j = 0; j < 8; j++)
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+                dK[j][e] += x[j][e];
+    }
+}
+
+/* What a thread knows of its channel of its block of tokens */
+struct near_work { float k[BLOCK], q[BLOCK], dq[BLOCK], before[BLOCK], behind[BLOCK]; };
+
+/* The pairs of a block in one channel: before: what M gives a token from those before it; behind: N^T and M^T from those behind it.
+ * Between documents the weights are 0, and the exponent is anything. */
+DEVICE void near_gradients(near_work &w, const float (&G)[BLOCK], const float *N, const float *M)
+{
+#pragma unroll
+    for (int i = 0; i < BLOCK; i++)
+        w.dq[i] = w.before[i] = w.behind[i] = 0;
+#pragma unroll
+    for (int i = 1; i < BLOCK; i++)
+#pragma unroll
+        for (int j = 0; j < i; j++) {
+            const float x = exp2_fast(fminf(G[i] - G[j], 126)), n = N[i * BLOCK + j], m = M[i * BLOCK + j];
+            w.dq[i] += n * (x * w.k[j]);
+            w.before[i] += m * (x * w.k[j]);
+            w.behind[j] += x * (n * w.q[i] + m * w.k[i]);
+        }
+}
+
+/* <D',S> by channel: `sum` are this thread's 8 channels over the rows of V it has seen; rows of threads go by `parts` */
+template <int KP> DEVICE void through_channels(float (&sum)[8], const unsigned char *D, const swax_bf16 *S, int rows, int columns, int K8)
+{
+    const int piece = threadIdx.x % (8 * KP);
+    for (int row = threadIdx.x / (8 * KP); row < min(rows, 64) && 8 * piece < columns; row += 32 / KP) {
+        const uint4 x = *(const uint4 *)(D + piece / 8 * PANEL + swizzle(row, piece % 8)), y = *(const uint4 *)(S + (size_t)row * K8 + 8 * piece);
+        const uint32_t a[4] = { x.x, x.y, x.z, x.w }, c[4] = { y.x, y.y, y.z, y.w };
+#pragma unroll
+        for (int n = 0; n < 4; n++) {
+            sum[2 * n] += low_half(a[n]) * low_half(c[n]);
+            sum[2 * n + 1] += high_half(a[n]) * high_half(c[n]);
+        }
+    }
+}
+
+/* The last part, a channel of a block of tokens per thread: dq, dk, and the sums of what crosses each token's gate. */
+template <int KP>
+DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const gradient_place &at, unsigned char *shared, const float *through, int panel, int c0)
+{
+    using tile = vector_gradient_tile<KP>;
+    vector_desk *desk = (vector_desk *)(shared + tile::DESK);
+    const float *G_all = (const float *)(shared + tile::G), *arrays[4] = { (const float *)(shared + tile::ROWS), (const float *)(shared + tile::ROWS + tile::ARRAY),
+                                                                            (const float *)(shared + tile::STAGES), (const float *)(shared + tile::STAGES + tile::ARRAY) };
+    const int block = threadIdx.x / 64, c = 64 * panel + threadIdx.x % 64, t0 = block * BLOCK;
+    const bool there = c0 + c < s.K;
+    near_work w;
+    float G[BLOCK], leaves[BLOCK], sum_x = 0, sum_leaves = 0;
+#pragma unroll
+    for (int i = 0; i < BLOCK; i++) {
+        G[i] = G_all[(t0 + i) * vector_tile<KP>::GATES + c];
+        w.k[i] = tile_value(shared + tile::KEYS, t0 + i, c), w.q[i] = tile_value(shared + tile::QUERIES, t0 + i, c);
+    }
+    near_gradients(w, G, (const float *)(shared + tile::NEAR) + t0 * BLOCK, (const float *)(shared + tile::NEAR) + (CHUNK + t0) * BLOCK);
+#pragma unroll
+    for (int i = 0; i < BLOCK; i++) {
+        const int place = turned_place<KP>(t0 + i, c), t = t0 + i;
+        const float dq = w.dq[i] + arrays[0][place], before = w.before[i] + arrays[1][place], to_state = arrays[2][place], behind = w.behind[i] + arrays[3][place];
+        const float own = desk->diagonal[t], of_q = dq + own * w.k[i], of_k = before + to_state + behind + own * w.q[i];
+        if (t < at.length && there) {
+            const size_t token = s.token(at.b, at.begin + t), key = (token * s.G + s.group(at.h)) * s.K8 + c0 + c, head = (token * s.H + at.h) * s.K8 + c0 + c;
+            if (a.head_dq)
+                a.head_dq[head] = of_q, a.head_dk[head] = of_k;
+            else
+                add_to(a.dq[key], of_q), add_to(a.dk[key], of_k);
+        }
+        w.dq[i] = w.q[i] * dq + w.k[i] * (before - behind);         /* x_i */
+        leaves[i] = w.k[i] * to_state;
+        sum_leaves += leaves[i];
+    }
+    auto document = [&](int t) { return t < at.length ? s.document(at.b, at.begin, t) : CHUNK; };
+#pragma unroll
+    for (int i = 0; i < BLOCK; i++)
+        sum_x += document(t0 + i) == document(t0) ? w.dq[i] : 0;
+    desk->of_blocks[0][block][threadIdx.x % 64] = sum_x;
+    desk->of_blocks[1][block][threadIdx.x % 64] = sum_leaves;
+    __syncthreads();
+    float before = 0, behind = 0;
+    for (int n = 0; n < block; n++)
+        before += desk->of_blocks[1][n][threadIdx.x % 64];
+    const int last = document(at.length - 1);
+    float crossing[BLOCK];
+#pragma unroll
+    for (int i = BLOCK - 1; i >= 0; i--) {
+        if (i == BLOCK - 1) {
+            for (int n = 3; n > block; n--)
+                behind = document(n * BLOCK) == document(t0 + i) ? desk->of_blocks[0][n][threadIdx.x % 64] + behind : 0;
+        } else if (document(t0 + i) != document(t0 + i + 1)) {
+            behind = 0;
+        }
+        behind += w.dq[i];
+        crossing[i] = behind;
+    }
+#pragma unroll
+    for (int i = 0; i < BLOCK; i++) {
+        const int t = t0 + i;
+        if (t < at.length && there && document(t) != t)
+            a.dg[(s.token(at.b, at.begin + t) * s.H + at.h) * s.K + c0 + c] += crossing[i] + (t >= last ? before : 0) + (last < 0 ? through[c] : 0);
+        before += leaves[i];
+    }
+    __syncthreads();
+}
+
+/* Rows of d times E or Z, which are exp(sign (G - from)) where the token has a way, and by[row] */
+template <int KP> DEVICE void scale_by_gates(float (&d)[8][4], const float *G, const float *from, const float *has_way, const float *by, float scale, float sign, int first)
+{
+    for_channels(d, first, [&](float &x, int row, int c) {
+        const float w = has_way[row] * (by ? by[row] : 1) * scale;
+        x = w == 0 ? 0 : w * exp2_fast(sign * (G[row * vector_tile<KP>::GATES + c] - (from ? from[c] : 0))) * x;
+    });
+}
+
+template <int KP>
+static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gradient_args a, const float *g, delta_shape s)
+{
+    using tile = vector_gradient_tile<KP>;
+    constexpr int GATES = vector_tile<KP>::GATES;
+    const int parts = (s.K8 + 64 * KP - 1) / (64 * KP), c0 = blockIdx.x % parts * 64 * KP;
+    const gradient_place at(s, blockIdx.x / parts);
+    const int group = threadIdx.x / 128, panels = (s.V8 + 63) / 64, first = KP < 2 ? 0 : group;
+    const bool busy = KP >= 2 || group == 0;
+    const size_t key = (s.token(at.b, at.begin) * s.G + s.group(at.h)) * s.K8 + c0, stride = (size_t)s.G * s.K8;
+    unsigned char *K = shared_memory(), *Q = K + tile::QUERIES, *N = K + tile::OF_N, *M = K + tile::OF_M, *stages = K + tile::STAGES;
+    float *G = (float *)(K + tile::G), *near_ones = (float *)(K + tile::NEAR), *rows = (float *)(K + tile::ROWS);
+    float *columns = (float *)stages, *parts_of_through = (float *)N;
+    vector_desk *desk = (vector_desk *)(K + tile::DESK);
+    const float *scalars = a.given.scalars + at.of * SCALARS;
+    const bool whole = s.document(at.b, at.begin, at.length - 1) < 0;       /* no document begins in this chunk */
+    float X[8][4], dQ[8][4], dK[8][4], through[8] = {};
+    int step = 0;
+
+    load_tile<KP, 256>(K, PANEL, a.k + key, stride, CHUNK, at.length, s.K8 - c0);
+    load_tile<KP, 256>(Q, PANEL, a.q + key, stride, CHUNK, at.length, s.K8 - c0);
+    load_step<KP>(stages, a, s, at, 0, c0);
+    vector_gates<KP, 256>(G, g, s, at.b, at.h, at.begin, at.length, c0);
+    auto next = [&] {
+        tiles_arrive<0>();
+        unsigned char *stage = stages + step % 2 * tile::STAGE;
+        load_step<KP>(stages, a, s, at, ++step, c0);
+        mm_begin();
+        return stage;
+    };
+    auto done = [&] { mm_end(); mm_wait(); };
+
+    clear(X);
+    mm_settle(X);
+    for (int p = 0; p < panels; p++) {
+        const unsigned char *stage = next();
+        mm_nt<CHUNK>(X, stage + (group ? 2 * PANEL : 0), stage + PANEL);
+        done();
+    }
+    mm_settle(X);
+    sort_pairs(X, group ? M : N, near_ones + group * CHUNK * BLOCK, desk->diagonal, scalars, s, at.b, at.begin, at.length, group == 0);
+
+    clear(dQ);
+    clear(dK);
+    mm_settle(dQ);
+    mm_settle(dK);
+    for (int p = 0; p < panels; p++) {
+        const unsigned char *stage = next();
+        if (busy) {
+            mm_nn<64>(dQ, stage, stage + (2 + first) * PANEL);
+            mm_nn<64>(dK, stage + PANEL, stage + (2 + first) * PANEL);
+        }
+        done();
+    }
+    mm_settle(dQ);
+    mm_settle(dK);
+    if (busy) {
+        scale_by_gates<KP>(dQ, G, nullptr, scalars + SCALAR_E, nullptr, s.scale, 1, first);
+        scale_by_gates<KP>(dK, G, nullptr, scalars + SCALAR_E, scalars + SCALAR_BETA, s.erase ? -1.0f : 0.0f, 1, first);
+        far_rows<KP>(dQ, dK, N, M, K, G, first);
+        put_array<KP>(rows, dQ, first);
+        put_array<KP>(rows + tile::ARRAY / 4, dK, first);
+    }
+
+    clear(dQ);                                              /* from here on what D' gives dK */
+    mm_settle(dQ);
+    for (int p = 0; p < panels; p++) {
+        const unsigned char *stage = next();
+        if (busy)
+            mm_nn<64>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_end();
+        if (whole)
+            through_channels<KP>(through, stage + 2 * PANEL, a.S + (at.of * s.V8 + 64 * p) * s.K8 + c0, s.V8 - 64 * p, s.K8 - c0, s.K8);
+        mm_wait();
+    }
+    mm_settle(dQ);
+    if (busy) {
+        scale_by_gates<KP>(dQ, G, G + (at.length - 1) * GATES, scalars + SCALAR_Z, nullptr, 1, -1, first);
+        far_columns<KP>(dK, N, M, K, Q, G, first);
+    }
+    tiles_arrive<0>();                                      /* the stages and the pairs of different blocks have been read */
+    if (busy) {
+        put_array<KP>(columns, dQ, first);
+        put_array<KP>(columns + tile::ARRAY / 4, dK, first);
+    }
+#pragma unroll
+    for (int n = 0; n < 8; n++)
+        parts_of_through[threadIdx.x / (8 * KP) * 64 * KP + threadIdx.x % (8 * KP) * 8 + n] = through[n];
+    __syncthreads();
+    float all = 0;
+    const int c = threadIdx.x;
+    for (int n = 0; n < 32 / KP && c < 64 * KP; n++)
+        all += parts_of_through[n * 64 * KP + c];
+    __syncthreads();
+    if (c < 64 * KP)
+        parts_of_through[c] = whole ? exp2_fast(G[(at.length - 1) * GATES + c]) * all : 0;
+    __syncthreads();
+#pragma unroll 1
+    for (int panel = 0; panel < KP; panel++)
+        finish_channel<KP>(a, s, at, K, parts_of_through, panel, c0);
+    if (c0 == 0 && (int)threadIdx.x < at.length)
+        add_strengths(a, s, at, threadIdx.x);
+}
+
+#endif

@@ -1,0 +1,390 @@
+/* delta_states.cuh - the walks of the chunked delta rule along the sequence (delta_chunk.cuh): a group of four warps takes 64
+ * columns of V of one head's state, turned, in registers and in float, from the first chunk to the last or back.
+ *
+ *     forward     S in, r, y, the states that are kept and S out.  S goes into its product with K as two bf16, hi + lo: the
+ *                 residual of a state that has learned is small, and would be the rounding of S otherwise
+ *     kept        the states before all chunks, as bf16, from those that were kept
+ *     backward    D in, Y, U, dv, dbeta, the gradients behind all chunks, as bf16, and D out */
+#ifndef SWAX_DELTA_STATES_CUH
+#define SWAX_DELTA_STATES_CUH
+
+#include "cuda/delta_chunk.cuh"
+
+/* A stage has what one chunk brings: tiles of keys and queries (vector gates: E o K, E o Q, Z o K), N, P and a panel of V. */
+template <int KP, bool VECTOR> struct walk_tile {
+    enum { KEYS = 0, QUERIES = KP * PANEL, WRITES = VECTOR ? 2 * KP * PANEL : KEYS, OF_N = (VECTOR ? 3 : 2) * KP * PANEL, OF_P = OF_N + PANEL,
+           VALUES = OF_P + PANEL, STAGE = VALUES + PANEL, STAGES = VECTOR && KP > 2 ? 1 : 2, TOKENS = STAGES * STAGE, BYTES = TOKENS + 1024 };
+};
+
+/* Where a walk's block is: head bh = (b,h), its columns of V from v0 on, so many of them in V and in V8. */
+struct walk_place {
+    int bh, b, h, v0, columns, columns8;
+    __device__ walk_place(const delta_shape &s)
+    {
+        const int strips = (s.V + 63) / 64;
+        bh = blockIdx.x / strips, b = bh / s.H, h = bh % s.H, v0 = blockIdx.x % strips * 64;
+        columns = min(s.V - v0, 64), columns8 = min(s.V8 - v0, 64);
+    }
+    __device__ size_t of(const delta_shape &s, int chunk) const { return (size_t)bh * s.chunks + chunk; }
+    __device__ size_t row(const delta_shape &s, int t) const { return s.token(b, t) * s.H + h; }     /* of values */
+};
+
+struct walk_args {
+    delta_given given;
+    const swax_bf16 *q, *k, *x;         /* x: v, or dy */
+    const float *S0;                    /* where the walk starts; may be NULL */
+    float *S1;                          /* where it ends: written, or, backward, added to if not NULL */
+    float *r, *Ss;                      /* forward: out, Ss may be NULL; kept and backward: in */
+    swax_bf16 *y;                       /* forward: y; backward: dv */
+    swax_bf16 *copies;                  /* (B,H,chunks,V8,K8): the states before the chunks, or the gradients behind them */
+    swax_bf16 *Y, *U;                   /* backward, (B,T,H,V8) */
+    float *dbeta;                       /* backward: (strips of V,B,T,H) */
+};
+
+/* Start loading what a chunk brings. */
+template <int KP, bool VECTOR, bool SOLVE>
+DEVICE void load_chunk(unsigned char *stage, const walk_args &a, const delta_shape &s, const walk_place &at, int chunk)
+{
+    using tile = walk_tile<KP, VECTOR>;
+    const int begin = s.begin(chunk), length = s.end(chunk) - begin;
+    const size_t of = at.of(s, chunk), key = (s.token(at.b, begin) * s.G + s.group(at.h)) * s.K8, stride = (size_t)s.G * s.K8;
+    if (VECTOR) {
+        const size_t rows = of * CHUNK * s.K8;
+        load_tile<KP, 128>(stage + tile::KEYS, PANEL, a.given.k + rows, s.K8, CHUNK, CHUNK, s.K8);
+        load_tile<KP, 128>(stage + tile::QUERIES, PANEL, a.given.q + rows, s.K8, CHUNK, CHUNK, s.K8);
+        load_tile<KP, 128>(stage + tile::WRITES, PANEL, a.given.w + rows, s.K8, CHUNK, CHUNK, s.K8);
+    } else {
+        load_tile<KP, 128, true>(stage + tile::KEYS, PANEL, a.k + key, stride, CHUNK, length, s.K8);
+        load_tile<KP, 128, true>(stage + tile::QUERIES, PANEL, a.q + key, stride, CHUNK, length, s.K8);
+    }
+    if (SOLVE)
+        load_tile<1, 128, true>(stage + tile::OF_N, PANEL, a.given.N + of * CHUNK * CHUNK, CHUNK, CHUNK, CHUNK, CHUNK);
+    load_tile<1, 128, true>(stage + tile::OF_P, PANEL, a.given.P + of * CHUNK * CHUNK, CHUNK, CHUNK, CHUNK, CHUNK);
+    load_tile<1, 128, true>(stage + tile::VALUES, PANEL, a.x + at.row(s, begin) * s.V8 + at.v0, (size_t)s.H * s.V8, CHUNK, length, at.columns8);
+    cp_commit();
+}
+
+/* The scalars of the next chunk wait in registers: there is room for one chunk's in shared memory. */
+struct next_scalars {
+    float x[2];
+    __device__ __forceinline__ void fetch(const walk_args &a, size_t of)
+    {
+        for (int i = 0; i < 2; i++)
+            x[i] = threadIdx.x + 128 * i < SCALAR_G ? a.given.scalars[of * SCALARS + threadIdx.x + 128 * i] : 0;
+    }
+    __device__ __forceinline__ void put(float *to) const
+    {
+        for (int i = 0; i < 2; i++)
+            if (threadIdx.x + 128 * i < SCALAR_G)
+                to[threadIdx.x + 128 * i] = x[i];
+    }
+};
+
+/* S^T of the state at `from`, or 0 */
+template <int KP> DEVICE void read_state(float (&S)[8 * KP][4], const float *from, const delta_shape &s, const walk_place &at)
+{
+    clear(S);
+    if (from)
+        for_state<KP>(S, s.K, at.columns, [&](float &x, int channel, int column) { x = from[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column]; });
+}
+
+/* R = R0 = v - E (K S)^T, or v itself; O = scale E (Q S)^T */
+template <int KP, bool SOLVE>
+DEVICE void read_out(float (&R)[8][4], float (&O)[8][4], float (&S)[8 * KP][4], const unsigned char *keys, const unsigned char *queries,
+                     const unsigned char *values, const float *tokens, float scale)
+{
+    uint32_t hi[4][4], lo[4][4];
+    clear(R);
+    clear(O);
+#pragma unroll
+    for (int p = 0; p < KP; p++) {
+        split_operand(hi, lo, S + 8 * p);
+        mm_settle(R);
+        mm_settle(O);
+        mm_begin();
+        if (SOLVE) {
+            mm_rt<CHUNK>(R, hi, keys + p * PANEL);
+            mm_rt<CHUNK>(R, lo, keys + p * PANEL);
+        }
+        mm_rt<CHUNK>(O, hi, queries + p * PANEL);
+        mm_end();
+        mm_wait();
+        mm_settle(R);
+        mm_settle(O);
+    }
+    for_columns(tokens + SCALAR_E, [&](float E, int j, int e) {
+        R[j][e] = E == 0 ? 0 : -E * R[j][e];
+        O[j][e] = E == 0 ? 0 : scale * E * O[j][e];
+    });
+    operand_turned(hi, values);
+    for_operand(hi, [&](uint32_t pair, int j, int e) { R[j][e] += low_half(pair), R[j][e + 1] += high_half(pair); });
+}
+
+template <int KP, bool VECTOR, bool SOLVE>
+static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_forward_walk(walk_args a, delta_shape s)
+{
+    using tile = walk_tile<KP, VECTOR>;
+    const walk_place at(s);
+    unsigned char *stages = shared_memory();
+    float *tokens = (float *)(stages + tile::TOKENS);
+    float S[8 * KP][4], R[8][4], O[8][4];
+    uint32_t written[4][4], leaving[4][4];
+    next_scalars next;
+
+    load_chunk<KP, VECTOR, SOLVE>(stages, a, s, at, 0);
+    next.fetch(a, at.of(s, 0));
+    read_state<KP>(S, a.S0, s, at);
+    for (int chunk = 0; chunk < s.chunks; chunk++) {
+        const unsigned char *stage = stages + chunk % tile::STAGES * tile::STAGE;
+        const int begin = s.begin(chunk), length = s.end(chunk) - begin;
+        tiles_arrive<0>();
+        next.put(tokens);
+        __syncthreads();
+        auto load_next = [&] {
+            if (chunk + 1 < s.chunks) {
+                load_chunk<KP, VECTOR, SOLVE>(stages + (chunk + 1) % tile::STAGES * tile::STAGE, a, s, at, chunk + 1);
+                next.fetch(a, at.of(s, chunk + 1));
+            }
+        };
+        if (tile::STAGES > 1)
+            load_next();
+        if (a.Ss && chunk % s.parts == 0) {
+            float *to = a.Ss + ((size_t)at.bh * ((s.chunks - 1) / s.parts + 1) + chunk / s.parts) * s.K * s.V + at.v0;
+            for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) { to[(size_t)channel * s.V + column] = x; });
+        }
+        read_out<KP, SOLVE>(R, O, S, stage + tile::KEYS, stage + tile::QUERIES, stage + tile::VALUES, tokens, s.scale);
+        if (SOLVE) {                                        /* r = R0 - N (beta R0) */
+            weighted_operand(written, R, tokens + SCALAR_BETA, -1);
+            mm_settle(R);
+            mm_begin();
+            mm_rt<CHUNK>(R, written, stage + tile::OF_N);
+            mm_end();
+            mm_wait();
+            mm_settle(R);
+        }
+        float *r = a.r + at.row(s, begin) * s.V + at.v0;
+        for_values([&](int t, int column, int j, int e) { r[(size_t)t * s.H * s.V + column] = R[j][e]; }, length, at.columns);
+        weighted_operand(written, R, tokens + SCALAR_BETA, 1);
+        for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= beta; });
+        weighted_operand(leaving, R, tokens + SCALAR_Z, 1);
+        fade<KP, VECTOR>(S, a.given.decay + at.of(s, chunk) * (VECTOR ? s.K8 : 1), s.K8);
+        mm_settle(O);
+        mm_settle(S);
+        mm_begin();
+        mm_rt<CHUNK>(O, written, stage + tile::OF_P);
+        mm_end();
+        mm_rn<64 * KP>(S, leaving, stage + tile::WRITES);
+        mm_end();
+        mm_wait<1>();
+        mm_settle(O);
+        swax_bf16 *y = a.y + at.row(s, begin) * s.V8 + at.v0;
+        for_turned(O, [&](int column, int t, uint32_t pair) {
+            if (t < length && column < at.columns8)
+                *(uint32_t *)(y + (size_t)t * s.H * s.V8 + column) = pair;
+        });
+        mm_wait();
+        mm_settle(S);
+        if (tile::STAGES == 1) {
+            __syncthreads();
+            load_next();
+        }
+    }
+    for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) { a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] = x; });
+}
+
+/* One block per strip of V and kept state: the states before the chunks that follow it */
+template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) delta_kept_kernel(walk_args a, delta_shape s)
+{
+    const int spans = (s.chunks - 1) / s.parts + 1, span = blockIdx.x % spans, strips = (s.V + 63) / 64;
+    const int strip = blockIdx.x / spans % strips, bh = blockIdx.x / spans / strips, b = bh / s.H, h = bh % s.H, v0 = strip * 64;
+    const int columns = min(s.V - v0, 64), rows = min(s.V8 - v0, 64), last = min((span + 1) * s.parts, s.chunks);
+    unsigned char *keys = shared_memory();
+    float S[8 * KP][4], U[8][4];
+    uint32_t leaving[4][4];
+    clear(S);
+    const float *from = a.Ss + ((size_t)bh * spans + span) * s.K * s.V + v0;
+    for_state<KP>(S, s.K, columns, [&](float &x, int channel, int column) { x = from[(size_t)channel * s.V + column]; });
+    for (int chunk = span * s.parts; chunk < last; chunk++) {
+        const size_t of = (size_t)bh * s.chunks + chunk;
+        const int begin = s.begin(chunk), length = s.end(chunk) - begin;
+        write_copy<KP>(a.copies + (of * s.V8 + v0) * s.K8, S, s.K8, rows);
+        if (chunk + 1 == last)
+            break;
+        if (VECTOR)
+            load_tile<KP, 128>(keys, PANEL, a.given.w + of * CHUNK * s.K8, s.K8, CHUNK, CHUNK, s.K8);
+        else
+            load_tile<KP, 128>(keys, PANEL, a.k + (s.token(b, begin) * s.G + s.group(h)) * s.K8, (size_t)s.G * s.K8, CHUNK, length, s.K8);
+        cp_commit();
+        clear(U);
+        const float *r = a.r + (s.token(b, begin) * s.H + h) * s.V + v0, *scalars = a.given.scalars + of * SCALARS;
+        for_values([&](int t, int column, int j, int e) { U[j][e] = r[(size_t)t * s.H * s.V + column]; }, length, columns);
+        for_columns(scalars + SCALAR_BETA, [&](float beta, int j, int e) { U[j][e] *= beta; });
+        weighted_operand(leaving, U, scalars + SCALAR_Z, 1);
+        fade<KP, VECTOR>(S, a.given.decay + of * (VECTOR ? s.K8 : 1), s.K8);
+        tiles_arrive<0>();
+        mm_settle(S);
+        mm_begin();
+        mm_rn<64 * KP>(S, leaving, keys);
+        mm_end();
+        mm_wait();
+        mm_settle(S);
+        __syncthreads();
+    }
+}
+
+/* ---- backward */
+
+/* The sums over this block's columns of V of what each token has, from the sums of the warps: by 64 threads, in this order */
+DEVICE void sum_over_warps(float *to, size_t step, float *desk, float (&x)[16], int tokens)
+{
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+#pragma unroll
+    for (int i = 0; i < 16; i++)
+        for (int other = 4; other < 32; other *= 2)
+            x[i] += __shfl_xor_sync(~0u, x[i], other);
+    __syncthreads();
+    if (lane < 4)
+#pragma unroll
+        for (int i = 0; i < 16; i++)
+            desk[warp * CHUNK + 8 * (i / 2) + fragment_column() + i % 2] = x[i];
+    __syncthreads();
+    if ((int)threadIdx.x < tokens)
+        to[threadIdx.x * step] = (desk[threadIdx.x] + desk[CHUNK + threadIdx.x]) + (desk[2 * CHUNK + threadIdx.x] + desk[3 * CHUNK + threadIdx.x]);
+}
+
+/* a's columns, which are tokens, weighted by E and scale */
+DEVICE void weight_tokens(uint32_t (&a)[4][4], const float *E, float scale)
+{
+    for_operand(a, [&](uint32_t &pair, int j, int) {
+        const float2 w = *(const float2 *)(E + 8 * j + fragment_column());
+        pair = pack(w.x == 0 ? 0 : scale * w.x * low_half(pair), w.y == 0 ? 0 : scale * w.y * high_half(pair));
+    });
+}
+
+/* y[token][column] += d, rounded once */
+DEVICE void add_gradient(swax_bf16 *y, size_t step, float (&d)[8][4], int tokens, int columns)
+{
+    uint32_t old[8][2];
+    const int lane = threadIdx.x % 32, top = threadIdx.x / 32 % 4 * 16 + lane % 4 * 2;
+#pragma unroll
+    for (int j = 0; j < 8; j++)
+#pragma unroll
+        for (int e = 0; e < 2; e++)
+            old[j][e] = 8 * j + lane / 4 < tokens && top + 8 * e < columns ? *(const uint32_t *)(y + (8 * j + lane / 4) * step + top + 8 * e) : 0;
+#pragma unroll
+    for (int j = 0; j < 8; j++)
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            const uint32_t x = turned(old[j][e]), sum = turned(pack(low_half(x) + d[j][2 * e], high_half(x) + d[j][2 * e + 1]));
+            if (8 * j + lane / 4 < tokens && top + 8 * e < columns)
+                *(uint32_t *)(y + (8 * j + lane / 4) * step + top + 8 * e) = sum;
+        }
+}
+
+template <int KP, bool VECTOR, bool SOLVE>
+static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_backward_walk(walk_args a, delta_shape s)
+{
+    using tile = walk_tile<KP, VECTOR>;
+    const walk_place at(s);
+    const size_t value_step = (size_t)s.H * s.V8;
+    unsigned char *stages = shared_memory();
+    float *tokens = (float *)(stages + tile::TOKENS);
+    float D[8 * KP][4], W[8][4], R[8][4];
+    uint32_t left[4][4], of_y[4][4];
+    next_scalars next;
+
+    load_chunk<KP, VECTOR, SOLVE>(stages + (s.chunks - 1) % tile::STAGES * tile::STAGE, a, s, at, s.chunks - 1);
+    next.fetch(a, at.of(s, s.chunks - 1));
+    read_state<KP>(D, a.S0, s, at);
+    for (int chunk = s.chunks - 1; chunk >= 0; chunk--) {
+        unsigned char *stage = stages + chunk % tile::STAGES * tile::STAGE;
+        const int begin = s.begin(chunk), length = s.end(chunk) - begin;
+        const size_t row = at.row(s, begin);
+        const float *r = a.r + row * s.V + at.v0;
+        clear(R);
+        for_values([&](int t, int column, int j, int e) { R[j][e] = r[(size_t)t * s.H * s.V + column]; }, length, at.columns);
+        tiles_arrive<0>();
+        next.put(tokens);
+        __syncthreads();
+        auto load_next = [&] {
+            if (chunk) {
+                load_chunk<KP, VECTOR, SOLVE>(stages + (chunk - 1) % tile::STAGES * tile::STAGE, a, s, at, chunk - 1);
+                next.fetch(a, at.of(s, chunk - 1));
+            }
+        };
+        if (tile::STAGES > 1)
+            load_next();
+        write_copy<KP>(a.copies + (at.of(s, chunk) * s.V8 + at.v0) * s.K8, D, s.K8, at.columns8);
+
+        clear(W);                                           /* dU = P^T dy + Z (K D') */
+#pragma unroll
+        for (int p = 0; p < KP; p++) {
+            as_operand(left, D + 8 * p);
+            mm_settle(W);
+            mm_begin();
+            mm_rt<CHUNK>(W, left, stage + tile::WRITES + p * PANEL);
+            mm_end();
+            mm_wait();
+            mm_settle(W);
+        }
+        for_columns(tokens + SCALAR_Z, [&](float Z, int j, int e) { W[j][e] = Z == 0 ? 0 : Z * W[j][e]; });
+        operand_turned(of_y, stage + tile::VALUES);
+        mm_settle(W);
+        mm_begin();
+        mm_rn<CHUNK>(W, of_y, stage + tile::OF_P);
+        mm_end();
+        mm_wait();
+        mm_settle(W);
+        if (SOLVE) {                                        /* Y = dU - N^T (beta dU) */
+            weighted_operand(left, W, tokens + SCALAR_BETA, -1);
+            mm_settle(W);
+            mm_begin();
+            mm_rn<CHUNK>(W, left, stage + tile::OF_N);
+            mm_end();
+            mm_wait();
+            mm_settle(W);
+        }
+        fade<KP, VECTOR>(D, a.given.decay + at.of(s, chunk) * (VECTOR ? s.K8 : 1), s.K8);
+        weight_tokens(of_y, tokens + SCALAR_E, s.scale);
+        mm_settle(D);
+        mm_begin();
+        mm_rn<64 * KP>(D, of_y, stage + tile::QUERIES);
+        mm_end();
+
+        float along[16];
+#pragma unroll
+        for (int i = 0; i < 16; i++)
+            along[i] = W[i / 2][i % 2] * R[i / 2][i % 2] + W[i / 2][i % 2 + 2] * R[i / 2][i % 2 + 2];
+        for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= beta; });
+        for_turned(R, [&](int column, int t, uint32_t pair) {
+            if (t < length && column < at.columns8)
+                *(uint32_t *)(a.U + (row * s.V8 + at.v0) + t * value_step + column) = pair;
+        });
+        for_turned(W, [&](int column, int t, uint32_t pair) {
+            if (t < length && column < at.columns8)
+                *(uint32_t *)(a.Y + (row * s.V8 + at.v0) + t * value_step + column) = pair;
+        });
+        for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { W[j][e] *= beta; });
+        mm_wait();
+        mm_settle(D);
+        if (SOLVE) {
+            weighted_operand(left, W, tokens + SCALAR_E, -1);
+            mm_settle(D);
+            mm_begin();
+            mm_rn<64 * KP>(D, left, stage + tile::KEYS);
+            mm_end();
+        }
+        add_gradient(a.y + row * s.V8 + at.v0, value_step, W, length, at.columns8);
+        mm_wait();
+        mm_settle(D);
+        sum_over_warps(a.dbeta + (size_t)(at.v0 / 64) * s.B * s.T * s.H + row, s.H, (float *)(stage + tile::OF_N), along, length);
+        if (tile::STAGES == 1) {
+            __syncthreads();
+            load_next();
+        }
+    }
+    if (a.S1)
+        for_state<KP>(D, s.K, at.columns, [&](float x, int channel, int column) { a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] += x; });
+}
+
+#endif
