@@ -238,76 +238,72 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
     mm_settle(dK);
     for (int p = 0; p < panels; p++) {                      /* the barriers in next() are N's and M's too */
         const unsigned char *stage = next();
-        if (busy) {
-            mm_nn<64 * C>(dQ, stage, stage + (2 + first) * PANEL);
-            mm_nn<64 * C>(dK, stage + PANEL, stage + (2 + first) * PANEL);
-        }
+        mm_nn<64 * C>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_nn<64 * C>(dK, stage + PANEL, stage + (2 + first) * PANEL);
         done();
     }
     mm_settle(dQ);
     mm_settle(dK);
     scale_rows<C>(dQ, scalars + SCALAR_E, nullptr, s.scale);
     scale_rows<C>(dK, scalars + SCALAR_E, scalars + SCALAR_BETA, s.erase ? -1.0f : 0.0f);
+    mm_settle(dQ);
+    mm_settle(dK);
+    operand(left, K + tile::OF_N);
+    mm_begin();
+    mm_rn<64 * C>(dQ, left, K + first * PANEL);
+    done();
+    mm_settle(dQ);
+    const size_t head = ((s.token(at.b, at.begin) * s.H + at.h) * s.K8) + 64 * first, out = a.head_dq ? (size_t)s.H * s.K8 : stride;
     if (busy) {
-        mm_settle(dQ);
-        mm_settle(dK);
-        operand(left, K + tile::OF_N);
-        mm_begin();
-        mm_rn<64 * C>(dQ, left, K + first * PANEL);
-        done();
-        mm_settle(dQ);
         row_dots<C>(desk->dot[DOT_Q][group], dQ, Q + first * PANEL);
-        const size_t head = ((s.token(at.b, at.begin) * s.H + at.h) * s.K8) + 64 * first;
-        put_gradient<C>(a.dq + key + 64 * first, a.head_dq ? a.head_dq + head : nullptr, a.head_dq ? (size_t)s.H * s.K8 : stride, dQ, desk->diagonal,
-                        K + first * PANEL, at.length, columns);
-        if (s.erase) {
-            operand(left, K + tile::OF_M);
-            mm_begin();
-            mm_rn<64 * C>(dK, left, K + first * PANEL);
-            done();
-            mm_settle(dK);
-        }
-        row_dots<C>(desk->dot[DOT_K][group], dK, K + first * PANEL);
+        put_gradient<C>(a.dq + key + 64 * first, a.head_dq ? a.head_dq + head : nullptr, out, dQ, desk->diagonal, K + first * PANEL, at.length, columns);
     }
+    if (s.erase) {
+        operand(left, K + tile::OF_M);
+        mm_begin();
+        mm_rn<64 * C>(dK, left, K + first * PANEL);
+        done();
+        mm_settle(dK);
+    }
+    if (busy)
+        row_dots<C>(desk->dot[DOT_K][group], dK, K + first * PANEL);
 
     clear(dQ);                                              /* from here on the rest of dK */
     mm_settle(dQ);
     for (int p = 0; p < panels; p++) {
         const unsigned char *stage = next();
-        if (busy)
-            mm_nn<64 * C>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_nn<64 * C>(dQ, stage, stage + (2 + first) * PANEL);
         mm_end();
         if (decay != 0)
             through += through_part<KP>(stage + 2 * PANEL, a.S + (at.of * s.V8 + 64 * p) * s.K8, s.V8 - 64 * p, s.K8);
         mm_wait();
     }
     mm_settle(dQ);
-    if (busy) {
-        scale_rows<C>(dQ, scalars + SCALAR_Z, nullptr, 1);
+    scale_rows<C>(dQ, scalars + SCALAR_Z, nullptr, 1);
+    if (busy)
         row_dots<C>(desk->dot[DOT_LEAVE][group], dQ, K + first * PANEL);
-        mm_settle(dQ);
-        operand_turned(left, K + tile::OF_N);
+    mm_settle(dQ);
+    operand_turned(left, K + tile::OF_N);
+    mm_begin();
+    mm_rn<64 * C>(dQ, left, Q + first * PANEL);
+    done();
+    mm_settle(dQ);
+    if (s.erase) {
+        operand_turned(left, K + tile::OF_M);
         mm_begin();
-        mm_rn<64 * C>(dQ, left, Q + first * PANEL);
+        mm_rn<64 * C>(dQ, left, K + first * PANEL);
         done();
         mm_settle(dQ);
-        if (s.erase) {
-            operand_turned(left, K + tile::OF_M);
-            mm_begin();
-            mm_rn<64 * C>(dQ, left, K + first * PANEL);
-            done();
-            mm_settle(dQ);
-        }
+    }
+    if (busy)
         row_dots<C>(desk->dot[DOT_SEEN][group], dQ, K + first * PANEL);
 #pragma unroll
-        for (int j = 0; j < 8 * C; j++)
+    for (int j = 0; j < 8 * C; j++)
 #pragma unroll
-            for (int e = 0; e < 4; e++)
-                dK[j][e] += dQ[j][e];
-        const size_t head = ((s.token(at.b, at.begin) * s.H + at.h) * s.K8) + 64 * first;
-        put_gradient<C>(a.dk + key + 64 * first, a.head_dk ? a.head_dk + head : nullptr, a.head_dk ? (size_t)s.H * s.K8 : stride, dK, desk->diagonal,
-                        Q + first * PANEL, at.length, columns);
-    }
+        for (int e = 0; e < 4; e++)
+            dK[j][e] += dQ[j][e];
+    if (busy)
+        put_gradient<C>(a.dk + key + 64 * first, a.head_dk ? a.head_dk + head : nullptr, out, dK, desk->diagonal, Q + first * PANEL, at.length, columns);
     through = warp_sum(through);
     if (threadIdx.x % 32 == 0)
         desk->through[threadIdx.x / 32] = through;

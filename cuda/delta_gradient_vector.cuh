@@ -309,10 +309,8 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
     mm_settle(dK);
     for (int p = 0; p < panels; p++) {
         const unsigned char *stage = next();
-        if (busy) {
-            mm_nn<64>(dQ, stage, stage + (2 + first) * PANEL);
-            mm_nn<64>(dK, stage + PANEL, stage + (2 + first) * PANEL);
-        }
+        mm_nn<64>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_nn<64>(dK, stage + PANEL, stage + (2 + first) * PANEL);
         done();
     }
     mm_settle(dQ);
@@ -329,8 +327,7 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
     mm_settle(dQ);
     for (int p = 0; p < panels; p++) {
         const unsigned char *stage = next();
-        if (busy)
-            mm_nn<64>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_nn<64>(dQ, stage, stage + (2 + first) * PANEL);
         mm_end();
         if (whole)
             through_channels<KP>(through, stage + 2 * PANEL, a.S + (at.of * s.V8 + 64 * p) * s.K8 + c0, s.V8 - 64 * p, s.K8 - c0, s.K8);

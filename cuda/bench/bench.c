@@ -1,6 +1,6 @@
 /* bench.c - how long the CUDA tier takes in bf16, and the least it could.
  *
- *     cuda_bench [mixers] [slots] [tiny] [large]      (all four)
+ *     cuda_bench [mixers] [delta] [slots] [tiny] [large]      (all five)
  *
  * The floor of a kernel is the larger of its bytes, each array moved once, over the bandwidth that a large
  * addition reaches here, and its operations over the rate that a large matrix product reaches here; both are
@@ -216,6 +216,8 @@ int main(int argc, char **argv)
     measure_rates();
     if (asked(argc, argv, "mixers")) 
         bench_mixers();
+    if (asked(argc, argv, "delta"))
+        bench_delta();
     if (asked(argc, argv, "slots")) 
         bench_slots();
     if (asked(argc, argv, "tiny")) {

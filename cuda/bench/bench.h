@@ -20,6 +20,7 @@ double seconds(void (*f)(void *), void *arg);         /* that one f(arg) takes: 
 void report(const char *name, double seconds, double bytes, double flops);
 
 void bench_mixers(void);
+void bench_delta(void);
 void bench_slots(void);
 
 #endif
