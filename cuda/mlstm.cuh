@@ -16,6 +16,7 @@
 #ifndef SWAX_CUDA_MLSTM_CUH
 #define SWAX_CUDA_MLSTM_CUH
 
+#include "cuda/cell_gate.cuh"
 #include "cuda/tile.cuh"
 
 /* A sum that remembers what rounding took from it (Knuth's two-sum). */
@@ -46,17 +47,18 @@ struct cell {
     __device__ int document(int b, int t) const { return start ? start[(size_t)b*T + t] : -1; }
     __device__ int first(int b, int t) const { return max(c0, document(b, t)); }   /* of t's document, in the chunk */
     __device__ stat s() const { return 1 / sqrt((stat)K); }
+    static __device__ bool nothing(stat m) { return isinf(m) && m < 0; }                    /* has been written: m = -inf */
     __device__ stat D(int b, int h, int t, int j) const
     {
         const size_t nt = row(b, t, h), nj = row(b, j, h);
-        return exp_of(F[nt] - F[nj] + (li[nj] - (double)m[nt]));
+        return nothing(m[nt]) ? 0 : exp_of(F[nt] - F[nj] + (li[nj] - (double)m[nt]));
     }
     __device__ stat bb(int b, int h, int t) const
     {
         if (document(b, t) >= c0)
             return 0;
         const stat m_in = c0 ? m[row(b, c0 - 1, h)] : m0 && gate == SWAX_EXPONENTIAL ? m0[(size_t)b*H + h] : 0;
-        return exp_of(F[row(b, t, h)].high + F[row(b, t, h)].low + ((double)m_in - (double)m[row(b, t, h)]));
+        return nothing(m[row(b, t, h)]) ? 0 : exp_of(F[row(b, t, h)].high + F[row(b, t, h)].low + ((double)m_in - (double)m[row(b, t, h)]));
     }
     __device__ stat ab(int b, int h, int j) const { return j < first(b, c1 - 1) ? 0 : D(b, h, c1 - 1, j); }
     __device__ stat gb(int b, int h) const { return bb(b, h, c1 - 1); }
@@ -80,8 +82,8 @@ static __global__ void mlstm_gates_kernel(sum *lf, double *li, const stat *i, co
     const size_t n = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (n >= N)
         return;
-    lf[n].high = log_sigmoid(f[n]);
-    li[n] = gate == SWAX_EXPONENTIAL ? (double)i[n] : log_sigmoid(i[n]);
+    lf[n].high = forget_is_log(gate) ? (double)f[n] : log_sigmoid(f[n]);
+    li[n] = input_is_log(gate) ? (double)i[n] : log_sigmoid(i[n]);
 }
 
 /* m_t (unless NULL) and, in the place of lf, F_t.  A gate that is shut for good still gives differences of F. */
@@ -162,7 +164,7 @@ static __global__ void mlstm_h_kernel(real *y, stat *qn, const real *q, const re
             continue;
         const size_t row = a.row(b, t0 + row_of(i), h);
         const stat dt = warp_sum(d[i]);
-        const stat N = a.gate == SWAX_SIGMOID ? 1 : larger(fabs(dt), exp(-a.m[row])) + (stat)eps;
+        const stat N = normalised(a.gate) ? larger(fabs(dt), floor_of(a.m[row])) + (stat)eps : 1;
         for (int c = 0; c < 4; c++)
             z.x[i][c] /= N;
         if (v0 == 0 && threadIdx.x == 0)

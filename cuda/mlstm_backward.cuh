@@ -29,9 +29,9 @@ static __global__ void mlstm_normaliser_kernel(stat *inv, stat *g, const real *d
     for (int j = threadIdx.x; j < V; j += 32)
         dhh += value(dh[n*V + j]) * value(h[n*V + j]);
     dhh = warp_sum(dhh);
-    const stat floor = exp(-m[n]), over = gate == SWAX_SIGMOID ? 1 : 1 / (larger(fabs(qn[n]), floor) + (stat)eps);
+    const stat floor = floor_of(m[n]), over = normalised(gate) ? 1 / (larger(fabs(qn[n]), floor) + (stat)eps) : 1;
     inv[n] = over;
-    g[n] = gate == SWAX_SIGMOID || fabs(qn[n]) <= floor ? 0 : (qn[n] > 0 ? -dhh : dhh) * over;
+    g[n] = !normalised(gate) || fabs(qn[n]) <= floor ? 0 : (qn[n] > 0 ? -dhh : dhh) * over;
 }
 
 /* x_row . z over the strip, in every lane, for the row i of this thread */
@@ -241,8 +241,8 @@ static __global__ void mlstm_gates_backward_kernel(stat *di, stat *df, const dou
         if (a.document(b, r) == r)
             dlf = 0;
         const double kdk = over_strips(o.kdk, n);
-        di[n] += (stat)(a.gate == SWAX_EXPONENTIAL ? kdk : kdk / (1 + exp((double)i[n])));
-        df[n] += (stat)(dlf / (1 + exp((double)f[n])));
+        di[n] += (stat)(input_is_log(a.gate) ? kdk : kdk / (1 + exp((double)i[n])));
+        df[n] += (stat)(forget_is_log(a.gate) ? dlf : dlf / (1 + exp((double)f[n])));
     }
 }
 

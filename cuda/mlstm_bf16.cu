@@ -231,7 +231,7 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
             widen(wide[n], narrow_ones[n], rows, n < 4 ? K : V);
         q = wide[0], k = wide[1], to_dq = wide[2], to_dk = wide[3], v = wide[4], dh = wide[5], h = wide[6], to_dv = wide[7];
     }
-    if (gate != SWAX_SIGMOID)
+    if (normalised(gate))
         launch("mlstm_backward: dh.h", row_dot_kernel, blocks(rows * row_lanes(V8), 256), 256, 0, w.gh, dh, h, m, qn, rows, T, H, V8, row_lanes(V8));
     weights<true>(w, i, f, m, m0, qn, start, c, gate, eps);
     state_args t = {};

@@ -269,8 +269,8 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
             const float within = quad_sum(sum[e]), before = quad_sum(dot[e]), qn = within + (scale[e] == 0 ? 0 : scale[e] * before);
             const size_t at = (token + t) * shape.H + h;
             float over = 1;
-            if (valid && a.gate != SWAX_SIGMOID) {
-                const float floor = expf(-a.m[at]);
+            if (valid && normalised(a.gate)) {
+                const float floor = floor_of(a.m[at]);
                 over = 1 / ((fabsf(qn) <= floor ? floor : fabsf(qn)) + a.eps);
             }
             if (valid && column_tile == 0 && lane % 4 == 0)

@@ -8,6 +8,7 @@
 #ifndef SWAX_MLSTM_GATES_CUH
 #define SWAX_MLSTM_GATES_CUH
 
+#include "cuda/cell_gate.cuh"
 #include "cuda/panel.cuh"
 
 /* The chunks of a call: every `span` tokens are cut into `parts` of `size` tokens, the last one shorter. */
@@ -47,6 +48,7 @@ struct cell_weights {
 };
 
 static __device__ double log_sigmoid_of(float x) { return (double)(fminf(x, 0) - log1pf(expf(-fabsf(x)))); }
+static __device__ double log_forget_of(float f, int gate) { return forget_is_log(gate) ? (double)f : log_sigmoid_of(f); }
 static __device__ float sigmoid_of(float x) { return 1 / (1 + expf(-x)); }
 static __device__ double larger(double a, double b) { return a > b ? a : b >= a ? b : a + b; }   /* NaN if one is */
 
@@ -106,7 +108,7 @@ static __global__ void row_dot_kernel(float *gh, const swax_bf16 *dh, const swax
     const size_t row = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) / lanes;
     const int lane = threadIdx.x % lanes;
     float sum = 0;
-    if (row < rows && !(fabsf(qn[row]) <= expf(-m[row])))
+    if (row < rows && !(fabsf(qn[row]) <= floor_of(m[row])))
         for (int c = lane * 8; c < V; c += lanes * 8) {
             const uint4 x = *(const uint4 *)(dh + row * V + c), y = *(const uint4 *)(h + row * V + c);
             sum += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x);
@@ -152,8 +154,9 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     const double log2e = 1.4426950408889634, M = valid ? m[at] : 0;
     double *sum = (double *)shared_memory(), P = 0;
     float *all = (float *)(sum + blockDim.x);
-    if (valid && !fresh)
-        P = (M - (j ? m[at - shape.H] : m_before(m, m0, first - begin, begin, bh, shape.H, gate)) - log_sigmoid_of(f[at])) * log2e;
+    const bool nothing = M == -INFINITY;                /* has been written yet */
+    if (valid && !fresh && !nothing)
+        P = (M - (j ? m[at - shape.H] : m_before(m, m0, first - begin, begin, bh, shape.H, gate)) - log_forget_of(f[at], gate)) * log2e;
     if (w.steep) {
         const int any = __syncthreads_or(P > STEEP);
         if (j == 0)
@@ -176,7 +179,7 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     if (j == 0 && w.decay)
         w.decay[blockIdx.x] = open < 0 ? (float)exp2(-P_end) : 0;
     if (valid) {
-        const double left = ((gate == SWAX_EXPONENTIAL ? i[at] : log_sigmoid_of(i[at])) - M) * log2e, key = P + (left < -MOST ? -MOST : left);
+        const double left = nothing ? -MOST : ((input_is_log(gate) ? i[at] : log_sigmoid_of(i[at])) - M) * log2e, key = P + (left < -MOST ? -MOST : left);
         const float enter = start && start[first + j] >= begin ? 0 : s * (float)exp2(-P);
         leave = open <= j ? (float)exp2(key - P_end) : 0;
         if (w.query) {
@@ -186,9 +189,9 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
             w.leave[out] = leave;
         }
         if (BACKWARD) {
-            const float floor = (float)exp(-M), q = qn[at];
-            const float n = gate == SWAX_SIGMOID ? 1 : 1 / ((fabsf(q) <= floor ? floor : fabsf(q)) + eps);
-            const float gamma_n = gate == SWAX_SIGMOID || fabsf(q) <= floor ? 0 : q > 0 ? -w.gh[out] : w.gh[out];
+            const float floor = floor_of((float)M), q = qn[at];
+            const float n = normalised(gate) ? 1 / ((fabsf(q) <= floor ? floor : fabsf(q)) + eps) : 1;
+            const float gamma_n = !normalised(gate) || fabsf(q) <= floor ? 0 : q > 0 ? -w.gh[out] : w.gh[out];
             entered = enter * n;
             normal = entered * gamma_n;
             w.enter_n[out] = entered;
@@ -323,8 +326,8 @@ static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, 
     }
     if (valid) {
         const size_t at = (first + t) * shape.H + h;
-        di[at] += gate == SWAX_EXPONENTIAL ? (float)kdk : (float)kdk * sigmoid_of(-i[at]);
-        df[at] += fresh ? 0 : (float)dlf * sigmoid_of(-f[at]);
+        di[at] += input_is_log(gate) ? (float)kdk : (float)kdk * sigmoid_of(-i[at]);
+        df[at] += fresh ? 0 : (float)dlf * (forget_is_log(gate) ? 1 : sigmoid_of(-f[at]));
     }
 }
 

@@ -82,13 +82,19 @@ static void save_again(struct op_case *c, enum swax_precision p)
 enum kind { DRAWN, SHUT, FAR, KINDS };
 static const char *const kind_name[] = { "", ", all forget gates shut", ", gates far apart" };
 
+static double log_sigmoid(double x) { return fmin(x, 0) - log1p(exp(-fabs(x))); }
+
 static void set_gates(struct op_case *c, enum kind kind, uint64_t seed, enum swax_precision p)
 {
+    enum { LOG = 3 };   /* SWAX_LOG of kernels.h, which cannot be included in two precisions: gates come as logarithms */
+    const int log_gates = op_extent(&swax_ops[c->op], 'g', c->dims) == LOG;
     static const double shut[] = { -2, -4, -6, -9, -14 }, far[] = { 1e4, -1e4, 0, 3, -1e30 };
     double *i = named(c, "i"), *f = named(c, "f");
     for (long e = 0; e < gates_of(c); e++) {
         i[e] = kind == SHUT ? op_normal(&seed) : far[op_random(&seed) % 4] + op_normal(&seed);
         f[e] = kind == SHUT ? shut[c->dims[1] % 5] + op_normal(&seed) : far[op_random(&seed) % 5];
+        if (log_gates)
+            i[e] = log_sigmoid(i[e]), f[e] = log_sigmoid(f[e]);
         i[e] = op_round(i[e], STAT, p), f[e] = op_round(f[e], STAT, p);
     }
     save_again(c, p);
