@@ -21,7 +21,8 @@
  * with S, backward with its gradient D; delta_gradient.cuh then has the gradients of q, k and g, all chunks at once.
  *
  * The walks hold the state turned, S^T (V,K), in registers: an accumulator then is the left operand of the next product as it
- * stands, and the chain from S to r, U and S' needs no shared memory and no barrier. */
+ * stands, and the chain from S to r, U and S' needs no shared memory and no barrier.  S, r, U and y are LIFTed there, as are the
+ * bf16 copies of U and S. */
 #ifndef SWAX_DELTA_CHUNK_CUH
 #define SWAX_DELTA_CHUNK_CUH
 

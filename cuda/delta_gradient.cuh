@@ -4,7 +4,8 @@
  *     dQ   = scale E o (dy S^T)   + N K
  *     dK   = - e beta E o (Y S^T) + M K     + Z o (U D'^T)    + N^T Q + M^T K
  *
- * S is the state before the chunk, D' its gradient behind it.  What crosses a token's gate is its gradient: pairs i >= r > j, from
+ * S is the state before the chunk, D' its gradient behind it; S and u come LIFTed, and all but
+ * D' stays so up to the end.  What crosses a token's gate is its gradient: pairs i >= r > j, from
  * the state to i >= r, from j < r to the state behind, and from state to state:
  *
  *     x_i  = q_i.(dQ_i - N_ii k_i) + k_i.(the first two terms of dK_i) - k_i.(the last two, without N_ii q_i)
@@ -55,7 +56,7 @@ template <int C> DEVICE void row_dots(float *to, float (&d)[8 * C][4], const uns
         }
         sum = quad_sum(sum);
         if (threadIdx.x % 4 == 0)
-            to[fragment_row() + 4 * e] = sum;
+            to[fragment_row() + 4 * e] = sum / LIFT;
     }
 }
 
@@ -83,7 +84,7 @@ DEVICE void put_gradient(swax_bf16 *to, float *to_head, size_t stride, float (&d
             if (row >= tokens || column >= columns)
                 continue;
             const uint32_t pair = *(const uint32_t *)(x + j / 8 * PANEL + swizzle(row, j % 8) + fragment_column() * 2);
-            const float a = d[j][e] + diagonal[row] * low_half(pair), b = d[j][e + 1] + diagonal[row] * high_half(pair);
+            const float a = (d[j][e] + diagonal[row] * low_half(pair)) / LIFT, b = (d[j][e + 1] + diagonal[row] * high_half(pair)) / LIFT;
             if (to_head) {
                 *(float2 *)(to_head + row * stride + column) = make_float2(a, b);
             } else {
@@ -316,7 +317,7 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
     double all = 0;
     for (int w = 0; w < 8; w++)
         all += desk->through[w];
-    const double dg = gate_gradient(desk, s, at.b, at.begin, at.length, decay * all);
+    const double dg = gate_gradient(desk, s, at.b, at.begin, at.length, decay * all / LIFT);
     if ((int)threadIdx.x < at.length) {
         a.dg[s.token(at.b, at.begin + threadIdx.x) * s.H + at.h] += (float)dg;
         add_strengths(a, s, at, threadIdx.x);

@@ -207,7 +207,7 @@ DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const g
     for (int i = 0; i < BLOCK; i++) {
         const int place = turned_place<KP>(t0 + i, c), t = t0 + i;
         const float dq = w.dq[i] + arrays[0][place], before = w.before[i] + arrays[1][place], to_state = arrays[2][place], behind = w.behind[i] + arrays[3][place];
-        const float own = desk->diagonal[t], of_q = dq + own * w.k[i], of_k = before + to_state + behind + own * w.q[i];
+        const float own = desk->diagonal[t], of_q = (dq + own * w.k[i]) / LIFT, of_k = (before + to_state + behind + own * w.q[i]) / LIFT;
         if (t < at.length && there) {
             const size_t token = s.token(at.b, at.begin + t), key = (token * s.G + s.group(at.h)) * s.K8 + c0 + c, head = (token * s.H + at.h) * s.K8 + c0 + c;
             if (a.head_dq)
@@ -215,8 +215,8 @@ DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const g
             else
                 add_to(a.dq[key], of_q), add_to(a.dk[key], of_k);
         }
-        w.dq[i] = w.q[i] * dq + w.k[i] * (before - behind);         /* x_i */
-        leaves[i] = w.k[i] * to_state;
+        w.dq[i] = (w.q[i] * dq + w.k[i] * (before - behind)) / LIFT;    /* x_i */
+        leaves[i] = w.k[i] * to_state / LIFT;
         sum_leaves += leaves[i];
     }
     auto document = [&](int t) { return t < at.length ? s.document(at.b, at.begin, t) : CHUNK; };
@@ -353,7 +353,7 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
         all += parts_of_through[n * 64 * KP + c];
     __syncthreads();
     if (c < 64 * KP)
-        parts_of_through[c] = whole ? exp2_fast(G[(at.length - 1) * GATES + c]) * all : 0;
+        parts_of_through[c] = whole ? exp2_fast(G[(at.length - 1) * GATES + c]) / LIFT * all : 0;
     __syncthreads();
 #pragma unroll 1
     for (int panel = 0; panel < KP; panel++)

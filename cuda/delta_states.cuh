@@ -81,14 +81,14 @@ struct next_scalars {
 };
 
 /* S^T of the state at `from`, or 0 */
-template <int KP> DEVICE void read_state(float (&S)[8 * KP][4], const float *from, const delta_shape &s, const walk_place &at)
+template <int KP> DEVICE void read_state(float (&S)[8 * KP][4], const float *from, float lift, const delta_shape &s, const walk_place &at)
 {
     clear(S);
     if (from)
-        for_state<KP>(S, s.K, at.columns, [&](float &x, int channel, int column) { x = from[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column]; });
+        for_state<KP>(S, s.K, at.columns, [&](float &x, int channel, int column) { x = lift * from[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column]; });
 }
 
-/* R = R0 = v - E (K S)^T, or v itself; O = scale E (Q S)^T */
+/* R = R0 = v - E (K S)^T, or v itself; O = scale E (Q S)^T; all LIFTed */
 template <int KP, bool SOLVE>
 DEVICE void read_out(float (&R)[8][4], float (&O)[8][4], float (&S)[8 * KP][4], const unsigned char *keys, const unsigned char *queries,
                      const unsigned char *values, const float *tokens, float scale)
@@ -117,7 +117,7 @@ DEVICE void read_out(float (&R)[8][4], float (&O)[8][4], float (&S)[8 * KP][4], 
         O[j][e] = E == 0 ? 0 : scale * E * O[j][e];
     });
     operand_turned(hi, values);
-    for_operand(hi, [&](uint32_t pair, int j, int e) { R[j][e] += low_half(pair), R[j][e + 1] += high_half(pair); });
+    for_operand(hi, [&](uint32_t pair, int j, int e) { R[j][e] += LIFT * low_half(pair), R[j][e + 1] += LIFT * high_half(pair); });
 }
 
 template <int KP, bool VECTOR, bool SOLVE>
@@ -133,7 +133,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
 
     load_chunk<KP, VECTOR, SOLVE>(stages, a, s, at, 0);
     next.fetch(a, at.of(s, 0));
-    read_state<KP>(S, a.S0, s, at);
+    read_state<KP>(S, a.S0, LIFT, s, at);
     for (int chunk = 0; chunk < s.chunks; chunk++) {
         const unsigned char *stage = stages + chunk % tile::STAGES * tile::STAGE;
         const int begin = s.begin(chunk), length = s.end(chunk) - begin;
@@ -150,7 +150,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             load_next();
         if (a.Ss && chunk % s.parts == 0) {
             float *to = a.Ss + ((size_t)at.bh * ((s.chunks - 1) / s.parts + 1) + chunk / s.parts) * s.K * s.V + at.v0;
-            for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) { to[(size_t)channel * s.V + column] = x; });
+            for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) { to[(size_t)channel * s.V + column] = x / LIFT; });
         }
         read_out<KP, SOLVE>(R, O, S, stage + tile::KEYS, stage + tile::QUERIES, stage + tile::VALUES, tokens, s.scale);
         if (SOLVE) {                                        /* r = R0 - N (beta R0) */
@@ -163,7 +163,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             mm_settle(R);
         }
         float *r = a.r + at.row(s, begin) * s.V + at.v0;
-        for_values([&](int t, int column, int j, int e) { r[(size_t)t * s.H * s.V + column] = R[j][e]; }, length, at.columns);
+        for_values([&](int t, int column, int j, int e) { r[(size_t)t * s.H * s.V + column] = R[j][e] / LIFT; }, length, at.columns);
         weighted_operand(written, R, tokens + SCALAR_BETA, 1);
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= beta; });
         weighted_operand(leaving, R, tokens + SCALAR_Z, 1);
@@ -177,6 +177,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         mm_end();
         mm_wait<1>();
         mm_settle(O);
+        multiply(O, 1 / LIFT);
         swax_bf16 *y = a.y + at.row(s, begin) * s.V8 + at.v0;
         for_turned(O, [&](int column, int t, uint32_t pair) {
             if (t < length && column < at.columns8)
@@ -189,7 +190,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             load_next();
         }
     }
-    for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) { a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] = x; });
+    for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) { a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] = x / LIFT; });
 }
 
 /* One block per strip of V and kept state: the states before the chunks that follow it */
@@ -203,7 +204,7 @@ template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) del
     uint32_t leaving[4][4];
     clear(S);
     const float *from = a.Ss + ((size_t)bh * spans + span) * s.K * s.V + v0;
-    for_state<KP>(S, s.K, columns, [&](float &x, int channel, int column) { x = from[(size_t)channel * s.V + column]; });
+    for_state<KP>(S, s.K, columns, [&](float &x, int channel, int column) { x = LIFT * from[(size_t)channel * s.V + column]; });
     for (int chunk = span * s.parts; chunk < last; chunk++) {
         const size_t of = (size_t)bh * s.chunks + chunk;
         const int begin = s.begin(chunk), length = s.end(chunk) - begin;
@@ -217,7 +218,7 @@ template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) del
         cp_commit();
         clear(U);
         const float *r = a.r + (s.token(b, begin) * s.H + h) * s.V + v0, *scalars = a.given.scalars + of * SCALARS;
-        for_values([&](int t, int column, int j, int e) { U[j][e] = r[(size_t)t * s.H * s.V + column]; }, length, columns);
+        for_values([&](int t, int column, int j, int e) { U[j][e] = LIFT * r[(size_t)t * s.H * s.V + column]; }, length, columns);
         for_columns(scalars + SCALAR_BETA, [&](float beta, int j, int e) { U[j][e] *= beta; });
         weighted_operand(leaving, U, scalars + SCALAR_Z, 1);
         fade<KP, VECTOR>(S, a.given.decay + of * (VECTOR ? s.K8 : 1), s.K8);
@@ -295,7 +296,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
 
     load_chunk<KP, VECTOR, SOLVE>(stages + (s.chunks - 1) % tile::STAGES * tile::STAGE, a, s, at, s.chunks - 1);
     next.fetch(a, at.of(s, s.chunks - 1));
-    read_state<KP>(D, a.S0, s, at);
+    read_state<KP>(D, a.S0, 1, s, at);
     for (int chunk = s.chunks - 1; chunk >= 0; chunk--) {
         unsigned char *stage = stages + chunk % tile::STAGES * tile::STAGE;
         const int begin = s.begin(chunk), length = s.end(chunk) - begin;
@@ -355,7 +356,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
 #pragma unroll
         for (int i = 0; i < 16; i++)
             along[i] = W[i / 2][i % 2] * R[i / 2][i % 2] + W[i / 2][i % 2 + 2] * R[i / 2][i % 2 + 2];
-        for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= beta; });
+        for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= LIFT * beta; });
         for_turned(R, [&](int column, int t, uint32_t pair) {
             if (t < length && column < at.columns8)
                 *(uint32_t *)(a.U + (row * s.V8 + at.v0) + t * value_step + column) = pair;

@@ -27,10 +27,6 @@ struct cell_shape {
 /* A weight of a pair of tokens as bf16 pairs, hi + lo; padded() tokens per chunk, 0 behind the chunk's end. */
 struct split { uint32_t hi, lo; };
 
-/* What the walk of the states takes its weights and its state times: a weighted key or query is rounded to bf16, which
- * must not cost an input near the smallest numbers more digits than it has. */
-static const float LIFT = 0x1p20f;
-
 /* No rise counts as more, and no key as less: the weight is 0 in float then.  So exponents stay small, and gates may be as
  * far apart as floats go; a forget gate may be shut for good (-inf). */
 static const double MOST = 160;

@@ -11,6 +11,10 @@
 
 enum { PANEL = 64 * 64 * 2 };   /* bytes of a panel of 64 rows */
 
+/* What the walks of the states take their state times: a value or a weighted key is rounded to bf16, which must not cost an input
+ * near the smallest numbers more digits than it has. */
+static const float LIFT = 0x1p20f;
+
 DEVICE int swizzle(int row, int piece) { return row * 128 + ((piece ^ (row & 7)) << 4); }
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
