@@ -18,8 +18,10 @@ endif
 # a recipe begins with $(call step,CC): one short line, or its command with V=1; the folder for what it makes
 step = $(if $(filter 1,$(V)),,@echo '  $(1)	$(@:$(BUILD)/%=%)';) mkdir -p $(@D);
 
-WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wstrict-prototypes \
+WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes -Wstrict-prototypes \
           -Wvla -Wframe-larger-than=65536
+# an enum's constant beside a double is what a #define would be, and exact
+WARN   += $(if $(findstring clang,$(shell $(CC) --version)),-Wno-enum-float-conversion)
 BASE    = $(CC) -I. -Iref -g -MMD -MP -fPIC $(WARN) $(if $(WERROR),-Werror) $(SAN)
 USERS   = $(CPPFLAGS) $(CFLAGS)
 REF     = $(BASE) -std=c99 -O2 -ffp-contract=off $(USERS)
@@ -27,7 +29,9 @@ TOOL    = $(BASE) -std=c99 -O2 -ffp-contract=off $(POSIX) $(USERS)
 LINK    = $(CC) $(SAN) $(OPENMP) $(CFLAGS) $(LDFLAGS)
 
 # ---- what the machine that is compiled for asks for
-MACHINE ?= $(shell $(CC) -dumpmachine)
+ifeq ($(origin MACHINE),undefined)
+MACHINE := $(shell $(CC) -dumpmachine)
+endif
 is       = $(strip $(foreach word,$(1),$(findstring $(word),$(MACHINE))))
 POSIX   := -D_POSIX_C_SOURCE=200809L $(if $(call is,darwin apple macos),-D_DARWIN_C_SOURCE)
 LIBS    := -lm $(if $(call is,linux),-ldl)
@@ -131,7 +135,8 @@ $(BUILD)/tests/variants_f32.o: tests/variants.c $(BUILD)/compiler ; $(call step,
 $(BUILD)/tests/variants_f64.o: tests/variants.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -DSWAX_F64 -c $< -o $@
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -c $< -o $@
 $(BUILD)/libtools.a: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) ; $(call step,AR) rm -f $@ && $(AR) qcs $@ $^
-$(BUILD)/check_%: tests/check_%.c $(SUPPORT) $(BUILD)/libtools.a $(BUILD)/libswax.a
+CHECK_PARTS  ?= $(SUPPORT) $(BUILD)/libtools.a
+$(BUILD)/check_%: tests/check_%.c $(CHECK_PARTS) $(BUILD)/libswax.a
 	$(call step,CHECK) $(TEST) $(LDFLAGS) $(filter %.c %.o,$^) $(filter %.a,$^) -o $@ $(CHECK_LIBS) $(LIBS) $(LDLIBS)
 ifneq (,$(filter deps,$(MAKECMDGOALS)))
 $(SUPPORT) $(CHECKS): | deps       # `make deps test`, in parallel
@@ -144,7 +149,7 @@ $(BUILD)/check_vmath: $(foreach t,$(TIERS),$(foreach p,f32 f64,$(BUILD)/tests/is
 $(BUILD)/check_mixer: $(foreach p,f32 f64 bf16,$(BUILD)/tests/mixer/ema_$(p).o $(BUILD)/tests/mixer/table_$(p).o)
 
 test: $(CHECKS) ## run every check
-	@sh tests/floors.sh && sh tests/run.sh $(CHECKS)
+	@sh tests/floors.sh && sh tests/alone.sh $(CC) && sh tests/run.sh $(CHECKS)
 
 format-check: ## lines of more than 120 columns
 	@git ls-files '*.[ch]' '*.cu' '*.cuh' '*.sh' '*.mk' '*.py' Makefile | \

@@ -2,6 +2,7 @@
 # needs beyond a compiler is installed by `sh tests/deps.sh WORD`, the word behind the target's name.
 apart  = $(MAKE) BUILD=$(BUILD)/$(@:test-%=%) CUDA=0
 SHIM   = CHECK_CFLAGS=-Itests/shim CHECK_LIBS=
+# warnings are for the builds of gcc and clang to judge: a sanitizer's frames are larger.
 # where a job runs on a build that is ten times slower: a sample of the cases, and patience
 SAMPLE = EVERY=16 SWAX_VMATH_STRIDE=65537 CK_TIMEOUT_MULTIPLIER=10
 CLANG ?= $(firstword $(foreach n,22 21 20 19 18 17 16 15 14,$(shell command -v clang-$(n))) clang)
@@ -10,18 +11,18 @@ test-clang: ## every check, built by clang: the newest clang-N in PATH, or CLANG
 	+$(apart) CC=$(CLANG) test
 
 sanitize: ## every check under AddressSanitizer and UndefinedBehaviorSanitizer
-	+$(SAMPLE) $(apart) CFLAGS='$(CFLAGS) -O1' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' test
+	+$(SAMPLE) $(apart) WERROR= CFLAGS='$(CFLAGS) -O1' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' test
 
 # ThreadSanitizer has to see what OpenMP's runtime synchronises: LLVM's libomp tells it through archer, gcc's does not
 ARCHER = $(firstword $(wildcard $(foreach d,$(shell $(CLANG) -print-resource-dir)/../.. /usr/lib/llvm-*/lib,$(d)/libarcher.so)))
 test-tsan: ## check_threads under ThreadSanitizer: clang's OpenMP runtime with archer
 	@[ -n "$(ARCHER)" ] || { echo 'test-tsan needs libarcher.so, which comes with the libomp of $(CLANG)'; exit 1; }
-	+$(apart) CC=$(CLANG) CFLAGS='$(CFLAGS) -O1' SAN=-fsanitize=thread $(SHIM) $(BUILD)/tsan/check_threads
+	+$(apart) CC=$(CLANG) WERROR= CFLAGS='$(CFLAGS) -O1' SAN=-fsanitize=thread $(SHIM) $(BUILD)/tsan/check_threads
 	OMP_TOOL_LIBRARIES=$(ARCHER) TSAN_OPTIONS='ignore_noninstrumented_modules=1 halt_on_error=1' $(BUILD)/tsan/check_threads
 
 # _exit would leave without writing the counts: a child that calls it leaves by exit here
 coverage: ## every check, and how many lines and branches of each room it ran
-	+CK_TIMEOUT_MULTIPLIER=4 $(apart) CFLAGS='$(CFLAGS) -O1' SAN=--coverage CPPFLAGS='$(CPPFLAGS) -D_exit=exit' test
+	+CK_TIMEOUT_MULTIPLIER=4 $(apart) WERROR= CFLAGS='$(CFLAGS) -O1' SAN=--coverage CPPFLAGS='$(CPPFLAGS) -D_exit=exit' test
 	sh tests/coverage.sh $(BUILD)/coverage
 
 # NEON on another machine
@@ -42,7 +43,8 @@ test-musl: ## musl, linked statically: the program builds, and the checks of ker
 WINDOWS_CC ?= x86_64-w64-mingw32-gcc
 WINE       ?= $(firstword $(shell command -v wine64 wine) $(wildcard /usr/lib/wine/wine64))
 test-windows: ## Windows: library and oracle, cross-compiled by mingw, pass check_tiers under wine
-	+$(apart) CC='$(WINDOWS_CC) -static' $(SHIM) $(BUILD)/windows/libswax.a $(BUILD)/windows/check_tiers
+	+$(apart) CC='$(WINDOWS_CC) -static' WERROR= $(SHIM) CHECK_PARTS=$(BUILD)/windows/tests/cases.o \
+	  $(BUILD)/windows/libswax.a $(BUILD)/windows/check_tiers
 	EVERY=16 WINEDEBUG=-all $(WINE) $(BUILD)/windows/check_tiers
 
 # zig brings macOS's headers and a linker: `pip install ziglang`
@@ -65,7 +67,7 @@ EACH         = $(shell expr $(SECONDS) / $(words $(FUZZ)))
 export ASAN_OPTIONS  ?= abort_on_error=1:detect_leaks=1
 export UBSAN_OPTIONS ?= abort_on_error=1:print_stacktrace=1
 fuzz: ## any bytes at all to every reader of files, under AddressSanitizer and UndefinedBehaviorSanitizer, for SECONDS
-	+$(apart) TIERS= $(FUZZ_CC) CFLAGS='$(CFLAGS) -O1' SAN='$(FUZZ_SAN)' FUZZ_ENGINE=$(FUZZ_ENGINE) $(FUZZ:%=$(BUILD)/fuzz/fuzz_%)
+	+$(apart) TIERS= WERROR= $(FUZZ_CC) CFLAGS='$(CFLAGS) -O1' SAN='$(FUZZ_SAN)' FUZZ_ENGINE=$(FUZZ_ENGINE) $(FUZZ:%=$(BUILD)/fuzz/fuzz_%)
 	@for f in $(FUZZ); do \
 	   if [ $(FUZZ_ENGINE) = ours ]; then $(BUILD)/fuzz/fuzz_$$f tests/fuzz/corpus/$$f seconds=$(EACH) runs=$(RUNS) seed=$(FUZZ_SEED) || exit 1; \
 	   else mkdir -p $(BUILD)/fuzz/found/$$f && $(BUILD)/fuzz/fuzz_$$f -max_total_time=$(EACH) -runs=$(RUNS) -print_final_stats=1 \

@@ -7,6 +7,7 @@
  * SPLIT: `pass` says what to do with the n rows from `at` on.  (An OpenMP loop that an if clause keeps from splitting
  * costs half a microsecond each time: 2 % of a step of width 64.) */
 #include "simd/host/host.h"
+#include "simd/vec.h"
 
 enum { WORTH_WAKING = 1 << 16 };    /* elements */
 

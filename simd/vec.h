@@ -10,6 +10,11 @@
 #ifndef SWAX_VEC_H
 #define SWAX_VEC_H
 
+#ifndef SWAX_VEC_BYTES      /* the Makefile says both for each instruction set; an editor does not */
+#define SWAX_VEC_BYTES 16
+#define SWAX_ISA none
+#endif
+
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -7,10 +7,10 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #define SWAX_F64
 #include "ref/kernels.h"
 #include "ref/oracle/oracle.h"
+#include "tests/shared.h"
 #include "tests/threads.h"
 
 enum { MOST_T = 8, OLD = 3, MOST_H = 2, D = 2, K = 2, V = 3, MOST_TIERS = 16 };
@@ -279,7 +279,7 @@ int main(void)
 {
     Suite *s = suite_create("exhaustive");
     TCase *tc = tcase_create("shapes");
-    told = mmap(NULL, MOST_TIERS * sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    told = shared_memory(MOST_TIERS * sizeof *told);
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, attention_everywhere, 0, MOST_T * swax_n_tiers);
     tcase_add_loop_test(tc, cell_everywhere, 0, MOST_T * swax_n_tiers);

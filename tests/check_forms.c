@@ -5,12 +5,12 @@
  *   decoding token by token, with cached keys or a state, against one pass, to the bit. */
 #include "tests/cases.h"
 #include "tests/mlstm_forms.h"
+#include "tests/shared.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* With gates at +-15 what a query reads spans e^30, and dq and dk are differences: two digits more. */
 static double limit(enum op_family family) { return family == OP_SATURATED ? 1e-10 : 1e-12; }
@@ -364,7 +364,7 @@ int main(void)
 {
     Suite *s = suite_create("forms");
     TCase *tc = tcase_create("forms");
-    told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    told = shared_memory(sizeof *told);
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, forms_agree, 0, N_FAMILIES);
     tcase_add_loop_test(tc, splits_agree, 0, N_FAMILIES);

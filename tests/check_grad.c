@@ -17,8 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "ref/oracle/oracle.h"
+#include "tests/shared.h"
 
 static const double LIMIT = 1e-8, VANISHING = 1e-5;   /* of what the terms of <dy, y> add up to */
 enum { STEPS = 8 };    /* 1/16, 1/64, .. 4e-6 */
@@ -205,7 +205,7 @@ int main(void)
 {
     Suite *s = suite_create("gradients");
     TCase *tc = tcase_create("backward");
-    told = mmap(NULL, (size_t)swax_n_ops * sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    told = shared_memory((size_t)swax_n_ops * sizeof *told);
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, one_backward, 0, swax_n_ops);
     suite_add_tcase(s, tc);

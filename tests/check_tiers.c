@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "tests/cases.h"
+#include "tests/shared.h"
 #include "tests/threads.h"
 
 enum { TIERS = 16 };
@@ -283,7 +283,7 @@ int main(void)
 {
     Suite *s = suite_create("tiers");
     TCase *tc = tcase_create("kernels");
-    told = mmap(NULL, TIERS * sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    told = shared_memory(TIERS * sizeof *told);
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, one_kernel, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, large_products, 0, swax_n_tiers * 4);

@@ -13,6 +13,10 @@
 
 enum { STRIDE = 4099, BATCH = 4096, FUNCTIONS = 7, WEIGHT = 6 };
 
+#ifndef SWAX_TIERS
+#define SWAX_TIERS
+#endif
+/* SWAX_TIERS is LOOP(avx2) LOOP(avx512) ...: the tiers of this build, from the Makefile */
 #define LOOP(isa) void vmath_##isa##_f32(int, float *, const float *, int); void vmath_##isa##_f64(int, double *, const double *, int);
 SWAX_TIERS
 #undef LOOP

@@ -17,6 +17,7 @@ stands_on() {
     cuda/bench)        echo $ref cuda ;;
     tools)             echo $ref simd/peak.h tools/lib ;;
     tools/lib)         echo ref ref/network ;;
+    tools/corpus)      echo $ref tools/lib ;;
     tools/tasks)       echo $ref tools/lib ;;
     tools/train)       echo $ref simd/peak.h tools/lib tools/tasks ;;
     tools/measure)     echo $ref tools/lib tools/tasks tools/train ;;

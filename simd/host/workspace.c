@@ -12,11 +12,7 @@
 
 #ifdef _WIN32
 #include <malloc.h>
-static int posix_memalign(void **memory, size_t alignment, size_t bytes)
-{
-    *memory = _aligned_malloc(bytes, alignment);
-    return !*memory;
-}
+#define posix_memalign(memory, alignment, bytes) !(*(memory) = _aligned_malloc(bytes, alignment))
 #endif
 
 enum { PLACES = 1024, RESERVE = 0, LINE = 64, LARGE_PAGE = 1 << 21 };

@@ -34,10 +34,11 @@ static double now(void)
 
 static pid_t begin(const char *name)
 {
-    char line[1024], out[128];
+    char line[1024], out[128], text[128];
     const char *word[WORDS];
     int n = 0;
     snprintf(out, sizeof out, "out=%s/%s", folder, name);
+    snprintf(text, sizeof text, "file=%s/text", folder);
     word[n++] = swax;
     snprintf(line, sizeof line, "%s/config.json", out + 4);
     if (!strcmp(what, "ablate"))
@@ -45,11 +46,13 @@ static pid_t begin(const char *name)
     else if (!access(line, F_OK))
         strcpy(line, "train resume=yes threads=1");
     else
-        strcpy(line, "train file=ref/*.c width=16 heads=2 cell_heads=2 batch=4 length=32 accumulate=2 steps=60 window=16 short_window=4 "
+        strcpy(line, "train width=16 heads=2 cell_heads=2 batch=4 length=32 accumulate=2 steps=60 window=16 short_window=4 "
                      "anneal=0.2 checkpoint_every=2 keep_every=20 tier=ref threads=1");
     for (char *w = strtok(line, " "); w; w = strtok(NULL, " "))
         word[n++] = w;
     word[n++] = out;
+    if (!strncmp(line, "train", 5) && strcmp(word[2], "resume=yes"))
+        word[n++] = text;
     word[n] = NULL;
     const pid_t pid = fork();
     if (pid) {
@@ -123,6 +126,18 @@ static void say_what_it_said(int status)
         exit(1);
 }
 
+/* Something to train on that nobody else changes. */
+static void write_text(void)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/text", folder);
+    FILE *f = fopen(path, "w");
+    for (int i = 0; f && i < 4000; i++)
+        fprintf(f, "%d %s", rand() % 1000, rand() % 8 ? "" : "\n");
+    if (!f || fclose(f))
+        die("the text could not be written");
+}
+
 static void remove_folder(const char *name)
 {
     char command[160];
@@ -142,6 +157,7 @@ int main(int argc, char **argv)
     if (!mkdtemp(folder))
         die("no folder");
     srand((unsigned)seed);
+    write_text();
     double began = now();
     if (waitpid(begin("whole"), &status, 0) < 0 || status)
         say_what_it_said(status);

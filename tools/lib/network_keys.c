@@ -49,7 +49,7 @@ static void fill(struct key *row, const struct swax_key *from, char what[SWAX_WH
         n += (size_t)snprintf(what + n, SWAX_WHY - n, "%s%s", m ? ", " : ": ", mixer_word(m));
     *row = (struct key){.name = from->name, .type = number ? &network_number : &network_word, .otherwise = otherwise, .what = what,
                         .words = from->words, .word = from->kind == SWAX_KEY_MIXERS ? mixer_word : NULL, .others = others(from->name),
-                        .least = from->kind == SWAX_KEY_NUMBER ? -INFINITY : from->kind == SWAX_KEY_SIZE && !from->zero, .most = INFINITY};
+                        .least = from->kind == SWAX_KEY_NUMBER ? -HUGE_VAL : from->kind == SWAX_KEY_SIZE && !from->zero, .most = HUGE_VAL};
     write_network(otherwise, row, c);
 }
 

@@ -1,6 +1,8 @@
 /* attention_impl.h - windowed attention, written as plainly as it can be, with a switch for every way to get it
  * wrong.  All switches off it is an honest kernel, and is tested as one. */
 
+#include "ref/oracle/faults/common_impl.h"
+
 struct attention_twist {
     int wider;                        /* keys more than W */
     int everything;                   /* no window at all */
@@ -25,7 +27,6 @@ struct attention_twist {
     int overwrites;
 };
 
-static real as_is(real x) { return x; }
 
 struct attention_shape { int B, T, S, H, G, D, W; };
 

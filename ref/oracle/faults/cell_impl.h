@@ -1,6 +1,8 @@
 /* cell_impl.h - the mLSTM cell as its recurrence and that recurrence's own backward, with a switch for every way to
  * get it wrong.  All switches off it is an honest kernel, and is tested as one. */
 
+#include "ref/oracle/faults/common_impl.h"
+
 struct cell_twist {
     stat (*log_sigmoid)(stat);        /* NULL: the one that keeps its digits */
     stat (*gates)(stat);              /* rounds i and f */

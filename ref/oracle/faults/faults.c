@@ -1,26 +1,12 @@
 /* faults.c - the text of faults.h: every known fault, compiled once per precision. */
-#include <stdlib.h>
-#include <string.h>
-#include "ref/scalar.h"
 #include "ref/oracle/faults/faults.h"
 #include "ref/oracle/oracle.h"
 
-#define REF (&R(swax_ref))
 #ifdef SWAX_F64
 #define TABLE f64
 #else
 #define TABLE f32
 #endif
-
-/* A float's bits, rounded to a mantissa of ten bits, as a tensor core does to an operand; bfloat16. */
-static real to_tf32(real x)
-{
-    union { float f; uint32_t u; } a = { .f = (float)x };
-    a.u = (a.u + 0xfff + (a.u >> 13 & 1)) & ~(uint32_t)0x1fff;
-    return isfinite(x) ? (real)a.f : x;
-}
-static real to_bf16(real x) { return (real)bf16_to_float(bf16_from_float((float)x)); }
-static stat stat_to_bf16(stat x) { return to_bf16(x); }
 
 #include "ref/oracle/faults/attention_impl.h"
 #include "ref/oracle/faults/cell_impl.h"

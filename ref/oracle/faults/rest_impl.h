@@ -1,5 +1,7 @@
 /* rest_impl.h - the other kernels' faults: the reference called with something wrong, or followed by something wrong. */
 
+#include "ref/oracle/faults/common_impl.h"
+
 static void *copy(const void *from, long n, size_t size)
 {
     void *to = op_take(1, (size_t)n * size);
