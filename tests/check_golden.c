@@ -135,7 +135,7 @@ static void kernel_case(struct st_file *f, const char *kase, const char *about)
     op_case_free(&forward);
 }
 
-static const char *const kernel_files[] = { "attention", "mlstm", "rest" };
+static const char *const kernel_files[] = { "attention", "mlstm", "rest", "delta" };
 
 START_TEST(kernels)
 {

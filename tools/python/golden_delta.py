@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Make data/golden/delta.safetensors: the delta rule and linear attention, by code that is not ours, for tests/check_golden.c.
+
+    python3 -m venv v && v/bin/pip install torch==2.15.0 transformers==5.24.0 fla-core==0.6.0 einops safetensors==0.8.0
+    v/bin/python tools/python/golden_delta.py data/golden/delta.safetensors
+
+Forward by the naive functions of fla-core (MIT) and HF transformers' Qwen3-Next (Apache-2.0), installed, run, not copied;
+every gradient by autograd.  They compute in float32 whatever they are given: here that word means float64.  Cases as in
+golden.py.  "layer/..." is HF's whole Qwen3NextGatedDeltaNet, its weights by HF's names.
+"""
+import importlib.metadata
+import importlib.util
+import os
+import sys
+
+import torch
+import torch.nn.functional as F
+import transformers
+from safetensors.torch import save_file
+
+torch.set_default_dtype(torch.float64)
+torch.float32 = torch.float = torch.float64
+torch.Tensor.float = torch.Tensor.double
+
+
+
+def naive(op):
+    """fla-core's ops/OP/naive.py by itself: the package around it wants a GPU."""
+    path = os.path.join(importlib.metadata.distribution("fla-core").locate_file("fla"), "ops", op, "naive.py")
+    spec = importlib.util.spec_from_file_location(f"naive_{op}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+naive_recurrent_gated_delta_rule = naive("gated_delta_rule").naive_recurrent_gated_delta_rule
+naive_chunk_gated_delta_rule = naive("gated_delta_rule").naive_chunk_gated_delta_rule
+naive_recurrent_gla = naive("gla").naive_recurrent_gla
+naive_recurrent_kda = naive("kda").naive_recurrent_kda
+naive_chunk_simple_gla = naive("simple_gla").naive_chunk_simple_gla
+
+from transformers.models.qwen3_next import modeling_qwen3_next as hf  # noqa: E402
+from transformers import Qwen3NextConfig  # noqa: E402
+
+for name in "torch_recurrent_gated_delta_rule", "torch_chunk_gated_delta_rule", "causal_conv1d_fn":    # not fla's kernels in their place
+    f = getattr(hf, name)
+    setattr(hf, name, getattr(f, "__wrapped__", f))
+
+torch.manual_seed(20261126)
+VERSIONS = f"torch {torch.__version__}, transformers {transformers.__version__}, fla-core {importlib.metadata.version('fla-core')}, float64, tools/python/golden_delta.py"
+tensors, meta = {}, {"made_by": VERSIONS}
+
+
+def leaf(*shape, scale=1.0, shift=0.0):
+    return (torch.randn(*shape) * scale + shift).requires_grad_()
+
+
+def add(case, about, **given):
+    meta[case] = about
+    for name, t in given.items():
+        tensors[f"{case}/{name}"] = t.detach().contiguous().clone()
+
+
+def problem(B, T, H, G, K, V, J, state, gate):
+    q = (lambda x: (x / x.norm(dim=-1, keepdim=True)).detach().requires_grad_())(torch.randn(B, T, G, K))
+    k = (lambda x: (x / x.norm(dim=-1, keepdim=True)).detach().requires_grad_())(torch.randn(B, T, G, K))
+    g = gate(B, T, H, J).detach().requires_grad_()
+    beta = torch.rand(B, T, H).mul(2).requires_grad_()
+    return q, k, leaf(B, T, H, V), g, beta, leaf(B, H, K, V) if state else None
+
+
+def open_gate(*shape):
+    return -0.05 * torch.randn(*shape).abs()
+
+
+def usual(*shape):
+    return F.logsigmoid(torch.randn(*shape))
+
+
+def shut(*shape):
+    return -5 * torch.rand(*shape).round() - 0.01
+
+
+def one(case, f, B, T, H, G, K, V, J, erase=1, state=True, gate=usual, L=4):
+    q, k, v, g, beta, S0 = problem(B, T, H, G, K, V, J, state, gate)
+    y, S1 = f(q, k, v, g if J > 1 else g[..., 0], beta, S0)
+    dy, dS1 = torch.randn_like(y), torch.randn_like(S1)
+    ((y * dy).sum() + (S1 * dS1).sum()).backward()
+    given = dict(q=q, k=k, v=v, g=g, beta=beta, y=y, S1=S1, dy=dy, dS1=dS1, dq=q.grad, dk=k.grad, dv=v.grad, dg=g.grad, dbeta=beta.grad)
+    if state:
+        given.update(S0=S0, dS0=S0.grad)
+    if beta.grad is None:  # linear attention without a strength: 1
+        given.update(beta=torch.ones_like(beta))
+        del given["dbeta"]
+    add(case, f"delta B={B} T={T} H={H} G={G} K={K} V={V} J={J} L={L} e={erase} scale={K**-0.5!r}", **given)
+
+
+def fla_gdn(q, k, v, g, beta, S0):
+    return naive_recurrent_gated_delta_rule(q, k, v, beta, g, initial_state=S0, output_final_state=True)
+
+
+def fla_gdn_chunk(q, k, v, g, beta, S0):
+    return naive_chunk_gated_delta_rule(q, k, v, g, beta, chunk_size=4, initial_state=S0, output_final_state=True)
+
+
+def hf_gdn(q, k, v, g, beta, S0):
+    return hf.torch_recurrent_gated_delta_rule(q, k, v, g, beta, initial_state=S0, output_final_state=True)
+
+
+def hf_gdn_chunk(q, k, v, g, beta, S0):
+    return hf.torch_chunk_gated_delta_rule(q, k, v, g, beta, chunk_size=4, initial_state=S0, output_final_state=True)
+
+
+def fla_kda(q, k, v, g, beta, S0):
+    return naive_recurrent_kda(q, k, v, g, beta, initial_state=S0, output_final_state=True)
+
+
+def fla_gla(q, k, v, g, beta, S0):
+    return naive_recurrent_gla(q, k, v, g, initial_state=S0, output_final_state=True)
+
+
+def fla_simple_gla(q, k, v, g, beta, S0):
+    return naive_chunk_simple_gla(q, k, v, g, initial_state=S0, output_final_state=True, chunk_size=4)
+
+
+one("gdn", fla_gdn, 2, 9, 2, 2, 4, 6, 1)
+one("gdn_from_zero", fla_gdn, 1, 7, 3, 3, 5, 3, 1, state=False)
+one("gdn_open", fla_gdn, 1, 20, 1, 1, 6, 4, 1, gate=open_gate)
+one("gdn_shut", fla_gdn, 1, 12, 2, 2, 4, 5, 1, gate=shut)
+one("gdn_chunk", fla_gdn_chunk, 2, 11, 2, 2, 4, 6, 1)
+one("gdn_hf_grouped", hf_gdn, 2, 9, 6, 3, 4, 6, 1)
+one("gdn_hf_chunk", hf_gdn_chunk, 1, 10, 4, 2, 6, 4, 1, gate=open_gate)
+one("kda", fla_kda, 2, 9, 2, 2, 4, 6, 4)
+one("kda_grouped", fla_kda, 1, 12, 4, 2, 5, 3, 5, gate=shut)
+one("kda_open", fla_kda, 1, 16, 2, 1, 4, 4, 4, gate=open_gate)
+one("gla", fla_gla, 2, 9, 2, 2, 4, 6, 4, erase=0)
+one("simple_gla", fla_simple_gla, 1, 12, 2, 2, 4, 6, 1, erase=0, state=False)
+one("simple_gla_state", fla_simple_gla, 2, 8, 3, 3, 5, 4, 1, erase=0)
+
+# Mamba-2 (SSD): x, B, C, dt, A, by the definition in HF's docstring of its slow path: an explicit matrix over all pairs
+def ssd(q, k, v, g, beta, S0):
+    H, G = v.shape[2], q.shape[2]
+    q, k = (x.repeat_interleave(H // G, dim=2) for x in (q, k))
+    from transformers.models.mamba2.modeling_mamba2 import segment_sum
+    decay = segment_sum(g.transpose(1, 2)).exp()
+    y = torch.einsum("bthk,bshk,bhts,bsh,bshv->bthv", q, k, decay, beta, v)
+    sums = g.cumsum(1).exp()
+    y = y + torch.einsum("bthk,bth,bhkv->bthv", q, sums, S0)
+    last = (g.sum(1, keepdim=True) - g.cumsum(1)).exp()
+    return y * q.shape[-1] ** -0.5, torch.einsum("bshk,bsh,bsh,bshv->bhkv", k, last, beta, v) + sums[:, -1][..., None, None] * S0
+
+
+one("mamba2", ssd, 2, 9, 4, 2, 5, 6, 1, erase=0)
+
+
+def conv(case, B, T, S, C, W, bias):
+    x, w, b = leaf(B, S, C), leaf(C, W), leaf(C) if bias else None
+    y = F.silu(F.conv1d(F.pad(x.transpose(1, 2), (W - 1, 0)), w[:, None], b, groups=C)).transpose(1, 2)[:, S - T:]
+    dy = torch.randn_like(y)
+    y.backward(dy)
+    given = dict(x=x, w=w, y=y, dy=dy, dx=x.grad, dw=w.grad)
+    if bias:
+        given.update(b=b, db=b.grad)
+    add(case, f"conv B={B} T={T} S={S} C={C} F={W}", **given)
+
+
+conv("conv", 2, 9, 9, 5, 4, False)
+conv("conv_bias", 1, 6, 6, 3, 4, True)
+conv("conv_cached", 2, 5, 8, 4, 3, True)
+conv("conv_decoding", 1, 1, 4, 6, 4, False)
+
+
+def decay(case, N, H, J, low):
+    a, rate, bias = leaf(N, H, J, scale=4), leaf(H), leaf(H, J)
+    x = a + bias
+    g = -rate.exp()[:, None] * F.softplus(x, threshold=100) if low == 0 else low * torch.sigmoid(rate.exp()[:, None] * x)
+    dg = torch.randn_like(g)
+    g.backward(dg)
+    add(case, f"decay N={N} H={H} J={J} low={low}", a=a, lrate=rate, bias=bias, g=g, dg=dg, da=a.grad, dlrate=rate.grad, dbias=bias.grad)
+
+
+decay("decay", 7, 3, 1, 0)
+decay("decay_channels", 5, 2, 4, 0)
+decay("decay_bounded", 6, 2, 3, -5)
+for top in 1, 2:
+    b = leaf(9)
+    beta = top * b.sigmoid()
+    dbeta = torch.randn(9)
+    beta.backward(dbeta)
+    add(f"strength_{top}", f"strength N=9 top={top}", b=b, beta=beta, dbeta=dbeta, db=b.grad)
+
+
+def layer():
+    c = Qwen3NextConfig(hidden_size=12, linear_num_value_heads=4, linear_num_key_heads=2, linear_key_head_dim=4, linear_value_head_dim=6,
+                        linear_conv_kernel_dim=4, num_hidden_layers=1, hidden_act="silu", rms_norm_eps=1e-6,
+                        layer_types=["linear_attention"])
+    m = hf.Qwen3NextGatedDeltaNet(c, 0).double()
+    with torch.no_grad():
+        for name, p in m.named_parameters():
+            p.copy_(torch.randn_like(p) * (0.3 if p.dim() > 1 else 0.5) + (1 if name == "norm.weight" else 0))
+    x = leaf(2, 11, 12)
+    y = m(x)
+    dy = torch.randn_like(y)
+    y.backward(dy)
+    for name, t in dict(x=x, y=y, dy=dy, dx=x.grad).items():
+        tensors[f"layer/{name}"] = t.detach().contiguous().clone()
+    for name, p in m.named_parameters():
+        tensors[f"layer/{name}"] = p.detach().contiguous().clone()
+        tensors[f"layer/grad:{name}"] = p.grad.detach().contiguous().clone()
+
+
+layer()
+save_file(tensors, sys.argv[1], metadata=meta)
+print(len(meta) - 1, "cases,", len(tensors), "tensors")
