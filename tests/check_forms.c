@@ -65,7 +65,8 @@ static double terms(const double *x, const double *dx, int T, int n)
     return most;
 }
 
-/* By what the reference's gradients of one head, or of all, are measured. */
+/* By what the reference's gradients of one head, or of all, are measured.  A gate's gradient has what h gives to the values and what
+ * the normaliser takes away, |dh.h| each: with one-hot keys nothing is left of them. */
 struct scale { double vector, gate; };
 
 static struct scale measure(const double *q, const double *k, const double *v, const double *dq, const double *dk,
@@ -78,7 +79,8 @@ static void compare(const struct mlstm_solution *a, const struct mlstm_solution 
                     enum op_family family, const char *what)
 {
     const int T = p->T, K = p->K, V = p->V;
-    const struct scale s = measure(p->q, p->k, p->v, b->dq, b->dk, b->dv, T, K, V);
+    struct scale s = measure(p->q, p->k, p->v, b->dq, b->dk, b->dv, T, K, V);
+    s.gate += terms(b->h, p->dh, T, V);
     const struct { const char *name; const double *a, *b; long n; double scale; } pairs[] = {
         { "h", a->h, b->h, T*V, 0 }, { "C1", a->C1, b->C1, K*V, 0 }, { "n1", a->n1, b->n1, K, 0 },
         { "dq", a->dq, b->dq, T*K, s.vector }, { "dk", a->dk, b->dk, T*K, s.vector }, { "dv", a->dv, b->dv, T*V, 0 },
@@ -267,6 +269,10 @@ static const struct { const char *op, *outputs[6]; int start_may_go; } packed[] 
     { "rope_forward",       { "y" }, 1 },
     { "rope_backward",      { "dx" }, 1 },
     { "mlstm_forward",      { "h", "m", "qn" }, 1 },
+    { "delta_forward",      { "y", "r" }, 1 },
+    { "delta_backward",     { "dq", "dk", "dv", "dg", "dbeta" }, 0 },
+    { "conv_forward",       { "y" }, 1 },
+    { "conv_backward",      { "dx" }, 1 },
     { "mlstm_backward",     { "dq", "dk", "dv", "di", "df" }, 0 },    /* where a state comes in, df_0 is not exactly 0 */
 };
 enum { N_PACKED = sizeof packed / sizeof packed[0] };
@@ -274,13 +280,13 @@ enum { N_PACKED = sizeof packed / sizeof packed[0] };
 /* A case whose sequences begin with documents of their own, without states or cached keys; gradients from 0. */
 static void draw_packed(struct op_case *c, int op, uint64_t seed)
 {
-    const int state[] = { op_arg_find(&swax_ops[op], "C0"), op_arg_find(&swax_ops[op], "dC1"), op_arg_find(&swax_ops[op], "dC0") };
+    static const char *const states[] = { "C0", "dC1", "dC0", "S0", "dS1", "dS0" };
     unsigned optional = ~0u;
     op_draw_dims(c, op, seed, 12);
     op_draw_scalars(c, seed);
-    for (int i = 0; i < 3; i++)
-        if (state[i] >= 0)
-            optional &= ~(1u << swax_ops[op].arg[state[i]].optional);
+    for (int i = 0; i < 6; i++)
+        if (op_arg_find(&swax_ops[op], states[i]) >= 0)
+            optional &= ~(1u << swax_ops[op].arg[op_arg_find(&swax_ops[op], states[i])].optional);
     if (strchr(swax_ops[op].dims, 'S'))
         c->dims[2] = c->dims[1];
     op_draw(c, seed, OP_GAUSS, optional, SWAX_PREC_F64);
@@ -313,6 +319,8 @@ START_TEST(documents_stand_alone)
                 case_cut(&is, &done, b, t0, t1, 0);
                 if (packed[_i].start_may_go && seed % 2)
                     case_drop(&own, "start");
+                if (op_forward_of(own.op) >= 0 && op_arg_find(&swax_ops[own.op], "Ss") >= 0)
+                    case_refresh(&own);
                 case_run(&own);
                 for (int i = 0; packed[_i].outputs[i]; i++)
                     ck_assert_msg(case_same(&own, &is, packed[_i].outputs[i]),

@@ -26,6 +26,8 @@ static const struct { const char *op, *inputs[7], *outputs[6]; } sequences[] = {
     { "attention_forward", { "q", "k", "v" }, { "y", "lse" } },
     { "mlstm_forward", { "q", "k", "v", "i", "f" }, { "h", "m", "qn" } },
     { "rope_forward", { "x" }, { "y" } },
+    { "delta_forward", { "q", "k", "v", "g", "beta" }, { "y", "r" } },
+    { "conv_forward", { "x" }, { "y" } },
 };
 
 /* The first element of token t of sequence b in an argument of tokens or keys. */
@@ -71,6 +73,8 @@ START_TEST(anticausal)
     static const struct { const char *op, *cotangent, *outputs[6]; } backwards[] = {
         { "attention_backward", "dy", { "dk", "dv", "dq" } },
         { "mlstm_backward", "dh", { "dk", "dv", "dq", "di", "df" } },
+        { "delta_backward", "dy", { "dk", "dv", "dq", "dg", "dbeta" } },
+        { "conv_backward", "dy", { "dx" } },
     };
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct op_case c, changed;
@@ -205,8 +209,8 @@ int main(void)
     Suite *s = suite_create("properties");
     TCase *tc = tcase_create("dependence");
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, causal, 0, 3);
-    tcase_add_loop_test(tc, anticausal, 0, 2);
+    tcase_add_loop_test(tc, causal, 0, sizeof sequences / sizeof sequences[0]);
+    tcase_add_loop_test(tc, anticausal, 0, 4);
     tcase_add_test(tc, window_is_exact);
     tcase_add_loop_test(tc, rows_are_independent, 0, swax_n_ops);
     tcase_add_loop_test(tc, nan_is_passed_on, 0, swax_n_ops);
