@@ -1,5 +1,5 @@
-/* check_decode.c - decoding is evaluation: over 1,100 tokens, at windows that make an attention layer forget and fill its
- * room for keys many times, however the tokens are split, documents included. */
+/* check_decode.c - decoding is evaluation: over 1,100 tokens, at windows that make an attention layer forget and fill
+ * its room for keys many times, however the tokens are split, documents included. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,8 +20,10 @@ static struct swax_network *opened(const struct swax_tier *tier, enum swax_preci
     struct swax_config c = swax_config_default();
     static const char *const text[][2] = {
         { "vocabulary", "13" }, { "width", "10" }, { "ffn_width", "7" }, { "mixers", "swa mlstm full swa mlstm" },
-        { "heads", "4" }, { "key_value_heads", "2" }, { "head_dim", "6" }, { "cell_heads", "2" }, { "cell_key_dim", "3" },
-        { "cell_value_dim", "5" }, { "input_gate_bias", "-1" }, { "forget_gate_bias_first", "2" }, { "forget_gate_bias_last", "4" },
+        { "heads", "4" }, { "key_value_heads", "2" }, { "head_dim", "6" }, { "cell_heads", "2" },
+        { "cell_key_dim", "3" },
+        { "cell_value_dim", "5" }, { "input_gate_bias", "-1" }, { "forget_gate_bias_first", "2" },
+        { "forget_gate_bias_last", "4" },
     };
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         ck_assert_msg(!swax_config_set(&c, text[i][0], text[i][1], why), "%s", why);
@@ -124,7 +126,8 @@ START_TEST(begin_is_of_one_sequence)
     evaluate(n, 1, 8);
     struct swax_decoder *d = swax_decoder_new(n, 2, 8, why);
     ck_assert_msg(d != NULL, "%s", why);
-    for (int t = 0, other = 0; t < 300; t++) {     /* the second sequence goes on with the document that the first left */
+    /* the second sequence goes on with the document that the first left */
+    for (int t = 0, other = 0; t < 300; t++) {
         const int now[2] = { token[t], token[other] };
         if (token[t] == SEPARATOR)
             swax_decoder_begin(d, 0);

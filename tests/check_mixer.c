@@ -1,6 +1,6 @@
-/* check_mixer.c - a mixer is one file and one row.  tests/mixer/ema.c is one that nothing else of the project knows, and
- * tests/mixer/table.c its row: it is configured, trains, stops and goes on, samples, is evaluated and looked into, and is
- * refused where it has no place.  A row that lacks something is refused by name. */
+/* check_mixer.c - a mixer is one file and one row.  tests/mixer/ema.c is one that nothing else of the project knows,
+ * and tests/mixer/table.c its row: it is configured, trains, stops and goes on, samples, is evaluated and looked into,
+ * and is refused where it has no place.  A row that lacks something is refused by name. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -54,11 +54,14 @@ static const char *refuse_all(const struct swax_config *c, void *keys, char *wro
 
 #define KEY(name_, kind_, at_, otherwise_, what_) \
     { { .name = name_, .kind = kind_, .at = at_, .otherwise = otherwise_, .what = what_ }, { 0 } }
-static const struct swax_key no_default[] = KEY("k", SWAX_KEY_SIZE, 0, NULL, "a key"), no_line[] = KEY("k", SWAX_KEY_SIZE, 0, "1", NULL),
-                             no_room[] = KEY("k", SWAX_KEY_SIZE, 4096, "1", "a key"), no_words[] = KEY("k", SWAX_KEY_WORD, 0, "1", "a key"),
-                             bad_default[] = KEY("k", SWAX_KEY_SIZE, 0, "0", "a key"), taken[] = KEY("width", SWAX_KEY_SIZE, 0, "1", "a key"),
-                             of_another[] = KEY("cell_heads", SWAX_KEY_SIZE, 0, "1", "a key"),
-                             of_the_network[] = KEY("k", SWAX_KEY_MIXERS, 0, "1", "a key");
+static const struct swax_key no_default[] = KEY("k", SWAX_KEY_SIZE, 0, NULL, "a key");
+static const struct swax_key no_line[] = KEY("k", SWAX_KEY_SIZE, 0, "1", NULL);
+static const struct swax_key no_room[] = KEY("k", SWAX_KEY_SIZE, 4096, "1", "a key");
+static const struct swax_key no_words[] = KEY("k", SWAX_KEY_WORD, 0, "1", "a key");
+static const struct swax_key bad_default[] = KEY("k", SWAX_KEY_SIZE, 0, "0", "a key");
+static const struct swax_key taken[] = KEY("width", SWAX_KEY_SIZE, 0, "1", "a key");
+static const struct swax_key of_another[] = KEY("cell_heads", SWAX_KEY_SIZE, 0, "1", "a key");
+static const struct swax_key of_the_network[] = KEY("k", SWAX_KEY_MIXERS, 0, "1", "a key");
 
 enum { LACKS = 38 };
 
@@ -110,13 +113,15 @@ static const char *take_away(struct swax_mixer_f32 *x, int part)
 START_TEST(a_row_that_lacks_something_is_refused_by_name)
 {
     struct swax_mixer_f32 x = swax_mixer_ema_f32;
-    const struct swax_mixer_f32 *const table[] = { swax_mixers_f32[0], swax_mixers_f32[1], swax_mixers_f32[2], &x, NULL };
+    const struct swax_mixer_f32 *const table[] = { swax_mixers_f32[0], swax_mixers_f32[1], swax_mixers_f32[2], &x,
+                                                   NULL };
     ck_assert_msg(!swax_mixers_check_f32(table, why), "%s", why);
     const char *expected = take_away(&x, _i);
     const char *said = swax_mixers_check_f32(table, why);
     ck_assert_msg(said != NULL, "a row that %s was taken", expected);
     ck_assert_msg(strstr(said, expected) && is_sentence(said), "'%s' does not say '%s'", said, expected);
-    ck_assert_msg(strstr(said, x.about.name && *x.about.name ? x.about.name : "without a name") != NULL, "'%s' does not name the mixer", said);
+    ck_assert_msg(strstr(said, x.about.name && *x.about.name ? x.about.name : "without a name") != NULL,
+                  "'%s' does not name the mixer", said);
 }
 END_TEST
 
@@ -125,9 +130,11 @@ START_TEST(two_activations_of_one_name_are_refused)
     struct swax_mixer_f32 x = swax_mixer_ema_f32;
     const struct swax_mixer_f32 *const table[] = { &x, NULL };
     x.acts = alike;
-    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "a name of its own for the activation q"), "%s", why);
+    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "a name of its own for the activation q"), "%s",
+                  why);
     x.acts = like_the_blocks;
-    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "a name of its own for the activation norm1"), "%s", why);
+    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "a name of its own for the activation norm1"), "%s",
+                  why);
     x.acts = swax_mixer_ema_f32.acts;
     x.about.flops = no_flops;
     ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "lacks flops"), "%s", why);
@@ -142,7 +149,8 @@ static struct swax_config configured(int variant)
 {
     struct swax_config c = swax_config_default();
     static const char *const text[][2] = {
-        { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "mixers", "ema swa ema full mlstm" }, { "heads", "2" },
+        { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "mixers", "ema swa ema full mlstm" },
+        { "heads", "2" },
         { "cell_heads", "2" }, { "chunk", "4" }, { "cell_eps", "0" }, { "ema_heads", "3" }, { "ema_longest", "8" },
     };
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
@@ -175,7 +183,8 @@ START_TEST(its_gradient_is_that_of_its_loss)
     int token[N], target[N], start[N], count;
     uint64_t s = 5;
     draw(token, target, start, 9);
-    const struct swax_batch b = { .B = B, .T = T, .window = 4, .token = token, .target = target, .start_attention = start, .start_cell = start };
+    const struct swax_batch b = { .B = B, .T = T, .window = 4, .token = token, .target = target,
+                                  .start_attention = start, .start_cell = start };
     struct swax_network *n = opened(_i, 1);
     const struct swax_tensor *t = swax_network_tensors(n, &count);
     for (int round = 0; round < 2; round++) {      /* the first one moves the weights, so that no gate is at 0 */
@@ -183,7 +192,8 @@ START_TEST(its_gradient_is_that_of_its_loss)
         const double loss = swax_network_gradient(n, &b, 1);
         ck_assert(loss == swax_network_evaluate(n, &b, NULL, NULL, NULL));
         for (int i = 0; i < count; i++) {
-            double *w = malloc((size_t)t[i].size * sizeof *w), *g = malloc((size_t)t[i].size * sizeof *g), analytic = 0, numeric = 0, error = INFINITY;
+            double *w = malloc((size_t)t[i].size * sizeof *w), *g = malloc((size_t)t[i].size * sizeof *g), analytic = 0,
+                numeric = 0, error = INFINITY;
             double *u = malloc((size_t)t[i].size * sizeof *u), *moved = malloc((size_t)t[i].size * sizeof *moved);
             swax_network_get(n, SWAX_WEIGHT, i, w);
             swax_network_get(n, SWAX_GRADIENT, i, g);
@@ -217,7 +227,8 @@ START_TEST(it_decodes_what_it_evaluates)
     static float whole[N * VOCABULARY], fed[B * VOCABULARY];
     int token[N], target[N], start[N];
     draw(token, target, start, 9);
-    const struct swax_batch b = { .B = B, .T = T, .window = 4, .token = token, .target = target, .start_attention = start, .start_cell = start };
+    const struct swax_batch b = { .B = B, .T = T, .window = 4, .token = token, .target = target,
+                                  .start_attention = start, .start_cell = start };
     struct swax_network *n = opened(_i, 0);
     swax_network_evaluate(n, &b, NULL, NULL, whole);
     struct swax_decoder *d = swax_decoder_new(n, B, 4, why);
@@ -229,7 +240,7 @@ START_TEST(it_decodes_what_it_evaluates)
                 swax_decoder_begin(d, q);
         ck_assert(!swax_decoder_feed(d, now, 1, fed));
         for (int v = 0; v < B * VOCABULARY; v++)
-            ck_assert(fabs((double)fed[v] - (double)whole[(v / VOCABULARY * T + t) * VOCABULARY + v % VOCABULARY]) <= 1e-6);
+            ck_assert(fabs((double)(fed[v] - whole[(v / VOCABULARY * T + t) * VOCABULARY + v % VOCABULARY])) <= 1e-6);
     }
     swax_decoder_free(d);
     swax_network_free(n);
@@ -288,7 +299,8 @@ static char *with(const char *arguments, const char *folder)
     return text;
 }
 
-static enum run_verdict stop_at_ten(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n)
+static enum run_verdict stop_at_ten(void *arg, const struct run *r, const struct run_point *point,
+                                    struct swax_network *n)
 {
     (void)arg, (void)r, (void)n;
     return point && point->step == 10 ? RUN_STOP : RUN_GO_ON;
@@ -307,13 +319,15 @@ START_TEST(it_trains_goes_on_samples_and_is_looked_into)
     ck_assert(same_bytes(in_folder(whole, checkpoint_name), in_folder(halves, checkpoint_name)));
 
     read_whole(in_folder(whole, "config.json"), &config);
-    ck_assert(strstr(config, "\"mixers\": \"swa ema\"") && strstr(config, "\"ema_heads\": 4") && strstr(config, "\"heads\": 2"));
+    ck_assert(strstr(config, "\"mixers\": \"swa ema\"") && strstr(config, "\"ema_heads\": 4")
+              && strstr(config, "\"heads\": 2"));
     ck_assert_msg(!strstr(config, "cell_heads"), "keys of a mixer that is not there: %s", config);
 
     ck_assert_msg(!ask(cmd_sample, with("%s tokens=30 temperature=0", whole)) && strlen(said) >= 30, "%s", said);
     ck_assert_msg(!ask(cmd_eval, with("%s sequences=2 inside=yes", whole)) && strstr(said, "loss"), "%s", said);
     ck_assert_msg(strstr(said, "layer 1  half lives in tokens, at the last one:  ") != NULL, "%s", said);
-    ck_assert_msg(!ask(cmd_eval, with("%s sequences=2 inside=yes json=yes", whole)) && strstr(said, "\"half_lives\": ["), "%s", said);
+    ck_assert_msg(!ask(cmd_eval, with("%s sequences=2 inside=yes json=yes", whole))
+                  && strstr(said, "\"half_lives\": ["), "%s", said);
     ck_assert_int_eq(ask(cmd_convert, with("%s no-such-folder", whole)), 2);
     ck_assert_msg(strstr(said, "ema") && is_sentence(strtok(said, "\n")) && access("no-such-folder", F_OK), "%s", said);
 }

@@ -1,6 +1,6 @@
-/* check_network.c - what network.h promises where something is wrong: a batch that cannot be is refused before memory is
- * touched; what is not finite is said and named; and the n-th allocation that fails, for every n and every function, is
- * an error code or a sentence, never zeros. */
+/* check_network.c - what network.h promises where something is wrong: a batch that cannot be is refused before memory
+ * is touched; what is not finite is said and named; and the n-th allocation that fails, for every n and every function,
+ * is an error code or a sentence, never zeros. */
 #include <check.h>
 #include <limits.h>
 #include <math.h>
@@ -25,14 +25,16 @@ static void fill(struct some *s)
         s->start[i] = i % T < 4 ? 0 : 4;
         s->weight[i] = 1;
     }
-    s->b = (struct swax_batch){ .B = B, .T = T, .window = 3, .token = s->token, .target = s->target, .weight = s->weight,
+    s->b = (struct swax_batch){ .B = B, .T = T, .window = 3, .token = s->token, .target = s->target,
+                                .weight = s->weight,
                                 .start_attention = s->start, .start_cell = s->start };
 }
 
 static struct swax_config configured(void)
 {
     struct swax_config c = swax_config_default();
-    static const char *const text[][2] = { { "vocabulary", "11" }, { "width", "8" }, { "mixers", "swa mlstm full" }, { "heads", "2" },
+    static const char *const text[][2] = { { "vocabulary", "11" }, { "width", "8" }, { "mixers", "swa mlstm full" },
+                                           { "heads", "2" },
                                            { "cell_heads", "2" }, { "input_gate_bias", "-1" } };
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         ck_assert_msg(!swax_config_set(&c, text[i][0], text[i][1], why), "%s", why);
@@ -53,7 +55,8 @@ static struct swax_network *opened(int training)
 static void trouble_says(struct swax_network *n, const char *expected)
 {
     const char *said = swax_network_trouble(n);
-    ck_assert_msg(said && strstr(said, expected) && is_sentence(said), "trouble: '%s' does not say '%s'", said ? said : "(none)", expected);
+    ck_assert_msg(said && strstr(said, expected) && is_sentence(said), "trouble: '%s' does not say '%s'", said ? said
+                  : "(none)", expected);
     ck_assert(!swax_network_trouble(n));
 }
 
@@ -70,7 +73,10 @@ static const char *spoil(struct some *s, int how)
     case 7: s->b.B = 0; return "0 sequences";
     case 8: s->b.T = -1; return "of -1 tokens";
     case 9: s->start[10] = 2; return "Token 1 of sequence 1 is of a document that begins at token 2";
-    default: s->b.start_attention = NULL; s->start[26] = 9; return "Token 8 of sequence 2 is of a document that begins at token 9";
+    default:
+        s->b.start_attention = NULL;
+        s->start[26] = 9;
+        return "Token 8 of sequence 2 is of a document that begins at token 9";
     }
 }
 
@@ -201,10 +207,12 @@ START_TEST(activations_have_one_name_each)
     s.b.B = 1;
     swax_network_evaluate(n, &s.b, NULL, NULL, NULL);
     ck_assert_int_eq((int)swax_network_peek(n, "1.norm1", x, 8), T * 8);
-    ck_assert_int_eq((int)swax_network_peek(n, "1.ns", NULL, 0), 2 * 2);           /* the cell's normalisers, (heads, keys) */
+    /* the cell's normalisers, (heads, keys) */
+    ck_assert_int_eq((int)swax_network_peek(n, "1.ns", NULL, 0), 2 * 2);
     ck_assert_int_eq((int)swax_network_peek(n, "1.n1", NULL, 0), 2 * 2);
     ck_assert_int_eq((int)swax_network_peek(n, "0.lse", NULL, 0), T * 2);
-    static const char *const none[] = { "0.n1", "1.n2", "1.lse", "3.q", "-1.q", "q", "", "1.", "1", "1.q ", "1.Q", "0x1.q" };
+    static const char *const none[] = { "0.n1", "1.n2", "1.lse", "3.q", "-1.q", "q", "", "1.", "1", "1.q ", "1.Q",
+                                        "0x1.q" };
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         ck_assert_msg(!swax_network_peek(n, none[i], x, 8), "there is an activation %s", none[i]);
     swax_network_free(n);
@@ -258,7 +266,8 @@ START_TEST(what_is_not_finite_is_named)
     struct swax_decoder *d = swax_decoder_new(n, 1, 3, why);
     ck_assert_msg(d != NULL, "%s", why);
     const char *said = swax_decoder_feed(d, s.token, T, logits);
-    ck_assert_msg(said && strstr(said, named(spoilt[_i].fed)) && is_sentence(said), "'%s' does not say '%s'", said ? said : "(none)",
+    ck_assert_msg(said && strstr(said, named(spoilt[_i].fed)) && is_sentence(said), "'%s' does not say '%s'", said
+                  ? said : "(none)",
                   named(spoilt[_i].fed));
     swax_decoder_free(d);
     swax_network_free(n);
@@ -295,7 +304,13 @@ void *malloc(size_t n) { return fails() ? NULL : __libc_malloc(n); }
 void *calloc(size_t n, size_t size) { return fails() ? NULL : __libc_calloc(n, size); }
 void *realloc(void *p, size_t n) { return fails() ? NULL : __libc_realloc(p, n); }
 
-struct result { double loss, gradient, norm, after; float logits[B * VOCABULARY]; double peeked[8]; uint64_t weights; int nonfinite; };
+struct result {
+    double loss, gradient, norm, after;
+    float logits[B * VOCABULARY];
+    double peeked[8];
+    uint64_t weights;
+    int nonfinite;
+};
 
 static uint64_t sum_of_weights(struct swax_network *n)
 {
@@ -315,7 +330,8 @@ static uint64_t sum_of_weights(struct swax_network *n)
 }
 
 /* Every function of network.h, one after the other: NULL and the result, or the sentence of the first that failed. */
-static const char *all_functions(const struct swax_config *c, const struct swax_tier *tier, const struct some *s, const int *longer, struct result *r)
+static const char *all_functions(const struct swax_config *c, const struct swax_tier *tier, const struct some *s,
+                                 const int *longer, struct result *r)
 {
     static char said[SWAX_WHY];
     const struct swax_adamw o = { 1e-3, 0.9, 0.95, 1e-8, 0.1, 1 };
@@ -367,11 +383,13 @@ START_TEST(every_failing_allocation_is_said)
         wrong = all_functions(&c, tier, &s, longer, &got);
         fail_at = 0;
         ck_assert_msg(!wrong || is_sentence(wrong), "allocation %d: %s", at, wrong);
-        ck_assert_msg(wrong || !memcmp(&got, &expected, sizeof got), "allocation %d failed unsaid and changed the result", at);
+        ck_assert_msg(wrong || !memcmp(&got, &expected, sizeof got),
+                      "allocation %d failed unsaid and changed the result", at);
         refused += wrong != NULL;
     } while (calls >= at && at < 3000);
     ck_assert_msg(!wrong, "%s", wrong);
-    printf("tier %s: %d allocations, of which %d failures are refused and %d go unnoticed\n", tier->name, at - 1, refused, at - 1 - refused);
+    printf("tier %s: %d allocations, of which %d failures are refused and %d go unnoticed\n", tier->name, at - 1,
+           refused, at - 1 - refused);
     ck_assert_int_gt(refused, 20);
 }
 END_TEST

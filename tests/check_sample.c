@@ -1,5 +1,6 @@
-/* check_sample.c - what `swax sample` says: documents begin anew at the separator, in the prompt and in what is generated;
- * logits that are not finite are refused; draws have the distribution that temperature, top_k and top_p promise. */
+/* check_sample.c - what `swax sample` says: documents begin anew at the separator, in the prompt and in what is
+ * generated; logits that are not finite are refused; draws have the distribution that temperature, top_k and top_p
+ * promise. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -58,9 +59,11 @@ START_TEST(nothing_is_remembered_across_a_separator)
 {
     char *out = trained("run");
     char *first = strdup(sampled(out, "prompt=abcdefgh|tokens=80|seed=4") + 4);
-    ck_assert_msg(!strcmp(first, sampled(out, "prompt=efgh|tokens=80|seed=4")), "before the separator: %s\n%s", first, said);
+    ck_assert_msg(!strcmp(first, sampled(out, "prompt=efgh|tokens=80|seed=4")), "before the separator: %s\n%s", first,
+                  said);
     first = strdup(sampled(out, "prompt=abcdfgh|tokens=80|seed=4") + 4);
-    ck_assert_msg(strcmp(first, sampled(out, "prompt=fgh|tokens=80|seed=4")), "without one they are the same: %s", first);
+    ck_assert_msg(strcmp(first, sampled(out, "prompt=fgh|tokens=80|seed=4")), "without one they are the same: %s",
+                  first);
 
     /* in what is generated: as evaluation has it, token by token */
     struct checkpoint c;
@@ -142,7 +145,8 @@ START_TEST(logits_that_are_not_finite_are_refused)
     char arguments[1024];
     snprintf(arguments, sizeof arguments, "%s|tokens=5", out);
     ck_assert_int_eq(ask(cmd_sample, arguments), 2);
-    ck_assert_msg(strstr(said, "not finite: the first activation that is not is 0.f") && is_sentence(strtok(said, "\n")), "%s", said);
+    ck_assert_msg(strstr(said, "not finite: the first activation that is not is 0.f")
+                  && is_sentence(strtok(said, "\n")), "%s", said);
     snprintf(arguments, sizeof arguments, "%s|sequences=2", out);
     ck_assert_int_eq(ask(cmd_eval, arguments), 2);
     ck_assert_msg(strstr(said, "not finite") && is_sentence(strtok(said, "\n")), "%s", said);
@@ -153,7 +157,8 @@ END_TEST
 
 enum { VOCABULARY = 12, DRAWS = 40000 };
 static const struct { double temperature; int top_k; double top_p; } rules[] = {
-    {1, 0, 1}, {0.5, 0, 1}, {2.5, 0, 1}, {1, 4, 1}, {0.7, 7, 1}, {1, 0, 0.6}, {1.7, 0, 0.9}, {0.8, 5, 0.8}, {0, 0, 1}, {1, 1, 1}, {1, 0, 0},
+    {1, 0, 1}, {0.5, 0, 1}, {2.5, 0, 1}, {1, 4, 1}, {0.7, 7, 1}, {1, 0, 0.6}, {1.7, 0, 0.9}, {0.8, 5, 0.8}, {0, 0, 1},
+    {1, 1, 1}, {1, 0, 0},
 };
 
 /* The probabilities that the three promise, by their definition. */
@@ -171,7 +176,8 @@ static void promised(double p[VOCABULARY], const float *logits, int rule)
     for (int i = 0; i < VOCABULARY; i++) {
         const int token = order[i];
         p[token] = i >= most || (rules[rule].temperature <= 0 && i) ? 0
-                 : rules[rule].temperature > 0 ? exp(((double)logits[token] - (double)logits[order[0]]) / rules[rule].temperature) : 1;
+                 : rules[rule].temperature > 0 ? exp((double)(logits[token] - logits[order[0]]) / rules[rule].temperature)
+                 : 1;
         all += p[token];
     }
     for (int i = 0; i < VOCABULARY; i++) {
@@ -205,8 +211,10 @@ START_TEST(draws_have_the_promised_distribution)
             kinds++;
         }
     }
-    /* chi square's mean is kinds - 1, its variance twice that: six standard deviations, and the draws are always the same */
-    ck_assert_msg(chi <= kinds - 1 + 6 * sqrt(2.0 * kinds), "temperature %g, top_k %d, top_p %g: chi square %.1f for %d tokens",
+    /* chi square's mean is kinds - 1, its variance twice that: six standard deviations, and the draws are always the
+     * same */
+    ck_assert_msg(chi <= kinds - 1 + 6 * sqrt(2.0 * kinds),
+                  "temperature %g, top_k %d, top_p %g: chi square %.1f for %d tokens",
                   rules[_i].temperature, rules[_i].top_k, rules[_i].top_p, chi, kinds);
 }
 END_TEST

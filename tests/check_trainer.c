@@ -1,6 +1,6 @@
-/* check_trainer.c - the trainer against an independent few lines of the same steps: the window of each step is the one in the
- * loss, the rate of each step the one in the update, accumulated parts make one batch; seeds differ in everything they are
- * for; the weights begin as documented; the schedules are exact at every fraction. */
+/* check_trainer.c - the trainer against an independent few lines of the same steps: the window of each step is the one
+ * in the loss, the rate of each step the one in the update, accumulated parts make one batch; seeds differ in
+ * everything they are for; the weights begin as documented; the schedules are exact at every fraction. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +23,8 @@ static int window_of(const struct run *r, int step)
 {
     struct random draw = random_open(r->seed, RANDOM_WINDOW, (uint64_t)step);
     const double left = r->steps - step, anneal = r->windows.anneal * r->steps, ramp = r->windows.ramp * r->steps;
-    const double p = left < anneal + 0.5 ? 0 : r->windows.short_probability * fmin(ramp > 0 ? (left - anneal) / ramp : 1, 1);
+    const double part = ramp > 0 ? fmin((left - anneal) / ramp, 1) : 1;
+    const double p = left < anneal + 0.5 ? 0 : r->windows.short_probability * part;
     return r->windows.short_window && random_unit(&draw) < p ? r->windows.short_window : r->windows.window;
 }
 
@@ -34,7 +35,8 @@ static double rate_of(const struct run *r, int step)
                      : top * r->final_rate + top * (1 - r->final_rate) * (1 + cos(acos(-1) * (step - up) / down)) / 2;
 }
 
-static void update(struct trainer *t, struct swax_network *n, const struct swax_tensor *tensor, const struct run *r, int step)
+static void update(struct trainer *t, struct swax_network *n, const struct swax_tensor *tensor, const struct run *r,
+                   int step)
 {
     const struct swax_adamw *o = &r->optimiser;
     double *g[TENSORS], squares = 0;
@@ -67,7 +69,8 @@ static void train(struct trainer *t, const struct run *r)
     const char *value[SOURCE_KEYS];
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = r->value[i];
-    ck_assert_msg(!data_open(&d, r->source, value, r->length, why) && !data_batch_new(&b, r->batch, r->length, why), "%s", why);
+    ck_assert_msg(!data_open(&d, r->source, value, r->length, why) && !data_batch_new(&b, r->batch, r->length, why),
+                  "%s", why);
     struct swax_config c = r->model;
     c.vocabulary = d.vocabulary;
     struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F64, r->batch, r->length, 1, why);
@@ -117,7 +120,8 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
 static struct run a_run(const char *out, const char *const settings[][2])
 {
     struct run r = small_run(out);
-    const char *const own[][2] = {{"precision", "fp64"}, {"tier", "ref"}, {"steps", "20"}, {"warmup", "0.2"}, {"anneal", "0.3"}, {"rate", "0.003"},
+    const char *const own[][2] = {{"precision", "fp64"}, {"tier", "ref"}, {"steps", "20"}, {"warmup", "0.2"},
+                                   {"anneal", "0.3"}, {"rate", "0.003"},
                                   {"batch", "6"}, {"accumulate", "1"}};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         ck_assert_msg(!run_set(&r, own[i][0], own[i][1], why), "%s", why);
@@ -146,10 +150,13 @@ START_TEST(a_run_is_these_few_lines)
     train(&t, &r);
     for (int s = 0; s < STEPS; s++) {
         windows += w.window[s] != r.windows.window;
-        ck_assert_msg(w.window[s] == t.window[s], "step %d: window %d, and it should be %d", s + 1, w.window[s], t.window[s]);
+        ck_assert_msg(w.window[s] == t.window[s], "step %d: window %d, and it should be %d", s + 1, w.window[s],
+                      t.window[s]);
         ck_assert_msg(fabs(w.rate[s] / rate_of(&r, s) - 1) < 1e-12, "step %d: rate %g", s + 1, w.rate[s]);
-        ck_assert_msg(fabs(w.loss[s] / t.loss[s] - 1) < 1e-9, "step %d: loss %.12g, and it should be %.12g", s + 1, w.loss[s], t.loss[s]);
-        ck_assert_msg(fabs(w.norm[s] / t.norm[s] - 1) < 1e-7, "step %d: norm %.12g, and it should be %.12g", s + 1, w.norm[s], t.norm[s]);
+        ck_assert_msg(fabs(w.loss[s] / t.loss[s] - 1) < 1e-9, "step %d: loss %.12g, and it should be %.12g", s + 1,
+                      w.loss[s], t.loss[s]);
+        ck_assert_msg(fabs(w.norm[s] / t.norm[s] - 1) < 1e-7, "step %d: norm %.12g, and it should be %.12g", s + 1,
+                      w.norm[s], t.norm[s]);
     }
     ck_assert(r.windows.short_window ? windows > 3 && windows < 14 : windows == 0);
     ck_assert_msg(!checkpoint_open(&c, out, why), "%s", why);
@@ -167,7 +174,8 @@ START_TEST(a_run_is_these_few_lines)
                 worst = fmax(worst, fabs(x[e] - expected[e]));
                 most = fmax(most, fabs(expected[e]));
             }
-            ck_assert_msg(worst <= 1e-6 * most, "%s of %s: off by %g of %g", which == SWAX_WEIGHT ? "weight" : which == SWAX_MOMENT1 ? "first moment" : "second moment",
+            ck_assert_msg(worst <= 1e-6 * most, "%s of %s: off by %g of %g", which == SWAX_WEIGHT ? "weight"
+                          : which == SWAX_MOMENT1 ? "first moment" : "second moment",
                           tensor[i].name, worst, most);
         }
         free(x);
@@ -201,9 +209,11 @@ START_TEST(seeds_differ_in_weights_data_and_windows)
             swax_network_get(n, SWAX_WEIGHT, i, x);
             memcpy(first[s][i], x, 2 * sizeof *x);
             for (int other = 0; other < s && t[i].init_std > 0; other++)
-                ck_assert_msg(memcmp(first[s][i], first[other][i], sizeof first[s][i]), "seeds %d and %d: %s is the same", s + 1, other + 1, t[i].name);
+                ck_assert_msg(memcmp(first[s][i], first[other][i], sizeof first[s][i]),
+                              "seeds %d and %d: %s is the same", s + 1, other + 1, t[i].name);
             for (int j = 0; j < i && t[i].init_std > 0; j++)
-                ck_assert_msg(first[s][i][0] / t[i].init_std != first[s][j][0] / t[j].init_std, "%s begins as %s does", t[i].name, t[j].name);
+                ck_assert_msg(first[s][i][0] / t[i].init_std != first[s][j][0] / t[j].init_std, "%s begins as %s does",
+                              t[i].name, t[j].name);
             free(x);
         }
         for (int other = 0; other < s; other++) {
@@ -238,17 +248,21 @@ END_TEST
 
 /* ---- how weights begin */
 
-static const struct { const char *name; double first, last; char std; int decay; } beginnings[] = {   /* std: in, out, or 0 */
-    {"backbone.embeddings.weight", 0, 0, 'i', 1}, {"lm_head.weight", 0, 0, 'i', 1}, {"backbone.out_norm.weight", 1, 1, 0, 0},
+/* std: in, out, or 0 */
+static const struct { const char *name; double first, last; char std; int decay; } beginnings[] = {
+    {"backbone.embeddings.weight", 0, 0, 'i', 1}, {"lm_head.weight", 0, 0, 'i', 1},
+    {"backbone.out_norm.weight", 1, 1, 0, 0},
     {"norm_swa.weight", 1, 1, 0, 0}, {"norm_mlstm.weight", 1, 1, 0, 0}, {"norm_ffn.weight", 1, 1, 0, 0},
     {"swa_layer.q.weight", 0, 0, 'i', 1}, {"swa_layer.k.weight", 0, 0, 'i', 1}, {"swa_layer.v.weight", 0, 0, 'i', 1},
     {"swa_layer.out_proj.weight", 0, 0, 'o', 1},
-    {"mlstm_layer.q.weight", 0, 0, 'i', 1}, {"mlstm_layer.k.weight", 0, 0, 'i', 1}, {"mlstm_layer.v.weight", 0, 0, 'i', 1},
+    {"mlstm_layer.q.weight", 0, 0, 'i', 1}, {"mlstm_layer.k.weight", 0, 0, 'i', 1},
+    {"mlstm_layer.v.weight", 0, 0, 'i', 1},
     {"mlstm_layer.ogate_preact.weight", 0, 0, 0, 1}, {"mlstm_layer.igate_preact.weight", 0, 0, 0, 1},
     {"mlstm_layer.igate_preact.bias", -10, -10, 0, 0}, {"mlstm_layer.fgate_preact.weight", 0, 0, 0, 1},
     {"mlstm_layer.fgate_preact.bias", 3, 6, 0, 0}, {"mlstm_layer.multihead_norm.weight", 1, 1, 0, 0},
     {"mlstm_layer.out_proj.weight", 0, 0, 'o', 1},
-    {"ffn.proj_up_gate.weight", 0, 0, 'i', 1}, {"ffn.proj_up.weight", 0, 0, 'i', 1}, {"ffn.proj_down.weight", 0, 0, 'o', 1},
+    {"ffn.proj_up_gate.weight", 0, 0, 'i', 1}, {"ffn.proj_up.weight", 0, 0, 'i', 1},
+    {"ffn.proj_down.weight", 0, 0, 'o', 1},
 };
 
 static int ends_in(const char *name, const char *end)
@@ -275,19 +289,23 @@ START_TEST(weights_begin_as_documented)
         ck_assert_msg(k < (int)(sizeof beginnings / sizeof *beginnings), "nobody says how %s begins", t[i].name);
         found[k]++;
         ck_assert_msg(t[i].decay == beginnings[k].decay, "%s: decay", t[i].name);
-        const double std = beginnings[k].std == 'i' ? sqrt(2.0 / 5 / WIDTH) : beginnings[k].std ? 2 / (LAYERS * sqrt(WIDTH)) : 0;
+        const double std = beginnings[k].std == 'i' ? sqrt(2.0 / 5 / WIDTH)
+                         : beginnings[k].std == 'o' ? 2 / (LAYERS * sqrt(WIDTH)) : 0;
         double *x = malloc((size_t)t[i].size * sizeof *x), sum[5] = {0};
         const double size = (double)t[i].size;
         swax_network_get(n, SWAX_WEIGHT, i, x);
         for (long e = 0; e < t[i].size; e++) {
-            const double line = t[i].size > 1 ? beginnings[k].first + (beginnings[k].last - beginnings[k].first) * (double)e / (size - 1) : beginnings[k].first;
-            ck_assert_msg(std > 0 || fabs(x[e] - line) < 1e-14, "%s[%ld] is %g, and should be %g", t[i].name, e, x[e], line);
+            const double along = t[i].size > 1 ? (double)e / (size - 1) : 0;
+            const double line = beginnings[k].first + (beginnings[k].last - beginnings[k].first) * along;
+            ck_assert_msg(std > 0 || fabs(x[e] - line) < 1e-14, "%s[%ld] is %g, and should be %g", t[i].name, e, x[e],
+                          line);
             for (int p = 1; p < 5 && std > 0; p++)
                 sum[p] += pow(x[e] / std, p) / size;
         }
         if (std > 0) {      /* the moments of the normal distribution, within five standard errors */
             ck_assert_msg(fabs(sum[1]) < 5 / sqrt(size), "%s: mean %g", t[i].name, sum[1]);
-            ck_assert_msg(fabs(sum[2] - 1) < 5 * sqrt(2 / size), "%s: variance %g of what it should be", t[i].name, sum[2]);
+            ck_assert_msg(fabs(sum[2] - 1) < 5 * sqrt(2 / size), "%s: variance %g of what it should be", t[i].name,
+                          sum[2]);
             ck_assert_msg(fabs(sum[3]) < 5 * sqrt(15 / size), "%s: third moment %g", t[i].name, sum[3]);
             ck_assert_msg(fabs(sum[4] - 3) < 5 * sqrt(96 / size), "%s: fourth moment %g", t[i].name, sum[4]);
         }
@@ -313,10 +331,12 @@ START_TEST(schedules_are_exact_at_every_fraction)
                 for (int step = 0; step < steps; step++) {
                     const int left = steps - step;
                     const double expected = 100 * left <= i * steps ? 0
-                                          : 100 * left >= (i + j) * steps ? 0.5 : 0.5 * (100 * left - i * steps) / (j * steps);
+                                          : 100 * left >= (i + j) * steps ? 0.5
+                                          : 0.5 * (100 * left - i * steps) / (j * steps);
                     const double p = short_probability_at(&w, step, steps);
                     ck_assert_msg(fabs(p - expected) < 1e-9 && (p > 0) == (expected > 0),
-                                  "anneal=%s ramp=%s, step %d of %d: %g, and it should be %g", fraction[0], fraction[1], step, steps, p, expected);
+                                  "anneal=%s ramp=%s, step %d of %d: %g, and it should be %g", fraction[0], fraction[1],
+                                  step, steps, p, expected);
                 }
             }
 }
@@ -325,7 +345,8 @@ END_TEST
 START_TEST(a_third_of_twenty_steps_is_six)
 {
     static const struct { double anneal; int steps, expected; } cases[] = {
-        {0.3, 20, 6}, {0.05, 20, 1}, {0.15, 20, 3}, {0.29, 100, 29}, {0.7, 10, 7}, {0.33, 20, 6}, {1.0 / 3, 3, 1}, {0.2, 24000, 4800}, {1, 7, 7}, {0, 7, 0},
+        {0.3, 20, 6}, {0.05, 20, 1}, {0.15, 20, 3}, {0.29, 100, 29}, {0.7, 10, 7}, {0.33, 20, 6}, {1.0 / 3, 3, 1},
+        {0.2, 24000, 4800}, {1, 7, 7}, {0, 7, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct windows w = {64, 8, 1, cases[i].anneal, 0};
@@ -335,7 +356,8 @@ START_TEST(a_third_of_twenty_steps_is_six)
             annealed += is_long;
             last &= is_long || !annealed;              /* they are the last ones */
         }
-        ck_assert_msg(annealed == cases[i].expected && last, "anneal=%g of %d steps: %d", cases[i].anneal, cases[i].steps, annealed);
+        ck_assert_msg(annealed == cases[i].expected && last, "anneal=%g of %d steps: %d", cases[i].anneal,
+                      cases[i].steps, annealed);
     }
 }
 END_TEST

@@ -74,22 +74,28 @@ int swax_mixer_find(const char *name)
     return -1;
 }
 
-void *swax_mixer_keys(struct swax_config *c, int m)
+/* Where the values of mixer m's keys begin. */
+static size_t keys_at(int m)
 {
     struct table t[TABLES];
     const int n = list_tables(t);
     int i = 0;
     while (i < n - 1 && t[i].keys != swax_mixer_row(m)->keys)
         i++;
-    return (char *)c + t[i].at;
+    return t[i].at;
 }
+
+void *swax_mixer_keys(struct swax_config *c, int m) { return (char *)c + keys_at(m); }
 
 const void *swax_layer_keys(const struct swax_config *c, int layer)
 {
-    return swax_mixer_keys((struct swax_config *)(size_t)c, c->mixer[layer]);
+    return (const char *)c + keys_at(c->mixer[layer]);
 }
 
-const struct swax_mixer *swax_layer_mixer(const struct swax_config *c, int layer) { return swax_mixer_row(c->mixer[layer]); }
+const struct swax_mixer *swax_layer_mixer(const struct swax_config *c, int layer)
+{
+    return swax_mixer_row(c->mixer[layer]);
+}
 
 const struct swax_key *swax_config_keys(int table, int *mixer)
 {
@@ -227,7 +233,8 @@ const char *swax_key_right(const struct swax_key *k, char *text)
             add_choice(text, swax_mixer_row(m)->name, m == 0, 0);
         char words[SWAX_WHY];
         strcpy(words, text);
-        snprintf(text, SWAX_WHY, "a list such as '%s', one of %.160s per layer, at most %d layers", k->otherwise, words, SWAX_LAYERS);
+        snprintf(text, SWAX_WHY, "a list such as '%s', one of %.160s per layer, at most %d layers", k->otherwise, words,
+                 SWAX_LAYERS);
     } else {
         snprintf(text, SWAX_WHY, "%s%s%s", number, k->zero ? ", or 0 for " : "", k->zero ? k->zero : "");
     }
@@ -278,7 +285,8 @@ const char *swax_too_large(char *why, const char *what, long long a, long long b
 {
     if (a * b <= INT_MAX)
         return NULL;
-    snprintf(why, SWAX_WHY, "%s would have %lld x %lld elements, and a tensor may have at most %d", what, a, b, INT_MAX);
+    snprintf(why, SWAX_WHY, "%s would have %lld x %lld elements, and a tensor may have at most %d", what, a, b,
+             INT_MAX);
     return why;
 }
 
@@ -294,7 +302,8 @@ static const char *check_value(const struct swax_key *k, const void *at, char *w
     int words = 0;
     while (k->kind == SWAX_KEY_WORD && k->words[words])
         words++;
-    if ((k->kind == SWAX_KEY_SIZE && as_int(at) < least(k)) || (k->kind == SWAX_KEY_WORD && (as_int(at) < 0 || as_int(at) >= words)))
+    if ((k->kind == SWAX_KEY_SIZE && as_int(at) < least(k)) ||
+        (k->kind == SWAX_KEY_WORD && (as_int(at) < 0 || as_int(at) >= words)))
         return swax_refuse(why, k->name, as_int(at), swax_key_right(k, right));
     if (is_int(k) || k->kind == SWAX_KEY_MIXERS || allowed(as_double(at), k->kind))
         return NULL;
@@ -368,7 +377,8 @@ const char *swax_config_get(const struct swax_config *c, const char *key, char *
     return text;
 }
 
-void swax_config_list(const struct swax_config *c, void (*each)(const char *key, const char *value, void *arg), void *arg)
+void swax_config_list(const struct swax_config *c, void (*each)(const char *key, const char *value, void *arg),
+                      void *arg)
 {
     char text[SWAX_TEXT];
     struct table t[TABLES];

@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-enum { SWAX_LAYERS = 256, SWAX_WHY = 320, SWAX_TEXT = 4096 };     /* at most so many layers; room for one sentence, for a value */
+/* at most so many layers; room for one sentence, for a value */
+enum { SWAX_LAYERS = 256, SWAX_WHY = 320, SWAX_TEXT = 4096 };
 enum { SWAX_OWN = 2048 };                  /* bytes of all mixers' keys */
 
 struct swax_config {
@@ -19,7 +20,7 @@ struct swax_config {
     int layers;
     unsigned char mixer[SWAX_LAYERS];      /* one per layer, each a row of the table of mixers (mixers.h) */
     int tied;                              /* the head is the embedding */
-    int chunk;                             /* a recurrent layer keeps a state every so many tokens; no result depends on it */
+    int chunk;                             /* recurrent layers keep a state every so many tokens: no result changes */
     double norm_eps;
     double logit_cap;                      /* 0: none */
     union { double align; unsigned char bytes[SWAX_OWN]; } own;    /* the values of the mixers' keys: swax_config_at */
@@ -51,7 +52,7 @@ struct swax_config swax_config_default(void);
  * NULL, or a sentence in why[SWAX_WHY] naming the key, its value and what would be right. */
 const char *swax_config_set(struct swax_config *c, const char *key, const char *value, char *why);
 
-/* The value of a key as text that swax_config_set reads back exactly, in text[SWAX_TEXT]; "" if there is no such key. */
+/* The value of a key, in text[SWAX_TEXT], as swax_config_set reads it back exactly; "" if there is no such key. */
 const char *swax_config_get(const struct swax_config *c, const char *key, char *text);
 
 /* Where the value of a key is, an int or a double (by its kind), or NULL if there is no such key; and the value as a
@@ -66,10 +67,11 @@ const char *swax_config_check(struct swax_config *c, char *why);
 
 /* Call each(key, value, arg) for every key of the network and of the mixers that it has, in order, with its
  * value as text.  What config.json, checkpoints and messages print. */
-void swax_config_list(const struct swax_config *c, void (*each)(const char *key, const char *value, void *arg), void *arg);
+void swax_config_list(const struct swax_config *c, void (*each)(const char *key, const char *value, void *arg),
+                      void *arg);
 
-/* All keys there are, table by table: 0 is the network's, with *mixer = -1; the others are of mixers, of which *mixer is
- * the first.  NULL when there is no such table. */
+/* All keys there are, table by table: 0 is the network's, with *mixer = -1; the others are of mixers, of which *mixer
+ * is the first.  NULL when there is no such table. */
 const struct swax_key *swax_config_keys(int table, int *mixer);
 
 /* What would be right for a key, in text[SWAX_WHY]: "a whole number of at least 1, or 0 for width/heads". */

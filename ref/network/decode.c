@@ -1,5 +1,5 @@
-/* decode.c - a network at work one token after another: each layer remembers what its mixer needs (mixer.h's state), and
- * the composition is model.c's, with the states given. */
+/* decode.c - a network at work one token after another: each layer remembers what its mixer needs (mixer.h's state),
+ * and the composition is model.c's, with the states given. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,14 +21,18 @@ static union swax_room *states_of(const struct R(decoder) *d, int sequence)
     return d->state + (size_t)sequence * (size_t)d->base.n->c.layers;
 }
 
-static const struct R(swax_mixer) *mixer_of(const struct swax_network *n, int layer) { return R(swax_mixers)[n->c.mixer[layer]]; }
+static const struct R(swax_mixer) *mixer_of(const struct swax_network *n, int layer)
+{
+    return R(swax_mixers)[n->c.mixer[layer]];
+}
 
 static int make_ready(const struct R(decoder) *d, int sequence, int more)
 {
     struct swax_network *n = d->base.n;
     int ok = 1;
     for (int l = 0; l < n->c.layers && ok; l++)
-        ok = mixer_of(n, l)->state_ready(n, &n->c, swax_layer_keys(&n->c, l), &states_of(d, sequence)[l], d->window, more);
+        ok = mixer_of(n, l)->state_ready(n, &n->c, swax_layer_keys(&n->c, l), &states_of(d, sequence)[l], d->window,
+                                         more);
     return ok;
 }
 

@@ -83,7 +83,8 @@ int swax_directory(const struct swax_config *c, struct swax_places *p, struct sw
 {
     struct swax_tensors size = { NULL, 0, { 0, 0 }, "" };
     list_network(&size, p, c);
-    struct swax_tensors l = { tensor, 0, { size.used[1], 0 }, "" };    /* matrices first: their sizes keep each other aligned */
+    /* matrices first: their sizes keep each other aligned */
+    struct swax_tensors l = { tensor, 0, { size.used[1], 0 }, "" };
     list_network(&l, p, c);
     p->total = l.used[0];
     p->decayed = l.used[1];
@@ -120,5 +121,6 @@ double swax_initial(const struct swax_config *c, const struct swax_tensor *t, ui
     if (t->init)
         return t->init(c, e, uniform(key, (uint64_t)e));
     const double line = t->size > 1 ? (double)e / (double)(t->size - 1) : 0;
-    return t->init_first + (t->init_last - t->init_first) * line + (t->init_std > 0 ? t->init_std * normal(key, (uint64_t)e) : 0);
+    return t->init_first + (t->init_last - t->init_first) * line +
+           (t->init_std > 0 ? t->init_std * normal(key, (uint64_t)e) : 0);
 }

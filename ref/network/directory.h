@@ -19,8 +19,8 @@ struct swax_places {
 /* List c's tensors: fills places, and tensor[] unless it is NULL.  Answers how many there are. */
 int swax_directory(const struct swax_config *c, struct swax_places *places, struct swax_tensor *tensor);
 
-/* Element e of a tensor at initialisation.  The key is made of the seed and the tensor's name alone: tensors of the same
- * name get the same weights in every network, so that arms of an ablation start alike. */
+/* Element e of a tensor at initialisation.  The key is made of the seed and the tensor's name alone: tensors of the
+ * same name get the same weights in every network, so that arms of an ablation start alike. */
 uint64_t swax_initial_key(const struct swax_tensor *t, uint64_t seed);
 double swax_initial(const struct swax_config *c, const struct swax_tensor *t, uint64_t key, long e);
 

@@ -15,7 +15,8 @@ static const struct R(swax_kernels) *table(const struct swax_network *n) { retur
 
 struct R(run) R(swax_run_of)(const struct swax_network *n, int B, int T, int window)
 {
-    const struct R(run) r = { .tier = n->tier, .k = table(n), .c = &n->c, .p = &n->p, .w = n->w, .s = n->s, .B = B, .T = T, .window = window };
+    const struct R(run) r = { .tier = n->tier, .k = table(n), .c = &n->c, .p = &n->p, .w = n->w, .s = n->s,
+                              .B = B, .T = T, .window = window };
     return r;
 }
 
@@ -23,7 +24,11 @@ struct R(run) R(swax_run_of)(const struct swax_network *n, int B, int T, int win
 
 static int take_table(struct swax_network *n);
 #if defined SWAX_F64
-static int take_table(struct swax_network *n) { swax_tier_f64(n->tier, n->table); return n->tier->f64 != NULL || !n->tier->memory; }
+static int take_table(struct swax_network *n)
+{
+    swax_tier_f64(n->tier, n->table);
+    return n->tier->f64 != NULL || !n->tier->memory;
+}
 #elif defined SWAX_BF16
 static int take_table(struct swax_network *n)
 {
@@ -32,7 +37,11 @@ static int take_table(struct swax_network *n)
     return n->tier->bf16 != NULL;
 }
 #else
-static int take_table(struct swax_network *n) { swax_tier_f32(n->tier, n->table); return n->tier->f32 != NULL || !n->tier->memory; }
+static int take_table(struct swax_network *n)
+{
+    swax_tier_f32(n->tier, n->table);
+    return n->tier->f32 != NULL || !n->tier->memory;
+}
 #endif
 
 static struct swax_desk *desk_new(struct swax_network *n)
@@ -67,7 +76,8 @@ static const char *engine_open(struct swax_network *n, char *why)
         return why;
     }
     if (!take_table(n)) {
-        snprintf(why, SWAX_WHY, "the tier %s does not offer this precision; choose another precision or another tier", n->tier->name);
+        snprintf(why, SWAX_WHY, "the tier %s does not offer this precision; choose another precision or another tier",
+                 n->tier->name);
         return why;
     }
     n->s = swax_take(n, total * sizeof(stat));
@@ -82,8 +92,9 @@ static const char *engine_open(struct swax_network *n, char *why)
         ok = (n->g[l] = swax_take(n, total * sizeof(stat))) != NULL;
     if (ok)
         return NULL;
-    snprintf(why, SWAX_WHY, "out of memory on tier %s: %.2f GB were taken and more was needed; lower the batch (%d), the "
-             "sequence length (%d) or the width (%d)", n->tier->name, (double)n->bytes / 1e9, n->B, n->T, n->c.width);
+    snprintf(why, SWAX_WHY, "out of memory on tier %s: %.2f GB were taken and more was needed; lower the batch (%d), "
+             "the sequence length (%d) or the width (%d)", n->tier->name, (double)n->bytes / 1e9, n->B, n->T,
+             n->c.width);
     return why;
 }
 
@@ -180,7 +191,10 @@ struct job {
     float *logits;
 };
 
-static int valid(const struct job *j, long token) { return j->b->target[token] >= 0 && j->b->target[token] < j->n->c.vocabulary; }
+static int valid(const struct job *j, long token)
+{
+    return j->b->target[token] >= 0 && j->b->target[token] < j->n->c.vocabulary;
+}
 
 static double weight(const struct job *j, long token) { return j->b->weight ? (double)j->b->weight[token] : 1; }
 
@@ -267,7 +281,8 @@ static void say_not_finite(struct swax_network *n, const struct swax_batch *b, l
 {
     char name[64];
     const char *first = pieces == 1 ? R(swax_first_nonfinite)(n, &n->desk[0]->work, b->B, b->T, name) : NULL;
-    snprintf(n->wrong, sizeof n->wrong, "The loss at token %ld of sequence %ld is not finite%s%s.", token % b->T, token / b->T,
+    snprintf(n->wrong, sizeof n->wrong, "The loss at token %ld of sequence %ld is not finite%s%s.",
+             token % b->T, token / b->T,
              first ? ": the first activation that is not is " : "", first ? first : "");
 }
 
@@ -329,7 +344,8 @@ static void slice_update(int i, void *arg)
     const struct update *u = arg;
     struct swax_network *n = u->n;
     const struct swax_slice *s = &n->slice[i];
-    table(n)->adamw((stat *)n->s + s->from, (stat *)n->m + s->from, (stat *)n->v + s->from, (const stat *)n->g[0] + s->from,
+    table(n)->adamw((stat *)n->s + s->from, (stat *)n->m + s->from, (stat *)n->v + s->from,
+                    (const stat *)n->g[0] + s->from,
                     n->sum, s->count, u->step, u->o->rate, u->o->beta1, u->o->beta2, u->o->eps,
                     s->decay ? u->o->decay : 0, u->o->clip);
     if (n->w != n->s)

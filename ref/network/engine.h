@@ -35,7 +35,8 @@ struct swax_network {
     void *loss;                      /* of the last batch, on the host: stat (B,T) */
     int last_B, last_T;              /* of the last evaluate */
     double stage[SWAX_STAGE];        /* elements on their way between the host and a device, or looked at */
-    char wrong[SWAX_WHY], told[SWAX_WHY];    /* what swax_network_trouble answers next, "" for nothing; and answered last */
+    /* what swax_network_trouble answers next, "" for nothing; and answered last */
+    char wrong[SWAX_WHY], told[SWAX_WHY];
 };
 
 struct swax_engine {

@@ -65,14 +65,15 @@ struct R(swax_mixer) {
     void (*forward)(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state,
                     real *y, const real *x);
     /* dx and, at g + place, the weights' gradients are added to.  The twin's arrays come as zeros. */
-    void (*backward)(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
-                     const real *dy, const real *x, real *dx);
+    void (*backward)(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts,
+                     void *dacts, const real *dy, const real *x, real *dx);
 
-    /* Decoding, of one sequence (B = 1).  A state comes as zeros.  ready: make it ready for `more` tokens; what was never
-     * made is made, what is full grows; 1, or 0 if there is no memory, and then the state is as it was.  begin: what comes
-     * next is the first token of a document.  free: give back what was made, which may be nothing. */
+    /* Decoding, of one sequence (B = 1).  A state comes as zeros.  ready: make it ready for `more` tokens; what was
+     * never made is made, what is full grows; 1, or 0 if there is no memory, and then the state is as it was.  begin:
+     * what comes next is the first token of a document.  free: give back what was made, which may be nothing. */
     size_t state_size;
-    int (*state_ready)(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more);
+    int (*state_ready)(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
+                       int more);
     void (*state_begin)(struct swax_network *n, const struct swax_config *c, const void *keys, void *state);
     void (*state_free)(struct swax_network *n, void *state);
 };

@@ -18,9 +18,10 @@ struct state { real *k, *v; int room, used, position; };               /* keys o
 
 #define AT(field) offsetof(struct keys, field)
 static const struct swax_key keys_of_attention[] = {
-    { .name = "heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4", .what = "query heads of an attention layer" },
-    { .name = "key_value_heads", .kind = SWAX_KEY_SIZE, .at = AT(kv_heads), .otherwise = "0", .zero = "as many as heads",
-      .what = "of an attention layer, a divisor of heads" },
+    { .name = "heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4",
+      .what = "query heads of an attention layer" },
+    { .name = "key_value_heads", .kind = SWAX_KEY_SIZE, .at = AT(kv_heads), .otherwise = "0",
+      .zero = "as many as heads", .what = "of an attention layer, a divisor of heads" },
     { .name = "head_dim", .kind = SWAX_KEY_SIZE, .at = AT(head_dim), .otherwise = "0", .zero = "width/heads",
       .what = "size of an attention head" },
     { .name = "rope_theta", .kind = SWAX_KEY_POSITIVE, .at = AT(rope_theta), .otherwise = "10000",
@@ -41,7 +42,8 @@ static const char *check(const struct swax_config *c, void *keys, char *why)
     if (o->heads % o->kv_heads)
         return swax_refuse(why, "key_value_heads", o->kv_heads, "a divisor of heads");
     if ((wrong = swax_too_large(why, "a row of queries (heads x head_dim)", o->heads, o->head_dim)) ||
-        (wrong = swax_too_large(why, "the query projection (heads*head_dim x width)", o->heads * o->head_dim, c->width)))
+        (wrong = swax_too_large(why, "the query projection (heads*head_dim x width)", o->heads * o->head_dim,
+                                c->width)))
         return wrong;
     return NULL;
 }
@@ -51,10 +53,10 @@ static void tensors(struct swax_tensors *l, void *places, const struct swax_conf
     const struct keys *o = keys;
     struct places *p = places;
     const long HD = (long)o->heads * o->head_dim, GD = (long)o->kv_heads * o->head_dim;
-    const struct swax_tensor q = { .name = "swa_layer.q.weight", .shape = { HD, c->width }, .init_std = swax_init_in(c), .decay = 1,
-                                   .rope_heads = o->heads };
-    const struct swax_tensor k = { .name = "swa_layer.k.weight", .shape = { GD, c->width }, .init_std = swax_init_in(c), .decay = 1,
-                                   .rope_heads = o->kv_heads };
+    const struct swax_tensor q = { .name = "swa_layer.q.weight", .shape = { HD, c->width }, .init_std = swax_init_in(c),
+                                   .decay = 1, .rope_heads = o->heads };
+    const struct swax_tensor k = { .name = "swa_layer.k.weight", .shape = { GD, c->width }, .init_std = swax_init_in(c),
+                                   .decay = 1, .rope_heads = o->kv_heads };
     (void)layer;
     p->q   = swax_tensor_add(l, &q);
     p->k   = swax_tensor_add(l, &k);
@@ -65,7 +67,7 @@ static void tensors(struct swax_tensors *l, void *places, const struct swax_conf
 /* Attention over the keys that are there, W at most. */
 static double flops(const struct swax_config *c, const struct keys *o, int T, int window, int training)
 {
-    const double HD = (double)o->heads * o->head_dim, GD = (double)o->kv_heads * o->head_dim, W = window < T ? window : T;
+    const double HD = (double)o->heads * o->head_dim, GD = (double)o->kv_heads * o->head_dim, W = fmin(window, T);
     const double keys = W - W * (W - 1) / (2.0 * T);                   /* the mean of min(t, W) over t = 1..T */
     return (training ? 3 : 1) * (2.0 * c->width * (2*HD + 2*GD) + 4 * keys * HD);
 }
@@ -87,7 +89,8 @@ static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c
 {
     const struct keys *o = keys;
     struct acts *a = acts;
-    const size_t N = (size_t)B * (size_t)T, HD = (size_t)(o->heads * o->head_dim), GD = (size_t)(o->kv_heads * o->head_dim);
+    const size_t N = (size_t)B * (size_t)T, HD = (size_t)(o->heads * o->head_dim);
+    const size_t GD = (size_t)(o->kv_heads * o->head_dim);
     (void)c;
     a->q   = reals(l, "q", N*HD);
     a->k   = reals(l, "k", N*GD);
@@ -98,8 +101,8 @@ static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c
     a->lse = stats_forward(l, "lse", N*(size_t)o->heads);
 }
 
-static void forward(const struct R(run) *r, const struct keys *o, const struct places *p, struct acts *a, struct state *state,
-                    real *y, const real *x, int window)
+static void forward(const struct R(run) *r, const struct keys *o, const struct places *p, struct acts *a,
+                    struct state *state, real *y, const real *x, int window)
 {
     const int B = r->B, T = r->T, N = B*T, H = o->heads, G = o->kv_heads, D = o->head_dim, C = r->c->width;
     const int cached = state ? state->used : 0, P = state ? state->position : 0;
@@ -134,24 +137,26 @@ static void backward(const struct R(run) *r, const struct keys *o, const struct 
     r->k->linear_backward(dx, g + p->q, NULL, da->q, x, r->w + p->q, N, H*D, C);
 }
 
-static void swa_forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y, const real *x)
+static void swa_forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y,
+                        const real *x)
 {
     forward(r, keys, places, acts, state, y, x, r->window);
 }
 
-static void swa_backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
-                         const real *dy, const real *x, real *dx)
+static void swa_backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts,
+                         void *dacts, const real *dy, const real *x, real *dx)
 {
     backward(r, keys, places, g, acts, dacts, dy, x, dx, r->window);
 }
 
-static void full_forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y, const real *x)
+static void full_forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y,
+                         const real *x)
 {
     forward(r, keys, places, acts, state, y, x, INT_MAX);
 }
 
-static void full_backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
-                          const real *dy, const real *x, real *dx)
+static void full_backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts,
+                          void *dacts, const real *dy, const real *x, real *dx)
 {
     backward(r, keys, places, g, acts, dacts, dy, x, dx, INT_MAX);
 }
@@ -188,13 +193,15 @@ static int ready(struct swax_network *n, const struct keys *o, struct state *s, 
     return ok;
 }
 
-static int swa_ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
+static int swa_ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
+                     int more)
 {
     (void)c;
     return ready(n, keys, state, window, more);
 }
 
-static int full_ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
+static int full_ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
+                      int more)
 {
     (void)c, (void)window;
     return ready(n, keys, state, INT_MAX, more);
@@ -216,7 +223,8 @@ static void give(struct swax_network *n, void *state)
 
 /* ---- looking inside: the share of softmax mass on keys 0, 1, 2-3, 4-7, ... tokens back */
 
-static void add_mass(const struct keys *o, const double *q, const double *k, const double *lse, int T, int W, double *mass, int most)
+static void add_mass(const struct keys *o, const double *q, const double *k, const double *lse, int T, int W,
+                     double *mass, int most)
 {
     const int H = o->heads, G = o->kv_heads, D = o->head_dim;
     for (int t = 0; t < T; t++)
@@ -235,7 +243,8 @@ static void add_mass(const struct keys *o, const double *q, const double *k, con
 
 static int see(struct swax_network *n, const struct keys *o, int layer, int T, int W, double *mass, int most)
 {
-    double *q = swax_layer_peek(n, layer, "qr"), *k = swax_layer_peek(n, layer, "kr"), *lse = swax_layer_peek(n, layer, "lse");
+    double *q = swax_layer_peek(n, layer, "qr"), *k = swax_layer_peek(n, layer, "kr");
+    double *lse = swax_layer_peek(n, layer, "lse");
     int count = -1;
     if (q && k && lse) {
         for (int i = 0; i < most; i++)

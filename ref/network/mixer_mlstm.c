@@ -23,7 +23,7 @@ struct acts {
     real *q, *k, *v, *o, *h, *hn, *z;                                            /* z = sigmoid(o) hn */
     stat *iraw, *fraw, *i, *f, *C1, *n1, *m1, *m, *qn, *Cs, *ns, *mean, *rstd;
 };
-struct state { stat *C[2], *n[2], *m[2]; int now; };                             /* [now] goes in, the other comes out */
+struct state { stat *C[2], *n[2], *m[2]; int now; };               /* [now] goes in, the other comes out */
 
 /* ---- what it is */
 
@@ -32,16 +32,18 @@ static const char *const norms[] = { "rms", "layer", NULL };
 
 #define AT(field) offsetof(struct keys, field)
 static const struct swax_key keys_of_mlstm[] = {
-    { .name = "cell_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4", .what = "heads of an mLSTM layer" },
-    { .name = "cell_key_dim", .kind = SWAX_KEY_SIZE, .at = AT(key_dim), .otherwise = "0", .zero = "half of cell_value_dim",
-      .what = "size of a head's keys: rows of its state" },
-    { .name = "cell_value_dim", .kind = SWAX_KEY_SIZE, .at = AT(value_dim), .otherwise = "0", .zero = "width/cell_heads",
-      .what = "size of a head's values: columns of its state" },
+    { .name = "cell_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4",
+      .what = "heads of an mLSTM layer" },
+    { .name = "cell_key_dim", .kind = SWAX_KEY_SIZE, .at = AT(key_dim), .otherwise = "0",
+      .zero = "half of cell_value_dim", .what = "size of a head's keys: rows of its state" },
+    { .name = "cell_value_dim", .kind = SWAX_KEY_SIZE, .at = AT(value_dim), .otherwise = "0",
+      .zero = "width/cell_heads", .what = "size of a head's values: columns of its state" },
     { .name = "cell_gate", .kind = SWAX_KEY_WORD, .at = AT(gate), .otherwise = "exponential", .words = gates,
       .what = "how gates become weights; exponential is xLSTM-7B's" },
     { .name = "cell_norm", .kind = SWAX_KEY_WORD, .at = AT(norm_center), .otherwise = "layer", .words = norms,
       .what = "of a head's output; layer is xLSTM-7B's" },
-    { .name = "cell_norm_eps", .kind = SWAX_KEY_NOT_NEGATIVE, .at = AT(norm_eps), .otherwise = "1e-6", .what = "added in that norm" },
+    { .name = "cell_norm_eps", .kind = SWAX_KEY_NOT_NEGATIVE, .at = AT(norm_eps), .otherwise = "1e-6",
+      .what = "added in that norm" },
     { .name = "cell_eps", .kind = SWAX_KEY_NOT_NEGATIVE, .at = AT(eps), .otherwise = "1e-6",
       .what = "added to what the cell divides by" },
     { .name = "gate_cap", .kind = SWAX_KEY_NOT_NEGATIVE, .at = AT(gate_cap), .otherwise = "15", .zero = "no cap",
@@ -71,7 +73,8 @@ static const char *check(const struct swax_config *c, void *keys, char *why)
         (wrong = swax_too_large(why, "the value projection (cell_heads*cell_value_dim x width)", H * V, c->width)) ||
         (wrong = swax_too_large(why, "the key projection (cell_heads*cell_key_dim x width)", H * K, c->width)) ||
         (wrong = swax_too_large(why, "the cell's state (cell_key_dim x cell_value_dim)", K, V)) ||
-        (wrong = swax_too_large(why, "the cell's states (cell_heads x cell_key_dim*cell_value_dim)", H, (long long)K * V)))
+        (wrong = swax_too_large(why, "the cell's states (cell_heads x cell_key_dim*cell_value_dim)", H,
+                                (long long)K * V)))
         return wrong;
     return NULL;
 }
@@ -85,7 +88,8 @@ static void tensors(struct swax_tensors *l, void *places, const struct swax_conf
     p->q          = swax_matrix(l, "mlstm_layer.q.weight", HK, C, swax_init_in(c));
     p->k          = swax_matrix(l, "mlstm_layer.k.weight", HK, C, swax_init_in(c));
     p->v          = swax_matrix(l, "mlstm_layer.v.weight", HV, C, swax_init_in(c));
-    p->ogate      = swax_matrix(l, "mlstm_layer.ogate_preact.weight", HV, C, 0);     /* the biases alone set the memory */
+    /* what the gates read begins at 0: their biases alone set the memory */
+    p->ogate      = swax_matrix(l, "mlstm_layer.ogate_preact.weight", HV, C, 0);
     p->igate      = swax_matrix(l, "mlstm_layer.igate_preact.weight", H, C, 0);
     p->igate_bias = swax_vector(l, "mlstm_layer.igate_preact.bias", H, o->igate_bias, o->igate_bias);
     p->fgate      = swax_matrix(l, "mlstm_layer.fgate_preact.weight", H, C, 0);
@@ -134,7 +138,8 @@ static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c
     a->z  = reals(l, "z", NH*V);
 }
 
-static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *remembered, real *y, const real *x)
+static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *remembered, real *y,
+                    const real *x)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -151,8 +156,8 @@ static void forward(const struct R(run) *r, const void *keys, const void *places
     r->k->readout_forward(a->fraw, x, r->w + p->fgate, r->s + p->fgate_bias, N, H, C);
     r->k->softcap_forward(a->i, a->iraw, N*H, o->gate_cap);
     r->k->softcap_forward(a->f, a->fraw, N*H, o->gate_cap);
-    r->k->mlstm_forward(a->h, state ? state->C[out] : a->C1, state ? state->n[out] : a->n1, state ? state->m[out] : a->m1,
-                        a->m, a->qn, state ? NULL : a->Cs, state ? NULL : a->ns,
+    r->k->mlstm_forward(a->h, state ? state->C[out] : a->C1, state ? state->n[out] : a->n1,
+                        state ? state->m[out] : a->m1, a->m, a->qn, state ? NULL : a->Cs, state ? NULL : a->ns,
                         a->q, a->k, a->v, a->i, a->f,
                         state ? state->C[in] : NULL, state ? state->n[in] : NULL, state ? state->m[in] : NULL,
                         r->start_cell, B, T, H, K, V, r->c->chunk, o->gate, o->eps);
@@ -163,8 +168,8 @@ static void forward(const struct R(run) *r, const void *keys, const void *places
         state->now = out;
 }
 
-static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
-                     const real *dy, const real *x, real *dx)
+static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts,
+                     void *dacts, const real *dy, const real *x, real *dx)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -192,7 +197,8 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
 
 /* ---- decoding */
 
-static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
+static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
+                 int more)
 {
     const struct keys *o = keys;
     struct state *s = state;
@@ -265,7 +271,8 @@ static const char *hf_write(const struct swax_hf_writer *w, const struct swax_co
 {
     const struct keys *o = keys;
     if (o->gate != SWAX_EXPONENTIAL || !o->norm_center) {
-        snprintf(why, SWAX_WHY, "Hugging Face's xLSTM has cell_gate=exponential and cell_norm=layer only, and this network differs.");
+        snprintf(why, SWAX_WHY, "Hugging Face's xLSTM has cell_gate=exponential and cell_norm=layer only, and this "
+                 "network differs.");
         return why;
     }
     w->whole(w->arg, "num_heads", o->heads);
@@ -286,7 +293,8 @@ const struct R(swax_mixer) R(swax_mixer_mlstm) = {
         .keys = keys_of_mlstm, .keys_size = sizeof(struct keys), .check = check,
         .norm = "norm_mlstm.weight", .places_size = sizeof(struct places), .tensors = tensors, .flops = flops,
         .inside = { .key = "time_constants", .title = "time constants in tokens:", .see = see },
-        .hf = { .layer_type = "linear_attention", .tensor = "mlstm_layer.q.weight", .read = hf_read, .write = hf_write },
+        .hf = { .layer_type = "linear_attention", .tensor = "mlstm_layer.q.weight",
+                .read = hf_read, .write = hf_write },
     },
     .acts_size = sizeof(struct acts), .acts = list_acts, .forward = forward, .backward = backward,
     .state_size = sizeof(struct state), .state_ready = ready, .state_begin = begin, .state_free = give,

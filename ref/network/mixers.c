@@ -24,8 +24,8 @@ const struct R(swax_mixer) *const R(swax_mixers)[] = { MIXERS(ADDRESS) NULL };
 
 static int lacks(const struct swax_mixer *x, const char *what, const char *name, char *why)
 {
-    snprintf(why, SWAX_WHY, "the mixer %.40s lacks %.120s%s%.40s", x->name && *x->name ? x->name : "without a name", what,
-             *name ? " " : "", name);
+    snprintf(why, SWAX_WHY, "the mixer %.40s lacks %.120s%s%.40s", x->name && *x->name ? x->name : "without a name",
+             what, *name ? " " : "", name);
     return 1;
 }
 
@@ -34,7 +34,8 @@ static int lacks_a_part(const struct R(swax_mixer) *m, char *why)
     const struct swax_mixer *x = &m->about;
     const struct swax_hf *hf = &x->hf;
     const struct { int there; const char *what; } parts[] = {
-        { x->name && *x->name && strlen(x->name) < 16 && !strpbrk(x->name, " ,"), "a name of one word, of at most 15 letters" },
+        { x->name && *x->name && strlen(x->name) < 16 && !strpbrk(x->name, " ,"),
+            "a name of one word, of at most 15 letters" },
         { x->what != NULL, "a line that says what it is" },
         { x->sees != SWAX_SEES_NOTHING, "what it sees" },
         { x->keys != NULL, "its table of keys" },
@@ -74,13 +75,15 @@ static int lacks_in_keys(const struct R(swax_mixer) *const *table, int m, char *
     const struct swax_mixer *x = &table[m]->about;
     int mixer;
     for (const struct swax_key *k = x->keys; k->name; k++) {
-        const size_t end = k->at + (k->kind == SWAX_KEY_SIZE || k->kind == SWAX_KEY_WORD ? sizeof(int) : sizeof(double));
+        const int is_int = k->kind == SWAX_KEY_SIZE || k->kind == SWAX_KEY_WORD;
         int taken = has_key(swax_config_keys(0, &mixer), k->name);
         for (int i = 0; i < m; i++)
             taken |= table[i]->about.keys != x->keys && has_key(table[i]->about.keys, k->name);
-        const char *const part = !k->what ? "a line that says what it is for its key" : !k->otherwise ? "a default for its key"
+        const char *const part = !k->what ? "a line that says what it is for its key"
+                               : !k->otherwise ? "a default for its key"
                                : k->kind == SWAX_KEY_MIXERS ? "a kind of its own for its key"
-                               : k->kind == SWAX_KEY_WORD && !k->words ? "words for its key" : end > x->keys_size ? "room for its key"
+                               : k->kind == SWAX_KEY_WORD && !k->words ? "words for its key"
+                               : k->at + (is_int ? sizeof(int) : sizeof(double)) > x->keys_size ? "room for its key"
                                : taken ? "a name of its own for its key" : NULL;
         if (part)
             return lacks(x, part, k->name, why);

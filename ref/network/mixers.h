@@ -15,12 +15,13 @@ enum { SWAX_MIXERS = 32, SWAX_INSIDE = 24 };   /* at most so many rows; numbers 
 enum swax_sees { SWAX_SEES_NOTHING, SWAX_SEES_WINDOW, SWAX_SEES_ALL, SWAX_SEES_STATE };
 
 /* ---- tensors, as the list of a network's tensors is written (directory.c): each call answers the tensor's place.
- * Names are the layer's own ("swa_layer.q.weight"); the list puts the layer before them. */
+ * Names are the layer's own ("swa_layer.q.weight"); the list puts the layer before them.
+ * A matrix decays, a vector does not. */
 struct swax_mixer;
 struct swax_tensors;
-size_t swax_tensor_add(struct swax_tensors *l, const struct swax_tensor *t);       /* place and size are the list's to fill */
+size_t swax_tensor_add(struct swax_tensors *l, const struct swax_tensor *t);   /* place and size are the list's */
 size_t swax_matrix(struct swax_tensors *l, const char *name, long outputs, long inputs, double init_std);
-size_t swax_vector(struct swax_tensors *l, const char *name, long size, double init_first, double init_last);   /* no decay */
+size_t swax_vector(struct swax_tensors *l, const char *name, long size, double init_first, double init_last);
 double swax_init_in(const struct swax_config *c);      /* of what reads the residual stream: sqrt(2/(5 width)) */
 double swax_init_out(const struct swax_config *c);     /* of what writes to it: 2/(layers sqrt(width)) */
 
@@ -36,9 +37,10 @@ const char *swax_refuse(char *why, const char *key, long long value, const char 
 
 /* ---- Hugging Face's configuration of a layer, as conversion reads and writes it */
 struct swax_hf_reader {
-    double (*number)(void *arg, const char *key, double absent, double null);     /* those where there is none, or null */
+    /* absent where there is none, null where it is null */
+    double (*number)(void *arg, const char *key, double absent, double null);
     int (*whole)(void *arg, const char *key, int absent);              /* 0 where it is no size */
-    /* The rows of a matrix of the first layer that has it, for each head: NULL, or a sentence where they do not divide. */
+    /* Rows per head of a matrix, in the first layer that has it: NULL, or a sentence where they do not divide. */
     const char *(*share)(void *arg, const char *tensor, int heads, int *rows, char *why);
     void *arg;
 };
@@ -66,8 +68,8 @@ struct swax_mixer {
     /* Model FLOPs per token of a sequence of T, two per multiply-add; with training, of the backward pass too. */
     double (*flops)(const struct swax_config *c, const void *keys, int T, int window, int training);
 
-    /* What can be seen of a layer after evaluating one sequence: up to `most` numbers (SWAX_INSIDE), of which it answers
-     * how many, or -1 if there is no memory. */
+    /* What can be seen of a layer after evaluating one sequence: up to `most` numbers (SWAX_INSIDE), of which it
+     * answers how many, or -1 if there is no memory. */
     struct swax_inside {
         const char *key, *title;           /* in JSON, and in a table */
         int shares;                        /* they are shares of 1 */
@@ -77,7 +79,8 @@ struct swax_mixer {
     /* In Hugging Face's files. */
     struct swax_hf {
         const char *layer_type;            /* a word of layer_types; NULL, and nothing below: it has no place there */
-        const char *tensor;                /* a layer that has this tensor is of this mixer, or of another with the same */
+        /* a layer that has this tensor is of this mixer, or of another with the same */
+        const char *tensor;
         const char *(*read)(const struct swax_hf_reader *r, const struct swax_config *c, void *keys, char *why);
         /* NULL, and what configures it written; or a sentence: why their model cannot say it. */
         const char *(*write)(const struct swax_hf_writer *w, const struct swax_config *c, const void *keys, char *why);

@@ -52,14 +52,18 @@ static void block_acts(struct R(list) *l, struct R(block_acts) *a, const struct 
     a->x2  = reals_forward(l, "x2", N*C);
 }
 
-static const struct R(swax_mixer) *mixer_of(const struct swax_config *c, int layer) { return R(swax_mixers)[c->mixer[layer]]; }
+static const struct R(swax_mixer) *mixer_of(const struct swax_config *c, int layer)
+{
+    return R(swax_mixers)[c->mixer[layer]];
+}
 
 static void layer_acts(struct R(list) *l, struct R(block_acts) *a, const struct swax_config *c, int layer, int B, int T)
 {
     block_acts(l, a, mixer_of(c, layer), c, swax_layer_keys(c, layer), B, T);
 }
 
-int R(swax_model_names)(const struct R(swax_mixer) *m, const struct swax_config *c, const void *keys, const char **name, int most)
+int R(swax_model_names)(const struct R(swax_mixer) *m, const struct swax_config *c, const void *keys, const char **name,
+                        int most)
 {
     struct R(block_acts) scratch;
     struct R(list) l = { .name = name, .most = most };
@@ -120,7 +124,8 @@ size_t R(swax_model_find)(const struct R(work) *w, const struct swax_config *c, 
     if (sscanf(name, "%d.%n", &layer, &n) != 1 || !n || layer < 0 || layer >= c->layers)
         return 0;
     struct R(block_acts) scratch;
-    struct R(list) place = { .base = w->memory, .used = (size_t)((char *)w->block[layer].norm1 - w->memory), .wanted = name + n };
+    const size_t begins = (size_t)((char *)w->block[layer].norm1 - w->memory);
+    struct R(list) place = { .base = w->memory, .used = begins, .wanted = name + n };
     struct R(list) size = { .wanted = name + n };
     layer_acts(&place, &scratch, c, layer, w->B, w->T);
     layer_acts(&size, &scratch, c, layer, B, T);
@@ -142,7 +147,8 @@ void R(swax_model_forward)(const struct R(run) *r, struct R(work) *work, union s
         struct R(block_acts) *a = &work->block[b];
 
         k->rmsnorm_forward(a->norm1, a->rstd1, x, r->s + p->norm1, N, C, c->norm_eps);
-        mixer_of(c, b)->forward(r, swax_layer_keys(c, b), &p->mixer, &a->mixer, state ? &state[b] : NULL, a->mix, a->norm1);
+        mixer_of(c, b)->forward(r, swax_layer_keys(c, b), &p->mixer, &a->mixer, state ? &state[b] : NULL, a->mix,
+                                a->norm1);
         k->add_forward(a->x1, x, a->mix, N*C);
 
         k->rmsnorm_forward(a->norm2, a->rstd2, a->x1, r->s + p->norm2, N, C, c->norm_eps);
@@ -185,7 +191,8 @@ void R(swax_model_backward)(const struct R(run) *r, struct R(work) *work, stat *
     real *dx = work->dx;
 
     swax_tier_zero(r->tier, dx, (size_t)N * (size_t)C * sizeof(real));
-    k->rmsnorm_backward(dx, g + r->p->out_norm, work->dnf, work->block[c->layers - 1].x2, r->s + r->p->out_norm, work->rf, N, C);
+    k->rmsnorm_backward(dx, g + r->p->out_norm, work->dnf, work->block[c->layers - 1].x2, r->s + r->p->out_norm,
+                        work->rf, N, C);
     for (int b = c->layers - 1; b >= 0; b--) {
         const struct swax_block_places *p = &r->p->block[b];
         const struct R(block_acts) *a = &work->block[b];
@@ -199,7 +206,8 @@ void R(swax_model_backward)(const struct R(run) *r, struct R(work) *work, stat *
         k->linear_backward(da->norm2, g + p->up_gate, NULL, da->fa, a->norm2, r->w + p->up_gate, N, F, C);
         k->rmsnorm_backward(dx, g + p->norm2, da->norm2, a->x1, r->s + p->norm2, a->rstd2, N, C);
 
-        mixer_of(c, b)->backward(r, swax_layer_keys(c, b), &p->mixer, g, &a->mixer, &da->mixer, dx, a->norm1, da->norm1);
+        mixer_of(c, b)->backward(r, swax_layer_keys(c, b), &p->mixer, g, &a->mixer, &da->mixer, dx, a->norm1,
+                                 da->norm1);
         k->rmsnorm_backward(dx, g + p->norm1, da->norm1, x, r->s + p->norm1, a->rstd1, N, C);
     }
     k->embed_backward(g + r->p->embedding, dx, work->token, N, c->vocabulary, C);

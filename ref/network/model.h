@@ -42,7 +42,8 @@ void R(swax_model_place)(struct R(work) *w, const struct swax_config *c, int B, 
 size_t R(swax_model_find)(const struct R(work) *w, const struct swax_config *c, int B, int T, const char *name,
                           const void **at, int *is_stat);
 /* The names of the activations of a block with this mixer, in name[], up to most; how many there are. */
-int R(swax_model_names)(const struct R(swax_mixer) *m, const struct swax_config *c, const void *keys, const char **name, int most);
+int R(swax_model_names)(const struct R(swax_mixer) *m, const struct swax_config *c, const void *keys, const char **name,
+                        int most);
 /* state has one a layer when decoding, and is NULL in training. */
 void R(swax_model_forward)(const struct R(run) *r, struct R(work) *w, union swax_room *state);
 /* w->loss of tokens row0 .. row0 + rows - 1, at most head_rows of them, and their logits in w->z; without g, capped

@@ -22,7 +22,8 @@ static int cut_range(struct swax_slice *slice, int count, size_t from, size_t si
 {
     for (size_t done = 0; done < size; done += most, count++)
         if (slice)
-            slice[count] = (struct swax_slice){ .from = from + done, .count = (int)(size - done < most ? size - done : most), .decay = decay };
+            slice[count] = (struct swax_slice){ .from = from + done, .decay = decay,
+                                                .count = (int)(size - done < most ? size - done : most) };
     return count;
 }
 
@@ -41,8 +42,8 @@ static int cut(const struct swax_network *n, struct swax_slice *slice)
     return count;
 }
 
-/* The longest row of a token's activations is a side of some matrix; but for the vocabulary's, whose logits are made for
- * some tokens at a time. */
+/* The longest row of a token's activations is a side of some matrix; but for the vocabulary's, whose logits are made
+ * for some tokens at a time. */
 static const char *refuse_sizes(const struct swax_network *n, int B, int T, char *why)
 {
     const double N = (double)B * T, most = 2147483647;
@@ -57,8 +58,8 @@ static const char *refuse_sizes(const struct swax_network *n, int B, int T, char
     return why;
 }
 
-/* Is a product of a piece worth all the threads there are?  (16 of them, for 2 lanes of width 512, 4 of 256 and 8 of 128
- * in turn instead of side by side: 2405 -> 668, 537 -> 340 and 62 -> 116 ms a step.) */
+/* Is a product of a piece worth all the threads there are?  (16 of them, for 2 lanes of width 512, 4 of 256 and 8 of
+ * 128 in turn instead of side by side: 2405 -> 668, 537 -> 340 and 62 -> 116 ms a step.) */
 static int long_products(const struct swax_network *n)
 {
     return (double)n->sequences * n->T * n->c.width * n->c.width > 5e7;
@@ -231,7 +232,8 @@ static int refuse_starts(struct swax_network *n, const struct swax_batch *b, con
 {
     for (long i = 0; i < (long)b->B * b->T && start; i++)
         if (start[i] > i % b->T) {
-            snprintf(n->wrong, sizeof n->wrong, "Token %ld of sequence %ld is of a document that begins at token %d, behind it.",
+            snprintf(n->wrong, sizeof n->wrong,
+                     "Token %ld of sequence %ld is of a document that begins at token %d, behind it.",
                      i % b->T, i / b->T, start[i]);
             return 1;
         }
@@ -242,7 +244,8 @@ static int refuse_batch(struct swax_network *n, const struct swax_batch *b)
 {
     *n->wrong = 0;
     if (b->B < 1 || b->B > n->B || b->T < 1 || b->T > n->T)
-        snprintf(n->wrong, sizeof n->wrong, "%d sequences of %d tokens: this network was opened for 1 to %d of 1 to %d.", b->B, b->T, n->B, n->T);
+        snprintf(n->wrong, sizeof n->wrong,
+                 "%d sequences of %d tokens: this network was opened for 1 to %d of 1 to %d.", b->B, b->T, n->B, n->T);
     else if (b->window < 1)
         snprintf(n->wrong, sizeof n->wrong, "window=%d: should be at least 1.", b->window);
     else if (!swax_tokens_are_known(n, b->token, b->B, b->T))
@@ -254,7 +257,8 @@ int swax_tokens_are_known(struct swax_network *n, const int *token, int B, int T
 {
     for (long i = 0; i < (long)B * T; i++)
         if (token[i] < 0 || token[i] >= n->c.vocabulary) {
-            snprintf(n->wrong, sizeof n->wrong, "Token %ld of sequence %ld is %d: the vocabulary is 0 to %d.", i % T, i / T, token[i],
+            snprintf(n->wrong, sizeof n->wrong, "Token %ld of sequence %ld is %d: the vocabulary is 0 to %d.",
+                     i % T, i / T, token[i],
                      n->c.vocabulary - 1);
             return 0;
         }
@@ -278,7 +282,10 @@ double swax_network_gradient(struct swax_network *n, const struct swax_batch *b,
     return refuse_batch(n, b) || !trains(n) ? (double)NAN : n->engine->run(n, b, scale, 1, NULL, NULL, NULL);
 }
 
-double swax_network_gradient_norm(struct swax_network *n) { return trains(n) ? n->engine->gradient_norm(n) : (double)NAN; }
+double swax_network_gradient_norm(struct swax_network *n)
+{
+    return trains(n) ? n->engine->gradient_norm(n) : (double)NAN;
+}
 
 void swax_network_adamw(struct swax_network *n, const struct swax_adamw *o, int step)
 {

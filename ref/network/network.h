@@ -32,7 +32,7 @@ struct swax_tensor {
     long size;
     double init_std;           /* at initialisation: N(0, init_std^2) around the line from init_first to init_last */
     double init_first, init_last;
-    double (*init)(const struct swax_config *c, long e, double u);  /* or element e by this, u uniform in (0, 1); or NULL */
+    double (*init)(const struct swax_config *c, long e, double u);  /* or this, if not NULL, of u uniform in (0, 1) */
     int decay;                 /* AdamW decays it: matrices, not norms and biases */
     int rope_heads;            /* its rows are of so many heads that RoPE turns, half-split; 0: of none */
     size_t place;              /* elements before it in each flat array */
@@ -63,14 +63,16 @@ size_t swax_network_parameters(const struct swax_network *n);
 size_t swax_network_bytes(const struct swax_network *n);           /* of memory taken, all told */
 double swax_network_flops(const struct swax_config *c, int T, int window, int training); /* model FLOPs per token */
 
-void swax_network_init(struct swax_network *n, uint64_t seed);     /* weights by the directory; moments 0; takes no memory */
+/* weights by the directory; moments 0; cannot fail */
+void swax_network_init(struct swax_network *n, uint64_t seed);
 void swax_network_get(struct swax_network *n, enum swax_which which, int tensor, void *host);
 void swax_network_put(struct swax_network *n, enum swax_which which, int tensor, const void *host);
 
 /* The sum over valid targets of weight * loss.  Refused are more sequences or tokens than the network was opened for,
  * a window below 1, a token outside the vocabulary, a start behind its token; a target outside is ignored.  A loss that
- * is not finite is trouble, which names the first activation that is not where it is still there.  token_loss (B,T), correct (B,T; 1 where the largest logit is the
- * target's) and logits (B,T,vocabulary; after the soft-cap) may be NULL. */
+ * is not finite is trouble, which names the first activation that is not where it is still there.
+ * token_loss (B,T), correct (B,T; 1 where the largest logit is the target's) and logits (B,T,vocabulary; after the
+ * soft-cap) may be NULL. */
 double swax_network_evaluate(struct swax_network *n, const struct swax_batch *b,
                              float *token_loss, unsigned char *correct, float *logits);
 
@@ -96,7 +98,8 @@ size_t swax_network_peek(struct swax_network *n, const char *name, double *to, s
  * before anything is changed; no memory, or logits that are not finite, after which the decoder can only be freed.
  *
  * Documents: after begin, the next token of that sequence is the first of one, and states, keys and positions begin
- * anew, as at a start in swax_batch.  With a separator (a token; -1, as at first: none) every such token does that by itself. */
+ * anew, as at a start in swax_batch.  With a separator (a token; -1, as at first: none) every such token does that by
+ * itself. */
 struct swax_decoder;
 struct swax_decoder *swax_decoder_new(struct swax_network *n, int B, int window, char *why);
 void swax_decoder_begin(struct swax_decoder *d, int sequence);

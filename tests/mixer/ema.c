@@ -17,9 +17,12 @@ struct state { stat *C[2], *n[2], *m[2]; int now; };
 static const char *const gates[] = { "plain", "normalised", NULL };
 #define AT(field) offsetof(struct keys, field)
 static const struct swax_key keys_of_ema[] = {
-    { .name = "ema_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "0", .zero = "width/8", .what = "averages of a layer" },
-    { .name = "ema_gate", .kind = SWAX_KEY_WORD, .at = AT(gate), .otherwise = "plain", .words = gates, .what = "how they are read" },
-    { .name = "ema_longest", .kind = SWAX_KEY_POSITIVE, .at = AT(longest), .otherwise = "64", .what = "the longest half life, in tokens" },
+    { .name = "ema_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "0", .zero = "width/8",
+      .what = "averages of a layer" },
+    { .name = "ema_gate", .kind = SWAX_KEY_WORD, .at = AT(gate), .otherwise = "plain", .words = gates,
+      .what = "how they are read" },
+    { .name = "ema_longest", .kind = SWAX_KEY_POSITIVE, .at = AT(longest), .otherwise = "64",
+      .what = "the longest half life, in tokens" },
     { 0 }
 };
 
@@ -43,7 +46,8 @@ static void tensors(struct swax_tensors *l, void *places, const struct swax_conf
 {
     const struct keys *o = keys;
     struct places *p = places;
-    const struct swax_tensor fgate = { .name = "ema.fgate.weight", .shape = { o->heads, c->width } };    /* a matrix without decay */
+    /* a matrix without decay */
+    const struct swax_tensor fgate = { .name = "ema.fgate.weight", .shape = { o->heads, c->width } };
     const struct swax_tensor bias = { .name = "ema.fgate.bias", .shape = { o->heads }, .init = fgate_bias };
     (void)layer;
     p->q          = swax_matrix(l, "ema.q.weight", o->heads, c->width, swax_init_in(c));
@@ -66,7 +70,8 @@ static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c
 {
     const struct keys *o = keys;
     struct acts *a = acts;
-    const size_t C = (size_t)c->width, BH = (size_t)B * (size_t)o->heads, N = (size_t)B * (size_t)T, NH = BH * (size_t)T;
+    const size_t C = (size_t)c->width, BH = (size_t)B * (size_t)o->heads, N = (size_t)B * (size_t)T,
+        NH = BH * (size_t)T;
     const size_t BC = (size_t)B * C, chunks = (size_t)((T - 1) / c->chunk + 1);
     a->q  = reals(l, "q", NH);
     a->k  = reals(l, "k", NH);
@@ -83,7 +88,8 @@ static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c
     a->ns = stats_forward(l, "ns", BH*chunks);
 }
 
-static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *remembered, real *y, const real *x)
+static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *remembered, real *y,
+                    const real *x)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -100,14 +106,15 @@ static void forward(const struct R(run) *r, const void *keys, const void *places
     r->k->mlstm_forward(a->h, s ? s->C[out] : a->C1, s ? s->n[out] : a->n1, s ? s->m[out] : a->m1, a->m, a->qn,
                         s ? NULL : a->Cs, s ? NULL : a->ns, a->q, a->k, a->v, a->i, a->f,
                         s ? s->C[in] : NULL, s ? s->n[in] : NULL, s ? s->m[in] : NULL,
-                        r->start_cell, B, T, H, 1, C/H, r->c->chunk, o->gate ? SWAX_SIGMOID_NORMALISED : SWAX_SIGMOID, 0);
+                        r->start_cell, B, T, H, 1, C/H, r->c->chunk, o->gate ? SWAX_SIGMOID_NORMALISED : SWAX_SIGMOID,
+                        0);
     r->k->linear_forward(y, a->h, r->w + p->out, NULL, N, C, C);
     if (s)
         s->now = out;
 }
 
-static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
-                     const real *dy, const real *x, real *dx)
+static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts,
+                     void *dacts, const real *dy, const real *x, real *dx)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -127,7 +134,8 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
     r->k->linear_backward(dx, g + p->q, NULL, da->q, x, r->w + p->q, N, H, C);
 }
 
-static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
+static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
+                 int more)
 {
     const struct keys *o = keys;
     struct state *s = state;
