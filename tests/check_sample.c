@@ -47,9 +47,12 @@ static const char *sampled(const char *out, const char *more)
 /* A run on text whose documents begin at the letter e, so that they are generated often. */
 static char *trained(const char *name)
 {
-    char *out = scratch(name);
+    char *out = scratch(name), *file = scratch("text"), text[8000];
     struct run r = small_run(out);
-    ck_assert(!run_set(&r, "separator", "101", why));
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = "abe cdfe gh"[(i * i * i + i / 7 * 5) % 11];
+    put(file, text, sizeof text);
+    ck_assert(!run_set(&r, "separator", "101", why) && !run_set(&r, "file", file, why));
     r.steps = 80;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
     return out;
@@ -80,7 +83,7 @@ START_TEST(nothing_is_remembered_across_a_separator)
         documents += token[t] == 101;
         start[t] = from;
     }
-    ck_assert_int_ge(documents, 2);
+    ck_assert_int_gt(documents, 4);
     struct swax_network *n = swax_network_new(&c.run.model, swax_tiers[0], SWAX_PREC_F32, 1, T, 0, why);
     ck_assert_msg(n && !checkpoint_load(&c, n, SWAX_PREC_F32, 0, why), "%s", why);
     const struct swax_batch b = { .B = 1, .T = T, .window = c.run.windows.window, .token = token, .target = token,
