@@ -86,6 +86,9 @@ static const char *set_dims(struct op_case *c, const struct wish *w, uint64_t *s
             return say(why, "%s has no size %c: it has %s.", op->name, w->dim[i].letter, op->dims);
         *d = w->dim[i].value;
     }
+    int *J = dim(c, 'J');
+    if (J && dim(c, 'K') && !wished(w, 'J') && *J > 1)
+        *J = *dim(c, 'K');    /* a gate for each key channel, or one for all */
     if (S && !wished(w, 'S'))
         *S = *T + cached;
     if (G && !wished(w, 'G') && *H % *G)
@@ -117,6 +120,15 @@ static const char *set_scalars(struct op_case *c, const struct wish *w, char *wh
     return NULL;
 }
 
+static int one_of(const char *name, const char *words)
+{
+    const size_t n = strlen(name);
+    for (const char *at = strstr(words, name); at; at = strstr(at + 1, name))
+        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+            return 1;
+    return 0;
+}
+
 /* Which optional arguments there are, as a set of their numbers; the same for a forward and its backward. */
 static unsigned draw_optional(const struct subject *s, const struct wish *w, uint64_t *seed)
 {
@@ -127,17 +139,21 @@ static unsigned draw_optional(const struct subject *s, const struct wish *w, uin
         for (int i = 0; i < op_args(&swax_ops[s->op[part]]); i++) {
             const struct op_arg *a = &swax_ops[s->op[part]].arg[i];
             const unsigned bit = a->optional ? 1u << a->optional : 0;
-            saved |= strcmp(a->name, "Cs") ? 0 : bit;
-            documents |= strcmp(a->name, "start") ? 0 : bit;
-            states |= strcmp(a->name, "C0") && strcmp(a->name, "dC0") && strcmp(a->name, "dC1") ? 0 : bit;
+            saved |= one_of(a->name, "Cs Ss") ? bit : 0;
+            documents |= one_of(a->name, "start") ? bit : 0;
+            states |= one_of(a->name, "C0 dC0 dC1 S0 dS0 dS1") ? bit : 0;
         }
     given |= saved;
     if (!w->documents)
         given &= ~documents;
     if (!w->states)
         given &= ~states;
-    if (!strcmp(s->base, "mlstm") && !(given >> 2 & 1))
-        given &= ~(1u << 4);    /* no gradient of a state that is not there */
+    for (int i = 0; s->n == 2 && i < op_args(&swax_ops[s->op[1]]); i++) {
+        const struct op_arg *a = &swax_ops[s->op[1]].arg[i];    /* no gradient of what is not there */
+        const int of = a->role == ADD && a->optional ? op_arg_find(&swax_ops[s->op[0]], a->name + 1) : -1;
+        const int group = of < 0 ? 0 : swax_ops[s->op[0]].arg[of].optional;
+        given &= group && !(given >> group & 1) ? ~(1u << a->optional) : ~0u;
+    }
     return given;
 }
 

@@ -13,8 +13,8 @@ enum { SIZES = 4, ROWS = 12, TAILS = 15 };
 
 static const struct suite { const char *name; int seeds, sizes[SIZES], longs, tokens[SIZES], tiles, tails; } suites[] = {
     {"quick",    1, {9},              1, {70},                 4,        0},
-    {"standard", 5, {9, 24, 33, 16},  4, {70, 131, 150, 1030}, ROWS,     5},
-    {"hard",     8, {9, 24, 33, 60},  4, {131, 200, 257, 1400}, 4 * ROWS, TAILS},
+    {"standard", 5, {9, 24, 33, 16},  4, {70, 131, 150, 1030}, 2 * ROWS, 5},
+    {"hard",     8, {9, 24, 33, 60},  4, {131, 200, 257, 1400}, 6 * ROWS, TAILS},
 };
 
 int suite_find(const char *name)
@@ -37,7 +37,7 @@ enum { ALL = INT_MAX };
 /* One column a problem.  A second round over the columns takes every letter from another one, so that the same sizes meet
  * others. */
 static const struct row { char letter; int size[ROWS]; } rows[] = {
-    {'B', {2,  3,   2,   2,   4,   2,   2,   3,   2,    2,   2,  2}},
+    {'B', {3,  3,   2,   2,   4,   2,   3,   3,   2,    3,   2,  3}},
     {'T', {64, 65,  128, 131, 15,  192, 71,  200, 1,    256, 79, 320}},
     {'H', {4,  6,   3,   8,   4,   6,   6,   4,   8,    6,   4,  12}},
     {'G', {2,  3,   1,   4,   2,   2,   3,   2,   2,    3,   4,  3}},
@@ -81,7 +81,7 @@ void tile_dims(struct op_case *c, int tile)
     while (G && *H % *G)
         --*G;
     if (J)
-        *J = tile % 2 ? *dim(c, 'K') : 1;
+        *J = dim(c, 'K') && tile % 2 ? *dim(c, 'K') : dim(c, 'K') ? 1 : 1 + 8 * (tile % 9);
     if (W && !H)
         *W = 1 + tile % 5;    /* of a convolution */
 }
