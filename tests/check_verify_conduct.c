@@ -143,13 +143,32 @@ START_TEST(tricks_are_refused_and_named)
     char said[8192];
     ck_assert(!subject_find(&plan.subject, "add_forward", why));
     table.add_forward = tricks[_i].add;
-    ck_assert_msg(!verify_stranger(load, "trick", &plan, &r, why), "%s", why);
+    ck_assert_msg(!verify_stranger(load, "trick", &plan, 0, &r, why), "%s", why);
     const int failed = report(&r, said, sizeof said);
     ck_assert_msg((failed > 0) == (tricks[_i].says != NULL), "%s: %s", tricks[_i].name, said);
     if (tricks[_i].says)
         ck_assert_msg(strstr(said, tricks[_i].says), "%s: no \"%s\" in\n%s", tricks[_i].name, tricks[_i].says, said);
     if (tricks[_i].add == other_bits)
         ck_assert_msg(r.unequal > 0 && strstr(said, "gave other bits"), "%s", said);
+}
+END_TEST
+
+/* Speed is told of what is right while it is timed, and of nothing else. */
+static void cheats_when_long(float *y, const float *a, const float *b, int N) { right(y, a, b, N); y[N / 2] += N > 60000 && calls++ > 2; }
+
+START_TEST(no_speed_on_red)
+{
+    static void (*const of[])(float *, const float *, const float *, int) = {right, cheats_when_long, zeros};
+    struct plan plan = {.wish = {.states = 1, .documents = 1, .noise = 1}, .seed = 3, .suite = suite_find("quick"), .only = -1};
+    struct report r = {.gauge = 0};
+    char said[8192];
+    ck_assert(!subject_find(&plan.subject, "add_forward", why));
+    plan.suite = suite_find(_i == 1 ? "standard" : "quick");
+    table.add_forward = of[_i];
+    ck_assert_msg(!verify_stranger(load, "trick", &plan, 1, &r, why), "%s", why);
+    const int failed = report(&r, said, sizeof said);
+    ck_assert_msg((failed > 0) == (_i > 0), "%s", said);
+    ck_assert_msg((strstr(said, "memory floor") != NULL) == (_i == 0), "%s", said);
 }
 END_TEST
 
@@ -280,6 +299,7 @@ int main(void)
     scratch_open();
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, tricks_are_refused_and_named, 0, (int)(sizeof tricks / sizeof *tricks));
+    tcase_add_loop_test(t, no_speed_on_red, 0, 3);
     tcase_add_test(t, rounding_is_the_judges_own);
 #if !defined __SANITIZE_ADDRESS__ && defined __GLIBC__
     tcase_add_loop_test(t, every_failing_allocation_is_said, 0, (int)(sizeof starved / sizeof *starved));

@@ -77,6 +77,7 @@ static const struct key rows[] = {
     ROW(&seed_type, "seed", seed, "0", "the seed that the case must be of; 0: any", .mark = CHECK),
     ROW(&key_word, "suite", plan.suite, NULL, "the suite that the case must be; left out, any", .word = suite_name, .mark = CHECK),
     ROW(&key_whole, "number", only, NULL, "one case of the suite alone: what a report prints to replay the worst", .least = 0, .most = 100000, .mark = PLUGIN | TIER),
+    ROW(&key_yes, "time", time, "no", "how long it takes, if it is right: new inputs and cold caches for every call, whose outputs are judged", .mark = PLUGIN),
     ROW(&key_word, "gauge", gauge, "any", "of the cell's stabiliser m; any: states count as e^m C; contract: m is asked, too", .word = gauge_word, .mark = CHECK | PLUGIN),
     ROW(&key_word, "family", plan.family, NULL, "what the inputs look like; left out, gauss", .word = family_word, .mark = MAKE),
     ROW(&key_word, "dtype", plan.wish.dtype, "f32", "what the inputs are exact in, and what the bounds are for", .word = dtype_word, .others = "precision",

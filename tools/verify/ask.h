@@ -10,7 +10,7 @@ enum { MAKE = 1, CHECK = 2, PLUGIN = 4, TIER = 8, FAULTS = 16 };      /* whose k
 struct asked {
     struct plan plan;                      /* its seed follows from `seed`, its subject from `kernel` */
     struct { uint64_t value; int random, given; } seed;
-    int json, gauge, only;
+    int json, gauge, only, time;
     char kernel[KEY_TEXT], path[KEY_TEXT], answers[KEY_TEXT], output[KEY_TEXT], tier[16];
 };
 

@@ -75,7 +75,7 @@ static int changeable(const struct op_spec *op)
     return -1;
 }
 
-static void change(struct op_case *c, int round)
+void plugin_change(struct op_case *c, int round)
 {
     const int i = changeable(&swax_ops[c->op]);
     if (i < 0 || !c->arg[i])
@@ -115,7 +115,7 @@ static const char *replay(struct plugin *p, const struct problem *q, const struc
         struct conduct conduct;
         const enum swax_precision precision = p->precision;
         op_case_copy(&other, &q->in[part]);
-        change(&other, q->number);
+        plugin_change(&other, q->number);
         op_truth(&truth, &v, precision, &q->in[part]);
         op_truth(&other_truth, &other_v, precision, &other);
         const char *wrong = NULL;
@@ -189,17 +189,45 @@ static const char *answer(void *arg, const struct problem *q, struct op_case got
         if (!*lost && !conduct.offers[part])
             drop(&got[part]);
     }
+    for (int part = 0; part < q->subject.n && !wrong && numbers <= SMALL && p->noted < q->subject.n; part++, p->noted++) {
+        op_case_copy(&p->first[part], &q->in[part]);
+        op_case_copy(&p->first_got[part], &got[part]);
+    }
     if (!wrong && q->number % EVERY == 0 && numbers <= SMALL)
         wrong = replay(p, q, got, lost);
     return wrong;
 }
 
-const char *verify_plugin(const char *path, const struct plan *plan, struct report *r, char *why)
+/* Where much is wrong: is what was asked first still answered as it was? */
+static const char *again(struct plugin *p)
 {
-    return verify_stranger(load, path, plan, r, why);
+    for (int part = 0; part < p->noted; part++) {
+        struct op_case truth, got;
+        struct op_verdict v, first;
+        struct conduct conduct;
+        char trouble[OP_SENTENCE];
+        int lost = 0;
+        op_truth(&truth, &v, p->precision, &p->first[part]);
+        first = v;
+        const int was = op_compare(&first, &p->first_got[part], &truth, &p->first[part]) < 0;
+        const int is = was && ask_one(p, &p->first[part], &truth, &v, 0, &conduct, &got, trouble, &lost);
+        op_case_free(&truth);
+        if (was)
+            op_case_free(&got);
+        if (was && !is && !lost && conduct.offers[part]) {
+            snprintf(p->trouble, sizeof p->trouble, "%s is right at first and wrong in later calls", swax_ops[p->first[part].op].name);
+            return p->trouble;
+        }
+    }
+    return NULL;
 }
 
-const char *verify_stranger(load_fn *loads, const char *path, const struct plan *plan, struct report *r, char *why)
+const char *verify_plugin(const char *path, const struct plan *plan, int time, struct report *r, char *why)
+{
+    return verify_stranger(load, path, plan, time, r, why);
+}
+
+const char *verify_stranger(load_fn *loads, const char *path, const struct plan *plan, int time, struct report *r, char *why)
 {
     struct plugin p = {.path = path, .subject = plan->subject, .precision = dtype_precision(plan->wish.dtype)};
     struct size size;
@@ -213,6 +241,18 @@ const char *verify_stranger(load_fn *loads, const char *path, const struct plan 
     report_begin(r, plan);
     r->gauge = gauge;
     wrong = verify_run(plan, &(struct candidate){answer, NULL, &p}, r, why);
+    const char *later = !wrong && r->failed && !r->trouble[0] ? again(&p) : NULL;
+    if (later)
+        snprintf(r->trouble, sizeof r->trouble, "%s", later);
+    if (!wrong && !r->failed && time) {    /* no speed of what is wrong */
+        const char *trouble = plugin_time(&p, plan, &r->timing, why);
+        r->failed += trouble != NULL;
+        snprintf(r->trouble, sizeof r->trouble, "%s", trouble ? trouble : "");
+    }
     worker_stop(p.worker);
+    for (int part = 0; part < p.noted; part++) {
+        op_case_free(&p.first[part]);
+        op_case_free(&p.first_got[part]);
+    }
     return wrong;
 }

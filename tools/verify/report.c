@@ -146,6 +146,10 @@ void report_print(const struct report *r, const char *replay)
         puts("Not asked: documents (documents=no).");
     if (r->unequal)
         printf("Two calls on the same inputs gave other bits in %d of %d cases, first in %s.\n", r->unequal, r->problems, r->unequal_name);
+    for (int part = 0; part < PARTS; part++)
+        if (r->timing.calls[part] && !r->failed)
+            printf("%s: %.3g ms, %.3g to %.3g in %d calls, %.2g times the memory floor (new inputs, cold caches; %s)\n", r->timing.sizes[part], 1e3 * r->timing.median[part],
+                   1e3 * r->timing.least[part], 1e3 * r->timing.most[part], r->timing.calls[part], r->timing.median[part] / r->timing.floor[part], r->timing.device);
     if (!r->failed)
         return;
     if (r->trouble[0])
@@ -219,6 +223,19 @@ void report_json(FILE *o, const struct report *r)
         fputs(i ? "," : "", o);
         tensor(o, r, &r->finding[i]);
     }
+    fputs("],\"time\":[", o);
+    for (int part = 0, first = 1; part < PARTS; part++)
+        if (r->timing.calls[part] && !r->failed) {
+            fprintf(o, "%s{\"calls\":%d", first ? "" : ",", r->timing.calls[part]);
+            text(o, "sizes", r->timing.sizes[part]);
+            text(o, "device", r->timing.device);
+            number(o, "median_seconds", r->timing.median[part]);
+            number(o, "least_seconds", r->timing.least[part]);
+            number(o, "most_seconds", r->timing.most[part]);
+            number(o, "memory_floor_seconds", r->timing.floor[part]);
+            fputc('}', o);
+            first = 0;
+        }
     fputs("],\"diagnosis\":[", o);
     if (r->failed && r->cause >= 0)
         cause(o, r->cause, r->explained, r->alike);

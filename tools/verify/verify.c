@@ -96,7 +96,7 @@ static const char *plugin(struct options *o, int *status, char *why)
     struct report *r = op_take(1, sizeof *r);
     r->gauge = a.gauge;
     print_seed(&a);
-    wrong = verify_plugin(a.path, &a.plan, r, why);
+    wrong = verify_plugin(a.path, &a.plan, a.time, r, why);
     snprintf(replay, sizeof replay, "swax verify plugin %.500s", a.path);
     wrong = wrong ? wrong : verdict(r, &a, replay, status, why);
     free(r);

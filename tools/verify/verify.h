@@ -108,8 +108,15 @@ struct finding {
     char sizes[WORDS], looks[WORDS];  /* of that problem; what the answer looks like, if it is wrong */
     enum op_family family;
 };
+/* How long calls took whose outputs were judged: new inputs and cold caches for each. */
+struct timing {
+    int calls[PARTS];                 /* 0: not timed */
+    double median[PARTS], least[PARTS], most[PARTS], floor[PARTS];    /* seconds; floor: to read and write its arrays once */
+    char sizes[PARTS][WORDS], device[96];
+};
 struct report {
     struct plan plan;
+    struct timing timing;
     int gauge;                        /* m is asked too; otherwise states in any gauge of m */
     int problems, failed, n, ill;     /* ill: an honest evaluation loses most digits there */
     struct finding finding[2 * OP_ARGS];
@@ -170,7 +177,7 @@ const char *verify_file(const char *of, const char *mine, const struct plan *exp
 /* tools/verify/plugin.c: functions of a shared object under kernels.h's names, for float, or with _f64 or _bf16 behind them,
  * in a process of their own that never sees an answer.  NULL and a report, or a sentence: it cannot be loaded, or has none of
  * the kernels. */
-const char *verify_plugin(const char *path, const struct plan *plan, struct report *r, char *why);
+const char *verify_plugin(const char *path, const struct plan *plan, int time, struct report *r, char *why);
 
 /* tools/verify/faults.c: every known fault of the subject's kernels, in float or double, over a suite: report[k] is about
  * fault[k].  The number of them. */

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include "tools/lib/say.h"
 
-enum { SECONDS = 600, FLUSH = 64 << 20 };
+enum { SECONDS = 600, FLUSH = 256 << 20 };
 
 /* What passes between the two; behind it, the numbers. */
 struct wire {

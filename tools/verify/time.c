@@ -1,0 +1,138 @@
+/* time.c - how long a plugin takes, on inputs that it has not seen, from cold caches, and only if what it gives is right. */
+#include "tools/verify/plugin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+enum { CALLS = 13, WARM = 2, COPIED = 128 << 20 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Bytes a second that this machine copies, read and written counted. */
+static double bandwidth(void)
+{
+    char *from = op_take(COPIED, 1), *to = op_take(COPIED, 1);
+    double best = 0;
+    memset(from, 1, COPIED);
+    for (int k = 0; k < 4; k++) {
+        const double begun = now();
+        memcpy(to, from, COPIED);
+        from[k] = to[COPIED - 1 - k];
+        const double rate = 2.0 * COPIED / (now() - begun);
+        best = rate > best ? rate : best;
+    }
+    free(from), free(to);
+    return best;
+}
+
+static double bytes(const struct op_case *c, enum swax_precision p)
+{
+    static const double real[SWAX_PRECISIONS] = {4, 8, 2}, stat[SWAX_PRECISIONS] = {4, 8, 4};
+    double sum = 0;
+    for (int i = 0; i < c->n; i++) {
+        const struct op_arg *a = &swax_ops[c->op].arg[i];
+        const double element = a->type == REAL ? real[p] : a->type == STAT ? stat[p] : a->type == INT ? 4 : 8;
+        sum += c->arg[i] ? (a->role == ADD || a->role == UPDATE ? 2 : 1) * element * (double)c->size[i] : 0;
+    }
+    return sum;
+}
+
+static void name_device(char device[96])
+{
+    struct utsname u;
+    char line[256];
+    snprintf(device, 96, "%.90s", uname(&u) ? "unknown" : u.machine);
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        const char *colon = strchr(line, ':');
+        if (!strncmp(line, "model name", 10) && colon) {
+            snprintf(device, 96, "%.90s", colon + 2);
+            device[strcspn(device, "\n")] = 0;
+            break;
+        }
+    }
+    if (f)
+        fclose(f);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* One part, call after call, each on numbers that it has not seen. */
+static const char *time_part(struct plugin *p, struct op_case *c, int part, struct timing *t)
+{
+    double seconds[CALLS];
+    for (int k = 0; k < CALLS; k++) {
+        struct op_case got[PARTS] = {{0}}, truth;
+        struct op_verdict v;
+        struct conduct conduct;
+        int lost = 0;
+        plugin_change(c, k);
+        op_case_copy(&got[part], c);
+        const char *wrong = worker_ask(p->worker, &p->subject, 1u << part, got, NULL, 1, &conduct, p->trouble, &lost);
+        if (wrong || !conduct.offers[part]) {
+            op_case_free(&got[part]);
+            return wrong;
+        }
+        op_truth(&truth, &v, p->precision, c);
+        const int right = op_compare(&v, &got[part], &truth, c) < 0;
+        op_case_free(&truth);
+        op_case_free(&got[part]);
+        if (!right) {
+            snprintf(p->trouble, sizeof p->trouble, "%s is right while it is checked, and wrong while it is timed", swax_ops[c->op].name);
+            return p->trouble;
+        }
+        seconds[k] = conduct.seconds[part];
+    }
+    const int n = CALLS - WARM;
+    qsort(seconds + WARM, (size_t)n, sizeof *seconds, by_size);
+    t->calls[part] = n;
+    t->median[part] = seconds[WARM + n / 2];
+    t->least[part] = seconds[WARM];
+    t->most[part] = seconds[CALLS - 1];
+    op_case_describe(c, t->sizes[part], WORDS);
+    return NULL;
+}
+
+const char *plugin_time(struct plugin *p, const struct plan *plan, struct timing *t, char *why)
+{
+    struct entry e, largest = {0};
+    struct problem q;
+    double most = -1;
+    int number = 0;
+    for (int i = 0; plan_entry(plan, i, &e); i++) {
+        struct op_case c;
+        unsigned optional;
+        if ((plan->only >= 0 && plan->only != i) || problem_sizes(&c, &optional, plan, &e, why) || case_steps(&c) + case_numbers(&c) <= most)
+            continue;
+        most = case_steps(&c) + case_numbers(&c);
+        largest = e;
+        number = i;
+    }
+    largest.family = OP_GAUSS;
+    largest.seed += 77;
+    if (problem_draw(&q, plan, number, &largest, why)) {
+        snprintf(p->trouble, sizeof p->trouble, "%.190s", why);
+        return p->trouble;
+    }
+    const double rate = bandwidth();
+    const char *wrong = NULL;
+    name_device(t->device);
+    for (int part = 0; part < q.subject.n && !wrong; part++) {
+        t->floor[part] = bytes(&q.in[part], p->precision) / rate;
+        wrong = time_part(p, &q.in[part], part, t);
+    }
+    problem_free(&q);
+    return wrong;
+}
