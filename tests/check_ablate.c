@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tools/ablate/ablate.h"
+#include "tools/train/checkpoint.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
@@ -301,6 +302,95 @@ START_TEST(shards_share_a_folder)
 }
 END_TEST
 
+/* ---- what was asked, asked again beside the examination */
+
+/* Two values and little else: a network of 60 steps says values, and is right about half the time. */
+static const char guessing[] =
+    "{\"name\": \"guessing\", \"seeds\": 2, \"sequences\": 16, \"points\": 2, \"memory\": \"beyond\",\n"
+    " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, \"input_gate_bias\": 0, \"mixers\": \"swa mlstm\", \"length\": 64, \"batch\": 8,\n"
+    "  \"steps\": 60, \"window\": 16, \"rate\": 0.02, \"tier\": \"ref\", \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, \"values\": 2, \"typed\": 0, \"filler\": 1, \"copies\": 0},\n"
+    " \"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, {\"name\": \"long\"},\n"
+    "  {\"name\": \"both\", \"settings\": {\"short_window\": 4}}]}\n";
+
+struct asked { const char *question, *ask, *first; enum measure_probe probe; int window[3]; };      /* window: of short, long, both */
+
+static double ask_again(const struct ablation *a, int arm, int seed, const struct asked *q, int loss)
+{
+    char why[SWAX_WHY] = "", folder[RUN_TEXT + 64];
+    static struct tally tally[16][MEASURE_ROWS];
+    struct checkpoint c;
+    struct measured m;
+    struct data d = {0};
+    const char *value[SOURCE_KEYS], *wrong;
+    ablation_folder(folder, a, arm, seed);
+    ck_assert_msg(!checkpoint_open(&c, folder, why), "%s", why);
+    ck_assert_msg(c.run.seed == (uint64_t)seed + 1, "%s was trained with seed %llu", folder, (unsigned long long)c.run.seed);
+    for (int i = 0; i < SOURCE_KEYS; i++)
+        value[i] = c.run.value[i];
+    value[source_key_find(c.run.source, "ask")] = q->ask;
+    value[source_key_find(c.run.source, "facts_first")] = q->first;
+    ck_assert_msg(!data_open(&d, c.run.source, value, 64, why), "%s", why);
+    struct swax_network *n = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 8, 64, 0, why);
+    ck_assert_msg(!checkpoint_load(&c, n, SWAX_PREC_F32, 0, why), "%s", why);
+    memset(tally, 0, sizeof tally);
+    const struct measure_how how = {.B = 8, .T = 64, .window = q->window[arm], .sequences = 16, .seed = 20250929, .probe = q->probe, .facts_end = 4 * 2, .tally = tally};
+    ck_assert_msg(!measure(n, &d, &how, &m, why), "%s", why);
+    long right = 0, asked = 0;
+    for (int k = 2; k < MEASURE_TAGS; k++)
+        right += m.tag[k].right, asked += m.tag[k].asked;
+    swax_network_free(n);
+    checkpoint_close(&c);
+    data_close(&d);
+    return loss ? m.loss : (double)right / (double)asked;
+}
+
+START_TEST(every_arm_and_seed_is_asked_as_it_says)
+{
+    static const struct asked asked[] = {
+        {"loss", "0-0", "0", MEASURE_WHOLE, {4, 16, 16}}, {"loss@4", "0-0", "0", MEASURE_WHOLE, {4, 4, 4}},
+        {"in-short", "2-4", "0", MEASURE_WHOLE, {4, 16, 16}}, {"beyond", "17-60", "0", MEASURE_WHOLE, {4, 16, 16}},
+        {"beyond@16", "17-60", "0", MEASURE_WHOLE, {16, 16, 16}}, {"whole", "17-56", "1", MEASURE_WHOLE, {4, 16, 16}},
+        {"cells-cut", "17-56", "1", MEASURE_SPAN_CUT, {4, 16, 16}}, {"attention-cut", "17-56", "1", MEASURE_RELAY_BLOCK, {4, 16, 16}}};
+    enum { QUESTIONS = sizeof asked / sizeof *asked };
+    char *folder = scratch("guessing"), *file = scratch("guessing.json"), out[700], why[SWAX_WHY] = "", *argv[] = {file, out, "jobs=2"};
+    static struct ablation a;
+    static struct outcome r[3][2];
+    struct options none = {NULL, 0};
+    FILE *f = fopen(file, "w");
+    fputs(guessing, f);
+    fclose(f);
+    snprintf(out, sizeof out, "out=%s", folder);
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (!pid) {
+        dup2(open("/dev/null", O_WRONLY), 1);
+        _exit(cmd_ablate(3, argv));
+    }
+    ck_assert_int_eq(end(pid), 0);
+    ck_assert_msg(!ablation_open(&a, guessing, &none, why), "%s", why);
+    snprintf(a.out, sizeof a.out, "%s", folder);
+    for (int arm = 0; arm < 3; arm++) {
+        for (int seed = 0; seed < 2; seed++) {
+            ck_assert_msg(!outcome_read(&r[arm][seed], &a, arm, seed, why) && r[arm][seed].done, "%s", why);
+            for (int q = 0; q < QUESTIONS; q++) {
+                const double again = ask_again(&a, arm, seed, &asked[q], !strncmp(asked[q].question, "loss", 4));
+                const double said = r[arm][seed].answer[question_find(&a, asked[q].question)].value;
+                ck_assert_msg(fabs(again - said) < 1e-5, "%s of %s, seed %d: the examination says %g, asked again %g", asked[q].question, a.arm[arm].name, seed + 1,
+                              said, again);
+            }
+        }
+        ck_assert(r[arm][0].answer[a.loss].value != r[arm][1].answer[a.loss].value);
+    }
+    /* the questions tell one thing from another here: else this test could not fail */
+    const struct outcome *one = &r[0][0];
+    ck_assert(one->answer[question_find(&a, "loss@4")].value != one->answer[question_find(&a, "loss@16")].value);
+    ck_assert(one->answer[question_find(&a, "whole")].value != one->answer[question_find(&a, "cells-cut")].value ||
+              r[1][0].answer[question_find(&a, "whole")].value != r[1][0].answer[question_find(&a, "cells-cut")].value);
+    ablation_close(&a);
+    free(folder), free(file);
+}
+END_TEST
+
 START_TEST(bad_input_is_refused)
 {
     static const char *const bad[] = {"report=yes", "keys=0", "vocabulary=5", "window=2147483647", "shard=1/99999999999", "seeds=0", "seeds=x", "jobs=0", "shard=3/2", "shard=1", "report=maybe", "window=1", "lenght=3", "data=text file=x", "tier=gpu"};
@@ -320,6 +410,7 @@ int main(void)
     tcase_add_test(t, killed_anywhere_it_ends_in_the_same_bits);
     tcase_add_test(t, a_signal_to_the_parent_alone_stops_the_children);
     tcase_add_test(t, shards_share_a_folder);
+    tcase_add_test(t, every_arm_and_seed_is_asked_as_it_says);
     tcase_add_loop_test(t, bad_input_is_refused, 0, 15);
     suite_add_tcase(s, t);
     scratch_open();

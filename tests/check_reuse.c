@@ -135,6 +135,23 @@ END_TEST
 
 enum { T = 96, B = 3, SPAN = 32, WINDOW = 8 };
 
+/* Rows of the head 30 times as large for the text's own letters: what is said is one of them, and often right. */
+static void say_letters(struct swax_network *n)
+{
+    int tensors;
+    const struct swax_tensor *t = swax_network_tensors(n, &tensors);
+    for (int i = 0; i < tensors; i++) {
+        if (!strstr(t[i].name, "lm_head"))
+            continue;
+        float *w = malloc((size_t)t[i].size * sizeof *w);
+        swax_network_get(n, SWAX_WEIGHT, i, w);
+        for (long k = 0; k < t[i].size; k++)
+            w[k] *= strchr("abc (", (int)(k / t[i].shape[1])) && k >= t[i].shape[1] ? 30 : 1;
+        swax_network_put(n, SWAX_WEIGHT, i, w);
+        free(w);
+    }
+}
+
 static struct swax_network *network(int batch, int length)
 {
     struct swax_config c = swax_config_default();
@@ -144,6 +161,7 @@ static struct swax_network *network(int batch, int length)
     ck_assert_msg(!swax_config_check(&c, why), "%s", why);
     struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, batch, length, 0, why);
     swax_network_init(n, 3);
+    say_letters(n);
     return n;
 }
 
@@ -184,7 +202,7 @@ START_TEST(the_cut_past_is_what_was_never_fed)
     const enum measure_cut cut = (enum measure_cut)_i;
     memset(got, 0, sizeof got);
     ck_assert_msg(!measure_past(n, &d, &how, cut, SPAN, why), "%s", why);
-    double counted = 0;
+    double counted = 0, found_in_all = 0;
     for (int s = 0; s < 2 * B; s += B) {
         struct data_batch b = fill(&d, B, T, 4, DATA_HELD_OUT, (uint64_t)s);
         for (int i = 0; i < B; i++) {
@@ -213,6 +231,7 @@ START_TEST(the_cut_past_is_what_was_never_fed)
             }
             const struct tally *g = &got[s + i][MEASURE_ALL];
             counted += asked;
+            found_in_all += found;
             if (cut == MEASURE_CELLS)
                 continue;
             ck_assert_msg(g->asked == asked && g->lost == lost && g->found == found, "sequence %d: %g asked, %g lost, %g found; by hand %g, %g, %g", s + i,
@@ -222,7 +241,7 @@ START_TEST(the_cut_past_is_what_was_never_fed)
         }
         data_batch_free(&b);
     }
-    ck_assert(cut == MEASURE_CELLS || counted > 50);
+    ck_assert_msg(cut == MEASURE_CELLS || (counted > 50 && found_in_all > 0), "%g answers, %g found", counted, found_in_all);
     if (cut == MEASURE_CELLS) {      /* attention is not touched: a network without cells loses nothing */
         double gain = 0, lost = 0;
         for (int s = 0; s < 2 * B; s++)
