@@ -19,6 +19,7 @@
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
 #include "tests/scratch.h"
+#include "tests/suite.h"
 
 enum { ARMS = 6 };
 static const char *const arm[ARMS] = {"short", "long", "both", "swa", "mlstm", "full"};
@@ -414,10 +415,7 @@ int main(void)
     tcase_add_loop_test(t, bad_input_is_refused, 0, 15);
     suite_add_tcase(s, t);
     scratch_open();
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return failed;
 }

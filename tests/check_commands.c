@@ -13,6 +13,7 @@
 #include "tools/lib/commands.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
+#include "tests/suite.h"
 
 static char why[SWAX_WHY];
 
@@ -451,10 +452,7 @@ int main(void)
     tcase_add_test(t, everything_is_timed_and_bad_sizes_are_refused);
     suite_add_tcase(s, t);
     scratch_open();
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int status = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return status;
 }

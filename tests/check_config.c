@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ref/network/mixers.h"
+#include "tests/suite.h"
 
 struct listing { char key[64][48], value[64][256]; int n; };
 
@@ -168,9 +169,5 @@ int main(void)
     tcase_add_test(tc, refuses_batches);
     tcase_add_test(tc, finds_the_nearest_key);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_ends(s);
 }

@@ -8,6 +8,7 @@
 
 #include "ref/network/network.h"
 #include "ref/oracle/oracle.h"
+#include "tests/suite.h"
 
 enum { T = 1100, VOCABULARY = 13, SEPARATOR = 7 };
 
@@ -155,9 +156,5 @@ int main(void)
     tcase_add_test(tc, so_it_does_in_every_tier);
     tcase_add_test(tc, begin_is_of_one_sequence);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_ends(s);
 }

@@ -12,6 +12,7 @@
 #include "ref/oracle/oracle.h"
 #include "tests/shared.h"
 #include "tests/threads.h"
+#include "tests/suite.h"
 
 enum { MOST_T = 8, OLD = 3, MOST_H = 2, D = 2, K = 2, V = 3, MOST_TIERS = 16 };
 static const double LIMIT = 1e-12;
@@ -284,10 +285,7 @@ int main(void)
     tcase_add_loop_test(tc, attention_everywhere, 0, MOST_T * swax_n_tiers);
     tcase_add_loop_test(tc, cell_everywhere, 0, MOST_T * swax_n_tiers);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_ends(s);
     for (int t = 0; t < swax_n_tiers; t++)
         if (told[t].attention)
             printf("%-7s %ld cases of attention and %ld of the cell, worst error %.1e\n", swax_tiers[t]->name,

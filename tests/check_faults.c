@@ -18,6 +18,7 @@
 #include "tools/train/checkpoint.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
+#include "tests/suite.h"
 
 static char why[SWAX_WHY];
 
@@ -347,10 +348,7 @@ int main(void)
     tcase_add_test(t, every_failing_allocation_is_a_sentence);
     suite_add_tcase(s, t);
     scratch_open();
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int status = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return status;
 }

@@ -6,6 +6,7 @@
 #include "tests/cases.h"
 #include "tests/mlstm_forms.h"
 #include "tests/shared.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -379,10 +380,7 @@ int main(void)
     tcase_add_loop_test(tc, documents_stand_alone, 0, N_PACKED);
     tcase_add_test(tc, decoding_is_prefill);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     for (int i = 0; i < N_FAMILIES; i++)
         printf("%-9s  worst of the forms %.1e, of the splits %.1e\n", op_family_name[families[i]], told->form[families[i]],
                told->split[families[i]]);

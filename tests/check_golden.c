@@ -10,6 +10,7 @@
 #include "ref/network/network.h"
 #include "ref/oracle/oracle.h"
 #include "tools/lib/safetensors.h"
+#include "tests/suite.h"
 
 static const double LIMIT = 1e-11;
 static double worst;
@@ -256,9 +257,5 @@ int main(void)
     tcase_add_loop_test(tc, kernels, 0, sizeof kernel_files / sizeof kernel_files[0]);
     tcase_add_loop_test(tc, models, 0, sizeof model_files / sizeof model_files[0]);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_ends(s);
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 #include "ref/oracle/oracle.h"
 #include "tests/shared.h"
+#include "tests/suite.h"
 
 static const double LIMIT = 1e-8, VANISHING = 1e-5;   /* of what the terms of <dy, y> add up to */
 enum { STEPS = 8 };    /* 1/16, 1/64, .. 4e-6 */
@@ -209,10 +210,7 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, one_backward, 0, swax_n_ops);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     for (int op = 0; op < swax_n_ops; op++)
         if (told[op].directions)
             printf("%-18s %5ld directions, worst relative error %.1e; %ld vanish, %ld across a tie, %ld in doubt\n",

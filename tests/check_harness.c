@@ -7,6 +7,7 @@
 #include <string.h>
 #include "ref/oracle/oracle.h"
 #include "tests/variants.h"
+#include "tests/suite.h"
 
 typedef const struct variant *find_fn(int i, int honest, struct swax_tier *tier);
 static find_fn *const find[2] = { variant_f32, variant_f64 };
@@ -77,10 +78,7 @@ int main(void)
     tcase_add_loop_test(tc, faults_are_rejected, 0, faults);
     tcase_add_loop_test(tc, honesty_is_accepted, 0, honest);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     printf("%d faults, %d honest variants\n", faults, honest);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,5 +1,6 @@
 /* check_identities.c - what must hold whatever the numbers are: identities that no implementation was written from. */
 #include "tests/cases.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -370,9 +371,5 @@ int main(void)
     tcase_add_test(tc, probabilities_add_up);
     tcase_add_test(tc, adamw_first_step);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_ends(s);
 }

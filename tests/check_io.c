@@ -13,6 +13,7 @@
 #include "tools/lib/safetensors.h"
 #include "tests/mutate.h"
 #include "tests/scratch.h"
+#include "tests/suite.h"
 
 static char why[SWAX_WHY];
 
@@ -382,10 +383,7 @@ int main(void)
     tcase_add_test(t, a_full_disk_leaves_what_was_there);
     suite_add_tcase(s, t);
     scratch_open();
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int status = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return status;
 }

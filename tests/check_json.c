@@ -6,6 +6,7 @@
 #include "tools/lib/json.h"
 #include "tests/mutate.h"
 #include "tests/scratch.h"
+#include "tests/suite.h"
 
 static char why[SWAX_WHY];
 
@@ -145,9 +146,5 @@ int main(void)
     tcase_add_test(t, json_numbers_and_strings_survive_a_round_trip);
     tcase_add_test(t, mutated_json_never_harms);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_ends(s);
 }

@@ -11,6 +11,7 @@
 #include "tools/lib/number.h"
 #include "tools/train/run.h"
 #include "tests/scratch.h"
+#include "tests/suite.h"
 
 static char why[SWAX_WHY];
 
@@ -438,10 +439,7 @@ int main(void)
     tcase_add_test(t, numbers_are_decimal);
     suite_add_tcase(s, t);
     scratch_open();
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int status = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return status;
 }

@@ -11,6 +11,7 @@
 #include "ref/network/text.h"
 #include "tools/lib/json.h"
 #include "tools/train/run.h"
+#include "tests/suite.h"
 
 static char decimal[8];
 
@@ -143,9 +144,5 @@ int main(void)
     tcase_add_loop_test(t, numbers_have_points, 0, 3);
     tcase_add_loop_test(t, configurations_runs_and_json_have_points, 0, 3);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_ends(s);
 }

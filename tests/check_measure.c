@@ -8,6 +8,7 @@
 #include "ref/network/mixers.h"
 #include "tools/measure/measure.h"
 #include "tests/sequences.h"
+#include "tests/suite.h"
 
 static struct swax_network *network(const char *mixers, const struct data *d, int B, int T)
 {
@@ -177,9 +178,5 @@ int main(void)
     tcase_add_test(t, mass_sums_to_one_and_time_constants_are_the_gates);
     tcase_add_test(t, generated_answers_are_looked_for);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_ends(s);
 }

@@ -8,6 +8,7 @@
 
 #include "ref/network/network.h"
 #include "ref/oracle/oracle.h"
+#include "tests/suite.h"
 
 enum { B = 3, T = 11, N = B * T, VOCABULARY = 13 };
 
@@ -254,9 +255,5 @@ int main(void)
     tcase_add_loop_test(tc, decoding_is_evaluation, 0, 15);
     tcase_add_test(tc, packing_is_separate);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_ends(s);
 }

@@ -10,6 +10,7 @@
 
 #include "ref/network/network.h"
 #include "tests/scratch.h"
+#include "tests/suite.h"
 
 enum { B = 3, T = 9, N = B * T, VOCABULARY = 11 };
 
@@ -415,9 +416,5 @@ int main(void)
     tcase_add_test(tc, the_last_element_of_a_large_tensor_is_looked_at);
     tcase_add_loop_test(tc, every_failing_allocation_is_said, 0, swax_n_tiers);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_ends(s);
 }

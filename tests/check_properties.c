@@ -1,5 +1,6 @@
 /* check_properties.c - who may know of whom: causality, the window, rows and sequences, to the bit; and NaNs. */
 #include "tests/cases.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -215,9 +216,5 @@ int main(void)
     tcase_add_loop_test(tc, rows_are_independent, 0, swax_n_ops);
     tcase_add_loop_test(tc, nan_is_passed_on, 0, swax_n_ops);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_ends(s);
 }

@@ -10,6 +10,7 @@
 
 #include "tests/scratch.h"
 #include "tests/small_run.h"
+#include "tests/suite.h"
 #include "tools/lib/commands.h"
 #include "tools/measure/pick.h"
 #include "tools/train/checkpoint.h"
@@ -75,13 +76,18 @@ START_TEST(nothing_is_remembered_across_a_separator)
     enum { T = 120 };
     static int token[T], start[T];
     static float logits[T * 256];
-    const char *text = sampled(out, "prompt=a|tokens=119|temperature=0.8|seed=9|tier=ref");
-    int documents = 0;
-    for (int t = 0, from = 0; t < T; t++) {
-        token[t] = (unsigned char)text[t];
-        from = token[t] == 101 ? t : from;
-        documents += token[t] == 101;
-        start[t] = from;
+    char asked[100];
+    int documents = 0, seed = 0;
+    while (documents < 2 && seed++ < 100) {      /* what is learned, and so drawn, changes with this repository's text */
+        snprintf(asked, sizeof asked, "prompt=a|tokens=119|temperature=0.8|seed=%d|tier=ref", seed);
+        const char *text = sampled(out, asked);
+        documents = 0;
+        for (int t = 0, from = 0; t < T; t++) {
+            token[t] = (unsigned char)text[t];
+            from = token[t] == 101 ? t : from;
+            documents += token[t] == 101;
+            start[t] = from;
+        }
     }
     ck_assert_int_gt(documents, 4);
     struct swax_network *n = swax_network_new(&c.run.model, swax_tiers[0], SWAX_PREC_F32, 1, T, 0, why);
@@ -92,7 +98,7 @@ START_TEST(nothing_is_remembered_across_a_separator)
     int order[256];
     const struct pick p = {0.8, 0, 1, 256, order};
     for (int t = 0; t + 1 < T; t++) {
-        struct random r = random_open(9, RANDOM_SAMPLE, (uint64_t)t);
+        struct random r = random_open((uint64_t)seed, RANDOM_SAMPLE, (uint64_t)t);
         ck_assert_msg(pick_token(&p, logits + t * 256, &r) == token[t + 1], "token %d", t + 1);
     }
     swax_network_free(n);
@@ -233,10 +239,7 @@ int main(void)
     tcase_add_test(tc, logits_that_are_not_finite_are_refused);
     tcase_add_loop_test(tc, draws_have_the_promised_distribution, 0, (int)(sizeof rules / sizeof rules[0]));
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return failed;
 }

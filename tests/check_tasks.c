@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/sequences.h"
+#include "tests/suite.h"
 
 enum { MOST = 1 << 15 };
 
@@ -332,9 +333,5 @@ int main(void)
     tcase_add_test(t, chains_and_counts_are_true);
     tcase_add_loop_test(t, what_cannot_be_is_a_sentence, 0, 17);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_ends(s);
 }

@@ -14,6 +14,7 @@ static void omp_set_num_threads(int n) { (void)n; }
 #endif
 #include "ref/network/network.h"
 #include "ref/oracle/oracle.h"
+#include "tests/suite.h"
 
 static const int counts[] = { 1, 2, 3, 4, 7, 8, 16 };
 enum { COUNTS = sizeof counts / sizeof *counts, MOST_TIERS = 16 };
@@ -266,9 +267,5 @@ int main(void)
     tcase_add_loop_test(c, training, 0, SHAPES * MOST_TIERS * SWAX_PRECISIONS);
     tcase_add_loop_test(c, callers_threads, 0, MOST_TIERS);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_ends(s);
 }

@@ -11,6 +11,7 @@
 #include "tests/cases.h"
 #include "tests/shared.h"
 #include "tests/threads.h"
+#include "tests/suite.h"
 
 enum { TIERS = 16 };
 
@@ -293,10 +294,7 @@ int main(void)
     tcase_add_loop_test(tc, nan_is_passed_on, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, cast_rounds_to_nearest_even, 0, swax_n_tiers);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_ends(s);
 
     for (int t = 0; t < swax_n_tiers; t++) {
         if (!told[t].ran)

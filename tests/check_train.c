@@ -11,11 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 #include "tools/train/checkpoint.h"
+#include "tools/lib/clock.h"
 #include "tools/lib/json.h"
 #include "tools/lib/random.h"
 #include "tools/train/run.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
+#include "tests/suite.h"
 
 static char why[SWAX_WHY];
 
@@ -85,13 +87,6 @@ START_TEST(a_run_resumes_to_the_bit_from_every_step)
 }
 END_TEST
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Train in a process of its own, killed after so many seconds if it still lives: did it finish? */
 static int finishes(const struct run *r, double seconds)
 {
@@ -119,9 +114,9 @@ START_TEST(twenty_kills_change_nothing)
     r.steps = 40;
     r.threads = 1;
     r.checkpoint_every = 1;
-    double started = now();
+    double started = clock_seconds();
     ck_assert(finishes(&r, 0));
-    const double whole_time = now() - started;
+    const double whole_time = clock_seconds() - started;
     snprintf(r.out, sizeof r.out, "%s", cut);
     snprintf(command, sizeof command, "rm -r '%s'", cut);
     r.resume = 1;
@@ -489,10 +484,7 @@ int main(void)
     tcase_add_test(t, a_full_disk_keeps_the_last_checkpoint);
     suite_add_tcase(s, t);
     scratch_open();
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int status = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return status;
 }

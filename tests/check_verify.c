@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tools/verify/verify.h"
+#include "tests/suite.h"
 
 static char why[SWAX_WHY];
 enum { MOST = 64 };
@@ -116,9 +117,5 @@ int main(void)
     tcase_add_loop_test(t, no_rounding_crosses_the_normalisers_tie, OP_GAUSS, OP_FAMILIES);
     tcase_add_loop_test(t, what_is_drawn_can_be, 0, swax_n_ops);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_ends(s);
 }

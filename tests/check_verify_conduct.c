@@ -14,6 +14,7 @@
 #include "tools/lib/safetensors.h"
 #include "tools/verify/plugin.h"
 #include "tests/scratch.h"
+#include "tests/suite.h"
 
 static char why[SWAX_WHY];
 enum { MANY = 1 << 17 };
@@ -305,10 +306,7 @@ int main(void)
     tcase_add_loop_test(t, every_failing_allocation_is_said, 0, (int)(sizeof starved / sizeof *starved));
 #endif
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int status = suite_ends(s);
     scratch_close();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return status;
 }

@@ -11,6 +11,7 @@
 #include "tools/lib/safetensors.h"
 #include "tools/verify/verify.h"
 #include "tests/scratch.h"
+#include "tests/suite.h"
 
 static char why[SWAX_WHY];
 enum { SAID = 1 << 14 };
@@ -482,10 +483,7 @@ int main(void)
     tcase_add_test(t, random_seeds_are_printed_and_replayed);
     tcase_add_test(t, the_obvious_is_said);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int status = suite_ends(s);
     scratch_close();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return status;
 }

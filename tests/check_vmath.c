@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ref/splitmix.h"
 #include "ref/tier.h"
+#include "tests/suite.h"
 
 enum { STRIDE = 4099, BATCH = 4096, FUNCTIONS = 7, WEIGHT = 6 };
 
@@ -76,10 +78,7 @@ static int usable(const char *tier)
 
 static uint64_t next(uint64_t *s)
 {
-    uint64_t z = *s += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return splitmix(*s += splitmix_step);
 }
 
 /* Is it at most `most` last places from a truth within the range of floats?  Nearly all are, at a tenth of ulps()'s cost. */
@@ -166,9 +165,5 @@ int main(void)
     tcase_add_loop_test(c, floats, 0, FUNCTIONS);
     tcase_add_loop_test(c, doubles, 0, TIERS * FUNCTIONS);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_ends(s);
 }

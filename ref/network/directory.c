@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ref/splitmix.h"
+
 /* `used`: how far the tensors without and with decay reach.  Each kind lies together, so that the optimiser's step on a
  * device takes two kernels, not two per tensor. */
 struct swax_tensors { struct swax_tensor *tensor; int count; size_t used[2]; const char *prefix; };
@@ -93,14 +95,10 @@ int swax_directory(const struct swax_config *c, struct swax_places *p, struct sw
 
 /* ---- initialisation */
 
-/* splitmix64 of a key and a counter: the same weight whatever the order, the threads and the other layers */
+/* By a key and a counter: the same weight whatever the order, the threads and the other layers */
 static double uniform(uint64_t key, uint64_t counter)
 {
-    uint64_t z = key + (counter + 1) * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    return ((double)(z >> 11) + 0.5) / 9007199254740992.0;
+    return ((double)(splitmix(key + (counter + 1) * splitmix_step) >> 11) + 0.5) / 9007199254740992.0;
 }
 
 static double normal(uint64_t key, uint64_t counter)
@@ -110,7 +108,7 @@ static double normal(uint64_t key, uint64_t counter)
 
 uint64_t swax_initial_key(const struct swax_tensor *t, uint64_t seed)
 {
-    uint64_t h = 0xcbf29ce484222325u ^ seed * 0x9e3779b97f4a7c15u;
+    uint64_t h = 0xcbf29ce484222325u ^ seed * splitmix_step;
     for (const char *name = t->name; *name; name++)
         h = (h ^ (unsigned char)*name) * 0x100000001b3u;
     return h;

@@ -5,13 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ref/splitmix.h"
 
 uint64_t op_random(uint64_t *state)
 {
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
+    return splitmix(*state += splitmix_step);
 }
 
 double op_uniform(uint64_t *state) { return (double)(op_random(state) >> 11) / 9007199254740992.0; }

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "ref/oracle/opspec.h"
 #include "simd/peak.h"
+#include "tools/lib/clock.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/configs.h"
 #include "tools/lib/network_keys.h"
@@ -66,13 +66,6 @@ static const char *begin(struct asked *a, int mark, const struct options *o, cha
     wrong = wrong ? wrong : options_give(&tiny, &k, why);
     options_free(&tiny);
     return wrong;
-}
-
-double bench_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static int ascending(const void *a, const void *b)

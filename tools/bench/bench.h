@@ -14,7 +14,6 @@ struct bench {
                                     * device: what a large product and a large addition reach */
 };
 
-double bench_now(void);
 double bench_median(double *x, int n);
 double bench_share(const struct bench *b, double gflops);     /* of the peak; 0 where no vectors were built to measure it */
 

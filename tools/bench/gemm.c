@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "ref/tier.h"
+#include "tools/lib/clock.h"
 #include "tools/lib/say.h"
 
 /* The library's view of ref/kernels.h in float: linear_forward and linear_backward. */
@@ -34,7 +35,7 @@ static double time_one(const struct bench *b, const struct swax_kernels_f32 *k, 
     double times[MOST], total = 0;
     int runs = 0;
     while (runs < 5 || (total < b->seconds / 4 && runs < MOST)) {
-        const double start = bench_now();
+        const double start = clock_seconds();
         if (!peer && !backward)
             k->linear_forward(p->y, p->x, p->w, NULL, N, O, I);
         else if (!peer)
@@ -45,7 +46,7 @@ static double time_one(const struct bench *b, const struct swax_kernels_f32 *k, 
             peer(ROW_MAJOR, PLAIN, PLAIN, N, I, O, 1, p->y, O, p->w, I, 1, p->dx, I);
             peer(ROW_MAJOR, TRANSPOSED, PLAIN, O, I, N, 1, p->y, O, p->x, I, 1, p->dw, I);
         }
-        total += times[runs++] = bench_now() - start;
+        total += times[runs++] = clock_seconds() - start;
     }
     return bench_median(times, runs);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "ref/oracle/oracle.h"
+#include "tools/lib/clock.h"
 #include "tools/lib/say.h"
 
 /* A network of width 256 on one sequence of 1024 tokens: its layers' sizes. */
@@ -70,7 +71,7 @@ static int again(void *arg)
         return 1;
     if (s->memory && (s->trouble = s->memory->trouble()) != NULL)
         return 0;
-    const double now = bench_now(), passed = now - s->last;
+    const double now = clock_seconds(), passed = now - s->last;
     if (s->bundle == 0)
         s->started = now, s->bundle = 1;
     else if (s->runs == 0 && passed < (s->memory ? 2e-3 : 1e-4))
@@ -78,7 +79,7 @@ static int again(void *arg)
     else
         s->times[s->runs++] = passed / s->bundle;
     s->inside = 0;
-    s->last = bench_now();
+    s->last = clock_seconds();
     return s->runs < 3 || (s->runs < 2000 && s->last - s->started < s->seconds);
 }
 

@@ -2,26 +2,17 @@
 #include "tools/lib/random.h"
 
 #include <math.h>
-
-/* splitmix64's finaliser (Steele, Lea, Flood 2014): a bijection of 64 bits whose every output bit depends on every input bit */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-static const uint64_t golden = 0x9e3779b97f4a7c15u;
+#include "ref/splitmix.h"
 
 struct random random_open(uint64_t seed, uint64_t stream, uint64_t number)
 {
-    struct random r = {mix(mix(mix(seed + golden) + stream + golden) + number + golden), 0};
+    struct random r = {splitmix(splitmix(splitmix(seed + splitmix_step) + stream + splitmix_step) + number + splitmix_step), 0};
     return r;
 }
 
 uint64_t random_next(struct random *r)
 {
-    return mix(r->key + golden * ++r->drawn);
+    return splitmix(r->key + splitmix_step * ++r->drawn);
 }
 
 double random_unit(struct random *r)
@@ -64,7 +55,7 @@ uint64_t random_permute(uint64_t key, uint64_t n, uint64_t i)
     do {
         uint64_t left = i >> half, right = i & mask;
         for (uint64_t round = 1; round <= 4; round++) {
-            const uint64_t next = left ^ (mix(mix(key + golden * round) + right) & mask);
+            const uint64_t next = left ^ (splitmix(splitmix(key + splitmix_step * round) + right) & mask);
             left = right;
             right = next;
         }

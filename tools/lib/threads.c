@@ -32,8 +32,10 @@ int threads_of_status(const char *status)
     int n = 0;
     for (at = at ? at + strlen(name) : ""; *at && *at != '\n';) {
         char *end;
-        const long from = strtol(at, &end, 10), to = *end == '-' ? strtol(end + 1, &end, 10) : from;
-        if (end == at || to < from || to > 1 << 20)
+        const long from = strtol(at, &end, 10);
+        const char *behind = *end == '-' ? end + 1 : at;
+        const long to = strtol(behind, &end, 10);
+        if (end == behind || to < from || to > 1 << 20)
             return 0;
         n += (int)(to - from + 1);
         at = end + (*end == ',');

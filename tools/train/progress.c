@@ -6,15 +6,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "tools/lib/clock.h"
 
 enum { BAR = 20, LINES = 20 };      /* characters of the bar; plain lines in a run */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void progress_open(struct progress *p, int done, int steps, double peak, double seconds)
 {
@@ -23,7 +17,7 @@ void progress_open(struct progress *p, int done, int steps, double peak, double 
     p->steps = steps;
     p->first = done;
     p->live = isatty(STDOUT_FILENO);
-    p->started = now() - seconds;
+    p->started = clock_seconds() - seconds;
 }
 
 static void write_amount(char text[16], double x)
@@ -48,7 +42,7 @@ static void show(const struct progress *p, const struct run *r, const struct run
         bar[i] = i < full ? '=' : i == full ? '>' : ' ';
     bar[BAR] = 0;
     write_amount(speed, p->speed);
-    write_time(left, ceil((now() - p->started) / (q->step - p->first) * (p->steps - q->step)));
+    write_time(left, ceil((clock_seconds() - p->started) / (q->step - p->first) * (p->steps - q->step)));
     if (p->peak > 0)
         snprintf(peak, sizeof peak, "  %.0f %% of peak", 100 * p->speed * swax_network_flops(&r->model, r->length, q->window, 1) / p->peak);
     if (p->live)
@@ -60,7 +54,7 @@ static void show(const struct progress *p, const struct run *r, const struct run
 
 void progress_step(struct progress *p, const struct run *r, const struct run_point *q)
 {
-    const double time = now(), keep = 0.95;
+    const double time = clock_seconds(), keep = 0.95;
     p->parts = keep * p->parts + (1 - keep);
     p->loss = keep * p->loss + (1 - keep) * q->loss;
     p->speed = p->speed > 0 ? 1 / (keep / p->speed + (1 - keep) / q->tokens_per_second) : q->tokens_per_second;

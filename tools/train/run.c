@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "tools/train/checkpoint.h"
+#include "tools/lib/clock.h"
 #include "tools/lib/checksum.h"
 #include "tools/lib/files.h"
 #include "tools/lib/options.h"
@@ -52,13 +53,6 @@ const char *run_read(struct run *r, const char *out, char *why)
     snprintf(r->out, sizeof r->out, "%s", out);
     options_free(&o);
     return bad;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* ---- opening */
@@ -311,7 +305,7 @@ static enum run_end one_step(struct session *s, struct run_point *p, char *why)
 {
     struct run *r = &s->r;
     struct swax_adamw o = r->optimiser;
-    const double since = now();
+    const double since = clock_seconds();
     const int rows = r->batch / r->accumulate;
     double weight = 0;
     p->window = window_at(&r->windows, r->seed, s->step, r->steps);
@@ -339,7 +333,7 @@ static enum run_end one_step(struct session *s, struct run_point *p, char *why)
     }
     swax_network_adamw(s->n, &o, s->step);
     p->tokens = (double)s->step * r->batch * r->length;
-    p->seconds = now() - since;
+    p->seconds = clock_seconds() - since;
     p->tokens_per_second = (double)r->batch * r->length / p->seconds;
     return *r->out && run_log_add(&s->log, p, why) ? RUN_REFUSED : RUN_FINISHED;
 }

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "tools/lib/clock.h"
 #include "tools/lib/say.h"
 
 enum { SECONDS = 600, FLUSH = 256 << 20 };
@@ -35,25 +36,18 @@ static double *numbers(struct wire *w) { return (double *)(void *)(w + 1); }
 
 struct watch { double begun, ended; unsigned char *flush; };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Whatever was in the caches is not. */
 static void begin_watch(void *arg)
 {
     struct watch *w = arg;
     for (size_t i = 0; i < FLUSH && w->flush; i += 64)
         w->flush[i]++;
-    w->begun = now();
+    w->begun = clock_seconds();
 }
 
 static int end_watch(void *arg)
 {
-    ((struct watch *)arg)->ended = now();
+    ((struct watch *)arg)->ended = clock_seconds();
     return 0;
 }
 

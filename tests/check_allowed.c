@@ -1,0 +1,103 @@
+/* check_allowed.c - how many threads and children a process takes: no more than it may. */
+#define _GNU_SOURCE
+#include <check.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "ref/network/config.h"
+#include "tools/lib/files.h"
+#include "tools/lib/threads.h"
+#include "tests/scratch.h"
+#include "tests/suite.h"
+
+START_TEST(processors_are_counted_as_the_kernel_lists_them)
+{
+    static const struct { const char *status; int n; } of[] = {
+        {"Name:\tswax\nCpus_allowed:\tf\nCpus_allowed_list:\t0-3\nMems_allowed:\t1\n", 4}, {"Cpus_allowed_list:\t7\n", 1},
+        {"Cpus_allowed_list:\t0-1,4,8-15\n", 11}, {"Cpus_allowed_list:\t0-\n", 0}, {"Cpus_allowed_list:\t3-1\n", 0}, {"Name:\tswax\n", 0}, {"", 0},
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        ck_assert_msg(threads_of_status(of[i].status) == of[i].n, "%d for %s", threads_of_status(of[i].status), of[i].status);
+}
+END_TEST
+
+static void lay(const char *folder, const char *name, const char *text)
+{
+    char why[SWAX_WHY], *place = in_folder(scratch("groups"), folder);
+    ck_assert_msg(!file_make_folder(place, why), "%s", why);
+    put(in_folder(place, name), text, strlen(text));
+}
+
+/* Of its own group and of all above it, the least counts; a part of a processor is one. */
+START_TEST(quotas_of_control_groups_are_kept)
+{
+    static const struct { const char *cgroup; int n; } of[] = {
+        {"0::/a/b\n", 2}, {"0::/a\n", 3}, {"0::/\n", 0}, {"0::/free\n", 0}, {"0::/a/part\n", 1}, {"0::/nowhere/at/all\n", 0}, {"", 0}, {"nonsense", 0},
+        {"5:memory:/x\n4:cpu,cpuacct:/old\n", 2}, {"4:cpuset:/old\n", 0}, {"4:cpu:/old/none\n", 2},
+    };
+    lay("", "cpu.max", "max 100000\n");
+    lay("a", "cpu.max", "300000 100000\n");
+    lay("a/b", "cpu.max", "150000 100000\n");
+    lay("a/part", "cpu.max", "5000 100000\n");
+    lay("free", "cpu.max", "max 100000\n");
+    lay("cpu/old", "cpu.cfs_quota_us", "200000\n");
+    lay("cpu/old", "cpu.cfs_period_us", "100000\n");
+    lay("cpu/old/none", "cpu.cfs_quota_us", "-1\n");
+    lay("cpu/old/none", "cpu.cfs_period_us", "100000\n");
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        ck_assert_msg(threads_of_quota(scratch("groups"), of[i].cgroup) == of[i].n, "%d for %s", threads_of_quota(scratch("groups"), of[i].cgroup), of[i].cgroup);
+}
+END_TEST
+
+/* What a child that may run on one processor, or was told a number, takes. */
+static int taken(int processors, const char *told)
+{
+    int status;
+    const pid_t child = fork();
+    if (!child) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(0, &set);
+        if (processors && sched_setaffinity(0, sizeof set, &set))
+            _exit(200);
+        if (told)
+            setenv("OMP_NUM_THREADS", told, 1);
+        else
+            unsetenv("OMP_NUM_THREADS");
+        threads_use(0);
+        _exit(threads_allowed() < threads_used() ? 201 : threads_allowed());
+    }
+    ck_assert(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+START_TEST(affinity_and_omp_num_threads_are_kept)
+{
+    const int all = taken(0, NULL);
+    ck_assert_int_ge(all, 1);
+    ck_assert_int_eq(taken(1, NULL), 1);
+    ck_assert_int_eq(taken(0, "1"), 1);
+    ck_assert_int_eq(taken(0, "1,2"), 1);
+    ck_assert_int_eq(taken(0, "1000"), all);
+    ck_assert_int_eq(taken(0, "many"), all);
+    ck_assert_int_eq(taken(0, ""), all);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("allowed");
+    TCase *t = tcase_create("allowed");
+    tcase_add_test(t, processors_are_counted_as_the_kernel_lists_them);
+    tcase_add_test(t, quotas_of_control_groups_are_kept);
+    tcase_add_test(t, affinity_and_omp_num_threads_are_kept);
+    suite_add_tcase(s, t);
+    scratch_open();
+    const int status = suite_ends(s);
+    scratch_close();
+    return status;
+}

@@ -1,0 +1,7 @@
+/* clock.h - time that passes. */
+#ifndef SWAX_CLOCK_H
+#define SWAX_CLOCK_H
+
+double clock_seconds(void);      /* since some moment, whoever sets the clocks of the system */
+
+#endif
