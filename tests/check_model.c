@@ -53,6 +53,13 @@ static struct swax_config small_config(int variant)
     };
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         ck_assert_msg(!swax_config_set(&c, text[i][0], text[i][1], why), "%s", why);
+    static const char *const delta[][2] = {
+        { "mixers", "swa gdn full gdn" }, { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" }, { "gdn_value_dim", "5" },
+    };
+    for (size_t i = 0; i < sizeof delta / sizeof delta[0] && variant >= 6; i++)
+        ck_assert_msg(!swax_config_set(&c, delta[i][0], delta[i][1], why), "%s", why);
+    *(int *)swax_config_at(&c, "gdn_conv") = (int[]){ 4, 0, 1 }[variant % 3];
+    *(int *)swax_config_at(&c, "gdn_negative") = variant / 3 % 2;
     c.tied = variant % 2;
     *(int *)swax_config_at(&c, "cell_norm") = variant / 2 % 2;
     *(int *)swax_config_at(&c, "cell_gate") = variant % 3;
@@ -147,7 +154,7 @@ START_TEST(overfits_one_batch)
 {
     static struct data d;
     double first = 0, last = 0;
-    struct swax_network *n = open_network(small_config(0), SWAX_PREC_F32, 1);
+    struct swax_network *n = open_network(small_config(6 * _i), SWAX_PREC_F32, 1);
     draw_data(&d, 3, 5);
     swax_network_init(n, 1);
     train(n, &d, 300, &first, &last);
@@ -220,7 +227,7 @@ START_TEST(packing_is_separate)
 {
     static struct data d, one;
     static float packed[N], alone[N];
-    struct swax_network *n = open_network(small_config(2), SWAX_PREC_F32, 0);
+    struct swax_network *n = open_network(small_config(2 + 4 * _i), SWAX_PREC_F32, 0);
     draw_data(&d, 12, 4);
     swax_network_init(n, 3);
     for (int cut = 1; cut < T; cut++) {
@@ -249,11 +256,11 @@ int main(void)
     Suite *s = suite_create("model");
     TCase *tc = tcase_create("network");
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, gradient, 0, 6);
-    tcase_add_test(tc, overfits_one_batch);
+    tcase_add_loop_test(tc, gradient, 0, 9);
+    tcase_add_loop_test(tc, overfits_one_batch, 0, 2);
     tcase_add_test(tc, same_bits_twice);
     tcase_add_loop_test(tc, decoding_is_evaluation, 0, 15);
-    tcase_add_test(tc, packing_is_separate);
+    tcase_add_loop_test(tc, packing_is_separate, 0, 2);
     suite_add_tcase(s, tc);
     return suite_ends(s);
 }

@@ -9,6 +9,7 @@
     ROW(swa)        \
     ROW(full)       \
     ROW(mlstm)      \
+    ROW(gdn)        \
     MORE_MIXERS(ROW)
 
 #ifndef MORE_MIXERS
