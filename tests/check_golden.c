@@ -198,7 +198,7 @@ static void compare_all(struct swax_network *n, struct st_file *f, const char *f
     }
 }
 
-static const char *const model_files[] = { "hf_xlstm", "hybrid" };
+static const char *const model_files[] = { "hf_xlstm", "hybrid", "gdn" };
 
 START_TEST(models)
 {

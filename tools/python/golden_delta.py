@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Make data/golden/delta.safetensors: the delta rule and linear attention, by code that is not ours, for tests/check_golden.c.
+"""Make data/golden's delta and gdn: the delta rule and linear attention, by code that is not ours, for tests/check_golden.c.
 
     python3 -m venv v && v/bin/pip install torch==2.15.0 transformers==5.24.0 fla-core==0.6.0 einops safetensors==0.8.0
-    v/bin/python tools/python/golden_delta.py data/golden/delta.safetensors
+    v/bin/python tools/python/golden_delta.py data/golden
 
 Forward by the naive functions of fla-core (MIT) and HF transformers' Qwen3-Next (Apache-2.0), installed, run, not copied;
 every gradient by autograd.  They compute in float32 whatever they are given: here that word means float64.  Cases as in
-golden.py.  "layer/..." is HF's whole Qwen3NextGatedDeltaNet, its weights by HF's names.
+golden.py.  gdn is a network of HF's whole Qwen3NextGatedDeltaNet layers: logits, loss, every gradient, ten steps of AdamW.
 """
 import importlib.metadata
 import importlib.util
@@ -190,25 +190,77 @@ for top in 1, 2:
     add(f"strength_{top}", f"strength N=9 top={top}", b=b, beta=beta, dbeta=dbeta, db=b.grad)
 
 
-def layer():
-    c = Qwen3NextConfig(hidden_size=12, linear_num_value_heads=4, linear_num_key_heads=2, linear_key_head_dim=4, linear_value_head_dim=6,
-                        linear_conv_kernel_dim=4, num_hidden_layers=1, hidden_act="silu", rms_norm_eps=1e-6,
-                        layer_types=["linear_attention"])
-    m = hf.Qwen3NextGatedDeltaNet(c, 0).double()
-    with torch.no_grad():
-        for name, p in m.named_parameters():
-            p.copy_(torch.randn_like(p) * (0.3 if p.dim() > 1 else 0.5) + (1 if name == "norm.weight" else 0))
-    x = leaf(2, 11, 12)
-    y = m(x)
-    dy = torch.randn_like(y)
-    y.backward(dy)
-    for name, t in dict(x=x, y=y, dy=dy, dx=x.grad).items():
-        tensors[f"layer/{name}"] = t.detach().contiguous().clone()
-    for name, p in m.named_parameters():
-        tensors[f"layer/{name}"] = p.detach().contiguous().clone()
-        tensors[f"layer/grad:{name}"] = p.grad.detach().contiguous().clone()
+def model(path, steps=10, B=2, T=24, C=16, FFN=24, H=4, G=2, K=4, V=6):
+    """Two blocks around HF's whole Qwen3NextGatedDeltaNet, which is given our weights in its own order: for each key head
+    [q k v.. z..] and [b.. a..] of its value heads, and one convolution over all of q, k, v."""
+    config = Qwen3NextConfig(hidden_size=C, linear_num_value_heads=H, linear_num_key_heads=G, linear_key_head_dim=K, linear_value_head_dim=V,
+                             linear_conv_kernel_dim=4, num_hidden_layers=1, hidden_act="silu", rms_norm_eps=1e-5,
+                             layer_types=["linear_attention"])
+    layer = hf.Qwen3NextGatedDeltaNet(config, 0).double()
+    w = {"backbone.embeddings.weight": leaf(17, C), "backbone.out_norm.weight": leaf(C, scale=0.3, shift=1), "lm_head.weight": leaf(17, C, scale=0.3)}
+    for b in range(2):
+        own = {"norm_gdn.weight": (C,), "norm_ffn.weight": (C,), "ffn.proj_up_gate.weight": (FFN, C), "ffn.proj_up.weight": (FFN, C),
+               "ffn.proj_down.weight": (C, FFN), "gdn_layer.q_proj.weight": (G*K, C), "gdn_layer.k_proj.weight": (G*K, C),
+               "gdn_layer.v_proj.weight": (H*V, C), "gdn_layer.g_proj.weight": (H*V, C), "gdn_layer.a_proj.weight": (H, C),
+               "gdn_layer.b_proj.weight": (H, C), "gdn_layer.q_conv1d.weight": (G*K, 4), "gdn_layer.k_conv1d.weight": (G*K, 4),
+               "gdn_layer.v_conv1d.weight": (H*V, 4), "gdn_layer.A_log": (H,), "gdn_layer.dt_bias": (H,),
+               "gdn_layer.o_norm.weight": (V,), "gdn_layer.o_proj.weight": (C, H*V)}
+        for name, shape in own.items():
+            w[f"backbone.blocks.{b}.{name}"] = leaf(*shape, scale=0.3, shift=1 if "norm" in name else 0)
+
+    def rms(x, weight, eps=1e-6):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
+
+    def theirs(p):
+        grouped = lambda x, heads: x.view(G, heads // G, -1, C).flatten(1, 2)  # noqa: E731
+        qkvz = torch.cat([p["q_proj.weight"].view(G, K, C), p["k_proj.weight"].view(G, K, C), grouped(p["v_proj.weight"], H),
+                          grouped(p["g_proj.weight"], H)], dim=1).flatten(0, 1)
+        ba = torch.cat([grouped(p["b_proj.weight"], H), grouped(p["a_proj.weight"], H)], dim=1).flatten(0, 1)
+        conv = torch.cat([p["q_conv1d.weight"], p["k_conv1d.weight"], p["v_conv1d.weight"]])[:, None]
+        return {"in_proj_qkvz.weight": qkvz, "in_proj_ba.weight": ba, "conv1d.weight": conv, "A_log": p["A_log"], "dt_bias": p["dt_bias"],
+                "norm.weight": p["o_norm.weight"], "out_proj.weight": p["o_proj.weight"]}
+
+    token, target = torch.randint(0, 17, (B, T)), torch.randint(0, 17, (B, T))
+    target[0, :5] = -100
+
+    def forward():
+        x = w["backbone.embeddings.weight"][token]
+        for b in range(2):
+            p = {n.removeprefix(f"backbone.blocks.{b}."): t for n, t in w.items() if n.startswith(f"backbone.blocks.{b}.")}
+            mixed = torch.func.functional_call(layer, theirs({n.removeprefix("gdn_layer."): t for n, t in p.items() if "gdn_layer" in n}),
+                                               (rms(x, p["norm_gdn.weight"]),))
+            x = x + mixed
+            n = rms(x, p["norm_ffn.weight"])
+            x = x + F.linear(F.silu(F.linear(n, p["ffn.proj_up_gate.weight"])) * F.linear(n, p["ffn.proj_up.weight"]), p["ffn.proj_down.weight"])
+        logits = 30 * torch.tanh(F.linear(rms(x, w["backbone.out_norm.weight"]), w["lm_head.weight"]) / 30)
+        return logits, F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=-100)
+
+    logits, loss = forward()
+    loss.backward()
+    out = {n: t.detach().clone() for n, t in w.items()}
+    out.update({f"grad:{n}": t.grad.clone() for n, t in w.items()})
+    out.update(tokens=token.int(), targets=target.int(), logits=logits.detach(), loss=loss.detach()[None])
+    o = torch.optim.AdamW([{"params": [t for t in w.values() if t.dim() == 2], "weight_decay": 0.1},
+                           {"params": [t for t in w.values() if t.dim() == 1], "weight_decay": 0.0}], lr=3e-3, betas=(0.9, 0.95), eps=1e-8)
+    losses, norms = [], []
+    for _ in range(steps):
+        o.zero_grad()
+        _, loss = forward()
+        loss.backward()
+        norm = torch.sqrt(sum((t.grad**2).sum() for t in w.values()))
+        for t in w.values():
+            t.grad.mul_(min(1.0, 0.5 / norm.item()))
+        losses.append(loss.item())
+        norms.append(norm.item())
+        o.step()
+    out.update(losses=torch.tensor(losses), norms=torch.tensor(norms))
+    out.update({f"after:{n}": t.detach().clone() for n, t in w.items() if t.dim() == 1})
+    save_file({n: t.contiguous() for n, t in out.items()}, path, metadata={
+        "made_by": VERSIONS, "window": "5",
+        "config": f"vocabulary=17;width={C};ffn_width={FFN};mixers=gdn gdn;gdn_heads={H};gdn_key_heads={G};gdn_key_dim={K};"
+                  f"gdn_value_dim={V};gdn_norm_eps=1e-5;norm_eps=1e-6;logit_cap=30"})
 
 
-layer()
-save_file(tensors, sys.argv[1], metadata=meta)
+save_file(tensors, f"{sys.argv[1]}/delta.safetensors", metadata=meta)
 print(len(meta) - 1, "cases,", len(tensors), "tensors")
+model(f"{sys.argv[1]}/gdn.safetensors")
