@@ -83,6 +83,14 @@ KILLS ?= 50
 kills: $(BUILD)/swax $(BUILD)/kills ## kill train and ablate at any moment, KILLS times, and compare what they end in to the bit
 	$(BUILD)/kills $(BUILD)/swax train $(KILLS)
 	$(BUILD)/kills $(BUILD)/swax ablate $(shell expr $(KILLS) / 5 + 1)
+# every EVERY-th call for files, and for memory, that fails in turn, in every command; glibc only
+FAULTS_EVERY ?= 1
+harm: $(BUILD)/swax $(BUILD)/harm_faults $(BUILD)/harm_shim.so ## let every call for files or memory fail in turn, in every command
+	$(BUILD)/harm_faults $(BUILD)/swax $(BUILD)/harm_shim.so files all $(FAULTS_EVERY)
+	$(BUILD)/harm_faults $(BUILD)/swax $(BUILD)/harm_shim.so memory all $(FAULTS_EVERY)
+$(BUILD)/harm_faults: tests/harm/faults.c $(BUILD)/compiler ; $(call step,LINK) $(TEST) $< -o $@
+$(BUILD)/harm_shim.so: tests/harm/shim.c $(BUILD)/compiler ; $(call step,LINK) $(TEST) -shared -fPIC $< -o $@ -ldl
+$(BUILD)/harm_faults $(BUILD)/harm_shim.so: CHECK_CFLAGS =
 $(BUILD)/kills: tests/harm/kills.c $(BUILD)/compiler ; $(call step,LINK) $(TEST) $< -o $@
 $(BUILD)/kills: CHECK_CFLAGS =
 
@@ -97,4 +105,4 @@ test-cuda: ## the CUDA tier compiles
 	+$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 all
 
 .PHONY: test-clang sanitize test-tsan coverage test-neon test-musl test-windows test-macos test-macos-arm64 test-macos-x86_64 \
-        test-install test-python test-cuda fuzz kills
+        test-install test-python test-cuda fuzz kills harm
