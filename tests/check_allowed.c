@@ -17,11 +17,14 @@
 START_TEST(processors_are_counted_as_the_kernel_lists_them)
 {
     static const struct { const char *status; int n; } of[] = {
-        {"Name:\tswax\nCpus_allowed:\tf\nCpus_allowed_list:\t0-3\nMems_allowed:\t1\n", 4}, {"Cpus_allowed_list:\t7\n", 1},
-        {"Cpus_allowed_list:\t0-1,4,8-15\n", 11}, {"Cpus_allowed_list:\t0-\n", 0}, {"Cpus_allowed_list:\t3-1\n", 0}, {"Name:\tswax\n", 0}, {"", 0},
+        {"Name:\tswax\nCpus_allowed:\tf\nCpus_allowed_list:\t0-3\nMems_allowed:\t1\n", 4},
+        {"Cpus_allowed_list:\t7\n", 1},
+        {"Cpus_allowed_list:\t0-1,4,8-15\n", 11}, {"Cpus_allowed_list:\t0-\n", 0}, {"Cpus_allowed_list:\t3-1\n", 0},
+        {"Name:\tswax\n", 0}, {"", 0},
     };
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
-        ck_assert_msg(threads_of_status(of[i].status) == of[i].n, "%d for %s", threads_of_status(of[i].status), of[i].status);
+        ck_assert_msg(threads_of_status(of[i].status) == of[i].n, "%d for %s", threads_of_status(of[i].status),
+                      of[i].status);
 }
 END_TEST
 
@@ -36,7 +39,8 @@ static void lay(const char *folder, const char *name, const char *text)
 START_TEST(quotas_of_control_groups_are_kept)
 {
     static const struct { const char *cgroup; int n; } of[] = {
-        {"0::/a/b\n", 2}, {"0::/a\n", 3}, {"0::/\n", 0}, {"0::/free\n", 0}, {"0::/a/part\n", 1}, {"0::/nowhere/at/all\n", 0}, {"", 0}, {"nonsense", 0},
+        {"0::/a/b\n", 2}, {"0::/a\n", 3}, {"0::/\n", 0}, {"0::/free\n", 0}, {"0::/a/part\n", 1},
+        {"0::/nowhere/at/all\n", 0}, {"", 0}, {"nonsense", 0},
         {"5:memory:/x\n4:cpu,cpuacct:/old\n", 2}, {"4:cpuset:/old\n", 0}, {"4:cpu:/old/none\n", 2},
     };
     lay("", "cpu.max", "max 100000\n");
@@ -49,7 +53,8 @@ START_TEST(quotas_of_control_groups_are_kept)
     lay("cpu/old/none", "cpu.cfs_quota_us", "-1\n");
     lay("cpu/old/none", "cpu.cfs_period_us", "100000\n");
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
-        ck_assert_msg(threads_of_quota(scratch("groups"), of[i].cgroup) == of[i].n, "%d for %s", threads_of_quota(scratch("groups"), of[i].cgroup), of[i].cgroup);
+        ck_assert_msg(threads_of_quota(scratch("groups"), of[i].cgroup) == of[i].n, "%d for %s",
+                      threads_of_quota(scratch("groups"), of[i].cgroup), of[i].cgroup);
 }
 END_TEST
 

@@ -228,7 +228,8 @@ START_TEST(an_interrupt_finishes_the_step_and_can_be_resumed)
 }
 END_TEST
 
-/* One command in a loop does a run, whatever ends it: in a new folder resume=yes begins.  What is said of steps is said of the run. */
+/* One command in a loop does a run, whatever ends it: in a new folder resume=yes begins.  What is said of steps is
+ * said of the run. */
 START_TEST(one_command_begins_and_goes_on)
 {
     char *out = scratch("looped"), arguments[1024];
@@ -282,7 +283,8 @@ START_TEST(models_survive_the_way_to_hugging_face_and_back)
 {
     char *out = scratch("model"), arguments[2048];
     struct run r = small_run(out);
-    const char *const settings[][2] = {{"mixers", "swa mlstm full"}, {"key_value_heads", "1"}, {"head_dim", "7"}, {"cell_key_dim", "3"}, {"cell_value_dim", "5"}};
+    const char *const settings[][2] = {{"mixers", "swa mlstm full"}, {"key_value_heads", "1"}, {"head_dim", "7"},
+                                       {"cell_key_dim", "3"}, {"cell_value_dim", "5"}};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
     r.steps = 3;
@@ -308,7 +310,8 @@ START_TEST(models_survive_the_way_to_hugging_face_and_back)
         const struct st_tensor *t = st_tensor(after.file, i), *u = st_find(before.file, t->name);
         static float x[16384], y[16384];
         ck_assert(u && t->size == u->size && t->size <= 16384);
-        ck_assert(!st_read_raw(after.file, t, x, why) && !st_read_raw(before.file, u, y, why) && !memcmp(x, y, (size_t)t->size * sizeof *x));
+        ck_assert(!st_read_raw(after.file, t, x, why) && !st_read_raw(before.file, u, y, why) &&
+                  !memcmp(x, y, (size_t)t->size * sizeof *x));
     }
 
     /* rows of an interleaved q: pair p of a head stands at 2p and 2p + 1 */
@@ -318,7 +321,8 @@ START_TEST(models_survive_the_way_to_hugging_face_and_back)
     ck_assert_msg(pairs != NULL, "%s", why);
     float q[14 * 16], p[14 * 16];
     const char name[] = "backbone.blocks.0.swa_layer.q.weight";
-    ck_assert(!st_read_raw(before.file, st_find(before.file, name), q, why) && !st_read_raw(pairs, st_find(pairs, name), p, why));
+    ck_assert(!st_read_raw(before.file, st_find(before.file, name), q, why) &&
+              !st_read_raw(pairs, st_find(pairs, name), p, why));
     const int from[7] = {0, 3, 1, 4, 2, 5, 6};
     for (int row = 0; row < 14; row++)
         ck_assert(!memcmp(p + 16 * row, q + 16 * (row / 7 * 7 + from[row % 7]), 16 * sizeof *p));
@@ -330,8 +334,10 @@ END_TEST
 
 /* A value in front of the true one, which becomes "was"; what the sentence names. */
 static const char *const bad_models[][3] = {
-    {"norm_eps", "\"1e-6\"", "norm_eps"}, {"norm_eps", "-1", "norm_eps"}, {"rope_theta", "0", "rope_theta"}, {"sliding_window", "0", "sliding_window"},
-    {"sliding_window", "null", "sliding_window"}, {"num_heads", "1e10", "heads"}, {"num_heads", "2.5", "heads"}, {"num_blocks", "1", "layer_types"},
+    {"norm_eps", "\"1e-6\"", "norm_eps"}, {"norm_eps", "-1", "norm_eps"}, {"rope_theta", "0", "rope_theta"},
+    {"sliding_window", "0", "sliding_window"},
+    {"sliding_window", "null", "sliding_window"}, {"num_heads", "1e10", "heads"}, {"num_heads", "2.5", "heads"},
+    {"num_blocks", "1", "layer_types"},
     {"layer_types", "[\"full_attention\"]", "layer_types"}, {"layer_types", "5", "layer_types"},
     {"model_type", "\"llama\"", "xlstm"}, {"use_bias", "true", "use_bias"},
 };
@@ -370,7 +376,8 @@ START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
     struct run r = small_run(out);
     r.steps = 2;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
-    ck_assert_int_eq(ask(cmd_sample, placed("from=@sampled tokens=40 prompt=ab top_k=5 top_p=0.9 temperature=0.7")).status, 0);
+    ck_assert_int_eq(ask(cmd_sample,
+                         placed("from=@sampled tokens=40 prompt=ab top_k=5 top_p=0.9 temperature=0.7")).status, 0);
     refused(cmd_sample, "tokens=5", "swax sample FOLDER");
     refused(cmd_sample, placed("from=@sampled topk=5"), "did you mean top_k?");
     refused(cmd_sample, placed("from=@sampled tokens=0"), "tokens=0");
@@ -398,7 +405,9 @@ START_TEST(an_evaluation_takes_its_run_s_data_or_others)
     r.steps = 2;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
     ck_assert_int_eq(ask(cmd_eval, placed("@examined sequences=2 lengths=32,16 windows=4,8 --json")).status, 0);
-    ck_assert_int_eq(ask(cmd_eval, placed("from=@examined/checkpoint.safetensors sequences=1 data=copy span=4 inside=yes precision=fp64")).status, 0);
+    ck_assert_int_eq(ask(cmd_eval,
+                         placed("from=@examined/checkpoint.safetensors sequences=1 data=copy span=4 inside=yes "
+                                "precision=fp64")).status, 0);
     refused(cmd_eval, "sequences=2", "Which checkpoint");
     refused(cmd_eval, placed("@examined lenghts=32"), "did you mean lengths?");
     refused(cmd_eval, placed("@examined lengths=32,x"), "whole numbers");
@@ -440,7 +449,8 @@ int main(void)
     Suite *s = suite_create("commands");
     TCase *t = tcase_create("commands");
     tcase_set_timeout(t, 300);
-    tcase_add_loop_test(t, bad_arguments_get_one_sentence_and_leave_nothing, 0, sizeof bad_arguments / sizeof *bad_arguments);
+    tcase_add_loop_test(t, bad_arguments_get_one_sentence_and_leave_nothing, 0,
+                        sizeof bad_arguments / sizeof *bad_arguments);
     tcase_add_test(t, nothing_is_overwritten);
     tcase_add_test(t, an_interrupt_finishes_the_step_and_can_be_resumed);
     tcase_add_test(t, one_command_begins_and_goes_on);

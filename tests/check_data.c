@@ -27,7 +27,8 @@ START_TEST(random_numbers_depend_on_nothing_but_their_place)
     struct random again = random_open(1, 2, 3);
     random_next(&again);
     ck_assert(random_next(&again) == random_next(&b));
-    const struct random other[] = {random_open(2, 2, 3), random_open(1, 3, 3), random_open(1, 2, 4), random_open(1, 3, 2)};
+    const struct random other[] = {random_open(2, 2, 3), random_open(1, 3, 3), random_open(1, 2, 4),
+                                   random_open(1, 3, 2)};
     for (int i = 0; i < 4; i++) {
         struct random x = random_open(1, 2, 3), y = other[i];
         ck_assert(random_next(&x) != random_next(&y));
@@ -133,7 +134,8 @@ static char *counting_file(int n)      /* byte i is i mod 251 */
     return path;
 }
 
-static const char *open_text(struct data *d, const char *name, const char *file, const char *held_out, const char *separator, int T)
+static const char *open_text(struct data *d, const char *name, const char *file, const char *held_out,
+                             const char *separator, int T)
 {
     const char *value[SOURCE_KEYS] = {file, held_out, separator};
     return data_open(d, source_find(name), value, T, why);
@@ -156,7 +158,8 @@ START_TEST(an_epoch_sees_every_piece_once)
                 ck_assert_int_eq(b.batch.target[t], (b.batch.token[t] + 1) % 251);
             int place = -1;
             for (int p = b.batch.token[0]; p < N && place < 0; p += 251)
-                place = seen[epoch][p] ? -1 : p;      /* pieces with the same first byte are told apart by having been seen */
+                /* pieces with the same first byte are told apart by having been seen */
+                place = seen[epoch][p] ? -1 : p;
             ck_assert_int_ge(place, 0);
             seen[epoch][place] = 1;
         }
@@ -230,7 +233,8 @@ START_TEST(documents_begin_at_their_separator)
     ck_assert_msg(!open_text(&d, "text", path, "0", "10", 16), "%s", why);
     ck_assert(!data_batch_new(&b, 1, 16, why) && !data_fill(&d, &b, 1, DATA_TRAIN, 0, why));
     const int start[16] = {0, 0, 2, 2, 2, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6};
-    ck_assert(!memcmp(b.batch.start_attention, start, sizeof start) && !memcmp(b.batch.start_cell, start, sizeof start));
+    ck_assert(!memcmp(b.batch.start_attention, start, sizeof start) &&
+              !memcmp(b.batch.start_cell, start, sizeof start));
     data_close(&d);
     ck_assert(!open_text(&d, "text", path, "0", "", 16) && !data_fill(&d, &b, 1, DATA_TRAIN, 0, why));
     ck_assert(!b.batch.start_attention && !b.batch.start_cell && !b.batch.weight);
@@ -271,7 +275,8 @@ START_TEST(shards_are_read_across_files_and_checked)
     data_close(&d);
     data_batch_free(&batch);
     const struct { int magic, version, claimed, tokens; } bad[] = {
-        {20240521, 1, 1000, 1000}, {20240520, 2, 1000, 1000}, {20240520, 1, 999, 1000}, {20240520, 1, 1001, 1000}, {20240520, 1, -1, 1000},
+        {20240521, 1, 1000, 1000}, {20240520, 2, 1000, 1000}, {20240520, 1, 999, 1000}, {20240520, 1, 1001, 1000},
+        {20240520, 1, -1, 1000},
         {20240520, 1, 0, 0}, {0, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -284,7 +289,8 @@ START_TEST(shards_are_read_across_files_and_checked)
     const size_t n = read_whole(a, &text);
     for (size_t i = 0; i < n; i++) {
         put(b, text, i);
-        ck_assert_msg(open_text(&d, "shards", b, "0", "", 8) == why && is_sentence(why), "accepted the first %zu of %zu bytes", i, n);
+        ck_assert_msg(open_text(&d, "shards", b, "0", "", 8) == why && is_sentence(why),
+                      "accepted the first %zu of %zu bytes", i, n);
     }
     free(text);
     free(a);
@@ -317,8 +323,10 @@ START_TEST(a_corpus_may_have_more_files_than_descriptors)
     ck_assert_msg(!data_open(&b, source_find("text"), one, T, why), "%s", why);
     ck_assert(!data_batch_new(&x, 8, T, why) && !data_batch_new(&y, 8, T, why));
     for (uint64_t n = 0; n < 200; n += 8) {
-        ck_assert_msg(!data_fill(&a, &x, 1, DATA_TRAIN, n, why) && !data_fill(&b, &y, 1, DATA_TRAIN, n, why), "%s", why);
-        ck_assert(!memcmp(x.batch.token, y.batch.token, 8 * T * sizeof(int)) && !memcmp(x.batch.target, y.batch.target, 8 * T * sizeof(int)));
+        ck_assert_msg(!data_fill(&a, &x, 1, DATA_TRAIN, n, why) && !data_fill(&b, &y, 1, DATA_TRAIN, n, why), "%s",
+                      why);
+        ck_assert(!memcmp(x.batch.token, y.batch.token, 8 * T * sizeof(int)) &&
+                  !memcmp(x.batch.target, y.batch.target, 8 * T * sizeof(int)));
     }
     put(in_folder(folder, "part-000"), "shorter", 7);
     int noticed = 0;
@@ -350,7 +358,8 @@ START_TEST(no_source_hides_a_key_of_the_run)
             const struct key_table *t = NULL;
             run_tables(&k, &r, 0);
             const struct key *row = keys_find(&k, sources[s]->keys[i].name, &t);
-            ck_assert_msg(row == &sources[s]->keys[i] && t->texts == r.value, "%s of %s is a key of the run too", sources[s]->keys[i].name, sources[s]->name);
+            ck_assert_msg(row == &sources[s]->keys[i] && t->texts == r.value, "%s of %s is a key of the run too",
+                          sources[s]->keys[i].name, sources[s]->name);
         }
     }
 }
@@ -363,7 +372,8 @@ START_TEST(picks_follow_the_probabilities)
     enum { V = 4, N = 100000 };
     const float logits[V] = {logf(0.1f), logf(0.4f), logf(0.3f), logf(0.2f)};
     int order[V], seen[V] = {0}, nucleus[V] = {0};
-    const struct pick plain = {1, 0, 1, V, order}, greedy = {0, 0, 1, V, order}, two = {1, 2, 1, V, order}, half = {1, 0, 0.5, V, order};
+    const struct pick plain = {1, 0, 1, V, order}, greedy = {0, 0, 1, V, order}, two = {1, 2, 1, V, order},
+        half = {1, 0, 0.5, V, order};
     for (int i = 0; i < N; i++) {
         struct random r = random_open(1, RANDOM_SAMPLE, (uint64_t)i), again = r, third = r;
         seen[pick_token(&plain, logits, &r)]++;

@@ -167,7 +167,8 @@ START_TEST(every_failing_call_leaves_a_whole_checkpoint)
     } while (++at < 1000);
     ck_assert_int_eq(end, RUN_FINISHED);
     ck_assert_int_gt(refused, 20);
-    ck_assert_int_ge(refused, at - 3);      /* a folder that cannot be opened or synced is the only thing that may pass */
+    /* a folder that cannot be opened or synced is the only thing that may pass */
+    ck_assert_int_ge(refused, at - 3);
 }
 END_TEST
 
@@ -198,8 +199,8 @@ static int partials(const char *out)
     return n;
 }
 
-/* A process that ends at any call, and another that goes on: every checkpoint that was to stay is there, of the same bits,
- * and nothing half written, though it now keeps none. */
+/* A process that ends at any call, and another that goes on: every checkpoint that was to stay is there, of the same
+ * bits, and nothing half written, though it now keeps none. */
 START_TEST(a_crash_anywhere_loses_no_checkpoint_that_stays)
 {
     char *whole = scratch("kept"), *out = scratch("crashed"), command[700];
@@ -224,12 +225,15 @@ START_TEST(a_crash_anywhere_loses_no_checkpoint_that_stays)
         struct run on = r;
         on.resume = 1;
         struct checkpoint c;
-        const int before = !access(in_folder(out, checkpoint_name), F_OK) && !checkpoint_open(&c, out, why) ? c.step : 0;
-        ck_assert_msg(before < 3 || lies_there(out, 3), "crash at call %d: the run goes on from step %d, and that of step 3 is not there", at, before);
+        const int before = !access(in_folder(out, checkpoint_name), F_OK) && !checkpoint_open(&c, out, why)
+            ? c.step : 0;
+        ck_assert_msg(before < 3 || lies_there(out, 3),
+                      "crash at call %d: the run goes on from step %d, and that of step 3 is not there", at, before);
         const enum run_end end = run_train(&on, NULL, NULL, why);
         ck_assert_msg(end == RUN_FINISHED, "crash at call %d: %s", at, why);
         ck_assert_msg(lies_there(out, 3) && lies_there(out, 6), "crash at call %d: a checkpoint is missing", at);
-        ck_assert(same_bytes(in_folder(out, "checkpoint-00000003.safetensors"), in_folder(whole, "checkpoint-00000003.safetensors")));
+        ck_assert(same_bytes(in_folder(out, "checkpoint-00000003.safetensors"),
+                             in_folder(whole, "checkpoint-00000003.safetensors")));
         ck_assert(same_bytes(in_folder(out, checkpoint_name), in_folder(whole, checkpoint_name)));
         ck_assert_msg(!partials(out), "crash at call %d: something half written stayed", at);
     }

@@ -1,5 +1,5 @@
-/* check_io.c - safetensors from anywhere are read right or refused with a sentence, never wrongly; what is written replaces
- * a file whole or not at all. */
+/* check_io.c - safetensors from anywhere are read right or refused with a sentence, never wrongly; what is written
+ * replaces a file whole or not at all. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,10 +18,13 @@
 static char why[SWAX_WHY];
 
 struct sample { double f64[6]; float f32[3]; int64_t i64[2]; uint8_t u8[5]; };
-static const struct sample numbers = {{1, -2, 0.1, 1e300, 0, -0.0}, {3.5f, -1e-20f, 7}, {-5, INT64_MAX}, {1, 2, 3, 4, 255}};
+static const struct sample numbers = {{1, -2, 0.1, 1e300, 0, -0.0}, {3.5f, -1e-20f, 7}, {-5, INT64_MAX},
+                                      {1, 2, 3, 4, 255}};
 static const struct st_tensor layout[] = {
-    {.name = "b.f64", .type = ST_F64, .rank = 2, .shape = {2, 3}}, {.name = "a \"odd\" name", .type = ST_F32, .rank = 1, .shape = {3}},
-    {.name = "i", .type = ST_I64, .rank = 1, .shape = {2}},        {.name = "none", .type = ST_F32, .rank = 2, .shape = {0, 4}},
+    {.name = "b.f64", .type = ST_F64, .rank = 2, .shape = {2, 3}},
+    {.name = "a \"odd\" name", .type = ST_F32, .rank = 1, .shape = {3}},
+    {.name = "i", .type = ST_I64, .rank = 1, .shape = {2}},
+           {.name = "none", .type = ST_F32, .rank = 2, .shape = {0, 4}},
     {.name = "u8", .type = ST_U8, .rank = 1, .shape = {5}},
 };
 static const void *const from[] = {numbers.f64, numbers.f32, numbers.i64, NULL, numbers.u8};
@@ -74,7 +77,8 @@ START_TEST(safetensors_survive_a_round_trip)
 }
 END_TEST
 
-/* Every proper prefix is refused, and so is every file with one flipped bit: the checksum sees what the format does not. */
+/* Every proper prefix is refused, and so is every file with one flipped bit: the checksum sees what the format does
+ * not. */
 START_TEST(damage_never_passes)
 {
     char *path = scratch("a.safetensors"), *bad = scratch("bad.safetensors"), *text;
@@ -91,7 +95,8 @@ START_TEST(damage_never_passes)
         put(bad, text, n);
         text[i / 8] ^= (char)(1 << i % 8);
         struct st_file *f = st_open(bad, why);
-        unsealed += f && !st_meta(f, "swax.checksum");      /* the flip renamed the seal: a file without one, for whoever asks */
+        /* the flip renamed the seal: a file without one, for whoever asks */
+        unsealed += f && !st_meta(f, "swax.checksum");
         ck_assert_msg(!f || !st_meta(f, "swax.checksum"), "accepted with bit %zu flipped", i);
         st_close(f);
     }
@@ -116,14 +121,19 @@ static const char *const bad_headers[] = {
     "{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,4]}}",
     "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]}}",
     "{\"a\":{\"dtype\":7,\"shape\":[1],\"data_offsets\":[0,4]}}",
-    "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]}}",
-    "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[1,4]}}",
-    "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}",
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[0],"
+    "\"data_offsets\":[4,4]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},\"b\":{\"dtype\":\"U8\",\"shape\":[3],"
+    "\"data_offsets\":[1,4]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],"
+    "\"data_offsets\":[2,4]}}",
     "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]}}",
     "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}",
     "{\"__metadata__\":{\"swax.checksum\":\"00\"},\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
-    "{\"__metadata__\":{\"swax.checksum\":\"0123456789abcdef\"},\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
-    "{\"__metadata__\":{\"swax.checksum\" :\"0123456789abcdef\"},\"\\\"swax.checksum\\\":\\\"\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
+    "{\"__metadata__\":{\"swax.checksum\":\"0123456789abcdef\"},\"a\":{\"dtype\":\"U8\",\"shape\":[4],"
+    "\"data_offsets\":[0,4]}}",
+    "{\"__metadata__\":{\"swax.checksum\" "
+    ":\"0123456789abcdef\"},\"\\\"swax.checksum\\\":\\\"\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
 };
 
 START_TEST(hostile_headers_are_refused)
@@ -205,7 +215,8 @@ START_TEST(what_another_name_leads_to_is_not_written_to)
     char *path = scratch("new"), *partial = scratch("new.partial"), *precious = scratch("precious"), *text;
     put(precious, "mine", 4);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(i == 0 ? symlink(precious, partial) : i == 1 ? link(precious, partial) : mkfifo(partial, 0600), 0);
+        ck_assert_int_eq(i == 0 ? symlink(precious, partial) : i == 1 ? link(precious, partial) : mkfifo(partial, 0600),
+                         0);
         ck_assert_msg(file_replace(path, "theirs", 6, why) == why && is_sentence(why), "case %d", i);
         ck_assert_msg(strstr(why, "new.partial") != NULL, "%s", why);
         ck_assert(access(path, F_OK) && !access(partial, F_OK));
@@ -222,14 +233,17 @@ END_TEST
 START_TEST(half_and_bfloat_are_read_exactly)
 {
     const unsigned char data[] = {0, 0x3c, 1, 0, 0xff, 0x7b, 0, 0xfc, 0, 0x80, 0, 0x3e, 0x80, 0x3f, 0xc0, 0x7f};
-    const char header[] = "{\"h\":{\"dtype\":\"F16\",\"shape\":[6],\"data_offsets\":[0,12]},\"b\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[12,16]}}";
+    const char header[] =
+        "{\"h\":{\"dtype\":\"F16\",\"shape\":[6],\"data_offsets\":[0,12]},\"b\":{\"dtype\":\"BF16\",\"shape\":[2],"
+        "\"data_offsets\":[12,16]}}";
     char *path = scratch("half.safetensors");
     put_with_header(path, header, strlen(header), (const char *)data, sizeof data);
     struct st_file *f = st_open(path, why);
     ck_assert_msg(f != NULL, "%s", why);
     double h[6], b[2];
     ck_assert(!st_read(f, st_find(f, "h"), ST_F64, h, why) && !st_read(f, st_find(f, "b"), ST_F64, b, why));
-    ck_assert(h[0] == 1 && h[1] == 0x1p-24 && h[2] == 65504 && isinf(h[3]) && h[3] < 0 && h[4] == 0 && signbit(h[4]) && h[5] == 1.5);
+    ck_assert(h[0] == 1 && h[1] == 0x1p-24 && h[2] == 65504 && isinf(h[3]) && h[3] < 0 && h[4] == 0 && signbit(h[4]) &&
+              h[5] == 1.5);
     ck_assert(b[0] == 1 && isnan(b[1]));
     st_close(f);
     free(path);
@@ -241,8 +255,10 @@ enum { MUTATIONS = 20000, ROOM = 2048 };
 /* Whatever stands in a file, it is refused with a sentence, or every tensor of it can be read. */
 START_TEST(mutated_safetensors_never_harm)
 {
-    const char header[] = "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
-                          "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[16,19]},\"c\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[19,21]}}";
+    const char header[] =
+        "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
+                          "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[16,19]},\"c\":{\"dtype\":\"BF16\","
+                          "\"shape\":[],\"data_offsets\":[19,21]}}";
     char *path = scratch("mutated.safetensors"), *seed, text[ROOM];
     struct random r = random_open(2, 0, 0);
     int accepted = 0;
@@ -250,7 +266,8 @@ START_TEST(mutated_safetensors_never_harm)
     const size_t size = read_whole(path, &seed);
     for (int i = 0; i < MUTATIONS; i++) {
         memcpy(text, seed, size);
-        const size_t keep = random_below(&r, 4) ? 8 : 0;      /* mostly the header itself, under a length that is right */
+        /* mostly the header itself, under a length that is right */
+        const size_t keep = random_below(&r, 4) ? 8 : 0;
         const size_t n = keep + mutate(&r, text + keep, size - keep, ROOM - keep);
         if (keep)
             text[0] = (char)((n - 29) & 255), text[1] = (char)((n - 29) >> 8);

@@ -12,7 +12,9 @@ static char why[SWAX_WHY];
 
 START_TEST(json_reads_what_it_should)
 {
-    const char text[] = " {\"a\": [1, -2.5e3, true, false, null, {}], \"\\u00e9\\ud83d\\ude00\\n\": \"x\\\"y\", \"n\": 9007199254740993} ";
+    const char text[] =
+        " {\"a\": [1, -2.5e3, true, false, null, {}], \"\\u00e9\\ud83d\\ude00\\n\": \"x\\\"y\", \"n\": "
+        "9007199254740993} ";
     struct json *j = json_parse(text, strlen(text), why);
     ck_assert_msg(j != NULL, "%s", why);
     ck_assert_int_eq(j->count, 3);
@@ -30,9 +32,12 @@ START_TEST(json_reads_what_it_should)
 END_TEST
 
 static const char *const bad_json[] = {
-    "", " ", "{", "[", "]", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":1,\"a\":2}", "01", "-", "1.", "1e", ".5", "+1",
-    "1e999", "nul", "truex", "\"", "\"\\x\"", "\"\\u12\"", "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\t\"", "\"\xff\"",
-    "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "1 2", "{} {}", "'a'", "NaN", "Infinity", "[1}", "{\"a\":1]", "\xef\xbb\xbf{}",
+    "", " ", "{", "[", "]", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":1,\"a\":2}",
+    "01", "-", "1.", "1e", ".5", "+1",
+    "1e999", "nul", "truex", "\"", "\"\\x\"", "\"\\u12\"", "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00\"",
+    "\"\\ud800\\u0041\"", "\"\t\"", "\"\xff\"",
+    "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "1 2", "{} {}", "'a'", "NaN", "Infinity", "[1}",
+    "{\"a\":1]", "\xef\xbb\xbf{}",
 };
 
 START_TEST(json_refuses_what_it_should)
@@ -114,7 +119,9 @@ enum { MUTATIONS = 20000, ROOM = 2048 };
 
 START_TEST(mutated_json_never_harms)
 {
-    const char seed[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},\"\\u00e9\\ud83d\\ude00\":[1.5e-3,-0,true,null,\"\\n\"]}";
+    const char seed[] =
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},\"\\u00e9\\ud83d\\ude00\":[1.5e-3,-0,true,"
+        "null,\"\\n\"]}";
     struct random r = random_open(1, 0, 0);
     int accepted = 0;
     for (int i = 0; i < MUTATIONS; i++) {

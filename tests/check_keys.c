@@ -79,7 +79,8 @@ START_TEST(the_help_has_every_key_with_the_value_that_is_used)
             key_write(value, &k.table[t], row);
             snprintf(line, sizeof line, "\n  %s=%s", row->name, value);
             const char *at = strstr(text, line);
-            ck_assert_msg(at && strchr(" \n", at[strlen(line)]), "swax %s help does not say \"%s\"", all[_i].name, line + 1);
+            ck_assert_msg(at && strchr(" \n", at[strlen(line)]), "swax %s help does not say \"%s\"", all[_i].name,
+                          line + 1);
             ck_assert_msg(strlen(row->what) > 3, "%s of swax %s has no sentence", row->name, all[_i].name);
         }
     free(text);
@@ -99,9 +100,11 @@ START_TEST(a_default_is_the_value_that_a_struct_begins_with)
                 struct key_table of = {.rows = row, .into = (char *)&field - row->at};
                 if (k.table[t].into)      /* the struct may be larger than a field: a network's */
                     of.into = k.table[t].into;
-                ck_assert_msg(!row->type->read((char *)of.into + row->at, row, row->otherwise, why), "%s: %s", all[_i].name, why);
+                ck_assert_msg(!row->type->read((char *)of.into + row->at, row, row->otherwise, why), "%s: %s",
+                              all[_i].name, why);
                 key_write(value, &of, row);
-                ck_assert_msg(!strcmp(value, row->otherwise) || (row->type == &key_yes && strchr("01", *row->otherwise)),
+                ck_assert_msg(!strcmp(value, row->otherwise) ||
+                              (row->type == &key_yes && strchr("01", *row->otherwise)),
                               "swax %s: %s=%s is written back as %s", all[_i].name, row->name, row->otherwise, value);
             }
 }
@@ -157,8 +160,10 @@ static void refused(int i, const struct key *row, const char *value)
     snprintf(named, sizeof named, "swax: %s", row->name);
     const struct answer a = ask(all[i].c, argument);
     ck_assert_msg(a.status == 2, "swax %s %.80s: status %d\n%s", all[i].name, argument, a.status, a.text);
-    ck_assert_msg(strchr(a.text, '\n') == a.text + strlen(a.text) - 1 && strlen(a.text) > 20, "swax %s %.80s: not one sentence\n%s", all[i].name, argument, a.text);
-    ck_assert_msg(!strncmp(a.text, named, strlen(named)), "swax %s %.80s: the sentence does not begin with the key\n%s", all[i].name, argument, a.text);
+    ck_assert_msg(strchr(a.text, '\n') == a.text + strlen(a.text) - 1 && strlen(a.text) > 20,
+                  "swax %s %.80s: not one sentence\n%s", all[i].name, argument, a.text);
+    ck_assert_msg(!strncmp(a.text, named, strlen(named)), "swax %s %.80s: the sentence does not begin with the key\n%s",
+                  all[i].name, argument, a.text);
 }
 
 static void refuse_all(int i, const struct key *row)
@@ -214,7 +219,8 @@ START_TEST(what_cannot_be_of_data_is_refused_by_name)
             struct run r = run_default();
             ck_assert(!run_set(&r, "data", sources[s]->name, why));
             const char *bad = row->type == &key_path ? "~/x" : "banana", *wrong = run_set(&r, row->name, bad, why);
-            ck_assert_msg(wrong && !strncmp(why, row->name, strlen(row->name)), "data=%s %s=%s: %s", sources[s]->name, row->name, bad, wrong ? wrong : "taken");
+            ck_assert_msg(wrong && !strncmp(why, row->name, strlen(row->name)), "data=%s %s=%s: %s", sources[s]->name,
+                          row->name, bad, wrong ? wrong : "taken");
         }
 }
 END_TEST
@@ -280,7 +286,8 @@ START_TEST(the_man_page_of_the_tree_is_the_one_of_the_tables)
     size_t line = 1;
     for (size_t i = 0; text[i] && text[i] == there[i]; i++)
         line += text[i] == '\n';
-    ck_assert_msg(!strcmp(text, there), "tools/swax.1 differs from `swax help man` from line %zu on: `make man` writes it", line);
+    ck_assert_msg(!strcmp(text, there),
+                  "tools/swax.1 differs from `swax help man` from line %zu on: `make man` writes it", line);
     for (int i = 0; i < n_all; i++) {
         struct keys k;
         char named[80];
@@ -288,7 +295,8 @@ START_TEST(the_man_page_of_the_tree_is_the_one_of_the_tables)
         for (int t = 0; t < k.n - 1; t++)
             for (const struct key *row = k.table[t].rows; row->name; row++) {
                 snprintf(named, sizeof named, "\n.BR %s=", row->name);
-                ck_assert_msg(!is_own(&k, row) || strstr(text, named), "the man page lacks %s of swax %s", row->name, all[i].name);
+                ck_assert_msg(!is_own(&k, row) || strstr(text, named), "the man page lacks %s of swax %s", row->name,
+                              all[i].name);
             }
     }
 }
@@ -313,7 +321,8 @@ START_TEST(completion_has_every_key_and_word)
                 snprintf(named, sizeof named, " %s=", row->name);
                 ck_assert_msg(strstr(line, named) != NULL, "completion of %s lacks%s", all[i].name, named);
                 for (int w = 0; key_choice(row, w); w++) {
-                    snprintf(named, sizeof named, " %s=%.*s", row->name, (int)strcspn(key_choice(row, w), " "), key_choice(row, w));
+                    snprintf(named, sizeof named, " %s=%.*s", row->name, (int)strcspn(key_choice(row, w), " "),
+                             key_choice(row, w));
                     ck_assert_msg(strstr(line, named) != NULL, "completion of %s lacks%s", all[i].name, named);
                 }
             }
@@ -362,7 +371,8 @@ START_TEST(the_last_value_counts_and_the_line_comes_before_its_config)
     run_tables(&k, &r, 1);
     for (; argc < 5 && lines[_i].argument[argc]; argc++) {
         const char *text = lines[_i].argument[argc];
-        snprintf(line[argc], sizeof line[argc], "%s%s", strchr(text, '@') ? "config=" : text, strchr(text, '@') ? scratch("some.json") : "");
+        snprintf(line[argc], sizeof line[argc], "%s%s", strchr(text, '@') ? "config=" : text, strchr(text, '@')
+                 ? scratch("some.json") : "");
         argv[argc] = line[argc];
     }
     ck_assert_msg(!options_read(&o, argc, argv, &k, "out", why), "%s", why);
@@ -406,8 +416,11 @@ END_TEST
 
 START_TEST(numbers_are_decimal)
 {
-    static const struct { const char *text; double value; } good[] = {{"7.5", 7.5}, {"-1e-6", -1e-6}, {".5", 0.5}, {"5.", 5}, {"+3", 3}, {"1E3", 1000}, {"1e400", 1.0 / 0.0}};
-    static const char *const bad[] = {"", ".", "-", "e3", "1e", "1e+", " 1", "1 ", "7,5", "0x1p3", "inf", "nan", "1_000", "1.2.3"};
+    static const struct { const char *text; double value; } good[] = {{"7.5", 7.5}, {"-1e-6", -1e-6}, {".5", 0.5},
+                                                                      {"5.", 5}, {"+3", 3}, {"1E3", 1000},
+                                                                      {"1e400", 1.0 / 0.0}};
+    static const char *const bad[] = {"", ".", "-", "e3", "1e", "1e+", " 1", "1 ", "7,5", "0x1p3", "inf", "nan",
+                                      "1_000", "1.2.3"};
     double x;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         ck_assert_msg(swax_number_read(good[i].text, &x) && x == good[i].value, "%s", good[i].text);

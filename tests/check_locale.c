@@ -1,6 +1,7 @@
 /* check_locale.c - numbers in a program that has set a locale with a decimal comma: "7.5" is read, and written so.
  *
- * The three functions below stand in for the C library's, as they are in such a locale, whatever locales this machine has. */
+ * The three functions below stand in for the C library's, as they are in such a locale, whatever locales this machine
+ * has. */
 #include <check.h>
 #include <locale.h>
 #include <stdarg.h>
@@ -31,12 +32,14 @@ double strtod(const char *text, char **end)
     if (!strcmp(decimal, "."))
         snprintf(plain, sizeof plain, "%s", text);
     else if (at && at < text + whole)
-        snprintf(plain, sizeof plain, "%.*s.%.*s", (int)(at - text), text, (int)(whole - (size_t)(at - text) - wide), at + wide);
+        snprintf(plain, sizeof plain, "%.*s.%.*s", (int)(at - text), text, (int)(whole - (size_t)(at - text) - wide),
+                 at + wide);
     else
         snprintf(plain, sizeof plain, "%.*s", (int)whole, text);
     const double x = (double)strtold(plain, &stop);
     if (end)
-        *end = (char *)(size_t)text + (stop - plain) + (at && wide > 1 && stop > plain + (at - text) ? (long)wide - 1 : 0);
+        *end = (char *)(size_t)text + (stop - plain) + (at && wide > 1 && stop > plain + (at - text)
+                                                        ? (long)wide - 1 : 0);
     return x;
 }
 
@@ -89,7 +92,8 @@ END_TEST
 START_TEST(numbers_have_points)
 {
     static const struct { double value; const char *text; } of[] = {
-        {7.5, "7.5"}, {-0.001, "-0.001"}, {1e-6, "1e-06"}, {1234567.875, "1234567.875"}, {0.1, "0.1"}, {3, "3"}, {1.5e300, "1.5e+300"},
+        {7.5, "7.5"}, {-0.001, "-0.001"}, {1e-6, "1e-06"}, {1234567.875, "1234567.875"}, {0.1, "0.1"}, {3, "3"},
+        {1.5e300, "1.5e+300"},
     };
     char text[32];
     double x = 0;

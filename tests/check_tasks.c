@@ -11,13 +11,15 @@
 enum { MOST = 1 << 15 };
 
 static const struct { const char *task, *settings; int T; } cases[] = {
-    {"mentions", "", 512}, {"mentions", "slot=2 beyond=0.05 beyond_tokens=64 grow=10 rest=0.05 copy_weight=0.5", 500}, {"mentions", "slot=3 copy_lags=30 successors=3", 301},
+    {"mentions", "", 512}, {"mentions", "slot=2 beyond=0.05 beyond_tokens=64 grow=10 rest=0.05 copy_weight=0.5", 500},
+    {"mentions", "slot=3 copy_lags=30 successors=3", 301},
     {"mentions", "slot=2 ask=20-60", 200}, {"mentions", "ask=40-100 facts_first=1", 200},
     {"mqar", "pairs=8", 100}, {"copy", "span=7 delay=5 rest=1", 99},
     {"niah", "variant=single_1", 700}, {"niah", "variant=single_2 depth=50", 1000}, {"niah", "variant=single_3", 900},
     {"niah", "variant=multikey_1", 1200}, {"niah", "variant=multikey_2", 1000}, {"niah", "variant=multikey_3", 1500},
     {"niah", "variant=multivalue", 1024}, {"niah", "variant=multiquery digits=4", 1024},
-    {"vt", "", 1500}, {"vt", "chains=2 hops=2 example=0", 700}, {"words", "common=4", 1500}, {"words", "example=0", 5000}, {"words", "kind=frequent", 900},
+    {"vt", "", 1500}, {"vt", "chains=2 hops=2 example=0", 700}, {"words", "common=4", 1500},
+    {"words", "example=0", 5000}, {"words", "kind=frequent", 900},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -71,7 +73,8 @@ static void check_mentions(const char *settings, int T, int slot, int typed, int
     char all[256];
     snprintf(all, sizeof all, "copy_lags=24,36,60 slot=%d typed=%d %s", slot, typed, settings);
     struct data d = open_task("mentions", all, T);
-    const int first_key = 16, first_value = first_key + 16, first_copy = first_value + 16 * (typed ? 16 : 1), offset = slot > 2, B = 20;
+    const int first_key = 16, first_value = first_key + 16, first_copy = first_value + 16 * (typed ? 16 : 1),
+        offset = slot > 2, B = 20;
     struct data_batch b = fill(&d, B, T, 5, DATA_TRAIN, 1000);
     int found = 0, copied = 0;
     for (int s = 0; s < B; s++) {
@@ -91,7 +94,8 @@ static void check_mentions(const char *settings, int T, int slot, int typed, int
                 back += slot;
             ck_assert_int_le(back, t);
             ck_assert_int_eq(token[t - back + 1], target[t]);
-            ck_assert(token[t] >= first_key && token[t] < first_value && target[t] >= first_value && target[t] < first_copy);
+            ck_assert(token[t] >= first_key && token[t] < first_value && target[t] >= first_value &&
+                      target[t] < first_copy);
             if (typed)
                 ck_assert_int_eq((target[t] - first_value) / 16, token[t] - first_key);
             ck_assert_int_eq(tag[t] - 3, (int)floor(log2(back)));
@@ -142,14 +146,17 @@ static double share_beyond(const char *settings, int T, int slot, int window, lo
 START_TEST(gaps_follow_their_law)
 {
     long n;
-    /* one key and no copies: nothing is pushed aside; the longest gap is short beside the sequence, so the end cuts off few */
-    double share = share_beyond("keys=1 copies=0 start=0 slot=2 longest=256 beyond_tokens=32 beyond=0.2", 16384, 2, 32, &n);
+    /* one key and no copies: nothing is pushed aside; the longest gap is short beside the sequence, so the end cuts
+     * off few */
+    double share = share_beyond("keys=1 copies=0 start=0 slot=2 longest=256 beyond_tokens=32 beyond=0.2", 16384, 2, 32,
+                                &n);
     ck_assert_msg(fabs(share - 0.2) < 4 * sqrt(0.16 / (double)n) + 0.01, "beyond=0.2 gave %g of %ld", share, n);
     share = share_beyond("keys=1 copies=0 start=0 slot=2 longest=256 beyond_tokens=32 beyond=0", 16384, 2, 32, &n);
     ck_assert(share == 0);
     share = share_beyond("keys=1 copies=0 start=0 slot=4 longest=256 exponent=1", 16384, 4, 64, &n);
     const double law = (1 / 17.0 - 1 / 65.0) / (1 - 1 / 65.0);   /* P(gap >= 17) with S = 64 */
-    ck_assert_msg(fabs(share - law) < 4 * sqrt(law / (double)n) + 0.003, "the law says %g, drawn %g of %ld", law, share, n);
+    ck_assert_msg(fabs(share - law) < 4 * sqrt(law / (double)n) + 0.003, "the law says %g, drawn %g of %ld", law, share,
+                  n);
     share = share_beyond("keys=1 copies=0 start=0 slot=2 longest=256 grow=1000000 exponent=1", 16384, 2, 8, &n);
     ck_assert(share == 0);                 /* the curriculum begins with gaps of 4 slots */
 }
@@ -158,7 +165,8 @@ END_TEST
 START_TEST(answers_are_even_over_their_symbols)
 {
     static const struct { const char *task, *settings; int T, first, symbols; } even[] = {
-        {"mentions", "ask=40-400 typed=0", 512, 16 + 16, 16}, {"mqar", "pairs=16", 512, 1 + 64, 64}, {"copy", "", 512, 3, 32},
+        {"mentions", "ask=40-400 typed=0", 512, 16 + 16, 16}, {"mqar", "pairs=16", 512, 1 + 64, 64},
+        {"copy", "", 512, 3, 32},
     };
     struct data d = open_task(even[_i].task, even[_i].settings, even[_i].T);
     struct data_batch b = fill(&d, 100, even[_i].T, 2, DATA_HELD_OUT, 0);
@@ -171,7 +179,8 @@ START_TEST(answers_are_even_over_their_symbols)
     const double expected = n / even[_i].symbols;
     for (int s = 0; s < even[_i].symbols; s++)
         chi += (count[s] - expected) * (count[s] - expected) / expected;
-    ck_assert_msg(chi < even[_i].symbols + 6 * sqrt(2.0 * even[_i].symbols), "chi square %g over %d symbols", chi, even[_i].symbols);
+    ck_assert_msg(chi < even[_i].symbols + 6 * sqrt(2.0 * even[_i].symbols), "chi square %g over %d symbols", chi,
+                  even[_i].symbols);
     data_batch_free(&b), data_close(&d);
 }
 END_TEST
@@ -226,9 +235,12 @@ static int answers(char answer[16][64], const struct data_batch *b, int s, int T
 START_TEST(needles_are_in_the_haystack)
 {
     static const struct { const char *settings; int T, n, depth; } needle[] = {
-        {"variant=single_1", 900, 1, -1}, {"variant=single_1 depth=0", 2000, 1, 0}, {"variant=single_1 depth=100", 2000, 1, 100},
-        {"variant=single_2 depth=50", 3000, 1, 50}, {"variant=single_3", 1500, 1, -1}, {"variant=multikey_1", 1500, 1, -1},
-        {"variant=multikey_2 depth=50", 3000, 1, 50}, {"variant=multikey_3", 2000, 1, -1}, {"variant=multivalue", 1500, 4, -1},
+        {"variant=single_1", 900, 1, -1}, {"variant=single_1 depth=0", 2000, 1, 0},
+        {"variant=single_1 depth=100", 2000, 1, 100},
+        {"variant=single_2 depth=50", 3000, 1, 50}, {"variant=single_3", 1500, 1, -1},
+        {"variant=multikey_1", 1500, 1, -1},
+        {"variant=multikey_2 depth=50", 3000, 1, 50}, {"variant=multikey_3", 2000, 1, -1},
+        {"variant=multivalue", 1500, 4, -1},
         {"variant=multiquery", 1500, 4, -1},
     };
     static char text[MOST], answer[16][64], sentence[128];
@@ -260,8 +272,10 @@ END_TEST
 START_TEST(chains_and_counts_are_true)
 {
     static char text[MOST], answer[16][64];
-    struct data d = open_task("vt", "hops=3", 2000), c = open_task("words", "common=3", 2000), f = open_task("words", "kind=frequent", 2000);
-    struct data_batch b = fill(&d, 5, 2000, 1, DATA_TRAIN, 0), w = fill(&c, 5, 2000, 1, DATA_TRAIN, 0), k = fill(&f, 5, 2000, 1, DATA_TRAIN, 0);
+    struct data d = open_task("vt", "hops=3", 2000), c = open_task("words", "common=3", 2000),
+        f = open_task("words", "kind=frequent", 2000);
+    struct data_batch b = fill(&d, 5, 2000, 1, DATA_TRAIN, 0), w = fill(&c, 5, 2000, 1, DATA_TRAIN, 0),
+        k = fill(&f, 5, 2000, 1, DATA_TRAIN, 0);
     for (int s = 0; s < 5; s++) {
         char link[160];
         as_text(text, &b, s, 2000);
@@ -297,10 +311,14 @@ END_TEST
 START_TEST(what_cannot_be_is_a_sentence)
 {
     static const struct { const char *task, *key, *value; int T; } bad[] = {
-        {"mentions", "keys", "0", 128}, {"mentions", "keys", "x", 128}, {"mentions", "keys", "99", 128}, {"mentions", "ask", "10-4000", 128},
-        {"mentions", "ask", "10", 128}, {"mentions", "copy_lags", "24,25", 128}, {"mentions", "span", "24", 128}, {"mentions", "exponent", "nan", 128}, {"mentions", "slot", "5", 128},
-        {"mqar", "pairs", "65", 1024}, {"mqar", "pairs", "20", 40}, {"copy", "span", "100", 100}, {"niah", "variant", "single_9", 1024},
-        {"niah", "variant", "single_1", 100}, {"vt", "hops", "4", 300}, {"words", "kind", "common", 500}, {"words", "kind", "rare", 5000},
+        {"mentions", "keys", "0", 128}, {"mentions", "keys", "x", 128}, {"mentions", "keys", "99", 128},
+        {"mentions", "ask", "10-4000", 128},
+        {"mentions", "ask", "10", 128}, {"mentions", "copy_lags", "24,25", 128}, {"mentions", "span", "24", 128},
+        {"mentions", "exponent", "nan", 128}, {"mentions", "slot", "5", 128},
+        {"mqar", "pairs", "65", 1024}, {"mqar", "pairs", "20", 40}, {"copy", "span", "100", 100},
+        {"niah", "variant", "single_9", 1024},
+        {"niah", "variant", "single_1", 100}, {"vt", "hops", "4", 300}, {"words", "kind", "common", 500},
+        {"words", "kind", "rare", 5000},
     };
     const struct source *s = source_find(bad[_i].task);
     const char *value[SOURCE_KEYS] = {NULL};
@@ -314,7 +332,8 @@ START_TEST(what_cannot_be_is_a_sentence)
         wrong = data_fill(&d, &b, 1, DATA_TRAIN, 0, why);
         data_batch_free(&b), data_close(&d);
     }
-    ck_assert_msg(wrong && strlen(why) > 20 && strchr(".?", why[strlen(why) - 1]), "%s %s=%s: \"%s\"", bad[_i].task, bad[_i].key, bad[_i].value, why);
+    ck_assert_msg(wrong && strlen(why) > 20 && strchr(".?", why[strlen(why) - 1]), "%s %s=%s: \"%s\"", bad[_i].task,
+                  bad[_i].key, bad[_i].value, why);
 }
 END_TEST
 

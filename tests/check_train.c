@@ -63,7 +63,8 @@ END_TEST
 
 START_TEST(a_run_resumes_to_the_bit_from_every_step)
 {
-    char *whole = scratch("whole"), *cut = scratch("cut"), *a = in_folder(whole, checkpoint_name), *b = in_folder(cut, checkpoint_name);
+    char *whole = scratch("whole"), *cut = scratch("cut"), *a = in_folder(whole, checkpoint_name),
+        *b = in_folder(cut, checkpoint_name);
     struct run r = small_run(whole);
     r.steps = 12;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
@@ -107,7 +108,8 @@ static int finishes(const struct run *r, double seconds)
 /* Kill it at random moments, twenty times; then let it finish.  One that finishes before is begun again. */
 START_TEST(twenty_kills_change_nothing)
 {
-    char *whole = scratch("alive"), *cut = scratch("killed"), *a = in_folder(whole, checkpoint_name), *b = in_folder(cut, checkpoint_name), *text;
+    char *whole = scratch("alive"), *cut = scratch("killed"), *a = in_folder(whole, checkpoint_name),
+        *b = in_folder(cut, checkpoint_name), *text;
     char command[700];
     struct random random = random_open(1, 0, 0);
     struct run r = small_run(whole);
@@ -178,7 +180,8 @@ static void put_text(const char *path, int tokens, int changed)
 
 START_TEST(a_run_goes_on_where_other_kernels_and_files_are)
 {
-    char *out = scratch("moved"), *here = scratch("here.txt"), *there = scratch("there.txt"), *path = in_folder(out, checkpoint_name), *last, *after;
+    char *out = scratch("moved"), *here = scratch("here.txt"), *there = scratch("there.txt"),
+        *path = in_folder(out, checkpoint_name), *last, *after;
     struct losses whole = {0}, l = {.stop_after = 12};
     put_text(here, 3000, -1);
     put_text(there, 3000, 2900);                /* held out: no bit depends on it */
@@ -223,7 +226,8 @@ START_TEST(a_run_goes_on_where_other_kernels_and_files_are)
         snprintf(both, sizeof both, "ref %s", fastest);
     ck_assert_str_eq(c.run.tiers, both);
     checkpoint_close(&c);
-    ck_assert(!run_set(&r, "tier", "ref", why));      /* back again: it is not forgotten that another had a part in it */
+    /* back again: it is not forgotten that another had a part in it */
+    ck_assert(!run_set(&r, "tier", "ref", why));
     l.stop_after = l.n + 1;
     ck_assert_int_eq(run_train(&r, watch, &l, why), RUN_INTERRUPTED);
     ck_assert_str_eq(l.before, both);
@@ -240,7 +244,8 @@ START_TEST(what_diverges_names_tensor_and_checkpoint_and_saves_nothing)
     r.resume = 1;
     l = (struct losses){.poison_after = 2};
     ck_assert_int_eq(run_train(&r, watch, &l, why), RUN_DIVERGED);
-    ck_assert_msg(strstr(why, "Step 9") && strstr(why, "backbone.") && strstr(why, path) && strstr(why, "step 6"), "%s", why);
+    ck_assert_msg(strstr(why, "Step 9") && strstr(why, "backbone.") && strstr(why, path) && strstr(why, "step 6"), "%s",
+                  why);
     ck_assert(read_whole(path, &after) == n && !memcmp(kept, after, n));
 }
 END_TEST
@@ -254,7 +259,8 @@ START_TEST(poisoned_checkpoints_are_refused)
     struct checkpoint c;
     const char *wrong;
     ck_assert_msg(!checkpoint_open(&c, out, why), "%s", why);
-    struct swax_network *network = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 1, why);
+    struct swax_network *network = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 1,
+                                                    why);
     ck_assert_msg(!checkpoint_load(&c, network, SWAX_PREC_F32, 1, why), "%s", why);
     poison(network);
     ck_assert_msg(!checkpoint_save(path, &c.run, network, 1, 1, why), "%s", why);
@@ -285,7 +291,8 @@ static void write_with_config(const char *from, const char *to, const char *conf
             meta[n][1] = config;
         n += strcmp(meta[n][0], "swax.checksum") != 0;
     }
-    const struct st_plan plan = {st_count(c.file), st_tensor(c.file, 0), copy_tensor, &c, n, (const char *const (*)[2])meta};
+    const struct st_plan plan = {st_count(c.file), st_tensor(c.file, 0), copy_tensor, &c, n,
+                                 (const char *const (*)[2])meta};
     ck_assert_msg(!st_write(to, &plan, why), "%s", why);
     checkpoint_close(&c);
 }
@@ -293,7 +300,8 @@ static void write_with_config(const char *from, const char *to, const char *conf
 START_TEST(configurations_that_are_none_are_refused)
 {
     static const char *const bad[][2] = {
-        {"[1, \"width\", {\"width\": 16}]", "no JSON object"}, {"3", "no JSON object"}, {"\"data\"", "no JSON object"}, {"null", "no JSON object"},
+        {"[1, \"width\", {\"width\": 16}]", "no JSON object"}, {"3", "no JSON object"}, {"\"data\"", "no JSON object"},
+        {"null", "no JSON object"},
         {"[]", "no JSON object"}, {"{\"width\": [1]}", "\"width\""}, {"{}", "vocabulary"},
     };
     char *out = scratch("odd"), *path = scratch("odd.safetensors");
@@ -311,7 +319,8 @@ END_TEST
 START_TEST(a_configuration_of_other_tensors_is_refused_on_opening)
 {
     static const char *const change[][3] = {
-        {"width", "4096", "backbone.embeddings.weight"}, {"mixers", "swa mlstm swa", "tensors"}, {"vocabulary", "1000000", "1000000"}, {"heads", "3", "heads"},
+        {"width", "4096", "backbone.embeddings.weight"}, {"mixers", "swa mlstm swa", "tensors"},
+        {"vocabulary", "1000000", "1000000"}, {"heads", "3", "heads"},
     };
     char *out = scratch("other"), *path = scratch("other.safetensors");
     struct run r = small_run(out);
@@ -325,15 +334,18 @@ START_TEST(a_configuration_of_other_tensors_is_refused_on_opening)
     checkpoint_close(&c);
     write_with_config(out, path, config);
     free(config);
-    ck_assert_msg(checkpoint_open(&c, path, why) == why && is_sentence(why), "accepted with %s=%s", change[_i][0], change[_i][1]);
+    ck_assert_msg(checkpoint_open(&c, path, why) == why && is_sentence(why), "accepted with %s=%s", change[_i][0],
+                  change[_i][1]);
     ck_assert_msg(strstr(why, change[_i][2]) != NULL, "%s", why);
 }
 END_TEST
 
-/* Without its checkpoint a run begins anew, but not one that has come further than to its first: its log would be lost. */
+/* Without its checkpoint a run begins anew, but not one that has come further than to its first: its log would be
+ * lost. */
 START_TEST(a_run_whose_checkpoint_was_removed_is_not_begun_anew)
 {
-    char *out = scratch("removed"), *path = in_folder(out, checkpoint_name), *log = in_folder(out, "log.jsonl"), *before, *after;
+    char *out = scratch("removed"), *path = in_folder(out, checkpoint_name), *log = in_folder(out, "log.jsonl"),
+        *before, *after;
     struct run r = small_run(out);
     struct losses early = {.stop_after = 3}, later = {.stop_after = 4};      /* of checkpoint_every=5 */
     ck_assert_msg(run_train(&r, watch, &early, why) == RUN_INTERRUPTED, "%s", why);
@@ -354,7 +366,8 @@ END_TEST
 
 START_TEST(a_checkpoint_that_is_a_link_is_refused_before_a_step)
 {
-    char *out = scratch("linked"), *path = in_folder(out, checkpoint_name), *real = scratch("elsewhere.safetensors"), *log = in_folder(out, "log.jsonl");
+    char *out = scratch("linked"), *path = in_folder(out, checkpoint_name), *real = scratch("elsewhere.safetensors"),
+        *log = in_folder(out, "log.jsonl");
     char *before, *after;
     struct run r = small_run(out);
     struct losses l = {.stop_after = 7};

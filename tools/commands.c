@@ -1,11 +1,13 @@
 /* commands.c - the table of commands. */
 #include "tools/lib/commands.h"
 
-extern const struct command command_train, command_ablate, command_eval, command_sample, command_verify, command_convert, command_bench, command_info;
+extern const struct command command_train, command_ablate, command_eval, command_sample, command_verify,
+    command_convert, command_bench, command_info;
 extern const struct command command_corpus;
 
 const struct command *const swax_commands[] = {
-    &command_train, &command_ablate, &command_eval, &command_sample, &command_corpus, &command_verify, &command_convert, &command_bench, &command_info, 0,
+    &command_train, &command_ablate, &command_eval, &command_sample, &command_corpus, &command_verify, &command_convert,
+    &command_bench, &command_info, 0,
 };
 
 int cmd_train(int argc, char **argv) { return command_run(&command_train, argc, argv); }

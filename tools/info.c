@@ -12,7 +12,8 @@
 struct asked { int threads; };
 
 static const struct key keys[] = {
-    KEY_WHOLE("threads", struct asked, threads, "0", 0, SWAX_PEAK_THREADS, "threads to measure with; 0: as many as this process may use"),
+    KEY_WHOLE("threads", struct asked, threads, "0", 0, SWAX_PEAK_THREADS,
+              "threads to measure with; 0: as many as this process may use"),
     {0},
 };
 
@@ -52,7 +53,8 @@ static int run(struct options *o)
     if (!used)
         return command_fails(tierless);
     threads_use(a.threads);
-    printf("swax " SWAX_VERSION ", %d thread%s\ntiers, slowest first, with the peak of their multiply-adds:\n", threads_used(),
+    printf("swax " SWAX_VERSION ", %d thread%s\ntiers, slowest first, with the peak of their multiply-adds:\n",
+           threads_used(),
            threads_used() > 1 ? "s" : "");
     for (int i = 0; i < swax_n_tiers; i++)
         print_tier(swax_tiers[i], used);
@@ -62,7 +64,8 @@ static int run(struct options *o)
 
 const struct command command_info = {
     .name = "info", .summary = "what was built, what this machine can do, and what is used", .usage = "[threads=N]",
-    .about = "Prints the tiers of this build, which of them this machine can run and which is used ($SWAX_TIER overrides), "
+    .about =
+        "Prints the tiers of this build, which of them this machine can run and which is used ($SWAX_TIER overrides), "
              "and the measured peak of multiply-adds in float and bandwidth of memory.",
     .keys = tables, .run = run,
 };

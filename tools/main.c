@@ -21,7 +21,8 @@ static int help(int status)
     puts("usage: swax COMMAND [key=value ...]\n");
     for (int i = 0; swax_commands[i]; i++)
         printf("  %-10s %s\n", swax_commands[i]->name, swax_commands[i]->summary);
-    puts("\n`swax COMMAND help` lists the keys of a command with their defaults, `swax help man` prints the man page of all,\n"
+    puts("\n`swax COMMAND help` lists the keys of a command with their defaults, `swax help man` prints the man page "
+         "of all,\n"
          "`swax completion bash` (or zsh) what completes them in a shell, `swax version` the version.");
     return printed(status);
 }

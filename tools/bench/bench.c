@@ -28,16 +28,23 @@ enum { ALL = 1, GEMM = 2, STEP = 4, ROWS = 12 };      /* whose key it is: `swax 
 static const struct key rows[] = {
 #define ROW(type, name, field, ...) KEY_ROW(type, name, struct asked, field, __VA_ARGS__)
     ROW(&key_text, "kernel", kernel, "", "the name of one kernel; empty for all", .mark = ALL),
-    ROW(&key_text, "dims", dims, "", "of one kernel: its sizes, in the order in which its result prints them", .others = "shape sizes", .mark = ALL),
+    ROW(&key_text, "dims", dims, "", "of one kernel: its sizes, in the order in which its result prints them",
+        .others = "shape sizes", .mark = ALL),
     ROW(&key_path, "peer", peer, "", "a BLAS to compare with, such as libopenblas.so", .others = "blas", .mark = GEMM),
     ROW(&key_whole, "length", size.length, NULL, "tokens a sequence", .least = 1, .most = 1 << 24, .mark = STEP),
-    ROW(&key_whole, "batch", size.batch, NULL, "sequences a step", .least = 1, .most = 1 << 20, .others = "batch_size", .mark = STEP),
-    ROW(&key_whole, "window", size.window, NULL, "keys that a token attends to", .least = 1, .most = INT_MAX, .mark = STEP),
-    ROW(&key_tier, "tier", tier, "", "the kernels: one of `swax info`; empty for the fastest here", .word = key_tier_word, .others = "device kernels",
+    ROW(&key_whole, "batch", size.batch, NULL, "sequences a step", .least = 1, .most = 1 << 20, .others = "batch_size",
+        .mark = STEP),
+    ROW(&key_whole, "window", size.window, NULL, "keys that a token attends to", .least = 1, .most = INT_MAX,
+        .mark = STEP),
+    ROW(&key_tier, "tier", tier, "", "the kernels: one of `swax info`; empty for the fastest here",
+        .word = key_tier_word, .others = "device kernels",
         .mark = ALL | GEMM | STEP),
-    ROW(&key_word, "precision", b.precision, "fp32", "what the kernels compute in", .word = key_precision_word, .others = "dtype", .mark = ALL | GEMM | STEP),
-    ROW(&key_whole, "threads", threads, "0", "0: as many as this process may use", .least = 0, .most = SWAX_PEAK_THREADS, .mark = ALL | GEMM | STEP),
-    ROW(&key_real, "seconds", b.seconds, "1", "to time each thing for", .least = 0, .most = 1e6, .others = "time", .mark = ALL | GEMM | STEP),
+    ROW(&key_word, "precision", b.precision, "fp32", "what the kernels compute in", .word = key_precision_word,
+        .others = "dtype", .mark = ALL | GEMM | STEP),
+    ROW(&key_whole, "threads", threads, "0", "0: as many as this process may use", .least = 0,
+        .most = SWAX_PEAK_THREADS, .mark = ALL | GEMM | STEP),
+    ROW(&key_real, "seconds", b.seconds, "1", "to time each thing for", .least = 0, .most = 1e6, .others = "time",
+        .mark = ALL | GEMM | STEP),
     ROW(&key_yes, "json", b.json, "no", "one JSON object a line", .mark = ALL | GEMM | STEP),
     {0},
 #undef ROW
@@ -95,7 +102,9 @@ static const char *check_dims(int op, const int *dims, char *why)
     if (op_wrong(op, dims, NULL, c.trouble))
         return say(why, "%s", c.trouble);
     const double wanted = each * case_numbers(&c);
-    return wanted < there ? NULL : say(why, "The arrays would take %.1f GB of memory, and this machine has %.1f: make a size smaller.",
+    return wanted < there ? NULL
+                          : say(why, "The arrays would take %.1f GB of memory, and this machine has %.1f: make a size "
+                                     "smaller.",
                                        wanted / 1e9, there / 1e9);
 }
 
@@ -107,23 +116,27 @@ static const char *read_dims(const char *text, int op, int *dims, char *why)
     for (size_t i = 0; i < strlen(letters); i++, text = *end == ',' || *end == ' ' ? end + 1 : end) {
         const long n = strtol(text, &end, 10);
         if (end == text || n < INT_MIN || n > INT_MAX)
-            return say(why, "dims are %d numbers, the sizes %s of %s.", (int)strlen(letters), letters, swax_ops[op].name);
+            return say(why, "dims are %d numbers, the sizes %s of %s.", (int)strlen(letters), letters,
+                       swax_ops[op].name);
         dims[i] = (int)n;
     }
-    return *text ? say(why, "dims has more than the sizes %s of %s.", letters, swax_ops[op].name) : check_dims(op, dims, why);
+    return *text ? say(why, "dims has more than the sizes %s of %s.", letters, swax_ops[op].name)
+                 : check_dims(op, dims, why);
 }
 
 static const char *measure_host(struct bench *b)
 {
     const char *name = b->tier->name;
-    for (int i = swax_n_tiers - 1; i >= 0 && b->peak <= 0; i--)     /* a tier without vectors stands beside the widest */
+    /* a tier without vectors stands beside the widest */
+    for (int i = swax_n_tiers - 1; i >= 0 && b->peak <= 0; i--)
         if (swax_tiers[i]->usable() && (!strcmp(name, swax_tiers[i]->name) || !b->tier->host))
             b->peak = swax_peak_gflops(swax_tiers[i]->name, b->threads);
     b->bandwidth = swax_bandwidth_gbs(b->threads);
     if (b->precision == SWAX_PREC_F64)
         b->peak /= 2;
     if (!b->json)
-        printf("tier %s, %s, %d thread%s: peak %.1f GFLOP/s, bandwidth %.1f GB/s\n", name, swax_precision_name[b->precision],
+        printf("tier %s, %s, %d thread%s: peak %.1f GFLOP/s, bandwidth %.1f GB/s\n", name,
+               swax_precision_name[b->precision],
                b->threads, b->threads > 1 ? "s" : "", b->peak, b->bandwidth);
     return NULL;
 }
@@ -132,7 +145,8 @@ static const char *measure_device(struct bench *b, char *why)
 {
     const char *wrong = bench_device_rates(b, why);
     if (!wrong && !b->json)
-        printf("tier %s, %s, %s: products %.1f GFLOP/s, bandwidth %.1f GB/s\n", b->tier->name, swax_precision_name[b->precision],
+        printf("tier %s, %s, %s: products %.1f GFLOP/s, bandwidth %.1f GB/s\n", b->tier->name,
+               swax_precision_name[b->precision],
                b->tier->memory->where(), b->peak, b->bandwidth);
     return wrong;
 }
@@ -207,19 +221,25 @@ SUBCOMMAND(gemm, GEMM)
 SUBCOMMAND(step, STEP)
 
 static const struct command bench_gemm_command = {
-    .name = "gemm", .summary = "the products of training, over the sizes that networks have", .usage = "[peer=libopenblas.so] [key=value ...]",
+    .name = "gemm", .summary = "the products of training, over the sizes that networks have",
+    .usage = "[peer=libopenblas.so] [key=value ...]",
     .keys = gemm_tables, .run = run_gemm,
 };
 static const struct command bench_step_command = {
-    .name = "step", .summary = "whole training steps of a network, config=tiny if nothing is said", .usage = "[config=micro|tiny|small|base] [key=value ...]",
+    .name = "step", .summary = "whole training steps of a network, config=tiny if nothing is said",
+    .usage = "[config=micro|tiny|small|base] [key=value ...]",
     .keys = step_tables, .run = run_step,
 };
 static const struct command *const bench_subs[] = {&bench_gemm_command, &bench_step_command, NULL};
 
 const struct command command_bench = {
-    .name = "bench", .summary = "time kernels and whole training steps beside what this machine could do at best", .usage = "[KERNEL] [key=value ...]",
-    .about = "Times every kernel, or one. GFLOP/s stand beside the peak of this machine's multiply-adds in float (half of it in fp64), GB/s beside "
-             "the bandwidth of its memory, both measured just before; on a device, beside the rates of a large product and a large addition. "
+    .name = "bench", .summary = "time kernels and whole training steps beside what this machine could do at best",
+    .usage = "[KERNEL] [key=value ...]",
+    .about =
+        "Times every kernel, or one. GFLOP/s stand beside the peak of this machine's multiply-adds in float (half of "
+        "it in fp64), GB/s beside "
+             "the bandwidth of its memory, both measured just before; on a device, beside the rates of a large "
+             "product and a large addition. "
              "Times are medians.",
     .words = "kernel", .keys = kernels_tables, .run = run_kernels, .sub = bench_subs,
 };

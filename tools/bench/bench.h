@@ -10,14 +10,17 @@ struct bench {
     enum swax_precision precision;
     int threads, json;
     double seconds;                /* how long to time each thing */
-    double peak, bandwidth;        /* of this machine with these threads: GFLOP/s in float (half of it for fp64), GB/s; of a
-                                    * device: what a large product and a large addition reach */
+    /* Of this machine with these threads: GFLOP/s in float (half of it for fp64), GB/s; of a device: what a large product
+     * and a large addition reach. */
+    double peak, bandwidth;
 };
 
 double bench_median(double *x, int n);
-double bench_share(const struct bench *b, double gflops);     /* of the peak; 0 where no vectors were built to measure it */
+/* of the peak; 0 where no vectors were built to measure it */
+double bench_share(const struct bench *b, double gflops);
 
-/* One kernel, or all if op < 0; dims in the order of opspec.c, or NULL for a network of width 256.  NULL or a sentence. */
+/* One kernel, or all if op < 0; dims in the order of opspec.c, or NULL for a network of width 256.  NULL or a
+ * sentence. */
 const char *bench_kernels(const struct bench *b, int op, const int *dims, char *why);
 
 /* peak and bandwidth of a device.  NULL or a sentence. */

@@ -28,7 +28,8 @@ static void let_threads_sleep(void)
     nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
 }
 
-static double time_one(const struct bench *b, const struct swax_kernels_f32 *k, sgemm *peer, const struct product *p, int backward)
+static double time_one(const struct bench *b, const struct swax_kernels_f32 *k, sgemm *peer, const struct product *p,
+                       int backward)
 {
     enum { MOST = 400 };
     const int N = p->N, O = p->O, I = p->I;
@@ -53,7 +54,8 @@ static double time_one(const struct bench *b, const struct swax_kernels_f32 *k, 
 
 struct total { double log_ratio, log_share, worst; int n; };
 
-static void one(const struct bench *b, const struct swax_kernels_f32 *k, sgemm *peer, const struct product *p, struct total *sum)
+static void one(const struct bench *b, const struct swax_kernels_f32 *k, sgemm *peer, const struct product *p,
+                struct total *sum)
 {
     for (int backward = 0; backward < 2; backward++) {
         const double work = (backward ? 4.0 : 2.0) * p->N * p->O * p->I / 1e9;
@@ -70,14 +72,17 @@ static void one(const struct bench *b, const struct swax_kernels_f32 *k, sgemm *
         sum->log_ratio += peer ? log(theirs / ours) : 0;
         sum->worst = sum->n++ && sum->worst < share ? sum->worst : share;
         if (b->json)
-            printf("{\"op\": \"%s\", \"tier\": \"%s\", \"precision\": \"fp32\", \"dims\": \"N=%d O=%d I=%d\", \"threads\": %d, "
+            printf("{\"op\": \"%s\", \"tier\": \"%s\", \"precision\": \"fp32\", \"dims\": \"N=%d O=%d I=%d\", "
+                   "\"threads\": %d, "
                    "\"ms\": %.5g, \"gflops\": %.5g, \"gbs\": 0, \"peak_fraction\": %.4g, \"peer_ms\": %.5g}\n", name,
                    b->tier->name, p->N, p->O, p->I, b->threads, ours * 1e3, work / ours, share, theirs * 1e3);
         else if (peer)
-            printf("%-15s N=%-4d O=%-5d I=%-4d  %6.1f GFLOP/s, %5.1f %% of the peak; peer %6.1f, %.2f times as fast as it\n",
+            printf("%-15s N=%-4d O=%-5d I=%-4d  %6.1f GFLOP/s, %5.1f %% of the peak; peer %6.1f, %.2f times as fast "
+                   "as it\n",
                    name, p->N, p->O, p->I, work / ours, 100 * share, work / theirs, theirs / ours);
         else
-            printf("%-15s N=%-4d O=%-5d I=%-4d  %6.1f GFLOP/s, %5.1f %% of the peak\n", name, p->N, p->O, p->I, work / ours, 100 * share);
+            printf("%-15s N=%-4d O=%-5d I=%-4d  %6.1f GFLOP/s, %5.1f %% of the peak\n", name, p->N, p->O, p->I,
+                   work / ours, 100 * share);
     }
 }
 
@@ -130,7 +135,8 @@ const char *bench_gemm(const struct bench *b, const char *path, char *why)
             one(b, &k, peer, &p, &sum);
         }
     if (!b->json)
-        printf("geometric mean: %.1f %% of the peak, at least %.1f %%", 100 * exp(sum.log_share / sum.n), 100 * sum.worst);
+        printf("geometric mean: %.1f %% of the peak, at least %.1f %%", 100 * exp(sum.log_share / sum.n),
+               100 * sum.worst);
     if (!b->json && peer)
         printf("; %.3f times as fast as %s", exp(sum.log_ratio / sum.n), path);
     if (!b->json)

@@ -9,9 +9,12 @@
 
 /* A network of width 256 on one sequence of 1024 tokens: its layers' sizes. */
 static const struct { const char *op; int dims[OP_DIMS]; } usual[] = {
-    {"embed_forward", {1024, 256, 256}},    {"linear_forward", {1024, 256, 256}},    {"readout_forward", {1024, 256, 256}},
-    {"rmsnorm_forward", {1024, 256}},       {"headnorm_forward", {1024, 4, 64, 1}},  {"rope_forward", {1, 1024, 4, 64, 0}},
-    {"attention_forward", {1, 1024, 1024, 4, 4, 64, 128}},                           {"mlstm_forward", {1, 1024, 4, 32, 64, 64, 0}},
+    {"embed_forward", {1024, 256, 256}},    {"linear_forward", {1024, 256, 256}},
+       {"readout_forward", {1024, 256, 256}},
+    {"rmsnorm_forward", {1024, 256}},       {"headnorm_forward", {1024, 4, 64, 1}},
+     {"rope_forward", {1, 1024, 4, 64, 0}},
+    {"attention_forward", {1, 1024, 1024, 4, 4, 64, 128}},
+                              {"mlstm_forward", {1, 1024, 4, 32, 64, 64, 0}},
     {"softcap_forward", {4096}},            {"gate_forward", {1024 * 256}},          {"swiglu_forward", {1024 * 704}},
     {"add_forward", {1024 * 256}},          {"xent_forward", {1024, 256}},           {"sqsum", {65536}},
     {"accumulate", {65536}},                {"cast", {65536}},                       {"adamw", {65536, 1}},
@@ -94,7 +97,8 @@ static double time_of(const struct bench *b, struct op_case *c, const char **tro
     return *trouble ? 0 : bench_median(s.times, s.runs);
 }
 
-/* What a training step gives a kernel: places for all that it saves, and adamw the norm, without which it does not clip. */
+/* What a training step gives a kernel: places for all that it saves, and adamw the norm, without which it does not
+ * clip. */
 static unsigned usual_arguments(const struct op_spec *op)
 {
     unsigned optional = 0;
@@ -119,11 +123,13 @@ static const char *one(const struct bench *b, int op, const int *dims, char *why
         return why;
     }
     const double gflops = flops(&swax_ops[op], dims) / t / 1e9;
-    const double gbs = bytes(&c, b->precision) / t / 1e9, fraction = gflops > 0 ? bench_share(b, gflops) : gbs / b->bandwidth;
+    const double gbs = bytes(&c, b->precision) / t / 1e9, fraction = gflops > 0 ? bench_share(b, gflops)
+                                                                                : gbs / b->bandwidth;
     for (size_t i = 0, n = 0; i < strlen(swax_ops[op].dims); i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "%s%c=%d", i ? " " : "", swax_ops[op].dims[i], dims[i]);
     if (b->json)
-        printf("{\"op\": \"%s\", \"tier\": \"%s\", \"precision\": \"%s\", \"dims\": \"%s\", \"threads\": %d, \"ms\": %.5g, "
+        printf("{\"op\": \"%s\", \"tier\": \"%s\", \"precision\": \"%s\", \"dims\": \"%s\", \"threads\": %d, \"ms\": "
+               "%.5g, "
                "\"gflops\": %.5g, \"gbs\": %.5g, \"peak_fraction\": %.4g}\n", swax_ops[op].name, b->tier->name,
                swax_precision_name[b->precision], text, b->threads, t * 1e3, gflops, gbs, fraction);
     else
@@ -144,7 +150,8 @@ const char *bench_kernels(const struct bench *b, int op, const int *dims, char *
     return wrong;
 }
 
-/* A thousand normals, over and over: a card slows down for numbers that differ, but need not be given 2^26 different ones. */
+/* A thousand normals, over and over: a card slows down for numbers that differ, but need not be given 2^26 different
+ * ones. */
 static double fill_and_time(const struct bench *b, const char *name, const int *dims, char *why)
 {
     enum { DIFFERENT = 1000 };

@@ -30,8 +30,10 @@ static void report(const struct bench *b, const struct bench_size *s, double sec
                s->name, b->tier->name, swax_precision_name[b->precision], b->threads, seconds * 1e3, rate, gflops,
                b->peak, bench_share(b, gflops));
     else
-        printf("%-6s width %4d, %d x %d tokens: %8.2f ms a step, %8.0f tokens/s, %6.1f GFLOP/s, %.1f %% of the peak, %.0f MB\n",
-               s->name, s->model.width, s->batch, s->length, seconds * 1e3, rate, gflops, 100 * bench_share(b, gflops), (double)bytes / 1e6);
+        printf("%-6s width %4d, %d x %d tokens: %8.2f ms a step, %8.0f tokens/s, %6.1f GFLOP/s, %.1f %% of the peak, "
+               "%.0f MB\n",
+               s->name, s->model.width, s->batch, s->length, seconds * 1e3, rate, gflops, 100 * bench_share(b, gflops),
+                   (double)bytes / 1e6);
 }
 
 const char *bench_step(const struct bench *b, const struct bench_size *s, char *why)
@@ -56,7 +58,8 @@ const char *bench_step(const struct bench *b, const struct bench_size *s, char *
     one_step(n, &batch, 1);                            /* brings the pages */
     while (runs < 3 || (total < b->seconds && runs < MOST))
         total += times[runs] = one_step(n, &batch, runs + 2), runs++;
-    report(b, s, bench_median(times, runs), swax_network_flops(swax_network_config(n), T, s->window, 1), swax_network_bytes(n));
+    report(b, s, bench_median(times, runs), swax_network_flops(swax_network_config(n), T, s->window, 1),
+           swax_network_bytes(n));
     swax_network_free(n);
     free(token);
     return NULL;

@@ -26,8 +26,10 @@ static const char *convention_word(int i)
 }
 
 static const struct key keys[] = {
-    KEY_ROW(&key_path, "from", struct asked, from, "", "a folder of Hugging Face's, a run, or a checkpoint", .others = "input source checkpoint model"),
-    KEY_ROW(&key_path, "to", struct asked, to, "", "a checkpoint.safetensors from Hugging Face's; a folder for Hugging Face from ours",
+    KEY_ROW(&key_path, "from", struct asked, from, "", "a folder of Hugging Face's, a run, or a checkpoint",
+            .others = "input source checkpoint model"),
+    KEY_ROW(&key_path, "to", struct asked, to, "",
+            "a checkpoint.safetensors from Hugging Face's; a folder for Hugging Face from ours",
             .others = "output out target"),
     KEY_WORD("rope", struct asked, rope, "half_split", rope_word,
              "of the Hugging Face side. half_split: q and k stay as they are; interleaved: it has pairs (0 1)(2 3).."),
@@ -47,7 +49,8 @@ static const char *windows(const struct asked *a, char *why)
 {
     const struct convention *from = &conventions[a->convention];
     if (a->window < 1 - from->more)
-        return say(why, "window=%d: with convention=%s it is a whole number from %d to %d.", a->window, from->name, 1 - from->more, INT_MAX - 1);
+        return say(why, "window=%d: with convention=%s it is a whole number from %d to %d.", a->window, from->name,
+                   1 - from->more, INT_MAX - 1);
     for (const struct convention *c = conventions; c->name; c++)
         printf("%-16s %-10lld %s\n", c->name, (long long)a->window + from->more - c->more, c->parameter);
     return NULL;
@@ -67,13 +70,15 @@ static const char *convert(struct options *o, char *why)
 {
     struct asked a = {.window = 0};
     struct keys k = {.of = "`swax convert`"};
-    const int window = options_value(o, "window") != NULL, model = options_value(o, "from") || options_value(o, "to") || options_value(o, "rope");
+    const int window = options_value(o, "window") != NULL, model = options_value(o, "from") || options_value(o, "to") ||
+        options_value(o, "rope");
     keys_default(keys, &a);
     keys_add(&k, NULL, keys, &a);
     if (options_give_all(o, &k, why))
         return why;
     if (window ? model : options_value(o, "convention") != NULL)
-        return say(why, "window= and convention= are one conversion, from=, to= and rope= another: ask for one of them.");
+        return say(why,
+                   "window= and convention= are one conversion, from=, to= and rope= another: ask for one of them.");
     return window ? windows(&a, why) : translate(&a, why);
 }
 
@@ -85,10 +90,16 @@ static int run(struct options *o)
 }
 
 const struct command command_convert = {
-    .name = "convert", .summary = "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions",
-    .usage = "HF-FOLDER CHECKPOINT.safetensors [rope=interleaved]\nRUN|CHECKPOINT HF-FOLDER [rope=interleaved]\nwindow=N [convention=NAME]",
-    .about = "Reads Hugging Face's xLSTM (config.json and model.safetensors, whole or in shards) into a checkpoint, or writes it. "
-             "Where the Hugging Face side has sliding-window layers whose RoPE turns interleaved pairs, rope=interleaved reorders the rows "
+    .name = "convert",
+    .summary = "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions",
+    .usage =
+        "HF-FOLDER CHECKPOINT.safetensors [rope=interleaved]\nRUN|CHECKPOINT HF-FOLDER [rope=interleaved]\nwindow=N "
+        "[convention=NAME]",
+    .about =
+        "Reads Hugging Face's xLSTM (config.json and model.safetensors, whole or in shards) into a checkpoint, or "
+        "writes it. "
+             "Where the Hugging Face side has sliding-window layers whose RoPE turns interleaved pairs, "
+             "rope=interleaved reorders the rows "
              "of q and k. With window= it prints what a window of one project is called in the others.",
     .words = "from to", .keys = tables, .run = run,
 };

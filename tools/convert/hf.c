@@ -132,16 +132,19 @@ static void permute(float *to, const float *from, const struct swax_tensor *t, i
 
 /* ---- in */
 
-static const char *import_tensor(const struct model *m, struct swax_network *n, int i, const struct swax_tensor *t, enum hf_rope rope,
+static const char *import_tensor(const struct model *m, struct swax_network *n, int i, const struct swax_tensor *t,
+                                 enum hf_rope rope,
                                  float *room, float *turned, char *why)
 {
     struct st_file *in;
     const struct st_tensor *found = find(m, t->name, &in);
     if (!found)
         return say(why, "The model lacks tensor %s.", t->name);
-    const int vector = t->rank == 1 && found->size == t->size;      /* some files keep the cell's norm as (heads, size) */
+    /* some files keep the cell's norm as (heads, size) */
+    const int vector = t->rank == 1 && found->size == t->size;
     if (!vector && (found->rank != t->rank || found->shape[0] != t->shape[0] || found->shape[1] != t->shape[1]))
-        return say(why, "Tensor %s of the model has %lld elements in a shape that is not this network's %ld x %ld.", t->name,
+        return say(why, "Tensor %s of the model has %lld elements in a shape that is not this network's %ld x %ld.",
+                   t->name,
                    (long long)found->size, t->shape[0], t->rank > 1 ? t->shape[1] : 1);
     if (st_read(in, found, ST_F32, room, why))
         return why;
@@ -162,7 +165,8 @@ static long largest(struct swax_network *n)
     return most;
 }
 
-static const char *import_all(const struct model *m, const struct run *r, const char *checkpoint, enum hf_rope rope, char *why)
+static const char *import_all(const struct model *m, const struct run *r, const char *checkpoint, enum hf_rope rope,
+                              char *why)
 {
     const char *wrong;
     int count = 0;
@@ -177,7 +181,8 @@ static const char *import_all(const struct model *m, const struct run *r, const 
         wrong = import_tensor(m, n, i, &t[i], rope, room, turned, why);
     const int bad = wrong ? -1 : swax_network_nonfinite(n, SWAX_WEIGHT);
     if (bad >= 0)
-        wrong = say(why, "Tensor %s of the model holds a NaN or an infinity: nothing can be computed with it.", t[bad].name);
+        wrong = say(why, "Tensor %s of the model holds a NaN or an infinity: nothing can be computed with it.",
+                    t[bad].name);
     if (!wrong)
         wrong = checkpoint_save(checkpoint, r, n, 0, 0, why);
     free(room);
@@ -213,7 +218,8 @@ static void get(void *arg, int i, void *to)
         permute(to, e->room, &e->tensor[i], 0);
 }
 
-static const char *export_all(struct swax_network *n, const struct run *r, const char *folder, enum hf_rope rope, char *why)
+static const char *export_all(struct swax_network *n, const struct run *r, const char *folder, enum hf_rope rope,
+                              char *why)
 {
     static const char *const meta[][2] = {{"format", "pt"}};
     char path[RUN_TEXT + 64];
@@ -223,9 +229,11 @@ static const char *export_all(struct swax_network *n, const struct run *r, const
     struct st_tensor *tensor = calloc((size_t)count, sizeof *tensor);
     const struct st_plan plan = {count, tensor, get, &e, 1, meta};
     char *config = hf_config_text(r);
-    const char *wrong = e.room && tensor && config ? file_make_folder(folder, why) : say(why, "There is no memory to write %s.", folder);
+    const char *wrong = e.room && tensor && config ? file_make_folder(folder, why)
+                                                   : say(why, "There is no memory to write %s.", folder);
     for (int i = 0; i < count && !wrong; i++) {
-        const struct st_tensor one = {.name = t[i].name, .type = ST_F32, .rank = t[i].rank, .shape = {t[i].shape[0], t[i].shape[1]}};
+        const struct st_tensor one = {.name = t[i].name, .type = ST_F32, .rank = t[i].rank,
+                                      .shape = {t[i].shape[0], t[i].shape[1]}};
         tensor[i] = one;
     }
     run_path(path, folder, "model.safetensors");
@@ -250,7 +258,8 @@ const char *hf_export(const char *checkpoint, const char *folder, enum hf_rope r
         return why;
     if (strstr(folder, ".safetensors")) {
         checkpoint_close(&c);
-        return say(why, "to=%.120s: a checkpoint becomes a model of Hugging Face's, which is a folder: name one.", folder);
+        return say(why, "to=%.120s: a checkpoint becomes a model of Hugging Face's, which is a folder: name one.",
+                   folder);
     }
     struct swax_network *n = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 0, why);
     wrong = n ? hf_config_says_no(&c.run.model, why) : why;

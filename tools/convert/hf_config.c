@@ -49,15 +49,20 @@ static const char *unsupported(const struct json *config, char *why)
     static const struct { const char *key; int ours; } switches[] = {
         {"use_bias", 0}, {"add_out_norm", 1}, {"add_post_blocks_norm", 1}, {"add_post_norm", 0}, {"add_qk_norm", 0},
     };
-    static const char *const numbers[] = {"num_blocks", "num_hidden_layers", "norm_eps", "output_logit_soft_cap", "sliding_window"};
+    static const char *const numbers[] = {"num_blocks", "num_hidden_layers", "norm_eps", "output_logit_soft_cap",
+                                          "sliding_window"};
     const struct json *type = json_get(config, "model_type"), *mode = json_get(config, "weight_mode");
     if (!type || type->type != JSON_STRING || strcmp(type->text, "xlstm"))
-        return say(why, "Its config.json is of model_type %.40s: xlstm can be read.", type && type->text ? type->text : "(none)");
+        return say(why, "Its config.json is of model_type %.40s: xlstm can be read.", type && type->text
+                   ? type->text : "(none)");
     if (mode && mode->text && strcmp(mode->text, "single"))
-        return say(why, "Its config.json has weight_mode %.40s: only single, with a matrix for each projection, can be read.", mode->text);
+        return say(why,
+                   "Its config.json has weight_mode %.40s: only single, with a matrix for each projection, can be "
+                   "read.", mode->text);
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
         if (is_on(config, switches[i].key, switches[i].ours) != switches[i].ours)
-            return say(why, "Its config.json sets %s to %s, which this network does not have.", switches[i].key, switches[i].ours ? "false" : "true");
+            return say(why, "Its config.json sets %s to %s, which this network does not have.", switches[i].key,
+                       switches[i].ours ? "false" : "true");
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (no_number(config, numbers[i], why))
             return why;
@@ -135,7 +140,14 @@ static const char *read_sizes(struct swax_config *c, const struct json *config, 
 
 /* ---- the mixers' own */
 
-struct reading { const struct json *config; const struct swax_config *c; hf_shape shape; void *arg; const char *bad; char *why; };
+struct reading {
+    const struct json *config;
+    const struct swax_config *c;
+    hf_shape shape;
+    void *arg;
+    const char *bad;
+    char *why;
+};
 
 static double read_number(void *arg, const char *key, double absent, double null)
 {
@@ -172,7 +184,8 @@ const char *hf_config_read(struct run *r, const struct json *config, hf_shape sh
         read_sizes(c, config, shape, arg, why))
         return why;
     for (int m = 0; swax_mixer_row(m); m++)
-        if (memchr(c->mixer, m, (size_t)c->layers) && (swax_mixer_row(m)->hf.read(&reader, c, swax_mixer_keys(c, m), wrong) || reading.bad))
+        if (memchr(c->mixer, m, (size_t)c->layers) &&
+            (swax_mixer_row(m)->hf.read(&reader, c, swax_mixer_keys(c, m), wrong) || reading.bad))
             return reading.bad ? why : say(why, "%s", wrong);
     r->windows.window = whole(or_none(config, "sliding_window", 64));
     if (!r->windows.window)
@@ -188,7 +201,8 @@ static void write_number(void *arg, const char *key, double value)
 {
     char digits[32];
     swax_number_write(digits, value);
-    fprintf(arg, ",\n  \"%s\": %s%s", key, digits, strpbrk(digits, ".e") ? "" : ".0");      /* their readers insist on a float */
+    /* their readers insist on a float */
+    fprintf(arg, ",\n  \"%s\": %s%s", key, digits, strpbrk(digits, ".e") ? "" : ".0");
 }
 
 static void skip_whole(void *arg, const char *key, long value) { (void)arg, (void)key, (void)value; }
@@ -230,10 +244,13 @@ char *hf_config_text(const struct run *r)
         return NULL;
     const struct swax_hf_writer w = {write_whole, write_number, f};
     char why[SWAX_WHY];
-    fputs("{\n  \"architectures\": [\"xLSTMForCausalLM\"],\n  \"model_type\": \"xlstm\",\n  \"torch_dtype\": \"float32\",\n"
-          "  \"weight_mode\": \"single\",\n  \"use_bias\": false,\n  \"add_out_norm\": true,\n  \"norm_reduction_force_float32\": true,\n", f);
+    fputs("{\n  \"architectures\": [\"xLSTMForCausalLM\"],\n  \"model_type\": \"xlstm\",\n  \"torch_dtype\": "
+          "\"float32\",\n"
+          "  \"weight_mode\": \"single\",\n  \"use_bias\": false,\n  \"add_out_norm\": true,\n  "
+          "\"norm_reduction_force_float32\": true,\n", f);
     for (int b = 0; b < c->layers; b++)
-        fprintf(f, "%s\"%s\"%s", b ? ", " : "  \"layer_types\": [", swax_layer_mixer(c, b)->hf.layer_type, b + 1 < c->layers ? "" : "],\n");
+        fprintf(f, "%s\"%s\"%s", b ? ", " : "  \"layer_types\": [", swax_layer_mixer(c, b)->hf.layer_type,
+                b + 1 < c->layers ? "" : "],\n");
     fprintf(f, "  \"tie_word_embeddings\": %s", c->tied ? "true" : "false");
     write_whole(f, "vocab_size", c->vocabulary);
     write_whole(f, "hidden_size", c->width);

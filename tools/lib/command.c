@@ -11,7 +11,8 @@
 /* Read by options_read; here for whoever asks what there is. */
 struct common { char config[KEY_TEXT]; };
 static const struct key common_keys[] = {
-    KEY_ROW(&key_path, "config", struct common, config, "", "settings that the others come before: a JSON file of keys, or micro, tiny, small, base",
+    KEY_ROW(&key_path, "config", struct common, config, "",
+            "settings that the others come before: a JSON file of keys, or micro, tiny, small, base",
             .word = config_word),
     {0},
 };
@@ -63,7 +64,8 @@ static const char *check_values(const struct options *o, const struct keys *k, c
 }
 
 /* A key of another subcommand: NULL, or a sentence that says of which. */
-static const char *misplaced(const struct options *o, const struct keys *k, const struct command *c, const struct command *above, const char *name, char *why)
+static const char *misplaced(const struct options *o, const struct keys *k, const struct command *c,
+                             const struct command *above, const char *name, char *why)
 {
     const struct command *const *sub = above ? above->sub : c->sub;
     for (int i = 0; i < o->n; i++)
@@ -71,7 +73,8 @@ static const char *misplaced(const struct options *o, const struct keys *k, cons
             struct keys others;
             command_keys(&others, sub[s], "", o);
             if (sub[s] != c && keys_find(&others, o->list[i].key, NULL))
-                return say(why, "`swax %s` takes no %.60s=: `swax %s %s` does.", name, o->list[i].key, above ? above->name : c->name, sub[s]->name);
+                return say(why, "`swax %s` takes no %.60s=: `swax %s %s` does.", name, o->list[i].key, above
+                           ? above->name : c->name, sub[s]->name);
         }
     return NULL;
 }
@@ -107,10 +110,12 @@ static int unknown(const struct command *c, const char *name, const char *word)
     for (int i = 0; c->sub[i]; i++)
         nearest_try(&n, c->sub[i]->name);
     return command_fails(n.best ? say(why, "There is no `swax %s %.40s`: did you mean %s?", name, word, n.best)
-                                : say(why, "There is no `swax %s %.40s`: `swax %s help` says what there is.", name, word, name));
+                                : say(why, "There is no `swax %s %.40s`: `swax %s help` says what there is.", name,
+                                      word, name));
 }
 
-static int descend(const struct command *c, const struct command *above, const char *name, int help, int argc, char **argv)
+static int descend(const struct command *c, const struct command *above, const char *name, int help, int argc,
+                   char **argv)
 {
     char longer[64];
     for (int i = 0; c->sub && argc && c->sub[i]; i++)
@@ -129,7 +134,8 @@ static int descend(const struct command *c, const struct command *above, const c
 /* A host program may have set a locale whose decimal point is a comma: what is printed has points. */
 int command_run(const struct command *c, int argc, char **argv)
 {
-    const locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before = plain ? uselocale(plain) : (locale_t)0;
+    const locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before = plain ? uselocale(plain)
+                                                                                        : (locale_t)0;
     const int help = asks_help(&argc, argv), status = descend(c, NULL, c->name, help, argc, argv);
     if (plain) {
         uselocale(before);

@@ -1,5 +1,5 @@
-/* commands.h - the subcommands of swax.  The exit status: 0 good, 1 it ran and the answer is no (or the run was stopped, or
- * diverged), 2 bad input, said in one sentence on stderr. */
+/* commands.h - the subcommands of swax.  The exit status: 0 good, 1 it ran and the answer is no (or the run was
+ * stopped, or diverged), 2 bad input, said in one sentence on stderr. */
 #ifndef SWAX_COMMANDS_H
 #define SWAX_COMMANDS_H
 
@@ -14,7 +14,8 @@ struct command {
     const char *usage;                  /* what may stand behind its name, a line each */
     const char *about;                  /* paragraphs for the help and the man page; NULL for none */
     const char *words;                  /* the keys that bare words are values of, in order: "from to" */
-    /* Its tables.  o: what was asked, which may decide which keys there are and what the help shows; NULL: all there are. */
+    /* Its tables.  o: what was asked, which may decide which keys there are and what the help shows; NULL: all there
+     * are. */
     void (*keys)(struct keys *k, const struct options *o);
     int (*run)(struct options *o);      /* NULL: it has subcommands alone */
     enum { OUTPUT, PROGRESS } prints;   /* what stdout is for */
@@ -35,10 +36,12 @@ int cmd_verify(int argc, char **argv);
 /* command.c: with the arguments behind its name, the exit status. */
 int command_run(const struct command *c, int argc, char **argv);
 int command_fails(const char *sentence);      /* print it on stderr and return 2 */
-void command_keys(struct keys *k, const struct command *c, const char *of, const struct options *o);      /* with those that all have */
+/* with those that all have */
+void command_keys(struct keys *k, const struct command *c, const char *of, const struct options *o);
 
 /* help.c: from the tables. */
-void help_print(const struct command *c, const char *name, const struct keys *k);         /* name: "verify make"; its tables */
+/* name: "verify make"; its tables */
+void help_print(const struct command *c, const char *name, const struct keys *k);
 void help_man(const struct command *const *list);
 void help_completion(const struct command *const *list, const char *shell);               /* bash or zsh */
 

@@ -6,8 +6,10 @@
 static const struct config { const char *name, *settings; } configs[] = {
     {"micro", "width=64; mixers=swa mlstm swa mlstm; heads=4; cell_heads=4; length=256; batch=4; window=64"},
     {"tiny", "width=128; mixers=swa mlstm swa mlstm; heads=4; cell_heads=4; length=512; batch=8; window=64"},
-    {"small", "width=256; mixers=swa mlstm swa mlstm swa mlstm; heads=4; cell_heads=4; length=1024; batch=4; window=128"},
-    {"base", "width=512; mixers=swa mlstm swa mlstm swa mlstm swa mlstm; heads=4; cell_heads=4; length=1024; batch=2; window=128"},
+    {"small", "width=256; mixers=swa mlstm swa mlstm swa mlstm; heads=4; cell_heads=4; length=1024; batch=4; "
+              "window=128"},
+    {"base", "width=512; mixers=swa mlstm swa mlstm swa mlstm swa mlstm; heads=4; cell_heads=4; length=1024; batch=2; "
+             "window=128"},
 };
 enum { CONFIGS = sizeof configs / sizeof *configs };
 

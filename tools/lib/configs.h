@@ -3,6 +3,7 @@
 #define SWAX_CONFIGS_H
 
 const char *config_word(int i);                           /* "micro", ...; NULL behind the last */
-const char *config_settings(const char *name);            /* "key=value; key=value", or NULL: there is none of that name */
+/* "key=value; key=value", or NULL: there is none of that name */
+const char *config_settings(const char *name);
 
 #endif

@@ -114,9 +114,11 @@ static int open_alone(const char *path)
             errno = EEXIST;
             return -1;
         }
-        while (fcntl(fd, F_SETLKW, &whole) && errno == EINTR)      /* where files cannot be locked, there is one process */
+        /* where files cannot be locked, there is one process */
+        while (fcntl(fd, F_SETLKW, &whole) && errno == EINTR)
             continue;
-        const int still = !fstat(fd, &mine) && !stat(path, &there) && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+        const int still = !fstat(fd, &mine) && !stat(path, &there) && mine.st_ino == there.st_ino &&
+            mine.st_dev == there.st_dev;
         if (still && !ftruncate(fd, 0))
             return fd;
         close(fd);
@@ -136,7 +138,8 @@ int file_begin(const char *path, char *why)
     const int fd = partial(temporary, path) ? open_alone(temporary) : -1;
     const int odd = fd < 0 && !lstat(temporary, &there) && (!S_ISREG(there.st_mode) || there.st_nlink > 1);
     if (odd)
-        say(why, "%s, where a new %s would be written first, is a link or no plain file: it is not written to.", temporary, path);
+        say(why, "%s, where a new %s would be written first, is a link or no plain file: it is not written to.",
+            temporary, path);
     else if (fd < 0)
         say_errno(why, path, "cannot be written");
     return fd;
@@ -151,7 +154,8 @@ static int sync_folder_of(const char *path)
     const int fd = open(folder, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    const int wrong = fsync(fd) && errno != EINVAL;      /* some file systems cannot sync a folder: nothing to be done */
+    /* some file systems cannot sync a folder: nothing to be done */
+    const int wrong = fsync(fd) && errno != EINVAL;
     close(fd);
     return wrong ? -1 : 0;
 }
@@ -200,7 +204,8 @@ char *file_close_text(FILE *f, char **text)
 const char *file_replace_text(const char *path, FILE *f, char **text, char *why)
 {
     char *whole = f ? file_close_text(f, text) : NULL;
-    const char *wrong = whole ? file_replace(path, whole, strlen(whole), why) : say(why, "There is no memory to write %s.", path);
+    const char *wrong = whole ? file_replace(path, whole, strlen(whole), why)
+                              : say(why, "There is no memory to write %s.", path);
     free(whole);
     return wrong;
 }

@@ -16,7 +16,8 @@ const char *file_read_at(int fd, const char *path, void *to, size_t n, off_t off
 /* All of n bytes, whatever write(2) takes at a time.  0, or -1 with errno. */
 int file_write(int fd, const void *from, size_t n);
 
-/* Hold a file for as long as it is open, or the process lives.  Some file systems cannot lock: then nobody is kept out. */
+/* Hold a file for as long as it is open, or the process lives.  Some file systems cannot lock: then nobody is kept
+ * out. */
 enum file_lock { FILE_HELD, FILE_BUSY, FILE_NO_LOCKS, FILE_LOCK_FAILED };      /* the last with errno */
 enum file_lock file_lock(int fd);
 

@@ -27,7 +27,8 @@ static void write_limits(char text[KEY_TEXT], const struct key *k)
         strcpy(text, " (yes or no)");
     else if (listed)
         for (int i = 0; key_choice(k, i) && n < KEY_TEXT; i++)
-            n += (size_t)snprintf(text + n, KEY_TEXT - n, "%s%.*s%s", !i ? " (" : key_choice(k, i + 1) ? ", " : " or ", (int)strcspn(key_choice(k, i), " "), key_choice(k, i),
+            n += (size_t)snprintf(text + n, KEY_TEXT - n, "%s%.*s%s", !i ? " (" : key_choice(k, i + 1) ? ", " : " or ",
+                                  (int)strcspn(key_choice(k, i), " "), key_choice(k, i),
                                   key_choice(k, i + 1) ? "" : ")");
 }
 
@@ -167,7 +168,8 @@ static const char man_begin[] =
     ".B swax\n.I command\n.RI [ key=value \" ...]\"\n"
     ".SH DESCRIPTION\n"
     ".B swax\n"
-    "is the program of a reference implementation of SWAX (arXiv 2509.24552): language models whose layers alternate between\n"
+    "is the program of a reference implementation of SWAX (arXiv 2509.24552): language models whose layers alternate "
+    "between\n"
     "sliding\\-window softmax attention and a matrix\\-memory cell.\n"
     ".PP\n"
     ".B \"swax help\"\nlists the commands, and\n.B swax\n.I command\n.B help\nthe keys of one with their values.\n"

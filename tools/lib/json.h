@@ -24,7 +24,8 @@ struct json {
  * of text must be one value. */
 struct json *json_parse(const char *text, size_t size, char *why);
 void json_free(struct json *root);
-size_t json_values(const char *text, size_t size);      /* at most so many values stand in it: what json_parse takes memory for */
+/* at most so many values stand in it: what json_parse takes memory for */
+size_t json_values(const char *text, size_t size);
 
 const struct json *json_get(const struct json *object, const char *key);     /* NULL: no such member, or no object */
 

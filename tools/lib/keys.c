@@ -72,7 +72,8 @@ static const char *read_list(void *field, const struct key *k, const char *text,
         const size_t n = strcspn(at, ", ");
         snprintf(one, sizeof one, "%.*s", n < sizeof one ? (int)n : 0, at);
         if (l.n == KEY_LIST || !number_whole(one, (long)k->least, (long)k->most, &x))
-            return say(why, "%s=%.60s: it is 1 to %d whole numbers from %.0f to %.0f, as 512,1024.", k->name, text, KEY_LIST, k->least, k->most);
+            return say(why, "%s=%.60s: it is 1 to %d whole numbers from %.0f to %.0f, as 512,1024.", k->name, text,
+                       KEY_LIST, k->least, k->most);
         l.value[l.n++] = (int)x;
         at += n;
         if (!*at)
@@ -98,8 +99,10 @@ static const char *read_span(void *field, const struct key *k, const char *text,
     long a, b;
     const size_t n = strcspn(text, "-");
     snprintf(from, sizeof from, "%.*s", n < sizeof from ? (int)n : 0, text);
-    if (!text[n] || !number_whole(from, (long)k->least, (long)k->most, &a) || !number_whole(text + n + 1, a, (long)k->most, &b))
-        return say(why, "%s=%.60s: it is two whole numbers from %.0f to %.0f, the smaller first, as 8-64.", k->name, text, k->least, k->most);
+    if (!text[n] || !number_whole(from, (long)k->least, (long)k->most, &a) ||
+        !number_whole(text + n + 1, a, (long)k->most, &b))
+        return say(why, "%s=%.60s: it is two whole numbers from %.0f to %.0f, the smaller first, as 8-64.", k->name,
+                   text, k->least, k->most);
     *(struct key_span *)field = (struct key_span){(int)a, (int)b};
     return NULL;
 }
@@ -139,7 +142,8 @@ static void list_words(char *to, size_t room, const struct key *k)
     size_t n = 0;
     *to = 0;
     for (int i = 0; key_choice(k, i) && n < room; i++)
-        n += (size_t)snprintf(to + n, room - n, "%s%.*s", !i ? "" : key_choice(k, i + 1) ? ", " : " or ", first_length(key_choice(k, i)), key_choice(k, i));
+        n += (size_t)snprintf(to + n, room - n, "%s%.*s", !i ? "" : key_choice(k, i + 1) ? ", " : " or ",
+                              first_length(key_choice(k, i)), key_choice(k, i));
 }
 
 static const char *refuse_word(const struct key *k, const char *text, char *why)
@@ -201,7 +205,8 @@ const char *key_tier_word(int i)
 
 const char *key_precision_word(int i)
 {
-    static const char *const words[] = {"fp32 f32 float32", "fp64 f64 float64", "bf16 bfloat16"};      /* enum swax_precision */
+    /* enum swax_precision */
+    static const char *const words[] = {"fp32 f32 float32", "fp64 f64 float64", "bf16 bfloat16"};
     return i < SWAX_PRECISIONS ? words[i] : NULL;
 }
 
@@ -210,7 +215,8 @@ const char *key_precision_word(int i)
 static const char *copy_text(char *to, size_t room, const struct key *k, const char *text, char *why)
 {
     if (strlen(text) >= room)
-        return say(why, "%s: its %zu characters are more than the %zu there is room for.", k->name, strlen(text), room - 1);
+        return say(why, "%s: its %zu characters are more than the %zu there is room for.", k->name, strlen(text),
+                   room - 1);
     if (!json_is_text(text))
         return say(why, "%s: its value is not UTF-8, which config.json could not hold.", k->name);
     strcpy(to, text);
@@ -225,14 +231,17 @@ static const char *read_text(void *field, const struct key *k, const char *text,
 static const char *read_path(void *field, const struct key *k, const char *text, char *why)
 {
     if (*text == '~')
-        return say(why, "%s=%.60s: ~ stands for a home in a shell's own words only: say $HOME, or the whole path (./~ for a name that begins so).",
+        return say(why,
+                   "%s=%.60s: ~ stands for a home in a shell's own words only: say $HOME, or the whole path (./~ for "
+                   "a name that begins so).",
                    k->name, text);
     return copy_text(field, KEY_TEXT, k, text, why);
 }
 
 static const char *read_tier(void *field, const struct key *k, const char *text, char *why)
 {
-    return copy_text(field, 16, k, text, why);      /* whether it is here shows where it is used: a run names that of its machine */
+    /* whether it is here shows where it is used: a run names that of its machine */
+    return copy_text(field, 16, k, text, why);
 }
 
 static void write_text(char text[KEY_TEXT], const struct key *k, const void *field)
@@ -241,10 +250,12 @@ static void write_text(char text[KEY_TEXT], const struct key *k, const void *fie
     strcpy(text, field);
 }
 
-const struct key_type key_whole = {read_whole, write_whole, 1}, key_real = {read_real, write_real, 1}, key_seed = {read_seed, write_seed, 0};
+const struct key_type key_whole = {read_whole, write_whole, 1}, key_real = {read_real, write_real, 1},
+    key_seed = {read_seed, write_seed, 0};
 const struct key_type key_list = {read_list, write_list, 1}, key_span = {read_span, write_span, 1};
 const struct key_type key_yes = {read_yes, write_yes, 0}, key_word = {read_word, write_word, 0};
-const struct key_type key_text = {read_text, write_text, 0}, key_path = {read_path, write_text, 0}, key_tier = {read_tier, write_text, 0};
+const struct key_type key_text = {read_text, write_text, 0}, key_path = {read_path, write_text, 0},
+    key_tier = {read_tier, write_text, 0};
 
 /* ---- tables */
 
@@ -325,7 +336,8 @@ void key_write(char text[KEY_TEXT], const struct key_table *t, const struct key 
     if (t->into)
         row->type->write(text, row, field_of(t->into, row));
     else
-        snprintf(text, KEY_TEXT, "%s", t->texts && *t->texts[row - t->rows] ? t->texts[row - t->rows] : row->otherwise ? row->otherwise : "");
+        snprintf(text, KEY_TEXT, "%s", t->texts && *t->texts[row - t->rows] ? t->texts[row - t->rows] : row->otherwise
+                 ? row->otherwise : "");
 }
 
 const char *keys_fill(const struct key *rows, const char *const *text, void *into, char *why)
@@ -333,7 +345,8 @@ const char *keys_fill(const struct key *rows, const char *const *text, void *int
     keys_default(rows, into);
     for (const struct key *row = rows; row->name; row++) {
         const char *value = text[row - rows];
-        if (value && *value && (!row->otherwise || strcmp(value, row->otherwise)) && row->type->read(field_of(into, row), row, value, why))
+        if (value && *value && (!row->otherwise || strcmp(value, row->otherwise)) &&
+            row->type->read(field_of(into, row), row, value, why))
             return why;
     }
     return NULL;

@@ -1,17 +1,20 @@
-/* keys.h - the keys of every command, a row each: parser, defaults, "did you mean", help, man page and completion come from it.
+/* keys.h - the keys of every command, a row each: parser, defaults, "did you mean", help, man page and completion come
+ * from it.
  *
- * A table of rows is for a struct: each row says which field its value goes to, and of which type that is.  To add a key to a
- * command is to add a row to its table and a field to its struct. */
+ * A table of rows is for a struct: each row says which field its value goes to, and of which type that is.  To add a
+ * key to a command is to add a row to its table and a field to its struct. */
 #ifndef SWAX_KEYS_H
 #define SWAX_KEYS_H
 
 #include <stddef.h>
 
-enum { KEY_TEXT = 512, KEY_TABLES = 32, KEY_LIST = 16 };      /* room for a value; tables of a command; numbers in a list */
+/* room for a value; tables of a command; numbers in a list */
+enum { KEY_TEXT = 512, KEY_TABLES = 32, KEY_LIST = 16 };
 
 struct key;
 
-/* How a value is read from text into its field, and written back so that it reads the same.  read: NULL, or a sentence. */
+/* How a value is read from text into its field, and written back so that it reads the same.  read: NULL, or a
+ * sentence. */
 struct key_type {
     const char *(*read)(void *field, const struct key *k, const char *text, char *why);
     void (*write)(char text[KEY_TEXT], const struct key *k, const void *field);
@@ -37,7 +40,8 @@ struct key {
     const struct key_type *type;        /* NULL: no key, but a line of the help */
     size_t at;                          /* the field's offset in its struct */
     double least, most;                 /* of numbers */
-    const char *(*word)(int i);         /* of words: number i, with what else it is called behind it ("fp32 f32"); NULL ends them */
+    /* of words: number i, with what else it is called behind it ("fp32 f32"); NULL ends them */
+    const char *(*word)(int i);
     const char *const *words;           /* or a list of them, which NULL ends */
     const char *otherwise;              /* the default as text; NULL: there is none, and `what` says what happens */
     const char *what;                   /* what it is, a sentence without capital and full stop */
@@ -49,17 +53,22 @@ struct key {
 const char *key_choice(const struct key *k, int i);
 
 /* Rows, as KEY_WHOLE("steps", struct run, steps, "1000", 1, 1 << 30, "steps of the whole run", .others = "epochs"). */
-#define KEY_ROW(type, name, room, field, value, ...) {name, type, offsetof(room, field), .otherwise = value, .what = __VA_ARGS__}
-#define KEY_WHOLE(name, room, field, value, from, to, ...) KEY_ROW(&key_whole, name, room, field, value, __VA_ARGS__, .least = from, .most = to)
-#define KEY_REAL(name, room, field, value, from, to, ...) KEY_ROW(&key_real, name, room, field, value, __VA_ARGS__, .least = from, .most = to)
-#define KEY_WORD(name, room, field, value, words, ...) KEY_ROW(&key_word, name, room, field, value, __VA_ARGS__, .word = words)
+#define KEY_ROW(type, name, room, field, value, ...) \
+    {name, type, offsetof(room, field), .otherwise = value, .what = __VA_ARGS__}
+#define KEY_WHOLE(name, room, field, value, from, to, ...) \
+    KEY_ROW(&key_whole, name, room, field, value, __VA_ARGS__, .least = from, .most = to)
+#define KEY_REAL(name, room, field, value, from, to, ...) \
+    KEY_ROW(&key_real, name, room, field, value, __VA_ARGS__, .least = from, .most = to)
+#define KEY_WORD(name, room, field, value, words, ...) \
+    KEY_ROW(&key_word, name, room, field, value, __VA_ARGS__, .word = words)
 #define KEY_YES(name, room, field, ...) KEY_ROW(&key_yes, name, room, field, "no", __VA_ARGS__)
 
 /* The keys of the machine, which most commands have. */
 #define KEY_TIER(room, field, mark_) \
-    KEY_ROW(&key_tier, "tier", room, field, "", "the kernels: one of `swax info`; empty for the fastest here", .word = key_tier_word, \
-            .others = "device kernels", .mark = mark_)
-#define KEY_PRECISION(room, field, value, ...) KEY_WORD("precision", room, field, value, key_precision_word, __VA_ARGS__, .others = "dtype")
+    KEY_ROW(&key_tier, "tier", room, field, "", "the kernels: one of `swax info`; empty for the fastest here", \
+            .word = key_tier_word, .others = "device kernels", .mark = mark_)
+#define KEY_PRECISION(room, field, value, ...) \
+    KEY_WORD("precision", room, field, value, key_precision_word, __VA_ARGS__, .others = "dtype")
 #define KEY_THREADS(room, field, mark_) \
     KEY_WHOLE("threads", room, field, "0", 0, 4096, "threads of the kernels; 0: as many as this process may use", \
               .others = "cores num_threads", .mark = mark_)
@@ -71,10 +80,12 @@ const char *key_precision_word(int i);
 struct key_table {
     const char *title;                  /* above its rows in the help; NULL: "Keys" */
     const struct key *rows;
-    void *into;                         /* the struct; NULL, as in `texts`: values are checked, and kept as texts or nowhere */
+    /* the struct; NULL, as in `texts`: values are checked, and kept as texts or nowhere */
+    void *into;
     char (*texts)[KEY_TEXT];
 };
-struct keys { const char *of; struct key_table table[KEY_TABLES]; int n; };      /* of: whose they are: "`swax sample`" */
+/* of: whose they are: "`swax sample`" */
+struct keys { const char *of; struct key_table table[KEY_TABLES]; int n; };
 
 /* Those rows whose mark has a bit of `mark`, and the row that ends them: into `to`, which has room for them. */
 void keys_pick(struct key *to, const struct key *from, int mark);
@@ -86,8 +97,10 @@ void keys_add_texts(struct keys *k, const char *title, const struct key *rows, c
 const struct key *keys_find(const struct keys *k, const char *name, const struct key_table **table);
 const struct key *key_find(const struct key *rows, const char *name);
 
-void keys_default(const struct key *rows, void *into);                                    /* every default into its field */
-const char *keys_set(const struct keys *k, const char *name, const char *value, char *why);      /* NULL, or a sentence */
+/* every default into its field */
+void keys_default(const struct key *rows, void *into);
+/* NULL, or a sentence */
+const char *keys_set(const struct keys *k, const char *name, const char *value, char *why);
 void key_write(char text[KEY_TEXT], const struct key_table *t, const struct key *row);     /* the value it has now */
 
 /* Each text beside its row (NULL or "": the default) into a struct.  NULL, or a sentence. */

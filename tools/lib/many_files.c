@@ -55,7 +55,8 @@ int many_files_descriptor(struct many_files *m, int i, char *why)
         return f->fd;
     if (open_in_turn(m, i, &s, why))
         return -1;
-    if (s.st_size == f->as.st_size && s.st_ino == f->as.st_ino && s.st_dev == f->as.st_dev && s.st_mtime == f->as.st_mtime)
+    if (s.st_size == f->as.st_size && s.st_ino == f->as.st_ino && s.st_dev == f->as.st_dev &&
+        s.st_mtime == f->as.st_mtime)
         return f->fd;
     say(why, "%s has changed since it was opened.", f->path);
     return -1;

@@ -13,13 +13,14 @@ struct many_file {
     int fd;                                /* -1: closed */
     struct stat as;                        /* when it was opened first */
 };
-struct many_files { struct many_file *file; int n, opened, open[MANY_OPEN]; };      /* open[opened % MANY_OPEN] is the next to be closed */
+/* open[opened % MANY_OPEN] is the next to be closed */
+struct many_files { struct many_file *file; int n, opened, open[MANY_OPEN]; };
 
 /* One more, which must be a plain file and not empty.  NULL, or a sentence. */
 const char *many_files_add(struct many_files *m, const char *path, char *why);
 
-/* Exactly n bytes of file i at an offset; and its descriptor, good until the next call of either, or -1.  A sentence where
- * the file has changed meanwhile. */
+/* Exactly n bytes of file i at an offset; and its descriptor, good until the next call of either, or -1.  A sentence
+ * where the file has changed meanwhile. */
 const char *many_files_read(struct many_files *m, int i, void *to, size_t n, off_t offset, char *why);
 int many_files_descriptor(struct many_files *m, int i, char *why);
 

@@ -6,6 +6,7 @@
 struct nearest { const char *word, *best; int distance; };
 struct nearest nearest_to(const char *word);
 void nearest_try(struct nearest *n, const char *candidate);
-void nearest_try_for(struct nearest *n, const char *candidate, const char *meant);      /* near `candidate`, `meant` is meant */
+/* near `candidate`, `meant` is meant */
+void nearest_try_for(struct nearest *n, const char *candidate, const char *meant);
 
 #endif

@@ -1,4 +1,5 @@
-/* network_keys.h - the keys of a network and its mixers, which ref/network describes, as tables for a struct swax_config. */
+/* network_keys.h - the keys of a network and its mixers, which ref/network describes, as tables for a struct
+ * swax_config. */
 #ifndef SWAX_NETWORK_KEYS_H
 #define SWAX_NETWORK_KEYS_H
 

@@ -38,7 +38,8 @@ static char *copy_key(const char *text, size_t n)
 /* One more, or what was given takes the new value, if `over`. */
 static const char *add(struct options *o, const char *key, size_t key_length, const char *value, int over, char *why)
 {
-    struct option p = {.key = copy_key(key, key_length), .value = copy(value, strlen(value))}, *there = p.key ? find(o, p.key) : NULL;
+    struct option p = {.key = copy_key(key, key_length), .value = copy(value, strlen(value))}, *there = p.key
+        ? find(o, p.key) : NULL;
     struct option *grown = there ? o->list : realloc(o->list, (size_t)(o->n + 1) * sizeof *grown);
     o->list = grown ? grown : o->list;
     if (p.key && p.value && grown && !there) {
@@ -64,7 +65,8 @@ static size_t key_length(const char *word)
 }
 
 /* "--key", and perhaps the next argument: a yes or no needs none. */
-static const char *read_dashed(struct options *o, const char *word, const char *next, int *used, const struct keys *k, char *why)
+static const char *read_dashed(struct options *o, const char *word, const char *next, int *used, const struct keys *k,
+                               char *why)
 {
     char key[64];
     const size_t n = strlen(word);
@@ -91,14 +93,16 @@ static const char *read_bare(struct options *o, const char *word, const char **w
     key[n] = 0;
     const struct option *given = n ? find(o, key) : NULL;
     if (given)
-        return say(why, "\"%.100s\" is not an option: options are written key=value, and %s=%.60s was given already.", word, key, given->value);
+        return say(why, "\"%.100s\" is not an option: options are written key=value, and %s=%.60s was given already.",
+                   word, key, given->value);
     if (!n)
         return say(why, "%s does not know what to do with \"%.100s\": options are written key=value.", of, word);
     *words += n + strspn(*words + n, " ");
     return add(o, key, n, word, 0, why);
 }
 
-static const char *read_one(struct options *o, const char *word, const char *next, int *used, const struct keys *k, const char **words, char *why)
+static const char *read_one(struct options *o, const char *word, const char *next, int *used, const struct keys *k,
+                            const char **words, char *why)
 {
     if (!strcmp(word, "-o")) {
         *used = 1;
@@ -108,7 +112,8 @@ static const char *read_one(struct options *o, const char *word, const char *nex
     const char *const key = word + dashes;
     const size_t n = key_length(key);
     if (!dashes && (key[n] != '=' || !n || *key == '-'))
-        return *key == '=' || *key == '-' ? say(why, "\"%.100s\" is not an option: options are written key=value.", word)
+        return *key == '=' || *key == '-'
+            ? say(why, "\"%.100s\" is not an option: options are written key=value.", word)
                                           : read_bare(o, word, words, k->of, why);
     if (key[n] == '=')
         return add(o, key, n, key + n + 1, 1, why);
@@ -146,7 +151,8 @@ const char *options_read_settings(struct options *o, const char *settings, int o
         while (end > equals && p[end - 1] == ' ')
             end--;
         char *value = equals < length ? copy(p + equals + 1, end - equals - 1) : NULL;
-        const char *wrong = value ? add(o, p, equals, value, over, why) : say(why, "\"%.60s\" is no setting: they are written key=value; key=value.", p);
+        const char *wrong = value ? add(o, p, equals, value, over, why)
+                                  : say(why, "\"%.60s\" is no setting: they are written key=value; key=value.", p);
         free(value);
         if (wrong)
             return wrong;
@@ -169,7 +175,8 @@ const char *options_read_json(struct options *o, const char *path, char *why)
         return say(why, "%.120s is %s", path, wrong);
     const char *bad = root->type == JSON_OBJECT ? NULL : say(why, "%s does not hold a JSON object of options.", path);
     for (const struct json *j = root->first; j && !bad; j = j->next) {
-        const char *value = j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text : j->type == JSON_TRUE ? "yes" : j->type == JSON_FALSE ? "no" : NULL;
+        const char *value = j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text : j->type == JSON_TRUE
+            ? "yes" : j->type == JSON_FALSE ? "no" : NULL;
         if (!value)
             bad = say(why, "%.120s: \"%.80s\" must be a string, a number, true or false.", path, j->key);
         else

@@ -24,7 +24,8 @@ void options_free(struct options *o);
 
 const char *options_value(const struct options *o, const char *key);      /* NULL if it was not given */
 
-/* Give each option that has a row to its field; one of a single key comes first if it is asked for.  NULL, or a sentence. */
+/* Give each option that has a row to its field; one of a single key comes first if it is asked for.  NULL, or a
+ * sentence. */
 const char *options_give(struct options *o, const struct keys *k, char *why);
 const char *options_give_one(struct options *o, const char *key, const struct keys *k, char *why);
 

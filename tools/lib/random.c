@@ -6,7 +6,8 @@
 
 struct random random_open(uint64_t seed, uint64_t stream, uint64_t number)
 {
-    struct random r = {splitmix(splitmix(splitmix(seed + splitmix_step) + stream + splitmix_step) + number + splitmix_step), 0};
+    struct random r =
+        {splitmix(splitmix(splitmix(seed + splitmix_step) + stream + splitmix_step) + number + splitmix_step), 0};
     return r;
 }
 

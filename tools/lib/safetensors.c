@@ -58,18 +58,22 @@ static int type_find(const char *name)
 /* shape, offsets and dtype must tell the same story: t is filled, or why says what is wrong */
 static int read_entry(struct st_file *f, const struct json *entry, struct st_tensor *t, int64_t data_bytes, char *why)
 {
-    const struct json *type = json_get(entry, "dtype"), *shape = json_get(entry, "shape"), *place = json_get(entry, "data_offsets");
+    const struct json *type = json_get(entry, "dtype"), *shape = json_get(entry, "shape"),
+        *place = json_get(entry, "data_offsets");
     int64_t begin = 0, end = 0;
     t->name = entry->key;
-    if (!type || type->type != JSON_STRING || !shape || shape->type != JSON_ARRAY || !place || place->type != JSON_ARRAY ||
+    if (!type || type->type != JSON_STRING || !shape || shape->type != JSON_ARRAY || !place ||
+        place->type != JSON_ARRAY ||
         place->count != 2 || !json_integer(place->first, &begin) || !json_integer(place->first->next, &end))
         return refuse(f, why, "tensor \"%.80s\" lacks a dtype, a shape or two data_offsets", t->name);
     const int known = type_find(type->text);
     if (known < 0)
-        return refuse(f, why, "tensor \"%.60s\" has dtype \"%.20s\", and F64, F32, BF16, F16, I64, I32, U8 can be read", t->name,
+        return refuse(f, why, "tensor \"%.60s\" has dtype \"%.20s\", and F64, F32, BF16, F16, I64, I32, U8 can be read",
+                      t->name,
                       type->text);
     if (begin > end || end > data_bytes)
-        return refuse(f, why, "tensor \"%.80s\" reaches beyond the end of the file: it was cut short, or is damaged", t->name);
+        return refuse(f, why, "tensor \"%.80s\" reaches beyond the end of the file: it was cut short, or is damaged",
+                      t->name);
     t->type = (enum st_type)known;
     t->begin = begin;
     t->size = 1;
@@ -78,7 +82,8 @@ static int read_entry(struct st_file *f, const struct json *entry, struct st_ten
         int64_t extent;
         const int room = t->rank < ST_RANK && json_integer(d, &extent);
         if (!room || (extent && t->size > INT64_MAX / 8 / extent))
-            return refuse(f, why, "the shape of tensor \"%.80s\" is not up to %d sizes of a possible product", t->name, ST_RANK);
+            return refuse(f, why, "the shape of tensor \"%.80s\" is not up to %d sizes of a possible product", t->name,
+                          ST_RANK);
         t->shape[t->rank++] = extent;
         t->size *= extent;
     }
@@ -96,7 +101,8 @@ static int64_t end_of(const struct st_tensor *t)
 static int by_place(const void *a, const void *b)
 {
     const struct st_tensor *x = a, *y = b;
-    return x->begin != y->begin ? (x->begin > y->begin) - (x->begin < y->begin) : (end_of(x) > end_of(y)) - (end_of(x) < end_of(y));
+    return x->begin != y->begin ? (x->begin > y->begin) - (x->begin < y->begin)
+                                : (end_of(x) > end_of(y)) - (end_of(x) < end_of(y));
 }
 
 static int by_name(const void *a, const void *b)
@@ -111,7 +117,8 @@ static int contiguous(struct st_file *f, int64_t data_bytes, char *why)
     for (int i = 0; i < f->n; at = end_of(&f->tensor[i++])) {
         if (f->tensor[i].begin == at)
             continue;
-        return f->tensor[i].begin < at ? refuse(f, why, "tensor \"%.80s\" overlaps the one before it", f->tensor[i].name)
+        return f->tensor[i].begin < at
+            ? refuse(f, why, "tensor \"%.80s\" overlaps the one before it", f->tensor[i].name)
                                        : refuse(f, why, "there is a gap before tensor \"%.80s\"", f->tensor[i].name);
     }
     return at == data_bytes || refuse(f, why, "%lld bytes follow its last tensor", (long long)(data_bytes - at));
@@ -146,7 +153,8 @@ static int read_directory(struct st_file *f, int64_t data_bytes, char *why)
 
 static int check_sum(struct st_file *f, size_t header, int64_t data_bytes, char *why)
 {
-    static const char damaged[] = "its swax.checksum does not match: it was damaged, or changed by another program, since it was written";
+    static const char damaged[] =
+        "its swax.checksum does not match: it was damaged, or changed by another program, since it was written";
     const char *claimed = st_meta(f, "swax.checksum");
     if (!claimed)
         return 1;
@@ -193,7 +201,8 @@ static int read_header(struct st_file *f, char *why)
         return 0;
     f->header_text[n] = 0;
     f->data = (int64_t)n + 8;
-    if (json_values(f->header_text, (size_t)n) > MOST_VALUES)      /* 16 of a tensor of the highest rank, with some to spare */
+    /* 16 of a tensor of the highest rank, with some to spare */
+    if (json_values(f->header_text, (size_t)n) > MOST_VALUES)
         return refuse(f, why, "its header holds more than a directory of 65536 tensors would");
     char wrong[SWAX_WHY];
     f->header = json_parse(f->header_text, (size_t)n, wrong);
@@ -303,7 +312,8 @@ const char *st_read(struct st_file *f, const struct st_tensor *t, enum st_type a
         return st_read_raw(f, t, to, why);
     const int whole_numbers = t->type >= ST_I64, bytes = st_type_bytes[t->type];
     if (!(whole_numbers ? as == ST_I64 : as == ST_F64 || as == ST_F32)) {
-        return say(why, "Tensor \"%.80s\" in %.120s holds %s, where %s is needed.", t->name, f->path, st_type_name[t->type],
+        return say(why, "Tensor \"%.80s\" in %.120s holds %s, where %s is needed.", t->name, f->path,
+                   st_type_name[t->type],
                    st_type_name[as]);
     }
     char piece[PIECE];

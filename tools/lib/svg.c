@@ -7,9 +7,12 @@
 enum { WIDE = 860, HIGH = 400, LEFT = 62, RIGHT = 272, TOP = 44, BOTTOM = 52, INSET = 10, CELL_W = 84, CELL_H = 34 };
 
 static const struct { const char *colour, *dash; } styles[SVG_STYLES] = {
-    {"#111111", "none"},   {"#b45309", "7 4"},        {"#1d4ed8", "2 3"},  {"#15803d", "10 3 2 3"}, {"#7e22ce", "14 4"},    {"#6b7280", "1 3"},
-    {"#be123c", "4 2"},    {"#0f766e", "8 2 2 2 2 2"}, {"#854d0e", "3 6"}, {"#334155", "12 2 4 2"}, {"#a21caf", "1 6"},     {"#3f6212", "18 3"},
-    {"#0369a1", "6 2 6 8"}, {"#9f1239", "9 9"},       {"#4d7c0f", "5 1"},  {"#4c1d95", "16 2 2 2"}, {"#78350f", "2 8"},     {"#155e75", "11 5 1 5"},
+    {"#111111", "none"},   {"#b45309", "7 4"},        {"#1d4ed8", "2 3"},  {"#15803d", "10 3 2 3"}, {"#7e22ce", "14 4"},
+       {"#6b7280", "1 3"},
+    {"#be123c", "4 2"},    {"#0f766e", "8 2 2 2 2 2"}, {"#854d0e", "3 6"}, {"#334155", "12 2 4 2"}, {"#a21caf", "1 6"},
+        {"#3f6212", "18 3"},
+    {"#0369a1", "6 2 6 8"}, {"#9f1239", "9 9"},       {"#4d7c0f", "5 1"},  {"#4c1d95", "16 2 2 2"}, {"#78350f", "2 8"},
+        {"#155e75", "11 5 1 5"},
 };
 
 void svg_text(FILE *f, const char *text)
@@ -52,8 +55,10 @@ static double along(struct svg_axis a, double v)
 {
     return a.log2 ? log2(v / a.from) / log2(a.to / a.from) : (v - a.from) / (a.to - a.from);
 }
-static double place_x(struct svg_axis a, double v) { return LEFT + INSET + along(a, v) * (WIDE - LEFT - RIGHT - 2 * INSET); }
-static double place_y(struct svg_axis a, double v) { return HIGH - BOTTOM - INSET - along(a, v) * (HIGH - TOP - BOTTOM - 2 * INSET); }
+static double place_x(struct svg_axis a,
+                      double v) { return LEFT + INSET + along(a, v) * (WIDE - LEFT - RIGHT - 2 * INSET); }
+static double place_y(struct svg_axis a,
+                      double v) { return HIGH - BOTTOM - INSET - along(a, v) * (HIGH - TOP - BOTTOM - 2 * INSET); }
 
 static double first_tick(struct svg_axis a) { return a.log2 ? exp2(ceil(log2(a.from) - 1e-9)) : a.from; }
 
@@ -80,7 +85,8 @@ static void tick_name(char name[32], struct svg_axis a, double v)
 static void open_sheet(FILE *f, const char *title, int wide, int high)
 {
     fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" "
-               "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif\" font-size=\"12.5\">\n<title>", wide, high);
+               "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif\" "
+               "font-size=\"12.5\">\n<title>", wide, high);
     svg_text(f, title);
     fprintf(f, "</title>\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", wide, high);
     write_text(f, 14, 22, "font-size=\"15\" font-weight=\"600\" fill=\"#111111\"", title);
@@ -89,7 +95,8 @@ static void open_sheet(FILE *f, const char *title, int wide, int high)
 static void axes(FILE *f, struct svg_axis x, struct svg_axis y)
 {
     char name[32];
-    const double end_y = y.to + 1e-9 * fabs(y.to), end_x = x.to * (1 + 1e-9), step_x = x.log2 ? 0 : tick_step(x), step_y = tick_step(y);
+    const double end_y = y.to + 1e-9 * fabs(y.to), end_x = x.to * (1 + 1e-9), step_x = x.log2 ? 0 : tick_step(x),
+        step_y = tick_step(y);
     for (double v = first_tick(y); v <= end_y; v += step_y) {
         fprintf(f, "<path d=\"M%d %.1fH%d\" stroke=\"#dddddd\"/>\n", LEFT, place_y(y, v), WIDE - RIGHT);
         tick_name(name, y, v);
@@ -103,7 +110,8 @@ static void axes(FILE *f, struct svg_axis x, struct svg_axis y)
     fprintf(f, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#333333\"/>\n", LEFT, TOP, HIGH - BOTTOM, WIDE - RIGHT);
     write_text(f, (LEFT + WIDE - RIGHT) / 2.0, HIGH - 12, "text-anchor=\"middle\" fill=\"#111111\"", x.label);
     char turn[96];
-    snprintf(turn, sizeof turn, "text-anchor=\"middle\" fill=\"#111111\" transform=\"rotate(-90 16 %d)\"", (TOP + HIGH - BOTTOM) / 2);
+    snprintf(turn, sizeof turn, "text-anchor=\"middle\" fill=\"#111111\" transform=\"rotate(-90 16 %d)\"",
+             (TOP + HIGH - BOTTOM) / 2);
     write_text(f, 16, (TOP + HIGH - BOTTOM) / 2.0, turn, y.label);
 }
 
@@ -114,7 +122,8 @@ static void whiskers(FILE *f, struct svg_axis x, struct svg_axis y, const struct
     for (int i = 0; i < s->n; i++)
         if (isfinite(s->low[i]) && isfinite(s->high[i]))
             fprintf(f, "<path d=\"M%.1f %.1fV%.1f\" stroke=\"%s\" stroke-width=\"1\" opacity=\"0.55\"/>\n",
-                    place_x(x, s->x[i]), place_y(y, s->low[i]), place_y(y, s->high[i]), styles[s->style % SVG_STYLES].colour);
+                    place_x(x, s->x[i]), place_y(y, s->low[i]), place_y(y, s->high[i]),
+                        styles[s->style % SVG_STYLES].colour);
 }
 
 struct tag { double x, y, at; int series; };
@@ -149,7 +158,8 @@ static void line(FILE *f, struct svg_axis x, struct svg_axis y, const struct svg
 {
     const int style = s->style % SVG_STYLES;
     int pen = 0;
-    fprintf(f, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\" d=\"", styles[style].colour, styles[style].dash);
+    fprintf(f, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\" d=\"",
+            styles[style].colour, styles[style].dash);
     for (int i = 0; i < s->n; i++) {
         if (!isfinite(s->y[i])) {
             pen = 0;
@@ -172,9 +182,12 @@ void svg_lines(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
     axes(f, x, y);
     for (int i = 0; i < n_marks; i++)
         if (marks[i].x >= x.from && marks[i].x <= x.to) {
-            fprintf(f, "<path d=\"M%.1f %dV%d\" stroke=\"#777777\" stroke-dasharray=\"1 2\"/>\n", place_x(x, marks[i].x), TOP - 4, HIGH - BOTTOM);
+            fprintf(f, "<path d=\"M%.1f %dV%d\" stroke=\"#777777\" stroke-dasharray=\"1 2\"/>\n",
+                    place_x(x, marks[i].x), TOP - 4, HIGH - BOTTOM);
             char turn[192];
-            snprintf(turn, sizeof turn, "text-anchor=\"middle\" font-size=\"11\" fill=\"#555555\" stroke=\"#ffffff\" stroke-width=\"3\" paint-order=\"stroke\" transform=\"rotate(-90 %.1f %d)\"",
+            snprintf(turn, sizeof turn,
+                     "text-anchor=\"middle\" font-size=\"11\" fill=\"#555555\" stroke=\"#ffffff\" stroke-width=\"3\" "
+                     "paint-order=\"stroke\" transform=\"rotate(-90 %.1f %d)\"",
                      place_x(x, marks[i].x) - 4, (TOP + HIGH - BOTTOM) / 2);
             write_text(f, place_x(x, marks[i].x) - 4, (TOP + HIGH - BOTTOM) / 2.0, turn, marks[i].label);
         }
@@ -194,7 +207,8 @@ void svg_lines(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
     fputs("</svg>\n", f);
 }
 
-void svg_points(FILE *f, const char *title, struct svg_axis x, struct svg_axis y, const struct svg_series *series, int n)
+void svg_points(FILE *f, const char *title, struct svg_axis x, struct svg_axis y, const struct svg_series *series,
+                int n)
 {
     struct tag *tag = calloc((size_t)n + 1, sizeof *tag);
     if (!tag)
@@ -236,18 +250,23 @@ void svg_heat(FILE *f, const char *title, const char *row_title, const char *col
             const double x = left + c * (double)CELL_W, y = top + r * (double)CELL_H;
             const int grey = isfinite(v) ? 252 - (int)(215 * fmin(fmax(v, 0), 1)) : 255;
             char name[32];
-            fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"rgb(%d,%d,%d)\" stroke=\"#ffffff\"/>\n",
+            fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"rgb(%d,%d,%d)\" "
+                       "stroke=\"#ffffff\"/>\n",
                     x, y, CELL_W, CELL_H, grey, grey, grey);
             if (!isfinite(v))
                 continue;
             snprintf(name, sizeof name, "%.2f", v);
-            write_text(f, x + CELL_W / 2.0, y + 0.62 * CELL_H, grey < 140 ? "text-anchor=\"middle\" fill=\"#ffffff\"" : "text-anchor=\"middle\" fill=\"#111111\"", name);
+            write_text(f, x + CELL_W / 2.0, y + 0.62 * CELL_H, grey < 140 ? "text-anchor=\"middle\" fill=\"#ffffff\""
+                                                                          : "text-anchor=\"middle\" fill=\"#111111\"",
+                                                                              name);
         }
     }
     for (int i = 0; framed && i < rows * columns; i++)
         for (int line = 0; framed[i] && line < 2; line++)      /* a white line inside a black one shows on every grey */
-            fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"/>\n",
-                    left + i % columns * (double)CELL_W + 1 + 2 * line, top + i / columns * (double)CELL_H + 1 + 2 * line,
+            fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"%s\" "
+                       "stroke-width=\"2\"/>\n",
+                    left + i % columns * (double)CELL_W + 1 + 2 * line,
+                        top + i / columns * (double)CELL_H + 1 + 2 * line,
                     CELL_W - 2 - 4 * line, CELL_H - 2 - 4 * line, line ? "#ffffff" : "#111111");
     fputs("</svg>\n", f);
 }

@@ -29,7 +29,8 @@ void svg_lines(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
                const struct svg_series *series, int n, const struct svg_mark *marks, int n_marks);
 
 /* Points without lines, each series labelled at its median point. */
-void svg_points(FILE *f, const char *title, struct svg_axis x, struct svg_axis y, const struct svg_series *series, int n);
+void svg_points(FILE *f, const char *title, struct svg_axis x, struct svg_axis y, const struct svg_series *series,
+                int n);
 
 /* value (rows,columns) in 0..1 as shades of grey with the number in each cell; a frame around every cell where
  * framed (rows,columns) is not 0. */

@@ -2,8 +2,8 @@
 #ifndef SWAX_THREADS_H
 #define SWAX_THREADS_H
 
-/* How many this process may use: the processors that it may run on (taskset), a quota of its control group (containers),
- * and OMP_NUM_THREADS, whichever is least.  At least 1. */
+/* How many this process may use: the processors that it may run on (taskset), a quota of its control group
+ * (containers), and OMP_NUM_THREADS, whichever is least.  At least 1. */
 int threads_allowed(void);
 
 /* What the files of the system say of that: "Cpus_allowed_list:\t0-3,8" in /proc/self/status, the group's folders below

@@ -25,7 +25,8 @@ struct eval {
     int written;                       /* measurements so far */
 };
 
-static const char *const probes[] = {[MEASURE_WHOLE] = "none", [MEASURE_SPAN_CUT] = "span_cut", [MEASURE_RELAY_BLOCK] = "relay_block"};
+static const char *const probes[] = {[MEASURE_WHOLE] = "none", [MEASURE_SPAN_CUT] = "span_cut",
+                                     [MEASURE_RELAY_BLOCK] = "relay_block"};
 static const char *probe_word(int i)
 {
     return i <= MEASURE_RELAY_BLOCK ? probes[i] : NULL;
@@ -33,17 +34,24 @@ static const char *probe_word(int i)
 
 static const struct key keys[] = {
 #define WHOLE(name, field, value, least, most, ...) KEY_WHOLE(name, struct eval, field, value, least, most, __VA_ARGS__)
-#define LIST(name, field, ...) KEY_ROW(&key_list, name, struct eval, field, NULL, __VA_ARGS__, .least = 1, .most = 1 << 24)
-    KEY_ROW(&key_path, "from", struct eval, from, NULL, "the run, by its folder, or a checkpoint", .others = "checkpoint ckpt model path"),
-    LIST("lengths", lengths, "tokens a sequence, as 512,1024,4096; left out, the training length", .others = "length seq_len"),
+#define LIST(name, field, ...) \
+    KEY_ROW(&key_list, name, struct eval, field, NULL, __VA_ARGS__, .least = 1, .most = 1 << 24)
+    KEY_ROW(&key_path, "from", struct eval, from, NULL, "the run, by its folder, or a checkpoint",
+            .others = "checkpoint ckpt model path"),
+    LIST("lengths", lengths, "tokens a sequence, as 512,1024,4096; left out, the training length",
+         .others = "length seq_len"),
     LIST("windows", windows, "as 8,64,512; left out, the training window", .others = "window"),
     WHOLE("sequences", sequences, "32", 1, 1 << 20, "how many", .others = "samples batches"),
-    KEY_WORD("probe", struct eval, probe, "none", probe_word, "span_cut: cells forget at every token; relay_block: attention does not see the facts"),
+    KEY_WORD("probe", struct eval, probe, "none", probe_word,
+             "span_cut: cells forget at every token; relay_block: attention does not see the facts"),
     WHOLE("facts_end", facts_end, "0", 0, 1 << 24, "the token from which on a probe cuts"),
-    KEY_YES("inside", struct eval, inside, "where each attention layer looks, and how long each cell remembers, on one sequence"),
-    WHOLE("generate", generate, "0", 0, 1024, "tokens to generate after the text before the first answer: RULER's score; 0 for none"),
+    KEY_YES("inside", struct eval, inside,
+            "where each attention layer looks, and how long each cell remembers, on one sequence"),
+    WHOLE("generate", generate, "0", 0, 1024,
+          "tokens to generate after the text before the first answer: RULER's score; 0 for none"),
     KEY_JSON(struct eval, json),
-    KEY_ROW(&key_seed, "seed", struct eval, run.seed, NULL, "of the sequences; left out, the run's", .others = "random_seed"),
+    KEY_ROW(&key_seed, "seed", struct eval, run.seed, NULL, "of the sequences; left out, the run's",
+            .others = "random_seed"),
     KEY_PRECISION(struct eval, run.precision, NULL, "what the kernels compute in; left out, as in the run"),
     KEY_TIER(struct eval, run.tier, 0),
     KEY_THREADS(struct eval, run.threads, 0),
@@ -130,9 +138,11 @@ static void print_table(const struct eval *e, const struct measured *m, const st
 {
     const struct estimate loss = estimate_of(h, MEASURE_ALL, MEASURE_LOSS);
     const char *unit = e->run.source->unit ? e->run.source->unit : "token";
-    printf("%slength %d, window %d%s%s, %d sequences: loss %.4f (standard error %.4f)\n", e->written ? "\n" : "", h->T, h->window,
+    printf("%slength %d, window %d%s%s, %d sequences: loss %.4f (standard error %.4f)\n", e->written ? "\n" : "", h->T,
+           h->window,
            h->probe ? ", probe " : "", h->probe ? probes[h->probe] : "", h->sequences, m->loss, loss.error);
-    printf("  every %s counted the same: %.4f bits per %s, standard error %.4f\n", unit, bits(loss.value), unit, bits(loss.error));
+    printf("  every %s counted the same: %.4f bits per %s, standard error %.4f\n", unit, bits(loss.value), unit,
+           bits(loss.error));
     printf("  loss by position ");
     for (int p = 0; p < MEASURE_PARTS; p++)
         if (m->part[p].targets)
@@ -142,7 +152,8 @@ static void print_table(const struct eval *e, const struct measured *m, const st
     puts("");
     for (int k = 0; e->run.source->tags && e->run.source->tags[k]; k++)
         if (m->tag[k].asked)
-            printf("  %-24s %.3f (standard error %.3f) of %ld tokens, loss %.4f; %.3f of %ld answers\n", e->run.source->tags[k],
+            printf("  %-24s %.3f (standard error %.3f) of %ld tokens, loss %.4f; %.3f of %ld answers\n",
+                   e->run.source->tags[k],
                    share(m->tag[k].right, m->tag[k].asked), estimate_of(h, k, MEASURE_RIGHT).error, m->tag[k].asked,
                    estimate_of(h, k, MEASURE_LOSS).value, share(m->tag[k].exact, m->tag[k].answers), m->tag[k].answers);
     if (e->generate)
@@ -157,7 +168,8 @@ static void member(const char *before, const char *key, double value)
 
 static void print_json(const struct eval *e, const struct measured *m, const struct measure_how *h, double generated)
 {
-    printf("%s\n  {\"length\": %d, \"window\": %d, \"probe\": \"%s\", \"sequences\": %d", e->written ? "," : "", h->T, h->window, probes[h->probe], h->sequences);
+    printf("%s\n  {\"length\": %d, \"window\": %d, \"probe\": \"%s\", \"sequences\": %d", e->written ? "," : "", h->T,
+           h->window, probes[h->probe], h->sequences);
     const struct estimate loss = estimate_of(h, MEASURE_ALL, MEASURE_LOSS);
     member(", ", "loss", m->loss);
     member(", ", "loss_error", loss.error);
@@ -218,7 +230,8 @@ static const char *print_inside(const struct eval *e, struct swax_network *n, in
 
 /* ---- measuring */
 
-static const char *look_inside(struct eval *e, struct swax_network *n, const struct data *d, struct measure_how h, char *why)
+static const char *look_inside(struct eval *e, struct swax_network *n, const struct data *d, struct measure_how h,
+                               char *why)
 {
     struct measured m;
     h.B = h.sequences = 1;
@@ -233,16 +246,20 @@ static const char *one_length(struct eval *e, int T, char *why)
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = e->run.value[i];
     const int room = 8192 / T > 0 ? 8192 / T : 1, B = room < e->sequences ? room : e->sequences;
-    struct swax_network *n = data_open(&d, e->run.source, value, T, why) ? NULL : measure_copy(e->n, e->tier, e->run.precision, B, T, why);
+    struct swax_network *n = data_open(&d, e->run.source, value, T, why) ? NULL
+                                                                         : measure_copy(e->n, e->tier, e->run.precision,
+                                                                                        B, T, why);
     const char *wrong = n ? NULL : why;
     d.vocabulary = e->checkpoint.run.model.vocabulary;
     for (int w = 0; !wrong && w < e->windows.n; w++) {
         struct measured m;
         double generated = (double)NAN;
         const int sequences = (e->sequences + B - 1) / B * B;
-        const struct measure_how h = {.B = B, .T = T, .window = e->windows.value[w], .sequences = sequences, .seed = e->run.seed, .probe = e->probe,
+        const struct measure_how h = {.B = B, .T = T, .window = e->windows.value[w], .sequences = sequences,
+                                      .seed = e->run.seed, .probe = e->probe,
                                       .facts_end = e->facts_end, .tally = calloc((size_t)sequences, sizeof *h.tally)};
-        wrong = h.tally ? measure(n, &d, &h, &m, why) : say(why, "There is no memory to evaluate %d sequences.", sequences);
+        wrong = h.tally ? measure(n, &d, &h, &m, why)
+                        : say(why, "There is no memory to evaluate %d sequences.", sequences);
         if (!wrong && e->generate)
             wrong = measure_generated(n, &d, &h, e->generate, run_separator(&e->run), &generated, why);
         if (!wrong)
@@ -276,9 +293,11 @@ static int run(struct options *o)
 }
 
 const struct command command_eval = {
-    .name = "eval", .summary = "what a trained network remembers: by distance, length and window", .usage = "RUN|CHECKPOINT [key=value ...]",
+    .name = "eval", .summary = "what a trained network remembers: by distance, length and window",
+    .usage = "RUN|CHECKPOINT [key=value ...]",
     .about =
-        "Measures a trained network on held-out sequences of its own data, or of data=NAME: loss, loss by position, and the share of right "
+        "Measures a trained network on held-out sequences of its own data, or of data=NAME: loss, loss by position, "
+        "and the share of right "
         "answers of every kind that the data tells apart, for every length of lengths= with every window of windows=. "
         "The keys of the data are those of `swax train`.",
     .words = "from", .keys = tables, .run = run,

@@ -1,4 +1,5 @@
-/* sample.c - swax sample: generate from a checkpoint, at a cost per token that does not depend on how many came before. */
+/* sample.c - swax sample: generate from a checkpoint, at a cost per token that does not depend on how many came
+ * before. */
 #include "tools/lib/commands.h"
 
 #include <stdio.h>
@@ -18,16 +19,23 @@ struct request {
 };
 
 static const struct key keys[] = {
-#define WHOLE(name, field, value, least, most, ...) KEY_WHOLE(name, struct request, field, value, least, most, __VA_ARGS__)
-    KEY_ROW(&key_path, "from", struct request, from, NULL, "the run, by its folder, or a checkpoint", .others = "checkpoint ckpt model path"),
-    KEY_ROW(&key_text, "prompt", struct request, prompt, "", "what to go on from: text; numbers of tokens where the vocabulary is not that of bytes",
+#define WHOLE(name, field, value, least, most, ...) \
+    KEY_WHOLE(name, struct request, field, value, least, most, __VA_ARGS__)
+    KEY_ROW(&key_path, "from", struct request, from, NULL, "the run, by its folder, or a checkpoint",
+            .others = "checkpoint ckpt model path"),
+    KEY_ROW(&key_text, "prompt", struct request, prompt, "",
+            "what to go on from: text; numbers of tokens where the vocabulary is not that of bytes",
             .others = "input text"),
-    WHOLE("tokens", tokens, "200", 1, 1 << 30, "how many to generate", .others = "length max_tokens max_new_tokens num_tokens n"),
-    KEY_REAL("temperature", struct request, temperature, "1", 0, 1000, "0 takes the likeliest token", .others = "temp t"),
+    WHOLE("tokens", tokens, "200", 1, 1 << 30, "how many to generate",
+          .others = "length max_tokens max_new_tokens num_tokens n"),
+    KEY_REAL("temperature", struct request, temperature, "1", 0, 1000, "0 takes the likeliest token",
+             .others = "temp t"),
     WHOLE("top_k", top_k, "0", 0, 1 << 30, "draw from the k likeliest only; 0 for all", .others = "k"),
-    KEY_REAL("top_p", struct request, top_p, "1", 0, 1, "draw from the likeliest that make up this probability", .others = "p nucleus"),
+    KEY_REAL("top_p", struct request, top_p, "1", 0, 1, "draw from the likeliest that make up this probability",
+             .others = "p nucleus"),
     KEY_ROW(&key_seed, "seed", struct request, seed, "1", "of the draws", .others = "random_seed"),
-    WHOLE("window", c.run.windows.window, NULL, 1, 1 << 30, "keys that a token attends to; left out, as in the run", .others = "sliding_window window_size"),
+    WHOLE("window", c.run.windows.window, NULL, 1, 1 << 30, "keys that a token attends to; left out, as in the run",
+          .others = "sliding_window window_size"),
     KEY_PRECISION(struct request, c.run.precision, NULL, "what the kernels compute in; left out, as in the run"),
     KEY_TIER(struct request, c.run.tier, 0),
     KEY_THREADS(struct request, c.run.threads, 0),
@@ -87,7 +95,8 @@ static int *read_prompt(const char *text, const struct run *r, int *n, char *why
         const long t = strtol(text, &end, 10);
         if (end == text || t < 0 || t >= c->vocabulary) {
             free(token);
-            return say(why, "prompt: \"%.40s\" does not begin with the number of a token, 0 to %d.", text, c->vocabulary - 1), NULL;
+            return say(why, "prompt: \"%.40s\" does not begin with the number of a token, 0 to %d.", text,
+                       c->vocabulary - 1), NULL;
         }
         token[(*n)++] = (int)t;
     }
@@ -102,11 +111,14 @@ static void put_token(int token, const struct swax_config *c)
         printf("%d ", token);
 }
 
-static const char *generate(const struct request *q, struct swax_decoder *d, const struct swax_config *c, const int *prompt, int n, char *why)
+static const char *generate(const struct request *q, struct swax_decoder *d, const struct swax_config *c,
+                            const int *prompt, int n, char *why)
 {
-    const struct pick p = {q->temperature, q->top_k, q->top_p, c->vocabulary, malloc((size_t)c->vocabulary * sizeof(int))};
+    const struct pick p = {q->temperature, q->top_k, q->top_p, c->vocabulary,
+                           malloc((size_t)c->vocabulary * sizeof(int))};
     float *logits = malloc((size_t)c->vocabulary * sizeof *logits);
-    const char *wrong = p.order && logits ? swax_decoder_feed(d, prompt, n, logits) : say(why, "There is no memory for the logits.");
+    const char *wrong = p.order && logits ? swax_decoder_feed(d, prompt, n, logits)
+                                          : say(why, "There is no memory for the logits.");
     for (int i = 0; i < n && !wrong; i++)
         put_token(prompt[i], c);
     for (int i = 0; i < q->tokens && !wrong && !ferror(stdout); i++) {
@@ -162,8 +174,11 @@ static int run(struct options *o)
 }
 
 const struct command command_sample = {
-    .name = "sample", .summary = "generate from a checkpoint", .usage = "RUN|CHECKPOINT [key=value ...]", .words = "from",
-    .about = "Goes on from a prompt, at a cost per token that does not depend on how many came before. Where the run's data have a separator, "
+    .name = "sample", .summary = "generate from a checkpoint", .usage = "RUN|CHECKPOINT [key=value ...]",
+    .words = "from",
+    .about =
+        "Goes on from a prompt, at a cost per token that does not depend on how many came before. Where the run's "
+        "data have a separator, "
              "it begins a document here too, in the prompt and in what is generated: nothing before it is remembered.",
     .keys = tables, .run = run,
 };

@@ -44,7 +44,8 @@ static void *open_copy(const char *const *v, int T, char *why)
     return NULL;
 }
 
-static const char *fill_copy(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+static const char *fill_copy(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                             char *why)
 {
     (void)why;
     struct copy *c = opened;

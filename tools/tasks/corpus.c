@@ -31,7 +31,9 @@ static const char *open_file(struct corpus *c, const char *path, char *why)
     if (many_files_add(&c->many, path, why))
         return why;
     const int i = c->files++, fd = many_files_descriptor(&c->many, i, why);
-    const char *wrong = fd < 0 ? why : c->format->check(fd, path, (int64_t)c->many.file[i].as.st_size, &c->file_tokens[i], why);
+    const char *wrong = fd < 0 ? why
+                               : c->format->check(fd, path, (int64_t)c->many.file[i].as.st_size, &c->file_tokens[i],
+                                                  why);
     c->tokens += c->file_tokens[i];
     return wrong;
 }
@@ -95,7 +97,8 @@ static const char *divide(struct corpus *c, const struct corpus_asked *a, int T,
     for (int i = c->training_files; i < c->files; i++)
         add_segment(c, i, 0, c->file_tokens[i]);
     if (c->train <= T)
-        return say(why, "%s: %lld tokens for training are too few for sequences of %d, which need at least %d.", a->file,
+        return say(why, "%s: %lld tokens for training are too few for sequences of %d, which need at least %d.",
+                   a->file,
                    (long long)c->train, T, T + 1);
     return NULL;
 }
@@ -115,7 +118,8 @@ static const char *open_all(struct corpus *c, const struct corpus_asked *a, int 
     return wrong;
 }
 
-void *corpus_open(const struct corpus_format *format, const struct key *keys, const char *const *value, int T, char *why)
+void *corpus_open(const struct corpus_format *format, const struct key *keys, const char *const *value, int T,
+                  char *why)
 {
     struct corpus_asked a = {.separator = -1};
     if (keys_fill(keys, value, &a, why))
@@ -159,7 +163,9 @@ static const char *read_tokens(struct corpus *c, unsigned char *to, int64_t at, 
     for (int i = 0; i < c->segments && n; i++) {
         const struct segment *g = &c->segment[i];
         const int64_t here = at >= g->tokens ? 0 : g->tokens - at < n ? g->tokens - at : n;
-        if (here && many_files_read(&c->many, g->file, to, (size_t)(here * bytes), c->format->header_bytes + (g->at + at) * bytes, why))
+        if (here &&
+            many_files_read(&c->many, g->file, to, (size_t)(here * bytes),
+                            c->format->header_bytes + (g->at + at) * bytes, why))
             return why;
         to += here * bytes;
         n -= here;
@@ -183,12 +189,16 @@ static int token_at(const struct corpus *c, int i)
     return c->format->token_bytes == 1 ? c->room[i] : c->room[2 * i] | c->room[2 * i + 1] << 8;
 }
 
-const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                        char *why)
 {
     struct corpus *c = corpus;
-    const int64_t begin = part == DATA_TRAIN ? 0 : c->train, tokens = part == DATA_TRAIN ? c->train : c->tokens - c->train;
+    const int64_t begin = part == DATA_TRAIN ? 0 : c->train, tokens = part == DATA_TRAIN ? c->train
+                                                                                         : c->tokens - c->train;
     if (tokens <= s->T)
-        return say(why, "%s: the held-out part has %lld tokens, too few for a sequence of %d: raise held_out or shorten the sequence.",
+        return say(why,
+                   "%s: the held-out part has %lld tokens, too few for a sequence of %d: raise held_out or shorten "
+                   "the sequence.",
                    c->many.file[0].path, (long long)tokens, s->T);
     if (read_tokens(c, c->room, place(begin, tokens, s->T, seed, part, number), s->T + 1, why))
         return why;

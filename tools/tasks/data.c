@@ -111,7 +111,8 @@ static void clear(struct sequence *r, size_t n)
 static struct sequence row(const struct sequence *r, int b)
 {
     const size_t at = (size_t)b * (size_t)r->T;
-    struct sequence s = {r->T, r->token + at, r->target + at, r->weight + at, r->start_attention + at, r->start_cell + at,
+    struct sequence s = {r->T, r->token + at, r->target + at, r->weight + at, r->start_attention + at,
+                         r->start_cell + at,
                          r->tag + at};
     return s;
 }
@@ -121,20 +122,23 @@ static const char *check(const struct data *d, const struct sequence *s, uint64_
     for (int t = 0; t < s->T; t++) {
         const int token = s->token[t] < 0 || s->token[t] >= d->vocabulary ? s->token[t] : s->target[t];
         if (token >= d->vocabulary || s->token[t] < 0)
-            return say(why, "Sequence %llu of %s holds token %d, where the vocabulary has 0 to %d.", (unsigned long long)number,
+            return say(why, "Sequence %llu of %s holds token %d, where the vocabulary has 0 to %d.",
+                       (unsigned long long)number,
                        d->source->name, token, d->vocabulary - 1);
     }
     return NULL;
 }
 
-const char *data_fill(const struct data *d, struct data_batch *b, uint64_t seed, enum data_part part, uint64_t first, char *why)
+const char *data_fill(const struct data *d, struct data_batch *b, uint64_t seed, enum data_part part, uint64_t first,
+                      char *why)
 {
     struct sequence *r = &b->room;
     const size_t n = (size_t)b->batch.B * (size_t)b->batch.T;
     clear(r, n);
     for (int i = 0; i < b->batch.B; i++) {
         struct sequence s = row(r, i);
-        if (d->source->fill(d->opened, &s, seed, part, first + (uint64_t)i, why) || check(d, &s, first + (uint64_t)i, why))
+        if (d->source->fill(d->opened, &s, seed, part, first + (uint64_t)i, why) ||
+            check(d, &s, first + (uint64_t)i, why))
             return why;
     }
     int packed_attention = 0, packed_cell = 0, weighted = 0;

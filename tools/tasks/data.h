@@ -20,13 +20,14 @@ struct sequence {
     int *token, *target;
     float *weight;                          /* of this token's loss */
     int *start_attention, *start_cell;      /* kernels.h's documents, counted from the sequence's first token */
-    int *tag;                               /* 0, or 1 + the index of the source's tag under which eval counts this answer */
+    /* 0, or 1 + the index of the source's tag under which eval counts this answer */
+    int *tag;
 };
 
 enum { SOURCE_KEYS = 24 };                  /* at most so many */
 
-/* How far back, in tokens, what a tag's answers repeat was last said: from .. to; 0, 0 for a tag that speaks of no distance.
- * word: they stand inside words, where grammar alone does not give them. */
+/* How far back, in tokens, what a tag's answers repeat was last said: from .. to; 0, 0 for a tag that speaks of no
+ * distance. word: they stand inside words, where grammar alone does not give them. */
 struct source_distance { int from, to, word; };
 
 struct source {
@@ -35,8 +36,8 @@ struct source {
     const char *const *tags;                /* the kinds of answers that eval tells apart, NULL-ended; or NULL */
     const struct source_distance *distance; /* beside tags; or NULL */
 
-    /* How the source is examined beyond its tags: the key that asks for facts FROM-TO tokens back, and the key that puts
-     * all facts at the start; NULL where there is none. */
+    /* How the source is examined beyond its tags: the key that asks for facts FROM-TO tokens back, and the key that
+     * puts all facts at the start; NULL where there is none. */
     const char *ask, *facts_first;
     const char *unit;                       /* what a token is, where it is more than a token: "byte"; or NULL */
 
@@ -47,7 +48,8 @@ struct source {
     int (*vocabulary)(const void *opened);  /* tokens are 0 .. vocabulary-1 */
 
     /* NULL, or a sentence in why: a file that changed meanwhile. */
-    const char *(*fill)(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why);
+    const char *(*fill)(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                        char *why);
 
     /* Add all that training sequences are cut from to the sum; NULL where they are generated.  NULL, or a sentence. */
     const char *(*contents)(void *opened, struct checksum *sum, char *why);
@@ -64,7 +66,8 @@ int source_tags(const struct source *s);                                 /* how 
 struct data {
     const struct source *source;
     void *opened;
-    int vocabulary;                         /* tokens beyond it are refused: the source's, or a smaller one of the network */
+    /* tokens beyond it are refused: the source's, or a smaller one of the network */
+    int vocabulary;
 };
 
 /* value[SOURCE_KEYS] stand beside source->keys; NULL or "" keeps the default.  NULL, or a sentence. */
@@ -83,6 +86,7 @@ const char *data_batch_new(struct data_batch *b, int B, int T, char *why);
 void data_batch_free(struct data_batch *b);
 
 /* Fill b with the sequences first .. first+B-1.  NULL, or a sentence: a token beyond the vocabulary, ... */
-const char *data_fill(const struct data *d, struct data_batch *b, uint64_t seed, enum data_part part, uint64_t first, char *why);
+const char *data_fill(const struct data *d, struct data_batch *b, uint64_t seed, enum data_part part, uint64_t first,
+                      char *why);
 
 #endif

@@ -27,8 +27,10 @@ enum { TRIES = 200, FREE = -1, COPIED = -2, DISTANCES = 22, LAGS = 8 };
 enum { TAG_COPY = 1, TAG_FIRST = 2, TAG_DISTANCE = 3 };
 
 static const char *const tags[] = {
-    "copied symbol", "value, first mention", "distance 1", "distance 2-3", "distance 4-7", "distance 8-15", "distance 16-31",
-    "distance 32-63", "distance 64-127", "distance 128-255", "distance 256-511", "distance 512-1023", "distance 1024-2047",
+    "copied symbol", "value, first mention", "distance 1", "distance 2-3", "distance 4-7", "distance 8-15",
+    "distance 16-31",
+    "distance 32-63", "distance 64-127", "distance 128-255", "distance 256-511", "distance 512-1023",
+    "distance 1024-2047",
     "distance 2048-4095", "distance 4096-8191", "distance 8192-16383", "distance 16384-32767", "distance 32768-65535",
     "distance 65536-131071", "distance 131072-262143", "distance 262144-524287", "distance 524288-1048575",
     "distance 1048576-2097151", "distance 2097152-4194303", NULL,
@@ -39,7 +41,8 @@ static const struct source_distance distances[] = {
     {16384, 32767, 0}, {32768, 65535, 0}, {65536, 131071, 0}, {131072, 262143, 0}, {262144, 524287, 0},
     {524288, 1048575, 0}, {1048576, 2097151, 0}, {2097152, 4194303, 0},
 };
-typedef char a_tag_per_distance[sizeof tags / sizeof *tags == 2 + DISTANCES + 1 && sizeof distances / sizeof *distances == 2 + DISTANCES ? 1 : -1];
+typedef char a_tag_per_distance[sizeof tags / sizeof *tags == 2 + DISTANCES + 1 &&
+                                sizeof distances / sizeof *distances == 2 + DISTANCES ? 1 : -1];
 
 struct mentions {
     int keys, key_symbols, values, typed, filler, successors, longest, beyond_tokens, grow, slot_tokens;
@@ -48,7 +51,8 @@ struct mentions {
     struct key_span ask;
     double exponent, beyond, start, copy_weight, rest;
     int first_key, first_value, first_copy, first_marker, mention, vocabulary;    /* filler comes first, from 0 */
-    int *slot, *token, *tag, *order;       /* scratch: what a slot holds, T + 1 tokens and their tags, the keys' symbols */
+    /* scratch: what a slot holds, T + 1 tokens and their tags, the keys' symbols */
+    int *slot, *token, *tag, *order;
     int *due, *before, *value;             /* of each key: the slot of its next mention, of its last, its value */
     int *next;                             /* (filler, successors) */
 };
@@ -71,11 +75,14 @@ static const struct key keys[] = {
     WHOLE("slot", slot_tokens, "2", 2, 4, "tokens in a slot"),
     WHOLE("copies", copies, "3", 0, 1000, "copies in a sequence"),
     WHOLE("copy_symbols", copy_symbols, "8", 2, 4096, "symbols in the alphabet of each lag"),
-    KEY_ROW(&key_list, "copy_lags", struct mentions, lags, "24,40,56", "how many tokens back a copy's symbols stand", .least = 1, .most = 1 << 22),
+    KEY_ROW(&key_list, "copy_lags", struct mentions, lags, "24,40,56", "how many tokens back a copy's symbols stand",
+            .least = 1, .most = 1 << 22),
     WHOLE("span", span, "19", 1, 1000, "symbols in a copy"),
-    REAL("copy_weight", copy_weight, "1", 0, 1000, "weight of a copied symbol in the loss; that of a repeated value is 1"),
+    REAL("copy_weight", copy_weight, "1", 0, 1000,
+         "weight of a copied symbol in the loss; that of a repeated value is 1"),
     REAL("rest", rest, "1", 0, 1000, "weight in the loss of all else"),
-    KEY_ROW(&key_span, "ask", struct mentions, ask, "0-0", "0-0, or the distances FROM-TO of an examination", .least = 0, .most = 1 << 22),
+    KEY_ROW(&key_span, "ask", struct mentions, ask, "0-0", "0-0, or the distances FROM-TO of an examination",
+            .least = 0, .most = 1 << 22),
     WHOLE("facts_first", facts_first, "0", 0, 1, "1: an examination's mentions stand at the start"),
     {0},
 #undef WHOLE
@@ -114,16 +121,21 @@ static const char *check(struct mentions *m, int T, char *why)
     if (m->keys > m->key_symbols)
         snprintf(why, SWAX_WHY, "Task mentions: keys=%d is more than key_symbols=%d.", m->keys, m->key_symbols);
     else if (to && (from < slot || to > T - slot))
-        snprintf(why, SWAX_WHY, "Task mentions: ask=%d-%d does not lie between %d and %d, the distances in a sequence of %d tokens.",
+        snprintf(why, SWAX_WHY,
+                 "Task mentions: ask=%d-%d does not lie between %d and %d, the distances in a sequence of %d tokens.",
                  from, to, slot, T - slot, T);
     else if (!lags_fit(m))
-        snprintf(why, SWAX_WHY, "Task mentions: copy_lags are 1 to %d numbers like 24,40,56: multiples of slot=%d, and more than span=%d.", LAGS, slot, m->span);
+        snprintf(why, SWAX_WHY,
+                 "Task mentions: copy_lags are 1 to %d numbers like 24,40,56: multiples of slot=%d, and more than "
+                 "span=%d.", LAGS, slot, m->span);
     else if (to && to / slot < (from + slot - 1) / slot)
         snprintf(why, SWAX_WHY, "Task mentions: ask=%d-%d holds no multiple of %d, and distances are.", from, to, slot);
     else if (to && 2 * facts > T)
-        snprintf(why, SWAX_WHY, "Task mentions: %d keys mentioned and asked need %d tokens, not %d.", m->keys, 2 * facts, T);
+        snprintf(why, SWAX_WHY, "Task mentions: %d keys mentioned and asked need %d tokens, not %d.", m->keys,
+                 2 * facts, T);
     else if (to && m->facts_first && (to > T - facts || from < facts))
-        snprintf(why, SWAX_WHY, "Task mentions: with facts_first, ask=%d-%d must lie between %d and %d: after all mentions.",
+        snprintf(why, SWAX_WHY,
+                 "Task mentions: with facts_first, ask=%d-%d must lie between %d and %d: after all mentions.",
                  from, to, facts, T - facts);
     else
         return NULL;
@@ -145,7 +157,8 @@ static void *open_mentions(const char *const *v, int T, char *why)
     m->vocabulary = m->mention + (m->slot_tokens > 2);
     const size_t n = (size_t)T + 8, k = (size_t)m->keys;
     m->slot = malloc(n * sizeof(int)), m->token = malloc(n * sizeof(int)), m->tag = malloc(n * sizeof(int));
-    m->order = malloc((size_t)m->key_symbols * sizeof(int)), m->next = malloc(((size_t)m->filler * (size_t)m->successors + 1) * sizeof(int));
+    m->order = malloc((size_t)m->key_symbols * sizeof(int)),
+        m->next = malloc(((size_t)m->filler * (size_t)m->successors + 1) * sizeof(int));
     m->due = malloc(k * sizeof(int)), m->before = malloc(k * sizeof(int)), m->value = malloc(k * sizeof(int));
     if (!m->slot || !m->token || !m->tag || !m->order || !m->next || !m->due || !m->before || !m->value) {
         snprintf(why, SWAX_WHY, "Task mentions: there is no memory for sequences of %d tokens.", T);
@@ -170,7 +183,8 @@ static int mention_gap(const struct mentions *m, struct random *r, int longest)
     const int window = m->beyond_tokens / m->slot_tokens;
     if (m->beyond < 0 || window >= longest)
         return draw_gap(r, m->exponent, 1, longest);
-    return random_unit(r) < m->beyond ? draw_gap(r, m->exponent, window + 1, longest) : draw_gap(r, m->exponent, 1, window);
+    return random_unit(r) < m->beyond ? draw_gap(r, m->exponent, window + 1, longest)
+                                      : draw_gap(r, m->exponent, 1, window);
 }
 
 /* S of the gap law for training sequence `number`; grown is 1 for one that is held out. */
@@ -205,7 +219,8 @@ static void put_copies(struct mentions *m, struct random *r, int slots)
 {
     const int section = m->copies ? slots / m->copies : 0, size = m->slot_tokens, n = (m->span + size) / size;
     for (int c = 0; c < m->copies; c++) {
-        const int kind = (int)random_below(r, (uint64_t)m->lags.n), lag = m->lags.value[kind], room = section - lag / size - n;
+        const int kind = (int)random_below(r, (uint64_t)m->lags.n), lag = m->lags.value[kind],
+            room = section - lag / size - n;
         if (room < 0)
             continue;
         const int from = c * section + (int)random_below(r, (uint64_t)room + 1), at = from * size;
@@ -267,7 +282,8 @@ static void put_filler(struct mentions *m, struct random *r, int n)
         }
 }
 
-static const char *fill_mentions(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+static const char *fill_mentions(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                                 char *why)
 {
     (void)why;
     struct mentions *m = opened;

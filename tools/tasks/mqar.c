@@ -12,7 +12,8 @@ static const char *const tags[] = {"answer", NULL};
 struct mqar { int pairs, key_symbols, values, *token, *tag, *key, *value, *order; double rest; };
 
 static const struct key keys[] = {
-    KEY_WHOLE("pairs", struct mqar, pairs, "16", 1, 65536, "pairs in an episode; all answers are within 4 times as many tokens"),
+    KEY_WHOLE("pairs", struct mqar, pairs, "16", 1, 65536,
+              "pairs in an episode; all answers are within 4 times as many tokens"),
     KEY_WHOLE("key_symbols", struct mqar, key_symbols, "64", 1, 65536, "how many keys there are to choose from"),
     KEY_WHOLE("values", struct mqar, values, "64", 2, 65536, "value symbols; chance is one over this"),
     KEY_REAL("rest", struct mqar, rest, "0", 0, 1000, "weight in the loss of all that is not an answer"),
@@ -56,7 +57,8 @@ static int token_at(const struct mqar *m, int t, int *answer)
     return t % 2 ? 1 + m->key[pair] : 1 + m->key_symbols + m->value[pair];
 }
 
-static const char *fill_mqar(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+static const char *fill_mqar(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                             char *why)
 {
     (void)why;
     struct mqar *m = opened;

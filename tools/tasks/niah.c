@@ -14,7 +14,8 @@ enum haystack { NOISE, ESSAY, NEEDLES };
 enum kind { WORDS, NUMBERS, UUIDS };
 
 /* RULER's synthetic.yaml */
-static const struct variant { const char *name; enum haystack haystack; enum kind key, value; int keys, values, queries; } variants[] = {
+static const struct variant { const char *name; enum haystack haystack; enum kind key, value; int keys, values,
+                             queries; } variants[] = {
     {"single_1", NOISE, WORDS, NUMBERS, 1, 1, 1},     {"single_2", ESSAY, WORDS, NUMBERS, 1, 1, 1},
     {"single_3", ESSAY, WORDS, UUIDS, 1, 1, 1},       {"multikey_1", ESSAY, WORDS, NUMBERS, 4, 1, 1},
     {"multikey_2", NEEDLES, WORDS, NUMBERS, 1, 1, 1}, {"multikey_3", NEEDLES, UUIDS, UUIDS, 1, 1, 1},
@@ -22,7 +23,8 @@ static const struct variant { const char *name; enum haystack haystack; enum kin
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
-static const char *const tags[] = {"depth 0-9 %", "depth 10-19 %", "depth 20-29 %", "depth 30-39 %", "depth 40-49 %", "depth 50-59 %",
+static const char *const tags[] = {"depth 0-9 %", "depth 10-19 %", "depth 20-29 %", "depth 30-39 %", "depth 40-49 %",
+                                   "depth 50-59 %",
                                    "depth 60-69 %", "depth 70-79 %", "depth 80-89 %", "depth 90-100 %", NULL};
 
 struct niah { const struct variant *v; int variant, depth, digits; double rest; struct prose text; };
@@ -33,8 +35,10 @@ static const char *variant_word(int i)
 }
 
 static const struct key keys[] = {
-    KEY_WORD("variant", struct niah, variant, "single_1", variant_word, "which of RULER's, by what is hidden and where"),
-    KEY_WHOLE("depth", struct niah, depth, "-1", -1, 100, "per cent of the haystack before the needles, -1 for one of 40 even depths each"),
+    KEY_WORD("variant", struct niah, variant, "single_1", variant_word,
+             "which of RULER's, by what is hidden and where"),
+    KEY_WHOLE("depth", struct niah, depth, "-1", -1, 100,
+              "per cent of the haystack before the needles, -1 for one of 40 even depths each"),
     KEY_WHOLE("digits", struct niah, digits, "7", 1, 30, "digits of a number"),
     KEY_REAL("rest", struct niah, rest, "1", 0, 1000, "weight in the loss of all that is not an answer"),
     {0},
@@ -70,7 +74,9 @@ static void draw_name(char name[NAME], struct random *r, enum kind kind, int dig
         name[digits] = 0;
     } else {
         for (int i = 0; i < 36; i++)
-            name[i] = i == 8 || i == 13 || i == 18 || i == 23 ? '-' : i == 14 ? '4' : hex[i == 19 ? 8 + random_below(r, 4) : random_below(r, 16)];
+            name[i] = i == 8 || i == 13 || i == 18 || i == 23 ? '-' : i == 14 ? '4'
+                                                                              : hex[i == 19 ? 8 + random_below(r, 4)
+                                                                                            : random_below(r, 16)];
         name[36] = 0;
     }
 }
@@ -120,7 +126,8 @@ static int is_asked(const struct needle *needle, int n, const char *key)
 
 /* The whole text with a haystack of `sentences`; `hay` is the haystack's own generator, so that the texts of
  * different sizes begin alike.  Its length in bytes. */
-static int write_text(struct prose *p, const struct niah *o, struct needle *needle, int n, int sentences, struct random hay)
+static int write_text(struct prose *p, const struct niah *o, struct needle *needle, int n, int sentences,
+                      struct random hay)
 {
     const struct variant *v = o->v;
     const int answers = v->values * v->queries;
@@ -147,7 +154,8 @@ static int write_text(struct prose *p, const struct niah *o, struct needle *need
             draw_name(other, &hay, v->value, o->digits);
             add_needle(p, o, key, other);
         } else {
-            prose_add(p, v->haystack == NOISE ? prose_noise : prose_sentences[(first + (uint64_t)i) % (uint64_t)prose_n_sentences]);
+            prose_add(p, v->haystack == NOISE ? prose_noise
+                                              : prose_sentences[(first + (uint64_t)i) % (uint64_t)prose_n_sentences]);
         }
     }
     for (int i = 0; i < v->queries; i++)
@@ -213,14 +221,16 @@ static void *open_niah(const char *const *v, int T, char *why)
     return o;
 }
 
-static const char *fill_niah(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+static const char *fill_niah(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                             char *why)
 {
     struct niah *o = opened;
     if (fill_text(o, s->T, seed, part, number)) {
         prose_fill(&o->text, s, o->rest);
         return NULL;
     }
-    snprintf(why, SWAX_WHY, "Task niah: variant %s does not fit into %d bytes; its needles and questions alone have %d.",
+    snprintf(why, SWAX_WHY,
+             "Task niah: variant %s does not fit into %d bytes; its needles and questions alone have %d.",
              o->v->name, s->T, o->text.n - 1);
     return why;
 }

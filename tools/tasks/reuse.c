@@ -8,19 +8,23 @@ const char *const reuse_tags[REUSE_TAGS + 1] = {
     "never seen", "seen, another next", "seen 1-31 back", "seen 32-63 back", "seen 64-127 back", "seen 128-255 back",
     "seen 256-511 back", "seen 512-1023 back", "seen 1024-2047 back", "seen 2048-4095 back", "seen 4096-8191 back",
     "seen 8192-16383 back", "seen 16384-32767 back", "seen 32768-65535 back", "seen 65536 or more back",
-    "word, never seen", "word, another next", "word, 1-31 back", "word, 32-63 back", "word, 64-127 back", "word, 128-255 back",
+    "word, never seen", "word, another next", "word, 1-31 back", "word, 32-63 back", "word, 64-127 back",
+    "word, 128-255 back",
     "word, 256-511 back", "word, 512-1023 back", "word, 1024-2047 back", "word, 2048-4095 back", "word, 4096-8191 back",
     "word, 8192-16383 back", "word, 16384-32767 back", "word, 32768-65535 back", "word, 65536 or more back", NULL,
 };
 #define DISTANCES(word) \
-    {0, 0, word}, {0, 0, word}, {1, 31, word}, {32, 63, word}, {64, 127, word}, {128, 255, word}, {256, 511, word}, {512, 1023, word}, \
-    {1024, 2047, word}, {2048, 4095, word}, {4096, 8191, word}, {8192, 16383, word}, {16384, 32767, word}, {32768, 65535, word}, \
+    {0, 0, word}, {0, 0, word}, {1, 31, word}, {32, 63, word}, {64, 127, word}, {128, 255, word}, {256, 511, word}, \
+    {512, 1023, word}, \
+    {1024, 2047, word}, {2048, 4095, word}, {4096, 8191, word}, {8192, 16383, word}, {16384, 32767, word}, \
+    {32768, 65535, word}, \
     {65536, 1 << 24, word}
 const struct source_distance reuse_distance[REUSE_TAGS] = {DISTANCES(0), DISTANCES(1)};
 
 enum { NEVER, ANOTHER, NEAR, NEAR_BITS = 5 };
 
-struct reuse { int context, slots; int *last; };         /* last: of each slot, 1 + where a context of that hash last ended */
+/* last: of each slot, 1 + where a context of that hash last ended */
+struct reuse { int context, slots; int *last; };
 
 struct reuse *reuse_open(int context, int T)
 {

@@ -17,8 +17,8 @@ struct reuse;
 struct reuse *reuse_open(int context, int T);            /* NULL: there is no memory */
 void reuse_close(struct reuse *r);
 
-/* Fill s->tag from token, target and start_attention.  `is_word` (256) says which tokens stand inside words; NULL: all do.
- * A target of -1, and the first token of another document, which is `separator`, get none. */
+/* Fill s->tag from token, target and start_attention.  `is_word` (256) says which tokens stand inside words; NULL: all
+ * do. A target of -1, and the first token of another document, which is `separator`, get none. */
 void reuse_mark(struct reuse *r, struct sequence *s, int separator, const unsigned char *is_word);
 
 #endif

@@ -10,7 +10,8 @@ static const struct key keys[] = {
     CORPUS_FILE("a .bin file of llm.c, or a pattern in quotes for several shards"),
     CORPUS_HELD_OUT,
     CORPUS_SEPARATOR("the token that begins a new document (GPT-2's is 50256); none if empty", GPT2 - 1),
-    CORPUS_CONTEXT("tokens whose last occurrence in the document says how far back an answer was seen; 0: none is looked for", "4"),
+    CORPUS_CONTEXT("tokens whose last occurrence in the document says how far back an answer was seen; 0: none is "
+                   "looked for", "4"),
     CORPUS_HELD_OUT_FILE("other shards, likewise, that are held out instead of a part of file"),
     CORPUS_BLOCKS,
     {0},
@@ -27,21 +28,27 @@ static const char *check(int fd, const char *path, int64_t bytes, int64_t *token
 {
     unsigned char header[HEADER];
     if (bytes < HEADER)
-        return say(why, "%s is no llm.c token file: its %lld bytes are fewer than a header's %d.", path, (long long)bytes, HEADER);
+        return say(why, "%s is no llm.c token file: its %lld bytes are fewer than a header's %d.", path,
+                   (long long)bytes, HEADER);
     if (file_read_at(fd, path, header, HEADER, 0, why))
         return why;
     if (word(header, 0) != MAGIC)
-        return say(why, "%s is no llm.c token file: it begins with %lld where %d should stand.", path, (long long)word(header, 0), MAGIC);
+        return say(why, "%s is no llm.c token file: it begins with %lld where %d should stand.", path,
+                   (long long)word(header, 0), MAGIC);
     if (word(header, 1) != VERSION)
-        return say(why, "%s is of version %lld: version %d, with tokens of 16 bits, can be read.", path, (long long)word(header, 1), VERSION);
+        return say(why, "%s is of version %lld: version %d, with tokens of 16 bits, can be read.", path,
+                   (long long)word(header, 1), VERSION);
     *tokens = word(header, 2);
     if (*tokens < 1 || bytes != HEADER + 2 * *tokens)
-        return say(why, "%s says that it holds %lld tokens, but its size is that of %lld: it was cut short, or is damaged.", path,
+        return say(why,
+                   "%s says that it holds %lld tokens, but its size is that of %lld: it was cut short, or is damaged.",
+                   path,
                    (long long)*tokens, (long long)(bytes - HEADER) / 2);
     return NULL;
 }
 
-static const struct corpus_format format = {.token_bytes = 2, .header_bytes = HEADER, .vocabulary = GPT2, .check = check};
+static const struct corpus_format format = {.token_bytes = 2, .header_bytes = HEADER, .vocabulary = GPT2,
+                                            .check = check};
 
 static void *open_shards(const char *const *value, int T, char *why)
 {
@@ -52,5 +59,6 @@ extern const struct source source_shards;
 const struct source source_shards = {
     .name = "shards", .what = "llm.c's .bin files of GPT-2 tokens",
     .keys = keys, .tags = reuse_tags, .distance = reuse_distance,
-    .open = open_shards, .close = corpus_close, .vocabulary = corpus_vocabulary, .fill = corpus_fill, .contents = corpus_contents,
+    .open = open_shards, .close = corpus_close, .vocabulary = corpus_vocabulary, .fill = corpus_fill,
+    .contents = corpus_contents,
 };

@@ -6,7 +6,8 @@ static const struct key keys[] = {
     CORPUS_FILE("the text: a path, or a pattern in quotes for several files one after the other"),
     CORPUS_HELD_OUT,
     CORPUS_SEPARATOR("the byte that begins a new document, as a number (10 is the line feed); none if empty", 255),
-    CORPUS_CONTEXT("bytes whose last occurrence in the document says how far back an answer was seen; 0: none is looked for", "12"),
+    CORPUS_CONTEXT("bytes whose last occurrence in the document says how far back an answer was seen; 0: none is "
+                   "looked for", "12"),
     CORPUS_HELD_OUT_FILE("another text, likewise, that is held out instead of a part of file"),
     CORPUS_BLOCKS,
     {0},
@@ -36,5 +37,6 @@ extern const struct source source_text;
 const struct source source_text = {
     .name = "text", .what = "any file as bytes",
     .keys = keys, .tags = reuse_tags, .distance = reuse_distance, .unit = "byte",
-    .open = open_text, .close = corpus_close, .vocabulary = corpus_vocabulary, .fill = corpus_fill, .contents = corpus_contents,
+    .open = open_text, .close = corpus_close, .vocabulary = corpus_vocabulary, .fill = corpus_fill,
+    .contents = corpus_contents,
 };

@@ -66,7 +66,8 @@ static void add_assignment(struct prose *p, const struct chain *c, int hop)
 
 /* One problem: `sentences` of noise with the assignments among them.  place[k] says before which sentence the
  * k-th assignment stands; hop h of chain c is number h chains + c, so a chain stays in order. */
-static void add_problem(struct prose *p, const struct vt *o, const struct chain *chain, int chains, int sentences, const double *place, int tag)
+static void add_problem(struct prose *p, const struct vt *o, const struct chain *chain, int chains, int sentences,
+                        const double *place, int tag)
 {
     prose_add(p, "Memorize and track the chain(s) of variable assignment hidden in the following text.\n\n");
     const int n = chains * (o->hops + 1);
@@ -98,7 +99,8 @@ static int ascending(const void *a, const void *b)
     return d < 0 ? -1 : d > 0;
 }
 
-static const char *fill_vt(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+static const char *fill_vt(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                           char *why)
 {
     struct vt *o = opened;
     struct random r = task_random(seed, part, number);
@@ -120,7 +122,8 @@ static const char *fill_vt(void *opened, struct sequence *s, uint64_t seed, enum
             return NULL;
         }
     }
-    snprintf(why, SWAX_WHY, "Task vt: %d chains of %d hops do not fit into %d bytes; without any haystack they have %d.",
+    snprintf(why, SWAX_WHY,
+             "Task vt: %d chains of %d hops do not fit into %d bytes; without any haystack they have %d.",
              o->chains, o->hops, s->T, o->text.n - 1);
     return why;
 }

@@ -15,7 +15,8 @@ enum { CODED = 6, MOST_CODED = 500, EXAMPLE_COMMON = 3, EXAMPLE_RARE = 6 };
 
 static const char *const tags[] = {"word", NULL};
 
-struct words { int kind, common, example, *order, *list; double alpha, zeta, rest; char (*coded)[CODED + 1]; struct prose text; };
+struct words { int kind, common, example, *order, *list; double alpha, zeta,
+              rest; char (*coded)[CODED + 1]; struct prose text; };
 
 static const char *kind_word(int i)
 {
@@ -26,7 +27,8 @@ static const char *kind_word(int i)
 static const struct key keys[] = {
     KEY_WORD("kind", struct words, kind, "common", kind_word, "which words are asked for"),
     KEY_WHOLE("common", struct words, common, "10", 1, 20, "common words to find"),
-    KEY_WHOLE("example", struct words, example, "1", 0, 1, "1: a solved example of a short list comes first, of kind=common"),
+    KEY_WHOLE("example", struct words, example, "1", 0, 1,
+              "1: a solved example of a short list comes first, of kind=common"),
     KEY_REAL("alpha", struct words, alpha, "2", 1.1, 10, "counts fall as rank^-alpha, of kind=frequent"),
     KEY_REAL("rest", struct words, rest, "1", 0, 1000, "weight in the loss of all that is not an answer"),
     {0},
@@ -66,7 +68,8 @@ static void *open_words(const char *const *v, int T, char *why)
 
 /* A numbered list of order[0 .. common-1], `often` times each, and the next `rare` words, `seldom` times each, and
  * the question.  r is the shuffle's own. */
-static void add_list(struct words *o, const int *order, int common, int often, int rare, int seldom, int tag, struct random r)
+static void add_list(struct words *o, const int *order, int common, int often, int rare, int seldom, int tag,
+                     struct random r)
 {
     struct prose *p = &o->text;
     char number[24];
@@ -133,8 +136,11 @@ static int add_coded(struct words *o, int words, struct random r)
                  "Find the three most frequently appeared coded words. ");
     for (int i = 0; i < n; i++)
         prose_add(p, i ? " " : ""), prose_add(p, o->list[i] ? o->coded[o->list[i]] : "....");
-    prose_add(p, "\nQuestion: Do not provide any explanation. Please ignore the dots '....'. What are the three most frequently "
-                 "appeared words in the above coded text? Answer: According to the coded text above, the three most frequently "
+    prose_add(p,
+              "\nQuestion: Do not provide any explanation. Please ignore the dots '....'. What are the three most "
+              "frequently "
+                 "appeared words in the above coded text? Answer: According to the coded text above, the three most "
+                 "frequently "
                  "appeared words are:");
     for (int k = 1; k <= 3; k++)
         prose_add(p, " "), prose_answer(p, o->coded[k], 1);
@@ -161,7 +167,8 @@ static int fill_frequent(struct words *o, int T, struct random *r)
     return add_coded(o, low, *r) && o->text.n <= T + 1;
 }
 
-static const char *fill_words(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+static const char *fill_words(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                              char *why)
 {
     struct words *o = opened;
     struct random r = task_random(seed, part, number);
@@ -169,7 +176,8 @@ static const char *fill_words(void *opened, struct sequence *s, uint64_t seed, e
         prose_fill(&o->text, s, o->rest);
         return NULL;
     }
-    snprintf(why, SWAX_WHY, "Task words: kind=%s does not fit into %d bytes; make the sequence longer%s.", kind_word(o->kind), s->T,
+    snprintf(why, SWAX_WHY, "Task words: kind=%s does not fit into %d bytes; make the sequence longer%s.",
+             kind_word(o->kind), s->T,
              o->kind ? "" : ", ask for fewer common words or leave out the example (example=0)");
     return why;
 }

@@ -23,8 +23,11 @@ void run_path(char path[RUN_TEXT + 64], const char *out, const char *name)
 /* Generators are counters: what they have drawn is where they are. */
 static void write_generators(char text[256], const struct run *r, int step)
 {
-    snprintf(text, 256, "{\"data\":{\"seed\":%llu,\"stream\":%d,\"next\":%lld},\"window\":{\"seed\":%llu,\"stream\":%d,\"next\":%d}}",
-             (unsigned long long)r->seed, RANDOM_TRAIN, (long long)step * r->batch, (unsigned long long)r->seed, RANDOM_WINDOW, step);
+    snprintf(text, 256,
+             "{\"data\":{\"seed\":%llu,\"stream\":%d,\"next\":%lld},\"window\":{\"seed\":%llu,\"stream\":%d,"
+             "\"next\":%d}}",
+             (unsigned long long)r->seed, RANDOM_TRAIN, (long long)step * r->batch, (unsigned long long)r->seed,
+                 RANDOM_WINDOW, step);
 }
 
 /* Those before and this one, each once. */
@@ -50,7 +53,8 @@ static void tensor_name(char name[128], int which, const struct swax_tensor *t)
     snprintf(name, 128, "%s%s", prefix[which], t->name);
 }
 
-const char *checkpoint_save(const char *path, const struct run *r, struct swax_network *n, int step, int moments, char *why)
+const char *checkpoint_save(const char *path, const struct run *r, struct swax_network *n, int step, int moments,
+                            char *why)
 {
     struct contents c = {n, 0};
     const struct swax_tensor *t = swax_network_tensors(n, &c.tensors);
@@ -60,7 +64,8 @@ const char *checkpoint_save(const char *path, const struct run *r, struct swax_n
     snprintf(numbers[1], sizeof numbers[1], "%lld", (long long)step * r->batch);
     write_generators(generators, r, step);
     write_tiers(tiers, r);
-    const char *const meta[][2] = {{"format", format}, {"step", numbers[0]}, {"next_sequence", numbers[1]}, {"generators", generators},
+    const char *const meta[][2] = {{"format", format}, {"step", numbers[0]}, {"next_sequence", numbers[1]},
+                                   {"generators", generators},
                                      {"config", config}, {"tier", tiers}, {"data", r->data}};
     struct st_tensor *tensor = calloc((size_t)count, sizeof *tensor);
     char (*name)[128] = calloc((size_t)count, sizeof *name);
@@ -98,7 +103,8 @@ static const char *read_config(struct checkpoint *c, const char *text, char *why
     const struct json *data = json_get(root, "data");
     const char *bad = data && data->text ? run_set(&c->run, "data", data->text, wrong) : NULL;
     for (const struct json *j = root->first; j && !bad; j = j->next)
-        bad = j->text ? run_set(&c->run, j->key, j->text, wrong) : say(wrong, "\"%.60s\" is no text and no number", j->key);
+        bad = j->text ? run_set(&c->run, j->key, j->text, wrong)
+                      : say(wrong, "\"%.60s\" is no text and no number", j->key);
     if (!bad && !c->run.model.vocabulary)
         bad = say(wrong, "the vocabulary is missing");
     if (!bad)
@@ -118,20 +124,23 @@ static void read_found(struct checkpoint *c)
 /* The step, and what depends on it, must tell the same story. */
 static const char *read_state(struct checkpoint *c, char *why)
 {
-    const char *step = st_meta(c->file, "step"), *next = st_meta(c->file, "next_sequence"), *generators = st_meta(c->file, "generators");
+    const char *step = st_meta(c->file, "step"), *next = st_meta(c->file, "next_sequence"),
+        *generators = st_meta(c->file, "generators");
     char expected[256];
     long whole, sequence;
     if (!step || !number_whole(step, 0, 1 << 30, &whole))
         return say(why, "its step is missing");
     c->step = (int)whole;
     write_generators(expected, &c->run, c->step);
-    if (!next || !number_whole(next, 0, INT64_MAX, &sequence) || sequence != (long)c->step * c->run.batch || !generators || strcmp(generators, expected))
+    if (!next || !number_whole(next, 0, INT64_MAX, &sequence) || sequence != (long)c->step * c->run.batch ||
+        !generators || strcmp(generators, expected))
         return say(why, "its generators do not stand where its step says");
     return NULL;
 }
 
 /* A tensor of the network, as the file should have it. */
-static const struct st_tensor *find_tensor(const struct checkpoint *c, int which, const struct swax_tensor *t, char *why)
+static const struct st_tensor *find_tensor(const struct checkpoint *c, int which, const struct swax_tensor *t,
+                                           char *why)
 {
     char name[128];
     tensor_name(name, which, t);
@@ -140,7 +149,8 @@ static const struct st_tensor *find_tensor(const struct checkpoint *c, int which
         return say(why, "The checkpoint lacks tensor %s.", name), NULL;
     if (found->rank == t->rank && found->shape[0] == t->shape[0] && (t->rank == 1 || found->shape[1] == t->shape[1]))
         return found;
-    say(why, "Tensor %s of the checkpoint is %lld x %lld, and the network's is %ld x %ld.", name, (long long)found->shape[0],
+    say(why, "Tensor %s of the checkpoint is %lld x %lld, and the network's is %ld x %ld.", name,
+        (long long)found->shape[0],
         found->rank > 1 ? (long long)found->shape[1] : 1, t->shape[0], t->rank > 1 ? t->shape[1] : 1);
     return NULL;
 }
@@ -158,7 +168,9 @@ static const char *check_tensors(const struct checkpoint *c, char *why)
     struct swax_tensor *t = calloc((size_t)count, sizeof *t);
     const char *wrong = t ? NULL : say(why, "There is no memory for the list of tensors.");
     if (!wrong && held != count && held != 3 * count)
-        wrong = say(why, "The checkpoint holds %d tensors, where a network of this configuration has %d, or %d with moments.", held, count, 3 * count);
+        wrong = say(why,
+                    "The checkpoint holds %d tensors, where a network of this configuration has %d, or %d with "
+                    "moments.", held, count, 3 * count);
     if (!wrong)
         swax_directory(&model, places, t);
     for (int which = SWAX_WEIGHT; !wrong && which <= (held == 3 * count ? SWAX_MOMENT2 : SWAX_WEIGHT); which++)
@@ -184,7 +196,9 @@ const char *checkpoint_open(struct checkpoint *c, const char *path, char *why)
         return why;
     const char *what = st_meta(c->file, "format"), *config = st_meta(c->file, "config"), *bad = NULL;
     if (!what || strcmp(what, format) || !config)
-        bad = say(why, "%s is a safetensors file, but no checkpoint of swax: `swax convert` makes one from Hugging Face's.", path);
+        bad = say(why,
+                  "%s is a safetensors file, but no checkpoint of swax: `swax convert` makes one from Hugging Face's.",
+                  path);
     else if (!st_meta(c->file, "swax.checksum"))
         bad = say(why, "%s has lost its checksum: it was damaged, or changed by another program.", path);
     else if (read_config(c, config, wrong))
@@ -206,7 +220,8 @@ void checkpoint_close(struct checkpoint *c)
     c->file = NULL;
 }
 
-static const char *load_tensor(const struct checkpoint *c, struct swax_network *n, int which, int i, const struct swax_tensor *t, void *room,
+static const char *load_tensor(const struct checkpoint *c, struct swax_network *n, int which, int i,
+                               const struct swax_tensor *t, void *room,
                                enum st_type type, char *why)
 {
     const struct st_tensor *found = find_tensor(c, which, t, why);
@@ -216,7 +231,8 @@ static const char *load_tensor(const struct checkpoint *c, struct swax_network *
     return NULL;
 }
 
-const char *checkpoint_load(const struct checkpoint *c, struct swax_network *n, enum swax_precision precision, int moments, char *why)
+const char *checkpoint_load(const struct checkpoint *c, struct swax_network *n, enum swax_precision precision,
+                            int moments, char *why)
 {
     int count;
     long most = 0;
@@ -231,5 +247,7 @@ const char *checkpoint_load(const struct checkpoint *c, struct swax_network *n, 
             wrong = load_tensor(c, n, which, i, &t[i], room, type, why);
     free(room);
     const int bad = wrong ? -1 : swax_network_nonfinite(n, SWAX_WEIGHT);
-    return bad < 0 ? wrong : say(why, "Tensor %s of the checkpoint holds a NaN or an infinity: nothing can be computed with it.", t[bad].name);
+    return bad < 0 ? wrong
+                   : say(why, "Tensor %s of the checkpoint holds a NaN or an infinity: nothing can be computed with "
+                              "it.", t[bad].name);
 }

@@ -44,10 +44,12 @@ static void show(const struct progress *p, const struct run *r, const struct run
     write_amount(speed, p->speed);
     write_time(left, ceil((clock_seconds() - p->started) / (q->step - p->first) * (p->steps - q->step)));
     if (p->peak > 0)
-        snprintf(peak, sizeof peak, "  %.0f %% of peak", 100 * p->speed * swax_network_flops(&r->model, r->length, q->window, 1) / p->peak);
+        snprintf(peak, sizeof peak, "  %.0f %% of peak",
+                 100 * p->speed * swax_network_flops(&r->model, r->length, q->window, 1) / p->peak);
     if (p->live)
         printf("\r[%s] ", bar);
-    printf("step %d/%d  loss %.4f  %s tokens/s%s  window %d  %s left%s", q->step, p->steps, p->loss / p->parts, speed, peak, q->window, left,
+    printf("step %d/%d  loss %.4f  %s tokens/s%s  window %d  %s left%s", q->step, p->steps, p->loss / p->parts, speed,
+           peak, q->window, left,
            p->live ? "\033[K" : "\n");
     fflush(stdout);
 }

@@ -71,8 +71,8 @@ static const char *open_source(struct session *s, char *why)
     return NULL;
 }
 
-/* After the network, which refuses sizes that no batch should be filled for; before a folder is made, since what is wrong
- * with the data shows here. */
+/* After the network, which refuses sizes that no batch should be filled for; before a folder is made, since what is
+ * wrong with the data shows here. */
 static const char *fill_first(struct session *s, char *why)
 {
     struct run *r = &s->r;
@@ -109,7 +109,8 @@ static const char *compare(const struct run *there, const struct run *here, cons
         for (size_t i = 0; a[i] == b[i]; i++)
             line = a[i] == '\n' ? i + 1 : line;
         const char *x = a + line + strspn(a + line, " "), *y = b + line + strspn(b + line, " ");
-        wrong = say(why, "A run goes on with what it began with: %.90s says %.*s, where %.*s is asked for.", where, (int)strcspn(x, ",\n"), x,
+        wrong = say(why, "A run goes on with what it began with: %.90s says %.*s, where %.*s is asked for.", where,
+                    (int)strcspn(x, ",\n"), x,
                     (int)strcspn(y, ",\n"), y);
     }
     free(a);
@@ -148,7 +149,8 @@ static void look_through(const char *out, char last[64])
     *last = 0;
     for (struct dirent *e = folder ? readdir(folder) : NULL; e; e = readdir(folder)) {
         const char *name = e->d_name;
-        const size_t n = strlen(name), digits = strspn(name + (strncmp(name, "checkpoint-", 11) ? n : 11), "0123456789");
+        const size_t n = strlen(name),
+            digits = strspn(name + (strncmp(name, "checkpoint-", 11) ? n : 11), "0123456789");
         char path[RUN_TEXT + 64];
         if (digits && n < 64 && !strcmp(name + 11 + digits, ".safetensors.partial")) {
             run_path(path, out, name);
@@ -167,11 +169,16 @@ static const char *begin_anew(struct session *s, const char *numbered, char *why
     int last;
     if (run_read(&began, s->r.out, why) || run_log_last(&s->log, &last, why))
         return why;
-    const int first = began.keep_every && began.keep_every < began.checkpoint_every ? began.keep_every : began.checkpoint_every;
+    const int first = began.keep_every && began.keep_every < began.checkpoint_every ? began.keep_every
+                                                                                    : began.checkpoint_every;
     if (*numbered)
-        return say(why, "%.150s is missing, though %s is there: copy that to its name to go on from there, or choose another folder.", s->path, numbered);
+        return say(why,
+                   "%.150s is missing, though %s is there: copy that to its name to go on from there, or choose "
+                   "another folder.", s->path, numbered);
     if (last > first)
-        return say(why, "%.150s is missing, though by log.jsonl step %d was done: put it back, or choose another folder.", s->path, last);
+        return say(why,
+                   "%.150s is missing, though by log.jsonl step %d was done: put it back, or choose another folder.",
+                   s->path, last);
     return run_log_cut(&s->log, 0, why);
 }
 
@@ -188,7 +195,9 @@ static const char *go_on(struct session *s, char *why)
         return why;
     const char *wrong = compare(&c.run, &s->r, s->path, why);
     if (!wrong && *c.run.data && strcmp(c.run.data, s->r.data))
-        wrong = say(why, "The data are not those that %s was trained on: a file has changed, or another swax made them.", s->path);
+        wrong = say(why,
+                    "The data are not those that %s was trained on: a file has changed, or another swax made them.",
+                    s->path);
     if (!wrong)
         wrong = checkpoint_load(&c, s->n, s->r.precision, 1, why);
     if (!wrong)
@@ -204,7 +213,8 @@ static const char *write_config(struct session *s, char *why)
 {
     char path[RUN_TEXT + 64], *text = run_json(&s->r, 0);
     run_path(path, s->r.out, "config.json");
-    const char *wrong = text ? file_replace(path, text, strlen(text), why) : say(why, "There is no memory for %s.", path);
+    const char *wrong = text ? file_replace(path, text, strlen(text), why)
+                             : say(why, "There is no memory for %s.", path);
     free(text);
     return wrong;
 }
@@ -217,9 +227,12 @@ static enum run_end open_folder(struct session *s, char *why)
         return RUN_FINISHED;
     run_path(s->path, r->out, checkpoint_name);
     if (!r->resume && run_exists(r->out))
-        return say(why, "%s holds a run already: say resume=yes to go on with it, or choose another folder.", r->out), RUN_REFUSED;
+        return say(why, "%s holds a run already: say resume=yes to go on with it, or choose another folder.", r->out),
+            RUN_REFUSED;
     if (!lstat(s->path, &there) && !S_ISREG(there.st_mode))
-        return say(why, "%s is a link, or no plain file: a run replaces its checkpoint whole, so the file itself must be there.", s->path), RUN_REFUSED;
+        return say(why,
+                   "%s is a link, or no plain file: a run replaces its checkpoint whole, so the file itself must be "
+                   "there.", s->path), RUN_REFUSED;
     if (file_make_folder(r->out, why))
         return RUN_REFUSED;
     const enum run_end end = run_log_open(&s->log, r->out, why);
@@ -229,7 +242,8 @@ static enum run_end open_folder(struct session *s, char *why)
     if (run_exists(r->out))
         return go_on(s, why) || write_config(s, why) ? RUN_REFUSED : RUN_FINISHED;
     if (!run_log_empty(&s->log))
-        return say(why, "%s is there, but no run that it belongs to: move it away, or choose another folder.", s->log.path), RUN_REFUSED;
+        return say(why, "%s is there, but no run that it belongs to: move it away, or choose another folder.",
+                   s->log.path), RUN_REFUSED;
     return write_config(s, why) ? RUN_REFUSED : RUN_FINISHED;
 }
 
@@ -286,7 +300,8 @@ static enum run_end save(struct session *s, char *why)
     if (run_log_sync(&s->log, why))
         return RUN_REFUSED;
     /* the one that stays first: a run that crashes in between goes on from before it, and writes it again */
-    const char *kept = r->keep_every && s->step % r->keep_every == 0 ? checkpoint_save(numbered, r, s->n, s->step, 1, other) : NULL;
+    const char *kept = r->keep_every && s->step % r->keep_every == 0
+        ? checkpoint_save(numbered, r, s->n, s->step, 1, other) : NULL;
     if (checkpoint_save(s->path, r, s->n, s->step, 1, why))
         return RUN_REFUSED;
     s->saved = s->step;

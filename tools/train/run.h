@@ -29,8 +29,10 @@ struct run {
     int checkpoint_every, keep_every;              /* steps; keep_every numbered ones stay, 0: only the last */
 
     /* What run_train finds, and a checkpoint keeps beside the keys. */
-    char data[17];                                 /* a checksum of the first sequences and of what the files hold for training */
-    char tiers[RUN_TIERS];                         /* that the checkpoint it goes on from was trained on; "": there is none */
+    /* a checksum of the first sequences and of what the files hold for training */
+    char data[17];
+    /* that the checkpoint it goes on from was trained on; "": there is none */
+    char tiers[RUN_TIERS];
 
     /* What run_train finds, for whoever watches. */
     int done;                                      /* steps that were done before */
@@ -48,7 +50,8 @@ const char *run_set(struct run *r, const char *key, const char *value, char *why
 struct options;
 const char *run_take(struct run *r, struct options *o, char *why);
 
-/* Its tables: of its folder (out and resume), where that is asked for, of the run itself, of its source, of its network. */
+/* Its tables: of its folder (out and resume), where that is asked for, of the run itself, of its source, of its
+ * network. */
 extern const struct key run_keys[];
 void run_tables(struct keys *k, struct run *r, int folder);
 
@@ -73,7 +76,8 @@ struct run_point {
 
 /* Told after each step, and before the first with point NULL.  What it returns: go on, or stop as if interrupted. */
 enum run_verdict { RUN_GO_ON, RUN_STOP };
-typedef enum run_verdict (*run_watch)(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n);
+typedef enum run_verdict (*run_watch)(void *arg, const struct run *r, const struct run_point *point,
+                                      struct swax_network *n);
 
 /* The last three leave a sentence in why[SWAX_WHY], and every checkpoint that there was.  BUSY: another process
  * is training in the same folder. */
@@ -84,6 +88,7 @@ enum run_end run_train(const struct run *r, run_watch watch, void *arg, char *wh
 
 extern volatile sig_atomic_t run_interrupted;      /* set by whoever wants all runs to finish their step and stop */
 int run_exists(const char *out);                   /* has a run begun there? */
-const char *run_read(struct run *r, const char *out, char *why);      /* the run that began there, from its config.json */
+/* the run that began there, from its config.json */
+const char *run_read(struct run *r, const char *out, char *why);
 
 #endif

@@ -36,40 +36,51 @@ static const struct key_type source_type = {read_source, write_source, 0};
 
 /* Where it stands; config.json, which lies there, does not say. */
 static const struct key folder_keys[] = {
-    KEY_ROW(&key_path, "out", struct run, out, "", "the folder that the run keeps its files in", .others = "output output_dir out_dir"),
-    KEY_YES("resume", struct run, resume, "go on with the run in out, to the bits of one that was never stopped", .others = "continue"),
+    KEY_ROW(&key_path, "out", struct run, out, "", "the folder that the run keeps its files in",
+            .others = "output output_dir out_dir"),
+    KEY_YES("resume", struct run, resume, "go on with the run in out, to the bits of one that was never stopped",
+            .others = "continue"),
     {0},
 };
 
 const struct key run_keys[] = {
 #define WHOLE(name, field, value, least, most, ...) KEY_WHOLE(name, struct run, field, value, least, most, __VA_ARGS__)
 #define REAL(name, field, value, least, most, ...) KEY_REAL(name, struct run, field, value, least, most, __VA_ARGS__)
-    KEY_ROW(&source_type, "data", struct run, source, "text", "where the sequences come from", .word = source_word, .others = "dataset task"),
+    KEY_ROW(&source_type, "data", struct run, source, "text", "where the sequences come from", .word = source_word,
+            .others = "dataset task"),
     WHOLE("batch", batch, "16", 1, 1 << 20, "sequences a step", .others = "batch_size bs"),
-    WHOLE("length", length, "256", 1, 1 << 24, "tokens a sequence", .others = "seq_len sequence_length block_size context context_length max_length"),
+    WHOLE("length", length, "256", 1, 1 << 24, "tokens a sequence",
+          .others = "seq_len sequence_length block_size context context_length max_length"),
     WHOLE("accumulate", accumulate, "1", 1, 1 << 20, "parts that a step's batch is computed in, to save memory",
           .others = "grad_accum gradient_accumulation gradient_accumulation_steps"),
-    WHOLE("steps", steps, "1000", 1, 1 << 30, "steps of the whole run", .others = "epochs max_steps iterations iters max_iters num_steps"),
-    WHOLE("window", windows.window, "64", 1, INT_MAX, "keys that a token attends to, itself included; the long one if there are two",
+    WHOLE("steps", steps, "1000", 1, 1 << 30, "steps of the whole run",
+          .others = "epochs max_steps iterations iters max_iters num_steps"),
+    WHOLE("window", windows.window, "64", 1, INT_MAX,
+          "keys that a token attends to, itself included; the long one if there are two",
           .others = "sliding_window window_size"),
     WHOLE("short_window", windows.short_window, "0", 0, INT_MAX, "drawn instead for some of the steps; 0 for never"),
     REAL("short_probability", windows.short_probability, "0.5", 0, 1, "of drawing the short window at a step"),
     REAL("anneal", windows.anneal, "0", 0, 1, "the last fraction of the steps takes the long window only"),
     REAL("ramp", windows.ramp, "0", 0, 1, "the fraction of the steps before, over which the probability falls to 0"),
     REAL("rate", optimiser.rate, "0.002", 0, 1e6, "the highest learning rate", .others = "lr learning_rate max_lr"),
-    REAL("warmup", warmup, "0.05", 0, 1, "the fraction of the steps in which the rate rises", .others = "warmup_steps warmup_ratio"),
+    REAL("warmup", warmup, "0.05", 0, 1, "the fraction of the steps in which the rate rises",
+         .others = "warmup_steps warmup_ratio"),
     REAL("final_rate", final_rate, "0.1", 0, 1, "where the cosine ends, as a fraction of rate", .others = "min_lr"),
     REAL("beta1", optimiser.beta1, "0.9", 0, 0.9999999, "AdamW's average of gradients", .others = "adam_beta1"),
     REAL("beta2", optimiser.beta2, "0.95", 0, 0.9999999, "AdamW's average of their squares", .others = "adam_beta2"),
     REAL("epsilon", optimiser.eps, "1e-08", 0, 1, "AdamW's eps", .others = "eps adam_eps"),
     REAL("decay", optimiser.decay, "0.1", 0, 1e6, "AdamW's weight decay, on matrices", .others = "weight_decay wd"),
-    REAL("clip", optimiser.clip, "1", 0, 1e30, "the largest norm of the gradient; 0 for any", .others = "grad_clip max_grad_norm gradient_clip"),
-    KEY_ROW(&key_seed, "seed", struct run, seed, "1", "of weights, data and windows, each from a generator of its own", .others = "random_seed"),
+    REAL("clip", optimiser.clip, "1", 0, 1e30, "the largest norm of the gradient; 0 for any",
+         .others = "grad_clip max_grad_norm gradient_clip"),
+    KEY_ROW(&key_seed, "seed", struct run, seed, "1", "of weights, data and windows, each from a generator of its own",
+            .others = "random_seed"),
     KEY_PRECISION(struct run, precision, "fp32", "what the kernels compute in"),
     KEY_TIER(struct run, tier, FREE),
     KEY_THREADS(struct run, threads, FREE),
-    WHOLE("checkpoint_every", checkpoint_every, "100", 1, INT_MAX, "steps between checkpoints", .mark = FREE, .others = "save_every save_steps"),
-    WHOLE("keep_every", keep_every, "0", 0, INT_MAX, "steps between numbered checkpoints that are kept; 0 for none", .mark = FREE),
+    WHOLE("checkpoint_every", checkpoint_every, "100", 1, INT_MAX, "steps between checkpoints", .mark = FREE,
+          .others = "save_every save_steps"),
+    WHOLE("keep_every", keep_every, "0", 0, INT_MAX, "steps between numbered checkpoints that are kept; 0 for none",
+          .mark = FREE),
     {0},
 #undef WHOLE
 #undef REAL
@@ -104,7 +115,8 @@ static void write_vocabulary(char text[KEY_TEXT], const struct key *k, const voi
 
 static const struct key_type vocabulary_type = {read_vocabulary, write_vocabulary, 0};
 static const struct key vocabulary_keys[] = {
-    {"vocabulary", &vocabulary_type, .otherwise = "0", .what = "how many tokens there are; 0 for that of the data", .others = "vocab vocab_size"},
+    {"vocabulary", &vocabulary_type, .otherwise = "0", .what = "how many tokens there are; 0 for that of the data",
+     .others = "vocab vocab_size"},
     {0},
 };
 

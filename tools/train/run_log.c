@@ -45,7 +45,8 @@ static const char opening[] = "{\"step\":";
 static int step_of(const char *line, const char *end)
 {
     const size_t n = sizeof opening - 1;
-    const long step = end - line > (long)n && end[-1] == '}' && !memcmp(line, opening, n) ? strtol(line + n, NULL, 10) : 0;
+    const long step = end - line > (long)n && end[-1] == '}' && !memcmp(line, opening, n) ? strtol(line + n, NULL, 10)
+                                                                                          : 0;
     return step > 0 && step <= 1 << 30 ? (int)step : 0;
 }
 
@@ -68,7 +69,8 @@ const char *run_log_last(const struct run_log *l, int *step, char *why)
     size_t size;
     char *text = read_all(l, &size, why), *line_end;
     *step = 0;
-    for (const char *at = text; text && at < text + size && (line_end = memchr(at, '\n', (size_t)(text + size - at))); at = line_end + 1)
+    for (const char *at = text; text && at < text + size &&
+         (line_end = memchr(at, '\n', (size_t)(text + size - at))); at = line_end + 1)
         *step = step_of(at, line_end) > *step ? step_of(at, line_end) : *step;
     free(text);
     return text ? NULL : why;
@@ -100,8 +102,10 @@ const char *run_log_add(struct run_log *l, const struct run_point *p, char *why)
     struct timespec now;
     char line[400];
     clock_gettime(CLOCK_REALTIME, &now);
-    const int n = snprintf(line, sizeof line, "%s%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
-                           "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld}\n", opening, p->step, p->tokens, p->loss, p->norm, p->rate, p->window,
+    const int n = snprintf(line, sizeof line,
+                           "%s%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
+                           "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld}\n", opening, p->step, p->tokens, p->loss,
+                           p->norm, p->rate, p->window,
                            p->tokens_per_second, (long long)now.tv_sec, now.tv_nsec / 1000000);
     return file_write(l->file, line, (size_t)n) ? say_errno(why, l->path, "cannot be written") : NULL;
 }

@@ -15,7 +15,8 @@ enum run_end run_log_open(struct run_log *l, const char *out, char *why);
 int run_log_empty(const struct run_log *l);
 void run_log_close(struct run_log *l);
 
-const char *run_log_last(const struct run_log *l, int *step, char *why);      /* the last step it has a line of; 0: of none */
+/* the last step it has a line of; 0: of none */
+const char *run_log_last(const struct run_log *l, int *step, char *why);
 const char *run_log_cut(struct run_log *l, int step, char *why);       /* drop what follows that step's line */
 const char *run_log_add(struct run_log *l, const struct run_point *p, char *why);
 const char *run_log_sync(struct run_log *l, char *why);                /* onto the disk */

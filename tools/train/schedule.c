@@ -8,7 +8,8 @@ double short_probability_at(const struct windows *w, int step, int steps)
 {
     if (!w->short_window)
         return 0;
-    static const double rounding = 1e-6;               /* 0.3 of 20 steps are 6, though 0.3 is a little less than 3/10 */
+    /* 0.3 of 20 steps are 6, though 0.3 is a little less than 3/10 */
+    static const double rounding = 1e-6;
     const int left = steps - step;                     /* this step included */
     const double long_only = w->anneal * steps, ramp = w->ramp * steps;
     if (left <= long_only + rounding)

@@ -48,7 +48,8 @@ static void say_going_on(const struct run *r, int step)
 {
     printf("Going on after step %d.\n", step);
     if (*r->tiers && strcmp(r->tiers, r->tier))
-        printf("It was trained on %s: on %s its bits may differ from those of a run that stayed on one tier.\n", r->tiers, r->tier);
+        printf("It was trained on %s: on %s its bits may differ from those of a run that stayed on one tier.\n",
+               r->tiers, r->tier);
 }
 
 static enum run_verdict watch(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n)
@@ -61,12 +62,15 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
         progress_step(&v->progress, r, point);
         return RUN_GO_ON;
     }
-    printf("%zu parameters, %d steps of %d x %d tokens of %s, %s on %s, %.0f MiB\n", swax_network_parameters(n), r->steps, r->batch, r->length,
+    printf("%zu parameters, %d steps of %d x %d tokens of %s, %s on %s, %.0f MiB\n", swax_network_parameters(n),
+           r->steps, r->batch, r->length,
            r->source->name, swax_precision_name[r->precision], r->tier, (double)swax_network_bytes(n) / 1048576);
     if (r->windows.window >= r->length)
-        printf("window=%d is not shorter than the sequences of %d tokens: it is full attention.\n", r->windows.window, r->length);
+        printf("window=%d is not shorter than the sequences of %d tokens: it is full attention.\n", r->windows.window,
+               r->length);
     if (r->unlocked)
-        printf("%s lies where files cannot be locked: see to it yourself that no other process trains in it.\n", r->out);
+        printf("%s lies where files cannot be locked: see to it yourself that no other process trains in it.\n",
+               r->out);
     if (r->done)
         say_going_on(r, r->done);
     else if (r->resume)
@@ -119,7 +123,8 @@ static const char *read_run(struct run *r, struct options *o, char *why)
     if (options_give_one(o, "out", &own, why) || options_give_one(o, "resume", &own, why))
         return why;
     const struct run asked = *r;
-    if (asked.resume && *asked.out && run_exists(asked.out) && run_read(r, asked.out, why))      /* in a new folder it begins */
+    /* in a new folder it begins */
+    if (asked.resume && *asked.out && run_exists(asked.out) && run_read(r, asked.out, why))
         return why;
     r->resume = asked.resume;
     return run_take(r, o, why);
@@ -138,7 +143,8 @@ static int train(const struct run *r)
         printf("Finished: %s holds the checkpoint, the log and the configuration.\n", r->out);
         return 0;
     case RUN_INTERRUPTED:
-        printf("Stopped after step %d of %d. To go on: swax train %sout=%s%s resume=yes\n", v.step, r->steps, quote, r->out, quote);
+        printf("Stopped after step %d of %d. To go on: swax train %sout=%s%s resume=yes\n", v.step, r->steps, quote,
+               r->out, quote);
         return 1;
     case RUN_DIVERGED:
         fprintf(stderr, "swax: %s\n", why);
@@ -160,19 +166,28 @@ static int run(struct options *o)
 }
 
 const struct command command_train = {
-    .name = "train", .summary = "train a network, or go on with a run that was stopped", .words = "out", .prints = PROGRESS,
+    .name = "train", .summary = "train a network, or go on with a run that was stopped", .words = "out",
+    .prints = PROGRESS,
     .usage = "FOLDER [key=value ...]\nFOLDER resume=yes [key=value ...]",
     .about =
-        "Trains a network, and leaves in the folder config.json (every key of the run: config=FOLDER/config.json out=OTHER repeats it), "
-        "log.jsonl (a line a step: step, tokens, loss, gradient_norm, rate, window, tokens_per_second, time in seconds since 1970) and "
-        "checkpoint.safetensors: weights under Hugging Face's names, moments as moment1.* and moment2.*, and as metadata the step, "
+        "Trains a network, and leaves in the folder config.json (every key of the run: config=FOLDER/config.json "
+        "out=OTHER repeats it), "
+        "log.jsonl (a line a step: step, tokens, loss, gradient_norm, rate, window, tokens_per_second, time in "
+        "seconds since 1970) and "
+        "checkpoint.safetensors: weights under Hugging Face's names, moments as moment1.* and moment2.*, and as "
+        "metadata the step, "
         "the generators, the run, the tiers it was trained on and a checksum of its data.\n\n"
-        "Ctrl-C (SIGINT) or SIGTERM lets the step end and writes a checkpoint; a second one stops at once. resume=yes goes on, to the "
-        "same bits as a run that was never stopped; so it does after a crash, from the last checkpoint. A folder that holds a run is not "
-        "written to without it. Elsewhere file=, tier= and threads= may be given anew: data that changed are refused, and another tier, "
+        "Ctrl-C (SIGINT) or SIGTERM lets the step end and writes a checkpoint; a second one stops at once. resume=yes "
+        "goes on, to the "
+        "same bits as a run that was never stopped; so it does after a crash, from the last checkpoint. A folder that "
+        "holds a run is not "
+        "written to without it. Elsewhere file=, tier= and threads= may be given anew: data that changed are refused, "
+        "and another tier, "
         "whose bits may differ, is named.\n\n"
-        "window=W counts the keys that a token attends to, its own included; W of at least length is full attention. With short_window=w "
-        "each step takes w instead with probability short_probability, but not the last anneal of the steps; over the ramp before them "
+        "window=W counts the keys that a token attends to, its own included; W of at least length is full attention. "
+        "With short_window=w "
+        "each step takes w instead with probability short_probability, but not the last anneal of the steps; over the "
+        "ramp before them "
         "the probability falls to zero.\n\n"
         "data=NAME decides where the sequences come from, and which keys that has.",
     .keys = tables, .run = run,
