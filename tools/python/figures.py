@@ -1,0 +1,206 @@
+"""figures.py - the pictures of the pages, drawn by this command alone:
+
+    python3 tools/python/figures.py            # writes data/figures/*.svg
+
+Standard library only.  Every picture says its content again in <desc>, for those who cannot see it, and follows
+the reader's choice of a light or a dark page."""
+import os
+from xml.sax.saxutils import escape
+
+STYLE = """
+text { font: 14px system-ui, sans-serif; fill: #1f2328 } .small { font-size: 12px } .head { font-weight: 600 }
+.mid { text-anchor: middle } .end { text-anchor: end } .math { font-style: italic; font-family: serif; font-size: 16px }
+.line { stroke: #57606a; fill: none; stroke-width: 1.5 } .thin { stroke: #d0d7de; fill: none }
+.off { fill: #f0f2f4 } .on { fill: #2f6fb3 } .on2 { fill: #9cc3ea } .warm { fill: #d9730d } .warm2 { fill: #f7d3ad }
+.box { fill: #ffffff; stroke: #57606a; stroke-width: 1.2 } .white { fill: #ffffff }
+@media (prefers-color-scheme: dark) {
+  text { fill: #e6edf3 } .line { stroke: #9198a1 } .thin { stroke: #3d444d } .off { fill: #21262d }
+  .on { fill: #4d94dd } .on2 { fill: #1f4a78 } .warm { fill: #f0883e } .warm2 { fill: #6b3d12 }
+  .box { fill: #161b22; stroke: #9198a1 } .white { fill: #ffffff }
+}
+"""
+MARKER = ('<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+          '<path d="M0 0L8 4L0 8z" class="arrow" fill="#57606a"/></marker></defs>')
+
+
+class Picture:
+    def __init__(self, name, width, height, title, desc):
+        self.name = name
+        self.parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+                      f'height="{height}" role="img"><title>{escape(title)}</title><desc>{escape(desc)}</desc>'
+                      f'<style>{STYLE}</style>{MARKER}']
+
+    def rect(self, x, y, w, h, css, radius=0):
+        self.parts.append(f'<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" rx="{radius}" class="{css}"/>')
+
+    def text(self, x, y, words, css=""):
+        self.parts.append(f'<text x="{x:g}" y="{y:g}" class="{css}">{escape(words)}</text>')
+
+    def line(self, points, css="line", arrow=False):
+        path = "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
+        end = ' marker-end="url(#a)"' if arrow else ""
+        self.parts.append(f'<path d="{path}" class="{css}"{end}/>')
+
+    def box(self, x, y, w, h, words, css="box", small=()):
+        self.rect(x, y, w, h, css, 5)
+        top = y + h / 2 + 5 - 8 * len(small)
+        self.text(x + w / 2, top, words, "mid head")
+        for i, line in enumerate(small):
+            self.text(x + w / 2, top + 17 * (i + 1), line, "mid small")
+
+    def save(self, folder):
+        with open(os.path.join(folder, self.name + ".svg"), "w") as f:
+            f.write("\n".join(self.parts) + "\n</svg>\n")
+
+
+def mask(folder):
+    """Which keys a query sees with W = 4, where a document begins at token 7."""
+    p = Picture("mask", 640, 370, "The window mask",
+                "A grid of 12 queries by 12 keys. With W = 4, query t sees keys t-3 to t. A document begins at token 7: "
+                "queries from 7 on see no key before 7, so query 8 sees keys 7 and 8 only.")
+    T, W, first, c, x0, y0 = 12, 4, 7, 24, 110, 50
+    for t in range(T):
+        start = first if t >= first else 0
+        for j in range(T):
+            seen = start <= j and 0 <= t - j < W
+            p.rect(x0 + j * c, y0 + t * c, c - 2, c - 2, ("on" if j == t else "on2") if seen else "off")
+        p.text(x0 - 10, y0 + t * c + 17, str(t), "end small")
+        p.text(x0 + t * c + c / 2, y0 - 8, str(t), "mid small")
+    p.line([(x0 + first * c - 1, y0 - 2), (x0 + first * c - 1, y0 + T * c)])
+    p.line([(x0 - 2, y0 + first * c - 1), (x0 + T * c, y0 + first * c - 1)])
+    p.text(x0 + T * c / 2, 20, "key j", "mid head")
+    p.text(8, y0 + T * c / 2, "query t", "head")
+    right = x0 + T * c + 18
+    p.text(right, y0 + 40, "W = 4: the query's own key")
+    p.text(right, y0 + 60, "and the three before it.")
+    p.text(right, y0 + first * c + 20, "A document begins at 7:")
+    p.text(right, y0 + first * c + 40, "start[t] = 7 for t >= 7,")
+    p.text(right, y0 + first * c + 60, "and nothing looks across.")
+    p.save(folder)
+
+
+def forget_gate(folder):
+    """Why the gradient of a forget gate is a difference of two sums over later tokens."""
+    p = Picture("forget_gate", 860, 330, "The forget gate's gradient",
+                "Three copies of the lower triangle of Z, rows are queries t, columns are keys j. First: all rows t >= r. "
+                "Second: all columns j >= r. Their difference: the rectangle t >= r > j, which is what the gate of token r "
+                "links. The small triangle t >= j >= r is in both and cancels.")
+    T, r, c = 9, 4, 24
+    for i, (name, inside) in enumerate((("rows t ≥ r:  Σ q·dq", lambda t, j: t >= r), ("columns j ≥ r:  Σ k·dk", lambda t, j: j >= r),
+                                        ("what is left:  t ≥ r > j", lambda t, j: t >= r > j))):
+        x0, y0 = 40 + i * 285, 50
+        p.text(x0 + T * c / 2, 28, name, "mid head")
+        for t in range(T):
+            for j in range(t + 1):
+                p.rect(x0 + j * c, y0 + t * c, c - 2, c - 2, ("warm" if i == 2 else "on2") if inside(t, j) else "off")
+        p.text(x0 - 8, y0 + r * c + 16, "r", "end math")
+        p.text(x0 + r * c + c / 2, y0 + T * c + 16, "r", "mid math")
+        if i < 2:
+            p.text(x0 + T * c + 32, y0 + T * c / 2, "−" if i == 0 else "=", "mid head")
+    p.text(430, 310, "Z = P∘dP. A token's effect on itself, the diagonal, stands in both sums: in floating point it must be left out of both.",
+           "mid small")
+    p.save(folder)
+
+
+def task(folder):
+    """Who can carry a fact over which distance."""
+    p = Picture("task", 860, 250, "Near and far",
+                "A line of tokens. A fact is said early and asked for late. Sliding windows see only a short stretch before the question; a stack "
+                "of windows relays over a longer one, its reach; beyond that only the recurrent state can carry the fact.")
+    y, x0, x1 = 130, 30, 830
+    p.line([(x0, y), (x1, y)])
+    for x in range(x0, x1 + 1, 16):
+        p.line([(x, y - 4), (x, y + 4)], "thin")
+    p.rect(80, y - 12, 48, 24, "warm", 4)
+    p.text(104, y - 22, "fact", "mid head")
+    p.rect(782, y - 12, 48, 24, "warm", 4)
+    p.text(806, y - 22, "question", "mid head")
+    p.rect(686, y + 22, 144, 14, "on")
+    p.text(758, y + 54, "one window: W keys", "mid small")
+    p.rect(400, y + 62, 430, 14, "on2")
+    p.text(615, y + 94, "reach of n windowed layers: n (W − 1) tokens", "mid small")
+    p.line([(128, y + 69), (392, y + 69)], "line", True)
+    p.text(255, y + 94, "beyond reach: only the recurrent state", "mid small")
+    p.line([(104, y - 45), (104, 40), (806, 40), (806, y - 42)], "line", True)
+    p.text(455, 32, "asked again after a gap", "mid small")
+    p.save(folder)
+
+
+def blocks(folder):
+    """A block of the network, and what its mixer may be."""
+    p = Picture("blocks", 880, 470, "Blocks of the network",
+                "Left, every block: x plus mixer of rmsnorm x, then x plus down of swiglu of up of rmsnorm x. Then three mixers. swa: q, k, v by linear maps, "
+                "RoPE on q and k, attention with a window, linear out. mlstm: q, k, v, o, i, f by linear maps, soft-cap on i and f, the cell, head norm, "
+                "output gate, linear out. gdn: q, k, v through a short convolution, unit length of q and k, decay g and strength beta, the delta rule, norm, gate, "
+                "linear out.")
+
+    def column(x, title, rows):
+        p.text(x + 90, 28, title, "mid head")
+        for i, (words, small) in enumerate(rows):
+            y = 48 + i * 68
+            p.box(x, y, 180, 48, words, "box", small)
+            if i + 1 < len(rows):
+                p.line([(x + 90, y + 48), (x + 90, y + 66)], "line", True)
+
+    column(20, "a block", [("x (N,C)", ()), ("rmsnorm", ("n",)), ("mixer", ("swa, full, mlstm, gdn …",)), ("+ x", ()),
+                           ("feed-forward", ("rmsnorm, up, swiglu, down",)), ("+ x", ())])
+    column(240, "swa", [("linear", ("q (N,H,D)   k, v (N,G,D)",)), ("rope", ("positions of the document",)), ("attention", ("window W, scale 1/√D",)),
+                        ("linear", ("y (N,C)",))])
+    column(460, "mlstm", [("linear, readout", ("q, k (N,H,K)  v, o (N,H,V)  i, f",)), ("softcap", ("i, f: 15 tanh(·/15)",)),
+                          ("mlstm cell", ("C (K,V), n (K), m",)), ("headnorm", ("per head, over V",)), ("gate", ("sigmoid(o) ∘",)),
+                          ("linear", ("y (N,C)",))])
+    column(680, "gdn", [("linear", ("q, k, v, z  and  a, b",)), ("conv", ("4 tokens, SiLU",)), ("unit length", ("q, k by rmsnorm",)),
+                        ("delta", ("S (K,V): erase, then write",)), ("norm, swiglu", ("gate z",)), ("linear", ("y (N,C)",))])
+    p.save(folder)
+
+
+def trust(folder):
+    """What is held to what, and by which check."""
+    p = Picture("trust", 860, 380, "The chain of trust",
+                "Golden numbers from other people's code hold the reference in double (check_golden). Finite differences hold its backward (check_grad). "
+                "Other forms and identities hold it again (check_forms, check_identities, check_exhaustive). The reference in double holds every tier (check_tiers). "
+                "The tiers carry the network (check_model, check_train). Planted faults judge the judge (check_harness).")
+    p.box(20, 20, 230, 62, "other people's numbers", "box", ("PyTorch, HF, published code",))
+    p.box(20, 112, 230, 62, "finite differences", "box", ("of every forward",))
+    p.box(20, 204, 230, 62, "other forms, identities", "box", ("written independently",))
+    p.box(400, 112, 200, 62, "the reference in double", "box", ("ref/, forward and backward",))
+    p.box(400, 270, 200, 62, "every tier", "box", ("simd/, cuda/, ref in float",))
+    p.box(690, 270, 150, 62, "the network", "box", ("and its training",))
+    p.box(20, 296, 230, 62, "planted faults", "box", ("each must be rejected",))
+    p.line([(250, 51), (330, 51), (330, 130), (398, 130)], "line", True)
+    p.line([(250, 143), (398, 143)], "line", True)
+    p.line([(250, 235), (330, 235), (330, 156), (398, 156)], "line", True)
+    p.line([(500, 174), (500, 268)], "line", True)
+    p.line([(600, 301), (688, 301)], "line", True)
+    p.line([(250, 327), (360, 327), (360, 222), (497, 222)], "line", True)
+    p.text(258, 44, "check_golden", "small")
+    p.text(258, 136, "check_grad", "small")
+    p.text(258, 250, "check_forms, …", "small")
+    p.text(508, 240, "check_tiers", "small")
+    p.text(604, 293, "check_model", "small")
+    p.text(258, 320, "check_harness", "small")
+    p.save(folder)
+
+
+def step(folder):
+    """One step of training."""
+    p = Picture("step", 860, 190, "A training step",
+                "The window of the step is drawn; the batch goes forward and backward in pieces whose gradients are added; the gradient's norm is clipped; AdamW "
+                "moves the weights at the step's rate; the log gets a line, and now and then a checkpoint is written.")
+    rows = [("draw", ("the window W", "of this step")), ("batch", ("B sequences", "of T tokens")), ("gradient", ("forward, backward,", "piece by piece")),
+            ("clip", ("the norm of", "all gradients")), ("AdamW", ("at the rate", "of this step")), ("log", ("checkpoint", "now and then"))]
+    for i, (words, small) in enumerate(rows):
+        x = 14 + i * 142
+        p.box(x, 50, 122, 86, words, "box", small)
+        if i + 1 < len(rows):
+            p.line([(x + 122, 93), (x + 140, 93)], "line", True)
+    p.line([(785, 136), (785, 165), (75, 165), (75, 138)], "line", True)
+    p.text(430, 182, "next step", "mid small")
+    p.save(folder)
+
+
+if __name__ == "__main__":
+    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "figures")
+    os.makedirs(here, exist_ok=True)
+    for draw in (mask, forget_gate, task, blocks, trust, step):
+        draw(here)
