@@ -6,7 +6,7 @@
 #: CUDA=1, CUDA=0, NVCC=   with the CUDA tier, or without; unsaid, it is built where a card is seen
 #: TIERS="avx2"            only these SIMD tiers;  BUILD=folder;  PREFIX=/usr/local  and  DESTDIR=  for install
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
 SAN     ?=
