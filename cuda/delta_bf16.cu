@@ -50,7 +50,11 @@ template <int KP, bool VECTOR> static void backward_walks(walk_args a, const del
 {
     const unsigned strips = (unsigned)(s.B * s.H) * blocks(s.V, 64);
     a.copies = copies;
-    launch("delta_backward: kept states", delta_kept_kernel<KP, VECTOR>, strips * (unsigned)((s.chunks - 1) / s.parts + 1), 128, KP * PANEL, a, s);
+    const size_t pieces = chunks_of(s) * s.K8 * s.V8 / 8;
+    if (s.parts == 1)
+        launch("delta_backward: kept states", delta_round_kernel, blocks(pieces, 256), 256, 0, copies, a.Ss, pieces, s, (int)(s.V % 4 == 0 && aligned(16, a.Ss)));
+    else
+        launch("delta_backward: kept states", delta_kept_kernel<KP, VECTOR>, strips * (unsigned)((s.chunks - 1) / s.parts + 1), 128, KP * PANEL, a, s);
     a.copies = gradients, a.S0 = dS1, a.S1 = dS0;
     launch("delta_backward: states", s.erase ? delta_backward_walk<KP, VECTOR, true> : delta_backward_walk<KP, VECTOR, false>,
            strips, 128, walk_tile<KP, VECTOR>::BYTES, a, s);

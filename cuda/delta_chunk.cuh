@@ -28,7 +28,7 @@
 
 #include "cuda/panel.cuh"
 
-enum { CHUNK = 64 };
+static constexpr int CHUNK = 64;
 
 /* Every `span` tokens are cut into `parts` of 64, the last one shorter; K8 and V8 are the widths of bf16 rows. */
 struct delta_shape {
@@ -56,7 +56,7 @@ struct delta_given {
     swax_bf16 *q, *k, *w;       /* vector gates: E o Q, E o K, Z o K, (64,K8) */
 };
 
-enum { SCALAR_E = 0, SCALAR_Z = CHUNK, SCALAR_BETA = 2 * CHUNK, SCALAR_G = 3 * CHUNK, SCALARS = 4 * CHUNK };
+static constexpr int SCALAR_E = 0, SCALAR_Z = CHUNK, SCALAR_BETA = 2 * CHUNK, SCALAR_G = 3 * CHUNK, SCALARS = 4 * CHUNK;
 
 /* ---- fragments: d[j] as in warpmma.cuh, so that the columns of d are this lane's tokens 8 j + column() and the next */
 
@@ -128,11 +128,11 @@ DEVICE void split_operand(uint32_t (&hi)[4][4], uint32_t (&lo)[4][4], float (*d)
 }
 
 /* f(row of d, token, two neighbours down the columns of d as bf16) for d turned: what a lane then holds of a token lies together */
-template <class F> DEVICE void for_turned(float (&d)[8][4], F f)
+template <int N, class F> DEVICE void for_turned(float (&d)[N][4], F f)
 {
     const int lane = threadIdx.x % 32;
 #pragma unroll
-    for (int j = 0; j < 8; j++)
+    for (int j = 0; j < N; j++)
 #pragma unroll
         for (int e = 0; e < 4; e += 2)
             f(threadIdx.x / 32 % 4 * 16 + 4 * e + lane % 4 * 2, 8 * j + lane / 4, turned(pack(d[j][e], d[j][e + 1])));
@@ -181,17 +181,13 @@ template <int KP, bool VECTOR> DEVICE void fade(float (&S)[8 * KP][4], const flo
     }
 }
 
-/* As bf16, (V8,K8): `to` is at the tile's first row */
-template <int KP> DEVICE void write_copy(swax_bf16 *to, float (&S)[8 * KP][4], int K8, int rows)
+/* As bf16, (K8,V8): `to` is at the tile's first column */
+template <int KP> DEVICE void write_copy(swax_bf16 *to, float (&S)[8 * KP][4], int K8, int V8, int columns)
 {
-#pragma unroll
-    for (int j = 0; j < 8 * KP; j++)
-#pragma unroll
-        for (int e = 0; e < 4; e += 2) {
-            const int channel = 8 * j + fragment_column(), row = fragment_row() + 4 * e;
-            if (channel < K8 && row < rows)
-                *(uint32_t *)(to + (size_t)row * K8 + channel) = pack(S[j][e], S[j][e + 1]);
-        }
+    for_turned(S, [&](int column, int channel, uint32_t pair) {
+        if (channel < K8 && column < columns)
+            *(uint32_t *)(to + (size_t)channel * V8 + column) = pair;
+    });
 }
 
 #endif

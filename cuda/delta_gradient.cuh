@@ -20,7 +20,7 @@
 struct gradient_args {
     delta_given given;
     const swax_bf16 *q, *k, *dy, *Y, *U;
-    const swax_bf16 *S, *D;             /* (B,H,chunks,V8,K8) */
+    const swax_bf16 *S, *D;             /* (B,H,chunks,K8,V8) */
     const float *dbeta_parts;           /* (strips,B,T,H) */
     swax_bf16 *dq, *dk;                 /* added to, where every head has keys of its own */
     float *head_dq, *head_dk;           /* else written, (B,T,H,K8) */
@@ -28,23 +28,21 @@ struct gradient_args {
     int strips;
 };
 
-/* Two groups of four warps, each with COLUMNS panels of dQ and dK.  A stage has two panels of tokens by V and one of V by K. */
+/* Two groups of four warps, each with COLUMNS panels of dQ and dK.  A stage has two panels of tokens by V and one of K by V. */
 template <int KP> struct gradient_tile {
     enum { COLUMNS = KP < 2 ? 1 : KP / 2, KEYS = 0, QUERIES = KP * PANEL, OF_N = 2 * KP * PANEL, OF_M = OF_N + PANEL, STAGES = OF_M + PANEL,
-           STAGE = (2 + KP) * PANEL, DESK = STAGES + 2 * STAGE, BYTES = DESK + 3072 };
+           STAGE = (2 + KP) * PANEL, DIAGONAL = STAGES + 2 * STAGE, BYTES = DIAGONAL + 1024 };
 };
 
-enum gradient_dot { DOT_Q, DOT_K, DOT_LEAVE, DOT_SEEN, DOTS };
-
-/* What the tokens of a chunk are given, and what is found out about them, in shared memory */
+/* What is found out about the tokens of a chunk, in a stage that is no longer needed: x, and what leaves, of either group's channels */
 struct gradient_desk {
-    float diagonal[CHUNK], dot[DOTS][2][CHUNK];
+    float x[2][CHUNK], leaves[2][CHUNK];
     double half;
     float through[8];
 };
 
-/* <x, row> for the two rows of this lane, x a tile in panels */
-template <int C> DEVICE void row_dots(float *to, float (&d)[8 * C][4], const unsigned char *x)
+/* dot += by <x, row> for the two rows of this lane, x a tile in panels */
+template <int C> DEVICE void row_dots(float (&dot)[2], float by, float (&d)[8 * C][4], const unsigned char *x)
 {
 #pragma unroll
     for (int e = 0; e < 4; e += 2) {
@@ -54,9 +52,7 @@ template <int C> DEVICE void row_dots(float *to, float (&d)[8 * C][4], const uns
             const uint32_t pair = *(const uint32_t *)(x + j / 8 * PANEL + swizzle(fragment_row() + 4 * e, j % 8) + fragment_column() * 2);
             sum += d[j][e] * low_half(pair) + d[j][e + 1] * high_half(pair);
         }
-        sum = quad_sum(sum);
-        if (threadIdx.x % 4 == 0)
-            to[fragment_row() + 4 * e] = sum / LIFT;
+        dot[e / 2] += by * quad_sum(sum);
     }
 }
 
@@ -72,30 +68,35 @@ template <int C> DEVICE void scale_rows(float (&d)[8 * C][4], const float *x, co
     }
 }
 
-/* d + diagonal x to its place: added to bf16, or written as float.  Rows of `stride`, K8 - first columns. */
+/* (d + diagonal x) / LIFT to its place: added to bf16, all of which is read first, or written as float.  Rows of `stride`. */
 template <int C>
 DEVICE void put_gradient(swax_bf16 *to, float *to_head, size_t stride, float (&d)[8 * C][4], const float *diagonal, const unsigned char *x, int tokens, int columns)
 {
+    uint32_t old[8 * C][2];
+    auto there = [&](int j, int e) { return fragment_row() + 8 * e < tokens && 8 * j + fragment_column() < columns; };
 #pragma unroll
     for (int j = 0; j < 8 * C; j++)
 #pragma unroll
-        for (int e = 0; e < 4; e += 2) {
-            const int row = fragment_row() + 4 * e, column = 8 * j + fragment_column();
-            if (row >= tokens || column >= columns)
+        for (int e = 0; e < 2; e++)
+            old[j][e] = !to_head && there(j, e) ? *(const uint32_t *)(to + (fragment_row() + 8 * e) * stride + 8 * j + fragment_column()) : 0;
+#pragma unroll
+    for (int j = 0; j < 8 * C; j++)
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            const int row = fragment_row() + 8 * e, column = 8 * j + fragment_column();
+            if (!there(j, e))
                 continue;
             const uint32_t pair = *(const uint32_t *)(x + j / 8 * PANEL + swizzle(row, j % 8) + fragment_column() * 2);
-            const float a = (d[j][e] + diagonal[row] * low_half(pair)) / LIFT, b = (d[j][e + 1] + diagonal[row] * high_half(pair)) / LIFT;
-            if (to_head) {
+            const float a = (d[j][2 * e] + diagonal[row] * low_half(pair)) / LIFT, b = (d[j][2 * e + 1] + diagonal[row] * high_half(pair)) / LIFT;
+            if (to_head)
                 *(float2 *)(to_head + row * stride + column) = make_float2(a, b);
-            } else {
-                uint32_t *at = (uint32_t *)(to + row * stride + column);
-                *at = pack(low_half(*at) + a, high_half(*at) + b);
-            }
+            else
+                *(uint32_t *)(to + row * stride + column) = pack(low_half(old[j][e]) + a, high_half(old[j][e]) + b);
         }
 }
 
 /* The pairs of a chunk, in X: N by the first group, its diagonal apart, and M by the second.  N and M have 0 on the diagonal. */
-DEVICE void weight_pairs(float (&X)[8][4], gradient_desk *desk, const float *scalars, const delta_shape &s, int b, int begin, int length, bool of_n)
+DEVICE void weight_pairs(float (&X)[8][4], float *diagonal, const float *scalars, const delta_shape &s, int b, int begin, int length, bool of_n)
 {
 #pragma unroll
     for (int e = 0; e < 4; e += 2) {
@@ -108,21 +109,21 @@ DEVICE void weight_pairs(float (&X)[8][4], gradient_desk *desk, const float *sca
                 const int j = 8 * n + fragment_column() + o;
                 float &x = X[n][e + o];
                 if (of_n && i == j)
-                    desk->diagonal[i] = i < length ? by * x : 0;
+                    diagonal[i] = i < length ? by * x : 0;
                 x = j < i && document <= j ? by * x * exp2_fast(G - scalars[SCALAR_G + j]) : 0;
             }
     }
 }
 
 /* This thread's part of <D',S>, of one panel of V: D' is in shared memory, S comes by once more */
-template <int KP> DEVICE float through_part(const unsigned char *D, const swax_bf16 *S, int rows, int K8)
+template <int KP> DEVICE float through_part(const unsigned char *D, const swax_bf16 *S, int channels, int columns, int V8)
 {
     float sum = 0;
 #pragma unroll
     for (int i = threadIdx.x; i < CHUNK * 8 * KP; i += 256) {
-        const int row = i / (8 * KP), piece = i % (8 * KP);
-        if (row < rows && 8 * piece < K8) {
-            const uint4 x = *(const uint4 *)(D + piece / 8 * PANEL + swizzle(row, piece % 8)), y = *(const uint4 *)(S + (size_t)row * K8 + 8 * piece);
+        const int channel = i / 8, piece = i % 8;
+        if (channel < channels && 8 * piece < columns) {
+            const uint4 x = *(const uint4 *)(D + swizzle(channel, piece)), y = *(const uint4 *)(S + (size_t)channel * V8 + 8 * piece);
             sum += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) + low_half(x.y) * low_half(y.y) + high_half(x.y) * high_half(y.y)
                  + low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) + low_half(x.w) * low_half(y.w) + high_half(x.w) * high_half(y.w);
         }
@@ -130,26 +131,23 @@ template <int KP> DEVICE float through_part(const unsigned char *D, const swax_b
     return sum;
 }
 
-/* dg of token threadIdx.x, by the first two warps */
+/* dg of token threadIdx.x; the whole block comes here */
 DEVICE double gate_gradient(gradient_desk *desk, const delta_shape &s, int b, int begin, int length, double through)
 {
     const int i = threadIdx.x, lane = i % 32, last = s.document(b, begin, length - 1), document = i < length ? s.document(b, begin, i) : CHUNK;
-    float dot[DOTS];
-#pragma unroll
-    for (int n = 0; n < DOTS; n++)
-        dot[n] = i < length ? desk->dot[n][0][i] + desk->dot[n][1][i] : 0;
-    double x = (double)dot[DOT_Q] + dot[DOT_K] - ((double)dot[DOT_SEEN] - dot[DOT_LEAVE]);
+    double x = i < length ? (double)desk->x[0][i] + desk->x[1][i] : 0;
+    const double leaves = i < length ? (double)desk->leaves[0][i] + desk->leaves[1][i] : 0;
     auto same = [&](int j) { return j < length && s.document(b, begin, j) == document; };
     for (int step = 1; step < 32; step *= 2) {
         const double behind = __shfl_down_sync(~0u, x, step);
         if (lane + step < 32 && same(i + step))
             x += behind;
     }
-    const double before = sum_in_document(dot[DOT_LEAVE], document > 0 ? document : 0, &desk->half) - dot[DOT_LEAVE];
-    asm volatile("bar.sync 1, 64;" ::: "memory");
+    const double before = sum_in_document(leaves, document > 0 ? document : 0, &desk->half) - leaves;
+    __syncthreads();
     if (i == 32)
         desk->half = x;
-    asm volatile("bar.sync 1, 64;" ::: "memory");
+    __syncthreads();
     if (i < 32 && same(32))
         x += desk->half;
     return document == i ? 0 : x + (i >= last ? before : 0) + (last < 0 ? through : 0);
@@ -172,14 +170,14 @@ template <int KP> DEVICE void load_step(unsigned char *stages, const gradient_ar
     const int panels = (s.V8 + 63) / 64, phase = step / panels, v0 = step % panels * 64;
     if (phase < 3) {
         unsigned char *stage = stages + step % 2 * gradient_tile<KP>::STAGE;
-        const size_t value = (s.token(at.b, at.begin) * s.H + at.h) * s.V8 + v0, stride = (size_t)s.H * s.V8, state = (at.of * s.V8 + v0) * s.K8 + c0;
+        const size_t value = (s.token(at.b, at.begin) * s.H + at.h) * s.V8 + v0, stride = (size_t)s.H * s.V8, state = (at.of * s.K8 + c0) * s.V8 + v0;
         load_tile<1, 256>(stage, PANEL, (phase < 2 ? a.dy : a.U) + value, stride, CHUNK, at.length, s.V8 - v0);
         if (phase < 2)
             load_tile<1, 256>(stage + PANEL, PANEL, (phase == 0 ? a.U : a.Y) + value, stride, CHUNK, at.length, s.V8 - v0);
         if (phase == 0)
             load_tile<1, 256>(stage + 2 * PANEL, PANEL, a.Y + value, stride, CHUNK, at.length, s.V8 - v0);
         else
-            load_tile<KP, 256>(stage + 2 * PANEL, PANEL, (phase == 1 ? a.S : a.D) + state, s.K8, CHUNK, s.V8 - v0, s.K8 - c0);
+            load_tile<1, 256>(stage + 2 * PANEL, 0, (phase == 1 ? a.S : a.D) + state, s.V8, 64 * KP, s.K8 - c0, s.V8 - v0);
     }
     cp_commit();
 }
@@ -204,9 +202,9 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
     const bool busy = KP >= 2 || group == 0;                /* narrow keys leave the second group nothing but M */
     const size_t key = (s.token(at.b, at.begin) * s.G + s.group(at.h)) * s.K8, stride = (size_t)s.G * s.K8;
     unsigned char *K = shared_memory(), *Q = K + tile::QUERIES, *stages = K + tile::STAGES;
-    gradient_desk *desk = (gradient_desk *)(K + tile::DESK);
+    float *diagonal = (float *)(K + tile::DIAGONAL);
     const float *scalars = a.given.scalars + at.of * SCALARS, decay = a.given.decay[at.of];
-    float X[8][4], dQ[8 * C][4], dK[8 * C][4], through = 0;
+    float X[8][4], dQ[8 * C][4], dK[8 * C][4], x[2] = {}, leaves[2] = {}, through = 0;
     uint32_t left[4][4];
     int step = 0;
 
@@ -230,7 +228,7 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
         done();
     }
     mm_settle(X);
-    weight_pairs(X, desk, scalars, s, at.b, at.begin, at.length, group == 0);
+    weight_pairs(X, diagonal, scalars, s, at.b, at.begin, at.length, group == 0);
     put_in_tile<1>(K + (group ? tile::OF_M : tile::OF_N), PANEL, fragment_row(), X);
 
     clear(dQ);
@@ -239,8 +237,8 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
     mm_settle(dK);
     for (int p = 0; p < panels; p++) {                      /* the barriers in next() are N's and M's too */
         const unsigned char *stage = next();
-        mm_nn<64 * C>(dQ, stage, stage + (2 + first) * PANEL);
-        mm_nn<64 * C>(dK, stage + PANEL, stage + (2 + first) * PANEL);
+        mm_nt<64 * C>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_nt<64 * C>(dK, stage + PANEL, stage + (2 + first) * PANEL);
         done();
     }
     mm_settle(dQ);
@@ -255,10 +253,9 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
     done();
     mm_settle(dQ);
     const size_t head = ((s.token(at.b, at.begin) * s.H + at.h) * s.K8) + 64 * first, out = a.head_dq ? (size_t)s.H * s.K8 : stride;
-    if (busy) {
-        row_dots<C>(desk->dot[DOT_Q][group], dQ, Q + first * PANEL);
-        put_gradient<C>(a.dq + key + 64 * first, a.head_dq ? a.head_dq + head : nullptr, out, dQ, desk->diagonal, K + first * PANEL, at.length, columns);
-    }
+    row_dots<C>(x, 1, dQ, Q + first * PANEL);
+    if (busy)
+        put_gradient<C>(a.dq + key + 64 * first, a.head_dq ? a.head_dq + head : nullptr, out, dQ, diagonal, K + first * PANEL, at.length, columns);
     if (s.erase) {
         operand(left, K + tile::OF_M);
         mm_begin();
@@ -266,23 +263,21 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
         done();
         mm_settle(dK);
     }
-    if (busy)
-        row_dots<C>(desk->dot[DOT_K][group], dK, K + first * PANEL);
+    row_dots<C>(x, 1, dK, K + first * PANEL);
 
     clear(dQ);                                              /* from here on the rest of dK */
     mm_settle(dQ);
     for (int p = 0; p < panels; p++) {
         const unsigned char *stage = next();
-        mm_nn<64 * C>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_nt<64 * C>(dQ, stage, stage + (2 + first) * PANEL);
         mm_end();
         if (decay != 0)
-            through += through_part<KP>(stage + 2 * PANEL, a.S + (at.of * s.V8 + 64 * p) * s.K8, s.V8 - 64 * p, s.K8);
+            through += through_part<KP>(stage + 2 * PANEL, a.S + at.of * s.K8 * s.V8 + 64 * p, s.K8, s.V8 - 64 * p, s.V8);
         mm_wait();
     }
     mm_settle(dQ);
     scale_rows<C>(dQ, scalars + SCALAR_Z, nullptr, 1);
-    if (busy)
-        row_dots<C>(desk->dot[DOT_LEAVE][group], dQ, K + first * PANEL);
+    row_dots<C>(leaves, 1, dQ, K + first * PANEL);
     mm_settle(dQ);
     operand_turned(left, K + tile::OF_N);
     mm_begin();
@@ -296,24 +291,25 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
         done();
         mm_settle(dQ);
     }
-    if (busy)
-        row_dots<C>(desk->dot[DOT_SEEN][group], dQ, K + first * PANEL);
+    row_dots<C>(x, -1, dQ, K + first * PANEL);             /* what has left is not seen: added back below */
 #pragma unroll
     for (int j = 0; j < 8 * C; j++)
 #pragma unroll
         for (int e = 0; e < 4; e++)
             dK[j][e] += dQ[j][e];
     if (busy)
-        put_gradient<C>(a.dk + key + 64 * first, a.head_dk ? a.head_dk + head : nullptr, out, dK, desk->diagonal, Q + first * PANEL, at.length, columns);
+        put_gradient<C>(a.dk + key + 64 * first, a.head_dk ? a.head_dk + head : nullptr, out, dK, diagonal, Q + first * PANEL, at.length, columns);
+    gradient_desk *desk = (gradient_desk *)(stages + step % 2 * tile::STAGE);       /* this stage was read before the last barrier */
+    if (threadIdx.x % 4 == 0)
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            desk->x[group][fragment_row() + 8 * e] = busy ? (x[e] + leaves[e]) / LIFT : 0;
+            desk->leaves[group][fragment_row() + 8 * e] = busy ? leaves[e] / LIFT : 0;
+        }
     through = warp_sum(through);
     if (threadIdx.x % 32 == 0)
         desk->through[threadIdx.x / 32] = through;
-    if (!busy && threadIdx.x % 128 < CHUNK)
-        for (int n = 0; n < DOTS; n++)
-            desk->dot[n][1][threadIdx.x % 128] = 0;
     __syncthreads();
-    if (threadIdx.x >= CHUNK)
-        return;
     double all = 0;
     for (int w = 0; w < 8; w++)
         all += desk->through[w];

@@ -170,18 +170,18 @@ DEVICE void near_gradients(near_work &w, const float (&G)[BLOCK], const float *N
         }
 }
 
-/* <D',S> by channel: `sum` are this thread's 8 channels over the rows of V it has seen; rows of threads go by `parts` */
-template <int KP> DEVICE void through_channels(float (&sum)[8], const unsigned char *D, const swax_bf16 *S, int rows, int columns, int K8)
+/* <D',S> of channels threadIdx.x / 8 + 32 n, of one panel of V: D' is in shared memory, S comes by once more.  Eight lanes a channel. */
+template <int KP> DEVICE void through_channels(float (&sum)[2 * KP], const unsigned char *D, const swax_bf16 *S, int channels, int columns, int V8)
 {
-    const int piece = threadIdx.x % (8 * KP);
-    for (int row = threadIdx.x / (8 * KP); row < min(rows, 64) && 8 * piece < columns; row += 32 / KP) {
-        const uint4 x = *(const uint4 *)(D + piece / 8 * PANEL + swizzle(row, piece % 8)), y = *(const uint4 *)(S + (size_t)row * K8 + 8 * piece);
-        const uint32_t a[4] = { x.x, x.y, x.z, x.w }, c[4] = { y.x, y.y, y.z, y.w };
+    const int piece = threadIdx.x % 8;
 #pragma unroll
-        for (int n = 0; n < 4; n++) {
-            sum[2 * n] += low_half(a[n]) * low_half(c[n]);
-            sum[2 * n + 1] += high_half(a[n]) * high_half(c[n]);
-        }
+    for (int n = 0; n < 2 * KP; n++) {
+        const int channel = threadIdx.x / 8 + 32 * n;
+        if (channel >= channels || 8 * piece >= columns)
+            continue;
+        const uint4 x = *(const uint4 *)(D + swizzle(channel, piece)), y = *(const uint4 *)(S + (size_t)channel * V8 + 8 * piece);
+        sum[n] += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) + low_half(x.y) * low_half(y.y) + high_half(x.y) * high_half(y.y)
+                + low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) + low_half(x.w) * low_half(y.w) + high_half(x.w) * high_half(y.w);
     }
 }
 
@@ -196,7 +196,16 @@ DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const g
     const int block = threadIdx.x / 64, c = 64 * panel + threadIdx.x % 64, t0 = block * BLOCK;
     const bool there = c0 + c < s.K;
     near_work w;
-    float G[BLOCK], leaves[BLOCK], sum_x = 0, sum_leaves = 0;
+    float G[BLOCK], leaves[BLOCK], old_q[BLOCK], old_k[BLOCK], old_g[BLOCK], sum_x = 0, sum_leaves = 0;
+    auto key = [&](int t) { return (s.token(at.b, at.begin + t) * s.G + s.group(at.h)) * s.K8 + c0 + c; };
+    auto gate = [&](int t) { return (s.token(at.b, at.begin + t) * s.H + at.h) * s.K + c0 + c; };
+#pragma unroll
+    for (int i = 0; i < BLOCK; i++) {                       /* all that will be added to, before anything is written */
+        const bool here = there && t0 + i < at.length;
+        old_q[i] = here && !a.head_dq ? value(a.dq[key(t0 + i)]) : 0;
+        old_k[i] = here && !a.head_dq ? value(a.dk[key(t0 + i)]) : 0;
+        old_g[i] = here ? a.dg[gate(t0 + i)] : 0;
+    }
 #pragma unroll
     for (int i = 0; i < BLOCK; i++) {
         G[i] = G_all[(t0 + i) * vector_tile<KP>::GATES + c];
@@ -209,11 +218,11 @@ DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const g
         const float dq = w.dq[i] + arrays[0][place], before = w.before[i] + arrays[1][place], to_state = arrays[2][place], behind = w.behind[i] + arrays[3][place];
         const float own = desk->diagonal[t], of_q = (dq + own * w.k[i]) / LIFT, of_k = (before + to_state + behind + own * w.q[i]) / LIFT;
         if (t < at.length && there) {
-            const size_t token = s.token(at.b, at.begin + t), key = (token * s.G + s.group(at.h)) * s.K8 + c0 + c, head = (token * s.H + at.h) * s.K8 + c0 + c;
+            const size_t head = (s.token(at.b, at.begin + t) * s.H + at.h) * s.K8 + c0 + c;
             if (a.head_dq)
                 a.head_dq[head] = of_q, a.head_dk[head] = of_k;
             else
-                add_to(a.dq[key], of_q), add_to(a.dk[key], of_k);
+                a.dq[key(t)] = as<swax_bf16>(old_q[i] + of_q), a.dk[key(t)] = as<swax_bf16>(old_k[i] + of_k);
         }
         w.dq[i] = (w.q[i] * dq + w.k[i] * (before - behind)) / LIFT;    /* x_i */
         leaves[i] = w.k[i] * to_state / LIFT;
@@ -246,7 +255,7 @@ DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const g
     for (int i = 0; i < BLOCK; i++) {
         const int t = t0 + i;
         if (t < at.length && there && document(t) != t)
-            a.dg[(s.token(at.b, at.begin + t) * s.H + at.h) * s.K + c0 + c] += crossing[i] + (t >= last ? before : 0) + (last < 0 ? through[c] : 0);
+            a.dg[gate(t)] = old_g[i] + (crossing[i] + (t >= last ? before : 0) + (last < 0 ? through[c] : 0));
         before += leaves[i];
     }
     __syncthreads();
@@ -273,11 +282,11 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
     const size_t key = (s.token(at.b, at.begin) * s.G + s.group(at.h)) * s.K8 + c0, stride = (size_t)s.G * s.K8;
     unsigned char *K = shared_memory(), *Q = K + tile::QUERIES, *N = K + tile::OF_N, *M = K + tile::OF_M, *stages = K + tile::STAGES;
     float *G = (float *)(K + tile::G), *near_ones = (float *)(K + tile::NEAR), *rows = (float *)(K + tile::ROWS);
-    float *columns = (float *)stages, *parts_of_through = (float *)N;
+    float *columns = (float *)stages, *of_through = (float *)N;
     vector_desk *desk = (vector_desk *)(K + tile::DESK);
     const float *scalars = a.given.scalars + at.of * SCALARS;
     const bool whole = s.document(at.b, at.begin, at.length - 1) < 0;       /* no document begins in this chunk */
-    float X[8][4], dQ[8][4], dK[8][4], through[8] = {};
+    float X[8][4], dQ[8][4], dK[8][4], through[2 * KP] = {};
     int step = 0;
 
     load_tile<KP, 256>(K, PANEL, a.k + key, stride, CHUNK, at.length, s.K8 - c0);
@@ -309,8 +318,8 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
     mm_settle(dK);
     for (int p = 0; p < panels; p++) {
         const unsigned char *stage = next();
-        mm_nn<64>(dQ, stage, stage + (2 + first) * PANEL);
-        mm_nn<64>(dK, stage + PANEL, stage + (2 + first) * PANEL);
+        mm_nt<CHUNK>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_nt<CHUNK>(dK, stage + PANEL, stage + (2 + first) * PANEL);
         done();
     }
     mm_settle(dQ);
@@ -327,10 +336,10 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
     mm_settle(dQ);
     for (int p = 0; p < panels; p++) {
         const unsigned char *stage = next();
-        mm_nn<64>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_nt<CHUNK>(dQ, stage, stage + (2 + first) * PANEL);
         mm_end();
         if (whole)
-            through_channels<KP>(through, stage + 2 * PANEL, a.S + (at.of * s.V8 + 64 * p) * s.K8 + c0, s.V8 - 64 * p, s.K8 - c0, s.K8);
+            through_channels<KP>(through, stage + 2 * PANEL, a.S + (at.of * s.K8 + c0) * s.V8 + 64 * p, s.K8 - c0, s.V8 - 64 * p, s.V8);
         mm_wait();
     }
     mm_settle(dQ);
@@ -344,20 +353,17 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
         put_array<KP>(columns + tile::ARRAY / 4, dK, first);
     }
 #pragma unroll
-    for (int n = 0; n < 8; n++)
-        parts_of_through[threadIdx.x / (8 * KP) * 64 * KP + threadIdx.x % (8 * KP) * 8 + n] = through[n];
-    __syncthreads();
-    float all = 0;
-    const int c = threadIdx.x;
-    for (int n = 0; n < 32 / KP && c < 64 * KP; n++)
-        all += parts_of_through[n * 64 * KP + c];
-    __syncthreads();
-    if (c < 64 * KP)
-        parts_of_through[c] = whole ? exp2_fast(G[(at.length - 1) * GATES + c]) / LIFT * all : 0;
+    for (int n = 0; n < 2 * KP; n++) {
+        const int c = threadIdx.x / 8 + 32 * n;
+        for (int lane = 1; lane < 8; lane *= 2)
+            through[n] += __shfl_xor_sync(~0u, through[n], lane);
+        if (threadIdx.x % 8 == 0)
+            of_through[c] = whole ? exp2_fast(G[(at.length - 1) * GATES + c]) / LIFT * through[n] : 0;
+    }
     __syncthreads();
 #pragma unroll 1
     for (int panel = 0; panel < KP; panel++)
-        finish_channel<KP>(a, s, at, K, parts_of_through, panel, c0);
+        finish_channel<KP>(a, s, at, K, of_through, panel, c0);
     if (c0 == 0 && (int)threadIdx.x < at.length)
         add_strengths(a, s, at, threadIdx.x);
 }

@@ -36,7 +36,7 @@ struct walk_args {
     float *S1;                          /* where it ends: written, or, backward, added to if not NULL */
     float *r, *Ss;                      /* forward: out, Ss may be NULL; kept and backward: in */
     swax_bf16 *y;                       /* forward: y; backward: dv */
-    swax_bf16 *copies;                  /* (B,H,chunks,V8,K8): the states before the chunks, or the gradients behind them */
+    swax_bf16 *copies;                  /* (B,H,chunks,K8,V8): the states before the chunks, or the gradients behind them */
     swax_bf16 *Y, *U;                   /* backward, (B,T,H,V8) */
     float *dbeta;                       /* backward: (strips of V,B,T,H) */
 };
@@ -193,6 +193,26 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
     for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) { a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] = x / LIFT; });
 }
 
+/* Where all states before the chunks have been kept they are only rounded, LIFTed: eight neighbours a thread. */
+static __global__ void delta_round_kernel(swax_bf16 *to, const float *from, size_t pieces, delta_shape s, int wide)
+{
+    const size_t n = (size_t)blockIdx.x * blockDim.x + threadIdx.x, across = s.V8 / 8, row = n / across;
+    const int column = (int)(n % across) * 8, channel = (int)(row % s.K8), left = channel < s.K ? s.V - column : 0;
+    if (n >= pieces)
+        return;
+    const float *x = from + (row / s.K8 * s.K + channel) * s.V + column;
+    float y[8];
+    if (wide && left >= 8) {
+        const float4 a = *(const float4 *)x, b = *(const float4 *)(x + 4);
+        y[0] = a.x, y[1] = a.y, y[2] = a.z, y[3] = a.w, y[4] = b.x, y[5] = b.y, y[6] = b.z, y[7] = b.w;
+    } else {
+        for (int i = 0; i < 8; i++)
+            y[i] = i < left ? x[i] : 0;
+    }
+    *(uint4 *)(to + 8 * n) = make_uint4(pack(LIFT * y[0], LIFT * y[1]), pack(LIFT * y[2], LIFT * y[3]), pack(LIFT * y[4], LIFT * y[5]),
+                                        pack(LIFT * y[6], LIFT * y[7]));
+}
+
 /* One block per strip of V and kept state: the states before the chunks that follow it */
 template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) delta_kept_kernel(walk_args a, delta_shape s)
 {
@@ -208,7 +228,7 @@ template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) del
     for (int chunk = span * s.parts; chunk < last; chunk++) {
         const size_t of = (size_t)bh * s.chunks + chunk;
         const int begin = s.begin(chunk), length = s.end(chunk) - begin;
-        write_copy<KP>(a.copies + (of * s.V8 + v0) * s.K8, S, s.K8, rows);
+        write_copy<KP>(a.copies + of * s.K8 * s.V8 + v0, S, s.K8, s.V8, rows);
         if (chunk + 1 == last)
             break;
         if (VECTOR)
@@ -282,6 +302,19 @@ DEVICE void add_gradient(swax_bf16 *y, size_t step, float (&d)[8][4], int tokens
         }
 }
 
+/* What a chunk reads without a stage, r and the old dv, comes from far away. */
+DEVICE void prefetch_rows(const walk_args &a, const delta_shape &s, const walk_place &at, int chunk)
+{
+    const int begin = s.begin(chunk), length = s.end(chunk) - begin, t = threadIdx.x / 2, half = threadIdx.x % 2;
+    if (t >= length)
+        return;
+    const size_t row = at.row(s, begin + t);
+    if (32 * half < at.columns)
+        prefetch(a.r + row * s.V + at.v0 + 32 * half);
+    if (half == 0)
+        prefetch(a.y + row * s.V8 + at.v0);
+}
+
 template <int KP, bool VECTOR, bool SOLVE>
 static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_backward_walk(walk_args a, delta_shape s)
 {
@@ -315,7 +348,9 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         };
         if (tile::STAGES > 1)
             load_next();
-        write_copy<KP>(a.copies + (at.of(s, chunk) * s.V8 + at.v0) * s.K8, D, s.K8, at.columns8);
+        if (chunk)
+            prefetch_rows(a, s, at, chunk - 1);
+        write_copy<KP>(a.copies + at.of(s, chunk) * s.K8 * s.V8 + at.v0, D, s.K8, s.V8, at.columns8);
 
         clear(W);                                           /* dU = P^T dy + Z (K D') */
 #pragma unroll

@@ -11,15 +11,15 @@
 
 #include "cuda/delta_chunk.cuh"
 
-enum { TURN = CHUNK + 4 };      /* floats from one row of C, turned, to the next: columns then are in different banks */
+static constexpr int TURN = CHUNK + 4;      /* floats from one row of C, turned, to the next: columns then are in different banks */
 
 static const float LOG2_OF_E = 1.4426950408889634f;
 
 /* No gate counts as less: exp(-120) is 0 in float, and a spike would cost all pairs behind it the digits of the sum. */
 DEVICE float clamped(float g) { return g < -120 ? -120 : g; }
 
-/* The sum of x over the tokens of i's document up to i; the first two warps, i = threadIdx.x.  `first` is its first token in the
- * chunk, `half` a word of shared memory. */
+/* The sum of x over the tokens of i's document up to i = threadIdx.x, for the first two warps; the whole block comes here.  `first`
+ * is its first token in the chunk, `half` a word of shared memory. */
 DEVICE double sum_in_document(double x, int first, double *half)
 {
     const int i = threadIdx.x, lane = i % 32;
@@ -30,17 +30,15 @@ DEVICE double sum_in_document(double x, int first, double *half)
     }
     if (i == 31)
         *half = x;
-    asm volatile("bar.sync 1, 64;" ::: "memory");
+    __syncthreads();
     return i >= 32 && first < 32 ? x + *half : x;
 }
 
-/* Ct (64,TURN): C turned.  X (64,64) becomes N: X_i = C_i - sum_{j<i} C_ij beta_j X_j, 16 rows at a time; column threadIdx.x. */
-DEVICE void substitute(float *X, const float *Ct, const float *beta)
+/* Columns from .. from + 31 of X, rows from .. from + 31, one a lane: 16 rows at a time */
+DEVICE void substitute_square(float *X, const float *Ct, const float *beta, int from)
 {
-    const int c = threadIdx.x, from = c / 32 * 32;      /* what a warp's columns have above is 0 */
-    for (int i = 0; i < from; i++)
-        X[i * CHUNK + c] = 0;
-    for (int top = from; top < CHUNK; top += 16) {
+    const int c = from + threadIdx.x % 32;
+    for (int top = from; top < from + 32; top += 16) {
         float x[16];
 #pragma unroll
         for (int i = 0; i < 16; i += 4) {
@@ -64,6 +62,54 @@ DEVICE void substitute(float *X, const float *Ct, const float *beta)
                 x[i] -= Ct[(top + j) * TURN + top + i] * xj;
         }
     }
+}
+
+/* Ct (64,TURN): C turned.  X (64,64) becomes N, X_i = C_i - sum_{j<i} C_ij beta_j X_j, by 128 threads: both halves of the
+ * triangle by substitution, side by side; then the square between them, R = C - C beta X of the columns' half, and of that
+ * R - X beta R of the rows' half, whose (1 + C beta)^-1 is 1 - X beta. */
+DEVICE void substitute(float *X, const float *Ct, const float *beta)
+{
+    const int c = threadIdx.x % 32, warp = threadIdx.x / 32, row = 32 + 8 * warp;
+    if (warp < 2)
+        substitute_square(X, Ct, beta, 32 * warp);
+    else
+        for (int i = warp - 2; i < 32; i += 2)
+            X[i * CHUNK + 32 + c] = 0;
+    __syncthreads();
+    float x[8];
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        x[i] = Ct[c * TURN + row + i];
+#pragma unroll 4
+    for (int j = 0; j < 32; j++) {
+        const float xj = beta[j] * X[j * CHUNK + c];
+#pragma unroll
+        for (int i = 0; i < 8; i += 4) {
+            const float4 of_c = *(const float4 *)(Ct + j * TURN + row + i);
+            x[i] -= of_c.x * xj, x[i + 1] -= of_c.y * xj, x[i + 2] -= of_c.z * xj, x[i + 3] -= of_c.w * xj;
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        X[(row + i) * CHUNK + c] = x[i];
+    __syncthreads();
+#pragma unroll 2
+    for (int j = 32; j < row + 8; j += 4) {
+        float R[4];
+#pragma unroll
+        for (int n = 0; n < 4; n++)
+            R[n] = beta[j + n] * X[(j + n) * CHUNK + c];
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            const float4 of_x = *(const float4 *)(X + (row + i) * CHUNK + j);
+            x[i] -= of_x.x * R[0] + of_x.y * R[1] + of_x.z * R[2] + of_x.w * R[3];
+        }
+    }
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        X[(row + i) * CHUNK + c] = x[i];
+    __syncthreads();
 }
 
 /* X as bf16, by 128 threads */
@@ -93,15 +139,19 @@ struct chunk_tokens {
 DEVICE void scalar_gates(chunk_tokens *c, const delta_given &to, const float *g, const float *beta, const delta_shape &s, int b, int h, int chunk, size_t of)
 {
     const int i = threadIdx.x, begin = s.begin(chunk), length = s.end(chunk) - begin;
-    const bool valid = i < length;
+    const bool valid = i < length, here = i < CHUNK;
     const size_t at = s.token(b, begin + (valid ? i : 0)) * s.H + h;
     const int document = valid ? s.document(b, begin, i) : 0, last = s.document(b, begin, length - 1);
     const int first = document > 0 ? document : 0;
     const double G = sum_in_document(valid && document != i ? (double)clamped(g[at]) : 0, first, &c->half) * 1.4426950408889634;
-    c->G[i] = (float)G;
-    c->beta[i] = valid ? beta[at] : 0;
-    c->first[i] = first;
-    asm volatile("bar.sync 1, 64;" ::: "memory");
+    if (here) {
+        c->G[i] = (float)G;
+        c->beta[i] = valid ? beta[at] : 0;
+        c->first[i] = first;
+    }
+    __syncthreads();
+    if (!here)
+        return;
     const float all = c->G[length - 1], E = valid && document < 0 ? exp2_fast((float)G) : 0;
     float *scalars = to.scalars + of * SCALARS;
     scalars[SCALAR_E + i] = E;
@@ -127,8 +177,7 @@ static __global__ void __launch_bounds__(128) delta_within_kernel(delta_given to
     load_tile<KP, 128>(K, PANEL, k + rows, stride, CHUNK, length, s.K8);
     load_tile<KP, 128>(Q, PANEL, q + rows, stride, CHUNK, length, s.K8);
     cp_commit();
-    if (threadIdx.x < CHUNK)
-        scalar_gates(c, to, g, beta, s, b, h, chunk, of);
+    scalar_gates(c, to, g, beta, s, b, h, chunk, of);
     tiles_arrive<0>();
 
     float C[8][4], P[8][4];
@@ -162,9 +211,7 @@ static __global__ void __launch_bounds__(128) delta_within_kernel(delta_given to
     store_tile<1, 128>(to.P + of * CHUNK * CHUNK, CHUNK, K + tile::RESULT, PANEL, CHUNK, CHUNK, CHUNK);
     if (!s.erase)
         return;
-    if (threadIdx.x < CHUNK)
-        substitute(solution, Ct, c->beta);
-    __syncthreads();
+    substitute(solution, Ct, c->beta);
     write_solution(to.N + of * CHUNK * CHUNK, solution);
 }
 

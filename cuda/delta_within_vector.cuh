@@ -7,11 +7,12 @@
 
 #include "cuda/delta_within.cuh"
 
-enum { BLOCK = 16 };            /* tokens that share an anchor */
+static constexpr int BLOCK = 16;            /* tokens that share an anchor */
 
 /* In bytes; rows of G are GATES floats apart, so that 8 of them are in different banks. */
 template <int KP> struct vector_tile {
-    enum { GATES = 64 * KP + 8, G = 2 * KP * PANEL, TURNED = G + CHUNK * GATES * 4, RESULT = TURNED + (CHUNK * TURN * 4 + 1023) / 1024 * 1024,
+    static constexpr int GATES = 64 * KP + 8;
+    enum { G = 2 * KP * PANEL, TURNED = G + CHUNK * GATES * 4, RESULT = TURNED + (CHUNK * TURN * 4 + 1023) / 1024 * 1024,
            TOKENS = RESULT + PANEL, BYTES = TOKENS + 4 * CHUNK * 4, SOLUTION = 0 };
 };
 
@@ -29,7 +30,7 @@ template <int KP, int THREADS> DEVICE void vector_gates(float *G, const float *g
     for (int c = threadIdx.x; c < 64 * KP; c += THREADS) {
         const bool there = c0 + c < s.K;
         double sum = 0;
-#pragma unroll 8
+#pragma unroll 16
         for (int i = 0; i < CHUNK; i++) {
             const float x = there && i < length ? g[(s.token(b, begin + i) * s.H + h) * s.K + c0 + c] : 0;
             if (i < length)
@@ -201,9 +202,7 @@ static __global__ void __launch_bounds__(128) delta_within_vector_kernel(delta_g
     store_tile<1, 128>(to.P + of * CHUNK * CHUNK, CHUNK, P, PANEL, CHUNK, CHUNK, CHUNK);
     if (!s.erase)
         return;
-    if (threadIdx.x < CHUNK)
-        substitute(solution, Ct, t->beta);
-    __syncthreads();
+    substitute(solution, Ct, t->beta);
     write_solution(to.N + of * CHUNK * CHUNK, solution);
 }
 
