@@ -210,6 +210,10 @@ START_TEST(bad_words_get_one_sentence)
     refused("make adamw beta1=1 -o x", "beta1=1");
     refused("make adamw s=0 -o x", "from 1");
     refused("make mlstm json=yes -o x", "takes no json=");
+    refused("make mlstm sizes=xlstm -o x", "did you mean xlstm-7b");
+    refused("make rope sizes=xlstm-7b -o x", "none for rope");
+    refused("make mlstm sizes=nowhere.json -o x", "nowhere.json");
+    refused("tier ref sizes=gpt-oss", "say which");
     refused("make mlstm twice -o x", "\"twice\"");
     refused("list mlstm", "\"mlstm\"");
     refused("list T=3", "\"T\"");
@@ -397,6 +401,26 @@ START_TEST(random_seeds_are_printed_and_replayed)
 }
 END_TEST
 
+START_TEST(sizes_of_models_and_files)
+{
+    char line[400], said[SAID], *of = scratch("case"), *file = scratch("sizes.json");
+    const char text[] = "{\"mlstm\": {\"H\": 3, \"K\": 12, \"V\": 20, \"eps\": 0.5}, \"attention\": {\"D\": 7}}";
+    put(file, text, strlen(text));
+    snprintf(line, sizeof line, "make mlstm sizes=%s K=5 T=4 -o %s", file, of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    struct problem p = problem_of(of);
+    const struct op_spec *op = &swax_ops[p.in[0].op];
+    ck_assert(op_extent(op, 'H', p.in[0].dims) == 3 && op_extent(op, 'K', p.in[0].dims) == 5 && op_extent(op, 'V', p.in[0].dims) == 20);
+    ck_assert(p.in[0].scalar[0] == 0.5);
+    problem_free(&p);
+    snprintf(line, sizeof line, "make mlstm sizes=xlstm-7b T=2 B=1 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    p = problem_of(of);
+    ck_assert(op_extent(op, 'H', p.in[0].dims) == 8 && op_extent(op, 'K', p.in[0].dims) == 256 && op_extent(op, 'V', p.in[0].dims) == 512);
+    problem_free(&p);
+}
+END_TEST
+
 /* What is obvious has a name: zeros, numbers that are none, a factor. */
 START_TEST(the_obvious_is_said)
 {
@@ -481,6 +505,7 @@ int main(void)
     tcase_add_test(t, a_case_holds_no_answers);
     tcase_add_test(t, a_case_cannot_be_exchanged);
     tcase_add_test(t, random_seeds_are_printed_and_replayed);
+    tcase_add_test(t, sizes_of_models_and_files);
     tcase_add_test(t, the_obvious_is_said);
     suite_add_tcase(s, t);
     const int status = suite_ends(s);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "tools/lib/random.h"
 #include "tools/lib/say.h"
+#include "tools/verify/preset.h"
 
 enum { ROWS = 26 };
 
@@ -77,6 +78,8 @@ static const struct key rows[] = {
     ROW(&seed_type, "seed", seed, "0", "the seed that the case must be of; 0: any", .mark = CHECK),
     ROW(&key_word, "suite", plan.suite, NULL, "the suite that the case must be; left out, any", .word = suite_name, .mark = CHECK),
     ROW(&key_whole, "number", only, NULL, "one case of the suite alone: what a report prints to replay the worst", .least = 0, .most = 100000, .mark = PLUGIN | TIER),
+    ROW(&key_text, "sizes", sizes, "", "those of a model (qwen3.5 qwen3.5-9b kimi-linear kimi-k3 glm-5.3 nemotron xlstm-7b gpt-oss) or of FILE.json; what is given beside it counts",
+        .mark = MAKE | PLUGIN | TIER),
     ROW(&key_yes, "time", time, "no", "how long it takes, if it is right: new inputs and cold caches for every call, whose outputs are judged", .mark = PLUGIN),
     ROW(&key_word, "gauge", gauge, "any", "of the cell's stabiliser m; any: states count as e^m C; contract: m is asked, too", .word = gauge_word, .mark = CHECK | PLUGIN),
     ROW(&key_word, "family", plan.family, NULL, "what the inputs look like; left out, gauss", .word = family_word, .mark = MAKE),
@@ -183,6 +186,10 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
     if (options_left(o, &k, why))
         return why;
     struct entry e;
+    if (*a->sizes && !s->n)
+        return say(why, "sizes=%.60s: it is for one kernel; say which.", a->sizes);
+    if (*a->sizes && preset_apply(&a->plan.wish, s, a->sizes, why))
+        return why;
     a->plan.seed = a->seed.value;
     a->plan.only = a->only;
     if (s->n && a->plan.wish.behind && strcmp(s->base, "mlstm"))
