@@ -39,7 +39,8 @@ LIBS    := -lm $(if $(call is,linux),-ldl)
 SHARED   = -shared $(if $(call is,darwin apple macos),,-Wl,-Bsymbolic)
 
 # ---- which tiers this compiler can build
-TIERS   ?= $(if $(call is,x86_64),avx2 avx512 avx512bf16)$(if $(call is,aarch64 arm64),neon)
+# (none for Windows: gcc does not align its stack for vectors of 32 bytes there, GCC bug 54412)
+TIERS   ?= $(if $(call is,mingw),,$(if $(call is,x86_64),avx2 avx512 avx512bf16)$(if $(call is,aarch64 arm64),neon))
 OPENMP  := $(shell echo 'int omp_get_num_threads(void); int main(void){return omp_get_num_threads();}' | \
              $(CC) $(LDFLAGS) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
 FLAGS_avx2   = -DSWAX_VEC_BYTES=32 -mavx2 -mfma
@@ -130,7 +131,7 @@ SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(filter-out $(wildcard tests
            $(BUILD)/tests/variants_f32.o $(BUILD)/tests/variants_f64.o
 CHECK_LIBS   ?= $(or $(shell pkg-config --libs check),$(error The tests need Check and pkg-config: `make deps` installs them))
 CHECK_CFLAGS ?= $(if $(CHECK_LIBS),$(shell pkg-config --cflags check))
-TEST     = $(CC) -I. -Iref -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(if $(WERROR),-Werror) $(SAN) $(OPENMP) $(CHECK_CFLAGS) $(USERS)
+TEST     = $(CC) -I. -Iref -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(CHECK_CFLAGS) $(USERS)
 $(BUILD)/tests/variants_f32.o: tests/variants.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -c $< -o $@
 $(BUILD)/tests/variants_f64.o: tests/variants.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -DSWAX_F64 -c $< -o $@
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -c $< -o $@
