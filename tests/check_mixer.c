@@ -323,6 +323,7 @@ START_TEST(it_trains_goes_on_samples_and_is_looked_into)
     ck_assert(strstr(config, "\"mixers\": \"swa ema\"") && strstr(config, "\"ema_heads\": 4")
               && strstr(config, "\"heads\": 2"));
     ck_assert_msg(!strstr(config, "cell_heads"), "keys of a mixer that is not there: %s", config);
+    free(config);
 
     ck_assert_msg(!ask(cmd_sample, with("%s tokens=30 temperature=0", whole)) && strlen(said) >= 30, "%s", said);
     ck_assert_msg(!ask(cmd_eval, with("%s sequences=2 inside=yes", whole)) && strstr(said, "loss"), "%s", said);

@@ -65,6 +65,7 @@ START_TEST(nothing_is_remembered_across_a_separator)
     char *first = strdup(sampled(out, "prompt=abcdefgh|tokens=80|seed=4") + 4);
     ck_assert_msg(!strcmp(first, sampled(out, "prompt=efgh|tokens=80|seed=4")), "before the separator: %s\n%s", first,
                   said);
+    free(first);
     int differ = 0;                        /* without one, what came before shows, until the first e is drawn */
     for (int seed = 1; seed <= 20; seed++) {
         char more[64];
@@ -135,6 +136,7 @@ START_TEST(no_prompt_begins_a_document)
     ck_assert_str_eq(sampled(none, "prompt= |tokens=5"), first);
     ck_assert_str_eq(sampled(none, "prompt= , ,|tokens=5"), first);
     ck_assert_str_eq(sampled(none, "prompt=0|tokens=5"), first);
+    free(first);
 }
 END_TEST
 

@@ -107,7 +107,8 @@ void swax_decoder_separator(struct swax_decoder *d, int token);
 const char *swax_decoder_feed(struct swax_decoder *d, const int *token, int T, float *logits);
 void swax_decoder_free(struct swax_decoder *d);
 
-/* What went wrong since last asked, on the device or in a call that was refused: a sentence, or NULL. */
+/* What went wrong since last asked, on the device or in a call that was refused: a sentence, or NULL.  This one and
+ * feed's are the network's, and hold until its next call. */
 const char *swax_network_trouble(struct swax_network *n);
 
 #ifdef __cplusplus

@@ -132,7 +132,7 @@ static const char *generate(const struct request *q, struct swax_decoder *d, con
     fputs(wrong ? "" : "\n", stdout);
     free(p.order);
     free(logits);
-    return wrong;
+    return wrong && wrong != why ? say(why, "%s", wrong) : wrong;      /* the network's own sentence goes with it */
 }
 
 static const char *sample(struct request *q, char *why)
