@@ -14,7 +14,7 @@ enum { SIZES = 4, ROWS = 12, TAILS = 15 };
 static const struct suite { const char *name; int seeds, sizes[SIZES], longs, tokens[SIZES], tiles, tails; } suites[] = {
     {"quick",    1, {9},              1, {70},                 4,        0},
     {"standard", 5, {9, 24, 33, 16},  4, {70, 131, 150, 1030}, 2 * ROWS, 5},
-    {"hard",     8, {9, 24, 33, 60},  4, {131, 200, 257, 1400}, 6 * ROWS, TAILS},
+    {"hard",     8, {9, 24, 33, 60},  4, {131, 200, 257, 1400}, 3 * ROWS, TAILS},
 };
 
 int suite_find(const char *name)
