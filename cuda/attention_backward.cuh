@@ -35,6 +35,9 @@ template <int P> struct queries_tile {
     enum { STAGES = 2, STAGE = 2 * P * PANEL, QUERIES = STAGES * STAGE, GRADIENTS = QUERIES + P * PANEL, BYTES = GRADIENTS + P * PANEL };
 };
 
+/* Q, dY       the block's rows in shared memory;  results: y, then dq;  key, value: a stage's tiles
+ * X, dX       scores, then P; dy v^T, then dS;  W: dS as left operand;  Y: dq
+ * log_sum     log2 of the softmax's sum, along: delta, begin and end: the keys seen, of this lane's two rows */
 template <int P>
 DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &notes, const swax_bf16 *dy, const swax_bf16 *q, const swax_bf16 *k,
                              const swax_bf16 *v, const swax_bf16 *y, const float *lse, const attention_shape &a)
@@ -158,6 +161,8 @@ template <int P> struct keys_tile {
            PARTS = P < 4 ? 1 : 2, OUT = P / PARTS };
 };
 
+/* K, V        the block's rows in shared memory; a stage has a tile of queries, one of dy and what belongs to their rows
+ * part        of wide heads: which panels of dK and dV this block adds up, over all queries that see its keys */
 template <int P>
 DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backward_notes &notes, const swax_bf16 *dy, const swax_bf16 *q,
                           const swax_bf16 *k, const swax_bf16 *v, const attention_shape &a)

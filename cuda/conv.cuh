@@ -1,7 +1,7 @@
 /* conv.cuh - the short causal convolution with SiLU; formulas in ref/conv.c.
  *
- * The backward first writes da down, so that dx and dw take it W times without computing it again.  dw and db are sums over
- * tokens: over pieces of rows first, then over the pieces, always in the same order. */
+ * The backward first writes da down, so that dx and dw take it W times without computing it again.  dw and db are sums
+ * over tokens: over pieces of rows first, then over the pieces, always in the same order. */
 #ifndef SWAX_CUDA_CONV_CUH
 #define SWAX_CUDA_CONV_CUH
 
@@ -22,7 +22,8 @@ struct conv_shape {
 };
 
 /* a_t of P channels; x and w point at the newest row and at the taps of the first */
-template <int P> static __device__ void conv_sum(stat (&a)[P], const real *x, const stat *w, const stat *bias, int first, conv_shape s)
+template <int P> static __device__ void conv_sum(stat (&a)[P], const real *x, const stat *w, const stat *bias,
+                                                 int first, conv_shape s)
 {
     for (int i = 0; i < P; i++)
         a[i] = bias ? bias[i] : 0;
@@ -36,9 +37,11 @@ template <int P> static __device__ void conv_sum(stat (&a)[P], const real *x, co
 
 /* y, or with dy the gradient of a */
 template <int P, bool BACKWARD, class Y>
-static __global__ void conv_rows_kernel(Y *y, const real *dy, const real *x, const stat *w, const stat *bias, conv_shape s)
+static __global__ void conv_rows_kernel(Y *y, const real *dy, const real *x, const stat *w, const stat *bias,
+                                        conv_shape s)
 {
-    const size_t across = s.C / P, n = (size_t)blockIdx.x * blockDim.x + threadIdx.x, bt = n / across, c = n % across * P;
+    const size_t across = s.C / P, n = (size_t)blockIdx.x * blockDim.x + threadIdx.x, bt = n / across,
+        c = n % across * P;
     if (bt >= (size_t)s.B * s.T)
         return;
     const int b = (int)(bt / s.T), t = (int)(bt % s.T);
@@ -51,10 +54,12 @@ static __global__ void conv_rows_kernel(Y *y, const real *dy, const real *x, con
     store<false>(y + bt*s.C + c, a);
 }
 
-/* dx of row p, counted as tokens are: tap j of token p + W-1-j falls on it, if that is in the call and of its document */
+/* dx of row p, counted as tokens are: tap j of token p + W-1-j falls on it, if that is in the call and of its document
+ */
 template <int P> static __global__ void conv_dx_kernel(real *dx, const stat *da, const stat *w, conv_shape s)
 {
-    const size_t across = s.C / P, n = (size_t)blockIdx.x * blockDim.x + threadIdx.x, bp = n / across, c = n % across * P;
+    const size_t across = s.C / P, n = (size_t)blockIdx.x * blockDim.x + threadIdx.x, bp = n / across,
+        c = n % across * P;
     if (bp >= (size_t)s.B * s.S)
         return;
     const int b = (int)(bp / s.S), p = (int)(bp % s.S) - s.cached();
@@ -79,8 +84,10 @@ enum { CONV_TAPS = 4, CONV_ROWS = 8 };
 static __global__ void conv_dw_kernel(stat *dw, stat *db, const stat *da, const real *x, conv_shape s, int rows)
 {
     __shared__ stat part[CONV_ROWS][CONV_TAPS + 1][32];
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, strips = (s.C + 31) / 32, c = blockIdx.x % strips * 32 + lane;
-    const int groups = (s.W + CONV_TAPS - 1) / CONV_TAPS, j0 = blockIdx.x / strips % groups * CONV_TAPS, piece = blockIdx.x / strips / groups;
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, strips = (s.C + 31) / 32,
+        c = blockIdx.x % strips * 32 + lane;
+    const int groups = (s.W + CONV_TAPS - 1) / CONV_TAPS, j0 = blockIdx.x / strips % groups * CONV_TAPS,
+        piece = blockIdx.x / strips / groups;
     const size_t N = (size_t)s.B * s.T, from = (size_t)piece * rows, to = from + rows < N ? from + rows : N;
     stat sum[CONV_TAPS + 1] = {};
     for (size_t bt = from + warp; bt < to && c < s.C; bt += CONV_ROWS) {
@@ -108,7 +115,8 @@ static __global__ void conv_dw_kernel(stat *dw, stat *db, const stat *da, const 
 
 static bool conv_wide(int C, const void *a, const void *b) { return C % 8 == 0 && aligned16(a, b, 0); }
 
-static void conv_forward(real *y, const real *x, const stat *w, const stat *b, const int *start, int B, int T, int S, int C, int W)
+static void conv_forward(real *y, const real *x, const stat *w, const stat *b, const int *start, int B, int T, int S,
+                         int C, int W)
 {
     const conv_shape s = { start, B, T, S, C, W };
     if (conv_wide(C, y, x))
@@ -118,12 +126,14 @@ static void conv_forward(real *y, const real *x, const stat *w, const stat *b, c
     launched("conv_forward");
 }
 
-static void conv_backward(real *dx, stat *dw, stat *db, const real *dy, const real *x, const stat *w, const stat *b, const int *start,
+static void conv_backward(real *dx, stat *dw, stat *db, const real *dy, const real *x, const stat *w, const stat *b,
+                          const int *start,
                           int B, int T, int S, int C, int W)
 {
     const conv_shape s = { start, B, T, S, C, W };
     const size_t N = (size_t)B*T, strips = blocks(C, 32) * (size_t)blocks(W, CONV_TAPS);
-    const unsigned most = strips < 1024 ? (unsigned)(1024 / strips) : 1, pieces = blocks(N, 64) < most ? blocks(N, 64) : most;
+    const unsigned most = strips < 1024 ? (unsigned)(1024 / strips) : 1,
+        pieces = blocks(N, 64) < most ? blocks(N, 64) : most;
     const int rows = (int)blocks(N, pieces);
     const size_t of_a = N*C, of_w = (size_t)pieces*C*W;
     stat *da = (stat *)swax_cuda_workspace((of_a + of_w + (size_t)pieces*C) * sizeof *da);

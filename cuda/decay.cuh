@@ -57,7 +57,8 @@ static void decay_forward(stat *g, const stat *a, const stat *lrate, const stat 
     launched("decay_forward");
 }
 
-static void decay_backward(stat *da, stat *dlrate, stat *dbias, const stat *dg, const stat *a, const stat *lrate, const stat *bias,
+static void decay_backward(stat *da, stat *dlrate, stat *dbias, const stat *dg, const stat *a, const stat *lrate,
+                           const stat *bias,
                            int N, int H, int J, double low)
 {
     const size_t HJ = (size_t)H*J;
@@ -70,7 +71,8 @@ static void decay_backward(stat *da, stat *dlrate, stat *dbias, const stat *dg, 
 static void strength_forward(stat *beta, const stat *b, int N, double top)
 {
     const stat most = (stat)top;
-    map<false>("strength_forward", outputs<stat>{ beta, nullptr }, N, [=] __device__ (stat &r, stat &, stat x) { r = most * sigmoid(x); }, b);
+    map<false>("strength_forward", outputs<stat>{ beta, nullptr }, N,
+               [=] __device__ (stat &r, stat &, stat x) { r = most * sigmoid(x); }, b);
 }
 
 static void strength_backward(stat *db, const stat *dbeta, const stat *b, int N, double top)

@@ -1,9 +1,10 @@
 /* delta.cuh - the gated delta rule and linear attention for any shape, in `stat` arithmetic; formulas in ref/delta.c.
  *
- * Token by token, as the reference does it: columns of the state do not meet in the forward, so a block takes 32 of them, and
- * its 8 warps every eighth row each.  In the backward the gradients of q, k and g are sums over a state's rows: a block takes
- * a whole head, its warps every eighth row, its lanes every 32nd column.  A thread alone reads and writes its elements of the
- * states.  S' of a token comes from the last saved state: of `sub` tokens at a time it is written down. */
+ * Token by token, as the reference does it: columns of the state do not meet in the forward, so a block takes 32 of
+ * them, and its 8 warps every eighth row each.  In the backward the gradients of q, k and g are sums over a state's
+ * rows: a block takes a whole head, its warps every eighth row, its lanes every 32nd column.  A thread alone reads and
+ * writes its elements of the states.  S' of a token comes from the last saved state: of `sub` tokens at a time it is
+ * written down. */
 #ifndef SWAX_CUDA_DELTA_CUH
 #define SWAX_CUDA_DELTA_CUH
 
@@ -18,15 +19,18 @@ struct delta_call {
     int B, T, H, G, K, V, J, L, erase;
     stat scale;
 
-    __device__ size_t row(int b, int t, int h) const { return ((size_t)b*T + t)*H + h; }                          /* of v, g and beta */
-    __device__ size_t key(int b, int t, int h) const { return ((size_t)b*T + t)*G + (size_t)h*G/H; }              /* of q and k */
+    /* of v, g and beta */
+    __device__ size_t row(int b, int t, int h) const { return ((size_t)b*T + t)*H + h; }
+    /* of q and k */
+    __device__ size_t key(int b, int t, int h) const { return ((size_t)b*T + t)*G + (size_t)h*G/H; }
     __device__ bool fresh(int b, int t) const { return start && start[(size_t)b*T + t] == t; }
     __device__ stat decay(size_t n, int i) const { return exp(g[n*J + (J == 1 ? 0 : i)]); }
     __host__ __device__ int chunks() const { return (T - 1) / L + 1; }
 };
 
 /* `tile`: the block's columns of the state, rows `step` apart; in shared memory, or S1 itself */
-static __global__ void delta_forward_kernel(real *y, stat *S1, stat *r, stat *Ss, const stat *S0, delta_call a, int in_shared)
+static __global__ void delta_forward_kernel(real *y, stat *S1, stat *r, stat *Ss, const stat *S0, delta_call a,
+                                            int in_shared)
 {
     __shared__ stat known[DELTA_WARPS][32], read[DELTA_WARPS][32];
     const int strips = (a.V + 31) / 32, bh = blockIdx.x / strips, b = bh / a.H, h = bh % a.H;
@@ -80,14 +84,18 @@ static __global__ void delta_forward_kernel(real *y, stat *S1, stat *r, stat *Ss
         S1[bh*KV + (size_t)i*a.V + c] = tile[i*step];
 }
 
-static void delta_forward(real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v, const stat *g, const stat *beta,
-                          const stat *S0, const int *start, int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
+static void delta_forward(real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v,
+                          const stat *g, const stat *beta,
+                          const stat *S0, const int *start, int B, int T, int H, int G, int K, int V, int J, int L,
+                              int erase, double scale)
 {
     const delta_call a = { .q = q, .k = k, .v = v, .dy = nullptr, .g = g, .beta = beta, .r = nullptr, .start = start,
-                           .B = B, .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .L = L, .erase = erase, .scale = (stat)scale };
+                           .B = B, .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .L = L, .erase = erase,
+                               .scale = (stat)scale };
     const size_t tile = (size_t)K * 32 * sizeof(stat);
     const bool in_shared = tile < ((size_t)1 << 30) && room_for(tile + sizeof(stat) * 2 * DELTA_THREADS);
-    launch("delta_forward", delta_forward_kernel, (unsigned)(B * H) * blocks(V, 32), DELTA_THREADS, in_shared ? tile : 0,
+    launch("delta_forward", delta_forward_kernel, (unsigned)(B * H) * blocks(V, 32), DELTA_THREADS,
+           in_shared ? tile : 0,
            y, S1, r, Ss, S0, a, (int)in_shared);
 }
 
@@ -105,7 +113,8 @@ template <class F> static __device__ void delta_elements(const delta_call &a, F 
 }
 
 /* S' of the tokens first .. last-1 into w.states, from the state saved before their chunk: what is written is known */
-static __device__ void delta_walk(const delta_work &w, const stat *saved, const delta_call &a, int b, int h, int first, int last)
+static __device__ void delta_walk(const delta_work &w, const stat *saved, const delta_call &a, int b, int h, int first,
+                                  int last)
 {
     const size_t KV = (size_t)a.K*a.V;
     delta_elements(a, [&](int, int, size_t e) { w.S[e] = saved[e]; });
@@ -123,7 +132,8 @@ static __device__ void delta_walk(const delta_work &w, const stat *saved, const 
 }
 
 /* What one token adds to the gradients; dq and dk are of its head alone. */
-static __device__ void delta_token(stat *dq, stat *dk, real *dv, stat *dg, stat *dbeta, const delta_work &w, const stat *faded,
+static __device__ void delta_token(stat *dq, stat *dk, real *dv, stat *dg, stat *dbeta, const delta_work &w,
+                                   const stat *faded,
                                    const delta_call &a, int b, int h, int t)
 {
     __shared__ stat of_gate[DELTA_WARPS];
@@ -193,7 +203,8 @@ static __device__ void delta_token(stat *dq, stat *dk, real *dv, stat *dg, stat 
     }
 }
 
-static __global__ void delta_backward_kernel(stat *dq, stat *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, const stat *dS1, const stat *Ss,
+static __global__ void delta_backward_kernel(stat *dq, stat *dk, real *dv, stat *dg, stat *dbeta, stat *dS0,
+                                             const stat *dS1, const stat *Ss,
                                              delta_work w, int sub, delta_call a)
 {
     const int bh = blockIdx.x, b = bh / a.H, h = bh % a.H;
@@ -214,7 +225,8 @@ static __global__ void delta_backward_kernel(stat *dq, stat *dk, real *dv, stat 
 }
 
 /* dq += the sum over the heads that share a key head, and dk */
-static __global__ void delta_heads_kernel(real *dq, real *dk, const stat *of_q, const stat *of_k, size_t N, int K, int shared)
+static __global__ void delta_heads_kernel(real *dq, real *dk, const stat *of_q, const stat *of_k, size_t N, int K,
+                                          int shared)
 {
     const size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x, at = e / K * shared * K + e % K;
     if (e >= N)
@@ -228,14 +240,16 @@ static __global__ void delta_heads_kernel(real *dq, real *dk, const stat *of_q, 
     add_to(dk[e], sum_k);
 }
 
-static void delta_backward(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D, const real *dy, const stat *dS1,
+static void delta_backward(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D,
+                           const real *dy, const stat *dS1,
                            const real *q, const real *k, const real *v, const stat *g, const stat *beta,
                            const stat *S0, const int *start, const stat *S1, const stat *r, const stat *Ss,
                            int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
     (void)S0, (void)S1;
     const delta_call a = { .q = q, .k = k, .v = v, .dy = dy, .g = g, .beta = beta, .r = r, .start = start,
-                           .B = B, .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .L = L, .erase = erase, .scale = (stat)scale };
+                           .B = B, .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .L = L, .erase = erase,
+                               .scale = (stat)scale };
     const size_t keys = (size_t)B*T*H*K, heads = (size_t)B*H;
     const int longest = L < T ? L : T;
     int sub = 8;
@@ -246,9 +260,11 @@ static void delta_backward(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, 
     if (!of_q)
         return;
     stat *of_k = of_q + keys, *states = of_k + keys;
-    launch("delta_backward", delta_backward_kernel, (unsigned)heads, DELTA_THREADS, 0, of_q, of_k, dv, dg, dbeta, dS0, dS1, Ss,
+    launch("delta_backward", delta_backward_kernel, (unsigned)heads, DELTA_THREADS, 0, of_q, of_k, dv, dg, dbeta, dS0,
+           dS1, Ss,
            delta_work{ S, D, states, states + heads*sub*K*V }, sub, a);
-    launch("delta_backward: heads", delta_heads_kernel, blocks((size_t)B*T*G*K, 256), 256, 0, dq, dk, of_q, of_k, (size_t)B*T*G*K, K, H / G);
+    launch("delta_backward: heads", delta_heads_kernel, blocks((size_t)B*T*G*K, 256), 256, 0, dq, dk, of_q, of_k,
+           (size_t)B*T*G*K, K, H / G);
 }
 
 #endif

@@ -1,22 +1,27 @@
-/* delta_bf16.cu - slots delta_forward and delta_backward with bf16 tensors, on the tensor cores, for keys up to 256 wide.
+/* delta_bf16.cu - slots delta_forward and delta_backward with bf16 tensors, on the tensor cores, for keys up to 256
+ * wide.
  *
- * First what chunks of 64 tokens are in themselves (delta_within.cuh), then the walks along the sequence (delta_states.cuh), in the
- * backward then the gradients of q, k and g (delta_gradient.cuh).  Products take bf16 operands and add in float; gates, residuals
- * and states are float.  Who adds what is fixed by the sizes alone: the same bits every time.
+ * First what chunks of 64 tokens are in themselves (delta_within.cuh), then the walks along the sequence
+ * (delta_states.cuh), in the backward then the gradients of q, k and g (delta_gradient.cuh).  Products take bf16
+ * operands and add in float; gates, residuals and states are float.  Who adds what is fixed by the sizes alone: the
+ * same bits every time.
  *
- * Chunks end where states are kept, every L tokens, so an L that is a multiple of 64 is the best.  Memory besides the arguments, in
- * bytes a chunk and head: 17 K, in the backward 17 K + 4 K V + 256 V, and with keys shared by heads 8 K a token. */
+ * Chunks end where states are kept, every L tokens, so an L that is a multiple of 64 is the best.  Memory besides the
+ * arguments, in bytes a chunk and head: 17 K, in the backward 17 K + 4 K V + 256 V, and with keys shared by heads 8 K a
+ * token. */
 #include "cuda/delta.cuh"
 #include "cuda/delta_gradient_vector.cuh"
 #include "cuda/delta_states.cuh"
 #include "cuda/rows.cuh"
 #include "cuda/tensor.h"
 
-static delta_shape delta_chunks(int B, int T, int H, int G, int K, int V, int span, int erase, double scale, const int *start)
+static delta_shape delta_chunks(int B, int T, int H, int G, int K, int V, int span, int erase, double scale,
+                                const int *start)
 {
     const int parts = (span - 1) / CHUNK + 1, rest = T % span;
     return { .B = B, .T = T, .H = H, .G = G, .K = K, .V = V, .K8 = up8(K), .V8 = up8(V), .span = span, .parts = parts,
-             .chunks = T / span * parts + (rest + CHUNK - 1) / CHUNK, .erase = erase, .scale = (float)scale, .start = start };
+             .chunks = T / span * parts + (rest + CHUNK - 1) / CHUNK, .erase = erase, .scale = (float)scale,
+                 .start = start };
 }
 
 static size_t chunks_of(const delta_shape &s) { return (size_t)s.B * s.H * s.chunks; }
@@ -32,31 +37,39 @@ static void take_given(delta_given &to, scratch &from, const delta_shape &s, boo
         *p = vector ? from.take<swax_bf16>(n * CHUNK * s.K8) : nullptr;
 }
 
-template <int KP, bool VECTOR> static void within(const char *name, const delta_given &to, const real *q, const real *k, const stat *g, const stat *beta, const delta_shape &s)
+template <int KP, bool VECTOR> static void within(const char *name, const delta_given &to, const real *q, const real *k,
+                                                  const stat *g, const stat *beta, const delta_shape &s)
 {
     if (VECTOR)
-        launch(name, delta_within_vector_kernel<KP>, (unsigned)chunks_of(s), 128, vector_tile<KP>::BYTES, to, q, k, g, beta, s);
+        launch(name, delta_within_vector_kernel<KP>, (unsigned)chunks_of(s), 128, vector_tile<KP>::BYTES, to, q, k, g,
+               beta, s);
     else
-        launch(name, delta_within_kernel<KP>, (unsigned)chunks_of(s), 128, within_tile<KP>::BYTES, to, q, k, g, beta, s);
+        launch(name, delta_within_kernel<KP>, (unsigned)chunks_of(s), 128, within_tile<KP>::BYTES, to, q, k, g, beta,
+               s);
 }
 
 template <int KP, bool VECTOR> static void forward_walk(const walk_args &a, const delta_shape &s)
 {
-    launch("delta_forward: states", s.erase ? delta_forward_walk<KP, VECTOR, true> : delta_forward_walk<KP, VECTOR, false>,
+    launch("delta_forward: states", s.erase ? delta_forward_walk<KP, VECTOR, true> : delta_forward_walk<KP, VECTOR,
+           false>,
            (unsigned)(s.B * s.H) * blocks(s.V, 64), 128, walk_tile<KP, VECTOR>::BYTES, a, s);
 }
 
-template <int KP, bool VECTOR> static void backward_walks(walk_args a, const delta_shape &s, swax_bf16 *copies, swax_bf16 *gradients, const stat *dS1, stat *dS0)
+template <int KP, bool VECTOR> static void backward_walks(walk_args a, const delta_shape &s, swax_bf16 *copies,
+                                                          swax_bf16 *gradients, const stat *dS1, stat *dS0)
 {
     const unsigned strips = (unsigned)(s.B * s.H) * blocks(s.V, 64);
     a.copies = copies;
     const size_t pieces = chunks_of(s) * s.K8 * s.V8 / 8;
     if (s.parts == 1)
-        launch("delta_backward: kept states", delta_round_kernel, blocks(pieces, 256), 256, 0, copies, a.Ss, pieces, s, (int)(s.V % 4 == 0 && aligned(16, a.Ss)));
+        launch("delta_backward: kept states", delta_round_kernel, blocks(pieces, 256), 256, 0, copies, a.Ss, pieces, s,
+               (int)(s.V % 4 == 0 && aligned(16, a.Ss)));
     else
-        launch("delta_backward: kept states", delta_kept_kernel<KP, VECTOR>, strips * (unsigned)((s.chunks - 1) / s.parts + 1), 128, KP * PANEL, a, s);
+        launch("delta_backward: kept states", delta_kept_kernel<KP, VECTOR>,
+               strips * (unsigned)((s.chunks - 1) / s.parts + 1), 128, KP * PANEL, a, s);
     a.copies = gradients, a.S0 = dS1, a.S1 = dS0;
-    launch("delta_backward: states", s.erase ? delta_backward_walk<KP, VECTOR, true> : delta_backward_walk<KP, VECTOR, false>,
+    launch("delta_backward: states", s.erase ? delta_backward_walk<KP, VECTOR, true> : delta_backward_walk<KP, VECTOR,
+           false>,
            strips, 128, walk_tile<KP, VECTOR>::BYTES, a, s);
 }
 
@@ -65,10 +78,12 @@ template <int KP, bool VECTOR> static void gradient(const gradient_args &a, cons
 {
     constexpr int WIDE = KP < 2 ? 1 : 2;
     if (VECTOR)
-        launch("delta_backward: gradients", delta_gradient_vector_kernel<WIDE>, (unsigned)chunks_of(s) * blocks(s.K8, 64 * WIDE), 256,
+        launch("delta_backward: gradients", delta_gradient_vector_kernel<WIDE>,
+               (unsigned)chunks_of(s) * blocks(s.K8, 64 * WIDE), 256,
                vector_gradient_tile<WIDE>::BYTES, a, g, s);
     else
-        launch("delta_backward: gradients", delta_gradient_kernel<KP>, (unsigned)chunks_of(s), 256, gradient_tile<KP>::BYTES, a, s);
+        launch("delta_backward: gradients", delta_gradient_kernel<KP>, (unsigned)chunks_of(s), 256,
+               gradient_tile<KP>::BYTES, a, s);
 }
 
 /* f(panels of 64 channels, are gates vectors), both known to the compiler */
@@ -91,17 +106,21 @@ template <class F> static void for_keys(int K, int J, F f)
 /* The largest tiles want more shared memory than the small cards of an architecture have. */
 static bool delta_fits(int K, int J)
 {
-    return K <= 256 && room_for(J == 1 ? (K > 128 ? (int)gradient_tile<4>::BYTES : (int)gradient_tile<2>::BYTES) : (int)vector_gradient_tile<2>::BYTES);
+    return K <= 256 && room_for(J == 1 ? (K > 128 ? (int)gradient_tile<4>::BYTES : (int)gradient_tile<2>::BYTES)
+                                : (int)vector_gradient_tile<2>::BYTES);
 }
 
-void swax_cuda_delta_forward_bf16(real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v, const stat *g, const stat *beta,
-                                  const stat *S0, const int *start, int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
+void swax_cuda_delta_forward_bf16(real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v,
+                                  const stat *g, const stat *beta,
+                                  const stat *S0, const int *start, int B, int T, int H, int G, int K, int V, int J,
+                                      int L, int erase, double scale)
 {
     if (!delta_fits(K, J)) {
         delta_forward(y, S1, r, Ss, q, k, v, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);
         return;
     }
-    const delta_shape s = delta_chunks(B, T, H, G, K, V, Ss && L < T ? L : (T + CHUNK - 1) / CHUNK * CHUNK, erase, scale, start);
+    const delta_shape s = delta_chunks(B, T, H, G, K, V, Ss && L < T ? L : (T + CHUNK - 1) / CHUNK * CHUNK, erase,
+                                       scale, start);
     const size_t keys = (size_t)B*T*G, values = (size_t)B*T*H;
     const bool copy = s.K8 != K || s.V8 != V || !aligned(16, q, k, v, y);
     walk_args a = {};
@@ -133,16 +152,19 @@ void swax_cuda_delta_forward_bf16(real *y, stat *S1, stat *r, stat *Ss, const re
         narrow(y, wide[3], values, V);
 }
 
-void swax_cuda_delta_backward_bf16(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D, const real *dy, const stat *dS1,
+void swax_cuda_delta_backward_bf16(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D,
+                                   const real *dy, const stat *dS1,
                                    const real *q, const real *k, const real *v, const stat *g, const stat *beta,
                                    const stat *S0, const int *start, const stat *S1, const stat *r, const stat *Ss,
                                    int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
     if (!delta_fits(K, J)) {
-        delta_backward(dq, dk, dv, dg, dbeta, dS0, S, D, dy, dS1, q, k, v, g, beta, S0, start, S1, r, Ss, B, T, H, G, K, V, J, L, erase, scale);
+        delta_backward(dq, dk, dv, dg, dbeta, dS0, S, D, dy, dS1, q, k, v, g, beta, S0, start, S1, r, Ss, B, T, H, G, K,
+                       V, J, L, erase, scale);
         return;
     }
-    const delta_shape s = delta_chunks(B, T, H, G, K, V, L < T ? L : (T + CHUNK - 1) / CHUNK * CHUNK, erase, scale, start);
+    const delta_shape s = delta_chunks(B, T, H, G, K, V, L < T ? L : (T + CHUNK - 1) / CHUNK * CHUNK, erase, scale,
+                                       start);
     const size_t keys = (size_t)B*T*G, values = (size_t)B*T*H, states = chunks_of(s) * s.K8 * s.V8;
     const bool copy = s.K8 != K || s.V8 != V || !aligned(16, q, k, dy, dq, dk, dv), shared = G != H;
     walk_args a = {};
@@ -177,7 +199,8 @@ void swax_cuda_delta_backward_bf16(real *dq, real *dk, real *dv, stat *dg, stat 
         q = wide[0], k = wide[1], to_dq = wide[2], to_dk = wide[3], dy = wide[4], to_dv = wide[5];
     }
     a.q = q, a.k = k, a.x = dy, a.r = (stat *)r, a.Ss = (stat *)Ss, a.y = to_dv;
-    of_keys.given = a.given, of_keys.q = q, of_keys.k = k, of_keys.dy = dy, of_keys.Y = a.Y, of_keys.U = a.U, of_keys.S = copies, of_keys.D = gradients;
+    of_keys.given = a.given, of_keys.q = q, of_keys.k = k, of_keys.dy = dy, of_keys.Y = a.Y, of_keys.U = a.U,
+        of_keys.S = copies, of_keys.D = gradients;
     of_keys.dq = to_dq, of_keys.dk = to_dk, of_keys.dg = dg, of_keys.dbeta = dbeta;
     for_keys(K, J, [&](auto panels, auto vector) {
         within<panels, vector>("delta_backward: chunks", a.given, q, k, g, beta, s);
@@ -185,7 +208,8 @@ void swax_cuda_delta_backward_bf16(real *dq, real *dk, real *dv, stat *dg, stat 
         gradient<panels, vector>(of_keys, g, s);
     });
     if (shared)
-        launch("delta_backward: heads", delta_heads_kernel, blocks(keys * s.K8, 256), 256, 0, to_dq, to_dk, of_keys.head_dq, of_keys.head_dk, keys * s.K8, s.K8, H / G);
+        launch("delta_backward: heads", delta_heads_kernel, blocks(keys * s.K8, 256), 256, 0, to_dq, to_dk,
+               of_keys.head_dq, of_keys.head_dk, keys * s.K8, s.K8, H / G);
     if (copy) {
         narrow(dq, to_dq, keys, K);
         narrow(dk, to_dk, keys, K);

@@ -1,5 +1,5 @@
-/* delta_chunk.cuh - what the kernels of the chunked delta rule share: the cut into chunks, what a chunk is given, and tiles
- * of the state in registers.
+/* delta_chunk.cuh - what the kernels of the chunked delta rule share: the cut into chunks, what a chunk is given, and
+ * tiles of the state in registers.
  *
  * A chunk has at most 64 tokens.  With G_i the sum of its gates up to token i, in its document,
  *
@@ -7,7 +7,8 @@
  *     E_i  = exp(G_i)           from the state before the chunk to token i, 0 if i's document began in the chunk
  *     Z_j  = exp(G_last - G_j)  from token j to the state behind the chunk, 0 if j is not of the last token's document
  *
- * one number each for J = 1, one a channel of the keys for J = K, where they go inside the products ("o" below).  With e = erase,
+ * one number each for J = 1, one a channel of the keys for J = K, where they go inside the products ("o" below).  With
+ * e = erase,
  *
  *     C_ij = sum k_i k_j X_ij, j < i;    N = (1 + C diag(beta))^-1 C;    P_ij = scale sum q_i k_j X_ij, j <= i
  *
@@ -17,12 +18,13 @@
  *     dU = P^T dy + (Z o K) D'             Y  = dU - e N^T (beta dU)               dv = beta Y,   dbeta = Y.r
  *     D  = E_last D' + scale (E o Q)^T dy - e (E o K)^T (beta Y)
  *
- * N and P do not depend on the state: delta_within.cuh, all chunks at once.  delta_states.cuh walks from chunk to chunk, forward
- * with S, backward with its gradient D; delta_gradient.cuh then has the gradients of q, k and g, all chunks at once.
+ * N and P do not depend on the state: delta_within.cuh, all chunks at once.  delta_states.cuh walks from chunk to
+ * chunk, forward with S, backward with its gradient D; delta_gradient.cuh then has the gradients of q, k and g, all
+ * chunks at once.
  *
- * The walks hold the state turned, S^T (V,K), in registers: an accumulator then is the left operand of the next product as it
- * stands, and the chain from S to r, U and S' needs no shared memory and no barrier.  S, r, U and y are LIFTed there, as are the
- * bf16 copies of U and S. */
+ * The walks hold the state turned, S^T (V,K), in registers: an accumulator then is the left operand of the next product
+ * as it stands, and the chain from S to r, U and S' needs no shared memory and no barrier.  S, r, U and y are LIFTed
+ * there, as are the bf16 copies of U and S. */
 #ifndef SWAX_DELTA_CHUNK_CUH
 #define SWAX_DELTA_CHUNK_CUH
 
@@ -48,17 +50,20 @@ struct delta_shape {
     __device__ int document(int b, int begin, int i) const { return start ? start[token(b, begin + i)] - begin : -1; }
 };
 
-/* What a chunk of a head is given, `of` = head x chunks + chunk.  Tiles are rows of tokens, 0 behind the chunk's end. */
+/* What a chunk of a head is given, `of` = head x chunks + chunk.  Tiles are rows of tokens, 0 behind the chunk's end.
+ */
 struct delta_given {
     swax_bf16 *N, *P;           /* (64,64) */
-    float *scalars;             /* E, Z, beta, G in units of log 2: 64 each; for vector gates E and Z are 1 or 0, and G is not there */
+    /* E, Z, beta, G in units of log 2: 64 each; for vector gates E and Z are 1 or 0, and G is not there */
+    float *scalars;
     float *decay;               /* E_last: one, or K8 */
     swax_bf16 *q, *k, *w;       /* vector gates: E o Q, E o K, Z o K, (64,K8) */
 };
 
 static constexpr int SCALAR_E = 0, SCALAR_Z = CHUNK, SCALAR_BETA = 2 * CHUNK, SCALAR_G = 3 * CHUNK, SCALARS = 4 * CHUNK;
 
-/* ---- fragments: d[j] as in warpmma.cuh, so that the columns of d are this lane's tokens 8 j + column() and the next */
+/* ---- fragments: d[j] as in warpmma.cuh, so that the columns of d are this lane's tokens 8 j + column() and the next
+ */
 
 DEVICE int fragment_column() { return threadIdx.x % 4 * 2; }
 DEVICE int fragment_row() { return threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4; }
@@ -127,7 +132,8 @@ DEVICE void split_operand(uint32_t (&hi)[4][4], uint32_t (&lo)[4][4], float (*d)
         }
 }
 
-/* f(row of d, token, two neighbours down the columns of d as bf16) for d turned: what a lane then holds of a token lies together */
+/* f(row of d, token, two neighbours down the columns of d as bf16) for d turned: what a lane then holds of a token lies
+ * together */
 template <int N, class F> DEVICE void for_turned(float (&d)[N][4], F f)
 {
     const int lane = threadIdx.x % 32;
@@ -172,7 +178,8 @@ template <int KP, bool VECTOR> DEVICE void fade(float (&S)[8 * KP][4], const flo
 #pragma unroll
     for (int j = 0; j < 8 * KP; j++) {
         const int channel = 8 * j + fragment_column();
-        const float2 keep = !VECTOR ? make_float2(decay[0], decay[0]) : channel < K8 ? *(const float2 *)(decay + channel) : make_float2(0, 0);
+        const float2 keep = !VECTOR ? make_float2(decay[0], decay[0]) : channel < K8
+            ? *(const float2 *)(decay + channel) : make_float2(0, 0);
 #pragma unroll
         for (int e = 0; e < 4; e++) {
             const float by = e % 2 ? keep.y : keep.x;

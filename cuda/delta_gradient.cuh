@@ -1,12 +1,13 @@
-/* delta_gradient.cuh - the gradients of q, k and g in the chunked delta rule (delta_chunk.cuh), one gate a head: all chunks at once.
+/* delta_gradient.cuh - the gradients of q, k and g in the chunked delta rule (delta_chunk.cuh), one gate a head: all
+ * chunks at once.
  *
  *     N_ij = scale (dy_i.u_j) X_ij          j <= i            M_ij = - e beta_i (Y_i.u_j) X_ij        j < i
  *     dQ   = scale E o (dy S^T)   + N K
  *     dK   = - e beta E o (Y S^T) + M K     + Z o (U D'^T)    + N^T Q + M^T K
  *
- * S is the state before the chunk, D' its gradient behind it; S and u come LIFTed, and all but
- * D' stays so up to the end.  What crosses a token's gate is its gradient: pairs i >= r > j, from
- * the state to i >= r, from j < r to the state behind, and from state to state:
+ * S is the state before the chunk, D' its gradient behind it; S and u come LIFTed, and all but D' stays so up to the
+ * end.  What crosses a token's gate is its gradient: pairs i >= r > j, from the state to i >= r, from j < r to the
+ * state behind, and from state to state:
  *
  *     x_i  = q_i.(dQ_i - N_ii k_i) + k_i.(the first two terms of dK_i) - k_i.(the last two, without N_ii q_i)
  *     dg_r = sum_{i>=r} x_i + sum_{j<r} k_j.(Z o U D'^T)_j + E_last <D',S>        within r's document
@@ -28,13 +29,16 @@ struct gradient_args {
     int strips;
 };
 
-/* Two groups of four warps, each with COLUMNS panels of dQ and dK.  A stage has two panels of tokens by V and one of K by V. */
+/* Two groups of four warps, each with COLUMNS panels of dQ and dK.  A stage has two panels of tokens by V and one of K
+ * by V. */
 template <int KP> struct gradient_tile {
-    enum { COLUMNS = KP < 2 ? 1 : KP / 2, KEYS = 0, QUERIES = KP * PANEL, OF_N = 2 * KP * PANEL, OF_M = OF_N + PANEL, STAGES = OF_M + PANEL,
+    enum { COLUMNS = KP < 2 ? 1 : KP / 2, KEYS = 0, QUERIES = KP * PANEL, OF_N = 2 * KP * PANEL, OF_M = OF_N + PANEL,
+           STAGES = OF_M + PANEL,
            STAGE = (2 + KP) * PANEL, DIAGONAL = STAGES + 2 * STAGE, BYTES = DIAGONAL + 1024 };
 };
 
-/* What is found out about the tokens of a chunk, in a stage that is no longer needed: x, and what leaves, of either group's channels */
+/* What is found out about the tokens of a chunk, in a stage that is no longer needed: x, and what leaves, of either
+ * group's channels */
 struct gradient_desk {
     float x[2][CHUNK], leaves[2][CHUNK];
     double half;
@@ -49,7 +53,8 @@ template <int C> DEVICE void row_dots(float (&dot)[2], float by, float (&d)[8 * 
         float sum = 0;
 #pragma unroll
         for (int j = 0; j < 8 * C; j++) {
-            const uint32_t pair = *(const uint32_t *)(x + j / 8 * PANEL + swizzle(fragment_row() + 4 * e, j % 8) + fragment_column() * 2);
+            const uint32_t pair = *(const uint32_t *)(x + j / 8 * PANEL + swizzle(fragment_row() + 4 * e, j % 8)
+                                                      + fragment_column() * 2);
             sum += d[j][e] * low_half(pair) + d[j][e + 1] * high_half(pair);
         }
         dot[e / 2] += by * quad_sum(sum);
@@ -68,9 +73,11 @@ template <int C> DEVICE void scale_rows(float (&d)[8 * C][4], const float *x, co
     }
 }
 
-/* (d + diagonal x) / LIFT to its place: added to bf16, all of which is read first, or written as float.  Rows of `stride`. */
+/* (d + diagonal x) / LIFT to its place: added to bf16, all of which is read first, or written as float.  Rows of
+ * `stride`. */
 template <int C>
-DEVICE void put_gradient(swax_bf16 *to, float *to_head, size_t stride, float (&d)[8 * C][4], const float *diagonal, const unsigned char *x, int tokens, int columns)
+DEVICE void put_gradient(swax_bf16 *to, float *to_head, size_t stride, float (&d)[8 * C][4], const float *diagonal,
+                         const unsigned char *x, int tokens, int columns)
 {
     uint32_t old[8 * C][2];
     auto there = [&](int j, int e) { return fragment_row() + 8 * e < tokens && 8 * j + fragment_column() < columns; };
@@ -78,7 +85,8 @@ DEVICE void put_gradient(swax_bf16 *to, float *to_head, size_t stride, float (&d
     for (int j = 0; j < 8 * C; j++)
 #pragma unroll
         for (int e = 0; e < 2; e++)
-            old[j][e] = !to_head && there(j, e) ? *(const uint32_t *)(to + (fragment_row() + 8 * e) * stride + 8 * j + fragment_column()) : 0;
+            old[j][e] = !to_head && there(j, e) ? *(const uint32_t *)(to + (fragment_row() + 8 * e) * stride + 8 * j
+                                                                      + fragment_column()) : 0;
 #pragma unroll
     for (int j = 0; j < 8 * C; j++)
 #pragma unroll
@@ -87,7 +95,8 @@ DEVICE void put_gradient(swax_bf16 *to, float *to_head, size_t stride, float (&d
             if (!there(j, e))
                 continue;
             const uint32_t pair = *(const uint32_t *)(x + j / 8 * PANEL + swizzle(row, j % 8) + fragment_column() * 2);
-            const float a = (d[j][2 * e] + diagonal[row] * low_half(pair)) / LIFT, b = (d[j][2 * e + 1] + diagonal[row] * high_half(pair)) / LIFT;
+            const float a = (d[j][2 * e] + diagonal[row] * low_half(pair)) / LIFT,
+                b = (d[j][2 * e + 1] + diagonal[row] * high_half(pair)) / LIFT;
             if (to_head)
                 *(float2 *)(to_head + row * stride + column) = make_float2(a, b);
             else
@@ -95,8 +104,10 @@ DEVICE void put_gradient(swax_bf16 *to, float *to_head, size_t stride, float (&d
         }
 }
 
-/* The pairs of a chunk, in X: N by the first group, its diagonal apart, and M by the second.  N and M have 0 on the diagonal. */
-DEVICE void weight_pairs(float (&X)[8][4], float *diagonal, const float *scalars, const delta_shape &s, int b, int begin, int length, bool of_n)
+/* The pairs of a chunk, in X: N by the first group, its diagonal apart, and M by the second.  N and M have 0 on the
+ * diagonal. */
+DEVICE void weight_pairs(float (&X)[8][4], float *diagonal, const float *scalars, const delta_shape &s, int b,
+                         int begin, int length, bool of_n)
 {
 #pragma unroll
     for (int e = 0; e < 4; e += 2) {
@@ -116,16 +127,20 @@ DEVICE void weight_pairs(float (&X)[8][4], float *diagonal, const float *scalars
 }
 
 /* This thread's part of <D',S>, of one panel of V: D' is in shared memory, S comes by once more */
-template <int KP> DEVICE float through_part(const unsigned char *D, const swax_bf16 *S, int channels, int columns, int V8)
+template <int KP> DEVICE float through_part(const unsigned char *D, const swax_bf16 *S, int channels, int columns,
+                                            int V8)
 {
     float sum = 0;
 #pragma unroll
     for (int i = threadIdx.x; i < CHUNK * 8 * KP; i += 256) {
         const int channel = i / 8, piece = i % 8;
         if (channel < channels && 8 * piece < columns) {
-            const uint4 x = *(const uint4 *)(D + swizzle(channel, piece)), y = *(const uint4 *)(S + (size_t)channel * V8 + 8 * piece);
-            sum += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) + low_half(x.y) * low_half(y.y) + high_half(x.y) * high_half(y.y)
-                 + low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) + low_half(x.w) * low_half(y.w) + high_half(x.w) * high_half(y.w);
+            const uint4 x = *(const uint4 *)(D + swizzle(channel, piece)),
+                y = *(const uint4 *)(S + (size_t)channel * V8 + 8 * piece);
+            sum += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) + low_half(x.y) * low_half(y.y)
+                + high_half(x.y) * high_half(y.y)
+                 + low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) + low_half(x.w) * low_half(y.w)
+                     + high_half(x.w) * high_half(y.w);
         }
     }
     return sum;
@@ -134,7 +149,8 @@ template <int KP> DEVICE float through_part(const unsigned char *D, const swax_b
 /* dg of token threadIdx.x; the whole block comes here */
 DEVICE double gate_gradient(gradient_desk *desk, const delta_shape &s, int b, int begin, int length, double through)
 {
-    const int i = threadIdx.x, lane = i % 32, last = s.document(b, begin, length - 1), document = i < length ? s.document(b, begin, i) : CHUNK;
+    const int i = threadIdx.x, lane = i % 32, last = s.document(b, begin, length - 1),
+        document = i < length ? s.document(b, begin, i) : CHUNK;
     double x = i < length ? (double)desk->x[0][i] + desk->x[1][i] : 0;
     const double leaves = i < length ? (double)desk->leaves[0][i] + desk->leaves[1][i] : 0;
     auto same = [&](int j) { return j < length && s.document(b, begin, j) == document; };
@@ -165,19 +181,23 @@ struct gradient_place {
 };
 
 /* Steps: dy, U and Y by panels of V; then dy, Y and S; then U and D', both from channel c0 on. */
-template <int KP> DEVICE void load_step(unsigned char *stages, const gradient_args &a, const delta_shape &s, const gradient_place &at, int step, int c0 = 0)
+template <int KP> DEVICE void load_step(unsigned char *stages, const gradient_args &a, const delta_shape &s,
+                                        const gradient_place &at, int step, int c0 = 0)
 {
     const int panels = (s.V8 + 63) / 64, phase = step / panels, v0 = step % panels * 64;
     if (phase < 3) {
         unsigned char *stage = stages + step % 2 * gradient_tile<KP>::STAGE;
-        const size_t value = (s.token(at.b, at.begin) * s.H + at.h) * s.V8 + v0, stride = (size_t)s.H * s.V8, state = (at.of * s.K8 + c0) * s.V8 + v0;
+        const size_t value = (s.token(at.b, at.begin) * s.H + at.h) * s.V8 + v0, stride = (size_t)s.H * s.V8,
+            state = (at.of * s.K8 + c0) * s.V8 + v0;
         load_tile<1, 256>(stage, PANEL, (phase < 2 ? a.dy : a.U) + value, stride, CHUNK, at.length, s.V8 - v0);
         if (phase < 2)
-            load_tile<1, 256>(stage + PANEL, PANEL, (phase == 0 ? a.U : a.Y) + value, stride, CHUNK, at.length, s.V8 - v0);
+            load_tile<1, 256>(stage + PANEL, PANEL, (phase == 0 ? a.U : a.Y) + value, stride, CHUNK, at.length,
+                              s.V8 - v0);
         if (phase == 0)
             load_tile<1, 256>(stage + 2 * PANEL, PANEL, a.Y + value, stride, CHUNK, at.length, s.V8 - v0);
         else
-            load_tile<1, 256>(stage + 2 * PANEL, 0, (phase == 1 ? a.S : a.D) + state, s.V8, 64 * KP, s.K8 - c0, s.V8 - v0);
+            load_tile<1, 256>(stage + 2 * PANEL, 0, (phase == 1 ? a.S : a.D) + state, s.V8, 64 * KP, s.K8 - c0,
+                              s.V8 - v0);
     }
     cp_commit();
 }
@@ -192,13 +212,47 @@ DEVICE void add_strengths(const gradient_args &a, const delta_shape &s, const gr
     a.dbeta[row] += sum;
 }
 
+/* The last part: dg and dbeta.  The desk is where a stage was that has been read before the last barrier. */
+DEVICE void finish_tokens(gradient_desk *desk, const gradient_args &a, const delta_shape &s, const gradient_place &at,
+                          const float (&x)[2], const float (&leaves)[2], float through, float decay, bool busy)
+{
+    const int group = threadIdx.x / 128;
+    if (threadIdx.x % 4 == 0)
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            desk->x[group][fragment_row() + 8 * e] = busy ? (x[e] + leaves[e]) / LIFT : 0;
+            desk->leaves[group][fragment_row() + 8 * e] = busy ? leaves[e] / LIFT : 0;
+        }
+    through = warp_sum(through);
+    if (threadIdx.x % 32 == 0)
+        desk->through[threadIdx.x / 32] = through;
+    __syncthreads();
+    double all = 0;
+    for (int w = 0; w < 8; w++)
+        all += desk->through[w];
+    const double dg = gate_gradient(desk, s, at.b, at.begin, at.length, decay * all / LIFT);
+    if ((int)threadIdx.x < at.length) {
+        a.dg[s.token(at.b, at.begin + threadIdx.x) * s.H + at.h] += (float)dg;
+        add_strengths(a, s, at, threadIdx.x);
+    }
+}
+
+/* One block of 256 threads per chunk of a head.
+ *
+ *     each panel of V brings     X, dQ, dK are                                then
+ *     dy, U, Y                   X = dy U^T (first group), Y U^T (second)     N and M, into shared memory
+ *     dy, Y, S                   dQ = dy S^T,  dK = Y S^T                     times E; + N K, + M K; dq goes out
+ *     U, D'                      dQ = U D'^T                                  times Z; + N^T Q + M^T K; dk goes out
+ *
+ * x and leaves are the sums of the head of this file, for the two rows of this lane. */
 template <int KP>
 static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_kernel(gradient_args a, delta_shape s)
 {
     using tile = gradient_tile<KP>;
     constexpr int C = tile::COLUMNS;
     const gradient_place at(s, blockIdx.x);
-    const int group = threadIdx.x / 128, panels = (s.V8 + 63) / 64, first = KP < 2 ? 0 : group * C, columns = s.K8 - 64 * first;
+    const int group = threadIdx.x / 128, panels = (s.V8 + 63) / 64, first = KP < 2 ? 0 : group * C,
+        columns = s.K8 - 64 * first;
     const bool busy = KP >= 2 || group == 0;                /* narrow keys leave the second group nothing but M */
     const size_t key = (s.token(at.b, at.begin) * s.G + s.group(at.h)) * s.K8, stride = (size_t)s.G * s.K8;
     unsigned char *K = shared_memory(), *Q = K + tile::QUERIES, *stages = K + tile::STAGES;
@@ -252,10 +306,12 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
     mm_rn<64 * C>(dQ, left, K + first * PANEL);
     done();
     mm_settle(dQ);
-    const size_t head = ((s.token(at.b, at.begin) * s.H + at.h) * s.K8) + 64 * first, out = a.head_dq ? (size_t)s.H * s.K8 : stride;
+    const size_t head = ((s.token(at.b, at.begin) * s.H + at.h) * s.K8) + 64 * first,
+        out = a.head_dq ? (size_t)s.H * s.K8 : stride;
     row_dots<C>(x, 1, dQ, Q + first * PANEL);
     if (busy)
-        put_gradient<C>(a.dq + key + 64 * first, a.head_dq ? a.head_dq + head : nullptr, out, dQ, diagonal, K + first * PANEL, at.length, columns);
+        put_gradient<C>(a.dq + key + 64 * first, a.head_dq ? a.head_dq + head : nullptr, out, dQ, diagonal,
+                        K + first * PANEL, at.length, columns);
     if (s.erase) {
         operand(left, K + tile::OF_M);
         mm_begin();
@@ -272,7 +328,8 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
         mm_nt<64 * C>(dQ, stage, stage + (2 + first) * PANEL);
         mm_end();
         if (decay != 0)
-            through += through_part<KP>(stage + 2 * PANEL, a.S + at.of * s.K8 * s.V8 + 64 * p, s.K8, s.V8 - 64 * p, s.V8);
+            through += through_part<KP>(stage + 2 * PANEL, a.S + at.of * s.K8 * s.V8 + 64 * p, s.K8, s.V8 - 64 * p,
+                                        s.V8);
         mm_wait();
     }
     mm_settle(dQ);
@@ -298,26 +355,9 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
         for (int e = 0; e < 4; e++)
             dK[j][e] += dQ[j][e];
     if (busy)
-        put_gradient<C>(a.dk + key + 64 * first, a.head_dk ? a.head_dk + head : nullptr, out, dK, diagonal, Q + first * PANEL, at.length, columns);
-    gradient_desk *desk = (gradient_desk *)(stages + step % 2 * tile::STAGE);       /* this stage was read before the last barrier */
-    if (threadIdx.x % 4 == 0)
-#pragma unroll
-        for (int e = 0; e < 2; e++) {
-            desk->x[group][fragment_row() + 8 * e] = busy ? (x[e] + leaves[e]) / LIFT : 0;
-            desk->leaves[group][fragment_row() + 8 * e] = busy ? leaves[e] / LIFT : 0;
-        }
-    through = warp_sum(through);
-    if (threadIdx.x % 32 == 0)
-        desk->through[threadIdx.x / 32] = through;
-    __syncthreads();
-    double all = 0;
-    for (int w = 0; w < 8; w++)
-        all += desk->through[w];
-    const double dg = gate_gradient(desk, s, at.b, at.begin, at.length, decay * all / LIFT);
-    if ((int)threadIdx.x < at.length) {
-        a.dg[s.token(at.b, at.begin + threadIdx.x) * s.H + at.h] += (float)dg;
-        add_strengths(a, s, at, threadIdx.x);
-    }
+        put_gradient<C>(a.dk + key + 64 * first, a.head_dk ? a.head_dk + head : nullptr, out, dK, diagonal,
+                        Q + first * PANEL, at.length, columns);
+    finish_tokens((gradient_desk *)(stages + step % 2 * tile::STAGE), a, s, at, x, leaves, through, decay, busy);
 }
 
 #endif

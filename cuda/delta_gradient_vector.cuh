@@ -1,37 +1,46 @@
-/* delta_gradient_vector.cuh - delta_gradient.cuh for a gate per channel of the keys: its sums, with X, E and Z inside them, so that
- * dg too has a channel.  A block takes up to 128 channels of a chunk: they do not meet, but for N and M, which have none.
+/* delta_gradient_vector.cuh - delta_gradient.cuh for a gate per channel of the keys: its sums, with X, E and Z inside
+ * them, so that dg too has a channel.  A block takes up to 128 channels of a chunk: they do not meet, but for N and M,
+ * which have none.
  *
  * Between blocks of 16 tokens, I behind J, by the anchor a_I, the G of the token before I (delta_within.cuh):
  *
- *     dQ_I += exp(G_I - a_I) o (N_IJ (exp(a_I - G_J) o K_J))       dK_J += exp(a_I - G_J) o (N_IJ^T (exp(G_I - a_I) o Q_I))
+ *     dQ_I += exp(G_I - a_I) o (N_IJ (exp(a_I - G_J) o K_J))
+ *     dK_J += exp(a_I - G_J) o (N_IJ^T (exp(G_I - a_I) o Q_I))
  *
- * and so for M.  A warp's rows are one block.  Within a block every pair has its own exponential: a thread takes a channel of a block.
- * What crosses a token's gate: x_i as in delta_gradient.cuh, but element by element. */
+ * and so for M.  A warp's rows are one block.  Within a block every pair has its own exponential: a thread takes a
+ * channel of a block. What crosses a token's gate: x_i as in delta_gradient.cuh, but element by element. */
 #ifndef SWAX_DELTA_GRADIENT_VECTOR_CUH
 #define SWAX_DELTA_GRADIENT_VECTOR_CUH
 
 #include "cuda/delta_gradient.cuh"
 #include "cuda/delta_within_vector.cuh"
 
-/* In bytes.  ROWS: two arrays, dQ and what M and S give dK; where the stages were, two more: what D' gives dK, and N^T and M^T. */
+/* In bytes.  ROWS: two arrays, dQ and what M and S give dK; where the stages were, two more: what D' gives dK, and N^T
+ * and M^T. */
 template <int KP> struct vector_gradient_tile {
-    enum { KEYS = 0, QUERIES = KP * PANEL, OF_N = 2 * KP * PANEL, OF_M = OF_N + PANEL, NEAR = OF_M + PANEL, G = NEAR + 2 * 4 * BLOCK * BLOCK * 4,
-           ARRAY = CHUNK * 64 * KP * 4, ROWS = G + (CHUNK * vector_tile<KP>::GATES * 4 + 1023) / 1024 * 1024, STAGES = ROWS + 2 * ARRAY,
+    enum { KEYS = 0, QUERIES = KP * PANEL, OF_N = 2 * KP * PANEL, OF_M = OF_N + PANEL, NEAR = OF_M + PANEL,
+           G = NEAR + 2 * 4 * BLOCK * BLOCK * 4,
+           ARRAY = CHUNK * 64 * KP * 4, ROWS = G + (CHUNK * vector_tile<KP>::GATES * 4 + 1023) / 1024 * 1024,
+               STAGES = ROWS + 2 * ARRAY,
            STAGE = (2 + KP) * PANEL, DESK = STAGES + 2 * STAGE, BYTES = DESK + 3072 };
 };
 
 struct vector_desk { float diagonal[CHUNK], of_blocks[2][4][64]; };
 
-/* Where element (row, channel) of an array of floats lies: rows are turned by 8, so that 8 of them are in different banks. */
-template <int KP> DEVICE int turned_place(int row, int channel) { return row * 64 * KP + (channel + 8 * row) % (64 * KP); }
+/* Where element (row, channel) of an array of floats lies: rows are turned by 8, so that 8 of them are in different
+ * banks. */
+template <int KP> DEVICE int turned_place(int row, int channel) { return row * 64 * KP
+                                                                  + (channel + 8 * row) % (64 * KP); }
 
 template <int KP> DEVICE void put_array(float *array, float (&d)[8][4], int first)
 {
 #pragma unroll
     for (int j = 0; j < 8; j++)
 #pragma unroll
-        for (int e = 0; e < 4; e += 2)
-            *(float2 *)(array + turned_place<KP>(fragment_row() + 4 * e, 64 * first + 8 * j + fragment_column())) = make_float2(d[j][e], d[j][e + 1]);
+        for (int e = 0; e < 4; e += 2) {
+            const int place = turned_place<KP>(fragment_row() + 4 * e, 64 * first + 8 * j + fragment_column());
+            *(float2 *)(array + place) = make_float2(d[j][e], d[j][e + 1]);
+        }
 }
 
 /* f(element, its row, its channel) */
@@ -44,8 +53,10 @@ template <class F> DEVICE void for_channels(float (&d)[8][4], int first, F f)
             f(d[j][e], fragment_row() + e / 2 * 8, 64 * first + 8 * j + fragment_column() + e % 2);
 }
 
-/* As weight_pairs, without X: pairs of different blocks as bf16 into `panel`, those within a block as float into `near_ones`. */
-DEVICE void sort_pairs(float (&x)[8][4], unsigned char *panel, float *near_ones, float *diagonal, const float *scalars, const delta_shape &s, int b, int begin, int length, bool of_n)
+/* As weight_pairs, without X: pairs of different blocks as bf16 into `panel`, those within a block as float into
+ * `near_ones`. */
+DEVICE void sort_pairs(float (&x)[8][4], unsigned char *panel, float *near_ones, float *diagonal, const float *scalars,
+                       const delta_shape &s, int b, int begin, int length, bool of_n)
 {
 #pragma unroll
     for (int e = 0; e < 4; e += 2) {
@@ -70,19 +81,22 @@ DEVICE void sort_pairs(float (&x)[8][4], unsigned char *panel, float *near_ones,
 }
 
 /* y: the fragment of 16 tokens from `token` on by 16 channels from `channel` on; times exp(sign (G - anchor)) */
-DEVICE void scale_fragment(uint32_t (&y)[4], const float *G, const float *anchor, int gates, int token, int channel, float sign)
+DEVICE void scale_fragment(uint32_t (&y)[4], const float *G, const float *anchor, int gates, int token, int channel,
+                           float sign)
 {
     const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int n = 0; n < 4; n++) {
         const int t = token + lane % 4 * 2 + n % 2 * 8, c = channel + lane / 4 + n / 2 * 8;
-        y[n] = pack(exp2_fast(sign * (G[t * gates + c] - anchor[c])) * low_half(y[n]), exp2_fast(sign * (G[(t + 1) * gates + c] - anchor[c])) * high_half(y[n]));
+        y[n] = pack(exp2_fast(sign * (G[t * gates + c] - anchor[c])) * low_half(y[n]),
+                    exp2_fast(sign * (G[(t + 1) * gates + c] - anchor[c])) * high_half(y[n]));
     }
 }
 
 /* dQ and dK += what N and M give the rows of this warp from blocks before its own */
 template <int KP>
-DEVICE void far_rows(float (&dQ)[8][4], float (&dK)[8][4], const unsigned char *N, const unsigned char *M, const unsigned char *K, const float *G, int first)
+DEVICE void far_rows(float (&dQ)[8][4], float (&dK)[8][4], const unsigned char *N, const unsigned char *M,
+                     const unsigned char *K, const float *G, int first)
 {
     constexpr int GATES = vector_tile<KP>::GATES;
     const int lane = threadIdx.x % 32, block = threadIdx.x / 32 % 4;
@@ -117,7 +131,8 @@ DEVICE void far_rows(float (&dQ)[8][4], float (&dK)[8][4], const unsigned char *
 
 /* dK = what N^T and M^T give the rows of this warp from blocks behind its own */
 template <int KP>
-DEVICE void far_columns(float (&dK)[8][4], const unsigned char *N, const unsigned char *M, const unsigned char *K, const unsigned char *Q, const float *G, int first)
+DEVICE void far_columns(float (&dK)[8][4], const unsigned char *N, const unsigned char *M, const unsigned char *K,
+                        const unsigned char *Q, const float *G, int first)
 {
     constexpr int GATES = vector_tile<KP>::GATES;
     const int lane = threadIdx.x % 32, block = threadIdx.x / 32 % 4;
@@ -152,8 +167,8 @@ DEVICE void far_columns(float (&dK)[8][4], const unsigned char *N, const unsigne
 /* What a thread knows of its channel of its block of tokens */
 struct near_work { float k[BLOCK], q[BLOCK], dq[BLOCK], before[BLOCK], behind[BLOCK]; };
 
-/* The pairs of a block in one channel: before: what M gives a token from those before it; behind: N^T and M^T from those behind it.
- * Between documents the weights are 0, and the exponent is anything. */
+/* The pairs of a block in one channel: before: what M gives a token from those before it; behind: N^T and M^T from
+ * those behind it. Between documents the weights are 0, and the exponent is anything. */
 DEVICE void near_gradients(near_work &w, const float (&G)[BLOCK], const float *N, const float *M)
 {
 #pragma unroll
@@ -170,8 +185,10 @@ DEVICE void near_gradients(near_work &w, const float (&G)[BLOCK], const float *N
         }
 }
 
-/* <D',S> of channels threadIdx.x / 8 + 32 n, of one panel of V: D' is in shared memory, S comes by once more.  Eight lanes a channel. */
-template <int KP> DEVICE void through_channels(float (&sum)[2 * KP], const unsigned char *D, const swax_bf16 *S, int channels, int columns, int V8)
+/* <D',S> of channels threadIdx.x / 8 + 32 n, of one panel of V: D' is in shared memory, S comes by once more.  Eight
+ * lanes a channel. */
+template <int KP> DEVICE void through_channels(float (&sum)[2 * KP], const unsigned char *D, const swax_bf16 *S,
+                                               int channels, int columns, int V8)
 {
     const int piece = threadIdx.x % 8;
 #pragma unroll
@@ -179,20 +196,27 @@ template <int KP> DEVICE void through_channels(float (&sum)[2 * KP], const unsig
         const int channel = threadIdx.x / 8 + 32 * n;
         if (channel >= channels || 8 * piece >= columns)
             continue;
-        const uint4 x = *(const uint4 *)(D + swizzle(channel, piece)), y = *(const uint4 *)(S + (size_t)channel * V8 + 8 * piece);
-        sum[n] += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) + low_half(x.y) * low_half(y.y) + high_half(x.y) * high_half(y.y)
-                + low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) + low_half(x.w) * low_half(y.w) + high_half(x.w) * high_half(y.w);
+        const uint4 x = *(const uint4 *)(D + swizzle(channel, piece)),
+            y = *(const uint4 *)(S + (size_t)channel * V8 + 8 * piece);
+        sum[n] += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) + low_half(x.y) * low_half(y.y)
+            + high_half(x.y) * high_half(y.y)
+                + low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) + low_half(x.w) * low_half(y.w)
+                    + high_half(x.w) * high_half(y.w);
     }
 }
 
 /* The last part, a channel of a block of tokens per thread: dq, dk, and the sums of what crosses each token's gate. */
 template <int KP>
-DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const gradient_place &at, unsigned char *shared, const float *through, int panel, int c0)
+DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const gradient_place &at,
+                           unsigned char *shared, const float *through, int panel, int c0)
 {
     using tile = vector_gradient_tile<KP>;
     vector_desk *desk = (vector_desk *)(shared + tile::DESK);
-    const float *G_all = (const float *)(shared + tile::G), *arrays[4] = { (const float *)(shared + tile::ROWS), (const float *)(shared + tile::ROWS + tile::ARRAY),
-                                                                            (const float *)(shared + tile::STAGES), (const float *)(shared + tile::STAGES + tile::ARRAY) };
+    const float *G_all = (const float *)(shared + tile::G),
+        *arrays[4] = { (const float *)(shared + tile::ROWS), (const float *)(shared + tile::ROWS + tile::ARRAY),
+                                                                            (const float *)(shared + tile::STAGES),
+                                                                                (const float *)(shared + tile::STAGES
+                                                                                    + tile::ARRAY) };
     const int block = threadIdx.x / 64, c = 64 * panel + threadIdx.x % 64, t0 = block * BLOCK;
     const bool there = c0 + c < s.K;
     near_work w;
@@ -211,12 +235,15 @@ DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const g
         G[i] = G_all[(t0 + i) * vector_tile<KP>::GATES + c];
         w.k[i] = tile_value(shared + tile::KEYS, t0 + i, c), w.q[i] = tile_value(shared + tile::QUERIES, t0 + i, c);
     }
-    near_gradients(w, G, (const float *)(shared + tile::NEAR) + t0 * BLOCK, (const float *)(shared + tile::NEAR) + (CHUNK + t0) * BLOCK);
+    near_gradients(w, G, (const float *)(shared + tile::NEAR) + t0 * BLOCK,
+                   (const float *)(shared + tile::NEAR) + (CHUNK + t0) * BLOCK);
 #pragma unroll
     for (int i = 0; i < BLOCK; i++) {
         const int place = turned_place<KP>(t0 + i, c), t = t0 + i;
-        const float dq = w.dq[i] + arrays[0][place], before = w.before[i] + arrays[1][place], to_state = arrays[2][place], behind = w.behind[i] + arrays[3][place];
-        const float own = desk->diagonal[t], of_q = (dq + own * w.k[i]) / LIFT, of_k = (before + to_state + behind + own * w.q[i]) / LIFT;
+        const float dq = w.dq[i] + arrays[0][place], before = w.before[i] + arrays[1][place],
+            to_state = arrays[2][place], behind = w.behind[i] + arrays[3][place];
+        const float own = desk->diagonal[t], of_q = (dq + own * w.k[i]) / LIFT,
+            of_k = (before + to_state + behind + own * w.q[i]) / LIFT;
         if (t < at.length && there) {
             const size_t head = (s.token(at.b, at.begin + t) * s.H + at.h) * s.K8 + c0 + c;
             if (a.head_dq)
@@ -262,7 +289,8 @@ DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const g
 }
 
 /* Rows of d times E or Z, which are exp(sign (G - from)) where the token has a way, and by[row] */
-template <int KP> DEVICE void scale_by_gates(float (&d)[8][4], const float *G, const float *from, const float *has_way, const float *by, float scale, float sign, int first)
+template <int KP> DEVICE void scale_by_gates(float (&d)[8][4], const float *G, const float *from, const float *has_way,
+                                             const float *by, float scale, float sign, int first)
 {
     for_channels(d, first, [&](float &x, int row, int c) {
         const float w = has_way[row] * (by ? by[row] : 1) * scale;
@@ -270,8 +298,16 @@ template <int KP> DEVICE void scale_by_gates(float (&d)[8][4], const float *G, c
     });
 }
 
+/* One block of 256 threads per chunk of a head and 64 KP channels: the steps of delta_gradient_kernel, but
+ *
+ *     after      into shared memory
+ *     X          N and M between blocks as bf16, within a block as float
+ *     dy, Y, S   E o (dy S^T) + far rows of N K;  E o (Y S^T) + far rows of M K
+ *     U, D'      Z o (U D'^T);  far columns of N^T Q + M^T K;  <D',S> by channel
+ *     the end    a thread per channel and block of 16 tokens adds the near pairs: dq, dk, dg */
 template <int KP>
-static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gradient_args a, const float *g, delta_shape s)
+static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gradient_args a, const float *g,
+        delta_shape s)
 {
     using tile = vector_gradient_tile<KP>;
     constexpr int GATES = vector_tile<KP>::GATES;
@@ -280,7 +316,8 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
     const int group = threadIdx.x / 128, panels = (s.V8 + 63) / 64, first = KP < 2 ? 0 : group;
     const bool busy = KP >= 2 || group == 0;
     const size_t key = (s.token(at.b, at.begin) * s.G + s.group(at.h)) * s.K8 + c0, stride = (size_t)s.G * s.K8;
-    unsigned char *K = shared_memory(), *Q = K + tile::QUERIES, *N = K + tile::OF_N, *M = K + tile::OF_M, *stages = K + tile::STAGES;
+    unsigned char *K = shared_memory(), *Q = K + tile::QUERIES, *N = K + tile::OF_N, *M = K + tile::OF_M,
+        *stages = K + tile::STAGES;
     float *G = (float *)(K + tile::G), *near_ones = (float *)(K + tile::NEAR), *rows = (float *)(K + tile::ROWS);
     float *columns = (float *)stages, *of_through = (float *)N;
     vector_desk *desk = (vector_desk *)(K + tile::DESK);
@@ -310,7 +347,8 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
         done();
     }
     mm_settle(X);
-    sort_pairs(X, group ? M : N, near_ones + group * CHUNK * BLOCK, desk->diagonal, scalars, s, at.b, at.begin, at.length, group == 0);
+    sort_pairs(X, group ? M : N, near_ones + group * CHUNK * BLOCK, desk->diagonal, scalars, s, at.b, at.begin,
+               at.length, group == 0);
 
     clear(dQ);
     clear(dK);
@@ -339,7 +377,8 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
         mm_nt<CHUNK>(dQ, stage, stage + (2 + first) * PANEL);
         mm_end();
         if (whole)
-            through_channels<KP>(through, stage + 2 * PANEL, a.S + (at.of * s.K8 + c0) * s.V8 + 64 * p, s.K8 - c0, s.V8 - 64 * p, s.V8);
+            through_channels<KP>(through, stage + 2 * PANEL, a.S + (at.of * s.K8 + c0) * s.V8 + 64 * p, s.K8 - c0,
+                                 s.V8 - 64 * p, s.V8);
         mm_wait();
     }
     mm_settle(dQ);
@@ -347,7 +386,8 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
         scale_by_gates<KP>(dQ, G, G + (at.length - 1) * GATES, scalars + SCALAR_Z, nullptr, 1, -1, first);
         far_columns<KP>(dK, N, M, K, Q, G, first);
     }
-    tiles_arrive<0>();                                      /* the stages and the pairs of different blocks have been read */
+    /* the stages and the pairs of different blocks have been read */
+    tiles_arrive<0>();
     if (busy) {
         put_array<KP>(columns, dQ, first);
         put_array<KP>(columns + tile::ARRAY / 4, dK, first);

@@ -1,19 +1,23 @@
-/* delta_states.cuh - the walks of the chunked delta rule along the sequence (delta_chunk.cuh): a group of four warps takes 64
- * columns of V of one head's state, turned, in registers and in float, from the first chunk to the last or back.
+/* delta_states.cuh - the walks of the chunked delta rule along the sequence (delta_chunk.cuh): a group of four warps
+ * takes 64 columns of V of one head's state, turned, in registers and in float, from the first chunk to the last or
+ * back.
  *
- *     forward     S in, r, y, the states that are kept and S out.  S goes into its product with K as two bf16, hi + lo: the
- *                 residual of a state that has learned is small, and would be the rounding of S otherwise
+ *     forward     S in; r, y, the states that are kept and S out.  S goes into its product with K as two bf16, hi + lo:
+ *                 the residual of a state that has learned is small, and would be the rounding of S otherwise
  *     kept        the states before all chunks, as bf16, from those that were kept
- *     backward    D in, Y, U, dv, dbeta, the gradients behind all chunks, as bf16, and D out */
+ *     backward    D in; Y, U, dv, dbeta, the gradients behind all chunks, as bf16, and D out */
 #ifndef SWAX_DELTA_STATES_CUH
 #define SWAX_DELTA_STATES_CUH
 
 #include "cuda/delta_chunk.cuh"
 
-/* A stage has what one chunk brings: tiles of keys and queries (vector gates: E o K, E o Q, Z o K), N, P and a panel of V. */
+/* A stage has what one chunk brings: tiles of keys and queries (vector gates: E o K, E o Q, Z o K), N, P and a panel of
+ * V. */
 template <int KP, bool VECTOR> struct walk_tile {
-    enum { KEYS = 0, QUERIES = KP * PANEL, WRITES = VECTOR ? 2 * KP * PANEL : KEYS, OF_N = (VECTOR ? 3 : 2) * KP * PANEL, OF_P = OF_N + PANEL,
-           VALUES = OF_P + PANEL, STAGE = VALUES + PANEL, STAGES = VECTOR && KP > 2 ? 1 : 2, TOKENS = STAGES * STAGE, BYTES = TOKENS + 1024 };
+    enum { KEYS = 0, QUERIES = KP * PANEL, WRITES = VECTOR ? 2 * KP * PANEL : KEYS,
+           OF_N = (VECTOR ? 3 : 2) * KP * PANEL, OF_P = OF_N + PANEL,
+           VALUES = OF_P + PANEL, STAGE = VALUES + PANEL, STAGES = VECTOR && KP > 2 ? 1 : 2, TOKENS = STAGES * STAGE,
+               BYTES = TOKENS + 1024 };
 };
 
 /* Where a walk's block is: head bh = (b,h), its columns of V from v0 on, so many of them in V and in V8. */
@@ -36,7 +40,8 @@ struct walk_args {
     float *S1;                          /* where it ends: written, or, backward, added to if not NULL */
     float *r, *Ss;                      /* forward: out, Ss may be NULL; kept and backward: in */
     swax_bf16 *y;                       /* forward: y; backward: dv */
-    swax_bf16 *copies;                  /* (B,H,chunks,K8,V8): the states before the chunks, or the gradients behind them */
+    /* (B,H,chunks,K8,V8): the states before the chunks, or the gradients behind them */
+    swax_bf16 *copies;
     swax_bf16 *Y, *U;                   /* backward, (B,T,H,V8) */
     float *dbeta;                       /* backward: (strips of V,B,T,H) */
 };
@@ -47,7 +52,8 @@ DEVICE void load_chunk(unsigned char *stage, const walk_args &a, const delta_sha
 {
     using tile = walk_tile<KP, VECTOR>;
     const int begin = s.begin(chunk), length = s.end(chunk) - begin;
-    const size_t of = at.of(s, chunk), key = (s.token(at.b, begin) * s.G + s.group(at.h)) * s.K8, stride = (size_t)s.G * s.K8;
+    const size_t of = at.of(s, chunk), key = (s.token(at.b, begin) * s.G + s.group(at.h)) * s.K8,
+        stride = (size_t)s.G * s.K8;
     if (VECTOR) {
         const size_t rows = of * CHUNK * s.K8;
         load_tile<KP, 128>(stage + tile::KEYS, PANEL, a.given.k + rows, s.K8, CHUNK, CHUNK, s.K8);
@@ -60,7 +66,8 @@ DEVICE void load_chunk(unsigned char *stage, const walk_args &a, const delta_sha
     if (SOLVE)
         load_tile<1, 128, true>(stage + tile::OF_N, PANEL, a.given.N + of * CHUNK * CHUNK, CHUNK, CHUNK, CHUNK, CHUNK);
     load_tile<1, 128, true>(stage + tile::OF_P, PANEL, a.given.P + of * CHUNK * CHUNK, CHUNK, CHUNK, CHUNK, CHUNK);
-    load_tile<1, 128, true>(stage + tile::VALUES, PANEL, a.x + at.row(s, begin) * s.V8 + at.v0, (size_t)s.H * s.V8, CHUNK, length, at.columns8);
+    load_tile<1, 128, true>(stage + tile::VALUES, PANEL, a.x + at.row(s, begin) * s.V8 + at.v0, (size_t)s.H * s.V8,
+                            CHUNK, length, at.columns8);
     cp_commit();
 }
 
@@ -81,16 +88,20 @@ struct next_scalars {
 };
 
 /* S^T of the state at `from`, or 0 */
-template <int KP> DEVICE void read_state(float (&S)[8 * KP][4], const float *from, float lift, const delta_shape &s, const walk_place &at)
+template <int KP> DEVICE void read_state(float (&S)[8 * KP][4], const float *from, float lift, const delta_shape &s,
+                                         const walk_place &at)
 {
     clear(S);
     if (from)
-        for_state<KP>(S, s.K, at.columns, [&](float &x, int channel, int column) { x = lift * from[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column]; });
+        for_state<KP>(S, s.K, at.columns, [&](float &x, int channel, int column) {
+            x = lift * from[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column];
+        });
 }
 
 /* R = R0 = v - E (K S)^T, or v itself; O = scale E (Q S)^T; all LIFTed */
 template <int KP, bool SOLVE>
-DEVICE void read_out(float (&R)[8][4], float (&O)[8][4], float (&S)[8 * KP][4], const unsigned char *keys, const unsigned char *queries,
+DEVICE void read_out(float (&R)[8][4], float (&O)[8][4], float (&S)[8 * KP][4], const unsigned char *keys,
+                     const unsigned char *queries,
                      const unsigned char *values, const float *tokens, float scale)
 {
     uint32_t hi[4][4], lo[4][4];
@@ -117,9 +128,17 @@ DEVICE void read_out(float (&R)[8][4], float (&O)[8][4], float (&S)[8 * KP][4], 
         O[j][e] = E == 0 ? 0 : scale * E * O[j][e];
     });
     operand_turned(hi, values);
-    for_operand(hi, [&](uint32_t pair, int j, int e) { R[j][e] += LIFT * low_half(pair), R[j][e + 1] += LIFT * high_half(pair); });
+    for_operand(hi, [&](uint32_t pair, int j, int e) {
+        R[j][e] += LIFT * low_half(pair), R[j][e + 1] += LIFT * high_half(pair);
+    });
 }
 
+/* Per chunk; all turned: rows are columns of V, columns are tokens, those of S channels.
+ *
+ *     R         E (K S), then R0 = v - R, then r = R0 - N (beta R0), which goes out, then U = beta r
+ *     O         scale E (Q S), then + P U, which goes out as y
+ *     written   beta R0, then U, as left operand;     leaving   Z U
+ *     S         goes out where it is kept, fades, + leaving K */
 template <int KP, bool VECTOR, bool SOLVE>
 static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_forward_walk(walk_args a, delta_shape s)
 {
@@ -150,7 +169,9 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             load_next();
         if (a.Ss && chunk % s.parts == 0) {
             float *to = a.Ss + ((size_t)at.bh * ((s.chunks - 1) / s.parts + 1) + chunk / s.parts) * s.K * s.V + at.v0;
-            for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) { to[(size_t)channel * s.V + column] = x / LIFT; });
+            for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) {
+                to[(size_t)channel * s.V + column] = x / LIFT;
+            });
         }
         read_out<KP, SOLVE>(R, O, S, stage + tile::KEYS, stage + tile::QUERIES, stage + tile::VALUES, tokens, s.scale);
         if (SOLVE) {                                        /* r = R0 - N (beta R0) */
@@ -163,7 +184,9 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             mm_settle(R);
         }
         float *r = a.r + at.row(s, begin) * s.V + at.v0;
-        for_values([&](int t, int column, int j, int e) { r[(size_t)t * s.H * s.V + column] = R[j][e] / LIFT; }, length, at.columns);
+        for_values([&](int t, int column, int j, int e) {
+            r[(size_t)t * s.H * s.V + column] = R[j][e] / LIFT;
+        }, length, at.columns);
         weighted_operand(written, R, tokens + SCALAR_BETA, 1);
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= beta; });
         weighted_operand(leaving, R, tokens + SCALAR_Z, 1);
@@ -190,7 +213,9 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             load_next();
         }
     }
-    for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) { a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] = x / LIFT; });
+    for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) {
+        a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] = x / LIFT;
+    });
 }
 
 /* Where all states before the chunks have been kept they are only rounded, LIFTed: eight neighbours a thread. */
@@ -209,22 +234,28 @@ static __global__ void delta_round_kernel(swax_bf16 *to, const float *from, size
         for (int i = 0; i < 8; i++)
             y[i] = i < left ? x[i] : 0;
     }
-    *(uint4 *)(to + 8 * n) = make_uint4(pack(LIFT * y[0], LIFT * y[1]), pack(LIFT * y[2], LIFT * y[3]), pack(LIFT * y[4], LIFT * y[5]),
-                                        pack(LIFT * y[6], LIFT * y[7]));
+    uint32_t z[4];
+    for (int i = 0; i < 4; i++)
+        z[i] = pack(LIFT * y[2 * i], LIFT * y[2 * i + 1]);
+    *(uint4 *)(to + 8 * n) = make_uint4(z[0], z[1], z[2], z[3]);
 }
 
 /* One block per strip of V and kept state: the states before the chunks that follow it */
-template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) delta_kept_kernel(walk_args a, delta_shape s)
+template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) delta_kept_kernel(walk_args a,
+        delta_shape s)
 {
     const int spans = (s.chunks - 1) / s.parts + 1, span = blockIdx.x % spans, strips = (s.V + 63) / 64;
-    const int strip = blockIdx.x / spans % strips, bh = blockIdx.x / spans / strips, b = bh / s.H, h = bh % s.H, v0 = strip * 64;
+    const int strip = blockIdx.x / spans % strips, bh = blockIdx.x / spans / strips, b = bh / s.H, h = bh % s.H,
+        v0 = strip * 64;
     const int columns = min(s.V - v0, 64), rows = min(s.V8 - v0, 64), last = min((span + 1) * s.parts, s.chunks);
     unsigned char *keys = shared_memory();
     float S[8 * KP][4], U[8][4];
     uint32_t leaving[4][4];
     clear(S);
     const float *from = a.Ss + ((size_t)bh * spans + span) * s.K * s.V + v0;
-    for_state<KP>(S, s.K, columns, [&](float &x, int channel, int column) { x = LIFT * from[(size_t)channel * s.V + column]; });
+    for_state<KP>(S, s.K, columns, [&](float &x, int channel, int column) {
+        x = LIFT * from[(size_t)channel * s.V + column];
+    });
     for (int chunk = span * s.parts; chunk < last; chunk++) {
         const size_t of = (size_t)bh * s.chunks + chunk;
         const int begin = s.begin(chunk), length = s.end(chunk) - begin;
@@ -234,11 +265,14 @@ template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) del
         if (VECTOR)
             load_tile<KP, 128>(keys, PANEL, a.given.w + of * CHUNK * s.K8, s.K8, CHUNK, CHUNK, s.K8);
         else
-            load_tile<KP, 128>(keys, PANEL, a.k + (s.token(b, begin) * s.G + s.group(h)) * s.K8, (size_t)s.G * s.K8, CHUNK, length, s.K8);
+            load_tile<KP, 128>(keys, PANEL, a.k + (s.token(b, begin) * s.G + s.group(h)) * s.K8, (size_t)s.G * s.K8,
+                               CHUNK, length, s.K8);
         cp_commit();
         clear(U);
         const float *r = a.r + (s.token(b, begin) * s.H + h) * s.V + v0, *scalars = a.given.scalars + of * SCALARS;
-        for_values([&](int t, int column, int j, int e) { U[j][e] = LIFT * r[(size_t)t * s.H * s.V + column]; }, length, columns);
+        for_values([&](int t, int column, int j, int e) {
+            U[j][e] = LIFT * r[(size_t)t * s.H * s.V + column];
+        }, length, columns);
         for_columns(scalars + SCALAR_BETA, [&](float beta, int j, int e) { U[j][e] *= beta; });
         weighted_operand(leaving, U, scalars + SCALAR_Z, 1);
         fade<KP, VECTOR>(S, a.given.decay + of * (VECTOR ? s.K8 : 1), s.K8);
@@ -255,7 +289,8 @@ template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) del
 
 /* ---- backward */
 
-/* The sums over this block's columns of V of what each token has, from the sums of the warps: by 64 threads, in this order */
+/* The sums over this block's columns of V of what each token has, from the sums of the warps: by 64 threads, in this
+ * order */
 DEVICE void sum_over_warps(float *to, size_t step, float *desk, float (&x)[16], int tokens)
 {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -270,7 +305,8 @@ DEVICE void sum_over_warps(float *to, size_t step, float *desk, float (&x)[16], 
             desk[warp * CHUNK + 8 * (i / 2) + fragment_column() + i % 2] = x[i];
     __syncthreads();
     if ((int)threadIdx.x < tokens)
-        to[threadIdx.x * step] = (desk[threadIdx.x] + desk[CHUNK + threadIdx.x]) + (desk[2 * CHUNK + threadIdx.x] + desk[3 * CHUNK + threadIdx.x]);
+        to[threadIdx.x * step] = (desk[threadIdx.x] + desk[CHUNK + threadIdx.x])
+            + (desk[2 * CHUNK + threadIdx.x] + desk[3 * CHUNK + threadIdx.x]);
 }
 
 /* a's columns, which are tokens, weighted by E and scale */
@@ -291,12 +327,14 @@ DEVICE void add_gradient(swax_bf16 *y, size_t step, float (&d)[8][4], int tokens
     for (int j = 0; j < 8; j++)
 #pragma unroll
         for (int e = 0; e < 2; e++)
-            old[j][e] = 8 * j + lane / 4 < tokens && top + 8 * e < columns ? *(const uint32_t *)(y + (8 * j + lane / 4) * step + top + 8 * e) : 0;
+            old[j][e] = 8 * j + lane / 4 < tokens && top + 8 * e < columns
+                ? *(const uint32_t *)(y + (8 * j + lane / 4) * step + top + 8 * e) : 0;
 #pragma unroll
     for (int j = 0; j < 8; j++)
 #pragma unroll
         for (int e = 0; e < 2; e++) {
-            const uint32_t x = turned(old[j][e]), sum = turned(pack(low_half(x) + d[j][2 * e], high_half(x) + d[j][2 * e + 1]));
+            const uint32_t x = turned(old[j][e]), sum =
+                turned(pack(low_half(x) + d[j][2 * e], high_half(x) + d[j][2 * e + 1]));
             if (8 * j + lane / 4 < tokens && top + 8 * e < columns)
                 *(uint32_t *)(y + (8 * j + lane / 4) * step + top + 8 * e) = sum;
         }
@@ -315,8 +353,15 @@ DEVICE void prefetch_rows(const walk_args &a, const delta_shape &s, const walk_p
         prefetch(a.y + row * s.V8 + at.v0);
 }
 
+/* Per chunk, from the last; all turned, as in the forward.
+ *
+ *     D         goes out as D', fades, + of_y Q - (beta E Y) K
+ *     W         Z (K D'), then dU = W + P^T dy, then Y = dU - N^T (beta dU), which goes out, then beta Y, added to dv
+ *     R         r, then U = beta r, which goes out;    along   Y.r, summed to dbeta
+ *     of_y      dy as left operand, then scale E dy;   left    whatever is to be multiplied */
 template <int KP, bool VECTOR, bool SOLVE>
-static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_backward_walk(walk_args a, delta_shape s)
+static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_backward_walk(walk_args a,
+        delta_shape s)
 {
     using tile = walk_tile<KP, VECTOR>;
     const walk_place at(s);
@@ -336,7 +381,9 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         const size_t row = at.row(s, begin);
         const float *r = a.r + row * s.V + at.v0;
         clear(R);
-        for_values([&](int t, int column, int j, int e) { R[j][e] = r[(size_t)t * s.H * s.V + column]; }, length, at.columns);
+        for_values([&](int t, int column, int j, int e) {
+            R[j][e] = r[(size_t)t * s.H * s.V + column];
+        }, length, at.columns);
         tiles_arrive<0>();
         next.put(tokens);
         __syncthreads();
@@ -413,14 +460,17 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         add_gradient(a.y + row * s.V8 + at.v0, value_step, W, length, at.columns8);
         mm_wait();
         mm_settle(D);
-        sum_over_warps(a.dbeta + (size_t)(at.v0 / 64) * s.B * s.T * s.H + row, s.H, (float *)(stage + tile::OF_N), along, length);
+        sum_over_warps(a.dbeta + (size_t)(at.v0 / 64) * s.B * s.T * s.H + row, s.H, (float *)(stage + tile::OF_N),
+                       along, length);
         if (tile::STAGES == 1) {
             __syncthreads();
             load_next();
         }
     }
     if (a.S1)
-        for_state<KP>(D, s.K, at.columns, [&](float x, int channel, int column) { a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] += x; });
+        for_state<KP>(D, s.K, at.columns, [&](float x, int channel, int column) {
+            a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] += x;
+        });
 }
 
 #endif

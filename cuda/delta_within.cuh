@@ -1,25 +1,27 @@
-/* delta_within.cuh - what a chunk of the delta rule is before any state is known: N and P, E, Z and the decay (delta_chunk.cuh).
+/* delta_within.cuh - what a chunk of the delta rule is before any state is known: N and P, E, Z and the decay
+ * (delta_chunk.cuh).
  *
- * C and P come from the tensor cores.  N = (1 + C diag(beta))^-1 C is solved for by forward substitution in float, a thread a
- * column: no power of C is ever formed, which grow beyond all bounds where keys are alike.
+ * C and P come from the tensor cores.  N = (1 + C diag(beta))^-1 C is solved for by forward substitution in float, a
+ * thread a column: no power of C is ever formed, which grow beyond all bounds where keys are alike.
  *
- * With a gate for each channel no product can have exp(G_i - G_j) as two factors: the second overflows within 18 tokens of
- * g = -5.  Between blocks of 16 tokens it goes by an anchor, the G of the token before i's block: exp(G_i - anchor) and
- * exp(anchor - G_j) are both at most 1.  Within a block every pair has its own exponential. */
+ * With a gate for each channel no product can have exp(G_i - G_j) as two factors: the second overflows within 18 tokens
+ * of g = -5.  Between blocks of 16 tokens it goes by an anchor, the G of the token before i's block: exp(G_i - anchor)
+ * and exp(anchor - G_j) are both at most 1.  Within a block every pair has its own exponential. */
 #ifndef SWAX_DELTA_WITHIN_CUH
 #define SWAX_DELTA_WITHIN_CUH
 
 #include "cuda/delta_chunk.cuh"
 
-static constexpr int TURN = CHUNK + 4;      /* floats from one row of C, turned, to the next: columns then are in different banks */
+/* floats from one row of C, turned, to the next: columns then are in different banks */
+static constexpr int TURN = CHUNK + 4;
 
 static const float LOG2_OF_E = 1.4426950408889634f;
 
 /* No gate counts as less: exp(-120) is 0 in float, and a spike would cost all pairs behind it the digits of the sum. */
 DEVICE float clamped(float g) { return g < -120 ? -120 : g; }
 
-/* The sum of x over the tokens of i's document up to i = threadIdx.x, for the first two warps; the whole block comes here.  `first`
- * is its first token in the chunk, `half` a word of shared memory. */
+/* The sum of x over the tokens of i's document up to i = threadIdx.x, for the first two warps; the whole block comes
+ * here.  `first` is its first token in the chunk, `half` a word of shared memory. */
 DEVICE double sum_in_document(double x, int first, double *half)
 {
     const int i = threadIdx.x, lane = i % 32;
@@ -64,9 +66,9 @@ DEVICE void substitute_square(float *X, const float *Ct, const float *beta, int 
     }
 }
 
-/* Ct (64,TURN): C turned.  X (64,64) becomes N, X_i = C_i - sum_{j<i} C_ij beta_j X_j, by 128 threads: both halves of the
- * triangle by substitution, side by side; then the square between them, R = C - C beta X of the columns' half, and of that
- * R - X beta R of the rows' half, whose (1 + C beta)^-1 is 1 - X beta. */
+/* Ct (64,TURN): C turned.  X (64,64) becomes N, X_i = C_i - sum_{j<i} C_ij beta_j X_j, by 128 threads: both halves of
+ * the triangle by substitution, side by side; then the square between them, R = C - C beta X of the columns' half, and
+ * of that R - X beta R of the rows' half, whose (1 + C beta)^-1 is 1 - X beta. */
 DEVICE void substitute(float *X, const float *Ct, const float *beta)
 {
     const int c = threadIdx.x % 32, warp = threadIdx.x / 32, row = 32 + 8 * warp;
@@ -124,11 +126,13 @@ DEVICE void write_solution(swax_bf16 *N, const float *X)
 
 /* X, P over the tiles, C: in bytes */
 template <int KP> struct within_tile {
-    enum { TILES = 2 * KP < 3 ? 3 * PANEL : 2 * KP * PANEL, TURNED = TILES, TOKENS = TURNED + CHUNK * TURN * 4, BYTES = TOKENS + 4 * CHUNK * 4,
+    enum { TILES = 2 * KP < 3 ? 3 * PANEL : 2 * KP * PANEL, TURNED = TILES, TOKENS = TURNED + CHUNK * TURN * 4,
+           BYTES = TOKENS + 4 * CHUNK * 4,
            SOLUTION = 0, RESULT = CHUNK * CHUNK * 4 };
 };
 
-/* What a chunk's tokens are, in shared memory: sums of gates in units of log 2, betas, the chunk's first token of their document */
+/* What a chunk's tokens are, in shared memory: sums of gates in units of log 2, betas, the chunk's first token of their
+ * document */
 struct chunk_tokens {
     float G[CHUNK], beta[CHUNK];
     int first[CHUNK];
@@ -136,14 +140,16 @@ struct chunk_tokens {
 };
 
 /* One gate a head: one block of 128 threads per chunk */
-DEVICE void scalar_gates(chunk_tokens *c, const delta_given &to, const float *g, const float *beta, const delta_shape &s, int b, int h, int chunk, size_t of)
+DEVICE void scalar_gates(chunk_tokens *c, const delta_given &to, const float *g, const float *beta,
+                         const delta_shape &s, int b, int h, int chunk, size_t of)
 {
     const int i = threadIdx.x, begin = s.begin(chunk), length = s.end(chunk) - begin;
     const bool valid = i < length, here = i < CHUNK;
     const size_t at = s.token(b, begin + (valid ? i : 0)) * s.H + h;
     const int document = valid ? s.document(b, begin, i) : 0, last = s.document(b, begin, length - 1);
     const int first = document > 0 ? document : 0;
-    const double G = sum_in_document(valid && document != i ? (double)clamped(g[at]) : 0, first, &c->half) * 1.4426950408889634;
+    const double G = sum_in_document(valid && document != i ? (double)clamped(g[at]) : 0, first, &c->half)
+        * 1.4426950408889634;
     if (here) {
         c->G[i] = (float)G;
         c->beta[i] = valid ? beta[at] : 0;
@@ -163,7 +169,8 @@ DEVICE void scalar_gates(chunk_tokens *c, const delta_given &to, const float *g,
 }
 
 template <int KP>
-static __global__ void __launch_bounds__(128) delta_within_kernel(delta_given to, const swax_bf16 *q, const swax_bf16 *k, const float *g, const float *beta,
+static __global__ void __launch_bounds__(128) delta_within_kernel(delta_given to, const swax_bf16 *q,
+                                                                  const swax_bf16 *k, const float *g, const float *beta,
                                                                   delta_shape s)
 {
     using tile = within_tile<KP>;

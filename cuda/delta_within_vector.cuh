@@ -1,7 +1,8 @@
-/* delta_within_vector.cuh - delta_within.cuh for a gate per channel of the keys; there it says how exponentials are taken.
+/* delta_within_vector.cuh - delta_within.cuh for a gate per channel of the keys; there it says how exponentials are
+ * taken.
  *
- * A block of four warps takes a chunk; each warp its own 16 rows of C and P: the pairs with tokens of earlier blocks on the tensor
- * cores, by the anchor, those within the block one by one. */
+ * A block of four warps takes a chunk; each warp its own 16 rows of C and P: the pairs with tokens of earlier blocks on
+ * the tensor cores, by the anchor, those within the block one by one. */
 #ifndef SWAX_DELTA_WITHIN_VECTOR_CUH
 #define SWAX_DELTA_WITHIN_VECTOR_CUH
 
@@ -12,20 +13,23 @@ static constexpr int BLOCK = 16;            /* tokens that share an anchor */
 /* In bytes; rows of G are GATES floats apart, so that 8 of them are in different banks. */
 template <int KP> struct vector_tile {
     static constexpr int GATES = 64 * KP + 8;
-    enum { G = 2 * KP * PANEL, TURNED = G + CHUNK * GATES * 4, RESULT = TURNED + (CHUNK * TURN * 4 + 1023) / 1024 * 1024,
+    enum { G = 2 * KP * PANEL, TURNED = G + CHUNK * GATES * 4,
+           RESULT = TURNED + (CHUNK * TURN * 4 + 1023) / 1024 * 1024,
            TOKENS = RESULT + PANEL, BYTES = TOKENS + 4 * CHUNK * 4, SOLUTION = 0 };
 };
 
 /* A bf16 of a tile in panels */
 DEVICE float tile_value(const unsigned char *tile, int row, int channel)
 {
-    const uint32_t pair = *(const uint32_t *)(tile + channel / 64 * PANEL + swizzle(row, channel / 8 % 8) + channel % 8 / 2 * 4);
+    const uint32_t pair = *(const uint32_t *)(tile + channel / 64 * PANEL + swizzle(row, channel / 8 % 8)
+                                              + channel % 8 / 2 * 4);
     return channel % 2 ? high_half(pair) : low_half(pair);
 }
 
-/* G, in units of log 2, for channels c0 .. c0 + 64 KP - 1: each runs down its tokens, anew where a document begins.  Behind the chunk's
- * end it stays as it is. */
-template <int KP, int THREADS> DEVICE void vector_gates(float *G, const float *g, const delta_shape &s, int b, int h, int begin, int length, int c0)
+/* G, in units of log 2, for channels c0 .. c0 + 64 KP - 1: each runs down its tokens, anew where a document begins. 
+ * Behind the chunk's end it stays as it is. */
+template <int KP, int THREADS> DEVICE void vector_gates(float *G, const float *g, const delta_shape &s, int b, int h,
+                                                        int begin, int length, int c0)
 {
     for (int c = threadIdx.x; c < 64 * KP; c += THREADS) {
         const bool there = c0 + c < s.K;
@@ -41,7 +45,8 @@ template <int KP, int THREADS> DEVICE void vector_gates(float *G, const float *g
 }
 
 /* E, Z and beta: for vector gates E and Z only say whether there is a way; the first 64 threads */
-DEVICE void vector_scalars(chunk_tokens *c, float *scalars, const float *beta, const delta_shape &s, int b, int h, int begin, int length)
+DEVICE void vector_scalars(chunk_tokens *c, float *scalars, const float *beta, const delta_shape &s, int b, int h,
+                           int begin, int length)
 {
     const int i = threadIdx.x, last = s.document(b, begin, length - 1);
     const bool valid = i < length;
@@ -55,7 +60,8 @@ DEVICE void vector_scalars(chunk_tokens *c, float *scalars, const float *beta, c
 
 /* E o Q, E o K, Z o K and the decay, eight channels at a time */
 template <int KP>
-DEVICE void write_scaled(const delta_given &to, size_t of, const unsigned char *K, const unsigned char *Q, const float *G, const delta_shape &s, int b, int begin, int length)
+DEVICE void write_scaled(const delta_given &to, size_t of, const unsigned char *K, const unsigned char *Q,
+                         const float *G, const delta_shape &s, int b, int begin, int length)
 {
     constexpr int GATES = vector_tile<KP>::GATES;
     const int last = s.document(b, begin, length - 1);
@@ -67,7 +73,8 @@ DEVICE void write_scaled(const delta_given &to, size_t of, const unsigned char *
         uint32_t of_q[4], of_k[4], of_w[4];
 #pragma unroll
         for (int w = 0; w < 4; w++) {
-            const float2 x = *(const float2 *)(G + i * GATES + 8 * piece + 2 * w), end = *(const float2 *)(G + (length - 1) * GATES + 8 * piece + 2 * w);
+            const float2 x = *(const float2 *)(G + i * GATES + 8 * piece + 2 * w),
+                end = *(const float2 *)(G + (length - 1) * GATES + 8 * piece + 2 * w);
             const uint32_t k = ((const uint32_t *)(K + at))[w], q = ((const uint32_t *)(Q + at))[w];
             const float2 E = enters ? make_float2(exp2_fast(x.x), exp2_fast(x.y)) : make_float2(0, 0);
             const float2 Z = leaves ? make_float2(exp2_fast(end.x - x.x), exp2_fast(end.y - x.y)) : make_float2(0, 0);
@@ -85,26 +92,32 @@ DEVICE void write_scaled(const delta_given &to, size_t of, const unsigned char *
 }
 
 /* Pairs that another document or the triangle's edge forbids are 0. */
-DEVICE void put_pair(float *Ct, unsigned char *P, int i, int j, float c, float p, const chunk_tokens *t, float scale, int length)
+DEVICE void put_pair(float *Ct, unsigned char *P, int i, int j, float c, float p, const chunk_tokens *t, float scale,
+                     int length)
 {
     const bool seen = i < length && j <= i && t->first[i] <= j;
     Ct[j * TURN + i] = seen && j < i ? c : 0;
     *(swax_bf16 *)(P + swizzle(i, j / 8) + j % 8 * 2) = as<swax_bf16>(seen ? scale * p : 0.0f);
 }
 
-/* The pairs within this warp's block, 4 x 4 at a time: 10 squares of the triangle, three lanes a square, every third channel each */
+/* The pairs within this warp's block, 4 x 4 at a time: 10 squares of the triangle, three lanes a square, every third
+ * channel each */
 template <int KP>
-DEVICE void near_pairs(float *Ct, unsigned char *P, const unsigned char *K, const unsigned char *Q, const float *G, const chunk_tokens *t, float scale, int channels, int length)
+DEVICE void near_pairs(float *Ct, unsigned char *P, const unsigned char *K, const unsigned char *Q, const float *G,
+                       const chunk_tokens *t, float scale, int channels, int length)
 {
-    const int lane = threadIdx.x % 32, n = min(lane / 3, 9), down = n < 1 ? 0 : n < 3 ? 1 : n < 6 ? 2 : 3, across = n - down * (down + 1) / 2;
+    const int lane = threadIdx.x % 32, n = min(lane / 3, 9), down = n < 1 ? 0 : n < 3 ? 1 : n < 6 ? 2 : 3,
+        across = n - down * (down + 1) / 2;
     const int i0 = threadIdx.x / 32 * BLOCK + 4 * down, j0 = threadIdx.x / 32 * BLOCK + 4 * across;
     float c[4][4] = {}, p[4][4] = {};
     for (int channel = lane % 3; channel < channels; channel += 3) {
         float Gi[4], ki[4], qi[4], Gj[4], kj[4];
 #pragma unroll
         for (int x = 0; x < 4; x++) {
-            Gi[x] = G[(i0 + x) * vector_tile<KP>::GATES + channel], Gj[x] = G[(j0 + x) * vector_tile<KP>::GATES + channel];
-            ki[x] = tile_value(K, i0 + x, channel), kj[x] = tile_value(K, j0 + x, channel), qi[x] = tile_value(Q, i0 + x, channel);
+            Gi[x] = G[(i0 + x) * vector_tile<KP>::GATES + channel],
+                Gj[x] = G[(j0 + x) * vector_tile<KP>::GATES + channel];
+            ki[x] = tile_value(K, i0 + x, channel), kj[x] = tile_value(K, j0 + x, channel),
+                qi[x] = tile_value(Q, i0 + x, channel);
         }
 #pragma unroll
         for (int x = 0; x < 4; x++)
@@ -128,7 +141,8 @@ DEVICE void near_pairs(float *Ct, unsigned char *P, const unsigned char *K, cons
 
 /* The pairs of this warp's block with tokens before it */
 template <int KP>
-DEVICE void far_pairs(float *Ct, unsigned char *P, const unsigned char *K, const unsigned char *Q, const float *G, const chunk_tokens *t, float scale, int length)
+DEVICE void far_pairs(float *Ct, unsigned char *P, const unsigned char *K, const unsigned char *Q, const float *G,
+                      const chunk_tokens *t, float scale, int length)
 {
     constexpr int GATES = vector_tile<KP>::GATES;
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, i0 = warp * BLOCK;
@@ -142,7 +156,8 @@ DEVICE void far_pairs(float *Ct, unsigned char *P, const unsigned char *K, const
         ldmatrix(of_q, Q + at + swizzle(i0 + lane % 16, piece + lane / 16));
 #pragma unroll
         for (int n = 0; n < 4; n++) {
-            const float2 x = *(const float2 *)(G + (i0 + lane / 4 + n % 2 * 8) * GATES + channel + n / 2 * 8), a = *(const float2 *)(anchor + channel + n / 2 * 8);
+            const float2 x = *(const float2 *)(G + (i0 + lane / 4 + n % 2 * 8) * GATES + channel + n / 2 * 8),
+                a = *(const float2 *)(anchor + channel + n / 2 * 8);
             const float f0 = exp2_fast(x.x - a.x), f1 = exp2_fast(x.y - a.y);
             of_k[n] = pack(f0 * low_half(of_k[n]), f1 * high_half(of_k[n]));
             of_q[n] = pack(f0 * low_half(of_q[n]), f1 * high_half(of_q[n]));
@@ -155,7 +170,8 @@ DEVICE void far_pairs(float *Ct, unsigned char *P, const unsigned char *K, const
             uint32_t y[2];
 #pragma unroll
             for (int o = 0; o < 2; o++) {
-                const float2 x = *(const float2 *)(G + j * GATES + channel + 8 * o), a = *(const float2 *)(anchor + channel + 8 * o);
+                const float2 x = *(const float2 *)(G + j * GATES + channel + 8 * o),
+                    a = *(const float2 *)(anchor + channel + 8 * o);
                 const uint32_t pair = *(const uint32_t *)(K + at + swizzle(j, piece + o) + lane % 4 * 4);
                 y[o] = pack(exp2_fast(a.x - x.x) * low_half(pair), exp2_fast(a.y - x.y) * high_half(pair));
             }
@@ -168,11 +184,13 @@ DEVICE void far_pairs(float *Ct, unsigned char *P, const unsigned char *K, const
         if (n < 2 * warp)
 #pragma unroll
             for (int e = 0; e < 4; e++)
-                put_pair(Ct, P, i0 + lane / 4 + e / 2 * 8, 8 * n + lane % 4 * 2 + e % 2, c[n][e], p[n][e], t, scale, length);
+                put_pair(Ct, P, i0 + lane / 4 + e / 2 * 8, 8 * n + lane % 4 * 2 + e % 2, c[n][e], p[n][e], t, scale,
+                         length);
 }
 
 template <int KP>
-static __global__ void __launch_bounds__(128) delta_within_vector_kernel(delta_given to, const swax_bf16 *q, const swax_bf16 *k, const float *g, const float *beta,
+static __global__ void __launch_bounds__(128) delta_within_vector_kernel(delta_given to, const swax_bf16 *q,
+        const swax_bf16 *k, const float *g, const float *beta,
                                                                          delta_shape s)
 {
     using tile = vector_tile<KP>;

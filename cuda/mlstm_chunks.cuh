@@ -69,6 +69,15 @@ template <int P, int KEYS> struct chunk_tile {
 
 struct column_data { float exponent, f, g; int start; };
 
+/* One block of 256 threads per chunk of a head, 128 of its rows and 64 P columns of the result.
+ *
+ *     A, B, R, S           where the block's tiles of the table above begin in memory;  S: the state, for both dq and dk turned
+ *     turns                panels of 64 that the inner columns have.  Steps: so many of A and B, so many of A and S, then the blocks of R
+ *     row0, column0        the block's first row in the chunk, its first column;  row: this lane's first row, and row + 8
+ *     first, from, count   the first column of W that is needed; of its blocks of 64, a group's first and how many
+ *     columns, n           what belongs to the columns of W; vec
+ *     exponent, f, g       what belongs to this lane's rows;  sum, dot: qn's two parts
+ *     X, then W            scores, then weights, as left operand;  Y: the result */
 template <int RESULT, int P, int KEYS>
 static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1) chunk_kernel(chunk_args a, cell_shape shape)
 {

@@ -63,6 +63,14 @@ template <int P, class F> DEVICE void for_pairs(float (&acc)[8 * P][4], int row,
         }
 }
 
+/* One block per head and tile of its state.
+ *
+ *     acc, sum       the tile and, in the blocks of the first columns, n: C and n, or dC and dn, LIFTed
+ *     load           start copying 64 tokens of x and y and their weights into a stage; a step is 64 tokens
+ *     show, meet     at a chunk's border: write the state down; meet the forward's there, for the anchor and the copy
+ *     put, keep      the state as float to where it ends, and where the caller keeps it;  copy: as bf16, over the warp's desk
+ *     for_sums       over the elements of n that this thread holds;  send_for: prefetch the state that is met next
+ *     left           x of 16 rows by 64 tokens, weighted, as left operand */
 template <int ROWS, int P, bool BACKWARD>
 static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a, cell_shape shape)
 {

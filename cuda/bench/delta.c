@@ -23,7 +23,8 @@ static void run_delta_forward(void *p)
 static void run_delta_backward(void *p)
 {
     struct delta *a = p;
-    k->delta_backward(a->dq, a->dk, a->dv, a->dg, a->dbeta, NULL, a->S, a->D, a->dy, NULL, a->q, a->k, a->v, a->g, a->beta, NULL, NULL,
+    k->delta_backward(a->dq, a->dk, a->dv, a->dg, a->dbeta, NULL, a->S, a->D, a->dy, NULL, a->q, a->k, a->v, a->g,
+                      a->beta, NULL, NULL,
                       a->S1, a->r, a->Ss, a->B, a->T, a->H, a->G, a->K, a->V, a->J, a->L, 1, 1 / sqrt((double)a->K));
 }
 
@@ -61,20 +62,25 @@ static real *keys(size_t n)
 static void bench_one(int B, int T, int H, int G, int K, int V, int J, int L, int backward)
 {
     struct delta a = { .B = B, .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .L = L };
-    const size_t heads = (size_t)B * (size_t)H, rows = heads * (size_t)T, of_keys = (size_t)B * (size_t)T * (size_t)G * (size_t)K;
-    const size_t values = rows * (size_t)V, KV = (size_t)K * (size_t)V, kept = heads * (((size_t)T - 1) / (size_t)L + 1) * KV;
+    const size_t heads = (size_t)B * (size_t)H, rows = heads * (size_t)T,
+        of_keys = (size_t)B * (size_t)T * (size_t)G * (size_t)K;
+    const size_t values = rows * (size_t)V, KV = (size_t)K * (size_t)V,
+        kept = heads * (((size_t)T - 1) / (size_t)L + 1) * KV;
     char name[96];
     a.q = keys(of_keys), a.k = keys(of_keys), a.v = normals(values), a.y = normals(values);
     a.g = drawn(rows * (size_t)J, gate), a.beta = drawn(rows, strength);
     a.S1 = stats(heads * KV), a.r = stats(values), a.Ss = backward ? stats(kept) : NULL;
-    const double n = (double)rows, gates = 4.0 * (double)(rows * (size_t)J) + 4 * n, pairs = CHUNK * (2.0 * (K + V) + K) + CHUNK * CHUNK / 3.0;
+    const double n = (double)rows, gates = 4.0 * (double)(rows * (size_t)J) + 4 * n,
+        pairs = CHUNK * (2.0 * (K + V) + K) + CHUNK * CHUNK / 3.0;
     const double saved = 4.0 * (double)values + (backward ? 4.0 * (double)kept : 0);
     snprintf(name, sizeof name, "%s (%d,%d,%d/%d,%d,%d) L %d forward", J == 1 ? "gdn" : "kda", B, T, H, G, K, V, L);
-    report(name, seconds(run_delta_forward, &a), 2.0 * (double)(2 * of_keys + 2 * values) + gates + saved, n * (6.0 * (double)KV + pairs));
+    report(name, seconds(run_delta_forward, &a), 2.0 * (double)(2 * of_keys + 2 * values) + gates + saved,
+           n * (6.0 * (double)KV + pairs));
     if (backward) {
         a.dq = normals(of_keys), a.dk = normals(of_keys), a.dv = normals(values), a.dy = normals(values);
         a.dg = stats(rows * (size_t)J), a.dbeta = stats(rows), a.S = stats(heads * KV), a.D = stats(heads * KV);
-        snprintf(name, sizeof name, "%s (%d,%d,%d/%d,%d,%d) L %d backward", J == 1 ? "gdn" : "kda", B, T, H, G, K, V, L);
+        snprintf(name, sizeof name, "%s (%d,%d,%d/%d,%d,%d) L %d backward", J == 1 ? "gdn" : "kda", B, T, H, G, K, V,
+                 L);
         report(name, seconds(run_delta_backward, &a), 2.0 * (double)(6 * of_keys + 3 * values) + 3 * gates + saved,
                n * (12.0 * (double)KV + CHUNK * (6.0 * K + 4.0 * V)));
         mem->give(a.dq), mem->give(a.dk), mem->give(a.dv), mem->give(a.dy);
