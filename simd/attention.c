@@ -67,6 +67,20 @@ static void band_meets(struct band *x, int s0)
     }
 }
 
+/* By query, the keys that it sees, counted from s0; and by key, the queries that see it. */
+static void band_exactly(struct span *query, struct span *key, const struct band *x)
+{
+    for (int j = 0; j < x->n; j++)
+        query[j] = (struct span){ lesser(greater(x->lo[j] - x->s0, 0), x->keys), greater(lesser(x->hi[j] + 1 - x->s0, x->keys), 0) };
+    for (int s = 0, from = 0, to = 0; s < x->keys; s++) {
+        while (from < x->n && x->hi[from] < x->s0 + s)
+            from++;
+        while (to < x->n && x->lo[to] <= x->s0 + s)
+            to++;
+        key[s] = (struct span){ from, to };
+    }
+}
+
 /* The keys that PAD queries from j on meet, out to whole tiles: no product reads a weight outside. */
 static struct span band_rows(const struct band *x, int j)
 {
@@ -132,12 +146,13 @@ struct attention_backward_blocks {
 };
 
 /* y and lse of queries t0 .. t0+n-1 of one head.  The sink is what maxima and sums begin with: a score that has been seen, and
- * has added nothing to y. */
-static void attention_block(struct attention_blocks *a, real *y, stat *lse, const real *q, const real *k, const real *v, stat sink,
-                            const int *start, int t0, int n, int T, int S, int H, int G, int D, int W)
+ * has added nothing to y.  Unless `exactly`, a value that is not finite gets into the y of queries nearby, and the answer is 0. */
+static int attention_try(int exactly, struct attention_blocks *a, real *y, stat *lse, const real *q, const real *k, const real *v,
+                         stat sink, const int *start, int t0, int n, int T, int S, int H, int G, int D, int W)
 {
     stat *const room = a->room, *const Qt = a->Qt, *const P = a->P;
     stat max[SIDE], sum[SIDE], alpha[SIDE];
+    struct span query[SIDE], key[SIDE];
     const long HD = (long)H*D, GD = (long)G*D;
     const int t1 = t0 + n, narrow = lesser(SIDE, D);
     const struct soon soon[] = { after(k, GD, t1 + S - T, S, narrow), after(v, GD, t1 + S - T, S, narrow),
@@ -152,6 +167,8 @@ static void attention_block(struct attention_blocks *a, real *y, stat *lse, cons
         fill(sum, sink < -STAT_MAX ? 0 : 1);
         for (int s0 = s_first; s0 <= x.hi[n - 1]; s0 += SIDE) {
             band_meets(&x, s0);
+            if (exactly)
+                band_exactly(query, key, &x);
             for (int d = 0; d < D; d += SIDE) {
                 const int w = lesser(SIDE, D - d);
                 if (s0 == s_first || D > SIDE)
@@ -162,19 +179,35 @@ static void attention_block(struct attention_blocks *a, real *y, stat *lse, cons
             weigh_block(P, max, sum, alpha, &x, 1 / sqrt((stat)D));
             for (int c = 0; c < slices; c++) {
                 const int d = g + c*SIDE, w = lesser(SIDE, D - d);
-                block_mul_turned(BLOCK_AT(a->Y, c), in(P), block_view(room, v + s0*GD + d, GD, x.keys, w), n, w, x.keys, x.key,
-                                 s0 == s_first ? NULL : alpha, next < last ? next++ : NULL);
+                const struct view V = block_view(room, v + s0*GD + d, GD, x.keys, w);
+                const stat *keep = s0 == s_first ? NULL : alpha;
+                if (exactly)
+                    block_mul_rows(BLOCK_AT(a->Y, c), P, 1, SIDE, V, n, w, query, keep);
+                else
+                    block_mul_turned(BLOCK_AT(a->Y, c), in(P), V, n, w, x.keys, x.key, keep, next < last ? next++ : NULL);
             }
         }
         for (int j = 0; j < n; j += VL) {
             store(alpha + j, 1 / load(sum + j));
             store(max + j, load(max + j) + vlog(load(sum + j)));
         }
-        for (int c = 0; c < slices; c++)
-            block_write(y + t0*HD + g + c*SIDE, HD, BLOCK_AT(a->Y, c), alpha, n, lesser(SIDE, D - g - c*SIDE));
+        for (int c = 0; c < slices; c++) {
+            const int w = lesser(SIDE, D - g - c*SIDE);
+            if (!exactly && !block_finite(BLOCK_AT(a->Y, c), n, w))
+                return 0;
+            block_write(y + t0*HD + g + c*SIDE, HD, BLOCK_AT(a->Y, c), alpha, n, w);
+        }
     }
     for (int j = 0; j < n; j++)
         lse[(long)(t0 + j)*H] = max[j];
+    return 1;
+}
+
+static void attention_block(struct attention_blocks *a, real *y, stat *lse, const real *q, const real *k, const real *v,
+                            stat sink, const int *start, int t0, int n, int T, int S, int H, int G, int D, int W)
+{
+    if (!attention_try(0, a, y, lse, q, k, v, sink, start, t0, n, T, S, H, G, D, W))
+        attention_try(1, a, y, lse, q, k, v, sink, start, t0, n, T, S, H, G, D, W);
 }
 
 /* Blocks of queries take their turns head by head, as heads lie side by side: a row of theirs is in a page, and often in a line,
@@ -203,13 +236,18 @@ static void attention_forward(real *y, stat *lse, const real *q, const real *k, 
             }
 }
 
-/* S becomes P, and dP becomes dS, in columns j.. and rows r. */
-INLINE void weigh_back(stat *P, stat *dP, const stat *lse, const stat *dyy, const struct band *x, stat scale,
+/* S becomes P, and dP becomes dS, in columns j.. and rows r.  The answer is 0 lane by lane if all S and dP are finite, as they
+ * are if q, k, v and dy are. */
+INLINE vec weigh_back(stat *P, stat *dP, const stat *lse, const stat *dyy, const struct band *x, stat scale,
                        int j, struct span r, int inside)
 {
     const vec l = load(lse + j), dot = load(dyy + j);
+    vec odd = {0};
     for (int s = r.from; s < r.to; s++) {
-        vec p = vweight(rounded(scale * load(P + s*SIDE + j)) - l), ds = scale * p * (load(dP + s*SIDE + j) - dot);
+        const vec a = load(P + s*SIDE + j), b = load(dP + s*SIDE + j);
+        vec p = vweight(rounded(scale * a) - l), ds = scale * p * (b - dot);
+        odd += 0 * a;
+        odd += 0 * b;
         if (!inside) {
             const ivec seen = sees(x, j, s);
             p = pick(seen, p, vset(0));
@@ -218,16 +256,20 @@ INLINE void weigh_back(stat *P, stat *dP, const stat *lse, const stat *dyy, cons
         store(P + s*SIDE + j, p);
         store(dP + s*SIDE + j, ds);
     }
+    return odd;
 }
 
-NOINLINE void weigh_block_back(stat *P, stat *dP, const stat *lse, const stat *dyy, const struct band *x, stat scale)
+/* Are q, k, v and dy finite? */
+NOINLINE int weigh_block_back(stat *P, stat *dP, const stat *lse, const stat *dyy, const struct band *x, stat scale)
 {
+    vec odd = {0};
     for (int j = 0; j < x->n; j += PAD)
         for (int v = j; v < j + PAD; v += VL)
             if (x->inside)
-                weigh_back(P, dP, lse, dyy, x, scale, v, (struct span){ 0, x->keys }, 1);
+                odd += weigh_back(P, dP, lse, dyy, x, scale, v, (struct span){ 0, x->keys }, 1);
             else
-                weigh_back(P, dP, lse, dyy, x, scale, v, band_rows(x, j), 0);
+                odd += weigh_back(P, dP, lse, dyy, x, scale, v, band_rows(x, j), 0);
+    return vsum(odd) == 0;
 }
 
 /* The shares of queries t0 .. t0+n-1 of one head, as far as they meet blocks of keys from `from` to before `to`. */
@@ -238,6 +280,7 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
 {
     stat *const Qt = a->Qt, *const dYt = a->dYt, *const P = a->P, *const dP = a->dP, *const X = a->X;
     stat lse[SIDE], dyy[SIDE];
+    struct span query[SIDE], key[SIDE];
     const long HD = (long)H*D, GD = (long)G*D;
     const int t1 = t0 + n, s1 = t1 + S - T, narrow = lesser(SIDE, D);
     const struct soon soon[] = { after(k, GD, s1, S, narrow), after(v, GD, s1, S, narrow),
@@ -284,7 +327,9 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
                 V = block_view(a->roomV, v + s0*GD + d, GD, x.keys, w);
                 block_mul_band(dP, V, dYt, x.keys, w, x.query, d ? block_ones : NULL, next < last ? next++ : NULL);
             }
-            weigh_block_back(P, dP, lse, dyy, &x, 1 / sqrt((stat)D));
+            const int finite = weigh_block_back(P, dP, lse, dyy, &x, 1 / sqrt((stat)D));
+            if (!finite)
+                band_exactly(query, key, &x);
             for (int c = 0; c < slices; c++) {
                 const int d = g + c*SIDE, w = lesser(SIDE, D - d);
                 if (D > SIDE) {
@@ -292,11 +337,21 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
                     dY = block_view(a->roomY, dy + t0*HD + d, HD, n, w);
                     K = block_view(a->roomK, k + s0*GD + d, GD, x.keys, w);
                 }
-                block_mul(X, in(P), dY, x.keys, w, n, x.query, NULL, next < last ? next++ : NULL);
+                if (finite)
+                    block_mul(X, in(P), dY, x.keys, w, n, x.query, NULL, next < last ? next++ : NULL);
+                else
+                    block_mul_rows(X, P, SIDE, 1, dY, x.keys, w, key, NULL);
                 block_add(dv + s0*GD + d, GD, X, 1, x.keys, w);
-                block_mul(X, in(dP), Q, x.keys, w, n, x.query, NULL, next < last ? next++ : NULL);
+                if (finite)
+                    block_mul(X, in(dP), Q, x.keys, w, n, x.query, NULL, next < last ? next++ : NULL);
+                else
+                    block_mul_rows(X, dP, SIDE, 1, Q, x.keys, w, key, NULL);
                 block_add(dk + s0*GD + d, GD, X, 1, x.keys, w);
-                block_mul_turned(BLOCK_AT(a->dQ, c), in(dP), K, n, w, x.keys, x.key, s0 == s_first ? NULL : block_ones, NULL);
+                const stat *keep = s0 == s_first ? NULL : block_ones;
+                if (finite)
+                    block_mul_turned(BLOCK_AT(a->dQ, c), in(dP), K, n, w, x.keys, x.key, keep, NULL);
+                else
+                    block_mul_rows(BLOCK_AT(a->dQ, c), dP, 1, SIDE, K, n, w, query, keep);
             }
         }
         for (int c = 0; c < slices; c++)

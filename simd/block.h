@@ -246,6 +246,37 @@ NOINLINE void block_mul_turned(stat *c, struct view a, struct view b, int m, int
 {
     block_tiles(c, a.at, 1, a.row, b, m, n, k, span, keep, next);
 }
+/* Are all of them finite?  (0 times anything else is NaN.) */
+INLINE int are_finite(const stat *a, int n)
+{
+    vec sum = {0};
+    for (int i = 0; i < n; i += VL)
+        sum += 0 * load_n(a + i, n - i);
+    return vsum(sum) == 0;
+}
+INLINE int block_finite(const stat *a, int m, int n)
+{
+    vec sum = {0};
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j += VL)
+            sum += 0 * load(a + i*SIDE + j);
+    return vsum(sum) == 0;
+}
+
+/* A tile meets all k that one of its rows meets, with a factor of 0 where another row does not; that keeps them apart if b is
+ * finite.  If it is not: the same sums, each row's over the k of its own, row[i].  a as in block_tile. */
+NOINLINE void block_mul_rows(stat *c, const stat *a, long ars, long acs, struct view b, int m, int n,
+                             const struct span *row, const stat *keep)
+{
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j += VL) {
+            vec sum = keep ? keep[i] * load(c + i*SIDE + j) : (vec){0};
+            for (int k = row[i].from; k < row[i].to; k++)
+                sum += a[i*ars + k*acs] * load(b.at + k*b.row + j);
+            store(c + i*SIDE + j, sum);
+        }
+}
+
 /* c = keep c + a b in the columns span[i/TR], out to whole PADs; b is a block */
 NOINLINE void block_mul_band(stat *c, struct view a, const stat *b, int m, int k,
                              const struct span *span, const stat *keep, const struct soon *next)

@@ -22,7 +22,7 @@ enum { SLAB = 256 };
 /* What one worker lays out: a piece's blocks, and slabs of states. */
 struct backward_blocks {
     BLOCK(roomQ); BLOCK(roomK); BLOCK(roomV); BLOCK(G); BLOCK(Gt); BLOCK(P); BLOCK(dP); BLOCK(D); BLOCK(Ct); BLOCK(X);
-    BLOCK(dV);
+    BLOCK(Y); BLOCK(dV);
     BLOCKS(C, SLAB / SIDE); BLOCKS(dC, SLAB / SIDE);
     stat n[SLAB], dn[SLAB];
 };
@@ -40,6 +40,7 @@ struct trace {
     const real *dh, *h;
     const stat *m, *qn, *Cs, *ns;
     stat m0;
+    int no_state;       /* before token 0 */
 };
 
 static stat m_before(const struct trace *g, const struct cell *x, int t)
@@ -50,9 +51,8 @@ static stat m_before(const struct trace *g, const struct cell *x, int t)
 static void piece_again(struct piece *p, const struct trace *g, const struct cell *x, int t, int end)
 {
     piece_gates(p, x, t, end - t);
-    for (int j = 0; j < end - t; j++)
-        p->m[j] = g->m[(long)(t + j)*x->H];
-    piece_weights(p, x, m_before(g, x, t));
+    piece_stabilised(p, x, m_before(g, x, t), g->m);
+    piece_weights(p, x);
 }
 
 /* A slab of a state; from NULL: 0.  The normaliser goes with the first values. */
@@ -127,7 +127,7 @@ static void piece_grad_qn(stat *grad, stat *G, stat *Gt, stat *room, stat *Ht, c
     }
     for (int j = 0; j < p->n; j += VL) {
         const vec sum = load(grad + j), leading = load(qn + j);
-        const ivec leads = vabs(leading) > vexp(-load(p->m + j));
+        const ivec leads = vabs(leading) > floor_of(load(p->m + j));
         store(grad + j, pick(leads, pick(leading > 0, -sum, sum), vset(0)));
     }
 }
@@ -142,14 +142,14 @@ INLINE void weigh_grads(stat *P, stat *dP, stat *row, stat *across, const stat *
     for (int j = 0; j < n; j += VL) {
         vec above = {0};
         for (int s = 0; s < lesser(j / PAD * PAD + PAD, n); s++) {
-            const vec d = scale * load(D + s*SIDE + j), a = load(dP + s*SIDE + j) + load(g + j);
+            const vec d = scale * load(D + s*SIDE + j), a = from_key_on(load(dP + s*SIDE + j) + load(g + j), s, j);
             store(dP + s*SIDE + j, a * d);
             if (!scores)
                 continue;
-            const vec weighed = load(P + s*SIDE + j) * d, z = weighed * a;
+            const vec weighed = from_key_on(load(P + s*SIDE + j) * d, s, j), z = weighed * a;
             store(P + s*SIDE + j, weighed);
             store(rows + s*VL, load(rows + s*VL) + z);
-            store(crossing + s*VL, load(crossing + s*VL) + (s > j ? pick(iota() < (lane)(s - j), vset(0), above) : above));
+            store(crossing + s*VL, load(crossing + s*VL) + from_key_on(above, s, j));
             above += z;
         }
     }
@@ -208,7 +208,9 @@ static void piece_gate_grads(const struct piece *p, const struct trace *g, const
         after += in[j];
         const long at = (long)(p->t + j)*x->H;
         g->di[at] += (row[j] + out[j]) * (x->gate == SWAX_EXPONENTIAL || x->gate == SWAX_LOG ? 1 : closing[0][j]);
-        g->df[at] += (dlf[j] + after) * (x->gate == SWAX_LOG ? 1 : closing[1][j]);
+        const int t = p->t + j;
+        if (!begins(x, t) && (t || !g->no_state))      /* else there is nothing to forget */
+            g->df[at] += (dlf[j] + after) * (x->gate == SWAX_LOG ? 1 : closing[1][j]);
     }
 }
 
@@ -216,8 +218,10 @@ static void piece_gate_grads(const struct piece *p, const struct trace *g, const
 static void piece_backward(struct slab *y, struct backward_blocks *b, const struct piece *p, const struct trace *g, const struct cell *x)
 {
     stat *const G = b->G, *const Gt = b->Gt, *const P = b->P, *const dP = b->dP, *const D = b->D, *const Ct = b->Ct,
-         *const X = b->X, *const dV = b->dV;
+         *const X = b->X, *const Y = b->Y, *const dV = b->dV;
     stat inv[SIDE], gn[SIDE], row[SIDE], across[SIDE], arrives[SIDE], leaves[SIDE], part[SIDE], keep[SIDE], through = 0;
+    struct span keys[SIDE], queries[SIDE];
+    int finite_G = 1;
     const int t = p->t, n = p->n, vw = y->v1 - y->v0, with_scores = y->k0 == 0, with_norm = y->v0 == 0;
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
     const struct soon soon[] = {
@@ -230,6 +234,7 @@ static void piece_backward(struct slab *y, struct backward_blocks *b, const stru
     fill(arrives, 0);
     fill(leaves, 0);
     fill(keep, p->gb);
+    piece_exactly(keys, queries, n);
 
     fill(gn, 0);
     fill(part, 0);
@@ -267,23 +272,32 @@ static void piece_backward(struct slab *y, struct backward_blocks *b, const stru
         block_dots(part, Q, in(X), n, kw);
         for (int j = 0; j < n; j++)
             arrives[j] += p->bb[j] * part[j];
-        block_mul_turned(X, in(dP), K, n, kw, n, p->keys, p->bb, &soon[3]);
-        block_add(g->dq + t*qrow + k0, qrow, X, 1, n, kw);
+        const int finite_Q = are_finite(part, n);
 
         block_turn(Ct, in(dC), kw, vw);
-        outer(X, block_ones, dn, n, kw);
-        block_mul(X, V, in(Ct), n, kw, vw, NULL, block_ones, &soon[4]);
-        block_dots(part, K, in(X), n, kw);
+        outer(Y, block_ones, dn, n, kw);
+        block_mul(Y, V, in(Ct), n, kw, vw, NULL, block_ones, &soon[4]);
+        block_dots(part, K, in(Y), n, kw);
         for (int j = 0; j < n; j++)
             leaves[j] += p->ab[j] * part[j];
-        block_mul(X, in(dP), Q, n, kw, n, p->queries, p->ab, &soon[5]);
-        block_add(g->dk + t*qrow + k0, qrow, X, 1, n, kw);
+
+        if (are_finite(part, n))        /* as K is, then */
+            block_mul_turned(X, in(dP), K, n, kw, n, p->keys, p->bb, &soon[3]);
+        else
+            block_mul_rows(X, dP, 1, SIDE, K, n, kw, keys, p->bb);
+        block_add(g->dq + t*qrow + k0, qrow, X, 1, n, kw);
+        if (finite_Q)
+            block_mul(Y, in(dP), Q, n, kw, n, p->queries, p->ab, &soon[5]);
+        else
+            block_mul_rows(Y, dP, SIDE, 1, Q, n, kw, queries, p->ab);
+        block_add(g->dk + t*qrow + k0, qrow, Y, 1, n, kw);
 
         block_mul(dV, K, in(dC), n, vw, kw, NULL, k0 > y->k0 ? block_ones : NULL, &soon[6]);
 
         through += inner(dC, C, kw, vw);
         scale_rows(X, Q, p->bb, n, kw);
         block_mul_turned(dC, in(X), in(G), kw, vw, n, NULL, keep, &soon[7]);
+        finite_G = finite_G && are_finite(dC, vw);      /* each row of dC sums up G's */
         if (with_norm) {
             fill(part, 0);
             add_turned(part, X, gn, n, kw);
@@ -293,8 +307,10 @@ static void piece_backward(struct slab *y, struct backward_blocks *b, const stru
             }
         }
     }
-    if (with_scores)
+    if (with_scores && finite_G)
         block_mul(dV, in(P), in(G), n, vw, n, p->queries, p->ab, &soon[8]);
+    else if (with_scores)
+        block_mul_rows(dV, P, SIDE, 1, in(G), n, vw, queries, p->ab);
     else
         scale_rows(dV, in(dV), p->ab, n, vw);
     block_add(g->dv + t*vrow + y->v0, vrow, dV, 1, n, vw);
@@ -337,7 +353,7 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
                            const stat *m, const stat *qn, const stat *Cs, const stat *ns,
                            int B, int T, int H, int K, int V, int L, int gate, double eps)
 {
-    (void)C0, (void)n0, (void)C1, (void)n1, (void)m1;   /* Cs has C0; the rest no sum needs */
+    (void)n0, (void)C1, (void)n1, (void)m1;   /* Cs has C0; the rest no sum needs */
     const long KV = (long)K*V, chunks = (T - 1) / L + 1;
     const int rows = up(lesser(K, SLAB), PAD), together = lesser(heads_together(B, H), lesser(TEAM, SLAB / rows));
     #pragma omp parallel for collapse(2)
@@ -352,7 +368,7 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
                                         start ? start + (long)b*T : NULL, T, H, K, V, L, gate, eps, 1 / sqrt((stat)K) };
                 w[j].g = (struct trace){ dq + row*K, dk + row*K, dv + row*V, di + row, df + row, dh + row*V, h + row*V,
                                          m + row, qn + row, Cs + bh*chunks*KV, ns + bh*chunks*K,
-                                         m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0 };
+                                         m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0, !C0 };
             }
             for (int v0 = 0; v0 < V; v0 += SIDE)
                 for (int k0 = 0; k0 < K; k0 += SLAB) {

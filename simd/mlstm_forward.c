@@ -17,14 +17,17 @@ static void piece_forward(struct forward_blocks *a, real *h, stat *m, stat *qn, 
 {
     stat *const Qt = a->Qt, *const Ks = a->Ks, *const P = a->P, *const D = a->D, *const Cb = a->Cb, *const Hb = a->Hb;
     stat d[SIDE], inv[SIDE], keep[SIDE];
+    struct span keys[SIDE], queries[SIDE];
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
     const int t = p->t, len = p->n;
     const struct soon soon_q = rows_at(x->q, qrow, t + len, x->T, x->K), soon_k = rows_at(x->k, qrow, t + len, x->T, x->K),
                       soon_v = rows_at(x->v, vrow, t + len, x->T, x->V), soon_h = rows_at(h, vrow, t + len, x->T, x->V);
     fill(d, 0);
     fill(keep, p->gb);
+    piece_exactly(keys, queries, len);
     for (int v0 = 0; v0 < x->V; v0 += SIDE) {
         const int vw = lesser(SIDE, x->V - v0);
+        int finite = 1;
         const struct view V = block_view(a->roomV, x->v + t*vrow + v0, vrow, len, vw);
         for (int k0 = 0; k0 < x->K; k0 += SIDE) {
             const int kw = lesser(SIDE, x->K - k0);
@@ -40,6 +43,7 @@ static void piece_forward(struct forward_blocks *a, real *h, stat *m, stat *qn, 
             }
             scale_rows(Ks, K, p->ab, len, kw);
             block_mul_turned(Cb, in(Ks), V, kw, vw, len, NULL, keep, &soon_v);
+            finite = finite && are_finite(Cb, vw);      /* as V is, then: each row of Cb sums up V's */
             block_write_state(Ck, x->V, Cb, kw, vw);
             if (!v0) {
                 stat *nk = n + k0, sum[SIDE];
@@ -56,11 +60,14 @@ static void piece_forward(struct forward_blocks *a, real *h, stat *m, stat *qn, 
             weigh_scores(P, d, D, x->scale, len);
             piece_inverse_norm(inv, d, p, x);
         }
-        block_mul_turned(Hb, in(P), V, len, vw, len, p->keys, p->bb, &soon_h);
+        if (finite)
+            block_mul_turned(Hb, in(P), V, len, vw, len, p->keys, p->bb, &soon_h);
+        else
+            block_mul_rows(Hb, P, 1, SIDE, V, len, vw, keys, p->bb);
         block_write(h + t*vrow + v0, vrow, Hb, inv, len, vw);
     }
     for (int j = 0; j < len; j++) {
-        m[(long)(t + j)*x->H] = p->m[j];
+        m[(long)(t + j)*x->H] = m_told(p, j);
         qn[(long)(t + j)*x->H] = d[j];
     }
 }
@@ -98,9 +105,9 @@ static void walk_on(struct walk *w, struct forward_blocks *a, int t, int end)
     }
     piece_gates(&p, x, t, end - t);
     piece_stabiliser(&p, x, *w->m1, &w->lo);
-    piece_weights(&p, x, *w->m1);
+    piece_weights(&p, x);
     piece_forward(a, w->h, w->m, w->qn, w->C1, w->n1, &p, x);
-    *w->m1 = p.m[p.n - 1];
+    *w->m1 = m_told(&p, p.n - 1);
 }
 
 static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1,

@@ -33,7 +33,9 @@ struct cell {
 /* The weights of the n tokens of a piece. */
 struct piece {
     int t, n;
-    stat li[SIDE], lf[SIDE], m[SIDE];
+    stat li[SIDE], lf[SIDE], m[SIDE], m_in;     /* m_in: before the piece */
+    unsigned char none[SIDE];
+    int none_in;          /* nothing has been written: m is -inf for others */
     stat u[SIDE], u_lo[SIDE], c[SIDE], c_lo[SIDE];
     stat bb[SIDE], ab[SIDE], gb;        /* bb with 1/sqrt(K) */
     struct span keys[SIDE / TR], queries[SIDE / TR];    /* the half of a block that is not empty */
@@ -79,7 +81,16 @@ INLINE stat two_sum1(stat a, stat b, stat *error)
     return sum;
 }
 
-static const stat CLOSED = (stat)-1e30;     /* log of a gate's 0: sums of it stay finite */
+static const stat CLOSED = (stat)-1e30;     /* the log of a gate is this at least, and twice this for 0: sums of it stay finite */
+INLINE vec finite_log(vec x) { return pick(x < CLOSED, pick(x == -(stat)INFINITY, vset(2 * CLOSED), vset(CLOSED)), x); }
+
+static void piece_spans(struct piece *p)
+{
+    for (int i = 0; i < SIDE / TR; i++) {
+        p->keys[i] = (struct span){ 0, lesser(i*TR + TR, p->n) };
+        p->queries[i] = (struct span){ lesser(i*TR, p->n), p->n };
+    }
+}
 
 /* li and lf of tokens t .. t+n-1; padding has no weight */
 static void piece_gates(struct piece *p, const struct cell *x, int t, int n)
@@ -96,47 +107,72 @@ static void piece_gates(struct piece *p, const struct cell *x, int t, int n)
         const vec f = load(p->lf + j), i = load(p->li + j);
         const vec lf = x->gate == SWAX_LOG ? f : vlogsigmoid(f);
         const vec li = x->gate == SWAX_EXPONENTIAL || x->gate == SWAX_LOG ? i : vlogsigmoid(i);
-        store(p->lf + j, pick(lf < CLOSED, vset(CLOSED), lf));
-        store(p->li + j, pick(li < CLOSED, vset(CLOSED), li));
+        store(p->lf + j, finite_log(lf));
+        store(p->li + j, finite_log(li));
     }
     for (int j = n; j < SIDE; j++) {
         p->li[j] = CLOSED;
         p->lf[j] = 0;
     }
-    for (int i = 0; i < SIDE / TR; i++) {
-        p->keys[i] = (struct span){ 0, lesser(i*TR + TR, n) };
-        p->queries[i] = (struct span){ lesser(i*TR, n), n };
-    }
+    piece_spans(p);
 }
 
-/* m_t = max(lf_t + m_{t-1}, li_t), of which *lo keeps what rounding to m leaves */
+/* m_t = max(lf_t + m_{t-1}, li_t), of which *lo keeps what rounding to m leaves.  Where m_t = -inf nothing has been written:
+ * weights are 0 then in any gauge, and m stays what it was. */
 static void piece_stabiliser(struct piece *p, const struct cell *x, stat m, stat *lo)
 {
-    stat rest = *lo;
+    int none = m == -(stat)INFINITY;
+    stat rest = none ? 0 : *lo;
+    m = none ? 0 : m;
+    p->m_in = m;
+    p->none_in = none;
     for (int j = 0; j < p->n; j++) {
         stat error;
         const stat faded = two_sum1(m, p->lf[j], &error);
+        const int empty = none || p->lf[j] < CLOSED;
         rest += error;
-        const int fresh = p->li[j] > faded + rest || p->li[j] != p->li[j]; /* a NaN stays one */
-        m = fresh ? p->li[j] : faded;
-        rest = fresh ? 0 : rest;
+        none = empty && p->li[j] < CLOSED;
+        const int fresh = !none && (empty || p->li[j] > faded + rest || p->li[j] != p->li[j]); /* a NaN stays one */
+        m = none ? m : fresh ? p->li[j] : faded;
+        rest = none || fresh ? 0 : rest;
         p->m[j] = m + rest;
+        p->none[j] = (unsigned char)none;
     }
     *lo = rest + (m - p->m[p->n - 1]);
     if (x->gate != SWAX_EXPONENTIAL) {
         fill(p->m, 0);
+        memset(p->none, 0, sizeof p->none);
         *lo = 0;
     }
 }
 
-/* Everything else from m, which was m_in before the piece.  A forget gate that leaves nothing counts as just that shut:
- * a few of -1e30 would leave no digits of the rest in b. */
-static void piece_weights(struct piece *p, const struct cell *x, stat m_in)
+/* The same from what the forward said m was. */
+static void piece_stabilised(struct piece *p, const struct cell *x, stat m_in, const stat *m)
 {
+    p->none_in = m_in == -(stat)INFINITY;
+    p->m_in = p->none_in ? 0 : m_in;
+    for (int j = 0; j < p->n; j++) {
+        const stat told = m[(long)(p->t + j)*x->H];
+        p->none[j] = (unsigned char)(told == -(stat)INFINITY);
+        p->m[j] = p->none[j] ? j ? p->m[j - 1] : p->m_in : told;
+    }
+}
+
+static stat m_told(const struct piece *p, int j) { return p->none[j] ? -(stat)INFINITY : p->m[j]; }
+
+/* By how much b falls where a forget gate leaves nothing, while m rises by so much: enough that nothing is left, and not
+ * -1e30, of which a few would leave no digits of the rest in b. */
+INLINE stat far_down(stat rise) { return rise > 0 ? -1000 : rise > -1000000 ? rise - 1000 : (stat)1.001 * rise; }
+
+/* Everything else from m. */
+static void piece_weights(struct piece *p, const struct cell *x)
+{
+    const stat m_in = p->m_in;
     stat b[SIDE], b_lo[SIDE], hi = 0, lo = 0, error;
     for (int j = 0; j < SIDE; j++) {
-        const stat nothing = j < p->n ? p->m[j] - (j ? p->m[j - 1] : m_in) - 1000 : 0;
-        hi = two_sum1(hi, p->lf[j] < nothing ? nothing : p->lf[j], &error);
+        const stat rise = j < p->n ? p->m[j] - (j ? p->m[j - 1] : m_in) : 0;
+        const int shut = j < p->n && (p->none[j] || (j ? p->none[j - 1] : p->none_in) || p->lf[j] < rise - 1000);
+        hi = two_sum1(hi, shut ? far_down(rise) : p->lf[j], &error);
         lo += error;
         b[j] = hi;
         b_lo[j] = lo;
@@ -184,12 +220,27 @@ static void piece_matrix(stat *D, const struct piece *p)
     }
 }
 
+/* exp(-m), above 0 for every m */
+INLINE vec floor_of(vec m) { return vmax(vset(TINY), vexp(-m)); }
+
 /* N_t of the piece, as 1/N */
 static void piece_inverse_norm(stat *inv, const stat *qn, const struct piece *p, const struct cell *x)
 {
     for (int j = 0; j < p->n; j += VL) {
-        const vec N = vmax(vexp(-load(p->m + j)), vabs(load(qn + j))) + (stat)x->eps;
+        const vec N = vmax(floor_of(load(p->m + j)), vabs(load(qn + j))) + (stat)x->eps;
         store(inv + j, normalised(x) ? 1 / N : vset(1));
+    }
+}
+
+/* a, or 0 in the lanes of queries j.. that come before key s: their weight is 0, but a need not be finite */
+INLINE vec from_key_on(vec a, int s, int j) { return s > j ? pick(iota() < (lane)(s - j), vset(0), a) : a; }
+
+/* By token, the keys up to it, and the queries from it on. */
+INLINE void piece_exactly(struct span *keys, struct span *queries, int n)
+{
+    for (int j = 0; j < n; j++) {
+        keys[j] = (struct span){ 0, j + 1 };
+        queries[j] = (struct span){ j, n };
     }
 }
 
@@ -199,7 +250,7 @@ static void weigh_scores(stat *P, stat *qn, const stat *D, stat scale, int n)
     for (int j = 0; j < n; j += VL) {
         vec sum = load(qn + j);
         for (int s = 0; s < lesser(j / PAD * PAD + PAD, n); s++) {
-            const vec a = scale * load(P + s*SIDE + j) * load(D + s*SIDE + j);
+            const vec a = from_key_on(scale * load(P + s*SIDE + j) * load(D + s*SIDE + j), s, j);
             store(P + s*SIDE + j, a);
             sum += a;
         }

@@ -8,6 +8,10 @@
 #include "simd/attention.c"
 #include "simd/mlstm_forward.c"
 #include "simd/mlstm_backward.c"
+#include "simd/delta_forward.c"
+#include "simd/delta_backward.c"
+#include "simd/conv.c"
+#include "simd/decay.c"
 #include "simd/elementwise.c"
 #include "simd/xent.c"
 #include "simd/adamw.c"
@@ -23,6 +27,10 @@ const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA)) = {
     .rope_forward      = split_rope_forward,      .rope_backward      = split_rope_backward,
     .attention_forward = attention_forward,       .attention_backward = attention_backward,
     .mlstm_forward     = mlstm_forward,           .mlstm_backward     = mlstm_backward,
+    .delta_forward     = delta_forward,           .delta_backward     = delta_backward,
+    .conv_forward      = conv_forward,            .conv_backward      = conv_backward,
+    .decay_forward     = decay_forward,           .decay_backward     = decay_backward,
+    .strength_forward  = strength_forward,        .strength_backward  = strength_backward,
     .softcap_forward   = split_softcap_forward,   .softcap_backward   = split_softcap_backward,
     .gate_forward      = split_gate_forward,      .gate_backward      = split_gate_backward,
     .swiglu_forward    = split_swiglu_forward,    .swiglu_backward    = split_swiglu_backward,

@@ -157,6 +157,39 @@ START_TEST(gates_may_be_shut_for_good)
 }
 END_TEST
 
+/* Where nothing has been written: m0 = -inf with any C0 and n0, and gates that are both shut at one token.  And m0 so low that a
+ * state is as good as none, or so high that exp(-m) is no number. */
+START_TEST(states_may_hold_nothing)
+{
+    static const double m0[] = { -INFINITY, -1e30, -300, 120, 720 };
+    const int tier = _i / 2, op = op_find(_i % 2 ? "mlstm_backward" : "mlstm_forward");
+    use_threads(1);
+    for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
+        for (uint64_t seed = 1; seed <= 60 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed++) {
+            struct op_case c;
+            uint64_t random = seed;
+            op_case_make(&c, op, seed, OP_GAUSS, seed % 4 ? 20 : 80, p);
+            for (long e = 0; case_arg(&c, "m0") && e < case_size(&c, "m0"); e++)
+                case_arg(&c, "m0")[e] = op_round(m0[op_random(&random) % 5], STAT, p);
+            for (long e = 0; e < case_size(&c, "f"); e++) {
+                const uint64_t r = op_random(&random) % 8;
+                if (r < 3)
+                    case_arg(&c, "i")[e] = -INFINITY;
+                if (r == 2 || r == 3)
+                    case_arg(&c, "f")[e] = -INFINITY;
+                if (r == 4)     /* all is kept; SWAX_LOG says so by 0 */
+                    case_arg(&c, "f")[e] = case_dim(&c, 'g') == 3 ? 0 : INFINITY;
+            }
+            if (_i % 2)
+                case_refresh(&c);
+            for (int i = 0; i < c.n; i++)
+                for (long e = 0; e < c.size[i] && c.arg[i]; e++)
+                    c.arg[i][e] = op_round(c.arg[i][e], swax_ops[op].arg[i].type, p);
+            one_case(tier, p, c, OP_SHUT, seed);
+        }
+}
+END_TEST
+
 /* A query that sees one key takes all of it, however large the score: y = v and dv = dy, to the bit, and no gradient for
  * q and k.  On the host's tiers: a card's forward and backward need not round a score alike. */
 START_TEST(one_key_has_all_the_weight)
@@ -238,6 +271,73 @@ START_TEST(nan_is_passed_on)
 }
 END_TEST
 
+/* Is element x of argument o of a token that sees element e of gate i?  All tokens of a document do: a kernel may sum its gates up. */
+static int sees_gate(const struct op_case *c, int i, long e, int o, long x)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const int start = op_arg_find(op, "start");
+    if (op->arg[i].type != STAT || strncmp(op->arg[i].shape, "BT", 2) || strncmp(op->arg[o].shape, "BT", 2))
+        return 0;
+    const long tokens = op_extent(op, 'B', c->dims) * op_extent(op, 'T', c->dims), T = op_extent(op, 'T', c->dims);
+    const long a = e / (c->size[i] / tokens), b = x / (c->size[o] / tokens);
+    return a / T == b / T && (!c->arg[start] || c->arg[start][a] == c->arg[start][b]);
+}
+
+/* ... and nothing else is.  One number of an input is spoiled, and what the backward reads of its forward is what the forward
+ * makes of that: where the reference in double stays as it was, to the bit, so does every tier. */
+static void pass_on_no_further(int tier, enum swax_precision p, int op, uint64_t seed, int max_dim)
+{
+    static const double odd[] = { NAN, INFINITY, -INFINITY };
+    const int forward = op_forward_of(op);
+    struct op_case c;
+    char text[256];
+    op_case_make(&c, op, seed, OP_GAUSS, max_dim, p);
+    op_case_describe(&c, text, sizeof text);
+    for (int i = 0; i < c.n; i++) {
+        struct op_case right[2], got[2];
+        const struct op_arg *arg = &swax_ops[op].arg[i];
+        const int saved = forward >= 0 ? op_arg_find(&swax_ops[forward], arg->name) : -1;
+        if (arg->role == OUT || arg->type == INT || !c.arg[i] || (saved >= 0 && swax_ops[forward].arg[saved].role == OUT))
+            continue;
+        const long e = (long)(seed * 7919 % (uint64_t)c.size[i]);
+        const double value = odd[arg->type == REAL ? (seed + (uint64_t)i) % 3 : 0];   /* a gate may be infinite, and is then as good as any other */
+        for (int spoiled = 0; spoiled < 2; spoiled++) {
+            op_case_copy(&right[spoiled], &c);
+            if (spoiled)
+                right[spoiled].arg[i][e] = value;
+            if (saved >= 0)
+                case_refresh(&right[spoiled]);
+            for (int a = 0; a < c.n; a++)
+                for (long x = 0; x < c.size[a] && c.arg[a]; x++)
+                    right[spoiled].arg[a][x] = op_round(right[spoiled].arg[a][x], swax_ops[op].arg[a].type, p);
+            op_case_copy(&got[spoiled], &right[spoiled]);
+            ck_assert_msg(!op_run(swax_tiers[tier], p, &got[spoiled]), "%s", got[spoiled].trouble);
+            op_run(swax_tiers[0], SWAX_PREC_F64, &right[spoiled]);
+        }
+        for (int o = 0; o < c.n; o++)
+            for (long x = 0; x < c.size[o] && swax_ops[op].arg[o].role != IN && c.arg[o]; x++)
+                ck_assert_msg(right[0].arg[o][x] != right[1].arg[o][x] || sees_gate(&c, i, e, o, x) || got[0].arg[o][x] == got[1].arg[o][x],
+                              "%s %s: %g in %s[%ld] makes %g of %g in %s[%ld], which does not depend on it (%s, seed %d)",
+                              swax_tiers[tier]->name, swax_precision_name[p], value, arg->name, e, got[1].arg[o][x],
+                              got[0].arg[o][x], swax_ops[op].arg[o].name, x, text, (int)seed);
+        for (int spoiled = 0; spoiled < 2; spoiled++) {
+            op_case_free(&right[spoiled]);
+            op_case_free(&got[spoiled]);
+        }
+    }
+    op_case_free(&c);
+}
+
+START_TEST(nan_is_passed_on_no_further)
+{
+    const int tier = _i / swax_n_ops, op = _i % swax_n_ops, in_blocks = strchr(swax_ops[op].dims, 'T') != NULL;
+    use_threads(1);
+    for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
+        for (uint64_t seed = 1; seed <= 24 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed++)
+            pass_on_no_further(tier, p, op, seed, in_blocks && seed % 12 == 0 ? 80 : 14);
+}
+END_TEST
+
 /* The 2x rule would let a cast truncate: it is judged to the bit instead. */
 START_TEST(cast_rounds_to_nearest_even)
 {
@@ -290,8 +390,10 @@ int main(void)
     tcase_add_loop_test(tc, large_products, 0, swax_n_tiers * 4);
     tcase_add_loop_test(tc, many_heads, 0, swax_n_tiers * 4);
     tcase_add_loop_test(tc, gates_may_be_shut_for_good, 0, swax_n_tiers * 2);
+    tcase_add_loop_test(tc, states_may_hold_nothing, 0, swax_n_tiers * 2);
     tcase_add_loop_test(tc, one_key_has_all_the_weight, 0, swax_n_tiers);
     tcase_add_loop_test(tc, nan_is_passed_on, 0, swax_n_tiers * swax_n_ops);
+    tcase_add_loop_test(tc, nan_is_passed_on_no_further, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, cast_rounds_to_nearest_even, 0, swax_n_tiers);
     suite_add_tcase(s, tc);
     int failed = suite_ends(s);

@@ -15,6 +15,8 @@ static const struct { const char *op; int dims[OP_DIMS]; } usual[] = {
      {"rope_forward", {1, 1024, 4, 64, 0}},
     {"attention_forward", {1, 1024, 1024, 4, 4, 64, 128}},
                               {"mlstm_forward", {1, 1024, 4, 32, 64, 64, 0}},
+    {"delta_forward", {1, 1024, 4, 4, 64, 64, 1, 64, 1}},
+    {"conv_forward", {1, 1024, 1024, 256, 4}}, {"decay_forward", {1024, 4, 1}},      {"strength_forward", {4096}},
     {"softcap_forward", {4096}},            {"gate_forward", {1024 * 256}},          {"swiglu_forward", {1024 * 704}},
     {"add_forward", {1024 * 256}},          {"xent_forward", {1024, 256}},           {"sqsum", {65536}},
     {"accumulate", {65536}},                {"cast", {65536}},                       {"adamw", {65536, 1}},
@@ -42,6 +44,10 @@ static double flops(const struct op_spec *op, const int *d)
     if (!strncmp(op->name, "mlstm", 5)) {
         const double K = d[3], V = d[4], L = d[5] < d[1] ? d[5] : d[1];
         return (back ? L * (3*K + 2*V) + 8*K*V : L * (K + V) + 4*K*V) * d[0] * d[1] * d[2];
+    }
+    if (!strncmp(op->name, "delta", 5)) {
+        const double K = d[4], V = d[5], L = d[7] < d[1] ? d[7] : d[1];
+        return (back ? L * (6*K + 4*V) + 12*K*V : 2*L * (K + V) + 6*K*V) * d[0] * d[1] * d[2];
     }
     return 0;
 }
