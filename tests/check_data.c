@@ -110,14 +110,26 @@ END_TEST
 
 START_TEST(rates_rise_and_fall)
 {
-    ck_assert_double_eq(rate_at(2, 0.1, 0.1, 0, 100), 0.2);
-    ck_assert_double_eq(rate_at(2, 0.1, 0.1, 9, 100), 2);
-    ck_assert_double_eq(rate_at(2, 0.1, 0.1, 10, 100), 2);
-    ck_assert_double_eq_tol(rate_at(2, 0.1, 0.1, 55, 100), 1.1, 1e-12);
-    ck_assert_double_eq_tol(rate_at(2, 0, 0, 50, 100), 1, 1e-12);
-    ck_assert_double_eq(rate_at(2, 1, 0, 99, 100), 2);
+    const struct rates cosine = {SCHEDULE_COSINE, 2, 0.1, 0.2, 0.1}, whole = {SCHEDULE_COSINE, 2, 0, 0.2, 0}, up = {SCHEDULE_COSINE, 2, 1, 0.2, 0};
+    ck_assert_double_eq(rate_at(&cosine, 0, 100), 0.2);
+    ck_assert_double_eq(rate_at(&cosine, 9, 100), 2);
+    ck_assert_double_eq(rate_at(&cosine, 10, 100), 2);
+    ck_assert_double_eq_tol(rate_at(&cosine, 55, 100), 1.1, 1e-12);
+    ck_assert_double_eq_tol(rate_at(&whole, 50, 100), 1, 1e-12);
+    ck_assert_double_eq(rate_at(&up, 99, 100), 2);
     for (int s = 11; s < 100; s++)
-        ck_assert_double_lt(rate_at(2, 0.1, 0.1, s, 100), rate_at(2, 0.1, 0.1, s - 1, 100));
+        ck_assert_double_lt(rate_at(&cosine, s, 100), rate_at(&cosine, s - 1, 100));
+    /* up over 10 steps, 70 at the top, down over 20 to a tenth: the first of them is a 21st below */
+    const struct rates wsd = {SCHEDULE_WSD, 2, 0.1, 0.2, 0.1}, constant = {SCHEDULE_CONSTANT, 2, 0.1, 0.2, 0.1}, cooling = {SCHEDULE_WSD, 2, 0, 1, 0};
+    ck_assert_double_eq(rate_at(&wsd, 0, 100), 0.2);
+    for (int s = 9; s < 80; s++)
+        ck_assert_double_eq(rate_at(&wsd, s, 100), 2);
+    for (int s = 80; s < 100; s++)
+        ck_assert_double_eq_tol(rate_at(&wsd, s, 100), 2 * (0.1 + 0.9 * (100 - s) / 21), 1e-12);
+    for (int s = 9; s < 100; s++)
+        ck_assert_double_eq(rate_at(&constant, s, 100), 2);
+    ck_assert_double_eq_tol(rate_at(&cooling, 0, 10), 2.0 * 10 / 11, 1e-12);
+    ck_assert_double_eq_tol(rate_at(&cooling, 9, 10), 2.0 / 11, 1e-12);
 }
 END_TEST
 

@@ -199,6 +199,7 @@ static const char *read_file(struct ablation *a, const char *text, char *why)
 const char *ablation_open(struct ablation *a, const char *text, struct options *o, char *why)
 {
     struct run base = run_default();
+    base.held_out_sequences = 0;                   /* its curves look at more */
     memset(a, 0, sizeof *a);
     if (read_file(a, text, why) || set_all(&base, json_get(a->file, "settings"), "the ablation", why) || run_take(&base, o, why))
         return why;

@@ -156,6 +156,12 @@ int corpus_vocabulary(const void *corpus)
     return ((const struct corpus *)corpus)->format->vocabulary;
 }
 
+int64_t corpus_tokens(const void *corpus, enum data_part part)
+{
+    const struct corpus *c = corpus;
+    return part == DATA_TRAIN ? c->train : c->tokens - c->train;
+}
+
 /* Tokens at .. at+n-1 of all segments put together. */
 static const char *read_tokens(struct corpus *c, unsigned char *to, int64_t at, int64_t n, char *why)
 {

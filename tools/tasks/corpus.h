@@ -39,6 +39,7 @@ void *corpus_open(const struct corpus_format *format, const struct key *keys, co
                   char *why);
 void corpus_close(void *corpus);
 int corpus_vocabulary(const void *corpus);
+int64_t corpus_tokens(const void *corpus, enum data_part part);
 const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
                         char *why);
 const char *corpus_contents(void *corpus, struct checksum *sum, char *why);

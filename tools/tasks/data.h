@@ -51,6 +51,9 @@ struct source {
     const char *(*fill)(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
                         char *why);
 
+    /* How many tokens the part holds; NULL where they are generated. */
+    int64_t (*tokens)(const void *opened, enum data_part part);
+
     /* Add all that training sequences are cut from to the sum; NULL where they are generated.  NULL, or a sentence. */
     const char *(*contents)(void *opened, struct checksum *sum, char *why);
 };

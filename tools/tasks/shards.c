@@ -60,5 +60,5 @@ const struct source source_shards = {
     .name = "shards", .what = "llm.c's .bin files of GPT-2 tokens",
     .keys = keys, .tags = reuse_tags, .distance = reuse_distance,
     .open = open_shards, .close = corpus_close, .vocabulary = corpus_vocabulary, .fill = corpus_fill,
-    .contents = corpus_contents,
+    .tokens = corpus_tokens, .contents = corpus_contents,
 };

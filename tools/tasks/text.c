@@ -38,5 +38,5 @@ const struct source source_text = {
     .name = "text", .what = "any file as bytes",
     .keys = keys, .tags = reuse_tags, .distance = reuse_distance, .unit = "byte",
     .open = open_text, .close = corpus_close, .vocabulary = corpus_vocabulary, .fill = corpus_fill,
-    .contents = corpus_contents,
+    .tokens = corpus_tokens, .contents = corpus_contents,
 };

@@ -16,6 +16,7 @@ void progress_open(struct progress *p, int done, int steps, double peak, double 
     p->peak = peak;
     p->steps = steps;
     p->first = done;
+    p->held_out = (double)NAN;
     p->live = isatty(STDOUT_FILENO);
     p->started = clock_seconds() - seconds;
 }
@@ -36,7 +37,7 @@ static void write_time(char text[16], double seconds)
 
 static void show(const struct progress *p, const struct run *r, const struct run_point *q)
 {
-    char bar[BAR + 1], speed[16], left[16], peak[32] = "";
+    char bar[BAR + 1], speed[16], left[16], peak[32] = "", held_out[100] = "";
     const int full = (int)((double)BAR * q->step / p->steps);
     for (int i = 0; i < BAR; i++)
         bar[i] = i < full ? '=' : i == full ? '>' : ' ';
@@ -46,10 +47,14 @@ static void show(const struct progress *p, const struct run *r, const struct run
     if (p->peak > 0)
         snprintf(peak, sizeof peak, "  %.0f %% of peak",
                  100 * p->speed * swax_network_flops(&r->model, r->length, q->window, 1) / p->peak);
+    if (isfinite(p->held_out))
+        snprintf(held_out, sizeof held_out, "  held out %.4f +- %.4f (%.4f bits per %s)", p->held_out,
+                 p->held_out_error, p->held_out / 0.6931471805599453,
+                 r->source->unit ? r->source->unit : "token");
     if (p->live)
         printf("\r[%s] ", bar);
-    printf("step %d/%d  loss %.4f  %s tokens/s%s  window %d  %s left%s", q->step, p->steps, p->loss / p->parts, speed,
-           peak, q->window, left,
+    printf("step %d/%d  loss %.4f%s  %s tokens/s%s  window %d  %s left%s", q->step, p->steps, p->loss / p->parts,
+           held_out, speed, peak, q->window, left,
            p->live ? "\033[K" : "\n");
     fflush(stdout);
 }
@@ -57,6 +62,8 @@ static void show(const struct progress *p, const struct run *r, const struct run
 void progress_step(struct progress *p, const struct run *r, const struct run_point *q)
 {
     const double time = clock_seconds(), keep = 0.95;
+    if (isfinite(q->held_out))
+        p->held_out = q->held_out, p->held_out_error = q->held_out_error;
     p->parts = keep * p->parts + (1 - keep);
     p->loss = keep * p->loss + (1 - keep) * q->loss;
     p->speed = p->speed > 0 ? 1 / (keep / p->speed + (1 - keep) / q->tokens_per_second) : q->tokens_per_second;

@@ -8,6 +8,7 @@ struct progress {
     double peak;                       /* FLOP/s of the machine; 0: not known, and not spoken of */
     double started, shown, speed;      /* times; tokens/s, averaged over the last steps */
     double loss, parts;                /* likewise */
+    double held_out, held_out_error;   /* the last that was looked at; NaN: none */
     int first, steps, live;
 };
 

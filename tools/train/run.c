@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "tools/train/checkpoint.h"
+#include "tools/train/held_out.h"
 #include "tools/lib/clock.h"
 #include "tools/lib/checksum.h"
 #include "tools/lib/files.h"
@@ -92,6 +93,10 @@ static const char *fill_first(struct session *s, char *why)
     if (r->source->contents && r->source->contents(s->data.opened, &sum, why))
         return why;
     checksum_text(&sum, r->data);
+    for (int part = 0; part < 2 && r->source->tokens; part++)
+        r->tokens[part] = r->source->tokens(s->data.opened, (enum data_part)part);
+    if (r->source->tokens && r->tokens[DATA_HELD_OUT] <= r->length)
+        r->held_out_sequences = 0;                 /* so little is held out that no sequence can be cut from it */
     return NULL;
 }
 
@@ -99,9 +104,9 @@ static const char *fill_first(struct session *s, char *why)
 static const char *compare(const struct run *there, const struct run *here, const char *where, char *why)
 {
     struct run moved = *here;
-    const int file = source_key_find(here->source, "file");
-    if (file >= 0 && there->source == here->source)
-        strcpy(moved.value[file], there->value[file]);
+    for (int i = 0; there->source == here->source && here->source->keys[i].name; i++)
+        if (here->source->keys[i].type == &key_path)
+            strcpy(moved.value[i], there->value[i]);
     char *a = run_json(there, 1), *b = run_json(&moved, 1);
     const char *wrong = a && b ? NULL : say(why, "There is no memory to compare two runs.");
     if (!wrong && strcmp(a, b)) {
@@ -247,12 +252,62 @@ static enum run_end open_folder(struct session *s, char *why)
     return write_config(s, why) ? RUN_REFUSED : RUN_FINISHED;
 }
 
+/* A run's first weights, if they are another's. */
+static const char *begin_from(struct session *s, char *why)
+{
+    struct checkpoint c;
+    if (!*s->r.from)
+        return NULL;
+    if (checkpoint_open(&c, s->r.from, why))
+        return why;
+    const char *wrong = checkpoint_load(&c, s->n, s->r.precision, 0, why);
+    checkpoint_close(&c);
+    return wrong;
+}
+
+/* minutes=: as many steps as fit, by the time that a few gradients take; the weights stay what they are.  What is decided
+ * here stands in config.json, and a run that goes on keeps to it. */
+static const char *fit_steps(struct session *s, char *why)
+{
+    enum { WARM = 1, LEAST = 3, MOST = 50 };
+    struct run *r = &s->r;
+    const double budget = 60 * r->minutes, share = 0.97;      /* the rest is for checkpoints */
+    double since = clock_seconds(), last = 0;
+    int n = 0;
+    if (!(r->minutes > 0))
+        return NULL;
+    for (; n < MOST && (n < WARM + LEAST || clock_seconds() - since < budget / 50); n++) {
+        if (n == WARM)
+            since = clock_seconds();
+        const int window = n % 2 && r->windows.short_window ? r->windows.short_window : r->windows.window;
+        swax_network_zero_gradient(s->n);
+        for (int i = 0; i < r->accumulate; i++) {
+            if (data_fill(&s->data, &s->part[i], r->seed, DATA_TRAIN, (uint64_t)n, why))
+                return why;
+            s->part[i].batch.window = window;
+            swax_network_gradient(s->n, &s->part[i].batch, 1);
+        }
+        swax_network_gradient_norm(s->n);
+        last = clock_seconds() - since;
+    }
+    const double step = last / (n - WARM), looks = r->held_out_sequences ? 20.0 * r->held_out_sequences / r->batch * step / 3 : 0;
+    const double steps = fmax((budget * share - looks) / (step * 1.02), 1);
+    r->steps = steps < 1 << 30 ? (int)steps : 1 << 30;
+    return *r->out ? write_config(s, why) : NULL;
+}
+
 static enum run_end open_session(struct session *s, char *why)
 {
     if (run_check(&s->r, why) || open_source(s, why) || open_network(s, why) || fill_first(s, why))
         return RUN_REFUSED;
     swax_network_init(s->n, s->r.seed);
-    return open_folder(s, why);
+    s->r.best = (double)NAN;
+    const enum run_end end = open_folder(s, why);
+    if (end != RUN_FINISHED)
+        return end;
+    if (*s->r.out && run_log_best(&s->log, &s->r.best, why))
+        return RUN_REFUSED;
+    return s->step || (!begin_from(s, why) && !fit_steps(s, why)) ? RUN_FINISHED : RUN_REFUSED;
 }
 
 static void close_session(struct session *s)
@@ -308,6 +363,21 @@ static enum run_end save(struct session *s, char *why)
     return kept ? say(why, "%s", kept), RUN_REFUSED : RUN_FINISHED;
 }
 
+/* The weights of the lowest held-out loss so far, behind the step's line in the log, which says which that was. */
+static enum run_end keep_best(struct session *s, const struct run_point *p, char *why)
+{
+    char path[RUN_TEXT + 64];
+    if (!isfinite(p->held_out) || p->held_out >= s->r.best)
+        return RUN_FINISHED;
+    s->r.best = p->held_out;
+    if (!*s->r.out)
+        return RUN_FINISHED;
+    if (diverged(s, SWAX_WEIGHT, why))
+        return RUN_DIVERGED;
+    run_path(path, s->r.out, "best.safetensors");
+    return checkpoint_save(path, &s->r, s->n, s->step, 0, why) ? RUN_REFUSED : RUN_FINISHED;
+}
+
 static int due(const struct session *s)
 {
     const struct run *r = &s->r;
@@ -315,6 +385,17 @@ static int due(const struct session *s)
 }
 
 /* ---- one step */
+
+/* Held-out sequences, when it is time.  No bit of the training depends on it: weights are read alone. */
+static const char *look(struct session *s, struct run_point *p, char *why)
+{
+    const struct run *r = &s->r;
+    const int every = r->held_out_every ? r->held_out_every : r->steps > 20 ? r->steps / 20 : 1;
+    p->held_out = p->held_out_error = (double)NAN;
+    if (!r->held_out_sequences || (s->step % every && s->step != r->steps))
+        return NULL;
+    return held_out_loss(s->n, &s->data, &s->part[0], r, r->held_out_sequences, &p->held_out, &p->held_out_error, why);
+}
 
 static enum run_end one_step(struct session *s, struct run_point *p, char *why)
 {
@@ -324,7 +405,8 @@ static enum run_end one_step(struct session *s, struct run_point *p, char *why)
     const int rows = r->batch / r->accumulate;
     double weight = 0;
     p->window = window_at(&r->windows, r->seed, s->step, r->steps);
-    p->rate = o.rate = rate_at(r->optimiser.rate, r->warmup, r->final_rate, s->step, r->steps);
+    const struct rates rates = {r->schedule, r->optimiser.rate, r->warmup, r->cooldown, r->final_rate};
+    p->rate = o.rate = rate_at(&rates, s->step, r->steps);
     for (int i = 0; i < r->accumulate; i++) {
         const uint64_t first = (uint64_t)s->step * (uint64_t)r->batch + (uint64_t)i * (uint64_t)rows;
         if (data_fill(&s->data, &s->part[i], r->seed, DATA_TRAIN, first, why))
@@ -350,6 +432,8 @@ static enum run_end one_step(struct session *s, struct run_point *p, char *why)
     p->tokens = (double)s->step * r->batch * r->length;
     p->seconds = clock_seconds() - since;
     p->tokens_per_second = (double)r->batch * r->length / p->seconds;
+    if (look(s, p, why))
+        return RUN_REFUSED;
     return *r->out && run_log_add(&s->log, p, why) ? RUN_REFUSED : RUN_FINISHED;
 }
 
@@ -359,6 +443,8 @@ static enum run_end steps(struct session *s, run_watch watch, void *arg, char *w
     while (s->step < s->r.steps && !stop && !run_interrupted) {
         struct run_point p;
         enum run_end end = one_step(s, &p, why);
+        if (end == RUN_FINISHED)
+            end = keep_best(s, &p, why);
         if (end == RUN_FINISHED && due(s))
             end = save(s, why);
         if (end != RUN_FINISHED)

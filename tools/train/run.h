@@ -24,9 +24,13 @@ struct run {
     int batch, length, accumulate, steps;          /* a step: batch sequences of length tokens, in accumulate parts */
     struct windows windows;
     struct swax_adamw optimiser;                   /* .rate is the highest */
-    double warmup, final_rate;                     /* fractions: of the steps; of the highest rate */
+    enum schedule schedule;
+    double warmup, cooldown, final_rate;           /* fractions: of the steps; of the steps; of the highest rate */
     uint64_t seed;
     int checkpoint_every, keep_every;              /* steps; keep_every numbered ones stay, 0: only the last */
+    int held_out_every, held_out_sequences;        /* steps between looks at held-out sequences, 0: a twentieth of all; how many, 0: none */
+    char from[RUN_TEXT];                           /* a checkpoint whose weights it begins with; "": none */
+    double minutes;                                /* for which there shall be steps, instead of `steps`; 0: as `steps` says */
 
     /* What run_train finds, and a checkpoint keeps beside the keys. */
     /* a checksum of the first sequences and of what the files hold for training */
@@ -36,6 +40,8 @@ struct run {
 
     /* What run_train finds, for whoever watches. */
     int done;                                      /* steps that were done before */
+    int64_t tokens[2];                             /* in the files, for training and held out; 0: they are generated */
+    double best;                                   /* the lowest held-out loss so far; NaN: there is none */
     int unlocked;                                  /* its folder's file system has no locks: nobody else is kept out */
 };
 
@@ -71,6 +77,7 @@ struct run_point {
     int step;                                      /* steps done: 1 after the first */
     int window;
     double tokens, loss, norm, rate;               /* all told; of this step */
+    double held_out, held_out_error;               /* loss of held-out sequences, every token counted the same; NaN at most steps */
     double seconds, tokens_per_second;             /* of this step: the only numbers that differ from run to run */
 };
 

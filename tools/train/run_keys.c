@@ -38,10 +38,19 @@ static const struct key_type source_type = {read_source, write_source, 0};
 static const struct key folder_keys[] = {
     KEY_ROW(&key_path, "out", struct run, out, "", "the folder that the run keeps its files in",
             .others = "output output_dir out_dir"),
+    KEY_REAL("minutes", struct run, minutes, "0", 0, 1e6, 
+             "time for the steps, which are then as many as fit: a few are timed first; 0: steps says",
+             .others = "time_budget max_minutes"),
     KEY_YES("resume", struct run, resume, "go on with the run in out, to the bits of one that was never stopped",
             .others = "continue"),
     {0},
 };
+
+static const char *schedule_word(int i)
+{
+    static const char *const words[] = {[SCHEDULE_COSINE] = "cosine", [SCHEDULE_WSD] = "wsd", [SCHEDULE_CONSTANT] = "constant", NULL};
+    return words[i];
+}
 
 const struct key run_keys[] = {
 #define WHOLE(name, field, value, least, most, ...) KEY_WHOLE(name, struct run, field, value, least, most, __VA_ARGS__)
@@ -65,7 +74,12 @@ const struct key run_keys[] = {
     REAL("rate", optimiser.rate, "0.002", 0, 1e6, "the highest learning rate", .others = "lr learning_rate max_lr"),
     REAL("warmup", warmup, "0.05", 0, 1, "the fraction of the steps in which the rate rises",
          .others = "warmup_steps warmup_ratio"),
-    REAL("final_rate", final_rate, "0.1", 0, 1, "where the cosine ends, as a fraction of rate", .others = "min_lr"),
+    REAL("final_rate", final_rate, "0.1", 0, 1, "where cosine and wsd end, as a fraction of rate", .others = "min_lr"),
+    KEY_WORD("schedule", struct run, schedule, "cosine", schedule_word,
+             "of the rate behind its warm-up: cosine falls to the end, wsd stays and falls over cooldown, constant stays",
+             .others = "scheduler lr_scheduler"),
+    REAL("cooldown", cooldown, "0.2", 0, 1, "the last fraction of the steps, in which wsd falls",
+         .others = "warmdown decay_steps"),
     REAL("beta1", optimiser.beta1, "0.9", 0, 0.9999999, "AdamW's average of gradients", .others = "adam_beta1"),
     REAL("beta2", optimiser.beta2, "0.95", 0, 0.9999999, "AdamW's average of their squares", .others = "adam_beta2"),
     REAL("epsilon", optimiser.eps, "1e-08", 0, 1, "AdamW's eps", .others = "eps adam_eps"),
@@ -81,6 +95,15 @@ const struct key run_keys[] = {
           .others = "save_every save_steps"),
     WHOLE("keep_every", keep_every, "0", 0, INT_MAX, "steps between numbered checkpoints that are kept; 0 for none",
           .mark = FREE),
+    WHOLE("held_out_every", held_out_every, "0", 0, INT_MAX,
+          "steps between looks at held-out sequences; 0: a twentieth of all steps", .mark = FREE,
+          .others = "eval_every eval_steps eval_interval val_every"),
+    WHOLE("held_out_sequences", held_out_sequences, "32", 0, 1 << 20,
+          "how many; 0: none is looked at, and no best checkpoint kept", .mark = FREE,
+          .others = "eval_iters val_batches"),
+    KEY_ROW(&key_path, "from", struct run, from, "",
+            "a checkpoint, or a run, whose weights this one begins with; moments begin anew", .mark = FREE,
+            .others = "init_from pretrained finetune"),
     {0},
 #undef WHOLE
 #undef REAL
@@ -212,6 +235,8 @@ const char *run_check(const struct run *r, char *why)
         return say(why, "short_window=%d: it is at most window=%d.", w->short_window, w->window);
     if (!(w->anneal + w->ramp <= 1))
         return say(why, "anneal=%g and ramp=%g are fractions of the same run: together at most 1.", w->anneal, w->ramp);
+    if (!(r->warmup + (r->schedule == SCHEDULE_WSD ? r->cooldown : 0) <= 1))
+        return say(why, "warmup=%g and cooldown=%g are fractions of the same run: together at most 1.", r->warmup, r->cooldown);
     struct swax_config model = r->model;
     if (!model.vocabulary)
         model.vocabulary = 1;

@@ -2,6 +2,7 @@
 #include "tools/train/run_log.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 #include "tools/train/checkpoint.h"
 #include "tools/lib/files.h"
+#include "tools/lib/number.h"
 #include "tools/lib/say.h"
 
 enum run_end run_log_open(struct run_log *l, const char *out, char *why)
@@ -97,16 +99,37 @@ const char *run_log_cut(struct run_log *l, int step, char *why)
     return wrong;
 }
 
+const char *run_log_best(const struct run_log *l, double *best, char *why)
+{
+    static const char key[] = "\"held_out_loss\":";
+    size_t size;
+    char *text = read_all(l, &size, why);
+    *best = (double)NAN;
+    for (const char *at = text; text && (at = strstr(at, key)); at += sizeof key - 1) {
+        char number[32];
+        double loss;
+        snprintf(number, sizeof number, "%.*s", (int)strcspn(at + sizeof key - 1, ",}"), at + sizeof key - 1);
+        if (number_real(number, -HUGE_VAL, HUGE_VAL, &loss) && !(loss >= *best))
+            *best = loss;
+    }
+    free(text);
+    return text ? NULL : why;
+}
+
 const char *run_log_add(struct run_log *l, const struct run_point *p, char *why)
 {
     struct timespec now;
-    char line[400];
+    char line[512], held_out[100] = "";
     clock_gettime(CLOCK_REALTIME, &now);
+    if (isfinite(p->held_out))
+        snprintf(held_out, sizeof held_out,
+                 ",\"held_out_loss\":%.9g,\"held_out_error\":%.9g,\"held_out_bits\":%.9g", p->held_out, p->held_out_error,
+                 p->held_out / 0.6931471805599453);
     const int n = snprintf(line, sizeof line,
                            "%s%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
-                           "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld}\n", opening, p->step, p->tokens, p->loss,
+                           "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld%s}\n", opening, p->step, p->tokens, p->loss,
                            p->norm, p->rate, p->window,
-                           p->tokens_per_second, (long long)now.tv_sec, now.tv_nsec / 1000000);
+                           p->tokens_per_second, (long long)now.tv_sec, now.tv_nsec / 1000000, held_out);
     return file_write(l->file, line, (size_t)n) ? say_errno(why, l->path, "cannot be written") : NULL;
 }
 

@@ -17,6 +17,8 @@ void run_log_close(struct run_log *l);
 
 /* the last step it has a line of; 0: of none */
 const char *run_log_last(const struct run_log *l, int *step, char *why);
+/* the lowest held-out loss it has; NaN: it has none */
+const char *run_log_best(const struct run_log *l, double *best, char *why);
 const char *run_log_cut(struct run_log *l, int step, char *why);       /* drop what follows that step's line */
 const char *run_log_add(struct run_log *l, const struct run_point *p, char *why);
 const char *run_log_sync(struct run_log *l, char *why);                /* onto the disk */

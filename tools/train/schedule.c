@@ -23,11 +23,15 @@ int window_at(const struct windows *w, uint64_t seed, int step, int steps)
     return random_unit(&r) < short_probability_at(w, step, steps) ? w->short_window : w->window;
 }
 
-double rate_at(double highest, double warmup, double final_rate, int step, int steps)
+double rate_at(const struct rates *r, int step, int steps)
 {
-    const double up = warmup * steps;
+    const double up = r->warmup * steps, down = r->cooldown * steps, left = steps - step;      /* this step included */
     if (step < up)
-        return highest * fmin((step + 1) / up, 1);
+        return r->highest * fmin((step + 1) / up, 1);
+    if (r->schedule == SCHEDULE_CONSTANT)
+        return r->highest;
+    if (r->schedule == SCHEDULE_WSD)
+        return r->highest * (left > down ? 1 : r->final_rate + (1 - r->final_rate) * left / (down + 1));
     const double done = (step - up) / (steps - up);
-    return highest * (final_rate + (1 - final_rate) * 0.5 * (1 + cos(3.141592653589793 * done)));
+    return r->highest * (r->final_rate + (1 - r->final_rate) * 0.5 * (1 + cos(3.141592653589793 * done)));
 }

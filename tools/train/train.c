@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "simd/peak.h"
+#include "tools/train/checkpoint.h"
 #include "tools/train/progress.h"
 #include "tools/train/run.h"
 #include "tools/lib/threads.h"
@@ -65,6 +66,12 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
     printf("%zu parameters, %d steps of %d x %d tokens of %s, %s on %s, %.0f MiB\n", swax_network_parameters(n),
            r->steps, r->batch, r->length,
            r->source->name, swax_precision_name[r->precision], r->tier, (double)swax_network_bytes(n) / 1048576);
+    if (r->tokens[DATA_TRAIN])
+        printf("%.4g million %ss for training, of which this run sees %.3g epochs, and %.4g million held out.\n", (double)r->tokens[DATA_TRAIN] / 1e6,
+               r->source->unit ? r->source->unit : "token", (double)r->steps * r->batch * r->length / (double)r->tokens[DATA_TRAIN],
+               (double)r->tokens[DATA_HELD_OUT] / 1e6);
+    if (r->minutes > 0 && !r->done)
+        printf("%g minutes are about %d steps here.\n", r->minutes, r->steps);
     if (r->windows.window >= r->length)
         printf("window=%d is not shorter than the sequences of %d tokens: it is full attention.\n", r->windows.window,
                r->length);
@@ -115,18 +122,35 @@ static void tables(struct keys *k, const struct options *o)
     }
 }
 
+/* The network of the checkpoint it begins with, which its keys need not say again. */
+static const char *network_of(struct run *r, char *why)
+{
+    struct checkpoint c;
+    if (checkpoint_open(&c, r->from, why))
+        return why;
+    r->model = c.run.model;
+    checkpoint_close(&c);
+    return NULL;
+}
+
 /* The run that is asked for; a resumed one starts from what its folder says. */
 static const char *read_run(struct run *r, struct options *o, char *why)
 {
     struct keys own = {.n = 0};
     run_tables(&own, r, 1);
-    if (options_give_one(o, "out", &own, why) || options_give_one(o, "resume", &own, why))
+    if (options_give_one(o, "out", &own, why) || options_give_one(o, "resume", &own, why) ||
+        options_give_one(o, "minutes", &own, why))
         return why;
     const struct run asked = *r;
     /* in a new folder it begins */
     if (asked.resume && *asked.out && run_exists(asked.out) && run_read(r, asked.out, why))
         return why;
     r->resume = asked.resume;
+    r->minutes = asked.minutes;
+    if (options_give_one(o, "from", &own, why))
+        return why;
+    if (*r->from && !(r->resume && run_exists(r->out)) && network_of(r, why))
+        return why;
     return run_take(r, o, why);
 }
 
@@ -173,8 +197,11 @@ const struct command command_train = {
         "Trains a network, and leaves in the folder config.json (every key of the run: config=FOLDER/config.json "
         "out=OTHER repeats it), "
         "log.jsonl (a line a step: step, tokens, loss, gradient_norm, rate, window, tokens_per_second, time in "
-        "seconds since 1970) and "
-        "checkpoint.safetensors: weights under Hugging Face's names, moments as moment1.* and moment2.*, and as "
+        "seconds since 1970; and, twenty times in a "
+        "run or every held_out_every steps, held_out_loss, held_out_error and held_out_bits, of held-out sequences "
+        "with every token counted "
+        "the same), best.safetensors (the weights of the lowest held-out loss) and checkpoint.safetensors: weights under "
+        "Hugging Face's names, moments as moment1.* and moment2.*, and as "
         "metadata the step, "
         "the generators, the run, the tiers it was trained on and a checksum of its data.\n\n"
         "Ctrl-C (SIGINT) or SIGTERM lets the step end and writes a checkpoint; a second one stops at once. resume=yes "
@@ -189,6 +216,9 @@ const struct command command_train = {
         "each step takes w instead with probability short_probability, but not the last anneal of the steps; over the "
         "ramp before them "
         "the probability falls to zero.\n\n"
+        "minutes=N makes as many steps as fit into that time here: a few gradients are timed first, and the number of steps stands in "
+        "config.json from then on. from=CHECKPOINT begins with another network's weights, on any data. With schedule=wsd the rate stays, and "
+        "falls over the last cooldown of the steps: from=RUN schedule=wsd cooldown=1 warmup=0 cools any of its kept checkpoints down.\n\n"
         "data=NAME decides where the sequences come from, and which keys that has.",
     .keys = tables, .run = run,
 };

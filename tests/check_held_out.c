@@ -1,0 +1,218 @@
+/* check_held_out.c - what a run says of held-out sequences is what they cost, no bit of its training depends on looking,
+ * the best checkpoint is that of the lowest loss, and a run may begin with another's weights or fit into a time. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/scratch.h"
+#include "tests/small_run.h"
+#include "tools/lib/files.h"
+#include "tools/lib/json.h"
+#include "tools/measure/measure.h"
+#include "tools/train/checkpoint.h"
+
+static char why[SWAX_WHY];
+enum { MOST = 200 };
+
+struct line { double step, loss, held_out, error, bits; };
+
+/* The lines of a run's log; what it does not say is NaN. */
+static int read_log(const char *folder, struct line line[MOST])
+{
+    char path[700];
+    size_t size;
+    int n = 0;
+    snprintf(path, sizeof path, "%s/log.jsonl", folder);
+    char *text = file_read(path, 1 << 24, &size, why);
+    ck_assert_msg(text, "%s", why);
+    for (char *at = text, *end; (end = strchr(at, '\n')); at = end + 1, n++) {
+        static const char *const keys[] = {"step", "loss", "held_out_loss", "held_out_error", "held_out_bits"};
+        double *to = &line[n].step;
+        struct json *j = json_parse(at, (size_t)(end - at), why);
+        ck_assert_msg(j && n < MOST, "a line of the log is %s", why);
+        for (int k = 0; k < 5; k++)
+            to[k] = json_get(j, keys[k]) ? json_get(j, keys[k])->number : (double)NAN;
+        json_free(j);
+    }
+    free(text);
+    return n;
+}
+
+static struct run run_in(const char *folder, const char *settings)
+{
+    struct run r = small_run(folder);
+    char copy[400];
+    snprintf(copy, sizeof copy, "%s", settings);
+    for (char *p = strtok(copy, " "); p; p = strtok(NULL, " ")) {
+        char *equals = strchr(p, '=');
+        *equals = 0;
+        ck_assert_msg(!run_set(&r, p, equals + 1, why), "%s", why);
+    }
+    return r;
+}
+
+static void train(const struct run *r)
+{
+    ck_assert_msg(run_train(r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+}
+
+/* Plain mean loss of a checkpoint's held-out sequences, by the measurements that eval uses. */
+static struct estimate cost(const char *path, int sequences, int window, int *step)
+{
+    static struct tally tally[64][MEASURE_ROWS];
+    struct checkpoint c;
+    struct measured m;
+    struct data d = {0};
+    const char *value[SOURCE_KEYS], *wrong;
+    ck_assert_msg(!checkpoint_open(&c, path, why), "%s", why);
+    for (int i = 0; i < SOURCE_KEYS; i++)
+        value[i] = c.run.value[i];
+    ck_assert_msg(!data_open(&d, c.run.source, value, c.run.length, why), "%s", why);
+    struct swax_network *n = swax_network_new(&c.run.model, swax_tier_find(NULL, &wrong), SWAX_PREC_F32, 2, c.run.length, 0, why);
+    ck_assert_msg(!checkpoint_load(&c, n, SWAX_PREC_F32, 0, why), "%s", why);
+    memset(tally, 0, sizeof tally);
+    const struct measure_how how = {.B = 2, .T = c.run.length, .window = window, .sequences = sequences, .seed = 1, .tally = tally};
+    ck_assert_msg(!measure(n, &d, &how, &m, why), "%s", why);
+    *step = c.step;
+    swax_network_free(n);
+    checkpoint_close(&c);
+    data_close(&d);
+    return measure_estimate(tally, sequences, (uint64_t)1 << MEASURE_ALL, MEASURE_LOSS);
+}
+
+START_TEST(held_out_losses_are_what_sequences_cost)
+{
+    char *folder = scratch("looks"), *blind = scratch("blind"), best[700];
+    static struct line a[MOST], b[MOST];
+    struct run r = run_in(folder, "held_out_every=5 held_out_sequences=6"), without = run_in(blind, "held_out_sequences=0");
+    train(&r), train(&without);
+    const int n = read_log(folder, a);
+    ck_assert_int_eq(n, 24);
+    ck_assert_int_eq(read_log(blind, b), n);
+    int lowest = -1, step;
+    for (int i = 0; i < n; i++) {
+        ck_assert_msg(a[i].loss == b[i].loss, "step %d: looking at held-out sequences changed the loss", i + 1);
+        ck_assert_msg(isnan(b[i].held_out) && isfinite(a[i].held_out) == ((i + 1) % 5 == 0 || i == n - 1), "step %d: held out %g and %g", i + 1, a[i].held_out, b[i].held_out);
+        if (isfinite(a[i].held_out) && (lowest < 0 || a[i].held_out < a[lowest].held_out))
+            lowest = i;
+        ck_assert(isnan(a[i].held_out) || fabs(a[i].bits - a[i].held_out / log(2)) < 1e-6);
+    }
+    const struct estimate last = cost(folder, 6, 16, &step);
+    ck_assert_int_eq(step, 24);
+    ck_assert_msg(fabs(last.value - a[n - 1].held_out) < 1e-5 && fabs(last.error - a[n - 1].error) < 1e-5, "the log says %g +- %g, the sequences cost %g +- %g",
+                  a[n - 1].held_out, a[n - 1].error, last.value, last.error);
+    snprintf(best, sizeof best, "%s/best.safetensors", folder);
+    const struct estimate lowest_cost = cost(best, 6, 16, &step);
+    ck_assert_int_eq(step, lowest + 1);
+    ck_assert(fabs(lowest_cost.value - a[lowest].held_out) < 1e-5);
+    snprintf(best, sizeof best, "%s/best.safetensors", blind);
+    ck_assert(access(best, F_OK));
+    free(folder), free(blind);
+}
+END_TEST
+
+static enum run_verdict stop_at_12(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
+{
+    (void)arg, (void)r, (void)n;
+    return p && p->step == 12 ? RUN_STOP : RUN_GO_ON;
+}
+
+/* The rate is so high from the start that early losses are the lowest: what is best is known when the run goes on. */
+START_TEST(a_stopped_run_remembers_its_best)
+{
+    char *whole = scratch("whole"), *stopped = scratch("stopped"), path[700];
+    static struct line a[MOST], b[MOST];
+    int step[2];
+    struct run r = run_in(whole, "held_out_every=2 held_out_sequences=4 rate=0.2 warmup=0"), s = run_in(stopped, "held_out_every=2 held_out_sequences=4 rate=0.2 warmup=0");
+    train(&r);
+    ck_assert_int_eq(run_train(&s, stop_at_12, NULL, why), RUN_INTERRUPTED);
+    s.resume = 1;
+    train(&s);
+    const int n = read_log(whole, a);
+    ck_assert_int_eq(read_log(stopped, b), n);
+    for (int i = 0; i < n; i++)
+        ck_assert((isnan(a[i].held_out) && isnan(b[i].held_out)) || a[i].held_out == b[i].held_out);
+    for (int k = 0; k < 2; k++) {
+        snprintf(path, sizeof path, "%s/best.safetensors", k ? stopped : whole);
+        cost(path, 4, 16, &step[k]);
+    }
+    ck_assert_int_eq(step[0], step[1]);
+    for (int i = 0; i < n; i++)
+        ck_assert_msg(!(a[i].held_out < a[step[0] - 1].held_out), "step %d is better than the best, of step %d", i + 1, step[0]);
+    ck_assert_int_lt(step[0], n);
+    free(whole), free(stopped);
+}
+END_TEST
+
+START_TEST(a_run_begins_with_anothers_weights)
+{
+    char *first = scratch("first"), *second = scratch("second"), settings[400];
+    static struct line a[MOST], b[MOST];
+    struct run r = run_in(first, "held_out_every=24 held_out_sequences=4");
+    train(&r);
+    snprintf(settings, sizeof settings, "held_out_every=1 held_out_sequences=4 rate=0 decay=0 steps=2 from=%s seed=9", first);
+    struct run s = run_in(second, settings);
+    train(&s);
+    const int n = read_log(first, a);
+    ck_assert_int_eq(read_log(second, b), 2);
+    ck_assert_msg(b[0].held_out == a[n - 1].held_out, "the weights it began with cost %g, the run that trained them ended at %g", b[0].held_out, a[n - 1].held_out);
+    /* its checkpoint, once there is one, comes first */
+    s.resume = 1;
+    snprintf(s.from, sizeof s.from, "%s", "/nowhere");
+    train(&s);
+    free(first), free(second);
+}
+END_TEST
+
+START_TEST(steps_fit_into_minutes)
+{
+    char *folder = scratch("minutes");
+    static struct line a[MOST];
+    struct run r = run_in(folder, "minutes=0.0000001 steps=77"), there;      /* 6 microseconds: one step */
+    train(&r);
+    ck_assert_int_eq(read_log(folder, a), 1);
+    ck_assert_msg(!run_read(&there, folder, why) && there.steps == 1, "config.json says %d steps: %s", there.steps, why);
+    free(folder);
+}
+END_TEST
+
+/* 30 of 1000 bytes held out are too few for a sequence of 32: nothing is looked at, and nothing refused. */
+START_TEST(little_held_out_is_not_looked_at)
+{
+    char *folder = scratch("little"), *file = scratch("file"), settings[400];
+    static struct line a[MOST];
+    FILE *f = fopen(file, "w");
+    for (int i = 0; i < 1000; i++)
+        fputc('a' + i % 7, f);
+    fclose(f);
+    snprintf(settings, sizeof settings, "file=%s held_out=0.03 separator= steps=3", file);
+    struct run r = run_in(folder, settings);
+    train(&r);
+    ck_assert_int_eq(read_log(folder, a), 3);
+    ck_assert(isnan(a[2].held_out));
+    free(folder), free(file);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("held_out");
+    TCase *t = tcase_create("held_out");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, held_out_losses_are_what_sequences_cost);
+    tcase_add_test(t, a_stopped_run_remembers_its_best);
+    tcase_add_test(t, a_run_begins_with_anothers_weights);
+    tcase_add_test(t, steps_fit_into_minutes);
+    tcase_add_test(t, little_held_out_is_not_looked_at);
+    suite_add_tcase(s, t);
+    scratch_open();
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    scratch_close();
+    return failed != 0;
+}

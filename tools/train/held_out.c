@@ -1,0 +1,38 @@
+/* held_out.c - the loss of held-out sequences. */
+#include "tools/train/held_out.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "tools/lib/say.h"
+
+enum { SEED = 1 };                 /* the same sequences at every step, of every run on these data */
+
+const char *held_out_loss(struct swax_network *n, const struct data *d, struct data_batch *b, const struct run *r, int sequences,
+                          double *loss, double *error, char *why)
+{
+    const int B = b->batch.B, T = b->batch.T;
+    float *each = malloc((size_t)B * (size_t)T * sizeof *each);
+    double count = 0, sum = 0, counts = 0, products = 0, squares = 0;
+    const char *wrong = each ? NULL : say(why, "There is no memory for the losses of %d tokens.", B * T);
+    for (int s = 0; s < sequences && !wrong; s += B) {
+        wrong = data_fill(d, b, SEED, DATA_HELD_OUT, (uint64_t)s, why);
+        if (wrong)
+            break;
+        b->batch.window = r->windows.window;
+        swax_network_evaluate(n, &b->batch, each, NULL, NULL);
+        for (int i = 0; i < B && s + i < sequences; i++) {
+            double targets = 0, x = 0;
+            for (int t = 0; t < T; t++)
+                if (b->batch.target[i * T + t] >= 0)
+                    targets++, x += (double)each[i * T + t];
+            count += targets, sum += x, counts += targets * targets, products += targets * x, squares += x * x;
+        }
+    }
+    free(each);
+    *loss = count > 0 ? sum / count : (double)NAN;
+    *error = sequences > 1 && count > 0
+                 ? sqrt((double)sequences / (sequences - 1) * fmax(squares - 2 * *loss * products + *loss * *loss * counts, 0)) / count
+                 : (double)NAN;
+    return wrong;
+}
