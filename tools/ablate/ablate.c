@@ -217,7 +217,7 @@ static const char *write_claim(const struct ablation *a, const char *path, char 
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = file_open_text(&text, &size);
     if (f) {
         fprintf(f, "{\"preset\": \"%s\", \"arms\": {\n", a->name);
         for (int i = 0; i < a->arms; i++) {

@@ -33,7 +33,7 @@ static const char *save_curve(const struct training *t)
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = file_open_text(&text, &size);
     if (!f)
         return file_replace_text(t->path, NULL, &text, t->why);
     fprintf(f, "{\"seconds\": %.17g,\n ", t->r.seconds);
@@ -105,7 +105,7 @@ static const char *save_result(const struct ablation *a, int arm, const struct o
     char path[RUN_TEXT + 128], *text = NULL;
     size_t size = 0;
     snprintf(path, sizeof path, "%s/result.json", folder);
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = file_open_text(&text, &size);
     if (f) {
         outcome_write(f, a, arm, r, " ");
         fputs("\n", f);

@@ -313,7 +313,7 @@ const char *report_write(const struct ablation *a, const struct outcome *r, cons
 {
     char path[RUN_TEXT + 64], *whole = NULL;
     size_t size = 0;
-    struct page p = {open_memstream(&whole, &size), a, r};
+    struct page p = {file_open_text(&whole, &size), a, r};
     snprintf(path, sizeof path, "%s/report.html", a->out);
     if (p.f)
         write_page(&p, command);

@@ -162,7 +162,7 @@ const char *results_write(const struct ablation *a, const struct outcome *r, cha
     char path[RUN_TEXT + 64], *text = NULL;
     size_t size = 0;
     snprintf(path, sizeof path, "%s/results.json", a->out);
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = file_open_text(&text, &size);
     if (f)
         write_all(f, a, r);
     return file_replace_text(path, f, &text, why);

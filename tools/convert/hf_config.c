@@ -239,7 +239,7 @@ char *hf_config_text(const struct run *r)
     const struct swax_config *c = &r->model;
     char *text = NULL;
     size_t size;
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = file_open_text(&text, &size);
     if (!f)
         return NULL;
     const struct swax_hf_writer w = {write_whole, write_number, f};

@@ -234,7 +234,7 @@ static const char *write_record(struct corpus *c, const char *note, char *why)
     snprintf(path, sizeof path, "%.560s/corpus.json", c->out);
     for (int i = 0; i < 2; i++)
         checksum_text(&c->part[i].sum, digits[i]);
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = file_open_text(&text, &size);
     if (f) {
         fputs("{\n  \"of\": ", f);
         json_write_string(f, note);

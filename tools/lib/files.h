@@ -29,7 +29,10 @@ const char *file_commit(int fd, const char *path, char *why);
 void file_abandon(int fd, const char *path);
 const char *file_replace(const char *path, const void *from, size_t n, char *why);       /* the three at once */
 
-/* Close what open_memstream(text, ...) opened.  The text, or NULL, and nothing to free, where memory ran out. */
+/* A stream into memory: *text and *size follow what is flushed.  NULL where there is no memory; what later finds none is
+ * kept for ferror, which open_memstream forgets. */
+FILE *file_open_text(char **text, size_t *size);
+/* Close it.  The text, or NULL, and nothing to free, where memory ran out. */
 char *file_close_text(FILE *f, char **text);
 /* The same, and path becomes it; f may be NULL: there was no memory for it. */
 const char *file_replace_text(const char *path, FILE *f, char **text, char *why);

@@ -31,7 +31,7 @@ static int64_t bytes_of(const struct st_tensor *t)
 static char *make_header(const struct st_plan *plan, size_t *size)
 {
     char *text = NULL;
-    FILE *h = open_memstream(&text, size);
+    FILE *h = file_open_text(&text, size);
     if (!h)
         return NULL;
     fprintf(h, "%8s{\"__metadata__\":{%s%016d\"", "", st_checksum_place, 0);

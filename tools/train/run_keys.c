@@ -193,10 +193,13 @@ void run_list(const struct run *r, int fixed, void (*each)(const char *key, cons
     swax_config_list(&r->model, each, arg);
 }
 
+struct members { FILE *f; int written; };
+
 static void write_member(const char *key, const char *value, void *arg)
 {
-    FILE *f = arg;
-    fputs(ftell(f) > 2 ? ",\n  " : "  ", f);
+    struct members *m = arg;
+    FILE *f = m->f;
+    fputs(m->written++ ? ",\n  " : "  ", f);
     json_write_string(f, key);
     fputs(": ", f);
     if (json_is_number(value))
@@ -209,11 +212,12 @@ char *run_json(const struct run *r, int fixed)
 {
     char *text = NULL;
     size_t size;
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = file_open_text(&text, &size);
     if (!f)
         return NULL;
+    struct members members = { f, 0 };
     fputs("{\n", f);
-    run_list(r, fixed, write_member, f);
+    run_list(r, fixed, write_member, &members);
     fputs("\n}\n", f);
     return file_close_text(f, &text);
 }

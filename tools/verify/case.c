@@ -84,7 +84,7 @@ static char *describe(const struct problem *p)
 {
     char *text = NULL;
     size_t size;
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = file_open_text(&text, &size);
     const struct op_spec *op = &swax_ops[p->in[0].op];
     if (!f)
         return NULL;

@@ -12,7 +12,7 @@ static const char *verdict(const struct report *r, const struct asked *a, const 
 {
     char *text = NULL;
     size_t size;
-    FILE *o = *a->output ? open_memstream(&text, &size) : NULL;
+    FILE *o = *a->output ? file_open_text(&text, &size) : NULL;
     if (!r->problems)
         return say(why, "No case was looked at.");
     *status |= r->failed > 0;
