@@ -58,8 +58,9 @@ static void network(const struct swax_tier *tier, enum swax_precision p)
     struct swax_config c = swax_config_default();
     c.width = 128;
     c.layers = 2;
-    ck_assert(!swax_config_set(&c, "heads", "2", why) && !swax_config_set(&c, "cell_heads", "2", why));
-    struct swax_network *n = swax_network_new(&c, tier, p, B, T, 1, why);
+    struct swax_network *n = NULL;     /* no ck_assert here: a child that was exec'ed has nobody to report to */
+    if (!swax_config_set(&c, "heads", "2", why) && !swax_config_set(&c, "cell_heads", "2", why))
+        n = swax_network_new(&c, tier, p, B, T, 1, why);
     if (!n) {
         puts(why);
         exit(1);
