@@ -81,9 +81,9 @@ const char *size_add(struct size *sum, const struct subject *s, const struct wis
     char sizes[160];
     op_case_describe(c, sizes, sizeof sizes);
     return numbers > MOST_NUMBERS && sum->seconds <= MOST_SECONDS
-         ? say(why, "Too large: with %s the arrays hold %.1g numbers, and %.0g are the most.  Give smaller sizes, or suite=long.", sizes, numbers, MOST_NUMBERS)
+         ? say(why, "Too large: with %s the arrays hold %.1g numbers, and %.0g are the most.  Give smaller sizes.", sizes, numbers, MOST_NUMBERS)
          : say(why, "Too large: with %s the truth takes about %.0f minutes on this machine, and %.0f are the most.  Give smaller sizes, "
-               "a smaller suite, or suite=long.", sizes, sum->seconds / 60, MOST_SECONDS / 60);
+               "a smaller suite.", sizes, sum->seconds / 60, MOST_SECONDS / 60);
 }
 
 const char *plan_size(const struct plan *plan, struct size *sum, char *why)
