@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/scratch.h"
+#include "tests/suite.h"
 #include "tools/ablate/ablate.h"
 #include "tools/lib/files.h"
 #include "tools/lib/options.h"
@@ -368,10 +369,7 @@ int main(void)
     tcase_add_test(t, page_and_results_show_the_outcomes);
     suite_add_tcase(s, t);
     scratch_open();
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return failed;
 }

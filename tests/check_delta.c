@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include "tests/cases.h"
 #include "tests/delta_forms.h"
+#include "tests/suite.h"
 
 static const double LIMIT = 1e-12;
 enum { SEEDS = 60 };
@@ -288,10 +289,7 @@ int main(void)
     tcase_add_test(tc, every_small_integer);
     delta_identities(tc, where, &told->identity);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     printf("%ld comparisons with chunks, worst %.1e; %ld splits, worst %.1e; %ld small shapes, worst %.1e; %ld of integers to the bit; "
            "identities, worst %.1e\n", told->forms, told->form, told->splits, told->split, told->shapes, told->shape, told->integers,
            told->identity);

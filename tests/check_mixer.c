@@ -12,6 +12,7 @@
 #include "ref/oracle/oracle.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
+#include "tests/suite.h"
 #include "tools/lib/commands.h"
 #include "tools/train/checkpoint.h"
 
@@ -367,10 +368,7 @@ int main(void)
     tcase_add_test(tc, it_trains_goes_on_samples_and_is_looked_into);
     tcase_add_test(tc, its_keys_are_keys);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return failed;
 }

@@ -9,6 +9,7 @@
 
 #include "tests/scratch.h"
 #include "tests/sequences.h"
+#include "tests/suite.h"
 #include "tools/lib/files.h"
 #include "tools/lib/random.h"
 #include "tools/measure/measure.h"
@@ -348,10 +349,7 @@ int main(void)
     tcase_add_test(t, blocks_lie_across_the_text);
     suite_add_tcase(s, t);
     scratch_open();
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return failed;
 }

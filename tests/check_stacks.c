@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "ref/network/network.h"
 #include "ref/oracle/oracle.h"
+#include "tests/suite.h"
 #include "tests/threads.h"
 
 enum { SMALL = 128 << 10, THREADS = 4 };
@@ -205,9 +206,5 @@ int main(int n, char **argument)
     tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, same_bits, 1, WAYS);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_ends(s);
 }

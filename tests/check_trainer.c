@@ -9,6 +9,7 @@
 
 #include "tests/scratch.h"
 #include "tests/small_run.h"
+#include "tests/suite.h"
 #include "tools/lib/random.h"
 #include "tools/train/checkpoint.h"
 
@@ -375,10 +376,7 @@ int main(void)
     tcase_add_test(tc, schedules_are_exact_at_every_fraction);
     tcase_add_test(tc, a_third_of_twenty_steps_is_six);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_ends(s);
     scratch_close();
-    return failed != 0;
+    return failed;
 }

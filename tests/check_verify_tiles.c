@@ -13,6 +13,7 @@
 #include <string.h>
 #define SWAX_F64    /* the contract in double */
 #include "ref/kernels.h"
+#include "tests/suite.h"
 #include "tools/verify/verify.h"
 
 static char why[SWAX_WHY];
@@ -351,9 +352,5 @@ int main(void)
     tcase_add_loop_test(t, slips_of_outputs_are_rejected, 0, groups);
     tcase_add_test(t, lost_states_are_rejected);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_ends(s);
 }

@@ -192,3 +192,15 @@ const char *op_case_describe(const struct op_case *c, char *buf, size_t size)
             n += (size_t)snprintf(buf + n, size - n, " no %s", op->arg[i].name);
     return buf;
 }
+
+double op_case_bytes(const struct op_case *c, enum swax_precision precision)
+{
+    static const double real[SWAX_PRECISIONS] = { 4, 8, 2 }, stat[SWAX_PRECISIONS] = { 4, 8, 4 };
+    double sum = 0;
+    for (int i = 0; i < c->n; i++) {
+        const struct op_arg *a = &swax_ops[c->op].arg[i];
+        const double element = a->type == REAL ? real[precision] : a->type == STAT ? stat[precision] : a->type == INT ? 4 : 8;
+        sum += c->arg[i] ? (a->role == ADD || a->role == UPDATE ? 2 : 1) * element * (double)c->size[i] : 0;
+    }
+    return sum;
+}

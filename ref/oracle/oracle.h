@@ -77,6 +77,9 @@ void op_case_copy(struct op_case *to, const struct op_case *from);
 void op_case_free(struct op_case *c);
 const char *op_case_describe(const struct op_case *c, char *buf, size_t n);   /* "linear_forward N=3 O=4 I=5" */
 
+/* What a kernel moves at the least, in that precision: each array once, twice where it adds or updates. */
+double op_case_bytes(const struct op_case *c, enum swax_precision precision);
+
 /* ---- ref/oracle/draw.c.  Allocate and fill c's arrays for the dims and scalars that stand in it: inputs of the family,
  * ADD arguments with noise of the size of what is added, and what a backward kernel reads of its forward
  * (y, lse, m, ...) by running the reference in double.  Whatever the kernel reads is exactly representable in

@@ -248,8 +248,7 @@ static int same_arm(const struct json *there, const struct run *here)
 
 static const char *claim_folder(const struct ablation *a, int only_report, char *why)
 {
-    char path[RUN_TEXT + 64], wrong[SWAX_WHY];
-    size_t size;
+    char path[RUN_TEXT + 64];
     snprintf(path, sizeof path, "%s/ablation.json", a->out);
     if (only_report && access(path, F_OK))
         return say(why, "%s holds no ablation to report on.", a->out);
@@ -257,17 +256,15 @@ static const char *claim_folder(const struct ablation *a, int only_report, char 
         return why;
     if (access(path, F_OK))
         return write_claim(a, path, why);
-    char *text = file_read(path, 1 << 22, &size, why);
-    struct json *root = text ? json_parse(text, size, wrong) : NULL;
+    struct json *root = json_read(path, 1 << 22, why);
     const struct json *arms = json_get(root, "arms");
-    const char *bad = !text ? why : !root ? say(why, "%s is %s", path, wrong) : NULL;
+    const char *bad = root ? NULL : why;
     int same = arms && arms->count == a->arms;
     for (int i = 0; i < a->arms && same; i++)
         same = json_get(arms, a->arm[i].name) && same_arm(json_get(arms, a->arm[i].name), &a->run[i]);
     if (!bad && !same)
         bad = say(why, "%s holds another ablation, or one with other settings: choose another folder with out=.", a->out);
     json_free(root);
-    free(text);
     return bad;
 }
 

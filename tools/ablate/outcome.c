@@ -46,16 +46,13 @@ static const char *save_curve(const struct training *t)
 static void load_curve(struct training *t)
 {
     char ignored[SWAX_WHY];
-    size_t size;
-    char *text = access(t->path, F_OK) ? NULL : file_read(t->path, 1 << 20, &size, ignored);
-    struct json *root = text ? json_parse(text, size, ignored) : NULL;
+    struct json *root = access(t->path, F_OK) ? NULL : json_read(t->path, 1 << 20, ignored);
     const struct json *seconds = json_get(root, "seconds");
     if (root) {
         curve_read(&t->r, json_get(root, "curve"));
         t->r.seconds = seconds && seconds->type == JSON_NUMBER ? seconds->number : 0;
         json_free(root);
     }
-    free(text);
 }
 
 /* The step of the run's checkpoint, from which it will go on. */

@@ -209,21 +209,16 @@ static int read_answers(struct outcome *r, const struct ablation *a, const struc
 
 const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, int seed, char *why)
 {
-    char path[RUN_TEXT + 128], wrong[SWAX_WHY];
-    size_t size;
+    char path[RUN_TEXT + 128];
     int64_t drawn = -1;
     memset(r, 0, sizeof *r);
     ablation_folder(path, a, arm, seed);
     strcat(path, "/result.json");
     if (access(path, F_OK))
         return NULL;
-    char *text = file_read(path, 1 << 22, &size, why);
-    if (!text)
-        return why;
-    struct json *root = json_parse(text, size, wrong);
-    free(text);
+    struct json *root = json_read(path, 1 << 22, why);
     if (!root)
-        return say(why, "%s is %s", path, wrong);
+        return why;
     const struct json *of = json_get(root, "seed"), *layers = json_get(root, "layers");
     const int ours = of && json_integer(of, &drawn);
     r->seed = (uint64_t)drawn;

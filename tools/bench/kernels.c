@@ -52,18 +52,6 @@ static double flops(const struct op_spec *op, const int *d)
     return 0;
 }
 
-static double bytes(const struct op_case *c, enum swax_precision p)
-{
-    static const double real[] = { 4, 8, 2 }, stat[] = { 4, 8, 4 };
-    double sum = 0;
-    for (int i = 0; i < c->n; i++) {
-        const struct op_arg *a = &swax_ops[c->op].arg[i];
-        const double element = a->type == REAL ? real[p] : a->type == STAT ? stat[p] : a->type == INT ? 4 : 8;
-        sum += c->arg[i] ? (a->role == ADD || a->role == UPDATE ? 2 : 1) * element * (double)c->size[i] : 0;
-    }
-    return sum;
-}
-
 /* Calls are timed in bundles, of some 100 microseconds as reading the clock must not count, or, on a device, of some
  * milliseconds: a bundle ends when all its kernels have. */
 struct stopwatch {
@@ -129,7 +117,7 @@ static const char *one(const struct bench *b, int op, const int *dims, char *why
         return why;
     }
     const double gflops = flops(&swax_ops[op], dims) / t / 1e9;
-    const double gbs = bytes(&c, b->precision) / t / 1e9, fraction = gflops > 0 ? bench_share(b, gflops)
+    const double gbs = op_case_bytes(&c, b->precision) / t / 1e9, fraction = gflops > 0 ? bench_share(b, gflops)
                                                                                 : gbs / b->bandwidth;
     for (size_t i = 0, n = 0; i < strlen(swax_ops[op].dims); i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "%s%c=%d", i ? " " : "", swax_ops[op].dims[i], dims[i]);

@@ -17,23 +17,11 @@ struct model {
     int shards;
 };
 
-static struct json *read_json(const char *path, size_t limit, char *why)
-{
-    char wrong[SWAX_WHY];
-    size_t size;
-    char *text = file_read(path, limit, &size, why);
-    struct json *j = text ? json_parse(text, size, wrong) : NULL;
-    if (text && !j)
-        say(why, "%.120s is %s", path, wrong);
-    free(text);
-    return j;
-}
-
 int hf_is_model(const char *folder)
 {
     char path[RUN_TEXT + 64], why[SWAX_WHY];
     run_path(path, folder, "config.json");
-    struct json *j = read_json(path, 1 << 20, why);
+    struct json *j = json_read(path, 1 << 20, why);
     const int yes = json_get(j, "model_type") != NULL;
     json_free(j);
     return yes;
@@ -80,13 +68,13 @@ static const char *open_model(struct model *m, const char *folder, char *why)
     if (strlen(folder) >= RUN_TEXT)
         return say(why, "The folder's name is longer than %d characters.", RUN_TEXT - 1);
     run_path(path, folder, "config.json");
-    m->config = read_json(path, 1 << 20, why);
+    m->config = json_read(path, 1 << 20, why);
     if (!m->config)
         return why;
     run_path(path, folder, "model.safetensors.index.json");
     if (access(path, F_OK))
         return open_shard(m, folder, "model.safetensors", why);
-    struct json *index = read_json(path, 1 << 26, why);
+    struct json *index = json_read(path, 1 << 26, why);
     const char *wrong = index ? open_shards(m, folder, index, why) : why;
     json_free(index);
     return wrong;

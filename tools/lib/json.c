@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tools/lib/files.h"
 #include "tools/lib/number.h"
 #include "tools/lib/say.h"
 
@@ -296,6 +297,18 @@ struct json *json_parse(const char *text, size_t size, char *why)
         if (r.node[i].type == JSON_NUMBER)
             copy[(size_t)(r.node[i].text - copy) + strspn(r.node[i].text, "+-.0123456789eE")] = 0;
     return r.node;
+}
+
+struct json *json_read(const char *path, size_t limit, char *why)
+{
+    char wrong[SWAX_WHY];
+    size_t size;
+    char *text = file_read(path, limit, &size, why);
+    struct json *root = text ? json_parse(text, size, wrong) : NULL;
+    if (text && !root)
+        say(why, "%.120s is %s", path, wrong);
+    free(text);
+    return root;
 }
 
 void json_free(struct json *root)

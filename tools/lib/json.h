@@ -23,6 +23,8 @@ struct json {
 /* The root, or NULL and, in why[SWAX_WHY], the end of a sentence "FILE is ...", with line and column.  The whole
  * of text must be one value. */
 struct json *json_parse(const char *text, size_t size, char *why);
+/* The same of a file of at most `limit` bytes; NULL and a whole sentence in why[SWAX_WHY]. */
+struct json *json_read(const char *path, size_t limit, char *why);
 void json_free(struct json *root);
 /* at most so many values stand in it: what json_parse takes memory for */
 size_t json_values(const char *text, size_t size);

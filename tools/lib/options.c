@@ -164,15 +164,9 @@ const char *options_read_settings(struct options *o, const char *settings, int o
 
 const char *options_read_json(struct options *o, const char *path, char *why)
 {
-    char wrong[SWAX_WHY];
-    size_t size;
-    char *text = file_read(path, 1 << 20, &size, why);
-    if (!text)
-        return why;
-    struct json *root = json_parse(text, size, wrong);
-    free(text);
+    struct json *root = json_read(path, 1 << 20, why);
     if (!root)
-        return say(why, "%.120s is %s", path, wrong);
+        return why;
     const char *bad = root->type == JSON_OBJECT ? NULL : say(why, "%s does not hold a JSON object of options.", path);
     for (const struct json *j = root->first; j && !bad; j = j->next) {
         const char *value = j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text : j->type == JSON_TRUE

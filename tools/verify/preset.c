@@ -59,15 +59,9 @@ static const char *wish_for(struct wish *w, const struct op_spec *op, const char
 
 static const char *of_file(struct wish *w, const struct subject *s, const char *path, char *why)
 {
-    char wrong[SWAX_WHY];
-    size_t size;
-    char *text = file_read(path, 1 << 20, &size, why);
-    if (!text)
-        return why;
-    struct json *root = json_parse(text, size, wrong);
-    free(text);
+    struct json *root = json_read(path, 1 << 20, why);
     if (!root)
-        return say(why, "%.120s is %s", path, wrong);
+        return why;
     const struct json *own = json_get(root, s->base), *from = own && own->type == JSON_OBJECT ? own : root;
     const char *bad = from->type == JSON_OBJECT ? NULL : say(why, "%.200s holds no object of sizes, as {\"H\": 8, \"K\": 256}.", path);
     for (const struct json *j = from->first; j && !bad; j = j->next)

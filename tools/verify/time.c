@@ -33,18 +33,6 @@ static double bandwidth(void)
     return best;
 }
 
-static double bytes(const struct op_case *c, enum swax_precision p)
-{
-    static const double real[SWAX_PRECISIONS] = {4, 8, 2}, stat[SWAX_PRECISIONS] = {4, 8, 4};
-    double sum = 0;
-    for (int i = 0; i < c->n; i++) {
-        const struct op_arg *a = &swax_ops[c->op].arg[i];
-        const double element = a->type == REAL ? real[p] : a->type == STAT ? stat[p] : a->type == INT ? 4 : 8;
-        sum += c->arg[i] ? (a->role == ADD || a->role == UPDATE ? 2 : 1) * element * (double)c->size[i] : 0;
-    }
-    return sum;
-}
-
 static void name_device(char device[96])
 {
     struct utsname u;
@@ -130,7 +118,7 @@ const char *plugin_time(struct plugin *p, const struct plan *plan, struct timing
     const char *wrong = NULL;
     name_device(t->device);
     for (int part = 0; part < q.subject.n && !wrong; part++) {
-        t->floor[part] = bytes(&q.in[part], p->precision) / rate;
+        t->floor[part] = op_case_bytes(&q.in[part], p->precision) / rate;
         wrong = time_part(p, &q.in[part], part, t);
     }
     problem_free(&q);
