@@ -96,6 +96,12 @@ $(BUILD)/harm_faults $(BUILD)/harm_shim.so: CHECK_CFLAGS =
 $(BUILD)/kills: tests/harm/kills.c $(BUILD)/compiler ; $(call step,LINK) $(TEST) $< -o $@
 $(BUILD)/kills: CHECK_CFLAGS =
 
+# COUNT changes of the code, drawn by SEED, in all of ref/ and tools/ or in FILES: does a check notice each?
+COUNT ?= 40
+SEED  ?= 16
+mutants: ## plant COUNT small changes in the code (SEED, FILES), one at a time: each should be noticed by a check
+	sh tests/mutants/run.sh $(COUNT) $(SEED) $(FILES)
+
 test-install: ## programs in C and C++ that were given `make install`'s files alone
 	+$(MAKE) install DESTDIR= PREFIX=$(abspath $(BUILD))/installed
 	sh tests/install.sh $(abspath $(BUILD))/installed $(CC) $(CXX)
@@ -107,4 +113,4 @@ test-cuda: ## the CUDA tier compiles
 	+$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 all
 
 .PHONY: test-clang sanitize test-tsan coverage test-neon test-musl test-windows test-macos test-macos-arm64 test-macos-x86_64 \
-        test-install test-python test-cuda fuzz kills harm
+        test-install test-python test-cuda fuzz kills harm mutants

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ref/network/mixers.h"
+#include "ref/oracle/oracle.h"
 #include "tools/measure/measure.h"
 #include "tests/sequences.h"
 #include "tests/suite.h"
@@ -153,15 +154,73 @@ START_TEST(mass_sums_to_one_and_time_constants_are_the_gates)
 }
 END_TEST
 
+/* The same score by evaluation: what is said after every token is the largest logit of the text since the last separator. */
+static double said_by_evaluation(struct swax_network *n, const struct data *d, int length, int sequences, int new, int separator)
+{
+    const int vocabulary = d->vocabulary;
+    double score = 0;
+    for (int s = 0; s < sequences; s++) {
+        struct data_batch b = fill(d, 1, length, 1, DATA_HELD_OUT, (uint64_t)s);
+        int text[256], before = 0, found = 0, asked = 0;
+        float *logits = malloc((size_t)length * (size_t)vocabulary * sizeof *logits);
+        while (!b.tag[before++]);
+        memcpy(text, b.batch.token, (size_t)before * sizeof *text);
+        for (int at = before; at < before + new; at++) {
+            int from = at - 1, best = 0;
+            while (from && text[from] != separator)
+                from--;
+            const int none[256] = {0};
+            const struct swax_batch all = { .B = 1, .T = at - from, .window = 4, .token = text + from, .target = none };
+            swax_network_evaluate(n, &all, NULL, NULL, logits);
+            const float *last = logits + (at - from - 1) * vocabulary;
+            for (int v = 1; v < vocabulary; v++)
+                best = last[v] > last[best] ? v : best;
+            text[at] = best;
+        }
+        for (int t = 0; t + 1 < length; t++) {     /* answers of two tokens */
+            int here = 0;
+            if (!b.tag[t] || !b.tag[t + 1])
+                continue;
+            for (int at = before; at + 1 < before + new; at++)
+                here |= text[at] == b.batch.target[t] && text[at + 1] == b.batch.target[t + 1];
+            found += here;
+            asked++;
+        }
+        ck_assert_int_gt(asked, 3);
+        score += (double)found / asked / sequences;
+        free(logits);
+        data_batch_free(&b);
+    }
+    return score;
+}
+
 START_TEST(generated_answers_are_looked_for)
 {
+    enum { LENGTH = 60, SEQUENCES = 12, NEW = 9 };     /* no answer is cut at the end */
     char why[SWAX_WHY] = "";
-    double score = -1;
-    struct data d = open_task("niah", "digits=1", 500);
-    struct swax_network *n = network("swa mlstm", &d, 1, 500);
-    const struct measure_how how = {.B = 1, .T = 500, .window = 16, .sequences = 3, .seed = 1, .facts_end = 0};
-    ck_assert(!measure_generated(n, &d, &how, 20, -1, &score, why));
-    ck_assert(score >= 0 && score <= 1);
+    int tensors;
+    uint64_t seed = 4;
+    double score[3];
+    struct data d = open_task("copy", "span=2 symbols=4", LENGTH);
+    struct swax_network *n = network("swa mlstm", &d, 1, LENGTH);
+    const struct swax_tensor *t = swax_network_tensors(n, &tensors);
+    for (int i = 0; i < tensors; i++) {        /* so large that what was said before is heard */
+        float *w = malloc((size_t)t[i].size * sizeof *w);
+        swax_network_get(n, SWAX_WEIGHT, i, w);
+        for (long k = 0; k < t[i].size; k++)
+            w[k] += (float)(0.3 * op_normal(&seed));
+        swax_network_put(n, SWAX_WEIGHT, i, w);
+        free(w);
+    }
+    static const int separator[] = {-1, 2, 4};      /* none; the mark before the first answer; a symbol, in what is said too */
+    for (int i = 0; i < 3; i++) {
+        const struct measure_how how = {.B = 1, .T = LENGTH, .window = 4, .sequences = SEQUENCES, .seed = 1, .facts_end = 0};
+        ck_assert_msg(!measure_generated(n, &d, &how, NEW, separator[i], &score[i], why), "%s", why);
+        const double expected = said_by_evaluation(n, &d, LENGTH, SEQUENCES, NEW, separator[i]);
+        ck_assert_msg(fabs(score[i] - expected) < 1e-12, "separator %d: the score is %.9g; by evaluation it is %.9g", separator[i], score[i], expected);
+    }
+    ck_assert_msg(score[0] > 0 && score[0] < 1 && score[0] != score[1] && score[0] != score[2], "scores of %g, %g, %g tell nothing", score[0], score[1],
+                  score[2]);
     swax_network_free(n);
     data_close(&d);
 }

@@ -36,11 +36,15 @@ extern char *scratch_texts[TEXTS];
 char *scratch_texts[TEXTS];
 static unsigned given;
 
+static char *known(char *text)
+{
+    return scratch_texts[given++ % TEXTS] = text;
+}
+
 char *in_folder(const char *where, const char *name)
 {
     const size_t n = strlen(where) + strlen(name) + 2;
-    char *path = malloc(n);
-    scratch_texts[given++ % TEXTS] = path;
+    char *path = known(malloc(n));
     snprintf(path, n, "%s/%s", where, name);
     return path;
 }
@@ -54,7 +58,7 @@ size_t read_whole(const char *path, char **text)
 {
     char why[SWAX_WHY];
     size_t n;
-    *text = file_read(path, 1 << 26, &n, why);
+    *text = known(file_read(path, 1 << 26, &n, why));
     ck_assert_msg(*text != NULL, "%s", why);
     return n;
 }

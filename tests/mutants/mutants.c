@@ -1,24 +1,29 @@
 /* mutants.c - small changes to a C file, each of which a test should notice.
  *
- *   mutants list FILE        one line a mutant: its number, line, kind, and what becomes of what
+ *   mutants list FILE SEED   one line a mutant, its fields apart by tabs: a hash, the file, its number, its line, whether it is
+ *                            in a body or in a table, its kind, what becomes of what, and the line that it is in
  *   mutants apply FILE N     the file with mutant N, on standard output
+ *
+ * The hash is of SEED and of everything that does not change when another line does.  Whoever takes the mutants of the
+ * smallest hashes takes a random sample, and nearly the same one after an edit.
  *
  * A mutant is a replacement of a stretch of the text.  The text is cut into tokens (comments and lines of the
  * preprocessor are skipped), and a few tokens in a row decide: what a person writes wrongly is an operator, a bound,
  * a constant, a sign, a forgotten statement, two arguments of one type the wrong way round.  What does not compile is
  * not counted by tests/mutants/run.sh. */
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum kind { WORD, NUMBER, STRING, MARK };
 struct token { const char *at; int length, line; enum kind kind; };
-struct mutant { const char *from, *to; int line; char kind[12], with[256]; };
+struct mutant { const char *from, *to; int line, table; char kind[12], with[256]; };
 
 static struct token *token;
 static struct mutant *mutant;
-static int tokens, mutants;
+static int tokens, mutants, in_table;
 
 static void *more(void *array, int count, size_t size)
 {
@@ -129,6 +134,7 @@ static void add(const char *kind, int from, int to, const char *with)
     m->from = token[from].at;
     m->to = token[to].at + token[to].length;
     m->line = token[from].line;
+    m->table = in_table;
     snprintf(m->kind, sizeof m->kind, "%s", kind);
     strcpy(m->with, with);
 }
@@ -257,20 +263,63 @@ static void arguments(int i)
     }
 }
 
-/* In one line, and not too long a one. */
-static void print_line(const char *s, int n)
+/* In one line. */
+static void flat(char *to, size_t size, const char *s, size_t n)
 {
-    for (int i = 0; i < n && i < 100; i++)
-        if (!isspace((unsigned char)s[i]) || (i && !isspace((unsigned char)s[i - 1])))
-            putchar(isspace((unsigned char)s[i]) ? ' ' : s[i]);
+    size_t k = 0;
+    for (size_t i = 0; i < n && k + 1 < size; i++) {
+        const int space = isspace((unsigned char)s[i]);
+        if (!space || (k && to[k - 1] != ' '))
+            to[k++] = (char)(space ? ' ' : s[i]);
+    }
+    while (k && to[k - 1] == ' ')
+        k--;
+    to[k] = 0;
+}
+
+/* FNV-1a, and its bits well mixed: short keys that differ in their last letter should not lie side by side. */
+static uint64_t hash(uint64_t h, const char *s)
+{
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+    h = (h ^ h >> 31) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+static void list(const char *text, const char *file, const char *seed)
+{
+    char what[700], line[300], key[1400];
+    uint64_t *seen = malloc((size_t)(mutants + 1) * sizeof *seen);
+    for (int i = 0; seen && i < mutants; i++) {
+        const struct mutant *m = &mutant[i];
+        const char *first = m->from, *last = m->from;
+        while (first > text && first[-1] != '\n')
+            first--;
+        last += strcspn(last, "\n");
+        flat(what, 300, m->from, (size_t)(m->to - m->from));
+        strcat(what, " => ");
+        flat(what + strlen(what), 300, m->with, strlen(m->with));
+        flat(line, sizeof line, first, (size_t)(last - first));
+        snprintf(key, sizeof key, "%s %s %s %s", file, m->kind, what, line);
+        const uint64_t h = hash(hash(0xcbf29ce484222325u, seed), key);
+        char again[16];         /* the same change of the same line, the second time */
+        int times = 0;
+        for (int k = 0; k < i; k++)
+            times += seen[k] == h;
+        seen[i] = h;
+        snprintf(again, sizeof again, "%d", times);
+        printf("%016" PRIx64 "\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", times ? hash(h, again) : h, file, i, m->line, m->table ? "table" : "body", m->kind,
+               what, line);
+    }
+    free(seen);
 }
 
 int main(int argc, char **argv)
 {
-    FILE *f = argc > 2 ? fopen(argv[2], "rb") : NULL;
+    FILE *f = argc == 4 ? fopen(argv[2], "rb") : NULL;
     static char text[1 << 20];
-    if (!f || (strcmp(argv[1], "list") && (strcmp(argv[1], "apply") || argc != 4))) {
-        fprintf(stderr, "mutants: give 'list FILE' or 'apply FILE N', with a file that can be read\n");
+    if (!f || (strcmp(argv[1], "list") && strcmp(argv[1], "apply"))) {
+        fprintf(stderr, "mutants: give 'list FILE SEED' or 'apply FILE N', with a file that can be read\n");
         return 2;
     }
     const size_t n = fread(text, 1, sizeof text - 1, f);
@@ -282,6 +331,8 @@ int main(int argc, char **argv)
         depth -= is(i, "}");
         if (!depth)
             continue;       /* declarations outside of bodies and tables */
+        if (depth == 1 && is(i, "{"))
+            in_table = !is(i - 1, ")");
         operators(i);
         constants(i);
         conditions(i);
@@ -289,13 +340,7 @@ int main(int argc, char **argv)
         arguments(i);
     }
     if (!strcmp(argv[1], "list")) {
-        for (int m = 0; m < mutants; m++) {
-            printf("%d %d %s ", m, mutant[m].line, mutant[m].kind);
-            print_line(mutant[m].from, (int)(mutant[m].to - mutant[m].from));
-            printf(" => ");
-            print_line(mutant[m].with, (int)strlen(mutant[m].with));
-            putchar('\n');
-        }
+        list(text, argv[2], argv[3]);
         return 0;
     }
     const int which = atoi(argv[3]);

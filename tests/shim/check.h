@@ -1,5 +1,10 @@
 /* check.h - as much of the unit-test library Check as the tests need, for where Check itself is not to be had: under an
- * emulator, or with another C library.  A process a test where there is fork(), no time limits; a failed test jumps out. */
+ * emulator, or with another C library.  A process a test where there is fork(), no time limits; a failed test jumps out.
+ *
+ * What tests/mutants/run.sh asks for, by the environment:
+ *   SHIM_LIST=1      the names of the tests, and nothing is run
+ *   SHIM_ONLY=name   that test alone, and not further than its first failure
+ *   SHIM_SECONDS=n   no process of a test gets more of the processor than that */
 #ifndef SWAX_SHIM_CHECK_H
 #define SWAX_SHIM_CHECK_H
 
@@ -10,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #ifndef _WIN32
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #endif
@@ -20,7 +26,12 @@ typedef struct { const char *name; TCase *tcase[8]; int n; } Suite;
 typedef struct { Suite *suite; int failed; } SRunner;
 enum { CK_NORMAL, CK_ENV };
 
+/* one for all files of a program: what fails may stand in another than the test */
+#ifdef _WIN32
 static jmp_buf shim_out;
+#else
+__attribute__((weak)) jmp_buf shim_out;
+#endif
 
 #define START_TEST(name) static void name##_body(int); \
     static const TTest name = { name##_body, #name, 0, 1 }; \
@@ -88,27 +99,40 @@ static inline int shim_apart(const TTest *t, int i)
     const pid_t child = getenv("CK_FORK") && !strcmp(getenv("CK_FORK"), "no") ? -1 : fork();
     if (child < 0)
         return shim_here(t, i);
-    if (!child)
+    if (!child) {
+        const rlim_t seconds = getenv("SHIM_SECONDS") ? (rlim_t)atoi(getenv("SHIM_SECONDS")) : 0;
+        if (seconds)
+            setrlimit(RLIMIT_CPU, &(struct rlimit){ .rlim_cur = seconds, .rlim_max = seconds + 1 });
         exit(shim_here(t, i));
+    }
     waitpid(child, &status, 0);
     if (!WIFEXITED(status))
         printf("%s(%d): ended by signal %d\n", t->name, i, WTERMSIG(status));
     return !WIFEXITED(status) || WEXITSTATUS(status);
 }
 #endif
+static inline void shim_run(SRunner *r, const TTest *t, int *ran)
+{
+    const char *only = getenv("SHIM_ONLY");
+    if (getenv("SHIM_LIST"))
+        puts(t->name);
+    else if (!only || !strcmp(only, t->name))
+        for (int i = t->from; i < t->to && !(only && r->failed); i++, ++*ran)
+            if (shim_apart(t, i)) {
+                printf("%s(%d) failed\n", t->name, i);
+                r->failed++;
+            }
+}
 static inline void srunner_run_all(SRunner *r, int mode)
 {
     (void)mode;
     int ran = 0;
     for (int c = 0; c < r->suite->n; c++)
         for (int t = 0; t < r->suite->tcase[c]->n; t++)
-            for (int i = r->suite->tcase[c]->test[t].from; i < r->suite->tcase[c]->test[t].to; i++, ran++)
-                if (shim_apart(&r->suite->tcase[c]->test[t], i)) {
-                    printf("%s(%d) failed\n", r->suite->tcase[c]->test[t].name, i);
-                    r->failed++;
-                }
-    printf("Running suite(s): %s\n%d%%: Checks: %d, Failures: %d, Errors: 0\n", r->suite->name, ran ? 100 * (ran - r->failed) / ran : 100,
-           ran, r->failed);
+            shim_run(r, &r->suite->tcase[c]->test[t], &ran);
+    if (!getenv("SHIM_LIST"))
+        printf("Running suite(s): %s\n%d%%: Checks: %d, Failures: %d, Errors: 0\n", r->suite->name, ran ? 100 * (ran - r->failed) / ran : 100,
+               ran, r->failed);
 }
 static inline int srunner_ntests_failed(SRunner *r) { return r->failed; }
 static inline void srunner_free(SRunner *r) { free(r); }

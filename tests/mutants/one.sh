@@ -1,0 +1,88 @@
+#!/bin/sh
+# one.sh WORKER CLAIM - the mutant that stands in the line of `mutants list` on standard input: make it in the folder WORKER, ask
+# the tests, and write what became of it to CLAIM/result (or CLAIM/passed, if it does not compile).
+worker=$1 claim=$2
+tab=$(printf '\t')
+IFS=$tab read -r hash file number line where kind what text
+cd "$work/tree" || exit 2
+done_before=$work/results/$hash
+finish() {
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$file" "$1" "$2" "$line" "$kind" "$what" "$text" >"$claim/result"
+    cp "$claim/result" "$done_before"
+    printf '%s:%s  %s  %s  %s %s\n' "$file" "$line" "$kind" "$what" "$1" "$2"
+    exit 0
+}
+pass() { echo passed >"$claim/passed"; cp "$claim/passed" "$done_before"; exit 0; }
+if [ -f "$done_before" ]; then
+    if grep -q '^passed$' "$done_before"; then cp "$done_before" "$claim/passed"; else cp "$done_before" "$claim/result"; fi
+    exit 0
+fi
+export file kind what text
+reason=$(awk -F'\t' '$1 == ENVIRON["file"] && $2 == ENVIRON["kind"] && $3 == ENVIRON["what"] && $4 == ENVIRON["text"] {print "listed"; exit}' \
+    tests/mutants/equivalent.txt)
+[ -z "$reason" ] || finish equivalent "$reason"
+
+# ---- its objects and its library.  The changed file lies in a folder that includes look into first: the tests read ref/*.c
+overlay=$worker/overlay
+rm -rf "$overlay" "$worker/objects"; mkdir -p "$overlay/${file%/*}" "$worker/objects"
+"$work/mutants" apply "$file" "$number" >"$overlay/$file"
+objects=$(awk -F'\t' -v f="$file" '$1 == f {print $2}' "$work/objects_of")
+same=yes edits=
+for o in $objects; do
+    new=$worker/objects/$(echo "$o" | tr / _)
+    command=$(awk -F'\t' -v o="$o" -v new="$new" -v overlay="$overlay" -v file="$file" '$1 == o {
+        c = $3; sub(" -o " o, " -o " new, c); sub(" -I\\. ", " -I" overlay " -I. ", c); sub(" -MMD -MP", "", c)
+        if ($2 == file) sub(" -c " file, " -c " overlay "/" file, c)
+        print c}' "$work/objects")
+    timeout 120 sh -c "$command" >/dev/null 2>&1 || pass
+    cmp -s "$new" "$o" || same=no
+    edits="$edits -e s,$o,$new,"
+done
+[ "$same" = no ] || finish equivalent 'same machine code'
+mkdir -p "$worker/lib"
+sh -c "$(sed $edits "$work/link") -o $worker/lib/libmutant.so" >/dev/null 2>&1 || pass
+
+# ---- the tests that run its block of code; for a table, those that run anything of its file.  In the end, with a budget of half
+# a minute or more, those that were cut short when the map was made, and ran anything of the file until then
+map=$work/map/$(echo "$file" | tr / _)
+tests=$(awk -v l="$line" -v where="$where" '
+    FILENAME ~ /cost$/ {cost[$1] = $2; how[$1] = $3; next}
+    how[$2] == "cut" {late[$2] = 1}
+    where == "table" {if ($2 != "-") hit[$2] = 1; next}
+    $1 <= l && $1 > best {best = $1; split("", hit)}
+    $1 == best && $2 != "-" {hit[$2] = 1}
+    END {for (t in hit) if (t in cost) print cost[t], how[t], t
+         for (t in late) if (!(t in hit) && ENVIRON["BUDGET"] >= 30) print cost[t] + 100000, how[t], t}' "$work/cost" "$map" | sort -n)
+[ -n "$tests" ] || finish survived 'no test runs it'
+# what the tests of this mutant took of the processor so far, in hundredths of a second
+spent() {
+    times >"$worker/times"
+    awk 'NR == 2 {gsub("s", ""); split($1, u, "m"); split($2, s, "m"); print int(100 * (60 * (u[1] + s[1]) + u[2] + s[2]))}' "$worker/times" >"$worker/spent"
+    read -r spent <"$worker/spent"
+}
+spent
+before=$spent asked=0
+echo "$tests" >"$worker/tests"
+while read -r c how t; do
+    spent
+    left=$((BUDGET - (spent - before) / 100))
+    [ $left -gt 0 ] || finish survived "after $asked tests; the budget of $BUDGET s is spent"
+    # five times as long as it took is too long; of one whose time is not known, what is left
+    wall=$((6 * left))
+    [ "$how" = cut ] || left=$((3 + c / 20)) wall=$((120 + c / 2))
+    (ulimit -v 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$left timeout -s KILL $wall \
+        "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null)
+    status=$?
+    asked=$((asked + 1))
+    [ $status -ne 0 ] || continue
+    if [ "$how" = cut ]; then
+        [ $status -ne 137 ] && ! grep -q 'signal \(9\|24\)' "$worker/log" || continue
+    fi
+    # once, for each test that kills: it passes without a mutant?
+    if [ ! -f "$work/passes.$t" ]; then
+        LD_LIBRARY_PATH=$work/lib SHIM_ONLY=${t#*:} timeout -s KILL 600 "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null && touch "$work/passes.$t"
+    fi
+    [ ! -f "$work/passes.$t" ] || finish killed "$t"
+    echo "$t fails without a mutant" >&2
+done <"$worker/tests"
+finish survived "after $asked tests"

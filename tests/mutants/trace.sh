@@ -1,0 +1,22 @@
+#!/bin/sh
+# trace.sh CHECK:TEST - run that test on the traced library for LIMIT seconds of each process; note what it took and which
+# blocks ran.  A test that fails is left out, aloud, unless the limit ended it: then it came to some of its blocks, and is
+# noted as cut.
+unit=$1 check=${1%%:*} seen=$work/seen/$1 how=whole
+shm=$(mktemp -p /dev/shm swax-trace-XXXXXX) || exit 1
+began=$(date +%s%N)
+SWAX_TRACE=$shm LD_LIBRARY_PATH=$work/traced SHIM_ONLY=${unit#*:} SHIM_SECONDS=$LIMIT timeout -s KILL $((8 * LIMIT)) "$work/$check" >"$seen.log" 2>&1
+status=$?
+took=$((($(date +%s%N) - began) / 10000000))
+cmp -l "$shm" "$work/zero" 2>/dev/null | awk -v unit="$unit" 'NR == FNR {site[$1] = $2 " " $3; next} $1 in site {line[site[$1]] = 1}
+    END {for (l in line) print l, unit}' "$work/sites" - >"$seen.lines"
+rm -f "$shm"
+if [ $status -ne 0 ]; then
+    how=cut
+    if [ $status -ne 137 ] && ! grep -q 'signal \(9\|24\)' "$seen.log"; then
+        echo "$unit fails without a mutant: $(grep -v '^Running\|Checks:' "$seen.log" | head -1)" >&2
+        rm -f "$seen.lines"
+        exit 0
+    fi
+fi
+echo "$unit $took $how" >"$seen.cost"
