@@ -131,22 +131,31 @@ static double smallest(enum op_type type, enum swax_precision precision)
     return ldexp(1, type == REAL && precision == SWAX_PREC_BF16 ? -133 : -149);
 }
 
+void op_nudge_numbers(double *a, long n, enum op_type type, enum swax_precision precision, uint64_t *s)
+{
+    const double u = rounding(type, precision), least = smallest(type, precision);
+    for (long e = 0; e < n && type != INT; e++) {
+        const double by = a[e] == 0 || isinf(a[e]) ? 0 : fmax(u * fabs(a[e]), least);
+        a[e] += s ? (op_random(s) >> 63 ? by : -by) : a[e] > 0 ? by : -by;
+    }
+}
+
 void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *s)
 {
     const struct op_spec *op = &swax_ops[c->op];
-    for (int i = 0; i < c->n; i++) {
-        const struct op_arg *a = &op->arg[i];
-        const double u = rounding(a->type, precision), least = smallest(a->type, precision);
-        for (long e = 0; e < c->size[i] && c->arg[i] && a->type != INT && a->role != OUT && a->role != SCRATCH; e++) {
-            const double by = c->arg[i][e] == 0 || isinf(c->arg[i][e]) ? 0 : fmax(u * fabs(c->arg[i][e]), least);
-            c->arg[i][e] += s ? (op_random(s) >> 63 ? by : -by) : c->arg[i][e] > 0 ? by : -by;
-        }
-    }
+    for (int i = 0; i < c->n; i++)
+        if (c->arg[i] && op->arg[i].role != OUT && op->arg[i].role != SCRATCH)
+            op_nudge_numbers(c->arg[i], c->size[i], op->arg[i].type, precision, s);
     for (int i = 0; i < op_scalars(op); i++)
         c->scalar[i] *= 1 + (!s || op_random(s) >> 63 ? DBL_EPSILON : -DBL_EPSILON);
 }
 
-struct errors { double most[OP_ARGS], rms[OP_ARGS], bias[OP_ARGS]; };
+void op_distance_add(struct op_distance *h, const double *got, const double *truth, const double *before, long n)
+{
+    h->most = fmax(h->most, op_error(got, truth, n));
+    h->rms = fmax(h->rms, op_error_rms(got, truth, n));
+    h->bias = fmax(h->bias, fabs(op_bias(got, truth, before, n)));
+}
 
 static const struct swax_tier *teller(const struct op_case *c) { return c->by ? c->by : swax_tiers[0]; }
 
@@ -154,18 +163,15 @@ static const struct swax_tier *teller(const struct op_case *c) { return c->by ? 
 static const double *before(const struct op_case *c, int i) { return swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL; }
 
 /* every output's errors, where they are larger than what stands there; c is what `got` was run on */
-static void enlarge(struct errors *e, const struct op_case *got, const struct op_case *truth, const struct op_case *c)
+static void enlarge(struct op_distance *e, const struct op_case *got, const struct op_case *truth, const struct op_case *c)
 {
     for (int i = 0; i < got->n; i++)
-        if (got->arg[i] && op_answers(&swax_ops[got->op].arg[i])) {
-            e->most[i] = fmax(e->most[i], op_error(got->arg[i], truth->arg[i], got->size[i]));
-            e->rms[i] = fmax(e->rms[i], op_error_rms(got->arg[i], truth->arg[i], got->size[i]));
-            e->bias[i] = fmax(e->bias[i], fabs(op_bias(got->arg[i], truth->arg[i], before(c, i), got->size[i])));
-        }
+        if (got->arg[i] && op_answers(&swax_ops[got->op].arg[i]))
+            op_distance_add(&e[i], got->arg[i], truth->arg[i], before(c, i), got->size[i]);
 }
 
 /* What the reference errs in float. */
-static void measure_plain(struct errors *e, const struct op_case *c, const struct op_case *truth)
+static void measure_plain(struct op_distance *e, const struct op_case *c, const struct op_case *truth)
 {
     struct op_case got;
     op_case_copy(&got, c);
@@ -184,7 +190,7 @@ int op_nudges(const struct op_case *c)
 
 /* What one rounding of every input does; in bf16, of the outputs too.  In the last of the nudges all move away from
  * zero: the two factors of a lone product, which may cancel in all the others, then add up. */
-static void measure_nudged(struct errors *err, const struct op_case *c, const struct op_case *truth, enum swax_precision precision)
+static void measure_nudged(struct op_distance *err, const struct op_case *c, const struct op_case *truth, enum swax_precision precision)
 {
     uint64_t s = 1;
     for (int k = op_nudges(c); k >= 0; k--) {
@@ -231,10 +237,21 @@ static double bound(double plain, double nudged, const struct op_arg *a, long in
     return fmax(K * fmax(plain, eps32), fmax((a->role == ADD ? 3 : 2) * nudged, a->type == REAL ? floor16 : 0));
 }
 
+struct op_distance op_bounds(const struct op_distance *plain, const struct op_distance *nudged, const struct op_arg *a, long inputs,
+                           enum swax_precision precision, const double *truth, const double *before, long n)
+{
+    const double rms16 = a->role != ADD ? 5e-3 : strcmp(a->name, "df") ? 1e-2 : 2e-2;
+    struct op_distance most;
+    most.most = bound(plain->most, nudged->most, a, inputs, precision, a->role == ADD ? 3.0/256 : 2.0/256);
+    most.rms = bound(plain->rms, nudged->rms, a, inputs, precision, rms16);
+    most.bias = precision != SWAX_PREC_BF16 ? 0 : fmax(4 * fmax(plain->bias, nudged->bias), 2 * most.rms * scatter(truth, before, n));
+    return most;
+}
+
 void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision precision, const struct op_case *c)
 {
     const struct op_spec *op = &swax_ops[c->op];
-    struct errors plain = { .most = { 0 } }, nudged = { .most = { 0 } };
+    struct op_distance plain[OP_ARGS] = { { 0 } }, nudged[OP_ARGS] = { { 0 } };
     double size[OP_ARGS] = { 0 };
     long inputs = 0;
     memset(v, 0, sizeof *v);
@@ -242,8 +259,8 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
     op_run(teller(c), SWAX_PREC_F64, truth);
     if (is_exact(c, truth, precision))
         return;
-    measure_plain(&plain, c, truth);
-    measure_nudged(&nudged, c, truth, precision);
+    measure_plain(plain, c, truth);
+    measure_nudged(nudged, c, truth, precision);
     op_terms(size, c, truth);
     for (int i = 0; i < c->n; i++)
         inputs += op->arg[i].role == IN ? c->size[i] : 0;
@@ -252,13 +269,12 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         if (!op_answers(a) || !c->arg[i])
             continue;
         const double u = rounding(STAT, precision) * size[i];
-        nudged.most[i] = fmax(nudged.most[i], u / unit(truth->arg[i], c->size[i]));
-        nudged.rms[i] = fmax(nudged.rms[i], u / unit_rms(truth->arg[i], c->size[i]));
-        const double rms16 = a->role != ADD ? 5e-3 : strcmp(a->name, "df") ? 1e-2 : 2e-2;
-        v->bound[i] = bound(plain.most[i], nudged.most[i], a, inputs, precision, a->role == ADD ? 3.0/256 : 2.0/256);
-        v->rms_bound[i] = bound(plain.rms[i], nudged.rms[i], a, inputs, precision, rms16);
-        if (precision == SWAX_PREC_BF16)
-            v->bias_bound[i] = fmax(4 * fmax(plain.bias[i], nudged.bias[i]), 2 * v->rms_bound[i] * scatter(truth->arg[i], before(c, i), c->size[i]));
+        nudged[i].most = fmax(nudged[i].most, u / unit(truth->arg[i], c->size[i]));
+        nudged[i].rms = fmax(nudged[i].rms, u / unit_rms(truth->arg[i], c->size[i]));
+        const struct op_distance most = op_bounds(&plain[i], &nudged[i], a, inputs, precision, truth->arg[i], before(c, i), c->size[i]);
+        v->bound[i] = most.most;
+        v->rms_bound[i] = most.rms;
+        v->bias_bound[i] = most.bias;
     }
 }
 
@@ -270,13 +286,13 @@ int op_within(const struct op_verdict *v, int i)
 
 int op_compare(struct op_verdict *v, const struct op_case *got, const struct op_case *truth, const struct op_case *c)
 {
-    struct errors e = { .most = { 0 } };
+    struct op_distance e[OP_ARGS] = { { 0 } };
     int worst = -1;
-    enlarge(&e, got, truth, c);
+    enlarge(e, got, truth, c);
     for (int i = got->n - 1; i >= 0; i--) {
-        v->error[i] = e.most[i];
-        v->rms[i] = e.rms[i];
-        v->bias[i] = e.bias[i];
+        v->error[i] = e[i].most;
+        v->rms[i] = e[i].rms;
+        v->bias[i] = e[i].bias;
         worst = op_within(v, i) ? worst : i;
     }
     return worst;

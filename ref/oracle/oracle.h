@@ -113,6 +113,18 @@ double op_error_rms(const double *a, const double *truth, long n);
  * without what stood there before (NULL: nothing did).  Rounding has none, up to chance; a factor left out has. */
 double op_bias(const double *a, const double *truth, const double *before, long n);
 
+/* ---- the rule for one tensor, of a kernel that opspec.h need not know.  The largest errors of some honest evaluations of it:
+ * begin from 0, and add each evaluation.  `before`: as for op_bias. */
+struct op_distance { double most, rms, bias; };
+void op_distance_add(struct op_distance *h, const double *got, const double *truth, const double *before, long n);
+/* How far anybody may be, given what evaluations in float err (`plain`), and those of inputs that are off by one rounding
+ * (`nudged`; in bf16, outputs rounded too).  Of `a` count type, role (ADD is a gradient) and name; `inputs`: how many numbers
+ * are read.  A bias of 0: none is asked. */
+struct op_distance op_bounds(const struct op_distance *plain, const struct op_distance *nudged, const struct op_arg *a, long inputs,
+                           enum swax_precision precision, const double *truth, const double *before, long n);
+/* Every one of n numbers of that type up or down by one rounding, or, with no state, away from 0; 0, infinities and INT stay. */
+void op_nudge_numbers(double *a, long n, enum op_type type, enum swax_precision precision, uint64_t *state);
+
 /* Per array argument, 0 for inputs. */
 struct op_verdict {
     double error[OP_ARGS], bound[OP_ARGS];           /* by op_error */

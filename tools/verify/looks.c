@@ -30,22 +30,17 @@ static int moved_so(const struct pair *x, const long *moved)
     return 1;
 }
 
-struct axis { char letter; long extent, stride; };
-
-static int axes_of(struct axis axis[8], const struct op_case *c, int arg)
+static void set_strides(struct axis *axis, int n)
 {
-    const char *shape = swax_ops[c->op].arg[arg].shape;
-    const int n = (int)strlen(shape);
     long stride = 1;
     for (int d = n - 1; d >= 0; d--) {
-        axis[d] = (struct axis){shape[d], op_extent(&swax_ops[c->op], shape[d], c->dims), stride};
+        axis[d].stride = stride;
         stride *= axis[d].extent;
     }
-    return n;
 }
 
 /* Along one axis: the next one's, the one before, all the first one's, or the reverse order. */
-static int shifted(char words[WORDS], const struct pair *x, const struct axis *d, const char *what, long *moved)
+static int shifted(char words[WORDS], const struct pair *x, const struct axis *d, long *moved)
 {
     static const char *const ways[] = {"holds that of the next", "holds that of the one before", "holds that of the first", "is in reverse order of"};
     for (int way = 0; way < 4; way++) {
@@ -54,11 +49,45 @@ static int shifted(char words[WORDS], const struct pair *x, const struct axis *d
             moved[e] = from < 0 || from >= d->extent ? -1 : e + (from - at) * d->stride;
         }
         if (moved_so(x, moved)) {
-            snprintf(words, WORDS, "each of its %s (%c) %s", what, d->letter, ways[way]);
+            snprintf(words, WORDS, "each of its %s (%s) %s", d->word, d->name, ways[way]);
             return 1;
         }
     }
     return 0;
+}
+
+/* Is the answer's index `to` the truth's index `from`, whole? */
+static int holds(const struct pair *x, const struct axis *d, long to, long from)
+{
+    for (long block = 0; block < x->n; block += d->extent * d->stride)
+        for (long e = block + to * d->stride; e < block + (to + 1) * d->stride; e++)
+            if (!near(x->a[e], x->t[e + (from - to) * d->stride], x->bound))
+                return 0;
+    return 1;
+}
+
+enum { MOST_ORDERED = 64 };
+
+/* Along one axis: each the truth's, in another order, or with one for several. */
+static int reordered(char words[WORDS], const struct pair *x, const struct axis *d)
+{
+    long from[MOST_ORDERED];
+    int moved = 0;
+    if (d->extent < 2 || d->extent > MOST_ORDERED)
+        return 0;
+    for (long to = 0; to < d->extent; to++) {
+        from[to] = holds(x, d, to, to) ? to : 0;
+        while (from[to] < d->extent && !holds(x, d, to, from[to]))
+            from[to]++;
+        if (from[to] == d->extent)
+            return 0;
+        moved += from[to] != to;
+    }
+    size_t n = (size_t)snprintf(words, WORDS, "its %s (%s) are in another order:", d->word, d->name);
+    for (long to = 0; to < d->extent && n < WORDS - 40; to++)
+        n += (size_t)snprintf(words + n, WORDS - n, " %ld", from[to]);
+    snprintf(words + n, WORDS - n, "%s", n < WORDS - 40 ? "" : " ...");
+    return moved > 0;
 }
 
 /* The last two axes, or those before the last, change places in memory. */
@@ -73,7 +102,7 @@ static int transposed(char words[WORDS], const struct pair *x, const struct axis
             moved[e] = (block * rows * columns + at % rows * columns + at / rows) * inner + i;
         }
         if (moved_so(x, moved)) {
-            snprintf(words, WORDS, "%c and %c are transposed in memory", axis[d].letter, axis[d + 1].letter);
+            snprintf(words, WORDS, "%s and %s are transposed in memory", axis[d].name, axis[d + 1].name);
             return 1;
         }
     }
@@ -81,7 +110,7 @@ static int transposed(char words[WORDS], const struct pair *x, const struct axis
 }
 
 /* Is it wrong only at some of an axis' indices?  The axis of which the fewest are wrong. */
-static int somewhere(char words[WORDS], const struct pair *x, const struct axis *axis, int n, const struct op_case *c)
+static int somewhere(char words[WORDS], const struct pair *x, const struct axis *axis, int n)
 {
     double fewest = 1;
     for (int d = 0; d < n; d++) {
@@ -99,13 +128,12 @@ static int somewhere(char words[WORDS], const struct pair *x, const struct axis 
         if (!wrong || wrong == axis[d].extent || (double)wrong / (double)axis[d].extent >= fewest)
             continue;
         fewest = (double)wrong / (double)axis[d].extent;
-        const char *word = op_dim_word(&swax_ops[c->op], axis[d].letter);
         const int whole = wrong == last - first + 1;
         if (wrong == 1)
-            snprintf(words, WORDS, "wrong at %c = %ld alone, of %ld (%.40s)", axis[d].letter, first, axis[d].extent, word);
+            snprintf(words, WORDS, "wrong at %s = %ld alone, of %ld (%.40s)", axis[d].name, first, axis[d].extent, axis[d].word);
         else
-            snprintf(words, WORDS, "wrong at %c from %ld to %ld alone%s, of %ld (%.40s)", axis[d].letter, first, last,
-                     whole ? "" : ", with gaps", axis[d].extent, word);
+            snprintf(words, WORDS, "wrong at %s from %ld to %ld alone%s, of %ld (%.40s)", axis[d].name, first, last,
+                     whole ? "" : ", with gaps", axis[d].extent, axis[d].word);
     }
     return fewest < 1;
 }
@@ -125,12 +153,15 @@ static int multiple(char words[WORDS], const struct pair *x)
             return 0;
     if (!(fabs(factor) > 1e-6))
         return 0;
-    snprintf(words, WORDS, "%.6g times what it should be", factor);
+    if (fabs(factor + 1) < 1e-3)
+        snprintf(words, WORDS, "of the opposite sign");
+    else
+        snprintf(words, WORDS, "%.6g times what it should be", factor);
     return 1;
 }
 
 /* Does the kernel give what stood there, or nothing, or numbers that are none? */
-static int plainly(char words[WORDS], const struct pair *x, const struct op_case *c, int arg, const double *before)
+static int plainly(char words[WORDS], const struct pair *x, const struct sight *s)
 {
     long nan = 0, infinite = 0, zero = 0, same = 0, truly = 0;
     for (long e = 0; e < x->n; e++) {
@@ -138,12 +169,12 @@ static int plainly(char words[WORDS], const struct pair *x, const struct op_case
         infinite += isinf(x->a[e]) && !isinf(x->t[e]);
         zero += x->a[e] == 0;
         truly += x->t[e] == 0;
-        same += before && x->a[e] == before[e];
+        same += s->before && x->a[e] == s->before[e];
     }
-    if (c->unwritten[arg] == x->n && swax_ops[c->op].arg[arg].role == OUT)
+    if (s->unwritten == x->n)
         snprintf(words, WORDS, "nothing was written");
-    else if (c->unwritten[arg] && swax_ops[c->op].arg[arg].role == OUT)
-        snprintf(words, WORDS, "%ld of its %ld elements were not written", c->unwritten[arg], x->n);
+    else if (s->unwritten)
+        snprintf(words, WORDS, "%ld of its %ld elements were not written", s->unwritten, x->n);
     else if (zero == x->n && truly < x->n)
         snprintf(words, WORDS, "all zeros");
     else if (same == x->n)
@@ -164,24 +195,38 @@ static double *added(const double *a, const double *before, long n)
     return copy;
 }
 
+void looks_of(char words[WORDS], struct sight *s)
+{
+    const double unit = largest(s->truth, s->n), bound = s->bound * (unit > 0 ? unit : 1);
+    const struct pair whole = {s->got, s->truth, s->n, bound};
+    words[0] = 0;
+    set_strides(s->axis, s->axes);
+    if (plainly(words, &whole, s))
+        return;
+    double *a = added(s->got, s->before, s->n), *t = added(s->truth, s->before, s->n);
+    long *moved = op_take((size_t)s->n, sizeof *moved);
+    const struct pair x = {a, t, s->n, bound};
+    int found = multiple(words, &x) || transposed(words, &x, s->axis, s->axes, moved);
+    for (int d = 0; d < s->axes && !found; d++)
+        found = s->axis[d].extent > 1 && shifted(words, &x, &s->axis[d], moved);
+    for (int d = 0; d < s->axes && !found; d++)
+        found = reordered(words, &x, &s->axis[d]);
+    if (!found)
+        somewhere(words, &x, s->axis, s->axes);
+    free(moved), free(a), free(t);
+}
+
 void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg)
 {
     const struct op_case *c = &p->in[part];
-    const double *truth = p->truth[part].arg[arg], *before = swax_ops[c->op].arg[arg].role == ADD ? c->arg[arg] : NULL;
-    const double unit = largest(truth, c->size[arg]), bound = p->bound[part].bound[arg] * (unit > 0 ? unit : 1);
-    const struct pair whole = {got[part].arg[arg], truth, c->size[arg], bound};
-    struct axis axis[8];
-    const int n = axes_of(axis, c, arg);
-    words[0] = 0;
-    if (plainly(words, &whole, &got[part], arg, before))
-        return;
-    double *a = added(whole.a, before, whole.n), *t = added(whole.t, before, whole.n);
-    long *moved = op_take((size_t)whole.n, sizeof *moved);
-    const struct pair x = {a, t, whole.n, bound};
-    int found = multiple(words, &x) || transposed(words, &x, axis, n, moved);
-    for (int d = 0; d < n && !found; d++)
-        found = axis[d].extent > 1 && shifted(words, &x, &axis[d], op_dim_word(&swax_ops[c->op], axis[d].letter), moved);
-    if (!found)
-        somewhere(words, &x, axis, n, c);
-    free(moved), free(a), free(t);
+    const struct op_spec *op = &swax_ops[c->op];
+    const struct op_arg *a = &op->arg[arg];
+    struct sight s = {.got = got[part].arg[arg], .truth = p->truth[part].arg[arg], .n = c->size[arg], .bound = p->bound[part].bound[arg]};
+    s.before = a->role == ADD ? c->arg[arg] : NULL;
+    s.unwritten = a->role == OUT ? got[part].unwritten[arg] : 0;
+    for (; a->shape[s.axes]; s.axes++) {
+        const char letter = a->shape[s.axes];
+        s.axis[s.axes] = (struct axis){.name = {letter}, .word = op_dim_word(op, letter), .extent = op_extent(op, letter, c->dims)};
+    }
+    looks_of(words, &s);
 }

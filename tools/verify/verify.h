@@ -138,6 +138,16 @@ int report_add(struct report *r, const struct problem *p, struct op_case *got, i
 
 /* tools/verify/looks.c: what a wrong tensor looks like, whatever the kernel: not written, zeros, a multiple, swapped heads,
  * wrong from some index on.  Empty if like nothing. */
+struct axis { char name[8]; const char *word; long extent, stride; };    /* the stride is looks_of's to set */
+enum { AXES = 8 };
+struct sight {
+    const double *got, *truth, *before;      /* before: what stood there, if that is added to, or NULL */
+    long n, unwritten;                       /* unwritten: elements that were found as they had been left */
+    double bound;                            /* how far an element may be away, by the truth's largest */
+    int axes;
+    struct axis axis[AXES];
+};
+void looks_of(char words[WORDS], struct sight *s);
 void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg);
 
 /* tools/verify/diagnose.c: what a fault would have answered, and which of them answers as the candidate does */

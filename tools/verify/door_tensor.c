@@ -1,0 +1,86 @@
+/* door_tensor.c - one tensor of a kernel that nobody here knows, judged as those of kernels.h are: ref/oracle/judge.c. */
+#include "tools/verify/door.h"
+
+#include <float.h>
+#include <math.h>
+#include "tools/lib/half.h"
+
+static enum op_type type_of(int statistic) { return statistic ? STAT : REAL; }
+
+void door_round(double *a, long n, int dtype, int statistic)
+{
+    const int half = dtype == DT_F16 && !statistic;
+    for (long e = 0; e < n; e++)
+        a[e] = half ? half_to_double(half_from_double(a[e])) : op_round(a[e], type_of(statistic), dtype_precision((enum dtype)dtype));
+}
+
+/* f16 has bf16's rule with an eighth of the bounds, so its numbers move by bf16's rounding, as in op_truth. */
+void door_nudge(double *a, long n, int dtype, int statistic, uint64_t seed)
+{
+    uint64_t state = seed;
+    op_nudge_numbers(a, n, type_of(statistic), dtype_precision((enum dtype)dtype), seed ? &state : NULL);
+}
+
+void door_honest(struct door_tensor *t, const double *evaluation, int nudged)
+{
+    op_distance_add(nudged ? &t->nudged : &t->plain, evaluation, t->truth, NULL, t->n);
+}
+
+static struct op_distance bounds_of(const struct door_tensor *t, const struct op_arg *a, enum swax_precision precision)
+{
+    return op_bounds(&t->plain, &t->nudged, a, t->n, precision, t->truth, NULL, t->n);
+}
+
+/* Where the truth is within bf16's reach, f16 is held to an eighth of what bf16 may err, and to no less than float. */
+static struct op_distance bounds(const struct door_tensor *t)
+{
+    const struct op_arg a = {.name = "", .role = t->gradient ? ADD : OUT, .type = type_of(t->statistic)};
+    struct op_distance most = bounds_of(t, &a, dtype_precision((enum dtype)t->dtype));
+    if (t->dtype == DT_F16) {
+        const struct door_tensor in_float = {.plain = t->plain, .truth = t->truth, .n = t->n};
+        const struct op_distance least = bounds_of(&in_float, &a, SWAX_PREC_F32);
+        most = (struct op_distance){fmax(most.most / 8, least.most), fmax(most.rms / 8, least.rms), most.bias / 8};
+    }
+    return most;
+}
+
+/* The distance between neighbours of x in that type. */
+static double spacing(double x, int dtype, int statistic)
+{
+    static const int digits[DTYPES] = {24, 53, 8, 11}, least[DTYPES] = {-126, -1022, -126, -14};
+    const int as = statistic && dtype != DT_F64 ? DT_F32 : dtype;
+    int exponent;
+    frexp(x, &exponent);
+    return ldexp(1, (x == 0 || exponent - 1 < least[as] ? least[as] : exponent - 1) - digits[as] + 1);
+}
+
+static double apart(double a, double t)
+{
+    return isfinite(t) ? (isfinite(a) ? fabs(a - t) : (double)INFINITY) : (isnan(t) && isnan(a)) || a == t ? 0 : (double)INFINITY;
+}
+
+void door_tensor_judge(struct door_tensor *t)
+{
+    double most = -1;
+    t->bound = bounds(t);
+    t->error = (struct op_distance){0, 0, 0};
+    op_distance_add(&t->error, t->got, t->truth, NULL, t->n);
+    t->within = isfinite(t->error.most) && t->error.most <= t->bound.most && t->error.rms <= t->bound.rms
+                && (t->bound.bias <= 0 || t->error.bias <= t->bound.bias);
+    t->asked = t->bound.most < 1 || t->bound.rms < 1;
+    t->ulp = 0;
+    t->worst = 0;
+    for (long e = 0; e < t->n; e++) {
+        const double d = apart(t->got[e], t->truth[e]);
+        t->worst = d > most ? e : t->worst;
+        most = fmax(most, d);
+        t->ulp = fmax(t->ulp, d / spacing(t->truth[e], t->dtype, t->statistic));
+    }
+    t->looks[0] = 0;
+    if (!t->within) {
+        struct sight s = {.got = t->got, .truth = t->truth, .n = t->n, .unwritten = t->unwritten, .bound = t->bound.most, .axes = t->axes};
+        for (int d = 0; d < t->axes; d++)
+            s.axis[d] = t->axis[d];
+        looks_of(t->looks, &s);
+    }
+}
