@@ -120,7 +120,7 @@ $(BUILD)/tools/main.o $(BUILD)/tools/info.o: TOOL += -DSWAX_VERSION='"$(VERSION)
 $(BUILD)/tools/main.o $(BUILD)/tools/info.o: $(BUILD)/version
 
 $(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; $(call step,AR) rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
-# kernels, oracle and verification in one object, for tools/python/swax.py and nobody else: its names are not for linking
+# kernels, oracle and verification in one object, for tools/python/swax_verify and nobody else: its names are not for linking
 $(BUILD)/libswax.so: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) $(LIB) $(BUILD)/parts
 	$(call step,LINK) $(LINK) $(SHARED) $(filter %.o,$^) -o $@ $(LIBS) $(LDLIBS)
 $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a $(BUILD)/parts
@@ -166,14 +166,14 @@ demo: $(BUILD)/swax ## train a small network on this repository's own text with 
 HEADERS := ref/installed/kernels.h ref/bf16.h ref/tier.h ref/network/config.h ref/network/network.h ref/oracle/opspec.h ref/oracle/oracle.h
 INTO     = $(DESTDIR)$(PREFIX)
 install: all ## install program, library, headers, pkg-config file and man page under PREFIX
-	mkdir -p "$(INTO)/bin" "$(INTO)/lib/pkgconfig" "$(INTO)/lib/swax" "$(INTO)/include/swax/ref" "$(INTO)/share/man/man1" "$(INTO)/share/swax"
+	mkdir -p "$(INTO)/bin" "$(INTO)/lib/pkgconfig" "$(INTO)/lib/swax" "$(INTO)/include/swax/ref" "$(INTO)/share/man/man1" "$(INTO)/share/swax/swax_verify"
 	install -m 755 $(BUILD)/swax "$(INTO)/bin/swax"
 	install -m 644 $(BUILD)/libswax.a "$(INTO)/lib/libswax.a"
 	install -m 755 $(BUILD)/libswax.so "$(INTO)/lib/swax/libswax.so"
 	install -m 644 $(HEADERS) "$(INTO)/include/swax"
 	install -m 644 ref/kernels.h ref/real.h "$(INTO)/include/swax/ref"
 	install -m 644 tools/swax.1 "$(INTO)/share/man/man1/swax.1"
-	install -m 644 tools/python/swax.py "$(INTO)/share/swax/swax.py"
+	install -m 644 tools/python/swax_verify/*.py "$(INTO)/share/swax/swax_verify"
 	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I"$${prefix}/include"\nLibs: -L"$${prefix}/lib" -lswax %s %s\n' \
 	  '$(PREFIX)' '$(VERSION)' '$(LIBS)' '$(OPENMP)' > "$(INTO)/lib/pkgconfig/swax.pc"
 

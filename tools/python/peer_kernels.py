@@ -23,7 +23,7 @@ PATIENCE = 300      # seconds for a line
 ON = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-# ---- the kernels, as swax.check calls them
+# ---- the kernels, as swax_verify.check calls them
 
 def cell(name, chunk):
     from mlstm_kernels.torch.chunkwise.triton_limit_chunk import mlstm_chunkwise__limit_chunk
@@ -64,10 +64,10 @@ VERDICTS["FlexAttention, window 100"] = flex, dict(WINDOW, W=100)      # one win
 
 
 def verdict(name):
-    import swax
+    import swax_verify
     fn, *how = VERDICTS[name]
     fn, how = (fn, how[0]) if callable(fn) else (cell(fn, how[0]), dict(CELL, T=max(256, 2 * how[0]), dtype=how[1], behind=how[2]))
-    r = swax.check(fn, suite="quick", raises=False, device=ON, **how)
+    r = swax_verify.check(fn, suite="quick", raises=False, device=ON, **how)
     worst = max(r.tensors, key=lambda t: float("inf") if t["rms"] is None else t["rms"] / max(t["rms_bound"], 1e-300))
     rms = "not finite" if worst["rms"] is None else f"{worst['rms']:.2g}"
     cause = r.diagnosis[0]["says"] if r.diagnosis else ""
@@ -94,12 +94,12 @@ def exact(q, k, v, i, f, eps):
 
 def on_device(name, dims, eps, without=(), **given):
     """What a kernel of the CUDA tier gives in bf16, by the names of kernels.h; it and torch use the default stream."""
-    import swax
-    kernel, every = swax._KERNELS[name], list(swax._KERNELS)
-    slot = (ctypes.c_void_p * len(every)).in_dll(swax._lib, "swax_cuda_bf16")[every.index(name)]
-    out = {n: torch.zeros(kernel.shape(letters, dims), device=ON, dtype=(torch.bfloat16, torch.float32)[kind])
-           for n, role, kind, letters, _ in kernel.args if role in (swax._OUT, swax._ADD) and n not in without}
-    arrays = (given.get(n, out.get(n)) for n, *_ in kernel.args)
+    from swax_verify import _library as table
+    kernel, every = table.kernels()[name], list(table.kernels())
+    slot = (ctypes.c_void_p * len(every)).in_dll(table.library().c, "swax_cuda_bf16")[every.index(name)]
+    out = {a.name: torch.zeros(kernel.shape(a.shape, dims), device=ON, dtype=(torch.bfloat16, torch.float32)[a.type])
+           for a in kernel.args if a.role in (table.OUT, table.ADD) and a.name not in without}
+    arrays = (given.get(a.name, out.get(a.name)) for a in kernel.args)
     type(kernel.call)(slot)(*(None if x is None else x.data_ptr() for x in arrays), *(dims[d] for d in kernel.dims), eps)
     return out
 

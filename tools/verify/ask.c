@@ -10,7 +10,7 @@
 #include "tools/lib/say.h"
 #include "tools/verify/preset.h"
 
-enum { ROWS = 26 };
+enum { ROWS = 28 };
 
 /* A seed that nobody has seen: printed with the verdict, and taken as seed= it gives the same problems. */
 static uint64_t fresh_seed(void)
@@ -88,6 +88,7 @@ static const struct key rows[] = {
     ROW(&key_word, "dtype", plan.wish.dtype, NULL, "one precision of the tier; left out, all that it has", .word = dtype_word, .others = "precision", .mark = TIER),
     ROW(&key_yes, "states", plan.wish.states, "yes", "no: the cell has no state at the start, and no gradient comes from its end", .mark = MAKE | PLUGIN | TIER | DOOR),
     ROW(&key_yes, "documents", plan.wish.documents, "yes", "no: one document each", .mark = MAKE | PLUGIN | TIER | DOOR),
+    ROW(&key_text, "without", without, "", "optional inputs that your kernel does not take, as b,sink", .mark = MAKE | DOOR),
     ROW(&key_yes, "noise", plan.wish.noise, "no", "gradients begin from the numbers in the case and are added to, as kernels.h has it", .mark = MAKE),
     ROW(&key_yes, "noise", plan.wish.noise, "yes", "gradients begin from noise and are added to, as kernels.h has it", .mark = PLUGIN | TIER),
     ROW(&key_word, "behind", plan.wish.behind, "none", "headnorm: the gradient of h is one that comes out of a scale-invariant norm", .word = behind_word,
@@ -165,6 +166,23 @@ void ask_tables(struct keys *k, int mark, const struct options *o)
     add_tables(k, mark, NULL, kernel && mark != FAULTS && !subject_find(&s, kernel, why) ? &s : NULL);
 }
 
+static const char *without_apply(struct wish *w, const struct subject *s, const char *names, char *why)
+{
+    char copy[KEY_TEXT];
+    if (!s->n)
+        return say(why, "without=%.60s: it is for one kernel; say which.", names);
+    if (strlen(names) >= sizeof w->without)
+        return say(why, "without=%.60s...: that is too long.", names);
+    snprintf(w->without, sizeof w->without, "%s", names);
+    snprintf(copy, sizeof copy, "%s", names);
+    for (char *name = strtok(copy, ","); name; name = strtok(NULL, ",")) {
+        const int i = op_arg_find(&swax_ops[s->op[0]], name);
+        if (i < 0 || !swax_ops[s->op[0]].arg[i].optional)
+            return say(why, "without=%.60s: %s has no optional input \"%.40s\".", names, s->name, name);
+    }
+    return NULL;
+}
+
 const char *ask(struct asked *a, struct options *o, int mark, const char *of, char *why)
 {
     struct subject *s = &a->plan.subject;
@@ -189,6 +207,8 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
     if (*a->sizes && !s->n)
         return say(why, "sizes=%.60s: it is for one kernel; say which.", a->sizes);
     if (*a->sizes && preset_apply(&a->plan.wish, s, a->sizes, why))
+        return why;
+    if (*a->without && without_apply(&a->plan.wish, s, a->without, why))
         return why;
     a->plan.seed = a->seed.value;
     a->plan.only = a->only;
@@ -223,6 +243,8 @@ const char *plan_write(char text[PLAN_TEXT], const struct plan *p)
         put(text, "states", "no");
     if (!w->documents)
         put(text, "documents", "no");
+    if (*w->without)
+        put(text, "without", w->without);
     if (w->noise != !w->chained)
         put(text, "noise", w->noise ? "yes" : "no");
     if (w->behind)

@@ -11,7 +11,7 @@ struct asked {
     struct plan plan;                      /* its seed follows from `seed`, its subject from `kernel` */
     struct { uint64_t value; int random, given; } seed;
     int json, gauge, only, time;
-    char kernel[KEY_TEXT], path[KEY_TEXT], sizes[KEY_TEXT], answers[KEY_TEXT], output[KEY_TEXT], tier[16];
+    char kernel[KEY_TEXT], path[KEY_TEXT], sizes[KEY_TEXT], answers[KEY_TEXT], output[KEY_TEXT], without[KEY_TEXT], tier[16];
 };
 
 /* All that is asked of the subcommand `mark`, called `of` in sentences.  The kernel is in a->plan.subject, whose n is 0 where

@@ -86,12 +86,12 @@ static const char *put(struct door *d, const struct problem *p, struct op_case g
         snprintf(d->trouble, sizeof d->trouble, "%s does not answer", p->subject.name);
     for (int k = 0; k < v->n; k++) {
         const struct door_array *x = &v->array[k];
-        struct op_case *c = x->role && !x->given ? owner(p, got, x->at, &arg) : NULL;
+        struct op_case *c = x->role && x->given <= 0 ? owner(p, got, x->at, &arg) : NULL;
         if (c) {
             free(c->arg[arg]);
             c->arg[arg] = NULL;
         }
-        if (c && x->role == 2 && !d->trouble[0])
+        if (c && x->role == 2 && !x->given && !d->trouble[0])
             snprintf(d->trouble, sizeof d->trouble, "%s gives no %s", p->subject.name, x->name);
     }
     return d->trouble[0] ? d->trouble : NULL;
@@ -270,7 +270,7 @@ static double bytes(const struct door_problem *v, enum dtype dtype)
     const double of[] = {[REAL] = real[dtype], [STAT] = dtype == DT_F64 ? 8 : 4, [INT] = 4, [DOUBLE] = 8};
     double sum = 0;
     for (int k = 0; k < v->n; k++) {
-        double n = v->array[k].role && !v->array[k].given ? 0 : of[v->array[k].type];
+        double n = v->array[k].role && v->array[k].given <= 0 ? 0 : of[v->array[k].type];
         for (int d = 0; d < v->array[k].rank; d++)
             n *= (double)v->array[k].extent[d];
         sum += n;

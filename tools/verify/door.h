@@ -15,7 +15,7 @@ struct door_array {
     int rank;
     long extent[8];
     double *at;                   /* an input to be read, an answer to be written; room for all its elements */
-    int given;                    /* whoever answers sets it */
+    int given;                    /* whoever answers sets it: 1, or -1 of an answer that is not to be asked */
 };
 enum { DOOR_ARRAYS = 2 * OP_ARGS };
 struct door_problem {

@@ -120,11 +120,12 @@ static const char *set_scalars(struct op_case *c, const struct wish *w, char *wh
     return NULL;
 }
 
+/* Among words that blanks or commas part. */
 static int one_of(const char *name, const char *words)
 {
     const size_t n = strlen(name);
     for (const char *at = strstr(words, name); at; at = strstr(at + 1, name))
-        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+        if ((at == words || strchr(" ,", at[-1])) && (!at[n] || strchr(" ,", at[n])))
             return 1;
     return 0;
 }
@@ -132,7 +133,7 @@ static int one_of(const char *name, const char *words)
 /* Which optional arguments there are, as a set of their numbers; the same for a forward and its backward. */
 static unsigned draw_optional(const struct subject *s, const struct wish *w, uint64_t *seed)
 {
-    unsigned given = 0, saved = 0, documents = 0, states = 0;
+    unsigned given = 0, saved = 0, documents = 0, states = 0, without = 0;
     for (int group = 1; group < 8; group++)
         given |= (unsigned)(op_uniform(seed) < 0.6) << group;
     for (int part = 0; part < s->n; part++)
@@ -142,8 +143,10 @@ static unsigned draw_optional(const struct subject *s, const struct wish *w, uin
             saved |= one_of(a->name, "Cs Ss") ? bit : 0;
             documents |= one_of(a->name, "start") ? bit : 0;
             states |= one_of(a->name, "C0 dC0 dC1 S0 dS0 dS1") ? bit : 0;
+            without |= one_of(a->name, w->without) ? bit : 0;
         }
     given |= saved;
+    given &= ~without;
     if (!w->documents)
         given &= ~documents;
     if (!w->states)

@@ -175,6 +175,17 @@ static void text(FILE *o, const char *key, const char *x)
     json_write_string(o, x);
 }
 
+static void families(FILE *o, const char *key, int set)
+{
+    fprintf(o, ",\"%s\":[", key);
+    for (int f = 0, first = 1; f < OP_FAMILIES; f++)
+        if (set >> f & 1) {
+            fprintf(o, "%s\"%s\"", first ? "" : ",", op_family_name[f]);
+            first = 0;
+        }
+    fputc(']', o);
+}
+
 static void cause(FILE *o, int fault, double explained, int alike)
 {
     struct swax_tier tier;
@@ -212,13 +223,11 @@ void report_json(FILE *o, const struct report *r)
     text(o, "plan", plan_write(what, &r->plan));
     text(o, "version", SWAX_VERSION);
     text(o, "trouble", r->trouble);
-    fprintf(o, ",\"unequal\":%d,\"another_gauge\":%d,\"wrong_families\":[", r->unequal, r->another_gauge);
-    for (int f = 0, first = 1; f < OP_FAMILIES; f++)
-        if (r->wrong_families >> f & 1) {
-            fprintf(o, "%s\"%s\"", first ? "" : ",", op_family_name[f]);
-            first = 0;
-        }
-    fputs("],\"tensors\":[", o);
+    text(o, "advice", r->failed && r->cause < 0 && known_of(r) ? known_of(r) : "");
+    fprintf(o, ",\"trouble_case\":%d,\"unequal\":%d,\"another_gauge\":%d,\"too_large\":%d", r->trouble_at, r->unequal, r->another_gauge, r->too_large);
+    families(o, "wrong_families", r->wrong_families);
+    families(o, "families", r->families);
+    fputs(",\"tensors\":[", o);
     for (int i = 0; i < r->n; i++) {
         fputs(i ? "," : "", o);
         tensor(o, r, &r->finding[i]);

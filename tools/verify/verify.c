@@ -276,5 +276,5 @@ static const struct command *const verify_subs[] = {&verify_sub[0], &verify_sub[
 
 const struct command command_verify = {
     .name = "verify", .summary = "hold any kernel, in any language, against the reference", .sub = verify_subs,
-    .about = "Makes inputs, works out their true answers, and judges a kernel's answers to them. share/swax/swax.py does the same from Python.",
+    .about = "Makes inputs, works out their true answers, and judges a kernel's answers to them. The package share/swax/swax_verify does it from Python.",
 };

@@ -27,6 +27,7 @@ struct wish {
     int chained;                      /* a backward reads what its own forward saved, as in a library; otherwise what the
                                          problem says, as kernels.h has it */
     int noise;                        /* gradients begin from noise, as the contract allows, not from 0 */
+    char without[64];                 /* optional inputs that are never given, "b,sink" */
     int n_dims, n_scalars;
     struct { char letter; int value; } dim[OP_DIMS];
     struct { char name[OP_WORD]; double value; } scalar[OP_SCALARS];

@@ -1,0 +1,259 @@
+"""The judge from Python: right kernels pass, wrong ones and tricks are refused with the reason in the exception."""
+import os
+import sys
+import unittest
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "python"))
+from swax_verify import check, judge, kernels, test_of  # noqa: E402
+
+
+def rmsnorm(x, w, eps):
+    rstd = 1 / np.sqrt((x * x).mean(axis=1, dtype=np.float64) + eps)
+    return {"y": (x * rstd[:, None] * w).astype(np.float32), "rstd": rstd.astype(np.float32)}
+
+
+def swiglu(a, b, dy):
+    """Forward and backward in one function of numpy."""
+    s = 1 / (1 + np.exp(-a.astype(np.float64)))
+    out = dict(y=a * s * b, da=dy * b * s * (1 + a * (1 - s)), db=dy * a * s)
+    return {n: x.astype(np.float32) for n, x in out.items()}
+
+
+def refused(test, fn, words, **how):
+    """It is refused, and the exception says why."""
+    how = dict(dict(op="rmsnorm_forward", suite="quick"), **how)
+    with test.assertRaises(AssertionError) as caught:
+        check(fn, **how)
+    test.assertRegex(str(caught.exception), words)
+    return caught.exception
+
+
+class Right(unittest.TestCase):
+    def test_one_kernel(self):
+        self.assertTrue(check(rmsnorm, op="rmsnorm_forward", suite="quick"))
+
+    def test_a_forward_with_its_backward(self):
+        self.assertTrue(check(swiglu, op="swiglu", suite="quick"))
+
+    def test_the_reference_in_double(self):
+        def mlstm(q, k, v, i, f, eps, g, L, C0, n0, m0, start, dh, dC1, dn1):
+            r = kernels.mlstm(q, k, v, i, f, C0=C0, n0=n0, m0=m0, start=start, dh=dh, dC1=dC1, dn1=dn1, gate=g, eps=eps, chunk=L)
+            return r
+        report = check(mlstm, op="mlstm", suite=None, dtype="f64", seed=1, B=2, T=40, H=3, K=8, V=9)
+        self.assertEqual(report.failed, 0)
+        self.assertIn("dC0", [t["name"] for t in report.tensors])
+
+    def test_heads_first(self):
+        def attention(q, k, v, W):
+            back = [np.swapaxes(x, 1, 2) for x in (q, k, v)]
+            return np.ascontiguousarray(np.swapaxes(kernels.attention(*back, window=W).y, 1, 2))
+        report = check(attention, op="attention_forward", suite="quick", layout="BHTD")
+        self.assertIn("not asked about sink: the function has no such parameter", report.notes)
+        self.assertIn("not asked about documents: the function has no parameter start", report.notes)
+
+    def test_an_output_without_axes(self):
+        self.assertTrue(check(lambda x: np.float64((x.astype(np.float64)**2).sum()), op="sqsum", suite="quick"))
+
+    def test_words_of_other_people(self):
+        for dtype in ("fp32", np.float32, "float32", np.dtype("float32")):
+            self.assertEqual(check(rmsnorm, op="rmsnorm_forward", suite=None, dtype=dtype).dtype, "f32")
+
+    def test_one_problem_is_replayed(self):
+        seen = []
+        for _ in range(2):
+            check(lambda x, w, eps: seen.append(x.copy()) or rmsnorm(x, w, eps), op="rmsnorm_forward", suite="quick", seed=7, number=3)
+        np.testing.assert_array_equal(seen[0], seen[len(seen) // 2])
+
+    def test_seeds_are_random_unless_given(self):
+        seeds = {check(rmsnorm, op="rmsnorm_forward", suite=None).seed for _ in range(3)}
+        self.assertEqual(len(seeds), 3)
+
+    def test_a_test_in_one_line(self):
+        test_of(rmsnorm, op="rmsnorm_forward", suite="quick")()
+        with self.assertRaises(AssertionError):
+            test_of(lambda x, w: x, op="rmsnorm_forward", suite="quick")()
+
+
+class Wrong(unittest.TestCase):
+    def test_a_number(self):
+        wrong = refused(self, lambda x, w, eps: rmsnorm(x, w, 10 * eps), "out of bound", eps=1e-6)
+        self.assertRegex(str(wrong), r"these numbers come where eps is 10 times too large")
+        self.assertRegex(str(wrong), r"replay: check\(fn, op='rmsnorm_forward', suite='quick', dtype='f32', eps=1e-06, seed=\d+, number=\d+\)")
+        self.assertTrue(str(wrong).strip().startswith("WRONG: rmsnorm_forward"))
+
+    def test_a_cause_that_is_not_known(self):
+        refused(self, lambda x, w, eps: rmsnorm(x, w, eps)["y"] + np.float32(1e-2) * np.cos(np.arange(x.size).reshape(x.shape) % 7, dtype=np.float32),
+                "no known fault gives these numbers")
+
+    def test_the_sign(self):
+        refused(self, lambda x, w, eps: -rmsnorm(x, w, eps)["y"], "of the opposite sign")
+
+    def test_heads_in_another_order(self):
+        def attention(q, k, v, W):
+            y = kernels.attention(q, k, v, window=W).y
+            return y[:, :, [1, 0] + list(range(2, y.shape[2]))] if y.shape[2] > 1 else y
+        refused(self, attention, r"its heads \(H\) are in another order: 1 0 2 3", op="attention_forward", suite=None, B=2, T=9, H=4, G=2, D=8)
+
+    def test_an_input_that_is_changed(self):
+        def norm(x, w, eps):
+            y = rmsnorm(x, w, eps)["y"]
+            x[...] = y
+            return y
+        refused(self, norm, "changed its input x")
+
+    def test_a_write_behind_an_input(self):
+        def norm(x, w, eps):
+            np.lib.stride_tricks.as_strided(x.reshape(-1), (x.size + 1,), (x.itemsize,))[-1] = 0
+            return rmsnorm(x, w, eps)["y"]
+        refused(self, norm, "wrote behind the end of its input x")
+
+    def test_a_read_behind_an_input(self):
+        def norm(x, w, eps):
+            more = np.lib.stride_tricks.as_strided(x.reshape(-1), (x.size + 1,), (x.itemsize,))
+            return rmsnorm(x, w, eps)["y"] + np.float32(0) * more[-1]
+        refused(self, norm, "not finite")
+
+    def test_what_is_not_written(self):
+        def norm(x, w, eps):
+            y = np.empty_like(x)
+            y[:-1] = rmsnorm(x, w, eps)["y"][:-1]
+            return y
+        refused(self, norm, r"elements of y were not written|nothing of y was written")
+
+    def test_nothing_written(self):
+        refused(self, lambda x, w: np.empty_like(x), "nothing of y was written")
+
+    def test_zeros(self):
+        refused(self, lambda x, w: np.zeros_like(x), "y is all zeros")
+
+    def test_nan(self):
+        refused(self, lambda x, w: np.full_like(x, np.nan), "are not finite")
+
+    def test_a_shape(self):
+        refused(self, lambda x, w: x.T.copy(), r"y has the shape \(\d+, \d+\), and \(\d+, \d+\) is needed", seed=3)
+
+    def test_too_few_digits(self):
+        refused(self, lambda x, w, eps: rmsnorm(x, w, eps)["y"].astype(np.float16), "y is in f16, and f32 or more is needed")
+
+    def test_an_exception(self):
+        def boom(x, w):
+            raise RuntimeError("no kernel image")
+        wrong = refused(self, boom, "raised RuntimeError: no kernel image")
+        self.assertIsInstance(wrong.__cause__, RuntimeError)
+
+    def test_a_state_without_its_units(self):
+        def mlstm(q, k, v, i, f, eps, g, C0, n0, m0):
+            r = kernels.mlstm(q, k, v, i, f, C0=C0, n0=n0, m0=m0, gate=g, eps=eps)
+            return dict(h=r.h, C1=r.C1, n1=r.n1)
+        refused(self, mlstm, "gives C1 without m1", op="mlstm_forward", dtype="f64", suite=None, B=2, T=9, H=2, K=8, V=8)
+
+    def test_a_backward_that_is_missing(self):
+        refused(self, lambda a, b, dy: {"y": swiglu(a, b, dy)["y"]}, "gives no da", op="swiglu")
+
+
+class Tricks(unittest.TestCase):
+    """Answers that were right once."""
+
+    def setUp(self):
+        self.kept, self.calls = {}, 0
+
+    def keep(self, key, make):
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+    def test_by_address(self):
+        refused(self, lambda x, w, eps: self.keep((x.ctypes.data, x.shape), lambda: rmsnorm(x, w, eps)["y"]),
+                "gives the answer of the call before to other numbers in the same memory|right at first|out of bound")
+
+    def test_by_part_of_the_content(self):
+        refused(self, lambda x, w, eps: self.keep((x.shape, w.tobytes()), lambda: rmsnorm(x, w, eps)["y"]),
+                "gives the answer of the call before to other numbers in the same memory")
+
+    def test_by_count(self):
+        def norm(x, w, eps):
+            self.calls += 1
+            return rmsnorm(x, w, eps)["y"] if self.calls <= 10 else np.zeros_like(x)
+        refused(self, norm, "right at first and wrong in later calls|all zeros")
+
+    def test_another_answer_in_the_second_call(self):
+        def norm(x, w, eps):
+            self.calls += 1
+            return rmsnorm(x, w, eps)["y"] if self.calls % 2 else x
+        refused(self, norm, "right at first and wrong in later calls")
+
+    def test_the_answers_of_a_known_seed(self):
+        """A table of answers made with one seed does not serve another."""
+        table = {}
+        check(lambda x, w, eps: table.setdefault((x.shape, x.tobytes()), rmsnorm(x, w, eps)["y"]), op="rmsnorm_forward", suite="quick", seed=1)
+        refused(self, lambda x, w: table.get((x.shape, x.tobytes()), np.zeros_like(x)), "all zeros")
+
+    def test_the_truth_is_nowhere_in_this_process(self):
+        """Look for it in every frame above and in every array that is alive, while being asked."""
+        import gc
+        found = []
+
+        def norm(x, w, eps):
+            y = rmsnorm(x, w, eps)["y"]
+            names, frame = [], sys._getframe(1)
+            while frame:
+                names += [v for v in frame.f_locals.values() if isinstance(v, np.ndarray)]
+                frame = frame.f_back
+            for a in names + [o for o in gc.get_objects() if isinstance(o, np.ndarray)]:
+                if a.shape == y.shape and a.dtype.kind == "f" and a is not y and a.size > 8 and not np.shares_memory(a, x) and np.allclose(a, y, rtol=1e-3):
+                    found.append(a)
+            return y
+        check(norm, op="rmsnorm_forward", suite="quick", number=2, seed=5)
+        self.assertEqual(found, [])
+
+
+class Given(unittest.TestCase):
+    def setUp(self):
+        random = np.random.default_rng(3)
+        self.x, self.w = random.standard_normal((6, 9)).astype(np.float32), random.standard_normal(9).astype(np.float32)
+
+    def test_right(self):
+        out = rmsnorm(self.x, self.w, 1e-6)
+        report = judge("rmsnorm_forward", dict(x=self.x, w=self.w), out, eps=1e-6)
+        self.assertTrue(report, str(report))
+        self.assertEqual([t["name"] for t in report.tensors], ["y", "rstd"])
+
+    def test_wrong_and_named(self):
+        report = judge("rmsnorm_forward", dict(x=self.x, w=self.w), dict(y=rmsnorm(self.x, self.w + 1, 1e-6)["y"]), eps=1e-6)
+        self.assertFalse(report)
+        self.assertIn("the weight is taken as 1 + w", str(report))
+
+    def test_gradients_beside_a_forward(self):
+        random = np.random.default_rng(4)
+        a, b, dy = (random.standard_normal(50).astype(np.float32) for _ in range(3))
+        out = swiglu(a, b, dy)
+        self.assertTrue(judge("swiglu", dict(a=a, b=b, dy=dy), out))
+        out["db"] = out["db"] * np.float32(1.01)
+        self.assertIn("db is 1.01 times", str(judge("swiglu", dict(a=a, b=b, dy=dy), out)))
+
+    def test_sentences(self):
+        for arguments, words in (((dict(x=self.x), dict(y=self.x)), "needs its input w"), ((dict(x=self.x, w=self.w), {}), "none of its outputs"),
+                                 ((dict(x=self.x, w=self.w[:-1]), dict(y=self.x)), "elsewhere C is"), ((dict(x=self.x, z=self.w), {}), "no input z")):
+            with self.assertRaisesRegex(ValueError, words):
+                judge("rmsnorm_forward", *arguments)
+
+
+class Sentences(unittest.TestCase):
+    """What cannot be asked is answered in a sentence, not with a verdict."""
+
+    def test_all(self):
+        for how, words in ((dict(op="rmsnorm_forwrad"), "did you mean rmsnorm_forward"), (dict(op="rmsnorm_forward", dtype="bf61"), "did you mean bf16"),
+                           (dict(op="rmsnorm_forward", suite="standrad"), "standard"), (dict(op="rmsnorm_forward", layout="TBHD"), "BTHD or BHTD"),
+                           (dict(op="rmsnorm_forward", Q=3), "Q"), (dict(), "say op="), (dict(op="rmsnorm_forward", C=0), "C")):
+            with self.assertRaisesRegex(ValueError, words):
+                check(lambda x, w: x, **how)
+
+    def test_parameters_that_a_kernel_has_not(self):
+        with self.assertRaisesRegex(ValueError, "rmsnorm_forward has no gamma: .* x"):
+            check(lambda x, gamma: x, op="rmsnorm_forward")
+
+
+if __name__ == "__main__":
+    unittest.main()

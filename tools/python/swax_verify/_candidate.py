@@ -1,0 +1,213 @@
+"""The side that is judged: a function, asked through a wire, and what it does beside answering."""
+import inspect
+
+import numpy as np
+
+from . import _arrays, _library
+from ._library import ADD, DOUBLE, IN, INT, OUT, STAT, UPDATE
+
+# What a size or a scalar is where the function does not take it: said in the report, and asked no other way.
+FIXED = {"g": 0, "W": 2**31 - 1, "P": 0, "z": 1, "e": 1, "s": 1, "eps": 1e-6, "theta": 1e4, "cap": 0, "scale": 1, "low": 0, "top": 1,
+         "lr": 1e-3, "beta1": 0.9, "beta2": 0.95, "decay": 0.1, "clip": 0}
+COTANGENT = {"mlstm": "dh", "xent": "dloss", "decay": "dg", "strength": "dbeta"}
+
+
+def element(kind, dtype):
+    """The element type of an argument of that op_type in a problem of that dtype."""
+    if kind == INT:
+        return "i32"
+    return "f64" if kind == DOUBLE or dtype == "f64" else "f32" if kind == STAT else dtype
+
+
+def precise_enough(found, kind, dtype):
+    own = element(kind, dtype)
+    return found in (own, "f64") or (found == "f32" and own != "f64")
+
+
+def reason(e):
+    return f"raised {type(e).__name__}: {' '.join(str(e).split())}"
+
+
+class Function:
+    """What a user's function takes, of what a kernel has."""
+
+    def __init__(self, fn, op):
+        self.fn, self.op, self.kernels = fn, op, _library.parts(op)
+        self.forward = self.kernels[0]
+        try:
+            parameters = inspect.signature(fn).parameters
+        except (TypeError, ValueError):
+            raise ValueError(f"check: what {fn!r} takes cannot be seen: wrap it, as lambda q, k, v: ...") from None
+        self.everything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        self.names = [n for n, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        self.known = self._inputs() | set(self.forward.dims) | set(self.forward.scalars)
+        needed = [n for n, p in parameters.items() if p.default is p.empty and n in self.names]
+        unknown = [n for n in needed if n not in self.known]
+        if unknown:
+            raise ValueError(f"check: {self.op} has no {', '.join(unknown)}: a function for it takes, by name, some of "
+                             f"{', '.join(sorted(self._inputs()))} (arrays), {', '.join(self.forward.dims)} (sizes)"
+                             + (f", {', '.join(self.forward.scalars)} (scalars)" if self.forward.scalars else ""))
+
+    def _inputs(self):
+        outputs = {a.name for a in self.forward.args if a.role == OUT}
+        later = self.kernels[1:] and {a.name for a in self.kernels[1].args if a.role == IN} - outputs
+        return {a.name for a in self.forward.args if a.role in (IN, UPDATE)} | set(later or ())
+
+    def takes(self, name):
+        return self.everything or name in self.names
+
+    def differentiates_itself(self):
+        base = self.op.rsplit("_", 1)[0]
+        if len(self.kernels) < 2 or self.everything:
+            return True
+        return COTANGENT.get(self.op, "dy") in self.names or base in COTANGENT and COTANGENT[base] in self.names
+
+    def not_asked(self, fixed):
+        """(words for the judge, notes for the report): what this function does not take is not asked of it."""
+        words, notes, without = [], [], []
+        names = {a.name for a in self.forward.args}
+        for state in ("C0", "S0"):
+            if state in names and not self.takes(state) and "states" not in fixed:
+                words.append("states=no")
+                notes.append(f"not asked about states: the function has no parameter {state}")
+        if "start" in names and not self.takes("start") and "documents" not in fixed:
+            words.append("documents=no")
+            notes.append("not asked about documents: the function has no parameter start")
+        for a in self.forward.args:
+            if a.optional and a.role == IN and a.name not in ("start", "C0", "n0", "m0", "S0") and not self.takes(a.name):
+                without.append(a.name)
+                notes.append(f"not asked about {a.name}: the function has no such parameter")
+        if without and "without" not in fixed:
+            words.append("without=" + ",".join(without))
+        for name in list(self.forward.dims) + self.forward.scalars:
+            if name in FIXED and name not in fixed and not self.takes(name) and not (name == "W" and "sizes" in fixed):
+                words.append(f"{name}={FIXED[name]:.17g}" if isinstance(FIXED[name], float) else f"{name}={FIXED[name]}")
+                said = "none" if name == "W" else f"{FIXED[name]:g}"
+                notes.append(f"not asked about {name}: the function does not take it, and {said} is meant ({name}=... means another)")
+        return words, notes
+
+
+class Asker:
+    """Calls the function for one problem after the other."""
+
+    def __init__(self, function, dtype, layout, library, outputs=None):
+        self.f, self.dtype, self.layout, self.library, self.outputs = function, dtype, layout, library, outputs
+        self.room, self.raised, self.left_out = _arrays.Room(library), None, set()
+
+    def turns(self, shape):
+        return self.layout == "BHTD" and shape[:3] in ("BTH", "BSG", "BTG")
+
+    def __call__(self, m, arrays):
+        """(reply, answers): m and arrays as _judge.run sends them."""
+        try:
+            return self._ask(m, dict(arrays))
+        except Exception as e:
+            self.raised = e
+            return {"trouble": f"{self.f.op} {reason(e)}", "gone": True}, []
+
+    def _ask(self, m, arrays):
+        self.room.begin()
+        case, lib = {}, self.library
+        for a in m["inputs"]:
+            x = arrays[a["name"]]
+            x = np.ascontiguousarray(x.swapaxes(1, 2)) if self.turns(a["shape"]) else x
+            case[a["name"]] = self.room.lay(a["name"], x, element(a["type"], self.dtype), m["how"] == "same")
+        absent = {n: None for n in self.f._inputs() if n not in case}
+        known = {**absent, **case, **m["dims"], **{n: float(x) for n, x in m["scalars"].items()}}
+        inputs = {n: known[n] for n in (known if self.f.everything else self.f.names) if n in known}
+        self.room.seal()
+        lib.synchronise()
+        seconds = 0.0
+        with _arrays.poisoned_allocations():
+            if m["how"] == "timed":
+                out, seconds = lib.seconds(lambda: self._call(inputs, case))
+            else:
+                out = self._call(inputs, case)
+            lib.synchronise()
+        broken = self.room.broken()
+        if broken:
+            return {"trouble": f"{self.f.op} {broken}"}, []
+        reply, answers = self._read(m, out)
+        reply["seconds"] = seconds
+        return reply, answers
+
+    def _call(self, inputs, case):
+        if self.f.differentiates_itself():
+            return self.f.fn(**inputs)
+        return self._by_autograd(inputs, case)
+
+    def _by_autograd(self, inputs, case):
+        """The forward's result as a dict, and the gradients that torch makes of it for the cotangents of the case."""
+        torch = self.library.torch
+        forward, backward = self.f.kernels
+        inputs = {n: x.detach().requires_grad_() if isinstance(x, torch.Tensor) and x.is_floating_point() else x for n, x in inputs.items()}
+        leaves = {n: x for n, x in inputs.items() if isinstance(x, torch.Tensor) and x.requires_grad and n != "m0"}
+        out = self._named(self.f.fn(**inputs), [a.name for a in forward.args if a.role == OUT])
+        pairs = [(out[n], case["d" + n]) for n in out if "d" + n in case and torch.is_tensor(out[n]) and out[n].requires_grad]
+        if not pairs:
+            raise ValueError("nothing that it returns has a gradient: it takes no cotangent "
+                             f"({COTANGENT.get(self.f.op, 'dy')}) and cannot be differentiated by torch; op=\"{self.f.op}_forward\" asks for its forward alone")
+        grads = torch.autograd.grad([y for y, _ in pairs], list(leaves.values()), [g.to(y.dtype) for y, g in pairs], allow_unused=True)
+        wanted = {a.name for a in backward.args if a.role == ADD}
+        out.update({"d" + n: torch.zeros_like(x) if g is None else g for (n, x), g in zip(leaves.items(), grads) if "d" + n in wanted})
+        return out
+
+    @staticmethod
+    def _named(out, names):
+        """What was returned, by name: a dict as it is, or the outputs in their order."""
+        if isinstance(out, dict):
+            return dict(out)
+        return dict(zip(names, out if isinstance(out, (tuple, list)) else (out,)))
+
+    def _read(self, m, out):
+        answers = m["answers"]
+        names = [a["name"] for a in answers]
+        out = {n: x for n, x in self._named(out, names).items() if x is not None}
+        alone = len(self.f.kernels) == 1 and self.f.op.endswith("_forward")
+        reply, given = {"not_asked": []}, []
+        for k, a in enumerate(answers):
+            if a["name"] not in out:
+                if (self.outputs is not None and a["name"] not in self.outputs) or (self.outputs is None and alone and k):
+                    reply["not_asked"].append(a["name"])
+                    self.left_out.add(a["name"])
+                continue
+            x = out[a["name"]]
+            wrong = self._wrong(a, x)
+            if wrong:
+                return {"trouble": f"{self.f.op}: {wrong}"}, []
+            x = self.library.to_numpy(x)
+            given.append((a["name"], np.ascontiguousarray(x.swapaxes(1, 2)) if self.turns(a["shape"]) else x))
+        return reply, given
+
+    def _wrong(self, a, x):
+        """What of an output cannot be judged at all: a sentence, or None."""
+        lib, name = self.library, a["name"]
+        if not lib.is_plain(x):
+            return f"{name} is a {type(x).__name__}, and a plain array is needed"
+        shape, extent = tuple(np.shape(x)), tuple(a["extent"])
+        extent = (extent[0], extent[2], extent[1]) + extent[3:] if self.turns(a["shape"]) else extent
+        if shape != extent:
+            return f"{name} has the shape {shape}, and {extent} is needed ({self._letters(a['shape'])})"
+        found = lib.dtype_of(x)
+        if found in ("f32", "f64", "bf16", "f16") and not precise_enough(found, a["type"], self.dtype):
+            return f"{name} is in {found}, and {element(a['type'], self.dtype)} or more is needed"
+        if found not in ("f32", "f64", "bf16", "f16"):
+            return f"{name} holds {found}, and floating-point numbers are needed"
+        n = _arrays.unwritten(lib.raw_bits(x), found == "f16")
+        if n:
+            return f"{'nothing' if n == np.size(lib.to_numpy(x)) else f'{n} of the {np.size(lib.to_numpy(x))} elements'} of {name} " \
+                   f"{'was' if n == np.size(lib.to_numpy(x)) else 'were not'} written"
+        return None
+
+    def _letters(self, shape):
+        return "[" + ",".join(shape[0] + shape[2] + shape[1] + shape[3:] if self.turns(shape) else shape) + "]"
+
+
+def serve(wire, asker):
+    """Answer until something else than a question comes: that is returned."""
+    while True:
+        message, arrays = wire.receive()
+        if message["do"] != "answer":
+            return message
+        reply, answers = asker(message, arrays)
+        wire.send(reply, answers)

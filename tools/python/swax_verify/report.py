@@ -1,0 +1,101 @@
+"""What was found, for reading and as JSON."""
+import json
+import platform
+
+ILL = 1e-3      # an honest float that errs more than this has lost most of its digits
+
+
+def _text(x):
+    return "not finite" if x is None else f"{x:.3g}"
+
+
+class Report:
+    """good or not (it is its truth value), and why (str). The fields are those of `found`: verdict, seed, tensors, time, ..."""
+
+    def __init__(self, found, notes=(), replay="", rule=""):
+        self.found = found
+        self.__dict__.update(found)
+        self.notes, self.replay, self.rule = list(notes), replay, rule
+        self.good = found["verdict"] == "good"
+
+    def __bool__(self):
+        return self.good
+
+    def __repr__(self):
+        return f"<Report: {self._line()}>"
+
+    def __str__(self):
+        lines = [self._line()] + self._tensors() + [f"  {n}" for n in self.notes]
+        if self.unequal:
+            lines.append(f"  two calls on the same inputs gave other bits in {self.unequal} of {self.cases} cases")
+        if self.good:
+            lines += [self._time(t) for t in self.time]
+        else:
+            lines += self._cause()
+            worst = self._worst()
+            if self.replay:
+                lines.append(f"  replay: {self.replay.format(number=self.trouble_case if self.trouble or not worst else worst['case'])}")
+        return "\n".join(lines)
+
+    def _worst(self):
+        return max((t for t in self.tensors if t["failed"]), key=lambda t: t["failed"], default=None)
+
+    def _line(self):
+        what = self.plan
+        if self.good:
+            return f"good: {what}: {self.cases} of {self.cases} cases within all bounds"
+        if self.trouble:
+            return f"WRONG: {what}: {self.trouble}, in case {self.trouble_case}"
+        worst = self._worst()
+        looks = f" is {worst['looks']}" if worst and worst["looks"] else " above all"
+        return f"WRONG: {what}: {self.failed} of {self.cases} cases out of bound" + (f", {worst['name']}{looks}" if worst else "")
+
+    def _tensors(self):
+        lines = []
+        for t in self.tensors:
+            head = f"  {t['name']:6} {'WRONG' if t['failed'] else 'good':5} {t['failed']}/{t['cases']}"
+            if not t["asked"] and not t["failed"]:
+                lines.append(f"{head}  nothing was asked of it: what it holds here is rounding noise, or states count in any units of m")
+                continue
+            lines.append(f"{head}  rms error {_text(t['rms'])} (bound {_text(t['rms_bound'])}), largest {_text(t['max'])} (bound {_text(t['max_bound'])}), "
+                         f"{_text(t['ulp'])} ulp; worst in case {t['case']}, {t['family']}, element {t['element']}")
+            if t["bias"] is not None and t["bias_bound"] and t["bias"] > t["bias_bound"]:
+                lines.append(f"         as a whole it is off by {_text(t['bias'])} of itself, where rounding leaves {_text(t['bias_bound'])}: a factor, not noise")
+            if self.dtype == "f32" and t["honest_rms"] is not None and t["honest_rms"] > ILL:
+                lines.append(f"         ill-conditioned here: an honest float errs {t['honest_rms']:.1g}, and nobody can do much better")
+            if t["failed"]:
+                lines.append(f"         {t['looks'] + '; ' if t['looks'] else ''}{t['sizes']}")
+        if lines:
+            lines.append("  errors are relative to the tensor's RMS and to its largest element" + (f"; bound: {self.rule}" if self.rule else ""))
+        return lines
+
+    def _cause(self):
+        lines = []
+        if self.wrong_families and self.wrong_families != self.families:
+            lines.append(f"  wrong on the family {', '.join(self.wrong_families)}, and on no other")
+        if self.trouble:
+            return lines
+        if self.too_large:
+            return lines + ["  cause: none is looked for in so large a case: take a smaller one that fails"]
+        if not self.diagnosis:
+            lines.append("  cause: no known fault gives these numbers" + (f"; {self.advice}" if self.advice else ""))
+        for k, d in enumerate(self.diagnosis):
+            how = "errors of this size come where" if d["by"] == "size" else "these numbers come where"
+            lines.append(f"  {'cause' if not k else '   or'}: {how} {d['says']}")
+        return lines
+
+    @staticmethod
+    def _time(t):
+        return (f"  time: {1e3 * t['median_seconds']:.3g} ms, {1e3 * t['least_seconds']:.3g} to {1e3 * t['most_seconds']:.3g} in {t['calls']} calls, "
+                f"{t['median_seconds'] / t['memory_floor_seconds']:.3g} times the memory floor (new inputs, cold caches, outputs judged; {t['sizes']}; {t['device']})")
+
+    def json(self):
+        """Everything, with what it was found on."""
+        import numpy
+        import sys
+        torch = sys.modules.get("torch")
+        about = {"python": platform.python_version(), "numpy": numpy.__version__, "platform": platform.platform(), "notes": self.notes}
+        if torch is not None:
+            about["torch"] = torch.__version__
+            about["cuda"] = getattr(torch.version, "cuda", None)
+        return json.dumps({**self.found, **about}, indent=1, default=str)
