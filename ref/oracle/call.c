@@ -176,9 +176,20 @@ static double get(const void *p, enum op_type type, long e)
 /* A signalling NaN in every type: read by mistake, it spoils the result; added to, it changes. */
 static void poison(unsigned char *p, size_t bytes, size_t element)
 {
-    static const unsigned char nan[8] = { 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xF4, 0x7F }, nan4[4] = { 0xA5, 0xA5, 0xA5, 0x7F };
-    for (size_t i = 0; i < bytes; i++)
-        p[i] = element == 8 ? nan[i % 8] : element == 4 ? nan4[i % 4] : nan4[2 + i % 2];
+    static const unsigned char nan[9][8] = {
+        [2] = { 0xA5, 0x7F, 0xA5, 0x7F, 0xA5, 0x7F, 0xA5, 0x7F },
+        [4] = { 0xA5, 0xA5, 0xA5, 0x7F, 0xA5, 0xA5, 0xA5, 0x7F },
+        [8] = { 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xF4, 0x7F },
+    };
+    size_t i = 0;
+    for (; i + 8 <= bytes; i += 8)
+        memcpy(p + i, nan[element], 8);
+    memcpy(p + i, nan[element], bytes - i);
+}
+
+static int same_element(const unsigned char *a, const unsigned char *b, size_t width)
+{
+    return width == 8 ? !memcmp(a, b, 8) : width == 4 ? !memcmp(a, b, 4) : !memcmp(a, b, width);
 }
 
 /* Every other argument starts one element behind an aligned address, but in one case of three none does: paths that
@@ -224,7 +235,7 @@ static const char *fetch(struct place *p, const struct swax_memory *memory, stru
     const size_t w = width(a->type);
     for (long e = 0; e < c->size[i] && op_answers(a); e++) {
         const size_t at = p->at + (size_t)e * w;
-        c->unwritten[i] += !memcmp(p->image + at, p->before + at, w);
+        c->unwritten[i] += same_element(p->image + at, p->before + at, w);
         c->arg[i][e] = get(p->image + p->at, a->type, e);
     }
     return NULL;

@@ -43,11 +43,14 @@ static double off(double a, double t)
     return (isnan(t) && isnan(a)) || a == t ? 0 : (double)INFINITY;
 }
 
+/* fmax, unless a is NaN, in loops over elements: the library's takes a call */
+static double larger(double a, double b) { return b > a ? b : a; }
+
 double op_largest(const double *a, long n)
 {
     double most = 0;
     for (long e = 0; e < n; e++)
-        most = isfinite(a[e]) ? fmax(most, fabs(a[e])) : most;
+        most = isfinite(a[e]) ? larger(most, fabs(a[e])) : most;
     return most;
 }
 
@@ -71,7 +74,7 @@ double op_error(const double *a, const double *truth, long n)
 {
     double error = 0;
     for (long e = 0; e < n; e++)
-        error = fmax(error, off(a[e], truth[e]));
+        error = larger(error, off(a[e], truth[e]));
     return error / unit(truth, n);
 }
 
@@ -88,7 +91,7 @@ double op_bias(const double *a, const double *truth, const double *before, long 
 {
     double most = 0, along = 0, square = 0;
     for (long e = 0; e < n; e++)
-        most = isfinite(truth[e]) ? fmax(most, fabs(truth[e] - (before ? before[e] : 0))) : most;
+        most = isfinite(truth[e]) ? larger(most, fabs(truth[e] - (before ? before[e] : 0))) : most;
     for (long e = 0; e < n && most > 0; e++) {
         const double w = (truth[e] - (before ? before[e] : 0)) / most;
         if (!isfinite(w) || !isfinite(a[e]))
@@ -104,7 +107,7 @@ static double scatter(const double *truth, const double *before, long n)
 {
     double most = 0, square = 0, fourth = 0;
     for (long e = 0; e < n; e++)
-        most = isfinite(truth[e]) ? fmax(most, fabs(truth[e] - (before ? before[e] : 0))) : most;
+        most = isfinite(truth[e]) ? larger(most, fabs(truth[e] - (before ? before[e] : 0))) : most;
     for (long e = 0; e < n && most > 0; e++) {
         const double w = isfinite(truth[e]) ? (truth[e] - (before ? before[e] : 0)) / most : 0;
         square += w * w;
@@ -135,7 +138,7 @@ void op_nudge_numbers(double *a, long n, enum op_type type, enum swax_precision 
 {
     const double u = rounding(type, precision), least = smallest(type, precision);
     for (long e = 0; e < n && type != INT; e++) {
-        const double by = a[e] == 0 || isinf(a[e]) ? 0 : fmax(u * fabs(a[e]), least);
+        const double by = a[e] == 0 || isinf(a[e]) ? 0 : larger(u * fabs(a[e]), least);
         a[e] += s ? (op_random(s) >> 63 ? by : -by) : a[e] > 0 ? by : -by;
     }
 }

@@ -8,6 +8,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const double MOST = 9;          /* orders of magnitude: what NaN counts */
@@ -29,11 +30,69 @@ int evidence_affords(struct evidence *e, const struct problem *p)
     return affords;
 }
 
+/* RMS of what is finite in a, or 0. */
+static double rms_of(const double *a, long n)
+{
+    double most = 0, sum = 0;
+    for (long e = 0; e < n; e++)
+        most = isfinite(a[e]) && fabs(a[e]) > most ? fabs(a[e]) : most;
+    const double unit = 1 / most;    /* 0 where most is infinitely small: what is left then is as good as none */
+    for (long e = 0; e < n && most > 0; e++)
+        sum += isfinite(a[e]) ? a[e] * unit * (a[e] * unit) : 0;
+    return most > 0 ? most * sqrt(sum / (double)n) : 0;
+}
+
+/* A number beyond float's reach in the hypothesis is whatever a kernel makes of its overflow. */
+static double apart(double a, double t)
+{
+    if (!isfinite(a) && !(fabs(t) <= (double)FLT_MAX))
+        return 0;
+    return isfinite(a) && isfinite(t) ? fabs(a - t) : (isnan(a) && isnan(t)) || a == t ? 0 : (double)INFINITY;
+}
+
+/* RMS of a - t, measured by `unit`. */
+static double distance(const double *a, const double *t, double unit, long n)
+{
+    double sum = 0;
+    for (long e = 0; e < n; e++)
+        sum += (a[e] - t[e]) / unit * ((a[e] - t[e]) / unit);
+    if (isfinite(sum))    /* so all of them were */
+        return sqrt(sum / (double)n);
+    sum = 0;
+    for (long e = 0; e < n; e++)
+        sum += apart(a[e], t[e]) / unit * (apart(a[e], t[e]) / unit);
+    return sqrt(sum / (double)n);
+}
+
+static double orders(double d, double b) { return d > b ? fmin(MOST, log10(d / b)) : 0; }
+
+/* What is no distance: what an honest kernel may err, by RMS. */
+static double honest(const struct problem *p, int part, int i) { return fmax(p->bound[part].rms_bound[i], 8 * DBL_EPSILON); }
+
+/* Of all that was run only the answers are kept, with what measures a distance from them. */
+static void keep(struct hypotheses *h, const struct problem *p, int part)
+{
+    struct op_case *says = &h->says[h->n][part];
+    for (int i = 0; i < says->n; i++) {
+        if (!problem_is_answer(p, part, i)) {
+            free(says->arg[i]);
+            says->arg[i] = NULL;
+            continue;
+        }
+        const double larger = fmax(rms_of(says->arg[i], says->size[i]), h->truth_rms[part][i]), unit = larger > 0 ? larger : 1;
+        h->unit[h->n][part][i] = unit;
+        h->off[h->n][part][i] = orders(distance(says->arg[i], p->truth[part].arg[i], unit, says->size[i]), honest(p, part, i));
+    }
+}
+
 void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge)
 {
     struct swax_tier tier;
     const struct fault *f;
     h->n = 0;
+    for (int part = 0; part < p->subject.n; part++)
+        for (int i = 0; i < p->in[part].n; i++)
+            h->truth_rms[part][i] = problem_is_answer(p, part, i) ? rms_of(p->truth[part].arg[i], p->in[part].size[i]) : 0;
     for (int k = 0; k < MOST_FAULTS && (f = fault_f64(k, &tier)); k++) {
         if (strcmp(f->op, p->subject.base))
             continue;
@@ -47,6 +106,8 @@ void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge)
         }
         for (int part = 0; part < p->subject.n && !gauge; part++)
             regauge(p, &says[part]);
+        for (int part = 0; part < p->subject.n; part++)
+            keep(h, p, part);
         h->fault[h->n++] = k;
     }
 }
@@ -58,37 +119,6 @@ void hypotheses_free(struct hypotheses *h)
             op_case_free(&h->says[k][part]);
 }
 
-/* A number beyond float's reach in the hypothesis is whatever a kernel makes of its overflow. */
-static double apart(double a, double t)
-{
-    if (!isfinite(a) && !(fabs(t) <= (double)FLT_MAX))
-        return 0;
-    return isfinite(a) && isfinite(t) ? fabs(a - t) : (isnan(a) && isnan(t)) || a == t ? 0 : (double)INFINITY;
-}
-
-/* RMS of what is finite in a, or 0. */
-static double rms_of(const double *a, long n)
-{
-    double most = 0, sum = 0;
-    for (long e = 0; e < n; e++)
-        most = isfinite(a[e]) ? fmax(most, fabs(a[e])) : most;
-    for (long e = 0; e < n && most > 0; e++)
-        sum += isfinite(a[e]) ? a[e] / most * (a[e] / most) : 0;
-    return most * sqrt(sum / (double)n);
-}
-
-/* RMS of a - t, by the larger of t's RMS and the truth's. */
-static double distance(const double *a, const double *t, const double *truth, long n)
-{
-    const double larger = fmax(rms_of(t, n), rms_of(truth, n)), unit = larger > 0 ? larger : 1;
-    double sum = 0;
-    for (long e = 0; e < n; e++)
-        sum += apart(a[e], t[e]) / unit * (apart(a[e], t[e]) / unit);
-    return sqrt(sum / (double)n);
-}
-
-static double orders(double d, double b) { return d > b ? fmin(MOST, log10(d / b)) : 0; }
-
 void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const struct hypotheses *h)
 {
     for (int part = 0; part < p->subject.n; part++)
@@ -96,13 +126,12 @@ void evidence_add(struct evidence *e, const struct problem *p, const struct op_c
             if (!problem_is_answer(p, part, i) || !got[part].arg[i])
                 continue;
             const long n = p->in[part].size[i];
-            const double *truth = p->truth[part].arg[i], *mine = got[part].arg[i];
-            const double b = fmax(p->bound[part].rms_bound[i], 8 * DBL_EPSILON), off = orders(distance(mine, truth, truth, n), b);
+            const double *mine = got[part].arg[i], b = honest(p, part, i), unit = h->truth_rms[part][i];
+            const double off = orders(distance(mine, p->truth[part].arg[i], unit > 0 ? unit : 1, n), b);
             e->truth += off;
             for (int k = 0; k < h->n; k++) {
-                const double *says = h->says[k][part].arg[i];
-                e->fault[h->fault[k]] += orders(distance(mine, says, truth, n), b);
-                e->size[h->fault[k]] += fabs(off - orders(distance(says, truth, truth, n), b));
+                e->fault[h->fault[k]] += orders(distance(mine, h->says[k][part].arg[i], h->unit[k][part][i], n), b);
+                e->size[h->fault[k]] += fabs(off - h->off[k][part][i]);
             }
         }
 }

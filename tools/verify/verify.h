@@ -156,8 +156,12 @@ enum { MOST_FAULTS = 160 };
 struct evidence { double truth, fault[MOST_FAULTS], size[MOST_FAULTS], work; int left_out; };
 /* Is there time left to try all faults on that problem too? */
 int evidence_affords(struct evidence *e, const struct problem *p);
-/* The faults' answers to a problem, in double. */
-struct hypotheses { int n, fault[MOST_FAULTS]; struct op_case says[MOST_FAULTS][PARTS]; };
+/* The faults' answers to a problem, in double; what a distance from each is measured by, and how far it is from the truth. */
+struct hypotheses {
+    int n, fault[MOST_FAULTS];
+    struct op_case says[MOST_FAULTS][PARTS];
+    double truth_rms[PARTS][OP_ARGS], unit[MOST_FAULTS][PARTS][OP_ARGS], off[MOST_FAULTS][PARTS][OP_ARGS];
+};
 void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge);
 void hypotheses_free(struct hypotheses *h);
 void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const struct hypotheses *h);
