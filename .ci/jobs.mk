@@ -7,6 +7,11 @@ SHIM   = CHECK_CFLAGS=-Itests/shim CHECK_LIBS=
 SAMPLE = EVERY=16 SWAX_VMATH_STRIDE=65537 CK_TIMEOUT_MULTIPLIER=10
 CLANG ?= $(firstword $(foreach n,22 21 20 19 18 17 16 15 14,$(shell command -v clang-$(n))) clang)
 
+# what `make test` takes a part of: check_verify and check_tiers in full
+LONG_CHECKS := $(BUILD)/check_verify
+test-long: $(LONG_CHECKS) ## the sweeps that `make test` takes a part of, in full: half an hour
+	LONG=yes CK_TIMEOUT_MULTIPLIER=4 sh tests/run.sh $(LONG_CHECKS)
+
 test-clang: ## every check, built by clang: the newest clang-N in PATH, or CLANG=
 	+$(apart) CC=$(CLANG) test
 
@@ -112,5 +117,5 @@ test-python: $(BUILD)/libswax.so ## tools/python under Python's own unittest; ne
 test-cuda: ## the CUDA tier compiles
 	+$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 all
 
-.PHONY: test-clang sanitize test-tsan coverage test-neon test-musl test-windows test-macos test-macos-arm64 test-macos-x86_64 \
+.PHONY: test-long test-clang sanitize test-tsan coverage test-neon test-musl test-windows test-macos test-macos-arm64 test-macos-x86_64 \
         test-install test-python test-cuda fuzz kills harm mutants

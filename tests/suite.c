@@ -1,6 +1,8 @@
 /* suite.c - the end of every check's main. */
 #include "tests/suite.h"
 
+#include <stdlib.h>
+
 int suite_ends(Suite *s)
 {
     SRunner *r = srunner_create(s);
@@ -9,3 +11,5 @@ int suite_ends(Suite *s)
     srunner_free(r);
     return failed != 0;
 }
+
+int suite_long(void) { return getenv("LONG") != NULL; }

@@ -5,5 +5,6 @@
 #include <check.h>
 
 int suite_ends(Suite *s);      /* run it; the exit status of the program */
+int suite_long(void);          /* is there time for all of it?  `make test-long` says so by LONG=yes */
 
 #endif

@@ -50,18 +50,23 @@ static double apart(double a, double t)
     return isfinite(a) && isfinite(t) ? fabs(a - t) : (isnan(a) && isnan(t)) || a == t ? 0 : (double)INFINITY;
 }
 
-/* RMS of a - t, measured by `unit`. */
+/* RMS of a - t, measured by `unit`.  Of four sums, which need not wait for each other: all the faults are compared with each. */
 static double distance(const double *a, const double *t, double unit, long n)
 {
-    double sum = 0;
-    for (long e = 0; e < n; e++)
-        sum += (a[e] - t[e]) / unit * ((a[e] - t[e]) / unit);
-    if (isfinite(sum))    /* so all of them were */
-        return sqrt(sum / (double)n);
-    sum = 0;
-    for (long e = 0; e < n; e++)
-        sum += apart(a[e], t[e]) / unit * (apart(a[e], t[e]) / unit);
-    return sqrt(sum / (double)n);
+    double sum[4] = {0};
+    long e = 0;
+    for (; e + 4 <= n; e += 4)
+        for (int k = 0; k < 4; k++)
+            sum[k] += (a[e + k] - t[e + k]) * (a[e + k] - t[e + k]);
+    for (; e < n; e++)
+        sum[0] += (a[e] - t[e]) * (a[e] - t[e]);
+    const double plain = sum[0] + sum[1] + sum[2] + sum[3];
+    if (isfinite(plain) && unit > 1e-100)    /* so all were finite, and no square of weight vanished */
+        return sqrt(plain / (double)n) / unit;
+    sum[0] = 0;
+    for (e = 0; e < n; e++)
+        sum[0] += apart(a[e], t[e]) / unit * (apart(a[e], t[e]) / unit);
+    return sqrt(sum[0] / (double)n);
 }
 
 static double orders(double d, double b) { return d > b ? fmin(MOST, log10(d / b)) : 0; }
