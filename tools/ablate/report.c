@@ -8,25 +8,8 @@
 
 #include "tools/ablate/report.h"
 #include "tools/lib/files.h"
+#include "tools/lib/page.h"
 #include "tools/lib/svg.h"
-
-static const char style[] =
-    ":root{color-scheme:light dark}"
-    "body{font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;color:#111;background:#fff;max-width:66rem;margin:2rem auto;padding:0 1.2rem}"
-    "h1{font-size:1.7rem;line-height:1.2;margin-bottom:.3rem}h2{font-size:1.2rem;margin:2.2rem 0 .4rem}p,li,dd{max-width:46rem}.answer{font-size:1.15rem}"
-    "dt{font-weight:600}dd{margin:0 0 .4rem 1.2rem}"
-    "table{border-collapse:collapse;margin:.8rem 0;font-size:.82rem}th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid #8884;vertical-align:top}"
-    "th{border-bottom:2px solid #888;font-weight:600}th:first-child,td:first-child,td.t,th.t{text-align:left}td small{opacity:.75;white-space:nowrap;font-size:.72rem}th small{font-weight:400}"
-    "figure svg{width:100%;height:auto;max-width:54rem;display:block;margin:.6rem 0}svg.narrow{display:none}"
-    "code,pre{background:#8882;border-radius:3px}code{padding:.1rem .3rem;font-size:.88em}"
-    "pre{padding:.7rem .9rem;overflow-x:auto;font-size:.82rem}.yes,.no,.undecided{font-weight:700;white-space:nowrap}"
-    ".yes::before{content:'\\2713\\00a0'}.no::before{content:'\\2717\\00a0'}.undecided::before{content:'?\\00a0'}.undecided{font-weight:400}"
-    ".wide{overflow-x:auto}figcaption,.note{opacity:.85;font-size:.86rem;max-width:46rem}figure{margin:1rem 0 1.6rem}"
-    "@media(max-width:640px){body{margin:1rem auto;padding:0 .8rem}h1{font-size:1.35rem}svg.wider{display:none}svg.narrow{display:block}"
-    ".stack,.stack tbody,.stack tr,.stack td{display:block;text-align:left}.stack tr:first-child{display:none}.stack tr{border-bottom:2px solid #888;padding:.4rem 0}"
-    ".stack td{border:0;padding:.1rem 0}.stack td[data-of]::before{content:attr(data-of)': ';opacity:.7}}"
-    "@media(prefers-color-scheme:dark){body{color:#e8e8e8;background:#161616}figure svg{filter:invert(.9) hue-rotate(180deg)}}"
-    "@media print{body{margin:0;max-width:none}figure{break-inside:avoid}}";
 
 static void text(const struct page *p, const char *s) { svg_text(p->f, s); }
 
@@ -86,10 +69,10 @@ static void head(const struct page *p)
     const struct ablation *a = p->a;
     const struct run *r = &a->run[0];
     verdicts(v, a, p->r);
-    fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-          "<title>swax ablation: ", p->f);
-    text(p, a->name);
-    fprintf(p->f, "</title>\n<style>%s</style></head><body>\n<h1>", style);
+    char title[128];
+    snprintf(title, sizeof title, "swax ablation: %s", a->name);
+    page_open(p->f, title, 0);
+    fputs("<h1>", p->f);
     text(p, a->question);
     fputs("</h1>\n<p class=\"answer\"><b>", p->f);
     if (!a->claims)
@@ -277,7 +260,8 @@ static void settings_section(const struct page *p, const char *command)
     }
     fputs("</table></div>\n<details><summary>All settings of the first arm</summary><pre>", p->f);
     text(p, config ? config : "");
-    fputs("</pre></details>\n</body></html>\n", p->f);
+    fputs("</pre></details>\n", p->f);
+    page_close(p->f);
     free(config);
 }
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tools/lib/page.h"
 #include "tools/lib/svg.h"
 
 static double value_loss_at(const struct outcome *r, int part) { return r->part[part]; }
@@ -24,14 +25,8 @@ static void add_arm(struct plot *q, const struct page *p, int arm, int points, c
         q->x[k][i] = x[i], q->y[k][i] = s.median, q->low[k][i] = s.low, q->high[k][i] = s.high;
         spreads |= s.n > 1;
     }
-    q->series[k] = (struct svg_series){p->a->arm[arm].what, arm, points, q->x[k], q->y[k], spreads ? q->low[k] : NULL, spreads ? q->high[k] : NULL};
-}
-
-static void caption(const struct page *p, const char *words)
-{
-    fputs("<figcaption>", p->f);
-    svg_text(p->f, words);
-    fputs("</figcaption>\n", p->f);
+    q->series[k] = (struct svg_series){.label = p->a->arm[arm].what, .style = arm, .n = points, .x = q->x[k], .y = q->y[k],
+                                          .low = spreads ? q->low[k] : NULL, .high = spreads ? q->high[k] : NULL};
 }
 
 static double top_of(const struct plot *q)
@@ -50,18 +45,6 @@ static double bottom_of(const struct plot *q)
         for (int i = 0; i < q->series[k].n; i++)
             bottom = isfinite(q->y[k][i]) ? fmin(bottom, q->low[k][i] < q->y[k][i] ? q->low[k][i] : q->y[k][i]) : bottom;
     return bottom;
-}
-
-/* An axis from and to round numbers around what is shown. */
-static struct svg_axis around(const char *label, double low, double high, int percent)
-{
-    const double step = pow(10, floor(log10(fmax(high - low, 1e-6) / 2)));
-    struct svg_axis y = {label, floor(low / step) * step, ceil(high / step) * step, 0, percent};
-    if (percent)
-        y.from = fmax(y.from, 0), y.to = fmin(y.to, 1);
-    if (!(y.to > y.from))
-        y.to = y.from + step;
-    return y;
 }
 
 /* All questions of a group against how far back they ask. */
@@ -87,10 +70,10 @@ static void distance_plot(const struct page *p, enum ablate_group group, const c
     const struct svg_mark marks[] = {{a->short_window, "short window"}, {a->long_window, "long window"}, {a->reach, "reach"}, {a->length, "training length"}};
     const int percent = group != ABLATE_GAIN;
     const struct svg_axis ax = {"distance, in tokens", a->ask[index[0]].from, group == ABLATE_FACTS ? a->ask[index[n - 1]].to : 2.0 * a->ask[index[n - 1]].from, 1, 0};
-    const struct svg_axis ay = from_zero && percent ? (struct svg_axis){label, 0, 1, 0, 1} : around(label, from_zero ? 0 : bottom_of(&q), top_of(&q), percent);
+    const struct svg_axis ay = from_zero && percent ? (struct svg_axis){label, 0, 1, 0, 1} : svg_around(label, from_zero ? 0 : bottom_of(&q), top_of(&q), percent);
     fputs("<figure>\n", p->f);
     svg_lines(p->f, title, ax, ay, q.series, q.n, marks, 4);
-    caption(p, words);
+    page_caption(p->f, words);
     fputs("</figure>\n", p->f);
 }
 
@@ -114,10 +97,10 @@ static void curve_plot(const struct page *p, const char *title, const char *labe
     if (!q.n || !(top_of(&q) > 0))
         return;
     const struct svg_axis ax = {"tokens seen in training", 0, last, 0, 0};
-    const struct svg_axis ay = percent ? (struct svg_axis){label, 0, 1, 0, 1} : around(label, bottom_of(&q), top_of(&q), 0);
+    const struct svg_axis ay = percent ? (struct svg_axis){label, 0, 1, 0, 1} : svg_around(label, bottom_of(&q), top_of(&q), 0);
     fputs("<figure>\n", p->f);
     svg_lines(p->f, title, ax, ay, q.series, q.n, NULL, 0);
-    caption(p, words);
+    page_caption(p->f, words);
     fputs("</figure>\n", p->f);
 }
 
@@ -140,12 +123,14 @@ static void window_plot(const struct page *p)
     }
     if (n < 3)
         return;
-    q.series[0] = (struct svg_series){a->ask[of[0]].label, 0, n, q.x[0], q.y[0], q.low[0], q.high[0]};
-    q.series[1] = (struct svg_series){a->ask[of[1]].label, 1, n, q.x[1], q.y[1], q.low[1], q.high[1]};
+    q.series[0] = (struct svg_series){.label = a->ask[of[0]].label, .style = 0, .n = n, .x = q.x[0], .y = q.y[0],
+                                       .low = q.low[0], .high = q.high[0]};
+    q.series[1] = (struct svg_series){.label = a->ask[of[1]].label, .style = 1, .n = n, .x = q.x[1], .y = q.y[1],
+                                       .low = q.low[1], .high = q.high[1]};
     const struct svg_axis ax = {"window, in training and test", q.x[0][0], q.x[0][n - 1], 1, 0}, ay = {"right answers", 0, 1, 0, 1};
     fputs("<figure>\n", p->f);
     svg_lines(p->f, "Memory and short context against the window", ax, ay, q.series, 2, NULL, 0);
-    caption(p, "Hybrids that were trained with one window throughout. Median over seeds, bars from the lowest to the highest seed.");
+    page_caption(p->f, "Hybrids that were trained with one window throughout. Median over seeds, bars from the lowest to the highest seed.");
     fputs("</figure>\n", p->f);
 }
 
@@ -170,14 +155,14 @@ static void trade_plot(const struct page *p)
             n++;
         }
         if (n)
-            q.series[q.n++] = (struct svg_series){a->arm[i].what, i, n, q.x[k], q.y[k], NULL, NULL};
+            q.series[q.n++] = (struct svg_series){.label = a->arm[i].what, .style = i, .n = n, .x = q.x[k], .y = q.y[k]};
     }
     if (!q.n)
         return;
-    const struct svg_axis ax = around(a->ask[a->near].label, left, right, 1), ay = around(a->ask[a->memory].label, bottom_of(&q), top_of(&q), 1);
+    const struct svg_axis ax = svg_around(a->ask[a->near].label, left, right, 1), ay = svg_around(a->ask[a->memory].label, bottom_of(&q), top_of(&q), 1);
     fputs("<figure>\n", p->f);
     svg_points(p->f, "What a window costs and what it gives", ax, ay, q.series, q.n);
-    caption(p, "One marker per seed. Right: short context. Up: long memory. The paper's claim is that a fixed window gets one or the other, and stochastic windows get both.");
+    page_caption(p->f, "One marker per seed. Right: short context. Up: long memory. The paper's claim is that a fixed window gets one or the other, and stochastic windows get both.");
     fputs("</figure>\n", p->f);
 }
 
@@ -195,8 +180,8 @@ static void position_plot(const struct page *p)
         return;
     fputs("<figure>\n", p->f);
     svg_lines(p->f, "Loss by position", (struct svg_axis){"position in the sequence", 0, p->a->length, 0, 0},
-              around("loss, nats per token", bottom_of(&q), top_of(&q), 0), q.series, q.n, NULL, 0);
-    caption(p, "Held-out sequences, every token counted the same.");
+              svg_around("loss, nats per token", bottom_of(&q), top_of(&q), 0), q.series, q.n, NULL, 0);
+    page_caption(p->f, "Held-out sequences, every token counted the same.");
     fputs("</figure>\n", p->f);
 }
 
@@ -228,7 +213,7 @@ static void grid_plot(const struct page *p, int question, const char *words)
         return;
     fputs("<figure>\n", p->f);
     svg_heat(p->f, a->ask[question].label, "trained with", "window in the test", row, rows, column, a->windows, v, own);
-    caption(p, words);
+    page_caption(p->f, words);
     fputs("</figure>\n", p->f);
 }
 

@@ -1,18 +1,25 @@
-/* svg.c - plots as SVG.  Coordinates are pixels of a fixed sheet; the page scales it. */
+/* svg.c - plots as SVG, each on two sheets: a wide one, and a narrow one for a page that is read on a telephone.
+ *
+ * Coordinates are pixels of a fixed sheet; the page shows the sheet that fits, and scales it. */
 #include "tools/lib/svg.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { WIDE = 860, HIGH = 400, LEFT = 62, RIGHT = 272, TOP = 44, BOTTOM = 52, INSET = 10, CELL_W = 84, CELL_H = 34 };
+/* A wide sheet names its series beside the plot, a narrow one below it. */
+struct sheet { const char *name; int wide, high, left, right, top, bottom, below; };
+static const struct sheet sheets[] = {
+    {.name = "wider", .wide = 860, .high = 400, .left = 62, .right = 272, .top = 44, .bottom = 52},
+    {.name = "narrow", .wide = 390, .high = 320, .left = 62, .right = 12, .top = 40, .bottom = 48, .below = 1},
+};
+enum { SHEETS = sizeof sheets / sizeof *sheets, INSET = 10, NAME_HIGH = 19 };
 
 static const struct { const char *colour, *dash; } styles[SVG_STYLES] = {
-    {"#111111", "none"},   {"#b45309", "7 4"},        {"#1d4ed8", "2 3"},  {"#15803d", "10 3 2 3"}, {"#7e22ce", "14 4"},
-       {"#6b7280", "1 3"},
-    {"#be123c", "4 2"},    {"#0f766e", "8 2 2 2 2 2"}, {"#854d0e", "3 6"}, {"#334155", "12 2 4 2"}, {"#a21caf", "1 6"},
-        {"#3f6212", "18 3"},
-    {"#0369a1", "6 2 6 8"}, {"#9f1239", "9 9"},       {"#4d7c0f", "5 1"},  {"#4c1d95", "16 2 2 2"}, {"#78350f", "2 8"},
-        {"#155e75", "11 5 1 5"},
+    {"#111111", "none"},    {"#b45309", "7 4"},         {"#1d4ed8", "2 3"},  {"#15803d", "10 3 2 3"},
+    {"#7e22ce", "14 4"},    {"#6b7280", "1 3"},         {"#be123c", "4 2"},  {"#0f766e", "8 2 2 2 2 2"},
+    {"#854d0e", "3 6"},     {"#334155", "12 2 4 2"},    {"#a21caf", "1 6"},  {"#3f6212", "18 3"},
+    {"#0369a1", "6 2 6 8"}, {"#9f1239", "9 9"},         {"#4d7c0f", "5 1"},  {"#4c1d95", "16 2 2 2"},
+    {"#78350f", "2 8"},     {"#155e75", "11 5 1 5"},
 };
 
 void svg_text(FILE *f, const char *text)
@@ -51,14 +58,33 @@ static void marker(FILE *f, int style, double x, double y)
     fputs("\"/>\n", f);
 }
 
+struct svg_axis svg_around(const char *label, double low, double high, int percent)
+{
+    const double step = pow(10, floor(log10(fmax(high - low, 1e-6) / 2)));
+    struct svg_axis y = {label, floor(low / step) * step, ceil(high / step) * step, 0, percent};
+    if (percent)
+        y.from = fmax(y.from, 0), y.to = fmin(y.to, 1);
+    if (!(y.to > y.from))
+        y.to = y.from + step;
+    return y;
+}
+
+/* ---- places on a sheet */
+
 static double along(struct svg_axis a, double v)
 {
     return a.log2 ? log2(v / a.from) / log2(a.to / a.from) : (v - a.from) / (a.to - a.from);
 }
-static double place_x(struct svg_axis a,
-                      double v) { return LEFT + INSET + along(a, v) * (WIDE - LEFT - RIGHT - 2 * INSET); }
-static double place_y(struct svg_axis a,
-                      double v) { return HIGH - BOTTOM - INSET - along(a, v) * (HIGH - TOP - BOTTOM - 2 * INSET); }
+
+static double place_x(const struct sheet *s, struct svg_axis a, double v)
+{
+    return s->left + INSET + along(a, v) * (s->wide - s->left - s->right - 2 * INSET);
+}
+
+static double place_y(const struct sheet *s, struct svg_axis a, double v)
+{
+    return s->high - s->bottom - INSET - along(a, v) * (s->high - s->top - s->bottom - 2 * INSET);
+}
 
 static double first_tick(struct svg_axis a) { return a.log2 ? exp2(ceil(log2(a.from) - 1e-9)) : a.from; }
 
@@ -72,6 +98,20 @@ static double tick_step(struct svg_axis a)
     return step;
 }
 
+/* The power of two between the ticks of a logarithmic axis: the smallest that leaves `room` pixels to each. */
+static double tick_factor(struct svg_axis a, double pixels, double room)
+{
+    double factor = 2;
+    while (a.log2 && pixels / (log2(a.to / a.from) / log2(factor)) < room)
+        factor *= 2;
+    return factor;
+}
+
+static double next_tick(struct svg_axis a, double v, double step, double factor)
+{
+    return a.log2 ? factor * v : v + step;
+}
+
 static void tick_name(char name[32], struct svg_axis a, double v)
 {
     if (a.percent)
@@ -82,191 +122,325 @@ static void tick_name(char name[32], struct svg_axis a, double v)
         snprintf(name, 32, "%.6g", fabs(v) < 1e-12 ? 0 : v);
 }
 
-static void open_sheet(FILE *f, const char *title, int wide, int high)
+/* ---- a sheet's frame */
+
+/* Up to its description, which follows, and close_desc. */
+static void open_sheet(FILE *f, const char *title, const char *name, int wide, int high)
 {
-    fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" "
+    fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"%s\" viewBox=\"0 0 %d %d\" role=\"img\" "
                "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif\" "
-               "font-size=\"12.5\">\n<title>", wide, high);
+               "font-size=\"12.5\">\n<title>", name, wide, high);
     svg_text(f, title);
-    fprintf(f, "</title>\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", wide, high);
-    write_text(f, 14, 22, "font-size=\"15\" font-weight=\"600\" fill=\"#111111\"", title);
+    fputs("</title>\n<desc>", f);
 }
 
-static void axes(FILE *f, struct svg_axis x, struct svg_axis y)
+static void close_desc(FILE *f, const char *title, int wide, int high)
+{
+    fprintf(f, "</desc>\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", wide, high);
+    write_text(f, 14, 22, wide < 480 ? "font-size=\"13.5\" font-weight=\"600\" fill=\"#111111\""
+                                     : "font-size=\"15\" font-weight=\"600\" fill=\"#111111\"", title);
+}
+
+/* Every number that is drawn, for whoever does not see the drawing; of long curves about thirty points. */
+static void describe(FILE *f, struct svg_axis x, struct svg_axis y, const struct svg_series *series, int n)
+{
+    enum { MOST = 30 };
+    svg_text(f, y.label);
+    fputs(" against ", f);
+    svg_text(f, x.label);
+    fputs(". ", f);
+    for (int i = 0; i < n; i++) {
+        const struct svg_series *s = &series[i];
+        const int every = (s->n + MOST - 1) / MOST;
+        int said = 0;
+        svg_text(f, s->label);
+        for (int j = 0; j < s->n; j++)
+            if (isfinite(s->y[j]) && isfinite(s->x[j]) && (j % every == 0 || j == s->n - 1)) {
+                fprintf(f, "%s%.6g at %.6g", said++ ? ", " : ": ", s->y[j], s->x[j]);
+                if (s->low && s->high && isfinite(s->low[j]) && isfinite(s->high[j]))
+                    fprintf(f, " (%.6g to %.6g)", s->low[j], s->high[j]);
+            }
+        fputs(said ? ". " : ": nothing. ", f);
+    }
+}
+
+static void axes(FILE *f, const struct sheet *s, struct svg_axis x, struct svg_axis y)
 {
     char name[32];
+    const int low = s->high - s->bottom, right = s->wide - s->right;
     const double end_y = y.to + 1e-9 * fabs(y.to), end_x = x.to * (1 + 1e-9), step_x = x.log2 ? 0 : tick_step(x),
-        step_y = tick_step(y);
-    for (double v = first_tick(y); v <= end_y; v += step_y) {
-        fprintf(f, "<path d=\"M%d %.1fH%d\" stroke=\"#dddddd\"/>\n", LEFT, place_y(y, v), WIDE - RIGHT);
+        step_y = y.log2 ? 0 : tick_step(y);
+    const double times_x = tick_factor(x, right - s->left, 40), times_y = tick_factor(y, low - s->top, 18);
+    for (double v = first_tick(y); v <= end_y; v = next_tick(y, v, step_y, times_y)) {
+        fprintf(f, "<path d=\"M%d %.1fH%d\" stroke=\"#dddddd\"/>\n", s->left, place_y(s, y, v), right);
         tick_name(name, y, v);
-        write_text(f, LEFT - 8, place_y(y, v) + 4, "text-anchor=\"end\" fill=\"#333333\"", name);
+        write_text(f, s->left - 6, place_y(s, y, v) + 4, "text-anchor=\"end\" fill=\"#333333\"", name);
     }
-    for (double v = first_tick(x); v <= end_x; v = x.log2 ? 2 * v : v + step_x) {
-        fprintf(f, "<path d=\"M%.1f %dv5\" stroke=\"#333333\"/>\n", place_x(x, v), HIGH - BOTTOM);
+    for (double v = first_tick(x); v <= end_x; v = next_tick(x, v, step_x, times_x)) {
+        fprintf(f, "<path d=\"M%.1f %dv5\" stroke=\"#333333\"/>\n", place_x(s, x, v), low);
         tick_name(name, x, v);
-        write_text(f, place_x(x, v), HIGH - BOTTOM + 19, "text-anchor=\"middle\" fill=\"#333333\"", name);
+        write_text(f, place_x(s, x, v), low + 19, "text-anchor=\"middle\" fill=\"#333333\"", name);
     }
-    fprintf(f, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#333333\"/>\n", LEFT, TOP, HIGH - BOTTOM, WIDE - RIGHT);
-    write_text(f, (LEFT + WIDE - RIGHT) / 2.0, HIGH - 12, "text-anchor=\"middle\" fill=\"#111111\"", x.label);
+    fprintf(f, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#333333\"/>\n", s->left, s->top, low, right);
+    write_text(f, (s->left + right) / 2.0, low + 38, "text-anchor=\"middle\" fill=\"#111111\"", x.label);
     char turn[96];
-    snprintf(turn, sizeof turn, "text-anchor=\"middle\" fill=\"#111111\" transform=\"rotate(-90 16 %d)\"",
-             (TOP + HIGH - BOTTOM) / 2);
-    write_text(f, 16, (TOP + HIGH - BOTTOM) / 2.0, turn, y.label);
+    snprintf(turn, sizeof turn, "text-anchor=\"middle\" fill=\"#111111\" transform=\"rotate(-90 14 %d)\"",
+             (s->top + low) / 2);
+    write_text(f, 14, (s->top + low) / 2.0, turn, y.label);
 }
 
-static void whiskers(FILE *f, struct svg_axis x, struct svg_axis y, const struct svg_series *s)
+static void mark_lines(FILE *f, const struct sheet *s, struct svg_axis x, const struct svg_mark *marks, int n)
+{
+    const int middle = (s->top + s->high - s->bottom) / 2;
+    for (int i = 0; i < n; i++)
+        if (marks[i].x >= x.from && marks[i].x <= x.to) {
+            const double at = place_x(s, x, marks[i].x);
+            char turn[192];
+            fprintf(f, "<path d=\"M%.1f %dV%d\" stroke=\"#777777\" stroke-dasharray=\"1 2\"/>\n", at, s->top - 4,
+                    s->high - s->bottom);
+            snprintf(turn, sizeof turn,
+                     "text-anchor=\"middle\" font-size=\"11\" fill=\"#555555\" stroke=\"#ffffff\" stroke-width=\"3\" "
+                     "paint-order=\"stroke\" transform=\"rotate(-90 %.1f %d)\"", at - 4, middle);
+            write_text(f, at - 4, middle, turn, marks[i].label);
+        }
+}
+
+/* ---- series */
+
+static void whiskers(FILE *f, const struct sheet *at, struct svg_axis x, struct svg_axis y, const struct svg_series *s)
 {
     if (!s->low || !s->high)
         return;
     for (int i = 0; i < s->n; i++)
         if (isfinite(s->low[i]) && isfinite(s->high[i]))
             fprintf(f, "<path d=\"M%.1f %.1fV%.1f\" stroke=\"%s\" stroke-width=\"1\" opacity=\"0.55\"/>\n",
-                    place_x(x, s->x[i]), place_y(y, s->low[i]), place_y(y, s->high[i]),
-                        styles[s->style % SVG_STYLES].colour);
+                    place_x(at, x, s->x[i]), place_y(at, y, s->low[i]), place_y(at, y, s->high[i]),
+                    styles[s->style % SVG_STYLES].colour);
 }
 
+static void line(FILE *f, const struct sheet *at, struct svg_axis x, struct svg_axis y, const struct svg_series *s)
+{
+    const int style = s->style % SVG_STYLES;
+    int pen = 0;
+    fprintf(f, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"%s\" stroke-dasharray=\"%s\" d=\"",
+            styles[style].colour, s->plain ? "1.4" : "2", styles[style].dash);
+    for (int i = 0; i < s->n; i++) {
+        if (!isfinite(s->y[i])) {
+            pen = 0;
+            continue;
+        }
+        fprintf(f, "%c%.1f %.1f", pen ? 'L' : 'M', place_x(at, x, s->x[i]), place_y(at, y, s->y[i]));
+        pen = 1;
+    }
+    fputs("\"/>\n", f);
+}
+
+/* ---- the names of series */
+
+enum shown { LINES, POINTS };
 struct tag { double x, y, at; int series; };
+
 static int lower(const void *a, const void *b)
 {
     const double d = ((const struct tag *)a)->y - ((const struct tag *)b)->y;
     return d < 0 ? -1 : d > 0;
 }
 
-/* Names beside the ends of the lines, pushed apart until none covers another. */
-static void tags(FILE *f, const struct svg_series *series, struct tag *tag, int n)
+/* What a series looks like, and its name, at (x, y).  One of points has no line: here neither. */
+static void name_series(FILE *f, double x, double y, const struct svg_series *s, enum shown shown)
 {
-    const double gap = 16, top = TOP + 4, bottom = HIGH - BOTTOM;
+    const int style = s->style % SVG_STYLES;
+    if (shown == LINES)
+        fprintf(f, "<path d=\"M%.1f %.1fh30\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\"/>\n", x, y,
+                styles[style].colour, styles[style].dash);
+    if (!s->plain)
+        marker(f, style, x + 15, y);
+    write_text(f, x + 35, y + 4, "fill=\"#111111\"", s->label);
+}
+
+/* Beside the ends of the lines, pushed apart until none covers another.  Points have no end to be led to. */
+static void names_beside(FILE *f, const struct sheet *s, const struct svg_series *series, struct tag *tag, int n,
+                         enum shown shown)
+{
+    const double gap = 16, top = s->top + 4, bottom = s->high - s->bottom, x = s->wide - s->right;
     qsort(tag, (size_t)n, sizeof *tag, lower);
     for (int i = 0; i < n; i++)
         tag[i].at = fmax(tag[i].y, i ? tag[i - 1].at + gap : top);
     for (int i = n - 1; i >= 0; i--)
         tag[i].at = fmin(tag[i].at, i < n - 1 ? tag[i + 1].at - gap : bottom);
     for (int i = 0; i < n; i++) {
-        const struct svg_series *s = &series[tag[i].series];
-        const int style = s->style % SVG_STYLES;
-        fprintf(f, "<path d=\"M%.1f %.1fL%d %.1f\" stroke=\"#999999\" stroke-width=\"0.8\"/>\n",
-                tag[i].x + 6, tag[i].y, WIDE - RIGHT + 14, tag[i].at);
-        fprintf(f, "<path d=\"M%d %.1fh30\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\"/>\n",
-                WIDE - RIGHT + 16, tag[i].at, styles[style].colour, styles[style].dash);
-        marker(f, style, WIDE - RIGHT + 31, tag[i].at);
-        write_text(f, WIDE - RIGHT + 51, tag[i].at + 4, "fill=\"#111111\"", s->label);
+        if (shown == LINES)
+            fprintf(f, "<path d=\"M%.1f %.1fL%.1f %.1f\" stroke=\"#999999\" stroke-width=\"0.8\"/>\n",
+                    tag[i].x + 6, tag[i].y, x + 14, tag[i].at);
+        name_series(f, x + 16, tag[i].at, &series[tag[i].series], shown);
     }
 }
 
-static void line(FILE *f, struct svg_axis x, struct svg_axis y, const struct svg_series *s)
+static void names_below(FILE *f, const struct sheet *s, const struct svg_series *series, const struct tag *tag, int n,
+                        enum shown shown)
 {
-    const int style = s->style % SVG_STYLES;
-    int pen = 0;
-    fprintf(f, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\" d=\"",
-            styles[style].colour, styles[style].dash);
-    for (int i = 0; i < s->n; i++) {
-        if (!isfinite(s->y[i])) {
-            pen = 0;
-            continue;
+    for (int i = 0; i < n; i++)
+        name_series(f, s->left - 40, s->high - (n - i) * NAME_HIGH + 6, &series[tag[i].series], shown);
+}
+
+/* ---- plots */
+
+/* The sheet with room for n names, if they stand below the plot. */
+static struct sheet sheet_for(int which, int n)
+{
+    struct sheet s = sheets[which];
+    if (s.below)
+        s.high += n * NAME_HIGH, s.bottom += n * NAME_HIGH;
+    return s;
+}
+
+/* Where a series is named: a line at its end, points at their middle.  0: it shows nothing. */
+static int name_place(const struct sheet *s, struct svg_axis x, struct svg_axis y, const struct svg_series *q,
+                      enum shown shown, struct tag *tag)
+{
+    double across = 0, up = 0;
+    int points = 0;
+    for (int j = 0; j < q->n; j++)
+        if (isfinite(q->y[j]) && isfinite(q->x[j])) {
+            if (shown == LINES)
+                across = up = points = 0;
+            across += place_x(s, x, q->x[j]), up += place_y(s, y, q->y[j]), points++;
         }
-        fprintf(f, "%c%.1f %.1f", pen ? 'L' : 'M', place_x(x, s->x[i]), place_y(y, s->y[i]));
-        pen = 1;
+    tag->x = across / points, tag->y = up / points;
+    return points;
+}
+
+static void plot(FILE *f, const struct sheet *s, const char *title, struct svg_axis x, struct svg_axis y,
+                 const struct svg_series *series, int n, const struct svg_mark *marks, int n_marks, enum shown shown,
+                 struct tag *tag)
+{
+    int named = 0;
+    open_sheet(f, title, s->name, s->wide, s->high);
+    describe(f, x, y, series, n);
+    close_desc(f, title, s->wide, s->high);
+    axes(f, s, x, y);
+    mark_lines(f, s, x, marks, n_marks);
+    for (int i = 0; i < n; i++) {
+        const struct svg_series *q = &series[i];
+        if (shown == LINES) {
+            whiskers(f, s, x, y, q);
+            line(f, s, x, y, q);
+        }
+        for (int j = 0; j < q->n && !q->plain; j++)
+            if (isfinite(q->y[j]) && isfinite(q->x[j]))
+                marker(f, q->style % SVG_STYLES, place_x(s, x, q->x[j]), place_y(s, y, q->y[j]));
+        tag[named].series = i;
+        named += name_place(s, x, y, q, shown, &tag[named]) > 0;
     }
-    fputs("\"/>\n", f);
+    if (s->below)
+        names_below(f, s, series, tag, named, shown);
+    else
+        names_beside(f, s, series, tag, named, shown);
+    fputs("</svg>\n", f);
+}
+
+static void on_all_sheets(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
+                          const struct svg_series *series, int n, const struct svg_mark *marks, int n_marks,
+                          enum shown shown)
+{
+    struct tag *tag = calloc((size_t)n + 1, sizeof *tag);
+    for (int i = 0; i < SHEETS && tag; i++) {
+        const struct sheet s = sheet_for(i, n);
+        plot(f, &s, title, x, y, series, n, marks, n_marks, shown, tag);
+    }
+    free(tag);
 }
 
 void svg_lines(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
                const struct svg_series *series, int n, const struct svg_mark *marks, int n_marks)
 {
-    struct tag *tag = calloc((size_t)n + 1, sizeof *tag);
-    int named = 0;
-    if (!tag)
-        return;
-    open_sheet(f, title, WIDE, HIGH);
-    axes(f, x, y);
-    for (int i = 0; i < n_marks; i++)
-        if (marks[i].x >= x.from && marks[i].x <= x.to) {
-            fprintf(f, "<path d=\"M%.1f %dV%d\" stroke=\"#777777\" stroke-dasharray=\"1 2\"/>\n",
-                    place_x(x, marks[i].x), TOP - 4, HIGH - BOTTOM);
-            char turn[192];
-            snprintf(turn, sizeof turn,
-                     "text-anchor=\"middle\" font-size=\"11\" fill=\"#555555\" stroke=\"#ffffff\" stroke-width=\"3\" "
-                     "paint-order=\"stroke\" transform=\"rotate(-90 %.1f %d)\"",
-                     place_x(x, marks[i].x) - 4, (TOP + HIGH - BOTTOM) / 2);
-            write_text(f, place_x(x, marks[i].x) - 4, (TOP + HIGH - BOTTOM) / 2.0, turn, marks[i].label);
-        }
-    for (int i = 0; i < n; i++) {
-        whiskers(f, x, y, &series[i]);
-        line(f, x, y, &series[i]);
-        for (int j = 0; j < series[i].n; j++)
-            if (isfinite(series[i].y[j])) {
-                const struct tag end = {place_x(x, series[i].x[j]), place_y(y, series[i].y[j]), 0, i};
-                marker(f, series[i].style % SVG_STYLES, end.x, end.y);
-                tag[named] = end;
-            }
-        named += tag[named].x > 0;
-    }
-    tags(f, series, tag, named);
-    free(tag);
-    fputs("</svg>\n", f);
+    on_all_sheets(f, title, x, y, series, n, marks, n_marks, LINES);
 }
 
 void svg_points(FILE *f, const char *title, struct svg_axis x, struct svg_axis y, const struct svg_series *series,
                 int n)
 {
-    struct tag *tag = calloc((size_t)n + 1, sizeof *tag);
-    if (!tag)
-        return;
-    open_sheet(f, title, WIDE, HIGH);
-    axes(f, x, y);
-    int named = 0;
-    for (int i = 0; i < n; i++) {
-        double across = 0, up = 0;
-        int points = 0;
-        for (int j = 0; j < series[i].n; j++)
-            if (isfinite(series[i].y[j]) && isfinite(series[i].x[j])) {
-                const double px = place_x(x, series[i].x[j]), py = place_y(y, series[i].y[j]);
-                marker(f, series[i].style % SVG_STYLES, px, py);
-                across += px, up += py, points++;
-            }
-        if (points)
-            tag[named++] = (struct tag){across / points, up / points, 0, i};
+    on_all_sheets(f, title, x, y, series, n, NULL, 0, POINTS);
+}
+
+/* ---- the table of greys */
+
+/* Where its cells stand: beside the names of the rows, or, on a narrow sheet, below them. */
+struct grid { int wide, high, left, top, cell_wide, cell_high, pitch, above; };
+
+static struct grid grid_on(const struct sheet *s, int rows, int columns)
+{
+    struct grid g = {.left = 250, .top = 78, .cell_wide = 84, .cell_high = 34, .pitch = 34};
+    if (s->below) {
+        g = (struct grid){.left = 14, .top = 92, .cell_high = 30, .pitch = 52, .above = 1};
+        g.cell_wide = (s->wide - 2 * g.left) / columns < 84 ? (s->wide - 2 * g.left) / columns : 84;
     }
-    tags(f, series, tag, named);
-    free(tag);
-    fputs("</svg>\n", f);
+    g.wide = g.left + columns * g.cell_wide + 20 > 480 ? g.left + columns * g.cell_wide + 20 : 480;
+    g.wide = s->below ? s->wide : g.wide;
+    g.high = g.top + rows * g.pitch + 16;
+    return g;
+}
+
+static void heat_names(FILE *f, const struct grid *g, const char *row_title, const char *column_title,
+                       const char *const *row, int rows, const char *const *column, int columns)
+{
+    if (g->above)
+        write_text(f, g->left, g->top - 24, "font-weight=\"600\"", row_title);
+    else
+        write_text(f, g->left - 10, g->top - 12, "text-anchor=\"end\" font-weight=\"600\"", row_title);
+    write_text(f, g->left + columns * g->cell_wide / 2.0, g->top - (g->above ? 48 : 30),
+               "text-anchor=\"middle\" font-weight=\"600\"", column_title);
+    for (int c = 0; c < columns; c++)
+        write_text(f, g->left + (c + 0.5) * g->cell_wide, g->top - (g->above ? 32 : 10), "text-anchor=\"middle\"",
+                   column[c]);
+    for (int r = 0; r < rows; r++)
+        if (g->above)
+            write_text(f, g->left, g->top + r * g->pitch - 5, "fill=\"#111111\"", row[r]);
+        else
+            write_text(f, g->left - 10, g->top + r * g->pitch + 0.62 * g->cell_high, "text-anchor=\"end\"", row[r]);
+}
+
+static void heat_cell(FILE *f, const struct grid *g, int r, int c, double v, int framed)
+{
+    const double x = g->left + c * (double)g->cell_wide, y = g->top + r * (double)g->pitch;
+    const int grey = isfinite(v) ? 252 - (int)(215 * fmin(fmax(v, 0), 1)) : 255;
+    char number[32];
+    fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"rgb(%d,%d,%d)\" stroke=\"#ffffff\"/>\n",
+            x, y, g->cell_wide, g->cell_high, grey, grey, grey);
+    snprintf(number, sizeof number, "%.2f", v);
+    if (isfinite(v))
+        write_text(f, x + g->cell_wide / 2.0, y + 0.62 * g->cell_high,
+                   grey < 140 ? "text-anchor=\"middle\" fill=\"#ffffff\"" : "text-anchor=\"middle\" fill=\"#111111\"",
+                   number);
+    for (int line = 0; framed && line < 2; line++)         /* a white line inside a black one shows on every grey */
+        fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"%s\" "
+                   "stroke-width=\"2\"/>\n", x + 1 + 2 * line, y + 1 + 2 * line, g->cell_wide - 2 - 4 * line,
+                g->cell_high - 2 - 4 * line, line ? "#ffffff" : "#111111");
 }
 
 void svg_heat(FILE *f, const char *title, const char *row_title, const char *column_title,
               const char *const *row, int rows, const char *const *column, int columns,
               const double *value, const unsigned char *framed)
 {
-    const int left = 250, top = 78, wide = left + columns * CELL_W + 20, high = top + rows * CELL_H + 16;
-    open_sheet(f, title, wide < 480 ? 480 : wide, high);
-    write_text(f, left - 10, top - 12, "text-anchor=\"end\" font-weight=\"600\"", row_title);
-    write_text(f, left + columns * CELL_W / 2.0, top - 30, "text-anchor=\"middle\" font-weight=\"600\"", column_title);
-    for (int c = 0; c < columns; c++)
-        write_text(f, left + (c + 0.5) * CELL_W, top - 10, "text-anchor=\"middle\"", column[c]);
-    for (int r = 0; r < rows; r++) {
-        write_text(f, left - 10, top + (r + 0.62) * CELL_H, "text-anchor=\"end\"", row[r]);
-        for (int c = 0; c < columns; c++) {
-            const double v = value[r * columns + c];
-            const double x = left + c * (double)CELL_W, y = top + r * (double)CELL_H;
-            const int grey = isfinite(v) ? 252 - (int)(215 * fmin(fmax(v, 0), 1)) : 255;
-            char name[32];
-            fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"rgb(%d,%d,%d)\" "
-                       "stroke=\"#ffffff\"/>\n",
-                    x, y, CELL_W, CELL_H, grey, grey, grey);
-            if (!isfinite(v))
-                continue;
-            snprintf(name, sizeof name, "%.2f", v);
-            write_text(f, x + CELL_W / 2.0, y + 0.62 * CELL_H, grey < 140 ? "text-anchor=\"middle\" fill=\"#ffffff\""
-                                                                          : "text-anchor=\"middle\" fill=\"#111111\"",
-                                                                              name);
+    for (int i = 0; i < SHEETS; i++) {
+        const struct grid g = grid_on(&sheets[i], rows, columns);
+        open_sheet(f, title, sheets[i].name, g.wide, g.high);
+        for (int r = 0; r < rows; r++) {
+            svg_text(f, row[r]);
+            for (int c = 0; c < columns; c++)
+                if (isfinite(value[r * columns + c])) {
+                    fprintf(f, "%s%.6g at ", c ? ", " : ": ", value[r * columns + c]);
+                    svg_text(f, column[c]);
+                }
+            fputs(". ", f);
         }
+        close_desc(f, title, g.wide, g.high);
+        heat_names(f, &g, row_title, column_title, row, rows, column, columns);
+        for (int framed_ones = 0; framed_ones < 2; framed_ones++)      /* frames over the cells beside them */
+            for (int r = 0; r < rows; r++)
+                for (int c = 0; c < columns; c++)
+                    if (framed_ones == (framed && framed[r * columns + c]))
+                        heat_cell(f, &g, r, c, value[r * columns + c], framed_ones);
+        fputs("</svg>\n", f);
     }
-    for (int i = 0; framed && i < rows * columns; i++)
-        for (int line = 0; framed[i] && line < 2; line++)      /* a white line inside a black one shows on every grey */
-            fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"%s\" "
-                       "stroke-width=\"2\"/>\n",
-                    left + i % columns * (double)CELL_W + 1 + 2 * line,
-                        top + i / columns * (double)CELL_H + 1 + 2 * line,
-                    CELL_W - 2 - 4 * line, CELL_H - 2 - 4 * line, line ? "#ffffff" : "#111111");
-    fputs("</svg>\n", f);
 }

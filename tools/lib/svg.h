@@ -1,4 +1,5 @@
-/* svg.h - the three plots a report needs, written as SVG elements into a page.
+/* svg.h - the three plots a page needs, written as SVG elements into it: each twice, as class wider and as class narrow,
+ * of which the page shows the one that fits (page.h).  <desc> holds the numbers.
  *
  * Every series differs from every other in dash pattern and marker, and is labelled where it ends, so the plots
  * read the same in black and white.  A NaN leaves a gap.  Labels and titles are text: they are escaped here. */
@@ -16,11 +17,15 @@ struct svg_axis {
     int percent;                   /* ticks as per cent */
 };
 
+/* An axis from and to round numbers around what is shown. */
+struct svg_axis svg_around(const char *label, double low, double high, int percent);
+
 /* n points; low and high, NULL or n values each, are drawn as a whisker at every point. */
 struct svg_series {
     const char *label;
     int style, n;
     const double *x, *y, *low, *high;
+    int plain;                     /* no marker at its points: there are too many */
 };
 
 struct svg_mark { double x; const char *label; };   /* a vertical line that says what it stands for */
@@ -28,7 +33,7 @@ struct svg_mark { double x; const char *label; };   /* a vertical line that says
 void svg_lines(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
                const struct svg_series *series, int n, const struct svg_mark *marks, int n_marks);
 
-/* Points without lines, each series labelled at its median point. */
+/* Points without lines. */
 void svg_points(FILE *f, const char *title, struct svg_axis x, struct svg_axis y, const struct svg_series *series,
                 int n);
 
