@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include "tools/tasks/data.h"
-#include "tools/measure/pick.h"
+#include "tools/lib/pick.h"
 #include "tools/lib/random.h"
 #include "tools/train/run.h"
 #include "tools/train/schedule.h"

@@ -12,7 +12,7 @@
 #include "tests/small_run.h"
 #include "tests/suite.h"
 #include "tools/lib/commands.h"
-#include "tools/measure/pick.h"
+#include "tools/lib/pick.h"
 #include "tools/train/checkpoint.h"
 
 static char why[SWAX_WHY], said[8192];

@@ -1,5 +1,5 @@
 /* pick.c - the next token from logits. */
-#include "tools/measure/pick.h"
+#include "tools/lib/pick.h"
 
 #include <math.h>
 #include <stdlib.h>

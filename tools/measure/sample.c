@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tools/train/checkpoint.h"
-#include "tools/measure/pick.h"
+#include "tools/lib/pick.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
