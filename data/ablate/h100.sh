@@ -6,8 +6,9 @@
 #   SECONDS_LEFT=540 after which it stops, with checkpoints, and says how to go on
 #   ALSO="quick"     ablations that the machine's cores make meanwhile, each left as NAME.json, NAME.html and NAME.tar
 #
-# RESULTS gets results.json, report.html and runs.tar (every run's result.json, curve.json, config.json and log.jsonl).  A
-# runs.tar that lies there is unpacked first: finished runs are not made again.
+# RESULTS gets results.json, report.html and runs.tar (of every finished run result.json, curve.json, config.json and
+# log.jsonl).  A runs.tar that lies there is unpacked first: finished runs are not made again.  A run that was stopped
+# goes on only where its checkpoint lies, which is too large to travel: elsewhere it begins anew.
 set -e
 results=$(mkdir -p "$1" && cd "$1" && pwd) && shift
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -26,7 +27,12 @@ for name in train held_out; do
     fi
 done
 [ -e "$results/runs.tar" ] && tar -xf "$results/runs.tar" -C "$out"
-small() { (cd "$1" && find . -name result.json -o -name curve.json -o -name config.json -o -name log.jsonl -o -name ablation.json | tar -cf "$2" -T -); }
+# The log of a run that is not finished stays here: without its checkpoint, the run would be refused.
+small() {
+    (cd "$1" && { ls ablation.json; for run in runs/*; do
+        [ ! -e "$run/result.json" ] || ls "$run"/result.json "$run"/curve.json "$run"/config.json "$run"/log.jsonl
+    done; } | tar -cf "$2" -T -)
+}
 cores=$(nproc); [ "$cores" -gt 5 ] && cores=$((cores - 4))
 tier=avx2; grep -q avx512bw /proc/cpuinfo && tier=avx512
 for name in $ALSO; do

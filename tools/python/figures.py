@@ -1,10 +1,14 @@
 """figures.py - the pictures of the pages, drawn by this command alone:
 
-    python3 tools/python/figures.py            # writes data/figures/*.svg
+    python3 tools/python/figures.py                                     # writes data/figures/*.svg
+    python3 tools/python/figures.py REPORT.html "A PLOT'S TITLE" OUT.svg   # takes a plot out of a report
 
 Standard library only.  Every picture says its content again in <desc>, for those who cannot see it, and follows
 the reader's choice of a light or a dark page."""
+import json
 import os
+import re
+import sys
 from xml.sax.saxutils import escape
 
 STYLE = """
@@ -199,8 +203,50 @@ def step(folder):
     p.save(folder)
 
 
+def phase(folder):
+    """Memory by the share of recalls beyond the windows, by the window, and by tokens seen: data/ablation-quick-phase.json."""
+    with open(os.path.join(folder, "..", "ablation-quick-phase.json")) as f:
+        arms = json.load(f)["arms"]
+    arms.sort(key=lambda a: (a["window"], a["name"]))
+    curves = [a["runs"][0]["curve"] for a in arms]
+    said = "; ".join(f'{a["what"]}: ' + ", ".join(f'{p["memory"]:.2f} at {p["tokens"] / 1e6:.1f}M' for p in c[1::3])
+                     for a, c in zip(arms, curves))
+    x0, y0, w, h = 300, 70, 26, 26
+    p = Picture("phase", x0 + w * len(curves[0]) + 20, y0 + h * len(arms) + 60, "When memory comes", said)
+    p.text(14, 24, "Recall beyond reach while training, by window and by the share of recalls that no window serves", "head")
+    for row, (a, curve) in enumerate(zip(arms, curves)):
+        y = y0 + row * h + (8 if a["window"] != arms[0]["window"] else 0)
+        p.text(x0 - 10, y + 17, a["what"].replace(" of the gaps", "").replace(" tokens", ""), "end small")
+        for column, point in enumerate(curve):
+            shade = max(point["memory"] - 1 / 16, 0) / (1 - 1 / 16)
+            p.parts.append(f'<rect x="{x0 + column * w}" y="{y}" width="{w - 2}" height="{h - 2}" class="off"/>'
+                           f'<rect x="{x0 + column * w}" y="{y}" width="{w - 2}" height="{h - 2}" class="on" opacity="{shade:.2f}"/>')
+    for column in range(1, len(curves[0]), 2):
+        p.text(x0 + column * w + w / 2, y0 - 10, f'{curves[0][column]["tokens"] / 1e6:.1f}', "mid small")
+    p.text(x0 - 10, y0 - 10, "million tokens seen", "end small")
+    p.text(x0, y0 + len(arms) * h + 40, "grey: chance, 1 in 16; full colour: all facts", "small")
+    p.save(folder)
+
+
+def take_out(report, title, to):
+    """One wide plot of a report of `swax ablate`, as a file of its own."""
+    with open(report) as f:
+        plots = re.findall(r'<svg [^>]*class="wider".*?</svg>', f.read(), re.S)
+    for plot in plots:
+        if re.search(r"<title>(.*?)</title>", plot).group(1) == escape(title):
+            with open(to, "w") as f:
+                f.write(plot + "\n")
+            return
+    sys.exit(f"{report} has no plot {title!r}, but " + ", ".join(repr(re.search("<title>(.*?)</title>", q).group(1)) for q in plots) + ".")
+
+
 if __name__ == "__main__":
     here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "figures")
     os.makedirs(here, exist_ok=True)
-    for draw in (mask, forget_gate, task, blocks, trust, step):
-        draw(here)
+    if len(sys.argv) == 4:
+        take_out(*sys.argv[1:])
+    elif len(sys.argv) == 1:
+        for draw in (mask, forget_gate, task, blocks, trust, step, phase):
+            draw(here)
+    else:
+        sys.exit(__doc__)
