@@ -87,7 +87,7 @@ void case_drop(struct op_case *c, const char *name)
 void case_draw(struct op_case *c, const char *op, uint64_t seed, enum op_family family)
 {
     op_case_make(c, op_find(op), seed, family, 10, SWAX_PREC_F64);
-    if (strchr(swax_ops[c->op].dims, 'g'))
+    if (swax_ops[c->op].kind == OF_CELL)
         c->scalar[0] = 0;
     for (int i = 0; i < c->n; i++)
         if (swax_ops[c->op].arg[i].role == ADD && c->arg[i])

@@ -10,7 +10,8 @@
 #include <string.h>
 
 const char *const op_family_name[OP_FAMILIES] = {
-    "gauss", "integers", "saturated", "cold", "open", "shut", "equal", "onehot", "crossover", "huge", "tiny"
+    "gauss", "integers", "saturated", "cold", "open", "shut", "equal", "onehot", "crossover", "huge", "tiny",
+    "closed", "undecayed", "bound", "mixed", "collinear", "reflect", "converged", "lone", "spike"
 };
 
 enum { SIGMOID = 1, LOG = 3 };   /* SWAX_SIGMOID and SWAX_LOG, whose h has no normaliser: the gates of kernels.h, which cannot be included here */
@@ -21,10 +22,14 @@ int op_family_fits(int op, enum op_family family)
     switch (family) {
     case OP_INTEGERS:
         return spec->exact;
-    case OP_SATURATED: case OP_COLD: case OP_OPEN: case OP_SHUT: case OP_CROSSOVER:
-        return strchr(spec->dims, 'g') != NULL;
+    case OP_SATURATED: case OP_COLD: case OP_CROSSOVER:
+        return spec->kind == OF_CELL;
+    case OP_OPEN: case OP_SHUT: case OP_CLOSED:
+        return spec->kind == OF_CELL || spec->kind == OF_DELTA;
+    case OP_UNDECAYED: case OP_BOUND: case OP_MIXED: case OP_COLLINEAR: case OP_REFLECT: case OP_CONVERGED: case OP_LONE: case OP_SPIKE:
+        return spec->kind == OF_DELTA;
     case OP_EQUAL: case OP_ONEHOT:
-        return spec->dims[1] && spec->dims[1] != 's';    /* there are rows */
+        return spec->dims[1] && spec->kind != OF_OPTIMISER;    /* there are rows */
     default:
         return 1;
     }
@@ -101,6 +106,7 @@ static double gate(char name, enum op_family family, double bias, uint64_t *s)
     case OP_COLD: return uniform(s, 3, 6);
     case OP_OPEN: return 15 - u / 8;
     case OP_SHUT: return u < 0.2 ? -15 + x / 2 : 5 + x;
+    case OP_CLOSED: return -8 + x / 2;
     default:      return bias + x;
     }
 }
@@ -115,25 +121,6 @@ static void draw_gates(struct op_case *c, int i, enum op_family family, uint64_t
         c->arg[i][e] = gate(name, family, bias, s);
     for (long e = 0; e < c->size[i] && op_extent(&swax_ops[c->op], 'g', c->dims) == LOG; e++)
         c->arg[i][e] = -log1p(exp(-c->arg[i][e]));    /* a gate that is given as its logarithm is below 1 all the same */
-}
-
-/* ---- the delta rule's gates and keys */
-
-static void draw_delta(struct op_case *c, int i, uint64_t *s)
-{
-    const struct op_arg *arg = &swax_ops[c->op].arg[i];
-    const long row = op_extent(&swax_ops[c->op], arg->shape[strlen(arg->shape) - 1], c->dims);
-    const int keys = arg->name[0] == 'q' || arg->name[0] == 'k';
-    for (long r = 0; r < c->size[i]; r += row) {
-        double squares = 0;
-        for (long e = r; e < r + row; e++) {
-            const double x = op_normal(s);
-            c->arg[i][e] = keys ? x : arg->name[0] == 'g' ? -log1p(exp(-x)) : 1 / (1 + exp(-x));
-            squares += x * x;
-        }
-        for (long e = r; e < r + row && keys; e++)
-            c->arg[i][e] /= sqrt(squares);
-    }
 }
 
 /* ---- everything else */
@@ -180,16 +167,105 @@ static void draw_numbers(struct op_case *c, int i, enum op_family family, enum s
         shape_rows(c, i, family, s);
 }
 
+/* ---- the delta rule's keys, values and gates.  Answers 0 where an argument is drawn as any other. */
+
+enum { IN_TURN = 4 };    /* keys of a converged state */
+
+/* Rows of length 1, where one is not all 0. */
+static void unit_rows(double *a, long n, long row)
+{
+    for (long r = 0; r < n; r += row) {
+        double squares = 0;
+        for (long e = r; e < r + row; e++)
+            squares += a[e] * a[e];
+        for (long e = r; e < r + row && squares > 0; e++)
+            a[e] /= sqrt(squares);
+    }
+}
+
+/* The token of a row of an argument (B,T,heads,row). */
+static long token_of(const struct op_case *c, const struct op_arg *arg, long r, long row)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    return r / (row * op_extent(op, arg->shape[2], c->dims)) % op_extent(op, 'T', c->dims);
+}
+
+static void draw_keys(struct op_case *c, int i, enum op_family family, enum swax_precision p, uint64_t *s)
+{
+    const struct op_arg *arg = &swax_ops[c->op].arg[i];
+    const long row = op_extent(&swax_ops[c->op], 'K', c->dims), keys = arg->name[0] == 'k';
+    double *a = c->arg[i];
+    draw_numbers(c, i, family == OP_EQUAL || family == OP_ONEHOT ? family : OP_GAUSS, p, s);
+    for (long r = row; r < c->size[i] && keys && family == OP_COLLINEAR; r += row)
+        for (long e = 0; e < row; e++)
+            a[r + e] = a[e] + 0.1 * a[r + e];
+    for (long r = 0; r < c->size[i] && keys && family == OP_CONVERGED; r += row)
+        for (long e = 0; e < row; e++)
+            a[r + e] = e == token_of(c, arg, r, row) % IN_TURN % row;
+    unit_rows(a, c->size[i], row);
+}
+
+/* A gate's logarithm; `at` counts gates, of one token or of one channel after the other. */
+static double log_gate(enum op_family family, long at, long T, uint64_t *s)
+{
+    static const double spikes[] = { -30, -1e3, -1e4, -1e6 };
+    const double x = op_normal(s), u = op_uniform(s);
+    switch (family) {
+    case OP_UNDECAYED: return 0;
+    case OP_BOUND:     return -5;
+    case OP_MIXED:     return at % 2 ? -5 : -0.01 * fabs(x);
+    case OP_CLOSED:    return -8 + x / 2;
+    case OP_SHUT:      return u < 0.2 ? -15 + x / 2 : -0.1 * fabs(x);
+    case OP_LONE:      return -25 * 2 * u / (double)T;
+    case OP_SPIKE:     return u < 1.0 / 16 ? spikes[op_random(s) % 4] : -0.01 * fabs(x);
+    case OP_HUGE:      return -15 * fabs(x);
+    case OP_OPEN: case OP_COLLINEAR: case OP_REFLECT: case OP_CONVERGED:
+        return -1e-3 * fabs(x);
+    default:           return -log1p(exp(-x));
+    }
+}
+
+static double strength(enum op_family family, double top, uint64_t *s)
+{
+    const double x = top / (1 + exp(-op_normal(s)));
+    return family == OP_COLLINEAR || family == OP_CONVERGED ? 1 : family == OP_REFLECT ? 2 : family == OP_LONE ? 0.01 : x;
+}
+
+static int draw_delta(struct op_case *c, int i, enum op_family family, enum swax_precision p, uint64_t *s)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const struct op_arg *arg = &op->arg[i];
+    const long T = op_extent(op, 'T', c->dims), J = op_extent(op, 'J', c->dims);
+    const double top = op_uniform(s) < 0.5 ? 1 : 2;
+    if (!strcmp(arg->name, "q") || !strcmp(arg->name, "k"))
+        draw_keys(c, i, family, p, s);
+    else if (!strcmp(arg->name, "g"))
+        for (long e = 0; e < c->size[i]; e++)
+            c->arg[i][e] = log_gate(family, J > 1 ? e % J : token_of(c, arg, e, J), T, s);
+    else if (!strcmp(arg->name, "beta"))
+        for (long e = 0; e < c->size[i]; e++)
+            c->arg[i][e] = strength(family, top, s);
+    else if (!strcmp(arg->name, "v") && family == OP_CONVERGED) {
+        const long row = op_extent(op, 'V', c->dims);
+        for (long e = 0; e < c->size[i]; e++)    /* a value for each key, which drifts by a thousandth */
+            c->arg[i][e] = sin((double)(1 + e % row + 7 * (token_of(c, arg, e, row) % IN_TURN))) + 1e-3 * op_normal(s);
+    } else if (!strcmp(arg->name, "v") && family == OP_LONE)
+        memset(c->arg[i], 0, (size_t)c->size[i] * sizeof(double));
+    else
+        return 0;
+    return 1;
+}
+
 static void draw_input(struct op_case *c, int i, const struct draw *d)
 {
     const struct op_spec *op = &swax_ops[c->op];
     const struct op_arg *arg = &op->arg[i];
     uint64_t s = stream(d->seed, arg->name);
-    const int cell = strchr(op->dims, 'g') != NULL, optimiser = strchr(op->dims, 's') != NULL;
+    const int cell = op->kind == OF_CELL, optimiser = op->kind == OF_OPTIMISER;
     if (arg->type == INT)
         draw_integers(c, i, &s);
-    else if (strchr(op->dims, 'e') && strstr("q k g beta", arg->name))
-        draw_delta(c, i, &s);
+    else if (op->kind == OF_DELTA && draw_delta(c, i, d->family, d->inputs, &s))
+        ;
     else if (cell && (!strcmp(arg->name, "i") || !strcmp(arg->name, "f")))
         draw_gates(c, i, d->family, &s);
     else
@@ -383,7 +459,7 @@ void op_draw_by(struct op_case *c, uint64_t seed, enum op_family family, unsigne
     const struct draw d = { seed, family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in, exact_in, by, SWAX_PREC_F64 };
     draw_inputs(c, &d, optional);
     c->by = by;
-    if (strchr(swax_ops[c->op].dims, 'g'))
+    if (swax_ops[c->op].kind == OF_CELL)
         avoid_ties(c, &d);
     if (saves(c->op))
         draw_saved(c, &d);

@@ -55,7 +55,7 @@ const struct op_spec swax_ops[] = {
        {"m",OUT,STAT,"BTH",0}, {"qn",OUT,STAT,"BTH",0}, {"Cs",OUT,STAT,"BHcKV",1}, {"ns",OUT,STAT,"BHcK",1},
        {"q",IN,REAL,"BTHK",0}, {"k",IN,REAL,"BTHK",0}, {"v",IN,REAL,"BTHV",0},
        {"i",IN,STAT,"BTH",0}, {"f",IN,STAT,"BTH",0},
-       {"C0",IN,STAT,"BHKV",2}, {"n0",IN,STAT,"BHK",2}, {"m0",IN,STAT,"BH",2}, {"start",IN,INT,"BT",3}} },
+       {"C0",IN,STAT,"BHKV",2}, {"n0",IN,STAT,"BHK",2}, {"m0",IN,STAT,"BH",2}, {"start",IN,INT,"BT",3}}, OF_CELL },
     { "mlstm_backward", "BTHKVLg", "eps", 0,
       {{"dq",ADD,REAL,"BTHK",0}, {"dk",ADD,REAL,"BTHK",0}, {"dv",ADD,REAL,"BTHV",0},
        {"di",ADD,STAT,"BTH",0}, {"df",ADD,STAT,"BTH",0}, {"dC0",ADD,STAT,"BHKV",4}, {"dn0",ADD,STAT,"BHK",4},
@@ -64,12 +64,12 @@ const struct op_spec swax_ops[] = {
        {"i",IN,STAT,"BTH",0}, {"f",IN,STAT,"BTH",0},
        {"C0",IN,STAT,"BHKV",2}, {"n0",IN,STAT,"BHK",2}, {"m0",IN,STAT,"BH",2}, {"start",IN,INT,"BT",3},
        {"h",IN,REAL,"BTHV",0}, {"C1",IN,STAT,"BHKV",0}, {"n1",IN,STAT,"BHK",0}, {"m1",IN,STAT,"BH",0},
-       {"m",IN,STAT,"BTH",0}, {"qn",IN,STAT,"BTH",0}, {"Cs",IN,STAT,"BHcKV",0}, {"ns",IN,STAT,"BHcK",0}} },
+       {"m",IN,STAT,"BTH",0}, {"qn",IN,STAT,"BTH",0}, {"Cs",IN,STAT,"BHcKV",0}, {"ns",IN,STAT,"BHcK",0}}, OF_CELL },
 
     { "delta_forward", "BTHGKVJLe", "scale", 0,
       {{"y",OUT,REAL,"BTHV",0}, {"S1",OUT,STAT,"BHKV",0}, {"r",OUT,STAT,"BTHV",0}, {"Ss",OUT,STAT,"BHcKV",1},
        {"q",IN,REAL,"BTGK",0}, {"k",IN,REAL,"BTGK",0}, {"v",IN,REAL,"BTHV",0},
-       {"g",IN,STAT,"BTHJ",0}, {"beta",IN,STAT,"BTH",0}, {"S0",IN,STAT,"BHKV",2}, {"start",IN,INT,"BT",3}} },
+       {"g",IN,STAT,"BTHJ",0}, {"beta",IN,STAT,"BTH",0}, {"S0",IN,STAT,"BHKV",2}, {"start",IN,INT,"BT",3}}, OF_DELTA },
     { "delta_backward", "BTHGKVJLe", "scale", 0,
       {{"dq",ADD,REAL,"BTGK",0}, {"dk",ADD,REAL,"BTGK",0}, {"dv",ADD,REAL,"BTHV",0},
        {"dg",ADD,STAT,"BTHJ",0}, {"dbeta",ADD,STAT,"BTH",0}, {"dS0",ADD,STAT,"BHKV",4},
@@ -77,7 +77,7 @@ const struct op_spec swax_ops[] = {
        {"dy",IN,REAL,"BTHV",0}, {"dS1",IN,STAT,"BHKV",5},
        {"q",IN,REAL,"BTGK",0}, {"k",IN,REAL,"BTGK",0}, {"v",IN,REAL,"BTHV",0},
        {"g",IN,STAT,"BTHJ",0}, {"beta",IN,STAT,"BTH",0}, {"S0",IN,STAT,"BHKV",2}, {"start",IN,INT,"BT",3},
-       {"S1",IN,STAT,"BHKV",0}, {"r",IN,STAT,"BTHV",0}, {"Ss",IN,STAT,"BHcKV",0}} },
+       {"S1",IN,STAT,"BHKV",0}, {"r",IN,STAT,"BTHV",0}, {"Ss",IN,STAT,"BHcKV",0}}, OF_DELTA },
 
     { "conv_forward", "BTSCF", "", 0,
       {{"y",OUT,REAL,"BTC",0}, {"x",IN,REAL,"BSC",0}, {"w",IN,STAT,"CF",0}, {"b",IN,STAT,"C",1}, {"start",IN,INT,"BT",2}} },
@@ -129,7 +129,7 @@ const struct op_spec swax_ops[] = {
       {{"y",OUT,REAL,"N",0}, {"x",IN,STAT,"N",0}} },
     { "adamw", "Ns", "lr beta1 beta2 eps decay clip", 0,
       {{"w",UPDATE,STAT,"N",0}, {"m",UPDATE,STAT,"N",0}, {"v",UPDATE,STAT,"N",0},
-       {"g",IN,STAT,"N",0}, {"sum",IN,DOUBLE,"",6}} },
+       {"g",IN,STAT,"N",0}, {"sum",IN,DOUBLE,"",6}}, OF_OPTIMISER },
 };
 const int swax_n_ops = sizeof swax_ops / sizeof swax_ops[0];
 

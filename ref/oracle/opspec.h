@@ -27,12 +27,16 @@ struct op_arg {
     int optional;               /* may be NULL: arguments with the same number are NULL together */
 };
 
+/* What a kernel's inputs have beyond numbers: gates and states that families of inputs are made of (draw.c). */
+enum op_kind { OF_NUMBERS, OF_CELL, OF_DELTA, OF_OPTIMISER };
+
 struct op_spec {
     const char *name;
     const char *dims;           /* the int arguments in call order, one letter each (see op_dim_word) */
     const char *scalars;        /* the double arguments in call order, separated by blanks */
     int exact;                  /* only + and *: exact on small integers, in any order of summation */
     struct op_arg arg[OP_ARGS]; /* the array arguments in call order; the first NULL name ends them */
+    enum op_kind kind;
 };
 
 extern const struct op_spec swax_ops[];

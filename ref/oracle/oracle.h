@@ -52,6 +52,15 @@ enum op_family {
     OP_CROSSOVER,     /* |q.n| near exp(-m) */
     OP_HUGE,          /* large scores and logits */
     OP_TINY,          /* subnormal and near-subnormal values */
+    OP_CLOSED,        /* all forget gates near -8: nothing is left but each token's own share */
+    OP_UNDECAYED,     /* the delta rule from here on: g = 0 */
+    OP_BOUND,         /* g = -5, where bounded gates end */
+    OP_MIXED,         /* half of the gates -5, half nearly 0 */
+    OP_COLLINEAR,     /* keys that differ by a tenth, beta 1: inverses with large entries */
+    OP_REFLECT,       /* beta 2 */
+    OP_CONVERGED,     /* four keys in turn, each with its value: the residual is a small difference */
+    OP_LONE,          /* no values, beta 0.01: the decay of S0 alone is seen */
+    OP_SPIKE,         /* one gate of -30 to -1e6 among open ones */
     OP_FAMILIES
 };
 extern const char *const op_family_name[OP_FAMILIES];

@@ -21,8 +21,7 @@ struct attention_twist {
     real (*sum)(real);                /* rounds a running sum */
     int no_delta, unscaled_dk;        /* backward: without dy.y; dk without 1/sqrt(D) */
     int last_head, half_value;        /* dk, dv of one head of the group only; dy.v over half of the head */
-    int no_sink, sink_reads;          /* the sink is left out; it reads the first key's value */
-    int scaled_sink;                  /* and is scaled as scores are */
+    int no_sink, scaled_sink;         /* the sink is left out; is halved, as if it were a score that is scaled */
     int no_dsink, dsink_sign;         /* backward: dsink is not added to; it is, with the wrong sign */
     int overwrites;
 };
@@ -210,3 +209,7 @@ ATTENTION_B(unscaled_dk, .unscaled_dk = 1)
 ATTENTION_B(group_not_summed, .last_head = 1)
 ATTENTION_B(half_value, .half_value = 1)
 ATTENTION_B(overwrites, .overwrites = 1)
+ATTENTION(no_sink, .no_sink = 1)
+ATTENTION(scaled_sink, .scaled_sink = 1)
+ATTENTION_B(no_dsink, .no_dsink = 1)
+ATTENTION_B(dsink_sign, .dsink_sign = 1)

@@ -1,0 +1,537 @@
+/* delta_impl.h - the delta rule, token by token, as plainly as it can be, with a switch for every way to get it wrong.  All switches
+ * off it is an honest kernel, and is tested as one.
+ *
+ * The backward runs the forward again, with the same switches, and is the true derivative of whatever that is: what autograd
+ * gives.  Switches of its own are those that a hand-written backward gets wrong. */
+
+struct delta_twist {
+    int no_erase;                     /* linear attention for the delta rule */
+    int undecayed;                    /* the residual is asked of S_{t-1} */
+    int decay_last;                   /* S = diag(exp g) (S_{t-1} + k u^T) */
+    int output_first;                 /* y is read from S' */
+    int beta_on_v;                    /* u = beta v - S'^T k */
+    int beta;                         /* 1: squared; 2: through a sigmoid again; 3: at most 1 */
+    stat (*beta_kept)(stat);          /* rounds beta */
+    int gate;                         /* exp(g), 1: 2^g; 2: g itself; 3: exp(max(g,-1)) */
+    stat (*gate_kept)(stat);          /* rounds g */
+    stat (*keep_kept)(stat);          /* rounds exp(g) */
+    int late;                         /* the gate of the token before */
+    int on_values;                    /* vector gates fade the state's columns */
+    int averaged;                     /* vector gates are one, their mean */
+    int scales;                       /* 1: none; 2: twice; 3: 1/sqrt(V) in the place of a scale for keys */
+    int no_S0, S0_turned, S0_fresh;   /* not read; read as [V][K]; not decayed by the first gate */
+    int S1_turned, S1_early, S1_zero;
+    int modulo;                       /* value head h reads key head h % G */
+    int leaks, restarts_late, damps;  /* documents: not kept apart; apart one token late; S times 1e-2 */
+    int cut;                          /* the state is lost every so many tokens */
+    stat (*state_kept)(stat), (*read_kept)(stat), (*r_kept)(stat), (*u_kept)(stat);   /* round S, S'^T k, r, u */
+    int key_residual;                 /* r = k - S'^T k */
+    int no_last;                      /* the last token is not done */
+    /* ---- of the backward alone */
+    int no_dS1, no_dS0;
+    int dq;                           /* 1: from S'; 2: from S_{t-1} */
+    int dv_bare;                      /* without beta */
+    int dbeta;                        /* 1: du.v; 2: du.u */
+    int dk;                           /* 1: without the read part; 2: with it added; 3: its state undecayed */
+    int kept, kept_bare;              /* D' = D; D' = D - k du^T, without beta */
+    int dg;                           /* 1: from D; 2: from S_{t-1}; 3: from S_t; 4: q.dq - k.dk summed; 5: one token late; 6: a sum without anchor;
+                                       * 7: the right sum, in float, a token's own share kept */
+    int crosses;                      /* the gradient goes on across documents */
+    int D_undecayed, dS0_undecayed;   /* always; at the first token of all */
+    int cut_gradient;
+    int last_head;                    /* dq, dk of one head of a group only */
+    int overwrites;
+};
+
+#define DELTA_FORWARD real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v, const stat *g, const stat *beta, \
+                      const stat *S0, const int *start, int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale
+#define DELTA_BACKWARD real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D, const real *dy, const stat *dS1, \
+                       const real *q, const real *k, const real *v, const stat *g, const stat *beta, const stat *S0, const int *start, \
+                       const stat *S1, const stat *r, const stat *Ss, \
+                       int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale
+
+/* One head of one sequence, and a token of it: what the kernel takes its gate and its strength for. */
+struct delta_one {
+    const struct delta_twist *w;
+    const real *q, *k, *v;
+    const stat *g, *beta, *S0;
+    const int *start;
+    int b, h, T, H, G, K, V, J, erase;
+    stat scale;
+};
+
+static long value_row(const struct delta_one *a, int t) { return ((long)a->b*a->T + t)*a->H + a->h; }
+static long key_row(const struct delta_one *a, int t)
+{
+    return ((long)a->b*a->T + t)*a->G + (a->w->modulo ? a->h % a->G : (long)a->h*a->G/a->H);
+}
+static int fresh_at(const struct delta_one *a, int t)
+{
+    const int at = a->w->restarts_late ? t - 1 : t;
+    return (a->start && at >= 0 && a->start[(long)a->b*a->T + at] == at && !a->w->leaks) || (a->w->cut && t && t % a->w->cut == 0);
+}
+
+static stat strength(const struct delta_one *a, int t)
+{
+    const stat x = a->beta[value_row(a, t)], b = a->w->beta_kept ? a->w->beta_kept(x) : x;
+    return a->w->beta == 1 ? b * b : a->w->beta == 2 ? sigmoid(b) : a->w->beta == 3 && b > 1 ? 1 : b;
+}
+static stat strength_slope(const struct delta_one *a, int t)
+{
+    const stat b = a->beta[value_row(a, t)];
+    return a->w->beta == 1 ? 2 * b : a->w->beta == 2 ? sigmoid(b) * sigmoid(-b) : a->w->beta == 3 && b > 1 ? 0 : 1;
+}
+
+/* Which gate fades element (i,c) at token t, -1 for none; the log gate; its factor; the factor's slope. */
+static long gate_at(const struct delta_one *a, int t, int i, int c)
+{
+    const int at = a->w->late ? t - 1 : t;
+    return at < 0 ? -1 : value_row(a, at)*a->J + (a->J == 1 ? 0 : a->w->on_values ? c % a->J : i);
+}
+static stat gate_value(const struct delta_one *a, long at)
+{
+    stat x = a->g[at];
+    if (a->w->averaged && a->J > 1) {
+        x = 0;
+        for (int j = 0; j < a->J; j++)
+            x += a->g[at / a->J * a->J + j] / a->J;
+    }
+    x = a->w->gate_kept ? a->w->gate_kept(x) : x;
+    return a->w->gate == 3 && x < -1 ? -1 : x;
+}
+static stat keep_of(const struct delta_one *a, int t, int i, int c)
+{
+    const long at = gate_at(a, t, i, c);
+    if (at < 0)
+        return 1;
+    const stat x = gate_value(a, at), e = a->w->gate == 1 ? exp2(x) : a->w->gate == 2 ? x : exp(x);
+    return a->w->keep_kept ? a->w->keep_kept(e) : e;
+}
+static stat keep_slope(const struct delta_one *a, int t, int i, int c)
+{
+    const long at = gate_at(a, t, i, c);
+    if (at < 0)
+        return 0;
+    const stat x = gate_value(a, at);
+    return a->w->gate == 1 ? exp2(x) * log((stat)2) : a->w->gate == 2 ? 1 : a->w->gate == 3 && a->g[at] < -1 ? 0 : exp(x);
+}
+
+static stat delta_scale(const struct delta_one *a)
+{
+    return a->w->scales == 1 ? 1 : a->w->scales == 2 ? a->scale * a->scale : a->w->scales == 3 ? a->scale * sqrt((stat)a->K / (stat)a->V) : a->scale;
+}
+static stat rounded_by(stat (*f)(stat), stat x) { return f ? f(x) : x; }
+
+/* The states of one column c: before[t*K+i] is S_{t-1}, faded S', after S_t; known is S'^T k, r and u by token. */
+struct delta_column { stat *before, *faded, *after, *known, *r, *u; };
+
+static struct delta_column delta_column(const struct delta_one *a)
+{
+    const size_t n = (size_t)a->T * (size_t)a->K * sizeof(stat), t = (size_t)a->T * sizeof(stat);
+    return (struct delta_column){ malloc(n), malloc(n), malloc(n), malloc(t), malloc(t), malloc(t) };
+}
+static void delta_column_free(struct delta_column *x) { free(x->before), free(x->faded), free(x->after), free(x->known), free(x->r), free(x->u); }
+
+static void delta_token_on(const struct delta_one *a, struct delta_column *x, int t, int c)
+{
+    const struct delta_twist *w = a->w;
+    const real *k = a->k + key_row(a, t)*a->K, *v = a->v + value_row(a, t)*a->V;
+    const stat b = strength(a, t);
+    const int fresh = fresh_at(a, t), asks = a->erase && !w->no_erase;
+    stat *Sb = x->before + (long)t*a->K, *Sf = x->faded + (long)t*a->K, *S = x->after + (long)t*a->K, known = 0;
+    for (int i = 0; i < a->K; i++) {
+        Sb[i] = t ? S[i - a->K] : a->S0 && !w->no_S0 ? a->S0[((long)a->b*a->H + a->h)*a->K*a->V + (w->S0_turned ? (long)c*a->K + i : (long)i*a->V + c)] : 0;
+        Sb[i] = fresh ? w->damps ? Sb[i] * (stat)1e-2 : 0 : Sb[i];
+        Sf[i] = (w->S0_fresh && !t ? 1 : keep_of(a, t, i, c)) * Sb[i];
+        known += (w->undecayed || w->decay_last ? Sb[i] : Sf[i]) * k[i];
+    }
+    known = asks ? rounded_by(w->read_kept, known) : 0;
+    x->known[t] = known;
+    const stat from = w->key_residual ? k[c % a->K] : v[c];
+    x->r[t] = rounded_by(w->r_kept, from - known);
+    x->u[t] = rounded_by(w->u_kept, w->beta_on_v ? b * from - known : b * x->r[t]);
+    for (int i = 0; i < a->K; i++)
+        S[i] = rounded_by(w->state_kept, w->decay_last ? keep_of(a, t, i, c) * (Sb[i] + k[i] * x->u[t]) : Sf[i] + k[i] * x->u[t]);
+}
+
+static void delta_twisted(const struct delta_twist *w, DELTA_FORWARD)
+{
+    const long KV = (long)K*V, chunks = (T - 1) / L + 1;
+    for (long bh = 0; bh < (long)B*H; bh++) {
+        const struct delta_one a = { w, q, k, v, g, beta, S0, start, (int)(bh / H), (int)(bh % H), T, H, G, K, V, J, erase, (stat)scale };
+        struct delta_column x = delta_column(&a);
+        for (int c = 0; c < V; c++) {
+            for (int t = 0; t < T; t++) {
+                delta_token_on(&a, &x, t, c);
+                const real *qt = q + key_row(&a, t)*K;
+                const stat *O = (w->output_first ? x.faded : x.after) + (long)t*K;
+                stat sum = 0;
+                for (int i = 0; i < K; i++) {
+                    sum += O[i] * qt[i];
+                    if (Ss && t % L == 0)
+                        Ss[(bh*chunks + t/L)*KV + (long)i*V + c] = t ? x.after[(t - 1)*(long)K + i] : x.before[i];
+                }
+                if (Ss && t % L == 0 && !t)    /* what came in, whatever becomes of it */
+                    for (int i = 0; i < K; i++)
+                        Ss[bh*chunks*KV + (long)i*V + c] = S0 ? S0[bh*KV + (long)i*V + c] : 0;
+                y[value_row(&a, t)*V + c] = w->no_last && t == T - 1 ? 0 : delta_scale(&a) * sum;
+                r[value_row(&a, t)*V + c] = x.r[t];
+            }
+            for (int i = 0; i < K; i++) {
+                const stat *last = w->S1_early ? x.before : x.after;
+                S1[bh*KV + (w->S1_turned ? (long)c*K + i : (long)i*V + c)] = w->S1_zero ? 0 : last[(T - 1)*(long)K + i];
+            }
+        }
+        delta_column_free(&x);
+    }
+}
+
+/* What token t of column c adds, and D from behind it to before it; reads is dk's read part. */
+static void delta_token_back(const struct delta_one *a, const struct delta_column *x, stat *D, real *dq, real *dk, real *dv,
+                             stat *dg, stat *dbeta, stat *reads, const real *dy, int t, int c)
+{
+    const struct delta_twist *w = a->w;
+    const long key = key_row(a, t)*a->K, value = value_row(a, t);
+    const real *q = a->q + key, *k = a->k + key;
+    const stat b = strength(a, t), s = delta_scale(a), dyc = w->no_last && t == a->T - 1 ? 0 : dy[value*a->V + c], *Sb = x->before + (long)t*a->K,
+               *Sf = x->faded + (long)t*a->K, *S = x->after + (long)t*a->K, from = w->key_residual ? k[c % a->K] : a->v[value*a->V + c];
+    const int fresh = fresh_at(a, t), asks = a->erase && !w->no_erase, counts = !w->last_head || (a->h + 1)*a->G % a->H == 0;
+    stat du = 0;
+    for (int i = 0; i < a->K; i++) {
+        if (!w->output_first)
+            D[i] += s * q[i] * dyc;
+        du += (w->decay_last ? keep_of(a, t, i, c) : 1) * D[i] * k[i];
+        if (counts)
+            dq[key + i] += s * dyc * (w->dq == 1 || w->output_first ? Sf[i] : w->dq == 2 ? Sb[i] : S[i]);
+    }
+    const stat ask = !asks ? 0 : w->beta_on_v ? du : b * du;
+    if (!w->key_residual)
+        dv[value*a->V + c] += w->dv_bare ? du : b * du;
+    else if (counts)
+        dk[key + c % a->K] += b * du;
+    dbeta[value] += strength_slope(a, t) * du * (w->dbeta == 1 || w->beta_on_v ? from : w->dbeta == 2 ? x->u[t] : x->r[t]);
+    for (int i = 0; i < a->K; i++) {
+        const stat keep = w->S0_fresh && !t ? 1 : keep_of(a, t, i, c), asked = w->undecayed || w->decay_last || w->dk == 3 ? Sb[i] : Sf[i];
+        const stat Dw = (w->decay_last ? keep : 1) * D[i], read = w->dk == 1 ? 0 : w->dk == 2 ? -asked * ask : asked * ask;
+        reads[i] = read;
+        if (counts)
+            dk[key + i] += Dw * x->u[t] - read;
+        const stat before = D[i], erased = w->kept ? 0 : w->kept_bare ? (asks ? k[i] * du : 0) : k[i] * ask;
+        stat Df = D[i] - (w->undecayed || w->decay_last ? 0 : erased), back = w->undecayed || w->decay_last ? -erased : 0;
+        Df += w->output_first ? s * q[i] * dyc : 0;
+        const stat state = w->decay_last ? Sb[i] + k[i] * x->u[t] : Sb[i];
+        const long at = gate_at(a, t, i, c);
+        if (at >= 0 && (!fresh || w->damps) && w->dg < 4 && !(w->S0_fresh && !t)) {
+            const stat z = w->dg == 3 ? (w->dg == 1 ? before : Df) * S[i] : w->dg == 2 ? Df * Sb[i] : (w->dg == 1 ? before : Df) * state * keep_slope(a, t, i, c);
+            for (int j = 0; j < (w->averaged ? a->J : 1); j++)
+                dg[w->averaged ? at / a->J * a->J + j : at] += z / (w->averaged ? a->J : 1);
+        }
+        back += w->D_undecayed || (w->dS0_undecayed && !t) ? Df : keep * Df;
+        D[i] = fresh && !w->crosses ? w->damps ? back * (stat)1e-2 : 0 : back;
+        D[i] = w->cut_gradient && t % w->cut_gradient == 0 ? 0 : D[i];
+    }
+}
+
+/* dg by sums of q.dq and k.dk over this head's own shares, with the ways to get that wrong. */
+static void delta_gate_sums(const struct delta_one *a, stat *dg, const stat *qdq, const stat *kdk, const stat *anchor)
+{
+    const int kind = a->w->dg, J = a->J;
+    for (int j = 0; j < J; j++) {
+        float low = kind == 6 ? 0 : (float)anchor[j];
+        stat sum = kind == 6 ? 0 : anchor[j], earlier = 0;
+        for (int t = a->T - 1; t >= 0; t--) {
+            const stat by = qdq[t*J + j] - kdk[t*J + j];
+            low += (float)qdq[t*J + j] - (float)kdk[t*J + j];
+            sum += by;
+            const int fresh = fresh_at(a, t);
+            dg[value_row(a, t)*J + j] += fresh ? 0 : kind == 5 ? earlier : kind == 7 ? (stat)low : sum;
+            earlier = sum;
+            if (fresh)
+                sum = earlier = 0, low = 0;
+        }
+    }
+}
+
+static void delta_twisted_back(const struct delta_twist *w, DELTA_BACKWARD)
+{
+    const long KV = (long)K*V;
+    (void)S, (void)D, (void)S1, (void)r, (void)Ss, (void)L;
+    if (w->overwrites) {
+        memset(dq, 0, (size_t)B * (size_t)T * (size_t)G * (size_t)K * sizeof *dq);
+        memset(dk, 0, (size_t)B * (size_t)T * (size_t)G * (size_t)K * sizeof *dk);
+        memset(dv, 0, (size_t)B * (size_t)T * (size_t)H * (size_t)V * sizeof *dv);
+    }
+    for (long bh = 0; bh < (long)B*H; bh++) {
+        const struct delta_one a = { w, q, k, v, g, beta, S0, start, (int)(bh / H), (int)(bh % H), T, H, G, K, V, J, erase, (stat)scale };
+        struct delta_column x = delta_column(&a);
+        stat *Dc = malloc((size_t)K * sizeof *Dc), *qdq = calloc((size_t)(T*J), sizeof *qdq), *kdk = calloc((size_t)(T*J), sizeof *kdk),
+             *anchor = calloc((size_t)J, sizeof *anchor), *reads = malloc((size_t)K * sizeof *reads);
+        real *own[2] = { malloc((size_t)K * sizeof(real)), malloc((size_t)K * sizeof(real)) };
+        for (int c = 0; c < V; c++) {
+            for (int t = 0; t < T; t++)
+                delta_token_on(&a, &x, t, c);
+            for (int i = 0; i < K; i++) {
+                Dc[i] = dS1 && !w->no_dS1 ? dS1[bh*KV + (long)i*V + c] : 0;
+                anchor[J == 1 ? 0 : i] += Dc[i] * x.after[(T - 1)*(long)K + i];
+            }
+            for (int t = T - 1; t >= 0; t--) {
+                const long at = key_row(&a, t)*K;
+                memcpy(own[0], dq + at, (size_t)K * sizeof(real)), memcpy(own[1], dk + at, (size_t)K * sizeof(real));
+                memset(dq + at, 0, (size_t)K * sizeof(real)), memset(dk + at, 0, (size_t)K * sizeof(real));
+                delta_token_back(&a, &x, Dc, dq, dk, dv, dg, dbeta, reads, dy, t, c);
+                for (int i = 0; i < K; i++) {
+                    qdq[t*J + (J == 1 ? 0 : i)] += q[at + i] * dq[at + i];
+                    kdk[t*J + (J == 1 ? 0 : i)] += k[at + i] * (dk[at + i] + (w->dg > 4 ? 2 * reads[i] : 0));    /* write + read */
+                    dq[at + i] += own[0][i], dk[at + i] += own[1][i];
+                }
+            }
+            for (int i = 0; i < K && dS0 && !w->no_dS0; i++)
+                dS0[bh*KV + (long)i*V + c] += Dc[i];
+        }
+        if (w->dg >= 4)
+            delta_gate_sums(&a, dg, qdq, kdk, anchor);
+        free(Dc), free(qdq), free(kdk), free(anchor), free(reads), free(own[0]), free(own[1]);
+        delta_column_free(&x);
+    }
+}
+
+/* ---- by chunks: the forms of 16 tokens that parallel kernels take, forward only */
+
+enum { DELTA_CHUNK = 16 };
+
+struct delta_chunk_twist {
+    int exclusive;                    /* exp of the gates' sum without a token's own, for what enters */
+    int tail, unwritten;              /* of a last chunk that is shorter: the state's decay left out; its last token not written */
+    int A_undecayed, A_beta_of_j, A_no_beta, A_diagonal;
+    int W_undecayed, U_decayed;       /* exp(G) not on the state's half of the right side; on both halves */
+    int inverse;                      /* 1: I - A; 2: up to A^3; 3: one row short */
+    stat (*inverse_kept)(stat);
+    int P_strict, P_undecayed, inter_undecayed;
+    int v_for_u;                      /* into the state */
+    int keys_undecayed, state_undecayed;
+    int factors;                      /* exp(G) exp(-G), each in float */
+    stat (*sum_kept)(stat);           /* rounds G */
+};
+
+/* exp(G_i - G_j) of channel i of the chunk's sums, where no document begins between; j < 0: of what enters */
+static stat delta_link(const struct delta_chunk_twist *w, const stat *G, const int *document, int i, int j, int channels, int ch)
+{
+    const stat Gi = G[i*channels + ch], Gj = j < 0 ? 0 : G[j*channels + ch];
+    if (document[i] != (j < 0 ? 0 : document[j]))
+        return 0;
+    return w->factors && j >= 0 ? (stat)(expf((float)Gi) * expf((float)-Gj)) : exp(Gi - Gj);
+}
+
+static stat delta_pair(const struct delta_chunk_twist *w, const real *x, const real *z, const stat *G, const int *document, int i, int j, int K, int J, int bare)
+{
+    stat sum = 0;
+    for (int c = 0; c < K; c++)
+        sum += x[c] * z[c] * (bare ? document[i] == document[j] : delta_link(w, G, document, i, j, J, J == 1 ? 0 : c));
+    return sum;
+}
+
+/* Solve (I + A) u = b for one column, the ways that people do. */
+static void delta_solve(const struct delta_chunk_twist *w, stat *u, const stat *A, const stat *b, int n)
+{
+    stat power[DELTA_CHUNK], next[DELTA_CHUNK];
+    for (int i = 0; i < n; i++)
+        u[i] = power[i] = b[i];
+    for (int i = 0; i < n && (!w->inverse || w->inverse == 3); i++) {
+        for (int j = 0; j < i && !(w->inverse == 3 && i == DELTA_CHUNK - 1); j++)
+            u[i] -= rounded_by(w->inverse_kept, A[i*n + j] * u[j]);
+        u[i] = w->A_diagonal ? u[i] / (1 + A[i*n + i]) : rounded_by(w->inverse_kept, u[i]);
+    }
+    for (int term = 1; term <= (w->inverse == 1 ? 1 : w->inverse == 2 ? 3 : 0); term++) {
+        for (int i = 0; i < n; i++) {
+            next[i] = 0;
+            for (int j = 0; j < i; j++)
+                next[i] -= A[i*n + j] * power[j];
+        }
+        for (int i = 0; i < n; i++)
+            u[i] += power[i] = next[i];
+    }
+}
+
+/* Tokens t0 .. t0+n-1 of a head; S goes from before them to behind them. */
+static void delta_chunk(const struct delta_chunk_twist *w, const struct delta_one *a, real *y, stat *r, stat *S, int t0, int n)
+{
+    const int K = a->K, V = a->V, J = a->J;
+    stat *G = malloc((size_t)(n * J) * sizeof *G), A[DELTA_CHUNK * DELTA_CHUNK], P[DELTA_CHUNK * DELTA_CHUNK], b[DELTA_CHUNK], u[DELTA_CHUNK];
+    int document[DELTA_CHUNK];
+    for (int i = 0; i < n; i++) {
+        document[i] = (i ? document[i - 1] : 0) + fresh_at(a, t0 + i);
+        for (int j = 0; j < J; j++)
+            G[i*J + j] = rounded_by(w->sum_kept, (i ? G[(i - 1)*J + j] : 0) + a->g[value_row(a, t0 + i)*J + j]);
+    }
+#define KEY(i) (a->k + key_row(a, t0 + (i))*K)
+#define QUERY(i) (a->q + key_row(a, t0 + (i))*K)
+#define ENTERS(i, c) (document[i] ? 0 : w->exclusive ? exp(G[(i)*J + (J == 1 ? 0 : (c))] - a->g[value_row(a, t0 + (i))*J + (J == 1 ? 0 : (c))]) \
+                                      : exp(G[(i)*J + (J == 1 ? 0 : (c))]))
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            const stat bi = a->beta[value_row(a, t0 + (w->A_beta_of_j ? j : i))];
+            A[i*n + j] = !a->erase || (w->A_diagonal ? j > i : j >= i) ? 0
+                       : (w->A_no_beta ? 1 : bi) * delta_pair(w, KEY(i), KEY(j), G, document, i, j, K, J, w->A_undecayed);
+            P[i*n + j] = j > i || (w->P_strict && j == i) ? 0 : delta_pair(w, QUERY(i), KEY(j), G, document, i, j, K, J, w->P_undecayed);
+        }
+    for (int c = 0; c < V; c++) {
+        for (int i = 0; i < n; i++) {
+            const stat vi = a->v[value_row(a, t0 + i)*V + c];
+            stat known = 0;
+            for (int e = 0; e < K && a->erase; e++)
+                known += (w->W_undecayed ? !document[i] : ENTERS(i, e)) * KEY(i)[e] * S[(long)e*V + c];
+            b[i] = a->beta[value_row(a, t0 + i)] * (vi * (w->U_decayed ? exp(G[i*J]) : 1) - known);
+            r[value_row(a, t0 + i)*V + c] = vi - known;
+        }
+        delta_solve(w, u, A, b, n);
+        for (int i = 0; i < n; i++) {
+            stat sum = 0;
+            for (int e = 0; e < K; e++)
+                sum += (w->inter_undecayed ? !document[i] : ENTERS(i, e)) * QUERY(i)[e] * S[(long)e*V + c];
+            for (int j = 0; j <= i; j++)
+                sum += P[i*n + j] * u[j];
+            y[value_row(a, t0 + i)*V + c] = a->scale * sum;
+            for (int j = 0; j < i && a->erase; j++)
+                r[value_row(a, t0 + i)*V + c] -= delta_pair(w, KEY(i), KEY(j), G, document, i, j, K, J, w->A_undecayed) * u[j];
+        }
+        const int last = n - 1, shorter = n < DELTA_CHUNK;
+        for (int e = 0; e < K; e++) {
+            stat out = (document[last] ? 0 : w->state_undecayed || (w->tail && shorter) ? 1 : exp(G[last*J + (J == 1 ? 0 : e)])) * S[(long)e*V + c];
+            for (int j = 0; j < n - (w->unwritten && shorter); j++)
+                out += (w->keys_undecayed ? document[j] == document[last] : delta_link(w, G, document, last, j, J, J == 1 ? 0 : e))
+                     * KEY(j)[e] * (w->v_for_u ? a->v[value_row(a, t0 + j)*V + c] : u[j]);
+            S[(long)e*V + c] = out;
+        }
+    }
+#undef KEY
+#undef QUERY
+#undef ENTERS
+    free(G);
+}
+
+static void delta_chunked(const struct delta_chunk_twist *w, DELTA_FORWARD)
+{
+    static const struct delta_twist none;
+    const long KV = (long)K*V, chunks = (T - 1) / L + 1;
+    if (Ss)    /* where states are kept is not what these are about */
+        REF->delta_forward(y, S1, r, Ss, q, k, v, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);
+    (void)chunks;
+    for (long bh = 0; bh < (long)B*H; bh++) {
+        const struct delta_one a = { &none, q, k, v, g, beta, S0, start, (int)(bh / H), (int)(bh % H), T, H, G, K, V, J, erase, (stat)scale };
+        for (long e = 0; e < KV; e++)
+            S1[bh*KV + e] = S0 ? S0[bh*KV + e] : 0;
+        for (int t = 0; t < T; t += DELTA_CHUNK)
+            delta_chunk(w, &a, y, r, S1 + bh*KV, t, T - t < DELTA_CHUNK ? T - t : DELTA_CHUNK);
+    }
+}
+
+/* ---- the faults */
+
+#define DELTA_F(name, ...)                                                                                            \
+    static void delta_##name##_forward(DELTA_FORWARD)                                                                 \
+    {                                                                                                                 \
+        static const struct delta_twist w = { __VA_ARGS__ };                                                          \
+        delta_twisted(&w, y, S1, r, Ss, q, k, v, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);           \
+    }
+#define DELTA_B(name, ...)                                                                                            \
+    static void delta_##name##_backward(DELTA_BACKWARD)                                                               \
+    {                                                                                                                 \
+        static const struct delta_twist w = { __VA_ARGS__ };                                                          \
+        delta_twisted_back(&w, dq, dk, dv, dg, dbeta, dS0, S, D, dy, dS1, q, k, v, g, beta, S0, start, S1, r, Ss,     \
+                           B, T, H, G, K, V, J, L, erase, scale);                                                     \
+    }
+#define DELTA(name, ...) DELTA_F(name, __VA_ARGS__) DELTA_B(name, __VA_ARGS__)
+#define DELTA_C(name, ...)                                                                                            \
+    static void delta_##name##_forward(DELTA_FORWARD)                                                                 \
+    {                                                                                                                 \
+        static const struct delta_chunk_twist w = { __VA_ARGS__ };                                                    \
+        delta_chunked(&w, y, S1, r, Ss, q, k, v, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);           \
+    }
+
+DELTA(plain, .no_erase = 0)
+DELTA_C(chunks, .exclusive = 0)
+DELTA(no_erase, .no_erase = 1)
+DELTA(undecayed_residual, .undecayed = 1)
+DELTA(decay_last, .decay_last = 1)
+DELTA(output_first, .output_first = 1)
+DELTA(beta_on_v, .beta_on_v = 1)
+DELTA(beta_squared, .beta = 1)
+DELTA(beta_activated_twice, .beta = 2)
+DELTA(beta_clamped, .beta = 3)
+DELTA(beta_bf16, .beta_kept = stat_to_bf16)
+DELTA(exp2, .gate = 1)
+DELTA(alpha, .gate = 2)
+DELTA(g_bf16, .gate_kept = stat_to_bf16)
+DELTA(decay_bf16, .keep_kept = stat_to_bf16)
+DELTA(gate_clamped, .gate = 3)
+DELTA(gate_late, .late = 1)
+DELTA(gate_on_values, .on_values = 1)
+DELTA(gate_averaged, .averaged = 1)
+DELTA(no_scale, .scales = 1)
+DELTA(scale_twice, .scales = 2)
+DELTA(scale_of_values, .scales = 3)
+DELTA(no_state_in, .no_S0 = 1)
+DELTA_F(state_in_transposed, .S0_turned = 1)
+DELTA(state_in_not_decayed, .S0_fresh = 1)
+DELTA_F(state_out_transposed, .S1_turned = 1)
+DELTA_F(state_out_early, .S1_early = 1)
+DELTA_F(state_out_zero, .S1_zero = 1)
+DELTA(heads_modulo, .modulo = 1)
+DELTA(leaks, .leaks = 1)
+DELTA(restart_late, .restarts_late = 1)
+DELTA(restart_damps, .damps = 1)
+DELTA(cut_64, .cut = 64)
+DELTA(cut_16, .cut = 16)
+DELTA(state_bf16, .state_kept = stat_to_bf16)
+DELTA(read_bf16, .read_kept = stat_to_bf16)
+DELTA(residual_bf16, .r_kept = stat_to_bf16)
+DELTA(update_bf16, .u_kept = stat_to_bf16)
+DELTA(key_residual, .key_residual = 1)
+DELTA(last_token, .no_last = 1)
+DELTA_B(no_final_gradient, .no_dS1 = 1)
+DELTA_B(no_initial_gradient, .no_dS0 = 1)
+DELTA_B(dq_before_write, .dq = 1)
+DELTA_B(dq_token_before, .dq = 2)
+DELTA_B(dv_without_beta, .dv_bare = 1)
+DELTA_B(dbeta_of_v, .dbeta = 1)
+DELTA_B(dbeta_of_u, .dbeta = 2)
+DELTA_B(dk_without_read, .dk = 1)
+DELTA_B(dk_read_added, .dk = 2)
+DELTA_B(dk_read_undecayed, .dk = 3)
+DELTA_B(gradient_not_erased, .kept = 1)
+DELTA_B(gradient_erased_without_beta, .kept_bare = 1)
+DELTA_B(dg_of_D, .dg = 1)
+DELTA_B(dg_of_state_before, .dg = 2)
+DELTA_B(dg_of_state_after, .dg = 3)
+DELTA_B(dg_of_attention, .dg = 4)
+DELTA_B(dg_late, .dg = 5)
+DELTA_B(dg_without_anchor, .dg = 6)
+DELTA_B(dg_in_float_sums, .dg = 7)
+DELTA_B(gradient_crosses, .crosses = 1)
+DELTA_B(gradient_undecayed, .D_undecayed = 1)
+DELTA_B(dS0_undecayed, .dS0_undecayed = 1)
+DELTA_B(cut_gradient_64, .cut_gradient = 64)
+DELTA_B(cut_gradient_16, .cut_gradient = 16)
+DELTA_B(group_not_summed, .last_head = 1)
+DELTA_B(overwrites, .overwrites = 1)
+DELTA_C(sum_bf16, .sum_kept = stat_to_bf16)
+DELTA_C(exclusive_sum, .exclusive = 1)
+DELTA_C(tail_decay, .tail = 1)
+DELTA_C(tail_write, .unwritten = 1)
+DELTA_C(A_undecayed, .A_undecayed = 1)
+DELTA_C(A_beta_of_column, .A_beta_of_j = 1)
+DELTA_C(A_without_beta, .A_no_beta = 1)
+DELTA_C(A_diagonal, .A_diagonal = 1)
+DELTA_C(W_undecayed, .W_undecayed = 1)
+DELTA_C(U_decayed, .U_decayed = 1)
+DELTA_C(inverse_first_order, .inverse = 1)
+DELTA_C(inverse_third_order, .inverse = 2)
+DELTA_C(inverse_row_short, .inverse = 3)
+DELTA_C(inverse_bf16, .inverse_kept = stat_to_bf16)
+DELTA_C(P_strict, .P_strict = 1)
+DELTA_C(P_undecayed, .P_undecayed = 1)
+DELTA_C(inter_undecayed, .inter_undecayed = 1)
+DELTA_C(v_for_u, .v_for_u = 1)
+DELTA_C(keys_undecayed, .keys_undecayed = 1)
+DELTA_C(state_undecayed, .state_undecayed = 1)
+DELTA_C(two_factors, .factors = 1)
