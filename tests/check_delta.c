@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "ref/oracle/faults/faults.h"
 #include "tests/cases.h"
 #include "tests/delta_forms.h"
 #include "tests/suite.h"
@@ -274,6 +275,74 @@ START_TEST(every_small_integer)
 }
 END_TEST
 
+/* ---- the library of wrong kernels: every one of these is refused by some family, in double and in float; those with nothing
+ * wrong, one by tokens and one by chunks, by none */
+
+typedef const struct fault *fault_fn(int i, struct swax_tier *tier);
+static struct { int faults, judged; } *library;
+
+static int ours(const struct fault *f)
+{
+    return !strcmp(f->op, "delta") || !strcmp(f->op, "conv") || !strcmp(f->op, "decay") || !strcmp(f->op, "strength") || strstr(f->name, "sink");
+}
+
+/* How many cases refuse it; for a fault the first is enough. */
+static int refused(const struct fault *f, const struct swax_tier *tier, enum swax_precision p, int seeds, int first)
+{
+    int bad = 0;
+    for (int part = 0; part < 2; part++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s_%s", f->op, part ? "backward" : "forward");
+        const int op = op_find(name);
+        for (int family = 0; family < OP_FAMILIES && op_present(tier, p, op); family++)
+            for (int seed = 1; seed <= seeds && op_family_fits(op, (enum op_family)family) && !(bad && first); seed++) {
+                struct op_case c;
+                struct op_verdict v;
+                op_case_make(&c, op, (uint64_t)seed, (enum op_family)family, seed % 2 ? 9 : 20, p);
+                const char *T = strchr(swax_ops[op].dims, 'T'), *S = strchr(swax_ops[op].dims, 'S');
+                if (T && seed % 4 == 0) {    /* beyond a chunk of 64 */
+                    op_case_free(&c);
+                    c.dims[0] = 1;
+                    c.dims[T - swax_ops[op].dims] = 70;
+                    if (S)
+                        c.dims[S - swax_ops[op].dims] = 70;
+                    op_draw(&c, (uint64_t)seed, (enum op_family)family, ~0u, p);
+                }
+                if (op_judge(&v, tier, p, &c) >= 0 && !bad++)
+                    snprintf(where, sizeof where, "%s seed %d, ", op_family_name[family], seed);
+                library->judged++;
+                op_case_free(&c);
+            }
+    }
+    return bad;
+}
+
+START_TEST(faults_are_refused)
+{
+    static fault_fn *const find[] = { fault_f32, fault_f64 };
+    struct swax_tier tier;
+    for (int i = 0; find[_i](i, &tier); i++) {
+        const struct fault *f = find[_i](i, &tier);
+        if (!ours(f))
+            continue;
+        library->faults += _i;
+        ck_assert_msg(refused(f, &tier, _i ? SWAX_PREC_F64 : SWAX_PREC_F32, 16, 1), "%s %s was let through: %s", f->op, f->name, f->says);
+    }
+}
+END_TEST
+
+START_TEST(honesty_is_accepted)
+{
+    static fault_fn *const find[] = { fault_none_f32, fault_none_f64 };
+    struct swax_tier tier;
+    for (int i = 0; find[_i](i, &tier); i++) {
+        const struct fault *f = find[_i](i, &tier);
+        const int bad = ours(f) ? refused(f, &tier, _i ? SWAX_PREC_F64 : SWAX_PREC_F32, 16, 0) : 0;
+        ck_assert_msg(!bad, "%s %s was refused %d times, first at %s", f->op, f->name, bad, where);
+    }
+}
+END_TEST
+
 void delta_identities(TCase *tc, char *text, double *worst);    /* tests/delta_identities.c */
 
 int main(void)
@@ -281,17 +350,22 @@ int main(void)
     Suite *s = suite_create("delta");
     TCase *tc = tcase_create("forms");
     told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    library = mmap(NULL, sizeof *library, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     tcase_set_timeout(tc, 240);
     tcase_add_loop_test(tc, chunks_agree, 0, OP_FAMILIES);
     tcase_add_test(tc, splits_agree);
     tcase_add_test(tc, chunk_length_changes_nothing);
     tcase_add_loop_test(tc, every_small_shape, 0, 10);
     tcase_add_test(tc, every_small_integer);
+    tcase_add_loop_test(tc, faults_are_refused, 0, 2);
+    tcase_add_loop_test(tc, honesty_is_accepted, 0, 2);
     delta_identities(tc, where, &told->identity);
     suite_add_tcase(s, tc);
     const int failed = suite_ends(s);
     printf("%ld comparisons with chunks, worst %.1e; %ld splits, worst %.1e; %ld small shapes, worst %.1e; %ld of integers to the bit; "
            "identities, worst %.1e\n", told->forms, told->form, told->splits, told->split, told->shapes, told->shape, told->integers,
            told->identity);
+    printf("%d faults of the delta rule and what stands around it, each refused, in float and in double; %d cases judged\n", library->faults,
+           library->judged);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -53,13 +53,11 @@ static void state_terms(double *size, const struct op_case *c, const struct op_c
     }
 }
 
-/* di = k.dk and df = a sum of q.dq - k.dk: what the kernel gives where all its terms are positive */
+/* di = k.dk and df = a sum of what crosses a gate: what the kernel gives where all its terms are positive */
 static void cell_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     (void)truth;
     const struct op_spec *op = &swax_ops[c->op];
-    const int df = op_arg_find(op, "df");
-    const long K = op_extent(op, 'K', c->dims);
     struct op_case p;
     op_case_copy(&p, c);
     for (int i = 0; i < p.n; i++) {
@@ -75,16 +73,18 @@ static void cell_terms(double *size, const struct op_case *c, const struct op_ca
         if (p.arg[i] && op->arg[i].role == ADD)
             size[i] = op_largest(p.arg[i], p.size[i]);
 
-    double kdk = 0, open = 0;
-    for (long row = 0; row < p.size[df]; row++) {
-        double sum = 0;
-        for (long r = row * K; r < (row + 1) * K; r++)
-            sum += named(&p, "k")[r] * named(&p, "dk")[r];
-        kdk = fmax(kdk, sum);
-        open = fmax(open, 1 / (1 + exp(named(&p, "f")[row])));
-    }
-    size[df] = fmax(size[df], kdk * open);
     op_case_free(&p);
+}
+
+/* S1 = a sum of k u^T, y = a sum of (q.k) u, u = beta r: of updates that may have undone each other; and r = v - what is known */
+static void delta_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const int r = op_arg_find(op, "r"), beta = op_arg_find(op, "beta"), v = op_arg_find(op, "v"), Ss = op_arg_find(op, "Ss");
+    const double u = op_largest(truth->arg[r], truth->size[r]) * op_largest(c->arg[beta], c->size[beta]);
+    size[op_arg_find(op, "S1")] = size[Ss] = u;
+    size[op_arg_find(op, "y")] = fabs(c->scalar[0]) * u;
+    size[r] = op_largest(c->arg[v], c->size[v]);
 }
 
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth)
@@ -92,7 +92,7 @@ void op_terms(double *size, const struct op_case *c, const struct op_case *truth
     static const struct { const char *op; void (*measure)(double *, const struct op_case *, const struct op_case *); } known[] = {
         { "rmsnorm_backward", norm_terms },    { "headnorm_backward", norm_terms }, { "softcap_backward", softcap_terms },
         { "xent_backward", xent_terms },       { "mlstm_backward", cell_terms },
-        { "mlstm_forward", state_terms },
+        { "mlstm_forward", state_terms },      { "delta_forward", delta_terms },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (!strcmp(known[i].op, swax_ops[c->op].name))

@@ -100,7 +100,7 @@ static char *describe(const struct problem *p)
     fputs("},", f);
     if (strchr(op->dims, 'W'))
         fputs("\"window\":\"query t sees key j iff 0 <= t - (j-(S-T)) < W: W keys, its own included\",\"scale\":\"1/sqrt(D)\",", f);
-    if (strchr(op->dims, 'g'))
+    if (op->kind == OF_CELL)
         fputs("\"scale\":\"1/sqrt(K), on q\",\"gates\":\"i and f are pre-activations: log sigmoid(f) is the decay\",", f);
     fputs("\"answers\":{", f);
     for (int part = 0, first = 1; part < p->subject.n; part++)

@@ -309,17 +309,21 @@ struct delta_chunk_twist {
     int P_strict, P_undecayed, inter_undecayed;
     int v_for_u;                      /* into the state */
     int keys_undecayed, state_undecayed;
-    int factors;                      /* exp(G) exp(-G), each in float */
+    int differences, factors;         /* exp(G_i - G_j), not of the gates between; exp(G) exp(-G), each in float */
     stat (*sum_kept)(stat);           /* rounds G */
 };
 
-/* exp(G_i - G_j) of channel i of the chunk's sums, where no document begins between; j < 0: of what enters */
+/* exp of the gates between j and i, of channel ch, where no document begins between; j < 0: of what enters.  Behind the
+ * chunk's running sums G stand the gates themselves. */
 static stat delta_link(const struct delta_chunk_twist *w, const stat *G, const int *document, int i, int j, int channels, int ch)
 {
     const stat Gi = G[i*channels + ch], Gj = j < 0 ? 0 : G[j*channels + ch];
     if (document[i] != (j < 0 ? 0 : document[j]))
         return 0;
-    return w->factors && j >= 0 ? (stat)(expf((float)Gi) * expf((float)-Gj)) : exp(Gi - Gj);
+    stat between = 0;
+    for (int t = j + 1; t <= i; t++)
+        between += G[(DELTA_CHUNK + t)*channels + ch];
+    return w->factors && j >= 0 ? (stat)(expf((float)Gi) * expf((float)-Gj)) : exp(w->differences || w->sum_kept ? Gi - Gj : between);
 }
 
 static stat delta_pair(const struct delta_chunk_twist *w, const real *x, const real *z, const stat *G, const int *document, int i, int j, int K, int J, int bare)
@@ -356,10 +360,12 @@ static void delta_solve(const struct delta_chunk_twist *w, stat *u, const stat *
 static void delta_chunk(const struct delta_chunk_twist *w, const struct delta_one *a, real *y, stat *r, stat *S, int t0, int n)
 {
     const int K = a->K, V = a->V, J = a->J;
-    stat *G = malloc((size_t)(n * J) * sizeof *G), A[DELTA_CHUNK * DELTA_CHUNK], P[DELTA_CHUNK * DELTA_CHUNK], b[DELTA_CHUNK], u[DELTA_CHUNK];
+    stat *G = malloc((size_t)(2 * DELTA_CHUNK * J) * sizeof *G), A[DELTA_CHUNK * DELTA_CHUNK], P[DELTA_CHUNK * DELTA_CHUNK], b[DELTA_CHUNK], u[DELTA_CHUNK];
     int document[DELTA_CHUNK];
     for (int i = 0; i < n; i++) {
         document[i] = (i ? document[i - 1] : 0) + fresh_at(a, t0 + i);
+        for (int j = 0; j < J; j++)
+            G[(DELTA_CHUNK + i)*J + j] = a->g[value_row(a, t0 + i)*J + j];
         for (int j = 0; j < J; j++)
             G[i*J + j] = rounded_by(w->sum_kept, (i ? G[(i - 1)*J + j] : 0) + a->g[value_row(a, t0 + i)*J + j]);
     }
@@ -534,4 +540,5 @@ DELTA_C(inter_undecayed, .inter_undecayed = 1)
 DELTA_C(v_for_u, .v_for_u = 1)
 DELTA_C(keys_undecayed, .keys_undecayed = 1)
 DELTA_C(state_undecayed, .state_undecayed = 1)
+DELTA_C(differences, .differences = 1)
 DELTA_C(two_factors, .factors = 1)
