@@ -94,7 +94,7 @@ static stat gate_value(const struct delta_one *a, long at)
     if (a->w->averaged && a->J > 1) {
         x = 0;
         for (int j = 0; j < a->J; j++)
-            x += a->g[at / a->J * a->J + j] / a->J;
+            x += a->g[at / a->J * a->J + j] / (stat)a->J;
     }
     x = a->w->gate_kept ? a->w->gate_kept(x) : x;
     return a->w->gate == 3 && x < -1 ? -1 : x;
@@ -104,7 +104,7 @@ static stat keep_of(const struct delta_one *a, int t, int i, int c)
     const long at = gate_at(a, t, i, c);
     if (at < 0)
         return 1;
-    const stat x = gate_value(a, at), e = a->w->gate == 1 ? exp2(x) : a->w->gate == 2 ? x : exp(x);
+    const stat x = gate_value(a, at), e = a->w->gate == 1 ? exp(x * (stat)0.693147180559945309) : a->w->gate == 2 ? x : exp(x);
     return a->w->keep_kept ? a->w->keep_kept(e) : e;
 }
 static stat keep_slope(const struct delta_one *a, int t, int i, int c)
@@ -113,7 +113,8 @@ static stat keep_slope(const struct delta_one *a, int t, int i, int c)
     if (at < 0)
         return 0;
     const stat x = gate_value(a, at);
-    return a->w->gate == 1 ? exp2(x) * log((stat)2) : a->w->gate == 2 ? 1 : a->w->gate == 3 && a->g[at] < -1 ? 0 : exp(x);
+    const stat ln2 = (stat)0.693147180559945309;
+    return a->w->gate == 1 ? exp(x * ln2) * ln2 : a->w->gate == 2 ? 1 : a->w->gate == 3 && a->g[at] < -1 ? 0 : exp(x);
 }
 
 static stat delta_scale(const struct delta_one *a)
@@ -224,7 +225,7 @@ static void delta_token_back(const struct delta_one *a, const struct delta_colum
         if (at >= 0 && (!fresh || w->damps) && w->dg < 4 && !(w->S0_fresh && !t)) {
             const stat z = w->dg == 3 ? (w->dg == 1 ? before : Df) * S[i] : w->dg == 2 ? Df * Sb[i] : (w->dg == 1 ? before : Df) * state * keep_slope(a, t, i, c);
             for (int j = 0; j < (w->averaged ? a->J : 1); j++)
-                dg[w->averaged ? at / a->J * a->J + j : at] += z / (w->averaged ? a->J : 1);
+                dg[w->averaged ? at / a->J * a->J + j : at] += z / (stat)(w->averaged ? a->J : 1);
         }
         back += w->D_undecayed || (w->dS0_undecayed && !t) ? Df : keep * Df;
         D[i] = fresh && !w->crosses ? w->damps ? back * (stat)1e-2 : 0 : back;
