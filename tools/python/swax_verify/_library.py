@@ -18,7 +18,7 @@ class _Arg(ctypes.Structure):
 
 class _Spec(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("dims", ctypes.c_char_p), ("scalars", ctypes.c_char_p),
-                ("exact", ctypes.c_int), ("arg", _Arg * 32)]
+                ("exact", ctypes.c_int), ("arg", _Arg * 32), ("kind", ctypes.c_int)]
 
 
 class Arg:
