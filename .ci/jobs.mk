@@ -111,6 +111,18 @@ test-install: ## programs in C and C++ that were given `make install`'s files al
 	+$(MAKE) install DESTDIR= PREFIX=$(abspath $(BUILD))/installed
 	sh tests/install.sh $(abspath $(BUILD))/installed $(CC) $(CXX)
 
+# for whoever has no compiler: no OpenMP, whose library is not among those that a wheel may take for granted
+WHEEL_LINK = -s -Wl,--gc-sections,--version-script=tools/python/exports.map
+wheel-library: $(BUILD)/wheel/libswax.so
+$(BUILD)/wheel/libswax.so: FORCE
+	+$(MAKE) BUILD=$(BUILD)/wheel/objects CUDA=0 OPENMP= CFLAGS='$(CFLAGS) -g0 -ffunction-sections -fdata-sections' $(BUILD)/wheel/objects/libswax.so \
+	  LDFLAGS='$(LDFLAGS) $(if $(call is,linux),$(WHEEL_LINK))'
+	cp $(BUILD)/wheel/objects/libswax.so $@
+
+wheel: wheel-library ## wheels of swax-verify in build/dist: for this machine, and for aarch64 where NEON_CC is there
+	+if command -v $(NEON_CC) >/dev/null; then $(MAKE) BUILD=$(BUILD)/aarch64 CC=$(NEON_CC) CUDA=0 wheel-library; fi
+	python3 tools/python/build_wheel.py $(BUILD)/dist $(BUILD)/wheel/libswax.so $(wildcard $(BUILD)/aarch64/wheel/libswax.so)
+
 test-python: $(BUILD)/libswax.so ## tools/python under Python's own unittest; needs numpy
 	SWAX_LIBRARY=$(abspath $(BUILD))/libswax.so python3 -m unittest discover -s tests/python -v
 
@@ -118,4 +130,4 @@ test-cuda: ## the CUDA tier compiles
 	+$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 all
 
 .PHONY: test-long test-clang sanitize test-tsan coverage test-neon test-musl test-windows test-macos test-macos-arm64 test-macos-x86_64 \
-        test-install test-python test-cuda fuzz kills harm mutants
+        test-install test-python wheel wheel-library test-cuda fuzz kills harm mutants

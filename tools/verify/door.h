@@ -7,6 +7,9 @@
 
 #include "tools/verify/verify.h"
 
+/* sizeof struct op_spec, door_problem and door_tensor: whoever knows their fields by heart compares. */
+extern const long door_sizes[3];
+
 /* One array of a problem, as whoever answers sees it. */
 struct door_array {
     const char *name, *shape;     /* "q", "BTHK": a letter an axis */
@@ -60,8 +63,7 @@ struct door_tensor {
     double ulp;
     char looks[WORDS];
 };
-/* An honest evaluation in float (nudged 0), or in double of inputs that door_nudge moved: up or down (1), or all away from 0
- * (2), which has a direction, so that its bias does not count. */
+/* An honest evaluation in float (nudged 0), or in double of inputs that door_nudge moved (1). */
 void door_honest(struct door_tensor *t, const double *evaluation, int nudged);
 void door_tensor_judge(struct door_tensor *t);
 /* By one rounding of that dtype, up or down by seed; away from 0 where the seed is 0. */

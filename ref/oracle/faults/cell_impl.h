@@ -326,6 +326,7 @@ static stat log_of_one_plus(stat x) { return (stat)-logf(1 + expf(-(float)x)); }
 
 MLSTM(plain, .cut = 0)
 MLSTM(plain_sums, .chunk_sums = 128)
+MLSTM(plain_all_sums, .chunk_sums = 1 << 30)
 MLSTM(log_sigmoid, .log_sigmoid = log_of_sigmoid)
 MLSTM(log_one_plus, .log_sigmoid = log_of_one_plus)
 MLSTM(bf16_gates, .gates = stat_to_bf16)

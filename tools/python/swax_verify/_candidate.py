@@ -28,6 +28,23 @@ def reason(e):
     return f"raised {type(e).__name__}: {' '.join(str(e).split())}"
 
 
+def unusable(lib, name, x, extent, letters, kind, dtype):
+    """What of an output cannot be judged at all: a sentence, or None."""
+    if not lib.is_plain(x):
+        return f"{name} is a {type(x).__name__}, and a plain array is needed"
+    if tuple(np.shape(x)) != extent:
+        return f"{name} has the shape {tuple(np.shape(x))}, and {extent} is needed" + (f" ({letters})" if letters else "")
+    found = lib.dtype_of(x)
+    if found not in ("f32", "f64", "bf16", "f16"):
+        return f"{name} holds {found}, and floating-point numbers are needed"
+    if not precise_enough(found, kind, dtype):
+        return f"{name} is in {found}, and {element(kind, dtype)} or more is needed"
+    n, size = _arrays.unwritten(lib.raw_bits(x), found == "f16"), int(np.prod(extent))
+    if n:
+        return f"nothing of {name} was written" if n == size else f"{n} of the {size} elements of {name} were not written"
+    return None
+
+
 class Function:
     """What a user's function takes, of what a kernel has."""
 
@@ -180,24 +197,9 @@ class Asker:
         return reply, given
 
     def _wrong(self, a, x):
-        """What of an output cannot be judged at all: a sentence, or None."""
-        lib, name = self.library, a["name"]
-        if not lib.is_plain(x):
-            return f"{name} is a {type(x).__name__}, and a plain array is needed"
-        shape, extent = tuple(np.shape(x)), tuple(a["extent"])
+        extent = tuple(a["extent"])
         extent = (extent[0], extent[2], extent[1]) + extent[3:] if self.turns(a["shape"]) else extent
-        if shape != extent:
-            return f"{name} has the shape {shape}, and {extent} is needed ({self._letters(a['shape'])})"
-        found = lib.dtype_of(x)
-        if found in ("f32", "f64", "bf16", "f16") and not precise_enough(found, a["type"], self.dtype):
-            return f"{name} is in {found}, and {element(a['type'], self.dtype)} or more is needed"
-        if found not in ("f32", "f64", "bf16", "f16"):
-            return f"{name} holds {found}, and floating-point numbers are needed"
-        n = _arrays.unwritten(lib.raw_bits(x), found == "f16")
-        if n:
-            return f"{'nothing' if n == np.size(lib.to_numpy(x)) else f'{n} of the {np.size(lib.to_numpy(x))} elements'} of {name} " \
-                   f"{'was' if n == np.size(lib.to_numpy(x)) else 'were not'} written"
-        return None
+        return unusable(self.library, a["name"], x, extent, self._letters(a["shape"]), a["type"], self.dtype)
 
     def _letters(self, shape):
         return "[" + ",".join(shape[0] + shape[2] + shape[1] + shape[3:] if self.turns(shape) else shape) + "]"

@@ -12,7 +12,7 @@ import tempfile
 import numpy as np
 
 from . import _library
-from ._wire import Wire
+from ._wire import Wire, spawn
 
 SENTENCE, WHY, DIMS, SCALARS, ARRAYS, WORDS = 200, 320, 9, 6, 64, 160
 HOW = ("elsewhere", "same", "timed")
@@ -55,6 +55,8 @@ _Answer = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(_Proble
 
 def _c():
     c = _library.library().c
+    if list((ctypes.c_long * 3).in_dll(c, "door_sizes"))[1:] != [ctypes.sizeof(_Problem), ctypes.sizeof(_Tensor)]:
+        raise ImportError(f"{_library.find()} is of another version of swax than this package: build both from the same commit")
     c.door_run.restype = c.door_judge.restype = ctypes.c_char_p
     c.door_run.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_char_p), _Answer, ctypes.c_void_p, ctypes.c_double, ctypes.c_char_p,
                            ctypes.c_int, ctypes.c_char_p]
@@ -228,16 +230,8 @@ class Session:
     """A judge in a process of its own, for as long as the `with` lasts."""
 
     def __enter__(self):
-        import subprocess
-        there, here = os.pipe(), os.pipe()
-        env = dict(os.environ, SWAX_LIBRARY=_library.find(), OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "2"))
-        package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        env["PYTHONPATH"] = os.pathsep.join([package] + [p for p in [env.get("PYTHONPATH")] if p])
-        self.child = subprocess.Popen([sys.executable, "-c", "from swax_verify._judge import main; main()", str(there[0]), str(here[1])],
-                                      pass_fds=(there[0], here[1]), env=env, stdin=subprocess.DEVNULL)
-        os.close(there[0])
-        os.close(here[1])
-        self.wire = Wire(here[0], there[1])
+        self.child, self.wire = spawn(["-c", "from swax_verify._judge import main; main()"], SWAX_LIBRARY=_library.find(),
+                                      OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "2"))
         return self
 
     def __exit__(self, *_):

@@ -54,6 +54,12 @@ def find():
 class Library:
     def __init__(self):
         self.c = ctypes.CDLL(find())
+        try:
+            rows = (ctypes.c_long * 3).in_dll(self.c, "door_sizes")
+        except ValueError:
+            rows = [0]
+        if rows[0] != ctypes.sizeof(_Spec):
+            raise ImportError(f"{find()} is of another version of swax than this package: build both from the same commit")
         self.c.op_wrong.restype = ctypes.c_char_p
         n = ctypes.c_int.in_dll(self.c, "swax_n_ops").value
         rows, slots = (_Spec * n).in_dll(self.c, "swax_ops"), (ctypes.c_void_p * n).in_dll(self.c, "swax_ref_f64")

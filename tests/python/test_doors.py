@@ -1,0 +1,181 @@
+"""The command, pytest's fixture, other kits' formats, the wheel."""
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import unittest
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PACKAGE = os.path.abspath(os.path.join(HERE, "..", "..", "tools", "python"))
+sys.path.insert(0, PACKAGE)
+from swax_verify import __main__ as command, _library, exports, kernels  # noqa: E402
+
+KERNELS = """
+    import os
+    import numpy as np
+    def norm(x, w, eps):
+        r = 1 / np.sqrt((x.astype(np.float64)**2).mean(-1, keepdims=True) + eps)
+        return (x * r * w).astype(np.float32)
+    def wrong(x, w, eps):
+        return norm(x, w, eps) * np.float32(1.001)
+    def leaves(x, w, eps):
+        os._exit(0)
+    def forges(x, w, eps):
+        '''Finds everything that gives a verdict in its own process, and makes it say good.'''
+        import sys
+        for name, module in list(sys.modules.items()):
+            if name.startswith("swax_verify"):
+                for n in dir(module):
+                    if n in ("Report", "settle", "judge", "run"):
+                        setattr(module, n, lambda *a, **k: True)
+        print("good: norm: 9 of 9 cases within all bounds", flush=True)
+        return np.zeros_like(x)
+"""
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def write(self, name, text):
+        path = os.path.join(self.folder.name, name)
+        with open(path, "w") as file:
+            file.write(textwrap.dedent(text))
+        return path
+
+
+class Command(Folder):
+    def run_command(self, function, *words):
+        out, path = io.StringIO(), self.write("kernels.py", KERNELS)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            status = command.main([f"{path}:{function}", "rmsnorm_forward", "suite=quick", *words])
+        return status, out.getvalue()
+
+    def test_good(self):
+        status, said = self.run_command("norm", "seed=5")
+        self.assertEqual(status, 0, said)
+        self.assertIn("good: rmsnorm_forward suite=quick seed=5", said)
+
+    def test_wrong(self):
+        status, said = self.run_command("wrong")
+        self.assertEqual(status, 1)
+        self.assertRegex(said, r"y is 1.001 times.*(\n.*)*replay: python -m swax_verify .*:wrong rmsnorm_forward suite=quick seed=\d+ number=\d+")
+
+    def test_json(self):
+        status, said = self.run_command("norm", "json=yes", "time=yes", "N=64", "C=64")
+        self.assertEqual(status, 0)
+        found = json.loads(said)
+        self.assertEqual(found["time"][0]["calls"], 11)
+        self.assertTrue({"seed", "dtype", "device", "version", "numpy", "python"} <= set(found))
+
+    def test_a_process_that_ends_is_no_verdict(self):
+        status, said = self.run_command("leaves")
+        self.assertEqual(status, 1)
+        self.assertIn("ended its process, with status 0", said)
+
+    def test_a_verdict_cannot_be_forged_from_the_kernel(self):
+        status, said = self.run_command("forges")
+        self.assertEqual(status, 1)
+        self.assertIn("WRONG", said)
+
+    def test_sentences(self):
+        for function, words, says in (("missing", (), "missing"), ("norm", ("suite=qiuck",), "quick"), ("norm", ("dtype=f23",), "f32"), ("norm", ("Q=1",), "Q")):
+            status, said = self.run_command(function, *words)
+            self.assertEqual(status, 2, said)
+            self.assertIn(says, said)
+
+
+class Exports(Folder):
+    def test_flashinfer_bench(self):
+        path = exports.flashinfer("attention_forward", self.folder.name, suite="quick", dtype="bf16", seed=5, W=8)
+        with open(path) as file:
+            d = json.load(file)
+        self.assertEqual(d["inputs"]["k"], {"shape": ["B", "S", "G", "D"], "dtype": "bfloat16"})
+        self.assertEqual(d["constraints"], ["H % G == 0"])
+        compile(d["reference"], "reference", "exec")
+        with open(os.path.join(self.folder.name, "workloads", "attention", d["name"] + ".jsonl")) as file:
+            traces = [json.loads(line) for line in file]
+        self.assertGreater(len(traces), 5)
+        self.assertEqual(len({t["workload"]["uuid"] for t in traces}), len(traces))
+        for t in traces:
+            w = t["workload"]
+            tensors = self.load(w["inputs"]["q"]["path"])
+            self.assertEqual(list(tensors["q"].shape), [w["axes"][s] for s in "BTHD"])
+            self.assertTrue(set(w["inputs"]) == set(tensors) == {"q", "k", "v"})
+
+    def load(self, path):
+        with open(os.path.join(self.folder.name, path), "rb") as file:
+            data = file.read()
+        n = int.from_bytes(data[:8], "little")
+        body, found = data[8 + n:], {}
+        for name, t in json.loads(data[8:8 + n]).items():
+            self.assertEqual(t["dtype"], "BF16")
+            bits = np.frombuffer(body[slice(*t["data_offsets"])], "<u2").astype(np.uint32) << 16
+            found[name] = bits.view(np.float32).reshape(t["shape"])
+        return found
+
+    def test_gpu_mode(self):
+        random = np.random.default_rng(1)
+        q, k, v = (random.standard_normal((2, 9, 3, 8)).astype(np.float32) for _ in range(3))
+        check = exports.check_implementation("attention_forward", inputs=("q", "k", "v"), outputs=("y",), W=4)
+        y = kernels.attention(q, k, v, window=4).y.astype(np.float32)
+        self.assertEqual(check((q, k, v), y), (True, ""))
+        good, why = check((q, k, v), kernels.attention(q, k, v, window=5).y.astype(np.float32))
+        self.assertFalse(good)
+        self.assertIn("the window", why)
+        self.assertIn("are needed", check((q, k), y)[1])
+
+
+@unittest.skipUnless(importlib.util.find_spec("pytest"), "pytest is not installed")
+class Pytest(Folder):
+    def test_the_fixture(self):
+        self.write("test_mine.py", KERNELS.replace("\n    ", "\n") + textwrap.dedent("""
+            from swax_verify import test_of
+            def test_right(swax_check):
+                swax_check(norm, op="rmsnorm_forward")
+            def test_wrong(swax_check):
+                swax_check(wrong, op="rmsnorm_forward")
+            test_line = test_of(norm, op="rmsnorm_forward", suite="quick")
+            """))
+        out = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "swax_verify.pytest_plugin", "--swax-seed=77", "--swax-suite=quick", self.folder.name],
+                             env=dict(os.environ, PYTHONPATH=PACKAGE, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"), capture_output=True, text=True).stdout
+        self.assertIn("1 failed, 2 passed", out)
+        self.assertIn("y is 1.001 times what it should be", out)
+        self.assertIn("the same problems again with --swax-seed=77", out)
+        self.assertNotIn("door_run", out)                           # of the machinery nothing is shown:
+        self.assertNotIn("raise AssertionError", out)
+
+
+class Wheel(Folder):
+    def test_it_is_whole_and_its_tag_is_what_it_needs(self):
+        spec = importlib.util.spec_from_file_location("build_wheel", os.path.join(PACKAGE, "build_wheel.py"))
+        builder = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(builder)
+        path = builder.write(self.folder.name, _library.find())
+        import zipfile
+        with zipfile.ZipFile(path) as z:
+            self.assertIsNone(z.testzip())
+            names = z.namelist()
+            record = z.read(next(n for n in names if n.endswith("RECORD"))).decode()
+        self.assertTrue({"swax_verify/__init__.py", "swax_verify/libswax.so"} <= set(names))
+        self.assertEqual(sorted(names), sorted(line.split(",")[0] for line in record.splitlines()))
+        with open(_library.find(), "rb") as file:
+            elf = builder.Elf(file.read())
+        needs = list(elf.needed())
+        if any(n.startswith("libgomp") for n in needs):             # a build with OpenMP may promise nothing
+            self.assertIn("-linux_", path)
+        self.assertIn(os.uname().machine, path)
+        self.assertTrue(any(n.startswith("libc.so") for n in needs))
+        self.assertTrue(any(v.startswith("GLIBC_2.") for _, v in elf.versions()))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,140 @@
+"""Inputs for a kernel that only its user knows, by what each of them is: a role, and families of numbers that are hard for it."""
+import numpy as np
+
+FAMILIES = ("gauss", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
+# which families differ from gauss, for an input of that role
+DIFFERS = {"data": {"equal", "onehot", "huge", "tiny"}, "weight": set(), "norm": set(), "positive": {"huge", "tiny"},
+           "probability": {"equal", "onehot"}, "logits": {"equal", "huge"}, "gate": {"saturated", "open", "shut"},
+           "log_gate": {"saturated", "open", "shut"}, "unit": {"equal", "onehot"}, "fraction": {"saturated"}, "index": set(), "mask": set()}
+ROLES = tuple(DIFFERS)
+SMALL = tuple(range(1, 10))
+TILES = (15, 16, 17, 31, 32, 33, 63, 64, 65, 72, 100, 127, 128, 129, 130, 200)
+MOST = 60000        # numbers in the inputs of a drawn problem
+
+
+def _rows(random, shape, family):
+    """Equal rows, or rows with a single 1."""
+    if not shape:
+        return np.ones(())
+    if family == "equal":
+        return np.broadcast_to(random.standard_normal(shape[-1:]), shape).copy()
+    x = np.zeros(shape)
+    np.put_along_axis(x, random.integers(0, shape[-1], shape[:-1] + (1,)), 1.0, -1)
+    return x
+
+
+def _gate(random, shape, family):
+    x = random.standard_normal(shape)
+    if family == "saturated":
+        return np.where(random.random(shape) < 0.5, -15.0, 15.0)
+    if family == "open":
+        return 15 - random.random(shape) / 8
+    if family == "shut":
+        return np.where(random.random(shape) < 0.2, -15 + x / 2, 5 + x)
+    return 3 + x
+
+
+def numbers(random, shape, role, family, bound=None):
+    """An array of that role, float64; bound: how many values an index has."""
+    x = random.standard_normal(shape)
+    if role == "index":
+        return random.integers(0, bound, shape).astype(float)
+    if role == "mask":
+        return (random.random(shape) < 0.7).astype(float)
+    if role in ("gate", "log_gate"):
+        x = _gate(random, shape, family)
+        return x if role == "gate" else -np.log1p(np.exp(-x))
+    if role == "norm":
+        return 1 + x / 8
+    if role == "fraction":
+        return 1 / (1 + np.exp(-(15 * np.sign(x) if family == "saturated" else x)))
+    if role == "positive":
+        return np.exp({"huge": 3 * x + 8, "tiny": x - 12}.get(family, x))
+    if role == "probability":
+        x = np.exp(np.zeros(shape) if family == "equal" else 2 * x)
+        return _rows(random, shape, family) if family == "onehot" else x / x.sum(-1, keepdims=True)
+    if role != "weight" and family in ("equal", "onehot") and family in DIFFERS[role]:
+        x = _rows(random, shape, family)
+    if role == "unit":
+        return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30)
+    if role == "logits":
+        return x * (100 if family == "huge" else 3)
+    if role == "data":
+        return x * {"huge": 300.0, "tiny": 2.0**-120}.get(family, 1.0)
+    return x
+
+
+class Input:
+    """What stands behind a name in inputs=: "B T H D", "B T H: gate", "N: index<V", with `float` for what stays in float where the
+    kernel is in bf16 or f16; an array or a number as it is; or a function of (random, sizes)."""
+
+    def __init__(self, name, spec):
+        self.name, self.made, self.letters, self.role, self.bound, self.statistic = name, None, (), "data", None, False
+        if not isinstance(spec, str):
+            self.made = spec if callable(spec) else (lambda random, sizes: spec)
+            self.role = "given"
+            return
+        shape, _, words = spec.partition(":")
+        self.letters = tuple(shape.split())
+        for word in words.split():
+            if word == "float":
+                self.statistic = True
+            elif word.startswith("index<"):
+                self.role, self.bound = "index", word[6:]
+            elif word in ROLES and word != "index":
+                self.role = word
+            else:
+                import difflib
+                near = difflib.get_close_matches(word, ROLES, 1)
+                raise ValueError(f"check: {name}={spec!r}: {word} is no role" + (f"; did you mean {near[0]}?" if near else "")
+                                 + f"  There are {', '.join(ROLES).replace('index', 'index<N')}, and float beside one")
+
+    def is_integer(self):
+        return self.role in ("index", "mask")
+
+    def draw(self, random, sizes, family):
+        if self.made:
+            return self.made(random, sizes)
+        bound = None if self.bound is None else int(self.bound) if self.bound.isdigit() else sizes[self.bound]
+        return numbers(random, tuple(sizes[s] for s in self.letters), self.role, family, bound)
+
+
+def _size(random, wish, choices):
+    if wish is None:
+        return int(random.choice(choices))
+    if isinstance(wish, tuple):
+        return int(random.integers(wish[0], wish[1] + 1))
+    return int(random.choice(wish)) if isinstance(wish, list) else int(wish)
+
+
+def sizes(random, inputs, wishes, crosses, require):
+    """A value for every letter: small ones, or such as cross tiles; those of `wishes` as they are wished."""
+    letters = sorted({s for i in inputs for s in i.letters} | {i.bound for i in inputs if i.bound and not i.bound.isdigit()} | set(wishes))
+    for _ in range(2000):
+        found = {s: _size(random, wishes.get(s), TILES if crosses and s not in "BGH" else SMALL[:4] if s in "BGH" else SMALL) for s in letters}
+        free = [s for s in letters if s not in wishes]
+
+        def count():
+            return sum(float(np.prod([found[s] for s in i.letters])) for i in inputs if i.letters)
+        while free and count() > MOST and max(found[s] for s in free) > 1:
+            largest = max(free, key=lambda s: found[s])
+            found[largest] = max(1, found[largest] // 2 + found[largest] % 2)
+        if require is None or require(**found):
+            return found
+    raise ValueError("check: require= is true of none of 2000 choices of sizes")
+
+
+def plan(suite, inputs, dtype):
+    """[(family, crosses tiles), ...]"""
+    counts = {None: (0, 0), "quick": (1, 4), "standard": (4, 16), "hard": (10, 40)}
+    if suite not in counts:
+        import difflib
+        near = difflib.get_close_matches(str(suite), ["quick", "standard", "hard"], 1)
+        raise ValueError(f"check: suite={suite!r}: it is quick, standard or hard, or None for one problem" + (f"; did you mean {near[0]}?" if near else ""))
+    if suite is None:
+        return [("gauss", False)]
+    small, tiles = counts[suite]
+    fit = ["gauss"] + [f for f in FAMILIES[1:] if any(f in DIFFERS.get(i.role, ()) for i in inputs)]
+    if dtype in ("bf16", "f16"):        # half precision cannot hold what these are about
+        fit = [f for f in fit if f != "tiny" and not (f == "huge" and dtype == "f16")]
+    return [(f, False) for f in fit for _ in range(small)] + [("gauss" if k % 3 else fit[k // 3 % len(fit)], True) for k in range(tiles)]

@@ -1,0 +1,391 @@
+"""check(fn, reference=naive, inputs={..}): any kernel, judged by the rule of ref/oracle/judge.c against a naive code of yours.
+
+The reference is run in double, which is the truth; in float, and in the candidate's precision, which are honest; and in double on
+inputs that are off by one rounding of their type.  How far the candidate may be from the truth follows from how far those are."""
+import inspect
+
+import numpy as np
+
+from . import _arrays, _candidate, _draw, _judge
+from ._library import REAL, STAT
+from ._causes import find_cause
+
+EVERY, CALLS, WARM = 5, 11, 2
+RULE = "what your reference errs in float, or by one rounding of its inputs, times {}"
+TIMES = {"f32": "8", "f64": "8, at double's rounding", "bf16": "2 (gradients: 3)", "f16": "2 (gradients: 3), an eighth of bf16's"}
+
+
+def named(out, like=None):
+    """What a function returned, by name."""
+    if isinstance(out, dict):
+        return {n: x for n, x in out.items() if x is not None}
+    out = list(out) if isinstance(out, (tuple, list)) else [out]
+    names = list(like) if like else (["out"] if len(out) == 1 else [f"out{i}" for i in range(len(out))])
+    return dict(zip(names, out))
+
+
+class Caller:
+    """A function of the user's, called with arrays of one library; torch differentiates it where gradients are wanted and it takes no
+    cotangent (d<output>) itself."""
+
+    def __init__(self, fn, wanted, what):
+        self.fn, self.wanted = fn, wanted
+        parameters = inspect.signature(fn).parameters
+        self.everything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        self.names = list(parameters)
+        self.needed = [n for n, p in parameters.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        self.what = what
+
+    def own_gradients(self, cotangents):
+        return bool(cotangents) and all(c in self.names or self.everything for c in cotangents)
+
+    def __call__(self, library, arrays, scalars, cotangents, like=None):
+        values = {**arrays, **scalars}
+        if self.own_gradients(cotangents) or not cotangents:
+            values.update(cotangents)
+            return named(self.fn(**self._some(values)), like)
+        torch = library.torch
+        leaves = {n: arrays[n].detach().requires_grad_() for n in self.wanted}
+        out = named(self.fn(**self._some({**values, **leaves})), like)
+        pairs = [(out[n[1:]], g) for n, g in cotangents.items() if n[1:] in out and out[n[1:]].requires_grad]
+        if not pairs:
+            raise ValueError(f"{self.what} cannot be differentiated by torch: nothing that it returns depends on {', '.join(self.wanted)} for autograd")
+        grads = torch.autograd.grad([y for y, _ in pairs], list(leaves.values()), [g.to(y.dtype) for y, g in pairs], allow_unused=True)
+        out = {n: x.detach() for n, x in out.items()}
+        out.update({"d" + n: torch.zeros_like(x) if g is None else g for (n, x), g in zip(leaves.items(), grads)})
+        return out
+
+    def _some(self, values):
+        return values if self.everything else {n: values[n] for n in self.names if n in values}
+
+
+class Problem:
+    """The inputs of one case, exact in the candidate's types, and what the reference says of them."""
+
+    def __init__(self, task, number, family, crosses, round=0):
+        random = np.random.default_rng([task.seed, number, 0])
+        self.number, self.family = number, family
+        self.sizes = _draw.sizes(random, task.inputs, task.wishes, crosses, task.require)
+        random = np.random.default_rng([task.seed, number, 1 + round])
+        self.arrays, self.scalars = {}, dict(task.scalars)
+        for i in task.inputs:
+            x = i.draw(random, self.sizes, family)
+            if isinstance(x, (bool, int, float, str)) or x is None:
+                self.scalars[i.name] = x
+            else:
+                x = task.numpy_of(x)
+                self.arrays[i.name] = x if i.is_integer() else _judge.rounded(x, task.exact_in, i.statistic)
+        self.random, self.cotangents = random, {}
+
+    def describe(self):
+        return " ".join(f"{k}={v}" for k, v in self.sizes.items()) + "".join(f" {k}={v}" for k, v in self.scalars.items() if v is not None)
+
+
+class Moved:
+    """Arrays, cotangents and scalars in the place of a problem's own."""
+
+    def __init__(self, arrays, cotangents, scalars=None):
+        self.arrays, self.cotangents, self.scalars = arrays, cotangents, scalars or {}
+
+
+class Task:
+    def __init__(self, fn, reference, inputs, dtype, library, seed, gradients, require, wishes, statistics):
+        if not isinstance(inputs, dict) or not inputs:
+            raise ValueError("check: inputs= is a dict of what the functions take: {\"x\": \"N C\", \"w\": \"C: weight\", \"eps\": 1e-6}")
+        self.inputs = [_draw.Input(n, spec) for n, spec in inputs.items()]
+        letters = {s for i in self.inputs for s in i.letters} | {i.bound for i in self.inputs}
+        self.scalars = {n: v for n, v in wishes.items() if n not in letters}
+        self.wishes = {n: v for n, v in wishes.items() if n in letters}
+        self.dtype, self.library, self.seed, self.require = dtype, library, seed, require
+        self.exact_in = "f32" if dtype == "f64" else dtype
+        self.statistics = set(statistics)
+        floats = [i.name for i in self.inputs if not i.is_integer() and i.role != "given"]
+        self.wanted = [] if not gradients else floats if gradients is True else list(gradients)
+        unknown = [n for n in self.wanted if n not in floats]
+        if unknown:
+            raise ValueError(f"check: gradients={gradients!r}: {', '.join(unknown)} is no input of numbers")
+        self.fn, self.reference = Caller(fn, self.wanted, "the function"), Caller(reference, self.wanted, "the reference")
+        for caller in (self.fn, self.reference):
+            known = set(inputs) | set(self.scalars) | set(letters) | {n for n in caller.needed if n.startswith("d") and self.wanted}
+            lost = [n for n in caller.needed if n not in known]
+            if lost:
+                raise ValueError(f"check: {caller.what} takes {', '.join(lost)}, and inputs= has {', '.join(inputs)}")
+        self.room = _arrays.Room(library)
+        self.reference_library = _arrays.Torch() if library.name == "torch" else _arrays.Numpy()
+        self.raised = None
+
+    def numpy_of(self, x):
+        return np.array(self.library.to_numpy(x), np.float64, order="C")
+
+    def type_of(self, name):
+        """Of an input or of a cotangent: its element type in the candidate's call."""
+        i = next((i for i in self.inputs if i.name == name), None)
+        return "i32" if i and i.is_integer() else _candidate.element(STAT if i and i.statistic or name[1:] in self.statistics and not i else REAL, self.dtype)
+
+    # ---- the reference, in any precision
+
+    def run_reference(self, problem, precision, arrays=None):
+        """Its answers as float64, on the arrays (a Moved, or the problem's) as they are in that precision."""
+        lib = self.reference_library
+        moved = arrays or Moved(problem.arrays, problem.cotangents)
+
+        def made(name, x):
+            kind = "i32" if self.type_of(name) == "i32" else precision
+            return self.make(lib, x, kind)
+        given = {n: made(n, x) for n, x in moved.arrays.items()}
+        cotangents = {n: made(n, x) for n, x in moved.cotangents.items()}
+        scalars = {**problem.scalars, **problem.sizes, **moved.scalars}
+        with np.errstate(all="ignore"):
+            out = self.reference(lib, given, scalars, cotangents)
+        return {n: np.array(lib.to_numpy(x), np.float64, order="C") for n, x in out.items()}
+
+    @staticmethod
+    def make(lib, x, kind):
+        if lib.name == "numpy":
+            return np.array(x, lib.types[kind])
+        return lib.torch.from_numpy(np.array(x)).to(lib.types[kind])
+
+    def prepare(self, problem, crosses):
+        """Names and shapes of the answers, and a gradient for every output where gradients are asked.  The reference says them of other
+        numbers of the same sizes: what it leaves in memory is no answer to this problem."""
+        other = Problem(self, problem.number, "gauss", crosses, round=50)
+        other.cotangents = {n: np.ones(()) for n in self.reference.needed if self.wanted and n.startswith("d") and n not in other.arrays}
+        shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
+        if self.wanted:
+            for p in (problem, other):
+                p.cotangents = {"d" + n: _judge.rounded(p.random.standard_normal(shape), self.exact_in, n in self.statistics)
+                                for n, shape in shapes.items() if n[1:] not in self.wanted or not n.startswith("d")}
+            shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
+        return shapes
+
+    # ---- the candidate
+
+    def ask(self, problem, how, like):
+        """(answers or None, sentence or None, seconds)"""
+        self.room.begin()
+        lib = self.library
+        laid = {n: self.room.lay(n, x, self.type_of(n), how == "same") for n, x in {**problem.arrays, **problem.cotangents}.items()}
+        arrays = {n: x for n, x in laid.items() if n in problem.arrays}
+        cotangents = {n: x for n, x in laid.items() if n not in problem.arrays}
+        self.room.seal()
+        lib.synchronise()
+        seconds = 0.0
+
+        def call():
+            return self.fn(lib, arrays, {**problem.scalars, **problem.sizes}, cotangents, [n for n in like if not n.startswith("d") or n[1:] not in arrays])
+        try:
+            with _arrays.poisoned_allocations():
+                out, seconds = lib.seconds(call) if how == "timed" else (call(), 0.0)
+                lib.synchronise()
+        except Exception as e:
+            self.raised = e
+            return None, f"it {_candidate.reason(e)}", 0.0
+        broken = self.room.broken()
+        if broken:
+            return None, f"it {broken}", 0.0
+        answers = {}
+        for n, shape in like.items():
+            if n not in out:
+                return None, f"it gives no {n}, which the reference gives", 0.0
+            kind = STAT if n in self.statistics else REAL
+            wrong = _candidate.unusable(lib, n, out[n], shape, "", kind, self.dtype)
+            if wrong:
+                return None, wrong, 0.0
+            answers[n] = np.array(lib.to_numpy(out[n]), np.float64, order="C")
+        return answers, None, seconds
+
+    # ---- truth and bounds, in the judge's process
+
+    def settle(self, session, problem, slot):
+        """Send truth and honest evaluations; the truth's names.  Only after the candidate has answered."""
+        truth = self.run_reference(problem, "f64")
+        axes = {n: self.axes(problem, n, x.shape) for n, x in truth.items()}
+        for n, x in truth.items():
+            session.wire.send({"do": "truth", "name": f"{slot}{n}", "dtype": self.dtype, "gradient": n[1:] in self.wanted and n.startswith("d"),
+                               "axes": axes[n], "statistic": n in self.statistics}, [("", x)])
+
+        def honest(out, moved):
+            for n, x in out.items():
+                if moved and self.dtype in ("bf16", "f16"):
+                    x = _judge.rounded(x, "bf16", n in self.statistics)
+                session.wire.send({"do": "honest", "name": f"{slot}{n}", "nudged": moved}, [("", x)])
+        honest(self.run_reference(problem, "f32"), False)
+        rounding = "bf16" if self.dtype == "f16" else self.dtype
+        count = 6 if sum(x.size for x in problem.arrays.values()) < 5000 else 2
+        for seed in range(count, -1, -1):
+            honest(self.run_reference(problem, "f64", self.nudged(problem, rounding, seed)), True)
+        if self.dtype in ("bf16", "f16") and self.reference_library.name == "torch":
+            try:
+                honest(self.run_reference(problem, self.dtype), True)
+            except (RuntimeError, NotImplementedError):      # not all of torch exists in half precision on a CPU
+                pass
+        return list(truth), truth
+
+    def nudged(self, problem, rounding, seed):
+        arrays = {n: x if self.type_of(n) == "i32" else _judge.nudged(x, rounding, seed and 1000003 * seed + k, self.type_of(n) == "f32")
+                  for k, (n, x) in enumerate(problem.arrays.items())}
+        moved = {n: _judge.nudged(x, rounding, seed and 77 * seed + k, n[1:] in self.statistics) for k, (n, x) in enumerate(problem.cotangents.items())}
+        return Moved(arrays, moved)
+
+    def axes(self, problem, name, shape):
+        """[(letter, word, extent)]: by the letters of an input of the same shape, or plainly."""
+        for i in self.inputs:
+            if i.letters and tuple(problem.sizes[s] for s in i.letters) == shape:
+                return [(s, "its axis", n) for s, n in zip(i.letters, shape)]
+        return [(f"axis{k}", "counted from 0", n) for k, n in enumerate(shape)][:8]
+
+    def judge(self, session, names, answers, slot):
+        found = {}
+        for n in names:
+            session.wire.send({"do": "tensor", "name": f"{slot}{n}"}, [("", answers[n])])
+            found[n] = session.receive()[0]["verdict"]
+        return found
+
+
+class Run:
+    """All cases, and what was found."""
+
+    def __init__(self, task, suite, session):
+        self.task, self.suite, self.session = task, suite, session
+        self.tensors, self.trouble, self.trouble_case, self.unequal = {}, "", 0, 0
+        self.cases = self.failed = 0
+        self.wrong_families, self.families, self.bad, self.time = set(), set(), [], []
+
+    def one(self, number, family, crosses):
+        task = self.task
+        problem = Problem(task, number, family, crosses)
+        like = task.prepare(problem, crosses)
+        answers, trouble, _ = task.ask(problem, "elsewhere", like)
+        second = None
+        if not trouble:
+            second, trouble, _ = task.ask(problem, "elsewhere", like)
+        self.cases += 1
+        self.families.add(family)
+        good = not trouble
+        if not trouble:
+            names, truth = task.settle(self.session, problem, "")
+            found = task.judge(self.session, names, answers, "")
+            good = all(f["good"] for f in found.values())
+            self.note(found, problem)
+            trouble = self.conduct(problem, like, names, answers, second, good)
+            if not good and len(self.bad) < 3:
+                self.bad.append((problem, answers, found))
+        if trouble and not self.trouble:
+            self.trouble, self.trouble_case = trouble, number
+        if trouble or not good:
+            self.failed += 1
+            self.wrong_families.add(family)
+
+    def conduct(self, problem, like, names, answers, second, good):
+        """Of a case that is right: is it right in the second call, on other numbers in the same memory, and then again?"""
+        task = self.task
+        if any(not np.array_equal(answers[n], second[n], equal_nan=True) for n in names):
+            self.unequal += 1
+            if good and not all(f["good"] for f in task.judge(self.session, names, second, "").values()):
+                return "it is right at first and wrong in later calls: in the second on the same inputs"
+        if not good or problem.number % EVERY:
+            return None
+        other = Problem(task, problem.number, problem.family, self.crosses(problem.number), round=1)
+        kept = sorted(problem.arrays)       # of the inputs one is another, in turn: who knows a problem by part of it is found out
+        changed = kept[problem.number // EVERY % len(kept)]
+        other.arrays = {n: other.arrays[n] if n == changed else x for n, x in problem.arrays.items()}
+        other.cotangents = {n: np.ascontiguousarray(-x[::-1] if x.ndim else -x) for n, x in problem.cotangents.items()}
+        asked = []
+        for p, slot in ((other, "other "), (problem, "")) * 2:
+            got, trouble, _ = task.ask(p, "same", like)
+            if trouble:
+                return trouble
+            asked.append((slot, got))
+        task.settle(self.session, other, "other ")
+        for slot, got in asked:
+            if not all(f["good"] for f in task.judge(self.session, names, got, slot).values()):
+                stale = all(f["good"] for f in task.judge(self.session, names, got, "" if slot else "other ").values())
+                return ("it gives the answer of the call before to other numbers in the same memory" if stale
+                        else "it is right at first and wrong in later calls")
+        return None
+
+    def crosses(self, number):
+        return self.plan[number][1]
+
+    def note(self, found, problem):
+        for n, f in found.items():
+            t = self.tensors.setdefault(n, {"name": n, "failed": 0, "cases": 0, "asked": 0, "ratio": -1})
+            t["cases"] += 1
+            t["asked"] += f["asked"]
+            t["failed"] += not f["good"]
+            ratio = max(f[k] / f[k + "_bound"] if f[k + "_bound"] > 0 else (np.inf if f[k] > 0 and k != "bias" else 0) for k in ("max", "rms", "bias"))
+            ratio = np.inf if np.isnan(ratio) else ratio
+            if ratio > t["ratio"] and (f["asked"] or not f["good"]) or t["ratio"] < 0:
+                finite = {k: v if not isinstance(v, float) or np.isfinite(v) else None for k, v in f.items() if k not in ("good", "asked")}
+                t.update(finite, ratio=ratio, case=problem.number, family=problem.family, sizes=problem.describe())
+
+    def clock(self, number):
+        """New inputs for every call, cold caches, and every output judged."""
+        task, seconds = self.task, []
+        family, crosses = self.plan[number]
+        for k in range(CALLS):
+            problem = Problem(task, number, "gauss", crosses, round=100 + k)
+            like = task.prepare(problem, crosses)
+            answers, trouble, took = task.ask(problem, "timed", like)
+            if not trouble:
+                names, _ = task.settle(self.session, problem, "")
+                if not all(f["good"] for f in task.judge(self.session, names, answers, "").values()):
+                    trouble = "it is right while it is checked, and wrong while it is timed"
+            if trouble:
+                self.trouble, self.trouble_case, self.failed = trouble, number, self.failed + 1
+                return
+            seconds.append(took)
+        width = {"f32": 4, "f64": 8, "bf16": 2, "f16": 2}[task.dtype]
+        numbers = sum(x.size for x in [*problem.arrays.values(), *problem.cotangents.values(), *answers.values()])
+        kept = sorted(seconds[WARM:])
+        self.time = [{"calls": len(kept), "sizes": problem.describe(), "device": task.library.device_name(), "median_seconds": kept[len(kept) // 2],
+                      "least_seconds": kept[0], "most_seconds": kept[-1], "memory_floor_seconds": width * numbers / task.library.bandwidth()}]
+
+    def largest(self):
+        task = self.task
+        return max(range(len(self.plan)), key=lambda n: sum(x.size for x in Problem(task, n, "gauss", self.plan[n][1]).arrays.values()))
+
+    def found(self, name):
+        task = self.task
+        return {"verdict": "wrong" if self.failed else "good", "op": name, "dtype": task.dtype, "suite": self.suite or "", "seed": task.seed,
+                "cases": self.cases, "failed": self.failed, "plan": f"{name} suite={self.suite} seed={task.seed} dtype={task.dtype}",
+                "trouble": self.trouble, "trouble_case": self.trouble_case, "advice": "", "unequal": self.unequal, "another_gauge": 0, "too_large": 0,
+                "wrong_families": sorted(self.wrong_families), "families": sorted(self.families), "tensors": list(self.tensors.values()),
+                "time": self.time if not self.failed else [], "diagnosis": find_cause(task, self.bad, Moved) if self.failed and not self.trouble else [],
+                "device": task.library.device_name(), "arrays": task.library.name}
+
+
+def check(fn, reference, inputs, suite="standard", dtype="f32", device=None, array=None, seed=2, number=None, time=False, raises=True,
+          gradients=False, require=None, float_outputs=(), **wishes):
+    """See check.check.  What is its own:
+
+    reference: takes what fn takes, by name, and returns what fn returns (an array, several, or a dict); it is given arrays in double, in
+      float and in the candidate's type.
+    inputs: {"x": "N C", "f": "B T H: gate", "w": "C: weight", "token": "N: index<V", "eps": 1e-6}: a shape by letters, and behind a colon
+      what it is: data (the default), weight, norm, positive, probability, logits, gate, log_gate, unit, fraction, mask, index<V.
+      Letters without a size are drawn, so that they cross tiles; T=256, T=(1, 300) or T=[64, 128] say which.
+    gradients: True, or the inputs' names: torch differentiates both, unless a function takes the cotangent d<output> and returns d<input>.
+    require: a function of the sizes that is true of those that fn takes: lambda H, G, **_: H % G == 0.
+    float_outputs: names of outputs that are in float where the kernel is in bf16 or f16."""
+    __tracebackhide__ = True
+    from .check import settle
+    torch_needed = device is not None or gradients or (dtype == "bf16" and _arrays.torch_module())
+    library = {"numpy": _arrays.Numpy, "torch": _arrays.Torch}[array](device) if array else _arrays.Torch(device) if torch_needed else _arrays.Numpy()
+    task = Task(fn, reference, inputs, dtype, library, seed, gradients, require, wishes, float_outputs)
+    plan = _draw.plan(suite, task.inputs, dtype)
+    if number is not None and not 0 <= number < len(plan):
+        raise ValueError(f"check: number={number}: suite={suite} has the cases 0 to {len(plan) - 1}")
+    with _judge.Session() as session:
+        run = Run(task, suite, session)
+        run.plan = plan
+        order = np.random.default_rng([seed, 9]).permutation(len(plan)) if number is None else [number]
+        for k in order:
+            run.one(int(k), *plan[k])
+            if task.raised:
+                break
+        if time and not run.failed:
+            run.clock(number if number is not None else run.largest())
+    name = getattr(fn, "__name__", "fn").replace("<lambda>", "fn")
+    said = "".join(f", {k}={v!r}" for k, v in dict(suite=suite, dtype=dtype, device=device, array=array, gradients=gradients or None, **wishes).items() if v is not None)
+    return settle(run.found(name), raises, task.raised, rule=RULE.format(TIMES[dtype]),
+                  replay=f"check({name}, reference=.., inputs=..{said}, seed={seed}, number={{number}})")
