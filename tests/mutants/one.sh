@@ -67,15 +67,15 @@ while read -r c how t; do
     spent
     left=$((BUDGET - (spent - before) / 100))
     [ $left -gt 0 ] || finish survived "after $asked tests; the budget of $BUDGET s is spent"
-    # five times as long as it took is too long; of one whose time is not known, what is left
-    wall=$((6 * left))
-    [ "$how" = cut ] || left=$((3 + c / 20)) wall=$((120 + c / 2))
-    (ulimit -v 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$left timeout -s KILL $wall \
+    # five times as long as it took is too long, and kills; to be ended earlier, because the budget is spent, says nothing
+    limit=$((3 + c % 100000 / 20)) wall=$((120 + c % 100000)) says=yes
+    [ "$how" = whole ] && [ $limit -le $left ] || limit=$left wall=$((6 * left)) says=no
+    (ulimit -v 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$limit timeout -s KILL $wall \
         "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null)
     status=$?
     asked=$((asked + 1))
     [ $status -ne 0 ] || continue
-    if [ "$how" = cut ]; then
+    if [ $says = no ]; then
         [ $status -ne 137 ] && ! grep -q 'signal \(9\|24\)' "$worker/log" || continue
     fi
     # once, for each test that kills: it passes without a mutant?

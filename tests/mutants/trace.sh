@@ -1,13 +1,13 @@
 #!/bin/sh
-# trace.sh CHECK:TEST - run that test on the traced library for LIMIT seconds of each process; note what it took and which
+# trace.sh CHECK:TEST - run that test on the traced library for LIMIT seconds of each process; note what it took of the processor and which
 # blocks ran.  A test that fails is left out, aloud, unless the limit ended it: then it came to some of its blocks, and is
 # noted as cut.
 unit=$1 check=${1%%:*} seen=$work/seen/$1 how=whole
 shm=$(mktemp -p /dev/shm swax-trace-XXXXXX) || exit 1
-began=$(date +%s%N)
 SWAX_TRACE=$shm LD_LIBRARY_PATH=$work/traced SHIM_ONLY=${unit#*:} SHIM_SECONDS=$LIMIT timeout -s KILL $((8 * LIMIT)) "$work/$check" >"$seen.log" 2>&1
 status=$?
-took=$((($(date +%s%N) - began) / 10000000))
+times >"$seen.times"
+took=$(awk 'NR == 2 {gsub("s", ""); split($1, u, "m"); split($2, s, "m"); print 1 + int(100 * (60 * (u[1] + s[1]) + u[2] + s[2]))}' "$seen.times")
 cmp -l "$shm" "$work/zero" 2>/dev/null | awk -v unit="$unit" 'NR == FNR {site[$1] = $2 " " $3; next} $1 in site {line[site[$1]] = 1}
     END {for (l in line) print l, unit}' "$work/sites" - >"$seen.lines"
 rm -f "$shm"
