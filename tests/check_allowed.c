@@ -93,6 +93,24 @@ START_TEST(affinity_and_omp_num_threads_are_kept)
 }
 END_TEST
 
+/* What is asked for is what is taken, up to eight a processor: hundreds of threads on one would take minutes a step. */
+START_TEST(a_slip_takes_no_more_than_eight_threads_a_processor)
+{
+    cpu_set_t set;
+    ck_assert(!sched_getaffinity(0, sizeof set, &set));
+    const int most = 8 * CPU_COUNT(&set);
+    threads_use(2);
+    if (threads_used() == 1) {
+        puts("skipped: built without OpenMP, everything takes one thread");
+        return;
+    }
+    for (int n = 1; n <= most + 9; n++) {
+        threads_use(n);
+        ck_assert_int_eq(threads_used(), n < most ? n : most);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("allowed");
@@ -100,6 +118,7 @@ int main(void)
     tcase_add_test(t, processors_are_counted_as_the_kernel_lists_them);
     tcase_add_test(t, quotas_of_control_groups_are_kept);
     tcase_add_test(t, affinity_and_omp_num_threads_are_kept);
+    tcase_add_test(t, a_slip_takes_no_more_than_eight_threads_a_processor);
     suite_add_tcase(s, t);
     scratch_open();
     const int status = suite_ends(s);

@@ -147,6 +147,50 @@ START_TEST(begin_is_of_one_sequence)
 }
 END_TEST
 
+/* A logit that leaves the range of floats is under the cap what it is in double: the cap itself. */
+static void capped(const struct swax_tier *tier, enum swax_precision precision, float logits[VOCABULARY], float evaluated[VOCABULARY])
+{
+    struct swax_network *n = opened(tier, precision);
+    int count;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    for (int i = 0; i < count; i++)
+        if (strstr(t[i].name, "lm_head")) {
+            double *w = calloc((size_t)t[i].size, sizeof *w);
+            for (int v = 0; v < VOCABULARY; v++) {
+                const long at = v * t[i].shape[1] + v % t[i].shape[1];
+                if (precision == SWAX_PREC_F64)
+                    w[at] = v % 2 ? 3.3e38 : -3.3e38;
+                else
+                    ((float *)w)[at] = v % 2 ? 3.3e38F : -3.3e38F;
+            }
+            swax_network_put(n, SWAX_WEIGHT, i, w);
+            free(w);
+        }
+    evaluate(n, 0, 8);
+    memcpy(evaluated, whole + 69 * VOCABULARY, VOCABULARY * sizeof *evaluated);
+    struct swax_decoder *d = swax_decoder_new(n, 1, 8, why);
+    ck_assert_msg(d != NULL, "%s", why);
+    const char *wrong = swax_decoder_feed(d, token, 70, logits);
+    ck_assert_msg(!wrong, "%s", wrong);
+    swax_decoder_free(d);
+    swax_network_free(n);
+}
+
+START_TEST(a_logit_beyond_the_range_is_the_cap)
+{
+    float right[VOCABULARY], fed[VOCABULARY], evaluated[VOCABULARY];
+    capped(swax_tiers[0], SWAX_PREC_F64, right, evaluated);
+    for (int i = 0; i < swax_n_tiers; i++) {
+        if (swax_tiers[i]->memory || !swax_tiers[i]->usable())
+            continue;
+        capped(swax_tiers[i], SWAX_PREC_F32, fed, evaluated);
+        for (int v = 0; v < VOCABULARY; v++)
+            ck_assert_msg(fabsf(right[v]) == 30 && fed[v] == right[v] && evaluated[v] == right[v], "%s, logit %d: %g and %g, %g in double",
+                          swax_tiers[i]->name, v, (double)fed[v], (double)evaluated[v], (double)right[v]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("decode");
@@ -155,6 +199,7 @@ int main(void)
     tcase_add_loop_test(tc, any_split_gives_what_evaluation_gives, 0, 2 * WINDOWS);
     tcase_add_test(tc, so_it_does_in_every_tier);
     tcase_add_test(tc, begin_is_of_one_sequence);
+    tcase_add_test(tc, a_logit_beyond_the_range_is_the_cap);
     suite_add_tcase(s, tc);
     return suite_ends(s);
 }

@@ -1,0 +1,86 @@
+/* check_page.c - the page of an ablation, from made-up results, is to the letter the one that is kept.
+ *
+ * Where it is meant to change, GOLDEN=write build/check_page writes tests/golden/ again: look at the page, and at the diff. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/scratch.h"
+#include "tests/suite.h"
+#include "tools/ablate/ablate.h"
+#include "tools/lib/files.h"
+#include "tools/lib/options.h"
+
+static char why[SWAX_WHY];
+
+/* Between 0 and 1, and different for everything that has a place of its own. */
+static double made_up(int arm, int seed, int what) { return (double)((arm * 5407 + seed * 1511 + what * 733 + 17) % 997 + 1) / 1000; }
+
+static void make_up(const struct ablation *a, struct outcome *r, int arm, int seed)
+{
+    r->done = 1, r->seed = (uint64_t)seed + 1;
+    r->tokens = 1e6 * (arm + 1), r->seconds = 5 + 70 * seed, r->parameters = 123456 + arm;
+    for (int q = 0; q < a->questions; q++)
+        r->answer[q] = (struct estimate){made_up(arm, seed, q), made_up(arm, seed, q) / 50, 100 + q};
+    if (arm == 1)                               /* an arm that was not asked everything */
+        r->answer[a->questions / 2] = (struct estimate){(double)NAN, (double)NAN, 0};
+    for (int k = 0; k < MEASURE_PARTS; k++)
+        r->part[k] = 1 + made_up(arm, seed, 300 + k) / (1 + k);
+    r->layers = a->run[arm].model.layers;
+    for (int l = 0; l < r->layers; l++)
+        for (int k = 0; k < SWAX_INSIDE; k++)
+            r->layer[l].value[k] = k < 6 ? pow(4, 5 * made_up(arm, seed, 400 + 31 * l + k)) / 1024 : (double)NAN;
+    r->points = 5;
+    for (int i = 0; i < r->points; i++)
+        r->curve[i] = (struct ablate_point){ .step = 10 * (i + 1), .tokens = 2e5 * (i + 1), .loss = 3 - 0.3 * i + made_up(arm, seed, 500 + i),
+                                             .memory = made_up(arm, seed, 510 + i), .near = made_up(arm, seed, 520 + i),
+                                             .cells = i == 2 ? (double)NAN : made_up(arm, seed, 530 + i) };
+}
+
+static const char *const pages[] = {"smoke", "code-smoke"};
+
+/* Seeds: all of the first arms; the last arm has none, the one before it a single one. */
+START_TEST(the_page_is_the_one_that_is_kept)
+{
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    char golden[100], path[RUN_TEXT + 20], *text = ablate_builtin_text(pages[_i], why);
+    ck_assert_msg(text, "%s", why);
+    ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
+    a.seeds = 3;
+    snprintf(a.out, sizeof a.out, "%s", scratch(pages[_i]));
+    ck_assert_msg(!file_make_folder(a.out, why), "%s", why);
+    struct outcome *r = calloc((size_t)(a.arms * a.seeds), sizeof *r);
+    for (int i = 0; i < a.arms - 1; i++)
+        for (int s = 0; s < (i == a.arms - 2 ? 1 : a.seeds); s++)
+            make_up(&a, &r[i * a.seeds + s], i, s);
+    ck_assert_msg(!report_write(&a, r, "swax ablate made-up", why), "%s", why);
+    snprintf(path, sizeof path, "%s/report.html", a.out);
+    snprintf(golden, sizeof golden, "tests/golden/%s.html", pages[_i]);
+    char *now, *then;
+    const size_t n = read_whole(path, &now);
+    if (getenv("GOLDEN") && !strcmp(getenv("GOLDEN"), "write"))
+        put(golden, now, n);
+    const size_t m = read_whole(golden, &then);
+    size_t line = 1, same = 0;
+    for (; same < n && same < m && now[same] == then[same]; same++)
+        line += now[same] == '\n';
+    ck_assert_msg(n == m && same == n, "%s differs from line %zu on: \"%.40s\", where \"%.40s\" was", golden, line, now + same, then + same);
+    free(r), free(text);
+    ablation_close(&a);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("page");
+    TCase *t = tcase_create("page");
+    tcase_add_loop_test(t, the_page_is_the_one_that_is_kept, 0, sizeof pages / sizeof *pages);
+    suite_add_tcase(s, t);
+    scratch_open();
+    const int failed = suite_ends(s);
+    scratch_close();
+    return failed;
+}
