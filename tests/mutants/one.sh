@@ -46,13 +46,13 @@ sh -c "$(sed $edits "$work/link") -o $worker/lib/libmutant.so" >/dev/null 2>&1 |
 # a minute or more, those that were cut short when the map was made, and ran anything of the file until then
 map=$work/map/$(echo "$file" | tr / _)
 tests=$(awk -v l="$line" -v where="$where" '
-    FILENAME ~ /cost$/ {cost[$1] = $2; how[$1] = $3; next}
+    FILENAME ~ /(cost|learned)$/ {cost[$1] = $2; how[$1] = $3; next}
     how[$2] == "cut" {late[$2] = 1}
     where == "table" {if ($2 != "-") hit[$2] = 1; next}
     $1 <= l && $1 > best {best = $1; split("", hit)}
     $1 == best && $2 != "-" {hit[$2] = 1}
     END {for (t in hit) if (t in cost) print cost[t], how[t], t
-         for (t in late) if (!(t in hit) && ENVIRON["BUDGET"] >= 30) print cost[t] + 100000, how[t], t}' "$work/cost" "$map" | sort -n)
+         for (t in late) if (!(t in hit) && ENVIRON["BUDGET"] >= 30) print cost[t] + 100000, how[t], t}' "$work/cost" "$work/learned" "$map" | sort -n)
 [ -n "$tests" ] || finish survived 'no test runs it'
 # what the tests of this mutant took of the processor so far, in hundredths of a second
 spent() {
@@ -69,12 +69,19 @@ while read -r c how t; do
     [ $left -gt 0 ] || finish survived "after $asked tests; the budget of $BUDGET s is spent"
     # five times as long as it took is too long, and kills; to be ended earlier, because the budget is spent, says nothing
     limit=$((3 + c % 100000 / 20)) wall=$((120 + c % 100000)) says=yes
-    [ "$how" = whole ] && [ $limit -le $left ] || limit=$left wall=$((6 * left)) says=no
+    [ "$how" = whole ] && [ $limit -le $left ] || limit=$left wall=$((30 + 20 * left)) says=no
     (ulimit -v 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$limit timeout -s KILL $wall \
         "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null)
     status=$?
     asked=$((asked + 1))
-    [ $status -ne 0 ] || continue
+    if [ $status -eq 0 ]; then
+        if [ "$how" = cut ]; then       # now it is known what it takes
+            was=$spent
+            spent
+            echo "$t $((spent - was)) whole" >>"$work/learned"
+        fi
+        continue
+    fi
     if [ $says = no ]; then
         [ $status -ne 137 ] && ! grep -q 'signal \(9\|24\)' "$worker/log" || continue
     fi

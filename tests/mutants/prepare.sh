@@ -16,7 +16,7 @@ sources=$(git ls-files -z ref tools simd data Makefile cuda/cuda.mk tests | tr '
 
 # ---- what make would do, as a list.  The tiers' own objects are made by make as ever: no mutant touches them
 if [ "$sources" != "$(cat "$work/sources" 2>/dev/null)" ]; then
-    rm -f "$work"/check_* "$work"/seen/* "$work"/passes.* "$work"/results/*
+    rm -f "$work"/check_* "$work"/seen/* "$work"/passes.* "$work"/results/* "$work/learned"
     git ls-files -z | xargs -0 tar cf - | tar xf - -C "$work/tree" || die 'the tree cannot be copied'
     cp -a build/compiler build/parts build/simd "$work/tree/build/" 2>/dev/null     # what is built already need not be built again
     cd "$work/tree" || exit 2

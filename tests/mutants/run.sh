@@ -8,7 +8,7 @@
 # table; the exit status is 1 if more than PERCENT (default 0) of those that are not equivalent survive.
 #
 # JOBS (default 2) mutants at once; WORK is the folder to work in (default build/mutants): what is ready there is used again,
-# and results already there are not made again.  FRESH=1 starts over.
+# and results already there are not made again.  FRESH=1 starts over; KEEP=1 takes the tree as it is there, whatever has changed here.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 [ $# -ge 2 ] || { echo "run.sh: give a number of mutants and a seed" >&2; exit 2; }
@@ -16,7 +16,7 @@ count=$1 seed=$2; shift 2
 work=${WORK:-build/mutants}
 [ -z "${FRESH:-}" ] || rm -rf "$work"
 mkdir -p "$work/results" && work=$(cd "$work" && pwd) || exit 2
-sh tests/mutants/prepare.sh "$work" || exit 2
+[ -n "${KEEP:-}" ] || sh tests/mutants/prepare.sh "$work" || exit 2
 cd "$work/tree" || exit 2
 
 # what nobody's numbers or files depend on is left out: measuring speed, gathering a corpus
@@ -26,7 +26,7 @@ for f in $files; do "$work/mutants" list "$f" "$seed"; done | sort >"$work/order
 export work BUDGET=${BUDGET:-60} EVERY=${EVERY:-16} OMP_WAIT_POLICY=passive
 
 # ---- JOBS workers take the next mutant each, until COUNT have been made
-rm -rf "$work/claims"; mkdir -p "$work/claims"
+rm -rf "$work/claims"; mkdir -p "$work/claims"; touch "$work/learned"
 worker() {
     mkdir -p "$work/worker$1/overlay"
     n=0

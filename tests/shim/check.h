@@ -135,6 +135,12 @@ static inline void srunner_run_all(SRunner *r, int mode)
                ran, r->failed);
 }
 static inline int srunner_ntests_failed(SRunner *r) { return r->failed; }
-static inline void srunner_free(SRunner *r) { free(r); }
+static inline void srunner_free(SRunner *r)
+{
+    for (int c = 0; c < r->suite->n; c++)
+        free(r->suite->tcase[c]);
+    free(r->suite);
+    free(r);
+}
 
 #endif
