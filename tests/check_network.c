@@ -290,6 +290,58 @@ START_TEST(the_last_element_of_a_large_tensor_is_looked_at)
 }
 END_TEST
 
+/* ---- operations a token: two for each weight of a matrix, three times that in training, and what mixes tokens */
+
+static double mixing(const struct swax_config *c, const char *mixer, int length, int window, int training)
+{
+    static const char *const cells[] = { "cell_heads", "cell_key_dim", "cell_value_dim" };
+    static const char *const rule[] = { "gdn_heads", "gdn_key_dim", "gdn_value_dim" };
+    const char *const *key = !strcmp(mixer, "gdn") ? rule : cells;
+    const double H = swax_config_number(c, key[0]), K = swax_config_number(c, key[1]), V = swax_config_number(c, key[2]);
+    const double L = c->chunk < length ? c->chunk : length;
+    double pairs = 0;
+    if (!strcmp(mixer, "mlstm"))
+        return H * (L * (K + V) + 4 * K * V) + training * H * (L * (3 * K + 2 * V) + 8 * K * V);
+    if (!strcmp(mixer, "gdn"))
+        return H * (2 * L * (K + V) + 6 * K * V) + training * H * (L * (6 * K + 4 * V) + 12 * K * V);
+    for (int t = 1; t <= length; t++)          /* q k^T and p v, of what is seen */
+        pairs += !strcmp(mixer, "full") || t < window ? t : window;
+    return (training ? 3 : 1) * 4 * swax_config_number(c, "heads") * swax_config_number(c, "head_dim") * pairs / length;
+}
+
+START_TEST(operations_are_counted_from_the_sizes)
+{
+    static const char *const mixers[] = { "swa", "full", "mlstm", "gdn" };
+    static const char *const settings[][2] = { { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "heads", "4" },
+                                               { "key_value_heads", "2" }, { "head_dim", "6" }, { "cell_heads", "2" }, { "cell_key_dim", "3" },
+                                               { "cell_value_dim", "5" }, { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" },
+                                               { "gdn_value_dim", "5" }, { "chunk", "16" } };
+    struct swax_config c = swax_config_default();
+    ck_assert_msg(!swax_config_set(&c, "mixers", mixers[_i], why), "%s", why);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        ck_assert_msg(!swax_config_set(&c, settings[i][0], settings[i][1], why), "%s", why);
+    ck_assert_msg(!swax_config_check(&c, why), "%s", why);
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 1, 40, 0, why);
+    ck_assert_msg(n != NULL, "%s", why);
+    int count;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    double weights = 0;
+    for (int i = 0; i < count; i++)
+        weights += t[i].rank > 1 && !strstr(t[i].name, "embeddings") ? (double)t[i].size : 0;
+    for (int length = 1; length <= 40; length += 13)
+        for (int window = 1; window <= 50; window += 7)
+            for (int training = 0; training < 2; training++) {
+                const double right = (training ? 3 : 1) * 2 * weights + mixing(&c, mixers[_i], length, window, training);
+                const double said = swax_network_flops(&c, length, window, training);
+                ck_assert_msg(fabs(said - right) < 1e-9 * right, "%s, %d tokens, window %d%s: %.9g operations; the sizes make it %.9g", mixers[_i], length,
+                              window, training ? ", in training" : "", said, right);
+            }
+    c.vocabulary = 0;
+    ck_assert(swax_network_flops(&c, 40, 8, 1) == 0);      /* of what cannot be: none */
+    swax_network_free(n);
+}
+END_TEST
+
 /* ---- memory that is not there */
 
 #if !defined __SANITIZE_ADDRESS__ && defined __GLIBC__
@@ -414,6 +466,7 @@ int main(void)
     tcase_add_test(tc, activations_have_one_name_each);
     tcase_add_loop_test(tc, what_is_not_finite_is_named, 0, (int)(sizeof spoilt / sizeof spoilt[0]));
     tcase_add_test(tc, the_last_element_of_a_large_tensor_is_looked_at);
+    tcase_add_loop_test(tc, operations_are_counted_from_the_sizes, 0, 4);
     tcase_add_loop_test(tc, every_failing_allocation_is_said, 0, swax_n_tiers);
     suite_add_tcase(s, tc);
     return suite_ends(s);

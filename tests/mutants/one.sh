@@ -32,6 +32,7 @@ for o in $objects; do
     new=$worker/objects/$(echo "$o" | tr / _)
     command=$(awk -F'\t' -v o="$o" -v new="$new" -v overlay="$overlay" -v file="$file" '$1 == o {
         c = $3; sub(" -o " o, " -o " new, c); sub(" -I\\. ", " -I" overlay " -I. ", c); sub(" -MMD -MP", "", c)
+        sub(" -w$", " -Werror=incompatible-pointer-types -Werror=int-conversion", c)
         if ($2 == file) sub(" -c " file, " -c " overlay "/" file, c)
         print c}' "$work/objects")
     timeout 120 sh -c "$command" >/dev/null 2>&1 || pass
