@@ -444,6 +444,26 @@ START_TEST(everything_is_timed_and_bad_sizes_are_refused)
 }
 END_TEST
 
+/* Of W keys that a query sees, its own among them: those that count what lies to the left say W-1. */
+START_TEST(a_window_is_called_what_each_convention_calls_it)
+{
+    static const char *const all[] = {"swax", "huggingface", "fla"}, *const left[] = {"flash_attention", "xformers", "nanochat", "flex_attention", "axlearn"};
+    for (int to_the_left = 0; to_the_left < 2; to_the_left++) {
+        char expected[64], *text = printed_by(cmd_convert, to_the_left ? "window=127 convention=flash_attention" : "window=128");
+        int lines = 0;
+        for (const char *s = text; *s; s++)
+            lines += *s == '\n';
+        ck_assert_int_eq(lines, 8);
+        for (int i = 0; i < 8; i++) {
+            snprintf(expected, sizeof expected, "%-16s %-10d ", i < 3 ? all[i] : left[i - 3], i < 3 ? 128 : 127);
+            ck_assert_msg(strstr(text, expected) != NULL, "no line '%s' in\n%s", expected, text);
+        }
+    }
+    refused(cmd_convert, "window=-1 convention=flash_attention", "a whole number from 0 to");
+    refused(cmd_convert, "window=0 convention=fla", "a whole number from 1 to");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("commands");
@@ -451,6 +471,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, bad_arguments_get_one_sentence_and_leave_nothing, 0,
                         sizeof bad_arguments / sizeof *bad_arguments);
+    tcase_add_test(t, a_window_is_called_what_each_convention_calls_it);
     tcase_add_test(t, nothing_is_overwritten);
     tcase_add_test(t, an_interrupt_finishes_the_step_and_can_be_resumed);
     tcase_add_test(t, one_command_begins_and_goes_on);

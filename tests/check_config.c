@@ -1,6 +1,7 @@
 /* check_config.c - every key reads back as it is listed; every mistake is a sentence naming the key, its value and
  * what would be right, and changes nothing. */
 #include <check.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,26 +81,63 @@ START_TEST(refuses_values)
 }
 END_TEST
 
-static const struct { const char *keys[4][2], *says; } bad_configs[] = {
-    { { { "width", "10" }, { "heads", "3" } }, "heads=3" },
-    { { { "width", "12" }, { "heads", "3" }, { "cell_heads", "5" } }, "cell_heads=5" },
-    { { { "heads", "4" }, { "key_value_heads", "3" } }, "key_value_heads=3" },
-    { { { "vocabulary", "100000" }, { "width", "100000" } }, "vocabulary x width" },
-    { { { "width", "2" }, { "ffn_width", "2000000000" }, { "heads", "1" }, { "cell_heads", "1" } }, "ffn_width x width" },
-    { { { "heads", "100000" }, { "head_dim", "100000" } }, "heads x head_dim" },
-    { { { "cell_value_dim", "100000" }, { "cell_key_dim", "100000" } }, "cell" },
+static const struct { const char *keys[6][2], *says; } bad_configs[] = {
+    { { { "width", "10" }, { "heads", "3" } }, "heads=3: should be a divisor of width" },
+    { { { "width", "12" }, { "heads", "3" }, { "cell_heads", "5" } }, "cell_heads=5: should be a divisor of width" },
+    { { { "heads", "4" }, { "key_value_heads", "3" } }, "key_value_heads=3: should be a divisor of heads" },
+    { { { "mixers", "gdn" }, { "width", "10" }, { "gdn_heads", "3" } }, "gdn_heads=3: should be a divisor of width" },
+    { { { "mixers", "gdn" }, { "gdn_heads", "4" }, { "gdn_key_heads", "3" } }, "gdn_key_heads=3: should be a divisor of gdn_heads" },
+    { { { "vocabulary", "100000" }, { "width", "100000" } }, "the embedding (vocabulary x width) would have" },
+    { { { "width", "2" }, { "ffn_width", "2000000000" }, { "heads", "1" }, { "cell_heads", "1" } }, "the up projection (ffn_width x width) would have" },
     { { { "width", "2147483647" }, { "vocabulary", "1" }, { "heads", "1" }, { "cell_heads", "1" } }, "would have" },
+    /* each of a mixer's bounds, where all others hold */
+    { { { "heads", "100000" }, { "head_dim", "100000" } }, "a row of queries (heads x head_dim) would have" },
+    { { { "mixers", "swa" }, { "heads", "256" }, { "head_dim", "256" }, { "width", "65536" }, { "ffn_width", "1" } }, "the query projection (heads*head_dim x width)" },
+    { { { "mixers", "mlstm" }, { "cell_heads", "65536" }, { "cell_value_dim", "65536" } }, "a row of values (cell_heads x cell_value_dim)" },
+    { { { "mixers", "mlstm" }, { "cell_heads", "65536" }, { "cell_value_dim", "2" }, { "cell_key_dim", "65536" } }, "a row of keys (cell_heads x cell_key_dim)" },
+    { { { "mixers", "mlstm" }, { "cell_heads", "256" }, { "cell_value_dim", "256" }, { "cell_key_dim", "1" }, { "width", "65536" }, { "ffn_width", "1" } },
+      "the value projection (cell_heads*cell_value_dim x width)" },
+    { { { "mixers", "mlstm" }, { "cell_heads", "256" }, { "cell_value_dim", "1" }, { "cell_key_dim", "256" }, { "width", "65536" }, { "ffn_width", "1" } },
+      "the key projection (cell_heads*cell_key_dim x width)" },
+    { { { "mixers", "mlstm" }, { "width", "4" }, { "cell_heads", "1" }, { "cell_value_dim", "65536" }, { "cell_key_dim", "65536" } },
+      "the cell's state (cell_key_dim x cell_value_dim)" },
+    { { { "mixers", "mlstm" }, { "width", "4" }, { "cell_heads", "65536" }, { "cell_value_dim", "256" }, { "cell_key_dim", "256" } },
+      "the cell's states (cell_heads x cell_key_dim*cell_value_dim)" },
+    { { { "mixers", "gdn" }, { "gdn_heads", "65536" }, { "gdn_value_dim", "65536" } }, "a row of values (gdn_heads x gdn_value_dim)" },
+    { { { "mixers", "gdn" }, { "gdn_heads", "65536" }, { "gdn_value_dim", "2" }, { "gdn_key_dim", "65536" } }, "a row of keys (gdn_key_heads x gdn_key_dim)" },
+    { { { "mixers", "gdn" }, { "gdn_heads", "256" }, { "gdn_value_dim", "256" }, { "gdn_key_dim", "1" }, { "width", "65536" }, { "ffn_width", "1" } },
+      "the value projection (gdn_heads*gdn_value_dim x width)" },
+    { { { "mixers", "gdn" }, { "gdn_heads", "256" }, { "gdn_value_dim", "1" }, { "gdn_key_dim", "256" }, { "width", "65536" }, { "ffn_width", "1" } },
+      "the key projection (gdn_key_heads*gdn_key_dim x width)" },
+    { { { "mixers", "gdn" }, { "width", "4" }, { "gdn_heads", "65536" }, { "gdn_value_dim", "2" }, { "gdn_key_dim", "1" }, { "gdn_conv", "65536" } },
+      "the convolution (gdn_heads*gdn_value_dim x gdn_conv)" },
+    { { { "mixers", "gdn" }, { "width", "4" }, { "gdn_heads", "1" }, { "gdn_value_dim", "1" }, { "gdn_key_dim", "65536" }, { "gdn_conv", "65536" } },
+      "the convolution (gdn_key_heads*gdn_key_dim x gdn_conv)" },
+    { { { "mixers", "gdn" }, { "width", "4" }, { "gdn_heads", "1" }, { "gdn_value_dim", "65536" }, { "gdn_key_dim", "65536" } },
+      "a head's state (gdn_key_dim x gdn_value_dim)" },
+    { { { "mixers", "gdn" }, { "width", "4" }, { "gdn_heads", "65536" }, { "gdn_value_dim", "256" }, { "gdn_key_dim", "256" } },
+      "the states (gdn_heads x gdn_key_dim*gdn_value_dim)" },
 };
 
 START_TEST(refuses_configurations)
 {
     struct swax_config c = swax_config_default();
     char why[SWAX_WHY] = "";
-    for (int i = 0; i < 4 && bad_configs[_i].keys[i][0]; i++)
+    for (int i = 0; i < 6 && bad_configs[_i].keys[i][0]; i++)
         ck_assert_msg(!swax_config_set(&c, bad_configs[_i].keys[i][0], bad_configs[_i].keys[i][1], why), "%s", why);
     struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
     ck_assert(n == NULL);
     ck_assert_msg(strstr(why, bad_configs[_i].says) != NULL, "'%s' does not say '%s'", why, bad_configs[_i].says);
+}
+END_TEST
+
+/* As many elements as an int counts, and not one more. */
+START_TEST(a_tensor_has_as_many_elements_as_an_int_counts)
+{
+    char why[SWAX_WHY] = "";
+    ck_assert(!swax_too_large(why, "x", INT_MAX, 1) && !swax_too_large(why, "x", 1 << 15, (1 << 16) - 1));
+    ck_assert(swax_too_large(why, "a row (a x b)", 1 << 15, 1 << 16));
+    ck_assert_str_eq(why, "a row (a x b) would have 32768 x 65536 elements, and a tensor may have at most 2147483647");
 }
 END_TEST
 
@@ -165,6 +203,7 @@ int main(void)
     tcase_add_test(tc, derives_sizes);
     tcase_add_loop_test(tc, refuses_values, 0, sizeof bad_values / sizeof bad_values[0]);
     tcase_add_loop_test(tc, refuses_configurations, 0, sizeof bad_configs / sizeof bad_configs[0]);
+    tcase_add_test(tc, a_tensor_has_as_many_elements_as_an_int_counts);
     tcase_add_test(tc, refuses_raw_structs);
     tcase_add_test(tc, refuses_batches);
     tcase_add_test(tc, finds_the_nearest_key);
