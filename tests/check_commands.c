@@ -137,7 +137,7 @@ static const char *const bad_arguments[][2] = {
 /* '@' stands for the test's folder. */
 static char *placed(const char *text)
 {
-    char *folder = scratch(""), *to = calloc(1, strlen(text) + 2 * strlen(folder) + 1), *at = to;
+    char *folder = scratch(""), *to = scratch_keep(calloc(1, strlen(text) + 2 * strlen(folder) + 1)), *at = to;
     for (; *text; text++) {
         if (*text == '@')
             at += sprintf(at, "%s", folder);
@@ -206,7 +206,7 @@ START_TEST(an_interrupt_finishes_the_step_and_can_be_resumed)
     int status;
     struct stat s = {0};
     snprintf(r.out, sizeof r.out, "%s", out);
-    char *json = run_json(&r, 0), *config = scratch("interrupted.json"), arguments[1024];
+    char *json = scratch_keep(run_json(&r, 0)), *config = scratch("interrupted.json"), arguments[1024];
     put(config, json, strlen(json));
     snprintf(arguments, sizeof arguments, "config=%s out=%s", config, out);
     const pid_t child = fork();
@@ -235,7 +235,7 @@ START_TEST(one_command_begins_and_goes_on)
     char *out = scratch("looped"), arguments[1024];
     struct run r = small_run(out);
     struct checkpoint c;
-    char *json = run_json(&r, 0), *config = scratch("looped.json"), *text;
+    char *json = scratch_keep(run_json(&r, 0)), *config = scratch("looped.json"), *text;
     put(config, json, strlen(json));
     snprintf(arguments, sizeof arguments, "%s config=%s resume=yes steps=24", out, config);
     run_interrupted = 1;

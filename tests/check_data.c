@@ -346,6 +346,7 @@ START_TEST(a_corpus_may_have_more_files_than_descriptors)
         noticed = data_fill(&a, &x, 1, DATA_TRAIN, n, why) != NULL;
     ck_assert_msg(noticed && strstr(why, "part-000") && is_sentence(why), "%s", why);
     data_batch_free(&x), data_batch_free(&y), data_close(&a), data_close(&b);
+    free(all);
 }
 END_TEST
 

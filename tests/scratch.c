@@ -36,7 +36,7 @@ extern char *scratch_texts[TEXTS];
 char *scratch_texts[TEXTS];
 static unsigned given;
 
-static char *known(char *text)
+char *scratch_keep(char *text)
 {
     return scratch_texts[given++ % TEXTS] = text;
 }
@@ -44,7 +44,7 @@ static char *known(char *text)
 char *in_folder(const char *where, const char *name)
 {
     const size_t n = strlen(where) + strlen(name) + 2;
-    char *path = known(malloc(n));
+    char *path = scratch_keep(malloc(n));
     snprintf(path, n, "%s/%s", where, name);
     return path;
 }
@@ -58,7 +58,7 @@ size_t read_whole(const char *path, char **text)
 {
     char why[SWAX_WHY];
     size_t n;
-    *text = known(file_read(path, 1 << 26, &n, why));
+    *text = scratch_keep(file_read(path, 1 << 26, &n, why));
     ck_assert_msg(*text != NULL, "%s", why);
     return n;
 }

@@ -1,0 +1,10 @@
+/* golden.h - texts that are kept in tests/golden, so that a change of what a program writes or draws is seen. */
+#ifndef SWAX_TESTS_GOLDEN_H
+#define SWAX_TESTS_GOLDEN_H
+
+/* The text is the one kept under that name: to the letter, but for numbers after a blank, which may differ by `within` of
+ * their size.  If not, the test fails and shows the first line that differs.  With GOLDEN=write in the environment the text
+ * is kept first: look at it, and at the diff. */
+void golden_is(const char *name, const char *text, double within);
+
+#endif
