@@ -11,6 +11,7 @@
 #include "tools/train/checkpoint.h"
 #include "tools/train/progress.h"
 #include "tools/lib/commands.h"
+#include "tests/printed.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
@@ -49,25 +50,6 @@ static struct answer ask(int (*command)(int, char **), const char *arguments)
     fclose(f);
     free(line);
     return a;
-}
-
-/* What it prints, to be freed. */
-static char *printed_by(int (*command)(int, char **), const char *arguments)
-{
-    char *path = scratch("stdout"), *line = strdup(arguments), *argv[32], *text;
-    int argc = 0;
-    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
-        argv[argc++] = word;
-    fflush(stdout);
-    const int out = dup(1);
-    ck_assert(freopen(path, "w", stdout) != NULL);
-    command(argc, argv);
-    fflush(stdout);
-    dup2(out, 1);
-    close(out);
-    read_whole(path, &text);
-    free(line);
-    return text;
 }
 
 static void refused(int (*command)(int, char **), const char *arguments, const char *expected)

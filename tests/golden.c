@@ -12,16 +12,16 @@
 
 static int begins_number(const char *s)
 {
-    return *s == ' ' && (isdigit((unsigned char)s[1]) || (s[1] == '-' && isdigit((unsigned char)s[2])));
+    return strchr(" :,[(", *s) && (isdigit((unsigned char)s[1]) || (s[1] == '-' && isdigit((unsigned char)s[2])));
 }
 
 /* Up to the end of their lines. */
 static int alike(const char *a, const char *b, double within)
 {
     while (*a && *b && *a != '\n' && *b != '\n') {
-        if (within > 0 && begins_number(a) && begins_number(b)) {
+        if (within > 0 && *a == *b && begins_number(a) && begins_number(b)) {
             char *end_a, *end_b;
-            const double x = strtod(a, &end_a), y = strtod(b, &end_b);
+            const double x = strtod(a + 1, &end_a), y = strtod(b + 1, &end_b);
             if (fabs(x - y) > within * fmax(fabs(x), fabs(y)))
                 return 0;
             a = end_a, b = end_b;
@@ -38,15 +38,47 @@ static const char *line_after(const char *s)
     return s + (*s == '\n');
 }
 
-void golden_is(const char *name, const char *text, double within)
+static const char *kept_as(const char *name, const char *text)
 {
-    char path[200], *kept;
+    static char path[200];
+    char *kept;
     const char *wish = getenv("GOLDEN");
     snprintf(path, sizeof path, "tests/golden/%s", name);
     if (wish && !strcmp(wish, "write"))
         put(path, text, strlen(text));
     read_whole(path, &kept);
-    for (int line = 1; *text || *kept; line++, text = line_after(text), kept = (char *)(size_t)line_after(kept))
-        ck_assert_msg(alike(text, kept, within), "%s, line %d, is now\n%.*s\nand was\n%.*s", path, line, (int)strcspn(text, "\n"), text,
-                      (int)strcspn(kept, "\n"), kept);
+    return kept;
+}
+
+static void same_line(const char *name, int line, const char *now, const char *kept, double within)
+{
+    ck_assert_msg(alike(now, kept, within), "tests/golden/%s, line %d, is now\n%.*s\nand was\n%.*s", name, line, (int)strcspn(now, "\n"), now,
+                  (int)strcspn(kept, "\n"), kept);
+}
+
+void golden_is(const char *name, const char *text, double within)
+{
+    const char *kept = kept_as(name, text);
+    for (int line = 1; *text || *kept; line++, text = line_after(text), kept = line_after(kept))
+        same_line(name, line, text, kept, within);
+}
+
+/* What is looked for is most often the line behind the last that was found. */
+void golden_has(const char *name, const char *text, double within)
+{
+    const char *kept = kept_as(name, text), *at = text;
+    for (int line = 1; *kept; line++, kept = line_after(kept)) {
+        const size_t n = strcspn(kept, ":") + 1;
+        const char *from = at;
+        int around = 0;
+        while (strncmp(at, kept, n) && !(around && at == from)) {
+            at = line_after(at);
+            around |= !*at;
+            at = *at ? at : text;
+        }
+        ck_assert_msg(!strncmp(at, kept, n), "tests/golden/%s, line %d, is no more: %.*s", name, line, (int)n, kept);
+        same_line(name, line, at, kept, within);
+        at = line_after(at);
+        at = *at ? at : text;
+    }
 }

@@ -1,0 +1,152 @@
+/* check_console.c - what train and eval print, and the log of a run, are the lines that are kept, but for times and speeds. */
+#include <check.h>
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/golden.h"
+#include "tests/printed.h"
+#include "tests/scratch.h"
+#include "tests/suite.h"
+#include "tools/lib/commands.h"
+#include "tools/train/progress.h"
+
+/* Numbers that the clock or the machine decides become '#', the folder a word. */
+static char *without_clock(char *text, const char *folder)
+{
+    static const char *const before[] = {"\"tokens_per_second\":", "\"time\":", NULL}, *const behind[] = {" tokens/s", " % of peak", " left", NULL};
+    char *to = text;
+    for (char *s = text; *s;) {
+        const size_t n = strlen(folder);
+        size_t digits = 0;
+        int masked = 0;
+        if (n && !strncmp(s, folder, n)) {
+            to += sprintf(to, "FOLDER");
+            s += n;
+            continue;
+        }
+        for (int i = 0; before[i] && !masked; i++)
+            if (!strncmp(s, before[i], strlen(before[i]))) {
+                memmove(to, s, strlen(before[i]));
+                to += strlen(before[i]);
+                s += strlen(before[i]);
+                masked = 1;
+            }
+        while (isdigit((unsigned char)s[digits]) || (digits && strchr(".:kM", s[digits]) && s[digits]))
+            digits++;
+        for (int i = 0; behind[i] && digits && !masked; i++)
+            masked = !strncmp(s + digits, behind[i], strlen(behind[i]));
+        if (masked)
+            *to++ = '#';
+        else if (digits)
+            memmove(to, s, digits), to += digits;
+        else
+            *to++ = *s++;
+        s += digits;
+    }
+    *to = 0;
+    return text;
+}
+
+static const char settings[] = "data=mentions keys=3 key_symbols=5 values=3 filler=6 copies=1 copy_symbols=3 copy_lags=8 span=6 tier=ref threads=1 width=16 heads=2 "
+                               "cell_heads=2 batch=2 length=48 window=8 short_window=4 rate=0.01 mixers=swa,mlstm,full";
+
+START_TEST(train_says_how_far_it_is)
+{
+    char arguments[2048], *log, *const out = scratch("run"), *const bytes = scratch("bytes");
+    snprintf(arguments, sizeof arguments, "out=%s steps=6 held_out_every=2 held_out_sequences=3 %s", out, settings);
+    golden_is("train.txt", without_clock(printed_by(cmd_train, arguments), out), 1e-3);
+    read_whole(in_folder(out, "log.jsonl"), &log);
+    golden_is("log.txt", without_clock(log, out), 1e-3);
+    snprintf(arguments, sizeof arguments, "out=%s file=ref/rope.c steps=41 length=16 batch=1 window=16 tier=ref threads=1 width=8 heads=1 cell_heads=1 held_out=0.2",
+             bytes);
+    char *text = without_clock(printed_by(cmd_train, arguments), bytes), *line = strstr(text, "step ");
+    ck_assert_msg(strstr(text, "window=16 is not shorter than the sequences of 16 tokens: it is full attention.") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "million bytes for training, of which this run sees") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "bits per byte") != NULL, "%s", text);
+    int lines = 0;
+    for (int last = 0, step; line; line = strstr(line + 1, "step "), lines++, last = step) {
+        step = atoi(line + 5);
+        ck_assert_msg(step == last + 2 || (step == 41 && last == 40), "step %d is said after step %d", step, last);     /* twenty lines and the last */
+    }
+    ck_assert_int_eq(lines, 21);
+
+    /* the same network, asked */
+    snprintf(arguments, sizeof arguments, "%s sequences=4 lengths=48,96 windows=4,8 inside=yes generate=6 threads=1 tier=ref", out);
+    golden_is("eval.txt", without_clock(printed_by(cmd_eval, arguments), out), 1e-3);
+    snprintf(arguments, sizeof arguments, "%s sequences=4 lengths=48,96 inside=yes generate=6 json=yes threads=1 tier=ref", out);
+    golden_is("eval.json", without_clock(printed_by(cmd_eval, arguments), out), 1e-3);
+    snprintf(arguments, sizeof arguments, "%s sequences=4 probe=span_cut facts_end=6 facts_first=1 ask=20-40 threads=1 tier=ref", out);
+    golden_is("eval_probe.txt", without_clock(printed_by(cmd_eval, arguments), out), 1e-3);
+}
+END_TEST
+
+/* ---- a line of progress, of made-up points */
+
+struct made_up { const struct run *r; int done, steps, points; double peak; const struct run_point *point; };
+
+static void progress(void *arg)
+{
+    const struct made_up *m = arg;
+    struct progress p;
+    progress_open(&p, m->done, m->steps, m->peak, 1);
+    for (int i = 0; i < m->points; i++)
+        progress_step(&p, m->r, &m->point[i]);
+    progress_close(&p);
+}
+
+START_TEST(a_line_of_progress_has_its_numbers)
+{
+    static const struct run_point point[] = {
+        {.step = 8, .loss = 3, .tokens_per_second = 950, .window = 4, .held_out = NAN},
+        {.step = 9, .loss = 1, .tokens_per_second = 450, .window = 8, .held_out = 2, .held_out_error = 0.25},
+        {.step = 10, .loss = 5, .tokens_per_second = 123456789, .window = 8, .held_out = NAN},
+        {.step = 11, .loss = 5, .tokens_per_second = 1e9, .window = 8, .held_out = NAN}};
+    struct run r = run_default();
+    char why[SWAX_WHY];
+    ck_assert(!run_set(&r, "data", "text", why) && !run_set(&r, "vocabulary", "256", why) && !run_set(&r, "length", "64", why));
+    const double flops = swax_network_flops(&r.model, 64, 8, 1);
+    struct made_up m = {&r, 7, 11, 4, flops * 1000, point};
+    char expected[300], *text = printed_in(progress, &m);
+    double loss = 0, parts = 0, slowness = 1.0 / 950;
+    const char *line = text;
+    for (int i = 0; i < 4; i++) {
+        char amount[20];
+        loss = 0.95 * loss + 0.05 * point[i].loss, parts = 0.95 * parts + 0.05;
+        slowness = i ? 0.95 * slowness + 0.05 / point[i].tokens_per_second : slowness;
+        const double speed = 1 / slowness;
+        snprintf(amount, sizeof amount, "%.0f", speed);
+        snprintf(expected, sizeof expected, "step %d/11  loss %.4f%s  %s tokens/s  %.0f %% of peak  window %d  ", point[i].step, loss / parts,
+                 i ? "  held out 2.0000 +- 0.2500 (2.8854 bits per byte)" : "", amount,
+                 100 * speed * swax_network_flops(&r.model, 64, point[i].window, 1) / m.peak, point[i].window);
+        ck_assert_msg(!strncmp(line, expected, strlen(expected)), "the line is\n%.*s\nand should begin with\n%s", (int)strcspn(line, "\n"), line, expected);
+        line += strcspn(line, "\n") + 1;
+    }
+    ck_assert(!*line);
+
+    static const struct { double speed; const char *said; } speeds[] = {{9999, "  9999 tokens/s"}, {12345, "  12.3k tokens/s"}, {1e6, "  1M tokens/s"},
+                                                                        {2.5e6, "  2.5M tokens/s"}, {10000, "  10k tokens/s"}};
+    for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
+        const struct run_point one = {.step = 1, .loss = 1, .tokens_per_second = speeds[i].speed, .window = 4, .held_out = NAN};
+        m = (struct made_up){&r, 0, 1, 1, 0, &one};
+        text = printed_in(progress, &m);
+        ck_assert_msg(strstr(text, speeds[i].said) && !strstr(text, "peak") && strstr(text, "  0:00 left\n"), "'%s' does not say '%s'", text, speeds[i].said);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("console");
+    TCase *t = tcase_create("console");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, train_says_how_far_it_is);
+    tcase_add_test(t, a_line_of_progress_has_its_numbers);
+    suite_add_tcase(s, t);
+    scratch_open();
+    const int failed = suite_ends(s);
+    scratch_close();
+    return failed;
+}
