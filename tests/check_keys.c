@@ -1,6 +1,7 @@
 /* check_keys.c - every key of every command: what the help says of it is so, what is wrong with it is one sentence, and
  * the man page and the completion of shells have it. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "tools/lib/configs.h"
 #include "tools/lib/number.h"
 #include "tools/train/run.h"
+#include "tests/golden.h"
+#include "tests/printed.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 
@@ -33,23 +36,7 @@ static void collect(const struct command *c, const char *above)
         collect(c->sub[i], name);
 }
 
-/* What f prints, to be freed. */
-static char *printed(void (*f)(const void *arg), const void *arg)
-{
-    char *path = scratch("printed"), *text;
-    fflush(stdout);
-    const int out = dup(1);
-    ck_assert(freopen(path, "w", stdout) != NULL);
-    f(arg);
-    fflush(stdout);
-    dup2(out, 1);
-    close(out);
-    read_whole(path, &text);
-    free(path);
-    return text;
-}
-
-static void print_help(const void *which)
+static void print_help(void *which)
 {
     struct keys k;
     const int i = *(const int *)which;
@@ -57,8 +44,8 @@ static void print_help(const void *which)
     help_print(all[i].c, all[i].name, &k);
 }
 
-static void print_man(const void *unused) { (void)unused; help_man(swax_commands); }
-static void print_completion(const void *shell) { help_completion(swax_commands, shell); }
+static void print_man(void *unused) { (void)unused; help_man(swax_commands); }
+static void print_completion(void *shell) { help_completion(swax_commands, shell); }
 
 /* Of the first of its name, as in everything that looks for it. */
 static int is_own(const struct keys *k, const struct key *row)
@@ -69,7 +56,7 @@ static int is_own(const struct keys *k, const struct key *row)
 START_TEST(the_help_has_every_key_with_the_value_that_is_used)
 {
     struct keys k;
-    char *text = printed(print_help, &_i), line[2 * KEY_TEXT], value[KEY_TEXT];
+    char *text = printed_in(print_help, &_i), line[2 * KEY_TEXT], value[KEY_TEXT];
     command_keys(&k, all[_i].c, all[_i].name, NULL);
     ck_assert(strstr(text, all[_i].name) != NULL);
     for (int t = 0; t < k.n; t++)
@@ -225,6 +212,54 @@ START_TEST(what_cannot_be_of_data_is_refused_by_name)
 }
 END_TEST
 
+/* ---- bounds, choices and defaults are those that are kept, and hold to the last number */
+
+static int taken(const struct key *row, double number)
+{
+    union { char bytes[2 * KEY_TEXT]; double align; } field;
+    char text[400];
+    snprintf(text, sizeof text, row->type == &key_real ? "%.17g" : row->type == &key_span ? "%.0f-%.0f" : "%.0f", number, number);
+    return !row->type->read(&field, row, text, why);
+}
+
+static void tell_key(FILE *f, const char *of, const struct key *row)
+{
+    fprintf(f, "%s %s: '%s'", of, row->name, row->otherwise ? row->otherwise : "(none)");
+    if (row->type->number)
+        fprintf(f, ", from %.9g to %.9g", row->least, row->most);
+    if (row->type == &key_whole || row->type == &key_real || row->type == &key_list || row->type == &key_span) {
+        const double step = row->type == &key_real ? 1e-6 * (1 + fabs(row->most)) : 1;
+        ck_assert_msg(taken(row, row->least) && taken(row, row->most), "%s %s refuses what its bounds allow: %s", of, row->name, why);
+        ck_assert_msg(!taken(row, row->most + step) && !taken(row, row->least - (row->type == &key_real ? 1e-6 * (1 + fabs(row->least)) : 1)),
+                      "%s %s takes what its bounds do not allow", of, row->name);
+    }
+    for (int i = 0; row->type == &key_word && key_choice(row, i); i++)
+        fprintf(f, "%s%s", i ? " | " : ", one of ", key_choice(row, i));
+    fputc('\n', f);
+}
+
+START_TEST(bounds_choices_and_defaults_are_those_that_are_kept)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *f = open_memstream(&text, &n);
+    for (int i = 0; i < n_all; i++) {
+        struct keys k;
+        command_keys(&k, all[i].c, all[i].name, NULL);
+        for (int t = 0; t < k.n; t++)
+            for (const struct key *row = k.table[t].rows; row->name; row++)
+                if (is_own(&k, row) && !k.table[t].texts)
+                    tell_key(f, all[i].name, row);
+    }
+    for (int s = 0; s < n_sources; s++)
+        for (const struct key *row = sources[s]->keys; row->name; row++)
+            tell_key(f, sources[s]->name, row);
+    fclose(f);
+    golden_has("keys.txt", text, 0);
+    free(text);
+}
+END_TEST
+
 START_TEST(a_misspelt_key_is_recognised)
 {
     struct keys k;
@@ -281,7 +316,7 @@ END_TEST
 
 START_TEST(the_man_page_of_the_tree_is_the_one_of_the_tables)
 {
-    char *text = printed(print_man, NULL), *there;
+    char *text = printed_in(print_man, NULL), *there;
     read_whole("tools/swax.1", &there);
     size_t line = 1;
     for (size_t i = 0; text[i] && text[i] == there[i]; i++)
@@ -305,7 +340,7 @@ END_TEST
 START_TEST(completion_has_every_key_and_word)
 {
     static const char *const shell[] = {"bash", "zsh"};
-    char *text = printed(print_completion, shell[_i]);
+    char *text = printed_in(print_completion, (void *)(size_t)shell[_i]);
     for (int i = 0; i < n_all; i++) {
         struct keys k;
         char named[160];
@@ -438,6 +473,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, the_help_has_every_key_with_the_value_that_is_used, 0, n_all);
     tcase_add_loop_test(t, a_default_is_the_value_that_a_struct_begins_with, 0, n_all);
+    tcase_add_test(t, bounds_choices_and_defaults_are_those_that_are_kept);
     tcase_add_test(t, a_run_begins_as_the_help_of_train_says);
     tcase_add_loop_test(t, what_cannot_be_is_refused_by_name_before_anything_is_opened, 0, n_all);
     tcase_add_test(t, what_cannot_be_of_data_is_refused_by_name);
