@@ -371,6 +371,25 @@ void json_write_string(FILE *f, const char *s)
     fputc('"', f);
 }
 
+void json_write_bytes(FILE *f, const char *s, size_t n)
+{
+    fputc('"', f);
+    for (size_t i = 0; i < n;) {
+        const unsigned char c = (unsigned char)s[i];
+        const int length = utf8_length((const unsigned char *)s + i);
+        if (c == '"' || c == '\\')
+            fprintf(f, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            fprintf(f, "\\u%04x", c ? c : 0xfffdu);
+        else if (length)
+            fwrite(s + i, 1, (size_t)length, f);
+        else
+            fputs("\\ufffd", f);
+        i += length ? (size_t)length : 1;
+    }
+    fputc('"', f);
+}
+
 void json_write_number(FILE *f, double x)
 {
     char text[32] = "null";

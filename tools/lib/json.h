@@ -38,6 +38,8 @@ int json_is_number(const char *text);                /* would JSON take the text
 int json_is_text(const char *text);                  /* and, in quotes, as a string: is it UTF-8? */
 
 void json_write_string(FILE *f, const char *s);
+/* n bytes with a NUL behind them: what is no UTF-8, or NUL, becomes U+FFFD. */
+void json_write_bytes(FILE *f, const char *s, size_t n);
 void json_write_number(FILE *f, double x);           /* null if it is not finite */
 
 #endif

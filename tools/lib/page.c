@@ -16,7 +16,7 @@ static const char style[] =
     "td small{opacity:.75;white-space:nowrap;font-size:.72rem}th small{font-weight:400}"
     "figure svg{width:100%;height:auto;max-width:54rem;display:block;margin:.6rem 0}svg.narrow{display:none}"
     "code,pre{background:#8882;border-radius:3px}code{padding:.1rem .3rem;font-size:.88em}"
-    "pre{padding:.7rem .9rem;overflow-x:auto;font-size:.82rem}.yes,.no,.undecided{font-weight:700;"
+    "pre{padding:.7rem .9rem;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.82rem}.yes,.no,.undecided{font-weight:700;"
     "white-space:nowrap}"
     ".yes::before{content:'\\2713\\00a0'}.no::before{content:'\\2717\\00a0'}.undecided::before{content:'?\\00a0'}"
     ".undecided{font-weight:400}"

@@ -218,12 +218,15 @@ static void whiskers(FILE *f, const struct sheet *at, struct svg_axis x, struct 
                     styles[s->style % SVG_STYLES].colour);
 }
 
+/* A plain series is drawn through: its many points would break the dashes. */
+static const char *dash_of(const struct svg_series *s) { return s->plain ? "none" : styles[s->style % SVG_STYLES].dash; }
+
 static void line(FILE *f, const struct sheet *at, struct svg_axis x, struct svg_axis y, const struct svg_series *s)
 {
     const int style = s->style % SVG_STYLES;
     int pen = 0;
     fprintf(f, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"%s\" stroke-dasharray=\"%s\" d=\"",
-            styles[style].colour, s->plain ? "1.4" : "2", styles[style].dash);
+            styles[style].colour, s->plain ? "1.4" : "2", dash_of(s));
     for (int i = 0; i < s->n; i++) {
         if (!isfinite(s->y[i])) {
             pen = 0;
@@ -252,7 +255,7 @@ static void name_series(FILE *f, double x, double y, const struct svg_series *s,
     const int style = s->style % SVG_STYLES;
     if (shown == LINES)
         fprintf(f, "<path d=\"M%.1f %.1fh30\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\"/>\n", x, y,
-                styles[style].colour, styles[style].dash);
+                styles[style].colour, dash_of(s));
     if (!s->plain)
         marker(f, style, x + 15, y);
     write_text(f, x + 35, y + 4, "fill=\"#111111\"", s->label);

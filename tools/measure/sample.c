@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "tools/train/checkpoint.h"
 #include "tools/lib/pick.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
+#include "tools/lib/vocabulary.h"
 
 struct request {
     char from[KEY_TEXT], prompt[KEY_TEXT];
@@ -24,7 +27,7 @@ static const struct key keys[] = {
     KEY_ROW(&key_path, "from", struct request, from, NULL, "the run, by its folder, or a checkpoint",
             .others = "checkpoint ckpt model path"),
     KEY_ROW(&key_text, "prompt", struct request, prompt, "",
-            "what to go on from: text; numbers of tokens where the vocabulary is not that of bytes",
+            "what to go on from: text; numbers of tokens where the vocabulary is not that of bytes (prepare.py encode makes them)",
             .others = "input text"),
     WHOLE("tokens", tokens, "200", 1, 1 << 30, "how many to generate",
           .others = "length max_tokens max_new_tokens num_tokens n"),
@@ -72,9 +75,8 @@ static int bytes(const struct swax_config *c)
 
 static int *begun(int *token, const struct run *r, int *n)
 {
-    const int separator = run_separator(r);
     if (!*n)
-        token[(*n)++] = separator >= 0 && separator < r->model.vocabulary ? separator : bytes(&r->model) ? '\n' : 0;
+        token[(*n)++] = run_first_token(r);
     return token;
 }
 
@@ -103,16 +105,22 @@ static int *read_prompt(const char *text, const struct run *r, int *n, char *why
     return begun(token, r, n);
 }
 
-static void put_token(int token, const struct swax_config *c)
+/* The vocabulary that lies beside the checkpoint; NULL: there is none, or, with a sentence in why, it cannot be read. */
+static struct vocabulary *words_beside(const char *from, char *why)
 {
-    if (bytes(c))
-        putchar(token);
+    char path[KEY_TEXT + 64];
+    struct stat there;
+    const char *slash = strrchr(from, '/');
+    *why = 0;
+    if (!stat(from, &there) && S_ISDIR(there.st_mode))
+        snprintf(path, sizeof path, "%s/%s", from, vocabulary_name);
     else
-        printf("%d ", token);
+        snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - from) + 1 : 0, from, vocabulary_name);
+    return access(path, F_OK) ? NULL : vocabulary_open(path, why);
 }
 
 static const char *generate(const struct request *q, struct swax_decoder *d, const struct swax_config *c,
-                            const int *prompt, int n, char *why)
+                            const int *prompt, int n, const struct vocabulary *words, char *why)
 {
     const struct pick p = {q->temperature, q->top_k, q->top_p, c->vocabulary,
                            malloc((size_t)c->vocabulary * sizeof(int))};
@@ -120,11 +128,11 @@ static const char *generate(const struct request *q, struct swax_decoder *d, con
     const char *wrong = p.order && logits ? swax_decoder_feed(d, prompt, n, logits)
                                           : say(why, "There is no memory for the logits.");
     for (int i = 0; i < n && !wrong; i++)
-        put_token(prompt[i], c);
+        vocabulary_write(stdout, words, bytes(c), prompt[i]);
     for (int i = 0; i < q->tokens && !wrong && !ferror(stdout); i++) {
         struct random r = random_open(q->seed, RANDOM_SAMPLE, (uint64_t)i);
         const int token = pick_token(&p, logits, &r);
-        put_token(token, c);
+        vocabulary_write(stdout, words, bytes(c), token);
         fflush(stdout);
         if (i + 1 < q->tokens)
             wrong = swax_decoder_feed(d, &token, 1, logits);
@@ -152,8 +160,10 @@ static const char *sample(struct request *q, char *why)
     struct swax_decoder *d = wrong ? NULL : swax_decoder_new(network, 1, c->run.windows.window, why);
     if (d)
         swax_decoder_separator(d, run_separator(&c->run));
+    struct vocabulary *words = d ? words_beside(q->from, why) : NULL;
     if (!wrong)
-        wrong = d ? generate(q, d, &c->run.model, prompt, n, why) : why;
+        wrong = d && !*why ? generate(q, d, &c->run.model, prompt, n, words, why) : why;
+    vocabulary_close(words);
     if (d)
         swax_decoder_free(d);
     free(prompt);
@@ -179,6 +189,8 @@ const struct command command_sample = {
     .about =
         "Goes on from a prompt, at a cost per token that does not depend on how many came before. Where the run's "
         "data have a separator, "
-             "it begins a document here too, in the prompt and in what is generated: nothing before it is remembered.",
+             "it begins a document here too, in the prompt and in what is generated: nothing before it is remembered. Tokens "
+             "are written as text where they are bytes, or where vocabulary.tiktoken lies beside the checkpoint, as a run "
+             "on shards with a vocabulary keeps it.",
     .keys = tables, .run = run,
 };

@@ -2,6 +2,8 @@
 #include "tools/tasks/corpus.h"
 
 #include <glob.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +16,8 @@ struct segment { int file; int64_t at, tokens; };          /* a stretch of one f
 
 struct corpus {
     const struct corpus_format *format;
+    struct corpus_layout layout;   /* of every file; its tokens are none's */
+    struct vocabulary *words;      /* NULL: there is none */
     struct many_files many;
     int64_t *file_tokens;          /* of each file */
     int files, training_files;
@@ -26,20 +30,25 @@ struct corpus {
     unsigned char *room;
 };
 
-static const char *open_file(struct corpus *c, const char *path, char *why)
+static const char *open_file(struct corpus *c, const char *path, const struct corpus_asked *a, char *why)
 {
+    struct corpus_layout l = {0};
     if (many_files_add(&c->many, path, why))
         return why;
     const int i = c->files++, fd = many_files_descriptor(&c->many, i, why);
-    const char *wrong = fd < 0 ? why
-                               : c->format->check(fd, path, (int64_t)c->many.file[i].as.st_size, &c->file_tokens[i],
-                                                  why);
-    c->tokens += c->file_tokens[i];
-    return wrong;
+    if (fd < 0 || c->format->check(fd, path, (int64_t)c->many.file[i].as.st_size, a, &l, why))
+        return why;
+    if (i && (l.token_bytes != c->layout.token_bytes || l.header_bytes != c->layout.header_bytes))
+        return say(why, "%s holds tokens of %d bits, and %s of %d: files of one kind go together.", path, 8 * l.token_bytes,
+                   c->many.file[0].path, 8 * c->layout.token_bytes);
+    c->layout = l;
+    c->file_tokens[i] = l.tokens;
+    c->tokens += l.tokens;
+    return NULL;
 }
 
 /* A path that exists is meant as it stands, whatever characters it has. */
-static const char *open_files(struct corpus *c, const char *files, char *why)
+static const char *open_files(struct corpus *c, const char *files, const struct corpus_asked *a, char *why)
 {
     glob_t found = {0};
     char *alone[1] = {(char *)(size_t)files}, **path = alone;
@@ -52,7 +61,7 @@ static const char *open_files(struct corpus *c, const char *files, char *why)
     const char *wrong = grown ? NULL : say(why, "There is no memory for a list of %zu files.", n);
     c->file_tokens = grown ? grown : c->file_tokens;
     for (size_t i = 0; i < n && !wrong; i++)
-        wrong = open_file(c, path[i], why);
+        wrong = open_file(c, path[i], a, why);
     globfree(&found);
     return wrong;
 }
@@ -103,15 +112,31 @@ static const char *divide(struct corpus *c, const struct corpus_asked *a, int T,
     return NULL;
 }
 
+/* What tokens stand for: the file that is asked for, or one of the usual name beside the first file. */
+static const char *open_words(struct corpus *c, const struct corpus_asked *a, char *why)
+{
+    char beside[KEY_TEXT + 32];
+    const char *first = c->many.file[0].path, *slash = strrchr(first, '/');
+    snprintf(beside, sizeof beside, "%.*s%s", slash ? (int)(slash - first) + 1 : 0, first, vocabulary_name);
+    if (!c->format->words_beside || (!*a->vocabulary_file && access(beside, F_OK)))
+        return NULL;
+    c->words = vocabulary_open(*a->vocabulary_file ? a->vocabulary_file : beside, why);
+    if (c->words)
+        c->layout.vocabulary = vocabulary_size(c->words);
+    return c->words ? NULL : why;
+}
+
 static const char *open_all(struct corpus *c, const struct corpus_asked *a, int T, char *why)
 {
-    const char *wrong = open_files(c, a->file, why);
+    const char *wrong = open_files(c, a->file, a, why);
     c->training_files = c->files;
     if (!wrong && *a->held_out_file)
-        wrong = open_files(c, a->held_out_file, why);
+        wrong = open_files(c, a->held_out_file, a, why);
+    if (!wrong)
+        wrong = open_words(c, a, why);
     if (!wrong)
         wrong = divide(c, a, T, why);
-    if (!wrong && !(c->room = malloc(((size_t)T + 1) * (size_t)c->format->token_bytes)))
+    if (!wrong && !(c->room = malloc(((size_t)T + 1) * (size_t)c->layout.token_bytes)))
         wrong = say(why, "There is no memory for a sequence of %d tokens.", T);
     if (!wrong && c->context && !(c->reuse = reuse_open(c->context, T)))
         wrong = say(why, "There is no memory to mark a sequence of %d tokens.", T);
@@ -145,6 +170,7 @@ void corpus_close(void *corpus)
     struct corpus *c = corpus;
     many_files_close(&c->many);
     reuse_close(c->reuse);
+    vocabulary_close(c->words);
     free(c->file_tokens);
     free(c->segment);
     free(c->room);
@@ -153,7 +179,12 @@ void corpus_close(void *corpus)
 
 int corpus_vocabulary(const void *corpus)
 {
-    return ((const struct corpus *)corpus)->format->vocabulary;
+    return ((const struct corpus *)corpus)->layout.vocabulary;
+}
+
+const struct vocabulary *corpus_words(const void *corpus)
+{
+    return ((const struct corpus *)corpus)->words;
 }
 
 int64_t corpus_tokens(const void *corpus, enum data_part part)
@@ -165,13 +196,13 @@ int64_t corpus_tokens(const void *corpus, enum data_part part)
 /* Tokens at .. at+n-1 of all segments put together. */
 static const char *read_tokens(struct corpus *c, unsigned char *to, int64_t at, int64_t n, char *why)
 {
-    const int bytes = c->format->token_bytes;
+    const int bytes = c->layout.token_bytes;
     for (int i = 0; i < c->segments && n; i++) {
         const struct segment *g = &c->segment[i];
         const int64_t here = at >= g->tokens ? 0 : g->tokens - at < n ? g->tokens - at : n;
         if (here &&
             many_files_read(&c->many, g->file, to, (size_t)(here * bytes),
-                            c->format->header_bytes + (g->at + at) * bytes, why))
+                            c->layout.header_bytes + (g->at + at) * bytes, why))
             return why;
         to += here * bytes;
         n -= here;
@@ -192,7 +223,11 @@ static int64_t place(int64_t begin, int64_t tokens, int T, uint64_t seed, enum d
 
 static int token_at(const struct corpus *c, int i)
 {
-    return c->format->token_bytes == 1 ? c->room[i] : c->room[2 * i] | c->room[2 * i + 1] << 8;
+    const unsigned char *at = c->room + (size_t)i * (size_t)c->layout.token_bytes;
+    uint32_t token = 0;
+    for (int k = c->layout.token_bytes - 1; k >= 0; k--)
+        token = token << 8 | at[k];
+    return token < INT_MAX ? (int)token : INT_MAX;         /* which no vocabulary has */
 }
 
 const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
@@ -225,7 +260,7 @@ const char *corpus_contents(void *corpus, struct checksum *sum, char *why)
 {
     enum { PIECE = 1 << 20 };
     struct corpus *c = corpus;
-    const int bytes = c->format->token_bytes;
+    const int bytes = c->layout.token_bytes;
     unsigned char *piece = malloc((size_t)PIECE * (size_t)bytes);
     const char *wrong = piece ? NULL : say(why, "There is no memory to read %s.", c->many.file[0].path);
     for (int64_t at = 0; at < c->train && !wrong; at += PIECE) {

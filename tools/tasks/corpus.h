@@ -8,17 +8,24 @@
 
 #include "tools/tasks/data.h"
 
-struct corpus_format {
-    int token_bytes;               /* 1 or 2 */
-    long header_bytes;
-    int vocabulary;
-    const unsigned char *is_word;  /* (256): which tokens stand inside words; NULL: all do */
-    /* NULL, or a sentence: is this file what it should be?  Its size is given, its tokens are wanted. */
-    const char *(*check)(int fd, const char *path, int64_t bytes, int64_t *tokens, char *why);
+/* What a corpus is asked for: rows for a table of keys.  file is a path or a pattern ("data/part-?.bin"). */
+struct corpus_asked {
+    char file[KEY_TEXT], held_out_file[KEY_TEXT], vocabulary_file[KEY_TEXT];
+    double held_out;
+    int separator, context, blocks, token_type;
 };
 
-/* What a corpus is asked for: rows for a table of keys.  file is a path or a pattern ("data/part-?.bin"). */
-struct corpus_asked { char file[KEY_TEXT], held_out_file[KEY_TEXT]; double held_out; int separator, context, blocks; };
+/* How a file holds its tokens: little-endian numbers of 1, 2 or 4 bytes, behind a header. */
+struct corpus_layout { int token_bytes, vocabulary; long header_bytes; int64_t tokens; };
+
+struct corpus_format {
+    const unsigned char *is_word;  /* (256): which tokens stand inside words; NULL: all do */
+    int words_beside;              /* a file of their vocabulary may lie beside them */
+    /* NULL, or a sentence: is this file what it should be?  Its size is given, its layout is wanted. */
+    const char *(*check)(int fd, const char *path, int64_t bytes, const struct corpus_asked *a, struct corpus_layout *l,
+                         char *why);
+};
+
 #define CORPUS_FILE(what) \
     KEY_ROW(&key_path, "file", struct corpus_asked, file, "", what, .others = "path dataset train_file input")
 #define CORPUS_HELD_OUT \
@@ -39,6 +46,7 @@ void *corpus_open(const struct corpus_format *format, const struct key *keys, co
                   char *why);
 void corpus_close(void *corpus);
 int corpus_vocabulary(const void *corpus);
+const struct vocabulary *corpus_words(const void *corpus);     /* NULL: it has none */
 int64_t corpus_tokens(const void *corpus, enum data_part part);
 const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
                         char *why);

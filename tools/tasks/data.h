@@ -10,6 +10,7 @@
 #include "ref/network/network.h"
 #include "tools/lib/checksum.h"
 #include "tools/lib/keys.h"
+#include "tools/lib/vocabulary.h"
 
 /* What is held out never meets training: generated tasks use another random stream, files keep their last part. */
 enum data_part { DATA_TRAIN, DATA_HELD_OUT };
@@ -46,6 +47,8 @@ struct source {
     void *(*open)(const char *const *value, int T, char *why);
     void (*close)(void *opened);
     int (*vocabulary)(const void *opened);  /* tokens are 0 .. vocabulary-1 */
+
+    const struct vocabulary *(*words)(const void *opened);         /* what tokens stand for, or NULL; NULL where there is none */
 
     /* NULL, or a sentence in why: a file that changed meanwhile. */
     const char *(*fill)(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,

@@ -19,14 +19,15 @@ static const struct key keys[] = {
 /* letters, digits, _ and all beyond ASCII */
 static const unsigned char is_word[256] = {['0'] = W9, 1, ['A'] = W26, ['_'] = 1, ['a'] = W26, [128] = W128};
 
-static const char *check(int fd, const char *path, int64_t bytes, int64_t *tokens, char *why)
+static const char *check(int fd, const char *path, int64_t bytes, const struct corpus_asked *a, struct corpus_layout *l,
+                         char *why)
 {
-    (void)fd, (void)path, (void)why;
-    *tokens = bytes;
+    (void)fd, (void)path, (void)a, (void)why;
+    *l = (struct corpus_layout){.token_bytes = 1, .vocabulary = 256, .tokens = bytes};
     return NULL;
 }
 
-static const struct corpus_format format = {.token_bytes = 1, .vocabulary = 256, .is_word = is_word, .check = check};
+static const struct corpus_format format = {.is_word = is_word, .check = check};
 
 static void *open_text(const char *const *value, int T, char *why)
 {

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "ref/network/mixers.h"
 #include "tools/lib/say.h"
 
 enum { SEED = 1 };                 /* the same sequences at every step, of every run on these data */
@@ -35,4 +36,33 @@ const char *held_out_loss(struct swax_network *n, const struct data *d, struct d
                  ? sqrt((double)sequences / (sequences - 1) * fmax(squares - 2 * *loss * products + *loss * *loss * counts, 0)) / count
                  : (double)NAN;
     return wrong;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+const char *held_out_cells(struct swax_network *n, const struct data_batch *b, struct run_point *p, char *why)
+{
+    const struct swax_config *c = swax_network_config(n);
+    struct swax_batch one = b->batch;
+    one.B = 1;
+    p->cells = 0;
+    for (int i = 0; i < c->layers && p->cells < RUN_CELLS; i++) {
+        const struct swax_mixer *x = swax_layer_mixer(c, i);
+        double tokens[SWAX_INSIDE];
+        if (x->sees != SWAX_SEES_STATE || x->inside.shares)
+            continue;
+        if (!p->cells)
+            swax_network_evaluate(n, &one, NULL, NULL, NULL);
+        const int heads = x->inside.see(n, swax_layer_keys(c, i), i, one.T, one.window, tokens, SWAX_INSIDE);
+        if (heads < 0)
+            return say(why, "There is no memory to look into layer %d.", i);
+        qsort(tokens, (size_t)heads, sizeof *tokens, ascending);
+        if (heads && isfinite(tokens[heads - 1]))
+            p->cell[p->cells++] = (struct run_cell){i, tokens[0], (tokens[(heads - 1) / 2] + tokens[heads / 2]) / 2, tokens[heads - 1]};
+    }
+    return NULL;
 }

@@ -10,4 +10,7 @@
 const char *held_out_loss(struct swax_network *n, const struct data *d, struct data_batch *b, const struct run *r, int sequences,
                           double *loss, double *error, char *why);
 
+/* How long the states of the first sequence in b remember, into p->cell: evaluates that sequence alone.  NULL, or a sentence. */
+const char *held_out_cells(struct swax_network *n, const struct data_batch *b, struct run_point *p, char *why);
+
 #endif

@@ -253,6 +253,22 @@ static const char *fit_steps(struct session *s, char *why)
     return *r->out ? write_config(s, why) : NULL;
 }
 
+/* What its tokens stand for stays with the run, wherever its shards go. */
+static const char *keep_words(const struct session *s, char *why)
+{
+    const struct source *from = s->r.source;
+    const struct vocabulary *words = from->words ? from->words(s->data.opened) : NULL;
+    char path[RUN_TEXT + 64];
+    size_t size;
+    run_path(path, s->r.out, vocabulary_name);
+    if (!words || !*s->r.out || !access(path, F_OK))
+        return NULL;
+    char *text = file_read(vocabulary_path(words), 1 << 28, &size, why);
+    const char *wrong = text ? file_replace(path, text, size, why) : why;
+    free(text);
+    return wrong;
+}
+
 enum run_end session_open(struct session *s, char *why)
 {
     if (run_check(&s->r, why) || open_source(s, why) || open_network(s, why) || fill_first(s, why))
@@ -262,7 +278,7 @@ enum run_end session_open(struct session *s, char *why)
     const enum run_end end = open_folder(s, why);
     if (end != RUN_FINISHED)
         return end;
-    if (*s->r.out && run_log_best(&s->log, &s->r.best, why))
+    if (*s->r.out && (run_log_best(&s->log, &s->r.best, why) || keep_words(s, why)))
         return RUN_REFUSED;
     return s->step || (!begin_from(s, why) && !fit_steps(s, why)) ? RUN_FINISHED : RUN_REFUSED;
 }
@@ -274,5 +290,6 @@ void session_close(struct session *s)
     for (int i = 0; s->part && i < s->r.accumulate; i++)
         data_batch_free(&s->part[i]);
     free(s->part);
+    free(s->sample);
     data_close(&s->data);
 }

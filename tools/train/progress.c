@@ -35,6 +35,22 @@ static void write_time(char text[16], double seconds)
         snprintf(text, 16, "%d:%02d", s / 60, s % 60);
 }
 
+/* The beginning of what it writes, as one line. */
+static void show_sample(const struct progress *p, const struct run_point *q)
+{
+    enum { WIDE = 72 };
+    char line[WIDE + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < q->sample_bytes && n < WIDE; i++) {
+        const char c = q->sample[i];
+        const char plain = c >= ' ' && c <= '~' ? c : ' ';
+        if (plain != ' ' || (n && line[n - 1] != ' '))
+            line[n++] = plain;
+    }
+    line[n] = 0;
+    printf("%s  it writes: %s%s\n", p->live ? "\r" : "", line, p->live ? "\033[K" : "");
+}
+
 static void show(const struct progress *p, const struct run *r, const struct run_point *q)
 {
     char bar[BAR + 1], speed[16], left[16], peak[32] = "", held_out[100] = "";
@@ -68,10 +84,12 @@ void progress_step(struct progress *p, const struct run *r, const struct run_poi
     p->loss = keep * p->loss + (1 - keep) * q->loss;
     p->speed = p->speed > 0 ? 1 / (keep / p->speed + (1 - keep) / q->tokens_per_second) : q->tokens_per_second;
     const int part = p->steps > LINES ? p->steps / LINES : 1;
-    const int due = p->live ? time - p->shown > 0.1 : q->step % part == 0;
+    const int due = q->sample || (p->live ? time - p->shown > 0.1 : q->step % part == 0);
     if (!due && q->step != p->steps)
         return;
     p->shown = time;
+    if (q->sample)
+        show_sample(p, q);
     show(p, r, q);
 }
 

@@ -75,7 +75,7 @@ static enum run_end one_step(struct session *s, struct run_point *p, char *why)
     p->tokens_per_second = (double)r->batch * r->length / p->seconds;
     if (session_look(s, p, why))
         return RUN_REFUSED;
-    return *r->out && run_log_add(&s->log, p, why) ? RUN_REFUSED : RUN_FINISHED;
+    return *r->out && (run_log_add(&s->log, p, why) || session_show(s, s->step == r->steps, why)) ? RUN_REFUSED : RUN_FINISHED;
 }
 
 static enum run_end steps(struct session *s, run_watch watch, void *arg, char *why)
@@ -94,7 +94,7 @@ static enum run_end steps(struct session *s, run_watch watch, void *arg, char *w
     }
     if (s->step == s->r.steps)
         return RUN_FINISHED;
-    const enum run_end end = session_save(s, why);
+    const enum run_end end = session_show(s, 1, why) ? RUN_REFUSED : session_save(s, why);
     return end == RUN_FINISHED ? RUN_INTERRUPTED : end;
 }
 

@@ -29,6 +29,7 @@ struct run {
     uint64_t seed;
     int checkpoint_every, keep_every;              /* steps; keep_every numbered ones stay, 0: only the last */
     int held_out_every, held_out_sequences;        /* steps between looks at held-out sequences, 0: a twentieth of all; how many, 0: none */
+    int sample_tokens;                             /* of a sample at each of those looks; 0: none */
     char from[RUN_TEXT];                           /* a checkpoint whose weights it begins with; "": none */
     double minutes;                                /* for which there shall be steps, instead of `steps`; 0: as `steps` says */
 
@@ -65,19 +66,26 @@ void run_tables(struct keys *k, struct run *r, int folder);
 void run_list(const struct run *r, int fixed, void (*each)(const char *key, const char *value, void *arg), void *arg);
 char *run_json(const struct run *r, int fixed);                        /* config.json's text, to be freed */
 
-/* The token that begins a document in its data, or -1. */
+/* The token that begins a document in its data, or -1; and what a text begins with where nothing else is given. */
 int run_separator(const struct run *r);
+int run_first_token(const struct run *r);
 
 /* Do its numbers go together?  NULL, or a sentence. */
 const char *run_check(const struct run *r, char *why);
 
 /* ---- training */
 
+enum { RUN_CELLS = 32 };                           /* layers of which it is told; those behind them are left out */
+struct run_cell { int layer; double low, median, high; };
 struct run_point {
     int step;                                      /* steps done: 1 after the first */
     int window;
     double tokens, loss, norm, rate;               /* all told; of this step */
     double held_out, held_out_error;               /* loss of held-out sequences, every token counted the same; NaN at most steps */
+    int cells;                                     /* at most steps 0: layers with a state, and how long their heads remember, */
+    struct run_cell cell[RUN_CELLS];               /* in tokens */
+    const char *sample;                            /* at most steps NULL: what it would write, which may hold NULs */
+    size_t sample_bytes;
     double seconds, tokens_per_second;             /* of this step: the only numbers that differ from run to run */
 };
 

@@ -101,6 +101,8 @@ const struct key run_keys[] = {
     WHOLE("held_out_sequences", held_out_sequences, "32", 0, 1 << 20,
           "how many; 0: none is looked at, and no best checkpoint kept", .mark = FREE,
           .others = "eval_iters val_batches"),
+    WHOLE("sample_tokens", sample_tokens, "100", 0, 1 << 20,
+          "tokens of a sample at each of those looks, where tokens are text; 0: none", .mark = FREE),
     KEY_ROW(&key_path, "from", struct run, from, "",
             "a checkpoint, or a run, whose weights this one begins with; moments begin anew", .mark = FREE,
             .others = "init_from pretrained finetune"),
@@ -228,6 +230,12 @@ int run_separator(const struct run *r)
     long token;
     const char *text = i < 0 ? NULL : *r->value[i] ? r->value[i] : r->source->keys[i].otherwise;
     return text && number_whole(text, 0, INT_MAX, &token) ? (int)token : -1;
+}
+
+int run_first_token(const struct run *r)
+{
+    const int separator = run_separator(r);
+    return separator >= 0 && separator < r->model.vocabulary ? separator : r->model.vocabulary == 256 ? '\n' : 0;
 }
 
 const char *run_check(const struct run *r, char *why)

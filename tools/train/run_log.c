@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "tools/train/checkpoint.h"
 #include "tools/lib/files.h"
+#include "tools/lib/json.h"
 #include "tools/lib/number.h"
 #include "tools/lib/say.h"
 
@@ -52,14 +53,14 @@ static int step_of(const char *line, const char *end)
     return step > 0 && step <= 1 << 30 ? (int)step : 0;
 }
 
-/* The whole text, to be freed; NULL, and a sentence. */
-static char *read_all(const struct run_log *l, size_t *size, char *why)
+char *run_log_read(const struct run_log *l, size_t *size, char *why)
 {
     const off_t end = lseek(l->file, 0, SEEK_END);
     char *text = end < 0 ? NULL : malloc((size_t)end + 1);
     *size = (size_t)end;
     if (!text)
         return say(why, "There is no memory to read %s.", l->path), NULL;
+    text[*size] = 0;
     if (!file_read_at(l->file, l->path, text, *size, 0, why))
         return text;
     free(text);
@@ -69,7 +70,7 @@ static char *read_all(const struct run_log *l, size_t *size, char *why)
 const char *run_log_last(const struct run_log *l, int *step, char *why)
 {
     size_t size;
-    char *text = read_all(l, &size, why), *line_end;
+    char *text = run_log_read(l, &size, why), *line_end;
     *step = 0;
     for (const char *at = text; text && at < text + size &&
          (line_end = memchr(at, '\n', (size_t)(text + size - at))); at = line_end + 1)
@@ -81,7 +82,7 @@ const char *run_log_last(const struct run_log *l, int *step, char *why)
 const char *run_log_cut(struct run_log *l, int step, char *why)
 {
     size_t size;
-    char *text = read_all(l, &size, why);
+    char *text = run_log_read(l, &size, why);
     if (!text)
         return why;
     const char *wrong = NULL, *keep = text, *at = text, *end = text + size;
@@ -103,7 +104,7 @@ const char *run_log_best(const struct run_log *l, double *best, char *why)
 {
     static const char key[] = "\"held_out_loss\":";
     size_t size;
-    char *text = read_all(l, &size, why);
+    char *text = run_log_read(l, &size, why);
     *best = (double)NAN;
     for (const char *at = text; text && (at = strstr(at, key)); at += sizeof key - 1) {
         char number[32];
@@ -116,21 +117,42 @@ const char *run_log_best(const struct run_log *l, double *best, char *why)
     return text ? NULL : why;
 }
 
+/* What a look adds to the line of its step. */
+static void write_look(FILE *f, const struct run_point *p)
+{
+    if (!isfinite(p->held_out))
+        return;
+    fprintf(f, ",\"held_out_loss\":%.9g,\"held_out_error\":%.9g,\"held_out_bits\":%.9g", p->held_out,
+            isfinite(p->held_out_error) ? p->held_out_error : 0, p->held_out / 0.6931471805599453);
+    for (int i = 0; i < p->cells; i++)
+        fprintf(f, "%s[%d,%.6g,%.6g,%.6g]", i ? "," : ",\"time_constants\":[", p->cell[i].layer, p->cell[i].low,
+                p->cell[i].median, p->cell[i].high);
+    fputs(p->cells ? "]" : "", f);
+    if (p->sample) {
+        fputs(",\"sample\":", f);
+        json_write_bytes(f, p->sample, p->sample_bytes);
+    }
+}
+
 const char *run_log_add(struct run_log *l, const struct run_point *p, char *why)
 {
     struct timespec now;
-    char line[512], held_out[100] = "";
+    char *line;
+    size_t n;
+    FILE *f = file_open_text(&line, &n);
     clock_gettime(CLOCK_REALTIME, &now);
-    if (isfinite(p->held_out))
-        snprintf(held_out, sizeof held_out,
-                 ",\"held_out_loss\":%.9g,\"held_out_error\":%.9g,\"held_out_bits\":%.9g", p->held_out, p->held_out_error,
-                 p->held_out / 0.6931471805599453);
-    const int n = snprintf(line, sizeof line,
-                           "%s%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
-                           "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld%s}\n", opening, p->step, p->tokens, p->loss,
-                           p->norm, p->rate, p->window,
-                           p->tokens_per_second, (long long)now.tv_sec, now.tv_nsec / 1000000, held_out);
-    return file_write(l->file, line, (size_t)n) ? say_errno(why, l->path, "cannot be written") : NULL;
+    if (!f)
+        return say(why, "There is no memory for a line of %s.", l->path);
+    fprintf(f, "%s%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
+            "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld", opening, p->step, p->tokens, p->loss, p->norm, p->rate, p->window,
+            p->tokens_per_second, (long long)now.tv_sec, now.tv_nsec / 1000000);
+    write_look(f, p);
+    fputs("}\n", f);
+    if (!file_close_text(f, &line))
+        return say(why, "There is no memory for a line of %s.", l->path);
+    const int failed = file_write(l->file, line, n);
+    free(line);
+    return failed ? say_errno(why, l->path, "cannot be written") : NULL;
 }
 
 const char *run_log_sync(struct run_log *l, char *why)

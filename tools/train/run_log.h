@@ -15,6 +15,8 @@ enum run_end run_log_open(struct run_log *l, const char *out, char *why);
 int run_log_empty(const struct run_log *l);
 void run_log_close(struct run_log *l);
 
+/* The whole text, with a NUL behind it, to be freed; NULL, and a sentence. */
+char *run_log_read(const struct run_log *l, size_t *size, char *why);
 /* the last step it has a line of; 0: of none */
 const char *run_log_last(const struct run_log *l, int *step, char *why);
 /* the lowest held-out loss it has; NaN: it has none */

@@ -15,6 +15,8 @@ struct session {
     int step;                          /* done */
     int saved;                         /* the step of the last checkpoint; -1: there is none */
     char path[RUN_TEXT + 64];          /* of the last checkpoint */
+    char *sample;                      /* the last one */
+    double shown;                      /* when run.html was written; 0: never */
 };
 
 /* open.c: as far as its first step; close it in either case. */
@@ -32,5 +34,7 @@ void session_name_last_good(const struct session *s, char *why);
 
 /* look.c: what is looked at now and then, if it is time.  No bit of the training depends on it. */
 const char *session_look(struct session *s, struct run_point *p, char *why);
+/* run.html, if some seconds have passed; in any case where the run is `over`. */
+const char *session_show(struct session *s, int over, char *why);
 
 #endif

@@ -1,0 +1,271 @@
+/* run_page.c - run.html. */
+#include "tools/train/run_page.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "ref/network/mixers.h"
+#include "tools/lib/files.h"
+#include "tools/lib/json.h"
+#include "tools/lib/page.h"
+#include "tools/lib/svg.h"
+#include "tools/train/checkpoint.h"
+
+enum { BINS = 240, LOOKS = 400, SAMPLES = 4, SECONDS = 5 };
+enum column { TOKENS, LOSS, NORM, RATE, WINDOW, SPEED, COLUMNS };
+static const char *const column_key[COLUMNS] = {"tokens", "loss", "gradient_norm", "rate", "window", "tokens_per_second"};
+
+/* Steps in BINS of equal width, each with the mean of what its steps say; and what the looks said. */
+struct curve {
+    double sum[COLUMNS][BINS];
+    int count[BINS], steps;
+    double last[COLUMNS];
+    int looks;
+    double at[LOOKS], held_out[LOOKS], error[LOOKS];
+    int layers, layer[RUN_CELLS];
+    double low[RUN_CELLS][LOOKS], median[RUN_CELLS][LOOKS], high[RUN_CELLS][LOOKS];
+    int samples;
+    struct { int step; char *text; } sample[SAMPLES];        /* the latest last */
+};
+
+/* ---- reading */
+
+static int number_in(const char *line, const char *key, double *x)
+{
+    char wanted[40];
+    snprintf(wanted, sizeof wanted, "\"%s\":", key);
+    const char *at = strstr(line, wanted);
+    if (at)
+        *x = strtod(at + strlen(wanted), NULL);
+    return at != NULL;
+}
+
+static int layer_of(struct curve *c, int layer)
+{
+    for (int i = 0; i < c->layers; i++)
+        if (c->layer[i] == layer)
+            return i;
+    if (c->layers == RUN_CELLS)
+        return -1;
+    for (int k = 0; k < LOOKS; k++)
+        c->low[c->layers][k] = c->median[c->layers][k] = c->high[c->layers][k] = (double)NAN;
+    c->layer[c->layers] = layer;
+    return c->layers++;
+}
+
+static void take_cells(struct curve *c, const struct json *cells, int look)
+{
+    for (const struct json *j = cells ? cells->first : NULL; j; j = j->next) {
+        double x[4] = {0};
+        int n = 0;
+        for (const struct json *k = j->first; k && n < 4; k = k->next)
+            x[n++] = k->number;
+        const int i = n == 4 ? layer_of(c, (int)x[0]) : -1;
+        if (i >= 0)
+            c->low[i][look] = x[1], c->median[i][look] = x[2], c->high[i][look] = x[3];
+    }
+}
+
+static void take_sample(struct curve *c, int step, const struct json *text)
+{
+    if (!text || text->type != JSON_STRING)
+        return;
+    if (c->samples == SAMPLES) {
+        free(c->sample[0].text);
+        memmove(c->sample, c->sample + 1, (SAMPLES - 1) * sizeof *c->sample);
+        c->samples--;
+    }
+    const size_t n = strlen(text->text) + 1;
+    char *copy = malloc(n);
+    if (copy) {
+        memcpy(copy, text->text, n);
+        c->sample[c->samples].step = step;
+        c->sample[c->samples++].text = copy;
+    }
+}
+
+/* A look's line.  Of more looks than there is room for, the later ones are left out but for the last. */
+static void take_look(struct curve *c, const char *line, size_t n)
+{
+    char ignored[SWAX_WHY];
+    struct json *root = json_parse(line, n, ignored);
+    const struct json *loss = json_get(root, "held_out_loss"), *error = json_get(root, "held_out_error"),
+                      *tokens = json_get(root, "tokens"), *step = json_get(root, "step");
+    if (loss && error && tokens && step) {
+        const int k = c->looks < LOOKS ? c->looks++ : LOOKS - 1;
+        c->at[k] = tokens->number;
+        c->held_out[k] = loss->number;
+        c->error[k] = error->number;
+        take_cells(c, json_get(root, "time_constants"), k);
+        take_sample(c, (int)step->number, json_get(root, "sample"));
+    }
+    json_free(root);
+}
+
+static void take_line(struct curve *c, const char *line, size_t n, int steps)
+{
+    double x[COLUMNS], step;
+    if (!number_in(line, "step", &step) || step < 1 || step > steps)
+        return;
+    for (int k = 0; k < COLUMNS; k++)
+        if (!number_in(line, column_key[k], &x[k]))
+            return;
+    const int bin = (int)((step - 1) * BINS / steps);
+    for (int k = 0; k < COLUMNS; k++)
+        c->sum[k][bin] += x[k], c->last[k] = x[k];
+    c->count[bin]++;
+    c->steps = (int)step;
+    if (strstr(line, "\"held_out_loss\":"))
+        take_look(c, line, n);
+}
+
+static const char *read_curve(struct curve *c, const struct run_log *l, int steps, char *why)
+{
+    size_t size;
+    char *text = run_log_read(l, &size, why);
+    for (char *line = text, *end; text && (end = memchr(line, '\n', (size_t)(text + size - line))); line = end + 1) {
+        *end = 0;
+        take_line(c, line, (size_t)(end - line), steps);
+    }
+    free(text);
+    return text ? NULL : why;
+}
+
+/* ---- plots */
+
+struct range { double low, high; };
+
+static void widen(struct range *g, const double *y, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (isfinite(y[i]))
+            g->low = fmin(g->low, y[i]), g->high = fmax(g->high, y[i]);
+}
+
+/* A column against tokens; `beside`, if it has a label, is drawn too. */
+static void plot(FILE *f, const struct curve *c, const char *title, const char *label, enum column k, const char *name,
+                 const struct svg_series *beside, double tokens)
+{
+    double x[BINS], y[BINS];
+    struct range g = {HUGE_VAL, -HUGE_VAL};
+    int n = 0;
+    for (int i = 0; i < BINS; i++)
+        if (c->count[i] && isfinite(c->sum[k][i]))
+            x[n] = c->sum[TOKENS][i] / c->count[i], y[n++] = c->sum[k][i] / c->count[i];
+    struct svg_series series[2] = {{.label = name, .style = 2, .n = n, .x = x, .y = y, .plain = n > 30}};
+    int shown = 1;
+    widen(&g, y, n);
+    if (beside->n) {
+        series[0].style = 5;
+        series[shown++] = *beside;
+        widen(&g, beside->y, beside->n);
+    }
+    if (!n)
+        return;
+    fputs("<figure>\n", f);
+    svg_lines(f, title, (struct svg_axis){"tokens seen in training", 0, tokens, 0, 0},
+              svg_around(label, fmin(g.low, k == RATE || k == WINDOW || k == SPEED ? 0 : g.low), g.high, 0), series, shown, NULL, 0);
+    fputs("</figure>\n", f);
+}
+
+static void cells_plot(FILE *f, const struct curve *c, const struct run *r, double tokens)
+{
+    static const char words[] = "How many tokens a head's forget gate keeps, layer by layer, measured in one held-out sequence. The median head of the "
+                                "layer, bars from the head that forgets soonest to the one that remembers longest.";
+    char name[RUN_CELLS][64];
+    struct svg_series series[RUN_CELLS];
+    double low = HUGE_VAL, high = 1;
+    for (int i = 0; i < c->layers; i++) {
+        const int inside = c->layer[i] < r->model.layers;
+        snprintf(name[i], sizeof name[i], "layer %d, %s", c->layer[i] + 1, inside ? swax_layer_mixer(&r->model, c->layer[i])->name : "");
+        series[i] = (struct svg_series){.label = name[i], .style = i, .n = c->looks, .x = c->at, .y = c->median[i],
+                                        .low = c->low[i], .high = c->high[i], .plain = c->looks > 60};
+        for (int k = 0; k < c->looks; k++)
+            if (isfinite(c->low[i][k]))
+                low = fmin(low, c->low[i][k]), high = fmax(high, c->high[i][k]);
+    }
+    if (!c->layers)
+        return;
+    const struct svg_axis y = {"tokens", exp2(floor(log2(fmax(low, 1e-3)))), exp2(ceil(log2(fmax(high, 2 * low)))), 1, 0};
+    fputs("<figure>\n", f);
+    svg_lines(f, "How long the cells remember", (struct svg_axis){"tokens seen in training", 0, tokens, 0, 0}, y, series, c->layers, NULL, 0);
+    page_caption(f, words);
+    fputs("</figure>\n", f);
+}
+
+/* ---- the page */
+
+static void summary(FILE *f, const struct curve *c, const struct run *r, int step, int over)
+{
+    const char *unit = r->source->unit ? r->source->unit : "token";
+    char when[32];
+    const time_t now = time(NULL);
+    struct tm at;
+    int best = -1;
+    for (int k = 0; k < c->looks; k++)
+        best = best < 0 || c->held_out[k] < c->held_out[best] ? k : best;
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", gmtime_r(&now, &at) ? &at : &(struct tm){0});
+    fputs("<h1>", f);
+    svg_text(f, r->out);
+    fprintf(f, "</h1>\n<p class=\"answer\"><b>Step %d of %d</b>, %s.", step, r->steps,
+            step == r->steps ? "finished" : over ? "stopped" : "training");
+    if (c->looks)
+        fprintf(f, " Held-out loss <b>%.4f</b> &plusmn; %.4f nats a %s, %.4f bits; the lowest was %.4f, after %.4g million tokens.",
+                c->held_out[c->looks - 1], c->error[c->looks - 1], unit, c->held_out[c->looks - 1] / 0.6931471805599453,
+                c->held_out[best], c->at[best] / 1e6);
+    fprintf(f, "</p>\n<p>%.4g million tokens of ", c->last[TOKENS] / 1e6);
+    svg_text(f, r->source->name);
+    fprintf(f, ", %.3g thousand a second; %s in ", c->last[SPEED] / 1e3, swax_precision_name[r->precision]);
+    svg_text(f, r->tier);
+    fprintf(f, ". As of %s UTC%s</p>\n", when, over ? "." : "; the page asks for itself again every few seconds.");
+}
+
+static void write_page(FILE *f, const struct curve *c, const struct run *r, int step, int over)
+{
+    const double tokens = fmax(c->last[TOKENS], 1);
+    const struct svg_series nothing = {.n = 0},
+                            held_out = {.label = "held out", .style = 0, .n = c->looks, .x = c->at, .y = c->held_out, .plain = c->looks > 60};
+    page_open(f, "swax run", over ? 0 : SECONDS);
+    summary(f, c, r, step, over);
+    plot(f, c, "Loss", "nats", LOSS, "training", &held_out, tokens);
+    cells_plot(f, c, r, tokens);
+    if (c->samples) {
+        page_heading(f, "What it writes");
+        for (int i = c->samples - 1; i >= 0; i--) {
+            fprintf(f, "<p class=\"note\">after step %d</p>\n<pre>", c->sample[i].step);
+            svg_text(f, c->sample[i].text);
+            fputs("</pre>\n", f);
+        }
+    }
+    page_heading(f, "How it trains");
+    plot(f, c, "Norm of the gradient", "before clipping", NORM, "gradient", &nothing, tokens);
+    plot(f, c, "Learning rate", "rate", RATE, "rate", &nothing, tokens);
+    plot(f, c, "Window", "keys that a token attends to", WINDOW, r->windows.short_window ? "mean of some steps" : "window", &nothing, tokens);
+    plot(f, c, "Speed", "tokens a second", SPEED, "tokens a second", &nothing, tokens);
+    char *config = run_json(r, 0);
+    fputs("<details><summary>All settings</summary><pre>", f);
+    svg_text(f, config ? config : "");
+    fputs("</pre></details>\n", f);
+    free(config);
+    page_close(f);
+}
+
+const char *run_page_write(const struct run *r, const struct run_log *l, int step, int over, char *why)
+{
+    char path[RUN_TEXT + 64], *whole = NULL;
+    size_t size = 0;
+    struct curve *c = calloc(1, sizeof *c);
+    const char *wrong = c ? read_curve(c, l, r->steps, why) : "There is no memory for a page of the run.";
+    run_path(path, r->out, "run.html");
+    if (!wrong) {
+        FILE *f = file_open_text(&whole, &size);
+        if (f)
+            write_page(f, c, r, step, over);
+        wrong = file_replace_text(path, f, &whole, why);
+    }
+    for (int i = 0; c && i < c->samples; i++)
+        free(c->sample[i].text);
+    free(c);
+    return wrong;
+}
