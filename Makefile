@@ -116,8 +116,9 @@ $(BUILD)/tools/ablate/ablations.c: $(ABLATIONS) $(BUILD)/compiler
 	 for f in $(ABLATIONS); do n=$$(basename $$f .json); echo "{\"$$n\", $$(echo $$n | tr - _)},"; done; echo '{NULL, NULL}};'; } > $@
 $(BUILD)/tools/ablate/ablations.o: $(BUILD)/tools/ablate/ablations.c ; $(call step,CC) $(TOOL) -c $< -o $@
 
-$(BUILD)/tools/main.o $(BUILD)/tools/info.o: TOOL += -DSWAX_VERSION='"$(VERSION)"'
-$(BUILD)/tools/main.o $(BUILD)/tools/info.o: $(BUILD)/version
+VERSIONED := $(patsubst %,$(BUILD)/tools/%.o,main info verify/case verify/report verify/own)
+$(VERSIONED): TOOL += -DSWAX_VERSION='"$(VERSION)"'
+$(VERSIONED): $(BUILD)/version
 
 $(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; $(call step,AR) rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
 # kernels, oracle and verification in one object, for tools/python/swax_verify and nobody else: its names are not for linking

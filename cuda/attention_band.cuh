@@ -19,4 +19,41 @@ struct attention_shape {
 
 static const float LOG2E = 1.4426950408889634f;
 
+/* Scores of 8 N keys from `key` on: those that its row does not see, begin[e] .. end[e], count for nothing. */
+template <int N> DEVICE void hide_scores(float (&X)[N][4], int key, const int (&begin)[2], const int (&end)[2])
+{
+#pragma unroll
+    for (int i = 0; i < N; i++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            const int c = key + 8 * i + threadIdx.x % 4 * 2 + e % 2;
+            if ((c < begin[e / 2]) | (c > end[e / 2]))
+                X[i][e] = -INFINITY;
+        }
+}
+
+/* Scores become weights relative to the largest so far, which `sum` and whatever has been added up shrink to. */
+template <int N> DEVICE void softmax_step(float (&X)[N][4], float (&largest)[2], float (&sum)[2], float (&shrink)[2], float scale)
+{
+#pragma unroll
+    for (int e = 0; e < 2; e++) {
+        float most = -INFINITY;
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            most = fmaxf(most, fmaxf(X[i][2 * e], X[i][2 * e + 1]));
+        most = fmaxf(largest[e], scale * quad_max(most));
+        const float base = most == -INFINITY ? 0 : most;
+        shrink[e] = exp2_fast(largest[e] - base);
+        largest[e] = most;
+        sum[e] *= shrink[e];
+#pragma unroll
+        for (int i = 0; i < N; i++)
+#pragma unroll
+            for (int o = 2 * e; o < 2 * e + 2; o++) {
+                X[i][o] = exp2_fast(scale * X[i][o] - base);
+                sum[e] += X[i][o];
+            }
+    }
+}
+
 #endif

@@ -2,6 +2,7 @@
 #include "cuda/attention.cuh"
 #include "cuda/attention_backward.cuh"
 #include "cuda/attention_forward.cuh"
+#include "cuda/attention_stream.cuh"
 #include "cuda/rows.cuh"
 #include "cuda/tensor.h"
 
@@ -11,6 +12,23 @@ static void forward(real *y, stat *lse, const real *q, const real *k, const real
     using tile = forward_tile<P, GROUPS>;
     launch("attention_forward", attention_forward_kernel<P, GROUPS>, blocks(a.T, tile::ROWS) * (unsigned)(a.B * a.H), tile::THREADS,
            tile::BYTES, y, lse, q, k, v, sink, a);
+}
+
+/* Where the card has what this takes.  A block a multiprocessor: the tiles go round. */
+template <int P>
+static bool stream(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const attention_shape &a)
+{
+    static int processors;
+    stream_maps maps;
+    if (!on_hopper() || !room_for(stream_tile<P>::BYTES) || !boxes_of(&maps.q, q, a.B, a.T, a.H, a.width)
+        || !boxes_of(&maps.k, k, a.B, a.S, a.G, a.width) || !boxes_of(&maps.v, v, a.B, a.S, a.G, a.width))
+        return false;
+    if (!processors)
+        swax_cuda_note(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, 0), "counting multiprocessors");
+    const int all = (int)blocks(a.T, stream_tile<P>::ROWS) * a.B * a.H;
+    launch("attention_forward", attention_stream_kernel<P>, (unsigned)(all < processors ? all : processors), 384, stream_tile<P>::BYTES,
+           y, lse, sink, maps, all, a);
+    return true;
 }
 
 static int query_blocks(int B, int T, int H) { return (int)blocks(T, 64) * B * H; }
@@ -61,7 +79,7 @@ void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const r
     if (D <= 64)
         forward<1, 2>(to, lse, q, k, v, sink, a);
     else if (D <= 128)
-        forward<2, 2>(to, lse, q, k, v, sink, a);
+        stream<2>(to, lse, q, k, v, sink, a) || (forward<2, 2>(to, lse, q, k, v, sink, a), true);
     else
         forward<4, 1>(to, lse, q, k, v, sink, a);
     if (copy)

@@ -41,7 +41,7 @@ attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swa
 
     /* The sink is a score that is seen first; one of a row's four lanes counts it. */
     const float sunk = sink ? sink[h] * LOG2E : -INFINITY, counts = sink && lane % 4 == 0;
-    float Y[8 * P][4], largest[2] = { sunk, sunk }, sum[2] = { counts, counts };
+    float Y[8 * P][4], largest[2] = { sunk, sunk }, sum[2] = { counts, counts }, shrink[2];
     int begin[2], end[2];
 #pragma unroll
     for (int e = 0; e < 2; e++) {
@@ -66,35 +66,13 @@ attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swa
         mm_end();
         mm_wait();
         if (64 * j < group_all || 64 * j + 63 > first_of_group + before)
+            hide_scores(X, 64 * j, begin, end);
+        softmax_step(X, largest, sum, shrink, scale);
 #pragma unroll
-            for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 8 * P; i++)
 #pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    const int c = 64 * j + 8 * i + lane % 4 * 2 + e % 2;
-                    if ((c < begin[e / 2]) | (c > end[e / 2]))
-                        X[i][e] = -INFINITY;
-                }
-#pragma unroll
-        for (int e = 0; e < 2; e++) {
-            float most = -INFINITY;
-#pragma unroll
-            for (int i = 0; i < 8; i++)
-                most = fmaxf(most, fmaxf(X[i][2 * e], X[i][2 * e + 1]));
-            most = fmaxf(largest[e], scale * quad_max(most));
-            const float base = most == -INFINITY ? 0 : most, shrink = exp2_fast(largest[e] - base);
-            largest[e] = most;
-            sum[e] *= shrink;
-#pragma unroll
-            for (int i = 0; i < 8; i++)
-#pragma unroll
-                for (int o = 2 * e; o < 2 * e + 2; o++) {
-                    X[i][o] = exp2_fast(scale * X[i][o] - base);
-                    sum[e] += X[i][o];
-                }
-#pragma unroll
-            for (int i = 0; i < 8 * P; i++)
-                Y[i][2 * e] *= shrink, Y[i][2 * e + 1] *= shrink;
-        }
+            for (int e = 0; e < 4; e++)
+                Y[i][e] *= shrink[e / 2];
         uint32_t W[4][4];
         as_operand(W, X);
         mm_begin();

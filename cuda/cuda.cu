@@ -1,5 +1,6 @@
 /* cuda.cu - the tier: is there a card, its memory, and what to say when something goes wrong. */
 #include <cstdio>
+#include <cstdlib>
 
 #include "cuda/common.cuh"
 
@@ -84,9 +85,10 @@ static const char *where()
     return text;
 }
 
+static void *workspace;
+
 void *swax_cuda_workspace(size_t bytes)
 {
-    static void *workspace;
     static size_t has;
     if (bytes > has) {
         give(workspace);   /* waits for the kernels that use it */
@@ -95,6 +97,64 @@ void *swax_cuda_workspace(size_t bytes)
         has = workspace ? has : 0;
     }
     return workspace;
+}
+
+/* What is remembered of a sequence of kernels: a graph of it, once it has run as it is and its kernels have found what
+ * they look for and take only once. */
+struct sequence { cudaGraphExec_t graph; void *workspace; int runs; };
+
+static void forget(void *kept)
+{
+    sequence *s = (sequence *)kept;
+    if (s->graph)
+        swax_cuda_note(cudaGraphExecDestroy(s->graph), "forgetting a sequence of kernels");
+    free(s);
+}
+
+static cudaGraphExec_t record(void (*f)(void *arg), void *arg)
+{
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t ready = nullptr;
+    if (cudaStreamBeginCapture(cudaStreamPerThread, cudaStreamCaptureModeThreadLocal) != cudaSuccess)
+        return nullptr;
+    f(arg);
+    if (cudaStreamEndCapture(cudaStreamPerThread, &graph) != cudaSuccess || cudaGraphInstantiate(&ready, graph, 0) != cudaSuccess)
+        ready = nullptr;
+    if (graph)
+        cudaGraphDestroy(graph);
+    return ready;
+}
+
+/* The graph is only good for the workspace that it was recorded with.  Where it cannot be, kernels start one by one. */
+static void again(void **kept, void (*f)(void *arg), void *arg)
+{
+    sequence *s = (sequence *)(*kept ? *kept : (*kept = calloc(1, sizeof *s)));
+    if (s && s->graph && s->workspace != workspace) {
+        cudaGraphExecDestroy(s->graph);
+        *s = sequence{};
+    }
+    if (s && s->runs++ == 1 && !trouble_text[0]) {
+        s->graph = record(f, arg);
+        s->workspace = workspace;
+        if (!s->graph) {
+            cudaGetLastError();
+            trouble_text[0] = 0;
+        }
+    }
+    if (s && s->graph)
+        swax_cuda_note(cudaGraphLaunch(s->graph, cudaStreamPerThread), "the kernels of a training step");
+    else
+        f(arg);
+}
+
+/* Under the multi-process service of the driver; without, processes take turns. */
+static int shared(void)
+{
+    const cudaDeviceAttr mps_enabled = (cudaDeviceAttr)133;      /* toolkits before 12.3 have no name for it */
+    int yes = 0;
+    if (cudaDeviceGetAttribute(&yes, mps_enabled, 0) != cudaSuccess)
+        cudaGetLastError(), yes = 0;
+    return yes;
 }
 
 static int usable(void)
@@ -108,7 +168,7 @@ static int usable(void)
     return major >= 8;
 }
 
-static const struct swax_memory memory = { take, give, put, get, zero, trouble, where };
+static const struct swax_memory memory = { take, give, put, get, zero, trouble, where, again, forget, shared };
 
 const struct swax_tier swax_cuda_tier = {
     "cuda", usable, &swax_cuda_f32, &swax_cuda_f64, &swax_cuda_bf16, &memory, nullptr,

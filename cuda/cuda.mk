@@ -12,7 +12,7 @@ CUDA_LACKS := $(if $(NVCC),$(if $(CUDA_HOME),$(if $(filter 12 13 14 15 16 17 18 
 CUDA_WHY  := $(if $(filter 1,$(CUDA)),$(CUDA_LACKS),no card is seen here, or CUDA=0 (CUDA=1 builds it all the same))
 $(if $(filter 1file,$(CUDA)$(origin CUDA)),,$(if $(filter 1,$(CUDA)),$(if $(CUDA_WHY),$(error CUDA=1, but $(CUDA_WHY)))))
 CUDA_GEN  ?= -gencode arch=compute_80,code=[sm_80,compute_80] -gencode arch=compute_90a,code=sm_90a
-NVCC_FLAGS = -I. -Iref -std=c++20 -O3 --extended-lambda -MMD -MP -Xcompiler -fPIC,-Wall,-Wextra \
+NVCC_FLAGS = -I. -Iref -std=c++20 -O3 --extended-lambda --default-stream per-thread -MMD -MP -Xcompiler -fPIC,-Wall,-Wextra \
              $(if $(WERROR),-Werror all-warnings -Xcompiler -Werror) $(CUDA_GEN) $(NVCCFLAGS)
 
 ifeq ($(CUDA_WHY),)

@@ -34,7 +34,7 @@ template <int KP, int THREADS> DEVICE void vector_gates(float *G, const float *g
     for (int c = threadIdx.x; c < 64 * KP; c += THREADS) {
         const bool there = c0 + c < s.K;
         double sum = 0;
-#pragma unroll 16
+#pragma unroll 8
         for (int i = 0; i < CHUNK; i++) {
             const float x = there && i < length ? g[(s.token(b, begin + i) * s.H + h) * s.K + c0 + c] : 0;
             if (i < length)

@@ -95,5 +95,5 @@ int swax_cuda_matmul(const swax_matmul *what, void *z, const void *a, const void
         return 0;
     return !cublasLtMatmul(lt, &d.product, f64 ? (const void *)&one : &onef, a, &d.a, b, &d.b,
                            what->add ? (f64 ? (const void *)&one : &onef) : (f64 ? (const void *)&zero : &zerof), z, &d.z, z, &d.z,
-                           &found->algorithm, workspace, SWAX_MATMUL_WORKSPACE, nullptr);
+                           &found->algorithm, workspace, SWAX_MATMUL_WORKSPACE, cudaStreamPerThread);
 }

@@ -132,8 +132,27 @@ static __global__ void mlstm_h_kernel(real *y, stat *qn, const real *q, const re
     const real *kh = k + a.row(b, 0, h)*a.K, *vh = v + a.row(b, 0, h)*a.V;
     const rows<real> qs = rows_from(q + a.row(b, 0, h)*a.K, kstep, t0, a.c1);
     wide z = {};
-    stat d[4] = {};
+    stat d[4] = {}, past[4];
 
+    /* C^T q and n.q before their weight: where q is near the smallest numbers, a weighted q has no digits left */
+    for (int i = 0; i < 4; i++)
+        past[i] = row_of(i) < qs.count ? a.s() * a.bb(b, h, t0 + row_of(i)) : 0;
+    for (int r0 = 0; r0 < a.K; r0 += TILE) {
+        const int r = r0 + threadIdx.x;
+        for (int i = 0; i < 4; i++) {
+            const stat x = past[i] != 0 && r < a.K ? value(qs.at[row_of(i) * qs.step + r]) : 0;
+            p.x[row_of(i)][threadIdx.x] = x;
+            d[i] += x != 0 ? x * n[bh*a.K + r] : 0;
+        }
+        __syncwarp();   /* a row of p is written and read by one warp */
+        tile_mul(z, p, rows_from(C + bh*a.K*a.V, a.V, r0, a.K), v0, a.V);
+        __syncwarp();
+    }
+    for (int i = 0; i < 4; i++) {
+        d[i] = weighted(past[i], d[i]);
+        for (int c = 0; c < 4; c++)
+            z.x[i][c] = weighted(past[i], z.x[i][c]);
+    }
     for (int s0 = a.first(b, t0); s0 < t0 + qs.count; s0 += TILE) {
         stat x[4] = {};
         tile_dot(x, ta, tb, qs, rows_from(kh, kstep, s0, t0 + qs.count), a.K);
@@ -143,20 +162,8 @@ static __global__ void mlstm_h_kernel(real *y, stat *qn, const real *q, const re
             p.x[row_of(i)][threadIdx.x] = w;
             d[i] += w;
         }
-        __syncwarp();   /* a row of p is written and read by one warp */
+        __syncwarp();
         tile_mul(z, p, rows_from(vh, vstep, s0, t0 + qs.count), v0, a.V);
-        __syncwarp();
-    }
-    for (int r0 = 0; r0 < a.K; r0 += TILE) {
-        const int r = r0 + threadIdx.x;
-        for (int i = 0; i < 4; i++) {
-            const bool there = row_of(i) < qs.count && r < a.K;
-            const stat w = there ? weighted(a.s() * a.bb(b, h, t0 + row_of(i)), value(qs.at[row_of(i) * qs.step + r])) : 0;
-            p.x[row_of(i)][threadIdx.x] = w;
-            d[i] += w != 0 ? w * n[bh*a.K + r] : 0;
-        }
-        __syncwarp();
-        tile_mul(z, p, rows_from(C + bh*a.K*a.V, a.V, r0, a.K), v0, a.V);
         __syncwarp();
     }
     for (int i = 0; i < 4; i++) {

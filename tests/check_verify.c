@@ -84,6 +84,45 @@ START_TEST(honest_kernels_are_accepted)
 }
 END_TEST
 
+/* A factor on one tensor hides in the noise of bf16, and does not hide as a whole: rounding has no direction.  Where nothing is planted,
+ * what bf16 rounds of the truth is good. */
+static const struct planted { const char *kernel, *tensor; double factor; } planted[] = {
+    {"mlstm", "h", 1.003}, {"mlstm", "dv", 1.02}, {"mlstm", "dq", 1.02}, {"mlstm", "dk", 1.02}, {"mlstm", "di", 1.03}, {"mlstm", "df", 1.03},
+    {"attention", "y", 1.003}, {"attention", "dq", 1.02}, {"attention", "dk", 1.02}, {"attention", "dv", 1.02}, {"delta", "y", 1.003}, {"delta", "dv", 1.02},
+    {"linear", "y", 1.003}, {"linear", "dw", 1.005}, {"rmsnorm", "y", 1.003}, {"swiglu", "da", 1.004}, {"mlstm", "", 1}, {"attention", "", 1}, {"linear", "", 1},
+};
+
+START_TEST(a_planted_bias_is_noticed)
+{
+    const struct planted *is = &planted[_i];
+    struct plan plan = {.wish = {.dtype = DT_BF16, .states = 1, .documents = 1}, .seed = 1, .suite = suite_find("standard"), .only = -1};
+    struct entry e;
+    int refused = 0, problems = 0;
+    ck_assert(!subject_find(&plan.subject, is->kernel, why));
+    for (int i = 0; plan_entry(&plan, i, &e); i++) {
+        struct problem p;
+        if (e.family != OP_GAUSS || e.tokens > 200)
+            continue;
+        ck_assert_msg(!problem_draw(&p, &plan, i, &e, why), "%s", why);
+        problem_solve(&p);
+        for (int part = 0; part < p.subject.n; part++) {
+            const struct op_spec *op = &swax_ops[p.in[part].op];
+            struct op_verdict v = p.bound[part];
+            struct op_case got;
+            op_case_copy(&got, &p.truth[part]);
+            for (int a = 0; a < got.n; a++)
+                for (long x = 0; x < got.size[a] && problem_is_answer(&p, part, a); x++)
+                    got.arg[a][x] = op_round(got.arg[a][x] * (strcmp(op->arg[a].name, is->tensor) ? 1 : is->factor), op->arg[a].type, SWAX_PREC_BF16);
+            refused += op_compare(&v, &got, &p.truth[part], &p.in[part]) >= 0;
+            op_case_free(&got);
+        }
+        problems++;
+        problem_free(&p);
+    }
+    ck_assert_msg((refused > 0) == (is->factor != 1), "%s times %g in %s: %d of %d problems are refused", is->tensor, is->factor, is->kernel, refused, problems);
+}
+END_TEST
+
 /* At |qn| = exp(-m) the gradient jumps: inputs that one rounding takes across it have no answer to be right. */
 START_TEST(no_rounding_crosses_the_normalisers_tie)
 {
@@ -137,6 +176,7 @@ int main(void)
     while (fault_none_f32(honest, &tier))
         honest++;
     tcase_add_loop_test(t, honest_kernels_are_accepted, 0, 2 * honest);
+    tcase_add_loop_test(t, a_planted_bias_is_noticed, 0, (int)(sizeof planted / sizeof *planted));
     tcase_add_loop_test(t, no_rounding_crosses_the_normalisers_tie, OP_GAUSS, OP_FAMILIES);
     tcase_add_loop_test(t, what_is_drawn_can_be, 0, swax_n_ops);
     suite_add_tcase(s, t);

@@ -6,9 +6,16 @@
 #include "ref/network/engine.h"
 #include "ref/network/model.h"
 
+enum { PASSES = 4 };
+
+/* A training pass of one shape, and what a tier with memory of its own remembers of it */
+struct pass { int B, T, window, documents; const stat *g; void *kept; };
+
 struct swax_desk {
     struct R(work) work;
     stat *host;                     /* room for a copy of the logits or of a row per token */
+    struct pass pass[PASSES];       /* the last that were new */
+    int passes;
 };
 
 static const struct R(swax_kernels) *table(const struct swax_network *n) { return n->table; }
@@ -101,6 +108,9 @@ static const char *engine_open(struct swax_network *n, char *why)
 static void engine_close(struct swax_network *n)
 {
     for (int i = 0; i < n->workers && n->desk[i]; i++) {
+        for (int p = 0; p < PASSES; p++)
+            if (n->desk[i]->pass[p].kept)
+                n->tier->memory->forget(n->desk[i]->pass[p].kept);
         swax_give(n, n->desk[i]->work.memory);
         free(n->desk[i]->host);
         free(n->desk[i]);
@@ -217,6 +227,35 @@ static void hand_out_logits(const struct job *j, struct swax_desk *l, long token
     }
 }
 
+struct train { const struct R(run) *r; struct R(work) *w; stat *g; };
+
+/* Forward and backward, from inputs that are there to the loss and the gradients */
+static void train(void *arg)
+{
+    const struct train *a = arg;
+    struct R(work) *w = a->w;
+    const int N = a->r->B * a->r->T;
+    R(swax_model_forward)(a->r, w, NULL);
+    swax_tier_zero(a->r->tier, w->dnf, (size_t)N * (size_t)a->r->c->width * sizeof(real));
+    for (int row = 0; row < N; row += w->head_rows)
+        R(swax_model_head)(a->r, w, a->g, row, N - row < w->head_rows ? N - row : w->head_rows);
+    R(swax_model_backward)(a->r, w, a->g);
+}
+
+/* What is remembered of passes of this shape; of the oldest, it is forgotten. */
+static void **remembered(struct swax_desk *l, const struct R(run) *r, const stat *g)
+{
+    const int documents = 2 * (r->start_attention != NULL) + (r->start_cell != NULL);
+    for (struct pass *p = l->pass; p < l->pass + PASSES; p++)
+        if (p->B == r->B && p->T == r->T && p->window == r->window && p->documents == documents && p->g == g)
+            return &p->kept;
+    struct pass *oldest = &l->pass[l->passes++ % PASSES];
+    if (oldest->kept)
+        r->tier->memory->forget(oldest->kept);
+    *oldest = (struct pass){ .B = r->B, .T = r->T, .window = r->window, .documents = documents, .g = g };
+    return &oldest->kept;
+}
+
 static void piece(const struct job *j, int index, struct swax_desk *l, stat *g)
 {
     const struct swax_network *n = j->n;
@@ -238,22 +277,25 @@ static void piece(const struct job *j, int index, struct swax_desk *l, stat *g)
         swax_put(n, w->start_cell, b->start_cell + at, ints);
         r.start_cell = w->start_cell;
     }
-    R(swax_model_forward)(&r, w, NULL);
-    if (j->training) {      /* while a device computes */
+    if (j->training) {
+        struct train all = { &r, w, g };
         for (long t = 0; t < N; t++)
             l->host[t] = (stat)(valid(j, at + t) ? weight(j, at + t) * j->scale : 0);
         swax_put(n, w->dloss, l->host, (size_t)N * sizeof(stat));
-        swax_tier_zero(n->tier, w->dnf, (size_t)N * (size_t)n->c.width * sizeof(real));
-    }
-    for (int row = 0; row < N; row += w->head_rows) {
-        const int rows = N - row < w->head_rows ? N - row : w->head_rows;
-        R(swax_model_head)(&r, w, j->training ? g : NULL, row, rows);
-        if (j->logits || j->correct)
-            hand_out_logits(j, l, at + row, rows);
+        if (n->tier->memory)
+            n->tier->memory->again(remembered(l, &r, g), train, &all);
+        else
+            train(&all);
+    } else {
+        R(swax_model_forward)(&r, w, NULL);
+        for (int row = 0; row < N; row += w->head_rows) {
+            const int rows = N - row < w->head_rows ? N - row : w->head_rows;
+            R(swax_model_head)(&r, w, NULL, row, rows);
+            if (j->logits || j->correct)
+                hand_out_logits(j, l, at + row, rows);
+        }
     }
     swax_get(n, (stat *)n->loss + at, w->loss, (size_t)N * sizeof(stat));
-    if (j->training)
-        R(swax_model_backward)(&r, w, g);
 }
 
 static void one_lane(int l, void *arg)

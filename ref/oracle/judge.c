@@ -192,7 +192,8 @@ int op_nudges(const struct op_case *c)
 }
 
 /* What one rounding of every input does; in bf16, of the outputs too.  In the last of the nudges all move away from
- * zero: the two factors of a lone product, which may cancel in all the others, then add up. */
+ * zero: the two factors of a lone product, which may cancel in all the others, then add up.  That one has a direction,
+ * which rounding has not, so its bias does not count. */
 static void measure_nudged(struct op_distance *err, const struct op_case *c, const struct op_case *truth, enum swax_precision precision)
 {
     uint64_t s = 1;
@@ -204,7 +205,12 @@ static void measure_nudged(struct op_distance *err, const struct op_case *c, con
         for (int i = 0; i < got.n; i++)
             for (long e = 0; e < got.size[i] && got.arg[i] && precision == SWAX_PREC_BF16; e++)
                 got.arg[i][e] = op_round(got.arg[i][e], swax_ops[c->op].arg[i].type, precision);
+        double bias[OP_ARGS];
+        for (int i = 0; i < got.n; i++)
+            bias[i] = err[i].bias;
         enlarge(err, &got, truth, c);
+        for (int i = 0; i < got.n && !k; i++)
+            err[i].bias = bias[i];
         op_case_free(&got);
     }
 }

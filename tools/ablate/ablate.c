@@ -19,7 +19,7 @@
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
-enum { JOBS = 256, WIDTH = 78 };
+enum { JOBS = 256, SHARING = 8, WIDTH = 78 };
 
 /* Run number k of an ablation is arm k mod arms of seed k / arms: whole seeds are done one after the other. */
 enum state { WAITING, RUNNING, DONE, BUSY, FAILED, STOPPED };
@@ -307,7 +307,7 @@ static const struct key keys[] = {
     KEY_ROW(&key_path, "out", struct asked, out, "", "the folder; ablation-NAME if it is not given", .others = "output output_dir"),
     KEY_WHOLE("seeds", struct asked, seeds, NULL, 1, ABLATE_SEEDS, "1 to N; left out, as many as the ablation says", .others = "seed"),
     KEY_WHOLE("jobs", struct asked, jobs, NULL, 1, JOBS,
-              "runs side by side, each on its share of the cores; left out, as many as this process may use, or one on a GPU", .others = "parallel workers"),
+              "runs side by side, each on its share of the cores; left out, as many as this process may use; on a GPU 8 where its driver lets processes share it (MPS), else one", .others = "parallel workers"),
     KEY_ROW(&key_text, "arms", struct asked, arms, "", "only these arms, as short,long; left out, all of the ablation"),
     KEY_ROW(&key_text, "shard", struct asked, shard, "", "I/N: of N machines that share the folder, this is number I"),
     KEY_YES("report", struct asked, report, "train nothing, only make the report from what is there"),
@@ -398,8 +398,8 @@ static const char *open_session(struct session *s, struct options *o, char *why)
         return why;
     s->a.seeds = a.seeds ? a.seeds : s->a.seeds;
     s->runs = s->a.arms * s->a.seeds;
-    if (!s->jobs)                          /* cores do more side by side than together; a device does not */
-        s->jobs = trial == ABLATION_ON_DEVICE ? 1 : cores < JOBS ? cores : JOBS;
+    if (!s->jobs)               /* cores do more side by side than together; a device does where processes share it */
+        s->jobs = trial == ABLATION_ON_DEVICE ? 1 : trial == ABLATION_ON_SHARED_DEVICE ? SHARING : cores < JOBS ? cores : JOBS;
     s->jobs = s->jobs < s->runs ? s->jobs : s->runs;
     s->threads = cores > s->jobs ? cores / s->jobs : 1;
     s->live = isatty(STDOUT_FILENO);

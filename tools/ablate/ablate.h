@@ -126,7 +126,7 @@ char *ablate_builtin_text(const char *name, char *why);
 
 /* Open a run as far as its first step, so that it is refused before a folder is claimed for it.  In a process of its own:
  * a device's context does not survive the forks that follow.  try.c. */
-enum ablation_trial { ABLATION_ON_HOST, ABLATION_ON_DEVICE, ABLATION_REFUSED };
+enum ablation_trial { ABLATION_ON_HOST, ABLATION_ON_DEVICE, ABLATION_ON_SHARED_DEVICE, ABLATION_REFUSED };
 enum ablation_trial ablation_try(const struct run *r, char *why);
 
 /* outcome.c: train one run to its end, or go on with it, and examine it. */

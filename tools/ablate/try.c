@@ -24,8 +24,10 @@ enum ablation_trial ablation_try(const struct run *r, char *why)
     const pid_t pid = fork();
     if (!pid) {
         const char *wrong;
-        if (run_train(r, stop, NULL, why) == RUN_INTERRUPTED)
-            _exit(swax_tier_find(*r->tier ? r->tier : NULL, &wrong)->memory ? ABLATION_ON_DEVICE : ABLATION_ON_HOST);
+        if (run_train(r, stop, NULL, why) == RUN_INTERRUPTED) {
+            const struct swax_memory *memory = swax_tier_find(*r->tier ? r->tier : NULL, &wrong)->memory;
+            _exit(!memory ? ABLATION_ON_HOST : memory->shared() ? ABLATION_ON_SHARED_DEVICE : ABLATION_ON_DEVICE);
+        }
         file_write(told[1], why, strlen(why));
         _exit(ABLATION_REFUSED);
     }

@@ -1,12 +1,13 @@
 """peer_kernels.py - the published kernels held against the reference, and timed, on a GPU.
 
     pip install mlstm_kernels; make; python tools/python/peer_kernels.py [verdicts] [errors] [times]      (all three)
+    pip install nvidia-cudnn-frontend fla-core                                               (for their lines of times)
 
 Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written.  The errors are
 those of the cell in bf16 behind a head norm, the CUDA tier's beside the published, against float64 and autograd.
-FlashAttention-2 is that of flash-attn where it is installed, else the one inside PyTorch.  Each line comes from a
-process of its own: a compiler that aborts is a line of the table too.  Times are medians, in ms, at the sizes of
-`cuda_bench mixers`.
+FlashAttention-2 is that of flash-attn where it is installed, else the one inside PyTorch; cuDNN is a graph of its own,
+whose band has W keys.  Each line comes from a process of its own: a compiler that aborts is a line of the table too.
+Times are medians, in ms, at the sizes of `cuda_bench mixers delta`.
 """
 import ctypes
 import os
@@ -19,6 +20,7 @@ CELL = dict(op="mlstm", layout="BHTD", g=0, states="no", documents="no", B=1, H=
 WINDOW = dict(op="attention", B=1, H=4, G=2, D=64, T=300, S=300, dtype="bf16")
 CELL_SIZES = ((8, 8, 8192, 256, 512), (4, 4, 16384, 256, 512), (8, 16, 8192, 128, 256), (16, 4, 2048, 64, 128))
 WINDOW_SIZES = ((4, 16, 16384, 128, 128), (4, 16, 16384, 128, 512), (4, 16, 16384, 128, 2048), (16, 8, 2048, 64, 128))
+DELTA_SIZES = ((1, 8192, 96, 128, 128, "gdn"), (8, 8192, 8, 128, 256, "gdn"), (16, 2048, 4, 64, 128, "gdn"))
 PATIENCE = 300      # seconds for a line
 ON = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -139,6 +141,10 @@ def error(name, biases):
 
 # ---- times
 
+def number(word):
+    return int(word) if word.isdigit() else word
+
+
 def median(run):
     marks = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(25)]
     for begin, end in marks:
@@ -171,6 +177,69 @@ def time_window(B, H, T, D, W):
     return both(f"attention ({B},{H},{T},{D}) W {W} FlashAttention-2", lambda: flash(q, k, v, W)["y"], (q, k, v))
 
 
+class Cudnn:
+    """Windowed attention, forward and backward, as cuDNN's own graphs; tensors are (B,T,H,D)."""
+    def __init__(self, B, H, T, D, W):
+        import cudnn
+        self.handle = cudnn.create_handle()
+        shape, steps = (B, H, T, D), (T * H * D, D, H * D, 1)
+        band = dict(attn_scale=D ** -0.5, diagonal_alignment=cudnn.diagonal_alignment.TOP_LEFT, diagonal_band_left_bound=W,
+                    diagonal_band_right_bound=0)
+
+        def graph():
+            return cudnn.pygraph(handle=self.handle, io_data_type=cudnn.data_type.BFLOAT16,
+                                 intermediate_data_type=cudnn.data_type.FLOAT, compute_data_type=cudnn.data_type.FLOAT)
+
+        def tensor(g, name):
+            return g.tensor(name=name, dim=shape, stride=steps, data_type=cudnn.data_type.BFLOAT16)
+
+        def built(g):
+            g.validate(), g.build_operation_graph(), g.create_execution_plans([cudnn.heur_mode.A]), g.check_support(), g.build_plans()
+            return g, torch.empty(max(1, g.get_workspace_size()), device=ON, dtype=torch.uint8)
+        g = graph()
+        given = [tensor(g, n) for n in "qkv"]
+        y, lse = g.sdpa(*given, generate_stats=True, **band)
+        y.set_output(True).set_dim(shape).set_stride(steps)
+        lse.set_output(True).set_dim((B, H, T, 1)).set_stride((H * T, T, 1, 1)).set_data_type(cudnn.data_type.FLOAT)
+        self.forward, self.forward_names = built(g), (*given, y, lse)
+        g = graph()
+        given = [tensor(g, n) for n in ("q", "k", "v", "y", "dy")]
+        lse = g.tensor(name="lse", dim=(B, H, T, 1), stride=(H * T, T, 1, 1), data_type=cudnn.data_type.FLOAT)
+        out = g.sdpa_backward(*given, lse, **band)
+        for x in out:
+            x.set_output(True).set_dim(shape).set_stride(steps)
+        self.backward, self.backward_names = built(g), (*given, lse, *out)
+
+    def run(self, built, names, arrays):
+        graph, room = built
+        graph.execute(dict(zip(names, arrays)), room, handle=self.handle)
+
+
+def time_cudnn(B, H, T, D, W):
+    with torch.no_grad():
+        q, k, v, y, dy, dq, dk, dv = (normals(B, T, H, D).detach() for _ in range(8))
+        lse, kernel = torch.empty(B, H, T, 1, device=ON), Cudnn(B, H, T, D, W)
+        forward = median(lambda: kernel.run(kernel.forward, kernel.forward_names, (q, k, v, y, lse)))
+        n = min(T, 512 + W)         # the first heads' last tokens against the formula
+        part = [x[:1, -n:, :1].double().transpose(1, 2) for x in (q, k, v)]
+        t = torch.arange(n, device=ON)
+        seen = (t[:, None] >= t) & (t[:, None] - t < W)
+        want = torch.nn.functional.scaled_dot_product_attention(*part, attn_mask=seen).transpose(1, 2)
+        off = (y[:1, -512:, :1].double() - want[:, -512:]).norm() / want[:, -512:].norm()
+        backward = median(lambda: kernel.run(kernel.backward, kernel.backward_names, (q, k, v, y, dy, lse, dq, dk, dv)))
+    return f"  {f'attention ({B},{H},{T},{D}) W {W} cuDNN':44} {forward:9.3f} ms forward {backward:9.3f} ms backward, forward off by {off:.1g}"
+
+
+def time_delta(B, T, H, K, V, kind):
+    from fla.ops.gated_delta_rule import chunk_gated_delta_rule
+    with torch.no_grad():
+        q, k = (torch.nn.functional.normalize(normals(B, T, H, K), dim=-1) for _ in range(2))
+        v = normals(B, T, H, V).detach()
+        g = -0.1 * torch.nn.functional.softplus(torch.randn(B, T, H, device=ON))
+        beta = torch.randn(B, T, H, device=ON).sigmoid()
+        return f"  {f'{kind} ({B},{T},{H},{K},{V}) fla-core':44} {median(lambda: chunk_gated_delta_rule(q, k, v, g, beta)):9.3f} ms forward"
+
+
 # ---- the lines, each from a process of its own: verdicts side by side, times one after the other
 
 def run(what, which):
@@ -196,8 +265,8 @@ def main(words):
         for biases in GATES:
             print(error(words[1], biases))
     elif words[:1] == ["time"]:
-        sizes = tuple(map(int, words[1].split(",")))
-        print((time_cell if sizes in CELL_SIZES else time_window)(*sizes))
+        what, *sizes = words[1].split(",")
+        print({"cell": time_cell, "window": time_window, "cudnn": time_cudnn, "delta": time_delta}[what](*map(number, sizes)))
     else:
         print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if ON == 'cuda' else ON}")
         if "verdicts" in words or not words:
@@ -210,8 +279,9 @@ def main(words):
             for process in [run("error", name) for name in ERRORS]:
                 print(line(process, len(GATES)), flush=True)
         if "times" in words or not words:
-            for sizes in CELL_SIZES + WINDOW_SIZES:
-                print(line(run("time", ",".join(map(str, sizes)))), flush=True)
+            for what, of in (("cell", CELL_SIZES), ("window", WINDOW_SIZES), ("cudnn", WINDOW_SIZES), ("delta", DELTA_SIZES)):
+                for sizes in of:
+                    print(line(run("time", ",".join(map(str, (what, *sizes))))), flush=True)
 
 
 if __name__ == "__main__":

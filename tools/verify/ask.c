@@ -10,7 +10,7 @@
 #include "tools/lib/say.h"
 #include "tools/verify/preset.h"
 
-enum { ROWS = 28 };
+enum { ROWS = 32 };
 
 /* A seed that nobody has seen: printed with the verdict, and taken as seed= it gives the same problems. */
 static uint64_t fresh_seed(void)
@@ -69,22 +69,25 @@ static const struct key rows[] = {
     ROW(&key_path, "case", path, "", "a case that `swax verify make` wrote", .mark = CHECK),
     ROW(&key_path, "answers", answers, "", "your kernel's outputs, under the names of `swax verify list` (of a suite: \"7/h\" for case 7)", .mark = CHECK),
     ROW(&key_path, "library", path, "", "a shared object with kernels under the names of kernels.h", .mark = PLUGIN),
+    ROW(&key_path, "reference", reference, "", "a shared object with the plain function, in float and in double", .mark = OWN),
+    ROW(&key_path, "candidate", candidate, "", "a shared object with the function to be judged", .mark = OWN),
+    ROW(&key_path, "tensors", tensors, "", "what passes between them: a description in JSON", .others = "description json", .mark = OWN),
     ROW(&key_tier, "tier", tier, "", "the kernels of this build to look at", .word = key_tier_word, .mark = TIER),
     ROW(&key_text, "kernel", kernel, "", "a kernel, as rope_forward, or a forward with its backward, as mlstm", .mark = MAKE | PLUGIN | TIER | FAULTS | DOOR),
     ROW(&key_word, "suite", plan.suite, NULL, "many cases at once; left out, one", .word = suite_name, .mark = MAKE | DOOR),
-    ROW(&key_word, "suite", plan.suite, "standard", "how many cases", .word = suite_name, .mark = PLUGIN | FAULTS),
+    ROW(&key_word, "suite", plan.suite, "standard", "how many cases", .word = suite_name, .mark = PLUGIN | FAULTS | OWN),
     ROW(&key_word, "suite", plan.suite, "quick", "how many cases", .word = suite_name, .mark = TIER),
-    ROW(&seed_type, "seed", seed, "1", "another seed, other problems; random: one that nobody has seen, which is printed", .mark = MAKE | PLUGIN | TIER | DOOR),
+    ROW(&seed_type, "seed", seed, "1", "another seed, other problems; random: one that nobody has seen, which is printed", .mark = MAKE | PLUGIN | TIER | DOOR | OWN),
     ROW(&seed_type, "seed", seed, "0", "the seed that the case must be of; 0: any", .mark = CHECK),
     ROW(&key_word, "suite", plan.suite, NULL, "the suite that the case must be; left out, any", .word = suite_name, .mark = CHECK),
-    ROW(&key_whole, "number", only, NULL, "one case of the suite alone: what a report prints to replay the worst", .least = 0, .most = 100000, .mark = PLUGIN | TIER | DOOR),
+    ROW(&key_whole, "number", only, NULL, "one case of the suite alone: what a report prints to replay the worst", .least = 0, .most = 100000, .mark = PLUGIN | TIER | DOOR | OWN),
     ROW(&key_text, "sizes", sizes, "", "those of a model (qwen3.5 qwen3.5-9b kimi-linear kimi-k3 glm-5.3 nemotron xlstm-7b gpt-oss) or of FILE.json; what is given beside it counts",
         .mark = MAKE | PLUGIN | TIER | DOOR),
     ROW(&key_yes, "time", time, "no", "how long it takes, if it is right: new inputs and cold caches for every call, whose outputs are judged", .mark = PLUGIN | DOOR),
     ROW(&key_word, "gauge", gauge, "any", "of the cell's stabiliser m; any: states count as e^m C; contract: m is asked, too", .word = gauge_word, .mark = CHECK | PLUGIN | DOOR),
     ROW(&key_word, "family", plan.family, NULL, "what the inputs look like; left out, gauss", .word = family_word, .mark = MAKE | DOOR),
     ROW(&key_word, "dtype", plan.wish.dtype, "f32", "what the inputs are exact in, and what the bounds are for", .word = dtype_word, .others = "precision",
-        .mark = MAKE | PLUGIN | FAULTS | DOOR),
+        .mark = MAKE | PLUGIN | FAULTS | DOOR | OWN),
     ROW(&key_word, "dtype", plan.wish.dtype, NULL, "one precision of the tier; left out, all that it has", .word = dtype_word, .others = "precision", .mark = TIER),
     ROW(&key_yes, "states", plan.wish.states, "yes", "no: the cell has no state at the start, and no gradient comes from its end", .mark = MAKE | PLUGIN | TIER | DOOR),
     ROW(&key_yes, "documents", plan.wish.documents, "yes", "no: one document each", .mark = MAKE | PLUGIN | TIER | DOOR),
@@ -94,8 +97,8 @@ static const struct key rows[] = {
     ROW(&key_word, "behind", plan.wish.behind, "none", "headnorm: the gradient of h is one that comes out of a scale-invariant norm", .word = behind_word,
         .mark = MAKE | CHECK | PLUGIN | TIER | DOOR),
     ROW(&key_path, "output", output, "", "where the case goes", .others = "out to", .mark = MAKE),
-    ROW(&key_path, "output", output, "", "a file for the report, as JSON", .others = "out to report", .mark = CHECK | PLUGIN | TIER),
-    ROW(&key_yes, "json", json, "no", "JSON instead of a table", .mark = CHECK | PLUGIN | TIER),
+    ROW(&key_path, "output", output, "", "a file for the report, as JSON", .others = "out to report", .mark = CHECK | PLUGIN | TIER | OWN),
+    ROW(&key_yes, "json", json, "no", "JSON instead of a table", .mark = CHECK | PLUGIN | TIER | OWN),
     {0},
 #undef ROW
 };
@@ -214,7 +217,7 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
     a->plan.only = a->only;
     if (s->n && a->plan.wish.behind && strcmp(s->base, "mlstm"))
         return say(why, "behind=headnorm is for mlstm: %s has no norm behind it.", s->name);
-    if (a->only >= 0 && (!s->n || !plan_entry(&a->plan, a->only, &e)))
+    if (a->only >= 0 && mark != OWN && (!s->n || !plan_entry(&a->plan, a->only, &e)))
         return say(why, "number=%d: it is the number of a case of a kernel's suite, from 0.", a->only);
     return NULL;
 }

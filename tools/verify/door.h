@@ -63,7 +63,8 @@ struct door_tensor {
     double ulp;
     char looks[WORDS];
 };
-/* An honest evaluation in float (nudged 0), or in double of inputs that door_nudge moved (1). */
+/* An honest evaluation in float (nudged 0), or in double of inputs that door_nudge moved: up or down (1), or all away from 0
+ * (2), which has a direction, so that its bias does not count. */
 void door_honest(struct door_tensor *t, const double *evaluation, int nudged);
 void door_tensor_judge(struct door_tensor *t);
 /* By one rounding of that dtype, up or down by seed; away from 0 where the seed is 0. */

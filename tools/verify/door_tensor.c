@@ -25,7 +25,10 @@ void door_nudge(double *a, long n, int dtype, int statistic, uint64_t seed)
 
 void door_honest(struct door_tensor *t, const double *evaluation, int nudged)
 {
-    op_distance_add(nudged ? &t->nudged : &t->plain, evaluation, t->truth, NULL, t->n);
+    struct op_distance *all = nudged ? &t->nudged : &t->plain;
+    const double bias = all->bias;
+    op_distance_add(all, evaluation, t->truth, NULL, t->n);
+    all->bias = nudged > 1 ? bias : all->bias;
 }
 
 static struct op_distance bounds_of(const struct door_tensor *t, const struct op_arg *a, enum swax_precision precision)

@@ -7,6 +7,7 @@
 #include "tools/lib/files.h"
 #include "tools/lib/say.h"
 #include "tools/verify/ask.h"
+#include "tools/verify/own.h"
 
 static const char *verdict(const struct report *r, const struct asked *a, const char *replay, int *status, char *why)
 {
@@ -208,6 +209,34 @@ static const char *faults(struct options *o, int *status, char *why)
     return wrong;
 }
 
+/* ---- a reference that somebody brings */
+
+static const char *own(struct options *o, int *status, char *why)
+{
+    struct asked a = {.only = -1};
+    char *text = NULL;
+    size_t size;
+    const char *wrong = ask(&a, o, OWN, "`swax verify own`", why);
+    if (!wrong && !(*a.reference && *a.candidate && *a.tensors))
+        wrong = say(why, "Say which libraries and which tensors: `swax verify own reference=./PLAIN.so candidate=./MINE.so tensors=MINE.json`.");
+    if (!wrong && a.plan.wish.dtype == DT_F16)
+        wrong = say(why, "The functions take float, or double or bfloat16 under a name with _f64 or _bf16 behind it: dtype is f32, f64 or bf16.");
+    FILE *out = !wrong && *a.output ? file_open_text(&text, &size) : NULL;
+    if (!wrong && *a.output && !out)
+        wrong = say(why, "There is no memory for the report.");
+    if (wrong)
+        return wrong;
+    print_seed(&a);
+    wrong = verify_own(&(struct own_asked){.reference = a.reference, .candidate = a.candidate, .tensors = a.tensors, .suite = suite_name(a.plan.suite),
+                                           .load = own_open, .seed = a.plan.seed, .dtype = a.plan.wish.dtype, .only = a.only, .json = a.json || out}, out ? out : stdout, status, why);
+    if (!out)
+        return wrong ? wrong : fflush(stdout) ? say(why, "The verdict could not be written.") : NULL;
+    char *whole = file_close_text(out, &text);
+    wrong = wrong ? wrong : whole ? file_replace(a.output, whole, size, why) : say(why, "There is no memory for the report.");
+    free(whole);
+    return wrong;
+}
+
 /* ---- the command */
 
 static jmp_buf starved;
@@ -253,6 +282,7 @@ SUBCOMMAND(check, CHECK)
 SUBCOMMAND(plugin, PLUGIN)
 SUBCOMMAND(tier, TIER)
 SUBCOMMAND(faults, FAULTS)
+SUBCOMMAND(own, OWN)
 
 static const struct command verify_sub[] = {
     {.name = "list", .summary = "every kernel with its sizes, scalars and arguments", .usage = "", .run = run_list},
@@ -271,8 +301,15 @@ static const struct command verify_sub[] = {
      .keys = tier_tables, .run = run_tier},
     {.name = "faults", .summary = "hold the library of wrong kernels against the judge", .usage = "[KERNEL] [key=value ...]", .words = "kernel",
      .keys = faults_tables, .run = run_faults},
+    {.name = "own", .summary = "hold a function against a plain one, both yours", .usage = "reference=PLAIN.so candidate=MINE.so tensors=MINE.json [key=value ...]",
+     .words = "reference candidate tensors",
+     .about = "Both are functions of the name that the description says, with tensors, sizes and scalars as arrays of pointers, int and double: void F(void *const *tensor, const int *size, "
+              "const double *scalar), in double with _f64, in bfloat16 with _bf16 behind the name. The plain one in double is the truth, and what it errs in float bounds the other. "
+              "The description has \"function\", \"sizes\" by their letters, \"scalars\" and \"tensors\", each with name, shape, what it \"is\" (input, output, gradient, added) "
+              "and what it is \"like\" (normal, weight, gate, logit, probability, positive, decay, index).",
+     .keys = own_tables, .run = run_own},
 };
-static const struct command *const verify_subs[] = {&verify_sub[0], &verify_sub[1], &verify_sub[2], &verify_sub[3], &verify_sub[4], &verify_sub[5], NULL};
+static const struct command *const verify_subs[] = {&verify_sub[0], &verify_sub[1], &verify_sub[2], &verify_sub[3], &verify_sub[4], &verify_sub[5], &verify_sub[6], NULL};
 
 const struct command command_verify = {
     .name = "verify", .summary = "hold any kernel, in any language, against the reference", .sub = verify_subs,

@@ -1,0 +1,81 @@
+/* hopper.cuh - what sm_90a has for kernels whose groups of warps do different things: barriers in shared memory, bulk
+ * copies of boxes of an array, registers that go from one group to another.
+ *
+ * A barrier is at phase 0, 1, 0, ...: a phase ends when as many have arrived as were announced, and the bytes of the
+ * copies have too.  Elsewhere all of this is nothing, and kernels that need it are not launched (on_hopper). */
+#ifndef SWAX_HOPPER_CUH
+#define SWAX_HOPPER_CUH
+
+#include <cuda.h>
+
+#include "cuda/launch.cuh"
+#include "cuda/panel.cuh"
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#define HOPPER(...) asm volatile(__VA_ARGS__)
+#else
+#define HOPPER(...) (void)0
+#endif
+
+typedef uint64_t barrier;
+
+DEVICE void barrier_init(barrier *b, int arrivals)
+{
+    HOPPER("mbarrier.init.shared::cta.b64 [%0], %1;" :: "r"(shared_address(b)), "r"(arrivals) : "memory");
+}
+/* After the barriers are begun, before a copy or another thread uses them; then the block's own barrier */
+DEVICE void barriers_begun() { HOPPER("fence.mbarrier_init.release.cluster; fence.proxy.async.shared::cta;" ::: "memory"); }
+DEVICE void arrive(barrier *b) { HOPPER("mbarrier.arrive.shared::cta.b64 _, [%0];" :: "r"(shared_address(b)) : "memory"); }
+/* Arrive, and announce so many bytes of copies */
+DEVICE void arrive_with(barrier *b, int bytes)
+{
+    HOPPER("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" :: "r"(shared_address(b)), "r"(bytes) : "memory");
+}
+DEVICE void wait_for(barrier *b, int phase)
+{
+    HOPPER("{ .reg .pred p; again: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1; @!p bra again; }"
+           :: "r"(shared_address(b)), "r"(phase) : "memory");
+}
+
+/* A box of 64 tokens and 64 columns of one head of (batch, tokens, heads, columns) into a panel; zeros outside */
+DEVICE void copy_box(unsigned char *to, const CUtensorMap *of, int column, int head, int token, int batch, barrier *b)
+{
+    HOPPER("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];"
+           :: "r"(shared_address(to)), "l"(of), "r"(column), "r"(head), "r"(token), "r"(batch), "r"(shared_address(b)) : "memory");
+}
+
+/* By all warps of a group: so many registers a thread from here on */
+template <int N> DEVICE void fewer_registers() { HOPPER("setmaxnreg.dec.sync.aligned.u32 %0;" :: "n"(N)); }
+template <int N> DEVICE void more_registers() { HOPPER("setmaxnreg.inc.sync.aligned.u32 %0;" :: "n"(N)); }
+
+static inline bool on_hopper()
+{
+    static int major;
+    if (!major)
+        swax_cuda_note(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "asking what the card is");
+    return major == 9;
+}
+
+/* What copy_box takes its boxes from: x (B,T,H,width), aligned to 16 bytes, width a multiple of 8.  False, noted, if the
+ * driver refuses. */
+static inline bool boxes_of(CUtensorMap *to, const void *x, int B, int T, int H, int width)
+{
+    static void *encode;
+    cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSuccess;
+    if (!encode)
+        swax_cuda_note(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &encode, 12000, cudaEnableDefault, &found),
+                       "looking for the driver's tensor maps");
+    if (!encode)
+        return false;
+    const cuuint64_t row = 2 * (cuuint64_t)width, size[] = { (cuuint64_t)width, (cuuint64_t)H, (cuuint64_t)T, (cuuint64_t)B },
+        step[] = { row, H * row, T * (H * row) };
+    const cuuint32_t box[] = { 64, 1, 64, 1 }, each[] = { 1, 1, 1, 1 };
+    const CUresult said = ((decltype(&cuTensorMapEncodeTiled))encode)(
+        to, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4, (void *)x, size, step, box, each, CU_TENSOR_MAP_INTERLEAVE_NONE,
+        CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    if (said != CUDA_SUCCESS)
+        swax_cuda_note(cudaErrorInvalidValue, "describing an array for bulk copies");
+    return said == CUDA_SUCCESS;
+}
+
+#endif
