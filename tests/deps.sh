@@ -19,13 +19,13 @@ windows) have() { has x86_64-w64-mingw32-gcc && { has wine64 || has wine; }; }
          apt='gcc-mingw-w64-x86-64-posix wine64' needs='x86_64-w64-mingw32-gcc and wine' ;;
 macos)   have() { python3 -m ziglang version >/dev/null 2>&1; }
          pip=ziglang needs='zig (pip install ziglang)' ;;
-python)  have() { python3 -c 'import numpy' >/dev/null 2>&1; }
-         pip=numpy needs='Python with numpy' ;;
+python)  have() { python3 -c 'import numpy, pytest' >/dev/null 2>&1; }
+         pip='numpy pytest' needs='Python with numpy and pytest' ;;
 *)       echo "deps.sh: there is no job called $1" >&2; exit 2 ;;
 esac
 have && exit 0
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
-if   [ -n "$pip" ];                  then python3 -m pip install -q "$pip"
+if   [ -n "$pip" ];                  then python3 -m pip install -q $pip
 elif has apt-get;                    then as_root apt-get update -qq; as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $apt
 elif [ -n "$dnf" ] && has dnf;       then as_root dnf install -y $dnf
 elif [ -n "$pacman" ] && has pacman; then as_root pacman -S --noconfirm $pacman

@@ -1,0 +1,121 @@
+"""Where inputs lie, what stands around them, and clocks: numpy, torch on a processor, and a card that is played."""
+import os
+import sys
+import time
+import unittest
+from unittest import mock
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "python"))
+from swax_verify import _arrays, check  # noqa: E402
+
+torch = _arrays.torch_module()
+
+
+class Places(unittest.TestCase):
+    def libraries(self):
+        return [_arrays.Numpy()] + ([_arrays.Torch()] if torch else [])
+
+    def test_elsewhere_and_where_the_last_lay(self):
+        for lib in self.libraries():
+            room, x = _arrays.Room(lib), np.arange(6.0).reshape(2, 3)
+
+            def address(a):
+                return a.data_ptr() if lib.name == "torch" else a.ctypes.data
+            room.begin()
+            first = room.lay("x", x, "f32", False)
+            where = address(first)
+            room.begin()
+            self.assertEqual(address(room.lay("x", 2 * x, "f32", True)), where)
+            room.begin()
+            self.assertNotEqual(address(room.lay("x", x, "f32", False)), where)
+            self.assertEqual(where % 16, 0)
+
+    def test_numbers_are_what_they_were(self):
+        for lib in self.libraries():
+            for dtype in ("f32", "f64", "f16", "i32") + (("bf16",) if lib.name == "torch" else ()):
+                x = np.array([[1.0, -2, 0], [3, 4, 100]])
+                np.testing.assert_array_equal(lib.to_numpy(_arrays.Room(lib).lay("x", x, dtype, False)), x)
+
+    def test_everything_around_is_watched(self):
+        for lib in self.libraries():
+            for dtype in ("f32", "f64", "f16", "i32"):
+                for at, words in ((-1, "wrote before the beginning of"), (0, "changed"), (6, "wrote behind the end of")):
+                    room = _arrays.Room(lib)
+                    room.begin()
+                    room.lay("x", np.ones(6), dtype, False)
+                    room.seal()
+                    self.assertIsNone(room.broken())
+                    raw, before, _, _ = room.last["x"]
+                    raw[before + at * {"f32": 4, "f64": 8, "f16": 2, "i32": 4}[dtype]] ^= 1
+                    self.assertIn(words, room.broken())
+
+    def test_around_an_input_is_nan(self):
+        for lib in self.libraries():
+            for dtype in ("f32", "f64", "f16"):
+                room = _arrays.Room(lib)
+                x = room.lay("x", np.ones(4), dtype, False)
+                raw, before, _, _ = room.last["x"]
+                width = {"f32": 4, "f64": 8, "f16": 2}[dtype]
+                around = lib.to_numpy(lib.view(raw[before - 8 * width:before + 12 * width], dtype, (20,)))
+                self.assertEqual(np.isnan(around).sum(), 16, dtype)
+                self.assertEqual(_arrays.unwritten(lib.raw_bits(x), dtype == "f16"), 0)
+
+    def test_what_is_not_written_is_counted(self):
+        with _arrays.poisoned_allocations():
+            made = [np.empty((3, 4), t) for t in (np.float16, np.float32, np.float64)] + [np.empty_like(np.ones(5, np.float32))]
+        for x in made:
+            x.reshape(-1)[0] = 1
+            self.assertEqual(_arrays.unwritten(_arrays.Numpy().raw_bits(x), x.dtype == np.float16), x.size - 1)
+        self.assertFalse(_arrays.unwritten(_arrays.Numpy().raw_bits(np.full(3, np.nan, np.float32)), False))
+
+    @unittest.skipUnless(torch, "torch is not installed")
+    def test_of_torch_too(self):
+        lib = _arrays.Torch()
+        with _arrays.poisoned_allocations():
+            made = [torch.empty(4, 3, dtype=t) for t in (torch.float16, torch.bfloat16, torch.float32, torch.float64)]
+            made += [torch.empty_like(made[2].mT), made[1].new_empty(7), torch.empty_strided((2, 3), (1, 2))]
+        for x in made:
+            self.assertEqual(_arrays.unwritten(lib.raw_bits(x), x.dtype == torch.float16), x.numel())
+        self.assertFalse(torch.empty(3, dtype=torch.int64).is_floating_point())
+
+
+@unittest.skipUnless(torch, "torch is not installed")
+class PlayedCard(unittest.TestCase):
+    """Events and synchronisation of a card, with what they say put into their mouths."""
+
+    def seconds(self, milliseconds, behind):
+        class Event:
+            def __init__(self, enable_timing):
+                assert enable_timing
+
+            def record(self):
+                pass
+
+            def synchronize(self):
+                pass
+
+            def elapsed_time(self, other):
+                return milliseconds
+        lib = _arrays.Torch()
+        lib.cuda = True
+        naps = iter((0, behind))
+        with mock.patch.object(torch.cuda, "Event", Event), mock.patch.object(torch.cuda, "synchronize", lambda: time.sleep(next(naps))):
+            return lib.seconds(lambda: 3)
+
+    def test_events_are_the_clock(self):
+        self.assertEqual(self.seconds(7.5, 0), (3, 7.5e-3))
+
+    def test_work_beside_the_stream_is_counted(self):
+        out, seconds = self.seconds(0.001, 0.05)
+        self.assertGreater(seconds, 0.05)
+
+    def test_a_card_that_is_not_there(self):
+        if not torch.cuda.is_available():
+            with self.assertRaisesRegex(ValueError, "torch sees no such device here"):
+                check(lambda x, w: x, op="rmsnorm_forward", device="cuda")
+
+
+if __name__ == "__main__":
+    unittest.main()
