@@ -122,6 +122,30 @@ START_TEST(made_up_results_get_their_verdict)
 }
 END_TEST
 
+/* Twelve seeds can be dealt out in 2.7 million ways: 20,000 are drawn. */
+START_TEST(luck_of_many_seeds_is_drawn)
+{
+    static struct ablation a;
+    static struct verdict v[ABLATE_CLAIMS];
+    ck_assert_msg(!open_with(&a, "{\"claim\": \"more\", \"holds\": [\"short.beyond >= long.beyond\"]}", ""), "%s", why);
+    a.seeds = 12;
+    struct outcome *r = outcomes(&a);
+    score(&a, r, 0, "beyond", "0.91 0.92 0.93 0.94 0.95 0.96 0.97 0.98 0.99 0.90 0.89 0.88", 0);
+    score(&a, r, 1, "beyond", "0.11 0.12 0.13 0.14 0.15 0.16 0.17 0.18 0.19 0.10 0.09 0.08", 0);
+    verdicts(v, &a, r);
+    ck_assert_int_eq(v->hold, 144);
+    ck_assert_msg(v->luck == 1.0 / 20001, "luck is %.9g", v->luck);        /* no deal of 20,000 is as good, and the one there is */
+    score(&a, r, 0, "beyond", "0.10 0.12 0.14 0.16 0.18 0.20 0.22 0.24 0.26 0.28 0.30 0.32", 0);
+    score(&a, r, 1, "beyond", "0.11 0.13 0.15 0.17 0.19 0.21 0.23 0.25 0.27 0.29 0.31 0.33", 0);
+    verdicts(v, &a, r);
+    ck_assert_int_eq(v->hold, 66);
+    /* 66 of 144 is a third of a standard deviation (17.3) below the mean of 72: 0.65 of all deals are as good */
+    ck_assert_msg(fabs(v->luck - 0.646) < 0.015, "luck is %.9g", v->luck);
+    free(r);
+    ablation_close(&a);
+}
+END_TEST
+
 START_TEST(the_file_says_what_a_verdict_needs)
 {
     static const struct { const char *more, *says; } needs[] = {
@@ -206,10 +230,33 @@ START_TEST(bad_claims_are_refused)
     ablation_close(&a);
     ck_assert(open_with(&a, "{\"claim\": \"c\"}", "") && strstr(why, "holds"));
     ablation_close(&a);
-    ck_assert(open_with(&a, "", "\"sedes\": 3, ") && strstr(why, "did you mean seeds"));
+    ck_assert(open_with(&a, "", "\"sedes\": 3, ") && strstr(why, "has no member \"sedes\": did you mean seeds?"));
     ablation_close(&a);
     ck_assert(open_with(&a, "", "\"past\": 64, ") && strstr(why, "past"));
     ablation_close(&a);
+}
+END_TEST
+
+/* A number out of bounds is refused with the bounds that are kept, and the bounds themselves are taken. */
+START_TEST(members_that_are_numbers_have_bounds)
+{
+    static const struct { const char *name; double least, most; int real; } member[] = {
+        {"seeds", 1, 64, 0}, {"sequences", 2, 1048576, 0}, {"longest", 1, 1024, 0}, {"points", 0, 64, 0}, {"least_seeds", 1, 64, 0}, {"margin", 0, 100, 1},
+        {"luck", 0, 1, 1}};
+    for (size_t i = 0; i < sizeof member / sizeof *member; i++)
+        for (int k = 0; k < 4; k++) {
+            static struct ablation a;
+            char text[4096];
+            struct options none = {NULL, 0};
+            const double step = member[i].real ? 1e-6 : 1, x = k < 2 ? member[i].least - (k ? step : 0) : member[i].most + (k == 3 ? step : 0);
+            snprintf(text, sizeof text, "{\"name\": \"made-up\", \"memory\": \"in-short\", \"%s\": %.9g, " SETTINGS ", " ARMS "}", member[i].name, x);
+            const char *wrong = ablation_open(&a, text, &none, why);
+            if (k % 2)
+                ck_assert_msg(wrong && strstr(why, member[i].name) && is_sentence(why), "%s=%.9g: %s", member[i].name, x, wrong ? wrong : "taken");
+            else
+                ck_assert_msg(!wrong || !strstr(why, member[i].name), "%s=%.9g: %s", member[i].name, x, why);
+            ablation_close(&a);
+        }
 }
 END_TEST
 
@@ -360,10 +407,12 @@ int main(void)
     TCase *t = tcase_create("claims");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, made_up_results_get_their_verdict, 0, CASES);
+    tcase_add_test(t, luck_of_many_seeds_is_drawn);
     tcase_add_test(t, the_file_says_what_a_verdict_needs);
     tcase_add_test(t, a_yes_holds_for_four_in_five);
     tcase_add_test(t, claims_speak_of_one_to_three_arms);
     tcase_add_test(t, bad_claims_are_refused);
+    tcase_add_test(t, members_that_are_numbers_have_bounds);
     tcase_add_test(t, a_role_names_its_only_arm);
     tcase_add_test(t, questions_sit_where_they_say);
     tcase_add_test(t, page_and_results_show_the_outcomes);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/golden.h"
 #include "tests/printed.h"
@@ -16,7 +17,7 @@
 /* Numbers that the clock or the machine decides become '#', the folder a word. */
 static char *without_clock(char *text, const char *folder)
 {
-    static const char *const before[] = {"\"tokens_per_second\":", "\"time\":", NULL}, *const behind[] = {" tokens/s", " % of peak", " left", NULL};
+    static const char *const before[] = {"\"tokens_per_second\":", "\"time\":", NULL}, *const behind[] = {" tokens/s", " % of peak", " left", " s\n", NULL};
     char *to = text;
     for (char *s = text; *s;) {
         const size_t n = strlen(folder);
@@ -80,6 +81,38 @@ START_TEST(train_says_how_far_it_is)
     golden_is("eval.json", without_clock(printed_by(cmd_eval, arguments), out), 1e-3);
     snprintf(arguments, sizeof arguments, "%s sequences=4 probe=span_cut facts_end=6 facts_first=1 ask=20-40 threads=1 tier=ref", out);
     golden_is("eval_probe.txt", without_clock(printed_by(cmd_eval, arguments), out), 1e-3);
+    snprintf(arguments, sizeof arguments, "%s tokens=12 seed=3 tier=ref threads=1 prompt=1,2,3", out);
+    golden_is("sample.txt", printed_by(cmd_sample, arguments), 0);
+}
+END_TEST
+
+/* ---- an ablation: a line a run, in the order in which they end; what failed, and the verdicts */
+
+static const char tiny[] =
+    "{\"name\": \"tiny\", \"seeds\": 2, \"sequences\": 6, \"points\": 2, \"memory\": \"beyond\", \"near\": \"in-short\",\n"
+    " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, \"input_gate_bias\": 0, \"mixers\": \"swa mlstm\", \"length\": 48, \"batch\": 2,\n"
+    "  \"steps\": 3, \"window\": 16, \"tier\": \"ref\", \"data\": \"mentions\", \"keys\": 3, \"key_symbols\": 4, \"values\": 2, \"typed\": 0, \"filler\": 1, \"copies\": 0},\n"
+    " \"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, {\"name\": \"long\", \"role\": \"long\"},\n"
+    "  {\"name\": \"wild\", \"settings\": {\"rate\": 1000000, \"clip\": 0}}],\n"
+    " \"claims\": [{\"claim\": \"memory\", \"holds\": [\"short.beyond >= 0.5\", \"long.beyond <= 0.5 * short.beyond\"]}]}\n";
+
+static void ablate(void *arg)
+{
+    char *argv[] = {scratch("tiny.json"), arg, "jobs=1", "threads=1"};
+    const int err = dup(2);
+    dup2(1, 2);
+    put(argv[0], tiny, sizeof tiny - 1);
+    ck_assert_int_eq(cmd_ablate(4, argv), 1);
+    fflush(stdout);
+    dup2(err, 2);
+    close(err);
+}
+
+START_TEST(ablate_says_what_came_out)
+{
+    char out[700], *folder = scratch("tiny");
+    snprintf(out, sizeof out, "out=%s", folder);
+    golden_is("ablate.txt", without_clock(printed_in(ablate, out), folder), 1e-3);
 }
 END_TEST
 
@@ -143,6 +176,7 @@ int main(void)
     TCase *t = tcase_create("console");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, train_says_how_far_it_is);
+    tcase_add_test(t, ablate_says_what_came_out);
     tcase_add_test(t, a_line_of_progress_has_its_numbers);
     suite_add_tcase(s, t);
     scratch_open();

@@ -16,6 +16,32 @@
 
 static char why[SWAX_WHY];
 
+/* What a run remembers of its data is the sum of the tokens it is trained on, of more than one piece of a million. */
+START_TEST(the_sum_is_of_all_that_is_trained_on)
+{
+    enum { SIZE = 5 << 19, TRAIN = SIZE - SIZE / 10 };
+    char *text = malloc(SIZE), digits[2][17], *path = scratch("long.txt");
+    for (int i = 0; i < SIZE; i++)
+        text[i] = (char)('a' + i / 7 % 23 + i % 2);
+    for (int change = 0; change < 3; change++) {       /* nothing; the first token that is held out; the last that is not */
+        const char *value[SOURCE_KEYS] = {path};
+        struct data d;
+        struct checksum sum = {0}, expected = {0};
+        if (change)
+            text[TRAIN - (change == 2)] ^= 1;
+        put(path, text, SIZE);
+        ck_assert_msg(!data_open(&d, source_find("text"), value, 100, why), "%s", why);
+        ck_assert_msg(!d.source->contents(d.opened, &sum, why), "%s", why);
+        checksum_add(&expected, text, TRAIN);
+        checksum_text(&sum, digits[0]);
+        checksum_text(&expected, digits[1]);
+        ck_assert_str_eq(digits[0], digits[1]);
+        data_close(&d);
+    }
+    free(text);
+}
+END_TEST
+
 /* ---- random numbers */
 
 START_TEST(random_numbers_depend_on_nothing_but_their_place)
@@ -407,6 +433,7 @@ int main(void)
     Suite *s = suite_create("data");
     TCase *t = tcase_create("data");
     tcase_set_timeout(t, 300);
+    tcase_add_test(t, the_sum_is_of_all_that_is_trained_on);
     tcase_add_test(t, random_numbers_depend_on_nothing_but_their_place);
     tcase_add_test(t, random_numbers_are_even);
     tcase_add_test(t, permutations_hit_everything_once);

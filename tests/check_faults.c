@@ -332,9 +332,55 @@ START_TEST(every_failing_allocation_is_a_sentence)
     ck_assert_int_gt(refused, 50);
 }
 END_TEST
+
+/* Every source of data, opened, and a batch filled, where the at-th allocation fails: a sentence, until none fails. */
+START_TEST(every_failing_allocation_of_data_is_a_sentence)
+{
+    static const char *const settings[][2] = {{"mentions", ""}, {"mentions", "facts_first=1 ask=20-60"}, {"mqar", ""}, {"copy", ""}, {"niah", "variant=multivalue"}, {"vt", ""},
+                                              {"words", ""}, {"words", "kind=frequent"}, {"text", "file=ref/mlstm.c held_out=0.5"}};
+    const int T = strcmp(settings[_i][0], "mentions") ? 2000 : 300;
+    int refused = 0;
+    for (int at = 1; at < 500; at++) {
+        char copy[100];
+        const struct source *s = source_find(settings[_i][0]);
+        const char *value[SOURCE_KEYS] = {NULL}, *wrong;
+        struct data d = {0};
+        struct data_batch b = {0};
+        snprintf(copy, sizeof copy, "%s", settings[_i][1]);
+        for (char *p = strtok(copy, " "); p; p = strtok(NULL, " ")) {
+            char *equals = strchr(p, '=');
+            *equals = 0;
+            value[source_key_find(s, p)] = equals + 1;
+        }
+        *why = 0;
+        arm(at, 1, ENOMEM);
+        wrong = data_open(&d, s, value, T, why);
+        if (!wrong)
+            wrong = data_batch_new(&b, 2, T, why);
+        if (!wrong)
+            wrong = data_fill(&d, &b, 1, DATA_HELD_OUT, 0, why);
+        fault.at = 0;
+        const int met = fault.calls >= at;
+        ck_assert_msg(!wrong || (met && is_sentence(why) && (strstr(why, "memory") || strstr(why, "cannot be"))), "%s, allocation %d: %s", settings[_i][0], at, why);
+        refused += wrong != NULL;
+        data_batch_free(&b);
+        data_close(&d);
+        if (!met)
+            break;
+    }
+    ck_assert_int_gt(refused, 3);
+}
+END_TEST
 #else
 START_TEST(every_failing_allocation_is_a_sentence)
 {
+    puts("skipped: memory cannot be made to fail here");
+}
+END_TEST
+
+START_TEST(every_failing_allocation_of_data_is_a_sentence)
+{
+    puts("skipped: memory cannot be made to fail here");
 }
 END_TEST
 #endif
@@ -350,6 +396,7 @@ int main(void)
     tcase_add_test(t, a_run_goes_on_where_files_cannot_be_locked);
     tcase_add_test(t, interrupted_and_short_writes_are_finished);
     tcase_add_test(t, every_failing_allocation_is_a_sentence);
+    tcase_add_loop_test(t, every_failing_allocation_of_data_is_a_sentence, 0, 9);
     suite_add_tcase(s, t);
     scratch_open();
     const int status = suite_ends(s);

@@ -150,6 +150,26 @@ START_TEST(mass_sums_to_one_and_time_constants_are_the_gates)
     const double f = cap * tanh(swax_config_number(c, "forget_gate_bias_first") / cap);     /* gate weights begin at 0 */
     ck_assert_msg(fabs(tokens[0] * log1p(exp(-f)) - 1) < 1e-4, "%g tokens", tokens[0]);
     swax_network_free(n);
+
+    /* of the delta rule: g = -exp(A_log) log(1 + exp(a x + dt_bias)), here with a of 0 */
+    int count;
+    float A[4], dt[4];
+    n = network("gdn", &d, 1, 160);
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    for (int i = 0; i < count; i++) {
+        float zero[4 * 32] = {0};
+        if (strstr(t[i].name, "gdn_layer.a_proj"))
+            swax_network_put(n, SWAX_WEIGHT, i, zero);
+        if (strstr(t[i].name, "gdn_layer.A_log"))
+            swax_network_get(n, SWAX_WEIGHT, i, A);
+        if (strstr(t[i].name, "gdn_layer.dt_bias"))
+            swax_network_get(n, SWAX_WEIGHT, i, dt);
+    }
+    ck_assert(!measure(n, &d, &how, &m, why));
+    ck_assert_int_eq(see(n, 0, 160, 16, tokens), 4);
+    for (int h = 0; h < 4; h++)
+        ck_assert_msg(fabs(tokens[h] * exp((double)A[h]) * log1p(exp((double)dt[h])) - 1) < 1e-4, "head %d: %g tokens", h, tokens[h]);
+    swax_network_free(n);
     data_close(&d);
 }
 END_TEST

@@ -290,6 +290,54 @@ START_TEST(the_last_element_of_a_large_tensor_is_looked_at)
 }
 END_TEST
 
+START_TEST(the_first_element_alone_is_looked_at)
+{
+    const int token[1] = {4}, target[1] = {5};
+    const struct swax_batch b = { .B = 1, .T = 1, .window = 3, .token = token, .target = target };
+    struct swax_network *n = opened(0);
+    int count;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    for (int i = 0; i < count; i++)
+        if (strstr(t[i].name, "embeddings")) {
+            float w[8 * VOCABULARY];
+            ck_assert(t[i].size == 8 * VOCABULARY);
+            swax_network_get(n, SWAX_WEIGHT, i, w);
+            w[8 * 4] = NAN;
+            swax_network_put(n, SWAX_WEIGHT, i, w);
+        }
+    ck_assert(isnan(swax_network_evaluate(n, &b, NULL, NULL, NULL)));
+    trouble_says(n, named("x0"));
+    swax_network_free(n);
+}
+END_TEST
+
+/* A network that begins anew has no moments from before. */
+START_TEST(beginning_anew_forgets_the_moments)
+{
+    struct swax_network *n = opened(1);
+    int count;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < count; i++)
+            for (int which = SWAX_MOMENT1; which <= SWAX_MOMENT2; which++) {
+                float *m = malloc((size_t)t[i].size * sizeof *m);
+                if (!pass) {
+                    for (long e = 0; e < t[i].size; e++)
+                        m[e] = 3;
+                    swax_network_put(n, (enum swax_which)which, i, m);
+                } else {
+                    swax_network_get(n, (enum swax_which)which, i, m);
+                    for (long e = 0; e < t[i].size; e++)
+                        ck_assert_msg(m[e] == 0, "%s: element %ld of moment %d is %g", t[i].name, e, which - SWAX_MOMENT1 + 1, (double)m[e]);
+                }
+                free(m);
+            }
+        swax_network_init(n, 1);
+    }
+    swax_network_free(n);
+}
+END_TEST
+
 /* ---- operations a token: two for each weight of a matrix, three times that in training, and what mixes tokens */
 
 static double mixing(const struct swax_config *c, const char *mixer, int length, int window, int training)
@@ -466,6 +514,8 @@ int main(void)
     tcase_add_test(tc, activations_have_one_name_each);
     tcase_add_loop_test(tc, what_is_not_finite_is_named, 0, (int)(sizeof spoilt / sizeof spoilt[0]));
     tcase_add_test(tc, the_last_element_of_a_large_tensor_is_looked_at);
+    tcase_add_test(tc, the_first_element_alone_is_looked_at);
+    tcase_add_test(tc, beginning_anew_forgets_the_moments);
     tcase_add_loop_test(tc, operations_are_counted_from_the_sizes, 0, 4);
     tcase_add_loop_test(tc, every_failing_allocation_is_said, 0, swax_n_tiers);
     suite_add_tcase(s, tc);

@@ -1,0 +1,211 @@
+/* check_hf.c - a configuration in Hugging Face's words, key by key: what is written is what is kept, what is read back is what was
+ * written, and a key that is absent or null has the value that is kept, or a sentence. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ref/network/network.h"
+#include "tests/golden.h"
+#include "tests/scratch.h"
+#include "tests/suite.h"
+#include "tools/convert/hf.h"
+#include "tools/convert/hf_config.h"
+#include "tools/lib/files.h"
+#include "tools/lib/json.h"
+#include "tools/lib/safetensors.h"
+#include "tools/train/checkpoint.h"
+
+static char why[SWAX_WHY];
+
+static const char *const settings[][2] = {
+    {"vocabulary", "37"}, {"width", "24"}, {"ffn_width", "20"}, {"mixers", "swa mlstm full mlstm"}, {"norm_eps", "0.0003"}, {"logit_cap", "17"},
+    {"heads", "4"}, {"key_value_heads", "2"}, {"head_dim", "6"}, {"rope_theta", "500"}, {"cell_heads", "3"}, {"cell_key_dim", "4"},
+    {"cell_value_dim", "8"}, {"cell_norm_eps", "0.0005"}, {"cell_eps", "0.0007"}, {"gate_cap", "9"}, {"input_gate_bias", "-2.5"}};
+
+static struct run a_run(void)
+{
+    struct run r = run_default();
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
+    r.windows.window = 19;
+    ck_assert_msg(!swax_config_check(&r.model, why), "%s", why);
+    return r;
+}
+
+static int shape(void *arg, const char *name, int64_t s[2])
+{
+    int n;
+    const struct swax_tensor *t = swax_network_tensors(arg, &n);
+    for (int i = 0; i < n; i++)
+        if (!strcmp(t[i].name, name)) {
+            s[0] = t[i].shape[0], s[1] = t[i].shape[1];
+            return 1;
+        }
+    return 0;
+}
+
+struct told { FILE *f; };
+
+static void tell(const char *key, const char *value, void *arg)
+{
+    fprintf(((struct told *)arg)->f, "%s=%s\n", key, value);
+}
+
+static char *listed(const struct run *r)
+{
+    char *text;
+    size_t n;
+    struct told t = {open_memstream(&text, &n)};
+    swax_config_list(&r->model, tell, &t);
+    fprintf(t.f, "window=%d\n", r->windows.window);
+    fclose(t.f);
+    return scratch_keep(text);
+}
+
+static const char *read_back(struct run *back, const char *text, struct swax_network *n)
+{
+    struct json *config = json_parse(text, strlen(text), why);
+    ck_assert_msg(config != NULL, "%s", why);
+    const char *wrong = hf_config_read(back, config, shape, n, why);
+    json_free(config);
+    return wrong;
+}
+
+START_TEST(a_configuration_survives_their_words)
+{
+    struct run r = a_run(), back;
+    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    char *text = scratch_keep(hf_config_text(&r)), *ours = listed(&r);
+    ck_assert(n && text);
+    golden_is("hf_config.json", text, 0);
+    ck_assert_msg(!read_back(&back, text, n), "%s", why);
+    ck_assert_str_eq(listed(&back), ours);
+    for (int tied = 0; tied < 2; tied++) {
+        r.model.tied = tied;
+        ck_assert_msg(!read_back(&back, scratch_keep(hf_config_text(&r)), n), "%s", why);
+        ck_assert_int_eq(back.model.tied, tied);
+    }
+    swax_network_free(n);
+}
+END_TEST
+
+/* Lines of `now` that `then` has not. */
+static void differences(FILE *f, const char *now, const char *then)
+{
+    for (size_t n; *now; now += n) {
+        n = strcspn(now, "\n") + 1;
+        char line[200];
+        snprintf(line, sizeof line, "%.*s", (int)n, now);
+        if (!strstr(then, line))
+            fprintf(f, " %.*s", (int)n - 1, now);
+    }
+}
+
+START_TEST(what_is_absent_or_null_has_its_value)
+{
+    struct run r = a_run(), back;
+    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    char *text = scratch_keep(hf_config_text(&r)), *ours = listed(&r), *found = NULL;
+    size_t size;
+    FILE *f = open_memstream(&found, &size);
+    struct json *config = json_parse(text, strlen(text), why);
+    for (const struct json *key = config->first; key; key = key->next)
+        for (int null = 0; null < 2; null++) {
+            char name[80], changed[4096];
+            snprintf(name, sizeof name, "\"%s\": ", key->key);
+            const char *at = strstr(text, name);
+            const int before = (int)(at - text);
+            if (null)      /* a null in front of the value, which becomes another key's */
+                snprintf(changed, sizeof changed, "%.*s%snull,\n  \"was\": %s", before, text, name, at + strlen(name));
+            else
+                snprintf(changed, sizeof changed, "%.*s\"was\": %s", before, text, at + strlen(name));
+            fprintf(f, "%s %s:", key->key, null ? "null" : "absent");
+            if (read_back(&back, changed, n))
+                fprintf(f, " refused: %s", why);
+            else
+                differences(f, listed(&back), ours);
+            fputc('\n', f);
+        }
+    fclose(f);
+    golden_has("hf_absent.txt", found, 0);
+    json_free(config);
+    free(found);
+    swax_network_free(n);
+}
+END_TEST
+
+/* ---- a model in several files, and an index of them */
+
+struct half { struct st_file *from; int first; };
+
+static void get(void *arg, int i, void *to)
+{
+    const struct half *h = arg;
+    ck_assert_msg(!st_read_raw(h->from, st_tensor(h->from, h->first + i), to, why), "%s", why);
+}
+
+static const char *import(const char *index, const char *to)
+{
+    put(in_folder(scratch("shards"), "model.safetensors.index.json"), index, strlen(index));
+    return hf_import(scratch("shards"), to, HF_HALF_SPLIT, why);
+}
+
+START_TEST(a_model_in_several_files_is_one)
+{
+    struct run r = a_run();
+    char *folder = scratch("whole"), *several = scratch("shards"), *before = scratch("before.safetensors"), *index, *text;
+    size_t size;
+    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    swax_network_init(n, 4);
+    ck_assert_msg(!checkpoint_save(before, &r, n, 1, 0, why), "%s", why);
+    ck_assert_msg(!hf_export(before, folder, HF_HALF_SPLIT, why), "%s", why);
+    ck_assert(!file_make_folder(several, why));
+    read_whole(in_folder(folder, "config.json"), &text);
+    put(in_folder(several, "config.json"), text, strlen(text));
+    struct st_file *all = st_open(in_folder(folder, "model.safetensors"), why);
+    ck_assert_msg(all != NULL, "%s", why);
+    FILE *f = open_memstream(&index, &size);
+    fputs("{\"metadata\": {}, \"weight_map\": {", f);
+    for (int part = 0, at = 0; part < 3; part++) {
+        char name[40];
+        const int end = st_count(all) * (part + 1) / 3;
+        struct st_tensor tensor[100];
+        struct half h = {all, at};
+        for (int i = at; i < end; i++)
+            tensor[i - at] = *st_tensor(all, i);
+        snprintf(name, sizeof name, "part-%d.safetensors", part);
+        const struct st_plan plan = {.n = end - at, .tensor = tensor, .get = get, .arg = &h};
+        ck_assert_msg(!st_write(in_folder(several, name), &plan, why), "%s", why);
+        for (; at < end; at++)
+            fprintf(f, "%s\"%s\": \"%s\"", at ? ", " : "", st_tensor(all, at)->name, name);
+    }
+    fputs("}}", f);
+    fclose(f);
+    char *whole = scratch("from_whole.safetensors"), *parts = scratch("from_parts.safetensors");
+    ck_assert_msg(!hf_import(folder, whole, HF_HALF_SPLIT, why), "%s", why);
+    ck_assert_msg(!import(index, parts), "%s", why);
+    ck_assert(same_bytes(whole, parts));
+    ck_assert(import("{\"weight_map\": 3}", parts) && strstr(why, "has no weight_map"));
+    ck_assert(import("{\"weight_map\": {\"a\": 3}}", parts) && strstr(why, "does not name a file for a"));
+    ck_assert(import("{\"weight_map\": {\"a\": \"../x\"}}", parts) && strstr(why, "no plain file name"));
+    ck_assert(import("{\"weight_map\": {\"a\": \"absent.safetensors\"}}", parts) && strstr(why, "absent.safetensors"));
+    st_close(all);
+    free(index);
+    swax_network_free(n);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("hf");
+    TCase *t = tcase_create("hf");
+    tcase_add_test(t, a_configuration_survives_their_words);
+    tcase_add_test(t, what_is_absent_or_null_has_its_value);
+    tcase_add_test(t, a_model_in_several_files_is_one);
+    suite_add_tcase(s, t);
+    scratch_open();
+    const int failed = suite_ends(s);
+    scratch_close();
+    return failed;
+}
