@@ -130,9 +130,9 @@ NOINLINE void weigh_block(stat *P, stat *max, stat *sum, stat *alpha, const stru
 }
 
 /* The next SIDE rows of x after row t, of `rows`. */
-INLINE struct soon after(const real *x, long stride, int t, int rows, int cols)
+INLINE struct ahead after(const real *x, long stride, int t, int rows, int cols)
 {
-    return ROWS_SOON(x + t*stride, stride, lesser(SIDE, rows - t), cols);
+    return ROWS_AHEAD(x + t*stride, stride, lesser(SIDE, rows - t), cols);
 }
 
 /* What one worker lays out. */
@@ -155,9 +155,9 @@ static int attention_try(int exactly, struct attention_blocks *a, real *y, stat 
     struct span query[SIDE], key[SIDE];
     const long HD = (long)H*D, GD = (long)G*D;
     const int t1 = t0 + n, narrow = lesser(SIDE, D);
-    const struct soon soon[] = { after(k, GD, t1 + S - T, S, narrow), after(v, GD, t1 + S - T, S, narrow),
+    const struct ahead ahead[] = { after(k, GD, t1 + S - T, S, narrow), after(v, GD, t1 + S - T, S, narrow),
                                  after(q, HD, t1, T, narrow), after(y, HD, t1, T, narrow) };
-    const struct soon *next = soon, *const last = soon + 4;
+    const struct ahead *next = ahead, *const last = ahead + 4;
     struct band x;
     band_of(&x, start, t0, n, T, S, W);
 
@@ -172,7 +172,7 @@ static int attention_try(int exactly, struct attention_blocks *a, real *y, stat 
             for (int d = 0; d < D; d += SIDE) {
                 const int w = lesser(SIDE, D - d);
                 if (s0 == s_first || D > SIDE)
-                    block_turn(Qt, block_view(room, q + t0*HD + d, HD, n, w), up(n, PAD), w);
+                    block_transpose(Qt, block_view(room, q + t0*HD + d, HD, n, w), up(n, PAD), w);
                 block_mul_band(P, block_view(room, k + s0*GD + d, GD, x.keys, w), Qt, x.keys, w, x.query,
                                d ? block_ones : NULL, next < last ? next++ : NULL);
             }
@@ -184,7 +184,7 @@ static int attention_try(int exactly, struct attention_blocks *a, real *y, stat 
                 if (exactly)
                     block_mul_rows(BLOCK_AT(a->Y, c), P, 1, SIDE, V, n, w, query, keep);
                 else
-                    block_mul_turned(BLOCK_AT(a->Y, c), in(P), V, n, w, x.keys, x.key, keep, next < last ? next++ : NULL);
+                    block_mul_transposed(BLOCK_AT(a->Y, c), in(P), V, n, w, x.keys, x.key, keep, next < last ? next++ : NULL);
             }
         }
         for (int j = 0; j < n; j += VL) {
@@ -211,7 +211,7 @@ static void attention_block(struct attention_blocks *a, real *y, stat *lse, cons
 }
 
 /* Blocks of queries take their turns head by head, as heads lie side by side: a row of theirs is in a page, and often in a line,
- * with its neighbours (T = 65,536, four heads of 32: 0.82 -> 0.54 us a token, backward 1.76 -> 1.18).  Only as many heads, though, as have k, v,
+ * with its neighbours (README.md has what that is worth).  Only as many heads, though, as have k, v,
  * dk and dv of their windows still in the cache when it is their turn again. */
 static int heads_nearby(int G, int D, int W)
 {
@@ -283,11 +283,11 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
     struct span query[SIDE], key[SIDE];
     const long HD = (long)H*D, GD = (long)G*D;
     const int t1 = t0 + n, s1 = t1 + S - T, narrow = lesser(SIDE, D);
-    const struct soon soon[] = { after(k, GD, s1, S, narrow), after(v, GD, s1, S, narrow),
+    const struct ahead ahead[] = { after(k, GD, s1, S, narrow), after(v, GD, s1, S, narrow),
                                  after(q, HD, t1, T, narrow), after(dy, HD, t1, T, narrow), after(y, HD, t1, T, narrow),
                                  after(dk, GD, s1, S, narrow), after(dv, GD, s1, S, narrow),
                                  after(dq, HD, t1, T, narrow) };
-    const struct soon *next = soon, *const last = soon + 8;
+    const struct ahead *next = ahead, *const last = ahead + 8;
     struct view Q = in(a->roomQ), dY = in(a->roomY), K = in(a->roomK), V;
     struct band x;
     band_of(&x, start, t0, n, T, S, W);
@@ -299,8 +299,8 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
         lse[j] = lse_th[(long)(t0 + lesser(j, n - 1))*H];
     for (int d = 0; d < D; d += SIDE) {
         const int w = lesser(SIDE, D - d);
-        block_turn(Qt, block_view(a->roomQ, y + t0*HD + d, HD, n, w), up(n, PAD), w);
-        block_turn(dYt, block_view(a->roomY, dy + t0*HD + d, HD, n, w), up(n, PAD), w);
+        block_transpose(Qt, block_view(a->roomQ, y + t0*HD + d, HD, n, w), up(n, PAD), w);
+        block_transpose(dYt, block_view(a->roomY, dy + t0*HD + d, HD, n, w), up(n, PAD), w);
         /* in the order of dP's sums: where one key has all the weight, y is v and dP - dy.y is 0, not its rounding */
         for (int j = 0; j < n; j += VL) {
             vec sum = load(dyy + j);
@@ -318,9 +318,9 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
                 const int w = lesser(SIDE, D - d);
                 if (s0 == s_first || D > SIDE) {
                     Q = block_view(a->roomQ, q + t0*HD + d, HD, n, w);
-                    block_turn(Qt, Q, up(n, PAD), w);
+                    block_transpose(Qt, Q, up(n, PAD), w);
                     dY = block_view(a->roomY, dy + t0*HD + d, HD, n, w);
-                    block_turn(dYt, dY, up(n, PAD), w);
+                    block_transpose(dYt, dY, up(n, PAD), w);
                 }
                 K = block_view(a->roomK, k + s0*GD + d, GD, x.keys, w);
                 block_mul_band(P, K, Qt, x.keys, w, x.query, d ? block_ones : NULL, next < last ? next++ : NULL);
@@ -349,7 +349,7 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
                 block_add(dk + s0*GD + d, GD, X, 1, x.keys, w);
                 const stat *keep = s0 == s_first ? NULL : block_ones;
                 if (finite)
-                    block_mul_turned(BLOCK_AT(a->dQ, c), in(dP), K, n, w, x.keys, x.key, keep, NULL);
+                    block_mul_transposed(BLOCK_AT(a->dQ, c), in(dP), K, n, w, x.keys, x.key, keep, NULL);
                 else
                     block_mul_rows(BLOCK_AT(a->dQ, c), dP, 1, SIDE, K, n, w, query, keep);
             }

@@ -11,7 +11,7 @@
  * the k that its rows meet, or the columns that they need.
  *
  * Operands are read where they lie if they are whole tiles of `stat`s there.  What the next blocks will read is
- * asked for meanwhile, a few rows a tile: the rows of one head lie so far apart that no hardware prefetcher sees
+ * prefetched meanwhile, a few rows a tile: the rows of one head lie so far apart that no hardware prefetcher sees
  * them coming, and sequences do not stay in L2. */
 #ifndef SWAX_BLOCK_H
 #define SWAX_BLOCK_H
@@ -92,13 +92,13 @@ INLINE struct view block_view(stat *room, const real *x, long stride, int rows, 
     return in(room);
 }
 
-/* Rows that will be wanted soon, of anything; in bytes */
-struct soon { const char *at; long stride; int rows, bytes; };
-#define ROWS_SOON(x, stride, rows, cols) \
-    ((struct soon){ (const char *)(x), (long)sizeof *(x) * (stride), rows, (int)sizeof *(x) * (cols) })
+/* Rows to be prefetched, of anything; in bytes */
+struct ahead { const char *at; long stride; int rows, bytes; };
+#define ROWS_AHEAD(x, stride, rows, cols) \
+    ((struct ahead){ (const char *)(x), (long)sizeof *(x) * (stride), rows, (int)sizeof *(x) * (cols) })
 
 /* The share of the tile of rows i of m. */
-INLINE void block_ask(const struct soon *next, int i, int m)
+INLINE void block_prefetch(const struct ahead *next, int i, int m)
 {
     for (int r = next->rows * i / m; r < next->rows * lesser(i + TR, m) / m; r++)
         for (int j = 0; j < next->bytes; j += 64)
@@ -149,7 +149,7 @@ NOINLINE void block_add(real *y, long stride, const stat *a, stat factor, int ro
 /* ---- transposition */
 
 /* t = a^T; a has m rows and n columns */
-NOINLINE void block_turn(stat *t, struct view a, int m, int n)
+NOINLINE void block_transpose(stat *t, struct view a, int m, int n)
 {
     for (int i = 0; i < m; i += VL)
         for (int j = 0; j < n; j += VL) {
@@ -216,14 +216,14 @@ INLINE void block_tile(stat *c, const stat *a, long ars, long acs, const stat *b
 }
 
 INLINE void block_tiles(stat *c, const stat *a, long ars, long acs, struct view b, int m, int n, int k,
-                        const struct span *span, const stat *keep, const struct soon *next)
+                        const struct span *span, const stat *keep, const struct ahead *next)
 {
     for (int j = 0; j < n; j += TV*VL)
         for (int i = 0; i < m; i += TR) {
             const int from = span ? span[i/TR].from : 0, to = span ? span[i/TR].to : k;
             const stat *ai = a + i*ars + from*acs, *bj = b.at + from*b.row + j, *keep_i = keep ? keep + i : NULL;
             if (next && j == 0)
-                block_ask(next, i, m);
+                block_prefetch(next, i, m);
             if (n - j > VL)
                 block_tile(c + i*SIDE + j, ai, ars, acs, bj, b.row, TV, to - from, keep_i);
             else
@@ -233,7 +233,7 @@ INLINE void block_tiles(stat *c, const stat *a, long ars, long acs, struct view 
 
 /* c = keep c + a b, where a is (m,k) and b (k,n); `next` may be NULL */
 NOINLINE void block_mul(stat *c, struct view a, struct view b, int m, int n, int k,
-                        const struct span *span, const stat *keep, const struct soon *next)
+                        const struct span *span, const stat *keep, const struct ahead *next)
 {
     if (a.row == SIDE)
         block_tiles(c, a.at, SIDE, 1, b, m, n, k, span, keep, next);
@@ -241,8 +241,8 @@ NOINLINE void block_mul(stat *c, struct view a, struct view b, int m, int n, int
         block_tiles(c, a.at, a.row, 1, b, m, n, k, span, keep, next);
 }
 /* c = keep c + a^T b, where a is (k,m) */
-NOINLINE void block_mul_turned(stat *c, struct view a, struct view b, int m, int n, int k,
-                               const struct span *span, const stat *keep, const struct soon *next)
+NOINLINE void block_mul_transposed(stat *c, struct view a, struct view b, int m, int n, int k,
+                               const struct span *span, const stat *keep, const struct ahead *next)
 {
     block_tiles(c, a.at, 1, a.row, b, m, n, k, span, keep, next);
 }
@@ -279,13 +279,13 @@ NOINLINE void block_mul_rows(stat *c, const stat *a, long ars, long acs, struct 
 
 /* c = keep c + a b in the columns span[i/TR], out to whole PADs; b is a block */
 NOINLINE void block_mul_band(stat *c, struct view a, const stat *b, int m, int k,
-                             const struct span *span, const stat *keep, const struct soon *next)
+                             const struct span *span, const stat *keep, const struct ahead *next)
 {
     for (int i = 0; i < m; i += TR) {
         const stat *ai = a.at + i*a.row, *keep_i = keep ? keep + i : NULL;
         const int to = up(span[i/TR].to, PAD);
         if (next)
-            block_ask(next, i, m);
+            block_prefetch(next, i, m);
         for (int j = span[i/TR].from / PAD * PAD; j < to; j += TV*VL)
             if (to - j > VL)
                 block_tile(c + i*SIDE + j, ai, a.row, 1, b + j, SIDE, TV, k, keep_i);

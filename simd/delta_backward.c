@@ -18,7 +18,7 @@
 
 /* What one worker lays out. */
 struct delta_backward_blocks {
-    BLOCK(roomQ); BLOCK(roomK); BLOCK(roomY); BLOCK(turned); BLOCK(scaled); BLOCK(P); BLOCK(C); BLOCK(D); BLOCK(N); BLOCK(M);
+    BLOCK(roomQ); BLOCK(roomK); BLOCK(roomY); BLOCK(transposed); BLOCK(scaled); BLOCK(P); BLOCK(C); BLOCK(D); BLOCK(N); BLOCK(M);
     BLOCK(S); BLOCK(dS); BLOCK(R); BLOCK(U); BLOCK(Y); BLOCK(W); BLOCK(X); BLOCK(A);
     struct delta_piece d;
 };
@@ -76,7 +76,7 @@ static void pairs_with_keys(stat *c, const stat *a, struct view b, const stat *k
 {
     struct span keys[SIDE], queries[SIDE];
     if (finite) {
-        block_mul_turned(c, in(a), b, p->n, n, p->n, p->keys, keep, NULL);
+        block_mul_transposed(c, in(a), b, p->n, n, p->n, p->keys, keep, NULL);
         return;
     }
     piece_exactly(keys, queries, p->n);
@@ -159,15 +159,15 @@ static void delta_keys_backward(struct delta_backward_blocks *b, const struct de
     block_read_state(b->S, g->S + (long)k0*V + v0, V, kw, vw);
     block_read_state(b->dS, g->dS + (long)k0*V + v0, V, kw, vw);
 
-    block_turn(b->turned, in(b->S), kw, vw);
-    block_mul(b->X, dY, in(b->turned), n, kw, vw, NULL, NULL, NULL);
+    block_transpose(b->transposed, in(b->S), kw, vw);
+    block_mul(b->X, dY, in(b->transposed), n, kw, vw, NULL, NULL, NULL);
     block_dots(part, Q, in(b->X), n, kw);
     for (int j = 0; j < n; j++)
         arrives[j] += p->bb[j] * part[j];
     pairs_with_keys(b->X, b->N, K, p->bb, p, kw, finite_K);
     block_add(g->dq + t*a->qrow + k0, a->qrow, b->X, 1, n, kw);
     if (a->erase) {
-        block_mul(b->X, in(b->Y), in(b->turned), n, kw, vw, NULL, NULL, NULL);
+        block_mul(b->X, in(b->Y), in(b->transposed), n, kw, vw, NULL, NULL, NULL);
         block_dots(part, K, in(b->X), n, kw);
         for (int j = 0; j < n; j++)
             arrives[j] += asks[j] * part[j];
@@ -175,8 +175,8 @@ static void delta_keys_backward(struct delta_backward_blocks *b, const struct de
         block_add(g->dk + t*a->qrow + k0, a->qrow, b->X, 1, n, kw);
     }
 
-    block_turn(b->turned, in(b->dS), kw, vw);
-    block_mul(b->X, in(b->U), in(b->turned), n, kw, vw, NULL, NULL, NULL);
+    block_transpose(b->transposed, in(b->dS), kw, vw);
+    block_mul(b->X, in(b->U), in(b->transposed), n, kw, vw, NULL, NULL, NULL);
     block_dots(part, K, in(b->X), n, kw);
     for (int j = 0; j < n; j++)
         leaves[j] += p->ab[j] * part[j];
@@ -189,10 +189,10 @@ static void delta_keys_backward(struct delta_backward_blocks *b, const struct de
     for (int i = 0; i < kw; i++)
         *through += p->gb * part[i];
     scale_rows(b->scaled, Q, p->bb, n, kw);
-    block_mul_turned(b->dS, in(b->scaled), dY, kw, vw, n, NULL, d->keep, NULL);
+    block_mul_transposed(b->dS, in(b->scaled), dY, kw, vw, n, NULL, d->keep, NULL);
     if (a->erase) {
         scale_rows(b->scaled, K, d->asks, n, kw);
-        block_mul_turned(b->dS, in(b->scaled), in(b->W), kw, vw, n, NULL, block_ones, NULL);
+        block_mul_transposed(b->dS, in(b->scaled), in(b->W), kw, vw, n, NULL, block_ones, NULL);
     }
     block_write_state(g->dS + (long)k0*V + v0, V, b->dS, kw, vw);
 }
@@ -204,17 +204,17 @@ static void delta_piece_backward(struct delta_backward_blocks *b, const struct d
     stat across[SIDE], arrives[SIDE], leaves[SIDE], through = 0;
     delta_state(b, g, a, t, v0);
     delta_piece_open(&b->d, a, t, end);
-    delta_attend(b->P, b->C, b->D, a, &b->d, b->roomQ, b->roomK, b->turned);
+    delta_attend(b->P, b->C, b->D, a, &b->d, b->roomQ, b->roomK, b->transposed);
     const struct view dY = block_view(b->roomY, g->dy + t*a->vrow + v0, a->vrow, n, vw);
     block_read_state(b->R, g->r + t*a->vrow + v0, a->vrow, n, vw);
     scale_rows(b->U, in(b->R), b->d.beta, up(n, PAD), vw);
     delta_solve_back(b, g, a, dY, v0);
 
-    block_turn(b->turned, dY, up(n, PAD), vw);
-    block_mul_band(b->N, in(b->U), b->turned, n, vw, b->d.p.queries, NULL, NULL);
+    block_transpose(b->transposed, dY, up(n, PAD), vw);
+    block_mul_band(b->N, in(b->U), b->transposed, n, vw, b->d.p.queries, NULL, NULL);
     if (a->erase) {
-        block_turn(b->turned, in(b->Y), up(n, PAD), vw);
-        block_mul_band(b->M, in(b->U), b->turned, n, vw, b->d.p.queries, NULL, NULL);
+        block_transpose(b->transposed, in(b->Y), up(n, PAD), vw);
+        block_mul_band(b->M, in(b->U), b->transposed, n, vw, b->d.p.queries, NULL, NULL);
     }
     delta_weigh_grads(b->N, a->erase ? b->M : NULL, across, b->P, b->C, b->D, b->d.beta, a->x.scale, n);
     fill(arrives, 0);

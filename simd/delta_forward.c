@@ -3,7 +3,7 @@
 
 /* What one worker lays out. */
 struct delta_forward_blocks {
-    BLOCK(roomQ); BLOCK(roomK); BLOCK(turned); BLOCK(scaled); BLOCK(P); BLOCK(C); BLOCK(D); BLOCK(S); BLOCK(R); BLOCK(U); BLOCK(Y);
+    BLOCK(roomQ); BLOCK(roomK); BLOCK(transposed); BLOCK(scaled); BLOCK(P); BLOCK(C); BLOCK(D); BLOCK(S); BLOCK(R); BLOCK(U); BLOCK(Y);
     struct delta_piece d;
 };
 
@@ -15,20 +15,20 @@ static void delta_piece_forward(struct delta_forward_blocks *b, real *y, stat *r
     const int t = p->t, n = p->n, K = a->x.K, V = a->x.V;
     struct span keys[SIDE], queries[SIDE];
     piece_exactly(keys, queries, n);
-    delta_attend(b->P, b->C, b->D, a, d, b->roomQ, b->roomK, b->turned);
+    delta_attend(b->P, b->C, b->D, a, d, b->roomQ, b->roomK, b->transposed);
     for (int v0 = 0; v0 < V; v0 += SIDE) {
         const int vw = lesser(SIDE, V - v0);
-        const struct soon soon_v = rows_at(a->x.v + v0, a->vrow, t + n, a->x.T, vw),
-                          soon_q = rows_at(a->x.q, a->qrow, t + n, a->x.T, K), soon_k = rows_at(a->x.k, a->qrow, t + n, a->x.T, K);
+        const struct ahead ahead_v = rows_at(a->x.v + v0, a->vrow, t + n, a->x.T, vw),
+                          ahead_q = rows_at(a->x.q, a->qrow, t + n, a->x.T, K), ahead_k = rows_at(a->x.k, a->qrow, t + n, a->x.T, K);
         block_read(b->R, a->x.v + t*a->vrow + v0, a->vrow, n, vw, 1);
         for (int k0 = 0; k0 < K; k0 += SIDE) {
             const int kw = lesser(SIDE, K - k0);
             const struct view Q = block_view(b->roomQ, a->x.q + t*a->qrow + k0, a->qrow, n, kw);
             block_read_state(b->S, S + (long)k0*V + v0, V, kw, vw);
-            block_mul(b->Y, Q, in(b->S), n, vw, kw, NULL, k0 ? block_ones : NULL, &soon_q);
+            block_mul(b->Y, Q, in(b->S), n, vw, kw, NULL, k0 ? block_ones : NULL, &ahead_q);
             if (a->erase) {
                 scale_rows(b->scaled, block_view(b->roomK, a->x.k + t*a->qrow + k0, a->qrow, n, kw), d->asks, n, kw);
-                block_mul(b->R, in(b->scaled), in(b->S), n, vw, kw, NULL, block_ones, &soon_k);
+                block_mul(b->R, in(b->scaled), in(b->S), n, vw, kw, NULL, block_ones, &ahead_k);
             }
         }
         if (a->erase)
@@ -37,7 +37,7 @@ static void delta_piece_forward(struct delta_forward_blocks *b, real *y, stat *r
             scale_rows(b->U, in(b->R), d->beta, n, vw);
         block_write_state(r + t*a->vrow + v0, a->vrow, b->R, n, vw);
         if (block_finite(b->U, n, vw))
-            block_mul_turned(b->Y, in(b->P), in(b->U), n, vw, n, p->keys, p->bb, &soon_v);
+            block_mul_transposed(b->Y, in(b->P), in(b->U), n, vw, n, p->keys, p->bb, &ahead_v);
         else
             block_mul_rows(b->Y, b->P, 1, SIDE, in(b->U), n, vw, keys, p->bb);
         block_write(y + t*a->vrow + v0, a->vrow, b->Y, block_ones, n, vw);

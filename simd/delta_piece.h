@@ -90,7 +90,7 @@ static void delta_write(stat *S, const struct delta *a, const struct delta_piece
         stat *Sk = S + (long)k0*a->x.V + v0;
         scale_rows(K, block_view(room, a->x.k + d->p.t*a->qrow + k0, a->qrow, n, kw), d->p.ab, n, kw);
         block_read_state(block, Sk, a->x.V, kw, vw);
-        block_mul_turned(block, in(K), in(U), kw, vw, n, NULL, d->keep, NULL);
+        block_mul_transposed(block, in(K), in(U), kw, vw, n, NULL, d->keep, NULL);
         block_write_state(Sk, a->x.V, block, kw, vw);
     }
 }
@@ -108,17 +108,17 @@ NOINLINE void delta_scores(stat *P, stat *C, const stat *D, stat scale, int n)
 
 /* The scores of a piece, P and C, and D */
 static void delta_attend(stat *P, stat *C, stat *D, const struct delta *a, const struct delta_piece *d,
-                         stat *roomQ, stat *roomK, stat *turned)
+                         stat *roomQ, stat *roomK, stat *transposed)
 {
     const int n = d->p.n;
     for (int k0 = 0; k0 < a->x.K; k0 += SIDE) {
         const int kw = lesser(SIDE, a->x.K - k0);
         const struct view Q = block_view(roomQ, a->x.q + d->p.t*a->qrow + k0, a->qrow, n, kw);
         const struct view K = block_view(roomK, a->x.k + d->p.t*a->qrow + k0, a->qrow, n, kw);
-        block_turn(turned, Q, up(n, PAD), kw);
-        block_mul_band(P, K, turned, n, kw, d->p.queries, k0 ? block_ones : NULL, NULL);
-        block_turn(turned, K, up(n, PAD), kw);
-        block_mul_band(C, K, turned, n, kw, d->p.queries, k0 ? block_ones : NULL, NULL);
+        block_transpose(transposed, Q, up(n, PAD), kw);
+        block_mul_band(P, K, transposed, n, kw, d->p.queries, k0 ? block_ones : NULL, NULL);
+        block_transpose(transposed, K, up(n, PAD), kw);
+        block_mul_band(C, K, transposed, n, kw, d->p.queries, k0 ? block_ones : NULL, NULL);
     }
     piece_matrix(D, &d->p);
     delta_scores(P, C, D, a->x.scale, n);

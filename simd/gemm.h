@@ -2,8 +2,8 @@
  *
  *     c[i,j]  = sum_k a[i,k] b[k,j]       (add: c[i,j] += ...)        i < m, j < n, k < K
  *
- * Matrices are `stat`, and the result may be `real` in the end.  Element (i,k) of a stands at a[i*apart + k], or where a lies
- * turned, as a transposed one does, at a[i + k*apart]; (k,j) of b at b[k*brs + j], or to be packed, at b[k*brs + j*bcs],
+ * Matrices are `stat`, and the result may be `real` in the end.  Element (i,k) of a stands at a[i*lda + k], or where a
+ * is transposed at a[i + k*lda]; (k,j) of b at b[k*brs + j], or to be packed, at b[k*brs + j*bcs],
  * where one of the strides is 1.  Nothing is allocated.
  *
  * b is read in panels of NR columns: packed, K rows of NR each, short panels filled with zeros; or where it lies.
@@ -11,11 +11,11 @@
  * MR broadcasts and MR*NV multiply-adds.  Each c[i,j] is one chain of multiply-adds in the order of k per KC steps,
  * wherever the tile lies: so results do not depend on how m and n are cut, nor on who computes which tile.
  *
- * Operands and results come from far away, and no hardware prefetcher follows MR rows at once: a tile asks for its
- * part of c when it begins.  As it goes along k it asks, if nobody has read them before: for the rows of a that the next
- * tile reads, or, where a lies turned, for its own a few steps on (ASK_A); the first tile of a panel, for b's (ASK_B).
- * Measured on the products of a training step, whose operands are in no cache: 82 -> 91 GFLOP/s forward, 87 -> 92
- * backward, of 117; for b, where dw reads it in place, 105 -> 111.
+ * Operands and results come from far away, and no hardware prefetcher follows MR rows at once: a tile prefetches its
+ * part of c when it begins.  As it goes along k it prefetches what nobody has read before: the rows of a that the next
+ * tile reads, or, where a is transposed, its own a few steps on (PREFETCH_A); the first tile of a panel, b's (PREFETCH_B).
+ * The operands of a training step's products are in no cache; README.md has what each of these decisions is
+ * worth.
  *
  * Where the machine multiplies pairs of bf16, and fast (`pairs`), an element is two of them, for k and k+1. */
 #ifndef SWAX_GEMM_H
@@ -24,12 +24,12 @@
 #include "simd/peak.h"
 #include "simd/transpose.h"
 
-enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = sizeof(real) < sizeof(float) ? 768 : 384, LINE = 64 / sizeof(stat), ASK_A = 1, ASK_B = 2 };
+enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = sizeof(real) < sizeof(float) ? 768 : 384, LINE = 64 / sizeof(stat), PREFETCH_A = 1, PREFETCH_B = 2 };
 
 INLINE int least(int a, int b) { return a < b ? a : b; }
 
-/* Rows that will be packed soon: they are too far apart for a prefetcher (dw 107 -> 108.5 GFLOP/s, AVX2 99 -> 102). */
-INLINE void ask_row(const stat *row, long stride, int n)
+/* Rows that will be packed next: they are too far away for the hardware's prefetcher. */
+INLINE void prefetch_row(const stat *row, long stride, int n)
 {
     for (int i = 0; i < n; i += LINE)
         __builtin_prefetch(row + 6*stride + i);
@@ -42,7 +42,7 @@ void pack(stat *panels, const stat *b, long brs, long bcs, int n, int K)
 {
     const int whole = (n + NR - 1) / NR * NR;
     for (int k = 0; bcs == 1 && k < K; k++, b += brs) {
-        ask_row(b, brs, n);
+        prefetch_row(b, brs, n);
         for (int v = 0; v < whole; v += VL)
             store(panels + (v/NR*(long)K + k)*NR + v%NR, v < n ? load_n(b + v, n - v) : (vec){0});
     }
@@ -57,13 +57,13 @@ void pack(stat *panels, const stat *b, long brs, long bcs, int n, int K)
         }
 }
 
-/* m columns of a, acs apart, as tiles of MR rows, each next to its neighbours in k: tiles stand K*MR + VL apart. */
+/* m columns of a, acs from one to the next, as tiles of MR rows, each next to its neighbours in k: a tile is K*MR + VL long. */
 static __attribute__((noinline, unused))
 void pack_tiles(stat *tiles, const stat *a, long acs, int m, int K)
 {
     const long next = (long)K*MR + VL;          /* a tile's last vector may end behind it */
     for (int k = 0; k < K; k++, a += acs, tiles += MR) {
-        ask_row(a, acs, m);
+        prefetch_row(a, acs, m);
         for (int i = 0; i < m; i += MR)
             for (int v = i; v < least(m, i + MR); v += VL)
                 store(tiles + i/MR*next + v - i, load_n(a + v, m - v));
@@ -89,7 +89,7 @@ INLINE int has_pairs(void) { return 0; }
 INLINE vec multiply_add(vec acc, stat a, vec b, int pairs) { (void)pairs; return acc + a * b; }
 #endif
 
-/* Where sums go, rows ld (out: out_ld) elements apart: c = or += them; or, where they end, out = or += c + them. */
+/* Where sums go, rows ld (out: out_ld) elements from one to the next: c = or += them; or, where they end, out = or += c + them. */
 struct result {
     stat *c;
     long ld;
@@ -115,33 +115,33 @@ INLINE struct result down(struct result c, int i)
     return c;
 }
 
-/* turned, m, nv and pairs are constants where this is inlined, and every loop over acc is unrolled, so that it lives in
- * registers: gcc gives it a place in memory for one loop that is not, and a tile ends by going through there
- * (98 GFLOP/s instead of 108 at K 64, 104 instead of 111 at 128). */
+/* transposed, m, nv and pairs are constants where this is inlined, and every loop over acc is unrolled, so that it lives in
+ * registers: gcc gives it a place in memory for one loop that is not, and a tile ends by going through there,
+ * at a tenth of its speed where K is small. */
 #define UNROLL _Pragma("GCC unroll 16")
 
 /* p, and gcc does not know: it would keep many rows' distances, half of them in memory. */
 INLINE const stat *opaque(const stat *p) { __asm__("" : "+r"(p)); return p; }
 
-/* Rows of a stand `apart`; or, if it lies turned, steps of k do.  A step moves one pointer for three rows, which are within
- * reach of each other, and turned, one for all (1 % of a product on Zen 4, 2 to 5 on Emerald Rapids). */
-INLINE void tile(struct result c, const stat *a, int turned, long apart, const stat *b, long brs,
-                 int m, int nv, int n, int K, int ask, int pairs)
+/* lda is from row to row of a; or, if it is transposed, from one k to the next.  A step moves one pointer for three rows, which
+ * are within reach of each other, and transposed, one for all. */
+INLINE void tile(struct result c, const stat *a, int transposed, long lda, const stat *b, long brs,
+                 int m, int nv, int n, int K, int prefetch, int pairs)
 {
     vec acc[MR][NV] = {{{0}}};
-    const stat *next = a + (turned ? LINE : m) * apart, *rows[MR];
+    const stat *next = a + (transposed ? LINE : m) * lda, *rows[MR];
     UNROLL for (int i = 0; i < m; i += 3)
-        rows[i/3] = turned ? a + i : a + i*apart;
+        rows[i/3] = transposed ? a + i : a + i*lda;
     for (int i = 0; i < m; i++)
         for (int v = 0; v < nv && !ends(c); v++)
             __builtin_prefetch(c.c + i*c.ld + v*VL, 1);
     for (int i = 0; i < m && ends(c); i++)
         __builtin_prefetch(c.out + i*c.out_ld, 1);
-    for (int from = 0; from < K; from += LINE, next += turned ? LINE*apart : LINE) {
-        const stat *soon = next;
-        for (int i = 0; ask & ASK_A && i < (turned ? LINE : m); i++, soon = opaque(soon + apart))
-            __builtin_prefetch(soon);
-        for (int i = 0; ask & ASK_B && i < LINE; i++)
+    for (int from = 0; from < K; from += LINE, next += transposed ? LINE*lda : LINE) {
+        const stat *ahead = next;
+        for (int i = 0; prefetch & PREFETCH_A && i < (transposed ? LINE : m); i++, ahead = opaque(ahead + lda))
+            __builtin_prefetch(ahead);
+        for (int i = 0; prefetch & PREFETCH_B && i < LINE; i++)
             for (int v = 0; v < nv; v++)
                 __builtin_prefetch(b + (LINE + i)*brs + v*VL);
         for (int k = from; k < least(K, from + LINE); k++, b += brs) {
@@ -150,9 +150,9 @@ INLINE void tile(struct result c, const stat *a, int turned, long apart, const s
                 bk[v] = load(b + v*VL);
             UNROLL for (int i = 0; i < m; i++)
                 UNROLL for (int v = 0; v < nv; v++)
-                    acc[i][v] = multiply_add(acc[i][v], element(turned ? rows[0] + i : rows[i/3] + i%3*apart), bk[v], pairs);
-            for (int i = 0; i < (turned ? 1 : m); i += 3)
-                rows[i/3] = opaque(rows[i/3] + (turned ? apart : 1));
+                    acc[i][v] = multiply_add(acc[i][v], element(transposed ? rows[0] + i : rows[i/3] + i%3*lda), bk[v], pairs);
+            for (int i = 0; i < (transposed ? 1 : m); i += 3)
+                rows[i/3] = opaque(rows[i/3] + (transposed ? lda : 1));
         }
     }
     if (c.add)
@@ -173,43 +173,43 @@ INLINE void tile(struct result c, const stat *a, int turned, long apart, const s
                 store_n(c.c + i*c.ld + v*VL, acc[i][v], n - v*VL);
 }
 
-/* m rows, of which MR stand a_next apart, against one panel of n <= NR columns, whose rows are brs apart.  A tile of MR/3 rows, two
+/* m rows, of which each MR are a_next on from those before, against one panel of n <= NR columns, brs from row to row.  A tile of MR/3 rows, two
  * on AVX2, has too few sums to keep the multipliers busy: the last four of 64 or 256 rows go together. */
-INLINE void strip(struct result c, const stat *a, int turned, long apart, long a_next, const stat *b, long brs,
-                  int m, int nv, int n, int K, int ask, int pairs)
+INLINE void strip(struct result c, const stat *a, int transposed, long lda, long a_next, const stat *b, long brs,
+                  int m, int nv, int n, int K, int prefetch, int pairs)
 {
-    const long row = turned ? 1 : apart;
-    for (; m >= MR; m -= MR, c = down(c, MR), a += a_next, ask &= ~ASK_B)
-        tile(c, a, turned, apart, b, brs, MR, nv, n, K, ask, pairs);
+    const long row = transposed ? 1 : lda;
+    for (; m >= MR; m -= MR, c = down(c, MR), a += a_next, prefetch &= ~PREFETCH_B)
+        tile(c, a, transposed, lda, b, brs, MR, nv, n, K, prefetch, pairs);
     for (; m >= MR/3*2; m -= MR/3*2, c = down(c, MR/3*2), a += MR/3*2*row)
-        tile(c, a, turned, apart, b, brs, MR/3*2, nv, n, K, ask, pairs);
+        tile(c, a, transposed, lda, b, brs, MR/3*2, nv, n, K, prefetch, pairs);
     for (; m >= MR/3; m -= MR/3, c = down(c, MR/3), a += MR/3*row)
-        tile(c, a, turned, apart, b, brs, MR/3, nv, n, K, ask, pairs);
+        tile(c, a, transposed, lda, b, brs, MR/3, nv, n, K, prefetch, pairs);
     for (; m > 0; m--, c = down(c, 1), a += row)
-        tile(c, a, turned, apart, b, brs, 1, nv, n, K, ask, pairs);
+        tile(c, a, transposed, lda, b, brs, 1, nv, n, K, prefetch, pairs);
 }
 
-INLINE void strips(struct result c, const stat *a, int turned, long apart, long a_next, const stat *b, long brs,
-                   int m, int n, int K, int ask, int pairs)
+INLINE void strips(struct result c, const stat *a, int transposed, long lda, long a_next, const stat *b, long brs,
+                   int m, int n, int K, int prefetch, int pairs)
 {
     if (pairs && n > VL)
-        strip(c, a, turned, apart, a_next, b, brs, m, NV, n, K, ask, 1);
+        strip(c, a, transposed, lda, a_next, b, brs, m, NV, n, K, prefetch, 1);
     else if (pairs)
-        strip(c, a, turned, apart, a_next, b, brs, m, 1, n, K, ask, 1);
+        strip(c, a, transposed, lda, a_next, b, brs, m, 1, n, K, prefetch, 1);
     else if (n > VL)
-        strip(c, a, turned, apart, a_next, b, brs, m, NV, n, K, ask, 0);
+        strip(c, a, transposed, lda, a_next, b, brs, m, NV, n, K, prefetch, 0);
     else
-        strip(c, a, turned, apart, a_next, b, brs, m, 1, n, K, ask, 0);
+        strip(c, a, transposed, lda, a_next, b, brs, m, 1, n, K, prefetch, 0);
 }
 
 static __attribute__((noinline, unused))
-void gemm_panel(struct result c, const stat *a, int turned, long apart, long a_next, const stat *b, long brs,
-                int m, int n, int K, int ask, int pairs)
+void gemm_panel(struct result c, const stat *a, int transposed, long lda, long a_next, const stat *b, long brs,
+                int m, int n, int K, int prefetch, int pairs)
 {
-    if (turned)
-        strips(c, a, 1, apart, a_next, b, brs, m, n, K, ask, pairs);
+    if (transposed)
+        strips(c, a, 1, lda, a_next, b, brs, m, n, K, prefetch, pairs);
     else
-        strips(c, a, 0, apart, a_next, b, brs, m, n, K, ask, pairs);
+        strips(c, a, 0, lda, a_next, b, brs, m, n, K, prefetch, pairs);
 }
 
 #endif

@@ -1,16 +1,16 @@
 /* linear.c - the three products of training, y = x w^T, dx += dy w and dw += dy^T x; see ref/linear.c.
  *
- * The result is cut into a piece for every thread there is: each of its elements is one chain of sums whatever
- * the cut (gemm.h).  A piece goes through k in equal steps: up to BROAD columns of b become panels, and HIGH rows of
+ * The result is cut into a part for every thread there is: each of its elements is one chain of sums whatever
+ * the cut (gemm.h).  A part goes through k in equal steps: up to BROAD columns of b become panels, and HIGH rows of
  * a at a time, brought into reach if they are not, meet all of them.
  * Results in bf16 are summed in `stat` and rounded by the last step. */
 #include "simd/operand.h"
 #include "simd/host/host.h"
 
-/* Rows of a block are LD_K apart where k runs along them, LD_I where i does: so they do not collide in the cache.
+/* The leading dimension of a block is LD_K where k runs along its rows, LD_I where i does: so they do not collide in the cache.
  * Sums of several steps of k are kept for TALL rows at a time, as each time b is packed anew.  A row of a is copied once for BROAD
- * columns, whose panels need not stay in L2 (3 KiB of a row instead of 1: dw with 768 columns 103 -> 109 GFLOP/s; bf16 have sums
- * as broad beside them). */
+ * columns, whose panels need not stay in L2 (3 KiB of a row instead of 1; bf16 have sums
+ * as broad beside them).  README.md has what these decisions are worth. */
 enum {
     HIGH = 12 * MR, TALL = 4 * HIGH, BROAD = (REAL_IS_STAT ? 3072 : 1024) / sizeof(stat), MANY = 512 / sizeof(stat), FEW = 256,
     NEAR = SWAX_VEC_BYTES == 64 ? 4096 : 256, LD_K = KC + VL, LD_I = HIGH + VL
@@ -23,12 +23,12 @@ struct dense {
     int is_stat, add, m, n, K;
     const stat *bias;           /* (n) or NULL */
     struct operand a, b;
-    int pairs, high, broad;     /* a piece is high x broad */
+    int pairs, high, broad;     /* a part is high x broad */
 };
 
-/* Rows or columns so many `stat`s apart all want the same few lines of the cache: what is read again is copied first
- * (dw with 2,048 outputs: 90 -> 99 GFLOP/s, AVX2 75 -> 90). */
-INLINE int collide(long apart) { return apart * (long)sizeof(stat) % 4096 == 0; }
+/* Rows or columns with such a leading dimension all want the same few lines of the cache: what is read again is copied
+ * first. */
+INLINE int collide(long lda) { return lda * (long)sizeof(stat) % 4096 == 0; }
 
 /* What one worker lays out. */
 struct desk {
@@ -39,20 +39,20 @@ struct desk {
 };
 typedef char desk_fits[sizeof(struct desk) <= SWAX_WORKSPACE ? 1 : -1];
 
-/* Columns of b^T from k on, for gemm_panel: rows are `row` apart, panels `next`; ask: see gemm.h. */
-struct panels { const stat *at; long row, next; int ask; };
+/* Columns of b^T from k on, for gemm_panel: `row` from row to row, `next` from panel to panel; prefetch: see gemm.h. */
+struct panels { const stat *at; long row, next; int prefetch; };
 
 /* Columns j.. of b^T, n of them, from k to k + K, for m rows of a: packed, unless its rows are contiguous and so
- * few rows of a meet them that packing would cost more than it saves (measured: 2 % of dw, -2 % of dx at m = 1024), and
- * not so far apart that narrow tiles, who want a line of b every six cycles, wait for it (AVX2, dw at 384 x 1536: 79 -> 91 GFLOP/s). */
+ * few rows of a meet them that packing would cost more than it saves, and
+ * not so far from each other that narrow tiles, who want a line of b every six cycles, wait for it. */
 static struct panels panels_of(struct desk *d, const struct dense *p, int j, int n, int k, int K, int m)
 {
     const int E = elements(K, p->pairs);
     stat *packed = d->packed;
-    struct place b;
-    if (lies(&b, p->b, j, k, K, p->pairs)) {
+    struct elements_at b;
+    if (contiguous(&b, p->b, j, k, K, p->pairs)) {
         if (b.rs == 1 && m <= FEW && b.cs <= NEAR && n % VL == 0 && !collide(b.cs))
-            return (struct panels){ b.at, b.cs, NR, ASK_B };
+            return (struct panels){ b.at, b.cs, NR, PREFETCH_B };
         pack(packed, b.at, b.cs, b.rs, n, E);
         return (struct panels){ packed, NR, (long)E*NR, 0 };
     }
@@ -65,28 +65,28 @@ static struct panels panels_of(struct desk *d, const struct dense *p, int j, int
     return (struct panels){ packed, NR, (long)E*NR, 0 };
 }
 
-/* Rows of a for gemm_panel, tiles of MR `next` apart; turned, apart, ask: see gemm.h. */
-struct tiles { const stat *at; int turned; long apart, next; int ask; };
+/* Rows of a for gemm_panel, each MR of them `next` on; transposed, lda, prefetch: see gemm.h. */
+struct tiles { const stat *at; int transposed; long lda, next; int prefetch; };
 
-/* Rows i.. of a, m <= HIGH of them, from k to k + K, for n columns of b.  Where i runs along them in float, a tile wants a piece of a
- * line every k, and the lines do not stay for its neighbours: for many columns it is copied (dw 100 -> 105 GFLOP/s, AVX2
- * 89 -> 97).  bf16 are copied anyway. */
+/* Rows i.. of a, m <= HIGH of them, from k to k + K, for n columns of b.  Where i runs along them in float, a tile wants a part of a
+ * line every k, and the lines do not stay for its neighbours: for many columns it is copied.
+ * bf16 are copied anyway. */
 static struct tiles tiles_of(stat *block, const struct dense *p, int i, int m, int n, int k, int K)
 {
-    struct place a;
-    const int there = lies(&a, p->a, i, k, K, p->pairs), turned = p->a.cs != 1;
-    if (there && !collide(a.rs * a.cs) && !(turned && n > MANY))
-        return (struct tiles){ a.at, turned, turned ? a.cs : a.rs, MR * a.rs, ASK_A };
-    if (there && turned) {
+    struct elements_at a;
+    const int there = contiguous(&a, p->a, i, k, K, p->pairs), transposed = p->a.cs != 1;
+    if (there && !collide(a.rs * a.cs) && !(transposed && n > MANY))
+        return (struct tiles){ a.at, transposed, transposed ? a.cs : a.rs, MR * a.rs, PREFETCH_A };
+    if (there && transposed) {
         pack_tiles(block, a.at, a.cs, m, K);
         return (struct tiles){ block, 1, MR, (long)K*MR + VL, 0 };
     }
-    if (turned) {
+    if (transposed) {
         gather_columns(block, LD_I, NR, p->a, i, m, k, K, p->pairs);
-        return (struct tiles){ block, 1, LD_I, MR, ASK_A };
+        return (struct tiles){ block, 1, LD_I, MR, PREFETCH_A };
     }
     gather_rows(block, LD_K, p->a, i, m, k, K, p->pairs);
-    return (struct tiles){ block, 0, LD_K, MR * LD_K, ASK_A };
+    return (struct tiles){ block, 0, LD_K, MR * LD_K, PREFETCH_A };
 }
 
 /* c (m,n) = or += rows i.. of a, m <= HIGH of them, against those panels */
@@ -94,8 +94,8 @@ static void multiply_rows(struct result c, stat *block, const struct dense *p, s
 {
     const struct tiles a = tiles_of(block, p, i, m, n, k, K);
     for (int v = 0; v < n; v += NR, b.at += b.next)
-        gemm_panel(across(c, v), a.at, a.turned, a.apart, a.next, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs),
-                   (v == 0 ? a.ask : 0) | b.ask, p->pairs);
+        gemm_panel(across(c, v), a.at, a.transposed, a.lda, a.next, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs),
+                   (v == 0 ? a.prefetch : 0) | b.prefetch, p->pairs);
 }
 
 /* m rows from i on, n <= BROAD columns from j on */
@@ -117,17 +117,17 @@ static void dense_columns(struct desk *d, const struct dense *p, int i, int m, i
                 c.out = (real *)p->c + from*p->ld + j;
             if (from == i || p->K > step)
                 b = panels_of(d, p, j, n, k, K, m);
-            for (int r = from; r < to; r += HIGH, b.ask = 0)
+            for (int r = from; r < to; r += HIGH, b.prefetch = 0)
                 multiply_rows(down(c, r - from), d->block, p, b, r, least(HIGH, to - r), n, k, K);
         }
     }
 }
 
-static void dense_piece(int piece, void *arg)
+static void dense_part(int part, void *arg)
 {
     const struct dense *p = arg;
     const int across = (p->n + p->broad - 1) / p->broad;
-    const int i = piece / across * p->high, j = piece % across * p->broad, n = least(p->n, j + p->broad);
+    const int i = part / across * p->high, j = part % across * p->broad, n = least(p->n, j + p->broad);
     struct desk *d = swax_workspace_take();
     for (int from = j; from < n; from += BROAD)
         dense_columns(d, p, i, least(p->high, p->m - i), from, least(BROAD, n - from));
@@ -142,11 +142,11 @@ static void dense(struct dense p)
     p.broad = p.m > p.n ? p.n : (share + NR - 1) / NR * NR;
     p.pairs = !p.a.is_stat && !p.b.is_stat && multiplies_in_pairs(p.a.p, (size_t)p.m * (size_t)p.K)
                                            && multiplies_in_pairs(p.b.p, (size_t)p.n * (size_t)p.K);
-    const int pieces = ((p.m - 1) / p.high + 1) * ((p.n - 1) / p.broad + 1);
+    const int parts = ((p.m - 1) / p.high + 1) * ((p.n - 1) / p.broad + 1);
     if (threads > 1)
-        swax_host.each(pieces, threads, dense_piece, &p);
+        swax_host.each(parts, threads, dense_part, &p);
     else
-        dense_piece(0, &p);
+        dense_part(0, &p);
 }
 
 /* db[o] += sum_n dy[n,o] */

@@ -85,10 +85,10 @@ static void slab_state(struct slab *y, struct backward_blocks *b, const struct t
             const int kw = lesser(SIDE, y->k1 - k0);
             stat *n = y->n + (k0 - y->k0), sum[SIDE];
             scale_rows(K, block_view(b->roomK, x->k + a*qrow + k0, qrow, p.n, kw), p.ab, p.n, kw);
-            block_mul_turned(y->C + (k0 - y->k0)*SIDE, in(K), V, kw, vw, p.n, NULL, keep, NULL);
+            block_mul_transposed(y->C + (k0 - y->k0)*SIDE, in(K), V, kw, vw, p.n, NULL, keep, NULL);
             fill(sum, 0);
             if (y->v0 == 0)
-                add_turned(sum, K, block_ones, p.n, kw);
+                add_transposed(sum, K, block_ones, p.n, kw);
             for (int r = 0; r < kw; r++)
                 n[r] = p.gb * n[r] + sum[r];
         }
@@ -102,7 +102,7 @@ static void piece_grad_h(stat *G, stat *Gt, const stat *inv, const struct piece 
     const long vrow = (long)x->H*x->V;
     const int vw = lesser(SIDE, x->V - v0);
     scale_rows(G, block_view(G, g->dh + p->t*vrow + v0, vrow, p->n, vw), inv, p->n, vw);
-    block_turn(Gt, in(G), up(p->n, PAD), vw);
+    block_transpose(Gt, in(G), up(p->n, PAD), vw);
 }
 
 /* G and G^T of the first values, and g_t = dL/dqn_t = -sign(qn_t) G_t.h_t where |qn_t| leads, else 0.  The sum runs like that of dP = G v: where one
@@ -117,7 +117,7 @@ static void piece_grad_qn(stat *grad, stat *G, stat *Gt, stat *room, stat *Ht, c
         piece_grad_h(G, Gt, inv, p, g, x, v0);
         if (!normalised(x))
             continue;
-        block_turn(Ht, block_view(room, g->h + p->t*vrow + v0, vrow, p->n, vw), up(p->n, PAD), vw);
+        block_transpose(Ht, block_view(room, g->h + p->t*vrow + v0, vrow, p->n, vw), up(p->n, PAD), vw);
         for (int j = 0; j < p->n; j += VL) {
             vec sum = load(grad + j);
             for (int e = 0; e < vw; e++)
@@ -224,12 +224,12 @@ static void piece_backward(struct slab *y, struct backward_blocks *b, const stru
     int finite_G = 1;
     const int t = p->t, n = p->n, vw = y->v1 - y->v0, with_scores = y->k0 == 0, with_norm = y->v0 == 0;
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
-    const struct soon soon[] = {
+    const struct ahead ahead[] = {
         rows_at(g->dh, vrow, t - SIDE, x->T, x->V), rows_at(g->h, vrow, t - SIDE, x->T, x->V),
         rows_at(x->v, vrow, t - SIDE, x->T, x->V), rows_at(x->q, qrow, t - SIDE, x->T, x->K),
         rows_at(x->k, qrow, t - SIDE, x->T, x->K), rows_at(g->dv, vrow, t - SIDE, x->T, x->V),
         rows_at(g->dq, qrow, t - SIDE, x->T, x->K), rows_at(g->dk, qrow, t - SIDE, x->T, x->K),
-        ROWS_SOON(g->Cs + (long)(t / x->L - 1)*x->K*x->V, x->V, t < x->L ? 0 : lesser(SIDE, x->K), lesser(SIDE, x->V))
+        ROWS_AHEAD(g->Cs + (long)(t / x->L - 1)*x->K*x->V, x->V, t < x->L ? 0 : lesser(SIDE, x->K), lesser(SIDE, x->V))
     };
     fill(arrives, 0);
     fill(leaves, 0);
@@ -246,12 +246,12 @@ static void piece_backward(struct slab *y, struct backward_blocks *b, const stru
     else
         piece_grad_h(G, Gt, inv, p, g, x, y->v0);
     const struct view V = block_view(b->roomV, x->v + t*vrow + y->v0, vrow, n, vw);
-    block_mul_band(dP, V, Gt, n, vw, p->queries, NULL, &soon[0]);
+    block_mul_band(dP, V, Gt, n, vw, p->queries, NULL, &ahead[0]);
     for (int k0 = 0; k0 < x->K && with_scores; k0 += SIDE) {
         const int kw = lesser(SIDE, x->K - k0);
-        block_turn(Ct, block_view(b->roomQ, x->q + t*qrow + k0, qrow, n, kw), up(n, PAD), kw);
+        block_transpose(Ct, block_view(b->roomQ, x->q + t*qrow + k0, qrow, n, kw), up(n, PAD), kw);
         block_mul_band(P, block_view(b->roomK, x->k + t*qrow + k0, qrow, n, kw), Ct, n, kw, p->queries,
-                       k0 ? block_ones : NULL, &soon[1]);
+                       k0 ? block_ones : NULL, &ahead[1]);
     }
     piece_matrix(D, p);
     if (with_scores)
@@ -266,41 +266,41 @@ static void piece_backward(struct slab *y, struct backward_blocks *b, const stru
         const struct view Q = block_view(b->roomQ, x->q + t*qrow + k0, qrow, n, kw);
         const struct view K = block_view(b->roomK, x->k + t*qrow + k0, qrow, n, kw);
 
-        block_turn(Ct, in(C), kw, vw);
+        block_transpose(Ct, in(C), kw, vw);
         outer(X, gn, ns, n, kw);
-        block_mul(X, in(G), in(Ct), n, kw, vw, NULL, block_ones, &soon[2]);
+        block_mul(X, in(G), in(Ct), n, kw, vw, NULL, block_ones, &ahead[2]);
         block_dots(part, Q, in(X), n, kw);
         for (int j = 0; j < n; j++)
             arrives[j] += p->bb[j] * part[j];
         const int finite_Q = are_finite(part, n);
 
-        block_turn(Ct, in(dC), kw, vw);
+        block_transpose(Ct, in(dC), kw, vw);
         outer(Y, block_ones, dn, n, kw);
-        block_mul(Y, V, in(Ct), n, kw, vw, NULL, block_ones, &soon[4]);
+        block_mul(Y, V, in(Ct), n, kw, vw, NULL, block_ones, &ahead[4]);
         block_dots(part, K, in(Y), n, kw);
         for (int j = 0; j < n; j++)
             leaves[j] += p->ab[j] * part[j];
 
         if (are_finite(part, n))        /* as K is, then */
-            block_mul_turned(X, in(dP), K, n, kw, n, p->keys, p->bb, &soon[3]);
+            block_mul_transposed(X, in(dP), K, n, kw, n, p->keys, p->bb, &ahead[3]);
         else
             block_mul_rows(X, dP, 1, SIDE, K, n, kw, keys, p->bb);
         block_add(g->dq + t*qrow + k0, qrow, X, 1, n, kw);
         if (finite_Q)
-            block_mul(Y, in(dP), Q, n, kw, n, p->queries, p->ab, &soon[5]);
+            block_mul(Y, in(dP), Q, n, kw, n, p->queries, p->ab, &ahead[5]);
         else
             block_mul_rows(Y, dP, SIDE, 1, Q, n, kw, queries, p->ab);
         block_add(g->dk + t*qrow + k0, qrow, Y, 1, n, kw);
 
-        block_mul(dV, K, in(dC), n, vw, kw, NULL, k0 > y->k0 ? block_ones : NULL, &soon[6]);
+        block_mul(dV, K, in(dC), n, vw, kw, NULL, k0 > y->k0 ? block_ones : NULL, &ahead[6]);
 
         through += inner(dC, C, kw, vw);
         scale_rows(X, Q, p->bb, n, kw);
-        block_mul_turned(dC, in(X), in(G), kw, vw, n, NULL, keep, &soon[7]);
+        block_mul_transposed(dC, in(X), in(G), kw, vw, n, NULL, keep, &ahead[7]);
         finite_G = finite_G && are_finite(dC, vw);      /* each row of dC sums up G's */
         if (with_norm) {
             fill(part, 0);
-            add_turned(part, X, gn, n, kw);
+            add_transposed(part, X, gn, n, kw);
             for (int r = 0; r < kw; r++) {
                 through += dn[r] * ns[r];
                 dn[r] = p->gb * dn[r] + part[r];
@@ -308,7 +308,7 @@ static void piece_backward(struct slab *y, struct backward_blocks *b, const stru
         }
     }
     if (with_scores && finite_G)
-        block_mul(dV, in(P), in(G), n, vw, n, p->queries, p->ab, &soon[8]);
+        block_mul(dV, in(P), in(G), n, vw, n, p->queries, p->ab, &ahead[8]);
     else if (with_scores)
         block_mul_rows(dV, P, SIDE, 1, in(G), n, vw, queries, p->ab);
     else

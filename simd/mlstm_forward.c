@@ -20,8 +20,8 @@ static void piece_forward(struct forward_blocks *a, real *h, stat *m, stat *qn, 
     struct span keys[SIDE], queries[SIDE];
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
     const int t = p->t, len = p->n;
-    const struct soon soon_q = rows_at(x->q, qrow, t + len, x->T, x->K), soon_k = rows_at(x->k, qrow, t + len, x->T, x->K),
-                      soon_v = rows_at(x->v, vrow, t + len, x->T, x->V), soon_h = rows_at(h, vrow, t + len, x->T, x->V);
+    const struct ahead ahead_q = rows_at(x->q, qrow, t + len, x->T, x->K), ahead_k = rows_at(x->k, qrow, t + len, x->T, x->K),
+                      ahead_v = rows_at(x->v, vrow, t + len, x->T, x->V), ahead_h = rows_at(h, vrow, t + len, x->T, x->V);
     fill(d, 0);
     fill(keep, p->gb);
     piece_exactly(keys, queries, len);
@@ -35,20 +35,20 @@ static void piece_forward(struct forward_blocks *a, real *h, stat *m, stat *qn, 
             const struct view Q = block_view(a->roomQ, x->q + t*qrow + k0, qrow, len, kw);
             const struct view K = block_view(a->roomK, x->k + t*qrow + k0, qrow, len, kw);
             block_read_state(Cb, Ck, x->V, kw, vw);
-            block_mul(Hb, Q, in(Cb), len, vw, kw, NULL, k0 ? block_ones : NULL, &soon_q);
+            block_mul(Hb, Q, in(Cb), len, vw, kw, NULL, k0 ? block_ones : NULL, &ahead_q);
             if (!v0) {
-                block_turn(Qt, Q, up(len, PAD), kw);
-                block_mul_band(P, K, Qt, len, kw, p->queries, k0 ? block_ones : NULL, &soon_k);
-                add_turned(d, Qt, n + k0, kw, len);
+                block_transpose(Qt, Q, up(len, PAD), kw);
+                block_mul_band(P, K, Qt, len, kw, p->queries, k0 ? block_ones : NULL, &ahead_k);
+                add_transposed(d, Qt, n + k0, kw, len);
             }
             scale_rows(Ks, K, p->ab, len, kw);
-            block_mul_turned(Cb, in(Ks), V, kw, vw, len, NULL, keep, &soon_v);
+            block_mul_transposed(Cb, in(Ks), V, kw, vw, len, NULL, keep, &ahead_v);
             finite = finite && are_finite(Cb, vw);      /* as V is, then: each row of Cb sums up V's */
             block_write_state(Ck, x->V, Cb, kw, vw);
             if (!v0) {
                 stat *nk = n + k0, sum[SIDE];
                 fill(sum, 0);
-                add_turned(sum, Ks, block_ones, len, kw);
+                add_transposed(sum, Ks, block_ones, len, kw);
                 for (int r = 0; r < kw; r++)
                     nk[r] = p->gb * nk[r] + sum[r];
             }
@@ -61,7 +61,7 @@ static void piece_forward(struct forward_blocks *a, real *h, stat *m, stat *qn, 
             piece_inverse_norm(inv, d, p, x);
         }
         if (finite)
-            block_mul_turned(Hb, in(P), V, len, vw, len, p->keys, p->bb, &soon_h);
+            block_mul_transposed(Hb, in(P), V, len, vw, len, p->keys, p->bb, &ahead_h);
         else
             block_mul_rows(Hb, P, 1, SIDE, V, len, vw, keys, p->bb);
         block_write(h + t*vrow + v0, vrow, Hb, inv, len, vw);

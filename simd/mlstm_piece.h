@@ -17,7 +17,7 @@
 #include "simd/vmath.h"
 
 /* Heads take their turns piece by piece, up to TEAM of them: they lie side by side, and a row of one is in a page, and often
- * in a line, with its neighbours (T = 65,536, four heads of 32 and 64: 1.12 -> 0.90 us a token, backward 2.32 -> 1.92). */
+ * in a line, with its neighbours (README.md has what that is worth). */
 enum { TEAM = 8 };
 
 /* One head of one sequence: token t's row of q is q + t*qrow. */
@@ -259,7 +259,7 @@ static void weigh_scores(stat *P, stat *qn, const stat *D, stat scale, int n)
 }
 
 /* y[j] += sum_i a[i,j] x[i] */
-static void add_turned(stat *y, const stat *a, const stat *x, int m, int n)
+static void add_transposed(stat *y, const stat *a, const stat *x, int m, int n)
 {
     for (int j = 0; j < n; j += VL) {
         vec sum = load(y + j);
@@ -278,9 +278,9 @@ static void scale_rows(stat *y, struct view a, const stat *factor, int m, int n)
 }
 
 /* SIDE rows of x from row t on, of T. */
-INLINE struct soon rows_at(const real *x, long stride, int t, int T, int cols)
+INLINE struct ahead rows_at(const real *x, long stride, int t, int T, int cols)
 {
-    return ROWS_SOON(x + t*stride, stride, t < 0 ? 0 : lesser(SIDE, T - t), lesser(SIDE, cols));
+    return ROWS_AHEAD(x + t*stride, stride, t < 0 ? 0 : lesser(SIDE, T - t), lesser(SIDE, cols));
 }
 
 static void copy(stat *to, const stat *from, long n)

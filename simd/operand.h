@@ -12,15 +12,15 @@
 struct operand { const void *p; long rs, cs; int is_stat; };
 
 /* Elements of gemm.h: (i,k) at at[i*rs + k*cs] */
-struct place { const stat *at; long rs, cs; };
+struct elements_at { const stat *at; long rs, cs; };
 
 #ifndef SWAX_BF16
 
-/* Do K of k.. in rows i.. lie in memory as elements?  Then *x is where. */
-INLINE int lies(struct place *x, struct operand a, int i, int k, int K, int pairs)
+/* Are K of k.. in rows i.. contiguous elements in memory?  Then *x is where. */
+INLINE int contiguous(struct elements_at *x, struct operand a, int i, int k, int K, int pairs)
 {
     (void)K, (void)pairs;
-    *x = (struct place){ (const stat *)a.p + i*a.rs + k*a.cs, a.rs, a.cs };
+    *x = (struct elements_at){ (const stat *)a.p + i*a.rs + k*a.cs, a.rs, a.cs };
     return 1;
 }
 
@@ -48,10 +48,10 @@ INLINE void gather_columns(stat *to, long ld, long next, struct operand a, int i
 #else
 
 /* Pairs along a row do, if it has no odd one. */
-INLINE int lies(struct place *x, struct operand a, int i, int k, int K, int pairs)
+INLINE int contiguous(struct elements_at *x, struct operand a, int i, int k, int K, int pairs)
 {
     const real *p = (const real *)a.p + i*a.rs + k*a.cs;
-    *x = (struct place){ (const void *)p, a.rs / 2, 1 };
+    *x = (struct elements_at){ (const void *)p, a.rs / 2, 1 };
     return pairs && a.cs == 1 && a.rs % 2 == 0 && K % 2 == 0 && (uintptr_t)p % sizeof(stat) == 0;
 }
 

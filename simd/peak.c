@@ -1,5 +1,5 @@
 /* peak.c - multiply-adds as fast as this instruction set can: twelve chains in registers, of whole vectors. */
-#include <time.h>
+#include "simd/host/host.h"
 #include "simd/peak.h"
 #include "simd/vec.h"
 
@@ -32,13 +32,11 @@ double SWAX_PASTE(swax_peak_, SWAX_ISA)(long rounds)
 #ifdef __AVX512BF16__
 INLINE vec pairs(vec a) { return (vec)_mm512_dpbf16_ps((__m512)a, (__m512bh)vset(1), (__m512bh)vset(1)); }
 
-static double seconds(void (*run)(void))
+static double seconds(void (*chains)(void))
 {
-    struct timespec from, to;
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    run();
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    return (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+    const double start = swax_now();
+    chains();
+    return swax_now() - start;
 }
 static void run_floats(void) { run_chains(4000, floats); }
 static void run_pairs(void) { run_chains(4000, pairs); }

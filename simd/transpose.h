@@ -1,4 +1,4 @@
-/* transpose.h - VL x VL elements turned over their diagonal, in registers. */
+/* transpose.h - VL x VL elements transposed, in registers. */
 #ifndef SWAX_TRANSPOSE_H
 #define SWAX_TRANSPOSE_H
 

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "simd/host/host.h"
 
 #ifndef SWAX_TIERS
@@ -17,16 +16,9 @@ SWAX_TIERS
 static const struct { const char *tier; double (*run)(long rounds); } loops[] = { SWAX_TIERS { NULL, NULL } };
 #undef LOOP
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 struct peak_job { double (*run)(long rounds); double done[SWAX_PEAK_THREADS]; };
 
-static void peak_piece(int i, void *arg)
+static void peak_part(int i, void *arg)
 {
     struct peak_job *j = arg;
     j->done[i] = j->run(2000000);
@@ -40,10 +32,10 @@ double swax_peak_gflops(const char *tier, int threads)
         if (!strcmp(loops[i].tier, tier))
             j.run = loops[i].run;
     for (int round = 0; round < 12 && j.run; round++) {
-        const double start = now();
+        const double start = swax_now();
         double done = 0;
-        swax_host.each(threads, threads, peak_piece, &j);
-        const double seconds = now() - start;
+        swax_host.each(threads, threads, peak_part, &j);
+        const double seconds = swax_now() - start;
         for (int i = 0; i < threads; i++)
             done += j.done[i];
         best = done / seconds > best ? done / seconds : best;
@@ -51,13 +43,13 @@ double swax_peak_gflops(const char *tier, int threads)
     return best / 1e9;
 }
 
-struct triad { double *a, *b, *c; size_t piece; };
+struct triad { double *a, *b, *c; size_t part; };
 
-static void triad_piece(int i, void *arg)
+static void triad_part(int i, void *arg)
 {
     const struct triad *t = arg;
-    double *a = t->a + (size_t)i * t->piece, *b = t->b + (size_t)i * t->piece, *c = t->c + (size_t)i * t->piece;
-    for (size_t e = 0; e < t->piece; e++)
+    double *a = t->a + (size_t)i * t->part, *b = t->b + (size_t)i * t->part, *c = t->c + (size_t)i * t->part;
+    for (size_t e = 0; e < t->part; e++)
         a[e] = b[e] + 0.5 * c[e];
 }
 
@@ -69,9 +61,9 @@ double swax_bandwidth_gbs(int threads)
         return 0;
     struct triad t = { memory, memory + n, memory + 2 * n, n / (size_t)threads };
     for (int round = 0; round < 5; round++) {
-        const double start = now();
-        swax_host.each(threads, threads, triad_piece, &t);
-        const double rate = 3 * (double)t.piece * threads * sizeof(double) / (now() - start);
+        const double start = swax_now();
+        swax_host.each(threads, threads, triad_part, &t);
+        const double rate = 3 * (double)t.part * threads * sizeof(double) / (swax_now() - start);
         best = round && rate > best ? rate : best;     /* the first round brings the pages */
     }
     free(memory);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #ifndef _WIN32
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #endif
 
@@ -52,5 +53,12 @@ static void large(void *p, size_t bytes)
 #else
 static void large(void *p, size_t bytes) { (void)p; (void)bytes; }
 #endif
+
+double swax_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 const struct swax_host swax_host = { each, workers, worker, large };
