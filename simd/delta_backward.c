@@ -40,7 +40,7 @@ static void delta_state(struct delta_backward_blocks *b, const struct delta_trac
     for (int i = 0; i < a->x.K; i++)
         copy(g->S + (long)i*V + v0, saved ? saved + (long)i*V + v0 : NULL, vw);
     for (int at = known, end; at < t; at = end) {
-        end = piece_end(&a->x, at);
+        end = delta_end(a, at);
         delta_piece_open(&b->d, a, at, end);
         block_read_state(b->R, g->r + at*a->vrow + v0, a->vrow, end - at, vw);
         scale_rows(b->U, in(b->R), b->d.beta, end - at, vw);
@@ -121,12 +121,13 @@ static void delta_gate_grads(const struct delta_piece *d, const struct delta_tra
 /* Y and W = beta Y of a piece's columns v0.., and what they give to dv and dbeta */
 static void delta_solve_back(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a, struct view dY, int v0)
 {
-    const struct delta_piece *d = &b->d;
+    struct delta_piece *d = &b->d;
     const int t = d->p.t, n = d->p.n, K = a->x.K, V = a->x.V, vw = lesser(SIDE, V - v0);
     stat part[SIDE];
     for (int k0 = 0; k0 < K; k0 += SIDE) {
         const int kw = lesser(SIDE, K - k0);
-        scale_rows(b->scaled, block_view(b->roomK, a->x.k + t*a->qrow + k0, a->qrow, n, kw), d->p.ab, n, kw);
+        delta_piece_channels(d, a, k0);
+        delta_writes(b->scaled, block_view(b->roomK, a->x.k + t*a->qrow + k0, a->qrow, n, kw), a, d, kw);
         block_read_state(b->dS, g->dS + (long)k0*V + v0, V, kw, vw);
         block_mul(b->Y, in(b->scaled), in(b->dS), n, vw, kw, NULL, k0 ? block_ones : NULL, NULL);
     }
@@ -143,7 +144,22 @@ static void delta_solve_back(struct delta_backward_blocks *b, const struct delta
         g->dbeta[(long)(t + j)*a->x.H] += part[j];
 }
 
-/* Keys k0.. of a piece: dq, dk, and dS from after the piece to before it.  arrives, leaves and through: see delta_gate_grads. */
+/* dS of keys k0.. from after the piece to before it */
+static void delta_read_back(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a,
+                            struct view Q, struct view K, struct view dY, int k0, int v0)
+{
+    const struct delta_piece *d = &b->d;
+    const int n = d->p.n, V = a->x.V, kw = lesser(SIDE, a->x.K - k0), vw = lesser(SIDE, V - v0);
+    delta_reads(b->scaled, Q, a, d, kw);
+    block_mul_transposed(b->dS, in(b->scaled), dY, kw, vw, n, NULL, d->keep, NULL);
+    if (a->erase) {
+        delta_asks(b->scaled, K, a, d, kw);
+        block_mul_transposed(b->dS, in(b->scaled), in(b->W), kw, vw, n, NULL, block_ones, NULL);
+    }
+    block_write_state(g->dS + (long)k0*V + v0, V, b->dS, kw, vw);
+}
+
+/* Keys k0.. of a piece, J = 1: dq, dk, and dS from after the piece to before it.  arrives, leaves and through: see delta_gate_grads. */
 static void delta_keys_backward(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a, struct view dY,
                                 int k0, int v0, stat *arrives, stat *leaves, stat *through)
 {
@@ -188,13 +204,101 @@ static void delta_keys_backward(struct delta_backward_blocks *b, const struct de
     block_dots(part, in(b->dS), in(b->S), kw, vw);
     for (int i = 0; i < kw; i++)
         *through += p->gb * part[i];
-    scale_rows(b->scaled, Q, p->bb, n, kw);
-    block_mul_transposed(b->dS, in(b->scaled), dY, kw, vw, n, NULL, d->keep, NULL);
-    if (a->erase) {
-        scale_rows(b->scaled, K, d->asks, n, kw);
-        block_mul_transposed(b->dS, in(b->scaled), in(b->W), kw, vw, n, NULL, block_ones, NULL);
+    delta_read_back(b, g, a, Q, K, dY, k0, v0);
+}
+
+/* Pairs of a piece in channels c.., J = K: what they give to dq, to dk as a key that writes, and as one that asks, and what they let
+ * cross each gate */
+struct channel_sums { vec dq[SHORT], dk[SHORT], asked[SHORT], across[SHORT]; };
+
+static void channel_pairs(struct channel_sums *s, const struct delta_backward_blocks *b, struct view Q, struct view K, int erase, int c)
+{
+    vec left[SHORT];        /* of key j, at query i */
+    memset(s, 0, sizeof *s);
+    for (int i = 0; i < b->d.p.n; i++) {
+        const vec q = load(Q.at + i*Q.row + c), k = load(K.at + i*K.row + c), f = load(b->d.F + i*SIDE + c);
+        vec crossing = {0};
+        for (int j = 0; j < i; j++) {
+            const stat N = b->N[j*SIDE + i], M = erase ? b->M[j*SIDE + i] : 0;
+            const vec key = load(K.at + j*K.row + c), x = left[j] *= f, gives = erase ? (N * q + M * k) * x : N * q * x;
+            s->dq[i] += N * (x * key);
+            s->dk[j] += gives;
+            if (erase)
+                s->asked[i] += M * (x * key);
+            crossing += gives * key;
+            s->across[j + 1] += crossing;
+        }
+        left[i] = vset(1);
+        s->dq[i] += b->N[i*SIDE + i] * k;
+        s->dk[i] += b->N[i*SIDE + i] * q;
     }
-    block_write_state(g->dS + (long)k0*V + v0, V, b->dS, kw, vw);
+}
+
+/* Keys k0.. of a piece, J = K: dq, dk, dg, and dS */
+static void delta_channels_backward(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a, struct view dY,
+                                    int k0, int v0)
+{
+    struct delta_piece *d = &b->d;
+    const int t = d->p.t, n = d->p.n, V = a->x.V, kw = lesser(SIDE, a->x.K - k0), vw = lesser(SIDE, V - v0);
+    const struct view Q = block_view(b->roomQ, a->x.q + t*a->qrow + k0, a->qrow, n, kw);
+    const struct view K = block_view(b->roomK, a->x.k + t*a->qrow + k0, a->qrow, n, kw);
+    stat through[SIDE];
+    delta_piece_channels(d, a, k0);
+    block_read_state(b->S, g->S + (long)k0*V + v0, V, kw, vw);
+    block_read_state(b->dS, g->dS + (long)k0*V + v0, V, kw, vw);
+    block_dots(through, in(b->dS), in(b->S), kw, vw);
+    for (int c = 0; c < up(kw, VL); c += VL)
+        store(through + c, load(through + c) * load(d->keep + c));
+
+    /* X: from the state before, to queries and to the keys that ask; A, X and P: what token by token comes in and goes out */
+    block_transpose(b->transposed, in(b->S), kw, vw);
+    block_mul(b->X, dY, in(b->transposed), n, kw, vw, NULL, NULL, NULL);
+    delta_reads(b->X, in(b->X), a, d, kw);
+    if (a->erase) {
+        block_mul(b->A, in(b->Y), in(b->transposed), n, kw, vw, NULL, NULL, NULL);
+        delta_asks(b->A, in(b->A), a, d, kw);
+        scale_rows(b->A, in(b->A), d->beta, n, kw);
+    }
+    block_transpose(b->transposed, in(b->dS), kw, vw);
+    block_mul(b->R, in(b->U), in(b->transposed), n, kw, vw, NULL, NULL, NULL);
+    delta_writes(b->R, in(b->R), a, d, kw);
+
+    for (int c = 0; c < kw; c += VL) {
+        struct channel_sums s;
+        vec before = {0}, after = load(through + c), dg[SHORT];
+        channel_pairs(&s, b, Q, K, a->erase, c);
+        for (int i = 0; i < n; i++) {
+            const vec out = load(b->R + i*SIDE + c);
+            dg[i] = s.across[i] + before;
+            before += load(K.at + i*K.row + c) * out;
+            s.dk[i] += out;
+        }
+        for (int i = n - 1; i >= 0; i--) {
+            const vec read = load(b->X + i*SIDE + c), asked = a->erase ? load(b->A + i*SIDE + c) : vset(0);
+            stat *at = g->dg + (long)(t + i)*a->x.H*a->J + k0 + c;
+            after += load(Q.at + i*Q.row + c) * read;
+            if (a->erase)
+                after += load(K.at + i*K.row + c) * asked;
+            if (!begins(&a->x, t + i) && (t + i || !g->no_state))
+                store_n(at, load_n(at, kw - c) + dg[i] + after, kw - c);
+            store(b->X + i*SIDE + c, read + s.dq[i]);
+            store(b->A + i*SIDE + c, a->erase ? s.dk[i] + (asked + s.asked[i]) : s.dk[i]);
+        }
+    }
+    block_add(g->dq + t*a->qrow + k0, a->qrow, b->X, 1, n, kw);
+    block_add(g->dk + t*a->qrow + k0, a->qrow, b->A, 1, n, kw);
+    delta_read_back(b, g, a, Q, K, dY, k0, v0);
+}
+
+/* N and M become gradients of what is in P and C, J = K: their decays are in the channels */
+static void channel_grads(stat *N, stat *M, const stat *beta, stat scale, int n)
+{
+    for (int s = 0; s < n; s++)
+        for (int j = 0; j < n; j += VL) {
+            store(N + s*SIDE + j, scale * load(N + s*SIDE + j));
+            if (M)
+                store(M + s*SIDE + j, -load(beta + j) * load(M + s*SIDE + j));
+        }
 }
 
 /* Columns v0.. of one piece, tokens t .. end-1: dS goes from after it to before it. */
@@ -216,12 +320,19 @@ static void delta_piece_backward(struct delta_backward_blocks *b, const struct d
         block_transpose(b->transposed, in(b->Y), up(n, PAD), vw);
         block_mul_band(b->M, in(b->U), b->transposed, n, vw, b->d.p.queries, NULL, NULL);
     }
-    delta_weigh_grads(b->N, a->erase ? b->M : NULL, across, b->P, b->C, b->D, b->d.beta, a->x.scale, n);
+    if (a->J > 1)
+        channel_grads(b->N, a->erase ? b->M : NULL, b->d.beta, a->x.scale, n);
+    else
+        delta_weigh_grads(b->N, a->erase ? b->M : NULL, across, b->P, b->C, b->D, b->d.beta, a->x.scale, n);
     fill(arrives, 0);
     fill(leaves, 0);
     for (int k0 = 0; k0 < a->x.K; k0 += SIDE)
-        delta_keys_backward(b, g, a, dY, k0, v0, arrives, leaves, &through);
-    delta_gate_grads(&b->d, g, a, across, arrives, leaves, through);
+        if (a->J > 1)
+            delta_channels_backward(b, g, a, dY, k0, v0);
+        else
+            delta_keys_backward(b, g, a, dY, k0, v0, arrives, leaves, &through);
+    if (a->J == 1)
+        delta_gate_grads(&b->d, g, a, across, arrives, leaves, through);
     for (int i = 0; i < a->x.K && begins(&a->x, t); i++)
         copy(g->dS + (long)i*V + v0, NULL, vw);
 }
@@ -232,12 +343,8 @@ static void delta_backward(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, 
                            const stat *S0, const int *start, const stat *S1, const stat *r, const stat *Ss,
                            int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
-    if (J > 1) {        /* a gate for each key channel: not here yet */
-        reference->delta_backward(dq, dk, dv, dg, dbeta, dS0, S, D, dy, dS1, q, k, v, g, beta, S0, start, S1, r, Ss,
-                                        B, T, H, G, K, V, J, L, erase, scale);
-        return;
-    }
-    const struct delta_call c = { q, k, v, g, beta, start, B, T, H, G, K, V, L, erase, (stat)scale };
+    (void)S1;       /* what dg is not made of */
+    const struct delta_call c = { q, k, v, g, beta, start, B, T, H, G, K, V, J, L, erase, (stat)scale };
     const long KV = (long)K*V, chunks = (T - 1) / L + 1;
     const int group = H / G, together = lesser(heads_together(B, G), greater(TEAM / group, 1));
     #pragma omp parallel for collapse(2)
@@ -253,10 +360,10 @@ static void delta_backward(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, 
                         const struct delta a = delta_head(&c, b, h);
                         const long bh = (long)b*H + h, bt = (long)b*T, value = bt*H + h, key = bt*G + h/group;
                         const struct delta_trace trace = {
-                            .dq = dq + key*K, .dk = dk + key*K, .dv = dv + value*V, .dg = dg + value, .dbeta = dbeta + value,
+                            .dq = dq + key*K, .dk = dk + key*K, .dv = dv + value*V, .dg = dg + value*J, .dbeta = dbeta + value,
                             .S = S + bh*KV, .dS = D + bh*KV, .dy = dy + value*V, .r = r + value*V, .Ss = Ss + bh*chunks*KV, .no_state = !S0
                         };
-                        t = piece_begin(&a.x, end - 1);
+                        t = delta_begin(&a, end - 1);
                         delta_piece_backward(w, &trace, &a, t, end, v0);
                     }
             for (int h = from; h < to && dS0; h++)

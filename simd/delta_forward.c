@@ -10,7 +10,7 @@ struct delta_forward_blocks {
 /* One piece: y and r of its tokens; S goes from the state before it to the one after it. */
 static void delta_piece_forward(struct delta_forward_blocks *b, real *y, stat *r, stat *S, const struct delta *a)
 {
-    const struct delta_piece *d = &b->d;
+    struct delta_piece *d = &b->d;
     const struct piece *p = &d->p;
     const int t = p->t, n = p->n, K = a->x.K, V = a->x.V;
     struct span keys[SIDE], queries[SIDE];
@@ -25,9 +25,11 @@ static void delta_piece_forward(struct delta_forward_blocks *b, real *y, stat *r
             const int kw = lesser(SIDE, K - k0);
             const struct view Q = block_view(b->roomQ, a->x.q + t*a->qrow + k0, a->qrow, n, kw);
             block_read_state(b->S, S + (long)k0*V + v0, V, kw, vw);
-            block_mul(b->Y, Q, in(b->S), n, vw, kw, NULL, k0 ? block_ones : NULL, &ahead_q);
+            delta_piece_channels(d, a, k0);
+            delta_reads(b->scaled, Q, a, d, kw);
+            block_mul(b->Y, in(b->scaled), in(b->S), n, vw, kw, NULL, k0 ? block_ones : NULL, &ahead_q);
             if (a->erase) {
-                scale_rows(b->scaled, block_view(b->roomK, a->x.k + t*a->qrow + k0, a->qrow, n, kw), d->asks, n, kw);
+                delta_asks(b->scaled, block_view(b->roomK, a->x.k + t*a->qrow + k0, a->qrow, n, kw), a, d, kw);
                 block_mul(b->R, in(b->scaled), in(b->S), n, vw, kw, NULL, block_ones, &ahead_k);
             }
         }
@@ -37,9 +39,9 @@ static void delta_piece_forward(struct delta_forward_blocks *b, real *y, stat *r
             scale_rows(b->U, in(b->R), d->beta, n, vw);
         block_write_state(r + t*a->vrow + v0, a->vrow, b->R, n, vw);
         if (block_finite(b->U, n, vw))
-            block_mul_transposed(b->Y, in(b->P), in(b->U), n, vw, n, p->keys, p->bb, &ahead_v);
+            block_mul_transposed(b->Y, in(b->P), in(b->U), n, vw, n, p->keys, block_ones, &ahead_v);
         else
-            block_mul_rows(b->Y, b->P, 1, SIDE, in(b->U), n, vw, keys, p->bb);
+            block_mul_rows(b->Y, b->P, 1, SIDE, in(b->U), n, vw, keys, block_ones);
         block_write(y + t*a->vrow + v0, a->vrow, b->Y, block_ones, n, vw);
         delta_write(S, a, d, b->U, v0, b->roomK, b->scaled, b->S);
     }
@@ -50,11 +52,7 @@ static void delta_forward(real *y, stat *S1, stat *r, stat *Ss,
                           const stat *S0, const int *start,
                           int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
-    if (J > 1) {        /* a gate for each key channel: not here yet */
-        reference->delta_forward(y, S1, r, Ss, q, k, v, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);
-        return;
-    }
-    const struct delta_call c = { q, k, v, g, beta, start, B, T, H, G, K, V, L, erase, (stat)scale };
+    const struct delta_call c = { q, k, v, g, beta, start, B, T, H, G, K, V, J, L, erase, (stat)scale };
     const long KV = (long)K*V, chunks = (T - 1) / L + 1;
     const int together = lesser(heads_together(B, H), TEAM);
     #pragma omp parallel for collapse(2)
@@ -72,7 +70,7 @@ static void delta_forward(real *y, stat *S1, stat *r, stat *Ss,
                         copy(Ss + (bh*chunks + t/L)*KV, S1 + bh*KV, KV);
                     if (begins(&a.x, t))
                         copy(S1 + bh*KV, NULL, KV);
-                    end = piece_end(&a.x, t);
+                    end = delta_end(&a, t);
                     delta_piece_open(&w->d, &a, t, end);
                     delta_piece_forward(w, y + value, r + value, S1 + bh*KV, &a);
                 }
