@@ -3,7 +3,8 @@
  *
  * One loop iteration, and so one process, per tier and kernel: a crash is one named failure.  The last lines
  * say which tiers ran, on how many cases, and how close the worst came to its bound; REQUIRE="avx2 neon"
- * makes it a failure that one of them did not run; EVERY=16 takes every sixteenth case, for an emulator. */
+ * makes it a failure that one of them did not run; EVERY=16 takes every sixteenth case of each kernel, precision, family and
+ * size, for an emulator, and SHARD=2/3 the second third of the cases, so that three processes do them all. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,20 @@ static int every(void)
     ck_assert_msg(n > 0, "EVERY is %s: a number of cases, from 1", getenv("EVERY"));
     return n;
 }
+/* The same for seeds that are counted down, so that the sizes that come last are in a sample: odd, as kinds of cases alternate. */
+static int every_odd(void) { return every() | 1; }
+
+/* Is the next case one of this process's?  They are dealt out at random, but each time alike. */
+static int is_mine(void)
+{
+    static uint64_t asked;
+    const char *shard = getenv("SHARD");
+    int part = 1, parts = 1;
+    ck_assert_msg(!shard || (sscanf(shard, "%d/%d", &part, &parts) == 2 && part >= 1 && part <= parts),
+                  "SHARD is %s: 2/3 is the second of three parts", shard);
+    uint64_t s = asked++;
+    return op_random(&s) % (uint64_t)parts == (uint64_t)part - 1;
+}
 
 START_TEST(one_kernel)
 {
@@ -82,6 +97,8 @@ START_TEST(one_kernel)
                 for (int n = 1; n <= (family ? plan[size].structured : plan[size].plain); n += every()) {
                     struct op_case c;
                     const uint64_t seed = (uint64_t)(1000 * size + n);
+                    if (!is_mine())
+                        continue;
                     use_threads(size ? 2 : 1);
                     op_case_make(&c, op, seed, family, plan[size].max_dim, p);
                     one_case(tier, p, c, family, seed);
@@ -98,6 +115,8 @@ static void cases_of(int tier, const char *name, const int sizes[][OP_DIMS], int
     for (int p = 0; p < SWAX_PRECISIONS; p++)
         for (int i = 0; i < n && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); i++) {
             struct op_case c = { .op = op };
+            if (!is_mine())
+                continue;
             memcpy(c.dims, sizes[i], sizeof sizes[i]);
             op_draw_scalars(&c, (uint64_t)i);
             use_threads(1 + i % 3);
@@ -136,10 +155,12 @@ START_TEST(gates_may_be_shut_for_good)
     const int tier = _i / 2, op = op_find(_i % 2 ? "mlstm_backward" : "mlstm_forward");
     use_threads(1);
     for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
-        for (uint64_t seed = 1; seed <= 40 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed++) {
+        for (int seed = 40; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed -= every_odd()) {
             struct op_case c;
-            uint64_t random = seed;
-            op_case_make(&c, op, seed, OP_GAUSS, seed % 4 ? 33 : 100, p);
+            if (!is_mine())
+                continue;
+            uint64_t random = (uint64_t)seed;
+            op_case_make(&c, op, (uint64_t)seed, OP_GAUSS, seed % 4 ? 33 : 100, p);
             for (long e = 0; e < case_size(&c, "f"); e++) {
                 const double u = op_uniform(&random);
                 if (u < 0.3)
@@ -152,7 +173,7 @@ START_TEST(gates_may_be_shut_for_good)
             for (int i = 0; i < c.n; i++)
                 for (long e = 0; e < c.size[i] && c.arg[i]; e++)
                     c.arg[i][e] = op_round(c.arg[i][e], swax_ops[op].arg[i].type, p);
-            one_case(tier, p, c, OP_SHUT, seed);
+            one_case(tier, p, c, OP_SHUT, (uint64_t)seed);
         }
 }
 END_TEST
@@ -165,10 +186,12 @@ START_TEST(states_may_hold_nothing)
     const int tier = _i / 2, op = op_find(_i % 2 ? "mlstm_backward" : "mlstm_forward");
     use_threads(1);
     for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
-        for (uint64_t seed = 1; seed <= 60 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed++) {
+        for (int seed = 60; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed -= every_odd()) {
             struct op_case c;
-            uint64_t random = seed;
-            op_case_make(&c, op, seed, OP_GAUSS, seed % 4 ? 20 : 80, p);
+            if (!is_mine())
+                continue;
+            uint64_t random = (uint64_t)seed;
+            op_case_make(&c, op, (uint64_t)seed, OP_GAUSS, seed % 4 ? 20 : 80, p);
             for (long e = 0; case_arg(&c, "m0") && e < case_size(&c, "m0"); e++)
                 case_arg(&c, "m0")[e] = op_round(m0[op_random(&random) % 5], STAT, p);
             for (long e = 0; e < case_size(&c, "f"); e++) {
@@ -185,7 +208,7 @@ START_TEST(states_may_hold_nothing)
             for (int i = 0; i < c.n; i++)
                 for (long e = 0; e < c.size[i] && c.arg[i]; e++)
                     c.arg[i][e] = op_round(c.arg[i][e], swax_ops[op].arg[i].type, p);
-            one_case(tier, p, c, OP_SHUT, seed);
+            one_case(tier, p, c, OP_SHUT, (uint64_t)seed);
         }
 }
 END_TEST
@@ -197,12 +220,14 @@ START_TEST(one_key_has_all_the_weight)
     const struct swax_tier *tier = swax_tiers[_i];
     use_threads(1);
     for (int p = 0; p < SWAX_PRECISIONS && tier->usable() && !tier->memory; p++)
-        for (uint64_t seed = 1; seed <= 20 && op_present(tier, p, op_find("attention_forward")); seed++) {
+        for (int seed = 20; seed > 0 && op_present(tier, p, op_find("attention_forward")); seed -= every_odd()) {
             struct op_case f, b;
+            if (!is_mine())
+                continue;
             f.op = op_find("attention_forward");
-            memcpy(f.dims, (int[]){ 2, 1 + (int)(seed * 13 % 80), 80, 3, 3, 1 + (int)(seed * 29 % 90), 1 }, 7 * sizeof(int));
-            op_draw(&f, seed, OP_GAUSS, 0, p);
-            case_scale(&f, "q", ldexp(1, 3 * (int)seed));
+            memcpy(f.dims, (int[]){ 2, 1 + seed * 13 % 80, 80, 3, 3, 1 + seed * 29 % 90, 1 }, 7 * sizeof(int));
+            op_draw(&f, (uint64_t)seed, OP_GAUSS, 0, p);
+            case_scale(&f, "q", ldexp(1, 3 * seed));
             case_like(&b, "attention_backward", &f);
             for (long e = 0; e < case_size(&b, "dy"); e++)
                 case_arg(&b, "dy")[e] = case_arg(&f, "q")[e];
@@ -217,7 +242,7 @@ START_TEST(one_key_has_all_the_weight)
                               && case_arg(&b, "dq")[e] == 0 && case_arg(&b, "dk")[key] == 0,
                               "%s %s: y %g of v %g, dv %g of dy %g, dq %g, dk %g, with q times 2^%d", tier->name, swax_precision_name[p],
                               case_arg(&f, "y")[e], case_arg(&f, "v")[key], case_arg(&b, "dv")[key], case_arg(&b, "dy")[e],
-                              case_arg(&b, "dq")[e], case_arg(&b, "dk")[key], 3 * (int)seed);
+                              case_arg(&b, "dq")[e], case_arg(&b, "dk")[key], 3 * seed);
             }
             op_case_free(&f);
             op_case_free(&b);
@@ -266,8 +291,9 @@ START_TEST(nan_is_passed_on)
     const int tier = _i / swax_n_ops, op = _i % swax_n_ops;
     use_threads(1);
     for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
-        for (uint64_t seed = 1; seed <= 8 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed++)
-            pass_on(tier, p, op, seed);
+        for (int seed = 8; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed -= every_odd())
+            if (is_mine())
+                pass_on(tier, p, op, (uint64_t)seed);
 }
 END_TEST
 
@@ -333,8 +359,9 @@ START_TEST(nan_is_passed_on_no_further)
     const int tier = _i / swax_n_ops, op = _i % swax_n_ops, in_blocks = strchr(swax_ops[op].dims, 'T') != NULL;
     use_threads(1);
     for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
-        for (uint64_t seed = 1; seed <= 24 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed++)
-            pass_on_no_further(tier, p, op, seed, in_blocks && seed % 12 == 0 ? 80 : 14);
+        for (int seed = 24; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed -= every_odd())
+            if (is_mine())
+                pass_on_no_further(tier, p, op, (uint64_t)seed, in_blocks && seed % 12 == 0 ? 80 : 14);
 }
 END_TEST
 
