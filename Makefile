@@ -53,7 +53,7 @@ comma   := ,
 
 # ---- objects mirror the folders.  What names `real` is compiled once per precision, the rest once
 MIXERS  := mixers $(patsubst ref/network/%.c,%,$(wildcard ref/network/mixer_*.c))
-PRECISE := ref/ref=f32,f64 ref/widened=bf16 $(patsubst %,%=f32$(comma)f64$(comma)bf16,ref/oracle/call $(patsubst %,ref/network/%,model engine decode $(MIXERS)))
+PRECISE := ref/ref=f32,f64 ref/widened=bf16 $(patsubst %,%=f32$(comma)f64$(comma)bf16,ref/oracle/call $(patsubst %,ref/network/%,model engine decode delta_parts $(MIXERS)))
 name     = $(firstword $(subst =, ,$(1)))
 ONCE    := ref/tiers.c $(filter-out $(foreach p,$(PRECISE),$(call name,$(p)).c),$(wildcard ref/network/*.c ref/oracle/*.c))
 LIB     := $(foreach p,$(PRECISE),$(foreach s,$(subst $(comma), ,$(lastword $(subst =, ,$(p)))),$(BUILD)/$(call name,$(p))_$(s).o)) \

@@ -1,4 +1,4 @@
-/* elementwise.cuh - soft-cap, output gate, SwiGLU, residual, accumulate, cast. */
+/* elementwise.cuh - soft-cap, output gate, SwiGLU, residual, skip, accumulate, cast. */
 #include "cuda/pattern.cuh"
 
 static void softcap_forward(stat *y, const stat *x, int N, double cap)
@@ -55,6 +55,56 @@ static void add_backward(real *da, real *db, const real *dy, int N)
 {
     map<true>("add_backward", outputs<real>{ da, db }, N,
         [] __device__ (stat &dp, stat &dq, stat dr) { dp = dq = dr; }, dy);
+}
+
+/* Element e of a skip: which head's weight. */
+struct skip_elements {
+    const stat *w;
+    size_t H, D;
+    __device__ stat weight(size_t e) const { return w[e / D % H]; }
+};
+
+static __global__ void skip_forward_kernel(real *y, const real *a, const real *b, skip_elements s, size_t n)
+{
+    const size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (e < n)
+        y[e] = as<real>(value(a[e]) + s.weight(e) * value(b[e]));
+}
+
+static __global__ void skip_backward_kernel(real *da, real *db, const real *dy, skip_elements s, size_t n)
+{
+    const size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (e >= n)
+        return;
+    add_to(da[e], value(dy[e]));
+    add_to(db[e], s.weight(e) * value(dy[e]));
+}
+
+/* For column_sum: a column a head, whose elements count as rows. */
+struct skip_terms {
+    const real *dy, *b;
+    size_t H, D;
+    template <int P> __device__ void at(stat (&x)[P], size_t n, size_t h) const
+    {
+        for (int i = 0; i < P; i++) {
+            const size_t e = (n / D * H + h + i) * D + n % D;
+            x[i] = value(dy[e]) * value(b[e]);
+        }
+    }
+};
+
+static void skip_forward(real *y, const real *a, const real *b, const stat *w, int N, int H, int D)
+{
+    const size_t n = (size_t)N*H*D;
+    skip_forward_kernel<<<blocks(n, 256), 256>>>(y, a, b, skip_elements{ w, (size_t)H, (size_t)D }, n);
+    launched("skip_forward");
+}
+
+static void skip_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D)
+{
+    const size_t n = (size_t)N*H*D;
+    skip_backward_kernel<<<blocks(n, 256), 256>>>(da, db, dy, skip_elements{ w, (size_t)H, (size_t)D }, n);
+    column_sum("skip_backward", dw, (size_t)N*D, H, false, skip_terms{ dy, b, (size_t)H, (size_t)D });
 }
 
 static void accumulate(stat *y, const stat *x, int N)

@@ -211,6 +211,10 @@ struct R(swax_kernels) {
     void (*add_forward)(real *y, const real *a, const real *b, int N);
     void (*add_backward)(real *da, real *db, const real *dy, int N);
 
+    /* ---- skip, past a recurrent mixer (Mamba-2's D): y = a + w[h] b.   a, b and y (N,H,D), w (H) */
+    void (*skip_forward)(real *y, const real *a, const real *b, const stat *w, int N, int H, int D);
+    void (*skip_backward)(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D);
+
     /* ---- cross-entropy of soft-capped logits.  x (N,V), z = cap tanh(x/cap) (cap = 0: z = x):
      *     lse[n] = log sum_j exp(z[n,j]),   loss[n] = lse[n] - z[n,target[n]]
      * A target outside 0..V-1 is ignored: loss 0, no gradient.  The mean over the valid targets of the

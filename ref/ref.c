@@ -34,6 +34,7 @@ const struct R(swax_kernels) R(swax_ref) = {
     .gate_forward      = gate_forward,      .gate_backward      = gate_backward,
     .swiglu_forward    = swiglu_forward,    .swiglu_backward    = swiglu_backward,
     .add_forward       = add_forward,       .add_backward       = add_backward,
+    .skip_forward      = skip_forward,      .skip_backward      = skip_backward,
     .xent_forward      = xent_forward,      .xent_backward      = xent_backward,
     .sqsum             = sqsum,
     .accumulate        = accumulate,

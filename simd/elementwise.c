@@ -71,6 +71,37 @@ static void add_backward(real *da, real *db, const real *dy, int N)
     }
 }
 
+static void skip_forward(real *y, const real *a, const real *b, const stat *w, int N, int H, int D)
+{
+    for (long row = 0; row < (long)N*H; row++, a += D, b += D, y += D)
+        for (int j = 0; j < D; j += VL)
+            rstore_n(y + j, rload_n(a + j, D - j) + w[row % H] * rload_n(b + j, D - j), D - j);
+}
+
+static void skip_backward(real *da, real *db, const real *dy, const stat *w, int N, int H, int D)
+{
+    for (long row = 0; row < (long)N*H; row++, da += D, db += D, dy += D)
+        for (int j = 0; j < D; j += VL) {
+            const vec dyj = rload_n(dy + j, D - j);
+            rstore_n(da + j, rload_n(da + j, D - j) + dyj, D - j);
+            rstore_n(db + j, rload_n(db + j, D - j) + w[row % H] * dyj, D - j);
+        }
+}
+
+/* dw of heads from .. from + heads - 1, one token after the other */
+static void skip_backward_weights(stat *dw, const real *dy, const real *b, int N, int H, int D, int from, int heads)
+{
+    for (int h = from; h < from + heads; h++) {
+        vec sum = {0};
+        for (long n = 0; n < N; n++)
+            for (int j = 0; j < D; j += VL) {
+                const long at = (n*H + h)*D + j;
+                sum += keep_n(rload_n(dy + at, D - j) * rload_n(b + at, D - j), D - j);
+            }
+        dw[h] += vsum(sum);
+    }
+}
+
 static void accumulate(stat *y, const stat *x, int N)
 {
     for (int n = 0; n < N; n += VL)

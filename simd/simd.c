@@ -35,6 +35,7 @@ const struct R(swax_kernels) R(SWAX_PASTE(swax_, SWAX_ISA)) = {
     .gate_forward      = split_gate_forward,      .gate_backward      = split_gate_backward,
     .swiglu_forward    = split_swiglu_forward,    .swiglu_backward    = split_swiglu_backward,
     .add_forward       = split_add_forward,       .add_backward       = split_add_backward,
+    .skip_forward      = split_skip_forward,      .skip_backward      = split_skip_backward,
     .xent_forward      = split_xent_forward,      .xent_backward      = split_xent_backward,
     .sqsum             = sqsum,
     .accumulate        = accumulate,

@@ -117,6 +117,18 @@ static void split_add_backward(real *da, real *db, const real *dy, int N)
     SPLIT(N, 1, add_backward(da + at, db + at, dy + at, n));
 }
 
+static void split_skip_forward(real *y, const real *a, const real *b, const stat *w, int N, int H, int D)
+{
+    const long HD = (long)H*D;
+    SPLIT(N, HD, skip_forward(y + at*HD, a + at*HD, b + at*HD, w, n, H, D));
+}
+static void split_skip_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D)
+{
+    const long HD = (long)H*D;
+    SPLIT(N, HD, skip_backward(da + at*HD, db + at*HD, dy + at*HD, w, n, H, D));
+    SPLIT(H, (long)N*D, skip_backward_weights(dw, dy, b, N, H, D, (int)at, n));
+}
+
 static void split_xent_forward(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap)
 {
     SPLIT(N, V, xent_forward(loss + at, lse + at, x + at*V, target + at, n, V, cap));

@@ -116,7 +116,16 @@ static const struct { const char *keys[6][2], *says; } bad_configs[] = {
     { { { "mixers", "gdn" }, { "width", "4" }, { "gdn_heads", "1" }, { "gdn_value_dim", "65536" }, { "gdn_key_dim", "65536" } },
       "a head's state (gdn_key_dim x gdn_value_dim)" },
     { { { "mixers", "gdn" }, { "width", "4" }, { "gdn_heads", "65536" }, { "gdn_value_dim", "256" }, { "gdn_key_dim", "256" } },
-      "the states (gdn_heads x gdn_key_dim*gdn_value_dim)" },
+      "the states (gdn_heads*gdn_key_dim x gdn_value_dim)" },
+    { { { "mixers", "kda" }, { "kda_low", "1" } }, "kda_low=1: should be a number below 0, or 0" },
+    { { { "mixers", "kda" }, { "kda_heads", "4" }, { "kda_key_heads", "3" } }, "kda_key_heads=3: should be a divisor of kda_heads" },
+    { { { "mixers", "gla" }, { "gla_divisor", "0.5" } }, "gla_divisor=0.5: should be a number of at least 1" },
+    { { { "mixers", "gla" }, { "gla_heads", "256" }, { "gla_key_dim", "256" }, { "gla_value_dim", "1" }, { "gla_rank", "65536" } },
+      "the gates' projection (gla_heads x gla_key_dim x gla_rank)" },
+    { { { "mixers", "mamba2" }, { "width", "10" }, { "mamba2_heads", "3" } }, "mamba2_heads=3: should be a divisor of twice the width" },
+    { { { "mixers", "mamba2" }, { "mamba2_heads", "4" }, { "mamba2_groups", "3" } }, "mamba2_groups=3: should be a divisor of mamba2_heads" },
+    { { { "mixers", "mamba2" }, { "mamba2_head_dim", "65536" }, { "mamba2_heads", "1" }, { "width", "4" } },
+      "a head's state (mamba2_state x mamba2_head_dim)" },
 };
 
 START_TEST(refuses_configurations)

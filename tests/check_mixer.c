@@ -336,6 +336,43 @@ START_TEST(it_trains_goes_on_samples_and_is_looked_into)
 }
 END_TEST
 
+/* "swa" and one other mixer, or, for the row behind the last, all there are. */
+static const char *list_of(int row, char text[256])
+{
+    snprintf(text, 256, "%s", row ? "swa" : "full");
+    for (int m = 0; swax_mixer_row(m); m++)
+        if (m == row || !swax_mixer_row(row))
+            snprintf(text + strlen(text), 256 - strlen(text), " %s", swax_mixer_row(m)->name);
+    return text;
+}
+
+START_TEST(every_mixer_trains_goes_on_samples_and_is_looked_into)
+{
+    char name[2][32], list[256];
+    snprintf(name[0], sizeof name[0], "whole%d", _i);
+    snprintf(name[1], sizeof name[1], "halves%d", _i);
+    char *whole = scratch(name[0]), *halves = scratch(name[1]);
+    struct run r = small_run(whole);
+    static const char *const sizes[][2] = { { "gdn_heads", "2" }, { "kda_heads", "2" }, { "gla_heads", "2" }, { "mamba2_heads", "2" } };
+    ck_assert_msg(!run_set(&r, "mixers", list_of(_i, list), why) && !run_set(&r, "steps", "12", why), "%s", why);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        ck_assert_msg(!run_set(&r, sizes[i][0], sizes[i][1], why), "%s", why);
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s: %s", list, why);
+    ck_assert(!run_set(&r, "out", halves, why));
+    ck_assert_msg(run_train(&r, stop_at_ten, NULL, why) == RUN_INTERRUPTED, "%s: %s", list, why);
+    r.resume = 1;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s: %s", list, why);
+    ck_assert_msg(same_bytes(in_folder(whole, checkpoint_name), in_folder(halves, checkpoint_name)),
+                  "%s: a run that stopped and went on has other weights", list);
+    ck_assert_msg(!ask(cmd_sample, with("%s tokens=30 temperature=0", whole)) && strlen(said) >= 30, "%s: %s", list, said);
+    ck_assert_msg(!ask(cmd_eval, with("%s sequences=2 inside=yes", whole)) && strstr(said, "loss"), "%s: %s", list, said);
+    for (int m = 0; swax_mixer_row(m); m++)
+        if (m == _i || !swax_mixer_row(_i))
+            ck_assert_msg(strstr(said, swax_mixer_row(m)->inside.title) != NULL, "%s: %s is not looked into: %s", list,
+                          swax_mixer_row(m)->name, said);
+}
+END_TEST
+
 START_TEST(its_keys_are_keys)
 {
     ck_assert_int_eq(ask(cmd_train, "help"), 0);
@@ -356,6 +393,9 @@ END_TEST
 
 int main(void)
 {
+    int rows = 0;
+    while (swax_mixer_row(rows))
+        rows++;
     scratch_open();
     Suite *s = suite_create("mixer");
     TCase *tc = tcase_create("mixer");
@@ -366,6 +406,7 @@ int main(void)
     tcase_add_loop_test(tc, it_decodes_what_it_evaluates, 0, 2);
     tcase_add_test(tc, its_tensors_are_as_it_says);
     tcase_add_test(tc, it_trains_goes_on_samples_and_is_looked_into);
+    tcase_add_loop_test(tc, every_mixer_trains_goes_on_samples_and_is_looked_into, 0, rows + 1);
     tcase_add_test(tc, its_keys_are_keys);
     suite_add_tcase(s, tc);
     const int failed = suite_ends(s);

@@ -11,6 +11,7 @@
 #include "tests/suite.h"
 
 enum { B = 3, T = 11, N = B * T, VOCABULARY = 13 };
+enum { VARIANTS = 18 };    /* three of each recurrent mixer, six of mlstm */
 
 struct data { int token[N], target[N], start_attention[N], start_cell[N]; float weight[N]; struct swax_batch batch; };
 
@@ -53,13 +54,29 @@ static struct swax_config small_config(int variant)
     };
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         ck_assert_msg(!swax_config_set(&c, text[i][0], text[i][1], why), "%s", why);
-    static const char *const delta[][2] = {
-        { "mixers", "swa gdn full gdn" }, { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" }, { "gdn_value_dim", "5" },
-    };
-    for (size_t i = 0; i < sizeof delta / sizeof delta[0] && variant >= 6; i++)
-        ck_assert_msg(!swax_config_set(&c, delta[i][0], delta[i][1], why), "%s", why);
-    *(int *)swax_config_at(&c, "gdn_conv") = (int[]){ 4, 0, 1 }[variant % 3];
-    *(int *)swax_config_at(&c, "gdn_negative") = variant / 3 % 2;
+    static const char *const recurrent[][2] = { { "mlstm", "cell" }, { "mlstm", "cell" }, { "gdn", "gdn" }, { "kda", "kda" }, { "gla", "gla" },
+                                                { "mamba2", "mamba2" } };
+    static const char *const sizes[][2] = { { "heads", "4" }, { "key_heads", "2" }, { "key_dim", "3" }, { "value_dim", "5" } };
+    static const char *const mamba2[][2] = { { "mamba2_heads", "4" }, { "mamba2_conv", "4" }, { "mamba2_state", "3" }, { "mamba2_head_dim", "5" } };
+    const char *const mixer = recurrent[variant / 3][0];
+    char name[64], value[64];
+    snprintf(value, sizeof value, "swa %s full %s", mixer, mixer);
+    ck_assert_msg(!swax_config_set(&c, "mixers", value, why), "%s", why);
+    for (int i = 0; i < 4 && variant >= 6; i++) {
+        snprintf(name, sizeof name, "%s_%s", mixer, sizes[i][0]);
+        if (variant < 15)
+            ck_assert_msg(!swax_config_set(&c, name, sizes[i][1], why), "%s", why);
+        else
+            ck_assert_msg(!swax_config_set(&c, mamba2[i][0], mamba2[i][1], why), "%s", why);
+    }
+    snprintf(name, sizeof name, "%s_conv", variant < 6 ? "gdn" : mixer);
+    *(int *)swax_config_at(&c, name) = (int[]){ 4, 0, 1 }[variant % 3];
+    *(int *)swax_config_at(&c, "gdn_negative") = *(int *)swax_config_at(&c, "kda_negative") = variant / 3 % 2;
+    *(double *)swax_config_at(&c, "kda_low") = variant % 3 == 1 ? 0 : -5;
+    *(int *)swax_config_at(&c, "gla_gates") = variant % 3 > 0;
+    *(int *)swax_config_at(&c, "gla_rank") = 2;
+    *(double *)swax_config_at(&c, "gla_divisor") = (double[]){ 16, 1, 2.5 }[variant % 3];
+    *(int *)swax_config_at(&c, "mamba2_groups") = (int[]){ 2, 1, 4 }[variant % 3];
     c.tied = variant % 2;
     *(int *)swax_config_at(&c, "cell_norm") = variant / 2 % 2;
     *(int *)swax_config_at(&c, "cell_gate") = variant % 3;
@@ -118,8 +135,8 @@ START_TEST(gradient)
             u[e] = op_normal(&s);
             analytic += g[e] * u[e];
         }
-        /* a long step meets the curvature of the norms, a short one the rounding of the loss: the best of three */
-        for (double h = 1e-4; h > 5e-6; h /= 4) {
+        /* a long step meets the curvature of the norms, a short one the rounding of the loss: the best of five */
+        for (double h = 1e-4; h > 3e-7; h /= 4) {
             numeric = 0;
             for (int k = 0; k < 4; k++)
                 numeric += by[k] / h * loss_at(n, &d, i, w, u, at[k] * h, t[i].size);
@@ -154,7 +171,7 @@ START_TEST(overfits_one_batch)
 {
     static struct data d;
     double first = 0, last = 0;
-    struct swax_network *n = open_network(small_config(6 * _i), SWAX_PREC_F32, 1);
+    struct swax_network *n = open_network(small_config(_i ? 3 + 3 * _i : 0), SWAX_PREC_F32, 1);
     draw_data(&d, 3, 5);
     swax_network_init(n, 1);
     train(n, &d, 300, &first, &last);
@@ -195,8 +212,8 @@ START_TEST(decoding_is_evaluation)
     static float whole[N * VOCABULARY], fed[B * VOCABULARY];
     static struct data d;
     char why[SWAX_WHY];
-    const int window = 1 + _i % 5, bit = 1 + _i / 5;
-    struct swax_network *n = open_network(small_config(_i), SWAX_PREC_F64, 0);
+    const int window = 1 + _i % 5, bit = 1 + _i / VARIANTS + _i % 2;
+    struct swax_network *n = open_network(small_config(_i % VARIANTS), SWAX_PREC_F64, 0);
     draw_data(&d, 8, window);
     d.batch.start_attention = d.batch.start_cell = NULL;
     swax_network_init(n, 2);
@@ -227,7 +244,7 @@ START_TEST(packing_is_separate)
 {
     static struct data d, one;
     static float packed[N], alone[N];
-    struct swax_network *n = open_network(small_config(2 + 4 * _i), SWAX_PREC_F32, 0);
+    struct swax_network *n = open_network(small_config((const int[]){ 2, 6, 9, 11, 12, 15, 17 }[_i]), SWAX_PREC_F32, 0);
     draw_data(&d, 12, 4);
     swax_network_init(n, 3);
     for (int cut = 1; cut < T; cut++) {
@@ -256,11 +273,11 @@ int main(void)
     Suite *s = suite_create("model");
     TCase *tc = tcase_create("network");
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, gradient, 0, 9);
-    tcase_add_loop_test(tc, overfits_one_batch, 0, 2);
+    tcase_add_loop_test(tc, gradient, 0, VARIANTS);
+    tcase_add_loop_test(tc, overfits_one_batch, 0, 5);
     tcase_add_test(tc, same_bits_twice);
-    tcase_add_loop_test(tc, decoding_is_evaluation, 0, 15);
-    tcase_add_loop_test(tc, packing_is_separate, 0, 2);
+    tcase_add_loop_test(tc, decoding_is_evaluation, 0, 3 * VARIANTS);
+    tcase_add_loop_test(tc, packing_is_separate, 0, 7);
     suite_add_tcase(s, tc);
     return suite_ends(s);
 }

@@ -5,15 +5,10 @@
  *   g       = -exp(A_log) softplus(x Wa^T + dt_bias),   beta = top sigmoid(x Wb^T)
  *   y       = (silu(x Wz^T) rmsnorm(delta(q, k, v, g, beta))) Wout^T         the norm in each head, one weight for all
  *
- * x/|x| = x / sqrt(sum x^2 + eps) is rmsnorm with the weight 1/sqrt(K) in every channel and eps/K.  That constant is made by a
- * kernel, as every number is: top sigmoid(0) = top/2.
- *
  * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go in. */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "ref/network/mixer.h"
+#include "ref/network/delta_parts.h"
 
 struct keys {
     int heads, key_heads, key_dim, value_dim;      /* dims are per head */
@@ -21,14 +16,14 @@ struct keys {
     int top;                                       /* beta goes to 1 + top */
     double norm_eps, l2_eps;
 };
-struct places { size_t q, k, v, a, b, z, conv_q, conv_k, conv_v, A_log, dt_bias, norm, out; };
+struct places { size_t matrix[3], a, b, z, conv[3], A_log, dt_bias, norm, out; };
 struct acts {
-    real *q, *k, *v, *z;                           /* projections */
-    real *qc, *kc, *vc;                            /* convolved; the projections themselves where there is no convolution */
-    real *qn, *kn, *o, *on, *y;                    /* normalised; what delta gives; normalised; gated */
-    stat *a, *b, *g, *beta, *zero, *unit, *qrstd, *krstd, *orstd, *S1, *r, *Ss, *S, *D;
+    struct R(swax_delta_rows) rows;
+    struct R(swax_delta_unit) unit;
+    struct R(swax_delta_rule) rule;
+    real *z, *on, *y;                              /* the gate's projection; normalised; gated */
+    stat *a, *b, *orstd;
 };
-struct state { stat *S[2]; int now; real *rows[3]; int used, room; };    /* [now] goes in; rows of q, k, v before the call */
 
 /* ---- what it is */
 
@@ -54,67 +49,32 @@ static const struct swax_key keys_of_gdn[] = {
     { 0 }
 };
 
+static struct swax_delta_sizes sizes(const struct keys *o)
+{
+    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->key_heads, .key_dim = o->key_dim, .value_dim = o->value_dim,
+                                      .gates = 1, .taps = o->conv, .erase = 1, .scale = 1 / sqrt(o->key_dim) };
+}
+
+static struct swax_delta_weights weights(const struct places *p)
+{
+    return (struct swax_delta_weights){ .matrix = p->matrix, .conv = p->conv };
+}
+
+static const struct swax_delta_names names = SWAX_DELTA_NAMES("gdn");
+
 static const char *check(const struct swax_config *c, void *keys, char *why)
 {
     struct keys *o = keys;
-    const char *wrong;
-    if (!o->value_dim && c->width % o->heads)
-        return swax_refuse(why, "gdn_heads", o->heads, "a divisor of width, or gdn_value_dim should be given");
-    if (!o->value_dim)
-        o->value_dim = c->width / o->heads;
-    if (!o->key_dim)
-        o->key_dim = o->value_dim > 1 ? o->value_dim / 2 : 1;
-    if (!o->key_heads)
-        o->key_heads = o->heads;
-    if (o->heads % o->key_heads)
-        return swax_refuse(why, "gdn_key_heads", o->key_heads, "a divisor of gdn_heads");
-    const int H = o->heads, G = o->key_heads, K = o->key_dim, V = o->value_dim;
-    if ((wrong = swax_too_large(why, "a row of values (gdn_heads x gdn_value_dim)", H, V)) ||
-        (wrong = swax_too_large(why, "a row of keys (gdn_key_heads x gdn_key_dim)", G, K)) ||
-        (wrong = swax_too_large(why, "the value projection (gdn_heads*gdn_value_dim x width)", H * V, c->width)) ||
-        (wrong = swax_too_large(why, "the key projection (gdn_key_heads*gdn_key_dim x width)", G * K, c->width)) ||
-        (wrong = swax_too_large(why, "the convolution (gdn_heads*gdn_value_dim x gdn_conv)", H * V, o->conv)) ||
-        (wrong = swax_too_large(why, "the convolution (gdn_key_heads*gdn_key_dim x gdn_conv)", G * K, o->conv)) ||
-        (wrong = swax_too_large(why, "a head's state (gdn_key_dim x gdn_value_dim)", K, V)) ||
-        (wrong = swax_too_large(why, "the states (gdn_heads x gdn_key_dim*gdn_value_dim)", H, (long long)K * V)))
-        return wrong;
-    return NULL;
+    if (swax_delta_derive(c, &names, &o->heads, &o->key_heads, &o->key_dim, &o->value_dim, why))
+        return why;
+    const struct swax_delta_sizes d = sizes(o);
+    return swax_delta_check(c, &names, &d, why);
 }
 
-/* exp(A_log) uniform in 1 .. 16; softplus(dt_bias) log-uniform in 0.001 .. 0.1, by the inverse of softplus: so g begins between
- * -1.6 and -0.001.  Taps as PyTorch begins them, uniform within 1/sqrt(taps). */
-static double init_A_log(const struct swax_config *c, long e, double u) { (void)c, (void)e; return log(1 + 15 * u); }
-static double init_dt_bias(const struct swax_config *c, long e, double u)
-{
-    const double dt = exp(log(0.001) + u * log(100));
-    (void)c, (void)e;
-    return dt + log(-expm1(-dt));
-}
-static const struct keys *keys_of(const struct swax_config *c)
-{
-    for (int b = 0; b < c->layers; b++)
-        if (swax_layer_mixer(c, b)->keys == keys_of_gdn)
-            return swax_layer_keys(c, b);
-    return NULL;
-}
 static double init_tap(const struct swax_config *c, long e, double u)
 {
     (void)e;
-    return (2 * u - 1) / sqrt(keys_of(c)->conv);
-}
-
-static size_t taps(struct swax_tensors *l, const char *name, long channels, int conv)
-{
-    struct swax_tensor t = { .shape = { channels, conv }, .init = init_tap, .decay = 1 };
-    snprintf(t.name, sizeof t.name, "%s", name);
-    return conv ? swax_tensor_add(l, &t) : 0;
-}
-
-static size_t gates(struct swax_tensors *l, const char *name, long heads, double (*init)(const struct swax_config *c, long e, double u))
-{
-    struct swax_tensor t = { .shape = { heads, 0 }, .init = init };
-    snprintf(t.name, sizeof t.name, "%s", name);
-    return swax_tensor_add(l, &t);
+    return swax_init_tap((int)swax_config_number(c, "gdn_conv"), u);
 }
 
 static void tensors(struct swax_tensors *l, void *places, const struct swax_config *c, const void *keys, int layer)
@@ -123,29 +83,27 @@ static void tensors(struct swax_tensors *l, void *places, const struct swax_conf
     struct places *p = places;
     const long H = o->heads, GK = (long)o->key_heads * o->key_dim, HV = H * o->value_dim, C = c->width;
     (void)layer;
-    p->q       = swax_matrix(l, "gdn_layer.q_proj.weight", GK, C, swax_init_in(c));
-    p->k       = swax_matrix(l, "gdn_layer.k_proj.weight", GK, C, swax_init_in(c));
-    p->v       = swax_matrix(l, "gdn_layer.v_proj.weight", HV, C, swax_init_in(c));
+    p->matrix[0] = swax_matrix(l, "gdn_layer.q_proj.weight", GK, C, swax_init_in(c));
+    p->matrix[1] = swax_matrix(l, "gdn_layer.k_proj.weight", GK, C, swax_init_in(c));
+    p->matrix[2] = swax_matrix(l, "gdn_layer.v_proj.weight", HV, C, swax_init_in(c));
     p->a       = swax_matrix(l, "gdn_layer.a_proj.weight", H, C, swax_init_in(c));
     p->b       = swax_matrix(l, "gdn_layer.b_proj.weight", H, C, swax_init_in(c));
     p->z       = swax_matrix(l, "gdn_layer.g_proj.weight", HV, C, swax_init_in(c));
-    p->conv_q  = taps(l, "gdn_layer.q_conv1d.weight", GK, o->conv);
-    p->conv_k  = taps(l, "gdn_layer.k_conv1d.weight", GK, o->conv);
-    p->conv_v  = taps(l, "gdn_layer.v_conv1d.weight", HV, o->conv);
-    p->A_log   = gates(l, "gdn_layer.A_log", H, init_A_log);
-    p->dt_bias = gates(l, "gdn_layer.dt_bias", H, init_dt_bias);
+    p->conv[0] = swax_delta_taps(l, "gdn_layer.q_conv1d.weight", GK, o->conv, init_tap);
+    p->conv[1] = swax_delta_taps(l, "gdn_layer.k_conv1d.weight", GK, o->conv, init_tap);
+    p->conv[2] = swax_delta_taps(l, "gdn_layer.v_conv1d.weight", HV, o->conv, init_tap);
+    p->A_log   = swax_delta_gates(l, "gdn_layer.A_log", H, swax_init_A_log);
+    p->dt_bias = swax_delta_gates(l, "gdn_layer.dt_bias", H, swax_init_dt_bias);
     p->norm    = swax_vector(l, "gdn_layer.o_norm.weight", o->value_dim, 1, 1);
     p->out     = swax_matrix(l, "gdn_layer.o_proj.weight", C, HV, swax_init_out(c));
 }
 
-/* The delta rule in chunks of L: the causal half of a chunk, and the state. */
 static double flops(const struct swax_config *c, const void *keys, int T, int window, int training)
 {
     const struct keys *o = keys;
-    const double C = c->width, H = o->heads, G = o->key_heads, K = o->key_dim, V = o->value_dim, L = c->chunk < T ? c->chunk : T;
+    const struct swax_delta_sizes d = sizes(o);
     (void)window;
-    return (training ? 3 : 1) * 2 * (C * (2*G*K + 3*H*V + 2*H) + (2*G*K + H*V) * o->conv)
-         + H * (6*K*V + 2*L * (K + V)) + (training ? H * (12*K*V + L * (6*K + 4*V)) : 0);
+    return swax_delta_flops(c, &d, T, training) + (training ? 3 : 1) * 2.0 * c->width * (2 * o->heads);
 }
 
 /* ---- forward and backward */
@@ -153,79 +111,39 @@ static double flops(const struct swax_config *c, const void *keys, int T, int wi
 static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c, const void *keys, int B, int T)
 {
     const struct keys *o = keys;
+    const struct swax_delta_sizes d = sizes(o);
     struct acts *a = acts;
-    const size_t K = (size_t)o->key_dim, V = (size_t)o->value_dim, N = (size_t)B * (size_t)T, NG = N * (size_t)o->key_heads;
-    const size_t BH = (size_t)B * (size_t)o->heads, NH = BH * (size_t)T, chunks = (size_t)((T - 1) / c->chunk + 1);
-    a->q  = reals(l, "q", NG*K);
-    a->k  = reals(l, "k", NG*K);
-    a->v  = reals(l, "v", NH*V);
+    const size_t NH = (size_t)B * (size_t)T * (size_t)o->heads, V = (size_t)o->value_dim;
+    R(swax_delta_list_rows)(l, &a->rows, &d, B, T);
+    R(swax_delta_list_unit)(l, &a->unit, &d, B, T);
+    R(swax_delta_list_rule)(l, &a->rule, &d, c->chunk, B, T);
     a->z  = reals(l, "z", NH*V);
-    a->qc = o->conv ? reals(l, "qc", NG*K) : a->q;
-    a->kc = o->conv ? reals(l, "kc", NG*K) : a->k;
-    a->vc = o->conv ? reals(l, "vc", NH*V) : a->v;
-    a->qn = reals(l, "qn", NG*K);
-    a->kn = reals(l, "kn", NG*K);
-    a->o  = reals(l, "o", NH*V);
     a->on = reals(l, "on", NH*V);
     a->y  = reals(l, "y", NH*V);
     a->a  = stats(l, "a", NH);
     a->b  = stats(l, "b", NH);
-    a->g  = stats(l, "g", NH);
-    a->beta  = stats(l, "beta", NH);
-    a->zero  = stats_forward(l, "zero", K);
-    a->unit  = stats(l, "unit", K);
-    a->qrstd = stats_forward(l, "qrstd", NG);
-    a->krstd = stats_forward(l, "krstd", NG);
     a->orstd = stats_forward(l, "orstd", NH);
-    a->S1 = stats_forward(l, "S1", BH*K*V);
-    a->r  = stats_forward(l, "r", NH*V);
-    a->Ss = stats_forward(l, "Ss", BH*chunks*K*V);
-    a->S  = stats_forward(l, "S", BH*K*V);
-    a->D  = stats_forward(l, "D", BH*K*V);
 }
 
-/* The convolution of one projection: x into y, S rows of which the last T are the call's. */
-static void convolve(const struct R(run) *r, real *y, const real *x, size_t w, int S, int channels, int F)
-{
-    r->k->conv_forward(y, x, r->s + w, NULL, r->start_cell, r->B, r->T, S, channels, F);
-}
-
-static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *remembered, real *y, const real *x)
+static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y, const real *x)
 {
     const struct keys *o = keys;
     const struct places *p = places;
+    const struct swax_delta_sizes d = sizes(o);
     struct acts *a = acts;
-    struct state *s = remembered;
-    const int in = s ? s->now : 0, out = !in, cached = s ? s->used : 0;
-    const int B = r->B, T = r->T, N = B*T, H = o->heads, G = o->key_heads, K = o->key_dim, V = o->value_dim, C = r->c->width, F = o->conv;
-    real *const rows[3] = { s && F ? s->rows[0] : a->q, s && F ? s->rows[1] : a->k, s && F ? s->rows[2] : a->v };
+    const int N = r->B * r->T, H = o->heads, V = o->value_dim, C = r->c->width;
 
-    r->k->linear_forward(rows[0] + (long)cached*G*K, x, r->w + p->q, NULL, N, G*K, C);
-    r->k->linear_forward(rows[1] + (long)cached*G*K, x, r->w + p->k, NULL, N, G*K, C);
-    r->k->linear_forward(rows[2] + (long)cached*H*V, x, r->w + p->v, NULL, N, H*V, C);
-    r->k->linear_forward(a->z, x, r->w + p->z, NULL, N, H*V, C);
+    R(swax_delta_rows_forward)(r, &d, weights(p), &a->rows, state, x);
+    R(swax_delta_unit_forward)(r, &d, &a->unit, &a->rows, o->l2_eps);
     r->k->readout_forward(a->a, x, r->w + p->a, NULL, N, H, C);
     r->k->readout_forward(a->b, x, r->w + p->b, NULL, N, H, C);
-    if (F) {
-        convolve(r, a->qc, rows[0], p->conv_q, cached + T, G*K, F);
-        convolve(r, a->kc, rows[1], p->conv_k, cached + T, G*K, F);
-        convolve(r, a->vc, rows[2], p->conv_v, cached + T, H*V, F);
-    }
-    swax_tier_zero(r->tier, a->zero, (size_t)K * sizeof(stat));
-    r->k->strength_forward(a->unit, a->zero, K, 2 / sqrt(K));
-    r->k->rmsnorm_forward(a->qn, a->qrstd, a->qc, a->unit, N*G, K, o->l2_eps / K);
-    r->k->rmsnorm_forward(a->kn, a->krstd, a->kc, a->unit, N*G, K, o->l2_eps / K);
-    r->k->decay_forward(a->g, a->a, r->s + p->A_log, r->s + p->dt_bias, N, H, 1, 0);
-    r->k->strength_forward(a->beta, a->b, N*H, 1 + o->top);
-    r->k->delta_forward(a->o, s ? s->S[out] : a->S1, a->r, s ? NULL : a->Ss, a->qn, a->kn, a->vc, a->g, a->beta, s ? s->S[in] : NULL,
-                        r->start_cell, B, T, H, G, K, V, 1, r->c->chunk, 1, 1 / sqrt(K));
-    r->k->rmsnorm_forward(a->on, a->orstd, a->o, r->s + p->norm, N*H, V, o->norm_eps);
+    r->k->decay_forward(a->rule.g, a->a, r->s + p->A_log, r->s + p->dt_bias, N, H, 1, 0);
+    r->k->strength_forward(a->rule.beta, a->b, N*H, 1 + o->top);
+    R(swax_delta_rule_forward)(r, &d, &a->rule, state, a->unit.q, a->unit.k, a->rows.c[2]);
+    r->k->rmsnorm_forward(a->on, a->orstd, a->rule.o, r->s + p->norm, N*H, V, o->norm_eps);
+    r->k->linear_forward(a->z, x, r->w + p->z, NULL, N, H*V, C);
     r->k->swiglu_forward(a->y, a->z, a->on, N*H*V);
     r->k->linear_forward(y, a->y, r->w + p->out, NULL, N, C, H*V);
-    if (s) {
-        s->now = out;
-        s->used += F ? T : 0;
-    }
 }
 
 static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
@@ -233,110 +151,47 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
 {
     const struct keys *o = keys;
     const struct places *p = places;
+    const struct swax_delta_sizes d = sizes(o);
     const struct acts *a = acts;
     struct acts *da = dacts;
-    const int B = r->B, T = r->T, N = B*T, H = o->heads, G = o->key_heads, K = o->key_dim, V = o->value_dim, C = r->c->width, F = o->conv;
+    const int N = r->B * r->T, H = o->heads, V = o->value_dim, C = r->c->width;
 
     r->k->linear_backward(da->y, g + p->out, NULL, dy, a->y, r->w + p->out, N, C, H*V);
     r->k->swiglu_backward(da->z, da->on, da->y, a->z, a->on, N*H*V);
-    r->k->rmsnorm_backward(da->o, g + p->norm, da->on, a->o, r->s + p->norm, a->orstd, N*H, V);
-    r->k->delta_backward(da->qn, da->kn, da->vc, da->g, da->beta, NULL, a->S, a->D, da->o, NULL,
-                         a->qn, a->kn, a->vc, a->g, a->beta, NULL, r->start_cell, a->S1, a->r, a->Ss,
-                         B, T, H, G, K, V, 1, r->c->chunk, 1, 1 / sqrt(K));
-    r->k->strength_backward(da->b, da->beta, a->b, N*H, 1 + o->top);
-    r->k->decay_backward(da->a, g + p->A_log, g + p->dt_bias, da->g, a->a, r->s + p->A_log, r->s + p->dt_bias, N, H, 1, 0);
-    r->k->rmsnorm_backward(da->kc, da->unit, da->kn, a->kc, a->unit, a->krstd, N*G, K);
-    r->k->rmsnorm_backward(da->qc, da->unit, da->qn, a->qc, a->unit, a->qrstd, N*G, K);
-    if (F) {
-        r->k->conv_backward(da->v, g + p->conv_v, NULL, da->vc, a->v, r->s + p->conv_v, NULL, r->start_cell, B, T, T, H*V, F);
-        r->k->conv_backward(da->k, g + p->conv_k, NULL, da->kc, a->k, r->s + p->conv_k, NULL, r->start_cell, B, T, T, G*K, F);
-        r->k->conv_backward(da->q, g + p->conv_q, NULL, da->qc, a->q, r->s + p->conv_q, NULL, r->start_cell, B, T, T, G*K, F);
-    }
+    r->k->rmsnorm_backward(da->rule.o, g + p->norm, da->on, a->rule.o, r->s + p->norm, a->orstd, N*H, V);
+    R(swax_delta_rule_backward)(r, &d, &a->rule, &da->rule, da->unit.q, da->unit.k, da->rows.c[2], a->unit.q, a->unit.k, a->rows.c[2]);
+    r->k->strength_backward(da->b, da->rule.beta, a->b, N*H, 1 + o->top);
+    r->k->decay_backward(da->a, g + p->A_log, g + p->dt_bias, da->rule.g, a->a, r->s + p->A_log, r->s + p->dt_bias, N, H, 1, 0);
     r->k->readout_backward(dx, g + p->b, NULL, da->b, x, r->w + p->b, N, H, C);
     r->k->readout_backward(dx, g + p->a, NULL, da->a, x, r->w + p->a, N, H, C);
     r->k->linear_backward(dx, g + p->z, NULL, da->z, x, r->w + p->z, N, H*V, C);
-    r->k->linear_backward(dx, g + p->v, NULL, da->v, x, r->w + p->v, N, H*V, C);
-    r->k->linear_backward(dx, g + p->k, NULL, da->k, x, r->w + p->k, N, G*K, C);
-    r->k->linear_backward(dx, g + p->q, NULL, da->q, x, r->w + p->q, N, G*K, C);
+    R(swax_delta_unit_backward)(r, &d, &a->unit, &da->unit, &a->rows, &da->rows);
+    R(swax_delta_rows_backward)(r, &d, weights(p), g, &a->rows, &da->rows, x, dx);
 }
 
-/* ---- decoding */
-
-/* Room for `more` rows at the end: forget those that no later tap can reach, else take a larger room. */
-static int rows_ready(struct swax_network *n, const struct keys *o, struct state *s, int more)
-{
-    const size_t GK = (size_t)o->key_heads * (size_t)o->key_dim, row[3] = { GK, GK, (size_t)o->heads * (size_t)o->value_dim };
-    const int keep = s->used < o->conv - 1 ? s->used : o->conv - 1;
-    const int room = s->room > 2 * (keep + more) ? s->room : 2 * (keep + more);
-    real *to[3] = { 0 };
-    int made = 1;
-    if (!o->conv || s->used + more <= s->room)
-        return 1;
-    for (int i = 0; i < 3 && made; i++) {
-        const size_t bytes = (size_t)keep * row[i] * sizeof(real);
-        void *host = malloc(bytes + 1);
-        to[i] = swax_take(n, (size_t)room * row[i] * sizeof(real));
-        made = to[i] && host;
-        if (made && keep) {
-            swax_get(n, host, s->rows[i] + (size_t)(s->used - keep) * row[i], bytes);
-            swax_put(n, to[i], host, bytes);
-        }
-        free(host);
-    }
-    for (int i = 0; i < 3; i++) {
-        swax_give(n, made ? s->rows[i] : to[i]);
-        s->rows[i] = made ? to[i] : s->rows[i];
-    }
-    s->room = made ? room : s->room;
-    s->used = made ? keep : s->used;
-    return made;
-}
+/* ---- decoding, and looking inside */
 
 static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
 {
-    const struct keys *o = keys;
-    struct state *s = state;
-    const size_t HKV = (size_t)o->heads * (size_t)o->key_dim * (size_t)o->value_dim;
+    const struct swax_delta_sizes d = sizes(keys);
     (void)c, (void)window;
-    for (int i = 0; i < 2; i++)
-        s->S[i] = s->S[i] ? s->S[i] : swax_take(n, HKV * sizeof(stat));
-    return s->S[0] && s->S[1] && rows_ready(n, o, s, more);
+    return R(swax_delta_ready)(n, &d, state, more);
 }
 
 static void begin(struct swax_network *n, const struct swax_config *c, const void *keys, void *state)
 {
-    const struct keys *o = keys;
-    struct state *s = state;
+    const struct swax_delta_sizes d = sizes(keys);
     (void)c;
-    s->used = 0;
-    swax_zero(n, s->S[s->now], (size_t)o->heads * (size_t)o->key_dim * (size_t)o->value_dim * sizeof(stat));
+    R(swax_delta_begin)(n, &d, state);
 }
 
-static void give(struct swax_network *n, void *state)
-{
-    struct state *s = state;
-    for (int i = 0; i < 2; i++)
-        swax_give(n, s->S[i]);
-    for (int i = 0; i < 3; i++)
-        swax_give(n, s->rows[i]);
-}
-
-/* ---- looking inside: each head's time constant, -1 / mean(g) tokens */
+static void give(struct swax_network *n, void *state) { R(swax_delta_give)(n, state); }
 
 static int see(struct swax_network *n, const void *keys, int layer, int T, int window, double *tokens, int most)
 {
-    const struct keys *o = keys;
-    const int H = o->heads < most ? o->heads : most;
-    double *g = swax_layer_peek(n, layer, "g");
+    const struct swax_delta_sizes d = sizes(keys);
     (void)window;
-    for (int h = 0; h < H && g; h++) {
-        double sum = 0;
-        for (int t = 0; t < T; t++)
-            sum -= g[t * o->heads + h];
-        tokens[h] = T / sum;
-    }
-    free(g);
-    return g ? H : -1;
+    return swax_delta_see(n, &d, layer, T, tokens, most);
 }
 
 /* ---- the row */
@@ -349,5 +204,5 @@ const struct R(swax_mixer) R(swax_mixer_gdn) = {
         .inside = { .key = "time_constants", .title = "time constants in tokens:", .see = see },
     },
     .acts_size = sizeof(struct acts), .acts = list_acts, .forward = forward, .backward = backward,
-    .state_size = sizeof(struct state), .state_ready = ready, .state_begin = begin, .state_free = give,
+    .state_size = sizeof(struct R(swax_delta_state)), .state_ready = ready, .state_begin = begin, .state_free = give,
 };

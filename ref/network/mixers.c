@@ -10,6 +10,9 @@
     ROW(full)       \
     ROW(mlstm)      \
     ROW(gdn)        \
+    ROW(kda)        \
+    ROW(mamba2)     \
+    ROW(gla)        \
     MORE_MIXERS(ROW)
 
 #ifndef MORE_MIXERS

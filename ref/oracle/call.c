@@ -64,6 +64,8 @@ CALL(swiglu_forward,   re(0), re(1), re(2), d[0])
 CALL(swiglu_backward,  re(0), re(1), re(2), re(3), re(4), d[0])
 CALL(add_forward,      re(0), re(1), re(2), d[0])
 CALL(add_backward,     re(0), re(1), re(2), d[0])
+CALL(skip_forward,     re(0), re(1), re(2), st(3), d[0], d[1], d[2])
+CALL(skip_backward,    re(0), re(1), st(2), re(3), re(4), st(5), d[0], d[1], d[2])
 CALL(xent_forward,     st(0), st(1), st(2), in(3), d[0], d[1], s[0])
 CALL(xent_backward,    st(0), st(1), st(2), in(3), st(4), d[0], d[1], s[0])
 CALL(sqsum,            db(0), st(1), d[0])
@@ -85,6 +87,7 @@ static const struct row {
     ROW(decay_forward),     ROW(decay_backward),     ROW(strength_forward), ROW(strength_backward),
     ROW(softcap_forward),   ROW(softcap_backward),   ROW(gate_forward),     ROW(gate_backward),
     ROW(swiglu_forward),    ROW(swiglu_backward),    ROW(add_forward),      ROW(add_backward),
+    ROW(skip_forward),      ROW(skip_backward),
     ROW(xent_forward),      ROW(xent_backward),      ROW(sqsum),            ROW(accumulate),
     ROW(cast),              ROW(adamw),
 };

@@ -119,6 +119,12 @@ const struct op_spec swax_ops[] = {
     { "add_backward", "N", "", 1,
       {{"da",ADD,REAL,"N",0}, {"db",ADD,REAL,"N",0}, {"dy",IN,REAL,"N",0}}, OF_NUMBERS },
 
+    { "skip_forward", "NHD", "", 1,
+      {{"y",OUT,REAL,"NHD",0}, {"a",IN,REAL,"NHD",0}, {"b",IN,REAL,"NHD",0}, {"w",IN,STAT,"H",0}}, OF_NUMBERS },
+    { "skip_backward", "NHD", "", 1,
+      {{"da",ADD,REAL,"NHD",0}, {"db",ADD,REAL,"NHD",0}, {"dw",ADD,STAT,"H",0}, {"dy",IN,REAL,"NHD",0}, {"b",IN,REAL,"NHD",0},
+       {"w",IN,STAT,"H",0}}, OF_NUMBERS },
+
     { "xent_forward", "NV", "cap", 0,
       {{"loss",OUT,STAT,"N",0}, {"lse",OUT,STAT,"N",0}, {"x",IN,STAT,"NV",0}, {"target",IN,INT,"N",0}}, OF_NUMBERS },
     { "xent_backward", "NV", "cap", 0,

@@ -18,6 +18,7 @@ static const struct { const char *op; int dims[OP_DIMS]; } usual[] = {
     {"delta_forward", {1, 1024, 4, 4, 64, 64, 1, 64, 1}},
     {"conv_forward", {1, 1024, 1024, 256, 4}}, {"decay_forward", {1024, 4, 1}},      {"strength_forward", {4096}},
     {"softcap_forward", {4096}},            {"gate_forward", {1024 * 256}},          {"swiglu_forward", {1024 * 704}},
+    {"skip_forward", {1024, 4, 64}},
     {"add_forward", {1024 * 256}},          {"xent_forward", {1024, 256}},           {"sqsum", {65536}},
     {"accumulate", {65536}},                {"cast", {65536}},                       {"adamw", {65536, 1}},
 };

@@ -4,6 +4,8 @@
  * The backward runs the forward again, with the same switches, and is the true derivative of whatever that is: what autograd
  * gives.  Switches of its own are those that a hand-written backward gets wrong. */
 
+#include "ref/oracle/faults/common_impl.h"
+
 struct delta_twist {
     int no_erase;                     /* linear attention for the delta rule */
     int undecayed;                    /* the residual is asked of S_{t-1} */

@@ -23,6 +23,26 @@ static void add_overwrites_backward(real *da, real *db, const real *dy, int N)
     memset(db, 0, (size_t)N * sizeof(real));
     REF->add_backward(da, db, dy, N);
 }
+static void skip_none_forward(real *y, const real *a, const real *b, const stat *w, int N, int H, int D)
+{
+    (void)w;
+    for (long e = 0; e < (long)N*H*D; e++)
+        y[e] = a[e] + b[e];
+}
+static void skip_by_channel_forward(real *y, const real *a, const real *b, const stat *w, int N, int H, int D)
+{
+    for (long e = 0; e < (long)N*H*D; e++)
+        y[e] = a[e] + w[e % H] * b[e];    /* as if the heads were the fastest */
+}
+static void skip_lost_sum_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D)
+{
+    stat *own = copy(dw, H, sizeof(stat));
+    REF->skip_backward(da, db, own, dy, b, w, N, H, D);
+    for (int h = 0; h < H; h++)            /* of the last token alone */
+        for (int j = 0; j < D; j++)
+            dw[h] += dy[((long)(N - 1)*H + h)*D + j] * b[((long)(N - 1)*H + h)*D + j];
+    free(own);
+}
 static void gate_lost_factor_backward(real *dg, real *dx, const real *dy, const real *g, const real *x, int N)
 {
     for (int n = 0; n < N; n++) {
