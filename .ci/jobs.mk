@@ -121,7 +121,7 @@ $(BUILD)/wheel/libswax.so: FORCE
 
 wheel: wheel-library ## wheels of swax-verify in build/dist: for this machine, and for aarch64 where NEON_CC is there
 	+if command -v $(NEON_CC) >/dev/null; then $(MAKE) BUILD=$(BUILD)/aarch64 CC=$(NEON_CC) CUDA=0 wheel-library; fi
-	python3 tools/python/build_wheel.py $(BUILD)/dist $(BUILD)/wheel/libswax.so $(wildcard $(BUILD)/aarch64/wheel/libswax.so)
+	python3 tools/python/build_wheel.py $(BUILD)/dist $(BUILD)/wheel/libswax.so $$(ls $(BUILD)/aarch64/wheel/libswax.so 2>/dev/null)
 
 test-python: $(BUILD)/libswax.so ## tools/python under Python's own unittest; needs numpy
 	SWAX_LIBRARY=$(abspath $(BUILD))/libswax.so python3 -m unittest discover -s tests/python -v

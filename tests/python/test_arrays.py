@@ -1,4 +1,5 @@
 """Where inputs lie, what stands around them, and clocks: numpy, torch on a processor, and a card that is played."""
+
 import os
 import sys
 import time
@@ -23,6 +24,7 @@ class Places(unittest.TestCase):
 
             def address(a):
                 return a.data_ptr() if lib.name == "torch" else a.ctypes.data
+
             room.begin()
             first = room.lay("x", x, "f32", False)
             where = address(first)
@@ -41,7 +43,11 @@ class Places(unittest.TestCase):
     def test_everything_around_is_watched(self):
         for lib in self.libraries():
             for dtype in ("f32", "f64", "f16", "i32"):
-                for at, words in ((-1, "wrote before the beginning of"), (0, "changed"), (6, "wrote behind the end of")):
+                for at, words in (
+                    (-1, "wrote before the beginning of"),
+                    (0, "changed"),
+                    (6, "wrote behind the end of"),
+                ):
                     room = _arrays.Room(lib)
                     room.begin()
                     room.lay("x", np.ones(6), dtype, False)
@@ -58,13 +64,15 @@ class Places(unittest.TestCase):
                 x = room.lay("x", np.ones(4), dtype, False)
                 raw, before, _, _ = room.last["x"]
                 width = {"f32": 4, "f64": 8, "f16": 2}[dtype]
-                around = lib.to_numpy(lib.view(raw[before - 8 * width:before + 12 * width], dtype, (20,)))
+                around = lib.to_numpy(lib.view(raw[before - 8 * width : before + 12 * width], dtype, (20,)))
                 self.assertEqual(np.isnan(around).sum(), 16, dtype)
                 self.assertEqual(_arrays.unwritten(lib.raw_bits(x), dtype == "f16"), 0)
 
     def test_what_is_not_written_is_counted(self):
         with _arrays.poisoned_allocations():
-            made = [np.empty((3, 4), t) for t in (np.float16, np.float32, np.float64)] + [np.empty_like(np.ones(5, np.float32))]
+            made = [np.empty((3, 4), t) for t in (np.float16, np.float32, np.float64)] + [
+                np.empty_like(np.ones(5, np.float32))
+            ]
         for x in made:
             x.reshape(-1)[0] = 1
             self.assertEqual(_arrays.unwritten(_arrays.Numpy().raw_bits(x), x.dtype == np.float16), x.size - 1)
@@ -98,10 +106,13 @@ class PlayedCard(unittest.TestCase):
 
             def elapsed_time(self, other):
                 return milliseconds
+
         lib = _arrays.Torch()
         lib.cuda = True
         naps = iter((0, behind))
-        with mock.patch.object(torch.cuda, "Event", Event), mock.patch.object(torch.cuda, "synchronize", lambda: time.sleep(next(naps))):
+        with mock.patch.object(torch.cuda, "Event", Event), mock.patch.object(
+            torch.cuda, "synchronize", lambda: time.sleep(next(naps))
+        ):
             return lib.seconds(lambda: 3)
 
     def test_events_are_the_clock(self):

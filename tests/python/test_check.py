@@ -1,4 +1,5 @@
 """The judge from Python: right kernels pass, wrong ones and tricks are refused with the reason in the exception."""
+
 import os
 import sys
 import unittest
@@ -39,8 +40,11 @@ class Right(unittest.TestCase):
 
     def test_the_reference_in_double(self):
         def mlstm(q, k, v, i, f, eps, g, L, C0, n0, m0, start, dh, dC1, dn1):
-            r = kernels.mlstm(q, k, v, i, f, C0=C0, n0=n0, m0=m0, start=start, dh=dh, dC1=dC1, dn1=dn1, gate=g, eps=eps, chunk=L)
+            r = kernels.mlstm(
+                q, k, v, i, f, C0=C0, n0=n0, m0=m0, start=start, dh=dh, dC1=dC1, dn1=dn1, gate=g, eps=eps, chunk=L
+            )
             return r
+
         report = check(mlstm, op="mlstm", suite=None, dtype="f64", seed=1, B=2, T=40, H=3, K=8, V=9)
         self.assertEqual(report.failed, 0)
         self.assertIn("dC0", [t["name"] for t in report.tensors])
@@ -49,12 +53,13 @@ class Right(unittest.TestCase):
         def attention(q, k, v, W):
             back = [np.swapaxes(x, 1, 2) for x in (q, k, v)]
             return np.ascontiguousarray(np.swapaxes(kernels.attention(*back, window=W).y, 1, 2))
+
         report = check(attention, op="attention_forward", suite="quick", layout="BHTD")
         self.assertIn("not asked about sink: the function has no such parameter", report.notes)
         self.assertIn("not asked about documents: the function has no parameter start", report.notes)
 
     def test_an_output_without_axes(self):
-        self.assertTrue(check(lambda x: np.float64((x.astype(np.float64)**2).sum()), op="sqsum", suite="quick"))
+        self.assertTrue(check(lambda x: np.float64((x.astype(np.float64) ** 2).sum()), op="sqsum", suite="quick"))
 
     def test_words_of_other_people(self):
         for dtype in ("fp32", np.float32, "float32", np.dtype("float32")):
@@ -63,7 +68,13 @@ class Right(unittest.TestCase):
     def test_one_problem_is_replayed(self):
         seen = []
         for _ in range(2):
-            check(lambda x, w, eps: seen.append(x.copy()) or rmsnorm(x, w, eps), op="rmsnorm_forward", suite="quick", seed=7, number=3)
+            check(
+                lambda x, w, eps: seen.append(x.copy()) or rmsnorm(x, w, eps),
+                op="rmsnorm_forward",
+                suite="quick",
+                seed=7,
+                number=3,
+            )
         np.testing.assert_array_equal(seen[0], seen[len(seen) // 2])
 
     def test_seeds_are_random_unless_given(self):
@@ -80,12 +91,19 @@ class Wrong(unittest.TestCase):
     def test_a_number(self):
         wrong = refused(self, lambda x, w, eps: rmsnorm(x, w, 10 * eps), "out of bound", eps=1e-6)
         self.assertRegex(str(wrong), r"these numbers come where eps is 10 times too large")
-        self.assertRegex(str(wrong), r"replay: check\(fn, op='rmsnorm_forward', suite='quick', dtype='f32', eps=1e-06, seed=\d+, number=\d+\)")
+        self.assertRegex(
+            str(wrong),
+            r"replay: check\(fn, op='rmsnorm_forward', suite='quick', dtype='f32', eps=1e-06, seed=\d+, number=\d+\)",
+        )
         self.assertTrue(str(wrong).strip().startswith("WRONG: rmsnorm_forward"))
 
     def test_a_cause_that_is_not_known(self):
-        refused(self, lambda x, w, eps: rmsnorm(x, w, eps)["y"] + np.float32(1e-2) * np.cos(np.arange(x.size).reshape(x.shape) % 7, dtype=np.float32),
-                "no known fault gives these numbers")
+        refused(
+            self,
+            lambda x, w, eps: rmsnorm(x, w, eps)["y"]
+            + np.float32(1e-2) * np.cos(np.arange(x.size).reshape(x.shape) % 7, dtype=np.float32),
+            "no known fault gives these numbers",
+        )
 
     def test_the_sign(self):
         refused(self, lambda x, w, eps: -rmsnorm(x, w, eps)["y"], "of the opposite sign")
@@ -94,25 +112,40 @@ class Wrong(unittest.TestCase):
         def attention(q, k, v, W):
             y = kernels.attention(q, k, v, window=W).y
             return y[:, :, [1, 0] + list(range(2, y.shape[2]))] if y.shape[2] > 1 else y
-        refused(self, attention, r"its heads \(H\) are in another order: 1 0 2 3", op="attention_forward", suite=None, B=2, T=9, H=4, G=2, D=8)
+
+        refused(
+            self,
+            attention,
+            r"its heads \(H\) are in another order: 1 0 2 3",
+            op="attention_forward",
+            suite=None,
+            B=2,
+            T=9,
+            H=4,
+            G=2,
+            D=8,
+        )
 
     def test_an_input_that_is_changed(self):
         def norm(x, w, eps):
             y = rmsnorm(x, w, eps)["y"]
             x[...] = y
             return y
+
         refused(self, norm, "changed its input x")
 
     def test_a_write_behind_an_input(self):
         def norm(x, w, eps):
             np.lib.stride_tricks.as_strided(x.reshape(-1), (x.size + 1,), (x.itemsize,))[-1] = 0
             return rmsnorm(x, w, eps)["y"]
+
         refused(self, norm, "wrote behind the end of its input x")
 
     def test_a_read_behind_an_input(self):
         def norm(x, w, eps):
             more = np.lib.stride_tricks.as_strided(x.reshape(-1), (x.size + 1,), (x.itemsize,))
             return rmsnorm(x, w, eps)["y"] + np.float32(0) * more[-1]
+
         refused(self, norm, "not finite")
 
     def test_what_is_not_written(self):
@@ -120,6 +153,7 @@ class Wrong(unittest.TestCase):
             y = np.empty_like(x)
             y[:-1] = rmsnorm(x, w, eps)["y"][:-1]
             return y
+
         refused(self, norm, r"elements of y were not written|nothing of y was written")
 
     def test_nothing_written(self):
@@ -135,11 +169,14 @@ class Wrong(unittest.TestCase):
         refused(self, lambda x, w: x.T.copy(), r"y has the shape \(\d+, \d+\), and \(\d+, \d+\) is needed", seed=3)
 
     def test_too_few_digits(self):
-        refused(self, lambda x, w, eps: rmsnorm(x, w, eps)["y"].astype(np.float16), "y is in f16, and f32 or more is needed")
+        refused(
+            self, lambda x, w, eps: rmsnorm(x, w, eps)["y"].astype(np.float16), "y is in f16, and f32 or more is needed"
+        )
 
     def test_an_exception(self):
         def boom(x, w):
             raise RuntimeError("no kernel image")
+
         wrong = refused(self, boom, "raised RuntimeError: no kernel image")
         self.assertIsInstance(wrong.__cause__, RuntimeError)
 
@@ -147,7 +184,10 @@ class Wrong(unittest.TestCase):
         def mlstm(q, k, v, i, f, eps, g, C0, n0, m0):
             r = kernels.mlstm(q, k, v, i, f, C0=C0, n0=n0, m0=m0, gate=g, eps=eps)
             return dict(h=r.h, C1=r.C1, n1=r.n1)
-        refused(self, mlstm, "gives C1 without m1", op="mlstm_forward", dtype="f64", suite=None, B=2, T=9, H=2, K=8, V=8)
+
+        refused(
+            self, mlstm, "gives C1 without m1", op="mlstm_forward", dtype="f64", suite=None, B=2, T=9, H=2, K=8, V=8
+        )
 
     def test_a_backward_that_is_missing(self):
         refused(self, lambda a, b, dy: {"y": swiglu(a, b, dy)["y"]}, "gives no da", op="swiglu")
@@ -165,34 +205,48 @@ class Tricks(unittest.TestCase):
         return self.kept[key]
 
     def test_by_address(self):
-        refused(self, lambda x, w, eps: self.keep((x.ctypes.data, x.shape), lambda: rmsnorm(x, w, eps)["y"]),
-                "gives the answer of the call before to other numbers in the same memory|right at first|out of bound")
+        refused(
+            self,
+            lambda x, w, eps: self.keep((x.ctypes.data, x.shape), lambda: rmsnorm(x, w, eps)["y"]),
+            "gives the answer of the call before to other numbers in the same memory|right at first|out of bound",
+        )
 
     def test_by_part_of_the_content(self):
-        refused(self, lambda x, w, eps: self.keep((x.shape, w.tobytes()), lambda: rmsnorm(x, w, eps)["y"]),
-                "gives the answer of the call before to other numbers in the same memory")
+        refused(
+            self,
+            lambda x, w, eps: self.keep((x.shape, w.tobytes()), lambda: rmsnorm(x, w, eps)["y"]),
+            "gives the answer of the call before to other numbers in the same memory",
+        )
 
     def test_by_count(self):
         def norm(x, w, eps):
             self.calls += 1
             return rmsnorm(x, w, eps)["y"] if self.calls <= 10 else np.zeros_like(x)
+
         refused(self, norm, "right at first and wrong in later calls|all zeros")
 
     def test_another_answer_in_the_second_call(self):
         def norm(x, w, eps):
             self.calls += 1
             return rmsnorm(x, w, eps)["y"] if self.calls % 2 else x
+
         refused(self, norm, "right at first and wrong in later calls")
 
     def test_the_answers_of_a_known_seed(self):
         """A table of answers made with one seed does not serve another."""
         table = {}
-        check(lambda x, w, eps: table.setdefault((x.shape, x.tobytes()), rmsnorm(x, w, eps)["y"]), op="rmsnorm_forward", suite="quick", seed=1)
+        check(
+            lambda x, w, eps: table.setdefault((x.shape, x.tobytes()), rmsnorm(x, w, eps)["y"]),
+            op="rmsnorm_forward",
+            suite="quick",
+            seed=1,
+        )
         refused(self, lambda x, w: table.get((x.shape, x.tobytes()), np.zeros_like(x)), "all zeros")
 
     def test_the_truth_is_nowhere_in_this_process(self):
         """Look for it in every frame above and in every array that is alive, while being asked."""
         import gc
+
         found = []
 
         def norm(x, w, eps):
@@ -202,9 +256,17 @@ class Tricks(unittest.TestCase):
                 names += [v for v in frame.f_locals.values() if isinstance(v, np.ndarray)]
                 frame = frame.f_back
             for a in names + [o for o in gc.get_objects() if isinstance(o, np.ndarray)]:
-                if a.shape == y.shape and a.dtype.kind == "f" and a is not y and a.size > 8 and not np.shares_memory(a, x) and np.allclose(a, y, rtol=1e-3):
+                if (
+                    a.shape == y.shape
+                    and a.dtype.kind == "f"
+                    and a is not y
+                    and a.size > 8
+                    and not np.shares_memory(a, x)
+                    and np.allclose(a, y, rtol=1e-3)
+                ):
                     found.append(a)
             return y
+
         check(norm, op="rmsnorm_forward", suite="quick", number=2, seed=5)
         self.assertEqual(found, [])
 
@@ -221,7 +283,9 @@ class Given(unittest.TestCase):
         self.assertEqual([t["name"] for t in report.tensors], ["y", "rstd"])
 
     def test_wrong_and_named(self):
-        report = judge("rmsnorm_forward", dict(x=self.x, w=self.w), dict(y=rmsnorm(self.x, self.w + 1, 1e-6)["y"]), eps=1e-6)
+        report = judge(
+            "rmsnorm_forward", dict(x=self.x, w=self.w), dict(y=rmsnorm(self.x, self.w + 1, 1e-6)["y"]), eps=1e-6
+        )
         self.assertFalse(report)
         self.assertIn("the weight is taken as 1 + w", str(report))
 
@@ -234,8 +298,12 @@ class Given(unittest.TestCase):
         self.assertIn("db is 1.01 times", str(judge("swiglu", dict(a=a, b=b, dy=dy), out)))
 
     def test_sentences(self):
-        for arguments, words in (((dict(x=self.x), dict(y=self.x)), "needs its input w"), ((dict(x=self.x, w=self.w), {}), "none of its outputs"),
-                                 ((dict(x=self.x, w=self.w[:-1]), dict(y=self.x)), "elsewhere C is"), ((dict(x=self.x, z=self.w), {}), "no input z")):
+        for arguments, words in (
+            ((dict(x=self.x), dict(y=self.x)), "needs its input w"),
+            ((dict(x=self.x, w=self.w), {}), "none of its outputs"),
+            ((dict(x=self.x, w=self.w[:-1]), dict(y=self.x)), "elsewhere C is"),
+            ((dict(x=self.x, z=self.w), {}), "no input z"),
+        ):
             with self.assertRaisesRegex(ValueError, words):
                 judge("rmsnorm_forward", *arguments)
 
@@ -244,9 +312,15 @@ class Sentences(unittest.TestCase):
     """What cannot be asked is answered in a sentence, not with a verdict."""
 
     def test_all(self):
-        for how, words in ((dict(op="rmsnorm_forwrad"), "did you mean rmsnorm_forward"), (dict(op="rmsnorm_forward", dtype="bf61"), "did you mean bf16"),
-                           (dict(op="rmsnorm_forward", suite="standrad"), "standard"), (dict(op="rmsnorm_forward", layout="TBHD"), "BTHD or BHTD"),
-                           (dict(op="rmsnorm_forward", Q=3), "Q"), (dict(), "say op="), (dict(op="rmsnorm_forward", C=0), "C")):
+        for how, words in (
+            (dict(op="rmsnorm_forwrad"), "did you mean rmsnorm_forward"),
+            (dict(op="rmsnorm_forward", dtype="bf61"), "did you mean bf16"),
+            (dict(op="rmsnorm_forward", suite="standrad"), "standard"),
+            (dict(op="rmsnorm_forward", layout="TBHD"), "BTHD or BHTD"),
+            (dict(op="rmsnorm_forward", Q=3), "Q"),
+            (dict(), "say op="),
+            (dict(op="rmsnorm_forward", C=0), "C"),
+        ):
             with self.assertRaisesRegex(ValueError, words):
                 check(lambda x, w: x, **how)
 

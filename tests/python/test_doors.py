@@ -1,4 +1,5 @@
 """The command, pytest's fixture, other kits' formats, the wheel."""
+
 import contextlib
 import importlib.util
 import io
@@ -67,7 +68,11 @@ class Command(Folder):
     def test_wrong(self):
         status, said = self.run_command("wrong")
         self.assertEqual(status, 1)
-        self.assertRegex(said, r"y is 1.001 times.*(\n.*)*replay: python -m swax_verify .*:wrong rmsnorm_forward suite=quick seed=\d+ number=\d+")
+        self.assertRegex(
+            said,
+            r"y is 1.001 times.*(\n.*)*replay: python -m swax_verify .*:wrong rmsnorm_forward suite=quick "
+            r"seed=\d+ number=\d+",
+        )
 
     def test_json(self):
         status, said = self.run_command("norm", "json=yes", "time=yes", "N=64", "C=64")
@@ -87,7 +92,12 @@ class Command(Folder):
         self.assertIn("WRONG", said)
 
     def test_sentences(self):
-        for function, words, says in (("missing", (), "missing"), ("norm", ("suite=qiuck",), "quick"), ("norm", ("dtype=f23",), "f32"), ("norm", ("Q=1",), "Q")):
+        for function, words, says in (
+            ("missing", (), "missing"),
+            ("norm", ("suite=qiuck",), "quick"),
+            ("norm", ("dtype=f23",), "f32"),
+            ("norm", ("Q=1",), "Q"),
+        ):
             status, said = self.run_command(function, *words)
             self.assertEqual(status, 2, said)
             self.assertIn(says, said)
@@ -115,8 +125,8 @@ class Exports(Folder):
         with open(os.path.join(self.folder.name, path), "rb") as file:
             data = file.read()
         n = int.from_bytes(data[:8], "little")
-        body, found = data[8 + n:], {}
-        for name, t in json.loads(data[8:8 + n]).items():
+        body, found = data[8 + n :], {}
+        for name, t in json.loads(data[8 : 8 + n]).items():
             self.assertEqual(t["dtype"], "BF16")
             bits = np.frombuffer(body[slice(*t["data_offsets"])], "<u2").astype(np.uint32) << 16
             found[name] = bits.view(np.float32).reshape(t["shape"])
@@ -137,20 +147,37 @@ class Exports(Folder):
 @unittest.skipUnless(importlib.util.find_spec("pytest"), "pytest is not installed")
 class Pytest(Folder):
     def test_the_fixture(self):
-        self.write("test_mine.py", KERNELS.replace("\n    ", "\n") + textwrap.dedent("""
+        self.write(
+            "test_mine.py",
+            KERNELS.replace("\n    ", "\n") + textwrap.dedent("""
             from swax_verify import test_of
             def test_right(swax_check):
                 swax_check(norm, op="rmsnorm_forward")
             def test_wrong(swax_check):
                 swax_check(wrong, op="rmsnorm_forward")
             test_line = test_of(norm, op="rmsnorm_forward", suite="quick")
-            """))
-        out = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "swax_verify.pytest_plugin", "--swax-seed=77", "--swax-suite=quick", self.folder.name],
-                             env=dict(os.environ, PYTHONPATH=PACKAGE, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"), capture_output=True, text=True).stdout
+            """),
+        )
+        out = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "swax_verify.pytest_plugin",
+                "--swax-seed=77",
+                "--swax-suite=quick",
+                self.folder.name,
+            ],
+            env=dict(os.environ, PYTHONPATH=PACKAGE, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
+            capture_output=True,
+            text=True,
+        ).stdout
         self.assertIn("1 failed, 2 passed", out)
         self.assertIn("y is 1.001 times what it should be", out)
         self.assertIn("the same problems again with --swax-seed=77", out)
-        self.assertNotIn("door_run", out)                           # of the machinery nothing is shown:
+        self.assertNotIn("door_run", out)  # of the machinery nothing is shown:
         self.assertNotIn("raise AssertionError", out)
 
 
@@ -161,6 +188,7 @@ class Wheel(Folder):
         spec.loader.exec_module(builder)
         path = builder.write(self.folder.name, _library.find())
         import zipfile
+
         with zipfile.ZipFile(path) as z:
             self.assertIsNone(z.testzip())
             names = z.namelist()
@@ -170,7 +198,7 @@ class Wheel(Folder):
         with open(_library.find(), "rb") as file:
             elf = builder.Elf(file.read())
         needs = list(elf.needed())
-        if any(n.startswith("libgomp") for n in needs):             # a build with OpenMP may promise nothing
+        if any(n.startswith("libgomp") for n in needs):  # a build with OpenMP may promise nothing
             self.assertIn("-linux_", path)
         self.assertIn(os.uname().machine, path)
         self.assertTrue(any(n.startswith("libc.so") for n in needs))

@@ -1,4 +1,5 @@
 """The reference kernels, as Python calls them, against formulas written out here in numpy."""
+
 import os
 import sys
 import unittest
@@ -65,7 +66,13 @@ class Kernels(unittest.TestCase):
         np.testing.assert_allclose(swax.mlstm(q, k, v, i, f).h, naive_mlstm(q, k, v, i, f), rtol=0, atol=1e-11)
 
     def test_gradients_are_differences(self):
-        x = dict(q=self.draw(1, 5, 2, 3), k=self.draw(1, 5, 2, 3), v=self.draw(1, 5, 2, 4), i=self.draw(1, 5, 2), f=2 + self.draw(1, 5, 2))
+        x = dict(
+            q=self.draw(1, 5, 2, 3),
+            k=self.draw(1, 5, 2, 3),
+            v=self.draw(1, 5, 2, 4),
+            i=self.draw(1, 5, 2),
+            f=2 + self.draw(1, 5, 2),
+        )
         dh = self.draw(1, 5, 2, 4)
         r = swax.mlstm(**x, dh=dh, eps=0)
         for name in x:

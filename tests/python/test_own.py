@@ -1,4 +1,5 @@
 """check(fn, reference=naive, inputs=..): kernels that only their user knows."""
+
 import os
 import sys
 import unittest
@@ -12,6 +13,8 @@ try:
     import torch
 except ImportError:
     torch = None
+else:
+    torch.set_num_threads(1)
 
 NORM = dict(inputs={"x": "N C", "w": "C: norm", "eps": 1e-6}, suite="quick")
 
@@ -46,7 +49,13 @@ class Right(unittest.TestCase):
             """The probabilities of tokens, those that are kept, and their logarithms."""
             chosen = np.take_along_axis(p, token[:, None].astype(int), 1)[:, 0] * keep
             return {"chosen": chosen, "log": np.log(chosen + 1)}
-        check(lambda p, token, keep: sampled(p, token, keep), reference=sampled, suite="quick", inputs={"p": "N V: probability", "token": "N: index<V", "keep": "N: mask"})
+
+        check(
+            lambda p, token, keep: sampled(p, token, keep),
+            reference=sampled,
+            suite="quick",
+            inputs={"p": "N V: probability", "token": "N: index<V", "keep": "N: mask"},
+        )
 
     def test_a_recurrence_with_a_gate(self):
         def decay(x, f):
@@ -55,12 +64,16 @@ class Right(unittest.TestCase):
                 s = s / (1 + np.exp(-f[:, t, None])) + x[:, t]
                 y[:, t] = s
             return y
-        report = check(lambda x, f: decay(x, f), reference=decay, inputs={"x": "B T D", "f": "B T: gate"}, suite="quick", T=(1, 70))
+
+        report = check(
+            lambda x, f: decay(x, f), reference=decay, inputs={"x": "B T D", "f": "B T: gate"}, suite="quick", T=(1, 70)
+        )
         self.assertLessEqual({"saturated", "open", "shut"}, set(report.families))
 
     def test_gradients_that_both_give(self):
         def square(x, dout):
             return {"out": x * x, "dx": 2 * x * dout}
+
         check(square, reference=square, inputs={"x": "N"}, suite="quick", gradients=["x"])
 
     def test_sizes_as_wished(self):
@@ -69,18 +82,22 @@ class Right(unittest.TestCase):
         def keep(x, w, eps):
             seen.append(x.shape)
             return norm(x, w, eps)
+
         check(keep, reference=naive, N=(2, 5), C=[8, 16], require=lambda N, C: N != 3, **NORM)
         self.assertLessEqual({c for _, c in seen}, {8, 16})
         self.assertLessEqual({n for n, _ in seen}, {2, 4, 5})
 
     def test_what_overflows_is_not_asked(self):
-        """A softmax without its maximum taken out, in the reference: where it is not finite in float, nothing is asked of anybody."""
+        """A softmax without its maximum taken out, in the reference: where it is not finite in float, nothing is
+        asked of anybody."""
+
         def soft(x):
             e = np.exp(x)
             return e / e.sum(-1, keepdims=True)
 
         def stable(x):
             return soft(x.astype(np.float64) - x.max(-1, keepdims=True)).astype(np.float32)
+
         check(stable, reference=soft, inputs={"x": "N V: logits"}, suite="quick", seed=3)
 
     def test_time(self):
@@ -106,42 +123,74 @@ class Wrong(unittest.TestCase):
     def test_a_tail(self):
         def tail(x, w, eps):
             y = norm(x, w, eps)
-            y[x.shape[0] // 16 * 16 or 99:] = 0
+            y[x.shape[0] // 16 * 16 or 99 :] = 0
             return y
+
         refused(self, tail, "the tail of N of x behind a multiple of 16 is left out", suite="standard")
 
     def test_heads(self):
         def score(q, k):
             return np.einsum("bthd,bshd->bhts", q, k) / np.sqrt(q.shape[3])
+
         how = dict(reference=score, inputs={"q": "B T H D", "k": "B S H D"}, H=[4, 6])
         refused(self, lambda q, k: score(q, k[:, :, ::-1]), "the H of k are in reverse order", **how)
-        refused(self, lambda q, k: score(q, k) * np.float32(q.shape[3]**0.5), r"is taken as sqrt\(its last size\) times", **how)
+        refused(
+            self,
+            lambda q, k: score(q, k) * np.float32(q.shape[3] ** 0.5),
+            r"is taken as sqrt\(its last size\) times",
+            **how
+        )
 
     def test_off_by_one(self):
         def shifted(x):
             y = np.zeros_like(x)
             y[:, 1:] = x[:, :-1]
             return x + y
+
         refused(self, lambda x: x + np.roll(x, 1, 1), "x", reference=shifted, inputs={"x": "B T"}, T=[7, 40])
 
     def test_one_gradient(self):
         def square(x, dout):
             return {"out": x * x, "dx": 2 * x * dout}
-        refused(self, lambda x, dout: {"out": x * x, "dx": x * dout}, "dx is 0.5 times", reference=square, inputs={"x": "N"}, gradients=["x"])
+
+        refused(
+            self,
+            lambda x, dout: {"out": x * x, "dx": x * dout},
+            "dx is 0.5 times",
+            reference=square,
+            inputs={"x": "N"},
+            gradients=["x"],
+        )
 
     def test_tricks(self):
         kept = {}
-        refused(self, lambda x, w, eps: kept.setdefault((x.ctypes.data, x.shape), norm(x, w, eps)), "in the same memory|right at first", suite="standard")
+        refused(
+            self,
+            lambda x, w, eps: kept.setdefault((x.ctypes.data, x.shape), norm(x, w, eps)),
+            "in the same memory|right at first",
+            suite="standard",
+        )
         kept = {}
-        refused(self, lambda x, w, eps: kept.setdefault((x.shape, w.tobytes()), norm(x, w, eps)) if x.size > 4 else norm(x, w, eps), "in the same memory|right at first|out of bound",
-                inputs={"x": "N C", "w": "C: norm", "eps": 1e-6})
+        refused(
+            self,
+            lambda x, w, eps: (
+                kept.setdefault((x.shape, w.tobytes()), norm(x, w, eps)) if x.size > 4 else norm(x, w, eps)
+            ),
+            "in the same memory|right at first|out of bound",
+            inputs={"x": "N C", "w": "C: norm", "eps": 1e-6},
+        )
         calls = []
-        refused(self, lambda x, w, eps: calls.append(0) or (norm(x, w, eps) if len(calls) < 11 else np.zeros_like(x)), "right at first|all zeros")
+        refused(
+            self,
+            lambda x, w, eps: calls.append(0) or (norm(x, w, eps) if len(calls) < 11 else np.zeros_like(x)),
+            "right at first|all zeros",
+        )
 
     def test_conduct(self):
         def into(x, w, eps):
             x[...] = norm(x, w, eps)
             return x
+
         refused(self, into, "changed its input x")
         refused(self, lambda x, w, eps: np.empty_like(x), "nothing of out was written")
         refused(self, lambda x, w, eps: norm(x, w, eps)[:-1], r"out has the shape")
@@ -160,7 +209,14 @@ class Wrong(unittest.TestCase):
             self.assertFalse(any(t.shape == x.shape and x.size > 8 and np.allclose(t, x) for t in truths))
             truths.clear()
             return norm(x, w, eps)
-        check(norm_that_looks, reference=watched, inputs={"x": "N C", "w": "C: norm", "eps": 1e-6}, suite="quick", number=2)
+
+        check(
+            norm_that_looks,
+            reference=watched,
+            inputs={"x": "N C", "w": "C: norm", "eps": 1e-6},
+            suite="quick",
+            number=2,
+        )
 
 
 @unittest.skipUnless(torch, "torch is not installed")
@@ -185,11 +241,21 @@ class Torch(unittest.TestCase):
 
     def test_interleaved_rope(self):
         for dtype in ("f32", "bf16", "f16"):
-            check(lambda x, theta: self.interleaved(x.double(), theta).to(x.dtype), reference=self.interleaved, dtype=dtype, **self.ROPE)
+            check(
+                lambda x, theta: self.interleaved(x.double(), theta).to(x.dtype),
+                reference=self.interleaved,
+                dtype=dtype,
+                **self.ROPE
+            )
 
     def test_the_other_rope_is_named(self):
-        refused(self, lambda x, theta: self.halves(x.double(), theta).to(x.dtype), r"paired as \(j, j \+ n/2\), not \(2j, 2j \+ 1\)",
-                reference=self.interleaved, **{**self.ROPE, "D": [16, 64]})
+        refused(
+            self,
+            lambda x, theta: self.halves(x.double(), theta).to(x.dtype),
+            r"paired as \(j, j \+ n/2\), not \(2j, 2j \+ 1\)",
+            reference=self.interleaved,
+            **{**self.ROPE, "D": [16, 64]}
+        )
 
     def test_a_fused_loss(self):
         def loss(x, w, target):
@@ -197,6 +263,7 @@ class Torch(unittest.TestCase):
 
         def fused(x, w, target):
             """The gradient by hand."""
+
             class Loss(torch.autograd.Function):
                 @staticmethod
                 def forward(ctx, x, w):
@@ -207,10 +274,23 @@ class Torch(unittest.TestCase):
                 @staticmethod
                 def backward(ctx, dy):
                     x, w, z = ctx.saved_tensors
-                    dz = (z.softmax(-1) - torch.nn.functional.one_hot(target.long(), w.shape[0])) * dy[:, None] * self.factor
+                    dz = (
+                        (z.softmax(-1) - torch.nn.functional.one_hot(target.long(), w.shape[0]))
+                        * dy[:, None]
+                        * self.factor
+                    )
                     return dz @ w, dz.mT @ x
+
             return Loss.apply(x, w)
-        how = dict(inputs={"x": "N D", "w": "V D: weight", "target": "N: index<V"}, gradients=["x", "w"], suite="quick", N=[3, 33], D=[5, 40], V=[7, 64])
+
+        how = dict(
+            inputs={"x": "N D", "w": "V D: weight", "target": "N: index<V"},
+            gradients=["x", "w"],
+            suite="quick",
+            N=[3, 33],
+            D=[5, 40],
+            V=[7, 64],
+        )
         self.factor = 1
         check(fused, reference=loss, **how)
         self.factor = 0.5
@@ -219,6 +299,7 @@ class Torch(unittest.TestCase):
     def test_bf16_has_a_bound_of_its_own(self):
         def scores(q, k):
             return (q @ k.mT).softmax(-1)
+
         how = dict(inputs={"q": "T D", "k": "S D"}, dtype="bf16", suite="quick")
         check(lambda q, k: scores(q, k), reference=scores, **how)
         refused(self, lambda q, k: scores(q, k) * 1.1, "1.0[0-9]+ times|1.1", reference=scores, **how)
@@ -226,9 +307,16 @@ class Torch(unittest.TestCase):
 
 class Sentences(unittest.TestCase):
     def test_all(self):
-        for how, words in ((dict(inputs={"x": "N C: nrom"}), "nrom is no role; did you mean norm"), (dict(inputs={}), "inputs= is a dict"),
-                           (dict(inputs={"x": "N C"}), "takes w, eps"), (dict(NORM, suite="qiuck"), "did you mean quick"), (dict(NORM, number=99), "has the cases 0 to"),
-                           (dict(NORM, gradients=["v"]), "v is no input"), (dict(NORM, op="mlstm"), "say op="), (dict(NORM, require=lambda **_: False), "require= is true of none")):
+        for how, words in (
+            (dict(inputs={"x": "N C: nrom"}), "nrom is no role; did you mean norm"),
+            (dict(inputs={}), "inputs= is a dict"),
+            (dict(inputs={"x": "N C"}), "takes w, eps"),
+            (dict(NORM, suite="qiuck"), "did you mean quick"),
+            (dict(NORM, number=99), "has the cases 0 to"),
+            (dict(NORM, gradients=["v"]), "v is no input"),
+            (dict(NORM, op="mlstm"), "say op="),
+            (dict(NORM, require=lambda **_: False), "require= is true of none"),
+        ):
             with self.assertRaisesRegex(ValueError, words):
                 check(norm, reference=naive, **how)
 

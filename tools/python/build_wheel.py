@@ -1,10 +1,13 @@
 """build_wheel.py - the wheel of swax-verify: the package and libswax.so, nothing to compile where it is installed.
 
-    python3 tools/python/build_wheel.py FOLDER LIBRARY...      a wheel for each library, into FOLDER (`make wheel` does it)
+    python3 tools/python/build_wheel.py FOLDER LIBRARY...      a wheel for each library, into FOLDER (`make wheel`
+    does it)
     pip install ./tools/python                                 pip calls build_wheel below, which calls make
 
-The tag says what the library needs: the newest version of a glibc symbol in it is the oldest glibc it runs on, and nothing but glibc
+The tag says what the library needs: the newest version of a glibc symbol in it is the oldest glibc it runs on, and
+nothing but glibc
 may be needed (PEP 600).  Standard library only, so that a source install needs no other package than numpy."""
+
 import base64
 import hashlib
 import os
@@ -27,6 +30,7 @@ def version():
 
 # ---- what a library needs
 
+
 class Elf:
     """Of a 64-bit little-endian shared object: machine, the libraries it needs, and the versions of their symbols."""
 
@@ -34,19 +38,19 @@ class Elf:
         if data[:6] != b"\x7fELF\x02\x01":
             raise ValueError("it is no 64-bit little-endian ELF file")
         self.data = data
-        self.machine, = struct.unpack_from("<H", data, 18)
-        at, = struct.unpack_from("<Q", data, 40)
+        (self.machine,) = struct.unpack_from("<H", data, 18)
+        (at,) = struct.unpack_from("<Q", data, 40)
         size, n = struct.unpack_from("<HH", data, 58)
         # of each section: type, offset, size, the section of its strings
         self.sections = [struct.unpack_from("<4xI16xQQI", data, at + k * size) for k in range(n)]
 
     def _string(self, section, at):
         start = self.sections[section][1] + at
-        return self.data[start:self.data.index(b"\0", start)].decode()
+        return self.data[start : self.data.index(b"\0", start)].decode()
 
     def needed(self):
         for kind, offset, size, strings in self.sections:
-            if kind == 6:      # SHT_DYNAMIC
+            if kind == 6:  # SHT_DYNAMIC
                 for at in range(offset, offset + size, 16):
                     tag, value = struct.unpack_from("<qQ", self.data, at)
                     if tag == 1:
@@ -56,7 +60,7 @@ class Elf:
         """(library, version) of every symbol version that it asks for."""
         for kind, offset, _, strings in self.sections:
             at = offset
-            while kind == 0x6ffffffe:      # SHT_GNU_verneed
+            while kind == 0x6FFFFFFE:  # SHT_GNU_verneed
                 _, n, file, aux, following = struct.unpack_from("<HHIII", self.data, at)
                 a = at + aux
                 for _ in range(n):
@@ -74,6 +78,7 @@ def tag_of(path):
         data = file.read()
     if data[:4] != b"\x7fELF":
         import sysconfig
+
         return sysconfig.get_platform().replace("-", "_").replace(".", "_")
     elf = Elf(data)
     machine = MACHINES.get(elf.machine, "any")
@@ -85,12 +90,16 @@ def tag_of(path):
 
 # ---- the file
 
+
 def metadata():
     with open(os.path.join(HERE, "README.md")) as file:
         about = file.read()
-    return (f"Metadata-Version: 2.1\nName: swax-verify\nVersion: {version()}\n"
-            "Summary: Is my kernel right? A judge for kernels in Python, CUDA and Triton\n"
-            "License: MIT\nRequires-Python: >=3.9\nRequires-Dist: numpy\nDescription-Content-Type: text/markdown\n\n" + about)
+    return (
+        f"Metadata-Version: 2.1\nName: swax-verify\nVersion: {version()}\n"
+        "Summary: Is my kernel right? A judge for kernels in Python, CUDA and Triton\n"
+        "License: MIT\nRequires-Python: >=3.9\nRequires-Dist: numpy\nDescription-Content-Type: text/markdown\n\n"
+        + about
+    )
 
 
 def write(folder, library):
@@ -109,15 +118,20 @@ def write(folder, library):
         files[info + "/LICENSE"] = f.read()
     files[info + "/METADATA"] = metadata().encode()
     files[info + "/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: swax\nRoot-Is-Purelib: false\nTag: {tag}\n".encode()
-    files[info + "/entry_points.txt"] = (b"[console_scripts]\nswax-verify = swax_verify.__main__:main\n\n"
-                                         b"[pytest11]\nswax = swax_verify.pytest_plugin\n")
-    record = [f"{n},sha256={base64.urlsafe_b64encode(hashlib.sha256(d).digest()).rstrip(b'=').decode()},{len(d)}" for n, d in files.items()]
+    files[info + "/entry_points.txt"] = (
+        b"[console_scripts]\nswax-verify = swax_verify.__main__:main\n\n"
+        b"[pytest11]\nswax = swax_verify.pytest_plugin\n"
+    )
+    record = [
+        f"{n},sha256={base64.urlsafe_b64encode(hashlib.sha256(d).digest()).rstrip(b'=').decode()},{len(d)}"
+        for n, d in files.items()
+    ]
     files[info + "/RECORD"] = "\n".join(record + [info + "/RECORD,,", ""]).encode()
     path = os.path.join(folder, f"{name}-{tag}.whl")
     os.makedirs(folder, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
         for n, d in files.items():
-            entry = zipfile.ZipInfo(n, (2020, 1, 1, 0, 0, 0))      # the same bytes every time
+            entry = zipfile.ZipInfo(n, (2020, 1, 1, 0, 0, 0))  # the same bytes every time
             entry.external_attr = (0o755 if n.endswith(".so") else 0o644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             z.writestr(entry, d)
@@ -126,14 +140,16 @@ def write(folder, library):
 
 # ---- what pip calls (PEP 517)
 
+
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    build = os.path.join("build", "wheel")
-    subprocess.run(["make", "-s", "-C", ROOT, "wheel-library", f"BUILD={build}"], check=True)
-    return os.path.basename(write(wheel_directory, os.path.join(ROOT, build, "wheel", "libswax.so")))
+    subprocess.run(["make", "-C", ROOT, "wheel-library"], check=True)
+    return os.path.basename(write(wheel_directory, os.path.join(ROOT, "build", "wheel", "libswax.so")))
 
 
 def build_sdist(sdist_directory, config_settings=None):
-    raise NotImplementedError("swax's source is its repository: pip install ./tools/python in a clone of it, or make wheel")
+    raise NotImplementedError(
+        "swax's source is its repository: pip install ./tools/python in a clone of it, or make wheel"
+    )
 
 
 if __name__ == "__main__":

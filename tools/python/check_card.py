@@ -3,6 +3,7 @@
     pip install torch; make; PYTHONPATH=tools/python python tools/python/check_card.py
 
 The status is 1 if a right kernel was refused or a wrong one was not."""
+
 import sys
 
 import torch
@@ -63,11 +64,34 @@ def fused(x, w):
 def main():
     failed = 0
     card = dict(device="cuda", raises=False)
-    right = [(rmsnorm, dict(op="rmsnorm", dtype=d, time=d != "f32", **({"N": 4096, "C": 2048, "suite": None} if d != "f32" else {"suite": "quick"})))
-             for d in ("f32", "bf16", "f16")]
+    right = [
+        (
+            rmsnorm,
+            dict(
+                op="rmsnorm",
+                dtype=d,
+                time=d != "f32",
+                **({"N": 4096, "C": 2048, "suite": None} if d != "f32" else {"suite": "quick"}),
+            ),
+        )
+        for d in ("f32", "bf16", "f16")
+    ]
     right += [(attention, dict(op="attention", dtype=d, suite="quick")) for d in ("f32", "bf16")]
     right += [(beside, dict(op="rmsnorm_forward", suite=None, N=4096, C=2048, time=True))]
-    right += [(fused, dict(reference=naive, inputs={"x": "N C", "w": "C: norm"}, dtype=d, suite="quick", gradients=d == "f32", time=True)) for d in ("f32", "bf16")]
+    right += [
+        (
+            fused,
+            dict(
+                reference=naive,
+                inputs={"x": "N C", "w": "C: norm"},
+                dtype=d,
+                suite="quick",
+                gradients=d == "f32",
+                time=True,
+            ),
+        )
+        for d in ("f32", "bf16")
+    ]
     for fn, how in right:
         report = check(fn, **card, **how)
         failed += not report

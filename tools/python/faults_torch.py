@@ -1,10 +1,13 @@
-"""faults_torch.py - the library's faults as one writes them in PyTorch, with the backward that autograd gives: each is to be refused, and
+"""faults_torch.py - the library's faults as one writes them in PyTorch, with the backward that autograd gives: each
+is to be refused, and
 named as the library names it.
 
     python tools/python/faults_torch.py [only=WORD] [seed=N]        (needs torch, and `make`)
 
-A line a fault.  The status is 1 if one was called good.  A fault of a forward has a backward of its own here, its true derivative; the
+A line a fault.  The status is 1 if one was called good.  A fault of a forward has a backward of its own here, its
+true derivative; the
 library's may be another, written by hand: where the name fails, that is why."""
+
 import math
 import sys
 
@@ -18,6 +21,7 @@ torch.set_num_threads(1)
 
 def cell(fault):
     """The mLSTM cell token after token, with one thing wrong."""
+
     def kernel(q, k, v, i, f, eps, C0, n0, m0):
         (B, T, H, K), V = q.shape, v.shape[3]
         if fault == "gates_swapped":
@@ -31,7 +35,11 @@ def cell(fault):
         C = q.new_zeros(B, H, K, V) if C0 is None else C0
         n = q.new_zeros(B, H, K) if n0 is None else n0
         m = q.new_zeros(B, H) if m0 is None or fault == "no_m0" else m0
-        lf = torch.log(torch.sigmoid(f)) if fault == "log_sigmoid" else -torch.log(1 + torch.exp(-f)) if fault == "log_one_plus" else F.logsigmoid(f)
+        lf = (
+            torch.log(torch.sigmoid(f))
+            if fault == "log_sigmoid"
+            else -torch.log(1 + torch.exp(-f)) if fault == "log_one_plus" else F.logsigmoid(f)
+        )
         scale = {"no_scale": 1.0, "scale_twice": 1 / K}.get(fault, 1 / math.sqrt(K))
         out = []
         for t in range(T):
@@ -47,18 +55,28 @@ def cell(fault):
             e = 0 if fault == "no_eps" else eps
             if fault == "floor_one":
                 least = torch.ones_like(least)
-            under = size + e if fault == "no_floor" else torch.maximum(size + e, least) if fault == "eps_first" else torch.maximum(size, least) + e
+            under = (
+                size + e
+                if fault == "no_floor"
+                else torch.maximum(size + e, least) if fault == "eps_first" else torch.maximum(size, least) + e
+            )
             h = (x[..., None] * C).sum(-2)
             under = under.detach() if fault == "no_gamma" else under
             out.append(h if fault == "no_normaliser" else h / under[..., None])
         h = torch.stack(out, 1)
-        return {"h": torch.cat((h[:, :-1], torch.zeros_like(h[:, -1:])), 1) if fault == "last_token" else h, "C1": C, "n1": n, "m1": m}
+        return {
+            "h": torch.cat((h[:, :-1], torch.zeros_like(h[:, -1:])), 1) if fault == "last_token" else h,
+            "C1": C,
+            "n1": n,
+            "m1": m,
+        }
+
     return kernel
 
 
 def attention(fault):
     def kernel(q, k, v, W):
-        (B, T, H, D), (S, G) = q.shape, k.shape[1:3]
+        (T, H, D), (S, G) = q.shape[1:], k.shape[1:3]
         W = W + {"wide": 1, "narrow": -1}.get(fault, 0) if fault != "full" else S + T
         head = torch.arange(H) % G if fault == "heads_modulo" else torch.arange(H) * G // H
         k, v = k[:, :, head], v[:, :, head]
@@ -74,6 +92,7 @@ def attention(fault):
         p = torch.exp(p) / torch.exp(p).sum(-1, keepdim=True) if fault == "no_max" else p.softmax(-1)
         y = torch.einsum("bhts,bshd->bthd", p, v)
         return {"y": torch.cat((y[:, :-1], torch.zeros_like(y[:, -1:])), 1) if fault == "last_query" else y}
+
     return kernel
 
 
@@ -99,6 +118,7 @@ def delta(fault):
                 out.append((q[:, t, :, :, None] * S).sum(-2))
         by = {"no_scale": 1.0, "scale_twice": scale * scale}.get(fault, scale)
         return {"y": by * torch.stack(out, 1), "S1": S}
+
     return kernel
 
 
@@ -108,6 +128,7 @@ def rmsnorm(fault):
         e = {1e-6: 1e-5, 1e-5: 1e-6}.get(eps, eps / 10) if fault == "eps" else eps
         r = 1 / (mean.sqrt() + e) if fault == "eps_outside" else torch.rsqrt(mean + e)
         return {"y": x * r * (1 + w if fault == "one_plus_weight" else w)}
+
     return kernel
 
 
@@ -119,6 +140,7 @@ def headnorm(fault):
         n = x.shape[-1] - 1 if fault == "unbiased" else x.shape[-1]
         y = x * torch.rsqrt(x.square().sum(-1, keepdim=True) / n + eps)
         return {"y": y.reshape(y.shape[0], *shape) * w}
+
     return kernel
 
 
@@ -130,10 +152,11 @@ def rope(fault):
         at = at * base ** (-torch.arange(0, D - 1, 2, dtype=torch.float64) / D) * (-1 if fault == "wrong_way" else 1)
         cos, sin = at.cos().float()[:, None], at.sin().float()[:, None]
         if fault == "interleaved":
-            a, b, rest = x[..., 0:D - D % 2:2], x[..., 1::2], x[..., D - D % 2:]
+            a, b, rest = x[..., 0 : D - D % 2 : 2], x[..., 1::2], x[..., D - D % 2 :]
             return {"y": torch.cat((torch.stack((a * cos - b * sin, b * cos + a * sin), -1).flatten(-2), rest), -1)}
         a, b, rest = x.split((D // 2, D // 2, D % 2), -1)
         return {"y": torch.cat((a * cos - b * sin, b * cos + a * sin, rest), -1)}
+
     return kernel
 
 
@@ -153,19 +176,84 @@ def small(fault):
 
     def linear(x, w, b):
         return {"y": x @ w.mT}
-    return {"halves": swiglu, "no_sigmoid": gate, "none": softcap, "clips": softcap, "uncapped": xent, "no_bias": linear}[fault]
+
+    return {
+        "halves": swiglu,
+        "no_sigmoid": gate,
+        "none": softcap,
+        "clips": softcap,
+        "uncapped": xent,
+        "no_bias": linear,
+    }[fault]
 
 
 FAULTS = [
-    *[("mlstm", n, cell) for n in ("log_sigmoid", "log_one_plus", "bf16_gates", "gates_swapped", "previous_gate", "no_state_in", "no_m0", "no_abs", "floor_one",
-                                   "no_floor", "no_normaliser", "no_eps", "eps_first", "no_scale", "scale_twice", "scaled_keys", "no_maximum", "no_gamma", "last_token")],
-    *[("attention", n, attention) for n in ("wide", "narrow", "full", "two_sided", "not_causal", "top_left", "no_cache", "no_scale", "scale_twice", "heads_modulo",
-                                            "no_max", "last_query")],
-    *[("delta", n, delta) for n in ("no_erase", "undecayed_residual", "output_first", "beta_on_v", "beta_squared", "beta_activated_twice", "exp2", "alpha",
-                                    "no_scale", "scale_twice", "heads_modulo", "no_state_in")],
-    *[("rmsnorm", n, rmsnorm) for n in ("eps", "eps_outside", "one_plus_weight")], *[("headnorm", n, headnorm) for n in ("unbiased", "all_heads")],
+    *[
+        ("mlstm", n, cell)
+        for n in (
+            "log_sigmoid",
+            "log_one_plus",
+            "bf16_gates",
+            "gates_swapped",
+            "previous_gate",
+            "no_state_in",
+            "no_m0",
+            "no_abs",
+            "floor_one",
+            "no_floor",
+            "no_normaliser",
+            "no_eps",
+            "eps_first",
+            "no_scale",
+            "scale_twice",
+            "scaled_keys",
+            "no_maximum",
+            "no_gamma",
+            "last_token",
+        )
+    ],
+    *[
+        ("attention", n, attention)
+        for n in (
+            "wide",
+            "narrow",
+            "full",
+            "two_sided",
+            "not_causal",
+            "top_left",
+            "no_cache",
+            "no_scale",
+            "scale_twice",
+            "heads_modulo",
+            "no_max",
+            "last_query",
+        )
+    ],
+    *[
+        ("delta", n, delta)
+        for n in (
+            "no_erase",
+            "undecayed_residual",
+            "output_first",
+            "beta_on_v",
+            "beta_squared",
+            "beta_activated_twice",
+            "exp2",
+            "alpha",
+            "no_scale",
+            "scale_twice",
+            "heads_modulo",
+            "no_state_in",
+        )
+    ],
+    *[("rmsnorm", n, rmsnorm) for n in ("eps", "eps_outside", "one_plus_weight")],
+    *[("headnorm", n, headnorm) for n in ("unbiased", "all_heads")],
     *[("rope", n, rope) for n in ("interleaved", "next_position", "wrong_way", "theta")],
-    ("swiglu", "halves", small), ("gate", "no_sigmoid", small), ("softcap", "none", small), ("softcap", "clips", small), ("xent", "uncapped", small),
+    ("swiglu", "halves", small),
+    ("gate", "no_sigmoid", small),
+    ("softcap", "none", small),
+    ("softcap", "clips", small),
+    ("xent", "uncapped", small),
     ("linear", "no_bias", small),
 ]
 
@@ -178,8 +266,19 @@ def main(only="", seed=11):
             continue
         report = check(make(name), op=op, suite="quick", array="torch", seed=seed, raises=False)
         causes = [d["name"] for d in report.diagnosis]
-        how = "yes" if causes[:1] == [name] else "as one of several" if name in causes else "as it does: " + report.trouble if report.trouble else \
-            "no: " + (causes[0] if causes else "no known fault")
+        how = (
+            "yes"
+            if causes[:1] == [name]
+            else (
+                "as one of several"
+                if name in causes
+                else (
+                    "as it does: " + report.trouble
+                    if report.trouble
+                    else "no: " + (causes[0] if causes else "no known fault")
+                )
+            )
+        )
         total, rejected, named = total + 1, rejected + (not report), named + (name in causes)
         print(f"| {op} | {name} | {report.failed}/{report.cases} | {how} |", flush=True)
     print(f"{total} faults: {rejected} refused, {named} named")

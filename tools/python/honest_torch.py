@@ -2,8 +2,11 @@
 
     pip install torch; make; python tools/python/honest_torch.py [suite=quick] [seeds=4] [only=WORD]
 
-A line a form: problems put to it, and how many of them it was refused on.  The status is 1 if there was any.  Every form is
-differentiated by autograd.  In bf16 and f16 products take operands of that type and sum in float, as tensor cores do."""
+A line a form: problems put to it, and how many of them it was refused on.  The status is 1 if there was any.  Every
+form is
+differentiated by autograd.  In bf16 and f16 products take operands of that type and sum in float, as tensor cores do.
+"""
+
 import math
 import sys
 
@@ -26,8 +29,10 @@ def wide(*xs):
 
 # ---- the cell: q, k [B,T,H,K]; v [B,T,H,V]; i, f [B,T,H]
 
+
 def mlstm_recurrent(detach):
     """Token after token, with the state that comes in and the one that goes out."""
+
     def kernel(q, k, v, i, f, eps, C0, n0, m0):
         dtype = q.dtype
         q, k, v = wide(q, k, v)
@@ -47,6 +52,7 @@ def mlstm_recurrent(detach):
             qn = (x * n).sum(-1)
             out.append((x[..., None] * C).sum(-2) / (torch.maximum(qn.abs(), torch.exp(-m)) + eps)[..., None])
         return {"h": torch.stack(out, 1).to(dtype), "C1": C, "n1": n, "m1": m}
+
     return kernel
 
 
@@ -55,7 +61,9 @@ def parallel_block(q, k, v, i, f, eps, C, n, m, detach):
     T, K = q.shape[2:]
     q = q / math.sqrt(K)
     b = F.logsigmoid(f).cumsum(-1)
-    D = (b[..., :, None] - b[..., None, :] + i[..., None, :]).masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), -torch.inf)
+    D = (b[..., :, None] - b[..., None, :] + i[..., None, :]).masked_fill(
+        torch.ones(T, T, dtype=torch.bool).triu(1), -torch.inf
+    )
     carried = b + m[..., None]
     top = torch.maximum(D.amax(-1), carried)
     top = top.detach() if detach else top
@@ -74,6 +82,7 @@ def parallel_block(q, k, v, i, f, eps, C, n, m, detach):
 
 def mlstm_chunkwise(L, detach=True):
     """Chunks of L tokens; L=None: one for all, the parallel form."""
+
     def kernel(q, k, v, i, f, eps, C0, n0, m0):
         dtype = q.dtype
         q, k, v = (x.transpose(1, 2) for x in wide(q, k, v))
@@ -88,18 +97,23 @@ def mlstm_chunkwise(L, detach=True):
             h, C, n, m = parallel_block(q[:, :, s], k[:, :, s], v[:, :, s], i[..., s], f[..., s], eps, C, n, m, detach)
             out.append(h)
         return {"h": torch.cat(out, 2).transpose(1, 2).to(dtype), "C1": C, "n1": n, "m1": m}
+
     return kernel
 
 
 def alone(kernel):
-    """Without states, whose units are m's, and without eps, which is in them too: there nothing depends on m, and a gradient that goes
+    """Without states, whose units are m's, and without eps, which is in them too: there nothing depends on m, and a
+    gradient that goes
     through it is none."""
+
     def cell(q, k, v, i, f):
         return {"h": kernel(q, k, v, i, f, 0.0, None, None, None)["h"]}
+
     return cell
 
 
 # ---- attention over W keys
+
 
 def mask_of(T, S, W):
     back = torch.arange(T)[:, None] + S - T - torch.arange(S)
@@ -118,12 +132,15 @@ def attention_plain(q, k, v, W):
 def attention_sdpa(q, k, v, W):
     H, G = q.shape[2], k.shape[2]
     k, v = k.repeat_interleave(H // G, 2), v.repeat_interleave(H // G, 2)
-    y = F.scaled_dot_product_attention(*(x.transpose(1, 2) for x in (q, k, v)), attn_mask=mask_of(q.shape[1], k.shape[1], W))
+    y = F.scaled_dot_product_attention(
+        *(x.transpose(1, 2) for x in (q, k, v)), attn_mask=mask_of(q.shape[1], k.shape[1], W)
+    )
     return {"y": y.transpose(1, 2)}
 
 
 def attention_flash(block):
     """Blocks of keys with a running maximum, as FlashAttention has it."""
+
     def kernel(q, k, v, W):
         (B, T, H, D), (S, G) = q.shape, k.shape[1:3]
         k, v = k.repeat_interleave(H // G, 2), v.repeat_interleave(H // G, 2)
@@ -131,8 +148,8 @@ def attention_flash(block):
         top = torch.full((B, H, T), -torch.inf, dtype=torch.float64 if q.dtype == torch.float64 else torch.float32)
         total, y = torch.zeros_like(top), 0
         for s in range(0, S, block):
-            keys, values = k[:, s:s + block], v[:, s:s + block]
-            score = (product(q, keys, "bthd,bshd->bhts") / math.sqrt(D)).masked_fill(~see[:, s:s + block], -torch.inf)
+            keys, values = k[:, s : s + block], v[:, s : s + block]
+            score = (product(q, keys, "bthd,bshd->bhts") / math.sqrt(D)).masked_fill(~see[:, s : s + block], -torch.inf)
             now = torch.maximum(top, score.amax(-1)).detach()
             safe = torch.where(now.isinf(), torch.zeros_like(now), now)
             p, old = torch.exp(score - safe[..., None]), torch.exp(top - safe)
@@ -140,10 +157,12 @@ def attention_flash(block):
             y = y * old[..., None] + product(p.to(q.dtype), values, "bhts,bshd->bhtd")
             top = now
         return {"y": (y / total[..., None]).transpose(1, 2).to(q.dtype)}
+
     return kernel
 
 
 # ---- the gated delta rule: q, k [B,T,G,K]; v [B,T,H,V]; g [B,T,H,J]; beta [B,T,H]
+
 
 def delta_recurrent(q, k, v, g, beta, scale, e, S0):
     dtype = q.dtype
@@ -161,23 +180,26 @@ def delta_recurrent(q, k, v, g, beta, scale, e, S0):
 
 # ---- the small ones
 
+
 def rmsnorm(x, w, eps):
     dtype = x.dtype
-    x, = wide(x)
+    (x,) = wide(x)
     return {"y": (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * w).to(dtype)}
 
 
 def headnorm(x, w, eps, z):
     dtype = x.dtype
-    x, = wide(x)
+    (x,) = wide(x)
     x = x - x.mean(-1, keepdim=True) if z else x
     return {"y": (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * w.view(x.shape[1:])).to(dtype)}
 
 
 def rope(x, theta, P):
     dtype, (T, D) = x.dtype, (x.shape[1], x.shape[3])
-    x, = wide(x)
-    at = (P + torch.arange(T, dtype=torch.float64))[:, None] * theta ** (-torch.arange(0, D - 1, 2, dtype=torch.float64) / D)
+    (x,) = wide(x)
+    at = (P + torch.arange(T, dtype=torch.float64))[:, None] * theta ** (
+        -torch.arange(0, D - 1, 2, dtype=torch.float64) / D
+    )
     cos, sin = at.cos().to(x.dtype)[:, None], at.sin().to(x.dtype)[:, None]
     a, b, rest = x.split((D // 2, D // 2, D % 2), -1)
     return {"y": torch.cat((a * cos - b * sin, b * cos + a * sin, rest), -1).to(dtype)}
@@ -195,14 +217,21 @@ def xent(x, target, cap):
 
 ALL = ("f32", "bf16", "f16")
 FORMS = [
-    ("mlstm", "recurrent, m detached", mlstm_recurrent(True), ALL), ("mlstm", "recurrent, through m", alone(mlstm_recurrent(False)), ("f32",)),
-    ("mlstm", "parallel, m detached", mlstm_chunkwise(None), ALL), ("mlstm", "parallel, through m", alone(mlstm_chunkwise(None, False)), ("f32",)),
+    ("mlstm", "recurrent, m detached", mlstm_recurrent(True), ALL),
+    ("mlstm", "recurrent, through m", alone(mlstm_recurrent(False)), ("f32",)),
+    ("mlstm", "parallel, m detached", mlstm_chunkwise(None), ALL),
+    ("mlstm", "parallel, through m", alone(mlstm_chunkwise(None, False)), ("f32",)),
     *[("mlstm", f"chunkwise {L}", mlstm_chunkwise(L), ALL if L == 64 else ("f32",)) for L in (16, 32, 64, 128)],
     ("mlstm", "chunkwise 64, through m", alone(mlstm_chunkwise(64, False)), ("f32",)),
-    ("attention", "plain", attention_plain, ALL), ("attention", "scaled_dot_product_attention", attention_sdpa, ("f32",)),
-    ("attention", "flash 16", attention_flash(16), ALL), ("attention", "flash 64", attention_flash(64), ("f32",)),
+    ("attention", "plain", attention_plain, ALL),
+    ("attention", "scaled_dot_product_attention", attention_sdpa, ("f32",)),
+    ("attention", "flash 16", attention_flash(16), ALL),
+    ("attention", "flash 64", attention_flash(64), ("f32",)),
     ("delta", "recurrent", delta_recurrent, ALL),
-    ("rmsnorm", "plain", rmsnorm, ALL), ("headnorm", "plain", headnorm, ALL), ("rope", "plain", rope, ALL), ("swiglu", "plain", swiglu, ALL),
+    ("rmsnorm", "plain", rmsnorm, ALL),
+    ("headnorm", "plain", headnorm, ALL),
+    ("rope", "plain", rope, ALL),
+    ("swiglu", "plain", swiglu, ALL),
     ("xent", "plain", xent, ("f32",)),
 ]
 
@@ -217,7 +246,9 @@ def main(suite="quick", seeds=4, only=""):
             cases = failed = 0
             for seed in range(1, seeds + 1):
                 how = dict(eps=0.0) if "through m" in name else {}
-                report = check(fn, op=op, suite=suite, dtype=dtype, array="torch", seed=1000 * seed + 7, raises=False, **how)
+                report = check(
+                    fn, op=op, suite=suite, dtype=dtype, array="torch", seed=1000 * seed + 7, raises=False, **how
+                )
                 cases, failed = cases + report.cases, failed + report.failed
                 if not report:
                     print(report, file=sys.stderr, flush=True)

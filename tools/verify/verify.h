@@ -152,7 +152,7 @@ void looks_of(char words[WORDS], struct sight *s);
 void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg);
 
 /* tools/verify/diagnose.c: what a fault would have answered, and which of them answers as the candidate does */
-enum { MOST_FAULTS = 160 };
+enum { MOST_FAULTS = 480 };
 struct evidence { double truth, fault[MOST_FAULTS], size[MOST_FAULTS], work; int left_out; };
 /* Is there time left to try all faults on that problem too? */
 int evidence_affords(struct evidence *e, const struct problem *p);

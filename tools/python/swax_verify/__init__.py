@@ -8,6 +8,7 @@
     check(my_norm, reference=naive_norm, inputs={"x": "N C", "w": "C"})        # any kernel, by a reference of yours
 
 The README beside this package has the rest."""
+
 from .check import check, judge, test_of
 from .kernels import Result, attention, call, delta, mlstm
 from .report import Report

@@ -3,8 +3,10 @@
     python -m swax_verify my_module:my_kernel mlstm suite=standard dtype=bf16 device=cuda
     python -m swax_verify list [KERNEL]
 
-Words behind the kernel are check()'s: suite, dtype, device, array, layout, seed, outputs=h,dq, time=yes, sizes and scalars.
+Words behind the kernel are check()'s: suite, dtype, device, array, layout, seed, outputs=h,dq, time=yes, sizes and
+scalars.
 The status is 0 for good, 1 for wrong, 2 where nothing can be said."""
+
 import os
 import sys
 
@@ -20,7 +22,13 @@ def show(names):
     for k in _library.kernels().values():
         if names and k.name not in names and k.name.rsplit("_", 1)[0] not in names:
             continue
-        roles = {_library.IN: "in", _library.OUT: "out", _library.ADD: "out, added to", _library.UPDATE: "in and out", _library.SCRATCH: "scratch"}
+        roles = {
+            _library.IN: "in",
+            _library.OUT: "out",
+            _library.ADD: "out, added to",
+            _library.UPDATE: "in and out",
+            _library.SCRATCH: "scratch",
+        }
         print(f"{k.name}({', '.join([*k.dims, *k.scalars])})")
         for a in k.args:
             print(f"    {a.name:6} [{','.join(a.shape)}]  {roles[a.role]}{', may be left out' if a.optional else ''}")
@@ -30,6 +38,7 @@ def load(name):
     """module:function, or file.py:function."""
     import importlib
     import importlib.util
+
     module, _, function = name.partition(":")
     if not function:
         raise ValueError(f"{name}: say module:function, or file.py:function")
@@ -50,13 +59,24 @@ def candidate(name, op, words, read, write):
     try:
         function = _candidate.Function(load(name), op)
         device, dtype = given.get("device"), dtype_word(given.get("dtype", "f32"))
-        torch_needed = device or not function.differentiates_itself() or (dtype == "bf16" and _arrays.torch_module())
-        which = given.get("array") or ("torch" if torch_needed else "numpy")
-        library = {"numpy": _arrays.Numpy, "torch": _arrays.Torch}[which](device)
-        asker = _candidate.Asker(function, dtype, given.get("layout", "BTHD"), library, given["outputs"].split(",") if "outputs" in given else None)
+        library = _arrays.library(given.get("array"), device, dtype, not function.differentiates_itself())
+        asker = _candidate.Asker(
+            function,
+            dtype,
+            given.get("layout", "BTHD"),
+            library,
+            given["outputs"].split(",") if "outputs" in given else None,
+        )
         more, notes = function.not_asked(given)
-        wire.send({"do": "ready", "words": more, "notes": notes, "device": library.device_name(),
-                   "bandwidth": library.bandwidth() if given.get("time") == "yes" else 1.0})
+        wire.send(
+            {
+                "do": "ready",
+                "words": more,
+                "notes": notes,
+                "device": library.device_name(),
+                "bandwidth": library.bandwidth() if given.get("time") == "yes" else 1.0,
+            }
+        )
     except Exception as e:
         wire.send({"do": "refused", "why": f"{type(e).__name__}: {e}"})
         return
@@ -73,7 +93,12 @@ def judge(name, op, words):
         ready, _ = wire.receive()
         if ready["do"] == "refused":
             raise ValueError(ready["why"])
-        line = [op] + ready["words"] + [w for w in words if w.split("=")[0] not in OWN + ("seed",)] + [f"seed={seed}", f"dtype={dtype}"]
+        line = (
+            [op]
+            + ready["words"]
+            + [w for w in words if w.split("=")[0] not in OWN + ("seed",)]
+            + [f"seed={seed}", f"dtype={dtype}"]
+        )
         if not any(w.startswith("suite=") for w in words):
             line.append("suite=standard")
         found = _judge.run(wire, line, ready["bandwidth"], ready["device"])
@@ -83,7 +108,9 @@ def judge(name, op, words):
         raise EOFError(f"{name} ended its process, with status {child.wait()}") from None
     wire.close()
     child.wait()
-    replay = f"python -m swax_verify {name} {op} " + " ".join([w for w in words if not w.startswith("seed=")] + [f"seed={seed}", "number={number}"])
+    replay = f"python -m swax_verify {name} {op} " + " ".join(
+        [w for w in words if not w.startswith("seed=")] + [f"seed={seed}", "number={number}"]
+    )
     return Report(dict(found, device=ready["device"]), ready["notes"], replay, RULES[dtype])
 
 
@@ -92,13 +119,18 @@ def main(argv=None):
     if argv[:1] == ["--candidate"]:
         return candidate(argv[1], argv[2], argv[3:-2], *argv[-2:])
     if argv[:1] == ["list"]:
-        return show(argv[1:])
+        try:
+            show(argv[1:])
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     if len(argv) < 2 or "help" in argv or any("=" not in w for w in argv[2:]):
         print(__doc__)
         return 0 if "help" in argv else 2
     try:
         report = judge(argv[0], argv[1], argv[2:])
-    except EOFError as e:       # of the candidate's process: nothing that it did is an answer
+    except EOFError as e:  # of the candidate's process: nothing that it did is an answer
         print(f"WRONG: {argv[1]}: {e}")
         return 1
     except (ValueError, ImportError) as e:

@@ -1,20 +1,22 @@
 """numpy and torch behind one face: where inputs lie, what stands around them, and what was not written."""
+
 import contextlib
 import sys
 
 import numpy as np
 
-GUARD = 1024        # bytes of poison on either side of an input
-STEP = 512          # what addresses shift by: torch's own alignment, so that no honest kernel is surprised
-FLUSH = 256 << 20   # bytes that are written to empty the caches
+GUARD = 1024  # bytes of poison on either side of an input
+STEP = 512  # what addresses shift by: torch's own alignment, so that no honest kernel is surprised
+FLUSH = 256 << 20  # bytes that are written to empty the caches
 
-# NaNs that no arithmetic makes, by width in bytes; in f16 another is needed.  One stands where nothing was written, another
+# NaNs that no arithmetic makes, by width in bytes; in f16 another is needed.  One stands where nothing was written,
+# another
 # around the inputs: a result has the payload of what went into it.
 _POISON = {2: 0x7FA5, 4: 0x7FA5A5A5, 8: 0x7FF4A5A5A5A5A5A5}
 _POISON_HALF = 0x7EA5
 _AROUND = {2: 0x7FB5, 4: 0x7FB5B5B5, 8: 0x7FF5B5B5B5B5B5B5}
 _AROUND_HALF = 0x7EB5
-_QUIET = {2: 0, 4: 0x00400000, 8: 0x0008000000000000}      # a processor may set this bit of a NaN that it copies
+_QUIET = {2: 0, 4: 0x00400000, 8: 0x0008000000000000}  # a processor may set this bit of a NaN that it copies
 
 
 def poison_of(dtype, width):
@@ -26,6 +28,7 @@ def torch_module():
     """torch, where it can be imported; it is never needed."""
     try:
         import torch
+
         return torch
     except ImportError:
         return None
@@ -47,7 +50,7 @@ class Numpy:
     def empty_bytes(self, n):
         raw = np.empty(n + STEP, np.uint8)
         at = -raw.ctypes.data % STEP
-        return raw[at:at + n]
+        return raw[at : at + n]
 
     def view(self, raw, dtype, shape):
         return raw.view(self.types[dtype]).reshape(shape)
@@ -57,7 +60,7 @@ class Numpy:
 
     def poison(self, raw, dtype):
         mark, kind = poison_of(dtype, self.types[dtype]().itemsize)
-        raw[:len(raw) // 8 * 8].view(kind)[...] = mark
+        raw[: len(raw) // 8 * 8].view(kind)[...] = mark
 
     def bits(self, raw):
         return raw.copy()
@@ -66,12 +69,14 @@ class Numpy:
         return np.array_equal(a, b)
 
     def to_numpy(self, x):
-        with np.errstate(invalid="ignore"):      # poison is a NaN that signals
+        with np.errstate(invalid="ignore"):  # poison is a NaN that signals
             return np.asarray(x, np.float64)
 
     def dtype_of(self, x):
         x = np.asarray(x)
-        return {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64", np.dtype(np.float16): "f16"}.get(x.dtype, str(x.dtype))
+        return {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64", np.dtype(np.float16): "f16"}.get(
+            x.dtype, str(x.dtype)
+        )
 
     def raw_bits(self, x):
         x = np.ascontiguousarray(x)
@@ -90,6 +95,7 @@ class Numpy:
 
     def seconds(self, call):
         import time
+
         self.flush()
         begun = time.perf_counter()
         out = call()
@@ -98,6 +104,7 @@ class Numpy:
     def bandwidth(self):
         """Bytes a second, read and written, of a copy."""
         import time
+
         a, best = np.ones(16 << 20), 0.0
         b = np.empty_like(a)
         for _ in range(4):
@@ -112,6 +119,7 @@ class Numpy:
                 return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
         except (OSError, StopIteration):
             import platform
+
             return platform.machine()
 
 
@@ -121,18 +129,26 @@ class Torch:
     def __init__(self, device=None):
         self.torch = torch = torch_module()
         if torch is None:
-            raise ValueError("torch is asked for (device=, bf16, or a function that torch shall differentiate), and is not installed")
+            raise ValueError(
+                "torch is asked for (device=, bf16, or a function that torch shall differentiate), and is not installed"
+            )
         self.device = str(device or "cpu")
         self.cuda = self.device.startswith("cuda")
         if self.cuda and not torch.cuda.is_available():
             raise ValueError(f"device={self.device}: torch sees no such device here")
-        self.types = {"f32": torch.float32, "f64": torch.float64, "bf16": torch.bfloat16, "f16": torch.float16, "i32": torch.int32}
+        self.types = {
+            "f32": torch.float32,
+            "f64": torch.float64,
+            "bf16": torch.bfloat16,
+            "f16": torch.float16,
+            "i32": torch.int32,
+        }
 
     def empty_bytes(self, n):
         torch = self.torch
         raw = torch.empty(n + STEP, dtype=torch.uint8, device=self.device)
         at = -raw.data_ptr() % STEP
-        return raw[at:at + n]
+        return raw[at : at + n]
 
     def view(self, raw, dtype, shape):
         return raw.view(self.types[dtype]).view(shape)
@@ -140,7 +156,9 @@ class Torch:
     def poison(self, raw, dtype):
         torch = self.torch
         mark, kind = poison_of(dtype, torch.empty(0, dtype=self.types[dtype]).element_size())
-        raw[:len(raw) // 8 * 8].view({2: torch.int16, 4: torch.int32, 8: torch.int64}[np.dtype(kind).itemsize]).fill_(mark)
+        raw[: len(raw) // 8 * 8].view({2: torch.int16, 4: torch.int32, 8: torch.int64}[np.dtype(kind).itemsize]).fill_(
+            mark
+        )
 
     def fill(self, x, values):
         x.copy_(self.torch.from_numpy(np.array(values, order="C")))
@@ -166,8 +184,12 @@ class Torch:
         if not is_torch(x) or not x.is_floating_point():
             return None
         x = x.detach().contiguous()
-        return x.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()]).cpu().numpy().view(
-            {2: np.uint16, 4: np.uint32, 8: np.uint64}[x.element_size()])
+        return (
+            x.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()])
+            .cpu()
+            .numpy()
+            .view({2: np.uint16, 4: np.uint32, 8: np.uint64}[x.element_size()])
+        )
 
     def is_plain(self, x):
         return type(x) in (self.torch.Tensor, self.torch.nn.Parameter) or Numpy.is_plain(self, x)
@@ -185,6 +207,7 @@ class Torch:
     def seconds(self, call):
         """A call on cold caches: by events on a card; by the clock, where work went past the stream that is timed."""
         import time
+
         torch = self.torch
         self.flush()
         self.synchronise()
@@ -199,7 +222,7 @@ class Torch:
         last.record()
         last.synchronize()
         at_last = time.perf_counter()
-        torch.cuda.synchronize()        # whatever was put on other streams ends here, and takes time after the last event
+        torch.cuda.synchronize()  # whatever was put on other streams ends here, and takes time after the last event
         behind = time.perf_counter() - at_last
         seconds = first.elapsed_time(last) / 1e3
         return out, seconds if behind < 1e-4 + 0.1 * seconds else at_last + behind - begun
@@ -217,6 +240,15 @@ class Torch:
 
     def device_name(self):
         return self.torch.cuda.get_device_name(self.device) if self.cuda else Numpy().device_name()
+
+
+def library(array, device, dtype, torch_needed):
+    """numpy or torch: what `array` says, or what a device, a function that torch must differentiate, or bf16 asks
+    for."""
+    if array not in (None, "numpy", "torch"):
+        raise ValueError(f"array={array!r}: it is numpy or torch")
+    torch_needed = torch_needed or device is not None or (dtype == "bf16" and torch_module())
+    return Torch(device) if array == "torch" or (array is None and torch_needed) else Numpy()
 
 
 def unwritten(bits, half):
@@ -237,7 +269,11 @@ def _poison_numpy(x):
 
 
 def _poison_torch(torch, x):
-    if isinstance(x, torch.Tensor) and x.numel() and x.dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
+    if (
+        isinstance(x, torch.Tensor)
+        and x.numel()
+        and x.dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+    ):
         with torch.no_grad():
             mark = _POISON_HALF if x.dtype == torch.float16 else _POISON[x.element_size()]
             x.detach().view({2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()]).fill_(mark)
@@ -255,10 +291,14 @@ def poisoned_allocations():
             return
         undo.append((owner, name, old))
         setattr(owner, name, lambda *a, **k: poison(old(*a, **k)))
+
     for name in ("empty", "empty_like"):
         wrap(np, name, _poison_numpy)
     if torch is not None:
-        for owner, names in ((torch, ("empty", "empty_like", "empty_strided", "empty_permuted")), (torch.Tensor, ("new_empty", "new_empty_strided"))):
+        for owner, names in (
+            (torch, ("empty", "empty_like", "empty_strided", "empty_permuted")),
+            (torch.Tensor, ("new_empty", "new_empty_strided")),
+        ):
             for name in names:
                 wrap(owner, name, lambda x: _poison_torch(torch, x))
     try:
@@ -308,7 +348,7 @@ class Room:
             width = len(raw) - GUARD - STEP - before
             if not self.library.same(raw[:before], sealed[:before]):
                 return f"wrote before the beginning of its input {name}"
-            if not self.library.same(raw[before + width:], sealed[before + width:]):
+            if not self.library.same(raw[before + width :], sealed[before + width :]):
                 return f"wrote behind the end of its input {name}"
             return f"changed its input {name}"
         return None

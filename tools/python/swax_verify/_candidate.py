@@ -1,4 +1,5 @@
 """The side that is judged: a function, asked through a wire, and what it does beside answering."""
+
 import inspect
 
 import numpy as np
@@ -7,8 +8,25 @@ from . import _arrays, _library
 from ._library import ADD, DOUBLE, IN, INT, OUT, STAT, UPDATE
 
 # What a size or a scalar is where the function does not take it: said in the report, and asked no other way.
-FIXED = {"g": 0, "W": 2**31 - 1, "P": 0, "z": 1, "e": 1, "s": 1, "eps": 1e-6, "theta": 1e4, "cap": 0, "scale": 1, "low": 0, "top": 1,
-         "lr": 1e-3, "beta1": 0.9, "beta2": 0.95, "decay": 0.1, "clip": 0}
+FIXED = {
+    "g": 0,
+    "W": 2**31 - 1,
+    "P": 0,
+    "z": 1,
+    "e": 1,
+    "s": 1,
+    "eps": 1e-6,
+    "theta": 1e4,
+    "cap": 0,
+    "scale": 1,
+    "low": 0,
+    "top": 1,
+    "lr": 1e-3,
+    "beta1": 0.9,
+    "beta2": 0.95,
+    "decay": 0.1,
+    "clip": 0,
+}
 COTANGENT = {"mlstm": "dh", "xent": "dloss", "decay": "dg", "strength": "dbeta"}
 
 
@@ -33,7 +51,9 @@ def unusable(lib, name, x, extent, letters, kind, dtype):
     if not lib.is_plain(x):
         return f"{name} is a {type(x).__name__}, and a plain array is needed"
     if tuple(np.shape(x)) != extent:
-        return f"{name} has the shape {tuple(np.shape(x))}, and {extent} is needed" + (f" ({letters})" if letters else "")
+        return f"{name} has the shape {tuple(np.shape(x))}, and {extent} is needed" + (
+            f" ({letters})" if letters else ""
+        )
     found = lib.dtype_of(x)
     if found not in ("f32", "f64", "bf16", "f16"):
         return f"{name} holds {found}, and floating-point numbers are needed"
@@ -41,7 +61,9 @@ def unusable(lib, name, x, extent, letters, kind, dtype):
         return f"{name} is in {found}, and {element(kind, dtype)} or more is needed"
     n, size = _arrays.unwritten(lib.raw_bits(x), found == "f16"), int(np.prod(extent))
     if n:
-        return f"nothing of {name} was written" if n == size else f"{n} of the {size} elements of {name} were not written"
+        return (
+            f"nothing of {name} was written" if n == size else f"{n} of the {size} elements of {name} were not written"
+        )
     return None
 
 
@@ -61,9 +83,11 @@ class Function:
         needed = [n for n, p in parameters.items() if p.default is p.empty and n in self.names]
         unknown = [n for n in needed if n not in self.known]
         if unknown:
-            raise ValueError(f"check: {self.op} has no {', '.join(unknown)}: a function for it takes, by name, some of "
-                             f"{', '.join(sorted(self._inputs()))} (arrays), {', '.join(self.forward.dims)} (sizes)"
-                             + (f", {', '.join(self.forward.scalars)} (scalars)" if self.forward.scalars else ""))
+            raise ValueError(
+                f"check: {self.op} has no {', '.join(unknown)}: a function for it takes, by name, some of "
+                f"{', '.join(sorted(self._inputs()))} (arrays), {', '.join(self.forward.dims)} (sizes)"
+                + (f", {', '.join(self.forward.scalars)} (scalars)" if self.forward.scalars else "")
+            )
 
     def _inputs(self):
         outputs = {a.name for a in self.forward.args if a.role == OUT}
@@ -91,16 +115,26 @@ class Function:
             words.append("documents=no")
             notes.append("not asked about documents: the function has no parameter start")
         for a in self.forward.args:
-            if a.optional and a.role == IN and a.name not in ("start", "C0", "n0", "m0", "S0") and not self.takes(a.name):
+            if (
+                a.optional
+                and a.role == IN
+                and a.name not in ("start", "C0", "n0", "m0", "S0")
+                and not self.takes(a.name)
+            ):
                 without.append(a.name)
                 notes.append(f"not asked about {a.name}: the function has no such parameter")
         if without and "without" not in fixed:
             words.append("without=" + ",".join(without))
         for name in list(self.forward.dims) + self.forward.scalars:
             if name in FIXED and name not in fixed and not self.takes(name) and not (name == "W" and "sizes" in fixed):
-                words.append(f"{name}={FIXED[name]:.17g}" if isinstance(FIXED[name], float) else f"{name}={FIXED[name]}")
+                words.append(
+                    f"{name}={FIXED[name]:.17g}" if isinstance(FIXED[name], float) else f"{name}={FIXED[name]}"
+                )
                 said = "none" if name == "W" else f"{FIXED[name]:g}"
-                notes.append(f"not asked about {name}: the function does not take it, and {said} is meant ({name}=... means another)")
+                notes.append(
+                    f"not asked about {name}: the function does not take it, and {said} is meant ({name}=... "
+                    f"means another)"
+                )
         return words, notes
 
 
@@ -157,16 +191,32 @@ class Asker:
         """The forward's result as a dict, and the gradients that torch makes of it for the cotangents of the case."""
         torch = self.library.torch
         forward, backward = self.f.kernels
-        inputs = {n: x.detach().requires_grad_() if isinstance(x, torch.Tensor) and x.is_floating_point() else x for n, x in inputs.items()}
+        inputs = {
+            n: x.detach().requires_grad_() if isinstance(x, torch.Tensor) and x.is_floating_point() else x
+            for n, x in inputs.items()
+        }
         leaves = {n: x for n, x in inputs.items() if isinstance(x, torch.Tensor) and x.requires_grad and n != "m0"}
         out = self._named(self.f.fn(**inputs), [a.name for a in forward.args if a.role == OUT])
-        pairs = [(out[n], case["d" + n]) for n in out if "d" + n in case and torch.is_tensor(out[n]) and out[n].requires_grad]
+        pairs = [
+            (out[n], case["d" + n]) for n in out if "d" + n in case and torch.is_tensor(out[n]) and out[n].requires_grad
+        ]
         if not pairs:
-            raise ValueError("nothing that it returns has a gradient: it takes no cotangent "
-                             f"({COTANGENT.get(self.f.op, 'dy')}) and cannot be differentiated by torch; op=\"{self.f.op}_forward\" asks for its forward alone")
-        grads = torch.autograd.grad([y for y, _ in pairs], list(leaves.values()), [g.to(y.dtype) for y, g in pairs], allow_unused=True)
+            raise ValueError(
+                "nothing that it returns has a gradient: it takes no cotangent "
+                f"({COTANGENT.get(self.f.op, 'dy')}) and cannot be differentiated by torch; "
+                f"op=\"{self.f.op}_forward\" asks for its forward alone"
+            )
+        grads = torch.autograd.grad(
+            [y for y, _ in pairs], list(leaves.values()), [g.to(y.dtype) for y, g in pairs], allow_unused=True
+        )
         wanted = {a.name for a in backward.args if a.role == ADD}
-        out.update({"d" + n: torch.zeros_like(x) if g is None else g for (n, x), g in zip(leaves.items(), grads) if "d" + n in wanted})
+        out.update(
+            {
+                "d" + n: torch.zeros_like(x) if g is None else g
+                for (n, x), g in zip(leaves.items(), grads)
+                if "d" + n in wanted
+            }
+        )
         return out
 
     @staticmethod
@@ -184,7 +234,9 @@ class Asker:
         reply, given = {"not_asked": []}, []
         for k, a in enumerate(answers):
             if a["name"] not in out:
-                if (self.outputs is not None and a["name"] not in self.outputs) or (self.outputs is None and alone and k):
+                if (self.outputs is not None and a["name"] not in self.outputs) or (
+                    self.outputs is None and alone and k
+                ):
                     reply["not_asked"].append(a["name"])
                     self.left_out.add(a["name"])
                 continue

@@ -1,15 +1,28 @@
-"""Inputs for a kernel that only its user knows, by what each of them is: a role, and families of numbers that are hard for it."""
+"""Inputs for a kernel that only its user knows, by what each of them is: a role, and families of numbers that are
+hard for it."""
+
 import numpy as np
 
 FAMILIES = ("gauss", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
 # which families differ from gauss, for an input of that role
-DIFFERS = {"data": {"equal", "onehot", "huge", "tiny"}, "weight": set(), "norm": set(), "positive": {"huge", "tiny"},
-           "probability": {"equal", "onehot"}, "logits": {"equal", "huge"}, "gate": {"saturated", "open", "shut"},
-           "log_gate": {"saturated", "open", "shut"}, "unit": {"equal", "onehot"}, "fraction": {"saturated"}, "index": set(), "mask": set()}
+DIFFERS = {
+    "data": {"equal", "onehot", "huge", "tiny"},
+    "weight": set(),
+    "norm": set(),
+    "positive": {"huge", "tiny"},
+    "probability": {"equal", "onehot"},
+    "logits": {"equal", "huge"},
+    "gate": {"saturated", "open", "shut"},
+    "log_gate": {"saturated", "open", "shut"},
+    "unit": {"equal", "onehot"},
+    "fraction": {"saturated"},
+    "index": set(),
+    "mask": set(),
+}
 ROLES = tuple(DIFFERS)
 SMALL = tuple(range(1, 10))
 TILES = (15, 16, 17, 31, 32, 33, 63, 64, 65, 72, 100, 127, 128, 129, 130, 200)
-MOST = 60000        # numbers in the inputs of a drawn problem
+MOST = 60000  # numbers in the inputs of a drawn problem
 
 
 def _rows(random, shape, family):
@@ -65,7 +78,8 @@ def numbers(random, shape, role, family, bound=None):
 
 
 class Input:
-    """What stands behind a name in inputs=: "B T H D", "B T H: gate", "N: index<V", with `float` for what stays in float where the
+    """What stands behind a name in inputs=: "B T H D", "B T H: gate", "N: index<V", with `float` for what stays in
+    float where the
     kernel is in bf16 or f16; an array or a number as it is; or a function of (random, sizes)."""
 
     def __init__(self, name, spec):
@@ -85,9 +99,13 @@ class Input:
                 self.role = word
             else:
                 import difflib
+
                 near = difflib.get_close_matches(word, ROLES, 1)
-                raise ValueError(f"check: {name}={spec!r}: {word} is no role" + (f"; did you mean {near[0]}?" if near else "")
-                                 + f"  There are {', '.join(ROLES).replace('index', 'index<N')}, and float beside one")
+                raise ValueError(
+                    f"check: {name}={spec!r}: {word} is no role"
+                    + (f"; did you mean {near[0]}?" if near else "")
+                    + f"  There are {', '.join(ROLES).replace('index', 'index<N')}, and float beside one"
+                )
 
     def is_integer(self):
         return self.role in ("index", "mask")
@@ -109,13 +127,21 @@ def _size(random, wish, choices):
 
 def sizes(random, inputs, wishes, crosses, require):
     """A value for every letter: small ones, or such as cross tiles; those of `wishes` as they are wished."""
-    letters = sorted({s for i in inputs for s in i.letters} | {i.bound for i in inputs if i.bound and not i.bound.isdigit()} | set(wishes))
+    letters = sorted(
+        {s for i in inputs for s in i.letters}
+        | {i.bound for i in inputs if i.bound and not i.bound.isdigit()}
+        | set(wishes)
+    )
     for _ in range(2000):
-        found = {s: _size(random, wishes.get(s), TILES if crosses and s not in "BGH" else SMALL[:4] if s in "BGH" else SMALL) for s in letters}
+        found = {
+            s: _size(random, wishes.get(s), TILES if crosses and s not in "BGH" else SMALL[:4] if s in "BGH" else SMALL)
+            for s in letters
+        }
         free = [s for s in letters if s not in wishes]
 
         def count():
             return sum(float(np.prod([found[s] for s in i.letters])) for i in inputs if i.letters)
+
         while free and count() > MOST and max(found[s] for s in free) > 1:
             largest = max(free, key=lambda s: found[s])
             found[largest] = max(1, found[largest] // 2 + found[largest] % 2)
@@ -129,12 +155,18 @@ def plan(suite, inputs, dtype):
     counts = {None: (0, 0), "quick": (1, 4), "standard": (4, 16), "hard": (10, 40)}
     if suite not in counts:
         import difflib
+
         near = difflib.get_close_matches(str(suite), ["quick", "standard", "hard"], 1)
-        raise ValueError(f"check: suite={suite!r}: it is quick, standard or hard, or None for one problem" + (f"; did you mean {near[0]}?" if near else ""))
+        raise ValueError(
+            f"check: suite={suite!r}: it is quick, standard or hard, or None for one problem"
+            + (f"; did you mean {near[0]}?" if near else "")
+        )
     if suite is None:
         return [("gauss", False)]
     small, tiles = counts[suite]
     fit = ["gauss"] + [f for f in FAMILIES[1:] if any(f in DIFFERS.get(i.role, ()) for i in inputs)]
-    if dtype in ("bf16", "f16"):        # half precision cannot hold what these are about
+    if dtype in ("bf16", "f16"):  # half precision cannot hold what these are about
         fit = [f for f in fit if f != "tiny" and not (f == "huge" and dtype == "f16")]
-    return [(f, False) for f in fit for _ in range(small)] + [("gauss" if k % 3 else fit[k // 3 % len(fit)], True) for k in range(tiles)]
+    return [(f, False) for f in fit for _ in range(small)] + [
+        ("gauss" if k % 3 else fit[k // 3 % len(fit)], True) for k in range(tiles)
+    ]

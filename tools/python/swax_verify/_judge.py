@@ -1,7 +1,9 @@
 """The process that knows the truth: tools/verify/door.h over a wire.
 
-It draws problems, sends their inputs, and works the truth out when the answers are here.  The candidate is never in this
+It draws problems, sends their inputs, and works the truth out when the answers are here.  The candidate is never in
+this
 process, and never sees an answer."""
+
 import ctypes
 import json
 import locale
@@ -20,18 +22,35 @@ DTYPES = ("f32", "f64", "bf16", "f16")
 
 
 class _Array(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("shape", ctypes.c_char_p), ("role", ctypes.c_int), ("type", ctypes.c_int),
-                ("rank", ctypes.c_int), ("extent", ctypes.c_long * 8), ("at", ctypes.POINTER(ctypes.c_double)), ("given", ctypes.c_int)]
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("shape", ctypes.c_char_p),
+        ("role", ctypes.c_int),
+        ("type", ctypes.c_int),
+        ("rank", ctypes.c_int),
+        ("extent", ctypes.c_long * 8),
+        ("at", ctypes.POINTER(ctypes.c_double)),
+        ("given", ctypes.c_int),
+    ]
 
     def numpy(self):
-        shape = tuple(self.extent[:self.rank])
+        shape = tuple(self.extent[: self.rank])
         return np.ctypeslib.as_array(self.at, shape) if shape else np.ctypeslib.as_array(self.at, (1,)).reshape(())
 
 
 class _Problem(ctypes.Structure):
-    _fields_ = [("number", ctypes.c_int), ("n", ctypes.c_int), ("op", ctypes.c_char_p), ("dims", ctypes.c_char_p),
-                ("family", ctypes.c_char_p), ("dim", ctypes.c_int * DIMS), ("scalars", ctypes.c_char_p),
-                ("scalar", ctypes.c_double * SCALARS), ("seconds", ctypes.c_double), ("array", _Array * ARRAYS)]
+    _fields_ = [
+        ("number", ctypes.c_int),
+        ("n", ctypes.c_int),
+        ("op", ctypes.c_char_p),
+        ("dims", ctypes.c_char_p),
+        ("family", ctypes.c_char_p),
+        ("dim", ctypes.c_int * DIMS),
+        ("scalars", ctypes.c_char_p),
+        ("scalar", ctypes.c_double * SCALARS),
+        ("seconds", ctypes.c_double),
+        ("array", _Array * ARRAYS),
+    ]
 
 
 class _Distance(ctypes.Structure):
@@ -39,31 +58,69 @@ class _Distance(ctypes.Structure):
 
 
 class _Axis(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char * 8), ("word", ctypes.c_char_p), ("extent", ctypes.c_long), ("stride", ctypes.c_long)]
+    _fields_ = [
+        ("name", ctypes.c_char * 8),
+        ("word", ctypes.c_char_p),
+        ("extent", ctypes.c_long),
+        ("stride", ctypes.c_long),
+    ]
 
 
 class _Tensor(ctypes.Structure):
-    _fields_ = [("n", ctypes.c_long), ("gradient", ctypes.c_int), ("dtype", ctypes.c_int), ("statistic", ctypes.c_int),
-                ("truth", ctypes.POINTER(ctypes.c_double)), ("got", ctypes.POINTER(ctypes.c_double)),
-                ("plain", _Distance), ("nudged", _Distance), ("axes", ctypes.c_int), ("unwritten", ctypes.c_int),
-                ("axis", _Axis * 8), ("error", _Distance), ("bound", _Distance), ("within", ctypes.c_int),
-                ("asked", ctypes.c_int), ("worst", ctypes.c_long), ("ulp", ctypes.c_double), ("looks", ctypes.c_char * WORDS)]
+    _fields_ = [
+        ("n", ctypes.c_long),
+        ("gradient", ctypes.c_int),
+        ("dtype", ctypes.c_int),
+        ("statistic", ctypes.c_int),
+        ("truth", ctypes.POINTER(ctypes.c_double)),
+        ("got", ctypes.POINTER(ctypes.c_double)),
+        ("plain", _Distance),
+        ("nudged", _Distance),
+        ("axes", ctypes.c_int),
+        ("unwritten", ctypes.c_int),
+        ("axis", _Axis * 8),
+        ("error", _Distance),
+        ("bound", _Distance),
+        ("within", ctypes.c_int),
+        ("asked", ctypes.c_int),
+        ("worst", ctypes.c_long),
+        ("ulp", ctypes.c_double),
+        ("looks", ctypes.c_char * WORDS),
+    ]
 
 
-_Answer = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(_Problem), ctypes.c_int, ctypes.POINTER(ctypes.c_char))
+_Answer = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(_Problem), ctypes.c_int, ctypes.POINTER(ctypes.c_char)
+)
 
 
 def _c():
     c = _library.library().c
     if list((ctypes.c_long * 3).in_dll(c, "door_sizes"))[1:] != [ctypes.sizeof(_Problem), ctypes.sizeof(_Tensor)]:
-        raise ImportError(f"{_library.find()} is of another version of swax than this package: build both from the same commit")
+        raise ImportError(
+            f"{_library.find()} is of another version of swax than this package: build both from the same commit"
+        )
     c.door_run.restype = c.door_judge.restype = ctypes.c_char_p
-    c.door_run.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_char_p), _Answer, ctypes.c_void_p, ctypes.c_double, ctypes.c_char_p,
-                           ctypes.c_int, ctypes.c_char_p]
+    c.door_run.argtypes = [
+        ctypes.c_int,
+        ctypes.POINTER(ctypes.c_char_p),
+        _Answer,
+        ctypes.c_void_p,
+        ctypes.c_double,
+        ctypes.c_char_p,
+        ctypes.c_int,
+        ctypes.c_char_p,
+    ]
     c.door_judge.argtypes = [ctypes.POINTER(_Problem), ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p]
     c.door_honest.argtypes = [ctypes.POINTER(_Tensor), ctypes.POINTER(ctypes.c_double), ctypes.c_int]
     c.door_tensor_judge.argtypes = [ctypes.POINTER(_Tensor)]
-    c.door_nudge.argtypes = [ctypes.POINTER(ctypes.c_double), ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_uint64]
+    c.door_nudge.argtypes = [
+        ctypes.POINTER(ctypes.c_double),
+        ctypes.c_long,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_uint64,
+    ]
     c.door_round.argtypes = [ctypes.POINTER(ctypes.c_double), ctypes.c_long, ctypes.c_int, ctypes.c_int]
     return c
 
@@ -90,7 +147,7 @@ def _report(ask):
     """What a door wrote, or its sentence as a ValueError."""
     why = ctypes.create_string_buffer(WHY)
     before = locale.setlocale(locale.LC_NUMERIC)
-    locale.setlocale(locale.LC_NUMERIC, "C")        # where a comma stands in numbers, C reads and writes it too
+    locale.setlocale(locale.LC_NUMERIC, "C")  # where a comma stands in numbers, C reads and writes it too
     try:
         with tempfile.TemporaryFile() as file:
             wrong = ask(file.fileno(), why)
@@ -103,7 +160,8 @@ def _report(ask):
 
 
 def run(wire, words, bandwidth=1.0, device=""):
-    """Put a suite, in the words of `swax verify make`, to whoever is at the other end.  The report, as `swax verify` writes it."""
+    """Put a suite, in the words of `swax verify make`, to whoever is at the other end.  The report, as `swax verify`
+    writes it."""
     broken = []
 
     def answer(_, problem, how, trouble):
@@ -112,11 +170,29 @@ def run(wire, words, bandwidth=1.0, device=""):
             arrays = [p.array[i] for i in range(p.n)]
             inputs, answers = [a for a in arrays if not a.role], [a for a in arrays if a.role]
             about = [{"name": a.name.decode(), "shape": a.shape.decode(), "type": a.type} for a in inputs]
-            asked = [{"name": a.name.decode(), "shape": a.shape.decode(), "type": a.type, "demanded": a.role == 2,
-                      "extent": list(a.extent[:a.rank])} for a in answers]
-            wire.send({"do": "answer", "how": HOW[how], "number": p.number, "family": p.family.decode(), "inputs": about, "answers": asked,
-                       "dims": dict(zip(p.dims.decode(), p.dim)), "scalars": dict(zip(p.scalars.decode().split(), p.scalar))},
-                      [(a.name.decode(), a.numpy()) for a in inputs])
+            asked = [
+                {
+                    "name": a.name.decode(),
+                    "shape": a.shape.decode(),
+                    "type": a.type,
+                    "demanded": a.role == 2,
+                    "extent": list(a.extent[: a.rank]),
+                }
+                for a in answers
+            ]
+            wire.send(
+                {
+                    "do": "answer",
+                    "how": HOW[how],
+                    "number": p.number,
+                    "family": p.family.decode(),
+                    "inputs": about,
+                    "answers": asked,
+                    "dims": dict(zip(p.dims.decode(), p.dim)),
+                    "scalars": dict(zip(p.scalars.decode().split(), p.scalar)),
+                },
+                [(a.name.decode(), a.numpy()) for a in inputs],
+            )
             said, given = wire.receive()
             given = dict(given)
             for a in answers:
@@ -129,15 +205,20 @@ def run(wire, words, bandwidth=1.0, device=""):
             p.seconds = said.get("seconds", 0)
             text = said.get("trouble")
             if text:
-                ctypes.memmove(trouble, text.encode()[:SENTENCE - 1] + b"\0", min(len(text.encode()), SENTENCE - 1) + 1)
+                ctypes.memmove(
+                    trouble, text.encode()[: SENTENCE - 1] + b"\0", min(len(text.encode()), SENTENCE - 1) + 1
+                )
             return -1 if said.get("gone") else 1 if text else 0
-        except BaseException as e:      # nothing may pass through C
+        except BaseException as e:  # nothing may pass through C
             broken.append(e)
             return -1
 
     line = [w.encode() for w in words]
-    report = _report(lambda out, why: _c().door_run(len(line), (ctypes.c_char_p * len(line))(*line), _Answer(answer), None, bandwidth,
-                                                    device.encode(), out, why))
+    report = _report(
+        lambda out, why: _c().door_run(
+            len(line), (ctypes.c_char_p * len(line))(*line), _Answer(answer), None, bandwidth, device.encode(), out, why
+        )
+    )
     if broken:
         raise broken[0]
     return report
@@ -149,20 +230,35 @@ def judge(op, dims, scalars, dtype, inputs, answers):
     for i, (name, x, role) in enumerate([(n, x, 0) for n, x in inputs] + [(n, x, 1) for n, x in answers]):
         x = np.array(x, np.float64, order="C")
         keep.append((x, name.encode()))
-        p.array[i] = _Array(name=keep[-1][1], shape=b"", role=role, rank=x.ndim, extent=(ctypes.c_long * 8)(*x.shape), at=_pointer(x), given=1)
+        p.array[i] = _Array(
+            name=keep[-1][1],
+            shape=b"",
+            role=role,
+            rank=x.ndim,
+            extent=(ctypes.c_long * 8)(*x.shape),
+            at=_pointer(x),
+            given=1,
+        )
         p.n = i + 1
-    p.dim[:len(dims)] = dims
-    p.scalar[:len(scalars)] = scalars
+    p.dim[: len(dims)] = dims
+    p.scalar[: len(scalars)] = scalars
     return _report(lambda out, why: _c().door_judge(ctypes.byref(p), dtype.encode(), out, why))
 
 
 class Tensor:
-    """One tensor of a kernel that only its user knows: its truth, what honest evaluations give, what the candidate gives."""
+    """One tensor of a kernel that only its user knows: its truth, what honest evaluations give, what the candidate
+    gives."""
 
     def __init__(self, truth, dtype, gradient, axes, statistic=False):
         self.truth = np.array(truth, np.float64, order="C")
-        self.t = _Tensor(n=self.truth.size, gradient=int(gradient), dtype=DTYPES.index(dtype), statistic=int(statistic),
-                         truth=_pointer(self.truth), axes=len(axes))
+        self.t = _Tensor(
+            n=self.truth.size,
+            gradient=int(gradient),
+            dtype=DTYPES.index(dtype),
+            statistic=int(statistic),
+            truth=_pointer(self.truth),
+            axes=len(axes),
+        )
         for i, (name, word, extent) in enumerate(axes):
             self.t.axis[i] = _Axis(name=name.encode()[:7], word=word.encode(), extent=extent)
 
@@ -175,9 +271,20 @@ class Tensor:
         self.t.got = _pointer(got)
         _c().door_tensor_judge(ctypes.byref(self.t))
         t = self.t
-        return {"good": bool(t.within), "asked": bool(t.asked), "rms": t.error.rms, "rms_bound": t.bound.rms, "max": t.error.most,
-                "max_bound": t.bound.most, "bias": t.error.bias, "bias_bound": t.bound.bias, "ulp": t.ulp, "element": t.worst,
-                "looks": t.looks.decode(errors="replace"), "honest_rms": max(t.plain.rms, t.nudged.rms)}
+        return {
+            "good": bool(t.within),
+            "asked": bool(t.asked),
+            "rms": t.error.rms,
+            "rms_bound": t.bound.rms,
+            "max": t.error.most,
+            "max_bound": t.bound.most,
+            "bias": t.error.bias,
+            "bias_bound": t.bound.bias,
+            "ulp": t.ulp,
+            "element": t.worst,
+            "looks": t.looks.decode(errors="replace"),
+            "honest_rms": max(t.plain.rms, t.nudged.rms),
+        }
 
 
 class _Requests:
@@ -191,7 +298,9 @@ class _Requests:
 
     def judge(self, m, arrays):
         n = m["n_inputs"]
-        self.wire.send({"do": "report", "report": judge(m["op"], m["dims"], m["scalars"], m["dtype"], arrays[:n], arrays[n:])})
+        self.wire.send(
+            {"do": "report", "report": judge(m["op"], m["dims"], m["scalars"], m["dtype"], arrays[:n], arrays[n:])}
+        )
 
     def truth(self, m, arrays):
         """The truth of one tensor, then honest evaluations, then the answers, in that order."""
@@ -207,7 +316,9 @@ class _Requests:
 def main():
     wire = Wire(int(sys.argv[1]), int(sys.argv[2]))
     try:
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)      # PR_SET_DUMPABLE: no process of the same user may read this one's memory
+        ctypes.CDLL(None).prctl(
+            4, 0, 0, 0, 0
+        )  # PR_SET_DUMPABLE: no process of the same user may read this one's memory
     except (AttributeError, OSError):
         pass
     requests = _Requests(wire)
@@ -230,8 +341,11 @@ class Session:
     """A judge in a process of its own, for as long as the `with` lasts."""
 
     def __enter__(self):
-        self.child, self.wire = spawn(["-c", "from swax_verify._judge import main; main()"], SWAX_LIBRARY=_library.find(),
-                                      OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "2"))
+        self.child, self.wire = spawn(
+            ["-c", "from swax_verify._judge import main; main()"],
+            SWAX_LIBRARY=_library.find(),
+            OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "2"),
+        )
         return self
 
     def __exit__(self, *_):
@@ -248,7 +362,9 @@ class Session:
             message, arrays = self.wire.receive()
         except EOFError:
             status = self.child.wait()
-            raise RuntimeError(f"the process that judges has ended (status {status}): nothing is said about the kernel") from None
+            raise RuntimeError(
+                f"the process that judges has ended (status {status}): nothing is said about the kernel"
+            ) from None
         if message["do"] == "refused":
             raise ValueError(message["why"])
         return message, arrays

@@ -1,4 +1,5 @@
 """Messages between the process that judges and the one that is judged: a JSON object, and arrays."""
+
 import json
 import os
 import struct
@@ -56,12 +57,17 @@ class Wire:
 
 
 def spawn(arguments, **environment):
-    """Python on these arguments, in a process of its own that ends with this package's path and the two ends of a wire: (child, wire)."""
+    """Python on these arguments, in a process of its own that ends with this package's path and the two ends of a
+    wire: (child, wire)."""
     there, here = os.pipe(), os.pipe()
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     path = os.pathsep.join([package] + [p for p in [os.environ.get("PYTHONPATH")] if p])
-    child = subprocess.Popen([sys.executable, *arguments, str(there[0]), str(here[1])], pass_fds=(there[0], here[1]), stdin=subprocess.DEVNULL,
-                             env=dict(os.environ, PYTHONPATH=path, **environment))
+    child = subprocess.Popen(
+        [sys.executable, *arguments, str(there[0]), str(here[1])],
+        pass_fds=(there[0], here[1]),
+        stdin=subprocess.DEVNULL,
+        env=dict(os.environ, PYTHONPATH=path, **environment),
+    )
     os.close(there[0])
     os.close(here[1])
     return child, Wire(here[0], there[1])

@@ -1,4 +1,5 @@
 """check() and judge(): the judge, for a function and for arrays."""
+
 import os
 import secrets
 
@@ -8,23 +9,36 @@ from . import _arrays, _candidate, _judge, _library
 from .kernels import as_numpy, check_integers
 from .report import Report
 
-RULES = {"f32": "8 times what an honest float loop errs, or twice what any of several honest orders of operations errs",
-         "f64": "8 times what an honest float loop errs, scaled to double's rounding",
-         "bf16": "twice (gradients: 3 times) what an honest bf16 evaluation errs, and its bias",
-         "f16": "an eighth of bf16's rule"}
-DTYPES = {name: key for key, names in {"f32": "f32 fp32 float32 float single", "f64": "f64 fp64 float64 double", "bf16": "bf16 bfloat16",
-                                       "f16": "f16 fp16 float16 half"}.items() for name in names.split()}
+RULES = {
+    "f32": "8 times what an honest float loop errs, or twice what any of several honest orders of operations errs",
+    "f64": "8 times what an honest float loop errs, scaled to double's rounding",
+    "bf16": "twice (gradients: 3 times) what an honest bf16 evaluation errs, and its bias",
+    "f16": "an eighth of bf16's rule",
+}
+DTYPES = {
+    name: key
+    for key, names in {
+        "f32": "f32 fp32 float32 float single",
+        "f64": "f64 fp64 float64 double",
+        "bf16": "bf16 bfloat16",
+        "f16": "f16 fp16 float16 half",
+    }.items()
+    for name in names.split()
+}
 
 
 def dtype_word(dtype):
-    """"f32", "f64", "bf16" or "f16" of a word, a numpy type or a torch type."""
-    if not isinstance(dtype, str):      # numpy.float32 is a class, torch.float32 and numpy.dtype("float32") say their names
+    """ "f32", "f64", "bf16" or "f16" of a word, a numpy type or a torch type."""
+    if not isinstance(dtype, str):  # numpy.float32 is a class, torch.float32 and numpy.dtype("float32") say their names
         dtype = getattr(dtype, "__name__", None) or str(dtype)
     word = dtype.lower().replace("torch.", "")
     if word not in DTYPES:
         import difflib
+
         near = difflib.get_close_matches(word, DTYPES, 1)
-        raise ValueError(f"dtype={dtype!r}: it is f32, f64, bf16 or f16" + (f"; did you mean {DTYPES[near[0]]}?" if near else ""))
+        raise ValueError(
+            f"dtype={dtype!r}: it is f32, f64, bf16 or f16" + (f"; did you mean {DTYPES[near[0]]}?" if near else "")
+        )
     return DTYPES[word]
 
 
@@ -42,14 +56,6 @@ def _value(x):
     return ("yes" if x else "no") if isinstance(x, bool) else f"{x:.17g}" if isinstance(x, float) else str(x)
 
 
-def _library_for(device, dtype, function):
-    """numpy, unless something needs torch."""
-    torch_needed = device is not None or not function.differentiates_itself()
-    if torch_needed or (dtype == "bf16" and _arrays.torch_module()):
-        return _arrays.Torch(device)
-    return _arrays.Numpy()
-
-
 def settle(found, raises, cause=None, **more):
     """A Report of what was found; an AssertionError that says it, where the kernel is wrong."""
     __tracebackhide__ = True
@@ -59,19 +65,39 @@ def settle(found, raises, cause=None, **more):
     return report
 
 
-def check(fn, op=None, suite="standard", layout="BTHD", dtype="f32", device=None, array=None, seed=None, number=None, outputs=None,
-          behind=None, time=False, raises=True, reference=None, inputs=None, **fixed):
+def check(
+    fn,
+    op=None,
+    suite="standard",
+    layout="BTHD",
+    dtype="f32",
+    device=None,
+    array=None,
+    seed=None,
+    number=None,
+    outputs=None,
+    behind=None,
+    time=False,
+    raises=True,
+    reference=None,
+    inputs=None,
+    **fixed,
+):
     """Put fn to many problems, and judge what it answers.  A Report, or an AssertionError with it in words.
 
-    With op, the problems are of a kernel of kernels.h ("mlstm", "attention_forward", ...; `python -m swax_verify list`):
-      fn gets, by name, those of its parameters that are inputs (q, k, v, ..), sizes (T, W, ..) or scalars (eps, ..) of it.
-      What it does not take is not asked; the report says so.  It returns a dict by the names of kernels.h, or the outputs in
+    With op, the problems are of a kernel of kernels.h ("mlstm", "attention_forward", ...; `python -m swax_verify
+    list`):
+      fn gets, by name, those of its parameters that are inputs (q, k, v, ..), sizes (T, W, ..) or scalars (eps, ..)
+      of it.
+      What it does not take is not asked; the report says so.  It returns a dict by the names of kernels.h, or the
+      outputs in
       their order.  A function that does not take the cotangent (dy, dh) is differentiated by torch.
     With reference and inputs, of any kernel: see own.py.
 
     suite: quick, standard, hard, or None for one problem (family=..).   layout: BTHD, or BHTD for heads first.
     dtype: f32, f64, bf16, f16.   device: "cuda" for torch tensors there.   array: "numpy" or "torch".
-    seed: random unless it is given, or SWAX_SEED; a report says it, and with number= how to have just the worst case again.
+    seed: random unless it is given, or SWAX_SEED; a report says it, and with number= how to have just the worst case
+    again.
     outputs: the names of what fn gives, where that is not all.   time: how long it takes, if it is right.
     fixed: sizes and scalars, as T=256, K=64, g=0; sizes="xlstm-7b"; states=False, documents=False."""
     __tracebackhide__ = True
@@ -81,8 +107,21 @@ def check(fn, op=None, suite="standard", layout="BTHD", dtype="f32", device=None
         raise ValueError("check: say op=\"mlstm\" (or another kernel), or reference= and inputs= for one of your own")
     if reference is not None:
         from . import own
-        return own.check(fn, reference, inputs, suite=suite, dtype=dtype, device=device, array=array, seed=seed, number=number, time=time,
-                         raises=raises, **fixed)
+
+        return own.check(
+            fn,
+            reference,
+            inputs,
+            suite=suite,
+            dtype=dtype,
+            device=device,
+            array=array,
+            seed=seed,
+            number=number,
+            time=time,
+            raises=raises,
+            **fixed,
+        )
     if layout not in ("BTHD", "BHTD"):
         raise ValueError(f"check: layout={layout!r}, and it is BTHD or BHTD")
     function = _candidate.Function(fn, op)
@@ -91,10 +130,17 @@ def check(fn, op=None, suite="standard", layout="BTHD", dtype="f32", device=None
         if value is not None and value is not False or key in ("states", "documents"):
             words.append(f"{key}={_value(value)}")
     words = [op] + words + [f"dtype={dtype}", f"seed={seed}"] + (["time=yes"] if time else [])
-    library = {"numpy": _arrays.Numpy, "torch": _arrays.Torch}[array](device) if array else _library_for(device, dtype, function)
+    library = _arrays.library(array, device, dtype, not function.differentiates_itself())
     asker = _candidate.Asker(function, dtype, layout, library, outputs)
     with _judge.Session() as session:
-        session.wire.send({"do": "run", "words": words, "bandwidth": library.bandwidth() if time else 1.0, "device": library.device_name()})
+        session.wire.send(
+            {
+                "do": "run",
+                "words": words,
+                "bandwidth": library.bandwidth() if time else 1.0,
+                "device": library.device_name(),
+            }
+        )
         try:
             message = _candidate.serve(session.wire, asker)
         except EOFError:
@@ -103,26 +149,45 @@ def check(fn, op=None, suite="standard", layout="BTHD", dtype="f32", device=None
             raise ValueError(f"check: {message['why']}")
     found = dict(message["report"], device=library.device_name(), arrays=library.name)
     notes += [f"not asked about {n}: the function does not give it" for n in sorted(asker.left_out)]
-    given = dict(op=op, suite=suite, layout=layout if layout != "BTHD" else None, dtype=dtype, device=device, array=array, behind=behind, **fixed)
+    given = dict(
+        op=op,
+        suite=suite,
+        layout=layout if layout != "BTHD" else None,
+        dtype=dtype,
+        device=device,
+        array=array,
+        behind=behind,
+        **fixed,
+    )
     said = ", ".join(f"{k}={v!r}" for k, v in given.items() if v is not None)
-    return settle(found, raises, asker.raised, notes=notes, rule=RULES[dtype],
-                  replay=f"check({getattr(fn, '__name__', 'fn').replace('<lambda>', 'fn')}, {said}, seed={seed}, number={{number}})")
+    return settle(
+        found,
+        raises,
+        asker.raised,
+        notes=notes,
+        rule=RULES[dtype],
+        replay=f"check({getattr(fn, '__name__', 'fn').replace('<lambda>', 'fn')}, {said}, seed={seed}, "
+        f"number={{number}})",
+    )
 
 
 def test_of(fn, **asked):
     """A pytest test, in one line: test_my_kernel = swax_verify.test_of(my_kernel, op="mlstm")."""
+
     def test():
         __tracebackhide__ = True
         check(fn, **asked)
+
     test.__doc__ = f"{getattr(fn, '__name__', 'fn')} is right"
     test.__test__ = True
     return test
 
 
-test_of.__test__ = False        # it makes tests, and is none, wherever it is imported
+test_of.__test__ = False  # it makes tests, and is none, wherever it is imported
 
 
 # ---- arrays that are here
+
 
 def _from_shapes(kernels, arrays):
     """Every size that the arrays' shapes give."""
@@ -133,15 +198,19 @@ def _from_shapes(kernels, arrays):
             raise ValueError(f"judge: {name} has the shape {x.shape}, and it has the axes {shapes[name]}")
         for letter, n in zip(shapes[name], x.shape):
             if letter != "c" and dims.setdefault(letter, n) != n:
-                raise ValueError(f"judge: {name} has the shape {x.shape}, {shapes[name]}, and elsewhere {letter} is {dims[letter]}")
+                raise ValueError(
+                    f"judge: {name} has the shape {x.shape}, {shapes[name]}, and elsewhere {letter} is {dims[letter]}"
+                )
     return dims
 
 
 def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed):
     """Judge outputs that are here for inputs that are here: a Report.
 
-    inputs and outputs: dicts by the names of kernels.h, numpy or torch; outputs that are not given are not asked.  dtype: what the
-    inputs are exact in, and whose bounds count.  fixed: sizes that no shape gives (W, g, P, ..) and scalars (eps, ..)."""
+    inputs and outputs: dicts by the names of kernels.h, numpy or torch; outputs that are not given are not asked.
+    dtype: what the
+    inputs are exact in, and whose bounds count.  fixed: sizes that no shape gives (W, g, P, ..) and scalars (eps, ..).
+    """
     __tracebackhide__ = True
     dtype = dtype_word(dtype)
     kernels = _library.parts(op)
@@ -151,12 +220,16 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
     answers = {a.name for k in kernels for a in k.args if a.role in (_library.OUT, _library.ADD, _library.UPDATE)}
     for n in list(inputs) + list(given):
         if n not in (read if n in inputs else answers):
-            raise ValueError(f"judge: {op} has no {'input' if n in inputs else 'output'} {n}: it has {', '.join(sorted(read if n in inputs else answers))}")
+            raise ValueError(
+                f"judge: {op} has no {'input' if n in inputs else 'output'} {n}: it has "
+                f"{', '.join(sorted(read if n in inputs else answers))}"
+            )
 
     def turned(name, x):
         x = as_numpy(x)
         turns = layout == "BHTD" and known[name].shape[:3] in ("BTH", "BSG", "BTG")
         return np.ascontiguousarray(x.swapaxes(1, 2)) if turns else x
+
     inputs = {n: turned(n, x) for n, x in inputs.items() if x is not None}
     given = {n: turned(n, x) for n, x in given.items()}
     first = kernels[0]
@@ -166,14 +239,27 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
     unknown = set(fixed) - set(first.dims) - set(first.scalars)
     missing = [d for d in first.dims if d not in values]
     if unknown or missing:
-        raise ValueError(f"judge: {op} has no {', '.join(sorted(unknown))}" if unknown else f"judge: no input's shape says {', '.join(missing)}")
+        raise ValueError(
+            f"judge: {op} has no {', '.join(sorted(unknown))}"
+            if unknown
+            else f"judge: no input's shape says {', '.join(missing)}"
+        )
     sizes = {d: int(values[d]) for d in first.dims}
     for n, x in inputs.items():
         if known[n].type == _library.INT:
             check_integers(op, n, x, sizes)
     with _judge.Session() as session:
-        session.wire.send({"do": "judge", "op": op, "dims": [sizes[d] for d in first.dims], "scalars": [float(values[s]) for s in first.scalars],
-                           "dtype": dtype, "n_inputs": len(inputs)}, [*inputs.items(), *given.items()])
+        session.wire.send(
+            {
+                "do": "judge",
+                "op": op,
+                "dims": [sizes[d] for d in first.dims],
+                "scalars": [float(values[s]) for s in first.scalars],
+                "dtype": dtype,
+                "n_inputs": len(inputs),
+            },
+            [*inputs.items(), *given.items()],
+        )
         message, _ = session.receive()
     found = dict(message["report"], plan=f"{op} dtype={dtype}, of the arrays that were given")
     return settle(found, raises, rule=RULES[dtype])

@@ -1,4 +1,5 @@
 """Doors of other kits: flashinfer-bench's Definitions and Workloads, GPU MODE's check_implementation."""
+
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ _STORED = {"f32": ("F32", np.float32), "f16": ("F16", np.float16), "i32": ("I32"
 
 
 def _bytes(x, kind):
-    if kind == "bf16":      # exact: the numbers were rounded when they were drawn
+    if kind == "bf16":  # exact: the numbers were rounded when they were drawn
         return (np.ascontiguousarray(x, np.float32).view(np.uint32) >> 16).astype(np.uint16).tobytes()
     return np.ascontiguousarray(x, _STORED[kind][1]).tobytes()
 
@@ -35,7 +36,8 @@ def save_safetensors(path, tensors):
 
 
 def drawn(op, suite="quick", dtype="f32", seed=None, **fixed):
-    """The problems of a suite, without answers: [{number, family, dims, scalars, arrays: {name: (float64 array, kind)}}, ...]"""
+    """The problems of a suite, without answers: [{number, family, dims, scalars, arrays: {name: (float64 array,
+    kind)}}, ...]"""
     dtype = dtype_word(dtype)
     found = []
     words = [op, f"suite={suite}", f"dtype={dtype}", f"seed={fresh_seed() if seed is None else seed}"]
@@ -48,8 +50,18 @@ def drawn(op, suite="quick", dtype="f32", seed=None, **fixed):
                 break
             arrays = dict(arrays)
             if message["number"] not in {p["number"] for p in found}:
-                found.append({"number": message["number"], "family": message["family"], "dims": message["dims"], "scalars": message["scalars"],
-                              "arrays": {a["name"]: (arrays[a["name"]], _candidate.element(a["type"], dtype)) for a in message["inputs"]}})
+                found.append(
+                    {
+                        "number": message["number"],
+                        "family": message["family"],
+                        "dims": message["dims"],
+                        "scalars": message["scalars"],
+                        "arrays": {
+                            a["name"]: (arrays[a["name"]], _candidate.element(a["type"], dtype))
+                            for a in message["inputs"]
+                        },
+                    }
+                )
             session.wire.send({"not_asked": [a["name"] for a in message["answers"]]})
     return sorted(found, key=lambda p: p["number"])
 
@@ -67,6 +79,7 @@ def run({names}):
 def flashinfer_run(op, outputs, scalars, fixed, given):
     """What a Definition's `reference` calls: the outputs as torch tensors, in the types of the Definition."""
     import torch
+
     kernel = _library.kernels()[op]
     dims = dict(fixed)
     for a in kernel.args:
@@ -79,13 +92,18 @@ def flashinfer_run(op, outputs, scalars, fixed, given):
 
 
 def flashinfer(op, folder, suite="quick", dtype="bf16", seed=None, outputs=None, **fixed):
-    """Write a forward kernel's Definition, Workloads and their inputs under `folder`, as a flashinfer-bench TraceSet: its definitions/,
-    workloads/ and blob/workloads/.  One Definition has one set of constants: sizes and scalars that no shape gives are fixed by **fixed
+    """Write a forward kernel's Definition, Workloads and their inputs under `folder`, as a flashinfer-bench TraceSet:
+    its definitions/,
+    workloads/ and blob/workloads/.  One Definition has one set of constants: sizes and scalars that no shape gives
+    are fixed by **fixed
     or as the report's "not asked" says.  The Definition's path."""
     dtype = dtype_word(dtype)
     kernel = _library.kernels().get(op)
     if kernel is None or not op.endswith("_forward") or dtype == "f64":
-        raise ValueError(f"flashinfer: op={op!r}, dtype={dtype}: it is for a forward kernel, as attention_forward, in f32, bf16 or f16")
+        raise ValueError(
+            f"flashinfer: op={op!r}, dtype={dtype}: it is for a forward kernel, as attention_forward, in f32, "
+            f"bf16 or f16"
+        )
     outputs = list(outputs or [next(a.name for a in kernel.args if a.role == _library.OUT)])
     constants = {d: fixed.get(d, _candidate.FIXED[d]) for d in kernel.dims if d in _candidate.FIXED}
     scalars = [float(fixed.get(s, _candidate.FIXED[s])) for s in kernel.scalars]
@@ -95,19 +113,28 @@ def flashinfer(op, folder, suite="quick", dtype="bf16", seed=None, outputs=None,
     without = ",".join(n for n in without if n not in ("start", "C0", "n0", "m0", "S0"))
     states = {"states": False} if {"C0", "S0"} & set(known) else {}
     documents = {"documents": False} if "start" in known else {}
-    problems = drawn(op, suite, dtype, seed, **asked, **states, **documents, **({"without": without} if without else {}))
+    problems = drawn(
+        op, suite, dtype, seed, **asked, **states, **documents, **({"without": without} if without else {})
+    )
     names = list(problems[0]["arrays"])
     letters = sorted({s for n in names + outputs for s in known[n].shape})
     kinds = {n: _LONG[_candidate.element(known[n].type, dtype)] for n in names + outputs}
     title = f"swax_{op}_{dtype}"
     definition = {
-        "name": title, "op_type": op.rsplit("_", 1)[0],
+        "name": title,
+        "op_type": op.rsplit("_", 1)[0],
         "description": f"{op} of swax; constants {asked}",
         "axes": {s: {"type": "var"} for s in letters},
         "inputs": {n: {"shape": list(known[n].shape), "dtype": kinds[n]} for n in names},
         "outputs": {n: {"shape": list(known[n].shape), "dtype": kinds[n]} for n in outputs},
-        "reference": _REFERENCE.format(op=op, names=", ".join(names), outputs={n: kinds[n] for n in outputs}, scalars=scalars,
-                                       given=f"{constants}, dict({', '.join(f'{n}={n}' for n in names)})")}
+        "reference": _REFERENCE.format(
+            op=op,
+            names=", ".join(names),
+            outputs={n: kinds[n] for n in outputs},
+            scalars=scalars,
+            given=f"{constants}, dict({', '.join(f'{n}={n}' for n in names)})",
+        ),
+    }
     if {"H", "G"} <= set(letters):
         definition["constraints"] = ["H % G == 0"]
     group = definition["op_type"]
@@ -122,26 +149,46 @@ def flashinfer(op, folder, suite="quick", dtype="bf16", seed=None, outputs=None,
             path = os.path.join(blobs, f"{p['number']}.safetensors")
             save_safetensors(os.path.join(folder, path), p["arrays"])
             axes = {s: int(n) for n in names for s, n in zip(known[n].shape, p["arrays"][n][0].shape)}
-            workload = {"axes": {s: axes.get(s, p["dims"].get(s)) for s in letters},
-                        "inputs": {n: {"type": "safetensors", "path": path, "tensor_key": n} for n in names},
-                        "uuid": hashlib.sha256(f"{title} {path} {p['family']} {axes}".encode()).hexdigest()[:32]}
-            file.write(json.dumps({"definition": title, "workload": workload, "solution": None, "evaluation": None}) + "\n")
+            workload = {
+                "axes": {s: axes.get(s, p["dims"].get(s)) for s in letters},
+                "inputs": {n: {"type": "safetensors", "path": path, "tensor_key": n} for n in names},
+                "uuid": hashlib.sha256(f"{title} {path} {p['family']} {axes}".encode()).hexdigest()[:32],
+            }
+            file.write(
+                json.dumps({"definition": title, "workload": workload, "solution": None, "evaluation": None}) + "\n"
+            )
     return os.path.join(places["definitions"], title + ".json")
 
 
 def check_implementation(op, inputs, outputs, dtype="f32", layout="BTHD", **fixed):
-    """GPU MODE's: a function of (data, output) that says (good, why).  inputs, outputs: the names of what data and output hold, in order;
+    """GPU MODE's: a function of (data, output) that says (good, why).  inputs, outputs: the names of what data and
+    output hold, in order;
     None for what the kernel does not have.
 
-        check_implementation = exports.check_implementation("attention_forward", inputs=("q", "k", "v"), outputs=("y",), W=128)"""
+        check_implementation = exports.check_implementation("attention_forward", inputs=("q", "k", "v"),
+        outputs=("y",), W=128)
+    """
+
     def check_implementation(data, output):
         data = data if isinstance(data, (tuple, list)) else (data,)
         output = output if isinstance(output, (tuple, list)) else (output,)
         if len(data) < len(inputs) or len(output) < len(outputs):
-            return False, f"{len(output)} outputs for {len(data)} inputs were given, and {len(outputs)} for {len(inputs)} are needed"
+            return (
+                False,
+                f"{len(output)} outputs for {len(data)} inputs were given, and {len(outputs)} for {len(inputs)} "
+                f"are needed",
+            )
         try:
-            report = judge(op, {n: x for n, x in zip(inputs, data) if n}, {n: x for n, x in zip(outputs, output) if n}, dtype=dtype, layout=layout, **fixed)
+            report = judge(
+                op,
+                {n: x for n, x in zip(inputs, data) if n},
+                {n: x for n, x in zip(outputs, output) if n},
+                dtype=dtype,
+                layout=layout,
+                **fixed,
+            )
         except ValueError as e:
             return False, str(e)
         return report.good, "" if report.good else str(report)
+
     return check_implementation

@@ -4,6 +4,7 @@
     r = attention(q, k, v, window=64, dy=dy)  # r.y, r.lse, r.dq, r.dk, r.dv
 
 Arrays are [B,T,H,D] as in kernels.h: numpy, or torch where torch is there."""
+
 import sys
 
 import numpy as np
@@ -32,9 +33,12 @@ def as_numpy(x, kind=np.float64):
 def _checked(kernel, dims, scalars):
     """The sizes as whole numbers, if they and the scalars are such as the kernel can have."""
     if set(dims) != set(kernel.dims) or len(scalars) != len(kernel.scalars):
-        raise ValueError(f"{kernel.name} has the sizes {kernel.dims} and the scalars {kernel.scalars}: {dims} and {list(scalars)} are given")
+        raise ValueError(
+            f"{kernel.name} has the sizes {kernel.dims} and the scalars {kernel.scalars}: {dims} and "
+            f"{list(scalars)} are given"
+        )
     for d, n in dims.items():
-        if not -2**31 <= n < 2**31 or n != int(n):
+        if not -(2**31) <= n < 2**31 or n != int(n):
             raise ValueError(f"{kernel.name}: {d}={n} is not a whole number that a size can be")
     dims = {d: int(n) for d, n in dims.items()}
     wrong = _library.wrong(kernel, dims, scalars)
@@ -45,14 +49,15 @@ def _checked(kernel, dims, scalars):
 
 def check_integers(op, name, x, dims):
     """Refuse what a kernel would read foreign memory for."""
-    if name == "start" and not ((x <= np.arange(dims["T"])) & (x >= -2**30)).all():
+    if name == "start" and not ((x <= np.arange(dims["T"])) & (x >= -(2**30))).all():
         raise ValueError(f"{op}: a document's start lies behind its token")
     if name == "token" and x.size and not (0 <= x.min() and x.max() < dims["V"]):
         raise ValueError(f"{op}: a token is beyond 0 to {dims['V'] - 1}")
 
 
 def call(kernel, dims, scalars=(), want=(), **given):
-    """Any kernel of kernels.h.  Outputs are new; gradients begin from 0 or from what is given; `want` names optional outputs."""
+    """Any kernel of kernels.h.  Outputs are new; gradients begin from 0 or from what is given; `want` names optional
+    outputs."""
     k = _library.kernels().get(kernel)
     if not k:
         raise ValueError(f"there is no kernel {kernel}: there are {', '.join(_library.kernels())}")
@@ -107,7 +112,9 @@ def attention(q, k, v, window=None, sink=None, start=None, dy=None):
     return out
 
 
-def mlstm(q, k, v, i, f, C0=None, n0=None, m0=None, start=None, dh=None, dC1=None, dn1=None, gate=0, eps=1e-6, chunk=64):
+def mlstm(
+    q, k, v, i, f, C0=None, n0=None, m0=None, start=None, dh=None, dC1=None, dn1=None, gate=0, eps=1e-6, chunk=64
+):
     """The mLSTM cell.  q, k [B,T,H,K]; v [B,T,H,V]; i, f [B,T,H], before sigmoid and exponential.
 
     gate: 0 exponential, 1 sigmoid, 2 sigmoid with normaliser, 3 f is the decay's logarithm."""
@@ -117,12 +124,25 @@ def mlstm(q, k, v, i, f, C0=None, n0=None, m0=None, start=None, dh=None, dC1=Non
     out = call("mlstm_forward", dims, scalars, want=("Cs", "ns"), **given)
     if dh is not None:
         want = () if C0 is None else ("dC0", "dn0")
-        out.update(call("mlstm_backward", dims, scalars, want=want, dh=dh, dC1=dC1, dn1=dn1, **given, **_of("mlstm_backward", out)))
+        out.update(
+            call(
+                "mlstm_backward",
+                dims,
+                scalars,
+                want=want,
+                dh=dh,
+                dC1=dC1,
+                dn1=dn1,
+                **given,
+                **_of("mlstm_backward", out),
+            )
+        )
     return out
 
 
 def delta(q, k, v, g, beta, S0=None, start=None, dy=None, dS1=None, scale=None, rule=1, chunk=64):
-    """The gated delta rule.  q, k [B,T,G,K]; v [B,T,H,V]; g, the decay's logarithm, [B,T,H,J]: J is 1 or K; beta [B,T,H].
+    """The gated delta rule.  q, k [B,T,G,K]; v [B,T,H,V]; g, the decay's logarithm, [B,T,H,J]: J is 1 or K; beta
+    [B,T,H].
 
     scale: of q, 1/sqrt(K) if None; rule: 0 is linear attention."""
     (B, T, G, K), (H, V), J = np.shape(q), np.shape(v)[2:], np.shape(g)[3]
@@ -131,5 +151,7 @@ def delta(q, k, v, g, beta, S0=None, start=None, dy=None, dS1=None, scale=None, 
     out = call("delta_forward", dims, scalars, want=("Ss",), **given)
     if dy is not None:
         want = () if S0 is None else ("dS0",)
-        out.update(call("delta_backward", dims, scalars, want=want, dy=dy, dS1=dS1, **given, **_of("delta_backward", out)))
+        out.update(
+            call("delta_backward", dims, scalars, want=want, dy=dy, dS1=dS1, **given, **_of("delta_backward", out))
+        )
     return out

@@ -1,8 +1,15 @@
-"""check(fn, reference=naive, inputs={..}): any kernel, judged by the rule of ref/oracle/judge.c against a naive code of yours.
+"""check(fn, reference=naive, inputs={..}): any kernel, judged by the rule of ref/oracle/judge.c against a naive code
+of yours.
 
-The reference is run in double, which is the truth; in float, and in the candidate's precision, which are honest; and in double on
-inputs that are off by one rounding of their type.  How far the candidate may be from the truth follows from how far those are."""
+The reference is run in double, which is the truth; in float, and in the candidate's precision, which are honest; and
+in double on
+inputs that are off by one rounding of their type.  How far the candidate may be from the truth follows from how far
+those are.
+"""
+
 import inspect
+import sys
+import time as clock
 
 import numpy as np
 
@@ -12,7 +19,12 @@ from ._causes import find_cause
 
 EVERY, CALLS, WARM = 5, 11, 2
 RULE = "what your reference errs in float, or by one rounding of its inputs, times {}"
-TIMES = {"f32": "8", "f64": "8, at double's rounding", "bf16": "2 (gradients: 3)", "f16": "2 (gradients: 3), an eighth of bf16's"}
+TIMES = {
+    "f32": "8",
+    "f64": "8, at double's rounding",
+    "bf16": "2 (gradients: 3)",
+    "f16": "2 (gradients: 3), an eighth of bf16's",
+}
 
 
 def named(out, like=None):
@@ -25,16 +37,23 @@ def named(out, like=None):
 
 
 class Caller:
-    """A function of the user's, called with arrays of one library; torch differentiates it where gradients are wanted and it takes no
+    """A function of the user's, called with arrays of one library; torch differentiates it where gradients are wanted
+    and it takes no
     cotangent (d<output>) itself."""
 
-    def __init__(self, fn, wanted, what):
+    def __init__(self, fn, wanted, what, known):
         self.fn, self.wanted = fn, wanted
         parameters = inspect.signature(fn).parameters
         self.everything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         self.names = list(parameters)
-        self.needed = [n for n, p in parameters.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-        self.what = what
+        self.needed = [
+            n for n, p in parameters.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+        ]
+        self.what, self.known = what, set(known)
+
+    def takes_cotangents(self):
+        """Does it say itself what its gradients are?"""
+        return self.everything or any(n.startswith("d") and n[1:] and n not in self.known for n in self.needed)
 
     def own_gradients(self, cotangents):
         return bool(cotangents) and all(c in self.names or self.everything for c in cotangents)
@@ -49,8 +68,13 @@ class Caller:
         out = named(self.fn(**self._some({**values, **leaves})), like)
         pairs = [(out[n[1:]], g) for n, g in cotangents.items() if n[1:] in out and out[n[1:]].requires_grad]
         if not pairs:
-            raise ValueError(f"{self.what} cannot be differentiated by torch: nothing that it returns depends on {', '.join(self.wanted)} for autograd")
-        grads = torch.autograd.grad([y for y, _ in pairs], list(leaves.values()), [g.to(y.dtype) for y, g in pairs], allow_unused=True)
+            raise ValueError(
+                f"{self.what} cannot be differentiated by torch: nothing that it returns depends on "
+                f"{', '.join(self.wanted)} for autograd"
+            )
+        grads = torch.autograd.grad(
+            [y for y, _ in pairs], list(leaves.values()), [g.to(y.dtype) for y, g in pairs], allow_unused=True
+        )
         out = {n: x.detach() for n, x in out.items()}
         out.update({"d" + n: torch.zeros_like(x) if g is None else g for (n, x), g in zip(leaves.items(), grads)})
         return out
@@ -78,7 +102,9 @@ class Problem:
         self.random, self.cotangents = random, {}
 
     def describe(self):
-        return " ".join(f"{k}={v}" for k, v in self.sizes.items()) + "".join(f" {k}={v}" for k, v in self.scalars.items() if v is not None)
+        return " ".join(f"{k}={v}" for k, v in self.sizes.items()) + "".join(
+            f" {k}={v}" for k, v in self.scalars.items() if v is not None
+        )
 
 
 class Moved:
@@ -89,14 +115,17 @@ class Moved:
 
 
 class Task:
-    def __init__(self, fn, reference, inputs, dtype, library, seed, gradients, require, wishes, statistics):
+    def __init__(self, fn, reference, inputs, dtype, seed, gradients, require, wishes, statistics):
         if not isinstance(inputs, dict) or not inputs:
-            raise ValueError("check: inputs= is a dict of what the functions take: {\"x\": \"N C\", \"w\": \"C: weight\", \"eps\": 1e-6}")
+            raise ValueError(
+                "check: inputs= is a dict of what the functions take: {\"x\": \"N C\", \"w\": \"C: weight\", "
+                "\"eps\": 1e-6}"
+            )
         self.inputs = [_draw.Input(n, spec) for n, spec in inputs.items()]
         letters = {s for i in self.inputs for s in i.letters} | {i.bound for i in self.inputs}
         self.scalars = {n: v for n, v in wishes.items() if n not in letters}
         self.wishes = {n: v for n, v in wishes.items() if n in letters}
-        self.dtype, self.library, self.seed, self.require = dtype, library, seed, require
+        self.dtype, self.seed, self.require = dtype, seed, require
         self.exact_in = "f32" if dtype == "f64" else dtype
         self.statistics = set(statistics)
         floats = [i.name for i in self.inputs if not i.is_integer() and i.role != "given"]
@@ -104,15 +133,24 @@ class Task:
         unknown = [n for n in self.wanted if n not in floats]
         if unknown:
             raise ValueError(f"check: gradients={gradients!r}: {', '.join(unknown)} is no input of numbers")
-        self.fn, self.reference = Caller(fn, self.wanted, "the function"), Caller(reference, self.wanted, "the reference")
+        self.fn = Caller(fn, self.wanted, "the function", {*inputs, *wishes, *letters})
+        self.reference = Caller(reference, self.wanted, "the reference", {*inputs, *wishes, *letters})
         for caller in (self.fn, self.reference):
-            known = set(inputs) | set(self.scalars) | set(letters) | {n for n in caller.needed if n.startswith("d") and self.wanted}
+            known = (
+                set(inputs)
+                | set(self.scalars)
+                | set(letters)
+                | {n for n in caller.needed if n.startswith("d") and self.wanted}
+            )
             lost = [n for n in caller.needed if n not in known]
             if lost:
                 raise ValueError(f"check: {caller.what} takes {', '.join(lost)}, and inputs= has {', '.join(inputs)}")
-        self.room = _arrays.Room(library)
-        self.reference_library = _arrays.Torch() if library.name == "torch" else _arrays.Numpy()
         self.raised = None
+
+    def live_in(self, library):
+        """Where its arrays lie; the reference's lie on the processor."""
+        self.library, self.room = library, _arrays.Room(library)
+        self.reference_library = _arrays.Torch() if library.name == "torch" else _arrays.Numpy()
 
     def numpy_of(self, x):
         return np.array(self.library.to_numpy(x), np.float64, order="C")
@@ -120,7 +158,13 @@ class Task:
     def type_of(self, name):
         """Of an input or of a cotangent: its element type in the candidate's call."""
         i = next((i for i in self.inputs if i.name == name), None)
-        return "i32" if i and i.is_integer() else _candidate.element(STAT if i and i.statistic or name[1:] in self.statistics and not i else REAL, self.dtype)
+        return (
+            "i32"
+            if i and i.is_integer()
+            else _candidate.element(
+                STAT if i and i.statistic or name[1:] in self.statistics and not i else REAL, self.dtype
+            )
+        )
 
     # ---- the reference, in any precision
 
@@ -132,6 +176,7 @@ class Task:
         def made(name, x):
             kind = "i32" if self.type_of(name) == "i32" else precision
             return self.make(lib, x, kind)
+
         given = {n: made(n, x) for n, x in moved.arrays.items()}
         cotangents = {n: made(n, x) for n, x in moved.cotangents.items()}
         scalars = {**problem.scalars, **problem.sizes, **moved.scalars}
@@ -146,15 +191,21 @@ class Task:
         return lib.torch.from_numpy(np.array(x)).to(lib.types[kind])
 
     def prepare(self, problem, crosses):
-        """Names and shapes of the answers, and a gradient for every output where gradients are asked.  The reference says them of other
+        """Names and shapes of the answers, and a gradient for every output where gradients are asked.  The reference
+        says them of other
         numbers of the same sizes: what it leaves in memory is no answer to this problem."""
         other = Problem(self, problem.number, "gauss", crosses, round=50)
-        other.cotangents = {n: np.ones(()) for n in self.reference.needed if self.wanted and n.startswith("d") and n not in other.arrays}
+        other.cotangents = {
+            n: np.ones(()) for n in self.reference.needed if self.wanted and n.startswith("d") and n not in other.arrays
+        }
         shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
         if self.wanted:
             for p in (problem, other):
-                p.cotangents = {"d" + n: _judge.rounded(p.random.standard_normal(shape), self.exact_in, n in self.statistics)
-                                for n, shape in shapes.items() if n[1:] not in self.wanted or not n.startswith("d")}
+                p.cotangents = {
+                    "d" + n: _judge.rounded(p.random.standard_normal(shape), self.exact_in, n in self.statistics)
+                    for n, shape in shapes.items()
+                    if n[1:] not in self.wanted or not n.startswith("d")
+                }
             shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
         return shapes
 
@@ -164,7 +215,10 @@ class Task:
         """(answers or None, sentence or None, seconds)"""
         self.room.begin()
         lib = self.library
-        laid = {n: self.room.lay(n, x, self.type_of(n), how == "same") for n, x in {**problem.arrays, **problem.cotangents}.items()}
+        laid = {
+            n: self.room.lay(n, x, self.type_of(n), how == "same")
+            for n, x in {**problem.arrays, **problem.cotangents}.items()
+        }
         arrays = {n: x for n, x in laid.items() if n in problem.arrays}
         cotangents = {n: x for n, x in laid.items() if n not in problem.arrays}
         self.room.seal()
@@ -172,7 +226,14 @@ class Task:
         seconds = 0.0
 
         def call():
-            return self.fn(lib, arrays, {**problem.scalars, **problem.sizes}, cotangents, [n for n in like if not n.startswith("d") or n[1:] not in arrays])
+            return self.fn(
+                lib,
+                arrays,
+                {**problem.scalars, **problem.sizes},
+                cotangents,
+                [n for n in like if not n.startswith("d") or n[1:] not in arrays],
+            )
+
         try:
             with _arrays.poisoned_allocations():
                 out, seconds = lib.seconds(call) if how == "timed" else (call(), 0.0)
@@ -201,14 +262,24 @@ class Task:
         truth = self.run_reference(problem, "f64")
         axes = {n: self.axes(problem, n, x.shape) for n, x in truth.items()}
         for n, x in truth.items():
-            session.wire.send({"do": "truth", "name": f"{slot}{n}", "dtype": self.dtype, "gradient": n[1:] in self.wanted and n.startswith("d"),
-                               "axes": axes[n], "statistic": n in self.statistics}, [("", x)])
+            session.wire.send(
+                {
+                    "do": "truth",
+                    "name": f"{slot}{n}",
+                    "dtype": self.dtype,
+                    "gradient": n[1:] in self.wanted and n.startswith("d"),
+                    "axes": axes[n],
+                    "statistic": n in self.statistics,
+                },
+                [("", x)],
+            )
 
         def honest(out, moved):
             for n, x in out.items():
                 if moved and self.dtype in ("bf16", "f16"):
                     x = _judge.rounded(x, "bf16", n in self.statistics)
                 session.wire.send({"do": "honest", "name": f"{slot}{n}", "nudged": moved}, [("", x)])
+
         honest(self.run_reference(problem, "f32"), False)
         rounding = "bf16" if self.dtype == "f16" else self.dtype
         count = 6 if sum(x.size for x in problem.arrays.values()) < 5000 else 2
@@ -217,14 +288,23 @@ class Task:
         if self.dtype in ("bf16", "f16") and self.reference_library.name == "torch":
             try:
                 honest(self.run_reference(problem, self.dtype), True)
-            except (RuntimeError, NotImplementedError):      # not all of torch exists in half precision on a CPU
+            except (RuntimeError, NotImplementedError):  # not all of torch exists in half precision on a CPU
                 pass
         return list(truth), truth
 
     def nudged(self, problem, rounding, seed):
-        arrays = {n: x if self.type_of(n) == "i32" else _judge.nudged(x, rounding, seed and 1000003 * seed + k, self.type_of(n) == "f32")
-                  for k, (n, x) in enumerate(problem.arrays.items())}
-        moved = {n: _judge.nudged(x, rounding, seed and 77 * seed + k, n[1:] in self.statistics) for k, (n, x) in enumerate(problem.cotangents.items())}
+        arrays = {
+            n: (
+                x
+                if self.type_of(n) == "i32"
+                else _judge.nudged(x, rounding, seed and 1000003 * seed + k, self.type_of(n) == "f32")
+            )
+            for k, (n, x) in enumerate(problem.arrays.items())
+        }
+        moved = {
+            n: _judge.nudged(x, rounding, seed and 77 * seed + k, n[1:] in self.statistics)
+            for k, (n, x) in enumerate(problem.cotangents.items())
+        }
         return Moved(arrays, moved)
 
     def axes(self, problem, name, shape):
@@ -277,7 +357,8 @@ class Run:
             self.wrong_families.add(family)
 
     def conduct(self, problem, like, names, answers, second, good):
-        """Of a case that is right: is it right in the second call, on other numbers in the same memory, and then again?"""
+        """Of a case that is right: is it right in the second call, on other numbers in the same memory, and then
+        again?"""
         task = self.task
         if any(not np.array_equal(answers[n], second[n], equal_nan=True) for n in names):
             self.unequal += 1
@@ -286,7 +367,9 @@ class Run:
         if not good or problem.number % EVERY:
             return None
         other = Problem(task, problem.number, problem.family, self.crosses(problem.number), round=1)
-        kept = sorted(problem.arrays)       # of the inputs one is another, in turn: who knows a problem by part of it is found out
+        kept = sorted(
+            problem.arrays
+        )  # of the inputs one is another, in turn: who knows a problem by part of it is found out
         changed = kept[problem.number // EVERY % len(kept)]
         other.arrays = {n: other.arrays[n] if n == changed else x for n, x in problem.arrays.items()}
         other.cotangents = {n: np.ascontiguousarray(-x[::-1] if x.ndim else -x) for n, x in problem.cotangents.items()}
@@ -300,8 +383,11 @@ class Run:
         for slot, got in asked:
             if not all(f["good"] for f in task.judge(self.session, names, got, slot).values()):
                 stale = all(f["good"] for f in task.judge(self.session, names, got, "" if slot else "other ").values())
-                return ("it gives the answer of the call before to other numbers in the same memory" if stale
-                        else "it is right at first and wrong in later calls")
+                return (
+                    "it gives the answer of the call before to other numbers in the same memory"
+                    if stale
+                    else "it is right at first and wrong in later calls"
+                )
         return None
 
     def crosses(self, number):
@@ -313,10 +399,17 @@ class Run:
             t["cases"] += 1
             t["asked"] += f["asked"]
             t["failed"] += not f["good"]
-            ratio = max(f[k] / f[k + "_bound"] if f[k + "_bound"] > 0 else (np.inf if f[k] > 0 and k != "bias" else 0) for k in ("max", "rms", "bias"))
+            ratio = max(
+                f[k] / f[k + "_bound"] if f[k + "_bound"] > 0 else (np.inf if f[k] > 0 and k != "bias" else 0)
+                for k in ("max", "rms", "bias")
+            )
             ratio = np.inf if np.isnan(ratio) else ratio
             if ratio > t["ratio"] and (f["asked"] or not f["good"]) or t["ratio"] < 0:
-                finite = {k: v if not isinstance(v, float) or np.isfinite(v) else None for k, v in f.items() if k not in ("good", "asked")}
+                finite = {
+                    k: v if not isinstance(v, float) or np.isfinite(v) else None
+                    for k, v in f.items()
+                    if k not in ("good", "asked")
+                }
                 t.update(finite, ratio=ratio, case=problem.number, family=problem.family, sizes=problem.describe())
 
     def clock(self, number):
@@ -338,54 +431,138 @@ class Run:
         width = {"f32": 4, "f64": 8, "bf16": 2, "f16": 2}[task.dtype]
         numbers = sum(x.size for x in [*problem.arrays.values(), *problem.cotangents.values(), *answers.values()])
         kept = sorted(seconds[WARM:])
-        self.time = [{"calls": len(kept), "sizes": problem.describe(), "device": task.library.device_name(), "median_seconds": kept[len(kept) // 2],
-                      "least_seconds": kept[0], "most_seconds": kept[-1], "memory_floor_seconds": width * numbers / task.library.bandwidth()}]
+        self.time = [
+            {
+                "calls": len(kept),
+                "sizes": problem.describe(),
+                "device": task.library.device_name(),
+                "median_seconds": kept[len(kept) // 2],
+                "least_seconds": kept[0],
+                "most_seconds": kept[-1],
+                "memory_floor_seconds": width * numbers / task.library.bandwidth(),
+            }
+        ]
 
     def largest(self):
         task = self.task
-        return max(range(len(self.plan)), key=lambda n: sum(x.size for x in Problem(task, n, "gauss", self.plan[n][1]).arrays.values()))
+        return max(
+            range(len(self.plan)),
+            key=lambda n: sum(x.size for x in Problem(task, n, "gauss", self.plan[n][1]).arrays.values()),
+        )
 
     def found(self, name):
         task = self.task
-        return {"verdict": "wrong" if self.failed else "good", "op": name, "dtype": task.dtype, "suite": self.suite or "", "seed": task.seed,
-                "cases": self.cases, "failed": self.failed, "plan": f"{name} suite={self.suite} seed={task.seed} dtype={task.dtype}",
-                "trouble": self.trouble, "trouble_case": self.trouble_case, "advice": "", "unequal": self.unequal, "another_gauge": 0, "too_large": 0,
-                "wrong_families": sorted(self.wrong_families), "families": sorted(self.families), "tensors": list(self.tensors.values()),
-                "time": self.time if not self.failed else [], "diagnosis": find_cause(task, self.bad, Moved) if self.failed and not self.trouble else [],
-                "device": task.library.device_name(), "arrays": task.library.name}
+        return {
+            "verdict": "wrong" if self.failed else "good",
+            "op": name,
+            "dtype": task.dtype,
+            "suite": self.suite or "",
+            "seed": task.seed,
+            "cases": self.cases,
+            "failed": self.failed,
+            "plan": f"{name} suite={self.suite} seed={task.seed} dtype={task.dtype}",
+            "trouble": self.trouble,
+            "trouble_case": self.trouble_case,
+            "advice": "",
+            "unequal": self.unequal,
+            "another_gauge": 0,
+            "too_large": 0,
+            "wrong_families": sorted(self.wrong_families),
+            "families": sorted(self.families),
+            "tensors": list(self.tensors.values()),
+            "time": self.time if not self.failed else [],
+            "diagnosis": find_cause(task, self.bad, Moved) if self.failed and not self.trouble else [],
+            "device": task.library.device_name(),
+            "arrays": task.library.name,
+        }
 
 
-def check(fn, reference, inputs, suite="standard", dtype="f32", device=None, array=None, seed=2, number=None, time=False, raises=True,
-          gradients=False, require=None, float_outputs=(), **wishes):
+class Meter:
+    """How far it is, where somebody looks."""
+
+    def __init__(self, n):
+        self.n, self.begun, self.shown = n, clock.monotonic(), False
+
+    def step(self, done, failed):
+        if sys.stderr.isatty() and clock.monotonic() - self.begun > 1:
+            self.shown = True
+            print(
+                f"\rcase {done} of {self.n}, {failed} wrong, {clock.monotonic() - self.begun:.0f} s ",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def end(self):
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def check(
+    fn,
+    reference,
+    inputs,
+    suite="standard",
+    dtype="f32",
+    device=None,
+    array=None,
+    seed=2,
+    number=None,
+    time=False,
+    raises=True,
+    gradients=False,
+    require=None,
+    float_outputs=(),
+    **wishes,
+):
     """See check.check.  What is its own:
 
-    reference: takes what fn takes, by name, and returns what fn returns (an array, several, or a dict); it is given arrays in double, in
+    reference: takes what fn takes, by name, and returns what fn returns (an array, several, or a dict); it is given
+    arrays in double, in
       float and in the candidate's type.
-    inputs: {"x": "N C", "f": "B T H: gate", "w": "C: weight", "token": "N: index<V", "eps": 1e-6}: a shape by letters, and behind a colon
-      what it is: data (the default), weight, norm, positive, probability, logits, gate, log_gate, unit, fraction, mask, index<V.
+    inputs: {"x": "N C", "f": "B T H: gate", "w": "C: weight", "token": "N: index<V", "eps": 1e-6}: a shape by
+    letters, and behind a colon
+      what it is: data (the default), weight, norm, positive, probability, logits, gate, log_gate, unit, fraction,
+      mask, index<V.
       Letters without a size are drawn, so that they cross tiles; T=256, T=(1, 300) or T=[64, 128] say which.
-    gradients: True, or the inputs' names: torch differentiates both, unless a function takes the cotangent d<output> and returns d<input>.
+    gradients: True, or the inputs' names: torch differentiates both, unless a function takes the cotangent d<output>
+    and returns d<input>.
     require: a function of the sizes that is true of those that fn takes: lambda H, G, **_: H % G == 0.
     float_outputs: names of outputs that are in float where the kernel is in bf16 or f16."""
     __tracebackhide__ = True
     from .check import settle
-    torch_needed = device is not None or gradients or (dtype == "bf16" and _arrays.torch_module())
-    library = {"numpy": _arrays.Numpy, "torch": _arrays.Torch}[array](device) if array else _arrays.Torch(device) if torch_needed else _arrays.Numpy()
-    task = Task(fn, reference, inputs, dtype, library, seed, gradients, require, wishes, float_outputs)
+
+    task = Task(fn, reference, inputs, dtype, seed, gradients, require, wishes, float_outputs)
+    differentiated = task.wanted and not (task.fn.takes_cotangents() and task.reference.takes_cotangents())
+    task.live_in(_arrays.library(array, device, dtype, differentiated))
     plan = _draw.plan(suite, task.inputs, dtype)
     if number is not None and not 0 <= number < len(plan):
         raise ValueError(f"check: number={number}: suite={suite} has the cases 0 to {len(plan) - 1}")
     with _judge.Session() as session:
         run = Run(task, suite, session)
         run.plan = plan
+        meter = Meter(len(plan) if number is None else 1)
         order = np.random.default_rng([seed, 9]).permutation(len(plan)) if number is None else [number]
-        for k in order:
+        for done, k in enumerate(order):
             run.one(int(k), *plan[k])
+            meter.step(done + 1, run.failed)
             if task.raised:
                 break
+        meter.end()
         if time and not run.failed:
             run.clock(number if number is not None else run.largest())
     name = getattr(fn, "__name__", "fn").replace("<lambda>", "fn")
-    said = "".join(f", {k}={v!r}" for k, v in dict(suite=suite, dtype=dtype, device=device, array=array, gradients=gradients or None, **wishes).items() if v is not None)
-    return settle(run.found(name), raises, task.raised, rule=RULE.format(TIMES[dtype]),
-                  replay=f"check({name}, reference=.., inputs=..{said}, seed={seed}, number={{number}})")
+    said = "".join(
+        f", {k}={v!r}"
+        for k, v in dict(
+            suite=suite, dtype=dtype, device=device, array=array, gradients=gradients or None, **wishes
+        ).items()
+        if v is not None
+    )
+    return settle(
+        run.found(name),
+        raises,
+        task.raised,
+        rule=RULE.format(TIMES[dtype]),
+        replay=f"check({name}, reference=.., inputs=..{said}, seed={seed}, number={{number}})",
+    )

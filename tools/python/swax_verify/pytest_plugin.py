@@ -1,4 +1,5 @@
 """For pytest: the fixture `swax_check`, whose seed is the run's, is printed, and is taken again with --swax-seed=N."""
+
 import pytest
 
 from .check import check, fresh_seed
@@ -6,7 +7,9 @@ from .check import check, fresh_seed
 
 def pytest_addoption(parser):
     group = parser.getgroup("swax")
-    group.addoption("--swax-seed", default=None, help="the seed of all swax_check: a number, or random, which is the default")
+    group.addoption(
+        "--swax-seed", default=None, help="the seed of all swax_check: a number, or random, which is the default"
+    )
     group.addoption("--swax-suite", default=None, help="quick, standard or hard, for every swax_check that names none")
 
 
@@ -37,4 +40,5 @@ def swax_check(request):
         if config.getoption("--swax-suite"):
             asked.setdefault("suite", config.getoption("--swax-suite"))
         return check(fn, **asked)
+
     return swax_check

@@ -1,8 +1,9 @@
 """What was found, for reading and as JSON."""
+
 import json
 import platform
 
-ILL = 1e-3      # an honest float that errs more than this has lost most of its digits
+ILL = 1e-3  # an honest float that errs more than this has lost most of its digits
 
 
 def _text(x):
@@ -10,7 +11,8 @@ def _text(x):
 
 
 class Report:
-    """good or not (it is its truth value), and why (str). The fields are those of `found`: verdict, seed, tensors, time, ..."""
+    """good or not (it is its truth value), and why (str). The fields are those of `found`: verdict, seed, tensors,
+    time, ..."""
 
     def __init__(self, found, notes=(), replay="", rule=""):
         self.found = found
@@ -34,7 +36,10 @@ class Report:
             lines += self._cause()
             worst = self._worst()
             if self.replay:
-                lines.append(f"  replay: {self.replay.format(number=self.trouble_case if self.trouble or not worst else worst['case'])}")
+                lines.append(
+                    f"  replay: "
+                    f"{self.replay.format(number=self.trouble_case if self.trouble or not worst else worst['case'])}"
+                )
         return "\n".join(lines)
 
     def _worst(self):
@@ -48,25 +53,42 @@ class Report:
             return f"WRONG: {what}: {self.trouble}, in case {self.trouble_case}"
         worst = self._worst()
         looks = f" is {worst['looks']}" if worst and worst["looks"] else " above all"
-        return f"WRONG: {what}: {self.failed} of {self.cases} cases out of bound" + (f", {worst['name']}{looks}" if worst else "")
+        return f"WRONG: {what}: {self.failed} of {self.cases} cases out of bound" + (
+            f", {worst['name']}{looks}" if worst else ""
+        )
 
     def _tensors(self):
         lines = []
         for t in self.tensors:
             head = f"  {t['name']:6} {'WRONG' if t['failed'] else 'good':5} {t['failed']}/{t['cases']}"
             if not t["asked"] and not t["failed"]:
-                lines.append(f"{head}  nothing was asked of it: what it holds here is rounding noise, or states count in any units of m")
+                lines.append(
+                    f"{head}  nothing was asked of it: what it holds here is rounding noise, or states count in "
+                    f"any units of m"
+                )
                 continue
-            lines.append(f"{head}  rms error {_text(t['rms'])} (bound {_text(t['rms_bound'])}), largest {_text(t['max'])} (bound {_text(t['max_bound'])}), "
-                         f"{_text(t['ulp'])} ulp; worst in case {t['case']}, {t['family']}, element {t['element']}")
+            lines.append(
+                f"{head}  rms error {_text(t['rms'])} (bound {_text(t['rms_bound'])}), largest "
+                f"{_text(t['max'])} (bound {_text(t['max_bound'])}), "
+                f"{_text(t['ulp'])} ulp; worst in case {t['case']}, {t['family']}, element {t['element']}"
+            )
             if t["bias"] is not None and t["bias_bound"] and t["bias"] > t["bias_bound"]:
-                lines.append(f"         as a whole it is off by {_text(t['bias'])} of itself, where rounding leaves {_text(t['bias_bound'])}: a factor, not noise")
+                lines.append(
+                    f"         as a whole it is off by {_text(t['bias'])} of itself, where rounding leaves "
+                    f"{_text(t['bias_bound'])}: a factor, not noise"
+                )
             if self.dtype == "f32" and t["honest_rms"] is not None and t["honest_rms"] > ILL:
-                lines.append(f"         ill-conditioned here: an honest float errs {t['honest_rms']:.1g}, and nobody can do much better")
+                lines.append(
+                    f"         ill-conditioned here: an honest float errs {t['honest_rms']:.1g}, and nobody can "
+                    f"do much better"
+                )
             if t["failed"]:
                 lines.append(f"         {t['looks'] + '; ' if t['looks'] else ''}{t['sizes']}")
         if lines:
-            lines.append("  errors are relative to the tensor's RMS and to its largest element" + (f"; bound: {self.rule}" if self.rule else ""))
+            lines.append(
+                "  errors are relative to the tensor's RMS and to its largest element"
+                + (f"; bound: {self.rule}" if self.rule else "")
+            )
         return lines
 
     def _cause(self):
@@ -86,15 +108,25 @@ class Report:
 
     @staticmethod
     def _time(t):
-        return (f"  time: {1e3 * t['median_seconds']:.3g} ms, {1e3 * t['least_seconds']:.3g} to {1e3 * t['most_seconds']:.3g} in {t['calls']} calls, "
-                f"{t['median_seconds'] / t['memory_floor_seconds']:.3g} times the memory floor (new inputs, cold caches, outputs judged; {t['sizes']}; {t['device']})")
+        return (
+            f"  time: {1e3 * t['median_seconds']:.3g} ms, {1e3 * t['least_seconds']:.3g} to "
+            f"{1e3 * t['most_seconds']:.3g} in {t['calls']} calls, "
+            f"{t['median_seconds'] / t['memory_floor_seconds']:.3g} times the memory floor (new inputs, cold "
+            f"caches, outputs judged; {t['sizes']}; {t['device']})"
+        )
 
     def json(self):
         """Everything, with what it was found on."""
         import numpy
         import sys
+
         torch = sys.modules.get("torch")
-        about = {"python": platform.python_version(), "numpy": numpy.__version__, "platform": platform.platform(), "notes": self.notes}
+        about = {
+            "python": platform.python_version(),
+            "numpy": numpy.__version__,
+            "platform": platform.platform(),
+            "notes": self.notes,
+        }
         if torch is not None:
             about["torch"] = torch.__version__
             about["cuda"] = getattr(torch.version, "cuda", None)
