@@ -23,13 +23,13 @@ static const float LOG2E = 1.4426950408889634f;
 template <int N> DEVICE void hide_scores(float (&X)[N][4], int key, const int (&begin)[2], const int (&end)[2])
 {
 #pragma unroll
-    for (int i = 0; i < N; i++)
+    for (int e = 0; e < 4; e++) {           /* keys before the first are beyond the last, counted from the first without a sign */
+        const unsigned from = key + threadIdx.x % 4 * 2 + e % 2 - begin[e / 2], all = max(end[e / 2] - begin[e / 2] + 1, 0);
 #pragma unroll
-        for (int e = 0; e < 4; e++) {
-            const int c = key + 8 * i + threadIdx.x % 4 * 2 + e % 2;
-            if ((c < begin[e / 2]) | (c > end[e / 2]))
+        for (int i = 0; i < N; i++)
+            if (from + 8 * i >= all)
                 X[i][e] = -INFINITY;
-        }
+    }
 }
 
 /* Scores become weights relative to the largest so far, which `sum` and whatever has been added up shrink to. */
@@ -37,22 +37,23 @@ template <int N> DEVICE void softmax_step(float (&X)[N][4], float (&largest)[2],
 {
 #pragma unroll
     for (int e = 0; e < 2; e++) {
-        float most = -INFINITY;
+        float most = X[0][2 * e], other = X[0][2 * e + 1];      /* two strands at once, as with the sums */
 #pragma unroll
-        for (int i = 0; i < N; i++)
-            most = fmaxf(most, fmaxf(X[i][2 * e], X[i][2 * e + 1]));
-        most = fmaxf(largest[e], scale * quad_max(most));
+        for (int i = 1; i < N; i++)
+            most = fmaxf(most, X[i][2 * e]), other = fmaxf(other, X[i][2 * e + 1]);
+        most = fmaxf(largest[e], scale * quad_max(fmaxf(most, other)));
         const float base = most == -INFINITY ? 0 : most;
         shrink[e] = exp2_fast(largest[e] - base);
         largest[e] = most;
-        sum[e] *= shrink[e];
+        float strand[2] = { sum[e] * shrink[e], 0 };
 #pragma unroll
         for (int i = 0; i < N; i++)
 #pragma unroll
-            for (int o = 2 * e; o < 2 * e + 2; o++) {
-                X[i][o] = exp2_fast(scale * X[i][o] - base);
-                sum[e] += X[i][o];
+            for (int o = 0; o < 2; o++) {
+                X[i][2 * e + o] = exp2_fast(scale * X[i][2 * e + o] - base);
+                strand[o] += X[i][2 * e + o];
             }
+        sum[e] = strand[0] + strand[1];
     }
 }
 

@@ -3,11 +3,11 @@
  *
  *     group 0       one thread sends for the queries of a tile and for the tiles of 128 keys and values in their band, two
  *                   of each ahead
- *     groups 1, 2   64 of the queries each; while the tensor cores multiply one tile's weights with its values, and the next
- *                   keys with the queries, a group is at the softmax between them, or the other group is
+ *     groups 1, 2   64 of the queries each.  They take turns in starting products, of a tile's keys and of the weights of the
+ *                   tile before: while the tensor cores are at one group's, the other is at its softmax
  *
  * The barriers of a slot: full, from the copies, and empty, from the eight warps that have read it.  A slot's n-th use has
- * phase n % 2. */
+ * phase n % 2.  A group's turn comes from the other's four warps, once for each tile of keys, seen or not. */
 #ifndef SWAX_ATTENTION_STREAM_CUH
 #define SWAX_ATTENTION_STREAM_CUH
 
@@ -20,7 +20,7 @@ template <int P> struct stream_tile {
            RESULTS = OF_VALUES + STAGES * TILE, BARRIERS = RESULTS + TILE, BYTES = BARRIERS + 256 };
 };
 
-struct stream_barriers { barrier queries_full, queries_empty, keys_full[2], keys_empty[2], values_full[2], values_empty[2]; };
+struct stream_barriers { barrier queries_full, queries_empty, keys_full[2], keys_empty[2], values_full[2], values_empty[2], turn[2]; };
 
 struct stream_maps { CUtensorMap q, k, v; };
 
@@ -71,6 +71,29 @@ template <int P> DEVICE void stream_copies(unsigned char *shared, stream_barrier
 /* x, which is the same in all lanes, and the compiler knows it */
 DEVICE int uniform(int x) { return __shfl_sync(~0u, x, 0); }
 
+/* X = Q K^T; panels have 128 rows */
+template <int P> DEVICE void stream_scores(float (&X)[16][4], const unsigned char *Q, const unsigned char *k)
+{
+    mm_settle(X);
+    mm_begin();
+    mm_nt<128, false>(X, Q, k);
+#pragma unroll
+    for (int p = 1; p < P; p++)
+        mm_nt<128>(X, Q + 2 * p * PANEL, k + 2 * p * PANEL);
+    mm_end();
+}
+
+/* Y += W V for so many times 64 keys */
+template <int P, int HALVES> DEVICE void stream_sums(float (&Y)[8 * P][4], const uint32_t (&W)[2][4][4], const unsigned char *v)
+{
+    mm_settle(Y);
+    mm_begin();
+#pragma unroll
+    for (int half = 0; half < HALVES; half++)
+        mm_rn<64 * P>(Y, W[half], v + half * P * PANEL);
+    mm_end();
+}
+
 /* This warp has read what the barrier stands for. */
 DEVICE void warp_arrives(barrier *empty)
 {
@@ -93,7 +116,7 @@ template <int P> DEVICE void store_rows(swax_bf16 *y, size_t stride, const unsig
 
 /* X, W        the scores of a tile, then their weights, as left operands;  Y: sums of weighted values
  * mine        the tiles of keys that this group's queries see: first .. last - 1
- * used        tiles of keys so far: their slots and phases */
+ * used, turn  tiles of keys so far: their slots and phases; and turns */
 template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers *at, swax_bf16 *y, float *lse, const float *sink,
                                          int all, const attention_shape &a)
 {
@@ -102,7 +125,7 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
     const unsigned char *Q = shared + tile::QUERIES + group * PANEL;
     unsigned char *results = shared + tile::RESULTS + group * PANEL;
     const float scale = rsqrtf((float)a.D) * LOG2E;
-    int used = 0;
+    int used = 0, turn = 0;
     for (int n = 0, number = blockIdx.x; number < all; number += gridDim.x, n++) {
         const stream_place place(a, number);
         const int first_row = place.t0 + 64 * group, last_row = min(first_row + 63, a.T - 1), row = first_row + 16 * warp + lane / 4;
@@ -124,23 +147,8 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
         auto phase = [&](int j) { return (used + j - place.from) / 2 % 2; };
         auto keys = [&](int j) { wait_for(&at->keys_full[slot(j)], phase(j)); return shared + tile::OF_KEYS + slot(j) * tile::TILE; };
         auto values = [&](int j) { wait_for(&at->values_full[slot(j)], phase(j)); return shared + tile::OF_VALUES + slot(j) * tile::TILE; };
-        auto scores = [&](const unsigned char *k) {
-            clear(X);
-            mm_settle(X);
-            mm_begin();
-#pragma unroll
-            for (int p = 0; p < P; p++)
-                mm_nt<128>(X, Q + 2 * p * PANEL, k + 2 * p * PANEL);
-            mm_end();
-        };
-        auto weigh = [&](const unsigned char *v) {
-            mm_settle(Y);
-            mm_begin();
-#pragma unroll
-            for (int half = 0; half < 2; half++)
-                mm_rn<64 * P>(Y, W[half], v + half * P * PANEL);
-            mm_end();
-        };
+        auto my_turn = [&] { wait_for(&at->turn[group], (turn + !group) % 2), turn++; };
+        auto your_turn = [&] { warp_arrives(&at->turn[!group]); };
         auto softmax = [&](int j) {
             mm_settle(X);
             if (128 * j < all_see || 128 * j + 127 > first_row + before)
@@ -150,6 +158,7 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
         auto operands = [&] { as_operand(W[0], X), as_operand(W[1], X + 8); };
         auto pass_by = [&](int from, int to) {                      /* tiles that only the other group sees */
             for (int j = from; j < to; j++) {
+                my_turn(), your_turn();
                 keys(j), warp_arrives(&at->keys_empty[slot(j)]);
                 values(j), warp_arrives(&at->values_empty[slot(j)]);
             }
@@ -158,14 +167,20 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
         wait_for(&at->queries_full, n % 2);
         clear(Y);
         pass_by(place.from, first);
-        scores(keys(first));
+        const unsigned char *k = keys(first);
+        my_turn();
+        stream_scores<P>(X, Q, k);
+        your_turn();
         mm_wait();
         warp_arrives(&at->keys_empty[slot(first)]);
         softmax(first);
         operands();
         for (int j = first + 1; j < last; j++) {
-            scores(keys(j));
-            weigh(values(j - 1));
+            k = keys(j);
+            my_turn();
+            stream_scores<P>(X, Q, k);
+            stream_sums<P, 2>(Y, W, values(j - 1));
+            your_turn();
             mm_wait<1>();
             warp_arrives(&at->keys_empty[slot(j)]);
             softmax(j);
@@ -180,8 +195,14 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
             operands();
         }
         warp_arrives(&at->queries_empty);
-        weigh(values(last - 1));
-        mm_wait();
+        const unsigned char *v = values(last - 1);
+        if (last_row + before < 128 * last - 64) {                  /* nobody here sees the tile's second half */
+            stream_sums<P, 1>(Y, W, v);
+            mm_wait();
+        } else {
+            stream_sums<P, 2>(Y, W, v);
+            mm_wait();
+        }
         mm_settle(Y);
         warp_arrives(&at->values_empty[slot(last - 1)]);
         pass_by(last, place.to);
@@ -213,6 +234,7 @@ attention_stream_kernel(swax_bf16 *y, float *lse, const float *sink, const __gri
         barrier_init(&at->queries_full, 1);
         barrier_init(&at->queries_empty, 8);
         for (int i = 0; i < 2; i++) {
+            barrier_init(&at->turn[i], 4);
             barrier_init(&at->keys_full[i], 1);
             barrier_init(&at->values_full[i], 1);
             barrier_init(&at->keys_empty[i], 8);
