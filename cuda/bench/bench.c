@@ -197,6 +197,11 @@ static const char *const large[] = {
     "swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm", NULL
 };
 
+static const char *const large_gdn[] = {
+    "width", "2048", "heads", "16", "gdn_heads", "16", "gdn_key_dim", "128", "vocabulary", "32000", "mixers",
+    "swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn", NULL
+};
+
 static int asked(int argc, char **argv, const char *what)
 {
     for (int i = 1; i < argc; i++)
@@ -227,6 +232,7 @@ int main(int argc, char **argv)
     if (asked(argc, argv, "large")) {
         bench_step("large", SWAX_PREC_BF16, large, 1, 16384, 128);
         bench_step("large", SWAX_PREC_BF16, large, 1, 16384, 2048);
+        bench_step("large with gdn", SWAX_PREC_BF16, large_gdn, 1, 16384, 128);
     }
     must();
     return 0;
