@@ -132,29 +132,47 @@ DEVICE void split_operand(uint32_t (&hi)[4][4], uint32_t (&lo)[4][4], float (*d)
         }
 }
 
-/* f(row of d, token, two neighbours down the columns of d as bf16) for d turned: what a lane then holds of a token lies
- * together */
-template <int N, class F> DEVICE void for_turned(float (&d)[N][4], F f)
+/* f(std::true_type) where a tile is valid all over, and need not look; else f(std::false_type).  The walks are limited by
+ * how many instructions a warp can do one after the other, and a third of them were such looks. */
+template <class F> DEVICE void whole_or_part(bool whole, F f)
+{
+    if (whole)
+        f(std::true_type{});
+    else
+        f(std::false_type{});
+}
+
+/* f(row of d, token, two neighbours down the columns of d as bf16) for the first `rows` rows and `tokens` columns of d, turned:
+ * what a lane then holds of a token lies together */
+template <int N, class F> DEVICE void for_turned(float (&d)[N][4], int rows, int tokens, F f)
 {
     const int lane = threadIdx.x % 32;
+    whole_or_part(rows >= 64 && tokens >= 8 * N, [&](auto whole) {
 #pragma unroll
-    for (int j = 0; j < N; j++)
+        for (int j = 0; j < N; j++)
 #pragma unroll
-        for (int e = 0; e < 4; e += 2)
-            f(threadIdx.x / 32 % 4 * 16 + 4 * e + lane % 4 * 2, 8 * j + lane / 4, turned(pack(d[j][e], d[j][e + 1])));
+            for (int e = 0; e < 4; e += 2) {
+                const int row = threadIdx.x / 32 % 4 * 16 + 4 * e + lane % 4 * 2, token = 8 * j + lane / 4;
+                const uint32_t pair = turned(pack(d[j][e], d[j][e + 1]));
+                if (decltype(whole)::value || (row < rows && token < tokens))
+                    f(row, token, pair);
+            }
+    });
 }
 
 /* Rows of values and of gates have no alignment: d[j][e] from or to x[token][column], of so many tokens and columns. */
 template <class F> DEVICE void for_values(F f, int tokens, int columns)
 {
+    whole_or_part(tokens >= 64 && columns >= 64, [&](auto whole) {
 #pragma unroll
-    for (int j = 0; j < 8; j++)
+        for (int j = 0; j < 8; j++)
 #pragma unroll
-        for (int e = 0; e < 4; e++) {
-            const int token = 8 * j + fragment_column() + e % 2, column = fragment_row() + e / 2 * 8;
-            if (token < tokens && column < columns)
-                f(token, column, j, e);
-        }
+            for (int e = 0; e < 4; e++) {
+                const int token = 8 * j + fragment_column() + e % 2, column = fragment_row() + e / 2 * 8;
+                if (decltype(whole)::value || (token < tokens && column < columns))
+                    f(token, column, j, e);
+            }
+    });
 }
 
 /* ---- the state, turned: rows are columns of V, columns are channels of K */
@@ -191,9 +209,8 @@ template <int KP, bool VECTOR> DEVICE void fade(float (&S)[8 * KP][4], const flo
 /* As bf16, (K8,V8): `to` is at the tile's first column */
 template <int KP> DEVICE void write_copy(swax_bf16 *to, float (&S)[8 * KP][4], int K8, int V8, int columns)
 {
-    for_turned(S, [&](int column, int channel, uint32_t pair) {
-        if (channel < K8 && column < columns)
-            *(uint32_t *)(to + (size_t)channel * V8 + column) = pair;
+    for_turned(S, columns, K8, [&](int column, int channel, uint32_t pair) {
+        *(uint32_t *)(to + (unsigned)(channel * V8 + column)) = pair;
     });
 }
 

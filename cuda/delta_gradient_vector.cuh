@@ -80,6 +80,10 @@ DEVICE void sort_pairs(float (&x)[8][4], unsigned char *panel, float *near_ones,
     }
 }
 
+/* exp2(x) of a difference of sums of gates; between documents, where the weights are 0, x is anything, and 0 times this must
+ * be 0 */
+DEVICE float fading(float x) { return exp2_fast(fminf(x, 64)); }
+
 /* y: the fragment of 16 tokens from `token` on by 16 channels from `channel` on; times exp(sign (G - anchor)) */
 DEVICE void scale_fragment(uint32_t (&y)[4], const float *G, const float *anchor, int gates, int token, int channel,
                            float sign)
@@ -88,8 +92,8 @@ DEVICE void scale_fragment(uint32_t (&y)[4], const float *G, const float *anchor
 #pragma unroll
     for (int n = 0; n < 4; n++) {
         const int t = token + lane % 4 * 2 + n % 2 * 8, c = channel + lane / 4 + n / 2 * 8;
-        y[n] = pack(exp2_fast(sign * (G[t * gates + c] - anchor[c])) * low_half(y[n]),
-                    exp2_fast(sign * (G[(t + 1) * gates + c] - anchor[c])) * high_half(y[n]));
+        y[n] = pack(fading(sign * (G[t * gates + c] - anchor[c])) * low_half(y[n]),
+                    fading(sign * (G[(t + 1) * gates + c] - anchor[c])) * high_half(y[n]));
     }
 }
 
@@ -120,8 +124,8 @@ DEVICE void far_rows(float (&dQ)[8][4], float (&dK)[8][4], const unsigned char *
     }
     if (block == 0)
         return;
-    for_channels(of_q, first, [&](float &x, int row, int c) { x *= exp2_fast(G[row * GATES + c] - anchor[c]); });
-    for_channels(of_k, first, [&](float &x, int row, int c) { x *= exp2_fast(G[row * GATES + c] - anchor[c]); });
+    for_channels(of_q, first, [&](float &x, int row, int c) { x *= fading(G[row * GATES + c] - anchor[c]); });
+    for_channels(of_k, first, [&](float &x, int row, int c) { x *= fading(G[row * GATES + c] - anchor[c]); });
 #pragma unroll
     for (int j = 0; j < 8; j++)
 #pragma unroll
@@ -155,7 +159,7 @@ DEVICE void far_columns(float (&dK)[8][4], const unsigned char *N, const unsigne
             mma(x[2 * c], m, y[0], y[1]);
             mma(x[2 * c + 1], m, y[2], y[3]);
         }
-        for_channels(x, first, [&](float &z, int row, int c) { z *= exp2_fast(anchor[c] - G[row * GATES + c]); });
+        for_channels(x, first, [&](float &z, int row, int c) { z *= fading(anchor[c] - G[row * GATES + c]); });
 #pragma unroll
         for (int j = 0; j < 8; j++)
 #pragma unroll
@@ -168,7 +172,7 @@ DEVICE void far_columns(float (&dK)[8][4], const unsigned char *N, const unsigne
 struct near_work { float k[BLOCK], q[BLOCK], dq[BLOCK], before[BLOCK], behind[BLOCK]; };
 
 /* The pairs of a block in one channel: before: what M gives a token from those before it; behind: N^T and M^T from
- * those behind it. Between documents the weights are 0, and the exponent is anything. */
+ * those behind it. */
 DEVICE void near_gradients(near_work &w, const float (&G)[BLOCK], const float *N, const float *M)
 {
 #pragma unroll
@@ -178,7 +182,7 @@ DEVICE void near_gradients(near_work &w, const float (&G)[BLOCK], const float *N
     for (int i = 1; i < BLOCK; i++)
 #pragma unroll
         for (int j = 0; j < i; j++) {
-            const float x = exp2_fast(fminf(G[i] - G[j], 126)), n = N[i * BLOCK + j], m = M[i * BLOCK + j];
+            const float x = fading(G[i] - G[j]), n = N[i * BLOCK + j], m = M[i * BLOCK + j];
             w.dq[i] += n * (x * w.k[j]);
             w.before[i] += m * (x * w.k[j]);
             w.behind[j] += x * (n * w.q[i] + m * w.k[i]);

@@ -146,6 +146,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
     const walk_place at(s);
     unsigned char *stages = shared_memory();
     float *tokens = (float *)(stages + tile::TOKENS);
+    const unsigned value_step = s.H * s.V, value_step8 = s.H * s.V8;      /* of a chunk's tokens */
     float S[8 * KP][4], R[8][4], O[8][4];
     uint32_t written[4][4], leaving[4][4];
     next_scalars next;
@@ -185,7 +186,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         }
         float *r = a.r + at.row(s, begin) * s.V + at.v0;
         for_values([&](int t, int column, int j, int e) {
-            r[(size_t)t * s.H * s.V + column] = R[j][e] / LIFT;
+            r[t * value_step + column] = R[j][e] / LIFT;
         }, length, at.columns);
         weighted_operand(written, R, tokens + SCALAR_BETA, 1);
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= beta; });
@@ -202,9 +203,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         mm_settle(O);
         multiply(O, 1 / LIFT);
         swax_bf16 *y = a.y + at.row(s, begin) * s.V8 + at.v0;
-        for_turned(O, [&](int column, int t, uint32_t pair) {
-            if (t < length && column < at.columns8)
-                *(uint32_t *)(y + (size_t)t * s.H * s.V8 + column) = pair;
+        for_turned(O, at.columns8, length, [&](int column, int t, uint32_t pair) {
+            *(uint32_t *)(y + t * value_step8 + column) = pair;
         });
         mm_wait();
         mm_settle(S);
@@ -271,7 +271,7 @@ template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) del
         clear(U);
         const float *r = a.r + (s.token(b, begin) * s.H + h) * s.V + v0, *scalars = a.given.scalars + of * SCALARS;
         for_values([&](int t, int column, int j, int e) {
-            U[j][e] = LIFT * r[(size_t)t * s.H * s.V + column];
+            U[j][e] = LIFT * r[(unsigned)(t * s.H * s.V + column)];
         }, length, columns);
         for_columns(scalars + SCALAR_BETA, [&](float beta, int j, int e) { U[j][e] *= beta; });
         weighted_operand(leaving, U, scalars + SCALAR_Z, 1);
@@ -319,25 +319,28 @@ DEVICE void weight_tokens(uint32_t (&a)[4][4], const float *E, float scale)
 }
 
 /* y[token][column] += d, rounded once */
-DEVICE void add_gradient(swax_bf16 *y, size_t step, float (&d)[8][4], int tokens, int columns)
+DEVICE void add_gradient(swax_bf16 *y, unsigned step, float (&d)[8][4], int tokens, int columns)
 {
-    uint32_t old[8][2];
     const int lane = threadIdx.x % 32, top = threadIdx.x / 32 % 4 * 16 + lane % 4 * 2;
+    y += lane / 4 * step + top;
+    whole_or_part(tokens >= 64 && columns >= 64, [&](auto whole) {
+        auto there = [&](int j, int e) { return decltype(whole)::value || (8 * j + lane / 4 < tokens && top + 8 * e < columns); };
+        uint32_t old[8][2];
 #pragma unroll
-    for (int j = 0; j < 8; j++)
+        for (int j = 0; j < 8; j++)
 #pragma unroll
-        for (int e = 0; e < 2; e++)
-            old[j][e] = 8 * j + lane / 4 < tokens && top + 8 * e < columns
-                ? *(const uint32_t *)(y + (8 * j + lane / 4) * step + top + 8 * e) : 0;
+            for (int e = 0; e < 2; e++)
+                old[j][e] = there(j, e) ? *(const uint32_t *)(y + (8 * j * step + 8 * e)) : 0;
 #pragma unroll
-    for (int j = 0; j < 8; j++)
+        for (int j = 0; j < 8; j++)
 #pragma unroll
-        for (int e = 0; e < 2; e++) {
-            const uint32_t x = turned(old[j][e]), sum =
-                turned(pack(low_half(x) + d[j][2 * e], high_half(x) + d[j][2 * e + 1]));
-            if (8 * j + lane / 4 < tokens && top + 8 * e < columns)
-                *(uint32_t *)(y + (8 * j + lane / 4) * step + top + 8 * e) = sum;
-        }
+            for (int e = 0; e < 2; e++) {
+                const uint32_t x = turned(old[j][e]), sum =
+                    turned(pack(low_half(x) + d[j][2 * e], high_half(x) + d[j][2 * e + 1]));
+                if (there(j, e))
+                    *(uint32_t *)(y + (8 * j * step + 8 * e)) = sum;
+            }
+    });
 }
 
 /* What a chunk reads without a stage, r and the old dv, comes from far away. */
@@ -365,7 +368,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
 {
     using tile = walk_tile<KP, VECTOR>;
     const walk_place at(s);
-    const size_t value_step = (size_t)s.H * s.V8;
+    const unsigned value_step = s.H * s.V, value_step8 = s.H * s.V8;
     unsigned char *stages = shared_memory();
     float *tokens = (float *)(stages + tile::TOKENS);
     float D[8 * KP][4], W[8][4], R[8][4];
@@ -382,7 +385,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         const float *r = a.r + row * s.V + at.v0;
         clear(R);
         for_values([&](int t, int column, int j, int e) {
-            R[j][e] = r[(size_t)t * s.H * s.V + column];
+            R[j][e] = r[t * value_step + column];
         }, length, at.columns);
         tiles_arrive<0>();
         next.put(tokens);
@@ -439,13 +442,12 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         for (int i = 0; i < 16; i++)
             along[i] = W[i / 2][i % 2] * R[i / 2][i % 2] + W[i / 2][i % 2 + 2] * R[i / 2][i % 2 + 2];
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= LIFT * beta; });
-        for_turned(R, [&](int column, int t, uint32_t pair) {
-            if (t < length && column < at.columns8)
-                *(uint32_t *)(a.U + (row * s.V8 + at.v0) + t * value_step + column) = pair;
+        const size_t value = row * s.V8 + at.v0;
+        for_turned(R, at.columns8, length, [&](int column, int t, uint32_t pair) {
+            *(uint32_t *)(a.U + value + (t * value_step8 + column)) = pair;
         });
-        for_turned(W, [&](int column, int t, uint32_t pair) {
-            if (t < length && column < at.columns8)
-                *(uint32_t *)(a.Y + (row * s.V8 + at.v0) + t * value_step + column) = pair;
+        for_turned(W, at.columns8, length, [&](int column, int t, uint32_t pair) {
+            *(uint32_t *)(a.Y + value + (t * value_step8 + column)) = pair;
         });
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { W[j][e] *= beta; });
         mm_wait();
@@ -457,7 +459,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             mm_rn<64 * KP>(D, left, stage + tile::KEYS);
             mm_end();
         }
-        add_gradient(a.y + row * s.V8 + at.v0, value_step, W, length, at.columns8);
+        add_gradient(a.y + value, value_step8, W, length, at.columns8);
         mm_wait();
         mm_settle(D);
         sum_over_warps(a.dbeta + (size_t)(at.v0 / 64) * s.B * s.T * s.H + row, s.H, (float *)(stage + tile::OF_N),

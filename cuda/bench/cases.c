@@ -155,7 +155,7 @@ static int one_kernel(int op, int count, int largest, int once)
         for (int family = 0; family < (once ? 1 : OP_FAMILIES); family++)
             for (int n = 0; n < count && op_family_fits(op, family); n++)
                 one_case(&all, p, op, family, DRAWN, (uint64_t)(1 + n), sizes[n % 3] < largest ? sizes[n % 3] : largest, once);
-        for (enum kind kind = 1; kind < KINDS && op_family_fits(op, OP_SHUT); kind++)
+        for (enum kind kind = 1; kind < KINDS && op_family_fits(op, OP_SATURATED); kind++)      /* of the cell */
             for (int n = 0; n < 2 * count; n++)
                 one_case(&all, p, op, OP_GAUSS, kind, (uint64_t)(1 + n), sizes[n % 3] < largest ? sizes[n % 3] : largest, once);
         printf("  %s %ld/%ld, worst %.2f", swax_precision_name[p], all.cases - all.failed, all.cases, all.worst);
