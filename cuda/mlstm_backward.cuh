@@ -7,15 +7,16 @@
  *   dv_s += sum_t P_ts G_t + ab_s dC^T k_s
  *   dC    = gb dC + sum_t s bb_t q_t G_t^T,     dn = gb dn + sum_t s bb_t g_t q_t
  *
- * Only what passes from before token r to r or later depends on lf_r.  Counted without the pair (t, t), which
- * does not, nothing large cancels:
- *   row_t = q_t.(dq_t without s = t)     x_s = k_s.(ab_s ...)     col_s = x_s + k_s.(sum over t > s)
- *   dlf_e = gb (<dC,C> + <dn,n>) + sum_{s<e} x_s + row_e,   dlf_r = dlf_{r+1} - col_r + row_r */
+ * Only what passes from before token r to r or later depends on lf_r.  With E_ts = dS_ts q_t.k_s,
+ *   dlf_r = gb (<dC,C> + <dn,n>) + sum_{t>=r} q_t.(s bb_t ...) + sum_{s<r} k_s.(ab_s ...) + sum_{s<r<=t} E_ts
+ * where the last sum is a difference of sums over rows and over columns, that of a token with itself in neither.  Both add up
+ * the same floats, in double: where gates are shut, next to nothing is left of them. */
 #include "cuda/mlstm.cuh"
 
 struct backprop {
     const stat *inv, *g;      /* (B,T,H) */
-    stat *row, *x, *col, *kdk;   /* (strips,B,T,H): sums over a strip of the keys' elements; kdk = k_s.dk_s */
+    stat *row, *x, *kdk;      /* (strips,B,T,H): sums over a strip of the keys' elements: of dlf's first two, and k_s.dk_s */
+    double *pair_row, *pair_col, *before;   /* (B,T,H): sums of E_ts; of x up to the token */
     size_t N;                 /* B T H */
 };
 
@@ -45,27 +46,19 @@ static __device__ stat row_sum(rows<real> x, const wide &z, int i, int first, in
     return warp_sum(sum);
 }
 
-/* z_row += w x_row */
-static __device__ void add_row(wide &z, stat w, rows<real> x, int i, int first, int width)
-{
-    for (int c = 0; c < 4; c++) {
-        const int column = first + threadIdx.x + 32 * c;
-        z.x[i][c] += row_of(i) < x.count && column < width ? w * value(x.at[row_of(i) * x.step + column]) : 0;
-    }
-}
-
 static __global__ void mlstm_dq_kernel(real *dq, const real *dh, const real *q, const real *k, const real *v,
                                        const stat *Cs, const stat *ns, cell a, backprop o, int chunk, int chunks)
 {
     __shared__ square ta, tb, p;
-    __shared__ stat same[TILE];   /* dS_tt */
     const place at = my_place(a.H, (a.c1 - a.c0 + TILE - 1) / TILE);
     const int b = at.b, h = at.h, t0 = a.c0 + at.tile * TILE, k0 = at.strip * STRIP;
     const size_t kstep = (size_t)a.H*a.K, vstep = (size_t)a.H*a.V, state = ((size_t)b*a.H + h)*chunks + chunk;
     const real *kh = k + a.row(b, 0, h)*a.K, *vh = v + a.row(b, 0, h)*a.V;
     const rows<real> dhs = rows_from(dh + a.row(b, 0, h)*a.V, vstep, t0, a.c1);
     const int end = t0 + dhs.count;
+    const rows<real> qs = rows_from(q + a.row(b, 0, h)*a.K, kstep, t0, a.c1);
     wide z = {};
+    double pairs[4] = {};
 
     for (int c = 0; c < 4; c++) {
         const int r = k0 + 32 * c + threadIdx.x;
@@ -77,29 +70,31 @@ static __global__ void mlstm_dq_kernel(real *dq, const real *dh, const real *q, 
                 z.x[i][c] = weighted(a.s() * a.bb(b, h, t0 + row_of(i)), o.inv[n] * e[i] + o.g[n] * ns[state*a.K + r]);
         }
     }
+    for (int i = 0; i < 4; i++) {
+        const stat row = row_sum(qs, z, i, k0, a.K);
+        if (threadIdx.x == 0 && row_of(i) < dhs.count)
+            o.row[at.strip * o.N + a.row(b, t0 + row_of(i), h)] = row;
+    }
     for (int s0 = a.first(b, t0); s0 < end; s0 += TILE) {
-        stat gv[4] = {};
+        stat gv[4] = {}, qk[4] = {};
         tile_dot(gv, ta, tb, dhs, rows_from(vh, vstep, s0, end), a.V);
+        if (at.strip == 0)
+            tile_dot(qk, ta, tb, qs, rows_from(kh, kstep, s0, end), a.K);
         for (int i = 0; i < 4; i++) {
             const int t = t0 + row_of(i), s = s0 + threadIdx.x;
             const size_t n = a.row(b, t, h);
             const stat dS = t < end && s <= t && s >= a.first(b, t) ? a.s() * (o.inv[n] * gv[i] + o.g[n]) * a.D(b, h, t, s) : 0;
-            p.x[row_of(i)][threadIdx.x] = s < t ? dS : 0;
-            if (s == t && t < end)
-                same[row_of(i)] = dS;
+            p.x[row_of(i)][threadIdx.x] = dS;
+            pairs[i] += s < t && dS != 0 ? (double)dS * (double)qk[i] : 0;
         }
         __syncwarp();
         tile_mul(z, p, rows_from(kh, kstep, s0, end), k0, a.K);
         __syncwarp();
     }
-    const rows<real> qs = rows_from(q + a.row(b, 0, h)*a.K, kstep, t0, a.c1);
     for (int i = 0; i < 4; i++) {
-        if (row_of(i) >= dhs.count)
-            continue;
-        const stat row = row_sum(qs, z, i, k0, a.K);
-        if (threadIdx.x == 0)
-            o.row[at.strip * o.N + a.row(b, t0 + row_of(i), h)] = row;
-        add_row(z, same[row_of(i)], rows_from(kh, kstep, t0, a.c1), i, k0, a.K);
+        const double row = warp_sum(pairs[i]);
+        if (at.strip == 0 && threadIdx.x == 0 && row_of(i) < dhs.count)
+            o.pair_row[a.row(b, t0 + row_of(i), h)] = row;
     }
     put_wide<true>(dq + a.row(b, t0, h)*a.K, kstep, dhs.count, z, k0, a.K);
 }
@@ -108,7 +103,6 @@ static __global__ void mlstm_dk_kernel(real *dk, const real *dh, const real *q, 
                                        const stat *dC, const stat *dn, cell a, backprop o)
 {
     __shared__ square ta, tb, p;
-    __shared__ stat same[TILE];   /* dS_ss */
     const place at = my_place(a.H, (a.c1 - a.c0 + TILE - 1) / TILE);
     const int b = at.b, h = at.h, s0 = a.c0 + at.tile * TILE, k0 = at.strip * STRIP;
     const size_t kstep = (size_t)a.H*a.K, vstep = (size_t)a.H*a.V, bh = (size_t)b*a.H + h;
@@ -116,6 +110,7 @@ static __global__ void mlstm_dk_kernel(real *dk, const real *dh, const real *q, 
     const rows<real> ks = rows_from(k + a.row(b, 0, h)*a.K, kstep, s0, a.c1);
     const rows<real> vs = rows_from(v + a.row(b, 0, h)*a.V, vstep, s0, a.c1);
     wide z = {};
+    double pairs[4] = {};
 
     for (int c = 0; c < 4; c++) {
         const int r = k0 + 32 * c + threadIdx.x;
@@ -131,30 +126,30 @@ static __global__ void mlstm_dk_kernel(real *dk, const real *dh, const real *q, 
             o.x[at.strip * o.N + a.row(b, s0 + row_of(i), h)] = x;
     }
     for (int t0 = s0; t0 < a.c1 && a.first(b, t0) < s0 + ks.count; t0 += TILE) {
-        stat gv[4] = {};
+        stat gv[4] = {}, qk[4] = {};
         tile_dot(gv, ta, tb, vs, rows_from(dhh, vstep, t0, a.c1), a.V);
+        if (at.strip == 0)
+            tile_dot(qk, ta, tb, ks, rows_from(qh, kstep, t0, a.c1), a.K);
         for (int i = 0; i < 4; i++) {
             const int t = t0 + threadIdx.x, s = s0 + row_of(i);
             const size_t n = a.row(b, t, h);
             const stat dS = t < a.c1 && s <= t && s >= a.first(b, t) ? a.s() * (o.inv[n] * gv[i] + o.g[n]) * a.D(b, h, t, s) : 0;
-            p.x[row_of(i)][threadIdx.x] = s < t ? dS : 0;
-            if (s == t && t < a.c1)
-                same[row_of(i)] = dS;
+            p.x[row_of(i)][threadIdx.x] = dS;
+            pairs[i] += s < t && dS != 0 ? (double)dS * (double)qk[i] : 0;
         }
         __syncwarp();
         tile_mul(z, p, rows_from(qh, kstep, t0, a.c1), k0, a.K);
         __syncwarp();
     }
-    const rows<real> qs = rows_from(qh, kstep, s0, a.c1);
     for (int i = 0; i < 4; i++) {
-        if (row_of(i) >= ks.count)
-            continue;
-        const size_t n = at.strip * o.N + a.row(b, s0 + row_of(i), h);
-        const stat col = row_sum(ks, z, i, k0, a.K);
-        add_row(z, same[row_of(i)], qs, i, k0, a.K);
+        const size_t n = a.row(b, s0 + row_of(i), h);
+        const double col = warp_sum(pairs[i]);
         const stat kdk = row_sum(ks, z, i, k0, a.K);
-        if (threadIdx.x == 0)
-            o.col[n] = col, o.kdk[n] = kdk;
+        if (threadIdx.x == 0 && row_of(i) < ks.count) {
+            o.kdk[at.strip * o.N + n] = kdk;
+            if (at.strip == 0)
+                o.pair_col[n] = col;
+        }
     }
     put_wide<true>(dk + a.row(b, s0, h)*a.K, kstep, ks.count, z, k0, a.K);
 }
@@ -193,9 +188,9 @@ static __global__ void mlstm_dv_kernel(real *dv, const real *dh, const real *q, 
     put_wide<true>(dv + a.row(b, s0, h)*a.V, vstep, ks.count, z, v0, a.V);
 }
 
-/* through[b,h,chunk] = gb (<dC,C> + <dn,n>), a block a head */
+/* through[b,h,chunk] = gb (<dC,C> + <dn,n>), a block a head; of a state that is not there, 0, whatever dC is */
 static __global__ void mlstm_through_kernel(double *through, const stat *dC, const stat *dn, const stat *Cs, const stat *ns,
-                                            cell a, int chunk, int chunks)
+                                            cell a, int chunk, int chunks, bool there)
 {
     __shared__ double part[32];
     const int b = blockIdx.x / a.H, h = blockIdx.x % a.H;
@@ -213,7 +208,7 @@ static __global__ void mlstm_through_kernel(double *through, const stat *dC, con
         return;
     for (int w = 1; w < (int)blockDim.x / 32; w++)
         sum += part[w];
-    const double gb = a.gb(b, h);
+    const double gb = there ? a.gb(b, h) : 0;
     through[state] = gb != 0 ? gb * sum : 0;
 }
 
@@ -232,17 +227,22 @@ static __global__ void mlstm_gates_backward_kernel(stat *di, stat *df, const dou
             sum += (double)x[s * o.N + n];
         return sum;
     };
-    double dlf = through[id];
-    for (int s = max(c0, a.document(b, c1 - 1)); s < c1 - 1; s++)
-        dlf += over_strips(o.x, a.row(b, s, h));
+    const int last = max(c0, a.document(b, c1 - 1));        /* the document that goes on behind the chunk */
+    double before = 0, behind = through[id], pairs = 0;
+    for (int s = last; s < c1; s++) {
+        o.before[a.row(b, s, h)] = before;
+        before += over_strips(o.x, a.row(b, s, h));
+    }
     for (int r = c1 - 1; r >= c0; r--) {
         const size_t n = a.row(b, r, h);
-        dlf += over_strips(o.row, n) - (r < c1 - 1 ? over_strips(o.col, n) : 0);
-        if (a.document(b, r) == r)
-            dlf = 0;
+        behind += over_strips(o.row, n);
+        pairs += o.pair_row[n] - o.pair_col[n];
+        const double dlf = a.document(b, r) == r ? 0 : behind + (r >= last ? o.before[n] : 0) + pairs;
         const double kdk = over_strips(o.kdk, n);
         di[n] += (stat)(input_is_log(a.gate) ? kdk : kdk / (1 + exp((double)i[n])));
         df[n] += (stat)(forget_is_log(a.gate) ? dlf : dlf / (1 + exp((double)f[n])));
+        if (a.document(b, r) == r)
+            behind = pairs = 0;
     }
 }
 
@@ -261,16 +261,16 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
                            const stat *m, const stat *qn, const stat *Cs, const stat *ns,
                            int B, int T, int H, int K, int V, int L, int gate, double eps)
 {
-    (void)C0, (void)n0, (void)C1, (void)n1, (void)m1;
+    (void)n0, (void)C1, (void)n1, (void)m1;
     const int chunks = (T - 1) / L + 1, strips = (int)blocks(K, STRIP);
     const size_t N = (size_t)B*T*H, BH = (size_t)B*H, KV = (size_t)K*V;
-    sum *F = (sum *)swax_cuda_workspace(N * sizeof(sum) + (N + BH*chunks) * sizeof(double)
-                                        + ((2 + 4*(size_t)strips)*N + BH*(KV + K)) * sizeof(stat));
+    sum *F = (sum *)swax_cuda_workspace(N * sizeof(sum) + (4*N + BH*chunks) * sizeof(double)
+                                        + ((2 + 3*(size_t)strips)*N + BH*(KV + K)) * sizeof(stat));
     if (!F)
         return;
-    double *li = (double *)(F + N), *through = li + N;
-    stat *inv = (stat *)(through + BH*chunks), *g = inv + N, *sums = g + N, *dC = sums + 4*strips*N, *dn = dC + BH*KV;
-    const backprop o = { inv, g, sums, sums + strips*N, sums + 2*strips*N, sums + 3*strips*N, N };
+    double *li = (double *)(F + N), *pairs = li + N, *through = pairs + 3*N;
+    stat *inv = (stat *)(through + BH*chunks), *g = inv + N, *sums = g + N, *dC = sums + 3*strips*N, *dn = dC + BH*KV;
+    const backprop o = { inv, g, sums, sums + strips*N, sums + 2*strips*N, pairs, pairs + N, pairs + 2*N, N };
     const dim3 threads(32, 8);
 
     mlstm_gates(F, li, nullptr, nullptr, i, f, m0, start, B, T, H, L, gate);
@@ -284,7 +284,7 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
         mlstm_dq_kernel<<<dim3(tiles, strips), threads>>>(dq, dh, q, k, v, Cs, ns, a, o, chunk, chunks);
         mlstm_dk_kernel<<<dim3(tiles, strips), threads>>>(dk, dh, q, k, v, dC, dn, a, o);
         mlstm_dv_kernel<<<dim3(tiles, blocks(V, STRIP)), threads>>>(dv, dh, q, k, dC, a, o);
-        mlstm_through_kernel<<<(unsigned)BH, 512>>>(through, dC, dn, Cs, ns, a, chunk, chunks);
+        mlstm_through_kernel<<<(unsigned)BH, 512>>>(through, dC, dn, Cs, ns, a, chunk, chunks, chunk || C0);
         mlstm_state_kernel<<<dim3(BH * blocks(K, TILE), blocks(V, STRIP)), threads>>>(dC, dn, (stat *)nullptr, (stat *)nullptr,
             q, dh, a, chunk, chunks, [=] __device__ (const cell &c, int b, int hd, int t) {
                 const size_t n = c.row(b, t, hd);

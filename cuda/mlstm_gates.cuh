@@ -151,8 +151,8 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     double *sum = (double *)shared_memory(), P = 0;
     float *all = (float *)(sum + blockDim.x);
     const bool nothing = M == -INFINITY;                /* has been written yet */
-    if (valid && !fresh && !nothing)
-        P = (M - (j ? m[at - shape.H] : m_before(m, m0, first - begin, begin, bh, shape.H, gate)) - log_forget_of(f[at], gate)) * log2e;
+    if (valid && !fresh)                                /* a token that leaves nothing at all outweighs whatever was there */
+        P = nothing ? MOST : (M - (j ? m[at - shape.H] : m_before(m, m0, first - begin, begin, bh, shape.H, gate)) - log_forget_of(f[at], gate)) * log2e;
     if (w.steep) {
         const int any = __syncthreads_or(P > STEEP);
         if (j == 0)
