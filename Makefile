@@ -116,6 +116,13 @@ $(BUILD)/tools/ablate/ablations.c: $(ABLATIONS) $(BUILD)/compiler
 	 for f in $(ABLATIONS); do n=$$(basename $$f .json); echo "{\"$$n\", $$(echo $$n | tr - _)},"; done; echo '{NULL, NULL}};'; } > $@
 $(BUILD)/tools/ablate/ablations.o: $(BUILD)/tools/ablate/ablations.c ; $(call step,CC) $(TOOL) -c $< -o $@
 
+# ---- and the model that a folder for Hugging Face brings along
+TOOLS     += $(BUILD)/tools/convert/modeling.o
+$(BUILD)/tools/convert/modeling.c: tools/python/modeling_swax.py $(BUILD)/compiler
+	$(call step,TEXT) { echo '#include "tools/convert/hf_own.h"'; echo 'const char *const hf_modeling[] = {'; \
+	 sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n",/' $<; echo 'NULL};'; } > $@
+$(BUILD)/tools/convert/modeling.o: $(BUILD)/tools/convert/modeling.c ; $(call step,CC) $(TOOL) -c $< -o $@
+
 VERSIONED := $(patsubst %,$(BUILD)/tools/%.o,main info verify/case verify/report verify/own)
 $(VERSIONED): TOOL += -DSWAX_VERSION='"$(VERSION)"'
 $(VERSIONED): $(BUILD)/version
@@ -184,6 +191,11 @@ man: $(BUILD)/swax ## write the man page again, from the tables of keys
 deps: ## install what the tests need (Check, pkg-config) with the system's package manager
 	@sh tests/deps.sh
 
+test-hf: $(BUILD)/swax $(BUILD)/hf_logits ## what `swax convert` writes, in transformers: PYTHON has torch and transformers
+	$(or $(PYTHON),python3) tests/hf/check_hf.py $(BUILD)/swax $(BUILD)/hf_logits
+$(BUILD)/hf_logits.o: tests/hf/logits.c $(BUILD)/compiler ; $(call step,CC) $(TOOL) -c $< -o $@
+$(BUILD)/hf_logits: $(BUILD)/hf_logits.o $(BUILD)/libtools.a $(BUILD)/libswax.a ; $(call step,LINK) $(LINK) $^ -o $@ $(LIBS) $(LDLIBS)
+
 ablation: $(BUILD)/swax ## the paper's finding at reduced scale: ablation-quick/report.html; stopped, it goes on
 	$(BUILD)/swax ablate quick
 ablation-smoke: $(BUILD)/swax ## every part of the ablation in under a minute, claiming nothing
@@ -198,4 +210,4 @@ help: ## this screen
 
 -include $(shell find $(BUILD) -name "*.d" 2>/dev/null)
 .SECONDARY:
-.PHONY: FORCE all test format-check demo install man ablation ablation-smoke deps corpus clean help
+.PHONY: FORCE all test test-hf format-check demo install man ablation ablation-smoke deps corpus clean help

@@ -314,6 +314,57 @@ START_TEST(models_survive_the_way_to_hugging_face_and_back)
 }
 END_TEST
 
+/* What theirs has no model for brings its own, whatever its layers; and comes back as it was. */
+START_TEST(a_hybrid_brings_its_own_model)
+{
+    char *out = scratch("hybrid"), *hf = scratch("hybrid-hf"), *back = scratch("hybrid-back.safetensors"), *config, *name = in_folder(hf, "config.json");
+    struct run r = small_run(out);
+    const char *const settings[][2] = {{"mixers", "gdn swa mlstm"}, {"gdn_heads", "2"}, {"gdn_conv", "3"}, {"cell_gate", "sigmoid"}, {"tied", "yes"}};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
+    r.steps = 2;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_int_eq(ask(cmd_convert, placed("from=@hybrid to=@hybrid-hf")).status, 0);
+    read_whole(name, &config);
+    ck_assert(strstr(config, "\"model_type\": \"swax\"") && !strstr(config, "xLSTM") && strstr(config, "\"separator\": 10"));
+    ck_assert(same_bytes(in_folder(hf, "modeling_swax.py"), "tools/python/modeling_swax.py"));
+    ck_assert(!access(in_folder(hf, "tokenizer.json"), F_OK));
+    ck_assert_int_eq(ask(cmd_convert, placed("from=@hybrid-hf to=@hybrid-back.safetensors")).status, 0);
+    struct checkpoint before, after;
+    ck_assert(!checkpoint_open(&before, out, why) && !checkpoint_open(&after, back, why));
+    ck_assert_int_eq(after.run.windows.window, 16);
+    ck_assert(!memcmp(&before.run.model, &after.run.model, sizeof before.run.model));
+    for (int i = 0; i < st_count(after.file); i++) {
+        const struct st_tensor *t = st_tensor(after.file, i), *u = st_find(before.file, t->name);
+        static float x[16384], y[16384];
+        ck_assert(u && t->size == u->size && t->size <= 16384 && !st_read_raw(after.file, t, x, why) && !st_read_raw(before.file, u, y, why));
+        ck_assert_msg(!memcmp(x, y, (size_t)t->size * sizeof *x), "%s changed", t->name);
+    }
+    checkpoint_close(&before), checkpoint_close(&after);
+    free(config);
+    /* a pure xLSTM stays theirs */
+    char *pure = scratch("pure");
+    r = small_run(pure);
+    ck_assert(!run_set(&r, "mixers", "mlstm mlstm", why));
+    r.steps = 2;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_int_eq(ask(cmd_convert, placed("from=@pure to=@pure-hf")).status, 0);
+    read_whole(scratch("pure-hf/config.json"), &config);
+    ck_assert(strstr(config, "\"model_type\": \"xlstm\"") && access(scratch("pure-hf/modeling_swax.py"), F_OK));
+}
+END_TEST
+
+/* A config.json of ours as another writes it: of model_type xlstm, by the usual keys alone. */
+static char *read_as_theirs(char *text)
+{
+    static const char ours[] = "\"model_type\": \"swax\"", theirs[] = "\"model_type\": \"xlstm\"";
+    char *at = strstr(text, ours), *changed = malloc(strlen(text) + 2);
+    ck_assert_msg(at, "an export of a hybrid is not of model_type swax");
+    sprintf(changed, "%.*s%s%s", (int)(at - text), text, theirs, at + sizeof ours - 1);
+    free(text);
+    return changed;
+}
+
 /* A value in front of the true one, which becomes "was"; what the sentence names. */
 static const char *const bad_models[][3] = {
     {"norm_eps", "\"1e-6\"", "norm_eps"}, {"norm_eps", "-1", "norm_eps"}, {"rope_theta", "0", "rope_theta"},
@@ -332,6 +383,7 @@ START_TEST(models_that_are_not_ours_are_refused)
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
     ck_assert_int_eq(ask(cmd_convert, placed("from=@ours to=@theirs")).status, 0);
     read_whole(config, &text);      /* and a NUL behind it */
+    text = read_as_theirs(text);
     for (size_t i = 0; i <= sizeof bad_models / sizeof *bad_models; i++) {
         const char *const *bad = i < sizeof bad_models / sizeof *bad_models ? bad_models[i] : NULL;
         snprintf(key, sizeof key, "\"%s\":", bad ? bad[0] : "gate_soft_cap");
@@ -459,6 +511,7 @@ int main(void)
     tcase_add_test(t, one_command_begins_and_goes_on);
     tcase_add_test(t, time_that_is_left_is_known_from_the_first_step_on);
     tcase_add_test(t, models_survive_the_way_to_hugging_face_and_back);
+    tcase_add_test(t, a_hybrid_brings_its_own_model);
     tcase_add_test(t, models_that_are_not_ours_are_refused);
     tcase_add_test(t, samples_depend_on_seed_alone_and_bad_requests_are_refused);
     tcase_add_test(t, an_evaluation_takes_its_run_s_data_or_others);

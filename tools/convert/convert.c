@@ -100,6 +100,8 @@ const struct command command_convert = {
         "writes it. "
              "Where the Hugging Face side has sliding-window layers whose RoPE turns interleaved pairs, "
              "rope=interleaved reorders the rows "
-             "of q and k. With window= it prints what a window of one project is called in the others.",
+             "of q and k. A network that their xLSTM does not have becomes a folder that brings its own model: "
+             "modeling_swax.py beside the weights, for AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True), "
+             "generate included; with a tokenizer where tokens are bytes. With window= it prints what a window of one project is called in the others.",
     .words = "from to", .keys = tables, .run = run,
 };

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "tools/lib/files.h"
 #include "tools/convert/hf_config.h"
+#include "tools/convert/hf_own.h"
 #include "tools/lib/say.h"
 
 enum { SHARDS = 1024 };
@@ -185,7 +186,7 @@ const char *hf_import(const char *folder, const char *checkpoint, enum hf_rope r
     struct run r;
     char wrong[SWAX_WHY];
     const char *bad = open_model(&m, folder, why);
-    if (!bad && hf_config_read(&r, m.config, shape_of, &m, wrong))
+    if (!bad && (hf_own_is(m.config) ? hf_own_read(&r, m.config, wrong) : hf_config_read(&r, m.config, shape_of, &m, wrong)))
         bad = say(why, "%.100s cannot be read: %.200s", folder, wrong);
     if (!bad)
         bad = import_all(&m, &r, checkpoint, rope, why);
@@ -216,7 +217,7 @@ static const char *export_all(struct swax_network *n, const struct run *r, const
     struct exported e = {n, rope, t, malloc((size_t)largest(n) * sizeof(float))};
     struct st_tensor *tensor = calloc((size_t)count, sizeof *tensor);
     const struct st_plan plan = {count, tensor, get, &e, 1, meta};
-    char *config = hf_config_text(r);
+    char *config = hf_config_text(r, rope);
     const char *wrong = e.room && tensor && config ? file_make_folder(folder, why)
                                                    : say(why, "There is no memory to write %s.", folder);
     for (int i = 0; i < count && !wrong; i++) {
@@ -230,6 +231,8 @@ static const char *export_all(struct swax_network *n, const struct run *r, const
     run_path(path, folder, "config.json");
     if (!wrong)
         wrong = file_replace(path, config, strlen(config), why);
+    if (!wrong)
+        wrong = hf_own_files(r, folder, why);
     free(e.room);
     free(tensor);
     free(config);
@@ -250,7 +253,7 @@ const char *hf_export(const char *checkpoint, const char *folder, enum hf_rope r
                    folder);
     }
     struct swax_network *n = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 0, why);
-    wrong = n ? hf_config_says_no(&c.run.model, why) : why;
+    wrong = !n ? why : hf_own_needed(&c.run.model) ? hf_own_says_no(&c.run.model, why) : hf_config_says_no(&c.run.model, why);
     if (!wrong)
         wrong = checkpoint_load(&c, n, SWAX_PREC_F32, 0, why);
     if (!wrong)

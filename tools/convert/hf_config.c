@@ -3,6 +3,7 @@
  * What HF's xLSTM does not have, sliding-window layers, is written under keys of their usual names
  * (num_attention_heads, num_key_value_heads, rope_theta, sliding_window): its readers ignore them. */
 #include "tools/convert/hf_config.h"
+#include "tools/convert/hf_own.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -234,7 +235,7 @@ const char *hf_config_says_no(const struct swax_config *c, char *why)
     return write_mixers(&nobody, c, why);
 }
 
-char *hf_config_text(const struct run *r)
+char *hf_config_text(const struct run *r, enum hf_rope rope)
 {
     const struct swax_config *c = &r->model;
     char *text = NULL;
@@ -244,11 +245,12 @@ char *hf_config_text(const struct run *r)
         return NULL;
     const struct swax_hf_writer w = {write_whole, write_number, f};
     char why[SWAX_WHY];
-    fputs("{\n  \"architectures\": [\"xLSTMForCausalLM\"],\n  \"model_type\": \"xlstm\",\n  \"torch_dtype\": "
-          "\"float32\",\n"
-          "  \"weight_mode\": \"single\",\n  \"use_bias\": false,\n  \"add_out_norm\": true,\n  "
+    const int own = hf_own_needed(c), theirs = !hf_config_says_no(c, why);
+    fprintf(f, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"%s\",\n  \"torch_dtype\": \"float32\",\n",
+            own ? "SwaxForCausalLM" : "xLSTMForCausalLM", own ? "swax" : "xlstm");
+    fputs("  \"weight_mode\": \"single\",\n  \"use_bias\": false,\n  \"add_out_norm\": true,\n  "
           "\"norm_reduction_force_float32\": true,\n", f);
-    for (int b = 0; b < c->layers; b++)
+    for (int b = 0; b < c->layers && theirs; b++)
         fprintf(f, "%s\"%s\"%s", b ? ", " : "  \"layer_types\": [", swax_layer_mixer(c, b)->hf.layer_type,
                 b + 1 < c->layers ? "" : "],\n");
     fprintf(f, "  \"tie_word_embeddings\": %s", c->tied ? "true" : "false");
@@ -263,7 +265,10 @@ char *hf_config_text(const struct run *r)
     write_number(f, "ffn_proj_factor", (double)c->ffn_width / c->width);
     write_number(f, "norm_eps", c->norm_eps);
     write_number(f, "output_logit_soft_cap", c->logit_cap);
-    write_mixers(&w, c, why);              /* hf_config_says_no has asked them */
+    if (theirs)
+        write_mixers(&w, c, why);
+    if (own)
+        hf_own_config(f, r, rope);
     fputs("\n}\n", f);
     return file_close_text(f, &text);
 }

@@ -2,6 +2,7 @@
 #ifndef SWAX_HF_CONFIG_H
 #define SWAX_HF_CONFIG_H
 
+#include "tools/convert/hf.h"
 #include "tools/lib/json.h"
 #include "tools/train/run.h"
 
@@ -16,6 +17,6 @@ const char *hf_config_read(struct run *r, const struct json *config, hf_shape sh
 const char *hf_config_says_no(const struct swax_config *c, char *why);
 
 /* config.json's text, to be freed; NULL: no memory. */
-char *hf_config_text(const struct run *r);
+char *hf_config_text(const struct run *r, enum hf_rope rope);
 
 #endif
