@@ -1,7 +1,7 @@
 """peer_kernels.py - the published kernels held against the reference, and timed, on a GPU.
 
     pip install mlstm_kernels; make; python tools/python/peer_kernels.py [verdicts] [errors] [times]      (all three)
-    pip install nvidia-cudnn-frontend fla-core                                               (for their lines of times)
+    pip install nvidia-cudnn-frontend fla-core                                                          (for their lines)
 
 Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written.  The errors are
 those of the cell in bf16 behind a head norm, the CUDA tier's beside the published, against float64 and autograd.
@@ -18,6 +18,7 @@ import torch
 
 CELL = dict(op="mlstm", layout="BHTD", g=0, states="no", documents="no", B=1, H=1, K=64, V=64, eps=1e-6)   # compiled for each eps
 WINDOW = dict(op="attention", B=1, H=4, G=2, D=64, T=300, S=300, dtype="bf16")
+DELTA = dict(op="delta_forward", states="no", documents="no", B=1, H=2, G=2, K=64, V=64, T=300, e=1, dtype="bf16")
 CELL_SIZES = ((8, 8, 8192, 256, 512), (4, 4, 16384, 256, 512), (8, 16, 8192, 128, 256), (16, 4, 2048, 64, 128))
 WINDOW_SIZES = ((4, 16, 16384, 128, 128), (4, 16, 16384, 128, 512), (4, 16, 16384, 128, 2048), (16, 8, 2048, 64, 128))
 DELTA_SIZES = ((1, 8192, 96, 128, 128, "gdn"), (8, 8192, 8, 128, 256, "gdn"), (16, 2048, 4, 64, 128, "gdn"))
@@ -56,12 +57,24 @@ def flex(q, k, v, W):
     return {"y": y.transpose(1, 2)}
 
 
+def gdn(q, k, v, g, beta, scale):
+    from fla.ops.gated_delta_rule import chunk_gated_delta_rule
+    return {"y": chunk_gated_delta_rule(q, k, v, g[..., 0], beta, scale=scale)[0]}
+
+
+def kda(q, k, v, g, beta, scale):
+    from fla.ops.kda import chunk_kda
+    return {"y": chunk_kda(q, k, v, g, beta, scale=scale)[0]}
+
+
 # ---- verdicts
 
 VERDICTS = {f"{name} {chunk} {dtype}{', behind a head norm' if behind else ''}": (name, chunk, dtype, behind)
             for name, chunk in (("xl_chunk", 64), ("xl_chunk", 128), ("xl_chunk", 256), ("limit_chunk", 64))
             for dtype in ("f32", "bf16") for behind in (None, "headnorm")}
 VERDICTS["FlashAttention-2, window"] = flash, WINDOW
+VERDICTS["fla-core, gated delta rule"] = gdn, dict(DELTA, J=1)
+VERDICTS["fla-core, KDA"] = kda, dict(DELTA, J=64)
 VERDICTS["FlexAttention, window 100"] = flex, dict(WINDOW, W=100)      # one window: it is compiled for each
 
 
