@@ -214,7 +214,7 @@ END_TEST
 START_TEST(bad_claims_are_refused)
 {
     static const struct { const char *condition, *says; } bad[] = {
-        {"short.beyond", "ARM.QUESTION >="}, {"short.beyond > 0.5", ">= or <="}, {"shorr.beyond >= 0.5", "did you mean short"}, {"short.beyon >= 0.5", "did you mean beyond"},
+        {"short.beyond", "ARM.QUESTION >="}, {"short.beyond > 0.5", ">= or <="}, {"shorr.beyond >= 0.5", "did you mean short"}, {"short.beyon >= 0.5", "there is no question beyon: did you mean beyond"},
         {"short >= 0.5", "not ARM.QUESTION"}, {"b.beyond >= 0.5", "2 arms have the role"}, {"short.beyond >= x * long.beyond", "not a number"},
         {"short.beyond >= long.beyond + x", "stands + or -"}, {"short.beyond >= long.beyond 3", "stands + or -"},
         {"short.beyond >= -1 * long.beyond", "not a number from 0"}};

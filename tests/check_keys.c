@@ -44,6 +44,14 @@ static void print_help(void *which)
     help_print(all[i].c, all[i].name, &k);
 }
 
+struct group { const struct command *c; const char *name; };
+
+static void print_group(void *which)
+{
+    const struct group *g = which;
+    help_print(g->c, g->name, NULL);
+}
+
 static void print_man(void *unused) { (void)unused; help_man(swax_commands); }
 static void print_completion(void *shell) { help_completion(swax_commands, shell); }
 
@@ -209,6 +217,31 @@ START_TEST(what_cannot_be_of_data_is_refused_by_name)
             ck_assert_msg(wrong && !strncmp(why, row->name, strlen(row->name)), "data=%s %s=%s: %s", sources[s]->name,
                           row->name, bad, wrong ? wrong : "taken");
         }
+}
+END_TEST
+
+/* A command that has commands of its own says how each is called, and what for. */
+static void says_its_own(const struct command *c, const char *name)
+{
+    for (int i = 0; c->sub && c->sub[i]; i++) {
+        char longer[100], expected[300];
+        struct group g = {c, name};
+        char *text = printed_in(print_group, &g);
+        snprintf(longer, sizeof longer, "%s %s", name, c->sub[i]->name);
+        if (c->sub[i]->usage) {
+            snprintf(expected, sizeof expected, "swax %s%s%.*s", longer, *c->sub[i]->usage ? " " : "", (int)strcspn(c->sub[i]->usage, "\n"), c->sub[i]->usage);
+            ck_assert_msg(strstr(text, expected) != NULL, "no '%s' in the help of %s:\n%s", expected, name, text);
+        }
+        snprintf(expected, sizeof expected, "  %-10s %s\n", c->sub[i]->name, c->sub[i]->summary);
+        ck_assert_msg(strstr(text, expected) != NULL, "no '%s' in the help of %s:\n%s", expected, name, text);
+        says_its_own(c->sub[i], longer);
+    }
+}
+
+START_TEST(commands_of_a_command_are_in_its_help)
+{
+    for (int i = 0; swax_commands[i]; i++)
+        says_its_own(swax_commands[i], swax_commands[i]->name);
 }
 END_TEST
 
@@ -473,6 +506,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, the_help_has_every_key_with_the_value_that_is_used, 0, n_all);
     tcase_add_loop_test(t, a_default_is_the_value_that_a_struct_begins_with, 0, n_all);
+    tcase_add_test(t, commands_of_a_command_are_in_its_help);
     tcase_add_test(t, bounds_choices_and_defaults_are_those_that_are_kept);
     tcase_add_test(t, a_run_begins_as_the_help_of_train_says);
     tcase_add_loop_test(t, what_cannot_be_is_refused_by_name_before_anything_is_opened, 0, n_all);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ref/network/network.h"
+#include "tests/golden.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 
@@ -338,6 +339,44 @@ START_TEST(beginning_anew_forgets_the_moments)
 }
 END_TEST
 
+/* ---- names, shapes and beginnings of all tensors: files hold them under these, and other programs read them */
+
+START_TEST(tensors_are_those_that_are_kept)
+{
+    static const char *const settings[][2] = { { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "mixers", "swa full mlstm gdn" }, { "heads", "4" },
+                                               { "key_value_heads", "2" }, { "head_dim", "6" }, { "cell_heads", "3" }, { "cell_key_dim", "2" },
+                                               { "cell_value_dim", "5" }, { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" },
+                                               { "gdn_value_dim", "5" }, { "gdn_conv", "3" } };
+    struct swax_config c = swax_config_default();
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        ck_assert_msg(!swax_config_set(&c, settings[i][0], settings[i][1], why), "%s", why);
+    for (int tied = 0; tied < 2; tied++) {
+        int count;
+        c.tied = tied;
+        struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F64, 1, 4, 0, why);
+        ck_assert_msg(n != NULL, "%s", why);
+        swax_network_init(n, 9);
+        const struct swax_tensor *t = swax_network_tensors(n, &count);
+        for (int i = 0; i < count; i++) {
+            double *w = malloc((size_t)t[i].size * sizeof *w), sum = 0, placed = 0;
+            swax_network_get(n, SWAX_WEIGHT, i, w);
+            for (long e = 0; e < t[i].size; e++)
+                sum += w[e], placed += w[e] * (double)(e % 13 + 1);
+            fprintf(f, "%s %s: rank %d, %ld x %ld, size %ld, decay %d, rope heads %d, sums %.9g %.9g\n", tied ? "tied" : "apart", t[i].name, t[i].rank,
+                    t[i].shape[0], t[i].shape[1], t[i].size, t[i].decay, t[i].rope_heads, sum, placed);
+            free(w);
+        }
+        swax_network_free(n);
+    }
+    fclose(f);
+    golden_is("tensors.txt", text, 1e-6);
+    free(text);
+}
+END_TEST
+
 /* ---- operations a token: two for each weight of a matrix, three times that in training, and what mixes tokens */
 
 static double mixing(const struct swax_config *c, const char *mixer, int length, int window, int training)
@@ -516,6 +555,7 @@ int main(void)
     tcase_add_test(tc, the_last_element_of_a_large_tensor_is_looked_at);
     tcase_add_test(tc, the_first_element_alone_is_looked_at);
     tcase_add_test(tc, beginning_anew_forgets_the_moments);
+    tcase_add_test(tc, tensors_are_those_that_are_kept);
     tcase_add_loop_test(tc, operations_are_counted_from_the_sizes, 0, 4);
     tcase_add_loop_test(tc, every_failing_allocation_is_said, 0, swax_n_tiers);
     suite_add_tcase(s, tc);

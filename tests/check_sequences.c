@@ -19,6 +19,7 @@ static const struct { const char *task, *settings; int T; } kept[] = {
     {"mentions", "successors=3 exponent=1.5 longest=90 start=0.2", 300}, {"mentions", "beyond=0.4 beyond_tokens=32 grow=40", 200},
     {"mentions", "copies=5 copy_symbols=3 copy_lags=6,10 span=4 copy_weight=2 keys=2", 128}, {"mentions", "ask=17-60 copies=0", 160},
     {"mentions", "ask=50-120 facts_first=1", 160}, {"mentions", "key_symbols=300 keys=20 slot=4", 512},
+    {"mentions", "copies=1 copy_lags=24 keys=2", 42}, {"mentions", "copies=1 copy_lags=24 keys=2", 43}, {"mentions", "copies=1 copy_lags=24 keys=2", 44},
     {"mentions", "rest=0 copies=1 copy_weight=0.5", 200}, {"niah", "variant=single_1", 700}, {"niah", "variant=single_2 digits=4 depth=0", 700}, {"niah", "variant=single_3 depth=100", 900},
     {"niah", "variant=multikey_1 depth=35", 900}, {"niah", "variant=multikey_2", 900}, {"niah", "variant=multikey_3", 1500},
     {"niah", "variant=multivalue rest=0", 900}, {"niah", "variant=multiquery", 1000},

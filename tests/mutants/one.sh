@@ -65,13 +65,14 @@ spent
 before=$spent asked=0
 echo "$tests" >"$worker/tests"
 while read -r c how t; do
+    [ ! -f "$work/fails.$t" ] || continue
     spent
     left=$((BUDGET - (spent - before) / 100))
     [ $left -gt 0 ] || finish survived "after $asked tests; the budget of $BUDGET s is spent"
     # five times as long as it took is too long, and kills; to be ended earlier, because the budget is spent, says nothing
     limit=$((3 + c % 100000 / 20)) wall=$((120 + c % 100000)) says=yes
     [ "$how" = whole ] && [ $limit -le $left ] || limit=$left wall=$((30 + 20 * left)) says=no
-    (ulimit -v 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$limit timeout -s KILL $wall \
+    (ulimit -d 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$limit timeout -s KILL $wall \
         "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null)
     status=$?
     asked=$((asked + 1))
@@ -92,5 +93,6 @@ while read -r c how t; do
     fi
     [ ! -f "$work/passes.$t" ] || finish killed "$t"
     echo "$t fails without a mutant" >&2
+    touch "$work/fails.$t"
 done <"$worker/tests"
 finish survived "after $asked tests"
