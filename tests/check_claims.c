@@ -260,6 +260,32 @@ START_TEST(members_that_are_numbers_have_bounds)
 }
 END_TEST
 
+START_TEST(names_and_arms_are_asked_for)
+{
+    static const char long_name[] = "a-name-of-forty-letters-is-one-too-many-";
+    static const struct { const char *name, *arms, *says; } bad[] = {
+        {"", "[{\"name\": \"a\"}]", "\"name\" of letters"}, {"two words", "[{\"name\": \"a\"}]", "\"name\" of letters"},
+        {long_name, "[{\"name\": \"a\"}]", "\"name\" of letters"}, {"x", "[{\"name\": \"a\"}, {\"what\": \"b\"}]", "Arm 2 needs a name"},
+        {"x", "[{\"name\": \"a/b\"}]", "Arm 1 needs a name"}, {"x", "[{\"name\": \"a\"}, {\"name\": \"a\"}]", "Two arms are named a."},
+        {"x", "[{\"name\": \"a\"}, 3]", "An arm is an object"}, {"x", "[{\"name\": \"a\", \"whta\": \"b\"}]", "An arm has no member \"whta\": did you mean what?"},
+        {"x", "[{\"name\": \"a\", \"settings\": {\"widht\": 3}}]", "width"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        static struct ablation a;
+        char text[4096];
+        struct options none = {NULL, 0};
+        snprintf(text, sizeof text, "{\"name\": \"%s\", " SETTINGS ", \"arms\": %s}", bad[i].name, bad[i].arms);
+        ck_assert_msg(ablation_open(&a, text, &none, why) && strstr(why, bad[i].says) && is_sentence(why), "%s: %s", text, why);
+        ablation_close(&a);
+    }
+    static struct ablation a;
+    char text[4096];
+    struct options none = {NULL, 0};
+    snprintf(text, sizeof text, "{\"name\": \"%.39s\", " SETTINGS ", \"arms\": [{\"name\": \"%.39s\"}]}", long_name, long_name);
+    ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
+    ablation_close(&a);
+}
+END_TEST
+
 /* An arm's role names it in a claim where it is the only one of it. */
 START_TEST(a_role_names_its_only_arm)
 {
@@ -413,6 +439,7 @@ int main(void)
     tcase_add_test(t, claims_speak_of_one_to_three_arms);
     tcase_add_test(t, bad_claims_are_refused);
     tcase_add_test(t, members_that_are_numbers_have_bounds);
+    tcase_add_test(t, names_and_arms_are_asked_for);
     tcase_add_test(t, a_role_names_its_only_arm);
     tcase_add_test(t, questions_sit_where_they_say);
     tcase_add_test(t, page_and_results_show_the_outcomes);

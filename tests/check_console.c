@@ -110,9 +110,34 @@ static void ablate(void *arg)
 
 START_TEST(ablate_says_what_came_out)
 {
-    char out[700], *folder = scratch("tiny");
+    char out[700], command[1600], *folder = scratch("tiny"), *page;
     snprintf(out, sizeof out, "out=%s", folder);
     golden_is("ablate.txt", without_clock(printed_in(ablate, out), folder), 1e-3);
+    read_whole(in_folder(folder, "report.html"), &page);
+    snprintf(command, sizeof command, "swax ablate %s out=%s jobs=1 threads=1", scratch("tiny.json"), folder);
+    ck_assert_msg(strstr(page, command) != NULL, "the page does not say how it was made: %s", command);
+}
+END_TEST
+
+/* A folder whose name a shell would take apart is quoted where the run says how to go on. */
+static void stopped(void *out)
+{
+    char *argv[] = {out, "data=copy", "span=2", "length=16", "batch=1", "width=8", "heads=1", "cell_heads=1", "steps=9", "tier=ref", "threads=1"};
+    run_interrupted = 1;
+    ck_assert_int_eq(cmd_train(sizeof argv / sizeof *argv, argv), 1);
+    run_interrupted = 0;
+}
+
+START_TEST(how_to_go_on_can_be_typed)
+{
+    static const char *const name[] = {"plain", "two words"};
+    for (int i = 0; i < 2; i++) {
+        char out[700], expected[800];
+        snprintf(out, sizeof out, "out=%s", scratch(name[i]));
+        snprintf(expected, sizeof expected, "Stopped after step 0 of 9. To go on: swax train %s%s%s resume=yes\n", i ? "'" : "", out, i ? "'" : "");
+        const char *text = printed_in(stopped, out);
+        ck_assert_msg(strstr(text, expected) != NULL, "no '%s' in\n%s", expected, text);
+    }
 }
 END_TEST
 
@@ -177,6 +202,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, train_says_how_far_it_is);
     tcase_add_test(t, ablate_says_what_came_out);
+    tcase_add_test(t, how_to_go_on_can_be_typed);
     tcase_add_test(t, a_line_of_progress_has_its_numbers);
     suite_add_tcase(s, t);
     scratch_open();

@@ -39,7 +39,7 @@ static void tell(FILE *f, int op, enum op_family family, int seed)
     struct op_verdict v;
     op_case_make(&c, op, (uint64_t)seed * 77 + 5, family, max_dim[seed], seed == 1 ? SWAX_PREC_BF16 : SWAX_PREC_F32);
     char words[OP_SENTENCE];
-    fprintf(f, "%s %s %d:", op_case_describe(&c, words, sizeof words), op_family_name[family], seed);
+    fprintf(f, "%s %s %d:%s", op_case_describe(&c, words, sizeof words), op_family_name[family], seed, spec->exact ? " exact" : "");
     for (int i = 0; i < op_scalars(spec); i++)
         fprintf(f, " %.9g", c.scalar[i]);
     for (int i = 0; i < c.n; i++)

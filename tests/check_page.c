@@ -35,7 +35,7 @@ static void make_up(const struct ablation *a, struct outcome *r, int arm, int se
             r->layer[l].value[k] = k < 6 ? pow(4, 5 * made_up(arm, seed, 400 + 31 * l + k)) / 1024 : (double)NAN;
     r->points = 5;
     for (int i = 0; i < r->points; i++)
-        r->curve[i] = (struct ablate_point){ .step = 10 * (i + 1), .tokens = 2e5 * (i + 1), .loss = 3 - 0.3 * i + made_up(arm, seed, 500 + i),
+        r->curve[i] = (struct ablate_point){ .step = 10 * (i + 1), .tokens = (2e5 + 1e4 * arm) * (i + 1), .loss = 3 - 0.3 * i + made_up(arm, seed, 500 + i),
                                              .memory = made_up(arm, seed, 510 + i), .near = made_up(arm, seed, 520 + i),
                                              .cells = i == 2 ? (double)NAN : made_up(arm, seed, 530 + i) };
 }

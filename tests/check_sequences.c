@@ -46,7 +46,7 @@ static char *a_text(void)
     for (int i = 0; i < SIZE; i++) {
         s = s * 6364136223846793005u + 1442695040888963407u;
         const unsigned r = (unsigned)(s >> 40) % 100;
-        text[i] = (char)(r < 18 ? ' ' : r < 20 ? '\n' : r < 23 ? '.' : 'a' + (int)(r % 5));
+        text[i] = r < 18 ? ' ' : r < 20 ? '\n' : r < 23 ? '.' : r < 31 ? "09_AZz\300@"[r - 23] : (char)('a' + (int)(r % 5));
     }
     char *path = scratch("kept.txt");
     put(path, text, SIZE);
