@@ -427,7 +427,7 @@ int main(void)
 
     for (int t = 0; t < swax_n_tiers; t++) {
         if (!told[t].ran)
-            printf("tier %-7s is built, but this machine cannot run it\n", swax_tiers[t]->name);
+            printf("skipped: tier %s is built, but this machine cannot run it\n", swax_tiers[t]->name);
         for (int p = 0; p < SWAX_PRECISIONS; p++)
             if (told[t].cases[p])
                 printf("tier %-7s %s  %6ld cases, worst error/bound %.2f: %s\n", swax_tiers[t]->name,

@@ -71,11 +71,15 @@ while read -r c how t; do
     left=$((BUDGET - (spent - before) / 100))
     [ $left -gt 0 ] || finish survived "after $asked tests; the budget of $BUDGET s is spent"
     # five times as long as it took is too long, and kills; to be ended earlier, because the budget is spent, says nothing
-    limit=$((3 + c % 100000 / 20)) wall=$((120 + c % 100000)) says=yes
+    limit=$((3 + c % 100000 / 20)) wall=$((45 + c % 100000)) says=yes
     [ "$how" = whole ] && [ $limit -le $left ] || limit=$left wall=$((30 + 20 * left)) says=no
-    (ulimit -d 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$limit timeout -s KILL $wall \
-        "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null)
+    # timeout makes a group of the test and its children; those that are left when it ends, ablations say, end with it
+    (ulimit -d 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$limit exec timeout -s KILL $wall \
+        "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null) &
+    group=$!
+    wait $group
     status=$?
+    kill -KILL -$group 2>/dev/null
     asked=$((asked + 1))
     if [ $status -eq 0 ]; then
         if [ "$how" = cut ]; then       # now it is known what it takes

@@ -73,7 +73,8 @@ grep -- '-o build/check_' "$work/plan" | sed -e 's/^mkdir -p [^;]*; *//' -e 's, 
     cp "tests/$check.c" "$work/tree/tests/$check.c"
     rm -f "$work/seen/$check":* "$work/passes.$check":* "$work/fails.$check":*
     cd "$work/tree" || exit 2
-    case $check in check_faults|check_network) more= ;; *) more=$leak ;; esac
+    more=$leak
+    grep -q '^void \*malloc' "tests/$check.c" && more=
     echo "$command -L$work/lib -lmutant -g0 -w $more" | sed "s, -o build/$check, -o $work/$check," | sh || exit 2
     LD_LIBRARY_PATH=$work/lib SHIM_LIST=1 "$work/$check" | awk -v c="$check" '/^[a-z_0-9]+$/ {print c ":" $0}' | sort -u |
         xargs -n1 -P2 sh tests/mutants/trace.sh
