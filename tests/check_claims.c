@@ -217,7 +217,7 @@ START_TEST(bad_claims_are_refused)
         {"short.beyond", "ARM.QUESTION >="}, {"short.beyond > 0.5", ">= or <="}, {"shorr.beyond >= 0.5", "did you mean short"}, {"short.beyon >= 0.5", "there is no question beyon: did you mean beyond"},
         {"short >= 0.5", "not ARM.QUESTION"}, {"b.beyond >= 0.5", "2 arms have the role"}, {"short.beyond >= x * long.beyond", "not a number"},
         {"short.beyond >= long.beyond + x", "stands + or -"}, {"short.beyond >= long.beyond 3", "stands + or -"},
-        {"short.beyond >= -1 * long.beyond", "not a number from 0"}};
+        {"short.beyond >= -1 * long.beyond", "-1 is not a number from 0"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         static struct ablation a;
         char claim[300];
@@ -257,6 +257,13 @@ START_TEST(members_that_are_numbers_have_bounds)
                 ck_assert_msg(!wrong || !strstr(why, member[i].name), "%s=%.9g: %s", member[i].name, x, why);
             ablation_close(&a);
         }
+}
+END_TEST
+
+START_TEST(a_misspelt_ablation_is_recognised)
+{
+    ck_assert(!ablate_builtin_text("smoek", why));
+    ck_assert_msg(strstr(why, "There is no ablation \"smoek\"") && strstr(why, "smoke") > strstr(why, "\"smoek\""), "%s", why);
 }
 END_TEST
 
@@ -439,6 +446,7 @@ int main(void)
     tcase_add_test(t, claims_speak_of_one_to_three_arms);
     tcase_add_test(t, bad_claims_are_refused);
     tcase_add_test(t, members_that_are_numbers_have_bounds);
+    tcase_add_test(t, a_misspelt_ablation_is_recognised);
     tcase_add_test(t, names_and_arms_are_asked_for);
     tcase_add_test(t, a_role_names_its_only_arm);
     tcase_add_test(t, questions_sit_where_they_say);

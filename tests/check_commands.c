@@ -59,6 +59,7 @@ static void refused(int (*command)(int, char **), const char *arguments, const c
     ck_assert_msg(a.status == 2, "status %d for: %s\n%s", a.status, arguments, a.text);
     ck_assert_msg(n > 20 && strchr(a.text, '\n') == a.text + n - 1, "not one sentence for: %s\n%s", arguments, a.text);
     ck_assert_msg(strstr(a.text, expected) != NULL, "no \"%s\" for: %s\n%s", expected, arguments, a.text);
+    ck_assert_msg(strchr(".?", a.text[n - 2]) && a.text[n - 3] != '.', "not the end of a sentence: %s", a.text);
 }
 
 #define FAR "no/such/folder/as/this/nor/any/in/it/that/goes/on/for/so/long/"

@@ -57,7 +57,7 @@ static const char settings[] = "data=mentions keys=3 key_symbols=5 values=3 fill
 START_TEST(train_says_how_far_it_is)
 {
     char arguments[2048], *log, *const out = scratch("run"), *const bytes = scratch("bytes");
-    snprintf(arguments, sizeof arguments, "out=%s steps=6 held_out_every=2 held_out_sequences=3 %s", out, settings);
+    snprintf(arguments, sizeof arguments, "out=%s steps=6 held_out_every=2 held_out_sequences=4 %s", out, settings);
     golden_is("train.txt", without_clock(printed_by(cmd_train, arguments), out), 1e-3);
     read_whole(in_folder(out, "log.jsonl"), &log);
     golden_is("log.txt", without_clock(log, out), 1e-3);

@@ -40,6 +40,23 @@ static const char *const bad_json[] = {
     "{\"a\":1]", "\xef\xbb\xbf{}",
 };
 
+/* The first and the last character of each length in UTF-8. */
+START_TEST(escapes_are_utf8)
+{
+    static const char *const of[][2] = {{"\\u007f", "\x7f"}, {"\\u0080", "\xc2\x80"}, {"\\u07ff", "\xdf\xbf"}, {"\\u0800", "\xe0\xa0\x80"},
+                                        {"\\uffff", "\xef\xbf\xbf"}, {"\\ud800\\udc00", "\xf0\x90\x80\x80"}, {"\\udbff\\udfff", "\xf4\x8f\xbf\xbf"},
+                                        {"\\ud8ff\\udcba", "\xf1\x8f\xb2\xba"}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char text[40];
+        snprintf(text, sizeof text, "[\"%s\"]", of[i][0]);
+        struct json *j = json_parse(text, strlen(text), why);
+        ck_assert_msg(j != NULL, "%s: %s", text, why);
+        ck_assert_msg(!strcmp(j->first->text, of[i][1]), "%s is read as '%s'", of[i][0], j->first->text);
+        json_free(j);
+    }
+}
+END_TEST
+
 START_TEST(json_refuses_what_it_should)
 {
     const char *text = bad_json[_i];
@@ -145,6 +162,7 @@ int main(void)
     TCase *t = tcase_create("json");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, json_reads_what_it_should);
+    tcase_add_test(t, escapes_are_utf8);
     tcase_add_loop_test(t, json_refuses_what_it_should, 0, sizeof bad_json / sizeof *bad_json);
     tcase_add_test(t, a_byte_order_mark_is_named);
     tcase_add_test(t, elements_of_arrays_have_a_key_of_no_letters);

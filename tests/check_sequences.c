@@ -90,7 +90,9 @@ END_TEST
 START_TEST(tags_say_their_distances)
 {
     static const char *const tasks[] = {"mentions", "text", "shards"};
+    struct data d = open_task("mentions", "", 256);
     int spoken = 0;
+    data_close(&d);
     for (int i = 0; i < 3; i++) {
         const struct source *s = source_find(tasks[i]);
         for (int k = 0; s->tags[k]; k++) {
