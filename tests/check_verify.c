@@ -8,7 +8,7 @@
 #include "tests/suite.h"
 
 static char why[SWAX_WHY];
-enum { MOST = 64 };
+enum { MOST = 160 };
 
 /* ---- faults */
 

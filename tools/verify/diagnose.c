@@ -1,10 +1,10 @@
-/* diagnose.c - which known fault gives a candidate's numbers.
+/* diagnose.c - which known fault, or which convention, gives a candidate's numbers.
  *
- * Every fault of the library is run, in double, on the inputs of the problems.  An output that stands d away from a
+ * Every cause of causes.h is run, in double, on the inputs of the problems.  An output that stands d away from a
  * hypothesis, where an honest kernel may stand b away from the truth, is log10(d/b) orders of magnitude off, or 0
  * within.  The hypothesis whose sum over all outputs and problems is smallest explains the candidate, if it takes
  * away most of what the truth leaves. */
-#include "tools/verify/verify.h"
+#include "tools/verify/causes.h"
 
 #include <float.h>
 #include <math.h>
@@ -16,15 +16,18 @@ static const double EXPLAINS = 0.6;    /* a smaller share of the distance is non
 static const double AS_WELL = 0.02;    /* what is this close to the best is named with it */
 static const double MOST_WORK = 2e10;  /* multiplications, half a minute */
 
-int evidence_affords(struct evidence *e, const struct problem *p)
+static const double MOST_DERIVED = 8e9, MOST_OF_ONE = 2.5e9;    /* of forwards that are differentiated */
+
+int evidence_affords(struct evidence *e, const struct problem *p, int derived)
 {
-    struct swax_tier unused;
-    const struct fault *f;
     double work = 0;
-    for (int part = 0; part < p->subject.n; part++)
-        for (int k = 0; (f = fault_f64(k, &unused)); k++)
-            work += strcmp(f->op, p->subject.base) ? 0 : 4 * case_steps(&p->in[part]);
-    const int affords = e->work + work <= MOST_WORK;
+    for (int k = cause_next(-1, p->subject.base); k >= 0; k = cause_next(k, p->subject.base))
+        if (derived)
+            work += derive_has(k, p) ? derive_costs(p) : 0;
+        else
+            for (int part = 0; part < p->subject.n; part++)
+                work += 4 * case_steps(&p->in[part]);
+    const int affords = derived ? work > 0 && work <= MOST_OF_ONE && e->work + work <= MOST_DERIVED : e->work + work <= MOST_WORK;
     e->work += affords ? work : 0;
     e->left_out += !affords;
     return affords;
@@ -90,30 +93,23 @@ static void keep(struct hypotheses *h, const struct problem *p, int part)
     }
 }
 
-void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge)
+void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge, int derived)
 {
-    struct swax_tier tier;
-    const struct fault *f;
     h->n = 0;
     for (int part = 0; part < p->subject.n; part++)
         for (int i = 0; i < p->in[part].n; i++)
             h->truth_rms[part][i] = problem_is_answer(p, part, i) ? rms_of(p->truth[part].arg[i], p->in[part].size[i]) : 0;
-    for (int k = 0; k < MOST_FAULTS && (f = fault_f64(k, &tier)); k++) {
-        if (strcmp(f->op, p->subject.base))
-            continue;
+    for (int k = cause_next(-1, p->subject.base); k >= 0; k = cause_next(k, p->subject.base)) {
         struct op_case *says = h->says[h->n];
+        if (derived && !derive_has(k, p))
+            continue;
         memset(says, 0, sizeof h->says[0]);
-        for (int part = 0; part < p->subject.n; part++) {
-            op_case_copy(&says[part], &p->in[part]);
-            if (part && p->wish.chained)
-                problem_chain(&says[1], &says[0]);
-            op_run(&tier, SWAX_PREC_F64, &says[part]);
-        }
+        (derived ? derive_run : cause_run)(k, p, says);
         for (int part = 0; part < p->subject.n && !gauge; part++)
             regauge(p, &says[part]);
         for (int part = 0; part < p->subject.n; part++)
             keep(h, p, part);
-        h->fault[h->n++] = k;
+        h->cause[h->n++] = k;
     }
 }
 
@@ -135,36 +131,37 @@ void evidence_add(struct evidence *e, const struct problem *p, const struct op_c
             const double off = orders(distance(mine, p->truth[part].arg[i], unit > 0 ? unit : 1, n), b);
             e->truth += off;
             for (int k = 0; k < h->n; k++) {
-                e->fault[h->fault[k]] += orders(distance(mine, h->says[k][part].arg[i], h->unit[k][part][i], n), b);
-                e->size[h->fault[k]] += fabs(off - h->off[k][part][i]);
+                e->tried[h->cause[k]] = 1;
+                e->cause[h->cause[k]] += orders(distance(mine, h->says[k][part].arg[i], h->unit[k][part][i], n), b);
+                e->size[h->cause[k]] += fabs(off - h->off[k][part][i]);
             }
         }
 }
 
-void evidence_weigh(const struct evidence *e, struct report *r)
+void evidence_weigh(const struct evidence *e, struct report *r, int derived)
 {
-    struct swax_tier tier;
-    const struct fault *f;
+    const char *op = r->plan.subject.base;
     int best = -1, sized = -1;
-    for (int k = 0; k < MOST_FAULTS && (f = fault_f64(k, &tier)); k++) {
-        if (strcmp(f->op, r->plan.subject.base))
-            continue;
-        if (best < 0 || e->fault[k] < e->fault[best])
+    for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op)) {
+        if (e->tried[k] && (best < 0 || e->cause[k] < e->cause[best]))
             best = k;
-        if (f->kind == FAULT_ROUNDING && (sized < 0 || e->size[k] < e->size[sized]))
+        if (e->tried[k] && cause_is(k)->kind == FAULT_ROUNDING && (sized < 0 || e->size[k] < e->size[sized]))
             sized = k;
     }
-    r->cause = -1;
-    r->too_large = e->left_out && !(e->work > 0);
-    if (!(e->truth > 0))
+    if (!derived)
+        r->too_large = e->left_out && !(e->work > 0);
+    if (!(e->truth > 0) || best < 0)
         return;
-    if (best >= 0 && e->fault[best] <= (1 - EXPLAINS) * e->truth) {
+    const double explained = 1 - e->cause[best] / e->truth;
+    if (explained >= EXPLAINS && (r->cause < 0 || explained > r->explained + AS_WELL)) {
         r->cause = best;
-        r->explained = 1 - e->fault[best] / e->truth;
-        for (int k = 0; k < MOST_FAULTS && (f = fault_f64(k, &tier)); k++)
-            if (k != best && !strcmp(f->op, r->plan.subject.base) && e->fault[k] - e->fault[best] <= AS_WELL * e->truth && r->causes < 3)
+        r->explained = explained;
+        r->derived = derived;
+        r->alike = r->causes = 0;
+        for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op))
+            if (k != best && e->tried[k] && e->cause[k] - e->cause[best] <= AS_WELL * e->truth && r->causes < 3)
                 r->causes_list[r->causes++] = k;
-    } else if (sized >= 0 && e->size[sized] <= 0.35 * e->truth) {
+    } else if (!derived && sized >= 0 && e->size[sized] <= 0.35 * e->truth) {
         r->cause = sized;
         r->alike = 1;
         r->explained = 1 - e->size[sized] / e->truth;

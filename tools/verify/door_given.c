@@ -71,20 +71,22 @@ static const char *fill_part(struct problem *q, struct op_case got[PARTS], int p
 
 static void judge_given(struct problem *q, struct op_case got[PARTS], struct report *r)
 {
-    struct evidence *evidence = op_take(1, sizeof *evidence);
     struct hypotheses *h = op_take(1, sizeof *h);
     problem_solve(q);
     for (int part = 0; part < q->subject.n; part++)
         r->failed |= !report_add(r, q, got, part);
     r->problems = 1;
-    if (r->failed && evidence_affords(evidence, q)) {
-        hypotheses_make(h, q, r->gauge);
-        evidence_add(evidence, q, got, h);
-        hypotheses_free(h);
+    for (int derived = 0; derived < 2 && r->failed; derived++) {
+        struct evidence *evidence = op_take(1, sizeof *evidence);
+        if (evidence_affords(evidence, q, derived)) {
+            hypotheses_make(h, q, r->gauge, derived);
+            evidence_add(evidence, q, got, h);
+            hypotheses_free(h);
+        }
+        evidence_weigh(evidence, r, derived);
+        free(evidence);
     }
-    if (r->failed)
-        evidence_weigh(evidence, r);
-    free(evidence), free(h);
+    free(h);
 }
 
 const char *door_judge(const struct door_problem *v, const char *dtype, int out, char *why)

@@ -38,7 +38,7 @@ int verify_faults(const struct plan *plan, struct report *report, int *fault, in
             || problem_draw(&p, plan, i, &e, why))
             continue;
         problem_solve(&p);
-        hypotheses_make(h, &p, 1);
+        hypotheses_make(h, &p, 1, 0);
         for (int k = 0; k < n; k++) {
             struct op_case got[PARTS] = {{0}};
             int good = 1;
@@ -58,7 +58,7 @@ int verify_faults(const struct plan *plan, struct report *report, int *fault, in
         problem_free(&p);
     }
     for (int k = 0; k < n; k++)
-        evidence_weigh(&evidence[k], &report[k]);
+        evidence_weigh(&evidence[k], &report[k], 0);
     free(evidence);
     free(h);
     return n;

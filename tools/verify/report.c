@@ -58,7 +58,6 @@ static const char *known_of(const struct report *r)
 
 static void print_cause(const struct report *r)
 {
-    struct swax_tier tier;
     if (r->wrong_families && r->wrong_families != r->families) {
         fputs("wrong on:  the family ", stdout);
         print_families(r->wrong_families);
@@ -71,13 +70,14 @@ static void print_cause(const struct report *r)
         if (known_of(r))
             printf("           %s.\n", known_of(r));
     } else {
-        const struct fault *f = fault_f64(r->cause, &tier);
+        const struct fault *f = cause_is(r->cause);
         if (r->alike)
             printf("cause:     errors of this size come where %s.\n", f->says);
         else
-            printf("cause:     %s.\n           (\"%s\" gives these numbers: it explains %.0f %% of the distance from the truth)\n", f->says, f->name, 100 * r->explained);
+            printf("cause:     %s%s.\n           (\"%s\" gives these numbers: it explains %.0f %% of the distance from the truth)\n", f->says,
+                   r->derived ? ", and the backward is that forward's derivative" : "", f->name, 100 * r->explained);
         for (int i = 0; i < r->causes; i++)
-            printf("       or: %s.\n", fault_f64(r->causes_list[i], &tier)->says);
+            printf("       or: %s.\n", cause_is(r->causes_list[i])->says);
     }
     if (r->another_gauge && r->plan.subject.n)
         puts("           Its m is another than kernels.h's; where eps > 0, h depends on it: eps=0 asks without.");
@@ -186,13 +186,12 @@ static void families(FILE *o, const char *key, int set)
     fputc(']', o);
 }
 
-static void cause(FILE *o, int fault, double explained, int alike)
+static void cause(FILE *o, int fault, double explained, int alike, int derived)
 {
-    struct swax_tier tier;
-    const struct fault *f = fault_f64(fault, &tier);
+    const struct fault *f = cause_is(fault);
     fprintf(o, "{\"name\":\"%s\",\"says\":", f->name);
     json_write_string(o, f->says);
-    fprintf(o, ",\"by\":\"%s\"", alike ? "size" : "numbers");
+    fprintf(o, ",\"by\":\"%s\"", alike ? "size" : derived ? "derivative" : "numbers");
     number(o, "explains", explained);
     fputc('}', o);
 }
@@ -247,10 +246,10 @@ void report_json(FILE *o, const struct report *r)
         }
     fputs("],\"diagnosis\":[", o);
     if (r->failed && r->cause >= 0)
-        cause(o, r->cause, r->explained, r->alike);
+        cause(o, r->cause, r->explained, r->alike, r->derived);
     for (int i = 0; i < r->causes && r->failed; i++) {
         fputc(',', o);
-        cause(o, r->causes_list[i], r->explained, 0);
+        cause(o, r->causes_list[i], r->explained, 0, r->derived);
     }
     fputs("]}\n", o);
 }

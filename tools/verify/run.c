@@ -57,8 +57,8 @@ static const char *one(const struct plan *plan, int i, const struct entry *e, co
     return wrong;
 }
 
-/* Which fault answers so?  All problems are asked once more: those that were right speak for or against a cause too. */
-static void diagnose(const struct plan *plan, const struct candidate *c, struct report *r)
+/* Which cause answers so?  All problems are asked once more: those that were right speak for or against a cause too. */
+static int weigh(const struct plan *plan, const struct candidate *c, struct report *r, int derived)
 {
     char why[SWAX_WHY];
     struct entry e;
@@ -72,14 +72,14 @@ static void diagnose(const struct plan *plan, const struct candidate *c, struct 
         if ((plan->only >= 0 && plan->only != i) || problem_draw(&p, plan, i, &e, why))
             continue;
         *unused = *r;
-        if (evidence_affords(evidence, &p) && !(c->match && c->match(c->arg, &p))) {
+        if (evidence_affords(evidence, &p, derived) && !(c->match && c->match(c->arg, &p))) {
             open_answers(got, &p);
             c->answer(c->arg, &p, got, unused, &lost);
             if (!lost) {
                 problem_solve(&p);
                 for (int part = 0; part < p.subject.n; part++)
                     report_add(unused, &p, got, part);    /* which brings states to the truth's gauge */
-                hypotheses_make(h, &p, r->gauge);
+                hypotheses_make(h, &p, r->gauge, derived);
                 evidence_add(evidence, &p, got, h);
                 hypotheses_free(h);
             }
@@ -87,8 +87,17 @@ static void diagnose(const struct plan *plan, const struct candidate *c, struct 
         }
         problem_free(&p);
     }
-    evidence_weigh(evidence, r);
+    evidence_weigh(evidence, r, derived);
     free(evidence), free(h), free(unused);
+    return lost;
+}
+
+static const double WELL_EXPLAINED = 0.97;
+
+static void diagnose(const struct plan *plan, const struct candidate *c, struct report *r)
+{
+    if (!weigh(plan, c, r, 0) && (r->cause < 0 || r->alike || r->explained < WELL_EXPLAINED))
+        weigh(plan, c, r, 1);
 }
 
 const char *verify_run(const struct plan *plan, const struct candidate *c, struct report *r, char *why)

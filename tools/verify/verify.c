@@ -171,7 +171,7 @@ static void print_families(int families)
     putchar('\n');
 }
 
-enum { MOST_OF_A_KERNEL = 64 };
+enum { MOST_OF_A_KERNEL = 160 };
 
 static const char *faults(struct options *o, int *status, char *why)
 {

@@ -126,7 +126,8 @@ struct report {
     int another_gauge;                /* problems answered in another gauge of m */
     int unequal; const char *unequal_name;    /* problems whose second call gave other bits, and the first such tensor */
     int wrong_families, families;     /* bit f: it failed on family f; had it */
-    int cause, causes, causes_list[3];/* the best fault, or -1; how many explain it as well */
+    int cause, causes, causes_list[3];/* the best cause, or -1; how many explain it as well */
+    int derived;                      /* its backward is the derivative of the forward's fault */
     double explained;                 /* how much of the distance from the truth it explains, 0..1 */
     int alike;                        /* the errors have the size, not the digits */
     int too_large;                    /* for a diagnosis */
@@ -152,20 +153,22 @@ void looks_of(char words[WORDS], struct sight *s);
 void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg);
 
 /* tools/verify/diagnose.c: what a fault would have answered, and which of them answers as the candidate does */
-enum { MOST_FAULTS = 480 };
-struct evidence { double truth, fault[MOST_FAULTS], size[MOST_FAULTS], work; int left_out; };
-/* Is there time left to try all faults on that problem too? */
-int evidence_affords(struct evidence *e, const struct problem *p);
-/* The faults' answers to a problem, in double; what a distance from each is measured by, and how far it is from the truth. */
+enum { MOST_FAULTS = 480, MOST_CAUSES = 512 };    /* conventions come behind the faults */
+const struct fault *cause_is(int cause);                         /* NULL: there is none of that number */
+struct evidence { double truth, cause[MOST_CAUSES], size[MOST_CAUSES], work; int left_out; unsigned char tried[MOST_CAUSES]; };
+/* Is there time left to try all causes on that problem too?  derived: of forwards, with the backward that differentiation gives. */
+int evidence_affords(struct evidence *e, const struct problem *p, int derived);
+/* The causes' answers to a problem, in double; what a distance from each is measured by, and how far it is from the truth. */
 struct hypotheses {
-    int n, fault[MOST_FAULTS];
-    struct op_case says[MOST_FAULTS][PARTS];
-    double truth_rms[PARTS][OP_ARGS], unit[MOST_FAULTS][PARTS][OP_ARGS], off[MOST_FAULTS][PARTS][OP_ARGS];
+    int n, cause[MOST_CAUSES];
+    struct op_case says[MOST_CAUSES][PARTS];
+    double truth_rms[PARTS][OP_ARGS], unit[MOST_CAUSES][PARTS][OP_ARGS], off[MOST_CAUSES][PARTS][OP_ARGS];
 };
-void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge);
+void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge, int derived);
 void hypotheses_free(struct hypotheses *h);
 void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const struct hypotheses *h);
-void evidence_weigh(const struct evidence *e, struct report *r);
+/* Into r, if it explains more than what stands there. */
+void evidence_weigh(const struct evidence *e, struct report *r, int derived);
 
 /* tools/verify/report.c */
 void report_print(const struct report *r, const char *replay);    /* replay: the words before the plan's, or NULL */

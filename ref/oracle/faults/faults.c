@@ -56,6 +56,7 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
 
     BOTH(mlstm, log_sigmoid, EXACT, "log(sigmoid(f)) in float: the digits of an open forget gate are lost"),
     BOTH(mlstm, log_one_plus, EXACT, "-log(1 + exp(-f)) in float: the digits of an open forget gate are lost"),
+    BOTH(mlstm, bare_gate, EXACT, "f is taken for the logarithm of what is kept, without log(sigmoid(f))"),
     BOTH(mlstm, bf16_gates, EXACT, "the gates i and f are rounded to bf16"),
     BOTH(mlstm, bf16_states, ROUNDING, "the state is kept in bf16"),
     BOTH(mlstm, tf32, ROUNDING, "products round their operands to tf32"),

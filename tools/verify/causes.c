@@ -1,0 +1,39 @@
+/* causes.c - see causes.h. */
+#include "tools/verify/causes.h"
+
+#include <string.h>
+
+const struct fault *cause_is(int k)
+{
+    struct swax_tier unused;
+    return k < 0 ? NULL : k < MOST_FAULTS ? fault_f64(k, &unused) : convention_is(k - MOST_FAULTS);
+}
+
+int cause_next(int k, const char *op)
+{
+    for (k++; k < MOST_CAUSES; k++) {
+        const struct fault *f = cause_is(k);
+        if (f && !strcmp(f->op, op))
+            return k;
+        if (!f && k >= MOST_FAULTS)
+            return -1;
+        k = f ? k : MOST_FAULTS - 1;
+    }
+    return -1;
+}
+
+void cause_run(int k, const struct problem *p, struct op_case says[PARTS])
+{
+    struct swax_tier tier;
+    if (k >= MOST_FAULTS) {
+        convention_run(k - MOST_FAULTS, p, says);
+        return;
+    }
+    fault_f64(k, &tier);
+    for (int part = 0; part < p->subject.n; part++) {
+        op_case_copy(&says[part], &p->in[part]);
+        if (part && p->wish.chained)
+            problem_chain(&says[1], &says[0]);
+        op_run(&tier, SWAX_PREC_F64, &says[part]);
+    }
+}
