@@ -13,7 +13,7 @@
 
 /* `used`: how far the tensors without and with decay reach.  Each kind lies together, so that the optimiser's step on a
  * device takes two kernels, not two per tensor. */
-struct swax_tensors { struct swax_tensor *tensor; int count; size_t used[2]; const char *prefix; };
+struct swax_tensors { struct swax_tensor *tensor; int count; size_t used[2]; const char *prefix; int mixer_of; };
 
 size_t swax_tensor_add(struct swax_tensors *l, const struct swax_tensor *given)
 {
@@ -21,6 +21,7 @@ size_t swax_tensor_add(struct swax_tensors *l, const struct swax_tensor *given)
     t.rank = t.shape[1] ? 2 : 1;
     t.size = t.shape[1] ? t.shape[0] * t.shape[1] : t.shape[0];
     t.place = l->used[t.decay];
+    t.mixer_of = l->mixer_of;
     l->used[t.decay] += (size_t)t.size;
     if (l->tensor) {
         l->tensor[l->count] = t;
@@ -49,7 +50,7 @@ double swax_init_out(const struct swax_config *c) { return 2.0 / (c->layers * sq
 
 int swax_tensor_count(const struct swax_mixer *x, const struct swax_config *c, const void *keys)
 {
-    struct swax_tensors l = { NULL, 0, { 0, 0 }, "" };
+    struct swax_tensors l = { NULL, 0, { 0, 0 }, "", 0 };
     union swax_room places;
     x->tensors(&l, &places, c, keys, 0);
     return l.count;
@@ -62,7 +63,9 @@ static void list_block(struct swax_tensors *l, struct swax_block_places *p, cons
     snprintf(prefix, sizeof prefix, "backbone.blocks.%d.", layer);
     l->prefix = prefix;
     p->norm1 = swax_vector(l, mixer->norm, c->width, 1, 1);
+    l->mixer_of = 1 + layer;
     mixer->tensors(l, &p->mixer, c, swax_layer_keys(c, layer), layer);
+    l->mixer_of = 0;
     p->norm2   = swax_vector(l, "norm_ffn.weight", c->width, 1, 1);
     p->up_gate = swax_matrix(l, "ffn.proj_up_gate.weight", c->ffn_width, c->width, swax_init_in(c));
     p->up      = swax_matrix(l, "ffn.proj_up.weight", c->ffn_width, c->width, swax_init_in(c));
@@ -83,10 +86,10 @@ static void list_network(struct swax_tensors *l, struct swax_places *p, const st
 
 int swax_directory(const struct swax_config *c, struct swax_places *p, struct swax_tensor *tensor)
 {
-    struct swax_tensors size = { NULL, 0, { 0, 0 }, "" };
+    struct swax_tensors size = { NULL, 0, { 0, 0 }, "", 0 };
     list_network(&size, p, c);
     /* matrices first: their sizes keep each other aligned */
-    struct swax_tensors l = { tensor, 0, { size.used[1], 0 }, "" };
+    struct swax_tensors l = { tensor, 0, { size.used[1], 0 }, "", 0 };
     list_network(&l, p, c);
     p->total = l.used[0];
     p->decayed = l.used[1];

@@ -35,6 +35,7 @@ struct swax_tensor {
     double (*init)(const struct swax_config *c, long e, double u);  /* or this, if not NULL, of u uniform in (0, 1) */
     int decay;                 /* AdamW decays it: matrices, not norms and biases */
     int rope_heads;            /* its rows are of so many heads that RoPE turns, half-split; 0: of none */
+    int mixer_of;              /* 1 + the layer whose mixer's own it is; 0: of no mixer */
     size_t place;              /* elements before it in each flat array */
 };
 

@@ -310,3 +310,10 @@ const char *R(op_run)(const struct swax_tier *tier, struct op_case *c)
     }
     return wrong ? said(c, tier, wrong, of) : NULL;
 }
+
+void R(op_call)(const struct swax_tier *tier, int op, void **a, const int *dims, const double *scalar)
+{
+    struct R(swax_kernels) table;
+    R(swax_tier)(tier, &table);
+    rows[op].call(&table, a, dims, scalar);
+}

@@ -13,8 +13,31 @@ const char *op_run_f32(const struct swax_tier *tier, struct op_case *c);
 const char *op_run_f64(const struct swax_tier *tier, struct op_case *c);
 const char *op_run_bf16(const struct swax_tier *tier, struct op_case *c);
 
+void op_call_f32(const struct swax_tier *tier, int op, void **a, const int *dims, const double *scalar);
+void op_call_f64(const struct swax_tier *tier, int op, void **a, const int *dims, const double *scalar);
+void op_call_bf16(const struct swax_tier *tier, int op, void **a, const int *dims, const double *scalar);
+
 double op_largest(const double *a, long n);                   /* max |a|, of what is finite */
 /* ref/oracle/terms.c; size[OP_ARGS], 0 on entry */
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth);
+
+/* SWAX_SIGMOID and SWAX_LOG, whose h has no normaliser: the gates of kernels.h, which cannot be included here */
+enum { SIGMOID = 1, LOG = 3 };
+
+/* ---- ref/oracle/inputs.c */
+/* What tells one draw from another: `inputs` and `saved` are the precisions to round them to; forward kernels run on the
+ * tier `by`, in precision `in`. */
+struct draw {
+    uint64_t seed;
+    enum op_family family;
+    enum swax_precision inputs, saved;
+    const struct swax_tier *by;
+    enum swax_precision in;
+};
+
+/* Argument i of the case, an input. */
+void op_draw_input(struct op_case *c, int i, const struct draw *d);
+double op_between(uint64_t *s, double from, double to);
+uint64_t op_stream(uint64_t seed, const char *name);      /* a stream of an argument's own */
 
 #endif

@@ -342,3 +342,8 @@ const char *op_run(const struct swax_tier *tier, enum swax_precision precision, 
     return precision == SWAX_PREC_F32 ? op_run_f32(tier, c)
          : precision == SWAX_PREC_F64 ? op_run_f64(tier, c) : op_run_bf16(tier, c);
 }
+
+void op_call(const struct swax_tier *tier, enum swax_precision precision, int op, void **a, const int *dims, const double *scalar)
+{
+    (precision == SWAX_PREC_F32 ? op_call_f32 : precision == SWAX_PREC_F64 ? op_call_f64 : op_call_bf16)(tier, op, a, dims, scalar);
+}

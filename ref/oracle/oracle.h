@@ -104,12 +104,17 @@ const char *op_draw_for_timing(struct op_case *c, unsigned optional, const struc
 /* Dims, scalars, optional arguments and arrays: what the tests loop over. */
 void op_case_make(struct op_case *c, int op, uint64_t seed, enum op_family family, int max_dim,
                   enum swax_precision exact_in);
+/* One input of a case with arrays, by a seed of its own; what a backward reads of its forward is none. */
+void op_draw_argument(struct op_case *c, int arg, uint64_t seed, enum op_family family, enum swax_precision exact_in);
+int op_is_drawn(int op, int arg);                    /* is it such an input? */
 /* Round x as an element of that type in that precision would be. */
 double op_round(double x, enum op_type type, enum swax_precision precision);
 
 /* ---- ref/oracle/call.c.  Run slot c->op of the tier on c, in place; an empty slot of a host tier is the reference's.
  * NULL, or a sentence (in c->trouble): wrote outside its arrays, changed an input, ... */
 const char *op_run(const struct swax_tier *tier, enum swax_precision precision, struct op_case *c);
+/* The bare call, on arrays in the tier's own types and memory: a[i] is argument i, or NULL. */
+void op_call(const struct swax_tier *tier, enum swax_precision precision, int op, void **a, const int *dims, const double *scalar);
 int op_offers(const struct swax_tier *tier, enum swax_precision precision);           /* has a table */
 int op_present(const struct swax_tier *tier, enum swax_precision precision, int op);  /* has a kernel of its own */
 

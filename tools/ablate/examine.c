@@ -50,12 +50,9 @@ static const char *sit(const struct run *run, const struct sitting *s, struct sw
 }
 
 /* Of a layer that has a state: its mixer's own tensors, not the block's norms and feed-forward. */
-static int in_cell(const struct swax_config *c, const char *name)
+static int in_cell(const struct swax_config *c, const struct swax_tensor *t)
 {
-    const char *block = strstr(name, "blocks.");
-    int layer;
-    return block && strstr(block, "_layer.") && sscanf(block, "blocks.%d.", &layer) == 1 && layer < c->layers &&
-           swax_layer_mixer(c, layer)->sees == SWAX_SEES_STATE;
+    return t->mixer_of && swax_layer_mixer(c, t->mixer_of - 1)->sees == SWAX_SEES_STATE;
 }
 
 static double cells_share(struct swax_network *n, enum swax_precision precision)
@@ -77,8 +74,8 @@ static double cells_share(struct swax_network *n, enum swax_precision precision)
             sum += g * g;
         }
         all += sum;
-        cells += in_cell(swax_network_config(n), t[i].name) ? sum : 0;
-        any |= in_cell(swax_network_config(n), t[i].name);
+        cells += in_cell(swax_network_config(n), &t[i]) ? sum : 0;
+        any |= in_cell(swax_network_config(n), &t[i]);
     }
     free(room);
     return any && all > 0 ? cells / all : (double)NAN;

@@ -10,7 +10,7 @@
 #include "tools/lib/say.h"
 #include "tools/verify/preset.h"
 
-enum { ROWS = 32 };
+enum { ROWS = 36 };
 
 /* A seed that nobody has seen: printed with the verdict, and taken as seed= it gives the same problems. */
 static uint64_t fresh_seed(void)
@@ -75,8 +75,9 @@ static const struct key rows[] = {
     ROW(&key_tier, "tier", tier, "", "the kernels of this build to look at", .word = key_tier_word, .mark = TIER),
     ROW(&key_text, "kernel", kernel, "", "a kernel, as rope_forward, or a forward with its backward, as mlstm", .mark = MAKE | PLUGIN | TIER | FAULTS | DOOR),
     ROW(&key_word, "suite", plan.suite, NULL, "many cases at once; left out, one", .word = suite_name, .mark = MAKE | DOOR),
-    ROW(&key_word, "suite", plan.suite, "standard", "how many cases", .word = suite_name, .mark = PLUGIN | FAULTS | OWN),
-    ROW(&key_word, "suite", plan.suite, "quick", "how many cases", .word = suite_name, .mark = TIER),
+    ROW(&key_word, "suite", plan.suite, "standard", "how many cases", .word = suite_name, .mark = FAULTS | OWN),
+    ROW(&key_word, "suite", plan.suite, "standard", "how many cases; long: 65,536 tokens, and tensors of more than 2^31 elements", .word = suite_word, .mark = PLUGIN),
+    ROW(&key_word, "suite", plan.suite, "quick", "how many cases; long: 65,536 tokens, and tensors of more than 2^31 elements", .word = suite_word, .mark = TIER),
     ROW(&seed_type, "seed", seed, "1", "another seed, other problems; random: one that nobody has seen, which is printed", .mark = MAKE | PLUGIN | TIER | DOOR | OWN),
     ROW(&seed_type, "seed", seed, "0", "the seed that the case must be of; 0: any", .mark = CHECK),
     ROW(&key_word, "suite", plan.suite, NULL, "the suite that the case must be; left out, any", .word = suite_name, .mark = CHECK),
@@ -217,7 +218,7 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
     a->plan.only = a->only;
     if (s->n && a->plan.wish.behind && strcmp(s->base, "mlstm"))
         return say(why, "behind=headnorm is for mlstm: %s has no norm behind it.", s->name);
-    if (a->only >= 0 && mark != OWN && (!s->n || !plan_entry(&a->plan, a->only, &e)))
+    if (a->only >= 0 && mark != OWN && !suite_is_long(a->plan.suite) && (!s->n || !plan_entry(&a->plan, a->only, &e)))
         return say(why, "number=%d: it is the number of a case of a kernel's suite, from 0.", a->only);
     return NULL;
 }
@@ -236,7 +237,7 @@ const char *plan_write(char text[PLAN_TEXT], const struct plan *p)
     char number[40];
     snprintf(text, PLAN_TEXT, "%s", p->subject.name);
     if (p->suite >= 0)
-        put(text, "suite", suite_name(p->suite));
+        put(text, "suite", suite_word(p->suite));
     else if (p->family != OP_GAUSS)
         put(text, "family", op_family_name[p->family]);
     snprintf(number, sizeof number, "%llu", (unsigned long long)p->seed);

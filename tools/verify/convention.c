@@ -57,7 +57,7 @@ static long place(enum change change, long e, long rows_n, long columns)
     if (change == TRANSPOSED)
         return block * rows_n * columns + column * rows_n + row;
     const long half = columns / 2;
-    return e - column + (column < half ? 2 * column : 2 * (column - half) + 1);
+    return e - column + (column < half ? 2 * column : column < 2 * half ? 2 * (column - half) + 1 : column);
 }
 
 static void permute(const struct op_case *c, int i, enum change change, int back)

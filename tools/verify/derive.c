@@ -29,7 +29,7 @@ double derive_costs(const struct problem *p)
         return 0;
     for (int i = 0; i < p->in[1].n; i++)
         elements += of_input(p, i) >= 0 ? (double)p->in[1].size[i] : 0;
-    return elements * 4 * (case_work(&p->in[0]) + 20 * case_numbers(&p->in[0]) + 4000);
+    return elements * 4 * (case_work(&p->in[0]) + 4 * case_numbers(&p->in[0]) + 4000);
 }
 
 /* <dy, y> over all outputs that have a cotangent.  States are in the gauge of `base`: what stands for e^m C does not move with m. */

@@ -16,11 +16,15 @@ static const double EXPLAINS = 0.6;    /* a smaller share of the distance is non
 static const double AS_WELL = 0.02;    /* what is this close to the best is named with it */
 static const double MOST_WORK = 2e10;  /* multiplications, half a minute */
 
-static const double MOST_DERIVED = 8e9, MOST_OF_ONE = 2.5e9;    /* of forwards that are differentiated */
+static const double MOST_DERIVED = 1.2e10, MOST_OF_ONE = 4e9;    /* of forwards that are differentiated */
 
-int evidence_affords(struct evidence *e, const struct problem *p, int derived)
+int evidence_affords(struct evidence *e, const struct problem *p, int derived, double most)
 {
-    double work = 0;
+    double work = 0, steps = 0;
+    for (int part = 0; part < p->subject.n; part++)
+        steps = fmax(steps, case_steps(&p->in[part]));
+    if (steps > most)
+        return 0;
     for (int k = cause_next(-1, p->subject.base); k >= 0; k = cause_next(k, p->subject.base))
         if (derived)
             work += derive_has(k, p) ? derive_costs(p) : 0;

@@ -2,6 +2,7 @@
 #include "tools/verify/door.h"
 
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tools/lib/say.h"
@@ -78,7 +79,7 @@ static void judge_given(struct problem *q, struct op_case got[PARTS], struct rep
     r->problems = 1;
     for (int derived = 0; derived < 2 && r->failed; derived++) {
         struct evidence *evidence = op_take(1, sizeof *evidence);
-        if (evidence_affords(evidence, q, derived)) {
+        if (evidence_affords(evidence, q, derived, INFINITY)) {
             hypotheses_make(h, q, r->gauge, derived);
             evidence_add(evidence, q, got, h);
             hypotheses_free(h);

@@ -13,8 +13,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "ref/bf16.h"
 #include "tools/lib/say.h"
+#include "tools/verify/element.h"
 
 enum { GUARD = 64, ALIGN = 64, SECONDS = 600 };
 
@@ -152,31 +152,6 @@ struct own_process *own_start(const struct own *w, const char *library, own_load
 
 int own_has(const struct own_process *s, enum swax_precision precision) { return s->wire->has[precision]; }
 
-static size_t width(enum op_type type, enum swax_precision p)
-{
-    return type == INT ? 4 : p == SWAX_PREC_F64 ? 8 : p == SWAX_PREC_BF16 && type == REAL ? 2 : 4;
-}
-
-static void put(unsigned char *to, enum op_type type, enum swax_precision p, long e, double x)
-{
-    const size_t w = width(type, p);
-    if (type == INT)
-        ((int32_t *)(void *)to)[e] = (int32_t)x;
-    else if (w == 8)
-        ((double *)(void *)to)[e] = x;
-    else if (w == 4)
-        ((float *)(void *)to)[e] = (float)x;
-    else
-        ((swax_bf16 *)(void *)to)[e] = bf16_from_float((float)x);
-}
-
-static double get(const unsigned char *from, enum op_type type, enum swax_precision p, long e)
-{
-    const size_t w = width(type, p);
-    return type == INT ? ((const int32_t *)(const void *)from)[e] : w == 8 ? ((const double *)(const void *)from)[e]
-         : w == 4 ? (double)((const float *)(const void *)from)[e] : (double)bf16_to_float(((const swax_bf16 *)(const void *)from)[e]);
-}
-
 /* A NaN in every type, which 0 is not. */
 static void poison(unsigned char *p, size_t bytes, size_t w)
 {
@@ -187,7 +162,7 @@ static void poison(unsigned char *p, size_t bytes, size_t w)
 /* Bytes of one array with its guard zones, in whole lines. */
 static size_t span(const struct own_process *s, const struct own_problem *p, int i, enum swax_precision precision)
 {
-    const size_t w = width(s->own->tensor[i].type, precision);
+    const size_t w = element_width(s->own->tensor[i].type, precision);
     return (((size_t)p->n[i] + 2 * GUARD) * w + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
 }
 
@@ -211,7 +186,7 @@ static const char *fetch(struct own_process *s, enum swax_precision precision, s
     const char *wrong = NULL;
     for (int i = 0; i < s->own->tensors; i++) {
         const struct own_tensor *t = &s->own->tensor[i];
-        const size_t w = width(t->type, precision), bytes = (size_t)p->n[i] * w, behind = span(s, p, i, precision) - ALIGN - GUARD * w - bytes;
+        const size_t w = element_width(t->type, precision), bytes = (size_t)p->n[i] * w, behind = span(s, p, i, precision) - ALIGN - GUARD * w - bytes;
         const unsigned char *now = arrays(s->wire) + s->wire->at[i], *was = before + (s->wire->at[i] - start);
         unwritten[i] = 0;
         if (!wrong && memcmp(now - GUARD * w, was - GUARD * w, GUARD * w))
@@ -222,7 +197,7 @@ static const char *fetch(struct own_process *s, enum swax_precision precision, s
             wrong = said(s, "changed its input ", t->name, trouble);
         for (long e = 0; e < p->n[i] && t->role != IN; e++) {
             unwritten[i] += t->role == OUT && !memcmp(now + (size_t)e * w, was + (size_t)e * w, w);
-            p->at[i][e] = get(now, t->type, precision, e);
+            p->at[i][e] = element_get(now, t->type, precision, e);
         }
     }
     return wrong;
@@ -241,11 +216,11 @@ const char *own_call(struct own_process *s, enum swax_precision precision, struc
     memcpy(wire->scalar, p->scalar, sizeof p->scalar);
     for (int i = 0; i < s->own->tensors; i++) {
         const struct own_tensor *t = &s->own->tensor[i];
-        const size_t w = width(t->type, precision), bytes = span(s, p, i, precision);
+        const size_t w = element_width(t->type, precision), bytes = span(s, p, i, precision);
         wire->at[i] = at + GUARD * w + (i % 2 ? w : 0);      /* every other one is not aligned */
         poison(arrays(wire) + at, bytes, w);
         for (long e = 0; e < p->n[i] && t->role != OUT; e++)
-            put(arrays(wire) + wire->at[i], t->type, precision, e, p->at[i][e]);
+            element_put(arrays(wire) + wire->at[i], t->type, precision, e, p->at[i][e]);
         at += bytes;
     }
     unsigned char *before = op_take(at - start, 1);

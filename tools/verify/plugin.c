@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "tools/lib/say.h"
+#include "tools/verify/long.h"
 #include "tools/verify/plugin.h"
 
 enum { SLOTS = 96, EVERY = 5 };
@@ -235,6 +236,8 @@ const char *verify_stranger(load_fn *loads, const char *path, const struct plan 
     const int gauge = r->gauge;
     if (wrong)
         return wrong;
+    if (suite_is_long(plan->suite))
+        return time ? say(why, "time=yes: suite=long is not timed; leave out one of them.") : verify_long(loads, &p, plan, r, why);
     p.worker = worker_start(loads, &p, size.numbers, why);
     if (!p.worker)
         return why;

@@ -1,7 +1,6 @@
-/* problem.c - inputs, and, when somebody has answered, the true answers to them. */
+/* problem.c - inputs. */
 #include "tools/verify/verify.h"
 
-#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -212,155 +211,6 @@ static void demand(struct problem *p)
         }
 }
 
-/* The rule for half precision: bf16's bounds, an eighth of them, but not below what float may err. */
-static void bound_half(struct problem *p, int part)
-{
-    struct op_verdict in_float;
-    struct op_case again;
-    op_truth(&again, &in_float, SWAX_PREC_F32, &p->in[part]);
-    op_case_free(&again);
-    for (int i = 0; i < p->in[part].n; i++) {
-        p->bound[part].bound[i] = fmax(p->bound[part].bound[i] / 8, in_float.bound[i]);
-        p->bound[part].rms_bound[i] = fmax(p->bound[part].rms_bound[i] / 8, in_float.rms_bound[i]);
-    }
-}
-
-/* ---- honest orders of operations: what any correct one errs, nobody is blamed for.  Twice that, as FlashAttention's rule has
- * it: the orders that are tried are not the worst there are */
-
-static int tame(const struct op_case *c)
-{
-    const int f = op_arg_find(&swax_ops[c->op], "f");
-    for (long e = 0; f >= 0 && e < c->size[f]; e++)
-        if (!(c->arg[f][e] > -50))
-            return 0;
-    return 1;
-}
-
-/* The largest sum of a sequence's logarithms of forget gates: what the parallel form takes differences of.  Up to 128, which a
- * chunk of 128 half-open gates has, it is as honest as any; behind gates that are shut it is the fault "summed_gates". */
-static const double MOST_SUM = 128;
-
-static double largest_sum(const struct op_case *c)
-{
-    const struct op_spec *op = &swax_ops[c->op];
-    const int f = op_arg_find(op, "f"), LOG = 3;
-    const long T = op_extent(op, 'T', c->dims), H = op_extent(op, 'H', c->dims), rows = c->size[f] / T;
-    double most = 0;
-    for (long bh = 0; bh < rows; bh++) {
-        double sum = 0;
-        for (long t = 0; t < T; t++) {
-            const double x = c->arg[f][(bh / H * T + t) * H + bh % H];
-            sum += op_extent(op, 'g', c->dims) == LOG ? x : -log1p(exp(-x));
-        }
-        most = fmax(most, fabs(sum));
-    }
-    return most;
-}
-
-static int is_honest(const struct fault *order, const struct problem *p)
-{
-    return !strcmp(order->op, p->subject.base) && (strcmp(order->name, "plain_all_sums") || largest_sum(&p->in[0]) <= MOST_SUM);
-}
-
-static const double MOST_ORDERS = 2e9;    /* multiplications: these are plain loops, which keep all their states */
-
-/* Where an honest order, run in that precision, is further off than the bound says, twice what it errs is the bound. */
-static void bound_order(struct problem *p, int part, const struct swax_tier *honest, enum swax_precision precision, double scale)
-{
-    const struct op_case *c = &p->in[part];
-    struct op_case got;
-    op_case_copy(&got, c);
-    op_run(honest, precision, &got);
-    for (int i = 0; i < c->n; i++) {
-        if (!problem_is_answer(p, part, i))
-            continue;
-        const double most = scale * op_error(got.arg[i], p->truth[part].arg[i], c->size[i]);
-        const double rms = scale * op_error_rms(got.arg[i], p->truth[part].arg[i], c->size[i]);
-        double *bound = &p->bound[part].bound[i], *rms_bound = &p->bound[part].rms_bound[i];
-        *bound = isfinite(most) ? fmax(*bound, most) : *bound;
-        *rms_bound = isfinite(rms) ? fmax(*rms_bound, rms) : *rms_bound;
-    }
-    op_case_free(&got);
-}
-
-/* In double both what the orders err in double, and what they err in float at double's rounding: either may be small by luck. */
-static void bound_orders(struct problem *p, int part)
-{
-    struct swax_tier honest;
-    const int twice = p->wish.dtype == DT_F64;
-    if (!tame(&p->in[part]) || case_work(&p->in[part]) > MOST_ORDERS)
-        return;
-    for (int k = 0; fault_none_f32(k, &honest); k++)
-        if (is_honest(fault_none_f32(k, &honest), p)) {
-            bound_order(p, part, &honest, SWAX_PREC_F32, twice ? 2 * DBL_EPSILON / (double)FLT_EPSILON : 2);
-            if (twice && fault_none_f64(k, &honest))
-                bound_order(p, part, &honest, SWAX_PREC_F64, 2);
-        }
-}
-
-/* ---- a backward that reads what its own forward saved: both are judged as one kernel, by ref/oracle/judge.c's rule */
-
-static void round_answers(struct op_case *c, enum swax_precision precision)
-{
-    for (int i = 0; i < c->n; i++)
-        for (long e = 0; e < c->size[i] && c->arg[i] && op_answers(&swax_ops[c->op].arg[i]); e++)
-            c->arg[i][e] = op_round(c->arg[i][e], swax_ops[c->op].arg[i].type, precision);
-}
-
-/* Run it on inputs which `off` may have moved, and keep what its gradients err, where that is more. */
-static void run_chain(double *error, double *rms, const struct problem *p, const struct swax_tier *tier, enum swax_precision run,
-                      enum swax_precision keeps, uint64_t *off)
-{
-    struct op_case f, b;
-    op_case_copy(&f, &p->in[0]);
-    op_case_copy(&b, &p->in[1]);
-    if (off) {
-        op_nudge(&f, keeps, off);
-        op_nudge(&b, keeps, off);
-    }
-    for (int i = 0; i < f.n; i++) {
-        const int j = op_arg_find(&swax_ops[b.op], swax_ops[f.op].arg[i].name);
-        if (j >= 0 && f.arg[i] && b.arg[j] && swax_ops[f.op].arg[i].role == IN)
-            memcpy(b.arg[j], f.arg[i], (size_t)b.size[j] * sizeof(double));
-    }
-    op_run(tier, run, &f);
-    round_answers(&f, keeps);
-    problem_chain(&b, &f);
-    op_run(tier, run, &b);
-    round_answers(&b, keeps);
-    for (int i = 0; i < b.n; i++)
-        if (problem_is_answer(p, 1, i)) {
-            error[i] = fmax(error[i], op_error(b.arg[i], p->truth[1].arg[i], b.size[i]));
-            rms[i] = fmax(rms[i], op_error_rms(b.arg[i], p->truth[1].arg[i], b.size[i]));
-        }
-    op_case_free(&f);
-    op_case_free(&b);
-}
-
-/* In float: the reference, and the honest kernels of the library of faults, which sum in another order.  In the type of
- * the case: the truth of inputs that are off by one rounding. */
-static void bound_chain(struct problem *p)
-{
-    static const double plain_times[DTYPES] = {8, 8 * DBL_EPSILON / (double)FLT_EPSILON, 8, 8}, times[DTYPES] = {8, 8, 3, 3.0 / 8};
-    const enum swax_precision precision = dtype_precision(p->wish.dtype);
-    double plain[2][OP_ARGS] = {{0}}, moved[2][OP_ARGS] = {{0}};
-    struct swax_tier honest;
-    uint64_t s = p->seed;
-    run_chain(plain[0], plain[1], p, p->in[1].by, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
-    for (int i = 0; fault_none_f32(i, &honest) && tame(&p->in[0]) && case_work(&p->in[0]) <= MOST_ORDERS; i++)
-        if (is_honest(fault_none_f32(i, &honest), p))
-            run_chain(plain[0], plain[1], p, &honest, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
-    for (int k = op_nudges(&p->in[1]); k > 0; k--)
-        run_chain(moved[0], moved[1], p, p->in[1].by, SWAX_PREC_F64, precision, &s);
-    for (int i = 0; i < p->in[1].n; i++)
-        for (int by_rms = 0; by_rms < 2; by_rms++) {
-            double *bound = by_rms ? &p->bound[1].rms_bound[i] : &p->bound[1].bound[i];
-            const double may = fmax(plain_times[p->wish.dtype] * plain[by_rms][i], times[p->wish.dtype] * moved[by_rms][i]);
-            *bound = isfinite(may) ? fmax(*bound, may) : *bound;
-        }
-}
-
 /* Which optional arguments there are, and the sizes and scalars of the forward, which has them all. */
 const char *problem_sizes(struct op_case *c, unsigned *optional, const struct plan *plan, const struct entry *e, char *why)
 {
@@ -436,32 +286,6 @@ const char *problem_draw(struct problem *p, const struct plan *plan, int number,
         draw_behind(p);
     demand(p);
     return NULL;
-}
-
-/* A truth that another tier tells in double errs as a candidate in double may. */
-static void bound_teller(struct problem *p, int part)
-{
-    for (int i = 0; i < p->in[part].n; i++) {
-        p->bound[part].bound[i] *= 2;
-        p->bound[part].rms_bound[i] *= 2;
-    }
-}
-
-void problem_solve(struct problem *p)
-{
-    const enum swax_precision precision = dtype_precision(p->wish.dtype);
-    for (int part = 0; part < p->subject.n; part++) {
-        if (part)
-            problem_chain(&p->in[1], &p->truth[0]);
-        op_truth(&p->truth[part], &p->bound[part], precision, &p->in[part]);
-        if (p->wish.dtype == DT_F16)
-            bound_half(p, part);
-        if (p->wish.dtype == DT_F64 && p->in[part].by != swax_tiers[0])
-            bound_teller(p, part);
-        bound_orders(p, part);
-    }
-    if (p->subject.n == 2 && p->wish.chained)
-        bound_chain(p);
 }
 
 void problem_free(struct problem *p)

@@ -217,7 +217,7 @@ void report_json(FILE *o, const struct report *r)
 {
     char what[PLAN_TEXT];
     fprintf(o, "{\"verdict\":\"%s\",\"op\":\"%s\",\"dtype\":\"%s\",\"suite\":\"%s\",\"seed\":%llu,\"behind\":\"%s\",\"cases\":%d,\"failed\":%d",
-            r->failed ? "wrong" : "good", r->plan.subject.name, dtype_name[r->plan.wish.dtype], r->plan.suite < 0 ? "" : suite_name(r->plan.suite),
+            r->failed ? "wrong" : "good", r->plan.subject.name, dtype_name[r->plan.wish.dtype], r->plan.suite < 0 ? "" : suite_word(r->plan.suite),
             (unsigned long long)r->plan.seed, r->plan.wish.behind ? "headnorm" : "", r->problems, r->failed);
     text(o, "plan", plan_write(what, &r->plan));
     text(o, "version", SWAX_VERSION);

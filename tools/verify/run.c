@@ -1,11 +1,13 @@
 /* run.c - a candidate over the problems of a plan. */
 #include "tools/verify/verify.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tools/lib/random.h"
 #include "tools/lib/say.h"
+#include "tools/verify/long.h"
 #include "tools/verify/meter.h"
 
 static void open_answers(struct op_case got[PARTS], const struct problem *p)
@@ -57,25 +59,27 @@ static const char *one(const struct plan *plan, int i, const struct entry *e, co
     return wrong;
 }
 
-/* Which cause answers so?  All problems are asked once more: those that were right speak for or against a cause too. */
-static int weigh(const struct plan *plan, const struct candidate *c, struct report *r, int derived)
+static const double SMALL = 2e6;    /* multiplications: causes are plain loops, and there are dozens */
+
+/* Which cause answers so?  Problems are asked once more: those that were right speak for or against a cause too.  1 if one of them
+ * was wrong. */
+static int weigh(const struct plan *plan, const struct candidate *c, struct report *r, int derived, double most, int *lost)
 {
     char why[SWAX_WHY];
     struct entry e;
     struct evidence *evidence = op_take(1, sizeof *evidence);
     struct hypotheses *h = op_take(1, sizeof *h);
     struct report *unused = op_take(1, sizeof *unused);
-    int lost = 0;
-    for (int i = 0; !lost && plan_entry(plan, i, &e); i++) {
+    for (int i = 0; !*lost && plan_entry(plan, i, &e); i++) {
         struct problem p;
         struct op_case got[PARTS];
         if ((plan->only >= 0 && plan->only != i) || problem_draw(&p, plan, i, &e, why))
             continue;
         *unused = *r;
-        if (evidence_affords(evidence, &p, derived) && !(c->match && c->match(c->arg, &p))) {
+        if (evidence_affords(evidence, &p, derived, most) && !(c->match && c->match(c->arg, &p))) {
             open_answers(got, &p);
-            c->answer(c->arg, &p, got, unused, &lost);
-            if (!lost) {
+            c->answer(c->arg, &p, got, unused, lost);
+            if (!*lost) {
                 problem_solve(&p);
                 for (int part = 0; part < p.subject.n; part++)
                     report_add(unused, &p, got, part);    /* which brings states to the truth's gauge */
@@ -87,17 +91,24 @@ static int weigh(const struct plan *plan, const struct candidate *c, struct repo
         }
         problem_free(&p);
     }
-    evidence_weigh(evidence, r, derived);
+    const int wrong = evidence->truth > 0;
+    if (wrong || most > SMALL)
+        evidence_weigh(evidence, r, derived);
     free(evidence), free(h), free(unused);
-    return lost;
+    return wrong;
 }
 
 static const double WELL_EXPLAINED = 0.97;
 
+/* By small problems, if any of them is wrong; by all that time allows, if none is. */
 static void diagnose(const struct plan *plan, const struct candidate *c, struct report *r)
 {
-    if (!weigh(plan, c, r, 0) && (r->cause < 0 || r->alike || r->explained < WELL_EXPLAINED))
-        weigh(plan, c, r, 1);
+    int lost = 0;
+    const int small = weigh(plan, c, r, 0, SMALL, &lost);
+    if (!small && !lost)
+        weigh(plan, c, r, 0, INFINITY, &lost);
+    if (small && !lost && (r->cause < 0 || r->alike || r->explained < WELL_EXPLAINED))
+        weigh(plan, c, r, 1, SMALL, &lost);
 }
 
 const char *verify_run(const struct plan *plan, const struct candidate *c, struct report *r, char *why)
@@ -142,7 +153,7 @@ int run_problem(const struct swax_tier *tier, enum swax_precision precision, con
     return 1;
 }
 
-struct runs { const struct swax_tier *tier; enum swax_precision precision; char trouble[OP_SENTENCE]; };
+struct runs { const struct swax_tier *tier; enum swax_precision precision; char trouble[OP_SENTENCE]; struct subject subject; };
 
 static const char *answer(void *arg, const struct problem *p, struct op_case got[PARTS], struct report *r, int *lost)
 {
@@ -151,9 +162,23 @@ static const char *answer(void *arg, const struct problem *p, struct op_case got
     return run_problem(t->tier, t->precision, p, got, t->trouble) ? NULL : t->trouble;
 }
 
+/* In a process of its own, for what is too long to be asked otherwise. */
+static const char *load_tier(struct loaded *l, void *arg, char *why)
+{
+    const struct runs *t = arg;
+    (void)why;
+    l->tier = *t->tier;
+    l->precision = t->precision;
+    for (int part = 0; part < PARTS; part++)
+        l->offers[part] = t->subject.n > part && op_present(t->tier, t->precision, t->subject.op[part]);
+    return NULL;
+}
+
 const char *verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct plan *plan, struct report *r, char *why)
 {
-    struct runs t = {tier, precision, ""};
+    struct runs t = {tier, precision, "", plan->subject};
+    if (suite_is_long(plan->suite))
+        return tier->memory ? say(why, "suite=long: the arrays of tier %s are not the host's.", tier->name) : verify_long(load_tier, &t, plan, r, why);
     report_begin(r, plan);
     r->gauge = 1;
     return verify_run(plan, &(struct candidate){answer, NULL, &t}, r, why);

@@ -30,6 +30,9 @@ const char *suite_name(int suite)
     return suite < (int)(sizeof suites / sizeof *suites) ? suites[suite].name : NULL;
 }
 
+int suite_is_long(int suite) { return suite == (int)(sizeof suites / sizeof *suites); }
+const char *suite_word(int suite) { return suite_is_long(suite) ? "long" : suite_name(suite); }
+
 /* ---- sizes that cross tiles */
 
 enum { ALL = INT_MAX };
@@ -109,6 +112,8 @@ int plan_entry(const struct plan *plan, int i, struct entry *e)
 {
     if (plan->suite < 0)
         return lone_entry(plan, i, e);
+    if (suite_is_long(plan->suite))
+        return 0;
     const struct suite *u = &suites[plan->suite];
     const uint64_t shift = 1000000 * (plan->seed - 1);
     static const enum op_family long_ones[] = {OP_GAUSS, OP_OPEN, OP_GAUSS, OP_SHUT},

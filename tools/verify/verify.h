@@ -59,15 +59,18 @@ struct problem {
 struct entry { uint64_t seed; enum op_family family; int max_dim, tokens, tile; };
 int suite_find(const char *name);                                              /* its number, or -1 */
 const char *suite_name(int suite);                                             /* NULL behind the last */
+/* Behind those stands "long", which has no entries: long.h. */
+int suite_is_long(int suite);
+const char *suite_word(int suite);                                             /* with it */
 int plan_entry(const struct plan *plan, int i, struct entry *e);
 void tile_dims(struct op_case *c, int tile);                                   /* sets c->dims */
 /* The plan as the words that `swax verify make` takes, and back: NULL, or a sentence.  tools/verify/ask.c */
 const char *plan_write(char text[PLAN_TEXT], const struct plan *plan);
 const char *plan_read(struct plan *plan, const char *text, char *why);
 
-/* tools/verify/problem.c.  What is asked; then, once somebody has answered, what the answers are and how far an honest
- * one may be from them. */
+/* tools/verify/problem.c: what is asked */
 const char *problem_draw(struct problem *p, const struct plan *plan, int number, const struct entry *e, char *why);
+/* tools/verify/bound.c: then, once somebody has answered, what the answers are and how far an honest one may be from them */
 void problem_solve(struct problem *p);
 void problem_free(struct problem *p);
 int problem_is_answer(const struct problem *p, int part, int arg);             /* an output that is there */
@@ -156,8 +159,9 @@ void looks_like(char words[WORDS], const struct problem *p, const struct op_case
 enum { MOST_FAULTS = 480, MOST_CAUSES = 512 };    /* conventions come behind the faults */
 const struct fault *cause_is(int cause);                         /* NULL: there is none of that number */
 struct evidence { double truth, cause[MOST_CAUSES], size[MOST_CAUSES], work; int left_out; unsigned char tried[MOST_CAUSES]; };
-/* Is there time left to try all causes on that problem too?  derived: of forwards, with the backward that differentiation gives. */
-int evidence_affords(struct evidence *e, const struct problem *p, int derived);
+/* Is there time left to try all causes on that problem too, which takes a tier no more than `most` multiplications?  derived: of
+ * forwards, with the backward that differentiation gives. */
+int evidence_affords(struct evidence *e, const struct problem *p, int derived, double most);
 /* The causes' answers to a problem, in double; what a distance from each is measured by, and how far it is from the truth. */
 struct hypotheses {
     int n, cause[MOST_CAUSES];
