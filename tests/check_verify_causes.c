@@ -238,7 +238,7 @@ static void cell_wrong_back(float *dq, float *dk, float *dv, float *di, float *d
         }
 }
 
-/* ---- each is named */
+/* ---- each is named; derived: as a derivative, or not; -1: either, since its m is no constant, or its backward is nearly the fault's own */
 
 static const struct wrong { const char *kernel, *cause; int derived, how; struct swax_kernels_f32 table; } wrongs[] = {
     {"delta", "states_values_first", 0, 0, {.delta_forward = delta_values_first, .delta_backward = delta_values_first_back}},
@@ -246,7 +246,7 @@ static const struct wrong { const char *kernel, *cause; int derived, how; struct
     {"rope", "interleaved_both", 0, 0, {.rope_forward = rope_pairs, .rope_backward = rope_pairs_back}},
     {"rmsnorm", "one_plus_weight_both", 0, 0, {.rmsnorm_forward = rmsnorm_plus_one, .rmsnorm_backward = rmsnorm_plus_one_back}},
     {"mlstm", "no_abs", 1, NO_ABS, {.mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back}},
-    {"mlstm", "floor_one", 1, FLOOR_ONE, {.mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back}},
+    {"mlstm", "floor_one", -1, FLOOR_ONE, {.mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back}},
     {"mlstm", "log_sigmoid", -1, LOG_OF_SIGMOID, {.mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back}},
     {"mlstm", "bare_gate", 1, BARE, {.mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back}},
 };
