@@ -8,7 +8,7 @@ SAMPLE = EVERY=16 SWAX_VMATH_STRIDE=65537 CK_TIMEOUT_MULTIPLIER=10
 CLANG ?= $(firstword $(foreach n,22 21 20 19 18 17 16 15 14,$(shell command -v clang-$(n))) clang)
 
 # what `make test` takes a part of
-LONG_CHECKS := $(BUILD)/check_verify $(BUILD)/check_honest
+LONG_CHECKS := $(patsubst %,$(BUILD)/check_%,tiers verify verify_tiles verify_files honest threads)
 test-long: $(LONG_CHECKS) ## the sweeps that `make test` takes a part of, in full: half an hour
 	LONG=yes CK_TIMEOUT_MULTIPLIER=4 sh tests/run.sh $(LONG_CHECKS)
 

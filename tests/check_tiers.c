@@ -4,7 +4,8 @@
  * One loop iteration, and so one process, per tier and kernel: a crash is one named failure.  The last lines
  * say which tiers ran, on how many cases, and how close the worst came to its bound; REQUIRE="avx2 neon"
  * makes it a failure that one of them did not run; EVERY=16 takes every sixteenth case of each kernel, precision, family and
- * size, for an emulator, and SHARD=2/3 the second third of the cases, so that three processes do them all. */
+ * size, for an emulator, and SHARD=2/3 the second third of the cases, so that three processes do them all;
+ * by itself every third is taken, and all of them where LONG is set. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,10 +62,10 @@ static int is_repeated(int tier, enum swax_precision p)
     return 0;
 }
 
-/* 1, or, where $EVERY asks for a sample, more. */
+/* Every how many-th case: what $EVERY says, or 3; every one in `make test-long`. */
 static int every(void)
 {
-    const int n = getenv("EVERY") ? atoi(getenv("EVERY")) : 1;
+    const int n = getenv("EVERY") ? atoi(getenv("EVERY")) : suite_long() ? 1 : 3;
     ck_assert_msg(n > 0, "EVERY is %s: a number of cases, from 1", getenv("EVERY"));
     return n;
 }
@@ -142,7 +143,7 @@ START_TEST(many_heads)
                                             { 1, 4200, 4210, 2, 1, 3, 70 }, { 1, 4700, 4710, 1, 1, 2, 512 }, { 2, 4200, 4265, 1, 1, 2, 1 } };
     static const int cells[][OP_DIMS] = { { 1, 70, 21, 5, 9, 16, 0 }, { 2, 140, 9, 70, 3, 64, 1 }, { 5, 66, 18, 3, 70, 80, 2 } };
     if (_i % 4 < 2)
-        cases_of(_i / 4, _i % 2 ? "attention_backward" : "attention_forward", windows, every() > 1 ? 1 : (int)(sizeof windows / sizeof *windows));
+        cases_of(_i / 4, _i % 2 ? "attention_backward" : "attention_forward", windows, every() > 3 ? 1 : (int)(sizeof windows / sizeof *windows));
     else
         cases_of(_i / 4, _i % 2 ? "mlstm_backward" : "mlstm_forward", cells, (int)(sizeof cells / sizeof *cells));
 }

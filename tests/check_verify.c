@@ -24,22 +24,37 @@ static int group(int number, struct subject *s)
     return 0;
 }
 
+/* By the quick suite, and what that lets through or does not name, by the standard one: both are asked in full by `make test-long`. */
+static int unnamed_of(const struct plan *plan, const struct report *r, const int *fault, int n, int *again)
+{
+    int unnamed = 0;
+    struct swax_tier tier;
+    for (int k = 0; k < n; k++) {
+        ck_assert_msg(again || r[k].failed > 0, "%s of %s, %s, passed %d cases", fault_f64(fault[k], &tier)->name, plan->subject.name,
+                      dtype_name[plan->wish.dtype], r[k].problems);
+        if (again && (!r[k].failed || r[k].cause != fault[k]))
+            again[unnamed] = fault[k];
+        unnamed += (again && !r[k].failed) || r[k].cause != fault[k];
+    }
+    return unnamed;
+}
+
 START_TEST(faults_are_rejected_and_named)
 {
     static struct report r[MOST];
     struct subject s;
-    struct swax_tier tier;
-    int fault[MOST];
+    int fault[MOST], again[MOST];
     ck_assert(group(_i, &s));
     for (int d = DT_F32; d <= DT_F64; d++) {
-        const struct plan plan = {.subject = s, .wish = {.dtype = (enum dtype)d, .states = 1, .documents = 1, .noise = 1},
-                                  .seed = 1, .suite = suite_find("standard"), .only = -1};
-        const int n = verify_faults(&plan, r, fault, MOST);
-        int unnamed = 0;
+        struct plan plan = {.subject = s, .wish = {.dtype = (enum dtype)d, .states = 1, .documents = 1, .noise = 1},
+                            .seed = 1, .suite = suite_find(suite_long() ? "standard" : "quick"), .only = -1};
+        const int n = verify_faults(&plan, r, fault, MOST, 0);
+        int unnamed = unnamed_of(&plan, r, fault, n, suite_long() ? NULL : again);
         ck_assert(n < MOST);
-        for (int k = 0; k < n; k++) {
-            ck_assert_msg(r[k].failed > 0, "%s of %s, %s, passed %d cases", fault_f64(fault[k], &tier)->name, s.name, dtype_name[d], r[k].problems);
-            unnamed += r[k].cause != fault[k];
+        plan.suite = suite_find("standard");
+        if (!suite_long() && unnamed) {
+            const int m = verify_faults(&plan, r, again, MOST, unnamed);
+            unnamed = unnamed_of(&plan, r, again, m, NULL);
         }
         ck_assert_msg(unnamed <= n / 10, "%d of %d faults of %s are not named", unnamed, n, s.name);
     }

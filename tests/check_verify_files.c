@@ -136,11 +136,12 @@ END_TEST
 START_TEST(faults_are_named_through_files)
 {
     static const struct { const char *op, *sizes; } of[] = {
-        {"mlstm", "T=140 H=2 K=8 V=6 g=0 L=64 B=2"},           {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2"},
-        {"mlstm", "T=140 H=2 K=8 V=6 g=0 L=64 B=2 dtype=f16"}, {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2 dtype=f16"},
+        {"mlstm", "T=70 H=2 K=8 V=6 g=0 L=64 B=2"},           {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2"},
+        {"mlstm", "T=70 H=2 K=8 V=6 g=0 L=64 B=2 dtype=f16"}, {"attention", "T=40 S=44 H=4 G=2 D=8 W=9 B=2 dtype=f16"},
     };
     char line[400], said[SAID], missed[400] = "", *path = scratch("case"), *mine = scratch("mine");
     int total = 0, named = 0;
+    const int few = _i >= 2 && !suite_long();    /* in f16 */
     struct swax_tier tier;
     snprintf(line, sizeof line, "make %s seed=21 %s -o %s", of[_i].op, of[_i].sizes, path);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
@@ -148,7 +149,7 @@ START_TEST(faults_are_named_through_files)
     snprintf(line, sizeof line, "check %s %s", path, mine);
     for (int k = 0; fault_f32(k, &tier); k++) {
         char name[64];
-        if (strcmp(fault_f32(k, &tier)->op, of[_i].op))
+        if (strcmp(fault_f32(k, &tier)->op, of[_i].op) || (few && k % 4))
             continue;
         answer(mine, p, &tier, NULL);
         const int status = verify(line, said);
@@ -160,7 +161,7 @@ START_TEST(faults_are_named_through_files)
         if (status && !right)
             snprintf(missed + strlen(missed), sizeof missed - strlen(missed), " %s", fault_f32(k, &tier)->name);
     }
-    ck_assert_msg(total >= 15 && named * 10 >= total * 9, "%d of %d named, but not%s", named, total, missed);
+    ck_assert_msg(total >= (few ? 4 : 15) && named * 10 >= total * 9, "%d of %d named, but not%s", named, total, missed);
     problem_free(p);
 }
 END_TEST

@@ -6,6 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+/* What f16 holds at most: where the truth is more than that, or nearly, an honest kernel may answer infinity. */
+static const double MOST_HALF = 65504;
+
 /* The rule for half precision: bf16's bounds, an eighth of them, but not below what float may err. */
 static void bound_half(struct problem *p, int part)
 {
@@ -172,6 +175,13 @@ static void bound_teller(struct problem *p, int part)
     }
 }
 
+void problem_in_reach(const struct problem *p, struct op_case *c)
+{
+    for (int i = 0; i < c->n && p->wish.dtype == DT_F16; i++)
+        for (long e = 0; e < c->size[i] && c->arg[i] && op_answers(&swax_ops[c->op].arg[i]) && swax_ops[c->op].arg[i].type == REAL; e++)
+            c->arg[i][e] = c->arg[i][e] > MOST_HALF ? MOST_HALF : c->arg[i][e] < -MOST_HALF ? -MOST_HALF : c->arg[i][e];
+}
+
 void problem_solve(struct problem *p)
 {
     const enum swax_precision precision = dtype_precision(p->wish.dtype);
@@ -187,4 +197,6 @@ void problem_solve(struct problem *p)
     }
     if (p->subject.n == 2 && p->wish.chained)
         bound_chain(p);
+    for (int part = 0; part < p->subject.n; part++)
+        problem_in_reach(p, &p->truth[part]);
 }

@@ -14,7 +14,7 @@ static int of_subject(const struct subject *s, const struct swax_tier *tier, enu
     return 0;
 }
 
-int verify_faults(const struct plan *plan, struct report *report, int *fault, int room)
+int verify_faults(const struct plan *plan, struct report *report, int *fault, int room, int given)
 {
     char why[SWAX_WHY];
     const struct fault *(*const find)(int, struct swax_tier *) = plan->wish.dtype == DT_F64 ? fault_f64 : fault_f32;
@@ -22,7 +22,11 @@ int verify_faults(const struct plan *plan, struct report *report, int *fault, in
     struct entry e;
     struct swax_tier tier;
     int n = 0;
-    for (int k = 0; find(k, &tier) && n < room; k++)
+    for (; n < given; n++) {
+        report_begin(&report[n], plan);
+        report[n].gauge = 1;
+    }
+    for (int k = 0; !given && find(k, &tier) && n < room; k++)
         if (of_subject(&plan->subject, &tier, precision)) {
             report_begin(&report[n], plan);
             report[n].gauge = 1;

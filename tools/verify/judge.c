@@ -126,6 +126,7 @@ int report_add(struct report *r, const struct problem *p, struct op_case *all, i
     struct op_case *got = &all[part];
     int good = 1;
     r->another_gauge += !r->gauge && regauge(p, got);
+    problem_in_reach(p, got);
     op_compare(&v, got, &p->truth[part], &p->in[part]);
     for (int i = 0; i < got->n; i++) {
         if (!problem_is_answer(p, part, i) || !got->arg[i])

@@ -193,7 +193,7 @@ static const char *faults(struct options *o, int *status, char *why)
         if (*a.kernel && strncmp(a.kernel, s.base, strlen(s.base)))
             continue;
         a.plan.subject = s;
-        const int n = wrong ? 0 : verify_faults(&a.plan, r, fault, MOST_OF_A_KERNEL);
+        const int n = wrong ? 0 : verify_faults(&a.plan, r, fault, MOST_OF_A_KERNEL, 0);
         for (int k = 0; k < n; k++) {
             const struct fault *f = fault_f64(fault[k], &unused);
             const int right = r[k].cause == fault[k];

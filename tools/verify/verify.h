@@ -72,6 +72,8 @@ const char *plan_read(struct plan *plan, const char *text, char *why);
 const char *problem_draw(struct problem *p, const struct plan *plan, int number, const struct entry *e, char *why);
 /* tools/verify/bound.c: then, once somebody has answered, what the answers are and how far an honest one may be from them */
 void problem_solve(struct problem *p);
+/* In f16, answers that it cannot hold, brought to the largest number that it can. */
+void problem_in_reach(const struct problem *p, struct op_case *answers);
 void problem_free(struct problem *p);
 int problem_is_answer(const struct problem *p, int part, int arg);             /* an output that is there */
 /* Fill the forward's answers into what its backward reads of it. */
@@ -202,7 +204,7 @@ const char *verify_file(const char *of, const char *mine, const struct plan *exp
 const char *verify_plugin(const char *path, const struct plan *plan, int time, struct report *r, char *why);
 
 /* tools/verify/faults.c: every known fault of the subject's kernels, in float or double, over a suite: report[k] is about
- * fault[k].  The number of them. */
-int verify_faults(const struct plan *plan, struct report *report, int *fault, int room);
+ * fault[k].  The number of them: all, or, where `given` is not 0, as many as stand in fault[] already. */
+int verify_faults(const struct plan *plan, struct report *report, int *fault, int room, int given);
 
 #endif
