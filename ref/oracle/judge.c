@@ -29,6 +29,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const double K = 8;
@@ -102,18 +103,35 @@ double op_bias(const double *a, const double *truth, const double *before, long 
     return square > 0 ? along / square : 0;
 }
 
-/* What the projection of n independent errors is of their RMS, which is relative to the truth's. */
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* What the projection of n errors is of their RMS, which is relative to the truth's, if they are independent where the truth differs:
+ * elements that should be equal come of the same operations, and are rounded alike. */
 static double scatter(const double *truth, const double *before, long n)
 {
     double most = 0, square = 0, fourth = 0;
     for (long e = 0; e < n; e++)
         most = isfinite(truth[e]) ? larger(most, fabs(truth[e] - (before ? before[e] : 0))) : most;
-    for (long e = 0; e < n && most > 0; e++) {
-        const double w = isfinite(truth[e]) ? (truth[e] - (before ? before[e] : 0)) / most : 0;
-        square += w * w;
-        fourth += w * w * w * w;
+    if (!(most > 0))
+        return 0;
+    double *w = op_take((size_t)n, sizeof *w);
+    for (long e = 0; e < n; e++)
+        w[e] = isfinite(truth[e]) ? fabs(truth[e] - (before ? before[e] : 0)) / most : 0;
+    qsort(w, (size_t)n, sizeof *w, by_value);
+    for (long e = 0; e < n;) {
+        double alike = 0;
+        const double value = w[e];
+        for (; e < n && w[e] <= value * (1 + 1e-12); e++)
+            alike += w[e] * w[e];
+        square += alike;
+        fourth += alike * alike;
     }
-    return square > 0 ? unit_rms(truth, n) / (most * sqrt(square / (double)n)) * sqrt(fourth) / square : 0;
+    free(w);
+    return unit_rms(truth, n) / (most * sqrt(square / (double)n)) * sqrt(fourth) / square;
 }
 
 /* ---- honesty */
