@@ -425,7 +425,7 @@ END_TEST
 /* What is obvious has a name: zeros, numbers that are none, a factor. */
 START_TEST(the_obvious_is_said)
 {
-    static const struct { const char *words; double times, plus; } of[] = {{"all zeros", 0, 0}, {"not finite", 1, NAN}, {"1.5 times", 1.5, 0}, {"-1 times", -1, 0}};
+    static const struct { const char *words; double times, plus; } of[] = {{"all zeros", 0, 0}, {"not finite", 1, NAN}, {"1.5 times", 1.5, 0}, {"of the opposite sign", -1, 0}};
     char line[400], said[SAID], *path = scratch("case"), *mine = scratch("mine");
     snprintf(line, sizeof line, "make attention_forward seed=8 T=9 S=9 H=2 G=1 D=8 -o %s", path);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
