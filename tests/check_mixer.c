@@ -64,7 +64,7 @@ static const struct swax_key taken[] = KEY("width", SWAX_KEY_SIZE, 0, "1", "a ke
 static const struct swax_key of_another[] = KEY("cell_heads", SWAX_KEY_SIZE, 0, "1", "a key");
 static const struct swax_key of_the_network[] = KEY("k", SWAX_KEY_MIXERS, 0, "1", "a key");
 
-enum { LACKS = 38 };
+enum { LACKS = 39 };
 
 static const char *take_away(struct swax_mixer_f32 *x, int part)
 {
@@ -107,6 +107,7 @@ static const char *take_away(struct swax_mixer_f32 *x, int part)
     case 34: x->about.keys = of_the_network; return "a kind of its own for its key k";
     case 35: x->about.keys_size = SWAX_OWN; return "room in swax_config.own";
     case 36: x->about.tensors = own_norm; return "a place";
+    case 37: x->about.hf.layer = "Theirs"; return "Hugging Face";
     default: x->about.check = refuse_all; return "defaults that can be: it says  ema_heads=8";
     }
 }
@@ -354,7 +355,8 @@ START_TEST(every_mixer_trains_goes_on_samples_and_is_looked_into)
     char *whole = scratch(name[0]), *halves = scratch(name[1]);
     struct run r = small_run(whole);
     static const char *const sizes[][2] = { { "gdn_heads", "2" }, { "kda_heads", "2" }, { "gla_heads", "2" }, { "mamba2_heads", "2" } };
-    ck_assert_msg(!run_set(&r, "mixers", list_of(_i, list), why) && !run_set(&r, "steps", "12", why), "%s", why);
+    ck_assert_msg(!run_set(&r, "mixers", list_of(_i, list), why) && !run_set(&r, "steps", "12", why) &&
+                  !run_set(&r, "accumulate", "1", why), "%s", why);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         ck_assert_msg(!run_set(&r, sizes[i][0], sizes[i][1], why), "%s", why);
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s: %s", list, why);
@@ -399,7 +401,7 @@ int main(void)
     scratch_open();
     Suite *s = suite_create("mixer");
     TCase *tc = tcase_create("mixer");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, a_row_that_lacks_something_is_refused_by_name, 0, LACKS);
     tcase_add_test(tc, two_activations_of_one_name_are_refused);
     tcase_add_loop_test(tc, its_gradient_is_that_of_its_loss, 0, 2);

@@ -7,6 +7,7 @@
  *
  * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go in. */
 #include <math.h>
+#include <stdio.h>
 
 #include "ref/network/delta_parts.h"
 
@@ -194,6 +195,30 @@ static int see(struct swax_network *n, const void *keys, int layer, int T, int w
     return swax_delta_see(n, &d, layer, T, tokens, most);
 }
 
+/* ---- Hugging Face: Qwen3-Next's layer */
+
+static const struct swax_hf_tensor hf_tensors[] = {
+    { .name = "in_proj_qkvz.weight", .of = { "gdn_layer.q_proj.weight", "gdn_layer.k_proj.weight", "gdn_layer.v_proj.weight", "gdn_layer.g_proj.weight" },
+      .groups = "gdn_key_heads" },
+    { .name = "in_proj_ba.weight", .of = { "gdn_layer.b_proj.weight", "gdn_layer.a_proj.weight" }, .groups = "gdn_key_heads" },
+    { .name = "conv1d.weight", .of = { "gdn_layer.q_conv1d.weight", "gdn_layer.k_conv1d.weight", "gdn_layer.v_conv1d.weight" }, .taps = 1 },
+    { .name = "A_log", .of = { "gdn_layer.A_log" } },
+    { .name = "dt_bias", .of = { "gdn_layer.dt_bias" } },
+    { .name = "norm.weight", .of = { "gdn_layer.o_norm.weight" } },
+    { .name = "out_proj.weight", .of = { "gdn_layer.o_proj.weight" } },
+    { 0 }
+};
+
+static const char *hf_alone(const void *keys, char *why)
+{
+    const struct keys *o = keys;
+    if (o->conv && !o->top)
+        return NULL;
+    snprintf(why, SWAX_WHY, "Qwen3-Next's layer has gdn_negative=no and a convolution, and this one has %s",
+             o->conv ? "gdn_negative=yes" : "gdn_conv=0");
+    return why;
+}
+
 /* ---- the row */
 
 const struct R(swax_mixer) R(swax_mixer_gdn) = {
@@ -202,6 +227,7 @@ const struct R(swax_mixer) R(swax_mixer_gdn) = {
         .keys = keys_of_gdn, .keys_size = sizeof(struct keys), .check = check,
         .norm = "norm_gdn.weight", .places_size = sizeof(struct places), .tensors = tensors, .flops = flops,
         .inside = { .key = "time_constants", .title = "time constants in tokens:", .see = see },
+        .hf = { .layer = "Qwen3NextGatedDeltaNet", .tensors = hf_tensors, .alone = hf_alone },
     },
     .acts_size = sizeof(struct acts), .acts = list_acts, .forward = forward, .backward = backward,
     .state_size = sizeof(struct R(swax_delta_state)), .state_ready = ready, .state_begin = begin, .state_free = give,

@@ -200,6 +200,30 @@ static int see(struct swax_network *n, const void *keys, int layer, int T, int w
     return swax_delta_see(n, &d, layer, T, tokens, most);
 }
 
+/* ---- Hugging Face: Mamba-2's layer */
+
+static const struct swax_hf_tensor hf_tensors[] = {
+    { .name = "in_proj.weight", .of = { "mamba2_layer.z_proj.weight", "mamba2_layer.x_proj.weight", "mamba2_layer.B_proj.weight",
+                          "mamba2_layer.C_proj.weight", "mamba2_layer.dt_proj.weight" } },
+    { .name = "conv1d.weight", .of = { "mamba2_layer.x_conv1d.weight", "mamba2_layer.B_conv1d.weight", "mamba2_layer.C_conv1d.weight" }, .taps = 1 },
+    { .name = "conv1d.bias", .of = { "mamba2_layer.x_conv1d.bias", "mamba2_layer.B_conv1d.bias", "mamba2_layer.C_conv1d.bias" } },
+    { .name = "A_log", .of = { "mamba2_layer.A_log" } },
+    { .name = "D", .of = { "mamba2_layer.D" } },
+    { .name = "dt_bias", .of = { "mamba2_layer.dt_bias" } },
+    { .name = "norm.weight", .of = { "mamba2_layer.norm.weight" } },
+    { .name = "out_proj.weight", .of = { "mamba2_layer.out_proj.weight" } },
+    { 0 }
+};
+
+static const char *hf_alone(const void *keys, char *why)
+{
+    const struct keys *o = keys;
+    if (o->conv)
+        return NULL;
+    snprintf(why, SWAX_WHY, "Mamba-2's layer has a convolution, and this one has mamba2_conv=0");
+    return why;
+}
+
 /* ---- the row */
 
 const struct R(swax_mixer) R(swax_mixer_mamba2) = {
@@ -208,6 +232,7 @@ const struct R(swax_mixer) R(swax_mixer_mamba2) = {
         .keys = keys_of_mamba2, .keys_size = sizeof(struct keys), .check = check,
         .norm = "norm_mamba2.weight", .places_size = sizeof(struct places), .tensors = tensors, .flops = flops,
         .inside = { .key = "time_constants", .title = "time constants in tokens:", .see = see },
+        .hf = { .layer = "Mamba2Mixer", .tensors = hf_tensors, .alone = hf_alone },
     },
     .acts_size = sizeof(struct acts), .acts = list_acts, .forward = forward, .backward = backward,
     .state_size = sizeof(struct R(swax_delta_state)), .state_ready = ready, .state_begin = begin, .state_free = give,

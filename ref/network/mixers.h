@@ -50,6 +50,15 @@ struct swax_hf_writer {
     void *arg;
 };
 
+/* A tensor of a layer as another model of theirs has it, made of rows of ours. */
+enum { SWAX_HF_PARTS = 6 };
+struct swax_hf_tensor {
+    const char *name;                      /* NULL ends a table */
+    const char *of[SWAX_HF_PARTS];         /* tensors of the mixer, one after the other */
+    const char *groups;                    /* a key: so many groups, each with its share of the rows of every part; NULL: 1 */
+    int taps;                              /* theirs has a 1 in its middle: (channels, 1, taps) */
+};
+
 /* ---- a row.  `keys` in the functions below is where the values of its own keys are, a struct of its file's. */
 struct swax_mixer {
     const char *name;                      /* a word of the key mixers: "swa" */
@@ -84,6 +93,10 @@ struct swax_mixer {
         const char *(*read)(const struct swax_hf_reader *r, const struct swax_config *c, void *keys, char *why);
         /* NULL, and what configures it written; or a sentence: why their model cannot say it. */
         const char *(*write)(const struct swax_hf_writer *w, const struct swax_config *c, const void *keys, char *why);
+
+        const char *layer;                 /* the layer by itself: the class of theirs; NULL, and nothing below: none */
+        const struct swax_hf_tensor *tensors;
+        const char *(*alone)(const void *keys, char *why);     /* NULL, or why theirs computes another; or NULL itself */
     } hf;
 };
 

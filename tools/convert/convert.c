@@ -7,11 +7,12 @@
 #include <unistd.h>
 #include "tools/convert/convention.h"
 #include "tools/convert/hf.h"
+#include "tools/convert/layer.h"
 #include "tools/lib/say.h"
 
 struct asked {
-    char from[KEY_TEXT], to[KEY_TEXT];
-    int rope, window, convention;          /* rope: enum hf_rope */
+    char from[KEY_TEXT], to[KEY_TEXT], into[KEY_TEXT], prefix[KEY_TEXT];
+    int layer, rope, window, convention;          /* rope: enum hf_rope */
 };
 
 static const char *rope_word(int i)
@@ -31,6 +32,10 @@ static const struct key keys[] = {
     KEY_ROW(&key_path, "to", struct asked, to, "",
             "a checkpoint.safetensors from Hugging Face's; a folder for Hugging Face from ours",
             .others = "output out target"),
+    KEY_WHOLE("layer", struct asked, layer, NULL, 0, SWAX_LAYERS - 1,
+              "one layer alone, from 0, by its names in Hugging Face's model: gdn as Qwen3-Next's, mamba2 as Mamba-2's"),
+    KEY_ROW(&key_path, "into", struct asked, into, "", "a run or a checkpoint, whose layer= is replaced by that of from="),
+    KEY_ROW(&key_text, "prefix", struct asked, prefix, "", "what stands before the layer's names in the file: model.layers.3.linear_attn."),
     KEY_WORD("rope", struct asked, rope, "half_split", rope_word,
              "of the Hugging Face side. half_split: q and k stay as they are; interleaved: it has pairs (0 1)(2 3).."),
     KEY_WHOLE("window", struct asked, window, NULL, 0, INT_MAX - 1, "a window to be called what the others call it"),
@@ -66,12 +71,23 @@ static const char *translate(const struct asked *a, char *why)
     return hf_is_model(a->from) ? hf_import(a->from, a->to, rope, why) : hf_export(a->from, a->to, rope, why);
 }
 
+static const char *one_layer(const struct asked *a, char *why)
+{
+    if (!*a->from || !*a->to)
+        return say(why, "layer= needs from=PATH and to=PATH: `swax convert help` says of what.");
+    if (!access(a->to, F_OK))
+        return say(why, "%s is there already: it is not overwritten.", a->to);
+    return *a->into ? layer_import(a->from, a->into, a->to, a->layer, a->prefix, why)
+                    : layer_export(a->from, a->to, a->layer, a->prefix, why);
+}
+
 static const char *convert(struct options *o, char *why)
 {
     struct asked a = {.window = 0};
     struct keys k = {.of = "`swax convert`"};
     const int window = options_value(o, "window") != NULL, model = options_value(o, "from") || options_value(o, "to") ||
         options_value(o, "rope");
+    const int layer = options_value(o, "layer") != NULL, of_layer = options_value(o, "into") || options_value(o, "prefix");
     keys_default(keys, &a);
     keys_add(&k, NULL, keys, &a);
     if (options_give_all(o, &k, why))
@@ -79,7 +95,9 @@ static const char *convert(struct options *o, char *why)
     if (window ? model : options_value(o, "convention") != NULL)
         return say(why,
                    "window= and convention= are one conversion, from=, to= and rope= another: ask for one of them.");
-    return window ? windows(&a, why) : translate(&a, why);
+    if (layer ? window || options_value(o, "rope") : of_layer)
+        return say(why, "into= and prefix= belong to layer=, which is a conversion by itself, without rope= and window=.");
+    return window ? windows(&a, why) : layer ? one_layer(&a, why) : translate(&a, why);
 }
 
 static int run(struct options *o)
@@ -93,7 +111,8 @@ const struct command command_convert = {
     .name = "convert",
     .summary = "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions",
     .usage =
-        "HF-FOLDER CHECKPOINT.safetensors [rope=interleaved]\nRUN|CHECKPOINT HF-FOLDER [rope=interleaved]\nwindow=N "
+        "HF-FOLDER CHECKPOINT.safetensors [rope=interleaved]\nRUN|CHECKPOINT HF-FOLDER [rope=interleaved]\nRUN|CHECKPOINT LAYER.safetensors layer=N [prefix=]\n"
+        "LAYER.safetensors CHECKPOINT.safetensors layer=N into=RUN|CHECKPOINT [prefix=]\nwindow=N "
         "[convention=NAME]",
     .about =
         "Reads Hugging Face's xLSTM (config.json and model.safetensors, whole or in shards) into a checkpoint, or "
@@ -101,7 +120,9 @@ const struct command command_convert = {
              "Where the Hugging Face side has sliding-window layers whose RoPE turns interleaved pairs, "
              "rope=interleaved reorders the rows "
              "of q and k. A network that their xLSTM does not have becomes a folder that brings its own model: "
-             "modeling_swax.py beside the weights, for AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True), "
-             "generate included; with a tokenizer where tokens are bytes. With window= it prints what a window of one project is called in the others.",
+             "modeling_swax.py beside the weights, for AutoModelForCausalLM.from_pretrained(folder, "
+             "trust_remote_code=True), generate included; with a tokenizer where tokens are bytes. With layer= it "
+             "writes or reads one recurrent layer with the names that it has in their model. With window= it prints "
+             "what a window of one project is called in the others.",
     .words = "from to", .keys = tables, .run = run,
 };

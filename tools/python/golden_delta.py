@@ -217,14 +217,16 @@ class Gdn:
             linear_value_head_dim=self.V, linear_conv_kernel_dim=4, num_hidden_layers=1, hidden_act="silu", rms_norm_eps=1e-5,
             layer_types=["linear_attention"]), 0).double()
 
-    def __call__(self, p, x):
+    def theirs(self, p):
         G = self.G
         qkvz = torch.cat([grouped(p[f"{n}_proj.weight"], G) for n in "qkvg"], dim=1).flatten(0, 1)
         ba = torch.cat([grouped(p[f"{n}_proj.weight"], G) for n in "ba"], dim=1).flatten(0, 1)
         conv = torch.cat([p[f"{n}_conv1d.weight"] for n in "qkv"])[:, None]
-        return torch.func.functional_call(self.layer, {
-            "in_proj_qkvz.weight": qkvz, "in_proj_ba.weight": ba, "conv1d.weight": conv, "A_log": p["A_log"], "dt_bias": p["dt_bias"],
-            "norm.weight": p["o_norm.weight"], "out_proj.weight": p["o_proj.weight"]}, (x,))
+        return {"in_proj_qkvz.weight": qkvz, "in_proj_ba.weight": ba, "conv1d.weight": conv, "A_log": p["A_log"], "dt_bias": p["dt_bias"],
+                "norm.weight": p["o_norm.weight"], "out_proj.weight": p["o_proj.weight"]}
+
+    def __call__(self, p, x):
+        return torch.func.functional_call(self.layer, self.theirs(p), (x,))
 
 
 class Mamba2:
@@ -241,13 +243,15 @@ class Mamba2:
             hidden_size=self.C, num_heads=self.H, head_dim=self.V, state_size=self.K, n_groups=self.G, conv_kernel=4, expand=2,
             chunk_size=8, num_hidden_layers=1, layer_norm_epsilon=1e-5, use_bias=False, use_conv_bias=True), 0).double().eval()
 
+    def theirs(self, p):
+        return {"in_proj.weight": torch.cat([p[f"{n}_proj.weight"] for n in ("z", "x", "B", "C", "dt")]),
+                "conv1d.weight": torch.cat([p[f"{n}_conv1d.weight"] for n in "xBC"])[:, None],
+                "conv1d.bias": torch.cat([p[f"{n}_conv1d.bias"] for n in "xBC"]),
+                "A_log": p["A_log"], "dt_bias": p["dt_bias"], "D": p["D"], "norm.weight": p["norm.weight"],
+                "out_proj.weight": p["out_proj.weight"]}
+
     def __call__(self, p, x):
-        return torch.func.functional_call(self.layer, {
-            "in_proj.weight": torch.cat([p[f"{n}_proj.weight"] for n in ("z", "x", "B", "C", "dt")]),
-            "conv1d.weight": torch.cat([p[f"{n}_conv1d.weight"] for n in "xBC"])[:, None],
-            "conv1d.bias": torch.cat([p[f"{n}_conv1d.bias"] for n in "xBC"]),
-            "A_log": p["A_log"], "dt_bias": p["dt_bias"], "D": p["D"], "norm.weight": p["norm.weight"],
-            "out_proj.weight": p["out_proj.weight"]}, (x,))
+        return torch.func.functional_call(self.layer, self.theirs(p), (x,))
 
 
 def rms(x, weight, eps=1e-6):
@@ -360,6 +364,9 @@ def model(path, layer, steps=10, B=2, T=24, FFN=24):
         o.step()
     out.update(losses=torch.tensor(losses), norms=torch.tensor(norms))
     out.update({f"after:{n}": t.detach().clone() for n, t in w.items() if t.dim() == 1})
+    if hasattr(layer, "theirs"):    # block 0's weights as HF's layer holds them
+        p = {n.removeprefix(f"backbone.blocks.0.{prefix}"): out[n] for n in w if n.startswith(f"backbone.blocks.0.{prefix}")}
+        save_file({n: t.contiguous().clone() for n, t in layer.theirs(p).items()}, path.replace(".", "_layer."), metadata={"made_by": VERSIONS})
     save_file({n: t.contiguous() for n, t in out.items()}, path, metadata={
         "made_by": VERSIONS, "window": "5",
         "config": f"vocabulary=17;width={C};ffn_width={FFN};mixers={layer.name} {layer.name};{layer.keys};norm_eps=1e-6;logit_cap=30"})
