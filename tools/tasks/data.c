@@ -5,12 +5,12 @@
 #include <string.h>
 #include "tools/lib/say.h"
 
-extern const struct source source_text, source_shards;
+extern const struct source source_text, source_shards, source_mixture;
 extern const struct source source_mentions, source_mqar, source_copy, source_niah, source_vt, source_words;
 
 const struct source *const sources[] = {
     &source_mentions, &source_mqar, &source_copy, &source_niah, &source_vt, &source_words,
-    &source_text, &source_shards,
+    &source_text, &source_shards, &source_mixture,
 };
 const int n_sources = sizeof sources / sizeof *sources;
 

@@ -1,0 +1,140 @@
+/* check_mixture.c - a mixture gives every part its share, each part's own sequences once and in any order of asking, and a run on
+ * it that was stopped goes on to the same bits. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/scratch.h"
+#include "tests/small_run.h"
+#include "tests/suite.h"
+#include "tools/tasks/data.h"
+#include "tools/train/checkpoint.h"
+
+static char why[SWAX_WHY];
+enum { T = 512, ROUNDS = 3, N = 1000 * ROUNDS };
+
+static int opens(struct data *d, const char *a, const char *b, const char *c, const char *separator)
+{
+    const char *value[SOURCE_KEYS] = {0};
+    const struct source *s = source_find("mixture");
+    const char *const key[] = {"part_1", "part_2", "part_5", "separator"}, *const text[] = {a, b, c, separator};
+    for (int i = 0; i < 4; i++)
+        value[source_key_find(s, key[i])] = text[i];
+    return !data_open(d, s, value, T, why);
+}
+
+/* Which of the sources' first sequences is this?  Each is asked for once: the mixture's numbers, drawn in an order, are a permutation. */
+START_TEST(every_part_gives_its_sequences_once)
+{
+    struct data whole = {0}, part[2] = {{0}, {0}};
+    struct data_batch b, own;
+    static unsigned char seen[2][N];
+    static int *first[2][N];
+    static char which[N];
+    const char *const name[2] = {"mqar", "niah"};
+    const int share[2] = {900 * ROUNDS, 100 * ROUNDS};
+    ck_assert_msg(opens(&whole, "9 mqar", "", "1 niah variant=single_1 digits=3", ""), "%s", why);
+    ck_assert(!data_batch_new(&b, 1, T, why) && !data_batch_new(&own, 1, T, why));
+    memset(seen, 0, sizeof seen);
+    for (int p = 0; p < 2; p++) {
+        const char *value[SOURCE_KEYS] = {0};
+        const struct source *s = source_find(name[p]);
+        if (p)
+            value[source_key_find(s, "variant")] = "single_1", value[source_key_find(s, "digits")] = "3";
+        ck_assert_msg(!data_open(&part[p], s, value, T, why), "%s", why);
+        for (int i = 0; i < share[p]; i++) {
+            ck_assert(!data_fill(&part[p], &own, 7, DATA_TRAIN, (uint64_t)i, why));
+            first[p][i] = malloc(T * sizeof(int));
+            memcpy(first[p][i], own.batch.token, T * sizeof(int));
+        }
+    }
+    int met[2] = {0, 0}, in_round[2] = {0, 0};
+    for (int n = 0; n < N; n++) {
+        int found = 0;
+        ck_assert_msg(!data_fill(&whole, &b, 7, DATA_TRAIN, (uint64_t)n, why), "%s", why);
+        for (int p = 0; p < 2; p++)
+            for (int i = n / 1000 * share[p] / ROUNDS; i < (n / 1000 + 1) * share[p] / ROUNDS && !found; i++)
+                if (!seen[p][i] && !memcmp(first[p][i], b.batch.token, T * sizeof(int)))
+                    found = 1, seen[p][i] = 1, met[p]++, in_round[p]++, which[n] = (char)p;
+        ck_assert_msg(found, "sequence %d is none of a part that was not seen before", n);
+        if (n % 1000 == 999) {
+            ck_assert_int_eq(in_round[0], 900);
+            ck_assert_int_eq(in_round[1], 100);
+            in_round[0] = in_round[1] = 0;
+        }
+    }
+    ck_assert(met[0] == share[0] && met[1] == share[1]);
+    ck_assert_msg(memcmp(which, which + 1000, 1000), "two thousands have their parts in the same order");
+    for (int p = 0; p < 2; p++)
+        for (int i = 0; i < share[p]; i++)
+            free(first[p][i]);
+    for (int p = 0; p < 2; p++)
+        data_close(&part[p]);
+    data_batch_free(&b), data_batch_free(&own), data_close(&whole);
+}
+END_TEST
+
+static const struct { const char *a, *b, *says; } refused[] = {
+    {"", "", "part_1="}, {"mqar", "", "weight"}, {"0 mqar", "", "weight"}, {"-1 mqar", "", "weight"}, {"1", "", "source"}, {"1 mqra", "", "source"},
+    {"1 mixture", "", "source"}, {"1 mqar pears=3", "", "no key \"pears\""}, {"1 mqar pairs", "", "key=value"}, {"1 mqar pairs=x", "", "part_1"},
+    {"1 mqar", "0.0001 niah", "less than one sequence"}, {"1 text", "", "part_1"},
+};
+
+START_TEST(bad_parts_are_named)
+{
+    struct data d = {0};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        ck_assert_msg(!opens(&d, refused[i].a, refused[i].b, "", "") && is_sentence(why) && strstr(why, refused[i].says), "%s and %s: %s", refused[i].a,
+                      refused[i].b, why);
+}
+END_TEST
+
+static struct run mixed(const char *folder)
+{
+    struct run r = small_run(folder);
+    memset(r.value, 0, sizeof r.value);            /* which stand beside the keys of another source */
+    const char *const settings[][2] = {{"data", "mixture"}, {"part_1", "0.8 text file=ref/*.c"}, {"part_2", "0.2 niah variant=single_1 digits=3"},
+                                       {"separator", "10"}, {"length", "400"}, {"batch", "2"}, {"steps", "8"}, {"checkpoint_every", "3"}};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
+    return r;
+}
+
+static enum run_verdict stop_at_4(void *arg, const struct run *r, const struct run_point *p, struct swax_network *n)
+{
+    (void)arg, (void)r, (void)n;
+    return p && p->step == 4 ? RUN_STOP : RUN_GO_ON;
+}
+
+START_TEST(a_stopped_mixture_goes_on_to_the_same_bits)
+{
+    char *whole = scratch("whole"), *cut = scratch("cut");
+    struct run r = mixed(whole);
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    r = mixed(cut);
+    ck_assert_msg(run_train(&r, stop_at_4, NULL, why) == RUN_INTERRUPTED, "%s", why);
+    r.resume = 1;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert(same_bytes(in_folder(whole, checkpoint_name), in_folder(cut, checkpoint_name)));
+    /* its separator is that of the text */
+    ck_assert_int_eq(run_separator(&r), 10);
+    ck_assert(!run_set(&r, "part_2", "0.2 niah variant=single_1 digits=4", why));
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_REFUSED && strstr(why, "digits"), "a changed part was taken: %s", why);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("mixture");
+    TCase *t = tcase_create("mixture");
+    tcase_set_timeout(t, 240);
+    tcase_add_test(t, every_part_gives_its_sequences_once);
+    tcase_add_test(t, bad_parts_are_named);
+    tcase_add_test(t, a_stopped_mixture_goes_on_to_the_same_bits);
+    suite_add_tcase(s, t);
+    scratch_open();
+    const int failed = suite_ends(s);
+    scratch_close();
+    return failed;
+}

@@ -1,0 +1,176 @@
+/* mixture.c - sequences of several sources, by weight: text with some of RULER's tasks in it, say.
+ *
+ * A thousand sequences in a row hold as many of each part as its weight says, in an order that (seed, thousand) chooses;
+ * and each part gives its own sequences 0, 1, 2, ..., every one once.  So sequence n of the mixture is a pure function of n, as of
+ * every source, and a run that goes on goes on with the very same sequences.  All sequences have as many tokens, so weights
+ * are of tokens too. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/lib/number.h"
+#include "tools/lib/random.h"
+#include "tools/lib/say.h"
+#include "tools/tasks/data.h"
+
+enum { PARTS = 8, ROUND = 1000 };
+
+struct part { struct data data; int first, share; };       /* of every ROUND sequences, by their place in the drawn order */
+struct asked { char part[PARTS][KEY_TEXT]; int separator; };
+struct mixture { struct part part[PARTS]; int parts, vocabulary; };
+
+#define PART(i, what) KEY_ROW(&key_text, "part_" #i, struct asked, part[i - 1], "", what)
+static const struct key keys[] = {
+    PART(1, "a weight, a source, and its keys: \"0.9 text file=corpus/train.txt\""),
+    PART(2, "another: \"0.05 niah variant=single_1\""), PART(3, "another"), PART(4, "another"),
+    PART(5, "another"), PART(6, "another"), PART(7, "another"), PART(8, "another"),
+    KEY_WHOLE("separator", struct asked, separator, "", 0, 1 << 30,
+              "the token that begins a new document, for all parts that have this key and do not say it; none if empty",
+              .others = "eot eos_token"),
+    {0},
+};
+#undef PART
+
+static void close_mixture(void *opened)
+{
+    struct mixture *m = opened;
+    for (int i = 0; i < m->parts; i++)
+        data_close(&m->part[i].data);
+    free(m);
+}
+
+/* "key=value" into the texts beside the source's keys. */
+static const char *set_value(char value[SOURCE_KEYS][KEY_TEXT], const struct source *s, char *word, int number, char *why)
+{
+    char *equals = strchr(word, '=');
+    if (!equals)
+        return say(why, "part_%d: \"%.60s\" is not key=value.", number, word);
+    *equals = 0;
+    const int k = source_key_find(s, word);
+    if (k < 0)
+        return say(why, "part_%d: the source %s has no key \"%.60s\": `swax train help data=%s` lists them.", number, s->name, word, s->name);
+    snprintf(value[k], KEY_TEXT, "%s", equals + 1);
+    return NULL;
+}
+
+/* One part from its text; its weight. */
+static const char *open_part(struct part *p, const char *text, const char *separator, int number, int T, double *weight, char *why)
+{
+    static char value[SOURCE_KEYS][KEY_TEXT];
+    const char *given[SOURCE_KEYS];
+    char copy[KEY_TEXT], wrong[SWAX_WHY], *next;
+    memset(value, 0, sizeof value);
+    snprintf(copy, sizeof copy, "%s", text);
+    char *word = strtok_r(copy, " ", &next), *name = strtok_r(NULL, " ", &next);
+    const struct source *s = name ? source_find(name) : NULL;
+    if (!word || !number_real(word, 0, 1e9, weight) || !(*weight > 0))
+        return say(why, "part_%d: \"%.60s\" does not begin with a weight above 0.", number, text);
+    if (!s || !strcmp(s->name, "mixture"))
+        return say(why, "part_%d: behind the weight stands the name of a source, such as text or niah.", number);
+    const int k = source_key_find(s, "separator");
+    if (k >= 0)
+        snprintf(value[k], KEY_TEXT, "%s", separator);
+    while ((word = strtok_r(NULL, " ", &next)))
+        if (set_value(value, s, word, number, why))
+            return why;
+    for (int i = 0; i < SOURCE_KEYS; i++)
+        given[i] = value[i];
+    return data_open(&p->data, s, given, T, wrong) ? say(why, "part_%d: %.230s", number, wrong) : NULL;
+}
+
+/* Weights to whole shares of ROUND: the largest remainders get what is left. */
+static const char *share_out(struct mixture *m, const double *weight, char *why)
+{
+    double sum = 0, rest[PARTS];
+    int given = 0;
+    for (int i = 0; i < m->parts; i++)
+        sum += weight[i];
+    for (int i = 0; i < m->parts; i++) {
+        const double share = ROUND * (weight[i] / sum);
+        m->part[i].share = (int)share;
+        rest[i] = share - floor(share);
+        given += m->part[i].share;
+    }
+    for (; given < ROUND; given++) {
+        int most = 0;
+        for (int i = 1; i < m->parts; i++)
+            most = rest[i] > rest[most] ? i : most;
+        m->part[most].share++;
+        rest[most] = -1;
+    }
+    for (int i = 0; i < m->parts; i++) {
+        m->part[i].first = i ? m->part[i - 1].first + m->part[i - 1].share : 0;
+        if (!m->part[i].share)
+            return say(why, "A part of the mixture has weight %g of %g in all: less than one sequence in %d.", weight[i], sum, ROUND);
+    }
+    return NULL;
+}
+
+static const char *open_all(struct mixture *m, const struct asked *a, const char *separator, int T, char *why)
+{
+    double weight[PARTS];
+    for (int i = 0; i < PARTS; i++) {
+        if (!*a->part[i])
+            continue;
+        if (open_part(&m->part[m->parts], a->part[i], separator, i + 1, T, &weight[m->parts], why))
+            return why;
+        const int vocabulary = m->part[m->parts++].data.vocabulary;
+        m->vocabulary = vocabulary > m->vocabulary ? vocabulary : m->vocabulary;
+    }
+    if (!m->parts)
+        return say(why, "A mixture needs parts: say part_1=\"0.9 text file=PATH\" part_2=\"0.1 niah\".");
+    return share_out(m, weight, why);
+}
+
+static void *open_mixture(const char *const *value, int T, char *why)
+{
+    struct asked *a = calloc(1, sizeof *a);
+    struct mixture *m = calloc(1, sizeof *m);
+    const int k = source_key_find(source_find("mixture"), "separator");
+    const char *wrong = a && m ? keys_fill(keys, value, a, why) : say(why, "There is no memory for a mixture.");
+    if (!wrong)
+        wrong = open_all(m, a, value && value[k] ? value[k] : "", T, why);
+    free(a);
+    if (wrong && m)
+        close_mixture(m), m = NULL;
+    return m;
+}
+
+static int vocabulary(const void *opened)
+{
+    return ((const struct mixture *)opened)->vocabulary;
+}
+
+static const char *fill(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+{
+    struct mixture *m = opened;
+    const uint64_t round = number / ROUND;
+    struct random r = random_open(seed, part == DATA_TRAIN ? RANDOM_TRAIN : RANDOM_HELD_OUT, round);
+    const int place = (int)random_permute(random_next(&r), ROUND, number % ROUND);
+    int i = m->parts - 1;
+    while (place < m->part[i].first)
+        i--;
+    const struct part *p = &m->part[i];
+    const uint64_t own = round * (uint64_t)p->share + (uint64_t)(place - p->first);
+    if (p->data.source->fill(p->data.opened, s, seed, part, own, why))
+        return why;
+    for (int t = 0; t < s->T; t++)         /* tags are the part's own: eval data=PART asks by them */
+        s->tag[t] = 0;
+    return NULL;
+}
+
+static const char *contents(void *opened, struct checksum *sum, char *why)
+{
+    struct mixture *m = opened;
+    for (int i = 0; i < m->parts; i++)
+        if (m->part[i].data.source->contents && m->part[i].data.source->contents(m->part[i].data.opened, sum, why))
+            return why;
+    return NULL;
+}
+
+extern const struct source source_mixture;
+const struct source source_mixture = {
+    .name = "mixture", .what = "sequences of several sources, by weight",
+    .keys = keys, .open = open_mixture, .close = close_mixture, .vocabulary = vocabulary, .fill = fill, .contents = contents,
+};
