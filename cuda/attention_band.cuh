@@ -23,8 +23,10 @@ static const float LOG2E = 1.4426950408889634f;
 template <int N> DEVICE void hide_scores(float (&X)[N][4], int key, const int (&begin)[2], const int (&end)[2])
 {
 #pragma unroll
-    for (int e = 0; e < 4; e++) {           /* keys before the first are beyond the last, counted from the first without a sign */
-        const unsigned from = key + threadIdx.x % 4 * 2 + e % 2 - begin[e / 2], all = max(end[e / 2] - begin[e / 2] + 1, 0);
+    /* keys before the first are beyond the last, counted from the first without a sign */
+    for (int e = 0; e < 4; e++) {
+        const unsigned from = key + threadIdx.x % 4 * 2 + e % 2 - begin[e / 2],
+            all = max(end[e / 2] - begin[e / 2] + 1, 0);
 #pragma unroll
         for (int i = 0; i < N; i++)
             if (from + 8 * i >= all)
@@ -33,7 +35,8 @@ template <int N> DEVICE void hide_scores(float (&X)[N][4], int key, const int (&
 }
 
 /* Scores become weights relative to the largest so far, which `sum` and whatever has been added up shrink to. */
-template <int N> DEVICE void softmax_step(float (&X)[N][4], float (&largest)[2], float (&sum)[2], float (&shrink)[2], float scale)
+template <int N> DEVICE void softmax_step(float (&X)[N][4], float (&largest)[2], float (&sum)[2], float (&shrink)[2],
+                                          float scale)
 {
 #pragma unroll
     for (int e = 0; e < 2; e++) {

@@ -1,13 +1,13 @@
-/* attention_stream.cuh - windowed attention on sm_90a, for heads up to 128: a block stays on its multiprocessor and goes
- * from one tile of 128 queries to the next.
+/* attention_stream.cuh - windowed attention on sm_90a, for heads up to 128: a block stays on its multiprocessor and
+ * goes from one tile of 128 queries to the next.
  *
  *     group 0       one thread sends for the queries of a tile and for the tiles of 128 keys and values in their band, two
  *                   of each ahead
  *     groups 1, 2   64 of the queries each.  They take turns in starting products, of a tile's keys and of the weights of the
  *                   tile before: while the tensor cores are at one group's, the other is at its softmax
  *
- * The barriers of a slot: full, from the copies, and empty, from the eight warps that have read it.  A slot's n-th use has
- * phase n % 2.  A group's turn comes from the other's four warps, once for each tile of keys, seen or not. */
+ * The barriers of a slot: full, from the copies, and empty, from the eight warps that have read it.  A slot's n-th use
+ * has phase n % 2.  A group's turn comes from the other's four warps, once for each tile of keys, seen or not. */
 #ifndef SWAX_ATTENTION_STREAM_CUH
 #define SWAX_ATTENTION_STREAM_CUH
 
@@ -16,11 +16,14 @@
 
 /* P panels of 64 columns hold the head; tiles are panels of 128 rows, the values' two halves of panels of 64. */
 template <int P> struct stream_tile {
-    enum { ROWS = 128, KEYS = 128, STAGES = 2, TILE = 2 * P * PANEL, QUERIES = 0, OF_KEYS = TILE, OF_VALUES = OF_KEYS + STAGES * TILE,
+    enum { ROWS = 128, KEYS = 128, STAGES = 2, TILE = 2 * P * PANEL, QUERIES = 0, OF_KEYS = TILE,
+           OF_VALUES = OF_KEYS + STAGES * TILE,
            RESULTS = OF_VALUES + STAGES * TILE, BARRIERS = RESULTS + TILE, BYTES = BARRIERS + 256 };
 };
 
-struct stream_barriers { barrier queries_full, queries_empty, keys_full[2], keys_empty[2], values_full[2], values_empty[2], turn[2]; };
+struct stream_barriers {
+    barrier queries_full, queries_empty, keys_full[2], keys_empty[2], values_full[2], values_empty[2], turn[2];
+};
 
 struct stream_maps { CUtensorMap q, k, v; };
 
@@ -30,7 +33,8 @@ struct stream_place {
     __device__ stream_place(const attention_shape &a, int number)
     {
         const int tiles = (a.T + 127) / 128;
-        t0 = number % tiles * 128, h = number / tiles % a.H, b = number / tiles / a.H, g = (int)((long long)h * a.G / a.H);
+        t0 = number % tiles * 128, h = number / tiles % a.H, b = number / tiles / a.H,
+            g = (int)((long long)h * a.G / a.H);
         from = a.first_key(b, t0) / 128, to = (min(t0 + 128, a.T) - 1 + a.S - a.T) / 128 + 1;
     }
 };
@@ -47,7 +51,8 @@ DEVICE void send_for(unsigned char *to, const CUtensorMap *of, int head, int tok
             copy_box(to + (SPLIT ? half * P + p : 2 * p + half) * PANEL, of, 64 * p, head, token + 64 * half, b, full);
 }
 
-template <int P> DEVICE void stream_copies(unsigned char *shared, stream_barriers *at, const stream_maps &maps, int all, const attention_shape &a)
+template <int P> DEVICE void stream_copies(unsigned char *shared, stream_barriers *at, const stream_maps &maps, int all,
+                                           const attention_shape &a)
 {
     using tile = stream_tile<P>;
     int used = 0;                       /* tiles of keys so far */
@@ -60,10 +65,12 @@ template <int P> DEVICE void stream_copies(unsigned char *shared, stream_barrier
             const int slot = used % 2, phase = used / 2 % 2;
             if (used > 1)
                 wait_for(&at->keys_empty[slot], phase ^ 1);
-            send_for<P, false>(shared + tile::OF_KEYS + slot * tile::TILE, &maps.k, place.g, 128 * j, place.b, &at->keys_full[slot]);
+            send_for<P, false>(shared + tile::OF_KEYS + slot * tile::TILE, &maps.k, place.g, 128 * j, place.b,
+                               &at->keys_full[slot]);
             if (used > 1)
                 wait_for(&at->values_empty[slot], phase ^ 1);
-            send_for<P, true>(shared + tile::OF_VALUES + slot * tile::TILE, &maps.v, place.g, 128 * j, place.b, &at->values_full[slot]);
+            send_for<P, true>(shared + tile::OF_VALUES + slot * tile::TILE, &maps.v, place.g, 128 * j, place.b,
+                              &at->values_full[slot]);
         }
     }
 }
@@ -84,7 +91,8 @@ template <int P> DEVICE void stream_scores(float (&X)[16][4], const unsigned cha
 }
 
 /* Y += W V for so many times 64 keys */
-template <int P, int HALVES> DEVICE void stream_sums(float (&Y)[8 * P][4], const uint32_t (&W)[2][4][4], const unsigned char *v)
+template <int P, int HALVES> DEVICE void stream_sums(float (&Y)[8 * P][4], const uint32_t (&W)[2][4][4],
+                                                     const unsigned char *v)
 {
     mm_settle(Y);
     mm_begin();
@@ -117,7 +125,8 @@ template <int P> DEVICE void store_rows(swax_bf16 *y, size_t stride, const unsig
 /* X, W        the scores of a tile, then their weights, as left operands;  Y: sums of weighted values
  * mine        the tiles of keys that this group's queries see: first .. last - 1
  * used, turn  tiles of keys so far: their slots and phases; and turns */
-template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers *at, swax_bf16 *y, float *lse, const float *sink,
+template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers *at, swax_bf16 *y, float *lse,
+                                         const float *sink,
                                          int all, const attention_shape &a)
 {
     using tile = stream_tile<P>;
@@ -128,7 +137,8 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
     int used = 0, turn = 0;
     for (int n = 0, number = blockIdx.x; number < all; number += gridDim.x, n++) {
         const stream_place place(a, number);
-        const int first_row = place.t0 + 64 * group, last_row = min(first_row + 63, a.T - 1), row = first_row + 16 * warp + lane / 4;
+        const int first_row = place.t0 + 64 * group, last_row = min(first_row + 63, a.T - 1),
+            row = first_row + 16 * warp + lane / 4;
         const bool busy = first_row < a.T;                          /* else it computes, too, and hides all of it */
         const int all_see = busy ? a.first_key(place.b, last_row) : 128 * place.to;
         const int first = uniform(busy ? a.first_key(place.b, first_row) / 128 : place.to - 1);
@@ -145,8 +155,14 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
         }
         auto slot = [&](int j) { return (used + j - place.from) % 2; };
         auto phase = [&](int j) { return (used + j - place.from) / 2 % 2; };
-        auto keys = [&](int j) { wait_for(&at->keys_full[slot(j)], phase(j)); return shared + tile::OF_KEYS + slot(j) * tile::TILE; };
-        auto values = [&](int j) { wait_for(&at->values_full[slot(j)], phase(j)); return shared + tile::OF_VALUES + slot(j) * tile::TILE; };
+        auto keys = [&](int j) {
+            wait_for(&at->keys_full[slot(j)], phase(j));
+            return shared + tile::OF_KEYS + slot(j) * tile::TILE;
+        };
+        auto values = [&](int j) {
+            wait_for(&at->values_full[slot(j)], phase(j));
+            return shared + tile::OF_VALUES + slot(j) * tile::TILE;
+        };
         auto my_turn = [&] { wait_for(&at->turn[group], (turn + !group) % 2), turn++; };
         auto your_turn = [&] { warp_arrives(&at->turn[!group]); };
         auto softmax = [&](int j) {
@@ -219,14 +235,16 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
         __syncwarp();
         put_in_tile<P>(results, 2 * PANEL, 16 * warp + lane / 4, Y);
         __syncwarp();
-        store_rows<P>(y + a.query(place.b, first_row + 16 * warp, place.h) * a.width, (size_t)a.H * a.width, results + 16 * warp * 128,
+        store_rows<P>(y + a.query(place.b, first_row + 16 * warp, place.h) * a.width, (size_t)a.H * a.width,
+                      results + 16 * warp * 128,
                       a.T - first_row - 16 * warp, a.width);
     }
 }
 
 template <int P>
 static __global__ void __launch_bounds__(384, 1)
-attention_stream_kernel(swax_bf16 *y, float *lse, const float *sink, const __grid_constant__ stream_maps maps, int all, attention_shape a)
+attention_stream_kernel(swax_bf16 *y, float *lse, const float *sink, const __grid_constant__ stream_maps maps, int all,
+                        attention_shape a)
 {
     unsigned char *shared = shared_memory();
     stream_barriers *at = (stream_barriers *)(shared + stream_tile<P>::BARRIERS);

@@ -118,7 +118,8 @@ static cudaGraphExec_t record(void (*f)(void *arg), void *arg)
     if (cudaStreamBeginCapture(cudaStreamPerThread, cudaStreamCaptureModeThreadLocal) != cudaSuccess)
         return nullptr;
     f(arg);
-    if (cudaStreamEndCapture(cudaStreamPerThread, &graph) != cudaSuccess || cudaGraphInstantiate(&ready, graph, 0) != cudaSuccess)
+    if (cudaStreamEndCapture(cudaStreamPerThread, &graph) != cudaSuccess
+        || cudaGraphInstantiate(&ready, graph, 0) != cudaSuccess)
         ready = nullptr;
     if (graph)
         cudaGraphDestroy(graph);

@@ -2,7 +2,7 @@
  * wide.
  *
  * First what chunks of 64 tokens are in themselves (delta_within.cuh), then the walks along the sequence
- * (delta_states.cuh), in the backward then the gradients of q, k and g (delta_gradient.cuh).  Products take bf16
+ * (delta_states*.cuh), in the backward then the gradients of q, k and g (delta_gradient.cuh).  Products take bf16
  * operands and add in float; gates, residuals and states are float.  Who adds what is fixed by the sizes alone: the
  * same bits every time.
  *
@@ -11,7 +11,7 @@
  * token. */
 #include "cuda/delta.cuh"
 #include "cuda/delta_gradient_vector.cuh"
-#include "cuda/delta_states.cuh"
+#include "cuda/delta_states_backward.cuh"
 #include "cuda/rows.cuh"
 #include "cuda/tensor.h"
 

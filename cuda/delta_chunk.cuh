@@ -132,8 +132,8 @@ DEVICE void split_operand(uint32_t (&hi)[4][4], uint32_t (&lo)[4][4], float (*d)
         }
 }
 
-/* f(std::true_type) where a tile is valid all over, and need not look; else f(std::false_type).  The walks are limited by
- * how many instructions a warp can do one after the other, and a third of them were such looks. */
+/* f(std::true_type) where a tile is valid all over, and need not look; else f(std::false_type).  The walks are limited
+ * by how many instructions a warp can do one after the other, and a third of them were such looks. */
 template <class F> DEVICE void whole_or_part(bool whole, F f)
 {
     if (whole)
@@ -142,8 +142,8 @@ template <class F> DEVICE void whole_or_part(bool whole, F f)
         f(std::false_type{});
 }
 
-/* f(row of d, token, two neighbours down the columns of d as bf16) for the first `rows` rows and `tokens` columns of d, turned:
- * what a lane then holds of a token lies together */
+/* f(row of d, token, two neighbours down the columns of d as bf16) for the first `rows` rows and `tokens` columns of d,
+ * turned: what a lane then holds of a token lies together */
 template <int N, class F> DEVICE void for_turned(float (&d)[N][4], int rows, int tokens, F f)
 {
     const int lane = threadIdx.x % 32;

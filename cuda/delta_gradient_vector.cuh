@@ -80,8 +80,8 @@ DEVICE void sort_pairs(float (&x)[8][4], unsigned char *panel, float *near_ones,
     }
 }
 
-/* exp2(x) of a difference of sums of gates; between documents, where the weights are 0, x is anything, and 0 times this must
- * be 0 */
+/* exp2(x) of a difference of sums of gates; between documents, where the weights are 0, x is anything, and 0 times this
+ * must be 0 */
 DEVICE float fading(float x) { return exp2_fast(fminf(x, 64)); }
 
 /* y: the fragment of 16 tokens from `token` on by 16 channels from `channel` on; times exp(sign (G - anchor)) */

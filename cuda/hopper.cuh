@@ -25,7 +25,10 @@ DEVICE void barrier_init(barrier *b, int arrivals)
 }
 /* After the barriers are begun, before a copy or another thread uses them; then the block's own barrier */
 DEVICE void barriers_begun() { HOPPER("fence.mbarrier_init.release.cluster; fence.proxy.async.shared::cta;" ::: "memory"); }
-DEVICE void arrive(barrier *b) { HOPPER("mbarrier.arrive.shared::cta.b64 _, [%0];" :: "r"(shared_address(b)) : "memory"); }
+DEVICE void arrive(barrier *b)
+{
+    HOPPER("mbarrier.arrive.shared::cta.b64 _, [%0];" :: "r"(shared_address(b)) : "memory");
+}
 /* Arrive, and announce so many bytes of copies */
 DEVICE void arrive_with(barrier *b, int bytes)
 {
@@ -41,7 +44,8 @@ DEVICE void wait_for(barrier *b, int phase)
 DEVICE void copy_box(unsigned char *to, const CUtensorMap *of, int column, int head, int token, int batch, barrier *b)
 {
     HOPPER("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];"
-           :: "r"(shared_address(to)), "l"(of), "r"(column), "r"(head), "r"(token), "r"(batch), "r"(shared_address(b)) : "memory");
+           :: "r"(shared_address(to)), "l"(of), "r"(column), "r"(head), "r"(token), "r"(batch),
+               "r"(shared_address(b)) : "memory");
 }
 
 /* By all warps of a group: so many registers a thread from here on */
@@ -56,18 +60,31 @@ static inline bool on_hopper()
     return major == 9;
 }
 
-/* What copy_box takes its boxes from: x (B,T,H,width), aligned to 16 bytes, width a multiple of 8.  False, noted, if the
- * driver refuses. */
+/* The driver's function of that name; toolkits before 12.5 ask in another way. */
+#if CUDART_VERSION >= 12050
+static inline cudaError_t driver_function(const char *name, void **f)
+{
+    cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSuccess;
+    return cudaGetDriverEntryPointByVersion(name, f, 12000, cudaEnableDefault, &found);
+}
+#else
+static inline cudaError_t driver_function(const char *name, void **f)
+{
+    return cudaGetDriverEntryPoint(name, f, cudaEnableDefault);
+}
+#endif
+
+/* What copy_box takes its boxes from: x (B,T,H,width), aligned to 16 bytes, width a multiple of 8.  False, noted, if
+ * the driver refuses. */
 static inline bool boxes_of(CUtensorMap *to, const void *x, int B, int T, int H, int width)
 {
     static void *encode;
-    cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSuccess;
     if (!encode)
-        swax_cuda_note(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &encode, 12000, cudaEnableDefault, &found),
-                       "looking for the driver's tensor maps");
+        swax_cuda_note(driver_function("cuTensorMapEncodeTiled", &encode), "looking for the driver's tensor maps");
     if (!encode)
         return false;
-    const cuuint64_t row = 2 * (cuuint64_t)width, size[] = { (cuuint64_t)width, (cuuint64_t)H, (cuuint64_t)T, (cuuint64_t)B },
+    const cuuint64_t row = 2 * (cuuint64_t)width,
+        size[] = { (cuuint64_t)width, (cuuint64_t)H, (cuuint64_t)T, (cuuint64_t)B },
         step[] = { row, H * row, T * (H * row) };
     const cuuint32_t box[] = { 64, 1, 64, 1 }, each[] = { 1, 1, 1, 1 };
     const CUresult said = ((decltype(&cuTensorMapEncodeTiled))encode)(

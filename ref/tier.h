@@ -28,7 +28,7 @@ struct swax_memory {
     const char *(*trouble)(void);                            /* NULL, or a sentence: what went wrong since last asked */
     const char *(*where)(void);                              /* "NVIDIA H100 80GB HBM3, 85.0 GB, compute capability 9.0" */
     /* f(arg), which starts kernels and zeroes, and does so alike each time that it is called with the same *kept: that
-     * begins as NULL, and is what the tier remembers, so that the device is told all of it at once; forget gives it back */
+     * begins as NULL, and is what the tier remembers, so that the device is told all at once; forget gives it back */
     void (*again)(void **kept, void (*f)(void *arg), void *arg);
     void (*forget)(void *kept);
     int (*shared)(void);                                     /* do kernels of other processes run beside this one's? */

@@ -1,0 +1,193 @@
+/* delta_states_backward.cuh - the walk of delta_states.cuh from the last chunk to the first, with the state's gradient. */
+#ifndef SWAX_DELTA_STATES_BACKWARD_CUH
+#define SWAX_DELTA_STATES_BACKWARD_CUH
+
+#include "cuda/delta_states.cuh"
+
+/* The sums over this block's columns of V of what each token has, from the sums of the warps: by 64 threads, in this
+ * order */
+DEVICE void sum_over_warps(float *to, size_t step, float *desk, float (&x)[16], int tokens)
+{
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+#pragma unroll
+    for (int i = 0; i < 16; i++)
+        for (int other = 4; other < 32; other *= 2)
+            x[i] += __shfl_xor_sync(~0u, x[i], other);
+    __syncthreads();
+    if (lane < 4)
+#pragma unroll
+        for (int i = 0; i < 16; i++)
+            desk[warp * CHUNK + 8 * (i / 2) + fragment_column() + i % 2] = x[i];
+    __syncthreads();
+    if ((int)threadIdx.x < tokens)
+        to[threadIdx.x * step] = (desk[threadIdx.x] + desk[CHUNK + threadIdx.x])
+            + (desk[2 * CHUNK + threadIdx.x] + desk[3 * CHUNK + threadIdx.x]);
+}
+
+/* a's columns, which are tokens, weighted by E and scale */
+DEVICE void weight_tokens(uint32_t (&a)[4][4], const float *E, float scale)
+{
+    for_operand(a, [&](uint32_t &pair, int j, int) {
+        const float2 w = *(const float2 *)(E + 8 * j + fragment_column());
+        pair = pack(w.x == 0 ? 0 : scale * w.x * low_half(pair), w.y == 0 ? 0 : scale * w.y * high_half(pair));
+    });
+}
+
+/* y[token][column] += d, rounded once */
+DEVICE void add_gradient(swax_bf16 *y, unsigned step, float (&d)[8][4], int tokens, int columns)
+{
+    const int lane = threadIdx.x % 32, top = threadIdx.x / 32 % 4 * 16 + lane % 4 * 2;
+    y += lane / 4 * step + top;
+    whole_or_part(tokens >= 64 && columns >= 64, [&](auto whole) {
+        auto there = [&](int j, int e) { return decltype(whole)::value || (8 * j + lane / 4 < tokens && top + 8 * e < columns); };
+        uint32_t old[8][2];
+#pragma unroll
+        for (int j = 0; j < 8; j++)
+#pragma unroll
+            for (int e = 0; e < 2; e++)
+                old[j][e] = there(j, e) ? *(const uint32_t *)(y + (8 * j * step + 8 * e)) : 0;
+#pragma unroll
+        for (int j = 0; j < 8; j++)
+#pragma unroll
+            for (int e = 0; e < 2; e++) {
+                const uint32_t x = turned(old[j][e]), sum =
+                    turned(pack(low_half(x) + d[j][2 * e], high_half(x) + d[j][2 * e + 1]));
+                if (there(j, e))
+                    *(uint32_t *)(y + (8 * j * step + 8 * e)) = sum;
+            }
+    });
+}
+
+/* What a chunk reads without a stage, r and the old dv, comes from far away. */
+DEVICE void prefetch_rows(const walk_args &a, const delta_shape &s, const walk_place &at, int chunk)
+{
+    const int begin = s.begin(chunk), length = s.end(chunk) - begin, t = threadIdx.x / 2, half = threadIdx.x % 2;
+    if (t >= length)
+        return;
+    const size_t row = at.row(s, begin + t);
+    if (32 * half < at.columns)
+        prefetch(a.r + row * s.V + at.v0 + 32 * half);
+    if (half == 0)
+        prefetch(a.y + row * s.V8 + at.v0);
+}
+
+/* Per chunk, from the last; all turned, as in the forward.
+ *
+ *     D         goes out as D', fades, + of_y Q - (beta E Y) K
+ *     W         Z (K D'), then dU = W + P^T dy, then Y = dU - N^T (beta dU), which goes out, then beta Y, added to dv
+ *     R         r, then U = beta r, which goes out;    along   Y.r, summed to dbeta
+ *     of_y      dy as left operand, then scale E dy;   left    whatever is to be multiplied */
+template <int KP, bool VECTOR, bool SOLVE>
+static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_backward_walk(walk_args a,
+        delta_shape s)
+{
+    using tile = walk_tile<KP, VECTOR>;
+    const walk_place at(s);
+    const unsigned value_step = s.H * s.V, value_step8 = s.H * s.V8;
+    unsigned char *stages = shared_memory();
+    float *tokens = (float *)(stages + tile::TOKENS);
+    float D[8 * KP][4], W[8][4], R[8][4];
+    uint32_t left[4][4], of_y[4][4];
+    next_scalars next;
+
+    load_chunk<KP, VECTOR, SOLVE>(stages + (s.chunks - 1) % tile::STAGES * tile::STAGE, a, s, at, s.chunks - 1);
+    next.fetch(a, at.of(s, s.chunks - 1));
+    read_state<KP>(D, a.S0, 1, s, at);
+    for (int chunk = s.chunks - 1; chunk >= 0; chunk--) {
+        unsigned char *stage = stages + chunk % tile::STAGES * tile::STAGE;
+        const int begin = s.begin(chunk), length = s.end(chunk) - begin;
+        const size_t row = at.row(s, begin);
+        const float *r = a.r + row * s.V + at.v0;
+        clear(R);
+        for_values([&](int t, int column, int j, int e) {
+            R[j][e] = r[t * value_step + column];
+        }, length, at.columns);
+        tiles_arrive<0>();
+        next.put(tokens);
+        __syncthreads();
+        auto load_next = [&] {
+            if (chunk) {
+                load_chunk<KP, VECTOR, SOLVE>(stages + (chunk - 1) % tile::STAGES * tile::STAGE, a, s, at, chunk - 1);
+                next.fetch(a, at.of(s, chunk - 1));
+            }
+        };
+        if (tile::STAGES > 1)
+            load_next();
+        if (chunk)
+            prefetch_rows(a, s, at, chunk - 1);
+        write_copy<KP>(a.copies + at.of(s, chunk) * s.K8 * s.V8 + at.v0, D, s.K8, s.V8, at.columns8);
+
+        clear(W);                                           /* dU = P^T dy + Z (K D') */
+#pragma unroll
+        for (int p = 0; p < KP; p++) {
+            as_operand(left, D + 8 * p);
+            mm_settle(W);
+            mm_begin();
+            mm_rt<CHUNK>(W, left, stage + tile::WRITES + p * PANEL);
+            mm_end();
+            mm_wait();
+            mm_settle(W);
+        }
+        for_columns(tokens + SCALAR_Z, [&](float Z, int j, int e) { W[j][e] = Z == 0 ? 0 : Z * W[j][e]; });
+        operand_turned(of_y, stage + tile::VALUES);
+        mm_settle(W);
+        mm_begin();
+        mm_rn<CHUNK>(W, of_y, stage + tile::OF_P);
+        mm_end();
+        mm_wait();
+        mm_settle(W);
+        if (SOLVE) {                                        /* Y = dU - N^T (beta dU) */
+            weighted_operand(left, W, tokens + SCALAR_BETA, -1);
+            mm_settle(W);
+            mm_begin();
+            mm_rn<CHUNK>(W, left, stage + tile::OF_N);
+            mm_end();
+            mm_wait();
+            mm_settle(W);
+        }
+        fade<KP, VECTOR>(D, a.given.decay + at.of(s, chunk) * (VECTOR ? s.K8 : 1), s.K8);
+        weight_tokens(of_y, tokens + SCALAR_E, s.scale);
+        mm_settle(D);
+        mm_begin();
+        mm_rn<64 * KP>(D, of_y, stage + tile::QUERIES);
+        mm_end();
+
+        float along[16];
+#pragma unroll
+        for (int i = 0; i < 16; i++)
+            along[i] = W[i / 2][i % 2] * R[i / 2][i % 2] + W[i / 2][i % 2 + 2] * R[i / 2][i % 2 + 2];
+        for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= LIFT * beta; });
+        const size_t value = row * s.V8 + at.v0;
+        for_turned(R, at.columns8, length, [&](int column, int t, uint32_t pair) {
+            *(uint32_t *)(a.U + value + (t * value_step8 + column)) = pair;
+        });
+        for_turned(W, at.columns8, length, [&](int column, int t, uint32_t pair) {
+            *(uint32_t *)(a.Y + value + (t * value_step8 + column)) = pair;
+        });
+        for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { W[j][e] *= beta; });
+        mm_wait();
+        mm_settle(D);
+        if (SOLVE) {
+            weighted_operand(left, W, tokens + SCALAR_E, -1);
+            mm_settle(D);
+            mm_begin();
+            mm_rn<64 * KP>(D, left, stage + tile::KEYS);
+            mm_end();
+        }
+        add_gradient(a.y + value, value_step8, W, length, at.columns8);
+        mm_wait();
+        mm_settle(D);
+        sum_over_warps(a.dbeta + (size_t)(at.v0 / 64) * s.B * s.T * s.H + row, s.H, (float *)(stage + tile::OF_N),
+                       along, length);
+        if (tile::STAGES == 1) {
+            __syncthreads();
+            load_next();
+        }
+    }
+    if (a.S1)
+        for_state<KP>(D, s.K, at.columns, [&](float x, int channel, int column) {
+            a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] += x;
+        });
+}
+
+#endif
