@@ -1,6 +1,7 @@
-/* check_honest.c - kernels that are right pass: the reference built with -Ofast (but for infinities, which kernels.h has), which sums in
- * another order, multiplies and adds at once and divides by reciprocals, in float, in double, and rounded to bf16 and f16.
- * A sample by itself; `make test-long` asks all of it: more than 5,000 problems.  None may be refused. */
+/* check_honest.c - kernels that are right pass: the reference built with -Ofast (but for infinities, which kernels.h
+ * has), which sums in another order, multiplies and adds at once and divides by reciprocals, in float, in double, and
+ * rounded to bf16 and f16. A sample by itself; `make test-long` asks all of it: more than 5,000 problems. None may be
+ * refused. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,14 +38,17 @@ static void rounded(struct op_case *c, enum dtype dtype)
 {
     for (int i = 0; i < c->n; i++)
         for (long e = 0; e < c->size[i] && c->arg[i] && op_answers(&swax_ops[c->op].arg[i]); e++)
-            c->arg[i][e] = dtype == DT_F16 && swax_ops[c->op].arg[i].type == REAL ? half_to_double(half_from_double(c->arg[i][e]))
-                         : op_round(c->arg[i][e], swax_ops[c->op].arg[i].type, dtype_precision(dtype));
+            c->arg[i][e] = dtype == DT_F16 && swax_ops[c->op].arg[i].type == REAL
+                             ? half_to_double(half_from_double(c->arg[i][e]))
+                             : op_round(c->arg[i][e], swax_ops[c->op].arg[i].type, dtype_precision(dtype));
 }
 
 START_TEST(the_reference_built_for_speed_is_good)
 {
     const struct swax_tier fast = {.name = "fast", .usable = always, .f32 = &swax_fast_f32, .f64 = &swax_fast_f64};
-    struct plan plan = {.wish = {.states = 1, .documents = 1, .noise = 1}, .seed = 1, .suite = suite_find("standard"), .only = -1};
+    struct plan plan = {
+        .wish = { .states = 1, .documents = 1, .noise = 1 }, .seed = 1, .suite = suite_find("standard"), .only = -1
+    };
     struct entry e;
     ck_assert(group(_i / DTYPES, &plan.subject));
     plan.wish.dtype = (enum dtype)(_i % DTYPES);
@@ -62,16 +66,21 @@ START_TEST(the_reference_built_for_speed_is_good)
             for (int a = 0; a < got[part].n; a++)
                 if (got[part].arg[a])
                     memcpy(got[part].arg[a], p.in[part].arg[a], (size_t)got[part].size[a] * sizeof(double));
-        ck_assert_msg(run_problem(&fast, plan.wish.dtype == DT_F64 ? SWAX_PREC_F64 : SWAX_PREC_F32, &p, got, trouble), "%s", trouble);
+        ck_assert_msg(run_problem(&fast, plan.wish.dtype == DT_F64 ? SWAX_PREC_F64 : SWAX_PREC_F32, &p, got, trouble),
+                      "%s", trouble);
         report_begin(&r, &plan);
         for (int part = 0; part < p.subject.n; part++) {
             rounded(&got[part], plan.wish.dtype);
             const int good = report_add(&r, &p, got, part);
             char sizes[200];
             for (int f = 0; f < r.n && !good; f++)
-                ck_assert_msg(!r.finding[f].failed, "%s in %s is refused: case %d, %s, %s: %s errs %.3g (allowed %.3g), by RMS %.3g (%.3g), as a whole %.3g (%.3g)", plan.subject.name,
-                              dtype_name[plan.wish.dtype], i, op_family_name[p.family], op_case_describe(&p.in[part], sizes, sizeof sizes), r.finding[f].name, r.finding[f].largest,
-                              r.finding[f].bound, r.finding[f].rms, r.finding[f].rms_bound, r.finding[f].bias, r.finding[f].bias_bound);
+                ck_assert_msg(!r.finding[f].failed,
+                              "%s in %s is refused: case %d, %s, %s: %s errs %.3g (allowed %.3g), by RMS %.3g (%.3g), "
+                              "as a whole %.3g (%.3g)",
+                              plan.subject.name, dtype_name[plan.wish.dtype], i, op_family_name[p.family],
+                              op_case_describe(&p.in[part], sizes, sizeof sizes), r.finding[f].name,
+                              r.finding[f].largest, r.finding[f].bound, r.finding[f].rms, r.finding[f].rms_bound,
+                              r.finding[f].bias, r.finding[f].bias_bound);
         }
         asked[plan.wish.dtype]++;
         for (int part = 0; part < PARTS; part++)

@@ -24,14 +24,15 @@ static int group(int number, struct subject *s)
     return 0;
 }
 
-/* By the quick suite, and what that lets through or does not name, by the standard one: both are asked in full by `make test-long`. */
+/* By the quick suite, and what that lets through or does not name, by the standard one: both are asked in full by
+ * `make test-long`. */
 static int unnamed_of(const struct plan *plan, const struct report *r, const int *fault, int n, int *again)
 {
     int unnamed = 0;
     struct swax_tier tier;
     for (int k = 0; k < n; k++) {
-        ck_assert_msg(again || r[k].failed > 0, "%s of %s, %s, passed %d cases", fault_f64(fault[k], &tier)->name, plan->subject.name,
-                      dtype_name[plan->wish.dtype], r[k].problems);
+        ck_assert_msg(again || r[k].failed > 0, "%s of %s, %s, passed %d cases", fault_f64(fault[k], &tier)->name,
+                      plan->subject.name, dtype_name[plan->wish.dtype], r[k].problems);
         if (again && (!r[k].failed || r[k].cause != fault[k]))
             again[unnamed] = fault[k];
         unnamed += (again && !r[k].failed) || r[k].cause != fault[k];
@@ -68,7 +69,10 @@ START_TEST(honest_kernels_are_accepted)
 {
     const struct fault *(*const find)(int, struct swax_tier *) = _i % 2 ? fault_none_f64 : fault_none_f32;
     const enum swax_precision precision = _i % 2 ? SWAX_PREC_F64 : SWAX_PREC_F32;
-    struct plan plan = {.wish = {.dtype = _i % 2 ? DT_F64 : DT_F32, .states = 1, .documents = 1, .noise = 1}, .seed = 1, .suite = suite_find(suite_long() ? "hard" : "standard"), .only = -1};
+    struct plan plan = { .wish = { .dtype = _i % 2 ? DT_F64 : DT_F32, .states = 1, .documents = 1, .noise = 1 },
+                         .seed = 1,
+                         .suite = suite_find(suite_long() ? "hard" : "standard"),
+                         .only = -1 };
     const struct fault *first, *also;
     struct swax_tier tier;
     struct entry e;
@@ -90,7 +94,8 @@ START_TEST(honest_kernels_are_accepted)
                 op_case_copy(&got[part], &p.in[part]);
             ck_assert_msg(run_problem(&tier, precision, &p, got, trouble), "%s", trouble);
             for (int part = 0; part < p.subject.n; part++)
-                ck_assert_msg(report_add(&r, &p, got, part), "%s of %s in %s, case %d", also->name, also->op, dtype_name[plan.wish.dtype], i);
+                ck_assert_msg(report_add(&r, &p, got, part), "%s of %s in %s, case %d", also->name, also->op,
+                              dtype_name[plan.wish.dtype], i);
             for (int part = 0; part < PARTS; part++)
                 op_case_free(&got[part]);
         }
@@ -99,18 +104,24 @@ START_TEST(honest_kernels_are_accepted)
 }
 END_TEST
 
-/* A factor on one tensor hides in the noise of bf16, and does not hide as a whole: rounding has no direction.  Where nothing is planted,
- * what bf16 rounds of the truth is good. */
-static const struct planted { const char *kernel, *tensor; double factor; } planted[] = {
-    {"mlstm", "h", 1.003}, {"mlstm", "dv", 1.02}, {"mlstm", "dq", 1.02}, {"mlstm", "dk", 1.02}, {"mlstm", "di", 1.03}, {"mlstm", "df", 1.03},
-    {"attention", "y", 1.003}, {"attention", "dq", 1.02}, {"attention", "dk", 1.02}, {"attention", "dv", 1.02}, {"delta", "y", 1.003}, {"delta", "dv", 1.02},
-    {"linear", "y", 1.003}, {"linear", "dw", 1.005}, {"rmsnorm", "y", 1.003}, {"swiglu", "da", 1.004}, {"mlstm", "", 1}, {"attention", "", 1}, {"linear", "", 1},
+/* A factor on one tensor hides in the noise of bf16, and does not hide as a whole: rounding has no direction. Where
+ * nothing is planted, what bf16 rounds of the truth is good. */
+static const struct planted { const char *kernel, *tensor; double factor;
+} planted[] = {
+    { "mlstm", "h", 1.003 },     { "mlstm", "dv", 1.02 },     { "mlstm", "dq", 1.02 },     { "mlstm", "dk", 1.02 },
+    { "mlstm", "di", 1.03 },     { "mlstm", "df", 1.03 },     { "attention", "y", 1.003 }, { "attention", "dq", 1.02 },
+    { "attention", "dk", 1.02 }, { "attention", "dv", 1.02 }, { "delta", "y", 1.003 },     { "delta", "dv", 1.02 },
+    { "linear", "y", 1.003 },    { "linear", "dw", 1.005 },   { "rmsnorm", "y", 1.003 },   { "swiglu", "da", 1.004 },
+    { "mlstm", "", 1 },          { "attention", "", 1 },      { "linear", "", 1 },
 };
 
 START_TEST(a_planted_bias_is_noticed)
 {
     const struct planted *is = &planted[_i];
-    struct plan plan = {.wish = {.dtype = DT_BF16, .states = 1, .documents = 1}, .seed = 1, .suite = suite_find("standard"), .only = -1};
+    struct plan plan = { .wish = { .dtype = DT_BF16, .states = 1, .documents = 1 },
+                         .seed = 1,
+                         .suite = suite_find("standard"),
+                         .only = -1 };
     struct entry e;
     int refused = 0, problems = 0;
     ck_assert(!subject_find(&plan.subject, is->kernel, why));
@@ -127,14 +138,16 @@ START_TEST(a_planted_bias_is_noticed)
             op_case_copy(&got, &p.truth[part]);
             for (int a = 0; a < got.n; a++)
                 for (long x = 0; x < got.size[a] && problem_is_answer(&p, part, a); x++)
-                    got.arg[a][x] = op_round(got.arg[a][x] * (strcmp(op->arg[a].name, is->tensor) ? 1 : is->factor), op->arg[a].type, SWAX_PREC_BF16);
+                    got.arg[a][x] = op_round(got.arg[a][x] * (strcmp(op->arg[a].name, is->tensor) ? 1 : is->factor),
+                                             op->arg[a].type, SWAX_PREC_BF16);
             refused += op_compare(&v, &got, &p.truth[part], &p.in[part]) >= 0;
             op_case_free(&got);
         }
         problems++;
         problem_free(&p);
     }
-    ck_assert_msg((refused > 0) == (is->factor != 1), "%s times %g in %s: %d of %d problems are refused", is->tensor, is->factor, is->kernel, refused, problems);
+    ck_assert_msg((refused > 0) == (is->factor != 1), "%s times %g in %s: %d of %d problems are refused", is->tensor,
+                  is->factor, is->kernel, refused, problems);
 }
 END_TEST
 
@@ -154,7 +167,8 @@ START_TEST(no_rounding_crosses_the_normalisers_tie)
             op_nudge(&moved, SWAX_PREC_BF16, &s);
             ck_assert(!op_run(swax_tiers[0], SWAX_PREC_F64, &moved));
             for (long row = 0; row < c.size[m] && op_extent(&swax_ops[op], 'g', c.dims) % 2 == 0; row++, rows++)
-                ck_assert_msg((fabs(truth.arg[qn][row]) > exp(-truth.arg[m][row])) == (fabs(moved.arg[qn][row]) > exp(-moved.arg[m][row])),
+                ck_assert_msg((fabs(truth.arg[qn][row]) > exp(-truth.arg[m][row])) ==
+                                  (fabs(moved.arg[qn][row]) > exp(-moved.arg[m][row])),
                               "row %ld of seed %d", row, (int)seed);
             op_case_free(&moved);
         }

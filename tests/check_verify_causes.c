@@ -1,6 +1,6 @@
-/* check_verify_causes.c - what `verify` names behind a wrong kernel, held against kernels that were written for this check and not for the
- * library of faults: conventions that others have, and wrong forwards whose backward is their derivative, as automatic differentiation
- * gives it. */
+/* check_verify_causes.c - what `verify` names behind a wrong kernel, held against kernels that were written for this
+ * check and not for the library of faults: conventions that others have, and wrong forwards whose backward is their
+ * derivative, as automatic differentiation gives it. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -33,8 +33,9 @@ static void put_turned(float *to, float *t, int n, int rows, int columns)
     free(back), free(t);
 }
 
-static void delta_values_first(float *y, float *S1, float *r, float *Ss, const float *q, const float *k, const float *v, const float *g, const float *beta, const float *S0,
-                               const int *start, int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
+static void delta_values_first(float *y, float *S1, float *r, float *Ss, const float *q, const float *k, const float *v,
+                               const float *g, const float *beta, const float *S0, const int *start, int B, int T,
+                               int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
     const int chunks = Ss ? (T + L - 1) / L : 0;
     float *in = turned(S0, B * H, V, K), *saved = turned(Ss, B * H * chunks, V, K), *out = turned(S1, B * H, V, K);
@@ -45,20 +46,26 @@ static void delta_values_first(float *y, float *S1, float *r, float *Ss, const f
     free(in);
 }
 
-static void delta_values_first_back(float *dq, float *dk, float *dv, float *dg, float *dbeta, float *dS0, float *S, float *D, const float *dy, const float *dS1, const float *q,
-                                    const float *k, const float *v, const float *g, const float *beta, const float *S0, const int *start, const float *S1, const float *r,
-                                    const float *Ss, int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
+static void delta_values_first_back(float *dq, float *dk, float *dv, float *dg, float *dbeta, float *dS0, float *S,
+                                    float *D, const float *dy, const float *dS1, const float *q, const float *k,
+                                    const float *v, const float *g, const float *beta, const float *S0,
+                                    const int *start, const float *S1, const float *r, const float *Ss, int B, int T,
+                                    int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
-    float *in = turned(S0, B * H, V, K), *out = turned(S1, B * H, V, K), *saved = turned(Ss, B * H * ((T + L - 1) / L), V, K), *d1 = turned(dS1, B * H, V, K), *d0 = turned(dS0, B * H, V, K);
-    K32->delta_backward(dq, dk, dv, dg, dbeta, d0, S, D, dy, d1, q, k, v, g, beta, in, start, out, r, saved, B, T, H, G, K, V, J, L, erase, scale);
+    float *in = turned(S0, B * H, V, K), *out = turned(S1, B * H, V, K),
+          *saved = turned(Ss, B * H * ((T + L - 1) / L), V, K), *d1 = turned(dS1, B * H, V, K),
+          *d0 = turned(dS0, B * H, V, K);
+    K32->delta_backward(dq, dk, dv, dg, dbeta, d0, S, D, dy, d1, q, k, v, g, beta, in, start, out, r, saved, B, T, H, G,
+                        K, V, J, L, erase, scale);
     if (d0)
         put_turned(dS0, d0, B * H, V, K);
     free(in), free(out), free(saved), free(d1);
 }
 
 /* exp(-g): who keeps A > 0 */
-static void delta_other_sign(float *y, float *S1, float *r, float *Ss, const float *q, const float *k, const float *v, const float *g, const float *beta, const float *S0,
-                             const int *start, int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
+static void delta_other_sign(float *y, float *S1, float *r, float *Ss, const float *q, const float *k, const float *v,
+                             const float *g, const float *beta, const float *S0, const int *start, int B, int T, int H,
+                             int G, int K, int V, int J, int L, int erase, double scale)
 {
     const size_t n = (size_t)B * (size_t)T * (size_t)H * (size_t)J;
     float *other = malloc(n * sizeof *other);
@@ -69,7 +76,8 @@ static void delta_other_sign(float *y, float *S1, float *r, float *Ss, const flo
 }
 
 /* Pairs (2j, 2j+1), by the formula; `way` back turns the other way. */
-static void turn(float *y, const float *x, const int *start, int B, int T, int H, int D, int P, double theta, int way, int adds)
+static void turn(float *y, const float *x, const int *start, int B, int T, int H, int D, int P, double theta, int way,
+                 int adds)
 {
     for (int b = 0; b < B; b++)
         for (int t = 0; t < T; t++)
@@ -81,14 +89,22 @@ static void turn(float *y, const float *x, const int *start, int B, int T, int H
                         break;
                     }
                     const long at = (((long)b * T + t) * H + h) * D + 2 * j;
-                    const double angle = way * (P + t - (start ? start[b * T + t] : 0)) * pow(theta, -2.0 * j / D), c = cos(angle), s = sin(angle);
+                    const double angle = way * (P + t - (start ? start[b * T + t] : 0)) * pow(theta, -2.0 * j / D),
+                                 c = cos(angle), s = sin(angle);
                     const double first = x[at] * c - x[at + 1] * s, second = x[at] * s + x[at + 1] * c;
                     y[at] = (float)(first + (adds ? y[at] : 0));
                     y[at + 1] = (float)(second + (adds ? y[at + 1] : 0));
                 }
 }
-static void rope_pairs(float *y, const float *x, const int *start, int B, int T, int H, int D, int P, double theta) { turn(y, x, start, B, T, H, D, P, theta, 1, 0); }
-static void rope_pairs_back(float *dx, const float *dy, const int *start, int B, int T, int H, int D, int P, double theta) { turn(dx, dy, start, B, T, H, D, P, theta, -1, 1); }
+static void rope_pairs(float *y, const float *x, const int *start, int B, int T, int H, int D, int P, double theta)
+{
+    turn(y, x, start, B, T, H, D, P, theta, 1, 0);
+}
+static void rope_pairs_back(float *dx, const float *dy, const int *start, int B, int T, int H, int D, int P,
+                            double theta)
+{
+    turn(dx, dy, start, B, T, H, D, P, theta, -1, 1);
+}
 
 static float *plus_one(const float *w, int n)
 {
@@ -103,19 +119,24 @@ static void rmsnorm_plus_one(float *y, float *rstd, const float *x, const float 
     K32->rmsnorm_forward(y, rstd, x, p, N, C, eps);
     free(p);
 }
-static void rmsnorm_plus_one_back(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd, int N, int C)
+static void rmsnorm_plus_one_back(float *dx, float *dw, const float *dy, const float *x, const float *w,
+                                  const float *rstd, int N, int C)
 {
     float *p = plus_one(w, C);
     K32->rmsnorm_backward(dx, dw, dy, x, p, rstd, N, C);
     free(p);
 }
 
-/* ---- wrong normalisers and gates of the cell, differentiated: m is a constant, and there is no state at the start, no document */
+/* ---- wrong normalisers and gates of the cell, differentiated: m is a constant, and there is no state at the start,
+ * no document */
 
 enum { NO_ABS, LOG_OF_SIGMOID, FLOOR_ONE, BARE };
 static int how;
 
-static double wrong_gate(float f) { return how == LOG_OF_SIGMOID ? (double)logf(1 / (1 + expf(-f))) : how == BARE ? (double)f : -log1p(exp(-(double)f)); }
+static double wrong_gate(float f)
+{
+    return how == LOG_OF_SIGMOID ? (double)logf(1 / (1 + expf(-f))) : how == BARE ? (double)f : -log1p(exp(-(double)f));
+}
 
 /* N and dN/dqn */
 static double wrong_normaliser(double qn, double m, double *slope)
@@ -127,10 +148,12 @@ static double wrong_normaliser(double qn, double m, double *slope)
 
 /* The recurrence of one head in double: states behind each token, m, and h. */
 struct head { double *C, *n, *m, *a, *b; };
-static struct head run(float *h, float *qn_out, const float *q, const float *k, const float *v, const float *i, const float *f, int T, int H, int K, int V, long row0)
+static struct head run(float *h, float *qn_out, const float *q, const float *k, const float *v, const float *i,
+                       const float *f, int T, int H, int K, int V, long row0)
 {
-    struct head s = {calloc((size_t)(T + 1) * K * V, sizeof(double)), calloc((size_t)(T + 1) * K, sizeof(double)), calloc((size_t)T, sizeof(double)),
-                     calloc((size_t)T, sizeof(double)), calloc((size_t)T, sizeof(double))};
+    struct head s = { calloc((size_t)(T + 1) * K * V, sizeof(double)), calloc((size_t)(T + 1) * K, sizeof(double)),
+                      calloc((size_t)T, sizeof(double)), calloc((size_t)T, sizeof(double)),
+                      calloc((size_t)T, sizeof(double)) };
     for (int t = 0; t < T; t++) {
         const long row = row0 + (long)t * H;
         const double lf = wrong_gate(f[row]), before = t ? s.m[t - 1] : 0, m = fmax(lf + before, i[row]);
@@ -156,8 +179,10 @@ static struct head run(float *h, float *qn_out, const float *q, const float *k, 
 }
 static void head_free(struct head *s) { free(s->C), free(s->n), free(s->m), free(s->a), free(s->b); }
 
-static void cell_wrong(float *h, float *C1, float *n1, float *m1, float *m, float *qn, float *Cs, float *ns, const float *q, const float *k, const float *v, const float *i, const float *f,
-                       const float *C0, const float *n0, const float *m0, const int *start, int B, int T, int H, int K, int V, int L, int gate, double eps)
+static void cell_wrong(float *h, float *C1, float *n1, float *m1, float *m, float *qn, float *Cs, float *ns,
+                       const float *q, const float *k, const float *v, const float *i, const float *f, const float *C0,
+                       const float *n0, const float *m0, const int *start, int B, int T, int H, int K, int V, int L,
+                       int gate, double eps)
 {
     K32->mlstm_forward(h, C1, n1, m1, m, qn, Cs, ns, q, k, v, i, f, C0, n0, m0, start, B, T, H, K, V, L, gate, eps);
     for (int b = 0; b < B; b++)
@@ -175,14 +200,16 @@ static void cell_wrong(float *h, float *C1, float *n1, float *m1, float *m, floa
         }
 }
 
-static void head_back(float *dq, float *dk, float *dv, float *di, float *df, const float *dh, const struct head *s, const float *q, const float *k, const float *v, const float *f,
-                      int T, int H, int K, int V, long row0)
+static void head_back(float *dq, float *dk, float *dv, float *di, float *df, const float *dh, const struct head *s,
+                      const float *q, const float *k, const float *v, const float *f, int T, int H, int K, int V,
+                      long row0)
 {
     double *dC = calloc((size_t)K * V, sizeof *dC), *dn = calloc((size_t)K, sizeof *dn);
     const double scale = 1 / sqrt(K);
     for (int t = T - 1; t >= 0; t--) {
         const long row = row0 + (long)t * H;
-        const double *C = s->C + (long)(t + 1) * K * V, *n = s->n + (long)(t + 1) * K, *Cb = C - (long)K * V, *nb = n - K;
+        const double *C = s->C + (long)(t + 1) * K * V, *n = s->n + (long)(t + 1) * K, *Cb = C - (long)K * V,
+                     *nb = n - K;
         double qn = 0, slope, dN = 0, da = 0, db = 0;
         for (int r = 0; r < K; r++)
             qn += q[row * K + r] * n[r] * scale;
@@ -225,11 +252,15 @@ static void head_back(float *dq, float *dk, float *dv, float *di, float *df, con
     free(dC), free(dn);
 }
 
-static void cell_wrong_back(float *dq, float *dk, float *dv, float *di, float *df, float *dC0, float *dn0, const float *dh, const float *dC1, const float *dn1, const float *q, const float *k,
-                            const float *v, const float *i, const float *f, const float *C0, const float *n0, const float *m0, const int *start, const float *h, const float *C1,
-                            const float *n1, const float *m1, const float *m, const float *qn, const float *Cs, const float *ns, int B, int T, int H, int K, int V, int L, int gate, double eps)
+static void cell_wrong_back(float *dq, float *dk, float *dv, float *di, float *df, float *dC0, float *dn0,
+                            const float *dh, const float *dC1, const float *dn1, const float *q, const float *k,
+                            const float *v, const float *i, const float *f, const float *C0, const float *n0,
+                            const float *m0, const int *start, const float *h, const float *C1, const float *n1,
+                            const float *m1, const float *m, const float *qn, const float *Cs, const float *ns, int B,
+                            int T, int H, int K, int V, int L, int gate, double eps)
 {
-    (void)dC0, (void)dn0, (void)dC1, (void)dn1, (void)C0, (void)n0, (void)m0, (void)start, (void)h, (void)C1, (void)n1, (void)m1, (void)m, (void)qn, (void)Cs, (void)ns, (void)L, (void)gate, (void)eps;
+    (void)dC0, (void)dn0, (void)dC1, (void)dn1, (void)C0, (void)n0, (void)m0, (void)start, (void)h, (void)C1, (void)n1,
+        (void)m1, (void)m, (void)qn, (void)Cs, (void)ns, (void)L, (void)gate, (void)eps;
     for (int b = 0; b < B; b++)
         for (int hd = 0; hd < H; hd++) {
             struct head s = run(NULL, NULL, q, k, v, i, f, T, H, K, V, (long)b * T * H + hd);
@@ -238,17 +269,27 @@ static void cell_wrong_back(float *dq, float *dk, float *dv, float *di, float *d
         }
 }
 
-/* ---- each is named; derived: as a derivative, or not; -1: either, since its m is no constant, or its backward is nearly the fault's own */
+/* ---- each is named; derived: as a derivative, or not; -1: either, since its m is no constant, or its backward is
+ * nearly the fault's own */
 
-static const struct wrong { const char *kernel, *cause; int derived, how; struct swax_kernels_f32 table; } wrongs[] = {
-    {"delta", "states_values_first", 0, 0, {.delta_forward = delta_values_first, .delta_backward = delta_values_first_back}},
-    {"delta_forward", "gate_sign", 0, 0, {.delta_forward = delta_other_sign}},
-    {"rope", "interleaved_both", 0, 0, {.rope_forward = rope_pairs, .rope_backward = rope_pairs_back}},
-    {"rmsnorm", "one_plus_weight_both", 0, 0, {.rmsnorm_forward = rmsnorm_plus_one, .rmsnorm_backward = rmsnorm_plus_one_back}},
-    {"mlstm", "no_abs", 1, NO_ABS, {.mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back}},
-    {"mlstm", "floor_one", -1, FLOOR_ONE, {.mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back}},
-    {"mlstm", "log_sigmoid", -1, LOG_OF_SIGMOID, {.mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back}},
-    {"mlstm", "bare_gate", 1, BARE, {.mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back}},
+static const struct wrong { const char *kernel, *cause; int derived, how; struct swax_kernels_f32 table;
+} wrongs[] = {
+    { "delta",
+      "states_values_first",
+      0,
+      0,
+      { .delta_forward = delta_values_first, .delta_backward = delta_values_first_back } },
+    { "delta_forward", "gate_sign", 0, 0, { .delta_forward = delta_other_sign } },
+    { "rope", "interleaved_both", 0, 0, { .rope_forward = rope_pairs, .rope_backward = rope_pairs_back } },
+    { "rmsnorm",
+      "one_plus_weight_both",
+      0,
+      0,
+      { .rmsnorm_forward = rmsnorm_plus_one, .rmsnorm_backward = rmsnorm_plus_one_back } },
+    { "mlstm", "no_abs", 1, NO_ABS, { .mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back } },
+    { "mlstm", "floor_one", -1, FLOOR_ONE, { .mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back } },
+    { "mlstm", "log_sigmoid", -1, LOG_OF_SIGMOID, { .mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back } },
+    { "mlstm", "bare_gate", 1, BARE, { .mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back } },
 };
 
 static int always(void) { return 1; }
@@ -257,7 +298,9 @@ START_TEST(others_kernels_are_named)
 {
     const struct wrong *w = &wrongs[_i];
     const int cell = !strcmp(w->kernel, "mlstm");
-    struct plan plan = {.wish = {.states = !cell, .documents = !cell, .noise = 1}, .seed = 1, .suite = suite_find("quick"), .only = -1};
+    struct plan plan = {
+        .wish = { .states = !cell, .documents = !cell, .noise = 1 }, .seed = 1, .suite = suite_find("quick"), .only = -1
+    };
     const struct swax_tier tier = {.name = "stranger", .usable = always, .f32 = &w->table};
     static struct report r;
     how = w->how;
@@ -279,9 +322,12 @@ START_TEST(others_kernels_are_named)
     int named = !strcmp(cause_is(r.cause)->name, w->cause);
     for (int k = 0; k < r.causes; k++)
         named |= !strcmp(cause_is(r.causes_list[k])->name, w->cause);
-    ck_assert_msg(named, "%s of %s is called %s, which explains %.3f", w->cause, w->kernel, cause_is(r.cause)->name, r.explained);
-    ck_assert_msg(w->derived < 0 || r.derived == w->derived, "%s of %s: derived %d, explains %.3f", w->cause, w->kernel, r.derived, r.explained);
-    printf("%-8s %-22s explains %.3f%s\n", w->kernel, cause_is(r.cause)->name, r.explained, r.derived ? ", differentiated" : "");
+    ck_assert_msg(named, "%s of %s is called %s, which explains %.3f", w->cause, w->kernel, cause_is(r.cause)->name,
+                  r.explained);
+    ck_assert_msg(w->derived < 0 || r.derived == w->derived, "%s of %s: derived %d, explains %.3f", w->cause, w->kernel,
+                  r.derived, r.explained);
+    printf("%-8s %-22s explains %.3f%s\n", w->kernel, cause_is(r.cause)->name, r.explained,
+           r.derived ? ", differentiated" : "");
 }
 END_TEST
 

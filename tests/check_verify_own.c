@@ -1,5 +1,5 @@
-/* check_verify_own.c - a reference that somebody brings: what is wrong with a kernel or with its description is said, and an honest one
- * passes. */
+/* check_verify_own.c - a reference that somebody brings: what is wrong with a kernel or with its description is said,
+ * and an honest one passes. */
 #include <check.h>
 #include <fenv.h>
 #include <math.h>
@@ -17,55 +17,82 @@ static char why[SWAX_WHY];
 
 /* ---- a norm of heads with the weight 1 + w, and the sum of its squares, which is kept in float: y, q <- x, w */
 
-static const char description[] = "{\"function\": \"f\", \"sizes\": {\"N\": [1, 40], \"H\": {\"from\": 2, \"to\": 6, \"word\": \"heads\"}, \"C\": [2, 140]},"
-    " \"scalars\": {\"eps\": [1e-6, 1e-2]}, \"tensors\": [{\"name\": \"y\", \"shape\": \"NHC\", \"is\": \"output\"}, {\"name\": \"q\", \"shape\": \"NH\", \"is\": \"output\","
-    " \"statistic\": true}, {\"name\": \"dw\", \"shape\": \"HC\", \"is\": \"added\", \"statistic\": true}, {\"name\": \"x\", \"shape\": \"NHC\", \"is\": \"input\"},"
+static const char description[] =
+    "{\"function\": \"f\", \"sizes\": {\"N\": [1, 40], \"H\": {\"from\": 2, \"to\": 6, \"word\": \"heads\"}, \"C\": "
+    "[2, 140]},"
+    " \"scalars\": {\"eps\": [1e-6, 1e-2]}, \"tensors\": [{\"name\": \"y\", \"shape\": \"NHC\", \"is\": \"output\"}, "
+    "{\"name\": \"q\", \"shape\": \"NH\", \"is\": \"output\","
+    " \"statistic\": true}, {\"name\": \"dw\", \"shape\": \"HC\", \"is\": \"added\", \"statistic\": true}, {\"name\": "
+    "\"x\", \"shape\": \"NHC\", \"is\": \"input\"},"
     " {\"name\": \"w\", \"shape\": \"HC\", \"is\": \"input\", \"like\": \"weight\"}]}";
 
-enum { RIGHT, REVERSED, ZEROS, NOTHING, TAIL, TWICE, NO_ONE, NEXT_HEAD, TRANSPOSED, OVERWRITES, BEHIND, INPUT, CRASHES, ENDS, ROUNDS, BY_ADDRESS, LATER, BIASED, TRICKS };
+enum {
+    RIGHT,
+    REVERSED,
+    ZEROS,
+    NOTHING,
+    TAIL,
+    TWICE,
+    NO_ONE,
+    NEXT_HEAD,
+    TRANSPOSED,
+    OVERWRITES,
+    BEHIND,
+    INPUT,
+    CRASHES,
+    ENDS,
+    ROUNDS,
+    BY_ADDRESS,
+    LATER,
+    BIASED,
+    TRICKS
+};
 static int trick, calls;
 
-#define NORM(name, real, stat, in, out, of) \
-    static void name(void *const *t, const int *s, const double *scalar) \
-    { \
-        const int N = s[0], H = s[1], C = s[2], how = of; \
-        real *y = t[0]; \
-        stat *q = t[1], *dw = t[2]; \
-        const real *x = t[3], *w = t[4]; \
-        static const void *last; \
-        if (how == NOTHING || (how == BY_ADDRESS && last == x)) \
-            return; \
-        last = x; \
-        for (int n = 0; n < N; n++) \
-            for (int h = 0; h < H; h++) { \
-                const real *row = x + (n * H + (how == NEXT_HEAD ? (h + 1) % H : h)) * C; \
-                stat sum = 0; \
-                for (int c = 0; c < C; c++) { \
-                    const stat e = in(row[how == REVERSED ? C - 1 - c : c]); \
-                    sum += e * e; \
-                } \
-                q[n * H + h] = how == ZEROS ? 0 : sum; \
-                for (int c = 0; c < C; c++) { \
-                    const stat r = 1 / sqrt(sum / (stat)C + (stat)scalar[0]), v = in(row[c]) * r * ((how == NO_ONE ? 0 : 1) + in(w[h * C + c])); \
-                    const int at = how == TRANSPOSED ? (n * H + h) * C + c : 0, to = how == TRANSPOSED ? at % (H * C) / C + at % C * H + n * H * C : (n * H + h) * C + c; \
-                    if (!(how == TAIL && n == N - 1 && N > 1)) \
-                        y[to] = out(how == ZEROS ? 0 : how == TWICE ? 2 * v : how == BIASED ? (stat)1.003 * v : v); \
-                    if (how != ZEROS) \
-                        dw[h * C + c] = (how == OVERWRITES && !n ? 0 : dw[h * C + c]) + in(row[c]) * r; \
-                } \
-            } \
-        if (how == BEHIND) \
-            y[N * H * C] = out(1); \
-        if (how == INPUT) \
-            ((real *)t[3])[0] = out(3); \
-        if (how == CRASHES && N > 20) \
-            raise(SIGSEGV); \
-        if (how == ENDS && N > 20) \
-            exit(0); \
-        if (how == ROUNDS) \
-            fesetround(FE_UPWARD); \
-        if (how == LATER && ++calls > 20) \
-            y[0] = out(in(y[0]) + 1); \
+#define NORM(name, real, stat, in, out, of)                                                                            \
+    static void name(void *const *t, const int *s, const double *scalar)                                               \
+    {                                                                                                                  \
+        const int N = s[0], H = s[1], C = s[2], how = of;                                                              \
+        real *y = t[0];                                                                                                \
+        stat *q = t[1], *dw = t[2];                                                                                    \
+        const real *x = t[3], *w = t[4];                                                                               \
+        static const void *last;                                                                                       \
+        if (how == NOTHING || (how == BY_ADDRESS && last == x))                                                        \
+            return;                                                                                                    \
+        last = x;                                                                                                      \
+        for (int n = 0; n < N; n++)                                                                                    \
+            for (int h = 0; h < H; h++) {                                                                              \
+                const real *row = x + (n * H + (how == NEXT_HEAD ? (h + 1) % H : h)) * C;                              \
+                stat sum = 0;                                                                                          \
+                for (int c = 0; c < C; c++) {                                                                          \
+                    const stat e = in(row[how == REVERSED ? C - 1 - c : c]);                                           \
+                    sum += e * e;                                                                                      \
+                }                                                                                                      \
+                q[n * H + h] = how == ZEROS ? 0 : sum;                                                                 \
+                for (int c = 0; c < C; c++) {                                                                          \
+                    const stat r = 1 / sqrt(sum / (stat)C + (stat)scalar[0]),                                          \
+                               v = in(row[c]) * r * ((how == NO_ONE ? 0 : 1) + in(w[h * C + c]));                      \
+                    const int at = how == TRANSPOSED ? (n * H + h) * C + c : 0,                                        \
+                              to =                                                                                     \
+                                  how == TRANSPOSED ? at % (H * C) / C + at % C * H + n * H * C : (n * H + h) * C + c; \
+                    if (!(how == TAIL && n == N - 1 && N > 1))                                                         \
+                        y[to] = out(how == ZEROS ? 0 : how == TWICE ? 2 * v : how == BIASED ? (stat)1.003 * v : v);    \
+                    if (how != ZEROS)                                                                                  \
+                        dw[h * C + c] = (how == OVERWRITES && !n ? 0 : dw[h * C + c]) + in(row[c]) * r;                \
+                }                                                                                                      \
+            }                                                                                                          \
+        if (how == BEHIND)                                                                                             \
+            y[N * H * C] = out(1);                                                                                     \
+        if (how == INPUT)                                                                                              \
+            ((real *)t[3])[0] = out(3);                                                                                \
+        if (how == CRASHES && N > 20)                                                                                  \
+            raise(SIGSEGV);                                                                                            \
+        if (how == ENDS && N > 20)                                                                                     \
+            exit(0);                                                                                                   \
+        if (how == ROUNDS)                                                                                             \
+            fesetround(FE_UPWARD);                                                                                     \
+        if (how == LATER && ++calls > 20)                                                                              \
+            y[0] = out(in(y[0]) + 1);                                                                                  \
     }
 #define AS_IS(x) (x)
 NORM(plain32, float, float, AS_IS, AS_IS, RIGHT)
@@ -84,11 +111,26 @@ static const char *load(own_function *f[SWAX_PRECISIONS], const struct own *w, c
     return NULL;
 }
 
-static const struct { int how; const char *says; } tricks[TRICKS] = {
-    {RIGHT, NULL}, {REVERSED, NULL}, {ZEROS, "all zeros"}, {NOTHING, "nothing was written"}, {TAIL, "were not written"}, {TWICE, "times what it should be"},
-    {NO_ONE, "out of bound"}, {NEXT_HEAD, "heads (H)"}, {TRANSPOSED, "H and C are transposed in memory"}, {OVERWRITES, "dw"}, {BEHIND, "wrote behind the end of y"},
-    {INPUT, "changed its input x"}, {CRASHES, "crashed: Segmentation fault"}, {ENDS, "ended the process"}, {ROUNDS, "left the rounding mode changed"},
-    {BY_ADDRESS, "in the same memory"}, {LATER, ""}, {BIASED, "WRONG"},
+static const struct { int how; const char *says;
+} tricks[TRICKS] = {
+    { RIGHT, NULL },
+    { REVERSED, NULL },
+    { ZEROS, "all zeros" },
+    { NOTHING, "nothing was written" },
+    { TAIL, "were not written" },
+    { TWICE, "times what it should be" },
+    { NO_ONE, "out of bound" },
+    { NEXT_HEAD, "heads (H)" },
+    { TRANSPOSED, "H and C are transposed in memory" },
+    { OVERWRITES, "dw" },
+    { BEHIND, "wrote behind the end of y" },
+    { INPUT, "changed its input x" },
+    { CRASHES, "crashed: Segmentation fault" },
+    { ENDS, "ended the process" },
+    { ROUNDS, "left the rounding mode changed" },
+    { BY_ADDRESS, "in the same memory" },
+    { LATER, "" },
+    { BIASED, "WRONG" },
 };
 
 static int ask(const char *tensors, enum dtype dtype, int json, char *said, size_t size, const char **wrong)
@@ -99,7 +141,16 @@ static int ask(const char *tensors, enum dtype dtype, int json, char *said, size
     ck_assert(f && o);
     fputs(tensors, f);
     fclose(f);
-    *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine", .tensors = path, .suite = "quick", .load = load, .seed = 3, .dtype = dtype, .only = -1, .json = json}, o, &status, why);
+    *wrong = verify_own(&(struct own_asked){ .reference = "plain",
+                                             .candidate = "mine",
+                                             .tensors = path,
+                                             .suite = "quick",
+                                             .load = load,
+                                             .seed = 3,
+                                             .dtype = dtype,
+                                             .only = -1,
+                                             .json = json },
+                        o, &status, why);
     rewind(o);
     said[fread(said, 1, size - 1, o)] = 0;
     fclose(o);
@@ -116,7 +167,8 @@ START_TEST(tricks_are_refused_and_named)
     const int good = !tricks[trick].says;
     ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
     ck_assert_msg(status == !good, "trick %d in %s: %s", trick, dtype_name[dtype], said);
-    ck_assert_msg(good || strstr(said, tricks[trick].says), "trick %d in %s: no \"%s\" in\n%s", trick, dtype_name[dtype], tricks[trick].says, said);
+    ck_assert_msg(good || strstr(said, tricks[trick].says), "trick %d in %s: no \"%s\" in\n%s", trick,
+                  dtype_name[dtype], tricks[trick].says, said);
 }
 END_TEST
 
@@ -125,38 +177,48 @@ END_TEST
 #define SIZES "\"function\": \"f\", \"sizes\": {\"N\": [1, 9]}"
 #define X "{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\"}"
 #define Y "{\"name\": \"y\", \"shape\": \"N\", \"is\": \"output\"}"
-static const struct { const char *text, *says; } wrongs[] = {
-    {"{", "line 1"},
-    {"[]", "is no object"},
-    {"{}", "\"function\" is the name"},
-    {"{\"function\": \"2f\"}", "\"function\" is the name"},
-    {"{\"funktion\": \"f\"}", "did you mean function?"},
-    {"{\"function\": \"f\"}", "\"sizes\" has each size by its letter"},
-    {"{\"function\": \"f\", \"sizes\": {\"N\": [1, 9]}}", "\"tensors\" is a list"},
-    {"{\"function\": \"f\", \"sizes\": {\"rows\": 3}, \"tensors\": [" X "]}", "called by one letter, not \"rows\""},
-    {"{\"function\": \"f\", \"sizes\": {\"N\": [9, 1]}, \"tensors\": [" X "]}", "there is nothing from 9 to 1"},
-    {"{\"function\": \"f\", \"sizes\": {\"N\": \"many\"}, \"tensors\": [" X "]}", "size N is a number, as 64, a range"},
-    {"{\"function\": \"f\", \"sizes\": {\"N\": {\"divides\": \"H\"}}, \"tensors\": [" X "]}", "the letter of a size that stands before it"},
-    {"{\"function\": \"f\", \"sizes\": {\"N\": {\"from\": 1}}, \"tensors\": [" X "]}", "from \"from\" to \"to\""},
-    {"{\"function\": \"f\", \"sizes\": {\"N\": {\"upto\": 1}}, \"tensors\": [" X "]}", "size N has no key \"upto\""},
-    {"{\"function\": \"f\", \"sizes\": {\"N\": {\"of\": []}}, \"tensors\": [" X "]}", "\"of\" is a list of 1 to 16"},
-    {"{" SIZES ", \"scalars\": [], \"tensors\": [" X "]}", "\"scalars\" has each scalar by its name"},
-    {"{" SIZES ", \"scalars\": {\"eps\": \"small\"}, \"tensors\": [" X "]}", "scalar eps is a number, as 0.5, or a range"},
-    {"{" SIZES ", \"scalars\": {\"eps\": [1, 0]}, \"tensors\": [" X "]}", "scalar eps: there is nothing from 1 to 0"},
-    {"{" SIZES ", \"tensors\": [3]}", "tensor number 1 needs a name"},
-    {"{" SIZES ", \"tensors\": [" X ", " X "]}", "there are two tensors \"x\""},
-    {"{" SIZES ", \"tensors\": [{\"name\": \"x\", \"is\": \"input\"}]}", "\"shape\" is up to 8 letters"},
-    {"{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\"}]}", "has the letter C, which is none of \"sizes\""},
-    {"{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\"}]}", "say what it \"is\""},
-    {"{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"imput\"}]}", "did you mean input?"},
-    {"{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"gait\"}]}", "did you mean gate?"},
-    {"{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"output\", \"like\": \"gate\"}]}", "\"like\" says what an input looks like"},
-    {"{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"index\"}]}", "\"below\" a size"},
-    {"{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"statistic\": 1}]}", "\"statistic\" is true"},
-    {"{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"layout\": 1}]}", "tensor x has no key \"layout\""},
-    {"{" SIZES ", \"tensors\": [" X "]}", "there is no output"},
-    {"{" SIZES ", \"tensors\": [" Y "]}", "there is no input"},
-    {"{\"function\": \"f\", \"sizes\": {\"N\": [900000000, 900000000]}, \"tensors\": [" X ", " Y "]}", "Too large"},
+static const struct { const char *text, *says;
+} wrongs[] = {
+    { "{", "line 1" },
+    { "[]", "is no object" },
+    { "{}", "\"function\" is the name" },
+    { "{\"function\": \"2f\"}", "\"function\" is the name" },
+    { "{\"funktion\": \"f\"}", "did you mean function?" },
+    { "{\"function\": \"f\"}", "\"sizes\" has each size by its letter" },
+    { "{\"function\": \"f\", \"sizes\": {\"N\": [1, 9]}}", "\"tensors\" is a list" },
+    { "{\"function\": \"f\", \"sizes\": {\"rows\": 3}, \"tensors\": [" X "]}", "called by one letter, not \"rows\"" },
+    { "{\"function\": \"f\", \"sizes\": {\"N\": [9, 1]}, \"tensors\": [" X "]}", "there is nothing from 9 to 1" },
+    { "{\"function\": \"f\", \"sizes\": {\"N\": \"many\"}, \"tensors\": [" X "]}",
+      "size N is a number, as 64, a range" },
+    { "{\"function\": \"f\", \"sizes\": {\"N\": {\"divides\": \"H\"}}, \"tensors\": [" X "]}",
+      "the letter of a size that stands before it" },
+    { "{\"function\": \"f\", \"sizes\": {\"N\": {\"from\": 1}}, \"tensors\": [" X "]}", "from \"from\" to \"to\"" },
+    { "{\"function\": \"f\", \"sizes\": {\"N\": {\"upto\": 1}}, \"tensors\": [" X "]}", "size N has no key \"upto\"" },
+    { "{\"function\": \"f\", \"sizes\": {\"N\": {\"of\": []}}, \"tensors\": [" X "]}", "\"of\" is a list of 1 to 16" },
+    { "{" SIZES ", \"scalars\": [], \"tensors\": [" X "]}", "\"scalars\" has each scalar by its name" },
+    { "{" SIZES ", \"scalars\": {\"eps\": \"small\"}, \"tensors\": [" X "]}",
+      "scalar eps is a number, as 0.5, or a range" },
+    { "{" SIZES ", \"scalars\": {\"eps\": [1, 0]}, \"tensors\": [" X "]}", "scalar eps: there is nothing from 1 to 0" },
+    { "{" SIZES ", \"tensors\": [3]}", "tensor number 1 needs a name" },
+    { "{" SIZES ", \"tensors\": [" X ", " X "]}", "there are two tensors \"x\"" },
+    { "{" SIZES ", \"tensors\": [{\"name\": \"x\", \"is\": \"input\"}]}", "\"shape\" is up to 8 letters" },
+    { "{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\"}]}",
+      "has the letter C, which is none of \"sizes\"" },
+    { "{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\"}]}", "say what it \"is\"" },
+    { "{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"imput\"}]}", "did you mean input?" },
+    { "{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"gait\"}]}",
+      "did you mean gate?" },
+    { "{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"output\", \"like\": \"gate\"}]}",
+      "\"like\" says what an input looks like" },
+    { "{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"index\"}]}",
+      "\"below\" a size" },
+    { "{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"statistic\": 1}]}",
+      "\"statistic\" is true" },
+    { "{" SIZES ", \"tensors\": [{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"layout\": 1}]}",
+      "tensor x has no key \"layout\"" },
+    { "{" SIZES ", \"tensors\": [" X "]}", "there is no output" },
+    { "{" SIZES ", \"tensors\": [" Y "]}", "there is no input" },
+    { "{\"function\": \"f\", \"sizes\": {\"N\": [900000000, 900000000]}, \"tensors\": [" X ", " Y "]}", "Too large" },
 };
 
 START_TEST(a_wrong_description_is_said)
@@ -177,17 +239,23 @@ START_TEST(sizes_are_as_described)
     char *path = scratch("own.json");
     FILE *f = fopen(path, "w");
     ck_assert(f != NULL);
-    fputs("{\"function\": \"f\", \"sizes\": {\"H\": [1, 12], \"G\": {\"divides\": \"H\"}, \"T\": [1, 200], \"S\": {\"at_least\": \"T\", \"to\": 300}, \"D\": {\"from\": 2, \"to\": 99, \"multiple_of\": 4},"
-          " \"E\": {\"of\": [3, 5]}, \"V\": [1, 7]}, \"tensors\": [{\"name\": \"y\", \"shape\": \"\", \"is\": \"output\"}, {\"name\": \"i\", \"shape\": \"TD\", \"is\": \"input\", \"like\": \"index\","
-          " \"below\": \"V\"}, {\"name\": \"p\", \"shape\": \"TD\", \"is\": \"input\", \"like\": \"probability\"}, {\"name\": \"g\", \"shape\": \"TD\", \"is\": \"input\", \"like\": \"decay\"}]}", f);
+    fputs("{\"function\": \"f\", \"sizes\": {\"H\": [1, 12], \"G\": {\"divides\": \"H\"}, \"T\": [1, 200], \"S\": "
+          "{\"at_least\": \"T\", \"to\": 300}, \"D\": {\"from\": 2, \"to\": 99, \"multiple_of\": 4},"
+          " \"E\": {\"of\": [3, 5]}, \"V\": [1, 7]}, \"tensors\": [{\"name\": \"y\", \"shape\": \"\", \"is\": "
+          "\"output\"}, {\"name\": \"i\", \"shape\": \"TD\", \"is\": \"input\", \"like\": \"index\","
+          " \"below\": \"V\"}, {\"name\": \"p\", \"shape\": \"TD\", \"is\": \"input\", \"like\": \"probability\"}, "
+          "{\"name\": \"g\", \"shape\": \"TD\", \"is\": \"input\", \"like\": \"decay\"}]}",
+          f);
     fclose(f);
     ck_assert_msg(!own_read(&w, path, why), "%s", why);
     for (int k = 0; k < 200; k++) {
         struct own_problem p;
         own_sizes(&p, &w, 7, k);
-        const long H = own_extent(&w, &p, 'H'), G = own_extent(&w, &p, 'G'), T = own_extent(&w, &p, 'T'), S = own_extent(&w, &p, 'S'), D = own_extent(&w, &p, 'D');
+        const long H = own_extent(&w, &p, 'H'), G = own_extent(&w, &p, 'G'), T = own_extent(&w, &p, 'T'),
+                   S = own_extent(&w, &p, 'S'), D = own_extent(&w, &p, 'D');
         const long E = own_extent(&w, &p, 'E'), V = own_extent(&w, &p, 'V');
-        ck_assert(H >= 1 && H <= 12 && H % G == 0 && T >= 1 && S >= T && S <= 300 && D >= 2 && D <= 99 && D % 4 == 0 && (E == 3 || E == 5));
+        ck_assert(H >= 1 && H <= 12 && H % G == 0 && T >= 1 && S >= T && S <= 300 && D >= 2 && D <= 99 && D % 4 == 0 &&
+                  (E == 3 || E == 5));
         own_draw(&p, &w, DT_F32);
         for (long row = 0; row < T; row++) {
             double sum = 0;
@@ -211,7 +279,8 @@ START_TEST(json_says_the_same)
     struct json *root = json_parse(said, strlen(said), why);
     ck_assert_msg(root != NULL, "%s: %s", why, said);
     const struct json *version = json_get(root, "version"), *tensors = json_get(root, "tensors");
-    ck_assert(!strcmp(json_get(root, "verdict")->text, "wrong") && version && strcmp(version->text, "unknown") && tensors->count == 3);
+    ck_assert(!strcmp(json_get(root, "verdict")->text, "wrong") && version && strcmp(version->text, "unknown") &&
+              tensors->count == 3);
     ck_assert_str_eq(json_get(tensors->first->next, "looks")->text, "each of its heads (H) holds that of the next");
     json_free(root);
 }

@@ -1,10 +1,10 @@
 /* check_verify_tiles.c - what tiles do wrong first: do the suites see it?
  *
  * A slip is an honest kernel that goes wrong in one place: along one axis of one output, at the indices behind a tile's
- * border or in a last, partial tile, what stands there is skipped, halved, or taken from the tile before, but only if the
- * sizes are such that the slip would strike: B > 1, T a multiple of 64, K > 64, ...  And the cell's chunks: the state
- * that is handed on is lost, for some rows, heads, sequences.  They are drawn by seed, dozens for every kernel; a suite is
- * worth what it rejects.  SLIPS=yes prints what got through. */
+ * border or in a last, partial tile, what stands there is skipped, halved, or taken from the tile before, but only if
+ * the sizes are such that the slip would strike: B > 1, T a multiple of 64, K > 64, ... And the cell's chunks: the
+ * state that is handed on is lost, for some rows, heads, sequences. They are drawn by seed, dozens for every kernel;
+ * a suite is worth what it rejects.  SLIPS=yes prints what got through. */
 #include <check.h>
 #include <limits.h>
 #include <math.h>
@@ -21,23 +21,60 @@ enum { OF_A_KERNEL = 60, CONDITIONS = 2 };
 
 /* ---- slips of an output */
 
-enum where { BEHIND_16, BEHIND_32, BEHIND_64, BEHIND_128, SECOND_HALF_OF_64, LAST_PARTIAL_16, LAST_PARTIAL_64, LAST, FROM_SECOND, FROM_THIRD, WHERES };
+enum where {
+    BEHIND_16,
+    BEHIND_32,
+    BEHIND_64,
+    BEHIND_128,
+    SECOND_HALF_OF_64,
+    LAST_PARTIAL_16,
+    LAST_PARTIAL_64,
+    LAST,
+    FROM_SECOND,
+    FROM_THIRD,
+    WHERES
+};
 enum how { SKIPPED, HALVED, TILE_BEFORE, HOWS };
 enum when { ANY, SEVERAL_B, SEVERAL_H, GROUPED, T_64, T_NOT_64, T_OVER_64, CACHED, LARGE_ROW, ODD_ROW, WHENS };
 
 struct slip { int part, arg, axis; enum where where; enum how how; enum when when[CONDITIONS]; char says[160]; };
 
-static const char *const where_says[] = {"from 16 on", "from 32 on", "from 64 on", "from 128 on", "32..63 of each 64", "in the last part of 16", "in the last part of 64",
-                                         "the last", "from the second on", "from the third on"};
+static const char *const where_says[] = { "from 16 on",
+                                          "from 32 on",
+                                          "from 64 on",
+                                          "from 128 on",
+                                          "32..63 of each 64",
+                                          "in the last part of 16",
+                                          "in the last part of 64",
+                                          "the last",
+                                          "from the second on",
+                                          "from the third on" };
 static const char *const how_says[] = {"skipped", "halved", "as 16 before"};
-static const char *const when_says[] = {"", "B > 1", "H > 2", "1 < G < H", "T a multiple of 64", "T none of 64", "T > 64", "a cache above 64", "rows above 64", "rows no multiple of 16"};
+static const char *const when_says[] = { "",
+                                         "B > 1",
+                                         "H > 2",
+                                         "1 < G < H",
+                                         "T a multiple of 64",
+                                         "T none of 64",
+                                         "T > 64",
+                                         "a cache above 64",
+                                         "rows above 64",
+                                         "rows no multiple of 16" };
 
-static long size_of(const struct op_case *c, char letter) { return strchr(swax_ops[c->op].dims, letter) ? op_extent(&swax_ops[c->op], letter, c->dims) : 0; }
+static long size_of(const struct op_case *c, char letter)
+{
+    return strchr(swax_ops[c->op].dims, letter) ? op_extent(&swax_ops[c->op], letter, c->dims) : 0;
+}
 
 static int happens(enum when when, const struct op_case *c)
 {
-    const long T = size_of(c, 'T'), G = size_of(c, 'G'), row = size_of(c, strchr(swax_ops[c->op].dims, 'K') ? 'K' : strchr(swax_ops[c->op].dims, 'D') ? 'D'
-        : strchr(swax_ops[c->op].dims, 'C') ? 'C' : strchr(swax_ops[c->op].dims, 'I') ? 'I' : strchr(swax_ops[c->op].dims, 'V') ? 'V' : 'N');
+    const long T = size_of(c, 'T'), G = size_of(c, 'G'),
+               row = size_of(c, strchr(swax_ops[c->op].dims, 'K')   ? 'K'
+                                : strchr(swax_ops[c->op].dims, 'D') ? 'D'
+                                : strchr(swax_ops[c->op].dims, 'C') ? 'C'
+                                : strchr(swax_ops[c->op].dims, 'I') ? 'I'
+                                : strchr(swax_ops[c->op].dims, 'V') ? 'V'
+                                                                    : 'N');
     switch (when) {
     case SEVERAL_B: return size_of(c, 'B') > 1;
     case SEVERAL_H: return size_of(c, 'H') > 2;
@@ -97,8 +134,9 @@ static void draw_slip(struct slip *s, const struct subject *of, uint64_t *random
     for (int k = 0; k < CONDITIONS; k++)    /* no multiple has a last part */
         if (letter == 'T' && s->when[k] == T_64 && (s->where == LAST_PARTIAL_16 || s->where == LAST_PARTIAL_64))
             s->when[k] = T_OVER_64;
-    snprintf(s->says, sizeof s->says, "%s of %s: %c %s is %s%s%s%s%s", op->arg[s->arg].name, op->name, letter, where_says[s->where], how_says[s->how],
-             s->when[0] || s->when[1] ? ", if " : "", when_says[s->when[0]], s->when[0] && s->when[1] ? " and " : "", when_says[s->when[1]]);
+    snprintf(s->says, sizeof s->says, "%s of %s: %c %s is %s%s%s%s%s", op->arg[s->arg].name, op->name, letter,
+             where_says[s->where], how_says[s->how], s->when[0] || s->when[1] ? ", if " : "", when_says[s->when[0]],
+             s->when[0] && s->when[1] ? " and " : "", when_says[s->when[1]]);
 }
 
 /* Can it strike that problem at all? */
@@ -134,7 +172,9 @@ static int slip(const struct slip *s, const struct problem *p, double *a)
         if (!strikes(s, index, extent))
             continue;
         const long from = e - (index >= 16 ? 16 : index >= 1 ? 1 : 0) * stride;
-        a[e] = s->how == SKIPPED ? base : s->how == HALVED ? base + (was - base) / 2 : base + a[from] - (before ? before[from] : 0);
+        a[e] = s->how == SKIPPED ? base
+             : s->how == HALVED  ? base + (was - base) / 2
+                                 : base + a[from] - (before ? before[from] : 0);
         changed |= a[e] != was;
     }
     return changed;
@@ -154,11 +194,32 @@ static int rejects_one(const struct problem *p, const struct slip *s, const doub
 
 /* ---- slips of the cell's chunks: the reference, 64 tokens at a time, and what is handed on */
 
-enum lost { NOTHING, ROWS_16, ROWS_64, COLUMNS_64, ALL_OF_C, N_ALONE, OF_SEQUENCE_0, OF_HEAD_0, M_ALONE, HALF_OF_C, LOSTS };
-static const char *const lost_says[] = {"nothing", "rows of C from 16 on", "rows of C from 64 on", "columns of C from 64 on", "C", "n alone",
-                                        "all: sequence 0's state goes on", "all: head 0's state goes on", "m alone", "half of C"};
+enum lost {
+    NOTHING,
+    ROWS_16,
+    ROWS_64,
+    COLUMNS_64,
+    ALL_OF_C,
+    N_ALONE,
+    OF_SEQUENCE_0,
+    OF_HEAD_0,
+    M_ALONE,
+    HALF_OF_C,
+    LOSTS
+};
+static const char *const lost_says[] = { "nothing",
+                                         "rows of C from 16 on",
+                                         "rows of C from 64 on",
+                                         "columns of C from 64 on",
+                                         "C",
+                                         "n alone",
+                                         "all: sequence 0's state goes on",
+                                         "all: head 0's state goes on",
+                                         "m alone",
+                                         "half of C" };
 enum at { EACH, SECOND_BORDER, MULTIPLES, NO_MULTIPLES, BATCHES, THIRD_HEAD, SHORT_TAIL, WIDE, ATS };
-static const char *const at_says[] = {"", ", behind 128 tokens", ", T a multiple of 64", ", T none of 64", ", B > 1", ", heads from 2 on", ", a tail of 1 to 15", ", K > 64"};
+static const char *const at_says[] = { "",        ", behind 128 tokens", ", T a multiple of 64", ", T none of 64",
+                                       ", B > 1", ", heads from 2 on",   ", a tail of 1 to 15",  ", K > 64" };
 
 struct handing { enum lost lost; enum at at; };
 
@@ -181,10 +242,12 @@ static int chunked(struct op_case *got, const struct handing *lose)
 {
     const struct op_spec *op = &swax_ops[got->op];
 #define A(name) got->arg[op_arg_find(op, name)]
-    const int B = (int)size_of(got, 'B'), T = (int)size_of(got, 'T'), H = (int)size_of(got, 'H'), K = (int)size_of(got, 'K'), V = (int)size_of(got, 'V');
+    const int B = (int)size_of(got, 'B'), T = (int)size_of(got, 'T'), H = (int)size_of(got, 'H'),
+              K = (int)size_of(got, 'K'), V = (int)size_of(got, 'V');
     const int L = (int)size_of(got, 'L'), gate = (int)size_of(got, 'g');
     const long KV = (long)K * V, states = (long)B * H;
-    double *C = calloc((size_t)(states * KV), sizeof *C), *n = calloc((size_t)(states * K), sizeof *n), *m = calloc((size_t)states, sizeof *m);
+    double *C = calloc((size_t)(states * KV), sizeof *C), *n = calloc((size_t)(states * K), sizeof *n),
+           *m = calloc((size_t)states, sizeof *m);
     int changed = 0;
     (void)L;
     if (A("C0")) {
@@ -202,8 +265,12 @@ static int chunked(struct op_case *got, const struct handing *lose)
             for (long e = 0; e < KV; e++) {
                 const long r = e / V, c = e % V, from = lose->lost == OF_SEQUENCE_0 ? s % H : s / H * H;
                 double *x = &C[s * KV + e], was = *x;
-                *x = (lose->lost == ROWS_16 && r >= 16) || (lose->lost == ROWS_64 && r >= 64) || (lose->lost == COLUMNS_64 && c >= 64) || lose->lost == ALL_OF_C ? 0
-                   : lose->lost == HALF_OF_C ? *x / 2 : lose->lost == OF_SEQUENCE_0 || lose->lost == OF_HEAD_0 ? C[from * KV + e] : *x;
+                *x = (lose->lost == ROWS_16 && r >= 16) || (lose->lost == ROWS_64 && r >= 64) ||
+                             (lose->lost == COLUMNS_64 && c >= 64) || lose->lost == ALL_OF_C
+                       ? 0
+                   : lose->lost == HALF_OF_C                                ? *x / 2
+                   : lose->lost == OF_SEQUENCE_0 || lose->lost == OF_HEAD_0 ? C[from * KV + e]
+                                                                            : *x;
                 changed |= *x != was;
             }
             for (int r = 0; r < K; r++) {
@@ -219,9 +286,11 @@ static int chunked(struct op_case *got, const struct handing *lose)
                 start[t] = (int)A("start")[(long)b * T + t0 + t] - t0;
             int *documents = malloc((size_t)tokens * sizeof(int));
             memcpy(documents, start, (size_t)tokens * sizeof(int));
-            swax_ref_f64.mlstm_forward(A("h") + rows * V, A("C1") + b * H * KV, A("n1") + (long)b * H * K, A("m1") + (long)b * H, A("m") + rows, A("qn") + rows, NULL, NULL,
-                                       A("q") + rows * K, A("k") + rows * K, A("v") + rows * V, A("i") + rows, A("f") + rows, C + b * H * KV, n + (long)b * H * K, m + (long)b * H,
-                                       A("start") ? documents : NULL, 1, tokens, H, K, V, 1 << 30, gate, got->scalar[0]);
+            swax_ref_f64.mlstm_forward(
+                A("h") + rows * V, A("C1") + b * H * KV, A("n1") + (long)b * H * K, A("m1") + (long)b * H,
+                A("m") + rows, A("qn") + rows, NULL, NULL, A("q") + rows * K, A("k") + rows * K, A("v") + rows * V,
+                A("i") + rows, A("f") + rows, C + b * H * KV, n + (long)b * H * K, m + (long)b * H,
+                A("start") ? documents : NULL, 1, tokens, H, K, V, 1 << 30, gate, got->scalar[0]);
             free(documents);
         }
         memcpy(C, A("C1"), (size_t)(states * KV) * sizeof *C);
@@ -248,7 +317,9 @@ static int group(int number, struct subject *s)
 
 static struct plan plan_of(const char *suite)
 {
-    return (struct plan){.wish = {.states = 1, .documents = 1, .noise = 1}, .seed = 1, .suite = suite_find(suite), .only = -1};
+    return (struct plan){
+        .wish = { .states = 1, .documents = 1, .noise = 1 }, .seed = 1, .suite = suite_find(suite), .only = -1
+    };
 }
 
 static int rejects(const struct problem *p, struct op_case *got, int part)
@@ -265,8 +336,8 @@ static void tell(const char *suite, const char *of, const char *says)
 
 static const char *const suites[] = {"quick", "standard", "hard"};
 
-/* The truth of a problem, and its bounds; by itself a bound of a thousandth, since a slip is of the size of what it strikes, and
- * `make test-long` asks whether the judge's own are as near. */
+/* The truth of a problem, and its bounds; by itself a bound of a thousandth, since a slip is of the size of what it
+ * strikes, and `make test-long` asks whether the judge's own are as near. */
 static void solve(struct problem *p)
 {
     if (suite_long()) {
@@ -335,9 +406,11 @@ START_TEST(slips_of_outputs_are_rejected)
         int naked;
         plan.suite = suite;
         const int rejected = count(&plan, s, OF_A_KERNEL, &naked, first);
-        printf("%-10s %-9s %2d of %d slips of outputs rejected, %d never struck\n", plan.subject.base, suites[suite], rejected, OF_A_KERNEL, naked);
+        printf("%-10s %-9s %2d of %d slips of outputs rejected, %d never struck\n", plan.subject.base, suites[suite],
+               rejected, OF_A_KERNEL, naked);
         if (suite)
-            ck_assert_msg(rejected * 20 >= OF_A_KERNEL * 19, "%s: the suite %s rejects %d of %d, and not: %s", plan.subject.base, suites[suite], rejected, OF_A_KERNEL, first);
+            ck_assert_msg(rejected * 20 >= OF_A_KERNEL * 19, "%s: the suite %s rejects %d of %d, and not: %s",
+                          plan.subject.base, suites[suite], rejected, OF_A_KERNEL, first);
     }
 }
 END_TEST
@@ -380,7 +453,8 @@ START_TEST(lost_states_are_rejected)
         }
         printf("mlstm      %-9s %2d of %d lost states rejected\n", suites[suite], rejected, (LOSTS - 1) * ATS);
         if (suite)
-            ck_assert_msg(rejected * 20 >= (LOSTS - 1) * ATS * 19, "the suite %s rejects %d of %d, and not: %s", suites[suite], rejected, (LOSTS - 1) * ATS, first);
+            ck_assert_msg(rejected * 20 >= (LOSTS - 1) * ATS * 19, "the suite %s rejects %d of %d, and not: %s",
+                          suites[suite], rejected, (LOSTS - 1) * ATS, first);
     }
 }
 END_TEST

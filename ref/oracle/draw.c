@@ -24,7 +24,14 @@ int op_family_fits(int op, enum op_family family)
         return spec->kind == OF_CELL;
     case OP_OPEN: case OP_SHUT: case OP_CLOSED:
         return spec->kind == OF_CELL || spec->kind == OF_DELTA;
-    case OP_UNDECAYED: case OP_BOUND: case OP_MIXED: case OP_COLLINEAR: case OP_REFLECT: case OP_CONVERGED: case OP_LONE: case OP_SPIKE:
+    case OP_UNDECAYED:
+    case OP_BOUND:
+    case OP_MIXED:
+    case OP_COLLINEAR:
+    case OP_REFLECT:
+    case OP_CONVERGED:
+    case OP_LONE:
+    case OP_SPIKE:
         return spec->kind == OF_DELTA;
     case OP_EQUAL: case OP_ONEHOT:
         return spec->dims[1] && spec->kind != OF_OPTIMISER;    /* there are rows */
@@ -142,7 +149,8 @@ static void avoid_ties(struct op_case *c, const struct draw *d)
         run_positive(&positive, c, d);
         const int qn = op_arg_find(&swax_ops[f.op], "qn"), m = op_arg_find(&swax_ops[f.op], "m");
         for (long row = 0; row < f.size[m]; row++) {
-            const double up = exp(f.arg[m][row]), ratio = fabs(f.arg[qn][row]) * up, near = op_between(&s, 2 * TIE, 0.2);
+            const double up = exp(f.arg[m][row]), ratio = fabs(f.arg[qn][row]) * up,
+                         near = op_between(&s, 2 * TIE, 0.2);
             double scale = off_the_tie(ratio, 2 * rounding * positive.arg[qn][row] * up);
             if (d->family == OP_CROSSOVER && pass == 0 && ratio > 1e-3 && ratio < 1e3)
                 scale = (1 + (op_uniform(&s) < 0.5 ? -near : near)) / ratio;
@@ -220,14 +228,16 @@ int op_is_drawn(int op, int arg)
 
 void op_draw_argument(struct op_case *c, int arg, uint64_t seed, enum op_family family, enum swax_precision exact_in)
 {
-    const struct draw d = { seed, family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in, exact_in, NULL, SWAX_PREC_F64 };
+    const struct draw d = { seed,     family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in,
+                            exact_in, NULL,   SWAX_PREC_F64 };
     op_draw_input(c, arg, &d);
 }
 
-void op_draw_by(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in,
-                const struct swax_tier *by)
+void op_draw_by(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional,
+                enum swax_precision exact_in, const struct swax_tier *by)
 {
-    const struct draw d = { seed, family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in, exact_in, by, SWAX_PREC_F64 };
+    const struct draw d = { seed,     family, exact_in == SWAX_PREC_F64 ? SWAX_PREC_F32 : exact_in,
+                            exact_in, by,     SWAX_PREC_F64 };
     draw_inputs(c, &d, optional);
     c->by = by;
     if (swax_ops[c->op].kind == OF_CELL)
@@ -237,7 +247,8 @@ void op_draw_by(struct op_case *c, uint64_t seed, enum op_family family, unsigne
     draw_noise(c, &d);
 }
 
-const char *op_draw_for_timing(struct op_case *c, unsigned optional, const struct swax_tier *tier, enum swax_precision p)
+const char *op_draw_for_timing(struct op_case *c, unsigned optional, const struct swax_tier *tier,
+                               enum swax_precision p)
 {
     const struct draw d = { 1, OP_GAUSS, p == SWAX_PREC_F64 ? SWAX_PREC_F32 : p, p, tier, p };
     draw_inputs(c, &d, optional);

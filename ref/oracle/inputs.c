@@ -73,7 +73,7 @@ static void draw_gates(struct op_case *c, int i, enum op_family family, uint64_t
     for (long e = 0; e < c->size[i]; e++)
         c->arg[i][e] = gate(name, family, bias, s);
     for (long e = 0; e < c->size[i] && op_extent(&swax_ops[c->op], 'g', c->dims) == LOG; e++)
-        c->arg[i][e] = -log1p(exp(-c->arg[i][e]));    /* a gate that is given as its logarithm is below 1 all the same */
+        c->arg[i][e] = -log1p(exp(-c->arg[i][e])); /* a gate that is given as its logarithm is below 1 all the same */
 }
 
 /* ---- everything else */
@@ -181,7 +181,10 @@ static double log_gate(enum op_family family, long at, long T, uint64_t *s)
 static double strength(enum op_family family, double top, uint64_t *s)
 {
     const double x = top / (1 + exp(-op_normal(s)));
-    return family == OP_COLLINEAR || family == OP_CONVERGED ? 1 : family == OP_REFLECT ? 2 : family == OP_LONE ? 0.01 : x;
+    return family == OP_COLLINEAR || family == OP_CONVERGED ? 1
+         : family == OP_REFLECT                             ? 2
+         : family == OP_LONE                                ? 0.01
+                                                            : x;
 }
 
 static int draw_delta(struct op_case *c, int i, enum op_family family, enum swax_precision p, uint64_t *s)

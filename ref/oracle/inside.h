@@ -25,8 +25,8 @@ void op_terms(double *size, const struct op_case *c, const struct op_case *truth
 enum { SIGMOID = 1, LOG = 3 };
 
 /* ---- ref/oracle/inputs.c */
-/* What tells one draw from another: `inputs` and `saved` are the precisions to round them to; forward kernels run on the
- * tier `by`, in precision `in`. */
+/* What tells one draw from another: `inputs` and `saved` are the precisions to round them to; forward kernels run on
+ * the tier `by`, in precision `in`. */
 struct draw {
     uint64_t seed;
     enum op_family family;

@@ -1,5 +1,6 @@
-/* bound.c - the true answers to a problem, and how far an honest one may be from them: the judge's rule for one kernel, and what it leaves
- * out: half precision, other orders of operations, a backward that reads what its own forward saved. */
+/* bound.c - the true answers to a problem, and how far an honest one may be from them: the judge's rule for one
+ * kernel, and what it leaves out: half precision, other orders of operations, a backward that reads what its own
+ * forward saved. */
 #include "tools/verify/verify.h"
 
 #include <float.h>
@@ -22,8 +23,8 @@ static void bound_half(struct problem *p, int part)
     }
 }
 
-/* ---- honest orders of operations: what any correct one errs, nobody is blamed for.  Twice that, as FlashAttention's rule has
- * it: the orders that are tried are not the worst there are */
+/* ---- honest orders of operations: what any correct one errs, nobody is blamed for. Twice that, as FlashAttention's
+ * rule has it: the orders that are tried are not the worst there are */
 
 static int tame(const struct op_case *c)
 {
@@ -34,8 +35,9 @@ static int tame(const struct op_case *c)
     return 1;
 }
 
-/* The largest sum of a sequence's logarithms of forget gates: what the parallel form takes differences of.  Up to 128, which a
- * chunk of 128 half-open gates has, it is as honest as any; behind gates that are shut it is the fault "summed_gates". */
+/* The largest sum of a sequence's logarithms of forget gates: what the parallel form takes differences of. Up to 128,
+ * which a chunk of 128 half-open gates has, it is as honest as any; behind gates that are shut it is the fault
+ * "summed_gates". */
 static const double MOST_SUM = 128;
 
 static double largest_sum(const struct op_case *c)
@@ -57,13 +59,15 @@ static double largest_sum(const struct op_case *c)
 
 static int is_honest(const struct fault *order, const struct problem *p)
 {
-    return !strcmp(order->op, p->subject.base) && (strcmp(order->name, "plain_all_sums") || largest_sum(&p->in[0]) <= MOST_SUM);
+    return !strcmp(order->op, p->subject.base) &&
+           (strcmp(order->name, "plain_all_sums") || largest_sum(&p->in[0]) <= MOST_SUM);
 }
 
 static const double MOST_ORDERS = 2e9;    /* multiplications: these are plain loops, which keep all their states */
 
 /* Where an honest order, run in that precision, is further off than the bound says, twice what it errs is the bound. */
-static void bound_order(struct problem *p, int part, const struct swax_tier *honest, enum swax_precision precision, double scale)
+static void bound_order(struct problem *p, int part, const struct swax_tier *honest, enum swax_precision precision,
+                        double scale)
 {
     const struct op_case *c = &p->in[part];
     struct op_case got;
@@ -93,7 +97,8 @@ static int next_order(int k, const struct problem *p, int part, struct swax_tier
     return -1;
 }
 
-/* In double both what the orders err in double, and what they err in float at double's rounding: either may be small by luck. */
+/* In double both what the orders err in double, and what they err in float at double's rounding: either may be small
+ * by luck. */
 static void bound_orders(struct problem *p, int part)
 {
     struct swax_tier honest;
@@ -115,8 +120,8 @@ static void round_answers(struct op_case *c, enum swax_precision precision)
 }
 
 /* Run it on inputs which `off` may have moved, and keep what its gradients err, where that is more. */
-static void run_chain(double *error, double *rms, const struct problem *p, const struct swax_tier *tier, enum swax_precision run,
-                      enum swax_precision keeps, uint64_t *off)
+static void run_chain(double *error, double *rms, const struct problem *p, const struct swax_tier *tier,
+                      enum swax_precision run, enum swax_precision keeps, uint64_t *off)
 {
     struct op_case f, b;
     op_case_copy(&f, &p->in[0]);
@@ -148,7 +153,8 @@ static void run_chain(double *error, double *rms, const struct problem *p, const
  * the case: the truth of inputs that are off by one rounding. */
 static void bound_chain(struct problem *p)
 {
-    static const double plain_times[DTYPES] = {8, 8 * DBL_EPSILON / (double)FLT_EPSILON, 8, 8}, times[DTYPES] = {8, 8, 3, 3.0 / 8};
+    static const double plain_times[DTYPES] = { 8, 8 * DBL_EPSILON / (double)FLT_EPSILON, 8, 8 },
+                        times[DTYPES] = { 8, 8, 3, 3.0 / 8 };
     const enum swax_precision precision = dtype_precision(p->wish.dtype);
     double plain[2][OP_ARGS] = {{0}}, moved[2][OP_ARGS] = {{0}};
     struct swax_tier honest;
@@ -161,7 +167,8 @@ static void bound_chain(struct problem *p)
     for (int i = 0; i < p->in[1].n; i++)
         for (int by_rms = 0; by_rms < 2; by_rms++) {
             double *bound = by_rms ? &p->bound[1].rms_bound[i] : &p->bound[1].bound[i];
-            const double may = fmax(plain_times[p->wish.dtype] * plain[by_rms][i], times[p->wish.dtype] * moved[by_rms][i]);
+            const double may =
+                fmax(plain_times[p->wish.dtype] * plain[by_rms][i], times[p->wish.dtype] * moved[by_rms][i]);
             *bound = isfinite(may) ? fmax(*bound, may) : *bound;
         }
 }
@@ -178,7 +185,9 @@ static void bound_teller(struct problem *p, int part)
 void problem_in_reach(const struct problem *p, struct op_case *c)
 {
     for (int i = 0; i < c->n && p->wish.dtype == DT_F16; i++)
-        for (long e = 0; e < c->size[i] && c->arg[i] && op_answers(&swax_ops[c->op].arg[i]) && swax_ops[c->op].arg[i].type == REAL; e++)
+        for (long e = 0;
+             e < c->size[i] && c->arg[i] && op_answers(&swax_ops[c->op].arg[i]) && swax_ops[c->op].arg[i].type == REAL;
+             e++)
             c->arg[i][e] = c->arg[i][e] > MOST_HALF ? MOST_HALF : c->arg[i][e] < -MOST_HALF ? -MOST_HALF : c->arg[i][e];
 }
 

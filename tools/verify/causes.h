@@ -1,5 +1,5 @@
-/* causes.h - what may be behind a wrong answer, each of which can answer a problem too: the faults of ref/oracle/faults, and the
- * conventions that others have. */
+/* causes.h - what may be behind a wrong answer, each of which can answer a problem too: the faults of
+ * ref/oracle/faults, and the conventions that others have. */
 #ifndef SWAX_VERIFY_CAUSES_H
 #define SWAX_VERIFY_CAUSES_H
 
@@ -14,8 +14,8 @@ void cause_run(int k, const struct problem *p, struct op_case says[PARTS]);
 const struct fault *convention_is(int i);
 void convention_run(int i, const struct problem *p, struct op_case says[PARTS]);
 
-/* tools/verify/derive.c.  The same fault of a forward, with the backward that automatic differentiation gives it, by differences of the
- * forward: for small problems alone, `derive_costs` multiplications. */
+/* tools/verify/derive.c. The same fault of a forward, with the backward that automatic differentiation gives it, by
+ * differences of the forward: for small problems alone, `derive_costs` multiplications. */
 int derive_has(int k, const struct problem *p);
 double derive_costs(const struct problem *p);
 void derive_run(int k, const struct problem *p, struct op_case says[PARTS]);

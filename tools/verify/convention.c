@@ -1,8 +1,8 @@
 /* convention.c - what is right elsewhere: other layouts, gates in other units, weights from another zero.
  *
- * A row says which tensors a kernel of that convention takes otherwise, and how.  The reference is given them as such a kernel
- * sees them, and what it gives is put back: a permutation by its inverse, a function of an input by its derivative on that
- * input's gradient.  One row, one convention. */
+ * A row says which tensors a kernel of that convention takes otherwise, and how. The reference is given them as such
+ * a kernel sees them, and what it gives is put back: a permutation by its inverse, a function of an input by its
+ * derivative on that input's gradient.  One row, one convention. */
 #include "tools/verify/causes.h"
 
 #include <math.h>
@@ -11,20 +11,51 @@
 
 enum change { TRANSPOSED, INTERLEAVED, NEGATED, EXPONENTIATED, PLUS_ONE, UNIT_ROWS, MODE };
 
-static const struct row { struct fault is; const char *tensors; enum change change; int mode; } rows[] = {
-    {{"states_values_first", "delta", "states are [V][K] where [K][V] belongs, those that come in and those that go out", FAULT_EXACT}, "S0 S1 Ss", TRANSPOSED, 0},
-    {{"states_values_first", "mlstm", "states are [V][K] where [K][V] belongs, those that come in and those that go out", FAULT_EXACT}, "C0 C1 Cs", TRANSPOSED, 0},
-    {{"exp_twice", "delta", "exp(g) is taken for g: the decay is exp(exp(g))", FAULT_EXACT}, "g", EXPONENTIATED, 0},
-    {{"gate_sign", "delta", "the gate's sign is the other: the decay is exp(-g)", FAULT_EXACT}, "g", NEGATED, 0},
-    {{"unit_keys", "delta", "q and k are normalised to length 1 in the kernel, where that is done before", FAULT_EXACT}, "q k", UNIT_ROWS, 0},
-    {{"sigmoid_gate", "mlstm", "the input gate is a sigmoid without a normaliser", FAULT_EXACT}, "", MODE, 1},
-    {{"sigmoid_normalised", "mlstm", "the input gate is a sigmoid, with the normaliser", FAULT_EXACT}, "", MODE, 2},
-    {{"exponential_gate", "mlstm", "the input gate is an exponential, with the normaliser", FAULT_EXACT}, "", MODE, 0},
-    {{"gates_are_logs", "mlstm", "i and f are taken for logarithms of what is written and kept, without log(sigmoid(f)) and without a normaliser", FAULT_EXACT}, "", MODE, 3},
-    {{"interleaved_both", "rope", "pairs are (0,1)(2,3).., where element j turns with element j + D/2, in the forward and in the backward", FAULT_EXACT}, "x y", INTERLEAVED, 0},
-    {{"one_plus_weight_both", "rmsnorm", "the weight is taken as 1 + w, in the forward and in the backward", FAULT_EXACT}, "w", PLUS_ONE, 0},
-    {{"one_plus_weight", "headnorm", "the weight is taken as 1 + w", FAULT_EXACT}, "w", PLUS_ONE, 0},
-    {{"taps_first", "conv", "the weight is [F][C] where [C][F] belongs", FAULT_EXACT}, "w", TRANSPOSED, 0},
+static const struct row { struct fault is; const char *tensors; enum change change; int mode;
+} rows[] = {
+    { { "states_values_first", "delta",
+        "states are [V][K] where [K][V] belongs, those that come in and those that go out", FAULT_EXACT },
+      "S0 S1 Ss",
+      TRANSPOSED,
+      0 },
+    { { "states_values_first", "mlstm",
+        "states are [V][K] where [K][V] belongs, those that come in and those that go out", FAULT_EXACT },
+      "C0 C1 Cs",
+      TRANSPOSED,
+      0 },
+    { { "exp_twice", "delta", "exp(g) is taken for g: the decay is exp(exp(g))", FAULT_EXACT }, "g", EXPONENTIATED, 0 },
+    { { "gate_sign", "delta", "the gate's sign is the other: the decay is exp(-g)", FAULT_EXACT }, "g", NEGATED, 0 },
+    { { "unit_keys", "delta", "q and k are normalised to length 1 in the kernel, where that is done before",
+        FAULT_EXACT },
+      "q k",
+      UNIT_ROWS,
+      0 },
+    { { "sigmoid_gate", "mlstm", "the input gate is a sigmoid without a normaliser", FAULT_EXACT }, "", MODE, 1 },
+    { { "sigmoid_normalised", "mlstm", "the input gate is a sigmoid, with the normaliser", FAULT_EXACT }, "", MODE, 2 },
+    { { "exponential_gate", "mlstm", "the input gate is an exponential, with the normaliser", FAULT_EXACT },
+      "",
+      MODE,
+      0 },
+    { { "gates_are_logs", "mlstm",
+        "i and f are taken for logarithms of what is written and kept, without log(sigmoid(f)) and without a "
+        "normaliser",
+        FAULT_EXACT },
+      "",
+      MODE,
+      3 },
+    { { "interleaved_both", "rope",
+        "pairs are (0,1)(2,3).., where element j turns with element j + D/2, in the forward and in the backward",
+        FAULT_EXACT },
+      "x y",
+      INTERLEAVED,
+      0 },
+    { { "one_plus_weight_both", "rmsnorm", "the weight is taken as 1 + w, in the forward and in the backward",
+        FAULT_EXACT },
+      "w",
+      PLUS_ONE,
+      0 },
+    { { "one_plus_weight", "headnorm", "the weight is taken as 1 + w", FAULT_EXACT }, "w", PLUS_ONE, 0 },
+    { { "taps_first", "conv", "the weight is [F][C] where [C][F] belongs", FAULT_EXACT }, "w", TRANSPOSED, 0 },
 };
 
 const struct fault *convention_is(int i) { return i < (int)(sizeof rows / sizeof *rows) ? &rows[i].is : NULL; }
@@ -65,7 +96,8 @@ static void permute(const struct op_case *c, int i, enum change change, int back
     const struct op_spec *op = &swax_ops[c->op];
     const char *shape = op->arg[i].shape;
     const size_t axes = strlen(shape);
-    const long columns = op_extent(op, shape[axes - 1], c->dims), rows_n = axes > 1 ? op_extent(op, shape[axes - 2], c->dims) : 1;
+    const long columns = op_extent(op, shape[axes - 1], c->dims),
+               rows_n = axes > 1 ? op_extent(op, shape[axes - 2], c->dims) : 1;
     double *was = op_take((size_t)c->size[i], sizeof *was);
     memcpy(was, c->arg[i], (size_t)c->size[i] * sizeof *was);
     for (long e = 0; e < c->size[i]; e++) {
@@ -75,8 +107,14 @@ static void permute(const struct op_case *c, int i, enum change change, int back
     free(was);
 }
 
-static double bent(enum change change, double x) { return change == NEGATED ? -x : change == EXPONENTIATED ? exp(x) : x + 1; }
-static double slope(enum change change, double x) { return change == NEGATED ? -1 : change == EXPONENTIATED ? exp(x) : 1; }
+static double bent(enum change change, double x)
+{
+    return change == NEGATED ? -x : change == EXPONENTIATED ? exp(x) : x + 1;
+}
+static double slope(enum change change, double x)
+{
+    return change == NEGATED ? -1 : change == EXPONENTIATED ? exp(x) : 1;
+}
 
 static double length_of(const double *x, long n)
 {

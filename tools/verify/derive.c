@@ -1,8 +1,8 @@
 /* derive.c - a fault of a forward, and the gradient that it truly has.
  *
- * Who writes a wrong forward in a language that differentiates by itself gets its derivative as the backward, which is neither the
- * right one nor the one that somebody would have written by hand.  Here it is the difference of the wrong forward, element by element:
- * exact to nine digits or so, which is enough to tell it from all others. */
+ * Who writes a wrong forward in a language that differentiates by itself gets its derivative as the backward, which
+ * is neither the right one nor the one that somebody would have written by hand. Here it is the difference of the
+ * wrong forward, element by element: exact to nine digits or so, which is enough to tell it from all others. */
 #include "tools/verify/causes.h"
 
 #include <math.h>
@@ -19,7 +19,8 @@ static int of_input(const struct problem *p, int i)
 int derive_has(int k, const struct problem *p)
 {
     struct swax_tier tier;
-    return p->subject.n == 2 && k < MOST_FAULTS && fault_f64(k, &tier) && op_present(&tier, SWAX_PREC_F64, p->subject.op[0]);
+    return p->subject.n == 2 && k < MOST_FAULTS && fault_f64(k, &tier) &&
+           op_present(&tier, SWAX_PREC_F64, p->subject.op[0]);
 }
 
 double derive_costs(const struct problem *p)
@@ -32,7 +33,8 @@ double derive_costs(const struct problem *p)
     return elements * 4 * (case_work(&p->in[0]) + 4 * case_numbers(&p->in[0]) + 4000);
 }
 
-/* <dy, y> over all outputs that have a cotangent.  States are in the gauge of `base`: what stands for e^m C does not move with m. */
+/* <dy, y> over all outputs that have a cotangent. States are in the gauge of `base`: what stands for e^m C does not
+ * move with m. */
 static double loss(const struct problem *p, const struct op_case *y, const struct op_case *base)
 {
     const struct op_spec *op = &swax_ops[y->op];

@@ -31,7 +31,8 @@ int evidence_affords(struct evidence *e, const struct problem *p, int derived, d
         else
             for (int part = 0; part < p->subject.n; part++)
                 work += 4 * case_steps(&p->in[part]);
-    const int affords = derived ? work > 0 && work <= MOST_OF_ONE && e->work + work <= MOST_DERIVED : e->work + work <= MOST_WORK;
+    const int affords =
+        derived ? work > 0 && work <= MOST_OF_ONE && e->work + work <= MOST_DERIVED : e->work + work <= MOST_WORK;
     e->work += affords ? work : 0;
     e->left_out += !affords;
     return affords;
@@ -57,7 +58,8 @@ static double apart(double a, double t)
     return isfinite(a) && isfinite(t) ? fabs(a - t) : (isnan(a) && isnan(t)) || a == t ? 0 : (double)INFINITY;
 }
 
-/* RMS of a - t, measured by `unit`.  Of four sums, which need not wait for each other: all the faults are compared with each. */
+/* RMS of a - t, measured by `unit`. Of four sums, which need not wait for each other: all the faults are compared
+ * with each. */
 static double distance(const double *a, const double *t, double unit, long n)
 {
     double sum[4] = {0};
@@ -79,7 +81,10 @@ static double distance(const double *a, const double *t, double unit, long n)
 static double orders(double d, double b) { return d > b ? fmin(MOST, log10(d / b)) : 0; }
 
 /* What is no distance: what an honest kernel may err, by RMS. */
-static double honest(const struct problem *p, int part, int i) { return fmax(p->bound[part].rms_bound[i], 8 * DBL_EPSILON); }
+static double honest(const struct problem *p, int part, int i)
+{
+    return fmax(p->bound[part].rms_bound[i], 8 * DBL_EPSILON);
+}
 
 /* Of all that was run only the answers are kept, with what measures a distance from them. */
 static void keep(struct hypotheses *h, const struct problem *p, int part)
@@ -91,9 +96,11 @@ static void keep(struct hypotheses *h, const struct problem *p, int part)
             says->arg[i] = NULL;
             continue;
         }
-        const double larger = fmax(rms_of(says->arg[i], says->size[i]), h->truth_rms[part][i]), unit = larger > 0 ? larger : 1;
+        const double larger = fmax(rms_of(says->arg[i], says->size[i]), h->truth_rms[part][i]),
+                     unit = larger > 0 ? larger : 1;
         h->unit[h->n][part][i] = unit;
-        h->off[h->n][part][i] = orders(distance(says->arg[i], p->truth[part].arg[i], unit, says->size[i]), honest(p, part, i));
+        h->off[h->n][part][i] =
+            orders(distance(says->arg[i], p->truth[part].arg[i], unit, says->size[i]), honest(p, part, i));
     }
 }
 
@@ -102,7 +109,8 @@ void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge, i
     h->n = 0;
     for (int part = 0; part < p->subject.n; part++)
         for (int i = 0; i < p->in[part].n; i++)
-            h->truth_rms[part][i] = problem_is_answer(p, part, i) ? rms_of(p->truth[part].arg[i], p->in[part].size[i]) : 0;
+            h->truth_rms[part][i] =
+                problem_is_answer(p, part, i) ? rms_of(p->truth[part].arg[i], p->in[part].size[i]) : 0;
     for (int k = cause_next(-1, p->subject.base); k >= 0; k = cause_next(k, p->subject.base)) {
         struct op_case *says = h->says[h->n];
         if (derived && !derive_has(k, p))

@@ -1,9 +1,9 @@
 /* long.h - what no case of doubles can hold: sequences of 65,536 tokens, and tensors of more than 2^31 elements.
  *
- * The kernel's arrays lie in memory in its own types alone.  They are drawn slab by slab, a slab being what can be worked out by
- * itself: a sequence's group of heads, or some rows.  Of the answers the first slab is judged, the last, the one in which the largest
- * tensor's element 2^31 lies, and some drawn by seed: each as a problem of its own, whose truth a tier tells in double that check_tiers
- * holds to the reference. */
+ * The kernel's arrays lie in memory in its own types alone. They are drawn slab by slab, a slab being what can be
+ * worked out by itself: a sequence's group of heads, or some rows. Of the answers the first slab is judged, the last,
+ * the one in which the largest tensor's element 2^31 lies, and some drawn by seed: each as a problem of its own,
+ * whose truth a tier tells in double that check_tiers holds to the reference. */
 #ifndef SWAX_VERIFY_LONG_H
 #define SWAX_VERIFY_LONG_H
 
@@ -17,8 +17,8 @@ struct long_cost long_cost(const struct subject *s, const struct wish *w, const 
 /* Bytes that may be taken here. */
 double long_memory(void);
 
-/* All of it, in a process that `load` fills with kernels.  plan->only: that case alone.  NULL and a report, or a sentence: too little
- * memory, a kernel whose answers hang together over all rows, ... */
+/* All of it, in a process that `load` fills with kernels. plan->only: that case alone. NULL and a report, or a
+ * sentence: too little memory, a kernel whose answers hang together over all rows, ... */
 const char *verify_long(load_fn *load, void *arg, const struct plan *plan, struct report *r, char *why);
 
 #endif

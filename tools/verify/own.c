@@ -1,8 +1,8 @@
 /* own.c - somebody's kernel against somebody's plain function, by the judge's rule.
  *
- * The candidate answers each problem twice, at different addresses, before the plain function is asked for the truth, in double, and for what
- * honest ones err: in float, and in double on inputs that are off by one rounding.  Every few problems, other numbers lie
- * where the last ones lay, and then the last ones again. */
+ * The candidate answers each problem twice, at different addresses, before the plain function is asked for the truth,
+ * in double, and for what honest ones err: in float, and in double on inputs that are off by one rounding. Every few
+ * problems, other numbers lie where the last ones lay, and then the last ones again. */
 #include "tools/verify/own.h"
 
 #include <math.h>
@@ -16,7 +16,14 @@ enum { NUDGES = 3, EVERY = 5 };
 static const double MOST_NUMBERS = 2e8;
 
 /* What was found of one tensor. */
-struct found { int cases, failed, asked; double ratio; struct door_tensor worst; int number; enum op_family family; char sizes[WORDS]; };
+struct found {
+    int cases, failed, asked;
+    double ratio;
+    struct door_tensor worst;
+    int number;
+    enum op_family family;
+    char sizes[WORDS];
+};
 struct verdict {
     int problems, failed, unequal, first_unequal, trouble_at;
     char trouble[OP_SENTENCE];
@@ -59,15 +66,18 @@ static int plainly(struct session *s, enum swax_precision precision, struct own_
         say(s->why, "The reference itself is wrong: %s, with %s.", wrong, sizes);
     for (int i = 0; i < s->own->tensors && !wrong; i++)
         if (s->own->tensor[i].role == OUT && unwritten[i]) {
-            say(s->why, "The reference does not write %ld of the %ld elements of %s, with %s: every output is written, or is \"added\" to.", unwritten[i], p->n[i],
-                s->own->tensor[i].name, sizes);
+            say(s->why,
+                "The reference does not write %ld of the %ld elements of %s, with %s: every output is written, or is "
+                "\"added\" to.",
+                unwritten[i], p->n[i], s->own->tensor[i].name, sizes);
             wrong = s->why;
         }
     return !wrong;
 }
 
 /* The truth, and what honest ones err about it, for every output. */
-static int solve(struct session *s, const struct own_problem *p, struct own_problem *truth, struct door_tensor t[OWN_TENSORS])
+static int solve(struct session *s, const struct own_problem *p, struct own_problem *truth,
+                 struct door_tensor t[OWN_TENSORS])
 {
     const struct own *w = s->own;
     int fine;
@@ -75,14 +85,19 @@ static int solve(struct session *s, const struct own_problem *p, struct own_prob
     fine = plainly(s, SWAX_PREC_F64, truth);
     for (int i = 0; i < w->tensors; i++) {
         const struct own_tensor *is = &w->tensor[i];
-        t[i] = (struct door_tensor){.n = p->n[i], .gradient = is->gradient, .dtype = (int)s->dtype, .statistic = is->type == STAT, .truth = truth->at[i],
-                                    .axes = (int)strlen(is->shape)};
+        t[i] = (struct door_tensor){ .n = p->n[i],
+                                     .gradient = is->gradient,
+                                     .dtype = (int)s->dtype,
+                                     .statistic = is->type == STAT,
+                                     .truth = truth->at[i],
+                                     .axes = (int)strlen(is->shape) };
         for (int d = 0; d < t[i].axes; d++) {
             const char letter = is->shape[d];
             t[i].axis[d] = (struct axis){.word = "elements", .extent = own_extent(w, p, letter)};
             t[i].axis[d].name[0] = letter;
             for (int k = 0; k < w->sizes; k++)
-                t[i].axis[d].word = w->size[k].letter == letter && w->size[k].word[0] ? w->size[k].word : t[i].axis[d].word;
+                t[i].axis[d].word =
+                    w->size[k].letter == letter && w->size[k].word[0] ? w->size[k].word : t[i].axis[d].word;
         }
     }
     for (int k = 0; k <= NUDGES + 1 && fine; k++) {
@@ -90,7 +105,8 @@ static int solve(struct session *s, const struct own_problem *p, struct own_prob
         own_copy(&honest, p, w);
         for (int i = 0; i < w->tensors && k; i++)
             if (w->tensor[i].role != OUT && w->tensor[i].type != INT)
-                door_nudge(honest.at[i], honest.n[i], (int)s->dtype, w->tensor[i].type == STAT, k > NUDGES ? 0 : p->seed + (uint64_t)k);
+                door_nudge(honest.at[i], honest.n[i], (int)s->dtype, w->tensor[i].type == STAT,
+                           k > NUDGES ? 0 : p->seed + (uint64_t)k);
         fine = plainly(s, k ? SWAX_PREC_F64 : SWAX_PREC_F32, &honest);
         for (int i = 0; i < w->tensors && fine; i++)
             if (w->tensor[i].role != IN) {
@@ -105,12 +121,14 @@ static int solve(struct session *s, const struct own_problem *p, struct own_prob
 
 static double over(const struct door_tensor *t)
 {
-    const double most = t->error.most / t->bound.most, rms = t->error.rms / t->bound.rms, bias = t->bound.bias > 0 ? t->error.bias / t->bound.bias : 0;
+    const double most = t->error.most / t->bound.most, rms = t->error.rms / t->bound.rms,
+                 bias = t->bound.bias > 0 ? t->error.bias / t->bound.bias : 0;
     return fmax(fmax(most, rms), bias);
 }
 
 /* Every output of one answer against the truth: 1 if all are within. */
-static int judge(struct session *s, const struct own_problem *p, const struct own_problem *got, const long unwritten[OWN_TENSORS], struct door_tensor t[OWN_TENSORS], int notes)
+static int judge(struct session *s, const struct own_problem *p, const struct own_problem *got,
+                 const long unwritten[OWN_TENSORS], struct door_tensor t[OWN_TENSORS], int notes)
 {
     int good = 1;
     for (int i = 0; i < s->own->tensors; i++) {
@@ -168,7 +186,8 @@ static int replay(struct session *s, const struct own_problem *p, struct door_te
     if (!wrong && solve(s, &other, &truth, others)) {
         good = judge(s, &other, &got, unwritten, others, 0);
         if (!good)
-            trouble(s, p, "it gives the answer of the call before to other numbers in the same memory, or is wrong there");
+            trouble(s, p,
+                    "it gives the answer of the call before to other numbers in the same memory, or is wrong there");
     }
     wrong = wrong || lost ? wrong : own_call(s->candidate, precision, &again, place, unwritten, what, &lost);
     if (wrong)
@@ -225,8 +244,9 @@ static const char *said(const struct session *s, const struct found *f, char tex
     if (!f->asked && !f->failed)
         return "nothing was asked of it: what it holds here is rounding noise, of an honest kernel too";
     const int factor = t->bound.bias > 0 && t->error.bias > t->bound.bias;
-    snprintf(text, 600, "rms %.3g (bound %.3g), max %.3g (bound %.3g), %.3g ulp, in case %d, %s, %s, element %ld%s%s%s", t->error.rms, t->bound.rms, t->error.most, t->bound.most, t->ulp,
-             f->number, op_family_name[f->family], f->sizes, t->worst, f->failed && t->looks[0] ? "; " : "", f->failed ? t->looks : "",
+    snprintf(text, 600, "rms %.3g (bound %.3g), max %.3g (bound %.3g), %.3g ulp, in case %d, %s, %s, element %ld%s%s%s",
+             t->error.rms, t->bound.rms, t->error.most, t->bound.most, t->ulp, f->number, op_family_name[f->family],
+             f->sizes, t->worst, f->failed && t->looks[0] ? "; " : "", f->failed ? t->looks : "",
              f->failed && factor ? "; as a whole it is off by a factor, not by noise" : "");
     (void)s;
     return text;
@@ -237,35 +257,53 @@ static void print(FILE *o, const struct session *s, const struct own_asked *a)
     const struct verdict *v = s->v;
     char text[600];
     if (!v->failed)
-        fprintf(o, "good: %s, %s, suite=%s seed=%llu: %d of %d cases within all bounds.\n", s->own->function, dtype_name[s->dtype], a->suite, (unsigned long long)a->seed, v->problems, v->problems);
+        fprintf(o, "good: %s, %s, suite=%s seed=%llu: %d of %d cases within all bounds.\n", s->own->function,
+                dtype_name[s->dtype], a->suite, (unsigned long long)a->seed, v->problems, v->problems);
     else if (v->trouble[0])
-        fprintf(o, "WRONG: %s, %s, suite=%s seed=%llu: %s (case %d).\n", s->own->function, dtype_name[s->dtype], a->suite, (unsigned long long)a->seed, v->trouble, v->trouble_at);
+        fprintf(o, "WRONG: %s, %s, suite=%s seed=%llu: %s (case %d).\n", s->own->function, dtype_name[s->dtype],
+                a->suite, (unsigned long long)a->seed, v->trouble, v->trouble_at);
     else
-        fprintf(o, "WRONG: %s, %s, suite=%s seed=%llu: %d of %d cases out of bound.\n", s->own->function, dtype_name[s->dtype], a->suite, (unsigned long long)a->seed, v->failed, v->problems);
+        fprintf(o, "WRONG: %s, %s, suite=%s seed=%llu: %d of %d cases out of bound.\n", s->own->function,
+                dtype_name[s->dtype], a->suite, (unsigned long long)a->seed, v->failed, v->problems);
     for (int i = 0; i < s->own->tensors; i++)
         if (v->tensor[i].cases)
-            fprintf(o, "%-12s %3d/%-3d wrong  %s\n", s->own->tensor[i].name, v->tensor[i].failed, v->tensor[i].cases, said(s, &v->tensor[i], text));
+            fprintf(o, "%-12s %3d/%-3d wrong  %s\n", s->own->tensor[i].name, v->tensor[i].failed, v->tensor[i].cases,
+                    said(s, &v->tensor[i], text));
     fputs("Errors are relative to the tensor's RMS and to its largest element.\n"
-          "Bound: what the reference itself errs in float, and in double on inputs that are off by one rounding, by the rule of `swax verify`.\n", o);
+          "Bound: what the reference itself errs in float, and in double on inputs that are off by one rounding, by "
+          "the rule of `swax verify`.\n",
+          o);
     if (v->unequal)
-        fprintf(o, "Two calls on the same inputs gave other bits in %d of %d cases, first in case %d.\n", v->unequal, v->problems, v->first_unequal);
+        fprintf(o, "Two calls on the same inputs gave other bits in %d of %d cases, first in case %d.\n", v->unequal,
+                v->problems, v->first_unequal);
 }
 
 static void print_json(FILE *o, const struct session *s, const struct own_asked *a)
 {
     const struct verdict *v = s->v;
-    fprintf(o, "{\"verdict\":\"%s\",\"function\":\"%s\",\"dtype\":\"%s\",\"suite\":\"%s\",\"seed\":%llu,\"cases\":%d,\"failed\":%d,\"unequal\":%d,\"version\":\"%s\",\"trouble\":",
-            v->failed ? "wrong" : "good", s->own->function, dtype_name[s->dtype], a->suite, (unsigned long long)a->seed, v->problems, v->failed, v->unequal, SWAX_VERSION);
+    fprintf(o,
+            "{\"verdict\":\"%s\",\"function\":\"%s\",\"dtype\":\"%s\",\"suite\":\"%s\",\"seed\":%llu,\"cases\":%d,"
+            "\"failed\":%d,\"unequal\":%d,\"version\":\"%s\",\"trouble\":",
+            v->failed ? "wrong" : "good", s->own->function, dtype_name[s->dtype], a->suite, (unsigned long long)a->seed,
+            v->problems, v->failed, v->unequal, SWAX_VERSION);
     json_write_string(o, v->trouble);
     fputs(",\"tensors\":[", o);
     for (int i = 0, first = 1; i < s->own->tensors; i++) {
         const struct found *f = &v->tensor[i];
-        const struct { const char *key; double x; } number[] = {{"rms", f->worst.error.rms}, {"rms_bound", f->worst.bound.rms}, {"max", f->worst.error.most},
-            {"max_bound", f->worst.bound.most}, {"bias", f->worst.error.bias}, {"bias_bound", f->worst.bound.bias}, {"ulp", f->worst.ulp}};
+        const struct {
+            const char *key;
+            double x;
+        } number[] = { { "rms", f->worst.error.rms },   { "rms_bound", f->worst.bound.rms },
+                       { "max", f->worst.error.most },  { "max_bound", f->worst.bound.most },
+                       { "bias", f->worst.error.bias }, { "bias_bound", f->worst.bound.bias },
+                       { "ulp", f->worst.ulp } };
         if (!f->cases)
             continue;
-        fprintf(o, "%s{\"name\":\"%s\",\"failed\":%d,\"cases\":%d,\"asked\":%d,\"case\":%d,\"family\":\"%s\",\"sizes\":\"%s\",\"element\":%ld,\"looks\":", first ? "" : ",",
-                s->own->tensor[i].name, f->failed, f->cases, f->asked, f->number, op_family_name[f->family], f->sizes, f->worst.worst);
+        fprintf(o,
+                "%s{\"name\":\"%s\",\"failed\":%d,\"cases\":%d,\"asked\":%d,\"case\":%d,\"family\":\"%s\",\"sizes\":\"%"
+                "s\",\"element\":%ld,\"looks\":",
+                first ? "" : ",", s->own->tensor[i].name, f->failed, f->cases, f->asked, f->number,
+                op_family_name[f->family], f->sizes, f->worst.worst);
         json_write_string(o, f->failed ? f->worst.looks : "");
         for (size_t k = 0; k < sizeof number / sizeof *number; k++) {
             fprintf(o, ",\"%s\":", number[k].key);
@@ -292,7 +330,10 @@ static const char *largest(double *most, const struct own *w, const struct own_a
             sum += (double)p.n[i];
         sizes_of(sizes, w, &p);
         if (sum > MOST_NUMBERS)
-            return say(why, "Too large: with %s the tensors hold %.1g numbers, and %.0g are the most.  Let the description's sizes end lower.", sizes, sum, MOST_NUMBERS);
+            return say(why,
+                       "Too large: with %s the tensors hold %.1g numbers, and %.0g are the most.  Let the "
+                       "description's sizes end lower.",
+                       sizes, sum, MOST_NUMBERS);
         *most = fmax(*most, sum);
     }
     return NULL;
@@ -312,7 +353,8 @@ const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *wh
     if (!wrong && !(s.reference = own_start(w, a->reference, a->load, SWAX_PREC_F64, most, why)))
         wrong = why;
     if (!wrong && !own_has(s.reference, SWAX_PREC_F32))
-        wrong = say(why, "%.200s exports %s_f64, and no %s in float: what an honest float loop errs cannot be said.", a->reference, w->function, w->function);
+        wrong = say(why, "%.200s exports %s_f64, and no %s in float: what an honest float loop errs cannot be said.",
+                    a->reference, w->function, w->function);
     if (!wrong && !(s.candidate = own_start(w, a->candidate, a->load, dtype_precision(a->dtype), most, why)))
         wrong = why;
     for (int k = 0; k < n && !wrong && !lost; k++) {

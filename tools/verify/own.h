@@ -1,14 +1,15 @@
-/* own.h - a reference that somebody brings: a plain function in double and in float, a candidate, and a description of the tensors
- * that pass between them.  `swax verify own` holds the one against the other by the judge's rule, as if the plain function were
- * one of ours.
+/* own.h - a reference that somebody brings: a plain function in double and in float, a candidate, and a description
+ * of the tensors that pass between them. `swax verify own` holds the one against the other by the judge's rule, as if
+ * the plain function were one of ours.
  *
  * Both are functions of shared objects, of any name F:
  *
  *     void F(void *const *tensor, const int *size, const double *scalar);          in float
  *     void F_f64(...), F_bf16(...)                                                 in double, in bfloat16
  *
- * with the tensors, sizes and scalars in the order in which the description has them.  The reference needs F and F_f64, the
- * candidate what dtype= says.  A tensor that is "statistic" is float in bfloat16's function too; an "index" is int32_t in all. */
+ * with the tensors, sizes and scalars in the order in which the description has them. The reference needs F and
+ * F_f64, the candidate what dtype= says. A tensor that is "statistic" is float in bfloat16's function too; an "index"
+ * is int32_t in all. */
 #ifndef SWAX_VERIFY_OWN_H
 #define SWAX_VERIFY_OWN_H
 
@@ -17,7 +18,17 @@
 enum { OWN_TENSORS = 32, OWN_SIZES = 16, OWN_SCALARS = 16, OWN_NAME = 40, OWN_CHOICES = 16, OWN_AXES = 8 };
 
 /* What an input's numbers are like: own_draw.c has what each family makes of them. */
-enum own_like { LIKE_NORMAL, LIKE_WEIGHT, LIKE_GATE, LIKE_LOGIT, LIKE_PROBABILITY, LIKE_POSITIVE, LIKE_DECAY, LIKE_INDEX, LIKES };
+enum own_like {
+    LIKE_NORMAL,
+    LIKE_WEIGHT,
+    LIKE_GATE,
+    LIKE_LOGIT,
+    LIKE_PROBABILITY,
+    LIKE_POSITIVE,
+    LIKE_DECAY,
+    LIKE_INDEX,
+    LIKES
+};
 
 struct own_size {
     char letter, word[OWN_NAME];      /* "heads", or empty */
@@ -55,7 +66,8 @@ struct own_problem {
     double *at[OWN_TENSORS];          /* inputs, and what stands where is added to; of outputs room for the answers */
 };
 int own_problems(const char *suite);                                    /* how many a suite has */
-void own_sizes(struct own_problem *p, const struct own *w, uint64_t seed, int number);      /* sizes, scalars, family; nothing at `at` */
+void own_sizes(struct own_problem *p, const struct own *w, uint64_t seed,
+               int number); /* sizes, scalars, family; nothing at `at` */
 void own_draw(struct own_problem *p, const struct own *w, enum dtype dtype);
 void own_copy(struct own_problem *to, const struct own_problem *from, const struct own *w);
 void own_free(struct own_problem *p);
@@ -68,12 +80,14 @@ typedef const char *own_load(own_function *f[SWAX_PRECISIONS], const struct own 
 own_load own_open;                    /* of a shared object */
 struct own_process;
 /* also: the precision it must have; numbers: the most that stand in a problem's tensors.  NULL, and a sentence. */
-struct own_process *own_start(const struct own *w, const char *library, own_load *load, enum swax_precision also, double numbers, char *why);
+struct own_process *own_start(const struct own *w, const char *library, own_load *load, enum swax_precision also,
+                              double numbers, char *why);
 void own_stop(struct own_process *s);
 int own_has(const struct own_process *s, enum swax_precision precision);
-/* Call it on p, whose outputs become the answers; the arrays lie at one of two places.  NULL, or a sentence in trouble, about what
- * it did: wrote outside, changed an input, crashed (then *lost). */
-const char *own_call(struct own_process *s, enum swax_precision precision, struct own_problem *p, int place, long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE], int *lost);
+/* Call it on p, whose outputs become the answers; the arrays lie at one of two places. NULL, or a sentence in
+ * trouble, about what it did: wrote outside, changed an input, crashed (then *lost). */
+const char *own_call(struct own_process *s, enum swax_precision precision, struct own_problem *p, int place,
+                     long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE], int *lost);
 
 /* tools/verify/own.c: all of it.  NULL, or a sentence: there is no verdict. */
 struct own_asked {

@@ -1,5 +1,6 @@
-/* own_call.c - somebody's function in a process of its own.  Its arrays lie in memory that both processes have, between guard
- * zones, and what it is to write is poisoned; what it may not write is compared with a copy that it cannot reach. */
+/* own_call.c - somebody's function in a process of its own. Its arrays lie in memory that both processes have,
+ * between guard zones, and what it is to write is poisoned; what it may not write is compared with a copy that it
+ * cannot reach. */
 #define _DEFAULT_SOURCE    /* MAP_ANONYMOUS */
 #include "tools/verify/own.h"
 
@@ -26,7 +27,14 @@ struct wire {
     size_t at[OWN_TENSORS];
 };
 
-struct own_process { pid_t child; int go, done; struct wire *wire; size_t bytes, half; const struct own *own; const char *library; };
+struct own_process {
+    pid_t child;
+    int go, done;
+    struct wire *wire;
+    size_t bytes, half;
+    const struct own *own;
+    const char *library;
+};
 
 static const char *const suffix[SWAX_PRECISIONS] = {"", "_f64", "_bf16"};
 
@@ -50,7 +58,8 @@ const char *own_open(own_function *f[SWAX_PRECISIONS], const struct own *own, co
     return NULL;
 }
 
-static void work(const struct own *own, const char *library, own_load *load, enum swax_precision also, struct wire *w, int go, int done)
+static void work(const struct own *own, const char *library, own_load *load, enum swax_precision also, struct wire *w,
+                 int go, int done)
 {
     own_function *f[SWAX_PRECISIONS] = {0};
     char token = 0;
@@ -65,7 +74,8 @@ static void work(const struct own *own, const char *library, own_load *load, enu
         say(w->wrong, "%.200s exports no function %s%s.", library, own->function, suffix[also]);
         _exit(1);
     }
-    for (int heard = write(done, &token, 1) == 1; heard && read(go, &token, 1) == 1; heard = write(done, &token, 1) == 1) {
+    for (int heard = write(done, &token, 1) == 1; heard && read(go, &token, 1) == 1;
+         heard = write(done, &token, 1) == 1) {
         void *tensor[OWN_TENSORS];
         for (int i = 0; i < w->tensors; i++)
             tensor[i] = arrays(w) + w->at[i];
@@ -118,14 +128,16 @@ static struct own_process *no_room(struct own_process *s, char *why)
     return NULL;
 }
 
-struct own_process *own_start(const struct own *w, const char *library, own_load *load, enum swax_precision also, double numbers, char *why)
+struct own_process *own_start(const struct own *w, const char *library, own_load *load, enum swax_precision also,
+                              double numbers, char *why)
 {
     struct own_process *s = op_take(1, sizeof *s);
     int go[2], done[2];
     s->own = w;
     s->library = library;
     s->half = (size_t)numbers * sizeof(double) + OWN_TENSORS * (2 * GUARD * sizeof(double) + 2 * ALIGN);
-    s->half = (s->half + 4095) / 4096 * 4096 + 64;      /* the second place is one line on, so that the arrays lie otherwise in a page */
+    s->half = (s->half + 4095) / 4096 * 4096 +
+              64; /* the second place is one line on, so that the arrays lie otherwise in a page */
     s->bytes = sizeof *s->wire + ALIGN + 2 * s->half;
     s->wire = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (s->wire == MAP_FAILED || pipe(go))
@@ -145,7 +157,10 @@ struct own_process *own_start(const struct own *w, const char *library, own_load
     s->go = go[1], s->done = done[0];
     if (s->child > 0 && heard(s))
         return s;
-    say(why, "%s", s->wire->wrong[0] ? s->wire->wrong : s->child < 0 ? "No process could be started for a library." : "A library ended its process when it was loaded.");
+    say(why, "%s",
+        s->wire->wrong[0] ? s->wire->wrong
+        : s->child < 0    ? "No process could be started for a library."
+                          : "A library ended its process when it was loaded.");
     own_stop(s);
     return NULL;
 }
@@ -176,17 +191,23 @@ static const char *died(struct own_process *s, char trouble[OP_SENTENCE], int *l
 {
     const int status = reap(s), killed = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     *lost = 1;
-    return said(s, "crashed: ", killed == SIGALRM ? "did not return" : killed ? strsignal(killed) : "ended the process", trouble);
+    return said(s, "crashed: ",
+                killed == SIGALRM ? "did not return"
+                : killed          ? strsignal(killed)
+                                  : "ended the process",
+                trouble);
 }
 
 /* Bring the arrays home, and look at what must not have changed. */
-static const char *fetch(struct own_process *s, enum swax_precision precision, struct own_problem *p, const unsigned char *before, size_t start,
-                         long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE])
+static const char *fetch(struct own_process *s, enum swax_precision precision, struct own_problem *p,
+                         const unsigned char *before, size_t start, long unwritten[OWN_TENSORS],
+                         char trouble[OP_SENTENCE])
 {
     const char *wrong = NULL;
     for (int i = 0; i < s->own->tensors; i++) {
         const struct own_tensor *t = &s->own->tensor[i];
-        const size_t w = element_width(t->type, precision), bytes = (size_t)p->n[i] * w, behind = span(s, p, i, precision) - ALIGN - GUARD * w - bytes;
+        const size_t w = element_width(t->type, precision), bytes = (size_t)p->n[i] * w,
+                     behind = span(s, p, i, precision) - ALIGN - GUARD * w - bytes;
         const unsigned char *now = arrays(s->wire) + s->wire->at[i], *was = before + (s->wire->at[i] - start);
         unwritten[i] = 0;
         if (!wrong && memcmp(now - GUARD * w, was - GUARD * w, GUARD * w))
@@ -203,7 +224,8 @@ static const char *fetch(struct own_process *s, enum swax_precision precision, s
     return wrong;
 }
 
-const char *own_call(struct own_process *s, enum swax_precision precision, struct own_problem *p, int place, long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE], int *lost)
+const char *own_call(struct own_process *s, enum swax_precision precision, struct own_problem *p, int place,
+                     long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE], int *lost)
 {
     struct wire *wire = s->wire;
     const size_t start = place ? s->half : 0;
@@ -226,7 +248,9 @@ const char *own_call(struct own_process *s, enum swax_precision precision, struc
     unsigned char *before = op_take(at - start, 1);
     memcpy(before, arrays(wire) + start, at - start);
     const int rounding = fegetround();
-    const char *wrong = write(s->go, "", 1) != 1 || !heard(s) ? died(s, trouble, lost) : fetch(s, precision, p, before, start, unwritten, trouble);
+    const char *wrong = write(s->go, "", 1) != 1 || !heard(s)
+                          ? died(s, trouble, lost)
+                          : fetch(s, precision, p, before, start, unwritten, trouble);
     free(before);
     return wrong ? wrong : wire->rounding != rounding ? said(s, "left the rounding mode changed", "", trouble) : NULL;
 }

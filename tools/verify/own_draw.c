@@ -1,12 +1,13 @@
-/* own_draw.c - problems for somebody's own kernel: sizes within what the description says, half of them at the borders of tiles,
- * and inputs of each family by what the description says that they are like. */
+/* own_draw.c - problems for somebody's own kernel: sizes within what the description says, half of them at the
+ * borders of tiles, and inputs of each family by what the description says that they are like. */
 #include "tools/verify/own.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const enum op_family families[] = {OP_GAUSS, OP_INTEGERS, OP_SATURATED, OP_OPEN, OP_SHUT, OP_COLD, OP_EQUAL, OP_ONEHOT, OP_HUGE, OP_TINY};
+static const enum op_family families[] = { OP_GAUSS, OP_INTEGERS, OP_SATURATED, OP_OPEN, OP_SHUT,
+                                           OP_COLD,  OP_EQUAL,    OP_ONEHOT,    OP_HUGE, OP_TINY };
 enum { FAMILIES = sizeof families / sizeof *families };
 
 int own_problems(const char *suite) { return !strcmp(suite, "quick") ? 12 : !strcmp(suite, "hard") ? 160 : 60; }
@@ -24,7 +25,8 @@ long own_extent(const struct own *w, const struct own_problem *p, char letter)
 /* From least to most: small, anything, at a border of a tile or beside it. */
 static int draw_size(const struct own_size *s, int least, int most, uint64_t *random)
 {
-    static const int border[] = {15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 72, 96, 127, 128, 129, 130, 192, 200, 255, 256, 257, 320, 513};
+    static const int border[] = { 15,  16,  17,  31,  32,  33,  48,  63,  64,  65,  72, 96,
+                                  127, 128, 129, 130, 192, 200, 255, 256, 257, 320, 513 };
     const uint64_t kind = op_random(random) % 4;
     const int span = most - least + 1, few = span < 9 ? span : 9;
     int x = least + (int)(op_random(random) % (uint64_t)(kind ? span : few));
@@ -58,15 +60,19 @@ void own_sizes(struct own_problem *p, const struct own *w, uint64_t seed, int nu
     p->family = number % 2 ? families[number / 2 % FAMILIES] : OP_GAUSS;
     for (int i = 0; i < w->sizes; i++) {
         const struct own_size *s = &w->size[i];
-        const int other = s->divides ? (int)own_extent(w, p, s->divides) : s->reaches ? (int)own_extent(w, p, s->reaches) : 0;
+        const int other = s->divides ? (int)own_extent(w, p, s->divides)
+                        : s->reaches ? (int)own_extent(w, p, s->reaches)
+                                     : 0;
         p->size[i] = s->choices ? s->choice[op_random(&random) % (uint64_t)s->choices]
                    : s->divides ? draw_divisor(other, s->least, &random)
-                   : draw_size(s, s->reaches && other > s->least ? other : s->least, s->most > other || !s->reaches ? s->most : other, &random);
+                                : draw_size(s, s->reaches && other > s->least ? other : s->least,
+                                            s->most > other || !s->reaches ? s->most : other, &random);
     }
     for (int i = 0; i < w->scalars; i++) {
         const struct own_scalar *s = &w->scalar[i];
         const double u = op_uniform(&random);
-        p->scalar[i] = s->least > 0 ? exp(log(s->least) + u * (log(s->most) - log(s->least))) : s->least + u * (s->most - s->least);
+        p->scalar[i] = s->least > 0 ? exp(log(s->least) + u * (log(s->most) - log(s->least)))
+                                    : s->least + u * (s->most - s->least);
     }
     for (int i = 0; i < w->tensors; i++) {
         p->n[i] = 1;
@@ -75,17 +81,20 @@ void own_sizes(struct own_problem *p, const struct own *w, uint64_t seed, int nu
     }
 }
 
-/* ---- numbers: what each family makes of each likeness.  Centre and spread of normal numbers; a row that is not there is gauss's. */
+/* ---- numbers: what each family makes of each likeness. Centre and spread of normal numbers; a row that is not there
+ * is gauss's. */
 
-static const struct row { enum own_like like; enum op_family family; double centre, spread; } rows[] = {
-    {LIKE_NORMAL, OP_GAUSS, 0, 1},        {LIKE_NORMAL, OP_HUGE, 0, 30},       {LIKE_NORMAL, OP_TINY, 0, 1e-38},
-    {LIKE_WEIGHT, OP_GAUSS, 1, 0.3},      {LIKE_WEIGHT, OP_TINY, 0, 1e-3},
-    {LIKE_GATE, OP_GAUSS, 2, 3},          {LIKE_GATE, OP_OPEN, 15, 0.5},       {LIKE_GATE, OP_COLD, -10, 1},         {LIKE_GATE, OP_SHUT, -6, 8},
-    {LIKE_GATE, OP_SATURATED, 0, 15},     {LIKE_GATE, OP_HUGE, 0, 60},         {LIKE_GATE, OP_TINY, 0, 1e-30},
-    {LIKE_LOGIT, OP_GAUSS, 0, 3},         {LIKE_LOGIT, OP_HUGE, 100, 200},     {LIKE_LOGIT, OP_SATURATED, 0, 15},    {LIKE_LOGIT, OP_TINY, 0, 1e-38},
-    {LIKE_PROBABILITY, OP_GAUSS, 0, 1},   {LIKE_PROBABILITY, OP_HUGE, 0, 40},  {LIKE_PROBABILITY, OP_EQUAL, 0, 0},
-    {LIKE_POSITIVE, OP_GAUSS, 0, 1},      {LIKE_POSITIVE, OP_HUGE, 8, 3},      {LIKE_POSITIVE, OP_TINY, -80, 3},
-    {LIKE_DECAY, OP_GAUSS, -2, 1},        {LIKE_DECAY, OP_OPEN, -12, 1},       {LIKE_DECAY, OP_SHUT, 1, 2},          {LIKE_DECAY, OP_SATURATED, 3, 0.3},
+static const struct row { enum own_like like; enum op_family family; double centre, spread;
+} rows[] = {
+    { LIKE_NORMAL, OP_GAUSS, 0, 1 },      { LIKE_NORMAL, OP_HUGE, 0, 30 },      { LIKE_NORMAL, OP_TINY, 0, 1e-38 },
+    { LIKE_WEIGHT, OP_GAUSS, 1, 0.3 },    { LIKE_WEIGHT, OP_TINY, 0, 1e-3 },    { LIKE_GATE, OP_GAUSS, 2, 3 },
+    { LIKE_GATE, OP_OPEN, 15, 0.5 },      { LIKE_GATE, OP_COLD, -10, 1 },       { LIKE_GATE, OP_SHUT, -6, 8 },
+    { LIKE_GATE, OP_SATURATED, 0, 15 },   { LIKE_GATE, OP_HUGE, 0, 60 },        { LIKE_GATE, OP_TINY, 0, 1e-30 },
+    { LIKE_LOGIT, OP_GAUSS, 0, 3 },       { LIKE_LOGIT, OP_HUGE, 100, 200 },    { LIKE_LOGIT, OP_SATURATED, 0, 15 },
+    { LIKE_LOGIT, OP_TINY, 0, 1e-38 },    { LIKE_PROBABILITY, OP_GAUSS, 0, 1 }, { LIKE_PROBABILITY, OP_HUGE, 0, 40 },
+    { LIKE_PROBABILITY, OP_EQUAL, 0, 0 }, { LIKE_POSITIVE, OP_GAUSS, 0, 1 },    { LIKE_POSITIVE, OP_HUGE, 8, 3 },
+    { LIKE_POSITIVE, OP_TINY, -80, 3 },   { LIKE_DECAY, OP_GAUSS, -2, 1 },      { LIKE_DECAY, OP_OPEN, -12, 1 },
+    { LIKE_DECAY, OP_SHUT, 1, 2 },        { LIKE_DECAY, OP_SATURATED, 3, 0.3 },
 };
 
 static const struct row *row_of(enum own_like like, enum op_family family)
@@ -132,7 +141,8 @@ static void normalise(double *a, long rows_n, long n)
 static void fill(double *a, long n, long last, const struct own_tensor *t, enum op_family family, uint64_t *random)
 {
     const struct row *r = row_of(t->like, family);
-    const int alike = family == OP_EQUAL ? 1 + (int)(op_random(random) % 2) : 0, spikes = family == OP_ONEHOT && (t->like == LIKE_NORMAL || t->like == LIKE_PROBABILITY);
+    const int alike = family == OP_EQUAL ? 1 + (int)(op_random(random) % 2) : 0,
+              spikes = family == OP_ONEHOT && (t->like == LIKE_NORMAL || t->like == LIKE_PROBABILITY);
     for (long e = 0; e < n; e++)
         a[e] = bent(number(r, family, random), t->like, family);
     for (long e = 0; e < n && alike; e++)    /* all rows equal, or all elements */
@@ -163,7 +173,8 @@ void own_draw(struct own_problem *p, const struct own *w, enum dtype dtype)
         }
         fill(p->at[i], p->n[i], axes ? own_extent(w, p, t->shape[axes - 1]) : 1, t, p->family, &random);
         door_round(p->at[i], p->n[i], (int)dtype, t->type == STAT);
-        for (long e = 0; e < p->n[i]; e++)    /* in double too what float holds, so that the plain function can be asked in float */
+        for (long e = 0; e < p->n[i];
+             e++) /* in double too what float holds, so that the plain function can be asked in float */
             p->at[i][e] = dtype == DT_F64 ? (double)(float)p->at[i][e] : p->at[i][e];
     }
 }

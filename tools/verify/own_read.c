@@ -1,4 +1,5 @@
-/* own_read.c - the description of somebody's tensors.  Every mistake in it is a sentence that says what would be right. */
+/* own_read.c - the description of somebody's tensors. Every mistake in it is a sentence that says what would be
+ * right. */
 #include "tools/verify/own.h"
 
 #include <ctype.h>
@@ -11,11 +12,13 @@
 
 enum { MOST_BYTES = 1 << 20 };
 
-static const char *const like_words[] = {"normal", "weight", "gate", "logit", "probability", "positive", "decay", "index", NULL};      /* enum own_like */
+static const char *const like_words[] = { "normal",   "weight", "gate",  "logit", "probability",
+                                          "positive", "decay",  "index", NULL }; /* enum own_like */
 static const char *const role_words[] = {"input", "output", "gradient", "added", NULL};
 
 /* Which of the words it is, or -1 and a sentence that has them all. */
-static int word_of(const struct json *j, const char *const *words, const char *path, const char *of, const char *key, char *why)
+static int word_of(const struct json *j, const char *const *words, const char *path, const char *of, const char *key,
+                   char *why)
 {
     char all[200] = "";
     struct nearest near = nearest_to(j->type == JSON_STRING ? j->text : "");
@@ -33,7 +36,8 @@ static int word_of(const struct json *j, const char *const *words, const char *p
 }
 
 /* Is every key of the object one of those? */
-static const char *known(const struct json *object, const char *const *keys, const char *path, const char *of, char *why)
+static const char *known(const struct json *object, const char *const *keys, const char *path, const char *of,
+                         char *why)
 {
     for (const struct json *j = object->first; j; j = j->next) {
         struct nearest near = nearest_to(j->key);
@@ -43,8 +47,9 @@ static const char *known(const struct json *object, const char *const *keys, con
             nearest_try(&near, keys[i]);
         }
         if (!found)
-            return near.best ? say(why, "%.100s: %.40s has no key \"%.40s\": did you mean %s?", path, of, j->key, near.best)
-                             : say(why, "%.100s: %.40s has no key \"%.40s\".", path, of, j->key);
+            return near.best
+                     ? say(why, "%.100s: %.40s has no key \"%.40s\": did you mean %s?", path, of, j->key, near.best)
+                     : say(why, "%.100s: %.40s has no key \"%.40s\".", path, of, j->key);
     }
     return NULL;
 }
@@ -85,8 +90,10 @@ static const char *read_size_object(struct own *w, struct own_size *s, const str
     const char *wrong = known(j, keys, w->path, of, why);
     if (wrong)
         return wrong;
-    const struct json *from = json_get(j, "from"), *to = json_get(j, "to"), *step = json_get(j, "multiple_of"), *list = json_get(j, "of");
-    const struct json *divides = json_get(j, "divides"), *reaches = json_get(j, "at_least"), *word = json_get(j, "word");
+    const struct json *from = json_get(j, "from"), *to = json_get(j, "to"), *step = json_get(j, "multiple_of"),
+                      *list = json_get(j, "of");
+    const struct json *divides = json_get(j, "divides"), *reaches = json_get(j, "at_least"),
+                      *word = json_get(j, "word");
     if ((from && !whole(from, &s->least)) || (to && !whole(to, &s->most)) || (step && !whole(step, &s->step)))
         return say(why, "%.100s: %s: \"from\", \"to\" and \"multiple_of\" are whole numbers from 1.", w->path, of);
     if (word && (word->type != JSON_STRING || strlen(word->text) >= OWN_NAME || !*word->text))
@@ -103,11 +110,15 @@ static const char *read_size_object(struct own *w, struct own_size *s, const str
         if (!k)
             continue;
         if (k->type != JSON_STRING || strlen(k->text) != 1 || !size_of(w, k->text[0]) || size_of(w, k->text[0]) == s)
-            return say(why, "%.100s: %s: \"%s\" is the letter of a size that stands before it.", w->path, of, i ? "at_least" : "divides");
+            return say(why, "%.100s: %s: \"%s\" is the letter of a size that stands before it.", w->path, of,
+                       i ? "at_least" : "divides");
         *(i ? &s->reaches : &s->divides) = k->text[0];
     }
     if (!divides && !list && (!to || (!from && !reaches)))
-        return say(why, "%.100s: %s: it is from \"from\" to \"to\", one \"of\" a list, or it \"divides\" another one; or it is \"at_least\" another one, up to \"to\".", w->path, of);
+        return say(why,
+                   "%.100s: %s: it is from \"from\" to \"to\", one \"of\" a list, or it \"divides\" another one; or it "
+                   "is \"at_least\" another one, up to \"to\".",
+                   w->path, of);
     return NULL;
 }
 
@@ -127,9 +138,13 @@ static const char *read_size(struct own *w, const struct json *j, char *why)
     else if (whole(j, &s->least))
         s->most = s->least;
     else
-        return say(why, "%.100s: size %c is a number, as 64, a range, as [1, 300], or an object, as {\"divides\": \"H\"}.", w->path, s->letter);
-    if (!wrong && !s->choices && !s->divides && (s->least > s->most || s->most / s->step * s->step < s->least) && !s->reaches)
-        return say(why, "%.100s: size %c: there is nothing from %d to %d%s.", w->path, s->letter, s->least, s->most, s->step > 1 ? " that is such a multiple" : "");
+        return say(why,
+                   "%.100s: size %c is a number, as 64, a range, as [1, 300], or an object, as {\"divides\": \"H\"}.",
+                   w->path, s->letter);
+    if (!wrong && !s->choices && !s->divides && (s->least > s->most || s->most / s->step * s->step < s->least) &&
+        !s->reaches)
+        return say(why, "%.100s: size %c: there is nothing from %d to %d%s.", w->path, s->letter, s->least, s->most,
+                   s->step > 1 ? " that is such a multiple" : "");
     return wrong;
 }
 
@@ -143,12 +158,15 @@ static const char *read_scalar(struct own *w, const struct json *j, char *why)
         return say(why, "%.100s: there are more than %d scalars.", w->path, OWN_SCALARS);
     struct own_scalar *s = &w->scalar[w->scalars++];
     snprintf(s->name, OWN_NAME, "%s", j->key);
-    const int range = j->type == JSON_ARRAY && j->count == 2 && j->first->type == JSON_NUMBER && j->first->next->type == JSON_NUMBER;
+    const int range =
+        j->type == JSON_ARRAY && j->count == 2 && j->first->type == JSON_NUMBER && j->first->next->type == JSON_NUMBER;
     if (!range && j->type != JSON_NUMBER)
         return say(why, "%.100s: scalar %s is a number, as 0.5, or a range, as [1e-6, 1e-2].", w->path, s->name);
     s->least = range ? j->first->number : j->number;
     s->most = range ? j->first->next->number : j->number;
-    return s->least <= s->most ? NULL : say(why, "%.100s: scalar %s: there is nothing from %g to %g.", w->path, s->name, s->least, s->most);
+    return s->least <= s->most
+             ? NULL
+             : say(why, "%.100s: scalar %s: there is nothing from %g to %g.", w->path, s->name, s->least, s->most);
 }
 
 /* ---- tensors */
@@ -158,10 +176,14 @@ static const char *read_tensor(struct own *w, const struct json *j, char *why)
     static const char *const keys[] = {"name", "shape", "is", "like", "below", "statistic", NULL};
     static const enum op_role roles[] = {IN, OUT, OUT, ADD};
     char of[OWN_NAME + 16] = "a tensor";
-    const struct json *name = json_get(j, "name"), *shape = json_get(j, "shape"), *is = json_get(j, "is"), *like = json_get(j, "like");
+    const struct json *name = json_get(j, "name"), *shape = json_get(j, "shape"), *is = json_get(j, "is"),
+                      *like = json_get(j, "like");
     const struct json *below = json_get(j, "below"), *statistic = json_get(j, "statistic");
     if (j->type != JSON_OBJECT || !name || name->type != JSON_STRING || !is_name(name->text))
-        return say(why, "%.100s: tensor number %d needs a name of letters, digits and _, as {\"name\": \"x\", \"shape\": \"BT\", \"is\": \"input\"}.", w->path, w->tensors + 1);
+        return say(why,
+                   "%.100s: tensor number %d needs a name of letters, digits and _, as {\"name\": \"x\", \"shape\": "
+                   "\"BT\", \"is\": \"input\"}.",
+                   w->path, w->tensors + 1);
     if (w->tensors == OWN_TENSORS)
         return say(why, "%.100s: there are more than %d tensors.", w->path, OWN_TENSORS);
     struct own_tensor *t = &w->tensor[w->tensors];
@@ -175,14 +197,20 @@ static const char *read_tensor(struct own *w, const struct json *j, char *why)
         if (!strcmp(w->tensor[i].name, t->name))
             return say(why, "%.100s: there are two tensors \"%s\".", w->path, t->name);
     if (!shape || shape->type != JSON_STRING || strlen(shape->text) > OWN_AXES)
-        return say(why, "%.100s: %s: \"shape\" is up to %d letters of sizes, as \"BTHD\", or \"\" for one number.", w->path, of, OWN_AXES);
+        return say(why, "%.100s: %s: \"shape\" is up to %d letters of sizes, as \"BTHD\", or \"\" for one number.",
+                   w->path, of, OWN_AXES);
     for (const char *s = shape->text; *s; s++)
         if (!size_of(w, *s))
-            return say(why, "%.100s: %s: its shape \"%s\" has the letter %c, which is none of \"sizes\".", w->path, of, shape->text, *s);
+            return say(why, "%.100s: %s: its shape \"%s\" has the letter %c, which is none of \"sizes\".", w->path, of,
+                       shape->text, *s);
     snprintf(t->shape, sizeof t->shape, "%s", shape->text);
     if (!is)
-        return say(why, "%.100s: %s: say what it \"is\": input, output, gradient, or added (a gradient that is added to what stands there).", w->path, of);
-    const int role = word_of(is, role_words, w->path, of, "is", why), looks = like ? word_of(like, like_words, w->path, of, "like", why) : LIKE_NORMAL;
+        return say(why,
+                   "%.100s: %s: say what it \"is\": input, output, gradient, or added (a gradient that is added to "
+                   "what stands there).",
+                   w->path, of);
+    const int role = word_of(is, role_words, w->path, of, "is", why),
+              looks = like ? word_of(like, like_words, w->path, of, "like", why) : LIKE_NORMAL;
     if (role < 0 || looks < 0)
         return why;
     t->role = roles[role];
@@ -191,10 +219,15 @@ static const char *read_tensor(struct own *w, const struct json *j, char *why)
     if (like && t->role != IN)
         return say(why, "%.100s: %s: \"like\" says what an input looks like, and it is none.", w->path, of);
     if (statistic && statistic->type != JSON_TRUE && statistic->type != JSON_FALSE)
-        return say(why, "%.100s: %s: \"statistic\" is true, if it is kept in float where the rest is in half precision, or false.", w->path, of);
+        return say(
+            why,
+            "%.100s: %s: \"statistic\" is true, if it is kept in float where the rest is in half precision, or false.",
+            w->path, of);
     t->type = t->like == LIKE_INDEX ? INT : statistic && statistic->type == JSON_TRUE ? STAT : REAL;
-    if ((t->like == LIKE_INDEX) != (below != NULL) || (below && (below->type != JSON_STRING || strlen(below->text) != 1 || !size_of(w, below->text[0]))))
-        return say(why, "%.100s: %s: an index, and nothing else, is \"below\" a size, whose letter it says, as \"V\".", w->path, of);
+    if ((t->like == LIKE_INDEX) != (below != NULL) ||
+        (below && (below->type != JSON_STRING || strlen(below->text) != 1 || !size_of(w, below->text[0]))))
+        return say(why, "%.100s: %s: an index, and nothing else, is \"below\" a size, whose letter it says, as \"V\".",
+                   w->path, of);
     t->below = below ? below->text[0] : 0;
     w->tensors++;
     return NULL;
@@ -204,8 +237,10 @@ static const char *read_root(struct own *w, const struct json *root, char *why)
 {
     static const char *const keys[] = {"function", "sizes", "scalars", "tensors", NULL};
     if (root->type != JSON_OBJECT)
-        return say(why, "%.200s is no object, as {\"function\": \"f\", \"sizes\": {...}, \"tensors\": [...]}.", w->path);
-    const struct json *function = json_get(root, "function"), *sizes = json_get(root, "sizes"), *scalars = json_get(root, "scalars"), *tensors = json_get(root, "tensors");
+        return say(why, "%.200s is no object, as {\"function\": \"f\", \"sizes\": {...}, \"tensors\": [...]}.",
+                   w->path);
+    const struct json *function = json_get(root, "function"), *sizes = json_get(root, "sizes"),
+                      *scalars = json_get(root, "scalars"), *tensors = json_get(root, "tensors");
     const char *wrong = known(root, keys, w->path, "the description", why);
     if (wrong)
         return wrong;
@@ -216,7 +251,8 @@ static const char *read_root(struct own *w, const struct json *root, char *why)
     if (scalars && scalars->type != JSON_OBJECT)
         return say(why, "%.200s: \"scalars\" has each scalar by its name, as {\"eps\": [1e-6, 1e-2]}.", w->path);
     if (!tensors || tensors->type != JSON_ARRAY || !tensors->count)
-        return say(why, "%.200s: \"tensors\" is a list of them, in the order in which the function takes them.", w->path);
+        return say(why, "%.200s: \"tensors\" is a list of them, in the order in which the function takes them.",
+                   w->path);
     snprintf(w->function, OWN_NAME, "%s", function->text);
     for (const struct json *j = sizes->first; j && !wrong; j = j->next)
         wrong = read_size(w, j, why);

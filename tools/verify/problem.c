@@ -71,7 +71,9 @@ static const char *set_dims(struct op_case *c, const struct wish *w, uint64_t *s
         *T = tokens;
         for (const char *small = "BKVDH"; *small; small++)
             if (dim(c, *small))
-                *dim(c, *small) = *small == 'B' ? 1 + (tokens < 400) : *small == 'H' ? (tokens < 400 ? 3 : 1) : 8 + (int)(op_random(s) % 5);
+                *dim(c, *small) = *small == 'B' ? 1 + (tokens < 400)
+                                : *small == 'H' ? (tokens < 400 ? 3 : 1)
+                                                : 8 + (int)(op_random(s) % 5);
         if (G)
             *G = 1;
         if (W)
@@ -212,7 +214,8 @@ static void demand(struct problem *p)
 }
 
 /* Which optional arguments there are, and the sizes and scalars of the forward, which has them all. */
-const char *problem_sizes(struct op_case *c, unsigned *optional, const struct plan *plan, const struct entry *e, char *why)
+const char *problem_sizes(struct op_case *c, unsigned *optional, const struct plan *plan, const struct entry *e,
+                          char *why)
 {
     const struct subject *s = &plan->subject;
     uint64_t random = e->seed * 0x9e3779b97f4a7c15 + 17;

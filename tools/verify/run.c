@@ -32,7 +32,8 @@ static void note_trouble(struct report *r, const struct problem *p, const char *
 }
 
 /* Answer first, then the truth, then the verdict. */
-static const char *one(const struct plan *plan, int i, const struct entry *e, const struct candidate *c, struct report *r, int *lost, char *why)
+static const char *one(const struct plan *plan, int i, const struct entry *e, const struct candidate *c,
+                       struct report *r, int *lost, char *why)
 {
     struct problem p;
     struct op_case got[PARTS];
@@ -61,9 +62,10 @@ static const char *one(const struct plan *plan, int i, const struct entry *e, co
 
 static const double SMALL = 2e6;    /* multiplications: causes are plain loops, and there are dozens */
 
-/* Which cause answers so?  Problems are asked once more: those that were right speak for or against a cause too.  1 if one of them
- * was wrong. */
-static int weigh(const struct plan *plan, const struct candidate *c, struct report *r, int derived, double most, int *lost)
+/* Which cause answers so? Problems are asked once more: those that were right speak for or against a cause too. 1 if
+ * one of them was wrong. */
+static int weigh(const struct plan *plan, const struct candidate *c, struct report *r, int derived, double most,
+                 int *lost)
 {
     char why[SWAX_WHY];
     struct entry e;
@@ -121,7 +123,8 @@ const char *verify_run(const struct plan *plan, const struct candidate *c, struc
         n++;
     meter_begin(&meter, plan, n);
     for (int k = 0; k < n && !wrong && !lost; k++) {
-        const int i = (int)random_permute(plan->seed, (uint64_t)n, (uint64_t)k);    /* nobody is to know which comes next */
+        const int i =
+            (int)random_permute(plan->seed, (uint64_t)n, (uint64_t)k); /* nobody is to know which comes next */
         plan_entry(plan, i, &e);
         if (plan->only >= 0 && plan->only != i)
             continue;
@@ -136,7 +139,8 @@ const char *verify_run(const struct plan *plan, const struct candidate *c, struc
 
 /* ---- a tier */
 
-int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p, struct op_case got[PARTS], char *trouble)
+int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p,
+                struct op_case got[PARTS], char *trouble)
 {
     for (int part = 0; part < p->subject.n; part++) {
         if (!op_present(tier, precision, p->subject.op[part])) {
@@ -153,7 +157,12 @@ int run_problem(const struct swax_tier *tier, enum swax_precision precision, con
     return 1;
 }
 
-struct runs { const struct swax_tier *tier; enum swax_precision precision; char trouble[OP_SENTENCE]; struct subject subject; };
+struct runs {
+    const struct swax_tier *tier;
+    enum swax_precision precision;
+    char trouble[OP_SENTENCE];
+    struct subject subject;
+};
 
 static const char *answer(void *arg, const struct problem *p, struct op_case got[PARTS], struct report *r, int *lost)
 {
@@ -174,11 +183,13 @@ static const char *load_tier(struct loaded *l, void *arg, char *why)
     return NULL;
 }
 
-const char *verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct plan *plan, struct report *r, char *why)
+const char *verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct plan *plan,
+                        struct report *r, char *why)
 {
     struct runs t = {tier, precision, "", plan->subject};
     if (suite_is_long(plan->suite))
-        return tier->memory ? say(why, "suite=long: the arrays of tier %s are not the host's.", tier->name) : verify_long(load_tier, &t, plan, r, why);
+        return tier->memory ? say(why, "suite=long: the arrays of tier %s are not the host's.", tier->name)
+                            : verify_long(load_tier, &t, plan, r, why);
     report_begin(r, plan);
     r->gauge = 1;
     return verify_run(plan, &(struct candidate){answer, NULL, &t}, r, why);

@@ -1,0 +1,232 @@
+/* long_slabs.c - arrays in a kernel's own types, and the slabs that can be drawn and judged by themselves. */
+#include "tools/verify/long_slabs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tools/verify/element.h"
+
+static const long SLAB = 65536;                /* elements of a slab of rows */
+
+int *whole_dim(struct op_case *c, char letter)
+{
+    const char *at = strchr(swax_ops[c->op].dims, letter);
+    return at ? &c->dims[at - swax_ops[c->op].dims] : NULL;
+}
+
+long whole_extent(const struct op_case *c, char letter)
+{
+    return strchr(swax_ops[c->op].dims, letter) ? op_extent(&swax_ops[c->op], letter, c->dims) : 1;
+}
+
+double whole_elements(const struct op_case *c, const char *shape)
+{
+    double product = 1;
+    for (; *shape; shape++)
+        product *= (double)op_extent(&swax_ops[c->op], *shape, c->dims);
+    return product;
+}
+
+double whole_largest(const struct op_case *c)
+{
+    double most = 0;
+    for (int i = 0; i < op_args(&swax_ops[c->op]); i++)
+        most = fmax(most, whole_elements(c, swax_ops[c->op].arg[i].shape));
+    return most;
+}
+
+/* ---- slabs */
+
+
+struct slabs slabs_of(const struct op_case *c)
+{
+    struct slabs s = {1, 1, 1, 1, swax_ops[c->op].dims[0] == 'N'};
+    if (!s.of_rows) {
+        s.b = whole_extent(c, 'B');
+        s.g = strchr(swax_ops[c->op].dims, 'G') ? whole_extent(c, 'G') : whole_extent(c, 'H');
+        return s;
+    }
+    const double row = whole_largest(c) / (double)whole_extent(c, 'N');
+    s.each = (long)fmax(1, fmin((double)whole_extent(c, 'N'), floor((double)SLAB / row)));
+    s.rows = (whole_extent(c, 'N') + s.each - 1) / s.each;
+    return s;
+}
+
+long slabs_count(const struct slabs *s) { return s->b * s->g * s->rows; }
+struct slab slab_number(const struct slabs *s, long i)
+{
+    return (struct slab){ i / s->g % s->b, i % s->g, s->of_rows ? i : 0 };
+}
+
+/* Where a letter begins in the whole, for that slab. */
+static long begins(const struct op_case *c, const struct slabs *s, const struct slab *at, char letter)
+{
+    const long G = strchr(swax_ops[c->op].dims, 'G') ? whole_extent(c, 'G') : whole_extent(c, 'H');
+    if (s->of_rows)
+        return letter == 'N' ? at->row * s->each : 0;
+    return letter == 'B' ? at->b : letter == 'G' ? at->g : letter == 'H' ? at->g * (whole_extent(c, 'H') / G) : 0;
+}
+
+void slab_dims(struct op_case *part, const struct op_case *c, const struct slabs *s, const struct slab *at)
+{
+    memcpy(part->dims, c->dims, sizeof part->dims);
+    memcpy(part->scalar, c->scalar, sizeof part->scalar);
+    if (s->of_rows) {
+        const long left = whole_extent(c, 'N') - at->row * s->each;
+        *whole_dim(part, 'N') = (int)(left < s->each ? left : s->each);
+        return;
+    }
+    *whole_dim(part, 'B') = 1;
+    if (whole_dim(part, 'H'))
+        *whole_dim(part, 'H') = (int)(whole_extent(c, 'H') / s->g);
+    if (whole_dim(part, 'G'))
+        *whole_dim(part, 'G') = 1;
+}
+
+/* Does the shape have every letter along which there are several slabs?  What it sums over them is not asked. */
+int slabs_have(const struct slabs *s, const char *shape)
+{
+    return (s->rows == 1 || strchr(shape, 'N')) && (s->b == 1 || strchr(shape, 'B')) &&
+           (s->g == 1 || strchr(shape, 'G') || strchr(shape, 'H'));
+}
+
+/* One seed for each slab that an argument tells apart. */
+static uint64_t seed_of(uint64_t seed, const char *shape, const struct slab *at)
+{
+    uint64_t s = seed + (strchr(shape, 'B') ? 1000003 * (uint64_t)(at->b + 1) : 0) +
+                 (strchr(shape, 'H') || strchr(shape, 'G') ? 7919 * (uint64_t)(at->g + 1) : 0) +
+                 (strchr(shape, 'N') ? 104729 * (uint64_t)(at->row + 1) : 0);
+    return op_random(&s);
+}
+
+/* ---- arrays in the kernel's own types */
+
+
+/* What a backward reads of its forward, and what both read, lies once. */
+int whole_shares(const struct whole *w, int part, int i)
+{
+    return part ? op_arg_find(&swax_ops[w->c[0].op], swax_ops[w->c[1].op].arg[i].name) : -1;
+}
+
+/* Optional: states that are saved, and nothing else. */
+static int is_given(const struct op_arg *a)
+{
+    return !a->optional || !strcmp(a->name, "Cs") || !strcmp(a->name, "ns") || !strcmp(a->name, "Ss");
+}
+
+static void lay(struct whole *w)
+{
+    size_t at = 0;
+    for (int part = 0; part < w->parts; part++)
+        for (int i = 0; i < op_args(&swax_ops[w->c[part].op]); i++) {
+            const struct op_arg *a = &swax_ops[w->c[part].op].arg[i];
+            const int same = whole_shares(w, part, i);
+            w->at[part][i] = 0;
+            if (!is_given(a))
+                continue;
+            if (same >= 0) {
+                w->at[part][i] = w->at[0][same];
+                continue;
+            }
+            w->at[part][i] = at + LONG_GUARD;
+            at += 2 * LONG_GUARD +
+                  ((size_t)whole_elements(&w->c[part], a->shape) * element_width(a->type, w->precision) + 63) / 64 * 64;
+        }
+    w->bytes = at;
+}
+
+/* Numbers between a slab and the whole. */
+void slab_move(const struct whole *w, int part, int i, double *x, const struct op_case *of, const struct slabs *s,
+                 const struct slab *at, int in)
+{
+    const struct op_spec *op = &swax_ops[w->c[part].op];
+    const char *shape = op->arg[i].shape;
+    const int axes = (int)strlen(shape);
+    long stride[8], index[8] = {0}, small[8], step = 1, base = 0;
+    for (int d = axes - 1; d >= 0; d--) {
+        stride[d] = step;
+        small[d] = op_extent(op, shape[d], of->dims);
+        step *= op_extent(op, shape[d], w->c[part].dims);
+        base += begins(&w->c[part], s, at, shape[d]) * stride[d];
+    }
+    for (long e = 0; e < of->size[i]; e++) {
+        if (in)
+            element_put(w->base + w->at[part][i], op->arg[i].type, w->precision, base, x[e]);
+        else
+            x[e] = element_get(w->base + w->at[part][i], op->arg[i].type, w->precision, base);
+        for (int d = axes - 1; d >= 0; d--) {
+            base += stride[d];
+            if (++index[d] < small[d])
+                break;
+            base -= small[d] * stride[d];
+            index[d] = 0;
+        }
+    }
+}
+
+static enum swax_precision exact_in(const struct wish *w) { return dtype_precision(w->dtype); }
+
+/* The inputs of one slab, as a problem. */
+void slab_draw(struct problem *p, const struct whole *w, const struct plan *plan, const struct slabs *s,
+                      const struct slab *at, uint64_t seed)
+{
+    memset(p, 0, sizeof *p);
+    p->subject = plan->subject;
+    p->wish = plan->wish;
+    p->wish.chained = 1, p->wish.noise = 0;
+    p->seed = seed;
+    for (int part = 0; part < w->parts; part++) {
+        struct op_case *c = &p->in[part];
+        unsigned optional = 0;
+        c->op = w->c[part].op;
+        slab_dims(c, &w->c[part], s, at);
+        for (int i = 0; i < op_args(&swax_ops[c->op]); i++)
+            optional |= swax_ops[c->op].arg[i].optional && is_given(&swax_ops[c->op].arg[i])
+                          ? 1u << swax_ops[c->op].arg[i].optional
+                          : 0;
+        op_case_alloc(c, optional);
+        c->by = teller_of(&p->subject, &p->wish, c);
+        for (int i = 0; i < c->n; i++)
+            if (c->arg[i] && op_is_drawn(c->op, i))
+                op_draw_argument(c, i, seed_of(seed, swax_ops[c->op].arg[i].shape, at), OP_GAUSS, exact_in(&p->wish));
+    }
+}
+
+void whole_fill(const struct whole *w, const struct plan *plan, const struct slabs *s, uint64_t seed)
+{
+    for (int part = 0; part < w->parts; part++)      /* what is written begins as NaN, what is added to as 0 */
+        for (int i = 0; i < op_args(&swax_ops[w->c[part].op]); i++) {
+            const struct op_arg *a = &swax_ops[w->c[part].op].arg[i];
+            const size_t bytes = (size_t)whole_elements(&w->c[part], a->shape) * element_width(a->type, w->precision);
+            if (!w->at[part][i] || whole_shares(w, part, i) >= 0)
+                continue;
+            memset(w->base + w->at[part][i] - LONG_GUARD, 0xFF, LONG_GUARD);
+            memset(w->base + w->at[part][i] + bytes, 0xFF, LONG_GUARD);
+            if (a->role == OUT || a->role == SCRATCH)
+                memset(w->base + w->at[part][i], 0xFF, bytes);
+        }
+    for (long k = 0; k < slabs_count(s); k++) {
+        struct problem p;
+        const struct slab at = slab_number(s, k);
+        slab_draw(&p, w, plan, s, &at, seed);
+        for (int part = 0; part < w->parts; part++)
+            for (int i = 0; i < p.in[part].n; i++)
+                if (p.in[part].arg[i] && op_is_drawn(p.in[part].op, i) && whole_shares(w, part, i) < 0)
+                    slab_move(w, part, i, p.in[part].arg[i], &p.in[part], s, &at, 1);
+        problem_free(&p);
+    }
+}
+
+void whole_begin(struct whole *w, const struct subject *s, const struct op_case *c,
+                        enum swax_precision precision)
+{
+    memset(w, 0, sizeof *w);
+    w->parts = s->n;
+    w->precision = precision;
+    for (int part = 0; part < s->n; part++) {
+        w->c[part] = *c;
+        w->c[part].op = s->op[part];
+        w->c[part].n = op_args(&swax_ops[s->op[part]]);
+    }
+    lay(w);
+}
