@@ -76,14 +76,14 @@ START_TEST(a_configuration_survives_their_words)
 {
     struct run r = a_run(), back;
     struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
-    char *text = scratch_keep(hf_config_text(&r)), *ours = listed(&r);
+    char *text = scratch_keep(hf_config_text(&r, HF_HALF_SPLIT)), *ours = listed(&r);
     ck_assert(n && text);
     golden_is("hf_config.json", text, 0);
     ck_assert_msg(!read_back(&back, text, n), "%s", why);
     ck_assert_str_eq(listed(&back), ours);
     for (int tied = 0; tied < 2; tied++) {
         r.model.tied = tied;
-        ck_assert_msg(!read_back(&back, scratch_keep(hf_config_text(&r)), n), "%s", why);
+        ck_assert_msg(!read_back(&back, scratch_keep(hf_config_text(&r, HF_HALF_SPLIT)), n), "%s", why);
         ck_assert_int_eq(back.model.tied, tied);
     }
     swax_network_free(n);
@@ -106,7 +106,7 @@ START_TEST(what_is_absent_or_null_has_its_value)
 {
     struct run r = a_run(), back;
     struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
-    char *text = scratch_keep(hf_config_text(&r)), *ours = listed(&r), *found = NULL;
+    char *text = scratch_keep(hf_config_text(&r, HF_HALF_SPLIT)), *ours = listed(&r), *found = NULL;
     size_t size;
     FILE *f = open_memstream(&found, &size);
     struct json *config = json_parse(text, strlen(text), why);
