@@ -1,6 +1,6 @@
 /* check_layer.c - one layer with its names in Hugging Face's model.  data/golden has networks whose layers are theirs
- * (check_golden holds our numbers to those), and block 0's weights as their own class holds them: written from the first, a layer
- * is the second to the bit, and read from the second it is the first. */
+ * (check_golden holds our numbers to those), and block 0's weights as their own class holds them: written from the
+ * first, a layer is the second to the bit, and read from the second it is the first. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +75,8 @@ static void same_tensor(struct st_file *a, const char *of_a, struct st_file *b, 
     const struct st_tensor *t = st_find(a, of_a), *u = st_find(b, of_b);
     long size[2];
     float *x = numbers(a, of_a, &size[0]), *y = numbers(b, of_b, &size[1]);
-    ck_assert_msg(t->rank == u->rank && !memcmp(t->shape, u->shape, (size_t)t->rank * sizeof *t->shape), "%s has another shape", of_a);
+    ck_assert_msg(t->rank == u->rank && !memcmp(t->shape, u->shape, (size_t)t->rank * sizeof *t->shape),
+                  "%s has another shape", of_a);
     for (long e = 0; e < size[0]; e++)
         ck_assert_msg(x[e] == y[e], "%s[%ld] is %g, not %g", of_a, e, (double)x[e], (double)y[e]);
     free(x), free(y);
@@ -104,7 +105,8 @@ START_TEST(a_layer_of_theirs_replaces_one_of_ours)
 {
     struct st_file *f = golden(mixers[_i], "");
     struct run r = run_of(f, "");
-    char *ours = saved("ours.safetensors", f, &r, 1), *others = saved("others.safetensors", f, &r, 0), *to = scratch("new.safetensors");
+    char *ours = saved("ours.safetensors", f, &r, 1), *to = scratch("new.safetensors");
+    char *others = saved("others.safetensors", f, &r, 0);
     char theirs[128];
     snprintf(theirs, sizeof theirs, "data/golden/%s_layer.safetensors", mixers[_i]);
     unlink(to);
@@ -140,8 +142,10 @@ START_TEST(what_is_no_such_layer_is_refused)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct run r = run_of(f, bad[i].more);
         char *others = saved("others.safetensors", f, &r, 0), *to = scratch("refused.safetensors");
-        const char *said = layer_import("data/golden/gdn_layer.safetensors", others, to, bad[i].layer, bad[i].prefix, why);
-        ck_assert_msg(said && strstr(said, bad[i].says) && is_sentence(said), "'%s' does not say '%s'", said ? said : "", bad[i].says);
+        const char *said = layer_import("data/golden/gdn_layer.safetensors", others, to, bad[i].layer, bad[i].prefix,
+                                        why);
+        ck_assert_msg(said && strstr(said, bad[i].says) && is_sentence(said), "'%s' does not say '%s'",
+                      said ? said : "", bad[i].says);
         ck_assert(access(to, F_OK));
         unlink(others);
     }

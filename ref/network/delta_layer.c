@@ -14,8 +14,8 @@ static const char *refuse(const char *key, int value, const char *right, const c
     return swax_refuse(why, key, value, text);
 }
 
-const char *swax_delta_derive(const struct swax_config *c, const struct swax_delta_names *name, int *heads, int *key_heads,
-                              int *key_dim, int *value_dim, char *why)
+const char *swax_delta_derive(const struct swax_config *c, const struct swax_delta_names *name, int *heads,
+                              int *key_heads, int *key_dim, int *value_dim, char *why)
 {
     if (!*value_dim && c->width % *heads)
         return refuse(name->heads, *heads, "a divisor of width, or given beside ", name->value_dim, why);
@@ -25,8 +25,8 @@ const char *swax_delta_derive(const struct swax_config *c, const struct swax_del
     return NULL;
 }
 
-const char *swax_delta_check(const struct swax_config *c, const struct swax_delta_names *name, const struct swax_delta_sizes *o,
-                             char *why)
+const char *swax_delta_check(const struct swax_config *c, const struct swax_delta_names *name,
+                             const struct swax_delta_sizes *o, char *why)
 {
     const long long H = o->heads, G = o->key_heads, K = o->key_dim, V = o->value_dim;
     const struct { const char *what, *of[3]; long long a, b; } products[] = {
@@ -45,7 +45,8 @@ const char *swax_delta_check(const struct swax_config *c, const struct swax_delt
     for (size_t i = 0; i < sizeof products / sizeof products[0]; i++) {
         const char *const *of = products[i].of;
         char what[160];
-        snprintf(what, sizeof what, *of[2] ? "%s (%s*%s x %s)" : "%s (%s x %s%s)", products[i].what, of[0], of[1], of[2]);
+        snprintf(what, sizeof what, *of[2] ? "%s (%s*%s x %s)" : "%s (%s x %s%s)", products[i].what, of[0], of[1],
+                 of[2]);
         if (swax_too_large(why, what, products[i].a, products[i].b))
             return why;
     }
@@ -83,7 +84,8 @@ double swax_init_tap(int taps, double u) { return (2 * u - 1) / sqrt(taps); }
 
 double swax_delta_flops(const struct swax_config *c, const struct swax_delta_sizes *o, int T, int training)
 {
-    const double C = c->width, H = o->heads, G = o->key_heads, K = o->key_dim, V = o->value_dim, L = c->chunk < T ? c->chunk : T;
+    const double C = c->width, H = o->heads, G = o->key_heads, K = o->key_dim, V = o->value_dim;
+    const double L = c->chunk < T ? c->chunk : T;
     return (training ? 3 : 1) * 2 * (C * (2*G*K + 3*H*V) + (2*G*K + H*V) * o->taps)
          + H * (6*K*V + 2*L * (K + V)) + (training ? H * (12*K*V + L * (6*K + 4*V)) : 0);
 }

@@ -1,5 +1,5 @@
-/* delta_layer.h - what the layers around the slot `delta` have in common, whatever the precision: their sizes, how their
- * gates and taps begin, what they cost.  delta_parts.h has what they compute. */
+/* delta_layer.h - what the layers around the slot `delta` have in common, whatever the precision: their sizes, how
+ * their gates and taps begin, what they cost.  delta_parts.h has what they compute. */
 #ifndef SWAX_DELTA_LAYER_H
 #define SWAX_DELTA_LAYER_H
 
@@ -15,15 +15,16 @@ struct swax_delta_sizes {
 
 /* What a mixer calls these sizes: the names of its keys. */
 struct swax_delta_names { const char *heads, *key_heads, *key_dim, *value_dim, *taps; };
-#define SWAX_DELTA_NAMES(mixer) { mixer "_heads", mixer "_key_heads", mixer "_key_dim", mixer "_value_dim", mixer "_conv" }
+#define SWAX_DELTA_NAMES(mixer) \
+    { mixer "_heads", mixer "_key_heads", mixer "_key_dim", mixer "_value_dim", mixer "_conv" }
 
 /* Derive what is 0: values share the width, keys are half of them, and every head has its own. */
-const char *swax_delta_derive(const struct swax_config *c, const struct swax_delta_names *name, int *heads, int *key_heads,
-                              int *key_dim, int *value_dim, char *why);
+const char *swax_delta_derive(const struct swax_config *c, const struct swax_delta_names *name, int *heads,
+                              int *key_heads, int *key_dim, int *value_dim, char *why);
 
 /* NULL, or a sentence: heads that do not divide, products of sizes that no kernel can count. */
-const char *swax_delta_check(const struct swax_config *c, const struct swax_delta_names *name, const struct swax_delta_sizes *o,
-                             char *why);
+const char *swax_delta_check(const struct swax_config *c, const struct swax_delta_names *name,
+                             const struct swax_delta_sizes *o, char *why);
 
 /* ---- tensors that are neither matrices of normal numbers nor norms */
 typedef double swax_initial_value(const struct swax_config *c, long e, double u);
@@ -39,6 +40,7 @@ double swax_init_tap(int taps, double u);
 double swax_delta_flops(const struct swax_config *c, const struct swax_delta_sizes *o, int T, int training);
 
 /* What can be seen inside: each head's time constant, -1 / mean(g) tokens, over all its gates. */
-int swax_delta_see(struct swax_network *n, const struct swax_delta_sizes *o, int layer, int T, double *tokens, int most);
+int swax_delta_see(struct swax_network *n, const struct swax_delta_sizes *o, int layer, int T, double *tokens,
+                   int most);
 
 #endif

@@ -12,7 +12,8 @@ static int row_of(const struct swax_delta_sizes *o, int i)
 
 /* ---- activations */
 
-void R(swax_delta_list_rows)(struct R(list) *l, struct R(swax_delta_rows) *a, const struct swax_delta_sizes *o, int B, int T)
+void R(swax_delta_list_rows)(struct R(list) *l, struct R(swax_delta_rows) *a, const struct swax_delta_sizes *o, int B,
+                             int T)
 {
     static const char *const name[3] = { "q", "k", "v" }, *const convolved[3] = { "qc", "kc", "vc" };
     const size_t N = (size_t)B * (size_t)T;
@@ -22,7 +23,8 @@ void R(swax_delta_list_rows)(struct R(list) *l, struct R(swax_delta_rows) *a, co
         a->c[i] = o->taps ? reals(l, convolved[i], N * (size_t)row_of(o, i)) : a->x[i];
 }
 
-void R(swax_delta_list_unit)(struct R(list) *l, struct R(swax_delta_unit) *a, const struct swax_delta_sizes *o, int B, int T)
+void R(swax_delta_list_unit)(struct R(list) *l, struct R(swax_delta_unit) *a, const struct swax_delta_sizes *o, int B,
+                             int T)
 {
     const size_t K = (size_t)o->key_dim, NG = (size_t)B * (size_t)T * (size_t)o->key_heads;
     a->q = reals(l, "qn", NG*K);
@@ -33,9 +35,11 @@ void R(swax_delta_list_unit)(struct R(list) *l, struct R(swax_delta_unit) *a, co
     a->krstd = stats_forward(l, "krstd", NG);
 }
 
-void R(swax_delta_list_rule)(struct R(list) *l, struct R(swax_delta_rule) *a, const struct swax_delta_sizes *o, int chunk, int B, int T)
+void R(swax_delta_list_rule)(struct R(list) *l, struct R(swax_delta_rule) *a, const struct swax_delta_sizes *o,
+                             int chunk, int B, int T)
 {
-    const size_t KV = (size_t)o->key_dim * (size_t)o->value_dim, V = (size_t)o->value_dim, BH = (size_t)B * (size_t)o->heads;
+    const size_t KV = (size_t)o->key_dim * (size_t)o->value_dim, V = (size_t)o->value_dim;
+    const size_t BH = (size_t)B * (size_t)o->heads;
     const size_t NH = BH * (size_t)T, chunks = (size_t)((T - 1) / chunk + 1);
     a->o    = reals(l, "o", NH*V);
     a->g    = stats(l, "g", NH * (size_t)o->gates);
@@ -62,21 +66,24 @@ void R(swax_delta_rows_forward)(const struct R(run) *r, const struct swax_delta_
     }
 }
 
-void R(swax_delta_rows_backward)(const struct R(run) *r, const struct swax_delta_sizes *o, struct swax_delta_weights w, stat *g,
-                                 const struct R(swax_delta_rows) *a, const struct R(swax_delta_rows) *da, const real *x, real *dx)
+void R(swax_delta_rows_backward)(const struct R(run) *r, const struct swax_delta_sizes *o, struct swax_delta_weights w,
+                                 stat *g, const struct R(swax_delta_rows) *a,
+                                 const struct R(swax_delta_rows) *da, const real *x, real *dx)
 {
     const int B = r->B, T = r->T, C = r->c->width, F = o->taps;
     for (int i = 2; i >= 0; i--) {
         if (F)
             r->k->conv_backward(da->x[i], g + w.conv[i], w.bias ? g + w.bias[i] : NULL, da->c[i], a->x[i],
-                                r->s + w.conv[i], w.bias ? r->s + w.bias[i] : NULL, r->start_cell, B, T, T, row_of(o, i), F);
+                                r->s + w.conv[i], w.bias ? r->s + w.bias[i] : NULL, r->start_cell,
+                                B, T, T, row_of(o, i), F);
         r->k->linear_backward(dx, g + w.matrix[i], NULL, da->x[i], x, r->w + w.matrix[i], B*T, row_of(o, i), C);
     }
 }
 
 /* ---- keys of length 1 */
 
-void R(swax_delta_unit_forward)(const struct R(run) *r, const struct swax_delta_sizes *o, const struct R(swax_delta_unit) *a,
+void R(swax_delta_unit_forward)(const struct R(run) *r, const struct swax_delta_sizes *o,
+                                const struct R(swax_delta_unit) *a,
                                 const struct R(swax_delta_rows) *rows, double eps)
 {
     const int K = o->key_dim, NG = r->B * r->T * o->key_heads;
@@ -86,7 +93,8 @@ void R(swax_delta_unit_forward)(const struct R(run) *r, const struct swax_delta_
     r->k->rmsnorm_forward(a->k, a->krstd, rows->c[1], a->unit, NG, K, eps / K);
 }
 
-void R(swax_delta_unit_backward)(const struct R(run) *r, const struct swax_delta_sizes *o, const struct R(swax_delta_unit) *a,
+void R(swax_delta_unit_backward)(const struct R(run) *r, const struct swax_delta_sizes *o,
+                                 const struct R(swax_delta_unit) *a,
                                  const struct R(swax_delta_unit) *da, const struct R(swax_delta_rows) *rows,
                                  const struct R(swax_delta_rows) *drows)
 {
@@ -97,25 +105,29 @@ void R(swax_delta_unit_backward)(const struct R(run) *r, const struct swax_delta
 
 /* ---- the rule */
 
-void R(swax_delta_rule_forward)(const struct R(run) *r, const struct swax_delta_sizes *o, const struct R(swax_delta_rule) *a,
+void R(swax_delta_rule_forward)(const struct R(run) *r, const struct swax_delta_sizes *o,
+                                const struct R(swax_delta_rule) *a,
                                 struct R(swax_delta_state) *s, const real *q, const real *k, const real *v)
 {
-    r->k->delta_forward(a->o, s ? s->S[!s->now] : a->S1, a->r, s ? NULL : a->Ss, q, k, v, a->g, a->beta, s ? s->S[s->now] : NULL,
-                        r->start_cell, r->B, r->T, o->heads, o->key_heads, o->key_dim, o->value_dim, o->gates, r->c->chunk,
-                        o->erase, o->scale);
+    r->k->delta_forward(a->o, s ? s->S[!s->now] : a->S1, a->r, s ? NULL : a->Ss,
+                        q, k, v, a->g, a->beta, s ? s->S[s->now] : NULL, r->start_cell,
+                        r->B, r->T, o->heads, o->key_heads, o->key_dim, o->value_dim, o->gates,
+                        r->c->chunk, o->erase, o->scale);
     if (s) {
         s->now = !s->now;
         s->used += o->taps ? r->T : 0;
     }
 }
 
-void R(swax_delta_rule_backward)(const struct R(run) *r, const struct swax_delta_sizes *o, const struct R(swax_delta_rule) *a,
+void R(swax_delta_rule_backward)(const struct R(run) *r, const struct swax_delta_sizes *o,
+                                 const struct R(swax_delta_rule) *a,
                                  const struct R(swax_delta_rule) *da, real *dq, real *dk, real *dv,
                                  const real *q, const real *k, const real *v)
 {
     r->k->delta_backward(dq, dk, dv, da->g, da->beta, NULL, a->S, a->D, da->o, NULL,
                          q, k, v, a->g, a->beta, NULL, r->start_cell, a->S1, a->r, a->Ss,
-                         r->B, r->T, o->heads, o->key_heads, o->key_dim, o->value_dim, o->gates, r->c->chunk, o->erase, o->scale);
+                         r->B, r->T, o->heads, o->key_heads, o->key_dim, o->value_dim, o->gates,
+                         r->c->chunk, o->erase, o->scale);
 }
 
 /* ---- decoding */
@@ -154,7 +166,8 @@ static int rows_ready(struct swax_network *n, const struct swax_delta_sizes *o, 
     return made;
 }
 
-int R(swax_delta_ready)(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s, int more)
+int R(swax_delta_ready)(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s,
+                        int more)
 {
     for (int i = 0; i < 2; i++)
         s->S[i] = s->S[i] ? s->S[i] : swax_take(n, state_bytes(o));

@@ -1,5 +1,5 @@
-/* delta_parts.h - the parts of a layer around the slot `delta`: projections with their short convolution, keys of length 1,
- * the slot's call, and what is remembered when decoding.
+/* delta_parts.h - the parts of a layer around the slot `delta`: projections with their short convolution, keys of
+ * length 1, the slot's call, and what is remembered when decoding.
  *
  * A mixer of this kind says its sizes (delta_layer.h), lists these parts among its activations, and calls them between
  * what is its own: gates, norms, what comes out.  What stands in threes is of q, k and v. */
@@ -18,35 +18,49 @@ struct R(swax_delta_rows) {
 };
 struct R(swax_delta_unit) { real *q, *k; stat *zero, *unit, *qrstd, *krstd; };
 struct R(swax_delta_rule) { real *o; stat *g, *beta, *S1, *r, *Ss, *S, *D; };
-struct R(swax_delta_state) { stat *S[2]; int now; real *rows[3]; int used, room; };  /* [now] goes in; rows before the call */
+struct R(swax_delta_state) {
+    stat *S[2];                            /* [now] goes in */
+    int now;
+    real *rows[3];                         /* before the call: so many, and room for more */
+    int used, room;
+};
 
-void R(swax_delta_list_rows)(struct R(list) *l, struct R(swax_delta_rows) *a, const struct swax_delta_sizes *o, int B, int T);
-void R(swax_delta_list_unit)(struct R(list) *l, struct R(swax_delta_unit) *a, const struct swax_delta_sizes *o, int B, int T);
-void R(swax_delta_list_rule)(struct R(list) *l, struct R(swax_delta_rule) *a, const struct swax_delta_sizes *o, int chunk, int B, int T);
+void R(swax_delta_list_rows)(struct R(list) *l, struct R(swax_delta_rows) *a, const struct swax_delta_sizes *o, int B,
+                             int T);
+void R(swax_delta_list_unit)(struct R(list) *l, struct R(swax_delta_unit) *a, const struct swax_delta_sizes *o, int B,
+                             int T);
+void R(swax_delta_list_rule)(struct R(list) *l, struct R(swax_delta_rule) *a, const struct swax_delta_sizes *o,
+                             int chunk, int B, int T);
 
 /* x to rows of q, k and v, convolved with those before the call where there is a state. */
 void R(swax_delta_rows_forward)(const struct R(run) *r, const struct swax_delta_sizes *o, struct swax_delta_weights w,
                                 const struct R(swax_delta_rows) *a, const struct R(swax_delta_state) *s, const real *x);
-void R(swax_delta_rows_backward)(const struct R(run) *r, const struct swax_delta_sizes *o, struct swax_delta_weights w, stat *g,
-                                 const struct R(swax_delta_rows) *a, const struct R(swax_delta_rows) *da, const real *x, real *dx);
+void R(swax_delta_rows_backward)(const struct R(run) *r, const struct swax_delta_sizes *o, struct swax_delta_weights w,
+                                 stat *g, const struct R(swax_delta_rows) *a,
+                                 const struct R(swax_delta_rows) *da, const real *x, real *dx);
 
-/* q/|q| and k/|k| in each head: x/|x| = x / sqrt(sum x^2 + eps) is rmsnorm with the weight 1/sqrt(K) in every channel and
- * eps/K.  That constant is made by a kernel, as every number is: top sigmoid(0) = top/2. */
-void R(swax_delta_unit_forward)(const struct R(run) *r, const struct swax_delta_sizes *o, const struct R(swax_delta_unit) *a,
+/* q/|q| and k/|k| in each head: x/|x| = x / sqrt(sum x^2 + eps) is rmsnorm with the weight 1/sqrt(K) in every channel
+ * and eps/K.  That constant is made by a kernel, as every number is: top sigmoid(0) = top/2. */
+void R(swax_delta_unit_forward)(const struct R(run) *r, const struct swax_delta_sizes *o,
+                                const struct R(swax_delta_unit) *a,
                                 const struct R(swax_delta_rows) *rows, double eps);
-void R(swax_delta_unit_backward)(const struct R(run) *r, const struct swax_delta_sizes *o, const struct R(swax_delta_unit) *a,
+void R(swax_delta_unit_backward)(const struct R(run) *r, const struct swax_delta_sizes *o,
+                                 const struct R(swax_delta_unit) *a,
                                  const struct R(swax_delta_unit) *da, const struct R(swax_delta_rows) *rows,
                                  const struct R(swax_delta_rows) *drows);
 
 /* The slot, with the gates that stand in a->g and a->beta; a state goes in and moves on, and so do its rows. */
-void R(swax_delta_rule_forward)(const struct R(run) *r, const struct swax_delta_sizes *o, const struct R(swax_delta_rule) *a,
+void R(swax_delta_rule_forward)(const struct R(run) *r, const struct swax_delta_sizes *o,
+                                const struct R(swax_delta_rule) *a,
                                 struct R(swax_delta_state) *s, const real *q, const real *k, const real *v);
-void R(swax_delta_rule_backward)(const struct R(run) *r, const struct swax_delta_sizes *o, const struct R(swax_delta_rule) *a,
+void R(swax_delta_rule_backward)(const struct R(run) *r, const struct swax_delta_sizes *o,
+                                 const struct R(swax_delta_rule) *a,
                                  const struct R(swax_delta_rule) *da, real *dq, real *dk, real *dv,
                                  const real *q, const real *k, const real *v);
 
 /* Decoding, as struct swax_mixer asks for it. */
-int R(swax_delta_ready)(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s, int more);
+int R(swax_delta_ready)(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s,
+                        int more);
 void R(swax_delta_begin)(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s);
 void R(swax_delta_give)(struct swax_network *n, struct R(swax_delta_state) *s);
 

@@ -5,7 +5,8 @@
  *   g       = -exp(A_log) softplus(x Wa^T + dt_bias),   beta = top sigmoid(x Wb^T)
  *   y       = (silu(x Wz^T) rmsnorm(delta(q, k, v, g, beta))) Wout^T         the norm in each head, one weight for all
  *
- * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go in. */
+ * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go
+ * in. */
 #include <math.h>
 #include <stdio.h>
 
@@ -32,14 +33,17 @@ static const char *const no_yes[] = { "no", "yes", NULL };
 
 #define AT(field) offsetof(struct keys, field)
 static const struct swax_key keys_of_gdn[] = {
-    { .name = "gdn_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4", .what = "value heads of a Gated DeltaNet layer" },
+    { .name = "gdn_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4",
+      .what = "value heads of a Gated DeltaNet layer" },
     { .name = "gdn_key_heads", .kind = SWAX_KEY_SIZE, .at = AT(key_heads), .otherwise = "0", .zero = "gdn_heads",
       .what = "key heads, each read by a group of value heads" },
-    { .name = "gdn_key_dim", .kind = SWAX_KEY_SIZE, .at = AT(key_dim), .otherwise = "0", .zero = "half of gdn_value_dim",
+    { .name = "gdn_key_dim", .kind = SWAX_KEY_SIZE, .at = AT(key_dim), .otherwise = "0",
+      .zero = "half of gdn_value_dim",
       .what = "size of a head's keys: rows of its state" },
     { .name = "gdn_value_dim", .kind = SWAX_KEY_SIZE, .at = AT(value_dim), .otherwise = "0", .zero = "width/gdn_heads",
       .what = "size of a head's values: columns of its state" },
-    { .name = "gdn_conv", .kind = SWAX_KEY_SIZE, .at = AT(conv), .otherwise = "4", .zero = "no convolution, and no SiLU",
+    { .name = "gdn_conv", .kind = SWAX_KEY_SIZE, .at = AT(conv), .otherwise = "4",
+      .zero = "no convolution, and no SiLU",
       .what = "taps of the short convolution; with 1, a weight for each channel and SiLU" },
     { .name = "gdn_negative", .kind = SWAX_KEY_WORD, .at = AT(top), .otherwise = "no", .words = no_yes,
       .what = "beta goes to 2, so that a state may also be reflected, not to 1" },
@@ -52,7 +56,8 @@ static const struct swax_key keys_of_gdn[] = {
 
 static struct swax_delta_sizes sizes(const struct keys *o)
 {
-    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->key_heads, .key_dim = o->key_dim, .value_dim = o->value_dim,
+    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->key_heads, .key_dim = o->key_dim,
+                                      .value_dim = o->value_dim,
                                       .gates = 1, .taps = o->conv, .erase = 1, .scale = 1 / sqrt(o->key_dim) };
 }
 
@@ -126,7 +131,8 @@ static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c
     a->orstd = stats_forward(l, "orstd", NH);
 }
 
-static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y, const real *x)
+static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y,
+                    const real *x)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -147,8 +153,8 @@ static void forward(const struct R(run) *r, const void *keys, const void *places
     r->k->linear_forward(y, a->y, r->w + p->out, NULL, N, C, H*V);
 }
 
-static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
-                     const real *dy, const real *x, real *dx)
+static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts,
+                     void *dacts, const real *dy, const real *x, real *dx)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -160,9 +166,11 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
     r->k->linear_backward(da->y, g + p->out, NULL, dy, a->y, r->w + p->out, N, C, H*V);
     r->k->swiglu_backward(da->z, da->on, da->y, a->z, a->on, N*H*V);
     r->k->rmsnorm_backward(da->rule.o, g + p->norm, da->on, a->rule.o, r->s + p->norm, a->orstd, N*H, V);
-    R(swax_delta_rule_backward)(r, &d, &a->rule, &da->rule, da->unit.q, da->unit.k, da->rows.c[2], a->unit.q, a->unit.k, a->rows.c[2]);
+    R(swax_delta_rule_backward)(r, &d, &a->rule, &da->rule, da->unit.q, da->unit.k, da->rows.c[2], a->unit.q,
+                                a->unit.k, a->rows.c[2]);
     r->k->strength_backward(da->b, da->rule.beta, a->b, N*H, 1 + o->top);
-    r->k->decay_backward(da->a, g + p->A_log, g + p->dt_bias, da->rule.g, a->a, r->s + p->A_log, r->s + p->dt_bias, N, H, 1, 0);
+    r->k->decay_backward(da->a, g + p->A_log, g + p->dt_bias, da->rule.g, a->a, r->s + p->A_log, r->s + p->dt_bias, N,
+                         H, 1, 0);
     r->k->readout_backward(dx, g + p->b, NULL, da->b, x, r->w + p->b, N, H, C);
     r->k->readout_backward(dx, g + p->a, NULL, da->a, x, r->w + p->a, N, H, C);
     r->k->linear_backward(dx, g + p->z, NULL, da->z, x, r->w + p->z, N, H*V, C);
@@ -172,7 +180,8 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
 
 /* ---- decoding, and looking inside */
 
-static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
+static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
+                 int more)
 {
     const struct swax_delta_sizes d = sizes(keys);
     (void)c, (void)window;
@@ -198,10 +207,13 @@ static int see(struct swax_network *n, const void *keys, int layer, int T, int w
 /* ---- Hugging Face: Qwen3-Next's layer */
 
 static const struct swax_hf_tensor hf_tensors[] = {
-    { .name = "in_proj_qkvz.weight", .of = { "gdn_layer.q_proj.weight", "gdn_layer.k_proj.weight", "gdn_layer.v_proj.weight", "gdn_layer.g_proj.weight" },
+    { .name = "in_proj_qkvz.weight", .of = { "gdn_layer.q_proj.weight", "gdn_layer.k_proj.weight",
+                                             "gdn_layer.v_proj.weight", "gdn_layer.g_proj.weight" },
       .groups = "gdn_key_heads" },
-    { .name = "in_proj_ba.weight", .of = { "gdn_layer.b_proj.weight", "gdn_layer.a_proj.weight" }, .groups = "gdn_key_heads" },
-    { .name = "conv1d.weight", .of = { "gdn_layer.q_conv1d.weight", "gdn_layer.k_conv1d.weight", "gdn_layer.v_conv1d.weight" }, .taps = 1 },
+    { .name = "in_proj_ba.weight", .of = { "gdn_layer.b_proj.weight", "gdn_layer.a_proj.weight" },
+      .groups = "gdn_key_heads" },
+    { .name = "conv1d.weight", .of = { "gdn_layer.q_conv1d.weight", "gdn_layer.k_conv1d.weight",
+                                       "gdn_layer.v_conv1d.weight" }, .taps = 1 },
     { .name = "A_log", .of = { "gdn_layer.A_log" } },
     { .name = "dt_bias", .of = { "gdn_layer.dt_bias" } },
     { .name = "norm.weight", .of = { "gdn_layer.o_norm.weight" } },
@@ -223,7 +235,8 @@ static const char *hf_alone(const void *keys, char *why)
 
 const struct R(swax_mixer) R(swax_mixer_gdn) = {
     .about = {
-        .name = "gdn", .what = "Gated DeltaNet: a state of fixed size that is corrected, not only added to", .sees = SWAX_SEES_STATE,
+        .name = "gdn", .what = "Gated DeltaNet: a state of fixed size that is corrected, not only added to",
+        .sees = SWAX_SEES_STATE,
         .keys = keys_of_gdn, .keys_size = sizeof(struct keys), .check = check,
         .norm = "norm_gdn.weight", .places_size = sizeof(struct places), .tensors = tensors, .flops = flops,
         .inside = { .key = "time_constants", .title = "time constants in tokens:", .see = see },

@@ -1,15 +1,16 @@
-/* mixer_gla.c - gated linear attention (Yang et al. 2024) as a mixer: nothing is erased, and what was written fades by a gate
- * for each channel of the keys, or by one for all (simple GLA).
+/* mixer_gla.c - gated linear attention (Yang et al. 2024) as a mixer: nothing is erased, and what was written fades by
+ * a gate for each channel of the keys, or by one for all (simple GLA).
  *
- *   q, k, v = conv(x Wq^T), conv(x Wk^T), conv(x Wv^T)                       short convolution with SiLU, which may be left out
+ *   q, k, v = conv(x Wq^T), conv(x Wk^T), conv(x Wv^T)         short convolution with SiLU, which may be left out
  *   a       = (x Wa0^T) Wa1^T + ba,  through gla_rank numbers a token;  with scalar gates x Wa^T + ba
  *   g       = -softplus(a) / divisor                                        published as log sigmoid(-a) / 16
- *   y       = (silu(x Wz^T) rmsnorm(delta(q, k, v, g, 1), without erasing)) Wout^T    the norm in each head, one weight for all
+ *   y       = (silu(x Wz^T) rmsnorm(delta(q, k, v, g, 1), without erasing)) Wout^T    the norm in each head, alike
  *
- * The constants, 1 for beta and -log(divisor) for the gates' rate, are made by kernels, as every number is: top sigmoid(0) is
- * top/2, and so is low sigmoid(0).
+ * The constants, 1 for beta and -log(divisor) for the gates' rate, are made by kernels, as every number is: top
+ * sigmoid(0) is top/2, and so is low sigmoid(0).
  *
- * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go in. */
+ * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go
+ * in. */
 #include <math.h>
 #include <stdio.h>
 
@@ -18,7 +19,7 @@
 struct keys {
     int heads, key_heads, key_dim, value_dim;      /* dims are per head */
     int conv;                                      /* taps; 0: none */
-    int vector, rank;                              /* gates: one a head, or one a channel of its keys through so many numbers */
+    int vector, rank;                              /* gates: one a head, or one a channel through so many numbers */
     double divisor, norm_eps;
 };
 struct places { size_t matrix[3], a0, a1, a_bias, z, conv[3], norm, out; };    /* scalar gates have no a0 */
@@ -36,14 +37,17 @@ static const char *const gates[] = { "scalar", "vector", NULL };
 
 #define AT(field) offsetof(struct keys, field)
 static const struct swax_key keys_of_gla[] = {
-    { .name = "gla_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4", .what = "value heads of a gated linear attention layer" },
+    { .name = "gla_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4",
+      .what = "value heads of a gated linear attention layer" },
     { .name = "gla_key_heads", .kind = SWAX_KEY_SIZE, .at = AT(key_heads), .otherwise = "0", .zero = "gla_heads",
       .what = "key heads, each read by a group of value heads" },
-    { .name = "gla_key_dim", .kind = SWAX_KEY_SIZE, .at = AT(key_dim), .otherwise = "0", .zero = "half of gla_value_dim",
+    { .name = "gla_key_dim", .kind = SWAX_KEY_SIZE, .at = AT(key_dim), .otherwise = "0",
+      .zero = "half of gla_value_dim",
       .what = "size of a head's keys: rows of its state" },
     { .name = "gla_value_dim", .kind = SWAX_KEY_SIZE, .at = AT(value_dim), .otherwise = "0", .zero = "width/gla_heads",
       .what = "size of a head's values: columns of its state" },
-    { .name = "gla_conv", .kind = SWAX_KEY_SIZE, .at = AT(conv), .otherwise = "4", .zero = "no convolution, and no SiLU",
+    { .name = "gla_conv", .kind = SWAX_KEY_SIZE, .at = AT(conv), .otherwise = "4",
+      .zero = "no convolution, and no SiLU",
       .what = "taps of the short convolution; with 1, a weight for each channel and SiLU" },
     { .name = "gla_gates", .kind = SWAX_KEY_WORD, .at = AT(vector), .otherwise = "vector", .words = gates,
       .what = "one gate a head, or one for each channel of its keys" },
@@ -58,8 +62,10 @@ static const struct swax_key keys_of_gla[] = {
 
 static struct swax_delta_sizes sizes(const struct keys *o)
 {
-    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->key_heads, .key_dim = o->key_dim, .value_dim = o->value_dim,
-                                      .gates = o->vector ? o->key_dim : 1, .taps = o->conv, .erase = 0, .scale = 1 / sqrt(o->key_dim) };
+    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->key_heads, .key_dim = o->key_dim,
+                                      .value_dim = o->value_dim,
+                                      .gates = o->vector ? o->key_dim : 1, .taps = o->conv, .erase = 0,
+                                      .scale = 1 / sqrt(o->key_dim) };
 }
 
 static struct swax_delta_weights weights(const struct places *p)
@@ -79,7 +85,8 @@ static const char *check(const struct swax_config *c, void *keys, char *why)
         return why;
     }
     const struct swax_delta_sizes d = sizes(o);
-    if (swax_too_large(why, "the gates' projection (gla_heads x gla_key_dim x gla_rank)", (long long)o->heads * d.gates, o->rank) ||
+    if (swax_too_large(why, "the gates' projection (gla_heads x gla_key_dim x gla_rank)",
+                       (long long)o->heads * d.gates, o->rank) ||
         swax_too_large(why, "the gates' projection (gla_rank x width)", o->rank, c->width))
         return why;
     return swax_delta_check(c, &names, &d, why);
@@ -145,7 +152,8 @@ static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c
 /* The gates' rate, as its logarithm.  A divisor of 1 has that of 0; a bound of 0 is none. */
 static const stat *rate(const struct keys *o, const struct acts *a) { return o->divisor > 1 ? a->rate : a->zero; }
 
-static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y, const real *x)
+static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y,
+                    const real *x)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -168,8 +176,8 @@ static void forward(const struct R(run) *r, const void *keys, const void *places
     r->k->linear_forward(y, a->y, r->w + p->out, NULL, N, C, H*V);
 }
 
-static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
-                     const real *dy, const real *x, real *dx)
+static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts,
+                     void *dacts, const real *dy, const real *x, real *dx)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -181,7 +189,8 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
     r->k->linear_backward(da->y, g + p->out, NULL, dy, a->y, r->w + p->out, N, C, H*V);
     r->k->swiglu_backward(da->z, da->on, da->y, a->z, a->on, N*H*V);
     r->k->rmsnorm_backward(da->rule.o, g + p->norm, da->on, a->rule.o, r->s + p->norm, a->orstd, N*H, V);
-    R(swax_delta_rule_backward)(r, &d, &a->rule, &da->rule, da->rows.c[0], da->rows.c[1], da->rows.c[2], a->rows.c[0], a->rows.c[1], a->rows.c[2]);
+    R(swax_delta_rule_backward)(r, &d, &a->rule, &da->rule, da->rows.c[0], da->rows.c[1], da->rows.c[2], a->rows.c[0],
+                                a->rows.c[1], a->rows.c[2]);
     r->k->decay_backward(da->a, da->rate, g + p->a_bias, da->rule.g, a->a, rate(o, a), r->s + p->a_bias, N, H, J, 0);
     r->k->readout_backward(o->vector ? da->a0 : dx, g + p->a1, NULL, da->a, o->vector ? a->a0 : x, r->w + p->a1,
                            N, H*J, o->vector ? o->rank : C);
@@ -193,7 +202,8 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
 
 /* ---- decoding, and looking inside */
 
-static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
+static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
+                 int more)
 {
     const struct swax_delta_sizes d = sizes(keys);
     (void)c, (void)window;

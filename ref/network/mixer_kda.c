@@ -1,15 +1,16 @@
-/* mixer_kda.c - Kimi Delta Attention (Kimi Linear, 2025) as a mixer: the gated delta rule with a gate for each channel of the
- * keys, and the layer around it as published.
+/* mixer_kda.c - Kimi Delta Attention (Kimi Linear, 2025) as a mixer: the gated delta rule with a gate for each channel
+ * of the keys, and the layer around it as published.
  *
  *   q, k, v = conv(x Wq^T), conv(x Wk^T), conv(x Wv^T)                       short convolution with SiLU
  *   q, k    = q/|q|, k/|k|  in each head
  *   f       = (x Wf0^T) Wf1^T                                               through value_dim numbers a token
- *   g       = -exp(A_log) softplus(f + dt_bias),  or, bounded, low sigmoid(exp(A_log) (f + dt_bias));   A_log is a head's
+ *   g       = -exp(A_log) softplus(f + dt_bias),  or, bounded, low sigmoid(exp(A_log) (f + dt_bias))
  *   beta    = top sigmoid(x Wb^T)
  *   z       = (x Wz0^T) Wz1^T + bz
  *   y       = (sigmoid(z) rmsnorm(delta(q, k, v, g, beta))) Wout^T           the norm in each head, one weight for all
  *
- * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go in. */
+ * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go
+ * in. */
 #include <math.h>
 #include <stdio.h>
 
@@ -37,14 +38,16 @@ static const char *const no_yes[] = { "no", "yes", NULL };
 
 #define AT(field) offsetof(struct keys, field)
 static const struct swax_key keys_of_kda[] = {
-    { .name = "kda_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4", .what = "value heads of a Kimi Delta Attention layer" },
+    { .name = "kda_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4",
+      .what = "value heads of a Kimi Delta Attention layer" },
     { .name = "kda_key_heads", .kind = SWAX_KEY_SIZE, .at = AT(key_heads), .otherwise = "0", .zero = "kda_heads",
       .what = "key heads, each read by a group of value heads" },
     { .name = "kda_key_dim", .kind = SWAX_KEY_SIZE, .at = AT(key_dim), .otherwise = "0", .zero = "kda_value_dim",
       .what = "size of a head's keys: rows of its state" },
     { .name = "kda_value_dim", .kind = SWAX_KEY_SIZE, .at = AT(value_dim), .otherwise = "0", .zero = "width/kda_heads",
       .what = "size of a head's values: columns of its state" },
-    { .name = "kda_conv", .kind = SWAX_KEY_SIZE, .at = AT(conv), .otherwise = "4", .zero = "no convolution, and no SiLU",
+    { .name = "kda_conv", .kind = SWAX_KEY_SIZE, .at = AT(conv), .otherwise = "4",
+      .zero = "no convolution, and no SiLU",
       .what = "taps of the short convolution; with 1, a weight for each channel and SiLU" },
     { .name = "kda_negative", .kind = SWAX_KEY_WORD, .at = AT(top), .otherwise = "no", .words = no_yes,
       .what = "beta goes to 2, so that a state may also be reflected, not to 1" },
@@ -59,7 +62,8 @@ static const struct swax_key keys_of_kda[] = {
 
 static struct swax_delta_sizes sizes(const struct keys *o)
 {
-    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->key_heads, .key_dim = o->key_dim, .value_dim = o->value_dim,
+    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->key_heads, .key_dim = o->key_dim,
+                                      .value_dim = o->value_dim,
                                       .gates = o->key_dim, .taps = o->conv, .erase = 1, .scale = 1 / sqrt(o->key_dim) };
 }
 
@@ -100,7 +104,8 @@ static void tensors(struct swax_tensors *l, void *places, const struct swax_conf
 {
     const struct keys *o = keys;
     struct places *p = places;
-    const long H = o->heads, HK = H * o->key_dim, GK = (long)o->key_heads * o->key_dim, V = o->value_dim, HV = H * V, C = c->width;
+    const long H = o->heads, HK = H * o->key_dim, GK = (long)o->key_heads * o->key_dim, V = o->value_dim;
+    const long HV = H * V, C = c->width;
     const double narrow = 1 / sqrt(o->value_dim);
     (void)layer;
     p->matrix[0] = swax_matrix(l, "kda_layer.q_proj.weight", GK, C, swax_init_in(c));
@@ -127,7 +132,8 @@ static double flops(const struct swax_config *c, const void *keys, int T, int wi
     const struct swax_delta_sizes d = sizes(o);
     (void)window;
     const double C = c->width, H = o->heads, K = o->key_dim, V = o->value_dim;
-    return swax_delta_flops(c, &d, T, training) + (training ? 3 : 1) * 2 * (C * (H + 2*V) + V * (H*K + H*V) - C * (H*V));
+    return swax_delta_flops(c, &d, T, training) + (training ? 3
+                                                   : 1) * 2 * (C * (H + 2*V) + V * (H*K + H*V) - C * (H*V));
 }
 
 /* ---- forward and backward */
@@ -151,7 +157,8 @@ static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c
     a->orstd = stats_forward(l, "orstd", NH);
 }
 
-static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y, const real *x)
+static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y,
+                    const real *x)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -174,8 +181,8 @@ static void forward(const struct R(run) *r, const void *keys, const void *places
     r->k->linear_forward(y, a->y, r->w + p->out, NULL, N, C, H*V);
 }
 
-static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
-                     const real *dy, const real *x, real *dx)
+static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts,
+                     void *dacts, const real *dy, const real *x, real *dx)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -187,9 +194,11 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
     r->k->linear_backward(da->y, g + p->out, NULL, dy, a->y, r->w + p->out, N, C, H*V);
     r->k->gate_backward(da->z, da->on, da->y, a->z, a->on, N*H*V);
     r->k->rmsnorm_backward(da->rule.o, g + p->norm, da->on, a->rule.o, r->s + p->norm, a->orstd, N*H, V);
-    R(swax_delta_rule_backward)(r, &d, &a->rule, &da->rule, da->unit.q, da->unit.k, da->rows.c[2], a->unit.q, a->unit.k, a->rows.c[2]);
+    R(swax_delta_rule_backward)(r, &d, &a->rule, &da->rule, da->unit.q, da->unit.k, da->rows.c[2], a->unit.q,
+                                a->unit.k, a->rows.c[2]);
     r->k->strength_backward(da->b, da->rule.beta, a->b, N*H, 1 + o->top);
-    r->k->decay_backward(da->f, g + p->A_log, g + p->dt_bias, da->rule.g, a->f, r->s + p->A_log, r->s + p->dt_bias, N, H, K, o->low);
+    r->k->decay_backward(da->f, g + p->A_log, g + p->dt_bias, da->rule.g, a->f, r->s + p->A_log, r->s + p->dt_bias, N,
+                         H, K, o->low);
     r->k->readout_backward(dx, g + p->b, NULL, da->b, x, r->w + p->b, N, H, C);
     r->k->readout_backward(da->f0, g + p->f1, NULL, da->f, a->f0, r->w + p->f1, N, H*K, V);
     r->k->linear_backward(dx, g + p->f0, NULL, da->f0, x, r->w + p->f0, N, V, C);
@@ -201,7 +210,8 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
 
 /* ---- decoding, and looking inside */
 
-static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
+static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
+                 int more)
 {
     const struct swax_delta_sizes d = sizes(keys);
     (void)c, (void)window;
@@ -228,7 +238,8 @@ static int see(struct swax_network *n, const void *keys, int layer, int T, int w
 
 const struct R(swax_mixer) R(swax_mixer_kda) = {
     .about = {
-        .name = "kda", .what = "Kimi Delta Attention: as gdn, with a gate for each row of the state", .sees = SWAX_SEES_STATE,
+        .name = "kda", .what = "Kimi Delta Attention: as gdn, with a gate for each row of the state",
+        .sees = SWAX_SEES_STATE,
         .keys = keys_of_kda, .keys_size = sizeof(struct keys), .check = check,
         .norm = "norm_kda.weight", .places_size = sizeof(struct places), .tensors = tensors, .flops = flops,
         .inside = { .key = "time_constants", .title = "time constants in tokens:", .see = see },

@@ -1,23 +1,24 @@
-/* mixer_mamba2.c - Mamba-2 (Dao and Gu 2024) as a mixer: linear attention with decay whose queries, keys and values are called
- * C, B and x, and the layer around it as published.
+/* mixer_mamba2.c - Mamba-2 (Dao and Gu 2024) as a mixer: linear attention with decay whose queries, keys and values are
+ * called C, B and x, and the layer around it as published.
  *
- *   C, B, x = conv(u Wc^T), conv(u Wb^T), conv(u Wx^T)       short convolution with a bias and SiLU; u is the layer's input
+ *   C, B, x = conv(u Wc^T), conv(u Wb^T), conv(u Wx^T)       short convolution with a bias and SiLU; u is what comes in
  *   dt      = softplus(u Wdt^T + dt_bias)
  *   S_t     = exp(-exp(A_log) dt_t) S_{t-1} + dt_t B_t x_t^T
  *   o_t     = S_t^T C_t + D x_t                              D is a head's
  *   y       = norm(silu(u Wz^T) o) Wout^T                    RMS over all channels of a group: the gate comes first
  *
- * The slot decay with a rate of 1 gives -dt, so that beta is -dt: the state is kept with the other sign, and read by a scale of
- * -1.  Its rate's logarithm is a row of zeros, whose gradient nobody wants.
+ * The slot decay with a rate of 1 gives -dt, so that beta is -dt: the state is kept with the other sign, and read by a
+ * scale of -1.  Its rate's logarithm is a row of zeros, whose gradient nobody wants.
  *
- * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go in. */
+ * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go
+ * in. */
 #include <limits.h>
 #include <stdio.h>
 
 #include "ref/network/delta_parts.h"
 
 struct keys {
-    int heads, groups, state, head_dim;            /* groups share B and C; state is their size, head_dim a head's of x */
+    int heads, groups, state, head_dim;            /* groups share B and C, of size state; x is a head's */
     int conv;                                      /* taps; 0: none */
     double norm_eps;
 };
@@ -33,14 +34,17 @@ struct acts {
 
 #define AT(field) offsetof(struct keys, field)
 static const struct swax_key keys_of_mamba2[] = {
-    { .name = "mamba2_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4", .what = "heads of a Mamba-2 layer" },
+    { .name = "mamba2_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4",
+      .what = "heads of a Mamba-2 layer" },
     { .name = "mamba2_groups", .kind = SWAX_KEY_SIZE, .at = AT(groups), .otherwise = "1",
       .what = "groups of heads that share B and C" },
     { .name = "mamba2_state", .kind = SWAX_KEY_SIZE, .at = AT(state), .otherwise = "0", .zero = "twice mamba2_head_dim",
       .what = "size of B and C: rows of a head's state" },
-    { .name = "mamba2_head_dim", .kind = SWAX_KEY_SIZE, .at = AT(head_dim), .otherwise = "0", .zero = "2 width/mamba2_heads",
+    { .name = "mamba2_head_dim", .kind = SWAX_KEY_SIZE, .at = AT(head_dim), .otherwise = "0",
+      .zero = "2 width/mamba2_heads",
       .what = "size of a head: columns of its state" },
-    { .name = "mamba2_conv", .kind = SWAX_KEY_SIZE, .at = AT(conv), .otherwise = "4", .zero = "no convolution, and no SiLU",
+    { .name = "mamba2_conv", .kind = SWAX_KEY_SIZE, .at = AT(conv), .otherwise = "4",
+      .zero = "no convolution, and no SiLU",
       .what = "taps of the short convolution; with 1, a weight and a bias for each channel, and SiLU" },
     { .name = "mamba2_norm_eps", .kind = SWAX_KEY_NOT_NEGATIVE, .at = AT(norm_eps), .otherwise = "1e-5",
       .what = "added in the norm of a group's output" },
@@ -50,7 +54,8 @@ static const struct swax_key keys_of_mamba2[] = {
 /* Kept with the other sign, as beta is. */
 static struct swax_delta_sizes sizes(const struct keys *o)
 {
-    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->groups, .key_dim = o->state, .value_dim = o->head_dim,
+    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->groups, .key_dim = o->state,
+                                      .value_dim = o->head_dim,
                                       .gates = 1, .taps = o->conv, .erase = 0, .scale = -1 };
 }
 
@@ -59,13 +64,15 @@ static struct swax_delta_weights weights(const struct places *p)
     return (struct swax_delta_weights){ .matrix = p->matrix, .conv = p->conv, .bias = p->conv_bias };
 }
 
-static const struct swax_delta_names names = { "mamba2_heads", "mamba2_groups", "mamba2_state", "mamba2_head_dim", "mamba2_conv" };
+static const struct swax_delta_names names = { "mamba2_heads", "mamba2_groups", "mamba2_state", "mamba2_head_dim",
+                                               "mamba2_conv" };
 
 static const char *check(const struct swax_config *c, void *keys, char *why)
 {
     struct keys *o = keys;
     if (!o->head_dim && (2LL * c->width % o->heads || 2LL * c->width / o->heads > INT_MAX))
-        return swax_refuse(why, "mamba2_heads", o->heads, "a divisor of twice the width, or mamba2_head_dim should be given");
+        return swax_refuse(why, "mamba2_heads", o->heads,
+                           "a divisor of twice the width, or mamba2_head_dim should be given");
     o->head_dim = o->head_dim ? o->head_dim : (int)(2LL * c->width / o->heads);
     o->state = o->state ? o->state : o->head_dim <= INT_MAX / 2 ? 2 * o->head_dim : INT_MAX;
     const struct swax_delta_sizes d = sizes(o);
@@ -83,7 +90,8 @@ static void tensors(struct swax_tensors *l, void *places, const struct swax_conf
     static const char *const name[3] = { "C", "B", "x" };
     const struct keys *o = keys;
     struct places *p = places;
-    const long H = o->heads, GK = (long)o->groups * o->state, HV = H * o->head_dim, C = c->width, rows[3] = { GK, GK, HV };
+    const long H = o->heads, GK = (long)o->groups * o->state, HV = H * o->head_dim, C = c->width;
+    const long rows[3] = { GK, GK, HV };
     (void)layer;
     for (int i = 0; i < 3; i++) {
         char full[3][48];
@@ -131,7 +139,8 @@ static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c
     a->rstd = stats_forward(l, "rstd", N * (size_t)o->groups);
 }
 
-static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y, const real *x)
+static void forward(const struct R(run) *r, const void *keys, const void *places, void *acts, void *state, real *y,
+                    const real *x)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -152,8 +161,8 @@ static void forward(const struct R(run) *r, const void *keys, const void *places
     r->k->linear_forward(y, a->y, r->w + p->out, NULL, N, C, H*V);
 }
 
-static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts, void *dacts,
-                     const real *dy, const real *x, real *dx)
+static void backward(const struct R(run) *r, const void *keys, const void *places, stat *g, const void *acts,
+                     void *dacts, const real *dy, const real *x, real *dx)
 {
     const struct keys *o = keys;
     const struct places *p = places;
@@ -169,15 +178,18 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
     r->k->skip_backward(da->rule.o, da->rows.c[2], g + p->D, da->skipped, a->rows.c[2], r->s + p->D, N, H, V);
     R(swax_delta_rule_backward)(r, &d, &a->rule, &da->rule, da->rows.c[0], da->rows.c[1], da->rows.c[2],
                                 a->rows.c[0], a->rows.c[1], a->rows.c[2]);
-    r->k->decay_backward(da->dt, da->zero, g + p->dt_bias, da->rule.beta, a->dt, a->zero, r->s + p->dt_bias, N, H, 1, 0);
-    r->k->decay_backward(da->dt, g + p->A_log, g + p->dt_bias, da->rule.g, a->dt, r->s + p->A_log, r->s + p->dt_bias, N, H, 1, 0);
+    r->k->decay_backward(da->dt, da->zero, g + p->dt_bias, da->rule.beta, a->dt, a->zero, r->s + p->dt_bias, N, H, 1,
+                         0);
+    r->k->decay_backward(da->dt, g + p->A_log, g + p->dt_bias, da->rule.g, a->dt, r->s + p->A_log, r->s + p->dt_bias,
+                         N, H, 1, 0);
     r->k->readout_backward(dx, g + p->dt, NULL, da->dt, x, r->w + p->dt, N, H, C);
     R(swax_delta_rows_backward)(r, &d, weights(p), g, &a->rows, &da->rows, x, dx);
 }
 
 /* ---- decoding, and looking inside */
 
-static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window, int more)
+static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
+                 int more)
 {
     const struct swax_delta_sizes d = sizes(keys);
     (void)c, (void)window;
@@ -203,10 +215,13 @@ static int see(struct swax_network *n, const void *keys, int layer, int T, int w
 /* ---- Hugging Face: Mamba-2's layer */
 
 static const struct swax_hf_tensor hf_tensors[] = {
-    { .name = "in_proj.weight", .of = { "mamba2_layer.z_proj.weight", "mamba2_layer.x_proj.weight", "mamba2_layer.B_proj.weight",
+    { .name = "in_proj.weight", .of = { "mamba2_layer.z_proj.weight", "mamba2_layer.x_proj.weight",
+                                        "mamba2_layer.B_proj.weight",
                           "mamba2_layer.C_proj.weight", "mamba2_layer.dt_proj.weight" } },
-    { .name = "conv1d.weight", .of = { "mamba2_layer.x_conv1d.weight", "mamba2_layer.B_conv1d.weight", "mamba2_layer.C_conv1d.weight" }, .taps = 1 },
-    { .name = "conv1d.bias", .of = { "mamba2_layer.x_conv1d.bias", "mamba2_layer.B_conv1d.bias", "mamba2_layer.C_conv1d.bias" } },
+    { .name = "conv1d.weight", .of = { "mamba2_layer.x_conv1d.weight", "mamba2_layer.B_conv1d.weight",
+                                       "mamba2_layer.C_conv1d.weight" }, .taps = 1 },
+    { .name = "conv1d.bias", .of = { "mamba2_layer.x_conv1d.bias", "mamba2_layer.B_conv1d.bias",
+                                     "mamba2_layer.C_conv1d.bias" } },
     { .name = "A_log", .of = { "mamba2_layer.A_log" } },
     { .name = "D", .of = { "mamba2_layer.D" } },
     { .name = "dt_bias", .of = { "mamba2_layer.dt_bias" } },
@@ -228,7 +243,8 @@ static const char *hf_alone(const void *keys, char *why)
 
 const struct R(swax_mixer) R(swax_mixer_mamba2) = {
     .about = {
-        .name = "mamba2", .what = "Mamba-2: a state of fixed size that fades, with a path past it", .sees = SWAX_SEES_STATE,
+        .name = "mamba2", .what = "Mamba-2: a state of fixed size that fades, with a path past it",
+        .sees = SWAX_SEES_STATE,
         .keys = keys_of_mamba2, .keys_size = sizeof(struct keys), .check = check,
         .norm = "norm_mamba2.weight", .places_size = sizeof(struct places), .tensors = tensors, .flops = flops,
         .inside = { .key = "time_constants", .title = "time constants in tokens:", .see = see },

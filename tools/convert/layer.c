@@ -36,7 +36,8 @@ static const char *open_layer(struct layer *l, const char *checkpoint, int numbe
         bad = say(why, "layer=%d: the network has layers 0 to %d.", number, c->layers - 1);
     l->mixer = bad ? NULL : swax_layer_mixer(c, number);
     if (!bad && !l->mixer->hf.tensors)
-        bad = say(why, "layer=%d: it is of %s, which no model of Hugging Face's has by itself.", number, l->mixer->name);
+        bad = say(why, "layer=%d: it is of %s, which no model of Hugging Face's has by itself.", number,
+                  l->mixer->name);
     if (!bad && l->mixer->hf.alone && l->mixer->hf.alone(swax_layer_keys(c, number), wrong))
         bad = say(why, "layer=%d: %s.", number, wrong);
     l->n = bad ? NULL : swax_network_new(c, swax_tier_find("ref", &no_tier), SWAX_PREC_F32, 1, 1, 0, why);
@@ -86,7 +87,8 @@ static void copy_rows(float *theirs, float *ours, const struct layer *l, const s
     const long rows = l->tensor[c->part[part]].shape[0] / c->groups;
     const size_t bytes = (size_t)(rows * c->columns) * sizeof *ours;
     for (int g = 0; g < c->groups; g++) {
-        float *of_theirs = theirs + (g * (c->rows / c->groups) + before) * c->columns, *of_ours = ours + g * rows * c->columns;
+        float *of_theirs = theirs + (g * (c->rows / c->groups) + before) * c->columns;
+        float *of_ours = ours + g * rows * c->columns;
         memcpy(to_theirs ? of_theirs : of_ours, to_theirs ? of_ours : of_theirs, bytes);
     }
 }
@@ -94,7 +96,8 @@ static void copy_rows(float *theirs, float *ours, const struct layer *l, const s
 static struct st_tensor described(const struct layer *l, const struct swax_hf_tensor *theirs, const char *name)
 {
     const struct cut c = cut_of(l, theirs);
-    struct st_tensor t = {.name = name, .type = ST_F32, .rank = l->tensor[c.part[0]].rank, .shape = {c.rows, c.columns}};
+    struct st_tensor t = {.name = name, .type = ST_F32, .rank = l->tensor[c.part[0]].rank,
+                          .shape = {c.rows, c.columns}};
     if (theirs->taps) {
         t.rank = 3;
         t.shape[1] = 1;
@@ -169,7 +172,8 @@ static int same_shape(const struct st_tensor *a, const struct st_tensor *b)
     return same;
 }
 
-static const char *import_tensor(struct layer *l, struct st_file *f, const struct swax_hf_tensor *theirs, const char *name,
+static const char *import_tensor(struct layer *l, struct st_file *f, const struct swax_hf_tensor *theirs,
+                                 const char *name,
                                  float *room, char *why)
 {
     const struct cut c = cut_of(l, theirs);
@@ -178,7 +182,8 @@ static const char *import_tensor(struct layer *l, struct st_file *f, const struc
     if (!found)
         return say(why, "The file lacks tensor %s.", name);
     if (!same_shape(found, &wanted))
-        return say(why, "Tensor %s of the file is not of the shape %ld x %s%ld, which layer %d of this network needs.", name, c.rows,
+        return say(why, "Tensor %s of the file is not of the shape %ld x %s%ld, which layer %d of this network needs.",
+                   name, c.rows,
                    theirs->taps ? "1 x " : "", c.columns, l->number);
     if (st_read(f, found, ST_F32, room, why))
         return why;
@@ -200,7 +205,8 @@ static size_t room_for(const struct layer *l)
     return 2 * (size_t)most * sizeof(float);
 }
 
-const char *layer_import(const char *file, const char *into, const char *checkpoint, int layer, const char *prefix, char *why)
+const char *layer_import(const char *file, const char *into, const char *checkpoint, int layer, const char *prefix,
+                         char *why)
 {
     struct layer l;
     struct names names;
@@ -208,12 +214,14 @@ const char *layer_import(const char *file, const char *into, const char *checkpo
         return why;
     struct st_file *f = st_open(file, why);
     float *room = malloc(room_for(&l));
-    const char *wrong = !f ? why : room ? list_names(&names, &l, prefix, why) : say(why, "There is no memory for a tensor.");
+    const char *wrong = !f ? why : room ? list_names(&names, &l, prefix, why)
+                                        : say(why, "There is no memory for a tensor.");
     for (int i = 0; !wrong && i < names.n; i++)
         wrong = import_tensor(&l, f, &l.mixer->hf.tensors[i], names.text[i], room, why);
     const int bad = wrong ? -1 : swax_network_nonfinite(l.n, SWAX_WEIGHT);
     if (bad >= 0)
-        wrong = say(why, "Tensor %s would hold a NaN or an infinity: nothing can be computed with it.", l.tensor[bad].name);
+        wrong = say(why, "Tensor %s would hold a NaN or an infinity: nothing can be computed with it.",
+                    l.tensor[bad].name);
     if (!wrong)
         wrong = checkpoint_save(checkpoint, &l.c.run, l.n, 0, 0, why);
     free(room);
