@@ -5,6 +5,11 @@ SHIM   = CHECK_CFLAGS=-Itests/shim CHECK_LIBS=
 # warnings are for the builds of gcc and clang to judge: a sanitizer's frames are larger.
 # where a job runs on a build that is ten times slower: a sample of the cases, and patience
 SAMPLE = EVERY=16 SWAX_VMATH_STRIDE=65537 CK_TIMEOUT_MULTIPLIER=10
+# ... and check_tiers in as many processes as there are SHARDS; idle threads sleep, since an emulator's would keep a core busy
+SHARDS ?= 1/2 2/2
+shards  = printf '%s\n' $(SHARDS) | EVERY=16 OMP_WAIT_POLICY=passive xargs -P $(words $(SHARDS)) -I SHARD env SHARD=SHARD
+# the kernels and their checks alone, without the program
+KERNELS = CHECK_PARTS='$(patsubst %,$(BUILD)/$(@:test-%=%)/tests/%.o,cases suite)'
 CLANG ?= $(firstword $(foreach n,22 21 20 19 18 17 16 15 14,$(shell command -v clang-$(n))) clang)
 
 # what `make test` takes a part of
@@ -36,8 +41,8 @@ coverage: ## every check, and how many lines and branches of each room it ran
 NEON_CC  ?= aarch64-linux-gnu-gcc
 EMULATOR ?= qemu-aarch64
 test-neon: ## check the NEON tier, cross-compiled, under qemu
-	+$(apart) CC='$(NEON_CC) -static' $(SHIM) $(BUILD)/neon/check_tiers $(BUILD)/neon/check_vmath
-	EVERY=16 REQUIRE=neon $(EMULATOR) $(BUILD)/neon/check_tiers
+	+$(apart) CC='$(NEON_CC) -static' $(SHIM) $(KERNELS) $(BUILD)/neon/check_tiers $(BUILD)/neon/check_vmath
+	REQUIRE=neon; export REQUIRE; $(shards) $(EMULATOR) $(BUILD)/neon/check_tiers
 	SWAX_VMATH_STRIDE=65537 $(EMULATOR) $(BUILD)/neon/check_vmath
 
 # another C library, no shared objects, no OpenMP: the program, and the checks of the kernels, the network and the files
@@ -50,9 +55,8 @@ test-musl: ## musl, linked statically: the program builds, and the checks of ker
 WINDOWS_CC ?= x86_64-w64-mingw32-gcc
 WINE       ?= $(firstword $(shell command -v wine64 wine) $(wildcard /usr/lib/wine/wine64))
 test-windows: ## Windows: library and oracle, cross-compiled by mingw, pass check_tiers under wine
-	+$(apart) CC='$(WINDOWS_CC) -static' WERROR= $(SHIM) CHECK_PARTS='$(BUILD)/windows/tests/cases.o $(BUILD)/windows/tests/suite.o' \
-	  $(BUILD)/windows/libswax.a $(BUILD)/windows/check_tiers
-	REQUIRE= EVERY=16 WINEDEBUG=-all $(WINE) $(BUILD)/windows/check_tiers.exe
+	+$(apart) CC='$(WINDOWS_CC) -static' WERROR= $(SHIM) $(KERNELS) $(BUILD)/windows/libswax.a $(BUILD)/windows/check_tiers
+	REQUIRE= WINEDEBUG=-all; export REQUIRE WINEDEBUG; $(shards) $(WINE) $(BUILD)/windows/check_tiers.exe
 
 # zig brings macOS's headers and a linker: `pip install ziglang`
 ZIG ?= python3 -m ziglang
