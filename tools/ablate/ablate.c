@@ -2,16 +2,12 @@
  *
  * What is finished is kept, what is not goes on where it stopped, whoever starts it again and however it ended.
  * Machines that share a folder each take a shard of the runs; two that take the same run notice it. */
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "tools/ablate/ablate.h"
+#include "tools/ablate/jobs.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
 #include "tools/lib/nearest.h"
@@ -19,196 +15,7 @@
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
-enum { JOBS = 256, SHARING = 8, WIDTH = 78 };
-
-/* Run number k of an ablation is arm k mod arms of seed k / arms: whole seeds are done one after the other. */
-enum state { WAITING, RUNNING, DONE, BUSY, FAILED, STOPPED };
-struct job { enum state state; pid_t pid; int step; };
-struct message { int number, step; };
-
-struct session {
-    struct ablation a;
-    struct job job[ABLATE_ARMS * ABLATE_SEEDS];
-    int runs, jobs, threads, shard, shards, live, only_report;
-    unsigned char chosen[ABLATE_ARMS];     /* arms that are trained here */
-    int pipe[2];                           /* children say which step they are at */
-    time_t since;
-    double steps_done;                     /* since then, by all */
-    char command[RUN_TEXT];
-};
-
-static void interrupt(int number)
-{
-    (void)number;
-    run_interrupted = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction a;
-    memset(&a, 0, sizeof a);
-    a.sa_handler = interrupt;
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
-
-/* ---- a child: one run */
-
-struct child { const struct session *s; int number; pid_t parent; };
-
-/* A child whose parent has died stops as on Ctrl-C: nobody would wait for it. */
-static int tell(void *arg, int step)
-{
-    const struct child *c = arg;
-    const struct message m = {c->number, step};
-    const ssize_t told = write(c->s->pipe[1], &m, sizeof m);
-    return told < 0 || run_interrupted || getppid() != c->parent;
-}
-
-static void be_child(const struct session *s, int number, pid_t parent)
-{
-    struct child c = {s, number, parent};
-    char why[SWAX_WHY] = "";
-    signal(SIGPIPE, SIG_IGN);
-    const enum outcome_end end = outcome_make(&s->a, number % s->a.arms, number / s->a.arms, s->threads, tell, &c, why);
-    if (end == OUTCOME_FAILED)
-        fprintf(stderr, "swax: %s, seed %d: %s\n", s->a.arm[number % s->a.arms].name, number / s->a.arms + 1, why);
-    _exit((int)end);
-}
-
-/* ---- the parent */
-
-/* Is run k of this shard, and of an arm that was asked for? */
-static int is_ours(const struct session *s, int k) { return k % s->shards == s->shard && s->chosen[k % s->a.arms]; }
-
-static void count_states(const struct session *s, int count[STOPPED + 1])
-{
-    memset(count, 0, (STOPPED + 1) * sizeof *count);
-    for (int k = 0; k < s->runs; k++)
-        if (is_ours(s, k))
-            count[s->job[k].state]++;
-}
-
-static void show(const struct session *s)
-{
-    char line[256];
-    int count[STOPPED + 1], n, all = 0;
-    double left = 0;
-    count_states(s, count);
-    for (int i = 0; i <= STOPPED; i++)
-        all += count[i];
-    n = snprintf(line, sizeof line, "%d of %d runs", count[DONE], all);
-    for (int k = 0; k < s->runs; k++) {
-        const struct job *j = &s->job[k];
-        const int steps = s->a.run[k % s->a.arms].steps;
-        if (is_ours(s, k) && (j->state == WAITING || j->state == RUNNING))
-            left += steps - j->step;
-        if (j->state == RUNNING && n < WIDTH - 24)
-            n += snprintf(line + n, sizeof line - (size_t)n, " | %s s%d %d %%", s->a.arm[k % s->a.arms].name, k / s->a.arms + 1, 100 * j->step / steps);
-    }
-    if (s->steps_done > 0)
-        snprintf(line + n, sizeof line - (size_t)n, " | %.0f min left", difftime(time(NULL), s->since) * left / s->steps_done / 60);
-    printf("\r%-*.*s", WIDTH, WIDTH, line);
-    fflush(stdout);
-}
-
-static void say_result(const struct session *s, int k)
-{
-    static struct outcome r;
-    char why[SWAX_WHY];
-    int count[STOPPED + 1];
-    const struct ablation *a = &s->a;
-    const int arm = k % a->arms, seed = k / a->arms, shown[] = {a->memory, a->near, a->loss};
-    if (outcome_read(&r, a, arm, seed, why) || !r.done)
-        return;
-    count_states(s, count);
-    printf("%s%-10s seed %-2d", s->live ? "\r" : "", a->arm[arm].name, seed + 1);
-    for (int i = 0; i < 3; i++)
-        if (shown[i] >= 0)
-            printf("  %s %.3f", a->ask[shown[i]].name, r.answer[shown[i]].value);
-    printf("  %.0f s%*s\n", r.seconds, s->live ? 16 : 0, "");
-    fflush(stdout);
-}
-
-static int start(struct session *s, int k)
-{
-    const pid_t parent = getpid();
-    fflush(NULL);
-    const pid_t pid = fork();
-    if (!pid)
-        be_child(s, k, parent);
-    s->job[k].pid = pid;
-    s->job[k].state = pid > 0 ? RUNNING : FAILED;
-    return pid > 0;
-}
-
-static void listen_to_children(struct session *s)
-{
-    struct pollfd ready = {s->pipe[0], POLLIN, 0};
-    struct message m[64];
-    if (poll(&ready, 1, 200) <= 0 || !(ready.revents & POLLIN))
-        return;
-    const ssize_t n = read(s->pipe[0], m, sizeof m);
-    for (ssize_t i = 0; i < n / (ssize_t)sizeof *m; i++) {
-        struct job *j = &s->job[m[i].number];
-        s->steps_done += j->step && m[i].step > j->step ? m[i].step - j->step : 0;     /* a resumed run begins anywhere */
-        j->step = m[i].step;
-    }
-}
-
-/* Take in the children that have ended. */
-static void reap(struct session *s)
-{
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (int k = 0; k < s->runs; k++) {
-            if (s->job[k].state != RUNNING || s->job[k].pid != pid)
-                continue;
-            const int end = WIFEXITED(status) ? WEXITSTATUS(status) : OUTCOME_FAILED;
-            s->job[k].state = end == OUTCOME_DONE ? DONE : end == OUTCOME_BUSY ? BUSY : end == OUTCOME_STOPPED ? STOPPED : FAILED;
-            if (WIFSIGNALED(status))
-                fprintf(stderr, "swax: %s, seed %d: ended by signal %d\n", s->a.arm[k % s->a.arms].name, k / s->a.arms + 1, WTERMSIG(status));
-            if (end == OUTCOME_DONE)
-                say_result(s, k);
-        }
-}
-
-/* Ctrl-C reaches the children too; what a batch system sends may reach the parent alone. */
-static void stop_children(const struct session *s)
-{
-    for (int k = 0; k < s->runs; k++)
-        if (s->job[k].state == RUNNING)
-            kill(s->job[k].pid, SIGTERM);
-}
-
-static void run_all(struct session *s)
-{
-    time_t shown = 0;
-    int stopped = 0;
-    s->since = time(NULL);
-    for (;;) {
-        int count[STOPPED + 1];
-        if (run_interrupted && !stopped++)
-            stop_children(s);
-        count_states(s, count);
-        /* one run that fails does not keep the others from being made; where most do, it is not the run's fault */
-        const int go_on = count[FAILED] <= count[DONE] && !run_interrupted;
-        for (int k = 0; k < s->runs && count[RUNNING] < s->jobs && go_on; k++)
-            if (is_ours(s, k) && s->job[k].state == WAITING)
-                count[RUNNING] += start(s, k);
-        if (!count[RUNNING])
-            break;
-        listen_to_children(s);
-        reap(s);
-        if (s->live && time(NULL) != shown) {
-            shown = time(NULL);
-            show(s);
-        }
-    }
-    if (s->live)
-        printf("\r%*s\r", WIDTH, "");
-}
+enum { JOBS = 256, SHARING = 8 };
 
 /* ---- the folder */
 
@@ -277,7 +84,7 @@ static const char *read_all(const struct ablation *a, struct outcome *r, char *w
     return NULL;
 }
 
-static const char *report(const struct session *s, char *why)
+static const char *report(const struct jobs *s, char *why)
 {
     struct outcome *r = calloc((size_t)s->runs, sizeof *r);
     static struct verdict v[ABLATE_CLAIMS];
@@ -337,7 +144,7 @@ static void tables(struct keys *k, const struct options *o)
     k->table[1].title = "The runs, for all arms alike";
 }
 
-static const char *read_shard(struct session *s, const char *text, char *why)
+static const char *read_shard(struct jobs *s, const char *text, char *why)
 {
     struct key number = {.name = "shard", .least = 1, .most = 1e6};
     char first[KEY_TEXT];
@@ -353,7 +160,7 @@ static const char *read_shard(struct session *s, const char *text, char *why)
 }
 
 /* "short,long": which arms are trained. */
-static const char *choose_arms(struct session *s, const char *arms, char *why)
+static const char *choose_arms(struct jobs *s, const char *arms, char *why)
 {
     char copy[KEY_TEXT];
     memset(s->chosen, !*arms, sizeof s->chosen);
@@ -373,7 +180,7 @@ static const char *choose_arms(struct session *s, const char *arms, char *why)
     return NULL;
 }
 
-static const char *open_session(struct session *s, struct options *o, char *why)
+static const char *open_session(struct jobs *s, struct options *o, char *why)
 {
     struct asked a = {.seeds = 0};
     struct keys k = {.of = "`swax ablate`"};
@@ -392,22 +199,22 @@ static const char *open_session(struct session *s, struct options *o, char *why)
     if (snprintf(s->a.out, sizeof s->a.out, *a.out ? "%s" : "ablation-%s", *a.out ? a.out : s->a.name) >= (int)sizeof s->a.out - 64)
         return say(why, "out=%.60s...: this path is too long.", s->a.out);
     s->only_report = a.report;
-    s->jobs = a.jobs;
+    s->at_once = a.jobs;
     const enum ablation_trial trial = s->only_report ? ABLATION_ON_HOST : ablation_try(&s->a.run[0], why);
     if (trial == ABLATION_REFUSED)
         return why;
     s->a.seeds = a.seeds ? a.seeds : s->a.seeds;
     s->runs = s->a.arms * s->a.seeds;
-    if (!s->jobs)               /* cores do more side by side than together; a device does where processes share it */
-        s->jobs = trial == ABLATION_ON_DEVICE ? 1 : trial == ABLATION_ON_SHARED_DEVICE ? SHARING : cores < JOBS ? cores : JOBS;
-    s->jobs = s->jobs < s->runs ? s->jobs : s->runs;
-    s->threads = cores > s->jobs ? cores / s->jobs : 1;
+    if (!s->at_once)               /* cores do more side by side than together; a device does where processes share it */
+        s->at_once = trial == ABLATION_ON_DEVICE ? 1 : trial == ABLATION_ON_SHARED_DEVICE ? SHARING : cores < JOBS ? cores : JOBS;
+    s->at_once = s->at_once < s->runs ? s->at_once : s->runs;
+    s->threads = cores > s->at_once ? cores / s->at_once : 1;
     s->live = isatty(STDOUT_FILENO);
     return claim_folder(&s->a, s->only_report, why);
 }
 
 /* The words of the command line that a shell would need quotes for are quoted. */
-static void remember_command(struct session *s, const struct options *o)
+static void remember_command(struct jobs *s, const struct options *o)
 {
     int n = snprintf(s->command, sizeof s->command, "swax ablate");
     for (int i = 0; i < o->n && n < (int)sizeof s->command; i++) {
@@ -421,10 +228,10 @@ static void remember_command(struct session *s, const struct options *o)
 }
 
 /* What became of this shard's runs, as the exit status. */
-static int status_of(const struct session *s)
+static int status_of(const struct jobs *s)
 {
     int count[STOPPED + 1];
-    count_states(s, count);
+    jobs_count(s, count);
     if (count[BUSY])
         printf("%d runs are being made by another process.\n", count[BUSY]);
     if (!s->only_report && (count[WAITING] || count[STOPPED]))
@@ -434,7 +241,7 @@ static int status_of(const struct session *s)
 
 static int run(struct options *o)
 {
-    static struct session s;
+    static struct jobs s;
     char why[SWAX_WHY];
     memset(&s, 0, sizeof s);
     remember_command(&s, o);
@@ -446,8 +253,8 @@ static int run(struct options *o)
         return command_fails(wrong);
     }
     if (!s.only_report) {
-        catch_signals();
-        run_all(&s);
+        jobs_catch_signals();
+        jobs_run(&s);
     }
     close(s.pipe[0]);
     close(s.pipe[1]);

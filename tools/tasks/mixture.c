@@ -20,7 +20,24 @@ struct part { struct data data; int first, share; };       /* of every ROUND seq
 struct asked { char part[PARTS][KEY_TEXT]; int separator; };
 struct mixture { struct part part[PARTS]; int parts, vocabulary; };
 
-#define PART(i, what) KEY_ROW(&key_text, "part_" #i, struct asked, part[i - 1], "", what)
+/* "WEIGHT SOURCE ...": the rest waits until the source is opened. */
+static const char *read_part(void *field, const struct key *k, const char *text, char *why)
+{
+    char weight[32];
+    double w;
+    snprintf(weight, sizeof weight, "%.*s", (int)strcspn(text, " "), text);
+    if (*text && (!number_real(weight, 0, 1e9, &w) || !(w > 0)))
+        return say(why, "%s=%.60s: it begins with a weight above 0, as in \"0.9 text file=PATH\".", k->name, text);
+    return key_text.read(field, k, text, why);
+}
+
+static void write_part(char text[KEY_TEXT], const struct key *k, const void *field)
+{
+    key_text.write(text, k, field);
+}
+
+static const struct key_type part_type = {read_part, write_part, 0};
+#define PART(i, what) KEY_ROW(&part_type, "part_" #i, struct asked, part[i - 1], "", what)
 static const struct key keys[] = {
     PART(1, "a weight, a source, and its keys: \"0.9 text file=corpus/train.txt\""),
     PART(2, "another: \"0.05 niah variant=single_1\""), PART(3, "another"), PART(4, "another"),
