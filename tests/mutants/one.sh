@@ -46,6 +46,8 @@ sh -c "$(sed $edits "$work/link") -o $worker/lib/libmutant.so" >/dev/null 2>&1 |
 # ---- the tests that run its block of code; for a table, those that run anything of its file.  In the end, with a budget of half
 # a minute or more, those that were cut short when the map was made, and ran anything of the file until then
 map=$work/map/$(echo "$file" | tr / _)
+# of a table that other files of its room read
+[ "$where" = body ] || map=$(ls "$work/map/$(dirname "$file" | tr / _)"_*.c)
 tests=$(awk -v l="$line" -v where="$where" '
     FILENAME ~ /(cost|learned)$/ {cost[$1] = $2; how[$1] = $3; next}
     how[$2] == "cut" {late[$2] = 1}
@@ -54,7 +56,7 @@ tests=$(awk -v l="$line" -v where="$where" '
     $1 == best && $2 != "-" {hit[$2] = 1}
     END {if (where == "table") for (t in cost) if (t ~ /^check_keys:/) hit[t] = 1       # they read every table of keys
          for (t in hit) if (t in cost) print cost[t], how[t], t
-         for (t in late) if (!(t in hit) && ENVIRON["BUDGET"] >= 30) print cost[t] + 100000, how[t], t}' "$work/cost" "$work/learned" "$map" | sort -n)
+         for (t in late) if (!(t in hit) && ENVIRON["BUDGET"] >= 30) print cost[t] + 100000, how[t], t}' "$work/cost" "$work/learned" $map | sort -n)
 [ -n "$tests" ] || finish survived 'no test runs it'
 # what the tests of this mutant took of the processor so far, in hundredths of a second
 spent() {
