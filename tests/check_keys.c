@@ -212,6 +212,8 @@ START_TEST(what_cannot_be_of_data_is_refused_by_name)
     for (int s = 0; s < n_sources; s++)
         for (const struct key *row = sources[s]->keys; row->name; row++) {
             struct run r = run_default();
+            if (row->type == &key_text)        /* any text is one: what it should say is known where it is opened */
+                continue;
             ck_assert(!run_set(&r, "data", sources[s]->name, why));
             const char *bad = row->type == &key_path ? "~/x" : "banana", *wrong = run_set(&r, row->name, bad, why);
             ck_assert_msg(wrong && !strncmp(why, row->name, strlen(row->name)), "data=%s %s=%s: %s", sources[s]->name,
