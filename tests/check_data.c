@@ -1,5 +1,6 @@
 /* check_data.c - random numbers, schedules, data: functions of a number, and of nothing before it. */
 #include <check.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,12 +240,17 @@ START_TEST(a_batch_may_be_cut_anywhere)
         if (!strcmp(sources[s]->name, "shards"))
             continue;
         enum { T = 2048 };
-        char *path = counting_file(2 * T);
+        char *path = counting_file(2 * T), text[PATH_MAX];
         const char *value[SOURCE_KEYS] = {0};
         struct data d;
         struct data_batch whole, part;
+        snprintf(text, sizeof text, "0.7 text file=%s", path);
         if (source_key_find(sources[s], "file") >= 0)
             value[source_key_find(sources[s], "file")] = path;
+        if (source_key_find(sources[s], "part_1") >= 0) {
+            value[source_key_find(sources[s], "part_1")] = text;
+            value[source_key_find(sources[s], "part_2")] = "0.3 niah";
+        }
         ck_assert_msg(!data_open(&d, sources[s], value, T, why), "%s: %s", sources[s]->name, why);
         ck_assert(!data_batch_new(&whole, 6, T, why) && !data_batch_new(&part, 2, T, why));
         ck_assert_msg(!data_fill(&d, &whole, 5, DATA_TRAIN, 100, why), "%s: %s", sources[s]->name, why);
