@@ -127,7 +127,7 @@ START_TEST(a_stopped_run_remembers_its_best)
     char *whole = scratch("whole"), *stopped = scratch("stopped"), path[700];
     static struct line a[MOST], b[MOST];
     int step[2];
-    struct run r = run_in(whole, "held_out_every=2 held_out_sequences=4 rate=0.2 warmup=0"), s = run_in(stopped, "held_out_every=2 held_out_sequences=4 rate=0.2 warmup=0");
+    struct run r = run_in(whole, "held_out_every=2 held_out_sequences=4 rate=0.6 warmup=0"), s = run_in(stopped, "held_out_every=2 held_out_sequences=4 rate=0.6 warmup=0");
     train(&r);
     ck_assert_int_eq(run_train(&s, stop_at_12, NULL, why), RUN_INTERRUPTED);
     s.resume = 1;

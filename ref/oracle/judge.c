@@ -272,6 +272,8 @@ struct op_distance op_bounds(const struct op_distance *plain, const struct op_di
     most.most = bound(plain->most, nudged->most, a, inputs, precision, a->role == ADD ? 3.0/256 : 2.0/256);
     most.rms = bound(plain->rms, nudged->rms, a, inputs, precision, rms16);
     most.bias = precision != SWAX_PREC_BF16 ? 0 : fmax(4 * fmax(plain->bias, nudged->bias), 2 * most.rms * scatter(truth, before, n));
+    if (most.bias > 0)    /* a constant that is kept in float, and its reciprocal, move everything in one direction */
+        most.bias = fmax(most.bias, (double)FLT_EPSILON);
     return most;
 }
 

@@ -198,6 +198,7 @@ char *file_close_text(FILE *f, char **text)
     if (!fclose(f) && !bad && *text)
         return *text;
     free(*text);
+    *text = NULL;
     return NULL;
 }
 

@@ -57,10 +57,10 @@ static double largest_sum(const struct op_case *c)
     return most;
 }
 
-static int is_honest(const struct fault *order, const struct problem *p)
+int order_is_honest(const struct fault *order, const struct problem *p)
 {
     return !strcmp(order->op, p->subject.base) &&
-           (strcmp(order->name, "plain_all_sums") || largest_sum(&p->in[0]) <= MOST_SUM);
+           (order->kind != FAULT_SMALL_SUMS || largest_sum(&p->in[0]) <= MOST_SUM);
 }
 
 static const double MOST_ORDERS = 2e9;    /* multiplications: these are plain loops, which keep all their states */
@@ -92,7 +92,7 @@ static int next_order(int k, const struct problem *p, int part, struct swax_tier
     if (!tame(&p->in[part]) || case_work(&p->in[part]) > MOST_ORDERS)
         return -1;
     for (k++; (order = fault_none_f32(k, honest)); k++)
-        if (is_honest(order, p))
+        if (order_is_honest(order, p))
             return k;
     return -1;
 }

@@ -70,6 +70,8 @@ const char *plan_read(struct plan *plan, const char *text, char *why);
 
 /* tools/verify/problem.c: what is asked */
 const char *problem_draw(struct problem *p, const struct plan *plan, int number, const struct entry *e, char *why);
+/* tools/verify/bound.c.  Is this order of operations, one of fault_none_f32's, as good as any on that problem? */
+int order_is_honest(const struct fault *order, const struct problem *p);
 /* tools/verify/bound.c: then, once somebody has answered, what the answers are and how far an honest one may be from them */
 void problem_solve(struct problem *p);
 /* In f16, answers that it cannot hold, brought to the largest number that it can. */

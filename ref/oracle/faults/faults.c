@@ -244,7 +244,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     { { "plain", "mlstm", "as it should be", FAULT_EXACT }, { .mlstm_forward = mlstm_plain_forward, .mlstm_backward = mlstm_plain_backward } },
     { { "plain_sums", "mlstm", "as it should be: decays are differences of sums within chunks of 128 tokens", FAULT_EXACT },
       { .mlstm_forward = mlstm_plain_sums_forward, .mlstm_backward = mlstm_plain_sums_backward } },
-    { { "plain_all_sums", "mlstm", "as it should be where sums stay small: decays are differences of sums from the first token on", FAULT_EXACT },
+    { { "plain_all_sums", "mlstm", "as it should be where sums stay small: decays are differences of sums from the first token on",
+        FAULT_SMALL_SUMS },
       { .mlstm_forward = mlstm_plain_all_sums_forward, .mlstm_backward = mlstm_plain_all_sums_backward } },
 };
 

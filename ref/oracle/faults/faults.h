@@ -10,7 +10,8 @@
 
 enum fault_kind {
     FAULT_EXACT,      /* its numbers are its own: another kernel with this fault gives the same, but for rounding */
-    FAULT_ROUNDING    /* a coarser rounding: another kernel errs as much, in other places */
+    FAULT_ROUNDING,   /* a coarser rounding: another kernel errs as much, in other places */
+    FAULT_SMALL_SUMS  /* none where a sequence's log forget gates sum to little, as verify asks of honest kernels */
 };
 
 struct fault {
