@@ -92,10 +92,12 @@ double swax_delta_flops(const struct swax_config *c, const struct swax_delta_siz
 
 /* ---- looking inside */
 
-int swax_delta_see(struct swax_network *n, const struct swax_delta_sizes *o, int layer, int T, double *tokens, int most)
+int swax_delta_see(struct swax_network *n, const void *sizes, int layer, int T, int window, double *tokens, int most)
 {
+    const struct swax_delta_sizes *o = sizes;
     const int H = o->heads < most ? o->heads : most, J = o->gates;
     double *g = swax_layer_peek(n, layer, "g");
+    (void)window;
     for (int h = 0; h < H && g; h++) {
         double sum = 0;
         for (int t = 0; t < T; t++)

@@ -5,10 +5,12 @@
 
 #include "ref/network/mixers.h"
 
+/* What the keys of such a mixer begin with, so that its row can name the functions below and in delta_parts.h; its
+ * check fills in what is no key. */
 struct swax_delta_sizes {
     int heads, key_heads, key_dim, value_dim;      /* dims are per head */
-    int gates;                                     /* of a head: 1, or key_dim */
     int taps;                                      /* of the convolution; 0: none */
+    int gates;                                     /* of a head: 1, or key_dim */
     int erase;
     double scale;
 };
@@ -39,8 +41,8 @@ double swax_init_tap(int taps, double u);
 /* Model FLOPs per token of q, k, v and z, the convolution of q, k and v, and the rule in chunks. */
 double swax_delta_flops(const struct swax_config *c, const struct swax_delta_sizes *o, int T, int training);
 
-/* What can be seen inside: each head's time constant, -1 / mean(g) tokens, over all its gates. */
-int swax_delta_see(struct swax_network *n, const struct swax_delta_sizes *o, int layer, int T, double *tokens,
-                   int most);
+/* What can be seen inside, as a mixer's row asks for it: each head's time constant, -1 / mean(g) tokens, over all its
+ * gates. */
+int swax_delta_see(struct swax_network *n, const void *sizes, int layer, int T, int window, double *tokens, int most);
 
 #endif

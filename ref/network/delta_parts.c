@@ -166,22 +166,28 @@ static int rows_ready(struct swax_network *n, const struct swax_delta_sizes *o, 
     return made;
 }
 
-int R(swax_delta_ready)(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s,
+int R(swax_delta_ready)(struct swax_network *n, const struct swax_config *c, const void *sizes, void *state, int window,
                         int more)
 {
+    const struct swax_delta_sizes *o = sizes;
+    struct R(swax_delta_state) *s = state;
+    (void)c, (void)window;
     for (int i = 0; i < 2; i++)
         s->S[i] = s->S[i] ? s->S[i] : swax_take(n, state_bytes(o));
     return s->S[0] && s->S[1] && rows_ready(n, o, s, more);
 }
 
-void R(swax_delta_begin)(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s)
+void R(swax_delta_begin)(struct swax_network *n, const struct swax_config *c, const void *sizes, void *state)
 {
+    struct R(swax_delta_state) *s = state;
+    (void)c;
     s->used = 0;
-    swax_zero(n, s->S[s->now], state_bytes(o));
+    swax_zero(n, s->S[s->now], state_bytes(sizes));
 }
 
-void R(swax_delta_give)(struct swax_network *n, struct R(swax_delta_state) *s)
+void R(swax_delta_give)(struct swax_network *n, void *state)
 {
+    struct R(swax_delta_state) *s = state;
     for (int i = 0; i < 2; i++)
         swax_give(n, s->S[i]);
     for (int i = 0; i < 3; i++)

@@ -58,10 +58,10 @@ void R(swax_delta_rule_backward)(const struct R(run) *r, const struct swax_delta
                                  const struct R(swax_delta_rule) *da, real *dq, real *dk, real *dv,
                                  const real *q, const real *k, const real *v);
 
-/* Decoding, as struct swax_mixer asks for it. */
-int R(swax_delta_ready)(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s,
+/* Decoding, as a mixer's row asks for it. */
+int R(swax_delta_ready)(struct swax_network *n, const struct swax_config *c, const void *sizes, void *state, int window,
                         int more);
-void R(swax_delta_begin)(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s);
-void R(swax_delta_give)(struct swax_network *n, struct R(swax_delta_state) *s);
+void R(swax_delta_begin)(struct swax_network *n, const struct swax_config *c, const void *sizes, void *state);
+void R(swax_delta_give)(struct swax_network *n, void *state);
 
 #endif

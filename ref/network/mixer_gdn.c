@@ -13,8 +13,7 @@
 #include "ref/network/delta_parts.h"
 
 struct keys {
-    int heads, key_heads, key_dim, value_dim;      /* dims are per head */
-    int conv;                                      /* taps; 0: none */
+    struct swax_delta_sizes d;
     int top;                                       /* beta goes to 1 + top */
     double norm_eps, l2_eps;
 };
@@ -33,16 +32,17 @@ static const char *const no_yes[] = { "no", "yes", NULL };
 
 #define AT(field) offsetof(struct keys, field)
 static const struct swax_key keys_of_gdn[] = {
-    { .name = "gdn_heads", .kind = SWAX_KEY_SIZE, .at = AT(heads), .otherwise = "4",
+    { .name = "gdn_heads", .kind = SWAX_KEY_SIZE, .at = AT(d.heads), .otherwise = "4",
       .what = "value heads of a Gated DeltaNet layer" },
-    { .name = "gdn_key_heads", .kind = SWAX_KEY_SIZE, .at = AT(key_heads), .otherwise = "0", .zero = "gdn_heads",
+    { .name = "gdn_key_heads", .kind = SWAX_KEY_SIZE, .at = AT(d.key_heads), .otherwise = "0", .zero = "gdn_heads",
       .what = "key heads, each read by a group of value heads" },
-    { .name = "gdn_key_dim", .kind = SWAX_KEY_SIZE, .at = AT(key_dim), .otherwise = "0",
+    { .name = "gdn_key_dim", .kind = SWAX_KEY_SIZE, .at = AT(d.key_dim), .otherwise = "0",
       .zero = "half of gdn_value_dim",
       .what = "size of a head's keys: rows of its state" },
-    { .name = "gdn_value_dim", .kind = SWAX_KEY_SIZE, .at = AT(value_dim), .otherwise = "0", .zero = "width/gdn_heads",
+    { .name = "gdn_value_dim", .kind = SWAX_KEY_SIZE, .at = AT(d.value_dim), .otherwise = "0",
+      .zero = "width/gdn_heads",
       .what = "size of a head's values: columns of its state" },
-    { .name = "gdn_conv", .kind = SWAX_KEY_SIZE, .at = AT(conv), .otherwise = "4",
+    { .name = "gdn_conv", .kind = SWAX_KEY_SIZE, .at = AT(d.taps), .otherwise = "4",
       .zero = "no convolution, and no SiLU",
       .what = "taps of the short convolution; with 1, a weight for each channel and SiLU" },
     { .name = "gdn_negative", .kind = SWAX_KEY_WORD, .at = AT(top), .otherwise = "no", .words = no_yes,
@@ -54,13 +54,6 @@ static const struct swax_key keys_of_gdn[] = {
     { 0 }
 };
 
-static struct swax_delta_sizes sizes(const struct keys *o)
-{
-    return (struct swax_delta_sizes){ .heads = o->heads, .key_heads = o->key_heads, .key_dim = o->key_dim,
-                                      .value_dim = o->value_dim,
-                                      .gates = 1, .taps = o->conv, .erase = 1, .scale = 1 / sqrt(o->key_dim) };
-}
-
 static struct swax_delta_weights weights(const struct places *p)
 {
     return (struct swax_delta_weights){ .matrix = p->matrix, .conv = p->conv };
@@ -71,10 +64,12 @@ static const struct swax_delta_names names = SWAX_DELTA_NAMES("gdn");
 static const char *check(const struct swax_config *c, void *keys, char *why)
 {
     struct keys *o = keys;
-    if (swax_delta_derive(c, &names, &o->heads, &o->key_heads, &o->key_dim, &o->value_dim, why))
+    if (swax_delta_derive(c, &names, &o->d.heads, &o->d.key_heads, &o->d.key_dim, &o->d.value_dim, why))
         return why;
-    const struct swax_delta_sizes d = sizes(o);
-    return swax_delta_check(c, &names, &d, why);
+    o->d.gates = 1;
+    o->d.erase = 1;
+    o->d.scale = 1 / sqrt(o->d.key_dim);
+    return swax_delta_check(c, &names, &o->d, why);
 }
 
 static double init_tap(const struct swax_config *c, long e, double u)
@@ -87,7 +82,7 @@ static void tensors(struct swax_tensors *l, void *places, const struct swax_conf
 {
     const struct keys *o = keys;
     struct places *p = places;
-    const long H = o->heads, GK = (long)o->key_heads * o->key_dim, HV = H * o->value_dim, C = c->width;
+    const long H = o->d.heads, GK = (long)o->d.key_heads * o->d.key_dim, HV = H * o->d.value_dim, C = c->width;
     (void)layer;
     p->matrix[0] = swax_matrix(l, "gdn_layer.q_proj.weight", GK, C, swax_init_in(c));
     p->matrix[1] = swax_matrix(l, "gdn_layer.k_proj.weight", GK, C, swax_init_in(c));
@@ -95,21 +90,20 @@ static void tensors(struct swax_tensors *l, void *places, const struct swax_conf
     p->a       = swax_matrix(l, "gdn_layer.a_proj.weight", H, C, swax_init_in(c));
     p->b       = swax_matrix(l, "gdn_layer.b_proj.weight", H, C, swax_init_in(c));
     p->z       = swax_matrix(l, "gdn_layer.g_proj.weight", HV, C, swax_init_in(c));
-    p->conv[0] = swax_delta_taps(l, "gdn_layer.q_conv1d.weight", GK, o->conv, init_tap);
-    p->conv[1] = swax_delta_taps(l, "gdn_layer.k_conv1d.weight", GK, o->conv, init_tap);
-    p->conv[2] = swax_delta_taps(l, "gdn_layer.v_conv1d.weight", HV, o->conv, init_tap);
+    p->conv[0] = swax_delta_taps(l, "gdn_layer.q_conv1d.weight", GK, o->d.taps, init_tap);
+    p->conv[1] = swax_delta_taps(l, "gdn_layer.k_conv1d.weight", GK, o->d.taps, init_tap);
+    p->conv[2] = swax_delta_taps(l, "gdn_layer.v_conv1d.weight", HV, o->d.taps, init_tap);
     p->A_log   = swax_delta_gates(l, "gdn_layer.A_log", H, swax_init_A_log);
     p->dt_bias = swax_delta_gates(l, "gdn_layer.dt_bias", H, swax_init_dt_bias);
-    p->norm    = swax_vector(l, "gdn_layer.o_norm.weight", o->value_dim, 1, 1);
+    p->norm    = swax_vector(l, "gdn_layer.o_norm.weight", o->d.value_dim, 1, 1);
     p->out     = swax_matrix(l, "gdn_layer.o_proj.weight", C, HV, swax_init_out(c));
 }
 
 static double flops(const struct swax_config *c, const void *keys, int T, int window, int training)
 {
     const struct keys *o = keys;
-    const struct swax_delta_sizes d = sizes(o);
     (void)window;
-    return swax_delta_flops(c, &d, T, training) + (training ? 3 : 1) * 2.0 * c->width * (2 * o->heads);
+    return swax_delta_flops(c, &o->d, T, training) + (training ? 3 : 1) * 2.0 * c->width * (2 * o->d.heads);
 }
 
 /* ---- forward and backward */
@@ -117,12 +111,11 @@ static double flops(const struct swax_config *c, const void *keys, int T, int wi
 static void list_acts(struct R(list) *l, void *acts, const struct swax_config *c, const void *keys, int B, int T)
 {
     const struct keys *o = keys;
-    const struct swax_delta_sizes d = sizes(o);
     struct acts *a = acts;
-    const size_t NH = (size_t)B * (size_t)T * (size_t)o->heads, V = (size_t)o->value_dim;
-    R(swax_delta_list_rows)(l, &a->rows, &d, B, T);
-    R(swax_delta_list_unit)(l, &a->unit, &d, B, T);
-    R(swax_delta_list_rule)(l, &a->rule, &d, c->chunk, B, T);
+    const size_t NH = (size_t)B * (size_t)T * (size_t)o->d.heads, V = (size_t)o->d.value_dim;
+    R(swax_delta_list_rows)(l, &a->rows, &o->d, B, T);
+    R(swax_delta_list_unit)(l, &a->unit, &o->d, B, T);
+    R(swax_delta_list_rule)(l, &a->rule, &o->d, c->chunk, B, T);
     a->z  = reals(l, "z", NH*V);
     a->on = reals(l, "on", NH*V);
     a->y  = reals(l, "y", NH*V);
@@ -136,17 +129,16 @@ static void forward(const struct R(run) *r, const void *keys, const void *places
 {
     const struct keys *o = keys;
     const struct places *p = places;
-    const struct swax_delta_sizes d = sizes(o);
     struct acts *a = acts;
-    const int N = r->B * r->T, H = o->heads, V = o->value_dim, C = r->c->width;
+    const int N = r->B * r->T, H = o->d.heads, V = o->d.value_dim, C = r->c->width;
 
-    R(swax_delta_rows_forward)(r, &d, weights(p), &a->rows, state, x);
-    R(swax_delta_unit_forward)(r, &d, &a->unit, &a->rows, o->l2_eps);
+    R(swax_delta_rows_forward)(r, &o->d, weights(p), &a->rows, state, x);
+    R(swax_delta_unit_forward)(r, &o->d, &a->unit, &a->rows, o->l2_eps);
     r->k->readout_forward(a->a, x, r->w + p->a, NULL, N, H, C);
     r->k->readout_forward(a->b, x, r->w + p->b, NULL, N, H, C);
     r->k->decay_forward(a->rule.g, a->a, r->s + p->A_log, r->s + p->dt_bias, N, H, 1, 0);
     r->k->strength_forward(a->rule.beta, a->b, N*H, 1 + o->top);
-    R(swax_delta_rule_forward)(r, &d, &a->rule, state, a->unit.q, a->unit.k, a->rows.c[2]);
+    R(swax_delta_rule_forward)(r, &o->d, &a->rule, state, a->unit.q, a->unit.k, a->rows.c[2]);
     r->k->rmsnorm_forward(a->on, a->orstd, a->rule.o, r->s + p->norm, N*H, V, o->norm_eps);
     r->k->linear_forward(a->z, x, r->w + p->z, NULL, N, H*V, C);
     r->k->swiglu_forward(a->y, a->z, a->on, N*H*V);
@@ -158,15 +150,14 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
 {
     const struct keys *o = keys;
     const struct places *p = places;
-    const struct swax_delta_sizes d = sizes(o);
     const struct acts *a = acts;
     struct acts *da = dacts;
-    const int N = r->B * r->T, H = o->heads, V = o->value_dim, C = r->c->width;
+    const int N = r->B * r->T, H = o->d.heads, V = o->d.value_dim, C = r->c->width;
 
     r->k->linear_backward(da->y, g + p->out, NULL, dy, a->y, r->w + p->out, N, C, H*V);
     r->k->swiglu_backward(da->z, da->on, da->y, a->z, a->on, N*H*V);
     r->k->rmsnorm_backward(da->rule.o, g + p->norm, da->on, a->rule.o, r->s + p->norm, a->orstd, N*H, V);
-    R(swax_delta_rule_backward)(r, &d, &a->rule, &da->rule, da->unit.q, da->unit.k, da->rows.c[2], a->unit.q,
+    R(swax_delta_rule_backward)(r, &o->d, &a->rule, &da->rule, da->unit.q, da->unit.k, da->rows.c[2], a->unit.q,
                                 a->unit.k, a->rows.c[2]);
     r->k->strength_backward(da->b, da->rule.beta, a->b, N*H, 1 + o->top);
     r->k->decay_backward(da->a, g + p->A_log, g + p->dt_bias, da->rule.g, a->a, r->s + p->A_log, r->s + p->dt_bias, N,
@@ -174,34 +165,8 @@ static void backward(const struct R(run) *r, const void *keys, const void *place
     r->k->readout_backward(dx, g + p->b, NULL, da->b, x, r->w + p->b, N, H, C);
     r->k->readout_backward(dx, g + p->a, NULL, da->a, x, r->w + p->a, N, H, C);
     r->k->linear_backward(dx, g + p->z, NULL, da->z, x, r->w + p->z, N, H*V, C);
-    R(swax_delta_unit_backward)(r, &d, &a->unit, &da->unit, &a->rows, &da->rows);
-    R(swax_delta_rows_backward)(r, &d, weights(p), g, &a->rows, &da->rows, x, dx);
-}
-
-/* ---- decoding, and looking inside */
-
-static int ready(struct swax_network *n, const struct swax_config *c, const void *keys, void *state, int window,
-                 int more)
-{
-    const struct swax_delta_sizes d = sizes(keys);
-    (void)c, (void)window;
-    return R(swax_delta_ready)(n, &d, state, more);
-}
-
-static void begin(struct swax_network *n, const struct swax_config *c, const void *keys, void *state)
-{
-    const struct swax_delta_sizes d = sizes(keys);
-    (void)c;
-    R(swax_delta_begin)(n, &d, state);
-}
-
-static void give(struct swax_network *n, void *state) { R(swax_delta_give)(n, state); }
-
-static int see(struct swax_network *n, const void *keys, int layer, int T, int window, double *tokens, int most)
-{
-    const struct swax_delta_sizes d = sizes(keys);
-    (void)window;
-    return swax_delta_see(n, &d, layer, T, tokens, most);
+    R(swax_delta_unit_backward)(r, &o->d, &a->unit, &da->unit, &a->rows, &da->rows);
+    R(swax_delta_rows_backward)(r, &o->d, weights(p), g, &a->rows, &da->rows, x, dx);
 }
 
 /* ---- Hugging Face: Qwen3-Next's layer */
@@ -224,10 +189,10 @@ static const struct swax_hf_tensor hf_tensors[] = {
 static const char *hf_alone(const void *keys, char *why)
 {
     const struct keys *o = keys;
-    if (o->conv && !o->top)
+    if (o->d.taps && !o->top)
         return NULL;
     snprintf(why, SWAX_WHY, "Qwen3-Next's layer has gdn_negative=no and a convolution, and this one has %s",
-             o->conv ? "gdn_negative=yes" : "gdn_conv=0");
+             o->d.taps ? "gdn_negative=yes" : "gdn_conv=0");
     return why;
 }
 
@@ -239,9 +204,10 @@ const struct R(swax_mixer) R(swax_mixer_gdn) = {
         .sees = SWAX_SEES_STATE,
         .keys = keys_of_gdn, .keys_size = sizeof(struct keys), .check = check,
         .norm = "norm_gdn.weight", .places_size = sizeof(struct places), .tensors = tensors, .flops = flops,
-        .inside = { .key = "time_constants", .title = "time constants in tokens:", .see = see },
+        .inside = { .key = "time_constants", .title = "time constants in tokens:", .see = swax_delta_see },
         .hf = { .layer = "Qwen3NextGatedDeltaNet", .tensors = hf_tensors, .alone = hf_alone },
     },
     .acts_size = sizeof(struct acts), .acts = list_acts, .forward = forward, .backward = backward,
-    .state_size = sizeof(struct R(swax_delta_state)), .state_ready = ready, .state_begin = begin, .state_free = give,
+    .state_size = sizeof(struct R(swax_delta_state)), .state_ready = R(swax_delta_ready),
+    .state_begin = R(swax_delta_begin), .state_free = R(swax_delta_give),
 };
