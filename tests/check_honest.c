@@ -22,17 +22,6 @@ static long *asked;    /* by dtype */
 
 static int always(void) { return 1; }
 
-static int group(int number, struct subject *s)
-{
-    for (int i = 0; i < swax_n_ops; i++) {
-        if (op_forward_of(i) >= 0 || number--)
-            continue;
-        const char *wrong = subject_find(s, swax_ops[i].name, why);
-        return !wrong && (op_backward_of(i) < 0 || !subject_find(s, s->base, why));
-    }
-    return 0;
-}
-
 /* The answers as a kernel in that type writes them. */
 static void rounded(struct op_case *c, enum dtype dtype)
 {
@@ -50,7 +39,7 @@ START_TEST(the_reference_built_for_speed_is_good)
         .wish = { .states = 1, .documents = 1, .noise = 1 }, .seed = 1, .suite = suite_find("standard"), .only = -1
     };
     struct entry e;
-    ck_assert(group(_i / DTYPES, &plan.subject));
+    ck_assert(subject_number(_i / DTYPES, &plan.subject));
     plan.wish.dtype = (enum dtype)(_i % DTYPES);
     plan.wish.noise = plan.wish.dtype == DT_F32 || plan.wish.dtype == DT_F64;
     for (int i = suite_long() ? 0 : _i % SAMPLE; plan_entry(&plan, i, &e); i += suite_long() ? 1 : SAMPLE) {
@@ -97,7 +86,7 @@ int main(void)
     struct subject unused;
     int groups = 0;
     asked = shared_memory(DTYPES * sizeof *asked);
-    while (group(groups, &unused))
+    while (subject_number(groups, &unused))
         groups++;
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, the_reference_built_for_speed_is_good, 0, groups * DTYPES);

@@ -12,18 +12,6 @@ enum { MOST = 160 };
 
 /* ---- faults */
 
-/* What stands before _forward and _backward, one name for each group of kernels. */
-static int group(int number, struct subject *s)
-{
-    for (int i = 0; i < swax_n_ops; i++) {
-        if (op_forward_of(i) >= 0 || number--)
-            continue;
-        const char *wrong = subject_find(s, swax_ops[i].name, why);
-        return !wrong && (op_backward_of(i) < 0 || !subject_find(s, s->base, why));
-    }
-    return 0;
-}
-
 /* By the quick suite, and what that lets through or does not name, by the standard one: both are asked in full by
  * `make test-long`. */
 static int unnamed_of(const struct plan *plan, const struct report *r, const int *fault, int n, int *again)
@@ -45,7 +33,7 @@ START_TEST(faults_are_rejected_and_named)
     static struct report r[MOST];
     struct subject s;
     int fault[MOST], again[MOST];
-    ck_assert(group(_i, &s));
+    ck_assert(subject_number(_i, &s));
     for (int d = DT_F32; d <= DT_F64; d++) {
         struct plan plan = {.subject = s, .wish = {.dtype = (enum dtype)d, .states = 1, .documents = 1, .noise = 1},
                             .seed = 1, .suite = suite_find(suite_long() ? "standard" : "quick"), .only = -1};
@@ -198,7 +186,7 @@ int main(void)
     TCase *t = tcase_create("faults");
     struct subject unused;
     int groups = 0;
-    while (group(groups, &unused))
+    while (subject_number(groups, &unused))
         groups++;
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, faults_are_rejected_and_named, 0, groups);

@@ -304,17 +304,6 @@ static int chunked(struct op_case *got, const struct handing *lose)
 
 /* ---- a suite against them all */
 
-static int group(int number, struct subject *s)
-{
-    for (int i = 0; i < swax_n_ops; i++) {
-        if (op_forward_of(i) >= 0 || number--)
-            continue;
-        const char *wrong = subject_find(s, swax_ops[i].name, why);
-        return !wrong && (op_backward_of(i) < 0 || !subject_find(s, s->base, why));
-    }
-    return 0;
-}
-
 static struct plan plan_of(const char *suite)
 {
     return (struct plan){
@@ -396,7 +385,7 @@ START_TEST(slips_of_outputs_are_rejected)
     struct slip s[OF_A_KERNEL];
     struct plan plan = plan_of("standard");
     uint64_t random = 77 + (uint64_t)_i;
-    ck_assert(group(_i, &plan.subject));
+    ck_assert(subject_number(_i, &plan.subject));
     if (!strcmp(plan.subject.base, "sqsum"))
         return;    /* whose only output has no axis */
     for (int k = 0; k < OF_A_KERNEL; k++)
@@ -465,7 +454,7 @@ int main(void)
     TCase *t = tcase_create("slips");
     struct subject unused;
     int groups = 0;
-    while (group(groups, &unused))
+    while (subject_number(groups, &unused))
         groups++;
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, slips_of_outputs_are_rejected, 0, groups);

@@ -284,32 +284,12 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The largest problem of the plan, of the plain family. */
-static const char *largest(struct problem *q, const struct plan *plan, char *why)
-{
-    struct entry e, best = {0};
-    double most = -1;
-    int number = 0;
-    for (int i = 0; plan_entry(plan, i, &e); i++) {
-        struct op_case c;
-        unsigned optional;
-        if ((plan->only >= 0 && plan->only != i) || problem_sizes(&c, &optional, plan, &e, why) || case_steps(&c) + case_numbers(&c) <= most)
-            continue;
-        most = case_steps(&c) + case_numbers(&c);
-        best = e;
-        number = i;
-    }
-    best.family = OP_GAUSS;
-    best.seed += 77;
-    return problem_draw(q, plan, number, &best, why);
-}
-
 /* Call after call, each on numbers that it has not seen, each judged: NULL, or what is wrong. */
 static const char *time_calls(struct door *d, const struct plan *plan, double bandwidth, struct timing *t, char *why)
 {
     struct problem q;
     double seconds[CALLS];
-    const char *wrong = largest(&q, plan, why);
+    const char *wrong = problem_largest(&q, plan, why);
     int lost = 0;
     for (int k = 0; k < CALLS && !wrong; k++) {
         struct op_case got[PARTS];

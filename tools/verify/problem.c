@@ -47,6 +47,16 @@ const char *subject_find(struct subject *s, const char *name, char *why)
     return NULL;
 }
 
+int subject_number(int number, struct subject *s)
+{
+    char unsaid[SWAX_WHY];
+    for (int i = 0; i < swax_n_ops; i++)
+        if (op_forward_of(i) < 0 && !number--)
+            return !subject_find(s, swax_ops[i].name, unsaid)
+                && (op_backward_of(i) < 0 || !subject_find(s, s->base, unsaid));
+    return 0;
+}
+
 static int *dim(struct op_case *c, char letter)
 {
     const char *at = strchr(swax_ops[c->op].dims, letter);
@@ -289,6 +299,26 @@ const char *problem_draw(struct problem *p, const struct plan *plan, int number,
         draw_behind(p);
     demand(p);
     return NULL;
+}
+
+const char *problem_largest(struct problem *p, const struct plan *plan, char *why)
+{
+    struct entry e, largest = { 0 };
+    double most = -1;
+    int number = 0;
+    for (int i = 0; plan_entry(plan, i, &e); i++) {
+        struct op_case c;
+        unsigned optional;
+        if ((plan->only >= 0 && plan->only != i) || problem_sizes(&c, &optional, plan, &e, why) ||
+            case_steps(&c) + case_numbers(&c) <= most)
+            continue;
+        most = case_steps(&c) + case_numbers(&c);
+        largest = e;
+        number = i;
+    }
+    largest.family = OP_GAUSS;
+    largest.seed += 77;
+    return problem_draw(p, plan, number, &largest, why);
 }
 
 void problem_free(struct problem *p)

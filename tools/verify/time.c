@@ -95,22 +95,8 @@ static const char *time_part(struct plugin *p, struct op_case *c, int part, stru
 
 const char *plugin_time(struct plugin *p, const struct plan *plan, struct timing *t, char *why)
 {
-    struct entry e, largest = {0};
     struct problem q;
-    double most = -1;
-    int number = 0;
-    for (int i = 0; plan_entry(plan, i, &e); i++) {
-        struct op_case c;
-        unsigned optional;
-        if ((plan->only >= 0 && plan->only != i) || problem_sizes(&c, &optional, plan, &e, why) || case_steps(&c) + case_numbers(&c) <= most)
-            continue;
-        most = case_steps(&c) + case_numbers(&c);
-        largest = e;
-        number = i;
-    }
-    largest.family = OP_GAUSS;
-    largest.seed += 77;
-    if (problem_draw(&q, plan, number, &largest, why)) {
+    if (problem_largest(&q, plan, why)) {
         snprintf(p->trouble, sizeof p->trouble, "%.190s", why);
         return p->trouble;
     }

@@ -14,6 +14,8 @@ enum { PARTS = 2 };
 
 struct subject { char name[32], base[32]; int n, op[PARTS]; };
 const char *subject_find(struct subject *s, const char *name, char *why);      /* NULL, or a sentence */
+/* All there are, by number from 0, a forward with its backward as one; 0 behind the last. */
+int subject_number(int number, struct subject *s);
 
 enum dtype { DT_F32, DT_F64, DT_BF16, DT_F16, DTYPES };
 extern const char *const dtype_name[DTYPES];                 /* "f32" "f64" "bf16" "f16" */
@@ -70,6 +72,8 @@ const char *plan_read(struct plan *plan, const char *text, char *why);
 
 /* tools/verify/problem.c: what is asked */
 const char *problem_draw(struct problem *p, const struct plan *plan, int number, const struct entry *e, char *why);
+/* The plan's largest, of the plain family: what is timed. */
+const char *problem_largest(struct problem *p, const struct plan *plan, char *why);
 /* tools/verify/bound.c.  Is this order of operations, one of fault_none_f32's, as good as any on that problem? */
 int order_is_honest(const struct fault *order, const struct problem *p);
 /* tools/verify/bound.c: then, once somebody has answered, what the answers are and how far an honest one may be from them */
