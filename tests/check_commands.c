@@ -376,6 +376,12 @@ static const char *const bad_models[][3] = {
     {"model_type", "\"llama\"", "xlstm"}, {"use_bias", "true", "use_bias"},
 };
 
+static const struct { int (*command)(int, char **); const char *arguments; } taking[] = {
+    {cmd_convert, "from=@theirs to=@refused.safetensors"},
+    {cmd_train, "out=@begun from=@theirs data=text file=ref/*.c"},
+    {cmd_eval, "from=@theirs data=text file=ref/*.c"}, {cmd_sample, "from=@theirs"},
+};
+
 START_TEST(models_that_are_not_ours_are_refused)
 {
     char *out = scratch("ours"), *config = scratch("theirs/config.json"), *text, changed[4096], key[64];
@@ -393,10 +399,10 @@ START_TEST(models_that_are_not_ours_are_refused)
         at += strlen(key);
         snprintf(changed, sizeof changed, "%.*s %s, \"was\":%s", (int)(at - text), text, bad ? bad[1] : "null", at);
         put(config, changed, strlen(changed));
-        if (bad)
-            refused(cmd_convert, placed("from=@theirs to=@refused.safetensors"), bad[2]);
+        for (int c = 0; bad && c < 4; c++)
+            refused(taking[c].command, placed(taking[c].arguments), bad[2]);
     }
-    ck_assert(access(scratch("refused.safetensors"), F_OK));
+    ck_assert(access(scratch("refused.safetensors"), F_OK) && access(scratch("begun"), F_OK));
     struct checkpoint c;
     ck_assert_int_eq(ask(cmd_convert, placed("from=@theirs to=@uncapped.safetensors")).status, 0);
     ck_assert_msg(!checkpoint_open(&c, scratch("uncapped.safetensors"), why), "%s", why);

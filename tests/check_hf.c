@@ -1,5 +1,6 @@
 /* check_hf.c - a configuration in Hugging Face's words, key by key: what is written is what is kept, what is read back is what was
- * written, and a key that is absent or null has the value that is kept, or a sentence. */
+ * written, and a key that is absent or null has the value that is kept, or a sentence; and weights from there, where
+ * others are asked for. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,10 +8,13 @@
 
 #include "ref/network/network.h"
 #include "tests/golden.h"
+#include "tests/printed.h"
 #include "tests/scratch.h"
+#include "tests/small_run.h"
 #include "tests/suite.h"
 #include "tools/convert/hf.h"
 #include "tools/convert/hf_config.h"
+#include "tools/lib/commands.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
 #include "tools/lib/safetensors.h"
@@ -201,13 +205,92 @@ START_TEST(a_model_in_several_files_is_one)
 }
 END_TEST
 
+/* ---- weights of theirs, where weights are asked for */
+
+#define ON_TEXT " data=text file=ref/*.c separator=10 tier=ref "
+
+/* What a command prints that is given weights, and a folder to write to. */
+static char *printed_from(int (*command)(int, char **), const char *words, const char *from, const char *out)
+{
+    char line[2048];
+    snprintf(line, sizeof line, words, from, out);
+    return printed_by(command, line);
+}
+
+static const struct { const char *mixers; enum hf_rope rope; const char *precision; } networks[] = {
+    {"gdn swa mlstm", HF_HALF_SPLIT, "fp64"}, {"gdn swa mlstm", HF_INTERLEAVED, "fp32"},
+    {"full gdn swa", HF_INTERLEAVED, "fp64"}, {"mlstm mlstm", HF_HALF_SPLIT, "fp32"},
+};
+
+/* An export holds all bits of weights in fp32: what begins with it is what begins with the checkpoint. */
+START_TEST(an_export_is_as_good_as_its_checkpoint)
+{
+    char *from[3], *end[3], words[300], name[40], *examined[2];
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "from_%d_%d", _i, i);
+        from[i] = scratch(name);
+        snprintf(name, sizeof name, "end_%d_%d", _i, i);
+        end[i] = scratch(name);
+    }
+    for (int i = 0; i < 3; i += 2) {
+        struct run r = small_run(from[i]);
+        r.seed = (uint64_t)i + 1;
+        ck_assert_msg(!run_set(&r, "mixers", networks[_i].mixers, why) && !run_set(&r, "steps", "2", why), "%s", why);
+        ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    }
+    ck_assert_msg(!hf_export(from[0], from[1], networks[_i].rope, why), "%s", why);
+    snprintf(words, sizeof words, "from=%%s out=%%s" ON_TEXT "length=32 batch=4 steps=2 seed=5 precision=%s",
+             networks[_i].precision);
+    for (int i = 0; i < 3; i++)
+        ck_assert_ptr_nonnull(strstr(printed_from(cmd_train, words, from[i], end[i]), "Finished"));
+    ck_assert_msg(same_bytes(in_folder(end[0], checkpoint_name), in_folder(end[1], checkpoint_name)),
+                  "%s: a run from the export ends elsewhere", networks[_i].mixers);
+    ck_assert(!same_bytes(in_folder(end[0], checkpoint_name), in_folder(end[2], checkpoint_name)));
+    for (int i = 0; i < 2; i++)
+        examined[i] = printed_from(cmd_eval, "from=%s" ON_TEXT "lengths=32 sequences=4 windows=9", from[i], "");
+    ck_assert_str_eq(examined[0], examined[1]);
+    ck_assert_ptr_nonnull(strstr(examined[0], "loss by position"));
+    /* theirs has no word for what begins a document */
+    for (int i = 0; i < 2 && strcmp(networks[_i].mixers, "mlstm mlstm"); i++)
+        examined[i] = printed_from(cmd_sample, "from=%s tokens=30 tier=ref", from[i], "");
+    ck_assert_str_eq(examined[0], examined[1]);
+}
+END_TEST
+
+/* Its RoPE is what its config.json says: rows that were reordered on the way out are not taken as they stand. */
+START_TEST(what_an_export_says_of_its_rope_counts)
+{
+    char *ours = scratch("turned"), *theirs = scratch("turned_theirs"), *back = scratch("back.safetensors"),
+        *config = in_folder(theirs, "config.json"), *text;
+    struct run r = small_run(ours);
+    r.steps = 1;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_msg(!hf_export(ours, theirs, HF_INTERLEAVED, why), "%s", why);
+    ck_assert(hf_import(theirs, back, HF_HALF_SPLIT, why) && strstr(why, "rope=half_split") &&
+              strstr(why, "interleaved") && is_sentence(why));
+    ck_assert_msg(!hf_import(theirs, back, HF_INTERLEAVED, why), "%s", why);
+    ck_assert_msg(!hf_import(theirs, scratch("as_said.safetensors"), HF_AS_SAID, why), "%s", why);
+    ck_assert(same_bytes(back, scratch("as_said.safetensors")));
+    read_whole(config, &text);
+    char *at = strstr(text, "interleaved");
+    ck_assert_ptr_nonnull(at);
+    memcpy(at, "antipodally", strlen("antipodally"));
+    put(config, text, strlen(text));
+    ck_assert(hf_import(theirs, back, HF_AS_SAID, why) && strstr(why, "neither half_split nor interleaved") &&
+              is_sentence(why));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("hf");
     TCase *t = tcase_create("hf");
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, a_configuration_survives_their_words);
     tcase_add_test(t, what_is_absent_or_null_has_its_value);
     tcase_add_test(t, a_model_in_several_files_is_one);
+    tcase_add_loop_test(t, an_export_is_as_good_as_its_checkpoint, 0, sizeof networks / sizeof *networks);
+    tcase_add_test(t, what_an_export_says_of_its_rope_counts);
     suite_add_tcase(s, t);
     scratch_open();
     const int failed = suite_ends(s);

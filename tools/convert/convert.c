@@ -15,12 +15,6 @@ struct asked {
     int layer, rope, window, convention;          /* rope: enum hf_rope */
 };
 
-static const char *rope_word(int i)
-{
-    static const char *const words[] = {[HF_HALF_SPLIT] = "half_split", [HF_INTERLEAVED] = "interleaved"};
-    return i < 2 ? words[i] : NULL;
-}
-
 static const char *convention_word(int i)
 {
     return conventions[i].name;
@@ -36,8 +30,9 @@ static const struct key keys[] = {
               "one layer alone, from 0, by its names in Hugging Face's model: gdn as Qwen3-Next's, mamba2 as Mamba-2's"),
     KEY_ROW(&key_path, "into", struct asked, into, "", "a run or a checkpoint, whose layer= is replaced by that of from="),
     KEY_ROW(&key_text, "prefix", struct asked, prefix, "", "what stands before the layer's names in the file: model.layers.3.linear_attn."),
-    KEY_WORD("rope", struct asked, rope, "half_split", rope_word,
-             "of the Hugging Face side. half_split: q and k stay as they are; interleaved: it has pairs (0 1)(2 3).."),
+    KEY_WORD("rope", struct asked, rope, "half_split", hf_rope_word,
+             "of the Hugging Face side. half_split: q and k stay as they are; interleaved: it has pairs (0 1)(2 3)..; "
+             "left out, what a folder that `swax convert` wrote says"),
     KEY_WHOLE("window", struct asked, window, NULL, 0, INT_MAX - 1, "a window to be called what the others call it"),
     KEY_WORD("convention", struct asked, convention, "swax", convention_word, "whose parameter window= is"),
     {0},
@@ -61,14 +56,15 @@ static const char *windows(const struct asked *a, char *why)
     return NULL;
 }
 
-static const char *translate(const struct asked *a, char *why)
+static const char *translate(const struct asked *a, int rope_asked, char *why)
 {
     const enum hf_rope rope = (enum hf_rope)a->rope;
     if (!*a->from || !*a->to)
         return say(why, "Conversion needs from=PATH and to=PATH: `swax convert help` says of what.");
     if (!access(a->to, F_OK))
         return say(why, "%s is there already: it is not overwritten.", a->to);
-    return hf_is_model(a->from) ? hf_import(a->from, a->to, rope, why) : hf_export(a->from, a->to, rope, why);
+    return hf_is_model(a->from) ? hf_import(a->from, a->to, rope_asked ? rope : HF_AS_SAID, why)
+                                : hf_export(a->from, a->to, rope, why);
 }
 
 static const char *one_layer(const struct asked *a, char *why)
@@ -97,7 +93,8 @@ static const char *convert(struct options *o, char *why)
                    "window= and convention= are one conversion, from=, to= and rope= another: ask for one of them.");
     if (layer ? window || options_value(o, "rope") : of_layer)
         return say(why, "into= and prefix= belong to layer=, which is a conversion by itself, without rope= and window=.");
-    return window ? windows(&a, why) : layer ? one_layer(&a, why) : translate(&a, why);
+    return window ? windows(&a, why) : layer ? one_layer(&a, why)
+                                             : translate(&a, options_value(o, "rope") != NULL, why);
 }
 
 static int run(struct options *o)

@@ -5,8 +5,10 @@
 #include "tools/train/checkpoint.h"
 
 /* Rows of each attention head's q and k, reordered from interleaved pairs (0 1)(2 3).. to half-split ones, or
- * back: what another implementation of RoPE trained, ours computes. */
-enum hf_rope { HF_HALF_SPLIT, HF_INTERLEAVED };
+ * back: what another implementation of RoPE trained, ours computes.  AS_SAID, where a model is read: as its config.json
+ * says, and half-split where it does not. */
+enum hf_rope { HF_HALF_SPLIT, HF_INTERLEAVED, HF_AS_SAID };
+const char *hf_rope_word(int i);       /* "half_split", "interleaved"; NULL behind them */
 
 /* Is there a config.json of Hugging Face's xLSTM in the folder? */
 int hf_is_model(const char *folder);

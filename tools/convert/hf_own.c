@@ -70,7 +70,7 @@ void hf_own_config(FILE *f, const struct run *r, enum hf_rope rope)
     swax_config_list(&r->model, write_member, &l);
     snprintf(window, sizeof window, "%d", r->windows.window);
     write_member("window", window, &l);
-    write_member("rope", rope == HF_INTERLEAVED ? "interleaved" : "half_split", &l);
+    write_member("rope", hf_rope_word(rope), &l);
     fputs("\n  }", f);
 }
 
@@ -82,14 +82,27 @@ int hf_own_is(const struct json *config)
 
 const char *hf_own_read(struct run *r, const struct json *config, char *why)
 {
-    const struct json *keys = json_get(config, "swax");
+    const struct json *keys = json_get(config, "swax"), *separator = json_get(config, "separator");
     if (!keys || keys->type != JSON_OBJECT)
         return say(why, "Its config.json is of model_type swax, and has no object named swax.");
+    if (json_get(keys, "rope") && hf_own_rope(config) == HF_AS_SAID)
+        return say(why, "Its config.json has a rope that is neither half_split nor interleaved.");
     *r = run_default();
+    if (separator && separator->type == JSON_NUMBER && run_set(r, "separator", separator->text, why))
+        return why;
     for (const struct json *j = keys->first; j; j = j->next)
         if (strcmp(j->key, "rope") && (j->type == JSON_STRING || j->type == JSON_NUMBER) && run_set(r, j->key, j->text, why))
             return why;
     return swax_config_check(&r->model, why);
+}
+
+enum hf_rope hf_own_rope(const struct json *config)
+{
+    const struct json *said = json_get(json_get(config, "swax"), "rope");
+    int i = 0;
+    while (hf_rope_word(i) && !(said && said->type == JSON_STRING && !strcmp(said->text, hf_rope_word(i))))
+        i++;
+    return (enum hf_rope)i;
 }
 
 /* ---- the files beside it */

@@ -19,6 +19,7 @@ const char *hf_own_files(const struct run *r, const char *folder, char *why);
 /* Is it a config.json of ours?  And the run that it describes: NULL, or the end of a sentence. */
 int hf_own_is(const struct json *config);
 const char *hf_own_read(struct run *r, const struct json *config, char *why);
+enum hf_rope hf_own_rope(const struct json *config);           /* HF_AS_SAID: it does not say */
 
 /* The lines of tools/python/modeling_swax.py, ended by NULL. */
 extern const char *const hf_modeling[];

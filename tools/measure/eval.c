@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "ref/network/mixers.h"
-#include "tools/train/checkpoint.h"
+#include "tools/train/weights.h"
 #include "tools/lib/json.h"
 #include "tools/measure/measure.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
 struct eval {
-    struct checkpoint checkpoint;
-    struct run run;                    /* the checkpoint's, with what the command line changes */
+    struct weights weights;
+    struct run run;                    /* that of the weights, with what the command line changes */
     char from[KEY_TEXT];
     struct key_list lengths, windows;  /* every pair of them is measured */
     int sequences, json, inside, generate, facts_end;
@@ -36,7 +36,8 @@ static const struct key keys[] = {
 #define WHOLE(name, field, value, least, most, ...) KEY_WHOLE(name, struct eval, field, value, least, most, __VA_ARGS__)
 #define LIST(name, field, ...) \
     KEY_ROW(&key_list, name, struct eval, field, NULL, __VA_ARGS__, .least = 1, .most = 1 << 24)
-    KEY_ROW(&key_path, "from", struct eval, from, NULL, "the run, by its folder, or a checkpoint",
+    KEY_ROW(&key_path, "from", struct eval, from, NULL,
+            "the run, by its folder, a checkpoint, or a folder of Hugging Face's",
             .others = "checkpoint ckpt model path"),
     LIST("lengths", lengths, "tokens a sequence, as 512,1024,4096; left out, the training length",
          .others = "length seq_len"),
@@ -79,7 +80,7 @@ static void tables(struct keys *k, const struct options *o)
     add_tables(k, NULL, NULL);
 }
 
-/* What the checkpoint says, and what the command line changes of it. */
+/* What the weights' run says, and what the command line changes of it. */
 static const char *read_eval(struct eval *e, struct options *o, char *why)
 {
     struct keys k = {.of = "`swax eval`"};
@@ -90,9 +91,9 @@ static const char *read_eval(struct eval *e, struct options *o, char *why)
         return why;
     if (!*e->from)
         return say(why, "Which checkpoint? `swax eval help` says more.");
-    if (checkpoint_open(&e->checkpoint, e->from, why))
+    if (weights_open(&e->weights, e->from, why))
         return why;
-    e->run = e->checkpoint.run;
+    e->run = e->weights.c.run;
     e->run.tier[0] = 0;
     e->run.threads = 0;
     e->lengths = (struct key_list){1, {e->run.length}};
@@ -118,8 +119,8 @@ static const char *open_eval(struct eval *e, struct options *o, char *why)
     if (!e->tier)
         return say(why, "%s", wrong);
     threads_use(e->run.threads);
-    e->n = swax_network_new(&e->checkpoint.run.model, e->tier, e->run.precision, 1, 1, 0, why);
-    return e->n ? checkpoint_load(&e->checkpoint, e->n, e->run.precision, 0, why) : why;
+    e->n = swax_network_new(&e->weights.c.run.model, e->tier, e->run.precision, 1, 1, 0, why);
+    return e->n ? weights_load(&e->weights, e->n, e->run.precision, why) : why;
 }
 
 /* ---- printing */
@@ -250,7 +251,7 @@ static const char *one_length(struct eval *e, int T, char *why)
                                                                          : measure_copy(e->n, e->tier, e->run.precision,
                                                                                         B, T, why);
     const char *wrong = n ? NULL : why;
-    d.vocabulary = e->checkpoint.run.model.vocabulary;
+    d.vocabulary = e->weights.c.run.model.vocabulary;
     for (int w = 0; !wrong && w < e->windows.n; w++) {
         struct measured m;
         double generated = (double)NAN;
@@ -288,13 +289,13 @@ static int run(struct options *o)
     if (!wrong && e.json)
         puts("\n]");
     swax_network_free(e.n);
-    checkpoint_close(&e.checkpoint);
+    weights_close(&e.weights);
     return wrong ? command_fails(wrong) : 0;
 }
 
 const struct command command_eval = {
     .name = "eval", .summary = "what a trained network remembers: by distance, length and window",
-    .usage = "RUN|CHECKPOINT [key=value ...]",
+    .usage = "RUN|CHECKPOINT|HF-FOLDER [key=value ...]",
     .about =
         "Measures a trained network on held-out sequences of its own data, or of data=NAME: loss, loss by position, "
         "and the share of right "

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "tools/train/checkpoint.h"
+#include "tools/train/weights.h"
 #include "tools/lib/pick.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
@@ -18,13 +18,14 @@ struct request {
     int tokens, top_k;
     uint64_t seed;
     double temperature, top_p;
-    struct checkpoint c;                   /* its run has the checkpoint's precision and window, until they are given */
+    struct weights w;                      /* its run has precision and window, until they are given */
 };
 
 static const struct key keys[] = {
 #define WHOLE(name, field, value, least, most, ...) \
     KEY_WHOLE(name, struct request, field, value, least, most, __VA_ARGS__)
-    KEY_ROW(&key_path, "from", struct request, from, NULL, "the run, by its folder, or a checkpoint",
+    KEY_ROW(&key_path, "from", struct request, from, NULL,
+            "the run, by its folder, a checkpoint, or a folder of Hugging Face's",
             .others = "checkpoint ckpt model path"),
     KEY_ROW(&key_text, "prompt", struct request, prompt, "",
             "what to go on from: text; numbers of tokens where the vocabulary is not that of bytes (prepare.py encode makes them)",
@@ -37,11 +38,11 @@ static const struct key keys[] = {
     KEY_REAL("top_p", struct request, top_p, "1", 0, 1, "draw from the likeliest that make up this probability",
              .others = "p nucleus"),
     KEY_ROW(&key_seed, "seed", struct request, seed, "1", "of the draws", .others = "random_seed"),
-    WHOLE("window", c.run.windows.window, NULL, 1, 1 << 30, "keys that a token attends to; left out, as in the run",
+    WHOLE("window", w.c.run.windows.window, NULL, 1, 1 << 30, "keys that a token attends to; left out, as in the run",
           .others = "sliding_window window_size"),
-    KEY_PRECISION(struct request, c.run.precision, NULL, "what the kernels compute in; left out, as in the run"),
-    KEY_TIER(struct request, c.run.tier, 0),
-    KEY_THREADS(struct request, c.run.threads, 0),
+    KEY_PRECISION(struct request, w.c.run.precision, NULL, "what the kernels compute in; left out, as in the run"),
+    KEY_TIER(struct request, w.c.run.tier, 0),
+    KEY_THREADS(struct request, w.c.run.threads, 0),
     {0},
 #undef WHOLE
 };
@@ -61,10 +62,10 @@ static const char *read_request(struct request *q, struct options *o, char *why)
         return why;
     if (!*q->from)
         return say(why, "From which checkpoint?  Say `swax sample FOLDER` of a run, or CHECKPOINT.");
-    if (checkpoint_open(&q->c, q->from, why))
+    if (weights_open(&q->w, q->from, why))
         return why;
-    q->c.run.tier[0] = 0;
-    q->c.run.threads = 0;
+    q->w.c.run.tier[0] = 0;
+    q->w.c.run.threads = 0;
     return options_give_all(o, &k, why);
 }
 
@@ -146,23 +147,23 @@ static const char *generate(const struct request *q, struct swax_decoder *d, con
 static const char *sample(struct request *q, char *why)
 {
     int n;
-    struct checkpoint *const c = &q->c;
+    struct weights *const w = &q->w;
     const char *wrong;
-    const struct swax_tier *tier = swax_tier_find(*c->run.tier ? c->run.tier : NULL, &wrong);
+    const struct swax_tier *tier = swax_tier_find(*w->c.run.tier ? w->c.run.tier : NULL, &wrong);
     if (!tier)
         return wrong;
-    threads_use(c->run.threads);
-    struct swax_network *network = swax_network_new(&c->run.model, tier, c->run.precision, 1, 1, 0, why);
+    threads_use(w->c.run.threads);
+    struct swax_network *network = swax_network_new(&w->c.run.model, tier, w->c.run.precision, 1, 1, 0, why);
     if (!network)
         return why;
-    int *prompt = read_prompt(q->prompt, &c->run, &n, why);
-    wrong = prompt ? checkpoint_load(c, network, c->run.precision, 0, why) : why;
-    struct swax_decoder *d = wrong ? NULL : swax_decoder_new(network, 1, c->run.windows.window, why);
+    int *prompt = read_prompt(q->prompt, &w->c.run, &n, why);
+    wrong = prompt ? weights_load(w, network, w->c.run.precision, why) : why;
+    struct swax_decoder *d = wrong ? NULL : swax_decoder_new(network, 1, w->c.run.windows.window, why);
     if (d)
-        swax_decoder_separator(d, run_separator(&c->run));
+        swax_decoder_separator(d, run_separator(&w->c.run));
     struct vocabulary *words = d ? words_beside(q->from, why) : NULL;
     if (!wrong)
-        wrong = d && !*why ? generate(q, d, &c->run.model, prompt, n, words, why) : why;
+        wrong = d && !*why ? generate(q, d, &w->c.run.model, prompt, n, words, why) : why;
     vocabulary_close(words);
     if (d)
         swax_decoder_free(d);
@@ -179,18 +180,18 @@ static int run(struct options *o)
     const char *wrong = read_request(&q, o, why);
     if (!wrong)
         wrong = sample(&q, why);
-    checkpoint_close(&q.c);
+    weights_close(&q.w);
     return wrong ? command_fails(wrong) : 0;
 }
 
 const struct command command_sample = {
-    .name = "sample", .summary = "generate from a checkpoint", .usage = "RUN|CHECKPOINT [key=value ...]",
+    .name = "sample", .summary = "generate from a checkpoint", .usage = "RUN|CHECKPOINT|HF-FOLDER [key=value ...]",
     .words = "from",
     .about =
         "Goes on from a prompt, at a cost per token that does not depend on how many came before. Where the run's "
         "data have a separator, "
              "it begins a document here too, in the prompt and in what is generated: nothing before it is remembered. Tokens "
-             "are written as text where they are bytes, or where vocabulary.tiktoken lies beside the checkpoint, as a run "
+             "are written as text where they are bytes, or where vocabulary.tiktoken lies beside the weights, as a run "
              "on shards with a vocabulary keeps it.",
     .keys = tables, .run = run,
 };

@@ -197,7 +197,7 @@ const char *checkpoint_open(struct checkpoint *c, const char *path, char *why)
     const char *what = st_meta(c->file, "format"), *config = st_meta(c->file, "config"), *bad = NULL;
     if (!what || strcmp(what, format) || !config)
         bad = say(why,
-                  "%s is a safetensors file, but no checkpoint of swax: `swax convert` makes one from Hugging Face's.",
+                  "%s is a safetensors file, but no checkpoint of swax: of a model of Hugging Face's, name the folder.",
                   path);
     else if (!st_meta(c->file, "swax.checksum"))
         bad = say(why, "%s has lost its checksum: it was damaged, or changed by another program.", path);

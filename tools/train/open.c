@@ -13,7 +13,7 @@
 #include "tools/lib/files.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
-#include "tools/train/checkpoint.h"
+#include "tools/train/weights.h"
 
 static const char *open_source(struct session *s, char *why)
 {
@@ -212,13 +212,13 @@ static enum run_end open_folder(struct session *s, char *why)
 /* A run's first weights, if they are another's. */
 static const char *begin_from(struct session *s, char *why)
 {
-    struct checkpoint c;
+    struct weights w;
     if (!*s->r.from)
         return NULL;
-    if (checkpoint_open(&c, s->r.from, why))
+    if (weights_open(&w, s->r.from, why))
         return why;
-    const char *wrong = checkpoint_load(&c, s->n, s->r.precision, 0, why);
-    checkpoint_close(&c);
+    const char *wrong = weights_load(&w, s->n, s->r.precision, why);
+    weights_close(&w);
     return wrong;
 }
 

@@ -30,7 +30,7 @@ struct run {
     int checkpoint_every, keep_every;              /* steps; keep_every numbered ones stay, 0: only the last */
     int held_out_every, held_out_sequences;        /* steps between looks at held-out sequences, 0: a twentieth of all; how many, 0: none */
     int sample_tokens;                             /* of a sample at each of those looks; 0: none */
-    char from[RUN_TEXT];                           /* a checkpoint whose weights it begins with; "": none */
+    char from[RUN_TEXT];                           /* whose weights it begins with (weights.h); "": none */
     double minutes;                                /* for which there shall be steps, instead of `steps`; 0: as `steps` says */
 
     /* What run_train finds, and a checkpoint keeps beside the keys. */

@@ -104,8 +104,8 @@ const struct key run_keys[] = {
     WHOLE("sample_tokens", sample_tokens, "100", 0, 1 << 20,
           "tokens of a sample at each of those looks, where tokens are text; 0: none", .mark = FREE),
     KEY_ROW(&key_path, "from", struct run, from, "",
-            "a checkpoint, or a run, whose weights this one begins with (`swax convert` makes one of Hugging Face's); moments "
-            "begin anew", .mark = FREE,
+            "a checkpoint, a run, or a folder of Hugging Face's (config.json and safetensors), whose weights this one "
+            "begins with; moments begin anew", .mark = FREE,
             .others = "init_from pretrained finetune"),
     {0},
 #undef WHOLE

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "simd/peak.h"
-#include "tools/train/checkpoint.h"
+#include "tools/train/weights.h"
 #include "tools/train/progress.h"
 #include "tools/train/run.h"
 #include "tools/lib/threads.h"
@@ -122,14 +122,14 @@ static void tables(struct keys *k, const struct options *o)
     }
 }
 
-/* The network of the checkpoint it begins with, which its keys need not say again. */
+/* The network of the weights it begins with, which its keys need not say again. */
 static const char *network_of(struct run *r, char *why)
 {
-    struct checkpoint c;
-    if (checkpoint_open(&c, r->from, why))
+    struct weights w;
+    if (weights_open(&w, r->from, why))
         return why;
-    r->model = c.run.model;
-    checkpoint_close(&c);
+    r->model = w.c.run.model;
+    weights_close(&w);
     return NULL;
 }
 
@@ -219,8 +219,10 @@ const struct command command_train = {
         "ramp before them "
         "the probability falls to zero.\n\n"
         "minutes=N makes as many steps as fit into that time here: a few gradients are timed first, and the number of steps stands in "
-        "config.json from then on. from=CHECKPOINT begins with another network's weights, on any data. With schedule=wsd the rate stays, and "
-        "falls over the last cooldown of the steps: from=RUN schedule=wsd cooldown=1 warmup=0 cools any of its kept checkpoints down.\n\n"
+        "config.json from then on. from=CHECKPOINT begins with another network's weights, on any data; from=FOLDER too "
+        "with a model of Hugging Face's, an export of ours or an xLSTM, as `swax convert` reads it. With schedule=wsd the "
+        "rate stays, and falls over the last cooldown of the steps: from=RUN schedule=wsd cooldown=1 warmup=0 cools any of its "
+        "kept checkpoints down.\n\n"
         "data=NAME decides where the sequences come from, and which keys that has.",
     .keys = tables, .run = run,
 };

@@ -1,0 +1,28 @@
+/* weights.h - weights to begin with, or to look at, wherever they come from: a checkpoint, the last one of a run, or a
+ * model of another kind. */
+#ifndef SWAX_WEIGHTS_H
+#define SWAX_WEIGHTS_H
+
+#include "tools/train/checkpoint.h"
+
+/* A model of another kind. */
+struct weights_format {
+    int (*is)(const char *path);
+    /* Put its network, and its window, into r; NULL, and a sentence. */
+    void *(*open)(const char *path, struct run *r, char *why);
+    const char *(*load)(void *model, struct swax_network *n, enum swax_precision precision, char *why);
+    void (*close)(void *model);
+};
+extern const struct weights_format weights_theirs;     /* Hugging Face's, which tools/convert reads */
+
+struct weights {
+    struct checkpoint c;               /* its run is there in either case, with network and window */
+    void *theirs;                      /* NULL: they are ours */
+};
+
+/* As those of a checkpoint: NULL, or a sentence.  Close them if they were opened. */
+const char *weights_open(struct weights *w, const char *path, char *why);
+const char *weights_load(const struct weights *w, struct swax_network *n, enum swax_precision precision, char *why);
+void weights_close(struct weights *w);
+
+#endif
