@@ -4,6 +4,8 @@
  * Where a draw or the rule is meant to change, GOLDEN=write build/check_draws keeps the new ones: look at the diff. */
 #include <check.h>
 #include <math.h>
+#include <setjmp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,12 +76,127 @@ START_TEST(a_seed_is_the_same_problem_as_ever)
 }
 END_TEST
 
+/* The sizes and constants of many seeds, which cost nothing without arrays: every value that a list of them holds is drawn. */
+START_TEST(sizes_and_constants_of_many_seeds_are_the_same_as_ever)
+{
+    enum { MANY = 400 };
+    char *now = NULL, name[OP_WORD];
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (int op = 0; op < swax_n_ops; op++) {
+        const struct op_spec *spec = &swax_ops[op];
+        double size[OP_DIMS] = {0}, scalar[OP_SCALARS] = {0};
+        for (int seed = 0; seed < MANY; seed++) {
+            struct op_case c;
+            op_draw_dims(&c, op, (uint64_t)seed, 2 + seed / 4);
+            op_draw_scalars(&c, (uint64_t)seed);
+            for (int i = 0; spec->dims[i]; i++)
+                size[i] += (double)c.dims[i] * (seed % 89 + 1);
+            for (int i = 0; i < op_scalars(spec); i++)
+                scalar[i] += c.scalar[i] * (seed % 89 + 1);
+        }
+        fprintf(f, "%s:", spec->name);
+        for (int i = 0; spec->dims[i]; i++)
+            fprintf(f, " %c %.0f", spec->dims[i], size[i]);
+        for (int i = 0; i < op_scalars(spec); i++)
+            fprintf(f, " %s %.12g", op_scalar_name(spec, i, name), scalar[i]);
+        fputc('\n', f);
+    }
+    fclose(f);
+    golden_has("sizes.txt", now, 1e-10);
+    free(now);
+}
+END_TEST
+
+/* ---- by what errors are measured */
+
+START_TEST(errors_are_relative_to_what_there_is)
+{
+    static const double zero[4] = {0}, truth[4] = {3, -4, 0, 0}, off[4] = {3, -4, 0.5, 0}, inf[4] = {3, -4, HUGE_VAL, 0}, nan[4] = {3, -4, NAN, 0};
+    ck_assert_double_eq(op_error(off, truth, 4), 0.125);                         /* 0.5 of 4 */
+    ck_assert_double_eq_tol(op_error_rms(off, truth, 4), 0.1, 1e-15);            /* 0.5 of 5, each over sqrt 4 */
+    /* of nothing, as it is */
+    ck_assert_double_eq(op_error(off, zero, 4), 4);
+    ck_assert_double_eq_tol(op_error_rms(off, zero, 4), sqrt(25.25 / 4), 1e-15);
+    ck_assert_double_eq(op_error(zero, zero, 4), 0);
+    ck_assert_double_eq(op_error_rms(zero, zero, 4), 0);
+    /* where the truth is finite, what is not is infinitely wrong; where it is not, so is what is */
+    ck_assert(isinf(op_error(inf, truth, 4)) && isinf(op_error(nan, truth, 4)) && isinf(op_error(truth, inf, 4)) && isinf(op_error(truth, nan, 4)));
+    ck_assert(isinf(op_error(nan, inf, 4)) && isinf(op_error(inf, nan, 4)));
+    ck_assert(op_error(inf, inf, 4) == 0 && op_error(nan, nan, 4) == 0 && op_error_rms(inf, inf, 4) == 0);
+    /* a tenth too large as a whole, with and without what stood there before */
+    static const double larger[4] = {3.3, -4.4, 0, 0}, before[4] = {1, 1, 1, 1}, after[4] = {4, -3, 1, 1}, more[4] = {4.3, -3.4, 1, 1};
+    ck_assert_double_eq_tol(op_bias(larger, truth, NULL, 4), 0.1, 1e-15);
+    ck_assert_double_eq_tol(op_bias(more, after, before, 4), 0.1, 1e-15);
+    ck_assert_double_eq(op_bias(off, truth, NULL, 4), 0);
+    ck_assert_double_eq(op_bias(off, zero, NULL, 4), 0);
+}
+END_TEST
+
+/* ---- a call: what it said is forgotten by the next; memory that is not there is told to whoever asked for that */
+
+START_TEST(trouble_is_the_last_calls)
+{
+    struct op_case c;
+    op_case_make(&c, op_find("add_forward"), 1, OP_GAUSS, 6, SWAX_PREC_F32);
+    ck_assert(!op_offers(swax_tiers[0], SWAX_PREC_BF16));
+    const char *said = op_run(swax_tiers[0], SWAX_PREC_BF16, &c);
+    ck_assert_msg(said && strstr(said, "does not exist in this precision"), "%s", said ? said : "it ran");
+    ck_assert(!op_run(swax_tiers[0], SWAX_PREC_F32, &c));
+    ck_assert_str_eq(c.trouble, "");
+    op_case_free(&c);
+}
+END_TEST
+
+#ifdef __SANITIZE_ADDRESS__
+enum { MEMORY_ENDS = 0 };          /* the sanitizer would end the process */
+#else
+enum { MEMORY_ENDS = 1 };
+#endif
+static jmp_buf out;
+static void gone(void) { longjmp(out, 1); }
+
+START_TEST(memory_that_is_there_is_not_gone)
+{
+    op_memory_gone(gone);
+    double *volatile there = NULL;
+    const int first = setjmp(out);
+    if (!first) {
+        there = op_take(3, sizeof *there);
+        ck_assert(there[0] == 0 && there[2] == 0);
+        free(op_take(0, sizeof *there));
+        if (MEMORY_ENDS)
+            free(op_take(SIZE_MAX / 2, 8));
+        else
+            puts("skipped: memory cannot be made to fail here");
+    }
+    op_memory_gone(NULL);
+    ck_assert_msg(first == MEMORY_ENDS && there, first ? "three numbers have no memory" : "more than there is was had");
+    free(there);
+}
+END_TEST
+
+START_TEST(sizes_have_the_words_of_their_kernel)
+{
+    static const struct { const char *op; char letter; const char *word; } of[] = {
+        {"xent_forward", 'V', "vocabulary"}, {"embed_forward", 'V', "vocabulary"}, {"mlstm_forward", 'V', "value size"},
+        {"mlstm_forward", 'K', "key size"}, {"attention_forward", 'W', "window"}, {"adamw", 's', "optimiser step"}, {"adamw", '?', ""}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        ck_assert_str_eq(op_dim_word(&swax_ops[op_find(of[i].op)], of[i].letter), of[i].word);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("draws");
     TCase *t = tcase_create("draws");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_seed_is_the_same_problem_as_ever);
+    tcase_add_test(t, sizes_and_constants_of_many_seeds_are_the_same_as_ever);
+    tcase_add_test(t, errors_are_relative_to_what_there_is);
+    tcase_add_test(t, trouble_is_the_last_calls);
+    tcase_add_test(t, memory_that_is_there_is_not_gone);
+    tcase_add_test(t, sizes_have_the_words_of_their_kernel);
     suite_add_tcase(s, t);
     return suite_ends(s);
 }

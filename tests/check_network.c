@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ref/network/mixers.h"
 #include "ref/network/network.h"
 #include "tests/golden.h"
 #include "tests/scratch.h"
@@ -312,6 +313,66 @@ START_TEST(the_first_element_alone_is_looked_at)
 }
 END_TEST
 
+/* What a longer tensor held before is no part of a shorter one: its NaN is mended before the next look. */
+START_TEST(what_was_mended_is_not_looked_at)
+{
+    static const float zero[64 * 8];
+    struct swax_config c = configured();
+    int count, mended = 0;
+    ck_assert(!swax_config_set(&c, "vocabulary", "3", why));       /* 24 elements, and all matrices have more */
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, B, T, 0, why);
+    ck_assert_msg(n != NULL, "%s", why);
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    ck_assert_int_eq((int)t[0].size, 24);
+    for (int i = 1; i < count; i++)
+        if (t[i].size > t[0].size) {
+            float w[64 * 8] = { 0 };
+            ck_assert(t[i].size <= 64 * 8);
+            w[24] = NAN;
+            swax_network_put(n, SWAX_WEIGHT, i, w);
+            ck_assert_int_eq(swax_network_nonfinite(n, SWAX_WEIGHT), i);
+            swax_network_put(n, SWAX_WEIGHT, i, zero);
+            ck_assert_int_eq(swax_network_nonfinite(n, SWAX_WEIGHT), -1);
+            mended++;
+        }
+    ck_assert_int_gt(mended, 5);
+    swax_network_free(n);
+}
+END_TEST
+
+/* More logits than are made at a time: what is handed out is of the token it stands at.  With a window of 1 that token decides alone. */
+START_TEST(logits_in_pieces_are_of_their_own_tokens)
+{
+    enum { LONG = 70000, WORDS = 1024 };
+    struct swax_config c = configured();
+    const char *wrong;
+    int *token = malloc(LONG * sizeof *token), *target = malloc(LONG * sizeof *target), best[WORDS];
+    float *logits = malloc((size_t)WORDS * WORDS * sizeof *logits);
+    unsigned char *correct = malloc(LONG);
+    ck_assert(!swax_config_set(&c, "vocabulary", "1024", why) && !swax_config_set(&c, "mixers", "swa", why) && !swax_config_set(&c, "ffn_width", "1", why));
+    struct swax_network *n = swax_network_new(&c, swax_tier_find(NULL, &wrong), SWAX_PREC_F32, 1, LONG, 0, why);
+    ck_assert_msg(n && token && target && logits && correct, "%s", why);
+    swax_network_init(n, 1);
+    for (int i = 0; i < LONG; i++)
+        token[i] = target[i] = i % WORDS;
+    swax_network_evaluate(n, &(struct swax_batch){ .B = 1, .T = WORDS, .window = 1, .token = token, .target = target }, NULL, NULL, logits);
+    for (int v = 0; v < WORDS; v++) {
+        best[v] = 0;
+        for (int e = 0; e < WORDS; e++)
+            best[v] = logits[v * WORDS + e] > logits[v * WORDS + best[v]] ? e : best[v];
+    }
+    for (int i = 0; i < LONG; i++) {
+        token[i] = (int)(i * 40503u / 7 % WORDS);
+        target[i] = i % 3 ? best[token[i]] : (best[token[i]] + 1) % WORDS;
+    }
+    swax_network_evaluate(n, &(struct swax_batch){ .B = 1, .T = LONG, .window = 1, .token = token, .target = target }, NULL, correct, NULL);
+    for (int i = 0; i < LONG; i++)
+        ck_assert_msg(correct[i] == (i % 3 != 0), "token %d of %d, %d: %s", i, LONG, token[i], correct[i] ? "called right" : "called wrong");
+    swax_network_free(n);
+    free(token), free(target), free(logits), free(correct);
+}
+END_TEST
+
 /* A network that begins anew has no moments from before. */
 START_TEST(beginning_anew_forgets_the_moments)
 {
@@ -343,10 +404,14 @@ END_TEST
 
 START_TEST(tensors_are_those_that_are_kept)
 {
-    static const char *const settings[][2] = { { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "mixers", "swa full mlstm gdn" }, { "heads", "4" },
+    static const char *const settings[][2] = { { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "mixers", "swa full mlstm gdn kda mamba2 gla" }, { "heads", "4" },
                                                { "key_value_heads", "2" }, { "head_dim", "6" }, { "cell_heads", "3" }, { "cell_key_dim", "2" },
                                                { "cell_value_dim", "5" }, { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" },
-                                               { "gdn_value_dim", "5" }, { "gdn_conv", "3" } };
+                                               { "gdn_value_dim", "5" }, { "gdn_conv", "3" }, { "kda_heads", "4" }, { "kda_key_heads", "2" },
+                                               { "kda_key_dim", "3" }, { "kda_value_dim", "5" }, { "kda_conv", "3" }, { "mamba2_heads", "4" },
+                                               { "mamba2_groups", "2" }, { "mamba2_state", "3" }, { "mamba2_head_dim", "5" }, { "mamba2_conv", "3" },
+                                               { "gla_heads", "4" }, { "gla_key_heads", "2" }, { "gla_key_dim", "3" }, { "gla_value_dim", "5" },
+                                               { "gla_conv", "3" }, { "gla_rank", "2" } };
     struct swax_config c = swax_config_default();
     char *text;
     size_t size;
@@ -381,16 +446,23 @@ END_TEST
 
 static double mixing(const struct swax_config *c, const char *mixer, int length, int window, int training)
 {
-    static const char *const cells[] = { "cell_heads", "cell_key_dim", "cell_value_dim" };
-    static const char *const rule[] = { "gdn_heads", "gdn_key_dim", "gdn_value_dim" };
-    const char *const *key = !strcmp(mixer, "gdn") ? rule : cells;
-    const double H = swax_config_number(c, key[0]), K = swax_config_number(c, key[1]), V = swax_config_number(c, key[2]);
+    static const struct { const char *mixer, *key[3]; } states[] = {
+        { "mlstm", { "cell_heads", "cell_key_dim", "cell_value_dim" } }, { "gdn", { "gdn_heads", "gdn_key_dim", "gdn_value_dim" } },
+        { "kda", { "kda_heads", "kda_key_dim", "kda_value_dim" } }, { "gla", { "gla_heads", "gla_key_dim", "gla_value_dim" } },
+        { "mamba2", { "mamba2_heads", "mamba2_state", "mamba2_head_dim" } } };
+    double H = 0, K = 0, V = 0;
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        if (!strcmp(states[i].mixer, mixer)) {
+            const char *const *key = states[i].key;
+            H = swax_config_number(c, key[0]), K = swax_config_number(c, key[1]), V = swax_config_number(c, key[2]);
+        }
     const double L = c->chunk < length ? c->chunk : length;
     double pairs = 0;
     if (!strcmp(mixer, "mlstm"))
         return H * (L * (K + V) + 4 * K * V) + training * H * (L * (3 * K + 2 * V) + 8 * K * V);
-    if (!strcmp(mixer, "gdn"))
-        return H * (2 * L * (K + V) + 6 * K * V) + training * H * (L * (6 * K + 4 * V) + 12 * K * V);
+    if (H > 0)                                 /* the delta rule; Mamba-2's path past it costs a head's values */
+        return H * (2 * L * (K + V) + 6 * K * V) + training * H * (L * (6 * K + 4 * V) + 12 * K * V)
+             + (!strcmp(mixer, "mamba2") ? (training ? 3 : 1) * 2 * H * V : 0);
     for (int t = 1; t <= length; t++)          /* q k^T and p v, of what is seen */
         pairs += !strcmp(mixer, "full") || t < window ? t : window;
     return (training ? 3 : 1) * 4 * swax_config_number(c, "heads") * swax_config_number(c, "head_dim") * pairs / length;
@@ -398,11 +470,14 @@ static double mixing(const struct swax_config *c, const char *mixer, int length,
 
 START_TEST(operations_are_counted_from_the_sizes)
 {
-    static const char *const mixers[] = { "swa", "full", "mlstm", "gdn" };
+    static const char *const mixers[] = { "swa", "full", "mlstm", "gdn", "kda", "mamba2", "gla" };
     static const char *const settings[][2] = { { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "heads", "4" },
                                                { "key_value_heads", "2" }, { "head_dim", "6" }, { "cell_heads", "2" }, { "cell_key_dim", "3" },
                                                { "cell_value_dim", "5" }, { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" },
-                                               { "gdn_value_dim", "5" }, { "chunk", "16" } };
+                                               { "gdn_value_dim", "5" }, { "kda_heads", "4" }, { "kda_key_heads", "2" }, { "kda_key_dim", "3" },
+                                               { "kda_value_dim", "5" }, { "mamba2_heads", "4" }, { "mamba2_groups", "2" }, { "mamba2_state", "3" },
+                                               { "mamba2_head_dim", "5" }, { "gla_heads", "4" }, { "gla_key_heads", "2" }, { "gla_key_dim", "3" },
+                                               { "gla_value_dim", "5" }, { "gla_rank", "2" }, { "chunk", "16" } };
     struct swax_config c = swax_config_default();
     ck_assert_msg(!swax_config_set(&c, "mixers", mixers[_i], why), "%s", why);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
@@ -533,7 +608,41 @@ START_TEST(every_failing_allocation_is_said)
     ck_assert_int_gt(refused, 20);
 }
 END_TEST
+
+/* What is seen inside a layer, or that there is no memory to look, of every mixer. */
+START_TEST(a_look_inside_without_memory_is_none)
+{
+    static struct some s;
+    struct swax_config c = configured();
+    fill(&s);
+    ck_assert_msg(!swax_config_set(&c, "mixers", swax_mixer_row(_i)->name, why), "%s", why);
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, B, T, 0, why);
+    ck_assert_msg(n != NULL, "%s", why);
+    swax_network_init(n, 1);
+    s.b.B = 1;
+    swax_network_evaluate(n, &s.b, NULL, NULL, NULL);
+    const struct swax_config *own = swax_network_config(n);
+    double value[SWAX_INSIDE], again[SWAX_INSIDE];
+    const int seen = swax_mixer_row(_i)->inside.see(n, swax_layer_keys(own, 0), 0, T, 3, value, SWAX_INSIDE);
+    ck_assert_int_gt(seen, 0);
+    int at = 0;
+    do {
+        fail_at = ++at, calls = 0;
+        const int now = swax_mixer_row(_i)->inside.see(n, swax_layer_keys(own, 0), 0, T, 3, again, SWAX_INSIDE);
+        fail_at = 0;
+        ck_assert_msg(now == (calls >= at ? -1 : seen), "%s: %d numbers where allocation %d failed", swax_mixer_row(_i)->name, now, at);
+    } while (calls >= at);
+    ck_assert(at > 1 && !memcmp(value, again, (size_t)seen * sizeof *value));
+    swax_network_free(n);
+}
+END_TEST
 #else
+START_TEST(a_look_inside_without_memory_is_none)
+{
+    puts("skipped: memory cannot be made to fail here");
+}
+END_TEST
+
 START_TEST(every_failing_allocation_is_said)
 {
     puts("skipped: memory cannot be made to fail here");
@@ -554,9 +663,15 @@ int main(void)
     tcase_add_loop_test(tc, what_is_not_finite_is_named, 0, (int)(sizeof spoilt / sizeof spoilt[0]));
     tcase_add_test(tc, the_last_element_of_a_large_tensor_is_looked_at);
     tcase_add_test(tc, the_first_element_alone_is_looked_at);
+    tcase_add_test(tc, what_was_mended_is_not_looked_at);
+    tcase_add_test(tc, logits_in_pieces_are_of_their_own_tokens);
     tcase_add_test(tc, beginning_anew_forgets_the_moments);
     tcase_add_test(tc, tensors_are_those_that_are_kept);
-    tcase_add_loop_test(tc, operations_are_counted_from_the_sizes, 0, 4);
+    tcase_add_loop_test(tc, operations_are_counted_from_the_sizes, 0, 7);
+    int mixers = 0;
+    while (swax_mixer_row(mixers))
+        mixers++;
+    tcase_add_loop_test(tc, a_look_inside_without_memory_is_none, 0, mixers);
     tcase_add_loop_test(tc, every_failing_allocation_is_said, 0, swax_n_tiers);
     suite_add_tcase(s, tc);
     return suite_ends(s);

@@ -21,12 +21,12 @@ int swax_distance(const char *typed, const char *meant)
                 *here = i ? WRONG * (int)i : MISSING * (int)j;
                 continue;
             }
-            const int missing = here[-1] + MISSING, extra = above[j] + WRONG, swapped = i > 1 && j > 1 ? twice[j - 2] + SWAPPED : extra;
+            const int missing = here[-1] + MISSING, extra = above[j] + WRONG;
             *here = above[j - 1] + (typed[i - 1] != meant[j - 1] ? WRONG : 0);
             *here = *here < missing ? *here : missing;
             *here = *here < extra ? *here : extra;
-            if (i > 1 && j > 1 && typed[i - 1] == meant[j - 2] && typed[i - 2] == meant[j - 1] && swapped < *here)
-                *here = swapped;
+            if (i > 1 && j > 1 && typed[i - 1] == meant[j - 2] && typed[i - 2] == meant[j - 1] && twice[j - 2] + SWAPPED < *here)
+                *here = twice[j - 2] + SWAPPED;
         }
     return row[m % 3][n];
 }
