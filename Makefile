@@ -164,7 +164,7 @@ $(BUILD)/check_honest: $(BUILD)/tests/honest/fast_f32.o $(BUILD)/tests/honest/fa
 $(BUILD)/check_mixer: $(foreach p,f32 f64 bf16,$(BUILD)/tests/mixer/ema_$(p).o $(BUILD)/tests/mixer/table_$(p).o)
 
 test: $(CHECKS) ## run every check
-	@sh tests/floors.sh && sh tests/alone.sh $(CC) && sh tests/run.sh $(CHECKS)
+	@sh tests/pages.sh && sh tests/floors.sh && sh tests/alone.sh $(CC) && sh tests/run.sh $(CHECKS)
 
 format-check: ## lines of more than 120 columns
 	@git ls-files '*.[ch]' '*.cu' '*.cuh' '*.sh' '*.mk' '*.py' Makefile | \

@@ -106,6 +106,32 @@ def forget_gate(folder):
     p.save(folder)
 
 
+def delta(folder):
+    """One token of the delta rule."""
+    p = Picture("delta", 860, 270, "One token of the delta rule",
+                "The state S of the token before fades to S' by the gate g. It is asked for the key k and answers S' transposed times k. The "
+                "residual r is the value v minus this answer; linear attention asks nothing, and its r is v. The share beta of r is written "
+                "under the key, which gives the new state S. Last, the query q reads the output y.")
+    for x, words, small in ((20, "S of token t − 1", ("K rows, V columns",)), (280, "S′", ("row i times exp(g_i)",)), (580, "S of token t", ("S′ + β k rᵀ",))):
+        p.box(x, 30, 180, 62, words, "box", small)
+    p.line([(200, 61), (278, 61)], "line", True)
+    p.text(239, 52, "fade: g", "mid small")
+    p.line([(460, 61), (578, 61)], "line", True)
+    p.text(519, 52, "write: β, k, r", "mid small")
+    p.box(280, 170, 180, 62, "r = v − S′ᵀ k", "box", ("what S′ gets wrong about v",))
+    p.line([(370, 92), (370, 168)], "line", True)
+    p.text(378, 134, "ask: k", "small")
+    p.line([(460, 201), (520, 201), (520, 65)], "line", True)
+    p.line([(200, 201), (278, 201)], "line", True)
+    p.text(192, 206, "v", "end math")
+    p.text(370, 256, "linear attention does not ask: r = v", "mid small")
+    p.box(580, 170, 180, 62, "y = s Sᵀ q", "box", ("after the write",))
+    p.line([(670, 92), (670, 168)], "line", True)
+    p.text(678, 134, "read: q", "small")
+    p.line([(760, 61), (838, 61)], "line", True)
+    p.save(folder)
+
+
 def task(folder):
     """Who can carry a fact over which distance."""
     p = Picture("task", 860, 250, "Near and far",
@@ -246,7 +272,7 @@ if __name__ == "__main__":
     if len(sys.argv) == 4:
         take_out(*sys.argv[1:])
     elif len(sys.argv) == 1:
-        for draw in (mask, forget_gate, task, blocks, trust, step, phase):
+        for draw in (mask, forget_gate, delta, task, blocks, trust, step, phase):
             draw(here)
     else:
         sys.exit(__doc__)
