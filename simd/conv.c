@@ -46,8 +46,7 @@ static void conv_forward(real *y, const real *x, const stat *w, const stat *b, c
         reference->conv_forward(y, x, w, b, start, B, T, S, C, F);
         return;
     }
-    const int threads = (long)B*T*C > 1 << 16 ? swax_host.workers() : 1;
-    #pragma omp parallel for num_threads(threads)
+    #pragma omp parallel for num_threads((long)B*T*C > 1 << 16 ? swax_host.workers() : 1)
     for (int c = 0; c < C; c += VL) {
         struct channels s;
         channels_open(&s, w, b, c, C, F);
@@ -67,8 +66,7 @@ static void conv_backward(real *dx, stat *dw, stat *db, const real *dy,
         reference->conv_backward(dx, dw, db, dy, x, w, b, start, B, T, S, C, F);
         return;
     }
-    const int threads = (long)B*T*C > 1 << 16 ? swax_host.workers() : 1;
-    #pragma omp parallel for num_threads(threads)
+    #pragma omp parallel for num_threads((long)B*T*C > 1 << 16 ? swax_host.workers() : 1)
     for (int c = 0; c < C; c += VL) {
         struct channels s;
         channels_open(&s, w, b, c, C, F);
