@@ -11,6 +11,7 @@
 #include "tests/printed.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
+#include "tools/ablate/jobs.h"
 #include "tools/lib/commands.h"
 #include "tools/train/progress.h"
 
@@ -119,6 +120,42 @@ START_TEST(ablate_says_what_came_out)
 }
 END_TEST
 
+/* ---- a line of an ablation's progress, of made-up runs: steps of 100, of arms a, b and c for two seeds */
+
+static void show(void *s) { jobs_show(s, 60); }
+
+static void line_is(struct jobs *s, const char *expected)
+{
+    char line[100];
+    snprintf(line, sizeof line, "\r%-78.78s", expected);
+    const char *text = printed_in(show, s);
+    ck_assert_msg(!strcmp(text, line), "the line is '%s' and should be '%s'", text, line);
+}
+
+START_TEST(a_line_of_an_ablation_has_its_numbers)
+{
+    static const struct job job[] = {{DONE, 0, 100}, {RUNNING, 0, 25}, {RUNNING, 0, 50}, {WAITING, 0, 10}, {FAILED, 0, 70}, {BUSY, 0, 30}};
+    static const char *const name[] = {"a", "b", "c"};
+    static struct jobs s;
+    s.a.arms = 3, s.runs = 6, s.shards = 1;
+    for (int k = 0; k < 6; k++)
+        s.job[k] = job[k], s.a.run[k % 3].steps = 100, s.chosen[k % 3] = 1, s.a.arm[k % 3].name = name[k % 3];
+    line_is(&s, "1 of 6 runs | b s1 25 % | c s1 50 %");
+    s.steps_done = 43;         /* in a minute; 75 + 50 + 90 are left */
+    line_is(&s, "1 of 6 runs | b s1 25 % | c s1 50 % | 5 min left");
+    s.shards = 2, s.shard = 1, s.job[2].state = WAITING, s.job[3].state = RUNNING;
+    line_is(&s, "0 of 3 runs | b s1 25 % | a s2 10 % | 4 min left");
+    s.shards = 1, s.shard = 0, s.chosen[1] = 0, s.job[1].state = WAITING, s.job[2].state = RUNNING;
+    line_is(&s, "1 of 4 runs | c s1 50 % | a s2 10 % | 3 min left");
+    /* no run is begun where the line has 54 letters */
+    s.chosen[1] = 1, s.job[1].state = RUNNING;
+    s.a.arm[1].name = "a-name-of-thirty-one-letters-is";
+    line_is(&s, "1 of 6 runs | a-name-of-thirty-one-letters-is s1 25 % | c s1 50 % | 5 min left");
+    s.a.arm[1].name = "a-name-of-thirty-two-letters-is-";
+    line_is(&s, "1 of 6 runs | a-name-of-thirty-two-letters-is- s1 25 % | 5 min left");
+}
+END_TEST
+
 /* A folder whose name a shell would take apart is quoted where the run says how to go on. */
 static void stopped(void *out)
 {
@@ -202,6 +239,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, train_says_how_far_it_is);
     tcase_add_test(t, ablate_says_what_came_out);
+    tcase_add_test(t, a_line_of_an_ablation_has_its_numbers);
     tcase_add_test(t, how_to_go_on_can_be_typed);
     tcase_add_test(t, a_line_of_progress_has_its_numbers);
     suite_add_tcase(s, t);

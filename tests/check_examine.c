@@ -1,6 +1,7 @@
 /* check_examine.c - the examination of an ablation, asked again by its parts: every answer, the loss by position, the inside of
  * every layer, the points of the curve and the cells' share of the gradient. */
 #include <check.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +200,34 @@ START_TEST(a_point_of_the_curve_is_a_third_of_it)
 }
 END_TEST
 
+/* Long sequences sit a few at a time, so that they take no more memory than training's. */
+START_TEST(long_sequences_sit_a_few_at_a_time)
+{
+    static const struct { int length, T, B; } of[] = {{64, 64, 8}, {64, 2048, 8}, {64, 4096, 4}, {64, 16384, 1}, {64, 1 << 20, 1}, {4096, 4096, 8},
+                                                      {4096, 8192, 4}, {4096, 32768, 1}, {2048, 2340, 7}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        ck_assert_msg(examine_at_once(of[i].length, of[i].T) == of[i].B, "of %d tokens %d at a time, trained on %d", of[i].T,
+                      examine_at_once(of[i].length, of[i].T), of[i].length);
+}
+END_TEST
+
+/* Windows of n layers reach n (W-1) tokens back, or as far as an int goes; full attention everywhere, and is no reach. */
+START_TEST(windows_reach_as_far_as_their_stack)
+{
+    static const struct { const char *mixers; int window, reach; } of[] = {
+        {"swa", 5, 4}, {"swa swa", 5, 8}, {"swa mlstm swa", 17, 32}, {"mlstm", 17, 0}, {"swa full", 17, 0}, {"swa", 1, 0},
+        {"swa swa swa swa", INT_MAX, INT_MAX / 2}, {"swa", INT_MAX / 2, INT_MAX / 2 - 1}, {"swa", INT_MAX / 2 + 1, INT_MAX / 2},
+        {"swa", INT_MAX / 2 + 2, INT_MAX / 2}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct run r = run_default();
+        ck_assert_msg(!swax_config_set(&r.model, "mixers", of[i].mixers, why), "%s", why);
+        r.windows.window = of[i].window;
+        ck_assert_msg(ablation_reach(&r) == of[i].reach, "%s of window %d reach %d tokens back, not %d", of[i].mixers, of[i].window, of[i].reach,
+                      ablation_reach(&r));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("examine");
@@ -206,6 +235,8 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, an_examination_is_its_parts, 0, 3);
     tcase_add_loop_test(t, a_point_of_the_curve_is_a_third_of_it, 0, 3);
+    tcase_add_test(t, long_sequences_sit_a_few_at_a_time);
+    tcase_add_test(t, windows_reach_as_far_as_their_stack);
     suite_add_tcase(s, t);
     scratch_open();
     const int failed = suite_ends(s);

@@ -13,6 +13,7 @@
 #include "tools/ablate/ablate.h"
 #include "tools/lib/files.h"
 #include "tools/lib/options.h"
+#include "tools/lib/svg.h"
 
 static char why[SWAX_WHY];
 
@@ -73,11 +74,59 @@ START_TEST(the_page_is_the_one_that_is_kept)
 }
 END_TEST
 
+/* ---- pictures */
+
+START_TEST(an_axis_of_shares_ends_at_all)
+{
+    static const struct { double low, high; int percent; double from, to; } of[] = {
+        {0.13, 0.58, 0, 0.1, 0.6}, {0.13, 0.58, 1, 0.1, 0.6}, {-0.2, 1.3, 1, 0, 1}, {-0.2, 1.3, 0, -0.2, 1.3}, {1.21, 3.4, 0, 1, 4}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        const struct svg_axis a = svg_around("x", of[i].low, of[i].high, of[i].percent);
+        ck_assert_msg(fabs(a.from - of[i].from) < 1e-12 && fabs(a.to - of[i].to) < 1e-12, "from %g to %g around %g to %g", a.from, a.to, of[i].low, of[i].high);
+    }
+}
+END_TEST
+
+static char *drawn(const struct svg_series *series, int n)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    svg_lines(f, "title", (struct svg_axis){"x", 0, 1, 0, 0}, (struct svg_axis){"a < b & \"c\" > d", 0, 1, 0, 0}, series, n, NULL, 0);
+    fclose(f);
+    return scratch_keep(text);
+}
+
+/* Where the names stand, line by line: one below the other, in the order of the series where these end at the same height. */
+START_TEST(names_at_the_same_height_stand_in_order)
+{
+    static const double x[2] = {0, 1}, y[3][2] = {{0.2, 0.5}, {0.3, 0.5}, {0.4, 0.5}};
+    const struct svg_series series[3] = {{.label = "first", .style = 0, .n = 2, .x = x, .y = y[0]}, {.label = "second", .style = 1, .n = 2, .x = x, .y = y[1]},
+                                         {.label = "third", .style = 2, .n = 2, .x = x, .y = y[2]}};
+    double height[3];
+    const char *text = drawn(series, 3);
+    for (int i = 0; i < 3; i++) {
+        char name[20];
+        snprintf(name, sizeof name, ">%s</text>", series[i].label);
+        const char *at = strstr(text, name);
+        ck_assert_msg(at != NULL, "%s has no name", series[i].label);
+        while (strncmp(at, " y=\"", 4))
+            at--;
+        height[i] = strtod(at + 4, NULL);
+    }
+    ck_assert_msg(height[0] < height[1] && height[1] < height[2], "the names stand at %g, %g and %g", height[0], height[1], height[2]);
+    ck_assert_msg(strstr(text, "a &lt; b &amp; &quot;c&quot; &gt; d") && !strstr(text, "a < b"), "the mark of an axis is not text: %.60s",
+                  strstr(text, "<desc>"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("page");
     TCase *t = tcase_create("page");
     tcase_add_loop_test(t, the_page_is_the_one_that_is_kept, 0, sizeof pages / sizeof *pages);
+    tcase_add_test(t, an_axis_of_shares_ends_at_all);
+    tcase_add_test(t, names_at_the_same_height_stand_in_order);
     suite_add_tcase(s, t);
     scratch_open();
     const int failed = suite_ends(s);

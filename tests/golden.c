@@ -59,6 +59,9 @@ static void same_line(const char *name, int line, const char *now, const char *k
 void golden_is(const char *name, const char *text, double within)
 {
     const char *kept = kept_as(name, text);
+    const size_t n = strlen(text), m = strlen(kept);
+    ck_assert_msg(n && m && (text[n - 1] == '\n') == (kept[m - 1] == '\n'), "tests/golden/%s ends %s a line, and what is there now does not", name,
+                  m && kept[m - 1] == '\n' ? "with" : "within");
     for (int line = 1; *text || *kept; line++, text = line_after(text), kept = line_after(kept))
         same_line(name, line, text, kept, within);
 }

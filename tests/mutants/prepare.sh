@@ -25,13 +25,14 @@ if [ "$sources" != "$(cat "$work/sources" 2>/dev/null)" ]; then
     checks=$(ls tests/check_*.c | sed 's,tests/\(.*\)\.c,build/\1,' | grep -v -e check_vmath -e check_threads)      # those look at simd/ alone
     make -Bn NVCC= CUDA=0 V=1 CHECK_CFLAGS=-Itests/shim CHECK_LIBS= CC="$cc" build/libswax.so $checks 2>/dev/null |
         grep -e ' -c ' -e ' -o build/' >"$work/plan"
-    make -s NVCC= CUDA=0 CC="$cc" $(sed -n 's/.* -o \(build\/simd[^ ]*\.o\).*/\1/p' "$work/plan" | sort -u) build/tools/ablate/ablations.c \
+    make -s NVCC= CUDA=0 CC="$cc" $(sed -n -e 's/.* -o \(build\/simd[^ ]*\.o\).*/\1/p' -e 's/.* -c \(build\/[^ ]*\.c\).*/\1/p' "$work/plan" | sort -u) \
         >"$work/make.log" 2>&1 || { tail -5 "$work/make.log" >&2; die 'the tiers do not build'; }
     grep ' -c ' "$work/plan" | grep -v build/simd | sed 's/^mkdir -p \([^;]*\); *//' |
         awk '{for (i = 1; i < NF; i++) {if ($i == "-c") c = $(i + 1); if ($i == "-o") o = $(i + 1)} print o "\t" c "\t" $0 " -O1 -g0 -w"}' |
         sort -u >"$work/objects"
     cut -f1 "$work/objects" | sed 's,/[^/]*$,,' | sort -u | xargs mkdir -p
-    cut -f3 "$work/objects" | tr '\n' '\0' | xargs -0 -n1 -P2 sh -c || die 'the tree does not build'
+    awk -F'\t' '{print $1; sub(/\.o$/, ".d", $1); print $1; print $3}' "$work/objects" | tr '\n' '\0' |
+        xargs -0 -n3 -P2 sh tests/mutants/compile.sh || die 'the tree does not build'
     grep -- '-o build/libswax.so' "$work/plan" | sed -e 's/^mkdir -p [^;]*; *//' -e 's/ -o build[^ ]*//' -e 's/-Wl,-Bsymbolic//' \
         -e 's/$/ -Wl,-soname,libmutant.so/' >"$work/link"
     sh -c "$(cat "$work/link") -o $work/lib/libmutant.so" || die 'the library cannot be linked'
@@ -41,8 +42,9 @@ if [ "$sources" != "$(cat "$work/sources" 2>/dev/null)" ]; then
     done | sort -u >"$work/objects_of"
 
     # the same library, each block of which says that it ran
-    awk -F'\t' -v work="$work" '$1 !~ /^build\/tests/ {gsub("/", "_", $1); print $3 " -O0 -gdwarf-4 -fsanitize-coverage=trace-pc -o " work "/traced/" $1}' \
-        "$work/objects" | tr '\n' '\0' | xargs -0 -n1 -P2 sh -c || die 'the traced objects do not build'
+    awk -F'\t' -v work="$work" '$1 !~ /^build\/tests/ {gsub("/", "_", $1); o = work "/traced/" $1; d = o; sub(/\.o$/, ".d", d); print o; print d
+        print $3 " -O0 -gdwarf-4 -fsanitize-coverage=trace-pc -o " o}' "$work/objects" | tr '\n' '\0' |
+        xargs -0 -n3 -P2 sh tests/mutants/compile.sh || die 'the traced objects do not build'
     $cc -O2 -fPIC -c tests/mutants/trace.c -o "$work/traced/trace.o" || exit 2
     awk -v work="$work" '{for (i = 1; i <= NF; i++) {if ($i ~ /^build\/.*\.o$/ && $i !~ /^build\/simd/) {gsub("/", "_", $i); $i = work "/traced/" $i}}
         print $0, work "/traced/trace.o -o", work "/traced/libmutant.so"}' "$work/link" | sh || die 'the traced library cannot be linked'

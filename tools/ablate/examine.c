@@ -166,11 +166,17 @@ static const char *one_sitting(const struct ablation *a, const struct run *run, 
     return wrong;
 }
 
-/* Sittings of a length share a network, of as many sequences at a time as make up some of training's. */
+int examine_at_once(int length, int T)
+{
+    const int room = AT_ONCE * (length > 2048 ? length : 2048) / T;
+    return room > AT_ONCE ? AT_ONCE : room > 0 ? room : 1;
+}
+
+/* Sittings of a length share a network. */
 static const char *one_length(const struct ablation *a, const struct run *run, int T, struct swax_network *trained, const struct swax_tier *tier,
                               struct outcome *r, char *why)
 {
-    const int room = AT_ONCE * (a->length > 2048 ? a->length : 2048) / T, B = room > AT_ONCE ? AT_ONCE : room > 0 ? room : 1;
+    const int B = examine_at_once(a->length, T);
     struct swax_network *n = measure_copy(trained, tier, run->precision, B, T, why);
     const char *wrong = n ? NULL : why;
     for (int s = 0; s < a->sittings && !wrong; s++)

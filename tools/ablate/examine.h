@@ -9,6 +9,9 @@
  * steps (NaN without cells).  Overwrites the network's gradient. */
 const char *examine_briefly(const struct ablation *a, const struct run *run, struct swax_network *n, int B, struct ablate_point *p, char *why);
 
+/* How many sequences of T tokens sit at a time: up to 8, and in memory no more than 8 of training's, or of 2,048 tokens. */
+int examine_at_once(int length, int T);
+
 /* The finished run in run->out: all of r but its curve. */
 const char *examine(const struct ablation *a, const struct run *run, struct outcome *r, char *why);
 

@@ -65,7 +65,7 @@ void jobs_count(const struct jobs *s, int count[STOPPED + 1])
             count[s->job[k].state]++;
 }
 
-static void show(const struct jobs *s)
+void jobs_show(const struct jobs *s, double seconds)
 {
     char line[256];
     int count[STOPPED + 1], n, all = 0;
@@ -83,7 +83,7 @@ static void show(const struct jobs *s)
             n += snprintf(line + n, sizeof line - (size_t)n, " | %s s%d %d %%", s->a.arm[k % s->a.arms].name, k / s->a.arms + 1, 100 * j->step / steps);
     }
     if (s->steps_done > 0)
-        snprintf(line + n, sizeof line - (size_t)n, " | %.0f min left", difftime(time(NULL), s->since) * left / s->steps_done / 60);
+        snprintf(line + n, sizeof line - (size_t)n, " | %.0f min left", seconds * left / s->steps_done / 60);
     printf("\r%-*.*s", WIDTH, WIDTH, line);
     fflush(stdout);
 }
@@ -179,7 +179,7 @@ void jobs_run(struct jobs *s)
         reap(s);
         if (s->live && time(NULL) != shown) {
             shown = time(NULL);
-            show(s);
+            jobs_show(s, difftime(shown, s->since));
         }
     }
     if (s->live)

@@ -243,10 +243,11 @@ static void line(FILE *f, const struct sheet *at, struct svg_axis x, struct svg_
 enum shown { LINES, POINTS };
 struct tag { double x, y, at; int series; };
 
+/* At the same height, as the series stand: qsort alone would leave it to the C library. */
 static int lower(const void *a, const void *b)
 {
-    const double d = ((const struct tag *)a)->y - ((const struct tag *)b)->y;
-    return d < 0 ? -1 : d > 0;
+    const struct tag *x = a, *y = b;
+    return x->y < y->y ? -1 : x->y > y->y ? 1 : x->series - y->series;
 }
 
 /* What a series looks like, and its name, at (x, y).  One of points has no line: here neither. */
