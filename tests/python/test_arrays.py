@@ -1,15 +1,13 @@
 """Where inputs lie, what stands around them, and clocks: numpy, torch on a processor, and a card that is played."""
 
-import os
-import sys
 import time
 import unittest
 from unittest import mock
 
 import numpy as np
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "python"))
-from swax_verify import _arrays, check  # noqa: E402
+import setting  # noqa: F401
+from swax_verify import _arrays, check
 
 torch = _arrays.torch_module()
 
@@ -91,9 +89,11 @@ class Places(unittest.TestCase):
 
 @unittest.skipUnless(torch, "torch is not installed")
 class PlayedCard(unittest.TestCase):
-    """Events and synchronisation of a card, with what they say put into their mouths."""
+    """Events, synchronisation and the clock of a card, with what they say put into their mouths."""
 
-    def seconds(self, milliseconds, behind):
+    def seconds(self, by_events, behind):
+        """What a call is said to take, that takes so long by the events, and after them goes on for so long."""
+
         class Event:
             def __init__(self, enable_timing):
                 assert enable_timing
@@ -102,25 +102,27 @@ class PlayedCard(unittest.TestCase):
                 pass
 
             def synchronize(self):
-                pass
+                clock[0] += by_events
 
             def elapsed_time(self, other):
-                return milliseconds
+                return 1e3 * by_events
 
-        lib = _arrays.Torch()
+        def synchronise():
+            clock[0] += waits.pop(0)
+
+        lib, clock, waits = _arrays.Torch(), [100.0], [0, behind]
         lib.cuda = True
-        naps = iter((0, behind))
         with mock.patch.object(torch.cuda, "Event", Event), mock.patch.object(
-            torch.cuda, "synchronize", lambda: time.sleep(next(naps))
-        ):
+            torch.cuda, "synchronize", synchronise
+        ), mock.patch.object(time, "perf_counter", lambda: clock[0]):
             return lib.seconds(lambda: 3)
 
     def test_events_are_the_clock(self):
-        self.assertEqual(self.seconds(7.5, 0), (3, 7.5e-3))
+        self.assertEqual(self.seconds(7.5e-3, 5e-5), (3, 7.5e-3))
 
     def test_work_beside_the_stream_is_counted(self):
-        out, seconds = self.seconds(0.001, 0.05)
-        self.assertGreater(seconds, 0.05)
+        out, seconds = self.seconds(1e-6, 0.05)
+        self.assertAlmostEqual(seconds, 0.050001)
 
     def test_a_card_that_is_not_there(self):
         if not torch.cuda.is_available():

@@ -13,10 +13,8 @@ import unittest
 
 import numpy as np
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-PACKAGE = os.path.abspath(os.path.join(HERE, "..", "..", "tools", "python"))
-sys.path.insert(0, PACKAGE)
-from swax_verify import __main__ as command, _library, exports, kernels  # noqa: E402
+from setting import PACKAGE
+from swax_verify import __main__ as command, _library, exports, kernels
 
 KERNELS = """
     import os

@@ -1,13 +1,11 @@
 """The reference kernels, as Python calls them, against formulas written out here in numpy."""
 
-import os
-import sys
 import unittest
 
 import numpy as np
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "python"))
-import swax_verify as swax  # noqa: E402
+import setting  # noqa: F401
+import swax_verify as swax
 
 
 def sigmoid(x):

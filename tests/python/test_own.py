@@ -1,13 +1,11 @@
 """check(fn, reference=naive, inputs=..): kernels that only their user knows."""
 
-import os
-import sys
 import unittest
 
 import numpy as np
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "python"))
-from swax_verify import check  # noqa: E402
+import setting  # noqa: F401
+from swax_verify import check
 
 try:
     import torch

@@ -116,6 +116,25 @@ static const char *set_dims(struct op_case *c, const struct wish *w, uint64_t *s
     return NULL;
 }
 
+/* Of no suite there is one problem: it has several of all that nobody wished, since with one head, or one key in the
+ * window, what takes them in another order is right. */
+static void set_several(struct op_case *c, const struct wish *w)
+{
+    int *S = dim(c, 'S'), *T = dim(c, 'T'), *G = dim(c, 'G'), *H = dim(c, 'H'), *W = dim(c, 'W');
+    for (const char *letter = "BTKVDNCIO"; *letter; letter++)
+        if (dim(c, *letter) && !wished(w, *letter) && *dim(c, *letter) < 2)
+            *dim(c, *letter) = 2;
+    if (S && !wished(w, 'S') && *S < *T)
+        *S = *T;
+    if (H && !wished(w, 'H') && *H < 3)
+        *H = G ? 4 * *G : 4;
+    if (G && !wished(w, 'G') && *G < 2 && *H > 1)
+        for (*G = 2; *H % *G; ++*G)
+            ;
+    if (W && !wished(w, 'W') && *W < 2)
+        *W = S && *S < 2 ? 1 : 2;
+}
+
 static const char *set_scalars(struct op_case *c, const struct wish *w, char *why)
 {
     for (int i = 0; i < w->n_scalars; i++) {
@@ -235,6 +254,8 @@ const char *problem_sizes(struct op_case *c, unsigned *optional, const struct pl
     if (e->tile >= 0)
         tile_dims(c, e->tile);
     const char *wrong = set_dims(c, &plan->wish, &random, e->tokens, why);
+    if (plan->suite < 0)
+        set_several(c, &plan->wish);
     wrong = wrong ? wrong : set_scalars(c, &plan->wish, why);
     return wrong ? wrong : op_wrong(c->op, c->dims, c->scalar, c->trouble) ? say(why, "%s", c->trouble) : NULL;
 }

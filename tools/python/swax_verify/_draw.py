@@ -21,8 +21,12 @@ DIFFERS = {
 }
 ROLES = tuple(DIFFERS)
 SMALL = tuple(range(1, 10))
+TILE = 16
 TILES = (15, 16, 17, 31, 32, 33, 63, 64, 65, 72, 100, 127, 128, 129, 130, 200)
-MOST = 60000  # numbers in the inputs of a drawn problem
+# Sequences, groups of heads and heads are few: now and then one, and always several where the other sizes cross tiles,
+# more heads than groups, and groups, than one; else what takes them in another order is not seen.
+FEW, SEVERAL = (1, 2, 3, 4), {"B": (2, 3), "G": (2, 3), "H": (4, 6, 8)}
+MOST, MOST_OF_SEVERAL = 60000, 1200000  # numbers in the inputs of a drawn problem; where wishes make it large
 
 
 def _rows(random, shape, family):
@@ -125,6 +129,25 @@ def _size(random, wish, choices):
     return int(random.choice(wish)) if isinstance(wish, list) else int(wish)
 
 
+def _choices(letter, crosses, several):
+    if letter in SEVERAL:
+        return SEVERAL[letter] if several else FEW
+    return TILES if crosses else SMALL
+
+
+def _shrink(found, free, inputs):
+    """The largest of the sizes that may be others is halved until the inputs are no larger than they should be; those
+    of which there are several stay so for as long as that can be."""
+
+    def count():
+        return sum(float(np.prod([found[s] for s in i.letters])) for i in inputs if i.letters)
+
+    for letters, most, least in (([s for s in free if s not in SEVERAL], MOST, TILE), (free, MOST_OF_SEVERAL, 1)):
+        while letters and count() > most and max(found[s] for s in letters) > least:
+            largest = max(letters, key=lambda s: found[s])
+            found[largest] = max(1, found[largest] // 2 + found[largest] % 2)
+
+
 def sizes(random, inputs, wishes, crosses, require):
     """A value for every letter: small ones, or such as cross tiles; those of `wishes` as they are wished."""
     letters = sorted(
@@ -132,21 +155,13 @@ def sizes(random, inputs, wishes, crosses, require):
         | {i.bound for i in inputs if i.bound and not i.bound.isdigit()}
         | set(wishes)
     )
-    for _ in range(2000):
-        found = {
-            s: _size(random, wishes.get(s), TILES if crosses and s not in "BGH" else SMALL[:4] if s in "BGH" else SMALL)
-            for s in letters
-        }
-        free = [s for s in letters if s not in wishes]
-
-        def count():
-            return sum(float(np.prod([found[s] for s in i.letters])) for i in inputs if i.letters)
-
-        while free and count() > MOST and max(found[s] for s in free) > 1:
-            largest = max(free, key=lambda s: found[s])
-            found[largest] = max(1, found[largest] // 2 + found[largest] % 2)
-        if require is None or require(**found):
-            return found
+    free = [s for s in letters if s not in wishes]
+    for several in [True, False] if crosses else [False]:  # few, if `require` has no several
+        for _ in range(2000):
+            found = {s: _size(random, wishes.get(s), _choices(s, crosses, several)) for s in letters}
+            _shrink(found, free, inputs)
+            if require is None or require(**found):
+                return found
     raise ValueError("check: require= is true of none of 2000 choices of sizes")
 
 
@@ -162,7 +177,7 @@ def plan(suite, inputs, dtype):
             + (f"; did you mean {near[0]}?" if near else "")
         )
     if suite is None:
-        return [("gauss", False)]
+        return [("gauss", True)]
     small, tiles = counts[suite]
     fit = ["gauss"] + [f for f in FAMILIES[1:] if any(f in DIFFERS.get(i.role, ()) for i in inputs)]
     if dtype in ("bf16", "f16"):  # half precision cannot hold what these are about

@@ -15,9 +15,10 @@ import numpy as np
 
 from . import _arrays, _candidate, _draw, _judge
 from ._library import REAL, STAT
-from ._causes import find_cause
+from ._causes import Moved, find_cause
 
 EVERY, CALLS, WARM = 5, 11, 2
+KEPT = 20000000  # numbers of the cases that a cause is looked for in
 RULE = "what your reference errs in float, or by one rounding of its inputs, times {}"
 TIMES = {
     "f32": "8",
@@ -107,11 +108,15 @@ class Problem:
         )
 
 
-class Moved:
-    """Arrays, cotangents and scalars in the place of a problem's own."""
+class Case:
+    """A problem, what the candidate said to it, and how that was judged."""
 
-    def __init__(self, arrays, cotangents, scalars=None):
-        self.arrays, self.cotangents, self.scalars = arrays, cotangents, scalars or {}
+    def __init__(self, problem, answers, found):
+        self.problem, self.answers, self.found = problem, answers, found
+        self.good = all(f["good"] for f in found.values())
+
+    def numbers(self):
+        return sum(x.size for x in [*self.problem.arrays.values(), *self.answers.values()])
 
 
 class Task:
@@ -168,10 +173,10 @@ class Task:
 
     # ---- the reference, in any precision
 
-    def run_reference(self, problem, precision, arrays=None):
-        """Its answers as float64, on the arrays (a Moved, or the problem's) as they are in that precision."""
+    def run_reference(self, problem, precision, moved=None):
+        """Its answers as float64, on the arrays of the problem, or of a Moved, as they are in that precision."""
         lib = self.reference_library
-        moved = arrays or Moved(problem.arrays, problem.cotangents)
+        moved = moved or Moved(problem.arrays, problem.cotangents)
 
         def made(name, x):
             kind = "i32" if self.type_of(name) == "i32" else precision
@@ -182,7 +187,7 @@ class Task:
         scalars = {**problem.scalars, **problem.sizes, **moved.scalars}
         with np.errstate(all="ignore"):
             out = self.reference(lib, given, scalars, cotangents)
-        return {n: np.array(lib.to_numpy(x), np.float64, order="C") for n, x in out.items()}
+        return moved.answers({n: np.array(lib.to_numpy(x), np.float64, order="C") for n, x in out.items()})
 
     @staticmethod
     def make(lib, x, kind):
@@ -257,9 +262,11 @@ class Task:
 
     # ---- truth and bounds, in the judge's process
 
-    def settle(self, session, problem, slot):
-        """Send truth and honest evaluations; the truth's names.  Only after the candidate has answered."""
-        truth = self.run_reference(problem, "f64")
+    def settle(self, session, problem, slot, moved=None):
+        """Send truth and honest evaluations, of the problem or of a Moved; the truth's names.  Only after the candidate
+        has answered."""
+        moved = moved or Moved(problem.arrays, problem.cotangents)
+        truth = self.run_reference(problem, "f64", moved)
         axes = {n: self.axes(problem, n, x.shape) for n, x in truth.items()}
         for n, x in truth.items():
             session.wire.send(
@@ -274,38 +281,38 @@ class Task:
                 [("", x)],
             )
 
-        def honest(out, moved):
+        def honest(out, nudged):
             for n, x in out.items():
-                if moved and self.dtype in ("bf16", "f16"):
+                if nudged and self.dtype in ("bf16", "f16"):
                     x = _judge.rounded(x, "bf16", n in self.statistics)
-                session.wire.send({"do": "honest", "name": f"{slot}{n}", "nudged": moved}, [("", x)])
+                session.wire.send({"do": "honest", "name": f"{slot}{n}", "nudged": nudged}, [("", x)])
 
-        honest(self.run_reference(problem, "f32"), False)
+        honest(self.run_reference(problem, "f32", moved), False)
         rounding = "bf16" if self.dtype == "f16" else self.dtype
         count = 6 if sum(x.size for x in problem.arrays.values()) < 5000 else 2
         for seed in range(count, -1, -1):
-            honest(self.run_reference(problem, "f64", self.nudged(problem, rounding, seed)), True)
+            honest(self.run_reference(problem, "f64", self.nudged(moved, rounding, seed)), True)
         if self.dtype in ("bf16", "f16") and self.reference_library.name == "torch":
             try:
-                honest(self.run_reference(problem, self.dtype), True)
+                honest(self.run_reference(problem, self.dtype, moved), True)
             except (RuntimeError, NotImplementedError):  # not all of torch exists in half precision on a CPU
                 pass
         return list(truth), truth
 
-    def nudged(self, problem, rounding, seed):
+    def nudged(self, moved, rounding, seed):
         arrays = {
             n: (
                 x
                 if self.type_of(n) == "i32"
                 else _judge.nudged(x, rounding, seed and 1000003 * seed + k, self.type_of(n) == "f32")
             )
-            for k, (n, x) in enumerate(problem.arrays.items())
+            for k, (n, x) in enumerate(moved.arrays.items())
         }
-        moved = {
+        cotangents = {
             n: _judge.nudged(x, rounding, seed and 77 * seed + k, n[1:] in self.statistics)
-            for k, (n, x) in enumerate(problem.cotangents.items())
+            for k, (n, x) in enumerate(moved.cotangents.items())
         }
-        return Moved(arrays, moved)
+        return Moved(arrays, cotangents, moved.scalars, moved.answers)
 
     def axes(self, problem, name, shape):
         """[(letter, word, extent)]: by the letters of an input of the same shape, or plainly."""
@@ -329,7 +336,8 @@ class Run:
         self.task, self.suite, self.session = task, suite, session
         self.tensors, self.trouble, self.trouble_case, self.unequal = {}, "", 0, 0
         self.cases = self.failed = 0
-        self.wrong_families, self.families, self.bad, self.time = set(), set(), [], []
+        self.wrong_families, self.families, self.kept, self.time = set(), set(), [], []
+        self.causes, self.most = [], {}
 
     def one(self, number, family, crosses):
         task = self.task
@@ -341,6 +349,7 @@ class Run:
             second, trouble, _ = task.ask(problem, "elsewhere", like)
         self.cases += 1
         self.families.add(family)
+        self.most = {s: max(n, self.most.get(s, 1)) for s, n in problem.sizes.items()}
         good = not trouble
         if not trouble:
             names, truth = task.settle(self.session, problem, "")
@@ -348,8 +357,7 @@ class Run:
             good = all(f["good"] for f in found.values())
             self.note(found, problem)
             trouble = self.conduct(problem, like, names, answers, second, good)
-            if not good and len(self.bad) < 3:
-                self.bad.append((problem, answers, found))
+            self.keep(Case(problem, answers, found))
         if trouble and not self.trouble:
             self.trouble, self.trouble_case = trouble, number
         if trouble or not good:
@@ -392,6 +400,21 @@ class Run:
 
     def crosses(self, number):
         return self.plan[number][1]
+
+    def keep(self, case):
+        """For the cause: as many as there is room for, the small ones and those that are wrong first."""
+        self.kept.append(case)
+        self.kept.sort(key=lambda c: (c.good, c.numbers()))
+        while len(self.kept) > 1 and sum(c.numbers() for c in self.kept) > KEPT:
+            self.kept.pop()
+
+    def notes(self):
+        """Of which sizes there was never more than one, though nobody wished it so."""
+        alone = [s for s, n in self.most.items() if n == 1 and s not in self.task.wishes]
+        return [
+            f"not asked about {s} > 1: with the other sizes that would be too large, or require= has none ({s}=2 asks)"
+            for s in alone
+        ]
 
     def note(self, found, problem):
         for n, f in found.items():
@@ -471,7 +494,7 @@ class Run:
             "families": sorted(self.families),
             "tensors": list(self.tensors.values()),
             "time": self.time if not self.failed else [],
-            "diagnosis": find_cause(task, self.bad, Moved) if self.failed and not self.trouble else [],
+            "diagnosis": self.causes,
             "device": task.library.device_name(),
             "arrays": task.library.name,
         }
@@ -551,6 +574,8 @@ def check(
         meter.end()
         if time and not run.failed:
             run.clock(number if number is not None else run.largest())
+        if run.failed and not run.trouble:
+            run.causes = find_cause(task, session, run.kept)
     name = getattr(fn, "__name__", "fn").replace("<lambda>", "fn")
     said = "".join(
         f", {k}={v!r}"
@@ -563,6 +588,7 @@ def check(
         run.found(name),
         raises,
         task.raised,
+        notes=run.notes() if number is None else [],
         rule=RULE.format(TIMES[dtype]),
         replay=f"check({name}, reference=.., inputs=..{said}, seed={seed}, number={{number}})",
     )
