@@ -5,7 +5,8 @@
 # A mutant is killed by the first test that fails.  Tests that run the changed block of code are asked, the quickest first,
 # until they have taken BUDGET seconds of the processor (default 60).  A mutant that does not compile is passed over; one whose machine code is
 # the original's, or that tests/mutants/equivalent.txt explains, is equivalent.  The rest survives.  Prints a line a mutant and a
-# table; the exit status is 1 if more than PERCENT (default 0) of those that are not equivalent survive.
+# table; the exit status is 1 if more than PERCENT (default 0) of those that are not equivalent survive and are not listed in
+# tests/mutants/survivors.txt.
 #
 # JOBS (default 2) mutants at once; WORK is the folder to work in (default build/mutants): what is ready there is used again,
 # and results already there are not made again.  FRESH=1 starts over; KEEP=1 takes the tree as it is there, whatever has changed here.
@@ -41,16 +42,19 @@ for j in $(seq "${JOBS:-2}"); do worker "$j" & done
 wait
 
 cat "$work"/claims/*/result >"$work/all" 2>/dev/null
+awk -F'\t' -v OFS='\t' 'NR == FNR {known[$2, $4, $5, $6] = 1; next} {print $0, $2 == "survived" && !known[$1, $5, $6, $7] ? "new" : "-"}' \
+    tests/mutants/survivors.txt "$work/all" >"$work/judged"
 awk -F'\t' -v percent="${PERCENT:-0}" '
-    {split($1, p, "/"); room = p[1] (p[3] ? "/" p[2] : ""); made[room]++; n[room, $2]++; top[p[1], $2]++; all[$2]++; total++}
-    function row(name, m, k, e, s) {printf "%-16s %6d %7d %10d %9d %7.1f %%\n", name, m, k, e, s, k + s ? 100 * k / (k + s) : 100}
+    {split($1, p, "/"); room = p[1] (p[3] ? "/" p[2] : ""); made[room]++; n[room, $2]++; all[$2]++; fresh += $8 == "new"; total++}
+    function row(name, m, k, e, s) {return sprintf("%-16s %6d %7d %10d %9d %7.1f %%\n", name, m, k, e, s, k + s ? 100 * k / (k + s) : 100)}
     END {
         printf "%-16s %6s %7s %10s %9s %9s\n", "folder", "made", "killed", "equivalent", "survived", "killed"
-        for (r in made) row(r, made[r], n[r, "killed"], n[r, "equivalent"], n[r, "survived"]) | "sort"
+        for (r in made) printf "%s", row(r, made[r], n[r, "killed"], n[r, "equivalent"], n[r, "survived"]) | "sort"
         close("sort")
-        row("in all", total, all["killed"], all["equivalent"], all["survived"])
-        exit all["survived"] * 100 > percent * (all["killed"] + all["survived"])
-    }' "$work/all"
+        printf "%s", row("in all", total, all["killed"], all["equivalent"], all["survived"])
+        printf "%d of those that survived are not listed in tests/mutants/survivors.txt\n", fresh
+        exit !total || fresh * 100 > percent * (all["killed"] + all["survived"])
+    }' "$work/judged"
 status=$?
-awk -F'\t' '$2 == "survived" {print "survived: " $1 ":" $4 " " $5 ": " $6 " in: " $7 "   (" $3 ")"}' "$work/all"
+awk -F'\t' '$2 == "survived" {print "survived" ($8 == "new" ? ", new: " : ": ") $1 ":" $4 " " $5 ": " $6 " in: " $7 "   (" $3 ")"}' "$work/judged"
 exit $status
