@@ -23,6 +23,7 @@ stands_on() {
     tools/measure)     echo $ref tools/lib tools/tasks tools/train ;;
     tools/ablate)      echo $ref tools/lib tools/tasks tools/train tools/measure ;;
     tools/verify)      echo $ref ref/oracle/faults tools/lib ;;
+    tools/verify/example) ;;
     tools/bench)       echo $ref simd/peak.h tools/lib tools/verify ;;
     tools/convert)     echo $ref tools/lib tools/train/checkpoint.h tools/train/run.h tools/train/weights.h ;;
     tests*)            echo $ref ref/oracle/faults simd simd/host cuda tools/lib tools/tasks tools/train tools/measure tools/ablate tools/verify \
