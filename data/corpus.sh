@@ -18,14 +18,18 @@ if [ ! -e "$work/done" ]; then
     rm -rf "$work/tree"
     if (cd "$work" && command -v apt-get && command -v dpkg-deb) >/dev/null 2>&1; then
         package=$(apt-cache depends linux-source 2>/dev/null | sed -n 's/.*Depends: \(linux-source-[0-9.]*\)$/\1/p' | head -n 1)
-        [ -n "$package" ] && echo "Fetching $package, about 140 MB." && (cd "$work" && apt-get download "$package") &&
+        [ -n "$package" ] && echo "Fetching $package, about 140 MB." &&
+            (cd "$work" && apt-get -o APT::Sandbox::User=root download "$package") &&
             dpkg-deb -x "$work"/"$package"_*.deb "$work/tree" &&
             tar -xJf "$work"/tree/usr/src/"$package".tar.xz -C "$work/tree" &&
-            dpkg-deb -f "$work"/"$package"_*.deb Package Version | tr '\n' ' ' > "$work/note" && rm -f "$work"/*.deb && touch "$work/done" || true
+            dpkg-deb -W --showformat='${Package} ${Version}\n' "$work"/"$package"_*.deb > "$work/note" &&
+            rm -f "$work"/*.deb && mv "$work/note" "$work/done" || true
     fi
 fi
 if [ -e "$work/done" ]; then
-    exec "$swax" corpus "$work/tree" out="$out" note="Debian $(cat "$work/note")" megabytes="${megabytes-1000}"
+    # directories are held out by their paths in the package's own folder: the same ones wherever it is unpacked
+    read -r package version < "$work/done"
+    exec "$swax" corpus "$work/tree/$package" out="$out" note="Debian $package $version" megabytes="${megabytes-1000}"
 fi
 rm -rf "$work"
 echo "Debian's linux-source could not be fetched: the text is made of the headers and sources of this machine instead."
@@ -35,4 +39,5 @@ mkdir -p "$work/tree"
 for d in $found; do
     find "$d" -xdev -type f \( -name '*.h' -o -name '*.c' -o -name '*.py' -o -name '*.hpp' -o -name '*.pm' \) -size +3k 2>/dev/null
 done | sed 's|^/||' | (cd / && tar -cf - -T -) | tar -xf - -C "$work/tree"
-exec "$swax" corpus "$work/tree" out="$out" endings=.h,.c,.py,.hpp,.pm least=4000 note="headers and sources of one machine, no network"
+exec "$swax" corpus "$work/tree" out="$out" endings=.h,.c,.py,.hpp,.pm least=4000 megabytes="${megabytes-1000}" \
+    note="headers and sources of one machine, no network"
