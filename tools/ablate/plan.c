@@ -5,7 +5,8 @@
  *   seeds            1 to this; sequences of an examination; longest: of examinations, in training lengths; points of a curve
  *   settings         an object of the keys of `swax train`, for all arms; the window given here is the long one
  *   arms             [{"name", "what", "role", "settings"}, ...]; role: a word by which claims and the page know an arm:
- *                    short, long, both, swa (pure windows), cell (pure recurrent), full; or any other
+ *                    short, long, both, swa (pure windows), cell (pure recurrent), full; or any other.
+ *                    "budget" or "equal_flops" makes its runs longer or shorter than the settings say: budget.c
  *   bands            [{"name", "from", "to"}, ...]: answers that repeat what was last said so many tokens back
  *   memory, near     which questions stand for long memory and for short context (questions.c lists them)
  *   past             tokens: how much of the document is left where the past is cut (measure.h: measure_past)
@@ -26,7 +27,7 @@
 
 static const char *const members[] = {"name", "what", "question", "answer", "seeds", "sequences", "longest", "points", "settings", "arms", "bands",
                                       "memory", "near", "past", "claims", "least_seeds", "margin", "luck", "tuned", "about", NULL};
-static const char *const arm_members[] = {"name", "what", "role", "settings", NULL};
+static const char *const arm_members[] = {"name", "what", "role", "settings", "budget", "equal_flops", NULL};
 
 static const char *known(const struct json *object, const char *const *names, const char *where, char *why)
 {
@@ -141,7 +142,8 @@ static const char *read_arm(struct ablation *a, const struct json *j, const stru
         return say(why, "An ablation has at most %d arms.", ABLATE_ARMS);
     if (j->type != JSON_OBJECT || known(j, arm_members, "An arm", why))
         return j->type == JSON_OBJECT ? why : say(why, "An arm is an object with a name and settings.");
-    *arm = (struct ablate_arm){text_of(j, "name"), text_of(j, "what"), text_of(j, "role"), json_get(j, "settings")};
+    *arm = (struct ablate_arm){.name = text_of(j, "name"), .what = text_of(j, "what"), .role = text_of(j, "role"),
+                               .settings = json_get(j, "settings")};
     if (!is_name(arm->name))
         return say(why, "Arm %d needs a name of letters, digits, _ and -.", a->arms + 1);
     for (int i = 0; i < a->arms; i++)
@@ -159,7 +161,7 @@ static const char *read_arm(struct ablation *a, const struct json *j, const stru
         return say(why, "Arm %s: %.220s", arm->name, wrong);
     if (r->source != base->source || r->length != base->length)
         return say(why, "Arm %s: all arms have the same data and the same length, so that they can be asked the same questions.", arm->name);
-    return NULL;
+    return budget_set(a, a->arms - 1, json_get(j, "budget"), json_get(j, "equal_flops"), why);
 }
 
 static const char *read_numbers(struct ablation *a, char *why)
@@ -199,7 +201,6 @@ static const char *read_file(struct ablation *a, const char *text, char *why)
 const char *ablation_open(struct ablation *a, const char *text, struct options *o, char *why)
 {
     struct run base = run_default();
-    base.held_out_sequences = 0;                   /* its curves look at more */
     memset(a, 0, sizeof *a);
     if (read_file(a, text, why) || set_all(&base, json_get(a->file, "settings"), "the ablation", why) || run_take(&base, o, why))
         return why;

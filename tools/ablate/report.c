@@ -60,6 +60,13 @@ static void cell(const struct page *p, int arm, outcome_value value, int index, 
     fputs("</td>", p->f);
 }
 
+/* Of training one run, which is the same for every seed. */
+static void flops_cell(const struct page *p, int arm)
+{
+    const double flops = p->a->arm[arm].flops;
+    fprintf(p->f, isfinite(flops) ? "<td>%.4g</td>" : "<td>&ndash;</td>", flops / 1e15);
+}
+
 /* ---- sections */
 
 /* The question, and the sentence that answers it: what the file says for the first claim's verdict. */
@@ -86,8 +93,9 @@ static void head(const struct page *p)
         text(p, v[0].measured);
     fprintf(p->f, "%s</p>\n<p>An ablation of SWAX (arXiv 2509.24552), <code>", a->claims ? "." : "");
     text(p, a->name);
-    fprintf(p->f, "</code>: %d arms, %d seed%s, %d of %d runs finished. The networks differ in their windows and mixers alone: with the same seed all see "
-                  "the same sequences of %d tokens in the same order and start from the same random numbers.</p>\n", a->arms, a->seeds, a->seeds == 1 ? "" : "s",
+    fprintf(p->f, "</code>: %d arms, %d seed%s, %d of %d runs finished. The arms differ in what the last table "
+                  "says and in nothing else: with the same seed all see the same sequences of %d tokens in the same "
+                  "order and start from the same random numbers.</p>\n", a->arms, a->seeds, a->seeds == 1 ? "" : "s",
             finished_in_all(p), a->arms * a->seeds, r->length);
     if (a->about) {
         fputs("<p>", p->f);
@@ -182,7 +190,8 @@ static void table(const struct page *p, const char *title, uint64_t groups, int 
             text(p, a->ask[q].label);
             fputs(a->ask[q].what == MEASURE_LOSS ? "<br><small>nats</small></th>" : "</th>", p->f);
         }
-    fputs(more ? "<th>bits</th><th>million tokens</th><th>seconds</th></tr>\n" : "</tr>\n", p->f);
+    fputs(more ? "<th>bits</th><th>million tokens</th><th>10<sup>15</sup> FLOPs</th><th>seconds</th></tr>\n" :
+          "</tr>\n", p->f);
     for (int i = 0; i < a->arms; i++) {
         fputs("<tr><td><b>", p->f);
         text(p, a->arm[i].name);
@@ -195,6 +204,7 @@ static void table(const struct page *p, const char *title, uint64_t groups, int 
         if (more) {
             cell(p, i, value_bits, a->loss, "%.4f");
             cell(p, i, value_tokens, 0, "%.4g");
+            flops_cell(p, i);
             cell(p, i, value_seconds, 0, "%.0f");
         }
         fputs("</tr>\n", p->f);
@@ -239,6 +249,19 @@ static void inside_section(const struct page *p)
     fputs("</table></div>\n", p->f);
 }
 
+/* How long the arm trains, where that is not what its settings say. */
+static void budget(const struct page *p, int arm)
+{
+    const struct ablate_arm *m = &p->a->arm[arm], *other = m->equal_to >= 0 ? &p->a->arm[m->equal_to] : NULL;
+    if (other) {
+        fprintf(p->f, "; %d steps, which take as many FLOPs as the %d of ", p->a->run[arm].steps,
+                p->a->run[m->equal_to].steps);
+        text(p, other->name);
+        fprintf(p->f, ": %.5g against %.5g", m->flops, other->flops);
+    } else if (m->times != 1)
+        fprintf(p->f, "; %g times the steps: %d", m->times, p->a->run[arm].steps);
+}
+
 static void settings_section(const struct page *p, const char *command)
 {
     char *config = run_json(&p->a->run[0], 1);
@@ -256,7 +279,9 @@ static void settings_section(const struct page *p, const char *command)
             text(p, "=");
             text(p, j->text ? j->text : j->type == JSON_TRUE ? "yes" : "no");
         }
-        fputs(settings && settings->first ? "</code></td></tr>\n" : "nothing</code></td></tr>\n", p->f);
+        fputs(settings && settings->first ? "</code>" : "nothing</code>", p->f);
+        budget(p, i);
+        fputs("</td></tr>\n", p->f);
     }
     fputs("</table></div>\n<details><summary>All settings of the first arm</summary><pre>", p->f);
     text(p, config ? config : "");

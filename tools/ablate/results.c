@@ -109,7 +109,11 @@ static void write_arm(FILE *f, const struct ablation *a, const struct outcome *r
     fprintf(f, "\", \"window\": %d, \"short_window\": %d", run->windows.window, run->windows.short_window);
     member(f, ", ", "short_probability", run->windows.short_window ? run->windows.short_probability : 0);
     member(f, ", ", "anneal", run->windows.anneal);
-    fprintf(f, ", \"steps\": %d,\n     \"runs\": [", run->steps);
+    fprintf(f, ", \"steps\": %d", run->steps);
+    member(f, ", ", "flops", a->arm[arm].flops);
+    if (a->arm[arm].equal_to >= 0)
+        text_member(f, ", ", "equal_flops", a->arm[a->arm[arm].equal_to].name);
+    fputs(",\n     \"runs\": [", f);
     for (int s = 0, n = 0; s < a->seeds; s++)
         if (r[arm * a->seeds + s].done) {
             fputs(n++ ? ",\n      " : "\n      ", f);
