@@ -31,8 +31,13 @@ void cause_run(int k, const struct problem *p, struct op_case says[PARTS])
     }
     fault_f64(k, &tier);
     for (int part = 0; part < p->subject.n; part++) {
+        const int chained = part && p->wish.chained;
+        if (!chained && !op_present(&tier, SWAX_PREC_F64, p->subject.op[part])) {    /* nothing is wrong with it */
+            op_case_copy(&says[part], &p->truth[part]);
+            continue;
+        }
         op_case_copy(&says[part], &p->in[part]);
-        if (part && p->wish.chained)
+        if (chained)
             problem_chain(&says[1], &says[0]);
         op_run(&tier, SWAX_PREC_F64, &says[part]);
     }

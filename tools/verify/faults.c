@@ -43,13 +43,19 @@ int verify_faults(const struct plan *plan, struct report *report, int *fault, in
             continue;
         problem_solve(&p);
         hypotheses_make(h, &p, 1, 0);
+        struct op_case plain[PARTS] = {{0}};
+        for (int part = 0; part < p.subject.n; part++) {
+            op_case_copy(&plain[part], &p.in[part]);
+            op_run(swax_tiers[0], precision, &plain[part]);
+        }
         for (int k = 0; k < n; k++) {
             struct op_case got[PARTS] = {{0}};
             int good = 1;
             find(fault[k], &tier);
             for (int part = 0; part < p.subject.n; part++) {
-                op_case_copy(&got[part], &p.in[part]);
-                good &= !op_run(&tier, precision, &got[part]);    /* a slot without the fault is the reference's */
+                const int wrong = op_present(&tier, precision, p.subject.op[part]);    /* else it is the reference's */
+                op_case_copy(&got[part], wrong ? &p.in[part] : &plain[part]);
+                good &= !wrong || !op_run(&tier, precision, &got[part]);
                 good &= report_add(&report[k], &p, got, part);
             }
             report[k].failed += !good;
@@ -58,6 +64,8 @@ int verify_faults(const struct plan *plan, struct report *report, int *fault, in
             for (int part = 0; part < PARTS; part++)
                 op_case_free(&got[part]);
         }
+        for (int part = 0; part < PARTS; part++)
+            op_case_free(&plain[part]);
         hypotheses_free(h);
         problem_free(&p);
     }

@@ -20,9 +20,20 @@ double case_numbers(const struct op_case *c)
     return sum;
 }
 
+/* The delta rule fades, asks, writes and reads; its backward does more, and finds each token's state from the one that was
+ * saved before its chunk. */
+static double delta_work(const struct op_case *c)
+{
+    const int backward = op_arg_find(&swax_ops[c->op], "dy") >= 0;
+    const double rerun = (fmin(extent(c, 'L'), extent(c, 'T')) + 1) / 2;
+    return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * extent(c, 'K') * extent(c, 'V') * (backward ? 10 + 2 * rerun : 4);
+}
+
 double case_work(const struct op_case *c)
 {
     const char *dims = swax_ops[c->op].dims;
+    if (swax_ops[c->op].kind == OF_DELTA)
+        return delta_work(c);
     if (strchr(dims, 'W'))
         return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * (extent(c, 'S') + fmin(extent(c, 'W'), extent(c, 'S')) * extent(c, 'D'));
     if (strchr(dims, 'L'))
@@ -30,6 +41,13 @@ double case_work(const struct op_case *c)
     if (strchr(dims, 'O'))
         return extent(c, 'N') * extent(c, 'O') * extent(c, 'I');
     return case_numbers(c);
+}
+
+double case_orders(const struct op_case *c)
+{
+    if (!strchr(swax_ops[c->op].dims, 'L'))
+        return case_work(c);
+    return 10 * extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * extent(c, 'K') * extent(c, 'V');
 }
 
 /* Multiplications a second, on one slow core; and how often a problem is gone over: to draw it, to tell its truth, and to ask

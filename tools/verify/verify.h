@@ -88,6 +88,7 @@ void problem_chain(struct op_case *backward, const struct op_case *forward);
 /* tools/verify/size.c.  What problems cost here, known before anything of them is made. */
 struct size { double seconds, numbers; };
 double case_work(const struct op_case *c);                                     /* multiplications of the reference */
+double case_orders(const struct op_case *c);                                   /* of an honest order, which takes token by token */
 double case_steps(const struct op_case *c);                                    /* of a tier, which takes the cell in chunks */
 double case_numbers(const struct op_case *c);                                  /* in all its arrays; both read sizes only */
 /* Whose double tells the truth of so large a problem: the reference's, or the fastest host tier's. */

@@ -55,14 +55,22 @@ static real attention_scale(const struct attention_twist *w, int D)
 static real score(const struct attention_twist *w, const struct attention_shape *n, const real *q, const real *k,
                   int b, int t, int h, int j)
 {
-    real (*const as)(real) = w->operand ? w->operand : as_is, (*const sum)(real) = w->sum ? w->sum : as_is;
+    real (*const as)(real) = w->operand, (*const sum)(real) = w->sum;
     const int g = key_head(w, h, n->H, n->G), other = w->swapped && n->T == n->S && n->G == n->H;
     const real *qt = q + attention_row(w, b, other ? j : t, h, n->T, n->H) * n->D;
     const real *kj = k + attention_row(w, b, other ? t : j, g, n->S, n->G) * n->D;
     real a = 0;
     for (int d = 0; d < n->D; d++)
-        a = sum(a + as(qt[d]) * as(kj[d]));
+        a = real_by(sum, a + real_by(as, qt[d]) * real_by(as, kj[d]));
     return attention_scale(w, n->D) * a;
+}
+
+/* y += a x */
+static void add_row(const struct attention_twist *w, real *y, real a, const real *x, int D)
+{
+    real (*const as)(real) = w->operand, (*const sum)(real) = w->sum;
+    for (int d = 0; d < D; d++)
+        y[d] = real_by(sum, y[d] + a * real_by(as, x[d]));
 }
 
 #define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const int *start, \
@@ -76,16 +84,18 @@ static stat sink_of(const struct attention_twist *w, const stat *sink, int h)
     return !sink || w->no_sink ? -(stat)INFINITY : w->scaled_sink ? sink[h] / 2 : sink[h];
 }
 
-static void attention_query(const struct attention_twist *w, const struct attention_shape *n, real *y, stat *lse,
+/* scores: room for S of them */
+static void attention_query(const struct attention_twist *w, const struct attention_shape *n, real *y, stat *lse, real *scores,
                             const real *q, const real *k, const real *v, stat sink, const int *start, int b, int t, int h)
 {
-    real (*const as)(real) = w->operand ? w->operand : as_is, (*const sum)(real) = w->sum ? w->sum : as_is;
     const long row = attention_row(w, b, t, h, n->T, n->H);
     const int g = key_head(w, h, n->H, n->G), D = n->D;
     real max = sink, z = 0;
-    for (int j = 0; j < n->S; j++)
+    for (int j = 0; j < n->S; j++) {
+        scores[j] = sees(w, n, start, b, t, j) ? score(w, n, q, k, b, t, h, j) : 0;
         if (sees(w, n, start, b, t, j))
-            max = fmax(max, score(w, n, q, k, b, t, h, j));
+            max = fmax(max, scores[j]);
+    }
     max = w->no_max ? 0 : max;
     z = exp(sink - max);
     for (int d = 0; d < D; d++)
@@ -93,10 +103,9 @@ static void attention_query(const struct attention_twist *w, const struct attent
     for (int j = 0; j < n->S; j++) {
         if (!sees(w, n, start, b, t, j))
             continue;
-        const real e = exp(score(w, n, q, k, b, t, h, j) - max), p = w->no_max ? (real)(float)e : e, *vj = v + attention_row(w, b, j, g, n->S, n->G) * D;
-        z = sum(z + p);
-        for (int d = 0; d < D; d++)
-            y[row*D + d] = sum(y[row*D + d] + as(p) * as(vj[d]));
+        const real e = exp(scores[j] - max), p = w->no_max ? (real)(float)e : e;
+        z = real_by(w->sum, z + p);
+        add_row(w, y + row*D, real_by(w->operand, p), v + attention_row(w, b, j, g, n->S, n->G) * D, D);
     }
     for (int d = 0; d < D; d++)
         y[row*D + d] = z > 0 ? y[row*D + d] / z : 0;
@@ -106,13 +115,15 @@ static void attention_query(const struct attention_twist *w, const struct attent
 static void attention_twisted(const struct attention_twist *w, ATTENTION_FORWARD)
 {
     const struct attention_shape n = { B, T, S, H, G, D, W };
+    real *scores = op_take((size_t)S, sizeof *scores);
     for (int e = 0; e < B*T*H; e++) {
         const int b = e / (T*H), t = e / H % T, h = e % H;
         const long row = attention_row(w, b, t, h, T, H);
-        attention_query(w, &n, y, lse, q, k, v, sink_of(w, sink, h), start, b, t, h);
+        attention_query(w, &n, y, lse, scores, q, k, v, sink_of(w, sink, h), start, b, t, h);
         for (int d = 0; d < D && w->no_last && t == T - 1; d++)
             y[row*D + d] = 0;
     }
+    free(scores);
 }
 
 /* What query t of head h adds to the gradients. */
@@ -120,7 +131,7 @@ static void attention_query_back(const struct attention_twist *w, const struct a
                                  const real *dy, const real *q, const real *k, const real *v, const int *start,
                                  const real *y, const stat *lse, int b, int t, int h)
 {
-    real (*const as)(real) = w->operand ? w->operand : as_is, (*const sum)(real) = w->sum ? w->sum : as_is;
+    real (*const as)(real) = w->operand, (*const sum)(real) = w->sum;
     const long row = attention_row(w, b, t, h, n->T, n->H);
     const int g = key_head(w, h, n->H, n->G), D = n->D, counts = !w->last_head || (h + 1) * n->G % n->H == 0;
     const int other = w->swapped && n->T == n->S && n->G == n->H;
@@ -134,15 +145,13 @@ static void attention_query_back(const struct attention_twist *w, const struct a
         const real p = exp(score(w, n, q, k, b, t, h, j) - lse[row]);
         real dp = 0;
         for (int d = 0; d < (w->half_value ? (D + 1) / 2 : D); d++)
-            dp = sum(dp + as(dy[row*D + d]) * as(v[key*D + d]));
-        const real da = as(p * (dp - delta)) * scale;
-        for (int d = 0; d < D; d++) {
-            dq[by_q + d] = sum(dq[by_q + d] + da * as(k[by_k + d]));
-            if (counts) {
-                dv[key*D + d] = sum(dv[key*D + d] + as(p) * as(dy[row*D + d]));
-                dk[by_k + d] = sum(dk[by_k + d] + da * as(q[by_q + d]) * (w->unscaled_dk ? sqrt((real)D) : 1));
-            }
-        }
+            dp = real_by(sum, dp + real_by(as, dy[row*D + d]) * real_by(as, v[key*D + d]));
+        const real da = real_by(as, p * (dp - delta)) * scale;
+        add_row(w, dq + by_q, da, k + by_k, D);
+        if (!counts)
+            continue;
+        add_row(w, dv + key*D, real_by(as, p), dy + row*D, D);
+        add_row(w, dk + by_k, w->unscaled_dk ? da * sqrt((real)D) : da, q + by_q, D);
     }
 }
 

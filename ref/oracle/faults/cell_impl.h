@@ -43,8 +43,6 @@ struct cell_twist {
                        const stat *m, const stat *qn, const stat *Cs, const stat *ns, \
                        int B, int T, int H, int K, int V, int L, int gate, double eps
 
-static stat as_it_is(stat x) { return x; }
-
 /* One head of one sequence: where its tokens stand, and its gates as the kernel takes them. */
 struct cell_head { long row0, step; int T, gate; stat *lf, *li; int *fresh; };
 
@@ -61,13 +59,13 @@ static struct cell_head cell_head(const struct cell_twist *w, const stat *i, con
 {
     struct cell_head a = { w->layout ? ((long)b*H + hd)*T : (long)b*T*H + hd, w->layout ? 1 : H, T, gate,
                            op_take(1, (size_t)T * sizeof(stat)), op_take(1, (size_t)T * sizeof(stat)), op_take(1, (size_t)T * sizeof(int)) };
-    stat (*const kept)(stat) = w->gates ? w->gates : as_it_is, (*const ls)(stat) = w->log_sigmoid ? w->log_sigmoid : log_sigmoid;
+    stat (*const ls)(stat) = w->log_sigmoid ? w->log_sigmoid : log_sigmoid;
     float sum = 0;
     stat chunk = 0;
     for (int t = 0; t < T; t++) {
         const long row = cell_row(&a, t), earlier = w->previous && t ? cell_row(&a, t - 1) : row;
         const int document = start && start[(long)b*T + t] == t;
-        const stat x = kept((w->swapped ? f : i)[row]), z = kept((w->swapped ? i : f)[earlier]);
+        const stat x = rounded_by(w->gates, (w->swapped ? f : i)[row]), z = rounded_by(w->gates, (w->swapped ? i : f)[earlier]);
         a.lf[t] = gate == SWAX_LOG ? (w->soft_reset && document ? -25 : z) : ls(w->soft_reset && document ? -25 : z);
         a.li[t] = gate == SWAX_EXPONENTIAL || gate == SWAX_LOG ? x : ls(x);
         a.fresh[t] = begins_here(w, start, b, t, T);
@@ -99,13 +97,13 @@ static stat query_scale(const struct cell_twist *w, int K) { return w->scales ==
 /* C, n after token t from those before it */
 static void cell_update(const struct cell_twist *w, stat *C, stat *n, stat phi, stat a, const real *k, const real *v, int K, int V)
 {
-    real (*const as)(real) = w->operand ? w->operand : as_is;
-    stat (*const kept)(stat) = w->states ? w->states : as_it_is;
-    const stat s = key_scale(w, K);
+    real (*const as)(real) = w->operand;
+    stat (*const kept)(stat) = w->states;
     for (int r = 0; r < K; r++) {
+        const stat ak = a * key_scale(w, K) * real_by(as, k[r]);
         for (int c = 0; c < V; c++)
-            C[(long)r*V + c] = kept(phi * C[(long)r*V + c] + a * s * as(k[r]) * as(v[c]));
-        n[r] = kept(phi * n[r] + a * s * as(k[r]));
+            C[(long)r*V + c] = rounded_by(kept, phi * C[(long)r*V + c] + ak * real_by(as, v[c]));
+        n[r] = rounded_by(kept, phi * n[r] + ak);
     }
 }
 
@@ -121,8 +119,9 @@ static void cell_start(const struct cell_twist *w, stat *C, stat *n, const stat 
 
 static void cell_twisted(const struct cell_twist *w, MLSTM_FORWARD)
 {
-    real (*const as)(real) = w->operand ? w->operand : as_is;
+    real (*const as)(real) = w->operand;
     const long KV = (long)K*V, chunks = (T - 1) / L + 1;
+    stat *p = op_take((size_t)V, sizeof *p);
     for (long bh = 0; bh < (long)B*H; bh++) {
         struct cell_head a = cell_head(w, i, f, start, (int)(bh / H), (int)(bh % H), T, H, gate);
         stat *C = C1 + bh*KV, *n = n1 + bh*K;
@@ -143,16 +142,19 @@ static void cell_twisted(const struct cell_twist *w, MLSTM_FORWARD)
             before = m[row] = mt;
             qn[row] = query_scale(w, K) * dot(q + row*K, n, K);
             const stat N = cell_normaliser(w, qn[row], mt, gate, eps);
-            for (int c = 0; c < V; c++) {
-                stat p = 0;
-                for (int r = 0; r < K; r++)
-                    p += as(q[row*K + r]) * as(C[(long)r*V + c]);
-                h[row*V + c] = w->no_last && t == T - 1 ? 0 : query_scale(w, K) * p / N;
+            memset(p, 0, (size_t)V * sizeof *p);
+            for (int r = 0; r < K; r++) {
+                const real qr = real_by(as, q[row*K + r]);
+                for (int c = 0; c < V; c++)
+                    p[c] += qr * real_by(as, C[(long)r*V + c]);
             }
+            for (int c = 0; c < V; c++)
+                h[row*V + c] = w->no_last && t == T - 1 ? 0 : query_scale(w, K) * p[c] / N;
         }
         m1[bh] = before;
         cell_head_free(&a);
     }
+    free(p);
 }
 
 /* g_t, the gradient of qn_t */
@@ -205,15 +207,16 @@ struct cell_token {
 /* As a query: dq, and what it adds to the gradient of the state. */
 static void cell_query_back(const struct cell_twist *w, const struct cell_token *x, struct cell_back *s, real *dq, int K, int V)
 {
-    real (*const as)(real) = w->operand ? w->operand : as_is;
+    real (*const as)(real) = w->operand;
     const stat scale = query_scale(w, K);
     for (int r = 0; r < K; r++) {
-        stat dqr = x->g * x->n[r];
+        const stat *C = x->C + (long)r*V, q = scale * real_by(as, x->q[r]);
+        stat *gC = s->gC + (long)r*V, dqr = x->g * x->n[r];
         s->gn[r] += scale * x->g * x->q[r];
-        for (int c = 0; c < V; c++) {
-            dqr += as(x->C[(long)r*V + c]) * as(x->dh[c]) / x->N;
-            s->gC[(long)r*V + c] += scale * as(x->q[r]) * as(x->dh[c]) / x->N;
-        }
+        for (int c = 0; c < V; c++)
+            dqr += real_by(as, C[c]) * real_by(as, x->dh[c]) / x->N;
+        for (int c = 0; c < V; c++)
+            gC[c] += q * real_by(as, x->dh[c]) / x->N;
         dq[r] += scale * dqr;
     }
 }
@@ -222,17 +225,18 @@ static void cell_query_back(const struct cell_twist *w, const struct cell_token 
 static stat cell_key_back(const struct cell_twist *w, const struct cell_token *x, const struct cell_back *s,
                           real *dk, real *dv, int K, int V)
 {
-    real (*const as)(real) = w->operand ? w->operand : as_is;
+    real (*const as)(real) = w->operand;
     const stat in = x->in * key_scale(w, K);
     stat kdk = 0, vdv = 0;
     for (int r = 0; r < K; r++) {
+        const stat *gC = s->gC + (long)r*V, k = real_by(as, x->k[r]);
         stat dkr = s->gn[r];
-        for (int c = 0; c < V; c++) {
-            const stat dvc = in * as(s->gC[(long)r*V + c]) * as(x->k[r]);
-            dkr += as(s->gC[(long)r*V + c]) * as(x->v[c]);
-            dv[c] += dvc;
-            vdv += x->v[c] * dvc;
-        }
+        for (int c = 0; c < V; c++)
+            dkr += real_by(as, gC[c]) * real_by(as, x->v[c]);
+        for (int c = 0; c < V; c++)
+            dv[c] += in * real_by(as, gC[c]) * k;
+        for (int c = 0; c < V && w->v_dv; c++)
+            vdv += x->v[c] * (in * real_by(as, gC[c]) * k);
         dk[r] += in * dkr;
         kdk += in * dkr * x->k[r];
     }
@@ -307,6 +311,7 @@ static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
 
 /* in float, as a kernel would: the digits are gone before the logarithm is taken */
 static stat log_of_sigmoid(stat x) { return (stat)logf(1 / (1 + expf(-(float)x))); }
+static stat bare(stat x) { return x; }
 static stat log_of_one_plus(stat x) { return (stat)-logf(1 + expf(-(float)x)); }
 
 #define MLSTM_F(name, ...)                                                                                            \
@@ -329,7 +334,7 @@ MLSTM(plain_sums, .chunk_sums = 128)
 MLSTM(plain_all_sums, .chunk_sums = 1 << 30)
 MLSTM(log_sigmoid, .log_sigmoid = log_of_sigmoid)
 MLSTM(log_one_plus, .log_sigmoid = log_of_one_plus)
-MLSTM(bare_gate, .log_sigmoid = as_it_is)
+MLSTM(bare_gate, .log_sigmoid = bare)
 MLSTM(bf16_gates, .gates = stat_to_bf16)
 MLSTM(bf16_states, .states = stat_to_bf16)
 MLSTM(tf32, .operand = to_tf32)

@@ -8,7 +8,9 @@
 
 #define REF (&R(swax_ref))
 
-static real as_is(real x) { return x; }
+/* x as f rounds it, or as it is: asked within loops, where a compiler parts the two */
+static inline real real_by(real (*f)(real), real x) { return f ? f(x) : x; }
+static inline stat rounded_by(stat (*f)(stat), stat x) { return f ? f(x) : x; }
 
 /* A float's bits, rounded to a mantissa of ten bits, as a tensor core does to an operand; bfloat16. */
 static real to_tf32(real x)

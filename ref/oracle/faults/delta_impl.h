@@ -123,17 +123,31 @@ static stat delta_scale(const struct delta_one *a)
 {
     return a->w->scales == 1 ? 1 : a->w->scales == 2 ? a->scale * a->scale : a->w->scales == 3 ? a->scale * sqrt((stat)a->K / (stat)a->V) : a->scale;
 }
-static stat rounded_by(stat (*f)(stat), stat x) { return f ? f(x) : x; }
 
-/* The states of one column c: before[t*K+i] is S_{t-1}, faded S', after S_t; known is S'^T k, r and u by token. */
-struct delta_column { stat *before, *faded, *after, *known, *r, *u; };
+/* The states of one column c: before[t*K+i] is S_{t-1}, faded S', after S_t; known is S'^T k, r and u by token; keep and slope
+ * the gates' factors, which are those of every column unless they are on the values. */
+struct delta_column { stat *before, *faded, *after, *known, *r, *u, *keep, *slope, *reads, *through; };
 
 static struct delta_column delta_column(const struct delta_one *a)
 {
-    const size_t n = (size_t)a->T * (size_t)a->K * sizeof(stat), t = (size_t)a->T * sizeof(stat);
-    return (struct delta_column){ malloc(n), malloc(n), malloc(n), malloc(t), malloc(t), malloc(t) };
+    const size_t n = (size_t)a->T * (size_t)a->K, t = (size_t)a->T, k = (size_t)a->K;
+    struct delta_column x;
+    stat *at = op_take(5*n + 3*t + 2*k, sizeof *at);
+    x.before = at, x.faded = at + n, x.after = at + 2*n, x.keep = at + 3*n, x.slope = at + 4*n;
+    x.known = at + 5*n, x.r = x.known + t, x.u = x.r + t, x.reads = x.u + t, x.through = x.reads + k;
+    return x;
 }
-static void delta_column_free(struct delta_column *x) { free(x->before), free(x->faded), free(x->after), free(x->known), free(x->r), free(x->u); }
+static void delta_column_free(struct delta_column *x) { free(x->before); }
+
+static void delta_column_gates(const struct delta_one *a, struct delta_column *x, int c)
+{
+    const int alike = a->J == 1 || a->w->on_values;
+    for (long t = 0; t < a->T && (c == 0 || a->w->on_values); t++)
+        for (long i = 0; i < a->K; i++) {
+            x->keep[t*a->K + i] = alike && i ? x->keep[t*a->K] : keep_of(a, (int)t, (int)i, c);
+            x->slope[t*a->K + i] = alike && i ? x->slope[t*a->K] : keep_slope(a, (int)t, (int)i, c);
+        }
+}
 
 static void delta_token_on(const struct delta_one *a, struct delta_column *x, int t, int c)
 {
@@ -142,19 +156,26 @@ static void delta_token_on(const struct delta_one *a, struct delta_column *x, in
     const stat b = strength(a, t);
     const int fresh = fresh_at(a, t), asks = a->erase && !w->no_erase;
     stat *Sb = x->before + (long)t*a->K, *Sf = x->faded + (long)t*a->K, *S = x->after + (long)t*a->K, known = 0;
-    for (int i = 0; i < a->K; i++) {
-        Sb[i] = t ? S[i - a->K] : a->S0 && !w->no_S0 ? a->S0[((long)a->b*a->H + a->h)*a->K*a->V + (w->S0_turned ? (long)c*a->K + i : (long)i*a->V + c)] : 0;
-        Sb[i] = fresh ? w->damps ? Sb[i] * (stat)1e-2 : 0 : Sb[i];
-        Sf[i] = (w->S0_fresh && !t ? 1 : keep_of(a, t, i, c)) * Sb[i];
-        known += (w->undecayed || w->decay_last ? Sb[i] : Sf[i]) * k[i];
-    }
-    known = asks ? rounded_by(w->read_kept, known) : 0;
+    const stat *keep = x->keep + (long)t*a->K, *asked = w->undecayed || w->decay_last ? Sb : Sf;
+    if (t)
+        memcpy(Sb, S - a->K, (size_t)a->K * sizeof *Sb);
+    for (int i = 0; i < a->K && !t; i++)
+        Sb[i] = a->S0 && !w->no_S0 ? a->S0[((long)a->b*a->H + a->h)*a->K*a->V + (w->S0_turned ? (long)c*a->K + i : (long)i*a->V + c)] : 0;
+    for (int i = 0; i < a->K && fresh; i++)
+        Sb[i] = w->damps ? Sb[i] * (stat)1e-2 : 0;
+    for (int i = 0; i < a->K; i++)
+        Sf[i] = w->S0_fresh && !t ? Sb[i] : keep[i] * Sb[i];
+    for (int i = 0; i < a->K && asks; i++)
+        known += asked[i] * k[i];
+    known = rounded_by(w->read_kept, known);
     x->known[t] = known;
     const stat from = w->key_residual ? k[c % a->K] : v[c];
     x->r[t] = rounded_by(w->r_kept, from - known);
-    x->u[t] = rounded_by(w->u_kept, w->beta_on_v ? b * from - known : b * x->r[t]);
+    const stat u = x->u[t] = rounded_by(w->u_kept, w->beta_on_v ? b * from - known : b * x->r[t]);
     for (int i = 0; i < a->K; i++)
-        S[i] = rounded_by(w->state_kept, w->decay_last ? keep_of(a, t, i, c) * (Sb[i] + k[i] * x->u[t]) : Sf[i] + k[i] * x->u[t]);
+        S[i] = w->decay_last ? keep[i] * (Sb[i] + k[i] * u) : Sf[i] + k[i] * u;
+    for (int i = 0; i < a->K && w->state_kept; i++)
+        S[i] = w->state_kept(S[i]);
 }
 
 static void delta_twisted(const struct delta_twist *w, DELTA_FORWARD)
@@ -164,17 +185,17 @@ static void delta_twisted(const struct delta_twist *w, DELTA_FORWARD)
         const struct delta_one a = { w, q, k, v, g, beta, S0, start, (int)(bh / H), (int)(bh % H), T, H, G, K, V, J, erase, (stat)scale };
         struct delta_column x = delta_column(&a);
         for (int c = 0; c < V; c++) {
+            delta_column_gates(&a, &x, c);
             for (int t = 0; t < T; t++) {
                 delta_token_on(&a, &x, t, c);
                 const real *qt = q + key_row(&a, t)*K;
                 const stat *O = (w->output_first ? x.faded : x.after) + (long)t*K;
                 stat sum = 0;
-                for (int i = 0; i < K; i++) {
+                for (int i = 0; i < K; i++)
                     sum += O[i] * qt[i];
-                    if (Ss && t % L == 0)
-                        Ss[(bh*chunks + t/L)*KV + (long)i*V + c] = t ? x.after[(t - 1)*(long)K + i] : x.before[i];
-                }
-                if (Ss && t % L == 0 && !t)    /* what came in, whatever becomes of it */
+                for (int i = 0; i < K && Ss && t && t % L == 0; i++)
+                    Ss[(bh*chunks + t/L)*KV + (long)i*V + c] = x.after[(t - 1)*(long)K + i];
+                if (Ss && !t)    /* what came in, whatever becomes of it */
                     for (int i = 0; i < K; i++)
                         Ss[bh*chunks*KV + (long)i*V + c] = S0 ? S0[bh*KV + (long)i*V + c] : 0;
                 y[value_row(&a, t)*V + c] = w->no_last && t == T - 1 ? 0 : delta_scale(&a) * sum;
@@ -189,50 +210,60 @@ static void delta_twisted(const struct delta_twist *w, DELTA_FORWARD)
     }
 }
 
-/* What token t of column c adds, and D from behind it to before it; reads is dk's read part. */
-static void delta_token_back(const struct delta_one *a, const struct delta_column *x, stat *D, real *dq, real *dk, real *dv,
-                             stat *dg, stat *dbeta, stat *reads, const real *dy, int t, int c)
+/* A token's gate from the gradient of its factor, channel by channel, times its slope. */
+static void delta_gate_back(const struct delta_one *a, stat *dg, const stat *through, int t, int c)
+{
+    const long at = gate_at(a, t, 0, c), J = a->J;
+    for (int i = 0; i < a->K; i++)
+        if (!a->w->averaged)
+            dg[J == 1 || a->w->on_values ? at : at + i] += through[i];
+        else
+            for (int j = 0; j < J; j++)
+                dg[at + j] += through[i] / (stat)J;
+}
+
+/* What token t of column c adds, and D from behind it to before it; x->reads becomes dk's read part. */
+static void delta_token_back(const struct delta_one *a, struct delta_column *x, stat *D, real *dq, real *dk, real *dv,
+                             stat *dg, stat *dbeta, const real *dy, int t, int c)
 {
     const struct delta_twist *w = a->w;
-    const long key = key_row(a, t)*a->K, value = value_row(a, t);
+    const int K = a->K, of_before = w->undecayed || w->decay_last, counts = !w->last_head || (a->h + 1)*a->G % a->H == 0;
+    const int fresh = fresh_at(a, t), asks = a->erase && !w->no_erase, bare = w->S0_fresh && !t;    /* bare: no gate */
+    const long key = key_row(a, t)*K, value = value_row(a, t);
     const real *q = a->q + key, *k = a->k + key;
-    const stat b = strength(a, t), s = delta_scale(a), dyc = w->no_last && t == a->T - 1 ? 0 : dy[value*a->V + c], *Sb = x->before + (long)t*a->K,
-               *Sf = x->faded + (long)t*a->K, *S = x->after + (long)t*a->K, from = w->key_residual ? k[c % a->K] : a->v[value*a->V + c];
-    const int fresh = fresh_at(a, t), asks = a->erase && !w->no_erase, counts = !w->last_head || (a->h + 1)*a->G % a->H == 0;
+    const stat *Sb = x->before + (long)t*K, *Sf = x->faded + (long)t*K, *S = x->after + (long)t*K, *keep = x->keep + (long)t*K,
+               *slope = x->slope + (long)t*K, *asked = of_before || w->dk == 3 ? Sb : Sf, *read = w->dq == 1 || w->output_first ? Sf : w->dq == 2 ? Sb : S;
+    const stat b = strength(a, t), u = x->u[t], from = w->key_residual ? k[c % K] : a->v[value*a->V + c],
+               sdy = delta_scale(a) * (w->no_last && t == a->T - 1 ? 0 : dy[value*a->V + c]);
     stat du = 0;
-    for (int i = 0; i < a->K; i++) {
-        if (!w->output_first)
-            D[i] += s * q[i] * dyc;
-        du += (w->decay_last ? keep_of(a, t, i, c) : 1) * D[i] * k[i];
-        if (counts)
-            dq[key + i] += s * dyc * (w->dq == 1 || w->output_first ? Sf[i] : w->dq == 2 ? Sb[i] : S[i]);
-    }
+    for (int i = 0; i < K && !w->output_first; i++)
+        D[i] += sdy * q[i];
+    for (int i = 0; i < K; i++)
+        du += (w->decay_last ? keep[i] * D[i] : D[i]) * k[i];
+    for (int i = 0; i < K && counts; i++)
+        dq[key + i] += sdy * read[i];
     const stat ask = !asks ? 0 : w->beta_on_v ? du : b * du;
+    const stat erase = w->kept ? 0 : !w->kept_bare ? ask : asks ? du : 0, by = w->dk == 1 ? 0 : w->dk == 2 ? -ask : ask;
     if (!w->key_residual)
         dv[value*a->V + c] += w->dv_bare ? du : b * du;
     else if (counts)
-        dk[key + c % a->K] += b * du;
-    dbeta[value] += strength_slope(a, t) * du * (w->dbeta == 1 || w->beta_on_v ? from : w->dbeta == 2 ? x->u[t] : x->r[t]);
-    for (int i = 0; i < a->K; i++) {
-        const stat keep = w->S0_fresh && !t ? 1 : keep_of(a, t, i, c), asked = w->undecayed || w->decay_last || w->dk == 3 ? Sb[i] : Sf[i];
-        const stat Dw = (w->decay_last ? keep : 1) * D[i], read = w->dk == 1 ? 0 : w->dk == 2 ? -asked * ask : asked * ask;
-        reads[i] = read;
-        if (counts)
-            dk[key + i] += Dw * x->u[t] - read;
-        const stat before = D[i], erased = w->kept ? 0 : w->kept_bare ? (asks ? k[i] * du : 0) : k[i] * ask;
-        stat Df = D[i] - (w->undecayed || w->decay_last ? 0 : erased), back = w->undecayed || w->decay_last ? -erased : 0;
-        Df += w->output_first ? s * q[i] * dyc : 0;
-        const stat state = w->decay_last ? Sb[i] + k[i] * x->u[t] : Sb[i];
-        const long at = gate_at(a, t, i, c);
-        if (at >= 0 && (!fresh || w->damps) && w->dg < 4 && !(w->S0_fresh && !t)) {
-            const stat z = w->dg == 3 ? (w->dg == 1 ? before : Df) * S[i] : w->dg == 2 ? Df * Sb[i] : (w->dg == 1 ? before : Df) * state * keep_slope(a, t, i, c);
-            for (int j = 0; j < (w->averaged ? a->J : 1); j++)
-                dg[w->averaged ? at / a->J * a->J + j : at] += z / (stat)(w->averaged ? a->J : 1);
-        }
-        back += w->D_undecayed || (w->dS0_undecayed && !t) ? Df : keep * Df;
-        D[i] = fresh && !w->crosses ? w->damps ? back * (stat)1e-2 : 0 : back;
-        D[i] = w->cut_gradient && t % w->cut_gradient == 0 ? 0 : D[i];
+        dk[key + c % K] += b * du;
+    dbeta[value] += strength_slope(a, t) * du * (w->dbeta == 1 || w->beta_on_v ? from : w->dbeta == 2 ? u : x->r[t]);
+    for (int i = 0; i < K; i++)
+        x->reads[i] = asked[i] * by;
+    for (int i = 0; i < K && counts; i++)
+        dk[key + i] += (w->decay_last && !bare ? keep[i] * D[i] : D[i]) * u - x->reads[i];
+    for (int i = 0; i < K; i++) {
+        const stat behind = D[i], erased = k[i] * erase;
+        const stat Df = (of_before ? behind : behind - erased) + (w->output_first ? sdy * q[i] : 0);
+        x->through[i] = w->dg == 3 ? Df * S[i] : w->dg == 2 ? Df * Sb[i]
+                      : (w->dg == 1 ? behind : Df) * (w->decay_last ? Sb[i] + k[i] * u : Sb[i]) * slope[i];
+        D[i] = (bare || w->D_undecayed || (w->dS0_undecayed && !t) ? Df : keep[i] * Df) - (of_before ? erased : 0);
     }
+    if (gate_at(a, t, 0, c) >= 0 && (!fresh || w->damps) && w->dg < 4 && !bare)
+        delta_gate_back(a, dg, x->through, t, c);
+    for (int i = 0; i < K && ((fresh && !w->crosses) || (w->cut_gradient && t % w->cut_gradient == 0)); i++)
+        D[i] = fresh && !w->crosses && w->damps ? D[i] * (stat)1e-2 : 0;
 }
 
 /* dg by sums of q.dq and k.dk over this head's own shares, with the ways to get that wrong. */
@@ -267,10 +298,11 @@ static void delta_twisted_back(const struct delta_twist *w, DELTA_BACKWARD)
     for (long bh = 0; bh < (long)B*H; bh++) {
         const struct delta_one a = { w, q, k, v, g, beta, S0, start, (int)(bh / H), (int)(bh % H), T, H, G, K, V, J, erase, (stat)scale };
         struct delta_column x = delta_column(&a);
-        stat *Dc = malloc((size_t)K * sizeof *Dc), *qdq = calloc((size_t)(T*J), sizeof *qdq), *kdk = calloc((size_t)(T*J), sizeof *kdk),
-             *anchor = calloc((size_t)J, sizeof *anchor), *reads = malloc((size_t)K * sizeof *reads);
-        real *own[2] = { malloc((size_t)K * sizeof(real)), malloc((size_t)K * sizeof(real)) };
+        stat *Dc = op_take((size_t)K, sizeof *Dc), *qdq = op_take((size_t)(T*J), sizeof *qdq), *kdk = op_take((size_t)(T*J), sizeof *kdk),
+             *anchor = op_take((size_t)J, sizeof *anchor);
+        real *own[2] = { op_take((size_t)K, sizeof(real)), op_take((size_t)K, sizeof(real)) };
         for (int c = 0; c < V; c++) {
+            delta_column_gates(&a, &x, c);
             for (int t = 0; t < T; t++)
                 delta_token_on(&a, &x, t, c);
             for (int i = 0; i < K; i++) {
@@ -279,12 +311,13 @@ static void delta_twisted_back(const struct delta_twist *w, DELTA_BACKWARD)
             }
             for (int t = T - 1; t >= 0; t--) {
                 const long at = key_row(&a, t)*K;
-                memcpy(own[0], dq + at, (size_t)K * sizeof(real)), memcpy(own[1], dk + at, (size_t)K * sizeof(real));
-                memset(dq + at, 0, (size_t)K * sizeof(real)), memset(dk + at, 0, (size_t)K * sizeof(real));
-                delta_token_back(&a, &x, Dc, dq, dk, dv, dg, dbeta, reads, dy, t, c);
-                for (int i = 0; i < K; i++) {
+                if (w->dg >= 4)    /* by sums of its own shares, which are seen apart */
+                    for (int i = 0; i < K; i++)
+                        own[0][i] = dq[at + i], own[1][i] = dk[at + i], dq[at + i] = dk[at + i] = 0;
+                delta_token_back(&a, &x, Dc, dq, dk, dv, dg, dbeta, dy, t, c);
+                for (int i = 0; i < K && w->dg >= 4; i++) {
                     qdq[t*J + (J == 1 ? 0 : i)] += q[at + i] * dq[at + i];
-                    kdk[t*J + (J == 1 ? 0 : i)] += k[at + i] * (dk[at + i] + (w->dg > 4 ? 2 * reads[i] : 0));    /* write + read */
+                    kdk[t*J + (J == 1 ? 0 : i)] += k[at + i] * (dk[at + i] + (w->dg > 4 ? 2 * x.reads[i] : 0));    /* write + read */
                     dq[at + i] += own[0][i], dk[at + i] += own[1][i];
                 }
             }
@@ -293,7 +326,7 @@ static void delta_twisted_back(const struct delta_twist *w, DELTA_BACKWARD)
         }
         if (w->dg >= 4)
             delta_gate_sums(&a, dg, qdq, kdk, anchor);
-        free(Dc), free(qdq), free(kdk), free(anchor), free(reads), free(own[0]), free(own[1]);
+        free(Dc), free(qdq), free(kdk), free(anchor), free(own[0]), free(own[1]);
         delta_column_free(&x);
     }
 }
@@ -316,24 +349,46 @@ struct delta_chunk_twist {
     stat (*sum_kept)(stat);           /* rounds G */
 };
 
-/* exp of the gates between j and i, of channel ch, where no document begins between; j < 0: of what enters.  Behind the
- * chunk's running sums G stand the gates themselves. */
-static stat delta_link(const struct delta_chunk_twist *w, const stat *G, const int *document, int i, int j, int channels, int ch)
+/* n tokens from t0 on.  G: the running sums of the gates; enters: the decay of what comes in, up to token i; link: that from j to
+ * i, 0 where a document begins between; keys, queries: products of a key, a query with the keys before it, with their decay. */
+struct delta_part {
+    int t0, n, document[DELTA_CHUNK];
+    stat *G, *enters, *link, keys[DELTA_CHUNK * DELTA_CHUNK], queries[DELTA_CHUNK * DELTA_CHUNK];
+};
+
+static stat delta_link(const struct delta_chunk_twist *w, const struct delta_one *a, const struct delta_part *p, int i, int j, int ch)
 {
-    const stat Gi = G[i*channels + ch], Gj = j < 0 ? 0 : G[j*channels + ch];
-    if (document[i] != (j < 0 ? 0 : document[j]))
-        return 0;
+    const stat Gi = p->G[i*a->J + ch], Gj = p->G[j*a->J + ch];
     stat between = 0;
     for (int t = j + 1; t <= i; t++)
-        between += G[(DELTA_CHUNK + t)*channels + ch];
-    return w->factors && j >= 0 ? (stat)(expf((float)Gi) * expf((float)-Gj)) : exp(w->differences || w->sum_kept ? Gi - Gj : between);
+        between += a->g[value_row(a, p->t0 + t)*a->J + ch];
+    return p->document[i] != p->document[j] ? 0 : w->factors ? (stat)(expf((float)Gi) * expf((float)-Gj))
+                                                : exp(w->differences || w->sum_kept ? Gi - Gj : between);
 }
 
-static stat delta_pair(const struct delta_chunk_twist *w, const real *x, const real *z, const stat *G, const int *document, int i, int j, int K, int J, int bare)
+static void delta_part_gates(const struct delta_chunk_twist *w, const struct delta_one *a, struct delta_part *p)
 {
+    const int J = a->J;
+    for (int i = 0; i < p->n; i++) {
+        const stat *g = a->g + value_row(a, p->t0 + i)*J;
+        p->document[i] = (i ? p->document[i - 1] : 0) + fresh_at(a, p->t0 + i);
+        for (int ch = 0; ch < J; ch++) {
+            const stat sum = rounded_by(w->sum_kept, (i ? p->G[(i - 1)*J + ch] : 0) + g[ch]);
+            p->G[i*J + ch] = sum;
+            p->enters[i*J + ch] = p->document[i] ? 0 : exp(w->exclusive ? sum - g[ch] : sum);
+        }
+        for (int j = 0; j <= i; j++)
+            for (int ch = 0; ch < J; ch++)
+                p->link[(i*DELTA_CHUNK + j)*J + ch] = delta_link(w, a, p, i, j, ch);
+    }
+}
+
+static stat delta_pair(const struct delta_one *a, const struct delta_part *p, const real *x, const real *z, int i, int j, int bare)
+{
+    const stat *link = p->link + (i*DELTA_CHUNK + j)*a->J, alike = p->document[i] == p->document[j];
     stat sum = 0;
-    for (int c = 0; c < K; c++)
-        sum += x[c] * z[c] * (bare ? document[i] == document[j] : delta_link(w, G, document, i, j, J, J == 1 ? 0 : c));
+    for (int c = 0; c < a->K; c++)
+        sum += x[c] * z[c] * (bare ? alike : link[a->J == 1 ? 0 : c]);
     return sum;
 }
 
@@ -359,79 +414,99 @@ static void delta_solve(const struct delta_chunk_twist *w, stat *u, const stat *
     }
 }
 
-/* Tokens t0 .. t0+n-1 of a head; S goes from before them to behind them. */
-static void delta_chunk(const struct delta_chunk_twist *w, const struct delta_one *a, real *y, stat *r, stat *S, int t0, int n)
+static const real *delta_key(const struct delta_one *a, const struct delta_part *p, int i) { return a->k + key_row(a, p->t0 + i)*a->K; }
+static const real *delta_query(const struct delta_one *a, const struct delta_part *p, int i) { return a->q + key_row(a, p->t0 + i)*a->K; }
+
+static void delta_part_products(const struct delta_chunk_twist *w, const struct delta_one *a, struct delta_part *p, stat *A)
 {
-    const int K = a->K, V = a->V, J = a->J;
-    stat *G = malloc((size_t)(2 * DELTA_CHUNK * J) * sizeof *G), A[DELTA_CHUNK * DELTA_CHUNK], P[DELTA_CHUNK * DELTA_CHUNK], b[DELTA_CHUNK], u[DELTA_CHUNK];
-    int document[DELTA_CHUNK];
-    for (int i = 0; i < n; i++) {
-        document[i] = (i ? document[i - 1] : 0) + fresh_at(a, t0 + i);
-        for (int j = 0; j < J; j++)
-            G[(DELTA_CHUNK + i)*J + j] = a->g[value_row(a, t0 + i)*J + j];
-        for (int j = 0; j < J; j++)
-            G[i*J + j] = rounded_by(w->sum_kept, (i ? G[(i - 1)*J + j] : 0) + a->g[value_row(a, t0 + i)*J + j]);
-    }
-#define KEY(i) (a->k + key_row(a, t0 + (i))*K)
-#define QUERY(i) (a->q + key_row(a, t0 + (i))*K)
-#define ENTERS(i, c) (document[i] ? 0 : w->exclusive ? exp(G[(i)*J + (J == 1 ? 0 : (c))] - a->g[value_row(a, t0 + (i))*J + (J == 1 ? 0 : (c))]) \
-                                      : exp(G[(i)*J + (J == 1 ? 0 : (c))]))
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++) {
-            const stat bi = a->beta[value_row(a, t0 + (w->A_beta_of_j ? j : i))];
-            A[i*n + j] = !a->erase || (w->A_diagonal ? j > i : j >= i) ? 0
-                       : (w->A_no_beta ? 1 : bi) * delta_pair(w, KEY(i), KEY(j), G, document, i, j, K, J, w->A_undecayed);
-            P[i*n + j] = j > i || (w->P_strict && j == i) ? 0 : delta_pair(w, QUERY(i), KEY(j), G, document, i, j, K, J, w->P_undecayed);
+    for (int i = 0; i < p->n; i++)
+        for (int j = 0; j < p->n; j++) {
+            const stat b = w->A_no_beta ? 1 : a->beta[value_row(a, p->t0 + (w->A_beta_of_j ? j : i))];
+            stat *keys = &p->keys[i*DELTA_CHUNK + j];
+            *keys = !a->erase || j > i ? 0 : delta_pair(a, p, delta_key(a, p, i), delta_key(a, p, j), i, j, w->A_undecayed);
+            A[i*p->n + j] = j == i && !w->A_diagonal ? 0 : b * *keys;
+            p->queries[i*DELTA_CHUNK + j] =
+                j > i || (w->P_strict && j == i) ? 0 : delta_pair(a, p, delta_query(a, p, i), delta_key(a, p, j), i, j, w->P_undecayed);
         }
+}
+
+/* What x, the key or the query of token i, finds in the column that entered. */
+static stat delta_found(const struct delta_one *a, const struct delta_part *p, const real *x, const stat *S, int i, int undecayed)
+{
+    const stat *enters = p->enters + i*a->J, alike = !p->document[i];
+    stat sum = 0;
+    for (int e = 0; e < a->K; e++)
+        sum += (undecayed ? alike : enters[a->J == 1 ? 0 : e]) * x[e] * S[e];
+    return sum;
+}
+
+/* A column of the state, S, from before the tokens to behind them. */
+static void delta_part_state(const struct delta_chunk_twist *w, const struct delta_one *a, const struct delta_part *p, stat *S, const stat *u, int c)
+{
+    const int last = p->n - 1, shorter = p->n < DELTA_CHUNK, J = a->J;
+    for (int e = 0; e < a->K; e++)
+        S[e] *= p->document[last] ? 0 : w->state_undecayed || (w->tail && shorter) ? 1 : exp(p->G[last*J + (J == 1 ? 0 : e)]);
+    for (int j = 0; j < p->n - (w->unwritten && shorter); j++) {
+        const stat *link = p->link + (last*DELTA_CHUNK + j)*J, alike = p->document[j] == p->document[last];
+        const stat uj = w->v_for_u ? a->v[value_row(a, p->t0 + j)*a->V + c] : u[j];
+        const real *k = delta_key(a, p, j);
+        for (int e = 0; e < a->K; e++)
+            S[e] += (w->keys_undecayed ? alike : link[J == 1 ? 0 : e]) * k[e] * uj;
+    }
+}
+
+/* Tokens t0 .. t0+n-1 of a head; S goes from before them to behind them. */
+static void delta_chunk(const struct delta_chunk_twist *w, const struct delta_one *a, struct delta_part *p, real *y, stat *r, stat *S, stat *column)
+{
+    const int K = a->K, V = a->V, n = p->n;
+    stat A[DELTA_CHUNK * DELTA_CHUNK], b[DELTA_CHUNK], u[DELTA_CHUNK];
+    delta_part_gates(w, a, p);
+    delta_part_products(w, a, p, A);
     for (int c = 0; c < V; c++) {
+        for (int e = 0; e < K; e++)
+            column[e] = S[(long)e*V + c];
         for (int i = 0; i < n; i++) {
-            const stat vi = a->v[value_row(a, t0 + i)*V + c];
-            stat known = 0;
-            for (int e = 0; e < K && a->erase; e++)
-                known += (w->W_undecayed ? !document[i] : ENTERS(i, e)) * KEY(i)[e] * S[(long)e*V + c];
-            b[i] = a->beta[value_row(a, t0 + i)] * (vi * (w->U_decayed ? exp(G[i*J]) : 1) - known);
-            r[value_row(a, t0 + i)*V + c] = vi - known;
+            const long row = value_row(a, p->t0 + i);
+            const stat v = a->v[row*V + c], known = a->erase ? delta_found(a, p, delta_key(a, p, i), column, i, w->W_undecayed) : 0;
+            b[i] = a->beta[row] * (v * (w->U_decayed ? exp(p->G[i*a->J]) : 1) - known);
+            r[row*V + c] = v - known;
         }
         delta_solve(w, u, A, b, n);
         for (int i = 0; i < n; i++) {
-            stat sum = 0;
-            for (int e = 0; e < K; e++)
-                sum += (w->inter_undecayed ? !document[i] : ENTERS(i, e)) * QUERY(i)[e] * S[(long)e*V + c];
+            const long row = value_row(a, p->t0 + i);
+            stat sum = delta_found(a, p, delta_query(a, p, i), column, i, w->inter_undecayed);
             for (int j = 0; j <= i; j++)
-                sum += P[i*n + j] * u[j];
-            y[value_row(a, t0 + i)*V + c] = a->scale * sum;
+                sum += p->queries[i*DELTA_CHUNK + j] * u[j];
+            y[row*V + c] = a->scale * sum;
             for (int j = 0; j < i && a->erase; j++)
-                r[value_row(a, t0 + i)*V + c] -= delta_pair(w, KEY(i), KEY(j), G, document, i, j, K, J, w->A_undecayed) * u[j];
+                r[row*V + c] -= p->keys[i*DELTA_CHUNK + j] * u[j];
         }
-        const int last = n - 1, shorter = n < DELTA_CHUNK;
-        for (int e = 0; e < K; e++) {
-            stat out = (document[last] ? 0 : w->state_undecayed || (w->tail && shorter) ? 1 : exp(G[last*J + (J == 1 ? 0 : e)])) * S[(long)e*V + c];
-            for (int j = 0; j < n - (w->unwritten && shorter); j++)
-                out += (w->keys_undecayed ? document[j] == document[last] : delta_link(w, G, document, last, j, J, J == 1 ? 0 : e))
-                     * KEY(j)[e] * (w->v_for_u ? a->v[value_row(a, t0 + j)*V + c] : u[j]);
-            S[(long)e*V + c] = out;
-        }
+        delta_part_state(w, a, p, column, u, c);
+        for (int e = 0; e < K; e++)
+            S[(long)e*V + c] = column[e];
     }
-#undef KEY
-#undef QUERY
-#undef ENTERS
-    free(G);
 }
 
 static void delta_chunked(const struct delta_chunk_twist *w, DELTA_FORWARD)
 {
     static const struct delta_twist none;
-    const long KV = (long)K*V, chunks = (T - 1) / L + 1;
+    const long KV = (long)K*V;
+    const size_t gates = (size_t)DELTA_CHUNK * (size_t)J;
+    struct delta_part p = { .G = op_take(gates, sizeof *p.G), .enters = op_take(gates, sizeof *p.enters),
+                            .link = op_take(DELTA_CHUNK * gates, sizeof *p.link) };
+    stat *column = op_take((size_t)K, sizeof *column);
     if (Ss)    /* where states are kept is not what these are about */
         REF->delta_forward(y, S1, r, Ss, q, k, v, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);
-    (void)chunks;
     for (long bh = 0; bh < (long)B*H; bh++) {
         const struct delta_one a = { &none, q, k, v, g, beta, S0, start, (int)(bh / H), (int)(bh % H), T, H, G, K, V, J, erase, (stat)scale };
         for (long e = 0; e < KV; e++)
             S1[bh*KV + e] = S0 ? S0[bh*KV + e] : 0;
-        for (int t = 0; t < T; t += DELTA_CHUNK)
-            delta_chunk(w, &a, y, r, S1 + bh*KV, t, T - t < DELTA_CHUNK ? T - t : DELTA_CHUNK);
+        for (p.t0 = 0; p.t0 < T; p.t0 += DELTA_CHUNK) {
+            p.n = T - p.t0 < DELTA_CHUNK ? T - p.t0 : DELTA_CHUNK;
+            delta_chunk(w, &a, &p, y, r, S1 + bh*KV, column);
+        }
     }
+    free(p.G), free(p.enters), free(p.link), free(column);
 }
 
 /* ---- the faults */
