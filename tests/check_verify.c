@@ -197,21 +197,23 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("verify");
-    TCase *t = tcase_create("faults");
+    TCase *faults = tcase_create("faults"), *honest = tcase_create("honest"), *bias = tcase_create("bias"), *draws = tcase_create("draws");
     struct subject unused;
-    int groups = 0;
+    struct swax_tier tier;
+    int groups = 0, orders = 0;
     while (subject_number(groups, &unused))
         groups++;
-    tcase_set_timeout(t, 900);
-    tcase_add_loop_test(t, faults_are_rejected_and_named, 0, groups);
-    int honest = 0;
-    struct swax_tier tier;
-    while (fault_none_f32(honest, &tier))
-        honest++;
-    tcase_add_loop_test(t, honest_kernels_are_accepted, 0, 2 * honest);
-    tcase_add_loop_test(t, a_planted_bias_is_noticed, 0, (int)(sizeof planted / sizeof *planted));
-    tcase_add_loop_test(t, no_rounding_crosses_the_normalisers_tie, OP_GAUSS, OP_FAMILIES);
-    tcase_add_loop_test(t, what_is_drawn_can_be, 0, swax_n_ops);
-    suite_add_tcase(s, t);
+    while (fault_none_f32(orders, &tier))
+        orders++;
+    tcase_add_loop_test(faults, faults_are_rejected_and_named, 0, groups);
+    tcase_add_loop_test(honest, honest_kernels_are_accepted, 0, 2 * orders);
+    tcase_add_loop_test(bias, a_planted_bias_is_noticed, 0, (int)(sizeof planted / sizeof *planted));
+    tcase_add_loop_test(draws, no_rounding_crosses_the_normalisers_tie, OP_GAUSS, OP_FAMILIES);
+    tcase_add_loop_test(draws, what_is_drawn_can_be, 0, swax_n_ops);
+    TCase *const cases[] = { faults, honest, bias, draws };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tcase_set_timeout(cases[i], 900);
+        suite_add_tcase(s, cases[i]);
+    }
     return suite_ends(s);
 }

@@ -11,7 +11,8 @@ struct cell_twist {
     int swapped;                      /* i for f and f for i */
     int previous;                     /* the forget gate of the token before */
     int summed;                       /* decays are differences of two sums from the first token on, in float */
-    int chunk_sums;                   /* the same in full precision, and anew every so many tokens: honest */
+    int chunk_sums;                   /* the same in full precision, and anew every so many tokens, as the parallel form has it in
+                                       * chunks; so df, too, is a difference of sums over a chunk: honest */
     int cut;                          /* the state is lost every so many tokens */
     int leaks, soft_reset;            /* documents: not kept apart; parted by a forget gate of -25 */
     int no_C0, no_m0;                 /* the state that comes in, or its stabiliser, is not read */
@@ -204,11 +205,12 @@ struct cell_token {
     stat in, phi, N, g;    /* of its key; of the state before it; the normaliser, and the gradient of qn */
 };
 
-/* As a query: dq, and what it adds to the gradient of the state. */
-static void cell_query_back(const struct cell_twist *w, const struct cell_token *x, struct cell_back *s, real *dq, int K, int V)
+/* As a query: dq, and what it adds to the gradient of the state.  Answers q.dq. */
+static stat cell_query_back(const struct cell_twist *w, const struct cell_token *x, struct cell_back *s, real *dq, int K, int V)
 {
     real (*const as)(real) = w->operand;
     const stat scale = query_scale(w, K);
+    stat qdq = 0;
     for (int r = 0; r < K; r++) {
         const stat *C = x->C + (long)r*V, q = scale * real_by(as, x->q[r]);
         stat *gC = s->gC + (long)r*V, dqr = x->g * x->n[r];
@@ -218,7 +220,9 @@ static void cell_query_back(const struct cell_twist *w, const struct cell_token 
         for (int c = 0; c < V; c++)
             gC[c] += q * real_by(as, x->dh[c]) / x->N;
         dq[r] += scale * dqr;
+        qdq += scale * dqr * x->q[r];
     }
+    return qdq;
 }
 
 /* As a key: dk and dv.  Answers the gradient of its gate's logarithm, k.dk. */
@@ -243,12 +247,12 @@ static stat cell_key_back(const struct cell_twist *w, const struct cell_token *x
     return w->v_dv ? vdv : kdk;
 }
 
-/* The gradient of the decay's logarithm: what the state before the token has to do with all that follows. */
-static stat cell_decay_back(const struct cell_token *x, const struct cell_back *s, int K, int V)
+/* What a state has to do with all that follows: <gC,C> + <gn,n>. */
+static stat cell_through(const struct cell_back *s, const stat *C, const stat *n, int K, int V)
 {
     stat through = 0;
     for (int r = 0; r < K; r++)
-        through += x->phi * (dot(s->gC + (long)r*V, x->C_before + (long)r*V, V) + s->gn[r] * x->n_before[r]);
+        through += dot(s->gC + (long)r*V, C + (long)r*V, V) + s->gn[r] * n[r];
     return through;
 }
 
@@ -280,6 +284,7 @@ static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
         cell_rerun(w, &a, &s, k, v, m, C0, n0, m0 && !w->no_m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0, bh, K, V);
         cell_start_back(w, &s, dC1, dn1, bh, K, V);
         const stat lost = w->no_anchor && dC1 ? dot(s.gC, C1 + (size_t)bh*KV, K*V) + dot(s.gn, n1 + bh*K, K) : 0;
+        stat behind = 0;
         for (int t = T - 1; t >= 0; t--) {
             const long row = cell_row(&a, t);
             struct cell_token x = { q + row*K, k + row*K, v + row*V, dh + row*V,
@@ -288,10 +293,13 @@ static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
             x.g = cell_gamma(w, dot(x.dh, h + row*V, V), qn[row], m[row], x.N, gate);
             if (w->cut_gradient && (t + 1) % w->cut_gradient == 0 && t < T - 1)
                 cell_start_back(w, &s, NULL, NULL, bh, K, V);
-            if (!(w->no_last && t == T - 1))
-                cell_query_back(w, &x, &s, dq + row*K, K, V);
+            if (w->chunk_sums && (t == T - 1 || (t + 1) % w->chunk_sums == 0))
+                behind = cell_through(&s, x.C, x.n, K, V);
+            const stat qdq = w->no_last && t == T - 1 ? 0 : cell_query_back(w, &x, &s, dq + row*K, K, V);
             const stat dli = cell_key_back(w, &x, &s, dk + row*K, dv + row*V, K, V);
-            const stat dlf = cell_decay_back(&x, &s, K, V) - (t >= last ? lost : 0);
+            /* dlf_t = phi <gC_t,C_{t-1}> = dlf_{t+1} + q.dq - k.dk: each token's own share is in both, and cancels */
+            behind = a.fresh[t] ? 0 : behind + qdq - dli;
+            const stat dlf = (w->chunk_sums ? behind : x.phi * cell_through(&s, x.C_before, x.n_before, K, V)) - (t >= last ? lost : 0);
             cell_gates_back(w, &a, di, df, i, f, t, dli, a.fresh[t] ? 0 : dlf);
             for (size_t e = 0; e < KV; e++)
                 s.gC[e] *= x.phi;
@@ -330,7 +338,8 @@ static stat log_of_one_plus(stat x) { return (stat)-logf(1 + expf(-(float)x)); }
 #define MLSTM(name, ...) MLSTM_F(name, __VA_ARGS__) MLSTM_B(name, __VA_ARGS__)
 
 MLSTM(plain, .cut = 0)
-MLSTM(plain_sums, .chunk_sums = 128)
+MLSTM(plain_sums_64, .chunk_sums = 64)
+MLSTM(plain_sums_128, .chunk_sums = 128)
 MLSTM(plain_all_sums, .chunk_sums = 1 << 30)
 MLSTM(log_sigmoid, .log_sigmoid = log_of_sigmoid)
 MLSTM(log_one_plus, .log_sigmoid = log_of_one_plus)
