@@ -21,5 +21,13 @@ static real to_tf32(real x)
 }
 static real to_bf16(real x) { return (real)bf16_to_float(bf16_from_float((float)x)); }
 static stat stat_to_bf16(stat x) { return to_bf16(x); }
+static stat stat_to_float(stat x) { return (stat)(float)x; }
+/* f16 has tf32's digits, but ends at 65504, and below 2^-14 has multiples of 2^-24 */
+static stat stat_to_half(stat x)
+{
+    const stat y = to_tf32(x);
+    const stat whole = (stat)rint((double)x * 0x1p24);
+    return fabs(x) < (stat)0x1p-14 ? whole * (stat)0x1p-24 : fabs(y) > 65504 ? x * (stat)INFINITY : y;
+}
 
 #endif

@@ -340,8 +340,8 @@ struct delta_chunk_twist {
     int tail, unwritten;              /* of a last chunk that is shorter: the state's decay left out; its last token not written */
     int A_undecayed, A_beta_of_j, A_no_beta, A_diagonal;
     int W_undecayed, U_decayed;       /* exp(G) not on the state's half of the right side; on both halves */
-    int inverse;                      /* 1: I - A; 2: up to A^3; 3: one row short */
-    stat (*inverse_kept)(stat);
+    int inverse;                      /* 1: I - A; 2: up to A^3; 3: one row short; 4: (I - A)(I + A^2)(I + A^4)(I + A^8) */
+    stat (*inverse_kept)(stat);       /* rounds what the inverse is made of */
     int P_strict, P_undecayed, inter_undecayed;
     int v_for_u;                      /* into the state */
     int keys_undecayed, state_undecayed;
@@ -390,6 +390,33 @@ static stat delta_pair(const struct delta_one *a, const struct delta_part *p, co
     for (int c = 0; c < a->K; c++)
         sum += x[c] * z[c] * (bare ? alike : link[a->J == 1 ? 0 : c]);
     return sum;
+}
+
+/* A^2, A^4, A^8, one behind the other */
+static void delta_powers(const struct delta_chunk_twist *w, stat *power, const stat *A, int n)
+{
+    for (int k = 0; k < 3; k++, A = power, power += n*n)
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < n; j++) {
+                stat sum = 0;
+                for (int m = j; m <= i; m++)
+                    sum += rounded_by(w->inverse_kept, A[i*n + m]) * rounded_by(w->inverse_kept, A[m*n + j]);
+                power[i*n + j] = sum;
+            }
+}
+
+static void delta_solve_by_doubling(const struct delta_chunk_twist *w, stat *u, const stat *A, const stat *power, const stat *b, int n)
+{
+    stat from[DELTA_CHUNK];
+    memcpy(u, b, (size_t)n * sizeof *u);
+    for (int k = 0; k < 4; k++) {
+        const stat *factor = k ? power + (k - 1)*n*n : A;
+        for (int i = 0; i < n; i++)
+            from[i] = rounded_by(w->inverse_kept, u[i]);
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < i; j++)
+                u[i] += (k ? 1 : -1) * rounded_by(w->inverse_kept, factor[i*n + j]) * from[j];
+    }
 }
 
 /* Solve (I + A) u = b for one column, the ways that people do. */
@@ -459,9 +486,11 @@ static void delta_part_state(const struct delta_chunk_twist *w, const struct del
 static void delta_chunk(const struct delta_chunk_twist *w, const struct delta_one *a, struct delta_part *p, real *y, stat *r, stat *S, stat *column)
 {
     const int K = a->K, V = a->V, n = p->n;
-    stat A[DELTA_CHUNK * DELTA_CHUNK], b[DELTA_CHUNK], u[DELTA_CHUNK];
+    stat A[DELTA_CHUNK * DELTA_CHUNK], power[3 * DELTA_CHUNK * DELTA_CHUNK], b[DELTA_CHUNK], u[DELTA_CHUNK];
     delta_part_gates(w, a, p);
     delta_part_products(w, a, p, A);
+    if (w->inverse == 4)
+        delta_powers(w, power, A, n);
     for (int c = 0; c < V; c++) {
         for (int e = 0; e < K; e++)
             column[e] = S[(long)e*V + c];
@@ -471,7 +500,10 @@ static void delta_chunk(const struct delta_chunk_twist *w, const struct delta_on
             b[i] = a->beta[row] * (v * (w->U_decayed ? exp(p->G[i*a->J]) : 1) - known);
             r[row*V + c] = v - known;
         }
-        delta_solve(w, u, A, b, n);
+        if (w->inverse == 4)
+            delta_solve_by_doubling(w, u, A, power, b, n);
+        else
+            delta_solve(w, u, A, b, n);
         for (int i = 0; i < n; i++) {
             const long row = value_row(a, p->t0 + i);
             stat sum = delta_found(a, p, delta_query(a, p, i), column, i, w->inter_undecayed);
@@ -612,11 +644,12 @@ DELTA_C(inverse_first_order, .inverse = 1)
 DELTA_C(inverse_third_order, .inverse = 2)
 DELTA_C(inverse_row_short, .inverse = 3)
 DELTA_C(inverse_bf16, .inverse_kept = stat_to_bf16)
+DELTA_C(inverse_f16, .inverse = 4, .inverse_kept = stat_to_half)
 DELTA_C(P_strict, .P_strict = 1)
 DELTA_C(P_undecayed, .P_undecayed = 1)
 DELTA_C(inter_undecayed, .inter_undecayed = 1)
 DELTA_C(v_for_u, .v_for_u = 1)
 DELTA_C(keys_undecayed, .keys_undecayed = 1)
 DELTA_C(state_undecayed, .state_undecayed = 1)
-DELTA_C(differences, .differences = 1)
+DELTA_C(differences, .differences = 1, .sum_kept = stat_to_float)
 DELTA_C(two_factors, .factors = 1)

@@ -166,6 +166,18 @@ static void rmsnorm_eps_outside_forward(real *y, stat *rstd, const real *x, cons
     for (int n = 0; n < N; n++)
         rstd[n] = 1 / (1 / rstd[n] + (stat)eps);
 }
+static void rmsnorm_eps_of_the_sum_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
+{
+    REF->rmsnorm_forward(y, rstd, x, w, N, C, eps / C);
+}
+static void rmsnorm_eps_as_floor_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
+{
+    REF->rmsnorm_forward(y, rstd, x, w, N, C, 0);
+    for (int n = 0; n < N; n++)
+        rstd[n] = 1 / fmax(1 / rstd[n], (stat)eps);
+    for (long e = 0; e < (long)N*C; e++)
+        y[e] = x[e] * rstd[e/C] * w[e % C];
+}
 static void rmsnorm_one_plus_weight_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
 {
     REF->rmsnorm_forward(y, rstd, x, w, N, C, eps);
