@@ -4,7 +4,7 @@
  *   m  = beta1 m + (1-beta1) g'          v = beta2 v + (1-beta2) g'^2
  *   w  = (1 - lr decay) w - lr (m/(1-beta1^t)) / (sqrt(v/(1-beta2^t)) + eps)
  *
- * 1-beta is taken in double: in float, 1 - 0.999f is off by 5e-5 of itself. */
+ * 1-beta is taken in double: in float, 1 - 0.999f is off by 1.3e-5 of itself. */
 #include "ref/kernels.h"
 
 static void adamw(stat *w, stat *m, stat *v, const stat *g, const double *sum, int N, int step,

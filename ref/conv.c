@@ -4,7 +4,7 @@
  *   backward   da_t = dy_t sigmoid(a_t) (1 + a_t sigmoid(-a_t))
  *              dx_{t-(F-1)+j} += w[j] da_t      dw[j] += da_t x_{t-(F-1)+j}      db += da_t
  *
- * Taps that fall before the document or before row 0 of x are left out.  a is computed again. */
+ * Taps that fall before the document or before row 0 of x are left out.  The backward computes a again. */
 #include "ref/scalar.h"
 
 /* The first tap of token t that falls on a row of its document; cached rows of x came before the call. */

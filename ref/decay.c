@@ -3,12 +3,13 @@
  *   decay, with x = a + bias and rate = exp(lrate)
  *     low = 0   g = -rate softplus(x)           da = -dg rate sigmoid(x)                   dlrate = dg g
  *     low < 0   g = low sigmoid(z), z = rate x  da = dg rate low sigmoid(z) sigmoid(-z)    dlrate = da x
- *     dbias = da, summed over the rows, as dlrate is over a head's gates too
+ *     dbias is da summed over the rows; dlrate is summed over the rows and over a head's gates
  *
  *   strength    beta = top sigmoid(b)           db = dbeta top sigmoid(b) sigmoid(-b)
  *
- * 1 - sigmoid is taken as sigmoid(-z), and softplus(x) = log(1 + exp(x)) as -log(sigmoid(-x)), which keep their digits where gates
- * are nearly open or shut: at x = -20 the first loses all of them in float, and so does log(1 + exp(x)). */
+ * 1 - sigmoid(z) is taken as sigmoid(-z), and softplus(x) = log(1 + exp(x)) as -log(sigmoid(-x)).  These keep their
+ * digits where gates are nearly open or shut, where the forms with a 1 lose all of theirs in float: at x = -20, for
+ * example. */
 #include "ref/scalar.h"
 
 static void decay_forward(stat *g, const stat *a, const stat *lrate, const stat *bias, int N, int H, int J, double low)

@@ -2,7 +2,7 @@
  * erasing, linear attention with decay.  In one head, with e = erase:
  *
  *   forward    S'  = diag(exp(g_t)) S_{t-1}          the state fades,
- *              r_t = v_t - e S'^T k_t                is asked for k_t's value, and is wrong by r_t;
+ *              r_t = v_t - e S'^T k_t                is asked what it holds for k_t, and is wrong by r_t;
  *              u_t = beta_t r_t
  *              S_t = S' + k_t u_t^T                  this much of the error is made good,
  *              y_t = s S_t^T q_t                     and only then is the state read
@@ -12,21 +12,22 @@
  *   backward, the same lines upwards.  D is the gradient of the state; it begins as dS1, and for t = T-1 .. 0
  *              D     += s q_t dy_t^T                 dq_t = s S_t dy_t
  *              du_t   = D^T k_t                      the gradient of u_t
- *              dv_t   = beta_t du_t                  that of r_t, and so of v_t
+ *              dv_t   = beta_t du_t                  the gradient of r_t, and so that of v_t
  *              dbeta_t = du_t.r_t
  *              dk_t   = D u_t - e beta_t S' du_t     as the key that writes, and as the one that asks
  *              D'     = D - e beta_t k_t du_t^T      the gradient of S'
- *              dg_t   = rows(D' o S')                the sums of the rows of their product; J = 1: the sum of all
- *              D      = diag(exp(g_t)) D'            that of S_{t-1}; behind token 0 it is dS0
+ *              dg_t   = rows(D' o S')                product element by element, summed over each row; J = 1: over all
+ *              D      = diag(exp(g_t)) D'            the gradient of S_{t-1}; after token 0 it is dS0
  *
- * dg by its definition, row by row, and not by the sums of q.dq and k.dk, which is what autograd gives and cancels where
+ * dg is taken by its definition, row by row.  It could be had from sums of q.dq and k.dk alone, but these cancel where
  * gates are shut.  S_{t-1} is not found by undoing token t, which would divide by exp(g): it is computed again from the
  * last saved state, with the saved r.
  *
- * At the first token of a document S' = 0, so that r = v, dg = 0 and no gradient goes on to what came before. */
+ * At the first token of a document S' = 0, so that r = v, dg = 0 and no gradient goes on to what came
+ * before.  PAPER_NOTES, section 5, derives the gradient. */
 #include "ref/scalar.h"
 
-/* Where a head's rows of token t stand: h reads key head h G/H. */
+/* The rows of token t and value head h in the arrays of keys, values and gates: h reads key head h G/H. */
 struct delta_row { long key, value, gate; };
 
 static struct delta_row delta_row(int b, int t, int h, int T, int H, int G)
@@ -35,7 +36,7 @@ static struct delta_row delta_row(int b, int t, int h, int T, int H, int G)
     return (struct delta_row){ bt*G + (long)h*G/H, bt*H + h, bt*H + h };
 }
 
-/* S' from S_{t-1}: row i times exp(g_i), or nothing at all where a document begins */
+/* S' from S_{t-1}: row i times exp(g_i), or 0 where a document begins (fresh) */
 static void fade(stat *S, const stat *g, int fresh, int K, int V, int J)
 {
     for (int i = 0; i < K; i++) {
@@ -90,7 +91,7 @@ struct delta_head {
     stat scale;
 };
 
-/* S = S'_t, from the state saved before t's chunk: the tokens in between write beta r, which is known */
+/* S = S'_t, from the state that was saved before t's chunk: what the tokens in between wrote, beta r, is known */
 static void state_before(stat *S, const struct delta_head *a, int t)
 {
     const long KV = (long)a->K*a->V;
@@ -106,7 +107,7 @@ static void state_before(stat *S, const struct delta_head *a, int t)
     }
 }
 
-/* Token t, of which S is S': column c of the state at a time, as the columns do not meet. */
+/* Token t, where S is S'.  One column c of the state at a time: no line above mixes columns. */
 static void delta_token(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *D, const stat *S,
                         const struct delta_head *a, int t)
 {
@@ -142,7 +143,7 @@ static void delta_backward(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, 
                            const stat *S0, const int *start, const stat *S1, const stat *r, const stat *Ss,
                            int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
-    (void)S0, (void)S1; /* Ss begins with S0; S1 is where a form that goes by sums begins */
+    (void)S0, (void)S1; /* Ss begins with S0; a tier that takes dg by sums begins from S1 */
     const long KV = (long)K*V, chunks = (T - 1) / L + 1;
     for (int b = 0; b < B; b++)
         for (int h = 0; h < H; h++) {

@@ -4,10 +4,14 @@
  *
  *     x += mixer(rmsnorm(x));   x += down(swiglu(up(rmsnorm(x))))
  *
- * whose mixers alternate between sliding-window attention and xLSTM's
- * matrix-memory cell.  Every number the network computes comes from a slot of
- * struct swax_kernels.  ref/ holds the reference of each slot, in one file named
- * after it; simd/ and cuda/ hold the same table, faster.
+ * whose mixers alternate between sliding-window attention and a recurrent one:
+ * xLSTM's matrix-memory cell, or a member of the family of the delta rule.  Every
+ * number the network computes comes from a slot of struct swax_kernels.  A tier is
+ * such a table, filled for one kind of machine: ref/ holds the reference, which is
+ * written to be read; simd/ and cuda/ hold the same table, faster.
+ *
+ * `real` is the type of a tensor's elements, `stat` that of gates, states and
+ * statistics, which are never narrower than float; real.h has both.
  *
  * Rules that hold for all kernels, so that no comment repeats them:
  *   - the argument order is outputs, inputs, ints, scalars;
@@ -24,16 +28,18 @@
  *
  * Letters:  B sequences   T tokens   N rows (B*T)   C width   I inputs   O outputs
  *           H heads   G key/value heads   D head size   W window   S keys
- *           K, V key and value size of a cell head   J gates of a head, 1 or K   F taps   L chunk length   c = ceil(T/L)
- * Where the vocabulary is meant, V is its size.
+ *           K, V key and value size of a recurrent head   J gates of a head, 1 or K   F taps of a convolution
+ *           L tokens from one saved state to the next (a chunk)   c = ceil(T/L) chunks
+ * In embedding and cross-entropy, V is the size of the vocabulary.
  *
- * Documents.  start[b,t] is the index of the first token of t's document, counted
- * from the first token of this call: 0 <= start <= t within it, and negative if
- * the document began before this call (how much does not matter to the cell; to
- * attention it says how far the keys before the call may be seen).  It is the
- * same for all tokens of a document.  start == NULL: one document that began
- * before the call.  Attention does not look across a document's start; the cell
- * begins again there, exactly. */
+ * Documents.  Several may be packed into one sequence, and nothing is carried from
+ * one to the next.  start[b,t] is the index of the first token of t's document,
+ * counted from the first token of this call: 0 <= start <= t within it, and
+ * negative if the document began before this call (how far before does not matter
+ * to a recurrent kernel; to attention it says how far the keys before the call may
+ * be seen).  It is the same for all tokens of a document.  start == NULL means one
+ * document that began before the call.  Attention does not look across a document's
+ * start; a recurrent kernel begins again there, exactly. */
 #ifndef SWAX_KERNELS_H
 #define SWAX_KERNELS_H
 
@@ -55,7 +61,7 @@ struct R(swax_kernels) {
     void (*linear_backward)(real *dx, stat *dw, stat *db, const real *dy,
                             const real *x, const real *w, int N, int O, int I);
 
-    /* ---- readout: linear whose result stays in `stat`: gate pre-activations and logits */
+    /* ---- readout: the same, with a result in `stat`: for the pre-activations of gates, and for logits */
     void (*readout_forward)(stat *y, const real *x, const real *w, const stat *b, int N, int O, int I);
     void (*readout_backward)(real *dx, stat *dw, stat *db, const stat *dy,
                              const real *x, const real *w, int N, int O, int I);
@@ -88,8 +94,8 @@ struct R(swax_kernels) {
      * reads key head h G/H.  Key j stands at token index j - (S-T), so the first S-T keys came before
      * the call (a decoding cache).  Query t sees the keys of its document with 0 <= t - (j-(S-T)) < W:
      *     a_j = q_t.k_j / sqrt(D),   lse = log( exp(sink_h) + sum_j exp(a_j) ),   y_t = sum_j exp(a_j - lse) v_j
-     * sink (H) is a learned score for having nothing to read, beside the keys' scores and without a value; below
-     * +inf.  NULL, or -inf, is attention without one.  dsink is NULL where sink is. */
+     * sink (H) is a learned score for having nothing to read: it stands beside the keys' scores, has no value, and is
+     * below +inf.  NULL, or -inf, is attention without a sink.  dsink is NULL where sink is. */
     void (*attention_forward)(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
                               const int *start /* (B,T) or NULL */,
                               int B, int T, int S, int H, int G, int D, int W);
@@ -112,18 +118,19 @@ struct R(swax_kernels) {
      * SWAX_LOG is linear attention whose gates come in as logarithms: delta's erase = 0 with beta = exp(i), in another
      * implementation.
      *
-     * Gates.  f = +inf keeps everything.  i or f may be -inf, shut for good, and both may be at one token: where m_t = -inf
-     * nothing has been written, and C_t = n_t = h_t = 0.  i = +inf has an answer with the SIGMOID gates only; with the others it
-     * counts as NaN.  Where exp(-m_t) is below the smallest normal number (m_t > 87 in float, 708 in double),
-     * that number takes its place, so that N_t is never 0.
+     * Gates.  f = +inf keeps everything.  i or f may be -inf, shut for good, and both may be at one token: where
+     * m_t = -inf nothing has been written, and C_t = n_t = h_t = 0.  i = +inf has an answer with the SIGMOID gates
+     * only; with the others it counts as NaN.  Where exp(-m_t) is below the smallest normal number (m_t > 87 in float,
+     * 708 in double), that number takes its place, so that N_t is never 0.
      *
-     * State in: C0 (B,H,K,V), n0 (B,H,K), m0 (B,H), all three NULL for zero; out: C1, n1, m1.  What they
-     * stand for is e^m C and e^m n: m0 = -inf is no state, whatever finite numbers C0 and n0 hold, and so, as good as, is
-     * -1e30.  Only SWAX_EXPONENTIAL reads m0; the others take it as 0.  T = 1 is a decoding step.
+     * State in: C0 (B,H,K,V), n0 (B,H,K), m0 (B,H), all three NULL for zero; out: C1, n1, m1.  What they stand for
+     * is e^m C and e^m n, so m is a choice of units (a gauge).  m0 = -inf is no state, whatever finite numbers C0 and
+     * n0 hold, and m0 = -1e30 is as good as none.  Only SWAX_EXPONENTIAL reads m0; the others take it as 0.  T = 1 is a
+     * decoding step.
      *
      * Saved for the backward: m, qn (B,T,H), and the states Cs (B,H,c,K,V), ns (B,H,c,K) before tokens
-     * 0, L, 2L, ...: what C_{t-1}, n_{t-1} are there, in the gauge m_{t-1} (m0 at token 0); where a document begins at such
-     * a token, they are the end of the one before it, which the backward has no use for.  Cs and ns may
+     * 0, L, 2L, ...: C_{t-1} and n_{t-1} in the units of m_{t-1} (of m0 at token 0).  Where a document begins at such
+     * a token, they are the end of the document before it, for which the backward has no use.  Cs and ns may
      * both be NULL when no backward follows.  L says where states are kept, not what is computed.
      *
      * Backward: dC1, dn1 (both NULL for zero) are the gradients of C1, n1 at fixed m1; dC0, dn0 (both may
@@ -150,18 +157,19 @@ struct R(swax_kernels) {
      *     y_t = scale S_t^T q_t
      * q and k (B,T,G,K), v, y and r (B,T,H,V), g (B,T,H,J), beta (B,T,H).  G divides H: value head h reads key head
      * h G/H.  J is 1 or K.  A document starts from S = 0, exactly.  g is a natural logarithm, finite, and not above
-     * 0 where accuracy matters; beta is as applied (0 to 2); k is taken as it is: who wants |k| = 1 normalises it.
-     * Gated DeltaNet is erase 1, J 1; Kimi's KDA erase 1, J K; Mamba-2's SSD and simple GLA erase 0, J 1; GLA erase 0, J K.
+     * 0 where accuracy matters.  beta comes as it is applied (0 to 2).  k is taken as it is: for |k| = 1, normalise it
+     * before.  Gated DeltaNet is erase 1, J 1; Kimi's KDA erase 1, J K; Mamba-2's SSD and simple GLA erase 0, J 1; GLA
+     * erase 0, J K.
      *
      * State in: S0 (B,H,K,V), NULL for zero; out: S1.  T = 1 is a decoding step.
      *
-     * Saved for the backward: r, and the states Ss (B,H,c,K,V) before tokens 0, L, 2L, ...: what S_{t-1} is there;
-     * where a document begins at such a token, the end of the one before it.  Ss may be NULL when no backward
-     * follows.  L says where states are kept, not what is computed.
+     * Saved for the backward: r, and the states Ss (B,H,c,K,V) before tokens 0, L, 2L, ...: S_{t-1} or, where a
+     * document begins at such a token, the end of the document before it.  Ss may be NULL when no backward follows.
+     * L says where states are kept, not what is computed.
      *
-     * Backward: dS1 may be NULL for zero; dS0 may be NULL, and is where S0 is.  dg is 0 at the first token of a document.
-     * S and D (B,H,K,V) are scratch: where a kernel may keep a state and its gradient; what stands there before and
-     * after the call means nothing.  A kernel that does not need them leaves them. */
+     * Backward: dS1 may be NULL for zero; dS0 may be NULL, and is where S0 is.  dg is 0 at the first token of a
+     * document.  S and D (B,H,K,V) are scratch: where a kernel may keep a state and its gradient; what stands there
+     * before and after the call means nothing.  A kernel that does not need them leaves them. */
     void (*delta_forward)(real *y, stat *S1, stat *r, stat *Ss,
                           const real *q, const real *k, const real *v, const stat *g, const stat *beta,
                           const stat *S0, const int *start /* (B,T) or NULL */,
@@ -191,7 +199,8 @@ struct R(swax_kernels) {
     void (*decay_backward)(stat *da, stat *dlrate, stat *dbias, const stat *dg,
                            const stat *a, const stat *lrate, const stat *bias, int N, int H, int J, double low);
 
-    /* ---- strength, a beta from its pre-activation: beta = top sigmoid(b); top is 1, or 2 where a state may be reflected */
+    /* ---- strength, a beta from its pre-activation: beta = top sigmoid(b).  top is 1, or 2 where what a key holds may
+     * be reflected and not only replaced */
     void (*strength_forward)(stat *beta, const stat *b, int N, double top);
     void (*strength_backward)(stat *db, const stat *dbeta, const stat *b, int N, double top);
 
@@ -211,7 +220,7 @@ struct R(swax_kernels) {
     void (*add_forward)(real *y, const real *a, const real *b, int N);
     void (*add_backward)(real *da, real *db, const real *dy, int N);
 
-    /* ---- skip, past a recurrent mixer (Mamba-2's D): y = a + w[h] b.   a, b and y (N,H,D), w (H) */
+    /* ---- skip, a path around a recurrent mixer (Mamba-2's D): y = a + w[h] b.   a, b and y (N,H,D), w (H) */
     void (*skip_forward)(real *y, const real *a, const real *b, const stat *w, int N, int H, int D);
     void (*skip_backward)(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D);
 

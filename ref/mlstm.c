@@ -5,8 +5,8 @@
  *     n_t = phi_t n_{t-1} + a_t k_t            a_t   = exp(li_t - m_t)
  *     h_t = s C_t^T q_t / N_t                  N_t   = max(|s q_t.n_t|, exp(-m_t)) + eps
  *
- *   backward, from the parallel form, which needs no history of states.  Unrolled, and with m constant
- *   (h does not depend on it), the cell is attention with weights D instead of a softmax:
+ *   backward, from the parallel form, which needs no history of states.  If the recurrence is unrolled, and m held
+ *   constant (h does not depend on it), the cell is attention with weights D instead of a softmax:
  *     D_tj = exp(li_j + lf_{j+1} + .. + lf_t - m_t)      P_tj = s q_t.k_j D_tj
  *     bb_t = exp(lf_0 + .. + lf_t + m0 - m_t)            ab_j = exp(li_j + lf_{j+1} + .. + lf_{T-1} - m1)
  *     h_t  = (sum_j P_tj v_j + s bb_t C0^T q_t) / N_t    qn_t = sum_j P_tj + s bb_t n0.q_t
@@ -16,22 +16,24 @@
  *     token t as a query:  dq_t += sum_j s dP_tj D_tj k_j + s bb_t (C0 G_t + g_t n0)
  *     token j as a key:    dk_j += sum_t s dP_tj D_tj q_t + ab_j (dC1 v_j + dn1)
  *                          dv_j += sum_t P_tj G_t + ab_j dC1^T k_j
- *     the gates enter through exponents only.  li_j is in whatever k_j is in, lf_r in what links tokens
- *     before r to tokens from r on, so each is a sum of the products above (q.dq and k.dk below count
- *     this call's shares only):
+ *     The gates enter through exponents only.  li_j is in whatever k_j is in, and lf_r in what links the tokens
+ *     before r to the tokens from r on.  So the gradient of each is a sum of the products above (q.dq and k.dk
+ *     below count this call's shares only):
  *                          dli_j = k_j.dk_j
- *     with Z_tj = P_tj dP_tj, e_t the part of q_t.dq_t that C0 and n0 give, o_j the part of k_j.dk_j that dC1 and dn1
- *     give, and z = bb_{T-1} (<dC1,C0> + <dn1,n0>) from state to state:
+ *     Let Z_tj = P_tj dP_tj, let e_t be the part of q_t.dq_t that C0 and n0 give, o_j the part of k_j.dk_j that dC1
+ *     and dn1 give, and z = bb_{T-1} (<dC1,C0> + <dn1,n0>) what passes from state to state:
  *                          dlf_r = sum_{t>=r>j} Z_tj  +  sum_{t>=r} e_t  +  sum_{j<r} o_j  +  z
- *     whose first two sums follow from dlf_{r+1}: what token r sees comes in, what sees token r goes out,
+ *     The first two sums follow from those of dlf_{r+1}: what token r sees comes in, what sees it goes out,
  *                          + sum_{j<r} Z_rj + e_r - sum_{t>r} Z_tr
- *     Z_rr, a token's effect on itself, is in neither.  (It is in both q_r.dq_r and k_r.dk_r, so that dlf_r = dlf_{r+1} +
- *     q_r.dq_r - k_r.dk_r is right on paper; but it does not fade with f as all the others do, and where gates are shut it leaves
- *     its rounding in place of the difference.)
- *     state in:            dC0 += bb_{T-1} dC1 + sum_t s bb_t q_t G_t^T
+ *     Z_rr, a token's effect on itself, is in neither.  (It is in both q_r.dq_r and k_r.dk_r, so that dlf_r = dlf_{r+1}
+ *     + q_r.dq_r - k_r.dk_r is right on paper.  But it does not fade with f as all the others do, and where gates are
+ *     shut it leaves its rounding in place of the difference.)
+ *     The state that came in receives
+ *                          dC0 += bb_{T-1} dC1 + sum_t s bb_t q_t G_t^T
  *                          dn0 += bb_{T-1} dn1 + sum_t s bb_t g_t q_t
  *
- * A document that begins in this call is all of this with T counted within it and no C0. */
+ * For a document that begins in this call, all of this holds with T counted within it and without C0.  PAPER_NOTES,
+ * section 4, derives the gradient. */
 #include "ref/scalar.h"
 
 #include <float.h>
@@ -59,8 +61,8 @@ static stat normaliser(stat qn, stat m, int gate, double eps)
     return normalised(gate) ? larger(fabs(qn), floor_of(m)) + (stat)eps : 1;
 }
 
-/* exp(x - m) for a sum x of log gates behind a factor in the gauge of `from`: 0 where nothing has been written (m = -inf).  from - m
- * is exact where x drowns in it. */
+/* exp(x + from - m): what a sum x of log gates leaves of a factor in the units of `from`, in the units of m.  It is 0
+ * where nothing has been written (m = -inf).  from - m is taken first, as it is exact where x is too small to count. */
 static stat weight(stat x, stat from, stat m) { return m == -(stat)INFINITY ? 0 : exp(x + (from - m)); }
 
 static int begins(const int *start, int t) { return start && start[t] == t; }
@@ -162,7 +164,7 @@ static stat input_gate(const struct head *a, int t)  { return log_input_gate(gat
 static stat forget_gate(const struct head *a, int t) { return log_forget_gate(gated(a, a->f, t), a->gate); }
 
 /* Token t as a query of its document, which begins at token t0 or, if t0 < 0, came in as C0, n0.
- * Answers sum_{j<t} Z_tj + e_t. */
+ * Returns sum_{j<t} Z_tj + e_t. */
 static stat backward_query(real *dq, stat *dC0, stat *dn0, const struct head *a, int t, int t0)
 {
     const real *qt = key(a, a->q, t), *dh = value(a, a->dh, t);
@@ -194,11 +196,11 @@ static stat backward_query(real *dq, stat *dC0, stat *dn0, const struct head *a,
     return seen;
 }
 
-/* What token j's key gives: k_j.dk_j, and of it what later tokens see, sum_{t>j} Z_tj. */
+/* What token j's key gives: in all k_j.dk_j, and to later tokens sum_{t>j} Z_tj. */
 struct given { stat all, later; };
 
-/* Token j as a key, for the queries j .. end-1 of its document and for the state that goes out, if this
- * document is the one that does (dC1 not NULL). */
+/* Token j as a key, for the queries j .. end-1 of its document and, if this document is the last and dC1 is not NULL,
+ * for the state that goes out. */
 static struct given backward_key(real *dk, real *dv, const struct head *a, int j, int end)
 {
     const real *kj = key(a, a->k, j), *vj = value(a, a->v, j);
@@ -232,7 +234,7 @@ static struct given backward_key(real *dk, real *dv, const struct head *a, int j
     return z;
 }
 
-/* o_j by itself, for the sum over the tokens before a gate */
+/* o_j, the share of key j in what dC1 and dn1 give: for the sum over the tokens before a gate */
 static stat going_out(const struct head *a, int j)
 {
     const real *kj = key(a, a->k, j);
@@ -244,7 +246,7 @@ static stat going_out(const struct head *a, int j)
     return weight(lf, input_gate(a, j), a->m1) * out;
 }
 
-/* The state that came in also goes out, bb_{T-1} times, if no document begins in between.  Answers z. */
+/* The state that came in also goes out, bb_{T-1} times, if no document begins in between.  Returns z. */
 static stat backward_state(stat *dC0, stat *dn0, const struct head *a)
 {
     stat lf = 0;
@@ -266,7 +268,7 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
                            const stat *m, const stat *qn, const stat *Cs, const stat *ns,
                            int B, int T, int H, int K, int V, int L, int gate, double eps)
 {
-    (void)Cs, (void)ns, (void)C1, (void)n1, (void)L; /* where a chunkwise tier starts from */
+    (void)Cs, (void)ns, (void)C1, (void)n1, (void)L; /* from these a tier that works in chunks begins */
     const long KV = (long)K*V;
     for (int b = 0; b < B; b++)
         for (int hd = 0; hd < H; hd++) {
@@ -279,7 +281,7 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
             };
             stat *dC0h = dC0 ? dC0 + bh*KV : NULL, *dn0h = dn0 ? dn0 + bh*K : NULL;
 
-            /* what goes out has come through all gates of the last document: z, and o_j through those behind j */
+            /* what goes out has passed gates of the last document: z all of them, o_j those of the tokens after j */
             const int last = first ? first[T - 1] : -1;
             stat through = dC1 && C0 && last < 0 ? backward_state(dC0h, dn0h, &a) : 0, within = 0;
             for (int t = T - 1, end = T; t >= 0; t--) {
@@ -289,7 +291,7 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
                 const struct given z = backward_key(dk + rt*K, dv + rt*V, &a, t, end);
                 di[rt] += z.all * input_slope(i[rt], gate);
                 within += seen - z.later;
-                if (t0 == t) { /* f is not used here, and nothing links this document to the one before */
+                if (t0 == t) { /* f is not used at t, and nothing links this document to the one before */
                     within = 0;
                     end = t;
                 }

@@ -1,9 +1,9 @@
 /* widened.c - kernels in bf16 for a host tier that has none of its own: the reference's text, compiled in float and
  * given tensors made wide.
  *
- * Every sum is the reference's, and every tensor is rounded once, which is what bf16 kernels are judged by.  Slow; and it takes
- * memory for float copies, which no other kernel of ours does: where there is none, what it should have written
- * is NaN, which nobody takes for an answer. */
+ * Every sum is the reference's, and every tensor is rounded once, which is what bf16 kernels are judged by.  These
+ * kernels are slow, and they need memory for the float copies, which no other kernel of ours does.  Where there is
+ * none, they fill their outputs with NaN, which nobody takes for an answer. */
 #include "ref/kernels.h"    /* the table, in bf16 */
 
 #undef real

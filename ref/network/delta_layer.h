@@ -5,8 +5,8 @@
 
 #include "ref/network/mixers.h"
 
-/* What the keys of such a mixer begin with, so that its row can name the functions below and in delta_parts.h; its
- * check fills in what is no key. */
+/* The struct of such a mixer's keys begins with these, so that its row can name the functions below and in
+ * delta_parts.h.  The mixer's check fills in those that are no keys. */
 struct swax_delta_sizes {
     int heads, key_heads, key_dim, value_dim;      /* dims are per head */
     int taps;                                      /* of the convolution; 0: none */
@@ -24,7 +24,7 @@ struct swax_delta_names { const char *heads, *key_heads, *key_dim, *value_dim, *
 const char *swax_delta_derive(const struct swax_config *c, const struct swax_delta_names *name, int *heads,
                               int *key_heads, int *key_dim, int *value_dim, char *why);
 
-/* NULL, or a sentence: heads that do not divide, products of sizes that no kernel can count. */
+/* NULL, or a sentence: heads do not divide, or a product of sizes is 2^31 or more, which no kernel can count. */
 const char *swax_delta_check(const struct swax_config *c, const struct swax_delta_names *name,
                              const struct swax_delta_sizes *o, char *why);
 

@@ -2,7 +2,7 @@
  * length 1, the slot's call, and what is remembered when decoding.
  *
  * A mixer of this kind says its sizes (delta_layer.h), lists these parts among its activations, and calls them between
- * what is its own: gates, norms, what comes out.  What stands in threes is of q, k and v. */
+ * what is its own: its gates, its norms and its output.  Arrays of three hold one element each for q, k and v. */
 #ifndef SWAX_DELTA_PARTS_H
 #define SWAX_DELTA_PARTS_H
 
@@ -19,10 +19,10 @@ struct R(swax_delta_rows) {
 struct R(swax_delta_unit) { real *q, *k; stat *zero, *unit, *qrstd, *krstd; };
 struct R(swax_delta_rule) { real *o; stat *g, *beta, *S1, *r, *Ss, *S, *D; };
 struct R(swax_delta_state) {
-    stat *S[2];                            /* [now] goes in */
+    stat *S[2];                            /* S[now] goes in, the other comes out */
     int now;
-    real *rows[3];                         /* before the call: so many, and room for more */
-    int used, room;
+    real *rows[3];                         /* projections of the tokens before the call */
+    int used, room;                        /* how many rows there are, and for how many there is room */
 };
 
 void R(swax_delta_list_rows)(struct R(list) *l, struct R(swax_delta_rows) *a, const struct swax_delta_sizes *o, int B,

@@ -2,7 +2,7 @@
  *
  *   q, k, v = conv(x Wq^T), conv(x Wk^T), conv(x Wv^T)                       short convolution with SiLU
  *   q, k    = q/|q|, k/|k|  in each head
- *   g       = -exp(A_log) softplus(x Wa^T + dt_bias),   beta = top sigmoid(x Wb^T)
+ *   g       = -exp(A_log) softplus(x Wa^T + dt_bias),   beta = top sigmoid(x Wb^T),   top 1, or 2 with gdn_negative=yes
  *   y       = (silu(x Wz^T) rmsnorm(delta(q, k, v, g, beta))) Wout^T         the norm in each head, one weight for all
  *
  * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go

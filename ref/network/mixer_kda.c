@@ -5,7 +5,7 @@
  *   q, k    = q/|q|, k/|k|  in each head
  *   f       = (x Wf0^T) Wf1^T                                               through value_dim numbers a token
  *   g       = -exp(A_log) softplus(f + dt_bias),  or, bounded, low sigmoid(exp(A_log) (f + dt_bias))
- *   beta    = top sigmoid(x Wb^T)
+ *   beta    = top sigmoid(x Wb^T)                                           top is 1, or 2 with kda_negative=yes
  *   z       = (x Wz0^T) Wz1^T + bz
  *   y       = (sigmoid(z) rmsnorm(delta(q, k, v, g, beta))) Wout^T           the norm in each head, one weight for all
  *

@@ -7,8 +7,8 @@
  *   o_t     = S_t^T C_t + D x_t                              D is a head's
  *   y       = norm(silu(u Wz^T) o) Wout^T                    RMS over all channels of a group: the gate comes first
  *
- * The slot decay with a rate of 1 gives -dt, so that beta is -dt: the state is kept with the other sign, and read by a
- * scale of -1.  Its rate's logarithm is a row of zeros, whose gradient nobody wants.
+ * dt is made by the slot `decay` with a rate of 1, which gives -dt.  So beta is -dt, the state is kept with the other
+ * sign, and the scale that reads it is -1.  The logarithm of that rate is a row of zeros, whose gradient is not used.
  *
  * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go
  * in. */

@@ -1,4 +1,5 @@
-/* model.c - the network forward, and the same lines upwards. */
+/* model.c - the network: forward, and then the same lines upwards.  It calls kernels through the tier's table, and the
+ * mixer of each block through its row (mixer.h); it touches no number itself. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

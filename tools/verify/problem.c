@@ -1,4 +1,4 @@
-/* problem.c - inputs. */
+/* problem.c - a problem for a candidate: sizes, scalars and inputs. */
 #include "tools/verify/verify.h"
 
 #include <limits.h>
