@@ -11,6 +11,7 @@
 #include "tools/train/checkpoint.h"
 #include "tools/train/progress.h"
 #include "tools/lib/commands.h"
+#include "tools/lib/threads.h"
 #include "tests/printed.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
@@ -241,6 +242,39 @@ START_TEST(one_command_begins_and_goes_on)
 }
 END_TEST
 
+/* What a run was made on is said when it goes on elsewhere; time that is given counts where no step was made yet; and a folder
+ * with a checkpoint alone holds a run. */
+START_TEST(a_run_that_goes_on_knows_what_it_was)
+{
+    char *out = scratch("elsewhere"), arguments[1024], *text;
+    struct run r = small_run(out), there;
+    const char *other = swax_tier_find(NULL, &(const char *){0})->name;
+    strcpy(r.tier, "ref");
+    ck_assert_msg(run_train(&r, stop_at_9, NULL, why) == RUN_INTERRUPTED, "%s", why);
+    snprintf(arguments, sizeof arguments, "%s resume=yes tier=%s", out, other);
+    run_interrupted = 1;
+    text = printed_by(cmd_train, arguments);
+    run_interrupted = 0;
+    ck_assert_msg(strstr(text, "Going on after step 9.") != NULL, "%s", text);
+    if (strcmp(other, "ref"))
+        ck_assert_msg(strstr(text, "It was trained on ref: ") != NULL, "%s", text);
+
+    ck_assert_int_eq(unlink(in_folder(out, "config.json")), 0);
+    ck_assert_msg(run_exists(out), "a checkpoint without config.json is no run");
+    ck_assert(!run_exists(scratch("nowhere")));
+
+    char *first = scratch("first");
+    struct run f = small_run(first);
+    run_interrupted = 1;
+    ck_assert_msg(run_train(&f, NULL, NULL, why) == RUN_INTERRUPTED, "%s", why);
+    run_interrupted = 0;
+    ck_assert_int_eq(unlink(in_folder(first, checkpoint_name)), 0);
+    snprintf(arguments, sizeof arguments, "%s resume=yes minutes=0.0000001", first);
+    text = printed_by(cmd_train, arguments);
+    ck_assert_msg(!run_read(&there, first, why) && there.steps == 1, "%d steps: %s", there.steps, text);
+}
+END_TEST
+
 /* After the first of ten steps, which took 2 seconds, 18 are left. */
 static int show_first_step(int argc, char **argv)
 {
@@ -443,9 +477,10 @@ END_TEST
 START_TEST(an_evaluation_takes_its_run_s_data_or_others)
 {
     struct run r = small_run(scratch("examined"));
-    r.steps = 2;
+    r.steps = 2, r.threads = 1;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
     ck_assert_int_eq(ask(cmd_eval, placed("@examined sequences=2 lengths=32,16 windows=4,8 --json")).status, 0);
+    ck_assert_msg(threads_used() == threads_allowed(), "the run took one thread, and its evaluation %d of %d", threads_used(), threads_allowed());
     ck_assert_int_eq(ask(cmd_eval,
                          placed("from=@examined/checkpoint.safetensors sequences=1 data=copy span=4 inside=yes "
                                 "precision=fp64")).status, 0);
@@ -516,6 +551,7 @@ int main(void)
     tcase_add_test(t, nothing_is_overwritten);
     tcase_add_test(t, an_interrupt_finishes_the_step_and_can_be_resumed);
     tcase_add_test(t, one_command_begins_and_goes_on);
+    tcase_add_test(t, a_run_that_goes_on_knows_what_it_was);
     tcase_add_test(t, time_that_is_left_is_known_from_the_first_step_on);
     tcase_add_test(t, models_survive_the_way_to_hugging_face_and_back);
     tcase_add_test(t, a_hybrid_brings_its_own_model);

@@ -161,6 +161,18 @@ START_TEST(rates_rise_and_fall)
 }
 END_TEST
 
+START_TEST(steps_fit_into_a_time)
+{
+    static const struct { double seconds, gradient, looked_at; int steps; } of[] = {
+        {102, 1, 0, 97},               /* 98.94 s of 1.02 s */
+        {102, 1, 3, 77},               /* twenty looks of 1 s */
+        {102, 0.5, 3, 174}, {10, 1, 1.5, 1}, {0, 1, 0, 1}, {1e12, 1e-3, 0, 1 << 30}, {1.06, 1, 0, 1}, {2.11, 1, 0, 2}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        ck_assert_msg(steps_in(of[i].seconds, of[i].gradient, of[i].looked_at) == of[i].steps, "%g s hold %d steps of %g s, not %d", of[i].seconds,
+                      of[i].steps, of[i].gradient, steps_in(of[i].seconds, of[i].gradient, of[i].looked_at));
+}
+END_TEST
+
 /* ---- data */
 
 static char *counting_file(int n)      /* byte i is i mod 251 */
@@ -446,6 +458,7 @@ int main(void)
     tcase_add_test(t, permutations_hit_everything_once);
     tcase_add_test(t, windows_follow_their_schedule);
     tcase_add_test(t, rates_rise_and_fall);
+    tcase_add_test(t, steps_fit_into_a_time);
     tcase_add_test(t, an_epoch_sees_every_piece_once);
     tcase_add_test(t, what_is_held_out_is_not_trained_on);
     tcase_add_test(t, a_batch_may_be_cut_anywhere);

@@ -95,11 +95,22 @@ START_TEST(sizes_and_constants_of_many_seeds_are_the_same_as_ever)
             for (int i = 0; i < op_scalars(spec); i++)
                 scalar[i] += c.scalar[i] * (seed % 89 + 1);
         }
-        fprintf(f, "%s:", spec->name);
-        for (int i = 0; spec->dims[i]; i++)
-            fprintf(f, " %c %.0f", spec->dims[i], size[i]);
-        for (int i = 0; i < op_scalars(spec); i++)
-            fprintf(f, " %s %.12g", op_scalar_name(spec, i, name), scalar[i]);
+        fprintf(f, "%s: kind %d,%s", spec->name, spec->kind, spec->exact ? " exact," : "");
+        for (int i = 0; i < op_args(spec); i++)
+            fprintf(f, " %s(%s) %d.%d.%d", spec->arg[i].name, spec->arg[i].shape, spec->arg[i].role, spec->arg[i].type, spec->arg[i].optional);
+        struct op_case c;
+        op_draw_dims(&c, op, 3, 9);
+        op_case_alloc(&c, ~0u);
+        fprintf(f, ", bytes %.0f %.0f %.0f,", op_case_bytes(&c, SWAX_PREC_F32), op_case_bytes(&c, SWAX_PREC_F64), op_case_bytes(&c, SWAX_PREC_BF16));
+        op_case_free(&c);
+        for (int i = 0; spec->dims[i]; i++) {
+            const struct op_range r = op_range((char[2]){spec->dims[i], 0});
+            fprintf(f, " %c %.0f of [%.0f, %.0f],", spec->dims[i], size[i], r.least, r.most);
+        }
+        for (int i = 0; i < op_scalars(spec); i++) {
+            const struct op_range r = op_range(op_scalar_name(spec, i, name));
+            fprintf(f, " %s %.12g of [%.9g, %.9g],", name, scalar[i], r.least, r.most);
+        }
         fputc('\n', f);
     }
     fclose(f);

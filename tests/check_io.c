@@ -1,6 +1,7 @@
 /* check_io.c - safetensors from anywhere are read right or refused with a sentence, never wrongly; what is written
  * replaces a file whole or not at all. */
 #include <check.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,10 @@ START_TEST(safetensors_survive_a_round_trip)
     ck_assert(!st_read(f, st_find(f, "b.f64"), ST_F32, narrow, why) && narrow[2] == 0.1f && isinf(narrow[3]));
     ck_assert(!st_read(f, st_find(f, "a \"odd\" name"), ST_F64, wide, why) && wide[0] == 3.5);
     ck_assert(!st_read(f, st_find(f, "u8"), ST_I64, whole, why) && whole[4] == 255);
-    ck_assert(st_read(f, st_find(f, "u8"), ST_F32, narrow, why) == why && is_sentence(why));
+    char expected[900];
+    snprintf(expected, sizeof expected, "Tensor \"u8\" in %.120s holds U8, where F32 is needed.", path);
+    ck_assert(st_read(f, st_find(f, "u8"), ST_F32, narrow, why) == why);
+    ck_assert_str_eq(why, expected);
     ck_assert(st_read(f, st_find(f, "b.f64"), ST_I64, whole, why) == why && is_sentence(why));
     ck_assert(!st_find(f, "nobody"));
     st_close(f);
@@ -206,6 +210,24 @@ START_TEST(a_pipe_is_refused_at_once)
     ck_assert_msg(strstr(why, "is not a file") != NULL, "%s", why);
     unlink(pipe);
     free(pipe);
+}
+END_TEST
+
+/* A folder's name may have 4,095 letters, and not one more: it would be another folder. */
+START_TEST(a_name_that_is_too_long_is_no_folder)
+{
+    char long_name[PATH_MAX + 8], *base = scratch("deep");
+    size_t n = (size_t)snprintf(long_name, sizeof long_name, "%s", base);
+    while (n < PATH_MAX - 2)
+        n += (size_t)snprintf(long_name + n, sizeof long_name - n, "/.");
+    snprintf(long_name + n, sizeof long_name - n, "/%s", n % 2 ? "x" : "xy");      /* PATH_MAX letters, or one more */
+    long_name[PATH_MAX] = 0;
+    ck_assert_int_eq(strlen(long_name), PATH_MAX);
+    ck_assert(file_make_folder(long_name, why) == why);
+    ck_assert_msg(strstr(why, "1 to 4095 characters") && is_sentence(why), "%s", why);
+    ck_assert_msg(access(base, F_OK), "%s was made", base);
+    ck_assert(file_make_folder("", why) == why && strstr(why, "1 to 4095 characters"));
+    free(base);
 }
 END_TEST
 
@@ -393,6 +415,7 @@ int main(void)
     tcase_add_test(t, a_hundred_thousand_entries_are_refused_at_once);
     tcase_add_test(t, a_header_of_commas_takes_no_memory);
     tcase_add_test(t, a_pipe_is_refused_at_once);
+    tcase_add_test(t, a_name_that_is_too_long_is_no_folder);
     tcase_add_test(t, what_another_name_leads_to_is_not_written_to);
     tcase_add_test(t, half_and_bfloat_are_read_exactly);
     tcase_add_test(t, mutated_safetensors_never_harm);

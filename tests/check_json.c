@@ -2,6 +2,8 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include "ref/network/config.h"
 #include "tools/lib/json.h"
 #include "tests/mutate.h"
@@ -86,6 +88,24 @@ START_TEST(elements_of_arrays_have_a_key_of_no_letters)
 }
 END_TEST
 
+/* A text may end where the memory ends: nothing behind it is read. */
+START_TEST(nothing_behind_the_text_is_read)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *room = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    static const char *const text[] = {"[1, 2, {\"a\": 3}]", "{}", "[", "12", "\"a", "tru", "-", "{\"a\""};
+    ck_assert(room != MAP_FAILED && !mprotect(room + page, page, PROT_NONE));
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+        const size_t n = strlen(text[i]);
+        char *at = memcpy(room + page - n, text[i], n);
+        struct json *j = json_parse(at, n, why);
+        ck_assert_msg((j != NULL) == (i < 2 || i == 3), "%s: %s", text[i], j ? "read" : why);
+        json_free(j);
+    }
+    munmap(room, 2 * page);
+}
+END_TEST
+
 START_TEST(json_depth_is_bounded)
 {
     enum { DEEP = 100000 };
@@ -166,6 +186,7 @@ int main(void)
     tcase_add_loop_test(t, json_refuses_what_it_should, 0, sizeof bad_json / sizeof *bad_json);
     tcase_add_test(t, a_byte_order_mark_is_named);
     tcase_add_test(t, elements_of_arrays_have_a_key_of_no_letters);
+    tcase_add_test(t, nothing_behind_the_text_is_read);
     tcase_add_test(t, json_depth_is_bounded);
     tcase_add_test(t, json_is_not_fooled_by_a_nul);
     tcase_add_test(t, json_numbers_and_strings_survive_a_round_trip);

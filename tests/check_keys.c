@@ -372,6 +372,58 @@ START_TEST(the_man_page_of_the_tree_is_the_one_of_the_tables)
 }
 END_TEST
 
+/* What roff would take for a command of its own, at the beginning of a line, is text. */
+static int nothing(struct options *o) { (void)o; return 0; }
+
+static void print_made_up(void *unused)
+{
+    static const struct command odd = {.name = "odd", .summary = "made up", .about = ".so /etc/passwd\n'quoted' a-b c\\d\nit's. 'x'\n\nLast.", .run = nothing};
+    static const struct command *const list[] = {&odd, NULL};
+    (void)unused;
+    help_man(list);
+}
+
+START_TEST(no_text_of_the_man_page_is_a_command_of_roff)
+{
+    const char *text = printed_in(print_made_up, NULL),
+        *expected = "\n\\&.so /etc/passwd\n\\&'quoted' a\\-b c\\ed\nit's. 'x'\n.PP\nLast.\n";
+    ck_assert_msg(strstr(text, expected) != NULL, "no '%s' in\n%s", expected, text);
+}
+END_TEST
+
+/* The word "help" goes, wherever it stands, and nothing else changes its place. */
+static void ask_for_help(void *argv) { ck_assert_int_eq(cmd_eval(3, argv), 0); }
+
+START_TEST(help_is_asked_for_anywhere)
+{
+    for (int at = 0; at < 3; at++) {
+        char words[3][20] = {"folder", "sequences=4", "windows=8"}, behind[2][8] = {"behind", "farther"}, *argv[5] = {words[0], words[1], words[2], behind[0], behind[1]};
+        argv[at] = at == 1 ? "--help" : "help";
+        const char *text = printed_in(ask_for_help, argv);
+        ck_assert_msg(strstr(text, "usage: swax eval") != NULL, "%s", text);
+        for (int i = 0, k = 0; i < 2; i++, k++) {
+            k += k == at;
+            ck_assert_str_eq(argv[i], words[k]);
+        }
+        ck_assert_msg(argv[3] == behind[0] && argv[4] == behind[1], "what stands behind the arguments has changed its place");
+    }
+}
+END_TEST
+
+/* The last seed there is, and each of one less in its last digits; not one more. */
+START_TEST(seeds_are_all_numbers_of_64_bits)
+{
+    static const char *const good[] = {"0", "15", "9", "18446744073709551615", "18446744073709551610", "18446744073709551609", "018446744073709551615"};
+    static const char *const bad[] = {"18446744073709551616", "18446744073709551619", "18446744073709551620", "18446744073709551700", "99999999999999999999",
+                                      "184467440737095516150", "-1", "", "1x"};
+    struct run r = run_default();
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        ck_assert_msg(!run_set(&r, "seed", good[i], why) && r.seed == strtoull(good[i], NULL, 10), "seed=%s is %llu: %s", good[i], (unsigned long long)r.seed, why);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(run_set(&r, "seed", bad[i], why) && strstr(why, "18446744073709551615"), "seed=%s is taken for %llu", bad[i], (unsigned long long)r.seed);
+}
+END_TEST
+
 START_TEST(completion_has_every_key_and_word)
 {
     static const char *const shell[] = {"bash", "zsh"};
@@ -516,6 +568,9 @@ int main(void)
     tcase_add_loop_test(t, a_misspelt_key_is_recognised, 0, n_all);
     tcase_add_loop_test(t, the_names_of_others_lead_to_ours, 0, n_all);
     tcase_add_test(t, the_man_page_of_the_tree_is_the_one_of_the_tables);
+    tcase_add_test(t, no_text_of_the_man_page_is_a_command_of_roff);
+    tcase_add_test(t, help_is_asked_for_anywhere);
+    tcase_add_test(t, seeds_are_all_numbers_of_64_bits);
     tcase_add_loop_test(t, completion_has_every_key_and_word, 0, 2);
     tcase_add_test(t, precisions_have_two_names_everywhere);
     tcase_add_loop_test(t, the_last_value_counts_and_the_line_comes_before_its_config, 0, 6);

@@ -246,6 +246,29 @@ START_TEST(generated_answers_are_looked_for)
 }
 END_TEST
 
+/* Of logits that are all alike the first is taken, token 0, as in evaluation and in sampling: it is no answer. */
+START_TEST(of_equal_logits_the_first_is_said)
+{
+    enum { LENGTH = 60, SEQUENCES = 4 };
+    char why[SWAX_WHY] = "";
+    int tensors;
+    double score = -1;
+    struct data d = open_task("copy", "span=1 symbols=2", LENGTH);
+    struct swax_network *n = network("swa", &d, 1, LENGTH);
+    const struct swax_tensor *t = swax_network_tensors(n, &tensors);
+    for (int i = 0; i < tensors; i++) {
+        float *w = calloc((size_t)t[i].size, sizeof *w);
+        swax_network_put(n, SWAX_WEIGHT, i, w);
+        free(w);
+    }
+    const struct measure_how how = {.B = 1, .T = LENGTH, .window = 4, .sequences = SEQUENCES, .seed = 1};
+    ck_assert_msg(!measure_generated(n, &d, &how, 3, -1, &score, why), "%s", why);
+    ck_assert_msg(score == 0, "of answers that are none of them token 0, %g are said", score);
+    swax_network_free(n);
+    data_close(&d);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("measure");
@@ -255,6 +278,7 @@ int main(void)
     tcase_add_test(t, the_probe_of_measure_is_that_cut);
     tcase_add_test(t, answers_are_counted);
     tcase_add_test(t, mass_sums_to_one_and_time_constants_are_the_gates);
+    tcase_add_test(t, of_equal_logits_the_first_is_said);
     tcase_add_test(t, generated_answers_are_looked_for);
     suite_add_tcase(s, t);
     return suite_ends(s);

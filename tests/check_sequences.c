@@ -27,7 +27,8 @@ static const struct { const char *task, *settings; int T; } kept[] = {
     {"words", "", 2000}, {"words", "common=3 example=0", 1200}, {"words", "common=4", 5000}, {"words", "kind=frequent", 1500},
     {"words", "kind=frequent alpha=1.3 rest=0", 3000},
     {"text", "file=@ separator=10", 200}, {"text", "file=@ held_out=0.3 held_out_blocks=4 separator=32 context=4", 300},
-    {"text", "file=@ held_out_blocks=3 context=0", 64},
+    {"text", "file=@ held_out_blocks=3 context=0", 64}, {"niah", "variant=single_1 digits=1", 700}, {"niah", "variant=multivalue digits=1", 900},
+    {"text", "file=@ held_out=0.5", 229},          /* 131 times 229 tokens, and one */
 };
 enum { KEPT = sizeof kept / sizeof *kept };
 

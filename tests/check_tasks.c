@@ -308,6 +308,32 @@ START_TEST(chains_and_counts_are_true)
 }
 END_TEST
 
+/* A text whose needles and questions just fit is whole, to the full stop behind the last answer; with a token less it is refused. */
+START_TEST(what_just_fits_is_whole)
+{
+    static char text[MOST], answer[16][64];
+    char why[SWAX_WHY] = "";
+    const char *value[SOURCE_KEYS] = {NULL};
+    const struct source *niah = source_find("niah");
+    for (uint64_t number = 0; number < 5; number++) {
+        int T = 100;
+        for (const char *wrong = why; wrong; T++) {
+            struct data d;
+            struct data_batch b;
+            ck_assert_int_lt(T, 1000);
+            ck_assert(!data_open(&d, niah, value, T, why) && !data_batch_new(&b, 1, T, why));
+            wrong = data_fill(&d, &b, 3, DATA_TRAIN, number, why);
+            if (!wrong) {
+                as_text(text, &b, 0, T);
+                ck_assert_msg(answers(answer, &b, 0, T) == 1 && b.batch.target[T - 1] == '.', "of %d tokens the text ends in '%c': %s", T,
+                              b.batch.target[T - 1], text);
+            }
+            data_batch_free(&b), data_close(&d);
+        }
+    }
+}
+END_TEST
+
 START_TEST(what_cannot_be_is_a_sentence)
 {
     static const struct { const char *task, *key, *value; int T; } bad[] = {
@@ -350,6 +376,7 @@ int main(void)
     tcase_add_test(t, pairs_and_copies_are_true);
     tcase_add_loop_test(t, needles_are_in_the_haystack, 0, 10);
     tcase_add_test(t, chains_and_counts_are_true);
+    tcase_add_test(t, what_just_fits_is_whole);
     tcase_add_loop_test(t, what_cannot_be_is_a_sentence, 0, 17);
     suite_add_tcase(s, t);
     return suite_ends(s);

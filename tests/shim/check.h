@@ -53,6 +53,8 @@ __attribute__((weak)) jmp_buf shim_out;
 #define ck_assert_double_lt(a, b) shim_number(double, "%.17g", a, <, b)
 #define ck_assert_double_gt(a, b) shim_number(double, "%.17g", a, >, b)
 #define ck_assert_double_eq_tol(a, b, tol) ck_assert_double_lt(fabs((a) - (b)), tol)
+#define ck_assert_ptr_nonnull(p) ck_assert_msg((p) != NULL, "%s is NULL", #p)
+#define ck_assert_ptr_null(p) ck_assert_msg((p) == NULL, "%s is not NULL", #p)
 #define ck_assert_str_eq(a, b) do { const char *shim_a = (a), *shim_b = (b); \
     ck_assert_msg(!strcmp(shim_a, shim_b), "%s is not %s: \"%s\" and \"%s\"", #a, #b, shim_a, shim_b); } while (0)
 #define ck_assert_str_ne(a, b) do { const char *shim_a = (a), *shim_b = (b); \

@@ -228,7 +228,7 @@ static const char *fit_steps(struct session *s, char *why)
 {
     enum { WARM = 1, LEAST = 3, MOST = 50 };
     struct run *r = &s->r;
-    const double budget = 60 * r->minutes, share = 0.97;      /* the rest is for checkpoints */
+    const double budget = 60 * r->minutes;
     double since = clock_seconds(), last = 0;
     int n = 0;
     if (!(r->minutes > 0))
@@ -247,9 +247,7 @@ static const char *fit_steps(struct session *s, char *why)
         swax_network_gradient_norm(s->n);
         last = clock_seconds() - since;
     }
-    const double step = last / (n - WARM), looks = r->held_out_sequences ? 20.0 * r->held_out_sequences / r->batch * step / 3 : 0;
-    const double steps = fmax((budget * share - looks) / (step * 1.02), 1);
-    r->steps = steps < 1 << 30 ? (int)steps : 1 << 30;
+    r->steps = steps_in(budget, last / (n - WARM), (double)r->held_out_sequences / r->batch);
     return *r->out ? write_config(s, why) : NULL;
 }
 
