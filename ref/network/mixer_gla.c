@@ -4,12 +4,11 @@
  *   q, k, v = conv(x Wq^T), conv(x Wk^T), conv(x Wv^T)         short convolution with SiLU, which may be left out
  *   a       = (x Wa0^T) Wa1^T + ba,  through gla_rank numbers a token;  with scalar gates x Wa^T + ba
  *   g       = -softplus(a) / divisor                                        published as log sigmoid(-a) / 16
- *   y       = (silu(x Wz^T) rmsnorm(delta(q, k, v, g, 1))) Wout^T      erase = 0; the norm in each head, one weight for
- *   all
+ *   y       = (silu(x Wz^T) rmsnorm(delta(q, k, v, g, 1))) Wout^T    erase = 0; the norm in each head, one weight
  *
- * Every number of the network comes from a kernel, and so do the constants here: beta = 1 is top sigmoid(0) with top =
- * 2, by the slot `strength`, and the logarithm of the gates' rate, -log(divisor), is low sigmoid(0) with low = -2
- * log(divisor), by the slot `decay`.
+ * Every number of the network comes from a kernel, and so do the constants here.  By the slot `strength`, beta = 1 is
+ * top sigmoid(0) with top = 2.  By the slot `decay`, the logarithm of the gates' rate, -log(divisor), is low sigmoid(0)
+ * with low = -2 log(divisor).
  *
  * Training starts every sequence from the zero state; when decoding, the state and the convolution's last rows go
  * in. */
