@@ -36,7 +36,8 @@ static const struct command {
     {"faults", "verify faults add_forward", "", 0},
     {"bench", "bench kernel=add_forward tier=ref", "", 1},
     {"info", "info", "", 1},
-    {"ablate", "ablate smoke out=abl seeds=1 jobs=1 tier=ref report=yes", "", 1},
+    {"ablate", "ablate smoke out=new seeds=1 jobs=1 arms=short tier=ref threads=1 steps=2", "", 1},
+    {"report", "ablate smoke out=abl seeds=1 jobs=1 arms=short tier=ref threads=1 steps=2 report=yes", "abl/results.json abl/report.html", 0},
 };
 
 static char base[64];
@@ -205,6 +206,7 @@ int main(int argc, char **argv)
           "checkpoint_every=2 tier=ref threads=1", base, swax);
     shell("cd %s/ready && exec >/dev/null && %s train out=pure data=text file=text width=4 heads=1 cell_heads=1 mixers=mlstm batch=2 length=8 steps=1 tier=ref "
           "threads=1 && %s convert pure to=hf", base, swax, swax);
+    shell("cd %s/ready && exec >/dev/null && %s ablate smoke out=abl seeds=1 jobs=1 arms=short tier=ref threads=1 steps=2", base, swax);
     const char *only = argc > 4 ? argv[4] : "all";
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(only, "all") || !strcmp(only, commands[i].name))

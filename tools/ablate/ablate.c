@@ -25,15 +25,19 @@ static const char *write_claim(const struct ablation *a, const char *path, char 
     char *text = NULL;
     size_t size = 0;
     FILE *f = file_open_text(&text, &size);
-    if (f) {
+    if (f)
         fprintf(f, "{\"preset\": \"%s\", \"arms\": {\n", a->name);
-        for (int i = 0; i < a->arms; i++) {
-            char *run = run_json(&a->run[i], 1);
-            fprintf(f, "%s\"%s\": %s", i ? ",\n" : "", a->arm[i].name, run ? run : "null");
-            free(run);
+    for (int i = 0; f && i < a->arms; i++) {
+        char *run = run_json(&a->run[i], 1);
+        fprintf(f, "%s\"%s\": %s", i ? ",\n" : "", a->arm[i].name, run ? run : "");
+        if (!run) {
+            free(file_close_text(f, &text));
+            f = NULL;
         }
-        fputs("}}\n", f);
+        free(run);
     }
+    if (f)
+        fputs("}}\n", f);
     return file_replace_text(path, f, &text, why);
 }
 

@@ -95,14 +95,18 @@ static void say_result(const struct jobs *s, int k)
     int count[STOPPED + 1];
     const struct ablation *a = &s->a;
     const int arm = k % a->arms, seed = k / a->arms, shown[] = {a->memory, a->near, a->loss};
-    if (outcome_read(&r, a, arm, seed, why) || !r.done)
+    const char *wrong = outcome_read(&r, a, arm, seed, why);
+    if (!wrong && !r.done)
         return;
     jobs_count(s, count);
     printf("%s%-10s seed %-2d", s->live ? "\r" : "", a->arm[arm].name, seed + 1);
     for (int i = 0; i < 3; i++)
-        if (shown[i] >= 0)
+        if (!wrong && shown[i] >= 0)
             printf("  %s %.3f", a->ask[shown[i]].name, r.answer[shown[i]].value);
-    printf("  %.0f s%*s\n", r.seconds, s->live ? 16 : 0, "");
+    if (wrong)
+        printf("  %s\n", wrong);
+    else
+        printf("  %.0f s%*s\n", r.seconds, s->live ? 16 : 0, "");
     fflush(stdout);
 }
 

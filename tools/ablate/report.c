@@ -262,9 +262,8 @@ static void budget(const struct page *p, int arm)
         fprintf(p->f, "; %g times the steps: %d", m->times, p->a->run[arm].steps);
 }
 
-static void settings_section(const struct page *p, const char *command)
+static void settings_section(const struct page *p, const char *command, const char *config)
 {
-    char *config = run_json(&p->a->run[0], 1);
     fputs("<h2>How this was made</h2>\n<pre>", p->f);
     text(p, command);
     fputs("</pre>\n<p>What the arms have in common is below, as the first arm has it. They differ in:</p>\n<div class=\"wide\"><table><tr><th>arm</th><th class=\"t\">settings</th></tr>\n", p->f);
@@ -284,15 +283,14 @@ static void settings_section(const struct page *p, const char *command)
         fputs("</td></tr>\n", p->f);
     }
     fputs("</table></div>\n<details><summary>All settings of the first arm</summary><pre>", p->f);
-    text(p, config ? config : "");
+    text(p, config);
     fputs("</pre></details>\n", p->f);
     page_close(p->f);
-    free(config);
 }
 
 #define G(group) ((uint64_t)1 << (group))
 
-static void write_page(const struct page *p, const char *command)
+static void write_page(const struct page *p, const char *command, const char *config)
 {
     const int any = finished_in_all(p);
     head(p);
@@ -315,16 +313,18 @@ static void write_page(const struct page *p, const char *command)
           "starts from zero at every token, so nothing but attention could carry them. Attention cut: after the facts attention does not see them, so the cells' states must.");
     if (any)
         inside_section(p);
-    settings_section(p, command);
+    settings_section(p, command, config);
 }
 
 const char *report_write(const struct ablation *a, const struct outcome *r, const char *command, char *why)
 {
     char path[RUN_TEXT + 64], *whole = NULL;
     size_t size = 0;
-    struct page p = {file_open_text(&whole, &size), a, r};
+    char *config = run_json(&a->run[0], 1);      /* of the first arm */
+    struct page p = {config ? file_open_text(&whole, &size) : NULL, a, r};
     snprintf(path, sizeof path, "%s/report.html", a->out);
     if (p.f)
-        write_page(&p, command);
+        write_page(&p, command, config);
+    free(config);
     return file_replace_text(path, p.f, &whole, why);
 }

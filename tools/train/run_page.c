@@ -221,7 +221,7 @@ static void summary(FILE *f, const struct curve *c, const struct run *r, int ste
     fprintf(f, ". As of %s UTC%s</p>\n", when, over ? "." : "; the page asks for itself again every few seconds.");
 }
 
-static void write_page(FILE *f, const struct curve *c, const struct run *r, int step, int over)
+static void write_page(FILE *f, const struct curve *c, const struct run *r, const char *config, int step, int over)
 {
     const double tokens = fmax(c->last[TOKENS], 1);
     const struct svg_series nothing = {.n = 0},
@@ -243,11 +243,9 @@ static void write_page(FILE *f, const struct curve *c, const struct run *r, int 
     plot(f, c, "Learning rate", "rate", RATE, "rate", &nothing, tokens);
     plot(f, c, "Window", "keys that a token attends to", WINDOW, r->windows.short_window ? "mean of some steps" : "window", &nothing, tokens);
     plot(f, c, "Speed", "tokens a second", SPEED, "tokens a second", &nothing, tokens);
-    char *config = run_json(r, 0);
     fputs("<details><summary>All settings</summary><pre>", f);
-    svg_text(f, config ? config : "");
+    svg_text(f, config);
     fputs("</pre></details>\n", f);
-    free(config);
     page_close(f);
 }
 
@@ -259,9 +257,11 @@ const char *run_page_write(const struct run *r, const struct run_log *l, int ste
     const char *wrong = c ? read_curve(c, l, r->steps, why) : "There is no memory for a page of the run.";
     run_path(path, r->out, "run.html");
     if (!wrong) {
-        FILE *f = file_open_text(&whole, &size);
+        char *config = run_json(r, 0);
+        FILE *f = config ? file_open_text(&whole, &size) : NULL;
         if (f)
-            write_page(f, c, r, step, over);
+            write_page(f, c, r, config, step, over);
+        free(config);
         wrong = file_replace_text(path, f, &whole, why);
     }
     for (int i = 0; c && i < c->samples; i++)
