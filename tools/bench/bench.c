@@ -201,6 +201,8 @@ static const char *time_step(struct asked *a, struct options *o, char *why)
     return bench_step(&a->b, &a->size, why);
 }
 
+static void no_memory(void) { exit(command_fails("There is no memory for what is to be timed.")); }
+
 #define SUBCOMMAND(name, mark) \
     static void name##_tables(struct keys *k, const struct options *o) \
     { \
@@ -213,7 +215,9 @@ static const char *time_step(struct asked *a, struct options *o, char *why)
     { \
         static struct asked a; \
         char why[SWAX_WHY]; \
+        op_memory_gone(no_memory); \
         const char *wrong = time_##name(&a, o, why); \
+        op_memory_gone(NULL); \
         return wrong ? command_fails(wrong) : 0; \
     }
 SUBCOMMAND(kernels, ALL)

@@ -347,12 +347,11 @@ static void on_all_sheets(FILE *f, const char *title, struct svg_axis x, struct 
                           const struct svg_series *series, int n, const struct svg_mark *marks, int n_marks,
                           enum shown shown)
 {
-    struct tag *tag = calloc((size_t)n + 1, sizeof *tag);
-    for (int i = 0; i < SHEETS && tag; i++) {
+    struct tag tag[SVG_SERIES] = { { 0 } };
+    for (int i = 0; i < SHEETS; i++) {
         const struct sheet s = sheet_for(i, n);
         plot(f, &s, title, x, y, series, n, marks, n_marks, shown, tag);
     }
-    free(tag);
 }
 
 void svg_lines(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,

@@ -8,7 +8,8 @@
 
 #include <stdio.h>
 
-enum { SVG_STYLES = 18 };          /* a style is a number; it counts modulo this */
+enum { SVG_STYLES = 18,            /* a style is a number; it counts modulo this */
+       SVG_SERIES = 64 };          /* the most that one plot shows */
 
 struct svg_axis {
     const char *label;
