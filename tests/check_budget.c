@@ -86,6 +86,40 @@ START_TEST(files_that_are_built_in_keep_their_steps)
 }
 END_TEST
 
+START_TEST(every_file_that_is_built_in_opens)
+{
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    ck_assert(ablate_builtin[0].name);
+    for (int i = 0; ablate_builtin[i].name; i++) {
+        char *text = ablate_builtin_text(ablate_builtin[i].name, why);
+        ck_assert_msg(text && !ablation_open(&a, text, &none, why), "%s: %s", ablate_builtin[i].name, why);
+        ck_assert_str_eq(a.name, ablate_builtin[i].name);
+        ablation_close(&a);
+        free(text);
+    }
+}
+END_TEST
+
+/* The three runs of a window are branches of one only if each warms up for as many steps. */
+START_TEST(decay_has_branches_of_one_run)
+{
+    static const int steps[] = {350, 350, 700, 700, 1400, 1400};
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    char *text = ablate_builtin_text("code-decay", why);
+    ck_assert_msg(text && !ablation_open(&a, text, &none, why) && a.arms == 6, "%s", why);
+    for (int i = 0; i < a.arms; i++) {
+        const struct run *r = &a.run[i];
+        ck_assert_msg(r->steps == steps[i] && r->warmup * r->steps == 70, "%s: %d steps, %.17g of them to warm up", a.arm[i].name,
+                      r->steps, r->warmup * r->steps);
+        ck_assert(r->schedule == SCHEDULE_WSD && r->windows.window == (i % 2 ? 512 : 32) && !r->windows.short_window);
+    }
+    ablation_close(&a);
+    free(text);
+}
+END_TEST
+
 static const struct { const char *settings, *arms, *says; } bad[] = {
     {"", "{\"name\": \"a\", \"budget\": 0}", "Arm a: its budget"}, {"", "{\"name\": \"a\", \"budget\": \"0.5\"}",
         "Arm a: its budget"},
@@ -188,6 +222,8 @@ int main(void)
     tcase_set_timeout(t, 240);
     tcase_add_test(t, an_arm_makes_the_steps_that_its_budget_pays_for);
     tcase_add_test(t, files_that_are_built_in_keep_their_steps);
+    tcase_add_test(t, every_file_that_is_built_in_opens);
+    tcase_add_test(t, decay_has_branches_of_one_run);
     tcase_add_loop_test(t, budgets_that_say_nothing_are_refused, 0, sizeof bad / sizeof *bad);
     tcase_add_test(t, what_is_cooled_down_early_is_a_branch);
     suite_add_tcase(s, t);
