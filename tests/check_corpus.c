@@ -1,0 +1,242 @@
+/* check_corpus.c - `swax corpus`: whole directories are held out, and the same ones wherever the folder lies; what was
+ * copied is dropped, what is short or binary too, and corpus.json counts it; the script behind `make corpus` hands it
+ * the package's own folder, or says that it had no network. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ref/network/config.h"
+#include "tests/printed.h"
+#include "tests/scratch.h"
+#include "tests/suite.h"
+#include "tools/lib/checksum.h"
+#include "tools/lib/commands.h"
+#include "tools/lib/files.h"
+#include "tools/lib/json.h"
+
+extern const struct command command_corpus;
+static int corpus(int argc, char **argv) { return command_run(&command_corpus, argc, argv); }
+
+static char why[SWAX_WHY];
+enum { FOLDERS = 40, BODY = 6000 };
+
+/* ---- a folder of source files */
+
+/* n bytes of words that no other seed has. */
+static char *body(char *to, unsigned seed, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        to[i] = (seed >> 24) % 7 ? (char)('a' + (seed >> 16) % 26) : ' ';
+    }
+    return to + n;
+}
+
+static void place(const char *root, int folder, const char *name, const char *text, size_t n)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%s/d%02d", root, folder);
+    mkdir(path, 0777);
+    snprintf(path, sizeof path, "%s/d%02d/%s", root, folder, name);
+    put(path, text, n);
+}
+
+/* A file that says where it stands, of which `common` bytes are the same in every folder. */
+static void place_body(const char *root, int folder, const char *name, unsigned seed, size_t common)
+{
+    char text[BODY + 40];
+    const int head = sprintf(text, "<d%02d/%s>", folder, name);
+    body(body(text + head, seed, common), seed + 1000u * (unsigned)folder + 7, BODY - common);
+    place(root, folder, name, text, (size_t)head + BODY);
+}
+
+static char *make_tree(const char *name)
+{
+    char *root = scratch(name), binary[BODY];
+    ck_assert(!file_make_folder(root, why));
+    for (int d = 0; d < FOLDERS; d++) {
+        place_body(root, d, "own.c", 1, 0);
+        place_body(root, d, "third.c", 2, BODY * 3 / 10);
+        place_body(root, d, "most.c", 3, BODY * 7 / 10);
+        place_body(root, d, "ignored.txt", 4, 0);
+        place(root, d, "short.c", "int x;", 6);
+        body(binary, 5, sizeof binary);
+        binary[BODY / 2] = 0;
+        place(root, d, "binary.c", binary, sizeof binary);
+    }
+    ck_assert_int_eq(symlink("own.c", in_folder(root, "d00/link.c")), 0);
+    return root;
+}
+
+static char *make_corpus(const char *root, const char *out, const char *more)
+{
+    char line[2000];
+    snprintf(line, sizeof line, "folder=%s out=%s least=1000 held_out=0.3 note=tree %s", root, out, more);
+    return printed_by(corpus, line);
+}
+
+static double number(const struct json *object, const char *key)
+{
+    const struct json *j = json_get(object, key);
+    ck_assert_msg(j && j->type == JSON_NUMBER, "corpus.json has no number %s", key);
+    return j->number;
+}
+
+static struct json *record(const char *out)
+{
+    struct json *root = json_read(in_folder(out, "corpus.json"), 1 << 20, why);
+    ck_assert_msg(root, "%s", why);
+    return root;
+}
+
+/* Does a document of that folder and name begin in the text? */
+static int holds(const char *text, size_t n, int folder, const char *name)
+{
+    char head[60];
+    const int length = sprintf(head, "<d%02d/%s>", folder, name);
+    for (const char *at = text; (at = memchr(at, 0, (size_t)(text + n - at))); at++)
+        if ((size_t)(text + n - at) > (size_t)length && !memcmp(at + 1, head, (size_t)length))
+            return 1;
+    return 0;
+}
+
+/* ---- what is held out, and what is dropped */
+
+START_TEST(whole_directories_are_held_out_and_copies_dropped)
+{
+    char *root = make_tree("tree"), *out = scratch("corpus"), *text[2];
+    static const char *const names[] = {"train", "held_out"}, *const files[] = {"train.txt", "held_out.txt"};
+    size_t n[2];
+    int folders[2] = {0}, most[2] = {0};
+    make_corpus(root, out, "");
+    struct json *r = record(out);
+    for (int p = 0; p < 2; p++) {
+        n[p] = read_whole(in_folder(out, files[p]), &text[p]);
+        const struct json *part = json_get(r, names[p]);
+        char digits[17];
+        struct checksum sum = {0};
+        double documents = 0;
+        for (size_t i = 0; i < n[p]; i++)
+            documents += !text[p][i];
+        checksum_add(&sum, text[p], n[p]);
+        checksum_text(&sum, digits);
+        ck_assert_msg(number(part, "documents") == documents && number(part, "bytes") == (double)n[p] && !*text[p],
+                      "%s: %g documents", names[p],
+                      documents);
+        ck_assert_str_eq(json_get(part, "checksum")->text, digits);
+    }
+    for (int d = 0; d < FOLDERS; d++) {
+        const int held_out = holds(text[1], n[1], d, "own.c");
+        ck_assert_msg(holds(text[0], n[0], d, "own.c") == !held_out, "d%02d/own.c stands in both, or in neither", d);
+        for (int p = 0; p < 2; p++) {
+            ck_assert_msg(holds(text[p], n[p], d, "third.c") == (p == held_out),
+                          "d%02d/third.c: a third in common is no copy", d);
+            ck_assert_msg(!holds(text[p], n[p], d, "ignored.txt"), "an ending that was not asked for");
+            most[p] += holds(text[p], n[p], d, "most.c");
+            folders[p] += p == held_out;
+        }
+    }
+    ck_assert_msg(folders[0] > 20 && folders[1] > 4, "%d and %d folders", folders[0], folders[1]);
+    ck_assert_msg(most[0] == 1 && !most[1], "of what is alike in all folders %d are trained on, %d held out", most[0],
+                  most[1]);
+    const struct json *left_out = json_get(r, "left_out");
+    ck_assert(number(left_out, "copies_within_training") == folders[0] - 1);
+    ck_assert(number(left_out, "held_out_alike_training") == folders[1]);
+    ck_assert(number(left_out, "shorter_than_least") == FOLDERS && number(left_out, "binary") == FOLDERS);
+    ck_assert(number(r, "files") == 5 * FOLDERS);
+    const size_t heads = strlen("<d00/own.c>") + strlen("<d00/third.c>");
+    ck_assert(n[0] == (size_t)(2 * folders[0] + 1) * (BODY + 1) + (size_t)folders[0] * heads + strlen("<d00/most.c>"));
+    json_free(r);
+}
+END_TEST
+
+START_TEST(the_split_does_not_depend_on_where_the_folder_lies)
+{
+    char *one = scratch("one"), *other = scratch("other");
+    make_corpus(make_tree("here"), one, "");
+    make_corpus(make_tree("elsewhere/under/another-name"), other, "");
+    ck_assert(same_bytes(in_folder(one, "train.txt"), in_folder(other, "train.txt")));
+    ck_assert(same_bytes(in_folder(one, "held_out.txt"), in_folder(other, "held_out.txt")));
+    ck_assert(same_bytes(in_folder(one, "corpus.json"), in_folder(other, "corpus.json")));
+}
+END_TEST
+
+/* own.c has 6,011 bytes: 3,005, as many again, and one. */
+START_TEST(what_is_long_is_cut)
+{
+    char *out = scratch("cut"), *text;
+    make_corpus(make_tree("long"), out, "longest=3005");
+    const size_t n = read_whole(in_folder(out, "train.txt"), &text);
+    size_t piece = 0, longest = 0;
+    for (size_t i = 0; i < n; i++) {
+        piece = text[i] ? piece + 1 : 0;
+        longest = piece > longest ? piece : longest;
+    }
+    ck_assert_uint_eq(longest, 3005);
+    struct json *r = record(out);
+    ck_assert(number(json_get(r, "train"), "bytes") == (double)n && number(r, "longest") == 3005);
+    json_free(r);
+}
+END_TEST
+
+/* ---- the script */
+
+static void put_program(const char *folder, const char *name, const char *script)
+{
+    put(in_folder(folder, name), script, strlen(script));
+    ck_assert_int_eq(chmod(in_folder(folder, name), 0755), 0);
+}
+
+/* Its programs are stand-ins: what it asks of swax is all that it does. */
+static char *asked_by_script(const char *name, const char *get)
+{
+    char *bin = scratch(name), *asked = in_folder(bin, "asked"), command[2000], *text;
+    ck_assert(!file_make_folder(bin, why));
+    put_program(bin, "apt-cache", "#!/bin/sh\necho '  Depends: linux-source-6.1'\n");
+    put_program(bin, "apt-get", get);
+    put_program(bin, "dpkg-deb", "#!/bin/sh\ncase $1 in -W) echo 'linux-source-6.1 6.1.192-2';; esac\n");
+    put_program(bin, "tar", "#!/bin/sh\ncat >/dev/null\n");
+    put_program(bin, "find", "#!/bin/sh\n");
+    snprintf(command, sizeof command, "#!/bin/sh\nfor word; do echo \"$word\"; done > '%s'\n", asked);
+    put_program(bin, "swax", command);
+    snprintf(command, sizeof command,
+             "PATH='%s':\"$PATH\" megabytes=7 sh data/corpus.sh '%s/swax' '%s/out' </dev/null >/dev/null 2>&1", bin,
+                 bin, bin);
+    ck_assert_int_eq(system(command), 0);
+    read_whole(asked, &text);
+    return text;
+}
+
+START_TEST(the_script_hands_on_the_folder_of_the_package)
+{
+    char *online = asked_by_script("online", "#!/bin/sh\n: > linux-source-6.1_6.1.192-2_all.deb\n"),
+         *offline = asked_by_script("offline", "#!/bin/sh\nexit 100\n");
+    static const char *const fetched[] = {"/out/fetched/tree/linux-source-6.1\n",
+        "note=Debian linux-source-6.1 6.1.192-2\n",
+                                          "megabytes=7\n"};
+    static const char *const found[] = {"/out/fetched/tree\n", "no network", "megabytes=7\n"};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_msg(strstr(online, fetched[i]), "swax corpus is not given %s", fetched[i]);
+        ck_assert_msg(strstr(offline, found[i]), "without network swax corpus is not given %s", found[i]);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("corpus");
+    TCase *t = tcase_create("corpus");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, whole_directories_are_held_out_and_copies_dropped);
+    tcase_add_test(t, the_split_does_not_depend_on_where_the_folder_lies);
+    tcase_add_test(t, what_is_long_is_cut);
+    tcase_add_test(t, the_script_hands_on_the_folder_of_the_package);
+    suite_add_tcase(s, t);
+    scratch_open();
+    const int failed = suite_ends(s);
+    scratch_close();
+    return failed;
+}
