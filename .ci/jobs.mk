@@ -25,11 +25,12 @@ sanitize: export ASAN_OPTIONS ?= detect_leaks=0
 sanitize: ## every check under AddressSanitizer and UndefinedBehaviorSanitizer
 	+$(SAMPLE) $(apart) WERROR= CFLAGS='$(CFLAGS) -O1' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' test
 
-# ThreadSanitizer has to see what OpenMP's runtime synchronises: LLVM's libomp tells it through archer, gcc's does not
+# ThreadSanitizer has to see what OpenMP's runtime synchronises: LLVM's libomp tells it through archer, gcc's does not.
+# Tiers divide their work by the same text, so the first one stands for all.
 ARCHER = $(firstword $(wildcard $(foreach d,$(shell $(CLANG) -print-resource-dir)/../.. /usr/lib/llvm-*/lib,$(d)/libarcher.so)))
 test-tsan: ## check_threads under ThreadSanitizer: clang's OpenMP runtime with archer
 	@[ -n "$(ARCHER)" ] || { echo 'test-tsan needs libarcher.so, which comes with the libomp of $(CLANG)'; exit 1; }
-	+$(apart) CC=$(CLANG) WERROR= CFLAGS='$(CFLAGS) -O1' SAN=-fsanitize=thread $(SHIM) $(BUILD)/tsan/check_threads
+	+$(apart) CC=$(CLANG) TIERS=$(firstword $(TIERS)) WERROR= CFLAGS='$(CFLAGS) -O1' SAN=-fsanitize=thread $(SHIM) $(KERNELS) $(BUILD)/tsan/check_threads
 	OMP_TOOL_LIBRARIES=$(ARCHER) TSAN_OPTIONS='ignore_noninstrumented_modules=1 halt_on_error=1' $(BUILD)/tsan/check_threads
 
 # _exit would leave without writing the counts: a child that calls it leaves by exit here

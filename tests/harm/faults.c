@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORDS = 32, ROOM = 1 << 20, PATIENCE = 60 };
+enum { WORDS = 32, ROOM = 1 << 20, PATIENCE = 300 };
 
 /* What is run in a folder that holds what `prepare` made.  `files`: what must be the same when it ends with 0.  timed: what it
  * prints has times in it: only the number of lines is compared. */
