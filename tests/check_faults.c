@@ -15,9 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "tools/lib/commands.h"
 #include "tools/train/checkpoint.h"
-#include "tests/printed.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
@@ -279,13 +277,6 @@ START_TEST(a_run_goes_on_where_files_cannot_be_locked)
         ck_assert_msg(end == RUN_FINISHED, "%s: %s", strerror(errors[i]), why);
         ck_assert_int_eq(unlocked, i > 0);
     }
-    char *out = scratch("said"), arguments[700], expected[700];
-    snprintf(arguments, sizeof arguments, "%s data=copy span=2 length=16 batch=1 width=8 heads=1 cell_heads=1 steps=1 tier=ref threads=1", out);
-    snprintf(expected, sizeof expected, "%s lies where files cannot be locked: see to it yourself that no other process trains in it.\n", out);
-    fault.unlocked = ENOLCK;
-    char *text = printed_by(cmd_train, arguments);
-    fault.unlocked = 0;
-    ck_assert_msg(strstr(text, expected) != NULL, "%s", text);
     struct run r = faulty_run(scratch("unlockable"));
     fault.unlocked = EIO;
     ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_REFUSED);
