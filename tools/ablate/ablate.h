@@ -21,7 +21,7 @@ struct ablate_arm {
     const struct json *settings;
     double times;                              /* the steps of the settings */
     int equal_to;                              /* the arm whose FLOPs it has; -1: its own */
-    double flops;                              /* of training one run; NaN: the vocabulary is not known */
+    double flops;                              /* of training one run; NaN: only files know the vocabulary */
 };
 
 /* A sitting: held-out sequences of one kind, seen with one window.  A question reads a number from it. */
@@ -118,10 +118,9 @@ int ablation_reach(const struct run *r);                     /* what its windows
 int ablation_role(const struct ablation *a, const char *role);       /* the first arm of that role, or -1 */
 void ablation_folder(char path[RUN_TEXT + 64], const struct ablation *a, int arm, int seed);
 
-/* budget.c: how many steps an arm's run makes, by the members budget and equal_flops of the file (NULL: not there); and
- * the FLOPs of training a run. */
+/* budget.c: how many steps an arm's run makes, by the members budget and equal_flops of the file (NULL: not there), and
+ * how many FLOPs these take. */
 const char *budget_set(struct ablation *a, int arm, const struct json *times, const struct json *equal, char *why);
-double budget_flops(const struct run *r);
 
 /* questions.c: what such an ablation asks; and the number of a question by its name, or -1. */
 const char *questions_set(struct ablation *a, char *why);

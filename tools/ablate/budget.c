@@ -14,30 +14,33 @@
 
 enum { MOST_STEPS = 1 << 30 };
 
-/* How many tokens there are; 0: only the data know, and cannot be opened. */
-static int vocabulary_of(const struct run *r)
+/* How many tokens there are, without a look at files, which may lie elsewhere when a report is made; 0: only they know. */
+static const char *find_vocabulary(const struct run *r, int *vocabulary, char *why)
 {
     const char *value[SOURCE_KEYS];
     struct data d = {0};
-    char ignored[SWAX_WHY];
-    if (r->model.vocabulary)
-        return r->model.vocabulary;
-    if (r->source->unit && !strcmp(r->source->unit, "byte"))
-        return 256;
+    *vocabulary = r->model.vocabulary;
+    if (!*vocabulary && r->source->unit && !strcmp(r->source->unit, "byte"))
+        *vocabulary = 256;
+    if (*vocabulary || r->source->contents)
+        return NULL;
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = r->value[i];
-    const int vocabulary = data_open(&d, r->source, value, r->length, ignored) ? 0 : d.vocabulary;
+    if (data_open(&d, r->source, value, r->length, why))
+        return why;
+    *vocabulary = d.vocabulary;
     data_close(&d);
-    return vocabulary;
+    return NULL;
 }
 
-double budget_flops(const struct run *r)
+/* Of training the run. */
+static double flops_of(const struct run *r, int vocabulary)
 {
     const struct windows *w = &r->windows;
     struct swax_config c = r->model;
     const double drawn = w->short_window ? w->short_probability * (1 - w->anneal - w->ramp / 2) : 0;
-    c.vocabulary = vocabulary_of(r);
-    if (!c.vocabulary)
+    c.vocabulary = vocabulary;
+    if (!vocabulary)
         return (double)NAN;
     const double token = (1 - drawn) * swax_network_flops(&c, r->length, w->window, 1) +
                          (drawn > 0 ? drawn * swax_network_flops(&c, r->length, w->short_window, 1) : 0);
@@ -59,7 +62,7 @@ static const char *read_times(struct run *r, const char *arm, const struct json 
     return set_steps(r, arm, floor(times->number * r->steps + 0.5), why);
 }
 
-static const char *read_equal(struct ablation *a, int arm, const struct json *equal, char *why)
+static const char *read_equal(struct ablation *a, int arm, const struct json *equal, int vocabulary, char *why)
 {
     const char *name = a->arm[arm].name;
     int other = 0;
@@ -69,10 +72,10 @@ static const char *read_equal(struct ablation *a, int arm, const struct json *eq
         return say(why, "Arm %s: equal_flops names an arm that stands before it.", name);
     struct run one = a->run[arm];
     one.steps = 1;
-    const double steps = floor(a->arm[other].flops / budget_flops(&one) + 0.5);
+    const double steps = floor(a->arm[other].flops / flops_of(&one, vocabulary) + 0.5);
     if (isnan(steps))
-        return say(why, "Arm %s: FLOPs depend on the vocabulary, and the data that know it cannot be opened: say "
-                        "vocabulary= in the settings.", name);
+        return say(why, "Arm %s: FLOPs depend on the vocabulary, which the files alone know: say vocabulary= in the "
+                        "settings.", name);
     a->arm[arm].equal_to = other;
     return set_steps(&a->run[arm], name, steps, why);
 }
@@ -80,14 +83,15 @@ static const char *read_equal(struct ablation *a, int arm, const struct json *eq
 const char *budget_set(struct ablation *a, int arm, const struct json *times, const struct json *equal, char *why)
 {
     struct ablate_arm *m = &a->arm[arm];
+    int vocabulary;
     m->equal_to = -1;
     m->times = times ? times->number : 1;
     if (times && equal)
         return say(why, "Arm %s: budget and equal_flops both say how long it trains: one of them does.", m->name);
     if (times && read_times(&a->run[arm], m->name, times, why))
         return why;
-    if (equal && read_equal(a, arm, equal, why))
+    if (find_vocabulary(&a->run[arm], &vocabulary, why) || (equal && read_equal(a, arm, equal, vocabulary, why)))
         return why;
-    m->flops = budget_flops(&a->run[arm]);
+    m->flops = flops_of(&a->run[arm], vocabulary);
     return NULL;
 }
