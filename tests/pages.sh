@@ -46,11 +46,14 @@ for page in $pages; do
             from=${from%:}
             case $from in
             check_*)
-                [ -e "tests/$from.c" ] || { fault "$page speaks of $from, and there is no tests/$from.c"; continue; }
-                grep -q "START_TEST($name)" tests/*.c || fault "$page speaks of $from: $name, and no test has that name" ;;
+                if [ ! -e "tests/$from.c" ]; then fault "$page speaks of $from, and there is no tests/$from.c"
+                elif ! grep -q "START_TEST($name)" tests/*.c; then
+                    fault "$page speaks of $from: $name, and no test has that name"
+                fi ;;
             */*)
                 [ -e "$from" ] || continue       # said above
-                grep -qE "(^|[^A-Za-z0-9_])$name *\)?\(" "$from" || fault "$page speaks of $from: $name, which is not in it" ;;
+                grep -qE "(^|[^A-Za-z0-9_])$name *\)?\(" "$from" ||
+                    fault "$page speaks of $from: $name, which is not in it" ;;
             esac
         done
 done

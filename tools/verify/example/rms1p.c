@@ -4,7 +4,7 @@
  *     cc -O2 -shared -fPIC -DMINE tools/verify/example/rms1p.c -o mine.so -lm
  *     build/swax verify own reference=./plain.so candidate=./mine.so tensors=tools/verify/example/rms1p.json
  *
- * Both libraries come from this one text, since it is short.  MINE has a mistake, so that there is a verdict to read. */
+ * Both libraries come from this one text, since it is short.  MINE has a mistake, so that there is a verdict. */
 #include <math.h>
 
 #ifdef MINE
