@@ -95,10 +95,22 @@ class Command(Folder):
             ("norm", ("suite=qiuck",), "quick"),
             ("norm", ("dtype=f23",), "f32"),
             ("norm", ("Q=1",), "Q"),
+            ("norm", ("seed=often",), "seed='often': it is a whole number"),
         ):
             status, said = self.run_command(function, *words)
             self.assertEqual(status, 2, said)
             self.assertIn(says, said)
+
+    def test_a_refusal_is_one_sentence(self):
+        """Neither process shows its stack."""
+        said = subprocess.run(
+            [sys.executable, "-m", "swax_verify", self.write("kernels.py", KERNELS) + ":norm", "rmsnorm_forward", "Q=1"],
+            env=dict(os.environ, PYTHONPATH=PACKAGE),
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual((said.returncode, said.stdout), (2, ""))
+        self.assertRegex(said.stderr, r"^swax_verify: .*Q.*\n$")
 
 
 class Exports(Folder):
@@ -144,6 +156,14 @@ class Exports(Folder):
 
 @unittest.skipUnless(importlib.util.find_spec("pytest"), "pytest is not installed")
 class Pytest(Folder):
+    def run_pytest(self, *options):
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "swax_verify.pytest_plugin", *options, self.folder.name],
+            env=dict(os.environ, PYTHONPATH=PACKAGE, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
+            capture_output=True,
+            text=True,
+        )
+
     def test_the_fixture(self):
         self.write(
             "test_mine.py",
@@ -156,25 +176,13 @@ class Pytest(Folder):
             test_line = test_of(norm, op="rmsnorm_forward", suite="quick")
             """),
         )
-        out = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "swax_verify.pytest_plugin",
-                "--swax-seed=77",
-                "--swax-suite=quick",
-                self.folder.name,
-            ],
-            env=dict(os.environ, PYTHONPATH=PACKAGE, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
-            capture_output=True,
-            text=True,
-        ).stdout
+        out = self.run_pytest("--swax-seed=77", "--swax-suite=quick").stdout
         self.assertIn("1 failed, 2 passed", out)
         self.assertIn("y is 1.001 times what it should be", out)
         self.assertIn("the same problems again with --swax-seed=77", out)
+        wrong = self.run_pytest("--swax-seed=often")
+        self.assertIn("--swax-seed='often': it is a whole number from 0 on, or random", wrong.stderr + wrong.stdout)
+        self.assertNotIn("INTERNALERROR", wrong.stderr + wrong.stdout)
         self.assertNotIn("door_run", out)  # of the machinery nothing is shown:
         self.assertNotIn("raise AssertionError", out)
 

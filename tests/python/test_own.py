@@ -312,6 +312,10 @@ class Sentences(unittest.TestCase):
             (dict(NORM, suite="qiuck"), "did you mean quick"),
             (dict(NORM, number=99), "has the cases 0 to"),
             (dict(NORM, gradients=["v"]), "v is no input"),
+            (dict(NORM, gradients="x v"), "v is no input"),
+            (dict(NORM, sutie="hard"), "sutie= is no size .* did you mean suite"),
+            (dict(NORM, layout="BHTD"), "layout= is for kernels that are named by op="),
+            (dict(NORM, seed="often"), "seed='often': it is a whole number"),
             (dict(NORM, op="mlstm"), "say op="),
             (dict(NORM, require=lambda **_: False), "require= is true of none"),
         ):

@@ -12,7 +12,7 @@ import sys
 
 from . import _arrays, _candidate, _judge, _library
 from ._wire import Wire, spawn
-from .check import RULES, dtype_word, fresh_seed
+from .check import RULES, dtype_word, seed_of
 from .report import Report
 
 OWN = ("layout", "dtype", "device", "array", "outputs", "json")
@@ -80,14 +80,16 @@ def candidate(name, op, words, read, write):
     except Exception as e:
         wire.send({"do": "refused", "why": f"{type(e).__name__}: {e}"})
         return
-    _candidate.serve(wire, asker)
+    try:
+        _candidate.serve(wire, asker)
+    except EOFError:  # the judge has ended, and has said why
+        pass
 
 
 def judge(name, op, words):
     """In this process: the truth, and the verdict."""
     given = dict(w.split("=", 1) for w in words)
-    dtype, seed = dtype_word(given.get("dtype", "f32")), given.get("seed", "random")
-    seed = fresh_seed() if seed == "random" else int(seed)
+    dtype, seed = dtype_word(given.get("dtype", "f32")), seed_of(given.get("seed"))
     child, wire = spawn(["-m", "swax_verify", "--candidate", name, op, *words])
     try:
         ready, _ = wire.receive()

@@ -52,6 +52,15 @@ def fresh_seed():
     return int(given)
 
 
+def seed_of(given, word="seed"):
+    """The seed that somebody gave: None and "random" are one that nobody has seen."""
+    if given is None or given == "random":
+        return fresh_seed()
+    if isinstance(given, bool) or not str(given).isdigit():
+        raise ValueError(f"{word}={given!r}: it is a whole number from 0 on, or random")
+    return int(given)
+
+
 def _value(x):
     return ("yes" if x else "no") if isinstance(x, bool) else f"{x:.17g}" if isinstance(x, float) else str(x)
 
@@ -102,11 +111,15 @@ def check(
     fixed: sizes and scalars, as T=256, K=64, g=0; sizes="xlstm-7b"; states=False, documents=False."""
     __tracebackhide__ = True
     dtype = dtype_word(dtype)
-    seed = fresh_seed() if seed is None or seed == "random" else int(seed)
+    seed = seed_of(seed)
     if (op is None) == (reference is None):
         raise ValueError("check: say op=\"mlstm\" (or another kernel), or reference= and inputs= for one of your own")
     if reference is not None:
         from . import own
+
+        for name, value in dict(layout=layout != "BTHD", outputs=outputs, behind=behind).items():
+            if value:
+                raise ValueError(f"check: {name}= is for kernels that are named by op=; inputs= and reference= say it here")
 
         return own.check(
             fn,

@@ -7,6 +7,7 @@ inputs that are off by one rounding of their type.  How far the candidate may be
 those are.
 """
 
+import difflib
 import inspect
 import sys
 import time as clock
@@ -133,7 +134,9 @@ class Task:
         self.dtype, self.seed, self.require = dtype, seed, require
         self.exact_in = "f32" if dtype == "f64" else dtype
         self.statistics = set(statistics)
+        self.refuse_strangers(fn, reference)
         floats = [i.name for i in self.inputs if not i.is_integer() and i.role != "given"]
+        gradients = gradients.replace(",", " ").split() if isinstance(gradients, str) else gradients
         self.wanted = [] if not gradients else floats if gradients is True else list(gradients)
         unknown = [n for n in self.wanted if n not in floats]
         if unknown:
@@ -151,6 +154,21 @@ class Task:
             if lost:
                 raise ValueError(f"check: {caller.what} takes {', '.join(lost)}, and inputs= has {', '.join(inputs)}")
         self.raised = None
+
+    def refuse_strangers(self, fn, reference):
+        """What is given by name is a size, or something that one of the functions takes."""
+        parameters = [p for f in (fn, reference) for p in inspect.signature(f).parameters.values()]
+        if any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return
+        taken = {p.name for p in parameters}
+        for name in self.scalars:
+            if name not in taken:
+                known = [*inspect.signature(check).parameters, *sorted(taken)]
+                near = difflib.get_close_matches(name, known, 1)
+                raise ValueError(
+                    f"check: {name}= is no size in inputs=, and neither function takes it"
+                    + (f"; did you mean {near[0]}?" if near else "")
+                )
 
     def live_in(self, library):
         """Where its arrays lie; the reference's lie on the processor."""

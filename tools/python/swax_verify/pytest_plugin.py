@@ -2,7 +2,7 @@
 
 import pytest
 
-from .check import check, fresh_seed
+from .check import check, seed_of
 
 
 def pytest_addoption(parser):
@@ -14,8 +14,10 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    given = config.getoption("--swax-seed")
-    config.swax_seed = fresh_seed() if given in (None, "random") else int(given)
+    try:
+        config.swax_seed = seed_of(config.getoption("--swax-seed"), "--swax-seed")
+    except ValueError as e:
+        raise pytest.UsageError(str(e)) from None
     config.swax_used = False
 
 
