@@ -103,8 +103,9 @@ class Command(Folder):
 
     def test_a_refusal_is_one_sentence(self):
         """Neither process shows its stack."""
+        norm = self.write("kernels.py", KERNELS) + ":norm"
         said = subprocess.run(
-            [sys.executable, "-m", "swax_verify", self.write("kernels.py", KERNELS) + ":norm", "rmsnorm_forward", "Q=1"],
+            [sys.executable, "-m", "swax_verify", norm, "rmsnorm_forward", "Q=1"],
             env=dict(os.environ, PYTHONPATH=PACKAGE),
             capture_output=True,
             text=True,

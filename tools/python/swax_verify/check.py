@@ -119,7 +119,7 @@ def check(
 
         for name, value in dict(layout=layout != "BTHD", outputs=outputs, behind=behind).items():
             if value:
-                raise ValueError(f"check: {name}= is for kernels that are named by op=; inputs= and reference= say it here")
+                raise ValueError(f"check: {name}= is for kernels that are named by op=; here inputs= says it")
 
         return own.check(
             fn,
