@@ -1,10 +1,10 @@
 """honest_torch.py - kernels that are right, in the forms that people write them in PyTorch: none may be refused.
 
-    pip install torch; make; python tools/python/honest_torch.py [suite=quick] [seeds=4] [only=WORD]
+    pip install torch; make; python tools/python/honest_torch.py [suite=quick] [seeds=4] [first=1] [only=WORD]
 
 A line a form: problems put to it, and how many of them it was refused on.  The status is 1 if there was any.  Every
-form is
-differentiated by autograd.  In bf16 and f16 products take operands of that type and sum in float, as tensor cores do.
+form is differentiated by autograd.  In bf16 and f16 products take operands of that type and sum in float, as tensor
+cores do.
 """
 
 import math
@@ -178,6 +178,51 @@ def delta_recurrent(q, k, v, g, beta, scale, e, S0):
     return {"y": torch.stack(out, 1).to(dtype), "S1": S}
 
 
+def delta_block(q, k, v, g, beta, S, erase, inverted):
+    """L tokens at once behind the state S: q^T S_t without scale, and the state behind them.  All [B,H,L,.], in float.
+    S_t = diag(e^{b_t}) S + sum over s <= t of diag(e^{b_t - b_s}) k_s u_s^T; what is written, u, solves a triangular
+    system."""
+    L = q.shape[2]
+    b = g.cumsum(2)
+    back = torch.ones(L, L, dtype=torch.bool).tril()
+    decay = torch.exp((b[:, :, :, None] - b[:, :, None]).masked_fill(~back[:, :, None], -torch.inf))
+    carried = torch.exp(b)
+
+    def pairs(x):
+        return ((x[:, :, :, None] * k[:, :, None]) * decay).sum(-1)
+
+    u = beta[..., None] * v
+    if erase:
+        A = torch.eye(L, dtype=q.dtype) + beta[..., None] * pairs(k).tril(-1)
+        keys = beta[..., None] * (k * carried)
+        if inverted:
+            A = torch.linalg.solve_triangular(A, torch.eye(L, dtype=q.dtype).expand_as(A), upper=False)
+            u = A @ u - (A @ keys) @ S
+        else:
+            u = torch.linalg.solve_triangular(A, u - keys @ S, upper=False)
+    y = (q * carried) @ S + pairs(q) @ u
+    return y, carried[:, :, -1:].mT * S + (k * decay[:, :, -1]).mT @ u
+
+
+def delta_chunkwise(L, inverted=False):
+    """Chunks of L tokens; inverted: by the inverse of the triangular matrix, as kernels for matrix units have it."""
+
+    def kernel(q, k, v, g, beta, scale, e, S0):
+        dtype = q.dtype
+        q, k, v = (x.transpose(1, 2) for x in wide(q, k, v))
+        g, beta = g.transpose(1, 2), beta.transpose(1, 2)
+        (B, G, T, K), (H, V) = q.shape, v.shape[1::2]
+        q, k = (x.repeat_interleave(H // G, 1) for x in (q, k))
+        S, out = q.new_zeros(B, H, K, V) if S0 is None else S0, []
+        for t in range(0, T, L):
+            s = slice(t, t + L)
+            y, S = delta_block(q[:, :, s], k[:, :, s], v[:, :, s], g[:, :, s], beta[:, :, s], S, e, inverted)
+            out.append(scale * y)
+        return {"y": torch.cat(out, 2).transpose(1, 2).to(dtype), "S1": S}
+
+    return kernel
+
+
 # ---- the small ones
 
 
@@ -228,6 +273,9 @@ FORMS = [
     ("attention", "flash 16", attention_flash(16), ALL),
     ("attention", "flash 64", attention_flash(64), ("f32",)),
     ("delta", "recurrent", delta_recurrent, ALL),
+    ("delta", "chunkwise 16", delta_chunkwise(16), ALL),
+    ("delta", "chunkwise 64", delta_chunkwise(64), ("f32",)),
+    ("delta", "chunkwise 64, inverted", delta_chunkwise(64, True), ("f32",)),
     ("rmsnorm", "plain", rmsnorm, ALL),
     ("headnorm", "plain", headnorm, ALL),
     ("rope", "plain", rope, ALL),
@@ -236,7 +284,7 @@ FORMS = [
 ]
 
 
-def main(suite="quick", seeds=4, only=""):
+def main(suite="quick", seeds=4, only="", first=1):
     total = refused = 0
     print("| kernel | form | dtype | problems | refused |\n|---|---|---|--:|--:|", flush=True)
     for op, name, fn, dtypes in FORMS:
@@ -244,7 +292,7 @@ def main(suite="quick", seeds=4, only=""):
             if only not in f"{op} {name} {dtype}":
                 continue
             cases = failed = 0
-            for seed in range(1, seeds + 1):
+            for seed in range(first, first + seeds):
                 how = dict(eps=0.0) if "through m" in name else {}
                 report = check(
                     fn, op=op, suite=suite, dtype=dtype, array="torch", seed=1000 * seed + 7, raises=False, **how
@@ -260,4 +308,8 @@ def main(suite="quick", seeds=4, only=""):
 
 if __name__ == "__main__":
     given = dict(word.split("=", 1) for word in sys.argv[1:])
-    sys.exit(main(given.get("suite", "quick"), int(given.get("seeds", 4)), given.get("only", "")))
+    sys.exit(
+        main(
+            given.get("suite", "quick"), int(given.get("seeds", 4)), given.get("only", ""), int(given.get("first", 1))
+        )
+    )
