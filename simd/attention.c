@@ -9,7 +9,8 @@
  *     backward   P  = exp(S / sqrt(D) - lse)       dP = v dy^T      dS = P (dP - dy.y) / sqrt(D)
  *                dv += P dy       dk += dS q       dq += dS^T k
  *
- * Both passes round S / sqrt(D) alike: where one key has all the weight, lse is its score, and P is 1 however large that is.
+ * Both passes round S / sqrt(D) alike: where one key has all the weight, lse is its score, and P is 1 however large
+ * that is.
  *
  * Query t sees the keys lo..hi; both grow with t, so the band is a staircase and every tile of rows meets one
  * span of the other side.  Blocks on the rim compare, blocks inside do not.
@@ -71,7 +72,8 @@ static void band_meets(struct band *x, int s0)
 static void band_exactly(struct span *query, struct span *key, const struct band *x)
 {
     for (int j = 0; j < x->n; j++)
-        query[j] = (struct span){ lesser(greater(x->lo[j] - x->s0, 0), x->keys), greater(lesser(x->hi[j] + 1 - x->s0, x->keys), 0) };
+        query[j] = (struct span){ lesser(greater(x->lo[j] - x->s0, 0), x->keys),
+                                  greater(lesser(x->hi[j] + 1 - x->s0, x->keys), 0) };
     for (int s = 0, from = 0, to = 0; s < x->keys; s++) {
         while (from < x->n && x->hi[from] < x->s0 + s)
             from++;
@@ -145,10 +147,12 @@ struct attention_backward_blocks {
     BLOCKS(dQ, SLICES);
 };
 
-/* y and lse of queries t0 .. t0+n-1 of one head.  The sink is what maxima and sums begin with: a score that has been seen, and
- * has added nothing to y.  Unless `exactly`, a value that is not finite gets into the y of queries nearby, and the answer is 0. */
-static int attention_try(int exactly, struct attention_blocks *a, real *y, stat *lse, const real *q, const real *k, const real *v,
-                         stat sink, const int *start, int t0, int n, int T, int S, int H, int G, int D, int W)
+/* y and lse of queries t0 .. t0+n-1 of one head.  The sink is what maxima and sums begin with: a score that has been
+ * seen, and has added nothing to y.  Unless `exactly`, a value that is not finite gets into the y of queries nearby,
+ * and the answer is 0. */
+static int attention_try(int exactly, struct attention_blocks *a, real *y, stat *lse, const real *q, const real *k,
+                         const real *v, stat sink, const int *start, int t0, int n, int T, int S, int H, int G, int D,
+                         int W)
 {
     stat *const room = a->room, *const Qt = a->Qt, *const P = a->P;
     stat max[SIDE], sum[SIDE], alpha[SIDE];
@@ -184,7 +188,8 @@ static int attention_try(int exactly, struct attention_blocks *a, real *y, stat 
                 if (exactly)
                     block_mul_rows(BLOCK_AT(a->Y, c), P, 1, SIDE, V, n, w, query, keep);
                 else
-                    block_mul_transposed(BLOCK_AT(a->Y, c), in(P), V, n, w, x.keys, x.key, keep, next < last ? next++ : NULL);
+                    block_mul_transposed(BLOCK_AT(a->Y, c), in(P), V, n, w, x.keys, x.key, keep,
+                                         next < last ? next++ : NULL);
             }
         }
         for (int j = 0; j < n; j += VL) {
@@ -210,9 +215,9 @@ static void attention_block(struct attention_blocks *a, real *y, stat *lse, cons
         attention_try(1, a, y, lse, q, k, v, sink, start, t0, n, T, S, H, G, D, W);
 }
 
-/* Blocks of queries take their turns head by head, as heads lie side by side: a row of theirs is in a page, and often in a line,
- * with its neighbours (README.md has what that is worth).  Only as many heads, though, as have k, v,
- * dk and dv of their windows still in the cache when it is their turn again. */
+/* Blocks of queries take their turns head by head, as heads lie side by side: a row of theirs is in a page, and often
+ * in a line, with its neighbours (README.md has what that is worth).  Only as many heads, though, as have k, v, dk and
+ * dv of their windows still in the cache when it is their turn again. */
 static int heads_nearby(int G, int D, int W)
 {
     return lesser(G, (int)(NEARBY / ((long)D * (W + SIDE) * 4)) + 1);
@@ -229,15 +234,16 @@ static void attention_forward(real *y, stat *lse, const real *q, const real *k, 
                 struct attention_blocks *a = swax_workspace_take();
                 for (int h = first; h < lesser(first + group, H); h++) {
                     const long bt = (long)b*T*H + h, bs = (long)b*S*G + (long)h*G/H;
-                    attention_block(a, y + bt*D, lse + bt, q + bt*D, k + bs*D, v + bs*D, sink ? sink[h] : -(stat)INFINITY,
-                                    start ? start + (long)b*T : NULL, t, lesser(SIDE, T - t), T, S, H, G, D, W);
+                    attention_block(a, y + bt*D, lse + bt, q + bt*D, k + bs*D, v + bs*D,
+                                    sink ? sink[h] : -(stat)INFINITY, start ? start + (long)b*T : NULL,
+                                    t, lesser(SIDE, T - t), T, S, H, G, D, W);
                 }
                 swax_workspace_give(a);
             }
 }
 
-/* S becomes P, and dP becomes dS, in columns j.. and rows r.  The answer is 0 lane by lane if all S and dP are finite, as they
- * are if q, k, v and dy are. */
+/* S becomes P, and dP becomes dS, in columns j.. and rows r.  The answer is 0 lane by lane if all S and dP are finite,
+ * as they are if q, k, v and dy are. */
 INLINE vec weigh_back(stat *P, stat *dP, const stat *lse, const stat *dyy, const struct band *x, stat scale,
                        int j, struct span r, int inside)
 {
@@ -360,7 +366,8 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
 }
 
 /* dsink -= exp(sink - lse) dy.y, a head at a time: the sums' order does not depend on who takes it */
-static void attention_sink(stat *dsink, const stat *sink, const real *dy, const real *y, const stat *lse, int B, int T, int H, int D)
+static void attention_sink(stat *dsink, const stat *sink, const real *dy, const real *y, const stat *lse, int B, int T,
+                           int H, int D)
 {
     #pragma omp parallel for
     for (int h = 0; h < H; h++) {
@@ -386,8 +393,8 @@ static void attention_backward(real *dq, real *dk, real *dv, stat *dsink, const 
 {
     if (sink)
         attention_sink(dsink, sink, dy, y, lse, B, T, H, D);
-    /* Stretches of queries go side by side; what they give to keys of the stretch before comes when that is done.  They do
-     * not depend on the number of threads. */
+    /* Stretches of queries go side by side; what they give to keys of the stretch before comes when that is done.  They
+     * do not depend on the number of threads. */
     const int stretch = greater(4096, W > T/8 ? T : 8 * up(W, SIDE)), stretches = (T - 1) / stretch + 1;
     const int group = lesser(heads_together(B * stretches, G), heads_nearby(G, D, lesser(W, S)));
     for (int before = 0; before < (stretches > 1 ? 2 : 1); before++) {
@@ -401,7 +408,8 @@ static void attention_backward(real *dq, real *dk, real *dv, stat *dsink, const 
                     for (int t = begin; t < end; t += SIDE)
                         for (int h = g*(H/G); h < lesser(g + group, G)*(H/G); h++) {
                             const long bt = (long)b*T*H + h, bs = ((long)b*S*G + (long)h*G/H) * D;
-                            attention_block_backward(a, dq + bt*D, dk + bs, dv + bs, dy + bt*D, q + bt*D, k + bs, v + bs,
+                            attention_block_backward(a, dq + bt*D, dk + bs, dv + bs,
+                                                     dy + bt*D, q + bt*D, k + bs, v + bs,
                                                      start ? start + (long)b*T : NULL, y + bt*D, lse + bt,
                                                      before ? 0 : own, before ? own : S,
                                                      t, lesser(SIDE, T - t), T, S, H, G, D, W);

@@ -46,7 +46,8 @@ static const stat block_ones[SIDE] = { ONES32,
 #endif
 };
 
-/* How many of H heads go together, where n times as many can be worked on at once: all, if threads have enough to do. */
+/* How many of H heads go together, where n times as many can be worked on at once: all, if threads have enough to
+ * do. */
 INLINE int heads_together(int n, int H)
 {
     const int threads = swax_host.workers();
@@ -263,8 +264,8 @@ INLINE int block_finite(const stat *a, int m, int n)
     return vsum(sum) == 0;
 }
 
-/* A tile meets all k that one of its rows meets, with a factor of 0 where another row does not; that keeps them apart if b is
- * finite.  If it is not: the same sums, each row's over the k of its own, row[i].  a as in block_tile. */
+/* A tile meets all k that one of its rows meets, with a factor of 0 where another row does not; that keeps them apart
+ * if b is finite.  If it is not: the same sums, each row's over the k of its own, row[i].  a as in block_tile. */
 NOINLINE void block_mul_rows(stat *c, const stat *a, long ars, long acs, struct view b, int m, int n,
                              const struct span *row, const stat *keep)
 {

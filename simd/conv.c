@@ -1,7 +1,7 @@
 /* conv.c - the short convolution, some channels side by side from the first token to the last; see ref/conv.c.
  *
- * Channels do not meet, so they are what threads share out.  Up to TAPS taps are kept as vectors; what has more, which is no
- * short convolution, goes to the reference. */
+ * Channels do not meet, so they are what threads share out.  Up to TAPS taps are kept as vectors; what has more, which
+ * is no short convolution, goes to the reference. */
 #include "simd/host/host.h"
 #include "simd/vmath.h"
 #include "simd/reference.h"
@@ -52,7 +52,8 @@ static void conv_forward(real *y, const real *x, const stat *w, const stat *b, c
         channels_open(&s, w, b, c, C, F);
         for (long bt = 0; bt < (long)B*T; bt++) {
             const int t = (int)(bt % T);
-            const vec a = conv_sum(&s, x + (bt/T*S + t + S - T)*C + c, first_tap(t, S - T, start ? start + bt : NULL, F), C, F);
+            const vec a = conv_sum(&s, x + (bt/T*S + t + S - T)*C + c,
+                                   first_tap(t, S - T, start ? start + bt : NULL, F), C, F);
             rstore_n(y + bt*C + c, a * vsigmoid(a), s.n);
         }
     }

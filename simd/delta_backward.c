@@ -1,7 +1,7 @@
 /* delta_backward.c - the gradients of the gated delta rule by pieces (delta_piece.h), last to first.
  *
- * With D the gradient of the state after a piece and S the state before it, N_ji = scale u_j.dy_i and M_ji = -beta_i u_j.Y_i,
- * both with the decay D_ji inside:
+ * With D the gradient of the state after a piece and S the state before it, N_ji = scale u_j.dy_i and M_ji = -beta_i
+ * u_j.Y_i, both with the decay D_ji inside:
  *
  *     dU = P dy + Z k D            Y = (I + C beta)^-T dU        dv += beta Y        dbeta_i += Y_i.r_i
  *     dq_i += sum_{j<=i} N_ji k_j + scale E_i S dy_i
@@ -9,16 +9,17 @@
  *     dk_i += sum_{j<i} M_ji k_j - beta_i E_i S Y_i                                   as the one that asks
  *     D'   = E_last D + (scale E q)^T dy - (E k)^T beta Y
  *
- * dg_r is the sum of all that crosses gate r, as in mlstm_backward.c: pairs j < r <= i, the state before to i >= r, j < r to
- * the state after, and state to state.  A token's effect on itself is in none of them, so nothing cancels.
+ * dg_r is the sum of all that crosses gate r, as in mlstm_backward.c: pairs j < r <= i, the state before to i >= r, j <
+ * r to the state after, and state to state.  A token's effect on itself is in none of them, so nothing cancels.
  *
- * Columns of v do not meet but in sums: all is done for SIDE of them at a time, from the last token to the first.  S and D
- * stand in the scratch that the caller gives. */
+ * Columns of v do not meet but in sums: all is done for SIDE of them at a time, from the last token to the first.  S
+ * and D stand in the scratch that the caller gives. */
 #include "simd/delta_piece.h"
 
 /* What one worker lays out. */
 struct delta_backward_blocks {
-    BLOCK(roomQ); BLOCK(roomK); BLOCK(roomY); BLOCK(transposed); BLOCK(scaled); BLOCK(P); BLOCK(C); BLOCK(D); BLOCK(N); BLOCK(M);
+    BLOCK(roomQ); BLOCK(roomK); BLOCK(roomY); BLOCK(transposed); BLOCK(scaled);
+    BLOCK(P); BLOCK(C); BLOCK(D); BLOCK(N); BLOCK(M);
     BLOCK(S); BLOCK(dS); BLOCK(R); BLOCK(U); BLOCK(Y); BLOCK(W); BLOCK(X); BLOCK(A);
     struct delta_piece d;
 };
@@ -33,7 +34,8 @@ struct delta_trace {
 };
 
 /* Columns v0.. of S before token t, from where it is known */
-static void delta_state(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a, int t, int v0)
+static void delta_state(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a, int t,
+                        int v0)
 {
     const int known = known_before(&a->x, t), V = a->x.V, vw = lesser(SIDE, V - v0);
     const stat *saved = begins(&a->x, known) ? NULL : g->Ss + (long)(known / a->x.L)*a->x.K*V;
@@ -48,7 +50,8 @@ static void delta_state(struct delta_backward_blocks *b, const struct delta_trac
     }
 }
 
-/* N, M = their decayed selves in place of u.dy and u.Y (M == NULL: nothing is erased); across[r] = what they let cross token r */
+/* N, M = their decayed selves in place of u.dy and u.Y (M == NULL: nothing is erased); across[r] = what they let cross
+ * token r */
 NOINLINE void delta_weigh_grads(stat *N, stat *M, stat *across, const stat *P, const stat *C, const stat *D,
                                 const stat *beta, stat scale, int n)
 {
@@ -71,8 +74,10 @@ NOINLINE void delta_weigh_grads(stat *N, stat *M, stat *across, const stat *P, c
     sum_lanes(across, crossing, n);
 }
 
-/* c += a b or a^T b, over the pairs of a piece that there are: a token's own and earlier keys, or own and later queries */
-static void pairs_with_keys(stat *c, const stat *a, struct view b, const stat *keep, const struct piece *p, int n, int finite)
+/* c += a b or a^T b, over the pairs of a piece that there are: a token's own and earlier keys, or own and later
+ * queries */
+static void pairs_with_keys(stat *c, const stat *a, struct view b, const stat *keep, const struct piece *p, int n,
+                            int finite)
 {
     struct span keys[SIDE], queries[SIDE];
     if (finite) {
@@ -82,7 +87,8 @@ static void pairs_with_keys(stat *c, const stat *a, struct view b, const stat *k
     piece_exactly(keys, queries, p->n);
     block_mul_rows(c, a, 1, SIDE, b, p->n, n, keys, keep);
 }
-static void pairs_with_queries(stat *c, const stat *a, struct view b, const stat *keep, const struct piece *p, int n, int finite)
+static void pairs_with_queries(stat *c, const stat *a, struct view b, const stat *keep, const struct piece *p, int n,
+                               int finite)
 {
     struct span keys[SIDE], queries[SIDE];
     if (finite) {
@@ -119,7 +125,8 @@ static void delta_gate_grads(const struct delta_piece *d, const struct delta_tra
 }
 
 /* Y and W = beta Y of a piece's columns v0.., and what they give to dv and dbeta */
-static void delta_solve_back(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a, struct view dY, int v0)
+static void delta_solve_back(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a,
+                             struct view dY, int v0)
 {
     struct delta_piece *d = &b->d;
     const int t = d->p.t, n = d->p.n, K = a->x.K, V = a->x.V, vw = lesser(SIDE, V - v0);
@@ -159,9 +166,10 @@ static void delta_read_back(struct delta_backward_blocks *b, const struct delta_
     block_write_state(g->dS + (long)k0*V + v0, V, b->dS, kw, vw);
 }
 
-/* Keys k0.. of a piece, J = 1: dq, dk, and dS from after the piece to before it.  arrives, leaves and through: see delta_gate_grads. */
-static void delta_keys_backward(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a, struct view dY,
-                                int k0, int v0, stat *arrives, stat *leaves, stat *through)
+/* Keys k0.. of a piece, J = 1: dq, dk, and dS from after the piece to before it.  arrives, leaves and through: see
+ * delta_gate_grads. */
+static void delta_keys_backward(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a,
+                                struct view dY, int k0, int v0, stat *arrives, stat *leaves, stat *through)
 {
     const struct delta_piece *d = &b->d;
     const struct piece *p = &d->p;
@@ -207,11 +215,12 @@ static void delta_keys_backward(struct delta_backward_blocks *b, const struct de
     delta_read_back(b, g, a, Q, K, dY, k0, v0);
 }
 
-/* Pairs of a piece in channels c.., J = K: what they give to dq, to dk as a key that writes, and as one that asks, and what they let
- * cross each gate */
+/* Pairs of a piece in channels c.., J = K: what they give to dq, to dk as a key that writes, and as one that asks, and
+ * what they let cross each gate */
 struct channel_sums { vec dq[SHORT], dk[SHORT], asked[SHORT], across[SHORT]; };
 
-static void channel_pairs(struct channel_sums *s, const struct delta_backward_blocks *b, struct view Q, struct view K, int erase, int c)
+static void channel_pairs(struct channel_sums *s, const struct delta_backward_blocks *b, struct view Q, struct view K,
+                          int erase, int c)
 {
     vec left[SHORT];        /* of key j, at query i */
     memset(s, 0, sizeof *s);
@@ -235,8 +244,8 @@ static void channel_pairs(struct channel_sums *s, const struct delta_backward_bl
 }
 
 /* Keys k0.. of a piece, J = K: dq, dk, dg, and dS */
-static void delta_channels_backward(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a, struct view dY,
-                                    int k0, int v0)
+static void delta_channels_backward(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a,
+                                    struct view dY, int k0, int v0)
 {
     struct delta_piece *d = &b->d;
     const int t = d->p.t, n = d->p.n, V = a->x.V, kw = lesser(SIDE, a->x.K - k0), vw = lesser(SIDE, V - v0);
@@ -250,7 +259,8 @@ static void delta_channels_backward(struct delta_backward_blocks *b, const struc
     for (int c = 0; c < up(kw, VL); c += VL)
         store(through + c, load(through + c) * load(d->keep + c));
 
-    /* X: from the state before, to queries and to the keys that ask; A, X and P: what token by token comes in and goes out */
+    /* X: from the state before, to queries and to the keys that ask; A, X and P: what token by token comes in and goes
+     * out */
     block_transpose(b->transposed, in(b->S), kw, vw);
     block_mul(b->X, dY, in(b->transposed), n, kw, vw, NULL, NULL, NULL);
     delta_reads(b->X, in(b->X), a, d, kw);
@@ -302,7 +312,8 @@ static void channel_grads(stat *N, stat *M, const stat *beta, stat scale, int n)
 }
 
 /* Columns v0.. of one piece, tokens t .. end-1: dS goes from after it to before it. */
-static void delta_piece_backward(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a, int t, int end, int v0)
+static void delta_piece_backward(struct delta_backward_blocks *b, const struct delta_trace *g, const struct delta *a,
+                                 int t, int end, int v0)
 {
     const int n = end - t, V = a->x.V, vw = lesser(SIDE, V - v0);
     stat across[SIDE], arrives[SIDE], leaves[SIDE], through = 0;
@@ -360,8 +371,9 @@ static void delta_backward(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, 
                         const struct delta a = delta_head(&c, b, h);
                         const long bh = (long)b*H + h, bt = (long)b*T, value = bt*H + h, key = bt*G + h/group;
                         const struct delta_trace trace = {
-                            .dq = dq + key*K, .dk = dk + key*K, .dv = dv + value*V, .dg = dg + value*J, .dbeta = dbeta + value,
-                            .S = S + bh*KV, .dS = D + bh*KV, .dy = dy + value*V, .r = r + value*V, .Ss = Ss + bh*chunks*KV, .no_state = !S0
+                            .dq = dq + key*K, .dk = dk + key*K, .dv = dv + value*V, .dg = dg + value*J,
+                            .dbeta = dbeta + value, .S = S + bh*KV, .dS = D + bh*KV, .dy = dy + value*V,
+                            .r = r + value*V, .Ss = Ss + bh*chunks*KV, .no_state = !S0
                         };
                         t = delta_begin(&a, end - 1);
                         delta_piece_backward(w, &trace, &a, t, end, v0);

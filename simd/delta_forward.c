@@ -3,7 +3,8 @@
 
 /* What one worker lays out. */
 struct delta_forward_blocks {
-    BLOCK(roomQ); BLOCK(roomK); BLOCK(transposed); BLOCK(scaled); BLOCK(P); BLOCK(C); BLOCK(D); BLOCK(S); BLOCK(R); BLOCK(U); BLOCK(Y);
+    BLOCK(roomQ); BLOCK(roomK); BLOCK(transposed); BLOCK(scaled);
+    BLOCK(P); BLOCK(C); BLOCK(D); BLOCK(S); BLOCK(R); BLOCK(U); BLOCK(Y);
     struct delta_piece d;
 };
 
@@ -18,8 +19,9 @@ static void delta_piece_forward(struct delta_forward_blocks *b, real *y, stat *r
     delta_attend(b->P, b->C, b->D, a, d, b->roomQ, b->roomK, b->transposed);
     for (int v0 = 0; v0 < V; v0 += SIDE) {
         const int vw = lesser(SIDE, V - v0);
-        const struct ahead ahead_v = rows_at(a->x.v + v0, a->vrow, t + n, a->x.T, vw),
-                          ahead_q = rows_at(a->x.q, a->qrow, t + n, a->x.T, K), ahead_k = rows_at(a->x.k, a->qrow, t + n, a->x.T, K);
+        const struct ahead ahead_v = rows_at(a->x.v + v0, a->vrow, t + n, a->x.T, vw);
+        const struct ahead ahead_q = rows_at(a->x.q, a->qrow, t + n, a->x.T, K);
+        const struct ahead ahead_k = rows_at(a->x.k, a->qrow, t + n, a->x.T, K);
         block_read(b->R, a->x.v + t*a->vrow + v0, a->vrow, n, vw, 1);
         for (int k0 = 0; k0 < K; k0 += SIDE) {
             const int kw = lesser(SIDE, K - k0);

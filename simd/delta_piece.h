@@ -95,7 +95,8 @@ static void delta_piece_open(struct delta_piece *d, const struct delta *a, int t
     fill(d->keep, p->gb);
 }
 
-/* The decays of key channels k0.., as products of what each gate leaves: none is above 1, and where one underflows, it is 0. */
+/* The decays of key channels k0.., as products of what each gate leaves: none is above 1, and where one underflows, it
+ * is 0. */
 static void delta_piece_channels(struct delta_piece *d, const struct delta *a, int k0)
 {
     const int n = d->p.n, kw = lesser(SIDE, a->x.K - k0);
@@ -115,7 +116,8 @@ static void delta_piece_channels(struct delta_piece *d, const struct delta *a, i
 }
 
 /* to = by factor o x: factors of a row, or, J = K, of each element */
-static void delta_times(stat *to, struct view x, const struct delta *a, const stat *row, const stat *element, stat by, int n, int kw)
+static void delta_times(stat *to, struct view x, const struct delta *a, const stat *row, const stat *element, stat by,
+                        int n, int kw)
 {
     if (a->J == 1)
         scale_rows(to, x, row, n, kw);
@@ -164,9 +166,10 @@ NOINLINE void delta_scores(stat *P, stat *C, const stat *D, stat scale, int n)
         }
 }
 
-/* Scores with a gate for each channel, added to P and C: key j fades as queries go by.  What a query reads of it is the sum over
- * channels of q_i or k_i times what is left of k_j. */
-static void delta_attend_channels(stat *P, stat *C, const struct delta_piece *d, struct view Q, struct view K, stat *faded, int kw)
+/* Scores with a gate for each channel, added to P and C: key j fades as queries go by.  What a query reads of it is the
+ * sum over channels of q_i or k_i times what is left of k_j. */
+static void delta_attend_channels(stat *P, stat *C, const struct delta_piece *d, struct view Q, struct view K,
+                                  stat *faded, int kw)
 {
     stat sums[2][SHORT * VL] __attribute__((aligned(64))), sum[2][SIDE];
     memset(sums, 0, sizeof sums);

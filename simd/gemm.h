@@ -13,9 +13,9 @@
  *
  * Operands and results come from far away, and no hardware prefetcher follows MR rows at once: a tile prefetches its
  * part of c when it begins.  As it goes along k it prefetches what nobody has read before: the rows of a that the next
- * tile reads, or, where a is transposed, its own a few steps on (PREFETCH_A); the first tile of a panel, b's (PREFETCH_B).
- * The operands of a training step's products are in no cache; README.md has what each of these decisions is
- * worth.
+ * tile reads, or, where a is transposed, its own a few steps on (PREFETCH_A); the first tile of a panel, b's
+ * (PREFETCH_B).  The operands of a training step's products are in no cache; README.md has what each of these decisions
+ * is worth.
  *
  * Where the machine multiplies pairs of bf16, and fast (`pairs`), an element is two of them, for k and k+1. */
 #ifndef SWAX_GEMM_H
@@ -24,7 +24,8 @@
 #include "simd/peak.h"
 #include "simd/transpose.h"
 
-enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = sizeof(real) < sizeof(float) ? 768 : 384, LINE = 64 / sizeof(stat), PREFETCH_A = 1, PREFETCH_B = 2 };
+enum { NV = 2, NR = NV * VL, MR = SWAX_VEC_BYTES == 32 ? 6 : 12, KC = sizeof(real) < sizeof(float) ? 768 : 384,
+       LINE = 64 / sizeof(stat), PREFETCH_A = 1, PREFETCH_B = 2 };
 
 INLINE int least(int a, int b) { return a < b ? a : b; }
 
@@ -57,7 +58,8 @@ void pack(stat *panels, const stat *b, long brs, long bcs, int n, int K)
         }
 }
 
-/* m columns of a, acs from one to the next, as tiles of MR rows, each next to its neighbours in k: a tile is K*MR + VL long. */
+/* m columns of a, acs from one to the next, as tiles of MR rows, each next to its neighbours in k: a tile is K*MR + VL
+ * long. */
 static __attribute__((noinline, unused))
 void pack_tiles(stat *tiles, const stat *a, long acs, int m, int K)
 {
@@ -89,7 +91,8 @@ INLINE int has_pairs(void) { return 0; }
 INLINE vec multiply_add(vec acc, stat a, vec b, int pairs) { (void)pairs; return acc + a * b; }
 #endif
 
-/* Where sums go, rows ld (out: out_ld) elements from one to the next: c = or += them; or, where they end, out = or += c + them. */
+/* Where sums go, rows ld (out: out_ld) elements from one to the next: c = or += them; or, where they end, out = or += c
+ * + them. */
 struct result {
     stat *c;
     long ld;
@@ -115,16 +118,16 @@ INLINE struct result down(struct result c, int i)
     return c;
 }
 
-/* transposed, m, nv and pairs are constants where this is inlined, and every loop over acc is unrolled, so that it lives in
- * registers: gcc gives it a place in memory for one loop that is not, and a tile ends by going through there,
+/* transposed, m, nv and pairs are constants where this is inlined, and every loop over acc is unrolled, so that it
+ * lives in registers: gcc gives it a place in memory for one loop that is not, and a tile ends by going through there,
  * at a tenth of its speed where K is small. */
 #define UNROLL _Pragma("GCC unroll 16")
 
 /* p, and gcc does not know: it would keep many rows' distances, half of them in memory. */
 INLINE const stat *opaque(const stat *p) { __asm__("" : "+r"(p)); return p; }
 
-/* lda is from row to row of a; or, if it is transposed, from one k to the next.  A step moves one pointer for three rows, which
- * are within reach of each other, and transposed, one for all. */
+/* lda is from row to row of a; or, if it is transposed, from one k to the next.  A step moves one pointer for three
+ * rows, which are within reach of each other, and transposed, one for all. */
 INLINE void tile(struct result c, const stat *a, int transposed, long lda, const stat *b, long brs,
                  int m, int nv, int n, int K, int prefetch, int pairs)
 {
@@ -150,7 +153,8 @@ INLINE void tile(struct result c, const stat *a, int transposed, long lda, const
                 bk[v] = load(b + v*VL);
             UNROLL for (int i = 0; i < m; i++)
                 UNROLL for (int v = 0; v < nv; v++)
-                    acc[i][v] = multiply_add(acc[i][v], element(transposed ? rows[0] + i : rows[i/3] + i%3*lda), bk[v], pairs);
+                    acc[i][v] = multiply_add(acc[i][v], element(transposed ? rows[0] + i : rows[i/3] + i%3*lda), bk[v],
+                                             pairs);
             for (int i = 0; i < (transposed ? 1 : m); i += 3)
                 rows[i/3] = opaque(rows[i/3] + (transposed ? lda : 1));
         }
@@ -173,8 +177,9 @@ INLINE void tile(struct result c, const stat *a, int transposed, long lda, const
                 store_n(c.c + i*c.ld + v*VL, acc[i][v], n - v*VL);
 }
 
-/* m rows, of which each MR are a_next on from those before, against one panel of n <= NR columns, brs from row to row.  A tile of MR/3 rows, two
- * on AVX2, has too few sums to keep the multipliers busy: the last four of 64 or 256 rows go together. */
+/* m rows, of which each MR are a_next on from those before, against one panel of n <= NR columns, brs from row to row.
+ * A tile of MR/3 rows, two on AVX2, has too few sums to keep the multipliers busy: the last four of 64 or 256 rows go
+ * together. */
 INLINE void strip(struct result c, const stat *a, int transposed, long lda, long a_next, const stat *b, long brs,
                   int m, int nv, int n, int K, int prefetch, int pairs)
 {

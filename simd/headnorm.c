@@ -31,7 +31,8 @@ static void headnorm_backward_weights(stat *dw, const real *dy, const real *x, c
             const real *dyh = dy + (n*H + h)*D, *xh = x + (n*H + h)*D;
             const stat mu = mean[n*H + h], r = rstd[n*H + h];
             for (int j = 0; j < D; j += VL)
-                store_n(dw + h*D + j, load_n(dw + h*D + j, D - j) + rload_n(dyh + j, D - j) * ((rload_n(xh + j, D - j) - mu) * r), D - j);
+                store_n(dw + h*D + j, load_n(dw + h*D + j, D - j)
+                                    + rload_n(dyh + j, D - j) * ((rload_n(xh + j, D - j) - mu) * r), D - j);
         }
 }
 

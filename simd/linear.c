@@ -7,12 +7,13 @@
 #include "simd/operand.h"
 #include "simd/host/host.h"
 
-/* The leading dimension of a block is LD_K where k runs along its rows, LD_I where i does: so they do not collide in the cache.
- * Sums of several steps of k are kept for TALL rows at a time, as each time b is packed anew.  A row of a is copied once for BROAD
- * columns, whose panels need not stay in L2 (3 KiB of a row instead of 1; bf16 have sums
+/* The leading dimension of a block is LD_K where k runs along its rows, LD_I where i does: so they do not collide in
+ * the cache.  Sums of several steps of k are kept for TALL rows at a time, as each time b is packed anew.  A row of a
+ * is copied once for BROAD columns, whose panels need not stay in L2 (3 KiB of a row instead of 1; bf16 have sums
  * as broad beside them).  README.md has what these decisions are worth. */
 enum {
-    HIGH = 12 * MR, TALL = 4 * HIGH, BROAD = (REAL_IS_STAT ? 3072 : 1024) / sizeof(stat), MANY = 512 / sizeof(stat), FEW = 256,
+    HIGH = 12 * MR, TALL = 4 * HIGH, BROAD = (REAL_IS_STAT ? 3072 : 1024) / sizeof(stat),
+    MANY = 512 / sizeof(stat), FEW = 256,
     NEAR = SWAX_VEC_BYTES == 64 ? 4096 : 256, LD_K = KC + VL, LD_I = HIGH + VL
 };
 
@@ -68,8 +69,8 @@ static struct panels panels_of(struct desk *d, const struct dense *p, int j, int
 /* Rows of a for gemm_panel, each MR of them `next` on; transposed, lda, prefetch: see gemm.h. */
 struct tiles { const stat *at; int transposed; long lda, next; int prefetch; };
 
-/* Rows i.. of a, m <= HIGH of them, from k to k + K, for n columns of b.  Where i runs along them in float, a tile wants a part of a
- * line every k, and the lines do not stay for its neighbours: for many columns it is copied.
+/* Rows i.. of a, m <= HIGH of them, from k to k + K, for n columns of b.  Where i runs along them in float, a tile
+ * wants a part of a line every k, and the lines do not stay for its neighbours: for many columns it is copied.
  * bf16 are copied anyway. */
 static struct tiles tiles_of(stat *block, const struct dense *p, int i, int m, int n, int k, int K)
 {
@@ -90,12 +91,13 @@ static struct tiles tiles_of(stat *block, const struct dense *p, int i, int m, i
 }
 
 /* c (m,n) = or += rows i.. of a, m <= HIGH of them, against those panels */
-static void multiply_rows(struct result c, stat *block, const struct dense *p, struct panels b, int i, int m, int n, int k, int K)
+static void multiply_rows(struct result c, stat *block, const struct dense *p, struct panels b, int i, int m, int n,
+                          int k, int K)
 {
     const struct tiles a = tiles_of(block, p, i, m, n, k, K);
     for (int v = 0; v < n; v += NR, b.at += b.next)
-        gemm_panel(across(c, v), a.at, a.transposed, a.lda, a.next, b.at, b.row, m, least(NR, n - v), elements(K, p->pairs),
-                   (v == 0 ? a.prefetch : 0) | b.prefetch, p->pairs);
+        gemm_panel(across(c, v), a.at, a.transposed, a.lda, a.next, b.at, b.row, m, least(NR, n - v),
+                   elements(K, p->pairs), (v == 0 ? a.prefetch : 0) | b.prefetch, p->pairs);
 }
 
 /* m rows from i on, n <= BROAD columns from j on */
@@ -167,7 +169,8 @@ static void bias_backward(stat *db, struct operand dy, int N, int O)
 
 static void dense_forward(void *y, int y_is_stat, const real *x, const real *w, const stat *b, int N, int O, int I)
 {
-    dense((struct dense){ y, O, y_is_stat, 0, N, O, I, b, { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT }, 0, 0, 0 });
+    dense((struct dense){ y, O, y_is_stat, 0, N, O, I, b,
+                          { x, I, 1, REAL_IS_STAT }, { w, I, 1, REAL_IS_STAT }, 0, 0, 0 });
 }
 
 static void dense_backward(real *dx, stat *dw, stat *db, const void *dy, int dy_is_stat,

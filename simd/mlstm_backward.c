@@ -105,8 +105,8 @@ static void piece_grad_h(stat *G, stat *Gt, const stat *inv, const struct piece 
     block_transpose(Gt, in(G), up(p->n, PAD), vw);
 }
 
-/* G and G^T of the first values, and g_t = dL/dqn_t = -sign(qn_t) G_t.h_t where |qn_t| leads, else 0.  The sum runs like that of dP = G v: where one
- * key has all the weight, h is +-v, and dP + g is 0, not its rounding. */
+/* G and G^T of the first values, and g_t = dL/dqn_t = -sign(qn_t) G_t.h_t where |qn_t| leads, else 0.  The sum runs
+ * like that of dP = G v: where one key has all the weight, h is +-v, and dP + g is 0, not its rounding. */
 static void piece_grad_qn(stat *grad, stat *G, stat *Gt, stat *room, stat *Ht, const stat *inv, const stat *qn,
                           const struct piece *p, const struct trace *g, const struct cell *x)
 {
@@ -132,9 +132,10 @@ static void piece_grad_qn(stat *grad, stat *G, stat *Gt, stat *room, stat *Ht, c
     }
 }
 
-/* dS = scale (dP + g) D in place of dP.  With scores: P = scale S D in place of S, and of Z = P (dP + g), row sums and what
- * crosses each token:  across[r] = sum_{s < r <= t} Z_st */
-INLINE void weigh_grads(stat *P, stat *dP, stat *row, stat *across, const stat *D, const stat *g, stat scale, int n, int scores)
+/* dS = scale (dP + g) D in place of dP.  With scores: P = scale S D in place of S, and of Z = P (dP + g), row sums and
+ * what crosses each token:  across[r] = sum_{s < r <= t} Z_st */
+INLINE void weigh_grads(stat *P, stat *dP, stat *row, stat *across, const stat *D, const stat *g, stat scale, int n,
+                        int scores)
 {
     stat rows[SIDE * VL] __attribute__((aligned(64))), crossing[SIDE * VL] __attribute__((aligned(64)));
     memset(rows, 0, sizeof rows);
@@ -215,7 +216,8 @@ static void piece_gate_grads(const struct piece *p, const struct trace *g, const
 }
 
 /* One piece of a slab: from y->dC after the piece to y->dC before it; C is the state before it. */
-static void piece_backward(struct slab *y, struct backward_blocks *b, const struct piece *p, const struct trace *g, const struct cell *x)
+static void piece_backward(struct slab *y, struct backward_blocks *b, const struct piece *p, const struct trace *g,
+                           const struct cell *x)
 {
     stat *const G = b->G, *const Gt = b->Gt, *const P = b->P, *const dP = b->dP, *const D = b->D, *const Ct = b->Ct,
          *const X = b->X, *const Y = b->Y, *const dV = b->dV;

@@ -13,15 +13,18 @@ struct forward_blocks {
 };
 
 /* One piece: h, m and qn of its tokens; C and n go from the state before it to the one after it. */
-static void piece_forward(struct forward_blocks *a, real *h, stat *m, stat *qn, stat *C, stat *n, const struct piece *p, const struct cell *x)
+static void piece_forward(struct forward_blocks *a, real *h, stat *m, stat *qn, stat *C, stat *n, const struct piece *p,
+                          const struct cell *x)
 {
     stat *const Qt = a->Qt, *const Ks = a->Ks, *const P = a->P, *const D = a->D, *const Cb = a->Cb, *const Hb = a->Hb;
     stat d[SIDE], inv[SIDE], keep[SIDE];
     struct span keys[SIDE], queries[SIDE];
     const long qrow = (long)x->H*x->K, vrow = (long)x->H*x->V;
     const int t = p->t, len = p->n;
-    const struct ahead ahead_q = rows_at(x->q, qrow, t + len, x->T, x->K), ahead_k = rows_at(x->k, qrow, t + len, x->T, x->K),
-                      ahead_v = rows_at(x->v, vrow, t + len, x->T, x->V), ahead_h = rows_at(h, vrow, t + len, x->T, x->V);
+    const struct ahead ahead_q = rows_at(x->q, qrow, t + len, x->T, x->K);
+    const struct ahead ahead_k = rows_at(x->k, qrow, t + len, x->T, x->K);
+    const struct ahead ahead_v = rows_at(x->v, vrow, t + len, x->T, x->V);
+    const struct ahead ahead_h = rows_at(h, vrow, t + len, x->T, x->V);
     fill(d, 0);
     fill(keep, p->gb);
     piece_exactly(keys, queries, len);

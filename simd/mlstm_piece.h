@@ -16,8 +16,8 @@
 #include "simd/block.h"
 #include "simd/vmath.h"
 
-/* Heads take their turns piece by piece, up to TEAM of them: they lie side by side, and a row of one is in a page, and often
- * in a line, with its neighbours (README.md has what that is worth). */
+/* Heads take their turns piece by piece, up to TEAM of them: they lie side by side, and a row of one is in a page, and
+ * often in a line, with its neighbours (README.md has what that is worth). */
 enum { TEAM = 8 };
 
 /* One head of one sequence: token t's row of q is q + t*qrow. */
@@ -42,7 +42,10 @@ struct piece {
 };
 
 static int document(const struct cell *x, int t) { return x->start && x->start[t] > 0 ? x->start[t] : 0; }
-static int normalised(const struct cell *x) { return x->gate == SWAX_EXPONENTIAL || x->gate == SWAX_SIGMOID_NORMALISED; }
+static int normalised(const struct cell *x)
+{
+    return x->gate == SWAX_EXPONENTIAL || x->gate == SWAX_SIGMOID_NORMALISED;
+}
 static int begins(const struct cell *x, int t) { return x->start && x->start[t] == t; }
 
 /* Where the state that leads to token t was last known: a saved one, or a document's beginning. */
@@ -81,7 +84,8 @@ INLINE stat two_sum1(stat a, stat b, stat *error)
     return sum;
 }
 
-static const stat CLOSED = (stat)-1e30;     /* the log of a gate is this at least, and twice this for 0: sums of it stay finite */
+/* the log of a gate is this at least, and twice this for 0: sums of it stay finite */
+static const stat CLOSED = (stat)-1e30;
 INLINE vec finite_log(vec x) { return pick(x < CLOSED, pick(x == -(stat)INFINITY, vset(2 * CLOSED), vset(CLOSED)), x); }
 
 static void piece_spans(struct piece *p)
@@ -117,8 +121,8 @@ static void piece_gates(struct piece *p, const struct cell *x, int t, int n)
     piece_spans(p);
 }
 
-/* m_t = max(lf_t + m_{t-1}, li_t), of which *lo keeps what rounding to m leaves.  Where m_t = -inf nothing has been written:
- * weights are 0 then in any gauge, and m stays what it was. */
+/* m_t = max(lf_t + m_{t-1}, li_t), of which *lo keeps what rounding to m leaves.  Where m_t = -inf nothing has been
+ * written: weights are 0 then in any gauge, and m stays what it was. */
 static void piece_stabiliser(struct piece *p, const struct cell *x, stat m, stat *lo)
 {
     int none = m == -(stat)INFINITY;
@@ -160,8 +164,8 @@ static void piece_stabilised(struct piece *p, const struct cell *x, stat m_in, c
 
 static stat m_told(const struct piece *p, int j) { return p->none[j] ? -(stat)INFINITY : p->m[j]; }
 
-/* By how much b falls where a forget gate leaves nothing, while m rises by so much: enough that nothing is left, and not
- * -1e30, of which a few would leave no digits of the rest in b. */
+/* By how much b falls where a forget gate leaves nothing, while m rises by so much: enough that nothing is left, and
+ * not -1e30, of which a few would leave no digits of the rest in b. */
 INLINE stat far_down(stat rise) { return rise > 0 ? -1000 : rise > -1000000 ? rise - 1000 : (stat)1.001 * rise; }
 
 /* Everything else from m. */

@@ -11,8 +11,9 @@ double swax_peak_gflops(const char *tier, int threads);
 /* Triad over arrays larger than the caches: two read, one written. */
 double swax_bandwidth_gbs(int threads);
 
-/* Is VDPBF16PS, which does the work of two multiply-adds, faster than they are?  No flag of a processor says so: on Zen 4 it
- * takes as long as one, on Emerald Rapids as long as four.  Measured by the first call, in 0.5 ms.  Only where a tier has it. */
+/* Is VDPBF16PS, which does the work of two multiply-adds, faster than they are?  No flag of a processor says so: on Zen
+ * 4 it takes as long as one, on Emerald Rapids as long as four.  Measured by the first call, in 0.5 ms.  Only where a
+ * tier has it. */
 int swax_pairs_pay(void);
 
 #endif

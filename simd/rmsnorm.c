@@ -17,7 +17,8 @@ static void rmsnorm_forward(real *y, stat *rstd, const real *x, const stat *w, i
 }
 
 /* dw[j] += sum_n dy[n,j] x[n,j] r[n] for so many columns from `from` on */
-static void rmsnorm_backward_weights(stat *dw, const real *dy, const real *x, const stat *rstd, int N, int C, int from, int columns)
+static void rmsnorm_backward_weights(stat *dw, const real *dy, const real *x, const stat *rstd, int N, int C, int from,
+                                     int columns)
 {
     for (int n = 0; n < N; n++, x += C, dy += C)
         for (int j = from; j < from + columns; j += VL) {

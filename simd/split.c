@@ -41,7 +41,8 @@ static void split_headnorm_forward(real *y, stat *mean, stat *rstd, const real *
     SPLIT(N, HD, headnorm_forward(y + at*HD, mean + at*H, rstd + at*H, x + at*HD, w, n, H, D, center, eps));
 }
 
-static void split_rmsnorm_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w, const stat *rstd, int N, int C)
+static void split_rmsnorm_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w, const stat *rstd,
+                                   int N, int C)
 {
     if (!worth_waking((long)N*C)) {
         rmsnorm_backward(dx, dw, dy, x, w, rstd, N, C);
@@ -59,12 +60,14 @@ static void split_headnorm_backward(real *dx, stat *dw, const real *dy, const re
         headnorm_backward(dx, dw, dy, x, w, mean, rstd, N, H, D, center);
         return;
     }
-    SPLIT(N, HD, headnorm_backward(dx + at*HD, NULL, dy + at*HD, x + at*HD, w, mean + at*H, rstd + at*H, n, H, D, center));
+    SPLIT(N, HD, headnorm_backward(dx + at*HD, NULL, dy + at*HD, x + at*HD, w, mean + at*H, rstd + at*H, n, H, D,
+                                   center));
     SPLIT(H, (long)N*D, headnorm_backward_weights(dw, dy, x, mean, rstd, N, H, D, (int)at, n));
 }
 
 /* Positions go with tokens: of one sequence only. */
-static void split_rope_forward(real *y, const real *x, const int *start, int B, int T, int H, int D, int P, double theta)
+static void split_rope_forward(real *y, const real *x, const int *start, int B, int T, int H, int D, int P,
+                               double theta)
 {
     const long HD = (long)H*D;
     if (B > 1)
@@ -72,7 +75,8 @@ static void split_rope_forward(real *y, const real *x, const int *start, int B, 
     else
         SPLIT(T, HD, rope_forward(y + at*HD, x + at*HD, start ? start + at : NULL, 1, n, H, D, P + (int)at, theta));
 }
-static void split_rope_backward(real *dx, const real *dy, const int *start, int B, int T, int H, int D, int P, double theta)
+static void split_rope_backward(real *dx, const real *dy, const int *start, int B, int T, int H, int D, int P,
+                                double theta)
 {
     const long HD = (long)H*D;
     if (B > 1)
@@ -122,7 +126,8 @@ static void split_skip_forward(real *y, const real *a, const real *b, const stat
     const long HD = (long)H*D;
     SPLIT(N, HD, skip_forward(y + at*HD, a + at*HD, b + at*HD, w, n, H, D));
 }
-static void split_skip_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D)
+static void split_skip_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N,
+                                int H, int D)
 {
     const long HD = (long)H*D;
     SPLIT(N, HD, skip_backward(da + at*HD, db + at*HD, dy + at*HD, w, n, H, D));

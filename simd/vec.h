@@ -158,8 +158,9 @@ INLINE halfvec to_bf16(vec v)   /* ref/bf16.h's rounding */
 INLINE vec rload(const real *p) { halfvec h; memcpy(&h, p, sizeof h); return from_bf16(h); }
 INLINE void rstore(real *p, vec v) { const halfvec h = to_bf16(v); memcpy(p, &h, sizeof h); }
 #if defined __AVX512BW__
-INLINE vec rload_some(const real *p, int n) { return from_bf16((halfvec)_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p)); }
-INLINE void rstore_some(real *p, vec v, int n) { _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), (__m256i)to_bf16(v)); }
+INLINE __mmask16 first_lanes(int n) { return (__mmask16)((1u << n) - 1); }
+INLINE vec rload_some(const real *p, int n) { return from_bf16((halfvec)_mm256_maskz_loadu_epi16(first_lanes(n), p)); }
+INLINE void rstore_some(real *p, vec v, int n) { _mm256_mask_storeu_epi16(p, first_lanes(n), (__m256i)to_bf16(v)); }
 #else
 INLINE vec rload_some(const real *p, int n)
 {
