@@ -41,7 +41,8 @@ static void sqsum(double *sum, const stat *x, int N)
 
 struct adamw_rates { double clip; stat b1, a1, b2, a2, keep, rate, unbias, eps; };
 
-static __global__ void adamw_kernel(stat *w, stat *m, stat *v, const stat *g, const double *sum, size_t N, adamw_rates o)
+static __global__ void adamw_kernel(stat *w, stat *m, stat *v, const stat *g, const double *sum, size_t N,
+                                    adamw_rates o)
 {
     const size_t n = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (n >= N)

@@ -2,7 +2,8 @@
  *
  * A block takes 32 queries of a head (or, for dk and dv, 32 keys) and walks over the tiles of their band.
  * Scores are computed again wherever they are used, always in the same order, so that they are the same bits
- * everywhere and nothing is rescaled.  The forward divides by the sum itself: lse has lost digits if scores are huge. */
+ * everywhere and nothing is rescaled.  The forward divides by the sum itself: lse has lost digits if scores are
+ * huge. */
 #include "cuda/tile.cuh"
 
 struct band {
@@ -21,7 +22,8 @@ struct band {
     __device__ size_t key_row(int b, int j, int g) const { return ((size_t)b*S + j)*G + g; }
 };
 
-static __global__ void attention_forward_kernel(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, band a)
+static __global__ void attention_forward_kernel(real *y, stat *lse, const real *q, const real *k, const real *v,
+                                                const stat *sink, band a)
 {
     __shared__ square ta, tb, p;
     const int tiles = (a.T + TILE - 1) / TILE, t0 = blockIdx.x % tiles * TILE;
@@ -67,7 +69,8 @@ static __global__ void attention_forward_kernel(real *y, stat *lse, const real *
             tile_dot(s, ta, tb, qs, rows_from(kh, kstep, j0, end), a.D);
             for (int i = 0; i < 4; i++) {
                 const int j = j0 + threadIdx.x;
-                p.x[row_of(i)][threadIdx.x] = j < from[i] || j > to[i] ? 0 : exp(times(a.scale(), s[i]) - largest[i]) / sum[i];
+                p.x[row_of(i)][threadIdx.x] =
+                    j < from[i] || j > to[i] ? 0 : exp(times(a.scale(), s[i]) - largest[i]) / sum[i];
             }
             __syncwarp();   /* a row of p is written and read by one warp */
             tile_mul(z, p, rows_from(vh, kstep, j0, end), d0, a.D);
@@ -77,8 +80,8 @@ static __global__ void attention_forward_kernel(real *y, stat *lse, const real *
     }
 }
 
-static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const int *start,
-                              int B, int T, int S, int H, int G, int D, int W)
+static void attention_forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+                              const int *start, int B, int T, int S, int H, int G, int D, int W)
 {
     const band a = { start, B, T, S, H, G, D, W };
     attention_forward_kernel<<<B * H * blocks(T, TILE), dim3(32, 8)>>>(y, lse, q, k, v, sink, a);
@@ -122,7 +125,8 @@ static __global__ void attention_dq_kernel(real *dq, const real *dy, const real 
                 const int t = t0 + row_of(i), j = j0 + threadIdx.x;
                 const size_t n = a.query_row(b, t, h);
                 const bool sees = t < a.T && j >= a.first_key(b, t) && j <= t + (a.S - a.T);
-                da.x[row_of(i)][threadIdx.x] = sees ? a.scale() * exp(times(a.scale(), s[i]) - lse[n]) * (dp[i] - dyy[n]) : 0;
+                da.x[row_of(i)][threadIdx.x] =
+                    sees ? a.scale() * exp(times(a.scale(), s[i]) - lse[n]) * (dp[i] - dyy[n]) : 0;
             }
             __syncwarp();
             tile_mul(z, da, rows_from(kh, kstep, j0, end), d0, a.D);
@@ -133,8 +137,8 @@ static __global__ void attention_dq_kernel(real *dq, const real *dy, const real 
 }
 
 /* dv_j += sum_t p_tj dy_t,   dk_j += scale sum_t da_tj q_t, over the query heads that share a key head */
-static __global__ void attention_dk_dv_kernel(real *dk, real *dv, const real *dy, const real *q, const real *k, const real *v,
-                                              const stat *lse, const stat *dyy, band a)
+static __global__ void attention_dk_dv_kernel(real *dk, real *dv, const real *dy, const real *q, const real *k,
+                                              const real *v, const stat *lse, const stat *dyy, band a)
 {
     __shared__ square ta, tb, p, da;
     const int tiles = (a.S + TILE - 1) / TILE, j0 = blockIdx.x % tiles * TILE;
@@ -175,7 +179,8 @@ static __global__ void attention_dk_dv_kernel(real *dk, real *dv, const real *dy
 }
 
 /* dsink -= sum_t exp(sink - lse_t) dyy_t, a block a head */
-static __global__ void attention_dsink_kernel(stat *dsink, const stat *sink, const stat *lse, const stat *dyy, size_t rows, int H)
+static __global__ void attention_dsink_kernel(stat *dsink, const stat *sink, const stat *lse, const stat *dyy,
+                                              size_t rows, int H)
 {
     __shared__ stat part[8];
     const int h = blockIdx.x, warp = threadIdx.x / 32;

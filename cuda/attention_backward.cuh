@@ -3,12 +3,12 @@
  *     by queries:  delta_t = dy_t.y_t,   dS = P o (dy v^T - delta),   dq = s dS k
  *     by keys:     dv = P^T dy,          dk = s dS^T q                over all query heads of the key head
  *
- * P = exp(s q k^T - lse) is computed again in both.  A block takes 64 queries (keys) and walks over the tiles of 64 keys
- * (queries) in their band; while it computes on one product's elements, the tensor cores are at the next.
+ * P = exp(s q k^T - lse) is computed again in both.  A block takes 64 queries (keys) and walks over the tiles of 64
+ * keys (queries) in their band; while it computes on one product's elements, the tensor cores are at the next.
  *
- * Both passes read q, k, v and dy, and the second finds them in the cache: one launch has the blocks of both, in turn.  What
- * a block of keys needs from blocks of queries, lse and delta of their rows, they write first, and it waits for that.  Which
- * block is which goes by tickets, so that whoever is waited for has begun. */
+ * Both passes read q, k, v and dy, and the second finds them in the cache: one launch has the blocks of both, in turn.
+ * What a block of keys needs from blocks of queries, lse and delta of their rows, they write first, and it waits for
+ * that.  Which block is which goes by tickets, so that whoever is waited for has begun. */
 #ifndef SWAX_ATTENTION_BACKWARD_CUH
 #define SWAX_ATTENTION_BACKWARD_CUH
 
@@ -17,10 +17,15 @@
 /* The tickets: `lead` blocks of queries, then keys and queries in turn, then the keys that are left. */
 struct backward_order {
     int queries, keys, lead;
-    __device__ bool is_query(int ticket) const { return ticket < lead || (ticket < 2 * queries - lead && (ticket - lead) % 2); }
+    __device__ bool is_query(int ticket) const
+    {
+        return ticket < lead || (ticket < 2 * queries - lead && (ticket - lead) % 2);
+    }
     __device__ int block(int ticket) const
     {
-        return ticket < lead ? ticket : ticket >= 2 * queries - lead ? ticket - queries : is_query(ticket) ? lead + (ticket - lead) / 2 : (ticket - lead) / 2;
+        return ticket < lead ? ticket
+             : ticket >= 2 * queries - lead ? ticket - queries
+             : is_query(ticket) ? lead + (ticket - lead) / 2 : (ticket - lead) / 2;
     }
 };
 
@@ -32,22 +37,26 @@ struct backward_notes {
 
 /* The head takes P panels of 64 columns. */
 template <int P> struct queries_tile {
-    enum { STAGES = 2, STAGE = 2 * P * PANEL, QUERIES = STAGES * STAGE, GRADIENTS = QUERIES + P * PANEL, BYTES = GRADIENTS + P * PANEL };
+    enum { STAGES = 2, STAGE = 2 * P * PANEL, QUERIES = STAGES * STAGE, GRADIENTS = QUERIES + P * PANEL,
+           BYTES = GRADIENTS + P * PANEL };
 };
 
 /* Q, dY       the block's rows in shared memory;  results: y, then dq;  key, value: a stage's tiles
  * X, dX       scores, then P; dy v^T, then dS;  W: dS as left operand;  Y: dq
  * log_sum     log2 of the softmax's sum, along: delta, begin and end: the keys seen, of this lane's two rows */
 template <int P>
-DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &notes, const swax_bf16 *dy, const swax_bf16 *q, const swax_bf16 *k,
-                             const swax_bf16 *v, const swax_bf16 *y, const float *lse, const attention_shape &a)
+DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &notes, const swax_bf16 *dy,
+                             const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const swax_bf16 *y,
+                             const float *lse, const attention_shape &a)
 {
     using tile = queries_tile<P>;
     const int tiles = (a.T + 63) / 64, t0 = block % tiles * 64;
     const int h = block / tiles % a.H, b = block / tiles / a.H, g = (int)((long long)h * a.G / a.H), before = a.S - a.T;
-    const int lane = threadIdx.x % 32, place = threadIdx.x / 32 * 16 + lane / 4, row = t0 + place, last = min(t0 + 64, a.T) - 1;
+    const int lane = threadIdx.x % 32, place = threadIdx.x / 32 * 16 + lane / 4, row = t0 + place;
+    const int last = min(t0 + 64, a.T) - 1;
     const int from = a.first_key(b, t0) / 64, to = (last + before) / 64 + 1, all_see = a.first_key(b, last);
-    const size_t query_stride = (size_t)a.H * a.width, key_stride = (size_t)a.G * a.width, first = a.query(b, t0, h) * a.width;
+    const size_t query_stride = (size_t)a.H * a.width, key_stride = (size_t)a.G * a.width;
+    const size_t first = a.query(b, t0, h) * a.width;
     unsigned char *stages = shared_memory(), *Q = stages + tile::QUERIES, *dY = stages + tile::GRADIENTS;
 
     auto load = [&](int j) {
@@ -61,7 +70,8 @@ DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &not
     };
     load_tile<P, 128>(Q, PANEL, q + first, query_stride, 64, a.T - t0, a.width);
     load_tile<P, 128>(dY, PANEL, dy + first, query_stride, 64, a.T - t0, a.width);
-    unsigned char *results = stages + (from + 1) % tile::STAGES * tile::STAGE;      /* y waits where the second tile of keys will be */
+    /* y waits where the second tile of keys will be */
+    unsigned char *results = stages + (from + 1) % tile::STAGES * tile::STAGE;
     load_tile<P, 128>(results, PANEL, y + first, query_stride, 64, a.T - t0, a.width);
     load(from);
 
@@ -84,8 +94,10 @@ DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &not
         for (int i = 0; i < 2 * P; i++) {
             const int at = i / 2 * PANEL + swizzle(place + 8 * e, i % 2 * 4 + lane % 4);
             const uint4 u = *(const uint4 *)(results + at), w = *(const uint4 *)(dY + at);
-            along[e] += low_half(u.x) * low_half(w.x) + high_half(u.x) * high_half(w.x) + low_half(u.y) * low_half(w.y) + high_half(u.y) * high_half(w.y)
-                      + low_half(u.z) * low_half(w.z) + high_half(u.z) * high_half(w.z) + low_half(u.w) * low_half(w.w) + high_half(u.w) * high_half(w.w);
+            along[e] += low_half(u.x) * low_half(w.x) + high_half(u.x) * high_half(w.x) +
+                        low_half(u.y) * low_half(w.y) + high_half(u.y) * high_half(w.y) +
+                        low_half(u.z) * low_half(w.z) + high_half(u.z) * high_half(w.z) +
+                        low_half(u.w) * low_half(w.w) + high_half(u.w) * high_half(w.w);
         }
         along[e] = quad_sum(along[e]);
         if (lane % 4 == 0)
@@ -157,23 +169,28 @@ DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &not
 
 /* Wide heads go in PARTS: a block adds up OUT panels of dk and dv. */
 template <int P> struct keys_tile {
-    enum { STAGES = 2, DATA = 2 * P * PANEL, STARTS = DATA + 64 * 8, STAGE = DATA + 1024, KEYS = STAGES * STAGE, VALUES = KEYS + P * PANEL, BYTES = VALUES + P * PANEL,
+    enum { STAGES = 2, DATA = 2 * P * PANEL, STARTS = DATA + 64 * 8, STAGE = DATA + 1024,
+           KEYS = STAGES * STAGE, VALUES = KEYS + P * PANEL, BYTES = VALUES + P * PANEL,
            PARTS = P < 4 ? 1 : 2, OUT = P / PARTS };
 };
 
-/* K, V        the block's rows in shared memory; a stage has a tile of queries, one of dy and what belongs to their rows
+/* K, V        the block's rows in shared memory; a stage has a tile of queries, one of dy and what belongs to their
+ *             rows
  * part        of wide heads: which panels of dK and dV this block adds up, over all queries that see its keys */
 template <int P>
-DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backward_notes &notes, const swax_bf16 *dy, const swax_bf16 *q,
-                          const swax_bf16 *k, const swax_bf16 *v, const attention_shape &a)
+DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backward_notes &notes, const swax_bf16 *dy,
+                          const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const attention_shape &a)
 {
     using tile = keys_tile<P>;
     const int tiles = (a.S + 63) / 64, part = which % tile::PARTS * tile::OUT, block = which / tile::PARTS;
     const int j0 = block % tiles * 64, g = block / tiles % a.G, b = block / tiles / a.G, before = a.S - a.T;
-    const int lane = threadIdx.x % 32, place = threadIdx.x / 32 * 16 + lane / 4, row = j0 + place, last = min(j0 + 64, a.S) - 1;
-    const int from = max(0, j0 - before) / 64, end = (int)min((long long)a.T, (long long)last - before + a.W), to = max(from, (end + 63) / 64);
+    const int lane = threadIdx.x % 32, place = threadIdx.x / 32 * 16 + lane / 4, row = j0 + place;
+    const int last = min(j0 + 64, a.S) - 1;
+    const int from = max(0, j0 - before) / 64, end = (int)min((long long)a.T, (long long)last - before + a.W);
+    const int to = max(from, (end + 63) / 64);
     const int heads = a.H / a.G, steps = heads * (to - from);
-    const size_t query_stride = (size_t)a.H * a.width, key_stride = (size_t)a.G * a.width, first = a.key(b, j0, g) * a.width;
+    const size_t query_stride = (size_t)a.H * a.width, key_stride = (size_t)a.G * a.width;
+    const size_t first = a.key(b, j0, g) * a.width;
     unsigned char *stages = shared_memory(), *K = stages + tile::KEYS, *V = stages + tile::VALUES;
 
     auto query_block = [&](int h, int t) { return ((size_t)b * a.H + h) * ((a.T + 63) / 64) + t; };
@@ -189,10 +206,12 @@ DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
             load_tile<P, 128, true>(s, PANEL, q + at * a.width, query_stride, 64, a.T - t, a.width);
             load_tile<P, 128, true>(s + P * PANEL, PANEL, dy + at * a.width, query_stride, 64, a.T - t, a.width);
             if (threadIdx.x < 32)
-                cp_async((float4 *)(s + tile::DATA) + threadIdx.x, notes.of_rows + query_block(h, t / 64) * 64 + 2 * threadIdx.x);
+                cp_async((float4 *)(s + tile::DATA) + threadIdx.x,
+                         notes.of_rows + query_block(h, t / 64) * 64 + 2 * threadIdx.x);
             if (a.start && threadIdx.x < 64) {
                 const bool valid = t + (int)threadIdx.x < a.T;
-                cp_async_4((int *)(s + tile::STARTS) + threadIdx.x, a.start + (size_t)b * a.T + (valid ? t + threadIdx.x : t), valid);
+                cp_async_4((int *)(s + tile::STARTS) + threadIdx.x,
+                           a.start + (size_t)b * a.T + (valid ? t + threadIdx.x : t), valid);
             }
         }
         cp_commit();
@@ -306,8 +325,9 @@ DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
 /* Three blocks of narrow heads to a multiprocessor do more than two whose products run on while they compute. */
 template <int P>
 static __global__ void __launch_bounds__(128, P < 2 ? 3 : P < 4 ? 2 : 1)
-attention_backward_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, backward_notes notes, const swax_bf16 *dy, const swax_bf16 *q,
-                          const swax_bf16 *k, const swax_bf16 *v, const swax_bf16 *y, const float *lse, backward_order order, attention_shape a)
+attention_backward_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, backward_notes notes, const swax_bf16 *dy,
+                          const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const swax_bf16 *y,
+                          const float *lse, backward_order order, attention_shape a)
 {
     int *mine = (int *)shared_memory();
     if (threadIdx.x == 0)

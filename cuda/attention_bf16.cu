@@ -1,4 +1,5 @@
-/* attention_bf16.cu - slots attention_forward and attention_backward with bf16 tensors, on the tensor cores, for heads up to 256. */
+/* attention_bf16.cu - slots attention_forward and attention_backward with bf16 tensors, on the tensor cores, for heads
+ * up to 256. */
 #include "cuda/attention.cuh"
 #include "cuda/attention_backward.cuh"
 #include "cuda/attention_forward.cuh"
@@ -7,16 +8,18 @@
 #include "cuda/tensor.h"
 
 template <int P, int GROUPS>
-static void forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const attention_shape &a)
+static void forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+                    const attention_shape &a)
 {
     using tile = forward_tile<P, GROUPS>;
-    launch("attention_forward", attention_forward_kernel<P, GROUPS>, blocks(a.T, tile::ROWS) * (unsigned)(a.B * a.H), tile::THREADS,
-           tile::BYTES, y, lse, q, k, v, sink, a);
+    launch("attention_forward", attention_forward_kernel<P, GROUPS>, blocks(a.T, tile::ROWS) * (unsigned)(a.B * a.H),
+           tile::THREADS, tile::BYTES, y, lse, q, k, v, sink, a);
 }
 
 /* Where the card has what this takes.  A block a multiprocessor: the tiles go round. */
 template <int P>
-static bool stream(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const attention_shape &a)
+static bool stream(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+                   const attention_shape &a)
 {
     static int processors;
     stream_maps maps;
@@ -24,31 +27,34 @@ static bool stream(real *y, stat *lse, const real *q, const real *k, const real 
         || !boxes_of(&maps.k, k, a.B, a.S, a.G, a.width) || !boxes_of(&maps.v, v, a.B, a.S, a.G, a.width))
         return false;
     if (!processors)
-        swax_cuda_note(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, 0), "counting multiprocessors");
+        swax_cuda_note(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, 0),
+                       "counting multiprocessors");
     const int all = (int)blocks(a.T, stream_tile<P>::ROWS) * a.B * a.H;
-    launch("attention_forward", attention_stream_kernel<P>, (unsigned)(all < processors ? all : processors), 384, stream_tile<P>::BYTES,
-           y, lse, sink, maps, all, a);
+    launch("attention_forward", attention_stream_kernel<P>, (unsigned)(all < processors ? all : processors), 384,
+           stream_tile<P>::BYTES, y, lse, sink, maps, all, a);
     return true;
 }
 
 static int query_blocks(int B, int T, int H) { return (int)blocks(T, 64) * B * H; }
 
-/* Where every block of queries has its block of keys, the keys follow the last queries that they need, at a distance of about a
- * block per multiprocessor: near enough for the cache, too far to wait.  Else they come last. */
+/* Where every block of queries has its block of keys, the keys follow the last queries that they need, at a distance of
+ * about a block per multiprocessor: near enough for the cache, too far to wait.  Else they come last. */
 template <int P>
-static void backward(real *dq, real *dk, real *dv, const backward_notes &notes, const real *dy, const real *q, const real *k, const real *v,
-                     const real *y, const stat *lse, const attention_shape &a)
+static void backward(real *dq, real *dk, real *dv, const backward_notes &notes, const real *dy, const real *q,
+                     const real *k, const real *v, const real *y, const stat *lse, const attention_shape &a)
 {
-    const int distance = 128, queries = query_blocks(a.B, a.T, a.H), keys = query_blocks(a.B, a.S, a.G) * keys_tile<P>::PARTS;
+    const int distance = 128, queries = query_blocks(a.B, a.T, a.H);
+    const int keys = query_blocks(a.B, a.S, a.G) * keys_tile<P>::PARTS;
     const int lead = ((a.W < a.T ? a.W : a.T) + 62) / 64 + 1 + distance;
-    const backward_order order = { queries, keys, a.T == a.S && a.H == a.G && queries == keys && lead < queries ? lead : queries };
+    const backward_order order = { queries, keys,
+                                   a.T == a.S && a.H == a.G && queries == keys && lead < queries ? lead : queries };
     swax_cuda_note(cudaMemsetAsync(notes.ticket, 0, (1 + (size_t)queries) * sizeof(int)), "attention_backward");
     launch("attention_backward", attention_backward_kernel<P>, (unsigned)(queries + keys), 128, keys_tile<P>::BYTES,
            dq, dk, dv, notes, dy, q, k, v, y, lse, order, a);
 }
 
-void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const int *start,
-                                      int B, int T, int S, int H, int G, int D, int W)
+void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+                                      const int *start, int B, int T, int S, int H, int G, int D, int W)
 {
     if (D > 256 || !room_for(forward_tile<4, 1>::BYTES)) {
         attention_forward(y, lse, q, k, v, sink, start, B, T, S, H, G, D, W);
@@ -86,9 +92,9 @@ void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const r
         narrow(y, to, queries, D);
 }
 
-void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q, const real *k, const real *v,
-                                       const stat *sink, const int *start, const real *y, const stat *lse,
-                                       int B, int T, int S, int H, int G, int D, int W)
+void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q,
+                                       const real *k, const real *v, const stat *sink, const int *start, const real *y,
+                                       const stat *lse, int B, int T, int S, int H, int G, int D, int W)
 {
     if (D > 256 || !room_for(D > 128 ? (int)keys_tile<4>::BYTES : (int)keys_tile<2>::BYTES)) {
         attention_backward(dq, dk, dv, dsink, dy, q, k, v, sink, start, y, lse, B, T, S, H, G, D, W);
@@ -119,7 +125,8 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink
     if (copy) {
         for (int n = 0; n < 8; n++)
             widen(wide[n], from[n], n < 4 ? queries : keys, D);
-        to_dq = wide[0], dy = wide[1], q = wide[2], y = wide[3], to_dk = wide[4], to_dv = wide[5], k = wide[6], v = wide[7];
+        to_dq = wide[0], dy = wide[1], q = wide[2], y = wide[3], to_dk = wide[4], to_dv = wide[5], k = wide[6],
+        v = wide[7];
     }
     const attention_shape a = { B, T, S, H, G, D, D8, W, start };
     if (D <= 64)

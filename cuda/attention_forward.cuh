@@ -9,21 +9,25 @@
 
 /* P panels of 64 columns hold the head */
 template <int P, int GROUPS> struct forward_tile {
-    enum { THREADS = 128 * GROUPS, ROWS = 64 * GROUPS, STAGES = 2, STAGE = 2 * P * PANEL, QUERIES = STAGES * STAGE, BYTES = QUERIES + GROUPS * P * PANEL };
+    enum { THREADS = 128 * GROUPS, ROWS = 64 * GROUPS, STAGES = 2, STAGE = 2 * P * PANEL, QUERIES = STAGES * STAGE,
+           BYTES = QUERIES + GROUPS * P * PANEL };
 };
 
 template <int P, int GROUPS>
 static __global__ void __launch_bounds__(128 * GROUPS, P < 4 ? 2 : 1)
-attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const float *sink, attention_shape a)
+    attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v,
+                             const float *sink, attention_shape a)
 {
     using tile = forward_tile<P, GROUPS>;
     const int tiles = (a.T + tile::ROWS - 1) / tile::ROWS, t0 = blockIdx.x % tiles * tile::ROWS;
-    const int h = blockIdx.x / tiles % a.H, b = blockIdx.x / tiles / a.H, g = (int)((long long)h * a.G / a.H), before = a.S - a.T;
+    const int h = blockIdx.x / tiles % a.H, b = blockIdx.x / tiles / a.H, g = (int)((long long)h * a.G / a.H);
+    const int before = a.S - a.T;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = warp / 4, row = t0 + 16 * warp + lane / 4;
     const int last = min(t0 + tile::ROWS, a.T) - 1, from = a.first_key(b, t0) / 64, to = (last + before) / 64 + 1;
     const int first_of_group = t0 + 64 * group, last_of_group = min(first_of_group + 63, a.T - 1);
     const bool busy = first_of_group < a.T;
-    const int group_from = busy ? a.first_key(b, first_of_group) : 0, group_all = busy ? a.first_key(b, last_of_group) : 0;
+    const int group_from = busy ? a.first_key(b, first_of_group) : 0;
+    const int group_all = busy ? a.first_key(b, last_of_group) : 0;
     const size_t query_stride = (size_t)a.H * a.width, key_stride = (size_t)a.G * a.width;
     unsigned char *stages = shared_memory(), *Q = stages + tile::QUERIES;
 
@@ -36,7 +40,8 @@ attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swa
         }
         cp_commit();
     };
-    load_tile<P, tile::THREADS>(Q, GROUPS * PANEL, q + a.query(b, t0, h) * a.width, query_stride, tile::ROWS, a.T - t0, a.width);
+    load_tile<P, tile::THREADS>(Q, GROUPS * PANEL, q + a.query(b, t0, h) * a.width, query_stride, tile::ROWS, a.T - t0,
+                                a.width);
     load(from);
 
     /* The sink is a score that is seen first; one of a row's four lanes counts it. */
@@ -92,7 +97,8 @@ attention_forward_kernel(swax_bf16 *y, float *lse, const swax_bf16 *q, const swa
     __syncthreads();
     put_in_tile<P>(Q, GROUPS * PANEL, 16 * warp + lane / 4, Y);
     __syncthreads();
-    store_tile<P, tile::THREADS>(y + a.query(b, t0, h) * a.width, query_stride, Q, GROUPS * PANEL, tile::ROWS, a.T - t0, a.width);
+    store_tile<P, tile::THREADS>(y + a.query(b, t0, h) * a.width, query_stride, Q, GROUPS * PANEL, tile::ROWS, a.T - t0,
+                                 a.width);
 }
 
 #endif

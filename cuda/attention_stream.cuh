@@ -1,10 +1,10 @@
 /* attention_stream.cuh - windowed attention on sm_90a, for heads up to 128: a block stays on its multiprocessor and
  * goes from one tile of 128 queries to the next.
  *
- *     group 0       one thread sends for the queries of a tile and for the tiles of 128 keys and values in their band, two
- *                   of each ahead
- *     groups 1, 2   64 of the queries each.  They take turns in starting products, of a tile's keys and of the weights of the
- *                   tile before: while the tensor cores are at one group's, the other is at its softmax
+ *     group 0       one thread sends for the queries of a tile and for the tiles of 128 keys and values in their band,
+ *                   two of each ahead
+ *     groups 1, 2   64 of the queries each.  They take turns in starting products, of a tile's keys and of the weights
+ *                   of the tile before: while the tensor cores are at one group's, the other is at its softmax
  *
  * The barriers of a slot: full, from the copies, and empty, from the eight warps that have read it.  A slot's n-th use
  * has phase n % 2.  A group's turn comes from the other's four warps, once for each tile of keys, seen or not. */
@@ -118,7 +118,8 @@ template <int P> DEVICE void store_rows(swax_bf16 *y, size_t stride, const unsig
     for (int i = 0; i < 4 * P; i++) {
         const int r = first + i * 4 / P;
         if (r < valid && 8 * piece < columns)
-            *(uint4 *)(y + r * stride + 8 * piece) = *(const uint4 *)(rows + piece / 8 * 2 * PANEL + swizzle(r, piece % 8));
+            *(uint4 *)(y + r * stride + 8 * piece) =
+                *(const uint4 *)(rows + piece / 8 * 2 * PANEL + swizzle(r, piece % 8));
     }
 }
 

@@ -6,7 +6,10 @@
 
 #include "cuda/common.cuh"
 
-static inline __host__ __device__ bool normalised(int gate) { return gate == SWAX_EXPONENTIAL || gate == SWAX_SIGMOID_NORMALISED; }
+static inline __host__ __device__ bool normalised(int gate)
+{
+    return gate == SWAX_EXPONENTIAL || gate == SWAX_SIGMOID_NORMALISED;
+}
 
 /* Do i and f come in as the logarithms of what they stand for? */
 static inline __device__ bool input_is_log(int gate) { return gate == SWAX_EXPONENTIAL || gate == SWAX_LOG; }

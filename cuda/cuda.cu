@@ -17,7 +17,8 @@ static char trouble_text[320];
 void swax_cuda_note(cudaError_t error, const char *doing)
 {
     if (error != cudaSuccess && !trouble_text[0])
-        snprintf(trouble_text, sizeof trouble_text, "the CUDA device failed in %s: %s", doing, cudaGetErrorString(error));
+        snprintf(trouble_text, sizeof trouble_text, "the CUDA device failed in %s: %s", doing,
+                 cudaGetErrorString(error));
 }
 
 static void note_memory(size_t bytes)
@@ -81,7 +82,8 @@ static const char *where()
     const cudaError_t error = cudaGetDeviceProperties(&p, 0);
     swax_cuda_note(error, "asking for the device's name");
     if (error == cudaSuccess)
-        snprintf(text, sizeof text, "%.255s, %.1f GB, compute capability %d.%d", p.name, (double)p.totalGlobalMem / 1e9, p.major, p.minor);
+        snprintf(text, sizeof text, "%.255s, %.1f GB, compute capability %d.%d", p.name, (double)p.totalGlobalMem / 1e9,
+                 p.major, p.minor);
     return text;
 }
 

@@ -1,4 +1,5 @@
-/* delta_states_backward.cuh - the walk of delta_states.cuh from the last chunk to the first, with the state's gradient. */
+/* delta_states_backward.cuh - the walk of delta_states.cuh from the last chunk to the first, with the state's
+ * gradient. */
 #ifndef SWAX_DELTA_STATES_BACKWARD_CUH
 #define SWAX_DELTA_STATES_BACKWARD_CUH
 
@@ -39,7 +40,9 @@ DEVICE void add_gradient(swax_bf16 *y, unsigned step, float (&d)[8][4], int toke
     const int lane = threadIdx.x % 32, top = threadIdx.x / 32 % 4 * 16 + lane % 4 * 2;
     y += lane / 4 * step + top;
     whole_or_part(tokens >= 64 && columns >= 64, [&](auto whole) {
-        auto there = [&](int j, int e) { return decltype(whole)::value || (8 * j + lane / 4 < tokens && top + 8 * e < columns); };
+        auto there = [&](int j, int e) {
+            return decltype(whole)::value || (8 * j + lane / 4 < tokens && top + 8 * e < columns);
+        };
         uint32_t old[8][2];
 #pragma unroll
         for (int j = 0; j < 8; j++)

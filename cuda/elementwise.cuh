@@ -100,7 +100,8 @@ static void skip_forward(real *y, const real *a, const real *b, const stat *w, i
     launched("skip_forward");
 }
 
-static void skip_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D)
+static void skip_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H,
+                          int D)
 {
     const size_t n = (size_t)N*H*D;
     skip_backward_kernel<<<blocks(n, 256), 256>>>(da, db, dy, skip_elements{ w, (size_t)H, (size_t)D }, n);

@@ -19,7 +19,8 @@ static void embed_forward(real *y, const int *token, const real *w, int N, int V
 /* dw[v] (+)= the sum of the dy of v's tokens among rows first .. last-1, in their order.  One warp looks at all
  * of these tokens, 32 at a time, for one v: V times as many comparisons as a sort needs, but they are cheap
  * beside the sums, and nothing is left to chance. */
-static __global__ void embed_backward_kernel(stat *dw, const real *dy, const int *token, size_t N, int V, int C, size_t rows, int add)
+static __global__ void embed_backward_kernel(stat *dw, const real *dy, const int *token, size_t N, int V, int C,
+                                             size_t rows, int add)
 {
     const size_t v = (size_t)blockIdx.x * blockDim.y + threadIdx.y, first = blockIdx.y * rows;
     const size_t last = first + rows < N ? first + rows : N;

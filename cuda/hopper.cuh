@@ -24,7 +24,10 @@ DEVICE void barrier_init(barrier *b, int arrivals)
     HOPPER("mbarrier.init.shared::cta.b64 [%0], %1;" :: "r"(shared_address(b)), "r"(arrivals) : "memory");
 }
 /* After the barriers are begun, before a copy or another thread uses them; then the block's own barrier */
-DEVICE void barriers_begun() { HOPPER("fence.mbarrier_init.release.cluster; fence.proxy.async.shared::cta;" ::: "memory"); }
+DEVICE void barriers_begun()
+{
+    HOPPER("fence.mbarrier_init.release.cluster; fence.proxy.async.shared::cta;" ::: "memory");
+}
 DEVICE void arrive(barrier *b)
 {
     HOPPER("mbarrier.arrive.shared::cta.b64 _, [%0];" :: "r"(shared_address(b)) : "memory");
@@ -43,7 +46,8 @@ DEVICE void wait_for(barrier *b, int phase)
 /* A box of 64 tokens and 64 columns of one head of (batch, tokens, heads, columns) into a panel; zeros outside */
 DEVICE void copy_box(unsigned char *to, const CUtensorMap *of, int column, int head, int token, int batch, barrier *b)
 {
-    HOPPER("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];"
+    HOPPER("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "
+           "[%0], [%1, {%2, %3, %4, %5}], [%6];"
            :: "r"(shared_address(to)), "l"(of), "r"(column), "r"(head), "r"(token), "r"(batch),
                "r"(shared_address(b)) : "memory");
 }

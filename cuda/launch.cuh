@@ -18,7 +18,8 @@ static inline bool room_for(size_t shared)
 {
     static int most;
     if (!most)
-        swax_cuda_note(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "asking for the shared memory of a block");
+        swax_cuda_note(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0),
+                       "asking for the shared memory of a block");
     return shared <= (size_t)most;
 }
 

@@ -10,7 +10,8 @@
 #include "cuda/pattern.cuh"
 #include "cuda/matmul.h"
 
-template <class T> constexpr swax_type type_of = sizeof(T) == 8 ? SWAX_TYPE_F64 : sizeof(T) == 4 ? SWAX_TYPE_F32 : SWAX_TYPE_BF16;
+template <class T> constexpr swax_type type_of =
+    sizeof(T) == 8 ? SWAX_TYPE_F64 : sizeof(T) == 4 ? SWAX_TYPE_F32 : SWAX_TYPE_BF16;
 
 /* Element (r, c) is at[r*down + c*across]; one of the two steps is 1. */
 struct matrix { const real *at; size_t down, across; };
@@ -18,7 +19,8 @@ struct matrix { const real *at; size_t down, across; };
 enum { SIDE = 16 };
 
 /* z (R,C) = or += a (R,M) b (M,C) */
-template <class Z> static __global__ void product_kernel(Z *z, matrix a, matrix b, size_t R, size_t C, size_t M, int add)
+template <class Z>
+static __global__ void product_kernel(Z *z, matrix a, matrix b, size_t R, size_t C, size_t M, int add)
 {
     __shared__ stat at[SIDE][SIDE + 1], bt[SIDE][SIDE + 1];
     const size_t c = (size_t)blockIdx.x * SIDE + threadIdx.x;
@@ -64,7 +66,9 @@ static __global__ void spread_kernel(stat *y, const stat *b, size_t N, int O)
         y[i] = b[i % O];
 }
 
-template <class Y> static void times_transposed(const char *kernel, Y *y, const real *x, const real *w, size_t N, size_t O, size_t I, int add)
+template <class Y>
+static void times_transposed(const char *kernel, Y *y, const real *x, const real *w, size_t N, size_t O, size_t I,
+                             int add)
 {
     product(kernel, y, matrix{ x, I, 1 }, matrix{ w, 1, I }, N, O, I, add);
 }
@@ -125,11 +129,12 @@ template <class DY> static void bias_backward(const char *kernel, stat *db, cons
 /* Few outputs, the gates': a tensor core would be idle, and the rows of x are read once, by PIECEs of 16 bytes. */
 enum { FEW = 8, PIECE = 16 / sizeof(real) };
 
-/* dx[n,i] += sum_o dy[n,o] w[o,i] and, for each piece of `rows` rows, in part: sum_n dy[n,o] x[n,i], then sum_n dy[n,o].
- * A thread takes P columns and every blockDim.y-th row. */
+/* dx[n,i] += sum_o dy[n,o] w[o,i] and, for each piece of `rows` rows, in part: sum_n dy[n,o] x[n,i], then sum_n
+ * dy[n,o].  A thread takes P columns and every blockDim.y-th row. */
 template <int P, int M>
-static __global__ void __launch_bounds__(TEAM_THREADS) few_backward_kernel(real *dx, stat *part, const stat *dy, const real *x, const real *w,
-                                                                           size_t N, int O, size_t I, size_t rows)
+static __global__ void __launch_bounds__(TEAM_THREADS)
+    few_backward_kernel(real *dx, stat *part, const stat *dy, const real *x, const real *w, size_t N, int O, size_t I,
+                        size_t rows)
 {
     __shared__ stat all[TEAM_THREADS][P], all_d[TEAM_THREADS];
     const size_t i = P * ((size_t)blockIdx.x * blockDim.x + threadIdx.x), first = blockIdx.y * rows;
@@ -176,7 +181,9 @@ static __global__ void __launch_bounds__(TEAM_THREADS) few_backward_kernel(real 
     }
 }
 
-template <int P> static void few_backward(real *dx, stat *dw, stat *db, const stat *dy, const real *x, const real *w, size_t N, int O, size_t I)
+template <int P>
+static void few_backward(real *dx, stat *dw, stat *db, const stat *dy, const real *x, const real *w, size_t N, int O,
+                         size_t I)
 {
     const team across = team_for<P>(I);
     const dim3 threads(across.lanes, TEAM_THREADS / across.lanes);
@@ -194,7 +201,8 @@ template <int P> static void few_backward(real *dx, stat *dw, stat *db, const st
     launched("readout_backward");
 }
 
-static void linear_backward(real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w, int N, int O, int I)
+static void linear_backward(real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w, int N, int O,
+                            int I)
 {
     product("linear_backward", dw, matrix{ dy, 1, (size_t)O }, matrix{ x, (size_t)I, 1 }, O, I, N, 1);
     product("linear_backward", dx, matrix{ dy, (size_t)O, 1 }, matrix{ w, (size_t)I, 1 }, N, I, O, 1);
@@ -203,7 +211,8 @@ static void linear_backward(real *dx, stat *dw, stat *db, const real *dy, const 
 
 /* In bf16, dy is float and x and w are not: dy goes in as a sum of two bf16.  dx, itself a bf16, needs only the
  * higher; dw takes both in one product, of [high; low]^T and [x; x]. */
-static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy, const real *x, const real *w, int N, int O, int I)
+static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy, const real *x, const real *w, int N, int O,
+                             int I)
 {
     if (O <= FEW) {
         if (aligned16(x, w, 0) && aligned16(dx, dx, 0) && I % PIECE == 0)
@@ -220,7 +229,8 @@ static void readout_backward(real *dx, stat *dw, stat *db, const stat *dy, const
             map<false>("readout_backward", outputs<real>{ both, both + R * o }, (int)(R * o),
                 [] __device__ (stat &high, stat &low, stat d) { high = value(as<real>(d)), low = d - high; }, dy + n*o);
             for (int half = 0; half < 2; half++)
-                swax_cuda_note(cudaMemcpyAsync(xx + half * R * i, x + n*i, R * i * sizeof *xx, cudaMemcpyDeviceToDevice), "readout_backward");
+                swax_cuda_note(cudaMemcpyAsync(xx + half * R * i, x + n*i, R * i * sizeof *xx,
+                                               cudaMemcpyDeviceToDevice), "readout_backward");
             product("readout_backward", dx + n*i, matrix{ both, o, 1 }, matrix{ w, i, 1 }, R, i, o, 1);
             product("readout_backward", dw, matrix{ both, 1, o }, matrix{ xx, i, 1 }, o, i, 2 * R, 1);
         }

@@ -35,7 +35,8 @@ static bool describe(description *d, const swax_matmul *w)
 {
     const bool f64 = w->in == SWAX_TYPE_F64;
     const cublasOperation_t ta = w->ta ? CUBLAS_OP_T : CUBLAS_OP_N, tb = w->tb ? CUBLAS_OP_T : CUBLAS_OP_N;
-    return !cublasLtMatmulDescInit(&d->product, f64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, f64 ? CUDA_R_64F : CUDA_R_32F) &&
+    return !cublasLtMatmulDescInit(&d->product, f64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
+                                   f64 ? CUDA_R_64F : CUDA_R_32F) &&
            !cublasLtMatmulDescSetAttribute(&d->product, CUBLASLT_MATMUL_DESC_TRANSA, &ta, sizeof ta) &&
            !cublasLtMatmulDescSetAttribute(&d->product, CUBLASLT_MATMUL_DESC_TRANSB, &tb, sizeof tb) &&
            !cublasLtMatrixLayoutInit(&d->a, data_type(w->in), w->ta ? w->k : w->m, w->ta ? w->m : w->k, w->lda) &&
@@ -51,13 +52,17 @@ static bool choose(cublasLtMatmulAlgo_t *algorithm, cublasLtHandle_t lt, descrip
     cublasLtMatmulPreferenceOpaque_t p;
     cublasLtMatmulHeuristicResult_t best;
     int found = 0;
-    if (cublasLtMatmulPreferenceInit(&p) ||
-        cublasLtMatmulPreferenceSetAttribute(&p, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace) ||
-        cublasLtMatmulPreferenceSetAttribute(&p, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &order, sizeof order) ||
-        cublasLtMatmulPreferenceSetAttribute(&p, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &aligned[0], sizeof *aligned) ||
-        cublasLtMatmulPreferenceSetAttribute(&p, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &aligned[1], sizeof *aligned) ||
-        cublasLtMatmulPreferenceSetAttribute(&p, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &aligned[2], sizeof *aligned) ||
-        cublasLtMatmulPreferenceSetAttribute(&p, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &aligned[2], sizeof *aligned) ||
+    if (cublasLtMatmulPreferenceInit(&p))
+        return false;
+    const auto refused = [&p](cublasLtMatmulPreferenceAttributes_t what, const auto &value) {
+        return cublasLtMatmulPreferenceSetAttribute(&p, what, &value, sizeof value) != CUBLAS_STATUS_SUCCESS;
+    };
+    if (refused(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace) ||
+        refused(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, order) ||
+        refused(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, aligned[0]) ||
+        refused(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, aligned[1]) ||
+        refused(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, aligned[2]) ||
+        refused(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, aligned[2]) ||
         cublasLtMatmulAlgoGetHeuristic(lt, &d->product, &d->a, &d->b, &d->z, &d->z, &p, 1, &best, &found) || !found)
         return false;
     *algorithm = best.algo;
@@ -69,8 +74,9 @@ static answer *recall(cublasLtHandle_t lt, const question &asked, description *d
     enum { ANSWERS = 1021 };   /* two questions with one place take turns */
     static answer table[ANSWERS];
     const swax_matmul &w = asked.what;
-    const uint64_t mix = (uint64_t)(w.m * 31 + w.n) * 1000003u + (uint64_t)w.k * 7919u + (uint64_t)(w.ta * 4 + w.tb * 2 + w.add)
-                       + asked.aligned[0] * 3u + asked.aligned[1] * 5u + asked.aligned[2] * 11u + w.out * 17u + w.in * 13u;
+    const uint64_t mix = (uint64_t)(w.m * 31 + w.n) * 1000003u + (uint64_t)w.k * 7919u +
+                         (uint64_t)(w.ta * 4 + w.tb * 2 + w.add) + asked.aligned[0] * 3u + asked.aligned[1] * 5u +
+                         asked.aligned[2] * 11u + w.out * 17u + w.in * 13u;
     answer *a = table + mix % ANSWERS;
     if (!same(a->asked, asked)) {
         a->asked = asked;
@@ -94,6 +100,7 @@ int swax_cuda_matmul(const swax_matmul *what, void *z, const void *a, const void
     if (!found->there)
         return 0;
     return !cublasLtMatmul(lt, &d.product, f64 ? (const void *)&one : &onef, a, &d.a, b, &d.b,
-                           what->add ? (f64 ? (const void *)&one : &onef) : (f64 ? (const void *)&zero : &zerof), z, &d.z, z, &d.z,
+                           what->add ? (f64 ? (const void *)&one : &onef) : (f64 ? (const void *)&zero : &zerof),
+                           z, &d.z, z, &d.z,
                            &found->algorithm, workspace, SWAX_MATMUL_WORKSPACE, cudaStreamPerThread);
 }

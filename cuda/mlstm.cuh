@@ -47,7 +47,7 @@ struct cell {
     __device__ int document(int b, int t) const { return start ? start[(size_t)b*T + t] : -1; }
     __device__ int first(int b, int t) const { return max(c0, document(b, t)); }   /* of t's document, in the chunk */
     __device__ stat s() const { return 1 / sqrt((stat)K); }
-    static __device__ bool nothing(stat m) { return isinf(m) && m < 0; }                    /* has been written: m = -inf */
+    static __device__ bool nothing(stat m) { return isinf(m) && m < 0; }                /* has been written: m = -inf */
     __device__ stat D(int b, int h, int t, int j) const
     {
         const size_t nt = row(b, t, h), nj = row(b, j, h);
@@ -58,7 +58,9 @@ struct cell {
         if (document(b, t) >= c0)
             return 0;
         const stat m_in = c0 ? m[row(b, c0 - 1, h)] : m0 && gate == SWAX_EXPONENTIAL ? m0[(size_t)b*H + h] : 0;
-        return nothing(m[row(b, t, h)]) ? 0 : exp_of(F[row(b, t, h)].high + F[row(b, t, h)].low + ((double)m_in - (double)m[row(b, t, h)]));
+        return nothing(m[row(b, t, h)])
+                 ? 0
+                 : exp_of(F[row(b, t, h)].high + F[row(b, t, h)].low + ((double)m_in - (double)m[row(b, t, h)]));
     }
     __device__ stat ab(int b, int h, int j) const { return j < first(b, c1 - 1) ? 0 : D(b, h, c1 - 1, j); }
     __device__ stat gb(int b, int h) const { return bb(b, h, c1 - 1); }
@@ -258,9 +260,13 @@ static void mlstm_forward(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *
     for (int chunk = 0; chunk < chunks; chunk++) {
         const int c0 = chunk * step, c1 = T - c0 < step ? T : c0 + step;
         const cell a = { start, F, li, m, m0, T, H, K, V, c0, c1, gate };
-        mlstm_h_kernel<<<dim3(BH * blocks(c1 - c0, TILE), blocks(V, STRIP)), dim3(32, 8)>>>(h, qn, q, k, v, C1, n1, a, eps);
-        mlstm_state_kernel<<<dim3(BH * blocks(K, TILE), blocks(V, STRIP)), dim3(32, 8)>>>(C1, n1, Cs, ns, k, v, a, chunk, chunks,
-            [] __device__ (const cell &c, int b, int hd, int t) { const stat w = c.ab(b, hd, t); return share{ w, w }; });
+        mlstm_h_kernel<<<dim3(BH * blocks(c1 - c0, TILE), blocks(V, STRIP)), dim3(32, 8)>>>(h, qn, q, k, v, C1, n1, a,
+                                                                                            eps);
+        mlstm_state_kernel<<<dim3(BH * blocks(K, TILE), blocks(V, STRIP)), dim3(32, 8)>>>(
+            C1, n1, Cs, ns, k, v, a, chunk, chunks, [] __device__ (const cell &c, int b, int hd, int t) {
+                const stat w = c.ab(b, hd, t);
+                return share{ w, w };
+            });
     }
     launched("mlstm_forward");
 }

@@ -9,19 +9,20 @@
  *
  * Only what passes from before token r to r or later depends on lf_r.  With E_ts = dS_ts q_t.k_s,
  *   dlf_r = gb (<dC,C> + <dn,n>) + sum_{t>=r} q_t.(s bb_t ...) + sum_{s<r} k_s.(ab_s ...) + sum_{s<r<=t} E_ts
- * where the last sum is a difference of sums over rows and over columns, that of a token with itself in neither.  Both add up
- * the same floats, in double: where gates are shut, next to nothing is left of them. */
+ * where the last sum is a difference of sums over rows and over columns, that of a token with itself in neither.  Both
+ * add up the same floats, in double: where gates are shut, next to nothing is left of them. */
 #include "cuda/mlstm.cuh"
 
 struct backprop {
     const stat *inv, *g;      /* (B,T,H) */
-    stat *row, *x, *kdk;      /* (strips,B,T,H): sums over a strip of the keys' elements: of dlf's first two, and k_s.dk_s */
+    /* (strips,B,T,H): sums over a strip of the keys' elements: of dlf's first two, and k_s.dk_s */
+    stat *row, *x, *kdk;
     double *pair_row, *pair_col, *before;   /* (B,T,H): sums of E_ts; of x up to the token */
     size_t N;                 /* B T H */
 };
 
-static __global__ void mlstm_normaliser_kernel(stat *inv, stat *g, const real *dh, const real *h, const stat *m, const stat *qn,
-                                               size_t N, int V, int gate, double eps)
+static __global__ void mlstm_normaliser_kernel(stat *inv, stat *g, const real *dh, const real *h, const stat *m,
+                                               const stat *qn, size_t N, int V, int gate, double eps)
 {
     const size_t n = (size_t)blockIdx.x * blockDim.y + threadIdx.y;
     if (n >= N)
@@ -83,7 +84,8 @@ static __global__ void mlstm_dq_kernel(real *dq, const real *dh, const real *q, 
         for (int i = 0; i < 4; i++) {
             const int t = t0 + row_of(i), s = s0 + threadIdx.x;
             const size_t n = a.row(b, t, h);
-            const stat dS = t < end && s <= t && s >= a.first(b, t) ? a.s() * (o.inv[n] * gv[i] + o.g[n]) * a.D(b, h, t, s) : 0;
+            const stat dS =
+                t < end && s <= t && s >= a.first(b, t) ? a.s() * (o.inv[n] * gv[i] + o.g[n]) * a.D(b, h, t, s) : 0;
             p.x[row_of(i)][threadIdx.x] = dS;
             pairs[i] += s < t && dS != 0 ? (double)dS * (double)qk[i] : 0;
         }
@@ -133,7 +135,8 @@ static __global__ void mlstm_dk_kernel(real *dk, const real *dh, const real *q, 
         for (int i = 0; i < 4; i++) {
             const int t = t0 + threadIdx.x, s = s0 + row_of(i);
             const size_t n = a.row(b, t, h);
-            const stat dS = t < a.c1 && s <= t && s >= a.first(b, t) ? a.s() * (o.inv[n] * gv[i] + o.g[n]) * a.D(b, h, t, s) : 0;
+            const stat dS =
+                t < a.c1 && s <= t && s >= a.first(b, t) ? a.s() * (o.inv[n] * gv[i] + o.g[n]) * a.D(b, h, t, s) : 0;
             p.x[row_of(i)][threadIdx.x] = dS;
             pairs[i] += s < t && dS != 0 ? (double)dS * (double)qk[i] : 0;
         }
@@ -154,7 +157,8 @@ static __global__ void mlstm_dk_kernel(real *dk, const real *dh, const real *q, 
     put_wide<true>(dk + a.row(b, s0, h)*a.K, kstep, ks.count, z, k0, a.K);
 }
 
-static __global__ void mlstm_dv_kernel(real *dv, const real *dh, const real *q, const real *k, const stat *dC, cell a, backprop o)
+static __global__ void mlstm_dv_kernel(real *dv, const real *dh, const real *q, const real *k, const stat *dC, cell a,
+                                       backprop o)
 {
     __shared__ square ta, tb, p;
     const place at = my_place(a.H, (a.c1 - a.c0 + TILE - 1) / TILE);
@@ -189,8 +193,8 @@ static __global__ void mlstm_dv_kernel(real *dv, const real *dh, const real *q, 
 }
 
 /* through[b,h,chunk] = gb (<dC,C> + <dn,n>), a block a head; of a state that is not there, 0, whatever dC is */
-static __global__ void mlstm_through_kernel(double *through, const stat *dC, const stat *dn, const stat *Cs, const stat *ns,
-                                            cell a, int chunk, int chunks, bool there)
+static __global__ void mlstm_through_kernel(double *through, const stat *dC, const stat *dn, const stat *Cs,
+                                            const stat *ns, cell a, int chunk, int chunks, bool there)
 {
     __shared__ double part[32];
     const int b = blockIdx.x / a.H, h = blockIdx.x % a.H;
@@ -213,8 +217,9 @@ static __global__ void mlstm_through_kernel(double *through, const stat *dC, con
 }
 
 /* The gates' gradients, a thread a chunk of a head. */
-static __global__ void mlstm_gates_backward_kernel(stat *di, stat *df, const double *through, const stat *i, const stat *f,
-                                                   cell a, backprop o, int B, int L, int chunks, int strips)
+static __global__ void mlstm_gates_backward_kernel(stat *di, stat *df, const double *through, const stat *i,
+                                                   const stat *f, cell a, backprop o, int B, int L, int chunks,
+                                                   int strips)
 {
     const size_t id = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (id >= (size_t)B*a.H*chunks)
@@ -285,7 +290,8 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
         mlstm_dk_kernel<<<dim3(tiles, strips), threads>>>(dk, dh, q, k, v, dC, dn, a, o);
         mlstm_dv_kernel<<<dim3(tiles, blocks(V, STRIP)), threads>>>(dv, dh, q, k, dC, a, o);
         mlstm_through_kernel<<<(unsigned)BH, 512>>>(through, dC, dn, Cs, ns, a, chunk, chunks, chunk || C0);
-        mlstm_state_kernel<<<dim3(BH * blocks(K, TILE), blocks(V, STRIP)), threads>>>(dC, dn, (stat *)nullptr, (stat *)nullptr,
+        mlstm_state_kernel<<<dim3(BH * blocks(K, TILE), blocks(V, STRIP)), threads>>>(
+            dC, dn, (stat *)nullptr, (stat *)nullptr,
             q, dh, a, chunk, chunks, [=] __device__ (const cell &c, int b, int hd, int t) {
                 const size_t n = c.row(b, t, hd);
                 const stat w = c.s() * c.bb(b, hd, t);

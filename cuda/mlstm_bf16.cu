@@ -1,12 +1,13 @@
 /* mlstm_bf16.cu - slots mlstm_forward and mlstm_backward with bf16 tensors, on the tensor cores.
  *
- * The gates first (a scan over scalars), then the states at the chunks' borders (sequential over chunks, parallel over heads
- * and tiles of the state), then the chunks (all parallel).  Products take bf16 operands; everything else is float, and
- * the sums of gates double.  Nothing depends on the number of threads or the order of blocks: the same bits every time.
+ * The gates first (a scan over scalars), then the states at the chunks' borders (sequential over chunks, parallel over
+ * heads and tiles of the state), then the chunks (all parallel).  Products take bf16 operands; everything else is
+ * float, and the sums of gates double.  Nothing depends on the number of threads or the order of blocks: the same bits
+ * every time.
  *
- * The chunks are these kernels' own, whatever L is: 256 tokens for wide states, whose traffic at the borders is what limits
- * them, 128 for narrow ones, or as many whole Ls as fit.  L only says how many states are written down.
- * Memory besides the arguments: the states at the borders as bf16, B H ceil(T/chunk) K V elements, twice in the backward (and
+ * The chunks are these kernels' own, whatever L is: 256 tokens for wide states, whose traffic at the borders is what
+ * limits them, 128 for narrow ones, or as many whole Ls as fit.  L only says how many states are written down.  Memory
+ * besides the arguments: the states at the borders as bf16, B H ceil(T/chunk) K V elements, twice in the backward (and
  * as float too if L is longer than a chunk), and a dozen floats per token and head. */
 #include "cuda/mlstm_backward.cuh"
 #include "cuda/mlstm_chunks.cuh"
@@ -19,7 +20,8 @@ static bool small_state(int K) { return K <= 64; }
 /* Every `span` tokens in chunks of at most 256. */
 static cell_shape spans(int B, int T, int H, int K, int V, int span)
 {
-    const int limit = 256, parts = (span - 1) / limit + 1, size = parts == 1 ? span : ((span - 1) / parts + 64) / 64 * 64;
+    const int limit = 256, parts = (span - 1) / limit + 1;
+    const int size = parts == 1 ? span : ((span - 1) / parts + 64) / 64 * 64;
     const int rest = T % span, chunks = T / span * parts + (rest + size - 1) / size;
     return { B, T, H, K, V, span, parts, parts == 1 && T < span ? T : size, chunks };
 }
@@ -106,8 +108,9 @@ template <bool BACKWARD>
 static void weights(const cell_weights &w, const stat *i, const stat *f, const stat *m, const stat *m0, const stat *qn,
                     const int *start, const cell_shape &c, int gate, double eps)
 {
-    launch(BACKWARD ? "mlstm_backward: weights" : "mlstm_forward: weights", weights_kernel<BACKWARD>, (unsigned)(c.B * c.H * c.chunks),
-           c.threads(), c.threads() * 12, w, i, f, m, m0, qn, start, c, gate, (float)eps);
+    launch(BACKWARD ? "mlstm_backward: weights" : "mlstm_forward: weights", weights_kernel<BACKWARD>,
+           (unsigned)(c.B * c.H * c.chunks), c.threads(), c.threads() * 12, w, i, f, m, m0, qn, start, c, gate,
+           (float)eps);
 }
 
 void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
@@ -150,7 +153,8 @@ void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m
         widen(wide[2], v, rows, V);
         q = wide[0], k = wide[1], v = wide[2];
     }
-    launch("mlstm_forward: stabiliser", stabiliser_kernel, B * H, 512, 512 * 16, m, m1, i, f, m0, start, T, H, gate != SWAX_EXPONENTIAL);
+    launch("mlstm_forward: stabiliser", stabiliser_kernel, B * H, 512, 512 * 16, m, m1, i, f, m0, start, T, H,
+           gate != SWAX_EXPONENTIAL);
     weights<false>(w, i, f, m, m0, nullptr, start, c, gate, eps);
     if (apart)
         weights<false>(of_walk, i, f, m, m0, nullptr, start, walk, gate, eps);
@@ -181,8 +185,8 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
                                    int B, int T, int H, int K, int V, int L, int gate, double eps)
 {
     if (!fits(K)) {
-        mlstm_backward(dq, dk, dv, di, df, dC0, dn0, dh, dC1, dn1, q, k, v, i, f, C0, n0, m0, start, h, C1, n1, m1, m, qn, Cs, ns,
-                       B, T, H, K, V, L, gate, eps);
+        mlstm_backward(dq, dk, dv, di, df, dC0, dn0, dh, dC1, dn1, q, k, v, i, f, C0, n0, m0, start, h, C1, n1, m1, m,
+                       qn, Cs, ns, B, T, H, K, V, L, gate, eps);
         return;
     }
     const int group = group_of(T, K, L);
@@ -229,10 +233,12 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
         const real *narrow_ones[8] = { q, k, dq, dk, v, dh, h, dv };
         for (int n = 0; n < 8; n++)
             widen(wide[n], narrow_ones[n], rows, n < 4 ? K : V);
-        q = wide[0], k = wide[1], to_dq = wide[2], to_dk = wide[3], v = wide[4], dh = wide[5], h = wide[6], to_dv = wide[7];
+        q = wide[0], k = wide[1], to_dq = wide[2], to_dk = wide[3], v = wide[4], dh = wide[5], h = wide[6],
+        to_dv = wide[7];
     }
     if (normalised(gate))
-        launch("mlstm_backward: dh.h", row_dot_kernel, blocks(rows * row_lanes(V8), 256), 256, 0, w.gh, dh, h, m, qn, rows, T, H, V8, row_lanes(V8));
+        launch("mlstm_backward: dh.h", row_dot_kernel, blocks(rows * row_lanes(V8), 256), 256, 0, w.gh, dh, h, m, qn,
+               rows, T, H, V8, row_lanes(V8));
     weights<true>(w, i, f, m, m0, qn, start, c, gate, eps);
     state_args t = {};
     t.K8 = K8, t.V8 = V8, t.every = 1;
@@ -266,7 +272,8 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     a.a = k, a.b = q, a.r = dh, a.inner = K8, a.width = V8, a.g = a.one = a.vec = nullptr;
     a.y = to_dv;
     chunks<CELL_DV>(a, c);
-    launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)borders, c.threads(), c.threads() * sizeof(run), di, df, p, i, f, start, c, gate);
+    launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)borders, c.threads(), c.threads() * sizeof(run), di,
+           df, p, i, f, start, c, gate);
     if (copy) {
         narrow(dq, to_dq, rows, K);
         narrow(dk, to_dk, rows, K);

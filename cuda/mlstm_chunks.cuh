@@ -61,25 +61,30 @@ struct chunk_args {
     int gate;
 };
 
-/* KEYS: a chunk has at most 64 KEYS tokens.  SMALL: two blocks share a multiprocessor; their 128 registers per thread leave
- * none for starting copies while a product is under way. */
+/* KEYS: a chunk has at most 64 KEYS tokens.  SMALL: two blocks share a multiprocessor; their 128 registers per thread
+ * leave none for starting copies while a product is under way. */
 template <int P, int KEYS> struct chunk_tile {
-    enum { SMALL = P + KEYS <= 4, WIDE = P > KEYS ? P : KEYS, STAGES = 3, STAGE = (2 + WIDE) * PANEL, COLUMNS = STAGES * STAGE, VECTOR = COLUMNS + 64 * KEYS * 16 };
+    enum { SMALL = P + KEYS <= 4, WIDE = P > KEYS ? P : KEYS, STAGES = 3, STAGE = (2 + WIDE) * PANEL,
+           COLUMNS = STAGES * STAGE, VECTOR = COLUMNS + 64 * KEYS * 16 };
 };
 
 struct column_data { float exponent, f, g; int start; };
 
 /* One block of 256 threads per chunk of a head, 128 of its rows and 64 P columns of the result.
  *
- *     A, B, R, S           where the block's tiles of the table above begin in memory;  S: the state, for both dq and dk turned
- *     turns                panels of 64 that the inner columns have.  Steps: so many of A and B, so many of A and S, then the blocks of R
- *     row0, column0        the block's first row in the chunk, its first column;  row: this lane's first row, and row + 8
+ *     A, B, R, S           where the block's tiles of the table above begin in memory;  S: the state, for both dq and dk
+ *                          turned
+ *     turns                panels of 64 that the inner columns have.  Steps: so many of A and B, so many of A and S,
+ *                          then the blocks of R
+ *     row0, column0        the block's first row in the chunk, its first column;  row: this lane's first row, and
+ *                          row + 8
  *     first, from, count   the first column of W that is needed; of its blocks of 64, a group's first and how many
  *     columns, n           what belongs to the columns of W; vec
  *     exponent, f, g       what belongs to this lane's rows;  sum, dot: qn's two parts
  *     X, then W            scores, then weights, as left operand;  Y: the result */
 template <int RESULT, int P, int KEYS>
-static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1) chunk_kernel(chunk_args a, cell_shape shape)
+static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1)
+    chunk_kernel(chunk_args a, cell_shape shape)
 {
     using tile = chunk_tile<P, KEYS>;
     constexpr bool BY_KEY = RESULT == CELL_DK || RESULT == CELL_DV, TURNED = RESULT == CELL_DQ || RESULT == CELL_DK;
@@ -95,15 +100,20 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
         return;
 
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = warp / 4, row = row0 + 16 * warp + lane / 4;
-    const int first = BY_KEY ? row0 : 0, blocks_of_columns = ((BY_KEY ? length : min(length, row0 + 128)) - first + 63) / 64;
+    const int first = BY_KEY ? row0 : 0;
+    const int blocks_of_columns = ((BY_KEY ? length : min(length, row0 + 128)) - first + 63) / 64;
     /* the triangle leaves this group of warps so many blocks of 64 columns, and the first of them */
-    const int from = BY_KEY ? group : 0, count = row0 + 64 * group >= length ? 0 : BY_KEY ? blocks_of_columns - group : min(blocks_of_columns, row0 / 64 + group + 1);
-    const size_t token = (size_t)(bh / shape.H) * shape.T + begin, h = bh % shape.H, scalar = (size_t)bh * shape.T + begin;
+    const int from = BY_KEY ? group : 0;
+    const int count = row0 + 64 * group >= length ? 0
+                    : BY_KEY ? blocks_of_columns - group : min(blocks_of_columns, row0 / 64 + group + 1);
+    const size_t token = (size_t)(bh / shape.H) * shape.T + begin, h = bh % shape.H;
+    const size_t scalar = (size_t)bh * shape.T + begin;
     const size_t inner_stride = (size_t)shape.H * a.inner, stride = (size_t)shape.H * a.width;
     const swax_bf16 *A = a.a + (token * shape.H + h) * a.inner + row0 * inner_stride;
     const swax_bf16 *B = a.b + (token * shape.H + h) * a.inner + first * inner_stride;
     const swax_bf16 *R = a.r + (token * shape.H + h) * a.width + first * stride + column0;
-    const swax_bf16 *S = a.state + ((size_t)bh * shape.chunks + chunk) * a.K8 * a.V8 + (TURNED ? (size_t)column0 * a.V8 : column0);
+    const swax_bf16 *S =
+        a.state + ((size_t)bh * shape.chunks + chunk) * a.K8 * a.V8 + (TURNED ? (size_t)column0 * a.V8 : column0);
     const int turns = (a.inner + 63) / 64;
     unsigned char *stages = shared_memory();
     column_data *columns = (column_data *)(stages + tile::COLUMNS);
@@ -121,7 +131,8 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
         else if (step < 2 * turns)
             load_tile<P, 256>(right, PANEL, S + (size_t)c * a.V8, a.V8, 64, a.inner - c, a.width - column0);
         else if (step < 2 * turns + blocks_of_columns)
-            load_tile<P, 256>(right, PANEL, R + (step - 2 * turns) * 64 * stride, stride, 64, length - first - 64 * (step - 2 * turns), a.width - column0);
+            load_tile<P, 256>(right, PANEL, R + (step - 2 * turns) * 64 * stride, stride, 64,
+                              length - first - 64 * (step - 2 * turns), a.width - column0);
         cp_commit();
     };
     load(0);
@@ -182,7 +193,8 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
                     for (int e = 0; e < 2; e++) {
                         const int r = row + 8 * e;
                         float &x = X[j][2 * e + o];
-                        x = (x * (BY_KEY ? column.f : f[e]) + (BY_KEY ? column.g : g[e])) * exp2_fast(exponent[e] + column.exponent);
+                        x = (x * (BY_KEY ? column.f : f[e]) + (BY_KEY ? column.g : g[e]))
+                          * exp2_fast(exponent[e] + column.exponent);
                         if (edge && (BY_KEY ? t < r || column.start > r : t > r || start[e] > t))
                             x = 0;
                         sum[e] += x;
@@ -210,8 +222,9 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
                 const int piece = lane % 4 + e % 2 * 4;
                 const uint4 x = *(const uint4 *)(left + swizzle(warp % 4 * 16 + lane / 4 + e / 2 * 8, piece));
                 const float *y = n + 64 * (step - turns) + 8 * piece;
-                dot[e / 2] += low_half(x.x) * y[0] + high_half(x.x) * y[1] + low_half(x.y) * y[2] + high_half(x.y) * y[3]
-                            + low_half(x.z) * y[4] + high_half(x.z) * y[5] + low_half(x.w) * y[6] + high_half(x.w) * y[7];
+                dot[e / 2] += low_half(x.x) * y[0] + high_half(x.x) * y[1] + low_half(x.y) * y[2] +
+                              high_half(x.y) * y[3] + low_half(x.z) * y[4] + high_half(x.z) * y[5] +
+                              low_half(x.w) * y[6] + high_half(x.w) * y[7];
             }
         mm_wait();
     }
@@ -275,7 +288,8 @@ static __global__ void __launch_bounds__(256, chunk_tile<P, KEYS>::SMALL ? 2 : 1
         const int t = row + 8 * e;
         const bool valid = t < length;
         if (RESULT == CELL_H) {
-            const float within = quad_sum(sum[e]), before = quad_sum(dot[e]), qn = within + (scale[e] == 0 ? 0 : scale[e] * before);
+            const float within = quad_sum(sum[e]), before = quad_sum(dot[e]);
+            const float qn = within + (scale[e] == 0 ? 0 : scale[e] * before);
             const size_t at = (token + t) * shape.H + h;
             float over = 1;
             if (valid && normalised(a.gate)) {

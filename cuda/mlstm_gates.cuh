@@ -1,10 +1,11 @@
 /* mlstm_gates.cuh - the scalar part of the mLSTM cell: stabiliser, weights of tokens and states, gate gradients.
  *
- * The cell works chunk by chunk.  With rise_t = m_t - lf_t - m_{t-1}, by how much token t outweighs what was there before,
- * and P_t the sum of the rises from its chunk's first token to t, a key s and a query t of one chunk and one document meet
- * with weight exp(li_s - m_s + P_s - P_t); a query meets the state before its chunk with exp(-P_t), a key leaves
- * exp(li_s - m_s + P_s - P_end) of itself in the state behind, and of the state before remains exp(-P_end).  None of it needs
- * a running maximum: m is known beforehand.  P is summed in double; exponents are kept in units of log 2. */
+ * The cell works chunk by chunk.  With rise_t = m_t - lf_t - m_{t-1}, by how much token t outweighs what was there
+ * before, and P_t the sum of the rises from its chunk's first token to t, a key s and a query t of one chunk and one
+ * document meet with weight exp(li_s - m_s + P_s - P_t); a query meets the state before its chunk with exp(-P_t), a key
+ * leaves exp(li_s - m_s + P_s - P_end) of itself in the state behind, and of the state before remains exp(-P_end).
+ * None of it needs a running maximum: m is known beforehand.  P is summed in double; exponents are kept in units of log
+ * 2. */
 #ifndef SWAX_MLSTM_GATES_CUH
 #define SWAX_MLSTM_GATES_CUH
 
@@ -14,10 +15,14 @@
 /* The chunks of a call: every `span` tokens are cut into `parts` of `size` tokens, the last one shorter. */
 struct cell_shape {
     int B, T, H, K, V, span, parts, size, chunks;
-    __host__ __device__ int begin(int chunk) const { return parts == 1 ? chunk * span : chunk / parts * span + chunk % parts * size; }
+    __host__ __device__ int begin(int chunk) const
+    {
+        return parts == 1 ? chunk * span : chunk / parts * span + chunk % parts * size;
+    }
     __host__ __device__ int end(int chunk) const
     {
-        const int next = parts == 1 ? (chunk + 1) * span : chunk % parts == parts - 1 ? (chunk / parts + 1) * span : begin(chunk) + size;
+        const int next = parts == 1 ? (chunk + 1) * span
+                       : chunk % parts == parts - 1 ? (chunk / parts + 1) * span : begin(chunk) + size;
         return next < T ? next : T;
     }
     __host__ __device__ int padded() const { return (size + 63) / 64 * 64; }
@@ -27,14 +32,15 @@ struct cell_shape {
 /* A weight of a pair of tokens as bf16 pairs, hi + lo; padded() tokens per chunk, 0 behind the chunk's end. */
 struct split { uint32_t hi, lo; };
 
-/* No rise counts as more, and no key as less: the weight is 0 in float then.  So exponents stay small, and gates may be as
- * far apart as floats go; a forget gate may be shut for good (-inf). */
+/* No rise counts as more, and no key as less: the weight is 0 in float then.  So exponents stay small, and gates may be
+ * as far apart as floats go; a forget gate may be shut for good (-inf). */
 static const double MOST = 160;
 
 /* A chunk with a rise of more than so many powers of 2 has its forget gate's gradient summed with care. */
 static const double STEEP = 4;
 
-/* Per (sequence, head) and token; decay and steep per chunk; the second half only in the backward.  NULL: not wanted. */
+/* Per (sequence, head) and token; decay and steep per chunk; the second half only in the backward.  NULL: not
+ * wanted. */
 struct cell_weights {
     float *query, *key, *enter, *leave, *decay;
     split *left;                                    /* LIFT leave, of pairs */
@@ -44,11 +50,15 @@ struct cell_weights {
 };
 
 static __device__ double log_sigmoid_of(float x) { return (double)(fminf(x, 0) - log1pf(expf(-fabsf(x)))); }
-static __device__ double log_forget_of(float f, int gate) { return forget_is_log(gate) ? (double)f : log_sigmoid_of(f); }
+static __device__ double log_forget_of(float f, int gate)
+{
+    return forget_is_log(gate) ? (double)f : log_sigmoid_of(f);
+}
 static __device__ float sigmoid_of(float x) { return 1 / (1 + expf(-x)); }
 static __device__ double larger(double a, double b) { return a > b ? a : b >= a ? b : a + b; }   /* NaN if one is */
 
-/* m_t = max(lf_t + m_{t-1}, li_t): a map x -> max(x + a, c) per token, composed over pieces of the sequence, one per thread */
+/* m_t = max(lf_t + m_{t-1}, li_t): a map x -> max(x + a, c) per token, composed over pieces of the sequence, one per
+ * thread */
 static __global__ void stabiliser_kernel(float *m, float *m1, const float *i, const float *f, const float *m0,
                                          const int *start, int T, int H, int sigmoid)
 {
@@ -98,8 +108,8 @@ static int row_lanes(int V)
 }
 
 /* <dh,h> of every token on the |qn| branch of the normaliser; elsewhere it is not needed: 0 */
-static __global__ void row_dot_kernel(float *gh, const swax_bf16 *dh, const swax_bf16 *h, const float *m, const float *qn,
-                                      size_t rows, int T, int H, int V, int lanes)
+static __global__ void row_dot_kernel(float *gh, const swax_bf16 *dh, const swax_bf16 *h, const float *m,
+                                      const float *qn, size_t rows, int T, int H, int V, int lanes)
 {
     const size_t row = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) / lanes;
     const int lane = threadIdx.x % lanes;
@@ -140,19 +150,22 @@ static __device__ void split_pairs(split *to, float x, float *all, int tokens)
 
 /* One block per chunk, one thread per token. */
 template <bool BACKWARD>
-static __global__ void weights_kernel(cell_weights w, const float *i, const float *f, const float *m, const float *m0, const float *qn,
-                                      const int *start, cell_shape shape, int gate, float eps)
+static __global__ void weights_kernel(cell_weights w, const float *i, const float *f, const float *m, const float *m0,
+                                      const float *qn, const int *start, cell_shape shape, int gate, float eps)
 {
     const int chunk = blockIdx.x % shape.chunks, bh = blockIdx.x / shape.chunks, h = bh % shape.H, j = threadIdx.x;
     const int begin = shape.begin(chunk), length = shape.end(chunk) - begin, pairs = shape.padded() / 2;
-    const size_t first = (size_t)(bh / shape.H) * shape.T + begin, at = (first + j) * shape.H + h, out = (size_t)bh * shape.T + begin + j;
+    const size_t first = (size_t)(bh / shape.H) * shape.T + begin, at = (first + j) * shape.H + h;
+    const size_t out = (size_t)bh * shape.T + begin + j;
     const bool valid = j < length, fresh = valid && start && start[first + j] == begin + j;
     const double log2e = 1.4426950408889634, M = valid ? m[at] : 0;
     double *sum = (double *)shared_memory(), P = 0;
     float *all = (float *)(sum + blockDim.x);
     const bool nothing = M == -INFINITY;                /* has been written yet */
-    if (valid && !fresh)                                /* a token that leaves nothing at all outweighs whatever was there */
-        P = nothing ? MOST : (M - (j ? m[at - shape.H] : m_before(m, m0, first - begin, begin, bh, shape.H, gate)) - log_forget_of(f[at], gate)) * log2e;
+    if (valid && !fresh) {                           /* a token that leaves nothing outweighs whatever was there */
+        const double before = j ? m[at - shape.H] : m_before(m, m0, first - begin, begin, bh, shape.H, gate);
+        P = nothing ? MOST : (M - before - log_forget_of(f[at], gate)) * log2e;
+    }
     if (w.steep) {
         const int any = __syncthreads_or(P > STEEP);
         if (j == 0)
@@ -175,7 +188,8 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     if (j == 0 && w.decay)
         w.decay[blockIdx.x] = open < 0 ? (float)exp2(-P_end) : 0;
     if (valid) {
-        const double left = nothing ? -MOST : ((input_is_log(gate) ? i[at] : log_sigmoid_of(i[at])) - M) * log2e, key = P + (left < -MOST ? -MOST : left);
+        const double left = nothing ? -MOST : ((input_is_log(gate) ? i[at] : log_sigmoid_of(i[at])) - M) * log2e;
+        const double key = P + (left < -MOST ? -MOST : left);
         const float enter = start && start[first + j] >= begin ? 0 : s * (float)exp2(-P);
         leave = open <= j ? (float)exp2(key - P_end) : 0;
         if (w.query) {
@@ -205,19 +219,21 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     }
 }
 
-/* di = k.dk, and df from dlf_t = dlf_{t+1} + q.dq - k.dk inside a document.  At a chunk's borders dlf is known without that
- * sum, from the state there: it is <dC,C> + <dn,n>, the chunk's anchor.  A token's dlf is summed from the border that less
- * has to be added up from: the sum is the difference of nearly cancelling terms, and they have been rounded.
+/* di = k.dk, and df from dlf_t = dlf_{t+1} + q.dq - k.dk inside a document.  At a chunk's borders dlf is known without
+ * that sum, from the state there: it is <dC,C> + <dn,n>, the chunk's anchor.  A token's dlf is summed from the border
+ * that less has to be added up from: the sum is the difference of nearly cancelling terms, and they have been rounded.
  *
- * Where a token outweighs what was before it, dlf, which is what passes from before the token to behind it, is less than that
- * rounding.  A steep chunk's is therefore put together from the four that pass, none of which cancels with another:
+ * Where a token outweighs what was before it, dlf, which is what passes from before the token to behind it, is less
+ * than that rounding.  A steep chunk's is therefore put together from the four that pass, none of which cancels with
+ * another:
  *
- *     dlf_t = decay (<dC',C> + <dn',n>) + sum of q.dq's share of the state, from t on + sum of k.dk's share of the state's gradient, before t
+ *     dlf_t = decay (<dC',C> + <dn',n>) + sum of q.dq's share of the state, from t on + sum of k.dk's share of the
+ *     state's gradient, before t
  *           + sum of the rest of q.dq - k.dk, from t on
  *
- * The last is a difference, but of the same products, rounded alike: only the sums' own float rounding is left.  The first is
- * taken of the bf16 copies of the states, or is an anchor less the whole sum of shares, if that is the smaller part of it.
- * qdq and kdk come in tiles of columns, anchors in parts, (B,H,chunks + 1,parts). */
+ * The last is a difference, but of the same products, rounded alike: only the sums' own float rounding is left.  The
+ * first is taken of the bf16 copies of the states, or is an anchor less the whole sum of shares, if that is the smaller
+ * part of it.  qdq and kdk come in tiles of columns, anchors in parts, (B,H,chunks + 1,parts). */
 struct gate_parts {
     const float *qdq, *kdk, *anchor;
     int q_tiles, k_tiles, parts;
@@ -261,8 +277,9 @@ static __device__ double through_part(const gate_parts &p, int K)
     double sum = 0;
     for (size_t e = 8 * threadIdx.x; e < p.size; e += 8 * blockDim.x) {
         const uint4 x = *(const uint4 *)(C + e), y = *(const uint4 *)(dC + e);
-        sum += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) + low_half(x.y) * low_half(y.y) + high_half(x.y) * high_half(y.y)
-             + low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) + low_half(x.w) * low_half(y.w) + high_half(x.w) * high_half(y.w);
+        sum += low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) + low_half(x.y) * low_half(y.y) +
+               high_half(x.y) * high_half(y.y) + low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) +
+               low_half(x.w) * low_half(y.w) + high_half(x.w) * high_half(y.w);
     }
     for (int r = threadIdx.x; r < K; r += blockDim.x)
         sum += p.n[(size_t)blockIdx.x * K + r] * p.dn[(size_t)blockIdx.x * K + r];
@@ -275,32 +292,37 @@ static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, 
 {
     const int chunk = blockIdx.x % shape.chunks, bh = blockIdx.x / shape.chunks, h = bh % shape.H, j = threadIdx.x;
     const int begin = shape.begin(chunk), length = shape.end(chunk) - begin, t = begin + j;
-    const size_t first = (size_t)(bh / shape.H) * shape.T, all = (size_t)shape.B * shape.H * shape.T, token = (size_t)bh * shape.T + t;
+    const size_t first = (size_t)(bh / shape.H) * shape.T, all = (size_t)shape.B * shape.H * shape.T;
+    const size_t token = (size_t)bh * shape.T + t;
     const float *anchor = p.anchor + ((size_t)bh * (shape.chunks + 1) + chunk) * p.parts;
     const bool valid = j < length, fresh = valid && start && start[first + t] == t;
     const bool ends = valid && t + 1 < shape.T && start && start[first + t + 1] == t + 1;
     run *runs = (run *)shared_memory();
-    const double kdk = valid ? sum_of(p.kdk + token, all, p.k_tiles) : 0, qdq = valid ? sum_of(p.qdq + token, all, p.q_tiles) : 0;
+    const double kdk = valid ? sum_of(p.kdk + token, all, p.k_tiles) : 0;
+    const double qdq = valid ? sum_of(p.qdq + token, all, p.q_tiles) : 0;
     double dlf;
 
     if (p.steep[blockIdx.x]) {
-        const double k_state = valid ? sum_of(p.k_state + token, all, p.k_tiles) : 0, q_state = valid ? sum_of(p.q_state + token, all, p.q_tiles) : 0;
+        const double k_state = valid ? sum_of(p.k_state + token, all, p.k_tiles) : 0;
+        const double q_state = valid ? sum_of(p.q_state + token, all, p.q_tiles) : 0;
         const float decay = p.decay[blockIdx.x];
-        run before = { k_state, fabs(k_state), false }, behind = { q_state, fabs(q_state), false }, through = { decay == 0 ? 0 : through_part(p, shape.K), 0, false };
+        run before = { k_state, fabs(k_state), false }, behind = { q_state, fabs(q_state), false },
+            through = { decay == 0 ? 0 : through_part(p, shape.K), 0, false };
         run inside = { (qdq - q_state) - (kdk - k_state), 0, ends };
         gather(before, -1, runs);
         gather(behind, 1, runs);
         gather(inside, 1, runs);
         gather(through, 1, runs);
-        if (j == 0)                                                     /* the first thread has all behind it, the last all before */
+        if (j == 0)                                     /* the first thread has all behind it, the last all before */
             runs[0] = through, runs[1] = behind;
         if (j == (int)blockDim.x - 1)
             runs[2] = before;
         __syncthreads();
         const run of_q = runs[1], of_k = runs[2];
         double passes = decay * runs[0].sum;
-        if (fmin(of_q.size, of_k.size) < fabs(passes))                  /* little is to be taken from an anchor, and anchors are float */
-            passes = of_q.size < of_k.size ? sum_of(anchor, 1, p.parts) - of_q.sum : sum_of(anchor + p.parts, 1, p.parts) - of_k.sum;
+        if (fmin(of_q.size, of_k.size) < fabs(passes))  /* little is to be taken from an anchor: they are float */
+            passes = of_q.size < of_k.size ? sum_of(anchor, 1, p.parts) - of_q.sum
+                                           : sum_of(anchor + p.parts, 1, p.parts) - of_k.sum;
         dlf = passes + (before.sum - k_state) + behind.sum + inside.sum;
     } else {
         run behind = { qdq - kdk, fabs(qdq) + fabs(kdk), ends };        /* this token's terms and those behind it */

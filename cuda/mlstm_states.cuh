@@ -3,9 +3,9 @@
  *     forward, chunk by chunk:    C' = decay C + (leave K)^T V,               n' = decay n + K^T leave
  *     backward, from the end:     dC = decay dC' + (s enter/N Q)^T dh,        dn = decay dn' + Q^T (s enter gamma)
  *
- * One block holds a tile of one head's state in registers, LIFTed, in float, and walks through all tokens.  Before each chunk
- * (backward: behind it) it writes the state down, as bf16 for mlstm_chunks.cuh and as float for the caller.  In the
- * backward it also meets the state of the forward there: it takes <dC,C> + <dn,n>, the anchor of the forget gate's
+ * One block holds a tile of one head's state in registers, LIFTed, in float, and walks through all tokens.  Before each
+ * chunk (backward: behind it) it writes the state down, as bf16 for mlstm_chunks.cuh and as float for the caller.  In
+ * the backward it also meets the state of the forward there: it takes <dC,C> + <dn,n>, the anchor of the forget gate's
  * gradient, and makes the bf16 copy that the chunks read. */
 #ifndef SWAX_MLSTM_STATES_CUH
 #define SWAX_MLSTM_STATES_CUH
@@ -22,8 +22,9 @@ struct state_args {
     swax_bf16 *copies;                  /* (B,H,borders,K8,V8): the state before each chunk, its gradient behind it */
     float *sums;                        /* (B,H,borders,K): n, dn, likewise */
     int every;                          /* forward: so many chunks from one copy to the next; backward: 1 */
-    float *Cs, *ns;                     /* the states that the forward keeps and the backward meets; may be NULL in the forward */
-    int keep, kept;                     /* forward: chunks from one kept state to the next; backward: the other way round.  How many */
+    float *Cs, *ns;                     /* the states that the forward keeps, or NULL, and the backward meets */
+    int keep;                           /* chunks from one kept state to the next; backward: the other way round */
+    int kept;                           /* how many */
     bool wide;                          /* V is a multiple of 4 and all float states are 16-byte aligned */
     /* the rest is for the backward */
     const float *last_C, *last_n;       /* the state behind the last chunk */
@@ -33,7 +34,8 @@ struct state_args {
 };
 
 template <int ROWS, int P> struct state_tile {      /* ROWS of K, 64 P of V */
-    enum { THREADS = 2 * ROWS, WARPS = THREADS / 32, STAGES = 3, RIGHT = ROWS / 64 * PANEL, STAGE = RIGHT + P * PANEL, WEIGHTS = STAGES * STAGE,
+    enum { THREADS = 2 * ROWS, WARPS = THREADS / 32, STAGES = 3,
+           RIGHT = ROWS / 64 * PANEL, STAGE = RIGHT + P * PANEL, WEIGHTS = STAGES * STAGE,
            DESKS = WEIGHTS + STAGES * 512, BYTES = DESKS + ROWS / 16 * 1024 };
 };
 
@@ -68,7 +70,8 @@ template <int P, class F> DEVICE void for_pairs(float (&acc)[8 * P][4], int row,
  *     acc, sum       the tile and, in the blocks of the first columns, n: C and n, or dC and dn, LIFTed
  *     load           start copying 64 tokens of x and y and their weights into a stage; a step is 64 tokens
  *     show, meet     at a chunk's border: write the state down; meet the forward's there, for the anchor and the copy
- *     put, keep      the state as float to where it ends, and where the caller keeps it;  copy: as bf16, over the warp's desk
+ *     put, keep      the state as float to where it ends, and where the caller keeps it;  copy: as bf16, over the
+ *                    warp's desk
  *     for_sums       over the elements of n that this thread holds;  send_for: prefetch the state that is met next
  *     left           x of 16 rows by 64 tokens, weighted, as left operand */
 template <int ROWS, int P, bool BACKWARD>
@@ -76,8 +79,10 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
 {
     using tile = state_tile<ROWS, P>;
     const int across = (shape.V + 64 * P - 1) / (64 * P), tiles = (shape.K + ROWS - 1) / ROWS * across;
-    const int bh = blockIdx.x / tiles, column0 = blockIdx.x % tiles % across * 64 * P, row0 = blockIdx.x % tiles / across * ROWS;
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, row = row0 + 16 * warp + lane / 4, column = column0 + lane % 4 * 2;
+    const int bh = blockIdx.x / tiles, column0 = blockIdx.x % tiles % across * 64 * P;
+    const int row0 = blockIdx.x % tiles / across * ROWS;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, row = row0 + 16 * warp + lane / 4;
+    const int column = column0 + lane % 4 * 2;
     const int K = shape.K, V = shape.V, per = shape.padded() / 64, steps = shape.chunks * per;
     const size_t b = bh / shape.H, h = bh % shape.H, size = (size_t)K * V;
     const bool sums = column0 == 0;                     /* this block carries n too, in sum[..]: hi part, lo part */
@@ -92,11 +97,15 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
             if (next_part == 64 * per)
                 next_part = 0, next_chunk += BACKWARD ? -1 : 1;
             const int begin = shape.begin(chunk) + part, rows = shape.end(chunk) - begin;
-            const size_t at = (b * shape.T + begin) * shape.H + h, pair = ((size_t)bh * shape.chunks + chunk) * per * 32 + part / 2;
-            unsigned char *s = stages + step % tile::STAGES * tile::STAGE, *w = stages + tile::WEIGHTS + step % tile::STAGES * 512;
-            const swax_bf16 *x = rows > 0 ? a.x + at * a.K8 + row0 : a.x, *y = rows > 0 ? a.y + at * a.V8 + column0 : a.y;
+            const size_t at = (b * shape.T + begin) * shape.H + h;
+            const size_t pair = ((size_t)bh * shape.chunks + chunk) * per * 32 + part / 2;
+            unsigned char *s = stages + step % tile::STAGES * tile::STAGE;
+            unsigned char *w = stages + tile::WEIGHTS + step % tile::STAGES * 512;
+            const swax_bf16 *x = rows > 0 ? a.x + at * a.K8 + row0 : a.x;
+            const swax_bf16 *y = rows > 0 ? a.y + at * a.V8 + column0 : a.y;
             load_tile<ROWS / 64, tile::THREADS, true>(s, PANEL, x, (size_t)shape.H * a.K8, 64, rows, a.K8 - row0);
-            load_tile<P, tile::THREADS, true>(s + tile::RIGHT, PANEL, y, (size_t)shape.H * a.V8, 64, rows, a.V8 - column0);
+            load_tile<P, tile::THREADS, true>(s + tile::RIGHT, PANEL, y, (size_t)shape.H * a.V8, 64, rows,
+                                              a.V8 - column0);
             if (threadIdx.x < 16)
                 cp_async(w + 16 * threadIdx.x, a.weight + pair + 2 * threadIdx.x, true);
             else if (threadIdx.x < 32)
@@ -132,7 +141,8 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
                 __syncwarp();
 #pragma unroll
                 for (int j = 0; j < 8; j++)
-                    *(uint32_t *)(desk + swizzle(lane / 4, j) + lane % 4 * 4) = f(acc[8 * p + j][e], acc[8 * p + j][e + 1], 8 * p + j, e);
+                    *(uint32_t *)(desk + swizzle(lane / 4, j) + lane % 4 * 4) =
+                        f(acc[8 * p + j][e], acc[8 * p + j][e + 1], 8 * p + j, e);
                 __syncwarp();
 #pragma unroll
                 for (int r = desk_row; r < 8; r += 4) {
@@ -154,7 +164,8 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
                 __syncwarp();
 #pragma unroll
                 for (int j = 0; j < 4; j++)
-                    *(float2 *)(desk + swizzle(lane / 4, 2 * j + lane % 4 / 2) + lane % 2 * 8) = make_float2(acc[4 * p + j][e] / LIFT, acc[4 * p + j][e + 1] / LIFT);
+                    *(float2 *)(desk + swizzle(lane / 4, 2 * j + lane % 4 / 2) + lane % 2 * 8) =
+                        make_float2(acc[4 * p + j][e] / LIFT, acc[4 * p + j][e + 1] / LIFT);
                 __syncwarp();
 #pragma unroll
                 for (int r = desk_row; r < 8; r += 4) {
@@ -178,7 +189,8 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
     auto meet = [&](int chunk) {
         const bool last = chunk == shape.chunks;
         const size_t at = (size_t)bh * a.kept + (size_t)chunk * a.keep, border = (size_t)bh * shape.chunks + chunk;
-        const float *C = last ? a.last_C + bh * size : a.Cs + at * size, *n = last ? a.last_n + (size_t)bh * K : a.ns + at * K;
+        const float *C = last ? a.last_C + bh * size : a.Cs + at * size;
+        const float *n = last ? a.last_n + (size_t)bh * K : a.ns + at * K;
         float dot = 0;
         copy(last ? nullptr : a.met + border * a.K8 * a.V8, [&](float x, float y, int j, int e) {
             const int r = row + 4 * e, c = column + 8 * j;
@@ -193,7 +205,8 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
         });
         dot = warp_sum(dot);
         if (lane == 0)
-            a.anchors[((size_t)bh * (shape.chunks + 1) + chunk) * tiles * tile::WARPS + blockIdx.x % tiles * tile::WARPS + warp] = dot;
+            a.anchors[((size_t)bh * (shape.chunks + 1) + chunk) * tiles * tile::WARPS +
+                      blockIdx.x % tiles * tile::WARPS + warp] = dot;
     };
     auto show = [&](int chunk) {
         if (chunk % a.every == 0) {
@@ -247,7 +260,8 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
         }
         tiles_arrive<tile::STAGES - 2>();
         const unsigned char *s = stages + step % tile::STAGES * tile::STAGE, *x = s + warp / 4 * PANEL;
-        const split *weight = (const split *)(stages + tile::WEIGHTS + step % tile::STAGES * 512), *normal = weight + 32;
+        const split *weight = (const split *)(stages + tile::WEIGHTS + step % tile::STAGES * 512),
+                    *normal = weight + 32;
         uint32_t left[4][4];
 #pragma unroll
         for (int k = 0; k < 4; k++) {

@@ -3,9 +3,11 @@
  * column sums. */
 #include "cuda/pattern.cuh"
 
-/* y = (x - mu) r w, with mean and rstd given out; center = 0 or mean == NULL: mu = 0.  The weights of row n are row n % H. */
-template <int P> static __global__ void norm_forward_kernel(real *y, stat *mean, stat *rstd, const real *x, const stat *w,
-                                                            team my, size_t N, int H, int D, int center, stat eps)
+/* y = (x - mu) r w, with mean and rstd given out; center = 0 or mean == NULL: mu = 0.  The weights of row n are row n %
+ * H. */
+template <int P>
+static __global__ void norm_forward_kernel(real *y, stat *mean, stat *rstd, const real *x, const stat *w, team my,
+                                           size_t N, int H, int D, int center, stat eps)
 {
     const size_t n = my.row();
     const bool there = n < N;   /* lanes without a row still take part in the sums */
@@ -44,7 +46,8 @@ template <int P> static void norm_forward_by(real *y, stat *mean, stat *rstd, co
                                              size_t N, int H, int D, int center, double eps)
 {
     const team my = team_for<P>(D);
-    norm_forward_kernel<P><<<blocks(N * my.lanes, TEAM_THREADS), TEAM_THREADS>>>(y, mean, rstd, x, w, my, N, H, D, center, (stat)eps);
+    norm_forward_kernel<P><<<blocks(N * my.lanes, TEAM_THREADS), TEAM_THREADS>>>(y, mean, rstd, x, w, my, N, H, D,
+                                                                                 center, (stat)eps);
 }
 
 static void norm_forward(const char *kernel, real *y, stat *mean, stat *rstd, const real *x, const stat *w,
@@ -108,11 +111,12 @@ struct norm_weights {
     }
 };
 
-/* The same of rows that have one piece per lane, and in part, H D sums a block, the dw of its rows.  A block has H teams
- * or a multiple, so that all rows of a team have the same weights. */
-template <int P> static __global__ void norm_backward_short_kernel(real *dx, stat *part, const real *dy, const real *x, const stat *w,
-                                                                   const stat *mean, const stat *rstd, team my,
-                                                                   size_t N, int H, int D, int center)
+/* The same of rows that have one piece per lane, and in part, H D sums a block, the dw of its rows.  A block has H
+ * teams or a multiple, so that all rows of a team have the same weights. */
+template <int P>
+static __global__ void norm_backward_short_kernel(real *dx, stat *part, const real *dy, const real *x, const stat *w,
+                                                  const stat *mean, const stat *rstd, team my, size_t N, int H, int D,
+                                                  int center)
 {
     __shared__ stat all[TEAM_THREADS][P];
     const int teams = TEAM_THREADS / my.lanes, mine = threadIdx.x / my.lanes, j = my.lane() * P;
@@ -152,8 +156,9 @@ template <int P> static __global__ void norm_backward_short_kernel(real *dx, sta
     store<false>(part + ((size_t)blockIdx.x * H + mine) * D + j, sum);
 }
 
-template <int P> static void norm_backward_by(const char *kernel, real *dx, stat *dw, const real *dy, const real *x, const stat *w,
-                                              const stat *mean, const stat *rstd, size_t N, int H, int D, int center, bool wide)
+template <int P>
+static void norm_backward_by(const char *kernel, real *dx, stat *dw, const real *dy, const real *x, const stat *w,
+                             const stat *mean, const stat *rstd, size_t N, int H, int D, int center, bool wide)
 {
     const team my = team_for<P>(D);
     const unsigned teams = TEAM_THREADS / my.lanes, all = blocks(N * H, teams), pieces = all < 512 ? all : 512;
@@ -162,7 +167,8 @@ template <int P> static void norm_backward_by(const char *kernel, real *dx, stat
         norm_backward_kernel<P><<<all, TEAM_THREADS>>>(dx, dy, x, w, mean, rstd, my, N * H, H, D, center);
         column_sum(kernel, dw, N, C, wide, norm_weights{ dy, x, mean, rstd, (size_t)H, (size_t)D });
     } else if (stat *part = (stat *)swax_cuda_workspace(pieces * C * sizeof *part)) {
-        norm_backward_short_kernel<P><<<pieces, TEAM_THREADS>>>(dx, part, dy, x, w, mean, rstd, my, N * H, H, D, center);
+        norm_backward_short_kernel<P><<<pieces, TEAM_THREADS>>>(dx, part, dy, x, w, mean, rstd, my, N * H, H, D,
+                                                                center);
         sum_pieces(dw, part, pieces, C, C);
     }
 }
@@ -183,7 +189,8 @@ static void rmsnorm_forward(real *y, stat *rstd, const real *x, const stat *w, i
     norm_forward("rmsnorm_forward", y, nullptr, rstd, x, w, N, 1, C, 0, eps);
 }
 
-static void rmsnorm_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w, const stat *rstd, int N, int C)
+static void rmsnorm_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w, const stat *rstd, int N,
+                             int C)
 {
     norm_backward("rmsnorm_backward", dx, dw, dy, x, w, nullptr, rstd, N, 1, C, 0);
 }

@@ -11,8 +11,8 @@
 
 enum { PANEL = 64 * 64 * 2 };   /* bytes of a panel of 64 rows */
 
-/* What the walks of the states take their state times: a value or a weighted key is rounded to bf16, which must not cost an input
- * near the smallest numbers more digits than it has. */
+/* What the walks of the states take their state times: a value or a weighted key is rounded to bf16, which must not
+ * cost an input near the smallest numbers more digits than it has. */
 static const float LIFT = 0x1p20f;
 
 DEVICE int swizzle(int row, int piece) { return row * 128 + ((piece ^ (row & 7)) << 4); }
@@ -25,9 +25,11 @@ DEVICE int swizzle(int row, int piece) { return row * 128 + ((piece ^ (row & 7))
 
 /* Start copying rows x 64 P elements into P panels that are `panel` bytes apart; zeros outside the valid ones.
  * Rows are `stride` elements apart; 16-byte aligned, and the widths are multiples of 8.  WHOLE: a second copy of the
- * code for tiles that are valid all over, with a third of the instructions; it pays where instructions are what limits. */
-template <int P, int THREADS, bool WHOLE = false> DEVICE void load_tile(unsigned char *to, int panel, const swax_bf16 *from, size_t stride,
-                                                    int rows, int valid_rows, int valid_columns)
+ * code for tiles that are valid all over, with a third of the instructions; it pays where instructions are what
+ * limits. */
+template <int P, int THREADS, bool WHOLE = false>
+DEVICE void load_tile(unsigned char *to, int panel, const swax_bf16 *from, size_t stride, int rows, int valid_rows,
+                      int valid_columns)
 {
     const int piece = threadIdx.x % (8 * P), row = threadIdx.x / (8 * P), step = THREADS / (8 * P);
     const int valid = 8 * piece < valid_columns ? valid_rows : 0;
@@ -95,7 +97,8 @@ template <int P> DEVICE void put_in_tile(unsigned char *tile, int panel, int row
     for (int j = 0; j < 8 * P; j++)
 #pragma unroll
         for (int e = 0; e < 4; e += 2)
-            *(uint32_t *)(tile + j / 8 * panel + swizzle(row + 4 * e, j % 8) + lane % 4 * 4) = pack(d[j][e], d[j][e + 1]);
+            *(uint32_t *)(tile + j / 8 * panel + swizzle(row + 4 * e, j % 8) + lane % 4 * 4) =
+                pack(d[j][e], d[j][e + 1]);
 }
 
 template <int N> DEVICE void multiply(float (&d)[N][4], float by)

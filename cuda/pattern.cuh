@@ -69,7 +69,8 @@ static inline bool aligned16(const void *a, const void *b, size_t row)
     return ((uintptr_t)a | (uintptr_t)b | row) % 16 == 0;
 }
 
-/* A row is taken by as many lanes as it has pieces of P elements, up to a warp: which row, and which piece of it, this thread has. */
+/* A row is taken by as many lanes as it has pieces of P elements, up to a warp: which row, and which piece of it, this
+ * thread has. */
 struct team {
     int lanes;
 
@@ -96,7 +97,8 @@ template <int P> static team team_for(size_t row)
 /* out[j] = or += the sum over the rows n of a piece of f(n, j).  A thread takes P columns and every blockDim.y-th row;
  * blockDim.y is a power of 2. */
 template <int P, int THREADS, class F>
-static __global__ void __launch_bounds__(THREADS) column_sum_kernel(stat *out, size_t N, size_t C, size_t rows, int add, F f)
+static __global__ void __launch_bounds__(THREADS)
+    column_sum_kernel(stat *out, size_t N, size_t C, size_t rows, int add, F f)
 {
     __shared__ stat part[THREADS][P];
     const size_t j = P * ((size_t)blockIdx.x * blockDim.x + threadIdx.x), first = blockIdx.y * rows;

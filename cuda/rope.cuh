@@ -1,12 +1,13 @@
-/* rope.cuh - rotary position embedding; formulas in ref/rope.c.  A block takes some tokens and up to 64 pairs: their angles
- * first, in double, which is most of the work; then every head is turned by them, P neighbours at a time. */
+/* rope.cuh - rotary position embedding; formulas in ref/rope.c.  A block takes some tokens and up to 64 pairs: their
+ * angles first, in double, which is most of the work; then every head is turned by them, P neighbours at a time. */
 #include "cuda/pattern.cuh"
 
 enum { ROPE_THREADS = 256, ROPE_PAIRS = 64, ROPE_ANGLES = 1024 };
 
 template <bool ADD, int P>
-static __global__ void __launch_bounds__(ROPE_THREADS) turn_kernel(real *y, const real *x, const int *start, size_t N, int T, int H, int D,
-                                                                   int position, double theta, int sign, int width, int tokens)
+static __global__ void __launch_bounds__(ROPE_THREADS)
+    turn_kernel(real *y, const real *x, const int *start, size_t N, int T, int H, int D, int position, double theta,
+                int sign, int width, int tokens)
 {
     __shared__ double rate[ROPE_PAIRS];
     __shared__ __align__(16) stat cosine[ROPE_ANGLES], sine[ROPE_ANGLES];
@@ -45,7 +46,8 @@ static __global__ void __launch_bounds__(ROPE_THREADS) turn_kernel(real *y, cons
     }
 }
 
-template <bool ADD> static void turn(real *y, const real *x, const int *start, size_t N, int T, int H, int D, int P, double theta, int sign)
+template <bool ADD>
+static void turn(real *y, const real *x, const int *start, size_t N, int T, int H, int D, int P, double theta, int sign)
 {
     const int columns = D / 2 + D % 2;      /* an odd D's last element is alone, and stays as it is */
     const int width = columns < ROPE_PAIRS ? columns : ROPE_PAIRS, tokens = ROPE_ANGLES / width;

@@ -1,4 +1,5 @@
-/* rows.cuh - tensors whose rows are not whole aligned pieces of 16 bytes: work on copies with wider rows, zeros at their ends. */
+/* rows.cuh - tensors whose rows are not whole aligned pieces of 16 bytes: work on copies with wider rows, zeros at
+ * their ends. */
 #ifndef SWAX_ROWS_CUH
 #define SWAX_ROWS_CUH
 
@@ -8,7 +9,8 @@ static inline int up8(int n) { return (n + 7) / 8 * 8; }
 
 template <class... P> static bool aligned(size_t bytes, P... p) { return ((... | (uintptr_t)p) % bytes) == 0; }
 
-/* Scratch memory: the sizes are asked for first (base is NULL), then the same calls in the same order give the addresses. */
+/* Scratch memory: the sizes are asked for first (base is NULL), then the same calls in the same order give the
+ * addresses. */
 struct scratch {
     unsigned char *base;
     size_t used;

@@ -44,8 +44,8 @@ static __device__ void tile_dot(stat (&sum)[4], square &ta, square &tb, rows<A> 
     }
 }
 
-/* z[row i][column c] += sum_m w[row i][m] b[m][first + column c], over the rows of b; columns from `width` on are not there.
- * A weight of 0 means that nothing depends on the row, not even if it holds a NaN. */
+/* z[row i][column c] += sum_m w[row i][m] b[m][first + column c], over the rows of b; columns from `width` on are not
+ * there.  A weight of 0 means that nothing depends on the row, not even if it holds a NaN. */
 template <class T> static __device__ void tile_mul(wide &z, const square &w, rows<T> b, int first, int width)
 {
     for (int m = 0; m < b.count; m++) {

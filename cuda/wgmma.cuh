@@ -21,7 +21,8 @@ template <int N> DEVICE void mm_settle(float (&d)[N][4])
 /* A descriptor: address, two strides, in units of 16 bytes; 128-byte swizzle.  1024 bytes are 8 rows of a panel. */
 DEVICE uint64_t descriptor(const unsigned char *p, int leading)
 {
-    return (uint64_t)1 << 62 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)(leading >> 4) << 16 | (shared_address(p) & 0x3ffff) >> 4;
+    return (uint64_t)1 << 62 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)(leading >> 4) << 16 |
+           (shared_address(p) & 0x3ffff) >> 4;
 }
 
 #define D4(i) "+f"(d[i][0]), "+f"(d[i][1]), "+f"(d[i][2]), "+f"(d[i][3])
@@ -37,8 +38,8 @@ DEVICE uint64_t descriptor(const unsigned char *p, int leading)
 #define WGMMA(n, d, add, operands, flags) "{ .reg .pred p; setp.ne.b32 p, " add ", 0; wgmma.mma_async.sync.aligned.m64n" #n \
     "k16.f32.bf16.bf16 {" d "}, " operands ", p, 1, 1, " flags "; }"
 
-/* One step of 16: a by descriptor, or a fragment of it in registers; b as rows [n][k] (T = 0) or [k][n] (T = 1).  d is added
- * to, or, with add 0, overwritten. */
+/* One step of 16: a by descriptor, or a fragment of it in registers; b as rows [n][k] (T = 0) or [k][n] (T = 1).  d is
+ * added to, or, with add 0, overwritten. */
 template <int N, int T> struct wgmma;
 #define WGMMA_SIZE(n, D, R, a0, a1, a2, a3, a4, a5, a6)                                                                  \
 template <int T> struct wgmma<n, T> {                                                                                    \

@@ -27,7 +27,8 @@ template <class F> static __device__ stat row_reduce(stat x, F warp_reduce, stat
 
 /* The largest logit is known before any is capped: capping keeps their order. */
 template <int P>
-static __global__ void xent_forward_kernel(stat *loss, stat *lse, const stat *x, const int *target, size_t N, int V, stat cap)
+static __global__ void xent_forward_kernel(stat *loss, stat *lse, const stat *x, const int *target, size_t N, int V,
+                                           stat cap)
 {
     const size_t n = (size_t)block_from_end() * blockDim.y + threadIdx.y;
     const bool there = n < N;        /* threads without a row still take part in the sums */
@@ -62,8 +63,8 @@ static void xent_forward(stat *loss, stat *lse, const stat *x, const int *target
 }
 
 template <int P>
-static __global__ void xent_backward_kernel(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse,
-                                            size_t N, int V, stat cap)
+static __global__ void xent_backward_kernel(stat *dx, const stat *dloss, const stat *x, const int *target,
+                                            const stat *lse, size_t N, int V, stat cap)
 {
     const size_t n = (size_t)block_from_end() * blockDim.y + threadIdx.y;
     if (n >= N || target[n] < 0 || target[n] >= V)
@@ -80,7 +81,8 @@ static __global__ void xent_backward_kernel(stat *dx, const stat *dloss, const s
     }
 }
 
-static void xent_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse, int N, int V, double cap)
+static void xent_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse, int N, int V,
+                          double cap)
 {
     const dim3 threads = xent_threads(V);
     const auto kernel = in_fours(dx, x, V) ? xent_backward_kernel<4> : xent_backward_kernel<1>;

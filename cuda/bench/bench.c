@@ -155,7 +155,8 @@ static void draw_weights(struct swax_network *n)
         uint64_t s = (uint64_t)i;
         host = realloc(host, (size_t)t[i].size * sizeof *host);
         for (long e = 0; e < t[i].size && host; e++)
-            host[e] = (float)(t[i].init_first + (t[i].init_std > 0 ? t[i].init_std * 3.4641 * (op_uniform(&s) - 0.5) : 0));
+            host[e] =
+                (float)(t[i].init_first + (t[i].init_std > 0 ? t[i].init_std * 3.4641 * (op_uniform(&s) - 0.5) : 0));
         swax_network_put(n, SWAX_WEIGHT, i, host);
     }
     free(host);
@@ -191,10 +192,12 @@ static void bench_step(const char *name, enum swax_precision p, const char *cons
     free(token);
 }
 
-static const char *const tiny[] = { "width", "128", "heads", "4", "cell_heads", "4", "mixers", "swa mlstm swa mlstm", NULL };
+static const char *const tiny[] = { "width", "128", "heads", "4", "cell_heads", "4",
+                                    "mixers", "swa mlstm swa mlstm", NULL };
 static const char *const large[] = {
     "width", "2048", "heads", "16", "cell_heads", "4", "vocabulary", "32000", "chunk", "256", "mixers",
-    "swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm", NULL
+    "swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm "
+    "swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm swa mlstm", NULL
 };
 
 static const char *const large_gdn[] = {

@@ -3,8 +3,8 @@
  *
  *     cuda_cases [cases per family, 10] [largest size, 70] [together] [kernel ...]
  *
- * The cell is put to gates of two more kinds: all forget gates shut, so that every token outweighs all before it; and gates
- * that are far apart, where a gate at -inf must do the same as one at -1e30.
+ * The cell is put to gates of two more kinds: all forget gates shut, so that every token outweighs all before it; and
+ * gates that are far apart, where a gate at -inf must do the same as one at -1e30.
  *
  * A kernel runs in a process of its own: one that hangs or crashes does not take the others with it.  `together` is
  * for a sanitizer: all in one process, which it starts faster, and every case once, of one family: it looks at
@@ -86,7 +86,8 @@ static double log_sigmoid(double x) { return fmin(x, 0) - log1p(exp(-fabs(x))); 
 
 static void set_gates(struct op_case *c, enum kind kind, uint64_t seed, enum swax_precision p)
 {
-    enum { LOG = 3 };   /* SWAX_LOG of kernels.h, which cannot be included in two precisions: gates come as logarithms */
+    /* SWAX_LOG of kernels.h, which cannot be included in two precisions: gates come as logarithms */
+    enum { LOG = 3 };
     const int log_gates = op_extent(&swax_ops[c->op], 'g', c->dims) == LOG;
     static const double shut[] = { -2, -4, -6, -9, -14 }, far[] = { 1e4, -1e4, 0, 3, -1e30 };
     double *i = named(c, "i"), *f = named(c, "f");
@@ -118,8 +119,8 @@ static int shuts_for_good(enum swax_precision p, const struct op_case *c)
     return same;
 }
 
-static void one_case(struct tally *all, enum swax_precision p, int op, enum op_family family, enum kind kind, uint64_t seed, int largest,
-                     int once)
+static void one_case(struct tally *all, enum swax_precision p, int op, enum op_family family, enum kind kind,
+                     uint64_t seed, int largest, int once)
 {
     struct op_case c;
     struct op_verdict v;
@@ -127,7 +128,8 @@ static void one_case(struct tally *all, enum swax_precision p, int op, enum op_f
     op_case_make(&c, op, seed, family, largest, p);
     if (kind)
         set_gates(&c, kind, seed, p);
-    const int bad = op_judge(&v, &swax_cuda_tier, p, &c), same = once || (repeats(p, &c) && (kind != FAR || shuts_for_good(p, &c)));
+    const int bad = op_judge(&v, &swax_cuda_tier, p, &c);
+    const int same = once || (repeats(p, &c) && (kind != FAR || shuts_for_good(p, &c)));
     all->cases++;
     for (int i = 0; i < c.n; i++)
         if (v.bound[i] > 0 && !(v.error[i] / v.bound[i] <= all->worst))
@@ -154,10 +156,12 @@ static int one_kernel(int op, int count, int largest, int once)
         struct tally all = { 0 };
         for (int family = 0; family < (once ? 1 : OP_FAMILIES); family++)
             for (int n = 0; n < count && op_family_fits(op, family); n++)
-                one_case(&all, p, op, family, DRAWN, (uint64_t)(1 + n), sizes[n % 3] < largest ? sizes[n % 3] : largest, once);
+                one_case(&all, p, op, family, DRAWN, (uint64_t)(1 + n), sizes[n % 3] < largest ? sizes[n % 3] : largest,
+                         once);
         for (enum kind kind = 1; kind < KINDS && op_family_fits(op, OP_SATURATED); kind++)      /* of the cell */
             for (int n = 0; n < 2 * count; n++)
-                one_case(&all, p, op, OP_GAUSS, kind, (uint64_t)(1 + n), sizes[n % 3] < largest ? sizes[n % 3] : largest, once);
+                one_case(&all, p, op, OP_GAUSS, kind, (uint64_t)(1 + n),
+                         sizes[n % 3] < largest ? sizes[n % 3] : largest, once);
         printf("  %s %ld/%ld, worst %.2f", swax_precision_name[p], all.cases - all.failed, all.cases, all.worst);
         failed += all.failed;
     }
@@ -190,7 +194,8 @@ int main(int argc, char **argv)
     for (int i = names; i < argc; i++)
         wrong |= op_find(argv[i]) < 0;
     if (wrong) {
-        fprintf(stderr, "usage: cuda_cases [cases per family] [largest size] [together] [kernel ...]: two numbers from 1 on\n");
+        fprintf(stderr,
+                "usage: cuda_cases [cases per family] [largest size] [together] [kernel ...]: two numbers from 1 on\n");
         return 2;
     }
     for (int op = 0; op < swax_n_ops; op++) {

@@ -53,7 +53,11 @@ static void bench_attention(int B, int H, int T, int D, int W)
 
 /* ---- the cell */
 
-struct cell { real *q, *k, *v, *h, *dq, *dk, *dv, *dh; stat *C1, *n1, *m1, *m, *qn, *Cs, *ns, *i, *f, *di, *df; int B, H, T, K, V, L; };
+struct cell {
+    real *q, *k, *v, *h, *dq, *dk, *dv, *dh;
+    stat *C1, *n1, *m1, *m, *qn, *Cs, *ns, *i, *f, *di, *df;
+    int B, H, T, K, V, L;
+};
 
 static void run_mlstm_forward(void *p)
 {
@@ -70,7 +74,8 @@ static void run_mlstm_backward(void *p)
                       a->B, a->T, a->H, a->K, a->V, a->L, SWAX_EXPONENTIAL, 1e-6);
 }
 
-/* L says how many states the forward keeps; the operations are counted for chunks of 256 tokens, narrow states' of 128. */
+/* L says how many states the forward keeps; the operations are counted for chunks of 256 tokens, narrow states' of
+ * 128. */
 static void bench_mlstm(int B, int H, int T, int K, int V, int L)
 {
     struct cell a = { .B = B, .H = H, .T = T, .K = K, .V = V, .L = L };

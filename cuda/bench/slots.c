@@ -22,7 +22,8 @@ SLOT(head_backward, readout_backward(a->r[0], a->s[0], NULL, a->s[1], a->r[2], a
 SLOT(rmsnorm_forward, rmsnorm_forward(a->r[0], a->s[0], a->r[1], a->s[1], a->N, a->C, 1e-6))
 SLOT(rmsnorm_backward, rmsnorm_backward(a->r[0], a->s[0], a->r[1], a->r[2], a->s[1], a->s[2], a->N, a->C))
 SLOT(headnorm_forward, headnorm_forward(a->r[0], a->s[0], a->s[1], a->r[1], a->s[2], a->N, a->H, a->C / a->H, 1, 1e-6))
-SLOT(headnorm_backward, headnorm_backward(a->r[0], a->s[0], a->r[1], a->r[2], a->s[1], a->s[2], a->s[3], a->N, a->H, a->C / a->H, 1))
+SLOT(headnorm_backward,
+     headnorm_backward(a->r[0], a->s[0], a->r[1], a->r[2], a->s[1], a->s[2], a->s[3], a->N, a->H, a->C / a->H, 1))
 SLOT(rope_forward, rope_forward(a->r[0], a->r[1], NULL, 1, a->N, a->H, a->C / a->H, 0, 1e4))
 SLOT(rope_backward, rope_backward(a->r[0], a->r[1], NULL, 1, a->N, a->H, a->C / a->H, 0, 1e4))
 SLOT(gate_forward, gate_forward(a->r[0], a->r[1], a->r[2], a->N * a->C))
@@ -55,8 +56,10 @@ static void one_network(int N, int C, int F, int H, int V)
         {"readout_backward H C", run_gates_backward, 6*nc + 4*n*h, 4*nc*h},
         {"readout_forward V C", run_head_forward, 2*r*c + 4*rv + 2*v*c, 2*rv*c},
         {"readout_backward V C", run_head_backward, 6*r*c + 4*rv + 10*v*c, 4*rv*c},
-        {"rmsnorm_forward", run_rmsnorm_forward, 4*nc + 4*n, 0}, {"rmsnorm_backward", run_rmsnorm_backward, 8*nc + 4*n, 0},
-        {"headnorm_forward", run_headnorm_forward, 4*nc + 8*n*h, 0}, {"headnorm_backward", run_headnorm_backward, 8*nc + 8*n*h, 0},
+        {"rmsnorm_forward", run_rmsnorm_forward, 4*nc + 4*n, 0},
+        {"rmsnorm_backward", run_rmsnorm_backward, 8*nc + 4*n, 0},
+        {"headnorm_forward", run_headnorm_forward, 4*nc + 8*n*h, 0},
+        {"headnorm_backward", run_headnorm_backward, 8*nc + 8*n*h, 0},
         {"rope_forward", run_rope_forward, 4*nc, 0}, {"rope_backward", run_rope_backward, 6*nc, 0},
         {"gate_forward", run_gate_forward, 6*nc, 0}, {"gate_backward", run_gate_backward, 14*nc, 0},
         {"swiglu_forward", run_swiglu_forward, 6*nf, 0}, {"swiglu_backward", run_swiglu_backward, 14*nf, 0},
@@ -65,7 +68,8 @@ static void one_network(int N, int C, int F, int H, int V)
         {"sqsum", run_sqsum, 4*cf, 0}, {"cast", run_cast, 6*cf, 0}, {"adamw", run_adamw, 28*cf, 0},
     };
     const size_t wide = (size_t)(F > C ? F : C), real_size = (size_t)(N > V ? N : V) * wide;
-    const size_t logits = (size_t)a.rows * (size_t)V, weights = wide * (size_t)(V > F ? V : F), small = (size_t)N * (size_t)H;
+    const size_t logits = (size_t)a.rows * (size_t)V, weights = wide * (size_t)(V > F ? V : F);
+    const size_t small = (size_t)N * (size_t)H;
     size_t stat_size = logits > weights ? logits : weights;
     int *token = malloc((size_t)N * sizeof *token);
     stat_size = stat_size > small ? stat_size : small;
