@@ -27,7 +27,8 @@ static void skip_forward(real *y, const real *a, const real *b, const stat *w, i
         y[e] = a[e] + w[e / D % H] * b[e];
 }
 
-static void skip_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D)
+static void skip_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H,
+                          int D)
 {
     for (long e = 0; e < (long)N*H*D; e++) {
         const int h = (int)(e / D % H);

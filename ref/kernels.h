@@ -222,7 +222,8 @@ struct R(swax_kernels) {
 
     /* ---- skip, a path around a recurrent mixer (Mamba-2's D): y = a + w[h] b.   a, b and y (N,H,D), w (H) */
     void (*skip_forward)(real *y, const real *a, const real *b, const stat *w, int N, int H, int D);
-    void (*skip_backward)(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D);
+    void (*skip_backward)(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H,
+                          int D);
 
     /* ---- cross-entropy of soft-capped logits.  x (N,V), z = cap tanh(x/cap) (cap = 0: z = x):
      *     lse[n] = log sum_j exp(z[n,j]),   loss[n] = lse[n] - z[n,target[n]]

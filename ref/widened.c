@@ -55,9 +55,8 @@ static void narrow(struct wide *w)
     }
 }
 
-static void widened_delta_forward(swax_bf16 *y, stat *S1, stat *r, stat *Ss,
-                                  const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const stat *g, const stat *beta,
-                                  const stat *S0, const int *start,
+static void widened_delta_forward(swax_bf16 *y, stat *S1, stat *r, stat *Ss, const swax_bf16 *q, const swax_bf16 *k,
+                                  const swax_bf16 *v, const stat *g, const stat *beta, const stat *S0, const int *start,
                                   int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
     struct wide w = { .whole = 1 };
@@ -70,15 +69,16 @@ static void widened_delta_forward(swax_bf16 *y, stat *S1, stat *r, stat *Ss,
 }
 
 static void widened_delta_backward(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, stat *dg, stat *dbeta, stat *dS0,
-                                   stat *S, stat *D, const swax_bf16 *dy, const stat *dS1,
-                                   const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const stat *g, const stat *beta,
+                                   stat *S, stat *D, const swax_bf16 *dy, const stat *dS1, const swax_bf16 *q,
+                                   const swax_bf16 *k, const swax_bf16 *v, const stat *g, const stat *beta,
                                    const stat *S0, const int *start, const stat *S1, const stat *r, const stat *Ss,
                                    int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
     struct wide w = { .whole = 1 };
     const long keys = (long)B*T*G*K, values = (long)B*T*H*V;
     float *dqw = gradient(&w, dq, keys), *dkw = gradient(&w, dk, keys), *dvw = gradient(&w, dv, values);
-    const float *dyw = input(&w, dy, values), *qw = input(&w, q, keys), *kw = input(&w, k, keys), *vw = input(&w, v, values);
+    const float *dyw = input(&w, dy, values), *qw = input(&w, q, keys), *kw = input(&w, k, keys);
+    const float *vw = input(&w, v, values);
     if (w.whole)
         delta_backward(dqw, dkw, dvw, dg, dbeta, dS0, S, D, dyw, dS1, qw, kw, vw, g, beta, S0, start, S1, r, Ss,
                        B, T, H, G, K, V, J, L, erase, scale);

@@ -79,7 +79,8 @@ static char *result(const char *folder, const char *of, int seed)
 {
     char name[100];
     snprintf(name, sizeof name, "runs/%s-s%d/result.json", of, seed);
-    char *text = contents(folder, name), *seconds = strstr(text, "\"seconds\":"), *stop = seconds ? strchr(seconds, ',') : NULL;
+    char *text = contents(folder, name), *seconds = strstr(text, "\"seconds\":");
+    char *stop = seconds ? strchr(seconds, ',') : NULL;
     ck_assert(stop);
     memset(seconds, ' ', (size_t)(stop - seconds));
     return text;
@@ -114,7 +115,8 @@ static void check_share(const struct json *answer)
 {
     const struct json *value = json_get(answer, "value"), *asked = need(answer, "asked", JSON_NUMBER);
     ck_assert(value && json_get(answer, "error"));
-    ck_assert(asked->number > 0 ? value->type == JSON_NUMBER && value->number >= 0 && value->number <= 1 : value->type == JSON_NULL);
+    ck_assert(asked->number > 0 ? value->type == JSON_NUMBER && value->number >= 0 && value->number <= 1
+                                : value->type == JSON_NULL);
 }
 
 static void check_run(const struct json *run, const struct json *questions)
@@ -137,7 +139,8 @@ static void check_run(const struct json *run, const struct json *questions)
     for (const struct json *p = curve->first; p; p = p->next) {
         ck_assert(need(p, "tokens", JSON_NUMBER)->number > before);
         before = json_get(p, "tokens")->number;
-        need(p, "loss", JSON_NUMBER), need(p, "memory", JSON_NUMBER), need(p, "near", JSON_NUMBER), need(p, "step", JSON_NUMBER);
+        need(p, "loss", JSON_NUMBER), need(p, "memory", JSON_NUMBER), need(p, "near", JSON_NUMBER),
+            need(p, "step", JSON_NUMBER);
     }
 }
 
@@ -148,7 +151,8 @@ static void check_results(const char *folder, int seeds, int runs)
     ck_assert_msg(root, "results.json is %s", why);
     ck_assert_str_eq(need(root, "ablation", JSON_STRING)->text, "smoke");
     ck_assert(need(root, "seeds", JSON_NUMBER)->number == seeds);
-    const struct json *questions = need(root, "questions", JSON_ARRAY), *arms = need(root, "arms", JSON_ARRAY), *verdict = need(root, "verdicts", JSON_ARRAY);
+    const struct json *questions = need(root, "questions", JSON_ARRAY), *arms = need(root, "arms", JSON_ARRAY);
+    const struct json *verdict = need(root, "verdicts", JSON_ARRAY);
     ck_assert(questions->count >= 20 && arms->count == ARMS && verdict->count == 3);
     int there = 0;
     for (const struct json *a = arms->first; a; a = a->next) {
@@ -158,7 +162,8 @@ static void check_results(const char *folder, int seeds, int runs)
     }
     ck_assert_int_eq(there, runs);
     for (const struct json *v = verdict->first; v; v = v->next) {
-        need(v, "claim", JSON_STRING), need(v, "paper", JSON_STRING), need(v, "measured", JSON_STRING), need(v, "because", JSON_STRING);
+        need(v, "claim", JSON_STRING), need(v, "paper", JSON_STRING), need(v, "measured", JSON_STRING),
+            need(v, "because", JSON_STRING);
         ck_assert_str_eq(need(v, "verdict", JSON_STRING)->text, "undecided");      /* smoke claims nothing */
     }
     json_free(root);
@@ -276,7 +281,8 @@ START_TEST(a_signal_to_the_parent_alone_stops_the_children)
         int status = 0;
         const long before = logged(folder);
         const pid_t pid = begin(folder, "seeds=1 jobs=2 steps=100000000");
-        ck_assert_msg(reaches(pid, folder, before, 1, &status), "it ended before its signal, with %x", (unsigned)status);
+        ck_assert_msg(reaches(pid, folder, before, 1, &status), "it ended before its signal, with %x",
+                      (unsigned)status);
         kill(pid, again ? SIGINT : SIGTERM);
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
         ck_assert_msg(kill(-pid, SIGKILL) && errno == ESRCH, "it left a child behind");
@@ -325,13 +331,15 @@ static double ask_again(const struct ablation *a, int arm, int seed, const struc
     const char *value[SOURCE_KEYS], *wrong;
     ablation_folder(folder, a, arm, seed);
     ck_assert_msg(!checkpoint_open(&c, folder, why), "%s", why);
-    ck_assert_msg(c.run.seed == (uint64_t)seed + 1, "%s was trained with seed %llu", folder, (unsigned long long)c.run.seed);
+    ck_assert_msg(c.run.seed == (uint64_t)seed + 1, "%s was trained with seed %llu", folder,
+                  (unsigned long long)c.run.seed);
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = c.run.value[i];
     value[source_key_find(c.run.source, "ask")] = q->ask;
     value[source_key_find(c.run.source, "facts_first")] = q->first;
     ck_assert_msg(!data_open(&d, c.run.source, value, 64, why), "%s", why);
-    struct swax_network *n = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 8, 64, 0, why);
+    struct swax_network *n =
+        swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 8, 64, 0, why);
     ck_assert_msg(!checkpoint_load(&c, n, SWAX_PREC_F32, 0, why), "%s", why);
     memset(tally, 0, sizeof tally);
     const struct measure_how how = {.B = 8, .T = 64, .window = q->window[arm], .sequences = 16, .seed = 20250929, .probe = q->probe, .facts_end = 4 * 2, .tally = tally};
@@ -376,8 +384,8 @@ START_TEST(every_arm_and_seed_is_asked_as_it_says)
             for (int q = 0; q < QUESTIONS; q++) {
                 const double again = ask_again(&a, arm, seed, &asked[q], !strncmp(asked[q].question, "loss", 4));
                 const double said = r[arm][seed].answer[question_find(&a, asked[q].question)].value;
-                ck_assert_msg(fabs(again - said) < 1e-5, "%s of %s, seed %d: the examination says %g, asked again %g", asked[q].question, a.arm[arm].name, seed + 1,
-                              said, again);
+                ck_assert_msg(fabs(again - said) < 1e-5, "%s of %s, seed %d: the examination says %g, asked again %g",
+                              asked[q].question, a.arm[arm].name, seed + 1, said, again);
             }
         }
         ck_assert(r[arm][0].answer[a.loss].value != r[arm][1].answer[a.loss].value);

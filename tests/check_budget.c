@@ -1,5 +1,5 @@
-/* check_budget.c - an arm trains as long as the ablation's file says: steps, a part of them, or another arm's FLOPs; what
- * is cooled down early made the same steps before; and pages and results say it. */
+/* check_budget.c - an arm trains as long as the ablation's file says: steps, a part of them, or another arm's FLOPs;
+ * what is cooled down early made the same steps before; and pages and results say it. */
 #include <check.h>
 #include <fcntl.h>
 #include <math.h>
@@ -111,8 +111,8 @@ START_TEST(decay_has_branches_of_one_run)
     ck_assert_msg(text && !ablation_open(&a, text, &none, why) && a.arms == 6, "%s", why);
     for (int i = 0; i < a.arms; i++) {
         const struct run *r = &a.run[i];
-        ck_assert_msg(r->steps == steps[i] && r->warmup * r->steps == 70, "%s: %d steps, %.17g of them to warm up", a.arm[i].name,
-                      r->steps, r->warmup * r->steps);
+        ck_assert_msg(r->steps == steps[i] && r->warmup * r->steps == 70, "%s: %d steps, %.17g of them to warm up",
+                      a.arm[i].name, r->steps, r->warmup * r->steps);
         ck_assert(r->schedule == SCHEDULE_WSD && r->windows.window == (i % 2 ? 512 : 32) && !r->windows.short_window);
     }
     ablation_close(&a);

@@ -23,7 +23,9 @@ static const char *open_with(struct ablation *a, const char *claims, const char 
 {
     static char text[4096];
     struct options none = {NULL, 0};
-    snprintf(text, sizeof text, "{\"name\": \"made-up\", \"seeds\": 5, \"memory\": \"beyond\", \"near\": \"copied-symbol\", %s" SETTINGS ", " ARMS ", \"claims\": [%s]}",
+    snprintf(text, sizeof text,
+             "{\"name\": \"made-up\", \"seeds\": 5, \"memory\": \"beyond\", \"near\": \"copied-symbol\", %s" SETTINGS
+             ", " ARMS ", \"claims\": [%s]}",
              more, claims);
     return ablation_open(a, text, &none, why);
 }
@@ -37,8 +39,10 @@ static struct outcome *outcomes(const struct ablation *a)
     return r;
 }
 
-/* "0.9 0.8" into the arm's first seeds, which are finished then; "-" is one that is not, "nan" one that was not measured. */
-static void score(const struct ablation *a, struct outcome *r, int arm, const char *question, const char *values, double error)
+/* "0.9 0.8" into the arm's first seeds, which are finished then; "-" is one that is not, "nan" one that was not
+ * measured. */
+static void score(const struct ablation *a, struct outcome *r, int arm, const char *question, const char *values,
+                  double error)
 {
     char copy[200];
     int s = 0;
@@ -60,7 +64,8 @@ static void score(const struct ablation *a, struct outcome *r, int arm, const ch
 #define NONE NAN
 
 static const struct { const char *claim, *of_short, *of_long; double error; int hold, fail; const char *says; double luck; } cases[] = {
-    /* short and long: every one of 3 x 3 holds; of the 20 ways to deal six results to two arms, this one alone is as good */
+    /* short and long: every one of 3 x 3 holds; of the 20 ways to deal six results to two arms, this one alone is as
+     * good */
     {MEMORY, "0.9 0.8 0.95", "0.1 0.2 0.05", 0, 9, 0, "yes", 1.0 / 20},
     {MEMORY, "0.9 0.8 0.95 0.9 0.7", "0.1 0.2 0.05 0.1 0.3", 0, 25, 0, "yes", 1.0 / 252},
     /* two seeds are too few for anything */
@@ -84,7 +89,8 @@ static const struct { const char *claim, *of_short, *of_long; double error; int 
     {MEMORY, "0.57 0.57 0.57", "0.1 0.1 0.1", 0.03, 9, 0, "yes", 1.0 / 20},
     {MEMORY, "0.45 0.45 0.45", "0.1 0.1 0.1", 0.03, 0, 0, "undecided", 1},
     {MEMORY, "0.43 0.43 0.43", "0.1 0.1 0.1", 0.03, 0, 9, "no", 1},
-    /* both errors count, the right one as often as its answer: sqrt(0.04^2 + (0.5 0.04)^2) = 0.0447, twice that 0.0894 */
+    /* both errors count, the right one as often as its answer: sqrt(0.04^2 + (0.5 0.04)^2) = 0.0447, twice that
+     * 0.0894 */
     {MEMORY, "0.9 0.9 0.9", "0.37 0.37 0.37", 0.04, 0, 0, "undecided", 1},
     {MEMORY, "0.9 0.9 0.9", "0.36 0.36 0.36", 0.04, 9, 0, "yes", 1.0 / 20},
     /* plus and minus, and which side */
@@ -111,12 +117,15 @@ START_TEST(made_up_results_get_their_verdict)
     score(&a, r, 0, "beyond", cases[_i].of_short, cases[_i].error);
     score(&a, r, 1, "beyond", cases[_i].of_long, cases[_i].error);
     verdicts(v, &a, r);
-    ck_assert_msg(v->hold == cases[_i].hold && v->fail == cases[_i].fail, "case %d: holds for %d, fails for %d, of %d", _i, v->hold, v->fail, v->combinations);
-    ck_assert_msg(!strcmp(ablate_verdict_name[v->says], cases[_i].says), "case %d: %s, %s", _i, ablate_verdict_name[v->says], v->why);
+    ck_assert_msg(v->hold == cases[_i].hold && v->fail == cases[_i].fail, "case %d: holds for %d, fails for %d, of %d",
+                  _i, v->hold, v->fail, v->combinations);
+    ck_assert_msg(!strcmp(ablate_verdict_name[v->says], cases[_i].says), "case %d: %s, %s", _i,
+                  ablate_verdict_name[v->says], v->why);
     if (isnan(cases[_i].luck))
         ck_assert_msg(isnan(v->luck), "case %d: luck %g of nothing", _i, v->luck);
     else if (cases[_i].luck >= 0)
-        ck_assert_msg(fabs(v->luck - cases[_i].luck) < 1e-12, "case %d: luck %.9g, not %.9g", _i, v->luck, cases[_i].luck);
+        ck_assert_msg(fabs(v->luck - cases[_i].luck) < 1e-12, "case %d: luck %.9g, not %.9g", _i, v->luck,
+                      cases[_i].luck);
     free(r);
     ablation_close(&a);
 }
@@ -159,7 +168,8 @@ START_TEST(the_file_says_what_a_verdict_needs)
         score(&a, r, 0, "beyond", "0.9 0.9 0.9", 0.02);
         score(&a, r, 1, "beyond", "0.1 0.1 0.1", 0.02);
         verdicts(v, &a, r);
-        ck_assert_msg(!strcmp(ablate_verdict_name[v->says], needs[i].says), "%s: %s", needs[i].more, ablate_verdict_name[v->says]);
+        ck_assert_msg(!strcmp(ablate_verdict_name[v->says], needs[i].says), "%s: %s", needs[i].more,
+                      ablate_verdict_name[v->says]);
         free(r);
         ablation_close(&a);
     }
@@ -179,7 +189,8 @@ START_TEST(a_yes_holds_for_four_in_five)
         score(&a, r, 0, "beyond", shares[i].of_short, 0);
         score(&a, r, 1, "beyond", "0.1 0.1 0.1 0.1 0.1", 0);
         verdicts(v, &a, r);
-        ck_assert_msg(!strcmp(ablate_verdict_name[v->says], shares[i].says), "%s: %s", shares[i].of_short, ablate_verdict_name[v->says]);
+        ck_assert_msg(!strcmp(ablate_verdict_name[v->says], shares[i].says), "%s: %s", shares[i].of_short,
+                      ablate_verdict_name[v->says]);
         free(r);
         ablation_close(&a);
     }
@@ -194,12 +205,14 @@ START_TEST(claims_speak_of_one_to_three_arms)
     ck_assert_msg(!open_with(&a, ALONE ", {\"claim\": \"three\", \"holds\": [\"both.beyond >= 0.8 * short.beyond\", \"both.copied-symbol >= 0.8 * long.copied-symbol\"]}", ""),
                   "%s", why);
     struct outcome *r = outcomes(&a);
-    score(&a, r, 0, "beyond", "0.9 0.9 0.9", 0), score(&a, r, 0, "beyond@16", "0.45 0.4 0.2", 0), score(&a, r, 0, "copied-symbol", "0 0 0", 0);
+    score(&a, r, 0, "beyond", "0.9 0.9 0.9", 0), score(&a, r, 0, "beyond@16", "0.45 0.4 0.2", 0),
+        score(&a, r, 0, "copied-symbol", "0 0 0", 0);
     score(&a, r, 1, "beyond", "0 0 0", 0), score(&a, r, 1, "copied-symbol", "0.9 0.9 0.9", 0);
     score(&a, r, 2, "beyond", "0.8 0.8 0.8", 0), score(&a, r, 2, "copied-symbol", "0.75 0.75 0.75", 0);
     verdicts(v, &a, r);
     ck_assert(v[0].says == ABLATE_YES && v[0].combinations == 3 && v[0].hold == 3 && isnan(v[0].luck));
-    ck_assert_msg(v[1].says == ABLATE_YES && v[1].combinations == 27 && v[1].hold == 27, "%s: %d of %d", ablate_verdict_name[v[1].says], v[1].hold, v[1].combinations);
+    ck_assert_msg(v[1].says == ABLATE_YES && v[1].combinations == 27 && v[1].hold == 27, "%s: %d of %d",
+                  ablate_verdict_name[v[1].says], v[1].hold, v[1].combinations);
     /* 9!/(3!)^3 = 1680 deals: both's results may not go elsewhere but by changing places with nobody */
     ck_assert_msg(v[1].luck > 0 && v[1].luck <= 0.05, "luck %g", v[1].luck);
     score(&a, r, 0, "beyond@16", "0.46 0.5 0.9", 0);
@@ -249,10 +262,13 @@ START_TEST(members_that_are_numbers_have_bounds)
             char text[4096];
             struct options none = {NULL, 0};
             const double step = member[i].real ? 1e-6 : 1, x = k < 2 ? member[i].least - (k ? step : 0) : member[i].most + (k == 3 ? step : 0);
-            snprintf(text, sizeof text, "{\"name\": \"made-up\", \"memory\": \"in-short\", \"%s\": %.9g, " SETTINGS ", " ARMS "}", member[i].name, x);
+            snprintf(text, sizeof text,
+                     "{\"name\": \"made-up\", \"memory\": \"in-short\", \"%s\": %.9g, " SETTINGS ", " ARMS "}",
+                     member[i].name, x);
             const char *wrong = ablation_open(&a, text, &none, why);
             if (k % 2)
-                ck_assert_msg(wrong && strstr(why, member[i].name) && is_sentence(why), "%s=%.9g: %s", member[i].name, x, wrong ? wrong : "taken");
+                ck_assert_msg(wrong && strstr(why, member[i].name) && is_sentence(why), "%s=%.9g: %s", member[i].name,
+                              x, wrong ? wrong : "taken");
             else
                 ck_assert_msg(!wrong || !strstr(why, member[i].name), "%s=%.9g: %s", member[i].name, x, why);
             ablation_close(&a);
@@ -283,13 +299,15 @@ START_TEST(names_and_arms_are_asked_for)
         char text[4096];
         struct options none = {NULL, 0};
         snprintf(text, sizeof text, "{\"name\": \"%s\", " SETTINGS ", \"arms\": %s}", bad[i].name, bad[i].arms);
-        ck_assert_msg(ablation_open(&a, text, &none, why) && strstr(why, bad[i].says) && is_sentence(why), "%s: %s", text, why);
+        ck_assert_msg(ablation_open(&a, text, &none, why) && strstr(why, bad[i].says) && is_sentence(why), "%s: %s",
+                      text, why);
         ablation_close(&a);
     }
     static struct ablation a;
     char text[4096];
     struct options none = {NULL, 0};
-    snprintf(text, sizeof text, "{\"name\": \"%.39s\", " SETTINGS ", \"arms\": [{\"name\": \"%.39s\"}]}", long_name, long_name);
+    snprintf(text, sizeof text, "{\"name\": \"%.39s\", " SETTINGS ", \"arms\": [{\"name\": \"%.39s\"}]}", long_name,
+             long_name);
     ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
     ablation_close(&a);
 }
@@ -329,12 +347,16 @@ START_TEST(questions_sit_where_they_say)
         const int q = question_find(&a, sits[i].name);
         ck_assert_msg(q >= 0, "there is no question %s", sits[i].name);
         const struct sitting *s = &a.sitting[a.ask[q].sitting], *w = &sits[i].s;
-        ck_assert_msg(s->length == w->length && s->sequences == w->sequences && s->window == w->window && s->from == w->from && s->to == w->to &&
-                      s->facts_first == w->facts_first && s->probe == w->probe && !s->span, "%s: length %d, %d sequences, window %d, %d to %d, probe %d",
-                      sits[i].name, s->length, s->sequences, s->window, s->from, s->to, (int)s->probe);
+        ck_assert_msg(s->length == w->length && s->sequences == w->sequences && s->window == w->window &&
+                          s->from == w->from && s->to == w->to && s->facts_first == w->facts_first &&
+                          s->probe == w->probe && !s->span,
+                      "%s: length %d, %d sequences, window %d, %d to %d, probe %d", sits[i].name, s->length,
+                      s->sequences, s->window, s->from, s->to, (int)s->probe);
     }
-    ck_assert(a.ask[question_find(&a, "loss")].what == MEASURE_LOSS && a.ask[question_find(&a, "loss")].rows == (uint64_t)1 << MEASURE_ALL);
-    ck_assert(a.ask[question_find(&a, "copied-symbol")].rows == 1 && a.ask[question_find(&a, "distance-2-3")].rows == 1 << 3);
+    ck_assert(a.ask[question_find(&a, "loss")].what == MEASURE_LOSS &&
+              a.ask[question_find(&a, "loss")].rows == (uint64_t)1 << MEASURE_ALL);
+    ck_assert(a.ask[question_find(&a, "copied-symbol")].rows == 1 &&
+              a.ask[question_find(&a, "distance-2-3")].rows == 1 << 3);
     ablation_close(&a);
 }
 END_TEST
@@ -363,7 +385,8 @@ static char *file_of(const struct ablation *a, const char *name)
     return text;
 }
 
-/* Behind each <th>LABEL of the table under TITLE stands, in the row of every arm, the median of the question with that label. */
+/* Behind each <th>LABEL of the table under TITLE stands, in the row of every arm, the median of the question with that
+ * label. */
 static void check_table(const struct ablation *a, const char *page, const char *title, int first_column)
 {
     char head[100], label[4096], shown[32];
@@ -392,7 +415,8 @@ static void check_table(const struct ablation *a, const char *page, const char *
                 continue;
             const struct question *q = &a->ask[column[c]];
             snprintf(shown, sizeof shown, q->what == MEASURE_LOSS ? "%.4f<" : "%.3f<", median(a, i, column[c]));
-            ck_assert_msg(!strncmp(td, shown, strlen(shown)), "%s, arm %s, %s: shows %.12s, where the median is %s", title, a->arm[i].name, q->label, td, shown);
+            ck_assert_msg(!strncmp(td, shown, strlen(shown)), "%s, arm %s, %s: shows %.12s, where the median is %s",
+                          title, a->arm[i].name, q->label, td, shown);
         }
     }
 }
@@ -426,7 +450,8 @@ START_TEST(page_and_results_show_the_outcomes)
         for (int s = 0; s < 3; s++, run = run->next)
             for (int q = 0; q < a.questions; q++) {
                 const struct json *answer = json_get(json_get(run, "answers"), a.ask[q].name);
-                ck_assert_msg(answer && json_get(answer, "value")->number == made_up(i, s, q), "results.json: %s of %s, seed %d", a.ask[q].name, a.arm[i].name, s + 1);
+                ck_assert_msg(answer && json_get(answer, "value")->number == made_up(i, s, q),
+                              "results.json: %s of %s, seed %d", a.ask[q].name, a.arm[i].name, s + 1);
             }
         ck_assert(!run);
     }

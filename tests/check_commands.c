@@ -243,8 +243,8 @@ START_TEST(one_command_begins_and_goes_on)
 }
 END_TEST
 
-/* What a run was made on is said when it goes on elsewhere; time that is given counts where no step was made yet; and a folder
- * with a checkpoint alone holds a run. */
+/* What a run was made on is said when it goes on elsewhere; time that is given counts where no step was made yet; and a
+ * folder with a checkpoint alone holds a run. */
 START_TEST(a_run_that_goes_on_knows_what_it_was)
 {
     char *out = scratch("elsewhere"), arguments[1024], *text;
@@ -353,7 +353,8 @@ END_TEST
 /* What theirs has no model for brings its own, whatever its layers; and comes back as it was. */
 START_TEST(a_hybrid_brings_its_own_model)
 {
-    char *out = scratch("hybrid"), *hf = scratch("hybrid-hf"), *back = scratch("hybrid-back.safetensors"), *config, *name = in_folder(hf, "config.json");
+    char *out = scratch("hybrid"), *hf = scratch("hybrid-hf"), *back = scratch("hybrid-back.safetensors"), *config;
+    char *name = in_folder(hf, "config.json");
     struct run r = small_run(out);
     const char *const settings[][2] = {{"mixers", "gdn swa mlstm"}, {"gdn_heads", "2"}, {"gdn_conv", "3"}, {"cell_gate", "sigmoid"}, {"tied", "yes"}};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
@@ -362,7 +363,8 @@ START_TEST(a_hybrid_brings_its_own_model)
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
     ck_assert_int_eq(ask(cmd_convert, placed("from=@hybrid to=@hybrid-hf")).status, 0);
     read_whole(name, &config);
-    ck_assert(strstr(config, "\"model_type\": \"swax\"") && !strstr(config, "xLSTM") && strstr(config, "\"separator\": 10"));
+    ck_assert(strstr(config, "\"model_type\": \"swax\"") && !strstr(config, "xLSTM") &&
+              strstr(config, "\"separator\": 10"));
     ck_assert(same_bytes(in_folder(hf, "modeling_swax.py"), "tools/python/modeling_swax.py"));
     ck_assert(!access(in_folder(hf, "tokenizer.json"), F_OK));
     ck_assert_int_eq(ask(cmd_convert, placed("from=@hybrid-hf to=@hybrid-back.safetensors")).status, 0);
@@ -373,7 +375,8 @@ START_TEST(a_hybrid_brings_its_own_model)
     for (int i = 0; i < st_count(after.file); i++) {
         const struct st_tensor *t = st_tensor(after.file, i), *u = st_find(before.file, t->name);
         static float x[16384], y[16384];
-        ck_assert(u && t->size == u->size && t->size <= 16384 && !st_read_raw(after.file, t, x, why) && !st_read_raw(before.file, u, y, why));
+        ck_assert(u && t->size == u->size && t->size <= 16384 && !st_read_raw(after.file, t, x, why) &&
+                  !st_read_raw(before.file, u, y, why));
         ck_assert_msg(!memcmp(x, y, (size_t)t->size * sizeof *x), "%s changed", t->name);
     }
     checkpoint_close(&before), checkpoint_close(&after);
@@ -481,7 +484,8 @@ START_TEST(an_evaluation_takes_its_run_s_data_or_others)
     r.steps = 2, r.threads = 1;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
     ck_assert_int_eq(ask(cmd_eval, placed("@examined sequences=2 lengths=32,16 windows=4,8 --json")).status, 0);
-    ck_assert_msg(threads_used() == threads_allowed(), "the run took one thread, and its evaluation %d of %d", threads_used(), threads_allowed());
+    ck_assert_msg(threads_used() == threads_allowed(), "the run took one thread, and its evaluation %d of %d",
+                  threads_used(), threads_allowed());
     ck_assert_int_eq(ask(cmd_eval,
                          placed("from=@examined/checkpoint.safetensors sequences=1 data=copy span=4 inside=yes "
                                 "precision=fp64")).status, 0);
@@ -526,7 +530,8 @@ START_TEST(a_window_is_called_what_each_convention_calls_it)
 {
     static const char *const all[] = {"swax", "huggingface", "fla"}, *const left[] = {"flash_attention", "xformers", "nanochat", "flex_attention", "axlearn"};
     for (int to_the_left = 0; to_the_left < 2; to_the_left++) {
-        char expected[64], *text = printed_by(cmd_convert, to_the_left ? "window=127 convention=flash_attention" : "window=128");
+        char expected[64],
+            *text = printed_by(cmd_convert, to_the_left ? "window=127 convention=flash_attention" : "window=128");
         int lines = 0;
         for (const char *s = text; *s; s++)
             lines += *s == '\n';

@@ -196,19 +196,22 @@ START_TEST(refuses_batches)
 }
 END_TEST
 
-/* A letter too few or two that changed places cost one, a letter too many or a wrong one two; nothing before a word is read. */
+/* A letter too few or two that changed places cost one, a letter too many or a wrong one two; nothing before a word is
+ * read. */
 START_TEST(distances_between_words)
 {
     static const struct { const char *typed, *meant; int distance; } of[] = {
-        { "rate", "rate", 0 }, { "", "rate", 4 }, { "rate", "", 8 }, { "", "", 0 }, { "ate", "rate", 1 }, { "rat", "rate", 1 }, { "rrate", "rate", 2 },
-        { "ratee", "rate", 2 }, { "rite", "rate", 2 }, { "arte", "rate", 1 }, { "raet", "rate", 1 }, { "ba", "ab", 1 }, { "batch", "abtch", 1 },
-        { "arteg", "rate", 3 }, { "abc", "cab", 3 }, { "widht", "width", 1 }, { "whidt", "width", 3 }, { "xyz", "abc", 6 },
-        { &"ba"[1], "cdab", 3 }, { "ab", &"ba"[1], 2 },
+        { "rate", "rate", 0 },   { "", "rate", 4 },      { "rate", "", 8 },       { "", "", 0 },
+        { "ate", "rate", 1 },    { "rat", "rate", 1 },   { "rrate", "rate", 2 },  { "ratee", "rate", 2 },
+        { "rite", "rate", 2 },   { "arte", "rate", 1 },  { "raet", "rate", 1 },   { "ba", "ab", 1 },
+        { "batch", "abtch", 1 }, { "arteg", "rate", 3 }, { "abc", "cab", 3 },     { "widht", "width", 1 },
+        { "whidt", "width", 3 }, { "xyz", "abc", 6 },    { &"ba"[1], "cdab", 3 }, { "ab", &"ba"[1], 2 },
     };
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
         swax_distance("abcd", "abcd");                 /* what it leaves on the stack is small */
         const int said = swax_distance(of[i].typed, of[i].meant);
-        ck_assert_msg(said == of[i].distance, "from '%s' to '%s' it is %d, not %d", of[i].typed, of[i].meant, of[i].distance, said);
+        ck_assert_msg(said == of[i].distance, "from '%s' to '%s' it is %d, not %d", of[i].typed, of[i].meant,
+                      of[i].distance, said);
     }
     char longest[65] = "", too_long[66] = "";
     memset(longest, 'a', 63), memset(too_long, 'a', 64);

@@ -1,4 +1,5 @@
-/* check_console.c - what train and eval print, and the log of a run, are the lines that are kept, but for times and speeds. */
+/* check_console.c - what train and eval print, and the log of a run, are the lines that are kept, but for times and
+ * speeds. */
 #include <check.h>
 #include <ctype.h>
 #include <math.h>
@@ -65,7 +66,9 @@ START_TEST(train_says_how_far_it_is)
     snprintf(arguments, sizeof arguments, "out=%s file=ref/rope.c steps=41 length=16 batch=1 window=16 tier=ref threads=1 width=8 heads=1 cell_heads=1 held_out=0.2",
              bytes);
     char *text = without_clock(printed_by(cmd_train, arguments), bytes), *line = strstr(text, "step ");
-    ck_assert_msg(strstr(text, "window=16 is not shorter than the sequences of 16 tokens: it is full attention.") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "window=16 is not shorter than the sequences of 16 tokens: it is full attention.") !=
+                      NULL,
+                  "%s", text);
     ck_assert_msg(strstr(text, "million bytes for training, of which this run sees") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "bits per byte") != NULL, "%s", text);
     int lines = 0;
@@ -76,11 +79,14 @@ START_TEST(train_says_how_far_it_is)
     ck_assert_int_eq(lines, 21);
 
     /* the same network, asked */
-    snprintf(arguments, sizeof arguments, "%s sequences=4 lengths=48,96 windows=4,8 inside=yes generate=6 threads=1 tier=ref", out);
+    snprintf(arguments, sizeof arguments,
+             "%s sequences=4 lengths=48,96 windows=4,8 inside=yes generate=6 threads=1 tier=ref", out);
     golden_is("eval.txt", without_clock(printed_by(cmd_eval, arguments), out), 1e-3);
-    snprintf(arguments, sizeof arguments, "%s sequences=4 lengths=48,96 inside=yes generate=6 json=yes threads=1 tier=ref", out);
+    snprintf(arguments, sizeof arguments,
+             "%s sequences=4 lengths=48,96 inside=yes generate=6 json=yes threads=1 tier=ref", out);
     golden_is("eval.json", without_clock(printed_by(cmd_eval, arguments), out), 1e-3);
-    snprintf(arguments, sizeof arguments, "%s sequences=4 probe=span_cut facts_end=6 facts_first=1 ask=20-40 threads=1 tier=ref", out);
+    snprintf(arguments, sizeof arguments,
+             "%s sequences=4 probe=span_cut facts_end=6 facts_first=1 ask=20-40 threads=1 tier=ref", out);
     golden_is("eval_probe.txt", without_clock(printed_by(cmd_eval, arguments), out), 1e-3);
     snprintf(arguments, sizeof arguments, "%s tokens=12 seed=3 tier=ref threads=1 prompt=1,2,3", out);
     golden_is("sample.txt", printed_by(cmd_sample, arguments), 0);
@@ -201,7 +207,8 @@ START_TEST(a_line_of_progress_has_its_numbers)
         {.step = 11, .loss = 5, .tokens_per_second = 1e9, .window = 8, .held_out = NAN}};
     struct run r = run_default();
     char why[SWAX_WHY];
-    ck_assert(!run_set(&r, "data", "text", why) && !run_set(&r, "vocabulary", "256", why) && !run_set(&r, "length", "64", why));
+    ck_assert(!run_set(&r, "data", "text", why) && !run_set(&r, "vocabulary", "256", why) &&
+              !run_set(&r, "length", "64", why));
     const double flops = swax_network_flops(&r.model, 64, 8, 1);
     struct made_up m = {&r, 7, 11, 4, flops * 1000, point};
     char expected[300], *text = printed_in(progress, &m);
@@ -213,10 +220,11 @@ START_TEST(a_line_of_progress_has_its_numbers)
         slowness = i ? 0.95 * slowness + 0.05 / point[i].tokens_per_second : slowness;
         const double speed = 1 / slowness;
         snprintf(amount, sizeof amount, "%.0f", speed);
-        snprintf(expected, sizeof expected, "step %d/11  loss %.4f%s  %s tokens/s  %.0f %% of peak  window %d  ", point[i].step, loss / parts,
-                 i ? "  held out 2.0000 +- 0.2500 (2.8854 bits per byte)" : "", amount,
+        snprintf(expected, sizeof expected, "step %d/11  loss %.4f%s  %s tokens/s  %.0f %% of peak  window %d  ",
+                 point[i].step, loss / parts, i ? "  held out 2.0000 +- 0.2500 (2.8854 bits per byte)" : "", amount,
                  100 * speed * swax_network_flops(&r.model, 64, point[i].window, 1) / m.peak, point[i].window);
-        ck_assert_msg(!strncmp(line, expected, strlen(expected)), "the line is\n%.*s\nand should begin with\n%s", (int)strcspn(line, "\n"), line, expected);
+        ck_assert_msg(!strncmp(line, expected, strlen(expected)), "the line is\n%.*s\nand should begin with\n%s",
+                      (int)strcspn(line, "\n"), line, expected);
         line += strcspn(line, "\n") + 1;
     }
     ck_assert(!*line);
@@ -227,7 +235,8 @@ START_TEST(a_line_of_progress_has_its_numbers)
         const struct run_point one = {.step = 1, .loss = 1, .tokens_per_second = speeds[i].speed, .window = 4, .held_out = NAN};
         m = (struct made_up){&r, 0, 1, 1, 0, &one};
         text = printed_in(progress, &m);
-        ck_assert_msg(strstr(text, speeds[i].said) && !strstr(text, "peak") && strstr(text, "  0:00 left\n"), "'%s' does not say '%s'", text, speeds[i].said);
+        ck_assert_msg(strstr(text, speeds[i].said) && !strstr(text, "peak") && strstr(text, "  0:00 left\n"),
+                      "'%s' does not say '%s'", text, speeds[i].said);
     }
 }
 END_TEST

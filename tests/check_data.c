@@ -168,8 +168,9 @@ START_TEST(steps_fit_into_a_time)
         {102, 1, 3, 77},               /* twenty looks of 1 s */
         {102, 0.5, 3, 174}, {10, 1, 1.5, 1}, {0, 1, 0, 1}, {1e12, 1e-3, 0, 1 << 30}, {1.06, 1, 0, 1}, {2.11, 1, 0, 2}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
-        ck_assert_msg(steps_in(of[i].seconds, of[i].gradient, of[i].looked_at) == of[i].steps, "%g s hold %d steps of %g s, not %d", of[i].seconds,
-                      of[i].steps, of[i].gradient, steps_in(of[i].seconds, of[i].gradient, of[i].looked_at));
+        ck_assert_msg(steps_in(of[i].seconds, of[i].gradient, of[i].looked_at) == of[i].steps,
+                      "%g s hold %d steps of %g s, not %d", of[i].seconds, of[i].steps, of[i].gradient,
+                      steps_in(of[i].seconds, of[i].gradient, of[i].looked_at));
 }
 END_TEST
 

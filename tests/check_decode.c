@@ -148,7 +148,8 @@ START_TEST(begin_is_of_one_sequence)
 END_TEST
 
 /* A logit that leaves the range of floats is under the cap what it is in double: the cap itself. */
-static void capped(const struct swax_tier *tier, enum swax_precision precision, float logits[VOCABULARY], float evaluated[VOCABULARY])
+static void capped(const struct swax_tier *tier, enum swax_precision precision, float logits[VOCABULARY],
+                   float evaluated[VOCABULARY])
 {
     struct swax_network *n = opened(tier, precision);
     int count;
@@ -185,8 +186,9 @@ START_TEST(a_logit_beyond_the_range_is_the_cap)
             continue;
         capped(swax_tiers[i], SWAX_PREC_F32, fed, evaluated);
         for (int v = 0; v < VOCABULARY; v++)
-            ck_assert_msg(fabsf(right[v]) == 30 && fed[v] == right[v] && evaluated[v] == right[v], "%s, logit %d: %g and %g, %g in double",
-                          swax_tiers[i]->name, v, (double)fed[v], (double)evaluated[v], (double)right[v]);
+            ck_assert_msg(fabsf(right[v]) == 30 && fed[v] == right[v] && evaluated[v] == right[v],
+                          "%s, logit %d: %g and %g, %g in double", swax_tiers[i]->name, v, (double)fed[v],
+                          (double)evaluated[v], (double)right[v]);
     }
 }
 END_TEST

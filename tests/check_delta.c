@@ -1,5 +1,5 @@
-/* check_delta.c - the delta rule and linear attention in double: against their form by chunks, cut at any token, on every small
- * shape, and by what must hold whatever the numbers are. */
+/* check_delta.c - the delta rule and linear attention in double: against their form by chunks, cut at any token, on
+ * every small shape, and by what must hold whatever the numbers are. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,9 +51,10 @@ static double *taken(const double *x, const struct cut *a, int heads, int width)
 /* Compare both kernels' answers with those of chunks of L tokens, gradients of a key head being sums over its group. */
 static void compare_with_chunks(double *worst, const struct op_case *f, const struct op_case *c, int L)
 {
-    const int B = case_dim(c, 'B'), T = case_dim(c, 'T'), H = case_dim(c, 'H'), G = case_dim(c, 'G'), K = case_dim(c, 'K'),
-              V = case_dim(c, 'V'), J = case_dim(c, 'J');
-    const double *start = case_arg(c, "start"), *S0 = case_arg(c, "S0"), *dS1 = case_arg(c, "dS1"), *dS0 = case_arg(c, "dS0");
+    const int B = case_dim(c, 'B'), T = case_dim(c, 'T'), H = case_dim(c, 'H'), G = case_dim(c, 'G');
+    const int K = case_dim(c, 'K'), V = case_dim(c, 'V'), J = case_dim(c, 'J');
+    const double *start = case_arg(c, "start"), *S0 = case_arg(c, "S0"), *dS1 = case_arg(c, "dS1");
+    const double *dS0 = case_arg(c, "dS0");
     double *dq = calloc((size_t)case_size(c, "q"), sizeof *dq), *dk = calloc((size_t)case_size(c, "k"), sizeof *dk);
     for (int b = 0; b < B; b++)
         for (int h = 0; h < H; h++) {
@@ -62,8 +63,9 @@ static void compare_with_chunks(double *worst, const struct op_case *f, const st
             int *fresh = calloc((size_t)T, sizeof *fresh);
             for (int t = 0; t < T && start; t++)
                 fresh[t] = start[b*T + t] == t;
-            double *in[] = { taken(case_arg(c, "q"), &a, G, K), taken(case_arg(c, "k"), &a, G, K), taken(case_arg(c, "v"), &a, H, V),
-                             taken(case_arg(c, "g"), &a, H, J), taken(case_arg(c, "beta"), &a, H, 1), taken(case_arg(c, "dy"), &a, H, V) };
+            double *in[] = { taken(case_arg(c, "q"), &a, G, K),    taken(case_arg(c, "k"), &a, G, K),
+                             taken(case_arg(c, "v"), &a, H, V),    taken(case_arg(c, "g"), &a, H, J),
+                             taken(case_arg(c, "beta"), &a, H, 1), taken(case_arg(c, "dy"), &a, H, V) };
             const struct delta_problem p = { T, K, V, J, case_dim(c, 'e'), c->scalar[0], in[0], in[1], in[2], in[3], in[4],
                                              S0 ? S0 + bh*KV : NULL, dS1 ? dS1 + bh*KV : NULL, fresh, in[5] };
             struct delta_solution s = delta_solution_new(T, K, V, J);
@@ -133,7 +135,8 @@ START_TEST(splits_agree)
                         case_give(&part[1], "S0", case_arg(&part[0], "S1"));
                     case_run(&part[n]);
                     case_cut(&is, &f, b, n ? at : 0, n ? T : at, 0);
-                    ck_assert_msg(case_same(&part[n], &is, "y") && case_same(&part[n], &is, "r") && (!n || case_same(&part[1], &is, "S1")),
+                    ck_assert_msg(case_same(&part[n], &is, "y") && case_same(&part[n], &is, "r") &&
+                                      (!n || case_same(&part[1], &is, "S1")),
                                   "y, r or S1 differ where tokens from %d on are a call of their own: %s", at, where);
                     op_case_free(&is);
                 }
@@ -144,7 +147,8 @@ START_TEST(splits_agree)
                     else
                         case_give(&back[0], "dS1", case_arg(&back[1], "dS0"));
                     case_give(&back[n], "dS0", NULL);
-                    static const char *const saved[] = { "S1", "r", "Ss" }, *const given[] = { "dq", "dk", "dv", "dg", "dbeta" };
+                    static const char *const saved[] = { "S1", "r", "Ss" }, *const given[] = { "dq", "dk", "dv", "dg",
+                                                                                               "dbeta" };
                     for (int i = 0; i < 3; i++)
                         case_give(&back[n], saved[i], case_arg(&part[n], saved[i]));
                     for (int i = 0; i < 5; i++)
@@ -152,9 +156,11 @@ START_TEST(splits_agree)
                     case_run(&back[n]);
                     case_cut(&is, &c, b, n ? at : 0, n ? T : at, 0);
                     for (int i = 0; i < 5; i++)
-                        all_near(&told->split, case_arg(&back[n], given[i]), case_arg(&is, given[i]), case_size(&is, given[i]), given[i]);
+                        all_near(&told->split, case_arg(&back[n], given[i]), case_arg(&is, given[i]),
+                                 case_size(&is, given[i]), given[i]);
                     if (!n && case_arg(&c, "dS0"))
-                        all_near(&told->split, case_arg(&back[0], "dS0"), case_arg(&is, "dS0"), case_size(&is, "dS0"), "dS0");
+                        all_near(&told->split, case_arg(&back[0], "dS0"), case_arg(&is, "dS0"), case_size(&is, "dS0"),
+                                 "dS0");
                     op_case_free(&is);
                 }
                 for (int n = 0; n < 2; n++) {
@@ -180,7 +186,8 @@ START_TEST(chunk_length_changes_nothing)
         b.dims[7] = 1 + (int)(seed % (uint64_t)T);
         for (int n = 0; n < 2; n++) {
             struct op_case *c = n ? &b : &a;
-            c->size[op_arg_find(&swax_ops[c->op], "Ss")] = op_arg_size(&swax_ops[c->op], op_arg_find(&swax_ops[c->op], "Ss"), c->dims);
+            c->size[op_arg_find(&swax_ops[c->op], "Ss")] =
+                op_arg_size(&swax_ops[c->op], op_arg_find(&swax_ops[c->op], "Ss"), c->dims);
             case_refresh(c);
             case_run(c);
         }
@@ -243,7 +250,8 @@ START_TEST(every_small_shape)
 }
 END_TEST
 
-/* g = 0, beta 0, 1 or 2, k a signed unit vector of two channels, v -1, 0 or 1, three tokens: all of them, in integers */
+/* g = 0, beta 0, 1 or 2, k a signed unit vector of two channels, v -1, 0 or 1, three tokens: all of them, in
+ * integers */
 START_TEST(every_small_integer)
 {
     const int op = op_find("delta_forward"), tokens = 36;
@@ -265,8 +273,10 @@ START_TEST(every_small_integer)
         const struct delta_problem p = { 3, 2, 1, 1, 1, 1, case_arg(&c, "q"), case_arg(&c, "k"), case_arg(&c, "v"), case_arg(&c, "g"),
                                          case_arg(&c, "beta"), case_arg(&c, "S0"), NULL, (int[]){ 0, 0, 0 }, NULL };
         delta_chunks(&s, &p, 2);
-        ck_assert_msg(!memcmp(s.y, case_arg(&c, "y"), sizeof(double[3])) && !memcmp(s.r, case_arg(&c, "r"), sizeof(double[3]))
-                      && !memcmp(s.S1, case_arg(&c, "S1"), sizeof(double[2])), "integers, case %d", n);
+        ck_assert_msg(!memcmp(s.y, case_arg(&c, "y"), sizeof(double[3])) &&
+                          !memcmp(s.r, case_arg(&c, "r"), sizeof(double[3])) &&
+                          !memcmp(s.S1, case_arg(&c, "S1"), sizeof(double[2])),
+                      "integers, case %d", n);
         delta_solution_free(&s);
         told->integers++;
     }
@@ -275,15 +285,16 @@ START_TEST(every_small_integer)
 }
 END_TEST
 
-/* ---- the library of wrong kernels: every one of these is refused by some family, in double and in float; those with nothing
- * wrong, one by tokens and one by chunks, by none */
+/* ---- the library of wrong kernels: every one of these is refused by some family, in double and in float; those with
+ * nothing wrong, one by tokens and one by chunks, by none */
 
 typedef const struct fault *fault_fn(int i, struct swax_tier *tier);
 static struct { int faults, judged; } *library;
 
 static int ours(const struct fault *f)
 {
-    return !strcmp(f->op, "delta") || !strcmp(f->op, "conv") || !strcmp(f->op, "decay") || !strcmp(f->op, "strength") || strstr(f->name, "sink");
+    return !strcmp(f->op, "delta") || !strcmp(f->op, "conv") || !strcmp(f->op, "decay") || !strcmp(f->op, "strength") ||
+           strstr(f->name, "sink");
 }
 
 /* How many cases refuse it; for a fault the first is enough. */
@@ -326,7 +337,8 @@ START_TEST(faults_are_refused)
         if (!ours(f))
             continue;
         library->faults += _i;
-        ck_assert_msg(refused(f, &tier, _i ? SWAX_PREC_F64 : SWAX_PREC_F32, 16, 1), "%s %s was let through: %s", f->op, f->name, f->says);
+        ck_assert_msg(refused(f, &tier, _i ? SWAX_PREC_F64 : SWAX_PREC_F32, 16, 1), "%s %s was let through: %s", f->op,
+                      f->name, f->says);
     }
 }
 END_TEST

@@ -1,5 +1,6 @@
-/* check_draws.c - a seed means the same problem in every version, and the judge the same bounds: for each kernel and family, the
- * sizes, the constants, what is given, two sums over each array, and how far an honest kernel may be from the truth.
+/* check_draws.c - a seed means the same problem in every version, and the judge the same bounds: for each kernel and
+ * family, the sizes, the constants, what is given, two sums over each array, and how far an honest kernel may be from
+ * the truth.
  *
  * Where a draw or the rule is meant to change, GOLDEN=write build/check_draws keeps the new ones: look at the diff. */
 #include <check.h>
@@ -41,7 +42,8 @@ static void tell(FILE *f, FILE *b, int op, enum op_family family, int seed)
     struct op_verdict v;
     op_case_make(&c, op, (uint64_t)seed * 77 + 5, family, max_dim[seed], seed == 1 ? SWAX_PREC_BF16 : SWAX_PREC_F32);
     char words[OP_SENTENCE];
-    fprintf(f, "%s %s %d:%s", op_case_describe(&c, words, sizeof words), op_family_name[family], seed, spec->exact ? " exact" : "");
+    fprintf(f, "%s %s %d:%s", op_case_describe(&c, words, sizeof words), op_family_name[family], seed,
+            spec->exact ? " exact" : "");
     for (int i = 0; i < op_scalars(spec); i++)
         fprintf(f, " %.9g", c.scalar[i]);
     for (int i = 0; i < c.n; i++)
@@ -49,7 +51,8 @@ static void tell(FILE *f, FILE *b, int op, enum op_family family, int seed)
             tell_array(f, &spec->arg[i], c.arg[i], c.size[i]);
     memset(&v, 0, sizeof v);
     op_truth(&truth, &v, seed == 1 ? SWAX_PREC_BF16 : SWAX_PREC_F32, &c);
-    fprintf(f, " bytes %.0f %.0f %.0f\n", op_case_bytes(&c, SWAX_PREC_F32), op_case_bytes(&c, SWAX_PREC_F64), op_case_bytes(&c, SWAX_PREC_BF16));
+    fprintf(f, " bytes %.0f %.0f %.0f\n", op_case_bytes(&c, SWAX_PREC_F32), op_case_bytes(&c, SWAX_PREC_F64),
+            op_case_bytes(&c, SWAX_PREC_BF16));
     fprintf(b, "%s %s %d:", words, op_family_name[family], seed);
     for (int i = 0; i < c.n; i++)
         if (spec->arg[i].role != IN && c.arg[i])
@@ -76,7 +79,8 @@ START_TEST(a_seed_is_the_same_problem_as_ever)
 }
 END_TEST
 
-/* The sizes and constants of many seeds, which cost nothing without arrays: every value that a list of them holds is drawn. */
+/* The sizes and constants of many seeds, which cost nothing without arrays: every value that a list of them holds is
+ * drawn. */
 START_TEST(sizes_and_constants_of_many_seeds_are_the_same_as_ever)
 {
     enum { MANY = 400 };
@@ -97,11 +101,13 @@ START_TEST(sizes_and_constants_of_many_seeds_are_the_same_as_ever)
         }
         fprintf(f, "%s: kind %d,%s", spec->name, spec->kind, spec->exact ? " exact," : "");
         for (int i = 0; i < op_args(spec); i++)
-            fprintf(f, " %s(%s) %d.%d.%d", spec->arg[i].name, spec->arg[i].shape, spec->arg[i].role, spec->arg[i].type, spec->arg[i].optional);
+            fprintf(f, " %s(%s) %d.%d.%d", spec->arg[i].name, spec->arg[i].shape, spec->arg[i].role, spec->arg[i].type,
+                    spec->arg[i].optional);
         struct op_case c;
         op_draw_dims(&c, op, 3, 9);
         op_case_alloc(&c, ~0u);
-        fprintf(f, ", bytes %.0f %.0f %.0f,", op_case_bytes(&c, SWAX_PREC_F32), op_case_bytes(&c, SWAX_PREC_F64), op_case_bytes(&c, SWAX_PREC_BF16));
+        fprintf(f, ", bytes %.0f %.0f %.0f,", op_case_bytes(&c, SWAX_PREC_F32), op_case_bytes(&c, SWAX_PREC_F64),
+                op_case_bytes(&c, SWAX_PREC_BF16));
         op_case_free(&c);
         for (int i = 0; spec->dims[i]; i++) {
             const struct op_range r = op_range((char[2]){spec->dims[i], 0});
@@ -132,7 +138,8 @@ START_TEST(errors_are_relative_to_what_there_is)
     ck_assert_double_eq(op_error(zero, zero, 4), 0);
     ck_assert_double_eq(op_error_rms(zero, zero, 4), 0);
     /* where the truth is finite, what is not is infinitely wrong; where it is not, so is what is */
-    ck_assert(isinf(op_error(inf, truth, 4)) && isinf(op_error(nan, truth, 4)) && isinf(op_error(truth, inf, 4)) && isinf(op_error(truth, nan, 4)));
+    ck_assert(isinf(op_error(inf, truth, 4)) && isinf(op_error(nan, truth, 4)) && isinf(op_error(truth, inf, 4)) &&
+              isinf(op_error(truth, nan, 4)));
     ck_assert(isinf(op_error(nan, inf, 4)) && isinf(op_error(inf, nan, 4)));
     ck_assert(op_error(inf, inf, 4) == 0 && op_error(nan, nan, 4) == 0 && op_error_rms(inf, inf, 4) == 0);
     /* a tenth too large as a whole, with and without what stood there before */

@@ -1,5 +1,5 @@
-/* check_examine.c - the examination of an ablation, asked again by its parts: every answer, the loss by position, the inside of
- * every layer, the points of the curve and the cells' share of the gradient. */
+/* check_examine.c - the examination of an ablation, asked again by its parts: every answer, the loss by position, the
+ * inside of every layer, the points of the curve and the cells' share of the gradient. */
 #include <check.h>
 #include <limits.h>
 #include <math.h>
@@ -94,8 +94,8 @@ static double asked(const struct run *r, const char *question, int B, int sequen
 
 static void close_to(double said, double again, const char *what, int arm)
 {
-    ck_assert_msg(fabs(said - again) <= 1e-6 * fmax(1, fabs(again)), "%s of %s: the examination says %.9g, asked again %.9g", what, a.arm[arm].name, said,
-                  again);
+    ck_assert_msg(fabs(said - again) <= 1e-6 * fmax(1, fabs(again)),
+                  "%s of %s: the examination says %.9g, asked again %.9g", what, a.arm[arm].name, said, again);
 }
 
 START_TEST(an_examination_is_its_parts)
@@ -113,7 +113,9 @@ START_TEST(an_examination_is_its_parts)
     ck_assert(r.parameters == (double)swax_network_parameters(n) && r.tokens == 7.0 * 8 * LENGTH);
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         const int q = question_find(&a, questions[i]), T = a.sitting[a.ask[q].sitting].length;
-        close_to(r.answer[q].value, asked(run, questions[i], 8, a.sitting[a.ask[q].sitting].sequences, i ? &unused : &m), questions[i], _i);
+        close_to(r.answer[q].value,
+                 asked(run, questions[i], 8, a.sitting[a.ask[q].sitting].sequences, i ? &unused : &m), questions[i],
+                 _i);
         ck_assert(r.answer[q].asked > 0 && T >= LENGTH);
     }
     for (int p = 0; p < MEASURE_PARTS; p++)
@@ -127,13 +129,15 @@ START_TEST(an_examination_is_its_parts)
     struct data_batch b;
     for (int k = 0; k < SOURCE_KEYS; k++)
         value[k] = run->value[k];
-    ck_assert(!data_open(&d, run->source, value, LENGTH, why) && !data_batch_new(&b, 1, LENGTH, why) && !data_fill(&d, &b, SEED, DATA_HELD_OUT, 0, why));
+    ck_assert(!data_open(&d, run->source, value, LENGTH, why) && !data_batch_new(&b, 1, LENGTH, why) &&
+              !data_fill(&d, &b, SEED, DATA_HELD_OUT, 0, why));
     b.batch.window = run->windows.window;
     swax_network_evaluate(n, &b.batch, NULL, NULL, NULL);
     for (int l = 0; l < 2; l++) {
         double inside[SWAX_INSIDE];
         const struct swax_config *c = swax_network_config(n);
-        const int seen = swax_layer_mixer(c, l)->inside.see(n, swax_layer_keys(c, l), l, LENGTH, run->windows.window, inside, SWAX_INSIDE);
+        const int seen = swax_layer_mixer(c, l)->inside.see(n, swax_layer_keys(c, l), l, LENGTH, run->windows.window,
+                                                            inside, SWAX_INSIDE);
         ck_assert_int_gt(seen, 0);
         for (int k = 0; k < SWAX_INSIDE; k++)
             if (k < seen)
@@ -174,7 +178,8 @@ START_TEST(a_point_of_the_curve_is_a_third_of_it)
     double cells = 0, all = 0;
     for (int k = 0; k < SOURCE_KEYS; k++)
         value[k] = run->value[k];
-    ck_assert(!data_open(&d, run->source, value, LENGTH, why) && !data_batch_new(&b, 3, LENGTH, why) && !data_fill(&d, &b, SEED, DATA_HELD_OUT, 0, why));
+    ck_assert(!data_open(&d, run->source, value, LENGTH, why) && !data_batch_new(&b, 3, LENGTH, why) &&
+              !data_fill(&d, &b, SEED, DATA_HELD_OUT, 0, why));
     b.batch.window = run->windows.window;
     swax_network_zero_gradient(n);
     swax_network_gradient(n, &b.batch, 0.01);
@@ -206,12 +211,13 @@ START_TEST(long_sequences_sit_a_few_at_a_time)
     static const struct { int length, T, B; } of[] = {{64, 64, 8}, {64, 2048, 8}, {64, 4096, 4}, {64, 16384, 1}, {64, 1 << 20, 1}, {4096, 4096, 8},
                                                       {4096, 8192, 4}, {4096, 32768, 1}, {2048, 2340, 7}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
-        ck_assert_msg(examine_at_once(of[i].length, of[i].T) == of[i].B, "of %d tokens %d at a time, trained on %d", of[i].T,
-                      examine_at_once(of[i].length, of[i].T), of[i].length);
+        ck_assert_msg(examine_at_once(of[i].length, of[i].T) == of[i].B, "of %d tokens %d at a time, trained on %d",
+                      of[i].T, examine_at_once(of[i].length, of[i].T), of[i].length);
 }
 END_TEST
 
-/* Windows of n layers reach n (W-1) tokens back, or as far as an int goes; full attention everywhere, and is no reach. */
+/* Windows of n layers reach n (W-1) tokens back, or as far as an int goes; full attention everywhere, and is no
+ * reach. */
 START_TEST(windows_reach_as_far_as_their_stack)
 {
     static const struct { const char *mixers; int window, reach; } of[] = {
@@ -222,8 +228,8 @@ START_TEST(windows_reach_as_far_as_their_stack)
         struct run r = run_default();
         ck_assert_msg(!swax_config_set(&r.model, "mixers", of[i].mixers, why), "%s", why);
         r.windows.window = of[i].window;
-        ck_assert_msg(ablation_reach(&r) == of[i].reach, "%s of window %d reach %d tokens back, not %d", of[i].mixers, of[i].window, of[i].reach,
-                      ablation_reach(&r));
+        ck_assert_msg(ablation_reach(&r) == of[i].reach, "%s of window %d reach %d tokens back, not %d", of[i].mixers,
+                      of[i].window, of[i].reach, ablation_reach(&r));
     }
 }
 END_TEST

@@ -99,7 +99,8 @@ static void check_attention(const int *start, int T, int S, int H, int G, int W)
     attention_truth(&truth, start, T, S, H, G, W);
     memset(is.dq, 0, sizeof is.dq), memset(is.dk, 0, sizeof is.dk), memset(is.dv, 0, sizeof is.dv);
     kernels.attention_forward(is.y, is.lse, is.q, is.k, is.v, NULL, start, 1, T, S, H, G, D, W);
-    kernels.attention_backward(is.dq, is.dk, is.dv, NULL, is.dy, is.q, is.k, is.v, NULL, start, is.y, is.lse, 1, T, S, H, G, D, W);
+    kernels.attention_backward(is.dq, is.dk, is.dv, NULL, is.dy, is.q, is.k, is.v, NULL, start, is.y, is.lse, 1, T, S,
+                               H, G, D, W);
     snprintf(where, sizeof where, "T=%d S=%d H=%d G=%d W=%d, last document from %d", T, S, H, G, W, start ? start[T-1] : -99);
     same("y", is.y, truth.y, T*H*D, where), same("lse", is.lse, truth.lse, T*H, where);
     same("dq", is.dq, truth.dq, T*H*D, where), same("dk", is.dk, truth.dk, S*G*D, where), same("dv", is.dv, truth.dv, S*G*D, where);
@@ -150,7 +151,8 @@ struct cell {
 static double sg(double x) { return 1 / (1 + exp(-x)); }
 
 /* One head: X is the true state e^m [C | n], of V+1 columns; x [v | 1]. */
-static void cell_truth(struct cell *c, const int *start, int with_state, int T, int H, int hd, int L, int gate, double eps)
+static void cell_truth(struct cell *c, const int *start, int with_state, int T, int H, int hd, int L, int gate,
+                       double eps)
 {
     const int exponential = gate == SWAX_EXPONENTIAL, chunks = (T + L - 1) / L;
     double X[MOST_T+1][K][V+1], dX[K][V+1], in[MOST_T], keep[MOST_T], norm[MOST_T], m = with_state && exponential ? c->m0[hd] : 0;

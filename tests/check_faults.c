@@ -361,7 +361,8 @@ START_TEST(every_failing_allocation_of_data_is_a_sentence)
             wrong = data_fill(&d, &b, 1, DATA_HELD_OUT, 0, why);
         fault.at = 0;
         const int met = fault.calls >= at;
-        ck_assert_msg(!wrong || (met && is_sentence(why) && (strstr(why, "memory") || strstr(why, "cannot be"))), "%s, allocation %d: %s", settings[_i][0], at, why);
+        ck_assert_msg(!wrong || (met && is_sentence(why) && (strstr(why, "memory") || strstr(why, "cannot be"))),
+                      "%s, allocation %d: %s", settings[_i][0], at, why);
         refused += wrong != NULL;
         data_batch_free(&b);
         data_close(&d);

@@ -66,8 +66,8 @@ static double terms(const double *x, const double *dx, int T, int n)
     return most;
 }
 
-/* By what the reference's gradients of one head, or of all, are measured.  A gate's gradient has what h gives to the values and what
- * the normaliser takes away, |dh.h| each: with one-hot keys nothing is left of them. */
+/* By what the reference's gradients of one head, or of all, are measured.  A gate's gradient has what h gives to the
+ * values and what the normaliser takes away, |dh.h| each: with one-hot keys nothing is left of them. */
 struct scale { double vector, gate; };
 
 static struct scale measure(const double *q, const double *k, const double *v, const double *dq, const double *dk,
@@ -214,7 +214,8 @@ static void check_split(const struct op_case *fw, const struct op_case *bw, int 
         for (int i = 0; i < 3; i++) {
             const long size = case_size(&f[n], outputs[i]), row = size / (at[n+1] - at[n]);
             ck_assert_msg(!memcmp(case_arg(&f[n], outputs[i]), case_arg(&all, outputs[i]) + at[n] * row,
-                                  (size_t)size * sizeof(double)), "%s: %s differs from token %d on", where, outputs[i], at[n]);
+                                  (size_t)size * sizeof(double)),
+                          "%s: %s differs from token %d on", where, outputs[i], at[n]);
         }
         for (int i = 0; i < 5; i++) {
             const long size = case_size(&g[n], gradients[i]), row = size / (at[n+1] - at[n]);
@@ -227,8 +228,10 @@ static void check_split(const struct op_case *fw, const struct op_case *bw, int 
     }
     ck_assert_msg(case_same(&f[pieces-1], &all, "C1") && case_same(&f[pieces-1], &all, "n1"), "%s: the state differs", where);
     if (case_arg(&back, "dC0"))
-        ck_assert_msg(apart(case_arg(&g[0], "dC0"), case_arg(&back, "dC0"), case_size(&back, "dC0"), s.vector) <= limit(family)
-                      && apart(case_arg(&g[0], "dn0"), case_arg(&back, "dn0"), case_size(&back, "dn0"), s.vector) <= limit(family),
+        ck_assert_msg(apart(case_arg(&g[0], "dC0"), case_arg(&back, "dC0"), case_size(&back, "dC0"), s.vector) <=
+                              limit(family) &&
+                          apart(case_arg(&g[0], "dn0"), case_arg(&back, "dn0"), case_size(&back, "dn0"), s.vector) <=
+                              limit(family),
                       "%s: the gradient of the first state differs", where);
     told->splits++;
     for (int n = 0; n < pieces; n++) {
@@ -337,7 +340,8 @@ START_TEST(documents_stand_alone)
 }
 END_TEST
 
-/* A step has the cached keys of its window, or one more, or all; the cell's decoding is the longest of the splits above. */
+/* A step has the cached keys of its window, or one more, or all; the cell's decoding is the longest of the splits
+ * above. */
 START_TEST(decoding_is_prefill)
 {
     for (uint64_t seed = 1; seed <= 200; seed++) {
@@ -357,8 +361,10 @@ START_TEST(decoding_is_prefill)
                 case_cut(&step, &c, b, t0, t1, some < all ? some : all);
                 case_cut(&is, &done, b, t0, t1, 0);
                 case_run(&step);
-                ck_assert_msg(!memcmp(case_arg(&step, "y"), case_arg(&is, "y"), (size_t)case_size(&is, "y") * sizeof(double))
-                              && case_same(&step, &is, "lse"), "%s: tokens %d to %d differ", where, t0, t1 - 1);
+                ck_assert_msg(
+                    !memcmp(case_arg(&step, "y"), case_arg(&is, "y"), (size_t)case_size(&is, "y") * sizeof(double)) &&
+                        case_same(&step, &is, "lse"),
+                    "%s: tokens %d to %d differ", where, t0, t1 - 1);
                 told->steps++;
                 op_case_free(&step);
                 op_case_free(&is);
@@ -382,8 +388,8 @@ int main(void)
     suite_add_tcase(s, tc);
     const int failed = suite_ends(s);
     for (int i = 0; i < N_FAMILIES; i++)
-        printf("%-9s  worst of the forms %.1e, of the splits %.1e\n", op_family_name[families[i]], told->form[families[i]],
-               told->split[families[i]]);
+        printf("%-9s  worst of the forms %.1e, of the splits %.1e\n", op_family_name[families[i]],
+               told->form[families[i]], told->split[families[i]]);
     printf("%ld comparisons of forms, %ld splits; %ld documents and %ld decoding steps to the bit\n", told->forms,
            told->splits, told->documents, told->steps);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;

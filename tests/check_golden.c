@@ -83,7 +83,8 @@ static void fill(struct op_case *c, struct st_file *f, const char *kase, const s
     const struct op_spec *op = &swax_ops[c->op];
     op_case_alloc(c, ~0u);
     for (int i = 0; i < c->n; i++) {
-        double *given = op->arg[i].role == IN || op->arg[i].role == UPDATE ? fetch(f, kase, op->arg[i].name, c->size[i]) : NULL;
+        double *given =
+            op->arg[i].role == IN || op->arg[i].role == UPDATE ? fetch(f, kase, op->arg[i].name, c->size[i]) : NULL;
         const int of = forward ? op_arg_find(&swax_ops[forward->op], op->arg[i].name) : -1;
         if (given)
             memcpy(c->arg[i], given, (size_t)c->size[i] * sizeof *given);
@@ -182,7 +183,8 @@ static void ints(struct st_file *f, const char *name, int *to)
     free(x);
 }
 
-static void compare_all(struct swax_network *n, struct st_file *f, const char *file, enum swax_which which, const char *prefix, int all)
+static void compare_all(struct swax_network *n, struct st_file *f, const char *file, enum swax_which which,
+                        const char *prefix, int all)
 {
     int count;
     const struct swax_tensor *t = swax_network_tensors(n, &count);

@@ -187,7 +187,8 @@ START_TEST(one_backward)
 {
     const int fw = op_forward_of(_i);
     for (int family = 0; family < OP_FAMILIES && fw >= 0; family++)
-        for (uint64_t seed = 1; seed <= 60 && family != OP_HUGE && family != OP_TINY && op_family_fits(_i, family); seed++)
+        for (uint64_t seed = 1; seed <= 60 && family != OP_HUGE && family != OP_TINY && op_family_fits(_i, family);
+             seed++)
             check_case(_i, fw, seed, family);
     if (fw < 0)
         return;

@@ -27,9 +27,9 @@ static int failures(const struct swax_tier *tier, enum swax_precision p, int op,
             op_case_make(&c, op, (uint64_t)seed, family, seed % 3 ? 9 : 33, p);
             const int bad = op_judge(&v, tier, p, &c);
             if (bad >= 0 && !failed++)
-                snprintf(first, 400, "%s, %s seed %d: %s%s %.2g > %.2g, rms %.2g > %.2g", op_case_describe(&c, text, sizeof text),
-                         op_family_name[family], seed, v.trouble, swax_ops[op].arg[bad].name, v.error[bad], v.bound[bad],
-                         v.rms[bad], v.rms_bound[bad]);
+                snprintf(first, 400, "%s, %s seed %d: %s%s %.2g > %.2g, rms %.2g > %.2g",
+                         op_case_describe(&c, text, sizeof text), op_family_name[family], seed, v.trouble,
+                         swax_ops[op].arg[bad].name, v.error[bad], v.bound[bad], v.rms[bad], v.rms_bound[bad]);
             ++*cases;
             op_case_free(&c);
         }

@@ -1,5 +1,6 @@
-/* check_held_out.c - what a run says of held-out sequences is what they cost, no bit of its training depends on looking,
- * the best checkpoint is that of the lowest loss, and a run may begin with another's weights or fit into a time. */
+/* check_held_out.c - what a run says of held-out sequences is what they cost, no bit of its training depends on
+ * looking, the best checkpoint is that of the lowest loss, and a run may begin with another's weights or fit into a
+ * time. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -72,7 +73,8 @@ static struct estimate cost(const char *path, int sequences, int window, int *st
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = c.run.value[i];
     ck_assert_msg(!data_open(&d, c.run.source, value, c.run.length, why), "%s", why);
-    struct swax_network *n = swax_network_new(&c.run.model, swax_tier_find(NULL, &wrong), SWAX_PREC_F32, 2, c.run.length, 0, why);
+    struct swax_network *n =
+        swax_network_new(&c.run.model, swax_tier_find(NULL, &wrong), SWAX_PREC_F32, 2, c.run.length, 0, why);
     ck_assert_msg(!checkpoint_load(&c, n, SWAX_PREC_F32, 0, why), "%s", why);
     memset(tally, 0, sizeof tally);
     const struct measure_how how = {.B = 2, .T = c.run.length, .window = window, .sequences = sequences, .seed = 1, .tally = tally};
@@ -88,7 +90,8 @@ START_TEST(held_out_losses_are_what_sequences_cost)
 {
     char *folder = scratch("looks"), *blind = scratch("blind"), best[700];
     static struct line a[MOST], b[MOST];
-    struct run r = run_in(folder, "held_out_every=5 held_out_sequences=6"), without = run_in(blind, "held_out_sequences=0");
+    struct run r = run_in(folder, "held_out_every=5 held_out_sequences=6");
+    struct run without = run_in(blind, "held_out_sequences=0");
     train(&r), train(&without);
     const int n = read_log(folder, a);
     ck_assert_int_eq(n, 24);
@@ -96,15 +99,17 @@ START_TEST(held_out_losses_are_what_sequences_cost)
     int lowest = -1, step;
     for (int i = 0; i < n; i++) {
         ck_assert_msg(a[i].loss == b[i].loss, "step %d: looking at held-out sequences changed the loss", i + 1);
-        ck_assert_msg(isnan(b[i].held_out) && isfinite(a[i].held_out) == ((i + 1) % 5 == 0 || i == n - 1), "step %d: held out %g and %g", i + 1, a[i].held_out, b[i].held_out);
+        ck_assert_msg(isnan(b[i].held_out) && isfinite(a[i].held_out) == ((i + 1) % 5 == 0 || i == n - 1),
+                      "step %d: held out %g and %g", i + 1, a[i].held_out, b[i].held_out);
         if (isfinite(a[i].held_out) && (lowest < 0 || a[i].held_out < a[lowest].held_out))
             lowest = i;
         ck_assert(isnan(a[i].held_out) || fabs(a[i].bits - a[i].held_out / log(2)) < 1e-6);
     }
     const struct estimate last = cost(folder, 6, 16, &step);
     ck_assert_int_eq(step, 24);
-    ck_assert_msg(fabs(last.value - a[n - 1].held_out) < 1e-5 && fabs(last.error - a[n - 1].error) < 1e-5, "the log says %g +- %g, the sequences cost %g +- %g",
-                  a[n - 1].held_out, a[n - 1].error, last.value, last.error);
+    ck_assert_msg(fabs(last.value - a[n - 1].held_out) < 1e-5 && fabs(last.error - a[n - 1].error) < 1e-5,
+                  "the log says %g +- %g, the sequences cost %g +- %g", a[n - 1].held_out, a[n - 1].error, last.value,
+                  last.error);
     snprintf(best, sizeof best, "%s/best.safetensors", folder);
     const struct estimate lowest_cost = cost(best, 6, 16, &step);
     ck_assert_int_eq(step, lowest + 1);
@@ -121,8 +126,8 @@ static enum run_verdict stop_at_12(void *arg, const struct run *r, const struct 
     return p && p->step == 12 ? RUN_STOP : RUN_GO_ON;
 }
 
-/* Nothing is learned, whatever the text: every look costs the same, so that the first stays the best, and a run that goes
- * on must know of it. */
+/* Nothing is learned, whatever the text: every look costs the same, so that the first stays the best, and a run that
+ * goes on must know of it. */
 START_TEST(a_stopped_run_remembers_its_best)
 {
     char *whole = scratch("whole"), *stopped = scratch("stopped"), path[700];
@@ -144,7 +149,8 @@ START_TEST(a_stopped_run_remembers_its_best)
     }
     ck_assert_int_eq(step[0], step[1]);
     for (int i = 0; i < n; i++)
-        ck_assert_msg(!(a[i].held_out < a[step[0] - 1].held_out), "step %d is better than the best, of step %d", i + 1, step[0]);
+        ck_assert_msg(!(a[i].held_out < a[step[0] - 1].held_out), "step %d is better than the best, of step %d", i + 1,
+                      step[0]);
     ck_assert_int_eq(step[0], 2);
     free(whole), free(stopped);
 }
@@ -156,12 +162,15 @@ START_TEST(a_run_begins_with_anothers_weights)
     static struct line a[MOST], b[MOST];
     struct run r = run_in(first, "held_out_every=24 held_out_sequences=4");
     train(&r);
-    snprintf(settings, sizeof settings, "held_out_every=1 held_out_sequences=4 rate=0 decay=0 steps=2 from=%s seed=9", first);
+    snprintf(settings, sizeof settings, "held_out_every=1 held_out_sequences=4 rate=0 decay=0 steps=2 from=%s seed=9",
+             first);
     struct run s = run_in(second, settings);
     train(&s);
     const int n = read_log(first, a);
     ck_assert_int_eq(read_log(second, b), 2);
-    ck_assert_msg(b[0].held_out == a[n - 1].held_out, "the weights it began with cost %g, the run that trained them ended at %g", b[0].held_out, a[n - 1].held_out);
+    ck_assert_msg(b[0].held_out == a[n - 1].held_out,
+                  "the weights it began with cost %g, the run that trained them ended at %g", b[0].held_out,
+                  a[n - 1].held_out);
     /* its checkpoint, once there is one, comes first */
     s.resume = 1;
     snprintf(s.from, sizeof s.from, "%s", "/nowhere");
@@ -177,7 +186,8 @@ START_TEST(steps_fit_into_minutes)
     struct run r = run_in(folder, "minutes=0.0000001 steps=77"), there;      /* 6 microseconds: one step */
     train(&r);
     ck_assert_int_eq(read_log(folder, a), 1);
-    ck_assert_msg(!run_read(&there, folder, why) && there.steps == 1, "config.json says %d steps: %s", there.steps, why);
+    ck_assert_msg(!run_read(&there, folder, why) && there.steps == 1, "config.json says %d steps: %s", there.steps,
+                  why);
     free(folder);
 }
 END_TEST

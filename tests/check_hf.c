@@ -1,6 +1,6 @@
-/* check_hf.c - a configuration in Hugging Face's words, key by key: what is written is what is kept, what is read back is what was
- * written, and a key that is absent or null has the value that is kept, or a sentence; and weights from there, where
- * others are asked for. */
+/* check_hf.c - a configuration in Hugging Face's words, key by key: what is written is what is kept, what is read back
+ * is what was written, and a key that is absent or null has the value that is kept, or a sentence; and weights from
+ * there, where others are asked for. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,7 +163,8 @@ static const char *import(const char *index, const char *to)
 START_TEST(a_model_in_several_files_is_one)
 {
     struct run r = a_run();
-    char *folder = scratch("whole"), *several = scratch("shards"), *before = scratch("before.safetensors"), *index, *text;
+    char *folder = scratch("whole"), *several = scratch("shards"), *before = scratch("before.safetensors"), *index;
+    char *text;
     size_t size;
     struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
     swax_network_init(n, 4);

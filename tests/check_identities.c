@@ -68,7 +68,8 @@ START_TEST(gauge_of_m0_is_free)
         case_refresh(&moved);
         case_run(&c);
         case_run(&moved);
-        const double size = case_inner_size(&c, "v", "dv") + case_inner_size(&c, "q", "dq") + case_inner_size(&c, "k", "dk");
+        const double size =
+            case_inner_size(&c, "v", "dv") + case_inner_size(&c, "q", "dq") + case_inner_size(&c, "k", "dk");
         const char *const same[] = { "h", "dq", "dk", "dv" };
         for (int i = 0; i < 4; i++)
             close_to(&moved, &c, same[i], 1, largest(case_arg(&c, "dv"), case_size(&c, "dv")));
@@ -152,13 +153,14 @@ START_TEST(signs_and_linearity)
             case_run(&f);
             case_run(&minus);
             case_scale(&minus, "h", -1);
-            ck_assert_msg(apart(case_arg(&minus, "h"), case_arg(&f, "h"), case_size(&f, "h"), 0) == 0, "h(-%s) is not -h: %s",
-                          odd[i], where);
+            ck_assert_msg(apart(case_arg(&minus, "h"), case_arg(&f, "h"), case_size(&f, "h"), 0) == 0,
+                          "h(-%s) is not -h: %s", odd[i], where);
             op_case_free(&f);
             op_case_free(&minus);
         }
         case_run(&c);
-        ck_assert_msg(fabs(case_inner(&c, "v", "dv") - case_inner(&c, "dh", "h")) <= LIMIT * case_inner_size(&c, "v", "dv"),
+        ck_assert_msg(fabs(case_inner(&c, "v", "dv") - case_inner(&c, "dh", "h")) <=
+                          LIMIT * case_inner_size(&c, "v", "dv"),
                       "<v,dv> is not <h,dh>: %s", where);
         op_case_free(&c);
     }
@@ -178,10 +180,12 @@ START_TEST(nothing_is_zero)
         for (long e = 0; e < case_size(&zero, "m0") && _i; e++)
             case_arg(&zero, "m0")[e] = 3;
         case_refresh(&zero);
-        ck_assert_msg(case_same(&c, &zero, "h") && case_same(&c, &zero, "m") && case_same(&c, &zero, "C1"), "%s", where);
+        ck_assert_msg(case_same(&c, &zero, "h") && case_same(&c, &zero, "m") && case_same(&c, &zero, "C1"), "%s",
+                      where);
         case_run(&c);
         case_run(&zero);
-        ck_assert_msg(case_same(&c, &zero, "dq") && case_same(&c, &zero, "dk") && case_same(&c, &zero, "dv"), "%s", where);
+        ck_assert_msg(case_same(&c, &zero, "dq") && case_same(&c, &zero, "dk") && case_same(&c, &zero, "dv"), "%s",
+                      where);
         const double *start = case_arg(&c, "start");
         for (int row = 0, T = case_dim(&c, 'T'), H = case_dim(&c, 'H'); start && row < case_dim(&c, 'B') * T * H; row++)
             ck_assert_msg(start[row / H] != row / H % T || case_arg(&c, "df")[row] == 0, "df is not 0: %s", where);
@@ -219,7 +223,8 @@ START_TEST(attention_averages)
         struct op_case c;
         draw(&c, "attention_forward", seed, OP_HUGE);
         case_drop(&c, "sink");
-        const int T = case_dim(&c, 'T'), S = case_dim(&c, 'S'), H = case_dim(&c, 'H'), G = case_dim(&c, 'G'), D = case_dim(&c, 'D');
+        const int T = case_dim(&c, 'T'), S = case_dim(&c, 'S'), H = case_dim(&c, 'H'), G = case_dim(&c, 'G');
+        const int D = case_dim(&c, 'D');
         if (seed % 2)
             c.dims[6] = 1;
         else
@@ -294,7 +299,8 @@ START_TEST(norms_are_free_of_scale)
             }
             size *= case_arg(&c, "rstd")[row];
             ck_assert_msg(fabs(along) <= 1e-11 * size, "dx has %.2g of %.2g along x: %s", along, size, where);
-            ck_assert_msg(!_i || !case_dim(&c, 'z') || fabs(sum) <= 1e-11 * fmax(most, size), "dx does not add up to 0: %s", where);
+            ck_assert_msg(!_i || !case_dim(&c, 'z') || fabs(sum) <= 1e-11 * fmax(most, size),
+                          "dx does not add up to 0: %s", where);
         }
         op_case_free(&c);
     }

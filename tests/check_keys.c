@@ -231,7 +231,8 @@ static void says_its_own(const struct command *c, const char *name)
         char *text = printed_in(print_group, &g);
         snprintf(longer, sizeof longer, "%s %s", name, c->sub[i]->name);
         if (c->sub[i]->usage) {
-            snprintf(expected, sizeof expected, "swax %s%s%.*s", longer, *c->sub[i]->usage ? " " : "", (int)strcspn(c->sub[i]->usage, "\n"), c->sub[i]->usage);
+            snprintf(expected, sizeof expected, "swax %s%s%.*s", longer, *c->sub[i]->usage ? " " : "",
+                     (int)strcspn(c->sub[i]->usage, "\n"), c->sub[i]->usage);
             ck_assert_msg(strstr(text, expected) != NULL, "no '%s' in the help of %s:\n%s", expected, name, text);
         }
         snprintf(expected, sizeof expected, "  %-10s %s\n", c->sub[i]->name, c->sub[i]->summary);
@@ -264,8 +265,10 @@ static void tell_key(FILE *f, const char *of, const struct key *row)
         fprintf(f, ", from %.9g to %.9g", row->least, row->most);
     if (row->type == &key_whole || row->type == &key_real || row->type == &key_list || row->type == &key_span) {
         const double step = row->type == &key_real ? 1e-6 * (1 + fabs(row->most)) : 1;
-        ck_assert_msg(taken(row, row->least) && taken(row, row->most), "%s %s refuses what its bounds allow: %s", of, row->name, why);
-        ck_assert_msg(!taken(row, row->most + step) && !taken(row, row->least - (row->type == &key_real ? 1e-6 * (1 + fabs(row->least)) : 1)),
+        ck_assert_msg(taken(row, row->least) && taken(row, row->most), "%s %s refuses what its bounds allow: %s", of,
+                      row->name, why);
+        ck_assert_msg(!taken(row, row->most + step) &&
+                          !taken(row, row->least - (row->type == &key_real ? 1e-6 * (1 + fabs(row->least)) : 1)),
                       "%s %s takes what its bounds do not allow", of, row->name);
     }
     for (int i = 0; row->type == &key_word && key_choice(row, i); i++)
@@ -405,7 +408,8 @@ START_TEST(help_is_asked_for_anywhere)
             k += k == at;
             ck_assert_str_eq(argv[i], words[k]);
         }
-        ck_assert_msg(argv[3] == behind[0] && argv[4] == behind[1], "what stands behind the arguments has changed its place");
+        ck_assert_msg(argv[3] == behind[0] && argv[4] == behind[1],
+                      "what stands behind the arguments has changed its place");
     }
 }
 END_TEST
@@ -418,9 +422,11 @@ START_TEST(seeds_are_all_numbers_of_64_bits)
                                       "184467440737095516150", "-1", "", "1x"};
     struct run r = run_default();
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        ck_assert_msg(!run_set(&r, "seed", good[i], why) && r.seed == strtoull(good[i], NULL, 10), "seed=%s is %llu: %s", good[i], (unsigned long long)r.seed, why);
+        ck_assert_msg(!run_set(&r, "seed", good[i], why) && r.seed == strtoull(good[i], NULL, 10),
+                      "seed=%s is %llu: %s", good[i], (unsigned long long)r.seed, why);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_msg(run_set(&r, "seed", bad[i], why) && strstr(why, "18446744073709551615"), "seed=%s is taken for %llu", bad[i], (unsigned long long)r.seed);
+        ck_assert_msg(run_set(&r, "seed", bad[i], why) && strstr(why, "18446744073709551615"),
+                      "seed=%s is taken for %llu", bad[i], (unsigned long long)r.seed);
 }
 END_TEST
 

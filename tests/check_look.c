@@ -1,5 +1,5 @@
-/* check_look.c - what a run shows of itself while it trains is what its weights say: the sample, how long its cells remember,
- * the page; and tokens that others made come back as text. */
+/* check_look.c - what a run shows of itself while it trains is what its weights say: the sample, how long its cells
+ * remember, the page; and tokens that others made come back as text. */
 #include <check.h>
 #include <math.h>
 #include <stdint.h>
@@ -44,7 +44,8 @@ static struct swax_network *network_of(struct checkpoint *c, const char *folder)
 {
     const char *wrong;
     ck_assert_msg(!checkpoint_open(c, folder, why), "%s", why);
-    struct swax_network *n = swax_network_new(&c->run.model, swax_tier_find(NULL, &wrong), c->run.precision, 1, c->run.length, 0, why);
+    struct swax_network *n =
+        swax_network_new(&c->run.model, swax_tier_find(NULL, &wrong), c->run.precision, 1, c->run.length, 0, why);
     ck_assert_msg(n && !checkpoint_load(c, n, c->run.precision, 0, why), "%s", why);
     return n;
 }
@@ -104,7 +105,8 @@ START_TEST(time_constants_are_those_of_the_weights)
     struct swax_network *n = network_of(&c, folder);
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = c.run.value[i];
-    ck_assert_msg(!data_open(&d, c.run.source, value, c.run.length, why) && !data_batch_new(&b, 1, c.run.length, why), "%s", why);
+    ck_assert_msg(!data_open(&d, c.run.source, value, c.run.length, why) && !data_batch_new(&b, 1, c.run.length, why),
+                  "%s", why);
     ck_assert_msg(!data_fill(&d, &b, 1, DATA_HELD_OUT, 0, why), "%s", why);
     b.batch.window = c.run.windows.window;
     swax_network_evaluate(n, &b.batch, NULL, NULL, NULL);
@@ -120,7 +122,8 @@ START_TEST(time_constants_are_those_of_the_weights)
     const double expected[] = {low, (sum - low - high) / 2, high};
     for (int i = 0; i < 3; i++) {
         x = x->next;
-        ck_assert_msg(fabs(x->number - expected[i]) < 1e-4 * expected[i], "number %d: the log says %g, the weights say %g", i, x->number, expected[i]);
+        ck_assert_msg(fabs(x->number - expected[i]) < 1e-4 * expected[i],
+                      "number %d: the log says %g, the weights say %g", i, x->number, expected[i]);
     }
     json_free(line);
     data_batch_free(&b), data_close(&d), swax_network_free(n), checkpoint_close(&c);
@@ -142,7 +145,8 @@ static enum run_verdict stop_after(void *arg, const struct run *r, const struct 
     (void)n;
     if (p && p->step == 1) {
         char *page = page_of(r->out);
-        ck_assert_msg(strstr(page, "http-equiv=\"refresh\"") && strstr(page, "Step 1 of 24</b>, training"), "the page of a run at work does not say so");
+        ck_assert_msg(strstr(page, "http-equiv=\"refresh\"") && strstr(page, "Step 1 of 24</b>, training"),
+                      "the page of a run at work does not say so");
         free(page);
     }
     return p && p->step == *(int *)arg ? RUN_STOP : RUN_GO_ON;
@@ -173,7 +177,8 @@ START_TEST(the_page_grows_and_says_how_it_ended)
     struct json *line = last_line(folder);
     snprintf(loss, sizeof loss, "<b>%.4f</b>", json_get(line, "held_out_loss")->number);
     ck_assert_msg(strstr(page, loss), "the page does not say %s", loss);
-    snprintf(loss, sizeof loss, "%.6g at %.6g", json_get(line, "held_out_loss")->number, json_get(line, "tokens")->number);
+    snprintf(loss, sizeof loss, "%.6g at %.6g", json_get(line, "held_out_loss")->number,
+             json_get(line, "tokens")->number);
     ck_assert_msg(count_of(page, loss) == 2, "<desc> of the two drawings does not say %s", loss);
     ck_assert_int_eq(count_of(page, "class=\"wider\""), 6);
     ck_assert_int_eq(count_of(page, "class=\"narrow\""), 6);
@@ -233,14 +238,16 @@ START_TEST(shards_of_16_and_32_bits_with_and_without_header)
         token[8] = kind[k].bytes == 4 ? 0xffffffffu : 0xffffu;
         put_tokens(path, kind[k].has ? header : NULL, kind[k].bytes, token, 9);
         ck_assert(opens(&d, path, kind[k].type, ""));
-        ck_assert_msg(data_fill(&d, &b, 1, DATA_TRAIN, 0, why) == why && is_sentence(why), "kind %zu: tokens beyond the vocabulary were taken", k);
+        ck_assert_msg(data_fill(&d, &b, 1, DATA_TRAIN, 0, why) == why && is_sentence(why),
+                      "kind %zu: tokens beyond the vocabulary were taken", k);
         data_batch_free(&b);
         data_close(&d);
     }
     put_tokens(other, NULL, 2, token, N);
     ck_assert(!opens(&d, path, "header", "") && strstr(why, "token_type=uint16"));
     put_tokens(path, kind[1].header, 4, token, N), put_tokens(other, kind[0].header, 2, token, N);
-    ck_assert_msg(!opens(&d, both, "header", "") && strstr(why, "of 16 bits") && strstr(why, "of 32"), "tokens of two sizes: %s", why);
+    ck_assert_msg(!opens(&d, both, "header", "") && strstr(why, "of 16 bits") && strstr(why, "of 32"),
+                  "tokens of two sizes: %s", why);
     put(path, "odd", 3);
     ck_assert(!opens(&d, path, "uint16", "") && is_sentence(why));
     put(path, "", 0);
@@ -252,7 +259,8 @@ END_TEST
 START_TEST(tokens_come_back_as_text)
 {
     enum { N = 40 };
-    char *folder = scratch("words"), *path = scratch("words/tokens.bin"), *words = scratch("words/vocabulary.tiktoken"), *text;
+    char *folder = scratch("words"), *path = scratch("words/tokens.bin"), *words = scratch("words/vocabulary.tiktoken");
+    char *text;
     size_t size;
     uint32_t token[N] = {0};
     struct data d;
@@ -275,7 +283,8 @@ START_TEST(tokens_come_back_as_text)
                                       "aGVsbG8= 1\naGVsbG8= 1\n", "", "\n\n", "aGVsbG8= 1 2\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put(words, bad[i], strlen(bad[i]));
-        ck_assert_msg(!opens(&d, path, "uint16", "") && is_sentence(why) && strstr(why, "vocabulary.tiktoken"), "line %zu was taken: %s", i, bad[i]);
+        ck_assert_msg(!opens(&d, path, "uint16", "") && is_sentence(why) && strstr(why, "vocabulary.tiktoken"),
+                      "line %zu was taken: %s", i, bad[i]);
     }
     ck_assert(!opens(&d, path, "uint16", "nowhere.tiktoken") && is_sentence(why));
     free(folder), free(path), free(words);
@@ -287,7 +296,8 @@ START_TEST(a_run_on_shards_writes_text)
 {
     enum { N = 4000 };
     static uint32_t token[N];
-    char *folder = scratch("lexicon"), *out = scratch("spoken"), *path = scratch("lexicon/tokens.bin"), *words = scratch("lexicon/vocabulary.tiktoken");
+    char *folder = scratch("lexicon"), *out = scratch("spoken"), *path = scratch("lexicon/tokens.bin");
+    char *words = scratch("lexicon/vocabulary.tiktoken");
     ck_assert(!file_make_folder(folder, why));
     put(words, "YQ== 0\nYmI= 1\nY2Nj 2\n", 21);         /* a, bb, ccc */
     for (int i = 0; i < N; i++)

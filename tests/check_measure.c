@@ -53,7 +53,8 @@ static int differing_logits(const char *mixers, enum measure_probe probe, int wi
     for (int i = 0; i < B * T; i++)
         if (b.tag[i] >= 3) {
             ++*questions;
-            differ += memcmp(before + (size_t)i * (size_t)vocabulary, after + (size_t)i * (size_t)vocabulary, (size_t)vocabulary * sizeof *before) != 0;
+            differ += memcmp(before + (size_t)i * (size_t)vocabulary, after + (size_t)i * (size_t)vocabulary,
+                             (size_t)vocabulary * sizeof *before) != 0;
         }
     free(before), free(after);
     swax_network_free(n);
@@ -168,14 +169,17 @@ START_TEST(mass_sums_to_one_and_time_constants_are_the_gates)
     ck_assert(!measure(n, &d, &how, &m, why));
     ck_assert_int_eq(see(n, 0, 160, 16, tokens), 4);
     for (int h = 0; h < 4; h++)
-        ck_assert_msg(fabs(tokens[h] * exp((double)A[h]) * log1p(exp((double)dt[h])) - 1) < 1e-4, "head %d: %g tokens", h, tokens[h]);
+        ck_assert_msg(fabs(tokens[h] * exp((double)A[h]) * log1p(exp((double)dt[h])) - 1) < 1e-4, "head %d: %g tokens",
+                      h, tokens[h]);
     swax_network_free(n);
     data_close(&d);
 }
 END_TEST
 
-/* The same score by evaluation: what is said after every token is the largest logit of the text since the last separator. */
-static double said_by_evaluation(struct swax_network *n, const struct data *d, int length, int sequences, int new, int separator)
+/* The same score by evaluation: what is said after every token is the largest logit of the text since the last
+ * separator. */
+static double said_by_evaluation(struct swax_network *n, const struct data *d, int length, int sequences, int new,
+                                 int separator)
 {
     const int vocabulary = d->vocabulary;
     double score = 0;
@@ -237,10 +241,11 @@ START_TEST(generated_answers_are_looked_for)
         const struct measure_how how = {.B = 1, .T = LENGTH, .window = 4, .sequences = SEQUENCES, .seed = 1, .facts_end = 0};
         ck_assert_msg(!measure_generated(n, &d, &how, NEW, separator[i], &score[i], why), "%s", why);
         const double expected = said_by_evaluation(n, &d, LENGTH, SEQUENCES, NEW, separator[i]);
-        ck_assert_msg(fabs(score[i] - expected) < 1e-12, "separator %d: the score is %.9g; by evaluation it is %.9g", separator[i], score[i], expected);
+        ck_assert_msg(fabs(score[i] - expected) < 1e-12, "separator %d: the score is %.9g; by evaluation it is %.9g",
+                      separator[i], score[i], expected);
     }
-    ck_assert_msg(score[0] > 0 && score[0] < 1 && score[0] != score[1] && score[0] != score[2], "scores of %g, %g, %g tell nothing", score[0], score[1],
-                  score[2]);
+    ck_assert_msg(score[0] > 0 && score[0] < 1 && score[0] != score[1] && score[0] != score[2],
+                  "scores of %g, %g, %g tell nothing", score[0], score[1], score[2]);
     swax_network_free(n);
     data_close(&d);
 }

@@ -354,7 +354,9 @@ START_TEST(every_mixer_trains_goes_on_samples_and_is_looked_into)
     snprintf(name[1], sizeof name[1], "halves%d", _i);
     char *whole = scratch(name[0]), *halves = scratch(name[1]);
     struct run r = small_run(whole);
-    static const char *const sizes[][2] = { { "gdn_heads", "2" }, { "kda_heads", "2" }, { "gla_heads", "2" }, { "mamba2_heads", "2" } };
+    static const char *const sizes[][2] = {
+        { "gdn_heads", "2" }, { "kda_heads", "2" }, { "gla_heads", "2" }, { "mamba2_heads", "2" }
+    };
     ck_assert_msg(!run_set(&r, "mixers", list_of(_i, list), why) && !run_set(&r, "steps", "12", why) &&
                   !run_set(&r, "accumulate", "1", why), "%s", why);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
@@ -366,8 +368,10 @@ START_TEST(every_mixer_trains_goes_on_samples_and_is_looked_into)
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s: %s", list, why);
     ck_assert_msg(same_bytes(in_folder(whole, checkpoint_name), in_folder(halves, checkpoint_name)),
                   "%s: a run that stopped and went on has other weights", list);
-    ck_assert_msg(!ask(cmd_sample, with("%s tokens=30 temperature=0", whole)) && strlen(said) >= 30, "%s: %s", list, said);
-    ck_assert_msg(!ask(cmd_eval, with("%s sequences=2 inside=yes", whole)) && strstr(said, "loss"), "%s: %s", list, said);
+    ck_assert_msg(!ask(cmd_sample, with("%s tokens=30 temperature=0", whole)) && strlen(said) >= 30, "%s: %s", list,
+                  said);
+    ck_assert_msg(!ask(cmd_eval, with("%s sequences=2 inside=yes", whole)) && strstr(said, "loss"), "%s: %s", list,
+                  said);
     for (int m = 0; swax_mixer_row(m); m++)
         if (m == _i || !swax_mixer_row(_i))
             ck_assert_msg(strstr(said, swax_mixer_row(m)->inside.title) != NULL, "%s: %s is not looked into: %s", list,

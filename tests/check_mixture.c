@@ -1,5 +1,5 @@
-/* check_mixture.c - a mixture gives every part its share, each part's own sequences once and in any order of asking, and a run on
- * it that was stopped goes on to the same bits. */
+/* check_mixture.c - a mixture gives every part its share, each part's own sequences once and in any order of asking,
+ * and a run on it that was stopped goes on to the same bits. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,8 @@ static int opens(struct data *d, const char *a, const char *b, const char *c, co
     return !data_open(d, s, value, T, why);
 }
 
-/* Which of the sources' first sequences is this?  Each is asked for once: the mixture's numbers, drawn in an order, are a permutation. */
+/* Which of the sources' first sequences is this?  Each is asked for once: the mixture's numbers, drawn in an order, are
+ * a permutation. */
 START_TEST(every_part_gives_its_sequences_once)
 {
     struct data whole = {0}, part[2] = {{0}, {0}};
@@ -85,8 +86,9 @@ START_TEST(bad_parts_are_named)
 {
     struct data d = {0};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        ck_assert_msg(!opens(&d, refused[i].a, refused[i].b, "", "") && is_sentence(why) && strstr(why, refused[i].says), "%s and %s: %s", refused[i].a,
-                      refused[i].b, why);
+        ck_assert_msg(!opens(&d, refused[i].a, refused[i].b, "", "") && is_sentence(why) &&
+                          strstr(why, refused[i].says),
+                      "%s and %s: %s", refused[i].a, refused[i].b, why);
 }
 END_TEST
 
@@ -120,7 +122,8 @@ START_TEST(a_stopped_mixture_goes_on_to_the_same_bits)
     /* its separator is that of the text */
     ck_assert_int_eq(run_separator(&r), 10);
     ck_assert(!run_set(&r, "part_2", "0.2 niah variant=single_1 digits=4", why));
-    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_REFUSED && strstr(why, "digits"), "a changed part was taken: %s", why);
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_REFUSED && strstr(why, "digits"),
+                  "a changed part was taken: %s", why);
 }
 END_TEST
 

@@ -54,10 +54,14 @@ static struct swax_config small_config(int variant)
     };
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         ck_assert_msg(!swax_config_set(&c, text[i][0], text[i][1], why), "%s", why);
-    static const char *const recurrent[][2] = { { "mlstm", "cell" }, { "mlstm", "cell" }, { "gdn", "gdn" }, { "kda", "kda" }, { "gla", "gla" },
-                                                { "mamba2", "mamba2" } };
-    static const char *const sizes[][2] = { { "heads", "4" }, { "key_heads", "2" }, { "key_dim", "3" }, { "value_dim", "5" } };
-    static const char *const mamba2[][2] = { { "mamba2_heads", "4" }, { "mamba2_conv", "4" }, { "mamba2_state", "3" }, { "mamba2_head_dim", "5" } };
+    static const char *const recurrent[][2] = { { "mlstm", "cell" }, { "mlstm", "cell" }, { "gdn", "gdn" },
+                                                { "kda", "kda" },    { "gla", "gla" },    { "mamba2", "mamba2" } };
+    static const char *const sizes[][2] = {
+        { "heads", "4" }, { "key_heads", "2" }, { "key_dim", "3" }, { "value_dim", "5" }
+    };
+    static const char *const mamba2[][2] = {
+        { "mamba2_heads", "4" }, { "mamba2_conv", "4" }, { "mamba2_state", "3" }, { "mamba2_head_dim", "5" }
+    };
     const char *const mixer = recurrent[variant / 3][0];
     char name[64], value[64];
     snprintf(value, sizeof value, "swa %s full %s", mixer, mixer);
@@ -100,7 +104,8 @@ static void randomise(struct swax_network *n, uint64_t seed)
     }
 }
 
-static double loss_at(struct swax_network *n, const struct data *d, int tensor, const double *w, const double *u, double h, long size)
+static double loss_at(struct swax_network *n, const struct data *d, int tensor, const double *w, const double *u,
+                      double h, long size)
 {
     double *moved = calloc((size_t)size, sizeof *moved);
     for (long e = 0; e < size; e++)
@@ -139,7 +144,9 @@ START_TEST(gradient)
         for (double h = 4e-4; h > 3e-6; h /= 4) {
             numeric = 0;
             for (int k = 0; k < 4; k++)
-                numeric += by[k] / h * (loss_at(n, &d, i, w, u, (k + 1) * h, t[i].size) - loss_at(n, &d, i, w, u, -(k + 1) * h, t[i].size));
+                numeric += by[k] / h *
+                           (loss_at(n, &d, i, w, u, (k + 1) * h, t[i].size) -
+                            loss_at(n, &d, i, w, u, -(k + 1) * h, t[i].size));
             error = fmin(error, fabs(analytic - numeric) / fmax(fabs(numeric), 1e-2));
         }
         swax_network_put(n, SWAX_WEIGHT, i, w);
@@ -147,7 +154,8 @@ START_TEST(gradient)
         ck_assert_msg(error <= 1e-7, "variant %d, %s: analytic %.12g, numeric %.12g", _i, t[i].name, analytic, numeric);
         free(w), free(g), free(u);
     }
-    printf("whole network, variant %d: %d tensors, worst relative error of a directional derivative %.1e\n", _i, count, worst);
+    printf("whole network, variant %d: %d tensors, worst relative error of a directional derivative %.1e\n", _i, count,
+           worst);
     swax_network_free(n);
 }
 END_TEST
@@ -231,7 +239,8 @@ START_TEST(decoding_is_evaluation)
         for (int b = 0; b < B; b++)
             for (int v = 0; v < VOCABULARY; v++) {
                 const double e = whole[(b*T + t + more - 1)*VOCABULARY + v], g = fed[b*VOCABULARY + v];
-                ck_assert_msg(fabs(e - g) <= 1e-6, "window %d, %d at a time, token %d: %.9g is not %.9g", window, bit, t, g, e);
+                ck_assert_msg(fabs(e - g) <= 1e-6, "window %d, %d at a time, token %d: %.9g is not %.9g", window, bit,
+                              t, g, e);
             }
     }
     swax_decoder_free(dec);

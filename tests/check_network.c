@@ -340,7 +340,8 @@ START_TEST(what_was_mended_is_not_looked_at)
 }
 END_TEST
 
-/* More logits than are made at a time: what is handed out is of the token it stands at.  With a window of 1 that token decides alone. */
+/* More logits than are made at a time: what is handed out is of the token it stands at.  With a window of 1 that token
+ * decides alone. */
 START_TEST(logits_in_pieces_are_of_their_own_tokens)
 {
     enum { LONG = 70000, WORDS = 1024 };
@@ -349,13 +350,15 @@ START_TEST(logits_in_pieces_are_of_their_own_tokens)
     int *token = malloc(LONG * sizeof *token), *target = malloc(LONG * sizeof *target), best[WORDS];
     float *logits = malloc((size_t)WORDS * WORDS * sizeof *logits);
     unsigned char *correct = malloc(LONG);
-    ck_assert(!swax_config_set(&c, "vocabulary", "1024", why) && !swax_config_set(&c, "mixers", "swa", why) && !swax_config_set(&c, "ffn_width", "1", why));
+    ck_assert(!swax_config_set(&c, "vocabulary", "1024", why) && !swax_config_set(&c, "mixers", "swa", why) &&
+              !swax_config_set(&c, "ffn_width", "1", why));
     struct swax_network *n = swax_network_new(&c, swax_tier_find(NULL, &wrong), SWAX_PREC_F32, 1, LONG, 0, why);
     ck_assert_msg(n && token && target && logits && correct, "%s", why);
     swax_network_init(n, 1);
     for (int i = 0; i < LONG; i++)
         token[i] = target[i] = i % WORDS;
-    swax_network_evaluate(n, &(struct swax_batch){ .B = 1, .T = WORDS, .window = 1, .token = token, .target = target }, NULL, NULL, logits);
+    swax_network_evaluate(n, &(struct swax_batch){ .B = 1, .T = WORDS, .window = 1, .token = token, .target = target },
+                          NULL, NULL, logits);
     for (int v = 0; v < WORDS; v++) {
         best[v] = 0;
         for (int e = 0; e < WORDS; e++)
@@ -365,9 +368,11 @@ START_TEST(logits_in_pieces_are_of_their_own_tokens)
         token[i] = (int)(i * 40503u / 7 % WORDS);
         target[i] = i % 3 ? best[token[i]] : (best[token[i]] + 1) % WORDS;
     }
-    swax_network_evaluate(n, &(struct swax_batch){ .B = 1, .T = LONG, .window = 1, .token = token, .target = target }, NULL, correct, NULL);
+    swax_network_evaluate(n, &(struct swax_batch){ .B = 1, .T = LONG, .window = 1, .token = token, .target = target },
+                          NULL, correct, NULL);
     for (int i = 0; i < LONG; i++)
-        ck_assert_msg(correct[i] == (i % 3 != 0), "token %d of %d, %d: %s", i, LONG, token[i], correct[i] ? "called right" : "called wrong");
+        ck_assert_msg(correct[i] == (i % 3 != 0), "token %d of %d, %d: %s", i, LONG, token[i],
+                      correct[i] ? "called right" : "called wrong");
     swax_network_free(n);
     free(token), free(target), free(logits), free(correct);
 }
@@ -390,7 +395,8 @@ START_TEST(beginning_anew_forgets_the_moments)
                 } else {
                     swax_network_get(n, (enum swax_which)which, i, m);
                     for (long e = 0; e < t[i].size; e++)
-                        ck_assert_msg(m[e] == 0, "%s: element %ld of moment %d is %g", t[i].name, e, which - SWAX_MOMENT1 + 1, (double)m[e]);
+                        ck_assert_msg(m[e] == 0, "%s: element %ld of moment %d is %g", t[i].name, e,
+                                      which - SWAX_MOMENT1 + 1, (double)m[e]);
                 }
                 free(m);
             }
@@ -430,8 +436,9 @@ START_TEST(tensors_are_those_that_are_kept)
             swax_network_get(n, SWAX_WEIGHT, i, w);
             for (long e = 0; e < t[i].size; e++)
                 sum += w[e], placed += w[e] * (double)(e % 13 + 1);
-            fprintf(f, "%s %s: rank %d, %ld x %ld, size %ld, decay %d, rope heads %d, sums %.9g %.9g\n", tied ? "tied" : "apart", t[i].name, t[i].rank,
-                    t[i].shape[0], t[i].shape[1], t[i].size, t[i].decay, t[i].rope_heads, sum, placed);
+            fprintf(f, "%s %s: rank %d, %ld x %ld, size %ld, decay %d, rope heads %d, sums %.9g %.9g\n",
+                    tied ? "tied" : "apart", t[i].name, t[i].rank, t[i].shape[0], t[i].shape[1], t[i].size, t[i].decay,
+                    t[i].rope_heads, sum, placed);
             free(w);
         }
         swax_network_free(n);
@@ -446,10 +453,12 @@ END_TEST
 
 static double mixing(const struct swax_config *c, const char *mixer, int length, int window, int training)
 {
-    static const struct { const char *mixer, *key[3]; } states[] = {
-        { "mlstm", { "cell_heads", "cell_key_dim", "cell_value_dim" } }, { "gdn", { "gdn_heads", "gdn_key_dim", "gdn_value_dim" } },
-        { "kda", { "kda_heads", "kda_key_dim", "kda_value_dim" } }, { "gla", { "gla_heads", "gla_key_dim", "gla_value_dim" } },
-        { "mamba2", { "mamba2_heads", "mamba2_state", "mamba2_head_dim" } } };
+    static const struct { const char *mixer, *key[3];
+    } states[] = { { "mlstm", { "cell_heads", "cell_key_dim", "cell_value_dim" } },
+                   { "gdn", { "gdn_heads", "gdn_key_dim", "gdn_value_dim" } },
+                   { "kda", { "kda_heads", "kda_key_dim", "kda_value_dim" } },
+                   { "gla", { "gla_heads", "gla_key_dim", "gla_value_dim" } },
+                   { "mamba2", { "mamba2_heads", "mamba2_state", "mamba2_head_dim" } } };
     double H = 0, K = 0, V = 0;
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
         if (!strcmp(states[i].mixer, mixer)) {
@@ -471,13 +480,15 @@ static double mixing(const struct swax_config *c, const char *mixer, int length,
 START_TEST(operations_are_counted_from_the_sizes)
 {
     static const char *const mixers[] = { "swa", "full", "mlstm", "gdn", "kda", "mamba2", "gla" };
-    static const char *const settings[][2] = { { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "heads", "4" },
-                                               { "key_value_heads", "2" }, { "head_dim", "6" }, { "cell_heads", "2" }, { "cell_key_dim", "3" },
-                                               { "cell_value_dim", "5" }, { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" },
-                                               { "gdn_value_dim", "5" }, { "kda_heads", "4" }, { "kda_key_heads", "2" }, { "kda_key_dim", "3" },
-                                               { "kda_value_dim", "5" }, { "mamba2_heads", "4" }, { "mamba2_groups", "2" }, { "mamba2_state", "3" },
-                                               { "mamba2_head_dim", "5" }, { "gla_heads", "4" }, { "gla_key_heads", "2" }, { "gla_key_dim", "3" },
-                                               { "gla_value_dim", "5" }, { "gla_rank", "2" }, { "chunk", "16" } };
+    static const char *const settings[][2] = {
+        { "vocabulary", "11" },     { "width", "12" },       { "ffn_width", "7" },     { "heads", "4" },
+        { "key_value_heads", "2" }, { "head_dim", "6" },     { "cell_heads", "2" },    { "cell_key_dim", "3" },
+        { "cell_value_dim", "5" },  { "gdn_heads", "4" },    { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" },
+        { "gdn_value_dim", "5" },   { "kda_heads", "4" },    { "kda_key_heads", "2" }, { "kda_key_dim", "3" },
+        { "kda_value_dim", "5" },   { "mamba2_heads", "4" }, { "mamba2_groups", "2" }, { "mamba2_state", "3" },
+        { "mamba2_head_dim", "5" }, { "gla_heads", "4" },    { "gla_key_heads", "2" }, { "gla_key_dim", "3" },
+        { "gla_value_dim", "5" },   { "gla_rank", "2" },     { "chunk", "16" }
+    };
     struct swax_config c = swax_config_default();
     ck_assert_msg(!swax_config_set(&c, "mixers", mixers[_i], why), "%s", why);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
@@ -493,9 +504,11 @@ START_TEST(operations_are_counted_from_the_sizes)
     for (int length = 1; length <= 40; length += 13)
         for (int window = 1; window <= 50; window += 7)
             for (int training = 0; training < 2; training++) {
-                const double right = (training ? 3 : 1) * 2 * weights + mixing(&c, mixers[_i], length, window, training);
+                const double right =
+                    (training ? 3 : 1) * 2 * weights + mixing(&c, mixers[_i], length, window, training);
                 const double said = swax_network_flops(&c, length, window, training);
-                ck_assert_msg(fabs(said - right) < 1e-9 * right, "%s, %d tokens, window %d%s: %.9g operations; the sizes make it %.9g", mixers[_i], length,
+                ck_assert_msg(fabs(said - right) < 1e-9 * right,
+                              "%s, %d tokens, window %d%s: %.9g operations; the sizes make it %.9g", mixers[_i], length,
                               window, training ? ", in training" : "", said, right);
             }
     c.vocabulary = 0;
@@ -630,7 +643,8 @@ START_TEST(a_look_inside_without_memory_is_none)
         fail_at = ++at, calls = 0;
         const int now = swax_mixer_row(_i)->inside.see(n, swax_layer_keys(own, 0), 0, T, 3, again, SWAX_INSIDE);
         fail_at = 0;
-        ck_assert_msg(now == (calls >= at ? -1 : seen), "%s: %d numbers where allocation %d failed", swax_mixer_row(_i)->name, now, at);
+        ck_assert_msg(now == (calls >= at ? -1 : seen), "%s: %d numbers where allocation %d failed",
+                      swax_mixer_row(_i)->name, now, at);
     } while (calls >= at);
     ck_assert(at > 1 && !memcmp(value, again, (size_t)seen * sizeof *value));
     swax_network_free(n);

@@ -82,7 +82,8 @@ START_TEST(an_axis_of_shares_ends_at_all)
         {0.13, 0.58, 0, 0.1, 0.6}, {0.13, 0.58, 1, 0.1, 0.6}, {-0.2, 1.3, 1, 0, 1}, {-0.2, 1.3, 0, -0.2, 1.3}, {1.21, 3.4, 0, 1, 4}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         const struct svg_axis a = svg_around("x", of[i].low, of[i].high, of[i].percent);
-        ck_assert_msg(fabs(a.from - of[i].from) < 1e-12 && fabs(a.to - of[i].to) < 1e-12, "from %g to %g around %g to %g", a.from, a.to, of[i].low, of[i].high);
+        ck_assert_msg(fabs(a.from - of[i].from) < 1e-12 && fabs(a.to - of[i].to) < 1e-12,
+                      "from %g to %g around %g to %g", a.from, a.to, of[i].low, of[i].high);
     }
 }
 END_TEST
@@ -97,7 +98,8 @@ static char *drawn(const struct svg_series *series, int n)
     return scratch_keep(text);
 }
 
-/* Where the names stand, line by line: one below the other, in the order of the series where these end at the same height. */
+/* Where the names stand, line by line: one below the other, in the order of the series where these end at the same
+ * height. */
 START_TEST(names_at_the_same_height_stand_in_order)
 {
     static const double x[2] = {0, 1}, y[3][2] = {{0.2, 0.5}, {0.3, 0.5}, {0.4, 0.5}};
@@ -114,9 +116,10 @@ START_TEST(names_at_the_same_height_stand_in_order)
             at--;
         height[i] = strtod(at + 4, NULL);
     }
-    ck_assert_msg(height[0] < height[1] && height[1] < height[2], "the names stand at %g, %g and %g", height[0], height[1], height[2]);
-    ck_assert_msg(strstr(text, "a &lt; b &amp; &quot;c&quot; &gt; d") && !strstr(text, "a < b"), "the mark of an axis is not text: %.60s",
-                  strstr(text, "<desc>"));
+    ck_assert_msg(height[0] < height[1] && height[1] < height[2], "the names stand at %g, %g and %g", height[0],
+                  height[1], height[2]);
+    ck_assert_msg(strstr(text, "a &lt; b &amp; &quot;c&quot; &gt; d") && !strstr(text, "a < b"),
+                  "the mark of an axis is not text: %.60s", strstr(text, "<desc>"));
 }
 END_TEST
 

@@ -47,7 +47,8 @@ START_TEST(causal)
         struct op_case c, changed;
         long row;
         draw(&c, sequences[_i].op, seed, OP_GAUSS);
-        const int B = case_dim(&c, 'B'), T = case_dim(&c, 'T'), b = (int)(seed % (uint64_t)B), t = (int)(seed / 3 % (uint64_t)T);
+        const int B = case_dim(&c, 'B'), T = case_dim(&c, 'T'), b = (int)(seed % (uint64_t)B);
+        const int t = (int)(seed / 3 % (uint64_t)T);
         op_case_copy(&changed, &c);
         for (int i = 0; sequences[_i].inputs[i]; i++)
             for (double *x = token(&changed, sequences[_i].inputs[i], b, t, &row), *end = x + row; x < end; x++)
@@ -60,7 +61,8 @@ START_TEST(causal)
                 const double *was = token(&c, name, s, 0, &row), *is = token(&changed, name, s, 0, &row);
                 bits(is, was, row * (s == b ? t : T), "the future, or another sequence, is seen");
             }
-            ck_assert_msg(isnan(token(&changed, name, b, t, &row)[0]) || !strcmp(name, "m"), "a NaN got lost: %s", where);
+            ck_assert_msg(isnan(token(&changed, name, b, t, &row)[0]) || !strcmp(name, "m"), "a NaN got lost: %s",
+                          where);
         }
         op_case_free(&c);
         op_case_free(&changed);
@@ -125,7 +127,8 @@ START_TEST(window_is_exact)
         case_run(&in);
         const double *was = token(&c, "y", 0, t, &row);
         bits(token(&out, "y", 0, t, &row), was, row, "key t-W is seen");
-        ck_assert_msg(memcmp(token(&in, "y", 0, t, &row), was, (size_t)row * sizeof(double)), "key t-W+1 is not seen: %s", where);
+        ck_assert_msg(memcmp(token(&in, "y", 0, t, &row), was, (size_t)row * sizeof(double)),
+                      "key t-W+1 is not seen: %s", where);
         cases++;
         op_case_free(&c);
         op_case_free(&out);
@@ -158,7 +161,8 @@ START_TEST(rows_are_independent)
         for (int i = 0; i < c.n; i++) {
             const int rows = op->arg[i].shape[0] == op->dims[0];
             if (c.arg[i])
-                memcpy(part.arg[i], c.arg[i] + (rows ? from * (c.size[i] / n) : 0), (size_t)part.size[i] * sizeof(double));
+                memcpy(part.arg[i], c.arg[i] + (rows ? from * (c.size[i] / n) : 0),
+                       (size_t)part.size[i] * sizeof(double));
         }
         case_run(&c);
         case_run(&part);

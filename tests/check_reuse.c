@@ -71,14 +71,16 @@ START_TEST(marks_are_those_of_the_definition)
         struct random r = random_open(7, RANDOM_SAMPLE, (uint64_t)round);
         const int symbols = 2 + round % 3, context = 1 + round % 5, documents = 1 + round % 4;
         for (int i = 0; i < LONGEST; i++)
-            bytes[i] = i && i % (LONGEST / documents) == 0 ? 0 : (unsigned char)("ab.("[random_below(&r, (uint64_t)symbols)]);
+            bytes[i] =
+                i && i % (LONGEST / documents) == 0 ? 0 : (unsigned char)("ab.("[random_below(&r, (uint64_t)symbols)]);
         if (round % 2)      /* a stretch again, far away */
             memcpy(bytes + 1500, bytes + 100, 200);
         put_text(&x, bytes, LONGEST);
         struct reuse *u = reuse_open(context, LONGEST);
         reuse_mark(u, &x.s, 0, letters);
         for (int t = 0; t < LONGEST - 1; t++) {
-            ck_assert_msg(x.tag[t] == tag_by_hand(&x, t, context, letters), "round %d, token %d: tag %d, not %d", round, t, x.tag[t], tag_by_hand(&x, t, context, letters));
+            ck_assert_msg(x.tag[t] == tag_by_hand(&x, t, context, letters), "round %d, token %d: tag %d, not %d", round,
+                          t, x.tag[t], tag_by_hand(&x, t, context, letters));
             met[x.tag[t]]++;
         }
         reuse_close(u);
@@ -128,7 +130,8 @@ START_TEST(estimates_are_ratios_over_sequences)
     ck_assert(fabs(measure_estimate(t, 4, 1 << 3, MEASURE_LOSS).value - 40.0 / 42) < 1e-12);
     ck_assert(fabs(measure_estimate(t, 4, 1 << 3, MEASURE_GAIN).value - (64.0 - 40) / 42) < 1e-12);
     ck_assert(fabs(measure_estimate(t, 4, 1 << 3 | 1 << 7, MEASURE_FOUND).value - 12.0 / 24) < 1e-12);
-    ck_assert(isnan(measure_estimate(t, 4, 1 << 5, MEASURE_RIGHT).value) && measure_estimate(t, 4, 1 << 5, MEASURE_RIGHT).asked == 0);
+    ck_assert(isnan(measure_estimate(t, 4, 1 << 5, MEASURE_RIGHT).value) &&
+              measure_estimate(t, 4, 1 << 5, MEASURE_RIGHT).asked == 0);
 }
 END_TEST
 
@@ -156,7 +159,8 @@ static void say_letters(struct swax_network *n)
 static struct swax_network *network(int batch, int length)
 {
     struct swax_config c = swax_config_default();
-    ck_assert(!swax_config_set(&c, "width", "16", why) && !swax_config_set(&c, "heads", "2", why) && !swax_config_set(&c, "cell_heads", "2", why));
+    ck_assert(!swax_config_set(&c, "width", "16", why) && !swax_config_set(&c, "heads", "2", why) &&
+              !swax_config_set(&c, "cell_heads", "2", why));
     ck_assert(!swax_config_set(&c, "mixers", "swa mlstm", why) && !swax_config_set(&c, "input_gate_bias", "0", why));
     c.vocabulary = 256;
     ck_assert_msg(!swax_config_check(&c, why), "%s", why);
@@ -208,7 +212,8 @@ START_TEST(the_cut_past_is_what_was_never_fed)
         struct data_batch b = fill(&d, B, T, 4, DATA_HELD_OUT, (uint64_t)s);
         for (int i = 0; i < B; i++) {
             double asked = 0, loss = 0, cut_loss = 0, lost = 0, found = 0;
-            const int *token = b.room.token + i * T, *other = b.room.token + (i + 1) % B * T, *start = b.room.start_attention + i * T;
+            const int *token = b.room.token + i * T, *other = b.room.token + (i + 1) % B * T;
+            const int *start = b.room.start_attention + i * T;
             const int *other_start = b.room.start_attention + (i + 1) % B * T;
             for (int t = 0; t < T; t++) {
                 const int half = SPAN / 2, from = t < SPAN ? 0 : (t - half) / half * half, own = T - SPAN;
@@ -228,21 +233,25 @@ START_TEST(the_cut_past_is_what_was_never_fed)
                     memcpy(joined + own - first, token + own, (size_t)(t - own + 1) * sizeof(int));
                     feed(one, joined, t - first + 1, b.room.target[i * T + t], &without, &right_without);
                 }
-                asked++, loss += (double)whole, cut_loss += (double)without, lost += !right_without, found += !right_without && right;
+                asked++, loss += (double)whole, cut_loss += (double)without, lost += !right_without,
+                    found += !right_without && right;
             }
             const struct tally *g = &got[s + i][MEASURE_ALL];
             counted += asked;
             found_in_all += found;
             if (cut == MEASURE_CELLS)
                 continue;
-            ck_assert_msg(g->asked == asked && g->lost == lost && g->found == found, "sequence %d: %g asked, %g lost, %g found; by hand %g, %g, %g", s + i,
-                          g->asked, g->lost, g->found, asked, lost, found);
-            ck_assert_msg(fabs(g->loss - loss) < 1e-3 && fabs(g->cut_loss - cut_loss) < 1e-3, "sequence %d: losses %g and %g, by hand %g and %g", s + i,
-                          g->loss, g->cut_loss, loss, cut_loss);
+            ck_assert_msg(g->asked == asked && g->lost == lost && g->found == found,
+                          "sequence %d: %g asked, %g lost, %g found; by hand %g, %g, %g", s + i, g->asked, g->lost,
+                          g->found, asked, lost, found);
+            ck_assert_msg(fabs(g->loss - loss) < 1e-3 && fabs(g->cut_loss - cut_loss) < 1e-3,
+                          "sequence %d: losses %g and %g, by hand %g and %g", s + i, g->loss, g->cut_loss, loss,
+                          cut_loss);
         }
         data_batch_free(&b);
     }
-    ck_assert_msg(cut == MEASURE_CELLS || (counted > 50 && found_in_all > 0), "%g answers, %g found", counted, found_in_all);
+    ck_assert_msg(cut == MEASURE_CELLS || (counted > 50 && found_in_all > 0), "%g answers, %g found", counted,
+                  found_in_all);
     if (cut == MEASURE_CELLS) {      /* attention is not touched: a network without cells loses nothing */
         double gain = 0, lost = 0;
         for (int s = 0; s < 2 * B; s++)
@@ -269,7 +278,8 @@ START_TEST(windows_have_no_cells_to_cut)
     fclose(f);
     struct data d = open_corpus(path);
     struct swax_config c = swax_config_default();
-    ck_assert(!swax_config_set(&c, "width", "16", why) && !swax_config_set(&c, "heads", "2", why) && !swax_config_set(&c, "mixers", "swa swa", why));
+    ck_assert(!swax_config_set(&c, "width", "16", why) && !swax_config_set(&c, "heads", "2", why) &&
+              !swax_config_set(&c, "mixers", "swa swa", why));
     c.vocabulary = 256;
     ck_assert(!swax_config_check(&c, why));
     struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, B, T, 0, why);
@@ -280,7 +290,8 @@ START_TEST(windows_have_no_cells_to_cut)
         memset(got, 0, sizeof got);
         ck_assert(!measure_past(n, &d, &how, (enum measure_cut)cut, SPAN, why));
         for (int s = 0; s < B; s++)
-            ck_assert(got[s][MEASURE_ALL].asked > 0 && (got[s][MEASURE_ALL].loss != got[s][MEASURE_ALL].cut_loss) == (cut == MEASURE_DOCUMENT));
+            ck_assert(got[s][MEASURE_ALL].asked > 0 &&
+                      (got[s][MEASURE_ALL].loss != got[s][MEASURE_ALL].cut_loss) == (cut == MEASURE_DOCUMENT));
     }
     swax_network_free(n);
     data_close(&d);
@@ -324,7 +335,8 @@ START_TEST(blocks_lie_across_the_text)
             }
             const char *wanted = w == 3 ? part ? "x" : "0123456789" : part ? ways[w].held : ways[w].trained;
             for (int c = 0; c < 256; c++)
-                ck_assert_msg(!met[c] == !(c && strchr(wanted, c)), "%s: letter %c is met %d times in part %d", settings, c, met[c], part);
+                ck_assert_msg(!met[c] == !(c && strchr(wanted, c)), "%s: letter %c is met %d times in part %d",
+                              settings, c, met[c], part);
         }
         data_close(&d);
     }

@@ -194,8 +194,9 @@ static void promised(double p[VOCABULARY], const float *logits, int rule)
     for (int i = 0; i < VOCABULARY; i++) {
         const int token = order[i];
         p[token] = i >= most || (rules[rule].temperature <= 0 && i) ? 0
-                 : rules[rule].temperature > 0 ? exp((double)(logits[token] - logits[order[0]]) / rules[rule].temperature)
-                 : 1;
+                 : rules[rule].temperature > 0
+                     ? exp((double)(logits[token] - logits[order[0]]) / rules[rule].temperature)
+                     : 1;
         all += p[token];
     }
     for (int i = 0; i < VOCABULARY; i++) {

@@ -1,5 +1,5 @@
-/* check_sequences.c - a sequence is a function of its task's settings, its seed, its part and its number, in this version as in
- * every other: a run that was begun goes on with the same sequences.
+/* check_sequences.c - a sequence is a function of its task's settings, its seed, its part and its number, in this
+ * version as in every other: a run that was begun goes on with the same sequences.
  *
  * Where a task is meant to change, GOLDEN=write build/check_sequences keeps the new ones. */
 #include <check.h>
@@ -74,8 +74,9 @@ START_TEST(a_sequence_is_the_same_as_ever)
             add_bytes(&starts, b.room.start_attention, (size_t)n * sizeof(int));
             add_bytes(&starts, b.room.start_cell, (size_t)n * sizeof(int));
             add_bytes(&tags, b.room.tag, (size_t)n * sizeof(int));
-            fprintf(f, "%s %s, %d tokens of %d, %s: tokens %016llx targets %016llx starts %016llx tags %016llx\n", kept[k].task, kept[k].settings, T,
-                    d.vocabulary, part ? "held out" : "training", (unsigned long long)tokens, (unsigned long long)targets, (unsigned long long)starts,
+            fprintf(f, "%s %s, %d tokens of %d, %s: tokens %016llx targets %016llx starts %016llx tags %016llx\n",
+                    kept[k].task, kept[k].settings, T, d.vocabulary, part ? "held out" : "training",
+                    (unsigned long long)tokens, (unsigned long long)targets, (unsigned long long)starts,
                     (unsigned long long)tags);
             data_batch_free(&b);
         }
@@ -101,8 +102,10 @@ START_TEST(tags_say_their_distances)
             const char *digit = s->tags[k] + strcspn(s->tags[k], "0123456789");
             if (*digit && sscanf(digit, "%d-%d", &from, &to) == 1)
                 to = strstr(digit, "or more") ? 1 << 24 : from;
-            ck_assert_msg(s->distance[k].from == from && s->distance[k].to == to && s->distance[k].word == !strncmp(s->tags[k], "word", 4),
-                          "%s, tag \"%s\": %d to %d%s", tasks[i], s->tags[k], s->distance[k].from, s->distance[k].to, s->distance[k].word ? ", of words" : "");
+            ck_assert_msg(s->distance[k].from == from && s->distance[k].to == to &&
+                              s->distance[k].word == !strncmp(s->tags[k], "word", 4),
+                          "%s, tag \"%s\": %d to %d%s", tasks[i], s->tags[k], s->distance[k].from, s->distance[k].to,
+                          s->distance[k].word ? ", of words" : "");
             spoken += from > 0;
         }
     }

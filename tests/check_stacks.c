@@ -1,8 +1,8 @@
 /* check_stacks.c - the same bits where threads have small stacks, and where the heap has no workspace for them.
  *
- * This program runs itself anew, as OpenMP reads OMP_STACKSIZE when a program is loaded and a process' stack is measured
- * out when it starts.  The new one works as its argument says (ways, below) and prints a line per kernel and per network:
- * what it was, and a number made of all the bits that came out. */
+ * This program runs itself anew, as OpenMP reads OMP_STACKSIZE when a program is loaded and a process' stack is
+ * measured out when it starts.  The new one works as its argument says (ways, below) and prints a line per kernel and
+ * per network: what it was, and a number made of all the bits that came out. */
 #define _GNU_SOURCE
 #include <check.h>
 #include <errno.h>
@@ -112,7 +112,8 @@ static int on_own_thread(void)
     pthread_attr_t a;
     pthread_t thread;
     pthread_attr_init(&a);
-    return pthread_attr_setstacksize(&a, SMALL) || pthread_create(&thread, &a, everything, NULL) || pthread_join(thread, NULL);
+    return pthread_attr_setstacksize(&a, SMALL) || pthread_create(&thread, &a, everything, NULL) ||
+           pthread_join(thread, NULL);
 }
 
 static int without_heap(void)

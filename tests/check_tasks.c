@@ -308,7 +308,8 @@ START_TEST(chains_and_counts_are_true)
 }
 END_TEST
 
-/* A text whose needles and questions just fit is whole, to the full stop behind the last answer; with a token less it is refused. */
+/* A text whose needles and questions just fit is whole, to the full stop behind the last answer; with a token less it
+ * is refused. */
 START_TEST(what_just_fits_is_whole)
 {
     static char text[MOST], answer[16][64];
@@ -325,8 +326,8 @@ START_TEST(what_just_fits_is_whole)
             wrong = data_fill(&d, &b, 3, DATA_TRAIN, number, why);
             if (!wrong) {
                 as_text(text, &b, 0, T);
-                ck_assert_msg(answers(answer, &b, 0, T) == 1 && b.batch.target[T - 1] == '.', "of %d tokens the text ends in '%c': %s", T,
-                              b.batch.target[T - 1], text);
+                ck_assert_msg(answers(answer, &b, 0, T) == 1 && b.batch.target[T - 1] == '.',
+                              "of %d tokens the text ends in '%c': %s", T, b.batch.target[T - 1], text);
             }
             data_batch_free(&b), data_close(&d);
         }

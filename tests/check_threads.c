@@ -25,7 +25,8 @@ static const struct swax_tier *host_tier(int i)
     return t && !t->memory && t->host && t->usable() ? t : NULL;
 }
 
-static void run(struct op_case *c, const struct op_case *drawn, const struct swax_tier *tier, enum swax_precision p, int threads)
+static void run(struct op_case *c, const struct op_case *drawn, const struct swax_tier *tier, enum swax_precision p,
+                int threads)
 {
     op_case_copy(c, drawn);
     omp_set_num_threads(threads);
@@ -35,8 +36,8 @@ static void run(struct op_case *c, const struct op_case *drawn, const struct swa
 static void same_results(const struct op_case *a, const struct op_case *b, const char *what)
 {
     for (int i = 0; i < a->n; i++)
-        ck_assert_msg(!a->arg[i] || !memcmp(a->arg[i], b->arg[i], (size_t)a->size[i] * sizeof(double)), "%s of %s differs: %s",
-                      swax_ops[a->op].arg[i].name, swax_ops[a->op].name, what);
+        ck_assert_msg(!a->arg[i] || !memcmp(a->arg[i], b->arg[i], (size_t)a->size[i] * sizeof(double)),
+                      "%s of %s differs: %s", swax_ops[a->op].arg[i].name, swax_ops[a->op].name, what);
 }
 
 static void one_case(const struct swax_tier *tier, enum swax_precision p, const struct op_case *drawn)
@@ -73,12 +74,14 @@ START_TEST(kernels)
 }
 END_TEST
 
-/* Multiplied in pairs or as floats, by vectors of any length: also where sums are made in several steps, and where small numbers
- * leave pairs no choice. */
+/* Multiplied in pairs or as floats, by vectors of any length: also where sums are made in several steps, and where
+ * small numbers leave pairs no choice. */
 START_TEST(products_of_bf16)
 {
     static const char *const ops[] = { "linear_forward", "linear_backward", "readout_forward", "readout_backward" };
-    static const int sizes[][3] = { { 9, 7, 5 }, { 40, 30, 385 }, { 40, 1024, 70 }, { 70, 33, 1999 }, { 1700, 48, 40 } };
+    static const int sizes[][3] = {
+        { 9, 7, 5 }, { 40, 30, 385 }, { 40, 1024, 70 }, { 70, 33, 1999 }, { 1700, 48, 40 }
+    };
     for (int i = 0; i < 2 * (int)(sizeof sizes / sizeof *sizes); i++) {
         const enum swax_precision p = SWAX_PREC_BF16;
         struct op_case drawn = { .op = op_find(ops[_i]) }, first, other;
@@ -169,7 +172,8 @@ static struct outcome train_anew(const struct swax_tier *tier, enum swax_precisi
 static void same(const struct outcome *a, struct outcome b, const char *what)
 {
     ck_assert_msg(a->state && b.state, "%s: there was no memory", what);
-    ck_assert_msg(!memcmp(a->loss, b.loss, sizeof b.loss) && !memcmp(a->state, b.state, a->bytes), "%s: the bits differ", what);
+    ck_assert_msg(!memcmp(a->loss, b.loss, sizeof b.loss) && !memcmp(a->state, b.state, a->bytes),
+                  "%s: the bits differ", what);
     free(b.state);
 }
 
@@ -185,8 +189,8 @@ START_TEST(training)
     ck_assert(first.state && first.loss[2] < first.loss[0]);
     for (int c = 1; c < COUNTS; c += suite_long() ? 1 : 3) {    /* by 2 and by 7, or by all */
         char what[160];
-        snprintf(what, sizeof what, "%s %s: training width %d on %d x %d tokens by 1 and by %d threads", tier->name, swax_precision_name[p],
-                 s.width, s.B, s.T, counts[c]);
+        snprintf(what, sizeof what, "%s %s: training width %d on %d x %d tokens by 1 and by %d threads", tier->name,
+                 swax_precision_name[p], s.width, s.B, s.T, counts[c]);
         omp_set_num_threads(counts[c]);
         same(&first, train_anew(tier, p, s), what);
     }

@@ -3,10 +3,10 @@
  *
  * One loop iteration, and so one process, per tier and kernel: a crash is one named failure.  The last lines
  * say which tiers ran, on how many cases, and how close the worst came to its bound; REQUIRE="avx2 neon"
- * makes it a failure that one of them did not run; EVERY=16 takes every sixteenth case of each kernel, precision, family and
- * size, for an emulator, and SHARD=2/3 the second third of the cases, so that three processes do them all;
- * large cases, which are most of an emulator's work, are plain ones in a sample, and none of the reference's; by itself every
- * third is taken, and all of them where LONG is set. */
+ * makes it a failure that one of them did not run; EVERY=16 takes every sixteenth case of each kernel, precision,
+ * family and size, for an emulator, and SHARD=2/3 the second third of the cases, so that three processes do them all;
+ * large cases, which are most of an emulator's work, are plain ones in a sample, and none of the reference's; by itself
+ * every third is taken, and all of them where LONG is set. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +70,8 @@ static int every(void)
     ck_assert_msg(n > 0, "EVERY is %s: a number of cases, from 1", getenv("EVERY"));
     return n;
 }
-/* The same for seeds that are counted down, so that the sizes that come last are in a sample: odd, as kinds of cases alternate. */
+/* The same for seeds that are counted down, so that the sizes that come last are in a sample: odd, as kinds of cases
+ * alternate. */
 static int every_odd(void) { return every() | 1; }
 
 /* Is the next case one of this process's?  They are dealt out at random, but each time alike. */
@@ -94,7 +95,8 @@ START_TEST(one_kernel)
         return;
     told[tier].ran = 1;    /* in a process of its own: libgomp's threads do not survive a fork */
     for (int p = 0; p < SWAX_PRECISIONS; p++)
-        for (int family = 0; family < OP_FAMILIES && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); family++)
+        for (int family = 0; family < OP_FAMILIES && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p);
+             family++)
             for (int size = 0; size < (every() > 3 && (!tier || family) ? 3 : 5) && op_family_fits(op, family); size++)
                 for (int n = 1; n <= (family ? plan[size].structured : plan[size].plain); n += every()) {
                     struct op_case c;
@@ -137,7 +139,8 @@ START_TEST(large_products)
 }
 END_TEST
 
-/* More heads than one walker of a sequence takes along, sequences that threads do not divide, and, not in a sample, wide and long ones. */
+/* More heads than one walker of a sequence takes along, sequences that threads do not divide, and, not in a sample,
+ * wide and long ones. */
 START_TEST(many_heads)
 {
     static const int windows[][OP_DIMS] = { { 3, 70, 70, 22, 11, 5, 9 }, { 1, 140, 150, 8, 4, 130, 150 }, { 2, 150, 150, 5, 5, 200, 149 },
@@ -150,14 +153,16 @@ START_TEST(many_heads)
 }
 END_TEST
 
-/* Forget gates that are shut for good and input gates that are closed, among others: gates as far apart as floats go. */
+/* Forget gates that are shut for good and input gates that are closed, among others: gates as far apart as floats
+ * go. */
 START_TEST(gates_may_be_shut_for_good)
 {
     static const double shut[] = { -INFINITY, -3e38, -1e30, -1e9 };
     const int tier = _i / 2, op = op_find(_i % 2 ? "mlstm_backward" : "mlstm_forward");
     use_threads(1);
     for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
-        for (int seed = 40; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed -= every_odd()) {
+        for (int seed = 40; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p);
+             seed -= every_odd()) {
             struct op_case c;
             if (!is_mine())
                 continue;
@@ -180,15 +185,16 @@ START_TEST(gates_may_be_shut_for_good)
 }
 END_TEST
 
-/* Where nothing has been written: m0 = -inf with any C0 and n0, and gates that are both shut at one token.  And m0 so low that a
- * state is as good as none, or so high that exp(-m) is no number. */
+/* Where nothing has been written: m0 = -inf with any C0 and n0, and gates that are both shut at one token.  And m0 so
+ * low that a state is as good as none, or so high that exp(-m) is no number. */
 START_TEST(states_may_hold_nothing)
 {
     static const double m0[] = { -INFINITY, -1e30, -300, 120, 720 };
     const int tier = _i / 2, op = op_find(_i % 2 ? "mlstm_backward" : "mlstm_forward");
     use_threads(1);
     for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
-        for (int seed = 60; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed -= every_odd()) {
+        for (int seed = 60; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p);
+             seed -= every_odd()) {
             struct op_case c;
             if (!is_mine())
                 continue;
@@ -215,8 +221,8 @@ START_TEST(states_may_hold_nothing)
 }
 END_TEST
 
-/* A query that sees one key takes all of it, however large the score: y = v and dv = dy, to the bit, and no gradient for
- * q and k.  On the host's tiers: a card's forward and backward need not round a score alike. */
+/* A query that sees one key takes all of it, however large the score: y = v and dv = dy, to the bit, and no gradient
+ * for q and k.  On the host's tiers: a card's forward and backward need not round a score alike. */
 START_TEST(one_key_has_all_the_weight)
 {
     const struct swax_tier *tier = swax_tiers[_i];
@@ -240,11 +246,13 @@ START_TEST(one_key_has_all_the_weight)
             const long row = 3L * case_dim(&f, 'D'), T = case_dim(&f, 'T');
             for (long e = 0; e < case_size(&b, "dy"); e++) {
                 const long key = (e / row / T * 80 + 80 - T + e / row % T) * row + e % row;
-                ck_assert_msg(case_arg(&f, "y")[e] == case_arg(&f, "v")[key] && case_arg(&b, "dv")[key] == case_arg(&b, "dy")[e]
-                              && case_arg(&b, "dq")[e] == 0 && case_arg(&b, "dk")[key] == 0,
-                              "%s %s: y %g of v %g, dv %g of dy %g, dq %g, dk %g, with q times 2^%d", tier->name, swax_precision_name[p],
-                              case_arg(&f, "y")[e], case_arg(&f, "v")[key], case_arg(&b, "dv")[key], case_arg(&b, "dy")[e],
-                              case_arg(&b, "dq")[e], case_arg(&b, "dk")[key], 3 * seed);
+                ck_assert_msg(case_arg(&f, "y")[e] == case_arg(&f, "v")[key] &&
+                                  case_arg(&b, "dv")[key] == case_arg(&b, "dy")[e] && case_arg(&b, "dq")[e] == 0 &&
+                                  case_arg(&b, "dk")[key] == 0,
+                              "%s %s: y %g of v %g, dv %g of dy %g, dq %g, dk %g, with q times 2^%d", tier->name,
+                              swax_precision_name[p], case_arg(&f, "y")[e], case_arg(&f, "v")[key],
+                              case_arg(&b, "dv")[key], case_arg(&b, "dy")[e], case_arg(&b, "dq")[e],
+                              case_arg(&b, "dk")[key], 3 * seed);
             }
             op_case_free(&f);
             op_case_free(&b);
@@ -277,7 +285,8 @@ static void pass_on(int tier, enum swax_precision p, int op, uint64_t seed)
         ck_assert_msg(!op_run(swax_tiers[tier], p, &got), "%s", got.trouble);
         for (int o = 0; o < c.n; o++)
             for (long x = 0; x < c.size[o] && op_answers(&swax_ops[op].arg[o]) && c.arg[o]; x++)
-                ck_assert_msg(isnan(got.arg[o][x]) || fabs(plain.arg[o][x] - moved.arg[o][x]) <= 1e-9 * fabs(plain.arg[o][x]),
+                ck_assert_msg(isnan(got.arg[o][x]) ||
+                                  fabs(plain.arg[o][x] - moved.arg[o][x]) <= 1e-9 * fabs(plain.arg[o][x]),
                               "%s %s: a NaN in %s[%ld] gives %g in %s[%ld], which depends on it (%s, seed %d)",
                               swax_tiers[tier]->name, swax_precision_name[p], swax_ops[op].arg[i].name, e,
                               got.arg[o][x], swax_ops[op].arg[o].name, x, text, (int)seed);
@@ -293,13 +302,15 @@ START_TEST(nan_is_passed_on)
     const int tier = _i / swax_n_ops, op = _i % swax_n_ops;
     use_threads(1);
     for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
-        for (int seed = 8; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed -= every_odd())
+        for (int seed = 8; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p);
+             seed -= every_odd())
             if (is_mine())
                 pass_on(tier, p, op, (uint64_t)seed);
 }
 END_TEST
 
-/* Is element x of argument o of a token that sees element e of gate i?  All tokens of a document do: a kernel may sum its gates up. */
+/* Is element x of argument o of a token that sees element e of gate i?  All tokens of a document do: a kernel may sum
+ * its gates up. */
 static int sees_gate(const struct op_case *c, int i, long e, int o, long x)
 {
     const struct op_spec *op = &swax_ops[c->op];
@@ -311,8 +322,8 @@ static int sees_gate(const struct op_case *c, int i, long e, int o, long x)
     return a / T == b / T && (!c->arg[start] || c->arg[start][a] == c->arg[start][b]);
 }
 
-/* ... and nothing else is.  One number of an input is spoiled, and what the backward reads of its forward is what the forward
- * makes of that: where the reference in double stays as it was, to the bit, so does every tier. */
+/* ... and nothing else is.  One number of an input is spoiled, and what the backward reads of its forward is what the
+ * forward makes of that: where the reference in double stays as it was, to the bit, so does every tier. */
 static void pass_on_no_further(int tier, enum swax_precision p, int op, uint64_t seed, int max_dim)
 {
     static const double odd[] = { NAN, INFINITY, -INFINITY };
@@ -325,7 +336,8 @@ static void pass_on_no_further(int tier, enum swax_precision p, int op, uint64_t
         struct op_case right[2], got[2];
         const struct op_arg *arg = &swax_ops[op].arg[i];
         const int saved = forward >= 0 ? op_arg_find(&swax_ops[forward], arg->name) : -1;
-        if (arg->role == OUT || arg->type == INT || !c.arg[i] || (saved >= 0 && swax_ops[forward].arg[saved].role == OUT))
+        if (arg->role == OUT || arg->type == INT || !c.arg[i] ||
+            (saved >= 0 && swax_ops[forward].arg[saved].role == OUT))
             continue;
         const long e = (long)(seed * 7919 % (uint64_t)c.size[i]);
         const double value = odd[arg->type == REAL ? (seed + (uint64_t)i) % 3 : 0];   /* a gate may be infinite, and is then as good as any other */
@@ -344,10 +356,12 @@ static void pass_on_no_further(int tier, enum swax_precision p, int op, uint64_t
         }
         for (int o = 0; o < c.n; o++)
             for (long x = 0; x < c.size[o] && swax_ops[op].arg[o].role != IN && c.arg[o]; x++)
-                ck_assert_msg(right[0].arg[o][x] != right[1].arg[o][x] || sees_gate(&c, i, e, o, x) || got[0].arg[o][x] == got[1].arg[o][x],
-                              "%s %s: %g in %s[%ld] makes %g of %g in %s[%ld], which does not depend on it (%s, seed %d)",
-                              swax_tiers[tier]->name, swax_precision_name[p], value, arg->name, e, got[1].arg[o][x],
-                              got[0].arg[o][x], swax_ops[op].arg[o].name, x, text, (int)seed);
+                ck_assert_msg(
+                    right[0].arg[o][x] != right[1].arg[o][x] || sees_gate(&c, i, e, o, x) ||
+                        got[0].arg[o][x] == got[1].arg[o][x],
+                    "%s %s: %g in %s[%ld] makes %g of %g in %s[%ld], which does not depend on it (%s, seed %d)",
+                    swax_tiers[tier]->name, swax_precision_name[p], value, arg->name, e, got[1].arg[o][x],
+                    got[0].arg[o][x], swax_ops[op].arg[o].name, x, text, (int)seed);
         for (int spoiled = 0; spoiled < 2; spoiled++) {
             op_case_free(&right[spoiled]);
             op_case_free(&got[spoiled]);
@@ -361,7 +375,8 @@ START_TEST(nan_is_passed_on_no_further)
     const int tier = _i / swax_n_ops, op = _i % swax_n_ops, in_blocks = strchr(swax_ops[op].dims, 'T') != NULL;
     use_threads(1);
     for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[tier]->usable(); p++)
-        for (int seed = 24; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p); seed -= every_odd())
+        for (int seed = 24; seed > 0 && op_present(swax_tiers[tier], p, op) && !is_repeated(tier, p);
+             seed -= every_odd())
             if (is_mine())
                 pass_on_no_further(tier, p, op, (uint64_t)seed, in_blocks && seed % 12 == 0 ? 80 : 14);
 }

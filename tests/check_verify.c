@@ -199,7 +199,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("verify");
-    TCase *faults = tcase_create("faults"), *honest = tcase_create("honest"), *bias = tcase_create("bias"), *draws = tcase_create("draws");
+    TCase *faults = tcase_create("faults"), *honest = tcase_create("honest"), *bias = tcase_create("bias"),
+          *draws = tcase_create("draws");
     struct subject unused;
     struct swax_tier tier;
     int groups = 0, orders = 0;

@@ -1,5 +1,5 @@
-/* check_verify_conduct.c - what a kernel may do besides computing: every trick is refused and named, and memory that is not
- * there is said, never a verdict. */
+/* check_verify_conduct.c - what a kernel may do besides computing: every trick is refused and named, and memory that is
+ * not there is said, never a verdict. */
 #include <check.h>
 #include <errno.h>
 #include <fenv.h>
@@ -283,7 +283,8 @@ START_TEST(every_failing_allocation_is_said)
         if (same)
             continue;
         ck_assert_msg(status > 0, "%s, allocation %ld: status %d, \"%s\"", line, at, status, said);
-        ck_assert_msg(strlen(said) > 20 && strchr(said, '\n'), "%s, allocation %ld: status %d and no sentence: \"%s\"", line, at, status, said);
+        ck_assert_msg(strlen(said) > 20 && strchr(said, '\n'), "%s, allocation %ld: status %d and no sentence: \"%s\"",
+                      line, at, status, said);
         refused++;
     }
     ck_assert_msg(status == PASSED || undisturbed != PASSED, "%s: status %d", line, status);

@@ -161,7 +161,8 @@ START_TEST(faults_are_named_through_files)
         if (status && !right)
             snprintf(missed + strlen(missed), sizeof missed - strlen(missed), " %s", fault_f32(k, &tier)->name);
     }
-    ck_assert_msg(total >= (few ? 4 : 15) && named * 10 >= total * 9, "%d of %d named, but not%s", named, total, missed);
+    ck_assert_msg(total >= (few ? 4 : 15) && named * 10 >= total * 9, "%d of %d named, but not%s", named, total,
+                  missed);
     problem_free(p);
 }
 END_TEST
@@ -172,7 +173,8 @@ static void refused(const char *line, const char *expected)
 {
     char said[SAID];
     ck_assert_msg(verify(line, said) == 2, "status for: %s\n%s", line, said);
-    ck_assert_msg(strchr(said, '\n') == said + strlen(said) - 1 && strlen(said) > 20, "not one sentence for: %s\n%s", line, said);
+    ck_assert_msg(strchr(said, '\n') == said + strlen(said) - 1 && strlen(said) > 20, "not one sentence for: %s\n%s",
+                  line, said);
     ck_assert_msg(strstr(said, expected) != NULL, "no \"%s\" for: %s\n%s", expected, line, said);
 }
 
@@ -241,7 +243,8 @@ END_TEST
 START_TEST(another_seed_is_another_problem)
 {
     char one[SAID], again[SAID], other[SAID];
-    ck_assert(verify("tier ref mlstm suite=quick", one) == 0 && verify("tier ref mlstm suite=quick seed=1", again) == 0);
+    ck_assert(verify("tier ref mlstm suite=quick", one) == 0 &&
+              verify("tier ref mlstm suite=quick seed=1", again) == 0);
     ck_assert(verify("tier ref mlstm suite=quick seed=2", other) == 0);
     ck_assert_str_eq(one, again);
     ck_assert_str_ne(one, other);
@@ -338,10 +341,12 @@ START_TEST(a_case_holds_no_answers)
 }
 END_TEST
 
-/* Inputs made easy, another seed written over the old one, answers of another seed, of another case: none of it passes. */
+/* Inputs made easy, another seed written over the old one, answers of another seed, of another case: none of it
+ * passes. */
 START_TEST(a_case_cannot_be_exchanged)
 {
-    char line[400], said[SAID], *of = scratch("case"), *other = scratch("other"), *mine = scratch("mine"), *bad = scratch("bad"), *text;
+    char line[400], said[SAID], *of = scratch("case"), *other = scratch("other"), *mine = scratch("mine"),
+                                *bad = scratch("bad"), *text;
     snprintf(line, sizeof line, "make mlstm seed=5 T=7 B=2 H=3 K=4 V=4 g=0 -o %s", of);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
     snprintf(line, sizeof line, "make mlstm seed=6 T=7 B=2 H=3 K=4 V=4 g=0 states=no -o %s", other);
@@ -411,13 +416,15 @@ START_TEST(sizes_of_models_and_files)
     ck_assert_msg(verify(line, said) == 0, "%s", said);
     struct problem p = problem_of(of);
     const struct op_spec *op = &swax_ops[p.in[0].op];
-    ck_assert(op_extent(op, 'H', p.in[0].dims) == 3 && op_extent(op, 'K', p.in[0].dims) == 5 && op_extent(op, 'V', p.in[0].dims) == 20);
+    ck_assert(op_extent(op, 'H', p.in[0].dims) == 3 && op_extent(op, 'K', p.in[0].dims) == 5 &&
+              op_extent(op, 'V', p.in[0].dims) == 20);
     ck_assert(p.in[0].scalar[0] == 0.5);
     problem_free(&p);
     snprintf(line, sizeof line, "make mlstm sizes=xlstm-7b T=2 B=1 -o %s", of);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
     p = problem_of(of);
-    ck_assert(op_extent(op, 'H', p.in[0].dims) == 8 && op_extent(op, 'K', p.in[0].dims) == 256 && op_extent(op, 'V', p.in[0].dims) == 512);
+    ck_assert(op_extent(op, 'H', p.in[0].dims) == 8 && op_extent(op, 'K', p.in[0].dims) == 256 &&
+              op_extent(op, 'V', p.in[0].dims) == 512);
     problem_free(&p);
 }
 END_TEST
@@ -480,7 +487,8 @@ START_TEST(hostile_answers_are_refused)
     ck_assert_msg(verify(line, said) == 0, "%s", said);
     snprintf(line, sizeof line, "check %s %s", of, mine);
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
-        put_with_header(mine, hostile[i].header, strlen(hostile[i].header) + hostile[i].more, hostile[i].data, strlen(hostile[i].data));
+        put_with_header(mine, hostile[i].header, strlen(hostile[i].header) + hostile[i].more, hostile[i].data,
+                        strlen(hostile[i].data));
         refused(line, hostile[i].expected);
     }
     put(mine, "", 0);

@@ -1,7 +1,7 @@
 /* check_vmath.c - the vector functions of every tier against libm in the next wider type.
  *
- * All floats, every STRIDE-th of them: SWAX_VMATH_STRIDE=1 takes every one, and a quarter of an hour for all tiers.  Doubles
- * are a seeded sample over all exponents.  Errors are in units in the last place of the true result. */
+ * All floats, every STRIDE-th of them: SWAX_VMATH_STRIDE=1 takes every one, and a quarter of an hour for all tiers.
+ * Doubles are a seeded sample over all exponents.  Errors are in units in the last place of the true result. */
 #include <check.h>
 #include <float.h>
 #include <math.h>
@@ -81,7 +81,8 @@ static uint64_t next(uint64_t *s)
     return splitmix(*s += splitmix_step);
 }
 
-/* Is it at most `most` last places from a truth within the range of floats?  Nearly all are, at a tenth of ulps()'s cost. */
+/* Is it at most `most` last places from a truth within the range of floats?  Nearly all are, at a tenth of ulps()'s
+ * cost. */
 static int within(double got, double truth, double most)
 {
     uint64_t u;

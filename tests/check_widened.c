@@ -1,5 +1,6 @@
-/* check_widened.c - where a tier has no kernel of its own for bf16, the reference's in float on widened numbers: within the bounds
- * of bf16 in every host tier, at sizes that tell all dimensions apart.  check_tiers asks all kernels, and takes longer. */
+/* check_widened.c - where a tier has no kernel of its own for bf16, the reference's in float on widened numbers: within
+ * the bounds of bf16 in every host tier, at sizes that tell all dimensions apart.  check_tiers asks all kernels, and
+ * takes longer. */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +25,9 @@ START_TEST(bf16_is_float_on_widened_numbers)
             char words[OP_SENTENCE];
             op_case_make(&c, op_find(kernels[_i]), seed, OP_GAUSS, 12, SWAX_PREC_BF16);
             const int wrong = op_judge(&v, tier, SWAX_PREC_BF16, &c);
-            ck_assert_msg(wrong < 0, "tier %s, %s: %s is off by %g, the bound is %g %s", tier->name, op_case_describe(&c, words, sizeof words),
-                          swax_ops[c.op].arg[wrong < 0 ? 0 : wrong].name, v.error[wrong < 0 ? 0 : wrong], v.bound[wrong < 0 ? 0 : wrong], v.trouble);
+            ck_assert_msg(wrong < 0, "tier %s, %s: %s is off by %g, the bound is %g %s", tier->name,
+                          op_case_describe(&c, words, sizeof words), swax_ops[c.op].arg[wrong < 0 ? 0 : wrong].name,
+                          v.error[wrong < 0 ? 0 : wrong], v.bound[wrong < 0 ? 0 : wrong], v.trouble);
             op_case_free(&c);
             asked++;
         }
@@ -43,7 +45,9 @@ START_TEST(a_convolution_may_have_many_taps)
     const char *const F = strchr(swax_ops[op].dims, 'F');
     for (int t = 0; t < swax_n_tiers; t++)
         for (int p = 0; p < SWAX_PRECISIONS; p++)
-            for (int k = 0; k < 3 && !swax_tiers[t]->memory && swax_tiers[t]->usable() && op_offers(swax_tiers[t], (enum swax_precision)p); k++) {
+            for (int k = 0; k < 3 && !swax_tiers[t]->memory && swax_tiers[t]->usable() &&
+                            op_offers(swax_tiers[t], (enum swax_precision)p);
+                 k++) {
                 struct op_case c;
                 struct op_verdict v;
                 char words[OP_SENTENCE];
@@ -51,8 +55,9 @@ START_TEST(a_convolution_may_have_many_taps)
                 c.dims[F - swax_ops[op].dims] = taps[k];
                 op_draw(&c, (uint64_t)k, OP_GAUSS, ~0u, (enum swax_precision)p);
                 const int wrong = op_judge(&v, swax_tiers[t], (enum swax_precision)p, &c);
-                ck_assert_msg(wrong < 0, "tier %s in %s, %s: %s is off by %g, the bound is %g %s", swax_tiers[t]->name, swax_precision_name[p],
-                              op_case_describe(&c, words, sizeof words), swax_ops[op].arg[wrong < 0 ? 0 : wrong].name, v.error[wrong < 0 ? 0 : wrong],
+                ck_assert_msg(wrong < 0, "tier %s in %s, %s: %s is off by %g, the bound is %g %s", swax_tiers[t]->name,
+                              swax_precision_name[p], op_case_describe(&c, words, sizeof words),
+                              swax_ops[op].arg[wrong < 0 ? 0 : wrong].name, v.error[wrong < 0 ? 0 : wrong],
                               v.bound[wrong < 0 ? 0 : wrong], v.trouble);
                 op_case_free(&c);
             }

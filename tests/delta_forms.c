@@ -6,8 +6,8 @@
  *     r_i = v_i - e ( S^T (E_i k_i) + sum_{j<i} C_ij u_j ),   u_i = beta_i r_i
  *     y_i = scale ( S^T (E_i q_i) + sum_j P_ij u_j )          S' = E_last S + sum_j (Z_j k_j) u_j^T
  *
- * and backward, D the gradient of S': du_j from the queries and from S', then from the r_i behind it; N_ij and M_ij are the
- * gradients of q_i.k_j and k_i.k_j, and every gate has the sum of what crosses it, pair by pair. */
+ * and backward, D the gradient of S': du_j from the queries and from S', then from the r_i behind it; N_ij and M_ij are
+ * the gradients of q_i.k_j and k_i.k_j, and every gate has the sum of what crosses it, pair by pair. */
 #include "tests/delta_forms.h"
 
 #include <math.h>
@@ -98,8 +98,8 @@ static void cross(struct delta_solution *s, const struct chunk *x, int i, int j,
 }
 
 /* The gradient `by` of sum_c a_ic b_jc X_ij(c), to a, b and the gates. */
-static void pair_back(struct delta_solution *s, const struct chunk *x, double *da, double *db, const double *a, const double *b,
-                      int i, int j, double by)
+static void pair_back(struct delta_solution *s, const struct chunk *x, double *da, double *db, const double *a,
+                      const double *b, int i, int j, double by)
 {
     const int K = x->p->K, ti = x->t0 + i, tj = x->t0 + j;
     for (int c = 0; c < K; c++) {

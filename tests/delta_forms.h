@@ -1,5 +1,5 @@
-/* delta_forms.h - the delta rule in another form than ref/delta.c's: by chunks of L tokens, whose tokens are solved for together
- * (PAPER_NOTES has the form).  One head, in double, written for being compared with, and slow. */
+/* delta_forms.h - the delta rule in another form than ref/delta.c's: by chunks of L tokens, whose tokens are solved for
+ * together (PAPER_NOTES has the form).  One head, in double, written for being compared with, and slow. */
 #ifndef DELTA_FORMS_H
 #define DELTA_FORMS_H
 

@@ -70,7 +70,8 @@ START_TEST(strengths_of_none_and_one)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct op_case c;
         draw(&c, "delta_forward", seed, -1);
-        const int T = case_dim(&c, 'T'), H = case_dim(&c, 'H'), K = case_dim(&c, 'K'), V = case_dim(&c, 'V'), J = case_dim(&c, 'J');
+        const int T = case_dim(&c, 'T'), H = case_dim(&c, 'H'), K = case_dim(&c, 'K'), V = case_dim(&c, 'V');
+        const int J = case_dim(&c, 'J');
         fill(&c, "beta", 0);
         case_run(&c);
         for (long e = 0; e < case_size(&c, "S1"); e++) {
@@ -87,7 +88,8 @@ START_TEST(strengths_of_none_and_one)
         case_give(&c, "q", case_arg(&c, "k"));
         case_run(&c);
         for (long e = 0; e < case_size(&c, "v"); e++)
-            near(case_arg(&c, "y")[e], case_arg(&c, "v")[e], largest(case_arg(&c, "r"), case_size(&c, "r")), "what beta = 1 wrote");
+            near(case_arg(&c, "y")[e], case_arg(&c, "v")[e], largest(case_arg(&c, "r"), case_size(&c, "r")),
+                 "what beta = 1 wrote");
         op_case_free(&c);
     }
 }
@@ -125,7 +127,8 @@ static double column_norm(const double *S, long head, int K, int V, int col)
     return sqrt(sum);
 }
 
-/* v = 0, |k| = 1: beta = 2 without decay reflects and keeps every column's norm; with beta <= 2 and g <= 0 none grows. */
+/* v = 0, |k| = 1: beta = 2 without decay reflects and keeps every column's norm; with beta <= 2 and g <= 0 none
+ * grows. */
 START_TEST(reflections_keep_norms)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++)
@@ -146,7 +149,8 @@ START_TEST(reflections_keep_norms)
                 if (kept)
                     near(after, before, before, "a column's norm");
                 else
-                    ck_assert_msg(after <= before * (1 + LIMIT), "a column grows from %g to %g: %s", before, after, where);
+                    ck_assert_msg(after <= before * (1 + LIMIT), "a column grows from %g to %g: %s", before, after,
+                                  where);
             }
             op_case_free(&c);
         }
@@ -159,7 +163,8 @@ START_TEST(equal_gates_are_one)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct op_case one, many;
         draw(&one, "delta_backward", seed, -1);
-        const int K = case_dim(&one, 'K'), g = op_arg_find(&swax_ops[one.op], "g"), dg = op_arg_find(&swax_ops[one.op], "dg");
+        const int K = case_dim(&one, 'K'), g = op_arg_find(&swax_ops[one.op], "g");
+        const int dg = op_arg_find(&swax_ops[one.op], "dg");
         one.dims[J_AT] = 1;
         one.size[g] = one.size[dg] = case_size(&one, "beta");
         op_case_copy(&many, &one);
@@ -186,7 +191,8 @@ START_TEST(equal_gates_are_one)
 }
 END_TEST
 
-/* y and S1 are linear in (v, S0) together, y in q: doubled to the bit, and <v,dv> + <S0,dS0> = <y,dy> + <S1,dS1>, <q,dq> = <y,dy>. */
+/* y and S1 are linear in (v, S0) together, y in q: doubled to the bit, and <v,dv> + <S0,dS0> = <y,dy> + <S1,dS1>,
+ * <q,dq> = <y,dy>. */
 START_TEST(linear_in_values_and_queries)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -207,7 +213,8 @@ START_TEST(linear_in_values_and_queries)
             ydy += case_arg(&f, "y")[e] * case_arg(&c, "dy")[e];
             size += fabs(case_arg(&f, "y")[e] * case_arg(&c, "dy")[e]);
         }
-        const double left = case_inner(&c, "v", "dv") + case_inner(&c, "S0", "dS0"), right = ydy + case_inner(&c, "S1", "dS1");
+        const double left = case_inner(&c, "v", "dv") + case_inner(&c, "S0", "dS0");
+        const double right = ydy + case_inner(&c, "S1", "dS1");
         size += case_inner_size(&c, "S1", "dS1") + case_inner_size(&c, "v", "dv") + case_inner_size(&c, "S0", "dS0");
         near(left, right, size, "<v,dv> + <S0,dS0>");
         near(case_inner(&c, "q", "dq"), ydy, size + case_inner_size(&c, "q", "dq"), "<q,dq>");
@@ -216,7 +223,8 @@ START_TEST(linear_in_values_and_queries)
 }
 END_TEST
 
-/* k and v doubled and beta quartered leave the states; so k.dk + v.dv = 2 beta dbeta, token by token, over the heads of a group. */
+/* k and v doubled and beta quartered leave the states; so k.dk + v.dv = 2 beta dbeta, token by token, over the heads of
+ * a group. */
 START_TEST(keys_values_and_strength_are_one_scale)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -228,7 +236,8 @@ START_TEST(keys_values_and_strength_are_one_scale)
         case_scale(&scaled, "v", 2);
         case_scale(&scaled, "beta", 0.25);
         case_run(&f), case_run(&scaled), case_run(&c);
-        ck_assert_msg(case_same(&f, &scaled, "y") && case_same(&f, &scaled, "S1"), "y or S1 moves with that scale: %s", where);
+        ck_assert_msg(case_same(&f, &scaled, "y") && case_same(&f, &scaled, "S1"), "y or S1 moves with that scale: %s",
+                      where);
         const int H = case_dim(&c, 'H'), G = case_dim(&c, 'G'), K = case_dim(&c, 'K'), V = case_dim(&c, 'V');
         for (long row = 0; row < case_size(&c, "k") / K; row++) {
             double left = 0, right = 0, size = 1;
@@ -276,7 +285,8 @@ START_TEST(channels_may_be_turned)
         turn(case_arg(&turned, "S0"), case_size(&f, "S0") / K / V, K, V);
         case_run(&f), case_run(&turned);
         turn(case_arg(&f, "S1"), case_size(&f, "S1") / K / V, K, V);
-        const double size = fmax(largest(case_arg(&f, "S1"), case_size(&f, "S1")), largest(case_arg(&f, "r"), case_size(&f, "r")));
+        const double size =
+            fmax(largest(case_arg(&f, "S1"), case_size(&f, "S1")), largest(case_arg(&f, "r"), case_size(&f, "r")));
         for (long e = 0; e < case_size(&f, "y"); e++)
             near(case_arg(&turned, "y")[e], case_arg(&f, "y")[e], size * fmax(1, fabs(f.scalar[0])), "y");
         for (long e = 0; e < case_size(&f, "S1"); e++)
@@ -297,7 +307,8 @@ START_TEST(signs)
         case_run(&f), case_run(&k), case_run(&q);
         case_scale(&k, "y", -1), case_scale(&k, "S1", -1), case_scale(&q, "y", -1);
         for (long e = 0; e < case_size(&f, "y"); e++)
-            ck_assert_msg(case_arg(&f, "y")[e] == case_arg(&k, "y")[e] && case_arg(&f, "y")[e] == case_arg(&q, "y")[e], "y's sign: %s", where);
+            ck_assert_msg(case_arg(&f, "y")[e] == case_arg(&k, "y")[e] && case_arg(&f, "y")[e] == case_arg(&q, "y")[e],
+                          "y's sign: %s", where);
         for (long e = 0; e < case_size(&f, "S1"); e++)
             ck_assert_msg(case_arg(&f, "S1")[e] == case_arg(&k, "S1")[e], "S1's sign: %s", where);
         op_case_free(&f), op_case_free(&k), op_case_free(&q);
@@ -305,8 +316,8 @@ START_TEST(signs)
 }
 END_TEST
 
-/* dg_t = dg_{t+1} + q.dq - k.(D u) - k.(beta S' du), from <dS1,S1> on: with k.dk = k.(D u) - k.(beta S' du) and one head a group, and
- * with erase = 0, where the last is missing, this is dg_t - dg_{t+1} = q.dq - k.dk. */
+/* dg_t = dg_{t+1} + q.dq - k.(D u) - k.(beta S' du), from <dS1,S1> on: with k.dk = k.(D u) - k.(beta S' du) and one
+ * head a group, and with erase = 0, where the last is missing, this is dg_t - dg_{t+1} = q.dq - k.dk. */
 START_TEST(gates_are_sums)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -340,7 +351,8 @@ START_TEST(gates_are_sums)
 }
 END_TEST
 
-/* erase = 0 and one gate is the cell with gates as logarithms, in another implementation: i = log beta, scale 1/sqrt(K). */
+/* erase = 0 and one gate is the cell with gates as logarithms, in another implementation: i = log beta, scale
+ * 1/sqrt(K). */
 START_TEST(without_erasing_it_is_the_cell)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -356,8 +368,10 @@ START_TEST(without_erasing_it_is_the_cell)
 
         m = (struct op_case){ .op = op_find("mlstm_backward"), .dims = { 2, T, H, K, V, 1 + T/2, 3 } };
         op_case_alloc(&m, (unsigned)given);
-        static const char *const alike[][2] = { { "q", "q" }, { "k", "k" }, { "v", "v" }, { "f", "g" }, { "dh", "dy" }, { "start", "start" },
-                                                { "C0", "S0" }, { "dC1", "dS1" } };
+        static const char *const alike[][2] = {
+            { "q", "q" },   { "k", "k" },         { "v", "v" },   { "f", "g" },
+            { "dh", "dy" }, { "start", "start" }, { "C0", "S0" }, { "dC1", "dS1" }
+        };
         for (int i = 0; i < 8; i++)
             if (case_arg(&d, alike[i][1]))
                 case_give(&m, alike[i][0], case_arg(&d, alike[i][1]));
@@ -366,13 +380,16 @@ START_TEST(without_erasing_it_is_the_cell)
         case_refresh(&m);
         case_like(&mf, "mlstm_forward", &m);
         case_run(&mf), case_run(&m);
-        static const char *const answers[][2] = { { "dq", "dq" }, { "dk", "dk" }, { "dv", "dv" }, { "df", "dg" }, { "dC0", "dS0" } };
+        static const char *const answers[][2] = {
+            { "dq", "dq" }, { "dk", "dk" }, { "dv", "dv" }, { "df", "dg" }, { "dC0", "dS0" }
+        };
         for (int i = 0; i < 5; i++)
             for (long e = 0; e < case_size(&d, answers[i][1]) && case_arg(&d, answers[i][1]); e++)
                 near(case_arg(&m, answers[i][0])[e], case_arg(&d, answers[i][1])[e],
                      fmax(1, largest(case_arg(&d, answers[i][1]), case_size(&d, answers[i][1]))), answers[i][1]);
         for (long e = 0; e < case_size(&df, "y"); e++)
-            near(case_arg(&mf, "h")[e], case_arg(&df, "y")[e], fmax(1, largest(case_arg(&df, "y"), case_size(&df, "y"))), "y");
+            near(case_arg(&mf, "h")[e], case_arg(&df, "y")[e],
+                 fmax(1, largest(case_arg(&df, "y"), case_size(&df, "y"))), "y");
         for (long e = 0; e < case_size(&m, "di"); e++)
             near(case_arg(&m, "di")[e], case_arg(&d, "beta")[e] * case_arg(&d, "dbeta")[e],
                  fmax(1, largest(case_arg(&m, "di"), case_size(&m, "di"))), "di");
@@ -401,7 +418,8 @@ START_TEST(two_steps_are_two_tokens)
                     for (int e = 0; e < V; e++) {
                         next[i][e] = *beta * k[i] * v[e];
                         for (int c = 0; c < K; c++)    /* (I - beta k k^T) exp(g) S */
-                            next[i][e] += ((i == c) - *beta * k[i] * k[c]) * (n ? 1 : exp(case_arg(&f, "g")[t])) * S[c][e];
+                            next[i][e] +=
+                                ((i == c) - *beta * k[i] * k[c]) * (n ? 1 : exp(case_arg(&f, "g")[t])) * S[c][e];
                     }
                 memcpy(S, next, sizeof S);
             }

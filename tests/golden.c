@@ -52,15 +52,16 @@ static const char *kept_as(const char *name, const char *text)
 
 static void same_line(const char *name, int line, const char *now, const char *kept, double within)
 {
-    ck_assert_msg(alike(now, kept, within), "tests/golden/%s, line %d, is now\n%.*s\nand was\n%.*s", name, line, (int)strcspn(now, "\n"), now,
-                  (int)strcspn(kept, "\n"), kept);
+    ck_assert_msg(alike(now, kept, within), "tests/golden/%s, line %d, is now\n%.*s\nand was\n%.*s", name, line,
+                  (int)strcspn(now, "\n"), now, (int)strcspn(kept, "\n"), kept);
 }
 
 void golden_is(const char *name, const char *text, double within)
 {
     const char *kept = kept_as(name, text);
     const size_t n = strlen(text), m = strlen(kept);
-    ck_assert_msg(n && m && (text[n - 1] == '\n') == (kept[m - 1] == '\n'), "tests/golden/%s ends %s a line, and what is there now does not", name,
+    ck_assert_msg(n && m && (text[n - 1] == '\n') == (kept[m - 1] == '\n'),
+                  "tests/golden/%s ends %s a line, and what is there now does not", name,
                   m && kept[m - 1] == '\n' ? "with" : "within");
     for (int line = 1; *text || *kept; line++, text = line_after(text), kept = line_after(kept))
         same_line(name, line, text, kept, within);

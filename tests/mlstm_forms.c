@@ -59,7 +59,8 @@ static double grad_d(double d, double m, double dhh, const struct mlstm_problem 
 }
 
 /* through the gates' own functions: dli -> di, dlf -> df */
-static void gate_gradients(struct mlstm_solution *s, const double *dli, const double *dlf, const struct mlstm_problem *p)
+static void gate_gradients(struct mlstm_solution *s, const double *dli, const double *dlf,
+                           const struct mlstm_problem *p)
 {
     for (int t = 0; t < p->T; t++) {
         s->di[t] = p->gate == EXPONENTIAL || p->gate == LOG ? dli[t] : dli[t] * sg(-p->i[t]);
@@ -352,5 +353,6 @@ void mlstm_chunkwise(struct mlstm_solution *s, const struct mlstm_problem *p, in
     }
     part(s->dC0, s->dn0, dout, 1, K, V);
     gate_gradients(s, dli, dlf, p);
-    free(lf), free(li), free(m), free(C), free(g), free(bb), free(ab), free(D), free(num), free(dout), free(dli), free(dlf);
+    free(lf), free(li), free(m), free(C), free(g), free(bb), free(ab), free(D), free(num), free(dout), free(dli),
+        free(dlf);
 }

@@ -7,7 +7,8 @@ size_t mutate(struct random *r, char *text, size_t n, size_t room)
 {
     static const char *const words[] = {"9223372036854775807", "-1", "[", "]", "{", "}", "\"", ",", ":", "0", "1e9", "\\u0000", "F64", "shape", "null"};
     for (uint64_t edits = 1 + random_below(r, 3); edits && n; edits--) {
-        const size_t at = random_below(r, n), length = 1 + random_below(r, n - at < 20 ? n - at : 20), from = random_below(r, n - length + 1);
+        const size_t at = random_below(r, n), length = 1 + random_below(r, n - at < 20 ? n - at : 20);
+        const size_t from = random_below(r, n - length + 1);
         const char *word = words[random_below(r, sizeof words / sizeof *words)];
         switch (random_below(r, 5)) {
         case 0: text[at] ^= (char)(1 << random_below(r, 8)); break;

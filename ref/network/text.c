@@ -25,7 +25,8 @@ int swax_distance(const char *typed, const char *meant)
             *here = above[j - 1] + (typed[i - 1] != meant[j - 1] ? WRONG : 0);
             *here = *here < missing ? *here : missing;
             *here = *here < extra ? *here : extra;
-            if (i > 1 && j > 1 && typed[i - 1] == meant[j - 2] && typed[i - 2] == meant[j - 1] && twice[j - 2] + SWAPPED < *here)
+            if (i > 1 && j > 1 && typed[i - 1] == meant[j - 2] && typed[i - 2] == meant[j - 1] &&
+                twice[j - 2] + SWAPPED < *here)
                 *here = twice[j - 2] + SWAPPED;
         }
     return row[m % 3][n];

@@ -125,7 +125,8 @@ static int filled(const struct R(swax_kernels) *k, int op)
 /* In bf16 what stands in an empty slot is made for it, and is nowhere else put to the test. */
 int R(op_present)(const struct swax_tier *tier, int op)
 {
-    return filled(tier->TABLE, op) || (sizeof(real) < sizeof(stat) && tier->TABLE && !tier->memory && filled(reference, op));
+    return filled(tier->TABLE, op) ||
+           (sizeof(real) < sizeof(stat) && tier->TABLE && !tier->memory && filled(reference, op));
 }
 
 void R(swax_tier)(const struct swax_tier *tier, struct R(swax_kernels) *table)

@@ -19,7 +19,8 @@
  *              As a whole: rounding has no direction, so the projection of the error on the truth is at most 4 times
  *              that of the honest evaluations, or twice what n independent errors of the RMS bound's size leave.
  *
- * "The reference" is another tier's double where a case says so (op_case.by): one that check_tiers holds to the reference.
+ * "The reference" is another tier's double where a case says so (op_case.by): one that check_tiers holds to the
+ * reference.
  *
  * K is 8: an order of summation, a fused multiply-add, an exp of 2 ulp instead of half a ulp change the rounding
  * error by small factors; the worst of the vectorised kernels is reported by check_tiers.  Missing terms, wrong
@@ -109,8 +110,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* What the projection of n errors is of their RMS, which is relative to the truth's, if they are independent where the truth differs:
- * elements that should be equal come of the same operations, and are rounded alike. */
+/* What the projection of n errors is of their RMS, which is relative to the truth's, if they are independent where the
+ * truth differs: elements that should be equal come of the same operations, and are rounded alike. */
 static double scatter(const double *truth, const double *before, long n)
 {
     double most = 0, square = 0, fourth = 0;
@@ -136,7 +137,8 @@ static double scatter(const double *truth, const double *before, long n)
 
 /* ---- honesty */
 
-/* The relative error of one rounding to that type, at most; in double one ulp, since half of one is lost in x (1 + u). */
+/* The relative error of one rounding to that type, at most; in double one ulp, since half of one is lost in x (1 +
+ * u). */
 static double rounding(enum op_type type, enum swax_precision precision)
 {
     if (type == DOUBLE || precision == SWAX_PREC_F64)
@@ -184,7 +186,8 @@ static const struct swax_tier *teller(const struct op_case *c) { return c->by ? 
 static const double *before(const struct op_case *c, int i) { return swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL; }
 
 /* every output's errors, where they are larger than what stands there; c is what `got` was run on */
-static void enlarge(struct op_distance *e, const struct op_case *got, const struct op_case *truth, const struct op_case *c)
+static void enlarge(struct op_distance *e, const struct op_case *got, const struct op_case *truth,
+                    const struct op_case *c)
 {
     for (int i = 0; i < got->n; i++)
         if (got->arg[i] && op_answers(&swax_ops[got->op].arg[i]))
@@ -212,7 +215,8 @@ int op_nudges(const struct op_case *c)
 /* What one rounding of every input does; in bf16, of the outputs too.  In the last of the nudges all move away from
  * zero: the two factors of a lone product, which may cancel in all the others, then add up.  That one has a direction,
  * which rounding has not, so its bias does not count. */
-static void measure_nudged(struct op_distance *err, const struct op_case *c, const struct op_case *truth, enum swax_precision precision)
+static void measure_nudged(struct op_distance *err, const struct op_case *c, const struct op_case *truth,
+                           enum swax_precision precision)
 {
     uint64_t s = 1;
     for (int k = op_nudges(c); k >= 0; k--) {
@@ -264,14 +268,17 @@ static double bound(double plain, double nudged, const struct op_arg *a, long in
     return fmax(K * fmax(plain, eps32), fmax((a->role == ADD ? 3 : 2) * nudged, a->type == REAL ? floor16 : 0));
 }
 
-struct op_distance op_bounds(const struct op_distance *plain, const struct op_distance *nudged, const struct op_arg *a, long inputs,
-                           enum swax_precision precision, const double *truth, const double *before, long n)
+struct op_distance op_bounds(const struct op_distance *plain, const struct op_distance *nudged, const struct op_arg *a,
+                             long inputs, enum swax_precision precision, const double *truth, const double *before,
+                             long n)
 {
     const double rms16 = a->role != ADD ? 5e-3 : strcmp(a->name, "df") ? 1e-2 : 2e-2;
     struct op_distance most;
     most.most = bound(plain->most, nudged->most, a, inputs, precision, a->role == ADD ? 3.0/256 : 2.0/256);
     most.rms = bound(plain->rms, nudged->rms, a, inputs, precision, rms16);
-    most.bias = precision != SWAX_PREC_BF16 ? 0 : fmax(4 * fmax(plain->bias, nudged->bias), 2 * most.rms * scatter(truth, before, n));
+    most.bias = precision != SWAX_PREC_BF16
+                  ? 0
+                  : fmax(4 * fmax(plain->bias, nudged->bias), 2 * most.rms * scatter(truth, before, n));
     if (most.bias > 0)    /* a constant that is kept in float, and its reciprocal, move everything in one direction */
         most.bias = fmax(most.bias, (double)FLT_EPSILON);
     return most;
@@ -300,7 +307,8 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         const double u = rounding(STAT, precision) * size[i];
         nudged[i].most = fmax(nudged[i].most, u / unit(truth->arg[i], c->size[i]));
         nudged[i].rms = fmax(nudged[i].rms, u / unit_rms(truth->arg[i], c->size[i]));
-        const struct op_distance most = op_bounds(&plain[i], &nudged[i], a, inputs, precision, truth->arg[i], before(c, i), c->size[i]);
+        const struct op_distance most =
+            op_bounds(&plain[i], &nudged[i], a, inputs, precision, truth->arg[i], before(c, i), c->size[i]);
         v->bound[i] = most.most;
         v->rms_bound[i] = most.rms;
         v->bias_bound[i] = most.bias;
@@ -363,7 +371,8 @@ const char *op_run(const struct swax_tier *tier, enum swax_precision precision, 
          : precision == SWAX_PREC_F64 ? op_run_f64(tier, c) : op_run_bf16(tier, c);
 }
 
-void op_call(const struct swax_tier *tier, enum swax_precision precision, int op, void **a, const int *dims, const double *scalar)
+void op_call(const struct swax_tier *tier, enum swax_precision precision, int op, void **a, const int *dims,
+             const double *scalar)
 {
     (precision == SWAX_PREC_F32 ? op_call_f32 : precision == SWAX_PREC_F64 ? op_call_f64 : op_call_bf16)(tier, op, a, dims, scalar);
 }

@@ -277,7 +277,8 @@ const char *op_wrong(int op, const int *dims, const double *scalars, char senten
         const char letter[2] = {spec->dims[i], 0};
         const struct op_range r = op_range(letter);
         if (!within(dims[i], r)) {
-            snprintf(sentence, OP_SENTENCE, "%s: %s=%d, and it is a whole number from %.0f to %.0f.", spec->name, letter, dims[i], r.least, r.most);
+            snprintf(sentence, OP_SENTENCE, "%s: %s=%d, and it is a whole number from %.0f to %.0f.", spec->name,
+                     letter, dims[i], r.least, r.most);
             return sentence;
         }
     }
@@ -285,7 +286,8 @@ const char *op_wrong(int op, const int *dims, const double *scalars, char senten
         char name[OP_WORD];
         const struct op_range r = op_range(op_scalar_name(spec, i, name));
         if (!within(scalars[i], r)) {
-            snprintf(sentence, OP_SENTENCE, "%s: %s=%g, and it is a number from %.7g to %.7g.", spec->name, name, scalars[i], r.least, r.most);
+            snprintf(sentence, OP_SENTENCE, "%s: %s=%g, and it is a number from %.7g to %.7g.", spec->name, name,
+                     scalars[i], r.least, r.most);
             return sentence;
         }
     }

@@ -19,8 +19,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-/* Memory of the caller's for a call's arrays, so that he chooses their addresses: `bytes` at `at`, used from `shift` on.
- * Arrays of the same sizes lie at the same addresses, call after call. */
+/* Memory of the caller's for a call's arrays, so that he chooses their addresses: `bytes` at `at`, used from `shift`
+ * on.  Arrays of the same sizes lie at the same addresses, call after call. */
 struct op_room { unsigned char *at; size_t bytes, shift; };
 
 struct op_case {
@@ -75,8 +75,8 @@ double op_normal(uint64_t *state);               /* mean 0, variance 1, |x| <= 6
 void op_draw_dims(struct op_case *c, int op, uint64_t seed, int max_dim);
 void op_default_scalars(struct op_case *c);                  /* xLSTM-7B's constants */
 void op_draw_scalars(struct op_case *c, uint64_t seed);
-/* ---- ref/oracle/take.c.  n zeroed elements, never NULL: without memory there is no verdict, so `gone`, which must not return,
- * is called; it is abort until a program sets it, and NULL sets that again. */
+/* ---- ref/oracle/take.c.  n zeroed elements, never NULL: without memory there is no verdict, so `gone`, which must not
+ * return, is called; it is abort until a program sets it, and NULL sets that again. */
 void *op_take(size_t n, size_t element);
 void op_memory_gone(void (*gone)(void));
 
@@ -89,18 +89,18 @@ const char *op_case_describe(const struct op_case *c, char *buf, size_t n);   /*
 /* What a kernel moves at the least, in that precision: each array once, twice where it adds or updates. */
 double op_case_bytes(const struct op_case *c, enum swax_precision precision);
 
-/* ---- ref/oracle/draw.c.  Allocate and fill c's arrays for the dims and scalars that stand in it: inputs of the family,
- * ADD arguments with noise of the size of what is added, and what a backward kernel reads of its forward
- * (y, lse, m, ...) by running the reference in double.  Whatever the kernel reads is exactly representable in
- * exact_in's element types; for fp64 the inputs proper are exact in float, so that the same problem can be put
- * to both. */
+/* ---- ref/oracle/draw.c.  Allocate and fill c's arrays for the dims and scalars that stand in it: inputs of the
+ * family, ADD arguments with noise of the size of what is added, and what a backward kernel reads of its forward (y,
+ * lse, m, ...) by running the reference in double.  Whatever the kernel reads is exactly representable in exact_in's
+ * element types; for fp64 the inputs proper are exact in float, so that the same problem can be put to both. */
 void op_draw(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in);
 /* The same; what runs, runs on that host tier in double, which stays the teller of the case's truth. */
-void op_draw_by(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional, enum swax_precision exact_in,
-                const struct swax_tier *by);
-/* Plain inputs of any size, zeros to add to, and of the forward what `tier` makes of it: nothing runs on the reference, which
- * would take minutes.  NULL, or c->trouble. */
-const char *op_draw_for_timing(struct op_case *c, unsigned optional, const struct swax_tier *tier, enum swax_precision p);
+void op_draw_by(struct op_case *c, uint64_t seed, enum op_family family, unsigned optional,
+                enum swax_precision exact_in, const struct swax_tier *by);
+/* Plain inputs of any size, zeros to add to, and of the forward what `tier` makes of it: nothing runs on the reference,
+ * which would take minutes.  NULL, or c->trouble. */
+const char *op_draw_for_timing(struct op_case *c, unsigned optional, const struct swax_tier *tier,
+                               enum swax_precision p);
 /* Dims, scalars, optional arguments and arrays: what the tests loop over. */
 void op_case_make(struct op_case *c, int op, uint64_t seed, enum op_family family, int max_dim,
                   enum swax_precision exact_in);
@@ -114,7 +114,8 @@ double op_round(double x, enum op_type type, enum swax_precision precision);
  * NULL, or a sentence (in c->trouble): wrote outside its arrays, changed an input, ... */
 const char *op_run(const struct swax_tier *tier, enum swax_precision precision, struct op_case *c);
 /* The bare call, on arrays in the tier's own types and memory: a[i] is argument i, or NULL. */
-void op_call(const struct swax_tier *tier, enum swax_precision precision, int op, void **a, const int *dims, const double *scalar);
+void op_call(const struct swax_tier *tier, enum swax_precision precision, int op, void **a, const int *dims,
+             const double *scalar);
 int op_offers(const struct swax_tier *tier, enum swax_precision precision);           /* has a table */
 int op_present(const struct swax_tier *tier, enum swax_precision precision, int op);  /* has a kernel of its own */
 
@@ -123,20 +124,23 @@ int op_present(const struct swax_tier *tier, enum swax_precision precision, int 
  * where it is not: infinitely wrong. */
 double op_error(const double *a, const double *truth, long n);
 double op_error_rms(const double *a, const double *truth, long n);
-/* How much too large or too small a is as a whole: the projection of its error on what the kernel gives, which is the truth
- * without what stood there before (NULL: nothing did).  Rounding has none, up to chance; a factor left out has. */
+/* How much too large or too small a is as a whole: the projection of its error on what the kernel gives, which is the
+ * truth without what stood there before (NULL: nothing did).  Rounding has none, up to chance; a factor left out
+ * has. */
 double op_bias(const double *a, const double *truth, const double *before, long n);
 
-/* ---- the rule for one tensor, of a kernel that opspec.h need not know.  The largest errors of some honest evaluations of it:
- * begin from 0, and add each evaluation.  `before`: as for op_bias. */
+/* ---- the rule for one tensor, of a kernel that opspec.h need not know.  The largest errors of some honest evaluations
+ * of it: begin from 0, and add each evaluation.  `before`: as for op_bias. */
 struct op_distance { double most, rms, bias; };
 void op_distance_add(struct op_distance *h, const double *got, const double *truth, const double *before, long n);
-/* How far anybody may be, given what evaluations in float err (`plain`), and those of inputs that are off by one rounding
- * (`nudged`; in bf16, outputs rounded too).  Of `a` count type, role (ADD is a gradient) and name; `inputs`: how many numbers
- * are read.  A bias of 0: none is asked. */
-struct op_distance op_bounds(const struct op_distance *plain, const struct op_distance *nudged, const struct op_arg *a, long inputs,
-                           enum swax_precision precision, const double *truth, const double *before, long n);
-/* Every one of n numbers of that type up or down by one rounding, or, with no state, away from 0; 0, infinities and INT stay. */
+/* How far anybody may be, given what evaluations in float err (`plain`), and those of inputs that are off by one
+ * rounding (`nudged`; in bf16, outputs rounded too).  Of `a` count type, role (ADD is a gradient) and name; `inputs`:
+ * how many numbers are read.  A bias of 0: none is asked. */
+struct op_distance op_bounds(const struct op_distance *plain, const struct op_distance *nudged, const struct op_arg *a,
+                             long inputs, enum swax_precision precision, const double *truth, const double *before,
+                             long n);
+/* Every one of n numbers of that type up or down by one rounding, or, with no state, away from 0; 0, infinities and INT
+ * stay. */
 void op_nudge_numbers(double *a, long n, enum op_type type, enum swax_precision precision, uint64_t *state);
 
 /* Per array argument, 0 for inputs. */
@@ -147,7 +151,8 @@ struct op_verdict {
     char trouble[OP_SENTENCE];                       /* what op_run answered; "" is nothing */
 };
 
-/* Every number that the kernel reads, up or down by one rounding to its type, or, with no state, away from 0; 0 and infinities stay. */
+/* Every number that the kernel reads, up or down by one rounding to its type, or, with no state, away from 0; 0 and
+ * infinities stay. */
 void op_nudge(struct op_case *c, enum swax_precision precision, uint64_t *state);
 /* How often to: one nudge alone can be small by luck, the more so, the fewer numbers there are. */
 int op_nudges(const struct op_case *c);
@@ -159,7 +164,8 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
 int op_compare(struct op_verdict *v, const struct op_case *got, const struct op_case *truth, const struct op_case *c);
 int op_within(const struct op_verdict *v, int arg);              /* is that one within all its bounds? */
 /* Run the tier on a copy of c and compare: the first argument out of bounds (0 if there was trouble), or -1. */
-int op_judge(struct op_verdict *v, const struct swax_tier *tier, enum swax_precision precision, const struct op_case *c);
+int op_judge(struct op_verdict *v, const struct swax_tier *tier, enum swax_precision precision,
+             const struct op_case *c);
 
 #ifdef __cplusplus
 }

@@ -76,11 +76,13 @@ static void cell_terms(double *size, const struct op_case *c, const struct op_ca
     op_case_free(&p);
 }
 
-/* S1 = a sum of k u^T, y = a sum of (q.k) u, u = beta r: of updates that may have undone each other; and r = v - what is known */
+/* S1 = a sum of k u^T, y = a sum of (q.k) u, u = beta r: of updates that may have undone each other; and r = v - what
+ * is known */
 static void delta_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     const struct op_spec *op = &swax_ops[c->op];
-    const int r = op_arg_find(op, "r"), beta = op_arg_find(op, "beta"), v = op_arg_find(op, "v"), Ss = op_arg_find(op, "Ss");
+    const int r = op_arg_find(op, "r"), beta = op_arg_find(op, "beta"), v = op_arg_find(op, "v");
+    const int Ss = op_arg_find(op, "Ss");
     const double u = op_largest(truth->arg[r], truth->size[r]) * op_largest(c->arg[beta], c->size[beta]);
     size[op_arg_find(op, "S1")] = size[Ss] = u;
     size[op_arg_find(op, "y")] = fabs(c->scalar[0]) * u;
@@ -89,10 +91,11 @@ static void delta_terms(double *size, const struct op_case *c, const struct op_c
 
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
-    static const struct { const char *op; void (*measure)(double *, const struct op_case *, const struct op_case *); } known[] = {
-        { "rmsnorm_backward", norm_terms },    { "headnorm_backward", norm_terms }, { "softcap_backward", softcap_terms },
-        { "xent_backward", xent_terms },       { "mlstm_backward", cell_terms },
-        { "mlstm_forward", state_terms },      { "delta_forward", delta_terms },
+    static const struct { const char *op; void (*measure)(double *, const struct op_case *, const struct op_case *);
+    } known[] = {
+        { "rmsnorm_backward", norm_terms }, { "headnorm_backward", norm_terms }, { "softcap_backward", softcap_terms },
+        { "xent_backward", xent_terms },    { "mlstm_backward", cell_terms },    { "mlstm_forward", state_terms },
+        { "delta_forward", delta_terms },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (!strcmp(known[i].op, swax_ops[c->op].name))

@@ -174,8 +174,8 @@ int main(int argc, char **argv)
         at = first + done;
         one(at, text);
     }
-    printf("fuzz: %-12s %9ld executions from %ld on, seed %llu\n", strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], done, first,
-           (unsigned long long)seed);
+    printf("fuzz: %-12s %9ld executions from %ld on, seed %llu\n",
+           strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], done, first, (unsigned long long)seed);
     free(text);
     return 0;
 }

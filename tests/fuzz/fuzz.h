@@ -8,8 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* file.c: put the bytes into a file of that name, in a folder of this process's own, in memory where that can be had: its
- * path.  A checksum that a safetensors file claims is made right first: it would end every try at the door. */
+/* file.c: put the bytes into a file of that name, in a folder of this process's own, in memory where that can be had:
+ * its path.  A checksum that a safetensors file claims is made right first: it would end every try at the door. */
 const char *fuzz_file(const char *name, const uint8_t *data, size_t size);
 const char *fuzz_folder(void);
 

@@ -1,9 +1,9 @@
 /* faults.c - every call for files, and every call for memory, that fails in turn, in every command of the program:
  *     faults SWAX SHIM.so files|memory [COMMAND] [EVERY]
  *
- * Each command is run once undisturbed, which says how many calls there are and what it answers; then once per call, with
- * that call failing.  It may answer as it did, with the same files, if it can do without what failed; or end with status 1
- * or 2 and a sentence.  It may not crash, hang, say nothing, or end with status 0 and another answer. */
+ * Each command is run once undisturbed, which says how many calls there are and what it answers; then once per call,
+ * with that call failing.  It may answer as it did, with the same files, if it can do without what failed; or end with
+ * status 1 or 2 and a sentence.  It may not crash, hang, say nothing, or end with status 0 and another answer. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,8 @@
 
 enum { WORDS = 32, ROOM = 1 << 20, PATIENCE = 300 };
 
-/* What is run in a folder that holds what `prepare` made.  `files`: what must be the same when it ends with 0.  timed: what it
- * prints has times in it: only the number of lines is compared. */
+/* What is run in a folder that holds what `prepare` made.  `files`: what must be the same when it ends with 0.  timed:
+ * what it prints has times in it: only the number of lines is compared. */
 static const struct command {
     const char *name, *line, *files;
     int timed;
@@ -72,7 +72,8 @@ static char *contents(const char *name, size_t *size)
     return text;
 }
 
-/* Run it in the folder `work`, with call `at` failing (0: none); what it printed is in "out" and "err".  The wait status. */
+/* Run it in the folder `work`, with call `at` failing (0: none); what it printed is in "out" and "err".  The wait
+ * status. */
 static int run(const char *line, long at)
 {
     char text[1024], number[32], count[128], work[128];
@@ -91,7 +92,8 @@ static int run(const char *line, long at)
         snprintf(work, sizeof work, "%s/work", base);
         snprintf(number, sizeof number, "%ld", at);
         snprintf(count, sizeof count, "%s/count", base);
-        setenv("LD_PRELOAD", shim, 1), setenv("HARM", kind, 1), setenv("HARM_AT", number, 1), setenv("HARM_COUNT", count, 1);
+        setenv("LD_PRELOAD", shim, 1), setenv("HARM", kind, 1), setenv("HARM_AT", number, 1),
+            setenv("HARM_COUNT", count, 1);
         setenv("OMP_NUM_THREADS", "1", 1);
         dup2(open("/dev/null", O_RDONLY), 0);
         snprintf(count, sizeof count, "%s/out", base);
@@ -143,7 +145,8 @@ static long count(void)
 }
 
 /* NULL, or what is wrong with how it took it. */
-static const char *judge(const struct command *c, int status, const char *right_out, const char *right_files, size_t right_size, int *refused)
+static const char *judge(const struct command *c, int status, const char *right_out, const char *right_files,
+                         size_t right_size, int *refused)
 {
     size_t n, m, size;
     static char said[512];
@@ -186,7 +189,8 @@ static int one(const struct command *c, int every)
         if (wrong && bad++ < 12)
             printf("  %s: call %ld of %ld for %s fails: %s\n", c->name, at, calls, kind, wrong);
     }
-    printf("faults: %-12s %-7s %6ld calls, %6ld failed in turn, %6d refused in a sentence, %d wrong\n", c->name, kind, calls, failed, refused - bad, bad);
+    printf("faults: %-12s %-7s %6ld calls, %6ld failed in turn, %6d refused in a sentence, %d wrong\n", c->name, kind,
+           calls, failed, refused - bad, bad);
     fflush(stdout);
     free(right), free(files);
     return bad;

@@ -46,8 +46,9 @@ static pid_t begin(const char *name)
     else if (!access(line, F_OK))
         strcpy(line, "train resume=yes threads=1");
     else
-        strcpy(line, "train width=16 heads=2 cell_heads=2 batch=4 length=32 accumulate=2 steps=60 window=16 short_window=4 "
-                     "anneal=0.2 checkpoint_every=2 keep_every=20 tier=ref threads=1");
+        strcpy(line,
+               "train width=16 heads=2 cell_heads=2 batch=4 length=32 accumulate=2 steps=60 window=16 short_window=4 "
+               "anneal=0.2 checkpoint_every=2 keep_every=20 tier=ref threads=1");
     for (char *w = strtok(line, " "); w; w = strtok(NULL, " "))
         word[n++] = w;
     word[n++] = out;
@@ -185,6 +186,7 @@ int main(int argc, char **argv)
         }
     }
     remove_folder("");
-    printf("kills: %s: %d kills in %d starts; %d runs ended, each with the undisturbed bytes (seed %d)\n", what, kills, starts, ends, seed);
+    printf("kills: %s: %d kills in %d starts; %d runs ended, each with the undisturbed bytes (seed %d)\n", what, kills,
+           starts, ends, seed);
     return 0;
 }

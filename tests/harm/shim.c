@@ -39,7 +39,8 @@ __attribute__((destructor)) static void end(void)
     if (!to || !ready || getpid() != owner)
         return;
     ready = 0;
-    const int n = snprintf(text, sizeof text, "%ld\n", calls), fd = (int)syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    const int n = snprintf(text, sizeof text, "%ld\n", calls);
+    const int fd = (int)syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (fd >= 0 && syscall(SYS_write, fd, text, n) < 0)
         _exit(99);
 }

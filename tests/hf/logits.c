@@ -1,4 +1,5 @@
-/* logits.c - what the reference makes of tokens, for check_hf.py: logits CHECKPOINT TOKENS OUT, all logits as floats. */
+/* logits.c - what the reference makes of tokens, for check_hf.py: logits CHECKPOINT TOKENS OUT, all logits as
+ * floats. */
 #include <stdio.h>
 #include <stdlib.h>
 

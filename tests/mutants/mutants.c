@@ -52,10 +52,8 @@ static int one_of(int i, const char *const *words)
 
 /* ---- tokens */
 
-static const char *const marks[] = {
-    "<<=", ">>=", "...", "->", "++", "--", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "+=", "-=", "*=", "/=", "%=", "&=", "|=",
-    "^=", NULL
-};
+static const char *const marks[] = { "<<=", ">>=", "...", "->", "++", "--", "<<", ">>", "<=", ">=", "==", "!=",
+                                     "&&",  "||",  "+=",  "-=", "*=", "/=", "%=", "&=", "|=", "^=", NULL };
 
 static const char *skip_line(const char *s)
 {
@@ -214,10 +212,11 @@ static void conditions(int i)
 static void statements(int i)
 {
     static const char *const before[] = {";", "{", "}", ")", "else", ":", NULL};
-    static const char *const never[] = {
-        "return", "goto", "break", "continue", "if", "for", "while", "do", "switch", "case", "default", "else", "static", "const", "extern",
-        "typedef", "struct", "union", "enum", "int", "long", "char", "double", "float", "size_t", "unsigned", "void", "real", "stat", "FILE", NULL
-    };
+    static const char *const never[] = { "return", "goto",    "break",  "continue", "if",       "for",    "while",
+                                         "do",     "switch",  "case",   "default",  "else",     "static", "const",
+                                         "extern", "typedef", "struct", "union",    "enum",     "int",    "long",
+                                         "char",   "double",  "float",  "size_t",   "unsigned", "void",   "real",
+                                         "stat",   "FILE",    NULL };
     if (!one_of(i - 1, before) || token[i].kind == STRING || token[i].kind == NUMBER || one_of(i, never))
         return;
     if (token[i].kind == MARK && !is(i, "*") && !is(i, "(") && !is(i, "++") && !is(i, "--"))
@@ -226,7 +225,8 @@ static void statements(int i)
         return;     /* a declaration */
     int acts = 0, end = i;
     for (; end < tokens && !is(end, ";") && !is(end, "}"); end++) {
-        acts |= is(end, "=") || is(end, "(") || is(end, "++") || is(end, "--") || (token[end].length > 1 && token[end].at[token[end].length - 1] == '=');
+        acts |= is(end, "=") || is(end, "(") || is(end, "++") || is(end, "--") ||
+                (token[end].length > 1 && token[end].at[token[end].length - 1] == '=');
         if (is(end, "{"))
             return;
         if (is(end, "(") || is(end, "["))
@@ -239,7 +239,8 @@ static void statements(int i)
 /* Two arguments of a call in a row, the other way round. */
 static void arguments(int i)
 {
-    if (token[i].kind != WORD || !is(i + 1, "(") || (i && token[i - 1].kind == WORD && !is(i - 1, "return") && !is(i - 1, "else")))
+    if (token[i].kind != WORD || !is(i + 1, "(") ||
+        (i && token[i - 1].kind == WORD && !is(i - 1, "return") && !is(i - 1, "else")))
         return;
     const int end = closing(i + 1);
     int from = i + 2, last = -1, last_end = -1;
@@ -247,10 +248,13 @@ static void arguments(int i)
         if (k == end || is(k, ",")) {
             const int a = from, b = k - 1;
             char with[256];
-            if (last >= 0 && a <= b && (token[last].kind == WORD || is(last, "&")) && (token[a].kind == WORD || is(a, "&"))
-                && !(last_end - last == b - a && !strncmp(token[last].at, token[a].at, (size_t)(token[b].at + token[b].length - token[a].at)))) {
-                snprintf(with, sizeof with, "%.*s, %.*s", (int)(token[b].at + token[b].length - token[a].at), token[a].at,
-                         (int)(token[last_end].at + token[last_end].length - token[last].at), token[last].at);
+            if (last >= 0 && a <= b && (token[last].kind == WORD || is(last, "&")) &&
+                (token[a].kind == WORD || is(a, "&")) &&
+                !(last_end - last == b - a &&
+                  !strncmp(token[last].at, token[a].at, (size_t)(token[b].at + token[b].length - token[a].at)))) {
+                snprintf(with, sizeof with, "%.*s, %.*s", (int)(token[b].at + token[b].length - token[a].at),
+                         token[a].at, (int)(token[last_end].at + token[last_end].length - token[last].at),
+                         token[last].at);
                 if (strlen(with) < sizeof with - 1)
                     add("arguments", last, b, with);
             }

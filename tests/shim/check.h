@@ -1,5 +1,6 @@
 /* check.h - as much of the unit-test library Check as the tests need, for where Check itself is not to be had: under an
- * emulator, or with another C library.  A process a test where there is fork(), no time limits; a failed test jumps out.
+ * emulator, or with another C library.  A process a test where there is fork(), no time limits; a failed test jumps
+ * out.
  *
  * What tests/mutants/run.sh asks for, by the environment:
  *   SHIM_LIST=1      the names of the tests, and nothing is run
@@ -133,8 +134,8 @@ static inline void srunner_run_all(SRunner *r, int mode)
         for (int t = 0; t < r->suite->tcase[c]->n; t++)
             shim_run(r, &r->suite->tcase[c]->test[t], &ran);
     if (!getenv("SHIM_LIST"))
-        printf("Running suite(s): %s\n%d%%: Checks: %d, Failures: %d, Errors: 0\n", r->suite->name, ran ? 100 * (ran - r->failed) / ran : 100,
-               ran, r->failed);
+        printf("Running suite(s): %s\n%d%%: Checks: %d, Failures: %d, Errors: 0\n", r->suite->name,
+               ran ? 100 * (ran - r->failed) / ran : 100, ran, r->failed);
 }
 static inline int srunner_ntests_failed(SRunner *r) { return r->failed; }
 static inline void srunner_free(SRunner *r)

@@ -74,7 +74,8 @@ static const char *claim_folder(const struct ablation *a, int only_report, char 
     for (int i = 0; i < a->arms && same; i++)
         same = json_get(arms, a->arm[i].name) && same_arm(json_get(arms, a->arm[i].name), &a->run[i]);
     if (!bad && !same)
-        bad = say(why, "%s holds another ablation, or one with other settings: choose another folder with out=.", a->out);
+        bad =
+            say(why, "%s holds another ablation, or one with other settings: choose another folder with out=.", a->out);
     json_free(root);
     return bad;
 }
@@ -102,7 +103,8 @@ static const char *report(const struct jobs *s, char *why)
     if (!wrong) {
         verdicts(v, &s->a, r);
         for (int c = 0; c < s->a.claims; c++)
-            printf("%-9s  %s\n           %s%s%s\n", ablate_verdict_name[v[c].says], v[c].claim->claim, v[c].measured, *v[c].why ? "; " : "", v[c].why);
+            printf("%-9s  %s\n           %s%s%s\n", ablate_verdict_name[v[c].says], v[c].claim->claim, v[c].measured,
+                   *v[c].why ? "; " : "", v[c].why);
         printf("%s/report.html and results.json hold it all.\n", s->a.out);
     }
     free(r);
@@ -130,7 +132,8 @@ static char *read_ablation(const char *name, char *why)
 {
     size_t size;
     const size_t n = strlen(name);
-    return n > 5 && !strcmp(name + n - 5, ".json") ? file_read(name, 1 << 20, &size, why) : ablate_builtin_text(name, why);
+    return n > 5 && !strcmp(name + n - 5, ".json") ? file_read(name, 1 << 20, &size, why)
+                                                   : ablate_builtin_text(name, why);
 }
 
 static void tables(struct keys *k, const struct options *o)
@@ -157,7 +160,8 @@ static const char *read_shard(struct jobs *s, const char *text, char *why)
     if (!*text)
         return NULL;
     snprintf(first, sizeof first, "%.*s", slash ? (int)(slash - text) : 0, text);
-    if (!slash || key_whole.read(&s->shard, &number, first, why) || key_whole.read(&s->shards, &number, slash + 1, why) || s->shards < s->shard)
+    if (!slash || key_whole.read(&s->shard, &number, first, why) ||
+        key_whole.read(&s->shards, &number, slash + 1, why) || s->shards < s->shard)
         return say(why, "shard=%.60s: it is I/N, as 1/4 to 4/4 for four machines.", text);
     s->shard--;
     return NULL;
@@ -226,8 +230,9 @@ static void remember_command(struct jobs *s, const struct options *o)
         const char *quote = p->value[strcspn(p->value, " ;*?'\"$")] ? "'" : "";
         if (p->of_config)
             continue;
-        n += !strcmp(p->key, "ablation") ? snprintf(s->command + n, sizeof s->command - (size_t)n, " %s", p->value)
-                                       : snprintf(s->command + n, sizeof s->command - (size_t)n, " %s=%s%s%s", p->key, quote, p->value, quote);
+        n += !strcmp(p->key, "ablation")
+               ? snprintf(s->command + n, sizeof s->command - (size_t)n, " %s", p->value)
+               : snprintf(s->command + n, sizeof s->command - (size_t)n, " %s=%s%s%s", p->key, quote, p->value, quote);
     }
 }
 

@@ -134,17 +134,19 @@ void verdicts(struct verdict v[ABLATE_CLAIMS], const struct ablation *a, const s
 extern const struct ablate_builtin { const char *name; const char *const *line; } ablate_builtin[];    /* ended by one without a name */
 char *ablate_builtin_text(const char *name, char *why);
 
-/* Open a run as far as its first step, so that it is refused before a folder is claimed for it.  In a process of its own:
- * a device's context does not survive the forks that follow.  try.c. */
+/* Open a run as far as its first step, so that it is refused before a folder is claimed for it.  In a process of its
+ * own: a device's context does not survive the forks that follow.  try.c. */
 enum ablation_trial { ABLATION_ON_HOST, ABLATION_ON_DEVICE, ABLATION_ON_SHARED_DEVICE, ABLATION_REFUSED };
 enum ablation_trial ablation_try(const struct run *r, char *why);
 
 /* outcome.c: train one run to its end, or go on with it, and examine it. */
 enum outcome_end { OUTCOME_DONE, OUTCOME_STOPPED, OUTCOME_BUSY, OUTCOME_FAILED };
 typedef int (*outcome_progress)(void *arg, int step);        /* after every step; what it returns: 0 go on, 1 stop */
-enum outcome_end outcome_make(const struct ablation *a, int arm, int seed, int threads, outcome_progress progress, void *arg, char *why);
+enum outcome_end outcome_make(const struct ablation *a, int arm, int seed, int threads, outcome_progress progress,
+                              void *arg, char *why);
 
-/* results.c: the one writer and reader of what came out.  r->done = 0: it is not there, or an older swax asked other things. */
+/* results.c: the one writer and reader of what came out.  r->done = 0: it is not there, or an older swax asked other
+ * things. */
 void outcome_write(FILE *f, const struct ablation *a, int arm, const struct outcome *r, const char *indent);
 const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, int seed, char *why);
 void curve_write(FILE *f, const struct outcome *r, const char *indent);

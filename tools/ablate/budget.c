@@ -14,7 +14,8 @@
 
 enum { MOST_STEPS = 1 << 30 };
 
-/* How many tokens there are, without a look at files, which may lie elsewhere when a report is made; 0: only they know. */
+/* How many tokens there are, without a look at files, which may lie elsewhere when a report is made; 0: only they
+ * know. */
 static const char *find_vocabulary(const struct run *r, int *vocabulary, char *why)
 {
     const char *value[SOURCE_KEYS];

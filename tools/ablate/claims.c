@@ -8,8 +8,8 @@
  * where ARM is an arm's name, or the role of exactly one.  It holds if it does by `margin` standard errors of the two
  * answers, fails if its opposite does, and else says nothing.
  *
- * A claim is asked of every combination of finished seeds, one of each arm that it names.  A combination has a say if all
- * conditions of "asks" hold for it.  With at least `least_seeds` of every arm, the verdict is
+ * A claim is asked of every combination of finished seeds, one of each arm that it names.  A combination has a say if
+ * all conditions of "asks" hold for it.  With at least `least_seeds` of every arm, the verdict is
  *
  *     yes        if all of "holds" hold for at least 4 in 5 of all combinations, and the same results dealt out to the arms
  *                at random do as well in at most `luck` of the deals (all of them, or 20,000 at random);
@@ -50,7 +50,8 @@ static const char *find_arm(const struct ablation *a, const char *word, int *arm
         return NULL;
     if (alike)
         return say(why, "%d arms have the role %.40s: a claim names one of them.", alike, word);
-    return n.best ? say(why, "there is no arm %.40s: did you mean %s?", word, n.best) : say(why, "there is no arm %.40s.", word);
+    return n.best ? say(why, "there is no arm %.40s: did you mean %s?", word, n.best)
+                  : say(why, "there is no arm %.40s.", word);
 }
 
 static const char *read_term(const struct ablation *a, const char *word, struct term *t, char *why)
@@ -68,7 +69,8 @@ static const char *read_term(const struct ablation *a, const char *word, struct 
         nearest_try(&n, a->ask[i].name);
     if (t->question >= 0)
         return NULL;
-    return n.best ? say(why, "there is no question %.60s: did you mean %s?", n.word, n.best) : say(why, "there is no question %.60s.", n.word);
+    return n.best ? say(why, "there is no question %.60s: did you mean %s?", n.word, n.best)
+                  : say(why, "there is no question %.60s.", n.word);
 }
 
 static const char *read_condition(const struct ablation *a, const char *text, struct condition *c, char *why)
@@ -96,7 +98,8 @@ static const char *read_condition(const struct ablation *a, const char *text, st
         return why;
     if (n == at + 1)
         return NULL;
-    if (n != at + 3 || strlen(word[at + 1]) != 1 || !strchr("+-", *word[at + 1]) || !number_real(word[at + 2], 0, 1e30, &c->plus))
+    if (n != at + 3 || strlen(word[at + 1]) != 1 || !strchr("+-", *word[at + 1]) ||
+        !number_real(word[at + 2], 0, 1e30, &c->plus))
         return say(why, "after %.40s stands + or - and a number, or nothing.", word[at]);
     c->plus = *word[at + 1] == '-' ? -c->plus : c->plus;
     return NULL;
@@ -115,14 +118,16 @@ static const char *add_party(struct claim *c, int arm, char *why)
     return NULL;
 }
 
-static const char *read_conditions(const struct ablation *a, struct claim *c, const struct json *list, struct condition *to, int *n, char *why)
+static const char *read_conditions(const struct ablation *a, struct claim *c, const struct json *list,
+                                   struct condition *to, int *n, char *why)
 {
     char wrong[SWAX_WHY];
     for (const struct json *j = list && list->type == JSON_ARRAY ? list->first : NULL; j; j = j->next) {
         if (j->type != JSON_STRING || *n == ABLATE_TERMS)
             return say(why, "Claim \"%.60s\": conditions are up to %d texts.", c->claim, ABLATE_TERMS);
         struct condition *x = &to[*n];
-        if (read_condition(a, j->text, x, wrong) || add_party(c, x->left.arm, wrong) || add_party(c, x->right.arm, wrong))
+        if (read_condition(a, j->text, x, wrong) || add_party(c, x->left.arm, wrong) ||
+            add_party(c, x->right.arm, wrong))
             return say(why, "Claim \"%.60s\", condition \"%.80s\": %.120s", c->claim, j->text, wrong);
         ++*n;
     }
@@ -298,7 +303,8 @@ static void describe(struct verdict *v, const struct ablation *a, const struct o
             to += took, room -= took;
         }
     }
-    snprintf(to, room, "holds for %d and fails for %d of %d combination%s of seeds", v->hold, v->fail, v->combinations, v->combinations == 1 ? "" : "s");
+    snprintf(to, room, "holds for %d and fails for %d of %d combination%s of seeds", v->hold, v->fail, v->combinations,
+             v->combinations == 1 ? "" : "s");
 }
 
 static void decide(struct verdict *v, const struct ablation *a, const struct hand *h)
@@ -308,17 +314,20 @@ static void decide(struct verdict *v, const struct ablation *a, const struct han
         least = h->n[k] < least ? h->n[k] : least;
     v->says = ABLATE_UNDECIDED;
     if (least < a->least_seeds)
-        snprintf(v->why, sizeof v->why, "%d seed%s of an arm, where a verdict needs %d", least, least == 1 ? "" : "s", a->least_seeds);
+        snprintf(v->why, sizeof v->why, "%d seed%s of an arm, where a verdict needs %d", least, least == 1 ? "" : "s",
+                 a->least_seeds);
     else if (5 * v->fail >= 4 * v->combinations)
         v->says = ABLATE_NO;
     else if (5 * v->hold < 4 * v->combinations)
         snprintf(v->why, sizeof v->why, "it neither holds nor fails for 4 in 5 of the combinations");
     else if (v->luck > a->luck)
-        snprintf(v->why, sizeof v->why, "luck does as well in %.3g of the deals, where %.3g are allowed", v->luck, a->luck);
+        snprintf(v->why, sizeof v->why, "luck does as well in %.3g of the deals, where %.3g are allowed", v->luck,
+                 a->luck);
     else
         v->says = ABLATE_YES;
     if (v->says == ABLATE_YES && v->claim->n_arms > 1)
-        snprintf(v->why, sizeof v->why, "the same results dealt out at random do as well in %.2g of the deals", v->luck);
+        snprintf(v->why, sizeof v->why, "the same results dealt out at random do as well in %.2g of the deals",
+                 v->luck);
 }
 
 void verdicts(struct verdict v[ABLATE_CLAIMS], const struct ablation *a, const struct outcome *r)

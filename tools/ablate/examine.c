@@ -31,8 +31,8 @@ static const char *open_data(struct data *d, const struct run *run, const struct
 }
 
 /* The sitting with a network of B sequences; tally has room for the sequences, rounded up to whole batches. */
-static const char *sit(const struct run *run, const struct sitting *s, struct swax_network *n, int B, int sequences, struct tally (*tally)[MEASURE_ROWS],
-                       struct measured *m, char *why)
+static const char *sit(const struct run *run, const struct sitting *s, struct swax_network *n, int B, int sequences,
+                       struct tally (*tally)[MEASURE_ROWS], struct measured *m, char *why)
 {
     struct data d = {0};
     const int facts = ablation_source_value(run, "keys") * ablation_source_value(run, "slot");
@@ -81,7 +81,8 @@ static double cells_share(struct swax_network *n, enum swax_precision precision)
     return any && all > 0 ? cells / all : (double)NAN;
 }
 
-static const char *gradient_of_cells(const struct ablation *a, const struct run *run, struct swax_network *n, int B, double *share, char *why)
+static const char *gradient_of_cells(const struct ablation *a, const struct run *run, struct swax_network *n, int B,
+                                     double *share, char *why)
 {
     struct data d = {0};
     struct data_batch b = {0};
@@ -104,7 +105,8 @@ static const char *gradient_of_cells(const struct ablation *a, const struct run 
 
 static int rounded(int sequences, int B) { return (sequences + B - 1) / B * B; }
 
-const char *examine_briefly(const struct ablation *a, const struct run *run, struct swax_network *n, int B, struct ablate_point *p, char *why)
+const char *examine_briefly(const struct ablation *a, const struct run *run, struct swax_network *n, int B,
+                            struct ablate_point *p, char *why)
 {
     const struct { int question; double *to; } of[] = {{a->loss, &p->loss}, {a->memory, &p->memory}, {a->near, &p->near}};
     const char *wrong = gradient_of_cells(a, run, n, B, &p->cells, why);
@@ -120,7 +122,8 @@ const char *examine_briefly(const struct ablation *a, const struct run *run, str
         if (s->cut == MEASURE_FOREIGN && s->span && B < 2)
             continue;
         struct tally (*tally)[MEASURE_ROWS] = malloc((size_t)sequences * sizeof *tally);
-        wrong = tally ? sit(run, s, n, B, sequences, tally, &m, why) : say(why, "There is no memory for an examination.");
+        wrong =
+            tally ? sit(run, s, n, B, sequences, tally, &m, why) : say(why, "There is no memory for an examination.");
         if (!wrong)
             *of[k].to = measure_estimate(tally, sequences, q->rows, q->what).value;
         free(tally);
@@ -129,7 +132,8 @@ const char *examine_briefly(const struct ablation *a, const struct run *run, str
 }
 
 /* What the layers show of their inside, on one sequence. */
-static const char *inside(const struct ablation *a, const struct run *run, struct swax_network *n, struct outcome *r, char *why)
+static const char *inside(const struct ablation *a, const struct run *run, struct swax_network *n, struct outcome *r,
+                          char *why)
 {
     struct tally tally[1][MEASURE_ROWS];
     struct measured m;
@@ -140,7 +144,8 @@ static const char *inside(const struct ablation *a, const struct run *run, struc
     for (int i = 0; i < r->layers; i++) {
         double *value = r->layer[i].value;
         const struct swax_config *c = swax_network_config(n);
-        int seen = swax_layer_mixer(c, i)->inside.see(n, swax_layer_keys(c, i), i, a->length, run->windows.window, value, SWAX_INSIDE);
+        int seen = swax_layer_mixer(c, i)->inside.see(n, swax_layer_keys(c, i), i, a->length, run->windows.window,
+                                                      value, SWAX_INSIDE);
         if (seen < 0)
             return say(why, "There is no memory to look into layer %d.", i);
         while (seen < SWAX_INSIDE)
@@ -150,13 +155,15 @@ static const char *inside(const struct ablation *a, const struct run *run, struc
 }
 
 /* Every question of one sitting. */
-static const char *one_sitting(const struct ablation *a, const struct run *run, int sitting, struct swax_network *n, int B, struct outcome *r, char *why)
+static const char *one_sitting(const struct ablation *a, const struct run *run, int sitting, struct swax_network *n,
+                               int B, struct outcome *r, char *why)
 {
     const struct sitting *s = &a->sitting[sitting];
     const int sequences = rounded(s->sequences, B);
     struct measured m;
     struct tally (*tally)[MEASURE_ROWS] = malloc((size_t)sequences * sizeof *tally);
-    const char *wrong = tally ? sit(run, s, n, B, sequences, tally, &m, why) : say(why, "There is no memory for an examination.");
+    const char *wrong =
+        tally ? sit(run, s, n, B, sequences, tally, &m, why) : say(why, "There is no memory for an examination.");
     for (int q = 0; q < a->questions && !wrong; q++)
         if (a->ask[q].sitting == sitting)
             r->answer[q] = measure_estimate(tally, sequences, a->ask[q].rows, a->ask[q].what);
@@ -173,8 +180,8 @@ int examine_at_once(int length, int T)
 }
 
 /* Sittings of a length share a network. */
-static const char *one_length(const struct ablation *a, const struct run *run, int T, struct swax_network *trained, const struct swax_tier *tier,
-                              struct outcome *r, char *why)
+static const char *one_length(const struct ablation *a, const struct run *run, int T, struct swax_network *trained,
+                              const struct swax_tier *tier, struct outcome *r, char *why)
 {
     const int B = examine_at_once(a->length, T);
     struct swax_network *n = measure_copy(trained, tier, run->precision, B, T, why);
@@ -188,8 +195,8 @@ static const char *one_length(const struct ablation *a, const struct run *run, i
     return wrong;
 }
 
-static const char *all_lengths(const struct ablation *a, const struct run *run, struct swax_network *trained, const struct swax_tier *tier,
-                               struct outcome *r, char *why)
+static const char *all_lengths(const struct ablation *a, const struct run *run, struct swax_network *trained,
+                               const struct swax_tier *tier, struct outcome *r, char *why)
 {
     for (int s = 0; s < a->sittings; s++) {
         int before = 0;

@@ -4,12 +4,14 @@
 
 #include "tools/ablate/ablate.h"
 
-/* While training, with the training's own network of B sequences: loss, memory and near, of a third of the sequences; and
- * the share of the squared gradient that stands in the recurrent cells, on B held-out sequences, the same for all arms and
- * steps (NaN without cells).  Overwrites the network's gradient. */
-const char *examine_briefly(const struct ablation *a, const struct run *run, struct swax_network *n, int B, struct ablate_point *p, char *why);
+/* While training, with the training's own network of B sequences: loss, memory and near, of a third of the sequences;
+ * and the share of the squared gradient that stands in the recurrent cells, on B held-out sequences, the same for all
+ * arms and steps (NaN without cells).  Overwrites the network's gradient. */
+const char *examine_briefly(const struct ablation *a, const struct run *run, struct swax_network *n, int B,
+                            struct ablate_point *p, char *why);
 
-/* How many sequences of T tokens sit at a time: up to 8, and in memory no more than 8 of training's, or of 2,048 tokens. */
+/* How many sequences of T tokens sit at a time: up to 8, and in memory no more than 8 of training's, or of 2,048
+ * tokens. */
 int examine_at_once(int length, int T);
 
 /* The finished run in run->out: all of r but its curve. */

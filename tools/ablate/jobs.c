@@ -80,7 +80,8 @@ void jobs_show(const struct jobs *s, double seconds)
         if (is_ours(s, k) && (j->state == WAITING || j->state == RUNNING))
             left += steps - j->step;
         if (j->state == RUNNING && n < WIDTH - 24)
-            n += snprintf(line + n, sizeof line - (size_t)n, " | %s s%d %d %%", s->a.arm[k % s->a.arms].name, k / s->a.arms + 1, 100 * j->step / steps);
+            n += snprintf(line + n, sizeof line - (size_t)n, " | %s s%d %d %%", s->a.arm[k % s->a.arms].name,
+                          k / s->a.arms + 1, 100 * j->step / steps);
     }
     if (s->steps_done > 0)
         snprintf(line + n, sizeof line - (size_t)n, " | %.0f min left", seconds * left / s->steps_done / 60);
@@ -148,7 +149,8 @@ static void reap(struct jobs *s)
             const int end = WIFEXITED(status) ? WEXITSTATUS(status) : OUTCOME_FAILED;
             s->job[k].state = end == OUTCOME_DONE ? DONE : end == OUTCOME_BUSY ? BUSY : end == OUTCOME_STOPPED ? STOPPED : FAILED;
             if (WIFSIGNALED(status))
-                fprintf(stderr, "swax: %s, seed %d: ended by signal %d\n", s->a.arm[k % s->a.arms].name, k / s->a.arms + 1, WTERMSIG(status));
+                fprintf(stderr, "swax: %s, seed %d: ended by signal %d\n", s->a.arm[k % s->a.arms].name,
+                        k / s->a.arms + 1, WTERMSIG(status));
             if (end == OUTCOME_DONE)
                 say_result(s, k);
         }

@@ -25,8 +25,8 @@ struct jobs {
 void jobs_catch_signals(void);             /* the first lets every run end its step, the second ends them */
 /* Make all that is to be made here, and say how far it has come.  s->pipe is open. */
 void jobs_run(struct jobs *s);
-/* One line over the last: what is done, how far each run is that is being made, and how long the rest takes if it goes on
- * as in the `seconds` until now. */
+/* One line over the last: what is done, how far each run is that is being made, and how long the rest takes if it goes
+ * on as in the `seconds` until now. */
 void jobs_show(const struct jobs *s, double seconds);
 void jobs_count(const struct jobs *s, int count[STOPPED + 1]);         /* how many are in each state */
 

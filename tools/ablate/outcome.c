@@ -71,7 +71,8 @@ static int resumed_step(const char *folder)
 /* Measure a point of the curve if there should be one at this step and there is none. */
 static const char *add_point(struct training *t, const struct run *run, int step, struct swax_network *n)
 {
-    const int points = t->a->points, due = (int64_t)step * points / run->steps > (int64_t)(step - 1) * points / run->steps;
+    const int points = t->a->points;
+    const int due = (int64_t)step * points / run->steps > (int64_t)(step - 1) * points / run->steps;
     const int last = t->r.points ? t->r.curve[t->r.points - 1].step : 0;
     if (!due || step <= last || t->r.points == ABLATE_POINTS)
         return NULL;
@@ -97,7 +98,8 @@ static enum run_verdict watch(void *arg, const struct run *run, const struct run
 
 /* ---- making one */
 
-static const char *save_result(const struct ablation *a, int arm, const struct outcome *r, const char *folder, char *why)
+static const char *save_result(const struct ablation *a, int arm, const struct outcome *r, const char *folder,
+                               char *why)
 {
     char path[RUN_TEXT + 128], *text = NULL;
     size_t size = 0;
@@ -151,7 +153,8 @@ static enum outcome_end train_and_examine(struct training *t, struct run *run, c
     return OUTCOME_DONE;
 }
 
-enum outcome_end outcome_make(const struct ablation *a, int arm, int seed, int threads, outcome_progress progress, void *arg, char *why)
+enum outcome_end outcome_make(const struct ablation *a, int arm, int seed, int threads, outcome_progress progress,
+                              void *arg, char *why)
 {
     static struct training t;
     static struct outcome there;

@@ -51,19 +51,22 @@ static const char *text_of(const struct json *object, const char *key)
     return j && j->type == JSON_STRING ? j->text : NULL;
 }
 
-static const char *whole_of(const struct json *object, const char *key, int64_t least, int64_t most, int *value, char *why)
+static const char *whole_of(const struct json *object, const char *key, int64_t least, int64_t most, int *value,
+                            char *why)
 {
     int64_t v;
     const struct json *j = json_get(object, key);
     if (!j)
         return NULL;
     if (!json_integer(j, &v) || v < least || v > most)
-        return say(why, "\"%s\" of the ablation is a whole number from %lld to %lld.", key, (long long)least, (long long)most);
+        return say(why, "\"%s\" of the ablation is a whole number from %lld to %lld.", key, (long long)least,
+                   (long long)most);
     *value = (int)v;
     return NULL;
 }
 
-static const char *real_of(const struct json *object, const char *key, double least, double most, double *value, char *why)
+static const char *real_of(const struct json *object, const char *key, double least, double most, double *value,
+                           char *why)
 {
     const struct json *j = json_get(object, key);
     if (j && (j->type != JSON_NUMBER || !(j->number >= least && j->number <= most)))
@@ -168,9 +171,10 @@ static const char *read_numbers(struct ablation *a, char *why)
 {
     const struct json *f = a->file;
     a->seeds = 1, a->sequences = 48, a->longest = 1, a->points = 20, a->least_seeds = 3, a->margin = 2, a->luck = 0.05;
-    if (whole_of(f, "seeds", 1, ABLATE_SEEDS, &a->seeds, why) || whole_of(f, "sequences", 2, 1 << 20, &a->sequences, why) ||
-        whole_of(f, "longest", 1, 1024, &a->longest, why) || whole_of(f, "points", 0, ABLATE_POINTS, &a->points, why) ||
-        whole_of(f, "past", 2, 1 << 24, &a->past, why) || whole_of(f, "least_seeds", 1, ABLATE_SEEDS, &a->least_seeds, why) ||
+    if (whole_of(f, "seeds", 1, ABLATE_SEEDS, &a->seeds, why) ||
+        whole_of(f, "sequences", 2, 1 << 20, &a->sequences, why) || whole_of(f, "longest", 1, 1024, &a->longest, why) ||
+        whole_of(f, "points", 0, ABLATE_POINTS, &a->points, why) || whole_of(f, "past", 2, 1 << 24, &a->past, why) ||
+        whole_of(f, "least_seeds", 1, ABLATE_SEEDS, &a->least_seeds, why) ||
         real_of(f, "margin", 0, 100, &a->margin, why) || real_of(f, "luck", 0, 1, &a->luck, why))
         return why;
     return NULL;
@@ -202,7 +206,8 @@ const char *ablation_open(struct ablation *a, const char *text, struct options *
 {
     struct run base = run_default();
     memset(a, 0, sizeof *a);
-    if (read_file(a, text, why) || set_all(&base, json_get(a->file, "settings"), "the ablation", why) || run_take(&base, o, why))
+    if (read_file(a, text, why) || set_all(&base, json_get(a->file, "settings"), "the ablation", why) ||
+        run_take(&base, o, why))
         return why;
     const struct json *arms = json_get(a->file, "arms");
     for (const struct json *j = arms && arms->type == JSON_ARRAY ? arms->first : NULL; j; j = j->next)

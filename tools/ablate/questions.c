@@ -5,7 +5,8 @@
  *   seen-64-127-back            of a tag that says how far back its answers were last said
  *   BAND                        of all tags within a band of the file, the same answers for every arm
  *   BAND-found, BAND-gain       data with words, with "past" (measure.h, the document cut): of the words that the same
- *                               network gets wrong without its far past, the share right with it; the nats that it saves
+ *                               network gets wrong without its far past, the share right with it; the nats that it
+ *                               saves
  *   BAND-found-cells, -foreign  the same where only the cells are cut, or states are taken from another document
  *   in-short in-long in-reach beyond 2x 4x ...    data that can be asked for facts: said once and asked once, so far back
  *   whole cells-cut attention-cut                 likewise, all facts at the start, with a path cut
@@ -94,7 +95,8 @@ static uint64_t rows_between(const struct source *s, int from, int to, int words
 {
     uint64_t rows = 0;
     for (int k = 0; k < source_tags(s) && s->distance; k++)
-        if (s->distance[k].from >= from && s->distance[k].from > 0 && s->distance[k].to <= to && (s->distance[k].word || !words_only))
+        if (s->distance[k].from >= from && s->distance[k].from > 0 && s->distance[k].to <= to &&
+            (s->distance[k].word || !words_only))
             rows |= (uint64_t)1 << k;
     return rows;
 }
@@ -172,7 +174,8 @@ static void ask_found(struct draft *d)
             struct question q = {.group = gain ? ABLATE_GAIN : ABLATE_FOUND, .sitting = sit(d, cut), .rows = (uint64_t)1 << k,
                                  .what = gain ? MEASURE_GAIN : MEASURE_FOUND, .from = far->from, .to = far->to};
             name_question(q.name, gain ? "gain-%d-%d" : "found-%d-%d", far->from, far->to);
-            snprintf(q.label, sizeof q.label, gain ? "nats saved, %d-%d back" : "words found, %d-%d back", far->from, far->to);
+            snprintf(q.label, sizeof q.label, gain ? "nats saved, %d-%d back" : "words found, %d-%d back", far->from,
+                     far->to);
             ask(d, q);
         }
     }
@@ -186,12 +189,14 @@ static const char *ask_bands(struct draft *d, char why[SWAX_WHY])
         int64_t from, to;
         const struct json *name = json_get(j, "name"), *low = json_get(j, "from"), *high = json_get(j, "to");
         struct band b;
-        if (!name || name->type != JSON_STRING || !low || !high || !json_integer(low, &from) || !json_integer(high, &to) || from < 1 || to < from || to > 1 << 24)
+        if (!name || name->type != JSON_STRING || !low || !high || !json_integer(low, &from) ||
+            !json_integer(high, &to) || from < 1 || to < from || to > 1 << 24)
             return say(why, "A band of the ablation is {\"name\": ..., \"from\": ..., \"to\": ...}, in tokens.");
         snprintf(b.name, sizeof b.name, "%.23s", name->text);
         b.from = (int)from, b.to = (int)to;
         if (!rows_between(source_of(a), b.from, b.to, 0))
-            return say(why, "Band %s: the data %s tell no answers apart that were said %d to %d tokens back.", b.name, source_of(a)->name, b.from, b.to);
+            return say(why, "Band %s: the data %s tell no answers apart that were said %d to %d tokens back.", b.name,
+                       source_of(a)->name, b.from, b.to);
         for (int times = 1; times <= a->longest; times *= 4) {
             struct question q = {.group = times > 1 ? ABLATE_LENGTH : ABLATE_BAND, .rows = rows_between(source_of(a), b.from, b.to, 0), .what = MEASURE_RIGHT,
                                  .from = b.from, .to = b.to};
@@ -260,7 +265,8 @@ static void ask_facts(struct draft *d)
 static void ask_windows(struct draft *d)
 {
     struct ablation *a = d->a;
-    for (int w = a->short_window / 2 > 0 ? a->short_window / 2 : 1; w <= 2 * a->long_window && w < a->length && a->windows < ABLATE_WINDOWS - 1; w *= 2)
+    for (int w = a->short_window / 2 > 0 ? a->short_window / 2 : 1;
+         w <= 2 * a->long_window && w < a->length && a->windows < ABLATE_WINDOWS - 1; w *= 2)
         a->window[a->windows++] = w;
     a->window[a->windows++] = a->length;
     const int of[] = {a->memory, a->near, a->loss};
@@ -283,7 +289,8 @@ static const char *find_named(struct ablation *a, const char *key, const char *o
     const struct json *j = json_get(a->file, key);
     *to = question_find(a, j && j->type == JSON_STRING ? j->text : otherwise);
     if (j && *to < 0)
-        return say(why, "\"%s\" of the ablation: there is no question \"%.60s\".", key, j->type == JSON_STRING ? j->text : "");
+        return say(why, "\"%s\" of the ablation: there is no question \"%.60s\".", key,
+                   j->type == JSON_STRING ? j->text : "");
     return NULL;
 }
 
@@ -293,7 +300,8 @@ const char *questions_set(struct ablation *a, char *why)
     const struct source *s = source_of(a);
     if (a->past >= a->length)
         return say(why, "past=%d: it is shorter than the sequences of %d tokens.", a->past, a->length);
-    if (s->ask && (a->reach + 2 > a->length * 15 / 16 || (ablation_role(a, "short") >= 0 && a->short_window >= a->long_window)))
+    if (s->ask &&
+        (a->reach + 2 > a->length * 15 / 16 || (ablation_role(a, "short") >= 0 && a->short_window >= a->long_window)))
         return say(why, "Windows of %d and %d in sequences of %d tokens leave nothing to compare: attention alone reaches %d tokens back.",
                    a->short_window, a->long_window, a->length, a->reach);
     ask_running_text(&d, 1);
@@ -304,7 +312,8 @@ const char *questions_set(struct ablation *a, char *why)
     if (a->past && has_words(s))
         ask_found(&d);
     a->loss = question_find(a, "loss");
-    if (ask_bands(&d, why) || find_named(a, "memory", s->ask ? "beyond" : "", &a->memory, why) || find_named(a, "near", "", &a->near, why))
+    if (ask_bands(&d, why) || find_named(a, "memory", s->ask ? "beyond" : "", &a->memory, why) ||
+        find_named(a, "near", "", &a->near, why))
         return why;
     ask_windows(&d);
     return d.full ? say(why, "The ablation asks more than there is room for: fewer bands, windows or lengths.") : NULL;

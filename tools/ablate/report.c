@@ -155,7 +155,8 @@ static void verdict_section(const struct page *p)
         const char *says = ablate_verdict_name[v[c].says];
         fputs("<tr><td><b>", p->f);
         text(p, v[c].claim->claim);
-        fprintf(p->f, "</b></td><td class=\"t\"><span class=\"%s\">%s</span></td><td class=\"t\" data-of=\"measured\">", says, says);
+        fprintf(p->f, "</b></td><td class=\"t\"><span class=\"%s\">%s</span></td><td class=\"t\" data-of=\"measured\">",
+                says, says);
         text(p, v[c].measured);
         if (*v[c].why) {
             fputs("; ", p->f);
@@ -200,7 +201,8 @@ static void table(const struct page *p, const char *title, uint64_t groups, int 
         fprintf(p->f, "</td><td>%d</td>", page_finished(p, i));
         for (int q = 0; q < a->questions; q++)
             if (groups >> a->ask[q].group & 1)
-                cell(p, i, value_answer, q, a->ask[q].what == MEASURE_LOSS || a->ask[q].what == MEASURE_GAIN ? "%.4f" : "%.3f");
+                cell(p, i, value_answer, q,
+                     a->ask[q].what == MEASURE_LOSS || a->ask[q].what == MEASURE_GAIN ? "%.4f" : "%.3f");
         if (more) {
             cell(p, i, value_bits, a->loss, "%.4f");
             cell(p, i, value_tokens, 0, "%.4g");
@@ -298,12 +300,14 @@ static void write_page(const struct page *p, const char *command, const char *co
         page_first_plot(p);
     verdict_section(p);
     word_section(p);
-    table(p, "Results", G(ABLATE_FACTS) | G(ABLATE_BAND) | G(ABLATE_LOSS), 1, "Columns are shares of right answers, unless they say nats.");
+    table(p, "Results", G(ABLATE_FACTS) | G(ABLATE_BAND) | G(ABLATE_LOSS), 1,
+          "Columns are shares of right answers, unless they say nats.");
     if (any) {
         error_note(p);
         page_plots(p);
     }
-    table(p, "Reuse by distance", G(ABLATE_REUSE), 0, "The share of tokens that are right, by how far back what stands before them was last seen.");
+    table(p, "Reuse by distance", G(ABLATE_REUSE), 0,
+          "The share of tokens that are right, by how far back what stands before them was last seen.");
     table(p, "Words that only memory gives", G(ABLATE_FOUND) | G(ABLATE_GAIN), 0, "Of words seen so far back.");
     table(p, "Controls", G(ABLATE_CONTROL), 0, "Found by the cells: attention sees what it always does, and the cells alone begin anew. Found in another document: "
           "the far past is that of another sequence; what is still better than without any is style, not memory.");

@@ -17,7 +17,8 @@ static double value_curve_cells(const struct outcome *r, int i) { return i < r->
 struct plot { struct svg_series series[ABLATE_ARMS]; double x[ABLATE_ARMS][ABLATE_POINTS], y[ABLATE_ARMS][ABLATE_POINTS], low[ABLATE_ARMS][ABLATE_POINTS], high[ABLATE_ARMS][ABLATE_POINTS]; int n; };
 
 /* The arm's next series: point i is value(index[i]), or value(i) without an index. */
-static void add_arm(struct plot *q, const struct page *p, int arm, int points, const double *x, outcome_value value, const int *index)
+static void add_arm(struct plot *q, const struct page *p, int arm, int points, const double *x, outcome_value value,
+                    const int *index)
 {
     int spreads = 0, k = q->n++;
     for (int i = 0; i < points; i++) {
@@ -48,7 +49,8 @@ static double bottom_of(const struct plot *q)
 }
 
 /* All questions of a group against how far back they ask. */
-static void distance_plot(const struct page *p, enum ablate_group group, const char *title, const char *label, const char *words, int from_zero)
+static void distance_plot(const struct page *p, enum ablate_group group, const char *title, const char *label,
+                          const char *words, int from_zero)
 {
     static struct plot q;
     const struct ablation *a = p->a;
@@ -77,7 +79,8 @@ static void distance_plot(const struct page *p, enum ablate_group group, const c
     fputs("</figure>\n", p->f);
 }
 
-static void curve_plot(const struct page *p, const char *title, const char *label, outcome_value value, int percent, const char *words)
+static void curve_plot(const struct page *p, const char *title, const char *label, outcome_value value, int percent,
+                       const char *words)
 {
     static struct plot q;
     const struct ablation *a = p->a;
@@ -113,7 +116,8 @@ static void window_plot(const struct page *p)
     int n = 0;
     for (int i = 0; i < a->arms && first >= 0 && a->near >= 0; i++) {
         const struct run *r = &a->run[i];
-        if (!page_finished(p, i) || r->windows.short_window || memcmp(r->model.mixer, a->run[first].model.mixer, sizeof r->model.mixer))
+        if (!page_finished(p, i) || r->windows.short_window ||
+            memcmp(r->model.mixer, a->run[first].model.mixer, sizeof r->model.mixer))
             continue;
         for (int k = 0; k < 2; k++) {
             const struct spread s = spread_of(a, p->r, i, value_answer, of[k]);
@@ -159,7 +163,8 @@ static void trade_plot(const struct page *p)
     }
     if (!q.n)
         return;
-    const struct svg_axis ax = svg_around(a->ask[a->near].label, left, right, 1), ay = svg_around(a->ask[a->memory].label, bottom_of(&q), top_of(&q), 1);
+    const struct svg_axis ax = svg_around(a->ask[a->near].label, left, right, 1);
+    const struct svg_axis ay = svg_around(a->ask[a->memory].label, bottom_of(&q), top_of(&q), 1);
     fputs("<figure>\n", p->f);
     svg_points(p->f, "What a window costs and what it gives", ax, ay, q.series, q.n);
     page_caption(p->f, "One marker per seed. Right: short context. Up: long memory. The paper's claim is that a fixed window gets one or the other, and stochastic windows get both.");
@@ -185,7 +190,8 @@ static void position_plot(const struct page *p)
     fputs("</figure>\n", p->f);
 }
 
-/* A question with other windows in the test.  What a window can see by itself is no memory: the frame says which is the arm's own. */
+/* A question with other windows in the test.  What a window can see by itself is no memory: the frame says which is the
+ * arm's own. */
 static void grid_plot(const struct page *p, int question, const char *words)
 {
     const struct ablation *a = p->a;
@@ -204,7 +210,8 @@ static void grid_plot(const struct page *p, int question, const char *words)
         if (!page_finished(p, i) || !ablation_reach(&a->run[i]))
             continue;
         for (int w = 0; w < a->windows; w++) {
-            v[rows * a->windows + w] = index[w] < 0 ? (double)NAN : spread_of(a, p->r, i, value_answer, index[w]).median;
+            v[rows * a->windows + w] =
+                index[w] < 0 ? (double)NAN : spread_of(a, p->r, i, value_answer, index[w]).median;
             own[rows * a->windows + w] = a->window[w] == a->run[i].windows.window;
         }
         row[rows++] = a->arm[i].what;
@@ -229,7 +236,8 @@ void page_first_plot(const struct page *p)
                       "Of the bytes of words that the same network gets wrong when it sees only the end of the document: the share that it gets right when it sees all of "
                       "it, by how far back the text before them was last seen. Median over seeds, bars from the lowest to the highest seed.", 0);
     else
-        curve_plot(p, "Loss on held-out sequences, while training", "loss, nats per token", value_curve_loss, 0, "Median over seeds, bars from the lowest to the highest seed.");
+        curve_plot(p, "Loss on held-out sequences, while training", "loss, nats per token", value_curve_loss, 0,
+                   "Median over seeds, bars from the lowest to the highest seed.");
 }
 
 void page_plots(const struct page *p)
@@ -239,11 +247,15 @@ void page_plots(const struct page *p)
         distance_plot(p, ABLATE_REUSE, "Reuse by distance", "right answers",
                       "All bytes whose text before them was last seen so far back with the same continuation.", 0);
     if (page_asks(p, ABLATE_GAIN))
-        distance_plot(p, ABLATE_GAIN, "Nats saved by the far past", "nats a byte", "The same bytes for every network: how much the loss falls when the whole document is seen.", 1);
+        distance_plot(p, ABLATE_GAIN, "Nats saved by the far past", "nats a byte",
+                      "The same bytes for every network: how much the loss falls when the whole document is seen.", 1);
     if (a->memory >= 0)
-        curve_plot(p, "Long memory, while training", a->ask[a->memory].label, value_curve_memory, a->ask[a->memory].what != MEASURE_GAIN, "The same question as in the table, on a third of the sequences.");
+        curve_plot(p, "Long memory, while training", a->ask[a->memory].label, value_curve_memory,
+                   a->ask[a->memory].what != MEASURE_GAIN,
+                   "The same question as in the table, on a third of the sequences.");
     if (a->near >= 0)
-        curve_plot(p, "Short context, while training", a->ask[a->near].label, value_curve_near, 1, "The same question as in the table, on a third of the sequences.");
+        curve_plot(p, "Short context, while training", a->ask[a->near].label, value_curve_near, 1,
+                   "The same question as in the table, on a third of the sequences.");
     curve_plot(p, "The cells' share of the gradient, while training", "share of the squared norm", value_curve_cells, 0,
                "Of the gradient of the same held-out sequences: how much of its squared norm stands in the weights of the recurrent cells.");
     window_plot(p);

@@ -190,7 +190,8 @@ static void read_list(double *to, int most, const struct json *list)
 void curve_read(struct outcome *r, const struct json *curve)
 {
     r->points = 0;
-    for (const struct json *p = curve && curve->type == JSON_ARRAY ? curve->first : NULL; p && r->points < ABLATE_POINTS; p = p->next) {
+    for (const struct json *p = curve && curve->type == JSON_ARRAY ? curve->first : NULL;
+         p && r->points < ABLATE_POINTS; p = p->next) {
         const double step = number(p, "step");
         if (!(step >= 1 && step <= 1 << 30))
             break;                                 /* an older swax wrote it: it is measured again */
@@ -226,15 +227,20 @@ const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, i
     const struct json *of = json_get(root, "seed"), *layers = json_get(root, "layers");
     const int ours = of && json_integer(of, &drawn);
     r->seed = (uint64_t)drawn;
-    r->tokens = number(root, "tokens"), r->seconds = number(root, "seconds"), r->parameters = number(root, "parameters");
+    r->tokens = number(root, "tokens"), r->seconds = number(root, "seconds"),
+    r->parameters = number(root, "parameters");
     r->done = ours && drawn == seed + 1 && read_answers(r, a, json_get(root, "answers"));
     read_list(r->part, MEASURE_PARTS, json_get(root, "loss_by_position"));
-    for (const struct json *l = layers && layers->type == JSON_ARRAY ? layers->first : NULL; l && r->layers < ABLATE_LAYERS; l = l->next, r->layers++) {
-        const char *key = r->layers < a->run[arm].model.layers ? swax_layer_mixer(&a->run[arm].model, r->layers)->inside.key : "";
+    for (const struct json *l = layers && layers->type == JSON_ARRAY ? layers->first : NULL;
+         l && r->layers < ABLATE_LAYERS; l = l->next, r->layers++) {
+        const char *key =
+            r->layers < a->run[arm].model.layers ? swax_layer_mixer(&a->run[arm].model, r->layers)->inside.key : "";
         read_list(r->layer[r->layers].value, SWAX_INSIDE, json_get(l, key));
     }
     curve_read(r, json_get(root, "curve"));
     json_free(root);
-    return !ours ? say(why, "%s is not the result of a run: delete it, and it is made again.", path) :
-           drawn != seed + 1 ? say(why, "%s is the result of seed %lld, in the folder of seed %d.", path, (long long)drawn, seed + 1) : NULL;
+    return !ours ? say(why, "%s is not the result of a run: delete it, and it is made again.", path)
+         : drawn != seed + 1
+             ? say(why, "%s is the result of seed %lld, in the folder of seed %d.", path, (long long)drawn, seed + 1)
+             : NULL;
 }

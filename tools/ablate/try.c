@@ -35,7 +35,8 @@ enum ablation_trial ablation_try(const struct run *r, char *why)
     const ssize_t n = read(told[0], why, SWAX_WHY - 1);
     why[n > 0 ? n : 0] = 0;
     close(told[0]);
-    if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && (*why || WEXITSTATUS(status) != ABLATION_REFUSED))
+    if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+        (*why || WEXITSTATUS(status) != ABLATION_REFUSED))
         return (enum ablation_trial)WEXITSTATUS(status);
     return say(why, "The first run could not be tried: no process could be started, or it crashed."), ABLATION_REFUSED;
 }

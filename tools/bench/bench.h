@@ -10,8 +10,8 @@ struct bench {
     enum swax_precision precision;
     int threads, json;
     double seconds;                /* how long to time each thing */
-    /* Of this machine with these threads: GFLOP/s in float (half of it for fp64), GB/s; of a device: what a large product
-     * and a large addition reach. */
+    /* Of this machine with these threads: GFLOP/s in float (half of it for fp64), GB/s; of a device: what a large
+     * product and a large addition reach. */
     double peak, bandwidth;
 };
 

@@ -83,7 +83,8 @@ static const char *convert(struct options *o, char *why)
     struct keys k = {.of = "`swax convert`"};
     const int window = options_value(o, "window") != NULL, model = options_value(o, "from") || options_value(o, "to") ||
         options_value(o, "rope");
-    const int layer = options_value(o, "layer") != NULL, of_layer = options_value(o, "into") || options_value(o, "prefix");
+    const int layer = options_value(o, "layer") != NULL;
+    const int of_layer = options_value(o, "into") || options_value(o, "prefix");
     keys_default(keys, &a);
     keys_add(&k, NULL, keys, &a);
     if (options_give_all(o, &k, why))
@@ -92,7 +93,8 @@ static const char *convert(struct options *o, char *why)
         return say(why,
                    "window= and convention= are one conversion, from=, to= and rope= another: ask for one of them.");
     if (layer ? window || options_value(o, "rope") : of_layer)
-        return say(why, "into= and prefix= belong to layer=, which is a conversion by itself, without rope= and window=.");
+        return say(why,
+                   "into= and prefix= belong to layer=, which is a conversion by itself, without rope= and window=.");
     return window ? windows(&a, why) : layer ? one_layer(&a, why)
                                              : translate(&a, options_value(o, "rope") != NULL, why);
 }

@@ -35,7 +35,8 @@ const char *hf_own_says_no(const struct swax_config *c, char *why)
 {
     for (int l = 0; l < c->layers; l++)
         if (!known(swax_layer_mixer(c, l)->name))
-            return say(why, "The modelling file for Hugging Face has no layer such as %s, which this network has.", swax_layer_mixer(c, l)->name);
+            return say(why, "The modelling file for Hugging Face has no layer such as %s, which this network has.",
+                       swax_layer_mixer(c, l)->name);
     return NULL;
 }
 
@@ -91,7 +92,8 @@ const char *hf_own_read(struct run *r, const struct json *config, char *why)
     if (separator && separator->type == JSON_NUMBER && run_set(r, "separator", separator->text, why))
         return why;
     for (const struct json *j = keys->first; j; j = j->next)
-        if (strcmp(j->key, "rope") && (j->type == JSON_STRING || j->type == JSON_NUMBER) && run_set(r, j->key, j->text, why))
+        if (strcmp(j->key, "rope") && (j->type == JSON_STRING || j->type == JSON_NUMBER) &&
+            run_set(r, j->key, j->text, why))
             return why;
     return swax_config_check(&r->model, why);
 }
@@ -118,8 +120,8 @@ static const char *write_modeling(const char *folder, char *why)
     return file_replace_text(path, f, &text, why);
 }
 
-/* GPT-2's alphabet, in which a byte-level tokenizer writes bytes: printable ones stand for themselves, the others for the
- * characters from 256 on. */
+/* GPT-2's alphabet, in which a byte-level tokenizer writes bytes: printable ones stand for themselves, the others for
+ * the characters from 256 on. */
 static int letter_of(int byte)
 {
     int others = 0;
@@ -152,8 +154,9 @@ static const char *write_tokenizer(const char *folder, char *why)
     run_path(path, folder, "tokenizer.json");
     if (file_replace_text(path, f, &text, why))
         return why;
-    static const char config[] = "{\"tokenizer_class\": \"PreTrainedTokenizerFast\", \"clean_up_tokenization_spaces\": false, "
-                                 "\"model_max_length\": 1000000000}\n";
+    static const char config[] =
+        "{\"tokenizer_class\": \"PreTrainedTokenizerFast\", \"clean_up_tokenization_spaces\": false, "
+        "\"model_max_length\": 1000000000}\n";
     run_path(path, folder, "tokenizer_config.json");
     return file_replace(path, config, sizeof config - 1, why);
 }

@@ -1,5 +1,6 @@
-/* hf_own.h - a network that Hugging Face's transformers has no model for, as a folder that brings its own: config.json of
- * model_type swax, modeling_swax.py (tools/python/modeling_swax.py, which is built in), and for bytes a tokenizer. */
+/* hf_own.h - a network that Hugging Face's transformers has no model for, as a folder that brings its own: config.json
+ * of model_type swax, modeling_swax.py (tools/python/modeling_swax.py, which is built in), and for bytes a
+ * tokenizer. */
 #ifndef SWAX_HF_OWN_H
 #define SWAX_HF_OWN_H
 

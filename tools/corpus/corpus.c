@@ -91,7 +91,8 @@ static const char *walk(struct corpus *c, const char *folder, int depth, char *w
     for (struct dirent *e; !wrong && (e = readdir(d));) {
         char path[4096];
         struct stat s;
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= (int)sizeof path || lstat(path, &s))
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+            snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= (int)sizeof path || lstat(path, &s))
             continue;
         if (S_ISDIR(s.st_mode))
             wrong = walk(c, path, depth + 1, why);
@@ -142,7 +143,8 @@ static int has_stretch(const struct stretches *s, uint64_t hash)
     return s->slots && s->slot[at] == hash;
 }
 
-/* The chosen stretches of a text are added to the set, or the share of them that stands there is *found.  0: no memory. */
+/* The chosen stretches of a text are added to the set, or the share of them that stands there is *found.  0: no
+ * memory. */
 static int stretches_of(struct stretches *s, const char *text, size_t n, double *found)
 {
     const uint64_t by = 0x9e3779b97f4a7c15u;
@@ -151,7 +153,8 @@ static int stretches_of(struct stretches *s, const char *text, size_t n, double 
     for (int i = 0; i < SHINGLE; i++)
         leaving *= by;
     for (size_t i = 0; i < n; i++) {
-        rolling = rolling * by + (unsigned char)text[i] + 1 - (i >= SHINGLE ? leaving * ((uint64_t)(unsigned char)text[i - SHINGLE] + 1) : 0);
+        rolling = rolling * by + (unsigned char)text[i] + 1 -
+                  (i >= SHINGLE ? leaving * ((uint64_t)(unsigned char)text[i - SHINGLE] + 1) : 0);
         const uint64_t hash = (rolling ^ rolling >> 29) * 0xbf58476d1ce4e5b9u;
         if (i < SHINGLE - 1 || hash >> 32 & (ONE_IN - 1) || !hash)
             continue;
@@ -224,7 +227,8 @@ static const char *take_file(struct corpus *c, const struct file *f, struct part
 
 static void write_part(FILE *f, const struct part *p, const char *digits)
 {
-    fprintf(f, "  \"%s\": {\"documents\": %ld, \"bytes\": %lld, \"checksum\": \"%s\"},\n", p->name, p->documents, (long long)p->bytes, digits);
+    fprintf(f, "  \"%s\": {\"documents\": %ld, \"bytes\": %lld, \"checksum\": \"%s\"},\n", p->name, p->documents,
+            (long long)p->bytes, digits);
 }
 
 static const char *write_record(struct corpus *c, const char *note, char *why)
@@ -270,7 +274,8 @@ static const char *make(struct corpus *c, const char *note, char *why)
                 wrong = take_file(c, &c->file[i], &c->part[part], why);
     for (int i = 0; i < 2 && !wrong; i++)
         if (!c->part[i].bytes)
-            wrong = say(why, "%s: nothing is left %s: try least=0, other endings= or held_out=.", c->folder, i ? "to be held out" : "for training");
+            wrong = say(why, "%s: nothing is left %s: try least=0, other endings= or held_out=.", c->folder,
+                        i ? "to be held out" : "for training");
     for (int i = 0; i < 2; i++)
         if (c->part[i].fd >= 0 && wrong)
             file_abandon(c->part[i].fd, c->part[i].path);

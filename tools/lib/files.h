@@ -29,8 +29,8 @@ const char *file_commit(int fd, const char *path, char *why);
 void file_abandon(int fd, const char *path);
 const char *file_replace(const char *path, const void *from, size_t n, char *why);       /* the three at once */
 
-/* A stream into memory: *text and *size follow what is flushed.  NULL where there is no memory; what later finds none is
- * kept for ferror, which open_memstream forgets. */
+/* A stream into memory: *text and *size follow what is flushed.  NULL where there is no memory; what later finds none
+ * is kept for ferror, which open_memstream forgets. */
 FILE *file_open_text(char **text, size_t *size);
 /* Close it.  The text, or NULL, and nothing to free, where memory ran out. */
 char *file_close_text(FILE *f, char **text);

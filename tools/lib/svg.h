@@ -1,5 +1,5 @@
-/* svg.h - the three plots a page needs, written as SVG elements into it: each twice, as class wider and as class narrow,
- * of which the page shows the one that fits (page.h).  <desc> holds the numbers.
+/* svg.h - the three plots a page needs, written as SVG elements into it: each twice, as class wider and as class
+ * narrow, of which the page shows the one that fits (page.h).  <desc> holds the numbers.
  *
  * Every series differs from every other in dash pattern and marker, and is labelled where it ends, so the plots
  * read the same in black and white.  A NaN leaves a gap.  Labels and titles are text: they are escaped here. */

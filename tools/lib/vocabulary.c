@@ -61,8 +61,8 @@ static const char *read_line(struct vocabulary *v, char *line, int number, int *
     const int n = decode(line, &end);
     const long token = n < 0 ? -1 : strtol(end + 1, &end, 10);
     if (n < 0 || token < 0 || token >= LARGEST || (*end && *end != '\r'))
-        return say(why, "%s: line %d is not a token's bytes in base64, a space, and its number below %d.", v->path, number,
-                   LARGEST);
+        return say(why, "%s: line %d is not a token's bytes in base64, a space, and its number below %d.", v->path,
+                   number, LARGEST);
     if (token >= *room) {
         *room = (int)token < 1024 ? 1024 : 2 * (int)token;
         if (grow(v, *room, why))

@@ -21,7 +21,8 @@ static void cut(struct data_batch *b, const struct measure_how *how)
     b->batch.start_attention = how->probe == MEASURE_RELAY_BLOCK ? start : b->batch.start_attention;
 }
 
-static void tally(struct tally (*to)[MEASURE_ROWS], const struct data_batch *b, const float *loss, const unsigned char *right)
+static void tally(struct tally (*to)[MEASURE_ROWS], const struct data_batch *b, const float *loss,
+                  const unsigned char *right)
 {
     for (int i = 0; to && i < b->batch.B * b->batch.T; i++) {
         struct tally *row = to[i / b->batch.T];
@@ -39,7 +40,8 @@ static void tally(struct tally (*to)[MEASURE_ROWS], const struct data_batch *b, 
     }
 }
 
-struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequences, uint64_t rows, enum measure_what what)
+struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequences, uint64_t rows,
+                                 enum measure_what what)
 {
     double n = 0, x = 0, nn = 0, nx = 0, xx = 0;
     for (int s = 0; s < sequences; s++) {
@@ -59,7 +61,8 @@ struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequen
     return (struct estimate){R, S > 1 ? sqrt(S / (S - 1) * squares) / n : (double)NAN, n};
 }
 
-static void count(struct measured *m, const struct data_batch *b, const float *loss, const unsigned char *right, double *total, double *weight)
+static void count(struct measured *m, const struct data_batch *b, const float *loss, const unsigned char *right,
+                  double *total, double *weight)
 {
     const int T = b->batch.T, n = b->batch.B * T;
     int run = 0, run_right = 1;
@@ -87,7 +90,8 @@ static void count(struct measured *m, const struct data_batch *b, const float *l
     }
 }
 
-const char *measure(struct swax_network *n, const struct data *d, const struct measure_how *how, struct measured *m, char *why)
+const char *measure(struct swax_network *n, const struct data *d, const struct measure_how *how, struct measured *m,
+                    char *why)
 {
     struct data_batch b = {0};
     const size_t N = (size_t)how->B * (size_t)how->T;
@@ -149,8 +153,8 @@ static int largest(const float *x, int n)
 }
 
 /* The share of sequence b's answers contained in what the network says after the text before the first. */
-static const char *generate(struct swax_network *n, const struct data_batch *b, const struct measure_how *how, int max_new, int separator,
-                            double *share, float *logits, char *why)
+static const char *generate(struct swax_network *n, const struct data_batch *b, const struct measure_how *how,
+                            int max_new, int separator, double *share, float *logits, char *why)
 {
     const int T = b->batch.T, vocabulary = swax_network_config(n)->vocabulary;
     int said[1024], wanted[256];
@@ -185,8 +189,8 @@ static const char *generate(struct swax_network *n, const struct data_batch *b, 
     return NULL;
 }
 
-const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new, int separator,
-                              double *score, char *why)
+const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new,
+                              int separator, double *score, char *why)
 {
     struct data_batch b = {0};
     float *logits = malloc((size_t)swax_network_config(n)->vocabulary * sizeof *logits);
@@ -204,7 +208,8 @@ const char *measure_generated(struct swax_network *n, const struct data *d, cons
     return wrong;
 }
 
-struct swax_network *measure_copy(struct swax_network *n, const struct swax_tier *tier, enum swax_precision precision, int B, int T, char *why)
+struct swax_network *measure_copy(struct swax_network *n, const struct swax_tier *tier, enum swax_precision precision,
+                                  int B, int T, char *why)
 {
     int tensors;
     long most = 0;

@@ -31,11 +31,13 @@ struct measure_how {
     struct tally (*tally)[MEASURE_ROWS];       /* one for each sequence, which are added to; or NULL */
 };
 
-/* A mean over the answers of the rows in `rows` (bit k: row k), with its standard error over sequences, since answers of
- * one sequence are no independent draws: of the ratio R = sum x_s / sum n_s, sqrt(S/(S-1) sum (x_s - R n_s)^2) / sum n_s. */
+/* A mean over the answers of the rows in `rows` (bit k: row k), with its standard error over sequences, since answers
+ * of one sequence are no independent draws: of the ratio R = sum x_s / sum n_s, sqrt(S/(S-1) sum (x_s - R n_s)^2) / sum
+ * n_s. */
 enum measure_what { MEASURE_RIGHT, MEASURE_LOSS, MEASURE_GAIN, MEASURE_FOUND };
 struct estimate { double value, error, asked; };               /* NaN, NaN, 0: nothing was asked */
-struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequences, uint64_t rows, enum measure_what what);
+struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequences, uint64_t rows,
+                                 enum measure_what what);
 
 struct measured {
     double loss;                   /* weighted mean over all targets, in nats */
@@ -46,10 +48,11 @@ struct measured {
 };
 
 /* NULL, or a sentence. */
-const char *measure(struct swax_network *n, const struct data *d, const struct measure_how *how, struct measured *m, char *why);
+const char *measure(struct swax_network *n, const struct data *d, const struct measure_how *how, struct measured *m,
+                    char *why);
 
-/* What is the past worth that lies further back than `span` tokens?  Every sequence is seen whole and with its past cut,
- * and answers are counted for which something was cut:
+/* What is the past worth that lies further back than `span` tokens?  Every sequence is seen whole and with its past
+ * cut, and answers are counted for which something was cut:
  *   DOCUMENT   the document is cut to its last span/2 to span tokens: the network begins anew at multiples of span/2;
  *   CELLS      the cells alone are: attention sees what it always does;
  *   FOREIGN    all but the last `span` tokens come from another sequence: its keys and states stand where the document's own
@@ -57,14 +60,17 @@ const char *measure(struct swax_network *n, const struct data *d, const struct m
  * Fills how->tally: MEASURE_GAIN is the loss that the past saves per answer, the same answers for every network;
  * MEASURE_FOUND the share of answers right with it among those the same network gets wrong without. */
 enum measure_cut { MEASURE_DOCUMENT, MEASURE_CELLS, MEASURE_FOREIGN, MEASURE_CUTS };
-const char *measure_past(struct swax_network *n, const struct data *d, const struct measure_how *how, enum measure_cut cut, int span, char *why);
+const char *measure_past(struct swax_network *n, const struct data *d, const struct measure_how *how,
+                         enum measure_cut cut, int span, char *why);
 
 /* RULER's score: feed what comes before the first answer, generate max_new tokens greedily, and count the share of
- * the answers that the output contains, ignoring case.  separator begins a document, -1: nothing does.  *score is the mean over the sequences. */
-const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new, int separator,
-                              double *score, char *why);
+ * the answers that the output contains, ignoring case.  separator begins a document, -1: nothing does.  *score is the
+ * mean over the sequences. */
+const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new,
+                              int separator, double *score, char *why);
 
 /* An untrained-mode network of the same weights for other sizes. */
-struct swax_network *measure_copy(struct swax_network *n, const struct swax_tier *tier, enum swax_precision precision, int B, int T, char *why);
+struct swax_network *measure_copy(struct swax_network *n, const struct swax_tier *tier, enum swax_precision precision,
+                                  int B, int T, char *why);
 
 #endif

@@ -20,11 +20,13 @@ struct past {
 static const char *open_past(struct past *p, char *why)
 {
     const size_t n = (size_t)p->N;
-    p->token = malloc(n * sizeof(int)), p->attention = malloc(n * sizeof(int)), p->cell = malloc(n * sizeof(int)), p->from = malloc(n * sizeof(int));
-    p->loss = malloc(n * sizeof(float)), p->cut_loss = malloc(n * sizeof(float)), p->pass_loss = malloc(n * sizeof(float));
+    p->token = malloc(n * sizeof(int)), p->attention = malloc(n * sizeof(int)), p->cell = malloc(n * sizeof(int)),
+    p->from = malloc(n * sizeof(int));
+    p->loss = malloc(n * sizeof(float)), p->cut_loss = malloc(n * sizeof(float)),
+    p->pass_loss = malloc(n * sizeof(float));
     p->right = malloc(n), p->cut_right = malloc(n), p->pass_right = malloc(n), p->pass = malloc(n);
-    if (p->token && p->attention && p->cell && p->from && p->loss && p->cut_loss && p->pass_loss && p->right && p->cut_right &&
-        p->pass_right && p->pass)
+    if (p->token && p->attention && p->cell && p->from && p->loss && p->cut_loss && p->pass_loss && p->right &&
+        p->cut_right && p->pass_right && p->pass)
         return data_batch_new(&p->b, p->how->B, p->how->T, why);
     return say(why, "There is no memory to evaluate %d tokens.", p->N);
 }
@@ -103,7 +105,8 @@ static void one_batch(struct past *p, struct swax_network *n, struct tally (*to)
 {
     struct sequence *r = &p->b.room;
     const size_t bytes = (size_t)p->N * sizeof(int);
-    memcpy(p->token, r->token, bytes), memcpy(p->attention, r->start_attention, bytes), memcpy(p->cell, r->start_cell, bytes);
+    memcpy(p->token, r->token, bytes), memcpy(p->attention, r->start_attention, bytes),
+        memcpy(p->cell, r->start_cell, bytes);
     plan(p);
     p->b.batch.window = p->how->window;
     swax_network_evaluate(n, &p->b.batch, p->loss, p->right, NULL);
@@ -121,7 +124,8 @@ static void one_batch(struct past *p, struct swax_network *n, struct tally (*to)
     count(p, to);
 }
 
-const char *measure_past(struct swax_network *n, const struct data *d, const struct measure_how *how, enum measure_cut cut, int span, char *why)
+const char *measure_past(struct swax_network *n, const struct data *d, const struct measure_how *how,
+                         enum measure_cut cut, int span, char *why)
 {
     struct past p = {.how = how, .cut = cut, .span = span, .N = how->B * how->T};
     if (span < 2 || span >= how->T)

@@ -106,7 +106,8 @@ static int *read_prompt(const char *text, const struct run *r, int *n, char *why
     return begun(token, r, n);
 }
 
-/* The vocabulary that lies beside the checkpoint; NULL: there is none, or, with a sentence in why, it cannot be read. */
+/* The vocabulary that lies beside the checkpoint; NULL: there is none, or, with a sentence in why, it cannot be
+ * read. */
 static struct vocabulary *words_beside(const char *from, char *why)
 {
     char path[KEY_TEXT + 64];

@@ -39,8 +39,8 @@ static const char *open_file(struct corpus *c, const char *path, const struct co
     if (fd < 0 || c->format->check(fd, path, (int64_t)c->many.file[i].as.st_size, a, &l, why))
         return why;
     if (i && (l.token_bytes != c->layout.token_bytes || l.header_bytes != c->layout.header_bytes))
-        return say(why, "%s holds tokens of %d bits, and %s of %d: files of one kind go together.", path, 8 * l.token_bytes,
-                   c->many.file[0].path, 8 * c->layout.token_bytes);
+        return say(why, "%s holds tokens of %d bits, and %s of %d: files of one kind go together.", path,
+                   8 * l.token_bytes, c->many.file[0].path, 8 * c->layout.token_bytes);
     c->layout = l;
     c->file_tokens[i] = l.tokens;
     c->tokens += l.tokens;

@@ -1,9 +1,9 @@
 /* mixture.c - sequences of several sources, by weight: text with some of RULER's tasks in it, say.
  *
- * A thousand sequences in a row hold as many of each part as its weight says, in an order that (seed, thousand) chooses;
- * and each part gives its own sequences 0, 1, 2, ..., every one once.  So sequence n of the mixture is a pure function of n, as of
- * every source, and a run that goes on goes on with the very same sequences.  All sequences have as many tokens, so weights
- * are of tokens too. */
+ * A thousand sequences in a row hold as many of each part as its weight says, in an order that (seed, thousand)
+ * chooses; and each part gives its own sequences 0, 1, 2, ..., every one once.  So sequence n of the mixture is a pure
+ * function of n, as of every source, and a run that goes on goes on with the very same sequences.  All sequences have
+ * as many tokens, so weights are of tokens too. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,8 @@ static void close_mixture(void *opened)
 }
 
 /* "key=value" into the texts beside the source's keys. */
-static const char *set_value(char value[SOURCE_KEYS][KEY_TEXT], const struct source *s, char *word, int number, char *why)
+static const char *set_value(char value[SOURCE_KEYS][KEY_TEXT], const struct source *s, char *word, int number,
+                             char *why)
 {
     char *equals = strchr(word, '=');
     if (!equals)
@@ -66,13 +67,15 @@ static const char *set_value(char value[SOURCE_KEYS][KEY_TEXT], const struct sou
     *equals = 0;
     const int k = source_key_find(s, word);
     if (k < 0)
-        return say(why, "part_%d: the source %s has no key \"%.60s\": `swax train help data=%s` lists them.", number, s->name, word, s->name);
+        return say(why, "part_%d: the source %s has no key \"%.60s\": `swax train help data=%s` lists them.", number,
+                   s->name, word, s->name);
     snprintf(value[k], KEY_TEXT, "%s", equals + 1);
     return NULL;
 }
 
 /* One part from its text; its weight. */
-static const char *open_part(struct part *p, const char *text, const char *separator, int number, int T, double *weight, char *why)
+static const char *open_part(struct part *p, const char *text, const char *separator, int number, int T, double *weight,
+                             char *why)
 {
     static char value[SOURCE_KEYS][KEY_TEXT];
     const char *given[SOURCE_KEYS];
@@ -119,7 +122,8 @@ static const char *share_out(struct mixture *m, const double *weight, char *why)
     for (int i = 0; i < m->parts; i++) {
         m->part[i].first = i ? m->part[i - 1].first + m->part[i - 1].share : 0;
         if (!m->part[i].share)
-            return say(why, "A part of the mixture has weight %g of %g in all: less than one sequence in %d.", weight[i], sum, ROUND);
+            return say(why, "A part of the mixture has weight %g of %g in all: less than one sequence in %d.",
+                       weight[i], sum, ROUND);
     }
     return NULL;
 }
@@ -159,7 +163,8 @@ static int vocabulary(const void *opened)
     return ((const struct mixture *)opened)->vocabulary;
 }
 
-static const char *fill(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number, char *why)
+static const char *fill(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                        char *why)
 {
     struct mixture *m = opened;
     const uint64_t round = number / ROUND;

@@ -1,5 +1,5 @@
-/* shards.c - files of tokens that others made: llm.c's, whose header of 256 int32 says what they hold (magic, version, how
- * many tokens, zeros), and plain numbers without a header. */
+/* shards.c - files of tokens that others made: llm.c's, whose header of 256 int32 says what they hold (magic, version,
+ * how many tokens, zeros), and plain numbers without a header. */
 #include "tools/tasks/corpus.h"
 #include "tools/tasks/reuse.h"
 #include "tools/lib/files.h"
@@ -77,8 +77,9 @@ static const char *check(int fd, const char *path, int64_t bytes, const struct c
         return read_header(fd, path, bytes, l, why);
     const struct kind *kind = &kinds[a->token_type == UINT32];
     *l = (struct corpus_layout){kind->token_bytes, kind->vocabulary, 0, bytes / kind->token_bytes};
-    return bytes && bytes % kind->token_bytes == 0
-               ? NULL : say(why, "%s has %lld bytes: not so many numbers of %d bits.", path, (long long)bytes, 8 * kind->token_bytes);
+    return bytes && bytes % kind->token_bytes == 0 ? NULL
+                                                   : say(why, "%s has %lld bytes: not so many numbers of %d bits.",
+                                                         path, (long long)bytes, 8 * kind->token_bytes);
 }
 
 static const struct corpus_format format = {.words_beside = 1, .check = check};

@@ -9,8 +9,8 @@
 
 enum { SEED = 1 };                 /* the same sequences at every step, of every run on these data */
 
-const char *held_out_loss(struct swax_network *n, const struct data *d, struct data_batch *b, const struct run *r, int sequences,
-                          double *loss, double *error, char *why)
+const char *held_out_loss(struct swax_network *n, const struct data *d, struct data_batch *b, const struct run *r,
+                          int sequences, double *loss, double *error, char *why)
 {
     const int B = b->batch.B, T = b->batch.T;
     float *each = malloc((size_t)B * (size_t)T * sizeof *each);
@@ -32,9 +32,10 @@ const char *held_out_loss(struct swax_network *n, const struct data *d, struct d
     }
     free(each);
     *loss = count > 0 ? sum / count : (double)NAN;
-    *error = sequences > 1 && count > 0
-                 ? sqrt((double)sequences / (sequences - 1) * fmax(squares - 2 * *loss * products + *loss * *loss * counts, 0)) / count
-                 : (double)NAN;
+    *error = sequences > 1 && count > 0 ? sqrt((double)sequences / (sequences - 1) *
+                                               fmax(squares - 2 * *loss * products + *loss * *loss * counts, 0)) /
+                                              count
+                                        : (double)NAN;
     return wrong;
 }
 

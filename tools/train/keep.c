@@ -33,7 +33,8 @@ enum run_end session_save(struct session *s, char *why)
     const struct run *r = &s->r;
     if (!*r->out || s->saved == s->step)
         return RUN_FINISHED;
-    if (session_diverged(s, SWAX_WEIGHT, why) || session_diverged(s, SWAX_MOMENT1, why) || session_diverged(s, SWAX_MOMENT2, why))
+    if (session_diverged(s, SWAX_WEIGHT, why) || session_diverged(s, SWAX_MOMENT1, why) ||
+        session_diverged(s, SWAX_MOMENT2, why))
         return RUN_DIVERGED;
     snprintf(name, sizeof name, "checkpoint-%08d.safetensors", s->step);
     run_path(numbered, r->out, name);

@@ -1,5 +1,5 @@
-/* look.c - what a run shows of itself now and then: its loss on what it does not train on, how long its cells remember, what
- * it would write, and a page of it all.  No bit of the training depends on it: weights are read alone. */
+/* look.c - what a run shows of itself now and then: its loss on what it does not train on, how long its cells remember,
+ * what it would write, and a page of it all.  No bit of the training depends on it: weights are read alone. */
 #include "tools/train/session.h"
 
 #include <math.h>
@@ -15,7 +15,8 @@
 enum { PAGE_SECONDS = 5 };
 
 /* One token after another into f, as `swax sample` draws them. */
-static const char *write_sample(const struct session *s, struct swax_decoder *d, const struct vocabulary *words, FILE *f, char *why)
+static const char *write_sample(const struct session *s, struct swax_decoder *d, const struct vocabulary *words,
+                                FILE *f, char *why)
 {
     const struct run *r = &s->r;
     const int V = r->model.vocabulary, separator = run_separator(r);

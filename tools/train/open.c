@@ -222,8 +222,8 @@ static const char *begin_from(struct session *s, char *why)
     return wrong;
 }
 
-/* minutes=: as many steps as fit, by the time that a few gradients take; the weights stay what they are.  What is decided
- * here stands in config.json, and a run that goes on keeps to it. */
+/* minutes=: as many steps as fit, by the time that a few gradients take; the weights stay what they are.  What is
+ * decided here stands in config.json, and a run that goes on keeps to it. */
 static const char *fit_steps(struct session *s, char *why)
 {
     enum { WARM = 1, LEAST = 3, MOST = 50 };

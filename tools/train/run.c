@@ -75,7 +75,8 @@ static enum run_end one_step(struct session *s, struct run_point *p, char *why)
     p->tokens_per_second = (double)r->batch * r->length / p->seconds;
     if (session_look(s, p, why))
         return RUN_REFUSED;
-    return *r->out && (run_log_add(&s->log, p, why) || session_show(s, s->step == r->steps, why)) ? RUN_REFUSED : RUN_FINISHED;
+    return *r->out && (run_log_add(&s->log, p, why) || session_show(s, s->step == r->steps, why)) ? RUN_REFUSED
+                                                                                                  : RUN_FINISHED;
 }
 
 static enum run_end steps(struct session *s, run_watch watch, void *arg, char *why)

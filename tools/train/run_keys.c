@@ -249,7 +249,8 @@ const char *run_check(const struct run *r, char *why)
     if (!(w->anneal + w->ramp <= 1))
         return say(why, "anneal=%g and ramp=%g are fractions of the same run: together at most 1.", w->anneal, w->ramp);
     if (!(r->warmup + (r->schedule == SCHEDULE_WSD ? r->cooldown : 0) <= 1))
-        return say(why, "warmup=%g and cooldown=%g are fractions of the same run: together at most 1.", r->warmup, r->cooldown);
+        return say(why, "warmup=%g and cooldown=%g are fractions of the same run: together at most 1.", r->warmup,
+                   r->cooldown);
     struct swax_config model = r->model;
     if (!model.vocabulary)
         model.vocabulary = 1;

@@ -143,9 +143,11 @@ const char *run_log_add(struct run_log *l, const struct run_point *p, char *why)
     clock_gettime(CLOCK_REALTIME, &now);
     if (!f)
         return say(why, "There is no memory for a line of %s.", l->path);
-    fprintf(f, "%s%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
-            "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld", opening, p->step, p->tokens, p->loss, p->norm, p->rate, p->window,
-            p->tokens_per_second, (long long)now.tv_sec, now.tv_nsec / 1000000);
+    fprintf(f,
+            "%s%d,\"tokens\":%.0f,\"loss\":%.9g,\"gradient_norm\":%.9g,\"rate\":%.9g,\"window\":%d,"
+            "\"tokens_per_second\":%.1f,\"time\":%lld.%03ld",
+            opening, p->step, p->tokens, p->loss, p->norm, p->rate, p->window, p->tokens_per_second,
+            (long long)now.tv_sec, now.tv_nsec / 1000000);
     write_look(f, p);
     fputs("}\n", f);
     if (!file_close_text(f, &line))

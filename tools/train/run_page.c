@@ -178,7 +178,8 @@ static void cells_plot(FILE *f, const struct curve *c, const struct run *r, doub
     double low = HUGE_VAL, high = 1;
     for (int i = 0; i < c->layers; i++) {
         const int inside = c->layer[i] < r->model.layers;
-        snprintf(name[i], sizeof name[i], "layer %d, %s", c->layer[i] + 1, inside ? swax_layer_mixer(&r->model, c->layer[i])->name : "");
+        snprintf(name[i], sizeof name[i], "layer %d, %s", c->layer[i] + 1,
+                 inside ? swax_layer_mixer(&r->model, c->layer[i])->name : "");
         series[i] = (struct svg_series){.label = name[i], .style = i, .n = c->looks, .x = c->at, .y = c->median[i],
                                         .low = c->low[i], .high = c->high[i], .plain = c->looks > 60};
         for (int k = 0; k < c->looks; k++)
@@ -241,7 +242,8 @@ static void write_page(FILE *f, const struct curve *c, const struct run *r, cons
     page_heading(f, "How it trains");
     plot(f, c, "Norm of the gradient", "before clipping", NORM, "gradient", &nothing, tokens);
     plot(f, c, "Learning rate", "rate", RATE, "rate", &nothing, tokens);
-    plot(f, c, "Window", "keys that a token attends to", WINDOW, r->windows.short_window ? "mean of some steps" : "window", &nothing, tokens);
+    plot(f, c, "Window", "keys that a token attends to", WINDOW,
+         r->windows.short_window ? "mean of some steps" : "window", &nothing, tokens);
     plot(f, c, "Speed", "tokens a second", SPEED, "tokens a second", &nothing, tokens);
     fputs("<details><summary>All settings</summary><pre>", f);
     svg_text(f, config);

@@ -1,5 +1,5 @@
-/* run_page.h - run.html: a run so far, for people: losses, rate, window, norm of the gradient, how long the cells remember, and
- * what the network writes.  It is made from log.jsonl, so that a run that goes on loses nothing of it. */
+/* run_page.h - run.html: a run so far, for people: losses, rate, window, norm of the gradient, how long the cells
+ * remember, and what the network writes.  It is made from log.jsonl, so that a run that goes on loses nothing of it. */
 #ifndef SWAX_RUN_PAGE_H
 #define SWAX_RUN_PAGE_H
 

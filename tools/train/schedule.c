@@ -23,7 +23,8 @@ int window_at(const struct windows *w, uint64_t seed, int step, int steps)
     return random_unit(&r) < short_probability_at(w, step, steps) ? w->short_window : w->window;
 }
 
-/* Checkpoints take three hundredths of the time, the update two of a gradient's, and the loss of a batch a third of its gradient. */
+/* Checkpoints take three hundredths of the time, the update two of a gradient's, and the loss of a batch a third of its
+ * gradient. */
 int steps_in(double seconds, double gradient, double looked_at)
 {
     const double looks = 20 * looked_at * gradient / 3;

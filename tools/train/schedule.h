@@ -23,8 +23,8 @@ int window_at(const struct windows *w, uint64_t seed, int step, int steps);
 enum schedule { SCHEDULE_COSINE, SCHEDULE_WSD, SCHEDULE_CONSTANT };
 struct rates { enum schedule schedule; double highest, warmup, cooldown, final_rate; };
 
-/* How many steps fit into so many seconds, where the gradient of one takes `gradient`, and each of a run's twenty looks at held-out
- * sequences `looked_at` batches; from 1 to 2^30. */
+/* How many steps fit into so many seconds, where the gradient of one takes `gradient`, and each of a run's twenty looks
+ * at held-out sequences `looked_at` batches; from 1 to 2^30. */
 int steps_in(double seconds, double gradient, double looked_at);
 
 double rate_at(const struct rates *r, int step, int steps);

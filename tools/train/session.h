@@ -1,5 +1,5 @@
-/* session.h - a run at work: what its parts share.  run.c trains, open.c opens and goes on, keep.c keeps checkpoints, look.c
- * looks at what the network has learned. */
+/* session.h - a run at work: what its parts share.  run.c trains, open.c opens and goes on, keep.c keeps checkpoints,
+ * look.c looks at what the network has learned. */
 #ifndef SWAX_SESSION_H
 #define SWAX_SESSION_H
 

@@ -67,8 +67,9 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
            r->steps, r->batch, r->length,
            r->source->name, swax_precision_name[r->precision], r->tier, (double)swax_network_bytes(n) / 1048576);
     if (r->tokens[DATA_TRAIN])
-        printf("%.4g million %ss for training, of which this run sees %.3g epochs, and %.4g million held out.\n", (double)r->tokens[DATA_TRAIN] / 1e6,
-               r->source->unit ? r->source->unit : "token", (double)r->steps * r->batch * r->length / (double)r->tokens[DATA_TRAIN],
+        printf("%.4g million %ss for training, of which this run sees %.3g epochs, and %.4g million held out.\n",
+               (double)r->tokens[DATA_TRAIN] / 1e6, r->source->unit ? r->source->unit : "token",
+               (double)r->steps * r->batch * r->length / (double)r->tokens[DATA_TRAIN],
                (double)r->tokens[DATA_HELD_OUT] / 1e6);
     if (r->minutes > 0 && !r->done)
         printf("%g minutes are about %d steps here.\n", r->minutes, r->steps);

@@ -1,10 +1,10 @@
 /* case.c - problems as safetensors files.
  *
- * The tensors of problem number 7 of a suite are called "7/q", those of a single problem "q": inputs, in the element types
- * of the case.  What a backward reads of its forward is not there, where both are asked for.  No answer is there either: the
- * metadata "made" says which problems these are, in the words of `swax verify make`, and who checks answers draws the
- * problems again and works them out.  The metadata "case" or "7/case" is for the candidate: sizes, scalars, family, and the
- * names of the answers.  Only files that carry the writer's checksum are taken for cases. */
+ * The tensors of problem number 7 of a suite are called "7/q", those of a single problem "q": inputs, in the element
+ * types of the case.  What a backward reads of its forward is not there, where both are asked for.  No answer is there
+ * either: the metadata "made" says which problems these are, in the words of `swax verify make`, and who checks answers
+ * draws the problems again and works them out.  The metadata "case" or "7/case" is for the candidate: sizes, scalars,
+ * family, and the names of the answers.  Only files that carry the writer's checksum are taken for cases. */
 #include "tools/verify/verify.h"
 
 #include <float.h>
@@ -88,7 +88,8 @@ static char *describe(const struct problem *p)
     const struct op_spec *op = &swax_ops[p->in[0].op];
     if (!f)
         return NULL;
-    fprintf(f, "{\"op\":\"%s\",\"dtype\":\"%s\",\"seed\":%llu,\"family\":\"%s\",\"behind\":\"%s\",\"noise\":%s,\"dims\":{",
+    fprintf(f,
+            "{\"op\":\"%s\",\"dtype\":\"%s\",\"seed\":%llu,\"family\":\"%s\",\"behind\":\"%s\",\"noise\":%s,\"dims\":{",
             p->subject.name, dtype_name[p->wish.dtype], (unsigned long long)p->seed, op_family_name[p->family],
             p->wish.behind ? "headnorm" : "", p->wish.noise ? "true" : "false");
     for (int d = 0; op->dims[d]; d++)
@@ -101,7 +102,8 @@ static char *describe(const struct problem *p)
     if (strchr(op->dims, 'W'))
         fputs("\"window\":\"query t sees key j iff 0 <= t - (j-(S-T)) < W: W keys, its own included\",\"scale\":\"1/sqrt(D)\",", f);
     if (op->kind == OF_CELL)
-        fputs("\"scale\":\"1/sqrt(K), on q\",\"gates\":\"i and f are pre-activations: log sigmoid(f) is the decay\",", f);
+        fputs("\"scale\":\"1/sqrt(K), on q\",\"gates\":\"i and f are pre-activations: log sigmoid(f) is the decay\",",
+              f);
     fputs("\"answers\":{", f);
     for (int part = 0, first = 1; part < p->subject.n; part++)
         for (int i = 0; i < p->in[part].n; i++)
@@ -169,7 +171,8 @@ const char *case_write(const char *path, const struct plan *plan, char *why)
 struct case_file { struct st_file *st; char path[200]; int n; };
 
 /* name's tensor, of the shape it must have, as doubles at `to` */
-const char *tensor_read(struct st_file *f, const char *path, const char *name, const struct op_case *c, int i, double *to, char *why)
+const char *tensor_read(struct st_file *f, const char *path, const char *name, const struct op_case *c, int i,
+                        double *to, char *why)
 {
     const struct st_tensor *t = st_find(f, name);
     const struct op_spec *op = &swax_ops[c->op];
@@ -188,7 +191,8 @@ const char *tensor_read(struct st_file *f, const char *path, const char *name, c
     if (!same)
         return say(why, "Tensor \"%s\" in %.80s has the shape [%s], and [%s] is needed.", name, path, found, wanted);
     if (op->arg[i].type != INT)
-        return t->type >= ST_I64 ? say(why, "Tensor \"%s\" in %.80s holds %s, and floating-point numbers are needed.", name, path, st_type_name[t->type])
+        return t->type >= ST_I64 ? say(why, "Tensor \"%s\" in %.80s holds %s, and floating-point numbers are needed.",
+                                       name, path, st_type_name[t->type])
                                  : st_read(f, t, ST_F64, to, why);
     if (t->type != ST_I32)
         return say(why, "Tensor \"%s\" in %.80s holds %s, and I32 is needed.", name, path, st_type_name[t->type]);
@@ -200,15 +204,16 @@ const char *tensor_read(struct st_file *f, const char *path, const char *name, c
     return wrong;
 }
 
-/* The file's numbers and those that were drawn: the same, but for the last digits, which another machine's exp may round
- * otherwise.  What a forward saved has more of those. */
+/* The file's numbers and those that were drawn: the same, but for the last digits, which another machine's exp may
+ * round otherwise.  What a forward saved has more of those. */
 static int alike(const struct problem *p, int part, int i, const double *file)
 {
     static const double digit[DTYPES] = {(double)FLT_EPSILON, (double)FLT_EPSILON, 1.0 / 128, 1.0 / 1024};
     const struct op_case *c = &p->in[part];
     const struct op_arg *a = &swax_ops[c->op].arg[i];
     const double unit = a->type == REAL ? digit[p->wish.dtype] : p->wish.dtype == DT_F64 ? DBL_EPSILON : (double)FLT_EPSILON;
-    const int fw = op_forward_of(c->op), j = fw < 0 ? -1 : op_arg_find(&swax_ops[fw], a->name), saved = j >= 0 && swax_ops[fw].arg[j].role == OUT;
+    const int fw = op_forward_of(c->op), j = fw < 0 ? -1 : op_arg_find(&swax_ops[fw], a->name);
+    const int saved = j >= 0 && swax_ops[fw].arg[j].role == OUT;
     if (saved)
         return op_error(file, c->arg[i], c->size[i]) <= 64 * unit;
     for (long e = 0; e < c->size[i]; e++)
@@ -253,7 +258,8 @@ static const char *read_head(struct case_file *f, struct plan *plan, char *why)
     if (!laws || !st_meta(f->st, "swax.checksum"))
         return say(why, "%.150s was not written by `swax verify make`.", f->path);
     if (strcmp(laws, LAWS))
-        return say(why, "%.120s was made by another version of swax, whose cases are other ones: make it anew.", f->path);
+        return say(why, "%.120s was made by another version of swax, whose cases are other ones: make it anew.",
+                   f->path);
     if (!made || strlen(made) >= PLAN_TEXT || strstr(made, "config") || strstr(made, "output"))
         return say(why, "%.150s does not say what its cases are.", f->path);
     if (plan_read(plan, made, wrong))
@@ -261,7 +267,8 @@ static const char *read_head(struct case_file *f, struct plan *plan, char *why)
     while (f->n < MOST_PROBLEMS && plan_entry(plan, f->n, &e))
         f->n++;
     const long cases = count ? strtol(count, NULL, 10) : 0;
-    return cases == f->n ? NULL : say(why, "%.150s says that it has %ld cases, and it is made of %d.", f->path, cases, f->n);
+    return cases == f->n ? NULL
+                         : say(why, "%.150s says that it has %ld cases, and it is made of %d.", f->path, cases, f->n);
 }
 
 struct case_file *case_open(const char *path, struct plan *plan, char *why)

@@ -1,7 +1,7 @@
 /* door.c - a suite, or one problem, put to a process in another language.
  *
- * Every problem is put twice, at different addresses; every few problems other numbers are put where the last ones lay, and
- * the last ones again.  A truth is worked out after the answers to it are here. */
+ * Every problem is put twice, at different addresses; every few problems other numbers are put where the last ones lay,
+ * and the last ones again.  A truth is worked out after the answers to it are here. */
 #define _DEFAULT_SOURCE    /* dup */
 #include "tools/verify/door.h"
 
@@ -42,7 +42,8 @@ static void show(struct door_problem *v, const struct op_case *c, int i, int rol
 static int is_input(const struct problem *p, int part, int i)
 {
     const struct op_arg *a = &swax_ops[p->in[part].op].arg[i];
-    return p->in[part].arg[i] && (a->role == IN || a->role == UPDATE) && (!part || op_arg_find(&swax_ops[p->in[0].op], a->name) < 0);
+    return p->in[part].arg[i] && (a->role == IN || a->role == UPDATE) &&
+           (!part || op_arg_find(&swax_ops[p->in[0].op], a->name) < 0);
 }
 
 static void show_problem(struct door_problem *v, const struct problem *p, struct op_case got[PARTS])
@@ -148,7 +149,8 @@ static int is_right(const struct problem *p, const struct op_case answers[PARTS]
 
 /* ---- conduct */
 
-static int same_bits(const struct problem *p, const struct op_case a[PARTS], const struct op_case b[PARTS], const char **name)
+static int same_bits(const struct problem *p, const struct op_case a[PARTS], const struct op_case b[PARTS],
+                     const char **name)
 {
     for (int part = 0; part < p->subject.n; part++)
         for (int i = 0; i < a[part].n; i++)
@@ -161,7 +163,8 @@ static int same_bits(const struct problem *p, const struct op_case a[PARTS], con
 }
 
 /* The same inputs at other addresses. */
-static const char *twice(struct door *d, const struct problem *p, const struct op_case got[PARTS], struct report *r, int *lost)
+static const char *twice(struct door *d, const struct problem *p, const struct op_case got[PARTS], struct report *r,
+                         int *lost)
 {
     struct op_case second[PARTS];
     const char *name = NULL;
@@ -174,7 +177,9 @@ static const char *twice(struct door *d, const struct problem *p, const struct o
         r->unequal_name = r->unequal_name ? r->unequal_name : name;
         r->unequal++;
         if (is_right(&solved, got) && !is_right(&solved, second)) {
-            snprintf(d->trouble, sizeof d->trouble, "%s is right at first and wrong in later calls: in the second on the same inputs", p->subject.name);
+            snprintf(d->trouble, sizeof d->trouble,
+                     "%s is right at first and wrong in later calls: in the second on the same inputs",
+                     p->subject.name);
             wrong = d->trouble;
         }
         problem_free(&solved);
@@ -200,8 +205,10 @@ static const char *replay(struct door *d, const struct problem *p, const struct 
         copy_answers(again, p, asked[odd].in);
         wrong = put(d, &asked[odd], again, DOOR_SAME, lost);
         if (!wrong && !is_right(&asked[odd], again)) {
-            snprintf(d->trouble, sizeof d->trouble, "%s %s", p->subject.name, is_right(&asked[!odd], again)
-                     ? "gives the answer of the call before to other numbers in the same memory" : "is right at first and wrong in later calls");
+            snprintf(d->trouble, sizeof d->trouble, "%s %s", p->subject.name,
+                     is_right(&asked[!odd], again)
+                         ? "gives the answer of the call before to other numbers in the same memory"
+                         : "is right at first and wrong in later calls");
             wrong = d->trouble;
         }
         free_answers(again);
@@ -303,7 +310,8 @@ static const char *time_calls(struct door *d, const struct plan *plan, double ba
         if (!wrong)
             problem_solve(&solved);
         if (!wrong && !is_right(&solved, got)) {
-            snprintf(d->trouble, sizeof d->trouble, "%s is right while it is checked, and wrong while it is timed", q.subject.name);
+            snprintf(d->trouble, sizeof d->trouble, "%s is right while it is checked, and wrong while it is timed",
+                     q.subject.name);
             wrong = d->trouble;
         }
         problem_free(&solved);
@@ -351,11 +359,13 @@ static const char *read_words(struct asked *a, int n, const char *const *words, 
         wrong = say(why, "A suite has all families: leave out suite=, or family=%s.", op_family_name[a->plan.family]);
     a->plan.family = a->plan.family < 0 ? OP_GAUSS : a->plan.family;
     if (!wrong && !op_family_fits(a->plan.subject.op[0], (enum op_family)a->plan.family))
-        wrong = say(why, "family=%s does not differ from gauss for %s.", op_family_name[a->plan.family], a->plan.subject.name);
+        wrong = say(why, "family=%s does not differ from gauss for %s.", op_family_name[a->plan.family],
+                    a->plan.subject.name);
     return wrong;
 }
 
-const char *door_run(int n, const char *const *words, door_answer *ask_it, void *arg, double bandwidth, const char *device, int out, char *why)
+const char *door_run(int n, const char *const *words, door_answer *ask_it, void *arg, double bandwidth,
+                     const char *device, int out, char *why)
 {
     struct asked *a = op_take(1, sizeof *a);
     struct door *d = op_take(1, sizeof *d);

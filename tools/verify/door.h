@@ -1,7 +1,7 @@
 /* door.h - the judge for a process in another language: libswax.so's functions that tools/python calls.
  *
- * Nothing here prints or reads argv.  All numbers are doubles, whatever the kernel's types are.  A string that is returned is
- * NULL, or a sentence, in `why` (SWAX_WHY characters). */
+ * Nothing here prints or reads argv.  All numbers are doubles, whatever the kernel's types are.  A string that is
+ * returned is NULL, or a sentence, in `why` (SWAX_WHY characters). */
 #ifndef SWAX_VERIFY_DOOR_H
 #define SWAX_VERIFY_DOOR_H
 
@@ -30,18 +30,20 @@ struct door_problem {
     struct door_array array[DOOR_ARRAYS];
 };
 
-/* Where the inputs shall lie: at other addresses than the last ones; where the last ones of the same sizes lay; or for a call
- * that is timed, once, on cold caches. */
+/* Where the inputs shall lie: at other addresses than the last ones; where the last ones of the same sizes lay; or for
+ * a call that is timed, once, on cold caches. */
 enum door_how { DOOR_ELSEWHERE, DOOR_SAME, DOOR_TIMED };
-/* Call the kernel.  0, or not 0 and a sentence in `trouble`: it is wrong whatever its numbers are; negative: it is gone. */
+/* Call the kernel.  0, or not 0 and a sentence in `trouble`: it is wrong whatever its numbers are; negative: it is
+ * gone. */
 typedef int door_answer(void *arg, struct door_problem *p, int how, char trouble[OP_SENTENCE]);
 
-/* Put a suite to it, in the words of `swax verify make` (kernel first, then key=value; time=yes too, number=N), and write the
- * report as JSON to the file descriptor `out`. */
-const char *door_run(int n, const char *const *words, door_answer *answer, void *arg, double bandwidth, const char *device, int out, char *why);
+/* Put a suite to it, in the words of `swax verify make` (kernel first, then key=value; time=yes too, number=N), and
+ * write the report as JSON to the file descriptor `out`. */
+const char *door_run(int n, const char *const *words, door_answer *answer, void *arg, double bandwidth,
+                     const char *device, int out, char *why);
 
-/* The same verdict about one problem whose arrays are the caller's: p->op is a kernel, or a forward with its backward; sizes,
- * scalars and inputs are set, and of the answers those that are `given`. */
+/* The same verdict about one problem whose arrays are the caller's: p->op is a kernel, or a forward with its backward;
+ * sizes, scalars and inputs are set, and of the answers those that are `given`. */
 const char *door_judge(const struct door_problem *p, const char *dtype, int out, char *why);
 
 /* As JSON. */
@@ -63,8 +65,8 @@ struct door_tensor {
     double ulp;
     char looks[WORDS];
 };
-/* An honest evaluation in float (nudged 0), or in double of inputs that door_nudge moved: up or down (1), or all away from 0
- * (2), which has a direction, so that its bias does not count. */
+/* An honest evaluation in float (nudged 0), or in double of inputs that door_nudge moved: up or down (1), or all away
+ * from 0 (2), which has a direction, so that its bias does not count. */
 void door_honest(struct door_tensor *t, const double *evaluation, int nudged);
 void door_tensor_judge(struct door_tensor *t);
 /* By one rounding of that dtype, up or down by seed; away from 0 where the seed is 0. */

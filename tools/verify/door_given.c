@@ -22,7 +22,8 @@ static unsigned given_groups(const struct subject *s, const struct door_problem 
     for (int part = 0; part < s->n; part++)
         for (int i = 0; i < op_args(&swax_ops[s->op[part]]); i++) {
             const struct op_arg *a = &swax_ops[s->op[part]].arg[i];
-            const int read = a->role == IN && array_find(v, a->name, 0), of_given = a->role == ADD && array_find(v, a->name + 1, 0);
+            const int read = a->role == IN && array_find(v, a->name, 0);
+            const int of_given = a->role == ADD && array_find(v, a->name + 1, 0);
             given |= a->optional && (a->role == OUT || read || of_given) ? 1u << a->optional : 0;
         }
     return given;
@@ -39,7 +40,8 @@ static const char *take_array(double *to, long size, const struct door_array *x,
     return NULL;
 }
 
-static const char *fill_part(struct problem *q, struct op_case got[PARTS], int part, const struct door_problem *v, unsigned given, char *why)
+static const char *fill_part(struct problem *q, struct op_case got[PARTS], int part, const struct door_problem *v,
+                             unsigned given, char *why)
 {
     struct op_case *c = &q->in[part];
     const struct op_spec *op = &swax_ops[q->subject.op[part]];
@@ -55,7 +57,8 @@ static const char *fill_part(struct problem *q, struct op_case got[PARTS], int p
         const struct door_array *x = array_find(v, op->arg[i].name, 0);
         const int saved = part && op_arg_find(&swax_ops[q->subject.op[0]], op->arg[i].name) >= 0 && !x;
         if (c->arg[i] && (op->arg[i].role == IN || op->arg[i].role == UPDATE) && !saved)
-            wrong = x ? take_array(c->arg[i], c->size[i], x, q->subject.name, why) : say(why, "%s needs its input %s.", q->subject.name, op->arg[i].name);
+            wrong = x ? take_array(c->arg[i], c->size[i], x, q->subject.name, why)
+                      : say(why, "%s needs its input %s.", q->subject.name, op->arg[i].name);
     }
     op_case_copy(&got[part], c);
     for (int i = 0; i < c->n && !wrong; i++) {
@@ -106,7 +109,8 @@ const char *door_judge(const struct door_problem *v, const char *dtype, int out,
     if (!wrong) {
         report_begin(r, &plan);
         judge_given(q, got, r);
-        wrong = !r->n ? say(why, "%s: none of its outputs is among what is given.", plan.subject.name) : door_report(r, out, why);
+        wrong = !r->n ? say(why, "%s: none of its outputs is among what is given.", plan.subject.name)
+                      : door_report(r, out, why);
     }
     problem_free(q);
     for (int part = 0; part < PARTS; part++)

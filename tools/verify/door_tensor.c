@@ -1,4 +1,5 @@
-/* door_tensor.c - one tensor of a kernel that nobody here knows, judged as those of kernels.h are: ref/oracle/judge.c. */
+/* door_tensor.c - one tensor of a kernel that nobody here knows, judged as those of kernels.h are:
+ * ref/oracle/judge.c. */
 #include "tools/verify/door.h"
 
 #include <float.h>
@@ -13,7 +14,8 @@ void door_round(double *a, long n, int dtype, int statistic)
 {
     const int half = dtype == DT_F16 && !statistic;
     for (long e = 0; e < n; e++)
-        a[e] = half ? half_to_double(half_from_double(a[e])) : op_round(a[e], type_of(statistic), dtype_precision((enum dtype)dtype));
+        a[e] = half ? half_to_double(half_from_double(a[e]))
+                    : op_round(a[e], type_of(statistic), dtype_precision((enum dtype)dtype));
 }
 
 /* f16 has bf16's rule with an eighth of the bounds, so its numbers move by bf16's rounding, as in op_truth. */

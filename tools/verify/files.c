@@ -27,8 +27,8 @@ static const char *read_answer(const struct files *f, const struct problem *p, i
         return NULL;
     }
     if (t && t->type < ST_I64 && !precise_enough(t->type, a->type, p->wish.dtype))
-        return say(f->why, "Tensor \"%s\" in %.80s holds %s, and this case needs %s or more.", name, f->path, st_type_name[t->type],
-                   st_type_name[element_type(a->type, p->wish.dtype)]);
+        return say(f->why, "Tensor \"%s\" in %.80s holds %s, and this case needs %s or more.", name, f->path,
+                   st_type_name[t->type], st_type_name[element_type(a->type, p->wish.dtype)]);
     return tensor_read(f->mine, f->path, name, c, i, c->arg[i], f->why);
 }
 
@@ -59,9 +59,11 @@ const char *verify_file(const char *of, const char *mine, const struct plan *exp
     if (!f.of)
         return why;
     if (expected->wish.behind && !plan.wish.behind)
-        f.wrong = say(why, "The gradient of h in %.120s does not come out of a norm: make the case with behind=headnorm.", of);
+        f.wrong = say(
+            why, "The gradient of h in %.120s does not come out of a norm: make the case with behind=headnorm.", of);
     else if (expected->seed && plan.seed != expected->seed)
-        f.wrong = say(why, "%.120s is of seed %llu, and seed=%llu is asked for.", of, (unsigned long long)plan.seed, (unsigned long long)expected->seed);
+        f.wrong = say(why, "%.120s is of seed %llu, and seed=%llu is asked for.", of, (unsigned long long)plan.seed,
+                      (unsigned long long)expected->seed);
     else if (expected->suite >= 0 && plan.suite != expected->suite)
         f.wrong = say(why, "%.120s is not of the suite %s.", of, suite_name(expected->suite));
     while (plan_entry(&plan, f.cases, &e))

@@ -39,7 +39,8 @@ static double difference(double a, double t)
     return isfinite(t) ? (isfinite(a) ? fabs(a - t) : (double)INFINITY) : (isnan(t) && isnan(a)) || a == t ? 0 : (double)INFINITY;
 }
 
-static void measure(struct finding *f, const struct problem *p, const struct op_case *got, int part, int i, const struct op_verdict *v)
+static void measure(struct finding *f, const struct problem *p, const struct op_case *got, int part, int i,
+                    const struct op_verdict *v)
 {
     const double *t = p->truth[part].arg[i], *a = got[part].arg[i];
     double most = -1;
@@ -95,7 +96,8 @@ int regauge(const struct problem *p, struct op_case *got)
     if (strcmp(p->subject.base, "mlstm") || op->arg[m1].role != OUT)
         return 0;
     const long K = op_extent(op, 'K', got->dims), V = op_extent(op, 'V', got->dims), T = op_extent(op, 'T', got->dims);
-    const long H = op_extent(op, 'H', got->dims), L = op_extent(op, 'L', got->dims), chunks = op_extent(op, 'c', got->dims);
+    const long H = op_extent(op, 'H', got->dims), L = op_extent(op, 'L', got->dims);
+    const long chunks = op_extent(op, 'c', got->dims);
     const double *truth1 = p->truth[0].arg[m1], *truth = p->truth[0].arg[m];
     double *Cs = answer(got, "Cs"), *ns = answer(got, "ns");
     if (got->arg[m1]) {

@@ -21,7 +21,8 @@ static double largest(const double *a, long n)
     return most;
 }
 
-/* Element e of the answer as `moved` says is the truth's, for all; in between it must not be the truth's own place for all. */
+/* Element e of the answer as `moved` says is the truth's, for all; in between it must not be the truth's own place for
+ * all. */
 static int moved_so(const struct pair *x, const long *moved)
 {
     for (long e = 0; e < x->n; e++)
@@ -130,7 +131,8 @@ static int somewhere(char words[WORDS], const struct pair *x, const struct axis 
         fewest = (double)wrong / (double)axis[d].extent;
         const int whole = wrong == last - first + 1;
         if (wrong == 1)
-            snprintf(words, WORDS, "wrong at %s = %ld alone, of %ld (%.40s)", axis[d].name, first, axis[d].extent, axis[d].word);
+            snprintf(words, WORDS, "wrong at %s = %ld alone, of %ld (%.40s)", axis[d].name, first, axis[d].extent,
+                     axis[d].word);
         else
             snprintf(words, WORDS, "wrong at %s from %ld to %ld alone%s, of %ld (%.40s)", axis[d].name, first, last,
                      whole ? "" : ", with gaps", axis[d].extent, axis[d].word);

@@ -18,7 +18,8 @@ void meter_step(struct meter *p, int i, int failed)
     const double t = clock_seconds();
     if (!p->terminal || t - p->begun < QUIET || t - p->said < EVERY)
         return;
-    fprintf(stderr, "\r%s %s: case %d of %d, %d wrong, %.0f s ", p->plan->subject.name, dtype_name[p->plan->wish.dtype], i + 1, p->n, failed, t - p->begun);
+    fprintf(stderr, "\r%s %s: case %d of %d, %d wrong, %.0f s ", p->plan->subject.name, dtype_name[p->plan->wish.dtype],
+            i + 1, p->n, failed, t - p->begun);
     p->said = t;
     p->shown = 1;
 }

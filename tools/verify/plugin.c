@@ -1,7 +1,7 @@
 /* plugin.c - somebody's shared object over a suite.
  *
- * Every problem is put twice, at different addresses; every few problems, other numbers are put where the last ones lay, and
- * the last ones again: who keeps answers, by address or by number of calls, is found out. */
+ * Every problem is put twice, at different addresses; every few problems, other numbers are put where the last ones
+ * lay, and the last ones again: who keeps answers, by address or by number of calls, is found out. */
 #include "tools/verify/worker.h"
 
 #include <dlfcn.h>
@@ -48,8 +48,9 @@ static const char *load(struct loaded *l, void *arg, char *why)
     void *table = slot;
     memcpy(p->precision == SWAX_PREC_F64 ? (void *)&l->tier.f64 : p->precision == SWAX_PREC_BF16 ? (void *)&l->tier.bf16 : (void *)&l->tier.f32,
            &table, sizeof table);
-    return found ? NULL : say(why, "%.120s exports neither %s%s nor its backward, with the signature in kernels.h.", p->path,
-                              swax_ops[p->subject.op[0]].name, suffix[p->precision]);
+    return found ? NULL
+                 : say(why, "%.120s exports neither %s%s nor its backward, with the signature in kernels.h.", p->path,
+                       swax_ops[p->subject.op[0]].name, suffix[p->precision]);
 }
 
 static void drop(struct op_case *c)
@@ -63,8 +64,8 @@ static void drop(struct op_case *c)
 
 /* ---- other numbers in the same memory */
 
-/* The argument whose numbers may be others without making what else the kernel reads inconsistent: the gradient that arrives,
- * or of a forward the values, or the first input. */
+/* The argument whose numbers may be others without making what else the kernel reads inconsistent: the gradient that
+ * arrives, or of a forward the values, or the first input. */
 static int changeable(const struct op_spec *op)
 {
     const int backward = strstr(op->name, "_backward") != NULL, v = op_arg_find(op, "v");
@@ -92,8 +93,9 @@ void plugin_change(struct op_case *c, int round)
 }
 
 /* Ask for one part of a case and judge it: 1, or 0 and what it did. */
-static int ask_one(struct plugin *p, const struct op_case *in, const struct op_case *truth, const struct op_verdict *bound, int timed,
-                   struct conduct *conduct, struct op_case *got, char *trouble, int *lost)
+static int ask_one(struct plugin *p, const struct op_case *in, const struct op_case *truth,
+                   const struct op_verdict *bound, int timed, struct conduct *conduct, struct op_case *got,
+                   char *trouble, int *lost)
 {
     struct op_verdict v = *bound;
     struct op_case both[PARTS] = {{0}}, twice[PARTS] = {{0}};
@@ -107,7 +109,8 @@ static int ask_one(struct plugin *p, const struct op_case *in, const struct op_c
     return good;
 }
 
-/* Where the plugin is right about a problem: others in its place, then it again.  A sentence about what it does with that. */
+/* Where the plugin is right about a problem: others in its place, then it again.  A sentence about what it does with
+ * that. */
 static const char *replay(struct plugin *p, const struct problem *q, const struct op_case *answers, int *lost)
 {
     for (int part = 0; part < q->subject.n && !*lost; part++) {
@@ -150,8 +153,8 @@ static const char *replay(struct plugin *p, const struct problem *q, const struc
 /* ---- a problem */
 
 /* Was the second of two calls on the same inputs wrong where the first was right? */
-static const char *compare_calls(struct plugin *p, const struct problem *q, struct op_case got[PARTS], struct op_case second[PARTS],
-                                 const struct conduct *conduct, struct report *r)
+static const char *compare_calls(struct plugin *p, const struct problem *q, struct op_case got[PARTS],
+                                 struct op_case second[PARTS], const struct conduct *conduct, struct report *r)
 {
     for (int part = 0; part < q->subject.n; part++) {
         if (!conduct->unequal[part])
@@ -163,10 +166,13 @@ static const char *compare_calls(struct plugin *p, const struct problem *q, stru
         struct op_case truth;
         struct op_verdict v;
         op_truth(&truth, &v, p->precision, &q->in[part]);
-        const int first = op_compare(&v, &got[part], &truth, &q->in[part]) < 0, later = op_compare(&v, &second[part], &truth, &q->in[part]) < 0;
+        const int first = op_compare(&v, &got[part], &truth, &q->in[part]) < 0;
+        const int later = op_compare(&v, &second[part], &truth, &q->in[part]) < 0;
         op_case_free(&truth);
         if (first && !later) {
-            snprintf(p->trouble, sizeof p->trouble, "%s is right at first and wrong in later calls: in the second on the same inputs", swax_ops[got[part].op].name);
+            snprintf(p->trouble, sizeof p->trouble,
+                     "%s is right at first and wrong in later calls: in the second on the same inputs",
+                     swax_ops[got[part].op].name);
             return p->trouble;
         }
     }
@@ -183,14 +189,16 @@ static const char *answer(void *arg, const struct problem *q, struct op_case got
         op_case_copy(&second[part], &got[part]);
         numbers += case_numbers(&q->in[part]);
     }
-    const char *wrong = worker_ask(p->worker, &q->subject, (1u << q->subject.n) - 1, got, second, 0, &conduct, p->trouble, lost);
+    const char *wrong =
+        worker_ask(p->worker, &q->subject, (1u << q->subject.n) - 1, got, second, 0, &conduct, p->trouble, lost);
     wrong = wrong ? wrong : compare_calls(p, q, got, second, &conduct, r);
     for (int part = 0; part < q->subject.n; part++) {
         op_case_free(&second[part]);
         if (!*lost && !conduct.offers[part])
             drop(&got[part]);
     }
-    for (int part = 0; part < q->subject.n && !wrong && numbers <= SMALL && p->noted < q->subject.n; part++, p->noted++) {
+    for (int part = 0; part < q->subject.n && !wrong && numbers <= SMALL && p->noted < q->subject.n;
+         part++, p->noted++) {
         op_case_copy(&p->first[part], &q->in[part]);
         op_case_copy(&p->first_got[part], &got[part]);
     }
@@ -216,7 +224,8 @@ static const char *again(struct plugin *p)
         if (was)
             op_case_free(&got);
         if (was && !is && !lost && conduct.offers[part]) {
-            snprintf(p->trouble, sizeof p->trouble, "%s is right at first and wrong in later calls", swax_ops[p->first[part].op].name);
+            snprintf(p->trouble, sizeof p->trouble, "%s is right at first and wrong in later calls",
+                     swax_ops[p->first[part].op].name);
             return p->trouble;
         }
     }
@@ -228,7 +237,8 @@ const char *verify_plugin(const char *path, const struct plan *plan, int time, s
     return verify_stranger(load, path, plan, time, r, why);
 }
 
-const char *verify_stranger(load_fn *loads, const char *path, const struct plan *plan, int time, struct report *r, char *why)
+const char *verify_stranger(load_fn *loads, const char *path, const struct plan *plan, int time, struct report *r,
+                            char *why)
 {
     struct plugin p = {.path = path, .subject = plan->subject, .precision = dtype_precision(plan->wish.dtype)};
     struct size size;
@@ -237,7 +247,8 @@ const char *verify_stranger(load_fn *loads, const char *path, const struct plan 
     if (wrong)
         return wrong;
     if (suite_is_long(plan->suite))
-        return time ? say(why, "time=yes: suite=long is not timed; leave out one of them.") : verify_long(loads, &p, plan, r, why);
+        return time ? say(why, "time=yes: suite=long is not timed; leave out one of them.")
+                    : verify_long(loads, &p, plan, r, why);
     p.worker = worker_start(loads, &p, size.numbers, why);
     if (!p.worker)
         return why;

@@ -15,12 +15,13 @@ struct plugin {
 };
 
 /* verify_plugin of what `load` gives, in the worker: its argument is the struct plugin. */
-const char *verify_stranger(load_fn *load, const char *path, const struct plan *plan, int time, struct report *r, char *why);
+const char *verify_stranger(load_fn *load, const char *path, const struct plan *plan, int time, struct report *r,
+                            char *why);
 
 /* Other numbers, of which the kernel's answers are others: `round` chooses which. */
 void plugin_change(struct op_case *c, int round);
-/* tools/verify/time.c: how long it takes on the largest problem of the plan, if its answers there are right.  NULL, or a
- * sentence in p->trouble: they are not, or it has died. */
+/* tools/verify/time.c: how long it takes on the largest problem of the plan, if its answers there are right.  NULL, or
+ * a sentence in p->trouble: they are not, or it has died. */
 const char *plugin_time(struct plugin *p, const struct plan *plan, struct timing *t, char *why);
 
 #endif

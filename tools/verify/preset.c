@@ -1,10 +1,10 @@
 /* preset.c - the sizes that published models have, and those in a file.
  *
- * Sources, as read in November 2026: Qwen3-Next/3.5 27B (48 of 64 layers GDN, 16 key and 48 value heads of 128) and 9B (16 and
- * 32) from their configurations; Kimi Linear 48B (32 heads of 128) and Kimi K3 (heads of 128) from theirs, GLM 5.3 Flash (64 of
- * 128); Nemotron-H and Nemotron 3 (Mamba-2: 128 heads of 64, state 128, 8 groups, convolution 4); xLSTM-7B, arXiv 2503.13427
- * (8 heads, keys 256, values 512, width 4096, vocabulary 50304); gpt-oss (64 heads on 8 of size 64, every other layer with a
- * window of 128 and sinks) from its model card. */
+ * Sources, as read in November 2026: Qwen3-Next/3.5 27B (48 of 64 layers GDN, 16 key and 48 value heads of 128) and 9B
+ * (16 and 32) from their configurations; Kimi Linear 48B (32 heads of 128) and Kimi K3 (heads of 128) from theirs, GLM
+ * 5.3 Flash (64 of 128); Nemotron-H and Nemotron 3 (Mamba-2: 128 heads of 64, state 128, 8 groups, convolution 4);
+ * xLSTM-7B, arXiv 2503.13427 (8 heads, keys 256, values 512, width 4096, vocabulary 50304); gpt-oss (64 heads on 8 of
+ * size 64, every other layer with a window of 128 and sinks) from its model card. */
 #include "tools/verify/preset.h"
 
 #include <math.h>
@@ -29,7 +29,8 @@ static const struct preset { const char *name, *kernel, *sizes; } presets[] = {
 };
 enum { PRESETS = sizeof presets / sizeof *presets };
 
-static const char *wish_for(struct wish *w, const struct op_spec *op, const char *key, double value, const char *from, char *why)
+static const char *wish_for(struct wish *w, const struct op_spec *op, const char *key, double value, const char *from,
+                            char *why)
 {
     const struct op_range r = op_range(key);
     const int letter = !key[1] && strchr(op->dims, *key);
@@ -40,7 +41,8 @@ static const char *wish_for(struct wish *w, const struct op_spec *op, const char
     if (!letter && !scalar)
         return say(why, "%.100s: %s has no size or scalar \"%.20s\": it has %s.", from, op->name, key, op->dims);
     if (!(value >= r.least && value <= r.most) || (letter && value != floor(value)))
-        return say(why, "%.100s: %.20s=%g, and it is a %snumber from %.7g to %.7g.", from, key, value, letter ? "whole " : "", r.least, r.most);
+        return say(why, "%.100s: %.20s=%g, and it is a %snumber from %.7g to %.7g.", from, key, value,
+                   letter ? "whole " : "", r.least, r.most);
     for (int i = 0; i < w->n_dims; i++)
         if (letter && w->dim[i].letter == *key)
             return NULL;    /* what was asked for by itself counts */
@@ -63,7 +65,9 @@ static const char *of_file(struct wish *w, const struct subject *s, const char *
     if (!root)
         return why;
     const struct json *own = json_get(root, s->base), *from = own && own->type == JSON_OBJECT ? own : root;
-    const char *bad = from->type == JSON_OBJECT ? NULL : say(why, "%.200s holds no object of sizes, as {\"H\": 8, \"K\": 256}.", path);
+    const char *bad = from->type == JSON_OBJECT
+                        ? NULL
+                        : say(why, "%.200s holds no object of sizes, as {\"H\": 8, \"K\": 256}.", path);
     for (const struct json *j = from->first; j && !bad; j = j->next)
         if (j->type != JSON_OBJECT)
             bad = j->type == JSON_NUMBER ? wish_for(w, &swax_ops[s->op[0]], j->key, j->number, path, why)

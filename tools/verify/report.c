@@ -14,7 +14,8 @@ static const char *rule(const struct wish *w)
     switch (w->dtype) {
     case DT_F64: return "8 times what an honest float loop errs, scaled to double's rounding";
     case DT_BF16: return "2 times (gradients: 3 times) what an honest bf16 evaluation errs, and its bias";
-    case DT_F16: return "an eighth of bf16's rule, which is 2 times (gradients: 3 times) what an honest evaluation errs";
+    case DT_F16:
+        return "an eighth of bf16's rule, which is 2 times (gradients: 3 times) what an honest evaluation errs";
     default: return "8 times what an honest float loop errs, or 2 times what any of several honest orders of operations errs";
     }
 }
@@ -46,7 +47,9 @@ static const char *known_of(const struct report *r)
 {
     const int gates = 1 << OP_SHUT | 1 << OP_SATURATED | 1 << OP_HUGE;
     if (strcmp(r->plan.subject.base, "mlstm"))
-        return r->wrong_families == 1 << OP_HUGE ? "scores are in the hundreds there: a softmax needs its maximum taken out first" : NULL;
+        return r->wrong_families == 1 << OP_HUGE
+                 ? "scores are in the hundreds there: a softmax needs its maximum taken out first"
+                 : NULL;
     if (!(r->wrong_families & ~gates) && r->wrong_families)
         return "gates are shut there: decays taken as differences of sums over many tokens cancel, which starting the sums anew every 64 tokens cures";
     if (r->wrong_families == 1 << OP_OPEN)
@@ -109,22 +112,27 @@ static void print_line(const struct report *r)
 
 static void print_tensors(const struct report *r)
 {
-    printf("%-6s %9s %11s %11s %11s %11s %10s  %s\n", "tensor", "wrong", "rms error", "bound", "max error", "bound", "max ulp", "worst case");
+    printf("%-6s %9s %11s %11s %11s %11s %10s  %s\n", "tensor", "wrong", "rms error", "bound", "max error", "bound",
+           "max ulp", "worst case");
     for (int i = 0; i < r->n; i++) {
         const struct finding *f = &r->finding[i];
         char failed[24];
         snprintf(failed, sizeof failed, "%d/%d", f->failed, f->answers);
         if (asks_nothing(f)) {
-            printf("%-6s %9s %s\n", f->name, failed, !r->gauge && f->name[0] == 'm' ? "nothing was asked of it: states count in any gauge of m"
-                   : "nothing was asked of it: what it holds here is rounding noise, of an honest kernel too");
+            printf("%-6s %9s %s\n", f->name, failed,
+                   !r->gauge && f->name[0] == 'm'
+                       ? "nothing was asked of it: states count in any gauge of m"
+                       : "nothing was asked of it: what it holds here is rounding noise, of an honest kernel too");
             continue;
         }
-        printf("%-6s %9s %11.3g %11.3g %11.3g %11.3g %10.3g  case %d, %s, element %ld\n", f->name, failed, f->rms, f->rms_bound,
-               f->largest, f->bound, f->ulp, f->problem, op_family_name[f->family], f->index);
+        printf("%-6s %9s %11.3g %11.3g %11.3g %11.3g %10.3g  case %d, %s, element %ld\n", f->name, failed, f->rms,
+               f->rms_bound, f->largest, f->bound, f->ulp, f->problem, op_family_name[f->family], f->index);
         if (f->bias_bound > 0 && f->bias > f->bias_bound)
-            printf("       as a whole it is off by %.3g of itself, where rounding leaves %.3g: a factor, not noise\n", f->bias, f->bias_bound);
+            printf("       as a whole it is off by %.3g of itself, where rounding leaves %.3g: a factor, not noise\n",
+                   f->bias, f->bias_bound);
         if (ill_conditioned(r, f))
-            printf("       ill-conditioned here: an honest float errs %.1g, and nobody can do much better\n", honest(r, f));
+            printf("       ill-conditioned here: an honest float errs %.1g, and nobody can do much better\n",
+                   honest(r, f));
         if (f->failed)
             printf("       %s%s%s\n", f->looks, f->looks[0] ? ".  " : "", f->sizes);
     }
@@ -145,11 +153,14 @@ void report_print(const struct report *r, const char *replay)
     if (!r->plan.wish.documents)
         puts("Not asked: documents (documents=no).");
     if (r->unequal)
-        printf("Two calls on the same inputs gave other bits in %d of %d cases, first in %s.\n", r->unequal, r->problems, r->unequal_name);
+        printf("Two calls on the same inputs gave other bits in %d of %d cases, first in %s.\n", r->unequal,
+               r->problems, r->unequal_name);
     for (int part = 0; part < PARTS; part++)
         if (r->timing.calls[part] && !r->failed)
-            printf("%s: %.3g ms, %.3g to %.3g in %d calls, %.2g times the memory floor (new inputs, cold caches; %s)\n", r->timing.sizes[part], 1e3 * r->timing.median[part],
-                   1e3 * r->timing.least[part], 1e3 * r->timing.most[part], r->timing.calls[part], r->timing.median[part] / r->timing.floor[part], r->timing.device);
+            printf("%s: %.3g ms, %.3g to %.3g in %d calls, %.2g times the memory floor (new inputs, cold caches; %s)\n",
+                   r->timing.sizes[part], 1e3 * r->timing.median[part], 1e3 * r->timing.least[part],
+                   1e3 * r->timing.most[part], r->timing.calls[part], r->timing.median[part] / r->timing.floor[part],
+                   r->timing.device);
     if (!r->failed)
         return;
     if (r->trouble[0])
@@ -158,7 +169,8 @@ void report_print(const struct report *r, const char *replay)
         print_cause(r);
     const struct finding *f = worst_of(r);
     if (replay && (f || r->trouble[0]))
-        printf("replay:    %s %s number=%d\n", replay, plan_write(what, &r->plan), r->trouble[0] || !f ? r->trouble_at : f->problem);
+        printf("replay:    %s %s number=%d\n", replay, plan_write(what, &r->plan),
+               r->trouble[0] || !f ? r->trouble_at : f->problem);
 }
 
 /* ---- JSON */
@@ -198,7 +210,8 @@ static void cause(FILE *o, int fault, double explained, int alike, int derived)
 
 static void tensor(FILE *o, const struct report *r, const struct finding *f)
 {
-    fprintf(o, "{\"name\":\"%s\",\"failed\":%d,\"cases\":%d,\"asked\":%d,\"case\":%d,\"element\":%ld", f->name, f->failed, f->answers, f->asked, f->problem, f->index);
+    fprintf(o, "{\"name\":\"%s\",\"failed\":%d,\"cases\":%d,\"asked\":%d,\"case\":%d,\"element\":%ld", f->name,
+            f->failed, f->answers, f->asked, f->problem, f->index);
     fprintf(o, ",\"family\":\"%s\"", op_family_name[f->family]);
     text(o, "sizes", f->sizes);
     text(o, "looks", f->looks);
@@ -223,7 +236,8 @@ void report_json(FILE *o, const struct report *r)
     text(o, "version", SWAX_VERSION);
     text(o, "trouble", r->trouble);
     text(o, "advice", r->failed && r->cause < 0 && known_of(r) ? known_of(r) : "");
-    fprintf(o, ",\"trouble_case\":%d,\"unequal\":%d,\"another_gauge\":%d,\"too_large\":%d", r->trouble_at, r->unequal, r->another_gauge, r->too_large);
+    fprintf(o, ",\"trouble_case\":%d,\"unequal\":%d,\"another_gauge\":%d,\"too_large\":%d", r->trouble_at, r->unequal,
+            r->another_gauge, r->too_large);
     families(o, "wrong_families", r->wrong_families);
     families(o, "families", r->families);
     fputs(",\"tensors\":[", o);

@@ -20,13 +20,14 @@ double case_numbers(const struct op_case *c)
     return sum;
 }
 
-/* The delta rule fades, asks, writes and reads; its backward does more, and finds each token's state from the one that was
- * saved before its chunk. */
+/* The delta rule fades, asks, writes and reads; its backward does more, and finds each token's state from the one that
+ * was saved before its chunk. */
 static double delta_work(const struct op_case *c)
 {
     const int backward = op_arg_find(&swax_ops[c->op], "dy") >= 0;
     const double rerun = (fmin(extent(c, 'L'), extent(c, 'T')) + 1) / 2;
-    return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * extent(c, 'K') * extent(c, 'V') * (backward ? 10 + 2 * rerun : 4);
+    return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * extent(c, 'K') * extent(c, 'V') *
+           (backward ? 10 + 2 * rerun : 4);
 }
 
 double case_work(const struct op_case *c)
@@ -35,9 +36,11 @@ double case_work(const struct op_case *c)
     if (swax_ops[c->op].kind == OF_DELTA)
         return delta_work(c);
     if (strchr(dims, 'W'))
-        return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * (extent(c, 'S') + fmin(extent(c, 'W'), extent(c, 'S')) * extent(c, 'D'));
+        return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') *
+               (extent(c, 'S') + fmin(extent(c, 'W'), extent(c, 'S')) * extent(c, 'D'));
     if (strchr(dims, 'L'))
-        return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * (extent(c, 'K') * extent(c, 'V') + extent(c, 'T') * (extent(c, 'K') + extent(c, 'V')));
+        return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') *
+               (extent(c, 'K') * extent(c, 'V') + extent(c, 'T') * (extent(c, 'K') + extent(c, 'V')));
     if (strchr(dims, 'O'))
         return extent(c, 'N') * extent(c, 'O') * extent(c, 'I');
     return case_numbers(c);
@@ -50,10 +53,11 @@ double case_orders(const struct op_case *c)
     return 10 * extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * extent(c, 'K') * extent(c, 'V');
 }
 
-/* Multiplications a second, on one slow core; and how often a problem is gone over: to draw it, to tell its truth, and to ask
- * what honest ones err. */
+/* Multiplications a second, on one slow core; and how often a problem is gone over: to draw it, to tell its truth, and
+ * to ask what honest ones err. */
 static const double SLOW = 3e8, FAST = 2e9, PASSES = 30;
-/* The reference tells of what costs it less than this many multiplications; else a tier that check_tiers holds to it. */
+/* The reference tells of what costs it less than this many multiplications; else a tier that check_tiers holds to
+ * it. */
 static const double OF_THE_REFERENCE = 3e6;
 static const double MOST_SECONDS = 3600, MOST_NUMBERS = 1e9;
 
@@ -61,7 +65,9 @@ static const struct swax_tier *fastest(void)
 {
     const struct swax_tier *best = swax_tiers[0];
     for (int i = 1; i < swax_n_tiers; i++)
-        best = !swax_tiers[i]->memory && swax_tiers[i]->f64 && swax_tiers[i]->f32 && swax_tiers[i]->usable() ? swax_tiers[i] : best;
+        best = !swax_tiers[i]->memory && swax_tiers[i]->f64 && swax_tiers[i]->f32 && swax_tiers[i]->usable()
+                 ? swax_tiers[i]
+                 : best;
     return best;
 }
 
@@ -85,10 +91,12 @@ double case_steps(const struct op_case *c)
 {
     if (!strchr(swax_ops[c->op].dims, 'L'))
         return case_work(c);
-    return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') * (2 * extent(c, 'K') * extent(c, 'V') + 64 * (extent(c, 'K') + extent(c, 'V')));
+    return extent(c, 'B') * extent(c, 'H') * extent(c, 'T') *
+           (2 * extent(c, 'K') * extent(c, 'V') + 64 * (extent(c, 'K') + extent(c, 'V')));
 }
 
-const char *size_add(struct size *sum, const struct subject *s, const struct wish *w, const struct op_case *c, char *why)
+const char *size_add(struct size *sum, const struct subject *s, const struct wish *w, const struct op_case *c,
+                     char *why)
 {
     const int slow = teller_of(s, w, c) == swax_tiers[0];
     const double numbers = work_of(s, c, case_numbers);

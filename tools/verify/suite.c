@@ -1,9 +1,9 @@
 /* suite.c - which problems make a suite.
  *
- * All families at small and odd sizes; some long problems, since what is lost between chunks of 64 or 128 tokens shows in
- * nothing shorter; and sizes that cross the tiles of real kernels, 16, 32, 64 and 128 and their neighbours, all of them
- * at once and with several sequences, heads and groups: the first bugs of a kernel need a border in one size and more
- * than one of another. */
+ * All families at small and odd sizes; some long problems, since what is lost between chunks of 64 or 128 tokens shows
+ * in nothing shorter; and sizes that cross the tiles of real kernels, 16, 32, 64 and 128 and their neighbours, all of
+ * them at once and with several sequences, heads and groups: the first bugs of a kernel need a border in one size and
+ * more than one of another. */
 #include "tools/verify/verify.h"
 
 #include <limits.h>
@@ -37,8 +37,8 @@ const char *suite_word(int suite) { return suite_is_long(suite) ? "long" : suite
 
 enum { ALL = INT_MAX };
 
-/* One column a problem.  A second round over the columns takes every letter from another one, so that the same sizes meet
- * others. */
+/* One column a problem.  A second round over the columns takes every letter from another one, so that the same sizes
+ * meet others. */
 static const struct row { char letter; int size[ROWS]; } rows[] = {
     {'B', {3,  3,   2,   2,   4,   2,   3,   3,   2,    3,   2,  3}},
     {'T', {64, 65,  128, 131, 15,  192, 71,  200, 1,    256, 79, 320}},

@@ -1,4 +1,5 @@
-/* time.c - how long a plugin takes, on inputs that it has not seen, from cold caches, and only if what it gives is right. */
+/* time.c - how long a plugin takes, on inputs that it has not seen, from cold caches, and only if what it gives is
+ * right. */
 #include "tools/verify/plugin.h"
 
 #include <stdio.h>
@@ -78,7 +79,8 @@ static const char *time_part(struct plugin *p, struct op_case *c, int part, stru
         op_case_free(&truth);
         op_case_free(&got[part]);
         if (!right) {
-            snprintf(p->trouble, sizeof p->trouble, "%s is right while it is checked, and wrong while it is timed", swax_ops[c->op].name);
+            snprintf(p->trouble, sizeof p->trouble, "%s is right while it is checked, and wrong while it is timed",
+                     swax_ops[c->op].name);
             return p->trouble;
         }
         seconds[k] = conduct.seconds[part];

@@ -26,7 +26,8 @@ static const char *verdict(const struct report *r, const struct asked *a, const 
     if (!o)
         return fflush(stdout) ? say(why, "The verdict could not be written.") : NULL;
     char *whole = file_close_text(o, &text);
-    const char *wrong = whole ? file_replace(a->output, whole, size, why) : say(why, "There is no memory for the report.");
+    const char *wrong =
+        whole ? file_replace(a->output, whole, size, why) : say(why, "There is no memory for the report.");
     free(whole);
     return wrong;
 }
@@ -55,7 +56,8 @@ static const char *make(struct options *o, int *status, char *why)
         return say(why, "A suite has all families: leave out suite=, or family=%s.", op_family_name[a.plan.family]);
     a.plan.family = a.plan.family < 0 ? OP_GAUSS : a.plan.family;
     if (!op_family_fits(a.plan.subject.op[0], (enum op_family)a.plan.family))
-        return say(why, "family=%s does not differ from gauss for %s.", op_family_name[a.plan.family], a.plan.subject.name);
+        return say(why, "family=%s does not differ from gauss for %s.", op_family_name[a.plan.family],
+                   a.plan.subject.name);
     wrong = plan_size(&a.plan, &size, why);
     wrong = wrong ? wrong : case_write(a.output, &a.plan, why);
     if (!wrong)
@@ -107,7 +109,8 @@ static const char *plugin(struct options *o, int *status, char *why)
 static const enum dtype dtype_of[SWAX_PRECISIONS] = {DT_F32, DT_F64, DT_BF16};
 
 /* One kernel of a tier, in the precisions asked for (-1: all). */
-static const char *tier_kernel(const struct swax_tier *t, struct asked *a, const struct subject *s, int asked, int *verdicts, int *status, char *why)
+static const char *tier_kernel(const struct swax_tier *t, struct asked *a, const struct subject *s, int asked,
+                               int *verdicts, int *status, char *why)
 {
     const char *wrong = NULL;
     char replay[80];

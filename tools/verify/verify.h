@@ -56,8 +56,8 @@ struct problem {
     unsigned char demanded[PARTS][OP_ARGS];    /* an answer without it is none */
 };
 
-/* tools/verify/suite.c.  Problem number i of a plan (0 behind the last): its seed, family, sizes: up to max_dim, of `tokens`
- * tokens if that is not 0, or of row `tile` of the table of sizes that cross tiles if that is not negative. */
+/* tools/verify/suite.c.  Problem number i of a plan (0 behind the last): its seed, family, sizes: up to max_dim, of
+ * `tokens` tokens if that is not 0, or of row `tile` of the table of sizes that cross tiles if that is not negative. */
 struct entry { uint64_t seed; enum op_family family; int max_dim, tokens, tile; };
 int suite_find(const char *name);                                              /* its number, or -1 */
 const char *suite_name(int suite);                                             /* NULL behind the last */
@@ -76,7 +76,8 @@ const char *problem_draw(struct problem *p, const struct plan *plan, int number,
 const char *problem_largest(struct problem *p, const struct plan *plan, char *why);
 /* tools/verify/bound.c.  Is this order of operations, one of fault_none_f32's, as good as any on that problem? */
 int order_is_honest(const struct fault *order, const struct problem *p);
-/* tools/verify/bound.c: then, once somebody has answered, what the answers are and how far an honest one may be from them */
+/* tools/verify/bound.c: then, once somebody has answered, what the answers are and how far an honest one may be from
+ * them */
 void problem_solve(struct problem *p);
 /* In f16, answers that it cannot hold, brought to the largest number that it can. */
 void problem_in_reach(const struct problem *p, struct op_case *answers);
@@ -93,11 +94,13 @@ double case_steps(const struct op_case *c);                                    /
 double case_numbers(const struct op_case *c);                                  /* in all its arrays; both read sizes only */
 /* Whose double tells the truth of so large a problem: the reference's, or the fastest host tier's. */
 const struct swax_tier *teller_of(const struct subject *s, const struct wish *w, const struct op_case *c);
-const char *size_add(struct size *sum, const struct subject *s, const struct wish *w, const struct op_case *c, char *why);
+const char *size_add(struct size *sum, const struct subject *s, const struct wish *w, const struct op_case *c,
+                     char *why);
 /* Can all of it be made?  NULL, or a sentence. */
 const char *plan_size(const struct plan *plan, struct size *sum, char *why);
 /* A problem's sizes and scalars, and which optional arguments it has. */
-const char *problem_sizes(struct op_case *c, unsigned *optional, const struct plan *plan, const struct entry *e, char *why);
+const char *problem_sizes(struct op_case *c, unsigned *optional, const struct plan *plan, const struct entry *e,
+                          char *why);
 
 /* tools/verify/list.c: on stdout */
 void verify_list(void);
@@ -107,7 +110,8 @@ struct case_file;
 const char *case_write(const char *path, const struct plan *plan, char *why);
 struct case_file *case_open(const char *path, struct plan *plan, char *why);   /* NULL, and a sentence */
 void case_close(struct case_file *f);
-/* Are the file's inputs those of the problem?  They are taken from it: another machine may round the last digit otherwise. */
+/* Are the file's inputs those of the problem?  They are taken from it: another machine may round the last digit
+ * otherwise. */
 const char *case_match(struct case_file *f, struct problem *p, char *why);
 
 /* ---- tools/verify/judge.c: what was found, tensor by tensor */
@@ -150,8 +154,8 @@ int regauge(const struct problem *p, struct op_case *got);
 /* 1 if it is within all bounds.  `part` only. */
 int report_add(struct report *r, const struct problem *p, struct op_case *got, int part);
 
-/* tools/verify/looks.c: what a wrong tensor looks like, whatever the kernel: not written, zeros, a multiple, swapped heads,
- * wrong from some index on.  Empty if like nothing. */
+/* tools/verify/looks.c: what a wrong tensor looks like, whatever the kernel: not written, zeros, a multiple, swapped
+ * heads, wrong from some index on.  Empty if like nothing. */
 struct axis { char name[8]; const char *word; long extent, stride; };    /* the stride is looks_of's to set */
 enum { AXES = 8 };
 struct sight {
@@ -168,10 +172,11 @@ void looks_like(char words[WORDS], const struct problem *p, const struct op_case
 enum { MOST_FAULTS = 480, MOST_CAUSES = 512 };    /* conventions come behind the faults */
 const struct fault *cause_is(int cause);                         /* NULL: there is none of that number */
 struct evidence { double truth, cause[MOST_CAUSES], size[MOST_CAUSES], work; int left_out; unsigned char tried[MOST_CAUSES]; };
-/* Is there time left to try all causes on that problem too, which takes a tier no more than `most` multiplications?  derived: of
- * forwards, with the backward that differentiation gives. */
+/* Is there time left to try all causes on that problem too, which takes a tier no more than `most` multiplications?
+ * derived: of forwards, with the backward that differentiation gives. */
 int evidence_affords(struct evidence *e, const struct problem *p, int derived, double most);
-/* The causes' answers to a problem, in double; what a distance from each is measured by, and how far it is from the truth. */
+/* The causes' answers to a problem, in double; what a distance from each is measured by, and how far it is from the
+ * truth. */
 struct hypotheses {
     int n, cause[MOST_CAUSES];
     struct op_case says[MOST_CAUSES][PARTS];
@@ -189,8 +194,8 @@ void report_json(FILE *o, const struct report *r);
 
 /* tools/verify/run.c.  Somebody who answers problems, before anybody knows the truth. */
 struct candidate {
-    /* Into got, which begins as what stood there; an answer that is not given becomes NULL.  NULL, or a sentence: it is wrong
-     * whatever its numbers are.  *lost: nobody is there to be asked again. */
+    /* Into got, which begins as what stood there; an answer that is not given becomes NULL.  NULL, or a sentence: it is
+     * wrong whatever its numbers are.  *lost: nobody is there to be asked again. */
     const char *(*answer)(void *arg, const struct problem *p, struct op_case got[PARTS], struct report *r, int *lost);
     /* May be NULL.  Is the problem the one the candidate has?  NULL, or a sentence: there is no verdict. */
     const char *(*match)(void *arg, struct problem *p);
@@ -198,20 +203,22 @@ struct candidate {
 };
 /* NULL, or a sentence: there is no verdict. */
 const char *verify_run(const struct plan *plan, const struct candidate *c, struct report *r, char *why);
-int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p, struct op_case got[PARTS], char *trouble);
-const char *verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct plan *plan, struct report *r, char *why);
+int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p,
+                struct op_case got[PARTS], char *trouble);
+const char *verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct plan *plan,
+                        struct report *r, char *why);
 
-/* tools/verify/files.c: the answers in a file.  `expected`: what the case must be of, as far as its seed is not 0 and its suite
- * not -1. */
+/* tools/verify/files.c: the answers in a file.  `expected`: what the case must be of, as far as its seed is not 0 and
+ * its suite not -1. */
 const char *verify_file(const char *of, const char *mine, const struct plan *expected, struct report *r, char *why);
 
-/* tools/verify/plugin.c: functions of a shared object under kernels.h's names, for float, or with _f64 or _bf16 behind them,
- * in a process of their own that never sees an answer.  NULL and a report, or a sentence: it cannot be loaded, or has none of
- * the kernels. */
+/* tools/verify/plugin.c: functions of a shared object under kernels.h's names, for float, or with _f64 or _bf16 behind
+ * them, in a process of their own that never sees an answer.  NULL and a report, or a sentence: it cannot be loaded, or
+ * has none of the kernels. */
 const char *verify_plugin(const char *path, const struct plan *plan, int time, struct report *r, char *why);
 
-/* tools/verify/faults.c: every known fault of the subject's kernels, in float or double, over a suite: report[k] is about
- * fault[k].  The number of them: all, or, where `given` is not 0, as many as stand in fault[] already. */
+/* tools/verify/faults.c: every known fault of the subject's kernels, in float or double, over a suite: report[k] is
+ * about fault[k].  The number of them: all, or, where `given` is not 0, as many as stand in fault[] already. */
 int verify_faults(const struct plan *plan, struct report *report, int *fault, int room, int given);
 
 #endif

@@ -54,7 +54,8 @@ static int end_watch(void *arg)
 static int is_written(const struct op_case *c, int i) { return op_answers(&swax_ops[c->op].arg[i]); }
 
 /* One call on a copy of what stands on the wire. */
-static int call(struct loaded *l, struct wire *w, struct op_case *got, int part, size_t shift, struct op_room *room, struct watch *watch)
+static int call(struct loaded *l, struct wire *w, struct op_case *got, int part, size_t shift, struct op_room *room,
+                struct watch *watch)
 {
     *got = w->c[part];
     got->room = room;
@@ -107,7 +108,8 @@ static void answer(struct loaded *l, struct wire *w, struct op_room *room, unsig
         if (!w->timed && fine) {
             fine = call(l, w, &second, part, turn ? 0 : shift, room, NULL);
             for (int i = 0; i < first.n && fine; i++)
-                if (first.arg[i] && is_written(&first, i) && memcmp(first.arg[i], second.arg[i], (size_t)first.size[i] * sizeof(double)))
+                if (first.arg[i] && is_written(&first, i) &&
+                    memcmp(first.arg[i], second.arg[i], (size_t)first.size[i] * sizeof(double)))
                     w->conduct.unequal[part] |= 1u << i;
             put(w, &second, part, w->second);
             op_case_free(&second);
@@ -239,8 +241,9 @@ static void take(struct wire *w, struct op_case *c, int part, size_t (*at)[OP_AR
             memcpy(c->arg[i], numbers(w) + at[part][i] - 1, (size_t)c->size[i] * sizeof(double));
 }
 
-const char *worker_ask(struct worker *w, const struct subject *s, unsigned parts, struct op_case got[PARTS], struct op_case second[PARTS], int timed,
-                       struct conduct *conduct, char trouble[OP_SENTENCE], int *lost)
+const char *worker_ask(struct worker *w, const struct subject *s, unsigned parts, struct op_case got[PARTS],
+                       struct op_case second[PARTS], int timed, struct conduct *conduct, char trouble[OP_SENTENCE],
+                       int *lost)
 {
     struct wire *wire = w->wire;
     size_t at = 0;
@@ -253,7 +256,8 @@ const char *worker_ask(struct worker *w, const struct subject *s, unsigned parts
         at = lay(wire, &got[part], part, at, 0);
         for (int i = 0; i < got[part].n; i++)
             if (got[part].arg[i])
-                memcpy(numbers(wire) + wire->at[part][i] - 1, got[part].arg[i], (size_t)got[part].size[i] * sizeof(double));
+                memcpy(numbers(wire) + wire->at[part][i] - 1, got[part].arg[i],
+                       (size_t)got[part].size[i] * sizeof(double));
     }
     for (int part = 0; part < PARTS && !timed; part++)
         at = parts >> part & 1 ? lay(wire, &got[part], part, at, 1) : at;

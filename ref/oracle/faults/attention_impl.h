@@ -85,8 +85,9 @@ static stat sink_of(const struct attention_twist *w, const stat *sink, int h)
 }
 
 /* scores: room for S of them */
-static void attention_query(const struct attention_twist *w, const struct attention_shape *n, real *y, stat *lse, real *scores,
-                            const real *q, const real *k, const real *v, stat sink, const int *start, int b, int t, int h)
+static void attention_query(const struct attention_twist *w, const struct attention_shape *n, real *y, stat *lse,
+                            real *scores, const real *q, const real *k, const real *v, stat sink, const int *start,
+                            int b, int t, int h)
 {
     const long row = attention_row(w, b, t, h, n->T, n->H);
     const int g = key_head(w, h, n->H, n->G), D = n->D;
@@ -127,9 +128,9 @@ static void attention_twisted(const struct attention_twist *w, ATTENTION_FORWARD
 }
 
 /* What query t of head h adds to the gradients. */
-static void attention_query_back(const struct attention_twist *w, const struct attention_shape *n, real *dq, real *dk, real *dv,
-                                 const real *dy, const real *q, const real *k, const real *v, const int *start,
-                                 const real *y, const stat *lse, int b, int t, int h)
+static void attention_query_back(const struct attention_twist *w, const struct attention_shape *n, real *dq, real *dk,
+                                 real *dv, const real *dy, const real *q, const real *k, const real *v,
+                                 const int *start, const real *y, const stat *lse, int b, int t, int h)
 {
     real (*const as)(real) = w->operand, (*const sum)(real) = w->sum;
     const long row = attention_row(w, b, t, h, n->T, n->H);
@@ -158,7 +159,8 @@ static void attention_query_back(const struct attention_twist *w, const struct a
 static void attention_twisted_back(const struct attention_twist *w, ATTENTION_BACKWARD)
 {
     const struct attention_shape n = { B, T, S, H, G, D, W };
-    const size_t keys = (size_t)B * (size_t)S * (size_t)G * (size_t)D, queries = (size_t)B * (size_t)T * (size_t)H * (size_t)D;
+    const size_t keys = (size_t)B * (size_t)S * (size_t)G * (size_t)D;
+    const size_t queries = (size_t)B * (size_t)T * (size_t)H * (size_t)D;
     if (w->overwrites) {
         memset(dq, 0, queries * sizeof(real));
         memset(dk, 0, keys * sizeof(real));

@@ -96,7 +96,8 @@ static stat key_scale(const struct cell_twist *w, int K) { return w->scales >= 2
 static stat query_scale(const struct cell_twist *w, int K) { return w->scales == 0 || w->scales == 2 ? 1 / sqrt((stat)K) : 1; }
 
 /* C, n after token t from those before it */
-static void cell_update(const struct cell_twist *w, stat *C, stat *n, stat phi, stat a, const real *k, const real *v, int K, int V)
+static void cell_update(const struct cell_twist *w, stat *C, stat *n, stat phi, stat a, const real *k, const real *v,
+                        int K, int V)
 {
     real (*const as)(real) = w->operand;
     stat (*const kept)(stat) = w->states;
@@ -108,7 +109,8 @@ static void cell_update(const struct cell_twist *w, stat *C, stat *n, stat phi, 
     }
 }
 
-static void cell_start(const struct cell_twist *w, stat *C, stat *n, const stat *C0, const stat *n0, long bh, int K, int V)
+static void cell_start(const struct cell_twist *w, stat *C, stat *n, const stat *C0, const stat *n0, long bh, int K,
+                       int V)
 {
     memset(C, 0, (size_t)K * (size_t)V * sizeof(stat));
     memset(n, 0, (size_t)K * sizeof(stat));
@@ -169,8 +171,8 @@ static stat cell_gamma(const struct cell_twist *w, stat dhh, stat qn, stat m, st
 /* All states, all decays, the gradient of the state. */
 struct cell_back { stat *C, *n, *phi, *gC, *gn; };
 
-static void cell_rerun(const struct cell_twist *w, const struct cell_head *a, struct cell_back *s, const real *k, const real *v,
-                       const stat *m, const stat *C0, const stat *n0, stat m0, long bh, int K, int V)
+static void cell_rerun(const struct cell_twist *w, const struct cell_head *a, struct cell_back *s, const real *k,
+                       const real *v, const stat *m, const stat *C0, const stat *n0, stat m0, long bh, int K, int V)
 {
     const size_t KV = (size_t)K * (size_t)V;
     stat before = m0;
@@ -187,7 +189,8 @@ static void cell_rerun(const struct cell_twist *w, const struct cell_head *a, st
 }
 
 /* The gradient of the state that goes out. */
-static void cell_start_back(const struct cell_twist *w, struct cell_back *s, const stat *dC1, const stat *dn1, long bh, int K, int V)
+static void cell_start_back(const struct cell_twist *w, struct cell_back *s, const stat *dC1, const stat *dn1, long bh,
+                            int K, int V)
 {
     const size_t KV = (size_t)K * (size_t)V;
     memset(s->gC, 0, KV * sizeof(stat));
@@ -206,7 +209,8 @@ struct cell_token {
 };
 
 /* As a query: dq, and what it adds to the gradient of the state.  Answers q.dq. */
-static stat cell_query_back(const struct cell_twist *w, const struct cell_token *x, struct cell_back *s, real *dq, int K, int V)
+static stat cell_query_back(const struct cell_twist *w, const struct cell_token *x, struct cell_back *s, real *dq,
+                            int K, int V)
 {
     real (*const as)(real) = w->operand;
     const stat scale = query_scale(w, K);
@@ -256,8 +260,8 @@ static stat cell_through(const struct cell_back *s, const stat *C, const stat *n
     return through;
 }
 
-static void cell_gates_back(const struct cell_twist *w, const struct cell_head *a, stat *di, stat *df, const stat *i, const stat *f,
-                            int t, stat dli, stat dlf)
+static void cell_gates_back(const struct cell_twist *w, const struct cell_head *a, stat *di, stat *df, const stat *i,
+                            const stat *f, int t, stat dli, stat dlf)
 {
     const long row = cell_row(a, t), earlier = w->previous && t ? cell_row(a, t - 1) : row;
     const stat *const in = w->swapped ? f : i, *const forget = w->swapped ? i : f;
@@ -269,8 +273,9 @@ static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
 {
     (void)Cs, (void)ns, (void)L, (void)m1;
     const size_t KV = (size_t)K * (size_t)V, rows = (size_t)B * (size_t)T * (size_t)H;
-    struct cell_back s = { op_take(1, (size_t)(T + 1) * KV * sizeof(stat)), op_take(1, (size_t)(T + 1) * (size_t)K * sizeof(stat)),
-                           op_take(1, (size_t)T * sizeof(stat)), op_take(1, KV * sizeof(stat)), op_take(1, (size_t)K * sizeof(stat)) };
+    struct cell_back s = { op_take(1, (size_t)(T + 1) * KV * sizeof(stat)),
+                           op_take(1, (size_t)(T + 1) * (size_t)K * sizeof(stat)), op_take(1, (size_t)T * sizeof(stat)),
+                           op_take(1, KV * sizeof(stat)), op_take(1, (size_t)K * sizeof(stat)) };
     if (w->overwrites) {
         memset(dq, 0, rows * (size_t)K * sizeof(real));
         memset(dk, 0, rows * (size_t)K * sizeof(real));

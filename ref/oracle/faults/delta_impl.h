@@ -1,8 +1,8 @@
-/* delta_impl.h - the delta rule, token by token, as plainly as it can be, with a switch for every way to get it wrong.  All switches
- * off it is an honest kernel, and is tested as one.
+/* delta_impl.h - the delta rule, token by token, as plainly as it can be, with a switch for every way to get it wrong.
+ * All switches off it is an honest kernel, and is tested as one.
  *
- * The backward runs the forward again, with the same switches, and is the true derivative of whatever that is: what autograd
- * gives.  Switches of its own are those that a hand-written backward gets wrong. */
+ * The backward runs the forward again, with the same switches, and is the true derivative of whatever that is: what
+ * autograd gives.  Switches of its own are those that a hand-written backward gets wrong. */
 
 #include "ref/oracle/faults/common_impl.h"
 
@@ -124,8 +124,8 @@ static stat delta_scale(const struct delta_one *a)
     return a->w->scales == 1 ? 1 : a->w->scales == 2 ? a->scale * a->scale : a->w->scales == 3 ? a->scale * sqrt((stat)a->K / (stat)a->V) : a->scale;
 }
 
-/* The states of one column c: before[t*K+i] is S_{t-1}, faded S', after S_t; known is S'^T k, r and u by token; keep and slope
- * the gates' factors, which are those of every column unless they are on the values. */
+/* The states of one column c: before[t*K+i] is S_{t-1}, faded S', after S_t; known is S'^T k, r and u by token; keep
+ * and slope the gates' factors, which are those of every column unless they are on the values. */
 struct delta_column { stat *before, *faded, *after, *known, *r, *u, *keep, *slope, *reads, *through; };
 
 static struct delta_column delta_column(const struct delta_one *a)
@@ -349,14 +349,16 @@ struct delta_chunk_twist {
     stat (*sum_kept)(stat);           /* rounds G */
 };
 
-/* n tokens from t0 on.  G: the running sums of the gates; enters: the decay of what comes in, up to token i; link: that from j to
- * i, 0 where a document begins between; keys, queries: products of a key, a query with the keys before it, with their decay. */
+/* n tokens from t0 on.  G: the running sums of the gates; enters: the decay of what comes in, up to token i; link: that
+ * from j to i, 0 where a document begins between; keys, queries: products of a key, a query with the keys before it,
+ * with their decay. */
 struct delta_part {
     int t0, n, document[DELTA_CHUNK];
     stat *G, *enters, *link, keys[DELTA_CHUNK * DELTA_CHUNK], queries[DELTA_CHUNK * DELTA_CHUNK];
 };
 
-static stat delta_link(const struct delta_chunk_twist *w, const struct delta_one *a, const struct delta_part *p, int i, int j, int ch)
+static stat delta_link(const struct delta_chunk_twist *w, const struct delta_one *a, const struct delta_part *p, int i,
+                       int j, int ch)
 {
     const stat Gi = p->G[i*a->J + ch], Gj = p->G[j*a->J + ch];
     stat between = 0;
@@ -383,7 +385,8 @@ static void delta_part_gates(const struct delta_chunk_twist *w, const struct del
     }
 }
 
-static stat delta_pair(const struct delta_one *a, const struct delta_part *p, const real *x, const real *z, int i, int j, int bare)
+static stat delta_pair(const struct delta_one *a, const struct delta_part *p, const real *x, const real *z, int i,
+                       int j, int bare)
 {
     const stat *link = p->link + (i*DELTA_CHUNK + j)*a->J, alike = p->document[i] == p->document[j];
     stat sum = 0;
@@ -405,7 +408,8 @@ static void delta_powers(const struct delta_chunk_twist *w, stat *power, const s
             }
 }
 
-static void delta_solve_by_doubling(const struct delta_chunk_twist *w, stat *u, const stat *A, const stat *power, const stat *b, int n)
+static void delta_solve_by_doubling(const struct delta_chunk_twist *w, stat *u, const stat *A, const stat *power,
+                                    const stat *b, int n)
 {
     stat from[DELTA_CHUNK];
     memcpy(u, b, (size_t)n * sizeof *u);
@@ -444,13 +448,15 @@ static void delta_solve(const struct delta_chunk_twist *w, stat *u, const stat *
 static const real *delta_key(const struct delta_one *a, const struct delta_part *p, int i) { return a->k + key_row(a, p->t0 + i)*a->K; }
 static const real *delta_query(const struct delta_one *a, const struct delta_part *p, int i) { return a->q + key_row(a, p->t0 + i)*a->K; }
 
-static void delta_part_products(const struct delta_chunk_twist *w, const struct delta_one *a, struct delta_part *p, stat *A)
+static void delta_part_products(const struct delta_chunk_twist *w, const struct delta_one *a, struct delta_part *p,
+                                stat *A)
 {
     for (int i = 0; i < p->n; i++)
         for (int j = 0; j < p->n; j++) {
             const stat b = w->A_no_beta ? 1 : a->beta[value_row(a, p->t0 + (w->A_beta_of_j ? j : i))];
             stat *keys = &p->keys[i*DELTA_CHUNK + j];
-            *keys = !a->erase || j > i ? 0 : delta_pair(a, p, delta_key(a, p, i), delta_key(a, p, j), i, j, w->A_undecayed);
+            *keys =
+                !a->erase || j > i ? 0 : delta_pair(a, p, delta_key(a, p, i), delta_key(a, p, j), i, j, w->A_undecayed);
             A[i*p->n + j] = j == i && !w->A_diagonal ? 0 : b * *keys;
             p->queries[i*DELTA_CHUNK + j] =
                 j > i || (w->P_strict && j == i) ? 0 : delta_pair(a, p, delta_query(a, p, i), delta_key(a, p, j), i, j, w->P_undecayed);
@@ -458,7 +464,8 @@ static void delta_part_products(const struct delta_chunk_twist *w, const struct 
 }
 
 /* What x, the key or the query of token i, finds in the column that entered. */
-static stat delta_found(const struct delta_one *a, const struct delta_part *p, const real *x, const stat *S, int i, int undecayed)
+static stat delta_found(const struct delta_one *a, const struct delta_part *p, const real *x, const stat *S, int i,
+                        int undecayed)
 {
     const stat *enters = p->enters + i*a->J, alike = !p->document[i];
     stat sum = 0;
@@ -468,7 +475,8 @@ static stat delta_found(const struct delta_one *a, const struct delta_part *p, c
 }
 
 /* A column of the state, S, from before the tokens to behind them. */
-static void delta_part_state(const struct delta_chunk_twist *w, const struct delta_one *a, const struct delta_part *p, stat *S, const stat *u, int c)
+static void delta_part_state(const struct delta_chunk_twist *w, const struct delta_one *a, const struct delta_part *p,
+                             stat *S, const stat *u, int c)
 {
     const int last = p->n - 1, shorter = p->n < DELTA_CHUNK, J = a->J;
     for (int e = 0; e < a->K; e++)
@@ -483,7 +491,8 @@ static void delta_part_state(const struct delta_chunk_twist *w, const struct del
 }
 
 /* Tokens t0 .. t0+n-1 of a head; S goes from before them to behind them. */
-static void delta_chunk(const struct delta_chunk_twist *w, const struct delta_one *a, struct delta_part *p, real *y, stat *r, stat *S, stat *column)
+static void delta_chunk(const struct delta_chunk_twist *w, const struct delta_one *a, struct delta_part *p, real *y,
+                        stat *r, stat *S, stat *column)
 {
     const int K = a->K, V = a->V, n = p->n;
     stat A[DELTA_CHUNK * DELTA_CHUNK], power[3 * DELTA_CHUNK * DELTA_CHUNK], b[DELTA_CHUNK], u[DELTA_CHUNK];

@@ -2,7 +2,8 @@
  *
  * A fault is a tier that offers one kernel, or a forward and its backward, and nothing else.  check_harness and
  * check_verify ask that the judge rejects every one; `swax verify` runs them on a rejected kernel's inputs and names
- * the one whose numbers it reproduces.  ref/oracle/faults/faults.c is the list; the kernels are compiled once per precision. */
+ * the one whose numbers it reproduces.  ref/oracle/faults/faults.c is the list; the kernels are compiled once per
+ * precision. */
 #ifndef SWAX_FAULTS_H
 #define SWAX_FAULTS_H
 

@@ -1,4 +1,5 @@
-/* rest_impl.h - the other kernels' faults: the reference called with something wrong, or followed by something wrong. */
+/* rest_impl.h - the other kernels' faults: the reference called with something wrong, or followed by something
+ * wrong. */
 
 #include "ref/oracle/faults/common_impl.h"
 
@@ -34,7 +35,8 @@ static void skip_by_channel_forward(real *y, const real *a, const real *b, const
     for (long e = 0; e < (long)N*H*D; e++)
         y[e] = a[e] + w[e % H] * b[e];    /* as if the heads were the fastest */
 }
-static void skip_lost_sum_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N, int H, int D)
+static void skip_lost_sum_backward(real *da, real *db, stat *dw, const real *dy, const real *b, const stat *w, int N,
+                                   int H, int D)
 {
     stat *own = copy(dw, H, sizeof(stat));
     REF->skip_backward(da, db, own, dy, b, w, N, H, D);
@@ -184,7 +186,8 @@ static void rmsnorm_one_plus_weight_forward(real *y, stat *rstd, const real *x, 
     for (long e = 0; e < (long)N*C; e++)
         y[e] += x[e] * rstd[e/C];
 }
-static void rmsnorm_one_term_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w, const stat *rstd, int N, int C)
+static void rmsnorm_one_term_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w,
+                                      const stat *rstd, int N, int C)
 {
     real *old = copy(dx, (long)N*C, sizeof(real));
     REF->rmsnorm_backward(dx, dw, dy, x, w, rstd, N, C);
@@ -318,7 +321,8 @@ static void conv_no_cache_backward(CONV_BACKWARD)
     free(own);
 }
 /* a_t, or its derivative's lack: by what y is without the sigmoid */
-static stat conv_plain_sum(const real *x, const stat *w, const stat *b, const int *start, long bt, int c, int T, int S, int C, int F)
+static stat conv_plain_sum(const real *x, const stat *w, const stat *b, const int *start, long bt, int c, int T, int S,
+                           int C, int F)
 {
     const int t = (int)(bt % T);
     stat a = b ? b[c] : 0;
@@ -366,8 +370,8 @@ static void decay_rate_bare_forward(DECAY_FORWARD)
     REF->decay_forward(g, a, l, bias, N, H, J, low);
     free(l);
 }
-static void decay_no_rate_backward(stat *da, stat *dlrate, stat *dbias, const stat *dg, const stat *a, const stat *lrate, const stat *bias,
-                                   int N, int H, int J, double low)
+static void decay_no_rate_backward(stat *da, stat *dlrate, stat *dbias, const stat *dg, const stat *a,
+                                   const stat *lrate, const stat *bias, int N, int H, int J, double low)
 {
     stat *own = copy(dlrate, H, sizeof(stat));
     REF->decay_backward(da, own, dbias, dg, a, lrate, bias, N, H, J, low);
