@@ -41,7 +41,7 @@ SHARED   = -shared $(if $(call is,darwin apple macos),,-Wl,-Bsymbolic)
 # ---- which tiers this compiler can build
 # (none for Windows: gcc does not align its stack for vectors of 32 bytes there, GCC bug 54412)
 TIERS   ?= $(if $(call is,mingw),,$(if $(call is,x86_64),avx2 avx512 avx512bf16)$(if $(call is,aarch64 arm64),neon))
-OPENMP  := $(shell echo 'int omp_get_num_threads(void); int main(void){return omp_get_num_threads();}' | \
+OPENMP  := $(shell printf '\043include <omp.h>\nint main(void) { return omp_get_num_threads(); }' | \
              $(CC) $(LDFLAGS) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
 FLAGS_avx2   = -DSWAX_VEC_BYTES=32 -mavx2 -mfma
 FLAGS_avx512 = -DSWAX_VEC_BYTES=64 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512

@@ -3,7 +3,9 @@
 #include "simd/host/host.h"
 
 #include <stdint.h>
-#ifndef _WIN32
+#ifdef _WIN32
+#include <windows.h>
+#else
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,11 +56,21 @@ static void large(void *p, size_t bytes)
 static void large(void *p, size_t bytes) { (void)p; (void)bytes; }
 #endif
 
+#ifdef _WIN32
+double swax_now(void)
+{
+    LARGE_INTEGER ticks, a_second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&a_second);
+    return (double)ticks.QuadPart / (double)a_second.QuadPart;
+}
+#else
 double swax_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+#endif
 
 const struct swax_host swax_host = { each, workers, worker, large };

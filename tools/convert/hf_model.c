@@ -116,7 +116,7 @@ static const char *settle_rope(struct hf_model *m, const char *folder, enum hf_r
     m->rope = said != HF_AS_SAID ? said : asked != HF_AS_SAID ? asked : HF_HALF_SPLIT;
     return asked == HF_AS_SAID || asked == m->rope ? NULL
          : say(why, "rope=%s: by the config.json in %.150s its RoPE is %s, which is read without rope=.",
-               hf_rope_word(asked), folder, hf_rope_word(m->rope));
+               hf_rope_word((int)asked), folder, hf_rope_word((int)m->rope));
 }
 
 struct hf_model *hf_open(const char *folder, enum hf_rope rope, struct run *r, char *why)

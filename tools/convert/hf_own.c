@@ -71,7 +71,7 @@ void hf_own_config(FILE *f, const struct run *r, enum hf_rope rope)
     swax_config_list(&r->model, write_member, &l);
     snprintf(window, sizeof window, "%d", r->windows.window);
     write_member("window", window, &l);
-    write_member("rope", hf_rope_word(rope), &l);
+    write_member("rope", hf_rope_word((int)rope), &l);
     fputs("\n  }", f);
 }
 

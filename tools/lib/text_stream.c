@@ -3,7 +3,9 @@
  * POSIX has open_memstream, but where memory runs out glibc's drops a byte and sets no error, so that a text cut short
  * looks whole.  A stream of our own hands the failure to stdio, which keeps it for ferror. */
 #if defined __APPLE__
+#ifndef _DARWIN_C_SOURCE
 #define _DARWIN_C_SOURCE
+#endif
 #else
 #define _GNU_SOURCE                  /* fopencookie, of glibc and musl */
 #endif
