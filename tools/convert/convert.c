@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "tools/convert/convention.h"
 #include "tools/convert/hf.h"
+#include "tools/convert/hf_model.h"
 #include "tools/convert/layer.h"
 #include "tools/lib/say.h"
 

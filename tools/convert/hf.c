@@ -34,16 +34,6 @@ const char *hf_import(const char *folder, const char *checkpoint, enum hf_rope r
 
 /* ---- out */
 
-static long largest(struct swax_network *n)
-{
-    int count;
-    long most = 0;
-    const struct swax_tensor *t = swax_network_tensors(n, &count);
-    for (int i = 0; i < count; i++)
-        most = t[i].size > most ? t[i].size : most;
-    return most;
-}
-
 struct exported { struct swax_network *n; enum hf_rope rope; const struct swax_tensor *tensor; float *room; };
 
 static void get(void *arg, int i, void *to)
@@ -62,7 +52,7 @@ static const char *export_all(struct swax_network *n, const struct run *r, const
     char path[RUN_TEXT + 64];
     int count;
     const struct swax_tensor *t = swax_network_tensors(n, &count);
-    struct exported e = {n, rope, t, malloc((size_t)largest(n) * sizeof(float))};
+    struct exported e = {n, rope, t, malloc(hf_largest(n) * sizeof(float))};
     struct st_tensor *tensor = calloc((size_t)count, sizeof *tensor);
     const struct st_plan plan = {count, tensor, get, &e, 1, meta};
     char *config = hf_config_text(r, rope);

@@ -10,9 +10,6 @@
 enum hf_rope { HF_HALF_SPLIT, HF_INTERLEAVED, HF_AS_SAID };
 const char *hf_rope_word(int i);       /* "half_split", "interleaved"; NULL behind them */
 
-/* Is there a config.json of Hugging Face's xLSTM in the folder? */
-int hf_is_model(const char *folder);
-
 /* Read the model in folder, and write it as a checkpoint of swax (without moments); and the other way round. */
 const char *hf_import(const char *folder, const char *checkpoint, enum hf_rope rope, char *why);
 const char *hf_export(const char *checkpoint, const char *folder, enum hf_rope rope, char *why);

@@ -173,15 +173,22 @@ static const char *load_tensor(const struct hf_model *m, struct swax_network *n,
     return NULL;
 }
 
+size_t hf_largest(struct swax_network *n)
+{
+    int count;
+    long most = 0;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    for (int i = 0; i < count; i++)
+        most = t[i].size > most ? t[i].size : most;
+    return (size_t)most;
+}
+
 const char *hf_load(struct hf_model *m, struct swax_network *n, enum swax_precision precision, char *why)
 {
     const enum st_type type = precision == SWAX_PREC_F64 ? ST_F64 : ST_F32;
     int count;
-    size_t most = 0;
     const struct swax_tensor *t = swax_network_tensors(n, &count);
-    for (int i = 0; i < count; i++)
-        most = (size_t)t[i].size > most ? (size_t)t[i].size : most;
-    most *= (size_t)st_type_bytes[type];
+    const size_t most = hf_largest(n) * (size_t)st_type_bytes[type];
     void *room = malloc(most), *turned = malloc(most);
     const char *wrong = room && turned ? NULL : say(why, "There is no memory for a tensor of %zu bytes.", most);
     for (int i = 0; i < count && !wrong; i++)
