@@ -396,7 +396,20 @@ START_TEST(every_arm_and_seed_is_asked_as_it_says)
     ck_assert(one->answer[question_find(&a, "whole")].value != one->answer[question_find(&a, "cells-cut")].value ||
               r[1][0].answer[question_find(&a, "whole")].value != r[1][0].answer[question_find(&a, "cells-cut")].value);
     ablation_close(&a);
-    free(folder), free(file);
+    /* the same folder with another setting: the refusal says which */
+    char *said = scratch("guessing.said"), line[1000] = "", *other[] = {file, out, "decay=0.25"};
+    fflush(NULL);
+    const pid_t again = fork();
+    if (!again) {
+        dup2(open(said, O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+        _exit(cmd_ablate(3, other));
+    }
+    ck_assert_int_eq(end(again), 2);
+    f = fopen(said, "r");
+    ck_assert(f && fgets(line, sizeof line, f));
+    fclose(f);
+    ck_assert_msg(strstr(line, "has \"decay\": 0.1 there, and \"decay\": 0.25 here"), "%s", line);
+    free(folder), free(file), free(said);
 }
 END_TEST
 

@@ -41,20 +41,38 @@ static const char *write_claim(const struct ablation *a, const char *path, char 
     return file_replace_text(path, f, &text, why);
 }
 
-/* The settings of an arm as they stand there, or as an older swax wrote them, are those of the run. */
-static int same_arm(const struct json *there, const struct run *here)
+/* The length of the line at s, without the comma that JSON puts behind it. */
+static int line_length(const char *s)
 {
-    char ignored[SWAX_WHY];
+    int n = (int)strcspn(s, "\n");
+    return n && s[n - 1] == ',' ? n - 1 : n;
+}
+
+/* The settings of arm i as they stand there, or as an older swax wrote them, are those of the run: NULL, or what differs. */
+static const char *other_arm(const struct json *there, const struct ablation *a, int i, char *why)
+{
     struct run r = run_default();
     const struct json *data = json_get(there, "data");
-    int same = data && data->text && !run_set(&r, "data", data->text, ignored);
-    for (const struct json *j = same ? there->first : NULL; j && same; j = j->next)
-        same = j->text && !run_set(&r, j->key, j->text, ignored);
-    char *x = same ? run_json(&r, 1) : NULL, *y = same ? run_json(here, 1) : NULL;
-    same = x && y && !strcmp(x, y);
+    if (!there)
+        return say(why, "arm %s does not stand there", a->arm[i].name);
+    const char *bad = data && data->text ? run_set(&r, "data", data->text, why) : say(why, "no data is named there");
+    for (const struct json *j = there->first; j && !bad; j = j->next)
+        bad = j->text ? run_set(&r, j->key, j->text, why) : say(why, "%.60s has no value there", j->key);
+    char *x = bad ? NULL : run_json(&r, 1), *y = bad ? NULL : run_json(&a->run[i], 1);
+    if (!bad && !(x && y))
+        bad = say(why, "there is no memory for the settings");
+    if (!bad && strcmp(x, y)) {        /* a line is a key and its value: the first that differs */
+        const char *u = x, *v = y;
+        while (line_length(u) == line_length(v) && !strncmp(u, v, (size_t)line_length(u)) && strchr(u, '\n')) {
+            u += strcspn(u, "\n") + 1;
+            v += strcspn(v, "\n") + 1;
+        }
+        bad = say(why, "arm %s has%.*s there, and%.*s here", a->arm[i].name, line_length(u) - 1, u + 1,
+                  line_length(v) - 1, v + 1);      /* a line is indented by two, of which one is enough */
+    }
     free(x);
     free(y);
-    return same;
+    return bad;
 }
 
 static const char *claim_folder(const struct ablation *a, int only_report, char *why)
@@ -70,12 +88,13 @@ static const char *claim_folder(const struct ablation *a, int only_report, char 
     struct json *root = json_read(path, 1 << 22, why);
     const struct json *arms = json_get(root, "arms");
     const char *bad = root ? NULL : why;
-    int same = arms && arms->count == a->arms;
-    for (int i = 0; i < a->arms && same; i++)
-        same = json_get(arms, a->arm[i].name) && same_arm(json_get(arms, a->arm[i].name), &a->run[i]);
-    if (!bad && !same)
-        bad =
-            say(why, "%s holds another ablation, or one with other settings: choose another folder with out=.", a->out);
+    char what[SWAX_WHY];
+    const char *other = arms && arms->count == a->arms ? NULL : "it has other arms";
+    for (int i = 0; i < a->arms && !bad && !other; i++)
+        other = other_arm(json_get(arms, a->arm[i].name), a, i, what);
+    if (!bad && other)
+        bad = say(why, "%s holds another ablation, or one with other settings (%s): choose another folder with out=.",
+                  a->out, other);
     json_free(root);
     return bad;
 }
