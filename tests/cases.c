@@ -1,5 +1,6 @@
 /* cases.c - see cases.h. */
 #include "tests/cases.h"
+#include "tests/suite.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 double *case_arg(const struct op_case *c, const char *name)
 {
     const int i = op_arg_find(&swax_ops[c->op], name);
-    ck_assert_msg(i >= 0, "%s has no argument %s", swax_ops[c->op].name, name);
+    ck_assert_each(i >= 0, "%s has no argument %s", swax_ops[c->op].name, name);
     return c->arg[i];
 }
 

@@ -68,9 +68,9 @@ static void evaluate(struct swax_network *n, int documents, int window)
 static void same(const float *fed, int t, double bound, int window, int split)
 {
     for (int v = 0; v < VOCABULARY; v++)
-        ck_assert_msg(fabs((double)fed[v] - (double)whole[t*VOCABULARY + v]) <= bound,
-                      "window %d, split %d: logit %d after token %d is %.9g, evaluation says %.9g", window, split, v, t,
-                      (double)fed[v], (double)whole[t*VOCABULARY + v]);
+        ck_assert_each(fabs((double)fed[v] - (double)whole[t*VOCABULARY + v]) <= bound,
+                       "window %d, split %d: logit %d after token %d is %.9g, evaluation says %.9g", window, split, v,
+                       t, (double)fed[v], (double)whole[t*VOCABULARY + v]);
 }
 
 static const int windows[] = { 1, 2, 3, 8, 33, 64, 200 }, splits[] = { 1, 7, 64, 65, 300, 0 /* at random */ };
@@ -186,9 +186,9 @@ START_TEST(a_logit_beyond_the_range_is_the_cap)
             continue;
         capped(swax_tiers[i], SWAX_PREC_F32, fed, evaluated);
         for (int v = 0; v < VOCABULARY; v++)
-            ck_assert_msg(fabsf(right[v]) == 30 && fed[v] == right[v] && evaluated[v] == right[v],
-                          "%s, logit %d: %g and %g, %g in double", swax_tiers[i]->name, v, (double)fed[v],
-                          (double)evaluated[v], (double)right[v]);
+            ck_assert_each(fabsf(right[v]) == 30 && fed[v] == right[v] && evaluated[v] == right[v],
+                           "%s, logit %d: %g and %g, %g in double", swax_tiers[i]->name, v, (double)fed[v],
+                           (double)evaluated[v], (double)right[v]);
     }
 }
 END_TEST

@@ -26,7 +26,7 @@ static void near(double *worst, double a, double b, double size, const char *wha
 {
     const double error = fabs(a - b) / fmax(size, 1e-300);
     *worst = fmax(*worst, error);
-    ck_assert_msg(error <= LIMIT, "%s: %.17g is not %.17g, of %.2g: %s", what, a, b, size, where);
+    ck_assert_each(error <= LIMIT, "%s: %.17g is not %.17g, of %.2g: %s", what, a, b, size, where);
 }
 
 static void all_near(double *worst, const double *a, const double *b, long n, const char *what)

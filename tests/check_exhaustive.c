@@ -35,7 +35,7 @@ static void same(const char *name, const double *a, const double *b, int n, cons
         error = isfinite(a[e] - b[e]) ? fmax(error, fabs(a[e] - b[e])) : INFINITY;
         most = fmax(most, fabs(b[e]));
     }
-    ck_assert_msg(error / most <= LIMIT, "%s: %s off by %.2g: %s", swax_tiers[tier]->name, name, error / most, where);
+    ck_assert_each(error / most <= LIMIT, "%s: %s off by %.2g: %s", swax_tiers[tier]->name, name, error / most, where);
     told[tier].worst = fmax(told[tier].worst, error / most);
 }
 

@@ -74,7 +74,7 @@ static int same_branches(const struct op_case *a, const struct op_case *b)
 
 static void run(struct op_case *c)
 {
-    ck_assert_msg(!op_run(swax_tiers[0], SWAX_PREC_F64, c), "%s", c->trouble);
+    ck_assert_each(!op_run(swax_tiers[0], SWAX_PREC_F64, c), "%s", c->trouble);
 }
 
 /* One forward problem and its backward: what both start from, and what came out of them. */
@@ -138,8 +138,8 @@ static void check_direction(const struct problem *p, int gradient, uint64_t *s, 
         told[op].blurred++;
     else
         told[op].worst = fmax(told[op].worst, error / scale);
-    ck_assert_msg(error <= LIMIT * scale + doubt, "%s: %s, analytic %.12g, numeric %.12g, give or take %.1g", where,
-                  swax_ops[op].arg[gradient].name, analytic, numeric, doubt);
+    ck_assert_each(error <= LIMIT * scale + doubt, "%s: %s, analytic %.12g, numeric %.12g, give or take %.1g", where,
+                   swax_ops[op].arg[gradient].name, analytic, numeric, doubt);
 }
 
 static void check_case(int bw, int fw, uint64_t seed, enum op_family family)

@@ -95,7 +95,7 @@ START_TEST(normalised_rows_are_free_of_scale)
             case_arg(&c, "i")[e] += 30;    /* |q.n| > exp(-m), whatever q.n is */
         case_refresh(&c);
         for (long e = 0; e < case_size(&c, "m"); e++)
-            ck_assert(fabs(case_arg(&c, "qn")[e]) > exp(-case_arg(&c, "m")[e]));
+            ck_assert_each(fabs(case_arg(&c, "qn")[e]) > exp(-case_arg(&c, "m")[e]), "row %ld is not normalised", e);
         op_case_copy(&moved, &c);
         for (long e = 0; e < case_size(&c, "i"); e++)
             case_arg(&moved, "i")[e] += 2;
@@ -128,7 +128,7 @@ START_TEST(cold_rows_are_linear)
             case_arg(&c, "i")[e] -= 30;
         case_refresh(&c);
         for (long e = 0; e < case_size(&c, "m") && gate != 1; e++)
-            ck_assert(fabs(case_arg(&c, "qn")[e]) < exp(-case_arg(&c, "m")[e]));
+            ck_assert_each(fabs(case_arg(&c, "qn")[e]) < exp(-case_arg(&c, "m")[e]), "row %ld is normalised", e);
         case_run(&c);
         const double size = case_inner_size(&c, "dh", "h"), dhh = case_inner(&c, "dh", "h");
         ck_assert_msg(fabs(case_inner(&c, "q", "dq") - dhh) <= LIMIT * size, "<q,dq> is not <h,dh>: %s", where);
@@ -188,7 +188,7 @@ START_TEST(nothing_is_zero)
                       where);
         const double *start = case_arg(&c, "start");
         for (int row = 0, T = case_dim(&c, 'T'), H = case_dim(&c, 'H'); start && row < case_dim(&c, 'B') * T * H; row++)
-            ck_assert_msg(start[row / H] != row / H % T || case_arg(&c, "df")[row] == 0, "df is not 0: %s", where);
+            ck_assert_each(start[row / H] != row / H % T || case_arg(&c, "df")[row] == 0, "df is not 0: %s", where);
         op_case_free(&c);
         op_case_free(&zero);
     }
@@ -234,7 +234,7 @@ START_TEST(attention_averages)
         for (long e = 0; e < case_size(&c, "y"); e++) {
             const long d = e % D, h = e / D % H, t = e / D / H % T, b = e / D / H / T;
             const double own = case_arg(&c, "v")[((b*S + S - T + t)*G + h*G/H)*D + d];
-            ck_assert_msg(fabs(case_arg(&c, "y")[e] - own) <= LIMIT * fmax(1, fabs(own)), "y is not v: %s", where);
+            ck_assert_each(fabs(case_arg(&c, "y")[e] - own) <= LIMIT * fmax(1, fabs(own)), "y is not v: %s", where);
         }
         op_case_free(&c);
     }
@@ -325,7 +325,8 @@ START_TEST(probabilities_add_up)
             for (int j = 0; j < V; j++) {
                 sum += case_arg(&c, "dx")[n*V + j];
                 spread += fabs(case_arg(&c, "x")[n*V + j] - case_arg(&c, "x")[n*V]);
-                ck_assert_msg(valid || case_arg(&c, "dx")[n*V + j] == 0, "an ignored target has a gradient: %s", where);
+                ck_assert_each(valid || case_arg(&c, "dx")[n*V + j] == 0, "an ignored target has a gradient: %s",
+                               where);
             }
             ck_assert_msg(fabs(sum) <= LIMIT * fabs(case_arg(&c, "dloss")[n]), "dx adds up to %.2g: %s", sum, where);
             ck_assert_msg(valid ? case_arg(&f, "loss")[n] >= -1e-14 : case_arg(&f, "loss")[n] == 0, "%s", where);
@@ -352,7 +353,7 @@ START_TEST(adamw_first_step)
         for (long e = 0; e < case_size(&c, "w"); e++) {
             const double w = case_arg(&before, "w")[e] * (1 - 0.01 * c.scalar[4]);
             const double moved = case_arg(&c, "w")[e] - w, g = case_arg(&c, "g")[e];
-            ck_assert_msg(fabs(moved + copysign(0.01, g)) <= 1e-13, "%s", where);
+            ck_assert_each(fabs(moved + copysign(0.01, g)) <= 1e-13, "%s", where);
         }
         op_case_free(&c);
         op_case_free(&before);

@@ -78,7 +78,7 @@ static void same_tensor(struct st_file *a, const char *of_a, struct st_file *b, 
     ck_assert_msg(t->rank == u->rank && !memcmp(t->shape, u->shape, (size_t)t->rank * sizeof *t->shape),
                   "%s has another shape", of_a);
     for (long e = 0; e < size[0]; e++)
-        ck_assert_msg(x[e] == y[e], "%s[%ld] is %g, not %g", of_a, e, (double)x[e], (double)y[e]);
+        ck_assert_each(x[e] == y[e], "%s[%ld] is %g, not %g", of_a, e, (double)x[e], (double)y[e]);
     free(x), free(y);
 }
 

@@ -308,6 +308,7 @@ START_TEST(a_run_on_shards_writes_text)
     set(&r, "file", path);
     set(&r, "token_type", "uint32");
     set(&r, "separator", "");
+    set(&r, "sample_tokens", "100");
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
     char *kept = in_folder(out, "vocabulary.tiktoken");
     ck_assert(same_bytes(kept, words));

@@ -371,8 +371,8 @@ START_TEST(logits_in_pieces_are_of_their_own_tokens)
     swax_network_evaluate(n, &(struct swax_batch){ .B = 1, .T = LONG, .window = 1, .token = token, .target = target },
                           NULL, correct, NULL);
     for (int i = 0; i < LONG; i++)
-        ck_assert_msg(correct[i] == (i % 3 != 0), "token %d of %d, %d: %s", i, LONG, token[i],
-                      correct[i] ? "called right" : "called wrong");
+        ck_assert_each(correct[i] == (i % 3 != 0), "token %d of %d, %d: %s", i, LONG, token[i],
+                       correct[i] ? "called right" : "called wrong");
     swax_network_free(n);
     free(token), free(target), free(logits), free(correct);
 }
@@ -395,8 +395,8 @@ START_TEST(beginning_anew_forgets_the_moments)
                 } else {
                     swax_network_get(n, (enum swax_which)which, i, m);
                     for (long e = 0; e < t[i].size; e++)
-                        ck_assert_msg(m[e] == 0, "%s: element %ld of moment %d is %g", t[i].name, e,
-                                      which - SWAX_MOMENT1 + 1, (double)m[e]);
+                        ck_assert_each(m[e] == 0, "%s: element %ld of moment %d is %g", t[i].name, e,
+                                       which - SWAX_MOMENT1 + 1, (double)m[e]);
                 }
                 free(m);
             }

@@ -197,9 +197,9 @@ START_TEST(nan_is_passed_on)
             case_run(&spoiled);
             for (int o = 0; o < c.n; o++)
                 for (long x = 0; x < c.size[o] && op_answers(&op->arg[o]) && c.arg[o]; x++)
-                    ck_assert_msg(plain.arg[o][x] == moved.arg[o][x] || isnan(spoiled.arg[o][x]),
-                                  "a NaN in %s[%ld] is %g in %s[%ld], which depends on it: %s", op->arg[i].name, e,
-                                  spoiled.arg[o][x], op->arg[o].name, x, where);
+                    ck_assert_each(plain.arg[o][x] == moved.arg[o][x] || isnan(spoiled.arg[o][x]),
+                                   "a NaN in %s[%ld] is %g in %s[%ld], which depends on it: %s", op->arg[i].name, e,
+                                   spoiled.arg[o][x], op->arg[o].name, x, where);
             op_case_free(&plain);
             op_case_free(&moved);
             op_case_free(&spoiled);

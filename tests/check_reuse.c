@@ -79,8 +79,8 @@ START_TEST(marks_are_those_of_the_definition)
         struct reuse *u = reuse_open(context, LONGEST);
         reuse_mark(u, &x.s, 0, letters);
         for (int t = 0; t < LONGEST - 1; t++) {
-            ck_assert_msg(x.tag[t] == tag_by_hand(&x, t, context, letters), "round %d, token %d: tag %d, not %d", round,
-                          t, x.tag[t], tag_by_hand(&x, t, context, letters));
+            ck_assert_each(x.tag[t] == tag_by_hand(&x, t, context, letters), "round %d, token %d: tag %d, not %d",
+                           round, t, x.tag[t], tag_by_hand(&x, t, context, letters));
             met[x.tag[t]]++;
         }
         reuse_close(u);

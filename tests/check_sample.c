@@ -107,7 +107,7 @@ START_TEST(nothing_is_remembered_across_a_separator)
     const struct pick p = {0.8, 0, 1, 256, order};
     for (int t = 0; t + 1 < T; t++) {
         struct random r = random_open((uint64_t)seed, RANDOM_SAMPLE, (uint64_t)t);
-        ck_assert_msg(pick_token(&p, logits + t * 256, &r) == token[t + 1], "token %d", t + 1);
+        ck_assert_each(pick_token(&p, logits + t * 256, &r) == token[t + 1], "token %d", t + 1);
     }
     swax_network_free(n);
     checkpoint_close(&c);

@@ -246,13 +246,13 @@ START_TEST(one_key_has_all_the_weight)
             const long row = 3L * case_dim(&f, 'D'), T = case_dim(&f, 'T');
             for (long e = 0; e < case_size(&b, "dy"); e++) {
                 const long key = (e / row / T * 80 + 80 - T + e / row % T) * row + e % row;
-                ck_assert_msg(case_arg(&f, "y")[e] == case_arg(&f, "v")[key] &&
-                                  case_arg(&b, "dv")[key] == case_arg(&b, "dy")[e] && case_arg(&b, "dq")[e] == 0 &&
-                                  case_arg(&b, "dk")[key] == 0,
-                              "%s %s: y %g of v %g, dv %g of dy %g, dq %g, dk %g, with q times 2^%d", tier->name,
-                              swax_precision_name[p], case_arg(&f, "y")[e], case_arg(&f, "v")[key],
-                              case_arg(&b, "dv")[key], case_arg(&b, "dy")[e], case_arg(&b, "dq")[e],
-                              case_arg(&b, "dk")[key], 3 * seed);
+                ck_assert_each(case_arg(&f, "y")[e] == case_arg(&f, "v")[key] &&
+                                   case_arg(&b, "dv")[key] == case_arg(&b, "dy")[e] && case_arg(&b, "dq")[e] == 0 &&
+                                   case_arg(&b, "dk")[key] == 0,
+                               "%s %s: y %g of v %g, dv %g of dy %g, dq %g, dk %g, with q times 2^%d", tier->name,
+                               swax_precision_name[p], case_arg(&f, "y")[e], case_arg(&f, "v")[key],
+                               case_arg(&b, "dv")[key], case_arg(&b, "dy")[e], case_arg(&b, "dq")[e],
+                               case_arg(&b, "dk")[key], 3 * seed);
             }
             op_case_free(&f);
             op_case_free(&b);
@@ -285,11 +285,11 @@ static void pass_on(int tier, enum swax_precision p, int op, uint64_t seed)
         ck_assert_msg(!op_run(swax_tiers[tier], p, &got), "%s", got.trouble);
         for (int o = 0; o < c.n; o++)
             for (long x = 0; x < c.size[o] && op_answers(&swax_ops[op].arg[o]) && c.arg[o]; x++)
-                ck_assert_msg(isnan(got.arg[o][x]) ||
-                                  fabs(plain.arg[o][x] - moved.arg[o][x]) <= 1e-9 * fabs(plain.arg[o][x]),
-                              "%s %s: a NaN in %s[%ld] gives %g in %s[%ld], which depends on it (%s, seed %d)",
-                              swax_tiers[tier]->name, swax_precision_name[p], swax_ops[op].arg[i].name, e,
-                              got.arg[o][x], swax_ops[op].arg[o].name, x, text, (int)seed);
+                ck_assert_each(isnan(got.arg[o][x]) ||
+                                   fabs(plain.arg[o][x] - moved.arg[o][x]) <= 1e-9 * fabs(plain.arg[o][x]),
+                               "%s %s: a NaN in %s[%ld] gives %g in %s[%ld], which depends on it (%s, seed %d)",
+                               swax_tiers[tier]->name, swax_precision_name[p], swax_ops[op].arg[i].name, e,
+                               got.arg[o][x], swax_ops[op].arg[o].name, x, text, (int)seed);
         op_case_free(&plain);
         op_case_free(&moved);
         op_case_free(&got);
@@ -356,7 +356,7 @@ static void pass_on_no_further(int tier, enum swax_precision p, int op, uint64_t
         }
         for (int o = 0; o < c.n; o++)
             for (long x = 0; x < c.size[o] && swax_ops[op].arg[o].role != IN && c.arg[o]; x++)
-                ck_assert_msg(
+                ck_assert_each(
                     right[0].arg[o][x] != right[1].arg[o][x] || sees_gate(&c, i, e, o, x) ||
                         got[0].arg[o][x] == got[1].arg[o][x],
                     "%s %s: %g in %s[%ld] makes %g of %g in %s[%ld], which does not depend on it (%s, seed %d)",

@@ -298,8 +298,8 @@ START_TEST(weights_begin_as_documented)
         for (long e = 0; e < t[i].size; e++) {
             const double along = t[i].size > 1 ? (double)e / (size - 1) : 0;
             const double line = beginnings[k].first + (beginnings[k].last - beginnings[k].first) * along;
-            ck_assert_msg(std > 0 || fabs(x[e] - line) < 1e-14, "%s[%ld] is %g, and should be %g", t[i].name, e, x[e],
-                          line);
+            ck_assert_each(std > 0 || fabs(x[e] - line) < 1e-14, "%s[%ld] is %g, and should be %g", t[i].name, e, x[e],
+                           line);
             for (int p = 1; p < 5 && std > 0; p++)
                 sum[p] += pow(x[e] / std, p) / size;
         }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tests/cases.h"
+#include "tests/suite.h"
 
 static const double LIMIT = 1e-12;
 enum { SEEDS = 60, ERASE = 8, J_AT = 6 };
@@ -14,7 +15,7 @@ static void near(double a, double b, double size, const char *what)
 {
     const double error = fabs(a - b) / fmax(size, 1e-300);
     *worst = fmax(*worst, error);
-    ck_assert_msg(error <= LIMIT, "%s: %.17g is not %.17g, of %.2g: %s", what, a, b, size, where);
+    ck_assert_each(error <= LIMIT, "%s: %.17g is not %.17g, of %.2g: %s", what, a, b, size, where);
 }
 
 /* A case without documents, with states, erase as asked (or as drawn, for -1). */
@@ -307,10 +308,10 @@ START_TEST(signs)
         case_run(&f), case_run(&k), case_run(&q);
         case_scale(&k, "y", -1), case_scale(&k, "S1", -1), case_scale(&q, "y", -1);
         for (long e = 0; e < case_size(&f, "y"); e++)
-            ck_assert_msg(case_arg(&f, "y")[e] == case_arg(&k, "y")[e] && case_arg(&f, "y")[e] == case_arg(&q, "y")[e],
-                          "y's sign: %s", where);
+            ck_assert_each(case_arg(&f, "y")[e] == case_arg(&k, "y")[e] && case_arg(&f, "y")[e] == case_arg(&q, "y")[e],
+                           "y's sign: %s", where);
         for (long e = 0; e < case_size(&f, "S1"); e++)
-            ck_assert_msg(case_arg(&f, "S1")[e] == case_arg(&k, "S1")[e], "S1's sign: %s", where);
+            ck_assert_each(case_arg(&f, "S1")[e] == case_arg(&k, "S1")[e], "S1's sign: %s", where);
         op_case_free(&f), op_case_free(&k), op_case_free(&q);
     }
 }

@@ -4,6 +4,10 @@
 
 #include <check.h>
 
+/* ck_assert_msg for a loop over elements.  ck_assert_msg writes its line to a file whenever it holds, so that a crash
+ * behind it can be placed: half of the time of a check that holds elements one by one. */
+#define ck_assert_each(holds, ...) do { if (!(holds)) ck_abort_msg(__VA_ARGS__); } while (0)
+
 int suite_ends(Suite *s);      /* run it; the exit status of the program */
 int suite_long(void);          /* is there time for all of it?  `make test-long` says so by LONG=yes */
 
