@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -97,7 +98,7 @@ static const char *const bad_arguments[][2] = {
     {"out=@x window=8 short_window=9 file=ref/network/model.c", "short_window=9"},
     {"out=@x anneal=0.6 ramp=0.5 file=ref/network/model.c", "anneal=0.6"},
     {"out=@x heads=5 file=ref/network/model.c", "heads"},
-    {"out=@x mixers=conv file=ref/network/model.c", "mixers"},
+    {"out=@x mixers=swa,mlsm,swa file=ref/network/model.c", "'mlsm' is no mixer: should be"},
     {"out=@x tier=abacus file=ref/network/model.c", "abacus"},
     {"out=@x file=no/such/file", "no/such/file"},
     {"out=@x file=ref", "ref is not a file"},
@@ -449,6 +450,53 @@ START_TEST(models_that_are_not_ours_are_refused)
 }
 END_TEST
 
+/* An export that finds no room leaves nothing that refuses the next; nor is an empty folder in its way, or anything
+ * replaced. */
+START_TEST(an_export_that_was_broken_off_can_be_made_again)
+{
+    char *const out = scratch("whole"), *const to = scratch("export"), *const weights = in_folder(to, "model.safetensors");
+    struct rlimit before, little;
+    struct stat size;
+    struct run r = small_run(out);
+    r.steps = 1;
+    r.model.width = r.model.ffn_width = 8;         /* fewer bytes than modeling_swax.py has, which comes behind them */
+    r.model.tied = 1;
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    ck_assert_int_eq(ask(cmd_convert, placed("from=@whole to=@measured")).status, 0);
+    ck_assert(!stat(scratch("measured/model.safetensors"), &size) && !getrlimit(RLIMIT_FSIZE, &before));
+    little = before;
+    signal(SIGXFSZ, SIG_IGN);
+    for (int i = 0; i < 2; i++) {
+        little.rlim_cur = (rlim_t)size.st_size - !i;
+        ck_assert(!setrlimit(RLIMIT_FSIZE, &little));
+        const struct answer said = ask(cmd_convert, placed("from=@whole to=@export"));
+        ck_assert(!setrlimit(RLIMIT_FSIZE, &before));
+        ck_assert_msg(said.status == 2 && strstr(said.text, i ? "modeling_swax.py" : "model.safetensors"),
+                      "status %d: %s", said.status, said.text);
+        ck_assert_msg(access(to, F_OK), "%s is left behind: %s", to, said.text);
+    }
+    mkdir(to, 0777);
+    ck_assert_int_eq(ask(cmd_convert, placed("from=@whole to=@export")).status, 0);
+    refused(cmd_convert, placed("from=@whole to=@export"), "is there already: it is not overwritten");
+    ck_assert(!access(weights, F_OK));
+}
+END_TEST
+
+START_TEST(a_folder_that_holds_no_weights_is_named)
+{
+    char *const empty = scratch("nothing"), *const begun = scratch("begun_run");
+    mkdir(empty, 0777);
+    mkdir(begun, 0777);
+    put(in_folder(begun, "config.json"), "{}", 2);
+    refused(cmd_sample, placed("from=@nothing"), "nothing holds neither a run");
+    refused(cmd_eval, placed("from=@nothing"), "nothing holds neither a run");
+    refused(cmd_convert, placed("from=@nothing to=@not_made"), "nothing holds neither a run");
+    refused(cmd_train, placed("out=@not_made from=@nothing file=ref/rope.c"), "nothing holds neither a run");
+    refused(cmd_sample, placed("from=@begun_run"), "begun_run holds no checkpoint yet");
+    ck_assert(access(scratch("not_made"), F_OK));
+}
+END_TEST
+
 START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
 {
     char *out = scratch("sampled"), *folder = scratch("");
@@ -562,6 +610,8 @@ int main(void)
     tcase_add_test(t, models_survive_the_way_to_hugging_face_and_back);
     tcase_add_test(t, a_hybrid_brings_its_own_model);
     tcase_add_test(t, models_that_are_not_ours_are_refused);
+    tcase_add_test(t, an_export_that_was_broken_off_can_be_made_again);
+    tcase_add_test(t, a_folder_that_holds_no_weights_is_named);
     tcase_add_test(t, samples_depend_on_seed_alone_and_bad_requests_are_refused);
     tcase_add_test(t, an_evaluation_takes_its_run_s_data_or_others);
     tcase_add_test(t, everything_is_timed_and_bad_sizes_are_refused);

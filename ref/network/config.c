@@ -168,6 +168,20 @@ static int read_mixers(struct swax_config *c, const char *text)
     return layers > 0;
 }
 
+/* The first word of a list that names no mixer; "" where all do. */
+static void find_stranger(char word[24], const char *text)
+{
+    static const char *const separators = " ,";
+    *word = 0;
+    for (text += strspn(text, separators); *text && !*word; text += strspn(text, separators)) {
+        const int n = (int)strcspn(text, separators);
+        snprintf(word, 24, "%.*s", n, text);
+        if (swax_mixer_find(word) >= 0)
+            *word = 0;
+        text += n;
+    }
+}
+
 static int read_int(int *to, const char *text, int least)
 {
     char *end;
@@ -252,7 +266,11 @@ const char *swax_config_set(struct swax_config *c, const char *name, const char 
     }
     struct swax_config n = *c;             /* a value that is refused changes nothing */
     if (!read_value(&n, k, (char *)&n + at, value)) {
-        snprintf(why, SWAX_WHY, "%s=%.60s: should be %.200s", name, value, swax_key_right(k, right));
+        char word[24] = "";
+        if (k->kind == SWAX_KEY_MIXERS)
+            find_stranger(word, value);
+        snprintf(why, SWAX_WHY, "%s=%.60s: %s%s%sshould be %.200s", name, value, *word ? "'" : "", word,
+                 *word ? "' is no mixer: " : "", swax_key_right(k, right));
         return why;
     }
     *c = n;

@@ -62,10 +62,8 @@ static const char *translate(const struct asked *a, int rope_asked, char *why)
     const enum hf_rope rope = (enum hf_rope)a->rope;
     if (!*a->from || !*a->to)
         return say(why, "Conversion needs from=PATH and to=PATH: `swax convert help` says of what.");
-    if (!access(a->to, F_OK))
-        return say(why, "%s is there already: it is not overwritten.", a->to);
-    return hf_is_model(a->from) ? hf_import(a->from, a->to, rope_asked ? rope : HF_AS_SAID, why)
-                                : hf_export(a->from, a->to, rope, why);
+    const char *wrong = hf_import(a->from, a->to, rope_asked ? rope : HF_AS_SAID, why);
+    return wrong && !*wrong ? hf_export(a->from, a->to, rope, why) : wrong;
 }
 
 static const char *one_layer(const struct asked *a, char *why)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "tools/lib/files.h"
 #include "tools/convert/hf_config.h"
 #include "tools/convert/hf_model.h"
@@ -23,6 +24,10 @@ const char *hf_import(const char *folder, const char *checkpoint, enum hf_rope r
     struct hf_model *m = hf_open(folder, rope, &r, why);
     if (!m)
         return why;
+    if (!access(checkpoint, F_OK)) {
+        hf_close(m);
+        return say(why, "%s is there already: it is not overwritten.", checkpoint);
+    }
     struct swax_network *n = swax_network_new(&r.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 0, why);
     wrong = n ? hf_load(m, n, SWAX_PREC_F32, why) : why;
     if (!wrong)
@@ -45,6 +50,19 @@ static void get(void *arg, int i, void *to)
         hf_turn(to, e->room, &e->tensor[i], (size_t)e->tensor[i].shape[1] * sizeof(float), 0);
 }
 
+/* What was broken off leaves nothing that looks like a model, or that would refuse another try. */
+static void clear_folder(const char *folder)
+{
+    static const char *const names[] = {"model.safetensors", "config.json", "modeling_swax.py", "tokenizer.json",
+                                        "tokenizer_config.json"};
+    char path[RUN_TEXT + 64];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        run_path(path, folder, names[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
 static const char *export_all(struct swax_network *n, const struct run *r, const char *folder, enum hf_rope rope,
                               char *why)
 {
@@ -56,8 +74,9 @@ static const char *export_all(struct swax_network *n, const struct run *r, const
     struct st_tensor *tensor = calloc((size_t)count, sizeof *tensor);
     const struct st_plan plan = {count, tensor, get, &e, 1, meta};
     char *config = hf_config_text(r, rope);
-    const char *wrong = e.room && tensor && config ? file_make_folder(folder, why)
-                                                   : say(why, "There is no memory to write %s.", folder);
+    const char *wrong = e.room && tensor && config ? NULL : say(why, "There is no memory to write %s.", folder);
+    const int made = !wrong && !file_make_folder(folder, why);
+    wrong = made || wrong ? wrong : why;
     for (int i = 0; i < count && !wrong; i++) {
         const struct st_tensor one = {.name = t[i].name, .type = ST_F32, .rank = t[i].rank,
                                       .shape = {t[i].shape[0], t[i].shape[1]}};
@@ -71,6 +90,8 @@ static const char *export_all(struct swax_network *n, const struct run *r, const
         wrong = file_replace(path, config, strlen(config), why);
     if (!wrong)
         wrong = hf_own_files(r, folder, why);
+    if (wrong && made)
+        clear_folder(folder);
     free(e.room);
     free(tensor);
     free(config);
@@ -83,6 +104,8 @@ const char *hf_export(const char *checkpoint, const char *folder, enum hf_rope r
     const char *wrong;
     if (strlen(folder) >= RUN_TEXT)
         return say(why, "The folder's name is longer than %d characters.", RUN_TEXT - 1);
+    if (!file_is_new(folder))
+        return say(why, "%s is there already: it is not overwritten.", folder);
     if (checkpoint_open(&c, checkpoint, why))
         return why;
     if (strstr(folder, ".safetensors")) {

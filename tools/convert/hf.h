@@ -10,7 +10,8 @@
 enum hf_rope { HF_HALF_SPLIT, HF_INTERLEAVED, HF_AS_SAID };
 const char *hf_rope_word(int i);       /* "half_split", "interleaved"; NULL behind them */
 
-/* Read the model in folder, and write it as a checkpoint of swax (without moments); and the other way round. */
+/* Read the model in folder, and write it as a checkpoint of swax (without moments): NULL, or a sentence, or "" where
+ * the folder holds no model of theirs.  And the other way round, into a folder that is new or empty. */
 const char *hf_import(const char *folder, const char *checkpoint, enum hf_rope rope, char *why);
 const char *hf_export(const char *checkpoint, const char *folder, enum hf_rope rope, char *why);
 

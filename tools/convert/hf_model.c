@@ -20,16 +20,6 @@ struct hf_model {
     enum hf_rope rope;
 };
 
-int hf_is_model(const char *folder)
-{
-    char path[RUN_TEXT + 64], why[SWAX_WHY];
-    run_path(path, folder, "config.json");
-    struct json *j = json_read(path, 1 << 20, why);
-    const int yes = json_get(j, "model_type") != NULL;
-    json_free(j);
-    return yes;
-}
-
 void hf_close(struct hf_model *m)
 {
     for (int i = 0; m && i < m->shards; i++)
@@ -74,7 +64,8 @@ static const char *open_files(struct hf_model *m, const char *folder, char *why)
         return say(why, "The folder's name is longer than %d characters.", RUN_TEXT - 1);
     run_path(path, folder, "config.json");
     m->config = json_read(path, 1 << 20, why);
-    if (!m->config)
+    *why = 0;
+    if (!json_get(m->config, "model_type"))        /* no folder, or that of a run */
         return why;
     run_path(path, folder, "model.safetensors.index.json");
     if (access(path, F_OK))
@@ -203,7 +194,10 @@ const char *hf_load(struct hf_model *m, struct swax_network *n, enum swax_precis
 
 /* ---- as the rest of the program reads weights */
 
-static void *open_theirs(const char *path, struct run *r, char *why) { return hf_open(path, HF_AS_SAID, r, why); }
+static void *open_theirs(const char *path, struct run *r, char *why)
+{
+    return hf_open(path, HF_AS_SAID, r, why);
+}
 
 static const char *load_theirs(void *model, struct swax_network *n, enum swax_precision precision, char *why)
 {
@@ -213,5 +207,5 @@ static const char *load_theirs(void *model, struct swax_network *n, enum swax_pr
 static void close_theirs(void *model) { hf_close(model); }
 
 const struct weights_format weights_theirs = {
-    .is = hf_is_model, .open = open_theirs, .load = load_theirs, .close = close_theirs,
+    .open = open_theirs, .load = load_theirs, .close = close_theirs,
 };

@@ -7,11 +7,9 @@
 
 struct hf_model;
 
-/* Is there a config.json of Hugging Face's in the folder? */
-int hf_is_model(const char *folder);
-
 /* Open the model in folder, and put the network that it is, and its window, into r.  rope: as it is asked for; what
- * config.json says of it, if it does, must not be something else.  NULL, and a sentence in why. */
+ * config.json says of it, if it does, must not be something else.  NULL, and a sentence in why, or "" where there is no
+ * config.json of Hugging Face's. */
 struct hf_model *hf_open(const char *folder, enum hf_rope rope, struct run *r, char *why);
 void hf_close(struct hf_model *m);
 

@@ -1,6 +1,7 @@
 /* files.c - whole files in and out, without losing what was there. */
 #include "tools/lib/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -209,6 +210,20 @@ const char *file_replace_text(const char *path, FILE *f, char **text, char *why)
                               : say(why, "There is no memory to write %s.", path);
     free(whole);
     return wrong;
+}
+
+int file_is_new(const char *path)
+{
+    struct stat there;
+    if (lstat(path, &there))
+        return errno == ENOENT;
+    DIR *folder = S_ISDIR(there.st_mode) ? opendir(path) : NULL;
+    int empty = folder != NULL;
+    for (struct dirent *e = folder ? readdir(folder) : NULL; e && empty; e = readdir(folder))
+        empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+    if (folder)
+        closedir(folder);
+    return empty;
 }
 
 const char *file_make_folder(const char *path, char *why)

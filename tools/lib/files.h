@@ -39,4 +39,7 @@ const char *file_replace_text(const char *path, FILE *f, char **text, char *why)
 
 const char *file_make_folder(const char *path, char *why);                                /* and those above it */
 
+/* Is nothing of that name there, or an empty folder, as what was broken off leaves one? */
+int file_is_new(const char *path);
+
 #endif

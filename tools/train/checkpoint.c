@@ -1,10 +1,12 @@
 /* checkpoint.c - a run's state in a safetensors file. */
 #include "tools/train/checkpoint.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "ref/network/directory.h"
 #include "tools/lib/json.h"
 #include "tools/lib/number.h"
@@ -189,6 +191,12 @@ const char *checkpoint_open(struct checkpoint *c, const char *path, char *why)
     c->run = run_default();
     if (!stat(path, &s) && S_ISDIR(s.st_mode)) {
         run_path(last, path, checkpoint_name);
+        if (access(last, F_OK) && errno == ENOENT)
+            return run_exists(path)
+                       ? say(why, "%.150s holds no checkpoint yet: its run leaves one every checkpoint_every steps, "
+                                  "and when it ends.", path)
+                       : say(why, "%.150s holds neither a run, with its checkpoint.safetensors, nor a model of Hugging "
+                                  "Face's, whose config.json says a model_type.", path);
         path = last;
     }
     c->file = st_open(path, why);

@@ -6,11 +6,8 @@
 const char *weights_open(struct weights *w, const char *path, char *why)
 {
     memset(w, 0, sizeof *w);
-    if (weights_theirs.is(path)) {
-        w->theirs = weights_theirs.open(path, &w->c.run, why);
-        return w->theirs ? NULL : why;
-    }
-    return checkpoint_open(&w->c, path, why);
+    w->theirs = weights_theirs.open(path, &w->c.run, why);
+    return w->theirs ? NULL : *why ? why : checkpoint_open(&w->c, path, why);
 }
 
 const char *weights_load(const struct weights *w, struct swax_network *n, enum swax_precision precision, char *why)

@@ -7,8 +7,8 @@
 
 /* A model of another kind. */
 struct weights_format {
-    int (*is)(const char *path);
-    /* Put its network, and its window, into r; NULL, and a sentence. */
+    /* The model at that path, whose network and window are put into r; NULL, and a sentence, or "" where there is
+     * none of this kind. */
     void *(*open)(const char *path, struct run *r, char *why);
     const char *(*load)(void *model, struct swax_network *n, enum swax_precision precision, char *why);
     void (*close)(void *model);
