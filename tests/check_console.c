@@ -69,7 +69,7 @@ START_TEST(train_says_how_far_it_is)
     ck_assert_msg(strstr(text, "window=16 is not shorter than the sequences of 16 tokens: it is full attention.") !=
                       NULL,
                   "%s", text);
-    ck_assert_msg(strstr(text, "million bytes for training, of which this run sees") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, " bytes for training, of which this run sees") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "bits per byte") != NULL, "%s", text);
     int lines = 0;
     for (int last = 0, step; line; line = strstr(line + 1, "step "), lines++, last = step) {
@@ -173,13 +173,43 @@ static void stopped(void *out)
 
 START_TEST(how_to_go_on_can_be_typed)
 {
-    static const char *const name[] = {"plain", "two words"};
-    for (int i = 0; i < 2; i++) {
-        char out[700], expected[800];
-        snprintf(out, sizeof out, "out=%s", scratch(name[i]));
-        snprintf(expected, sizeof expected, "Stopped after step 0 of 9. To go on: swax train %s%s%s resume=yes\n", i ? "'" : "", out, i ? "'" : "");
+    static const char *const name[][2] = {          /* and as a shell reads it back */
+        {"plain", "plain"}, {"\xc3\xbc", "\xc3\xbc"}, {"two words", "two words'"}, {"o'clock", "o'\\''clock'"}, {"$HOME", "$HOME'"}
+    };
+    for (int i = 0; i < 5; i++) {
+        char out[700], expected[800], *const folder = scratch("");
+        snprintf(out, sizeof out, "out=%s%s", folder, name[i][0]);
+        snprintf(expected, sizeof expected, "Stopped after step 0 of 9. To go on: swax train %sout=%s%s resume=yes\n",
+                 i < 2 ? "" : "'", folder, name[i][1]);
         const char *text = printed_in(stopped, out);
         ck_assert_msg(strstr(text, expected) != NULL, "no '%s' in\n%s", expected, text);
+    }
+}
+END_TEST
+
+/* ---- how much data there is */
+
+START_TEST(data_are_counted_in_words_that_fit_them)
+{
+    static const struct { int bytes; const char *held_out, *said; } asked[] = {
+        {90, "0.1", "81 bytes for training, of which this run sees 0.198 epochs, and 9 held out.\nThat is too little for a "
+                    "sequence of 16 bytes: there is no held-out loss and no best.safetensors.\n"},
+        {170, "0.1", "153 bytes for training, of which this run sees 0.105 epochs, and 17 held out.\nwindow=64"},
+        {160, "0.1", "144 bytes for training, of which this run sees 0.111 epochs, and 16 held out.\nThat is too"},
+        {160, "0", "160 bytes for training, of which this run sees 0.1 epochs, and 0 held out.\nwindow=64"},
+        {20000, "0.5", "10 thousand bytes for training, of which this run sees 0.0016 epochs, and 10 thousand held out.\n"},
+        {1250000, "0.2", "1 million bytes for training, of which this run sees 1.6e-05 epochs, and 250 thousand held out.\n"},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        char arguments[1024], name[16], *const file = scratch("bytes.txt"), *const text = calloc(1, 1250000);
+        snprintf(name, sizeof name, "amount%zu", i);
+        put(file, text, (size_t)asked[i].bytes);
+        snprintf(arguments, sizeof arguments,
+                 "out=%s file=%s held_out=%s steps=1 length=16 batch=1 tier=ref threads=1 width=8 heads=1 cell_heads=1 "
+                 "mixers=swa sample_tokens=0 held_out_sequences=1", scratch(name), file, asked[i].held_out);
+        const char *said = printed_by(cmd_train, arguments);
+        ck_assert_msg(strstr(said, asked[i].said) != NULL, "no '%s' in\n%s", asked[i].said, said);
+        free(text);
     }
 }
 END_TEST
@@ -250,6 +280,7 @@ int main(void)
     tcase_add_test(t, ablate_says_what_came_out);
     tcase_add_test(t, a_line_of_an_ablation_has_its_numbers);
     tcase_add_test(t, how_to_go_on_can_be_typed);
+    tcase_add_test(t, data_are_counted_in_words_that_fit_them);
     tcase_add_test(t, a_line_of_progress_has_its_numbers);
     suite_add_tcase(s, t);
     scratch_open();

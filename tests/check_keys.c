@@ -188,7 +188,7 @@ static void refuse_all(int i, const struct key *row)
         value[600] = 0;
         refused(i, row, value);
         refused(i, row, "\xff");
-    } else {
+    } else if (row->type != &key_long) {           /* which takes anything */
         refused(i, row, "");
         refused(i, row, " ");
         refused(i, row, "banana");

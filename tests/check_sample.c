@@ -140,6 +140,18 @@ START_TEST(no_prompt_begins_a_document)
 }
 END_TEST
 
+START_TEST(a_prompt_may_be_longer_than_other_values)
+{
+    enum { LONG = 5000 };
+    static char arguments[LONG + 1000];
+    int n = snprintf(arguments, sizeof arguments, "%s|tokens=7|prompt=", trained("long")), from = n;
+    for (int i = 0; i < LONG; i++)
+        n += sprintf(arguments + n, "%c", "abe cdfe gh"[i * i % 11]);
+    ck_assert_msg(!ask(cmd_sample, arguments), "%s", said);
+    ck_assert_msg(!strncmp(said, arguments + from, LONG) && strlen(said) == LONG + 7 + 1, "%zu bytes", strlen(said));
+}
+END_TEST
+
 START_TEST(logits_that_are_not_finite_are_refused)
 {
     char *out = trained("spoilt"), *path = in_folder(out, checkpoint_name);
@@ -246,6 +258,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, nothing_is_remembered_across_a_separator);
     tcase_add_test(tc, no_prompt_begins_a_document);
+    tcase_add_test(tc, a_prompt_may_be_longer_than_other_values);
     tcase_add_test(tc, logits_that_are_not_finite_are_refused);
     tcase_add_loop_test(tc, draws_have_the_promised_distribution, 0, (int)(sizeof rules / sizeof rules[0]));
     suite_add_tcase(s, tc);

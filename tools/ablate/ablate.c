@@ -240,19 +240,23 @@ static const char *open_session(struct jobs *s, struct options *o, char *why)
     return claim_folder(&s->a, s->only_report, why);
 }
 
-/* The words of the command line that a shell would need quotes for are quoted. */
-static void remember_command(struct jobs *s, const struct options *o)
+/* What was said on the command line, as it may be typed again. */
+static const char *remember_command(struct jobs *s, const struct options *o, char *why)
 {
-    int n = snprintf(s->command, sizeof s->command, "swax ablate");
-    for (int i = 0; i < o->n && n < (int)sizeof s->command; i++) {
+    size_t size;
+    FILE *f = file_open_text(&s->command, &size);
+    if (f)
+        fputs("swax ablate", f);
+    for (int i = 0; i < o->n && f; i++) {
         const struct option *p = &o->list[i];
-        const char *quote = p->value[strcspn(p->value, " ;*?'\"$")] ? "'" : "";
+        const int bare = !strcmp(p->key, "ablation") && !strchr(p->value, '=');
         if (p->of_config)
             continue;
-        n += !strcmp(p->key, "ablation")
-               ? snprintf(s->command + n, sizeof s->command - (size_t)n, " %s", p->value)
-               : snprintf(s->command + n, sizeof s->command - (size_t)n, " %s=%s%s%s", p->key, quote, p->value, quote);
+        fputc(' ', f);
+        say_word(f, bare ? NULL : p->key, p->value);
     }
+    s->command = f ? file_close_text(f, &s->command) : NULL;
+    return s->command ? NULL : say(why, "There is no memory for the command.");
 }
 
 /* What became of this shard's runs, as the exit status. */
@@ -272,11 +276,11 @@ static int run(struct options *o)
     static struct jobs s;
     char why[SWAX_WHY];
     memset(&s, 0, sizeof s);
-    remember_command(&s, o);
-    const char *wrong = open_session(&s, o, why);
+    const char *wrong = remember_command(&s, o, why) ? why : open_session(&s, o, why);
     if (!wrong && pipe(s.pipe))
         wrong = say_errno(why, "A pipe", "cannot be made");
     if (wrong) {
+        free(s.command);
         ablation_close(&s.a);
         return command_fails(wrong);
     }
@@ -288,6 +292,7 @@ static int run(struct options *o)
     close(s.pipe[1]);
     wrong = report(&s, why);
     const int status = wrong ? command_fails(wrong) : status_of(&s);
+    free(s.command);
     ablation_close(&s.a);
     return status;
 }

@@ -19,7 +19,7 @@ struct jobs {
     int pipe[2];                           /* children say which step they are at */
     time_t since;
     double steps_done;                     /* since then, by all */
-    char command[RUN_TEXT];
+    char *command;                         /* that goes on with it */
 };
 
 void jobs_catch_signals(void);             /* the first lets every run end its step, the second ends them */

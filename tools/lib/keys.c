@@ -212,11 +212,16 @@ const char *key_precision_word(int i)
 
 /* ---- texts */
 
+static const char *too_long(const struct key *k, const char *text, size_t room, char *why)
+{
+    return strlen(text) < room ? NULL
+         : say(why, "%s: its %zu characters are more than the %zu there is room for.", k->name, strlen(text), room - 1);
+}
+
 static const char *copy_text(char *to, size_t room, const struct key *k, const char *text, char *why)
 {
-    if (strlen(text) >= room)
-        return say(why, "%s: its %zu characters are more than the %zu there is room for.", k->name, strlen(text),
-                   room - 1);
+    if (too_long(k, text, room, why))
+        return why;
     if (!json_is_text(text))
         return say(why, "%s: its value is not UTF-8, which config.json could not hold.", k->name);
     strcpy(to, text);
@@ -238,6 +243,19 @@ static const char *read_path(void *field, const struct key *k, const char *text,
     return copy_text(field, KEY_TEXT, k, text, why);
 }
 
+static const char *read_long(void *field, const struct key *k, const char *text, char *why)
+{
+    (void)k, (void)why;
+    *(const char **)field = text;
+    return NULL;
+}
+
+static void write_long(char text[KEY_TEXT], const struct key *k, const void *field)
+{
+    (void)k;
+    snprintf(text, KEY_TEXT, "%s", *(const char *const *)field);
+}
+
 static const char *read_tier(void *field, const struct key *k, const char *text, char *why)
 {
     /* whether it is here shows where it is used: a run names that of its machine */
@@ -255,7 +273,7 @@ const struct key_type key_whole = {read_whole, write_whole, 1}, key_real = {read
 const struct key_type key_list = {read_list, write_list, 1}, key_span = {read_span, write_span, 1};
 const struct key_type key_yes = {read_yes, write_yes, 0}, key_word = {read_word, write_word, 0};
 const struct key_type key_text = {read_text, write_text, 0}, key_path = {read_path, write_text, 0},
-    key_tier = {read_tier, write_text, 0};
+    key_tier = {read_tier, write_text, 0}, key_long = {read_long, write_long, 0};
 
 /* ---- tables */
 
@@ -311,7 +329,7 @@ void keys_default(const struct key *rows, void *into)
 }
 
 /* What is checked and not kept goes here: no field is larger than a text. */
-union field { char text[2 * KEY_TEXT]; struct key_list list; double real; uint64_t seed; };
+union field { char text[2 * KEY_TEXT]; const char *long_text; struct key_list list; double real; uint64_t seed; };
 
 const char *keys_set(const struct keys *k, const char *name, const char *value, char *why)
 {
@@ -324,7 +342,7 @@ const char *keys_set(const struct keys *k, const char *name, const char *value, 
         return row->type->read(field_of(t->into, row), row, value, why);
     if (row->otherwise && !strcmp(value, row->otherwise))
         value = "";                                    /* its default, which need not be a value: "" for none */
-    else if (row->type->read(&nowhere, row, value, why) || strlen(value) >= KEY_TEXT)
+    else if (row->type->read(&nowhere, row, value, why) || (t->texts && too_long(row, value, KEY_TEXT, why)))
         return why;
     if (t->texts)
         strcpy(t->texts[row - t->rows], value);

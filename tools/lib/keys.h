@@ -33,6 +33,7 @@ extern const struct key_type key_word;                        /* int or an enum:
 extern const struct key_type key_list;                        /* struct key_list */
 extern const struct key_type key_span;                        /* struct key_span */
 extern const struct key_type key_text, key_path;              /* char[KEY_TEXT] */
+extern const struct key_type key_long;                        /* const char *: where the text that was read is */
 extern const struct key_type key_tier;                        /* char[16] */
 
 struct key {

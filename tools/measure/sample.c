@@ -14,7 +14,8 @@
 #include "tools/lib/vocabulary.h"
 
 struct request {
-    char from[KEY_TEXT], prompt[KEY_TEXT];
+    char from[KEY_TEXT];
+    const char *prompt;                    /* the option's own text: what only the far past gives needs a long one */
     int tokens, top_k;
     uint64_t seed;
     double temperature, top_p;
@@ -27,7 +28,7 @@ static const struct key keys[] = {
     KEY_ROW(&key_path, "from", struct request, from, NULL,
             "the run, by its folder, a checkpoint, or a folder of Hugging Face's",
             .others = "checkpoint ckpt model path"),
-    KEY_ROW(&key_text, "prompt", struct request, prompt, "",
+    KEY_ROW(&key_long, "prompt", struct request, prompt, "",
             "what to go on from: text; numbers of tokens where the vocabulary is not that of bytes (prepare.py encode makes them)",
             .others = "input text"),
     WHOLE("tokens", tokens, "200", 1, 1 << 30, "how many to generate",

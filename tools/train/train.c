@@ -8,6 +8,7 @@
 #include "tools/train/weights.h"
 #include "tools/train/progress.h"
 #include "tools/train/run.h"
+#include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
 static void interrupt(int number)
@@ -45,6 +46,28 @@ static double machine_peak(const char *tier)
     return peak;
 }
 
+/* "83 thousand", "1.2 million" */
+static void write_amount(char text[32], int64_t n)
+{
+    if (n < 10000)
+        snprintf(text, 32, "%d", (int)n);
+    else
+        snprintf(text, 32, "%.4g %s", (double)n / (n < 1000000 ? 1e3 : 1e6), n < 1000000 ? "thousand" : "million");
+}
+
+static void say_data(const struct run *r)
+{
+    const char *unit = r->source->unit ? r->source->unit : "token";
+    char train[32], held_out[32];
+    write_amount(train, r->tokens[DATA_TRAIN]);
+    write_amount(held_out, r->tokens[DATA_HELD_OUT]);
+    printf("%s %ss for training, of which this run sees %.3g epochs, and %s held out.\n", train, unit,
+           (double)r->steps * r->batch * r->length / (double)r->tokens[DATA_TRAIN], held_out);
+    if (r->tokens[DATA_HELD_OUT] && r->tokens[DATA_HELD_OUT] <= r->length)
+        printf("That is too little for a sequence of %d %ss: there is no held-out loss and no best.safetensors.\n",
+               r->length, unit);
+}
+
 static void say_going_on(const struct run *r, int step)
 {
     printf("Going on after step %d.\n", step);
@@ -67,10 +90,7 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
            r->steps, r->batch, r->length,
            r->source->name, swax_precision_name[r->precision], r->tier, (double)swax_network_bytes(n) / 1048576);
     if (r->tokens[DATA_TRAIN])
-        printf("%.4g million %ss for training, of which this run sees %.3g epochs, and %.4g million held out.\n",
-               (double)r->tokens[DATA_TRAIN] / 1e6, r->source->unit ? r->source->unit : "token",
-               (double)r->steps * r->batch * r->length / (double)r->tokens[DATA_TRAIN],
-               (double)r->tokens[DATA_HELD_OUT] / 1e6);
+        say_data(r);
     if (r->minutes > 0 && !r->done)
         printf("%g minutes are about %d steps here.\n", r->minutes, r->steps);
     if (r->windows.window >= r->length)
@@ -159,7 +179,6 @@ static int train(const struct run *r)
 {
     char why[SWAX_WHY];
     struct view v = {.peak = 0};
-    const char *quote = strchr(r->out, ' ') ? "'" : "";
     catch_signals();
     const enum run_end end = run_train(r, watch, &v, why);
     progress_close(&v.progress);
@@ -168,8 +187,9 @@ static int train(const struct run *r)
         printf("Finished: %s holds the checkpoint, the log and the configuration.\n", r->out);
         return 0;
     case RUN_INTERRUPTED:
-        printf("Stopped after step %d of %d. To go on: swax train %sout=%s%s resume=yes\n", v.step, r->steps, quote,
-               r->out, quote);
+        printf("Stopped after step %d of %d. To go on: swax train ", v.step, r->steps);
+        say_word(stdout, "out", r->out);
+        puts(" resume=yes");
         return 1;
     case RUN_DIVERGED:
         fprintf(stderr, "swax: %s\n", why);
