@@ -22,23 +22,23 @@ int cause_next(int k, const char *op)
     return -1;
 }
 
-void cause_run(int k, const struct problem *p, struct op_case says[PARTS])
+void cause_run(int k, const struct problem *p, enum swax_precision precision, struct op_case says[PARTS])
 {
     struct swax_tier tier;
     if (k >= MOST_FAULTS) {
         convention_run(k - MOST_FAULTS, p, says);
         return;
     }
-    fault_f64(k, &tier);
+    (precision == SWAX_PREC_F64 ? fault_f64 : fault_f32)(k, &tier);
     for (int part = 0; part < p->subject.n; part++) {
         const int chained = part && p->wish.chained;
-        if (!chained && !op_present(&tier, SWAX_PREC_F64, p->subject.op[part])) {    /* nothing is wrong with it */
+        if (!chained && !op_present(&tier, precision, p->subject.op[part])) {    /* nothing is wrong with it */
             op_case_copy(&says[part], &p->truth[part]);
             continue;
         }
         op_case_copy(&says[part], &p->in[part]);
         if (chained)
             problem_chain(&says[1], &says[0]);
-        op_run(&tier, SWAX_PREC_F64, &says[part]);
+        op_run(&tier, precision, &says[part]);
     }
 }

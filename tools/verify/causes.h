@@ -7,8 +7,8 @@
 
 /* tools/verify/causes.c.  The first cause of that kernel behind number k (-1: of all), or -1 behind the last. */
 int cause_next(int k, const char *op);
-/* Its answers to a problem, in double. */
-void cause_run(int k, const struct problem *p, struct op_case says[PARTS]);
+/* Its answers to a problem, computed in double or in float; a convention's are in double. */
+void cause_run(int k, const struct problem *p, enum swax_precision precision, struct op_case says[PARTS]);
 
 /* tools/verify/convention.c: by number from 0; NULL behind the last. */
 const struct fault *convention_is(int i);

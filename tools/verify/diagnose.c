@@ -86,6 +86,48 @@ static double honest(const struct problem *p, int part, int i)
     return fmax(p->bound[part].rms_bound[i], 8 * DBL_EPSILON);
 }
 
+/* ---- coarser roundings, whose digits are another kernel's own: their errors are alike, not their numbers */
+
+static const double ALIKE = 3;    /* times as large: more than another order of summation makes of a rounding's errors */
+
+static struct op_distance errors(const struct problem *p, int part, int i, const double *a)
+{
+    const double *before = swax_ops[p->in[part].op].arg[i].role == ADD ? p->in[part].arg[i] : NULL;
+    struct op_distance e = {0};
+    op_distance_add(&e, a, p->truth[part].arg[i], before, p->in[part].size[i]);
+    return e;
+}
+
+/* What a rounding errs in a kernel of the candidate's precision. */
+static void keep_errors(struct hypotheses *h, const struct problem *p, int gauge)
+{
+    const int k = h->cause[h->n];
+    struct op_case got[PARTS] = {{0}};
+    if (cause_is(k)->kind != FAULT_ROUNDING)
+        return;
+    cause_run(k, p, p->wish.dtype == DT_F64 ? SWAX_PREC_F64 : SWAX_PREC_F32, got);
+    for (int part = 0; part < p->subject.n; part++) {
+        if (!gauge)
+            regauge(p, &got[part]);
+        for (int i = 0; i < got[part].n; i++)
+            if (problem_is_answer(p, part, i))
+                h->errs[h->n][part][i] = errors(p, part, i, got[part].arg[i]);
+        op_case_free(&got[part]);
+    }
+}
+
+static int within(double a, double b, double least) { return fmax(a, least) <= ALIKE * fmax(b, least); }
+
+/* Told that errors such as b's are honest, would the judge pass those of a, and the other way round?  By RMS, at most,
+ * and as a whole: rounding has no direction, and leaves of n errors what the RMS over sqrt(n) is. */
+static int errs_alike(const struct problem *p, int part, int i, struct op_distance a, struct op_distance b)
+{
+    const double most = p->bound[part].bound[i], rms = p->bound[part].rms_bound[i],
+                 left = 4 * b.rms / sqrt((double)p->in[part].size[i]);
+    return within(a.rms, b.rms, rms) && within(b.rms, a.rms, rms) && within(a.most, b.most, most) &&
+           within(b.most, a.most, most) && a.bias <= fmax(ALIKE * b.bias, fmax(left, rms));
+}
+
 /* Of all that was run only the answers are kept, with what measures a distance from them. */
 static void keep(struct hypotheses *h, const struct problem *p, int part)
 {
@@ -116,12 +158,18 @@ void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge, i
         if (derived && !derive_has(k, p))
             continue;
         memset(says, 0, sizeof h->says[0]);
-        (derived ? derive_run : cause_run)(k, p, says);
+        if (derived)
+            derive_run(k, p, says);
+        else
+            cause_run(k, p, SWAX_PREC_F64, says);
         for (int part = 0; part < p->subject.n && !gauge; part++)
             regauge(p, &says[part]);
+        h->cause[h->n] = k;
         for (int part = 0; part < p->subject.n; part++)
             keep(h, p, part);
-        h->cause[h->n++] = k;
+        if (!derived)
+            keep_errors(h, p, gauge);
+        h->n++;
     }
 }
 
@@ -141,11 +189,15 @@ void evidence_add(struct evidence *e, const struct problem *p, const struct op_c
             const long n = p->in[part].size[i];
             const double *mine = got[part].arg[i], b = honest(p, part, i), unit = h->truth_rms[part][i];
             const double off = orders(distance(mine, p->truth[part].arg[i], unit > 0 ? unit : 1, n), b);
+            const struct op_distance errs = errors(p, part, i, mine);
             e->truth += off;
             for (int k = 0; k < h->n; k++) {
-                e->tried[h->cause[k]] = 1;
-                e->cause[h->cause[k]] += orders(distance(mine, h->says[k][part].arg[i], h->unit[k][part][i], n), b);
-                e->size[h->cause[k]] += fabs(off - h->off[k][part][i]);
+                const int cause = h->cause[k];
+                e->tried[cause] = 1;
+                e->cause[cause] += orders(distance(mine, h->says[k][part].arg[i], h->unit[k][part][i], n), b);
+                e->size[cause] += fabs(off - h->off[k][part][i]);
+                e->errs_otherwise[cause] |= cause_is(cause)->kind == FAULT_ROUNDING &&
+                                            !errs_alike(p, part, i, errs, h->errs[k][part][i]);
             }
         }
 }
@@ -157,7 +209,8 @@ void evidence_weigh(const struct evidence *e, struct report *r, int derived)
     for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op)) {
         if (e->tried[k] && (best < 0 || e->cause[k] < e->cause[best]))
             best = k;
-        if (e->tried[k] && cause_is(k)->kind == FAULT_ROUNDING && (sized < 0 || e->size[k] < e->size[sized]))
+        if (e->tried[k] && cause_is(k)->kind == FAULT_ROUNDING && !e->errs_otherwise[k] &&
+            (sized < 0 || e->size[k] < e->size[sized]))
             sized = k;
     }
     if (!derived)

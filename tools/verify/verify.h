@@ -171,16 +171,21 @@ void looks_like(char words[WORDS], const struct problem *p, const struct op_case
 /* tools/verify/diagnose.c: what a fault would have answered, and which of them answers as the candidate does */
 enum { MOST_FAULTS = 480, MOST_CAUSES = 512 };    /* conventions come behind the faults */
 const struct fault *cause_is(int cause);                         /* NULL: there is none of that number */
-struct evidence { double truth, cause[MOST_CAUSES], size[MOST_CAUSES], work; int left_out; unsigned char tried[MOST_CAUSES]; };
+struct evidence {
+    double truth, cause[MOST_CAUSES], size[MOST_CAUSES], work;
+    int left_out;
+    unsigned char tried[MOST_CAUSES], errs_otherwise[MOST_CAUSES];    /* a rounding, whose errors are not the candidate's */
+};
 /* Is there time left to try all causes on that problem too, which takes a tier no more than `most` multiplications?
  * derived: of forwards, with the backward that differentiation gives. */
 int evidence_affords(struct evidence *e, const struct problem *p, int derived, double most);
-/* The causes' answers to a problem, in double; what a distance from each is measured by, and how far it is from the
- * truth. */
+/* The causes' answers to a problem, in double; what a distance from each is measured by, how far it is from the truth,
+ * and, of roundings, the errors. */
 struct hypotheses {
     int n, cause[MOST_CAUSES];
     struct op_case says[MOST_CAUSES][PARTS];
     double truth_rms[PARTS][OP_ARGS], unit[MOST_CAUSES][PARTS][OP_ARGS], off[MOST_CAUSES][PARTS][OP_ARGS];
+    struct op_distance errs[MOST_CAUSES][PARTS][OP_ARGS];
 };
 void hypotheses_make(struct hypotheses *h, const struct problem *p, int gauge, int derived);
 void hypotheses_free(struct hypotheses *h);
