@@ -1,18 +1,12 @@
-/* svg.c - plots as SVG, each on two sheets: a wide one, and a narrow one for a page that is read on a telephone.
- *
- * Coordinates are pixels of a fixed sheet; the page shows the sheet that fits, and scales it. */
+/* svg.c - plots of lines and of points as SVG. */
 #include "tools/lib/svg.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* A wide sheet names its series beside the plot, a narrow one below it. */
-struct sheet { const char *name; int wide, high, left, right, top, bottom, below; };
-static const struct sheet sheets[] = {
-    {.name = "wider", .wide = 860, .high = 400, .left = 62, .right = 272, .top = 44, .bottom = 52},
-    {.name = "narrow", .wide = 390, .high = 320, .left = 62, .right = 12, .top = 40, .bottom = 48, .below = 1},
-};
-enum { SHEETS = sizeof sheets / sizeof *sheets, INSET = 10, NAME_HIGH = 19 };
+#include "tools/lib/svg_sheet.h"
+
+enum { INSET = 10, NAME_HIGH = 19 };
 
 static const struct { const char *colour, *dash; } styles[SVG_STYLES] = {
     {"#111111", "none"},    {"#b45309", "7 4"},         {"#1d4ed8", "2 3"},  {"#15803d", "10 3 2 3"},
@@ -21,26 +15,6 @@ static const struct { const char *colour, *dash; } styles[SVG_STYLES] = {
     {"#0369a1", "6 2 6 8"}, {"#9f1239", "9 9"},         {"#4d7c0f", "5 1"},  {"#4c1d95", "16 2 2 2"},
     {"#78350f", "2 8"},     {"#155e75", "11 5 1 5"},
 };
-
-void svg_text(FILE *f, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '&': fputs("&amp;", f); break;
-        case '<': fputs("&lt;", f); break;
-        case '>': fputs("&gt;", f); break;
-        case '"': fputs("&quot;", f); break;
-        default: fputc(*text, f);
-        }
-    }
-}
-
-static void write_text(FILE *f, double x, double y, const char *attributes, const char *text)
-{
-    fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, attributes);
-    svg_text(f, text);
-    fputs("</text>\n", f);
-}
 
 /* Six shapes, each filled, hollow and grey. */
 static void marker(FILE *f, int style, double x, double y)
@@ -122,24 +96,7 @@ static void tick_name(char name[32], struct svg_axis a, double v)
         snprintf(name, 32, "%.6g", fabs(v) < 1e-12 ? 0 : v);
 }
 
-/* ---- a sheet's frame */
-
-/* Up to its description, which follows, and close_desc. */
-static void open_sheet(FILE *f, const char *title, const char *name, int wide, int high)
-{
-    fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"%s\" viewBox=\"0 0 %d %d\" role=\"img\" "
-               "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif\" "
-               "font-size=\"12.5\">\n<title>", name, wide, high);
-    svg_text(f, title);
-    fputs("</title>\n<desc>", f);
-}
-
-static void close_desc(FILE *f, const char *title, int wide, int high)
-{
-    fprintf(f, "</desc>\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", wide, high);
-    write_text(f, 14, 22, wide < 480 ? "font-size=\"13.5\" font-weight=\"600\" fill=\"#111111\""
-                                     : "font-size=\"15\" font-weight=\"600\" fill=\"#111111\"", title);
-}
+/* ---- a plot's frame */
 
 /* Every number that is drawn, for whoever does not see the drawing; of long curves about thirty points. */
 static void describe(FILE *f, struct svg_axis x, struct svg_axis y, const struct svg_series *series, int n)
@@ -174,19 +131,19 @@ static void axes(FILE *f, const struct sheet *s, struct svg_axis x, struct svg_a
     for (double v = first_tick(y); v <= end_y; v = next_tick(y, v, step_y, times_y)) {
         fprintf(f, "<path d=\"M%d %.1fH%d\" stroke=\"#dddddd\"/>\n", s->left, place_y(s, y, v), right);
         tick_name(name, y, v);
-        write_text(f, s->left - 6, place_y(s, y, v) + 4, "text-anchor=\"end\" fill=\"#333333\"", name);
+        sheet_text(f, s->left - 6, place_y(s, y, v) + 4, "text-anchor=\"end\" fill=\"#333333\"", name);
     }
     for (double v = first_tick(x); v <= end_x; v = next_tick(x, v, step_x, times_x)) {
         fprintf(f, "<path d=\"M%.1f %dv5\" stroke=\"#333333\"/>\n", place_x(s, x, v), low);
         tick_name(name, x, v);
-        write_text(f, place_x(s, x, v), low + 19, "text-anchor=\"middle\" fill=\"#333333\"", name);
+        sheet_text(f, place_x(s, x, v), low + 19, "text-anchor=\"middle\" fill=\"#333333\"", name);
     }
     fprintf(f, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#333333\"/>\n", s->left, s->top, low, right);
-    write_text(f, (s->left + right) / 2.0, low + 38, "text-anchor=\"middle\" fill=\"#111111\"", x.label);
+    sheet_text(f, (s->left + right) / 2.0, low + 38, "text-anchor=\"middle\" fill=\"#111111\"", x.label);
     char turn[96];
     snprintf(turn, sizeof turn, "text-anchor=\"middle\" fill=\"#111111\" transform=\"rotate(-90 14 %d)\"",
              (s->top + low) / 2);
-    write_text(f, 14, (s->top + low) / 2.0, turn, y.label);
+    sheet_text(f, 14, (s->top + low) / 2.0, turn, y.label);
 }
 
 static void mark_lines(FILE *f, const struct sheet *s, struct svg_axis x, const struct svg_mark *marks, int n)
@@ -201,7 +158,7 @@ static void mark_lines(FILE *f, const struct sheet *s, struct svg_axis x, const 
             snprintf(turn, sizeof turn,
                      "text-anchor=\"middle\" font-size=\"11\" fill=\"#555555\" stroke=\"#ffffff\" stroke-width=\"3\" "
                      "paint-order=\"stroke\" transform=\"rotate(-90 %.1f %d)\"", at - 4, middle);
-            write_text(f, at - 4, middle, turn, marks[i].label);
+            sheet_text(f, at - 4, middle, turn, marks[i].label);
         }
 }
 
@@ -259,7 +216,7 @@ static void name_series(FILE *f, double x, double y, const struct svg_series *s,
                 styles[style].colour, dash_of(s));
     if (!s->plain)
         marker(f, style, x + 15, y);
-    write_text(f, x + 35, y + 4, "fill=\"#111111\"", s->label);
+    sheet_text(f, x + 35, y + 4, "fill=\"#111111\"", s->label);
 }
 
 /* Beside the ends of the lines, pushed apart until none covers another.  Points have no end to be led to. */
@@ -292,7 +249,7 @@ static void names_below(FILE *f, const struct sheet *s, const struct svg_series 
 /* The sheet with room for n names, if they stand below the plot. */
 static struct sheet sheet_for(int which, int n)
 {
-    struct sheet s = sheets[which];
+    struct sheet s = svg_sheets[which];
     if (s.below)
         s.high += n * NAME_HIGH, s.bottom += n * NAME_HIGH;
     return s;
@@ -319,9 +276,9 @@ static void plot(FILE *f, const struct sheet *s, const char *title, struct svg_a
                  struct tag *tag)
 {
     int named = 0;
-    open_sheet(f, title, s->name, s->wide, s->high);
+    sheet_open(f, title, s->name, s->wide, s->high);
     describe(f, x, y, series, n);
-    close_desc(f, title, s->wide, s->high);
+    sheet_begin(f, title, s->wide, s->high);
     axes(f, s, x, y);
     mark_lines(f, s, x, marks, n_marks);
     for (int i = 0; i < n; i++) {
@@ -348,7 +305,7 @@ static void on_all_sheets(FILE *f, const char *title, struct svg_axis x, struct 
                           enum shown shown)
 {
     struct tag tag[SVG_SERIES] = { { 0 } };
-    for (int i = 0; i < SHEETS; i++) {
+    for (int i = 0; i < SVG_SHEETS; i++) {
         const struct sheet s = sheet_for(i, n);
         plot(f, &s, title, x, y, series, n, marks, n_marks, shown, tag);
     }
@@ -364,86 +321,4 @@ void svg_points(FILE *f, const char *title, struct svg_axis x, struct svg_axis y
                 int n)
 {
     on_all_sheets(f, title, x, y, series, n, NULL, 0, POINTS);
-}
-
-/* ---- the table of greys */
-
-/* Where its cells stand: beside the names of the rows, or, on a narrow sheet, below them. */
-struct grid { int wide, high, left, top, cell_wide, cell_high, pitch, above; };
-
-static struct grid grid_on(const struct sheet *s, int rows, int columns)
-{
-    struct grid g = {.left = 250, .top = 78, .cell_wide = 84, .cell_high = 34, .pitch = 34};
-    if (s->below) {
-        g = (struct grid){.left = 14, .top = 92, .cell_high = 30, .pitch = 52, .above = 1};
-        g.cell_wide = (s->wide - 2 * g.left) / columns < 84 ? (s->wide - 2 * g.left) / columns : 84;
-    }
-    g.wide = g.left + columns * g.cell_wide + 20 > 480 ? g.left + columns * g.cell_wide + 20 : 480;
-    g.wide = s->below ? s->wide : g.wide;
-    g.high = g.top + rows * g.pitch + 16;
-    return g;
-}
-
-static void heat_names(FILE *f, const struct grid *g, const char *row_title, const char *column_title,
-                       const char *const *row, int rows, const char *const *column, int columns)
-{
-    if (g->above)
-        write_text(f, g->left, g->top - 24, "font-weight=\"600\"", row_title);
-    else
-        write_text(f, g->left - 10, g->top - 12, "text-anchor=\"end\" font-weight=\"600\"", row_title);
-    write_text(f, g->left + columns * g->cell_wide / 2.0, g->top - (g->above ? 48 : 30),
-               "text-anchor=\"middle\" font-weight=\"600\"", column_title);
-    for (int c = 0; c < columns; c++)
-        write_text(f, g->left + (c + 0.5) * g->cell_wide, g->top - (g->above ? 32 : 10), "text-anchor=\"middle\"",
-                   column[c]);
-    for (int r = 0; r < rows; r++)
-        if (g->above)
-            write_text(f, g->left, g->top + r * g->pitch - 5, "fill=\"#111111\"", row[r]);
-        else
-            write_text(f, g->left - 10, g->top + r * g->pitch + 0.62 * g->cell_high, "text-anchor=\"end\"", row[r]);
-}
-
-static void heat_cell(FILE *f, const struct grid *g, int r, int c, double v, int framed)
-{
-    const double x = g->left + c * (double)g->cell_wide, y = g->top + r * (double)g->pitch;
-    const int grey = isfinite(v) ? 252 - (int)(215 * fmin(fmax(v, 0), 1)) : 255;
-    char number[32];
-    fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"rgb(%d,%d,%d)\" stroke=\"#ffffff\"/>\n",
-            x, y, g->cell_wide, g->cell_high, grey, grey, grey);
-    snprintf(number, sizeof number, "%.2f", v);
-    if (isfinite(v))
-        write_text(f, x + g->cell_wide / 2.0, y + 0.62 * g->cell_high,
-                   grey < 140 ? "text-anchor=\"middle\" fill=\"#ffffff\"" : "text-anchor=\"middle\" fill=\"#111111\"",
-                   number);
-    for (int line = 0; framed && line < 2; line++)         /* a white line inside a black one shows on every grey */
-        fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"%s\" "
-                   "stroke-width=\"2\"/>\n", x + 1 + 2 * line, y + 1 + 2 * line, g->cell_wide - 2 - 4 * line,
-                g->cell_high - 2 - 4 * line, line ? "#ffffff" : "#111111");
-}
-
-void svg_heat(FILE *f, const char *title, const char *row_title, const char *column_title,
-              const char *const *row, int rows, const char *const *column, int columns,
-              const double *value, const unsigned char *framed)
-{
-    for (int i = 0; i < SHEETS; i++) {
-        const struct grid g = grid_on(&sheets[i], rows, columns);
-        open_sheet(f, title, sheets[i].name, g.wide, g.high);
-        for (int r = 0; r < rows; r++) {
-            svg_text(f, row[r]);
-            for (int c = 0; c < columns; c++)
-                if (isfinite(value[r * columns + c])) {
-                    fprintf(f, "%s%.6g at ", c ? ", " : ": ", value[r * columns + c]);
-                    svg_text(f, column[c]);
-                }
-            fputs(". ", f);
-        }
-        close_desc(f, title, g.wide, g.high);
-        heat_names(f, &g, row_title, column_title, row, rows, column, columns);
-        for (int framed_ones = 0; framed_ones < 2; framed_ones++)      /* frames over the cells beside them */
-            for (int r = 0; r < rows; r++)
-                for (int c = 0; c < columns; c++)
-                    if (framed_ones == (framed && framed[r * columns + c]))
-                        heat_cell(f, &g, r, c, value[r * columns + c], framed_ones);
-        fputs("</svg>\n", f);
-    }
 }
