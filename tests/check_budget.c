@@ -95,6 +95,8 @@ START_TEST(every_file_that_is_built_in_opens)
         char *text = ablate_builtin_text(ablate_builtin[i].name, why);
         ck_assert_msg(text && !ablation_open(&a, text, &none, why), "%s: %s", ablate_builtin[i].name, why);
         ck_assert_str_eq(a.name, ablate_builtin[i].name);
+        for (int arm = 0; arm < a.arms; arm++)
+            ck_assert_msg(a.arm[arm].flops > 0, "%s, arm %s: it takes %g FLOPs", a.name, a.arm[arm].name, a.arm[arm].flops);
         ablation_close(&a);
         free(text);
     }
@@ -135,7 +137,29 @@ static const struct { const char *settings, *arms, *says; } bad[] = {
     {"", "{\"name\": \"a\", \"equal_flop\": \"b\"}", "did you mean equal_flops?"},
     {", \"data\": \"shards\", \"file\": \"no/such/file\"",
         "{\"name\": \"a\"}, {\"name\": \"b\", \"equal_flops\": \"a\"}", "say vocabulary="},
+    {", \"data\": \"mixture\", \"part_1\": \"0.5 text file=no/such/file\", \"part_2\": \"0.5 shards file=no/such/file\"",
+        "{\"name\": \"a\"}, {\"name\": \"b\", \"equal_flops\": \"a\"}", "say vocabulary="},
+    {", \"data\": \"mixture\", \"part_1\": \"0.5 text file=no/such/file\", \"part_2\": \"0.5 niha\"",
+        "{\"name\": \"a\"}", "part_2: behind the weight stands the name of a source"},
+    {", \"data\": \"mixture\", \"part_1\": \"0.5 copy symbols=0\"", "{\"name\": \"a\"}", "part_1: symbols=0"},
 };
+
+/* Files need not lie there for it. */
+START_TEST(a_mixture_has_the_largest_vocabulary_of_its_parts)
+{
+    static const struct { const char *part[2]; int expected; } asked[] = {
+        {{"0.9 text file=no/such/file", "0.1 copy symbols=5"}, 256}, {{"0.9 copy symbols=5", "0.1 text file=no/such/file"}, 256},
+        {{"0.5 copy symbols=700", "0.5 text file=no/such/file"}, 703}, {{"1 copy symbols=5", ""}, 8},
+        {{"0.5 text file=no/such/file", "0.5 shards file=no/such/file"}, 0}, {{"0.5 shards file=no/such/file", "0.5 niah"}, 0},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        const char *value[SOURCE_KEYS] = {asked[i].part[0], asked[i].part[1]};
+        int vocabulary = -1;
+        ck_assert_msg(!data_foresee(source_find("mixture"), value, 64, &vocabulary, why), "%s", why);
+        ck_assert_msg(vocabulary == asked[i].expected, "%s and %s: %d", asked[i].part[0], asked[i].part[1], vocabulary);
+    }
+}
+END_TEST
 
 START_TEST(budgets_that_say_nothing_are_refused)
 {
@@ -224,6 +248,7 @@ int main(void)
     tcase_add_test(t, files_that_are_built_in_keep_their_steps);
     tcase_add_test(t, every_file_that_is_built_in_opens);
     tcase_add_test(t, decay_has_branches_of_one_run);
+    tcase_add_test(t, a_mixture_has_the_largest_vocabulary_of_its_parts);
     tcase_add_loop_test(t, budgets_that_say_nothing_are_refused, 0, sizeof bad / sizeof *bad);
     tcase_add_test(t, what_is_cooled_down_early_is_a_branch);
     suite_add_tcase(s, t);

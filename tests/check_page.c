@@ -79,12 +79,29 @@ END_TEST
 START_TEST(an_axis_of_shares_ends_at_all)
 {
     static const struct { double low, high; int percent; double from, to; } of[] = {
-        {0.13, 0.58, 0, 0.1, 0.6}, {0.13, 0.58, 1, 0.1, 0.6}, {-0.2, 1.3, 1, 0, 1}, {-0.2, 1.3, 0, -0.2, 1.3}, {1.21, 3.4, 0, 1, 4}};
+        {0.13, 0.58, 0, 0.1, 0.6}, {0.13, 0.58, 1, 0.1, 0.6}, {-0.2, 1.3, 1, 0, 1}, {-0.2, 1.3, 0, -0.2, 1.3}, {1.21, 3.4, 0, 1, 4},
+        {0, 0, 1, 0, 0.01}, {0.97, 0.97, 1, 0.97, 0.98}, {5, 5, 0, 5, 5.001}, {0, 0, 0, 0, 1e-7}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         const struct svg_axis a = svg_around("x", of[i].low, of[i].high, of[i].percent);
         ck_assert_msg(fabs(a.from - of[i].from) < 1e-12 && fabs(a.to - of[i].to) < 1e-12,
                       "from %g to %g around %g to %g", a.from, a.to, of[i].low, of[i].high);
     }
+}
+END_TEST
+
+/* The numbers beside an axis are multiples of their distance, wherever the axis begins. */
+START_TEST(ticks_are_round_numbers)
+{
+    static const double x[2] = {0, 1}, y[2] = {4.1, 5.9};
+    const struct svg_series series = {.label = "loss", .n = 2, .x = x, .y = y};
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    svg_lines(f, "title", (struct svg_axis){"x", 0, 1, 0, 0}, svg_around("loss", 4.1, 5.9, 0), &series, 1, NULL, 0);
+    fclose(f);
+    ck_assert_msg(strstr(text, ">4.5</text>") && strstr(text, ">5</text>") && strstr(text, ">5.5</text>") &&
+                  !strstr(text, ">4.1</text>") && !strstr(text, ">-0"), "%s", strstr(text, "</desc>"));
+    free(text);
 }
 END_TEST
 
@@ -97,6 +114,18 @@ static char *drawn(const struct svg_series *series, int n)
     fclose(f);
     return scratch_keep(text);
 }
+
+/* Below a narrow plot stand the names of what it shows, right below it, whatever has nothing to show. */
+START_TEST(what_shows_nothing_takes_no_room)
+{
+    static const double x[2] = {0, 1}, y[2] = {0.2, 0.5}, none[2] = {NAN, NAN};
+    const struct svg_series series[3] = {{.label = "first", .n = 2, .x = x, .y = y}, {.label = "second", .n = 2, .x = x, .y = none},
+                                         {.label = "third", .n = 2, .x = x, .y = y}};
+    const struct svg_series shown[2] = {series[0], series[2]};
+    const char *three = strstr(drawn(series, 3), "class=\"narrow\""), *two = strstr(drawn(shown, 2), "class=\"narrow\"");
+    ck_assert_msg(!strncmp(three, two, 60), "%.60s, where two series alone have %.60s", three, two);
+}
+END_TEST
 
 /* Where the names stand, line by line: one below the other, in the order of the series where these end at the same
  * height. */
@@ -129,6 +158,8 @@ int main(void)
     TCase *t = tcase_create("page");
     tcase_add_loop_test(t, the_page_is_the_one_that_is_kept, 0, sizeof pages / sizeof *pages);
     tcase_add_test(t, an_axis_of_shares_ends_at_all);
+    tcase_add_test(t, ticks_are_round_numbers);
+    tcase_add_test(t, what_shows_nothing_takes_no_room);
     tcase_add_test(t, names_at_the_same_height_stand_in_order);
     suite_add_tcase(s, t);
     scratch_open();

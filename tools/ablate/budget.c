@@ -19,19 +19,10 @@ enum { MOST_STEPS = 1 << 30 };
 static const char *find_vocabulary(const struct run *r, int *vocabulary, char *why)
 {
     const char *value[SOURCE_KEYS];
-    struct data d = {0};
-    *vocabulary = r->model.vocabulary;
-    if (!*vocabulary && r->source->unit && !strcmp(r->source->unit, "byte"))
-        *vocabulary = 256;
-    if (*vocabulary || r->source->contents)
-        return NULL;
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = r->value[i];
-    if (data_open(&d, r->source, value, r->length, why))
-        return why;
-    *vocabulary = d.vocabulary;
-    data_close(&d);
-    return NULL;
+    *vocabulary = r->model.vocabulary;
+    return *vocabulary ? NULL : data_foresee(r->source, value, r->length, vocabulary, why);
 }
 
 /* Of training the run. */

@@ -60,11 +60,19 @@ static void cell(const struct page *p, int arm, outcome_value value, int index, 
     fputs("</td>", p->f);
 }
 
-/* Of training one run, which is the same for every seed. */
+/* Of training one run, which is the same for every seed; in units of 10^(3 n), by the largest. */
+static int flops_thousands(const struct page *p)
+{
+    double most = 1;
+    for (int i = 0; i < p->a->arms; i++)
+        most = p->a->arm[i].flops > most ? p->a->arm[i].flops : most;
+    return (int)floor(log10(most) / 3);
+}
+
 static void flops_cell(const struct page *p, int arm)
 {
     const double flops = p->a->arm[arm].flops;
-    fprintf(p->f, isfinite(flops) ? "<td>%.4g</td>" : "<td>&ndash;</td>", flops / 1e15);
+    fprintf(p->f, isfinite(flops) ? "<td>%.4g</td>" : "<td>&ndash;</td>", flops / pow(1000, flops_thousands(p)));
 }
 
 /* ---- sections */
@@ -191,8 +199,10 @@ static void table(const struct page *p, const char *title, uint64_t groups, int 
             text(p, a->ask[q].label);
             fputs(a->ask[q].what == MEASURE_LOSS ? "<br><small>nats</small></th>" : "</th>", p->f);
         }
-    fputs(more ? "<th>bits</th><th>million tokens</th><th>10<sup>15</sup> FLOPs</th><th>seconds</th></tr>\n" :
-          "</tr>\n", p->f);
+    if (more)
+        fprintf(p->f, "<th>bits</th><th>million tokens</th><th>10<sup>%d</sup> FLOPs</th><th>seconds</th>",
+                3 * flops_thousands(p));
+    fputs("</tr>\n", p->f);
     for (int i = 0; i < a->arms; i++) {
         fputs("<tr><td><b>", p->f);
         text(p, a->arm[i].name);

@@ -2,6 +2,7 @@
 #include "tools/lib/number.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 int number_real(const char *text, double least, double most, double *value)
@@ -25,4 +26,12 @@ int number_whole(const char *text, long least, long most, long *value)
         return 0;
     *value = x;
     return 1;
+}
+
+void number_amount(char text[32], double n)
+{
+    if (n < 10000)
+        snprintf(text, 32, "%.0f", n);
+    else
+        snprintf(text, 32, "%.4g %s", n / (n < 1e6 ? 1e3 : 1e6), n < 1e6 ? "thousand" : "million");
 }

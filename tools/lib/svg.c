@@ -34,7 +34,8 @@ static void marker(FILE *f, int style, double x, double y)
 
 struct svg_axis svg_around(const char *label, double low, double high, int percent)
 {
-    const double step = pow(10, floor(log10(fmax(high - low, 1e-6) / 2)));
+    const double least = percent ? 0.02 : fmax(1e-3 * fmax(fabs(low), fabs(high)), 1e-6);     /* or all seem to differ */
+    const double step = pow(10, floor(log10(fmax(high - low, least) / 2)));
     struct svg_axis y = {label, floor(low / step) * step, ceil(high / step) * step, 0, percent};
     if (percent)
         y.from = fmax(y.from, 0), y.to = fmin(y.to, 1);
@@ -60,8 +61,6 @@ static double place_y(const struct sheet *s, struct svg_axis a, double v)
     return s->high - s->bottom - INSET - along(a, v) * (s->high - s->top - s->bottom - 2 * INSET);
 }
 
-static double first_tick(struct svg_axis a) { return a.log2 ? exp2(ceil(log2(a.from) - 1e-9)) : a.from; }
-
 /* The smallest of 1, 2, 5 times a power of ten that cuts the axis into at most six. */
 static double tick_step(struct svg_axis a)
 {
@@ -81,6 +80,12 @@ static double tick_factor(struct svg_axis a, double pixels, double room)
     return factor;
 }
 
+/* The first power of two, or multiple of the step, on the axis. */
+static double first_tick(struct svg_axis a, double step)
+{
+    return a.log2 ? exp2(ceil(log2(a.from) - 1e-9)) : ceil(a.from / step - 1e-9) * step;
+}
+
 static double next_tick(struct svg_axis a, double v, double step, double factor)
 {
     return a.log2 ? factor * v : v + step;
@@ -88,12 +93,13 @@ static double next_tick(struct svg_axis a, double v, double step, double factor)
 
 static void tick_name(char name[32], struct svg_axis a, double v)
 {
+    v = fabs(v) < 1e-12 ? 0 : v;                   /* nor -0 */
     if (a.percent)
         snprintf(name, 32, "%.3g %%", 100 * v);
     else if (fabs(v) >= 1e6)
         snprintf(name, 32, "%.3gM", v / 1e6);
     else
-        snprintf(name, 32, "%.6g", fabs(v) < 1e-12 ? 0 : v);
+        snprintf(name, 32, "%.6g", v);
 }
 
 /* ---- a plot's frame */
@@ -128,12 +134,12 @@ static void axes(FILE *f, const struct sheet *s, struct svg_axis x, struct svg_a
     const double end_y = y.to + 1e-9 * fabs(y.to), end_x = x.to * (1 + 1e-9), step_x = x.log2 ? 0 : tick_step(x),
         step_y = y.log2 ? 0 : tick_step(y);
     const double times_x = tick_factor(x, right - s->left, 40), times_y = tick_factor(y, low - s->top, 18);
-    for (double v = first_tick(y); v <= end_y; v = next_tick(y, v, step_y, times_y)) {
+    for (double v = first_tick(y, step_y); v <= end_y; v = next_tick(y, v, step_y, times_y)) {
         fprintf(f, "<path d=\"M%d %.1fH%d\" stroke=\"#dddddd\"/>\n", s->left, place_y(s, y, v), right);
         tick_name(name, y, v);
         sheet_text(f, s->left - 6, place_y(s, y, v) + 4, "text-anchor=\"end\" fill=\"#333333\"", name);
     }
-    for (double v = first_tick(x); v <= end_x; v = next_tick(x, v, step_x, times_x)) {
+    for (double v = first_tick(x, step_x); v <= end_x; v = next_tick(x, v, step_x, times_x)) {
         fprintf(f, "<path d=\"M%.1f %dv5\" stroke=\"#333333\"/>\n", place_x(s, x, v), low);
         tick_name(name, x, v);
         sheet_text(f, place_x(s, x, v), low + 19, "text-anchor=\"middle\" fill=\"#333333\"", name);
@@ -300,13 +306,24 @@ static void plot(FILE *f, const struct sheet *s, const char *title, struct svg_a
     fputs("</svg>\n", f);
 }
 
+static int shows_something(const struct svg_series *q)
+{
+    int points = 0;
+    for (int j = 0; j < q->n; j++)
+        points += isfinite(q->y[j]) && isfinite(q->x[j]);
+    return points > 0;
+}
+
 static void on_all_sheets(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
                           const struct svg_series *series, int n, const struct svg_mark *marks, int n_marks,
                           enum shown shown)
 {
     struct tag tag[SVG_SERIES] = { { 0 } };
+    int names = 0;
+    for (int i = 0; i < n; i++)
+        names += shows_something(&series[i]);
     for (int i = 0; i < SVG_SHEETS; i++) {
-        const struct sheet s = sheet_for(i, n);
+        const struct sheet s = sheet_for(i, names);
         plot(f, &s, title, x, y, series, n, marks, n_marks, shown, tag);
     }
 }

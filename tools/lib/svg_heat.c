@@ -12,7 +12,7 @@ static struct grid grid_on(const struct sheet *s, int rows, int columns)
 {
     struct grid g = {.left = 250, .top = 78, .cell_wide = 84, .cell_high = 34, .pitch = 34};
     if (s->below) {
-        g = (struct grid){.left = 14, .top = 92, .cell_high = 30, .pitch = 52, .above = 1};
+        g = (struct grid){.left = 14, .top = 104, .cell_high = 30, .pitch = 52, .above = 1};
         g.cell_wide = (s->wide - 2 * g.left) / columns < 84 ? (s->wide - 2 * g.left) / columns : 84;
     }
     g.wide = g.left + columns * g.cell_wide + 20 > 480 ? g.left + columns * g.cell_wide + 20 : 480;
@@ -25,13 +25,13 @@ static void heat_names(FILE *f, const struct grid *g, const char *row_title, con
                        const char *const *row, int rows, const char *const *column, int columns)
 {
     if (g->above)
-        sheet_text(f, g->left, g->top - 24, "font-weight=\"600\"", row_title);
+        sheet_text(f, g->left, g->top - 22, "font-weight=\"600\"", row_title);
     else
         sheet_text(f, g->left - 10, g->top - 12, "text-anchor=\"end\" font-weight=\"600\"", row_title);
-    sheet_text(f, g->left + columns * g->cell_wide / 2.0, g->top - (g->above ? 48 : 30),
+    sheet_text(f, g->left + columns * g->cell_wide / 2.0, g->top - (g->above ? 58 : 30),
                "text-anchor=\"middle\" font-weight=\"600\"", column_title);
     for (int c = 0; c < columns; c++)
-        sheet_text(f, g->left + (c + 0.5) * g->cell_wide, g->top - (g->above ? 32 : 10), "text-anchor=\"middle\"",
+        sheet_text(f, g->left + (c + 0.5) * g->cell_wide, g->top - (g->above ? 40 : 10), "text-anchor=\"middle\"",
                    column[c]);
     for (int r = 0; r < rows; r++)
         if (g->above)

@@ -63,6 +63,21 @@ void data_close(struct data *d)
     d->opened = NULL;
 }
 
+const char *data_foresee(const struct source *source, const char *const *value, int T, int *vocabulary, char *why)
+{
+    struct data d = {0};
+    if (source->foreseen)
+        return source->foreseen(value, T, vocabulary, why);
+    *vocabulary = source->unit && !strcmp(source->unit, "byte") ? 256 : 0;
+    if (*vocabulary || source->contents)
+        return NULL;
+    if (data_open(&d, source, value, T, why))
+        return why;
+    *vocabulary = d.vocabulary;
+    data_close(&d);
+    return NULL;
+}
+
 const char *data_batch_new(struct data_batch *b, int B, int T, char *why)
 {
     const size_t n = (size_t)B * (size_t)T;

@@ -47,6 +47,9 @@ struct source {
     void *(*open)(const char *const *value, int T, char *why);
     void (*close)(void *opened);
     int (*vocabulary)(const void *opened);  /* tokens are 0 .. vocabulary-1 */
+    /* The same by its keys alone, for a source whose parts are other sources: NULL, or a sentence, and 0 where only
+     * files know. */
+    const char *(*foreseen)(const char *const *value, int T, int *vocabulary, char *why);
 
     const struct vocabulary *(*words)(const void *opened);         /* what tokens stand for, or NULL; NULL where there is none */
 
@@ -79,6 +82,9 @@ struct data {
 /* value[SOURCE_KEYS] stand beside source->keys; NULL or "" keeps the default.  NULL, or a sentence. */
 const char *data_open(struct data *d, const struct source *source, const char *const *value, int T, char *why);
 void data_close(struct data *d);
+
+/* The vocabulary without a look at files, which may lie elsewhere; 0: only they know.  NULL, or a sentence. */
+const char *data_foresee(const struct source *source, const char *const *value, int T, int *vocabulary, char *why);
 
 /* B sequences of T tokens, and the arrays that its swax_batch points to.  After data_fill the start arrays are
  * NULL there when every sequence is one document, and weight is when every weight is 1. */

@@ -73,30 +73,48 @@ static const char *set_value(char value[SOURCE_KEYS][KEY_TEXT], const struct sou
     return NULL;
 }
 
-/* One part from its text; its weight. */
-static const char *open_part(struct part *p, const char *text, const char *separator, int number, int T, double *weight,
-                             char *why)
+/* A part as it is asked for. */
+struct wanted { const struct source *source; double weight; char value[SOURCE_KEYS][KEY_TEXT]; };
+
+static const char *read_wanted(struct wanted *w, const char *text, const char *separator, int number, char *why)
 {
-    static char value[SOURCE_KEYS][KEY_TEXT];
-    const char *given[SOURCE_KEYS];
-    char copy[KEY_TEXT], wrong[SWAX_WHY], *next;
-    memset(value, 0, sizeof value);
+    char copy[KEY_TEXT], *next;
+    memset(w, 0, sizeof *w);
     snprintf(copy, sizeof copy, "%s", text);
     char *word = strtok_r(copy, " ", &next), *name = strtok_r(NULL, " ", &next);
     const struct source *s = name ? source_find(name) : NULL;
-    if (!word || !number_real(word, 0, 1e9, weight) || !(*weight > 0))
+    if (!word || !number_real(word, 0, 1e9, &w->weight) || !(w->weight > 0))
         return say(why, "part_%d: \"%.60s\" does not begin with a weight above 0.", number, text);
     if (!s || !strcmp(s->name, "mixture"))
         return say(why, "part_%d: behind the weight stands the name of a source, such as text or niah.", number);
     const int k = source_key_find(s, "separator");
     if (k >= 0)
-        snprintf(value[k], KEY_TEXT, "%s", separator);
+        snprintf(w->value[k], KEY_TEXT, "%s", separator);
     while ((word = strtok_r(NULL, " ", &next)))
-        if (set_value(value, s, word, number, why))
+        if (set_value(w->value, s, word, number, why))
             return why;
+    w->source = s;
+    return NULL;
+}
+
+static void list_values(const char *given[SOURCE_KEYS], const struct wanted *w)
+{
     for (int i = 0; i < SOURCE_KEYS; i++)
-        given[i] = value[i];
-    return data_open(&p->data, s, given, T, wrong) ? say(why, "part_%d: %.230s", number, wrong) : NULL;
+        given[i] = w->value[i];
+}
+
+/* One part from its text; its weight. */
+static const char *open_part(struct part *p, const char *text, const char *separator, int number, int T, double *weight,
+                             char *why)
+{
+    static struct wanted w;
+    const char *given[SOURCE_KEYS];
+    char wrong[SWAX_WHY];
+    if (read_wanted(&w, text, separator, number, why))
+        return why;
+    *weight = w.weight;
+    list_values(given, &w);
+    return data_open(&p->data, w.source, given, T, wrong) ? say(why, "part_%d: %.230s", number, wrong) : NULL;
 }
 
 /* Weights to whole shares of ROUND: the largest remainders get what is left. */
@@ -191,8 +209,33 @@ static const char *contents(void *opened, struct checksum *sum, char *why)
     return NULL;
 }
 
+/* The largest of its parts'. */
+static const char *foreseen(const char *const *value, int T, int *most, char *why)
+{
+    static struct wanted w;
+    const char *given[SOURCE_KEYS];
+    char wrong[SWAX_WHY];
+    int unknown = 0;
+    *most = 0;
+    for (int i = 0; i < PARTS; i++) {
+        int one = 0;
+        if (!value[i] || !*value[i])             /* the parts are the first keys */
+            continue;
+        if (read_wanted(&w, value[i], "", i + 1, why))
+            return why;
+        list_values(given, &w);
+        if (data_foresee(w.source, given, T, &one, wrong))
+            return say(why, "part_%d: %.230s", i + 1, wrong);
+        unknown |= !one;
+        *most = one > *most ? one : *most;
+    }
+    *most = unknown ? 0 : *most;
+    return NULL;
+}
+
 extern const struct source source_mixture;
 const struct source source_mixture = {
     .name = "mixture", .what = "sequences of several sources, by weight",
-    .keys = keys, .open = open_mixture, .close = close_mixture, .vocabulary = vocabulary, .fill = fill, .contents = contents,
+    .keys = keys, .open = open_mixture, .close = close_mixture, .vocabulary = vocabulary,
+    .foreseen = foreseen, .fill = fill, .contents = contents,
 };

@@ -8,6 +8,7 @@
 #include "ref/network/mixers.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
+#include "tools/lib/number.h"
 #include "tools/lib/page.h"
 #include "tools/lib/svg.h"
 #include "tools/train/checkpoint.h"
@@ -200,7 +201,7 @@ static void cells_plot(FILE *f, const struct curve *c, const struct run *r, doub
 static void summary(FILE *f, const struct curve *c, const struct run *r, int step, int over)
 {
     const char *unit = r->source->unit ? r->source->unit : "token";
-    char when[32];
+    char when[32], amount[32];
     const time_t now = time(NULL);
     struct tm at;
     int best = -1;
@@ -211,13 +212,17 @@ static void summary(FILE *f, const struct curve *c, const struct run *r, int ste
     svg_text(f, r->out);
     fprintf(f, "</h1>\n<p class=\"answer\"><b>Step %d of %d</b>, %s.", step, r->steps,
             step == r->steps ? "finished" : over ? "stopped" : "training");
-    if (c->looks)
-        fprintf(f, " Held-out loss <b>%.4f</b> &plusmn; %.4f nats a %s, %.4f bits; the lowest was %.4f, after %.4g million tokens.",
+    if (c->looks) {
+        number_amount(amount, c->at[best]);
+        fprintf(f, " Held-out loss <b>%.4f</b> &plusmn; %.4f nats a %s, %.4f bits; the lowest was %.4f, after %s tokens.",
                 c->held_out[c->looks - 1], c->error[c->looks - 1], unit, c->held_out[c->looks - 1] / 0.6931471805599453,
-                c->held_out[best], c->at[best] / 1e6);
-    fprintf(f, "</p>\n<p>%.4g million tokens of ", c->last[TOKENS] / 1e6);
+                c->held_out[best], amount);
+    }
+    number_amount(amount, c->last[TOKENS]);
+    fprintf(f, "</p>\n<p>%s tokens of ", amount);
     svg_text(f, r->source->name);
-    fprintf(f, ", %.3g thousand a second; %s in ", c->last[SPEED] / 1e3, swax_precision_name[r->precision]);
+    number_amount(amount, c->last[SPEED]);
+    fprintf(f, ", %s a second; %s on ", amount, swax_precision_name[r->precision]);
     svg_text(f, r->tier);
     fprintf(f, ". As of %s UTC%s</p>\n", when, over ? "." : "; the page asks for itself again every few seconds.");
 }

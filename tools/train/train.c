@@ -8,6 +8,7 @@
 #include "tools/train/weights.h"
 #include "tools/train/progress.h"
 #include "tools/train/run.h"
+#include "tools/lib/number.h"
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
@@ -46,21 +47,12 @@ static double machine_peak(const char *tier)
     return peak;
 }
 
-/* "83 thousand", "1.2 million" */
-static void write_amount(char text[32], int64_t n)
-{
-    if (n < 10000)
-        snprintf(text, 32, "%d", (int)n);
-    else
-        snprintf(text, 32, "%.4g %s", (double)n / (n < 1000000 ? 1e3 : 1e6), n < 1000000 ? "thousand" : "million");
-}
-
 static void say_data(const struct run *r)
 {
     const char *unit = r->source->unit ? r->source->unit : "token";
     char train[32], held_out[32];
-    write_amount(train, r->tokens[DATA_TRAIN]);
-    write_amount(held_out, r->tokens[DATA_HELD_OUT]);
+    number_amount(train, (double)r->tokens[DATA_TRAIN]);
+    number_amount(held_out, (double)r->tokens[DATA_HELD_OUT]);
     printf("%s %ss for training, of which this run sees %.3g epochs, and %s held out.\n", train, unit,
            (double)r->steps * r->batch * r->length / (double)r->tokens[DATA_TRAIN], held_out);
     if (r->tokens[DATA_HELD_OUT] && r->tokens[DATA_HELD_OUT] <= r->length)
