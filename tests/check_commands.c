@@ -357,7 +357,8 @@ START_TEST(a_hybrid_brings_its_own_model)
     char *out = scratch("hybrid"), *hf = scratch("hybrid-hf"), *back = scratch("hybrid-back.safetensors"), *config;
     char *name = in_folder(hf, "config.json");
     struct run r = small_run(out);
-    const char *const settings[][2] = {{"mixers", "gdn swa mlstm"}, {"gdn_heads", "2"}, {"gdn_conv", "3"}, {"cell_gate", "sigmoid"}, {"tied", "yes"}};
+    const char *const settings[][2] = {{"mixers", "gdn swa mlstm kda mamba2 gla"}, {"gdn_heads", "2"}, {"gdn_conv", "3"}, {"kda_heads", "2"},
+                                      {"gla_heads", "2"}, {"cell_gate", "sigmoid"}, {"tied", "yes"}};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
     r.steps = 2;

@@ -22,6 +22,13 @@ NETWORKS = [
     "cell_gate=sigmoid_normalised cell_norm=rms tied=yes logit_cap=0 gate_cap=0 window=1",
     "mixers=gdn_full_mlstm width=32 gdn_conv=0 gdn_heads=2 heads=4 cell_gate=sigmoid window=300 input_gate_bias=-2",
     "mixers=mlstm_mlstm width=32 cell_gate=sigmoid input_gate_bias=0",
+    "mixers=kda_swa_kda width=32 heads=2 kda_heads=4 kda_key_heads=2 kda_key_dim=6 kda_negative=yes window=9",
+    "mixers=kda_mlstm_kda width=24 kda_heads=3 kda_value_dim=5 kda_low=-5 kda_conv=0 input_gate_bias=-2",
+    "mixers=mamba2_swa_mamba2 width=32 heads=2 mamba2_heads=4 mamba2_groups=2 mamba2_state=6 window=9",
+    "mixers=mamba2_full width=24 heads=2 mamba2_heads=3 mamba2_head_dim=7 mamba2_conv=0",
+    "mixers=gla_swa_gla width=32 heads=2 gla_heads=4 gla_key_heads=2 gla_rank=3 window=9",
+    "mixers=gla_mamba2_gdn_kda_full_swa_mlstm width=24 heads=2 gla_heads=3 gla_gates=scalar gla_divisor=1 gla_conv=1 "
+    "kda_conv=2 cell_gate=sigmoid window=20",
 ]
 
 

@@ -20,23 +20,29 @@ int hf_own_needed(const struct swax_config *c)
     return hf_config_says_no(c, ignored) != NULL;      /* a gate that theirs does not have */
 }
 
-/* The file's own table of layers has a line `"name": (`. */
+/* The file's own table of layers has a line `    "name": (...)` for each, between `MIXERS = {` and `}`. */
 static int known(const char *mixer)
 {
     char entry[64];
-    snprintf(entry, sizeof entry, "\"%s\": (", mixer);
-    for (int i = 0; hf_modeling[i]; i++)
-        if (!strncmp(hf_modeling[i], "MIXERS = ", 9))
-            return strstr(hf_modeling[i], entry) != NULL;
-    return 0;
+    int i = 0;
+    snprintf(entry, sizeof entry, "    \"%s\": (", mixer);
+    while (hf_modeling[i] && strncmp(hf_modeling[i], "MIXERS = {", 10))
+        i++;
+    while (hf_modeling[i] && hf_modeling[i][0] != '}' && strncmp(hf_modeling[i], entry, strlen(entry)))
+        i++;
+    return hf_modeling[i] && hf_modeling[i][0] != '}';
 }
 
 const char *hf_own_says_no(const struct swax_config *c, char *why)
 {
+    char has[256] = "";
+    for (int k = 0; swax_mixer_row(k); k++)
+        if (known(swax_mixer_row(k)->name))
+            snprintf(has + strlen(has), sizeof has - strlen(has), "%s%s", *has ? ", " : "", swax_mixer_row(k)->name);
     for (int l = 0; l < c->layers; l++)
         if (!known(swax_layer_mixer(c, l)->name))
-            return say(why, "The modelling file for Hugging Face has no layer such as %s, which this network has.",
-                       swax_layer_mixer(c, l)->name);
+            return say(why, "The modelling file for Hugging Face has no layer such as %s, which this network has: "
+                            "it has %s.", swax_layer_mixer(c, l)->name, has);
     return NULL;
 }
 

@@ -1,5 +1,6 @@
-# modeling_swax.py - a network of swax in transformers: sliding-window or full attention, mLSTM and Gated DeltaNet in any
-# order.  `swax convert` writes this file beside the weights, and config.json names it, so that
+# modeling_swax.py - a network of swax in transformers: sliding-window or full attention, mLSTM, Gated DeltaNet, Kimi
+# Delta Attention, Mamba-2 and gated linear attention in any order.  `swax convert` writes this file beside the weights,
+# and config.json names it, so that
 #
 #     AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
 #
@@ -191,70 +192,166 @@ class MLSTM(nn.Module):
         return self.out_proj(torch.sigmoid(self.ogate_preact(x)) * h), {"C": C, "n": n, "m": m}
 
 
-# ---- Gated DeltaNet: S_t = e^g S_{t-1} + beta k_t (v_t - (e^g S_{t-1})^T k_t)^T,  y_t = S_t^T q_t / sqrt(K)
+# ---- layers of the delta rule and of linear attention.  In each head, with erase 1 or 0:
+#   S_t = e^g S_{t-1} + beta k_t (v_t - erase (e^g S_{t-1})^T k_t)^T,   y_t = scale S_t^T q_t
 
-class GatedDeltaNet(nn.Module):
-    def __init__(self, o, window):
+class DeltaLayer(nn.Module):
+    """Sizes, projections with their short convolutions, and the rule; `names`: what q, k and v are called."""
+
+    def __init__(self, o, mixer, sizes=("heads", "key_heads", "key_dim", "value_dim", "conv"), names="qkv", bias=False):
         super().__init__()
-        C, self.H, self.G = o["width"], o["gdn_heads"], o["gdn_key_heads"]
-        self.K, self.V, self.taps = o["gdn_key_dim"], o["gdn_value_dim"], o["gdn_conv"]
-        self.top = 2.0 if o["gdn_negative"] == "yes" else 1.0
-        self.norm_eps, self.l2_eps = float(o["gdn_norm_eps"]), float(o["gdn_l2_eps"])
-        GK, HV = self.G * self.K, self.H * self.V
-        self.q_proj, self.k_proj, self.v_proj = linear(GK, C), linear(GK, C), linear(HV, C)
-        self.a_proj, self.b_proj, self.g_proj, self.o_proj = linear(self.H, C), linear(self.H, C), linear(HV, C), linear(C, HV)
-        self.A_log, self.dt_bias = nn.Parameter(torch.zeros(self.H)), nn.Parameter(torch.zeros(self.H))
-        self.o_norm = Norm(self.V)
-        for name, channels in (("q", GK), ("k", GK), ("v", HV)) if self.taps else ():
-            conv = nn.Module()
-            conv.weight = nn.Parameter(torch.zeros(channels, self.taps))
-            setattr(self, name + "_conv1d", conv)
+        def size(key):
+            return o[mixer + "_" + key]
+        self.H, self.G, self.K, self.V, self.taps = (size(key) for key in sizes)
+        self.C, self.names, self.norm_eps = o["width"], names, float(size("norm_eps"))
+        for name, channels in zip(names, (self.G * self.K, self.G * self.K, self.H * self.V)):
+            setattr(self, name + "_proj", linear(channels, self.C))
+            if self.taps:
+                conv = nn.Module()
+                conv.weight = nn.Parameter(torch.zeros(channels, self.taps))
+                conv.bias = nn.Parameter(torch.zeros(channels)) if bias else None
+                setattr(self, name + "_conv1d", conv)
 
-    def convolve(self, rows, weight, document):
-        """rows (B,S,C) and document (B,S), of which the last T are the call's: y_t = silu(sum_j w_j x_{t-(F-1)+j})."""
-        y = 0
+    def convolve(self, rows, conv, document):
+        """rows (B,S,C) and document (B,S), of which the last T are the call's: y_t = silu(sum_j w_j x_{t-(F-1)+j} + b)."""
+        y = 0 if conv.bias is None else conv.bias
         for back in range(self.taps):
             x, d = rows.roll(back, 1), document.roll(back, 1)
             sees = (d == document) & (torch.arange(rows.shape[1], device=rows.device) >= back)
-            y = y + weight[:, self.taps - 1 - back] * x * sees[..., None]
+            y = y + conv.weight[:, self.taps - 1 - back] * x * sees[..., None]
         return F.silu(y)
 
-    def forward(self, x, context, cache):
+    def rows(self, x, document, cache):
+        """q, k (B,T,G,K), v (B,T,H,V), and what the cache keeps of them."""
         B, T, _ = x.shape
-        q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)
-        document, kept = context.document, {}
+        out, kept = [getattr(self, name + "_proj")(x) for name in self.names], {}
         if self.taps:
             seen = torch.cat((cache["document"], document), 1) if cache else document
-            keep = min(seen.shape[1], self.taps - 1)
-            kept["document"] = torch.where(seen[:, seen.shape[1] - keep:] == seen[:, -1:], 0, -1)
-            out = []
-            for name, y in (("q", q), ("k", k), ("v", v)):
-                rows = torch.cat((cache[name], y), 1) if cache else y
-                out.append(self.convolve(rows, getattr(self, name + "_conv1d").weight, seen)[:, -T:])
-                kept[name] = rows[:, rows.shape[1] - keep:]
-            q, k, v = out
-        q, k = q.view(B, T, self.G, self.K), k.view(B, T, self.G, self.K)
-        q = q * torch.rsqrt(q.square().sum(-1, keepdim=True) + self.l2_eps)
-        k = k * torch.rsqrt(k.square().sum(-1, keepdim=True) + self.l2_eps)
-        q, k = q.repeat_interleave(self.H // self.G, 2), k.repeat_interleave(self.H // self.G, 2)
-        v = v.view(B, T, self.H, self.V)
-        decay = (-self.A_log.exp() * F.softplus(self.a_proj(x) + self.dt_bias)).exp()
-        beta = self.top * torch.sigmoid(self.b_proj(x))
-        S = cache["S"] if cache else x.new_zeros(B, self.H, self.K, self.V)
-        last = context.document.diff(dim=1, prepend=context.document.new_zeros(B, 1)) > 0     # a document begins here
-        y = []
+            last = seen.shape[1] - min(seen.shape[1], self.taps - 1)
+            kept["document"] = torch.where(seen[:, last:] == seen[:, -1:], 0, -1)
+            for i, name in enumerate(self.names):
+                rows = torch.cat((cache[name], out[i]), 1) if cache else out[i]
+                out[i] = self.convolve(rows, getattr(self, name + "_conv1d"), seen)[:, -T:]
+                kept[name] = rows[:, last:]
+        q, k, v = out
+        return q.view(B, T, self.G, self.K), k.view(B, T, self.G, self.K), v.view(B, T, self.H, self.V), kept
+
+    def rule(self, q, k, v, g, beta, scale, erase, document, cache):
+        """g (B,T,H,1) or (B,T,H,K), beta (B,T,H); y (B,T,H,V) and the state behind the last token."""
+        B, T = g.shape[:2]
+        q, k = q.repeat_interleave(self.H // self.G, 2) * scale, k.repeat_interleave(self.H // self.G, 2)
+        S = cache["S"] if cache else v.new_zeros(B, self.H, self.K, self.V)
+        begins = document.diff(dim=1, prepend=document.new_zeros(B, 1)) > 0
+        decay, y = g.exp(), []
         for t in range(T):
-            S = torch.where(last[:, t, None, None, None], 0, decay[:, t, :, None, None] * S)
-            r = v[:, t] - (S * k[:, t, ..., None]).sum(-2)
+            S = torch.where(begins[:, t, None, None, None], 0, decay[:, t, ..., None] * S)
+            r = v[:, t] - (S * k[:, t, ..., None]).sum(-2) if erase else v[:, t]
             S = S + (beta[:, t, :, None] * k[:, t])[..., None] * r[..., None, :]
-            y.append((S * q[:, t, ..., None]).sum(-2) * self.K ** -0.5)
-        y = rmsnorm(torch.stack(y, 1), self.o_norm.weight, self.norm_eps).reshape(B, T, -1)
+            y.append((S * q[:, t, ..., None]).sum(-2))
+        return torch.stack(y, 1), S
+
+
+def unit(x, eps):
+    return x * torch.rsqrt(x.square().sum(-1, keepdim=True) + eps)
+
+
+# ---- Gated DeltaNet: a gate a head, keys of length 1, a norm in each head
+
+class GatedDeltaNet(DeltaLayer):
+    def __init__(self, o, window):
+        super().__init__(o, "gdn")
+        self.top, self.l2_eps = 2.0 if o["gdn_negative"] == "yes" else 1.0, float(o["gdn_l2_eps"])
+        self.a_proj, self.b_proj = linear(self.H, self.C), linear(self.H, self.C)
+        self.g_proj, self.o_proj = linear(self.H * self.V, self.C), linear(self.C, self.H * self.V)
+        self.A_log, self.dt_bias = nn.Parameter(torch.zeros(self.H)), nn.Parameter(torch.zeros(self.H))
+        self.o_norm = Norm(self.V)
+
+    def forward(self, x, context, cache):
+        q, k, v, kept = self.rows(x, context.document, cache)
+        g = -self.A_log.exp() * F.softplus(self.a_proj(x) + self.dt_bias)
+        beta = self.top * torch.sigmoid(self.b_proj(x))
+        y, S = self.rule(unit(q, self.l2_eps), unit(k, self.l2_eps), v, g[..., None], beta, self.K ** -0.5, True,
+                         context.document, cache)
+        y = rmsnorm(y, self.o_norm.weight, self.norm_eps).flatten(2)
+        return self.o_proj(F.silu(self.g_proj(x)) * y), {"S": S, **kept}
+
+
+# ---- Kimi Delta Attention: as Gated DeltaNet, with a gate for each channel of the keys, which may be bounded
+
+class KimiDeltaAttention(DeltaLayer):
+    def __init__(self, o, window):
+        super().__init__(o, "kda")
+        self.top = 2.0 if o["kda_negative"] == "yes" else 1.0
+        self.l2_eps, self.low = float(o["kda_l2_eps"]), float(o["kda_low"])
+        self.f_proj = nn.Sequential(linear(self.V, self.C), linear(self.H * self.K, self.V))
+        self.g_proj = nn.Sequential(linear(self.V, self.C), linear(self.H * self.V, self.V, bias=True))
+        self.b_proj, self.o_proj = linear(self.H, self.C), linear(self.C, self.H * self.V)
+        self.A_log, self.dt_bias = nn.Parameter(torch.zeros(self.H)), nn.Parameter(torch.zeros(self.H * self.K))
+        self.o_norm = Norm(self.V)
+
+    def forward(self, x, context, cache):
+        q, k, v, kept = self.rows(x, context.document, cache)
+        f, rate = (self.f_proj(x) + self.dt_bias).unflatten(-1, (self.H, self.K)), self.A_log.exp()[:, None]
+        g = self.low * torch.sigmoid(rate * f) if self.low < 0 else -rate * F.softplus(f)
+        beta = self.top * torch.sigmoid(self.b_proj(x))
+        y, S = self.rule(unit(q, self.l2_eps), unit(k, self.l2_eps), v, g, beta, self.K ** -0.5, True,
+                         context.document, cache)
+        y = rmsnorm(y, self.o_norm.weight, self.norm_eps).flatten(2)
+        return self.o_proj(torch.sigmoid(self.g_proj(x)) * y), {"S": S, **kept}
+
+
+# ---- Mamba-2: q, k, v are called C, B, x; the step dt is both gate and strength; D passes x by; the gate before the norm
+
+class Mamba2(DeltaLayer):
+    def __init__(self, o, window):
+        super().__init__(o, "mamba2", ("heads", "groups", "state", "head_dim", "conv"), names="CBx", bias=True)
+        HV = self.H * self.V
+        self.z_proj, self.dt_proj, self.out_proj = linear(HV, self.C), linear(self.H, self.C), linear(self.C, HV)
+        self.A_log, self.dt_bias = nn.Parameter(torch.zeros(self.H)), nn.Parameter(torch.zeros(self.H))
+        self.D, self.norm = nn.Parameter(torch.ones(self.H)), Norm(HV)
+
+    def forward(self, x, context, cache):
+        q, k, v, kept = self.rows(x, context.document, cache)
+        dt = F.softplus(self.dt_proj(x) + self.dt_bias)
+        y, S = self.rule(q, k, v, (-self.A_log.exp() * dt)[..., None], dt, 1.0, False, context.document, cache)
+        y = F.silu(self.z_proj(x)) * (y + self.D[:, None] * v).flatten(2)
+        y = rmsnorm(y.unflatten(-1, (self.G, -1)), 1, self.norm_eps).flatten(2) * self.norm.weight
+        return self.out_proj(y), {"S": S, **kept}
+
+
+# ---- gated linear attention: nothing is erased; a gate a head, or one for each channel of the keys
+
+class GatedLinearAttention(DeltaLayer):
+    def __init__(self, o, window):
+        super().__init__(o, "gla")
+        self.divisor = float(o["gla_divisor"])
+        if o["gla_gates"] == "vector":
+            rank = o["gla_rank"]
+            self.gk_proj = nn.Sequential(linear(rank, self.C), linear(self.H * self.K, rank, bias=True))
+        else:
+            self.gk_proj = linear(self.H, self.C, bias=True)
+        self.g_proj, self.o_proj = linear(self.H * self.V, self.C), linear(self.C, self.H * self.V)
+        self.o_norm = Norm(self.V)
+
+    def forward(self, x, context, cache):
+        q, k, v, kept = self.rows(x, context.document, cache)
+        g = (-F.softplus(self.gk_proj(x)) / self.divisor).unflatten(-1, (self.H, -1))
+        y, S = self.rule(q, k, v, g, torch.ones_like(g[..., 0]), self.K ** -0.5, False, context.document, cache)
+        y = rmsnorm(y, self.o_norm.weight, self.norm_eps).flatten(2)
         return self.o_proj(F.silu(self.g_proj(x)) * y), {"S": S, **kept}
 
 
 # ---- the network: x += mixer(norm(x)), x += down(silu(gate(norm(x))) * up(norm(x)))
 
-MIXERS = {"swa": ("swa", Attention), "full": ("swa", Attention), "mlstm": ("mlstm", MLSTM), "gdn": ("gdn", GatedDeltaNet)}
+MIXERS = {                             # a line each: `swax convert` reads here which layers there are
+    "swa": ("swa", Attention),
+    "full": ("swa", Attention),
+    "mlstm": ("mlstm", MLSTM),
+    "gdn": ("gdn", GatedDeltaNet),
+    "kda": ("kda", KimiDeltaAttention),
+    "mamba2": ("mamba2", Mamba2),
+    "gla": ("gla", GatedLinearAttention),
+}
 
 
 class FeedForward(nn.Module):
@@ -303,7 +400,7 @@ class SwaxForCausalLM(PreTrainedModel, GenerationMixin):
         o = config.swax
         unknown = sorted(set(o["mixers"].split()) - set(MIXERS))
         if unknown:
-            raise ValueError("This file knows no layer such as " + ", ".join(unknown) + ".")
+            raise ValueError(f"This file has no layer such as {', '.join(unknown)}: it has {', '.join(MIXERS)}.")
         self.backbone = Backbone(o, config.vocab_size)
         self.lm_head = linear(config.vocab_size, o["width"])
         self.cap, self.eps = float(o["logit_cap"]), float(o["norm_eps"])
