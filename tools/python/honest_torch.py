@@ -184,8 +184,9 @@ def delta_block(q, k, v, g, beta, S, erase, inverted):
     system."""
     L = q.shape[2]
     b = g.cumsum(2)
-    back = torch.ones(L, L, dtype=torch.bool).tril()
+    back = torch.ones(L, L, dtype=torch.bool).tril(-1)
     decay = torch.exp((b[:, :, :, None] - b[:, :, None]).masked_fill(~back[:, :, None], -torch.inf))
+    decay = decay + torch.eye(L, dtype=q.dtype)[..., None]  # a token's own share has no gate to be differentiated by
     carried = torch.exp(b)
 
     def pairs(x):
@@ -273,9 +274,8 @@ FORMS = [
     ("attention", "flash 16", attention_flash(16), ALL),
     ("attention", "flash 64", attention_flash(64), ("f32",)),
     ("delta", "recurrent", delta_recurrent, ALL),
-    ("delta", "chunkwise 16", delta_chunkwise(16), ALL),
-    ("delta", "chunkwise 64", delta_chunkwise(64), ("f32",)),
-    ("delta", "chunkwise 64, inverted", delta_chunkwise(64, True), ("f32",)),
+    *[("delta", f"chunkwise {L}, solved", delta_chunkwise(L), ALL) for L in (16, 32, 64, 128)],
+    *[("delta", f"chunkwise {L}, inverted", delta_chunkwise(L, True), ALL) for L in (16, 32, 64, 128)],
     ("rmsnorm", "plain", rmsnorm, ALL),
     ("headnorm", "plain", headnorm, ALL),
     ("rope", "plain", rope, ALL),

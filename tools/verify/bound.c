@@ -65,7 +65,22 @@ int order_is_honest(const struct fault *order, const struct problem *p)
 
 static const double MOST_ORDERS = 2e9;    /* multiplications: a second or two of plain loops, which keep all their states */
 
-/* Where an honest order, run in that precision, is further off than the bound says, twice what it errs is the bound. */
+/* The bound is `scale` times what these answers err, if that is more. */
+static void widen(struct problem *p, int part, const struct op_case *got, double scale)
+{
+    for (int i = 0; i < got->n; i++) {
+        if (!problem_is_answer(p, part, i))
+            continue;
+        const double most = scale * op_error(got->arg[i], p->truth[part].arg[i], got->size[i]);
+        const double rms = scale * op_error_rms(got->arg[i], p->truth[part].arg[i], got->size[i]);
+        double *bound = &p->bound[part].bound[i], *rms_bound = &p->bound[part].rms_bound[i];
+        *bound = isfinite(most) ? fmax(*bound, most) : *bound;
+        *rms_bound = isfinite(rms) ? fmax(*rms_bound, rms) : *rms_bound;
+    }
+}
+
+/* What an honest order errs, run in that precision.  Its states count as they stand, in which an error of m is taken out
+ * again, and as e^m C, where it shows: so those are judged who may keep another m. */
 static void bound_order(struct problem *p, int part, const struct swax_tier *honest, enum swax_precision precision,
                         double scale)
 {
@@ -75,14 +90,10 @@ static void bound_order(struct problem *p, int part, const struct swax_tier *hon
         return;
     op_case_copy(&got, c);
     op_run(honest, precision, &got);
-    for (int i = 0; i < c->n; i++) {
-        if (!problem_is_answer(p, part, i))
-            continue;
-        const double most = scale * op_error(got.arg[i], p->truth[part].arg[i], c->size[i]);
-        const double rms = scale * op_error_rms(got.arg[i], p->truth[part].arg[i], c->size[i]);
-        double *bound = &p->bound[part].bound[i], *rms_bound = &p->bound[part].rms_bound[i];
-        *bound = isfinite(most) ? fmax(*bound, most) : *bound;
-        *rms_bound = isfinite(rms) ? fmax(*rms_bound, rms) : *rms_bound;
+    widen(p, part, &got, scale);
+    if (!part && op_arg_find(&swax_ops[c->op], "m1") >= 0) {
+        regauge(p, &got);
+        widen(p, part, &got, scale);
     }
     op_case_free(&got);
 }

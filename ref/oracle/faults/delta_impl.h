@@ -17,6 +17,8 @@ struct delta_twist {
     int gate;                         /* exp(g), 1: 2^g; 2: g itself; 3: exp(max(g,-1)) */
     stat (*gate_kept)(stat);          /* rounds g */
     stat (*keep_kept)(stat);          /* rounds exp(g) */
+    int chunk_sums;                   /* decays are differences of the gates' sums, as chunk forms have them, begun anew every
+                                       * so many tokens, and behind gates that are shut: honest */
     int late;                         /* the gate of the token before */
     int on_values;                    /* vector gates fade the state's columns */
     int averaged;                     /* vector gates are one, their mean */
@@ -149,6 +151,32 @@ static void delta_column_gates(const struct delta_one *a, struct delta_column *x
         }
 }
 
+/* The same from sums, of which a gate is the difference of two.  Below 256, where half-open gates stay over a chunk of 128
+ * tokens, a sum is off by 2^-16 at most.  Sums in order, by halves or across a warp round one way or the other; here they
+ * are rounded up and down in turn, whichever is nearer, so that it does not hang on luck whether a state shows it. */
+static const double MOST_SUM = 256;
+
+static stat rounded_up(double x)
+{
+    const stat nearest = (stat)x;
+    return (double)nearest >= x ? nearest : (stat)nextafterf((float)nearest, INFINITY);
+}
+
+static void delta_column_sums(const struct delta_one *a, struct delta_column *x)
+{
+    for (int i = 0; i < a->K; i++) {
+        double sum = 0;
+        stat kept = 0;
+        for (int t = 0; t < a->T; t++) {
+            const int anew = t % a->w->chunk_sums == 0 || !(fabs(sum) < MOST_SUM);
+            const stat earlier = anew ? 0 : kept;
+            sum = (anew ? 0 : sum) + (double)gate_value(a, gate_at(a, t, i, 0));
+            kept = t % 2 ? -rounded_up(-sum) : rounded_up(sum);
+            x->keep[(long)t*a->K + i] = x->slope[(long)t*a->K + i] = exp(kept - earlier);
+        }
+    }
+}
+
 static void delta_token_on(const struct delta_one *a, struct delta_column *x, int t, int c)
 {
     const struct delta_twist *w = a->w;
@@ -186,6 +214,8 @@ static void delta_twisted(const struct delta_twist *w, DELTA_FORWARD)
         struct delta_column x = delta_column(&a);
         for (int c = 0; c < V; c++) {
             delta_column_gates(&a, &x, c);
+            if (w->chunk_sums && c == 0)
+                delta_column_sums(&a, &x);
             for (int t = 0; t < T; t++) {
                 delta_token_on(&a, &x, t, c);
                 const real *qt = q + key_row(&a, t)*K;
@@ -303,6 +333,8 @@ static void delta_twisted_back(const struct delta_twist *w, DELTA_BACKWARD)
         real *own[2] = { op_take((size_t)K, sizeof(real)), op_take((size_t)K, sizeof(real)) };
         for (int c = 0; c < V; c++) {
             delta_column_gates(&a, &x, c);
+            if (w->chunk_sums && c == 0)
+                delta_column_sums(&a, &x);
             for (int t = 0; t < T; t++)
                 delta_token_on(&a, &x, t, c);
             for (int i = 0; i < K; i++) {
@@ -574,6 +606,7 @@ static void delta_chunked(const struct delta_chunk_twist *w, DELTA_FORWARD)
     }
 
 DELTA(plain, .no_erase = 0)
+DELTA(plain_sums_128, .chunk_sums = 128)
 DELTA_C(chunks, .exclusive = 0)
 DELTA(no_erase, .no_erase = 1)
 DELTA(undecayed_residual, .undecayed = 1)

@@ -243,6 +243,9 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
 }, plain[] = {
     { { "plain", "attention", "as it should be", FAULT_EXACT }, { .attention_forward = attention_plain_forward, .attention_backward = attention_plain_backward } },
     { { "plain", "delta", "as it should be", FAULT_EXACT }, { .delta_forward = delta_plain_forward, .delta_backward = delta_plain_backward } },
+    { { "plain_sums_128", "delta",
+        "as it should be: decays are differences of sums within chunks of 128 tokens, which stay small", FAULT_EXACT },
+      { .delta_forward = delta_plain_sums_128_forward, .delta_backward = delta_plain_sums_128_backward } },
     { { "chunks", "delta", "as it should be", FAULT_EXACT }, { .delta_forward = delta_chunks_forward } },
     { { "plain", "mlstm", "as it should be", FAULT_EXACT }, { .mlstm_forward = mlstm_plain_forward, .mlstm_backward = mlstm_plain_backward } },
     { { "plain_sums_64", "mlstm", "as it should be: decays, and df, are differences of sums within chunks of 64 tokens", FAULT_EXACT },
