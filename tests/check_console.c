@@ -216,13 +216,14 @@ END_TEST
 
 /* ---- a line of progress, of made-up points */
 
-struct made_up { const struct run *r; int done, steps, points; double peak; const struct run_point *point; };
+struct made_up { const struct run *r; int done, steps, points; double peak; const struct run_point *point; int columns; };
 
 static void progress(void *arg)
 {
     const struct made_up *m = arg;
     struct progress p;
     progress_open(&p, m->done, m->steps, m->peak, 1);
+    p.live = p.columns = m->columns;
     for (int i = 0; i < m->points; i++)
         progress_step(&p, m->r, &m->point[i]);
     progress_close(&p);
@@ -240,7 +241,7 @@ START_TEST(a_line_of_progress_has_its_numbers)
     ck_assert(!run_set(&r, "data", "text", why) && !run_set(&r, "vocabulary", "256", why) &&
               !run_set(&r, "length", "64", why));
     const double flops = swax_network_flops(&r.model, 64, 8, 1);
-    struct made_up m = {&r, 7, 11, 4, flops * 1000, point};
+    struct made_up m = {&r, 7, 11, 4, flops * 1000, point, 0};
     char expected[300], *text = printed_in(progress, &m);
     double loss = 0, parts = 0, slowness = 1.0 / 950;
     const char *line = text;
@@ -263,10 +264,35 @@ START_TEST(a_line_of_progress_has_its_numbers)
                                                                         {2.5e6, "  2.5M tokens/s"}, {10000, "  10k tokens/s"}};
     for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
         const struct run_point one = {.step = 1, .loss = 1, .tokens_per_second = speeds[i].speed, .window = 4, .held_out = NAN};
-        m = (struct made_up){&r, 0, 1, 1, 0, &one};
+        m = (struct made_up){&r, 0, 1, 1, 0, &one, 0};
         text = printed_in(progress, &m);
         ck_assert_msg(strstr(text, speeds[i].said) && !strstr(text, "peak") && strstr(text, "  0:00 left\n"),
                       "'%s' does not say '%s'", text, speeds[i].said);
+    }
+}
+END_TEST
+
+/* On a terminal a line that is longer than it would be left behind at each step: what matters least goes first. */
+START_TEST(a_line_of_progress_fits_the_terminal)
+{
+    static const struct run_point point = {.step = 9, .loss = 1, .tokens_per_second = 1000, .window = 8, .held_out = 2,
+                                           .held_out_error = 0.25, .sample = "abcdefghijklmnopqrstuvwxyz", .sample_bytes = 26};
+    static const struct { int columns; const char *line; } asked[] = {
+        {200, "[==================> ] step 9/10  loss 1.0000  held out 2.0000 +- 0.2500 (2.8854 bits per byte)  1000 "
+              "tokens/s  "}, {80, "step 9/10  loss 1.0000  held out 2.0000  1000 tokens/s  "},
+        {55, "step 9/10  loss 1.0000  held out 2.0000  0:0"}, {40, "step 9/10  loss 1.0000  0:0"}, {30, "step 9/10  loss 1.0000"}, {20, "step 9/10"}, {5, "step 9/10"}};
+    struct run r = run_default();
+    char why[SWAX_WHY];
+    ck_assert(!run_set(&r, "data", "text", why) && !run_set(&r, "vocabulary", "256", why));
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        struct made_up m = {&r, 8, 10, 1, 1e12, &point, asked[i].columns};
+        const char *text = printed_in(progress, &m), *line = strrchr(text, '\r') + 1;
+        const int said = (int)(strrchr(text, '\n') - text), long_as = (int)strcspn(line, "\033");
+        ck_assert_msg(!strncmp(line, asked[i].line, strlen(asked[i].line)), "in %d columns:\n%s", asked[i].columns, line);
+        ck_assert_msg(long_as < asked[i].columns || !strncmp(line, "step 9/10\033", 10), "%d in %d columns:\n%s", long_as,
+                      asked[i].columns, line);
+        ck_assert_msg(said > 0 && ((int)strcspn(text + 1, "\033") < asked[i].columns || asked[i].columns < 15),
+                      "in %d columns:\n%s", asked[i].columns, text);
     }
 }
 END_TEST
@@ -282,6 +308,7 @@ int main(void)
     tcase_add_test(t, how_to_go_on_can_be_typed);
     tcase_add_test(t, data_are_counted_in_words_that_fit_them);
     tcase_add_test(t, a_line_of_progress_has_its_numbers);
+    tcase_add_test(t, a_line_of_progress_fits_the_terminal);
     suite_add_tcase(s, t);
     scratch_open();
     const int failed = suite_ends(s);

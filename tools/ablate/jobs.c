@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/lib/say.h"
+#include "tools/lib/terminal.h"
 
 enum { WIDTH = 78 };
 struct message { int number, step; };
@@ -85,7 +86,8 @@ void jobs_show(const struct jobs *s, double seconds)
     }
     if (s->steps_done > 0)
         snprintf(line + n, sizeof line - (size_t)n, " | %.0f min left", seconds * left / s->steps_done / 60);
-    printf("\r%-*.*s", WIDTH, WIDTH, line);
+    const int columns = terminal_columns(), width = columns > 1 && columns <= WIDTH ? columns - 1 : WIDTH;
+    printf("\r%-*.*s", width, width, line);
     fflush(stdout);
 }
 

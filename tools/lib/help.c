@@ -5,8 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tools/lib/number.h"
+#include "tools/lib/terminal.h"
 
-enum { COLUMN = 27, WIDTH = 100 };
+/* Of a page that nobody fits to a terminal; on a narrow one, what a key means begins on a line of its own. */
+enum { COLUMN = 27, NARROW_COLUMN = 6, WIDTH = 100, NARROW = 64, LEAST = 24 };
+
+static int width(void)
+{
+    const int columns = terminal_columns();
+    return !columns || columns > WIDTH ? WIDTH : columns < LEAST ? LEAST : columns;
+}
+
+static int column(void) { return width() < NARROW ? NARROW_COLUMN : COLUMN; }
 
 /* "(1 to 64)", "(from 1)", "(fp32, fp64 or bf16)"; "" where anything goes */
 static void write_limits(char text[KEY_TEXT], const struct key *k)
@@ -32,12 +42,13 @@ static void write_limits(char text[KEY_TEXT], const struct key *k)
                                   key_choice(k, i + 1) ? "" : ")");
 }
 
-/* Words from column `at` on, in lines of WIDTH that begin at column `indent`; a line feed stays one. */
+/* Words from column `at` on, in lines that begin at column `indent`; a line feed stays one. */
 static void print_wrapped(const char *text, int at, int indent)
 {
+    const int most = width();
     for (int first = 1; *text; first = 0) {
         const int n = (int)strcspn(text, " \n"), feed = text[n] == '\n';
-        if (!first && at + 1 + n > WIDTH) {
+        if (!first && at + 1 + n > most) {
             printf("\n%*s", indent, "");
             at = indent;
         } else if (!first && at > indent) {
@@ -59,11 +70,11 @@ static void print_row(const struct key_table *t, const struct key *row)
     write_limits(limits, row);
     snprintf(line, sizeof line, "%s%s", row->what, limits);
     const int n = row->type ? printf("  %s=%s", row->name, value) : printf("  %s", row->name);
-    if (n >= COLUMN)
-        printf("\n%*s", COLUMN, "");
+    if (n >= column())
+        printf("\n%*s", column(), "");
     else
-        printf("%*s", COLUMN - n, "");
-    print_wrapped(line, COLUMN, COLUMN);
+        printf("%*s", column() - n, "");
+    print_wrapped(line, column(), column());
 }
 
 static void print_usage(const struct command *c, const char *name, const char *begin)

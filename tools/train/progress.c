@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "tools/lib/clock.h"
+#include "tools/lib/terminal.h"
 
 enum { BAR = 20, LINES = 20 };      /* characters of the bar; plain lines in a run */
 
@@ -18,6 +19,7 @@ void progress_open(struct progress *p, int done, int steps, double peak, double 
     p->first = done;
     p->held_out = (double)NAN;
     p->live = isatty(STDOUT_FILENO);
+    p->columns = terminal_columns();
     p->started = clock_seconds() - seconds;
 }
 
@@ -39,39 +41,63 @@ static void write_time(char text[16], double seconds)
 static void show_sample(const struct progress *p, const struct run_point *q)
 {
     enum { WIDE = 72 };
+    static const char title[] = "  it writes: ";
+    const int room = p->live && p->columns ? p->columns - (int)sizeof title : WIDE;
     char line[WIDE + 1];
-    size_t n = 0;
-    for (size_t i = 0; i < q->sample_bytes && n < WIDE; i++) {
+    int n = 0;
+    for (size_t i = 0; i < q->sample_bytes && n < room && n < WIDE; i++) {
         const char c = q->sample[i];
         const char plain = c >= ' ' && c <= '~' ? c : ' ';
         if (plain != ' ' || (n && line[n - 1] != ' '))
             line[n++] = plain;
     }
     line[n] = 0;
-    printf("%s  it writes: %s%s\n", p->live ? "\r" : "", line, p->live ? "\033[K" : "");
+    printf("%s%s%s%s\n", p->live ? "\r" : "", title, line, p->live ? "\033[K" : "");
+}
+
+/* The parts of a line as they stand in it, and in the order in which they go where the terminal is too narrow. */
+enum { BAR_PART, STEP, LOSS, HELD_OUT, BITS, SPEED, PEAK, WINDOW, LEFT, LINE_PARTS };
+static const int goes[] = {BAR_PART, BITS, PEAK, WINDOW, SPEED, HELD_OUT, LEFT, LOSS};
+
+static void fit(char part[LINE_PARTS][100], int columns)
+{
+    int n = 0;
+    for (int i = 0; i < LINE_PARTS; i++)
+        n += (int)strlen(part[i]);
+    for (size_t i = 0; i < sizeof goes / sizeof *goes && n >= columns; i++) {
+        n -= (int)strlen(part[goes[i]]);
+        *part[goes[i]] = 0;
+    }
 }
 
 static void show(const struct progress *p, const struct run *r, const struct run_point *q)
 {
-    char bar[BAR + 1], speed[16], left[16], peak[32] = "", held_out[100] = "";
+    char part[LINE_PARTS][100] = {""}, speed[16], left[16];
     const int full = (int)((double)BAR * q->step / p->steps);
-    for (int i = 0; i < BAR; i++)
-        bar[i] = i < full ? '=' : i == full ? '>' : ' ';
-    bar[BAR] = 0;
+    if (p->live)
+        snprintf(part[BAR_PART], sizeof part[0], "[%.*s%.*s%*s] ", full, "====================", full < BAR, ">",
+                 full < BAR ? BAR - 1 - full : 0, "");
     write_amount(speed, p->speed);
     write_time(left, ceil((clock_seconds() - p->started) / (q->step - p->first) * (p->steps - q->step)));
+    snprintf(part[STEP], sizeof part[0], "step %d/%d", q->step, p->steps);
+    snprintf(part[LOSS], sizeof part[0], "  loss %.4f", p->loss / p->parts);
+    if (isfinite(p->held_out)) {
+        snprintf(part[HELD_OUT], sizeof part[0], "  held out %.4f", p->held_out);
+        snprintf(part[BITS], sizeof part[0], " +- %.4f (%.4f bits per %s)", p->held_out_error,
+                 p->held_out / 0.6931471805599453, r->source->unit ? r->source->unit : "token");
+    }
+    snprintf(part[SPEED], sizeof part[0], "  %s tokens/s", speed);
     if (p->peak > 0)
-        snprintf(peak, sizeof peak, "  %.0f %% of peak",
+        snprintf(part[PEAK], sizeof part[0], "  %.0f %% of peak",
                  100 * p->speed * swax_network_flops(&r->model, r->length, q->window, 1) / p->peak);
-    if (isfinite(p->held_out))
-        snprintf(held_out, sizeof held_out, "  held out %.4f +- %.4f (%.4f bits per %s)", p->held_out,
-                 p->held_out_error, p->held_out / 0.6931471805599453,
-                 r->source->unit ? r->source->unit : "token");
-    if (p->live)
-        printf("\r[%s] ", bar);
-    printf("step %d/%d  loss %.4f%s  %s tokens/s%s  window %d  %s left%s", q->step, p->steps, p->loss / p->parts,
-           held_out, speed, peak, q->window, left,
-           p->live ? "\033[K" : "\n");
+    snprintf(part[WINDOW], sizeof part[0], "  window %d", q->window);
+    snprintf(part[LEFT], sizeof part[0], "  %s left", left);
+    if (p->live && p->columns)
+        fit(part, p->columns);
+    fputs(p->live ? "\r" : "", stdout);
+    for (int i = 0; i < LINE_PARTS; i++)
+        fputs(part[i], stdout);
+    fputs(p->live ? "\033[K" : "\n", stdout);
     fflush(stdout);
 }
 

@@ -10,6 +10,7 @@ struct progress {
     double loss, parts;                /* likewise */
     double held_out, held_out_error;   /* the last that was looked at; NaN: none */
     int first, steps, live;
+    int columns;                       /* of the terminal; 0: not known, and lines are as long as they are */
 };
 
 /* A run of so many steps, of which `done` were done so many seconds ago. */
