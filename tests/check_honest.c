@@ -1,7 +1,7 @@
 /* check_honest.c - kernels that are right pass: the reference built with -Ofast (but for infinities, which kernels.h
  * has), which sums in another order, multiplies and adds at once and divides by reciprocals, in float, in double, and
- * rounded to bf16 and f16. A sample by itself; `make test-long` asks all of it: more than 5,000 problems. None may be
- * refused. */
+ * rounded to bf16 and f16. A sample by itself; `make test-long` asks all of it: more than 5,000 problems, SHARD=2/3 the
+ * second third of them. None may be refused. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,41 +39,46 @@ START_TEST(the_reference_built_for_speed_is_good)
         .wish = { .states = 1, .documents = 1, .noise = 1 }, .seed = 1, .suite = suite_find("standard"), .only = -1
     };
     struct entry e;
+    const int step = suite_long() ? 1 : SAMPLE;
+    int part, parts;
+    suite_shard(&part, &parts);
     ck_assert(subject_number(_i / DTYPES, &plan.subject));
     plan.wish.dtype = (enum dtype)(_i % DTYPES);
     plan.wish.noise = plan.wish.dtype == DT_F32 || plan.wish.dtype == DT_F64;
-    for (int i = suite_long() ? 0 : _i % SAMPLE; plan_entry(&plan, i, &e); i += suite_long() ? 1 : SAMPLE) {
+    for (int i = _i % step; plan_entry(&plan, i, &e); i += step) {
+        if (i / step % parts != part - 1)
+            continue;
         struct problem p;
         struct op_case got[PARTS] = {{0}};
         struct report r;
         char trouble[OP_SENTENCE];
         ck_assert_msg(!problem_draw(&p, &plan, i, &e, why), "%s", why);
-        for (int part = 0; part < p.subject.n; part++)
-            op_case_copy(&got[part], &p.in[part]);
+        for (int k = 0; k < p.subject.n; k++)
+            op_case_copy(&got[k], &p.in[k]);
         problem_solve(&p);
-        for (int part = 1; part < p.subject.n; part++)    /* what a backward reads of its forward is there now */
-            for (int a = 0; a < got[part].n; a++)
-                if (got[part].arg[a])
-                    memcpy(got[part].arg[a], p.in[part].arg[a], (size_t)got[part].size[a] * sizeof(double));
+        for (int k = 1; k < p.subject.n; k++)    /* what a backward reads of its forward is there now */
+            for (int a = 0; a < got[k].n; a++)
+                if (got[k].arg[a])
+                    memcpy(got[k].arg[a], p.in[k].arg[a], (size_t)got[k].size[a] * sizeof(double));
         ck_assert_msg(run_problem(&fast, plan.wish.dtype == DT_F64 ? SWAX_PREC_F64 : SWAX_PREC_F32, &p, got, trouble),
                       "%s", trouble);
         report_begin(&r, &plan);
-        for (int part = 0; part < p.subject.n; part++) {
-            rounded(&got[part], plan.wish.dtype);
-            const int good = report_add(&r, &p, got, part);
+        for (int k = 0; k < p.subject.n; k++) {
+            rounded(&got[k], plan.wish.dtype);
+            const int good = report_add(&r, &p, got, k);
             char sizes[200];
             for (int f = 0; f < r.n && !good; f++)
                 ck_assert_msg(!r.finding[f].failed,
                               "%s in %s is refused: case %d, %s, %s: %s errs %.3g (allowed %.3g), by RMS %.3g (%.3g), "
                               "as a whole %.3g (%.3g)",
                               plan.subject.name, dtype_name[plan.wish.dtype], i, op_family_name[p.family],
-                              op_case_describe(&p.in[part], sizes, sizeof sizes), r.finding[f].name,
+                              op_case_describe(&p.in[k], sizes, sizeof sizes), r.finding[f].name,
                               r.finding[f].largest, r.finding[f].bound, r.finding[f].rms, r.finding[f].rms_bound,
                               r.finding[f].bias, r.finding[f].bias_bound);
         }
         asked[plan.wish.dtype]++;
-        for (int part = 0; part < PARTS; part++)
-            op_case_free(&got[part]);
+        for (int k = 0; k < PARTS; k++)
+            op_case_free(&got[k]);
         problem_free(&p);
     }
 }

@@ -78,10 +78,8 @@ static int every_odd(void) { return every() | 1; }
 static int is_mine(void)
 {
     static uint64_t asked;
-    const char *shard = getenv("SHARD");
-    int part = 1, parts = 1;
-    ck_assert_msg(!shard || (sscanf(shard, "%d/%d", &part, &parts) == 2 && part >= 1 && part <= parts),
-                  "SHARD is %s: 2/3 is the second of three parts", shard);
+    int part, parts;
+    suite_shard(&part, &parts);
     uint64_t s = asked++;
     return op_random(&s) % (uint64_t)parts == (uint64_t)part - 1;
 }

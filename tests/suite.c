@@ -1,6 +1,7 @@
 /* suite.c - the end of every check's main. */
 #include "tests/suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 int suite_ends(Suite *s)
@@ -13,3 +14,11 @@ int suite_ends(Suite *s)
 }
 
 int suite_long(void) { return getenv("LONG") != NULL; }
+
+void suite_shard(int *part, int *parts)
+{
+    const char *shard = getenv("SHARD");
+    *part = *parts = 1;
+    ck_assert_msg(!shard || (sscanf(shard, "%d/%d", part, parts) == 2 && *part >= 1 && *part <= *parts),
+                  "SHARD is %s: 2/3 is the second of three parts", shard);
+}

@@ -10,5 +10,6 @@
 
 int suite_ends(Suite *s);      /* run it; the exit status of the program */
 int suite_long(void);          /* is there time for all of it?  `make test-long` says so by LONG=yes */
+void suite_shard(int *part, int *parts);      /* SHARD=2/3: this process is the second of three that share the work */
 
 #endif

@@ -1,5 +1,5 @@
 /* faults.c - every call for files, and every call for memory, that fails in turn, in every command of the program:
- *     faults SWAX SHIM.so files|memory [COMMAND] [EVERY]
+ *     faults SWAX SHIM.so files|memory [COMMAND|all [EVERY [FIRST]]]
  *
  * Each command is run once undisturbed, which says how many calls there are and what it answers; then once per call,
  * with that call failing.  It may answer as it did, with the same files, if it can do without what failed; or end with
@@ -169,7 +169,7 @@ static const char *judge(const struct command *c, int status, const char *right_
     return wrong ? said : NULL;
 }
 
-static int one(const struct command *c, int every)
+static int one(const struct command *c, int every, int first)
 {
     size_t n, size;
     int refused = 0, bad = 0;
@@ -181,7 +181,7 @@ static int one(const struct command *c, int every)
     }
     char *right = contents("out", &n), *files = gather(c->files, &size);
     const long calls = count();
-    for (long at = 1; at <= calls; at += every, failed++) {
+    for (long at = first; at <= calls; at += every, failed++) {
         int no;
         shell("rm -rf %s/work && cp -r %s/ready %s/work", base, base, base);
         const char *wrong = judge(c, run(c->line, at), right, files, size, &no);
@@ -200,7 +200,7 @@ int main(int argc, char **argv)
 {
     int bad = 0;
     if (argc < 4)
-        die("usage: faults SWAX SHIM.so files|memory [COMMAND] [EVERY]", "");
+        die("usage: faults SWAX SHIM.so files|memory [COMMAND|all [EVERY [FIRST]]]", "");
     swax = realpath(argv[1], NULL), shim = realpath(argv[2], NULL), kind = argv[3];
     snprintf(base, sizeof base, "%s/swax-faults-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     if (!swax || !shim || !mkdtemp(base))
@@ -214,7 +214,7 @@ int main(int argc, char **argv)
     const char *only = argc > 4 ? argv[4] : "all";
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(only, "all") || !strcmp(only, commands[i].name))
-            bad += one(&commands[i], argc > 5 ? atoi(argv[5]) : 1);
+            bad += one(&commands[i], argc > 5 ? atoi(argv[5]) : 1, argc > 6 ? atoi(argv[6]) : 1);
     shell("rm -rf %s", base);
     return bad > 0;
 }

@@ -64,6 +64,17 @@ spent() {
     awk 'NR == 2 {gsub("s", ""); split($1, u, "m"); split($2, s, "m"); print int(100 * (60 * (u[1] + s[1]) + u[2] + s[2]))}' "$worker/times" >"$worker/spent"
     read -r spent <"$worker/spent"
 }
+# the test $t, with the mutant; timeout makes a group of the test and its children; those that are left when it ends, ablations say,
+# end with it
+ask() {
+    (ulimit -d 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$limit exec timeout -s KILL $wall \
+        "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null) &
+    group=$!
+    wait $group
+    status=$?
+    kill -KILL -$group 2>/dev/null
+}
+ended() { [ $status -eq 137 ] || grep -q 'signal \(9\|24\)' "$worker/log"; }      # by a limit
 spent
 before=$spent asked=0
 echo "$tests" >"$worker/tests"
@@ -75,13 +86,7 @@ while read -r c how t; do
     # five times as long as it took is too long, and kills; to be ended earlier, because the budget is spent, says nothing
     limit=$((3 + c % 100000 / 20)) wall=$((45 + c % 100000)) says=yes
     [ "$how" = whole ] && [ $limit -le $left ] || limit=$left wall=$((30 + 20 * left)) says=no
-    # timeout makes a group of the test and its children; those that are left when it ends, ablations say, end with it
-    (ulimit -d 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$limit exec timeout -s KILL $wall \
-        "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null) &
-    group=$!
-    wait $group
-    status=$?
-    kill -KILL -$group 2>/dev/null
+    ask
     asked=$((asked + 1))
     if [ $status -eq 0 ]; then
         if [ "$how" = cut ]; then       # now it is known what it takes
@@ -92,7 +97,15 @@ while read -r c how t; do
         continue
     fi
     if [ $says = no ]; then
-        [ $status -ne 137 ] && ! grep -q 'signal \(9\|24\)' "$worker/log" || continue
+        ! ended || continue
+    fi
+    # a test that fails says so twice
+    if ! ended; then
+        ask
+        if [ $status -eq 0 ]; then
+            echo "$t fails and passes: $file:$line $kind $what" >&2
+            continue
+        fi
     fi
     # once, for each test that kills: it passes without a mutant?
     if [ ! -f "$work/passes.$t" ]; then

@@ -9,7 +9,7 @@
 #   cost        the tests, with the hundredths of a second each took, and whether it was whole, or cut short by the limit
 set -u
 work=$1
-cc=${CC:-cc}
+cc=${CC:-cc} jobs=${JOBS:-2}
 die() { echo "prepare.sh: $1" >&2; exit 2; }
 mkdir -p "$work/tree/build" "$work/lib" "$work/traced" "$work/seen"
 sources=$({ ls tests/check_*.c
@@ -18,6 +18,7 @@ sources=$({ ls tests/check_*.c
 # ---- what make would do, as a list.  The tiers' own objects are made by make as ever: no mutant touches them
 if [ "$sources" != "$(cat "$work/sources" 2>/dev/null)" ]; then
     rm -f "$work"/check_* "$work"/seen/* "$work"/passes.* "$work"/fails.* "$work"/results/* "$work/learned"
+    find "$work/tree" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +       # what has another name now
     git ls-files -z | xargs -0 tar cf - | tar xf - -C "$work/tree" || die 'the tree cannot be copied'
     cp -a build/compiler build/parts build/simd "$work/tree/build/" 2>/dev/null     # what is built already need not be built again
     cd "$work/tree" || exit 2
@@ -32,7 +33,7 @@ if [ "$sources" != "$(cat "$work/sources" 2>/dev/null)" ]; then
         sort -u >"$work/objects"
     cut -f1 "$work/objects" | sed 's,/[^/]*$,,' | sort -u | xargs mkdir -p
     awk -F'\t' '{print $1; sub(/\.o$/, ".d", $1); print $1; print $3}' "$work/objects" | tr '\n' '\0' |
-        xargs -0 -n3 -P2 sh tests/mutants/compile.sh || die 'the tree does not build'
+        xargs -0 -n3 -P"$jobs" sh tests/mutants/compile.sh || die 'the tree does not build'
     grep -- '-o build/libswax.so' "$work/plan" | sed -e 's/^mkdir -p [^;]*; *//' -e 's/ -o build[^ ]*//' -e 's/-Wl,-Bsymbolic//' \
         -e 's/$/ -Wl,-soname,libmutant.so/' >"$work/link"
     sh -c "$(cat "$work/link") -o $work/lib/libmutant.so" || die 'the library cannot be linked'
@@ -41,10 +42,10 @@ if [ "$sources" != "$(cat "$work/sources" 2>/dev/null)" ]; then
         sed -e 's/^[^:]*://' -e 's/\\$//' "${o%.o}.d" 2>/dev/null | tr ' ' '\n' | grep '\.c$' | sed "s,\$,	$o,"
     done | sort -u >"$work/objects_of"
 
-    # the same library, each block of which says that it ran
-    awk -F'\t' -v work="$work" '$1 !~ /^build\/tests/ {gsub("/", "_", $1); o = work "/traced/" $1; d = o; sub(/\.o$/, ".d", d); print o; print d
-        print $3 " -O0 -gdwarf-4 -fsanitize-coverage=trace-pc -o " o}' "$work/objects" | tr '\n' '\0' |
-        xargs -0 -n3 -P2 sh tests/mutants/compile.sh || die 'the traced objects do not build'
+    # the same library, each block of which says that it ran (two -o are one too many for gcc 13 with -MMD)
+    awk -F'\t' -v work="$work" '$1 !~ /^build\/tests/ {was = $1; gsub("/", "_", $1); o = work "/traced/" $1; d = o; sub(/\.o$/, ".d", d); print o; print d
+        sub(" -o " was " ", " ", $3); print $3 " -O0 -gdwarf-4 -fsanitize-coverage=trace-pc -o " o}' "$work/objects" | tr '\n' '\0' |
+        xargs -0 -n3 -P"$jobs" sh tests/mutants/compile.sh || die 'the traced objects do not build'
     $cc -O2 -fPIC -c tests/mutants/trace.c -o "$work/traced/trace.o" || exit 2
     awk -v work="$work" '{for (i = 1; i <= NF; i++) {if ($i ~ /^build\/.*\.o$/ && $i !~ /^build\/simd/) {gsub("/", "_", $i); $i = work "/traced/" $i}}
         print $0, work "/traced/trace.o -o", work "/traced/libmutant.so"}' "$work/link" | sh || die 'the traced library cannot be linked'
@@ -67,21 +68,23 @@ C
 leak=
 if $cc -O0 -fsanitize=leak "$work/leak.c" -o "$work/leak" 2>/dev/null && "$work/leak" 2>/dev/null && ! "$work/leak" 1 2>/dev/null; then leak=-fsanitize=leak; fi
 
-# ---- each check, against the shared library; its tests, once, on the library that tells
-export OMP_WAIT_POLICY=passive EVERY=${EVERY:-16} LIMIT=${LIMIT:-2} work
+# ---- each check that is new, against the shared library; its tests, once, on the library that tells
+export OMP_WAIT_POLICY=passive EVERY=${EVERY:-16} LIMIT=${LIMIT:-2} work leak
 grep -- '-o build/check_' "$work/plan" | sed -e 's/^mkdir -p [^;]*; *//' -e 's, build/lib[a-z]*\.a,,g' -e 's, -MMD -MP,,' | while IFS= read -r command; do
     check=$(echo "$command" | sed 's,.* -o build/\(check_[a-z_]*\).*,\1,')
     [ -x "$work/$check" ] && cmp -s "tests/$check.c" "$work/tree/tests/$check.c" && continue
     cp "tests/$check.c" "$work/tree/tests/$check.c"
-    rm -f "$work/seen/$check":* "$work/passes.$check":* "$work/fails.$check":*
-    cd "$work/tree" || exit 2
+    rm -f "$work/$check" "$work/seen/$check":* "$work/passes.$check":* "$work/fails.$check":*
     more=$leak
     grep -q '^void \*malloc' "tests/$check.c" && more=
-    echo "$command -L$work/lib -lmutant -g0 -w $more" | sed "s, -o build/$check, -o $work/$check," | sh || exit 2
-    LD_LIBRARY_PATH=$work/lib SHIM_LIST=1 "$work/$check" | awk -v c="$check" '/^[a-z_0-9]+$/ {print c ":" $0}' | sort -u |
-        xargs -n1 -P2 sh tests/mutants/trace.sh
-    cd - >/dev/null || exit 2
-done || die 'a check cannot be linked'
+    printf '%s\0' "$check" "$command -L$work/lib -lmutant -g0 -w $more -o $work/$check"
+done | sed -z 's, -o build/check_[a-z_]*,,' >"$work/links"
+cd "$work/tree" || exit 2
+xargs -0 -r -n2 -P"$jobs" sh -c 'sh -c "$1" && LD_LIBRARY_PATH=$work/lib SHIM_LIST=1 "$work/$0" |
+    awk -v c="$0" "/^[a-z_0-9]+\$/ {print c \":\" \$0}" | sort -u >"$work/$0.tests"' <"$work/links" || die 'a check cannot be linked'
+cat "$work"/check_*.tests | while read -r unit; do [ -f "$work/seen/$unit.cost" ] || echo "$unit"; done |
+    xargs -r -n1 -P"$jobs" --process-slot-var=SLOT sh tests/mutants/trace.sh
+cd - >/dev/null || exit 2
 rm -rf "$work/map"; mkdir "$work/map"
 cat "$work"/seen/*.cost >"$work/cost" 2>/dev/null || die 'no test ran'
 cat "$work"/seen/*.lines | awk -v work="$work" '{f = $1; gsub("/", "_", f); print $2, $3 >(work "/map/" f)}'

@@ -44,6 +44,7 @@ __attribute__((weak)) jmp_buf shim_out;
 
 #define shim_number(type, format, a, op, b) do { const type shim_a = (a), shim_b = (b); \
     ck_assert_msg(shim_a op shim_b, "%s " #op " %s is not so: " format " and " format, #a, #b, shim_a, shim_b); } while (0)
+#define ck_assert_uint_eq(a, b) shim_number(uintmax_t, "%ju", a, ==, b)
 #define ck_assert_int_eq(a, b) shim_number(intmax_t, "%jd", a, ==, b)
 #define ck_assert_int_ne(a, b) shim_number(intmax_t, "%jd", a, !=, b)
 #define ck_assert_int_lt(a, b) shim_number(intmax_t, "%jd", a, <, b)
