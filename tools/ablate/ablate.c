@@ -223,7 +223,8 @@ static const char *open_session(struct jobs *s, struct options *o, char *why)
     if (wrong || choose_arms(s, a.arms, why))
         return why;
     const int cores = threads_allowed();
-    if (snprintf(s->a.out, sizeof s->a.out, *a.out ? "%s" : "ablation-%s", *a.out ? a.out : s->a.name) >= (int)sizeof s->a.out - 64)
+    if (snprintf(s->a.out, sizeof s->a.out, *a.out ? "%s" : "ablation-%s", *a.out ? a.out : s->a.name) >=
+        (int)sizeof s->a.out - 64)
         return say(why, "out=%.60s...: this path is too long.", s->a.out);
     s->only_report = a.report;
     s->at_once = a.jobs;
@@ -232,8 +233,11 @@ static const char *open_session(struct jobs *s, struct options *o, char *why)
         return why;
     s->a.seeds = a.seeds ? a.seeds : s->a.seeds;
     s->runs = s->a.arms * s->a.seeds;
-    if (!s->at_once)               /* cores do more side by side than together; a device does where processes share it */
-        s->at_once = trial == ABLATION_ON_DEVICE ? 1 : trial == ABLATION_ON_SHARED_DEVICE ? SHARING : cores < JOBS ? cores : JOBS;
+    if (!s->at_once) /* cores do more side by side than together; a device does where processes share it */
+        s->at_once = trial == ABLATION_ON_DEVICE        ? 1
+                   : trial == ABLATION_ON_SHARED_DEVICE ? SHARING
+                   : cores < JOBS                       ? cores
+                                                        : JOBS;
     s->at_once = s->at_once < s->runs ? s->at_once : s->runs;
     s->threads = cores > s->at_once ? cores / s->at_once : 1;
     s->live = isatty(STDOUT_FILENO);

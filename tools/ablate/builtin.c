@@ -14,8 +14,11 @@ char *ablate_builtin_text(const char *name, char *why)
     for (; b->name && strcmp(b->name, name); b++)
         nearest_try(&n, b->name);
     if (!b->name) {
-        say(why, n.best ? "There is no ablation \"%.60s\": did you mean %s?" :
-            "There is no ablation \"%.60s\": `swax ablate help` lists those there are, and a file is named with its .json.%s", name, n.best ? n.best : "");
+        say(why,
+            n.best ? "There is no ablation \"%.60s\": did you mean %s?"
+                   : "There is no ablation \"%.60s\": `swax ablate help` lists those there are, and a file is named "
+                     "with its .json.%s",
+            name, n.best ? n.best : "");
         return NULL;
     }
     size_t size = 1;

@@ -40,7 +40,7 @@ static const char *sit(const struct run *run, const struct sitting *s, struct sw
                                     .probe = s->probe, .facts_end = facts, .tally = tally};
     memset(tally, 0, (size_t)sequences * sizeof *tally);
     memset(m, 0, sizeof *m);
-    if (run_interrupted)                           /* an examination takes long enough; it is sat again from its beginning */
+    if (run_interrupted) /* an examination takes long enough; it is sat again from its beginning */
         return say(why, "The examination was interrupted.");
     const char *wrong = open_data(&d, run, s, why);
     if (!wrong)
@@ -108,7 +108,10 @@ static int rounded(int sequences, int B) { return (sequences + B - 1) / B * B; }
 const char *examine_briefly(const struct ablation *a, const struct run *run, struct swax_network *n, int B,
                             struct ablate_point *p, char *why)
 {
-    const struct { int question; double *to; } of[] = {{a->loss, &p->loss}, {a->memory, &p->memory}, {a->near, &p->near}};
+    const struct {
+        int question;
+        double *to;
+    } of[] = {{a->loss, &p->loss}, {a->memory, &p->memory}, {a->near, &p->near}};
     const char *wrong = gradient_of_cells(a, run, n, B, &p->cells, why);
     struct measured m;
     for (int k = 0; k < 3; k++)

@@ -134,7 +134,7 @@ static void listen_to_children(struct jobs *s)
     const ssize_t n = read(s->pipe[0], m, sizeof m);
     for (ssize_t i = 0; i < n / (ssize_t)sizeof *m; i++) {
         struct job *j = &s->job[m[i].number];
-        s->steps_done += j->step && m[i].step > j->step ? m[i].step - j->step : 0;     /* a resumed run begins anywhere */
+        s->steps_done += j->step && m[i].step > j->step ? m[i].step - j->step : 0; /* a resumed run begins anywhere */
         j->step = m[i].step;
     }
 }
@@ -149,7 +149,10 @@ static void reap(struct jobs *s)
             if (s->job[k].state != RUNNING || s->job[k].pid != pid)
                 continue;
             const int end = WIFEXITED(status) ? WEXITSTATUS(status) : OUTCOME_FAILED;
-            s->job[k].state = end == OUTCOME_DONE ? DONE : end == OUTCOME_BUSY ? BUSY : end == OUTCOME_STOPPED ? STOPPED : FAILED;
+            s->job[k].state = end == OUTCOME_DONE    ? DONE
+                            : end == OUTCOME_BUSY    ? BUSY
+                            : end == OUTCOME_STOPPED ? STOPPED
+                                                     : FAILED;
             if (WIFSIGNALED(status))
                 fprintf(stderr, "swax: %s, seed %d: ended by signal %d\n", s->a.arm[k % s->a.arms].name,
                         k / s->a.arms + 1, WTERMSIG(status));

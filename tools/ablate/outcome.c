@@ -89,7 +89,9 @@ static enum run_verdict watch(void *arg, const struct run *run, const struct run
     struct training *t = arg;
     const int step = p ? p->step : t->resumed;
     if (p && step == t->resumed + 1 && *run->tiers && strcmp(run->tiers, run->tier))
-        fprintf(stderr, "swax: %s, seed %llu: was trained on %s: on %s its bits may differ from those of a run that stayed on one tier\n",
+        fprintf(stderr,
+                "swax: %s, seed %llu: was trained on %s: on %s its bits may differ from those of a run that stayed on "
+                "one tier\n",
                 t->a->arm[t->arm].name, (unsigned long long)run->seed, run->tiers, run->tier);
     t->r.seconds += p ? p->seconds : 0;
     t->wrong = step ? add_point(t, run, step, n) : NULL;

@@ -25,8 +25,9 @@
 
 /* ---- members of the file */
 
-static const char *const members[] = {"name", "what", "question", "answer", "seeds", "sequences", "longest", "points", "settings", "arms", "bands",
-                                      "memory", "near", "past", "claims", "least_seeds", "margin", "luck", "tuned", "about", NULL};
+static const char *const members[] = {"name",   "what",        "question", "answer", "seeds",  "sequences", "longest",
+                                      "points", "settings",    "arms",     "bands",  "memory", "near",      "past",
+                                      "claims", "least_seeds", "margin",   "luck",   "tuned",  "about",     NULL};
 static const char *const arm_members[] = {"name", "what", "role", "settings", "budget", "equal_flops", NULL};
 
 static const char *known(const struct json *object, const char *const *names, const char *where, char *why)
@@ -84,7 +85,10 @@ static const char *set_all(struct run *r, const struct json *settings, const cha
         return say(why, "The settings of %.60s are an object of the keys of `swax train`.", where);
     for (int pass = 0; pass < 2; pass++)
         for (const struct json *j = settings->first; j; j = j->next) {
-            const char *value = j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text : j->type == JSON_TRUE ? "yes" : j->type == JSON_FALSE ? "no" : NULL;
+            const char *value = j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text
+                              : j->type == JSON_TRUE                             ? "yes"
+                              : j->type == JSON_FALSE                            ? "no"
+                                                                                 : NULL;
             char wrong[SWAX_WHY];
             if (!value)
                 return say(why, "The setting \"%.60s\" of %.60s is a text, a number, true or false.", j->key, where);
@@ -163,7 +167,10 @@ static const char *read_arm(struct ablation *a, const struct json *j, const stru
     if (run_check(r, wrong))
         return say(why, "Arm %s: %.220s", arm->name, wrong);
     if (r->source != base->source || r->length != base->length)
-        return say(why, "Arm %s: all arms have the same data and the same length, so that they can be asked the same questions.", arm->name);
+        return say(
+            why,
+            "Arm %s: all arms have the same data and the same length, so that they can be asked the same questions.",
+            arm->name);
     return budget_set(a, a->arms - 1, json_get(j, "budget"), json_get(j, "equal_flops"), why);
 }
 

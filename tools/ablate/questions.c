@@ -116,12 +116,14 @@ static void ask_running_text(struct draft *d, int times)
     struct ablation *a = d->a;
     const struct source *s = source_of(a);
     const int n = has_words(s) ? source_tags(s) / 2 : source_tags(s);
-    const struct sitting plain = {.length = a->length * times, .sequences = times > 1 ? (a->sequences + times - 1) / times : a->sequences};
+    const struct sitting plain = {.length = a->length * times,
+                                  .sequences = times > 1 ? (a->sequences + times - 1) / times : a->sequences};
     char suffix[16] = "";
     if (times > 1)
         snprintf(suffix, sizeof suffix, "@%dx", times);
     const int at = sit(d, plain);
-    struct question q = {.group = times > 1 ? ABLATE_LENGTH : ABLATE_LOSS, .sitting = at, .rows = all_rows, .what = MEASURE_LOSS};
+    struct question q = {
+        .group = times > 1 ? ABLATE_LENGTH : ABLATE_LOSS, .sitting = at, .rows = all_rows, .what = MEASURE_LOSS};
     name_question(q.name, "loss%s", suffix);
     snprintf(q.label, sizeof q.label, times > 1 ? "loss, %d x the length" : "loss", times);
     ask(d, q);
@@ -143,19 +145,31 @@ struct band { char name[24]; int from, to; };
 
 static void ask_past(struct draft *d, const struct band *b)
 {
-    static const char *const how[] = {[MEASURE_DOCUMENT] = "", [MEASURE_CELLS] = "-cells", [MEASURE_FOREIGN] = "-foreign"};
+    static const char *const how[] = {
+        [MEASURE_DOCUMENT] = "", [MEASURE_CELLS] = "-cells", [MEASURE_FOREIGN] = "-foreign"};
     struct ablation *a = d->a;
     for (int cut = 0; cut < MEASURE_CUTS; cut++) {
-        struct sitting s = {.length = a->length, .sequences = a->sequences, .span = a->past, .cut = (enum measure_cut)cut};
+        struct sitting s = {
+            .length = a->length, .sequences = a->sequences, .span = a->past, .cut = (enum measure_cut)cut};
         const int at = sit(d, s);
-        struct question q = {.group = cut ? ABLATE_CONTROL : ABLATE_BAND, .sitting = at, .rows = rows_between(source_of(a), b->from, b->to, 1),
-                             .what = MEASURE_FOUND, .from = b->from, .to = b->to};
+        struct question q = {.group = cut ? ABLATE_CONTROL : ABLATE_BAND,
+                             .sitting = at,
+                             .rows = rows_between(source_of(a), b->from, b->to, 1),
+                             .what = MEASURE_FOUND,
+                             .from = b->from,
+                             .to = b->to};
         name_question(q.name, "%s-found%s", b->name, how[cut]);
-        snprintf(q.label, sizeof q.label, "%s: words found%s", b->name, cut == MEASURE_CELLS ? " by the cells" : cut ? " in another document" : "");
+        snprintf(q.label, sizeof q.label, "%s: words found%s", b->name,
+                 cut == MEASURE_CELLS ? " by the cells"
+                 : cut                ? " in another document"
+                                      : "");
         ask(d, q);
         q.what = MEASURE_GAIN;
         name_question(q.name, "%s-gain%s", b->name, how[cut]);
-        snprintf(q.label, sizeof q.label, "%s: nats saved%s", b->name, cut == MEASURE_CELLS ? " by the cells" : cut ? " over another document" : "");
+        snprintf(q.label, sizeof q.label, "%s: nats saved%s", b->name,
+                 cut == MEASURE_CELLS ? " by the cells"
+                 : cut                ? " over another document"
+                                      : "");
         ask(d, q);
     }
 }
@@ -165,14 +179,19 @@ static void ask_found(struct draft *d)
 {
     struct ablation *a = d->a;
     const struct source *s = source_of(a);
-    const struct sitting cut = {.length = a->length, .sequences = a->sequences, .span = a->past, .cut = MEASURE_DOCUMENT};
+    const struct sitting cut = {
+        .length = a->length, .sequences = a->sequences, .span = a->past, .cut = MEASURE_DOCUMENT};
     for (int k = source_tags(s) / 2; k < source_tags(s); k++) {
         const struct source_distance *far = &s->distance[k];
         if (!far->from || far->from >= a->length || far->from < a->past)
             continue;
         for (int gain = 0; gain < 2; gain++) {
-            struct question q = {.group = gain ? ABLATE_GAIN : ABLATE_FOUND, .sitting = sit(d, cut), .rows = (uint64_t)1 << k,
-                                 .what = gain ? MEASURE_GAIN : MEASURE_FOUND, .from = far->from, .to = far->to};
+            struct question q = {.group = gain ? ABLATE_GAIN : ABLATE_FOUND,
+                                 .sitting = sit(d, cut),
+                                 .rows = (uint64_t)1 << k,
+                                 .what = gain ? MEASURE_GAIN : MEASURE_FOUND,
+                                 .from = far->from,
+                                 .to = far->to};
             name_question(q.name, gain ? "gain-%d-%d" : "found-%d-%d", far->from, far->to);
             snprintf(q.label, sizeof q.label, gain ? "nats saved, %d-%d back" : "words found, %d-%d back", far->from,
                      far->to);
@@ -198,8 +217,11 @@ static const char *ask_bands(struct draft *d, char why[SWAX_WHY])
             return say(why, "Band %s: the data %s tell no answers apart that were said %d to %d tokens back.", b.name,
                        source_of(a)->name, b.from, b.to);
         for (int times = 1; times <= a->longest; times *= 4) {
-            struct question q = {.group = times > 1 ? ABLATE_LENGTH : ABLATE_BAND, .rows = rows_between(source_of(a), b.from, b.to, 0), .what = MEASURE_RIGHT,
-                                 .from = b.from, .to = b.to};
+            struct question q = {.group = times > 1 ? ABLATE_LENGTH : ABLATE_BAND,
+                                 .rows = rows_between(source_of(a), b.from, b.to, 0),
+                                 .what = MEASURE_RIGHT,
+                                 .from = b.from,
+                                 .to = b.to};
             char suffix[16] = "";
             if (times > 1)
                 snprintf(suffix, sizeof suffix, "@%dx", times);
@@ -225,7 +247,10 @@ static void add_facts(struct draft *d, const char *name, const char *label, int 
     struct ablation *a = d->a;
     if (to < from)
         return;
-    struct sitting s = {.length = length, .sequences = length > a->length ? (a->sequences + 1) / 2 : a->sequences, .from = from, .to = to};
+    struct sitting s = {.length = length,
+                        .sequences = length > a->length ? (a->sequences + 1) / 2 : a->sequences,
+                        .from = from,
+                        .to = to};
     struct question q = {.group = ABLATE_FACTS, .sitting = sit(d, s), .rows = fact_rows(source_of(a)), .what = MEASURE_RIGHT, .from = from, .to = to};
     name_question(q.name, "%s", name);
     snprintf(q.label, sizeof q.label, "%d-%d, %s", from, to, label);
@@ -248,12 +273,15 @@ static void ask_facts(struct draft *d)
         snprintf(label, sizeof label, "%d x the length", times);
         add_facts(d, name, label, times * T, times / 2 * T + 1, times * T * 15 / 16);
     }
-    static const struct { const char *name, *label; enum measure_probe probe; } probe[] = {
-        {"whole", "whole network", MEASURE_WHOLE}, {"cells-cut", "cells cut", MEASURE_SPAN_CUT}, {"attention-cut", "attention cut", MEASURE_RELAY_BLOCK}};
+    static const struct { const char *name, *label; enum measure_probe probe;
+    } probe[] = {{"whole", "whole network", MEASURE_WHOLE},
+                 {"cells-cut", "cells cut", MEASURE_SPAN_CUT},
+                 {"attention-cut", "attention cut", MEASURE_RELAY_BLOCK}};
     const int nearest = a->reach + 2 > facts ? a->reach + 2 : facts;
     for (int k = 0; k < 3 && source_of(a)->facts_first && nearest <= T - facts; k++) {
         struct sitting s = {.length = T, .sequences = a->sequences, .from = nearest, .to = T - facts, .facts_first = 1, .probe = probe[k].probe};
-        struct question q = {.group = ABLATE_PROBE, .sitting = sit(d, s), .rows = fact_rows(source_of(a)), .what = MEASURE_RIGHT};
+        struct question q = {
+            .group = ABLATE_PROBE, .sitting = sit(d, s), .rows = fact_rows(source_of(a)), .what = MEASURE_RIGHT};
         name_question(q.name, "%s", probe[k].name);
         snprintf(q.label, sizeof q.label, "%s", probe[k].label);
         ask(d, q);
@@ -302,7 +330,9 @@ const char *questions_set(struct ablation *a, char *why)
         return say(why, "past=%d: it is shorter than the sequences of %d tokens.", a->past, a->length);
     if (s->ask &&
         (a->reach + 2 > a->length * 15 / 16 || (ablation_role(a, "short") >= 0 && a->short_window >= a->long_window)))
-        return say(why, "Windows of %d and %d in sequences of %d tokens leave nothing to compare: attention alone reaches %d tokens back.",
+        return say(why,
+                   "Windows of %d and %d in sequences of %d tokens leave nothing to compare: attention alone reaches "
+                   "%d tokens back.",
                    a->short_window, a->long_window, a->length, a->reach);
     ask_running_text(&d, 1);
     for (int times = 4; times <= a->longest && !s->ask; times *= 4)

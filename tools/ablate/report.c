@@ -42,7 +42,10 @@ static int finished_in_all(const struct page *p)
 static double value_seconds(const struct outcome *r, int unused) { (void)unused; return r->seconds; }
 static double value_tokens(const struct outcome *r, int unused) { (void)unused; return r->tokens / 1e6; }
 static double value_error(const struct outcome *r, int question) { return r->answer[question].error; }
-static double value_bits(const struct outcome *r, int question) { return r->answer[question].value / 0.6931471805599453; }
+static double value_bits(const struct outcome *r, int question)
+{
+    return r->answer[question].value / 0.6931471805599453;
+}
 
 static void cell(const struct page *p, int arm, outcome_value value, int index, const char *format)
 {
@@ -95,7 +98,10 @@ static void head(const struct page *p)
     else if (a->answer[v[0].says])
         text(p, a->answer[v[0].says]);
     else
-        fprintf(p->f, "%s.", v[0].says == ABLATE_YES ? "Yes" : v[0].says == ABLATE_NO ? "No, not here" : "These runs do not decide it");
+        fprintf(p->f, "%s.",
+                v[0].says == ABLATE_YES  ? "Yes"
+                : v[0].says == ABLATE_NO ? "No, not here"
+                                         : "These runs do not decide it");
     fputs("</b> ", p->f);
     if (a->claims)
         text(p, v[0].measured);
@@ -130,24 +136,40 @@ static void word_section(const struct page *p)
 {
     char meaning[400];
     fputs("<h2>Words</h2>\n<dl>\n", p->f);
-    snprintf(meaning, sizeof meaning, "The number of latest tokens that an attention layer sees, the token itself included. Here the short one is %d and the long one %d.",
+    snprintf(meaning, sizeof meaning,
+             "The number of latest tokens that an attention layer sees, the token itself included. Here the short one "
+             "is %d and the long one %d.",
              p->a->short_window, p->a->long_window);
     define(p, "window", meaning);
-    define(p, "hybrid", "A network whose layers alternate attention in a window (SWA) with a recurrent matrix memory (the mLSTM cell).");
+    define(p, "hybrid",
+           "A network whose layers alternate attention in a window (SWA) with a recurrent matrix memory (the mLSTM "
+           "cell).");
     if (p->a->reach) {
-        snprintf(meaning, sizeof meaning, "How far back a stack of windows can see through its layers: layers x (window - 1), at most %d tokens here. What lies further "
-                 "back can only be known through the cells.", p->a->reach);
+        snprintf(meaning, sizeof meaning,
+                 "How far back a stack of windows can see through its layers: layers x (window - 1), at most %d tokens "
+                 "here. What lies further "
+                 "back can only be known through the cells.",
+                 p->a->reach);
         define(p, "reach", meaning);
     }
     if (page_asks(p, ABLATE_FACTS))
-        define(p, "recall", "The share of facts whose value is the network's most likely token; every fact is said once and asked for once, so far back.");
+        define(p, "recall",
+               "The share of facts whose value is the network's most likely token; every fact is said once and asked "
+               "for once, so far back.");
     if (page_asks(p, ABLATE_REUSE))
-        define(p, "reuse by distance", "Answers counted by how far back the text before them was last seen in the same document with the same continuation.");
+        define(p, "reuse by distance",
+               "Answers counted by how far back the text before them was last seen in the same document with the same "
+               "continuation.");
     if (page_asks(p, ABLATE_FOUND)) {
-        snprintf(meaning, sizeof meaning, "Bytes of words (identifiers, numbers, what strings say) that a network gets wrong when it sees only the last %d to %d tokens "
-                 "of the document, and right when it sees all of it: what only memory can give.", p->a->past / 2, p->a->past);
+        snprintf(meaning, sizeof meaning,
+                 "Bytes of words (identifiers, numbers, what strings say) that a network gets wrong when it sees only "
+                 "the last %d to %d tokens "
+                 "of the document, and right when it sees all of it: what only memory can give.",
+                 p->a->past / 2, p->a->past);
         define(p, "words found", meaning);
-        define(p, "nats saved", "By how much the loss of the same answers falls when the network sees the whole document instead of its end.");
+        define(p, "nats saved",
+               "By how much the loss of the same answers falls when the network sees the whole document instead of its "
+               "end.");
     }
     fputs("</dl>\n", p->f);
 }
@@ -158,7 +180,9 @@ static void verdict_section(const struct page *p)
     if (!p->a->claims)
         return;
     verdicts(v, p->a, p->r);
-    fputs("<h2>The claims</h2>\n<div class=\"wide\"><table class=\"stack\"><tr><th>claim</th><th>holds</th><th class=\"t\">measured here</th><th class=\"t\">the paper</th></tr>\n", p->f);
+    fputs("<h2>The claims</h2>\n<div class=\"wide\"><table class=\"stack\"><tr><th>claim</th><th>holds</th><th "
+          "class=\"t\">measured here</th><th class=\"t\">the paper</th></tr>\n",
+          p->f);
     for (int c = 0; c < p->a->claims; c++) {
         const char *says = ablate_verdict_name[v[c].says];
         fputs("<tr><td><b>", p->f);
@@ -233,14 +257,20 @@ static void error_note(const struct page *p)
         const struct spread s = spread_of(p->a, p->r, i, value_error, p->a->loss);
         worst = s.n && s.high > worst ? s.high : worst;
     }
-    fprintf(p->f, "<p class=\"note\">A loss has a standard error of at most %.2g nats over the held-out sequences; all networks sit the same ones. Every answer's "
-                  "standard error stands in results.json. Bits are per %s.</p>\n", worst, p->a->run[0].source->unit ? p->a->run[0].source->unit : "token");
+    fprintf(p->f,
+            "<p class=\"note\">A loss has a standard error of at most %.2g nats over the held-out sequences; all "
+            "networks sit the same ones. Every answer's "
+            "standard error stands in results.json. Bits are per %s.</p>\n",
+            worst, p->a->run[0].source->unit ? p->a->run[0].source->unit : "token");
 }
 
 static void inside_section(const struct page *p)
 {
-    fputs("<h2>Inside the networks</h2>\n<p class=\"note\">First finished seed of each arm, one sequence. Attention: per cent of a layer's mass on keys 0, 1, 2-3, 4-7, ... "
-          "tokens back. Cells: time constants of the forget gates, in tokens, one per head.</p>\n<div class=\"wide\"><table><tr><th>arm</th><th>layer</th><th class=\"t\">values</th></tr>\n", p->f);
+    fputs("<h2>Inside the networks</h2>\n<p class=\"note\">First finished seed of each arm, one sequence. Attention: "
+          "per cent of a layer's mass on keys 0, 1, 2-3, 4-7, ... "
+          "tokens back. Cells: time constants of the forget gates, in tokens, one per head.</p>\n<div "
+          "class=\"wide\"><table><tr><th>arm</th><th>layer</th><th class=\"t\">values</th></tr>\n",
+          p->f);
     for (int i = 0; i < p->a->arms; i++) {
         const struct outcome *r = &p->r[i * p->a->seeds];
         for (int s = 0; s < p->a->seeds - 1 && !r->done; s++)
@@ -254,7 +284,8 @@ static void inside_section(const struct page *p)
             while (last > 0 && !(r->layer[l].value[last - 1] > 0))
                 last--;
             for (int k = 0; k < last; k++)
-                fprintf(p->f, x->inside.shares ? "%s%.0f %%" : "%s%.4g", k ? " &nbsp; " : "", (x->inside.shares ? 100 : 1) * r->layer[l].value[k]);
+                fprintf(p->f, x->inside.shares ? "%s%.0f %%" : "%s%.4g", k ? " &nbsp; " : "",
+                        (x->inside.shares ? 100 : 1) * r->layer[l].value[k]);
             fputs("</td></tr>\n", p->f);
         }
     }
@@ -278,7 +309,9 @@ static void settings_section(const struct page *p, const char *command, const ch
 {
     fputs("<h2>How this was made</h2>\n<pre>", p->f);
     text(p, command);
-    fputs("</pre>\n<p>What the arms have in common is below, as the first arm has it. They differ in:</p>\n<div class=\"wide\"><table><tr><th>arm</th><th class=\"t\">settings</th></tr>\n", p->f);
+    fputs("</pre>\n<p>What the arms have in common is below, as the first arm has it. They differ in:</p>\n<div "
+          "class=\"wide\"><table><tr><th>arm</th><th class=\"t\">settings</th></tr>\n",
+          p->f);
     for (int i = 0; i < p->a->arms; i++) {
         const struct json *settings = p->a->arm[i].settings;
         fputs("<tr><td>", p->f);
@@ -319,12 +352,17 @@ static void write_page(const struct page *p, const char *command, const char *co
     table(p, "Reuse by distance", G(ABLATE_REUSE), 0,
           "The share of tokens that are right, by how far back what stands before them was last seen.");
     table(p, "Words that only memory gives", G(ABLATE_FOUND) | G(ABLATE_GAIN), 0, "Of words seen so far back.");
-    table(p, "Controls", G(ABLATE_CONTROL), 0, "Found by the cells: attention sees what it always does, and the cells alone begin anew. Found in another document: "
+    table(p, "Controls", G(ABLATE_CONTROL), 0,
+          "Found by the cells: attention sees what it always does, and the cells alone begin anew. Found in another "
+          "document: "
           "the far past is that of another sequence; what is still better than without any is style, not memory.");
     table(p, "Other answers", G(ABLATE_TAG), 0, "In sequences like those of training.");
     table(p, "Longer sequences", G(ABLATE_LENGTH), 0, "Sequences longer than any that was trained on.");
-    table(p, "Which path carries the answer", G(ABLATE_PROBE), 0, "All facts at the start, asked beyond the reach of any stack of windows. Cells cut: after the facts every cell "
-          "starts from zero at every token, so nothing but attention could carry them. Attention cut: after the facts attention does not see them, so the cells' states must.");
+    table(
+        p, "Which path carries the answer", G(ABLATE_PROBE), 0,
+        "All facts at the start, asked beyond the reach of any stack of windows. Cells cut: after the facts every cell "
+        "starts from zero at every token, so nothing but attention could carry them. Attention cut: after the facts "
+        "attention does not see them, so the cells' states must.");
     if (any)
         inside_section(p);
     settings_section(p, command, config);

@@ -8,10 +8,25 @@
 #include "tools/lib/svg.h"
 
 static double value_loss_at(const struct outcome *r, int part) { return r->part[part]; }
-static double value_curve_memory(const struct outcome *r, int i) { return i < r->points ? r->curve[i].memory : (double)NAN; }
-static double value_curve_near(const struct outcome *r, int i) { return i < r->points ? r->curve[i].near : (double)NAN; }
-static double value_curve_loss(const struct outcome *r, int i) { return i < r->points ? r->curve[i].loss : (double)NAN; }
-static double value_curve_cells(const struct outcome *r, int i) { return i < r->points ? r->curve[i].cells : (double)NAN; }
+static double value_curve_memory(const struct outcome *r, int i)
+{
+    return i < r->points ? r->curve[i].memory : (double)NAN;
+}
+
+static double value_curve_near(const struct outcome *r, int i)
+{
+    return i < r->points ? r->curve[i].near : (double)NAN;
+}
+
+static double value_curve_loss(const struct outcome *r, int i)
+{
+    return i < r->points ? r->curve[i].loss : (double)NAN;
+}
+
+static double value_curve_cells(const struct outcome *r, int i)
+{
+    return i < r->points ? r->curve[i].cells : (double)NAN;
+}
 
 /* One series per arm that has a finished run. */
 struct plot { struct svg_series series[ABLATE_ARMS]; double x[ABLATE_ARMS][ABLATE_POINTS], y[ABLATE_ARMS][ABLATE_POINTS], low[ABLATE_ARMS][ABLATE_POINTS], high[ABLATE_ARMS][ABLATE_POINTS]; int n; };
@@ -44,7 +59,8 @@ static double bottom_of(const struct plot *q)
     double bottom = HUGE_VAL;
     for (int k = 0; k < q->n; k++)
         for (int i = 0; i < q->series[k].n; i++)
-            bottom = isfinite(q->y[k][i]) ? fmin(bottom, q->low[k][i] < q->y[k][i] ? q->low[k][i] : q->y[k][i]) : bottom;
+            bottom =
+                isfinite(q->y[k][i]) ? fmin(bottom, q->low[k][i] < q->y[k][i] ? q->low[k][i] : q->y[k][i]) : bottom;
     return bottom;
 }
 
@@ -69,10 +85,17 @@ static void distance_plot(const struct page *p, enum ablate_group group, const c
             add_arm(&q, p, i, n, x, value_answer, index);
     if (n < 1 || !q.n)
         return;
-    const struct svg_mark marks[] = {{a->short_window, "short window"}, {a->long_window, "long window"}, {a->reach, "reach"}, {a->length, "training length"}};
+    const struct svg_mark marks[] = {{a->short_window, "short window"},
+                                     {a->long_window, "long window"},
+                                     {a->reach, "reach"},
+                                     {a->length, "training length"}};
     const int percent = group != ABLATE_GAIN;
-    const struct svg_axis ax = {"distance, in tokens", a->ask[index[0]].from, group == ABLATE_FACTS ? a->ask[index[n - 1]].to : 2.0 * a->ask[index[n - 1]].from, 1, 0};
-    const struct svg_axis ay = from_zero && percent ? (struct svg_axis){label, 0, 1, 0, 1} : svg_around(label, from_zero ? 0 : bottom_of(&q), top_of(&q), percent);
+    const struct svg_axis ax = {"distance, in tokens", a->ask[index[0]].from,
+                                group == ABLATE_FACTS ? a->ask[index[n - 1]].to : 2.0 * a->ask[index[n - 1]].from, 1,
+                                0};
+    const struct svg_axis ay = from_zero && percent
+                                 ? (struct svg_axis){label, 0, 1, 0, 1}
+                                 : svg_around(label, from_zero ? 0 : bottom_of(&q), top_of(&q), percent);
     fputs("<figure>\n", p->f);
     svg_lines(p->f, title, ax, ay, q.series, q.n, marks, 4);
     page_caption(p->f, words);
@@ -100,7 +123,8 @@ static void curve_plot(const struct page *p, const char *title, const char *labe
     if (!q.n || !(top_of(&q) > 0))
         return;
     const struct svg_axis ax = {"tokens seen in training", 0, last, 0, 0};
-    const struct svg_axis ay = percent ? (struct svg_axis){label, 0, 1, 0, 1} : svg_around(label, bottom_of(&q), top_of(&q), 0);
+    const struct svg_axis ay =
+        percent ? (struct svg_axis){label, 0, 1, 0, 1} : svg_around(label, bottom_of(&q), top_of(&q), 0);
     fputs("<figure>\n", p->f);
     svg_lines(p->f, title, ax, ay, q.series, q.n, NULL, 0);
     page_caption(p->f, words);
@@ -131,10 +155,12 @@ static void window_plot(const struct page *p)
                                        .low = q.low[0], .high = q.high[0]};
     q.series[1] = (struct svg_series){.label = a->ask[of[1]].label, .style = 1, .n = n, .x = q.x[1], .y = q.y[1],
                                        .low = q.low[1], .high = q.high[1]};
-    const struct svg_axis ax = {"window, in training and test", q.x[0][0], q.x[0][n - 1], 1, 0}, ay = {"right answers", 0, 1, 0, 1};
+    const struct svg_axis ax = {"window, in training and test", q.x[0][0], q.x[0][n - 1], 1, 0},
+                          ay = {"right answers", 0, 1, 0, 1};
     fputs("<figure>\n", p->f);
     svg_lines(p->f, "Memory and short context against the window", ax, ay, q.series, 2, NULL, 0);
-    page_caption(p->f, "Hybrids that were trained with one window throughout. Median over seeds, bars from the lowest to the highest seed.");
+    page_caption(p->f, "Hybrids that were trained with one window throughout. Median over seeds, bars from the lowest "
+                       "to the highest seed.");
     fputs("</figure>\n", p->f);
 }
 
@@ -159,7 +185,8 @@ static void trade_plot(const struct page *p)
             n++;
         }
         if (n)
-            q.series[q.n++] = (struct svg_series){.label = a->arm[i].what, .style = i, .n = n, .x = q.x[k], .y = q.y[k]};
+            q.series[q.n++] =
+                (struct svg_series){.label = a->arm[i].what, .style = i, .n = n, .x = q.x[k], .y = q.y[k]};
     }
     if (!q.n)
         return;
@@ -167,7 +194,8 @@ static void trade_plot(const struct page *p)
     const struct svg_axis ay = svg_around(a->ask[a->memory].label, bottom_of(&q), top_of(&q), 1);
     fputs("<figure>\n", p->f);
     svg_points(p->f, "What a window costs and what it gives", ax, ay, q.series, q.n);
-    page_caption(p->f, "One marker per seed. Right: short context. Up: long memory. The paper's claim is that a fixed window gets one or the other, and stochastic windows get both.");
+    page_caption(p->f, "One marker per seed. Right: short context. Up: long memory. The paper's claim is that a fixed "
+                       "window gets one or the other, and stochastic windows get both.");
     fputs("</figure>\n", p->f);
 }
 
@@ -228,13 +256,19 @@ void page_first_plot(const struct page *p)
 {
     if (page_asks(p, ABLATE_FACTS))
         distance_plot(p, ABLATE_FACTS, "Recall against distance", "facts recalled",
-                      "Each fact is said once and asked for once. Median over seeds, bars from the lowest to the highest seed. Beyond \"reach\" no stack of windows can see "
-                      "the fact: what is recalled there went through the recurrent cells. Beyond the training length the sequences are longer than any that was "
-                      "trained on. Every network is tested at its long window, those of fixed windows at their own.", 1);
+                      "Each fact is said once and asked for once. Median over seeds, bars from the lowest to the "
+                      "highest seed. Beyond \"reach\" no stack of windows can see "
+                      "the fact: what is recalled there went through the recurrent cells. Beyond the training length "
+                      "the sequences are longer than any that was "
+                      "trained on. Every network is tested at its long window, those of fixed windows at their own.",
+                      1);
     else if (page_asks(p, ABLATE_FOUND))
         distance_plot(p, ABLATE_FOUND, "Words that only memory gives, by distance", "words found",
-                      "Of the bytes of words that the same network gets wrong when it sees only the end of the document: the share that it gets right when it sees all of "
-                      "it, by how far back the text before them was last seen. Median over seeds, bars from the lowest to the highest seed.", 0);
+                      "Of the bytes of words that the same network gets wrong when it sees only the end of the "
+                      "document: the share that it gets right when it sees all of "
+                      "it, by how far back the text before them was last seen. Median over seeds, bars from the lowest "
+                      "to the highest seed.",
+                      0);
     else
         curve_plot(p, "Loss on held-out sequences, while training", "loss, nats per token", value_curve_loss, 0,
                    "Median over seeds, bars from the lowest to the highest seed.");
@@ -257,13 +291,16 @@ void page_plots(const struct page *p)
         curve_plot(p, "Short context, while training", a->ask[a->near].label, value_curve_near, 1,
                    "The same question as in the table, on a third of the sequences.");
     curve_plot(p, "The cells' share of the gradient, while training", "share of the squared norm", value_curve_cells, 0,
-               "Of the gradient of the same held-out sequences: how much of its squared norm stands in the weights of the recurrent cells.");
+               "Of the gradient of the same held-out sequences: how much of its squared norm stands in the weights of "
+               "the recurrent cells.");
     window_plot(p);
     trade_plot(p);
     position_plot(p);
     fputs("<h2>Other windows in the test</h2>\n", p->f);
     if (a->memory >= 0)
-        grid_plot(p, a->memory, "Median over seeds. Framed: the window that the arm is tested with elsewhere. Where the test window is so long that a stack of such windows "
+        grid_plot(p, a->memory,
+                  "Median over seeds. Framed: the window that the arm is tested with elsewhere. Where the test window "
+                  "is so long that a stack of such windows "
                   "reaches the answer, it is no memory.");
     if (a->near >= 0)
         grid_plot(p, a->near, "The same for the short context.");

@@ -195,8 +195,9 @@ void curve_read(struct outcome *r, const struct json *curve)
         const double step = number(p, "step");
         if (!(step >= 1 && step <= 1 << 30))
             break;                                 /* an older swax wrote it: it is measured again */
-        r->curve[r->points++] = (struct ablate_point){(int)step, number(p, "tokens"), number(p, "loss"), number(p, "memory"), number(p, "near"),
-                                                      number(p, "cells_gradient")};
+        r->curve[r->points++] =
+            (struct ablate_point){(int)step,           number(p, "tokens"), number(p, "loss"),
+                                  number(p, "memory"), number(p, "near"),   number(p, "cells_gradient")};
     }
 }
 

@@ -4,7 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-double value_answer(const struct outcome *r, int question) { return question < 0 ? (double)NAN : r->answer[question].value; }
+double value_answer(const struct outcome *r, int question)
+{
+    return question < 0 ? (double)NAN : r->answer[question].value;
+}
 
 static int ascending(const void *a, const void *b)
 {

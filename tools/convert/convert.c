@@ -27,10 +27,13 @@ static const struct key keys[] = {
     KEY_ROW(&key_path, "to", struct asked, to, "",
             "a checkpoint.safetensors from Hugging Face's; a folder for Hugging Face from ours",
             .others = "output out target"),
-    KEY_WHOLE("layer", struct asked, layer, NULL, 0, SWAX_LAYERS - 1,
-              "one layer alone, from 0, by its names in Hugging Face's model: gdn as Qwen3-Next's, mamba2 as Mamba-2's"),
-    KEY_ROW(&key_path, "into", struct asked, into, "", "a run or a checkpoint, whose layer= is replaced by that of from="),
-    KEY_ROW(&key_text, "prefix", struct asked, prefix, "", "what stands before the layer's names in the file: model.layers.3.linear_attn."),
+    KEY_WHOLE(
+        "layer", struct asked, layer, NULL, 0, SWAX_LAYERS - 1,
+        "one layer alone, from 0, by its names in Hugging Face's model: gdn as Qwen3-Next's, mamba2 as Mamba-2's"),
+    KEY_ROW(&key_path, "into", struct asked, into, "",
+            "a run or a checkpoint, whose layer= is replaced by that of from="),
+    KEY_ROW(&key_text, "prefix", struct asked, prefix, "",
+            "what stands before the layer's names in the file: model.layers.3.linear_attn."),
     KEY_WORD("rope", struct asked, rope, "half_split", hf_rope_word,
              "of the Hugging Face side. half_split: q and k stay as they are; interleaved: it has pairs (0 1)(2 3)..; "
              "left out, what a folder that `swax convert` wrote says"),
@@ -108,13 +111,12 @@ static int run(struct options *o)
 const struct command command_convert = {
     .name = "convert",
     .summary = "translate checkpoints from and to Hugging Face's xLSTM, and windows between conventions",
-    .usage =
-        "HF-FOLDER CHECKPOINT.safetensors [rope=interleaved]\nRUN|CHECKPOINT HF-FOLDER [rope=interleaved]\nRUN|CHECKPOINT LAYER.safetensors layer=N [prefix=]\n"
-        "LAYER.safetensors CHECKPOINT.safetensors layer=N into=RUN|CHECKPOINT [prefix=]\nwindow=N "
-        "[convention=NAME]",
-    .about =
-        "Reads Hugging Face's xLSTM (config.json and model.safetensors, whole or in shards) into a checkpoint, or "
-        "writes it. "
+    .usage = "HF-FOLDER CHECKPOINT.safetensors [rope=interleaved]\nRUN|CHECKPOINT HF-FOLDER "
+             "[rope=interleaved]\nRUN|CHECKPOINT LAYER.safetensors layer=N [prefix=]\n"
+             "LAYER.safetensors CHECKPOINT.safetensors layer=N into=RUN|CHECKPOINT [prefix=]\nwindow=N "
+             "[convention=NAME]",
+    .about = "Reads Hugging Face's xLSTM (config.json and model.safetensors, whole or in shards) into a checkpoint, or "
+             "writes it. "
              "Where the Hugging Face side has sliding-window layers whose RoPE turns interleaved pairs, "
              "rope=interleaved reorders the rows "
              "of q and k. A network that their xLSTM does not have becomes a folder that brings its own model: "
@@ -122,5 +124,7 @@ const struct command command_convert = {
              "trust_remote_code=True), generate included; with a tokenizer where tokens are bytes. With layer= it "
              "writes or reads one recurrent layer with the names that it has in their model. With window= it prints "
              "what a window of one project is called in the others.",
-    .words = "from to", .keys = tables, .run = run,
+    .words = "from to",
+    .keys = tables,
+    .run = run,
 };

@@ -114,7 +114,9 @@ const char *hf_export(const char *checkpoint, const char *folder, enum hf_rope r
                    folder);
     }
     struct swax_network *n = swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 1, 1, 0, why);
-    wrong = !n ? why : hf_own_needed(&c.run.model) ? hf_own_says_no(&c.run.model, why) : hf_config_says_no(&c.run.model, why);
+    wrong = !n                          ? why
+          : hf_own_needed(&c.run.model) ? hf_own_says_no(&c.run.model, why)
+                                        : hf_config_says_no(&c.run.model, why);
     if (!wrong)
         wrong = checkpoint_load(&c, n, SWAX_PREC_F32, 0, why);
     if (!wrong)

@@ -67,8 +67,10 @@ void hf_own_config(FILE *f, const struct run *r, enum hf_rope rope)
 {
     struct list l = {f, "\n    "};
     char window[32];
-    fputs(",\n  \"auto_map\": {\"AutoConfig\": \"modeling_swax.SwaxConfig\", \"AutoModelForCausalLM\": \"modeling_swax.SwaxForCausalLM\"},\n"
-          "  \"use_cache\": true,\n  \"separator\": ", f);
+    fputs(",\n  \"auto_map\": {\"AutoConfig\": \"modeling_swax.SwaxConfig\", \"AutoModelForCausalLM\": "
+          "\"modeling_swax.SwaxForCausalLM\"},\n"
+          "  \"use_cache\": true,\n  \"separator\": ",
+          f);
     if (run_separator(r) >= 0)
         fprintf(f, "%d", run_separator(r));
     else

@@ -245,14 +245,19 @@ static const char *write_record(struct corpus *c, const char *note, char *why)
         fprintf(f, ",\n  \"files\": %zu,\n", c->files);
         for (int i = 0; i < 2; i++)
             write_part(f, &c->part[i], digits[i]);
-        fprintf(f, "  \"left_out\": {\"shorter_than_least\": %ld, \"binary\": %ld, \"copies_within_training\": %ld, \"held_out_alike_training\": %ld, "
-                   "\"beyond_megabytes\": %ld},\n  \"least\": %lld, \"longest\": %lld, \"held_out_directories\": %.9g, \"alike\": %.9g\n}\n",
-                c->short_ones, c->binary, c->doubles, c->alike_ones, c->beyond, (long long)c->least, (long long)c->longest, c->share, c->alike);
+        fprintf(f,
+                "  \"left_out\": {\"shorter_than_least\": %ld, \"binary\": %ld, \"copies_within_training\": %ld, "
+                "\"held_out_alike_training\": %ld, "
+                "\"beyond_megabytes\": %ld},\n  \"least\": %lld, \"longest\": %lld, \"held_out_directories\": %.9g, "
+                "\"alike\": %.9g\n}\n",
+                c->short_ones, c->binary, c->doubles, c->alike_ones, c->beyond, (long long)c->least,
+                (long long)c->longest, c->share, c->alike);
     }
     printf("training: %ld documents, %.1f MB; held out: %ld documents, %.2f MB, in other directories\n"
-           "left out: %ld shorter than %lld bytes, %ld with zero bytes, %ld copies within training, %ld held-out ones alike training, %ld beyond megabytes=\n",
-           c->part[0].documents, (double)c->part[0].bytes / 1e6, c->part[1].documents, (double)c->part[1].bytes / 1e6, c->short_ones, (long long)c->least,
-           c->binary, c->doubles, c->alike_ones, c->beyond);
+           "left out: %ld shorter than %lld bytes, %ld with zero bytes, %ld copies within training, %ld held-out ones "
+           "alike training, %ld beyond megabytes=\n",
+           c->part[0].documents, (double)c->part[0].bytes / 1e6, c->part[1].documents, (double)c->part[1].bytes / 1e6,
+           c->short_ones, (long long)c->least, c->binary, c->doubles, c->alike_ones, c->beyond);
     return file_replace_text(path, f, &text, why);
 }
 
@@ -286,7 +291,11 @@ static const char *make(struct corpus *c, const char *note, char *why)
 
 /* ---- the command line */
 
-struct asked { char folder[KEY_TEXT], out[KEY_TEXT], endings[KEY_TEXT], note[KEY_TEXT]; int least, longest, megabytes; double share, alike; };
+struct asked {
+    char folder[KEY_TEXT], out[KEY_TEXT], endings[KEY_TEXT], note[KEY_TEXT];
+    int least, longest, megabytes;
+    double share, alike;
+};
 
 static const struct key keys[] = {
     KEY_ROW(&key_path, "folder", struct asked, folder, "", "the source files", .others = "path input"),

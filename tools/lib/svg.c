@@ -34,7 +34,7 @@ static void marker(FILE *f, int style, double x, double y)
 
 struct svg_axis svg_around(const char *label, double low, double high, int percent)
 {
-    const double least = percent ? 0.02 : fmax(1e-3 * fmax(fabs(low), fabs(high)), 1e-6);     /* or all seem to differ */
+    const double least = percent ? 0.02 : fmax(1e-3 * fmax(fabs(low), fabs(high)), 1e-6); /* or all seem to differ */
     const double step = pow(10, floor(log10(fmax(high - low, least) / 2)));
     struct svg_axis y = {label, floor(low / step) * step, ceil(high / step) * step, 0, percent};
     if (percent)
@@ -182,7 +182,10 @@ static void whiskers(FILE *f, const struct sheet *at, struct svg_axis x, struct 
 }
 
 /* A plain series is drawn through: its many points would break the dashes. */
-static const char *dash_of(const struct svg_series *s) { return s->plain ? "none" : styles[s->style % SVG_STYLES].dash; }
+static const char *dash_of(const struct svg_series *s)
+{
+    return s->plain ? "none" : styles[s->style % SVG_STYLES].dash;
+}
 
 static void line(FILE *f, const struct sheet *at, struct svg_axis x, struct svg_axis y, const struct svg_series *s)
 {

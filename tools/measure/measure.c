@@ -51,7 +51,10 @@ struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequen
             if (!(rows >> k & 1))
                 continue;
             ns += what == MEASURE_FOUND ? t->lost : t->asked;
-            xs += what == MEASURE_RIGHT ? t->right : what == MEASURE_LOSS ? t->loss : what == MEASURE_GAIN ? t->cut_loss - t->loss : t->found;
+            xs += what == MEASURE_RIGHT ? t->right
+                : what == MEASURE_LOSS  ? t->loss
+                : what == MEASURE_GAIN  ? t->cut_loss - t->loss
+                                        : t->found;
         }
         n += ns, x += xs, nn += ns * ns, nx += ns * xs, xx += xs * xs;
     }

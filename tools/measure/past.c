@@ -12,7 +12,7 @@ struct past {
     int span, N;
     struct data_batch b;
     int *token, *attention, *cell;                 /* the batch as it was filled */
-    int *from;                                     /* (B,T): where the past begins that is left; -1: nothing is cut, it does not count */
+    int *from; /* (B,T): where the past begins that is left; -1: nothing is cut, it does not count */
     float *loss, *cut_loss, *pass_loss;
     unsigned char *right, *cut_right, *pass_right, *pass;    /* pass: which of the passes answers for the token */
 };
@@ -66,7 +66,9 @@ static void put_foreign(struct past *p)
         const int t = i % T, other = (i / T + 1) % p->how->B * T;
         const int on = t >= own && p->attention[i] <= own;      /* its document began before */
         r->token[i] = t < own ? p->token[other + t] : p->token[i];
-        r->start_attention[i] = t < own ? p->attention[other + t] : on ? p->attention[other + own - 1] : p->attention[i];
+        r->start_attention[i] = t < own ? p->attention[other + t]
+                              : on      ? p->attention[other + own - 1]
+                                        : p->attention[i];
         r->start_cell[i] = t < own ? p->cell[other + t] : on ? p->cell[other + own - 1] : p->cell[i];
     }
 }

@@ -29,7 +29,8 @@ static const struct key keys[] = {
             "the run, by its folder, a checkpoint, or a folder of Hugging Face's",
             .others = "checkpoint ckpt model path"),
     KEY_ROW(&key_long, "prompt", struct request, prompt, "",
-            "what to go on from: text; numbers of tokens where the vocabulary is not that of bytes (prepare.py encode makes them)",
+            "what to go on from: text; numbers of tokens where the vocabulary is not that of bytes (prepare.py encode "
+            "makes them)",
             .others = "input text"),
     WHOLE("tokens", tokens, "200", 1, 1 << 30, "how many to generate",
           .others = "length max_tokens max_new_tokens num_tokens n"),
@@ -187,13 +188,16 @@ static int run(struct options *o)
 }
 
 const struct command command_sample = {
-    .name = "sample", .summary = "generate from a checkpoint", .usage = "RUN|CHECKPOINT|HF-FOLDER [key=value ...]",
+    .name = "sample",
+    .summary = "generate from a checkpoint",
+    .usage = "RUN|CHECKPOINT|HF-FOLDER [key=value ...]",
     .words = "from",
-    .about =
-        "Goes on from a prompt, at a cost per token that does not depend on how many came before. Where the run's "
-        "data have a separator, "
-             "it begins a document here too, in the prompt and in what is generated: nothing before it is remembered. Tokens "
+    .about = "Goes on from a prompt, at a cost per token that does not depend on how many came before. Where the run's "
+             "data have a separator, "
+             "it begins a document here too, in the prompt and in what is generated: nothing before it is remembered. "
+             "Tokens "
              "are written as text where they are bytes, or where vocabulary.tiktoken lies beside the weights, as a run "
              "on shards with a vocabulary keeps it.",
-    .keys = tables, .run = run,
+    .keys = tables,
+    .run = run,
 };

@@ -16,7 +16,10 @@
 
 enum { PARTS = 8, ROUND = 1000 };
 
-struct part { struct data data; int first, share; };       /* of every ROUND sequences, by their place in the drawn order */
+struct part {
+    struct data data;
+    int first, share;
+}; /* of every ROUND sequences, by their place in the drawn order */
 struct asked { char part[PARTS][KEY_TEXT]; int separator; };
 struct mixture { struct part part[PARTS]; int parts, vocabulary; };
 

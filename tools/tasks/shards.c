@@ -49,16 +49,22 @@ static const char *read_header(int fd, const char *path, int64_t bytes, struct c
     unsigned char header[HEADER];
     const struct kind *kind = NULL;
     if (bytes < HEADER)
-        return say(why, "%s is no llm.c token file: its %lld bytes are fewer than a header's %d. Plain numbers need token_type=uint16 "
-                   "or uint32.", path, (long long)bytes, HEADER);
+        return say(why,
+                   "%s is no llm.c token file: its %lld bytes are fewer than a header's %d. Plain numbers need "
+                   "token_type=uint16 "
+                   "or uint32.",
+                   path, (long long)bytes, HEADER);
     if (file_read_at(fd, path, header, HEADER, 0, why))
         return why;
     for (int i = 0; i < KINDS; i++)
         if (word(header, 0) == kinds[i].magic)
             kind = &kinds[i];
     if (!kind)
-        return say(why, "%s is no llm.c token file: it begins with %lld where %d or %d should stand. Plain numbers need token_type=uint16 "
-                   "or uint32.", path, (long long)word(header, 0), kinds[0].magic, kinds[1].magic);
+        return say(why,
+                   "%s is no llm.c token file: it begins with %lld where %d or %d should stand. Plain numbers need "
+                   "token_type=uint16 "
+                   "or uint32.",
+                   path, (long long)word(header, 0), kinds[0].magic, kinds[1].magic);
     if (word(header, 1) != kind->version)
         return say(why, "%s is of version %lld: version %d, with tokens of %d bits, can be read.", path,
                    (long long)word(header, 1), kind->version, 8 * kind->token_bytes);

@@ -63,7 +63,8 @@ const char *held_out_cells(struct swax_network *n, const struct data_batch *b, s
             return say(why, "There is no memory to look into layer %d.", i);
         qsort(tokens, (size_t)heads, sizeof *tokens, ascending);
         if (heads && isfinite(tokens[heads - 1]))
-            p->cell[p->cells++] = (struct run_cell){i, tokens[0], (tokens[(heads - 1) / 2] + tokens[heads / 2]) / 2, tokens[heads - 1]};
+            p->cell[p->cells++] =
+                (struct run_cell){i, tokens[0], (tokens[(heads - 1) / 2] + tokens[heads / 2]) / 2, tokens[heads - 1]};
     }
     return NULL;
 }

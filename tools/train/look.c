@@ -49,7 +49,9 @@ static const char *sample(struct session *s, struct run_point *p, char *why)
     s->sample = NULL;
     FILE *f = file_open_text(&s->sample, &p->sample_bytes);
     struct swax_decoder *d = f ? swax_decoder_new(s->n, 1, s->r.windows.window, why) : NULL;
-    const char *wrong = !f ? say(why, "There is no memory for a sample.") : !d ? why : write_sample(s, d, words, f, why);
+    const char *wrong = !f ? say(why, "There is no memory for a sample.")
+                      : !d ? why
+                           : write_sample(s, d, words, f, why);
     if (d)
         swax_decoder_free(d);
     if (f && !file_close_text(f, &s->sample) && !wrong)

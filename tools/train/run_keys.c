@@ -48,7 +48,8 @@ static const struct key folder_keys[] = {
 
 static const char *schedule_word(int i)
 {
-    static const char *const words[] = {[SCHEDULE_COSINE] = "cosine", [SCHEDULE_WSD] = "wsd", [SCHEDULE_CONSTANT] = "constant", NULL};
+    static const char *const words[] = {
+        [SCHEDULE_COSINE] = "cosine", [SCHEDULE_WSD] = "wsd", [SCHEDULE_CONSTANT] = "constant", NULL};
     return words[i];
 }
 
@@ -75,9 +76,10 @@ const struct key run_keys[] = {
     REAL("warmup", warmup, "0.05", 0, 1, "the fraction of the steps in which the rate rises",
          .others = "warmup_steps warmup_ratio"),
     REAL("final_rate", final_rate, "0.1", 0, 1, "where cosine and wsd end, as a fraction of rate", .others = "min_lr"),
-    KEY_WORD("schedule", struct run, schedule, "cosine", schedule_word,
-             "of the rate behind its warm-up: cosine falls to the end, wsd stays and falls over cooldown, constant stays",
-             .others = "scheduler lr_scheduler"),
+    KEY_WORD(
+        "schedule", struct run, schedule, "cosine", schedule_word,
+        "of the rate behind its warm-up: cosine falls to the end, wsd stays and falls over cooldown, constant stays",
+        .others = "scheduler lr_scheduler"),
     REAL("cooldown", cooldown, "0.2", 0, 1, "the last fraction of the steps, in which wsd falls",
          .others = "warmdown decay_steps"),
     REAL("beta1", optimiser.beta1, "0.9", 0, 0.9999999, "AdamW's average of gradients", .others = "adam_beta1"),
@@ -105,8 +107,8 @@ const struct key run_keys[] = {
           "tokens of a sample at each of those looks, where tokens are text; 0: none", .mark = FREE),
     KEY_ROW(&key_path, "from", struct run, from, "",
             "a checkpoint, a run, or a folder of Hugging Face's (config.json and safetensors), whose weights this one "
-            "begins with; moments begin anew", .mark = FREE,
-            .others = "init_from pretrained finetune"),
+            "begins with; moments begin anew",
+            .mark = FREE, .others = "init_from pretrained finetune"),
     {0},
 #undef WHOLE
 #undef REAL

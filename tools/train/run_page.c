@@ -15,7 +15,8 @@
 
 enum { BINS = 240, LOOKS = 400, SAMPLES = 4, SECONDS = 5 };
 enum column { TOKENS, LOSS, NORM, RATE, WINDOW, SPEED, COLUMNS };
-static const char *const column_key[COLUMNS] = {"tokens", "loss", "gradient_norm", "rate", "window", "tokens_per_second"};
+static const char *const column_key[COLUMNS] = {"tokens", "loss",   "gradient_norm",
+                                                "rate",   "window", "tokens_per_second"};
 
 /* Steps in BINS of equal width, each with the mean of what its steps say; and what the looks said. */
 struct curve {
@@ -166,13 +167,15 @@ static void plot(FILE *f, const struct curve *c, const char *title, const char *
         return;
     fputs("<figure>\n", f);
     svg_lines(f, title, (struct svg_axis){"tokens seen in training", 0, tokens, 0, 0},
-              svg_around(label, fmin(g.low, k == RATE || k == WINDOW || k == SPEED ? 0 : g.low), g.high, 0), series, shown, NULL, 0);
+              svg_around(label, fmin(g.low, k == RATE || k == WINDOW || k == SPEED ? 0 : g.low), g.high, 0), series,
+              shown, NULL, 0);
     fputs("</figure>\n", f);
 }
 
 static void cells_plot(FILE *f, const struct curve *c, const struct run *r, double tokens)
 {
-    static const char words[] = "How many tokens a head's forget gate keeps, layer by layer, measured in one held-out sequence. The median head of the "
+    static const char words[] = "How many tokens a head's forget gate keeps, layer by layer, measured in one held-out "
+                                "sequence. The median head of the "
                                 "layer, bars from the head that forgets soonest to the one that remembers longest.";
     char name[RUN_CELLS][64];
     struct svg_series series[RUN_CELLS];
@@ -189,9 +192,11 @@ static void cells_plot(FILE *f, const struct curve *c, const struct run *r, doub
     }
     if (!c->layers)
         return;
-    const struct svg_axis y = {"tokens", exp2(floor(log2(fmax(low, 1e-3)))), exp2(ceil(log2(fmax(high, 2 * low)))), 1, 0};
+    const struct svg_axis y = {"tokens", exp2(floor(log2(fmax(low, 1e-3)))), exp2(ceil(log2(fmax(high, 2 * low)))), 1,
+                               0};
     fputs("<figure>\n", f);
-    svg_lines(f, "How long the cells remember", (struct svg_axis){"tokens seen in training", 0, tokens, 0, 0}, y, series, c->layers, NULL, 0);
+    svg_lines(f, "How long the cells remember", (struct svg_axis){"tokens seen in training", 0, tokens, 0, 0}, y,
+              series, c->layers, NULL, 0);
     page_caption(f, words);
     fputs("</figure>\n", f);
 }
@@ -214,7 +219,8 @@ static void summary(FILE *f, const struct curve *c, const struct run *r, int ste
             step == r->steps ? "finished" : over ? "stopped" : "training");
     if (c->looks) {
         number_amount(amount, c->at[best]);
-        fprintf(f, " Held-out loss <b>%.4f</b> &plusmn; %.4f nats a %s, %.4f bits; the lowest was %.4f, after %s tokens.",
+        fprintf(f,
+                " Held-out loss <b>%.4f</b> &plusmn; %.4f nats a %s, %.4f bits; the lowest was %.4f, after %s tokens.",
                 c->held_out[c->looks - 1], c->error[c->looks - 1], unit, c->held_out[c->looks - 1] / 0.6931471805599453,
                 c->held_out[best], amount);
     }
@@ -230,8 +236,12 @@ static void summary(FILE *f, const struct curve *c, const struct run *r, int ste
 static void write_page(FILE *f, const struct curve *c, const struct run *r, const char *config, int step, int over)
 {
     const double tokens = fmax(c->last[TOKENS], 1);
-    const struct svg_series nothing = {.n = 0},
-                            held_out = {.label = "held out", .style = 0, .n = c->looks, .x = c->at, .y = c->held_out, .plain = c->looks > 60};
+    const struct svg_series nothing = {.n = 0}, held_out = {.label = "held out",
+                                                            .style = 0,
+                                                            .n = c->looks,
+                                                            .x = c->at,
+                                                            .y = c->held_out,
+                                                            .plain = c->looks > 60};
     page_open(f, "swax run", over ? 0 : SECONDS);
     summary(f, c, r, step, over);
     plot(f, c, "Loss", "nats", LOSS, "training", &held_out, tokens);
