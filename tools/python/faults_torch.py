@@ -1,12 +1,10 @@
 """faults_torch.py - the library's faults as one writes them in PyTorch, with the backward that autograd gives: each
-is to be refused, and
-named as the library names it.
+is to be refused, and named as the library names it.
 
     python tools/python/faults_torch.py [only=WORD] [seed=N]        (needs torch, and `make`)
 
 A line a fault.  The status is 1 if one was called good.  A fault of a forward has a backward of its own here, its
-true derivative; the
-library's may be another, written by hand: where the name fails, that is why."""
+true derivative; the library's may be another, written by hand: where the name fails, that is why."""
 
 import math
 import sys
@@ -14,6 +12,7 @@ import sys
 import torch
 import torch.nn.functional as F
 
+from honest_torch import delta_chunkwise
 from swax_verify import check
 
 torch.set_num_threads(1)
@@ -94,6 +93,21 @@ def attention(fault):
         return {"y": torch.cat((y[:, :-1], torch.zeros_like(y[:, -1:])), 1) if fault == "last_query" else y}
 
     return kernel
+
+
+def delta_chunks(fault):
+    """The chunk form as it is first written: its decays from one running sum of the gates."""
+
+    def decay_of(g):
+        b, L = g.cumsum(2), g.shape[2]
+        if fault == "two_factors":
+            decay = torch.exp(b[:, :, :, None]) * torch.exp(-b[:, :, None])
+            return decay.masked_fill(~torch.ones(L, L, dtype=torch.bool).tril()[..., None], 0)
+        back = torch.ones(L, L, dtype=torch.bool).tril(-1 if fault == "differences" else 0)
+        decay = torch.exp((b[:, :, :, None] - b[:, :, None]).masked_fill(~back[..., None], -torch.inf))
+        return decay + torch.eye(L)[..., None] if fault == "differences" else decay
+
+    return delta_chunkwise(16, decay_of=decay_of)
 
 
 def delta(fault):
@@ -246,6 +260,8 @@ FAULTS = [
             "no_state_in",
         )
     ],
+    ("delta", "dg_in_float_sums", delta_chunks),
+    *[("delta_forward", n, delta_chunks) for n in ("differences", "two_factors")],
     *[("rmsnorm", n, rmsnorm) for n in ("eps", "eps_outside", "one_plus_weight")],
     *[("headnorm", n, headnorm) for n in ("unbiased", "all_heads")],
     *[("rope", n, rope) for n in ("interleaved", "next_position", "wrong_way", "theta")],
@@ -260,6 +276,11 @@ FAULTS = [
 
 # What is lost of an open gate's digits in each token shows where there are many.
 LONG = {n: dict(suite=None, family="open", B=1, T=1030, H=3, K=8, V=8) for n in ("log_sigmoid", "log_one_plus")}
+# Sums of gates are large behind shut ones, and overflow where all are.
+LONG |= {
+    n: dict(suite=None, family=f, B=1, T=70, H=4, G=2, K=8, V=8)
+    for n, f in (("differences", "spike"), ("two_factors", "closed"))
+}
 
 
 def named(report, fault):

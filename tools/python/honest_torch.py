@@ -178,16 +178,21 @@ def delta_recurrent(q, k, v, g, beta, scale, e, S0):
     return {"y": torch.stack(out, 1).to(dtype), "S1": S}
 
 
-def delta_block(q, k, v, g, beta, S, erase, inverted):
+def decay_between(g):
+    """exp of the sum of the gates behind s up to t, in a lower triangle: summed for each pair, so that nothing cancels,
+    and with no gate in a token's own share, which no gate moves.  [B,H,L,L,J]"""
+    L = g.shape[2]
+    below = torch.ones(L, L, dtype=torch.bool).tril(-1)[..., None]
+    sums = g[:, :, :, None].expand(-1, -1, L, L, -1).masked_fill(~below, 0).cumsum(2)
+    return torch.exp(sums.masked_fill(~(below | torch.eye(L, dtype=torch.bool)[..., None]), -torch.inf))
+
+
+def delta_block(q, k, v, g, beta, S, erase, inverted, decay_of):
     """L tokens at once behind the state S: q^T S_t without scale, and the state behind them.  All [B,H,L,.], in float.
     S_t = diag(e^{b_t}) S + sum over s <= t of diag(e^{b_t - b_s}) k_s u_s^T; what is written, u, solves a triangular
     system."""
     L = q.shape[2]
-    b = g.cumsum(2)
-    back = torch.ones(L, L, dtype=torch.bool).tril(-1)
-    decay = torch.exp((b[:, :, :, None] - b[:, :, None]).masked_fill(~back[:, :, None], -torch.inf))
-    decay = decay + torch.eye(L, dtype=q.dtype)[..., None]  # a token's own share has no gate to be differentiated by
-    carried = torch.exp(b)
+    decay, carried = decay_of(g), torch.exp(g.cumsum(2))
 
     def pairs(x):
         return ((x[:, :, :, None] * k[:, :, None]) * decay).sum(-1)
@@ -205,7 +210,7 @@ def delta_block(q, k, v, g, beta, S, erase, inverted):
     return y, carried[:, :, -1:].mT * S + (k * decay[:, :, -1]).mT @ u
 
 
-def delta_chunkwise(L, inverted=False):
+def delta_chunkwise(L, inverted=False, decay_of=decay_between):
     """Chunks of L tokens; inverted: by the inverse of the triangular matrix, as kernels for matrix units have it."""
 
     def kernel(q, k, v, g, beta, scale, e, S0):
@@ -216,8 +221,8 @@ def delta_chunkwise(L, inverted=False):
         q, k = (x.repeat_interleave(H // G, 1) for x in (q, k))
         S, out = q.new_zeros(B, H, K, V) if S0 is None else S0, []
         for t in range(0, T, L):
-            s = slice(t, t + L)
-            y, S = delta_block(q[:, :, s], k[:, :, s], v[:, :, s], g[:, :, s], beta[:, :, s], S, e, inverted)
+            part = (x[:, :, t : t + L] for x in (q, k, v, g, beta))
+            y, S = delta_block(*part, S, e, inverted, decay_of)
             out.append(scale * y)
         return {"y": torch.cat(out, 2).transpose(1, 2).to(dtype), "S1": S}
 

@@ -88,7 +88,9 @@ static double honest(const struct problem *p, int part, int i)
 
 /* ---- coarser roundings, whose digits are another kernel's own: their errors are alike, not their numbers */
 
-static const double ALIKE = 3;    /* times as large: more than another order of summation makes of a rounding's errors */
+/* Times as large as another kernel's: more than an order of summation makes of the errors of one rounding, of which a few
+ * may be large or small by luck. */
+static double alike(long n) { return 3 * (1 + 8 / sqrt((double)n)); }
 
 static struct op_distance errors(const struct problem *p, int part, int i, const double *a)
 {
@@ -116,16 +118,16 @@ static void keep_errors(struct hypotheses *h, const struct problem *p, int gauge
     }
 }
 
-static int within(double a, double b, double least) { return fmax(a, least) <= ALIKE * fmax(b, least); }
+static int within(double a, double b, double least, long n) { return fmax(a, least) <= alike(n) * fmax(b, least); }
 
 /* Told that errors such as b's are honest, would the judge pass those of a, and the other way round?  By RMS, at most,
  * and as a whole: rounding has no direction, and leaves of n errors what the RMS over sqrt(n) is. */
 static int errs_alike(const struct problem *p, int part, int i, struct op_distance a, struct op_distance b)
 {
-    const double most = p->bound[part].bound[i], rms = p->bound[part].rms_bound[i],
-                 left = 4 * b.rms / sqrt((double)p->in[part].size[i]);
-    return within(a.rms, b.rms, rms) && within(b.rms, a.rms, rms) && within(a.most, b.most, most) &&
-           within(b.most, a.most, most) && a.bias <= fmax(ALIKE * b.bias, fmax(left, rms));
+    const long n = p->in[part].size[i];
+    const double most = p->bound[part].bound[i], rms = p->bound[part].rms_bound[i], left = 4 * b.rms / sqrt((double)n);
+    return within(a.rms, b.rms, rms, n) && within(b.rms, a.rms, rms, n) && within(a.most, b.most, most, n) &&
+           within(b.most, a.most, most, n) && a.bias <= fmax(alike(n) * b.bias, fmax(left, rms));
 }
 
 /* Of all that was run only the answers are kept, with what measures a distance from them. */

@@ -19,6 +19,7 @@ struct delta_twist {
     stat (*keep_kept)(stat);          /* rounds exp(g) */
     int chunk_sums;                   /* decays are differences of the gates' sums, as chunk forms have them, begun anew every
                                        * so many tokens, and behind gates that are shut: honest */
+    int float_sums;                   /* the same in float, and not anew behind those */
     int late;                         /* the gate of the token before */
     int on_values;                    /* vector gates fade the state's columns */
     int averaged;                     /* vector gates are one, their mean */
@@ -168,10 +169,10 @@ static void delta_column_sums(const struct delta_one *a, struct delta_column *x)
         double sum = 0;
         stat kept = 0;
         for (int t = 0; t < a->T; t++) {
-            const int anew = t % a->w->chunk_sums == 0 || !(fabs(sum) < MOST_SUM);
+            const int anew = t % a->w->chunk_sums == 0 || !(a->w->float_sums || fabs(sum) < MOST_SUM);
             const stat earlier = anew ? 0 : kept;
             sum = (anew ? 0 : sum) + (double)gate_value(a, gate_at(a, t, i, 0));
-            kept = t % 2 ? -rounded_up(-sum) : rounded_up(sum);
+            kept = a->w->float_sums ? (stat)(float)sum : t % 2 ? -rounded_up(-sum) : rounded_up(sum);
             x->keep[(long)t*a->K + i] = x->slope[(long)t*a->K + i] = exp(kept - earlier);
         }
     }
@@ -607,6 +608,7 @@ static void delta_chunked(const struct delta_chunk_twist *w, DELTA_FORWARD)
 
 DELTA(plain, .no_erase = 0)
 DELTA(plain_sums_128, .chunk_sums = 128)
+DELTA(differences_both, .chunk_sums = 64, .float_sums = 1)
 DELTA_C(chunks, .exclusive = 0)
 DELTA(no_erase, .no_erase = 1)
 DELTA(undecayed_residual, .undecayed = 1)

@@ -179,6 +179,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     FORWARD(delta, keys_undecayed, EXACT, "keys are written at a chunk's end without their decay"),
     FORWARD(delta, state_undecayed, EXACT, "the entering state does not decay over a chunk"),
     FORWARD(delta, differences, ROUNDING, "decays in a chunk are differences of the gates' running sum, in float: behind a spike those sums are large"),
+    BOTH(delta, differences_both, ROUNDING,
+         "decays in a chunk are differences of the gates' running sum, in float, in both directions: behind a spike those sums are large"),
     FORWARD(delta, two_factors, EXACT, "exp(G_i) exp(-G_j) as two factors in float: the second overflows where gates are shut"),
 
     BOTH(conv, reversed, EXACT, "the convolution's taps are reversed"),
