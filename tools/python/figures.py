@@ -254,6 +254,37 @@ def phase(folder):
     p.save(folder)
 
 
+def decay(folder):
+    """Words found where training ends, by the budget: data/ablation-code-decay.json."""
+    with open(os.path.join(folder, "..", "ablation-code-decay.json")) as f:
+        arms = json.load(f)["arms"]
+    runs = {(a["window"], a["runs"][0]["tokens"]): sorted(r["answers"]["far-found"]["value"] for r in a["runs"]) for a in arms}
+    budgets = sorted({tokens for _, tokens in runs})
+    x0, x1, y0, y1, top = 70, 520, 300, 60, 0.5
+
+    def at(tokens, value):
+        return x0 + (x1 - x0) * tokens / budgets[-1], y0 - (y0 - y1) * value / top
+
+    said = "; ".join(f"window {w}, {t / 1e6:.0f}M tokens: {v[len(v) // 2]:.3f}, from {v[0]:.3f} to {v[-1]:.3f}"
+                     for (w, t), v in sorted(runs.items()))
+    p = Picture("decay", 660, 350, "Words found where training ends, by the budget", said)
+    p.text(14, 24, "Words found, each point a run of its own length whose rate was brought down", "head")
+    for i in range(6):
+        p.line([at(0, i * top / 5), at(budgets[-1], i * top / 5)], "thin")
+        p.text(x0 - 10, at(0, i * top / 5)[1] + 5, f"{i * top / 5:.1f}", "end small")
+    for tokens in budgets:
+        p.text(at(tokens, 0)[0], y0 + 20, f"{tokens / 1e6:.0f}", "mid small")
+    p.text((x0 + x1) / 2, y0 + 42, "million tokens trained", "mid small")
+    for window, css in ((32, "on"), (512, "warm")):
+        middle = [at(t, runs[window, t][len(runs[window, t]) // 2]) for t in budgets]
+        p.line(middle)
+        for t, (x, y) in zip(budgets, middle):
+            p.line([at(t, runs[window, t][0]), at(t, runs[window, t][-1])])
+            p.rect(x - 5, y - 5, 10, 10, css, 5)
+        p.text(middle[-1][0] + 14, middle[-1][1] + 5, f"window {window}")
+    p.save(folder)
+
+
 def take_out(report, title, to):
     """One wide plot of a report of `swax ablate`, as a file of its own."""
     with open(report) as f:
@@ -272,7 +303,7 @@ if __name__ == "__main__":
     if len(sys.argv) == 4:
         take_out(*sys.argv[1:])
     elif len(sys.argv) == 1:
-        for draw in (mask, forget_gate, delta, task, blocks, trust, step, phase):
+        for draw in (mask, forget_gate, delta, task, blocks, trust, step, phase, decay):
             draw(here)
     else:
         sys.exit(__doc__)
