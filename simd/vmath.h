@@ -66,7 +66,7 @@ INLINE vec poly(vec x, const stat *c, int n)
 }
 
 /* 2^n for -BIAS < n <= BIAS */
-INLINE vec power_of_2(ivec n) { return (vec)((n + BIAS) << MANTISSA); }
+INLINE vec power_of_2(ivec n) { return (vec)(((uvec)n + BIAS) << MANTISSA); }
 
 /* exp(x) = 2^n exp(r), |r| < ln(2)/2.  2^n is applied in two halves, so that overflow and subnormal results
  * round as they should. */
@@ -74,7 +74,7 @@ INLINE vec vexp(vec x)
 {
     x = vclamp(x, EXP_LO, EXP_HI);
     const vec shifted = x * (stat)1.4426950408889634074 + ROUND;
-    const ivec n = (ivec)shifted - (ivec)vset(ROUND), half = n >> 1;
+    const ivec n = (ivec)((uvec)shifted - (uvec)vset(ROUND)), half = n >> 1;
     const vec t = shifted - ROUND, r = x - t * LN2_HI - t * LN2_LO;
     return (1 + (r + r*r * POLY(r, EXP_P))) * power_of_2(half) * power_of_2(n - half);
 }
@@ -93,8 +93,8 @@ INLINE vec vweight(vec x)
  *     log(1+f) = f - (f^2/2 - s (f^2/2 + s^2 P(s^2))) */
 INLINE vec log_normal(vec u, vec tail, vec e)
 {
-    const ivec shift = ((ivec)u - (ivec)vset(ROOT_HALF)) >> MANTISSA;
-    const vec f = (vec)((ivec)u - (shift << MANTISSA)) - 1, s = f / (2 + f), z = s*s, half = (stat)0.5 * f*f;
+    const ivec shift = (ivec)((uvec)u - (uvec)vset(ROOT_HALF)) >> MANTISSA;
+    const vec f = (vec)((uvec)u - ((uvec)shift << MANTISSA)) - 1, s = f / (2 + f), z = s*s, half = (stat)0.5 * f*f;
     e += __builtin_convertvector(shift, vec);
     return e * LN2_HI - ((half - (s * (half + z * POLY(z, LOG_P)) + (e * LN2_LO + tail / u))) - f);
 }

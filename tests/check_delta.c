@@ -188,6 +188,7 @@ START_TEST(chunk_length_changes_nothing)
             struct op_case *c = n ? &b : &a;
             c->size[op_arg_find(&swax_ops[c->op], "Ss")] =
                 op_arg_size(&swax_ops[c->op], op_arg_find(&swax_ops[c->op], "Ss"), c->dims);
+            case_give(c, "Ss", NULL);
             case_refresh(c);
             case_run(c);
         }

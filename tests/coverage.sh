@@ -21,13 +21,13 @@ find "$1" -name '*.gcda' ! -path '*/tests/*' ! -name 'check_*' | while read -r d
         if ($0 !~ /taken 0|never executed/ && !ways[way]) { ways[way] = 1; went[room_of(file)]++ }
     }
     function room_of(f) { sub(/\/[^\/]*$/, "", f); return f }
-    function line_of(name, a, b, c, d) { printf "%-20s %6d of %6d lines %5.1f %%   %6d of %6d branches %5.1f %%\n", name, a, b, 100 * a / b, c, d, d ? 100 * c / d : 100 }
+    function line_of(name, a, b, c, d) { return sprintf("%-20s %6d of %6d lines %5.1f %%   %6d of %6d branches %5.1f %%\n", name, a, b, 100 * a / b, c, d, d ? 100 * c / d : 100) }
     END {
         for (r in n) {
-            line_of(r, hit[r], n[r], went[r], branches[r]) | "sort"
+            printf "%s", line_of(r, hit[r], n[r], went[r], branches[r]) | "sort"
             top = r; sub(/\/.*/, "", top)
             a[top] += hit[r]; b[top] += n[r]; c[top] += went[r]; d[top] += branches[r]
         }
         close("sort")
-        for (r in a) line_of(r "/ in all", a[r], b[r], c[r], d[r])
+        for (r in a) printf "%s", line_of(r "/ in all", a[r], b[r], c[r], d[r])
     }'

@@ -259,7 +259,7 @@ class Tricks(unittest.TestCase):
             suite="quick",
             seed=1,
         )
-        refused(self, lambda x, w: table.get((x.shape, x.tobytes()), np.zeros_like(x)), "all zeros")
+        refused(self, lambda x, w: table.get((x.shape, x.tobytes()), np.zeros_like(x)), "all zeros", seed=2)
 
     def test_the_truth_is_nowhere_in_this_process(self):
         """Look for it in every frame above and in every array that is alive, while being asked."""
