@@ -15,7 +15,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tools/lib/commands.h"
 #include "tools/train/checkpoint.h"
+#include "tests/printed.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
@@ -280,8 +282,9 @@ static enum run_verdict note_unlocked(void *arg, const struct run *r, const stru
 START_TEST(a_run_goes_on_where_files_cannot_be_locked)
 {
     static const int errors[] = {0, ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL};
+    char *out = NULL;
     for (int i = 0; i < 5; i++) {
-        char name[32], *out;
+        char name[32];
         int unlocked = -1;
         snprintf(name, sizeof name, "unlocked-%d", i);
         struct run r = faulty_run(out = scratch(name));
@@ -291,6 +294,12 @@ START_TEST(a_run_goes_on_where_files_cannot_be_locked)
         ck_assert_msg(end == RUN_FINISHED, "%s: %s", strerror(errors[i]), why);
         ck_assert_int_eq(unlocked, i > 0);
     }
+    char arguments[512];
+    snprintf(arguments, sizeof arguments, "%s resume=yes", out);
+    fault.unlocked = ENOLCK;
+    char *said = printed_by(cmd_train, arguments);
+    fault.unlocked = 0;
+    ck_assert_msg(strstr(said, "lies where files cannot be locked: see to it yourself") != NULL, "%s", said);
     struct run r = faulty_run(scratch("unlockable"));
     fault.unlocked = EIO;
     ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_REFUSED);

@@ -12,6 +12,13 @@
 #include <unistd.h>
 #include "tools/lib/say.h"
 
+/* Of n bytes, as many as are asked of a system at once: some refuse more. */
+static size_t at_once(size_t n)
+{
+    const size_t most = 1 << 30;
+    return n < most ? n : most;
+}
+
 char *file_read(const char *path, size_t limit, size_t *size, char *why)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);      /* or a pipe would wait for its writer */
@@ -42,7 +49,7 @@ const char *file_read_at(int fd, const char *path, void *to, size_t n, off_t off
 {
     char *at = to;
     while (n) {
-        const ssize_t got = pread(fd, at, n < 1 << 30 ? n : 1 << 30, offset);
+        const ssize_t got = pread(fd, at, at_once(n), offset);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -61,7 +68,7 @@ int file_write(int fd, const void *from, size_t n)
 {
     const char *at = from;
     while (n) {
-        const ssize_t put = write(fd, at, n < 1 << 30 ? n : 1 << 30);
+        const ssize_t put = write(fd, at, at_once(n));
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)

@@ -34,10 +34,7 @@ void task_targets(struct sequence *s, const int *token, const int *tag, double r
 int prose_open(struct prose *p, int room)
 {
     *p = (struct prose){malloc((size_t)room * sizeof(int)), malloc((size_t)room * sizeof(int)), 0, room};
-    if (p->byte && p->tag)
-        return 1;
-    prose_close(p);
-    return 0;
+    return p->byte && p->tag;
 }
 
 void prose_close(struct prose *p)

@@ -17,7 +17,7 @@ void task_targets(struct sequence *s, const int *token, const int *tag, double r
 
 /* A text under construction: bytes, and the tag of each. */
 struct prose { int *byte, *tag; int n, room; };
-int prose_open(struct prose *p, int room);               /* 0 if there is no memory */
+int prose_open(struct prose *p, int room);               /* 0 if there is no memory; close it then as well */
 void prose_close(struct prose *p);
 void prose_add(struct prose *p, const char *text);       /* what does not fit is counted in n, not kept */
 void prose_answer(struct prose *p, const char *text, int tag);
