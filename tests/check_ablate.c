@@ -24,15 +24,16 @@
 enum { ARMS = 6 };
 static const char *const arm[ARMS] = {"short", "long", "both", "swa", "mlstm", "full"};
 
-/* `swax ablate smoke out=FOLDER ...`, silently, in a process and a group of its own: its pid.  Check's handlers would
+/* `swax ablate smoke out=FOLDER ...`, silently, in a process and a group of its own: its pid.  It looks at two
+ * held-out sequences after each step: 32 are a third of the work, and show no more.  Check's handlers would
  * answer a signal that comes before the command has its own, and end the test: until then signals do what they do to
  * any program. */
 static pid_t begin(const char *folder, const char *more)
 {
     static const int stops[] = {SIGINT, SIGTERM};
     sigset_t all, before;
-    char out[600], rest[200], *argv[12] = {"smoke", out, "tier=ref"};
-    int n = 3;
+    char out[600], rest[200], *argv[12] = {"smoke", out, "tier=ref", "held_out_sequences=2"};
+    int n = 4;
     snprintf(out, sizeof out, "out=%s", folder);
     snprintf(rest, sizeof rest, "%s", more);
     for (char *p = strtok(rest, " "); p; p = strtok(NULL, " "))
@@ -315,7 +316,8 @@ END_TEST
 static const char guessing[] =
     "{\"name\": \"guessing\", \"seeds\": 2, \"sequences\": 16, \"points\": 2, \"memory\": \"beyond\",\n"
     " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, \"input_gate_bias\": 0, \"mixers\": \"swa mlstm\", \"length\": 64, \"batch\": 8,\n"
-    "  \"steps\": 60, \"window\": 16, \"rate\": 0.02, \"tier\": \"ref\", \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, \"values\": 2, \"typed\": 0, \"filler\": 1, \"copies\": 0},\n"
+    "  \"steps\": 60, \"window\": 16, \"rate\": 0.02, \"tier\": \"ref\", \"held_out_sequences\": 2,\n"
+    "  \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, \"values\": 2, \"typed\": 0, \"filler\": 1, \"copies\": 0},\n"
     " \"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, {\"name\": \"long\"},\n"
     "  {\"name\": \"both\", \"settings\": {\"short_window\": 4}}]}\n";
 
