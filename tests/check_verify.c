@@ -124,7 +124,8 @@ static int is_refused(const struct problem *p, const struct planted *is)
     return refused;
 }
 
-/* All that is planted in a kernel, in each problem, which is solved once. */
+/* All that is planted in a kernel, in each problem, which is solved once.  Where each factor was refused in one, the rest
+ * only show whether nothing planted is good: every third, and none for a kernel that this is not asked of. */
 START_TEST(a_planted_bias_is_noticed)
 {
     enum { ALL = sizeof planted / sizeof *planted };
@@ -134,19 +135,25 @@ START_TEST(a_planted_bias_is_noticed)
                          .suite = suite_find("standard"),
                          .only = -1 };
     struct entry e;
-    int refused[ALL] = {0}, problems = 0;
+    int refused[ALL] = {0}, problems = 0, unnoticed = 0, plain = 0;
     for (int before = 0; before < _i; before++)
         if (!strcmp(planted[before].kernel, kernel))
             return;    /* asked beside that one */
+    for (int k = 0; k < ALL; k++) {
+        const int own = !strcmp(planted[k].kernel, kernel);
+        unnoticed += own && planted[k].factor != 1;
+        plain += own && planted[k].factor == 1;
+    }
     ck_assert(!subject_find(&plan.subject, kernel, why));
-    for (int i = 0; plan_entry(&plan, i, &e); i++) {
+    for (int i = 0, n = 0; plan_entry(&plan, i, &e) && (unnoticed || plain || suite_long()); i++) {
         struct problem p;
-        if (e.family != OP_GAUSS || e.tokens > 200)
+        if (e.family != OP_GAUSS || e.tokens > 200 || (!unnoticed && !suite_long() && n++ % STRIDE))
             continue;
         ck_assert_msg(!problem_draw(&p, &plan, i, &e, why), "%s", why);
         problem_solve(&p);
         for (int k = 0; k < ALL; k++)
-            refused[k] += !strcmp(planted[k].kernel, kernel) && is_refused(&p, &planted[k]);
+            if (!strcmp(planted[k].kernel, kernel) && is_refused(&p, &planted[k]))
+                unnoticed -= !refused[k]++ && planted[k].factor != 1;
         problems++;
         problem_free(&p);
     }
@@ -157,7 +164,6 @@ START_TEST(a_planted_bias_is_noticed)
 }
 END_TEST
 
-/* At |qn| = exp(-m) the gradient jumps: inputs that one rounding takes across it have no answer to be right. */
 START_TEST(no_rounding_crosses_the_normalisers_tie)
 {
     const int op = op_find("mlstm_forward"), m = op_arg_find(&swax_ops[op], "m"), qn = op_arg_find(&swax_ops[op], "qn");
