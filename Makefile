@@ -157,7 +157,7 @@ $(BUILD)/check_vmath: TEST += $(LOOPS)
 $(BUILD)/check_vmath: $(foreach t,$(TIERS),$(foreach p,f32 f64,$(BUILD)/tests/isa/$(t)_vmath_$(p).o))
 
 # the reference as somebody builds it who wants it fast; infinities stay, since kernels.h has them
-FAST = $(REF) -Ofast -fno-finite-math-only -ffp-contract=fast
+FAST = $(REF) -O3 -ffast-math -fno-finite-math-only -ffp-contract=fast
 $(BUILD)/tests/honest/fast_f32.o: ref/ref.c $(BUILD)/compiler ; $(call step,CC) $(FAST) -Dswax_ref_f32=swax_fast_f32 -c $< -o $@
 $(BUILD)/tests/honest/fast_f64.o: ref/ref.c $(BUILD)/compiler ; $(call step,CC) $(FAST) -DSWAX_F64 -Dswax_ref_f64=swax_fast_f64 -c $< -o $@
 $(BUILD)/check_honest: $(BUILD)/tests/honest/fast_f32.o $(BUILD)/tests/honest/fast_f64.o

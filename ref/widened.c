@@ -4,6 +4,9 @@
  * Every sum is the reference's, and every tensor is rounded once, which is what bf16 kernels are judged by.  These
  * kernels are slow, and they need memory for the float copies, which no other kernel of ours does.  Where there is
  * none, they fill their outputs with NaN, which nobody takes for an answer. */
+#ifndef SWAX_BF16
+#define SWAX_BF16
+#endif
 #include "ref/kernels.h"    /* the table, in bf16 */
 
 #undef real

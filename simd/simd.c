@@ -2,9 +2,6 @@
  * A slot left out falls back to the reference (ref/tiers.c), except in bf16, which fills every slot. */
 #include "simd/linear.c"
 #include "simd/embed.c"
-#include "simd/rmsnorm.c"
-#include "simd/headnorm.c"
-#include "simd/rope.c"
 #include "simd/attention.c"
 #include "simd/mlstm_forward.c"
 #include "simd/mlstm_backward.c"
@@ -12,8 +9,6 @@
 #include "simd/delta_backward.c"
 #include "simd/conv.c"
 #include "simd/decay.c"
-#include "simd/elementwise.c"
-#include "simd/xent.c"
 #include "simd/adamw.c"
 #include "simd/split.c"
 

@@ -8,6 +8,12 @@
  * is not free: narrow networks notice.) */
 #include "simd/host/host.h"
 #include "simd/vec.h"
+#include "simd/gemm.h"
+#include "simd/rmsnorm.c"
+#include "simd/headnorm.c"
+#include "simd/rope.c"
+#include "simd/elementwise.c"
+#include "simd/xent.c"
 
 enum { WORTH_WAKING = 1 << 16 };    /* elements */
 

@@ -1,7 +1,7 @@
-/* check_honest.c - kernels that are right pass: the reference built with -Ofast (but for infinities, which kernels.h
- * has), which sums in another order, multiplies and adds at once and divides by reciprocals, in float, in double, and
- * rounded to bf16 and f16. A sample by itself; `make test-long` asks all of it: more than 5,000 problems, SHARD=2/3 the
- * second third of them. None may be refused. */
+/* check_honest.c - kernels that are right pass: the reference built with -O3 -ffast-math (but for infinities, which
+ * kernels.h has), which sums in another order, multiplies and adds at once and divides by reciprocals, in float, in
+ * double, and rounded to bf16 and f16. A sample by itself; `make test-long` asks all of it: more than 5,000 problems,
+ * SHARD=2/3 the second third of them. None may be refused. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ START_TEST(the_reference_built_for_speed_is_good)
         .wish = { .states = 1, .documents = 1, .noise = 1 }, .seed = 1, .suite = suite_find("standard"), .only = -1
     };
     struct entry e;
-    const int step = suite_long() ? 1 : SAMPLE;
+    const int step = suite_stride(SAMPLE);
     int part, parts;
     suite_shard(&part, &parts);
     ck_assert(subject_number(_i / DTYPES, &plan.subject));

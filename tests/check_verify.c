@@ -70,7 +70,8 @@ START_TEST(honest_kernels_are_accepted)
     ck_assert(!subject_find(&plan.subject, first->op, why));
     if (_i >= 2 && !strcmp(find(_i / 2 - 1, &tier)->op, first->op))
         return;    /* asked beside that one */
-    for (int i = suite_long() ? 0 : _i % STRIDE; plan_entry(&plan, i, &e); i += suite_long() ? 1 : STRIDE) {
+    const int stride = suite_stride(STRIDE);
+    for (int i = _i % stride; plan_entry(&plan, i, &e); i += stride) {
         struct problem p;
         ck_assert_msg(!problem_draw(&p, &plan, i, &e, why), "%s", why);
         problem_solve(&p);
@@ -147,7 +148,7 @@ START_TEST(a_planted_bias_is_noticed)
     ck_assert(!subject_find(&plan.subject, kernel, why));
     for (int i = 0, n = 0; plan_entry(&plan, i, &e) && (unnoticed || plain || suite_long()); i++) {
         struct problem p;
-        if (e.family != OP_GAUSS || e.tokens > 200 || (!unnoticed && !suite_long() && n++ % STRIDE))
+        if (e.family != OP_GAUSS || e.tokens > 200 || (!unnoticed && n++ % suite_stride(STRIDE)))
             continue;
         ck_assert_msg(!problem_draw(&p, &plan, i, &e, why), "%s", why);
         problem_solve(&p);

@@ -9,7 +9,8 @@ jobs=${JOBS:-$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || ech
 export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_TOP_PAD_=16777216 OMP_WAIT_POLICY=passive
 
 # the longest first, so that none of them is left alone at the end
-longest='check_tiers check_verify check_verify_tiles check_verify_conduct'
+longest='check_tiers check_verify check_threads check_honest check_faults check_ablate check_verify_causes check_verify_files
+         check_verify_tiles check_delta check_stacks'
 for check; do
     rank=0 n=1
     for name in $longest; do

@@ -13,6 +13,7 @@ int suite_ends(Suite *s)
     return failed != 0;
 }
 
+int suite_stride(int usual) { return suite_long() ? 1 : getenv("EVERY") ? 3 * usual : usual; }
 int suite_long(void) { return getenv("LONG") != NULL; }
 
 void suite_shard(int *part, int *parts)

@@ -51,6 +51,7 @@ __attribute__((weak)) jmp_buf shim_out;
 #define ck_assert_int_le(a, b) shim_number(intmax_t, "%jd", a, <=, b)
 #define ck_assert_int_gt(a, b) shim_number(intmax_t, "%jd", a, >, b)
 #define ck_assert_int_ge(a, b) shim_number(intmax_t, "%jd", a, >=, b)
+#define ck_assert_uint_eq(a, b) shim_number(uintmax_t, "%ju", a, ==, b)
 #define ck_assert_double_eq(a, b) shim_number(double, "%.17g", a, ==, b)
 #define ck_assert_double_lt(a, b) shim_number(double, "%.17g", a, <, b)
 #define ck_assert_double_gt(a, b) shim_number(double, "%.17g", a, >, b)

@@ -81,7 +81,7 @@ static const char *put(struct door *d, const struct problem *p, struct op_case g
     int arg;
     d->trouble[0] = 0;
     show_problem(v, p, got);
-    const int status = d->answer(d->arg, v, how, d->trouble);
+    const int status = d->answer(d->arg, v, (int)how, d->trouble);
     *lost |= status < 0;
     if (status && !d->trouble[0])
         snprintf(d->trouble, sizeof d->trouble, "%s does not answer", p->subject.name);

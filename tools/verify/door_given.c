@@ -82,7 +82,7 @@ static void judge_given(struct problem *q, struct op_case got[PARTS], struct rep
     r->problems = 1;
     for (int derived = 0; derived < 2 && r->failed; derived++) {
         struct evidence *evidence = op_take(1, sizeof *evidence);
-        if (evidence_affords(evidence, q, derived, INFINITY)) {
+        if (evidence_affords(evidence, q, derived, (double)INFINITY)) {
             hypotheses_make(h, q, r->gauge, derived);
             evidence_add(evidence, q, got, h);
             hypotheses_free(h);

@@ -108,7 +108,7 @@ static void diagnose(const struct plan *plan, const struct candidate *c, struct 
     int lost = 0;
     const int small = weigh(plan, c, r, 0, SMALL, &lost);
     if (!small && !lost)
-        weigh(plan, c, r, 0, INFINITY, &lost);
+        weigh(plan, c, r, 0, (double)INFINITY, &lost);
     if (small && !lost && (r->cause < 0 || r->alike || r->explained < WELL_EXPLAINED))
         weigh(plan, c, r, 1, SMALL, &lost);
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "ref/oracle/oracle.h"
 #include "ref/scalar.h"
 
 #define REF (&R(swax_ref))
