@@ -31,4 +31,11 @@ static stat stat_to_half(stat x)
     return fabs(x) < (stat)0x1p-14 ? whole * (stat)0x1p-24 : fabs(y) > 65504 ? x * (stat)INFINITY : y;
 }
 
+static void *copy(const void *from, long n, size_t size)
+{
+    void *to = op_take(1, (size_t)n * size);
+    memcpy(to, from, (size_t)n * size);
+    return to;
+}
+
 #endif

@@ -8,6 +8,7 @@
 #define TABLE f32
 #endif
 
+#include "ref/oracle/faults/around_impl.h"
 #include "ref/oracle/faults/attention_impl.h"
 #include "ref/oracle/faults/cell_impl.h"
 #include "ref/oracle/faults/delta_impl.h"

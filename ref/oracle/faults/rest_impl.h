@@ -3,13 +3,6 @@
 
 #include "ref/oracle/faults/common_impl.h"
 
-static void *copy(const void *from, long n, size_t size)
-{
-    void *to = op_take(1, (size_t)n * size);
-    memcpy(to, from, (size_t)n * size);
-    return to;
-}
-
 /* ---- element by element */
 
 static void add_tail_forward(real *y, const real *a, const real *b, int N)
@@ -272,113 +265,6 @@ static void rope_layout_forward(ROPE_FORWARD)
         REF->rope_forward(y + r*D, x + r*D, NULL, 1, 1, 1, D, (int)((long)P + r % T - own), theta);
     }
 }
-
-/* ---- the convolution, decay and strength */
-
-#define CONV_FORWARD real *y, const real *x, const stat *w, const stat *b, const int *start, int B, int T, int S, int C, int F
-#define CONV_BACKWARD real *dx, stat *dw, stat *db, const real *dy, const real *x, const stat *w, const stat *b, const int *start, \
-                      int B, int T, int S, int C, int F
-static stat *taps_reversed(const stat *w, int C, int F)
-{
-    stat *r = copy(w, (long)C*F, sizeof(stat));
-    for (long e = 0; e < (long)C*F; e++)
-        r[e] = w[e - e % F + F - 1 - e % F];
-    return r;
-}
-static void conv_reversed_forward(CONV_FORWARD)
-{
-    stat *wr = taps_reversed(w, C, F);
-    REF->conv_forward(y, x, wr, b, start, B, T, S, C, F);
-    free(wr);
-}
-static void conv_reversed_backward(CONV_BACKWARD)
-{
-    stat *wr = taps_reversed(w, C, F), *own = taps_reversed(dw, C, F);
-    REF->conv_backward(dx, own, db, dy, x, wr, b, start, B, T, S, C, F);
-    stat *back = taps_reversed(own, C, F);
-    memcpy(dw, back, (size_t)C * (size_t)F * sizeof(stat));
-    free(wr), free(own), free(back);
-}
-static void conv_leaks_forward(CONV_FORWARD) { (void)start; REF->conv_forward(y, x, w, b, NULL, B, T, S, C, F); }
-static void conv_leaks_backward(CONV_BACKWARD) { (void)start; REF->conv_backward(dx, dw, db, dy, x, w, b, NULL, B, T, S, C, F); }
-static int *apart_from_cache(const int *start, int B, int T)
-{
-    int *own = malloc((size_t)B * (size_t)T * sizeof *own);
-    for (int e = 0; e < B*T; e++)
-        own[e] = start && start[e] > 0 ? start[e] : 0;
-    return own;
-}
-static void conv_no_cache_forward(CONV_FORWARD)
-{
-    int *own = apart_from_cache(start, B, T);
-    REF->conv_forward(y, x, w, b, own, B, T, S, C, F);
-    free(own);
-}
-static void conv_no_cache_backward(CONV_BACKWARD)
-{
-    int *own = apart_from_cache(start, B, T);
-    REF->conv_backward(dx, dw, db, dy, x, w, b, own, B, T, S, C, F);
-    free(own);
-}
-/* a_t, or its derivative's lack: by what y is without the sigmoid */
-static stat conv_plain_sum(const real *x, const stat *w, const stat *b, const int *start, long bt, int c, int T, int S,
-                           int C, int F)
-{
-    const int t = (int)(bt % T);
-    stat a = b ? b[c] : 0;
-    for (int j = 0; j < F; j++) {
-        const int at = t - (F - 1) + j, row = at + S - T;
-        if (row >= 0 && (!start || at >= start[bt]))
-            a += w[(long)c*F + j] * x[(bt/T*S + row)*C + c];
-    }
-    return a;
-}
-static void conv_no_silu_forward(CONV_FORWARD)
-{
-    for (long e = 0; e < (long)B*T*C; e++)
-        y[e] = conv_plain_sum(x, w, b, start, e / C, (int)(e % C), T, S, C, F);
-}
-static void conv_derivative_backward(CONV_BACKWARD)
-{
-    real *given = copy(dy, (long)B*T*C, sizeof(real));
-    for (long e = 0; e < (long)B*T*C; e++) {
-        const stat a = conv_plain_sum(x, w, b, start, e / C, (int)(e % C), T, S, C, F), slope = 1 + a * sigmoid(-a);
-        given[e] = slope == 0 ? given[e] : given[e] / slope;
-    }
-    REF->conv_backward(dx, dw, db, given, x, w, b, start, B, T, S, C, F);
-    free(given);
-}
-#define DECAY_FORWARD stat *g, const stat *a, const stat *lrate, const stat *bias, int N, int H, int J, double low
-static void decay_naive_forward(DECAY_FORWARD)
-{
-    REF->decay_forward(g, a, lrate, bias, N, H, J, low);
-    for (long e = 0; e < (long)N*H*J && low == 0; e++)
-        g[e] = -exp(lrate[e / J % H]) * (stat)logf(1 + expf((float)(a[e] + bias[e % ((long)H*J)])));
-}
-static void decay_no_bias_forward(DECAY_FORWARD)
-{
-    stat *none = copy(bias, (long)H*J, sizeof(stat));
-    memset(none, 0, (size_t)H * (size_t)J * sizeof(stat));
-    REF->decay_forward(g, a, lrate, none, N, H, J, low);
-    free(none);
-}
-static void decay_rate_bare_forward(DECAY_FORWARD)
-{
-    stat *l = copy(lrate, H, sizeof(stat));
-    for (int h = 0; h < H; h++)
-        l[h] = log(fabs(lrate[h]));
-    REF->decay_forward(g, a, l, bias, N, H, J, low);
-    free(l);
-}
-static void decay_no_rate_backward(stat *da, stat *dlrate, stat *dbias, const stat *dg, const stat *a,
-                                   const stat *lrate, const stat *bias, int N, int H, int J, double low)
-{
-    stat *own = copy(dlrate, H, sizeof(stat));
-    REF->decay_backward(da, own, dbias, dg, a, lrate, bias, N, H, J, low);
-    free(own);
-}
-static void strength_top_one_forward(stat *beta, const stat *b, int N, double top) { (void)top; REF->strength_forward(beta, b, N, top > 1 ? 1 : top); }
-static void strength_top_one_backward(stat *db, const stat *dbeta, const stat *b, int N, double top) { REF->strength_backward(db, dbeta, b, N, top > 1 ? 1 : top); }
 
 /* ---- loss and optimiser */
 
