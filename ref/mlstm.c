@@ -275,9 +275,11 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
             const long bh = (long)b*H + hd, row = (long)b*T*H + hd;
             const int *first = start ? start + (long)b*T : NULL;
             const struct head a = {
-                q + row*K, k + row*K, v + row*V, h + row*V, dh + row*V, i + row, f + row, m + row, qn + row,
-                C0 ? C0 + bh*KV : NULL, n0 ? n0 + bh*K : NULL, dC1 ? dC1 + bh*KV : NULL, dn1 ? dn1 + bh*K : NULL,
-                m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0, m1[bh], 1 / sqrt((stat)K), T, H, K, V, gate, eps
+                .q = q + row*K, .k = k + row*K, .v = v + row*V, .h = h + row*V, .dh = dh + row*V, .i = i + row,
+                .f = f + row, .m = m + row, .qn = qn + row, .C0 = C0 ? C0 + bh*KV : NULL, .n0 = n0 ? n0 + bh*K : NULL,
+                .dC1 = dC1 ? dC1 + bh*KV : NULL, .dn1 = dn1 ? dn1 + bh*K : NULL,
+                .m0 = m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0, .m1 = m1[bh], .s = 1 / sqrt((stat)K), .T = T, .H = H,
+                .K = K, .V = V, .gate = gate, .eps = eps
             };
             stat *dC0h = dC0 ? dC0 + bh*KV : NULL, *dn0h = dn0 ? dn0 + bh*K : NULL;
 

@@ -12,7 +12,7 @@ extern const struct swax_kernels_f64 swax_ref_f64;
 
 static int always(void) { return 1; }
 
-static const struct swax_tier ref = { "ref", always, &swax_ref_f32, &swax_ref_f64, NULL, NULL, NULL };
+static const struct swax_tier ref = { .name = "ref", .usable = always, .f32 = &swax_ref_f32, .f64 = &swax_ref_f64 };
 
 /* simd/: one table per instruction set and precision, the question whether this machine has it, and threads.  What
  * an instruction set does not change, it takes from another: `wide`. */
@@ -21,8 +21,10 @@ static const struct swax_tier ref = { "ref", always, &swax_ref_f32, &swax_ref_f6
     extern const struct swax_kernels_f64 swax_##wide##_f64;                                               \
     extern const struct swax_kernels_bf16 swax_##isa##_bf16;                                              \
     int swax_##isa##_usable(void);                                                                        \
-    static const struct swax_tier isa = { #isa, swax_##isa##_usable, &swax_##wide##_f32, &swax_##wide##_f64, \
-                                          &swax_##isa##_bf16, NULL, &swax_host };
+    static const struct swax_tier isa = {                                                                 \
+        .name = #isa, .usable = swax_##isa##_usable, .f32 = &swax_##wide##_f32, .f64 = &swax_##wide##_f64, \
+        .bf16 = &swax_##isa##_bf16, .host = &swax_host                                                    \
+    };
 
 #if defined SWAX_HAVE_avx2 || defined SWAX_HAVE_avx512 || defined SWAX_HAVE_avx512bf16 || defined SWAX_HAVE_neon
 extern const struct swax_host swax_host;

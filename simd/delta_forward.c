@@ -54,7 +54,10 @@ static void delta_forward(real *y, stat *S1, stat *r, stat *Ss,
                           const stat *S0, const int *start,
                           int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
 {
-    const struct delta_call c = { q, k, v, g, beta, start, B, T, H, G, K, V, J, L, erase, (stat)scale };
+    const struct delta_call c = {
+        .q = q, .k = k, .v = v, .g = g, .beta = beta, .start = start, .B = B, .T = T, .H = H, .G = G, .K = K, .V = V,
+        .J = J, .L = L, .erase = erase, .scale = (stat)scale
+    };
     const long KV = (long)K*V, chunks = (T - 1) / L + 1;
     const int together = lesser(heads_together(B, H), TEAM);
     #pragma omp parallel for collapse(2)

@@ -332,7 +332,10 @@ static double engine_run(struct swax_network *n, const struct swax_batch *b, dou
                          float *token_loss, unsigned char *correct, float *logits)
 {
     const int pieces = (b->B - 1) / n->sequences + 1;
-    struct job j = { n, b, scale, training, pieces, pieces < n->lanes ? pieces : n->lanes, correct, logits };
+    struct job j = {
+        .n = n, .b = b, .scale = scale, .training = training, .pieces = pieces,
+        .lanes = pieces < n->lanes ? pieces : n->lanes, .correct = correct, .logits = logits
+    };
     swax_each(n, j.lanes, n->workers, one_lane, &j);
     if (training && j.lanes > 1)
         swax_each(n, n->slices, n->threads, add_lanes, &j);

@@ -130,8 +130,10 @@ const char *bench_gemm(const struct bench *b, const char *path, char *why)
         memory[e] = (float)((double)(e * 2654435761u % 1000) / 1000 - 0.5);
     for (size_t s = 0; s < sizeof widths / sizeof *widths; s++)
         for (int N = 256; N <= MOST_ROWS; N *= 4) {
-            const struct product p = { N, widths[s][0], widths[s][1], memory, memory + large, memory + 3 * large,
-                                       memory + 2 * large, memory + 3 * large + w };
+            const struct product p = {
+                .N = N, .O = widths[s][0], .I = widths[s][1], .y = memory, .x = memory + large, .w = memory + 3 * large,
+                .dx = memory + 2 * large, .dw = memory + 3 * large + w
+            };
             one(b, &k, peer, &p, &sum);
         }
     if (!b->json)

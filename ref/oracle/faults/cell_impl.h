@@ -58,8 +58,11 @@ static int begins_here(const struct cell_twist *w, const int *start, int b, int 
 static struct cell_head cell_head(const struct cell_twist *w, const stat *i, const stat *f, const int *start,
                                   int b, int hd, int T, int H, int gate)
 {
-    struct cell_head a = { w->layout ? ((long)b*H + hd)*T : (long)b*T*H + hd, w->layout ? 1 : H, T, gate,
-                           op_take(1, (size_t)T * sizeof(stat)), op_take(1, (size_t)T * sizeof(stat)), op_take(1, (size_t)T * sizeof(int)) };
+    struct cell_head a = {
+        .row0 = w->layout ? ((long)b*H + hd)*T : (long)b*T*H + hd, .step = w->layout ? 1 : H, .T = T, .gate = gate,
+        .lf = op_take(1, (size_t)T * sizeof(stat)), .li = op_take(1, (size_t)T * sizeof(stat)),
+        .fresh = op_take(1, (size_t)T * sizeof(int))
+    };
     stat (*const ls)(stat) = w->log_sigmoid ? w->log_sigmoid : log_sigmoid;
     float sum = 0;
     stat chunk = 0;
@@ -292,9 +295,11 @@ static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
         stat behind = 0;
         for (int t = T - 1; t >= 0; t--) {
             const long row = cell_row(&a, t);
-            struct cell_token x = { q + row*K, k + row*K, v + row*V, dh + row*V,
-                                    s.C + (size_t)(t+1)*KV, s.n + (t+1)*K, s.C + (size_t)t*KV, s.n + t*K,
-                                    exp(a.li[t] - m[row]), s.phi[t], cell_normaliser(w, qn[row], m[row], gate, eps), 0 };
+            struct cell_token x = {
+                .q = q + row*K, .k = k + row*K, .v = v + row*V, .dh = dh + row*V, .C = s.C + (size_t)(t+1)*KV,
+                .n = s.n + (t+1)*K, .C_before = s.C + (size_t)t*KV, .n_before = s.n + t*K, .in = exp(a.li[t] - m[row]),
+                .phi = s.phi[t], .N = cell_normaliser(w, qn[row], m[row], gate, eps), .g = 0
+            };
             x.g = cell_gamma(w, dot(x.dh, h + row*V, V), qn[row], m[row], x.N, gate);
             if (w->cut_gradient && (t + 1) % w->cut_gradient == 0 && t < T - 1)
                 cell_start_back(w, &s, NULL, NULL, bh, K, V);

@@ -211,7 +211,10 @@ static void delta_chunked(const struct delta_chunk_twist *w, DELTA_FORWARD)
     if (Ss)    /* where states are kept is not what these are about */
         REF->delta_forward(y, S1, r, Ss, q, k, v, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);
     for (long bh = 0; bh < (long)B*H; bh++) {
-        const struct delta_one a = { &none, q, k, v, g, beta, S0, start, (int)(bh / H), (int)(bh % H), T, H, G, K, V, J, erase, (stat)scale };
+        const struct delta_one a = {
+            .w = &none, .q = q, .k = k, .v = v, .g = g, .beta = beta, .S0 = S0, .start = start, .b = (int)(bh / H),
+            .h = (int)(bh % H), .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .erase = erase, .scale = (stat)scale
+        };
         for (long e = 0; e < KV; e++)
             S1[bh*KV + e] = S0 ? S0[bh*KV + e] : 0;
         for (p.t0 = 0; p.t0 < T; p.t0 += DELTA_CHUNK) {

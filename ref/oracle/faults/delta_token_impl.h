@@ -213,7 +213,10 @@ static void delta_twisted(const struct delta_twist *w, DELTA_FORWARD)
 {
     const long KV = (long)K*V, chunks = (T - 1) / L + 1;
     for (long bh = 0; bh < (long)B*H; bh++) {
-        const struct delta_one a = { w, q, k, v, g, beta, S0, start, (int)(bh / H), (int)(bh % H), T, H, G, K, V, J, erase, (stat)scale };
+        const struct delta_one a = {
+            .w = w, .q = q, .k = k, .v = v, .g = g, .beta = beta, .S0 = S0, .start = start, .b = (int)(bh / H),
+            .h = (int)(bh % H), .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .erase = erase, .scale = (stat)scale
+        };
         struct delta_column x = delta_column(&a);
         for (int c = 0; c < V; c++) {
             delta_column_gates(&a, &x, c);
@@ -329,7 +332,10 @@ static void delta_twisted_back(const struct delta_twist *w, DELTA_BACKWARD)
         memset(dv, 0, (size_t)B * (size_t)T * (size_t)H * (size_t)V * sizeof *dv);
     }
     for (long bh = 0; bh < (long)B*H; bh++) {
-        const struct delta_one a = { w, q, k, v, g, beta, S0, start, (int)(bh / H), (int)(bh % H), T, H, G, K, V, J, erase, (stat)scale };
+        const struct delta_one a = {
+            .w = w, .q = q, .k = k, .v = v, .g = g, .beta = beta, .S0 = S0, .start = start, .b = (int)(bh / H),
+            .h = (int)(bh % H), .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .erase = erase, .scale = (stat)scale
+        };
         struct delta_column x = delta_column(&a);
         stat *Dc = op_take((size_t)K, sizeof *Dc), *qdq = op_take((size_t)(T*J), sizeof *qdq), *kdk = op_take((size_t)(T*J), sizeof *kdk),
              *anchor = op_take((size_t)J, sizeof *anchor);
