@@ -150,8 +150,8 @@ static void delta_backward(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, 
             const long bh = (long)b*H + h;
             const struct delta_head a = {
                 .q = q, .k = k, .v = v, .dy = dy, .g = g, .beta = beta, .r = r, .Ss = Ss + bh*chunks*KV,
-                .first = start ? start + (long)b*T : NULL, .b = b, .h = h, .T = T, .H = H, .G = G, .K = K, .V = V, .J = J,
-                .L = L, .erase = erase, .scale = (stat)scale
+                .first = start ? start + (long)b*T : NULL, .b = b, .h = h, .T = T, .H = H, .G = G, .K = K, .V = V,
+                .J = J, .L = L, .erase = erase, .scale = (stat)scale
             };
             stat *Sh = S + bh*KV, *Dh = D + bh*KV;
             for (long e = 0; e < KV; e++)

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-static const uint64_t splitmix_step = 0x9e3779b97f4a7c15u;      /* 2^64 over the golden ratio, odd: a counter of it meets all */
+/* 2^64 over the golden ratio, odd: a counter of it meets all */
+static const uint64_t splitmix_step = 0x9e3779b97f4a7c15u;
 
 /* A bijection of 64 bits whose every output bit depends on every input bit. */
 static inline uint64_t splitmix(uint64_t x)

@@ -22,11 +22,11 @@ extern const char *const swax_precision_name[SWAX_PRECISIONS];   /* "fp32" "fp64
 struct swax_memory {
     void *(*take)(size_t bytes);                             /* NULL if there is not that much */
     void (*give)(void *p);
-    void (*put)(void *to, const void *from, size_t bytes);   /* host to device; `from` may change then, unless it is pinned */
+    void (*put)(void *to, const void *from, size_t bytes); /* host to device; `from` may change then, if not pinned */
     void (*get)(void *to, const void *from, size_t bytes);   /* device to host; waits for the kernels */
     void (*zero)(void *p, size_t bytes);
     const char *(*trouble)(void);                            /* NULL, or a sentence: what went wrong since last asked */
-    const char *(*where)(void);                              /* "NVIDIA H100 80GB HBM3, 85.0 GB, compute capability 9.0" */
+    const char *(*where)(void);         /* "NVIDIA H100 80GB HBM3, 85.0 GB, compute capability 9.0" */
     /* f(arg), which starts kernels and zeroes, and does so alike each time that it is called with the same *kept: that
      * begins as NULL, and is what the tier remembers, so that the device is told all at once; forget gives it back */
     void (*again)(void **kept, void (*f)(void *arg), void *arg);

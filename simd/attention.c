@@ -12,7 +12,8 @@
  * Both passes round S / sqrt(D) alike: where one key has all the weight, lse is its score, and P is 1 however large
  * that is.
  *
- * Which keys a query sees, and so which tiles meet, is a band (band.h).  Blocks on its rim compare, blocks inside do not.
+ * Which keys a query sees, and so which tiles meet, is a band (band.h).  Blocks on its rim compare, blocks inside do
+ * not.
  *
  * A head wider than SIDE is worked on in slices of SIDE; one wider than SLICES slices, several times over. */
 #include "simd/band.h"

@@ -55,7 +55,8 @@ enum { SWAX_HF_PARTS = 6 };
 struct swax_hf_tensor {
     const char *name;                      /* NULL ends a table */
     const char *of[SWAX_HF_PARTS];         /* tensors of the mixer, one after the other */
-    const char *groups;                    /* a key: so many groups, each with its share of the rows of every part; NULL: 1 */
+    const char *groups;                    /* a key: so many groups, each with its share of the rows of every part;
+                                            * NULL: 1 */
     int taps;                              /* theirs has a 1 in its middle: (channels, 1, taps) */
 };
 
@@ -96,7 +97,7 @@ struct swax_mixer {
 
         const char *layer;                 /* the layer by itself: the class of theirs; NULL, and nothing below: none */
         const struct swax_hf_tensor *tensors;
-        const char *(*alone)(const void *keys, char *why);     /* NULL, or why theirs computes another; or NULL itself */
+        const char *(*alone)(const void *keys, char *why); /* NULL, or why theirs computes another; or NULL itself */
     } hf;
 };
 

@@ -14,6 +14,7 @@ int swax_distance(const char *typed, const char *meant);
  * What no double holds becomes an infinity.  of: the first n characters, which are known to be one. */
 int swax_number_read(const char *text, double *value);
 double swax_number_of(const char *text, size_t n);
-void swax_number_write(char text[32], double x);       /* the fewest digits, from 6, that read back as x: 10000, not 1e+04 */
+/* the fewest digits, from 6, that read back as x: 10000, not 1e+04 */
+void swax_number_write(char text[32], double x);
 
 #endif

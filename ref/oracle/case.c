@@ -199,7 +199,9 @@ double op_case_bytes(const struct op_case *c, enum swax_precision precision)
     double sum = 0;
     for (int i = 0; i < c->n; i++) {
         const struct op_arg *a = &swax_ops[c->op].arg[i];
-        const double element = a->type == REAL ? real[precision] : a->type == STAT ? stat[precision] : a->type == INT ? 4 : 8;
+        const double element = a->type == REAL ? real[precision]
+                             : a->type == STAT ? stat[precision]
+                             : a->type == INT ? 4 : 8;
         sum += c->arg[i] ? (a->role == ADD || a->role == UPDATE ? 2 : 1) * element * (double)c->size[i] : 0;
     }
     return sum;

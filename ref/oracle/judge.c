@@ -183,7 +183,10 @@ void op_distance_add(struct op_distance *h, const double *got, const double *tru
 static const struct swax_tier *teller(const struct op_case *c) { return c->by ? c->by : swax_tiers[0]; }
 
 /* What stood in an argument before the call, where that is added to. */
-static const double *before(const struct op_case *c, int i) { return swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL; }
+static const double *before(const struct op_case *c, int i)
+{
+    return swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL;
+}
 
 /* every output's errors, where they are larger than what stands there; c is what `got` was run on */
 static void enlarge(struct op_distance *e, const struct op_case *got, const struct op_case *truth,
@@ -374,5 +377,7 @@ const char *op_run(const struct swax_tier *tier, enum swax_precision precision, 
 void op_call(const struct swax_tier *tier, enum swax_precision precision, int op, void **a, const int *dims,
              const double *scalar)
 {
-    (precision == SWAX_PREC_F32 ? op_call_f32 : precision == SWAX_PREC_F64 ? op_call_f64 : op_call_bf16)(tier, op, a, dims, scalar);
+    (precision == SWAX_PREC_F32   ? op_call_f32
+     : precision == SWAX_PREC_F64 ? op_call_f64
+                                  : op_call_bf16)(tier, op, a, dims, scalar);
 }

@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-enum op_role { IN = 1, OUT, ADD, UPDATE, SCRATCH };    /* read; overwritten; added to; read and replaced; of no meaning */
+/* read; overwritten; added to; read and replaced; of no meaning */
+enum op_role { IN = 1, OUT, ADD, UPDATE, SCRATCH };
 enum op_type { REAL, STAT, INT, DOUBLE };       /* the element, as kernels.h declares it */
 
 enum { OP_ARGS = 32, OP_DIMS = 9, OP_SCALARS = 6, OP_WORD = 16 };

@@ -33,7 +33,7 @@ struct op_case {
     void (*start)(void *arg);    /* not NULL: called right before the kernel, with again_arg */
     int (*again)(void *arg);     /* not NULL, for a benchmark: op_run calls the kernel anew while it says so */
     void *again_arg;
-    const struct swax_tier *by;  /* whose double is the truth of it; NULL: the reference, which is slow where cases are large */
+    const struct swax_tier *by;  /* whose double is the truth of it; NULL: the reference, slow where cases are large */
     struct op_room *room;        /* not NULL: where op_run puts the arrays */
     long unwritten[OP_ARGS];     /* of what the kernel writes, the elements that op_run found as it had left them */
     char trouble[OP_SENTENCE];   /* what op_run answered; "" is nothing */
