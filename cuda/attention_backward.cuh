@@ -33,7 +33,18 @@ struct backward_order {
 struct backward_notes {
     float2 *of_rows;        /* log2 of the softmax's sum, and delta: 64 rows per block of queries */
     int *ticket, *ready;    /* the next; per block of queries */
+    int *spoiled;           /* per block of queries, then of keys */
 };
+
+/* dS where not all numbers are: 1 for what is seen, or 0, and not NaN, for what is not */
+DEVICE void looked_through(float (&dX)[8][4], float (&X)[8][4], int how)
+{
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            dX[i][e] = how == MARKS || X[i][e] == 0 ? X[i][e] : dX[i][e];
+}
 
 /* The head takes P panels of 64 columns. */
 template <int P> struct queries_tile {
@@ -44,8 +55,8 @@ template <int P> struct queries_tile {
 /* Q, dY       the block's rows in shared memory;  results: y, then dq;  key, value: a stage's tiles
  * X, dX       scores, then P; dy v^T, then dS;  W: dS as left operand;  Y: dq
  * log_sum     log2 of the softmax's sum, along: delta, begin and end: the keys seen, of this lane's two rows */
-template <int P>
-DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &notes, const swax_bf16 *dy,
+template <int P, bool AGAIN>
+DEVICE bool queries_backward(int block, swax_bf16 *dq, const backward_notes &notes, const swax_bf16 *dy,
                              const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const swax_bf16 *y,
                              const float *lse, const attention_shape &a)
 {
@@ -59,11 +70,15 @@ DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &not
     const size_t first = a.query(b, t0, h) * a.width;
     unsigned char *stages = shared_memory(), *Q = stages + tile::QUERIES, *dY = stages + tile::GRADIENTS;
 
+    int how = AS_IS;                        /* looked at keys, of which a spoiled one spoils all of its queries' rows */
     auto load = [&](int j) {
         unsigned char *s = stages + j % tile::STAGES * tile::STAGE;
         if (j < to) {
             const size_t at = a.key(b, 64 * j, g) * a.width;
-            load_tile<P, 128>(s, PANEL, k + at, key_stride, 64, a.S - 64 * j, a.width);
+            if (!AGAIN)
+                load_tile<P, 128>(s, PANEL, k + at, key_stride, 64, a.S - 64 * j, a.width);
+            else
+                load_looked_at<P, 128, true>((look)how, s, PANEL, k + at, key_stride, 64, a.S - 64 * j, a.width);
             load_tile<P, 128>(s + P * PANEL, PANEL, v + at, key_stride, 64, a.S - 64 * j, a.width);
         }
         cp_commit();
@@ -106,57 +121,72 @@ DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &not
     __syncthreads();
     if (threadIdx.x == 0)
         publish(notes.ready + block);
-    clear(Y);
-    mm_settle(Y);
     const float s = rsqrtf((float)a.D), scale = s * LOG2E;
-    for (int j = from; j < to; j++) {
-        tiles_arrive<0>();
-        const unsigned char *key = stages + j % tile::STAGES * tile::STAGE, *value = key + P * PANEL;
-        clear(X);
-        clear(dX);
-        mm_settle(X);
-        mm_settle(dX);
-        mm_begin();
+    auto walk = [&] {
+        clear(Y);
+        mm_settle(Y);
+        for (int j = from; j < to; j++) {
+            tiles_arrive<0>();
+            const unsigned char *key = stages + j % tile::STAGES * tile::STAGE, *value = key + P * PANEL;
+            clear(X);
+            clear(dX);
+            mm_settle(X);
+            mm_settle(dX);
+            mm_begin();
 #pragma unroll
-        for (int p = 0; p < P; p++)
-            mm_nt<64>(X, Q + p * PANEL, key + p * PANEL);
-        mm_end();
+            for (int p = 0; p < P; p++)
+                mm_nt<64>(X, Q + p * PANEL, key + p * PANEL);
+            mm_end();
 #pragma unroll
-        for (int p = 0; p < P; p++)
-            mm_nt<64>(dX, dY + p * PANEL, value + p * PANEL);
-        mm_end();
-        mm_wait<1>();               /* X is there, and the tile before is no longer needed */
-        mm_settle(X);
-        __syncthreads();
-        load(j + 1);
-#pragma unroll
-        for (int i = 0; i < 8; i++)
-#pragma unroll
-            for (int e = 0; e < 4; e++)
-                X[i][e] = exp2_fast(scale * X[i][e] - log_sum[e / 2]);
-        if (64 * j < all_see || 64 * j + 63 > t0 + before)
+            for (int p = 0; p < P; p++)
+                mm_nt<64>(dX, dY + p * PANEL, value + p * PANEL);
+            mm_end();
+            mm_wait<AGAIN ? 0 : 1>();   /* X is there, and the tile before is no longer needed */
+            mm_settle(X);
+            __syncthreads();
+            load(j + 1);
 #pragma unroll
             for (int i = 0; i < 8; i++)
 #pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    const int c = 64 * j + 8 * i + lane % 4 * 2 + e % 2;
-                    if ((c < begin[e / 2]) | (c > end[e / 2]))
-                        X[i][e] = 0;
-                }
+                for (int e = 0; e < 4; e++)
+                    X[i][e] = exp2_fast(scale * X[i][e] - log_sum[e / 2]);
+            if (AGAIN && how == MARKS)
+                fill(X, 1);
+            if (64 * j < all_see || 64 * j + 63 > t0 + before)
+#pragma unroll
+                for (int i = 0; i < 8; i++)
+#pragma unroll
+                    for (int e = 0; e < 4; e++) {
+                        const int c = 64 * j + 8 * i + lane % 4 * 2 + e % 2;
+                        if ((c < begin[e / 2]) | (c > end[e / 2]))
+                            X[i][e] = 0;
+                    }
+            mm_wait();
+            mm_settle(dX);
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+#pragma unroll
+                for (int e = 0; e < 4; e++)
+                    dX[i][e] = X[i][e] * (dX[i][e] - along[e / 2]);
+            if (AGAIN)
+                looked_through(dX, X, how);
+            as_operand(W, dX);
+            mm_begin();
+            mm_rn<64 * P>(Y, W, key);
+            mm_end();
+            if (AGAIN)
+                mm_wait();
+        }
         mm_wait();
-        mm_settle(dX);
-#pragma unroll
-        for (int i = 0; i < 8; i++)
-#pragma unroll
-            for (int e = 0; e < 4; e++)
-                dX[i][e] = X[i][e] * (dX[i][e] - along[e / 2]);
-        as_operand(W, dX);
-        mm_begin();
-        mm_rn<64 * P>(Y, W, key);
-        mm_end();
+        mm_settle(Y);
+    };
+    if (AGAIN) {
+        look_again<P>(how, Y, [&] { load(from), walk(); });
+    } else {
+        walk();
+        if (__syncthreads_or(spoiled(Y, end[0] >= 0, end[1] >= 0)))
+            return false;
     }
-    mm_wait();
-    mm_settle(Y);
     multiply(Y, s);
     __syncthreads();
     load_tile<P, 128>(Q, PANEL, dq + first, query_stride, 64, a.T - t0, a.width);
@@ -165,6 +195,7 @@ DEVICE void queries_backward(int block, swax_bf16 *dq, const backward_notes &not
     add_to_tile<P>(Q, PANEL, place, Y);
     __syncthreads();
     store_tile<P, 128>(dq + first, query_stride, Q, PANEL, 64, a.T - t0, a.width);
+    return true;
 }
 
 /* Wide heads go in PARTS: a block adds up OUT panels of dk and dv. */
@@ -177,8 +208,8 @@ template <int P> struct keys_tile {
 /* K, V        the block's rows in shared memory; a stage has a tile of queries, one of dy and what belongs to their
  *             rows
  * part        of wide heads: which panels of dK and dV this block adds up, over all queries that see its keys */
-template <int P>
-DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backward_notes &notes, const swax_bf16 *dy,
+template <int P, bool AGAIN>
+DEVICE bool keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backward_notes &notes, const swax_bf16 *dy,
                           const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const attention_shape &a)
 {
     using tile = keys_tile<P>;
@@ -195,6 +226,7 @@ DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
 
     auto query_block = [&](int h, int t) { return ((size_t)b * a.H + h) * ((a.T + 63) / 64) + t; };
     int next_h = g * heads, next_t = from * 64;         /* of the next tile to load */
+    int how = AS_IS;    /* at queries, which make their row's sum spoiled, and dy, whose columns are marked in dv */
     auto load = [&](int step) {
         if (step < steps) {
             unsigned char *s = stages + step % tile::STAGES * tile::STAGE;
@@ -203,8 +235,15 @@ DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
             if (next_t >= to * 64)
                 next_t = from * 64, next_h++;
             const size_t at = a.query(b, t, h);
-            load_tile<P, 128, true>(s, PANEL, q + at * a.width, query_stride, 64, a.T - t, a.width);
-            load_tile<P, 128, true>(s + P * PANEL, PANEL, dy + at * a.width, query_stride, 64, a.T - t, a.width);
+            if (!AGAIN)
+                load_tile<P, 128, true>(s, PANEL, q + at * a.width, query_stride, 64, a.T - t, a.width);
+            else
+                load_looked_at<P, 128>((look)how, s, PANEL, q + at * a.width, query_stride, 64, a.T - t, a.width);
+            if (!AGAIN)
+                load_tile<P, 128, true>(s + P * PANEL, PANEL, dy + at * a.width, query_stride, 64, a.T - t, a.width);
+            else
+                load_looked_at<P, 128>((look)how, s + P * PANEL, PANEL, dy + at * a.width, query_stride, 64, a.T - t,
+                                       a.width);
             if (threadIdx.x < 32)
                 cp_async((float4 *)(s + tile::DATA) + threadIdx.x,
                          notes.of_rows + query_block(h, t / 64) * 64 + 2 * threadIdx.x);
@@ -231,82 +270,101 @@ DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
         seen_from[e] = row + 8 * e - before;
         seen_to[e] = (int)min((long long)a.T - 1, (long long)seen_from[e] + a.W - 1);
     }
-    clear(dK);
-    clear(dV);
-    mm_settle(dK);
-    mm_settle(dV);
     const float s = rsqrtf((float)a.D), scale = s * LOG2E;
-    int t0 = from * 64;                     /* the tile's first query */
-    for (int step = 0; step < steps; step++) {
-        tiles_arrive<0>();
-        const unsigned char *query = stages + step % tile::STAGES * tile::STAGE, *gradient = query + P * PANEL;
-        const float4 *rows = (const float4 *)(query + tile::DATA);      /* of two queries, log2 of the sum, and dy.y */
-        const int2 *starts = (const int2 *)(query + tile::STARTS);
-        clear(X);
-        clear(dX);
-        mm_settle(X);
-        mm_settle(dX);
-        mm_begin();
+    auto walk = [&] {
+        clear(dK);
+        clear(dV);
+        mm_settle(dK);
+        mm_settle(dV);
+        int t0 = from * 64;                     /* the tile's first query */
+        for (int step = 0; step < steps; step++) {
+            tiles_arrive<0>();
+            const unsigned char *query = stages + step % tile::STAGES * tile::STAGE, *gradient = query + P * PANEL;
+            const float4 *rows = (const float4 *)(query + tile::DATA);      /* of two queries, log2 of the sum, dy.y */
+            const int2 *starts = (const int2 *)(query + tile::STARTS);
+            clear(X);
+            clear(dX);
+            mm_settle(X);
+            mm_settle(dX);
+            mm_begin();
 #pragma unroll
-        for (int p = 0; p < P; p++)
-            mm_nt<64>(X, K + p * PANEL, query + p * PANEL);
-        mm_end();
+            for (int p = 0; p < P; p++)
+                mm_nt<64>(X, K + p * PANEL, query + p * PANEL);
+            mm_end();
 #pragma unroll
-        for (int p = 0; p < P; p++)
-            mm_nt<64>(dX, V + p * PANEL, gradient + p * PANEL);
-        mm_end();
-        mm_wait<1>();               /* X is there, and the tile before is no longer needed */
-        mm_settle(X);
-        __syncthreads();
-        load(step + 1);
+            for (int p = 0; p < P; p++)
+                mm_nt<64>(dX, V + p * PANEL, gradient + p * PANEL);
+            mm_end();
+            mm_wait<AGAIN ? 0 : 1>();   /* X is there, and the tile before is no longer needed */
+            mm_settle(X);
+            __syncthreads();
+            load(step + 1);
 #pragma unroll
-        for (int i = 0; i < 8; i++) {
-            const float4 at = rows[4 * i + lane % 4];
+            for (int i = 0; i < 8; i++) {
+                const float4 at = rows[4 * i + lane % 4];
 #pragma unroll
-            for (int e = 0; e < 4; e++)
-                X[i][e] = exp2_fast(scale * X[i][e] - (e % 2 ? at.z : at.x));
+                for (int e = 0; e < 4; e++)
+                    X[i][e] = exp2_fast(scale * X[i][e] - (e % 2 ? at.z : at.x));
+            }
+            if (AGAIN && how == MARKS)
+                fill(X, 1);
+            const int p0 = t0 + before;         /* the first query's place among the keys */
+            if (t0 + 64 > a.T || last > p0 || j0 <= p0 + 63 - a.W)
+#pragma unroll
+                for (int i = 0; i < 8; i++)
+#pragma unroll
+                    for (int e = 0; e < 4; e++) {
+                        const int t = t0 + 8 * i + lane % 4 * 2 + e % 2;
+                        if ((t < seen_from[e / 2]) | (t > seen_to[e / 2]))
+                            X[i][e] = 0;
+                    }
+            if (a.start)
+#pragma unroll
+                for (int i = 0; i < 8; i++)
+#pragma unroll
+                    for (int e = 0; e < 4; e++) {
+                        const int2 start = starts[4 * i + lane % 4];
+                        if (row + e / 2 * 8 < (e % 2 ? start.y : start.x) + before)
+                            X[i][e] = 0;
+                    }
+            t0 = t0 + 64 < to * 64 ? t0 + 64 : from * 64;
+            as_operand(left, X);
+            mm_begin();
+            mm_rn<64 * tile::OUT>(dV, left, gradient + part * PANEL);
+            mm_end();
+            mm_wait<AGAIN ? 0 : 1>();
+            mm_settle(dX);
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                const float4 at = rows[4 * i + lane % 4];
+#pragma unroll
+                for (int e = 0; e < 4; e++)
+                    dX[i][e] = X[i][e] * (dX[i][e] - (e % 2 ? at.w : at.y));
+            }
+            if (AGAIN)
+                looked_through(dX, X, how);
+            as_operand(dleft, dX);
+            mm_begin();
+            mm_rn<64 * tile::OUT>(dK, dleft, query + part * PANEL);
+            mm_end();
+            if (AGAIN)
+                mm_wait();
         }
-        const int p0 = t0 + before;         /* the first query's place among the keys */
-        if (t0 + 64 > a.T || last > p0 || j0 <= p0 + 63 - a.W)
-#pragma unroll
-            for (int i = 0; i < 8; i++)
-#pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    const int t = t0 + 8 * i + lane % 4 * 2 + e % 2;
-                    if ((t < seen_from[e / 2]) | (t > seen_to[e / 2]))
-                        X[i][e] = 0;
-                }
-        if (a.start)
-#pragma unroll
-            for (int i = 0; i < 8; i++)
-#pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    const int2 start = starts[4 * i + lane % 4];
-                    if (row + e / 2 * 8 < (e % 2 ? start.y : start.x) + before)
-                        X[i][e] = 0;
-                }
-        t0 = t0 + 64 < to * 64 ? t0 + 64 : from * 64;
-        as_operand(left, X);
-        mm_begin();
-        mm_rn<64 * tile::OUT>(dV, left, gradient + part * PANEL);
-        mm_end();
-        mm_wait<1>();
-        mm_settle(dX);
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            const float4 at = rows[4 * i + lane % 4];
-#pragma unroll
-            for (int e = 0; e < 4; e++)
-                dX[i][e] = X[i][e] * (dX[i][e] - (e % 2 ? at.w : at.y));
-        }
-        as_operand(dleft, dX);
-        mm_begin();
-        mm_rn<64 * tile::OUT>(dK, dleft, query + part * PANEL);
-        mm_end();
+        mm_wait();
+        mm_settle(dK);
+        mm_settle(dV);
+    };
+    if (AGAIN) {
+        look_again<tile::OUT>(how, dV, [&] {
+            next_h = g * heads, next_t = from * 64;
+            load(0), walk();
+        });
+    } else {
+        walk();
+        const bool upper = row < a.S, lower = row + 8 < a.S;
+        if (__syncthreads_or(spoiled(dK, upper, lower) || spoiled(dV, upper, lower)))
+            return false;
     }
-    mm_wait();
-    mm_settle(dK);
-    mm_settle(dV);
     multiply(dK, s);
     const int columns = a.width - 64 * part;
     cp_wait<0>();
@@ -320,6 +378,7 @@ DEVICE void keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
     __syncthreads();
     store_tile<tile::OUT, 128>(dk + first + 64 * part, key_stride, K, PANEL, 64, a.S - j0, columns);
     store_tile<tile::OUT, 128>(dv + first + 64 * part, key_stride, V, PANEL, 64, a.S - j0, columns);
+    return true;
 }
 
 /* Three blocks of narrow heads to a multiprocessor do more than two whose products run on while they compute. */
@@ -335,10 +394,26 @@ attention_backward_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, backward_
     __syncthreads();
     const int ticket = *mine;
     __syncthreads();
-    if (order.is_query(ticket))
-        queries_backward<P>(order.block(ticket), dq, notes, dy, q, k, v, y, lse, a);
-    else
-        keys_backward<P>(order.block(ticket), dk, dv, notes, dy, q, k, v, a);
+    const int block = order.block(ticket);
+    const bool of_queries = order.is_query(ticket);
+    const bool good = of_queries ? queries_backward<P, false>(block, dq, notes, dy, q, k, v, y, lse, a)
+                                 : keys_backward<P, false>(block, dk, dv, notes, dy, q, k, v, a);
+    if (threadIdx.x == 0)
+        notes.spoiled[of_queries ? block : order.queries + block] = !good;
+}
+
+template <int P>
+static __global__ void __launch_bounds__(128, 1)
+attention_backward_again_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, backward_notes notes, const swax_bf16 *dy,
+                                const swax_bf16 *q, const swax_bf16 *k, const swax_bf16 *v, const swax_bf16 *y,
+                                const float *lse, backward_order order, attention_shape a)
+{
+    for_spoiled(notes.spoiled, order.queries + order.keys, [&](int block) {
+        if (block < order.queries)
+            queries_backward<P, true>(block, dq, notes, dy, q, k, v, y, lse, a);
+        else
+            keys_backward<P, true>(block - order.queries, dk, dv, notes, dy, q, k, v, a);
+    });
 }
 
 /* dsink -= sum_t exp(sink - lse_t) delta_t, a block a head, from what the blocks of queries have noted */

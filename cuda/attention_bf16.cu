@@ -7,18 +7,23 @@
 #include "cuda/rows.cuh"
 #include "cuda/tensor.h"
 
+static int query_blocks(int B, int T, int H) { return (int)blocks(T, 64) * B * H; }
+
 template <int P, int GROUPS>
-static void forward(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+static void forward(real *y, stat *lse, int *spoiled, const real *q, const real *k, const real *v, const stat *sink,
                     const attention_shape &a)
 {
     using tile = forward_tile<P, GROUPS>;
-    launch("attention_forward", attention_forward_kernel<P, GROUPS>, blocks(a.T, tile::ROWS) * (unsigned)(a.B * a.H),
-           tile::THREADS, tile::BYTES, y, lse, q, k, v, sink, a);
+    const unsigned all = blocks(a.T, tile::ROWS) * (unsigned)(a.B * a.H);
+    launch("attention_forward", attention_forward_kernel<P, GROUPS>, all, tile::THREADS, tile::BYTES, y, lse, spoiled,
+           q, k, v, sink, a);
+    launch("attention_forward: again", attention_forward_again_kernel<P, GROUPS>, SPOILED_GRID, tile::THREADS,
+           tile::BYTES, y, lse, (const int *)spoiled, (int)all, q, k, v, sink, a);
 }
 
 /* Where the card has what this takes.  A block a multiprocessor: the tiles go round. */
 template <int P>
-static bool stream(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+static bool stream(real *y, stat *lse, int *spoiled, const real *q, const real *k, const real *v, const stat *sink,
                    const attention_shape &a)
 {
     static int processors;
@@ -30,12 +35,12 @@ static bool stream(real *y, stat *lse, const real *q, const real *k, const real 
         swax_cuda_note(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, 0),
                        "counting multiprocessors");
     const int all = (int)blocks(a.T, stream_tile<P>::ROWS) * a.B * a.H;
-    launch("attention_forward", attention_stream_kernel<P>, (unsigned)(all < processors ? all : processors), 384,
-           stream_tile<P>::BYTES, y, lse, sink, maps, all, a);
+    for (int again = 0; again < 2; again++)
+        launch("attention_forward", again ? attention_stream_kernel<P, true> : attention_stream_kernel<P, false>,
+               (unsigned)(all < processors ? all : processors), 384, stream_tile<P>::BYTES, y, lse,
+               (unsigned char *)spoiled, sink, maps, v, all, a);
     return true;
 }
-
-static int query_blocks(int B, int T, int H) { return (int)blocks(T, 64) * B * H; }
 
 /* Where every block of queries has its block of keys, the keys follow the last queries that they need, at a distance of
  * about a block per multiprocessor: near enough for the cache, too far to wait.  Else they come last. */
@@ -51,6 +56,8 @@ static void backward(real *dq, real *dk, real *dv, const backward_notes &notes, 
     swax_cuda_note(cudaMemsetAsync(notes.ticket, 0, (1 + (size_t)queries) * sizeof(int)), "attention_backward");
     launch("attention_backward", attention_backward_kernel<P>, (unsigned)(queries + keys), 128, keys_tile<P>::BYTES,
            dq, dk, dv, notes, dy, q, k, v, y, lse, order, a);
+    launch("attention_backward: again", attention_backward_again_kernel<P>, SPOILED_GRID, 128, keys_tile<P>::BYTES,
+           dq, dk, dv, notes, dy, q, k, v, y, lse, order, a);
 }
 
 void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
@@ -64,18 +71,20 @@ void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const r
     const size_t queries = (size_t)B * T * H, keys = (size_t)B * S * G;
     const bool copy = D8 != D || !aligned(16, y, q, k, v);
     real *wide[4] = {}, *to = y;
+    int *spoiled;
+    scratch s = {};
+    auto plan = [&] {
+        s.used = 0;
+        spoiled = s.take<int>(query_blocks(B, T, H));
+        for (int n = 0; n < 4 && copy; n++)
+            wide[n] = s.take<real>((n < 2 ? queries : keys) * D8);
+    };
+    plan();
+    s.base = (unsigned char *)swax_cuda_workspace(s.used);
+    if (!s.base)
+        return;
+    plan();
     if (copy) {
-        scratch s = {};
-        auto plan = [&] {
-            s.used = 0;
-            for (int n = 0; n < 4; n++)
-                wide[n] = s.take<real>((n < 2 ? queries : keys) * D8);
-        };
-        plan();
-        s.base = (unsigned char *)swax_cuda_workspace(s.used);
-        if (!s.base)
-            return;
-        plan();
         widen(wide[1], q, queries, D);
         widen(wide[2], k, keys, D);
         widen(wide[3], v, keys, D);
@@ -83,11 +92,11 @@ void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const r
     }
     const attention_shape a = { B, T, S, H, G, D, D8, W, start };
     if (D <= 64)
-        forward<1, 2>(to, lse, q, k, v, sink, a);
+        forward<1, 2>(to, lse, spoiled, q, k, v, sink, a);
     else if (D <= 128)
-        stream<2>(to, lse, q, k, v, sink, a) || (forward<2, 2>(to, lse, q, k, v, sink, a), true);
+        stream<2>(to, lse, spoiled, q, k, v, sink, a) || (forward<2, 2>(to, lse, spoiled, q, k, v, sink, a), true);
     else
-        forward<4, 1>(to, lse, q, k, v, sink, a);
+        forward<4, 1>(to, lse, spoiled, q, k, v, sink, a);
     if (copy)
         narrow(y, to, queries, D);
 }
@@ -112,6 +121,7 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink
         notes.of_rows = s.take<float2>((size_t)query_blocks(B, T, H) * 64);
         notes.ticket = s.take<int>(1 + (size_t)query_blocks(B, T, H));
         notes.ready = notes.ticket + 1;
+        notes.spoiled = s.take<int>((size_t)query_blocks(B, T, H) + 2 * (size_t)query_blocks(B, S, G));
         if (copy)
             for (int n = 0; n < 8; n++)
                 wide[n] = s.take<real>((n < 4 ? queries : keys) * D8);

@@ -39,6 +39,14 @@ struct stream_place {
     }
 };
 
+/* This warp is done with what the barrier stands for. */
+DEVICE void warp_arrives(barrier *empty)
+{
+    __syncwarp();
+    if (threadIdx.x % 32 == 0)
+        arrive(empty);
+}
+
 /* 128 tokens from `token` on: panel p's rows together, or (SPLIT) each half's panels together */
 template <int P, bool SPLIT>
 DEVICE void send_for(unsigned char *to, const CUtensorMap *of, int head, int token, int b, barrier *full)
@@ -51,28 +59,54 @@ DEVICE void send_for(unsigned char *to, const CUtensorMap *of, int head, int tok
             copy_box(to + (SPLIT ? half * P + p : 2 * p + half) * PANEL, of, 64 * p, head, token + 64 * half, b, full);
 }
 
-template <int P> DEVICE void stream_copies(unsigned char *shared, stream_barriers *at, const stream_maps &maps, int all,
-                                           const attention_shape &a)
+/* The block's tiles of queries in turn, f(n, number, how): where they are done AGAIN only those that a warp found
+ * spoiled, and each twice, with another look at its values. */
+template <bool AGAIN, class F> DEVICE void for_tiles(const unsigned char *spoiled, int all, F f)
+{
+    for (int n = 0, number = blockIdx.x; number < all; number += gridDim.x) {
+        if (!AGAIN)
+            f(n++, number, AS_IS);
+        else if (*(const uint64_t *)(spoiled + 8 * (size_t)number))
+            for (int how = MARKS; how < LOOKS; how++)
+                f(n++, number, (look)how);
+    }
+}
+
+/* By one thread; AGAIN by its warp, which then writes the values down itself. */
+template <int P, bool AGAIN>
+DEVICE void stream_copies(unsigned char *shared, stream_barriers *at, const stream_maps &maps, const swax_bf16 *v,
+                          const unsigned char *spoiled, int all, const attention_shape &a)
 {
     using tile = stream_tile<P>;
     int used = 0;                       /* tiles of keys so far */
-    for (int n = 0, number = blockIdx.x; number < all; number += gridDim.x, n++) {
+    for_tiles<AGAIN>(spoiled, all, [&](int n, int number, look how) {
         const stream_place place(a, number);
         if (n)
             wait_for(&at->queries_empty, (n + 1) % 2);
-        send_for<P, false>(shared + tile::QUERIES, &maps.q, place.h, place.t0, place.b, &at->queries_full);
+        if (!AGAIN || threadIdx.x == 0)
+            send_for<P, false>(shared + tile::QUERIES, &maps.q, place.h, place.t0, place.b, &at->queries_full);
         for (int j = place.from; j < place.to; j++, used++) {
             const int slot = used % 2, phase = used / 2 % 2;
             if (used > 1)
                 wait_for(&at->keys_empty[slot], phase ^ 1);
-            send_for<P, false>(shared + tile::OF_KEYS + slot * tile::TILE, &maps.k, place.g, 128 * j, place.b,
-                               &at->keys_full[slot]);
+            if (!AGAIN || threadIdx.x == 0)
+                send_for<P, false>(shared + tile::OF_KEYS + slot * tile::TILE, &maps.k, place.g, 128 * j, place.b,
+                                   &at->keys_full[slot]);
             if (used > 1)
                 wait_for(&at->values_empty[slot], phase ^ 1);
-            send_for<P, true>(shared + tile::OF_VALUES + slot * tile::TILE, &maps.v, place.g, 128 * j, place.b,
-                              &at->values_full[slot]);
+            unsigned char *values = shared + tile::OF_VALUES + slot * tile::TILE;
+            if (!AGAIN) {
+                send_for<P, true>(values, &maps.v, place.g, 128 * j, place.b, &at->values_full[slot]);
+                continue;
+            }
+            for (int half = 0; half < 2; half++)
+                load_looked_at<P, 32>(how, values + half * P * PANEL, PANEL,
+                                      v + a.key(place.b, 128 * j + 64 * half, place.g) * a.width,
+                                      (size_t)a.G * a.width, 64, a.S - 128 * j - 64 * half, a.width);
+            mm_fence();
+            warp_arrives(&at->values_full[slot]);
         }
-    }
+    });
 }
 
 /* x, which is the same in all lanes, and the compiler knows it */
@@ -102,14 +136,6 @@ template <int P, int HALVES> DEVICE void stream_sums(float (&Y)[8 * P][4], const
     mm_end();
 }
 
-/* This warp has read what the barrier stands for. */
-DEVICE void warp_arrives(barrier *empty)
-{
-    __syncwarp();
-    if (threadIdx.x % 32 == 0)
-        arrive(empty);
-}
-
 /* 16 rows of this warp, which has written them, from shared memory to y */
 template <int P> DEVICE void store_rows(swax_bf16 *y, size_t stride, const unsigned char *rows, int valid, int columns)
 {
@@ -126,9 +152,9 @@ template <int P> DEVICE void store_rows(swax_bf16 *y, size_t stride, const unsig
 /* X, W        the scores of a tile, then their weights, as left operands;  Y: sums of weighted values
  * mine        the tiles of keys that this group's queries see: first .. last - 1
  * used, turn  tiles of keys so far: their slots and phases; and turns */
-template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers *at, swax_bf16 *y, float *lse,
-                                         const float *sink,
-                                         int all, const attention_shape &a)
+template <int P, bool AGAIN>
+DEVICE void stream_rows(unsigned char *shared, stream_barriers *at, swax_bf16 *y, float *lse, unsigned char *bad,
+                        const float *sink, int all, const attention_shape &a)
 {
     using tile = stream_tile<P>;
     const int lane = threadIdx.x % 32, group = threadIdx.x / 128 - 1, warp = threadIdx.x / 32 % 4, before = a.S - a.T;
@@ -136,7 +162,8 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
     unsigned char *results = shared + tile::RESULTS + group * PANEL;
     const float scale = rsqrtf((float)a.D) * LOG2E;
     int used = 0, turn = 0;
-    for (int n = 0, number = blockIdx.x; number < all; number += gridDim.x, n++) {
+    uint32_t marks[P];
+    for_tiles<AGAIN>(bad, all, [&](int n, int number, look how) {
         const stream_place place(a, number);
         const int first_row = place.t0 + 64 * group, last_row = min(first_row + 63, a.T - 1),
             row = first_row + 16 * warp + lane / 4;
@@ -144,7 +171,7 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
         const int all_see = busy ? a.first_key(place.b, last_row) : 128 * place.to;
         const int first = uniform(busy ? a.first_key(place.b, first_row) / 128 : place.to - 1);
         const int last = uniform(busy ? (last_row + before) / 128 + 1 : place.to);
-        const float sunk = sink ? sink[place.h] * LOG2E : -INFINITY, counts = sink && lane % 4 == 0;
+        const float sunk = sink && how != MARKS ? sink[place.h] * LOG2E : -INFINITY, counts = sink && lane % 4 == 0;
         float Y[8 * P][4], X[16][4], largest[2] = { sunk, sunk }, sum[2] = { counts, counts }, shrink[2];
         uint32_t W[2][4][4];
         int begin[2], end[2];
@@ -168,6 +195,8 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
         auto your_turn = [&] { warp_arrives(&at->turn[!group]); };
         auto softmax = [&](int j) {
             mm_settle(X);
+            if (how == MARKS)
+                clear(X);
             if (128 * j < all_see || 128 * j + 127 > first_row + before)
                 hide_scores(X, 128 * j, begin, end);
             softmax_step(X, largest, sum, shrink, scale);
@@ -224,6 +253,17 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
         warp_arrives(&at->values_empty[slot(last - 1)]);
         pass_by(last, place.to);
         used += place.to - place.from;
+        if (!AGAIN) {
+            const bool any = __any_sync(~0u, spoiled(Y, end[0] >= 0, end[1] >= 0));
+            if (lane == 0)
+                bad[8 * (size_t)number + threadIdx.x / 32 - 4] = any;
+        }
+        if (how == MARKS) {
+            keep_marks(marks, Y);
+            return;
+        }
+        if (how == FINITE)
+            put_marks(Y, marks);
 #pragma unroll
         for (int e = 0; e < 2; e++) {
             const float total = quad_sum(sum[e]), over = 1 / total;
@@ -239,14 +279,22 @@ template <int P> DEVICE void stream_rows(unsigned char *shared, stream_barriers 
         store_rows<P>(y + a.query(place.b, first_row + 16 * warp, place.h) * a.width, (size_t)a.H * a.width,
                       results + 16 * warp * 128,
                       a.T - first_row - 16 * warp, a.width);
-    }
+    });
 }
 
-template <int P>
+/* spoiled: eight bytes a tile of queries, one for each warp that has 16 of them */
+template <int P, bool AGAIN>
 static __global__ void __launch_bounds__(384, 1)
-attention_stream_kernel(swax_bf16 *y, float *lse, const float *sink, const __grid_constant__ stream_maps maps, int all,
-                        attention_shape a)
+attention_stream_kernel(swax_bf16 *y, float *lse, unsigned char *spoiled, const float *sink,
+                        const __grid_constant__ stream_maps maps, const swax_bf16 *v, int all, attention_shape a)
 {
+    if (AGAIN) {
+        int any = 0;
+        for (int number = blockIdx.x + threadIdx.x * gridDim.x; number < all; number += blockDim.x * gridDim.x)
+            any |= *(const uint64_t *)(spoiled + 8 * (size_t)number) != 0;
+        if (!__syncthreads_or(any))
+            return;
+    }
     unsigned char *shared = shared_memory();
     stream_barriers *at = (stream_barriers *)(shared + stream_tile<P>::BARRIERS);
     if (threadIdx.x == 0) {
@@ -264,11 +312,11 @@ attention_stream_kernel(swax_bf16 *y, float *lse, const float *sink, const __gri
     __syncthreads();
     if (threadIdx.x < 128) {
         fewer_registers<40>();
-        if (threadIdx.x == 0)
-            stream_copies<P>(shared, at, maps, all, a);
+        if (threadIdx.x < (AGAIN ? 32 : 1))
+            stream_copies<P, AGAIN>(shared, at, maps, v, spoiled, all, a);
     } else {
         more_registers<232>();
-        stream_rows<P>(shared, at, y, lse, sink, all, a);
+        stream_rows<P, AGAIN>(shared, at, y, lse, spoiled, sink, all, a);
     }
 }
 

@@ -62,18 +62,20 @@ static void take_walk(cell_weights &w, scratch &s, const cell_shape &walk)
     w.left = s.take<split>(borders * walk.padded() / 2);
 }
 
-template <int ROWS, int P, bool BACKWARD> static void run_states(const state_args &a, const cell_shape &c)
+template <int ROWS, int P, bool BACKWARD>
+static void run_states(const state_args &a, const cell_shape &c, const int *start)
 {
     using tile = state_tile<ROWS, P>;
-    launch(BACKWARD ? "mlstm_backward: states" : "mlstm_forward: states", states_kernel<ROWS, P, BACKWARD>,
+    launch(BACKWARD ? "mlstm_backward: states" : "mlstm_forward: states",
+           start ? states_kernel<ROWS, P, BACKWARD, true> : states_kernel<ROWS, P, BACKWARD, false>,
            (unsigned)(c.B * c.H) * blocks(c.K, ROWS) * blocks(c.V, 64 * P), tile::THREADS, tile::BYTES, a, c);
 }
-template <bool BACKWARD> static void states(const state_args &a, const cell_shape &c)
+template <bool BACKWARD> static void states(const state_args &a, const cell_shape &c, const int *start)
 {
     if (small_state(c.K))
-        run_states<64, 1, BACKWARD>(a, c);
+        run_states<64, 1, BACKWARD>(a, c, start);
     else
-        run_states<128, 2, BACKWARD>(a, c);
+        run_states<128, 2, BACKWARD>(a, c, start);
 }
 template <int ROWS, int P> static int warps_of_tiles(const cell_shape &c)
 {
@@ -87,9 +89,15 @@ static int anchor_parts(const cell_shape &c)
 template <int RESULT, int P, int KEYS> static void run_chunks(const chunk_args &a, const cell_shape &c)
 {
     using tile = chunk_tile<P, KEYS>;
-    launch("mlstm: chunks", chunk_kernel<RESULT, P, KEYS>,
-           (unsigned)(c.B * c.H * c.chunks) * blocks(c.size, 128) * blocks(a.width, 64 * P), 256,
-           tile::VECTOR + (RESULT == CELL_H ? blocks(c.K, 64) : P) * 64 * sizeof(float), a, c);
+    const unsigned all = (unsigned)(c.B * c.H * c.chunks) * blocks(c.size, 128) * blocks(a.width, 64 * P);
+    const size_t bytes = tile::VECTOR + (RESULT == CELL_H ? blocks(c.K, 64) : P + 2) * 64 * sizeof(float);
+    launch("mlstm: chunks", chunk_kernel<RESULT, P, KEYS>, all, 256, bytes, a, c);
+    launch("mlstm: chunks again", chunk_again_kernel<RESULT, P, KEYS>, SPOILED_GRID, 256, bytes, a, c, (int)all);
+}
+/* Blocks of a launch of these, at most */
+static size_t chunk_blocks(const cell_shape &c)
+{
+    return (size_t)c.B * c.H * c.chunks * blocks(c.size, 128) * blocks(c.K > c.V ? c.K : c.V, 64);
 }
 static int columns_at_once(int width) { return width > 128 ? 256 : width > 64 ? 128 : 64; }
 template <int RESULT> static void chunks(const chunk_args &a, const cell_shape &c)
@@ -131,6 +139,7 @@ void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m
     cell_weights w = {}, of_walk = {};
     swax_bf16 *copies, *wide[4] = {};
     float *sums;
+    int *spoiled;
     scratch s = {};
     auto plan = [&] {
         s.used = 0;
@@ -138,6 +147,7 @@ void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m
         take_walk(apart ? of_walk : w, s, walk);
         copies = s.take<swax_bf16>(borders * K8 * V8);
         sums = s.take<float>(borders * K);
+        spoiled = s.take<int>(chunk_blocks(c));
         if (copy)
             for (int n = 0; n < 4; n++)
                 wide[n] = s.take<swax_bf16>(rows * (n < 2 ? K8 : V8));
@@ -165,12 +175,12 @@ void swax_cuda_mlstm_forward_bf16(real *h, stat *C1, stat *n1, stat *m1, stat *m
     t.copies = copies, t.sums = sums, t.every = apart ? group : 1;
     t.Cs = Cs, t.ns = ns, t.keep = c.parts, t.kept = (T - 1) / L + 1;
     t.wide = V % 4 == 0 && aligned(16, C0, C1, Cs);
-    states<false>(t, walk);
+    states<false>(t, walk, start);
 
     chunk_args a = {};
     a.a = q, a.b = k, a.r = v, a.state = copies, a.inner = a.K8 = K8, a.width = a.V8 = V8;
     a.row = w.query, a.column = w.key, a.scale = w.enter, a.vec = sums, a.start = start;
-    a.y = copy ? wide[3] : h, a.m = m, a.qn = qn, a.eps = (float)eps, a.gate = gate;
+    a.spoiled = spoiled, a.y = copy ? wide[3] : h, a.m = m, a.qn = qn, a.eps = (float)eps, a.gate = gate;
     chunks<CELL_H>(a, c);
     if (copy)
         narrow(h, wide[3], rows, V);
@@ -198,7 +208,8 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     gate_parts p = {};
     p.q_tiles = p.k_tiles = blocks(K8, columns_at_once(K8)), p.parts = anchor_parts(c);
     swax_bf16 *copies, *gradients, *wide[8] = {};
-    float *sums, *gradient_sums, *qdq, *kdk, *q_state, *k_state, *anchors, *own_C = nullptr, *own_n = nullptr;
+    float *sums, *gradient_sums, *qdq, *kdk, *q_state, *k_state, *k_own, *anchors, *own_C = nullptr, *own_n = nullptr;
+    int *spoiled;
     scratch s = {};
     auto plan = [&] {
         s.used = 0;
@@ -207,10 +218,12 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
         gradients = s.take<swax_bf16>(borders * K8 * V8);
         sums = s.take<float>(borders * K);
         gradient_sums = s.take<float>(borders * K);
+        spoiled = s.take<int>(chunk_blocks(c));
         p.qdq = qdq = s.take<float>(rows * p.q_tiles);
         p.kdk = kdk = s.take<float>(rows * p.k_tiles);
         p.q_state = q_state = s.take<float>(rows * p.q_tiles);
         p.k_state = k_state = s.take<float>(rows * p.k_tiles);
+        p.k_own = k_own = s.take<float>(rows * p.k_tiles);
         p.anchor = anchors = s.take<float>((borders + (size_t)B * H) * p.parts);
         p.decay = w.decay, p.steep = w.steep;
         p.C = copies, p.dC = gradients, p.n = sums, p.dn = gradient_sums, p.size = (size_t)K8 * V8;
@@ -248,7 +261,7 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
         t.C0 = C0, t.n0 = n0, t.copies = copies, t.sums = sums;
         t.Cs = own_C, t.ns = own_n, t.keep = 1, t.kept = c.chunks;
         t.wide = V % 4 == 0 && aligned(16, C0);
-        states<false>(t, c);
+        states<false>(t, c, start);
     }
     t.x = q, t.y = dh, t.weight = w.entered, t.normal = w.normal, t.decay = w.decay;
     t.C0 = dC1, t.n0 = dn1, t.C1 = dC0, t.n1 = dn0;
@@ -257,13 +270,13 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     t.keep = group, t.kept = again ? c.chunks : (T - 1) / L + 1;
     t.last_C = C1, t.last_n = n1, t.met = copies, t.met_sums = sums, t.anchors = anchors;
     t.wide = V % 4 == 0 && aligned(16, dC1, dC0, t.Cs, C1);
-    states<true>(t, c);
+    states<true>(t, c, start);
 
     chunk_args a = {};
-    a.K8 = K8, a.V8 = V8, a.start = start, a.steep = w.steep;
+    a.K8 = K8, a.V8 = V8, a.start = start, a.steep = w.steep, a.spoiled = spoiled;
     a.a = dh, a.b = v, a.state = copies, a.r = k, a.inner = V8, a.width = K8;
     a.row = w.query, a.column = w.key, a.f = w.f, a.g = w.g, a.scale = w.enter_n, a.one = w.enter_gamma, a.vec = sums;
-    a.y = to_dq, a.self = q, a.dot = qdq, a.state_dot = q_state;
+    a.y = to_dq, a.self = q, a.dot = qdq, a.state_dot = q_state, a.own_dot = k_own;     /* which is both's */
     chunks<CELL_DQ>(a, c);
     a.a = v, a.b = dh, a.state = gradients, a.r = q;
     a.row = w.key, a.column = w.query, a.scale = a.one = w.leave, a.vec = gradient_sums;
@@ -273,7 +286,7 @@ void swax_cuda_mlstm_backward_bf16(real *dq, real *dk, real *dv, stat *di, stat 
     a.y = to_dv;
     chunks<CELL_DV>(a, c);
     launch("mlstm_backward: gates", gate_gradient_kernel, (unsigned)borders, c.threads(), c.threads() * sizeof(run), di,
-           df, p, i, f, start, c, gate);
+           df, p, i, f, start, C0 || n0, c, gate);
     if (copy) {
         narrow(dq, to_dq, rows, K);
         narrow(dk, to_dk, rows, K);

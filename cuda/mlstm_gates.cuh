@@ -79,15 +79,16 @@ static __global__ void stabiliser_kernel(float *m, float *m1, const float *i, co
         __syncthreads();
         if (step >= threads)
             break;
-        if ((int)threadIdx.x >= step) {
+        if ((int)threadIdx.x >= step && a != -INFINITY) {      /* else nothing from before it is left, NaN or not */
             c = larger(map[threadIdx.x - step][1] + a, c);
-            a += map[threadIdx.x - step][0];
+            a = map[threadIdx.x - step][0] == -INFINITY ? -INFINITY : map[threadIdx.x - step][0] + a;
         }
         __syncthreads();
     }
     double x = m0 && !sigmoid ? m0[blockIdx.x] : 0;
     if (threadIdx.x)
-        x = larger(x + map[threadIdx.x - 1][0], map[threadIdx.x - 1][1]);
+        x = map[threadIdx.x - 1][0] == -INFINITY ? map[threadIdx.x - 1][1]
+                                                  : larger(x + map[threadIdx.x - 1][0], map[threadIdx.x - 1][1]);
     for (int t = from; t < to; t++) {
         if (start && start[first + t] == t)
             x = 0;
@@ -162,6 +163,7 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     double *sum = (double *)shared_memory(), P = 0;
     float *all = (float *)(sum + blockDim.x);
     const bool nothing = M == -INFINITY;                /* has been written yet */
+    const int document = valid && start ? max(start[first + j] - begin, 0) : 0;
     if (valid && !fresh) {                           /* a token that leaves nothing outweighs whatever was there */
         const double before = j ? m[at - shape.H] : m_before(m, m0, first - begin, begin, bh, shape.H, gate);
         P = nothing ? MOST : (M - before - log_forget_of(f[at], gate)) * log2e;
@@ -175,7 +177,7 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
     for (int step = 1; step < (int)blockDim.x; step *= 2) {
         sum[j] = P;
         __syncthreads();
-        if (j >= step)
+        if (j - step >= document)
             P += sum[j - step];
         __syncthreads();
     }
@@ -203,7 +205,7 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
             const float n = normalised(gate) ? 1 / ((fabsf(q) <= floor ? floor : fabsf(q)) + eps) : 1;
             const float gamma_n = !normalised(gate) || fabsf(q) <= floor ? 0 : q > 0 ? -w.gh[out] : w.gh[out];
             entered = enter * n;
-            normal = entered * gamma_n;
+            normal = entered == 0 ? 0 : entered * gamma_n;
             w.enter_n[out] = entered;
             w.enter_gamma[out] = normal;
             w.f[out] = s * n;
@@ -238,7 +240,7 @@ struct gate_parts {
     const float *qdq, *kdk, *anchor;
     int q_tiles, k_tiles, parts;
     const int *steep;                               /* the rest is for steep chunks */
-    const float *q_state, *k_state, *decay;
+    const float *q_state, *k_state, *k_own, *decay;
     const swax_bf16 *C, *dC;                        /* (B,H,chunks,size): before a chunk, and the gradient behind it */
     const float *n, *dn;
     size_t size;
@@ -286,19 +288,19 @@ static __device__ double through_part(const gate_parts &p, int K)
     return sum;
 }
 
-/* One block per chunk, one thread per token. */
+/* One block per chunk, one thread per token.  past: is there a state before the sequence? */
 static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, const float *i, const float *f,
-                                            const int *start, cell_shape shape, int gate)
+                                            const int *start, bool past, cell_shape shape, int gate)
 {
     const int chunk = blockIdx.x % shape.chunks, bh = blockIdx.x / shape.chunks, h = bh % shape.H, j = threadIdx.x;
     const int begin = shape.begin(chunk), length = shape.end(chunk) - begin, t = begin + j;
     const size_t first = (size_t)(bh / shape.H) * shape.T, all = (size_t)shape.B * shape.H * shape.T;
     const size_t token = (size_t)bh * shape.T + t;
     const float *anchor = p.anchor + ((size_t)bh * (shape.chunks + 1) + chunk) * p.parts;
-    const bool valid = j < length, fresh = valid && start && start[first + t] == t;
+    const bool valid = j < length, fresh = valid && ((start && start[first + t] == t) || (t == 0 && !past));
     const bool ends = valid && t + 1 < shape.T && start && start[first + t + 1] == t + 1;
     run *runs = (run *)shared_memory();
-    const double kdk = valid ? sum_of(p.kdk + token, all, p.k_tiles) : 0;
+    double kdk = valid ? sum_of(p.kdk + token, all, p.k_tiles) : 0;
     const double qdq = valid ? sum_of(p.qdq + token, all, p.q_tiles) : 0;
     double dlf;
 
@@ -308,11 +310,19 @@ static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, 
         const float decay = p.decay[blockIdx.x];
         run before = { k_state, fabs(k_state), false }, behind = { q_state, fabs(q_state), false },
             through = { decay == 0 ? 0 : through_part(p, shape.K), 0, false };
-        run inside = { (qdq - q_state) - (kdk - k_state), 0, ends };
+        const double pairs = (qdq - q_state) - (kdk - k_state);
+        run inside = { pairs, 0, ends }, inside_before = { pairs, 0, fresh };
         gather(before, -1, runs);
         gather(behind, 1, runs);
         gather(inside, 1, runs);
+        gather(inside_before, -1, runs);
         gather(through, 1, runs);
+        runs[j] = { before.sum, inside_before.sum, false };
+        __syncthreads();
+        const run ahead = runs[j ? j - 1 : 0];
+        const double keys_before = j ? ahead.sum : 0, pairs_before = j && !fresh ? ahead.size : 0;
+        __syncthreads();
+        kdk += valid ? sum_of(p.k_own + token, all, p.k_tiles) : 0;
         if (j == 0)                                     /* the first thread has all behind it, the last all before */
             runs[0] = through, runs[1] = behind;
         if (j == (int)blockDim.x - 1)
@@ -321,9 +331,11 @@ static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, 
         const run of_q = runs[1], of_k = runs[2];
         double passes = decay * runs[0].sum;
         if (fmin(of_q.size, of_k.size) < fabs(passes))  /* little is to be taken from an anchor: they are float */
-            passes = of_q.size < of_k.size ? sum_of(anchor, 1, p.parts) - of_q.sum
-                                           : sum_of(anchor + p.parts, 1, p.parts) - of_k.sum;
-        dlf = passes + (before.sum - k_state) + behind.sum + inside.sum;
+            passes = !(of_q.size > of_k.size) ? sum_of(anchor, 1, p.parts) - of_q.sum
+                                              : sum_of(anchor + p.parts, 1, p.parts) - of_k.sum;
+        if (!isfinite(inside.sum))                      /* all of a document's pairs add up to nothing */
+            inside.sum = -pairs_before;
+        dlf = passes + keys_before + behind.sum + inside.sum;
     } else {
         run behind = { qdq - kdk, fabs(qdq) + fabs(kdk), ends };        /* this token's terms and those behind it */
         if (j == length - 1 && !ends) {
@@ -340,7 +352,7 @@ static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, 
         __syncthreads();
         gather(behind, 1, runs);
         gather(before, -1, runs);
-        dlf = before.size < behind.size ? before.sum : behind.sum;
+        dlf = before.size < behind.size || !isfinite(behind.size) ? before.sum : behind.sum;
     }
     if (valid) {
         const size_t at = (first + t) * shape.H + h;

@@ -74,7 +74,7 @@ template <int P, class F> DEVICE void for_pairs(float (&acc)[8 * P][4], int row,
  *                    warp's desk
  *     for_sums       over the elements of n that this thread holds;  send_for: prefetch the state that is met next
  *     left           x of 16 rows by 64 tokens, weighted, as left operand */
-template <int ROWS, int P, bool BACKWARD>
+template <int ROWS, int P, bool BACKWARD, bool DOCUMENTS>
 static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a, cell_shape shape)
 {
     using tile = state_tile<ROWS, P>;
@@ -223,6 +223,22 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
         }
     };
 
+    /* Tokens of documents that this state is not of must leave nothing in it, whatever they are. */
+    auto drop_weightless = [&](int step) {
+        unsigned char *s = stages + step % tile::STAGES * tile::STAGE;
+        const split *weight = (const split *)(stages + tile::WEIGHTS + step % tile::STAGES * 512);
+        const int piece = threadIdx.x % 8;
+        for (int row = threadIdx.x / 8; row < 64; row += tile::THREADS / 8) {
+            const split w = weight[row / 2];
+            if ((row % 2 ? (w.hi | w.lo) & 0x7fff0000 : (w.hi | w.lo) & 0x7fff) == 0)
+#pragma unroll
+                for (int p = 0; p < ROWS / 64 + P; p++)
+                    *(uint4 *)(s + p * PANEL + swizzle(row, piece)) = make_uint4(0, 0, 0, 0);
+        }
+        mm_fence();
+        __syncthreads();
+    };
+
     for (int step = 0; step < tile::STAGES - 1; step++)
         load(step);
 #pragma unroll
@@ -244,10 +260,12 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
                 if (row + 4 * e < K)
                     sum[e] = LIFT * a.n0[(size_t)bh * K + row + 4 * e];
     }
+    bool broken = false;                                /* does nothing pass through this chunk? */
     for (int step = 0, chunk = BACKWARD ? shape.chunks : -1, left_of_chunk = 0; step < steps; step++) {
         if (left_of_chunk-- == 0) {
             chunk += BACKWARD ? -1 : 1, left_of_chunk = per - 1;
             const float decay = a.decay[(size_t)bh * shape.chunks + chunk];
+            broken = DOCUMENTS && decay == 0;
             show(chunk);
 #pragma unroll
             for (int j = 0; j < 8 * P; j++)
@@ -259,6 +277,8 @@ static __global__ void __launch_bounds__(2 * ROWS, 2) states_kernel(state_args a
                 sum[e] = decay == 0 ? 0 : decay * sum[e];
         }
         tiles_arrive<tile::STAGES - 2>();
+        if (DOCUMENTS && broken)
+            drop_weightless(step);
         const unsigned char *s = stages + step % tile::STAGES * tile::STAGE, *x = s + warp / 4 * PANEL;
         const split *weight = (const split *)(stages + tile::WEIGHTS + step % tile::STAGES * 512),
                     *normal = weight + 32;
