@@ -1,5 +1,6 @@
 """check(fn, reference=naive, inputs=..): kernels that only their user knows."""
 
+import sys
 import unittest
 
 import numpy as np
@@ -31,6 +32,20 @@ def refused(test, fn, words, reference=naive, **how):
     with test.assertRaises(AssertionError) as caught:
         check(fn, reference=reference, **{**NORM, **how})
     test.assertRegex(str(caught.exception), words)
+
+
+class Asked(unittest.TestCase):
+    def test_sizes_that_are_none(self):
+        for wish in (0, -3, 2.5, (9, 1), (0, 5), []):
+            with self.assertRaisesRegex(ValueError, "N=.*a number from 1 on"):
+                check(norm, reference=naive, N=wish, **NORM)
+
+    def test_a_reference_that_cannot_be_called(self):
+        with self.assertRaisesRegex(ValueError, "the reference raised TypeError.* on .*N="):
+            check(norm, reference=lambda x, w, eps: naive(x, w), **NORM)
+
+    def test_an_end_of_the_process(self):
+        refused(self, lambda x, w, eps: sys.exit(0), "raised SystemExit: 0")
 
 
 class Right(unittest.TestCase):

@@ -132,8 +132,9 @@ static const char *call(load_fn *load, void *arg, struct whole *w, int offers[PA
     const char *wrong =
         child < 0          ? say(why, "No process could be started for the kernel.")
         : shared->wrong[0] ? say(why, "%s", shared->wrong)
-        : WIFSIGNALED(status)
-            ? say(why, "it crashed: %s", WTERMSIG(status) == SIGALRM ? "did not return" : strsignal(WTERMSIG(status)))
+        : WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
+            ? say(why, "it did not return within %d seconds", SECONDS)
+        : WIFSIGNALED(status) ? say(why, "it crashed: %s", strsignal(WTERMSIG(status)))
         : status ? say(why, "it ended the process")
                  : NULL;
     memcpy(offers, shared->offers, sizeof shared->offers);

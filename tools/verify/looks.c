@@ -182,7 +182,7 @@ static int plainly(char words[WORDS], const struct pair *x, const struct sight *
     else if (same == x->n)
         snprintf(words, WORDS, "nothing was added");
     else if (nan || infinite)
-        snprintf(words, WORDS, "%ld of its %ld elements are not finite", nan + infinite, x->n);
+        snprintf(words, WORDS, "not finite in %ld of its %ld elements", nan + infinite, x->n);
     else
         return 0;
     return 1;

@@ -191,11 +191,11 @@ static const char *died(struct own_process *s, char trouble[OP_SENTENCE], int *l
 {
     const int status = reap(s), killed = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     *lost = 1;
-    return said(s, "crashed: ",
-                killed == SIGALRM ? "did not return"
-                : killed          ? strsignal(killed)
-                                  : "ended the process",
-                trouble);
+    char within[48];
+    snprintf(within, sizeof within, "did not return within %d seconds", SECONDS);
+    return killed == SIGALRM ? said(s, within, "", trouble)
+         : killed            ? said(s, "crashed: ", strsignal(killed), trouble)
+                             : said(s, "ended the process", "", trouble);
 }
 
 /* Bring the arrays home, and look at what must not have changed. */

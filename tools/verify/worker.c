@@ -265,8 +265,13 @@ const char *worker_ask(struct worker *w, const struct subject *s, unsigned parts
     if (write(w->go, "", 1) != 1 || !heard(w)) {
         const int status = reap(w), killed = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
         *lost = 1;
-        const char *how = wire->wrong[0] ? wire->wrong : killed == SIGALRM ? "did not return" : killed ? strsignal(killed) : "ended the process";
-        snprintf(trouble, OP_SENTENCE, "%s crashed: %.100s", s->name, how);
+        if (wire->wrong[0] || (killed && killed != SIGALRM))
+            snprintf(trouble, OP_SENTENCE, "%s crashed: %.100s", s->name,
+                     wire->wrong[0] ? wire->wrong : strsignal(killed));
+        else if (killed)
+            snprintf(trouble, OP_SENTENCE, "%s did not return within %d seconds", s->name, SECONDS);
+        else
+            snprintf(trouble, OP_SENTENCE, "%s ended the process", s->name);
         return trouble;
     }
     for (int part = 0; part < PARTS; part++) {

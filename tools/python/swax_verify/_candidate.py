@@ -152,7 +152,7 @@ class Asker:
         """(reply, answers): m and arrays as _judge.run sends them."""
         try:
             return self._ask(m, dict(arrays))
-        except Exception as e:
+        except (Exception, SystemExit) as e:  # sys.exit(0) in a kernel is no verdict
             self.raised = e
             return {"trouble": f"{self.f.op} {reason(e)}", "gone": True}, []
 

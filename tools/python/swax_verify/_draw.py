@@ -121,9 +121,13 @@ class Input:
         return numbers(random, tuple(sizes[s] for s in self.letters), self.role, family, bound)
 
 
-def _size(random, wish, choices):
+def _size(random, letter, wish, choices):
     if wish is None:
         return int(random.choice(choices))
+    whole = wish if isinstance(wish, (tuple, list)) else [wish]
+    pair = not isinstance(wish, tuple) or (len(wish) == 2 and wish[0] <= wish[1])
+    if not whole or not pair or any(int(n) != n or n < 1 for n in whole):
+        raise ValueError(f"{letter}={wish}: a size is a number from 1 on, (least, most), or a list of sizes")
     if isinstance(wish, tuple):
         return int(random.integers(wish[0], wish[1] + 1))
     return int(random.choice(wish)) if isinstance(wish, list) else int(wish)
@@ -158,7 +162,7 @@ def sizes(random, inputs, wishes, crosses, require):
     free = [s for s in letters if s not in wishes]
     for several in [True, False] if crosses else [False]:  # few, if `require` has no several
         for _ in range(2000):
-            found = {s: _size(random, wishes.get(s), _choices(s, crosses, several)) for s in letters}
+            found = {s: _size(random, s, wishes.get(s), _choices(s, crosses, several)) for s in letters}
             _shrink(found, free, inputs)
             if require is None or require(**found):
                 return found

@@ -221,7 +221,10 @@ class Task:
         other.cotangents = {
             n: np.ones(()) for n in self.reference.needed if self.wanted and n.startswith("d") and n not in other.arrays
         }
-        shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
+        try:
+            shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
+        except (TypeError, AttributeError, LookupError, ArithmeticError) as e:
+            raise ValueError(f"the reference {_candidate.reason(e)}, on {problem.describe()}") from e
         if self.wanted:
             for p in (problem, other):
                 p.cotangents = {
@@ -261,7 +264,7 @@ class Task:
             with _arrays.poisoned_allocations():
                 out, seconds = lib.seconds(call) if how == "timed" else (call(), 0.0)
                 lib.synchronise()
-        except Exception as e:
+        except (Exception, SystemExit) as e:  # sys.exit(0) in a kernel is no verdict
             self.raised = e
             return None, f"it {_candidate.reason(e)}", 0.0
         broken = self.room.broken()
