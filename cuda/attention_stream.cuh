@@ -95,16 +95,16 @@ DEVICE void stream_copies(unsigned char *shared, stream_barriers *at, const stre
             if (used > 1)
                 wait_for(&at->values_empty[slot], phase ^ 1);
             unsigned char *values = shared + tile::OF_VALUES + slot * tile::TILE;
-            if (!AGAIN) {
+            if constexpr (!AGAIN) {
                 send_for<P, true>(values, &maps.v, place.g, 128 * j, place.b, &at->values_full[slot]);
-                continue;
+            } else {
+                for (int half = 0; half < 2; half++)
+                    load_looked_at<P, 32>(how, values + half * P * PANEL, PANEL,
+                                          v + a.key(place.b, 128 * j + 64 * half, place.g) * a.width,
+                                          (size_t)a.G * a.width, 64, a.S - 128 * j - 64 * half, a.width);
+                mm_fence();
+                warp_arrives(&at->values_full[slot]);
             }
-            for (int half = 0; half < 2; half++)
-                load_looked_at<P, 32>(how, values + half * P * PANEL, PANEL,
-                                      v + a.key(place.b, 128 * j + 64 * half, place.g) * a.width,
-                                      (size_t)a.G * a.width, 64, a.S - 128 * j - 64 * half, a.width);
-            mm_fence();
-            warp_arrives(&at->values_full[slot]);
         }
     });
 }
