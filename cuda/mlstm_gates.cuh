@@ -311,16 +311,20 @@ static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, 
         run before = { k_state, fabs(k_state), false }, behind = { q_state, fabs(q_state), false },
             through = { decay == 0 ? 0 : through_part(p, shape.K), 0, false };
         const double pairs = (qdq - q_state) - (kdk - k_state);
-        run inside = { pairs, 0, ends }, inside_before = { pairs, 0, fresh };
+        const double terms = fabs(qdq - q_state) + fabs(kdk - k_state);
+        run inside = { pairs, terms, ends }, inside_before = { pairs, terms, fresh };
         gather(before, -1, runs);
         gather(behind, 1, runs);
         gather(inside, 1, runs);
         gather(inside_before, -1, runs);
         gather(through, 1, runs);
-        runs[j] = { before.sum, inside_before.sum, false };
+        runs[j] = inside_before;
         __syncthreads();
-        const run ahead = runs[j ? j - 1 : 0];
-        const double keys_before = j ? ahead.sum : 0, pairs_before = j && !fresh ? ahead.size : 0;
+        const run pairs_before = j && !fresh ? runs[j - 1] : run{ 0, 0, true };
+        __syncthreads();
+        runs[j] = before;
+        __syncthreads();
+        const double keys_before = j ? runs[j - 1].sum : 0;
         __syncthreads();
         kdk += valid ? sum_of(p.k_own + token, all, p.k_tiles) : 0;
         if (j == 0)                                     /* the first thread has all behind it, the last all before */
@@ -333,8 +337,8 @@ static __global__ void gate_gradient_kernel(float *di, float *df, gate_parts p, 
         if (fmin(of_q.size, of_k.size) < fabs(passes))  /* little is to be taken from an anchor: they are float */
             passes = !(of_q.size > of_k.size) ? sum_of(anchor, 1, p.parts) - of_q.sum
                                               : sum_of(anchor + p.parts, 1, p.parts) - of_k.sum;
-        if (!isfinite(inside.sum))                      /* all of a document's pairs add up to nothing */
-            inside.sum = -pairs_before;
+        if (pairs_before.size < inside.size || !isfinite(inside.size))
+            inside.sum = -pairs_before.sum;             /* all of a document's pairs add up to nothing */
         dlf = passes + keys_before + behind.sum + inside.sum;
     } else {
         run behind = { qdq - kdk, fabs(qdq) + fabs(kdk), ends };        /* this token's terms and those behind it */
