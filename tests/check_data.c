@@ -341,6 +341,7 @@ START_TEST(shards_are_read_across_files_and_checked)
         put_shard(b, bad[i].magic, bad[i].version, bad[i].claimed, bad[i].tokens);
         ck_assert_msg(open_text(&d, "shards", both, "0", "", 100) == why, "accepted header %zu", i);
         ck_assert(is_sentence(why));
+        ck_assert_msg(bad[i].claimed != 1001 || strstr(why, "it holds 1001 tokens, but its size is that of 1000:"), "%s", why);
     }
     char *text;
     put_shard(a, 20240520, 1, 20, 20);

@@ -337,6 +337,13 @@ START_TEST(any_bytes_become_a_string)
         ck_assert_msg(j, "bytes %d: it is %s", i, why);
         json_free(j), free(text);
     }
+    char *text;
+    size_t size;
+    FILE *f = file_open_text(&text, &size);
+    json_write_bytes(f, "a \x1f\x7f\"", 5);
+    ck_assert(file_close_text(f, &text));
+    ck_assert_str_eq(text, "\"a \\u001f\\u007f\\\"\"");
+    free(text);
 }
 END_TEST
 

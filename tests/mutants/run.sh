@@ -20,8 +20,9 @@ mkdir -p "$work/results" && work=$(cd "$work" && pwd) || exit 2
 [ -n "${KEEP:-}" ] || sh tests/mutants/prepare.sh "$work" || exit 2
 cd "$work/tree" || exit 2
 
-# all but the wrong kernels, which are to be wrong, and main.c, which the checks have no copy of
-files=${*:-$(ls ref/*.c ref/network/*.c ref/oracle/*.c tools/*.c tools/*/*.c | grep -v '^tools/main\.c$')}
+# what is left out has to be named: verify and bench, whose checks take minutes a mutant, and tests/python asks some of verify
+# alone.  Never drawn are the wrong kernels, which are to be wrong, and main.c, which the checks have no copy of
+files=${*:-$(ls ref/*.c ref/network/*.c ref/oracle/*.c tools/*.c tools/*/*.c | grep -v -e '^tools/main\.c$' -e '^tools/verify/' -e '^tools/bench/')}
 for f in $files; do "$work/mutants" list "$f" "$seed"; done | sort >"$work/order"
 export work BUDGET=${BUDGET:-60} EVERY=${EVERY:-16} OMP_WAIT_POLICY=passive
 
