@@ -149,37 +149,36 @@ double swax_config_number(const struct swax_config *c, const char *key)
 
 /* ---- from text */
 
-static int read_mixers(struct swax_config *c, const char *text)
+/* The next word of a list of mixers, cut where it is longer than any mixer's name: what stands behind it, or NULL where
+ * there is none. */
+static const char *next_mixer(char word[NAME + 1], const char *text)
 {
     static const char *const separators = " ,";
+    text += strspn(text, separators);
+    const int n = (int)strcspn(text, separators);
+    snprintf(word, NAME + 1, "%.*s", n, text);
+    return n ? text + n : NULL;
+}
+
+static int read_mixers(struct swax_config *c, const char *text)
+{
     int layers = 0;
-    for (text += strspn(text, separators); *text; text += strspn(text, separators)) {
-        const size_t n = strcspn(text, separators);
-        char name[NAME] = "";
-        if (n < NAME)
-            memcpy(name, text, n);
-        const int m = swax_mixer_find(name);
+    for (char word[NAME + 1]; (text = next_mixer(word, text));) {
+        const int m = swax_mixer_find(word);
         if (m < 0 || layers == SWAX_LAYERS)
             return 0;
         c->mixer[layers++] = (unsigned char)m;
-        text += n;
     }
     c->layers = layers;
     return layers > 0;
 }
 
 /* The first word of a list that names no mixer; "" where all do. */
-static void find_stranger(char word[24], const char *text)
+static void find_stranger(char word[NAME + 1], const char *text)
 {
-    static const char *const separators = " ,";
-    *word = 0;
-    for (text += strspn(text, separators); *text && !*word; text += strspn(text, separators)) {
-        const int n = (int)strcspn(text, separators);
-        snprintf(word, 24, "%.*s", n, text);
-        if (swax_mixer_find(word) >= 0)
-            *word = 0;
-        text += n;
-    }
+    while ((text = next_mixer(word, text)))
+        if (swax_mixer_find(word) < 0)
+            return;
 }
 
 static int read_int(int *to, const char *text, int least)
@@ -266,7 +265,7 @@ const char *swax_config_set(struct swax_config *c, const char *name, const char 
     }
     struct swax_config n = *c;             /* a value that is refused changes nothing */
     if (!read_value(&n, k, (char *)&n + at, value)) {
-        char word[24] = "";
+        char word[NAME + 1] = "";
         if (k->kind == SWAX_KEY_MIXERS)
             find_stranger(word, value);
         snprintf(why, SWAX_WHY, "%s=%.60s: %s%s%sshould be %.200s", name, value, *word ? "'" : "", word,
