@@ -194,7 +194,18 @@ START_TEST(smoke_leaves_results_and_a_report)
     second = contents(folder, "runs/short-s1/result.json");
     ck_assert_str_eq(first, second);
     ck_assert_int_eq(ablate(folder, "seeds=2 steps=25"), 2);
-    free(first), free(second), free(folder);
+    /* nor are other arms: one more there, and none at all */
+    static const char *const instead[] = {"\"arms\": {\"more\": {}, ", "\"arms\": {}, \"were\": {"};
+    char *claim = contents(folder, "ablation.json"), changed[1 << 16], path[700], *arms = strstr(claim, "\"arms\": {");
+    ck_assert(arms);
+    snprintf(path, sizeof path, "%s/ablation.json", folder);
+    for (int i = 0; i < 2; i++) {
+        const int n = snprintf(changed, sizeof changed, "%.*s%s%s", (int)(arms - claim), claim, instead[i], arms + 9);
+        ck_assert(n < (int)sizeof changed);
+        put(path, changed, (size_t)n);
+        ck_assert_msg(ablate(folder, "seeds=2") == 2, "a folder with other arms was taken");
+    }
+    free(first), free(second), free(folder), free(claim);
 }
 END_TEST
 
@@ -227,23 +238,27 @@ static int reaches(pid_t pid, const char *folder, long before, long more, int *s
     }
 }
 
+/* Does a process hold the lock of the arm's run of seed 1? */
+static int is_held(const char *folder, const char *of)
+{
+    char path[700];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    snprintf(path, sizeof path, "%s/runs/%s-s1/lock", folder, of);
+    const int file = open(path, O_RDWR);
+    if (file < 0)
+        return 0;
+    ck_assert_int_eq(fcntl(file, F_GETLK, &lock), 0);
+    close(file);
+    return lock.l_type != F_UNLCK;
+}
+
 /* A killed process may hold its locks for a moment after its parent is gone; what it was at is then someone else's. */
-static void wait_for_locks(const char *folder)
+static void wait_for_locks(const char *folder, int held)
 {
     const struct timespec wait = {0, 1000000};
-    for (int i = 0; i < ARMS; i++) {
-        char path[700];
-        snprintf(path, sizeof path, "%s/runs/%s-s1/lock", folder, arm[i]);
-        const int file = open(path, O_RDWR);
-        for (int held = file >= 0; held;) {
-            struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-            ck_assert_int_eq(fcntl(file, F_GETLK, &lock), 0);
-            if ((held = lock.l_type != F_UNLCK))
-                nanosleep(&wait, NULL);
-        }
-        if (file >= 0)
-            close(file);
-    }
+    for (int i = 0; i < ARMS; i++)
+        while (is_held(folder, arm[i]) != held)
+            nanosleep(&wait, NULL);
 }
 
 /* Twelve times, at twelve points of the work; one that finishes before its signal is begun anew. */
@@ -264,7 +279,7 @@ START_TEST(killed_anywhere_it_ends_in_the_same_bits)
         }
         kill(-pid, kills % 3 ? SIGKILL : SIGINT);
         kills += end(pid) != 0;
-        wait_for_locks(killed);
+        wait_for_locks(killed, 0);
     }
     ck_assert_int_eq(ablate(killed, "seeds=1"), 0);
     same_results(whole, killed, 1);
@@ -273,7 +288,7 @@ START_TEST(killed_anywhere_it_ends_in_the_same_bits)
 }
 END_TEST
 
-/* A run that would take hours: only its signal can end it. */
+/* Runs that would take hours: only their signal can end them.  Meanwhile nobody else makes them. */
 START_TEST(a_signal_to_the_parent_alone_stops_the_children)
 {
     char *folder = scratch("signalled"), path[700];
@@ -281,9 +296,16 @@ START_TEST(a_signal_to_the_parent_alone_stops_the_children)
     for (int again = 0; again < 2; again++) {
         int status = 0;
         const long before = logged(folder);
-        const pid_t pid = begin(folder, "seeds=1 jobs=2 steps=100000000");
+        const pid_t pid = begin(folder, again ? "seeds=1 jobs=2 steps=100000000" : "seeds=1 jobs=6 steps=100000000");
         ck_assert_msg(reaches(pid, folder, before, 1, &status), "it ended before its signal, with %x",
                       (unsigned)status);
+        if (!again) {
+            wait_for_locks(folder, 1);
+            const int other = ablate(folder, "seeds=1 steps=100000000");
+            if (other)
+                kill(-pid, SIGKILL);
+            ck_assert_msg(!other, "another process was to leave what is being made to this one: it ended with %d", other);
+        }
         kill(pid, again ? SIGINT : SIGTERM);
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
         ck_assert_msg(kill(-pid, SIGKILL) && errno == ESRCH, "it left a child behind");

@@ -182,6 +182,25 @@ START_TEST(what_is_long_is_cut)
 }
 END_TEST
 
+/* The set of stretches is made larger three times for a text of 10 megabytes: it forgets none. */
+START_TEST(a_large_copy_is_known_to_its_last_stretch)
+{
+    enum { LARGE = 10 << 20 };
+    char *root = scratch("large"), *out = scratch("large.corpus"), *text = malloc(LARGE);
+    ck_assert(!file_make_folder(root, why));
+    body(text, 11, LARGE);
+    for (int i = 0; i < 2; i++)
+        place(root, 2, i ? "copy.c" : "text.c", text, LARGE);
+    place_body(root, 1, "own.c", 1, 0);
+    make_corpus(root, out, "alike=0.999999");
+    struct json *r = record(out);
+    ck_assert_msg(number(json_get(r, "train"), "bytes") >= LARGE, "the large folder is held out: choose another");
+    ck_assert_msg(number(json_get(r, "left_out"), "copies_within_training") == 1, "a copy was taken for another text");
+    json_free(r);
+    free(text);
+}
+END_TEST
+
 /* ---- the script */
 
 static void put_program(const char *folder, const char *name, const char *script)
@@ -233,6 +252,7 @@ int main(void)
     tcase_add_test(t, whole_directories_are_held_out_and_copies_dropped);
     tcase_add_test(t, the_split_does_not_depend_on_where_the_folder_lies);
     tcase_add_test(t, what_is_long_is_cut);
+    tcase_add_test(t, a_large_copy_is_known_to_its_last_stretch);
     tcase_add_test(t, the_script_hands_on_the_folder_of_the_package);
     suite_add_tcase(s, t);
     scratch_open();

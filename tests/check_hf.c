@@ -178,13 +178,13 @@ START_TEST(a_model_in_several_files_is_one)
     FILE *f = open_memstream(&index, &size);
     fputs("{\"metadata\": {}, \"weight_map\": {", f);
     for (int part = 0, at = 0; part < 3; part++) {
-        char name[40];
+        char name[61];      /* the first has 60 letters, the most there may be */
         const int end = st_count(all) * (part + 1) / 3;
         struct st_tensor tensor[100];
         struct half h = {all, at};
         for (int i = at; i < end; i++)
             tensor[i - at] = *st_tensor(all, i);
-        snprintf(name, sizeof name, "part-%d.safetensors", part);
+        snprintf(name, sizeof name, "part-%0*d.safetensors", part ? 1 : 43, part);
         const struct st_plan plan = {.n = end - at, .tensor = tensor, .get = get, .arg = &h};
         ck_assert_msg(!st_write(in_folder(several, name), &plan, why), "%s", why);
         for (; at < end; at++)

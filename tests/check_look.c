@@ -188,6 +188,29 @@ START_TEST(the_page_grows_and_says_how_it_ended)
 }
 END_TEST
 
+/* Each layer that remembers has a curve of its own, which ends in what the log says of it. */
+START_TEST(the_page_tells_layers_apart)
+{
+    char *folder = scratch("layers"), said[80], *page;
+    struct run r = small_run(folder);
+    set(&r, "mixers", "mlstm swa mlstm");
+    set(&r, "steps", "2");
+    ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+    page = page_of(folder);
+    struct json *line = last_line(folder);
+    const struct json *cells = json_get(line, "time_constants");
+    ck_assert(cells && cells->count == 2);
+    for (const struct json *j = cells->first; j; j = j->next) {
+        snprintf(said, sizeof said, "layer %d, mlstm", (int)j->first->number + 1);
+        ck_assert_msg(strstr(page, said), "the page has no curve of %s", said);
+        snprintf(said, sizeof said, "%.6g at %.6g", j->first->next->next->number, json_get(line, "tokens")->number);
+        ck_assert_msg(strstr(page, said), "the page does not say %s", said);
+    }
+    json_free(line);
+    free(page), free(folder);
+}
+END_TEST
+
 /* ---- shards of others */
 
 static void put_tokens(const char *path, const int *header, int bytes, const uint32_t *token, int n)
@@ -355,6 +378,7 @@ int main(void)
     tcase_add_test(t, the_sample_is_what_the_checkpoint_writes);
     tcase_add_test(t, time_constants_are_those_of_the_weights);
     tcase_add_test(t, the_page_grows_and_says_how_it_ended);
+    tcase_add_test(t, the_page_tells_layers_apart);
     tcase_add_test(t, shards_of_16_and_32_bits_with_and_without_header);
     tcase_add_test(t, tokens_come_back_as_text);
     tcase_add_test(t, a_run_on_shards_writes_text);

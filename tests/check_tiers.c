@@ -137,17 +137,29 @@ START_TEST(large_products)
 }
 END_TEST
 
-/* More heads than one walker of a sequence takes along, sequences that threads do not divide, and, not in a sample,
- * wide and long ones. */
+/* More heads than one walker of a sequence takes along; sequences that threads do not divide; heads wider than a block,
+ * than four of them, and than a slab of states, with a last block of few tokens; behind the first FEW of each, which are
+ * a sample, wide and long ones. */
 START_TEST(many_heads)
 {
-    static const int windows[][OP_DIMS] = { { 3, 70, 70, 22, 11, 5, 9 }, { 1, 140, 150, 8, 4, 130, 150 }, { 2, 150, 150, 5, 5, 200, 149 },
-                                            { 1, 4200, 4210, 2, 1, 3, 70 }, { 1, 4700, 4710, 1, 1, 2, 512 }, { 2, 4200, 4265, 1, 1, 2, 1 } };
-    static const int cells[][OP_DIMS] = { { 1, 70, 21, 5, 9, 16, 0 }, { 2, 140, 9, 70, 3, 64, 1 }, { 5, 66, 18, 3, 70, 80, 2 } };
-    if (_i % 4 < 2)
-        cases_of(_i / 4, _i % 2 ? "attention_backward" : "attention_forward", windows, every() > 3 ? 1 : (int)(sizeof windows / sizeof *windows));
-    else
-        cases_of(_i / 4, _i % 2 ? "mlstm_backward" : "mlstm_forward", cells, every() > 3 ? 1 : (int)(sizeof cells / sizeof *cells));
+    enum { FEW = 5 };
+    static const int windows[][OP_DIMS] = { { 3, 70, 70, 22, 11, 5, 9 },   { 1, 70, 150, 4, 2, 70, 90 },
+                                            { 2, 7, 140, 2, 1, 130, 200 }, { 1, 70, 70, 1, 1, 300, 66 },
+                                            { 1, 70, 73, 2, 1, 66, 68 },   { 1, 140, 150, 8, 4, 130, 150 },
+                                            { 2, 150, 150, 5, 5, 200, 149 }, { 1, 4200, 4210, 2, 1, 3, 70 },
+                                            { 1, 4700, 4710, 1, 1, 2, 512 }, { 2, 4200, 4265, 1, 1, 2, 1 } };
+    static const int cells[][OP_DIMS] = { { 1, 70, 21, 5, 9, 16, 0 }, { 2, 67, 2, 70, 66, 64, 3 }, { 1, 70, 1, 300, 5, 70, 0 },
+                                          { 1, 71, 1, 5, 140, 16, 1 }, { 1, 65, 2, 66, 3, 64, 2 },
+                                          { 2, 140, 9, 70, 3, 64, 1 }, { 5, 66, 18, 3, 70, 80, 2 } };
+    static const int rules[][OP_DIMS] = { { 1, 70, 22, 11, 5, 9, 1, 16, 1 },  { 2, 67, 4, 2, 70, 66, 1, 64, 1 },
+                                          { 1, 71, 2, 2, 70, 66, 70, 70, 1 }, { 1, 71, 2, 1, 130, 5, 1, 16, 0 },
+                                          { 2, 90, 3, 1, 3, 140, 3, 64, 0 } };
+    static const struct { const char *forward, *backward; const int (*sizes)[OP_DIMS]; int n; } of[] = {
+        { "attention_forward", "attention_backward", windows, sizeof windows / sizeof *windows },
+        { "mlstm_forward", "mlstm_backward", cells, sizeof cells / sizeof *cells },
+        { "delta_forward", "delta_backward", rules, sizeof rules / sizeof *rules } };
+    const int which = _i / 2 % 3, n = of[which].n;
+    cases_of(_i / 6, _i % 2 ? of[which].backward : of[which].forward, of[which].sizes, every() > 3 && n > FEW ? FEW : n);
 }
 END_TEST
 
@@ -445,7 +457,7 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, one_kernel, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, large_products, 0, swax_n_tiers * 4);
-    tcase_add_loop_test(tc, many_heads, 0, swax_n_tiers * 4);
+    tcase_add_loop_test(tc, many_heads, 0, swax_n_tiers * 6);
     tcase_add_loop_test(tc, gates_may_be_shut_for_good, 0, swax_n_tiers * 2);
     tcase_add_loop_test(tc, states_may_hold_nothing, 0, swax_n_tiers * 2);
     tcase_add_loop_test(tc, one_key_has_all_the_weight, 0, swax_n_tiers);
