@@ -87,6 +87,11 @@ double bench_median(double *x, int n)
     return n % 2 ? x[n/2] : (x[n/2 - 1] + x[n/2]) / 2;
 }
 
+int bench_enough(int runs, int least, int most, double total, double seconds)
+{
+    return runs >= least && (total >= seconds || runs >= most);
+}
+
 double bench_share(const struct bench *b, double gflops)
 {
     return b->peak > 0 ? gflops / b->peak : 0;

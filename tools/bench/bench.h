@@ -15,7 +15,9 @@ struct bench {
     double peak, bandwidth;
 };
 
-double bench_median(double *x, int n);
+double bench_median(double *x, int n);      /* sorts them */
+/* Has a thing been timed often enough, and for long enough? */
+int bench_enough(int runs, int least, int most, double total, double seconds);
 /* of the peak; 0 where no vectors were built to measure it */
 double bench_share(const struct bench *b, double gflops);
 

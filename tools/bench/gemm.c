@@ -35,7 +35,7 @@ static double time_one(const struct bench *b, const struct swax_kernels_f32 *k, 
     const int N = p->N, O = p->O, I = p->I;
     double times[MOST], total = 0;
     int runs = 0;
-    while (runs < 5 || (total < b->seconds / 4 && runs < MOST)) {
+    while (!bench_enough(runs, 5, MOST, total, b->seconds / 4)) {
         const double start = clock_seconds();
         if (!peer && !backward)
             k->linear_forward(p->y, p->x, p->w, NULL, N, O, I);

@@ -56,7 +56,7 @@ const char *bench_step(const struct bench *b, const struct bench_size *s, char *
     const struct swax_batch batch = { .B = B, .T = T, .window = s->window, .token = token, .target = token + 1 };
     swax_network_init(n, 1);
     one_step(n, &batch, 1);                            /* brings the pages */
-    while (runs < 3 || (total < b->seconds && runs < MOST))
+    while (!bench_enough(runs, 3, MOST, total, b->seconds))
         total += times[runs] = one_step(n, &batch, runs + 2), runs++;
     report(b, s, bench_median(times, runs), swax_network_flops(swax_network_config(n), T, s->window, 1),
            swax_network_bytes(n));
