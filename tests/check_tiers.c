@@ -158,8 +158,8 @@ START_TEST(many_heads)
         { "attention_forward", "attention_backward", windows, sizeof windows / sizeof *windows },
         { "mlstm_forward", "mlstm_backward", cells, sizeof cells / sizeof *cells },
         { "delta_forward", "delta_backward", rules, sizeof rules / sizeof *rules } };
-    const int which = _i / 2 % 3, n = of[which].n;
-    cases_of(_i / 6, _i % 2 ? of[which].backward : of[which].forward, of[which].sizes, every() > 3 && n > FEW ? FEW : n);
+    const int which = _i / 2 % 3, tier = _i / 6, most = every() <= 3 ? of[which].n : tier ? FEW : 1;
+    cases_of(tier, _i % 2 ? of[which].backward : of[which].forward, of[which].sizes, most);
 }
 END_TEST
 

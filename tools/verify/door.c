@@ -14,7 +14,7 @@
 #include "tools/verify/ask.h"
 #include "tools/verify/plugin.h"
 
-enum { EVERY = 5, SEEN = 1024, CALLS = 13, WARM = 2 };
+enum { EVERY = 5, SEEN = 1024 };
 static const double SMALL = 1e5;    /* numbers: what is asked four more times is no larger */
 
 struct door {
@@ -285,20 +285,14 @@ static double bytes(const struct door_problem *v, enum dtype dtype)
     return sum;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Call after call, each on numbers that it has not seen, each judged: NULL, or what is wrong. */
 static const char *time_calls(struct door *d, const struct plan *plan, double bandwidth, struct timing *t, char *why)
 {
     struct problem q;
-    double seconds[CALLS];
+    double seconds[TIMED_CALLS];
     const char *wrong = problem_largest(&q, plan, why);
     int lost = 0;
-    for (int k = 0; k < CALLS && !wrong; k++) {
+    for (int k = 0; k < TIMED_CALLS && !wrong; k++) {
         struct op_case got[PARTS];
         struct problem solved;
         change_problem(&q, k);
@@ -319,12 +313,7 @@ static const char *time_calls(struct door *d, const struct plan *plan, double ba
     }
     if (wrong)
         return wrong;
-    const int n = CALLS - WARM;
-    qsort(seconds + WARM, (size_t)n, sizeof *seconds, by_size);
-    t->calls[0] = n;
-    t->median[0] = seconds[WARM + n / 2];
-    t->least[0] = seconds[WARM];
-    t->most[0] = seconds[CALLS - 1];
+    timing_take(t, 0, seconds);
     op_case_describe(&q.in[0], t->sizes[0], WORDS);
     problem_free(&q);
     return NULL;

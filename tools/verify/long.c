@@ -104,7 +104,7 @@ static const char *call(load_fn *load, void *arg, struct whole *w, int offers[PA
 {
     struct shared {
         char wrong[SWAX_WHY];
-        int offers[PARTS];
+        int offers[PARTS], returned;
     } *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         return say(why, "There is no memory for the kernel's process.");
@@ -124,6 +124,7 @@ static const char *call(load_fn *load, void *arg, struct whole *w, int offers[PA
             if (l.offers[part])
                 op_call(&l.tier, l.precision, w->c[part].op, a, w->c[part].dims, w->c[part].scalar);
         }
+        shared->returned = 1;
         _exit(0);
     }
     int status = 1;
@@ -135,7 +136,7 @@ static const char *call(load_fn *load, void *arg, struct whole *w, int offers[PA
         : WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
             ? say(why, "it did not return within %d seconds", SECONDS)
         : WIFSIGNALED(status) ? say(why, "it crashed: %s", strsignal(WTERMSIG(status)))
-        : status ? say(why, "it ended the process")
+        : status || !shared->returned ? say(why, "it ended the process")
                  : NULL;
     memcpy(offers, shared->offers, sizeof shared->offers);
     munmap(shared, sizeof *shared);

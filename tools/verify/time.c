@@ -8,7 +8,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-enum { CALLS = 13, WARM = 2, COPIED = 128 << 20 };
+enum { WARM = 2, COPIED = 128 << 20 };
 
 static double now(void)
 {
@@ -58,11 +58,21 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void timing_take(struct timing *t, int part, double seconds[TIMED_CALLS])
+{
+    const int n = TIMED_CALLS - WARM;
+    qsort(seconds + WARM, (size_t)n, sizeof *seconds, by_size);
+    t->calls[part] = n;
+    t->median[part] = seconds[WARM + n / 2];
+    t->least[part] = seconds[WARM];
+    t->most[part] = seconds[TIMED_CALLS - 1];
+}
+
 /* One part, call after call, each on numbers that it has not seen. */
 static const char *time_part(struct plugin *p, struct op_case *c, int part, struct timing *t)
 {
-    double seconds[CALLS];
-    for (int k = 0; k < CALLS; k++) {
+    double seconds[TIMED_CALLS];
+    for (int k = 0; k < TIMED_CALLS; k++) {
         struct op_case got[PARTS] = {{0}}, truth;
         struct op_verdict v;
         struct conduct conduct;
@@ -85,12 +95,7 @@ static const char *time_part(struct plugin *p, struct op_case *c, int part, stru
         }
         seconds[k] = conduct.seconds[part];
     }
-    const int n = CALLS - WARM;
-    qsort(seconds + WARM, (size_t)n, sizeof *seconds, by_size);
-    t->calls[part] = n;
-    t->median[part] = seconds[WARM + n / 2];
-    t->least[part] = seconds[WARM];
-    t->most[part] = seconds[CALLS - 1];
+    timing_take(t, part, seconds);
     op_case_describe(c, t->sizes[part], WORDS);
     return NULL;
 }

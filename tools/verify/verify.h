@@ -149,6 +149,9 @@ struct report {
     int too_large;                    /* for a diagnosis */
 };
 void report_begin(struct report *r, const struct plan *plan);
+/* tools/verify/time.c.  What so many calls of a part took, of which the first two warm up. */
+enum { TIMED_CALLS = 13 };
+void timing_take(struct timing *t, int part, double seconds[TIMED_CALLS]);
 /* Bring a forward's answers to the truth's m, whatever m they are in: 1 if that was another. */
 int regauge(const struct problem *p, struct op_case *got);
 /* 1 if it is within all bounds.  `part` only. */

@@ -1,0 +1,425 @@
+/* check_verify_units.c - the parts of the verification kit, each by itself and in a moment: which problems make a
+ * suite, what they cost, what a wrong tensor looks like, what a report says, how calls are counted, and slabs of what is
+ * too large to be looked at whole. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ref/kernels.h"
+#include "tests/golden.h"
+#include "tests/printed.h"
+#include "tests/scratch.h"
+#include "tests/suite.h"
+#include "tools/verify/causes.h"
+#include "tools/verify/long.h"
+#include "tools/verify/long_slabs.h"
+#include "tools/verify/verify.h"
+
+static char why[SWAX_WHY];
+
+static struct plan plan_of(const char *kernel, enum dtype dtype, const char *suite)
+{
+    struct plan plan = {.wish = {.dtype = dtype, .states = 1, .documents = 1, .noise = 1}, .seed = 1,
+                        .suite = suite ? suite_find(suite) : -1, .only = -1};
+    ck_assert_msg(!subject_find(&plan.subject, kernel, why), "%s", why);
+    return plan;
+}
+
+/* ---- suites, and what they cost */
+
+/* Of each kernel's problems, by number: sums that any size, family or option in another place changes. */
+static void tell_suite(FILE *f, const struct subject *s, const char *suite, enum dtype dtype)
+{
+    const struct plan plan = plan_of(s->name, dtype, suite);
+    const char *dims = swax_ops[s->op[0]].dims;
+    double size[OP_DIMS] = {0}, options = 0, scalars = 0, seeds = 0, work[4] = {0};
+    int families[OP_FAMILIES] = {0}, i = 0;
+    struct entry e;
+    for (; plan_entry(&plan, i, &e); i++) {
+        struct op_case c;
+        unsigned optional;
+        ck_assert_msg(!problem_sizes(&c, &optional, &plan, &e, why), "%s", why);
+        for (int d = 0; dims[d]; d++)
+            size[d] += (double)c.dims[d] * (i % 89 + 1);
+        for (int k = 0; k < op_scalars(&swax_ops[s->op[0]]); k++)
+            scalars += c.scalar[k] * (i % 89 + 1);
+        options += optional * (double)(i % 89 + 1);
+        seeds += (double)e.seed * (i % 89 + 1);
+        families[e.family]++;
+        work[0] += case_work(&c), work[1] += case_steps(&c), work[2] += case_orders(&c), work[3] += case_numbers(&c);
+    }
+    fprintf(f, "%s %s %s: %d problems, seeds %.0f, options %.0f, scalars %.9g,", s->name, suite, dtype_name[dtype], i,
+            seeds, options, scalars);
+    for (int d = 0; dims[d]; d++)
+        fprintf(f, " %c %.0f", dims[d], size[d]);
+    fprintf(f, ", work %.9g %.9g %.9g, numbers %.9g, families", work[0], work[1], work[2], work[3]);
+    for (int k = 0; k < OP_FAMILIES; k++)
+        fprintf(f, " %d", families[k]);
+    fputc('\n', f);
+}
+
+START_TEST(suites_have_the_same_problems_as_ever)
+{
+    char *now;
+    size_t n;
+    struct subject s;
+    FILE *f = open_memstream(&now, &n);
+    for (int k = 0; subject_number(k, &s); k++) {
+        for (int suite = 0; suite_name(suite); suite++)
+            tell_suite(f, &s, suite_name(suite), DT_F32);
+        tell_suite(f, &s, "standard", DT_F16);
+    }
+    fclose(f);
+    golden_has("suites.txt", now, 1e-8);
+    free(now);
+}
+END_TEST
+
+/* Of 30 passes over a problem; what the reference tells of at 3e8 multiplications a second. */
+START_TEST(costs_are_added_up_and_bounded)
+{
+    struct plan plan = plan_of("linear", DT_F32, NULL);
+    struct size sum = {0, 0};
+    struct op_case c = {.op = plan.subject.op[0], .dims = {10, 20, 30}};
+    ck_assert(!size_add(&sum, &plan.subject, &plan.wish, &c, why));
+    ck_assert_msg(fabs(sum.seconds / (30 * 2 * 6000 / 3e8) - 1) < 1e-12, "%g s", sum.seconds);
+    /* y, x, w, b; dx, dw, db, dy, x, w */
+    const double numbers = (200 + 300 + 600 + 20) + (300 + 600 + 20 + 200 + 300 + 600);
+    ck_assert_msg(sum.numbers == numbers, "%g numbers, not %g", sum.numbers, numbers);
+    ck_assert(!size_add(&sum, &plan.subject, &plan.wish, &c, why));
+    ck_assert_msg(fabs(sum.seconds / (30 * 4 * 6000 / 3e8) - 1) < 1e-12 && sum.numbers == numbers, "%g s", sum.seconds);
+    ck_assert(teller_of(&plan.subject, &plan.wish, &c) == swax_tiers[0]);
+    /* arrays of more than 1e9 numbers, and hours */
+    struct op_case wide = {.op = c.op, .dims = {1, 30000, 30000}}, deep = {.op = c.op, .dims = {100000, 5000, 5000}};
+    ck_assert(size_add(&sum, &plan.subject, &plan.wish, &wide, why));
+    ck_assert_str_eq(why, "Too large: with linear_forward N=1 O=30000 I=30000 the arrays hold 3e+09 numbers, and 1e+09 "
+                          "are the most.  Give smaller sizes.");
+    sum = (struct size){0, 0};
+    ck_assert(size_add(&sum, &plan.subject, &plan.wish, &deep, why));
+    double minutes, most;
+    ck_assert_msg(sscanf(why, "Too large: with linear_forward N=100000 O=5000 I=5000 the truth takes about %lf "
+                              "minutes on this machine, and %lf are the most.", &minutes, &most) == 2, "%s", why);
+    ck_assert_msg(most == 60 && fabs(minutes - sum.seconds / 60) <= 0.5 && sum.seconds >= 30 * 2 * 2.5e12 / 2e9,
+                  "%s: %g s", why, sum.seconds);
+}
+END_TEST
+
+/* Four points for each element of an input that has a gradient, each a forward. */
+START_TEST(what_differences_cost)
+{
+    struct plan plan = plan_of("swiglu", DT_F64, NULL);
+    const struct entry e = {1, OP_GAUSS, 9, 0, -1};
+    struct problem p;
+    plan.wish.dim[0].letter = 'N', plan.wish.dim[0].value = 7, plan.wish.n_dims = 1;
+    ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s", why);
+    ck_assert_double_eq(derive_costs(&p), 14 * 4 * (21 + 4 * 21 + 4000.0));      /* a and b; y, a, b */
+    problem_free(&p);
+}
+END_TEST
+
+/* ---- problems */
+
+/* Behind a norm h does not grow: the gradient that comes to it is orthogonal to it, row by row, and not zero. */
+START_TEST(a_gradient_behind_a_norm_is_orthogonal)
+{
+    struct plan plan = plan_of("mlstm", DT_F64, NULL);
+    const struct entry e = {5, OP_GAUSS, 12, 0, -1};
+    struct problem p;
+    plan.wish.behind = 1;
+    ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s", why);
+    const struct op_spec *op = &swax_ops[p.in[1].op];
+    const int h = op_arg_find(op, "h"), dh = op_arg_find(op, "dh");
+    const long V = op_extent(op, 'V', p.in[1].dims);
+    for (long row = 0; row < p.in[1].size[h]; row += V) {
+        double dot = 0, hh = 0, dd = 0;
+        for (long j = row; j < row + V; j++)
+            dot += p.in[1].arg[h][j] * p.in[1].arg[dh][j], hh += p.in[1].arg[h][j] * p.in[1].arg[h][j],
+                dd += p.in[1].arg[dh][j] * p.in[1].arg[dh][j];
+        ck_assert_msg(V > 1 && dd > 0 && fabs(dot) <= 1e-13 * sqrt(hh * dd), "dh.h is %g of %g", dot, sqrt(hh * dd));
+    }
+    problem_free(&p);
+}
+END_TEST
+
+/* ---- what a wrong tensor looks like: B, H, D of 2, 3, 4 */
+
+enum { B = 2, H = 3, D = 4, ALL = B * H * D };
+
+static double right(long e) { return (double)((e * 37 + 11) % 101) / 50 - 1.003; }
+
+static double is(int way, long e)
+{
+    const long b = e / (H * D), h = e / D % H, d = e % D;
+    switch (way) {
+    case 0:  return right(e) * 2;
+    case 1:  return -right(e);
+    case 2:  return right((b * H + (h + 1) % H) * D + d) + (h + 1 == H ? 7 : 0);
+    case 3:  return right((b * H + (h ? h - 1 : 0)) * D + d) + (h ? 0 : 7);
+    case 4:  return right(b * H * D + d);
+    case 5:  return right((b * H + h) * D + D - 1 - d);
+    case 6:  return right((b * H + (h == 1 ? 2 : h == 2 ? 1 : 0)) * D + d);
+    case 7:  return right(b * H * D + e % (H * D) % H * D + e % (H * D) / H);
+    case 8:  return right(e) + (h == 1 ? 0.5 + 0.1 * (double)d * (double)(b + 1) : 0);
+    case 9:  return right(e) + (d >= 2 ? 0.5 + 0.1 * (double)h * (double)(b + 1) * (double)d : 0);
+    case 10: return right(e) + (d == 0 || d == 3 ? 0.5 + 0.1 * (double)h * (double)(b + 1) * (double)(d + 1) : 0);
+    case 11: return 0;
+    case 12: return e == 5 ? (double)NAN : e == 7 ? -HUGE_VAL : right(e);
+    case 13: return right(e) * 1.25;
+    default: return right(e) + sin(1.0 + 3.7 * (double)e);
+    }
+}
+
+START_TEST(looks_are_recognised)
+{
+    static const char *const says[] = {
+        "2 times what it should be", "of the opposite sign", "each of its heads (H) holds that of the next",
+        "each of its heads (H) holds that of the one before", "each of its heads (H) holds that of the first",
+        "each of its head size (D) is in reverse order of", "its heads (H) are in another order: 0 2 1",
+        "H and D are transposed in memory", "wrong at H = 1 alone, of 3 (heads)",
+        "wrong at D from 2 to 3 alone, of 4 (head size)", "wrong at D from 0 to 3 alone, with gaps, of 4 (head size)",
+        "all zeros", "not finite in 2 of its 24 elements", "1.25 times what it should be", ""};
+    double got[ALL], truth[ALL], before[ALL];
+    for (int added = 0; added < 2; added++)
+        for (int way = 0; way < 15; way++) {
+            char words[WORDS];
+            for (long e = 0; e < ALL; e++) {
+                before[e] = added ? 3 - 0.2 * (double)e : 0;
+                truth[e] = right(e) + before[e];
+                got[e] = way == 11 ? 0 : is(way, e) + before[e];
+            }
+            struct sight s = {.got = got, .truth = truth, .before = added ? before : NULL, .n = ALL, .bound = 1e-9,
+                              .axes = 3, .axis = {{"B", "sequences", B, 0}, {"H", "heads", H, 0}, {"D", "head size", D, 0}}};
+            looks_of(words, &s);
+            ck_assert_msg(!strcmp(words, says[way]), "%d: \"%s\", not \"%s\"", way, words, says[way]);
+            s.unwritten = ALL;
+            looks_of(words, &s);
+            ck_assert_str_eq(words, "nothing was written");
+            s.unwritten = 5;
+            looks_of(words, &s);
+            ck_assert_str_eq(words, "5 of its 24 elements were not written");
+            if (added) {
+                s.unwritten = 0;
+                memcpy(got, before, sizeof got);
+                looks_of(words, &s);
+                ck_assert_str_eq(words, "nothing was added");
+            }
+        }
+}
+END_TEST
+
+/* ---- reports, made up */
+
+enum { REPORTS = 9 };
+
+static void make_up(struct report *r, int which)
+{
+    static const char *const subject[REPORTS] = {"mlstm", "attention", "mlstm", "attention", "mlstm", "swiglu", "mlstm",
+                                                 "mlstm", "delta"};
+    static const enum dtype dtype[REPORTS] = {DT_F32, DT_BF16, DT_F64, DT_F16, DT_F32, DT_F32, DT_F32, DT_F32, DT_BF16};
+    struct plan plan = plan_of(subject[which], dtype[which], which % 2 ? "standard" : "quick");
+    plan.wish.states = which != 2, plan.wish.documents = which != 3, plan.wish.behind = which == 4, plan.seed = 3;
+    report_begin(r, &plan);
+    r->problems = 20 + which, r->families = 0x3f, r->n = 3;
+    for (int i = 0; i < r->n; i++) {
+        static const char *const names[2][3] = {{"h", "m1", "dq"}, {"y", "dk", "dv"}};
+        struct finding *f = &r->finding[i];
+        *f = (struct finding){.name = names[strcmp(subject[which], "mlstm") != 0][i], .answers = 20 + which,
+                              .asked = i == 1 ? 0 : 9, .ratio = 0.5, .rms = 1.5e-7 * (i + 1), .largest = 2.5e-6,
+                              .bias = 1e-5, .ulp = 3.25, .bound = 1e-5, .rms_bound = 8e-7, .problem = 4 + i,
+                              .index = 17 * i, .family = (enum op_family)(2 + i)};
+        snprintf(f->sizes, sizeof f->sizes, "B=%d T=7", i + 1);
+    }
+    if (which == 0)
+        r->finding[0].rms_bound = 0.1;      /* an honest float errs an eighth of it */
+    if (which == 1 || which == 2) {
+        r->timing.calls[0] = 11, r->timing.median[0] = 2e-3, r->timing.least[0] = 1e-3, r->timing.most[0] = 5e-3;
+        r->timing.floor[0] = 5e-4;
+        snprintf(r->timing.sizes[0], WORDS, "T=64"), snprintf(r->timing.device, sizeof r->timing.device, "a machine");
+        r->unequal = 2, r->unequal_name = "dq";
+    }
+    if (which < 2)
+        return;
+    struct finding *f = &r->finding[2];
+    r->failed = 5, f->failed = 4, f->ratio = 40, f->rms = 3e-3;
+    r->wrong_families = which == 8 ? 0x3f : 1 << (which - 1);
+    snprintf(f->looks, sizeof f->looks, "%s", which % 2 ? "2 times what it should be" : "");
+    if (which == 3)
+        f->bias = 4e-3, f->bias_bound = 2e-3, r->wrong_families = 1 << OP_HUGE, r->families |= 1 << OP_HUGE;
+    if (which == 4)
+        r->another_gauge = 1, r->wrong_families = 1 << OP_OPEN | 1 << OP_SHUT;
+    if (which == 5)
+        snprintf(r->trouble, sizeof r->trouble, "swiglu wrote outside \"db\""), r->trouble_at = 6;
+    if (which == 6 || which == 8)
+        r->cause = cause_next(-1, subject[which]), r->explained = 0.875, r->derived = which == 6, r->alike = which == 8;
+    if (which == 6)
+        r->causes = 1, r->causes_list[0] = cause_next(r->cause, "mlstm");
+    if (which == 7)
+        r->too_large = 1;
+    if (which == 2)
+        r->wrong_families = 1 << OP_SHUT;
+}
+
+static void print_all(void *arg)
+{
+    struct report *r = arg;
+    for (int which = 0; which < REPORTS; which++) {
+        make_up(r, which);
+        printf("---- report %d\n", which);
+        report_print(r, which == 5 ? NULL : "swax verify tier ref");
+    }
+}
+
+static void json_all(void *arg)
+{
+    struct report *r = arg;
+    for (int which = 0; which < REPORTS; which++) {
+        make_up(r, which);
+        report_json(stdout, r);
+    }
+}
+
+START_TEST(reports_are_those_that_are_kept)
+{
+    static struct report r;
+    char *text = printed_in(print_all, &r);
+    golden_is("verify_reports.txt", text, 0);
+    text = printed_in(json_all, &r);
+    for (char *at = text; (at = strstr(at, "\"version\":\"")); at += 11)      /* of any version */
+        for (char *p = at + 11; *p != '"'; p++)
+            *p = '.';
+    golden_is("verify_reports.json", text, 0);
+}
+END_TEST
+
+START_TEST(times_are_medians_and_spreads)
+{
+    double seconds[TIMED_CALLS] = {99, 0.01, 7, 3, 11, 5, 2, 9, 4, 8, 6, 12, 10};      /* the first two warm up */
+    struct timing t;
+    memset(&t, 0, sizeof t);
+    timing_take(&t, 1, seconds);
+    ck_assert(t.calls[1] == 11 && t.median[1] == 7 && t.least[1] == 2 && t.most[1] == 12 && !t.calls[0]);
+}
+END_TEST
+
+/* ---- suite=long, of sizes that are none: whole arrays, slab by slab */
+
+enum { RIGHT, ONE_HEAD, OUTSIDE, CHANGES, NOTHING, ENDS };
+
+static void attention(float *y, float *lse, const float *q, const float *k, const float *v, const float *sink,
+                      const int *start, int n, int T, int S, int heads, int G, int size, int W, int how)
+{
+    if (how == NOTHING)
+        return;
+    if (how == ENDS)
+        _exit(0);
+    swax_ref_f32.attention_forward(y, lse, q, k, v, sink, start, n, T, S, heads, G, size, W);
+    if (how == ONE_HEAD)
+        y[(size_t)n * (size_t)T * (size_t)heads * (size_t)size - 1] += 1;
+    if (how == OUTSIDE)
+        y[(size_t)n * (size_t)T * (size_t)heads * (size_t)size] = 1;
+    if (how == CHANGES)
+        ((float *)q)[3] += 1;
+}
+
+#define WITH(how) \
+    static void attention_##how(float *y, float *lse, const float *q, const float *k, const float *v, \
+                                const float *sink, const int *start, int n, int T, int S, int heads, int G, int size, \
+                                int W) \
+    { \
+        attention(y, lse, q, k, v, sink, start, n, T, S, heads, G, size, W, how); \
+    }
+WITH(RIGHT) WITH(ONE_HEAD) WITH(OUTSIDE) WITH(CHANGES) WITH(NOTHING) WITH(ENDS)
+
+static const char *load(struct loaded *l, void *arg, char *unused)
+{
+    static struct swax_kernels_f32 table;
+    (void)unused;
+    table = swax_ref_f32;
+    table.attention_forward = *(void **)arg ? *(typeof(table.attention_forward) *)arg : table.attention_forward;
+    *l = (struct loaded){.tier = {.name = "here", .f32 = &table}, .precision = SWAX_PREC_F32, .offers = {1, 1}};
+    return NULL;
+}
+
+START_TEST(slabs_of_a_whole_are_judged)
+{
+    static const struct { void *kernel; const char *trouble; int failed; } of[] = {
+        {(void *)attention_RIGHT, "", 0}, {(void *)attention_ONE_HEAD, "", 1},
+        {(void *)attention_OUTSIDE, "attention: it wrote outside y", 1},
+        {(void *)attention_CHANGES, "attention: it changed its input q", 1}, {(void *)attention_NOTHING, "", 1},
+        {(void *)attention_ENDS, "attention: it ended the process", 1}};
+    struct plan plan = plan_of("attention", DT_F32, NULL);
+    const struct { char letter; int value; } wish[] = {{'B', 2}, {'T', 21}, {'H', 4}, {'G', 2}, {'D', 8}, {'W', 6}};
+    plan.suite = 0;
+    while (!suite_is_long(plan.suite))
+        plan.suite++;
+    plan.only = 0;
+    for (int i = 0; i < 6; i++)
+        plan.wish.dim[i].letter = wish[i].letter, plan.wish.dim[i].value = wish[i].value;
+    plan.wish.n_dims = 6;
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        static struct report r;
+        void *kernel = of[i].kernel;
+        ck_assert_msg(!verify_long(load, &kernel, &plan, &r, why), "%s", why);
+        ck_assert_msg(r.problems == 1 && r.failed == of[i].failed && !strcmp(r.trouble, of[i].trouble),
+                      "%d: %d of %d failed: %s", (int)i, r.failed, r.problems, r.trouble);
+        ck_assert_msg(r.trouble[0] || r.n >= 5, "%d tensors", r.n);      /* y, lse, dq, dk, dv */
+    }
+}
+END_TEST
+
+/* Each kernel's whole and its cost, of small sizes and of those of suite=long. */
+START_TEST(wholes_are_laid_out_as_ever)
+{
+    char *now;
+    size_t n;
+    struct subject s;
+    FILE *f = open_memstream(&now, &n);
+    for (int k = 0; subject_number(k, &s); k++)
+        for (int i = 0; i < 2; i++) {
+            const struct plan plan = plan_of(s.name, i ? DT_BF16 : DT_F32, NULL);
+            struct op_case c;
+            struct whole w;
+            char sizes[200];
+            double places = 0;
+            if (op_forward_of(s.op[0]) >= 0 || !long_dims(&c, &s, &plan.wish, i))
+                continue;
+            whole_begin(&w, &s, &c, dtype_precision(plan.wish.dtype));
+            const struct slabs slabs = slabs_of(&c);
+            const struct slab last = slab_number(&slabs, slabs_count(&slabs) - 1);
+            for (int part = 0; part < w.parts; part++)
+                for (int a = 0; a < w.c[part].n; a++)
+                    places += (double)w.at[part][a] * (a + 1 + 31 * part);
+            const struct long_cost cost = long_cost(&s, &plan.wish, &c);
+            fprintf(f, "%s %d: %s, bytes %.9g, places %.9g, slabs %ld of %ld rows, the last %ld %ld %ld, cost %.9g "
+                       "%.9g\n", s.name, i, op_case_describe(&c, sizes, sizeof sizes), (double)w.bytes, places,
+                    slabs_count(&slabs), slabs.each, last.b, last.g, last.row, cost.bytes, cost.seconds);
+        }
+    fclose(f);
+    golden_has("wholes.txt", now, 1e-8);
+    free(now);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("verify_units");
+    TCase *t = tcase_create("units");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, suites_have_the_same_problems_as_ever);
+    tcase_add_test(t, costs_are_added_up_and_bounded);
+    tcase_add_test(t, what_differences_cost);
+    tcase_add_test(t, a_gradient_behind_a_norm_is_orthogonal);
+    tcase_add_test(t, looks_are_recognised);
+    tcase_add_test(t, reports_are_those_that_are_kept);
+    tcase_add_test(t, times_are_medians_and_spreads);
+    tcase_add_test(t, slabs_of_a_whole_are_judged);
+    tcase_add_test(t, wholes_are_laid_out_as_ever);
+    suite_add_tcase(s, t);
+    scratch_open();
+    const int failed = suite_ends(s);
+    scratch_close();
+    return failed;
+}
