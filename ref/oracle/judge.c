@@ -262,7 +262,7 @@ static double bound(double plain, double nudged, const struct op_arg *a, long in
                     double floor16)
 {
     const double eps32 = (double)FLT_EPSILON;
-    if (a->type == DOUBLE)   /* a sum in double: both builds of the reference make the same error, which shows in neither */
+    if (a->type == DOUBLE)   /* a sum in double: both builds of the reference make one error, which shows in neither */
         return K * fmax(plain, DBL_EPSILON * sqrt((double)inputs));
     if (precision == SWAX_PREC_F64)
         return K * fmax(fmax(plain, eps32) * (DBL_EPSILON / eps32), nudged);

@@ -43,7 +43,8 @@ const struct op_spec swax_ops[] = {
 
     { "attention_forward", "BTSHGDW", "", 0,
       {{"y",OUT,REAL,"BTHD",0}, {"lse",OUT,STAT,"BTH",0},
-       {"q",IN,REAL,"BTHD",0}, {"k",IN,REAL,"BSGD",0}, {"v",IN,REAL,"BSGD",0}, {"sink",IN,STAT,"H",2}, {"start",IN,INT,"BT",1}},
+       {"q",IN,REAL,"BTHD",0}, {"k",IN,REAL,"BSGD",0}, {"v",IN,REAL,"BSGD",0}, {"sink",IN,STAT,"H",2},
+       {"start",IN,INT,"BT",1}},
       OF_NUMBERS },
     { "attention_backward", "BTSHGDW", "", 0,
       {{"dq",ADD,REAL,"BTHD",0}, {"dk",ADD,REAL,"BSGD",0}, {"dv",ADD,REAL,"BSGD",0}, {"dsink",ADD,STAT,"H",2},
@@ -81,7 +82,8 @@ const struct op_spec swax_ops[] = {
        {"S1",IN,STAT,"BHKV",0}, {"r",IN,STAT,"BTHV",0}, {"Ss",IN,STAT,"BHcKV",0}}, OF_DELTA },
 
     { "conv_forward", "BTSCF", "", 0,
-      {{"y",OUT,REAL,"BTC",0}, {"x",IN,REAL,"BSC",0}, {"w",IN,STAT,"CF",0}, {"b",IN,STAT,"C",1}, {"start",IN,INT,"BT",2}},
+      {{"y",OUT,REAL,"BTC",0}, {"x",IN,REAL,"BSC",0}, {"w",IN,STAT,"CF",0}, {"b",IN,STAT,"C",1},
+       {"start",IN,INT,"BT",2}},
       OF_NUMBERS },
     { "conv_backward", "BTSCF", "", 0,
       {{"dx",ADD,REAL,"BSC",0}, {"dw",ADD,STAT,"CF",0}, {"db",ADD,STAT,"C",1}, {"dy",IN,REAL,"BTC",0},
@@ -122,8 +124,8 @@ const struct op_spec swax_ops[] = {
     { "skip_forward", "NHD", "", 1,
       {{"y",OUT,REAL,"NHD",0}, {"a",IN,REAL,"NHD",0}, {"b",IN,REAL,"NHD",0}, {"w",IN,STAT,"H",0}}, OF_NUMBERS },
     { "skip_backward", "NHD", "", 1,
-      {{"da",ADD,REAL,"NHD",0}, {"db",ADD,REAL,"NHD",0}, {"dw",ADD,STAT,"H",0}, {"dy",IN,REAL,"NHD",0}, {"b",IN,REAL,"NHD",0},
-       {"w",IN,STAT,"H",0}}, OF_NUMBERS },
+      {{"da",ADD,REAL,"NHD",0}, {"db",ADD,REAL,"NHD",0}, {"dw",ADD,STAT,"H",0}, {"dy",IN,REAL,"NHD",0},
+       {"b",IN,REAL,"NHD",0}, {"w",IN,STAT,"H",0}}, OF_NUMBERS },
 
     { "xent_forward", "NV", "cap", 0,
       {{"loss",OUT,STAT,"N",0}, {"lse",OUT,STAT,"N",0}, {"x",IN,STAT,"NV",0}, {"target",IN,INT,"N",0}}, OF_NUMBERS },
@@ -225,7 +227,8 @@ const char *op_dim_word(const struct op_spec *op, char letter)
         {'H', "heads"}, {'G', "key/value heads"}, {'D', "head size"}, {'W', "window"}, {'S', "keys"},
         {'P', "position of the first token"}, {'L', "chunk length"}, {'K', "key size"}, {'V', "value size"},
         {'g', "gates: 0 exponential, 1 sigmoid, 2 sigmoid with normaliser, 3 logarithms"},
-        {'F', "taps"}, {'J', "gates of a head: 1, or one for each key channel"}, {'e', "1 delta rule, 0 linear attention"},
+        {'F', "taps"}, {'J', "gates of a head: 1, or one for each key channel"},
+        {'e', "1 delta rule, 0 linear attention"},
         {'z', "centre: 1 LayerNorm, 0 RMS"}, {'s', "optimiser step"}, {'c', "chunks"},
     };
     if (letter == 'V' && !strchr(op->dims, 'K'))
@@ -239,8 +242,10 @@ const char *op_dim_word(const struct op_spec *op, char letter)
 struct op_range op_range(const char *name)
 {
     static const struct { const char *name; struct op_range range; } ranges[] = {
-        {"P", {-(1 << 30), 1 << 30}}, {"g", {0, 3}}, {"e", {0, 1}}, {"scale", {-1e30, 1e30}}, {"low", {-1e30, 0}}, {"top", {0, 1e30}}, {"z", {0, 1}}, {"eps", {0, 1}}, {"theta", {1e-3, 1e30}}, {"cap", {0, 1e30}},
-        {"lr", {0, 1e6}}, {"beta1", {0, 0.9999999}}, {"beta2", {0, 0.9999999}}, {"decay", {0, 1e6}}, {"clip", {0, 1e30}},
+        {"P", {-(1 << 30), 1 << 30}}, {"g", {0, 3}}, {"e", {0, 1}}, {"scale", {-1e30, 1e30}}, {"low", {-1e30, 0}},
+        {"top", {0, 1e30}}, {"z", {0, 1}}, {"eps", {0, 1}}, {"theta", {1e-3, 1e30}}, {"cap", {0, 1e30}},
+        {"lr", {0, 1e6}}, {"beta1", {0, 0.9999999}}, {"beta2", {0, 0.9999999}}, {"decay", {0, 1e6}},
+        {"clip", {0, 1e30}},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         if (!strcmp(ranges[i].name, name))

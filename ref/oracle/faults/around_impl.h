@@ -2,9 +2,10 @@
 
 #include "ref/oracle/faults/common_impl.h"
 
-#define CONV_FORWARD real *y, const real *x, const stat *w, const stat *b, const int *start, int B, int T, int S, int C, int F
-#define CONV_BACKWARD real *dx, stat *dw, stat *db, const real *dy, const real *x, const stat *w, const stat *b, const int *start, \
-                      int B, int T, int S, int C, int F
+#define CONV_FORWARD real *y, const real *x, const stat *w, const stat *b, const int *start, \
+                     int B, int T, int S, int C, int F
+#define CONV_BACKWARD real *dx, stat *dw, stat *db, const real *dy, const real *x, const stat *w, const stat *b, \
+                      const int *start, int B, int T, int S, int C, int F
 static stat *taps_reversed(const stat *w, int C, int F)
 {
     stat *r = copy(w, (long)C*F, sizeof(stat));
@@ -27,7 +28,11 @@ static void conv_reversed_backward(CONV_BACKWARD)
     free(wr), free(own), free(back);
 }
 static void conv_leaks_forward(CONV_FORWARD) { (void)start; REF->conv_forward(y, x, w, b, NULL, B, T, S, C, F); }
-static void conv_leaks_backward(CONV_BACKWARD) { (void)start; REF->conv_backward(dx, dw, db, dy, x, w, b, NULL, B, T, S, C, F); }
+static void conv_leaks_backward(CONV_BACKWARD)
+{
+    (void)start;
+    REF->conv_backward(dx, dw, db, dy, x, w, b, NULL, B, T, S, C, F);
+}
 static int *apart_from_cache(const int *start, int B, int T)
 {
     int *own = malloc((size_t)B * (size_t)T * sizeof *own);
@@ -104,5 +109,12 @@ static void decay_no_rate_backward(stat *da, stat *dlrate, stat *dbias, const st
     REF->decay_backward(da, own, dbias, dg, a, lrate, bias, N, H, J, low);
     free(own);
 }
-static void strength_top_one_forward(stat *beta, const stat *b, int N, double top) { (void)top; REF->strength_forward(beta, b, N, top > 1 ? 1 : top); }
-static void strength_top_one_backward(stat *db, const stat *dbeta, const stat *b, int N, double top) { REF->strength_backward(db, dbeta, b, N, top > 1 ? 1 : top); }
+static void strength_top_one_forward(stat *beta, const stat *b, int N, double top)
+{
+    (void)top;
+    REF->strength_forward(beta, b, N, top > 1 ? 1 : top);
+}
+static void strength_top_one_backward(stat *db, const stat *dbeta, const stat *b, int N, double top)
+{
+    REF->strength_backward(db, dbeta, b, N, top > 1 ? 1 : top);
+}

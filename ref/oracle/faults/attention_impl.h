@@ -38,7 +38,8 @@ static int key_head(const struct attention_twist *w, int h, int H, int G) { retu
 
 static int sees(const struct attention_twist *w, const struct attention_shape *n, const int *start, int b, int t, int j)
 {
-    const int at = w->top_left ? j : j - (n->S - n->T), back = t - at, first = start && !w->leaks ? start[b*n->T + t] : -n->S;
+    const int at = w->top_left ? j : j - (n->S - n->T), back = t - at,
+              first = start && !w->leaks ? start[b*n->T + t] : -n->S;
     const int window = n->W > n->S ? n->S + 1 : n->W + w->wider > 0 ? n->W + w->wider : 1;
     if (at < first || (w->no_cache && at < 0))
         return 0;
@@ -73,10 +74,11 @@ static void add_row(const struct attention_twist *w, real *y, real a, const real
         y[d] = real_by(sum, y[d] + a * real_by(as, x[d]));
 }
 
-#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const int *start, \
-                          int B, int T, int S, int H, int G, int D, int W
-#define ATTENTION_BACKWARD real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q, const real *k, const real *v, \
-                           const stat *sink, const int *start, const real *y, const stat *lse, int B, int T, int S, int H, int G, int D, int W
+#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, \
+                          const int *start, int B, int T, int S, int H, int G, int D, int W
+#define ATTENTION_BACKWARD real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q, const real *k, \
+                           const real *v, const stat *sink, const int *start, const real *y, const stat *lse, \
+                           int B, int T, int S, int H, int G, int D, int W
 
 /* The sink's score, or that of none. */
 static stat sink_of(const struct attention_twist *w, const stat *sink, int h)
@@ -167,7 +169,8 @@ static void attention_twisted_back(const struct attention_twist *w, ATTENTION_BA
         memset(dv, 0, keys * sizeof(real));
     }
     for (int e = 0; e < B*T*H && sink && !w->no_dsink; e++)
-        dsink[e % H] -= (w->dsink_sign ? -1 : 1) * exp(sink_of(w, sink, e % H) - lse[e]) * dot(dy + (long)e*D, y + (long)e*D, D);
+        dsink[e % H] -= (w->dsink_sign ? -1 : 1) * exp(sink_of(w, sink, e % H) - lse[e]) *
+                        dot(dy + (long)e*D, y + (long)e*D, D);
     for (int e = 0; e < B*T*H; e++)
         if (!(w->no_last && e / H % T == T - 1))
             attention_query_back(w, &n, dq, dk, dv, dy, q, k, v, start, y, lse, e / (T*H), e / H % T, e % H);
@@ -179,13 +182,13 @@ static void attention_twisted_back(const struct attention_twist *w, ATTENTION_BA
     static void attention_##name##_forward(ATTENTION_FORWARD)                                                         \
     {                                                                                                                 \
         static const struct attention_twist w = { __VA_ARGS__ };                                                      \
-        attention_twisted(&w, y, lse, q, k, v, sink, start, B, T, S, H, G, D, W);                                           \
+        attention_twisted(&w, y, lse, q, k, v, sink, start, B, T, S, H, G, D, W); \
     }
 #define ATTENTION_B(name, ...)                                                                                        \
     static void attention_##name##_backward(ATTENTION_BACKWARD)                                                       \
     {                                                                                                                 \
         static const struct attention_twist w = { __VA_ARGS__ };                                                      \
-        attention_twisted_back(&w, dq, dk, dv, dsink, dy, q, k, v, sink, start, y, lse, B, T, S, H, G, D, W);                      \
+        attention_twisted_back(&w, dq, dk, dv, dsink, dy, q, k, v, sink, start, y, lse, B, T, S, H, G, D, W); \
     }
 #define ATTENTION(name, ...) ATTENTION_F(name, __VA_ARGS__) ATTENTION_B(name, __VA_ARGS__)
 

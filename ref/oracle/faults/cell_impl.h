@@ -11,7 +11,7 @@ struct cell_twist {
     int swapped;                      /* i for f and f for i */
     int previous;                     /* the forget gate of the token before */
     int summed;                       /* decays are differences of two sums from the first token on, in float */
-    int chunk_sums;                   /* the same in full precision, and anew every so many tokens, as the parallel form has it in
+    int chunk_sums;         /* the same in full precision, and anew every so many tokens, as the parallel form has it in
                                        * chunks; so df, too, is a difference of sums over a chunk: honest */
     int cut;                          /* the state is lost every so many tokens */
     int leaks, soft_reset;            /* documents: not kept apart; parted by a forget gate of -25 */
@@ -69,7 +69,8 @@ static struct cell_head cell_head(const struct cell_twist *w, const stat *i, con
     for (int t = 0; t < T; t++) {
         const long row = cell_row(&a, t), earlier = w->previous && t ? cell_row(&a, t - 1) : row;
         const int document = start && start[(long)b*T + t] == t;
-        const stat x = rounded_by(w->gates, (w->swapped ? f : i)[row]), z = rounded_by(w->gates, (w->swapped ? i : f)[earlier]);
+        const stat x = rounded_by(w->gates, (w->swapped ? f : i)[row]),
+                   z = rounded_by(w->gates, (w->swapped ? i : f)[earlier]);
         a.lf[t] = gate == SWAX_LOG ? (w->soft_reset && document ? -25 : z) : ls(w->soft_reset && document ? -25 : z);
         a.li[t] = gate == SWAX_EXPONENTIAL || gate == SWAX_LOG ? x : ls(x);
         a.fresh[t] = begins_here(w, start, b, t, T);
@@ -89,14 +90,18 @@ static int has_normaliser(int gate) { return gate == SWAX_EXPONENTIAL || gate ==
 
 static stat cell_normaliser(const struct cell_twist *w, stat qn, stat m, int gate, double eps)
 {
-    const stat size = w->no_abs ? qn : fabs(qn), least = w->floor_one ? 1 : w->no_floor ? 0 : exp(-m), e = w->no_eps ? 0 : (stat)eps;
+    const stat size = w->no_abs ? qn : fabs(qn), least = w->floor_one ? 1 : w->no_floor ? 0 : exp(-m),
+               e = w->no_eps ? 0 : (stat)eps;
     if (!has_normaliser(gate) || w->no_normaliser)
         return 1;
     return w->eps_first ? fmax(size + e, least) : fmax(size, least) + e;
 }
 
 static stat key_scale(const struct cell_twist *w, int K) { return w->scales >= 2 ? 1 / sqrt((stat)K) : 1; }
-static stat query_scale(const struct cell_twist *w, int K) { return w->scales == 0 || w->scales == 2 ? 1 / sqrt((stat)K) : 1; }
+static stat query_scale(const struct cell_twist *w, int K)
+{
+    return w->scales == 0 || w->scales == 2 ? 1 / sqrt((stat)K) : 1;
+}
 
 /* C, n after token t from those before it */
 static void cell_update(const struct cell_twist *w, stat *C, stat *n, stat phi, stat a, const real *k, const real *v,
@@ -143,7 +148,8 @@ static void cell_twisted(const struct cell_twist *w, MLSTM_FORWARD)
                 cell_start(w, C, n, NULL, NULL, bh, K, V);
                 before = 0;
             }
-            const stat mt = gate != SWAX_EXPONENTIAL ? 0 : w->sum_gates ? a.lf[t] + before : fmax(a.lf[t] + before, a.li[t]);
+            const stat mt = gate != SWAX_EXPONENTIAL ? 0
+                          : w->sum_gates ? a.lf[t] + before : fmax(a.lf[t] + before, a.li[t]);
             cell_update(w, C, n, exp(a.lf[t] + (before - mt)), exp(a.li[t] - mt), k + row*K, v + row*V, K, V);
             before = m[row] = mt;
             qn[row] = query_scale(w, K) * dot(q + row*K, n, K);
@@ -186,7 +192,8 @@ static void cell_rerun(const struct cell_twist *w, const struct cell_head *a, st
         s->phi[t] = a->fresh[t] ? 0 : exp(a->lf[t] + (before - m[row]));
         memcpy(s->C + (size_t)(t+1)*KV, s->C + (size_t)t*KV, KV * sizeof(stat));
         memcpy(s->n + (t+1)*K, s->n + t*K, (size_t)K * sizeof(stat));
-        cell_update(w, s->C + (size_t)(t+1)*KV, s->n + (t+1)*K, s->phi[t], exp(a->li[t] - m[row]), k + row*K, v + row*V, K, V);
+        cell_update(w, s->C + (size_t)(t+1)*KV, s->n + (t+1)*K, s->phi[t], exp(a->li[t] - m[row]), k + row*K, v + row*V,
+                    K, V);
         before = m[row];
     }
 }
@@ -288,7 +295,7 @@ static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
     }
     for (long bh = 0; bh < (long)B*H; bh++) {
         struct cell_head a = cell_head(w, i, f, start, (int)(bh / H), (int)(bh % H), T, H, gate);
-        const int last = start && start[(bh / H)*T + T - 1] > 0 ? start[(bh / H)*T + T - 1] : 0;    /* document's first token */
+        const int last = start && start[(bh / H)*T + T - 1] > 0 ? start[(bh / H)*T + T - 1] : 0;   /* its first token */
         cell_rerun(w, &a, &s, k, v, m, C0, n0, m0 && !w->no_m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0, bh, K, V);
         cell_start_back(w, &s, dC1, dn1, bh, K, V);
         const stat lost = w->no_anchor && dC1 ? dot(s.gC, C1 + (size_t)bh*KV, K*V) + dot(s.gn, n1 + bh*K, K) : 0;
@@ -309,7 +316,8 @@ static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
             const stat dli = cell_key_back(w, &x, &s, dk + row*K, dv + row*V, K, V);
             /* dlf_t = phi <gC_t,C_{t-1}> = dlf_{t+1} + q.dq - k.dk: each token's own share is in both, and cancels */
             behind = a.fresh[t] ? 0 : behind + qdq - dli;
-            const stat dlf = (w->chunk_sums ? behind : x.phi * cell_through(&s, x.C_before, x.n_before, K, V)) - (t >= last ? lost : 0);
+            const stat dlf = (w->chunk_sums ? behind : x.phi * cell_through(&s, x.C_before, x.n_before, K, V)) -
+                (t >= last ? lost : 0);
             cell_gates_back(w, &a, di, df, i, f, t, dli, a.fresh[t] ? 0 : dlf);
             for (size_t e = 0; e < KV; e++)
                 s.gC[e] *= x.phi;

@@ -8,17 +8,17 @@
 enum { DELTA_CHUNK = 16 };
 
 struct delta_chunk_twist {
-    int exclusive;                    /* exp of the gates' sum without a token's own, for what enters */
-    int tail, unwritten;              /* of a last chunk that is shorter: the state's decay left out; its last token not written */
+    int exclusive;                 /* exp of the gates' sum without a token's own, for what enters */
+    int tail, unwritten;   /* of a last chunk that is shorter: the state's decay left out; its last token not written */
     int A_undecayed, A_beta_of_j, A_no_beta, A_diagonal;
-    int W_undecayed, U_decayed;       /* exp(G) not on the state's half of the right side; on both halves */
-    int inverse;                      /* 1: I - A; 2: up to A^3; 3: one row short; 4: (I - A)(I + A^2)(I + A^4)(I + A^8) */
-    stat (*inverse_kept)(stat);       /* rounds what the inverse is made of */
+    int W_undecayed, U_decayed;    /* exp(G) not on the state's half of the right side; on both halves */
+    int inverse;                   /* 1: I - A; 2: up to A^3; 3: one row short; 4: (I - A)(I + A^2)(I + A^4)(I + A^8) */
+    stat (*inverse_kept)(stat);    /* rounds what the inverse is made of */
     int P_strict, P_undecayed, inter_undecayed;
-    int v_for_u;                      /* into the state */
+    int v_for_u;                   /* into the state */
     int keys_undecayed, state_undecayed;
-    int differences, factors;         /* exp(G_i - G_j), not of the gates between; exp(G) exp(-G), each in float */
-    stat (*sum_kept)(stat);           /* rounds G */
+    int differences, factors;      /* exp(G_i - G_j), not of the gates between; exp(G) exp(-G), each in float */
+    stat (*sum_kept)(stat);        /* rounds G */
 };
 
 /* n tokens from t0 on.  G: the running sums of the gates; enters: the decay of what comes in, up to token i; link: that
@@ -117,8 +117,14 @@ static void delta_solve(const struct delta_chunk_twist *w, stat *u, const stat *
     }
 }
 
-static const real *delta_key(const struct delta_one *a, const struct delta_part *p, int i) { return a->k + key_row(a, p->t0 + i)*a->K; }
-static const real *delta_query(const struct delta_one *a, const struct delta_part *p, int i) { return a->q + key_row(a, p->t0 + i)*a->K; }
+static const real *delta_key(const struct delta_one *a, const struct delta_part *p, int i)
+{
+    return a->k + key_row(a, p->t0 + i)*a->K;
+}
+static const real *delta_query(const struct delta_one *a, const struct delta_part *p, int i)
+{
+    return a->q + key_row(a, p->t0 + i)*a->K;
+}
 
 static void delta_part_products(const struct delta_chunk_twist *w, const struct delta_one *a, struct delta_part *p,
                                 stat *A)
@@ -131,7 +137,8 @@ static void delta_part_products(const struct delta_chunk_twist *w, const struct 
                 !a->erase || j > i ? 0 : delta_pair(a, p, delta_key(a, p, i), delta_key(a, p, j), i, j, w->A_undecayed);
             A[i*p->n + j] = j == i && !w->A_diagonal ? 0 : b * *keys;
             p->queries[i*DELTA_CHUNK + j] =
-                j > i || (w->P_strict && j == i) ? 0 : delta_pair(a, p, delta_query(a, p, i), delta_key(a, p, j), i, j, w->P_undecayed);
+                j > i || (w->P_strict && j == i) ? 0
+                : delta_pair(a, p, delta_query(a, p, i), delta_key(a, p, j), i, j, w->P_undecayed);
         }
 }
 
@@ -152,7 +159,8 @@ static void delta_part_state(const struct delta_chunk_twist *w, const struct del
 {
     const int last = p->n - 1, shorter = p->n < DELTA_CHUNK, J = a->J;
     for (int e = 0; e < a->K; e++)
-        S[e] *= p->document[last] ? 0 : w->state_undecayed || (w->tail && shorter) ? 1 : exp(p->G[last*J + (J == 1 ? 0 : e)]);
+        S[e] *= p->document[last] ? 0 : w->state_undecayed || (w->tail && shorter) ? 1
+              : exp(p->G[last*J + (J == 1 ? 0 : e)]);
     for (int j = 0; j < p->n - (w->unwritten && shorter); j++) {
         const stat *link = p->link + (last*DELTA_CHUNK + j)*J, alike = p->document[j] == p->document[last];
         const stat uj = w->v_for_u ? a->v[value_row(a, p->t0 + j)*a->V + c] : u[j];
@@ -177,7 +185,8 @@ static void delta_chunk(const struct delta_chunk_twist *w, const struct delta_on
             column[e] = S[(long)e*V + c];
         for (int i = 0; i < n; i++) {
             const long row = value_row(a, p->t0 + i);
-            const stat v = a->v[row*V + c], known = a->erase ? delta_found(a, p, delta_key(a, p, i), column, i, w->W_undecayed) : 0;
+            const stat v = a->v[row*V + c],
+                       known = a->erase ? delta_found(a, p, delta_key(a, p, i), column, i, w->W_undecayed) : 0;
             b[i] = a->beta[row] * (v * (w->U_decayed ? exp(p->G[i*a->J]) : 1) - known);
             r[row*V + c] = v - known;
         }

@@ -1,5 +1,5 @@
-/* delta_token_impl.h - the delta rule, token by token, as plainly as it can be, with a switch for every way to get it wrong.
- * All switches off it is an honest kernel, and is tested as one.
+/* delta_token_impl.h - the delta rule, token by token, as plainly as it can be, with a switch for every way to get it
+ * wrong.  All switches off it is an honest kernel, and is tested as one.
  *
  * The backward runs the forward again, with the same switches, and is the true derivative of whatever that is: what
  * autograd gives.  Switches of its own are those that a hand-written backward gets wrong. */
@@ -19,7 +19,7 @@ struct delta_twist {
     int gate;                         /* exp(g), 1: 2^g; 2: g itself; 3: exp(max(g,-1)) */
     stat (*gate_kept)(stat);          /* rounds g */
     stat (*keep_kept)(stat);          /* rounds exp(g) */
-    int chunk_sums;                   /* decays are differences of the gates' sums, as chunk forms have them, begun anew every
+    int chunk_sums;             /* decays are differences of the gates' sums, as chunk forms have them, begun anew every
                                        * so many tokens, and behind gates that are shut: honest */
     int float_sums;                   /* the same in float, and not anew behind those */
     int late;                         /* the gate of the token before */
@@ -41,8 +41,9 @@ struct delta_twist {
     int dbeta;                        /* 1: du.v; 2: du.u */
     int dk;                           /* 1: without the read part; 2: with it added; 3: its state undecayed */
     int kept, kept_bare;              /* D' = D; D' = D - k du^T, without beta */
-    int dg;                           /* 1: from D; 2: from S_{t-1}; 3: from S_t; 4: q.dq - k.dk summed; 5: one token late; 6: a sum without anchor;
-                                       * 7: the right sum, in float, a token's own share kept */
+    int dg;                           /* 1: from D; 2: from S_{t-1}; 3: from S_t; 4: q.dq - k.dk summed;
+                                       * 5: one token late; 6: a sum without anchor; 7: the right sum, in float,
+                                       * a token's own share kept */
     int crosses;                      /* the gradient goes on across documents */
     int D_undecayed, dS0_undecayed;   /* always; at the first token of all */
     int cut_gradient;
@@ -50,12 +51,13 @@ struct delta_twist {
     int overwrites;
 };
 
-#define DELTA_FORWARD real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v, const stat *g, const stat *beta, \
-                      const stat *S0, const int *start, int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale
-#define DELTA_BACKWARD real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D, const real *dy, const stat *dS1, \
-                       const real *q, const real *k, const real *v, const stat *g, const stat *beta, const stat *S0, const int *start, \
-                       const stat *S1, const stat *r, const stat *Ss, \
-                       int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale
+#define DELTA_FORWARD real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v, \
+                      const stat *g, const stat *beta, const stat *S0, const int *start, \
+                      int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale
+#define DELTA_BACKWARD real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D, \
+                       const real *dy, const stat *dS1, const real *q, const real *k, const real *v, const stat *g, \
+                       const stat *beta, const stat *S0, const int *start, const stat *S1, const stat *r, \
+                       const stat *Ss, int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale
 
 /* One head of one sequence, and a token of it: what the kernel takes its gate and its strength for. */
 struct delta_one {
@@ -75,7 +77,8 @@ static long key_row(const struct delta_one *a, int t)
 static int fresh_at(const struct delta_one *a, int t)
 {
     const int at = a->w->restarts_late ? t - 1 : t;
-    return (a->start && at >= 0 && a->start[(long)a->b*a->T + at] == at && !a->w->leaks) || (a->w->cut && t && t % a->w->cut == 0);
+    return (a->start && at >= 0 && a->start[(long)a->b*a->T + at] == at && !a->w->leaks) ||
+        (a->w->cut && t && t % a->w->cut == 0);
 }
 
 static stat strength(const struct delta_one *a, int t)
@@ -111,7 +114,8 @@ static stat keep_of(const struct delta_one *a, int t, int i, int c)
     const long at = gate_at(a, t, i, c);
     if (at < 0)
         return 1;
-    const stat x = gate_value(a, at), e = a->w->gate == 1 ? exp(x * (stat)0.693147180559945309) : a->w->gate == 2 ? x : exp(x);
+    const stat x = gate_value(a, at),
+               e = a->w->gate == 1 ? exp(x * (stat)0.693147180559945309) : a->w->gate == 2 ? x : exp(x);
     return a->w->keep_kept ? a->w->keep_kept(e) : e;
 }
 static stat keep_slope(const struct delta_one *a, int t, int i, int c)
@@ -126,7 +130,9 @@ static stat keep_slope(const struct delta_one *a, int t, int i, int c)
 
 static stat delta_scale(const struct delta_one *a)
 {
-    return a->w->scales == 1 ? 1 : a->w->scales == 2 ? a->scale * a->scale : a->w->scales == 3 ? a->scale * sqrt((stat)a->K / (stat)a->V) : a->scale;
+    return a->w->scales == 1 ? 1
+         : a->w->scales == 2 ? a->scale * a->scale
+         : a->w->scales == 3 ? a->scale * sqrt((stat)a->K / (stat)a->V) : a->scale;
 }
 
 /* The states of one column c: before[t*K+i] is S_{t-1}, faded S', after S_t; known is S'^T k, r and u by token; keep
@@ -154,9 +160,10 @@ static void delta_column_gates(const struct delta_one *a, struct delta_column *x
         }
 }
 
-/* The same from sums, of which a gate is the difference of two.  Below 256, where half-open gates stay over a chunk of 128
- * tokens, a sum is off by 2^-16 at most.  Sums in order, by halves or across a warp round one way or the other; here they
- * are rounded up and down in turn, whichever is nearer, so that it does not hang on luck whether a state shows it. */
+/* The same from sums, of which a gate is the difference of two.  Below 256, where half-open gates stay over a chunk of
+ * 128 tokens, a sum is off by 2^-16 at most.  Sums in order, by halves or across a warp round one way or the other;
+ * here they are rounded up and down in turn, whichever is nearer, so that it does not hang on luck whether a state
+ * shows it. */
 static const double MOST_SUM = 256;
 
 static stat rounded_up(double x)
@@ -191,7 +198,8 @@ static void delta_token_on(const struct delta_one *a, struct delta_column *x, in
     if (t)
         memcpy(Sb, S - a->K, (size_t)a->K * sizeof *Sb);
     for (int i = 0; i < a->K && !t; i++)
-        Sb[i] = a->S0 && !w->no_S0 ? a->S0[((long)a->b*a->H + a->h)*a->K*a->V + (w->S0_turned ? (long)c*a->K + i : (long)i*a->V + c)] : 0;
+        Sb[i] = a->S0 && !w->no_S0
+              ? a->S0[((long)a->b*a->H + a->h)*a->K*a->V + (w->S0_turned ? (long)c*a->K + i : (long)i*a->V + c)] : 0;
     for (int i = 0; i < a->K && fresh; i++)
         Sb[i] = w->damps ? Sb[i] * (stat)1e-2 : 0;
     for (int i = 0; i < a->K; i++)
@@ -263,12 +271,14 @@ static void delta_token_back(const struct delta_one *a, struct delta_column *x, 
                              stat *dg, stat *dbeta, const real *dy, int t, int c)
 {
     const struct delta_twist *w = a->w;
-    const int K = a->K, of_before = w->undecayed || w->decay_last, counts = !w->last_head || (a->h + 1)*a->G % a->H == 0;
+    const int K = a->K, of_before = w->undecayed || w->decay_last,
+              counts = !w->last_head || (a->h + 1)*a->G % a->H == 0;
     const int fresh = fresh_at(a, t), asks = a->erase && !w->no_erase, bare = w->S0_fresh && !t;    /* bare: no gate */
     const long key = key_row(a, t)*K, value = value_row(a, t);
     const real *q = a->q + key, *k = a->k + key;
-    const stat *Sb = x->before + (long)t*K, *Sf = x->faded + (long)t*K, *S = x->after + (long)t*K, *keep = x->keep + (long)t*K,
-               *slope = x->slope + (long)t*K, *asked = of_before || w->dk == 3 ? Sb : Sf, *read = w->dq == 1 || w->output_first ? Sf : w->dq == 2 ? Sb : S;
+    const stat *Sb = x->before + (long)t*K, *Sf = x->faded + (long)t*K, *S = x->after + (long)t*K,
+               *keep = x->keep + (long)t*K, *slope = x->slope + (long)t*K, *asked = of_before || w->dk == 3 ? Sb : Sf,
+               *read = w->dq == 1 || w->output_first ? Sf : w->dq == 2 ? Sb : S;
     const stat b = strength(a, t), u = x->u[t], from = w->key_residual ? k[c % K] : a->v[value*a->V + c],
                sdy = delta_scale(a) * (w->no_last && t == a->T - 1 ? 0 : dy[value*a->V + c]);
     stat du = 0;
@@ -337,8 +347,8 @@ static void delta_twisted_back(const struct delta_twist *w, DELTA_BACKWARD)
             .h = (int)(bh % H), .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .erase = erase, .scale = (stat)scale
         };
         struct delta_column x = delta_column(&a);
-        stat *Dc = op_take((size_t)K, sizeof *Dc), *qdq = op_take((size_t)(T*J), sizeof *qdq), *kdk = op_take((size_t)(T*J), sizeof *kdk),
-             *anchor = op_take((size_t)J, sizeof *anchor);
+        stat *Dc = op_take((size_t)K, sizeof *Dc), *qdq = op_take((size_t)(T*J), sizeof *qdq),
+             *kdk = op_take((size_t)(T*J), sizeof *kdk), *anchor = op_take((size_t)J, sizeof *anchor);
         real *own[2] = { op_take((size_t)K, sizeof(real)), op_take((size_t)K, sizeof(real)) };
         for (int c = 0; c < V; c++) {
             delta_column_gates(&a, &x, c);
@@ -358,7 +368,8 @@ static void delta_twisted_back(const struct delta_twist *w, DELTA_BACKWARD)
                 delta_token_back(&a, &x, Dc, dq, dk, dv, dg, dbeta, dy, t, c);
                 for (int i = 0; i < K && w->dg >= 4; i++) {
                     qdq[t*J + (J == 1 ? 0 : i)] += q[at + i] * dq[at + i];
-                    kdk[t*J + (J == 1 ? 0 : i)] += k[at + i] * (dk[at + i] + (w->dg > 4 ? 2 * x.reads[i] : 0));    /* write + read */
+                    kdk[t*J + (J == 1 ? 0 : i)] +=    /* write + read */
+                        k[at + i] * (dk[at + i] + (w->dg > 4 ? 2 * x.reads[i] : 0));
                     dq[at + i] += own[0][i], dk[at + i] += own[1][i];
                 }
             }

@@ -15,8 +15,11 @@
 #include "ref/oracle/faults/rest_impl.h"
 
 #define FORWARD(op, name, kind, says)  { { #name, #op, says, FAULT_##kind }, { .op##_forward = op##_##name##_forward } }
-#define BACKWARD(op, name, kind, says) { { #name, #op, says, FAULT_##kind }, { .op##_backward = op##_##name##_backward } }
-#define BOTH(op, name, kind, says)     { { #name, #op, says, FAULT_##kind }, { .op##_forward = op##_##name##_forward, .op##_backward = op##_##name##_backward } }
+#define BACKWARD(op, name, kind, says) \
+    { { #name, #op, says, FAULT_##kind }, { .op##_backward = op##_##name##_backward } }
+#define BOTH(op, name, kind, says) \
+    { { #name, #op, says, FAULT_##kind }, \
+      { .op##_forward = op##_##name##_forward, .op##_backward = op##_##name##_backward } }
 #define ALONE(op, name, kind, says)    { { #name, #op, says, FAULT_##kind }, { .op = op##_##name } }
 
 static const struct entry { struct fault is; struct R(swax_kernels) table; } faults[] = {
@@ -31,7 +34,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     FORWARD(attention, window_backward_only, EXACT, "the window is in the backward only"),
     BOTH(attention, two_sided, EXACT, "the window reaches ahead as far as behind"),
     BOTH(attention, not_causal, EXACT, "neither causal nor windowed"),
-    BOTH(attention, top_left, EXACT, "with more keys than queries, the first query is aligned with the first key, not the last with the last"),
+    BOTH(attention, top_left, EXACT,
+         "with more keys than queries, the first query is aligned with the first key, not the last with the last"),
     BOTH(attention, no_cache, EXACT, "the keys before the call are not seen"),
     BOTH(attention, leaks, EXACT, "looks across the start of a document"),
     BOTH(attention, no_scale, EXACT, "scores are not divided by sqrt(D)"),
@@ -47,7 +51,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     BOTH(attention, bf16_sums, ROUNDING, "sums are kept in bf16"),
     BACKWARD(attention, no_delta, EXACT, "the softmax's gradient lacks dy.y"),
     BACKWARD(attention, unscaled_dk, EXACT, "dk lacks 1/sqrt(D)"),
-    BACKWARD(attention, group_not_summed, EXACT, "dk and dv come from one query head of each group, not from their sum"),
+    BACKWARD(attention, group_not_summed, EXACT,
+             "dk and dv come from one query head of each group, not from their sum"),
     BACKWARD(attention, half_value, EXACT, "dy.v is taken over half of the head"),
     BACKWARD(attention, overwrites, EXACT, "gradients are overwritten, not added to"),
     BOTH(attention, no_sink, EXACT, "the sink is left out"),
@@ -64,7 +69,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     BOTH(mlstm, bf16_operands, ROUNDING, "products round their operands to bf16"),
     BOTH(mlstm, gates_swapped, EXACT, "the gates i and f are swapped"),
     BOTH(mlstm, previous_gate, EXACT, "the forget gate is the one of the token before"),
-    BOTH(mlstm, summed_gates, EXACT, "decays are differences of the forget gates' sums from the first token on: behind closed gates those sums are large"),
+    BOTH(mlstm, summed_gates, EXACT, "decays are differences of the forget gates' sums from the first token on: "
+                                     "behind closed gates those sums are large"),
     BOTH(mlstm, cut_64, EXACT, "the state is lost between chunks of 64 tokens"),
     BOTH(mlstm, cut_128, EXACT, "the state is lost between chunks of 128 tokens"),
     BOTH(mlstm, leaks, EXACT, "the state goes on across the start of a document"),
@@ -87,7 +93,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     BACKWARD(mlstm, gamma_sign, EXACT, "the normaliser's gradient lacks the sign of q.n"),
     BACKWARD(mlstm, no_anchor, EXACT, "df's sum begins from 0 at the end: <dC1,C1> + <dn1,n1> is missing"),
     BACKWARD(mlstm, v_dv, EXACT, "di is v.dv, which lacks n's share: k.dk is di"),
-    BACKWARD(mlstm, published, EXACT, "no normaliser's gradient, none of n at the start, no anchor of df: the published native backward"),
+    BACKWARD(mlstm, published, EXACT,
+             "no normaliser's gradient, none of n at the start, no anchor of df: the published native backward"),
     BACKWARD(mlstm, no_final_gradient, EXACT, "the gradient of the final state (dC1, dn1) is ignored"),
     BACKWARD(mlstm, no_initial_gradient, EXACT, "the gradient of the initial state (dC0, dn0) is not given"),
     BACKWARD(mlstm, cut_gradient_64, EXACT, "the state's gradient is lost between chunks of 64 tokens"),
@@ -150,7 +157,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     BACKWARD(delta, dg_of_attention, EXACT, "dg is the sum of q.dq - k.dk, which is linear attention's"),
     BACKWARD(delta, dg_late, EXACT, "dg's sum is one token late"),
     BACKWARD(delta, dg_without_anchor, EXACT, "dg's sum begins from 0 at the end: <dS1,S1> is missing"),
-    BACKWARD(delta, dg_in_float_sums, ROUNDING, "dg is a sum of differences with each token's own share, in float: it cancels where gates are shut"),
+    BACKWARD(delta, dg_in_float_sums, ROUNDING,
+             "dg is a sum of differences with each token's own share, in float: it cancels where gates are shut"),
     BACKWARD(delta, gradient_crosses, EXACT, "the state's gradient goes on across the start of a document"),
     BACKWARD(delta, gradient_undecayed, EXACT, "the state's gradient does not decay"),
     BACKWARD(delta, dS0_undecayed, EXACT, "dS0 lacks the first token's decay"),
@@ -163,7 +171,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     FORWARD(delta, tail_decay, EXACT, "in a last chunk that is shorter the state does not decay"),
     FORWARD(delta, tail_write, EXACT, "in a last chunk that is shorter the last token is not written to the state"),
     FORWARD(delta, A_undecayed, EXACT, "the products of keys in a chunk lack their decay"),
-    FORWARD(delta, A_beta_of_column, EXACT, "the products of keys in a chunk have the beta of the column, not of the row"),
+    FORWARD(delta, A_beta_of_column, EXACT,
+            "the products of keys in a chunk have the beta of the column, not of the row"),
     FORWARD(delta, A_without_beta, EXACT, "the products of keys in a chunk lack beta"),
     FORWARD(delta, A_diagonal, EXACT, "the triangle of products of keys has its diagonal"),
     FORWARD(delta, W_undecayed, EXACT, "what the entering state knows is not decayed"),
@@ -179,17 +188,21 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     FORWARD(delta, v_for_u, EXACT, "v is written to the state, where the update belongs"),
     FORWARD(delta, keys_undecayed, EXACT, "keys are written at a chunk's end without their decay"),
     FORWARD(delta, state_undecayed, EXACT, "the entering state does not decay over a chunk"),
-    FORWARD(delta, differences, ROUNDING, "decays in a chunk are differences of the gates' running sum, in float: behind a spike those sums are large"),
+    FORWARD(delta, differences, ROUNDING, "decays in a chunk are differences of the gates' running sum, in float: "
+                                          "behind a spike those sums are large"),
     BOTH(delta, differences_both, ROUNDING,
-         "decays in a chunk are differences of the gates' running sum, in float, in both directions: behind a spike those sums are large"),
-    FORWARD(delta, two_factors, EXACT, "exp(G_i) exp(-G_j) as two factors in float: the second overflows where gates are shut"),
+         "decays in a chunk are differences of the gates' running sum, in float, in both directions: behind a spike "
+         "those sums are large"),
+    FORWARD(delta, two_factors, EXACT,
+            "exp(G_i) exp(-G_j) as two factors in float: the second overflows where gates are shut"),
 
     BOTH(conv, reversed, EXACT, "the convolution's taps are reversed"),
     BOTH(conv, leaks, EXACT, "the convolution looks across the start of a document"),
     BOTH(conv, no_cache, EXACT, "the rows before the call are not seen by the convolution"),
     FORWARD(conv, no_silu, EXACT, "there is no SiLU behind the convolution"),
     BACKWARD(conv, derivative, EXACT, "silu's derivative lacks a s(-a)"),
-    FORWARD(decay, naive, EXACT, "softplus as log(1 + exp(x)) in float: it has no digits far below 0, and overflows above"),
+    FORWARD(decay, naive, EXACT,
+            "softplus as log(1 + exp(x)) in float: it has no digits far below 0, and overflows above"),
     FORWARD(decay, no_bias, EXACT, "the bias is left out"),
     FORWARD(decay, rate_bare, EXACT, "the rate is taken for itself, and not for its logarithm"),
     BACKWARD(decay, no_rate, EXACT, "the rate's gradient is not given"),
@@ -244,18 +257,24 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     ALONE(sqsum, float, EXACT, "the sum of squares is kept in float"),
     ALONE(sqsum, norm, EXACT, "the norm is added, not its square"),
 }, plain[] = {
-    { { "plain", "attention", "as it should be", FAULT_EXACT }, { .attention_forward = attention_plain_forward, .attention_backward = attention_plain_backward } },
-    { { "plain", "delta", "as it should be", FAULT_EXACT }, { .delta_forward = delta_plain_forward, .delta_backward = delta_plain_backward } },
+    { { "plain", "attention", "as it should be", FAULT_EXACT },
+      { .attention_forward = attention_plain_forward, .attention_backward = attention_plain_backward } },
+    { { "plain", "delta", "as it should be", FAULT_EXACT },
+      { .delta_forward = delta_plain_forward, .delta_backward = delta_plain_backward } },
     { { "plain_sums_128", "delta",
         "as it should be: decays are differences of sums within chunks of 128 tokens, which stay small", FAULT_EXACT },
       { .delta_forward = delta_plain_sums_128_forward, .delta_backward = delta_plain_sums_128_backward } },
     { { "chunks", "delta", "as it should be", FAULT_EXACT }, { .delta_forward = delta_chunks_forward } },
-    { { "plain", "mlstm", "as it should be", FAULT_EXACT }, { .mlstm_forward = mlstm_plain_forward, .mlstm_backward = mlstm_plain_backward } },
-    { { "plain_sums_64", "mlstm", "as it should be: decays, and df, are differences of sums within chunks of 64 tokens", FAULT_EXACT },
+    { { "plain", "mlstm", "as it should be", FAULT_EXACT },
+      { .mlstm_forward = mlstm_plain_forward, .mlstm_backward = mlstm_plain_backward } },
+    { { "plain_sums_64", "mlstm", "as it should be: decays, and df, are differences of sums within chunks of 64 tokens",
+        FAULT_EXACT },
       { .mlstm_forward = mlstm_plain_sums_64_forward, .mlstm_backward = mlstm_plain_sums_64_backward } },
-    { { "plain_sums_128", "mlstm", "as it should be: decays, and df, are differences of sums within chunks of 128 tokens", FAULT_EXACT },
+    { { "plain_sums_128", "mlstm",
+        "as it should be: decays, and df, are differences of sums within chunks of 128 tokens", FAULT_EXACT },
       { .mlstm_forward = mlstm_plain_sums_128_forward, .mlstm_backward = mlstm_plain_sums_128_backward } },
-    { { "plain_all_sums", "mlstm", "as it should be where sums stay small: decays are differences of sums from the first token on",
+    { { "plain_all_sums", "mlstm",
+        "as it should be where sums stay small: decays are differences of sums from the first token on",
         FAULT_SMALL_SUMS },
       { .mlstm_forward = mlstm_plain_all_sums_forward, .mlstm_backward = mlstm_plain_all_sums_backward } },
 };
@@ -273,5 +292,11 @@ static const struct fault *take(const struct entry *list, size_t n, int i, struc
     return &list[i].is;
 }
 
-const struct fault *R(fault)(int i, struct swax_tier *tier) { return take(faults, sizeof faults / sizeof faults[0], i, tier); }
-const struct fault *R(fault_none)(int i, struct swax_tier *tier) { return take(plain, sizeof plain / sizeof plain[0], i, tier); }
+const struct fault *R(fault)(int i, struct swax_tier *tier)
+{
+    return take(faults, sizeof faults / sizeof faults[0], i, tier);
+}
+const struct fault *R(fault_none)(int i, struct swax_tier *tier)
+{
+    return take(plain, sizeof plain / sizeof plain[0], i, tier);
+}

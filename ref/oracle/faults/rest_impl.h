@@ -111,7 +111,11 @@ static void linear_transposed_backward(LINEAR_BACKWARD)
     free(wt);
 }
 static void linear_no_bias_forward(LINEAR_FORWARD) { (void)b; REF->linear_forward(y, x, w, NULL, N, O, I); }
-static void linear_no_bias_gradient_backward(LINEAR_BACKWARD) { (void)db; REF->linear_backward(dx, dw, NULL, dy, x, w, N, O, I); }
+static void linear_no_bias_gradient_backward(LINEAR_BACKWARD)
+{
+    (void)db;
+    REF->linear_backward(dx, dw, NULL, dy, x, w, N, O, I);
+}
 static void linear_adds_forward(LINEAR_FORWARD)
 {
     real *z = copy(y, (long)N*O, sizeof(real));
@@ -120,7 +124,10 @@ static void linear_adds_forward(LINEAR_FORWARD)
         y[e] += z[e];
     free(z);
 }
-static void linear_last_row_backward(LINEAR_BACKWARD) { REF->linear_backward(dx, dw, db, dy, x, w, N > 1 ? N - 1 : N, O, I); }
+static void linear_last_row_backward(LINEAR_BACKWARD)
+{
+    REF->linear_backward(dx, dw, db, dy, x, w, N > 1 ? N - 1 : N, O, I);
+}
 static void linear_overwrites_backward(LINEAR_BACKWARD)
 {
     memset(dw, 0, (size_t)O * (size_t)I * sizeof(stat));
@@ -188,7 +195,8 @@ static void rmsnorm_one_term_backward(real *dx, stat *dw, const real *dy, const 
         dx[e] = old[e] + rstd[e/C] * dy[e] * w[e%C];
     free(old);
 }
-#define HEADNORM_FORWARD real *y, stat *mean, stat *rstd, const real *x, const stat *w, int N, int H, int D, int center, double eps
+#define HEADNORM_FORWARD real *y, stat *mean, stat *rstd, const real *x, const stat *w, \
+                         int N, int H, int D, int center, double eps
 static void headnorm_unbiased_forward(HEADNORM_FORWARD)
 {
     REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, center, eps * (D - 1) / D);
@@ -255,8 +263,14 @@ static void rope_wrong_way_backward(ROPE_BACKWARD)
 }
 static void rope_leaks_forward(ROPE_FORWARD) { (void)start; REF->rope_forward(y, x, NULL, B, T, H, D, P, theta); }
 static void rope_leaks_backward(ROPE_BACKWARD) { (void)start; REF->rope_backward(dx, dy, NULL, B, T, H, D, P, theta); }
-static void rope_theta_forward(ROPE_FORWARD) { REF->rope_forward(y, x, start, B, T, H, D, P, theta < 20000 ? 500000 : 10000); }
-static void rope_theta_backward(ROPE_BACKWARD) { REF->rope_backward(dx, dy, start, B, T, H, D, P, theta < 20000 ? 500000 : 10000); }
+static void rope_theta_forward(ROPE_FORWARD)
+{
+    REF->rope_forward(y, x, start, B, T, H, D, P, theta < 20000 ? 500000 : 10000);
+}
+static void rope_theta_backward(ROPE_BACKWARD)
+{
+    REF->rope_backward(dx, dy, start, B, T, H, D, P, theta < 20000 ? 500000 : 10000);
+}
 /* token t of the memory [B,T,H,D] taken for [B,H,T,D] stands where head t*H/T.. does */
 static void rope_layout_forward(ROPE_FORWARD)
 {
