@@ -48,7 +48,8 @@ static int line_length(const char *s)
     return n && s[n - 1] == ',' ? n - 1 : n;
 }
 
-/* The settings of arm i as they stand there, or as an older swax wrote them, are those of the run: NULL, or what differs. */
+/* The settings of arm i as they stand there, or as an older swax wrote them, are those of the run: NULL, or what
+ * differs. */
 static const char *other_arm(const struct json *there, const struct ablation *a, int i, char *why)
 {
     struct run r = run_default();
@@ -135,11 +136,15 @@ static const char *report(const struct jobs *s, char *why)
 struct asked { char ablation[KEY_TEXT], arms[KEY_TEXT], out[KEY_TEXT], shard[KEY_TEXT]; int seeds, jobs, report; };
 
 static const struct key keys[] = {
-    KEY_ROW(&key_path, "ablation", struct asked, ablation, "", "one that is built in, by its name, or a file, FILE.json", .others = "preset file"),
-    KEY_ROW(&key_path, "out", struct asked, out, "", "the folder; ablation-NAME if it is not given", .others = "output output_dir"),
-    KEY_WHOLE("seeds", struct asked, seeds, NULL, 1, ABLATE_SEEDS, "1 to N; left out, as many as the ablation says", .others = "seed"),
+    KEY_ROW(&key_path, "ablation", struct asked, ablation, "",
+            "one that is built in, by its name, or a file, FILE.json", .others = "preset file"),
+    KEY_ROW(&key_path, "out", struct asked, out, "", "the folder; ablation-NAME if it is not given",
+            .others = "output output_dir"),
+    KEY_WHOLE("seeds", struct asked, seeds, NULL, 1, ABLATE_SEEDS, "1 to N; left out, as many as the ablation says",
+              .others = "seed"),
     KEY_WHOLE("jobs", struct asked, jobs, NULL, 1, JOBS,
-              "runs side by side, each on its share of the cores; left out, as many as this process may use; on a GPU 8 where its driver lets processes share it (MPS), else one", .others = "parallel workers"),
+              "runs side by side, each on its share of the cores; left out, as many as this process may use; on a GPU "
+              "8 where its driver lets processes share it (MPS), else one", .others = "parallel workers"),
     KEY_ROW(&key_text, "arms", struct asked, arms, "", "only these arms, as short,long; left out, all of the ablation"),
     KEY_ROW(&key_text, "shard", struct asked, shard, "", "I/N: of N machines that share the folder, this is number I"),
     KEY_YES("report", struct asked, report, "train nothing, only make the report from what is there"),
@@ -302,17 +307,19 @@ static int run(struct options *o)
 }
 
 const struct command command_ablate = {
-    .name = "ablate", .summary = "train many networks that differ in their windows, and report what the paper claims of them",
+    .name = "ablate",
+    .summary = "train many networks that differ in their windows, and report what the paper claims of them",
     .usage = "NAME|FILE.json [key=value ...]", .words = "ablation", .prints = PROGRESS,
     .about =
-        "Trains every arm of an ablation with every seed, in processes side by side, examines the networks, and says what the numbers say to "
-        "the claims. An ablation is a JSON file of settings, arms, questions and claims, which data/ablate/README.md describes; built in are smoke, "
-        "which exercises everything in under a minute and claims nothing; quick, short, long and stochastic windows, pure SWA and pure mLSTM "
-        "on two cores; full, every window, probability and annealing over five seeds; and code, code-small and code-smoke, the same question "
+        "Trains every arm of an ablation with every seed, in processes side by side, examines the networks, and says "
+        "what the numbers say to the claims. An ablation is a JSON file of settings, arms, questions and claims, which "
+        "data/ablate/README.md describes; built in are smoke, which exercises everything in under a minute and claims "
+        "nothing; quick, short, long and stochastic windows, pure SWA and pure mLSTM on two cores; full, every window, "
+        "probability and annealing over five seeds; and code, code-small and code-smoke, the same question "
         "of text that `make corpus` makes.\n\n"
-        "Stopped or killed, it goes on when it is started again; machines that share the folder take shard=1/4 to shard=4/4 and the report is "
-        "made from what is there. The folder then holds report.html (plots, tables, and a verdict on each claim; it needs "
-        "nothing from outside), results.json (the same for programs) and runs/ARM-sSEED: each run's log.jsonl, config.json, checkpoint, "
-        "curve.json and result.json.",
+        "Stopped or killed, it goes on when it is started again; machines that share the folder take shard=1/4 to "
+        "shard=4/4 and the report is made from what is there. The folder then holds report.html (plots, tables, and a "
+        "verdict on each claim; it needs nothing from outside), results.json (the same for programs) and "
+        "runs/ARM-sSEED: each run's log.jsonl, config.json, checkpoint, curve.json and result.json.",
     .keys = tables, .run = run,
 };

@@ -11,8 +11,9 @@
 #include "tools/measure/measure.h"
 #include "tools/train/run.h"
 
-enum { ABLATE_ARMS = 32, ABLATE_SEEDS = 64, ABLATE_SITTINGS = 96, ABLATE_QUESTIONS = 200, ABLATE_WINDOWS = 10, ABLATE_POINTS = 64,
-       ABLATE_LAYERS = 32, ABLATE_CLAIMS = 24, ABLATE_TERMS = 6, ABLATE_PARTIES = 3, ABLATE_NAME = 48 };
+enum { ABLATE_ARMS = 32, ABLATE_SEEDS = 64, ABLATE_SITTINGS = 96, ABLATE_QUESTIONS = 200, ABLATE_WINDOWS = 10,
+       ABLATE_POINTS = 64, ABLATE_LAYERS = 32, ABLATE_CLAIMS = 24, ABLATE_TERMS = 6, ABLATE_PARTIES = 3,
+       ABLATE_NAME = 48 };
 
 /* ---- the plan */
 
@@ -27,16 +28,16 @@ struct ablate_arm {
 /* A sitting: held-out sequences of one kind, seen with one window.  A question reads a number from it. */
 struct sitting {
     int length, sequences;
-    int window;                                /* 0: the arm's own */
-    int from, to, facts_first;                 /* facts that are asked for so far back; 0: sequences like those of training */
+    int window;                          /* 0: the arm's own */
+    int from, to, facts_first;           /* facts that are asked for so far back; 0: sequences like those of training */
     enum measure_probe probe;
-    int span;                                  /* not 0: the past further back than that is cut, as `cut` says */
+    int span;                            /* not 0: the past further back than that is cut, as `cut` says */
     enum measure_cut cut;
 };
 
 /* What a question is shown as; the first two are plotted against distance. */
-enum ablate_group { ABLATE_FACTS, ABLATE_REUSE, ABLATE_FOUND, ABLATE_GAIN, ABLATE_TAG, ABLATE_LOSS, ABLATE_PROBE, ABLATE_CONTROL,
-                    ABLATE_WINDOW, ABLATE_LENGTH, ABLATE_BAND };
+enum ablate_group { ABLATE_FACTS, ABLATE_REUSE, ABLATE_FOUND, ABLATE_GAIN, ABLATE_TAG, ABLATE_LOSS, ABLATE_PROBE,
+                    ABLATE_CONTROL, ABLATE_WINDOW, ABLATE_LENGTH, ABLATE_BAND };
 struct question {
     char name[ABLATE_NAME], label[64];         /* in files and claims; for people */
     enum ablate_group group;
@@ -60,27 +61,28 @@ struct claim {
 
 struct ablation {
     char out[RUN_TEXT];
-    struct json *file;                         /* what the names below point into */
+    struct json *file;                  /* what the names below point into */
     const char *name, *what, *question, *tuned, *about;       /* tuned, about: NULL where the file has none */
-    const char *answer[3];                     /* to the question, if the first claim's verdict is no, undecided, yes; NULLs */
+    const char *answer[3];              /* to the question, if the first claim's verdict is no, undecided, yes; NULLs */
     int seeds, sequences, longest, points, past;
-    int least_seeds;                           /* for a verdict */
-    double margin, luck;                       /* a condition holds by so many standard errors; a yes may be luck so often */
+    int least_seeds;                    /* for a verdict */
+    double margin, luck;                /* a condition holds by so many standard errors; a yes may be luck so often */
     int arms;
     struct ablate_arm arm[ABLATE_ARMS];
-    struct run run[ABLATE_ARMS];               /* of seed 1, without its folder */
+    struct run run[ABLATE_ARMS];        /* of seed 1, without its folder */
     int short_window, long_window, length, reach;      /* reach: the furthest that any windowed stack sees */
     int sittings, questions, windows, claims;
     struct sitting sitting[ABLATE_SITTINGS];
     struct question ask[ABLATE_QUESTIONS];
-    int window[ABLATE_WINDOWS];                /* of the train-window x test-window grid */
-    int memory, near, loss;                    /* questions: what the file calls long memory and short context (-1: nothing); the loss */
+    int window[ABLATE_WINDOWS];         /* of the train-window x test-window grid */
+    int memory, near, loss;   /* questions: what the file calls long memory and short context (-1: nothing); the loss */
     struct claim claim[ABLATE_CLAIMS];
 };
 
 /* ---- what came out */
 
-struct ablate_point { int step; double tokens, loss, memory, near, cells; };   /* cells: their share of the squared gradient */
+/* cells: their share of the squared gradient */
+struct ablate_point { int step; double tokens, loss, memory, near, cells; };
 
 /* One trained network.  What was not measured is NaN. */
 struct outcome {
@@ -100,8 +102,8 @@ enum ablate_verdict { ABLATE_NO, ABLATE_UNDECIDED, ABLATE_YES };
 struct verdict {
     const struct claim *claim;
     enum ablate_verdict says;
-    int combinations, hold, fail;              /* of seeds: one of each arm */
-    double luck;                               /* how often results dealt out at random do as well; NaN: one arm alone */
+    int combinations, hold, fail;             /* of seeds: one of each arm */
+    double luck;                              /* how often results dealt out at random do as well; NaN: one arm alone */
     char measured[768], why[160];
 };
 extern const char *const ablate_verdict_name[];
@@ -112,9 +114,9 @@ extern const char *const ablate_verdict_name[];
 struct options;
 const char *ablation_open(struct ablation *a, const char *text, struct options *o, char *why);
 void ablation_close(struct ablation *a);
-const char *ablation_settings(struct run *r, const char *text, char *why);      /* set what the file's text says of all arms */
-int ablation_source_value(const struct run *r, const char *key);     /* a whole-number parameter of its data; 0 if there is none */
-int ablation_reach(const struct run *r);                     /* what its windows see: n (W-1) tokens back; 0 with full attention */
+const char *ablation_settings(struct run *r, const char *text, char *why);   /* set what the file says of all arms */
+int ablation_source_value(const struct run *r, const char *key);   /* a whole number that its data has; 0 if not */
+int ablation_reach(const struct run *r);          /* what its windows see: n (W-1) tokens back; 0 with full attention */
 int ablation_role(const struct ablation *a, const char *role);       /* the first arm of that role, or -1 */
 void ablation_folder(char path[RUN_TEXT + 64], const struct ablation *a, int arm, int seed);
 
@@ -131,7 +133,8 @@ const char *claims_read(struct ablation *a, const struct json *claims, char *why
 void verdicts(struct verdict v[ABLATE_CLAIMS], const struct ablation *a, const struct outcome *r /* (arms,seeds) */);
 
 /* builtin.c: the text of an ablation that is built in, to be freed; NULL, and a sentence. */
-extern const struct ablate_builtin { const char *name; const char *const *line; } ablate_builtin[];    /* ended by one without a name */
+/* ended by one without a name */
+extern const struct ablate_builtin { const char *name; const char *const *line; } ablate_builtin[];
 char *ablate_builtin_text(const char *name, char *why);
 
 /* Open a run as far as its first step, so that it is refused before a folder is claimed for it.  In a process of its

@@ -11,8 +11,8 @@
  * A claim is asked of every combination of finished seeds, one of each arm that it names.  A combination has a say if
  * all conditions of "asks" hold for it.  With at least `least_seeds` of every arm, the verdict is
  *
- *     yes        if all of "holds" hold for at least 4 in 5 of all combinations, and the same results dealt out to the arms
- *                at random do as well in at most `luck` of the deals (all of them, or 20,000 at random);
+ *     yes        if all of "holds" hold for at least 4 in 5 of all combinations, and the same results dealt out to the
+ *                arms at random do as well in at most `luck` of the deals (all of them, or 20,000 at random);
  *     no         if one of "holds" fails for at least 4 in 5 of all combinations;
  *     undecided  else.  A combination without a say counts for neither. */
 #include "tools/ablate/ablate.h"
@@ -210,7 +210,14 @@ static void count(const struct hand *h, double margin, int *combinations, int *h
 }
 
 /* Results dealt out to the arms: every way to do so once, or many at random. */
-struct deals { struct hand hand; const struct outcome *pool[POOL]; int room[ABLATE_PARTIES], put[ABLATE_PARTIES]; double margin; int wanted; long dealt, as_good; };
+struct deals {
+    struct hand hand;
+    const struct outcome *pool[POOL];
+    int room[ABLATE_PARTIES], put[ABLATE_PARTIES];
+    double margin;
+    int wanted;
+    long dealt, as_good;
+};
 
 static void look(struct deals *d)
 {

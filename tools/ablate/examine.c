@@ -36,7 +36,8 @@ static const char *sit(const struct run *run, const struct sitting *s, struct sw
 {
     struct data d = {0};
     const int facts = ablation_source_value(run, "keys") * ablation_source_value(run, "slot");
-    const struct measure_how how = {.B = B, .T = s->length, .window = s->window ? s->window : run->windows.window, .sequences = sequences, .seed = SEED,
+    const struct measure_how how = {.B = B, .T = s->length, .window = s->window ? s->window : run->windows.window,
+                                    .sequences = sequences, .seed = SEED,
                                     .probe = s->probe, .facts_end = facts, .tally = tally};
     memset(tally, 0, (size_t)sequences * sizeof *tally);
     memset(m, 0, sizeof *m);

@@ -2,10 +2,11 @@
  *
  *   name, what       a word and a line for the list of ablations
  *   question, answer the page's title, and {"yes": ..., "no": ..., "undecided": ...} by the first claim's verdict
- *   seeds            1 to this; sequences of an examination; longest: of examinations, in training lengths; points of a curve
+ *   seeds            1 to this; sequences of an examination; longest: of examinations, in training lengths; points of a
+ *                    curve
  *   settings         an object of the keys of `swax train`, for all arms; the window given here is the long one
- *   arms             [{"name", "what", "role", "settings"}, ...]; role: a word by which claims and the page know an arm:
- *                    short, long, both, swa (pure windows), cell (pure recurrent), full; or any other.
+ *   arms             [{"name", "what", "role", "settings"}, ...]; role: a word by which claims and the page know an
+ *                    arm: short, long, both, swa (pure windows), cell (pure recurrent), full; or any other.
  *                    "budget" or "equal_flops" makes its runs longer or shorter than the settings say: budget.c
  *   bands            [{"name", "from", "to"}, ...]: answers that repeat what was last said so many tokens back
  *   memory, near     which questions stand for long memory and for short context (questions.c lists them)

@@ -8,7 +8,8 @@
  *                               network gets wrong without its far past, the share right with it; the nats that it
  *                               saves
  *   BAND-found-cells, -foreign  the same where only the cells are cut, or states are taken from another document
- *   in-short in-long in-reach beyond 2x 4x ...    data that can be asked for facts: said once and asked once, so far back
+ *   in-short in-long in-reach beyond 2x 4x ...    data that can be asked for facts: said once and asked once, so
+ *                                                 far back
  *   whole cells-cut attention-cut                 likewise, all facts at the start, with a path cut
  *   QUESTION@16                 what the file calls memory, near, and the loss, with another window in the test
  *   QUESTION@4x                 bands and loss in sequences longer than those of training */
@@ -131,8 +132,9 @@ static void ask_running_text(struct draft *d, int times)
         const struct source_distance *far = s->distance ? &s->distance[k] : NULL;
         if (far && far->from >= a->length * times)
             continue;
-        q = (struct question){.group = times > 1 ? ABLATE_LENGTH : far && far->from ? ABLATE_REUSE : ABLATE_TAG, .sitting = at,
-                              .rows = rows_of_tag(s, k), .what = MEASURE_RIGHT, .from = far ? far->from : 0, .to = far ? far->to : 0};
+        q = (struct question){.group = times > 1 ? ABLATE_LENGTH : far && far->from ? ABLATE_REUSE : ABLATE_TAG,
+                              .sitting = at, .rows = rows_of_tag(s, k), .what = MEASURE_RIGHT,
+                              .from = far ? far->from : 0, .to = far ? far->to : 0};
         name_question(q.name, "%s%s", s->tags[k], suffix);
         snprintf(q.label, sizeof q.label, "%.40s%s", s->tags[k], suffix);
         ask(d, q);
@@ -251,7 +253,8 @@ static void add_facts(struct draft *d, const char *name, const char *label, int 
                         .sequences = length > a->length ? (a->sequences + 1) / 2 : a->sequences,
                         .from = from,
                         .to = to};
-    struct question q = {.group = ABLATE_FACTS, .sitting = sit(d, s), .rows = fact_rows(source_of(a)), .what = MEASURE_RIGHT, .from = from, .to = to};
+    struct question q = {.group = ABLATE_FACTS, .sitting = sit(d, s), .rows = fact_rows(source_of(a)),
+                         .what = MEASURE_RIGHT, .from = from, .to = to};
     name_question(q.name, "%s", name);
     snprintf(q.label, sizeof q.label, "%d-%d, %s", from, to, label);
     ask(d, q);
@@ -279,7 +282,8 @@ static void ask_facts(struct draft *d)
                  {"attention-cut", "attention cut", MEASURE_RELAY_BLOCK}};
     const int nearest = a->reach + 2 > facts ? a->reach + 2 : facts;
     for (int k = 0; k < 3 && source_of(a)->facts_first && nearest <= T - facts; k++) {
-        struct sitting s = {.length = T, .sequences = a->sequences, .from = nearest, .to = T - facts, .facts_first = 1, .probe = probe[k].probe};
+        struct sitting s = {.length = T, .sequences = a->sequences, .from = nearest, .to = T - facts, .facts_first = 1,
+                            .probe = probe[k].probe};
         struct question q = {
             .group = ABLATE_PROBE, .sitting = sit(d, s), .rows = fact_rows(source_of(a)), .what = MEASURE_RIGHT};
         name_question(q.name, "%s", probe[k].name);

@@ -29,7 +29,12 @@ static double value_curve_cells(const struct outcome *r, int i)
 }
 
 /* One series per arm that has a finished run. */
-struct plot { struct svg_series series[ABLATE_ARMS]; double x[ABLATE_ARMS][ABLATE_POINTS], y[ABLATE_ARMS][ABLATE_POINTS], low[ABLATE_ARMS][ABLATE_POINTS], high[ABLATE_ARMS][ABLATE_POINTS]; int n; };
+struct plot {
+    struct svg_series series[ABLATE_ARMS];
+    double x[ABLATE_ARMS][ABLATE_POINTS], y[ABLATE_ARMS][ABLATE_POINTS], low[ABLATE_ARMS][ABLATE_POINTS],
+        high[ABLATE_ARMS][ABLATE_POINTS];
+    int n;
+};
 
 /* The arm's next series: point i is value(index[i]), or value(i) without an index. */
 static void add_arm(struct plot *q, const struct page *p, int arm, int points, const double *x, outcome_value value,
@@ -41,7 +46,8 @@ static void add_arm(struct plot *q, const struct page *p, int arm, int points, c
         q->x[k][i] = x[i], q->y[k][i] = s.median, q->low[k][i] = s.low, q->high[k][i] = s.high;
         spreads |= s.n > 1;
     }
-    q->series[k] = (struct svg_series){.label = p->a->arm[arm].what, .style = arm, .n = points, .x = q->x[k], .y = q->y[k],
+    q->series[k] = (struct svg_series){.label = p->a->arm[arm].what, .style = arm, .n = points, .x = q->x[k],
+                                       .y = q->y[k],
                                           .low = spreads ? q->low[k] : NULL, .high = spreads ? q->high[k] : NULL};
 }
 

@@ -149,12 +149,15 @@ static const char *write_tokenizer(const char *folder, char *why)
     size_t size;
     FILE *f = file_open_text(&text, &size);
     if (f)
-        fputs("{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, \"added_tokens\": [], \"normalizer\": null,\n"
-              " \"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false},\n"
+        fputs("{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, \"added_tokens\": [], "
+              "\"normalizer\": null,\n"
+              " \"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, "
+              "\"use_regex\": false},\n"
               " \"post_processor\": null,\n"
-              " \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false},\n"
-              " \"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, \"continuing_subword_prefix\": null, "
-              "\"end_of_word_suffix\": null, \"fuse_unk\": false, \"byte_fallback\": false,\n  \"vocab\": {", f);
+              " \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, "
+              "\"use_regex\": false},\n"
+              " \"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, \"continuing_subword_prefix\": "
+              "null, \"end_of_word_suffix\": null, \"fuse_unk\": false, \"byte_fallback\": false,\n  \"vocab\": {", f);
     for (int b = 0; f && b < 256; b++)
         fprintf(f, "%s\"\\u%04x\": %d", b ? ", " : "", (unsigned)letter_of(b), b);
     if (f)

@@ -299,14 +299,19 @@ struct asked {
 
 static const struct key keys[] = {
     KEY_ROW(&key_path, "folder", struct asked, folder, "", "the source files", .others = "path input"),
-    KEY_ROW(&key_path, "out", struct asked, out, "", "the folder that the texts are written to", .others = "output output_dir"),
+    KEY_ROW(&key_path, "out", struct asked, out, "", "the folder that the texts are written to",
+            .others = "output output_dir"),
     KEY_ROW(&key_text, "endings", struct asked, endings, ".c", "of the files' names, as .c,.h; empty for all"),
     KEY_WHOLE("least", struct asked, least, "12000", 0, LARGEST, "bytes of the shortest file that is taken"),
-    KEY_WHOLE("longest", struct asked, longest, "131072", 64, LARGEST, "bytes after which a file is cut into more documents"),
-    KEY_WHOLE("megabytes", struct asked, megabytes, "1000", 1, 1 << 20, "of the training text, at most, in units of 1,000,000 bytes"),
+    KEY_WHOLE("longest", struct asked, longest, "131072", 64, LARGEST,
+              "bytes after which a file is cut into more documents"),
+    KEY_WHOLE("megabytes", struct asked, megabytes, "1000", 1, 1 << 20,
+              "of the training text, at most, in units of 1,000,000 bytes"),
     KEY_REAL("held_out", struct asked, share, "0.02", 0, 1, "the share of the directories that is held out"),
-    KEY_REAL("alike", struct asked, alike, "0.5", 0, 1, "the share of a document's stretches of 64 bytes that another may have in common"),
-    KEY_ROW(&key_text, "note", struct asked, note, "", "what the text is, for corpus.json; the folder's name if it is not given"),
+    KEY_REAL("alike", struct asked, alike, "0.5", 0, 1,
+             "the share of a document's stretches of 64 bytes that another may have in common"),
+    KEY_ROW(&key_text, "note", struct asked, note, "",
+            "what the text is, for corpus.json; the folder's name if it is not given"),
     {0},
 };
 
@@ -336,7 +341,8 @@ static int run(struct options *o)
     static struct asked a;
     const char *wrong = read_asked(&a, o, why);
     struct corpus c = {.folder = a.folder, .out = a.out, .endings = a.endings, .least = a.least, .longest = a.longest,
-                       .most = (int64_t)a.megabytes * 1000000, .share = a.share, .alike = a.alike, .part = {{.fd = -1}, {.fd = -1}}};
+                       .most = (int64_t)a.megabytes * 1000000, .share = a.share, .alike = a.alike,
+                       .part = {{.fd = -1}, {.fd = -1}}};
     if (!wrong)
         wrong = make(&c, *a.note ? a.note : a.folder, why);
     for (size_t i = 0; i < c.files; i++)
@@ -347,9 +353,10 @@ static int run(struct options *o)
 }
 
 const struct command command_corpus = {
-    .name = "corpus", .summary = "two texts, for training and held out, of a folder of source files", .usage = "FOLDER out=FOLDER [key=value ...]",
-    .about =
-        "Makes train.txt and held_out.txt of the source files in a folder, and corpus.json, which says what they hold. Whole directories are held "
-        "out, and what was copied across is dropped. Train on them with data=text file=OUT/train.txt held_out_file=OUT/held_out.txt separator=0.",
+    .name = "corpus", .summary = "two texts, for training and held out, of a folder of source files",
+    .usage = "FOLDER out=FOLDER [key=value ...]", .about =
+        "Makes train.txt and held_out.txt of the source files in a folder, and corpus.json, which says what they hold. "
+        "Whole directories are held out, and what was copied across is dropped. Train on them with data=text "
+        "file=OUT/train.txt held_out_file=OUT/held_out.txt separator=0.",
     .words = "folder", .keys = tables, .run = run, .prints = PROGRESS,
 };

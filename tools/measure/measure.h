@@ -18,8 +18,8 @@ enum { MEASURE_TAGS = 32, MEASURE_PARTS = 16 };
 enum { MEASURE_ALL = MEASURE_TAGS, MEASURE_ROWS };
 struct tally {
     double asked, right, loss;
-    double cut_right, cut_loss;            /* of the same answers, where the past was cut */
-    double lost, found;                    /* answers that are wrong where it was cut; and of those, right where it was not */
+    double cut_right, cut_loss;      /* of the same answers, where the past was cut */
+    double lost, found;              /* answers that are wrong where it was cut; and of those, right where it was not */
 };
 
 struct measure_how {
@@ -55,8 +55,8 @@ const char *measure(struct swax_network *n, const struct data *d, const struct m
  * cut, and answers are counted for which something was cut:
  *   DOCUMENT   the document is cut to its last span/2 to span tokens: the network begins anew at multiples of span/2;
  *   CELLS      the cells alone are: attention sees what it always does;
- *   FOREIGN    all but the last `span` tokens come from another sequence: its keys and states stand where the document's own
- *              stood; answers count in the last span/2.  Needs how->B > 1.
+ *   FOREIGN    all but the last `span` tokens come from another sequence: its keys and states stand where the
+ *              document's own stood; answers count in the last span/2.  Needs how->B > 1.
  * Fills how->tally: MEASURE_GAIN is the loss that the past saves per answer, the same answers for every network;
  * MEASURE_FOUND the share of answers right with it among those the same network gets wrong without. */
 enum measure_cut { MEASURE_DOCUMENT, MEASURE_CELLS, MEASURE_FOREIGN, MEASURE_CUTS };

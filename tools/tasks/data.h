@@ -51,7 +51,7 @@ struct source {
      * files know. */
     const char *(*foreseen)(const char *const *value, int T, int *vocabulary, char *why);
 
-    const struct vocabulary *(*words)(const void *opened);         /* what tokens stand for, or NULL; NULL where there is none */
+    const struct vocabulary *(*words)(const void *opened);         /* what tokens stand for; both may be NULL */
 
     /* NULL, or a sentence in why: a file that changed meanwhile. */
     const char *(*fill)(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,

@@ -99,6 +99,6 @@ extern const struct source source_shards;
 const struct source source_shards = {
     .name = "shards", .what = "files of tokens: llm.c's, or plain numbers",
     .keys = keys, .tags = reuse_tags, .distance = reuse_distance,
-    .open = open_shards, .close = corpus_close, .vocabulary = corpus_vocabulary, .words = corpus_words, .fill = corpus_fill,
-    .tokens = corpus_tokens, .contents = corpus_contents,
+    .open = open_shards, .close = corpus_close, .vocabulary = corpus_vocabulary, .words = corpus_words,
+    .fill = corpus_fill, .tokens = corpus_tokens, .contents = corpus_contents,
 };

@@ -28,10 +28,10 @@ struct run {
     double warmup, cooldown, final_rate;           /* fractions: of the steps; of the steps; of the highest rate */
     uint64_t seed;
     int checkpoint_every, keep_every;              /* steps; keep_every numbered ones stay, 0: only the last */
-    int held_out_every, held_out_sequences;        /* steps between looks at held-out sequences, 0: a twentieth of all; how many, 0: none */
+    int held_out_every, held_out_sequences;        /* steps between looks, 0: a twentieth of all; how many, 0: none */
     int sample_tokens;                             /* of a sample at each of those looks; 0: none */
     char from[RUN_TEXT];                           /* whose weights it begins with (weights.h); "": none */
-    double minutes;                                /* for which there shall be steps, instead of `steps`; 0: as `steps` says */
+    double minutes;                         /* for which there shall be steps, instead of `steps`; 0: as `steps` says */
 
     /* What run_train finds, and a checkpoint keeps beside the keys. */
     /* a checksum of the first sequences and of what the files hold for training */
@@ -75,18 +75,18 @@ const char *run_check(const struct run *r, char *why);
 
 /* ---- training */
 
-enum { RUN_CELLS = 32 };                           /* layers of which it is told; those behind them are left out */
+enum { RUN_CELLS = 32 };                  /* layers of which it is told; those behind them are left out */
 struct run_cell { int layer; double low, median, high; };
 struct run_point {
-    int step;                                      /* steps done: 1 after the first */
+    int step;                             /* steps done: 1 after the first */
     int window;
-    double tokens, loss, norm, rate;               /* all told; of this step */
-    double held_out, held_out_error;               /* loss of held-out sequences, every token counted the same; NaN at most steps */
-    int cells;                                     /* at most steps 0: layers with a state, and how long their heads remember, */
-    struct run_cell cell[RUN_CELLS];               /* in tokens */
-    const char *sample;                            /* at most steps NULL: what it would write, which may hold NULs */
+    double tokens, loss, norm, rate;      /* all told; of this step */
+    double held_out, held_out_error;   /* loss of held-out sequences, every token counted the same; NaN at most steps */
+    int cells;                            /* at most steps 0: layers with a state, and how long their heads remember, */
+    struct run_cell cell[RUN_CELLS];      /* in tokens */
+    const char *sample;                   /* at most steps NULL: what it would write, which may hold NULs */
     size_t sample_bytes;
-    double seconds, tokens_per_second;             /* of this step: the only numbers that differ from run to run */
+    double seconds, tokens_per_second;    /* of this step: the only numbers that differ from run to run */
 };
 
 /* Told after each step, and before the first with point NULL.  What it returns: go on, or stop as if interrupted. */

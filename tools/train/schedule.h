@@ -17,8 +17,8 @@ int window_at(const struct windows *w, uint64_t seed, int step, int steps);
 
 /* The learning rate: up in a straight line over `warmup` of the steps; then
  *   cosine     down half a cosine to final_rate times the highest;
- *   wsd        constant, and over the last `cooldown` of the steps down in a straight line to final_rate times the highest
- *              (warm-up, stable, decay): a run may be cut short anywhere before, and cooled down from there;
+ *   wsd        constant, and over the last `cooldown` of the steps down in a straight line to final_rate times the
+ *              highest (warm-up, stable, decay): a run may be cut short anywhere before, and cooled down from there;
  *   constant   constant. */
 enum schedule { SCHEDULE_COSINE, SCHEDULE_WSD, SCHEDULE_CONSTANT };
 struct rates { enum schedule schedule; double highest, warmup, cooldown, final_rate; };
