@@ -29,7 +29,8 @@ int case_same(const struct op_case *a, const struct op_case *b, const char *name
 
 void case_scale(struct op_case *c, const char *name, double factor);
 double case_inner(const struct op_case *c, const char *a, const char *b);        /* <a,b> */
-double case_inner_size(const struct op_case *c, const char *a, const char *b);   /* the same sum of |a b|: what a vanishing <a,b> is measured by */
+/* the same sum of |a b|: what a vanishing <a,b> is measured by */
+double case_inner_size(const struct op_case *c, const char *a, const char *b);
 
 double largest(const double *a, long n);                                /* max |a| */
 /* max |a - b| / max(|b|, scale) */

@@ -304,7 +304,8 @@ START_TEST(a_signal_to_the_parent_alone_stops_the_children)
             const int other = ablate(folder, "seeds=1 steps=100000000");
             if (other)
                 kill(-pid, SIGKILL);
-            ck_assert_msg(!other, "another process was to leave what is being made to this one: it ended with %d", other);
+            ck_assert_msg(!other, "another process was to leave what is being made to this one: it ended with %d",
+                          other);
         }
         kill(pid, again ? SIGINT : SIGTERM);
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -337,13 +338,16 @@ END_TEST
 /* Two values and little else: a network of 60 steps says values, and is right about half the time. */
 static const char guessing[] =
     "{\"name\": \"guessing\", \"seeds\": 2, \"sequences\": 16, \"points\": 2, \"memory\": \"beyond\",\n"
-    " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, \"input_gate_bias\": 0, \"mixers\": \"swa mlstm\", \"length\": 64, \"batch\": 8,\n"
+    " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, \"input_gate_bias\": 0, "
+    "\"mixers\": \"swa mlstm\", \"length\": 64, \"batch\": 8,\n"
     "  \"steps\": 60, \"window\": 16, \"rate\": 0.02, \"tier\": \"ref\", \"held_out_sequences\": 2,\n"
-    "  \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, \"values\": 2, \"typed\": 0, \"filler\": 1, \"copies\": 0},\n"
+    "  \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, \"values\": 2, \"typed\": 0, \"filler\": 1, "
+    "\"copies\": 0},\n"
     " \"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, {\"name\": \"long\"},\n"
     "  {\"name\": \"both\", \"settings\": {\"short_window\": 4}}]}\n";
 
-struct asked { const char *question, *ask, *first; enum measure_probe probe; int window[3]; };      /* window: of short, long, both */
+/* window: of short, long, both */
+struct asked { const char *question, *ask, *first; enum measure_probe probe; int window[3]; };
 
 static double ask_again(const struct ablation *a, int arm, int seed, const struct asked *q, int loss)
 {
@@ -366,7 +370,8 @@ static double ask_again(const struct ablation *a, int arm, int seed, const struc
         swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 8, 64, 0, why);
     ck_assert_msg(!checkpoint_load(&c, n, SWAX_PREC_F32, 0, why), "%s", why);
     memset(tally, 0, sizeof tally);
-    const struct measure_how how = {.B = 8, .T = 64, .window = q->window[arm], .sequences = 16, .seed = 20250929, .probe = q->probe, .facts_end = 4 * 2, .tally = tally};
+    const struct measure_how how = {.B = 8, .T = 64, .window = q->window[arm], .sequences = 16, .seed = 20250929,
+                                    .probe = q->probe, .facts_end = 4 * 2, .tally = tally};
     ck_assert_msg(!measure(n, &d, &how, &m, why), "%s", why);
     long right = 0, asked = 0;
     for (int k = 2; k < MEASURE_TAGS; k++)
@@ -383,9 +388,11 @@ START_TEST(every_arm_and_seed_is_asked_as_it_says)
         {"loss", "0-0", "0", MEASURE_WHOLE, {4, 16, 16}}, {"loss@4", "0-0", "0", MEASURE_WHOLE, {4, 4, 4}},
         {"in-short", "2-4", "0", MEASURE_WHOLE, {4, 16, 16}}, {"beyond", "17-60", "0", MEASURE_WHOLE, {4, 16, 16}},
         {"beyond@16", "17-60", "0", MEASURE_WHOLE, {16, 16, 16}}, {"whole", "17-56", "1", MEASURE_WHOLE, {4, 16, 16}},
-        {"cells-cut", "17-56", "1", MEASURE_SPAN_CUT, {4, 16, 16}}, {"attention-cut", "17-56", "1", MEASURE_RELAY_BLOCK, {4, 16, 16}}};
+        {"cells-cut", "17-56", "1", MEASURE_SPAN_CUT, {4, 16, 16}},
+        {"attention-cut", "17-56", "1", MEASURE_RELAY_BLOCK, {4, 16, 16}}};
     enum { QUESTIONS = sizeof asked / sizeof *asked };
-    char *folder = scratch("guessing"), *file = scratch("guessing.json"), out[700], why[SWAX_WHY] = "", *argv[] = {file, out, "jobs=2"};
+    char *folder = scratch("guessing"), *file = scratch("guessing.json"), out[700], why[SWAX_WHY] = "",
+         *argv[] = {file, out, "jobs=2"};
     static struct ablation a;
     static struct outcome r[3][2];
     struct options none = {NULL, 0};
@@ -439,7 +446,9 @@ END_TEST
 
 START_TEST(bad_input_is_refused)
 {
-    static const char *const bad[] = {"report=yes", "keys=0", "vocabulary=5", "window=2147483647", "shard=1/99999999999", "seeds=0", "seeds=x", "jobs=0", "shard=3/2", "shard=1", "report=maybe", "window=1", "lenght=3", "data=text file=x", "tier=gpu"};
+    static const char *const bad[] = {"report=yes", "keys=0", "vocabulary=5", "window=2147483647",
+                                      "shard=1/99999999999", "seeds=0", "seeds=x", "jobs=0", "shard=3/2", "shard=1",
+                                      "report=maybe", "window=1", "lenght=3", "data=text file=x", "tier=gpu"};
     char *folder = scratch("refused");
     ck_assert_int_eq(ablate(folder, bad[_i]), 2);
     ck_assert_msg(access(folder, F_OK), "a folder was made for: %s", bad[_i]);

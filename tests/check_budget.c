@@ -96,7 +96,8 @@ START_TEST(every_file_that_is_built_in_opens)
         ck_assert_msg(text && !ablation_open(&a, text, &none, why), "%s: %s", ablate_builtin[i].name, why);
         ck_assert_str_eq(a.name, ablate_builtin[i].name);
         for (int arm = 0; arm < a.arms; arm++)
-            ck_assert_msg(a.arm[arm].flops > 0, "%s, arm %s: it takes %g FLOPs", a.name, a.arm[arm].name, a.arm[arm].flops);
+            ck_assert_msg(a.arm[arm].flops > 0, "%s, arm %s: it takes %g FLOPs", a.name, a.arm[arm].name,
+                          a.arm[arm].flops);
         ablation_close(&a);
         free(text);
     }
@@ -137,7 +138,8 @@ static const struct { const char *settings, *arms, *says; } bad[] = {
     {"", "{\"name\": \"a\", \"equal_flop\": \"b\"}", "did you mean equal_flops?"},
     {", \"data\": \"shards\", \"file\": \"no/such/file\"",
         "{\"name\": \"a\"}, {\"name\": \"b\", \"equal_flops\": \"a\"}", "say vocabulary="},
-    {", \"data\": \"mixture\", \"part_1\": \"0.5 text file=no/such/file\", \"part_2\": \"0.5 shards file=no/such/file\"",
+    {", \"data\": \"mixture\", \"part_1\": \"0.5 text file=no/such/file\", "
+     "\"part_2\": \"0.5 shards file=no/such/file\"",
         "{\"name\": \"a\"}, {\"name\": \"b\", \"equal_flops\": \"a\"}", "say vocabulary="},
     {", \"data\": \"mixture\", \"part_1\": \"0.5 text file=no/such/file\", \"part_2\": \"0.5 niha\"",
         "{\"name\": \"a\"}", "part_2: behind the weight stands the name of a source"},
@@ -148,9 +150,11 @@ static const struct { const char *settings, *arms, *says; } bad[] = {
 START_TEST(a_mixture_has_the_largest_vocabulary_of_its_parts)
 {
     static const struct { const char *part[2]; int expected; } asked[] = {
-        {{"0.9 text file=no/such/file", "0.1 copy symbols=5"}, 256}, {{"0.9 copy symbols=5", "0.1 text file=no/such/file"}, 256},
+        {{"0.9 text file=no/such/file", "0.1 copy symbols=5"}, 256},
+        {{"0.9 copy symbols=5", "0.1 text file=no/such/file"}, 256},
         {{"0.5 copy symbols=700", "0.5 text file=no/such/file"}, 703}, {{"1 copy symbols=5", ""}, 8},
-        {{"0.5 text file=no/such/file", "0.5 shards file=no/such/file"}, 0}, {{"0.5 shards file=no/such/file", "0.5 niah"}, 0},
+        {{"0.5 text file=no/such/file", "0.5 shards file=no/such/file"}, 0},
+        {{"0.5 shards file=no/such/file", "0.5 niah"}, 0},
     };
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         const char *value[SOURCE_KEYS] = {asked[i].part[0], asked[i].part[1]};
@@ -176,9 +180,11 @@ END_TEST
 /* ---- branches of one run */
 
 static const char branches[] =
-    "{\"name\": \"branches\", \"sequences\": 8, \"points\": 2, \"settings\": {" ON_MENTIONS ", \"steps\": 40, \"warmup\": 0.1, "
+    "{\"name\": \"branches\", \"sequences\": 8, \"points\": 2, \"settings\": {" ON_MENTIONS
+    ", \"steps\": 40, \"warmup\": 0.1, "
     "\"schedule\": \"wsd\", \"rate\": 0.01, \"short_window\": 0},\n"
-    " \"arms\": [{\"name\": \"whole\", \"role\": \"long\"}, {\"name\": \"brief\", \"budget\": 0.5, \"settings\": {\"warmup\": 0.2}},\n"
+    " \"arms\": [{\"name\": \"whole\", \"role\": \"long\"}, {\"name\": \"brief\", "
+    "\"budget\": 0.5, \"settings\": {\"warmup\": 0.2}},\n"
     "  {\"name\": \"paid\", \"equal_flops\": \"whole\", \"settings\": {\"window\": 2}}]}\n";
 
 static char *file_of(const char *folder, const char *name)

@@ -14,9 +14,11 @@
 
 static char why[SWAX_WHY];
 
-#define SETTINGS "\"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"mixers\": \"swa mlstm\", \"length\": 64, \"window\": 16, \"data\": \"mentions\"}"
-#define ARMS "\"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, {\"name\": \"long\", \"role\": \"long\"}, " \
-             "{\"name\": \"both\", \"role\": \"b\"}, {\"name\": \"more\", \"role\": \"b\"}, {\"name\": \"last\", \"role\": \"only\"}]"
+#define SETTINGS "\"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"mixers\": \"swa mlstm\", " \
+                 "\"length\": 64, \"window\": 16, \"data\": \"mentions\"}"
+#define ARMS "\"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, " \
+             "{\"name\": \"long\", \"role\": \"long\"}, {\"name\": \"both\", \"role\": \"b\"}, " \
+             "{\"name\": \"more\", \"role\": \"b\"}, {\"name\": \"last\", \"role\": \"only\"}]"
 
 /* An ablation of five seeds with these claims. */
 static const char *open_with(struct ablation *a, const char *claims, const char *more)
@@ -57,13 +59,20 @@ static void score(const struct ablation *a, struct outcome *r, int arm, const ch
 }
 
 #define MEMORY "{\"claim\": \"memory\", \"holds\": [\"short.beyond >= 0.5\", \"long.beyond <= 0.5 * short.beyond\"]}"
-#define ASKS "{\"claim\": \"asks\", \"asks\": [\"short.beyond >= 0.5\"], \"holds\": [\"long.beyond <= 0.5 * short.beyond\"]}"
+#define ASKS "{\"claim\": \"asks\", \"asks\": [\"short.beyond >= 0.5\"], " \
+             "\"holds\": [\"long.beyond <= 0.5 * short.beyond\"]}"
 #define MORE "{\"claim\": \"more\", \"holds\": [\"short.beyond >= long.beyond + 0.125\"]}"
 #define LESS "{\"claim\": \"less\", \"holds\": [\"short.beyond <= long.beyond - 0.125\"]}"
 #define ALONE "{\"claim\": \"alone\", \"holds\": [\"short.beyond@16 <= 0.5 * short.beyond\"]}"
 #define NONE NAN
 
-static const struct { const char *claim, *of_short, *of_long; double error; int hold, fail; const char *says; double luck; } cases[] = {
+static const struct {
+    const char *claim, *of_short, *of_long;
+    double error;
+    int hold, fail;
+    const char *says;
+    double luck;
+} cases[] = {
     /* short and long: every one of 3 x 3 holds; of the 20 ways to deal six results to two arms, this one alone is as
      * good */
     {MEMORY, "0.9 0.8 0.95", "0.1 0.2 0.05", 0, 9, 0, "yes", 1.0 / 20},
@@ -143,7 +152,7 @@ START_TEST(luck_of_many_seeds_is_drawn)
     score(&a, r, 1, "beyond", "0.11 0.12 0.13 0.14 0.15 0.16 0.17 0.18 0.19 0.10 0.09 0.08", 0);
     verdicts(v, &a, r);
     ck_assert_int_eq(v->hold, 144);
-    ck_assert_msg(v->luck == 1.0 / 20001, "luck is %.9g", v->luck);        /* no deal of 20,000 is as good, and the one there is */
+    ck_assert_msg(v->luck == 1.0 / 20001, "luck is %.9g", v->luck);        /* no deal of 20,000, and the one there is */
     score(&a, r, 0, "beyond", "0.10 0.12 0.14 0.16 0.18 0.20 0.22 0.24 0.26 0.28 0.30 0.32", 0);
     score(&a, r, 1, "beyond", "0.11 0.13 0.15 0.17 0.19 0.21 0.23 0.25 0.27 0.29 0.31 0.33", 0);
     verdicts(v, &a, r);
@@ -158,7 +167,8 @@ END_TEST
 START_TEST(the_file_says_what_a_verdict_needs)
 {
     static const struct { const char *more, *says; } needs[] = {
-        {"", "yes"}, {"\"least_seeds\": 4, ", "undecided"}, {"\"least_seeds\": 3, ", "yes"}, {"\"luck\": 0.049, ", "undecided"},
+        {"", "yes"}, {"\"least_seeds\": 4, ", "undecided"}, {"\"least_seeds\": 3, ", "yes"},
+        {"\"luck\": 0.049, ", "undecided"},
         {"\"luck\": 0.05, ", "yes"}, {"\"margin\": 30, ", "undecided"}, {"\"margin\": 0, ", "yes"}};
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
         static struct ablation a;
@@ -202,7 +212,8 @@ START_TEST(claims_speak_of_one_to_three_arms)
 {
     static struct ablation a;
     static struct verdict v[ABLATE_CLAIMS];
-    ck_assert_msg(!open_with(&a, ALONE ", {\"claim\": \"three\", \"holds\": [\"both.beyond >= 0.8 * short.beyond\", \"both.copied-symbol >= 0.8 * long.copied-symbol\"]}", ""),
+    ck_assert_msg(!open_with(&a, ALONE ", {\"claim\": \"three\", \"holds\": [\"both.beyond >= 0.8 * short.beyond\", "
+                                       "\"both.copied-symbol >= 0.8 * long.copied-symbol\"]}", ""),
                   "%s", why);
     struct outcome *r = outcomes(&a);
     score(&a, r, 0, "beyond", "0.9 0.9 0.9", 0), score(&a, r, 0, "beyond@16", "0.45 0.4 0.2", 0),
@@ -227,8 +238,11 @@ END_TEST
 START_TEST(bad_claims_are_refused)
 {
     static const struct { const char *condition, *says; } bad[] = {
-        {"short.beyond", "ARM.QUESTION >="}, {"short.beyond > 0.5", ">= or <="}, {"shorr.beyond >= 0.5", "did you mean short"}, {"short.beyon >= 0.5", "there is no question beyon: did you mean beyond"},
-        {"short >= 0.5", "not ARM.QUESTION"}, {"b.beyond >= 0.5", "2 arms have the role"}, {"short.beyond >= x * long.beyond", "not a number"},
+        {"short.beyond", "ARM.QUESTION >="}, {"short.beyond > 0.5", ">= or <="},
+        {"shorr.beyond >= 0.5", "did you mean short"},
+        {"short.beyon >= 0.5", "there is no question beyon: did you mean beyond"},
+        {"short >= 0.5", "not ARM.QUESTION"}, {"b.beyond >= 0.5", "2 arms have the role"},
+        {"short.beyond >= x * long.beyond", "not a number"},
         {"short.beyond >= long.beyond + x", "stands + or -"}, {"short.beyond >= long.beyond 3", "stands + or -"},
         {"short.beyond >= -1 * long.beyond", "-1 is not a number from 0"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -239,7 +253,8 @@ START_TEST(bad_claims_are_refused)
         ablation_close(&a);
     }
     static struct ablation a;
-    ck_assert(open_with(&a, "{\"claim\": \"c\", \"holds\": [\"short.beyond >= long.beyond\", \"both.beyond >= more.beyond\"]}", "") && strstr(why, "at most 3 arms"));
+    ck_assert(open_with(&a, "{\"claim\": \"c\", \"holds\": [\"short.beyond >= long.beyond\", "
+                            "\"both.beyond >= more.beyond\"]}", "") && strstr(why, "at most 3 arms"));
     ablation_close(&a);
     ck_assert(open_with(&a, "{\"claim\": \"c\"}", "") && strstr(why, "holds"));
     ablation_close(&a);
@@ -248,7 +263,8 @@ START_TEST(bad_claims_are_refused)
     ck_assert(open_with(&a, "", "\"past\": 64, ") && strstr(why, "past"));
     ablation_close(&a);
     ck_assert(open_with(&a, "", "\"bands\": [{\"name\": \"odd\", \"from\": 100000, \"to\": 100001}], "));
-    ck_assert_str_eq(why, "Band odd: the data mentions tell no answers apart that were said 100000 to 100001 tokens back.");
+    ck_assert_str_eq(why,
+                     "Band odd: the data mentions tell no answers apart that were said 100000 to 100001 tokens back.");
     ablation_close(&a);
 }
 END_TEST
@@ -257,14 +273,16 @@ END_TEST
 START_TEST(members_that_are_numbers_have_bounds)
 {
     static const struct { const char *name; double least, most; int real; } member[] = {
-        {"seeds", 1, 64, 0}, {"sequences", 2, 1048576, 0}, {"longest", 1, 1024, 0}, {"points", 0, 64, 0}, {"least_seeds", 1, 64, 0}, {"margin", 0, 100, 1},
+        {"seeds", 1, 64, 0}, {"sequences", 2, 1048576, 0}, {"longest", 1, 1024, 0}, {"points", 0, 64, 0},
+        {"least_seeds", 1, 64, 0}, {"margin", 0, 100, 1},
         {"luck", 0, 1, 1}};
     for (size_t i = 0; i < sizeof member / sizeof *member; i++)
         for (int k = 0; k < 4; k++) {
             static struct ablation a;
             char text[4096];
             struct options none = {NULL, 0};
-            const double step = member[i].real ? 1e-6 : 1, x = k < 2 ? member[i].least - (k ? step : 0) : member[i].most + (k == 3 ? step : 0);
+            const double step = member[i].real ? 1e-6 : 1,
+                         x = k < 2 ? member[i].least - (k ? step : 0) : member[i].most + (k == 3 ? step : 0);
             snprintf(text, sizeof text,
                      "{\"name\": \"made-up\", \"memory\": \"in-short\", \"%s\": %.9g, " SETTINGS ", " ARMS "}",
                      member[i].name, x);
@@ -284,7 +302,8 @@ START_TEST(a_misspelt_ablation_is_recognised)
     ck_assert(!ablate_builtin_text("smoek", why));
     ck_assert_str_eq(why, "There is no ablation \"smoek\": did you mean smoke?");
     ck_assert(!ablate_builtin_text("of-quite-another-name", why));
-    ck_assert_str_eq(why, "There is no ablation \"of-quite-another-name\": `swax ablate help` lists those there are, and a file is named with its .json.");
+    ck_assert_str_eq(why, "There is no ablation \"of-quite-another-name\": `swax ablate help` lists those there are, "
+                          "and a file is named with its .json.");
 }
 END_TEST
 
@@ -293,9 +312,12 @@ START_TEST(names_and_arms_are_asked_for)
     static const char long_name[] = "a-name-of-forty-letters-is-one-too-many-";
     static const struct { const char *name, *arms, *says; } bad[] = {
         {"", "[{\"name\": \"a\"}]", "\"name\" of letters"}, {"two words", "[{\"name\": \"a\"}]", "\"name\" of letters"},
-        {long_name, "[{\"name\": \"a\"}]", "\"name\" of letters"}, {"x", "[{\"name\": \"a\"}, {\"what\": \"b\"}]", "Arm 2 needs a name"},
-        {"x", "[{\"name\": \"a/b\"}]", "Arm 1 needs a name"}, {"x", "[{\"name\": \"a\"}, {\"name\": \"a\"}]", "Two arms are named a."},
-        {"x", "[{\"name\": \"a\"}, 3]", "An arm is an object"}, {"x", "[{\"name\": \"a\", \"whta\": \"b\"}]", "An arm has no member \"whta\": did you mean what?"},
+        {long_name, "[{\"name\": \"a\"}]", "\"name\" of letters"},
+        {"x", "[{\"name\": \"a\"}, {\"what\": \"b\"}]", "Arm 2 needs a name"},
+        {"x", "[{\"name\": \"a/b\"}]", "Arm 1 needs a name"},
+        {"x", "[{\"name\": \"a\"}, {\"name\": \"a\"}]", "Two arms are named a."},
+        {"x", "[{\"name\": \"a\"}, 3]", "An arm is an object"},
+        {"x", "[{\"name\": \"a\", \"whta\": \"b\"}]", "An arm has no member \"whta\": did you mean what?"},
         {"x", "[{\"name\": \"a\", \"settings\": {\"widht\": 3}}]", "width"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         static struct ablation a;
@@ -341,8 +363,10 @@ START_TEST(questions_sit_where_they_say)
         {"beyond", {.length = 64, .sequences = 48, .from = 17, .to = 60}},
         {"4x", {.length = 256, .sequences = 24, .from = 129, .to = 240}},
         {"whole", {.length = 64, .sequences = 48, .from = 17, .to = 48, .facts_first = 1, .probe = MEASURE_WHOLE}},
-        {"cells-cut", {.length = 64, .sequences = 48, .from = 17, .to = 48, .facts_first = 1, .probe = MEASURE_SPAN_CUT}},
-        {"attention-cut", {.length = 64, .sequences = 48, .from = 17, .to = 48, .facts_first = 1, .probe = MEASURE_RELAY_BLOCK}},
+        {"cells-cut", {.length = 64, .sequences = 48, .from = 17, .to = 48, .facts_first = 1,
+                       .probe = MEASURE_SPAN_CUT}},
+        {"attention-cut", {.length = 64, .sequences = 48, .from = 17, .to = 48, .facts_first = 1,
+                           .probe = MEASURE_RELAY_BLOCK}},
         {"beyond@4", {.length = 64, .sequences = 48, .from = 17, .to = 60, .window = 4}},
         {"copied-symbol@16", {.length = 64, .sequences = 48, .window = 16}},
         {"loss@64", {.length = 64, .sequences = 48, .window = 64}}};
@@ -367,7 +391,10 @@ END_TEST
 /* ---- the files */
 
 /* Every number different: 0.001 to 0.999. */
-static double made_up(int arm, int seed, int question) { return (double)((arm * 5407 + seed * 1511 + question * 733 + 17) % 999 + 1) / 1000; }
+static double made_up(int arm, int seed, int question)
+{
+    return (double)((arm * 5407 + seed * 1511 + question * 733 + 17) % 999 + 1) / 1000;
+}
 
 static double median(const struct ablation *a, int arm, int question)
 {

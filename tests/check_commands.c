@@ -357,8 +357,9 @@ START_TEST(a_hybrid_brings_its_own_model)
     char *out = scratch("hybrid"), *hf = scratch("hybrid-hf"), *back = scratch("hybrid-back.safetensors"), *config;
     char *name = in_folder(hf, "config.json");
     struct run r = small_run(out);
-    const char *const settings[][2] = {{"mixers", "gdn swa mlstm kda mamba2 gla"}, {"gdn_heads", "2"}, {"gdn_conv", "3"}, {"kda_heads", "2"},
-                                      {"gla_heads", "2"}, {"cell_gate", "sigmoid"}, {"tied", "yes"}};
+    const char *const settings[][2] = {
+        {"mixers", "gdn swa mlstm kda mamba2 gla"}, {"gdn_heads", "2"}, {"gdn_conv", "3"}, {"kda_heads", "2"},
+        {"gla_heads", "2"}, {"cell_gate", "sigmoid"}, {"tied", "yes"}};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
     r.steps = 2;
@@ -455,7 +456,8 @@ END_TEST
  * replaced. */
 START_TEST(an_export_that_was_broken_off_can_be_made_again)
 {
-    char *const out = scratch("whole"), *const to = scratch("export"), *const weights = in_folder(to, "model.safetensors");
+    char *const out = scratch("whole"), *const to = scratch("export"),
+         *const weights = in_folder(to, "model.safetensors");
     struct rlimit before, little;
     struct stat size;
     struct run r = small_run(out);
@@ -577,7 +579,8 @@ END_TEST
 /* Of W keys that a query sees, its own among them: those that count what lies to the left say W-1. */
 START_TEST(a_window_is_called_what_each_convention_calls_it)
 {
-    static const char *const all[] = {"swax", "huggingface", "fla"}, *const left[] = {"flash_attention", "xformers", "nanochat", "flex_attention", "axlearn"};
+    static const char *const all[] = {"swax", "huggingface", "fla"},
+                      *const left[] = {"flash_attention", "xformers", "nanochat", "flex_attention", "axlearn"};
     for (int to_the_left = 0; to_the_left < 2; to_the_left++) {
         char expected[64],
             *text = printed_by(cmd_convert, to_the_left ? "window=127 convention=flash_attention" : "window=128");

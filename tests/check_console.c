@@ -19,7 +19,8 @@
 /* Numbers that the clock or the machine decides become '#', the folder a word. */
 static char *without_clock(char *text, const char *folder)
 {
-    static const char *const before[] = {"\"tokens_per_second\":", "\"time\":", NULL}, *const behind[] = {" tokens/s", " % of peak", " left", " s\n", NULL};
+    static const char *const before[] = {"\"tokens_per_second\":", "\"time\":", NULL},
+                      *const behind[] = {" tokens/s", " % of peak", " left", " s\n", NULL};
     char *to = text;
     for (char *s = text; *s;) {
         const size_t n = strlen(folder);
@@ -53,8 +54,9 @@ static char *without_clock(char *text, const char *folder)
     return text;
 }
 
-static const char settings[] = "data=mentions keys=3 key_symbols=5 values=3 filler=6 copies=1 copy_symbols=3 copy_lags=8 span=6 tier=ref threads=1 width=16 heads=2 "
-                               "cell_heads=2 batch=2 length=48 window=8 short_window=4 rate=0.01 mixers=swa,mlstm,full";
+static const char settings[] = "data=mentions keys=3 key_symbols=5 values=3 filler=6 copies=1 copy_symbols=3 "
+                               "copy_lags=8 span=6 tier=ref threads=1 width=16 heads=2 cell_heads=2 batch=2 length=48 "
+                               "window=8 short_window=4 rate=0.01 mixers=swa,mlstm,full";
 
 START_TEST(train_says_how_far_it_is)
 {
@@ -63,7 +65,8 @@ START_TEST(train_says_how_far_it_is)
     golden_is("train.txt", without_clock(printed_by(cmd_train, arguments), out), 1e-3);
     read_whole(in_folder(out, "log.jsonl"), &log);
     golden_is("log.txt", without_clock(log, out), 1e-3);
-    snprintf(arguments, sizeof arguments, "out=%s file=ref/rope.c steps=41 length=16 batch=1 window=16 tier=ref threads=1 width=8 heads=1 cell_heads=1 held_out=0.2",
+    snprintf(arguments, sizeof arguments, "out=%s file=ref/rope.c steps=41 length=16 batch=1 window=16 tier=ref "
+                                          "threads=1 width=8 heads=1 cell_heads=1 held_out=0.2",
              bytes);
     char *text = without_clock(printed_by(cmd_train, arguments), bytes), *line = strstr(text, "step ");
     ck_assert_msg(strstr(text, "window=16 is not shorter than the sequences of 16 tokens: it is full attention.") !=
@@ -74,7 +77,8 @@ START_TEST(train_says_how_far_it_is)
     int lines = 0;
     for (int last = 0, step; line; line = strstr(line + 1, "step "), lines++, last = step) {
         step = atoi(line + 5);
-        ck_assert_msg(step == last + 2 || (step == 41 && last == 40), "step %d is said after step %d", step, last);     /* twenty lines and the last */
+        /* twenty lines and the last */
+        ck_assert_msg(step == last + 2 || (step == 41 && last == 40), "step %d is said after step %d", step, last);
     }
     ck_assert_int_eq(lines, 21);
 
@@ -96,12 +100,17 @@ END_TEST
 /* ---- an ablation: a line a run, in the order in which they end; what failed, and the verdicts */
 
 static const char tiny[] =
-    "{\"name\": \"tiny\", \"seeds\": 2, \"sequences\": 6, \"points\": 2, \"memory\": \"beyond\", \"near\": \"in-short\",\n"
-    " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, \"input_gate_bias\": 0, \"mixers\": \"swa mlstm\", \"length\": 48, \"batch\": 2,\n"
-    "  \"steps\": 3, \"window\": 16, \"tier\": \"ref\", \"data\": \"mentions\", \"keys\": 3, \"key_symbols\": 4, \"values\": 2, \"typed\": 0, \"filler\": 1, \"copies\": 0},\n"
-    " \"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, {\"name\": \"long\", \"role\": \"long\"},\n"
+    "{\"name\": \"tiny\", \"seeds\": 2, \"sequences\": 6, \"points\": 2, \"memory\": \"beyond\", "
+    "\"near\": \"in-short\",\n"
+    " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, \"input_gate_bias\": 0, "
+    "\"mixers\": \"swa mlstm\", \"length\": 48, \"batch\": 2,\n"
+    "  \"steps\": 3, \"window\": 16, \"tier\": \"ref\", \"data\": \"mentions\", \"keys\": 3, \"key_symbols\": 4, "
+    "\"values\": 2, \"typed\": 0, \"filler\": 1, \"copies\": 0},\n"
+    " \"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, "
+    "{\"name\": \"long\", \"role\": \"long\"},\n"
     "  {\"name\": \"wild\", \"settings\": {\"rate\": 1000000, \"clip\": 0}}],\n"
-    " \"claims\": [{\"claim\": \"memory\", \"holds\": [\"short.beyond >= 0.5\", \"long.beyond <= 0.5 * short.beyond\"]}]}\n";
+    " \"claims\": [{\"claim\": \"memory\", \"holds\": [\"short.beyond >= 0.5\", "
+    "\"long.beyond <= 0.5 * short.beyond\"]}]}\n";
 
 static void ablate(void *arg)
 {
@@ -140,7 +149,8 @@ static void line_is(struct jobs *s, const char *expected)
 
 START_TEST(a_line_of_an_ablation_has_its_numbers)
 {
-    static const struct job job[] = {{DONE, 0, 100}, {RUNNING, 0, 25}, {RUNNING, 0, 50}, {WAITING, 0, 10}, {FAILED, 0, 70}, {BUSY, 0, 30}};
+    static const struct job job[] = {{DONE, 0, 100}, {RUNNING, 0, 25}, {RUNNING, 0, 50}, {WAITING, 0, 10},
+                                     {FAILED, 0, 70}, {BUSY, 0, 30}};
     static const char *const name[] = {"a", "b", "c"};
     static struct jobs s;
     s.a.arms = 3, s.runs = 6, s.shards = 1;
@@ -165,7 +175,8 @@ END_TEST
 /* A folder whose name a shell would take apart is quoted where the run says how to go on. */
 static void stopped(void *out)
 {
-    char *argv[] = {out, "data=copy", "span=2", "length=16", "batch=1", "width=8", "heads=1", "cell_heads=1", "steps=9", "tier=ref", "threads=1"};
+    char *argv[] = {out, "data=copy", "span=2", "length=16", "batch=1", "width=8", "heads=1", "cell_heads=1", "steps=9",
+                    "tier=ref", "threads=1"};
     run_interrupted = 1;
     ck_assert_int_eq(cmd_train(sizeof argv / sizeof *argv, argv), 1);
     run_interrupted = 0;
@@ -174,7 +185,8 @@ static void stopped(void *out)
 START_TEST(how_to_go_on_can_be_typed)
 {
     static const char *const name[][2] = {          /* and as a shell reads it back */
-        {"plain", "plain"}, {"\xc3\xbc", "\xc3\xbc"}, {"two words", "two words'"}, {"o'clock", "o'\\''clock'"}, {"$HOME", "$HOME'"}
+        {"plain", "plain"}, {"\xc3\xbc", "\xc3\xbc"}, {"two words", "two words'"}, {"o'clock", "o'\\''clock'"},
+        {"$HOME", "$HOME'"}
     };
     for (int i = 0; i < 5; i++) {
         char out[700], expected[800], *const folder = scratch("");
@@ -192,13 +204,15 @@ END_TEST
 START_TEST(data_are_counted_in_words_that_fit_them)
 {
     static const struct { int bytes; const char *held_out, *said; } asked[] = {
-        {90, "0.1", "81 bytes for training, of which this run sees 0.198 epochs, and 9 held out.\nThat is too little for a "
-                    "sequence of 16 bytes: there is no held-out loss and no best.safetensors.\n"},
+        {90, "0.1", "81 bytes for training, of which this run sees 0.198 epochs, and 9 held out.\nThat is too little "
+                    "for a sequence of 16 bytes: there is no held-out loss and no best.safetensors.\n"},
         {170, "0.1", "153 bytes for training, of which this run sees 0.105 epochs, and 17 held out.\nwindow=64"},
         {160, "0.1", "144 bytes for training, of which this run sees 0.111 epochs, and 16 held out.\nThat is too"},
         {160, "0", "160 bytes for training, of which this run sees 0.1 epochs, and 0 held out.\nwindow=64"},
-        {20000, "0.5", "10 thousand bytes for training, of which this run sees 0.0016 epochs, and 10 thousand held out.\n"},
-        {1250000, "0.2", "1 million bytes for training, of which this run sees 1.6e-05 epochs, and 250 thousand held out.\n"},
+        {20000, "0.5",
+         "10 thousand bytes for training, of which this run sees 0.0016 epochs, and 10 thousand held out.\n"},
+        {1250000, "0.2",
+         "1 million bytes for training, of which this run sees 1.6e-05 epochs, and 250 thousand held out.\n"},
     };
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         char arguments[1024], name[16], *const file = scratch("bytes.txt"), *const text = calloc(1, 1250000);
@@ -216,7 +230,13 @@ END_TEST
 
 /* ---- a line of progress, of made-up points */
 
-struct made_up { const struct run *r; int done, steps, points; double peak; const struct run_point *point; int columns; };
+struct made_up {
+    const struct run *r;
+    int done, steps, points;
+    double peak;
+    const struct run_point *point;
+    int columns;
+};
 
 static void progress(void *arg)
 {
@@ -260,10 +280,12 @@ START_TEST(a_line_of_progress_has_its_numbers)
     }
     ck_assert(!*line);
 
-    static const struct { double speed; const char *said; } speeds[] = {{9999, "  9999 tokens/s"}, {12345, "  12.3k tokens/s"}, {1e6, "  1M tokens/s"},
-                                                                        {2.5e6, "  2.5M tokens/s"}, {10000, "  10k tokens/s"}};
+    static const struct { double speed; const char *said; } speeds[] = {
+        {9999, "  9999 tokens/s"}, {12345, "  12.3k tokens/s"}, {1e6, "  1M tokens/s"}, {2.5e6, "  2.5M tokens/s"},
+        {10000, "  10k tokens/s"}};
     for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
-        const struct run_point one = {.step = 1, .loss = 1, .tokens_per_second = speeds[i].speed, .window = 4, .held_out = NAN};
+        const struct run_point one = {.step = 1, .loss = 1, .tokens_per_second = speeds[i].speed, .window = 4,
+                                      .held_out = NAN};
         m = (struct made_up){&r, 0, 1, 1, 0, &one, 0};
         text = printed_in(progress, &m);
         ck_assert_msg(strstr(text, speeds[i].said) && !strstr(text, "peak") && strstr(text, "  0:00 left\n"),
@@ -276,11 +298,13 @@ END_TEST
 START_TEST(a_line_of_progress_fits_the_terminal)
 {
     static const struct run_point point = {.step = 9, .loss = 1, .tokens_per_second = 1000, .window = 8, .held_out = 2,
-                                           .held_out_error = 0.25, .sample = "abcdefghijklmnopqrstuvwxyz", .sample_bytes = 26};
+                                           .held_out_error = 0.25, .sample = "abcdefghijklmnopqrstuvwxyz",
+                                           .sample_bytes = 26};
     static const struct { int columns; const char *line; } asked[] = {
         {200, "[==================> ] step 9/10  loss 1.0000  held out 2.0000 +- 0.2500 (2.8854 bits per byte)  1000 "
               "tokens/s  "}, {80, "step 9/10  loss 1.0000  held out 2.0000  1000 tokens/s  "},
-        {55, "step 9/10  loss 1.0000  held out 2.0000  0:0"}, {40, "step 9/10  loss 1.0000  0:0"}, {30, "step 9/10  loss 1.0000"}, {20, "step 9/10"}, {5, "step 9/10"}};
+        {55, "step 9/10  loss 1.0000  held out 2.0000  0:0"}, {40, "step 9/10  loss 1.0000  0:0"},
+        {30, "step 9/10  loss 1.0000"}, {20, "step 9/10"}, {5, "step 9/10"}};
     struct run r = run_default();
     char why[SWAX_WHY];
     ck_assert(!run_set(&r, "data", "text", why) && !run_set(&r, "vocabulary", "256", why));
@@ -288,9 +312,10 @@ START_TEST(a_line_of_progress_fits_the_terminal)
         struct made_up m = {&r, 8, 10, 1, 1e12, &point, asked[i].columns};
         const char *text = printed_in(progress, &m), *line = strrchr(text, '\r') + 1;
         const int said = (int)(strrchr(text, '\n') - text), long_as = (int)strcspn(line, "\033");
-        ck_assert_msg(!strncmp(line, asked[i].line, strlen(asked[i].line)), "in %d columns:\n%s", asked[i].columns, line);
-        ck_assert_msg(long_as < asked[i].columns || !strncmp(line, "step 9/10\033", 10), "%d in %d columns:\n%s", long_as,
-                      asked[i].columns, line);
+        ck_assert_msg(!strncmp(line, asked[i].line, strlen(asked[i].line)), "in %d columns:\n%s", asked[i].columns,
+                      line);
+        ck_assert_msg(long_as < asked[i].columns || !strncmp(line, "step 9/10\033", 10), "%d in %d columns:\n%s",
+                      long_as, asked[i].columns, line);
         ck_assert_msg(said > 0 && ((int)strcspn(text + 1, "\033") < asked[i].columns || asked[i].columns < 15),
                       "in %d columns:\n%s", asked[i].columns, text);
     }

@@ -24,7 +24,7 @@ START_TEST(the_sum_is_of_all_that_is_trained_on)
     char *text = malloc(SIZE), digits[2][17], *path = scratch("long.txt");
     for (int i = 0; i < SIZE; i++)
         text[i] = (char)('a' + i / 7 % 23 + i % 2);
-    for (int change = 0; change < 3; change++) {       /* nothing; the first token that is held out; the last that is not */
+    for (int change = 0; change < 3; change++) {   /* nothing; the first token that is held out; the last that is not */
         const char *value[SOURCE_KEYS] = {path};
         struct data d;
         struct checksum sum = {0}, expected = {0};
@@ -138,7 +138,8 @@ END_TEST
 
 START_TEST(rates_rise_and_fall)
 {
-    const struct rates cosine = {SCHEDULE_COSINE, 2, 0.1, 0.2, 0.1}, whole = {SCHEDULE_COSINE, 2, 0, 0.2, 0}, up = {SCHEDULE_COSINE, 2, 1, 0.2, 0};
+    const struct rates cosine = {SCHEDULE_COSINE, 2, 0.1, 0.2, 0.1}, whole = {SCHEDULE_COSINE, 2, 0, 0.2, 0},
+                       up = {SCHEDULE_COSINE, 2, 1, 0.2, 0};
     ck_assert_double_eq(rate_at(&cosine, 0, 100), 0.2);
     ck_assert_double_eq(rate_at(&cosine, 9, 100), 2);
     ck_assert_double_eq(rate_at(&cosine, 10, 100), 2);
@@ -148,7 +149,8 @@ START_TEST(rates_rise_and_fall)
     for (int s = 11; s < 100; s++)
         ck_assert_double_lt(rate_at(&cosine, s, 100), rate_at(&cosine, s - 1, 100));
     /* up over 10 steps, 70 at the top, down over 20 to a tenth: the first of them is a 21st below */
-    const struct rates wsd = {SCHEDULE_WSD, 2, 0.1, 0.2, 0.1}, constant = {SCHEDULE_CONSTANT, 2, 0.1, 0.2, 0.1}, cooling = {SCHEDULE_WSD, 2, 0, 1, 0};
+    const struct rates wsd = {SCHEDULE_WSD, 2, 0.1, 0.2, 0.1}, constant = {SCHEDULE_CONSTANT, 2, 0.1, 0.2, 0.1},
+                       cooling = {SCHEDULE_WSD, 2, 0, 1, 0};
     ck_assert_double_eq(rate_at(&wsd, 0, 100), 0.2);
     for (int s = 9; s < 80; s++)
         ck_assert_double_eq(rate_at(&wsd, s, 100), 2);
@@ -341,7 +343,8 @@ START_TEST(shards_are_read_across_files_and_checked)
         put_shard(b, bad[i].magic, bad[i].version, bad[i].claimed, bad[i].tokens);
         ck_assert_msg(open_text(&d, "shards", both, "0", "", 100) == why, "accepted header %zu", i);
         ck_assert(is_sentence(why));
-        ck_assert_msg(bad[i].claimed != 1001 || strstr(why, "it holds 1001 tokens, but its size is that of 1000:"), "%s", why);
+        ck_assert_msg(bad[i].claimed != 1001 || strstr(why, "it holds 1001 tokens, but its size is that of 1000:"),
+                      "%s", why);
     }
     char *text;
     put_shard(a, 20240520, 1, 20, 20);

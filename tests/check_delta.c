@@ -44,7 +44,8 @@ static double *taken(const double *x, const struct cut *a, int heads, int width)
 {
     double *to = malloc((size_t)(a->T * width) * sizeof *to);
     for (int t = 0; t < a->T; t++)
-        memcpy(to + t*width, x + (((long)a->b*a->T + t)*heads + (long)a->h*heads/a->H)*width, (size_t)width * sizeof *to);
+        memcpy(to + t*width, x + (((long)a->b*a->T + t)*heads + (long)a->h*heads/a->H)*width,
+               (size_t)width * sizeof *to);
     return to;
 }
 
@@ -66,12 +67,13 @@ static void compare_with_chunks(double *worst, const struct op_case *f, const st
             double *in[] = { taken(case_arg(c, "q"), &a, G, K),    taken(case_arg(c, "k"), &a, G, K),
                              taken(case_arg(c, "v"), &a, H, V),    taken(case_arg(c, "g"), &a, H, J),
                              taken(case_arg(c, "beta"), &a, H, 1), taken(case_arg(c, "dy"), &a, H, V) };
-            const struct delta_problem p = { T, K, V, J, case_dim(c, 'e'), c->scalar[0], in[0], in[1], in[2], in[3], in[4],
-                                             S0 ? S0 + bh*KV : NULL, dS1 ? dS1 + bh*KV : NULL, fresh, in[5] };
+            const struct delta_problem p = { T, K, V, J, case_dim(c, 'e'), c->scalar[0], in[0], in[1], in[2], in[3],
+                                             in[4], S0 ? S0 + bh*KV : NULL, dS1 ? dS1 + bh*KV : NULL, fresh, in[5] };
             struct delta_solution s = delta_solution_new(T, K, V, J);
             delta_chunks(&s, &p, L);
             const struct { const char *name; const double *is; double *truth; int heads, width; } rows[] = {
-                { "y", case_arg(f, "y"), s.y, H, V }, { "r", case_arg(f, "r"), s.r, H, V }, { "dv", case_arg(c, "dv"), s.dv, H, V },
+                { "y", case_arg(f, "y"), s.y, H, V }, { "r", case_arg(f, "r"), s.r, H, V },
+                { "dv", case_arg(c, "dv"), s.dv, H, V },
                 { "dg", case_arg(c, "dg"), s.dg, H, J }, { "dbeta", case_arg(c, "dbeta"), s.dbeta, H, 1 } };
             for (int i = 0; i < 5; i++) {
                 double *is = taken(rows[i].is, &a, rows[i].heads, rows[i].width);
@@ -271,7 +273,8 @@ START_TEST(every_small_integer)
         }
         case_arg(&c, "S0")[0] = 2, case_arg(&c, "S0")[1] = -3;
         case_run(&c);
-        const struct delta_problem p = { 3, 2, 1, 1, 1, 1, case_arg(&c, "q"), case_arg(&c, "k"), case_arg(&c, "v"), case_arg(&c, "g"),
+        const struct delta_problem p = { 3, 2, 1, 1, 1, 1, case_arg(&c, "q"), case_arg(&c, "k"), case_arg(&c, "v"),
+                                         case_arg(&c, "g"),
                                          case_arg(&c, "beta"), case_arg(&c, "S0"), NULL, (int[]){ 0, 0, 0 }, NULL };
         delta_chunks(&s, &p, 2);
         ck_assert_msg(!memcmp(s.y, case_arg(&c, "y"), sizeof(double[3])) &&
@@ -379,10 +382,10 @@ int main(void)
     delta_identities(tc, where, &told->identity);
     suite_add_tcase(s, tc);
     const int failed = suite_ends(s);
-    printf("%ld comparisons with chunks, worst %.1e; %ld splits, worst %.1e; %ld small shapes, worst %.1e; %ld of integers to the bit; "
-           "identities, worst %.1e\n", told->forms, told->form, told->splits, told->split, told->shapes, told->shape, told->integers,
-           told->identity);
-    printf("%d faults of the delta rule and what stands around it, each refused, in float and in double; %d cases judged\n", library->faults,
-           library->judged);
+    printf("%ld comparisons with chunks, worst %.1e; %ld splits, worst %.1e; %ld small shapes, worst %.1e; %ld of "
+           "integers to the bit; identities, worst %.1e\n", told->forms, told->form, told->splits, told->split,
+           told->shapes, told->shape, told->integers, told->identity);
+    printf("%d faults of the delta rule and what stands around it, each refused, in float and in double; %d cases "
+           "judged\n", library->faults, library->judged);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -129,7 +129,8 @@ END_TEST
 
 START_TEST(errors_are_relative_to_what_there_is)
 {
-    static const double zero[4] = {0}, truth[4] = {3, -4, 0, 0}, off[4] = {3, -4, 0.5, 0}, inf[4] = {3, -4, HUGE_VAL, 0}, nan[4] = {3, -4, NAN, 0};
+    static const double zero[4] = {0}, truth[4] = {3, -4, 0, 0}, off[4] = {3, -4, 0.5, 0},
+                        inf[4] = {3, -4, HUGE_VAL, 0}, nan[4] = {3, -4, NAN, 0};
     ck_assert_double_eq(op_error(off, truth, 4), 0.125);                         /* 0.5 of 4 */
     ck_assert_double_eq_tol(op_error_rms(off, truth, 4), 0.1, 1e-15);            /* 0.5 of 5, each over sqrt 4 */
     /* of nothing, as it is */
@@ -143,7 +144,8 @@ START_TEST(errors_are_relative_to_what_there_is)
     ck_assert(isinf(op_error(nan, inf, 4)) && isinf(op_error(inf, nan, 4)));
     ck_assert(op_error(inf, inf, 4) == 0 && op_error(nan, nan, 4) == 0 && op_error_rms(inf, inf, 4) == 0);
     /* a tenth too large as a whole, with and without what stood there before */
-    static const double larger[4] = {3.3, -4.4, 0, 0}, before[4] = {1, 1, 1, 1}, after[4] = {4, -3, 1, 1}, more[4] = {4.3, -3.4, 1, 1};
+    static const double larger[4] = {3.3, -4.4, 0, 0}, before[4] = {1, 1, 1, 1}, after[4] = {4, -3, 1, 1},
+                        more[4] = {4.3, -3.4, 1, 1};
     ck_assert_double_eq_tol(op_bias(larger, truth, NULL, 4), 0.1, 1e-15);
     ck_assert_double_eq_tol(op_bias(more, after, before, 4), 0.1, 1e-15);
     ck_assert_double_eq(op_bias(off, truth, NULL, 4), 0);
@@ -198,7 +200,8 @@ START_TEST(sizes_have_the_words_of_their_kernel)
 {
     static const struct { const char *op; char letter; const char *word; } of[] = {
         {"xent_forward", 'V', "vocabulary"}, {"embed_forward", 'V', "vocabulary"}, {"mlstm_forward", 'V', "value size"},
-        {"mlstm_forward", 'K', "key size"}, {"attention_forward", 'W', "window"}, {"adamw", 's', "optimiser step"}, {"adamw", '?', ""}};
+        {"mlstm_forward", 'K', "key size"}, {"attention_forward", 'W', "window"}, {"adamw", 's', "optimiser step"},
+        {"adamw", '?', ""}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
         ck_assert_str_eq(op_dim_word(&swax_ops[op_find(of[i].op)], of[i].letter), of[i].word);
 }

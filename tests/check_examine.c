@@ -21,10 +21,14 @@ static char why[SWAX_WHY];
 static struct ablation a;
 
 static const char text[] =
-    "{\"name\": \"made-up\", \"seeds\": 2, \"sequences\": 14, \"points\": 2, \"memory\": \"beyond\", \"near\": \"in-short\", \"longest\": 2,\n"
-    " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, \"input_gate_bias\": 0, \"mixers\": \"swa mlstm\", \"length\": 64, \"batch\": 8,\n"
-    "  \"steps\": 7, \"window\": 16, \"tier\": \"ref\", \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, \"values\": 2, \"typed\": 0, \"filler\": 1, \"copies\": 0},\n"
-    " \"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, {\"name\": \"windows\", \"settings\": {\"mixers\": \"swa swa\"}},\n"
+    "{\"name\": \"made-up\", \"seeds\": 2, \"sequences\": 14, \"points\": 2, \"memory\": \"beyond\", \"near\": "
+    "\"in-short\", \"longest\": 2,\n"
+    " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, \"input_gate_bias\": 0, "
+    "\"mixers\": \"swa mlstm\", \"length\": 64, \"batch\": 8,\n"
+    "  \"steps\": 7, \"window\": 16, \"tier\": \"ref\", \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, "
+    "\"values\": 2, \"typed\": 0, \"filler\": 1, \"copies\": 0},\n"
+    " \"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, {\"name\": \"windows\", "
+    "\"settings\": {\"mixers\": \"swa swa\"}},\n"
     "  {\"name\": \"wide\", \"settings\": {\"precision\": \"fp64\", \"mixers\": \"mlstm gdn\", \"gdn_heads\": 2}}]}\n";
 
 static void opened(void)
@@ -84,7 +88,8 @@ static double asked(const struct run *r, const char *question, int B, int sequen
     ck_assert_msg(!data_open(&d, r->source, value, s->length, why), "%s", why);
     struct swax_network *n = network(r, B, s->length, 0);
     memset(tally, 0, sizeof tally);
-    const struct measure_how how = {.B = B, .T = s->length, .window = s->window ? s->window : r->windows.window, .sequences = sequences, .seed = SEED,
+    const struct measure_how how = {.B = B, .T = s->length, .window = s->window ? s->window : r->windows.window,
+                                    .sequences = sequences, .seed = SEED,
                                     .probe = s->probe, .facts_end = 4 * 2, .tally = tally};
     ck_assert_msg(!measure(n, &d, &how, m, why), "%s", why);
     swax_network_free(n);
@@ -100,7 +105,8 @@ static void close_to(double said, double again, const char *what, int arm)
 
 START_TEST(an_examination_is_its_parts)
 {
-    static const char *const questions[] = {"loss", "in-short", "beyond", "2x", "whole", "cells-cut", "attention-cut", "beyond@16"};
+    static const char *const questions[] = {"loss", "in-short", "beyond", "2x", "whole", "cells-cut", "attention-cut",
+                                            "beyond@16"};
     static struct outcome r;
     struct measured m, unused;
     opened();
@@ -208,7 +214,8 @@ END_TEST
 /* Long sequences sit a few at a time, so that they take no more memory than training's. */
 START_TEST(long_sequences_sit_a_few_at_a_time)
 {
-    static const struct { int length, T, B; } of[] = {{64, 64, 8}, {64, 2048, 8}, {64, 4096, 4}, {64, 16384, 1}, {64, 1 << 20, 1}, {4096, 4096, 8},
+    static const struct { int length, T, B; } of[] = {{64, 64, 8}, {64, 2048, 8}, {64, 4096, 4}, {64, 16384, 1},
+                                                      {64, 1 << 20, 1}, {4096, 4096, 8},
                                                       {4096, 8192, 4}, {4096, 32768, 1}, {2048, 2340, 7}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
         ck_assert_msg(examine_at_once(of[i].length, of[i].T) == of[i].B, "of %d tokens %d at a time, trained on %d",
@@ -221,9 +228,10 @@ END_TEST
 START_TEST(windows_reach_as_far_as_their_stack)
 {
     static const struct { const char *mixers; int window, reach; } of[] = {
-        {"swa", 5, 4}, {"swa swa", 5, 8}, {"swa mlstm swa", 17, 32}, {"mlstm", 17, 0}, {"swa full", 17, 0}, {"swa", 1, 0},
-        {"swa swa swa swa", INT_MAX, INT_MAX / 2}, {"swa", INT_MAX / 2, INT_MAX / 2 - 1}, {"swa", INT_MAX / 2 + 1, INT_MAX / 2},
-        {"swa", INT_MAX / 2 + 2, INT_MAX / 2}};
+        {"swa", 5, 4}, {"swa swa", 5, 8}, {"swa mlstm swa", 17, 32}, {"mlstm", 17, 0}, {"swa full", 17, 0},
+        {"swa", 1, 0},
+        {"swa swa swa swa", INT_MAX, INT_MAX / 2}, {"swa", INT_MAX / 2, INT_MAX / 2 - 1},
+        {"swa", INT_MAX / 2 + 1, INT_MAX / 2}, {"swa", INT_MAX / 2 + 2, INT_MAX / 2}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         struct run r = run_default();
         ck_assert_msg(!swax_config_set(&r.model, "mixers", of[i].mixers, why), "%s", why);

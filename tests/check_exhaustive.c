@@ -101,9 +101,11 @@ static void check_attention(const int *start, int T, int S, int H, int G, int W)
     kernels.attention_forward(is.y, is.lse, is.q, is.k, is.v, NULL, start, 1, T, S, H, G, D, W);
     kernels.attention_backward(is.dq, is.dk, is.dv, NULL, is.dy, is.q, is.k, is.v, NULL, start, is.y, is.lse, 1, T, S,
                                H, G, D, W);
-    snprintf(where, sizeof where, "T=%d S=%d H=%d G=%d W=%d, last document from %d", T, S, H, G, W, start ? start[T-1] : -99);
+    snprintf(where, sizeof where, "T=%d S=%d H=%d G=%d W=%d, last document from %d", T, S, H, G, W,
+             start ? start[T-1] : -99);
     same("y", is.y, truth.y, T*H*D, where), same("lse", is.lse, truth.lse, T*H, where);
-    same("dq", is.dq, truth.dq, T*H*D, where), same("dk", is.dk, truth.dk, S*G*D, where), same("dv", is.dv, truth.dv, S*G*D, where);
+    same("dq", is.dq, truth.dq, T*H*D, where), same("dk", is.dk, truth.dk, S*G*D, where),
+    same("dv", is.dv, truth.dv, S*G*D, where);
     told[tier].attention++;
 }
 
@@ -156,7 +158,8 @@ static void cell_truth(struct cell *c, const int *start, int with_state, int T, 
                        double eps)
 {
     const int exponential = gate == SWAX_EXPONENTIAL, chunks = (T + L - 1) / L;
-    double X[MOST_T+1][K][V+1], dX[K][V+1], in[MOST_T], keep[MOST_T], norm[MOST_T], m = with_state && exponential ? c->m0[hd] : 0;
+    double X[MOST_T+1][K][V+1], dX[K][V+1], in[MOST_T], keep[MOST_T], norm[MOST_T],
+    m = with_state && exponential ? c->m0[hd] : 0;
     for (int r = 0; r < K; r++)
         for (int e = 0; e <= V; e++)
             X[0][r][e] = !with_state ? 0 : exp(m) * (e < V ? c->C0[(hd*K + r)*V + e] : c->n0[hd*K + r]);
@@ -165,7 +168,8 @@ static void cell_truth(struct cell *c, const int *start, int with_state, int T, 
         double read[V+1] = { 0 };
         for (int r = 0; r < K && t % L == 0; r++)
             for (int e = 0; e <= V; e++)
-                *(e < V ? &c->Cs[((hd*chunks + t/L)*K + r)*V + e] : &c->ns[(hd*chunks + t/L)*K + r]) = X[t][r][e] * exp(-m);
+                *(e < V ? &c->Cs[((hd*chunks + t/L)*K + r)*V + e] : &c->ns[(hd*chunks + t/L)*K + r]) = X[t][r][e] *
+                    exp(-m);
         in[t] = exponential ? exp(c->i[row]) : sg(c->i[row]);
         keep[t] = fresh ? 0 : sg(c->f[row]);
         m = !exponential ? 0 : fmax((fresh ? 0 : m) + log(sg(c->f[row])), c->i[row]);
@@ -243,12 +247,15 @@ static void check_cell(const int *start, int with_state, int with_gradient, int 
                            gr ? is.dC1 : NULL, gr ? is.dn1 : NULL, is.q, is.k, is.v, is.i, is.f,
                            st ? is.C0 : NULL, st ? is.n0 : NULL, st ? is.m0 : NULL, start, is.h, is.C1, is.n1, is.m1,
                            is.m, is.qn, is.Cs, is.ns, 1, T, H, K, V, L, gate, eps);
-    snprintf(where, sizeof where, "T=%d H=%d L=%d gate %d, last document from %d, state %d, its gradient %d", T, H, L, gate,
-             start ? start[T-1] : -99, st, gr);
-    same("h", is.h, truth.h, T*H*V, where), same("C1", is.C1, truth.C1, H*K*V, where), same("n1", is.n1, truth.n1, H*K, where);
-    same("m1", is.m1, truth.m1, H, where), same("m", is.m, truth.m, T*H, where), same("qn", is.qn, truth.qn, T*H, where);
+    snprintf(where, sizeof where, "T=%d H=%d L=%d gate %d, last document from %d, state %d, its gradient %d", T, H, L,
+             gate, start ? start[T-1] : -99, st, gr);
+    same("h", is.h, truth.h, T*H*V, where), same("C1", is.C1, truth.C1, H*K*V, where),
+    same("n1", is.n1, truth.n1, H*K, where);
+    same("m1", is.m1, truth.m1, H, where), same("m", is.m, truth.m, T*H, where),
+    same("qn", is.qn, truth.qn, T*H, where);
     same("Cs", is.Cs, truth.Cs, H*chunks*K*V, where), same("ns", is.ns, truth.ns, H*chunks*K, where);
-    same("dq", is.dq, truth.dq, T*H*K, where), same("dk", is.dk, truth.dk, T*H*K, where), same("dv", is.dv, truth.dv, T*H*V, where);
+    same("dq", is.dq, truth.dq, T*H*K, where), same("dk", is.dk, truth.dk, T*H*K, where),
+    same("dv", is.dv, truth.dv, T*H*V, where);
     same("di", is.di, truth.di, T*H, where), same("df", is.df, truth.df, T*H, where);
     if (st)
         same("dC0", is.dC0, truth.dC0, H*K*V, where), same("dn0", is.dn0, truth.dn0, H*K, where);

@@ -355,8 +355,10 @@ END_TEST
 /* Every source of data, opened, and a batch filled, where the at-th allocation fails: a sentence, until none fails. */
 START_TEST(every_failing_allocation_of_data_is_a_sentence)
 {
-    static const char *const settings[][2] = {{"mentions", ""}, {"mentions", "facts_first=1 ask=20-60"}, {"mqar", ""}, {"copy", ""}, {"niah", "variant=multivalue"}, {"vt", ""},
-                                              {"words", ""}, {"words", "kind=frequent"}, {"text", "file=ref/mlstm.c held_out=0.5"}};
+    static const char *const settings[][2] = {
+        {"mentions", ""}, {"mentions", "facts_first=1 ask=20-60"}, {"mqar", ""}, {"copy", ""},
+        {"niah", "variant=multivalue"}, {"vt", ""}, {"words", ""}, {"words", "kind=frequent"},
+        {"text", "file=ref/mlstm.c held_out=0.5"}};
     const int T = strcmp(settings[_i][0], "mentions") ? 2000 : 300;
     int refused = 0;
     for (int at = 1; at < 500; at++) {

@@ -18,7 +18,8 @@ static double limit(enum op_family family) { return family == OP_SATURATED ? 1e-
 
 static struct { long forms, splits, documents, steps; double form[OP_FAMILIES], split[OP_FAMILIES]; } *told;
 
-static const enum op_family families[] = { OP_GAUSS, OP_SATURATED, OP_COLD, OP_OPEN, OP_SHUT, OP_EQUAL, OP_ONEHOT, OP_CROSSOVER };
+static const enum op_family families[] = { OP_GAUSS, OP_SATURATED, OP_COLD,   OP_OPEN,
+                                           OP_SHUT,  OP_EQUAL,     OP_ONEHOT, OP_CROSSOVER };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
 static const char *const gradients[] = { "dq", "dk", "dv", "di", "df" };
@@ -109,8 +110,8 @@ static void check_document(const struct op_case *fw, const struct op_case *bw, i
 #define STATE(c, name, n) (case_arg(c, name) ? case_arg(c, name) + bh*(n) : NULL)
     const double *dC1 = last ? STATE(bw, "dC1", K*V) : NULL, *dn1 = last ? STATE(bw, "dn1", K) : NULL;
     struct mlstm_problem p = {
-        T, K, V, case_dim(fw, 'g'), ROWS(fw, "q", K), ROWS(fw, "k", K), ROWS(fw, "v", V), ROWS(fw, "i", 1), ROWS(fw, "f", 1),
-        first ? STATE(fw, "C0", K*V) : NULL, first ? STATE(fw, "n0", K) : NULL,
+        T, K, V, case_dim(fw, 'g'), ROWS(fw, "q", K), ROWS(fw, "k", K), ROWS(fw, "v", V), ROWS(fw, "i", 1),
+        ROWS(fw, "f", 1), first ? STATE(fw, "C0", K*V) : NULL, first ? STATE(fw, "n0", K) : NULL,
         first && case_arg(fw, "m0") ? case_arg(fw, "m0")[bh] : 0, last ? case_arg(fw, "m1")[bh] : 0, fw->scalar[0],
         ROWS(bw, "dh", V), dC1 ? dC1 : none, dn1 ? dn1 : none
     };
@@ -209,7 +210,8 @@ static void check_split(const struct op_case *fw, const struct op_case *bw, int 
     case_cut(&all, fw, b, 0, T, 0);
     case_cut(&back, bw, b, 0, T, 0);
     const struct scale s = measure(case_arg(&all, "q"), case_arg(&all, "k"), case_arg(&all, "v"), case_arg(&back, "dq"),
-                                   case_arg(&back, "dk"), case_arg(&back, "dv"), T*H, case_dim(fw, 'K'), case_dim(fw, 'V'));
+                                   case_arg(&back, "dk"), case_arg(&back, "dv"), T*H, case_dim(fw, 'K'),
+                                   case_dim(fw, 'V'));
     for (int n = 0; n < pieces; n++) {
         for (int i = 0; i < 3; i++) {
             const long size = case_size(&f[n], outputs[i]), row = size / (at[n+1] - at[n]);
@@ -226,7 +228,8 @@ static void check_split(const struct op_case *fw, const struct op_case *bw, int 
             told->split[family] = fmax(told->split[family], e);
         }
     }
-    ck_assert_msg(case_same(&f[pieces-1], &all, "C1") && case_same(&f[pieces-1], &all, "n1"), "%s: the state differs", where);
+    ck_assert_msg(case_same(&f[pieces-1], &all, "C1") && case_same(&f[pieces-1], &all, "n1"), "%s: the state differs",
+                  where);
     if (case_arg(&back, "dC0"))
         ck_assert_msg(apart(case_arg(&g[0], "dC0"), case_arg(&back, "dC0"), case_size(&back, "dC0"), s.vector) <=
                               limit(family) &&
@@ -277,7 +280,7 @@ static const struct { const char *op, *outputs[6]; int start_may_go; } packed[] 
     { "delta_backward",     { "dq", "dk", "dv", "dg", "dbeta" }, 0 },
     { "conv_forward",       { "y" }, 1 },
     { "conv_backward",      { "dx" }, 1 },
-    { "mlstm_backward",     { "dq", "dk", "dv", "di", "df" }, 0 },    /* where a state comes in, df_0 is not exactly 0 */
+    { "mlstm_backward",     { "dq", "dk", "dv", "di", "df" }, 0 },   /* where a state comes in, df_0 is not exactly 0 */
 };
 enum { N_PACKED = sizeof packed / sizeof packed[0] };
 

@@ -200,7 +200,8 @@ static void compare_all(struct swax_network *n, struct st_file *f, const char *f
     }
 }
 
-static const char *const model_files[] = { "hf_xlstm", "hybrid", "gdn", "mamba2", "kda", "kda_bounded", "gla", "simple_gla" };
+static const char *const model_files[] = { "hf_xlstm", "hybrid", "gdn", "mamba2", "kda", "kda_bounded", "gla",
+                                           "simple_gla" };
 
 START_TEST(models)
 {

@@ -77,7 +77,8 @@ static struct estimate cost(const char *path, int sequences, int window, int *st
         swax_network_new(&c.run.model, swax_tier_find(NULL, &wrong), SWAX_PREC_F32, 2, c.run.length, 0, why);
     ck_assert_msg(!checkpoint_load(&c, n, SWAX_PREC_F32, 0, why), "%s", why);
     memset(tally, 0, sizeof tally);
-    const struct measure_how how = {.B = 2, .T = c.run.length, .window = window, .sequences = sequences, .seed = 1, .tally = tally};
+    const struct measure_how how = {.B = 2, .T = c.run.length, .window = window, .sequences = sequences, .seed = 1,
+                                    .tally = tally};
     ck_assert_msg(!measure(n, &d, &how, &m, why), "%s", why);
     *step = c.step;
     swax_network_free(n);
@@ -146,8 +147,9 @@ START_TEST(a_stopped_run_remembers_its_best)
     const int n = read_log(whole, a);
     ck_assert_int_eq(read_log(stopped, b), n);
     for (int i = 0; i < 12; i++)
-        ck_assert_msg(isnan(told[i]) || b[i].held_out == told[i], "step %d: the log says %.17g, of %.17g: the best that a "
-                      "resumed run reads there may be another", i + 1, b[i].held_out, told[i]);
+        ck_assert_msg(isnan(told[i]) || b[i].held_out == told[i],
+                      "step %d: the log says %.17g, of %.17g: the best that a resumed run reads there may be another",
+                      i + 1, b[i].held_out, told[i]);
     for (int i = 0; i < n; i++)
         ck_assert((isnan(a[i].held_out) && isnan(b[i].held_out)) || a[i].held_out == b[i].held_out);
     for (int k = 0; k < 2; k++) {

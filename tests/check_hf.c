@@ -23,9 +23,10 @@
 static char why[SWAX_WHY];
 
 static const char *const settings[][2] = {
-    {"vocabulary", "37"}, {"width", "24"}, {"ffn_width", "20"}, {"mixers", "swa mlstm full mlstm"}, {"norm_eps", "0.0003"}, {"logit_cap", "17"},
-    {"heads", "4"}, {"key_value_heads", "2"}, {"head_dim", "6"}, {"rope_theta", "500"}, {"cell_heads", "3"}, {"cell_key_dim", "4"},
-    {"cell_value_dim", "8"}, {"cell_norm_eps", "0.0005"}, {"cell_eps", "0.0007"}, {"gate_cap", "9"}, {"input_gate_bias", "-2.5"}};
+    {"vocabulary", "37"}, {"width", "24"}, {"ffn_width", "20"}, {"mixers", "swa mlstm full mlstm"},
+    {"norm_eps", "0.0003"}, {"logit_cap", "17"}, {"heads", "4"}, {"key_value_heads", "2"}, {"head_dim", "6"},
+    {"rope_theta", "500"}, {"cell_heads", "3"}, {"cell_key_dim", "4"}, {"cell_value_dim", "8"},
+    {"cell_norm_eps", "0.0005"}, {"cell_eps", "0.0007"}, {"gate_cap", "9"}, {"input_gate_bias", "-2.5"}};
 
 static struct run a_run(void)
 {
@@ -72,8 +73,8 @@ static const char *read_back(struct run *back, const char *text, struct swax_net
 {
     char as_theirs[6000];
     const char *ours = strstr(text, "\"model_type\": \"swax\"");
-    snprintf(as_theirs, sizeof as_theirs, "%.*s%s%s", ours ? (int)(ours - text) : 0, text, ours ? "\"model_type\": \"xlstm\"" : "",
-             ours ? ours + strlen("\"model_type\": \"swax\"") : text);
+    snprintf(as_theirs, sizeof as_theirs, "%.*s%s%s", ours ? (int)(ours - text) : 0, text,
+             ours ? "\"model_type\": \"xlstm\"" : "", ours ? ours + strlen("\"model_type\": \"swax\"") : text);
     struct json *config = json_parse(as_theirs, strlen(as_theirs), why);
     ck_assert_msg(config != NULL, "%s", why);
     const char *wrong = hf_config_read(back, config, shape, n, why);

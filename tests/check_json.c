@@ -45,9 +45,10 @@ static const char *const bad_json[] = {
 /* The first and the last character of each length in UTF-8. */
 START_TEST(escapes_are_utf8)
 {
-    static const char *const of[][2] = {{"\\u007f", "\x7f"}, {"\\u0080", "\xc2\x80"}, {"\\u07ff", "\xdf\xbf"}, {"\\u0800", "\xe0\xa0\x80"},
-                                        {"\\uffff", "\xef\xbf\xbf"}, {"\\ud800\\udc00", "\xf0\x90\x80\x80"}, {"\\udbff\\udfff", "\xf4\x8f\xbf\xbf"},
-                                        {"\\ud8ff\\udcba", "\xf1\x8f\xb2\xba"}};
+    static const char *const of[][2] = {
+        {"\\u007f", "\x7f"}, {"\\u0080", "\xc2\x80"}, {"\\u07ff", "\xdf\xbf"}, {"\\u0800", "\xe0\xa0\x80"},
+        {"\\uffff", "\xef\xbf\xbf"}, {"\\ud800\\udc00", "\xf0\x90\x80\x80"}, {"\\udbff\\udfff", "\xf4\x8f\xbf\xbf"},
+        {"\\ud8ff\\udcba", "\xf1\x8f\xb2\xba"}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         char text[40];
         snprintf(text, sizeof text, "[\"%s\"]", of[i][0]);

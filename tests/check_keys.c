@@ -254,7 +254,8 @@ static int taken(const struct key *row, double number)
 {
     union { char bytes[2 * KEY_TEXT]; double align; } field;
     char text[400];
-    snprintf(text, sizeof text, row->type == &key_real ? "%.17g" : row->type == &key_span ? "%.0f-%.0f" : "%.0f", number, number);
+    snprintf(text, sizeof text, row->type == &key_real ? "%.17g" : row->type == &key_span ? "%.0f-%.0f" : "%.0f",
+             number, number);
     return !row->type->read(&field, row, text, why);
 }
 
@@ -380,7 +381,9 @@ static int nothing(struct options *o) { (void)o; return 0; }
 
 static void print_made_up(void *unused)
 {
-    static const struct command odd = {.name = "odd", .summary = "made up", .about = ".so /etc/passwd\n'quoted' a-b c\\d\nit's. 'x'\n\nLast.", .run = nothing};
+    static const struct command odd = {.name = "odd", .summary = "made up",
+                                       .about = ".so /etc/passwd\n'quoted' a-b c\\d\nit's. 'x'\n\nLast.",
+                                       .run = nothing};
     static const struct command *const list[] = {&odd, NULL};
     (void)unused;
     help_man(list);
@@ -400,7 +403,8 @@ static void ask_for_help(void *argv) { ck_assert_int_eq(cmd_eval(3, argv), 0); }
 START_TEST(help_is_asked_for_anywhere)
 {
     for (int at = 0; at < 3; at++) {
-        char words[3][20] = {"folder", "sequences=4", "windows=8"}, behind[2][8] = {"behind", "farther"}, *argv[5] = {words[0], words[1], words[2], behind[0], behind[1]};
+        char words[3][20] = {"folder", "sequences=4", "windows=8"}, behind[2][8] = {"behind", "farther"},
+             *argv[5] = {words[0], words[1], words[2], behind[0], behind[1]};
         argv[at] = at == 1 ? "--help" : "help";
         const char *text = printed_in(ask_for_help, argv);
         ck_assert_msg(strstr(text, "usage: swax eval") != NULL, "%s", text);
@@ -417,8 +421,10 @@ END_TEST
 /* The last seed there is, and each of one less in its last digits; not one more. */
 START_TEST(seeds_are_all_numbers_of_64_bits)
 {
-    static const char *const good[] = {"0", "15", "9", "18446744073709551615", "18446744073709551610", "18446744073709551609", "018446744073709551615"};
-    static const char *const bad[] = {"18446744073709551616", "18446744073709551619", "18446744073709551620", "18446744073709551700", "99999999999999999999",
+    static const char *const good[] = {"0", "15", "9", "18446744073709551615", "18446744073709551610",
+                                       "18446744073709551609", "018446744073709551615"};
+    static const char *const bad[] = {"18446744073709551616", "18446744073709551619", "18446744073709551620",
+                                      "18446744073709551700", "99999999999999999999",
                                       "184467440737095516150", "-1", "", "1x"};
     struct run r = run_default();
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)

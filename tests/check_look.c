@@ -110,7 +110,8 @@ START_TEST(time_constants_are_those_of_the_weights)
     ck_assert_msg(!data_fill(&d, &b, 1, DATA_HELD_OUT, 0, why), "%s", why);
     b.batch.window = c.run.windows.window;
     swax_network_evaluate(n, &b.batch, NULL, NULL, NULL);
-    ck_assert_int_eq(swax_layer_mixer(&c.run.model, 1)->inside.see(n, swax_layer_keys(&c.run.model, 1), 1, c.run.length, 16, tokens, SWAX_INSIDE), 4);
+    ck_assert_int_eq(swax_layer_mixer(&c.run.model, 1)->inside.see(n, swax_layer_keys(&c.run.model, 1), 1, c.run.length,
+                                                                   16, tokens, SWAX_INSIDE), 4);
     double low = HUGE_VAL, high = 0, sum = 0;
     for (int i = 0; i < 4; i++)
         low = fmin(low, tokens[i]), high = fmax(high, tokens[i]), sum += tokens[i];
@@ -244,7 +245,8 @@ START_TEST(shards_of_16_and_32_bits_with_and_without_header)
     uint32_t token[N];
     struct data d;
     const struct { int header[3], has, bytes; const char *type; int vocabulary; } kind[] = {
-        {{20240520, 1, N}, 1, 2, "header", 50257}, {{20240801, 7, N}, 1, 4, "header", 128256}, {{0}, 0, 2, "uint16", 50257}, {{0}, 0, 4, "uint32", 128256},
+        {{20240520, 1, N}, 1, 2, "header", 50257}, {{20240801, 7, N}, 1, 4, "header", 128256},
+        {{0}, 0, 2, "uint16", 50257}, {{0}, 0, 4, "uint32", 128256},
     };
     for (size_t k = 0; k < sizeof kind / sizeof *kind; k++) {
         struct data_batch b;
@@ -302,7 +304,8 @@ START_TEST(tokens_come_back_as_text)
     ck_assert(size == 23 && !memcmp(text, "hello world\0\xff<3><5><-1>", size));
     data_close(&d);
     free(text);
-    static const char *const bad[] = {"aGVsbG8= x\n", "aGVsbG8 1\n", "aGVsbG8=\n", "aGVsbG8= -1\n", "aGVsbG8= 99999999\n", "a*== 1\n",
+    static const char *const bad[] = {"aGVsbG8= x\n", "aGVsbG8 1\n", "aGVsbG8=\n", "aGVsbG8= -1\n",
+                                      "aGVsbG8= 99999999\n", "a*== 1\n",
                                       "aGVsbG8= 1\naGVsbG8= 1\n", "", "\n\n", "aGVsbG8= 1 2\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put(words, bad[i], strlen(bad[i]));

@@ -88,8 +88,8 @@ START_TEST(the_probe_of_measure_is_that_cut)
     ck_assert(!measure(n, &d, &how, &whole, why));
     how.probe = MEASURE_SPAN_CUT;
     ck_assert(!measure(n, &d, &how, &cut, why));
-    ck_assert(whole.loss != cut.loss && whole.part[0].loss == cut.part[0].loss);    /* the facts themselves are read as ever */
-    ck_assert_int_eq(whole.asked, 2 * 8 * 8);                                        /* 8 sequences, 8 keys: mentioned, and asked */
+    ck_assert(whole.loss != cut.loss && whole.part[0].loss == cut.part[0].loss);    /* the facts are read as ever */
+    ck_assert_int_eq(whole.asked, 2 * 8 * 8);                            /* 8 sequences, 8 keys: mentioned, and asked */
     swax_network_free(n);
     data_close(&d);
 }
@@ -103,7 +103,7 @@ START_TEST(answers_are_counted)
     struct data d = open_task("copy", "span=3 symbols=2", 64);
     struct swax_network *n = network("swa", &d, 2, 64);
     const struct swax_tensor *t = swax_network_tensors(n, &tensors);
-    for (int i = 0; i < tensors; i++) {    /* logits 0 but for one: embeddings and the last norm 1, the head 1 for token 3 */
+    for (int i = 0; i < tensors; i++) {   /* logits 0 but for one: embeddings and last norm 1, head 1 for token 3 */
         float *w = calloc((size_t)t[i].size, sizeof *w);
         const int head = strstr(t[i].name, "lm_head") != NULL, one = t[i].rank == 1 || strstr(t[i].name, "embed");
         for (long k = 0; k < t[i].size; k++)
@@ -148,7 +148,7 @@ START_TEST(mass_sums_to_one_and_time_constants_are_the_gates)
     const struct swax_config *c = swax_network_config(n);
     ck_assert_int_eq(see(n, 1, 160, 16, tokens), (int)swax_config_number(c, "cell_heads"));
     const double cap = swax_config_number(c, "gate_cap");
-    const double f = cap * tanh(swax_config_number(c, "forget_gate_bias_first") / cap);     /* gate weights begin at 0 */
+    const double f = cap * tanh(swax_config_number(c, "forget_gate_bias_first") / cap);    /* gate weights begin at 0 */
     ck_assert_msg(fabs(tokens[0] * log1p(exp(-f)) - 1) < 1e-4, "%g tokens", tokens[0]);
     swax_network_free(n);
 
@@ -236,9 +236,10 @@ START_TEST(generated_answers_are_looked_for)
         swax_network_put(n, SWAX_WEIGHT, i, w);
         free(w);
     }
-    static const int separator[] = {-1, 2, 4};      /* none; the mark before the first answer; a symbol, in what is said too */
+    static const int separator[] = {-1, 2, 4};   /* none; the mark before the first answer; a symbol, of what is said */
     for (int i = 0; i < 3; i++) {
-        const struct measure_how how = {.B = 1, .T = LENGTH, .window = 4, .sequences = SEQUENCES, .seed = 1, .facts_end = 0};
+        const struct measure_how how = {.B = 1, .T = LENGTH, .window = 4, .sequences = SEQUENCES, .seed = 1,
+                                        .facts_end = 0};
         ck_assert_msg(!measure_generated(n, &d, &how, NEW, separator[i], &score[i], why), "%s", why);
         const double expected = said_by_evaluation(n, &d, LENGTH, SEQUENCES, NEW, separator[i]);
         ck_assert_msg(fabs(score[i] - expected) < 1e-12, "separator %d: the score is %.9g; by evaluation it is %.9g",

@@ -77,9 +77,10 @@ START_TEST(every_part_gives_its_sequences_once)
 END_TEST
 
 static const struct { const char *a, *b, *says; } refused[] = {
-    {"", "", "part_1="}, {"mqar", "", "weight"}, {"0 mqar", "", "weight"}, {"-1 mqar", "", "weight"}, {"1", "", "source"}, {"1 mqra", "", "source"},
-    {"1 mixture", "", "source"}, {"1 mqar pears=3", "", "no key \"pears\""}, {"1 mqar pairs", "", "key=value"}, {"1 mqar pairs=x", "", "part_1"},
-    {"1 mqar", "0.0001 niah", "less than one sequence"}, {"1 text", "", "part_1"},
+    {"", "", "part_1="}, {"mqar", "", "weight"}, {"0 mqar", "", "weight"}, {"-1 mqar", "", "weight"},
+    {"1", "", "source"}, {"1 mqra", "", "source"},
+    {"1 mixture", "", "source"}, {"1 mqar pears=3", "", "no key \"pears\""}, {"1 mqar pairs", "", "key=value"},
+    {"1 mqar pairs=x", "", "part_1"}, {"1 mqar", "0.0001 niah", "less than one sequence"}, {"1 text", "", "part_1"},
 };
 
 START_TEST(bad_parts_are_named)
@@ -96,8 +97,9 @@ static struct run mixed(const char *folder)
 {
     struct run r = small_run(folder);
     memset(r.value, 0, sizeof r.value);            /* which stand beside the keys of another source */
-    const char *const settings[][2] = {{"data", "mixture"}, {"part_1", "0.8 text file=ref/*.c"}, {"part_2", "0.2 niah variant=single_1 digits=3"},
-                                       {"separator", "10"}, {"length", "400"}, {"batch", "2"}, {"steps", "8"}, {"checkpoint_every", "3"}};
+    const char *const settings[][2] = {
+        {"data", "mixture"}, {"part_1", "0.8 text file=ref/*.c"}, {"part_2", "0.2 niah variant=single_1 digits=3"},
+        {"separator", "10"}, {"length", "400"}, {"batch", "2"}, {"steps", "8"}, {"checkpoint_every", "3"}};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
     return r;

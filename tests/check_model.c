@@ -133,7 +133,8 @@ START_TEST(gradient)
     for (int i = 0; i < count; i++) {
         const size_t bytes = (size_t)t[i].size * sizeof(double);
         double *w = malloc(bytes), *g = malloc(bytes), *u = malloc(bytes), analytic = 0, numeric = 0, error = INFINITY;
-        static const double by[4] = { 4./5, -1./5, 4./105, -1./280 };      /* of steps forward less steps back: nine points, of order 8 */
+        /* of steps forward less steps back: nine points, of order 8 */
+        static const double by[4] = { 4./5, -1./5, 4./105, -1./280 };
         swax_network_get(n, SWAX_WEIGHT, i, w);
         swax_network_get(n, SWAX_GRADIENT, i, g);
         for (long e = 0; e < t[i].size; e++) {
@@ -270,7 +271,8 @@ START_TEST(packing_is_separate)
             one.batch = (struct swax_batch){ B, length, 4, one.token, one.target, NULL, NULL, NULL };
             swax_network_evaluate(n, &one.batch, alone, NULL, NULL);
             for (int b = 0; b < B; b++)
-                ck_assert_msg(!memcmp(alone + b*length, packed + b*T + from, (size_t)length * sizeof(float)), "cut at %d", cut);
+                ck_assert_msg(!memcmp(alone + b*length, packed + b*T + from, (size_t)length * sizeof(float)),
+                              "cut at %d", cut);
         }
     }
     swax_network_free(n);

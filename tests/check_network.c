@@ -410,14 +410,16 @@ END_TEST
 
 START_TEST(tensors_are_those_that_are_kept)
 {
-    static const char *const settings[][2] = { { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "mixers", "swa full mlstm gdn kda mamba2 gla" }, { "heads", "4" },
-                                               { "key_value_heads", "2" }, { "head_dim", "6" }, { "cell_heads", "3" }, { "cell_key_dim", "2" },
-                                               { "cell_value_dim", "5" }, { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" },
-                                               { "gdn_value_dim", "5" }, { "gdn_conv", "3" }, { "kda_heads", "4" }, { "kda_key_heads", "2" },
-                                               { "kda_key_dim", "3" }, { "kda_value_dim", "5" }, { "kda_conv", "3" }, { "mamba2_heads", "4" },
-                                               { "mamba2_groups", "2" }, { "mamba2_state", "3" }, { "mamba2_head_dim", "5" }, { "mamba2_conv", "3" },
-                                               { "gla_heads", "4" }, { "gla_key_heads", "2" }, { "gla_key_dim", "3" }, { "gla_value_dim", "5" },
-                                               { "gla_conv", "3" }, { "gla_rank", "2" } };
+    static const char *const settings[][2] = {
+        { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" },
+        { "mixers", "swa full mlstm gdn kda mamba2 gla" }, { "heads", "4" }, { "key_value_heads", "2" },
+        { "head_dim", "6" }, { "cell_heads", "3" }, { "cell_key_dim", "2" }, { "cell_value_dim", "5" },
+        { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" }, { "gdn_value_dim", "5" },
+        { "gdn_conv", "3" }, { "kda_heads", "4" }, { "kda_key_heads", "2" }, { "kda_key_dim", "3" },
+        { "kda_value_dim", "5" }, { "kda_conv", "3" }, { "mamba2_heads", "4" }, { "mamba2_groups", "2" },
+        { "mamba2_state", "3" }, { "mamba2_head_dim", "5" }, { "mamba2_conv", "3" }, { "gla_heads", "4" },
+        { "gla_key_heads", "2" }, { "gla_key_dim", "3" }, { "gla_value_dim", "5" }, { "gla_conv", "3" },
+        { "gla_rank", "2" } };
     struct swax_config c = swax_config_default();
     char *text;
     size_t size;

@@ -18,7 +18,10 @@
 static char why[SWAX_WHY];
 
 /* Between 0 and 1, and different for everything that has a place of its own. */
-static double made_up(int arm, int seed, int what) { return (double)((arm * 5407 + seed * 1511 + what * 733 + 17) % 997 + 1) / 1000; }
+static double made_up(int arm, int seed, int what)
+{
+    return (double)((arm * 5407 + seed * 1511 + what * 733 + 17) % 997 + 1) / 1000;
+}
 
 static void make_up(const struct ablation *a, struct outcome *r, int arm, int seed)
 {
@@ -36,7 +39,8 @@ static void make_up(const struct ablation *a, struct outcome *r, int arm, int se
             r->layer[l].value[k] = k < 6 ? pow(4, 5 * made_up(arm, seed, 400 + 31 * l + k)) / 1024 : (double)NAN;
     r->points = 5;
     for (int i = 0; i < r->points; i++)
-        r->curve[i] = (struct ablate_point){ .step = 10 * (i + 1), .tokens = (2e5 + 1e4 * arm) * (i + 1), .loss = 3 - 0.3 * i + made_up(arm, seed, 500 + i),
+        r->curve[i] = (struct ablate_point){ .step = 10 * (i + 1), .tokens = (2e5 + 1e4 * arm) * (i + 1),
+                                             .loss = 3 - 0.3 * i + made_up(arm, seed, 500 + i),
                                              .memory = made_up(arm, seed, 510 + i), .near = made_up(arm, seed, 520 + i),
                                              .cells = i == 2 ? (double)NAN : made_up(arm, seed, 530 + i) };
 }
@@ -79,8 +83,8 @@ END_TEST
 START_TEST(an_axis_of_shares_ends_at_all)
 {
     static const struct { double low, high; int percent; double from, to; } of[] = {
-        {0.13, 0.58, 0, 0.1, 0.6}, {0.13, 0.58, 1, 0.1, 0.6}, {-0.2, 1.3, 1, 0, 1}, {-0.2, 1.3, 0, -0.2, 1.3}, {1.21, 3.4, 0, 1, 4},
-        {0, 0, 1, 0, 0.01}, {0.97, 0.97, 1, 0.97, 0.98}, {5, 5, 0, 5, 5.001}, {0, 0, 0, 0, 1e-7}};
+        {0.13, 0.58, 0, 0.1, 0.6}, {0.13, 0.58, 1, 0.1, 0.6}, {-0.2, 1.3, 1, 0, 1}, {-0.2, 1.3, 0, -0.2, 1.3},
+        {1.21, 3.4, 0, 1, 4}, {0, 0, 1, 0, 0.01}, {0.97, 0.97, 1, 0.97, 0.98}, {5, 5, 0, 5, 5.001}, {0, 0, 0, 0, 1e-7}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         const struct svg_axis a = svg_around("x", of[i].low, of[i].high, of[i].percent);
         ck_assert_msg(fabs(a.from - of[i].from) < 1e-12 && fabs(a.to - of[i].to) < 1e-12,
@@ -110,7 +114,8 @@ static char *drawn(const struct svg_series *series, int n)
     char *text = NULL;
     size_t size;
     FILE *f = open_memstream(&text, &size);
-    svg_lines(f, "title", (struct svg_axis){"x", 0, 1, 0, 0}, (struct svg_axis){"a < b & \"c\" > d", 0, 1, 0, 0}, series, n, NULL, 0);
+    svg_lines(f, "title", (struct svg_axis){"x", 0, 1, 0, 0}, (struct svg_axis){"a < b & \"c\" > d", 0, 1, 0, 0},
+              series, n, NULL, 0);
     fclose(f);
     return scratch_keep(text);
 }
@@ -119,10 +124,12 @@ static char *drawn(const struct svg_series *series, int n)
 START_TEST(what_shows_nothing_takes_no_room)
 {
     static const double x[2] = {0, 1}, y[2] = {0.2, 0.5}, none[2] = {NAN, NAN};
-    const struct svg_series series[3] = {{.label = "first", .n = 2, .x = x, .y = y}, {.label = "second", .n = 2, .x = x, .y = none},
+    const struct svg_series series[3] = {{.label = "first", .n = 2, .x = x, .y = y},
+                                         {.label = "second", .n = 2, .x = x, .y = none},
                                          {.label = "third", .n = 2, .x = x, .y = y}};
     const struct svg_series shown[2] = {series[0], series[2]};
-    const char *three = strstr(drawn(series, 3), "class=\"narrow\""), *two = strstr(drawn(shown, 2), "class=\"narrow\"");
+    const char *three = strstr(drawn(series, 3), "class=\"narrow\""),
+               *two = strstr(drawn(shown, 2), "class=\"narrow\"");
     ck_assert_msg(!strncmp(three, two, 60), "%.60s, where two series alone have %.60s", three, two);
 }
 END_TEST
@@ -132,7 +139,8 @@ END_TEST
 START_TEST(names_at_the_same_height_stand_in_order)
 {
     static const double x[2] = {0, 1}, y[3][2] = {{0.2, 0.5}, {0.3, 0.5}, {0.4, 0.5}};
-    const struct svg_series series[3] = {{.label = "first", .style = 0, .n = 2, .x = x, .y = y[0]}, {.label = "second", .style = 1, .n = 2, .x = x, .y = y[1]},
+    const struct svg_series series[3] = {{.label = "first", .style = 0, .n = 2, .x = x, .y = y[0]},
+                                         {.label = "second", .style = 1, .n = 2, .x = x, .y = y[1]},
                                          {.label = "third", .style = 2, .n = 2, .x = x, .y = y[2]}};
     double height[3];
     const char *text = drawn(series, 3);

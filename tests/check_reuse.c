@@ -19,7 +19,11 @@ static char why[SWAX_WHY];
 
 enum { LONGEST = 2000 };
 
-struct text { struct sequence s; int token[LONGEST], target[LONGEST], attention[LONGEST], cell[LONGEST], tag[LONGEST]; float weight[LONGEST]; };
+struct text {
+    struct sequence s;
+    int token[LONGEST], target[LONGEST], attention[LONGEST], cell[LONGEST], tag[LONGEST];
+    float weight[LONGEST];
+};
 
 static void open_text(struct text *x, int T)
 {
@@ -101,11 +105,11 @@ START_TEST(a_text_marked_by_hand)
     struct reuse *u = reuse_open(4, n);
     reuse_mark(u, &x.s, -1, letters);
     ck_assert_int_eq(d, 53);
-    ck_assert_str_eq(reuse_tags[x.tag[again + 3] - 1], "word, 32-63 back");             /* "int " before, "a" after */
-    ck_assert_str_eq(reuse_tags[x.tag[again + 8] - 1], "seen 32-63 back");              /* "lpha" before, " " after */
-    ck_assert_str_eq(reuse_tags[x.tag[again + 11] - 1], "word, another next");          /* "a = " before: 1 then, 2 now */
+    ck_assert_str_eq(reuse_tags[x.tag[again + 3] - 1], "word, 32-63 back");     /* "int " before, "a" after */
+    ck_assert_str_eq(reuse_tags[x.tag[again + 8] - 1], "seen 32-63 back");      /* "lpha" before, " " after */
+    ck_assert_str_eq(reuse_tags[x.tag[again + 11] - 1], "word, another next");  /* "a = " before: 1 then, 2 now */
     ck_assert_str_eq(reuse_tags[x.tag[20] - 1], "word, never seen");
-    ck_assert_int_eq(x.tag[2], 0);                                                      /* three bytes are no context of four */
+    ck_assert_int_eq(x.tag[2], 0);                                              /* three bytes are no context of four */
     reuse_close(u);
 }
 END_TEST
@@ -318,7 +322,8 @@ START_TEST(blocks_lie_across_the_text)
     fwrite(bytes, 1, N, f);
     fclose(f);
     static const struct { const char *more, *held, *trained; } ways[] = {
-        {"held_out=0.2", "89", "01234567"}, {"held_out=0.2 held_out_blocks=2", "49", "01235678"}, {"held_out=0.5 held_out_blocks=10", "0123456789", "0123456789"}};
+        {"held_out=0.2", "89", "01234567"}, {"held_out=0.2 held_out_blocks=2", "49", "01235678"},
+        {"held_out=0.5 held_out_blocks=10", "0123456789", "0123456789"}};
     for (int w = 0; w < 4; w++) {
         if (w < 3)
             snprintf(settings, sizeof settings, "file=%s %s", path, ways[w].more);

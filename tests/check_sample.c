@@ -86,7 +86,7 @@ START_TEST(nothing_is_remembered_across_a_separator)
     static float logits[T * 256];
     char asked[100];
     int documents = 0, seed = 0;
-    while (documents < 2 && seed++ < 100) {      /* what is learned, and so drawn, changes with this repository's text */
+    while (documents < 2 && seed++ < 100) {     /* what is learned, and so drawn, changes with this repository's text */
         snprintf(asked, sizeof asked, "prompt=a|tokens=119|temperature=0.8|seed=%d|tier=ref", seed);
         const char *text = sampled(out, asked);
         documents = 0;

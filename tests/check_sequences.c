@@ -15,19 +15,26 @@
 static const struct { const char *task, *settings; int T; } kept[] = {
     {"copy", "", 100}, {"copy", "span=3 delay=5 symbols=7 rest=0.5", 64},
     {"mqar", "", 128}, {"mqar", "pairs=5 key_symbols=9 values=3 rest=1", 40},
-    {"mentions", "", 256}, {"mentions", "", 1024}, {"mentions", "typed=0 copies=0 keys=4 values=3 filler=5 slot=3 copy_lags=30 rest=0.25", 150},
-    {"mentions", "successors=3 exponent=1.5 longest=90 start=0.2", 300}, {"mentions", "beyond=0.4 beyond_tokens=32 grow=40", 200},
-    {"mentions", "copies=5 copy_symbols=3 copy_lags=6,10 span=4 copy_weight=2 keys=2", 128}, {"mentions", "ask=17-60 copies=0", 160},
+    {"mentions", "", 256}, {"mentions", "", 1024},
+    {"mentions", "typed=0 copies=0 keys=4 values=3 filler=5 slot=3 copy_lags=30 rest=0.25", 150},
+    {"mentions", "successors=3 exponent=1.5 longest=90 start=0.2", 300},
+    {"mentions", "beyond=0.4 beyond_tokens=32 grow=40", 200},
+    {"mentions", "copies=5 copy_symbols=3 copy_lags=6,10 span=4 copy_weight=2 keys=2", 128},
+    {"mentions", "ask=17-60 copies=0", 160},
     {"mentions", "ask=50-120 facts_first=1", 160}, {"mentions", "key_symbols=300 keys=20 slot=4", 512},
-    {"mentions", "copies=1 copy_lags=24 keys=2", 42}, {"mentions", "copies=1 copy_lags=24 keys=2", 43}, {"mentions", "copies=1 copy_lags=24 keys=2", 44},
-    {"mentions", "rest=0 copies=1 copy_weight=0.5", 200}, {"niah", "variant=single_1", 700}, {"niah", "variant=single_2 digits=4 depth=0", 700}, {"niah", "variant=single_3 depth=100", 900},
-    {"niah", "variant=multikey_1 depth=35", 900}, {"niah", "variant=multikey_2", 900}, {"niah", "variant=multikey_3", 1500},
+    {"mentions", "copies=1 copy_lags=24 keys=2", 42}, {"mentions", "copies=1 copy_lags=24 keys=2", 43},
+    {"mentions", "copies=1 copy_lags=24 keys=2", 44},
+    {"mentions", "rest=0 copies=1 copy_weight=0.5", 200}, {"niah", "variant=single_1", 700},
+    {"niah", "variant=single_2 digits=4 depth=0", 700}, {"niah", "variant=single_3 depth=100", 900},
+    {"niah", "variant=multikey_1 depth=35", 900}, {"niah", "variant=multikey_2", 900},
+    {"niah", "variant=multikey_3", 1500},
     {"niah", "variant=multivalue rest=0", 900}, {"niah", "variant=multiquery", 1000},
     {"vt", "", 1000}, {"vt", "chains=3 hops=2 digits=3 example=0 rest=0.5", 900},
-    {"words", "", 2000}, {"words", "common=3 example=0", 1200}, {"words", "common=4", 5000}, {"words", "kind=frequent", 1500},
-    {"words", "kind=frequent alpha=1.3 rest=0", 3000},
+    {"words", "", 2000}, {"words", "common=3 example=0", 1200}, {"words", "common=4", 5000},
+    {"words", "kind=frequent", 1500}, {"words", "kind=frequent alpha=1.3 rest=0", 3000},
     {"text", "file=@ separator=10", 200}, {"text", "file=@ held_out=0.3 held_out_blocks=4 separator=32 context=4", 300},
-    {"text", "file=@ held_out_blocks=3 context=0", 64}, {"niah", "variant=single_1 digits=1", 700}, {"niah", "variant=multivalue digits=1", 900},
+    {"text", "file=@ held_out_blocks=3 context=0", 64}, {"niah", "variant=single_1 digits=1", 700},
+    {"niah", "variant=multivalue digits=1", 900},
     {"text", "file=@ held_out=0.5", 229},          /* 131 times 229 tokens, and one */
 };
 enum { KEPT = sizeof kept / sizeof *kept };
@@ -47,7 +54,8 @@ static char *a_text(void)
     for (int i = 0; i < SIZE; i++) {
         s = s * 6364136223846793005u + 1442695040888963407u;
         const unsigned r = (unsigned)(s >> 40) % 100;
-        text[i] = r < 18 ? ' ' : r < 20 ? '\n' : r < 23 ? '.' : r < 31 ? "09_AZz\300@"[r - 23] : (char)('a' + (int)(r % 5));
+        text[i] = r < 18 ? ' ' : r < 20 ? '\n' : r < 23 ? '.' : r < 31 ? "09_AZz\300@"[r - 23]
+            : (char)('a' + (int)(r % 5));
     }
     char *path = scratch("kept.txt");
     put(path, text, SIZE);
@@ -62,7 +70,8 @@ START_TEST(a_sequence_is_the_same_as_ever)
     const char *file = a_text();
     for (int k = 0; k < KEPT; k++) {
         const char *at = strchr(kept[k].settings, '@');
-        snprintf(settings, sizeof settings, "%.*s%s%s", at ? (int)(at - kept[k].settings) : 500, kept[k].settings, at ? file : "", at ? at + 1 : "");
+        snprintf(settings, sizeof settings, "%.*s%s%s", at ? (int)(at - kept[k].settings) : 500, kept[k].settings,
+                 at ? file : "", at ? at + 1 : "");
         struct data d = open_task(kept[k].task, settings, kept[k].T);
         for (int part = 0; part < 2; part++) {
             const int T = kept[k].T, n = 3 * T;

@@ -60,7 +60,8 @@ START_TEST(kernels)
     const enum swax_precision p = (enum swax_precision)(_i % SWAX_PRECISIONS);
     struct op_case c;
     for (int op = 0; tier && op < swax_n_ops; op++)
-        if (op_present(tier, p, op)) {      /* large enough that kernels wake threads when they are called from outside a piece of work */
+        /* large enough that kernels wake threads when they are called from outside a piece of work */
+        if (op_present(tier, p, op)) {
             op_case_make(&c, op, 7, OP_GAUSS, 400, p);
             one_case(tier, p, &c);
             op_case_free(&c);

@@ -19,7 +19,8 @@
 enum { TIERS = 16 };
 
 /* what the children tell the parent */
-static struct { long ran, cases[SWAX_PRECISIONS]; double worst[SWAX_PRECISIONS]; char where[SWAX_PRECISIONS][OP_SENTENCE]; } *told;
+static struct { long ran, cases[SWAX_PRECISIONS]; double worst[SWAX_PRECISIONS];
+                char where[SWAX_PRECISIONS][OP_SENTENCE]; } *told;
 
 static void note(int tier, enum swax_precision p, double ratio, const struct op_case *c, int arg, enum op_family family)
 {
@@ -138,8 +139,8 @@ START_TEST(large_products)
 END_TEST
 
 /* More heads than one walker of a sequence takes along; sequences that threads do not divide; heads wider than a block,
- * than four of them, and than a slab of states, with a last block of few tokens; behind the first FEW of each, which are
- * a sample, wide and long ones. */
+ * than four of them, and than a slab of states, with a last block of few tokens; behind the first FEW of each, which
+ * are a sample, wide and long ones. */
 START_TEST(many_heads)
 {
     enum { FEW = 5 };
@@ -148,7 +149,8 @@ START_TEST(many_heads)
                                             { 1, 70, 73, 2, 1, 66, 68 },   { 1, 140, 150, 8, 4, 130, 150 },
                                             { 2, 150, 150, 5, 5, 200, 149 }, { 1, 4200, 4210, 2, 1, 3, 70 },
                                             { 1, 4700, 4710, 1, 1, 2, 512 }, { 2, 4200, 4265, 1, 1, 2, 1 } };
-    static const int cells[][OP_DIMS] = { { 1, 70, 21, 5, 9, 16, 0 }, { 2, 67, 2, 70, 66, 64, 3 }, { 1, 70, 1, 300, 5, 70, 0 },
+    static const int cells[][OP_DIMS] = { { 1, 70, 21, 5, 9, 16, 0 }, { 2, 67, 2, 70, 66, 64, 3 },
+                                          { 1, 70, 1, 300, 5, 70, 0 },
                                           { 1, 71, 1, 5, 140, 16, 1 }, { 1, 65, 2, 66, 3, 64, 2 },
                                           { 2, 140, 9, 70, 3, 64, 1 }, { 5, 66, 18, 3, 70, 80, 2 } };
     static const int rules[][OP_DIMS] = { { 1, 70, 22, 11, 5, 9, 1, 16, 1 },  { 2, 67, 4, 2, 70, 66, 1, 64, 1 },
@@ -333,8 +335,8 @@ static int sees_gate(const struct op_case *c, int i, long e, int o, long x)
 }
 
 /* A card's forget gate's gradient is a sum over the tokens on one side of it, whichever has less to cancel: a token
- * that it does not depend on is in it with both signs, or not at all.  So it is not the same bits, but it is a number, and
- * the same one as far as the bound by RMS goes (judge.c). */
+ * that it does not depend on is in it with both signs, or not at all.  So it is not the same bits, but it is a number,
+ * and the same one as far as the bound by RMS goes (judge.c). */
 static int is_as_good(int tier, enum swax_precision p, const struct op_case *c, int o, long x,
                       const struct op_case *got)
 {
@@ -365,7 +367,8 @@ static void pass_on_no_further(int tier, enum swax_precision p, int op, uint64_t
             (saved >= 0 && swax_ops[forward].arg[saved].role == OUT))
             continue;
         const long e = (long)(seed * 7919 % (uint64_t)c.size[i]);
-        const double value = odd[arg->type == REAL ? (seed + (uint64_t)i) % 3 : 0];   /* a gate may be infinite, and is then as good as any other */
+        /* a gate may be infinite, and is then as good as any other */
+        const double value = odd[arg->type == REAL ? (seed + (uint64_t)i) % 3 : 0];
         for (int spoiled = 0; spoiled < 2; spoiled++) {
             op_case_copy(&right[spoiled], &c);
             if (spoiled)
@@ -413,8 +416,8 @@ START_TEST(cast_rounds_to_nearest_even)
     const int op = op_find("cast");
     if (!swax_tiers[_i]->usable() || !op_present(swax_tiers[_i], SWAX_PREC_BF16, op))
         return;
-    const double u = 1.0 / 256, x[] = { 1, 1 + u, 1 + 3*u, -1 - u, 1 + u + u/256, 1 + u - u/256, 0, -0.0, 3.3895e38, 3.4e38,
-                                        -3.4e38, 1e-40, 1e-45, 1.17e-38, INFINITY, -INFINITY, NAN };
+    const double u = 1.0 / 256, x[] = { 1, 1 + u, 1 + 3*u, -1 - u, 1 + u + u/256, 1 + u - u/256, 0, -0.0, 3.3895e38,
+                                        3.4e38, -3.4e38, 1e-40, 1e-45, 1.17e-38, INFINITY, -INFINITY, NAN };
     struct op_case c = { .op = op, .dims = { 1000 } };
     uint64_t s = 1;
     op_case_alloc(&c, 0);

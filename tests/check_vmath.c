@@ -19,7 +19,9 @@ enum { STRIDE = 4099, BATCH = 4096, FUNCTIONS = 7, WEIGHT = 6 };
 #define SWAX_TIERS
 #endif
 /* SWAX_TIERS is LOOP(avx2) LOOP(avx512) ...: the tiers of this build, from the Makefile */
-#define LOOP(isa) void vmath_##isa##_f32(int, float *, const float *, int); void vmath_##isa##_f64(int, double *, const double *, int);
+#define LOOP(isa) \
+    void vmath_##isa##_f32(int, float *, const float *, int); \
+    void vmath_##isa##_f64(int, double *, const double *, int);
 SWAX_TIERS
 #undef LOOP
 #define LOOP(isa) { #isa, vmath_##isa##_f32, vmath_##isa##_f64 },
@@ -38,8 +40,12 @@ TRUTHS(double,)
 TRUTHS(long double, l)
 
 /* The table at the top of vmath.h. */
-static const struct { const char *name; double (*truth)(double); long double (*truthl)(long double); double float_ulps, double_ulps; }
-functions[FUNCTIONS] = {
+static const struct {
+    const char *name;
+    double (*truth)(double);
+    long double (*truthl)(long double);
+    double float_ulps, double_ulps;
+} functions[FUNCTIONS] = {
     { "exp", exp, expl, 1.1, 1.1 },
     { "log", log, logl, 0.8, 0.8 },
     { "log1p", log1p, log1pl, 0.8, 0.8 },
@@ -51,7 +57,10 @@ functions[FUNCTIONS] = {
 
 /* A weight below the smallest normal number is 0: below exp(lowest). */
 static double truth_of(int f, double x) { return f == WEIGHT && -fabs(x) < -87 ? 0 : functions[f].truth(x); }
-static long double truth_ofl(int f, long double x) { return f == WEIGHT && -fabsl(x) < -708 ? 0 : functions[f].truthl(x); }
+static long double truth_ofl(int f, long double x)
+{
+    return f == WEIGHT && -fabsl(x) < -708 ? 0 : functions[f].truthl(x);
+}
 
 /* |got - truth| in last places; both out of range, or both NaN: 0; a result below the smallest normal number may be
  * any of the subnormal neighbours. */

@@ -8,8 +8,8 @@
 #include "ref/oracle/oracle.h"
 #include "tests/suite.h"
 
-static const char *const kernels[] = {"delta_forward", "delta_backward", "conv_forward", "conv_backward", "decay_forward", "decay_backward",
-                                      "strength_forward", "strength_backward"};
+static const char *const kernels[] = {"delta_forward", "delta_backward", "conv_forward", "conv_backward",
+                                      "decay_forward", "decay_backward", "strength_forward", "strength_backward"};
 enum { KERNELS = sizeof kernels / sizeof *kernels };
 
 START_TEST(bf16_is_float_on_widened_numbers)

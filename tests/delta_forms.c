@@ -1,7 +1,7 @@
 /* delta_forms.c - see delta_forms.h.  In a chunk that S enters, with G the sums of its gates from its first token on:
  *
  *     X_ij = exp(G_i - G_j) for j <= i of one document, else 0         a number for each channel, as E and Z are
- *     E_i = exp(G_i) where i's document began before the chunk         Z_j = exp(G_last - G_j) where j is of the last one
+ *     E_i = exp(G_i) where i's document began before the chunk         Z_j = exp(G_last - G_j) where j is of the last
  *     C_ij = sum_c k_ic k_jc X_ij(c), j < i      P_ij = sum_c q_ic k_jc X_ij(c), j <= i      e = erase
  *     r_i = v_i - e ( S^T (E_i k_i) + sum_{j<i} C_ij u_j ),   u_i = beta_i r_i
  *     y_i = scale ( S^T (E_i q_i) + sum_j P_ij u_j )          S' = E_last S + sum_j (Z_j k_j) u_j^T
@@ -19,7 +19,8 @@ static double *zeros(long n) { return calloc((size_t)n, sizeof(double)); }
 struct delta_solution delta_solution_new(int T, int K, int V, int J)
 {
     const long t = T, k = K, v = V, j = J;
-    return (struct delta_solution){ .y = zeros(t*v), .r = zeros(t*v), .S1 = zeros(k*v), .dq = zeros(t*k), .dk = zeros(t*k),
+    return (struct delta_solution){ .y = zeros(t*v), .r = zeros(t*v), .S1 = zeros(k*v), .dq = zeros(t*k),
+                                    .dk = zeros(t*k),
                                     .dv = zeros(t*v), .dg = zeros(t*j), .dbeta = zeros(t), .dS0 = zeros(k*v) };
 }
 
@@ -33,7 +34,8 @@ void delta_solution_free(struct delta_solution *s)
 /* A chunk: tokens t0 .. t0+n-1. */
 struct chunk { const struct delta_problem *p; int t0, n; };
 
-static double gate_sum(const struct chunk *x, int after, int upto, int c)    /* g of after+1 .. upto, counted in the chunk */
+/* g of after+1 .. upto, counted in the chunk */
+static double gate_sum(const struct chunk *x, int after, int upto, int c)
 {
     double sum = 0;
     for (int i = after + 1; i <= upto; i++)

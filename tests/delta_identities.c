@@ -322,7 +322,9 @@ END_TEST
 START_TEST(gates_are_sums)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct op_case c = { .op = op_find("delta_backward"), .dims = { 2, 1 + (int)(seed % 9), 3, 3, 4, 5, seed % 2 ? 1 : 4, 3, 0 }, .scalar = { 0.5 } };
+        struct op_case c = { .op = op_find("delta_backward"),
+                             .dims = { 2, 1 + (int)(seed % 9), 3, 3, 4, 5, seed % 2 ? 1 : 4, 3, 0 },
+                             .scalar = { 0.5 } };
         op_draw(&c, seed, OP_GAUSS, 4 | 16 | 32, SWAX_PREC_F64);
         for (int i = 0; i < c.n; i++)
             if (swax_ops[c.op].arg[i].role == ADD)
@@ -358,7 +360,8 @@ START_TEST(without_erasing_it_is_the_cell)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         const int T = 1 + (int)(seed % 11), H = 2, K = 3, V = 4, given = seed % 2 ? 4 | 8 | 16 | 32 : 8;
-        struct op_case d = { .op = op_find("delta_backward"), .dims = { 2, T, H, H, K, V, 1, 1 + T/2, 0 }, .scalar = { 1 / sqrt(K) } }, df, m, mf;
+        struct op_case d = { .op = op_find("delta_backward"), .dims = { 2, T, H, H, K, V, 1, 1 + T/2, 0 },
+                             .scalar = { 1 / sqrt(K) } }, df, m, mf;
         op_draw(&d, seed, OP_GAUSS, (unsigned)given, SWAX_PREC_F64);
         for (int i = 0; i < d.n; i++)
             if (swax_ops[d.op].arg[i].role == ADD && d.arg[i])
@@ -404,7 +407,8 @@ START_TEST(two_steps_are_two_tokens)
 {
     enum { K = 3, V = 2, STEPS = 6 };
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct op_case f = { .op = op_find("delta_forward"), .dims = { 1, STEPS, 1, 1, K, V, 1, 4, 1 }, .scalar = { 1 } };
+        struct op_case f = { .op = op_find("delta_forward"), .dims = { 1, STEPS, 1, 1, K, V, 1, 4, 1 },
+                             .scalar = { 1 } };
         double S[K][V], next[K][V];
         op_draw(&f, seed, OP_GAUSS, 4, SWAX_PREC_F64);
         op_case_describe(&f, where, 300);

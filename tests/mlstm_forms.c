@@ -325,7 +325,8 @@ void mlstm_chunkwise(struct mlstm_solution *s, const struct mlstm_problem *p, in
 {
     const int T = p->T, K = p->K, V = p->V, chunks = (T + L - 1) / L;
     const long state = (long)K*(V+1);
-    double *lf = zeros(T), *li = zeros(T), *m = zeros(T + 1), *C = zeros((chunks + 1) * state), *g = zeros((long)T*(V+1));
+    double *lf = zeros(T), *li = zeros(T), *m = zeros(T + 1), *C = zeros((chunks + 1) * state),
+           *g = zeros((long)T*(V+1));
     double *bb = zeros(L), *ab = zeros(L), *D = zeros((long)L*L), *num = zeros(V + 1);
     double *dout = zeros(state), *dli = zeros(T), *dlf = zeros(T);
     gates(lf, li, m, p);

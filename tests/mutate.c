@@ -5,7 +5,8 @@
 
 size_t mutate(struct random *r, char *text, size_t n, size_t room)
 {
-    static const char *const words[] = {"9223372036854775807", "-1", "[", "]", "{", "}", "\"", ",", ":", "0", "1e9", "\\u0000", "F64", "shape", "null"};
+    static const char *const words[] = {"9223372036854775807", "-1", "[", "]", "{", "}", "\"", ",", ":", "0", "1e9",
+                                        "\\u0000", "F64", "shape", "null"};
     for (uint64_t edits = 1 + random_below(r, 3); edits && n; edits--) {
         const size_t at = random_below(r, n), length = 1 + random_below(r, n - at < 20 ? n - at : 20);
         const size_t from = random_below(r, n - length + 1);

@@ -8,10 +8,10 @@ void scratch_open(void);
 void scratch_close(void);
 
 /* Texts to be freed, though a test that is about to end need not. */
-char *scratch(const char *name);                               /* the path of a file in the folder */
+char *scratch(const char *name);                      /* the path of a file in the folder */
 char *in_folder(const char *folder, const char *name);
 size_t read_whole(const char *path, char **text);
-char *scratch_keep(char *text);                                /* the same text, known from now on: no leak if nobody frees it */
+char *scratch_keep(char *text);                       /* the same text, known from now on: no leak if nobody frees it */
 
 void put(const char *path, const void *text, size_t n);
 /* A safetensors file of that header, whatever length it claims to have. */

@@ -6,10 +6,13 @@
 
 #ifdef _WIN32
 #include <stdlib.h>
-static inline void *shared_memory(size_t bytes) { return calloc(1, bytes); }      /* tests/shim/check.h has no processes there */
+static inline void *shared_memory(size_t bytes) { return calloc(1, bytes); }      /* tests/shim/check.h: no processes */
 #else
 #include <sys/mman.h>
-static inline void *shared_memory(size_t bytes) { return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); }
+static inline void *shared_memory(size_t bytes)
+{
+    return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
 #endif
 
 #endif

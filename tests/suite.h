@@ -9,7 +9,8 @@
 #define ck_assert_each(holds, ...) do { if (!(holds)) ck_abort_msg(__VA_ARGS__); } while (0)
 
 int suite_ends(Suite *s);      /* run it; the exit status of the program */
-/* of a sweep every how many-th case: all in `make test-long`, a third of the usual where EVERY is set, as for an emulator */
+/* of a sweep every how many-th case: all in `make test-long`, a third of the usual where EVERY is set, as for an
+ * emulator */
 int suite_stride(int usual);
 int suite_long(void);          /* is there time for all of it?  `make test-long` says so by LONG=yes */
 void suite_shard(int *part, int *parts);      /* SHARD=2/3: this process is the second of three that share the work */

@@ -26,7 +26,11 @@ static void add_changes_input(real *y, const real *a, const real *b, int N)
     ((real *)b)[N - 1] += 1;
 }
 static void add_nan(real *y, const real *a, const real *b, int N) { REF->add_forward(y, a, b, N); y[N/2] = (real)NAN; }
-static void add_infinite(real *y, const real *a, const real *b, int N) { REF->add_forward(y, a, b, N); y[N/2] = (real)INFINITY; }
+static void add_infinite(real *y, const real *a, const real *b, int N)
+{
+    REF->add_forward(y, a, b, N);
+    y[N/2] = (real)INFINITY;
+}
 
 /* ---- faults: norms, sums */
 
@@ -34,12 +38,16 @@ static void rmsnorm_eps(real *y, stat *rstd, const real *x, const stat *w, int N
 {
     REF->rmsnorm_forward(y, rstd, x, w, N, C, 1.1 * eps);
 }
-static void sqsum_once_more(double *sum, const stat *x, int N) { REF->sqsum(sum, x, N); *sum += (double)x[0] * (double)x[0]; }
+static void sqsum_once_more(double *sum, const stat *x, int N)
+{
+    REF->sqsum(sum, x, N);
+    *sum += (double)x[0] * (double)x[0];
+}
 
 /* ---- arguments of attention */
 
-#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, const int *start, \
-                          int B, int T, int S, int H, int G, int D, int W
+#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, \
+                          const int *start, int B, int T, int S, int H, int G, int D, int W
 
 /* ---- faults: the cell */
 
@@ -71,7 +79,10 @@ static void mlstm_drops_chunk_state(MLSTM_FORWARD)
     free(cut);
 }
 static void mlstm_eps(MLSTM_FORWARD) { FORWARD(i, f, C0, n0, m0, start, gate, 1.1 * eps); }
-static void mlstm_wrong_gate(MLSTM_FORWARD) { FORWARD(i, f, C0, n0, m0, start, gate == SWAX_EXPONENTIAL ? 2 : gate, eps); }
+static void mlstm_wrong_gate(MLSTM_FORWARD)
+{
+    FORWARD(i, f, C0, n0, m0, start, gate == SWAX_EXPONENTIAL ? 2 : gate, eps);
+}
 static void mlstm_rounds_state(MLSTM_FORWARD)    /* keeps its states in bf16 */
 {
     FORWARD(i, f, C0, n0, m0, start, gate, eps);

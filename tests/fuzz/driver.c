@@ -78,9 +78,11 @@ static size_t insert(uint8_t *text, size_t size, size_t to, const uint8_t *from,
 
 static size_t change(uint8_t *text, size_t size, struct random *r)
 {
-    static const char *const words[] = {"null", "true", "[]", "{}", "-1", "0", "1e999", "2147483648", "9223372036854775807", "\"\"", "NaN", "1.5", ",", "}", "[",
-                                        "\\u0000", "\xff", "\"F64\"", "\"BF16\"", "\"I64\"", "-0", "99999999999999999999", "=", ";", " "};
-    static const uint64_t numbers[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 1ull << 62, ~0ull, 0x7ff0000000000000ull};
+    static const char *const words[] = {"null", "true", "[]", "{}", "-1", "0", "1e999", "2147483648",
+                                        "9223372036854775807", "\"\"", "NaN", "1.5", ",", "}", "[", "\\u0000", "\xff",
+                                        "\"F64\"", "\"BF16\"", "\"I64\"", "-0", "99999999999999999999", "=", ";", " "};
+    static const uint64_t numbers[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000,
+                                       0xffffffff, 1ull << 62, ~0ull, 0x7ff0000000000000ull};
     uint8_t some[64];
     const size_t place = random_below(r, size + 1), left = size - place, n = 1 + random_below(r, 32);
     switch (random_below(r, 9)) {

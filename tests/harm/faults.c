@@ -24,8 +24,9 @@ static const struct command {
     const char *name, *line, *files;
     int timed;
 } commands[] = {
-    {"train", "train out=run data=text file=text width=4 heads=1 cell_heads=1 mixers=swa,mlstm batch=2 length=8 steps=4 window=4 checkpoint_every=2 "
-              "tier=ref threads=1", "run/checkpoint.safetensors run/config.json", 1},
+    {"train", "train out=run data=text file=text width=4 heads=1 cell_heads=1 mixers=swa,mlstm batch=2 length=8 "
+              "steps=4 window=4 checkpoint_every=2 tier=ref threads=1",
+     "run/checkpoint.safetensors run/config.json", 1},
     {"resume", "train out=begun resume=yes threads=1", "begun/checkpoint.safetensors", 1},
     {"eval", "eval begun", "", 0},
     {"sample", "sample begun prompt=the tokens=16 seed=3", "", 0},
@@ -37,7 +38,8 @@ static const struct command {
     {"bench", "bench kernel=add_forward tier=ref", "", 1},
     {"info", "info", "", 1},
     {"ablate", "ablate smoke out=new seeds=1 jobs=1 arms=short tier=ref threads=1 steps=2", "", 1},
-    {"report", "ablate smoke out=abl seeds=1 jobs=1 arms=short tier=ref threads=1 steps=2 report=yes", "abl/results.json abl/report.html", 0},
+    {"report", "ablate smoke out=abl seeds=1 jobs=1 arms=short tier=ref threads=1 steps=2 report=yes",
+     "abl/results.json abl/report.html", 0},
 };
 
 static char base[64];
@@ -205,12 +207,14 @@ int main(int argc, char **argv)
     snprintf(base, sizeof base, "%s/swax-faults-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     if (!swax || !shim || !mkdtemp(base))
         die("the program or the shim is not there, or no folder can be made", "");
-    shell("mkdir %s/ready && cd %s/ready && for i in 1 2 3 4 5 6 7 8; do echo 'the quick brown fox jumps over the lazy dog'; done > text", base, base);
-    shell("cd %s/ready && exec >/dev/null && %s train out=begun data=text file=text width=4 heads=1 cell_heads=1 mixers='swa mlstm' batch=2 length=8 steps=4 window=4 "
-          "checkpoint_every=2 tier=ref threads=1", base, swax);
-    shell("cd %s/ready && exec >/dev/null && %s train out=pure data=text file=text width=4 heads=1 cell_heads=1 mixers=mlstm batch=2 length=8 steps=1 tier=ref "
-          "threads=1 && %s convert pure to=hf", base, swax, swax);
-    shell("cd %s/ready && exec >/dev/null && %s ablate smoke out=abl seeds=1 jobs=1 arms=short tier=ref threads=1 steps=2", base, swax);
+    shell("mkdir %s/ready && cd %s/ready && for i in 1 2 3 4 5 6 7 8; do echo 'the quick brown fox jumps over the lazy "
+          "dog'; done > text", base, base);
+    shell("cd %s/ready && exec >/dev/null && %s train out=begun data=text file=text width=4 heads=1 cell_heads=1 "
+          "mixers='swa mlstm' batch=2 length=8 steps=4 window=4 checkpoint_every=2 tier=ref threads=1", base, swax);
+    shell("cd %s/ready && exec >/dev/null && %s train out=pure data=text file=text width=4 heads=1 cell_heads=1 "
+          "mixers=mlstm batch=2 length=8 steps=1 tier=ref threads=1 && %s convert pure to=hf", base, swax, swax);
+    shell("cd %s/ready && exec >/dev/null && %s ablate smoke out=abl seeds=1 jobs=1 arms=short tier=ref threads=1 "
+          "steps=2", base, swax);
     const char *only = argc > 4 ? argv[4] : "all";
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(only, "all") || !strcmp(only, commands[i].name))

@@ -94,7 +94,8 @@ static char *contents(const char *path, size_t *size)
 /* Is every file of the undisturbed one there, and the same? */
 static void compare(int kills)
 {
-    static const char *const files[] = {"checkpoint*.safetensors", "runs/*/result.json", "runs/*/checkpoint.safetensors", "runs/*/curve.json"};
+    static const char *const files[] = {"checkpoint*.safetensors", "runs/*/result.json",
+                                        "runs/*/checkpoint.safetensors", "runs/*/curve.json"};
     int same = 0;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char pattern[160], other[512];

@@ -62,7 +62,10 @@ int posix_memalign(void **p, size_t alignment, size_t n)
     return *p ? 0 : ENOMEM;
 }
 
-static int is_own(const char *path) { return strncmp(path, "/proc", 5) && strncmp(path, "/sys", 4) && strncmp(path, "/dev", 4); }
+static int is_own(const char *path)
+{
+    return strncmp(path, "/proc", 5) && strncmp(path, "/sys", 4) && strncmp(path, "/dev", 4);
+}
 
 int open(const char *path, int flags, ...)
 {
@@ -82,7 +85,10 @@ FILE *fopen(const char *path, const char *mode)
 ssize_t write(int fd, const void *from, size_t n) { return fails(0) ? -1 : syscall(SYS_write, fd, from, n); }
 int fsync(int fd) { return fails(0) ? -1 : (int)syscall(SYS_fsync, fd); }
 int ftruncate(int fd, off_t n) { return fails(0) ? -1 : (int)syscall(SYS_ftruncate, fd, n); }
-int rename(const char *from, const char *to) { return fails(0) ? -1 : (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to); }
+int rename(const char *from, const char *to)
+{
+    return fails(0) ? -1 : (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
+}
 int mkdir(const char *path, mode_t mode) { return fails(0) ? -1 : (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode); }
 
 /* What stdio writes does not come through write() above: the error shows when a stream is flushed or closed. */

@@ -1,7 +1,8 @@
 /* mutants.c - small changes to a C file, each of which a test should notice.
  *
- *   mutants list FILE SEED   one line a mutant, its fields apart by tabs: a hash, the file, its number, its line, whether it is
- *                            in a body or in a table, its kind, what becomes of what, and the line that it is in
+ *   mutants list FILE SEED   one line a mutant, its fields apart by tabs: a hash, the file, its number, its line,
+ *                            whether it is in a body or in a table, its kind, what becomes of what, and the line
+ *                            that it is in
  *   mutants apply FILE N     the file with mutant N, on standard output
  *
  * The hash is of SEED and of everything that does not change when another line does.  Whoever takes the mutants of the
@@ -147,8 +148,10 @@ static int between(int i)
 static void operators(int i)
 {
     static const struct { const char *from, *to; int binary; } swaps[] = {
-        {"+", "-", 1}, {"-", "+", 1}, {"*", "/", 1}, {"/", "*", 1}, {"%", "/", 1}, {"<", "<=", 1}, {"<=", "<", 1}, {">", ">=", 1}, {">=", ">", 1},
-        {"==", "!=", 0}, {"!=", "==", 0}, {"&&", "||", 0}, {"||", "&&", 0}, {"+=", "-=", 0}, {"-=", "+=", 0}, {"++", "--", 0}, {"--", "++", 0},
+        {"+", "-", 1}, {"-", "+", 1}, {"*", "/", 1}, {"/", "*", 1}, {"%", "/", 1}, {"<", "<=", 1}, {"<=", "<", 1},
+        {">", ">=", 1}, {">=", ">", 1},
+        {"==", "!=", 0}, {"!=", "==", 0}, {"&&", "||", 0}, {"||", "&&", 0}, {"+=", "-=", 0}, {"-=", "+=", 0},
+        {"++", "--", 0}, {"--", "++", 0},
         {"*=", "/=", 0}, {"|=", "&=", 0}, {"&=", "|=", 0}, {"<<", ">>", 0}, {">>", "<<", 0},
     };
     for (size_t k = 0; k < sizeof swaps / sizeof swaps[0]; k++)
@@ -312,8 +315,8 @@ static void list(const char *text, const char *file, const char *seed)
             times += seen[k] == h;
         seen[i] = h;
         snprintf(again, sizeof again, "%d", times);
-        printf("%016" PRIx64 "\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", times ? hash(h, again) : h, file, i, m->line, m->table ? "table" : "body", m->kind,
-               what, line);
+        printf("%016" PRIx64 "\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", times ? hash(h, again) : h, file, i, m->line,
+               m->table ? "table" : "body", m->kind, what, line);
     }
     free(seen);
 }

@@ -12,7 +12,8 @@
 
 enum { ROOM = 1 << 23 };
 
-extern const char __ehdr_start[] __attribute__((visibility("hidden")));     /* where the linker put the library's address 0 */
+/* where the linker put the library's address 0 */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 static unsigned char *ran;
 
 /* The calls are the kernel's: a test may stand in for the C library's. */

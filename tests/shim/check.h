@@ -38,12 +38,14 @@ __attribute__((weak)) jmp_buf shim_out;
     static const TTest name = { name##_body, #name, 0, 1 }; \
     static void name##_body(int _i) { (void)_i;
 #define END_TEST }
-#define ck_abort_msg(...) do { printf("%s:%d: ", __FILE__, __LINE__); printf(__VA_ARGS__); puts(""); longjmp(shim_out, 1); } while (0)
+#define ck_abort_msg(...) \
+    do { printf("%s:%d: ", __FILE__, __LINE__); printf(__VA_ARGS__); puts(""); longjmp(shim_out, 1); } while (0)
 #define ck_assert_msg(truth, ...) do { if (!(truth)) ck_abort_msg(__VA_ARGS__); } while (0)
 #define ck_assert(truth) ck_assert_msg(truth, "%s is not so", #truth)
 
 #define shim_number(type, format, a, op, b) do { const type shim_a = (a), shim_b = (b); \
-    ck_assert_msg(shim_a op shim_b, "%s " #op " %s is not so: " format " and " format, #a, #b, shim_a, shim_b); } while (0)
+    ck_assert_msg(shim_a op shim_b, "%s " #op " %s is not so: " format " and " format, #a, #b, shim_a, \
+                  shim_b); } while (0)
 #define ck_assert_uint_eq(a, b) shim_number(uintmax_t, "%ju", a, ==, b)
 #define ck_assert_int_eq(a, b) shim_number(intmax_t, "%jd", a, ==, b)
 #define ck_assert_int_ne(a, b) shim_number(intmax_t, "%jd", a, !=, b)
