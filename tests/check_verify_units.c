@@ -376,6 +376,7 @@ START_TEST(wholes_are_laid_out_as_ever)
     char *now;
     size_t n;
     struct subject s;
+    const struct long_limits usual = long_limits();
     FILE *f = open_memstream(&now, &n);
     for (int k = 0; subject_number(k, &s); k++)
         for (int i = 0; i < 2; i++) {
@@ -384,15 +385,15 @@ START_TEST(wholes_are_laid_out_as_ever)
             struct whole w;
             char sizes[200];
             double places = 0;
-            if (op_forward_of(s.op[0]) >= 0 || !long_dims(&c, &s, &plan.wish, i))
+            if (op_forward_of(s.op[0]) >= 0 || !long_dims(&c, &s, &plan.wish, i, usual.past))
                 continue;
             whole_begin(&w, &s, &c, dtype_precision(plan.wish.dtype));
-            const struct slabs slabs = slabs_of(&c);
+            const struct slabs slabs = slabs_of(&c, usual.slab);
             const struct slab last = slab_number(&slabs, slabs_count(&slabs) - 1);
             for (int part = 0; part < w.parts; part++)
                 for (int a = 0; a < w.c[part].n; a++)
                     places += (double)w.at[part][a] * (a + 1 + 31 * part);
-            const struct long_cost cost = long_cost(&s, &plan.wish, &c);
+            const struct long_cost cost = long_cost(&s, &plan.wish, &c, usual.slab);
             fprintf(f, "%s %d: %s, bytes %.9g, places %.9g, slabs %ld of %ld rows, the last %ld %ld %ld, cost %.9g "
                        "%.9g\n", s.name, i, op_case_describe(&c, sizes, sizeof sizes), (double)w.bytes, places,
                     slabs_count(&slabs), slabs.each, last.b, last.g, last.row, cost.bytes, cost.seconds);

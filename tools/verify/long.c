@@ -14,8 +14,7 @@
 #include "tools/verify/element.h"
 #include "tools/verify/long_slabs.h"
 
-enum { CASES = 2, AT_RANDOM = 2, SECONDS = 3600 };
-static const double PAST = 2147483648.0;       /* 2^31 */
+enum { CASES = 2, FIXED = 3, AT_RANDOM = 2 };
 
 /* ---- sizes */
 
@@ -28,7 +27,7 @@ static const struct { char letter; int size[CASES];
     { 's', { 3, 3 } },      { 'P', { 0, 0 } },        { 'F', { 4, 4 } },
 };
 
-int long_dims(struct op_case *c, const struct subject *s, const struct wish *w, int i)
+int long_dims(struct op_case *c, const struct subject *s, const struct wish *w, int i, double past)
 {
     memset(c, 0, sizeof *c);
     c->op = s->op[0];
@@ -49,9 +48,9 @@ int long_dims(struct op_case *c, const struct subject *s, const struct wish *w, 
     if (whole_dim(c, 'S'))
         *whole_dim(c, 'S') = *whole_dim(c, 'T');
     if (i)    /* as many rows or sequences as it takes */
-        while (whole_largest(c) <= PAST) {
+        while (whole_largest(c) <= past) {
             int *first = whole_dim(c, dims[0]);
-            *first = (int)fmax(*first + 1, floor(*first * PAST / whole_largest(c)) + 1);
+            *first = (int)fmax(*first + 1, floor(*first * past / whole_largest(c)) + 1);
         }
     op_default_scalars(c);
     for (int k = 0; k < w->n_scalars; k++)
@@ -60,12 +59,16 @@ int long_dims(struct op_case *c, const struct subject *s, const struct wish *w, 
             if (!strcmp(op_scalar_name(&swax_ops[c->op], n, name), w->scalar[k].name))
                 c->scalar[n] = w->scalar[k].value;
         }
+    const int sum = op_arg_find(&swax_ops[c->op], "sum");
+    if (sum >= 0 && swax_ops[c->op].arg[sum].optional)      /* it is not given: nothing is clipped by it */
+        c->scalar[op_scalars(&swax_ops[c->op]) - 1] = 0;
     return 1;
 }
 
 /* ---- cost */
 
-double long_memory(void)
+/* Bytes that may be taken here. */
+static double memory(void)
 {
     double available = 0, kilobytes;
     char line[128];
@@ -78,11 +81,16 @@ double long_memory(void)
     return available > 0 ? available : (double)INFINITY;      /* who cannot know lets it be tried */
 }
 
-struct long_cost long_cost(const struct subject *s, const struct wish *wish, const struct op_case *c)
+struct long_limits long_limits(void)
+{
+    return (struct long_limits){.past = 2147483648.0, .slab = 65536, .memory = memory(), .seconds = 3600};
+}
+
+struct long_cost long_cost(const struct subject *s, const struct wish *wish, const struct op_case *c, double slab)
 {
     struct whole w;
     struct long_cost cost = {0, 0};
-    const struct slabs slabs = slabs_of(c);
+    const struct slabs slabs = slabs_of(c, slab);
     const struct slab first = {0, 0, 0};
     struct problem p = {.subject = *s, .wish = *wish};
     whole_begin(&w, s, c, dtype_precision(wish->dtype));
@@ -94,26 +102,29 @@ struct long_cost long_cost(const struct subject *s, const struct wish *wish, con
         numbers += case_numbers(&p.in[part]);
     }
     cost.bytes = (double)w.bytes + 16 * 8 * numbers;      /* and a slab's copies in double */
-    cost.seconds = (double)w.bytes * 1e-8 + (AT_RANDOM + 3) * (work * 12 / 2e9 + numbers * 5e-7);
+    cost.seconds = (double)w.bytes * 1e-8 + (FIXED + AT_RANDOM) * (work * 12 / 2e9 + numbers * 5e-7);
     return cost;
 }
 
 /* ---- the call, in a process of its own */
 
-static const char *call(load_fn *load, void *arg, struct whole *w, int offers[PARTS], char *why)
+/* NULL, or a sentence: what it did, or, where *refused, why it could not be called at all. */
+static const char *call(load_fn *load, void *arg, struct whole *w, int seconds, int offers[PARTS], int *refused,
+                        char *why)
 {
     struct shared {
         char wrong[SWAX_WHY];
         int offers[PARTS], returned;
     } *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
+    *refused = shared == MAP_FAILED;
+    if (*refused)
         return say(why, "There is no memory for the kernel's process.");
     fflush(NULL);
     const pid_t child = fork();
     if (!child) {
         struct loaded l;
         memset(&l, 0, sizeof l);
-        alarm(SECONDS);
+        alarm((unsigned)seconds);
         if (load(&l, arg, shared->wrong))
             _exit(1);
         for (int part = 0; part < w->parts; part++) {
@@ -134,10 +145,11 @@ static const char *call(load_fn *load, void *arg, struct whole *w, int offers[PA
         child < 0          ? say(why, "No process could be started for the kernel.")
         : shared->wrong[0] ? say(why, "%s", shared->wrong)
         : WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
-            ? say(why, "it did not return within %d seconds", SECONDS)
+            ? say(why, "it did not return within %d seconds", seconds)
         : WIFSIGNALED(status) ? say(why, "it crashed: %s", strsignal(WTERMSIG(status)))
         : status || !shared->returned ? say(why, "it ended the process")
                  : NULL;
+    *refused = child < 0 || shared->wrong[0];
     memcpy(offers, shared->offers, sizeof shared->offers);
     munmap(shared, sizeof *shared);
     return wrong;
@@ -195,38 +207,42 @@ static int judge(const struct whole *w, const struct plan *plan, const struct sl
     return good;
 }
 
-/* The slab with the largest tensor's element 2^31, or the middle one. */
-static long crossing(const struct op_case *c, const struct slabs *s)
+/* The slab with the largest tensor's element `past`, or the last. */
+static long crossing(const struct op_case *c, const struct slabs *s, double past)
 {
-    const double share = fmin(0.999, PAST / whole_largest(c));
+    const double share = fmin(0.999, past / whole_largest(c));
     return (long)(share * (double)slabs_count(s));
 }
 
-static const char *one(load_fn *load, void *arg, const struct plan *plan, int number, const struct op_case *c,
-                       struct report *r, char *why)
+static const char *one(const struct long_limits *limits, load_fn *load, void *arg, const struct plan *plan, int number,
+                       const struct op_case *c, struct report *r, char *why)
 {
     struct whole w;
     char what[SWAX_WHY] = "";
-    int offers[PARTS] = {0}, good = 1;
+    int offers[PARTS] = {0}, refused, good = 1;
     uint64_t random = plan->seed * 77 + (uint64_t)number;
-    const struct slabs s = slabs_of(c);
-    const long n = slabs_count(&s), fixed[] = {0, n - 1, crossing(c, &s)};
+    const struct slabs s = slabs_of(c, limits->slab);
+    const long n = slabs_count(&s);
+    long judged[FIXED + AT_RANDOM] = {0, n - 1, crossing(c, &s, limits->past)};
     whole_begin(&w, &plan->subject, c, dtype_precision(plan->wish.dtype));
     w.base = mmap(NULL, w.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (w.base == MAP_FAILED)
         return say(why, "There is no memory for the arrays.");
     whole_fill(&w, plan, &s, plan->seed + (uint64_t)number);
-    const char *wrong = call(load, arg, &w, offers, what);
+    const char *wrong = call(load, arg, &w, limits->seconds, offers, &refused, what);
     wrong = wrong ? wrong : guards(&w, what);
-    for (int k = 0; k < 3 + AT_RANDOM && !wrong; k++) {
-        const struct slab at = slab_number(&s, k < 3 ? fixed[k] : (long)(op_random(&random) % (uint64_t)n));
+    for (int k = 0; k < FIXED + AT_RANDOM && !wrong; k++) {
         int seen = 0;
-        for (int j = 0; j < k && j < 3; j++)
-            seen |= fixed[j] == (k < 3 ? fixed[k] : -1);
+        judged[k] = k < FIXED ? judged[k] : (long)(op_random(&random) % (uint64_t)n);
+        for (int j = 0; j < k; j++)
+            seen |= judged[j] == judged[k];
+        const struct slab at = slab_number(&s, judged[k]);
         if (!seen)
             good &= judge(&w, plan, &s, &at, plan->seed + (uint64_t)number, number, offers, r, what);
     }
     munmap(w.base, w.bytes);
+    if (refused)
+        return say(why, "%s", what);
     if ((wrong || what[0]) && !r->trouble[0]) {
         snprintf(r->trouble, sizeof r->trouble, "%s: %.150s", plan->subject.name, what);
         r->trouble_at = number;
@@ -239,33 +255,40 @@ static const char *one(load_fn *load, void *arg, const struct plan *plan, int nu
 
 const char *verify_long(load_fn *load, void *arg, const struct plan *plan, struct report *r, char *why)
 {
+    const struct long_limits limits = long_limits();
+    return verify_long_by(&limits, load, arg, plan, r, why);
+}
+
+const char *verify_long_by(const struct long_limits *limits, load_fn *load, void *arg, const struct plan *plan,
+                           struct report *r, char *why)
+{
     struct op_case c;
-    const double available = long_memory();
     const char *wrong = NULL;
     const int gauge = r->gauge;
     if (op_forward_of(plan->subject.op[0]) >= 0)
         return say(why, "suite=long asks a forward, or a forward with its backward: say %s.", plan->subject.base);
     report_begin(r, plan);
     r->gauge = gauge;
-    for (int i = 0; !wrong && long_dims(&c, &plan->subject, &plan->wish, i); i++) {
+    for (int i = 0; !wrong && long_dims(&c, &plan->subject, &plan->wish, i, limits->past); i++) {
         char sizes_text[WORDS];
-        const struct long_cost cost = long_cost(&plan->subject, &plan->wish, &c);
+        const struct long_cost cost = long_cost(&plan->subject, &plan->wish, &c, limits->slab);
         if (plan->only >= 0 && plan->only != i)
             continue;
         op_case_describe(&c, sizes_text, sizeof sizes_text);
         if (op_wrong(c.op, c.dims, c.scalar, c.trouble))
             return say(why, "%s", c.trouble);
-        if (cost.bytes > 0.9 * available)
+        if (cost.bytes > 0.9 * limits->memory)
             return say(why,
                        "Too large: case %d, %s, takes %.1f GB, and %.1f are free here.  number=0 asks the long case "
                        "alone, dtype=bf16 takes half, and sizes are keys.",
-                       i, sizes_text, cost.bytes / 1e9, available / 1e9);
+                       i, sizes_text, cost.bytes / 1e9, limits->memory / 1e9);
         fprintf(stderr, "case %d: %s, %.1f GB, about %.0f s\n", i, sizes_text, cost.bytes / 1e9, cost.seconds);
-        wrong = one(load, arg, plan, i, &c, r, why);
+        wrong = one(limits, load, arg, plan, i, &c, r, why);
     }
     return wrong       ? wrong
          : r->problems ? NULL
                        : say(why, "number=%d: suite=long has case 0%s.", plan->only,
-                             long_dims(&c, &plan->subject, &plan->wish, 1) ? ", the long one, and case 1, the large one"
-                                                                           : " alone");
+                             long_dims(&c, &plan->subject, &plan->wish, 1, limits->past)
+                                 ? ", the long one, and case 1, the large one"
+                                 : " alone");
 }

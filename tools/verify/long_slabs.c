@@ -6,8 +6,6 @@
 #include <string.h>
 #include "tools/verify/element.h"
 
-static const long SLAB = 65536;                /* elements of a slab of rows */
-
 int *whole_dim(struct op_case *c, char letter)
 {
     const char *at = strchr(swax_ops[c->op].dims, letter);
@@ -37,8 +35,7 @@ double whole_largest(const struct op_case *c)
 
 /* ---- slabs */
 
-
-struct slabs slabs_of(const struct op_case *c)
+struct slabs slabs_of(const struct op_case *c, double slab)
 {
     struct slabs s = {1, 1, 1, 1, swax_ops[c->op].dims[0] == 'N'};
     if (!s.of_rows) {
@@ -47,7 +44,7 @@ struct slabs slabs_of(const struct op_case *c)
         return s;
     }
     const double row = whole_largest(c) / (double)whole_extent(c, 'N');
-    s.each = (long)fmax(1, fmin((double)whole_extent(c, 'N'), floor((double)SLAB / row)));
+    s.each = (long)fmax(1, fmin((double)whole_extent(c, 'N'), floor(slab / row)));
     s.rows = (whole_extent(c, 'N') + s.each - 1) / s.each;
     return s;
 }

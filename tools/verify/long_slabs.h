@@ -24,7 +24,8 @@ long whole_extent(const struct op_case *c, char letter);
 double whole_elements(const struct op_case *c, const char *shape);
 double whole_largest(const struct op_case *c);
 
-struct slabs slabs_of(const struct op_case *c);
+/* slab: elements that one of rows has at the most. */
+struct slabs slabs_of(const struct op_case *c, double slab);
 long slabs_count(const struct slabs *s);
 struct slab slab_number(const struct slabs *s, long i);
 void slab_dims(struct op_case *part, const struct op_case *c, const struct slabs *s, const struct slab *at);

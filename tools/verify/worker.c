@@ -192,7 +192,10 @@ struct worker *worker_start(load_fn *load, void *arg, double most, char *why)
         starved = w->wire;
         op_memory_gone(no_memory);
         alarm(SECONDS);
-        if (load(&l, arg, w->wire->wrong) || write(done[1], "", 1) != 1)
+        if (load(&l, arg, w->wire->wrong))
+            _exit(1);
+        alarm(0);
+        if (write(done[1], "", 1) != 1)
             _exit(1);
         work(&l, w->wire, go[0], done[1], (size_t)(4 * most + 65536) * sizeof(double));
     }
