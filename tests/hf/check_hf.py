@@ -1,9 +1,9 @@
-"""check_hf.py - networks of every mixer in transformers: `make test-hf`, or check_hf.py SWAX LOGITS with the two programs.
+"""check_hf.py - networks of every mixer in transformers: `make test-hf`, or check_hf.py SWAX LOGITS with the programs.
 
-Each is trained for three steps, so that no weight is what it began as, converted, and loaded by AutoModelForCausalLM.  All
-logits must agree with the reference in float32 to 1e-5 of their norm: of a whole sequence, of one that comes in pieces
-through the cache, with documents that begin within it, and greedy text must be that of `swax sample`.  Needs torch and
-transformers."""
+Each is trained for three steps, so that no weight is what it began as, converted, and loaded by AutoModelForCausalLM.
+All logits must agree with the reference in float32 to 1e-5 of their norm: of a whole sequence, of one that comes in
+pieces through the cache, with documents that begin within it, and greedy text must be that of `swax sample`.  Needs
+torch and transformers."""
 import os
 import random
 import subprocess
@@ -57,10 +57,12 @@ def pieces(model, tokens):
 
 def check(swax, logits, settings, folder, rope):
     checkpoint, hf = folder + "/run", folder + "/hf"
-    run(swax, "train", checkpoint, "data=text", "file=" + __file__, "steps=3", "batch=2", "length=64", "rate=0.02", "separator=0",
-        "held_out_sequences=0", "threads=1", *[s.replace("_", " ") if s.startswith("mixers") else s for s in settings.split()])
+    run(swax, "train", checkpoint, "data=text", "file=" + __file__, "steps=3", "batch=2", "length=64", "rate=0.02",
+        "separator=0", "held_out_sequences=0", "threads=1",
+        *[s.replace("_", " ") if s.startswith("mixers") else s for s in settings.split()])
     run(swax, "convert", checkpoint, hf, "rope=" + rope)
-    model, said = AutoModelForCausalLM.from_pretrained(hf, trust_remote_code=True, output_loading_info=True, dtype=torch.float32)
+    model, said = AutoModelForCausalLM.from_pretrained(hf, trust_remote_code=True, output_loading_info=True,
+                                                       dtype=torch.float32)
     bad = [f"{k}: {sorted(v)[:3]}" for k, v in said.items() if v]
     random.seed(3)
     worst = 0
@@ -70,7 +72,8 @@ def check(swax, logits, settings, folder, rope):
             tokens[p] = 0
         z = reference(logits, checkpoint, tokens, folder, 256)
         with torch.no_grad():
-            for name, y in ("whole", model(torch.tensor([tokens]), use_cache=False).logits[0]), ("in pieces", pieces(model, tokens)):
+            for name, y in (("whole", model(torch.tensor([tokens]), use_cache=False).logits[0]),
+                            ("in pieces", pieces(model, tokens))):
                 error = float((y - z).norm() / z.norm())
                 worst = max(worst, error)
                 if not error < BOUND:

@@ -60,8 +60,8 @@ class Picture:
 def mask(folder):
     """Which keys a query sees with W = 4, where a document begins at token 7."""
     p = Picture("mask", 640, 370, "The window mask",
-                "A grid of 12 queries by 12 keys. With W = 4, query t sees keys t-3 to t. A document begins at token 7: "
-                "queries from 7 on see no key before 7, so query 8 sees keys 7 and 8 only.")
+                "A grid of 12 queries by 12 keys. With W = 4, query t sees keys t-3 to t. A document begins at token "
+                "7: queries from 7 on see no key before 7, so query 8 sees keys 7 and 8 only.")
     T, W, first, c, x0, y0 = 12, 4, 7, 24, 110, 50
     for t in range(T):
         start = first if t >= first else 0
@@ -86,11 +86,12 @@ def mask(folder):
 def forget_gate(folder):
     """Why the gradient of a forget gate is a difference of two sums over later tokens."""
     p = Picture("forget_gate", 860, 330, "The forget gate's gradient",
-                "Three copies of the lower triangle of Z, rows are queries t, columns are keys j. First: all rows t >= r. "
-                "Second: all columns j >= r. Their difference: the rectangle t >= r > j, which is what the gate of token r "
-                "links. The small triangle t >= j >= r is in both and cancels.")
+                "Three copies of the lower triangle of Z, rows are queries t, columns are keys j. First: all rows t >= "
+                "r. Second: all columns j >= r. Their difference: the rectangle t >= r > j, which is what the gate of "
+                "token r links. The small triangle t >= j >= r is in both and cancels.")
     T, r, c = 9, 4, 24
-    for i, (name, inside) in enumerate((("rows t ≥ r:  Σ q·dq", lambda t, j: t >= r), ("columns j ≥ r:  Σ k·dk", lambda t, j: j >= r),
+    for i, (name, inside) in enumerate((("rows t ≥ r:  Σ q·dq", lambda t, j: t >= r),
+                                        ("columns j ≥ r:  Σ k·dk", lambda t, j: j >= r),
                                         ("what is left:  t ≥ r > j", lambda t, j: t >= r > j))):
         x0, y0 = 40 + i * 285, 50
         p.text(x0 + T * c / 2, 28, name, "mid head")
@@ -101,18 +102,20 @@ def forget_gate(folder):
         p.text(x0 + r * c + c / 2, y0 + T * c + 16, "r", "mid math")
         if i < 2:
             p.text(x0 + T * c + 32, y0 + T * c / 2, "−" if i == 0 else "=", "mid head")
-    p.text(430, 310, "Z = P∘dP. A token's effect on itself, the diagonal, stands in both sums: in floating point it must be left out of both.",
-           "mid small")
+    p.text(430, 310, "Z = P∘dP. A token's effect on itself, the diagonal, stands in both sums: "
+                     "in floating point it must be left out of both.", "mid small")
     p.save(folder)
 
 
 def delta(folder):
     """One token of the delta rule."""
     p = Picture("delta", 860, 270, "One token of the delta rule",
-                "The state S of the token before fades to S' by the gate g. It is asked for the key k and answers S' transposed times k. The "
-                "residual r is the value v minus this answer; linear attention asks nothing, and its r is v. The share beta of r is written "
-                "under the key, which gives the new state S. Last, the query q reads the output y.")
-    for x, words, small in ((20, "S of token t − 1", ("K rows, V columns",)), (280, "S′", ("row i times exp(g_i)",)), (580, "S of token t", ("S′ + β k rᵀ",))):
+                "The state S of the token before fades to S' by the gate g. It is asked for the key k and answers S' "
+                "transposed times k. The residual r is the value v minus this answer; linear attention asks nothing, "
+                "and its r is v. The share beta of r is written under the key, which gives the new state S. Last, the "
+                "query q reads the output y.")
+    for x, words, small in ((20, "S of token t − 1", ("K rows, V columns",)),
+                            (280, "S′", ("row i times exp(g_i)",)), (580, "S of token t", ("S′ + β k rᵀ",))):
         p.box(x, 30, 180, 62, words, "box", small)
     p.line([(200, 61), (278, 61)], "line", True)
     p.text(239, 52, "fade: g", "mid small")
@@ -135,8 +138,9 @@ def delta(folder):
 def task(folder):
     """Who can carry a fact over which distance."""
     p = Picture("task", 860, 250, "Near and far",
-                "A line of tokens. A fact is said early and asked for late. Sliding windows see only a short stretch before the question; a stack "
-                "of windows relays over a longer one, its reach; beyond that only the recurrent state can carry the fact.")
+                "A line of tokens. A fact is said early and asked for late. Sliding windows see only a short stretch "
+                "before the question; a stack of windows relays over a longer one, its reach; beyond that only the "
+                "recurrent state can carry the fact.")
     y, x0, x1 = 130, 30, 830
     p.line([(x0, y), (x1, y)])
     for x in range(x0, x1 + 1, 16):
@@ -159,10 +163,11 @@ def task(folder):
 def blocks(folder):
     """A block of the network, and what its mixer may be."""
     p = Picture("blocks", 880, 470, "Blocks of the network",
-                "Left, every block: x plus mixer of rmsnorm x, then x plus down of swiglu of up of rmsnorm x. Then three mixers. swa: q, k, v by linear maps, "
-                "RoPE on q and k, attention with a window, linear out. mlstm: q, k, v, o, i, f by linear maps, soft-cap on i and f, the cell, head norm, "
-                "output gate, linear out. gdn: q, k, v through a short convolution, unit length of q and k, decay g and strength beta, the delta rule, norm, gate, "
-                "linear out.")
+                "Left, every block: x plus mixer of rmsnorm x, then x plus down of swiglu of up of rmsnorm x. Then "
+                "three mixers. swa: q, k, v by linear maps, RoPE on q and k, attention with a window, linear out. "
+                "mlstm: q, k, v, o, i, f by linear maps, soft-cap on i and f, the cell, head norm, output gate, linear "
+                "out. gdn: q, k, v through a short convolution, unit length of q and k, decay g and strength beta, the "
+                "delta rule, norm, gate, linear out.")
 
     def column(x, title, rows):
         p.text(x + 90, 28, title, "mid head")
@@ -174,22 +179,25 @@ def blocks(folder):
 
     column(20, "a block", [("x (N,C)", ()), ("rmsnorm", ("n",)), ("mixer", ("swa, full, mlstm, gdn …",)), ("+ x", ()),
                            ("feed-forward", ("rmsnorm, up, swiglu, down",)), ("+ x", ())])
-    column(240, "swa", [("linear", ("q (N,H,D)   k, v (N,G,D)",)), ("rope", ("positions of the document",)), ("attention", ("window W, scale 1/√D",)),
-                        ("linear", ("y (N,C)",))])
-    column(460, "mlstm", [("linear, readout", ("q, k (N,H,K)  v, o (N,H,V)  i, f",)), ("softcap", ("i, f: 15 tanh(·/15)",)),
-                          ("mlstm cell", ("C (K,V), n (K), m",)), ("headnorm", ("per head, over V",)), ("gate", ("sigmoid(o) ∘",)),
+    column(240, "swa", [("linear", ("q (N,H,D)   k, v (N,G,D)",)), ("rope", ("positions of the document",)),
+                        ("attention", ("window W, scale 1/√D",)), ("linear", ("y (N,C)",))])
+    column(460, "mlstm", [("linear, readout", ("q, k (N,H,K)  v, o (N,H,V)  i, f",)),
+                          ("softcap", ("i, f: 15 tanh(·/15)",)), ("mlstm cell", ("C (K,V), n (K), m",)),
+                          ("headnorm", ("per head, over V",)), ("gate", ("sigmoid(o) ∘",)),
                           ("linear", ("y (N,C)",))])
-    column(680, "gdn", [("linear", ("q, k, v, z  and  a, b",)), ("conv", ("4 tokens, SiLU",)), ("unit length", ("q, k by rmsnorm",)),
-                        ("delta", ("S (K,V): erase, then write",)), ("norm, swiglu", ("gate z",)), ("linear", ("y (N,C)",))])
+    column(680, "gdn", [("linear", ("q, k, v, z  and  a, b",)), ("conv", ("4 tokens, SiLU",)),
+                        ("unit length", ("q, k by rmsnorm",)), ("delta", ("S (K,V): erase, then write",)),
+                        ("norm, swiglu", ("gate z",)), ("linear", ("y (N,C)",))])
     p.save(folder)
 
 
 def trust(folder):
     """What is held to what, and by which check."""
     p = Picture("trust", 860, 380, "The chain of trust",
-                "Golden numbers from other people's code hold the reference in double (check_golden). Finite differences hold its backward (check_grad). "
-                "Other forms and identities hold it again (check_forms, check_identities, check_exhaustive). The reference in double holds every tier (check_tiers). "
-                "The tiers carry the network (check_model, check_train). Planted faults judge the judge (check_harness).")
+                "Golden numbers from other people's code hold the reference in double (check_golden). Finite "
+                "differences hold its backward (check_grad). Other forms and identities hold it again (check_forms, "
+                "check_identities, check_exhaustive). The reference in double holds every tier (check_tiers). The "
+                "tiers carry the network (check_model, check_train). Planted faults judge the judge (check_harness).")
     p.box(20, 20, 230, 62, "other people's numbers", "box", ("PyTorch, HF, published code",))
     p.box(20, 112, 230, 62, "finite differences", "box", ("of every forward",))
     p.box(20, 204, 230, 62, "other forms, identities", "box", ("written independently",))
@@ -215,10 +223,12 @@ def trust(folder):
 def step(folder):
     """One step of training."""
     p = Picture("step", 860, 190, "A training step",
-                "The window of the step is drawn; the batch goes forward and backward in pieces whose gradients are added; the gradient's norm is clipped; AdamW "
-                "moves the weights at the step's rate; the log gets a line, and now and then a checkpoint is written.")
-    rows = [("draw", ("the window W", "of this step")), ("batch", ("B sequences", "of T tokens")), ("gradient", ("forward, backward,", "piece by piece")),
-            ("clip", ("the norm of", "all gradients")), ("AdamW", ("at the rate", "of this step")), ("log", ("checkpoint", "now and then"))]
+                "The window of the step is drawn; the batch goes forward and backward in pieces whose gradients are "
+                "added; the gradient's norm is clipped; AdamW moves the weights at the step's rate; the log gets a "
+                "line, and now and then a checkpoint is written.")
+    rows = [("draw", ("the window W", "of this step")), ("batch", ("B sequences", "of T tokens")),
+            ("gradient", ("forward, backward,", "piece by piece")), ("clip", ("the norm of", "all gradients")),
+            ("AdamW", ("at the rate", "of this step")), ("log", ("checkpoint", "now and then"))]
     for i, (words, small) in enumerate(rows):
         x = 14 + i * 142
         p.box(x, 50, 122, 86, words, "box", small)
@@ -230,7 +240,8 @@ def step(folder):
 
 
 def phase(folder):
-    """Memory by the share of recalls beyond the windows, by the window, and by tokens seen: data/ablation-quick-phase.json."""
+    """Memory by the share of recalls beyond the windows, by the window, and by tokens seen:
+    data/ablation-quick-phase.json."""
     with open(os.path.join(folder, "..", "ablation-quick-phase.json")) as f:
         arms = json.load(f)["arms"]
     arms.sort(key=lambda a: (a["window"], a["name"]))
@@ -239,14 +250,16 @@ def phase(folder):
                      for a, c in zip(arms, curves))
     x0, y0, w, h = 300, 70, 26, 26
     p = Picture("phase", x0 + w * len(curves[0]) + 20, y0 + h * len(arms) + 60, "When memory comes", said)
-    p.text(14, 24, "Recall beyond reach while training, by window and by the share of recalls that no window serves", "head")
+    p.text(14, 24, "Recall beyond reach while training, by window and by the share of recalls that no window serves",
+           "head")
     for row, (a, curve) in enumerate(zip(arms, curves)):
         y = y0 + row * h + (8 if a["window"] != arms[0]["window"] else 0)
         p.text(x0 - 10, y + 17, a["what"].replace(" of the gaps", "").replace(" tokens", ""), "end small")
         for column, point in enumerate(curve):
             shade = max(point["memory"] - 1 / 16, 0) / (1 - 1 / 16)
             p.parts.append(f'<rect x="{x0 + column * w}" y="{y}" width="{w - 2}" height="{h - 2}" class="off"/>'
-                           f'<rect x="{x0 + column * w}" y="{y}" width="{w - 2}" height="{h - 2}" class="on" opacity="{shade:.2f}"/>')
+                           f'<rect x="{x0 + column * w}" y="{y}" width="{w - 2}" height="{h - 2}" class="on" '
+                           f'opacity="{shade:.2f}"/>')
     for column in range(1, len(curves[0]), 2):
         p.text(x0 + column * w + w / 2, y0 - 10, f'{curves[0][column]["tokens"] / 1e6:.1f}', "mid small")
     p.text(x0 - 10, y0 - 10, "million tokens seen", "end small")
@@ -258,7 +271,8 @@ def decay(folder):
     """Words found where training ends, by the budget: data/ablation-code-decay.json."""
     with open(os.path.join(folder, "..", "ablation-code-decay.json")) as f:
         arms = json.load(f)["arms"]
-    runs = {(a["window"], a["runs"][0]["tokens"]): sorted(r["answers"]["far-found"]["value"] for r in a["runs"]) for a in arms}
+    runs = {(a["window"], a["runs"][0]["tokens"]): sorted(r["answers"]["far-found"]["value"] for r in a["runs"])
+            for a in arms}
     budgets = sorted({tokens for _, tokens in runs})
     x0, x1, y0, y1, top = 70, 520, 300, 60, 0.5
 
@@ -294,7 +308,8 @@ def take_out(report, title, to):
             with open(to, "w") as f:
                 f.write(plot + "\n")
             return
-    sys.exit(f"{report} has no plot {title!r}, but " + ", ".join(repr(re.search("<title>(.*?)</title>", q).group(1)) for q in plots) + ".")
+    sys.exit(f"{report} has no plot {title!r}, but "
+             + ", ".join(repr(re.search("<title>(.*?)</title>", q).group(1)) for q in plots) + ".")
 
 
 if __name__ == "__main__":

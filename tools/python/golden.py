@@ -25,7 +25,9 @@ from mlstm_kernels.torch.parallel.native_stablef.fwbw import mlstm_parallel__nat
 
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(20261123)
-VERSIONS = f"torch {torch.__version__}, transformers {transformers.__version__}, mlstm_kernels {mlstm_kernels.__version__ if hasattr(mlstm_kernels, '__version__') else '2.0.6'}, float64, tools/python/golden.py"
+VERSIONS = (f"torch {torch.__version__}, transformers {transformers.__version__}, mlstm_kernels "
+            f"{mlstm_kernels.__version__ if hasattr(mlstm_kernels, '__version__') else '2.0.6'}, float64, "
+            "tools/python/golden.py")
 
 
 def leaf(*shape, scale=1.0, shift=0.0):
@@ -42,7 +44,8 @@ class Cases:
         self.meta[case] = about
         for name, t in tensors.items():
             t = t.detach()
-            self.tensors[f"{case}/{name}"] = (t.to(torch.int32) if not t.is_floating_point() else t).contiguous().clone()
+            self.tensors[f"{case}/{name}"] = (
+                t.to(torch.int32) if not t.is_floating_point() else t).contiguous().clone()
 
     def save(self, path):
         save_file(self.tensors, path, metadata=self.meta)
@@ -96,7 +99,8 @@ def mlstm(cases):
         if gradient:  # of the state at fixed m1: e^m1 C1 is what it stands for
             dh, dC1, dn1 = torch.randn_like(h), torch.randn_like(C1), torch.randn_like(n1)
             gauge = (m1 - m1.detach()).exp()
-            ((h * dh).sum() + (C1 * gauge[..., None, None] * dC1).sum() + (n1 * gauge[..., None] * dn1).sum()).backward()
+            ((h * dh).sum() + (C1 * gauge[..., None, None] * dC1).sum()
+             + (n1 * gauge[..., None] * dn1).sum()).backward()
             tensors.update(dh=dh, dC1=dC1, dn1=dn1, dq=q.grad, dk=k.grad, dv=v.grad, di=i.grad, df=f.grad)
             if state:
                 tensors.update(dC0=C0.grad, dn0=n0.grad)
@@ -135,7 +139,8 @@ def rest(cases):
         x, w, dy = leaf(4, 3, 6, scale=1e-3), leaf(3, 6), torch.randn(4, 3, 6)
         y = (F.layer_norm(x, (6,), eps=1e-6) if z else F.rms_norm(x, (6,), eps=1e-6)) * w
         y.backward(dy)
-        cases.add(f"headnorm_{name}", f"headnorm N=4 H=3 D=6 z={z} eps=1e-6", x=x, w=w, y=y, dy=dy, dx=x.grad, dw=w.grad)
+        cases.add(f"headnorm_{name}", f"headnorm N=4 H=3 D=6 z={z} eps=1e-6", x=x, w=w, y=y, dy=dy, dx=x.grad,
+                  dw=w.grad)
 
     P, B, T, H, D, theta = 1000, 2, 5, 3, 8, 10000.0
     x, dy = leaf(B, T, H, D), torch.randn(B, T, H, D)
@@ -184,12 +189,14 @@ def rest(cases):
         o = torch.optim.AdamW([w], lr=1e-2, betas=(0.9, 0.95), eps=1e-8, weight_decay=decay)
         for step in range(1, 11):
             w.grad = torch.randn(30)
-            cases.add(f"adamw_{decay}_{step:02}", f"adamw N=30 s={step} lr=1e-2 beta1=0.9 beta2=0.95 eps=1e-8 decay={decay} clip=0",
+            cases.add(f"adamw_{decay}_{step:02}",
+                      f"adamw N=30 s={step} lr=1e-2 beta1=0.9 beta2=0.95 eps=1e-8 decay={decay} clip=0",
                       w=w, m=m, v=v, g=w.grad)
             o.step()
             s = o.state[w]
             m, v = s["exp_avg"], s["exp_avg_sq"]
-            cases.add(f"adamw_{decay}_{step:02}", cases.meta[f"adamw_{decay}_{step:02}"], **{"after:w": w, "after:m": m, "after:v": v})
+            cases.add(f"adamw_{decay}_{step:02}", cases.meta[f"adamw_{decay}_{step:02}"],
+                      **{"after:w": w, "after:m": m, "after:v": v})
         assert not torch.equal(before, w)
 
 
@@ -222,7 +229,8 @@ class SwaBlock(torch.nn.Module):
 
 
 def model(path, hybrid, steps=10, B=2, T=24, window=5):
-    c = xLSTMConfig(vocab_size=17, hidden_size=16, num_hidden_layers=4 if hybrid else 2, num_heads=2, ffn_proj_factor=2.667,
+    c = xLSTMConfig(vocab_size=17, hidden_size=16, num_hidden_layers=4 if hybrid else 2, num_heads=2,
+                    ffn_proj_factor=2.667,
                     ffn_round_up_to_multiple_of=8, mode="train", chunk_size=T, return_last_states=True, use_cache=False,
                     norm_reduction_force_float32=False, autocast_kernel_dtype="float32", eps=1e-6)
     m = xLSTMForCausalLM(c).double()
@@ -238,9 +246,11 @@ def model(path, hybrid, steps=10, B=2, T=24, window=5):
     target[0, :5] = -100
     own = None if hybrid else m(input_ids=token).logits.detach()  # chunkwise, and float32 in places
     for block in backbone.blocks:
-        if hasattr(block, "mlstm_layer"):  # HF's recurrence instead: float64 throughout, and eps = 0, so that m is a gauge
-            block.mlstm_layer.mlstm_backend.forward = lambda query, key, value, igate, fgate, **_: hf.mlstm_recurrent_sequence_native(
-                query, key, value, igate, fgate, return_last_states=True, eps=0.0, dtype_state=torch.float64)
+        # HF's recurrence instead: float64 throughout, and eps = 0, so that m is a gauge
+        if hasattr(block, "mlstm_layer"):
+            block.mlstm_layer.mlstm_backend.forward = lambda query, key, value, igate, fgate, **_: (
+                hf.mlstm_recurrent_sequence_native(query, key, value, igate, fgate, return_last_states=True, eps=0.0,
+                                                   dtype_state=torch.float64))
 
     def forward():
         x = backbone.embeddings(token)
@@ -278,8 +288,8 @@ def model(path, hybrid, steps=10, B=2, T=24, window=5):
     mixers = " ".join("swa" if hybrid and b % 2 == 0 else "mlstm" for b in range(c.num_hidden_layers))
     save_file({k: v.contiguous() for k, v in out.items()}, path, metadata={
         "made_by": VERSIONS, "window": str(window),
-        "config": f"vocabulary=17;width=16;ffn_width={backbone.blocks[1].ffn.up_proj_dim};mixers={mixers};heads=4;key_value_heads=2;"
-                  "cell_heads=2;cell_norm=layer;cell_eps=0;gate_cap=15;logit_cap=30"})
+        "config": f"vocabulary=17;width=16;ffn_width={backbone.blocks[1].ffn.up_proj_dim};mixers={mixers};heads=4;"
+                  "key_value_heads=2;cell_heads=2;cell_norm=layer;cell_eps=0;gate_cap=15;logit_cap=30"})
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@
 # runs the network as trained, generate included.  The formulas are those of swax's ref/kernels.h, for reading and for
 # use; training belongs to swax.  Documents begin at config.separator, as they did in training.
 #
-# MIT License.  Copyright (c) the authors of swax.  Permission is hereby granted, free of charge, to any person obtaining a
-# copy of this software and associated documentation files (the "Software"), to deal in the Software without restriction,
-# including without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies
-# of the Software, and to permit persons to whom the Software is furnished to do so, subject to the following conditions:
-# the above copyright notice and this permission notice shall be included in all copies or substantial portions of the
-# Software.  THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND.
+# MIT License.  Copyright (c) the authors of swax.  Permission is hereby granted, free of charge, to any person
+# obtaining a copy of this software and associated documentation files (the "Software"), to deal in the Software without
+# restriction, including without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense,
+# and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to the
+# following conditions: the above copyright notice and this permission notice shall be included in all copies or
+# substantial portions of the Software.  THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND.
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -95,7 +95,8 @@ class Attention(nn.Module):
         half = self.D // 2
         if self.interleaved:           # pairs (0 1)(2 3)..: scores do not ask for the order, if q and k share it
             x = torch.cat((x[..., 0:2 * half:2], x[..., 1:2 * half:2], x[..., 2 * half:]), -1)
-        angle = position.double()[..., None, None] * self.theta ** (-2 * torch.arange(half, device=x.device).double() / self.D)
+        angle = (position.double()[..., None, None]
+                 * self.theta ** (-2 * torch.arange(half, device=x.device).double() / self.D))
         cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
         a, b, rest = x[..., :half], x[..., half:2 * half], x[..., 2 * half:]
         return torch.cat((a * cos - b * sin, b * cos + a * sin, rest), -1)
@@ -146,7 +147,8 @@ class MLSTM(nn.Module):
         begin = torch.where(document.diff(dim=1, prepend=document.new_zeros(document.shape[0], 1)) > 0, 1, 0)
         before = total - lf            # the sum up to the token, itself left out
         base = torch.where((begin > 0)[:, None], before, torch.full_like(before, -float("inf")))
-        at = torch.where(begin > 0, torch.arange(li.shape[-1], device=li.device), -1).cummax(-1).values[:, None].expand_as(lf)
+        at = torch.where(begin > 0, torch.arange(li.shape[-1], device=li.device),
+                         -1).cummax(-1).values[:, None].expand_as(lf)
         base = torch.where(at >= 0, base.gather(-1, at.clamp(min=0)), torch.zeros_like(before))
         since = total - base           # of the document, or of the state
         D = total[..., :, None] - total[..., None, :] + li[..., None, :]
@@ -157,7 +159,8 @@ class MLSTM(nn.Module):
         else:
             start, m = torch.zeros_like(since), torch.zeros_like(since)
         P = (q @ k.transpose(-1, -2)) * self.K ** -0.5 * (D - m[..., None]).exp()
-        b = torch.where(first, (since + m0[..., None] - m).exp() if self.gate == "exponential" else since.exp(), torch.zeros_like(since))
+        b = torch.where(first, (since + m0[..., None] - m).exp() if self.gate == "exponential" else since.exp(),
+                        torch.zeros_like(since))
         h = P @ v + b[..., None] * (q @ C0) * self.K ** -0.5
         if self.gate != "sigmoid":
             qn = P.sum(-1) + b * (q @ n0[..., None])[..., 0] * self.K ** -0.5
@@ -213,7 +216,8 @@ class DeltaLayer(nn.Module):
                 setattr(self, name + "_conv1d", conv)
 
     def convolve(self, rows, conv, document):
-        """rows (B,S,C) and document (B,S), of which the last T are the call's: y_t = silu(sum_j w_j x_{t-(F-1)+j} + b)."""
+        """rows (B,S,C) and document (B,S), of which the last T are the call's: y_t = silu(sum_j w_j x_{t-(F-1)+j} + b).
+        """
         y = 0 if conv.bias is None else conv.bias
         for back in range(self.taps):
             x, d = rows.roll(back, 1), document.roll(back, 1)
@@ -300,7 +304,7 @@ class KimiDeltaAttention(DeltaLayer):
         return self.o_proj(torch.sigmoid(self.g_proj(x)) * y), {"S": S, **kept}
 
 
-# ---- Mamba-2: q, k, v are called C, B, x; the step dt is both gate and strength; D passes x by; the gate before the norm
+# ---- Mamba-2: q, k, v are called C, B, x; the step dt is both gate and strength; D passes x by; the gate before norm
 
 class Mamba2(DeltaLayer):
     def __init__(self, o, window):
@@ -440,7 +444,8 @@ class SwaxForCausalLM(PreTrainedModel, GenerationMixin):
         document = begins.long().cumsum(-1)
         return Context(document, position, 0 if cache is None else cache.seen)
 
-    def forward(self, input_ids, past_key_values=None, attention_mask=None, labels=None, use_cache=None, logits_to_keep=0, **ignored):
+    def forward(self, input_ids, past_key_values=None, attention_mask=None, labels=None, use_cache=None,
+                logits_to_keep=0, **ignored):
         if attention_mask is not None and not bool((attention_mask == 1).all()):
             raise ValueError("Padding is not supported: give sequences of one length, or one at a time.")
         cache = past_key_values if isinstance(past_key_values, SwaxCache) else None

@@ -1,10 +1,10 @@
 """peer_kernels.py - the published kernels held against the reference, and timed, on a GPU.
 
-    pip install mlstm_kernels; make; python tools/python/peer_kernels.py [verdicts] [errors] [times]      (all three)
-    pip install nvidia-cudnn-frontend fla-core                                                          (for their lines)
+    pip install mlstm_kernels; make; python tools/python/peer_kernels.py [verdicts] [errors] [times]    (all three)
+    pip install nvidia-cudnn-frontend fla-core                                                   (for their lines)
 
-Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written.  The errors are
-those of the cell in bf16 behind a head norm, the CUDA tier's beside the published, against float64 and autograd.
+Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written.  The errors
+are those of the cell in bf16 behind a head norm, the CUDA tier's beside the published, against float64 and autograd.
 FlashAttention-2 is that of flash-attn where it is installed, else the one inside PyTorch; cuDNN is a graph of its own,
 whose band has W keys.  Each line comes from a process of its own: a compiler that aborts is a line of the table too.
 Times are medians, in ms, at the sizes of `cuda_bench mixers delta`.
@@ -16,7 +16,8 @@ import sys
 
 import torch
 
-CELL = dict(op="mlstm", layout="BHTD", g=0, states="no", documents="no", B=1, H=1, K=64, V=64, eps=1e-6)   # compiled for each eps
+CELL = dict(op="mlstm", layout="BHTD", g=0, states="no", documents="no", B=1, H=1, K=64, V=64,
+            eps=1e-6)   # compiled for each eps
 WINDOW = dict(op="attention", B=1, H=4, G=2, D=64, T=300, S=300, dtype="bf16")
 DELTA = dict(op="delta_forward", states="no", documents="no", B=1, H=2, G=2, K=64, V=64, T=300, e=1, dtype="bf16")
 CELL_SIZES = ((8, 8, 8192, 256, 512), (4, 4, 16384, 256, 512), (8, 16, 8192, 128, 256), (16, 4, 2048, 64, 128))
@@ -81,19 +82,22 @@ VERDICTS["FlexAttention, window 100"] = flex, dict(WINDOW, W=100)      # one win
 def verdict(name):
     import swax_verify
     fn, *how = VERDICTS[name]
-    fn, how = (fn, how[0]) if callable(fn) else (cell(fn, how[0]), dict(CELL, T=max(256, 2 * how[0]), dtype=how[1], behind=how[2]))
+    fn, how = ((fn, how[0]) if callable(fn)
+               else (cell(fn, how[0]), dict(CELL, T=max(256, 2 * how[0]), dtype=how[1], behind=how[2])))
     r = swax_verify.check(fn, suite="quick", raises=False, device=ON, **how)
     worst = max(r.tensors, key=lambda t: float("inf") if t["rms"] is None else t["rms"] / max(t["rms_bound"], 1e-300))
     rms = "not finite" if worst["rms"] is None else f"{worst['rms']:.2g}"
     cause = r.diagnosis[0]["says"] if r.diagnosis else ""
-    return f"| {name} | {r.verdict}, {r.failed} of {r.cases} out of bound | {worst['name']} {rms} (bound {worst['rms_bound']:.2g}) | {cause} |"
+    return (f"| {name} | {r.verdict}, {r.failed} of {r.cases} out of bound "
+            f"| {worst['name']} {rms} (bound {worst['rms_bound']:.2g}) | {cause} |")
 
 
 # ---- errors
 
 ERROR_SIZE = 2, 4, 1024, 128, 256
 GATES = (-1, 3), (0, 3), (0, 4.5), (0, 6)     # biases of the input and the forget gate, which are normals around them
-ERRORS = {"xl_chunk 128": ("xl_chunk", 128), "limit_chunk 64": ("limit_chunk", 64)} | {f"ours, L {L}": ("ours", L) for L in (64, 128, 256)}
+ERRORS = ({"xl_chunk 128": ("xl_chunk", 128), "limit_chunk 64": ("limit_chunk", 64)}
+          | {f"ours, L {L}": ("ours", L) for L in (64, 128, 256)})
 
 
 def exact(q, k, v, i, f, eps):
@@ -115,7 +119,8 @@ def on_device(name, dims, eps, without=(), **given):
     out = {a.name: torch.zeros(kernel.shape(a.shape, dims), device=ON, dtype=(torch.bfloat16, torch.float32)[a.type])
            for a in kernel.args if a.role in (table.OUT, table.ADD) and a.name not in without}
     arrays = (given.get(a.name, out.get(a.name)) for a in kernel.args)
-    type(kernel.call)(slot)(*(None if x is None else x.data_ptr() for x in arrays), *(dims[d] for d in kernel.dims), eps)
+    type(kernel.call)(slot)(*(None if x is None else x.data_ptr() for x in arrays), *(dims[d] for d in kernel.dims),
+                            eps)
     return out
 
 
@@ -130,7 +135,8 @@ class Ours(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, dh):
-        out = on_device("mlstm_backward", ctx.dims, ctx.eps, ("dC0", "dn0"), dh=dh.transpose(1, 2).contiguous(), **ctx.given)
+        out = on_device("mlstm_backward", ctx.dims, ctx.eps, ("dC0", "dn0"), dh=dh.transpose(1, 2).contiguous(),
+                        **ctx.given)
         return None, None, *(out["d" + n].transpose(1, 2) for n in "qkvif")
 
 
@@ -138,7 +144,8 @@ def error(name, biases):
     kernel, chunk = ERRORS[name]
     B, H, T, K, V = ERROR_SIZE
     torch.manual_seed(1)
-    leaves = [normals(B, H, T, n) for n in (K, K, V)] + [(normals(B, H, T, dtype=torch.float32).detach() + bias).requires_grad_() for bias in biases]
+    leaves = ([normals(B, H, T, n) for n in (K, K, V)]
+              + [(normals(B, H, T, dtype=torch.float32).detach() + bias).requires_grad_() for bias in biases])
     cotangent = torch.randn(B, H, T, V, device=ON)
 
     def run(cell, leaves):
@@ -175,7 +182,8 @@ def normals(*shape, dtype=torch.bfloat16):
 def both(name, out, leaves):
     y = out()
     dy = torch.randn_like(y)
-    return f"  {name:44} {median(lambda: out().detach()):9.3f} ms forward {median(lambda: torch.autograd.grad(out(), leaves, dy)):9.3f} ms forward and backward"
+    return (f"  {name:44} {median(lambda: out().detach()):9.3f} ms forward "
+            f"{median(lambda: torch.autograd.grad(out(), leaves, dy)):9.3f} ms forward and backward")
 
 
 def time_cell(B, H, T, K, V):
@@ -196,8 +204,8 @@ class Cudnn:
         import cudnn
         self.handle = cudnn.create_handle()
         shape, steps = (B, H, T, D), (T * H * D, D, H * D, 1)
-        band = dict(attn_scale=D ** -0.5, diagonal_alignment=cudnn.diagonal_alignment.TOP_LEFT, diagonal_band_left_bound=W,
-                    diagonal_band_right_bound=0)
+        band = dict(attn_scale=D ** -0.5, diagonal_alignment=cudnn.diagonal_alignment.TOP_LEFT,
+                    diagonal_band_left_bound=W, diagonal_band_right_bound=0)
 
         def graph():
             return cudnn.pygraph(handle=self.handle, io_data_type=cudnn.data_type.BFLOAT16,
@@ -207,7 +215,8 @@ class Cudnn:
             return g.tensor(name=name, dim=shape, stride=steps, data_type=cudnn.data_type.BFLOAT16)
 
         def built(g):
-            g.validate(), g.build_operation_graph(), g.create_execution_plans([cudnn.heur_mode.A]), g.check_support(), g.build_plans()
+            (g.validate(), g.build_operation_graph(), g.create_execution_plans([cudnn.heur_mode.A]), g.check_support(),
+             g.build_plans())
             return g, torch.empty(max(1, g.get_workspace_size()), device=ON, dtype=torch.uint8)
         g = graph()
         given = [tensor(g, n) for n in "qkv"]
@@ -240,7 +249,8 @@ def time_cudnn(B, H, T, D, W):
         want = torch.nn.functional.scaled_dot_product_attention(*part, attn_mask=seen).transpose(1, 2)
         off = (y[:1, -512:, :1].double() - want[:, -512:]).norm() / want[:, -512:].norm()
         backward = median(lambda: kernel.run(kernel.backward, kernel.backward_names, (q, k, v, y, dy, lse, dq, dk, dv)))
-    return f"  {f'attention ({B},{H},{T},{D}) W {W} cuDNN':44} {forward:9.3f} ms forward {backward:9.3f} ms backward, forward off by {off:.1g}"
+    return (f"  {f'attention ({B},{H},{T},{D}) W {W} cuDNN':44} {forward:9.3f} ms forward {backward:9.3f} ms backward, "
+            f"forward off by {off:.1g}")
 
 
 def time_delta(B, T, H, K, V, kind):
@@ -250,14 +260,15 @@ def time_delta(B, T, H, K, V, kind):
         v = normals(B, T, H, V).detach()
         g = -0.1 * torch.nn.functional.softplus(torch.randn(B, T, H, device=ON))
         beta = torch.randn(B, T, H, device=ON).sigmoid()
-        return f"  {f'{kind} ({B},{T},{H},{K},{V}) fla-core':44} {median(lambda: chunk_gated_delta_rule(q, k, v, g, beta)):9.3f} ms forward"
+        return (f"  {f'{kind} ({B},{T},{H},{K},{V}) fla-core':44} "
+                f"{median(lambda: chunk_gated_delta_rule(q, k, v, g, beta)):9.3f} ms forward")
 
 
 # ---- the lines, each from a process of its own: verdicts side by side, times one after the other
 
 def run(what, which):
-    return subprocess.Popen([sys.executable, __file__, what, which], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=dict(os.environ, OMP_NUM_THREADS="1"))
+    return subprocess.Popen([sys.executable, __file__, what, which], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, env=dict(os.environ, OMP_NUM_THREADS="1"))
 
 
 def line(process, rows=1):
@@ -279,7 +290,8 @@ def main(words):
             print(error(words[1], biases))
     elif words[:1] == ["time"]:
         what, *sizes = words[1].split(",")
-        print({"cell": time_cell, "window": time_window, "cudnn": time_cudnn, "delta": time_delta}[what](*map(number, sizes)))
+        print({"cell": time_cell, "window": time_window, "cudnn": time_cudnn,
+               "delta": time_delta}[what](*map(number, sizes)))
     else:
         print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if ON == 'cuda' else ON}")
         if "verdicts" in words or not words:
@@ -292,7 +304,8 @@ def main(words):
             for process in [run("error", name) for name in ERRORS]:
                 print(line(process, len(GATES)), flush=True)
         if "times" in words or not words:
-            for what, of in (("cell", CELL_SIZES), ("window", WINDOW_SIZES), ("cudnn", WINDOW_SIZES), ("delta", DELTA_SIZES)):
+            for what, of in (("cell", CELL_SIZES), ("window", WINDOW_SIZES), ("cudnn", WINDOW_SIZES),
+                             ("delta", DELTA_SIZES)):
                 for sizes in of:
                     print(line(run("time", ",".join(map(str, (what, *sizes))))), flush=True)
 

@@ -1,13 +1,14 @@
 """peer_torch.py - the networks of `swax bench step` in PyTorch, as fast as PyTorch's own means make them.
 
-    python tools/python/peer_torch.py [--config NAME or 'width layers heads tokens sequences window'] [--threads 2] [--precision fp32|bf16]
-                               [--mode eager|compile]
-    python tools/python/peer_torch.py --check data/golden/hybrid.safetensors       # is it the same network?  (pip install safetensors)
+    python tools/python/peer_torch.py [--config NAME or 'width layers heads tokens sequences window'] [--threads 2]
+                                      [--precision fp32|bf16] [--mode eager|compile]
+    python tools/python/peer_torch.py --check data/golden/hybrid.safetensors
+                                      # is it the same network?  (pip install safetensors)
 
-One JSON object a line, with the keys of `swax bench step --json`.  bf16 is torch.autocast; gates, decays, norms, logits and
-the weights stay in float, as swax has it.  Projections of one input are one product, attention touches the band of
-two windows only, the cell works on all chunks at once, AdamW is PyTorch's fused one, subnormals are flushed, and tcmalloc
-stands in for malloc where it is found.
+One JSON object a line, with the keys of `swax bench step --json`.  bf16 is torch.autocast; gates, decays, norms, logits
+and the weights stay in float, as swax has it.  Projections of one input are one product, attention touches the band of
+two windows only, the cell works on all chunks at once, AdamW is PyTorch's fused one, subnormals are flushed, and
+tcmalloc stands in for malloc where it is found.
 """
 import argparse
 import glob
@@ -67,7 +68,8 @@ def attention(q, k, v, W, how):
     mask = ((j > t) & (j <= t + W)).expand(n, W, 2 * W) & ((torch.arange(n)[:, None, None] > 0) | (j >= W))
     if how == "sdpa":
         q, k, v = (x.transpose(1, 2).flatten(0, 1) for x in (q, k, v))
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.repeat(B, 1, 1)[:, None]).unflatten(0, (B, n)).transpose(1, 2)
+        y = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask.repeat(B, 1, 1)[:, None]).unflatten(0, (B, n)).transpose(1, 2)
     else:
         y = (q * D**-0.5 @ k.transpose(-1, -2)).masked_fill(~mask, -torch.inf).softmax(-1) @ v
     return y.flatten(2, 3)[:, :, :T]
@@ -90,7 +92,8 @@ def cell(q, k, v, i, f, L, eps):
     with torch.autocast("cpu", enabled=False):             # states stay in float
         upto = F.pad(g.cumsum(-1), (1, 0))
         earlier = torch.ones(g.shape[-1], g.shape[-1], dtype=torch.bool).tril(-1)
-        link = (upto[..., :-1, None] - upto[..., None, 1:] + after[..., None, :] - before[..., :, None]).masked_fill(~earlier, -torch.inf).exp()
+        link = (upto[..., :-1, None] - upto[..., None, 1:] + after[..., None, :]
+                - before[..., :, None]).masked_fill(~earlier, -torch.inf).exp()
         C = (link @ (ka.transpose(-1, -2) @ v.to(ka.dtype)).flatten(-2)).unflatten(-1, (K, -1))
         n = link @ ka.sum(-2)
     carried = (lf + before[..., None] - m).exp()[..., None]
@@ -109,13 +112,15 @@ def directory(c):
     for b, mixer in enumerate(c.mixers):
         at = f"backbone.blocks.{b}."
         if mixer == "swa":
-            yield f"{b}.in", [(n * D, at + f"swa_layer.{x}.weight", into) for n, x in ((c.heads, "q"), (c.kv_heads, "k"), (c.kv_heads, "v"))], c.width
+            yield f"{b}.in", [(n * D, at + f"swa_layer.{x}.weight", into)
+                              for n, x in ((c.heads, "q"), (c.kv_heads, "k"), (c.kv_heads, "v"))], c.width
             yield f"{b}.out", [(c.width, at + "swa_layer.out_proj.weight", out)], c.heads * D
         else:
             yield f"{b}.in", [(H * n, at + f"mlstm_layer.{x}.weight", std) for n, x, std in
                               ((K, "q", into), (K, "k", into), (V, "v", into), (V, "ogate_preact", 0))], c.width
             yield f"{b}.gates", [(H, at + f"mlstm_layer.{x}gate_preact.weight", 0) for x in "if"], c.width
-            yield f"{b}.bias", [(H, at + f"mlstm_layer.{x}gate_preact.bias", torch.linspace(a, z, H)) for x, a, z in (("i", -10, -10), ("f", 3, 6))], 0
+            yield f"{b}.bias", [(H, at + f"mlstm_layer.{x}gate_preact.bias", torch.linspace(a, z, H))
+                                for x, a, z in (("i", -10, -10), ("f", 3, 6))], 0
             yield f"{b}.headnorm", [(H * V, at + "mlstm_layer.multihead_norm.weight", torch.ones(H * V))], 0
             yield f"{b}.out", [(c.width, at + "mlstm_layer.out_proj.weight", out)], H * V
         yield f"{b}.norm1", [(c.width, at + f"norm_{mixer}.weight", torch.ones(c.width))], 0
@@ -138,7 +143,8 @@ def logits(w, c, token, how):
         u = norm(x, f"{b}.norm1")
         z = F.linear(u, w[f"{b}.in"])
         if mixer == "swa":
-            q, k, v = (heads_first(y, y.shape[-1] // D) for y in z.split([c.heads * D, c.kv_heads * D, c.kv_heads * D], -1))
+            q, k, v = (heads_first(y, y.shape[-1] // D)
+                       for y in z.split([c.heads * D, c.kv_heads * D, c.kv_heads * D], -1))
             y = attention(rope(q), rope(k), v, c.window, how).transpose(1, 2).flatten(2)
         else:
             H = c.cell_heads
@@ -167,18 +173,20 @@ def check(path):
     number = {k: int(v) for k, v in meta.items() if v.lstrip("-").isdigit()}
     width, heads = number["width"], number["cell_heads"]
     c = types.SimpleNamespace(
-        vocabulary=number["vocabulary"], width=width, ffn=number["ffn_width"], mixers=meta["mixers"].split(), heads=number["heads"],
-        kv_heads=number["key_value_heads"], cell_heads=heads, V=width // heads, K=width // heads // 2, cell_eps=0,
-        chunk=8, window=int(file.metadata()["window"]))
+        vocabulary=number["vocabulary"], width=width, ffn=number["ffn_width"], mixers=meta["mixers"].split(),
+        heads=number["heads"], kv_heads=number["key_value_heads"], cell_heads=heads, V=width // heads,
+        K=width // heads // 2, cell_eps=0, chunk=8, window=int(file.metadata()["window"]))
     token, target = file.get_tensor("tokens").long(), file.get_tensor("targets").long()
     far = lambda a, b: ((a - b).abs().max() / b.abs().max()).item()
     for how in ("band", "sdpa", "full"):
-        w = {ours: torch.cat([file.get_tensor(theirs) for _, theirs, _ in parts]).requires_grad_() for ours, parts, _ in directory(c)}
+        w = {ours: torch.cat([file.get_tensor(theirs) for _, theirs, _ in parts]).requires_grad_()
+             for ours, parts, _ in directory(c)}
         z = logits(w, c, token, how)
         loss = loss_of(w, c, token, target, how)
         loss.backward()
         errors = {"logits": far(z, file.get_tensor("logits")), "loss": far(loss, file.get_tensor("loss"))}
-        errors["gradients"] = max(far(w[ours].grad, torch.cat([file.get_tensor("grad:" + theirs) for _, theirs, _ in parts]))
+        errors["gradients"] = max(far(w[ours].grad,
+                                      torch.cat([file.get_tensor("grad:" + theirs) for _, theirs, _ in parts]))
                                   for ours, parts, _ in directory(c))
         print(json.dumps({"check": path, "attention": how, **{k: float(f"{e:.2g}") for k, e in errors.items()}}))
         if not max(errors.values()) < 1e-11:
@@ -188,7 +196,8 @@ def check(path):
 # ---- the benchmark
 
 def with_tcmalloc():
-    found = [path for where in ("/usr/lib", "/usr/lib64", "/usr/lib/*", "/usr/local/lib") for path in glob.glob(where + "/libtcmalloc_minimal.so.?")]
+    found = [path for where in ("/usr/lib", "/usr/lib64", "/usr/lib/*", "/usr/local/lib")
+             for path in glob.glob(where + "/libtcmalloc_minimal.so.?")]
     if found and "tcmalloc" not in os.environ.get("LD_PRELOAD", ""):
         os.environ["LD_PRELOAD"] = f"{os.environ.get('LD_PRELOAD', '')} {found[0]}".strip()
         os.execv(sys.executable, [sys.executable, *sys.argv])
@@ -199,7 +208,8 @@ def bench(o):
     torch.set_flush_denormal(True)
     torch.manual_seed(1)
     c = config_of(o.config)
-    w = {ours: torch.cat([initial(c, rows, columns, std) for rows, _, std in parts]).requires_grad_() for ours, parts, columns in directory(c)}
+    w = {ours: torch.cat([initial(c, rows, columns, std) for rows, _, std in parts]).requires_grad_()
+         for ours, parts, columns in directory(c)}
     groups = [{"params": [p for p in w.values() if p.dim() == 2], "weight_decay": 0.1},
               {"params": [p for p in w.values() if p.dim() == 1], "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), eps=1e-8, fused=True)
@@ -222,13 +232,16 @@ def bench(o):
     while len(times) < 3 or sum(times) < o.seconds:
         times.append(step())
     seconds = statistics.median(times)
-    print(json.dumps({"config": o.config, "tier": f"torch {torch.__version__}", "mode": o.mode, "attention": o.attention, "precision": o.precision,
-                      "threads": o.threads, "ms_per_step": round(1e3 * seconds, 3), "tokens_per_s": round(c.B * c.T / seconds, 1)}), flush=True)
+    print(json.dumps({"config": o.config, "tier": f"torch {torch.__version__}", "mode": o.mode,
+                      "attention": o.attention, "precision": o.precision, "threads": o.threads,
+                      "ms_per_step": round(1e3 * seconds, 3), "tokens_per_s": round(c.B * c.T / seconds, 1)}),
+          flush=True)
 
 
 if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--config", default="tiny", help="micro, tiny, small, base, or six numbers: 'width layers heads tokens sequences window'")
+    p.add_argument("--config", default="tiny",
+                   help="micro, tiny, small, base, or six numbers: 'width layers heads tokens sequences window'")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     p.add_argument("--mode", choices=("eager", "compile"), default="eager")

@@ -1,12 +1,12 @@
-"""prepare.py - text into shards of tokens, and the file that turns tokens back into text.  Tokenisers are other people's
-work: this needs `pip install tokenizers` or `pip install tiktoken`.  Without it, data=text trains on bytes.
+"""prepare.py - text into shards of tokens, and the file that turns tokens back into text.  Tokenisers are other
+people's work: this needs `pip install tokenizers` or `pip install tiktoken`.  Without it, data=text trains on bytes.
 
     prepare.py TOKENIZER FOLDER FILE...             a document a file
     prepare.py TOKENIZER FOLDER --separator 0 FILE...   a document behind every byte 0, as in the files of `make corpus`
     prepare.py TOKENIZER --encode "some text"       its tokens, as `swax sample prompt=` takes them
 
-TOKENIZER is the name of one of tiktoken's encodings (gpt2, cl100k_base), the path of a tokenizer.json, or bpe:4096, which
-learns a byte-level BPE of so many tokens from the files first and leaves it in FOLDER/tokenizer.json.
+TOKENIZER is the name of one of tiktoken's encodings (gpt2, cl100k_base), the path of a tokenizer.json, or bpe:4096,
+which learns a byte-level BPE of so many tokens from the files first and leaves it in FOLDER/tokenizer.json.
 
 FOLDER then holds tokens-000.bin and so on, in llm.c's format (16 bits a token for a vocabulary of up to 65,536, else 32
 bits), and vocabulary.tiktoken.  Every document begins with the tokeniser's end-of-text token, which is the separator of
@@ -139,7 +139,8 @@ def prepare(tokenizer, folder, files, separator, each):
     with open(os.path.join(folder, "vocabulary.tiktoken"), "w") as f:
         for i, text in vocabulary:
             f.write(base64.b64encode(text).decode() + f" {i}\n")
-    print(f"{bytes_seen} bytes are {tokens_made} tokens of {size} ({bytes_seen / max(tokens_made, 1):.2f} bytes a token), in {shards} "
+    print(f"{bytes_seen} bytes are {tokens_made} tokens of {size} "
+          f"({bytes_seen / max(tokens_made, 1):.2f} bytes a token), in {shards} "
           f"shard{'s' if shards != 1 else ''}.  To train on them:\n"
           f"    swax train RUN data=shards file='{folder}/tokens-*.bin' separator={tokenizer.separator}")
 
