@@ -31,23 +31,32 @@ DEVICE uint64_t descriptor(const unsigned char *p, int leading)
 #define D64(i) D32(i), D32(i + 8)
 #define D96(i) D64(i), D32(i + 16)
 #define D128(i) D64(i), D64(i + 16)
-#define R32 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
-#define R64 R32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63"
-#define R96 R64 ",%64,%65,%66,%67,%68,%69,%70,%71,%72,%73,%74,%75,%76,%77,%78,%79,%80,%81,%82,%83,%84,%85,%86,%87,%88,%89,%90,%91,%92,%93,%94,%95"
-#define R128 R96 ",%96,%97,%98,%99,%100,%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,%111,%112,%113,%114,%115,%116,%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127"
-#define WGMMA(n, d, add, operands, flags) "{ .reg .pred p; setp.ne.b32 p, " add ", 0; wgmma.mma_async.sync.aligned.m64n" #n \
+#define R32 \
+    "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15" \
+    ",%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
+#define R64 R32 \
+    ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47" \
+    ",%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63"
+#define R96 R64 \
+    ",%64,%65,%66,%67,%68,%69,%70,%71,%72,%73,%74,%75,%76,%77,%78,%79" \
+    ",%80,%81,%82,%83,%84,%85,%86,%87,%88,%89,%90,%91,%92,%93,%94,%95"
+#define R128 R96 \
+    ",%96,%97,%98,%99,%100,%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,%111" \
+    ",%112,%113,%114,%115,%116,%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127"
+#define WGMMA(n, d, add, operands, flags) \
+    "{ .reg .pred p; setp.ne.b32 p, " add ", 0; wgmma.mma_async.sync.aligned.m64n" #n \
     "k16.f32.bf16.bf16 {" d "}, " operands ", p, 1, 1, " flags "; }"
 
 /* One step of 16: a by descriptor, or a fragment of it in registers; b as rows [n][k] (T = 0) or [k][n] (T = 1).  d is
  * added to, or, with add 0, overwritten. */
 template <int N, int T> struct wgmma;
-#define WGMMA_SIZE(n, D, R, a0, a1, a2, a3, a4, a5, a6)                                                                  \
-template <int T> struct wgmma<n, T> {                                                                                    \
-    static __device__ __forceinline__ void shared(float (*d)[4], uint64_t a, uint64_t b, int add)                        \
-    { asm volatile(WGMMA(n, R, a3, a0 ", " a1, "0, " a2) : D(0) : "l"(a), "l"(b), "n"(T), "r"(add)); }                   \
-    static __device__ __forceinline__ void registers(float (*d)[4], const uint32_t (&a)[4], uint64_t b)                  \
-    { asm volatile(WGMMA(n, R, a6, "{" a0 "," a1 "," a2 "," a3 "}, " a4, a5)                                             \
-                   : D(0) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(T), "r"(1)); }                       \
+#define WGMMA_SIZE(n, D, R, a0, a1, a2, a3, a4, a5, a6)                                                                \
+template <int T> struct wgmma<n, T> {                                                                                  \
+    static __device__ __forceinline__ void shared(float (*d)[4], uint64_t a, uint64_t b, int add)                      \
+    { asm volatile(WGMMA(n, R, a3, a0 ", " a1, "0, " a2) : D(0) : "l"(a), "l"(b), "n"(T), "r"(add)); }                 \
+    static __device__ __forceinline__ void registers(float (*d)[4], const uint32_t (&a)[4], uint64_t b)                \
+    { asm volatile(WGMMA(n, R, a6, "{" a0 "," a1 "," a2 "," a3 "}, " a4, a5)                                           \
+                   : D(0) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(T), "r"(1)); }                     \
 };
 WGMMA_SIZE(64, D32, R32, "%32", "%33", "%34", "%35", "%36", "%37", "%38")
 WGMMA_SIZE(128, D64, R64, "%64", "%65", "%66", "%67", "%68", "%69", "%70")
