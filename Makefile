@@ -53,10 +53,13 @@ comma   := ,
 
 # ---- objects mirror the folders.  What names `real` is compiled once per precision, the rest once
 MIXERS  := mixers $(patsubst ref/network/%.c,%,$(wildcard ref/network/mixer_*.c))
-PRECISE := ref/ref=f32,f64 ref/widened=bf16 $(patsubst %,%=f32$(comma)f64$(comma)bf16,ref/oracle/call $(patsubst %,ref/network/%,model engine decode delta_parts $(MIXERS)))
+THRICE  := ref/oracle/call $(patsubst %,ref/network/%,model engine decode delta_parts $(MIXERS))
+PRECISE := ref/ref=f32,f64 ref/widened=bf16 $(patsubst %,%=f32$(comma)f64$(comma)bf16,$(THRICE))
 name     = $(firstword $(subst =, ,$(1)))
-ONCE    := ref/tiers.c $(filter-out $(foreach p,$(PRECISE),$(call name,$(p)).c),$(wildcard ref/network/*.c ref/oracle/*.c))
-LIB     := $(foreach p,$(PRECISE),$(foreach s,$(subst $(comma), ,$(lastword $(subst =, ,$(p)))),$(BUILD)/$(call name,$(p))_$(s).o)) \
+suffixes = $(subst $(comma), ,$(lastword $(subst =, ,$(1))))
+ONCE    := ref/tiers.c \
+           $(filter-out $(foreach p,$(PRECISE),$(call name,$(p)).c),$(wildcard ref/network/*.c ref/oracle/*.c))
+LIB     := $(foreach p,$(PRECISE),$(foreach s,$(call suffixes,$(p)),$(BUILD)/$(call name,$(p))_$(s).o)) \
            $(patsubst %.c,$(BUILD)/%.o,$(ONCE)) \
            $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16 peak,$(BUILD)/simd/$(t)_$(p).o)) \
            $(patsubst %.c,$(BUILD)/%.o,$(wildcard simd/host/*.c))
@@ -94,14 +97,18 @@ $(BUILD)/%_f64.o:  %.c $(BUILD)/compiler ; $(call step,CC) $(REF) -DSWAX_F64 -c 
 $(BUILD)/%_bf16.o: %.c $(BUILD)/compiler ; $(call step,CC) $(REF) -DSWAX_BF16 -c $< -o $@
 $(BUILD)/ref/tiers.o: ref/tiers.c $(BUILD)/compiler $(BUILD)/parts ; $(call step,CC) $(REF) $(HAVE) -c $< -o $@
 $(BUILD)/ref/%.o:  ref/%.c $(BUILD)/compiler ; $(call step,CC) $(REF) -c $< -o $@
-$(BUILD)/simd/host/%.o: simd/host/%.c $(BUILD)/compiler $(BUILD)/parts ; $(call step,CC) $(SIMD) $(POSIX) $(LOOPS) -c $< -o $@
+$(BUILD)/simd/host/%.o: simd/host/%.c $(BUILD)/compiler $(BUILD)/parts
+	$(call step,CC) $(SIMD) $(POSIX) $(LOOPS) -c $< -o $@
 define tier
-$(BUILD)/simd/$(1)_f32.o:  simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/simd/$(1)_f64.o:  simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
-$(BUILD)/simd/$(1)_bf16.o: simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_BF16 -c $$< -o $$@
-$(BUILD)/simd/$(1)_peak.o: simd/peak.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/tests/isa/$(1)_vmath_f32.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -c $$< -o $$@
-$(BUILD)/tests/isa/$(1)_vmath_f64.o: tests/isa/vmath.c $(BUILD)/compiler ; $$(call step,CC) $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1) -DSWAX_F64 -c $$< -o $$@
+ISA_$(1) = $$(SIMD) $$(FLAGS_$(1)) -DSWAX_ISA=$(1)
+$(BUILD)/simd/$(1)_f32.o:  simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(ISA_$(1)) -c $$< -o $$@
+$(BUILD)/simd/$(1)_f64.o:  simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(ISA_$(1)) -DSWAX_F64 -c $$< -o $$@
+$(BUILD)/simd/$(1)_bf16.o: simd/simd.c $(BUILD)/compiler ; $$(call step,CC) $$(ISA_$(1)) -DSWAX_BF16 -c $$< -o $$@
+$(BUILD)/simd/$(1)_peak.o: simd/peak.c $(BUILD)/compiler ; $$(call step,CC) $$(ISA_$(1)) -c $$< -o $$@
+$(BUILD)/tests/isa/$(1)_vmath_f32.o: tests/isa/vmath.c $(BUILD)/compiler
+	$$(call step,CC) $$(ISA_$(1)) -c $$< -o $$@
+$(BUILD)/tests/isa/$(1)_vmath_f64.o: tests/isa/vmath.c $(BUILD)/compiler
+	$$(call step,CC) $$(ISA_$(1)) -DSWAX_F64 -c $$< -o $$@
 endef
 $(foreach t,$(TIERS),$(eval $(call tier,$(t))))
 $(BUILD)/tools/%.o: tools/%.c $(BUILD)/compiler ; $(call step,CC) $(TOOL) -c $< -o $@
@@ -115,7 +122,8 @@ $(BUILD)/tools/ablate/ablations.c: $(ABLATIONS) $(BUILD)/compiler
 	 for f in $(ABLATIONS); do echo "static const char *const $$(basename $$f .json | tr - _)[] = {"; \
 	   sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n",/' $$f; echo 'NULL};'; done; \
 	 echo 'const struct ablate_builtin ablate_builtin[] = {'; \
-	 for f in $(ABLATIONS); do n=$$(basename $$f .json); echo "{\"$$n\", $$(echo $$n | tr - _)},"; done; echo '{NULL, NULL}};'; } > $@
+	 for f in $(ABLATIONS); do n=$$(basename $$f .json); echo "{\"$$n\", $$(echo $$n | tr - _)},"; done; \
+	 echo '{NULL, NULL}};'; } > $@
 $(BUILD)/tools/ablate/ablations.o: $(BUILD)/tools/ablate/ablations.c ; $(call step,CC) $(TOOL) -c $< -o $@
 
 # ---- and the model that a folder for Hugging Face brings along
@@ -130,16 +138,18 @@ $(VERSIONED): TOOL += -DSWAX_VERSION='"$(VERSION)"'
 $(VERSIONED): $(BUILD)/version
 
 $(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; $(call step,AR) rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
-# kernels, oracle and verification in one object, for tools/python/swax_verify and nobody else: its names are not for linking
+# kernels, oracle and verification in one object, for tools/python/swax_verify alone: its names are not for linking
 $(BUILD)/libswax.so: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) $(LIB) $(BUILD)/parts
 	$(call step,LINK) $(LINK) $(SHARED) $(filter %.o,$^) -o $@ $(LIBS) $(LDLIBS)
 $(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a $(BUILD)/parts
 	$(call step,LINK) $(LINK) $(filter %.o %.a,$^) -o $@ $(LIBS) $(LDLIBS)
 
 # ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
-SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(filter-out $(wildcard tests/check_*.c) tests/variants.c,$(wildcard tests/*.c))) \
+ALONGSIDE := $(filter-out $(wildcard tests/check_*.c) tests/variants.c,$(wildcard tests/*.c))
+SUPPORT := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(ALONGSIDE)) \
            $(BUILD)/tests/variants_f32.o $(BUILD)/tests/variants_f64.o
-CHECK_LIBS   ?= $(or $(shell pkg-config --libs check),$(error The tests need Check and pkg-config: `make deps` installs them))
+NO_CHECK     := The tests need Check and pkg-config: `make deps` installs them
+CHECK_LIBS   ?= $(or $(shell pkg-config --libs check),$(error $(NO_CHECK)))
 CHECK_CFLAGS ?= $(if $(CHECK_LIBS),$(shell pkg-config --cflags check))
 TEST     = $(CC) -I. -Iref -std=gnu99 -O1 -g -MMD -MP -Wall -Wextra $(SAN) $(OPENMP) $(CHECK_CFLAGS) $(USERS)
 $(BUILD)/tests/variants_f32.o: tests/variants.c $(BUILD)/compiler ; $(call step,CC) $(TEST) -c $< -o $@
@@ -158,8 +168,10 @@ $(BUILD)/check_vmath: $(foreach t,$(TIERS),$(foreach p,f32 f64,$(BUILD)/tests/is
 
 # the reference as somebody builds it who wants it fast; infinities stay, since kernels.h has them
 FAST = $(REF) -O3 -ffast-math -fno-finite-math-only -ffp-contract=fast
-$(BUILD)/tests/honest/fast_f32.o: ref/ref.c $(BUILD)/compiler ; $(call step,CC) $(FAST) -Dswax_ref_f32=swax_fast_f32 -c $< -o $@
-$(BUILD)/tests/honest/fast_f64.o: ref/ref.c $(BUILD)/compiler ; $(call step,CC) $(FAST) -DSWAX_F64 -Dswax_ref_f64=swax_fast_f64 -c $< -o $@
+$(BUILD)/tests/honest/fast_f32.o: ref/ref.c $(BUILD)/compiler
+	$(call step,CC) $(FAST) -Dswax_ref_f32=swax_fast_f32 -c $< -o $@
+$(BUILD)/tests/honest/fast_f64.o: ref/ref.c $(BUILD)/compiler
+	$(call step,CC) $(FAST) -DSWAX_F64 -Dswax_ref_f64=swax_fast_f64 -c $< -o $@
 $(BUILD)/check_honest: $(BUILD)/tests/honest/fast_f32.o $(BUILD)/tests/honest/fast_f64.o
 
 # a table of mixers with one row more: before the library, whose own is not taken then
@@ -175,14 +187,16 @@ include .ci/jobs.mk
 
 demo: $(BUILD)/swax ## train a small network on this repository's own text with the reference kernels: the loss falls
 	rm -rf $(BUILD)/demo
-	$(BUILD)/swax train out=$(BUILD)/demo file='ref/*.[ch]' tier=ref mixers='swa mlstm swa mlstm' width=32 length=64 batch=4 \
-	  steps=100 window=16 input_gate_bias=-3 rate=0.005
+	$(BUILD)/swax train out=$(BUILD)/demo file='ref/*.[ch]' tier=ref mixers='swa mlstm swa mlstm' width=32 length=64 \
+	  batch=4 steps=100 window=16 input_gate_bias=-3 rate=0.005
 
 # ---- install: PREFIX says where, DESTDIR (for packagers) puts a folder before it
-HEADERS := ref/installed/kernels.h ref/bf16.h ref/tier.h ref/network/config.h ref/network/network.h ref/oracle/opspec.h ref/oracle/oracle.h
+HEADERS := ref/installed/kernels.h ref/bf16.h ref/tier.h ref/network/config.h ref/network/network.h
+HEADERS += ref/oracle/opspec.h ref/oracle/oracle.h
 INTO     = $(DESTDIR)$(PREFIX)
 install: all ## install program, library, headers, pkg-config file and man page under PREFIX
-	mkdir -p "$(INTO)/bin" "$(INTO)/lib/pkgconfig" "$(INTO)/lib/swax" "$(INTO)/include/swax/ref" "$(INTO)/share/man/man1" "$(INTO)/share/swax/swax_verify"
+	mkdir -p "$(INTO)/bin" "$(INTO)/lib/pkgconfig" "$(INTO)/lib/swax" "$(INTO)/include/swax/ref" \
+	  "$(INTO)/share/man/man1" "$(INTO)/share/swax/swax_verify"
 	install -m 755 $(BUILD)/swax "$(INTO)/bin/swax"
 	install -m 644 $(BUILD)/libswax.a "$(INTO)/lib/libswax.a"
 	install -m 755 $(BUILD)/libswax.so "$(INTO)/lib/swax/libswax.so"
@@ -190,8 +204,10 @@ install: all ## install program, library, headers, pkg-config file and man page 
 	install -m 644 ref/kernels.h ref/real.h "$(INTO)/include/swax/ref"
 	install -m 644 tools/swax.1 "$(INTO)/share/man/man1/swax.1"
 	install -m 644 tools/python/swax_verify/*.py "$(INTO)/share/swax/swax_verify"
-	printf 'prefix=%s\nName: swax\nDescription: reference kernels and network of SWAX (arXiv 2509.24552)\nVersion: %s\nCflags: -I"$${prefix}/include"\nLibs: -L"$${prefix}/lib" -lswax %s %s\n' \
-	  '$(PREFIX)' '$(VERSION)' '$(LIBS)' '$(OPENMP)' > "$(INTO)/lib/pkgconfig/swax.pc"
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: swax' \
+	  'Description: reference kernels and network of SWAX (arXiv 2509.24552)' 'Version: $(VERSION)' \
+	  'Cflags: -I"$${prefix}/include"' 'Libs: -L"$${prefix}/lib" -lswax $(LIBS) $(OPENMP)' \
+	  > "$(INTO)/lib/pkgconfig/swax.pc"
 
 man: $(BUILD)/swax ## write the man page again, from the tables of keys
 	$(BUILD)/swax help man > tools/swax.1
@@ -199,10 +215,11 @@ man: $(BUILD)/swax ## write the man page again, from the tables of keys
 deps: ## install what the tests need (Check, pkg-config) with the system's package manager
 	@sh tests/deps.sh
 
-test-hf: $(BUILD)/swax $(BUILD)/hf_logits ## what `swax convert` writes, in transformers: PYTHON has torch and transformers
+test-hf: $(BUILD)/swax $(BUILD)/hf_logits ## what `swax convert` writes, in transformers, which PYTHON has, and torch
 	$(or $(PYTHON),python3) tests/hf/check_hf.py $(BUILD)/swax $(BUILD)/hf_logits
 $(BUILD)/hf_logits.o: tests/hf/logits.c $(BUILD)/compiler ; $(call step,CC) $(TOOL) -c $< -o $@
-$(BUILD)/hf_logits: $(BUILD)/hf_logits.o $(BUILD)/libtools.a $(BUILD)/libswax.a ; $(call step,LINK) $(LINK) $^ -o $@ $(LIBS) $(LDLIBS)
+$(BUILD)/hf_logits: $(BUILD)/hf_logits.o $(BUILD)/libtools.a $(BUILD)/libswax.a
+	$(call step,LINK) $(LINK) $^ -o $@ $(LIBS) $(LDLIBS)
 
 ablation: $(BUILD)/swax ## the paper's finding at reduced scale: ablation-quick/report.html; stopped, it goes on
 	$(BUILD)/swax ablate quick

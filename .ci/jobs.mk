@@ -5,9 +5,10 @@ SHIM   = CHECK_CFLAGS=-Itests/shim CHECK_LIBS=
 # warnings are for the builds of gcc and clang to judge: a sanitizer's frames are larger.
 # where a job runs on a build that is ten times slower: a sample of the cases, and patience
 SAMPLE = EVERY=16 SWAX_VMATH_STRIDE=65537 CK_TIMEOUT_MULTIPLIER=10
-# ... and check_tiers in as many processes as there are SHARDS; idle threads sleep, since an emulator's would keep a core busy
+# ... and check_tiers in as many processes as there are SHARDS; idle threads sleep: an emulator's would keep a core busy
 SHARDS ?= 1/2 2/2
-shards  = printf '%s\n' $(SHARDS) | EVERY=16 OMP_WAIT_POLICY=passive xargs -P $(words $(SHARDS)) -I SHARD env SHARD=SHARD
+shards  = printf '%s\n' $(SHARDS) | \
+          EVERY=16 OMP_WAIT_POLICY=passive xargs -P $(words $(SHARDS)) -I SHARD env SHARD=SHARD
 # the kernels and their checks alone, without the program
 KERNELS = CHECK_PARTS='$(patsubst %,$(BUILD)/$(@:test-%=%)/tests/%.o,cases suite)'
 CLANG ?= $(firstword $(foreach n,22 21 20 19 18 17 16 15 14,$(shell command -v clang-$(n))) clang)
@@ -20,23 +21,29 @@ test-long: $(LONG_CHECKS) ## the sweeps that `make test` takes a part of, in ful
 test-clang: ## every check, built by clang: the newest clang-N in PATH, or CLANG=
 	+$(apart) CC=$(CLANG) test
 
-# (a test that ends need not free what it read, so leaks are fuzzing's to find; gcc 13 puts vectors into frames that it does not
-# align, GCC bug 110027, while it looks for uses after return; a test that crashes on purpose says so by its signal)
+# (a test that ends need not free what it read, so leaks are fuzzing's to find; gcc 13 puts vectors into frames that it
+# does not align, GCC bug 110027, while it looks for uses after return; a test that crashes on purpose says so by its
+# signal)
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 sanitize: export ASAN_OPTIONS ?= detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0
 sanitize: ## every check under AddressSanitizer and UndefinedBehaviorSanitizer
-	+$(SAMPLE) $(apart) WERROR= CFLAGS='$(CFLAGS) -O1' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' test
+	+$(SAMPLE) $(apart) WERROR= CFLAGS='$(CFLAGS) -O1' SAN='$(SANITIZERS)' test
 
 # ThreadSanitizer has to see what OpenMP's runtime synchronises: LLVM's libomp tells it through archer, gcc's does not.
 # Tiers divide their work by the same text, so the first one stands for all.
-ARCHER = $(firstword $(wildcard $(foreach d,$(shell $(CLANG) -print-resource-dir)/../.. /usr/lib/llvm-*/lib,$(d)/libarcher.so)))
+LLVM_LIBS = $(shell $(CLANG) -print-resource-dir)/../.. /usr/lib/llvm-*/lib
+ARCHER = $(firstword $(wildcard $(foreach d,$(LLVM_LIBS),$(d)/libarcher.so)))
 test-tsan: ## check_threads under ThreadSanitizer: clang's OpenMP runtime with archer
 	@[ -n "$(ARCHER)" ] || { echo 'test-tsan needs libarcher.so, which comes with the libomp of $(CLANG)'; exit 1; }
-	+$(apart) CC=$(CLANG) TIERS=$(firstword $(TIERS)) WERROR= CFLAGS='$(CFLAGS) -O1' SAN=-fsanitize=thread $(SHIM) $(KERNELS) $(BUILD)/tsan/check_threads
-	OMP_TOOL_LIBRARIES=$(ARCHER) TSAN_OPTIONS='ignore_noninstrumented_modules=1 halt_on_error=1' $(BUILD)/tsan/check_threads
+	+$(apart) CC=$(CLANG) TIERS=$(firstword $(TIERS)) WERROR= CFLAGS='$(CFLAGS) -O1' SAN=-fsanitize=thread \
+	  $(SHIM) $(KERNELS) $(BUILD)/tsan/check_threads
+	OMP_TOOL_LIBRARIES=$(ARCHER) TSAN_OPTIONS='ignore_noninstrumented_modules=1 halt_on_error=1' \
+	  $(BUILD)/tsan/check_threads
 
 # _exit would leave without writing the counts: a child that calls it leaves by exit here
 coverage: ## every check, and how many lines and branches of each room it ran
-	+CK_TIMEOUT_MULTIPLIER=4 $(apart) WERROR= CFLAGS='$(CFLAGS) -O1' SAN=--coverage CPPFLAGS='$(CPPFLAGS) -D_exit=exit' test
+	+CK_TIMEOUT_MULTIPLIER=4 $(apart) WERROR= CFLAGS='$(CFLAGS) -O1' SAN=--coverage \
+	  CPPFLAGS='$(CPPFLAGS) -D_exit=exit' test
 	sh tests/coverage.sh $(BUILD)/coverage
 
 # NEON on another machine
@@ -75,30 +82,33 @@ RUNS        ?= 1000000000
 FUZZ_SEED   ?= 1
 FUZZ_ENGINE ?= ours
 FUZZ_CC      = $(if $(filter libfuzzer,$(FUZZ_ENGINE)),CC=$(CLANG))
-FUZZ_SAN     = -fsanitize=address,undefined -fno-sanitize-recover=undefined$(if $(filter libfuzzer,$(FUZZ_ENGINE)), -fsanitize=fuzzer-no-link)
+FUZZ_SAN     = $(SANITIZERS)$(if $(filter libfuzzer,$(FUZZ_ENGINE)), -fsanitize=fuzzer-no-link)
 EACH         = $(shell expr $(SECONDS) / $(words $(FUZZ)))
 fuzz: export ASAN_OPTIONS  ?= abort_on_error=1:detect_leaks=1
 fuzz: export UBSAN_OPTIONS ?= abort_on_error=1:print_stacktrace=1
 fuzz: ## any bytes at all to every reader of files, under AddressSanitizer and UndefinedBehaviorSanitizer, for SECONDS
-	+$(apart) TIERS= WERROR= $(FUZZ_CC) CFLAGS='$(CFLAGS) -O1' SAN='$(FUZZ_SAN)' FUZZ_ENGINE=$(FUZZ_ENGINE) $(FUZZ:%=$(BUILD)/fuzz/fuzz_%)
+	+$(apart) TIERS= WERROR= $(FUZZ_CC) CFLAGS='$(CFLAGS) -O1' SAN='$(FUZZ_SAN)' FUZZ_ENGINE=$(FUZZ_ENGINE) \
+	  $(FUZZ:%=$(BUILD)/fuzz/fuzz_%)
 	@for f in $(FUZZ); do \
-	   if [ $(FUZZ_ENGINE) = ours ]; then $(BUILD)/fuzz/fuzz_$$f tests/fuzz/corpus/$$f seconds=$(EACH) runs=$(RUNS) seed=$(FUZZ_SEED) || exit 1; \
-	   else mkdir -p $(BUILD)/fuzz/found/$$f && $(BUILD)/fuzz/fuzz_$$f -max_total_time=$(EACH) -runs=$(RUNS) -print_final_stats=1 \
-	     $(BUILD)/fuzz/found/$$f tests/fuzz/corpus/$$f || exit 1; fi; done
+	   if [ $(FUZZ_ENGINE) = ours ]; then \
+	     $(BUILD)/fuzz/fuzz_$$f tests/fuzz/corpus/$$f seconds=$(EACH) runs=$(RUNS) seed=$(FUZZ_SEED) || exit 1; \
+	   else mkdir -p $(BUILD)/fuzz/found/$$f && $(BUILD)/fuzz/fuzz_$$f -max_total_time=$(EACH) -runs=$(RUNS) \
+	     -print_final_stats=1 $(BUILD)/fuzz/found/$$f tests/fuzz/corpus/$$f || exit 1; fi; done
 $(BUILD)/fuzz_%: tests/fuzz/%.c tests/fuzz/driver.c tests/fuzz/file.c $(BUILD)/libtools.a $(BUILD)/libswax.a
 	$(call step,FUZZ) $(TEST) $(LDFLAGS) $(if $(filter libfuzzer,$(FUZZ_ENGINE)),-fsanitize=fuzzer) \
-	  $(if $(filter libfuzzer,$(FUZZ_ENGINE)),$(filter-out %/driver.c,$(filter %.c %.a,$^)),$(filter %.c %.a,$^)) -o $@ $(LIBS) $(LDLIBS)
+	  $(if $(filter libfuzzer,$(FUZZ_ENGINE)),$(filter-out %/driver.c,$(filter %.c %.a,$^)),$(filter %.c %.a,$^)) \
+	  -o $@ $(LIBS) $(LDLIBS)
 $(BUILD)/fuzz_%: CHECK_CFLAGS =
 $(BUILD)/fuzz_%: CHECK_LIBS =
 
 # SIGKILL at any moment: KILLS of a training run, and a fifth as many of an ablation
 KILLS ?= 50
-kills: $(BUILD)/swax $(BUILD)/kills ## kill train and ablate at any moment, KILLS times, and compare what they end in to the bit
+kills: $(BUILD)/swax $(BUILD)/kills ## kill train and ablate at any moment, KILLS times, and compare what they end in
 	$(BUILD)/kills $(BUILD)/swax train $(KILLS)
 	$(BUILD)/kills $(BUILD)/swax ablate $(shell expr $(KILLS) / 5 + 1)
 # every EVERY-th call for files, and for memory, that fails in turn, in every command; glibc only
 FAULTS_EVERY ?= 1
-harm: $(BUILD)/swax $(BUILD)/harm_faults $(BUILD)/harm_shim.so ## let every call for files or memory fail in turn, in every command
+harm: $(BUILD)/swax $(BUILD)/harm_faults $(BUILD)/harm_shim.so ## let every call for files or memory fail in turn
 	$(BUILD)/harm_faults $(BUILD)/swax $(BUILD)/harm_shim.so files all $(FAULTS_EVERY)
 	$(BUILD)/harm_faults $(BUILD)/swax $(BUILD)/harm_shim.so memory all $(FAULTS_EVERY)
 $(BUILD)/harm_faults: tests/harm/faults.c $(BUILD)/compiler ; $(call step,LINK) $(TEST) $< -o $@
@@ -121,13 +131,14 @@ test-install: ## programs in C and C++ that were given `make install`'s files al
 WHEEL_LINK = -s -Wl,--gc-sections,--version-script=tools/python/exports.map
 wheel-library: $(BUILD)/wheel/libswax.so
 $(BUILD)/wheel/libswax.so: FORCE
-	+$(MAKE) BUILD=$(BUILD)/wheel/objects CUDA=0 OPENMP= CFLAGS='$(CFLAGS) -g0 -ffunction-sections -fdata-sections' $(BUILD)/wheel/objects/libswax.so \
-	  LDFLAGS='$(LDFLAGS) $(if $(call is,linux),$(WHEEL_LINK))'
+	+$(MAKE) BUILD=$(BUILD)/wheel/objects CUDA=0 OPENMP= CFLAGS='$(CFLAGS) -g0 -ffunction-sections -fdata-sections' \
+	  $(BUILD)/wheel/objects/libswax.so LDFLAGS='$(LDFLAGS) $(if $(call is,linux),$(WHEEL_LINK))'
 	cp $(BUILD)/wheel/objects/libswax.so $@
 
 wheel: wheel-library ## wheels of swax-verify in build/dist: for this machine, and for aarch64 where NEON_CC is there
 	+if command -v $(NEON_CC) >/dev/null; then $(MAKE) BUILD=$(BUILD)/aarch64 CC=$(NEON_CC) CUDA=0 wheel-library; fi
-	python3 tools/python/build_wheel.py $(BUILD)/dist $(BUILD)/wheel/libswax.so $$(ls $(BUILD)/aarch64/wheel/libswax.so 2>/dev/null)
+	python3 tools/python/build_wheel.py $(BUILD)/dist $(BUILD)/wheel/libswax.so \
+	  $$(ls $(BUILD)/aarch64/wheel/libswax.so 2>/dev/null)
 
 test-python: $(BUILD)/libswax.so ## tools/python under Python's own unittest; needs numpy
 	SWAX_LIBRARY=$(abspath $(BUILD))/libswax.so python3 -m unittest discover -s tests/python -v
@@ -135,5 +146,5 @@ test-python: $(BUILD)/libswax.so ## tools/python under Python's own unittest; ne
 test-cuda: ## the CUDA tier compiles
 	+$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 all
 
-.PHONY: test-long test-clang sanitize test-tsan coverage test-neon test-musl test-windows test-macos test-macos-arm64 test-macos-x86_64 \
-        test-install test-python wheel wheel-library test-cuda fuzz kills harm mutants
+.PHONY: test-long test-clang sanitize test-tsan coverage test-neon test-musl test-windows test-macos test-macos-arm64 \
+        test-macos-x86_64 test-install test-python wheel wheel-library test-cuda fuzz kills harm mutants

@@ -9,7 +9,8 @@ swax=$(realpath "$1") out=$2 folder=$3
 mkdir -p "$out"
 
 if [ -n "$folder" ]; then
-    exec "$swax" corpus "$folder" out="$out" endings="${endings-.c,.h,.cc,.cpp,.hpp,.py,.js,.ts,.go,.rs,.java,.txt,.md}" least="${least-2000}"
+    exec "$swax" corpus "$folder" out="$out" least="${least-2000}" \
+        endings="${endings-.c,.h,.cc,.cpp,.hpp,.py,.js,.ts,.go,.rs,.java,.txt,.md}"
 fi
 
 work=$out/fetched
@@ -17,7 +18,8 @@ mkdir -p "$work"
 if [ ! -e "$work/done" ]; then
     rm -rf "$work/tree"
     if (cd "$work" && command -v apt-get && command -v dpkg-deb) >/dev/null 2>&1; then
-        package=$(apt-cache depends linux-source 2>/dev/null | sed -n 's/.*Depends: \(linux-source-[0-9.]*\)$/\1/p' | head -n 1)
+        package=$(apt-cache depends linux-source 2>/dev/null |
+            sed -n 's/.*Depends: \(linux-source-[0-9.]*\)$/\1/p' | head -n 1)
         [ -n "$package" ] && echo "Fetching $package, about 140 MB." &&
             (cd "$work" && apt-get -o APT::Sandbox::User=root download "$package") &&
             dpkg-deb -x "$work"/"$package"_*.deb "$work/tree" &&
@@ -37,7 +39,8 @@ found=
 for d in /usr/include /usr/src /usr/share /usr/lib/python3; do [ -d "$d" ] && found="$found $d"; done
 mkdir -p "$work/tree"
 for d in $found; do
-    find "$d" -xdev -type f \( -name '*.h' -o -name '*.c' -o -name '*.py' -o -name '*.hpp' -o -name '*.pm' \) -size +3k 2>/dev/null
+    find "$d" -xdev -type f -size +3k \
+        \( -name '*.h' -o -name '*.c' -o -name '*.py' -o -name '*.hpp' -o -name '*.pm' \) 2>/dev/null
 done | sed 's|^/||' | (cd / && tar -cf - -T -) | tar -xf - -C "$work/tree"
 exec "$swax" corpus "$work/tree" out="$out" endings=.h,.c,.py,.hpp,.pm least=4000 megabytes="${megabytes-1000}" \
     note="headers and sources of one machine, no network"

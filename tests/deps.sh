@@ -1,7 +1,8 @@
 #!/bin/sh
-# deps.sh - install what the tests need: Check (libcheck) and pkg-config.  With a word, what that job of .ci/jobs.mk needs:
-# clang, tsan, neon, musl, windows, macos, python.  Names of packages for the jobs are Debian's; elsewhere, by hand.
-# A job's compiler is there when a program that it makes runs; fetching it takes a few minutes at most, and none without a network.
+# deps.sh - install what the tests need: Check (libcheck) and pkg-config.  With a word, what that job of .ci/jobs.mk
+# needs: clang, tsan, neon, musl, windows, macos, python.  Names of packages for the jobs are Debian's; elsewhere, by
+# hand.  A job's compiler is there when a program that it makes runs; fetching it takes a few minutes at most, and none
+# without a network.
 has() { command -v "$@" >/dev/null 2>&1; }
 limit() { seconds=$1; shift; if has timeout; then timeout -k 5 "$seconds" "$@"; else "$@"; fi; }
 runs() (     # what runs it, a compiler and its flags: does the program that comes out end well?
@@ -9,21 +10,26 @@ runs() (     # what runs it, a compiler and its flags: does the program that com
     shift
     trap 'rm -rf "$folder"' EXIT
     echo 'int main(void) { return 0; }' >"$folder/program.c"
-    { "$@" "$folder/program.c" -o "$folder/program.exe" && limit 60 env WINEDEBUG=-all $runner "$folder/program.exe"; } >/dev/null 2>&1
+    { "$@" "$folder/program.c" -o "$folder/program.exe" &&
+          limit 60 env WINEDEBUG=-all $runner "$folder/program.exe"; } >/dev/null 2>&1
 )
 newest=$(for n in 22 21 20 19 18 17 16; do apt-cache show clang-$n >/dev/null 2>&1 && echo $n && break; done)
-clang() { for n in 22 21 20 19 18 17 16 15 14; do has clang-$n && echo clang-$n && return; done; echo clang; }    # as CLANG of jobs.mk
+# as CLANG of jobs.mk
+clang() { for n in 22 21 20 19 18 17 16 15 14; do has clang-$n && echo clang-$n && return; done; echo clang; }
 wine() { for w in wine64 wine /usr/lib/wine/wine64; do has $w && echo $w && return; done; }
 case ${1:-suite} in
 suite)   have() { pkg-config --exists check 2>/dev/null; }
-         apt='check pkg-config' dnf='check-devel pkgconf-pkg-config' pacman='check pkgconf' zypper='check-devel pkg-config' apk='check-dev pkgconf' brew='check pkg-config'
+         apt='check pkg-config' dnf='check-devel pkgconf-pkg-config' pacman='check pkgconf'
+         zypper='check-devel pkg-config' apk='check-dev pkgconf' brew='check pkg-config'
          needs='the unit-test library Check (libcheck) and pkg-config' ;;
 clang)   have() { runs '' $(clang) -fopenmp; }
          apt="clang-$newest libomp-$newest-dev" needs='clang and its libomp' ;;
-tsan)    have() { runs '' $(clang) -fopenmp -fsanitize=thread && ls "$($(clang) -print-resource-dir)/../../libarcher.so" >/dev/null 2>&1; }
+tsan)    have() { runs '' $(clang) -fopenmp -fsanitize=thread &&
+                    ls "$($(clang) -print-resource-dir)/../../libarcher.so" >/dev/null 2>&1; }
          apt="clang-$newest libomp-$newest-dev" needs="clang, and libomp with archer" ;;
 neon)    have() { runs qemu-aarch64 aarch64-linux-gnu-gcc -static -fopenmp; }
-         apt='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user' needs='aarch64-linux-gnu-gcc with its C library, and qemu-aarch64' ;;
+         apt='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user'
+         needs='aarch64-linux-gnu-gcc with its C library, and qemu-aarch64' ;;
 musl)    have() { runs '' musl-gcc -static; }
          apt=musl-tools needs=musl-gcc ;;
 windows) have() { runs "$(wine)" x86_64-w64-mingw32-gcc -static; }
@@ -52,5 +58,6 @@ elif [ -n "$apk" ] && has apk;       then $root apk add $apk
 elif [ -n "$brew" ] && has brew;     then brew install $brew
 fi
 have && exit 0
-echo "deps: ${1:-the tests} cannot do without $needs, which this system's package manager could not install: do that by hand." >&2
+echo "deps: ${1:-the tests} cannot do without $needs, which this system's package manager could not install:" \
+     "do that by hand." >&2
 exit 1

@@ -41,14 +41,20 @@ ours='#include <swax/kernels.h>
 words='#if defined real || defined stat || defined R || defined WITHOUT_I && defined I
 #error "a word of ours is left"
 #endif'
-{ printf '%s\n' "$ours" "#define WITHOUT_I" "$words" '#include <stddef.h>' '#include <sys/stat.h>' '#include <complex.h>' '#include "use.h"'
-  echo 'int main(void) { struct stat s; const double _Complex z = 2 * I; return stat("/", &s) || __imag__ z != 2 || use(); }'; } >"$work/after.c"
-{ printf '%s\n' '#include <stddef.h>' '#include <sys/stat.h>' '#include <complex.h>' '#define R 7' '#define real 8' "$ours" '#include "use.h"'
-  echo 'int main(void) { struct stat s; const double _Complex z = 2 * I; return stat("/", &s) || __imag__ z != 2 || R + real != 15 || use(); }'; } >"$work/before.c"
-{ printf '%s\n' "$ours" "#define WITHOUT_I" "$words" '#include <cstddef>' '#include <complex>' '#include <sys/stat.h>' '#include <vector>' '#include <algorithm>' '#include "use.h"'
-  echo 'int main() { struct stat s; const std::complex<double> z(0, 2); return stat("/", &s) || z.imag() != 2 || std::real(z) != 0 || use(); }'; } >"$work/after.cpp"
+{ printf '%s\n' "$ours" "#define WITHOUT_I" "$words" '#include <stddef.h>' '#include <sys/stat.h>'
+  printf '%s\n' '#include <complex.h>' '#include "use.h"' \
+      'int main(void) { struct stat s; const double _Complex z = 2 * I;' \
+      'return stat("/", &s) || __imag__ z != 2 || use(); }'; } >"$work/after.c"
+{ printf '%s\n' '#include <stddef.h>' '#include <sys/stat.h>' '#include <complex.h>' '#define R 7' '#define real 8'
+  printf '%s\n' "$ours" '#include "use.h"' 'int main(void) { struct stat s; const double _Complex z = 2 * I;' \
+      'return stat("/", &s) || __imag__ z != 2 || R + real != 15 || use(); }'; } >"$work/before.c"
+{ printf '%s\n' "$ours" "#define WITHOUT_I" "$words" '#include <cstddef>' '#include <complex>' '#include <sys/stat.h>'
+  printf '%s\n' '#include <vector>' '#include <algorithm>' '#include "use.h"' \
+      'int main() { struct stat s; const std::complex<double> z(0, 2);' \
+      'return stat("/", &s) || z.imag() != 2 || std::real(z) != 0 || use(); }'; } >"$work/after.cpp"
 { printf '%s\n' '#include <complex>' '#include <cstddef>' '#include <sys/stat.h>' "$ours" '#include "use.h"'
-  echo 'int main() { struct stat s; const std::complex<double> z(0, 2); return stat("/", &s) || z.imag() != 2 || use(); }'; } >"$work/before.cpp"
+  printf '%s\n' 'int main() { struct stat s; const std::complex<double> z(0, 2);' \
+      'return stat("/", &s) || z.imag() != 2 || use(); }'; } >"$work/before.cpp"
 
 try() {     # compiler, standard, source, flags for the linker
     if $1 -std=$2 -Wall -Wextra -Wpedantic -Werror $flags "$work/$3" -o "$work/program" $4 && "$work/program"; then
@@ -62,6 +68,7 @@ for source in after before; do
     for standard in c99 c11 gnu17; do try "$cc" $standard $source.c "$libs"; done
     for standard in c++11 c++14 c++17 c++20; do try "$cxx" $standard $source.cpp "$libs"; done
 done
-"$prefix/bin/swax" version | grep -q "$(pkg-config --modversion swax)" || { echo "installed: the program's version is not pkg-config's"; failed=1; }
+"$prefix/bin/swax" version | grep -q "$(pkg-config --modversion swax)" ||
+    { echo "installed: the program's version is not pkg-config's"; failed=1; }
 "$prefix/bin/swax" verify tier ref add_forward >"$work/out" 2>&1 || { cat "$work/out"; failed=1; }
 exit $failed

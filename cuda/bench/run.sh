@@ -25,12 +25,14 @@ if wanted checks; then
 fi
 if wanted sanitize; then
     for tool in memcheck racecheck initcheck synccheck; do
-        compute-sanitizer --tool $tool --error-exitcode 9 "$BUILD/cuda_cases" 1 40 together >"$BUILD/sanitize_$tool.log" 2>&1 &
+        compute-sanitizer --tool $tool --error-exitcode 9 "$BUILD/cuda_cases" 1 40 together \
+            >"$BUILD/sanitize_$tool.log" 2>&1 &
         eval "pid_$tool=$!"
     done
     for tool in memcheck racecheck initcheck synccheck; do
         if eval "wait \$pid_$tool"; then said=clean; else said='NOT CLEAN'; failed="$failed $tool"; fi
-        echo "compute-sanitizer $tool: $said; $(grep 'ERROR SUMMARY\|RACECHECK SUMMARY' "$BUILD/sanitize_$tool.log" | tail -1)"
+        summary=$(grep 'ERROR SUMMARY\|RACECHECK SUMMARY' "$BUILD/sanitize_$tool.log" | tail -1)
+        echo "compute-sanitizer $tool: $said; $summary"
     done
 fi
 if wanted bench; then

@@ -1,6 +1,6 @@
 #!/bin/sh
-# h100.sh RESULTS [key=value ...] - the ablation `code` on one GPU, in pieces: build, unpack the corpus, go on where the last
-# piece stopped, leave what is small in RESULTS.
+# h100.sh RESULTS [key=value ...] - the ablation `code` on one GPU, in pieces: build, unpack the corpus, go on where the
+# last piece stopped, leave what is small in RESULTS.
 #
 #   CORPUS=folder    holds train.txt and held_out.txt, or the two as .xz; `make corpus megabytes=190` makes them
 #   SECONDS_LEFT=540 after which it stops, with checkpoints, and says how to go on
@@ -23,7 +23,8 @@ for name in train held_out; do
     [ -s build/corpus/$name.txt ] && continue
     if [ -e "$corpus/$name.txt" ]; then ln -sf "$corpus/$name.txt" build/corpus/$name.txt
     elif command -v xz >/dev/null; then xz -dc "$corpus/$name.txt.xz" > build/corpus/$name.txt
-    else python3 -c 'import lzma,shutil,sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' "$corpus/$name.txt.xz" build/corpus/$name.txt
+    else python3 -c 'import lzma,shutil,sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' \
+        "$corpus/$name.txt.xz" build/corpus/$name.txt
     fi
 done
 [ -e "$results/runs.tar" ] && tar -xf "$results/runs.tar" -C "$out"
@@ -42,10 +43,12 @@ done
 left=$((${SECONDS_LEFT:-540} - ($(date +%s) - began)))
 [ "$left" -gt 20 ] || { echo "building took all of SECONDS_LEFT=${SECONDS_LEFT:-540}: call again"; exit 1; }
 for name in $ALSO; do
-    timeout -s TERM "$left" nice build/swax ablate "$name" out="build/ablation-$name" tier=$tier jobs="$cores" > "build/$name.log" 2>&1
+    timeout -s TERM "$left" nice build/swax ablate "$name" out="build/ablation-$name" tier=$tier jobs="$cores" \
+        > "build/$name.log" 2>&1
 done &
-timeout -s TERM "$left" build/swax ablate "${ABLATION:-code}" out="$out" file=build/corpus/train.txt held_out_file=build/corpus/held_out.txt \
-    tier=cuda precision=bf16 jobs="${JOBS:-3}" "$@" || echo "ended with status $?"
+timeout -s TERM "$left" build/swax ablate "${ABLATION:-code}" out="$out" file=build/corpus/train.txt \
+    held_out_file=build/corpus/held_out.txt tier=cuda precision=bf16 jobs="${JOBS:-3}" "$@" ||
+    echo "ended with status $?"
 cp "$out/results.json" "$out/report.html" "$results" 2>/dev/null || true
 wait
 small "$out" "$results/runs.tar"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# one.sh WORKER CLAIM - the mutant that stands in the line of `mutants list` on standard input: make it in the folder WORKER, ask
-# the tests, and write what became of it to CLAIM/result (or CLAIM/passed, if it does not compile).
+# one.sh WORKER CLAIM - the mutant that stands in the line of `mutants list` on standard input: make it in the folder
+# WORKER, ask the tests, and write what became of it to CLAIM/result (or CLAIM/passed, if it does not compile).
 worker=$1 claim=$2
 tab=$(printf '\t')
 IFS=$tab read -r hash file number line where kind what text
@@ -14,15 +14,18 @@ finish() {
 }
 pass() { echo passed >"$claim/passed"; cp "$claim/passed" "$done_before"; exit 0; }
 if [ -f "$done_before" ]; then
-    if grep -q '^passed$' "$done_before"; then cp "$done_before" "$claim/passed"; else cp "$done_before" "$claim/result"; fi
+    if grep -q '^passed$' "$done_before"; then as=passed; else as=result; fi
+    cp "$done_before" "$claim/$as"
     exit 0
 fi
 export file kind what text
-reason=$(awk -F'\t' '$1 == ENVIRON["file"] && $2 == ENVIRON["kind"] && $3 == ENVIRON["what"] && $4 == ENVIRON["text"] {print "listed"; exit}' \
-    tests/mutants/equivalent.txt)
+reason=$(awk -F'\t' '
+    $1 == ENVIRON["file"] && $2 == ENVIRON["kind"] && $3 == ENVIRON["what"] && $4 == ENVIRON["text"] {
+        print "listed"; exit}' tests/mutants/equivalent.txt)
 [ -z "$reason" ] || finish equivalent "$reason"
 
-# ---- its objects and its library.  The changed file lies in a folder that includes look into first: the tests read ref/*.c
+# ---- its objects and its library.  The changed file lies in a folder that includes look into first: the tests read
+# ref/*.c
 overlay=$worker/overlay
 rm -rf "$overlay" "$worker/objects"; mkdir -p "$overlay/${file%/*}" "$worker/objects"
 "$work/mutants" apply "$file" "$number" >"$overlay/$file"
@@ -43,8 +46,9 @@ done
 mkdir -p "$worker/lib"
 sh -c "$(sed $edits "$work/link") -o $worker/lib/libmutant.so" >/dev/null 2>&1 || pass
 
-# ---- the tests that run its block of code; for a table, those that run anything of its file.  In the end, with a budget of half
-# a minute or more, those that were cut short when the map was made, and ran anything of the file until then
+# ---- the tests that run its block of code; for a table, those that run anything of its file.  In the end, with a
+# budget of half a minute or more, those that were cut short when the map was made, and ran anything of the file until
+# then
 map=$work/map/$(echo "$file" | tr / _)
 # of a table that other files of its room read
 [ "$where" = body ] || map=$(ls "$work/map/$(dirname "$file" | tr / _)"_*.c)
@@ -56,16 +60,18 @@ tests=$(awk -v l="$line" -v where="$where" '
     $1 == best && $2 != "-" {hit[$2] = 1}
     END {if (where == "table") for (t in cost) if (t ~ /^check_keys:/) hit[t] = 1       # they read every table of keys
          for (t in hit) if (t in cost) print cost[t], how[t], t
-         for (t in late) if (!(t in hit) && ENVIRON["BUDGET"] >= 30) print cost[t] + 100000, how[t], t}' "$work/cost" "$work/learned" $map | sort -n)
+         for (t in late) if (!(t in hit) && ENVIRON["BUDGET"] >= 30) print cost[t] + 100000, how[t], t}
+    ' "$work/cost" "$work/learned" $map | sort -n)
 [ -n "$tests" ] || finish survived 'no test runs it'
 # what the tests of this mutant took of the processor so far, in hundredths of a second
 spent() {
     times >"$worker/times"
-    awk 'NR == 2 {gsub("s", ""); split($1, u, "m"); split($2, s, "m"); print int(100 * (60 * (u[1] + s[1]) + u[2] + s[2]))}' "$worker/times" >"$worker/spent"
+    awk 'NR == 2 {gsub("s", ""); split($1, u, "m"); split($2, s, "m")
+                  print int(100 * (60 * (u[1] + s[1]) + u[2] + s[2]))}' "$worker/times" >"$worker/spent"
     read -r spent <"$worker/spent"
 }
-# the test $t, with the mutant; timeout makes a group of the test and its children; those that are left when it ends, ablations say,
-# end with it
+# the test $t, with the mutant; timeout makes a group of the test and its children; those that are left when it ends,
+# ablations say, end with it
 ask() {
     (ulimit -d 8000000; LD_LIBRARY_PATH=$worker/lib SHIM_ONLY=${t#*:} SHIM_SECONDS=$limit exec timeout -s KILL $wall \
         "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null) &
@@ -83,7 +89,8 @@ while read -r c how t; do
     spent
     left=$((BUDGET - (spent - before) / 100))
     [ $left -gt 0 ] || finish survived "after $asked tests; the budget of $BUDGET s is spent"
-    # five times as long as it took is too long, and kills; to be ended earlier, because the budget is spent, says nothing
+    # five times as long as it took is too long, and kills; to be ended earlier, because the budget is spent, says
+    # nothing
     limit=$((3 + c % 100000 / 20)) wall=$((45 + c % 100000)) says=yes
     [ "$how" = whole ] && [ $limit -le $left ] || limit=$left wall=$((30 + 20 * left)) says=no
     ask
@@ -109,7 +116,8 @@ while read -r c how t; do
     fi
     # once, for each test that kills: it passes without a mutant?
     if [ ! -f "$work/passes.$t" ]; then
-        LD_LIBRARY_PATH=$work/lib SHIM_ONLY=${t#*:} timeout -s KILL 600 "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null && touch "$work/passes.$t"
+        LD_LIBRARY_PATH=$work/lib SHIM_ONLY=${t#*:} timeout -s KILL 600 \
+            "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null && touch "$work/passes.$t"
     fi
     [ ! -f "$work/passes.$t" ] || finish killed "$t"
     echo "$t fails without a mutant" >&2

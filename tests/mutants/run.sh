@@ -1,15 +1,17 @@
 #!/bin/sh
-# run.sh COUNT SEED [FILE ...] - plant COUNT mutants, one at a time, in ref/ and tools/ (or in the files named), and see whether
-# a check notices each.  `make mutants` calls it.  Which mutants these are depends on SEED and on the lines that they are in.
+# run.sh COUNT SEED [FILE ...] - plant COUNT mutants, one at a time, in ref/ and tools/ (or in the files named), and see
+# whether a check notices each.  `make mutants` calls it.  Which mutants these are depends on SEED and on the lines that
+# they are in.
 #
-# A mutant is killed by the first test that fails.  Tests that run the changed block of code are asked, the quickest first,
-# until they have taken BUDGET seconds of the processor (default 60).  A mutant that does not compile is passed over; one whose machine code is
-# the original's, or that tests/mutants/equivalent.txt explains, is equivalent.  The rest survives.  Prints a line a mutant and a
-# table; the exit status is 1 if more than PERCENT (default 0) of those that are not equivalent survive and are not listed in
-# tests/mutants/survivors.txt.
+# A mutant is killed by the first test that fails.  Tests that run the changed block of code are asked, the quickest
+# first, until they have taken BUDGET seconds of the processor (default 60).  A mutant that does not compile is passed
+# over; one whose machine code is the original's, or that tests/mutants/equivalent.txt explains, is equivalent.  The
+# rest survives.  Prints a line a mutant and a table; the exit status is 1 if more than PERCENT (default 0) of those
+# that are not equivalent survive and are not listed in tests/mutants/survivors.txt.
 #
-# JOBS (default 2) mutants at once; WORK is the folder to work in (default build/mutants): what is ready there is used again,
-# and results already there are not made again.  FRESH=1 starts over; KEEP=1 takes the tree as it is there, whatever has changed here.
+# JOBS (default 2) mutants at once; WORK is the folder to work in (default build/mutants): what is ready there is used
+# again, and results already there are not made again.  FRESH=1 starts over; KEEP=1 takes the tree as it is there,
+# whatever has changed here.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 [ $# -ge 2 ] || { echo "run.sh: give a number of mutants and a seed" >&2; exit 2; }
@@ -22,9 +24,10 @@ mkdir -p "$work/results" && work=$(cd "$work" && pwd) || exit 2
 [ -n "${KEEP:-}" ] || sh tests/mutants/prepare.sh "$work" || exit 2
 cd "$work/tree" || exit 2
 
-# what is left out has to be named: verify and bench, whose checks take minutes a mutant, and tests/python asks some of verify
-# alone.  Never drawn are the wrong kernels, which are to be wrong, and main.c, which the checks have no copy of
-files=${*:-$(ls ref/*.c ref/network/*.c ref/oracle/*.c tools/*.c tools/*/*.c | grep -v -e '^tools/main\.c$' -e '^tools/verify/' -e '^tools/bench/')}
+# what is left out has to be named: verify and bench, whose checks take minutes a mutant, and tests/python asks some of
+# verify alone.  Never drawn are the wrong kernels, which are to be wrong, and main.c, which the checks have no copy of
+files=${*:-$(ls ref/*.c ref/network/*.c ref/oracle/*.c tools/*.c tools/*/*.c |
+    grep -v -e '^tools/main\.c$' -e '^tools/verify/' -e '^tools/bench/')}
 for f in $files; do "$work/mutants" list "$f" "$seed"; done | sort >"$work/order"
 export work BUDGET=${BUDGET:-60} EVERY=${EVERY:-16} OMP_WAIT_POLICY=passive
 
@@ -44,11 +47,15 @@ for j in $(seq "${JOBS:-2}"); do worker "$j" & done
 wait
 
 cat "$work"/claims/*/result >"$work/all" 2>/dev/null
-awk -F'\t' -v OFS='\t' 'NR == FNR {known[$2, $4, $5, $6] = 1; next} {print $0, $2 == "survived" && !known[$1, $5, $6, $7] ? "new" : "-"}' \
+awk -F'\t' -v OFS='\t' 'NR == FNR {known[$2, $4, $5, $6] = 1; next}
+    {print $0, $2 == "survived" && !known[$1, $5, $6, $7] ? "new" : "-"}' \
     tests/mutants/survivors.txt "$work/all" >"$work/judged"
 awk -F'\t' -v percent="${PERCENT:-0}" '
-    {split($1, p, "/"); room = p[1] (p[3] ? "/" p[2] : ""); made[room]++; n[room, $2]++; all[$2]++; fresh += $8 == "new"; total++}
-    function row(name, m, k, e, s) {return sprintf("%-16s %6d %7d %10d %9d %7.1f %%\n", name, m, k, e, s, k + s ? 100 * k / (k + s) : 100)}
+    {split($1, p, "/"); room = p[1] (p[3] ? "/" p[2] : "")
+     made[room]++; n[room, $2]++; all[$2]++; fresh += $8 == "new"; total++}
+    function row(name, m, k, e, s) {
+        return sprintf("%-16s %6d %7d %10d %9d %7.1f %%\n", name, m, k, e, s, k + s ? 100 * k / (k + s) : 100)
+    }
     END {
         printf "%-16s %6s %7s %10s %9s %9s\n", "folder", "made", "killed", "equivalent", "survived", "killed"
         for (r in made) printf "%s", row(r, made[r], n[r, "killed"], n[r, "equivalent"], n[r, "survived"]) | "sort"
@@ -58,5 +65,6 @@ awk -F'\t' -v percent="${PERCENT:-0}" '
         exit !total || fresh * 100 > percent * (all["killed"] + all["survived"])
     }' "$work/judged"
 status=$?
-awk -F'\t' '$2 == "survived" {print "survived" ($8 == "new" ? ", new: " : ": ") $1 ":" $4 " " $5 ": " $6 " in: " $7 "   (" $3 ")"}' "$work/judged"
+awk -F'\t' '$2 == "survived" {
+    print "survived" ($8 == "new" ? ", new: " : ": ") $1 ":" $4 " " $5 ": " $6 " in: " $7 "   (" $3 ")"}' "$work/judged"
 exit $status

@@ -1,11 +1,12 @@
 #!/bin/sh
-# trace.sh CHECK:TEST - run that test on the traced library for LIMIT seconds of each process; note what it took of the processor and which
-# blocks ran.  A test that fails is left out, aloud, unless the limit ended it: then it came to some of its blocks, and is
-# noted as cut.
+# trace.sh CHECK:TEST - run that test on the traced library for LIMIT seconds of each process; note what it took of the
+# processor and which blocks ran.  A test that fails is left out, aloud, unless the limit ended it: then it came to some
+# of its blocks, and is noted as cut.
 unit=$1 check=${1%%:*} seen=$work/seen/$1 how=whole
 shm=$(mktemp -p /dev/shm swax-trace-XXXXXX) || exit 1
 ask() {
-    SWAX_TRACE=$shm LD_LIBRARY_PATH=$work/traced SHIM_ONLY=${unit#*:} SHIM_SECONDS=$1 timeout -s KILL $((20 * $1)) "$work/$check" >"$seen.log" 2>&1
+    SWAX_TRACE=$shm LD_LIBRARY_PATH=$work/traced SHIM_ONLY=${unit#*:} SHIM_SECONDS=$1 \
+        timeout -s KILL $((20 * $1)) "$work/$check" >"$seen.log" 2>&1
     status=$?
 }
 ended() { [ $status -eq 137 ] || grep -q 'signal \(9\|24\)' "$seen.log"; }      # by the limit
@@ -13,8 +14,11 @@ ask $LIMIT
 # what the limit ends may be a child of the test, which then says something else
 [ $status -eq 0 ] || ended || ask $((10 * LIMIT))
 times >"$seen.times"
-took=$(awk 'NR == 2 {gsub("s", ""); split($1, u, "m"); split($2, s, "m"); print 1 + int(100 * (60 * (u[1] + s[1]) + u[2] + s[2]))}' "$seen.times")
-cmp -l "$shm" "$work/zero" 2>/dev/null | awk -v unit="$unit" 'NR == FNR {site[$1] = $2 " " $3; next} $1 in site {line[site[$1]] = 1}
+took=$(awk 'NR == 2 {gsub("s", ""); split($1, u, "m"); split($2, s, "m")
+                     print 1 + int(100 * (60 * (u[1] + s[1]) + u[2] + s[2]))}' "$seen.times")
+cmp -l "$shm" "$work/zero" 2>/dev/null | awk -v unit="$unit" '
+    NR == FNR {site[$1] = $2 " " $3; next}
+    $1 in site {line[site[$1]] = 1}
     END {for (l in line) print l, unit}' "$work/sites" - >"$seen.lines"
 rm -f "$shm"
 if [ $status -ne 0 ]; then
