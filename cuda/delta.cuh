@@ -1,4 +1,5 @@
 /* delta.cuh - the gated delta rule and linear attention for any shape, in `stat` arithmetic; formulas in ref/delta.c.
+ * So too what the tensor cores found spoiled (delta_bf16.cu): token by token, what is NaN goes where it belongs.
  *
  * Token by token, as the reference does it: columns of the state do not meet in the forward, so a block takes 32 of
  * them, and its 8 warps every eighth row each.  In the backward the gradients of q, k and g are sums over a state's
@@ -28,17 +29,39 @@ struct delta_call {
     __host__ __device__ int chunks() const { return (T - 1) / L + 1; }
 };
 
+/* Which columns of V the tensor cores left over: of 16 columns each, how many tokens from the sequence's first on */
+enum { LEFT_COLUMNS = 16 };
+struct delta_left {
+    const int *tokens;                  /* (B,H,groups); NULL: nothing has been done */
+    int groups;
+
+    __device__ bool column(int bh, int c, int t) const
+    {
+        return !tokens || t < tokens[(size_t)bh * groups + c / LEFT_COLUMNS];
+    }
+    /* of all of a head's columns, so that there are as many of its gradients of q, k, g and beta */
+    __device__ int most(int bh, int all) const
+    {
+        int n = tokens ? 0 : all;
+        for (int i = 0; i < groups; i++)
+            n = max(n, tokens[(size_t)bh * groups + i]);
+        return n;
+    }
+};
+
 /* `tile`: the block's columns of the state, rows `step` apart; in shared memory, or S1 itself */
 static __global__ void delta_forward_kernel(real *y, stat *S1, stat *r, stat *Ss, const stat *S0, delta_call a,
-                                            int in_shared)
+                                            int in_shared, delta_left left)
 {
     __shared__ stat known[DELTA_WARPS][32], read[DELTA_WARPS][32];
     const int strips = (a.V + 31) / 32, bh = blockIdx.x / strips, b = bh / a.H, h = bh % a.H;
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, c = blockIdx.x % strips * 32 + lane;
-    const bool there = c < a.V;
+    const bool there = c < a.V && left.column(bh, c, 0);
     const size_t KV = (size_t)a.K*a.V, step = in_shared ? 32 : a.V;
     stat *tile = in_shared ? (stat *)shared_memory() + lane : S1 + bh*KV + c;
     const int rows = there ? a.K : 0;
+    if (!__syncthreads_or(there))
+        return;
 
     for (int i = warp; i < rows; i += DELTA_WARPS)
         tile[i*step] = S0 ? S0[bh*KV + (size_t)i*a.V + c] : 0;
@@ -84,6 +107,16 @@ static __global__ void delta_forward_kernel(real *y, stat *S1, stat *r, stat *Ss
         S1[bh*KV + (size_t)i*a.V + c] = tile[i*step];
 }
 
+/* All of it, or what is left */
+static void delta_forward_by_token(real *y, stat *S1, stat *r, stat *Ss, const stat *S0, const delta_call &a,
+                                   delta_left left)
+{
+    const size_t tile = (size_t)a.K * 32 * sizeof(stat);
+    const bool in_shared = tile < ((size_t)1 << 30) && room_for(tile + sizeof(stat) * 2 * DELTA_THREADS);
+    launch("delta_forward", delta_forward_kernel, (unsigned)(a.B * a.H) * blocks(a.V, 32), DELTA_THREADS,
+           in_shared ? tile : 0, y, S1, r, Ss, S0, a, (int)in_shared, left);
+}
+
 static void delta_forward(real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v,
                           const stat *g, const stat *beta,
                           const stat *S0, const int *start, int B, int T, int H, int G, int K, int V, int J, int L,
@@ -92,17 +125,28 @@ static void delta_forward(real *y, stat *S1, stat *r, stat *Ss, const real *q, c
     const delta_call a = { .q = q, .k = k, .v = v, .dy = nullptr, .g = g, .beta = beta, .r = nullptr, .start = start,
                            .B = B, .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .L = L, .erase = erase,
                                .scale = (stat)scale };
-    const size_t tile = (size_t)K * 32 * sizeof(stat);
-    const bool in_shared = tile < ((size_t)1 << 30) && room_for(tile + sizeof(stat) * 2 * DELTA_THREADS);
-    launch("delta_forward", delta_forward_kernel, (unsigned)(B * H) * blocks(V, 32), DELTA_THREADS,
-           in_shared ? tile : 0,
-           y, S1, r, Ss, S0, a, (int)in_shared);
+    delta_forward_by_token(y, S1, r, Ss, S0, a, {});
 }
 
 /* ---- backward */
 
 /* What one head's block works on: every pointer is at its head, `states` at `sub` states, `du` at 8 rows of V sums */
 struct delta_work { stat *S, *D, *states, *du; };
+
+/* Where the gradients of q and k go: those of each head by itself, (B,T,H,width), or, where of_q is NULL, added to */
+struct delta_keys {
+    stat *of_q, *of_k;
+    int width;
+    real *dq, *dk;
+
+    __device__ void put(size_t n, size_t at, int i, stat x, stat y) const
+    {
+        if (of_q)
+            of_q[n*width + i] = x, of_k[n*width + i] = y;
+        else
+            add_to(dq[at + i], x), add_to(dk[at + i], y);
+    }
+};
 
 /* f(row, column, index in the state) for every element of this thread's */
 template <class F> static __device__ void delta_elements(const delta_call &a, F f)
@@ -131,13 +175,13 @@ static __device__ void delta_walk(const delta_work &w, const stat *saved, const 
     }
 }
 
-/* What one token adds to the gradients; dq and dk are of its head alone. */
-static __device__ void delta_token(stat *dq, stat *dk, real *dv, stat *dg, stat *dbeta, const delta_work &w,
-                                   const stat *faded,
-                                   const delta_call &a, int b, int h, int t)
+/* What one token adds to the gradients: to those of v, to the rest where `all` of them are left */
+static __device__ void delta_token(const delta_keys &to, real *dv, stat *dg, stat *dbeta, const delta_work &w,
+                                   const stat *faded, const delta_call &a, const delta_left &left, bool all_left,
+                                   int b, int h, int t)
 {
     __shared__ stat of_gate[DELTA_WARPS];
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, bh = b*a.H + h;
     const size_t n = a.row(b, t, h), at = a.key(b, t, h)*a.K;
     const bool fresh = a.fresh(b, t);
     const stat beta = a.beta[n];
@@ -162,11 +206,12 @@ static __device__ void delta_token(stat *dq, stat *dk, real *dv, stat *dg, stat 
         stat sum = 0;
         for (int c = lane; c < a.V; c += 32) {
             const stat du = du_of(c);
-            add_to(dv[n*a.V + c], beta * du);
+            if (left.column(bh, c, t))
+                add_to(dv[n*a.V + c], beta * du);
             sum += du * a.r[n*a.V + c];
         }
         sum = warp_sum(sum);
-        if (lane == 0)
+        if (lane == 0 && all_left)
             dbeta[n] += sum;
     }
     stat all_rows = 0;
@@ -185,9 +230,8 @@ static __device__ void delta_token(stat *dq, stat *dk, real *dv, stat *dg, stat 
         }
         of_q = warp_sum(of_q), of_k = warp_sum(of_k), of_g = warp_sum(of_g);
         all_rows += of_g;
-        if (lane == 0) {
-            dq[n*a.K + i] = of_q;
-            dk[n*a.K + i] = of_k;
+        if (lane == 0 && all_left) {
+            to.put(n, at, i, of_q, of_k);
             if (a.J != 1)
                 dg[n*a.K + i] += of_g;
         }
@@ -195,7 +239,7 @@ static __device__ void delta_token(stat *dq, stat *dk, real *dv, stat *dg, stat 
     if (lane == 0)
         of_gate[warp] = all_rows;
     __syncthreads();
-    if (threadIdx.x == 0 && a.J == 1) {
+    if (threadIdx.x == 0 && a.J == 1 && all_left) {
         all_rows = 0;
         for (int i = 0; i < DELTA_WARPS; i++)
             all_rows += of_gate[i];
@@ -203,12 +247,14 @@ static __device__ void delta_token(stat *dq, stat *dk, real *dv, stat *dg, stat 
     }
 }
 
-static __global__ void delta_backward_kernel(stat *dq, stat *dk, real *dv, stat *dg, stat *dbeta, stat *dS0,
-                                             const stat *dS1, const stat *Ss,
-                                             delta_work w, int sub, delta_call a)
+static __global__ void delta_backward_kernel(delta_keys to, real *dv, stat *dg, stat *dbeta, stat *dS0,
+                                             const stat *dS1, const stat *Ss, delta_work w, int sub, delta_call a,
+                                             delta_left left)
 {
-    const int bh = blockIdx.x, b = bh / a.H, h = bh % a.H;
+    const int bh = blockIdx.x, b = bh / a.H, h = bh % a.H, most = left.most(bh, a.T);
     const size_t KV = (size_t)a.K*a.V;
+    if (most == 0)
+        return;
     w.S += bh*KV, w.D += bh*KV, w.states += (size_t)bh*sub*KV, w.du += (size_t)bh*DELTA_WARPS*a.V;
     delta_elements(a, [&](int, int, size_t e) { w.D[e] = dS1 ? dS1[bh*KV + e] : 0; });
     for (int chunk = a.chunks() - 1; chunk >= 0; chunk--) {
@@ -217,24 +263,27 @@ static __global__ void delta_backward_kernel(stat *dq, stat *dk, real *dv, stat 
             const int last = min(first + sub, end);
             delta_walk(w, Ss + ((size_t)bh*a.chunks() + chunk)*KV, a, b, h, first, last);
             for (int t = last - 1; t >= first; t--)
-                delta_token(dq, dk, dv, dg, dbeta, w, w.states + (size_t)(t - first)*KV, a, b, h, t);
+                delta_token(to, dv, dg, dbeta, w, w.states + (size_t)(t - first)*KV, a, left, t < most, b, h, t);
         }
     }
     if (dS0)
-        delta_elements(a, [&](int, int, size_t e) { dS0[bh*KV + e] += w.D[e]; });
+        delta_elements(a, [&](int, int c, size_t e) {
+            if (left.column(bh, c, 0))
+                dS0[bh*KV + e] += w.D[e];
+        });
 }
 
-/* dq += the sum over the heads that share a key head, and dk */
+/* dq += the sum over the heads that share a key head, of rows `width` apart, and dk */
 static __global__ void delta_heads_kernel(real *dq, real *dk, const stat *of_q, const stat *of_k, size_t N, int K,
-                                          int shared)
+                                          int width, int shared)
 {
-    const size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x, at = e / K * shared * K + e % K;
+    const size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x, at = e / K * shared * width + e % K;
     if (e >= N)
         return;
     stat sum_q = 0, sum_k = 0;
     for (int i = 0; i < shared; i++) {
-        sum_q += of_q[at + (size_t)i*K];
-        sum_k += of_k[at + (size_t)i*K];
+        sum_q += of_q[at + (size_t)i*width];
+        sum_k += of_k[at + (size_t)i*width];
     }
     add_to(dq[e], sum_q);
     add_to(dk[e], sum_k);
@@ -260,11 +309,11 @@ static void delta_backward(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, 
     if (!of_q)
         return;
     stat *of_k = of_q + keys, *states = of_k + keys;
-    launch("delta_backward", delta_backward_kernel, (unsigned)heads, DELTA_THREADS, 0, of_q, of_k, dv, dg, dbeta, dS0,
-           dS1, Ss,
-           delta_work{ S, D, states, states + heads*sub*K*V }, sub, a);
+    launch("delta_backward", delta_backward_kernel, (unsigned)heads, DELTA_THREADS, 0,
+           delta_keys{ .of_q = of_q, .of_k = of_k, .width = K, .dq = nullptr, .dk = nullptr }, dv, dg, dbeta, dS0, dS1,
+           Ss, delta_work{ S, D, states, states + heads*sub*K*V }, sub, a, delta_left{});
     launch("delta_backward: heads", delta_heads_kernel, blocks((size_t)B*T*G*K, 256), 256, 0, dq, dk, of_q, of_k,
-           (size_t)B*T*G*K, K, H / G);
+           (size_t)B*T*G*K, K, K, H / G);
 }
 
 #endif

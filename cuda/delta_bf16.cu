@@ -7,13 +7,18 @@
  * same bits every time.
  *
  * Chunks end where states are kept, every L tokens, so an L that is a multiple of 64 is the best.  Memory besides the
- * arguments, in bytes a chunk and head: 17 K, in the backward 17 K + 4 K V + 256 V, and with keys shared by heads 8 K a
- * token. */
+ * arguments, in bytes a chunk and head: 17.25 K, in the backward 17.25 K + 4 K V + 256 V, and with keys shared by heads
+ * 8 K a token.
+ *
+ * What the walks find spoiled by a number that is none they leave to delta.cuh, which goes token by token: a NaN then
+ * is where it belongs and nowhere else. */
 #include "cuda/delta.cuh"
 #include "cuda/delta_gradient_vector.cuh"
 #include "cuda/delta_states_backward.cuh"
 #include "cuda/rows.cuh"
 #include "cuda/tensor.h"
+
+#include <algorithm>
 
 static delta_shape delta_chunks(int B, int T, int H, int G, int K, int V, int span, int erase, double scale,
                                 const int *start)
@@ -103,6 +108,9 @@ template <class F> static void for_keys(int K, int J, F f)
         of_panels(std::true_type{});
 }
 
+/* What the walks leave over: in groups of a warp's columns of V, four to a strip of 64 */
+static int groups_of(const delta_shape &s) { return 4 * (int)blocks(s.V, 64); }
+
 /* The largest tiles want more shared memory than the small cards of an architecture have. */
 static bool delta_fits(int K, int J)
 {
@@ -123,12 +131,16 @@ void swax_cuda_delta_forward_bf16(real *y, stat *S1, stat *r, stat *Ss, const re
                                        scale, start);
     const size_t keys = (size_t)B*T*G, values = (size_t)B*T*H;
     const bool copy = s.K8 != K || s.V8 != V || !aligned(16, q, k, v, y);
+    const delta_call plain = { .q = q, .k = k, .v = v, .dy = nullptr, .g = g, .beta = beta, .r = nullptr,
+                               .start = start, .B = B, .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .L = L,
+                               .erase = erase, .scale = (stat)scale };
     walk_args a = {};
     real *wide[4] = {};
     scratch from = {};
     auto plan = [&] {
         from.used = 0;
         take_given(a.given, from, s, J != 1);
+        a.left = from.take<int>((size_t)B * H * groups_of(s));
         for (int n = 0; n < 4 && copy; n++)
             wide[n] = n < 2 ? from.take<real>(keys * s.K8) : from.take<real>(values * s.V8);
     };
@@ -150,6 +162,7 @@ void swax_cuda_delta_forward_bf16(real *y, stat *S1, stat *r, stat *Ss, const re
     });
     if (copy)
         narrow(y, wide[3], values, V);
+    delta_forward_by_token(y, S1, r, Ss, S0, plain, { a.left, groups_of(s) });
 }
 
 void swax_cuda_delta_backward_bf16(real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D,
@@ -167,9 +180,13 @@ void swax_cuda_delta_backward_bf16(real *dq, real *dk, real *dv, stat *dg, stat 
                                        start);
     const size_t keys = (size_t)B*T*G, values = (size_t)B*T*H, states = chunks_of(s) * s.K8 * s.V8;
     const bool copy = s.K8 != K || s.V8 != V || !aligned(16, q, k, dy, dq, dk, dv), shared = G != H;
+    const delta_call plain = { .q = q, .k = k, .v = v, .dy = dy, .g = g, .beta = beta, .r = r, .start = start,
+                               .B = B, .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .L = L, .erase = erase,
+                               .scale = (stat)scale };
     walk_args a = {};
     gradient_args of_keys = {};
     swax_bf16 *copies, *gradients;
+    stat *du;
     real *wide[6] = {};
     scratch from = {};
     of_keys.strips = blocks(V, 64);
@@ -183,6 +200,8 @@ void swax_cuda_delta_backward_bf16(real *dq, real *dk, real *dv, stat *dg, stat 
         of_keys.dbeta_parts = a.dbeta = from.take<float>(values * of_keys.strips);
         of_keys.head_dq = shared ? from.take<float>(values * s.K8) : nullptr;
         of_keys.head_dk = shared ? from.take<float>(values * s.K8) : nullptr;
+        a.left = from.take<int>((size_t)B * H * groups_of(s));
+        du = from.take<stat>((size_t)B * H * DELTA_WARPS * V);
         for (int n = 0; n < 6 && copy; n++)
             wide[n] = n < 4 ? from.take<real>(keys * s.K8) : from.take<real>(values * s.V8);
     };
@@ -202,17 +221,24 @@ void swax_cuda_delta_backward_bf16(real *dq, real *dk, real *dv, stat *dg, stat 
     of_keys.given = a.given, of_keys.q = q, of_keys.k = k, of_keys.dy = dy, of_keys.Y = a.Y, of_keys.U = a.U,
         of_keys.S = copies, of_keys.D = gradients;
     of_keys.dq = to_dq, of_keys.dk = to_dk, of_keys.dg = dg, of_keys.dbeta = dbeta;
+    of_keys.left = { a.left, groups_of(s) };
     for_keys(K, J, [&](auto panels, auto vector) {
         within<panels, vector>("delta_backward: chunks", a.given, q, k, g, beta, s);
         backward_walks<panels, vector>(a, s, copies, gradients, dS1, dS0);
         gradient<panels, vector>(of_keys, g, s);
     });
-    if (shared)
-        launch("delta_backward: heads", delta_heads_kernel, blocks(keys * s.K8, 256), 256, 0, to_dq, to_dk,
-               of_keys.head_dq, of_keys.head_dk, keys * s.K8, s.K8, H / G);
-    if (copy) {
+    if (copy)
+        narrow(dv, to_dv, values, V);
+    if (copy && !shared) {
         narrow(dq, to_dq, keys, K);
         narrow(dk, to_dk, keys, K);
-        narrow(dv, to_dv, values, V);
     }
+    /* the copies of states and gradients are done with: room for a state in float to each chunk */
+    launch("delta_backward: what is left", delta_backward_kernel, (unsigned)(B * H), DELTA_THREADS, 0,
+           delta_keys{ .of_q = of_keys.head_dq, .of_k = of_keys.head_dk, .width = s.K8, .dq = dq, .dk = dk }, dv, dg,
+           dbeta, dS0, dS1, Ss, delta_work{ S, D, (stat *)copies, du }, std::min(s.chunks, std::min(L, T)), plain,
+           of_keys.left);
+    if (shared)
+        launch("delta_backward: heads", delta_heads_kernel, blocks(keys * K, 256), 256, 0, dq, dk, of_keys.head_dq,
+               of_keys.head_dk, keys * K, K, s.K8, H / G);
 }

@@ -53,14 +53,15 @@ struct delta_shape {
 /* What a chunk of a head is given, `of` = head x chunks + chunk.  Tiles are rows of tokens, 0 behind the chunk's end.
  */
 struct delta_given {
-    swax_bf16 *N, *P;           /* (64,64) */
-    /* E, Z, beta, G in units of log 2: 64 each; for vector gates E and Z are 1 or 0, and G is not there */
+    swax_bf16 *N, *P;           /* (64,64); P without its diagonal */
+    /* E, Z, beta, P_ii, G in units of log 2: 64 each; for vector gates E and Z are 1 or 0, and G is not there */
     float *scalars;
     float *decay;               /* E_last: one, or K8 */
     swax_bf16 *q, *k, *w;       /* vector gates: E o Q, E o K, Z o K, (64,K8) */
 };
 
-static constexpr int SCALAR_E = 0, SCALAR_Z = CHUNK, SCALAR_BETA = 2 * CHUNK, SCALAR_G = 3 * CHUNK, SCALARS = 4 * CHUNK;
+static constexpr int SCALAR_E = 0, SCALAR_Z = CHUNK, SCALAR_BETA = 2 * CHUNK, SCALAR_OWN = 3 * CHUNK,
+    SCALAR_G = 4 * CHUNK, SCALARS = 5 * CHUNK;
 
 /* ---- fragments: d[j] as in warpmma.cuh, so that the columns of d are this lane's tokens 8 j + column() and the next
  */
@@ -116,6 +117,22 @@ DEVICE void weighted_operand(uint32_t (&a)[4][4], float (&d)[8][4], const float 
             const int j = 2 * k + i / 2, e = i % 2 * 2;
             const float2 w = *(const float2 *)(of_token + 8 * j + fragment_column());
             a[k][i] = pack(w.x == 0 ? 0 : sign * w.x * d[j][e], w.y == 0 ? 0 : sign * w.y * d[j][e + 1]);
+        }
+}
+
+/* hi + lo = d, its columns weighted, both bf16 */
+DEVICE void weighted_split(uint32_t (&hi)[4][4], uint32_t (&lo)[4][4], float (&d)[8][4], const float *of_token,
+                           float sign)
+{
+#pragma unroll
+    for (int k = 0; k < 4; k++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int j = 2 * k + i / 2, e = i % 2 * 2;
+            const float2 w = *(const float2 *)(of_token + 8 * j + fragment_column());
+            const float x = w.x == 0 ? 0 : sign * w.x * d[j][e], y = w.y == 0 ? 0 : sign * w.y * d[j][e + 1];
+            hi[k][i] = pack(x, y);
+            lo[k][i] = pack(x - low_half(hi[k][i]), y - high_half(hi[k][i]));
         }
 }
 

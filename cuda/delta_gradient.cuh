@@ -16,6 +16,7 @@
 #ifndef SWAX_DELTA_GRADIENT_CUH
 #define SWAX_DELTA_GRADIENT_CUH
 
+#include "cuda/delta.cuh"
 #include "cuda/delta_within.cuh"
 
 struct gradient_args {
@@ -27,6 +28,7 @@ struct gradient_args {
     float *head_dq, *head_dk;           /* else written, (B,T,H,K8) */
     float *dg, *dbeta;                  /* (B,T,H), added to */
     int strips;
+    delta_left left;                    /* what the walk left over */
 };
 
 /* Two groups of four warps, each with COLUMNS panels of dQ and dK.  A stage has two panels of tokens by V and one of K
@@ -251,6 +253,8 @@ static __global__ void __launch_bounds__(256, KP <= 2 ? 2 : 1) delta_gradient_ke
     using tile = gradient_tile<KP>;
     constexpr int C = tile::COLUMNS;
     const gradient_place at(s, blockIdx.x);
+    if (at.begin < a.left.most(at.bh, 0))
+        return;
     const int group = threadIdx.x / 128, panels = (s.V8 + 63) / 64, first = KP < 2 ? 0 : group * C,
         columns = s.K8 - 64 * first;
     const bool busy = KP >= 2 || group == 0;                /* narrow keys leave the second group nothing but M */

@@ -317,6 +317,8 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
     constexpr int GATES = vector_tile<KP>::GATES;
     const int parts = (s.K8 + 64 * KP - 1) / (64 * KP), c0 = blockIdx.x % parts * 64 * KP;
     const gradient_place at(s, blockIdx.x / parts);
+    if (at.begin < a.left.most(at.bh, 0))
+        return;
     const int group = threadIdx.x / 128, panels = (s.V8 + 63) / 64, first = KP < 2 ? 0 : group;
     const bool busy = KP >= 2 || group == 0;
     const size_t key = (s.token(at.b, at.begin) * s.G + s.group(at.h)) * s.K8 + c0, stride = (size_t)s.G * s.K8;

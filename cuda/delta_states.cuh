@@ -3,7 +3,9 @@
  * in delta_states_backward.cuh, back.
  *
  *     forward     S in; r, y, the states that are kept and S out.  S goes into its product with K as two bf16, hi + lo:
- *                 the residual of a state that has learned is small, and would be the rounding of S otherwise
+ *                 the residual of a state that has learned is small, and would be the rounding of S otherwise.  So do R0
+ *                 into that with N and U into that with K: a large residual is undone by the next token's, to as many
+ *                 digits as both are known
  *     kept        the states before all chunks, as bf16, from those that were kept
  *     backward    D in; Y, U, dv, dbeta, the gradients behind all chunks, as bf16, and D out */
 #ifndef SWAX_DELTA_STATES_CUH
@@ -44,7 +46,18 @@ struct walk_args {
     swax_bf16 *copies;
     swax_bf16 *Y, *U;                   /* backward, (B,T,H,V8) */
     float *dbeta;                       /* backward: (strips of V,B,T,H) */
+    int *left;                          /* what this leaves to delta.cuh: delta_left there, a warp's columns a group */
 };
+
+/* A number that is none makes NaN of every sum of a product that it meets, also with the weight 0 of a token that does
+ * not see it.  So a warp that finds one in its columns leaves them to the form that goes token by token: in the forward
+ * all tokens, in the backward those of this chunk and before it.  One kind is enough to look at: forward y, to which
+ * each token's own r adds whatever its strength; backward Y.r. */
+DEVICE void leave(const walk_args &a, int tokens)
+{
+    if (threadIdx.x % 32 == 0)
+        a.left[blockIdx.x * 4 + threadIdx.x / 32] = tokens;
+}
 
 /* Start loading what a chunk brings. */
 template <int KP, bool VECTOR, bool SOLVE>
@@ -77,13 +90,12 @@ struct next_scalars {
     __device__ __forceinline__ void fetch(const walk_args &a, size_t of)
     {
         for (int i = 0; i < 2; i++)
-            x[i] = threadIdx.x + 128 * i < SCALAR_G ? a.given.scalars[of * SCALARS + threadIdx.x + 128 * i] : 0;
+            x[i] = a.given.scalars[of * SCALARS + threadIdx.x + 128 * i];
     }
     __device__ __forceinline__ void put(float *to) const
     {
         for (int i = 0; i < 2; i++)
-            if (threadIdx.x + 128 * i < SCALAR_G)
-                to[threadIdx.x + 128 * i] = x[i];
+            to[threadIdx.x + 128 * i] = x[i];
     }
 };
 
@@ -136,8 +148,8 @@ DEVICE void read_out(float (&R)[8][4], float (&O)[8][4], float (&S)[8 * KP][4], 
 /* Per chunk; all turned: rows are columns of V, columns are tokens, those of S channels.
  *
  *     R         E (K S), then R0 = v - R, then r = R0 - N (beta R0), which goes out, then U = beta r
- *     O         scale E (Q S), then + P U, which goes out as y
- *     written   beta R0, then U, as left operand;     leaving   Z U
+ *     O         scale E (Q S), then + P U, the diagonal of P in float, which goes out as y
+ *     written   beta R0, then U, as left operand;     leaving   Z U;     low   the lower half of beta R0 or Z U
  *     S         goes out where it is kept, fades, + leaving K */
 template <int KP, bool VECTOR, bool SOLVE>
 static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_forward_walk(walk_args a, delta_shape s)
@@ -148,7 +160,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
     float *tokens = (float *)(stages + tile::TOKENS);
     const unsigned value_step = s.H * s.V, value_step8 = s.H * s.V8;      /* of a chunk's tokens */
     float S[8 * KP][4], R[8][4], O[8][4];
-    uint32_t written[4][4], leaving[4][4];
+    uint32_t written[4][4], leaving[4][4], low[4][4];
+    bool is_spoiled = false;
     next_scalars next;
 
     load_chunk<KP, VECTOR, SOLVE>(stages, a, s, at, 0);
@@ -176,10 +189,11 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         }
         read_out<KP, SOLVE>(R, O, S, stage + tile::KEYS, stage + tile::QUERIES, stage + tile::VALUES, tokens, s.scale);
         if (SOLVE) {                                        /* r = R0 - N (beta R0) */
-            weighted_operand(written, R, tokens + SCALAR_BETA, -1);
+            weighted_split(written, low, R, tokens + SCALAR_BETA, -1);
             mm_settle(R);
             mm_begin();
             mm_rt<CHUNK>(R, written, stage + tile::OF_N);
+            mm_rt<CHUNK>(R, low, stage + tile::OF_N);
             mm_end();
             mm_wait();
             mm_settle(R);
@@ -190,7 +204,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         }, length, at.columns);
         weighted_operand(written, R, tokens + SCALAR_BETA, 1);
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= beta; });
-        weighted_operand(leaving, R, tokens + SCALAR_Z, 1);
+        weighted_split(leaving, low, R, tokens + SCALAR_Z, 1);
+        for_columns(tokens + SCALAR_OWN, [&](float own, int j, int e) { O[j][e] += own * R[j][e]; });
         fade<KP, VECTOR>(S, a.given.decay + at.of(s, chunk) * (VECTOR ? s.K8 : 1), s.K8);
         mm_settle(O);
         mm_settle(S);
@@ -198,10 +213,12 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         mm_rt<CHUNK>(O, written, stage + tile::OF_P);
         mm_end();
         mm_rn<64 * KP>(S, leaving, stage + tile::WRITES);
+        mm_rn<64 * KP>(S, low, stage + tile::WRITES);
         mm_end();
         mm_wait<1>();
         mm_settle(O);
         multiply(O, 1 / LIFT);
+        is_spoiled |= spoiled(O, true, true);
         swax_bf16 *y = a.y + at.row(s, begin) * s.V8 + at.v0;
         for_turned(O, at.columns8, length, [&](int column, int t, uint32_t pair) {
             *(uint32_t *)(y + t * value_step8 + column) = pair;
@@ -216,6 +233,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
     for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) {
         a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] = x / LIFT;
     });
+    leave(a, __any_sync(~0u, is_spoiled) ? s.T : 0);
 }
 
 /* Where all states before the chunks have been kept they are only rounded, LIFTed: eight neighbours a thread. */

@@ -25,6 +25,16 @@ DEVICE void sum_over_warps(float *to, size_t step, float *desk, float (&x)[16], 
             + (desk[2 * CHUNK + threadIdx.x] + desk[3 * CHUNK + threadIdx.x]);
 }
 
+/* Is one of these no number? */
+DEVICE bool spoiled(const float (&x)[16])
+{
+    float sum = 0;                          /* or NaN */
+#pragma unroll
+    for (int i = 0; i < 16; i++)
+        sum = fmaf(x[i], 0, sum);
+    return sum != 0;
+}
+
 /* a's columns, which are tokens, weighted by E and scale */
 DEVICE void weight_tokens(uint32_t (&a)[4][4], const float *E, float scale)
 {
@@ -91,6 +101,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
     float *tokens = (float *)(stages + tile::TOKENS);
     float D[8 * KP][4], W[8][4], R[8][4];
     uint32_t left[4][4], of_y[4][4];
+    int leaves = 0;                                         /* tokens */
     next_scalars next;
 
     load_chunk<KP, VECTOR, SOLVE>(stages + (s.chunks - 1) % tile::STAGES * tile::STAGE, a, s, at, s.chunks - 1);
@@ -133,6 +144,10 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         }
         for_columns(tokens + SCALAR_Z, [&](float Z, int j, int e) { W[j][e] = Z == 0 ? 0 : Z * W[j][e]; });
         operand_turned(of_y, stage + tile::VALUES);
+        for_operand(of_y, [&](uint32_t pair, int j, int e) {
+            const float2 own = *(const float2 *)(tokens + SCALAR_OWN + 8 * j + fragment_column());
+            W[j][e] += own.x * low_half(pair), W[j][e + 1] += own.y * high_half(pair);
+        });
         mm_settle(W);
         mm_begin();
         mm_rn<CHUNK>(W, of_y, stage + tile::OF_P);
@@ -159,6 +174,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
 #pragma unroll
         for (int i = 0; i < 16; i++)
             along[i] = W[i / 2][i % 2] * R[i / 2][i % 2] + W[i / 2][i % 2 + 2] * R[i / 2][i % 2 + 2];
+        if (!leaves && __any_sync(~0u, spoiled(along)))
+            leaves = begin + length;
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= LIFT * beta; });
         const size_t value = row * s.V8 + at.v0;
         for_turned(R, at.columns8, length, [&](int column, int t, uint32_t pair) {
@@ -177,7 +194,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             mm_rn<64 * KP>(D, left, stage + tile::KEYS);
             mm_end();
         }
-        add_gradient(a.y + value, value_step8, W, length, at.columns8);
+        if (!leaves)
+            add_gradient(a.y + value, value_step8, W, length, at.columns8);
         mm_wait();
         mm_settle(D);
         sum_over_warps(a.dbeta + (size_t)(at.v0 / 64) * s.B * s.T * s.H + row, s.H, (float *)(stage + tile::OF_N),
@@ -187,7 +205,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             load_next();
         }
     }
-    if (a.S1)
+    leave(a, leaves);
+    if (a.S1 && !leaves)
         for_state<KP>(D, s.K, at.columns, [&](float x, int channel, int column) {
             a.S1[((size_t)at.bh * s.K + channel) * s.V + at.v0 + column] += x;
         });

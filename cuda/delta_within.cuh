@@ -203,6 +203,7 @@ static __global__ void __launch_bounds__(128) delta_within_kernel(delta_given to
     mm_settle(C);
     mm_settle(P);
     __syncthreads();
+    float *own = to.scalars + of * SCALARS + SCALAR_OWN;
 #pragma unroll
     for (int n = 0; n < 8; n++)
 #pragma unroll
@@ -211,6 +212,10 @@ static __global__ void __launch_bounds__(128) delta_within_kernel(delta_given to
             const bool seen = i < length && j <= i && c->first[i] <= j;
             const float X = seen ? exp2_fast(c->G[i] - c->G[j]) : 0;
             P[n][e] = seen ? s.scale * P[n][e] * X : 0;
+            if (i == j) {
+                own[i] = P[n][e];
+                P[n][e] = 0;
+            }
             Ct[j * TURN + i] = seen && j < i ? C[n][e] * X : 0;
         }
     put_in_tile<1>(K + tile::RESULT, PANEL, fragment_row(), P);

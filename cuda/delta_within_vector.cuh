@@ -100,11 +100,11 @@ DEVICE void put_pair(float *Ct, unsigned char *P, int i, int j, float c, float p
     *(swax_bf16 *)(P + swizzle(i, j / 8) + j % 8 * 2) = as<swax_bf16>(seen ? scale * p : 0.0f);
 }
 
-/* The pairs within this warp's block, 4 x 4 at a time: 10 squares of the triangle, three lanes a square, every third
- * channel each */
+/* The pairs within this warp's block, P_ii into `own`, 4 x 4 at a time: 10 squares of the triangle, three lanes a
+ * square, every third channel each */
 template <int KP>
-DEVICE void near_pairs(float *Ct, unsigned char *P, const unsigned char *K, const unsigned char *Q, const float *G,
-                       const chunk_tokens *t, float scale, int channels, int length)
+DEVICE void near_pairs(float *Ct, unsigned char *P, float *own, const unsigned char *K, const unsigned char *Q,
+                       const float *G, const chunk_tokens *t, float scale, int channels, int length)
 {
     const int lane = threadIdx.x % 32, n = min(lane / 3, 9), down = n < 1 ? 0 : n < 3 ? 1 : n < 6 ? 2 : 3,
         across = n - down * (down + 1) / 2;
@@ -134,8 +134,12 @@ DEVICE void near_pairs(float *Ct, unsigned char *P, const unsigned char *K, cons
         for (int y = 0; y < 4; y++) {
             const float c1 = __shfl_down_sync(~0u, c[x][y], 1), c2 = __shfl_down_sync(~0u, c[x][y], 2);
             const float p1 = __shfl_down_sync(~0u, p[x][y], 1), p2 = __shfl_down_sync(~0u, p[x][y], 2);
-            if (lane % 3 == 0 && lane < 30)
-                put_pair(Ct, P, i0 + x, j0 + y, c[x][y] + c1 + c2, p[x][y] + p1 + p2, t, scale, length);
+            const int i = i0 + x, j = j0 + y;
+            if (lane % 3 == 0 && lane < 30) {
+                put_pair(Ct, P, i, j, c[x][y] + c1 + c2, i == j ? 0 : p[x][y] + p1 + p2, t, scale, length);
+                if (i == j)
+                    own[i] = i < length ? scale * (p[x][y] + p1 + p2) : 0;
+            }
         }
 }
 
@@ -190,8 +194,8 @@ DEVICE void far_pairs(float *Ct, unsigned char *P, const unsigned char *K, const
 
 template <int KP>
 static __global__ void __launch_bounds__(128) delta_within_vector_kernel(delta_given to, const swax_bf16 *q,
-        const swax_bf16 *k, const float *g, const float *beta,
-                                                                         delta_shape s)
+                                                                         const swax_bf16 *k, const float *g,
+                                                                         const float *beta, delta_shape s)
 {
     using tile = vector_tile<KP>;
     const size_t of = blockIdx.x;
@@ -213,7 +217,7 @@ static __global__ void __launch_bounds__(128) delta_within_vector_kernel(delta_g
         ((uint32_t *)P)[n] = 0;
     tiles_arrive<0>();
     write_scaled<KP>(to, of, K, Q, G, s, b, begin, length);
-    near_pairs<KP>(Ct, P, K, Q, G, t, s.scale, s.K, length);
+    near_pairs<KP>(Ct, P, to.scalars + of * SCALARS + SCALAR_OWN, K, Q, G, t, s.scale, s.K, length);
     if (threadIdx.x >= 32)
         far_pairs<KP>(Ct, P, K, Q, G, t, s.scale, length);
     __syncthreads();
