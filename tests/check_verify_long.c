@@ -480,7 +480,7 @@ START_TEST(tricks_are_named)
 }
 END_TEST
 
-/* Of the 5 slabs of 2 rows the first is judged, the last, and some: an error in one of these is seen, in another not. */
+/* Of the 5 slabs of 2 rows the first is judged, the last, and some: an error there is seen, elsewhere not. */
 START_TEST(one_slab_that_is_wrong_is_found)
 {
     int found[5] = {0}, missed[5] = {0};

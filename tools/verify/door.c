@@ -311,12 +311,12 @@ static const char *time_calls(struct door *d, const struct plan *plan, double ba
         problem_free(&solved);
         free_answers(got);
     }
-    if (wrong)
-        return wrong;
-    timing_take(t, 0, seconds);
-    op_case_describe(&q.in[0], t->sizes[0], WORDS);
+    if (!wrong) {
+        timing_take(t, 0, seconds);
+        op_case_describe(&q.in[0], t->sizes[0], WORDS);
+    }
     problem_free(&q);
-    return NULL;
+    return wrong;
 }
 
 /* ---- the doors */

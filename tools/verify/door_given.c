@@ -1,8 +1,8 @@
 /* door_given.c - one problem whose arrays are the caller's, answers and all. */
 #include "tools/verify/door.h"
 
-#include <stdio.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tools/lib/say.h"
