@@ -25,7 +25,7 @@ static struct door_problem given_of(const char *kernel, const int *dims, double 
 
 static double *add(struct door_problem *v, const char *name, int role, long n)
 {
-    double *at = calloc((size_t)n + 1, sizeof *at);
+    double *at = (void *)scratch_keep(calloc((size_t)n + 1, sizeof *at));
     uint64_t random = 5 + (uint64_t)v->n;
     for (long e = 0; e < n; e++)
         at[e] = role ? (double)NAN : (double)(float)op_normal(&random);

@@ -1,0 +1,429 @@
+/* check_own.c - somebody's own tensors (tools/verify/own.h): the description as it is read, and problems as they are
+ * drawn. */
+#include <check.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tools/verify/own.h"
+#include "tests/scratch.h"
+#include "tests/suite.h"
+
+static char why[SWAX_WHY];
+static struct own w;
+
+static const char *read_text(const char *text)
+{
+    char *path = scratch("own.json");
+    put(path, text, strlen(text));
+    return own_read(&w, path, why);
+}
+
+#define Y "{\"name\": \"y\", \"shape\": \"N\", \"is\": \"output\"}"
+#define X "{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\"}"
+#define WITH(sizes, tensors) "{\"function\": \"f\", \"sizes\": {" sizes "}, \"tensors\": [" tensors "]}"
+
+/* ---- the description */
+
+START_TEST(a_description_is_read)
+{
+    ck_assert_msg(
+        !read_text(
+            "{\"function\": \"my_f2\", \"sizes\": {\"H\": 12, \"G\": {\"divides\": \"H\", \"from\": 2}, \"T\": [3, "
+            "200],"
+            " \"S\": {\"at_least\": \"T\", \"to\": 300, \"word\": \"keys\"}, \"D\": {\"from\": 2, \"to\": 99, "
+            "\"multiple_of\": 4},"
+            " \"E\": {\"of\": [3, 5, 2147483647]}}, \"scalars\": {\"eps\": [1e-6, 1e-2], \"one\": 0.5, \"low\": [-3, "
+            "4]},"
+            " \"tensors\": [{\"name\": \"y\", \"shape\": \"THD\", \"is\": \"output\", \"statistic\": true},"
+            " {\"name\": \"dx\", \"shape\": \"\", \"is\": \"gradient\"}, {\"name\": \"dw\", \"shape\": \"D\", \"is\": "
+            "\"added\"},"
+            " {\"name\": \"i\", \"shape\": \"T\", \"is\": \"input\", \"like\": \"index\", \"below\": \"E\"},"
+            " {\"name\": \"g\", \"shape\": \"TH\", \"is\": \"input\", \"like\": \"gate\", \"statistic\": false}]}"),
+        "%s", why);
+    static const struct own_size sizes[] = {
+        { 'H', "", 12, 12, 1, 0, { 0 }, 0, 0 }, { 'G', "", 2, 1, 1, 0, { 0 }, 'H', 0 },
+        { 'T', "", 3, 200, 1, 0, { 0 }, 0, 0 }, { 'S', "keys", 1, 300, 1, 0, { 0 }, 0, 'T' },
+        { 'D', "", 2, 99, 4, 0, { 0 }, 0, 0 },  { 'E', "", 1, 1, 1, 3, { 3, 5, INT_MAX }, 0, 0 },
+    };
+    static const struct own_scalar scalars[] = {{"eps", 1e-6, 1e-2}, {"one", 0.5, 0.5}, {"low", -3, 4}};
+    static const struct own_tensor tensors[] = {
+        { "y", "THD", OUT, 0, STAT, LIKE_NORMAL, 0 }, { "dx", "", OUT, 1, REAL, LIKE_NORMAL, 0 },
+        { "dw", "D", ADD, 1, REAL, LIKE_NORMAL, 0 },  { "i", "T", IN, 0, INT, LIKE_INDEX, 'E' },
+        { "g", "TH", IN, 0, REAL, LIKE_GATE, 0 },
+    };
+    ck_assert(!strcmp(w.function, "my_f2") && w.sizes == 6 && w.scalars == 3 && w.tensors == 5 &&
+              strstr(w.path, "own.json"));
+    for (int i = 0; i < 6; i++) {
+        const struct own_size *is = &w.size[i], *s = &sizes[i];
+        ck_assert_msg(is->letter == s->letter && !strcmp(is->word, s->word) && is->least == s->least &&
+                          is->most == s->most && is->step == s->step && is->choices == s->choices &&
+                          !memcmp(is->choice, s->choice, sizeof s->choice) && is->divides == s->divides &&
+                          is->reaches == s->reaches,
+                      "size %c", s->letter);
+    }
+    for (int i = 0; i < 3; i++)
+        ck_assert_msg(!strcmp(w.scalar[i].name, scalars[i].name) && w.scalar[i].least == scalars[i].least &&
+                          w.scalar[i].most == scalars[i].most,
+                      "scalar %s", scalars[i].name);
+    for (int i = 0; i < 5; i++) {
+        const struct own_tensor *is = &w.tensor[i], *t = &tensors[i];
+        ck_assert_msg(!strcmp(is->name, t->name) && !strcmp(is->shape, t->shape) && is->role == t->role &&
+                          is->gradient == t->gradient && is->type == t->type && is->like == t->like &&
+                          is->below == t->below,
+                      "tensor %s", t->name);
+    }
+}
+END_TEST
+
+static const char *const likes[LIKES] = { "normal",      "weight",   "gate",  "logit",
+                                          "probability", "positive", "decay", "index" };
+
+START_TEST(numbers_of_a_description_have_ends)
+{
+    static const struct { const char *text, *says;
+    } of[] = {
+        { WITH("\"N\": 1", Y ", " X), NULL },
+        { WITH("\"N\": 0", Y ", " X), "size N is a number" },
+        { WITH("\"N\": -1", Y ", " X), "size N is a number" },
+        { WITH("\"N\": 2147483648", Y ", " X), "size N is a number" },
+        { WITH("\"N\": [0, 3]", Y ", " X), "size N is a number" },
+        { WITH("\"N\": [1, 3, 4]", Y ", " X), "size N is a number" },
+        { WITH("\"N\": [3, 3]", Y ", " X), NULL },
+        { WITH("\"N\": {\"from\": 0, \"to\": 3}", Y ", " X), "whole numbers from 1" },
+        { WITH("\"N\": {\"from\": 1, \"to\": 0}", Y ", " X), "whole numbers from 1" },
+        { WITH("\"N\": {\"from\": 1, \"to\": 3, \"multiple_of\": 0}", Y ", " X), "whole numbers from 1" },
+        { WITH("\"N\": {\"from\": 5, \"to\": 7, \"multiple_of\": 4}", Y ", " X),
+          "there is nothing from 5 to 7 that is such a multiple." },
+        { WITH("\"N\": {\"from\": 5, \"to\": 8, \"multiple_of\": 4}", Y ", " X), NULL },
+        { WITH("\"N\": {\"from\": 5, \"to\": 4}", Y ", " X), "there is nothing from 5 to 4." },
+        { WITH("\"N\": {\"to\": 4}", Y ", " X), "it is from \"from\" to \"to\"" },
+        { WITH("\"N\": {\"of\": [0]}", Y ", " X), "a list of whole numbers from 1" },
+        { WITH("\"N\": {\"of\": [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}", Y ", " X), NULL },
+        { WITH("\"N\": {\"of\": [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", Y ", " X), "a list of 1 to 16" },
+        { WITH("\"N\": {\"from\": 1, \"to\": 3, \"word\": \"\"}", Y ", " X), "\"word\" is what it is called" },
+        { WITH("\"N\": {\"from\": 1, \"to\": 3, \"word\": \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}", Y ", " X),
+          NULL },
+        { WITH("\"N\": {\"from\": 1, \"to\": 3, \"word\": \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}", Y ", " X),
+          "\"word\" is what" },
+        { WITH("\"H\": 3, \"N\": {\"divides\": \"N\"}", Y ", " X),
+          "\"divides\" is the letter of a size that stands before it" },
+        { WITH("\"N\": 3, \"H\": {\"at_least\": \"NN\", \"to\": 4}", Y ", " X),
+          "\"at_least\" is the letter of a size that stands before it" },
+        { WITH("\"N\": 3, \"H\": {\"at_least\": \"N\"}", Y ", " X), "up to \"to\"" },
+        { WITH("\"N\": 3, \"2\": 3", Y ", " X), "called by one letter, not \"2\"" },
+        { WITH("\"N\": 3", Y ", {\"name\": \"x\", \"shape\": \"NNNNNNNN\", \"is\": \"input\"}"), NULL },
+        { WITH("\"N\": 3", Y ", {\"name\": \"x\", \"shape\": \"NNNNNNNNN\", \"is\": \"input\"}"),
+          "\"shape\" is up to 8 letters" },
+        { WITH("\"N\": 3",
+               Y ", {\"name\": \"x23456789012345678901234567890123456789\", \"shape\": \"N\", \"is\": \"input\"}"),
+          NULL },
+        { WITH("\"N\": 3",
+               Y ", {\"name\": \"x234567890123456789012345678901234567890\", \"shape\": \"N\", \"is\": \"input\"}"),
+          "needs a name" },
+        { WITH("\"N\": 3", Y ", {\"name\": \"x-y\", \"shape\": \"N\", \"is\": \"input\"}"),
+          "tensor number 2 needs a name" },
+        { WITH("\"N\": 3", Y ", {\"name\": \"\", \"shape\": \"N\", \"is\": \"input\"}"),
+          "tensor number 2 needs a name" },
+        { WITH("\"N\": 3",
+               Y ", {\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"gate\", \"below\": \"N\"}"),
+          "an index, and nothing else" },
+        { WITH("\"N\": 3",
+               Y ", {\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"index\", \"below\": \"M\"}"),
+          "whose letter it says" },
+        { WITH("\"N\": 3", Y ", {\"name\": \"x\", \"shape\": \"N\", \"is\": \"inputs\"}"), "did you mean input?" },
+        { WITH("\"N\": 3", Y ", {\"name\": \"x\", \"shape\": \"N\", \"is\": \"qqqqqqqq\"}"),
+          "is one of input, output, gradient, added." },
+        { "{\"function\": \"f\", \"sizes\": {\"N\": 3}, \"scalars\": {\"a b\": 1}, \"tensors\": [" X "]}",
+          "\"a b\" is none" },
+        { "{\"function\": \"f\", \"sizes\": {\"N\": 3}, \"scalars\": {\"a\": [1, \"2\"]}, \"tensors\": [" X "]}",
+          "scalar a is a number" },
+        { "{\"function\": \"f\", \"sizes\": {}, \"tensors\": [" X "]}", "\"sizes\" has each size" },
+        { "{\"function\": \"f\", \"sizes\": {\"N\": 3}, \"tensors\": []}", "\"tensors\" is a list" },
+        { "{\"function\": 3, \"sizes\": {\"N\": 3}, \"tensors\": []}", "\"function\" is the name" },
+        { "3", "is no object" },
+    };
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        const char *wrong = read_text(of[k].text);
+        ck_assert_msg(!wrong == !of[k].says && (!wrong || (strstr(wrong, of[k].says) && is_sentence(wrong))), "%s: %s",
+                      of[k].text, wrong ? wrong : "taken");
+    }
+    char text[8000];
+    for (int n = 15; n <= 17; n++) {      /* 16 sizes, and 16 scalars, and no more */
+        for (int scalars = 0; scalars < 2; scalars++) {
+            snprintf(text, sizeof text, "{\"function\": \"f\", \"%s\": {",
+                     scalars ? "sizes\": {\"N\": 1}, \"scalars" : "sizes");
+            for (int i = 0; i < n; i++)
+                snprintf(text + strlen(text), 20, "%s\"%c\": 2", i ? ", " : "", (i + 13) % 17 + 'A');
+            strcat(text, "}, \"tensors\": [" Y ", " X "]}");
+            const char *wrong = read_text(text);
+            ck_assert_msg(!wrong == (n <= 16) &&
+                              (!wrong || strstr(wrong, scalars ? "more than 16 scalars" : "more than 16 sizes")),
+                          "%d: %s", n, wrong ? wrong : "");
+        }
+    }
+    for (int n = 31; n <= 33; n++) {
+        snprintf(text, sizeof text, "{\"function\": \"f\", \"sizes\": {\"N\": 1}, \"tensors\": [" Y);
+        for (int i = 1; i < n; i++)
+            snprintf(text + strlen(text), 80, ", {\"name\": \"x%d\", \"shape\": \"N\", \"is\": \"input\"}", i);
+        strcat(text, "]}");
+        const char *wrong = read_text(text);
+        ck_assert_msg(!wrong == (n <= 32) && (!wrong || strstr(wrong, "more than 32 tensors")), "%d: %s", n,
+                      wrong ? wrong : "");
+    }
+}
+END_TEST
+
+/* ---- problems */
+
+START_TEST(problems_have_sizes_of_all_kinds)
+{
+    ck_assert(own_problems("quick") == 12 && own_problems("standard") == 60 && own_problems("hard") == 160);
+    ck_assert_msg(!read_text("{\"function\": \"f\", \"sizes\": {\"N\": [1, 300], \"M\": [600, 700], \"H\": 12, \"G\": "
+                             "{\"divides\": \"H\", \"from\": 3}, "
+                             "\"S\": {\"at_least\": \"N\", \"from\": 100, \"to\": 200}, \"D\": {\"from\": 5, \"to\": "
+                             "40, \"multiple_of\": 4},"
+                             " \"E\": {\"of\": [3, 5]}}, \"scalars\": {\"eps\": [1e-6, 1e-2], \"low\": [-3, 5], "
+                             "\"from0\": [0, 8], \"one\": 0.5},"
+                             " \"tensors\": [" Y ", {\"name\": \"x\", \"shape\": \"ND\", \"is\": \"input\"}, "
+                                                 "{\"name\": \"z\", \"shape\": \"\", \"is\": \"output\"}]}"),
+                  "%s", why);
+    enum { RUNS = 1000 };
+    int small = 0, border = 0, divisors[13] = {0}, fives = 0, multiples[41] = {0}, top = 0;
+    double sum[3] = {0, 0, 0};
+    for (int k = 0; k < RUNS; k++) {
+        static const enum op_family order[] = { OP_GAUSS, OP_INTEGERS, OP_SATURATED, OP_OPEN, OP_SHUT,
+                                                OP_COLD,  OP_EQUAL,    OP_ONEHOT,    OP_HUGE, OP_TINY };
+        struct own_problem p, same, other;
+        own_sizes(&p, &w, 7, k), own_sizes(&same, &w, 7, k), own_sizes(&other, &w, 8, k);
+        const int N = p.size[0], M = p.size[1], G = p.size[3], S = p.size[4], D = p.size[5];
+        ck_assert(p.number == k && p.family == (k % 2 ? order[k / 2 % 10] : OP_GAUSS));
+        ck_assert(!memcmp(p.size, same.size, sizeof p.size) && p.seed == same.seed && p.seed != other.seed);
+        ck_assert(N >= 1 && N <= 300 && M >= 600 && M <= 700 && p.size[2] == 12 && 12 % G == 0 && G >= 3 && D >= 5 &&
+                  D <= 40 && D % 4 == 0);
+        ck_assert_msg(S >= 100 && S >= N && (N > 200 ? S == N : S <= 200), "S=%d of N=%d", S, N);
+        ck_assert(p.n[0] == N && p.n[1] == (long)N * D && p.n[2] == 1 && own_extent(&w, &p, 'M') == M &&
+                  own_extent(&w, &p, 'Q') == 1);
+        small += N <= 9;
+        border += N >= 15 && (N % 16 <= 1 || N % 16 == 15);
+        top += N == 300;
+        divisors[G]++;
+        fives += p.size[6] == 5;
+        ck_assert(p.size[6] == 3 || p.size[6] == 5);
+        multiples[D]++;
+        ck_assert(p.scalar[0] >= 1e-6 && p.scalar[0] <= 1e-2 && p.scalar[1] >= -3 && p.scalar[1] < 5 &&
+                  p.scalar[2] >= 0 && p.scalar[2] < 8 && p.scalar[3] == 0.5);
+        sum[0] += log10(p.scalar[0]), sum[1] += p.scalar[1], sum[2] += p.scalar[2];
+    }
+    ck_assert_msg(small > RUNS / 4 && small < RUNS / 3, "a quarter of the sizes is small: %d", small);
+    ck_assert_msg(border > 0.4 * RUNS && border < 0.6 * RUNS, "half of the sizes is at borders of tiles: %d", border);
+    ck_assert_msg(divisors[3] > 150 && divisors[4] > 150 && divisors[6] > 150 && divisors[12] > 150, "%d %d %d %d",
+                  divisors[3], divisors[4], divisors[6], divisors[12]);
+    ck_assert_msg(fives > 400 && fives < 600, "%d", fives);
+    for (int d = 8; d <= 40; d += 4)
+        ck_assert_msg(multiples[d] > 10, "D=%d comes %d times", d, multiples[d]);
+    ck_assert_msg(fabs(sum[0] / RUNS + 4) < 0.15 && fabs(sum[1] / RUNS - 1) < 0.3 && fabs(sum[2] / RUNS - 4) < 0.3,
+                  "the means of the scalars: 1e%g %g %g", sum[0] / RUNS, sum[1] / RUNS, sum[2] / RUNS);
+}
+END_TEST
+
+/* Sizes of a range reach both of its ends, also where it is small. */
+START_TEST(sizes_reach_their_ends)
+{
+    static const struct { const char *text; int least, most;
+    } of[] = {
+        { WITH("\"N\": [1, 3]", Y ", " X), 1, 3 },
+        { WITH("\"N\": [15, 18]", Y ", " X), 15, 18 },
+        { WITH("\"N\": [513, 514]", Y ", " X), 513, 514 },
+        { WITH("\"N\": {\"from\": 3, \"to\": 13, \"multiple_of\": 5}", Y ", " X), 5, 10 },
+    };
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        int least = INT_MAX, most = 0;
+        ck_assert_msg(!read_text(of[k].text), "%s", why);
+        for (int i = 0; i < 200; i++) {
+            struct own_problem p;
+            own_sizes(&p, &w, 3, i);
+            least = p.size[0] < least ? p.size[0] : least;
+            most = p.size[0] > most ? p.size[0] : most;
+        }
+        ck_assert_msg(least == of[k].least && most == of[k].most, "%d to %d, not %d to %d", least, most, of[k].least,
+                      of[k].most);
+    }
+}
+END_TEST
+
+/* Centre and spread of what is drawn, before a likeness bends it: exp is undone for positive numbers, decays and, but
+ * for the factor of a row, probabilities. */
+static const struct { enum own_like like; enum op_family family; double centre, spread;
+} drawn[] = {
+    { LIKE_NORMAL, OP_GAUSS, 0, 1 },      { LIKE_NORMAL, OP_OPEN, 0, 1 },       { LIKE_NORMAL, OP_HUGE, 0, 30 },
+    { LIKE_NORMAL, OP_TINY, 0, 1e-38 },   { LIKE_WEIGHT, OP_GAUSS, 1, 0.3 },    { LIKE_WEIGHT, OP_TINY, 0, 1e-3 },
+    { LIKE_WEIGHT, OP_HUGE, 1, 0.3 },     { LIKE_WEIGHT, OP_INTEGERS, 1, 0.3 }, { LIKE_GATE, OP_GAUSS, 2, 3 },
+    { LIKE_GATE, OP_INTEGERS, 2, 3 },     { LIKE_GATE, OP_OPEN, 15, 0.5 },      { LIKE_GATE, OP_COLD, -10, 1 },
+    { LIKE_GATE, OP_SHUT, -6, 8 },        { LIKE_GATE, OP_SATURATED, 0, 15 },   { LIKE_GATE, OP_HUGE, 0, 60 },
+    { LIKE_GATE, OP_TINY, 0, 1e-30 },     { LIKE_LOGIT, OP_GAUSS, 0, 3 },       { LIKE_LOGIT, OP_HUGE, 100, 200 },
+    { LIKE_LOGIT, OP_SATURATED, 0, 15 },  { LIKE_LOGIT, OP_TINY, 0, 1e-38 },    { LIKE_PROBABILITY, OP_GAUSS, 0, 1 },
+    { LIKE_PROBABILITY, OP_HUGE, 0, 40 }, { LIKE_POSITIVE, OP_GAUSS, 0, 1 },    { LIKE_POSITIVE, OP_HUGE, 8, 3 },
+    { LIKE_POSITIVE, OP_TINY, -80, 3 },   { LIKE_DECAY, OP_GAUSS, -2, 1 },      { LIKE_DECAY, OP_OPEN, -12, 1 },
+    { LIKE_DECAY, OP_SHUT, 1, 2 },        { LIKE_DECAY, OP_SATURATED, 3, 0.3 }, { LIKE_NORMAL, OP_INTEGERS, 0, 2 },
+    { LIKE_LOGIT, OP_INTEGERS, 0, 2 },
+};
+
+static struct own_problem draw_like(enum own_like like, enum op_family family, enum dtype dtype, int rows, int columns)
+{
+    char text[400];
+    struct own_problem p;
+    snprintf(text, sizeof text,
+             WITH("\"N\": %d, \"C\": %d", "{\"name\": \"y\", \"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"x\", "
+                                          "\"shape\": \"NC\", \"is\": \"input\", \"like\": \"%s\"%s}"),
+             rows, columns, likes[like], like == LIKE_INDEX ? ", \"below\": \"C\"" : "");
+    ck_assert_msg(!read_text(text), "%s", why);
+    own_sizes(&p, &w, 5, 2);
+    p.family = family;
+    own_draw(&p, &w, dtype);
+    return p;
+}
+
+START_TEST(inputs_are_like_what_is_said)
+{
+    enum { ROWS = 60, COLUMNS = 100, ALL = ROWS * COLUMNS };
+    for (size_t k = 0; k < sizeof drawn / sizeof *drawn; k++) {
+        struct own_problem p = draw_like(drawn[k].like, drawn[k].family, DT_F64, ROWS, COLUMNS);
+        const double *x = p.at[1];
+        double sum = 0, square = 0, rows = 0;
+        ck_assert_int_eq(p.n[1], ALL);
+        for (int r = 0; r < ROWS; r++) {
+            double mean = 0, of_row = 0;
+            for (int c = 0; c < COLUMNS; c++) {
+                double e = x[r * COLUMNS + c];
+                of_row += e;
+                if (drawn[k].family == OP_INTEGERS && drawn[k].centre == 0)
+                    ck_assert_msg(e == floor(e) && fabs(e) <= 3, "%g", e);
+                if (drawn[k].like == LIKE_PROBABILITY && e == 0)
+                    e = 0x1p-149;      /* less than float holds */
+                e = drawn[k].like == LIKE_POSITIVE || drawn[k].like == LIKE_PROBABILITY ? log(e)
+                  : drawn[k].like == LIKE_DECAY                                         ? log(-e)
+                                                                                        : e;
+                mean += e / COLUMNS;
+                sum += e, square += e * e;
+            }
+            if (drawn[k].like == LIKE_PROBABILITY) {
+                ck_assert_msg(fabs(of_row - 1) < 1e-5, "a row sums to %g", of_row);
+                sum -= mean * COLUMNS, square -= mean * mean * COLUMNS;
+            }
+            rows += of_row;
+        }
+        const double mean = sum / ALL, spread = sqrt(square / ALL - mean * mean), scale = drawn[k].spread;
+        if (drawn[k].like == LIKE_PROBABILITY && drawn[k].family == OP_HUGE)
+            ck_assert_msg(spread > 20, "%g", spread);      /* most are 0 in float */
+        else
+            ck_assert_msg(fabs(mean - drawn[k].centre) < 0.05 * scale && fabs(spread / scale - 1) < 0.05,
+                          "%s, %s: %g +- %g, not %g +- %g", likes[drawn[k].like], op_family_name[drawn[k].family], mean,
+                          spread, drawn[k].centre, scale);
+        own_free(&p);
+    }
+}
+END_TEST
+
+START_TEST(families_have_their_shapes)
+{
+    enum { ROWS = 20, COLUMNS = 7 };
+    int alike[3] = {0};
+    for (int i = 0; i < 40; i++) {      /* all rows alike, or all numbers */
+        struct own_problem p = draw_like(LIKE_NORMAL, OP_EQUAL, DT_F32, ROWS, COLUMNS);
+        own_free(&p);
+        own_sizes(&p, &w, 5, i);
+        p.family = OP_EQUAL;
+        own_draw(&p, &w, DT_F32);
+        int rows = 1, numbers = 1;
+        for (int e = 0; e < ROWS * COLUMNS; e++)
+            rows &= p.at[1][e] == p.at[1][e % COLUMNS], numbers &= p.at[1][e] == p.at[1][0];
+        alike[rows + numbers]++;
+        own_free(&p);
+    }
+    ck_assert_msg(!alike[0] && alike[1] > 10 && alike[2] > 10, "%d %d %d", alike[0], alike[1], alike[2]);
+    static const enum own_like spiked[] = {LIKE_NORMAL, LIKE_PROBABILITY, LIKE_GATE};
+    for (int k = 0; k < 3; k++) {
+        struct own_problem p = draw_like(spiked[k], OP_ONEHOT, DT_F32, ROWS, COLUMNS);
+        int hot[COLUMNS] = {0}, ones = 0, zeros = 0;
+        for (int e = 0; e < ROWS * COLUMNS; e++)
+            ones += p.at[1][e] == 1, zeros += p.at[1][e] == 0, hot[e % COLUMNS] += p.at[1][e] == 1;
+        ck_assert_msg(k == 2 ? !zeros : ones == ROWS && zeros == ROWS * (COLUMNS - 1) && hot[0] < ROWS,
+                      "%s: %d ones, %d zeros", likes[spiked[k]], ones, zeros);
+        own_free(&p);
+    }
+    struct own_problem p = draw_like(LIKE_GATE, OP_SATURATED, DT_F32, ROWS, COLUMNS);
+    for (int e = 0; e < ROWS * COLUMNS; e++)
+        ck_assert(fabs(p.at[1][e]) == 15);
+    own_free(&p);
+    p = draw_like(LIKE_POSITIVE, OP_INTEGERS, DT_F32, ROWS, COLUMNS);
+    for (int e = 0; e < ROWS * COLUMNS; e++)
+        ck_assert(p.at[1][e] >= 1 && p.at[1][e] == floor(p.at[1][e]));
+    own_free(&p);
+    p = draw_like(LIKE_INDEX, OP_GAUSS, DT_F32, 200, 3);
+    int of[3] = {0};
+    for (int e = 0; e < 600; e++) {
+        ck_assert(p.at[1][e] == 0 || p.at[1][e] == 1 || p.at[1][e] == 2);
+        of[(int)p.at[1][e]]++;
+    }
+    ck_assert(of[0] > 150 && of[1] > 150 && of[2] > 150 && p.at[0][0] == 0);
+    own_free(&p);
+}
+END_TEST
+
+/* Inputs are what their type holds; in double too what float holds. */
+START_TEST(inputs_are_exact)
+{
+    static const struct {
+        enum dtype dtype;
+        double step[2];
+    } of[] = { { DT_F32, { 0x1p-23, 0x1p-23 } }, { DT_F64, { 0x1p-23, 0x1p-23 } }, { DT_BF16, { 0x1p-7, 0x1p-23 } } };
+    for (int k = 0; k < 3; k++) {
+        struct own_problem p;
+        ck_assert_msg(!read_text(WITH(
+                          "\"N\": 300", Y
+                          ", {\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"weight\"}, {\"name\": "
+                          "\"s\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"weight\", \"statistic\": true},"
+                          "{\"name\": \"a\", \"shape\": \"N\", \"is\": \"added\"}")),
+                      "%s", why);
+        own_sizes(&p, &w, 5, 2);
+        own_draw(&p, &w, of[k].dtype);
+        double sum = 0;
+        for (int i = 1; i < 3; i++) {
+            int finer = 0;
+            for (int e = 0; e < 300; e++) {
+                int exponent;
+                const double m = 2 * fabs(frexp(p.at[i][e], &exponent)) / of[k].step[i - 1];
+                ck_assert_msg(m == floor(m), "%s: %a", dtype_name[of[k].dtype], p.at[i][e]);
+                finer += fmod(m, 2) == 1;
+            }
+            ck_assert_msg(finer > 50, "%s: %s is coarser than its type: %d", dtype_name[of[k].dtype], w.tensor[i].name,
+                          finer);
+        }
+        for (int e = 0; e < 300; e++)
+            sum += p.at[3][e] * p.at[3][e];
+        ck_assert_msg(sum > 100, "what is added to is not 0");
+        own_free(&p);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("own tensors");
+    TCase *t = tcase_create("own");
+    scratch_open();
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, a_description_is_read);
+    tcase_add_test(t, numbers_of_a_description_have_ends);
+    tcase_add_test(t, problems_have_sizes_of_all_kinds);
+    tcase_add_test(t, sizes_reach_their_ends);
+    tcase_add_test(t, inputs_are_like_what_is_said);
+    tcase_add_test(t, families_have_their_shapes);
+    tcase_add_test(t, inputs_are_exact);
+    suite_add_tcase(s, t);
+    const int status = suite_ends(s);
+    scratch_close();
+    return status;
+}
