@@ -177,10 +177,10 @@ struct worker *worker_start(load_fn *load, void *arg, double most, char *why)
         return NULL;
     }
     if (pipe(go))
-        return start_failed(w, "No pipe could be opened to the plugin's process", why);
+        return start_failed(w, "No pipe could be opened to the plugin's process.", why);
     if (pipe(done)) {
         close(go[0]), close(go[1]);
-        return start_failed(w, "No pipe could be opened to the plugin's process", why);
+        return start_failed(w, "No pipe could be opened to the plugin's process.", why);
     }
     fflush(stdout);
     fflush(stderr);
