@@ -53,7 +53,7 @@ comma   := ,
 
 # ---- objects mirror the folders.  What names `real` is compiled once per precision, the rest once
 MIXERS  := mixers $(patsubst ref/network/%.c,%,$(wildcard ref/network/mixer_*.c))
-THRICE  := ref/oracle/call $(patsubst %,ref/network/%,model engine decode delta_parts $(MIXERS))
+THRICE  := ref/oracle/call $(patsubst %,ref/network/%,model engine optimiser decode delta_parts $(MIXERS))
 PRECISE := ref/ref=f32,f64 ref/widened=bf16 $(patsubst %,%=f32$(comma)f64$(comma)bf16,$(THRICE))
 name     = $(firstword $(subst =, ,$(1)))
 suffixes = $(subst $(comma), ,$(lastword $(subst =, ,$(1))))

@@ -1,5 +1,5 @@
-/* engine.c - a network at work, in one precision: pieces of a batch through the model, lanes added up, the
- * optimiser's step.  Compiled once per precision. */
+/* engine.c - a network at work, in one precision: pieces of a batch through the model, lanes added up, activations
+ * looked at.  Compiled once per precision. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -355,69 +355,15 @@ static double engine_run(struct swax_network *n, const struct swax_batch *b, dou
     return sum * scale;
 }
 
-/* ---- the optimiser */
-
-static void slice_squares(int i, void *arg)
-{
-    const struct swax_network *n = arg;
-    const struct swax_slice *s = &n->slice[i];
-    table(n)->sqsum(n->sum + (n->tier->memory ? 0 : i), (const stat *)n->g[0] + s->from, s->count);
-}
-
-static double engine_gradient_norm(struct swax_network *n)
-{
-    double total;
-    swax_tier_zero(n->tier, n->sum, (size_t)n->slices * sizeof(double));
-    swax_each(n, n->slices, n->threads, slice_squares, n);
-    for (int i = 1; i < n->slices && !n->tier->memory; i++)
-        n->sum[0] += n->sum[i];
-    swax_get(n, &total, n->sum, sizeof total);
-    return sqrt(total);
-}
-
-struct update { struct swax_network *n; const struct swax_adamw *o; int step; };
-
-static void slice_cast(int i, void *arg)
-{
-    const struct swax_network *n = arg;
-    const struct swax_slice *s = &n->slice[i];
-    table(n)->cast((real *)n->w + s->from, (const stat *)n->s + s->from, s->count);
-}
-
-static void slice_update(int i, void *arg)
-{
-    const struct update *u = arg;
-    struct swax_network *n = u->n;
-    const struct swax_slice *s = &n->slice[i];
-    table(n)->adamw((stat *)n->s + s->from, (stat *)n->m + s->from, (stat *)n->v + s->from,
-                    (const stat *)n->g[0] + s->from,
-                    n->sum, s->count, u->step, u->o->rate, u->o->beta1, u->o->beta2, u->o->eps,
-                    s->decay ? u->o->decay : 0, u->o->clip);
-    if (n->w != n->s)
-        slice_cast(i, n);
-}
-
-static void engine_adamw(struct swax_network *n, const struct swax_adamw *o, int step)
-{
-    struct update u = { n, o, step };
-    swax_each(n, n->slices, n->threads, slice_update, &u);
-}
-
-static void engine_weights_changed(struct swax_network *n)
-{
-    if (n->w != n->s)
-        swax_each(n, n->slices, n->threads, slice_cast, n);
-}
-
 const struct swax_engine R(swax_engine) = {
     .real_size = sizeof(real),
     .stat_size = sizeof(stat),
     .open = engine_open,
     .close = engine_close,
     .run = engine_run,
-    .gradient_norm = engine_gradient_norm,
-    .adamw = engine_adamw,
-    .weights_changed = engine_weights_changed,
+    .gradient_norm = R(swax_gradient_norm),
+    .adamw = R(swax_adamw),
+    .weights_changed = R(swax_weights_changed),
     .peek = engine_peek,
     .decoder_new = R(swax_decoder_new),
     .decoder_begin = R(swax_decoder_begin),

@@ -54,6 +54,11 @@ void R(swax_model_backward)(const struct R(run) *r, struct R(work) *w, stat *g);
 /* The name of the first activation, in the order of the computation, that holds a NaN or an infinity, or NULL. */
 const char *R(swax_first_nonfinite)(struct swax_network *n, const struct R(work) *w, int B, int T, char name[64]);
 
+/* The optimiser (optimiser.c), as network.h says; and weights that were set, copied for the kernels to read. */
+double R(swax_gradient_norm)(struct swax_network *n);
+void R(swax_adamw)(struct swax_network *n, const struct swax_adamw *o, int step);
+void R(swax_weights_changed)(struct swax_network *n);
+
 /* Decoding (decode.c), as network.h says. */
 struct swax_decoder *R(swax_decoder_new)(struct swax_network *n, int B, int window, char *why);
 void R(swax_decoder_begin)(struct swax_decoder *d, int sequence);
