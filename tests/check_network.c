@@ -406,26 +406,34 @@ START_TEST(beginning_anew_forgets_the_moments)
 }
 END_TEST
 
-/* ---- names, shapes and beginnings of all tensors: files hold them under these, and other programs read them */
+/* ---- tensors and operations of each mixer, where no two sizes that could be confused are the same */
 
-START_TEST(tensors_are_those_that_are_kept)
+static struct swax_config every_size_its_own(const char *mixers)
 {
     static const char *const settings[][2] = {
-        { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" },
-        { "mixers", "swa full mlstm gdn kda mamba2 gla" }, { "heads", "4" }, { "key_value_heads", "2" },
+        { "vocabulary", "11" }, { "width", "12" }, { "ffn_width", "7" }, { "heads", "4" }, { "key_value_heads", "2" },
         { "head_dim", "6" }, { "cell_heads", "3" }, { "cell_key_dim", "2" }, { "cell_value_dim", "5" },
         { "gdn_heads", "4" }, { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" }, { "gdn_value_dim", "5" },
         { "gdn_conv", "3" }, { "kda_heads", "4" }, { "kda_key_heads", "2" }, { "kda_key_dim", "3" },
         { "kda_value_dim", "5" }, { "kda_conv", "3" }, { "mamba2_heads", "4" }, { "mamba2_groups", "2" },
         { "mamba2_state", "3" }, { "mamba2_head_dim", "5" }, { "mamba2_conv", "3" }, { "gla_heads", "4" },
         { "gla_key_heads", "2" }, { "gla_key_dim", "3" }, { "gla_value_dim", "5" }, { "gla_conv", "3" },
-        { "gla_rank", "2" } };
+        { "gla_rank", "2" }, { "chunk", "16" } };
     struct swax_config c = swax_config_default();
+    ck_assert_msg(!swax_config_set(&c, "mixers", mixers, why), "%s", why);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        ck_assert_msg(!swax_config_set(&c, settings[i][0], settings[i][1], why), "%s", why);
+    return c;
+}
+
+/* Names, shapes and beginnings of all tensors: files hold them under these, and other programs read them. */
+
+START_TEST(tensors_are_those_that_are_kept)
+{
+    struct swax_config c = every_size_its_own("swa full mlstm gdn kda mamba2 gla");
     char *text;
     size_t size;
     FILE *f = open_memstream(&text, &size);
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-        ck_assert_msg(!swax_config_set(&c, settings[i][0], settings[i][1], why), "%s", why);
     for (int tied = 0; tied < 2; tied++) {
         int count;
         c.tied = tied;
@@ -482,19 +490,7 @@ static double mixing(const struct swax_config *c, const char *mixer, int length,
 START_TEST(operations_are_counted_from_the_sizes)
 {
     static const char *const mixers[] = { "swa", "full", "mlstm", "gdn", "kda", "mamba2", "gla" };
-    static const char *const settings[][2] = {
-        { "vocabulary", "11" },     { "width", "12" },       { "ffn_width", "7" },     { "heads", "4" },
-        { "key_value_heads", "2" }, { "head_dim", "6" },     { "cell_heads", "2" },    { "cell_key_dim", "3" },
-        { "cell_value_dim", "5" },  { "gdn_heads", "4" },    { "gdn_key_heads", "2" }, { "gdn_key_dim", "3" },
-        { "gdn_value_dim", "5" },   { "kda_heads", "4" },    { "kda_key_heads", "2" }, { "kda_key_dim", "3" },
-        { "kda_value_dim", "5" },   { "mamba2_heads", "4" }, { "mamba2_groups", "2" }, { "mamba2_state", "3" },
-        { "mamba2_head_dim", "5" }, { "gla_heads", "4" },    { "gla_key_heads", "2" }, { "gla_key_dim", "3" },
-        { "gla_value_dim", "5" },   { "gla_rank", "2" },     { "chunk", "16" }
-    };
-    struct swax_config c = swax_config_default();
-    ck_assert_msg(!swax_config_set(&c, "mixers", mixers[_i], why), "%s", why);
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-        ck_assert_msg(!swax_config_set(&c, settings[i][0], settings[i][1], why), "%s", why);
+    struct swax_config c = every_size_its_own(mixers[_i]);
     ck_assert_msg(!swax_config_check(&c, why), "%s", why);
     struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 1, 40, 0, why);
     ck_assert_msg(n != NULL, "%s", why);
