@@ -279,8 +279,8 @@ START_TEST(mutated_safetensors_never_harm)
 {
     const char header[] =
         "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
-                          "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[16,19]},\"c\":{\"dtype\":\"BF16\","
-                          "\"shape\":[],\"data_offsets\":[19,21]}}";
+        "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[16,19]},"
+        "\"c\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[19,21]}}";
     char *path = scratch("mutated.safetensors"), *seed, text[ROOM];
     struct random r = random_open(2, 0, 0);
     int accepted = 0;

@@ -147,8 +147,7 @@ static void word_section(const struct page *p)
     if (p->a->reach) {
         snprintf(meaning, sizeof meaning,
                  "How far back a stack of windows can see through its layers: layers x (window - 1), at most %d tokens "
-                 "here. What lies further "
-                 "back can only be known through the cells.",
+                 "here. What lies further back can only be known through the cells.",
                  p->a->reach);
         define(p, "reach", meaning);
     }
@@ -163,8 +162,8 @@ static void word_section(const struct page *p)
     if (page_asks(p, ABLATE_FOUND)) {
         snprintf(meaning, sizeof meaning,
                  "Bytes of words (identifiers, numbers, what strings say) that a network gets wrong when it sees only "
-                 "the last %d to %d tokens "
-                 "of the document, and right when it sees all of it: what only memory can give.",
+                 "the last %d to %d tokens of the document, and right when it sees all of it: what only memory can "
+                 "give.",
                  p->a->past / 2, p->a->past);
         define(p, "words found", meaning);
         define(p, "nats saved",
@@ -356,8 +355,8 @@ static void write_page(const struct page *p, const char *command, const char *co
     table(p, "Words that only memory gives", G(ABLATE_FOUND) | G(ABLATE_GAIN), 0, "Of words seen so far back.");
     table(p, "Controls", G(ABLATE_CONTROL), 0,
           "Found by the cells: attention sees what it always does, and the cells alone begin anew. Found in another "
-          "document: "
-          "the far past is that of another sequence; what is still better than without any is style, not memory.");
+          "document: the far past is that of another sequence; what is still better than without any is style, not "
+          "memory.");
     table(p, "Other answers", G(ABLATE_TAG), 0, "In sequences like those of training.");
     table(p, "Longer sequences", G(ABLATE_LENGTH), 0, "Sequences longer than any that was trained on.");
     table(

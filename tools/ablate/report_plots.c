@@ -263,17 +263,16 @@ void page_first_plot(const struct page *p)
     if (page_asks(p, ABLATE_FACTS))
         distance_plot(p, ABLATE_FACTS, "Recall against distance", "facts recalled",
                       "Each fact is said once and asked for once. Median over seeds, bars from the lowest to the "
-                      "highest seed. Beyond \"reach\" no stack of windows can see "
-                      "the fact: what is recalled there went through the recurrent cells. Beyond the training length "
-                      "the sequences are longer than any that was "
-                      "trained on. Every network is tested at its long window, those of fixed windows at their own.",
+                      "highest seed. Beyond \"reach\" no stack of windows can see the fact: what is recalled there "
+                      "went through the recurrent cells. Beyond the training length the sequences are longer than any "
+                      "that was trained on. Every network is tested at its long window, those of fixed windows at "
+                      "their own.",
                       1);
     else if (page_asks(p, ABLATE_FOUND))
         distance_plot(p, ABLATE_FOUND, "Words that only memory gives, by distance", "words found",
                       "Of the bytes of words that the same network gets wrong when it sees only the end of the "
-                      "document: the share that it gets right when it sees all of "
-                      "it, by how far back the text before them was last seen. Median over seeds, bars from the lowest "
-                      "to the highest seed.",
+                      "document: the share that it gets right when it sees all of it, by how far back the text before "
+                      "them was last seen. Median over seeds, bars from the lowest to the highest seed.",
                       0);
     else
         curve_plot(p, "Loss on held-out sequences, while training", "loss, nats per token", value_curve_loss, 0,
@@ -306,8 +305,7 @@ void page_plots(const struct page *p)
     if (a->memory >= 0)
         grid_plot(p, a->memory,
                   "Median over seeds. Framed: the window that the arm is tested with elsewhere. Where the test window "
-                  "is so long that a stack of such windows "
-                  "reaches the answer, it is no memory.");
+                  "is so long that a stack of such windows reaches the answer, it is no memory.");
     if (a->near >= 0)
         grid_plot(p, a->near, "The same for the short context.");
 }

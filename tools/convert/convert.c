@@ -116,14 +116,12 @@ const struct command command_convert = {
              "LAYER.safetensors CHECKPOINT.safetensors layer=N into=RUN|CHECKPOINT [prefix=]\nwindow=N "
              "[convention=NAME]",
     .about = "Reads Hugging Face's xLSTM (config.json and model.safetensors, whole or in shards) into a checkpoint, or "
-             "writes it. "
-             "Where the Hugging Face side has sliding-window layers whose RoPE turns interleaved pairs, "
-             "rope=interleaved reorders the rows "
-             "of q and k. A network that their xLSTM does not have becomes a folder that brings its own model: "
-             "modeling_swax.py beside the weights, for AutoModelForCausalLM.from_pretrained(folder, "
-             "trust_remote_code=True), generate included; with a tokenizer where tokens are bytes. With layer= it "
-             "writes or reads one recurrent layer with the names that it has in their model. With window= it prints "
-             "what a window of one project is called in the others.",
+             "writes it. Where the Hugging Face side has sliding-window layers whose RoPE turns interleaved pairs, "
+             "rope=interleaved reorders the rows of q and k. A network that their xLSTM does not have becomes a folder "
+             "that brings its own model: modeling_swax.py beside the weights, for "
+             "AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True), generate included; with a "
+             "tokenizer where tokens are bytes. With layer= it writes or reads one recurrent layer with the names that "
+             "it has in their model. With window= it prints what a window of one project is called in the others.",
     .words = "from to",
     .keys = tables,
     .run = run,

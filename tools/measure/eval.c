@@ -298,8 +298,7 @@ const struct command command_eval = {
     .usage = "RUN|CHECKPOINT|HF-FOLDER [key=value ...]",
     .about =
         "Measures a trained network on held-out sequences of its own data, or of data=NAME: loss, loss by position, "
-        "and the share of right "
-        "answers of every kind that the data tells apart, for every length of lengths= with every window of windows=. "
-        "The keys of the data are those of `swax train`.",
+        "and the share of right answers of every kind that the data tells apart, for every length of lengths= with "
+        "every window of windows=. The keys of the data are those of `swax train`.",
     .words = "from", .keys = tables, .run = run,
 };

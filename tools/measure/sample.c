@@ -193,11 +193,9 @@ const struct command command_sample = {
     .usage = "RUN|CHECKPOINT|HF-FOLDER [key=value ...]",
     .words = "from",
     .about = "Goes on from a prompt, at a cost per token that does not depend on how many came before. Where the run's "
-             "data have a separator, "
-             "it begins a document here too, in the prompt and in what is generated: nothing before it is remembered. "
-             "Tokens "
-             "are written as text where they are bytes, or where vocabulary.tiktoken lies beside the weights, as a run "
-             "on shards with a vocabulary keeps it.",
+             "data have a separator, it begins a document here too, in the prompt and in what is generated: nothing "
+             "before it is remembered. Tokens are written as text where they are bytes, or where vocabulary.tiktoken "
+             "lies beside the weights, as a run on shards with a vocabulary keeps it.",
     .keys = tables,
     .run = run,
 };

@@ -51,8 +51,7 @@ static const char *read_header(int fd, const char *path, int64_t bytes, struct c
     if (bytes < HEADER)
         return say(why,
                    "%s is no llm.c token file: its %lld bytes are fewer than a header's %d. Plain numbers need "
-                   "token_type=uint16 "
-                   "or uint32.",
+                   "token_type=uint16 or uint32.",
                    path, (long long)bytes, HEADER);
     if (file_read_at(fd, path, header, HEADER, 0, why))
         return why;
@@ -62,8 +61,7 @@ static const char *read_header(int fd, const char *path, int64_t bytes, struct c
     if (!kind)
         return say(why,
                    "%s is no llm.c token file: it begins with %lld where %d or %d should stand. Plain numbers need "
-                   "token_type=uint16 "
-                   "or uint32.",
+                   "token_type=uint16 or uint32.",
                    path, (long long)word(header, 0), kinds[0].magic, kinds[1].magic);
     if (word(header, 1) != kind->version)
         return say(why, "%s is of version %lld: version %d, with tokens of %d bits, can be read.", path,

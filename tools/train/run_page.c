@@ -175,8 +175,8 @@ static void plot(FILE *f, const struct curve *c, const char *title, const char *
 static void cells_plot(FILE *f, const struct curve *c, const struct run *r, double tokens)
 {
     static const char words[] = "How many tokens a head's forget gate keeps, layer by layer, measured in one held-out "
-                                "sequence. The median head of the "
-                                "layer, bars from the head that forgets soonest to the one that remembers longest.";
+                                "sequence. The median head of the layer, bars from the head that forgets soonest to "
+                                "the one that remembers longest.";
     char name[RUN_CELLS][64];
     struct svg_series series[RUN_CELLS];
     double low = HUGE_VAL, high = 1;
