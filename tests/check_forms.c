@@ -24,8 +24,11 @@ enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
 static const char *const gradients[] = { "dq", "dk", "dv", "di", "df" };
 
-/* A cell's forward and backward on one drawn case; gradients from 0, eps = 0. */
-static void draw_cell(struct op_case *fw, struct op_case *bw, uint64_t seed, enum op_family family, int max_dim)
+enum { WHERE = 240 };
+
+/* A cell's forward and backward on one drawn case, and its description; gradients from 0, eps = 0. */
+static void draw_cell(struct op_case *fw, struct op_case *bw, uint64_t seed, enum op_family family, int max_dim,
+                      char where[WHERE])
 {
     const int op = op_find("mlstm_backward");
     unsigned optional = 0;
@@ -41,6 +44,8 @@ static void draw_cell(struct op_case *fw, struct op_case *bw, uint64_t seed, enu
     case_like(fw, "mlstm_forward", bw);
     case_run(fw);
     case_run(bw);
+    snprintf(where, WHERE, "%s seed %d ", op_family_name[family], (int)seed);
+    op_case_describe(bw, where + strlen(where), WHERE - strlen(where));
 }
 
 /* ---- the forms */
@@ -145,10 +150,8 @@ START_TEST(forms_agree)
 {
     for (uint64_t seed = 1; seed <= 40; seed++) {
         struct op_case fw, bw;
-        char where[240];
-        draw_cell(&fw, &bw, seed, families[_i], 14);
-        snprintf(where, sizeof where, "%s seed %d ", op_family_name[families[_i]], (int)seed);
-        op_case_describe(&bw, where + strlen(where), sizeof where - strlen(where));
+        char where[WHERE];
+        draw_cell(&fw, &bw, seed, families[_i], 14, where);
         const int B = case_dim(&fw, 'B'), T = case_dim(&fw, 'T'), H = case_dim(&fw, 'H');
         const double *start = case_arg(&fw, "start");
         for (int b = 0; b < B; b++)
@@ -249,10 +252,8 @@ START_TEST(splits_agree)
 {
     for (uint64_t seed = 1; seed <= 30; seed++) {
         struct op_case fw, bw;
-        char where[240];
-        draw_cell(&fw, &bw, seed, families[_i], 10);
-        snprintf(where, sizeof where, "%s seed %d ", op_family_name[families[_i]], (int)seed);
-        op_case_describe(&bw, where + strlen(where), sizeof where - strlen(where));
+        char where[WHERE];
+        draw_cell(&fw, &bw, seed, families[_i], 10, where);
         const int T = case_dim(&fw, 'T');
         int tokens[PIECES + 1];
         for (int t = 0; t <= T; t++)

@@ -189,9 +189,7 @@ START_TEST(gates_may_be_shut_for_good)
             }
             if (_i % 2)
                 case_refresh(&c);
-            for (int i = 0; i < c.n; i++)
-                for (long e = 0; e < c.size[i] && c.arg[i]; e++)
-                    c.arg[i][e] = op_round(c.arg[i][e], swax_ops[op].arg[i].type, p);
+            op_case_round(&c, p);
             one_case(tier, p, c, OP_SHUT, (uint64_t)seed);
         }
 }
@@ -225,9 +223,7 @@ START_TEST(states_may_hold_nothing)
             }
             if (_i % 2)
                 case_refresh(&c);
-            for (int i = 0; i < c.n; i++)
-                for (long e = 0; e < c.size[i] && c.arg[i]; e++)
-                    c.arg[i][e] = op_round(c.arg[i][e], swax_ops[op].arg[i].type, p);
+            op_case_round(&c, p);
             one_case(tier, p, c, OP_SHUT, (uint64_t)seed);
         }
 }

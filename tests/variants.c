@@ -1,6 +1,7 @@
 /* variants.c - the text of variants.h.  A fault is the reference's kernel called with something wrong, or
  * followed by something wrong, wherever that is possible.  Faults of the mathematics are in ref/oracle/faults. */
 #include <stdlib.h>
+#include "ref/oracle/faults/parameters.h"
 #include "ref/scalar.h"
 #include "tests/variants.h"
 
@@ -44,26 +45,10 @@ static void sqsum_once_more(double *sum, const stat *x, int N)
     *sum += (double)x[0] * (double)x[0];
 }
 
-/* ---- arguments of attention */
-
-#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, \
-                          const int *start, int B, int T, int S, int H, int G, int D, int W
-
 /* ---- faults: the cell */
 
-#define MLSTM_FORWARD real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns, \
-                      const real *q, const real *k, const real *v, const stat *i, const stat *f, \
-                      const stat *C0, const stat *n0, const stat *m0, const int *start, \
-                      int B, int T, int H, int K, int V, int L, int gate, double eps
 #define FORWARD(i, f, C0, n0, m0, start, gate, eps) \
     REF->mlstm_forward(h, C1, n1, m1, m, qn, Cs, ns, q, k, v, i, f, C0, n0, m0, start, B, T, H, K, V, L, gate, eps)
-#define MLSTM_BACKWARD real *dq, real *dk, real *dv, stat *di, stat *df, stat *dC0, stat *dn0, \
-                       const real *dh, const stat *dC1, const stat *dn1, \
-                       const real *q, const real *k, const real *v, const stat *i, const stat *f, \
-                       const stat *C0, const stat *n0, const stat *m0, const int *start, \
-                       const real *h, const stat *C1, const stat *n1, const stat *m1, \
-                       const stat *m, const stat *qn, const stat *Cs, const stat *ns, \
-                       int B, int T, int H, int K, int V, int L, int gate, double eps
 #define BACKWARD(dC1, dn1, f, start, h, C1, n1, eps) \
     REF->mlstm_backward(dq, dk, dv, di, df, dC0, dn0, dh, dC1, dn1, q, k, v, i, f, C0, n0, m0, start, \
                         h, C1, n1, m1, m, qn, Cs, ns, B, T, H, K, V, L, gate, eps)

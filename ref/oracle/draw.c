@@ -47,6 +47,13 @@ double op_round(double x, enum op_type type, enum swax_precision precision)
     return (double)(type == REAL && precision == SWAX_PREC_BF16 ? bf16_to_float(bf16_from_float((float)x)) : (float)x);
 }
 
+void op_case_round(struct op_case *c, enum swax_precision precision)
+{
+    for (int i = 0; i < c->n; i++)
+        for (long e = 0; e < c->size[i] && c->arg[i]; e++)
+            c->arg[i][e] = op_round(c->arg[i][e], swax_ops[c->op].arg[i].type, precision);
+}
+
 /* ---- what a backward reads of its forward */
 
 /* The forward kernel, run on c's inputs, and on new ones where the backward does not have them; c may be the

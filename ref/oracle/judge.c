@@ -227,9 +227,8 @@ static void measure_nudged(struct op_distance *err, const struct op_case *c, con
         op_case_copy(&got, c);
         op_nudge(&got, precision, k ? &s : NULL);
         op_run(teller(c), SWAX_PREC_F64, &got);
-        for (int i = 0; i < got.n; i++)
-            for (long e = 0; e < got.size[i] && got.arg[i] && precision == SWAX_PREC_BF16; e++)
-                got.arg[i][e] = op_round(got.arg[i][e], swax_ops[c->op].arg[i].type, precision);
+        if (precision == SWAX_PREC_BF16)
+            op_case_round(&got, precision);
         double bias[OP_ARGS];
         for (int i = 0; i < got.n; i++)
             bias[i] = err[i].bias;

@@ -109,6 +109,7 @@ void op_draw_argument(struct op_case *c, int arg, uint64_t seed, enum op_family 
 int op_is_drawn(int op, int arg);                    /* is it such an input? */
 /* Round x as an element of that type in that precision would be. */
 double op_round(double x, enum op_type type, enum swax_precision precision);
+void op_case_round(struct op_case *c, enum swax_precision precision);      /* every element of it */
 
 /* ---- ref/oracle/call.c.  Run slot c->op of the tier on c, in place; an empty slot of a host tier is the reference's.
  * NULL, or a sentence (in c->trouble): wrote outside its arrays, changed an input, ... */

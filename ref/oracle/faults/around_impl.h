@@ -2,10 +2,6 @@
 
 #include "ref/oracle/faults/common_impl.h"
 
-#define CONV_FORWARD real *y, const real *x, const stat *w, const stat *b, const int *start, \
-                     int B, int T, int S, int C, int F
-#define CONV_BACKWARD real *dx, stat *dw, stat *db, const real *dy, const real *x, const stat *w, const stat *b, \
-                      const int *start, int B, int T, int S, int C, int F
 static stat *taps_reversed(const stat *w, int C, int F)
 {
     stat *r = copy(w, (long)C*F, sizeof(stat));
@@ -80,7 +76,6 @@ static void conv_derivative_backward(CONV_BACKWARD)
     REF->conv_backward(dx, dw, db, given, x, w, b, start, B, T, S, C, F);
     free(given);
 }
-#define DECAY_FORWARD stat *g, const stat *a, const stat *lrate, const stat *bias, int N, int H, int J, double low
 static void decay_naive_forward(DECAY_FORWARD)
 {
     REF->decay_forward(g, a, lrate, bias, N, H, J, low);

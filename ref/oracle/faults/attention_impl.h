@@ -26,7 +26,6 @@ struct attention_twist {
     int overwrites;
 };
 
-
 struct attention_shape { int B, T, S, H, G, D, W; };
 
 static long attention_row(const struct attention_twist *w, int b, int t, int h, int T, int H)
@@ -73,12 +72,6 @@ static void add_row(const struct attention_twist *w, real *y, real a, const real
     for (int d = 0; d < D; d++)
         y[d] = real_by(sum, y[d] + a * real_by(as, x[d]));
 }
-
-#define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, \
-                          const int *start, int B, int T, int S, int H, int G, int D, int W
-#define ATTENTION_BACKWARD real *dq, real *dk, real *dv, stat *dsink, const real *dy, const real *q, const real *k, \
-                           const real *v, const stat *sink, const int *start, const real *y, const stat *lse, \
-                           int B, int T, int S, int H, int G, int D, int W
 
 /* The sink's score, or that of none. */
 static stat sink_of(const struct attention_twist *w, const stat *sink, int h)

@@ -32,18 +32,6 @@ struct cell_twist {
     int overwrites;
 };
 
-#define MLSTM_FORWARD real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns, \
-                      const real *q, const real *k, const real *v, const stat *i, const stat *f, \
-                      const stat *C0, const stat *n0, const stat *m0, const int *start, \
-                      int B, int T, int H, int K, int V, int L, int gate, double eps
-#define MLSTM_BACKWARD real *dq, real *dk, real *dv, stat *di, stat *df, stat *dC0, stat *dn0, \
-                       const real *dh, const stat *dC1, const stat *dn1, \
-                       const real *q, const real *k, const real *v, const stat *i, const stat *f, \
-                       const stat *C0, const stat *n0, const stat *m0, const int *start, \
-                       const real *h, const stat *C1, const stat *n1, const stat *m1, \
-                       const stat *m, const stat *qn, const stat *Cs, const stat *ns, \
-                       int B, int T, int H, int K, int V, int L, int gate, double eps
-
 /* One head of one sequence: where its tokens stand, and its gates as the kernel takes them. */
 struct cell_head { long row0, step; int T, gate; stat *lf, *li; int *fresh; };
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "ref/oracle/faults/parameters.h"
 #include "ref/oracle/oracle.h"
 #include "ref/scalar.h"
 

@@ -51,14 +51,6 @@ struct delta_twist {
     int overwrites;
 };
 
-#define DELTA_FORWARD real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v, \
-                      const stat *g, const stat *beta, const stat *S0, const int *start, \
-                      int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale
-#define DELTA_BACKWARD real *dq, real *dk, real *dv, stat *dg, stat *dbeta, stat *dS0, stat *S, stat *D, \
-                       const real *dy, const stat *dS1, const real *q, const real *k, const real *v, const stat *g, \
-                       const stat *beta, const stat *S0, const int *start, const stat *S1, const stat *r, \
-                       const stat *Ss, int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale
-
 /* One head of one sequence, and a token of it: what the kernel takes its gate and its strength for. */
 struct delta_one {
     const struct delta_twist *w;

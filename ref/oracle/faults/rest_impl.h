@@ -96,8 +96,6 @@ static real *transposed(const real *w, int O, int I)
         wt[e % O * I + e / O] = w[e];
     return wt;
 }
-#define LINEAR_FORWARD real *y, const real *x, const real *w, const stat *b, int N, int O, int I
-#define LINEAR_BACKWARD real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w, int N, int O, int I
 static void linear_transposed_forward(LINEAR_FORWARD)
 {
     real *wt = transposed(w, O, I);
@@ -195,8 +193,6 @@ static void rmsnorm_one_term_backward(real *dx, stat *dw, const real *dy, const 
         dx[e] = old[e] + rstd[e/C] * dy[e] * w[e%C];
     free(old);
 }
-#define HEADNORM_FORWARD real *y, stat *mean, stat *rstd, const real *x, const stat *w, \
-                         int N, int H, int D, int center, double eps
 static void headnorm_unbiased_forward(HEADNORM_FORWARD)
 {
     REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, center, eps * (D - 1) / D);
@@ -226,8 +222,6 @@ static void headnorm_no_centre_backward(real *dx, stat *dw, const real *dy, cons
 
 /* ---- rope */
 
-#define ROPE_FORWARD real *y, const real *x, const int *start, int B, int T, int H, int D, int P, double theta
-#define ROPE_BACKWARD real *dx, const real *dy, const int *start, int B, int T, int H, int D, int P, double theta
 static real *deinterleaved(const real *x, long rows, int D)
 {
     real *z = op_take(1, (size_t)rows * (size_t)D * sizeof(real));
