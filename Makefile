@@ -180,9 +180,13 @@ $(BUILD)/check_mixer: $(foreach p,f32 f64 bf16,$(BUILD)/tests/mixer/ema_$(p).o $
 test: $(CHECKS) ## run every check
 	@sh tests/pages.sh && sh tests/floors.sh && sh tests/alone.sh $(CC) && sh tests/run.sh $(CHECKS)
 
+# (columns are characters: the bytes that follow the first one of a character of UTF-8 do not count)
 format-check: ## lines of more than 120 columns
-	@git ls-files '*.[ch]' '*.cu' '*.cuh' '*.sh' '*.mk' '*.py' Makefile | \
-	 xargs awk 'length > 120 { print FILENAME ":" FNR ": " length " columns"; n++ } END { exit n > 0 }'
+	@find Makefile .ci ref simd cuda tools tests data -type f \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o \
+	  -name '*.sh' -o -name '*.mk' -o -name '*.py' -o -name Makefile \) -exec env LC_ALL=C awk \
+	  '{ line = $$0; gsub(/[\200-\277]/, "", line) } \
+	   length(line) > 120 { print FILENAME ":" FNR ": " length(line) " columns, of at most 120"; n++ } \
+	   END { exit n > 0 }' {} +
 include .ci/jobs.mk
 
 demo: $(BUILD)/swax ## train a small network on this repository's own text with the reference kernels: the loss falls
