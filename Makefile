@@ -114,13 +114,14 @@ $(foreach t,$(TIERS),$(eval $(call tier,$(t))))
 $(BUILD)/tools/%.o: tools/%.c $(BUILD)/compiler ; $(call step,CC) $(TOOL) -c $< -o $@
 $(BUILD)/tools/lib/threads.o: TOOL += $(OPENMP)
 
-# ---- the ablations of data/ablate go into the program as lines of text
+# ---- the ablations of data/ablate go into the program as lines of text, each a string of C
+quoted    := sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n",/'
 ABLATIONS := $(sort $(wildcard data/ablate/*.json))
 TOOLS     += $(BUILD)/tools/ablate/ablations.o
 $(BUILD)/tools/ablate/ablations.c: $(ABLATIONS) $(BUILD)/compiler
 	$(call step,TEXT) { echo '#include "tools/ablate/ablate.h"'; \
 	 for f in $(ABLATIONS); do echo "static const char *const $$(basename $$f .json | tr - _)[] = {"; \
-	   sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n",/' $$f; echo 'NULL};'; done; \
+	   $(quoted) $$f; echo 'NULL};'; done; \
 	 echo 'const struct ablate_builtin ablate_builtin[] = {'; \
 	 for f in $(ABLATIONS); do n=$$(basename $$f .json); echo "{\"$$n\", $$(echo $$n | tr - _)},"; done; \
 	 echo '{NULL, NULL}};'; } > $@
@@ -130,7 +131,7 @@ $(BUILD)/tools/ablate/ablations.o: $(BUILD)/tools/ablate/ablations.c ; $(call st
 TOOLS     += $(BUILD)/tools/convert/modeling.o
 $(BUILD)/tools/convert/modeling.c: tools/python/modeling_swax.py $(BUILD)/compiler
 	$(call step,TEXT) { echo '#include "tools/convert/hf_own.h"'; echo 'const char *const hf_modeling[] = {'; \
-	 sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n",/' $<; echo 'NULL};'; } > $@
+	 $(quoted) $<; echo 'NULL};'; } > $@
 $(BUILD)/tools/convert/modeling.o: $(BUILD)/tools/convert/modeling.c ; $(call step,CC) $(TOOL) -c $< -o $@
 
 VERSIONED := $(patsubst %,$(BUILD)/tools/%.o,main info verify/case verify/report verify/own)
