@@ -279,6 +279,49 @@ START_TEST(packing_is_separate)
 }
 END_TEST
 
+/* After a step, kernels read the weights that were stepped: in bf16 a copy of them, which is made anew.  So the loss is
+ * another, and to the bit that of a network which is given the same weights. */
+START_TEST(a_step_reaches_what_kernels_read)
+{
+    const struct swax_tier *tier = swax_tiers[_i / SWAX_PRECISIONS];
+    const enum swax_precision precision = (enum swax_precision)(_i % SWAX_PRECISIONS);
+    const struct swax_adamw o = { 0.01, 0.9, 0.95, 1e-8, 0.1, 1 };
+    const struct swax_config c = small_config(1);
+    struct swax_network *n[2];
+    struct data d;
+    char why[SWAX_WHY];
+    int count;
+    if (tier->memory || !tier->usable() || (precision == SWAX_PREC_BF16 && !tier->bf16))
+        return;
+    draw_data(&d, 5, 4);
+    for (int k = 0; k < 2; k++) {
+        n[k] = swax_network_new(&c, tier, precision, B, T, 1, why);
+        ck_assert_msg(n[k] != NULL, "%s", why);
+        swax_network_init(n[k], (uint64_t)k);
+    }
+    const double before = swax_network_evaluate(n[0], &d.batch, NULL, NULL, NULL);
+    swax_network_zero_gradient(n[0]);
+    swax_network_gradient(n[0], &d.batch, 1);
+    swax_network_gradient_norm(n[0]);
+    swax_network_adamw(n[0], &o, 1);
+    const double after = swax_network_evaluate(n[0], &d.batch, NULL, NULL, NULL);
+    const struct swax_tensor *t = swax_network_tensors(n[0], &count);
+    for (int i = 0; i < count; i++) {
+        double *w = calloc((size_t)t[i].size, sizeof *w);
+        swax_network_get(n[0], SWAX_WEIGHT, i, w);
+        swax_network_put(n[1], SWAX_WEIGHT, i, w);
+        free(w);
+    }
+    const double given = swax_network_evaluate(n[1], &d.batch, NULL, NULL, NULL);
+    ck_assert_msg(isfinite(after) && after != before, "%s, %s: the loss is %.9g before the step and %.9g behind it",
+                  tier->name, swax_precision_name[precision], before, after);
+    ck_assert_msg(after == given, "%s, %s: the loss is %.9g behind the step, and %.9g of the same weights elsewhere",
+                  tier->name, swax_precision_name[precision], after, given);
+    swax_network_free(n[0]);
+    swax_network_free(n[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("model");
@@ -289,6 +332,7 @@ int main(void)
     tcase_add_test(tc, same_bits_twice);
     tcase_add_loop_test(tc, decoding_is_evaluation, 0, 3 * VARIANTS);
     tcase_add_loop_test(tc, packing_is_separate, 0, 7);
+    tcase_add_loop_test(tc, a_step_reaches_what_kernels_read, 0, SWAX_PRECISIONS * swax_n_tiers);
     suite_add_tcase(s, tc);
     return suite_ends(s);
 }
