@@ -1,0 +1,273 @@
+/* check_plugin.c - somebody's kernels over a suite (tools/verify/plugin.c): how often each part is asked, and what is
+ * said of who answers otherwise the second time, forgets, or lacks a part. */
+#define _GNU_SOURCE      /* dladdr */
+#include <check.h>
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "ref/kernels.h"
+#include "tools/lib/random.h"
+#include "tools/verify/plugin.h"
+#include "tests/scratch.h"
+#include "tests/shared.h"
+#include "tests/suite.h"
+
+static char why[SWAX_WHY];
+
+/* In memory that the processes share. */
+enum trick { RIGHT, OTHER_BITS, SECOND_WRONG, STALE, REPLAY_WRONG, FORGETS, ZEROS, BEHIND, LEAVES };
+static struct notes { int calls[PARTS], trick, part; float kept[PARTS][64]; } *notes;
+
+/* What becomes of the answer y of N numbers to a call, by its number; the first of a problem's two is even. */
+static void spoil(int part, float *y, int N)
+{
+    const int call = notes->calls[part]++, trick = notes->part == part ? notes->trick : RIGHT;
+    float was[64] = {0};
+    memcpy(was, y, sizeof *was * (size_t)(N < 64 ? N : 64));
+    for (int e = 0; e < N; e++)
+        y[e] = trick == ZEROS || (trick == FORGETS && call > 1) ? 0
+             : (trick == SECOND_WRONG && call == 1) || (trick == REPLAY_WRONG && call > 1) ? 3 * y[e] + 1
+             : trick == STALE && call > 1 && call / 2 % 2 == 1 ? notes->kept[part][e]
+             : trick == OTHER_BITS && call == 1 && !e ? nextafterf(y[e], INFINITY) : y[e];
+    if (call / 2 % 2 == 0)
+        memcpy(notes->kept[part], was, sizeof was);
+    if (trick == BEHIND)
+        y[N] = 0;
+    if (trick == LEAVES)
+        _exit(0);
+}
+
+static void forward(float *y, const float *a, const float *b, int N)
+{
+    swax_ref_f32.add_forward(y, a, b, N);
+    spoil(0, y, N);
+}
+
+static void backward(float *da, float *db, const float *dy, int N)
+{
+    swax_ref_f32.add_backward(da, db, dy, N);
+    spoil(1, db, N);
+    if (notes->trick == STALE)
+        memcpy(da, db, sizeof *da * (size_t)N);      /* da is as db, both begin from 0 */
+}
+
+static struct swax_kernels_f32 table;
+static int offers[PARTS] = {1, 1};
+
+static const char *load(struct loaded *l, void *arg, char *wrong)
+{
+    const struct plugin *p = arg;
+    (void)wrong;
+    ck_assert(!strcmp(p->path, "mine.so") && p->precision == SWAX_PREC_F32);
+    table.add_forward = forward, table.add_backward = backward;
+    l->tier = (struct swax_tier){.name = p->path, .f32 = &table};
+    l->precision = SWAX_PREC_F32;
+    memcpy(l->offers, offers, sizeof offers);
+    return NULL;
+}
+
+static const char *ask(const char *line, enum trick trick, int part, int time, struct report *r)
+{
+    struct plan plan;
+    ck_assert_msg(!plan_read(&plan, line, why), "%s", why);
+    memset(notes, 0, sizeof *notes);
+    notes->trick = trick, notes->part = part;
+    *r = (struct report){.gauge = 1};
+    return verify_stranger(load, "mine.so", &plan, time, r, why);
+}
+
+static const struct finding *of_tensor(const struct report *r, const char *name)
+{
+    for (int i = 0; i < r->n; i++)
+        if (!strcmp(r->finding[i].name, name))
+            return &r->finding[i];
+    return NULL;
+}
+
+/* Every problem twice; every fifth four times more, each twice, unless it is large. */
+START_TEST(each_part_is_asked_so_often)
+{
+    static const struct { const char *line; int calls; } of[] = {
+        {"add N=7", 10}, {"add N=16666", 10}, {"add N=16667", 2}, {"add suite=quick N=7 seed=3", -1},
+    };
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct report r;
+        const char *wrong = ask(of[k].line, RIGHT, 0, 0, &r);
+        const int calls = of[k].calls > 0 ? of[k].calls : 2 * r.problems + 8 * ((r.problems + 4) / 5);
+        ck_assert_msg(!wrong && !r.failed && !r.trouble[0] && !r.unequal && r.gauge == 1, "%s",
+                      wrong ? wrong : r.trouble);
+        ck_assert_msg(notes->calls[0] == calls && notes->calls[1] == calls, "%s: %d and %d calls, not %d", of[k].line,
+                      notes->calls[0], notes->calls[1], calls);
+        ck_assert(of_tensor(&r, "y") && of_tensor(&r, "da") && of_tensor(&r, "db") &&
+                  of_tensor(&r, "y")->answers == r.problems);
+    }
+}
+END_TEST
+
+static const struct said {
+    enum trick trick;
+    const char *line, *trouble[PARTS], *name[PARTS];
+    int failed, unequal;
+} said[] = {
+    { OTHER_BITS, "add N=7", { "", "" }, { "y", "db" }, 0, 1 },
+    { SECOND_WRONG,
+      "add N=7",
+      { "add_forward is right at first and wrong in later calls: in the second on the same inputs",
+        "add_backward is right at first and wrong in later calls: in the second on the same inputs" },
+      { "y", "db" },
+      1,
+      1 },
+    { STALE,
+      "add N=7",
+      { "add_forward gives the answer of the call before to other numbers in the same memory",
+        "add_backward gives the answer of the call before to other numbers in the same memory" },
+      { NULL, NULL },
+      1,
+      0 },
+    { REPLAY_WRONG,
+      "add N=7",
+      { "add_forward is right at first and wrong in later calls",
+        "add_backward is right at first and wrong in later calls" },
+      { NULL, NULL },
+      1,
+      0 },
+    { ZEROS, "add N=7", { "", "" }, { NULL, NULL }, 1, 0 },
+    { BEHIND,
+      "add N=7",
+      { "add_forward on tier mine.so wrote behind the end of y",
+        "add_backward on tier mine.so wrote behind the end of db" },
+      { NULL, NULL },
+      1,
+      0 },
+    { LEAVES, "add suite=quick", { "add ended the process", "add ended the process" }, { NULL, NULL }, 1, 0 },
+};
+
+START_TEST(each_way_to_answer_has_its_words)
+{
+    const struct said *s = &said[_i / 2];
+    const int part = _i % 2;
+    struct report r;
+    const char *wrong = ask(s->line, s->trick, part, 0, &r);
+    ck_assert_msg(!wrong && !strcmp(r.trouble, s->trouble[part]), "%s, part %d: \"%s\", not \"%s\"", s->line, part,
+                  wrong ? wrong : r.trouble, s->trouble[part]);
+    ck_assert_msg(r.failed == s->failed && r.unequal == s->unequal, "%d failed, %d unequal", r.failed, r.unequal);
+    ck_assert(s->name[part] ? r.unequal_name && !strcmp(r.unequal_name, s->name[part]) : !r.unequal_name);
+    if (s->trick == ZEROS)
+        ck_assert(of_tensor(&r, part ? "db" : "y")->failed == 1 && of_tensor(&r, "da")->failed == 0);
+    if (s->trick == LEAVES)
+        ck_assert(notes->calls[part] == 1 && r.problems == 1);
+}
+END_TEST
+
+/* Who answers all but the first problem wrong, which is not replayed, is asked that one again. */
+START_TEST(what_is_forgotten_is_found)
+{
+    struct report r;
+    char line[60];
+    ck_assert(!ask("add suite=quick N=7", RIGHT, 0, 0, &r));
+    int seed = 1;
+    while (random_permute((uint64_t)seed, (uint64_t)r.problems, 0) % 5 == 0)
+        seed++;
+    snprintf(line, sizeof line, "add suite=quick N=7 seed=%d", seed);
+    for (int part = 0; part < PARTS; part++) {
+        offers[!part] = 0, offers[part] = 1;
+        ck_assert_msg(!ask(line, FORGETS, part, 0, &r), "%s", why);
+        char says[OP_SENTENCE];
+        snprintf(says, sizeof says, "%s is right at first and wrong in later calls",
+                 part ? "add_backward" : "add_forward");
+        ck_assert_msg(r.failed == r.problems - 1 && !strcmp(r.trouble, says), "\"%s\", not \"%s\"", r.trouble, says);
+    }
+    offers[0] = offers[1] = 1;
+}
+END_TEST
+
+START_TEST(a_part_that_is_not_there_is_not_asked)
+{
+    struct report r;
+    for (int part = 0; part < PARTS; part++) {
+        offers[!part] = 0, offers[part] = 1;
+        ck_assert_msg(!ask("add suite=quick N=7", RIGHT, 0, 0, &r) && !r.failed, "%s", r.trouble);
+        ck_assert(notes->calls[!part] == 0 && notes->calls[part] > 0);
+        ck_assert((of_tensor(&r, "y") != NULL) == !part && (of_tensor(&r, "da") != NULL) == part &&
+                  (of_tensor(&r, "db") != NULL) == part);
+        ck_assert_msg(!ask("add suite=quick N=7", ZEROS, part, 0, &r) && r.failed == r.problems, "%d of %d", r.failed,
+                      r.problems);
+    }
+    offers[0] = offers[1] = 1;
+}
+END_TEST
+
+START_TEST(time_is_told_of_both_parts)
+{
+    struct report r;
+    ck_assert_msg(!ask("add N=7", RIGHT, 0, 1, &r) && !r.failed, "%s", r.trouble);
+    ck_assert(r.timing.calls[0] > 5 && r.timing.calls[1] == r.timing.calls[0] && r.timing.median[0] > 0 &&
+              r.timing.median[1] > 0);
+    ck_assert(!ask("add N=7", RIGHT, 0, 0, &r) && !r.timing.calls[0]);
+    ck_assert(!ask("add N=7", ZEROS, 1, 1, &r) && r.failed == 1 && !r.timing.calls[0] && !r.trouble[0]);
+}
+END_TEST
+
+static void refused(const char *wrong, const char *says)
+{
+    ck_assert_msg(wrong && strstr(wrong, says) && is_sentence(wrong), "\"%s\", not \"%s\"", wrong ? wrong : "no word",
+                  says);
+}
+
+START_TEST(refusals_are_sentences)
+{
+    struct report r = {.gauge = 1};
+    struct plan plan;
+    refused(ask("add N=1000000000", RIGHT, 0, 0, &r), "Too large: with add_forward N=1000000000");
+    ck_assert(!plan_read(&plan, "add N=70", why));
+    while (!suite_is_long(plan.suite))
+        plan.suite++;
+    refused(verify_stranger(load, "mine.so", &plan, 1, &r, why),
+            "time=yes: suite=long is not timed; leave out one of them.");
+    memset(notes, 0, sizeof *notes);
+    const char *wrong = verify_stranger(load, "mine.so", &plan, 0, &r, why);
+    ck_assert_msg(!wrong && r.problems == 1 && !r.failed && r.gauge == 1 && notes->calls[0] == 1, "%s",
+                  wrong ? wrong : r.trouble);
+    ck_assert(!plan_read(&plan, "add N=7", why));
+    refused(verify_plugin("./no-such.so", &plan, 0, &r, why), "no-such.so");
+    Dl_info libc;
+    void *known = dlsym(RTLD_DEFAULT, "pthread_mutexattr_setprioceiling");
+    if (!known || !dladdr(known, &libc) || !libc.dli_fname || !strstr(libc.dli_fname, ".so")) {
+        puts("skipped: this program is linked with no shared object");
+        return;
+    }
+    static const char *const suffix[] = {"f32", "", "f64", "_f64", "bf16", "_bf16"};
+    for (int k = 0; k < 3; k++) {
+        char line[40], says[80];
+        snprintf(line, sizeof line, "add N=7 dtype=%s", suffix[2 * k]);
+        snprintf(says, sizeof says, "exports neither add_forward%s nor its backward, with the signature in kernels.h.",
+                 suffix[2 * k + 1]);
+        ck_assert(!plan_read(&plan, line, why));
+        refused(verify_plugin(libc.dli_fname, &plan, 0, &r, why), says);
+    }
+    ck_assert(!symlink(libc.dli_fname, scratch("mine.so")) && !chdir(scratch(".")));      /* one that lies here */
+    refused(verify_plugin("mine.so", &plan, 0, &r, why), "mine.so exports neither");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("plugins");
+    TCase *t = tcase_create("plugins");
+    scratch_open();
+    notes = shared_memory(sizeof *notes);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, each_part_is_asked_so_often);
+    tcase_add_loop_test(t, each_way_to_answer_has_its_words, 0, 2 * (int)(sizeof said / sizeof *said));
+    tcase_add_test(t, what_is_forgotten_is_found);
+    tcase_add_test(t, a_part_that_is_not_there_is_not_asked);
+    tcase_add_test(t, time_is_told_of_both_parts);
+    tcase_add_test(t, refusals_are_sentences);
+    suite_add_tcase(s, t);
+    const int status = suite_ends(s);
+    scratch_close();
+    return status;
+}
