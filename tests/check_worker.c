@@ -101,6 +101,12 @@ static double make(struct op_case in[PARTS], struct op_case got[PARTS], struct o
     return numbers;
 }
 
+static void drop(struct op_case in[PARTS], struct op_case got[PARTS], struct op_case second[PARTS])
+{
+    for (int part = 0; part < PARTS; part++)
+        op_case_free(&in[part]), op_case_free(&got[part]), op_case_free(&second[part]);
+}
+
 static int same(const double *a, const double *b) { return !memcmp(a, b, 7 * sizeof *a); }
 
 START_TEST(it_answers_twice)
@@ -135,6 +141,7 @@ START_TEST(it_answers_twice)
         ck_assert_msg((notes->y[k] == notes->y[k + 1]) == (k % 2 == 1), "call %d and the next", k);
     ck_assert(notes->y[0] == notes->y[3] && notes->y[4] == notes->y[0]);
     worker_stop(w);
+    drop(in, got, second);
 }
 END_TEST
 
@@ -160,12 +167,14 @@ START_TEST(it_answers_what_is_asked)
     ck_assert(!worker_ask(w, &add_subject, 1, got, NULL, 0, &conduct, trouble, &lost) && notes->calls[0] == 3 &&
               notes->calls[1] == 3);
     worker_stop(w);
+    drop(in, got, second);
     offers[1] = 0;
     w = worker_start(load, NULL, make(in, got, second), why);
     ck_assert(!worker_ask(w, &add_subject, 3, got, second, 0, &conduct, trouble, &lost));
     ck_assert(conduct.offers[0] && !conduct.offers[1] && notes->calls[1] == 0 && same(got[1].arg[0], in[1].arg[0]) &&
               !same(got[0].arg[0], in[0].arg[0]));
     worker_stop(w);
+    drop(in, got, second);
 }
 END_TEST
 
@@ -209,6 +218,7 @@ START_TEST(what_it_does_is_said)
     ck_assert_msg(was ? wrong && lost && !strcmp(wrong, "add ended the process") : !wrong && !lost, "asked again: %s",
                   wrong ? wrong : "");
     worker_stop(w);
+    drop(in, got, second);
 }
 END_TEST
 
@@ -260,6 +270,7 @@ START_TEST(memory_that_is_not_there_is_said)
     ck_assert_msg(wrong && lost && !strcmp(wrong, "add crashed: There is no memory for the plugin's arrays."), "%s",
                   wrong ? wrong : "answered");
     worker_stop(w);
+    drop(in, got, second);
 }
 END_TEST
 #endif
