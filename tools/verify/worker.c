@@ -83,14 +83,6 @@ static void put(struct wire *w, const struct op_case *got, int part, size_t (*at
             memcpy(numbers(w) + at[part][i] - 1, got->arg[i], (size_t)got->size[i] * sizeof(double));
 }
 
-static size_t room_of(const struct op_case *c)
-{
-    size_t bytes = 0;
-    for (int i = 0; i < c->n; i++)
-        bytes += 2 * ((size_t)c->size[i] + 130) * sizeof(double) + 64;
-    return bytes;
-}
-
 /* Of the two calls, the first lies where the last one did: `turn` says where that was. */
 static void answer(struct loaded *l, struct wire *w, struct op_room *room, unsigned char *flush, int turn)
 {
@@ -102,7 +94,7 @@ static void answer(struct loaded *l, struct wire *w, struct op_room *room, unsig
         w->conduct.offers[part] = l->offers[part];
         if (!l->offers[part] || !(w->parts >> part & 1))
             continue;
-        const size_t shift = room_of(&w->c[part]) / 2 + 4160;
+        const size_t shift = (size_t)case_numbers(&w->c[part]) * sizeof(double) + 4160;
         int fine = call(l, w, &first, part, turn ? shift : 0, room, w->timed ? &watch : NULL);
         w->conduct.seconds[part] = watch.ended - watch.begun;
         if (!w->timed && fine) {
