@@ -125,8 +125,8 @@ static int is_refused(const struct problem *p, const struct planted *is)
     return refused;
 }
 
-/* All that is planted in a kernel, in each problem, which is solved once.  Where each factor was refused in one, the rest
- * only show whether nothing planted is good: every third, and none for a kernel that this is not asked of. */
+/* All that is planted in a kernel, in each problem, which is solved once.  Where each factor was refused in one, the
+ * rest only show whether nothing planted is good: every third, and none for a kernel that this is not asked of. */
 START_TEST(a_planted_bias_is_noticed)
 {
     enum { ALL = sizeof planted / sizeof *planted };

@@ -106,7 +106,8 @@ static const struct { const char *make, *op; int family; } made[] = {
     {"attention_forward seed=8", "attention_forward", OP_GAUSS}, {"rope seed=6 theta=500000", "rope", OP_GAUSS},
     {"linear seed=7 noise=yes", "linear", OP_GAUSS},  {"xent seed=9", "xent", OP_GAUSS},
     {"embed seed=10 noise=yes", "embed", OP_GAUSS},   {"headnorm seed=11", "headnorm", OP_GAUSS},
-    {"adamw seed=12", "adamw", OP_GAUSS},             {"mlstm_forward seed=13 states=no documents=no", "mlstm_forward", OP_GAUSS},
+    {"adamw seed=12", "adamw", OP_GAUSS},
+    {"mlstm_forward seed=13 states=no documents=no", "mlstm_forward", OP_GAUSS},
     {"mlstm seed=14 dtype=f16", "mlstm", OP_GAUSS},   {"attention seed=15 dtype=f16 T=20 W=5", "attention", OP_GAUSS},
     {"linear seed=16 dtype=f16", "linear", OP_GAUSS}, {"mlstm seed=17 dtype=bf16 family=open", "mlstm", OP_OPEN},
 };
@@ -432,7 +433,8 @@ END_TEST
 /* What is obvious has a name: zeros, numbers that are none, a factor. */
 START_TEST(the_obvious_is_said)
 {
-    static const struct { const char *words; double times, plus; } of[] = {{"all zeros", 0, 0}, {"not finite", 1, NAN}, {"1.5 times", 1.5, 0}, {"of the opposite sign", -1, 0}};
+    static const struct { const char *words; double times, plus; } of[] = {
+        {"all zeros", 0, 0}, {"not finite", 1, NAN}, {"1.5 times", 1.5, 0}, {"of the opposite sign", -1, 0}};
     char line[400], said[SAID], *path = scratch("case"), *mine = scratch("mine");
     snprintf(line, sizeof line, "make attention_forward seed=8 T=9 S=9 H=2 G=1 D=8 -o %s", path);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
@@ -443,7 +445,8 @@ START_TEST(the_obvious_is_said)
             const struct op_arg *arg = &swax_ops[p.in[0].op].arg[i];
             strcpy(a.name[i], arg->name);
             a.from[i] = p.truth[0].arg[i];
-            a.tensor[i] = (struct st_tensor){.name = a.name[i], .type = ST_F32, .rank = (int)strlen(arg->shape), .size = p.in[0].size[i]};
+            a.tensor[i] = (struct st_tensor){.name = a.name[i], .type = ST_F32, .rank = (int)strlen(arg->shape),
+                                             .size = p.in[0].size[i]};
             for (int d = 0; d < a.tensor[i].rank; d++)
                 a.tensor[i].shape[d] = op_extent(&swax_ops[p.in[0].op], arg->shape[d], p.in[0].dims);
         }
@@ -470,13 +473,17 @@ static const struct { const char *header, *data; size_t more; const char *expect
     {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}", "abcd", 0, "JSON"},
     {"{\"h\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]}}", "abcd", 0, "cut short"},
     {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "abcdefgh", 0, "follow its last tensor"},
-    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"dq\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", "abcdef", 0, "overlaps"},
-    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "abcdefgh", 0, "twice"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+     "\"dq\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", "abcdef", 0, "overlaps"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+     "\"h\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "abcdefgh", 0, "twice"},
     {"{\"h\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", "", 0, "possible product"},
     {"{\"h\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", "", 0, "possible product"},
-    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[9223372036854775807,9223372036854775807]}}", "", 0, "cut short"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[9223372036854775807,9223372036854775807]}}", "", 0,
+     "cut short"},
     {"{\"h\":{\"dtype\":\"I32\",\"shape\":[1,3,1,2],\"data_offsets\":[0,24]}}", "abcdefghijklmnopqrstuvwx", 0, "I32"},
-    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}}", "abcdefghijklmnopqrstuvwx", 0, "[1,3,1,2] is needed"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}}", "abcdefghijklmnopqrstuvwx", 0,
+     "[1,3,1,2] is needed"},
     {"{\"h\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", "abcd", 0, "F16"},
 };
 

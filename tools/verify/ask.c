@@ -46,7 +46,8 @@ static const struct key_type seed_type = {read_seed, write_seed, 0};
 
 static const char *dtype_word(int i)
 {
-    static const char *const words[] = {"f32 fp32 float32", "f64 fp64 float64", "bf16 bfloat16", "f16 fp16 float16"};      /* enum dtype */
+    /* in the order of enum dtype */
+    static const char *const words[] = {"f32 fp32 float32", "f64 fp64 float64", "bf16 bfloat16", "f16 fp16 float16"};
     return i < DTYPES ? words[i] : NULL;
 }
 
@@ -67,38 +68,65 @@ static const char *gauge_word(int i)
 static const struct key rows[] = {
 #define ROW(type, name, field, ...) KEY_ROW(type, name, struct asked, field, __VA_ARGS__)
     ROW(&key_path, "case", path, "", "a case that `swax verify make` wrote", .mark = CHECK),
-    ROW(&key_path, "answers", answers, "", "your kernel's outputs, under the names of `swax verify list` (of a suite: \"7/h\" for case 7)", .mark = CHECK),
+    ROW(&key_path, "answers", answers, "",
+        "your kernel's outputs, under the names of `swax verify list` (of a suite: \"7/h\" for case 7)", .mark = CHECK),
     ROW(&key_path, "library", path, "", "a shared object with kernels under the names of kernels.h", .mark = PLUGIN),
-    ROW(&key_path, "reference", reference, "", "a shared object with the plain function, in float and in double", .mark = OWN),
+    ROW(&key_path, "reference", reference, "", "a shared object with the plain function, in float and in double",
+        .mark = OWN),
     ROW(&key_path, "candidate", candidate, "", "a shared object with the function to be judged", .mark = OWN),
-    ROW(&key_path, "tensors", tensors, "", "what passes between them: a description in JSON", .others = "description json", .mark = OWN),
+    ROW(&key_path, "tensors", tensors, "", "what passes between them: a description in JSON",
+        .others = "description json", .mark = OWN),
     ROW(&key_tier, "tier", tier, "", "the kernels of this build to look at", .word = key_tier_word, .mark = TIER),
-    ROW(&key_text, "kernel", kernel, "", "a kernel, as rope_forward, or a forward with its backward, as mlstm", .mark = MAKE | PLUGIN | TIER | FAULTS | DOOR),
-    ROW(&key_word, "suite", plan.suite, NULL, "many cases at once; left out, one", .word = suite_name, .mark = MAKE | DOOR),
+    ROW(&key_text, "kernel", kernel, "", "a kernel, as rope_forward, or a forward with its backward, as mlstm",
+        .mark = MAKE | PLUGIN | TIER | FAULTS | DOOR),
+    ROW(&key_word, "suite", plan.suite, NULL, "many cases at once; left out, one", .word = suite_name,
+        .mark = MAKE | DOOR),
     ROW(&key_word, "suite", plan.suite, "standard", "how many cases", .word = suite_name, .mark = FAULTS | OWN),
-    ROW(&key_word, "suite", plan.suite, "standard", "how many cases; long: 65,536 tokens, and tensors of more than 2^31 elements", .word = suite_word, .mark = PLUGIN),
-    ROW(&key_word, "suite", plan.suite, "quick", "how many cases; long: 65,536 tokens, and tensors of more than 2^31 elements", .word = suite_word, .mark = TIER),
-    ROW(&seed_type, "seed", seed, "1", "another seed, other problems; random: one that nobody has seen, which is printed", .mark = MAKE | PLUGIN | TIER | DOOR | OWN),
+    ROW(&key_word, "suite", plan.suite, "standard",
+        "how many cases; long: 65,536 tokens, and tensors of more than 2^31 elements", .word = suite_word,
+        .mark = PLUGIN),
+    ROW(&key_word, "suite", plan.suite, "quick",
+        "how many cases; long: 65,536 tokens, and tensors of more than 2^31 elements", .word = suite_word,
+        .mark = TIER),
+    ROW(&seed_type, "seed", seed, "1",
+        "another seed, other problems; random: one that nobody has seen, which is printed",
+        .mark = MAKE | PLUGIN | TIER | DOOR | OWN),
     ROW(&seed_type, "seed", seed, "0", "the seed that the case must be of; 0: any", .mark = CHECK),
-    ROW(&key_word, "suite", plan.suite, NULL, "the suite that the case must be; left out, any", .word = suite_name, .mark = CHECK),
-    ROW(&key_whole, "number", only, NULL, "one case of the suite alone: what a report prints to replay the worst", .least = 0, .most = 100000, .mark = PLUGIN | TIER | DOOR | OWN),
-    ROW(&key_text, "sizes", sizes, "", "those of a model (qwen3.5 qwen3.5-9b kimi-linear kimi-k3 glm-5.3 nemotron xlstm-7b gpt-oss) or of FILE.json; what is given beside it counts",
+    ROW(&key_word, "suite", plan.suite, NULL, "the suite that the case must be; left out, any", .word = suite_name,
+        .mark = CHECK),
+    ROW(&key_whole, "number", only, NULL, "one case of the suite alone: what a report prints to replay the worst",
+        .least = 0, .most = 100000, .mark = PLUGIN | TIER | DOOR | OWN),
+    ROW(&key_text, "sizes", sizes, "", "those of a model (qwen3.5 qwen3.5-9b kimi-linear kimi-k3 glm-5.3 nemotron "
+                                       "xlstm-7b gpt-oss) or of FILE.json; what is given beside it counts",
         .mark = MAKE | PLUGIN | TIER | DOOR),
-    ROW(&key_yes, "time", time, "no", "how long it takes, if it is right: new inputs and cold caches for every call, whose outputs are judged", .mark = PLUGIN | DOOR),
-    ROW(&key_word, "gauge", gauge, "any", "of the cell's stabiliser m; any: states count as e^m C; contract: m is asked, too", .word = gauge_word, .mark = CHECK | PLUGIN | DOOR),
-    ROW(&key_word, "family", plan.family, NULL, "what the inputs look like; left out, gauss", .word = family_word, .mark = MAKE | DOOR),
-    ROW(&key_word, "dtype", plan.wish.dtype, "f32", "what the inputs are exact in, and what the bounds are for", .word = dtype_word, .others = "precision",
-        .mark = MAKE | PLUGIN | FAULTS | DOOR | OWN),
-    ROW(&key_word, "dtype", plan.wish.dtype, NULL, "one precision of the tier; left out, all that it has", .word = dtype_word, .others = "precision", .mark = TIER),
-    ROW(&key_yes, "states", plan.wish.states, "yes", "no: the cell has no state at the start, and no gradient comes from its end", .mark = MAKE | PLUGIN | TIER | DOOR),
-    ROW(&key_yes, "documents", plan.wish.documents, "yes", "no: one document each", .mark = MAKE | PLUGIN | TIER | DOOR),
-    ROW(&key_text, "without", without, "", "optional inputs that your kernel does not take, as b,sink", .mark = MAKE | DOOR),
-    ROW(&key_yes, "noise", plan.wish.noise, "no", "gradients begin from the numbers in the case and are added to, as kernels.h has it", .mark = MAKE),
-    ROW(&key_yes, "noise", plan.wish.noise, "yes", "gradients begin from noise and are added to, as kernels.h has it", .mark = PLUGIN | TIER),
-    ROW(&key_word, "behind", plan.wish.behind, "none", "headnorm: the gradient of h is one that comes out of a scale-invariant norm", .word = behind_word,
+    ROW(&key_yes, "time", time, "no", "how long it takes, if it is right: new inputs and cold caches for every call, "
+                                      "whose outputs are judged", .mark = PLUGIN | DOOR),
+    ROW(&key_word, "gauge", gauge, "any",
+        "of the cell's stabiliser m; any: states count as e^m C; contract: m is asked, too", .word = gauge_word,
+        .mark = CHECK | PLUGIN | DOOR),
+    ROW(&key_word, "family", plan.family, NULL, "what the inputs look like; left out, gauss", .word = family_word,
+        .mark = MAKE | DOOR),
+    ROW(&key_word, "dtype", plan.wish.dtype, "f32", "what the inputs are exact in, and what the bounds are for",
+        .word = dtype_word, .others = "precision", .mark = MAKE | PLUGIN | FAULTS | DOOR | OWN),
+    ROW(&key_word, "dtype", plan.wish.dtype, NULL, "one precision of the tier; left out, all that it has",
+        .word = dtype_word, .others = "precision", .mark = TIER),
+    ROW(&key_yes, "states", plan.wish.states, "yes",
+        "no: the cell has no state at the start, and no gradient comes from its end",
+        .mark = MAKE | PLUGIN | TIER | DOOR),
+    ROW(&key_yes, "documents", plan.wish.documents, "yes", "no: one document each",
+        .mark = MAKE | PLUGIN | TIER | DOOR),
+    ROW(&key_text, "without", without, "", "optional inputs that your kernel does not take, as b,sink",
+        .mark = MAKE | DOOR),
+    ROW(&key_yes, "noise", plan.wish.noise, "no",
+        "gradients begin from the numbers in the case and are added to, as kernels.h has it", .mark = MAKE),
+    ROW(&key_yes, "noise", plan.wish.noise, "yes", "gradients begin from noise and are added to, as kernels.h has it",
+        .mark = PLUGIN | TIER),
+    ROW(&key_word, "behind", plan.wish.behind, "none",
+        "headnorm: the gradient of h is one that comes out of a scale-invariant norm", .word = behind_word,
         .mark = MAKE | CHECK | PLUGIN | TIER | DOOR),
     ROW(&key_path, "output", output, "", "where the case goes", .others = "out to", .mark = MAKE),
-    ROW(&key_path, "output", output, "", "a file for the report, as JSON", .others = "out to report", .mark = CHECK | PLUGIN | TIER | OWN),
+    ROW(&key_path, "output", output, "", "a file for the report, as JSON", .others = "out to report",
+        .mark = CHECK | PLUGIN | TIER | OWN),
     ROW(&key_yes, "json", json, "no", "JSON instead of a table", .mark = CHECK | PLUGIN | TIER | OWN),
     {0},
 #undef ROW
@@ -143,7 +171,8 @@ static const struct key *wishes(const struct subject *s)
         row[n] = (struct key){.name = name[n], .type = &size_type, .what = op_dim_word(op, *d)};
     }
     for (int i = 0; i < op_scalars(op); i++, n++)
-        row[n] = (struct key){.name = op_scalar_name(op, i, name[n]), .type = &scalar_type, .what = "a scalar of the kernel; left out, drawn by seed"};
+        row[n] = (struct key){.name = op_scalar_name(op, i, name[n]), .type = &scalar_type,
+                              .what = "a scalar of the kernel; left out, drawn by seed"};
     for (int i = 0; i < n; i++) {
         const struct op_range r = op_range(row[i].name);
         row[i].least = r.least, row[i].most = r.most;
@@ -275,7 +304,8 @@ const char *plan_read(struct plan *plan, const char *text, char *why)
     struct options o = {0};
     struct keys k = {.of = "A case"};
     struct asked *a = op_take(1, sizeof *a);
-    *a = (struct asked){.plan = {.wish = {.states = 1, .documents = 1, .chained = 1}, .suite = -1, .family = -1}, .only = -1};
+    *a = (struct asked){.plan = {.wish = {.states = 1, .documents = 1, .chained = 1}, .suite = -1, .family = -1},
+                        .only = -1};
     ask_tables(&k, MAKE, NULL);
     const char *wrong = options_read(&o, argc, argv, &k, "kernel", why);
     wrong = wrong ? wrong : ask(a, &o, MAKE, "A case", why);

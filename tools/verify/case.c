@@ -100,7 +100,8 @@ static char *describe(const struct problem *p)
         fprintf(f, "%s\"%s\":%.17g", s ? "," : "", op_scalar_name(op, s, name), p->in[0].scalar[s]);
     fputs("},", f);
     if (strchr(op->dims, 'W'))
-        fputs("\"window\":\"query t sees key j iff 0 <= t - (j-(S-T)) < W: W keys, its own included\",\"scale\":\"1/sqrt(D)\",", f);
+        fputs("\"window\":\"query t sees key j iff 0 <= t - (j-(S-T)) < W: W keys, its own included\","
+              "\"scale\":\"1/sqrt(D)\",", f);
     if (op->kind == OF_CELL)
         fputs("\"scale\":\"1/sqrt(K), on q\",\"gates\":\"i and f are pre-activations: log sigmoid(f) is the decay\",",
               f);
@@ -108,7 +109,8 @@ static char *describe(const struct problem *p)
     for (int part = 0, first = 1; part < p->subject.n; part++)
         for (int i = 0; i < p->in[part].n; i++)
             if (problem_is_answer(p, part, i)) {
-                fprintf(f, "%s\"%s\":{\"demanded\":%s}", first ? "" : ",", swax_ops[p->in[part].op].arg[i].name, p->demanded[part][i] ? "true" : "false");
+                fprintf(f, "%s\"%s\":{\"demanded\":%s}", first ? "" : ",", swax_ops[p->in[part].op].arg[i].name,
+                        p->demanded[part][i] ? "true" : "false");
                 first = 0;
             }
     fputs("}}", f);
@@ -126,8 +128,10 @@ static void add_problem(struct writing *w, const struct problem *p, const char *
 static const char *write_problems(const char *path, const struct plan *plan, const struct problem *p, int n, char *why)
 {
     const size_t most = (size_t)n * PARTS * OP_ARGS;
-    struct writing w = {op_take(most, sizeof *w.tensor), op_take(most, sizeof *w.source), op_take(most, sizeof *w.name), 0};
-    char (*key)[NAME] = op_take((size_t)n, sizeof *key), **text = op_take((size_t)n, sizeof *text), count[16], made[PLAN_TEXT];
+    struct writing w = {op_take(most, sizeof *w.tensor), op_take(most, sizeof *w.source),
+                        op_take(most, sizeof *w.name), 0};
+    char (*key)[NAME] = op_take((size_t)n, sizeof *key), **text = op_take((size_t)n, sizeof *text), count[16],
+         made[PLAN_TEXT];
     const char *(*meta)[2] = op_take((size_t)n + 5, sizeof *meta), *wrong = NULL;
     snprintf(count, sizeof count, "%d", n);
     meta[0][0] = "swax.verify", meta[0][1] = LAWS;
@@ -211,7 +215,8 @@ static int alike(const struct problem *p, int part, int i, const double *file)
     static const double digit[DTYPES] = {(double)FLT_EPSILON, (double)FLT_EPSILON, 1.0 / 128, 1.0 / 1024};
     const struct op_case *c = &p->in[part];
     const struct op_arg *a = &swax_ops[c->op].arg[i];
-    const double unit = a->type == REAL ? digit[p->wish.dtype] : p->wish.dtype == DT_F64 ? DBL_EPSILON : (double)FLT_EPSILON;
+    const double unit = a->type == REAL ? digit[p->wish.dtype]
+                      : p->wish.dtype == DT_F64 ? DBL_EPSILON : (double)FLT_EPSILON;
     const int fw = op_forward_of(c->op), j = fw < 0 ? -1 : op_arg_find(&swax_ops[fw], a->name);
     const int saved = j >= 0 && swax_ops[fw].arg[j].role == OUT;
     if (saved)
@@ -236,13 +241,14 @@ const char *case_match(struct case_file *f, struct problem *p, char *why)
             snprintf(name, sizeof name, "%s%s", prefix, swax_ops[c->op].arg[i].name);
             wrong = tensor_read(f->st, f->path, name, c, i, file, why);
             if (!wrong && !alike(p, part, i, file))
-                wrong = say(why, "Tensor \"%s\" in %.120s is not what the case's seed gives: the file was changed, or is of other problems.", name, f->path);
+                wrong = say(why, "Tensor \"%s\" in %.120s is not what the case's seed gives: the file was changed, or "
+                                 "is of other problems.", name, f->path);
             const int same = !wrong;
             for (long e = 0; e < c->size[i] && same; e++)
                 c->arg[i][e] = file[e];
             free(file);
         }
-    for (int i = 0; p->subject.n == 2 && !wrong && i < p->in[0].n; i++) {    /* the backward reads its forward's inputs */
+    for (int i = 0; p->subject.n == 2 && !wrong && i < p->in[0].n; i++) {  /* the backward reads its forward's inputs */
         const int j = op_arg_find(&swax_ops[p->in[1].op], swax_ops[p->in[0].op].arg[i].name);
         if (j >= 0 && swax_ops[p->in[0].op].arg[i].role == IN && p->in[0].arg[i] && p->in[1].arg[j])
             memcpy(p->in[1].arg[j], p->in[0].arg[i], (size_t)p->in[0].size[i] * sizeof(double));

@@ -88,8 +88,8 @@ static double honest(const struct problem *p, int part, int i)
 
 /* ---- coarser roundings, whose digits are another kernel's own: their errors are alike, not their numbers */
 
-/* Times as large as another kernel's: more than an order of summation makes of the errors of one rounding, of which a few
- * may be large or small by luck. */
+/* Times as large as another kernel's: more than an order of summation makes of the errors of one rounding, of which a
+ * few may be large or small by luck. */
 static double alike(long n) { return 3 * (1 + 8 / sqrt((double)n)); }
 
 static struct op_distance errors(const struct problem *p, int part, int i, const double *a)

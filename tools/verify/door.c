@@ -33,7 +33,8 @@ static void show(struct door_problem *v, const struct op_case *c, int i, int rol
 {
     const struct op_arg *a = &swax_ops[c->op].arg[i];
     struct door_array *x = &v->array[v->n++];
-    *x = (struct door_array){.name = a->name, .shape = a->shape, .role = role, .type = (int)a->type, .rank = (int)strlen(a->shape), .at = at};
+    *x = (struct door_array){.name = a->name, .shape = a->shape, .role = role, .type = (int)a->type,
+                             .rank = (int)strlen(a->shape), .at = at};
     for (int d = 0; d < x->rank; d++)
         x->extent[d] = op_extent(&swax_ops[c->op], a->shape[d], c->dims);
 }
@@ -49,7 +50,8 @@ static int is_input(const struct problem *p, int part, int i)
 static void show_problem(struct door_problem *v, const struct problem *p, struct op_case got[PARTS])
 {
     const struct op_spec *op = &swax_ops[p->in[0].op];
-    *v = (struct door_problem){.number = p->number, .op = op->name, .dims = op->dims, .family = op_family_name[p->family], .scalars = op->scalars};
+    *v = (struct door_problem){.number = p->number, .op = op->name, .dims = op->dims,
+                               .family = op_family_name[p->family], .scalars = op->scalars};
     memcpy(v->dim, p->in[0].dims, sizeof v->dim);
     memcpy(v->scalar, p->in[0].scalar, sizeof v->scalar);
     for (int part = 0; part < p->subject.n; part++)

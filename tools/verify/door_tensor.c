@@ -63,7 +63,8 @@ static double spacing(double x, int dtype, int statistic)
 
 static double apart(double a, double t)
 {
-    return isfinite(t) ? (isfinite(a) ? fabs(a - t) : (double)INFINITY) : (isnan(t) && isnan(a)) || a == t ? 0 : (double)INFINITY;
+    return isfinite(t) ? (isfinite(a) ? fabs(a - t) : (double)INFINITY) : (isnan(t) && isnan(a)) || a == t ? 0
+         : (double)INFINITY;
 }
 
 void door_tensor_judge(struct door_tensor *t)
@@ -85,7 +86,8 @@ void door_tensor_judge(struct door_tensor *t)
     }
     t->looks[0] = 0;
     if (!t->within) {
-        struct sight s = {.got = t->got, .truth = t->truth, .n = t->n, .unwritten = t->unwritten, .bound = t->bound.most, .axes = t->axes};
+        struct sight s = {.got = t->got, .truth = t->truth, .n = t->n, .unwritten = t->unwritten,
+                          .bound = t->bound.most, .axes = t->axes};
         for (int d = 0; d < t->axes; d++)
             s.axis[d] = t->axis[d];
         looks_of(t->looks, &s);

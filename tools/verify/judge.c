@@ -36,7 +36,8 @@ static double spacing(double x, enum op_type type, enum dtype d)
 
 static double difference(double a, double t)
 {
-    return isfinite(t) ? (isfinite(a) ? fabs(a - t) : (double)INFINITY) : (isnan(t) && isnan(a)) || a == t ? 0 : (double)INFINITY;
+    return isfinite(t) ? (isfinite(a) ? fabs(a - t) : (double)INFINITY) : (isnan(t) && isnan(a)) || a == t ? 0
+         : (double)INFINITY;
 }
 
 static void measure(struct finding *f, const struct problem *p, const struct op_case *got, int part, int i,
@@ -120,7 +121,10 @@ int regauge(const struct problem *p, struct op_case *got)
     return moved;
 }
 
-static int is_gauge(const struct report *r, const char *name) { return !r->gauge && (!strcmp(name, "m") || !strcmp(name, "m1")); }
+static int is_gauge(const struct report *r, const char *name)
+{
+    return !r->gauge && (!strcmp(name, "m") || !strcmp(name, "m1"));
+}
 
 int report_add(struct report *r, const struct problem *p, struct op_case *all, int part)
 {

@@ -6,7 +6,8 @@
 
 static void print_kernel(const struct op_spec *op)
 {
-    static const char *const role[] = {"", "in", "out", "gradient", "update", "scratch"}, *const type[] = {"real", "stat", "int", "double"};
+    static const char *const role[] = {"", "in", "out", "gradient", "update", "scratch"},
+                      *const type[] = {"real", "stat", "int", "double"};
     printf("%s\n", op->name);
     for (const char *d = op->dims; *d; d++)
         printf("  %c  %s\n", *d, op_dim_word(op, *d));
@@ -29,5 +30,6 @@ void verify_list(void)
     for (int i = 0; i < swax_n_ops; i++)
         print_kernel(&swax_ops[i]);
     puts("\nreal: the element of tensors; stat: of gates, states and statistics, float in bf16 and f16 cases.\n"
-         "c is ceil(T/L).  What a kernel computes stands in kernels.h.  Without _forward or _backward: both, on the same inputs.");
+         "c is ceil(T/L).  What a kernel computes stands in kernels.h.  Without _forward or _backward: both, on the "
+         "same inputs.");
 }

@@ -43,10 +43,12 @@ static void set_strides(struct axis *axis, int n)
 /* Along one axis: the next one's, the one before, all the first one's, or the reverse order. */
 static int shifted(char words[WORDS], const struct pair *x, const struct axis *d, long *moved)
 {
-    static const char *const ways[] = {"holds that of the next", "holds that of the one before", "holds that of the first", "is in reverse order of"};
+    static const char *const ways[] = {"holds that of the next", "holds that of the one before",
+                                       "holds that of the first", "is in reverse order of"};
     for (int way = 0; way < 4; way++) {
         for (long e = 0; e < x->n; e++) {
-            const long at = e / d->stride % d->extent, from = way == 0 ? at + 1 : way == 1 ? at - 1 : way == 2 ? 0 : d->extent - 1 - at;
+            const long at = e / d->stride % d->extent,
+                       from = way == 0 ? at + 1 : way == 1 ? at - 1 : way == 2 ? 0 : d->extent - 1 - at;
             moved[e] = from < 0 || from >= d->extent ? -1 : e + (from - at) * d->stride;
         }
         if (moved_so(x, moved)) {
@@ -223,12 +225,14 @@ void looks_like(char words[WORDS], const struct problem *p, const struct op_case
     const struct op_case *c = &p->in[part];
     const struct op_spec *op = &swax_ops[c->op];
     const struct op_arg *a = &op->arg[arg];
-    struct sight s = {.got = got[part].arg[arg], .truth = p->truth[part].arg[arg], .n = c->size[arg], .bound = p->bound[part].bound[arg]};
+    struct sight s = {.got = got[part].arg[arg], .truth = p->truth[part].arg[arg], .n = c->size[arg],
+                      .bound = p->bound[part].bound[arg]};
     s.before = a->role == ADD ? c->arg[arg] : NULL;
     s.unwritten = a->role == OUT ? got[part].unwritten[arg] : 0;
     for (; a->shape[s.axes]; s.axes++) {
         const char letter = a->shape[s.axes];
-        s.axis[s.axes] = (struct axis){.name = {letter}, .word = op_dim_word(op, letter), .extent = op_extent(op, letter, c->dims)};
+        s.axis[s.axes] = (struct axis){.name = {letter}, .word = op_dim_word(op, letter),
+                                       .extent = op_extent(op, letter, c->dims)};
     }
     looks_of(words, &s);
 }

@@ -46,8 +46,8 @@ static const char *load(struct loaded *l, void *arg, char *why)
     l->precision = p->precision;
     l->tier = (struct swax_tier){.name = p->path, .usable = always};
     void *table = slot;
-    memcpy(p->precision == SWAX_PREC_F64 ? (void *)&l->tier.f64 : p->precision == SWAX_PREC_BF16 ? (void *)&l->tier.bf16 : (void *)&l->tier.f32,
-           &table, sizeof table);
+    memcpy(p->precision == SWAX_PREC_F64 ? (void *)&l->tier.f64
+           : p->precision == SWAX_PREC_BF16 ? (void *)&l->tier.bf16 : (void *)&l->tier.f32, &table, sizeof table);
     return found ? NULL
                  : say(why, "%.120s exports neither %s%s nor its backward, with the signature in kernels.h.", p->path,
                        swax_ops[p->subject.op[0]].name, suffix[p->precision]);
@@ -129,13 +129,15 @@ static const char *replay(struct plugin *p, const struct problem *q, const struc
         for (int k = 0; k < 4 && right && !wrong && !*lost; k++) {
             struct op_case got;
             const int odd = k % 2 == 0;
-            const int good = ask_one(p, odd ? &other : &q->in[part], odd ? &other_truth : &truth, odd ? &other_v : &v, 0, &conduct, &got, trouble, lost);
+            const int good = ask_one(p, odd ? &other : &q->in[part], odd ? &other_truth : &truth, odd ? &other_v : &v,
+                                     0, &conduct, &got, trouble, lost);
             if (!*lost && !conduct.offers[part]) {
                 op_case_free(&got);
                 break;
             }
             struct op_verdict stale = odd ? v : other_v;
-            if (!good && !*lost && !trouble[0] && op_compare(&stale, &got, odd ? &truth : &other_truth, odd ? &q->in[part] : &other) < 0)
+            if (!good && !*lost && !trouble[0] &&
+                op_compare(&stale, &got, odd ? &truth : &other_truth, odd ? &q->in[part] : &other) < 0)
                 wrong = "gives the answer of the call before to other numbers in the same memory";
             else if (!good && !*lost && !p->trouble[0])
                 wrong = trouble[0] ? trouble + strcspn(trouble, " ") + 1 : "is right at first and wrong in later calls";

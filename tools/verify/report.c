@@ -16,7 +16,8 @@ static const char *rule(const struct wish *w)
     case DT_BF16: return "2 times (gradients: 3 times) what an honest bf16 evaluation errs, and its bias";
     case DT_F16:
         return "an eighth of bf16's rule, which is 2 times (gradients: 3 times) what an honest evaluation errs";
-    default: return "8 times what an honest float loop errs, or 2 times what any of several honest orders of operations errs";
+    default: return "8 times what an honest float loop errs, or 2 times what any of several honest orders "
+                    "of operations errs";
     }
 }
 
@@ -51,7 +52,8 @@ static const char *known_of(const struct report *r)
                  ? "scores are in the hundreds there: a softmax needs its maximum taken out first"
                  : NULL;
     if (!(r->wrong_families & ~gates) && r->wrong_families)
-        return "gates are shut there: decays taken as differences of sums over many tokens cancel, which starting the sums anew every 64 tokens cures";
+        return "gates are shut there: decays taken as differences of sums over many tokens cancel, which starting the "
+               "sums anew every 64 tokens cures";
     if (r->wrong_families == 1 << OP_OPEN)
         return "forget gates are open there: log(sigmoid(f)) needs log1p to keep its digits";
     if (r->wrong_families == 1 << OP_COLD || r->wrong_families == 1 << OP_CROSSOVER)
@@ -77,7 +79,8 @@ static void print_cause(const struct report *r)
         if (r->alike)
             printf("cause:     errors of this size come where %s.\n", f->says);
         else
-            printf("cause:     %s%s.\n           (\"%s\" gives these numbers: it explains %.0f %% of the distance from the truth)\n", f->says,
+            printf("cause:     %s%s.\n           (\"%s\" gives these numbers: it explains %.0f %% of the distance from "
+                   "the truth)\n", f->says,
                    r->derived ? ", and the backward is that forward's derivative" : "", f->name, 100 * r->explained);
         for (int i = 0; i < r->causes; i++)
             printf("       or: %s.\n", cause_is(r->causes_list[i])->says);
@@ -106,8 +109,8 @@ static void print_line(const struct report *r)
     else if (r->trouble[0])
         printf("WRONG: %s: %s.\n", what, r->trouble);
     else
-        printf("WRONG: %s: %d of %d cases out of bound%s%s%s%s.\n", what, r->failed, r->problems, f ? ", " : "", f ? f->name : "",
-               f && f->looks[0] ? " is " : f ? " above all" : "", f && f->looks[0] ? f->looks : "");
+        printf("WRONG: %s: %d of %d cases out of bound%s%s%s%s.\n", what, r->failed, r->problems, f ? ", " : "",
+               f ? f->name : "", f && f->looks[0] ? " is " : f ? " above all" : "", f && f->looks[0] ? f->looks : "");
 }
 
 static void print_tensors(const struct report *r)
@@ -146,8 +149,8 @@ void report_print(const struct report *r, const char *replay)
     print_line(r);
     print_tensors(r);
     if (r->plan.wish.behind)
-        puts("Judged behind a head norm: the gradient of h is orthogonal to h, so a normaliser's gradient that is left out does not show."
-             "\nSuch a kernel is exact under a scale-invariant norm only.");
+        puts("Judged behind a head norm: the gradient of h is orthogonal to h, so a normaliser's gradient that is left "
+             "out does not show.\nSuch a kernel is exact under a scale-invariant norm only.");
     if (!r->plan.wish.states && !strcmp(r->plan.subject.base, "mlstm"))
         puts("Not asked: states that come in, and gradients of those that go out (states=no).");
     if (!r->plan.wish.documents)
@@ -229,9 +232,11 @@ static void tensor(FILE *o, const struct report *r, const struct finding *f)
 void report_json(FILE *o, const struct report *r)
 {
     char what[PLAN_TEXT];
-    fprintf(o, "{\"verdict\":\"%s\",\"op\":\"%s\",\"dtype\":\"%s\",\"suite\":\"%s\",\"seed\":%llu,\"behind\":\"%s\",\"cases\":%d,\"failed\":%d",
-            r->failed ? "wrong" : "good", r->plan.subject.name, dtype_name[r->plan.wish.dtype], r->plan.suite < 0 ? "" : suite_word(r->plan.suite),
-            (unsigned long long)r->plan.seed, r->plan.wish.behind ? "headnorm" : "", r->problems, r->failed);
+    fprintf(o, "{\"verdict\":\"%s\",\"op\":\"%s\",\"dtype\":\"%s\",\"suite\":\"%s\",\"seed\":%llu,"
+            "\"behind\":\"%s\",\"cases\":%d,\"failed\":%d",
+            r->failed ? "wrong" : "good", r->plan.subject.name, dtype_name[r->plan.wish.dtype],
+            r->plan.suite < 0 ? "" : suite_word(r->plan.suite), (unsigned long long)r->plan.seed,
+            r->plan.wish.behind ? "headnorm" : "", r->problems, r->failed);
     text(o, "plan", plan_write(what, &r->plan));
     text(o, "version", SWAX_VERSION);
     text(o, "trouble", r->trouble);

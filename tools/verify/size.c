@@ -5,7 +5,10 @@
 #include <string.h>
 #include "tools/lib/say.h"
 
-static double extent(const struct op_case *c, char letter) { return (double)op_extent(&swax_ops[c->op], letter, c->dims); }
+static double extent(const struct op_case *c, char letter)
+{
+    return (double)op_extent(&swax_ops[c->op], letter, c->dims);
+}
 
 double case_numbers(const struct op_case *c)
 {
@@ -107,8 +110,10 @@ const char *size_add(struct size *sum, const struct subject *s, const struct wis
     char sizes[160];
     op_case_describe(c, sizes, sizeof sizes);
     return numbers > MOST_NUMBERS && sum->seconds <= MOST_SECONDS
-         ? say(why, "Too large: with %s the arrays hold %.1g numbers, and %.0g are the most.  Give smaller sizes.", sizes, numbers, MOST_NUMBERS)
-         : say(why, "Too large: with %s the truth takes about %.0f minutes on this machine, and %.0f are the most.  Give smaller sizes or "
+         ? say(why, "Too large: with %s the arrays hold %.1g numbers, and %.0g are the most.  Give smaller sizes.",
+               sizes, numbers, MOST_NUMBERS)
+         : say(why, "Too large: with %s the truth takes about %.0f minutes on this machine, and %.0f are the most.  "
+                    "Give smaller sizes or "
                "a smaller suite.", sizes, sum->seconds / 60, MOST_SECONDS / 60);
 }
 

@@ -11,7 +11,10 @@
 
 enum { SIZES = 4, ROWS = 12, TAILS = 15 };
 
-static const struct suite { const char *name; int seeds, sizes[SIZES], longs, tokens[SIZES], tiles, tails; } suites[] = {
+static const struct suite {
+    const char *name;
+    int seeds, sizes[SIZES], longs, tokens[SIZES], tiles, tails;
+} suites[] = {
     {"quick",    1, {9},              1, {70},                 4,        0},
     {"standard", 5, {9, 24, 33, 16},  4, {70, 131, 150, 1030}, 2 * ROWS, 5},
     {"hard",     8, {9, 24, 33, 60},  4, {131, 200, 257, 1400}, 3 * ROWS, TAILS},
@@ -76,7 +79,8 @@ void tile_dims(struct op_case *c, int tile)
         const int column = (tile + round * (int)(2 * r + 1)) % ROWS;
         int *d = dim(c, rows[r].letter);
         if (d)
-            *d = rows[r].letter == 'V' && !strchr(dims, 'K') ? vocabulary[column] : rows[r].letter == 'N' && alone ? plain_n[column] : rows[r].size[column];
+            *d = rows[r].letter == 'V' && !strchr(dims, 'K') ? vocabulary[column]
+               : rows[r].letter == 'N' && alone ? plain_n[column] : rows[r].size[column];
     }
     int *S = dim(c, 'S'), *G = dim(c, 'G'), *H = dim(c, 'H'), *J = dim(c, 'J'), *W = dim(c, 'W');
     if (S)
@@ -99,7 +103,10 @@ static int fits(const struct plan *plan, enum op_family family)
     return op_family_fits(plan->subject.op[0], family) && !too_small && !(family == OP_HUGE && w->dtype == DT_F16);
 }
 
-static enum op_family one_that_fits(const struct plan *plan, enum op_family family) { return fits(plan, family) ? family : OP_GAUSS; }
+static enum op_family one_that_fits(const struct plan *plan, enum op_family family)
+{
+    return fits(plan, family) ? family : OP_GAUSS;
+}
 
 /* Of no suite: what was asked for. */
 static int lone_entry(const struct plan *plan, int i, struct entry *e)
@@ -117,12 +124,14 @@ int plan_entry(const struct plan *plan, int i, struct entry *e)
     const struct suite *u = &suites[plan->suite];
     const uint64_t shift = 1000000 * (plan->seed - 1);
     static const enum op_family long_ones[] = {OP_GAUSS, OP_OPEN, OP_GAUSS, OP_SHUT},
-                                tile_ones[] = {OP_GAUSS, OP_OPEN, OP_GAUSS, OP_GAUSS, OP_SATURATED, OP_GAUSS, OP_HUGE, OP_GAUSS, OP_GAUSS, OP_SHUT, OP_GAUSS};
+                                tile_ones[] = {OP_GAUSS, OP_OPEN,  OP_GAUSS, OP_GAUSS, OP_SATURATED, OP_GAUSS,
+                                               OP_HUGE,  OP_GAUSS, OP_GAUSS, OP_SHUT,  OP_GAUSS};
     for (int family = 0; family < OP_FAMILIES; family++) {
         if (!fits(plan, (enum op_family)family))
             continue;
         if (i < u->seeds) {
-            *e = (struct entry){shift + (uint64_t)(100*family + i + 1), (enum op_family)family, u->sizes[i % (u->seeds < SIZES ? u->seeds : SIZES)], 0, -1};
+            *e = (struct entry){shift + (uint64_t)(100*family + i + 1), (enum op_family)family,
+                                u->sizes[i % (u->seeds < SIZES ? u->seeds : SIZES)], 0, -1};
             return 1;
         }
         i -= u->seeds;

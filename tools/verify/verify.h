@@ -19,17 +19,17 @@ int subject_number(int number, struct subject *s);
 
 enum dtype { DT_F32, DT_F64, DT_BF16, DT_F16, DTYPES };
 extern const char *const dtype_name[DTYPES];                 /* "f32" "f64" "bf16" "f16" */
-enum swax_precision dtype_precision(enum dtype d);           /* whose rule judges it: bf16's for f16, with an eighth of the bound */
+enum swax_precision dtype_precision(enum dtype d);           /* whose rule judges it: bf16's for f16, by an eighth */
 
 /* What the user fixes of a problem; the rest is drawn. */
 struct wish {
     enum dtype dtype;
-    int behind;                       /* the cotangent of h comes out of a head norm */
-    int states, documents;            /* 0: never; 1: drawn */
-    int chained;                      /* a backward reads what its own forward saved, as in a library; otherwise what the
-                                         problem says, as kernels.h has it */
-    int noise;                        /* gradients begin from noise, as the contract allows, not from 0 */
-    char without[64];                 /* optional inputs that are never given, "b,sink" */
+    int behind;                      /* the cotangent of h comes out of a head norm */
+    int states, documents;           /* 0: never; 1: drawn */
+    int chained;                     /* a backward reads what its own forward saved, as in a library; otherwise what the
+                                        problem says, as kernels.h has it */
+    int noise;                       /* gradients begin from noise, as the contract allows, not from 0 */
+    char without[64];                /* optional inputs that are never given, "b,sink" */
     int n_dims, n_scalars;
     struct { char letter; int value; } dim[OP_DIMS];
     struct { char name[OP_WORD]; double value; } scalar[OP_SCALARS];
@@ -88,10 +88,10 @@ void problem_chain(struct op_case *backward, const struct op_case *forward);
 
 /* tools/verify/size.c.  What problems cost here, known before anything of them is made. */
 struct size { double seconds, numbers; };
-double case_work(const struct op_case *c);                                     /* multiplications of the reference */
-double case_orders(const struct op_case *c);                                   /* of an honest order, which takes token by token */
-double case_steps(const struct op_case *c);                                    /* of a tier, which takes the cell in chunks */
-double case_numbers(const struct op_case *c);                                  /* in all its arrays; both read sizes only */
+double case_work(const struct op_case *c);                          /* multiplications of the reference */
+double case_orders(const struct op_case *c);                        /* of an honest order, which takes token by token */
+double case_steps(const struct op_case *c);                         /* of a tier, which takes the cell in chunks */
+double case_numbers(const struct op_case *c);                       /* in all its arrays; both read sizes only */
 /* Whose double tells the truth of so large a problem: the reference's, or the fastest host tier's. */
 const struct swax_tier *teller_of(const struct subject *s, const struct wish *w, const struct op_case *c);
 const char *size_add(struct size *sum, const struct subject *s, const struct wish *w, const struct op_case *c,
@@ -128,7 +128,7 @@ struct finding {
 /* How long calls took whose outputs were judged: new inputs and cold caches for each. */
 struct timing {
     int calls[PARTS];                 /* 0: not timed */
-    double median[PARTS], least[PARTS], most[PARTS], floor[PARTS];    /* seconds; floor: to read and write its arrays once */
+    double median[PARTS], least[PARTS], most[PARTS], floor[PARTS];    /* seconds; floor: to touch its arrays once */
     char sizes[PARTS][WORDS], device[96];
 };
 struct report {
@@ -140,7 +140,7 @@ struct report {
     char trouble[OP_SENTENCE];
     int trouble_at;                   /* the problem */
     int another_gauge;                /* problems answered in another gauge of m */
-    int unequal; const char *unequal_name;    /* problems whose second call gave other bits, and the first such tensor */
+    int unequal; const char *unequal_name;   /* problems whose second call gave other bits, and the first such tensor */
     int wrong_families, families;     /* bit f: it failed on family f; had it */
     int cause, causes, causes_list[3];/* the best cause, or -1; how many explain it as well */
     int derived;                      /* its backward is the derivative of the forward's fault */
@@ -177,7 +177,7 @@ const struct fault *cause_is(int cause);                         /* NULL: there 
 struct evidence {
     double truth, cause[MOST_CAUSES], size[MOST_CAUSES], work;
     int left_out;
-    unsigned char tried[MOST_CAUSES], errs_otherwise[MOST_CAUSES];    /* a rounding, whose errors are not the candidate's */
+    unsigned char tried[MOST_CAUSES], errs_otherwise[MOST_CAUSES];    /* a rounding of other errors than its */
 };
 /* Is there time left to try all causes on that problem too, which takes a tier no more than `most` multiplications?
  * derived: of forwards, with the backward that differentiation gives. */
