@@ -66,7 +66,7 @@ enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAV
         if (table->trick == INPUT)                                                                                     \
             x[N - 1] = 0;                                                                                              \
         if (table->trick == CRASHES)                                                                                   \
-            raise(SIGSEGV);                                                                                             \
+            raise(SIGSEGV);                                                                                            \
         if (table->trick == LEAVES)                                                                                    \
             _exit(0);                                                                                                  \
         if (table->trick == TAKES_LONG)                                                                                \

@@ -196,7 +196,9 @@ struct worker *worker_start(load_fn *load, void *arg, double most, char *why)
     if (w->child > 0 && heard(w))
         return w;
     const int lost = w->child < 0;
-    say(why, "%s", w->wire->wrong[0] ? w->wire->wrong : lost ? "No process could be started for the plugin." : "The plugin ended its process when it was loaded.");
+    say(why, "%s", w->wire->wrong[0] ? w->wire->wrong
+                 : lost ? "No process could be started for the plugin."
+                 : "The plugin ended its process when it was loaded.");
     worker_stop(w);
     return NULL;
 }
