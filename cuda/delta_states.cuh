@@ -3,9 +3,9 @@
  * in delta_states_backward.cuh, back.
  *
  *     forward     S in; r, y, the states that are kept and S out.  S goes into its product with K as two bf16, hi + lo:
- *                 the residual of a state that has learned is small, and would be the rounding of S otherwise.  So do R0
- *                 into that with N and U into that with K: a large residual is undone by the next token's, to as many
- *                 digits as both are known
+ *                 the residual of a state that has learned is small, and would be the rounding of S otherwise.  So do
+ *                 R0 into that with N and U into that with K: a large residual is undone by the next token's, to as
+ *                 many digits as both are known
  *     kept        the states before all chunks, as bf16, from those that were kept
  *     backward    D in; Y, U, dv, dbeta, the gradients behind all chunks, as bf16, and D out */
 #ifndef SWAX_DELTA_STATES_CUH

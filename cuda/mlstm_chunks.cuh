@@ -74,7 +74,7 @@ struct column_data { float exponent, f, g; int start; };
 /* One block of 256 threads per chunk of a head, 128 of its rows and 64 P columns of the result.  False where that is
  * spoiled, which is why it is done AGAIN.
  *
- *     A, B, R, S           where the block's tiles of the table above begin in memory;  S: the state, for both dq and dk
+ *     A, B, R, S           where the block's tiles of the table above begin in memory; S: the state, for both dq and dk
  *                          turned
  *     turns                panels of 64 that the inner columns have.  Steps: so many of A and B, so many of A and S,
  *                          then the blocks of R

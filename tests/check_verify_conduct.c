@@ -75,12 +75,32 @@ static void fingerprint(float *y, const float *a, const float *b, int N)
 
 static void rounds_up(float *y, const float *a, const float *b, int N) { right(y, a, b, N); fesetround(FE_UPWARD); }
 static void from_call_12(float *y, const float *a, const float *b, int N) { right(y, a, b, N); y[0] += calls++ > 11; }
-static void input_changed(float *y, const float *a, const float *b, int N) { right(y, a, b, N); ((float *)(uintptr_t)a)[0] = 3; }
-static void in_place(float *y, const float *a, const float *b, int N) { right((float *)(uintptr_t)b, a, b, N); memcpy(y, b, (size_t)N * sizeof *y); }
-static void zeros(float *y, const float *a, const float *b, int N) { (void)a, (void)b; memset(y, 0, (size_t)N * sizeof *y); }
+static void input_changed(float *y, const float *a, const float *b, int N)
+{
+    right(y, a, b, N);
+    ((float *)(uintptr_t)a)[0] = 3;
+}
+static void in_place(float *y, const float *a, const float *b, int N)
+{
+    right((float *)(uintptr_t)b, a, b, N);
+    memcpy(y, b, (size_t)N * sizeof *y);
+}
+static void zeros(float *y, const float *a, const float *b, int N)
+{
+    (void)a, (void)b;
+    memset(y, 0, (size_t)N * sizeof *y);
+}
 static void nothing(float *y, const float *a, const float *b, int N) { (void)y, (void)a, (void)b, (void)N; }
-static void not_all(float *y, const float *a, const float *b, int N) { if (N > 1) right(y, a, b, N - 1); else right(y, a, b, N); }
-static void nan_everywhere(float *y, const float *a, const float *b, int N) { (void)a, (void)b; for (int i = 0; i < N; i++) y[i] = NAN; }
+static void not_all(float *y, const float *a, const float *b, int N)
+{
+    right(y, a, b, N > 1 ? N - 1 : N);
+}
+static void nan_everywhere(float *y, const float *a, const float *b, int N)
+{
+    (void)a, (void)b;
+    for (int i = 0; i < N; i++)
+        y[i] = NAN;
+}
 static void crashes(float *y, const float *a, const float *b, int N) { right(y, a, b, N); if (N > 40) raise(SIGSEGV); }
 static void ends(float *y, const float *a, const float *b, int N) { right(y, a, b, N); if (N > 40) exit(0); }
 static void writes_behind(float *y, const float *a, const float *b, int N) { right(y, a, b, N); y[N] = 0; }
@@ -91,7 +111,11 @@ static void other_bits(float *y, const float *a, const float *b, int N)
         y[0] = nextafterf(y[0], INFINITY);
 }
 
-static const struct trick { const char *name; void (*add)(float *, const float *, const float *, int); const char *says; } tricks[] = {
+static const struct trick {
+    const char *name;
+    void (*add)(float *, const float *, const float *, int);
+    const char *says;
+} tricks[] = {
     {"right", right, NULL},
     {"last_address", last_address, "the answer of the call before to other numbers in the same memory"},
     {"any_address", any_address, "the answer of"},
@@ -139,7 +163,8 @@ static int report(const struct report *r, char *said, size_t size)
 
 START_TEST(tricks_are_refused_and_named)
 {
-    struct plan plan = {.wish = {.states = 1, .documents = 1, .noise = 1}, .seed = 3, .suite = suite_find("standard"), .only = -1};
+    struct plan plan = {.wish = {.states = 1, .documents = 1, .noise = 1}, .seed = 3, .suite = suite_find("standard"),
+                        .only = -1};
     struct report r = {.gauge = 0};
     char said[8192];
     ck_assert(!subject_find(&plan.subject, "add_forward", why));
@@ -155,12 +180,17 @@ START_TEST(tricks_are_refused_and_named)
 END_TEST
 
 /* Speed is told of what is right while it is timed, and of nothing else. */
-static void cheats_when_long(float *y, const float *a, const float *b, int N) { right(y, a, b, N); y[N / 2] += N > 60000 && calls++ > 2; }
+static void cheats_when_long(float *y, const float *a, const float *b, int N)
+{
+    right(y, a, b, N);
+    y[N / 2] += N > 60000 && calls++ > 2;
+}
 
 START_TEST(no_speed_on_red)
 {
     static void (*const of[])(float *, const float *, const float *, int) = {right, cheats_when_long, zeros};
-    struct plan plan = {.wish = {.states = 1, .documents = 1, .noise = 1}, .seed = 3, .suite = suite_find("quick"), .only = -1};
+    struct plan plan = {.wish = {.states = 1, .documents = 1, .noise = 1}, .seed = 3, .suite = suite_find("quick"),
+                        .only = -1};
     struct report r = {.gauge = 0};
     char said[8192];
     ck_assert(!subject_find(&plan.subject, "add_forward", why));

@@ -63,7 +63,7 @@ int order_is_honest(const struct fault *order, const struct problem *p)
            (order->kind != FAULT_SMALL_SUMS || largest_sum(&p->in[0]) <= MOST_SUM);
 }
 
-static const double MOST_ORDERS = 2e9;    /* multiplications: a second or two of plain loops, which keep all their states */
+static const double MOST_ORDERS = 2e9;    /* multiplications: a second or two of plain loops that keep their states */
 
 /* The bound is `scale` times what these answers err, if that is more. */
 static void widen(struct problem *p, int part, const struct op_case *got, double scale)
@@ -79,8 +79,8 @@ static void widen(struct problem *p, int part, const struct op_case *got, double
     }
 }
 
-/* What an honest order errs, run in that precision.  Its states count as they stand, in which an error of m is taken out
- * again, and as e^m C, where it shows: so those are judged who may keep another m. */
+/* What an honest order errs, run in that precision.  Its states count as they stand, in which an error of m is taken
+ * out again, and as e^m C, where it shows: so those are judged who may keep another m. */
 static void bound_order(struct problem *p, int part, const struct swax_tier *honest, enum swax_precision precision,
                         double scale)
 {

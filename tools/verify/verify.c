@@ -93,7 +93,8 @@ static const char *plugin(struct options *o, int *status, char *why)
     if (!wrong && !(a.plan.subject.n && *a.path))
         wrong = say(why, "Say which library, and which kernel: `swax verify plugin ./MINE.so mlstm`.");
     if (!wrong && a.plan.wish.dtype == DT_F16)
-        wrong = say(why, "A plugin's functions take float, or double or bfloat16 under a name with _f64 or _bf16 behind it: dtype is f32, f64 or bf16.");
+        wrong = say(why, "A plugin's functions take float, or double or bfloat16 under a name with _f64 or _bf16 "
+                         "behind it: dtype is f32, f64 or bf16.");
     if (wrong)
         return wrong;
     struct report *r = op_take(1, sizeof *r);
@@ -159,7 +160,8 @@ static const char *tier(struct options *o, int *status, char *why)
     for (int i = 0; !wrong && subject_number(i, &s); i++)
         if (!only.n || !strcmp(s.base, only.base))
             wrong = tier_kernel(t, &a, only.n ? &only : &s, asked, &verdicts, status, why);
-    return wrong ? wrong : verdicts ? NULL : say(why, "The tier %s has no such kernel of its own: nothing was looked at.", t->name);
+    return wrong ? wrong : verdicts ? NULL
+         : say(why, "The tier %s has no such kernel of its own: nothing was looked at.", t->name);
 }
 
 static void print_families(int families)
@@ -194,7 +196,8 @@ static const char *faults(struct options *o, int *status, char *why)
             const struct fault *f = fault_f64(fault[k], &unused);
             const int right = r[k].cause == fault[k];
             total++, rejected += r[k].failed > 0, named += right;
-            printf("%-10s %-22s %s, %3d of %3d cases:", f->op, f->name, !r[k].failed ? "PASSED" : right ? "named " : "misnamed", r[k].failed, r[k].problems);
+            printf("%-10s %-22s %s, %3d of %3d cases:", f->op, f->name,
+                   !r[k].failed ? "PASSED" : right ? "named " : "misnamed", r[k].failed, r[k].problems);
             print_families(r[k].wrong_families);
         }
     }
@@ -214,21 +217,26 @@ static const char *own(struct options *o, int *status, char *why)
     size_t size;
     const char *wrong = ask(&a, o, OWN, "`swax verify own`", why);
     if (!wrong && !(*a.reference && *a.candidate && *a.tensors))
-        wrong = say(why, "Say which libraries and which tensors: `swax verify own reference=./PLAIN.so candidate=./MINE.so tensors=MINE.json`.");
+        wrong = say(why, "Say which libraries and which tensors: `swax verify own reference=./PLAIN.so "
+                         "candidate=./MINE.so tensors=MINE.json`.");
     if (!wrong && a.plan.wish.dtype == DT_F16)
-        wrong = say(why, "The functions take float, or double or bfloat16 under a name with _f64 or _bf16 behind it: dtype is f32, f64 or bf16.");
+        wrong = say(why, "The functions take float, or double or bfloat16 under a name with _f64 or _bf16 behind it: "
+                         "dtype is f32, f64 or bf16.");
     FILE *out = !wrong && *a.output ? file_open_text(&text, &size) : NULL;
     if (!wrong && *a.output && !out)
         wrong = say(why, "There is no memory for the report.");
     if (wrong)
         return wrong;
     print_seed(&a);
-    wrong = verify_own(&(struct own_asked){.reference = a.reference, .candidate = a.candidate, .tensors = a.tensors, .suite = suite_name(a.plan.suite),
-                                           .load = own_open, .seed = a.plan.seed, .dtype = a.plan.wish.dtype, .only = a.only, .json = a.json || out}, out ? out : stdout, status, why);
+    wrong = verify_own(&(struct own_asked){.reference = a.reference, .candidate = a.candidate, .tensors = a.tensors,
+                                           .suite = suite_name(a.plan.suite), .load = own_open, .seed = a.plan.seed,
+                                           .dtype = a.plan.wish.dtype, .only = a.only, .json = a.json || out},
+                       out ? out : stdout, status, why);
     if (!out)
         return wrong ? wrong : fflush(stdout) ? say(why, "The verdict could not be written.") : NULL;
     char *whole = file_close_text(out, &text);
-    wrong = wrong ? wrong : whole ? file_replace(a.output, whole, size, why) : say(why, "There is no memory for the report.");
+    wrong = wrong ? wrong
+          : whole ? file_replace(a.output, whole, size, why) : say(why, "There is no memory for the report.");
     free(whole);
     return wrong;
 }
@@ -282,32 +290,44 @@ SUBCOMMAND(own, OWN)
 
 static const struct command verify_sub[] = {
     {.name = "list", .summary = "every kernel with its sizes, scalars and arguments", .usage = "", .run = run_list},
-    {.name = "make", .summary = "write inputs, whose answers nobody has", .usage = "KERNEL output=CASE.safetensors [key=value ...]", .words = "kernel",
-     .about = "Writes a case, or all cases of a suite: inputs, and no answers, which `swax verify check` works out anew. Sizes and scalars are keys too, by their letters and "
-              "names in `swax verify list`, as B=2 T=128 eps=0; what is not given is drawn by seed. With a kernel, `swax verify make KERNEL help` has them.",
+    {.name = "make", .summary = "write inputs, whose answers nobody has",
+     .usage = "KERNEL output=CASE.safetensors [key=value ...]", .words = "kernel",
+     .about = "Writes a case, or all cases of a suite: inputs, and no answers, which `swax verify check` works out "
+              "anew. Sizes and scalars are keys too, by their letters and names in `swax verify list`, as B=2 T=128 "
+              "eps=0; what is not given is drawn by seed. With a kernel, `swax verify make KERNEL help` has them.",
      .keys = make_tables, .run = run_make},
-    {.name = "check", .summary = "judge answers to a case", .usage = "CASE.safetensors MINE.safetensors [key=value ...]", .words = "case answers",
-     .about = "Judges answers to a case, which it draws again; seed and suite say which it must be. Where a kernel is wrong, the known fault that gives its numbers is named. "
-              "The status is 0 for good, 1 for wrong, 2 for bad input.",
+    {.name = "check", .summary = "judge answers to a case",
+     .usage = "CASE.safetensors MINE.safetensors [key=value ...]", .words = "case answers",
+     .about = "Judges answers to a case, which it draws again; seed and suite say which it must be. Where a kernel is "
+              "wrong, the known fault that gives its numbers is named. The status is 0 for good, 1 for wrong, 2 for "
+              "bad input.",
      .keys = check_tables, .run = run_check},
-    {.name = "plugin", .summary = "run the functions of a shared object, and judge them", .usage = "./MINE.so KERNEL [key=value ...]", .words = "library kernel",
-     .about = "Runs a shared object with the signatures of kernels.h, in a process of its own, over a suite: every problem twice, and other numbers in the same memory. Sizes and scalars are keys too.",
+    {.name = "plugin", .summary = "run the functions of a shared object, and judge them",
+     .usage = "./MINE.so KERNEL [key=value ...]", .words = "library kernel",
+     .about = "Runs a shared object with the signatures of kernels.h, in a process of its own, over a suite: every "
+              "problem twice, and other numbers in the same memory. Sizes and scalars are keys too.",
      .keys = plugin_tables, .run = run_plugin},
-    {.name = "tier", .summary = "judge the kernels of this build", .usage = "NAME [KERNEL] [key=value ...]", .words = "tier kernel",
-     .keys = tier_tables, .run = run_tier},
-    {.name = "faults", .summary = "hold the library of wrong kernels against the judge", .usage = "[KERNEL] [key=value ...]", .words = "kernel",
+    {.name = "tier", .summary = "judge the kernels of this build", .usage = "NAME [KERNEL] [key=value ...]",
+     .words = "tier kernel", .keys = tier_tables, .run = run_tier},
+    {.name = "faults", .summary = "hold the library of wrong kernels against the judge",
+     .usage = "[KERNEL] [key=value ...]", .words = "kernel",
      .keys = faults_tables, .run = run_faults},
-    {.name = "own", .summary = "hold a function against a plain one, both yours", .usage = "reference=PLAIN.so candidate=MINE.so tensors=MINE.json [key=value ...]",
+    {.name = "own", .summary = "hold a function against a plain one, both yours",
+     .usage = "reference=PLAIN.so candidate=MINE.so tensors=MINE.json [key=value ...]",
      .words = "reference candidate tensors",
-     .about = "Both are functions of the name that the description says, with tensors, sizes and scalars as arrays of pointers, int and double: void F(void *const *tensor, const int *size, "
-              "const double *scalar), in double with _f64, in bfloat16 with _bf16 behind the name. The plain one in double is the truth, and what it errs in float bounds the other. "
-              "The description has \"function\", \"sizes\" by their letters, \"scalars\" and \"tensors\", each with name, shape, what it \"is\" (input, output, gradient, added) "
+     .about = "Both are functions of the name that the description says, with tensors, sizes and scalars as arrays of "
+              "pointers, int and double: void F(void *const *tensor, const int *size, const double *scalar), in double "
+              "with _f64, in bfloat16 with _bf16 behind the name. The plain one in double is the truth, and what it "
+              "errs in float bounds the other. The description has \"function\", \"sizes\" by their letters, "
+              "\"scalars\" and \"tensors\", each with name, shape, what it \"is\" (input, output, gradient, added) "
               "and what it is \"like\" (normal, weight, gate, logit, probability, positive, decay, index).",
      .keys = own_tables, .run = run_own},
 };
-static const struct command *const verify_subs[] = {&verify_sub[0], &verify_sub[1], &verify_sub[2], &verify_sub[3], &verify_sub[4], &verify_sub[5], &verify_sub[6], NULL};
+static const struct command *const verify_subs[] = {&verify_sub[0], &verify_sub[1], &verify_sub[2], &verify_sub[3],
+                                                    &verify_sub[4], &verify_sub[5], &verify_sub[6], NULL};
 
 const struct command command_verify = {
     .name = "verify", .summary = "hold any kernel, in any language, against the reference", .sub = verify_subs,
-    .about = "Makes inputs, works out their true answers, and judges a kernel's answers to them. The package share/swax/swax_verify does it from Python.",
+    .about = "Makes inputs, works out their true answers, and judges a kernel's answers to them. The package "
+             "share/swax/swax_verify does it from Python.",
 };
