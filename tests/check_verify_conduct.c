@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fenv.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,16 @@ static void nan_everywhere(float *y, const float *a, const float *b, int N)
 }
 static void crashes(float *y, const float *a, const float *b, int N) { right(y, a, b, N); if (N > 40) raise(SIGSEGV); }
 static void ends(float *y, const float *a, const float *b, int N) { right(y, a, b, N); if (N > 40) exit(0); }
+/* for ever; that patience with it ends after a second is its own doing, and Check's handler of the signal is not to
+ * hear of it */
+static void endless(float *y, const float *a, const float *b, int N)
+{
+    (void)y, (void)a, (void)b, (void)N;
+    signal(SIGALRM, SIG_DFL);
+    alarm(1);
+    for (;;)
+        pause();
+}
 static void writes_behind(float *y, const float *a, const float *b, int N) { right(y, a, b, N); y[N] = 0; }
 static void other_bits(float *y, const float *a, const float *b, int N)
 {
@@ -130,6 +141,7 @@ static const struct trick {
     {"nan_everywhere", nan_everywhere, "not finite"},
     {"crashes", crashes, "crashed: Segmentation fault"},
     {"ends", ends, "ended the process"},
+    {"endless", endless, "did not return within"},
     {"writes_behind", writes_behind, "wrote behind the end of y"},
     {"other_bits", other_bits, NULL},
 };

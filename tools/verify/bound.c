@@ -5,6 +5,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What f16 holds at most: where the truth is more than that, or nearly, an honest kernel may answer infinity. */
@@ -123,6 +124,124 @@ static void bound_orders(struct problem *p, int part)
     }
 }
 
+/* ---- the normaliser: qn is a sum whose terms may cancel, and h and all gradients are divided by it.  Where it is
+ * smallest its error is most of all errors, and it is luck whether an honest order shows it there: what an order errs
+ * in a sequence's other rows, relative to what qn's terms add up to, is what it may err in that one. */
+
+/* qn, if none of its terms had a sign */
+static void add_terms_up(struct op_case *c, const struct problem *p)
+{
+    static const char *const factors[] = { "q", "k", "n0" };
+    op_case_copy(c, &p->in[0]);
+    for (int k = 0; k < 3; k++) {
+        const int i = op_arg_find(&swax_ops[c->op], factors[k]);
+        for (long e = 0; c->arg[i] && e < c->size[i]; e++)
+            c->arg[i][e] = fabs(c->arg[i][e]);
+    }
+    op_run(c->by, SWAX_PREC_F64, c);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Half of the errors that are distributed normally are less than so many standard deviations. */
+static const double HALF = 0.6745;
+
+/* An order's error in qn as a share of its terms: the standard deviation over a head's rows, by their median, since
+ * those that err most are other rows' own.  Into share[], head by head, where it is more. */
+static void share_of_terms(double *share, const struct problem *p, const struct swax_tier *order, const double *terms)
+{
+    const struct op_spec *op = &swax_ops[p->in[0].op];
+    const int qn = op_arg_find(op, "qn");
+    const long T = op_extent(op, 'T', p->in[0].dims), H = op_extent(op, 'H', p->in[0].dims);
+    double *off = op_take((size_t)T, sizeof *off);
+    struct op_case got;
+    op_case_copy(&got, &p->in[0]);
+    op_run(order, SWAX_PREC_F32, &got);
+    regauge(p, &got);
+    for (long bh = 0; bh < got.size[qn] / T; bh++) {
+        long n = 0;
+        for (long t = 0; t < T; t++) {
+            const long r = (bh / H * T + t) * H + bh % H;
+            const double is = fabs(got.arg[qn][r] - p->truth[0].arg[qn][r]) / terms[r];
+            if (isfinite(is))
+                off[n++] = is;
+        }
+        qsort(off, (size_t)n, sizeof *off, ascending);
+        share[bh] = n ? fmax(share[bh], off[n / 2] / HALF) : share[bh];
+    }
+    op_case_free(&got);
+    free(off);
+}
+
+/* By row, what qn may err in float; 0 where it does not lead.  NULL: there is no normaliser. */
+static double *normaliser_errs(const struct problem *p)
+{
+    const struct op_case *truth = &p->truth[0];
+    const struct op_spec *op = &swax_ops[p->in[0].op];
+    const int qn = op_arg_find(op, "qn"), m = op_arg_find(op, "m");
+    const long T = op_extent(op, 'T', p->in[0].dims), H = op_extent(op, 'H', p->in[0].dims);
+    struct op_case terms;
+    struct swax_tier honest;
+    if (qn < 0 || op->arg[qn].role != OUT || op_extent(op, 'g', p->in[0].dims) % 2)
+        return NULL;
+    add_terms_up(&terms, p);
+    double *errs = op_take((size_t)terms.size[qn], sizeof *errs);
+    double *share = op_take((size_t)(terms.size[qn] / T), sizeof *share);
+    share_of_terms(share, p, p->in[0].by, terms.arg[qn]);
+    for (int k = next_order(-1, p, 0, &honest); k >= 0; k = next_order(k, p, 0, &honest))
+        share_of_terms(share, p, &honest, terms.arg[qn]);
+    for (long r = 0; r < terms.size[qn]; r++)
+        if (fabs(truth->arg[qn][r]) > exp(-truth->arg[m][r]))
+            errs[r] = share[r / (T * H) * H + r % H] * terms.arg[qn][r];
+    op_case_free(&terms);
+    free(share);
+    return errs;
+}
+
+/* The truth's forward, but for so much of these errors in qn, up or down by chance. */
+static void err_so(struct op_case *f, const struct problem *p, const double *errs, double share)
+{
+    const struct op_spec *op = &swax_ops[p->in[0].op];
+    const int h = op_arg_find(op, "h"), qn = op_arg_find(op, "qn");
+    const long V = op_extent(op, 'V', p->in[0].dims);
+    const double eps = p->in[0].scalar[0];
+    uint64_t s = p->seed;
+    op_case_copy(f, &p->truth[0]);
+    for (long r = 0; r < f->size[qn]; r++) {
+        const double was = fabs(f->arg[qn][r]);
+        f->arg[qn][r] += (op_random(&s) >> 63 ? share : -share) * errs[r];
+        for (long e = r * V; e < (r + 1) * V && errs[r] > 0; e++)
+            f->arg[h][e] *= (was + eps) / (fabs(f->arg[qn][r]) + eps);
+    }
+}
+
+/* ... and 8 times what that makes of h, and, chained, of the gradients, is the bound, if that is more. */
+static void bound_normaliser(struct problem *p)
+{
+    const double share = p->wish.dtype == DT_F64 ? DBL_EPSILON / (double)FLT_EPSILON : 1;
+    double *errs = strcmp(p->subject.base, "mlstm") || (p->wish.dtype != DT_F32 && p->wish.dtype != DT_F64)
+                     ? NULL
+                     : normaliser_errs(p);
+    struct op_case f, b;
+    if (!errs)
+        return;
+    err_so(&f, p, errs, share);
+    widen(p, 0, &f, 8);
+    if (p->subject.n == 2 && p->wish.chained) {
+        op_case_copy(&b, &p->in[1]);
+        problem_chain(&b, &f);
+        op_run(p->in[1].by, SWAX_PREC_F64, &b);
+        widen(p, 1, &b, 8);
+        op_case_free(&b);
+    }
+    op_case_free(&f);
+    free(errs);
+}
+
 /* ---- a backward that reads what its own forward saved: both are judged as one kernel, by ref/oracle/judge.c's rule */
 
 static void round_answers(struct op_case *c, enum swax_precision precision)
@@ -219,6 +338,7 @@ void problem_solve(struct problem *p)
     }
     if (p->subject.n == 2 && p->wish.chained)
         bound_chain(p);
+    bound_normaliser(p);
     for (int part = 0; part < p->subject.n; part++)
         problem_in_reach(p, &p->truth[part]);
 }

@@ -88,7 +88,8 @@ static const char *check(struct options *o, int *status, char *why)
 static const char *plugin(struct options *o, int *status, char *why)
 {
     struct asked a = {.plan = {.family = OP_GAUSS}, .only = -1};
-    char replay[600];
+    char *replay = NULL;
+    size_t size;
     const char *wrong = ask(&a, o, PLUGIN, "`swax verify plugin`", why);
     if (!wrong && !(a.plan.subject.n && *a.path))
         wrong = say(why, "Say which library, and which kernel: `swax verify plugin ./MINE.so mlstm`.");
@@ -101,8 +102,15 @@ static const char *plugin(struct options *o, int *status, char *why)
     r->gauge = a.gauge;
     print_seed(&a);
     wrong = verify_plugin(a.path, &a.plan, a.time, r, why);
-    snprintf(replay, sizeof replay, "swax verify plugin %.500s", a.path);
+    FILE *words = file_open_text(&replay, &size);
+    if (words) {
+        fputs("swax verify plugin ", words);
+        say_word(words, NULL, a.path);
+    }
+    if (!(words && file_close_text(words, &replay)) && !wrong)
+        wrong = say(why, "There is no memory for the report.");
     wrong = wrong ? wrong : verdict(r, &a, replay, status, why);
+    free(replay);
     free(r);
     return wrong;
 }

@@ -153,30 +153,36 @@ static void delta_column_gates(const struct delta_one *a, struct delta_column *x
 }
 
 /* The same from sums, of which a gate is the difference of two.  Below 256, where half-open gates stay over a chunk of
- * 128 tokens, a sum is off by 2^-16 at most.  Sums in order, by halves or across a warp round one way or the other;
- * here they are rounded up and down in turn, whichever is nearer, so that it does not hang on luck whether a state
- * shows it. */
+ * 128 tokens, a sum is off by a few 2^-17. */
 static const double MOST_SUM = 256;
+enum { MOST_SUMMED = 128 };
 
-static stat rounded_up(double x)
+/* x[0] + .. + x[i], as a warp has them: neighbours' sums are rounded apart, so that a gate is off by what either is */
+static void scan(stat *x, int n)
 {
-    const stat nearest = (stat)x;
-    return (double)nearest >= x ? nearest : (stat)nextafterf((float)nearest, INFINITY);
+    for (int step = 1; step < n; step *= 2)
+        for (int i = n - 1; i >= step; i--)
+            x[i] += x[i - step];
 }
 
 static void delta_column_sums(const struct delta_one *a, struct delta_column *x)
 {
-    for (int i = 0; i < a->K; i++) {
-        double sum = 0;
-        stat kept = 0;
-        for (int t = 0; t < a->T; t++) {
-            const int anew = t % a->w->chunk_sums == 0 || !(a->w->float_sums || fabs(sum) < MOST_SUM);
-            const stat earlier = anew ? 0 : kept;
-            sum = (anew ? 0 : sum) + (double)gate_value(a, gate_at(a, t, i, 0));
-            kept = a->w->float_sums ? (stat)(float)sum : t % 2 ? -rounded_up(-sum) : rounded_up(sum);
-            x->keep[(long)t*a->K + i] = x->slope[(long)t*a->K + i] = exp(kept - earlier);
+    for (int i = 0; i < a->K; i++)
+        for (int from = 0, to; from < a->T; from = to) {
+            stat kept[MOST_SUMMED];
+            double sum = 0;
+            for (to = from; to == from || (to < a->T && to % a->w->chunk_sums && (a->w->float_sums || fabs(sum) < MOST_SUM));
+                 to++) {
+                const stat g = gate_value(a, gate_at(a, to, i, 0));
+                sum += (double)g;
+                kept[to - from] = a->w->float_sums ? (stat)(float)sum : g;
+            }
+            if (!a->w->float_sums)
+                scan(kept, to - from);
+            for (int t = from; t < to; t++)
+                x->keep[(long)t*a->K + i] = x->slope[(long)t*a->K + i] =
+                    exp(kept[t - from] - (t > from ? kept[t - from - 1] : 0));
         }
-    }
 }
 
 static void delta_token_on(const struct delta_one *a, struct delta_column *x, int t, int c)
