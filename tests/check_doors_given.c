@@ -130,6 +130,25 @@ START_TEST(what_is_not_given_is_not_judged)
 }
 END_TEST
 
+/* A backward alone does not read its bias: that there is one says that its gradient is asked. */
+START_TEST(a_gradient_is_of_what_is_given)
+{
+    for (int k = 0; k < 2; k++) {
+        const int dims[] = {4, 3, 2};
+        struct door_problem v = given_of("linear_backward", dims, 0);
+        add(&v, "dy", 0, 12), add(&v, "x", 0, 8), add(&v, "w", 0, 6);
+        add(&v, "dw", 1, 6), add(&v, "db", 1, 3);
+        shown_answer(swax_tiers[0], SWAX_PREC_F32, &v);
+        if (k)
+            add(&v, "b", 0, 3);
+        struct json *root = judged(&v, "f32");
+        ck_assert_msg(root && !strcmp(said_word(root, "verdict"), "good"), "%s", root ? said_text : why);
+        ck_assert((said_tensor(root, "db") != NULL) == k && said_tensor(root, "dw") && !said_tensor(root, "dx"));
+        json_free(root);
+    }
+}
+END_TEST
+
 START_TEST(what_cannot_be_judged_is_said)
 {
     struct door_problem v = norm("rmsnorm");
@@ -381,6 +400,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, given_answers_are_judged);
     tcase_add_test(t, what_is_not_given_is_not_judged);
+    tcase_add_test(t, a_gradient_is_of_what_is_given);
     tcase_add_test(t, what_cannot_be_judged_is_said);
     tcase_add_test(t, a_cause_is_named);
     tcase_add_test(t, a_tensor_has_the_rule_of_the_judge);

@@ -228,6 +228,44 @@ START_TEST(problems_have_sizes_of_all_kinds)
 }
 END_TEST
 
+/* Who replays a seed gets the same problems as ever: sizes, seeds and numbers without exp. */
+static uint64_t hash_of(uint64_t h, const void *at, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ ((const unsigned char *)at)[i]) * 1099511628211u;
+    return h;
+}
+
+START_TEST(problems_are_the_same_as_ever)
+{
+    uint64_t sizes = 14695981039346656037u, numbers = sizes;
+    ck_assert_msg(
+        !read_text(
+            "{\"function\": \"f\", \"sizes\": {\"N\": [1, 600], \"H\": [1, 40], \"G\": {\"divides\": \"H\"}, \"S\": "
+            "{\"at_least\": \"N\", \"to\": 700}, \"D\": {\"from\": 2, \"to\": 99, \"multiple_of\": 4}, \"E\": {\"of\": "
+            "[3, 5]}},"
+            " \"tensors\": [{\"name\": \"y\", \"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"x\", \"shape\": "
+            "\"GE\", \"is\": "
+            "\"input\"}, {\"name\": \"i\", \"shape\": \"E\", \"is\": \"input\", \"like\": \"index\", \"below\": "
+            "\"N\"}, {\"name\": \"g\", "
+            "\"shape\": \"EG\", \"is\": \"input\", \"like\": \"gate\"}, {\"name\": \"w\", \"shape\": \"G\", \"is\": "
+            "\"added\"}]}"),
+        "%s", why);
+    for (int k = 0; k < 600; k++) {
+        struct own_problem p;
+        own_sizes(&p, &w, 1 + (uint64_t)k / 200, k);
+        sizes = hash_of(sizes, p.size, sizeof *p.size * 6);
+        sizes = hash_of(sizes, &p.seed, sizeof p.seed);
+        own_draw(&p, &w, DT_F32);
+        for (int i = 1; i < 5; i++)
+            numbers = hash_of(numbers, p.at[i], (size_t)p.n[i] * sizeof(double));
+        own_free(&p);
+    }
+    ck_assert_msg(sizes == 0x85b3e7de0d8454b6 && numbers == 0x92c9bfb4aec38dd7, "0x%llx 0x%llx",
+                  (unsigned long long)sizes, (unsigned long long)numbers);
+}
+END_TEST
+
 /* Sizes of a range reach both of its ends, also where it is small. */
 START_TEST(sizes_reach_their_ends)
 {
@@ -418,6 +456,7 @@ int main(void)
     tcase_add_test(t, a_description_is_read);
     tcase_add_test(t, numbers_of_a_description_have_ends);
     tcase_add_test(t, problems_have_sizes_of_all_kinds);
+    tcase_add_test(t, problems_are_the_same_as_ever);
     tcase_add_test(t, sizes_reach_their_ends);
     tcase_add_test(t, inputs_are_like_what_is_said);
     tcase_add_test(t, families_have_their_shapes);

@@ -13,6 +13,8 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
+#include "ref/bf16.h"
+#include "tools/lib/json.h"
 #include "tools/verify/own.h"
 #include "tests/scratch.h"
 #include "tests/shared.h"
@@ -36,7 +38,12 @@ static const char plain[] = WITH("\"N\": [1, 40]", Y ", " X);
 /* ---- the process of a library */
 
 /* In memory that the processes share: what the clock that ends a process stands at, the arrays' addresses, a trick. */
-static struct table { unsigned clock, clock_inside; int calls, trick; void *tensor[OWN_TENSORS]; } *table;
+static struct table {
+    unsigned clock, clock_inside;
+    int calls, trick;
+    void *tensor[OWN_TENSORS];
+    double x[256][16];      /* the inputs of each call */
+} *table;
 
 unsigned alarm(unsigned seconds)
 {
@@ -46,7 +53,9 @@ unsigned alarm(unsigned seconds)
     return (unsigned)setitimer(ITIMER_REAL, &at, NULL);
 }
 
-enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAVES, TAKES_LONG, ROUNDS, TRICKS };
+enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAVES, TAKES_LONG, ROUNDS, OTHER_BITS };
+
+static int mine = -1000000;      /* the candidate's calls, in its process */
 
 #define TWICE(name, real)                                                                                              \
     static void name(void *const *t, const int *size, const double *scalar)                                            \
@@ -56,6 +65,8 @@ enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAV
         (void)scalar;                                                                                                  \
         memcpy(table->tensor, t, (size_t)w.tensors * sizeof *t);                                                       \
         table->clock_inside = table->clock;                                                                            \
+        for (int e = 0; e < N && e < 16; e++)                                                                          \
+            table->x[table->calls % 256][e] = x[e];                                                                    \
         table->calls++;                                                                                                \
         for (int e = 0; e < (table->trick == HALF ? N / 2 : N); e++)                                                   \
             y[e] = (real)(2 * x[e]);                                                                                   \
@@ -73,18 +84,39 @@ enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAV
             raise(SIGALRM);                                                                                            \
         if (table->trick == ROUNDS)                                                                                    \
             fesetround(FE_DOWNWARD);                                                                                   \
+        if (table->trick == OTHER_BITS && mine++ >= 8 && mine % 2 == 0)                                                \
+            y[0] = (real)nextafterf((float)y[0], INFINITY);                                                            \
     }
 TWICE(twice32, float)
 TWICE(twice64, double)
+
+/* The same twice, of which float loses digits. */
+#define LOSES(name, real, stat, in, out)                                                                               \
+    static void name(void *const *t, const int *size, const double *scalar)                                            \
+    {                                                                                                                  \
+        real *y = t[0], *z = t[1];                                                                                     \
+        const real *x = t[2];                                                                                          \
+        (void)scalar;                                                                                                  \
+        for (int e = 0; e < size[0]; e++) {                                                                            \
+            const volatile stat sum = in(x[e]) + 1000;                                                                 \
+            y[e] = z[e] = out((stat)(sum - 1000));                                                                     \
+        }                                                                                                              \
+    }
+#define AS_IS(x) (x)
+LOSES(loses32, float, float, AS_IS, AS_IS)
+LOSES(loses64, double, double, AS_IS, AS_IS)
+LOSES(loses16, swax_bf16, float, bf16_to_float, bf16_from_float)
 
 static const char *refusal;
 static int has_float = 1, has_double = 1;
 
 static const char *load(own_function *f[SWAX_PRECISIONS], const struct own *own, const char *library, char *wrong)
 {
-    (void)own, (void)library;
-    f[SWAX_PREC_F32] = has_float ? twice32 : NULL;
-    f[SWAX_PREC_F64] = has_double ? twice64 : NULL;
+    const int three = own->tensors == 3;
+    mine = !strcmp(library, "mine.so") ? 0 : mine;
+    f[SWAX_PREC_F32] = !has_float ? NULL : three ? loses32 : twice32;
+    f[SWAX_PREC_F64] = !has_double ? NULL : three ? loses64 : twice64;
+    f[SWAX_PREC_BF16] = three ? loses16 : NULL;
     table->clock_inside = table->clock;
     return refusal ? snprintf(wrong, SWAX_WHY, "%s", refusal), wrong : NULL;
 }
@@ -332,6 +364,67 @@ START_TEST(a_verdict_is_printed)
 }
 END_TEST
 
+/* Other numbers lie where the last ones lay: these turned round and with the other sign; then these again. */
+START_TEST(other_numbers_are_these_turned_round)
+{
+    char said[8192];
+    int status;
+    table->calls = 0;
+    const char *wrong = verdict(WITH("\"N\": 11", Y ", " X),
+                                &(struct own_asked){ .suite = "quick", .seed = 7, .only = 0 }, &status, said);
+    ck_assert_msg(!wrong && !status && table->calls == 16, "%s%s, %d calls", wrong ? wrong : "", said, table->calls);
+    for (int e = 0; e < 11; e++)
+        ck_assert(table->x[1][e] == table->x[0][e] && table->x[2][e] == table->x[0][e] &&
+                  table->x[8][e] == -table->x[0][10 - e] && table->x[9][e] == table->x[8][e] &&
+                  table->x[15][e] == table->x[0][e]);
+}
+END_TEST
+
+START_TEST(other_bits_are_counted)
+{
+    char said[8192];
+    int status;
+    table->trick = OTHER_BITS;
+    const char *wrong = verdict(WITH("\"N\": 11", Y ", " X),
+                                &(struct own_asked){ .suite = "quick", .seed = 7, .only = -1 }, &status, said);
+    ck_assert_msg(!wrong && !status &&
+                      strstr(said, "Two calls on the same inputs gave other bits in 9 of 12 cases, first in case 3.\n"),
+                  "%s", said);
+    table->trick = RIGHT;
+}
+END_TEST
+
+/* Each output's bound is made of all that honest evaluations err in it. */
+START_TEST(bounds_are_those_of_honest_evaluations)
+{
+    static const struct {
+        enum dtype dtype;
+        double rms, most;
+    } of[] = { { DT_F32, 0.000173978412, 0.00011855101 },
+               { DT_F64, 3.24060045e-13, 2.20818464e-13 },
+               { DT_BF16, 0.0116367274, 0.0151515152 } };
+    static const char three[] =
+        WITH("\"N\": 40",
+             "{\"name\": \"y\", \"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"z\", \"shape\": \"N\", \"is\": "
+             "\"output\"}, {\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\"}");
+    for (int k = 0; k < 3; k++) {
+        char said[8192];
+        int status;
+        const char *wrong = verdict(
+            three, &(struct own_asked){ .suite = "quick", .seed = 7, .only = 2, .json = 1, .dtype = of[k].dtype },
+            &status, said);
+        struct json *root = wrong ? NULL : json_parse(said, strlen(said), why);
+        ck_assert_msg(root && !status, "%s%s", wrong ? wrong : "", said);
+        for (const struct json *t = json_get(root, "tensors")->first; t; t = t->next) {
+            const double rms = json_get(t, "rms_bound")->number, most = json_get(t, "max_bound")->number;
+            ck_assert_msg(fabs(rms / of[k].rms - 1) < 1e-6 && fabs(most / of[k].most - 1) < 1e-6,
+                          "%s, %s: {%.9g, %.9g}", dtype_name[of[k].dtype], json_get(t, "name")->text, rms, most);
+        }
+        json_free(root);
+    }
+}
+END_TEST
+
 START_TEST(a_reference_that_is_none_is_refused)
 {
     char said[8192];
@@ -381,6 +474,9 @@ int main(void)
     tcase_add_test(t, what_was_taken_is_given_back);
     tcase_add_test(t, a_shared_object_is_opened);
     tcase_add_test(t, a_verdict_is_printed);
+    tcase_add_test(t, other_numbers_are_these_turned_round);
+    tcase_add_test(t, other_bits_are_counted);
+    tcase_add_test(t, bounds_are_those_of_honest_evaluations);
     tcase_add_test(t, a_reference_that_is_none_is_refused);
     suite_add_tcase(s, t);
     const int status = suite_ends(s);

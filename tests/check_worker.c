@@ -133,6 +133,7 @@ START_TEST(it_answers_twice)
             ck_assert(got[1].arg[0][e] == (double)(5 + (float)in[1].arg[2][e]) &&
                       second[1].arg[1][e] == got[1].arg[1][e]);
         }
+        ck_assert(same(second[0].arg[1], in[0].arg[1]) && same(second[1].arg[2], in[1].arg[2]));
         ck_assert(same(got[0].arg[1], in[0].arg[1]) && same(got[1].arg[2], in[1].arg[2]) && !got[0].unwritten[0]);
         ck_assert(notes->clock_inside == 600 && notes->clock == 0 && notes->calls[0] == 2 * k + 2 &&
                   notes->calls[1] == 2 * k + 2);

@@ -124,7 +124,6 @@ static void work(struct loaded *l, struct wire *w, int go, int done, size_t most
         if (write(done, &token, 1) != 1)
             break;
     }
-    _exit(0);
 }
 
 static struct wire *starved;    /* who is to hear that memory ran out there */
@@ -184,12 +183,11 @@ struct worker *worker_start(load_fn *load, void *arg, double most, char *why)
         starved = w->wire;
         op_memory_gone(no_memory);
         alarm(SECONDS);
-        if (load(&l, arg, w->wire->wrong))
-            _exit(1);
+        const int loaded = !load(&l, arg, w->wire->wrong);
         alarm(0);
-        if (write(done[1], "", 1) != 1)
-            _exit(1);
-        work(&l, w->wire, go[0], done[1], (size_t)(4 * most + 65536) * sizeof(double));
+        if (loaded && write(done[1], "", 1) == 1)
+            work(&l, w->wire, go[0], done[1], (size_t)(4 * most + 65536) * sizeof(double));
+        _exit(0);
     }
     close(go[0]), close(done[1]);
     w->go = go[1], w->done = done[0];
