@@ -26,20 +26,32 @@ DEVICE float tile_value(const unsigned char *tile, int row, int channel)
     return channel % 2 ? high_half(pair) : low_half(pair);
 }
 
-/* G, in units of log 2, for channels c0 .. c0 + 64 KP - 1: each runs down its tokens, anew where a document begins. 
- * Behind the chunk's end it stays as it is. */
-template <int KP, int THREADS> DEVICE void vector_gates(float *G, const float *g, const delta_shape &s, int b, int h,
-                                                        int begin, int length, int c0)
+/* Start copying the gates of channels c0 .. c0 + 64 KP - 1 to where G will be.  All at once: a row of all heads' gates
+ * is far from the next, and each takes long to come. */
+template <int KP, int THREADS> DEVICE void load_gates(float *G, const float *g, const delta_shape &s, int b, int h,
+                                                      int begin, int length, int c0)
+{
+#pragma unroll 8
+    for (int n = threadIdx.x; n < CHUNK * 64 * KP; n += THREADS) {
+        const int i = n / (64 * KP), c = n % (64 * KP);
+        const bool there = c0 + c < s.K && i < length;
+        const float *x = g + (s.token(b, begin) * s.H + h) * s.K;
+        cp_async_4(G + i * vector_tile<KP>::GATES + c, there ? x + (size_t)i * s.H * s.K + c0 + c : x, there);
+    }
+}
+
+/* G, in units of log 2: the sum of the gates down the tokens, anew where a document begins.  Behind the chunk's end it
+ * stays as it is. */
+template <int KP, int THREADS> DEVICE void sum_gates(float *G, const delta_shape &s, int b, int begin, int length)
 {
     for (int c = threadIdx.x; c < 64 * KP; c += THREADS) {
-        const bool there = c0 + c < s.K;
         double sum = 0;
 #pragma unroll 8
         for (int i = 0; i < CHUNK; i++) {
-            const float x = there && i < length ? g[(s.token(b, begin + i) * s.H + h) * s.K + c0 + c] : 0;
+            float &x = G[i * vector_tile<KP>::GATES + c];
             if (i < length)
                 sum = s.document(b, begin, i) == i ? 0 : sum + clamped(x);
-            G[i * vector_tile<KP>::GATES + c] = (float)(sum * 1.4426950408889634);
+            x = (float)(sum * 1.4426950408889634);
         }
     }
 }
@@ -207,15 +219,17 @@ static __global__ void __launch_bounds__(128) delta_within_vector_kernel(delta_g
     const size_t rows = (s.token(b, begin) * s.G + s.group(h)) * s.K8, stride = (size_t)s.G * s.K8;
     load_tile<KP, 128>(K, PANEL, k + rows, stride, CHUNK, length, s.K8);
     load_tile<KP, 128>(Q, PANEL, q + rows, stride, CHUNK, length, s.K8);
+    load_gates<KP, 128>(G, g, s, b, h, begin, length, 0);
     cp_commit();
     if (threadIdx.x < CHUNK)
         vector_scalars(t, to.scalars + of * SCALARS, beta, s, b, h, begin, length);
-    vector_gates<KP, 128>(G, g, s, b, h, begin, length, 0);
     for (int n = threadIdx.x; n < CHUNK * TURN; n += 128)
         Ct[n] = 0;
     for (int n = threadIdx.x; n < PANEL / 4; n += 128)
         ((uint32_t *)P)[n] = 0;
     tiles_arrive<0>();
+    sum_gates<KP, 128>(G, s, b, begin, length);
+    __syncthreads();
     write_scaled<KP>(to, of, K, Q, G, s, b, begin, length);
     near_pairs<KP>(Ct, P, to.scalars + of * SCALARS + SCALAR_OWN, K, Q, G, t, s.scale, s.K, length);
     if (threadIdx.x >= 32)
