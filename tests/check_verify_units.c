@@ -216,7 +216,8 @@ START_TEST(looks_are_recognised)
                 got[e] = way == 11 ? 0 : is(way, e) + before[e];
             }
             struct sight s = {.got = got, .truth = truth, .before = added ? before : NULL, .n = ALL, .bound = 1e-9,
-                              .axes = 3, .axis = {{"B", "sequences", B, 0}, {"H", "heads", H, 0}, {"D", "head size", D, 0}}};
+                              .axes = 3,
+                              .axis = {{"B", "sequences", B, 0}, {"H", "heads", H, 0}, {"D", "head size", D, 0}}};
             looks_of(words, &s);
             ck_assert_msg(!strcmp(words, says[way]), "%d: \"%s\", not \"%s\"", way, words, says[way]);
             s.unwritten = ALL;

@@ -171,7 +171,8 @@ static void delta_column_sums(const struct delta_one *a, struct delta_column *x)
         for (int from = 0, to; from < a->T; from = to) {
             stat kept[MOST_SUMMED];
             double sum = 0;
-            for (to = from; to == from || (to < a->T && to % a->w->chunk_sums && (a->w->float_sums || fabs(sum) < MOST_SUM));
+            for (to = from;
+                 to == from || (to < a->T && to % a->w->chunk_sums && (a->w->float_sums || fabs(sum) < MOST_SUM));
                  to++) {
                 const stat g = gate_value(a, gate_at(a, to, i, 0));
                 sum += (double)g;
