@@ -178,7 +178,7 @@ $(BUILD)/check_honest: $(BUILD)/tests/honest/fast_f32.o $(BUILD)/tests/honest/fa
 # a table of mixers with one row more: before the library, whose own is not taken then
 $(BUILD)/check_mixer: $(foreach p,f32 f64 bf16,$(BUILD)/tests/mixer/ema_$(p).o $(BUILD)/tests/mixer/table_$(p).o)
 
-test: $(CHECKS) ## run every check
+test: format-check $(CHECKS) ## run every check, and format-check before them
 	@sh tests/pages.sh && sh tests/floors.sh && sh tests/alone.sh $(CC) && sh tests/run.sh $(CHECKS)
 
 # (columns are characters: the bytes that follow the first one of a character of UTF-8 do not count)
