@@ -153,6 +153,41 @@ START_TEST(errors_are_relative_to_what_there_is)
 }
 END_TEST
 
+/* One number a bit too far off, all of them a bit, or all in one direction: each measure sees what the others miss. */
+START_TEST(every_measure_refuses_by_itself)
+{
+    static const struct { const char *what; double one, all, factor; int good; } of[] = {
+        {"nothing", 0, 0, 1, 1}, {"one number", 1.1e-3, 0, 1, 0}, {"one number, less", 0.9e-3, 0, 1, 1},
+        {"every number", 0, 2.2e-4, 1, 0}, {"every number, less", 0, 1.8e-4, 1, 1}, {"a factor", 0, 0, 1 + 3e-5, 0},
+        {"a factor, less", 0, 0, 1 + 1e-5, 1}, {"a number that is none", NAN, 0, 1, 0}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct op_case c, truth, got;
+        struct op_verdict v;
+        memset(&v, 0, sizeof v);
+        op_case_make(&c, op_find("add_forward"), 3, OP_GAUSS, 4, SWAX_PREC_F64);
+        op_case_free(&c);
+        c.dims[0] = 1000;
+        op_draw(&c, 3, OP_GAUSS, 0, SWAX_PREC_F64);
+        op_case_copy(&truth, &c);
+        ck_assert(!op_run(swax_tiers[0], SWAX_PREC_F64, &truth));
+        op_case_copy(&got, &truth);
+        double unit = 0, square = 0;
+        for (int e = 0; e < 1000; e++) {
+            unit = fmax(unit, fabs(truth.arg[0][e]));
+            square += truth.arg[0][e] * truth.arg[0][e] / 1000;
+        }
+        for (int e = 0; e < 1000; e++)
+            got.arg[0][e] = of[k].factor * truth.arg[0][e] + (e % 2 ? 1 : -1) * of[k].all * sqrt(square) +
+                            (e == 500 ? of[k].one * unit : 0);
+        v.bound[0] = 1e-3, v.rms_bound[0] = 2e-4, v.bias_bound[0] = 2e-5;
+        ck_assert_msg((op_compare(&v, &got, &truth, &c) < 0) == of[k].good,
+                      "%s: off by %.3g of 1e-3, by RMS %.3g of 2e-4, as a whole %.3g of 2e-5", of[k].what, v.error[0],
+                      v.rms[0], v.bias[0]);
+        op_case_free(&c), op_case_free(&truth), op_case_free(&got);
+    }
+}
+END_TEST
+
 /* ---- a call: what it said is forgotten by the next; memory that is not there is told to whoever asked for that */
 
 START_TEST(trouble_is_the_last_calls)
@@ -215,6 +250,7 @@ int main(void)
     tcase_add_test(t, a_seed_is_the_same_problem_as_ever);
     tcase_add_test(t, sizes_and_constants_of_many_seeds_are_the_same_as_ever);
     tcase_add_test(t, errors_are_relative_to_what_there_is);
+    tcase_add_test(t, every_measure_refuses_by_itself);
     tcase_add_test(t, trouble_is_the_last_calls);
     tcase_add_test(t, memory_that_is_there_is_not_gone);
     tcase_add_test(t, sizes_have_the_words_of_their_kernel);

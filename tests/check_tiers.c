@@ -138,6 +138,20 @@ START_TEST(large_products)
 }
 END_TEST
 
+/* Rows of many vectors and a tail, in what passes over rows alone. */
+START_TEST(wide_rows)
+{
+    static const struct { const char *forward; int sizes[2][OP_DIMS]; } of[] = {
+        { "xent_forward", { { 6, 1030 }, { 3, 4099 } } },       { "rmsnorm_forward", { { 5, 1030 }, { 9, 517 } } },
+        { "headnorm_forward", { { 4, 3, 290, 1 }, { 3, 11, 131, 0 } } }, { "embed_forward", { { 40, 17, 530 }, { 70, 3, 131 } } },
+        { "rope_forward", { { 2, 33, 3, 150, 5 }, { 1, 70, 2, 259, -9 } } }, { "skip_forward", { { 9, 11, 131 }, { 3, 2, 520 } } },
+        { "conv_forward", { { 2, 40, 43, 150, 4 }, { 1, 30, 30, 77, 19 } } }, { "decay_forward", { { 9, 7, 131 }, { 40, 150, 1 } } },
+        { "swiglu_forward", { { 1030 }, { 5003 } } },           { "softcap_forward", { { 1030 }, { 5003 } } } };
+    const int ops = sizeof of / sizeof *of, tier = _i / (2 * ops), forward = op_find(of[_i / 2 % ops].forward);
+    cases_of(tier, swax_ops[_i % 2 ? op_backward_of(forward) : forward].name, of[_i / 2 % ops].sizes, every() > 3 ? 1 : 2);
+}
+END_TEST
+
 /* More heads than one walker of a sequence takes along; sequences that threads do not divide; heads wider than a block,
  * than four of them, and than a slab of states, with a last block of few tokens; behind the first FEW of each, which
  * are a sample, wide and long ones. */
@@ -473,6 +487,7 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, one_kernel, 0, swax_n_tiers * swax_n_ops);
     tcase_add_loop_test(tc, large_products, 0, swax_n_tiers * 4);
+    tcase_add_loop_test(tc, wide_rows, 0, swax_n_tiers * 20);
     tcase_add_loop_test(tc, many_heads, 0, swax_n_tiers * 6);
     tcase_add_loop_test(tc, gates_may_be_shut_for_good, 0, swax_n_tiers * 2);
     tcase_add_loop_test(tc, states_may_hold_nothing, 0, swax_n_tiers * 2);

@@ -144,6 +144,55 @@ START_TEST(a_gradient_behind_a_norm_is_orthogonal)
 }
 END_TEST
 
+/* How far an honest kernel may be from the truth: of a kernel, type and family, the geometric mean over the tensors of
+ * small problems, as one number hangs on luck, and on how the machine takes an exp. */
+static void tell_bounds(FILE *f, const char *kernel, enum dtype dtype, int chained)
+{
+    double sum[OP_FAMILIES][3] = {{0}};
+    int count[OP_FAMILIES][3] = {{0}};
+    struct plan plan = plan_of(kernel, dtype, "quick");
+    struct entry e;
+    plan.wish.chained = chained;
+    for (int i = 0; plan_entry(&plan, i, &e); i++)
+        for (int again = 0; again < 3 && e.tile < 0 && !e.tokens; again++) {
+            struct problem p;
+            e.seed += 1000 * (uint64_t)again;
+            ck_assert_msg(!problem_draw(&p, &plan, i, &e, why), "%s", why);
+            problem_solve(&p);
+            for (int part = 0; part < p.subject.n; part++)
+                for (int a = 0; a < p.in[part].n; a++) {
+                    const struct op_verdict *v = &p.bound[part];
+                    const double is[3] = {v->bound[a], v->rms_bound[a], v->bias_bound[a]};
+                    for (int k = 0; k < 3 && problem_is_answer(&p, part, a); k++)
+                        if (is[k] > 0)
+                            sum[e.family][k] += log(is[k]), count[e.family][k]++;
+                }
+            problem_free(&p);
+        }
+    for (int k = 0; k < OP_FAMILIES; k++)
+        if (count[k][0]) {
+            fprintf(f, "%s %s%s %s:", kernel, dtype_name[dtype], chained ? " chained" : "", op_family_name[k]);
+            for (int m = 0; m < 3; m++)
+                fprintf(f, " %.3g", count[k][m] ? exp(sum[k][m] / count[k][m]) : 0);
+            fputc('\n', f);
+        }
+}
+
+START_TEST(bounds_are_as_wide_as_ever)
+{
+    static const char *const kernels[] = {"mlstm", "delta", "attention", "linear", "headnorm", "xent"};
+    char *now;
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (int k = 0; k < 6; k++)
+        for (int d = 0; d < DTYPES; d++)
+            tell_bounds(f, kernels[k], (enum dtype)d, d % 2);
+    fclose(f);
+    golden_has("verify_bounds.txt", now, 0.35);
+    free(now);
+}
+END_TEST
+
 /* Two problems whose qn all but cancels in one row.  Honest loops in float happen to err little there; the recurrent
  * form in PyTorch erred so much of the largest element, and was refused. */
 START_TEST(a_normaliser_may_err_where_it_cancels)
@@ -420,9 +469,10 @@ START_TEST(wholes_are_laid_out_as_ever)
                 for (int a = 0; a < w.c[part].n; a++)
                     places += (double)w.at[part][a] * (a + 1 + 31 * part);
             const struct long_cost cost = long_cost(&s, &plan.wish, &c, usual.slab);
-            fprintf(f, "%s %d: %s, bytes %.9g, places %.9g, slabs %ld of %ld rows, the last %ld %ld %ld, cost %.9g "
+            fprintf(f, "%s %d: %s, bytes %.9g, places %.9g, slabs %ld of %ld rows, the last %ld %ld %ld, in all "
                        "%.9g\n", s.name, i, op_case_describe(&c, sizes, sizeof sizes), (double)w.bytes, places,
-                    slabs_count(&slabs), slabs.each, last.b, last.g, last.row, cost.bytes, cost.seconds);
+                    slabs_count(&slabs), slabs.each, last.b, last.g, last.row, cost.bytes);
+            ck_assert(cost.seconds > (double)w.bytes / 1.2e8 && cost.seconds < 36000);     /* here, or without vectors */
         }
     fclose(f);
     golden_has("wholes.txt", now, 1e-8);
@@ -439,6 +489,7 @@ int main(void)
     tcase_add_test(t, costs_are_added_up_and_bounded);
     tcase_add_test(t, what_differences_cost);
     tcase_add_test(t, a_gradient_behind_a_norm_is_orthogonal);
+    tcase_add_test(t, bounds_are_as_wide_as_ever);
     tcase_add_test(t, a_normaliser_may_err_where_it_cancels);
     tcase_add_test(t, looks_are_recognised);
     tcase_add_test(t, reports_are_those_that_are_kept);

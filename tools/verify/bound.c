@@ -99,6 +99,16 @@ static void bound_order(struct problem *p, int part, const struct swax_tier *hon
     op_case_free(&got);
 }
 
+int bound_asks_orders(const struct problem *p, int part)
+{
+    const struct fault *order;
+    struct swax_tier unused;
+    int n = 0;
+    for (int k = 0; (order = fault_none_f32(k, &unused)) && case_orders(&p->in[part]) <= MOST_ORDERS; k++)
+        n += !strcmp(order->op, p->subject.base);
+    return n;
+}
+
 /* The honest order behind number k (-1: of all) that may be tried on a problem, with its tier; -1 behind the last. */
 static int next_order(int k, const struct problem *p, int part, struct swax_tier *honest)
 {

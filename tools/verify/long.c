@@ -86,6 +86,15 @@ struct long_limits long_limits(void)
     return (struct long_limits){.past = 2147483648.0, .slab = 65536, .memory = memory(), .seconds = 3600};
 }
 
+/* Of one slab, on one core: multiplications of a tier that has vectors, or of the reference; of the honest orders,
+ * which are plain loops; and what is drawn, moved and compared. */
+static const double BY_VECTORS = 8e10, BY_LOOPS = 3e8, BY_ORDERS = 1e9, NUMBERS = 8e6;
+static const double FILLED = 1.2e8;    /* bytes a second */
+enum { COPIES = 7 };                   /* of a slab, in double, at most */
+
+/* Slabs that are judged: the first, the last, that in which element 2^31 lies, and some at random if there are more. */
+static long judged(long slabs) { return slabs > 3 ? 3 + AT_RANDOM : slabs; }
+
 struct long_cost long_cost(const struct subject *s, const struct wish *wish, const struct op_case *c, double slab)
 {
     struct whole w;
@@ -94,15 +103,20 @@ struct long_cost long_cost(const struct subject *s, const struct wish *wish, con
     const struct slab first = slab_number(&slabs, 0);
     struct problem p = {.subject = *s, .wish = *wish};
     whole_begin(&w, s, c, dtype_precision(wish->dtype));
-    double work = 0, numbers = 0;
+    double work = 0, orders = 0, numbers = 0;
     for (int part = 0; part < s->n; part++) {
         p.in[part].op = s->op[part];
         slab_dims(&p.in[part], &w.c[part], &slabs, &first);
         work += case_steps(&p.in[part]) * (part ? 3 : 1);
+        /* of attention, whose products are counted once: two forward, five backward, and an exp */
+        orders += bound_asks_orders(&p, part) * case_orders(&p.in[part]) *
+                  (!strchr(swax_ops[s->op[part]].dims, 'W') ? 1 : part ? 6 : 3);
         numbers += case_numbers(&p.in[part]);
     }
-    cost.bytes = (double)w.bytes + 16 * 8 * numbers;      /* and a slab's copies in double */
-    cost.seconds = (double)w.bytes * 1e-8 + (FIXED + AT_RANDOM) * (work * 12 / 2e9 + numbers * 5e-7);
+    const int plain = teller_of(s, wish, &p.in[0]) == swax_tiers[0];
+    cost.bytes = (double)w.bytes + COPIES * 8 * numbers;
+    cost.seconds = (double)w.bytes / FILLED + (double)judged(slabs_count(&slabs)) *
+                   (work * 12 / (plain ? BY_LOOPS : BY_VECTORS) + orders / BY_ORDERS + numbers / NUMBERS);
     return cost;
 }
 

@@ -76,6 +76,8 @@ const char *problem_draw(struct problem *p, const struct plan *plan, int number,
 const char *problem_largest(struct problem *p, const struct plan *plan, char *why);
 /* tools/verify/bound.c.  Is this order of operations, one of fault_none_f32's, as good as any on that problem? */
 int order_is_honest(const struct fault *order, const struct problem *p);
+/* How many of them are asked of that part, which needs its sizes alone. */
+int bound_asks_orders(const struct problem *p, int part);
 /* tools/verify/bound.c: then, once somebody has answered, what the answers are and how far an honest one may be from
  * them */
 void problem_solve(struct problem *p);
