@@ -142,13 +142,19 @@ END_TEST
 START_TEST(wide_rows)
 {
     static const struct { const char *forward; int sizes[2][OP_DIMS]; } of[] = {
-        { "xent_forward", { { 6, 1030 }, { 3, 4099 } } },       { "rmsnorm_forward", { { 5, 1030 }, { 9, 517 } } },
-        { "headnorm_forward", { { 4, 3, 290, 1 }, { 3, 11, 131, 0 } } }, { "embed_forward", { { 40, 17, 530 }, { 70, 3, 131 } } },
-        { "rope_forward", { { 2, 33, 3, 150, 5 }, { 1, 70, 2, 259, -9 } } }, { "skip_forward", { { 9, 11, 131 }, { 3, 2, 520 } } },
-        { "conv_forward", { { 2, 40, 43, 150, 4 }, { 1, 30, 30, 77, 19 } } }, { "decay_forward", { { 9, 7, 131 }, { 40, 150, 1 } } },
-        { "swiglu_forward", { { 1030 }, { 5003 } } },           { "softcap_forward", { { 1030 }, { 5003 } } } };
+        { "xent_forward", { { 6, 1030 }, { 3, 4099 } } },
+        { "rmsnorm_forward", { { 5, 1030 }, { 9, 517 } } },
+        { "headnorm_forward", { { 4, 3, 290, 1 }, { 3, 11, 131, 0 } } },
+        { "embed_forward", { { 40, 17, 530 }, { 70, 3, 131 } } },
+        { "rope_forward", { { 2, 33, 3, 150, 5 }, { 1, 70, 2, 259, -9 } } },
+        { "skip_forward", { { 9, 11, 131 }, { 3, 2, 520 } } },
+        { "conv_forward", { { 2, 40, 43, 150, 4 }, { 1, 30, 30, 77, 19 } } },
+        { "decay_forward", { { 9, 7, 131 }, { 40, 150, 1 } } },
+        { "swiglu_forward", { { 1030 }, { 5003 } } },
+        { "softcap_forward", { { 1030 }, { 5003 } } } };
     const int ops = sizeof of / sizeof *of, tier = _i / (2 * ops), forward = op_find(of[_i / 2 % ops].forward);
-    cases_of(tier, swax_ops[_i % 2 ? op_backward_of(forward) : forward].name, of[_i / 2 % ops].sizes, every() > 3 ? 1 : 2);
+    cases_of(tier, swax_ops[_i % 2 ? op_backward_of(forward) : forward].name, of[_i / 2 % ops].sizes,
+             every() > 3 ? 1 : 2);
 }
 END_TEST
 

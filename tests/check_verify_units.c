@@ -472,7 +472,7 @@ START_TEST(wholes_are_laid_out_as_ever)
             fprintf(f, "%s %d: %s, bytes %.9g, places %.9g, slabs %ld of %ld rows, the last %ld %ld %ld, in all "
                        "%.9g\n", s.name, i, op_case_describe(&c, sizes, sizeof sizes), (double)w.bytes, places,
                     slabs_count(&slabs), slabs.each, last.b, last.g, last.row, cost.bytes);
-            ck_assert(cost.seconds > (double)w.bytes / 1.2e8 && cost.seconds < 36000);     /* here, or without vectors */
+            ck_assert(cost.seconds > (double)w.bytes / 1.2e8 && cost.seconds < 36000);    /* here, or without vectors */
         }
     fclose(f);
     golden_has("wholes.txt", now, 1e-8);
