@@ -3,6 +3,7 @@
 #include "cuda/attention.cuh"
 #include "cuda/attention_backward.cuh"
 #include "cuda/attention_forward.cuh"
+#include "cuda/attention_gradient.cuh"
 #include "cuda/attention_stream.cuh"
 #include "cuda/rows.cuh"
 #include "cuda/tensor.h"
@@ -21,23 +22,27 @@ static void forward(real *y, stat *lse, int *spoiled, const real *q, const real 
            tile::BYTES, y, lse, (const int *)spoiled, (int)all, q, k, v, sink, a);
 }
 
+static int processors()
+{
+    static int n;
+    if (!n)
+        swax_cuda_note(cudaDeviceGetAttribute(&n, cudaDevAttrMultiProcessorCount, 0), "counting multiprocessors");
+    return n;
+}
+
 /* Where the card has what this takes.  A block a multiprocessor: the tiles go round. */
 template <int P>
 static bool stream(real *y, stat *lse, int *spoiled, const real *q, const real *k, const real *v, const stat *sink,
                    const attention_shape &a)
 {
-    static int processors;
     stream_maps maps;
     if (!on_hopper() || !room_for(stream_tile<P>::BYTES) || !boxes_of(&maps.q, q, a.B, a.T, a.H, a.width)
         || !boxes_of(&maps.k, k, a.B, a.S, a.G, a.width) || !boxes_of(&maps.v, v, a.B, a.S, a.G, a.width))
         return false;
-    if (!processors)
-        swax_cuda_note(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, 0),
-                       "counting multiprocessors");
     const int all = (int)blocks(a.T, stream_tile<P>::ROWS) * a.B * a.H;
     for (int again = 0; again < 2; again++)
         launch("attention_forward", again ? attention_stream_kernel<P, true> : attention_stream_kernel<P, false>,
-               (unsigned)(all < processors ? all : processors), 384, stream_tile<P>::BYTES, y, lse,
+               (unsigned)(all < processors() ? all : processors()), 384, stream_tile<P>::BYTES, y, lse,
                (unsigned char *)spoiled, sink, maps, v, all, a);
     return true;
 }
@@ -57,6 +62,43 @@ static void backward(real *dq, real *dk, real *dv, const backward_notes &notes, 
     launch("attention_backward", attention_backward_kernel<P>, (unsigned)(queries + keys), 128, keys_tile<P>::BYTES,
            dq, dk, dv, notes, dy, q, k, v, y, lse, order, a);
     launch("attention_backward: again", attention_backward_again_kernel<P>, SPOILED_GRID, 128, keys_tile<P>::BYTES,
+           dq, dk, dv, notes, dy, q, k, v, y, lse, order, a);
+}
+
+/* In one pass, where that was faster: windows of many tiles, and sequences of several windows, since a head's last
+ * blocks are its longest and have nothing beside them in the end. */
+enum { ONE_PASS_FROM = 1024, WINDOWS = 4 };
+
+struct one_pass { bool is; float *sums; int *first; int ring; };
+
+static one_pass in_one_pass(const attention_shape &a)
+{
+    return { a.D > 64 && a.D <= 128 && a.W >= ONE_PASS_FROM && a.T / WINDOWS >= a.W && on_hopper() &&
+                 room_for(gradient_tile::BYTES),
+             nullptr, nullptr, gradient_ring(a, gradient_together(a), processors()) };
+}
+
+/* What it finds spoiled goes to the two passes. */
+static void backward_in_one_pass(real *dq, real *dk, real *dv, const backward_notes &notes, const one_pass &one,
+                                 const real *dy, const real *q, const real *k, const real *v, const real *y,
+                                 const stat *lse, const attention_shape &a)
+{
+    gradient_maps maps;
+    if (!boxes_of(&maps.q, q, a.B, a.T, a.H, a.width) || !boxes_of(&maps.k, k, a.B, a.S, a.G, a.width) ||
+        !boxes_of(&maps.v, v, a.B, a.S, a.G, a.width) || !boxes_of(&maps.dy, dy, a.B, a.T, a.H, a.width) ||
+        !boxes_of(&maps.dq, dq, a.B, a.T, a.H, a.width) || !boxes_of(&maps.dk, dk, a.B, a.S, a.G, a.width) ||
+        !boxes_of(&maps.dv, dv, a.B, a.S, a.G, a.width))
+        return;
+    const int queries = query_blocks(a.B, a.T, a.H), all = (int)blocks(a.S, 128) * a.B * a.G;
+    const gradient_notes to = { notes.of_rows, one.first, notes.ticket, notes.ready, notes.spoiled, one.sums, queries,
+                                one.ring, gradient_together(a) };
+    swax_cuda_note(cudaMemsetAsync(notes.ticket, 0, (1 + (size_t)queries) * sizeof(int)), "attention_backward");
+    launch("attention_backward: rows", attention_gradient_rows_kernel<2>, (unsigned)queries, 256, 0, notes.of_rows,
+           one.first, dy, y, lse, a);
+    launch("attention_backward", attention_gradient_kernel, (unsigned)(all < processors() ? all : processors()), 384,
+           gradient_tile::BYTES, dq, dk, dv, to, maps, all, a);
+    const backward_order order = { queries, query_blocks(a.B, a.S, a.G), queries };
+    launch("attention_backward: again", attention_backward_again_kernel<2>, SPOILED_GRID, 128, keys_tile<2>::BYTES,
            dq, dk, dv, notes, dy, q, k, v, y, lse, order, a);
 }
 
@@ -114,7 +156,10 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink
     const bool copy = D8 != D || !aligned(16, dq, dk, dv, dy, q, k, v, y);
     const real *from[8] = { dq, dy, q, y, dk, dv, k, v };
     real *wide[8] = {};
+    const attention_shape a = { B, T, S, H, G, D, D8, W, start };
+    one_pass one = in_one_pass(a);
     backward_notes notes;
+    notes.in_one_pass = one.is;
     scratch s = {};
     auto plan = [&] {
         s.used = 0;
@@ -122,6 +167,10 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink
         notes.ticket = s.take<int>(1 + (size_t)query_blocks(B, T, H));
         notes.ready = notes.ticket + 1;
         notes.spoiled = s.take<int>((size_t)query_blocks(B, T, H) + 2 * (size_t)query_blocks(B, S, G));
+        if (one.is) {
+            one.first = s.take<int>((size_t)B * blocks(T, 64) * 64);
+            one.sums = s.take<float>((size_t)one.ring * (H / G) * 64 * 128);
+        }
         if (copy)
             for (int n = 0; n < 8; n++)
                 wide[n] = s.take<real>((n < 4 ? queries : keys) * D8);
@@ -138,8 +187,9 @@ void swax_cuda_attention_backward_bf16(real *dq, real *dk, real *dv, stat *dsink
         to_dq = wide[0], dy = wide[1], q = wide[2], y = wide[3], to_dk = wide[4], to_dv = wide[5], k = wide[6],
         v = wide[7];
     }
-    const attention_shape a = { B, T, S, H, G, D, D8, W, start };
-    if (D <= 64)
+    if (one.is)
+        backward_in_one_pass(to_dq, to_dk, to_dv, notes, one, dy, q, k, v, y, lse, a);
+    else if (D <= 64)
         backward<1>(to_dq, to_dk, to_dv, notes, dy, q, k, v, y, lse, a);
     else if (D <= 128)
         backward<2>(to_dq, to_dk, to_dv, notes, dy, q, k, v, y, lse, a);

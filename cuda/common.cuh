@@ -2,7 +2,7 @@
  *
  * The kernels are one text compiled per precision, as ref/ is: tensors are `real`, arithmetic is `stat`.
  * Everything runs on the calling thread's default stream, so kernels follow one another in the order of the calls.
- * Nothing is summed with atomics: who adds what, and in which order, depends on the sizes alone. */
+ * No sum depends on who comes first: who adds what, and in which order, follows from the sizes alone. */
 #ifndef SWAX_CUDA_COMMON_CUH
 #define SWAX_CUDA_COMMON_CUH
 

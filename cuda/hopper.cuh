@@ -42,6 +42,14 @@ DEVICE void wait_for(barrier *b, int phase)
     HOPPER("{ .reg .pred p; again: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1; @!p bra again; }"
            :: "r"(shared_address(b)), "r"(phase) : "memory");
 }
+/* Has that phase ended? */
+DEVICE bool passed(barrier *b, int phase)
+{
+    int r = 1;
+    HOPPER("{ .reg .pred p; mbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2; selp.s32 %0, 1, 0, p; }"
+           : "=r"(r) : "r"(shared_address(b)), "r"(phase) : "memory");
+    return r;
+}
 
 /* A box of 64 tokens and 64 columns of one head of (batch, tokens, heads, columns) into a panel; zeros outside */
 DEVICE void copy_box(unsigned char *to, const CUtensorMap *of, int column, int head, int token, int batch, barrier *b)
@@ -50,6 +58,44 @@ DEVICE void copy_box(unsigned char *to, const CUtensorMap *of, int column, int h
            "[%0], [%1, {%2, %3, %4, %5}], [%6];"
            :: "r"(shared_address(to)), "l"(of), "r"(column), "r"(head), "r"(token), "r"(batch),
                "r"(shared_address(b)) : "memory");
+}
+/* Bytes, a multiple of 16, as are both addresses */
+DEVICE void copy_bytes(unsigned char *to, const void *from, int bytes, barrier *b)
+{
+    HOPPER("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
+           :: "r"(shared_address(to)), "l"(from), "r"(bytes), "r"(shared_address(b)) : "memory");
+}
+
+/* Four 8x8 matrices of bf16, turned, to shared memory; lane l points at row l%8 of matrix l/8 */
+DEVICE void stmatrix_t(void *p, const uint32_t (&r)[4])
+{
+    HOPPER("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};"
+           :: "r"(shared_address(p)), "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3]) : "memory");
+}
+
+/* The other way: floats that are added to those that are there, or anything in their place; until this thread waits */
+DEVICE void bulk_add(float *to, const unsigned char *from, int bytes)
+{
+    HOPPER("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;"
+           :: "l"(to), "r"(shared_address(from)), "r"(bytes) : "memory");
+}
+DEVICE void bulk_store(void *to, const unsigned char *from, int bytes)
+{
+    HOPPER("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;"
+           :: "l"(to), "r"(shared_address(from)), "r"(bytes) : "memory");
+}
+DEVICE void bulk_wait()
+{
+    HOPPER("cp.async.bulk.commit_group; cp.async.bulk.wait_group 0;" ::: "memory");
+}
+/* What this thread knows to have been written, bulk copies know. */
+DEVICE void bulk_fence() { HOPPER("fence.proxy.async;" ::: "memory"); }
+
+/* A box, as copy_box takes it, into the second-level cache */
+DEVICE void prefetch_box(const CUtensorMap *of, int column, int head, int token, int batch)
+{
+    HOPPER("cp.async.bulk.prefetch.tensor.4d.L2.global.tile [%0, {%1, %2, %3, %4}];"
+           :: "l"(of), "r"(column), "r"(head), "r"(token), "r"(batch) : "memory");
 }
 
 /* By all warps of a group: so many registers a thread from here on */

@@ -175,6 +175,15 @@ DEVICE void as_operand(uint32_t (&a)[4][4], float (*d)[4])
             a[k][i] = pack(d[2 * k + i / 2][i % 2 * 2], d[2 * k + i / 2][i % 2 * 2 + 1]);
 }
 
+/* x.y of two pieces of 16 bytes */
+DEVICE float pieces_product(const uint4 &x, const uint4 &y)
+{
+    return low_half(x.x) * low_half(y.x) + high_half(x.x) * high_half(y.x) +
+           low_half(x.y) * low_half(y.y) + high_half(x.y) * high_half(y.y) +
+           low_half(x.z) * low_half(y.z) + high_half(x.z) * high_half(y.z) +
+           low_half(x.w) * low_half(y.w) + high_half(x.w) * high_half(y.w);
+}
+
 /* add this thread's part of d, rounded once, to a tile in shared memory; row is its first one there */
 template <int P> DEVICE void add_to_tile(unsigned char *tile, int panel, int row, float (&d)[8 * P][4])
 {
@@ -205,6 +214,15 @@ template <int N> DEVICE void multiply(float (&d)[N][4], float by)
 #pragma unroll
         for (int e = 0; e < 4; e++)
             d[j][e] *= by;
+}
+
+template <int N> DEVICE void add(float (&to)[N][4], const float (&d)[N][4])
+{
+#pragma unroll
+    for (int j = 0; j < N; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            to[j][e] += d[j][e];
 }
 
 template <int N> DEVICE void fill(float (&d)[N][4], float with)

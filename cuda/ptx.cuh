@@ -31,6 +31,31 @@ DEVICE bool published(const int *flag)
     asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(r) : "l"(flag) : "memory");
     return r != 0;
 }
+/* The same with a number that says how far it is */
+DEVICE void note(int *number, int is)
+{
+    asm volatile("st.release.gpu.global.s32 [%0], %1;" :: "l"(number), "r"(is) : "memory");
+}
+DEVICE int noted(const int *number)
+{
+    int r;
+    asm volatile("ld.relaxed.gpu.global.s32 %0, [%1];" : "=r"(r) : "l"(number) : "memory");
+    return r;
+}
+/* ... and once it is as far as that, see what has been written before */
+DEVICE void see() { asm volatile("fence.acq_rel.gpu;" ::: "memory"); }
+/* So many threads wait for each other, by one of a block's barriers, 1 to 15; the other: has one of them x? */
+DEVICE void they_meet(int barrier, int threads)
+{
+    asm volatile("bar.sync %0, %1;" :: "r"(barrier), "r"(threads) : "memory");
+}
+DEVICE bool any_of_them(int barrier, int threads, bool x)
+{
+    int r;
+    asm volatile("{ .reg .pred p, q; setp.ne.s32 p, %3, 0; bar.red.or.pred q, %1, %2, p; selp.s32 %0, 1, 0, q; }"
+                 : "=r"(r) : "r"(barrier), "r"(threads), "r"((int)x) : "memory");
+    return r;
+}
 /* Bring a line into the second-level cache */
 DEVICE void prefetch(const void *p) { asm volatile("prefetch.global.L2 [%0];" :: "l"(p)); }
 DEVICE void cp_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }

@@ -42,9 +42,11 @@ template <int N> DEVICE void mm_step(float (*d)[4], const uint32_t (&x)[4], cons
     }
 }
 
-/* d += a b, a (64,64) and b (64,N) in shared memory */
-template <int N> DEVICE void mm_nn(float (*d)[4], const unsigned char *a, const unsigned char *b)
+/* d += a b (without ADD: =), a (64,64) and b (64,N) in shared memory */
+template <int N, bool ADD = true> DEVICE void mm_nn(float (*d)[4], const unsigned char *a, const unsigned char *b)
 {
+    for (int j = 0; j < N / 8 && !ADD; j++)
+        d[j][0] = d[j][1] = d[j][2] = d[j][3] = 0;
     const int lane = threadIdx.x % 32, row = threadIdx.x / 32 % 4 * 16 + lane % 16;
     for (int k = 0; k < 4; k++) {
         uint32_t x[4];

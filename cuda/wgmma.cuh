@@ -70,11 +70,11 @@ template <int N, bool ADD = true> DEVICE void mm_nt(float (*d)[4], const unsigne
         wgmma<N, 0>::shared(d, descriptor(a + 32 * k, 0), descriptor(b + 32 * k, 0), ADD || k);
 }
 
-template <int N> DEVICE void mm_nn(float (*d)[4], const unsigned char *a, const unsigned char *b)
+template <int N, bool ADD = true> DEVICE void mm_nn(float (*d)[4], const unsigned char *a, const unsigned char *b)
 {
 #pragma unroll
     for (int k = 0; k < 4; k++)
-        wgmma<N, 1>::shared(d, descriptor(a + 32 * k, 0), descriptor(b + 2048 * k, PANEL), 1);
+        wgmma<N, 1>::shared(d, descriptor(a + 32 * k, 0), descriptor(b + 2048 * k, PANEL), ADD || k);
 }
 
 template <int N> DEVICE void mm_rt(float (*d)[4], const uint32_t (&a)[4][4], const unsigned char *b)

@@ -3,8 +3,9 @@
  *
  *     cuda_cases [cases per family, 10] [largest size, 70] [together] [kernel ...]
  *
- * The cell is put to gates of two more kinds: all forget gates shut, so that every token outweighs all before it; and
- * gates that are far apart, where a gate at -inf must do the same as one at -1e30.
+ * Attention's backward is put to one long case.  The cell is put to gates of two more kinds: all forget gates shut, so
+ * that every token outweighs all before it; and gates that are far apart, where a gate at -inf must do the same as one
+ * at -1e30.
  *
  * A kernel runs in a process of its own: one that hangs or crashes does not take the others with it.  `together` is
  * for a sanitizer: all in one process, which it starts faster, and every case once, of one family: it looks at
@@ -119,15 +120,11 @@ static int shuts_for_good(enum swax_precision p, const struct op_case *c)
     return same;
 }
 
-static void one_case(struct tally *all, enum swax_precision p, int op, enum op_family family, enum kind kind,
-                     uint64_t seed, int largest, int once)
+static void judge(struct tally *all, enum swax_precision p, struct op_case c, enum op_family family, enum kind kind,
+                  uint64_t seed, int largest, int once)
 {
-    struct op_case c;
     struct op_verdict v;
     char text[256];
-    op_case_make(&c, op, seed, family, largest, p);
-    if (kind)
-        set_gates(&c, kind, seed, p);
     const int bad = op_judge(&v, &swax_cuda_tier, p, &c);
     const int same = once || (repeats(p, &c) && (kind != FAR || shuts_for_good(p, &c)));
     all->cases++;
@@ -137,10 +134,31 @@ static void one_case(struct tally *all, enum swax_precision p, int op, enum op_f
     if ((bad >= 0 || !same) && ++all->failed <= SHOWN)
         printf("  %s %s, %s%s, seed %llu, up to %d: %s %s off by %.3g (allowed %.3g), by RMS %.3g (allowed %.3g)%s\n",
                swax_precision_name[p], op_case_describe(&c, text, sizeof text), op_family_name[family], kind_name[kind],
-               (unsigned long long)seed, largest, v.trouble, bad < 0 ? "" : swax_ops[op].arg[bad].name,
+               (unsigned long long)seed, largest, v.trouble, bad < 0 ? "" : swax_ops[c.op].arg[bad].name,
                v.error[bad < 0 ? 0 : bad], v.bound[bad < 0 ? 0 : bad], v.rms[bad < 0 ? 0 : bad],
                v.rms_bound[bad < 0 ? 0 : bad], same ? "" : ", and not the same bits twice");
     op_case_free(&c);
+}
+
+static void one_case(struct tally *all, enum swax_precision p, int op, enum op_family family, enum kind kind,
+                     uint64_t seed, int largest, int once)
+{
+    struct op_case c;
+    op_case_make(&c, op, seed, family, largest, p);
+    if (kind)
+        set_gates(&c, kind, seed, p);
+    judge(all, p, c, family, kind, seed, largest, once);
+}
+
+/* What is too long to be drawn: where attention's backward goes over the band once */
+static void long_case(struct tally *all, int op)
+{
+    static const int sizes[OP_DIMS] = { 1, 4200, 4300, 2, 1, 72, 1030 };
+    struct op_case c = { .op = op };
+    memcpy(c.dims, sizes, sizeof sizes);
+    op_draw_scalars(&c, 1);
+    op_draw(&c, 1, OP_GAUSS, ~0u, SWAX_PREC_BF16);
+    judge(all, SWAX_PREC_BF16, c, OP_GAUSS, DRAWN, 1, sizes[2], 0);
 }
 
 static int one_kernel(int op, int count, int largest, int once)
@@ -162,6 +180,8 @@ static int one_kernel(int op, int count, int largest, int once)
             for (int n = 0; n < 2 * count; n++)
                 one_case(&all, p, op, OP_GAUSS, kind, (uint64_t)(1 + n),
                          sizes[n % 3] < largest ? sizes[n % 3] : largest, once);
+        if (p == SWAX_PREC_BF16 && !once && !strcmp(swax_ops[op].name, "attention_backward"))
+            long_case(&all, op);
         printf("  %s %ld/%ld, worst %.2f", swax_precision_name[p], all.cases - all.failed, all.cases, all.worst);
         failed += all.failed;
     }
