@@ -72,6 +72,7 @@ START_TEST(given_answers_are_judged)
         ck_assert_str_eq(said_word(root, "op"), ops[k]);
         ck_assert_str_eq(said_word(root, "dtype"), "f32");
         ck_assert(!json_get(root, "diagnosis")->count);
+        ck_assert_str_eq(said_word(root, "suite"), "");
         json_free(root);
         root = judged(&v, "bf16");
         ck_assert_str_eq(said_word(root, "dtype"), "bf16");
@@ -308,7 +309,10 @@ END_TEST
 /* Bounds of 1 and more ask nothing: zeros would do. */
 START_TEST(a_bound_of_1_asks_nothing)
 {
-    static const struct { double most, rms; int asked; } of[] = {{0, 0, 1}, {0.9, 0, 1}, {0, 0.9, 1}, {0.9, 0.9, 0}};
+    static const struct {
+        double most, rms;
+        int asked;
+    } of[] = { { 0, 0, 1 }, { 0.9, 0, 1 }, { 0, 0.9, 1 }, { 0.9, 0.9, 0 }, { 0.2, 0.2, 0 } };
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         struct door_tensor t = {.n = N, .truth = truth, .got = truth, .plain = {of[k].most, of[k].rms, 0}};
         door_tensor_judge(&t);

@@ -134,7 +134,7 @@ START_TEST(numbers_of_a_description_have_ends)
           "whose letter it says" },
         { WITH("\"N\": 3", Y ", {\"name\": \"x\", \"shape\": \"N\", \"is\": \"inputs\"}"), "did you mean input?" },
         { WITH("\"N\": 3", Y ", {\"name\": \"x\", \"shape\": \"N\", \"is\": \"qqqqqqqq\"}"),
-          "is one of input, output, gradient, added." },
+          "own.json: tensor x: \"is\" is one of input, output, gradient, added." },
         { "{\"function\": \"f\", \"sizes\": {\"N\": 3}, \"scalars\": {\"a b\": 1}, \"tensors\": [" X "]}",
           "\"a b\" is none" },
         { "{\"function\": \"f\", \"sizes\": {\"N\": 3}, \"scalars\": {\"a\": [1, \"2\"]}, \"tensors\": [" X "]}",
@@ -190,7 +190,7 @@ START_TEST(problems_have_sizes_of_all_kinds)
                                                  "{\"name\": \"z\", \"shape\": \"\", \"is\": \"output\"}]}"),
                   "%s", why);
     enum { RUNS = 1000 };
-    int small = 0, border = 0, divisors[13] = {0}, fives = 0, multiples[41] = {0}, top = 0;
+    int small = 0, border = 0, divisors[13] = {0}, fives = 0, multiples[41] = {0};
     double sum[3] = {0, 0, 0};
     for (int k = 0; k < RUNS; k++) {
         static const enum op_family order[] = { OP_GAUSS, OP_INTEGERS, OP_SATURATED, OP_OPEN, OP_SHUT,
@@ -207,7 +207,6 @@ START_TEST(problems_have_sizes_of_all_kinds)
                   own_extent(&w, &p, 'Q') == 1);
         small += N <= 9;
         border += N >= 15 && (N % 16 <= 1 || N % 16 == 15);
-        top += N == 300;
         divisors[G]++;
         fives += p.size[6] == 5;
         ck_assert(p.size[6] == 3 || p.size[6] == 5);
@@ -329,7 +328,7 @@ START_TEST(inputs_are_like_what_is_said)
     for (size_t k = 0; k < sizeof drawn / sizeof *drawn; k++) {
         struct own_problem p = draw_like(drawn[k].like, drawn[k].family, DT_F64, ROWS, COLUMNS);
         const double *x = p.at[1];
-        double sum = 0, square = 0, rows = 0;
+        double sum = 0, square = 0;
         ck_assert_int_eq(p.n[1], ALL);
         for (int r = 0; r < ROWS; r++) {
             double mean = 0, of_row = 0;
@@ -350,7 +349,6 @@ START_TEST(inputs_are_like_what_is_said)
                 ck_assert_msg(fabs(of_row - 1) < 1e-5, "a row sums to %g", of_row);
                 sum -= mean * COLUMNS, square -= mean * mean * COLUMNS;
             }
-            rows += of_row;
         }
         const double mean = sum / ALL, spread = sqrt(square / ALL - mean * mean), scale = drawn[k].spread;
         if (drawn[k].like == LIKE_PROBABILITY && drawn[k].family == OP_HUGE)

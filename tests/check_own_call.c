@@ -390,6 +390,9 @@ START_TEST(other_bits_are_counted)
     ck_assert_msg(!wrong && !status &&
                       strstr(said, "Two calls on the same inputs gave other bits in 9 of 12 cases, first in case 3.\n"),
                   "%s", said);
+    wrong = verdict(WITH("\"N\": 11", Y ", " X),
+                    &(struct own_asked){.suite = "quick", .seed = 7, .only = -1, .json = 1}, &status, said);
+    ck_assert_msg(!wrong && strstr(said, "\"cases\":12,\"failed\":0,\"unequal\":9,"), "%s", said);
     table->trick = RIGHT;
 }
 END_TEST

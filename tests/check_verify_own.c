@@ -282,6 +282,7 @@ START_TEST(json_says_the_same)
     ck_assert(!strcmp(json_get(root, "verdict")->text, "wrong") && version && strcmp(version->text, "unknown") &&
               tensors->count == 3);
     ck_assert_str_eq(json_get(tensors->first->next, "looks")->text, "each of its heads (H) holds that of the next");
+    ck_assert(json_get(tensors->first->next, "failed")->number > 0);
     json_free(root);
 }
 END_TEST
