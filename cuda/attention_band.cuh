@@ -34,8 +34,12 @@ template <int N> DEVICE void hide_scores(float (&X)[N][4], int key, const int (&
     }
 }
 
-/* Scores become weights relative to the largest so far, which `sum` and whatever has been added up shrink to. */
-template <int N> DEVICE void softmax_step(float (&X)[N][4], float (&largest)[2], float (&sum)[2], float (&shrink)[2],
+/* A base is left as it is until a score is above it by so many doublings: weights are at most 2^8 then. */
+static const float HEADROOM = 8;
+
+/* Scores become weights relative to their row's base, which is its largest score so far or not far below, and to which
+ * `sum` and whatever has been added up shrink.  False if none of this warp's do. */
+template <int N> DEVICE bool softmax_step(float (&X)[N][4], float (&base)[2], float (&sum)[2], float (&shrink)[2],
                                           float scale)
 {
 #pragma unroll
@@ -44,20 +48,26 @@ template <int N> DEVICE void softmax_step(float (&X)[N][4], float (&largest)[2],
 #pragma unroll
         for (int i = 1; i < N; i++)
             most = fmaxf(most, X[i][2 * e]), other = fmaxf(other, X[i][2 * e + 1]);
-        most = fmaxf(largest[e], scale * quad_max(fmaxf(most, other)));
-        const float base = most == -INFINITY ? 0 : most;
-        shrink[e] = exp2_fast(largest[e] - base);
-        largest[e] = most;
+        most = scale * quad_max(fmaxf(most, other));
+        shrink[e] = 1;
+        if (most > base[e] + HEADROOM)
+            shrink[e] = exp2_fast(base[e] - most), base[e] = most;
+    }
+    const bool shrinks = __any_sync(~0u, shrink[0] != 1 || shrink[1] != 1);
+#pragma unroll
+    for (int e = 0; e < 2; e++) {
+        const float from = base[e] == -INFINITY ? 0 : base[e];
         float strand[2] = { sum[e] * shrink[e], 0 };
 #pragma unroll
         for (int i = 0; i < N; i++)
 #pragma unroll
             for (int o = 0; o < 2; o++) {
-                X[i][2 * e + o] = exp2_fast(scale * X[i][2 * e + o] - base);
+                X[i][2 * e + o] = exp2_fast(scale * X[i][2 * e + o] - from);
                 strand[o] += X[i][2 * e + o];
             }
         sum[e] = strand[0] + strand[1];
     }
+    return shrinks;
 }
 
 #endif

@@ -18,8 +18,8 @@ static void forward(real *y, stat *lse, int *spoiled, const real *q, const real 
     const unsigned all = blocks(a.T, tile::ROWS) * (unsigned)(a.B * a.H);
     launch("attention_forward", attention_forward_kernel<P, GROUPS>, all, tile::THREADS, tile::BYTES, y, lse, spoiled,
            q, k, v, sink, a);
-    launch("attention_forward: again", attention_forward_again_kernel<P, GROUPS>, SPOILED_GRID, tile::THREADS,
-           tile::BYTES, y, lse, (const int *)spoiled, (int)all, q, k, v, sink, a);
+    launch_after("attention_forward: again", attention_forward_again_kernel<P, GROUPS>, SPOILED_GRID, tile::THREADS,
+                 tile::BYTES, y, lse, (const int *)spoiled, (int)all, q, k, v, sink, a);
 }
 
 static int processors()
@@ -31,19 +31,21 @@ static int processors()
 }
 
 /* Where the card has what this takes.  A block a multiprocessor: the tiles go round. */
-template <int P>
+template <int P, int GROUPS, int KEYS>
 static bool stream(real *y, stat *lse, int *spoiled, const real *q, const real *k, const real *v, const stat *sink,
                    const attention_shape &a)
 {
+    using tile = stream_tile<P, GROUPS, KEYS>;
     stream_maps maps;
-    if (!on_hopper() || !room_for(stream_tile<P>::BYTES) || !boxes_of(&maps.q, q, a.B, a.T, a.H, a.width)
-        || !boxes_of(&maps.k, k, a.B, a.S, a.G, a.width) || !boxes_of(&maps.v, v, a.B, a.S, a.G, a.width))
+    if (!on_hopper() || !room_for(tile::BYTES) || !boxes_of(&maps.q, q, a.B, a.T, a.H, a.width, tile::ROWS)
+        || !boxes_of(&maps.k, k, a.B, a.S, a.G, a.width, KEYS) || !boxes_of(&maps.v, v, a.B, a.S, a.G, a.width, KEYS))
         return false;
-    const int all = (int)blocks(a.T, stream_tile<P>::ROWS) * a.B * a.H;
-    for (int again = 0; again < 2; again++)
-        launch("attention_forward", again ? attention_stream_kernel<P, true> : attention_stream_kernel<P, false>,
-               (unsigned)(all < processors() ? all : processors()), 384, stream_tile<P>::BYTES, y, lse,
-               (unsigned char *)spoiled, sink, maps, v, all, a);
+    const int all = (int)blocks(a.T, tile::ROWS) * a.B * a.H;
+    const unsigned grid = (unsigned)(all < processors() ? all : processors());
+    launch("attention_forward", attention_stream_kernel<P, GROUPS, KEYS, false>, grid, tile::THREADS, tile::BYTES, y,
+           lse, (unsigned char *)spoiled, sink, maps, v, all, a);
+    launch_after("attention_forward: again", attention_stream_kernel<P, GROUPS, KEYS, true>, grid, tile::THREADS,
+                 tile::BYTES, y, lse, (unsigned char *)spoiled, sink, maps, v, all, a);
     return true;
 }
 
@@ -117,7 +119,7 @@ void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const r
     scratch s = {};
     auto plan = [&] {
         s.used = 0;
-        spoiled = s.take<int>(query_blocks(B, T, H));
+        spoiled = s.take<int>(3 * (size_t)blocks(T, 64) * B * H);
         for (int n = 0; n < 4 && copy; n++)
             wide[n] = s.take<real>((n < 2 ? queries : keys) * D8);
     };
@@ -134,9 +136,11 @@ void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const r
     }
     const attention_shape a = { B, T, S, H, G, D, D8, W, start };
     if (D <= 64)
-        forward<1, 2>(to, lse, spoiled, q, k, v, sink, a);
+        forward<1, 1>(to, lse, spoiled, q, k, v, sink, a);
     else if (D <= 128)
-        stream<2>(to, lse, spoiled, q, k, v, sink, a) || (forward<2, 2>(to, lse, spoiled, q, k, v, sink, a), true);
+        (W <= 256 ? stream<2, 2, 128>(to, lse, spoiled, q, k, v, sink, a)
+                  : stream<2, 3, 64>(to, lse, spoiled, q, k, v, sink, a)) ||
+            (forward<2, 2>(to, lse, spoiled, q, k, v, sink, a), true);
     else
         forward<4, 1>(to, lse, spoiled, q, k, v, sink, a);
     if (copy)

@@ -6,11 +6,12 @@
 #define SWAX_ATTENTION_FORWARD_CUH
 
 #include "cuda/attention_band.cuh"
+#include "cuda/hopper.cuh"
 
 /* P panels of 64 columns hold the head */
 template <int P, int GROUPS> struct forward_tile {
-    enum { THREADS = 128 * GROUPS, ROWS = 64 * GROUPS, STAGES = 2, STAGE = 2 * P * PANEL, QUERIES = STAGES * STAGE,
-           BYTES = QUERIES + GROUPS * P * PANEL };
+    enum { THREADS = 128 * GROUPS, ROWS = 64 * GROUPS, STAGES = P == 1 ? 3 : 2, BLOCKS = 4 / P,
+           STAGE = 2 * P * PANEL, QUERIES = STAGES * STAGE, BYTES = QUERIES + GROUPS * P * PANEL };
 };
 
 /* False where the result is spoiled, which is why it is done AGAIN, with a look at values: a spoiled one must not
@@ -51,7 +52,7 @@ DEVICE bool forward_block(int block, swax_bf16 *y, float *lse, const swax_bf16 *
 
     /* The sink is a score that is seen first; one of a row's four lanes counts it. */
     const float sunk = sink ? sink[h] * LOG2E : -INFINITY, counts = sink && lane % 4 == 0;
-    float Y[8 * P][4], largest[2], sum[2], shrink[2];
+    float Y[8 * P][4], base[2], sum[2], shrink[2];
     int begin[2], end[2];
 #pragma unroll
     for (int e = 0; e < 2; e++) {
@@ -63,14 +64,15 @@ DEVICE bool forward_block(int block, swax_bf16 *y, float *lse, const swax_bf16 *
     auto walk = [&] {
 #pragma unroll
         for (int e = 0; e < 2; e++) {
-            largest[e] = AGAIN && how == MARKS ? -INFINITY : sunk;
+            base[e] = AGAIN && how == MARKS ? -INFINITY : sunk;
             sum[e] = counts;
         }
         clear(Y);
-        load(from);
+        for (int j = from; j < from + tile::STAGES - 1; j++)
+            load(j);
         for (int j = from; j < to; j++) {
-            tiles_arrive<0>();
-            load(j + 1);
+            tiles_arrive<tile::STAGES - 2>();
+            load(j + tile::STAGES - 1);
             const unsigned char *s = stages + j % tile::STAGES * tile::STAGE;
             if (!busy || 64 * j > last_of_group + before || 64 * j + 63 < group_from)
                 continue;
@@ -86,12 +88,13 @@ DEVICE bool forward_block(int block, swax_bf16 *y, float *lse, const swax_bf16 *
                 clear(X);
             if (64 * j < group_all || 64 * j + 63 > first_of_group + before)
                 hide_scores(X, 64 * j, begin, end);
-            softmax_step(X, largest, sum, shrink, scale);
+            if (softmax_step(X, base, sum, shrink, scale)) {
 #pragma unroll
-            for (int i = 0; i < 8 * P; i++)
+                for (int i = 0; i < 8 * P; i++)
 #pragma unroll
-                for (int e = 0; e < 4; e++)
-                    Y[i][e] *= shrink[e / 2];
+                    for (int e = 0; e < 4; e++)
+                        Y[i][e] *= shrink[e / 2];
+            }
             uint32_t W[4][4];
             as_operand(W, X);
             mm_begin();
@@ -111,7 +114,7 @@ DEVICE bool forward_block(int block, swax_bf16 *y, float *lse, const swax_bf16 *
     for (int e = 0; e < 2; e++) {
         const float all = quad_sum(sum[e]), over = 1 / all;
         if (end[e] >= 0 && lane % 4 == 0)
-            lse[a.query(b, row + 8 * e, h)] = (largest[e] + log2f(all)) / LOG2E;
+            lse[a.query(b, row + 8 * e, h)] = (base[e] + log2f(all)) / LOG2E;
 #pragma unroll
         for (int i = 0; i < 8 * P; i++)
             Y[i][2 * e] *= over, Y[i][2 * e + 1] *= over;
@@ -125,10 +128,11 @@ DEVICE bool forward_block(int block, swax_bf16 *y, float *lse, const swax_bf16 *
 }
 
 template <int P, int GROUPS>
-static __global__ void __launch_bounds__(128 * GROUPS, P < 4 ? 2 : 1)
+static __global__ void __launch_bounds__(128 * GROUPS, forward_tile<P, GROUPS>::BLOCKS)
     attention_forward_kernel(swax_bf16 *y, float *lse, int *spoiled, const swax_bf16 *q, const swax_bf16 *k,
                              const swax_bf16 *v, const float *sink, attention_shape a)
 {
+    next_may_begin();
     const bool good = forward_block<P, GROUPS, false>(blockIdx.x, y, lse, q, k, v, sink, a);
     if (threadIdx.x == 0)
         spoiled[blockIdx.x] = !good;
@@ -139,6 +143,7 @@ static __global__ void __launch_bounds__(128 * GROUPS, 1)
     attention_forward_again_kernel(swax_bf16 *y, float *lse, const int *spoiled, int blocks, const swax_bf16 *q,
                                    const swax_bf16 *k, const swax_bf16 *v, const float *sink, attention_shape a)
 {
+    others_done();
     for_spoiled(spoiled, blocks, [&](int block) { forward_block<P, GROUPS, true>(block, y, lse, q, k, v, sink, a); });
 }
 

@@ -51,7 +51,10 @@ DEVICE bool passed(barrier *b, int phase)
     return r;
 }
 
-/* A box of 64 tokens and 64 columns of one head of (batch, tokens, heads, columns) into a panel; zeros outside */
+/* A group's four warps wait for one another, each group at a barrier of its own, from 1 on. */
+DEVICE void together(int barrier) { HOPPER("bar.sync %0, 128;" :: "r"(barrier) : "memory"); }
+
+/* A box of its tokens and 64 columns of one head of (batch, tokens, heads, columns) into a panel; zeros outside */
 DEVICE void copy_box(unsigned char *to, const CUtensorMap *of, int column, int head, int token, int batch, barrier *b)
 {
     HOPPER("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "
@@ -98,16 +101,47 @@ DEVICE void prefetch_box(const CUtensorMap *of, int column, int head, int token,
            :: "l"(of), "r"(column), "r"(head), "r"(token), "r"(batch) : "memory");
 }
 
+/* A kernel that was launched after another (launch_after) may begin before it is over: what that one wrote is there
+ * after `others_done`.  It begins no sooner than all blocks of the other have come to `next_may_begin`, or ended. */
+DEVICE void others_done() { HOPPER("griddepcontrol.wait;" ::: "memory"); }
+DEVICE void next_may_begin() { HOPPER("griddepcontrol.launch_dependents;"); }
+
 /* By all warps of a group: so many registers a thread from here on */
 template <int N> DEVICE void fewer_registers() { HOPPER("setmaxnreg.dec.sync.aligned.u32 %0;" :: "n"(N)); }
 template <int N> DEVICE void more_registers() { HOPPER("setmaxnreg.inc.sync.aligned.u32 %0;" :: "n"(N)); }
 
+/* Is the card one, and are these kernels compiled for it?  The code for sm_80 runs there, too, without all of this. */
+static __global__ void compiled_like_all() {}
 static inline bool on_hopper()
 {
-    static int major;
-    if (!major)
+    static int major, code;
+    cudaFuncAttributes of = {};
+    if (!major) {
         swax_cuda_note(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "asking what the card is");
-    return major == 9;
+        swax_cuda_note(cudaFuncGetAttributes(&of, compiled_like_all), "asking what a kernel was compiled for");
+        code = of.ptxVersion;
+    }
+    return major == 9 && (code < 80 || code >= 90);
+}
+
+/* As launch, for a kernel that calls others_done: it gets ready while the one before it comes to its end.  In a graph
+ * it is launched as any other. */
+template <class... P, class... A>
+static void launch_after(const char *name, void (*kernel)(P...), unsigned grid, unsigned threads, size_t shared, A... a)
+{
+    cudaStreamCaptureStatus recording = cudaStreamCaptureStatusNone;
+    swax_cuda_note(cudaStreamIsCapturing(cudaStreamPerThread, &recording), name);
+    if (recording != cudaStreamCaptureStatusNone || !on_hopper()) {
+        launch(name, kernel, grid, threads, shared, a...);
+        return;
+    }
+    cudaLaunchAttribute early = {};
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t how = {};
+    how.gridDim = grid, how.blockDim = threads, how.dynamicSmemBytes = shared, how.attrs = &early, how.numAttrs = 1;
+    let_share(name, kernel, shared);
+    swax_cuda_note(cudaLaunchKernelEx(&how, kernel, P(a)...), name);
 }
 
 /* The driver's function of that name; toolkits before 12.5 ask in another way. */
@@ -124,9 +158,9 @@ static inline cudaError_t driver_function(const char *name, void **f)
 }
 #endif
 
-/* What copy_box takes its boxes from: x (B,T,H,width), aligned to 16 bytes, width a multiple of 8.  False, noted, if
- * the driver refuses. */
-static inline bool boxes_of(CUtensorMap *to, const void *x, int B, int T, int H, int width)
+/* What copy_box takes its boxes from, of so many tokens: x (B,T,H,width), aligned to 16 bytes, width a multiple of 8.
+ * False, noted, if the driver refuses. */
+static inline bool boxes_of(CUtensorMap *to, const void *x, int B, int T, int H, int width, int tokens = 64)
 {
     static void *encode;
     if (!encode)
@@ -136,7 +170,7 @@ static inline bool boxes_of(CUtensorMap *to, const void *x, int B, int T, int H,
     const cuuint64_t row = 2 * (cuuint64_t)width,
         size[] = { (cuuint64_t)width, (cuuint64_t)H, (cuuint64_t)T, (cuuint64_t)B },
         step[] = { row, H * row, T * (H * row) };
-    const cuuint32_t box[] = { 64, 1, 64, 1 }, each[] = { 1, 1, 1, 1 };
+    const cuuint32_t box[] = { 64, 1, (cuuint32_t)tokens, 1 }, each[] = { 1, 1, 1, 1 };
     const CUresult said = ((decltype(&cuTensorMapEncodeTiled))encode)(
         to, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4, (void *)x, size, step, box, each, CU_TENSOR_MAP_INTERLEAVE_NONE,
         CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);

@@ -4,11 +4,16 @@
 
 #include "cuda/common.cuh"
 
-template <class... P, class... A>
-static void launch(const char *name, void (*kernel)(P...), unsigned grid, unsigned threads, size_t shared, A... a)
+template <class... P> static void let_share(const char *name, void (*kernel)(P...), size_t shared)
 {
     if (shared > 48 << 10)
         swax_cuda_note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name);
+}
+
+template <class... P, class... A>
+static void launch(const char *name, void (*kernel)(P...), unsigned grid, unsigned threads, size_t shared, A... a)
+{
+    let_share(name, kernel, shared);
     kernel<<<grid, threads, shared>>>(a...);
     launched(name);
 }

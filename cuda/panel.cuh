@@ -165,11 +165,11 @@ template <int N> DEVICE void tiles_arrive()
     __syncthreads();
 }
 
-/* The 64 columns d as the left operand of a product: (row, column) stays where it is. */
-DEVICE void as_operand(uint32_t (&a)[4][4], float (*d)[4])
+/* The 16 K columns d as the left operand of a product: (row, column) stays where it is. */
+template <int K> DEVICE void as_operand(uint32_t (&a)[K][4], float (*d)[4])
 {
 #pragma unroll
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < K; k++)
 #pragma unroll
         for (int i = 0; i < 4; i++)
             a[k][i] = pack(d[2 * k + i / 2][i % 2 * 2], d[2 * k + i / 2][i % 2 * 2 + 1]);

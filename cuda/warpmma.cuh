@@ -30,13 +30,14 @@ template <int N, bool ADD = true> DEVICE void mm_nt(float (*d)[4], const unsigne
 }
 
 /* d += x b, x the fragment of (64,16) that starts at row 16 k of b, b (64,N) in panels */
-template <int N> DEVICE void mm_step(float (*d)[4], const uint32_t (&x)[4], const unsigned char *b, int k)
+template <int N> DEVICE void mm_step(float (*d)[4], const uint32_t (&x)[4], const unsigned char *b, int k,
+                                         int panel = PANEL)
 {
     const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int j = 0; j < N / 16; j++) {
         uint32_t y[4];
-        ldmatrix_t(y, b + j / 4 * PANEL + swizzle(16 * k + lane % 16, j % 4 * 2 + lane / 16));
+        ldmatrix_t(y, b + j / 4 * panel + swizzle(16 * k + lane % 16, j % 4 * 2 + lane / 16));
         mma(d[2 * j], x, y[0], y[1]);
         mma(d[2 * j + 1], x, y[2], y[3]);
     }
@@ -70,12 +71,13 @@ template <int N> DEVICE void mm_rt(float (*d)[4], const uint32_t (&a)[4][4], con
         }
 }
 
-/* d += a b, a (64,64) in registers, b (64,N) in shared memory */
-template <int N> DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[4][4], const unsigned char *b)
+/* d += a b, a (64,16 K) in registers, b (16 K,N) in shared memory, in panels that are `panel` bytes apart */
+template <int N, int K> DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[K][4], const unsigned char *b,
+                                          int panel = PANEL)
 {
 #pragma unroll
-    for (int k = 0; k < 4; k++)
-        mm_step<N>(d, a[k], b, k);
+    for (int k = 0; k < K; k++)
+        mm_step<N>(d, a[k], b, k, panel);
 }
 
 #endif

@@ -84,11 +84,12 @@ template <int N> DEVICE void mm_rt(float (*d)[4], const uint32_t (&a)[4][4], con
         wgmma<N, 0>::registers(d, a[k], descriptor(b + 32 * k, 0));
 }
 
-template <int N> DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[4][4], const unsigned char *b)
+template <int N, int K> DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[K][4], const unsigned char *b,
+                                          int panel = PANEL)
 {
 #pragma unroll
-    for (int k = 0; k < 4; k++)
-        wgmma<N, 1>::registers(d, a[k], descriptor(b + 2048 * k, PANEL));
+    for (int k = 0; k < K; k++)
+        wgmma<N, 1>::registers(d, a[k], descriptor(b + 2048 * k, panel));
 }
 
 #endif
