@@ -110,12 +110,13 @@ END_TEST
 /* Four points for each element of an input that has a gradient, each a forward. */
 START_TEST(what_differences_cost)
 {
-    struct plan plan = plan_of("swiglu", DT_F64, NULL);
+    struct plan plan = plan_of("rmsnorm", DT_F64, NULL);
     const struct entry e = {1, OP_GAUSS, 9, 0, -1};
     struct problem p;
-    plan.wish.dim[0].letter = 'N', plan.wish.dim[0].value = 7, plan.wish.n_dims = 1;
+    plan.wish.dim[0].letter = 'N', plan.wish.dim[0].value = 7, plan.wish.n_dims = 2;
+    plan.wish.dim[1].letter = 'C', plan.wish.dim[1].value = 3;
     ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s", why);
-    ck_assert_double_eq(derive_costs(&p), 14 * 4 * (21 + 4 * 21 + 4000.0));      /* a and b; y, a, b */
+    ck_assert_double_eq(derive_costs(&p), 24 * 4 * (52 + 4 * 52 + 4000.0));      /* x and w; y, rstd, x, w */
     problem_free(&p);
 }
 END_TEST
@@ -282,6 +283,30 @@ START_TEST(looks_are_recognised)
                 ck_assert_str_eq(words, "nothing was added");
             }
         }
+}
+END_TEST
+
+/* Where the truth is infinite, where all of it is tiny, and along the first axis. */
+START_TEST(looks_are_by_what_there_is)
+{
+    double got[ALL], truth[ALL];
+    char words[WORDS];
+    struct sight s = {.got = got, .truth = truth, .n = ALL, .bound = 1e-9, .axes = 3};
+    const struct axis axes[3] = {{"B", "sequences", B, 0}, {"H", "heads", H, 0}, {"D", "head size", D, 0}};
+    memcpy(s.axis, axes, sizeof axes);
+    for (long e = 0; e < ALL; e++)
+        truth[e] = right(e), got[e] = is(8, e);
+    truth[0] = got[0] = HUGE_VAL;
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "wrong at H = 1 alone, of 3 (heads)");
+    for (long e = 0; e < ALL; e++)
+        truth[e] = 1e-12 * right(e), got[e] = 1e-12 * is(8, e);
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "wrong at H = 1 alone, of 3 (heads)");
+    for (long e = 0; e < ALL; e++)
+        truth[e] = right(e), got[e] = right((e + H * D) % ALL);
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "each of its sequences (B) holds that of the next");
 }
 END_TEST
 
@@ -492,6 +517,7 @@ int main(void)
     tcase_add_test(t, bounds_are_as_wide_as_ever);
     tcase_add_test(t, a_normaliser_may_err_where_it_cancels);
     tcase_add_test(t, looks_are_recognised);
+    tcase_add_test(t, looks_are_by_what_there_is);
     tcase_add_test(t, reports_are_those_that_are_kept);
     tcase_add_test(t, times_are_medians_and_spreads);
     tcase_add_test(t, slabs_of_a_whole_are_judged);
