@@ -219,6 +219,29 @@ START_TEST(a_normaliser_may_err_where_it_cancels)
 }
 END_TEST
 
+/* The cell's m is not asked, since its states count in any gauge of it; adamw's m is another. */
+START_TEST(only_the_cells_m_is_a_gauge)
+{
+    static const char *const kernels[] = {"mlstm", "adamw"};
+    for (int k = 0; k < 2; k++) {
+        struct plan plan = plan_of(kernels[k], DT_F32, "quick");
+        struct entry e;
+        struct problem p;
+        struct report r;
+        ck_assert(plan_entry(&plan, 0, &e) && !problem_draw(&p, &plan, 0, &e, why));
+        problem_solve(&p);
+        report_begin(&r, &plan);
+        ck_assert(report_add(&r, &p, p.truth, 0));
+        int asked = -1;
+        for (int i = 0; i < r.n; i++)
+            if (r.finding[i].name[0] == 'm')
+                asked = r.finding[i].asked;
+        ck_assert_msg(asked == k, "%s: m is asked %d times, of %d", kernels[k], asked, k);
+        problem_free(&p);
+    }
+}
+END_TEST
+
 /* ---- what a wrong tensor looks like: B, H, D of 2, 3, 4 */
 
 enum { B = 2, H = 3, D = 4, ALL = B * H * D };
@@ -516,6 +539,7 @@ int main(void)
     tcase_add_test(t, a_gradient_behind_a_norm_is_orthogonal);
     tcase_add_test(t, bounds_are_as_wide_as_ever);
     tcase_add_test(t, a_normaliser_may_err_where_it_cancels);
+    tcase_add_test(t, only_the_cells_m_is_a_gauge);
     tcase_add_test(t, looks_are_recognised);
     tcase_add_test(t, looks_are_by_what_there_is);
     tcase_add_test(t, reports_are_those_that_are_kept);
