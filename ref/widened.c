@@ -1,9 +1,9 @@
-/* widened.c - kernels in bf16 for a host tier that has none of its own: the reference's text, compiled in float and
- * given tensors made wide.
+/* widened.c - the convolution in bf16 for more taps than a host tier keeps as vectors: the reference's text, compiled
+ * in float and given tensors made wide.
  *
- * Every sum is the reference's, and every tensor is rounded once, which is what bf16 kernels are judged by.  These
- * kernels are slow, and they need memory for the float copies, which no other kernel of ours does.  Where there is
- * none, they fill their outputs with NaN, which nobody takes for an answer. */
+ * Every sum is the reference's, and every tensor is rounded once, which is what bf16 kernels are judged by.  It is
+ * slow, and it needs memory for the float copies, which no other kernel of ours does.  Where there is none, it fills
+ * its outputs with NaN, which nobody takes for an answer. */
 #ifndef SWAX_BF16
 #define SWAX_BF16
 #endif
@@ -11,9 +11,7 @@
 
 #undef real
 #define real float          /* and what follows, in float */
-#include "ref/delta.c"
 #include "ref/conv.c"
-#include "ref/decay.c"
 
 #include <stdlib.h>
 
@@ -58,36 +56,6 @@ static void narrow(struct wide *w)
     }
 }
 
-static void widened_delta_forward(swax_bf16 *y, stat *S1, stat *r, stat *Ss, const swax_bf16 *q, const swax_bf16 *k,
-                                  const swax_bf16 *v, const stat *g, const stat *beta, const stat *S0, const int *start,
-                                  int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
-{
-    struct wide w = { .whole = 1 };
-    const long keys = (long)B*T*G*K, values = (long)B*T*H*V;
-    float *yw = output(&w, y, values);
-    const float *qw = input(&w, q, keys), *kw = input(&w, k, keys), *vw = input(&w, v, values);
-    if (w.whole)
-        delta_forward(yw, S1, r, Ss, qw, kw, vw, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);
-    narrow(&w);
-}
-
-static void widened_delta_backward(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, stat *dg, stat *dbeta, stat *dS0,
-                                   stat *S, stat *D, const swax_bf16 *dy, const stat *dS1, const swax_bf16 *q,
-                                   const swax_bf16 *k, const swax_bf16 *v, const stat *g, const stat *beta,
-                                   const stat *S0, const int *start, const stat *S1, const stat *r, const stat *Ss,
-                                   int B, int T, int H, int G, int K, int V, int J, int L, int erase, double scale)
-{
-    struct wide w = { .whole = 1 };
-    const long keys = (long)B*T*G*K, values = (long)B*T*H*V;
-    float *dqw = gradient(&w, dq, keys), *dkw = gradient(&w, dk, keys), *dvw = gradient(&w, dv, values);
-    const float *dyw = input(&w, dy, values), *qw = input(&w, q, keys), *kw = input(&w, k, keys);
-    const float *vw = input(&w, v, values);
-    if (w.whole)
-        delta_backward(dqw, dkw, dvw, dg, dbeta, dS0, S, D, dyw, dS1, qw, kw, vw, g, beta, S0, start, S1, r, Ss,
-                       B, T, H, G, K, V, J, L, erase, scale);
-    narrow(&w);
-}
-
 static void widened_conv_forward(swax_bf16 *y, const swax_bf16 *x, const stat *w, const stat *b, const int *start,
                                  int B, int T, int S, int C, int F)
 {
@@ -113,8 +81,5 @@ static void widened_conv_backward(swax_bf16 *dx, stat *dw, stat *db, const swax_
 
 extern const struct R(swax_kernels) swax_widened;
 const struct R(swax_kernels) swax_widened = {
-    .delta_forward    = widened_delta_forward, .delta_backward    = widened_delta_backward,
-    .conv_forward     = widened_conv_forward,  .conv_backward     = widened_conv_backward,
-    .decay_forward    = decay_forward,         .decay_backward    = decay_backward,
-    .strength_forward = strength_forward,      .strength_backward = strength_backward,
+    .conv_forward = widened_conv_forward, .conv_backward = widened_conv_backward,
 };

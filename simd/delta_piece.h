@@ -17,7 +17,6 @@
 #define SWAX_DELTA_PIECE_H
 
 #include "simd/mlstm_piece.h"
-#include "simd/reference.h"
 
 /* One value head of one sequence: rows of q and k are x.q + t*qrow, those of v, r, y + t*vrow. */
 struct delta {
