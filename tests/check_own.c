@@ -6,23 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tools/verify/own.h"
+#include "tests/own_text.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
-
-static char why[SWAX_WHY];
-static struct own w;
-
-static const char *read_text(const char *text)
-{
-    char *path = scratch("own.json");
-    put(path, text, strlen(text));
-    return own_read(&w, path, why);
-}
-
-#define Y "{\"name\": \"y\", \"shape\": \"N\", \"is\": \"output\"}"
-#define X "{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\"}"
-#define WITH(sizes, tensors) "{\"function\": \"f\", \"sizes\": {" sizes "}, \"tensors\": [" tensors "]}"
 
 /* ---- the description */
 

@@ -15,24 +15,11 @@
 #include <unistd.h>
 #include "ref/bf16.h"
 #include "tools/lib/json.h"
-#include "tools/verify/own.h"
+#include "tests/own_text.h"
 #include "tests/scratch.h"
 #include "tests/shared.h"
 #include "tests/suite.h"
 
-static char why[SWAX_WHY];
-static struct own w;
-
-static const char *read_text(const char *text)
-{
-    char *path = scratch("own.json");
-    put(path, text, strlen(text));
-    return own_read(&w, path, why);
-}
-
-#define Y "{\"name\": \"y\", \"shape\": \"N\", \"is\": \"output\"}"
-#define X "{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\"}"
-#define WITH(sizes, tensors) "{\"function\": \"f\", \"sizes\": {" sizes "}, \"tensors\": [" tensors "]}"
 static const char plain[] = WITH("\"N\": [1, 40]", Y ", " X);
 
 /* ---- the process of a library */
