@@ -102,21 +102,28 @@ static int answers(void *arg, struct door_problem *p, int how, char trouble[OP_S
     return 0;
 }
 
-/* The words, parted by blanks; NULL, and what was refused, in `why`. */
-static struct json *run(enum trick how, const char *line)
+/* door_run of the words, parted by blanks; the report in a file that is to be closed. */
+static const char *run_line(FILE **o, const char *line, door_answer *answer, void *arg, double bandwidth,
+                            const char *device)
 {
     char copy[400], *word[32];
     int n = 0;
-    FILE *o = tmpfile();
-    ck_assert(o != NULL);
+    ck_assert((*o = tmpfile()) != NULL);
     snprintf(copy, sizeof copy, "%s", line);
     for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
         word[n++] = w;
+    return door_run(n, (const char *const *)word, answer, arg, bandwidth, device, fileno(*o), why);
+}
+
+/* The report; NULL, and what was refused, in `why`. */
+static struct json *run(enum trick how, const char *line)
+{
+    FILE *o;
     trick = how;
     calls = timed = 0;
     pooled = 0;
     dtype = strstr(line, "dtype=f64") ? DT_F64 : DT_F32;
-    const char *wrong = door_run(n, (const char *const *)word, answers, call, 1e9, "a machine", fileno(o), why);
+    const char *wrong = run_line(&o, line, answers, call, 1e9, "a machine");
     return wrong ? fclose(o), NULL : said_report(o);
 }
 
@@ -135,15 +142,10 @@ static int looks(void *arg, struct door_problem *p, int how, char trouble[OP_SEN
 /* "name shape role type extents;" of each array. */
 static void is_shown(const char *line, const char *says)
 {
-    char copy[400], *words[32], shown[1200];
-    int n = 0;
-    FILE *o = tmpfile();
-    ck_assert(o != NULL);
-    snprintf(copy, sizeof copy, "%s", line);
-    for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
-        words[n++] = w;
+    char shown[1200];
+    FILE *o;
     memset(&seen, 0, sizeof seen);
-    const char *wrong = door_run(n, (const char *const *)words, looks, NULL, 1, "", fileno(o), why);
+    const char *wrong = run_line(&o, line, looks, NULL, 1, "");
     ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
     fclose(o);
     snprintf(shown, sizeof shown, "%d %s %s %s(%s)", seen.number, seen.op, seen.dims, seen.family, seen.scalars);
