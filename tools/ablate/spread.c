@@ -2,17 +2,12 @@
 #include "tools/ablate/ablate.h"
 
 #include <math.h>
-#include <stdlib.h>
+
+#include "tools/lib/sort.h"
 
 double value_answer(const struct outcome *r, int question)
 {
     return question < 0 ? (double)NAN : r->answer[question].value;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    const double d = *(const double *)a - *(const double *)b;
-    return d < 0 ? -1 : d > 0;
 }
 
 struct spread spread_of(const struct ablation *a, const struct outcome *r, int arm, outcome_value value, int index)
@@ -22,7 +17,7 @@ struct spread spread_of(const struct ablation *a, const struct outcome *r, int a
     for (int s = 0; s < a->seeds; s++)
         if (r[arm * a->seeds + s].done && isfinite(value(&r[arm * a->seeds + s], index)))
             x[n++] = value(&r[arm * a->seeds + s], index);
-    qsort(x, (size_t)n, sizeof *x, ascending);
+    sort_ascending(x, (size_t)n);
     if (!n)
         return (struct spread){0, (double)NAN, (double)NAN, (double)NAN};
     return (struct spread){n, x[0], n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2, x[n - 1]};

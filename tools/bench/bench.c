@@ -13,6 +13,7 @@
 #include "tools/lib/configs.h"
 #include "tools/lib/network_keys.h"
 #include "tools/lib/say.h"
+#include "tools/lib/sort.h"
 #include "tools/lib/threads.h"
 #include "tools/verify/verify.h"
 
@@ -75,15 +76,9 @@ static const char *begin(struct asked *a, int mark, const struct options *o, cha
     return wrong;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double bench_median(double *x, int n)
 {
-    qsort(x, (size_t)n, sizeof *x, ascending);
+    sort_ascending(x, (size_t)n);
     return n % 2 ? x[n/2] : (x[n/2 - 1] + x[n/2]) / 2;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/lib/sort.h"
 #include "tools/tasks/task.h"
 
 enum { LETTERS = 5, MOST_HOPS = 16, MOST_CHAINS = 8 };
@@ -93,12 +94,6 @@ static void add_problem(struct prose *p, const struct vt *o, const struct chain 
     prose_add(p, "\n");
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double d = *(const double *)a - *(const double *)b;
-    return d < 0 ? -1 : d > 0;
-}
-
 static const char *fill_vt(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
                            char *why)
 {
@@ -111,7 +106,7 @@ static const char *fill_vt(void *opened, struct sequence *s, uint64_t seed, enum
     draw_chains(o, chain, o->chains, &r);
     for (int i = 0; i < n; i++)
         place[i] = random_unit(&r);
-    qsort(place, (size_t)n, sizeof *place, ascending);
+    sort_ascending(place, (size_t)n);
     for (int sentences = s->T / (int)strlen(prose_noise); sentences >= 0; sentences--) {
         o->text.n = 0;
         if (o->example)

@@ -6,6 +6,7 @@
 
 #include "ref/network/mixers.h"
 #include "tools/lib/say.h"
+#include "tools/lib/sort.h"
 
 enum { SEED = 1 };                 /* the same sequences at every step, of every run on these data */
 
@@ -39,12 +40,6 @@ const char *held_out_loss(struct swax_network *n, const struct data *d, struct d
     return wrong;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 const char *held_out_cells(struct swax_network *n, const struct data_batch *b, struct run_point *p, char *why)
 {
     const struct swax_config *c = swax_network_config(n);
@@ -61,7 +56,7 @@ const char *held_out_cells(struct swax_network *n, const struct data_batch *b, s
         const int heads = x->inside.see(n, swax_layer_keys(c, i), i, one.T, one.window, tokens, SWAX_INSIDE);
         if (heads < 0)
             return say(why, "There is no memory to look into layer %d.", i);
-        qsort(tokens, (size_t)heads, sizeof *tokens, ascending);
+        sort_ascending(tokens, (size_t)heads);
         if (heads && isfinite(tokens[heads - 1]))
             p->cell[p->cells++] =
                 (struct run_cell){i, tokens[0], (tokens[(heads - 1) / 2] + tokens[heads / 2]) / 2, tokens[heads - 1]};

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/lib/sort.h"
+
 /* What f16 holds at most: where the truth is more than that, or nearly, an honest kernel may answer infinity. */
 static const double MOST_HALF = 65504;
 
@@ -151,12 +153,6 @@ static void add_terms_up(struct op_case *c, const struct problem *p)
     op_run(c->by, SWAX_PREC_F64, c);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Half of the errors that are distributed normally are less than so many standard deviations. */
 static const double HALF = 0.6745;
 
@@ -180,7 +176,7 @@ static void share_of_terms(double *share, const struct problem *p, const struct 
             if (isfinite(is))
                 off[n++] = is;
         }
-        qsort(off, (size_t)n, sizeof *off, ascending);
+        sort_ascending(off, (size_t)n);
         share[bh] = n ? fmax(share[bh], off[n / 2] / HALF) : share[bh];
     }
     op_case_free(&got);

@@ -6,16 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
+
+#include "tools/lib/clock.h"
+#include "tools/lib/sort.h"
 
 enum { WARM = 2, COPIED = 128 << 20 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Bytes a second that this machine copies, read and written counted. */
 static double bandwidth(void)
@@ -24,10 +19,10 @@ static double bandwidth(void)
     double best = 0;
     memset(from, 1, COPIED);
     for (int k = 0; k < 4; k++) {
-        const double begun = now();
+        const double begun = clock_seconds();
         memcpy(to, from, COPIED);
         from[k] = to[COPIED - 1 - k];
-        const double rate = 2.0 * COPIED / (now() - begun);
+        const double rate = 2.0 * COPIED / (clock_seconds() - begun);
         best = rate > best ? rate : best;
     }
     free(from), free(to);
@@ -52,16 +47,10 @@ static void name_device(char device[96])
         fclose(f);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 void timing_take(struct timing *t, int part, double seconds[TIMED_CALLS])
 {
     const int n = TIMED_CALLS - WARM;
-    qsort(seconds + WARM, (size_t)n, sizeof *seconds, by_size);
+    sort_ascending(seconds + WARM, (size_t)n);
     t->calls[part] = n;
     t->median[part] = seconds[WARM + n / 2];
     t->least[part] = seconds[WARM];
