@@ -41,13 +41,17 @@ SHARED   = -shared $(if $(call is,darwin apple macos),,-Wl,-Bsymbolic)
 # ---- which tiers this compiler can build
 # (none for Windows: gcc does not align its stack for vectors of 32 bytes there, GCC bug 54412)
 TIERS   ?= $(if $(call is,mingw),,$(if $(call is,x86_64),avx2 avx512 avx512bf16)$(if $(call is,aarch64 arm64),neon))
+# avx512bf16 changes bf16 alone: it takes float and double from avx512, which comes with it (ref/tiers.c)
+override TIERS := $(strip $(TIERS) $(filter-out $(TIERS),$(if $(filter avx512bf16,$(TIERS)),avx512)))
+TABLES_avx512bf16 = bf16
 OPENMP  := $(shell printf '\043include <omp.h>\nint main(void) { return omp_get_num_threads(); }' | \
              $(CC) $(LDFLAGS) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
 FLAGS_avx2   = -DSWAX_VEC_BYTES=32 -mavx2 -mfma
 FLAGS_avx512 = -DSWAX_VEC_BYTES=64 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
 FLAGS_avx512bf16 = $(FLAGS_avx512) -mavx512bf16
 FLAGS_neon   = -DSWAX_VEC_BYTES=16
-SIMD    = $(BASE) -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(or $(OPENMP),-Wno-unknown-pragmas) $(USERS)
+# -g1 keeps lines and back traces: to follow the variables of a tier's table takes a third of the compiler's time
+SIMD    = $(BASE) -g1 -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(or $(OPENMP),-Wno-unknown-pragmas) $(USERS)
 
 comma   := ,
 
@@ -59,10 +63,11 @@ name     = $(firstword $(subst =, ,$(1)))
 suffixes = $(subst $(comma), ,$(lastword $(subst =, ,$(1))))
 ONCE    := ref/tiers.c \
            $(filter-out $(foreach p,$(PRECISE),$(call name,$(p)).c),$(wildcard ref/network/*.c ref/oracle/*.c))
-LIB     := $(foreach p,$(PRECISE),$(foreach s,$(call suffixes,$(p)),$(BUILD)/$(call name,$(p))_$(s).o)) \
-           $(patsubst %.c,$(BUILD)/%.o,$(ONCE)) \
-           $(foreach t,$(TIERS),$(foreach p,f32 f64 bf16 peak,$(BUILD)/simd/$(t)_$(p).o)) \
-           $(patsubst %.c,$(BUILD)/%.o,$(wildcard simd/host/*.c))
+# what takes the compiler longest stands first: the rest fills the other cores until it is done
+LIB     := $(foreach p,bf16 f32 f64 peak,$(foreach t,$(TIERS),\
+             $(if $(filter $(p),$(or $(TABLES_$(t)),f32 f64 bf16) peak),$(BUILD)/simd/$(t)_$(p).o))) \
+           $(foreach p,$(PRECISE),$(foreach s,$(call suffixes,$(p)),$(BUILD)/$(call name,$(p))_$(s).o)) \
+           $(patsubst %.c,$(BUILD)/%.o,$(ONCE)) $(patsubst %.c,$(BUILD)/%.o,$(wildcard simd/host/*.c))
 LOOPS   := '-DSWAX_TIERS=$(foreach t,$(TIERS),LOOP($(t)))'
 HAVE    := $(foreach t,$(TIERS),-DSWAX_HAVE_$(t))
 
@@ -142,8 +147,8 @@ $(BUILD)/libswax.a: $(LIB) $(BUILD)/parts ; $(call step,AR) rm -f $@ && $(AR) qc
 # kernels, oracle and verification in one object, for tools/python/swax_verify alone: its names are not for linking
 $(BUILD)/libswax.so: $(filter-out $(BUILD)/tools/main.o,$(TOOLS)) $(LIB) $(BUILD)/parts
 	$(call step,LINK) $(LINK) $(SHARED) $(filter %.o,$^) -o $@ $(LIBS) $(LDLIBS)
-$(BUILD)/swax: $(TOOLS) $(BUILD)/libswax.a $(BUILD)/parts
-	$(call step,LINK) $(LINK) $(filter %.o %.a,$^) -o $@ $(LIBS) $(LDLIBS)
+$(BUILD)/swax: $(BUILD)/libswax.a $(TOOLS) $(BUILD)/parts
+	$(call step,LINK) $(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@ $(LIBS) $(LDLIBS)
 
 # ---- tests: every tests/check_*.c is one program; tests/<other>.c are linked into each
 ALONGSIDE := $(filter-out $(wildcard tests/check_*.c) tests/variants.c,$(wildcard tests/*.c))
