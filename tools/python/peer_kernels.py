@@ -2,8 +2,11 @@
 
     pip install mlstm_kernels; make; python tools/python/peer_kernels.py [verdicts] [errors] [times]    (all three)
     pip install nvidia-cudnn-frontend fla-core                                                   (for their lines)
+    python tools/python/peer_kernels.py verdicts reports=FOLDER patience=SECONDS
 
-Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written.  The errors
+Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written: on the quick
+suite, then on the standard one; the reports, as text and as JSON, go into the folder.  A line that is not done after
+`patience` seconds says so.  The errors
 are those of the cell in bf16 behind a head norm, the CUDA tier's beside the published, against float64 and autograd.
 FlashAttention-2 is that of flash-attn where it is installed, else the one inside PyTorch; cuDNN is a graph of its own,
 whose band has W keys.  Each line comes from a process of its own: a compiler that aborts is a line of the table too.
@@ -13,30 +16,37 @@ import ctypes
 import os
 import subprocess
 import sys
+import time
 
 import torch
 
-CELL = dict(op="mlstm", layout="BHTD", g=0, states="no", documents="no", B=1, H=1, K=64, V=64,
-            eps=1e-6)   # compiled for each eps
-WINDOW = dict(op="attention", B=1, H=4, G=2, D=64, T=300, S=300, dtype="bf16")
-DELTA = dict(op="delta_forward", states="no", documents="no", B=1, H=2, G=2, K=64, V=64, T=300, e=1, dtype="bf16")
+# Sizes for which a kernel would be compiled again are fixed.
+CELL = dict(op="mlstm", layout="BHTD", g=0, states="no", documents="no", B=2, H=3, K=64, V=64, eps=1e-6)
+WINDOW = dict(op="attention", D=64, dtype="bf16")
+DELTA = dict(op="delta_forward", documents="no", H=3, G=3, K=64, V=64, e=1, dtype="bf16")
+SUITES = "quick", "standard"
 CELL_SIZES = ((8, 8, 8192, 256, 512), (4, 4, 16384, 256, 512), (8, 16, 8192, 128, 256), (16, 4, 2048, 64, 128))
 WINDOW_SIZES = ((4, 16, 16384, 128, 128), (4, 16, 16384, 128, 512), (4, 16, 16384, 128, 2048), (16, 8, 2048, 64, 128))
 DELTA_SIZES = ((1, 8192, 96, 128, 128, "gdn"), (8, 8192, 8, 128, 256, "gdn"), (16, 2048, 4, 64, 128, "gdn"))
-PATIENCE = 300      # seconds for a line
+patience = 300      # seconds for a line
 ON = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 # ---- the kernels, as swax_verify.check calls them
 
-def cell(name, chunk):
+def cell(name, chunk, states=False):
     from mlstm_kernels.torch.chunkwise.triton_limit_chunk import mlstm_chunkwise__limit_chunk
     from mlstm_kernels.torch.chunkwise.triton_xl_chunk import mlstm_chunkwise__xl_chunk
     kernel = {"xl_chunk": mlstm_chunkwise__xl_chunk, "limit_chunk": mlstm_chunkwise__limit_chunk}[name]
 
     def forward(q, k, v, i, f, eps):
         return {"h": kernel(q, k, v, i, f, chunk_size=chunk, eps=eps, autocast_kernel_dtype=q.dtype)}
-    return forward
+
+    def handed_on(q, k, v, i, f, C0, n0, m0, eps):
+        h, (C1, n1, m1) = kernel(q, k, v, i, f, C0, n0, None if m0 is None else m0[..., None], return_last_states=True,
+                                 chunk_size=chunk, eps=eps, autocast_kernel_dtype=q.dtype)
+        return {"h": h, "C1": C1, "n1": n1, "m1": m1.reshape(m1.shape[:2])}
+    return handed_on if states else forward
 
 
 def flash(q, k, v, W):
@@ -44,8 +54,8 @@ def flash(q, k, v, W):
         from flash_attn import flash_attn_func
         return {"y": flash_attn_func(q, k, v, causal=True, window_size=(W - 1, 0))}
     except ImportError:
-        T = q.shape[1]
-        return {"y": torch.ops.aten._flash_attention_forward(q, k, v, None, None, T, T, 0.0, True, False,
+        T, S = q.shape[1], k.shape[1]
+        return {"y": torch.ops.aten._flash_attention_forward(q, k, v, None, None, T, S, 0.0, True, False,
                                                              window_size_left=W - 1, window_size_right=0)[0]}
 
 
@@ -58,38 +68,76 @@ def flex(q, k, v, W):
     return {"y": y.transpose(1, 2)}
 
 
-def gdn(q, k, v, g, beta, scale):
+def gdn(q, k, v, g, beta, S0, scale):
     from fla.ops.gated_delta_rule import chunk_gated_delta_rule
-    return {"y": chunk_gated_delta_rule(q, k, v, g[..., 0], beta, scale=scale)[0]}
+    return dict(zip(("y", "S1"), chunk_gated_delta_rule(q, k, v, g[..., 0], beta, scale=scale, initial_state=S0,
+                                                        output_final_state=True)))
 
 
-def kda(q, k, v, g, beta, scale):
+def kda(q, k, v, g, beta, S0, scale):
     from fla.ops.kda import chunk_kda
-    return {"y": chunk_kda(q, k, v, g, beta, scale=scale)[0]}
+    return dict(zip(("y", "S1"), chunk_kda(q, k, v, g, beta, scale=scale, initial_state=S0, output_final_state=True)))
+
+
+def untuned_kda():
+    """kda, each kernel compiled for one of the configurations that tuning would try: all take longer than minutes."""
+    from triton.runtime.autotuner import Autotuner
+    whole = Autotuner.__init__
+
+    def one(self, fn, arg_names, configs, *more, **named):
+        whole(self, fn, arg_names, configs[len(configs) // 2:][:1], *more, **named)
+    Autotuner.__init__ = one
+    return kda
 
 
 # ---- verdicts
 
-VERDICTS = {f"{name} {chunk} {dtype}{', behind a head norm' if behind else ''}": (name, chunk, dtype, behind)
-            for name, chunk in (("xl_chunk", 64), ("xl_chunk", 128), ("xl_chunk", 256), ("limit_chunk", 64))
-            for dtype in ("f32", "bf16") for behind in (None, "headnorm")}
-VERDICTS["FlashAttention-2, window"] = flash, WINDOW
-VERDICTS["fla-core, gated delta rule"] = gdn, dict(DELTA, J=1)
-VERDICTS["fla-core, KDA"] = kda, dict(DELTA, J=64)
-VERDICTS["FlexAttention, window 100"] = flex, dict(WINDOW, W=100)      # one window: it is compiled for each
+def cells():
+    for name, chunk in (("xl_chunk", 64), ("xl_chunk", 128), ("xl_chunk", 256), ("limit_chunk", 64)):
+        for dtype in ("f32", "bf16"):
+            for behind in (None, "headnorm"):
+                yield (f"{name} {chunk} {dtype}{', behind a head norm' if behind else ''}",
+                       (lambda name=name, chunk=chunk: cell(name, chunk),
+                        dict(CELL, T=max(256, 2 * chunk), dtype=dtype, behind=behind)))
 
 
-def verdict(name):
+def handed_on(op, dtype):
+    return lambda: cell("xl_chunk", 64, states=True), dict(CELL, op=op, states="yes", T=256, dtype=dtype)
+
+
+# by name: what makes the function, and how it is asked
+VERDICTS = {
+    "fla-core, gated delta rule": (lambda: gdn, dict(DELTA, J=1)),
+    "FlashAttention-2": (lambda: flash, WINDOW),
+    "FlashAttention-2, head size 128": (lambda: flash, dict(WINDOW, D=128)),
+    "FlexAttention, window 100": (lambda: flex, dict(WINDOW, B=2, H=6, G=3, T=300, S=300, W=100)),
+    **dict(cells()),
+    "xl_chunk 64 bf16, forward with states": handed_on("mlstm_forward", "bf16"),
+    "xl_chunk 64 f32, with states and their gradients": handed_on("mlstm", "f32"),
+    "fla-core, KDA": (untuned_kda, dict(DELTA, J=64)),
+}
+
+
+def off(t):
+    return float("inf") if t["rms"] is None else t["rms"] / max(t["rms_bound"], 1e-300)
+
+
+def verdict(name, reports):
     import swax_verify
-    fn, *how = VERDICTS[name]
-    fn, how = ((fn, how[0]) if callable(fn)
-               else (cell(fn, how[0]), dict(CELL, T=max(256, 2 * how[0]), dtype=how[1], behind=how[2])))
-    r = swax_verify.check(fn, suite="quick", raises=False, device=ON, **how)
-    worst = max(r.tensors, key=lambda t: float("inf") if t["rms"] is None else t["rms"] / max(t["rms_bound"], 1e-300))
-    rms = "not finite" if worst["rms"] is None else f"{worst['rms']:.2g}"
-    cause = r.diagnosis[0]["says"] if r.diagnosis else ""
-    return (f"| {name} | {r.verdict}, {r.failed} of {r.cases} out of bound "
-            f"| {worst['name']} {rms} (bound {worst['rms_bound']:.2g}) | {cause} |")
+    make, how = VERDICTS[name]
+    fn = make()
+    for suite in SUITES:
+        r = swax_verify.check(fn, suite=suite, raises=False, device=ON, **how)
+        if reports:
+            stem = os.path.join(reports, "".join(c if c.isalnum() else "_" for c in f"{name} {suite}"))
+            for end, text in ((".txt", str(r)), (".json", r.json())):
+                with open(stem + end, "w") as file:
+                    file.write(text + "\n")
+        wrong = [t for t in r.tensors if t["failed"]] or [max(r.tensors, key=off)] if r.tensors else []
+        said = "; ".join(f"{t['name']} {'not finite' if t['rms'] is None else format(t['rms'], '.2g')} (bound "
+                         f"{t['rms_bound']:.2g}{', in ' + str(t['failed']) if t['failed'] else ''})" for t in wrong)
+        cause = r.trouble or (r.diagnosis[0]["says"] if r.diagnosis else "")
+        print(f"| {name} | {suite}: {r.verdict}, {r.failed} of {r.cases} out of bound | {said} | {cause} |", flush=True)
 
 
 # ---- errors
@@ -266,48 +314,56 @@ def time_delta(B, T, H, K, V, kind):
 
 # ---- the lines, each from a process of its own: verdicts side by side, times one after the other
 
-def run(what, which):
-    return subprocess.Popen([sys.executable, __file__, what, which], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+def run(*words):
+    return subprocess.Popen([sys.executable, __file__, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             text=True, env=dict(os.environ, OMP_NUM_THREADS="1"))
 
 
-def line(process, rows=1):
+def line(process, rows=1, until=None):
+    """The last rows of what a process printed, and why there are fewer."""
+    left = patience if until is None else max(0, until - time.monotonic())
     try:
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=left)
     except subprocess.TimeoutExpired:
         process.kill()
-        out, err = process.communicate()[0], f"Error: not done within {PATIENCE} s"
-    said = [s for s in out.splitlines() if s.startswith(("|", "  "))]
+        out, err = process.communicate()[0], f"Error: not done within {patience} s"
+    said = [s for s in out.splitlines() if s.startswith(("|", "  "))][-rows:]
     wrong = [s for s in err.splitlines() if "Error" in s] or [f"ended with status {process.returncode}"]
-    return "\n".join((said or [wrong[-1][:160]])[-rows:])
+    return said + ([] if len(said) == rows else [wrong[-1][:160]])
 
 
 def main(words):
+    global patience
+    given = dict(w.split("=", 1) for w in words if "=" in w)
+    reports, patience = given.get("reports", ""), float(given.get("patience", patience))
+    what = [w for w in words if "=" not in w]
     if words[:1] == ["verdict"]:
-        print(verdict(words[1]))
+        verdict(words[1], words[2])
     elif words[:1] == ["error"]:
         for biases in GATES:
             print(error(words[1], biases))
     elif words[:1] == ["time"]:
-        what, *sizes = words[1].split(",")
+        of, *sizes = words[1].split(",")
         print({"cell": time_cell, "window": time_window, "cudnn": time_cudnn,
-               "delta": time_delta}[what](*map(number, sizes)))
+               "delta": time_delta}[of](*map(number, sizes)))
     else:
         print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if ON == 'cuda' else ON}")
-        if "verdicts" in words or not words:
+        if "verdicts" in what or not what:
             print("\n| kernel | verdict | worst | diagnosis |\n|---|---|---|---|")
-            for name, process in [(name, run("verdict", name)) for name in VERDICTS]:
-                said = line(process)
-                print(said if said.startswith("|") else f"| {name} | did not run | {said} | |", flush=True)
-        if "errors" in words or not words:
+            until = time.monotonic() + patience      # side by side, first what takes longest to compile
+            running = {name: run("verdict", name, reports) for name in reversed(VERDICTS)}
+            for name in VERDICTS:
+                for said in line(running[name], len(SUITES), until):
+                    print(said if said.startswith("|") else f"| {name} | did not run | {said} | |", flush=True)
+        if "errors" in what or not what:
             print("\n| kernel, relative error of | h | dq | dk | dv | di | df |\n|---|---|---|---|---|---|---|")
             for process in [run("error", name) for name in ERRORS]:
-                print(line(process, len(GATES)), flush=True)
-        if "times" in words or not words:
-            for what, of in (("cell", CELL_SIZES), ("window", WINDOW_SIZES), ("cudnn", WINDOW_SIZES),
-                             ("delta", DELTA_SIZES)):
-                for sizes in of:
-                    print(line(run("time", ",".join(map(str, (what, *sizes))))), flush=True)
+                print(*line(process, len(GATES)), sep="\n", flush=True)
+        if "times" in what or not what:
+            for of, every in (("cell", CELL_SIZES), ("window", WINDOW_SIZES), ("cudnn", WINDOW_SIZES),
+                              ("delta", DELTA_SIZES)):
+                for sizes in every:
+                    print(*line(run("time", ",".join(map(str, (of, *sizes))))), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
