@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "ref/network/network.h"
-#include "ref/oracle/opspec.h"
+#include "ref/kernels.h"
+#include "ref/oracle/oracle.h"
 #include "tests/golden.h"
 #include "tests/printed.h"
 #include "tests/scratch.h"
@@ -76,6 +77,190 @@ START_TEST(rows_say_what_each_kernel_does)
 }
 END_TEST
 
+/* ---- operations, and sizes of one's own */
+
+struct asked { const struct bench *b; int op, dims[OP_DIMS]; };
+
+static void time_a_kernel(void *arg)
+{
+    const struct asked *a = arg;
+    ck_assert_msg(!bench_kernels(a->b, a->op, a->dims, why), "%s", why);
+}
+
+/* Multiply-adds, two each, on a peak and a bandwidth of 1. */
+static double operations(const char *kernel, const int *dims)
+{
+    const struct bench b = {.tier = swax_tiers[0], .precision = SWAX_PREC_F32, .threads = 1, .json = 1, .peak = 1,
+                            .bandwidth = 1};
+    struct asked a = {.b = &b, .op = op_find(kernel)};
+    memcpy(a.dims, dims, sizeof a.dims);
+    struct json *j = row_of(printed_in(time_a_kernel, &a));
+    const double is = number(j, "ms") * number(j, "gflops") * 1e6;
+    json_free(j);
+    return is;
+}
+
+/* A window or a chunk reaches no further than the sequence, and all counts grow with sequences and heads.  attention:
+ * B T S H G D W; mlstm: B T H K V L g; delta: B T H G K V J L e. */
+START_TEST(operations_are_of_what_there_is)
+{
+    static const struct { const char *kernel; int dims[OP_DIMS], same[OP_DIMS], twice[OP_DIMS]; double is; } of[] = {
+        {"attention_forward", {1, 9, 9, 2, 2, 8, 99}, {1, 9, 9, 2, 2, 8, 9}, {2, 9, 9, 2, 2, 8, 99}, 4 * 45 * 2 * 8},
+        {"attention_backward", {1, 9, 9, 2, 2, 8, 3}, {1, 9, 9, 2, 1, 8, 3}, {1, 9, 9, 4, 2, 8, 3}, 8 * 24 * 2 * 8},
+        {"mlstm_forward", {1, 9, 2, 5, 7, 64, 0}, {1, 9, 2, 5, 7, 9, 0}, {2, 9, 2, 5, 7, 64, 0},
+         (9 * 12 + 4 * 35) * 18},
+        {"mlstm_backward", {1, 9, 2, 5, 7, 4, 0}, {1, 9, 2, 5, 7, 4, 1}, {1, 9, 4, 5, 7, 4, 0},
+         (4 * 29 + 8 * 35) * 18},
+        {"delta_forward", {1, 9, 2, 1, 5, 7, 1, 64, 1}, {1, 9, 2, 2, 5, 7, 1, 9, 0}, {2, 9, 2, 1, 5, 7, 1, 64, 1},
+         (18 * 12 + 6 * 35) * 18},
+        {"delta_backward", {1, 9, 2, 1, 5, 7, 1, 4, 1}, {1, 9, 2, 1, 5, 7, 5, 4, 1}, {1, 9, 4, 1, 5, 7, 1, 4, 1},
+         (4 * 58 + 12 * 35) * 18},
+        {"linear_forward", {6, 5, 4}, {4, 5, 6}, {12, 5, 4}, 240}, {"linear_backward", {6, 5, 4}, {5, 6, 4}, {6, 10, 4},
+         480}, {"readout_forward", {6, 5, 4}, {4, 6, 5}, {6, 5, 8}, 240}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        const double is = operations(of[k].kernel, of[k].dims), same = operations(of[k].kernel, of[k].same),
+                     twice = operations(of[k].kernel, of[k].twice);
+        ck_assert_msg(fabs(is / of[k].is - 1) < 3e-4 && fabs(same / is - 1) < 3e-4 && fabs(twice / is - 2) < 6e-4,
+                      "%s: %g operations, not %g; %g of the same sizes, %g of twice as many", of[k].kernel, is,
+                      of[k].is, same, twice);
+    }
+}
+END_TEST
+
+/* What a card is measured on: numbers that differ, which bf16 holds, and the same thousand over and over. */
+START_TEST(a_card_is_given_numbers_that_differ)
+{
+    struct op_case c = {.op = op_find("add_forward"), .dims = {2500}};
+    op_case_alloc(&c, 0);
+    bench_fill(&c);
+    double square = 0;
+    for (int i = 1; i < 3; i++)
+        for (int e = 0; e < 2500; e++) {
+            const double x = c.arg[i][e];
+            int equal = 0;
+            for (int d = 0; d < e && e < 1000; d++)
+                equal += c.arg[i][d] == x;
+            ck_assert_each(x == op_round(x, REAL, SWAX_PREC_BF16) && equal < 40, "%g, %d times", x, equal);
+            ck_assert_each(e < 1000 || x == c.arg[i][e - 1000], "element %d is another than that 1,000 before it", e);
+            square += x * x / 5000;
+        }
+    ck_assert_msg(fabs(square - 1) < 0.2 && memcmp(c.arg[1], c.arg[2], 1000 * sizeof(double)), "a variance of %g",
+                  square);
+    op_case_free(&c);
+}
+END_TEST
+
+/* ---- products beside another library's */
+
+static struct { int calls, backward; } peer;
+
+/* A cblas_sgemm for what the bench asks of it: it says where it was asked something else. */
+static void plain_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda,
+                        const float *b, int ldb, float beta, float *c, int ldc)
+{
+    ck_assert_msg(order == 101 && (trans_a == 111 || trans_a == 112) && (trans_b == 111 || trans_b == 112) &&
+                      alpha == 1 && lda == (trans_a == 112 ? m : k) && ldb == (trans_b == 112 ? k : n) && ldc == n,
+                  "order %d, transposed %d %d, sizes %d %d %d, leading %d %d %d", order, trans_a, trans_b, m, n, k, lda,
+                  ldb, ldc);
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            float sum = 0;
+            for (int l = 0; l < k; l++)
+                sum += (trans_a == 112 ? a[l * lda + i] : a[i * lda + l]) *
+                       (trans_b == 112 ? b[j * ldb + l] : b[l * ldb + j]);
+            c[i * ldc + j] = beta * c[i * ldc + j] + sum;
+        }
+    peer.calls++, peer.backward += beta == 1;
+}
+
+/* The tier's table, that looks whether the other library left in y what belongs there. */
+static float *seen_y;
+static int compared;
+
+static void forward_after_peer(float *y, const float *x, const float *w, const float *b, int N, int O, int I)
+{
+    for (int e = 0; e < N * O && peer.calls; e++) {
+        double sum = 0;
+        for (int i = 0; i < I; i++)
+            sum += (double)x[e / O * I + i] * w[e % O * I + i];
+        ck_assert_each(fabs(sum - y[e]) < 1e-5, "y[%d] of the other library is %g, not %g", e, y[e], sum);
+        compared++;
+    }
+    seen_y = y;
+    swax_ref_f32.linear_forward(y, x, w, b, N, O, I);
+}
+
+struct products { struct bench b; int with; };
+
+static void time_products(void *arg)
+{
+    static const struct bench_product of[] = {{6, 5, 4}, {3, 7, 2}};
+    const struct products *p = arg;
+    ck_assert_msg(!bench_products(&p->b, of, 2, p->with ? plain_sgemm : NULL, "./other.so", why), "%s", why);
+}
+
+START_TEST(products_stand_beside_another_librarys)
+{
+    struct swax_kernels_f32 table = swax_ref_f32;
+    table.linear_forward = forward_after_peer;
+    const struct swax_tier tier = {.name = "looks", .usable = swax_tiers[0]->usable, .f32 = &table};
+    for (int way = 0; way < 4; way++) {
+        struct products p = {.b = {.tier = &tier, .precision = SWAX_PREC_F32, .threads = 1, .json = way % 2,
+                                   .peak = 1e-3},      /* so that shares have digits */
+                             .with = way / 2};
+        peer.calls = peer.backward = compared = 0;
+        const char *text = printed_in(time_products, &p), *line = text;
+        ck_assert_msg((peer.calls > 0) == p.with && peer.backward * 3 == peer.calls * 2 && (compared > 0) == p.with,
+                      "%d calls, %d of them add", peer.calls, peer.backward);
+        double log_share = 0, log_ratio = 0, worst = 1e30, furthest = 1e30;
+        for (int k = 0; k < 4; k++, line = strchr(line, '\n') + 1) {
+            static const int work[4] = {240, 480, 84, 168};
+            static const char *const dims[2] = {"N=6 O=5 I=4", "N=3 O=7 I=2"};
+            const char *name = k % 2 ? "linear_backward" : "linear_forward";
+            double rate, share, theirs, ratio;
+            if (!p.b.json) {
+                char op[40];
+                int N, O, I, end = 0;
+                ck_assert_msg(sscanf(line, "%39s N=%d O=%d I=%d %lf GFLOP/s, %lf %% of the peak%n", op, &N, &O, &I,
+                                     &rate, &share, &end) == 6, "%s", line);
+                ck_assert_msg(!strcmp(op, name) && N * O * I * (k % 2 ? 4 : 2) == work[k] &&
+                                  fabs(share / 1e5 - rate) <= 0.06 && !p.with == (line[end] == '\n'), "%s", line);
+                ck_assert_msg(!p.with || (sscanf(line + end, "; peer %lf, %lf times as fast as it", &theirs, &ratio) == 2
+                                          && fabs(theirs * ratio - rate) <= 0.06 * (1 + ratio) + 0.006 * theirs),
+                              "%s", line);
+                log_share += log(share) / 4, worst = fmin(worst, share), log_ratio += p.with ? log(ratio) / 4 : 0;
+                furthest = p.with ? fmin(furthest, ratio) : furthest;
+                continue;
+            }
+            struct json *j = row_of(line);
+            rate = number(j, "gflops"), share = number(j, "peak_fraction");
+            ck_assert_msg(!strcmp(word(j, "op"), name) && !strcmp(word(j, "dims"), dims[k / 2]) &&
+                              fabs(number(j, "ms") * rate * 1e6 / work[k] - 1) < 1e-3 &&
+                              fabs(share / 1e3 / rate - 1) < 1e-3 && (number(j, "peer_ms") > 0) == p.with, "%s", line);
+            json_free(j);
+        }
+        double mean, least, ratio = 1;
+        const int numbers = sscanf(line, "geometric mean: %lf %% of the peak, at least %lf %%; %lf times", &mean,
+                                   &least, &ratio);
+        ck_assert_msg(p.b.json ? !*line : numbers == 2 + p.with && !strstr(line, " as fast as ./other.so\n") == !p.with,
+                      "%s", line);
+        ck_assert_msg(p.b.json || (fabs(mean / exp(log_share) - 1) <= 1e-2 && fabs(least / worst - 1) <= 1e-2 &&
+                                   (furthest < 0.1 || fabs(ratio / exp(log_ratio) - 1) <= 0.06)),
+                      "of shares whose mean is %.1f, the least %.1f, and ratios whose mean is %.2f: %s", exp(log_share),
+                      worst, exp(log_ratio), line);
+    }
+    static const struct { enum swax_precision precision; const char *path, *says; } refused[] = {
+        {SWAX_PREC_F64, NULL, "precision is fp32"}, {SWAX_PREC_F32, "./none.so", "cannot be loaded"},
+        {SWAX_PREC_F32, "libm.so.6", "has no cblas_sgemm"}};
+    for (int k = 0; k < 3; k++) {
+        const struct bench b = {.tier = &tier, .precision = refused[k].precision, .threads = 3};
+        const char *wrong = bench_gemm(&b, refused[k].path, why);
+        ck_assert_msg(wrong && strstr(wrong, refused[k].says), "%s: %s", refused[k].says, wrong ? wrong : "taken");
+    }
+    ck_assert_msg(!strcmp(getenv("OPENBLAS_NUM_THREADS"), "3"), "the other library has other threads");
+}
+END_TEST
+
 START_TEST(a_row_in_words_has_the_rows_numbers)
 {
     const char *text = printed_by(cmd_bench, "linear_forward dims=8,6,4 seconds=0 threads=1");
@@ -138,6 +323,9 @@ int main(void)
     TCase *t = tcase_create("bench");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, rows_say_what_each_kernel_does);
+    tcase_add_test(t, operations_are_of_what_there_is);
+    tcase_add_test(t, a_card_is_given_numbers_that_differ);
+    tcase_add_test(t, products_stand_beside_another_librarys);
     tcase_add_test(t, a_row_in_words_has_the_rows_numbers);
     tcase_add_test(t, a_step_is_counted_as_the_network_counts);
     tcase_add_test(t, medians_and_what_is_enough);

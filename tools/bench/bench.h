@@ -25,11 +25,22 @@ double bench_share(const struct bench *b, double gflops);
  * sentence. */
 const char *bench_kernels(const struct bench *b, int op, const int *dims, char *why);
 
+/* A thousand normals that bf16 holds, over and over, into each array: a card slows down for numbers that differ, but
+ * need not be given 2^26 different ones. */
+struct op_case;
+void bench_fill(struct op_case *c);
+
 /* peak and bandwidth of a device.  NULL or a sentence. */
 const char *bench_device_rates(struct bench *b, char *why);
 
 /* linear_forward and linear_backward over the sizes that networks have, beside cblas_sgemm of the library `peer`. */
 const char *bench_gemm(const struct bench *b, const char *peer, char *why);
+/* The same over sizes of one's own, y (N,O), x (N,I), w (O,I), beside that function (or NULL) of the library `name`. */
+struct bench_product { int N, O, I; };
+typedef void bench_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda,
+                         const float *b, int ldb, float beta, float *c, int ldc);
+const char *bench_products(const struct bench *b, const struct bench_product *of, int n, bench_sgemm *peer,
+                           const char *name, char *why);
 
 /* Whole training steps of a network. */
 struct bench_size { const char *name; struct swax_config model; int length, batch, window; };

@@ -145,21 +145,24 @@ const char *bench_kernels(const struct bench *b, int op, const int *dims, char *
     return wrong;
 }
 
-/* A thousand normals, over and over: a card slows down for numbers that differ, but need not be given 2^26 different
- * ones. */
-static double fill_and_time(const struct bench *b, const char *name, const int *dims, char *why)
+void bench_fill(struct op_case *c)
 {
     enum { DIFFERENT = 1000 };
+    for (int i = 0; i < c->n; i++) {
+        uint64_t s = (uint64_t)i;
+        for (long e = 0; e < c->size[i] && c->arg[i]; e++)
+            c->arg[i][e] = e < DIFFERENT ? op_round(op_normal(&s), REAL, SWAX_PREC_BF16) : c->arg[i][e - DIFFERENT];
+    }
+}
+
+static double fill_and_time(const struct bench *b, const char *name, const int *dims, char *why)
+{
     struct op_case c;
     const char *trouble;
     c.op = op_find(name);
     memcpy(c.dims, dims, sizeof c.dims);
     op_case_alloc(&c, 0);
-    for (int i = 0; i < c.n; i++) {
-        uint64_t s = (uint64_t)i;
-        for (long e = 0; e < c.size[i] && c.arg[i]; e++)
-            c.arg[i][e] = e < DIFFERENT ? op_round(op_normal(&s), REAL, SWAX_PREC_BF16) : c.arg[i][e - DIFFERENT];
-    }
+    bench_fill(&c);
     const double t = time_of(b, &c, &trouble);
     if (trouble)
         say(why, "%s", trouble);
