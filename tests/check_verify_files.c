@@ -30,7 +30,7 @@ static void give(void *arg, int i, void *to)
             ((float *)to)[e] = (float)a->from[i][e];
 }
 
-/* The only problem of a case file, drawn again and solved. */
+/* The only problem of a case file, drawn again. */
 static struct problem problem_of(const char *path)
 {
     struct plan plan;
@@ -42,7 +42,6 @@ static struct problem problem_of(const char *path)
     ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s", why);
     ck_assert_msg(!case_match(f, &p, why), "%s", why);
     case_close(f);
-    problem_solve(&p);
     return p;
 }
 
@@ -223,6 +222,7 @@ START_TEST(bad_words_get_one_sentence)
     refused("list T=3", "\"T\"");
     refused("list seed=3", "takes no seed=");
     refused("check x y dtype=bf16", "takes no dtype=");
+    refused("check x y seed=random", "a case has one seed");
     refused("faults seed=2", "takes no seed=");
     refused("make mlstm suite=all -o x", "suite");
     refused("check nothing.safetensors mine.safetensors", "nothing.safetensors");
@@ -390,6 +390,43 @@ START_TEST(a_case_cannot_be_exchanged)
 }
 END_TEST
 
+/* Another machine's exp may round a drawn number otherwise: two roundings of the case's type, and no more. */
+START_TEST(numbers_of_a_case_may_differ_in_the_last_digits)
+{
+    static const struct { const char *dtype; int bytes; uint64_t one, rounding; } of[] = {
+        {"f32", 4, 0x3f800000, 1}, {"bf16", 2, 0x3f80, 1}, {"f16", 2, 0x3c00, 1},
+        {"f64", 8, 0x3ff0000000000000, 1 << 29}};      /* in double too, float's */
+    char line[400], said[SAID], *case_of = scratch("case"), *bad = scratch("bad"), *text;
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+        for (uint64_t off = 2; off < 4; off++) {
+            uint64_t header, x = 0;
+            snprintf(line, sizeof line, "make linear N=4 O=4 I=4 family=integers dtype=%s -o %s", of[k].dtype, case_of);
+            ck_assert_msg(verify(line, said) == 0, "%s", said);
+            const size_t size = read_whole(case_of, &text);
+            memcpy(&header, text, 8);
+            size_t at = 8 + (size_t)header;
+            while (at < size && (memcpy(&x, text + at, (size_t)of[k].bytes), x != of[k].one))
+                at += (size_t)of[k].bytes;
+            ck_assert_msg(at < size, "%s: there is no 1 in the case", of[k].dtype);
+            x += off * of[k].rounding;
+            memcpy(text + at, &x, (size_t)of[k].bytes);
+            seal_again(text, size);
+            put(bad, text, size);
+            free(text);
+            struct plan plan;
+            struct problem p;
+            struct entry e;
+            struct case_file *f = case_open(bad, &plan, why);
+            ck_assert_msg(f && plan_entry(&plan, 0, &e) && !problem_draw(&p, &plan, 0, &e, why), "%s", why);
+            const char *wrong = case_match(f, &p, why);
+            ck_assert_msg(!wrong == (off == 2) && (!wrong || strstr(wrong, "not what the case's seed gives")),
+                          "%s, %d roundings off: %s", of[k].dtype, (int)off, wrong ? wrong : "taken");
+            problem_free(&p);
+            case_close(f);
+        }
+}
+END_TEST
+
 START_TEST(random_seeds_are_printed_and_replayed)
 {
     char line[400], said[SAID], *of = scratch("case"), *again = scratch("again"), *text;
@@ -427,6 +464,20 @@ START_TEST(sizes_of_models_and_files)
     ck_assert(op_extent(op, 'H', p.in[0].dims) == 8 && op_extent(op, 'K', p.in[0].dims) == 256 &&
               op_extent(op, 'V', p.in[0].dims) == 512);
     problem_free(&p);
+    /* out of range, or not whole: said of the file, by its key */
+    static const struct { const char *text, *says; } wrong[] = {
+        {"{\"H\": 0}", "H=0, and it is a whole number from 1 to"},
+        {"{\"H\": 3e9}", "and it is a whole number from 1"}, {"{\"K\": 2.5}", "K=2.5, and it is a whole number"},
+        {"{\"g\": 4}", "g=4, and it is a whole number from 0 to 3"},
+        {"{\"eps\": -0.5}", "eps=-0.5, and it is a number from 0 to 1"},
+        {"{\"eps\": 1.5}", "eps=1.5, and it is a number"}, {"{\"Q\": 3}", "has no size or scalar \"Q\""},
+        {"{\"H\": \"3\"}", "\"H\" is no number"}, {"[3]", "no object of sizes"}};
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+        put(file, wrong[k].text, strlen(wrong[k].text));
+        snprintf(line, sizeof line, "make mlstm sizes=%s -o %s", file, of);
+        refused(line, wrong[k].says);
+        refused(line, "sizes.json");
+    }
 }
 END_TEST
 
@@ -439,6 +490,7 @@ START_TEST(the_obvious_is_said)
     snprintf(line, sizeof line, "make attention_forward seed=8 T=9 S=9 H=2 G=1 D=8 -o %s", path);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
     struct problem p = problem_of(path);
+    problem_solve(&p);
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         struct answers a = {.n = 2};
         for (int i = 0; i < 2; i++) {
@@ -520,6 +572,7 @@ int main(void)
     tcase_add_test(t, hostile_answers_are_refused);
     tcase_add_test(t, a_case_holds_no_answers);
     tcase_add_test(t, a_case_cannot_be_exchanged);
+    tcase_add_test(t, numbers_of_a_case_may_differ_in_the_last_digits);
     tcase_add_test(t, random_seeds_are_printed_and_replayed);
     tcase_add_test(t, sizes_of_models_and_files);
     tcase_add_test(t, the_obvious_is_said);

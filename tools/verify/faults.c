@@ -6,14 +6,6 @@
 
 static const double MOST_OF_A_FAULT = 2e6;    /* multiplications: faults are plain loops, and there are dozens */
 
-static int of_subject(const struct subject *s, const struct swax_tier *tier, enum swax_precision p)
-{
-    for (int part = 0; part < s->n; part++)
-        if (op_present(tier, p, s->op[part]))
-            return 1;
-    return 0;
-}
-
 int verify_faults(const struct plan *plan, struct report *report, int *fault, int room, int given)
 {
     char why[SWAX_WHY];
@@ -27,7 +19,7 @@ int verify_faults(const struct plan *plan, struct report *report, int *fault, in
         report[n].gauge = 1;
     }
     for (int k = 0; !given && find(k, &tier) && n < room; k++)
-        if (of_subject(&plan->subject, &tier, precision)) {
+        if (tier_has(&tier, precision, &plan->subject)) {
             report_begin(&report[n], plan);
             report[n].gauge = 1;
             fault[n++] = k;

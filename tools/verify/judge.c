@@ -86,7 +86,7 @@ static void scale_rows(double *x, long row, long rows, const double *mine, const
 {
     for (long r = 0; x && r < rows; r++)
         for (long e = r * row; e < (r + 1) * row; e++)
-            x[e] *= mine[r] == truth[r] ? 1 : mine[r] == -(double)INFINITY ? 0 : exp(mine[r] - truth[r]);
+            x[e] *= mine[r] == truth[r] ? 1 : exp(mine[r] - truth[r]);     /* of infinities too */
 }
 
 int regauge(const struct problem *p, struct op_case *got)

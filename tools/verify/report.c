@@ -102,15 +102,15 @@ static const struct finding *worst_of(const struct report *r)
 static void print_line(const struct report *r)
 {
     char what[PLAN_TEXT];
-    const struct finding *f = worst_of(r);
+    const struct finding *f = worst_of(r);      /* there is one, unless it was trouble that failed */
     plan_write(what, &r->plan);
     if (!r->failed)
         printf("good: %s: %d of %d cases within all bounds.\n", what, r->problems, r->problems);
     else if (r->trouble[0])
         printf("WRONG: %s: %s.\n", what, r->trouble);
     else
-        printf("WRONG: %s: %d of %d cases out of bound%s%s%s%s.\n", what, r->failed, r->problems, f ? ", " : "",
-               f ? f->name : "", f && f->looks[0] ? " is " : f ? " above all" : "", f && f->looks[0] ? f->looks : "");
+        printf("WRONG: %s: %d of %d cases out of bound, %s %s%s.\n", what, r->failed, r->problems, f->name,
+               f->looks[0] ? "is " : "above all", f->looks);
 }
 
 static void print_tensors(const struct report *r)
@@ -171,9 +171,9 @@ void report_print(const struct report *r, const char *replay)
     if (!r->trouble[0])
         print_cause(r);
     const struct finding *f = worst_of(r);
-    if (replay && (f || r->trouble[0]))
+    if (replay)
         printf("replay:    %s %s number=%d\n", replay, plan_write(what, &r->plan),
-               r->trouble[0] || !f ? r->trouble_at : f->problem);
+               r->trouble[0] ? r->trouble_at : f->problem);
 }
 
 /* ---- JSON */

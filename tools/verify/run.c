@@ -139,6 +139,14 @@ const char *verify_run(const struct plan *plan, const struct candidate *c, struc
 
 /* ---- a tier */
 
+int tier_has(const struct swax_tier *tier, enum swax_precision precision, const struct subject *s)
+{
+    int kernels = 0;
+    for (int part = 0; part < s->n && op_offers(tier, precision); part++)
+        kernels += op_present(tier, precision, s->op[part]);
+    return kernels > 0;
+}
+
 int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p,
                 struct op_case got[PARTS], char *trouble)
 {

@@ -127,8 +127,7 @@ static const char *tier_kernel(const struct swax_tier *t, struct asked *a, const
     snprintf(replay, sizeof replay, "swax verify tier %.40s", t->name);
     for (int p = 0; p < SWAX_PRECISIONS && !wrong; p++) {
         const enum swax_precision precision = (enum swax_precision)p;
-        if ((asked >= 0 && asked != (int)dtype_of[p]) || !op_offers(t, precision)
-            || !(op_present(t, precision, s->op[0]) || (s->n > 1 && op_present(t, precision, s->op[1]))))
+        if ((asked >= 0 && asked != (int)dtype_of[p]) || !tier_has(t, precision, s))
             continue;
         a->plan.wish.dtype = dtype_of[p];
         a->plan.subject = *s;

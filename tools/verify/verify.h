@@ -213,6 +213,8 @@ struct candidate {
 };
 /* NULL, or a sentence: there is no verdict. */
 const char *verify_run(const struct plan *plan, const struct candidate *c, struct report *r, char *why);
+/* Any of the subject's kernels of its own, in that precision. */
+int tier_has(const struct swax_tier *tier, enum swax_precision precision, const struct subject *s);
 int run_problem(const struct swax_tier *tier, enum swax_precision precision, const struct problem *p,
                 struct op_case got[PARTS], char *trouble);
 const char *verify_tier(const struct swax_tier *tier, enum swax_precision precision, const struct plan *plan,
