@@ -225,9 +225,9 @@ START_TEST(products_stand_beside_another_librarys)
                                      &rate, &share, &end) == 6, "%s", line);
                 ck_assert_msg(!strcmp(op, name) && N * O * I * (k % 2 ? 4 : 2) == work[k] &&
                                   fabs(share / 1e5 - rate) <= 0.06 && !p.with == (line[end] == '\n'), "%s", line);
-                ck_assert_msg(!p.with || (sscanf(line + end, "; peer %lf, %lf times as fast as it", &theirs, &ratio) == 2
-                                          && fabs(theirs * ratio - rate) <= 0.06 * (1 + ratio) + 0.006 * theirs),
-                              "%s", line);
+                ck_assert_msg(!p.with ||
+                                  (sscanf(line + end, "; peer %lf, %lf times as fast as it", &theirs, &ratio) == 2 &&
+                                   fabs(theirs * ratio - rate) <= 0.06 * (1 + ratio) + 0.006 * theirs), "%s", line);
                 log_share += log(share) / 4, worst = fmin(worst, share), log_ratio += p.with ? log(ratio) / 4 : 0;
                 furthest = p.with ? fmin(furthest, ratio) : furthest;
                 continue;
