@@ -88,30 +88,10 @@ DEVICE bool keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
             const unsigned char *query = stages + step % tile::STAGES * tile::STAGE, *gradient = query + P * PANEL;
             const float4 *rows = (const float4 *)(query + tile::DATA);      /* of two queries, log2 of the sum, dy.y */
             const int2 *starts = (const int2 *)(query + tile::STARTS);
-            clear(X);
-            clear(dX);
-            mm_settle(X);
-            mm_settle(dX);
-            mm_begin();
-#pragma unroll
-            for (int p = 0; p < P; p++)
-                mm_nt<64>(X, K + p * PANEL, query + p * PANEL);
-            mm_end();
-#pragma unroll
-            for (int p = 0; p < P; p++)
-                mm_nt<64>(dX, V + p * PANEL, gradient + p * PANEL);
-            mm_end();
-            mm_wait<AGAIN ? 0 : 1>();   /* X is there, and the tile before is no longer needed */
-            mm_settle(X);
-            __syncthreads();
+            start_products<P, AGAIN>(X, dX, K, query, V, gradient);
+            __syncthreads();            /* the tile before is no longer needed */
             load(step + 1);
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                const float4 at = rows[4 * i + lane % 4];
-#pragma unroll
-                for (int e = 0; e < 4; e++)
-                    X[i][e] = exp2_fast(scale * X[i][e] - (e % 2 ? at.z : at.x));
-            }
+            weights_of_keys(X, rows, scale);
             if (AGAIN && how == MARKS)
                 fill(X, 1);
             const int p0 = t0 + before;         /* the first query's place among the keys */
@@ -140,13 +120,7 @@ DEVICE bool keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
             mm_end();
             mm_wait<AGAIN ? 0 : 1>();
             mm_settle(dX);
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                const float4 at = rows[4 * i + lane % 4];
-#pragma unroll
-                for (int e = 0; e < 4; e++)
-                    dX[i][e] = X[i][e] * (dX[i][e] - (e % 2 ? at.w : at.y));
-            }
+            gradients_of_scores(dX, X, rows);
             if (AGAIN)
                 looked_through(dX, X, how);
             as_operand(dleft, dX);

@@ -121,22 +121,8 @@ DEVICE bool queries_backward(int block, swax_bf16 *dq, const backward_notes &not
             tiles_arrive<0>();
             next = order.after(j);
             const unsigned char *key = stages + step % tile::STAGES * tile::STAGE, *value = key + P * PANEL;
-            clear(X);
-            clear(dX);
-            mm_settle(X);
-            mm_settle(dX);
-            mm_begin();
-#pragma unroll
-            for (int p = 0; p < P; p++)
-                mm_nt<64>(X, Q + p * PANEL, key + p * PANEL);
-            mm_end();
-#pragma unroll
-            for (int p = 0; p < P; p++)
-                mm_nt<64>(dX, dY + p * PANEL, value + p * PANEL);
-            mm_end();
-            mm_wait<AGAIN ? 0 : 1>();   /* X is there, and the tile before is no longer needed */
-            mm_settle(X);
-            __syncthreads();
+            start_products<P, AGAIN>(X, dX, Q, key, dY, value);
+            __syncthreads();            /* the tile before is no longer needed */
             load(next, step + 1);
 #pragma unroll
             for (int i = 0; i < 8; i++)

@@ -19,6 +19,54 @@ struct attention_shape {
 
 static const float LOG2E = 1.4426950408889634f;
 
+/* X = Q K^T and dX = dY V^T, of tiles of 64 rows and P panels.  X is there, and so is dX where this waits for ALL; else
+ * it comes while X is computed on. */
+template <int P, bool ALL>
+DEVICE void start_products(float (&X)[8][4], float (&dX)[8][4], const unsigned char *Q, const unsigned char *K,
+                           const unsigned char *dY, const unsigned char *V)
+{
+    clear(X);
+    clear(dX);
+    mm_settle(X);
+    mm_settle(dX);
+    mm_begin();
+#pragma unroll
+    for (int p = 0; p < P; p++)
+        mm_nt<64>(X, Q + p * PANEL, K + p * PANEL);
+    mm_end();
+#pragma unroll
+    for (int p = 0; p < P; p++)
+        mm_nt<64>(dX, dY + p * PANEL, V + p * PANEL);
+    mm_end();
+    mm_wait<ALL ? 0 : 1>();
+    mm_settle(X);
+}
+
+/* Where rows are keys and columns queries: X, scores, becomes P = exp(scale X - lse).  `rows` has for each two queries
+ * log2 of the softmax's sum, and delta, of one and of the other. */
+DEVICE void weights_of_keys(float (&X)[8][4], const float4 *rows, float scale)
+{
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        const float4 at = rows[4 * i + threadIdx.x % 4];
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            X[i][e] = exp2_fast(scale * X[i][e] - (e % 2 ? at.z : at.x));
+    }
+}
+
+/* ... and dX, v dy^T, becomes dS = P o (dX - delta) */
+DEVICE void gradients_of_scores(float (&dX)[8][4], const float (&P)[8][4], const float4 *rows)
+{
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        const float4 at = rows[4 * i + threadIdx.x % 4];
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            dX[i][e] = P[i][e] * (dX[i][e] - (e % 2 ? at.w : at.y));
+    }
+}
+
 /* Scores of 8 N keys from `key` on: those that its row does not see, begin[e] .. end[e], count for nothing. */
 template <int N> DEVICE void hide_scores(float (&X)[N][4], int key, const int (&begin)[2], const int (&end)[2])
 {

@@ -163,13 +163,7 @@ DEVICE void gradient_of_keys(unsigned char *shared, gradient_barriers *at, swax_
             for (int p = 1; p < P; p++)
                 mm_nt<64>(dX, V + p * PANEL, dY + p * PANEL);
             mm_end();
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                const float4 of = rows[4 * i + lane % 4];
-#pragma unroll
-                for (int e = 0; e < 4; e++)
-                    X[i][e] = exp2_fast(scale * X[i][e] - (e % 2 ? of.z : of.x));
-            }
+            weights_of_keys(X, rows, scale);
             const int p0 = at->step[slot(used)].t0 + a.S - a.T;     /* the first query's place among the keys */
             if (uniform(k0 + 63 > p0 || firsts[63] > k0))
 #pragma unroll
@@ -189,13 +183,7 @@ DEVICE void gradient_of_keys(unsigned char *shared, gradient_barriers *at, swax_
             mm_end();
             mm_wait<1>();
             mm_settle(dX);
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                const float4 of = rows[4 * i + lane % 4];
-#pragma unroll
-                for (int e = 0; e < 4; e++)
-                    dX[i][e] = X[i][e] * (dX[i][e] - (e % 2 ? of.w : of.y));
-            }
+            gradients_of_scores(dX, X, rows);
             as_operand(dW, dX);
             put_turned(dS + group * PANEL, dW);
             mm_fence();

@@ -107,8 +107,8 @@ template <class F> DEVICE void for_columns(const float *of_token, F f)
     }
 }
 
-/* a = d, its columns weighted; 0 is nothing at all */
-DEVICE void weighted_operand(uint32_t (&a)[4][4], float (&d)[8][4], const float *of_token, float sign)
+/* f(k, i, x, y): the pair that is a[k][i] where a is d as left operand, its columns weighted; 0 is nothing at all */
+template <class F> DEVICE void for_weighted(float (&d)[8][4], const float *of_token, float sign, F f)
 {
 #pragma unroll
     for (int k = 0; k < 4; k++)
@@ -116,24 +116,24 @@ DEVICE void weighted_operand(uint32_t (&a)[4][4], float (&d)[8][4], const float 
         for (int i = 0; i < 4; i++) {
             const int j = 2 * k + i / 2, e = i % 2 * 2;
             const float2 w = *(const float2 *)(of_token + 8 * j + fragment_column());
-            a[k][i] = pack(w.x == 0 ? 0 : sign * w.x * d[j][e], w.y == 0 ? 0 : sign * w.y * d[j][e + 1]);
+            f(k, i, w.x == 0 ? 0 : sign * w.x * d[j][e], w.y == 0 ? 0 : sign * w.y * d[j][e + 1]);
         }
+}
+
+/* a = d, its columns weighted */
+DEVICE void weighted_operand(uint32_t (&a)[4][4], float (&d)[8][4], const float *of_token, float sign)
+{
+    for_weighted(d, of_token, sign, [&](int k, int i, float x, float y) { a[k][i] = pack(x, y); });
 }
 
 /* hi + lo = d, its columns weighted, both bf16 */
 DEVICE void weighted_split(uint32_t (&hi)[4][4], uint32_t (&lo)[4][4], float (&d)[8][4], const float *of_token,
                            float sign)
 {
-#pragma unroll
-    for (int k = 0; k < 4; k++)
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            const int j = 2 * k + i / 2, e = i % 2 * 2;
-            const float2 w = *(const float2 *)(of_token + 8 * j + fragment_column());
-            const float x = w.x == 0 ? 0 : sign * w.x * d[j][e], y = w.y == 0 ? 0 : sign * w.y * d[j][e + 1];
-            hi[k][i] = pack(x, y);
-            lo[k][i] = pack(x - low_half(hi[k][i]), y - high_half(hi[k][i]));
-        }
+    for_weighted(d, of_token, sign, [&](int k, int i, float x, float y) {
+        hi[k][i] = pack(x, y);
+        lo[k][i] = pack(x - low_half(hi[k][i]), y - high_half(hi[k][i]));
+    });
 }
 
 /* d = hi + lo, both bf16: 16 bits of it */
