@@ -182,6 +182,20 @@ static void stopped(void *out)
     run_interrupted = 0;
 }
 
+START_TEST(as_many_run_at_once_as_pays)
+{
+    static const struct { int asked; enum ablation_trial trial; int cores, runs, at_once; } of[] = {
+        {0, ABLATION_ON_HOST, 6, 20, 6}, {0, ABLATION_ON_HOST, 6, 5, 5}, {0, ABLATION_ON_HOST, 300, 999, 256},
+        {0, ABLATION_ON_DEVICE, 6, 20, 1}, {0, ABLATION_ON_SHARED_DEVICE, 6, 20, 8},
+        {0, ABLATION_ON_SHARED_DEVICE, 6, 3, 3}, {4, ABLATION_ON_HOST, 2, 20, 4}, {4, ABLATION_ON_DEVICE, 2, 20, 4},
+        {9, ABLATION_ON_SHARED_DEVICE, 2, 20, 9}, {9, ABLATION_ON_HOST, 2, 8, 8}, {1, ABLATION_ON_HOST, 6, 20, 1}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        ck_assert_msg(jobs_at_once(of[i].asked, of[i].trial, of[i].cores, of[i].runs) == of[i].at_once,
+                      "row %d: %d runs at once, not %d", (int)i,
+                      jobs_at_once(of[i].asked, of[i].trial, of[i].cores, of[i].runs), of[i].at_once);
+}
+END_TEST
+
 START_TEST(how_to_go_on_can_be_typed)
 {
     static const char *const name[][2] = {          /* and as a shell reads it back */
@@ -330,6 +344,7 @@ int main(void)
     tcase_add_test(t, train_says_how_far_it_is);
     tcase_add_test(t, ablate_says_what_came_out);
     tcase_add_test(t, a_line_of_an_ablation_has_its_numbers);
+    tcase_add_test(t, as_many_run_at_once_as_pays);
     tcase_add_test(t, how_to_go_on_can_be_typed);
     tcase_add_test(t, data_are_counted_in_words_that_fit_them);
     tcase_add_test(t, a_line_of_progress_has_its_numbers);

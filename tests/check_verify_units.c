@@ -327,6 +327,19 @@ START_TEST(looks_are_by_what_there_is)
     looks_of(words, &s);
     ck_assert_str_eq(words, "wrong at H = 1 alone, of 3 (heads)");
     for (long e = 0; e < ALL; e++)
+        got[e] = 3 * truth[e];
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "3 times what it should be");
+    for (long e = 0; e < ALL; e++)      /* of nothing, as it is */
+        truth[e] = 0, got[e] = e / D % H == 1 ? 1.5e-9 : 0.5e-9;
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "wrong at H = 1 alone, of 3 (heads)");
+    got[0] = 3, truth[0] = 1;
+    struct sight one = s;
+    one.n = 1, one.axes = 0;
+    looks_of(words, &one);
+    ck_assert_str_eq(words, "3 times what it should be");
+    for (long e = 0; e < ALL; e++)
         truth[e] = right(e), got[e] = right((e + H * D) % ALL);
     looks_of(words, &s);
     ck_assert_str_eq(words, "each of its sequences (B) holds that of the next");

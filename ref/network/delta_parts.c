@@ -140,7 +140,7 @@ static size_t state_bytes(const struct swax_delta_sizes *o)
 /* Room for `more` rows at the end: forget those that no later tap can reach, else take a larger room. */
 static int rows_ready(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s, int more)
 {
-    const int keep = s->used < o->taps - 1 ? s->used : o->taps - 1;
+    const int reach = o->taps - 1, keep = s->used < reach ? s->used : reach;
     const int room = s->room > 2 * (keep + more) ? s->room : 2 * (keep + more);
     real *to[3] = { 0 };
     int made = 1;

@@ -15,8 +15,6 @@
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
-enum { JOBS = 256, SHARING = 8 };
-
 /* ---- the folder */
 
 /* ablation.json says what the folder is for: every arm's settings.  Another ablation must not be mixed into it. */
@@ -142,7 +140,7 @@ static const struct key keys[] = {
             .others = "output output_dir"),
     KEY_WHOLE("seeds", struct asked, seeds, NULL, 1, ABLATE_SEEDS, "1 to N; left out, as many as the ablation says",
               .others = "seed"),
-    KEY_WHOLE("jobs", struct asked, jobs, NULL, 1, JOBS,
+    KEY_WHOLE("jobs", struct asked, jobs, NULL, 1, MOST_AT_ONCE,
               "runs side by side, each on its share of the cores; left out, as many as this process may use; on a GPU "
               "8 where its driver lets processes share it (MPS), else one", .others = "parallel workers"),
     KEY_ROW(&key_text, "arms", struct asked, arms, "", "only these arms, as short,long; left out, all of the ablation"),
@@ -232,18 +230,12 @@ static const char *open_session(struct jobs *s, struct options *o, char *why)
         (int)sizeof s->a.out - 64)
         return say(why, "out=%.60s...: this path is too long.", s->a.out);
     s->only_report = a.report;
-    s->at_once = a.jobs;
     const enum ablation_trial trial = s->only_report ? ABLATION_ON_HOST : ablation_try(&s->a.run[0], why);
     if (trial == ABLATION_REFUSED)
         return why;
     s->a.seeds = a.seeds ? a.seeds : s->a.seeds;
     s->runs = s->a.arms * s->a.seeds;
-    if (!s->at_once) /* cores do more side by side than together; a device does where processes share it */
-        s->at_once = trial == ABLATION_ON_DEVICE        ? 1
-                   : trial == ABLATION_ON_SHARED_DEVICE ? SHARING
-                   : cores < JOBS                       ? cores
-                                                        : JOBS;
-    s->at_once = s->at_once < s->runs ? s->at_once : s->runs;
+    s->at_once = jobs_at_once(a.jobs, trial, cores, s->runs);
     s->threads = cores > s->at_once ? cores / s->at_once : 1;
     s->live = isatty(STDOUT_FILENO);
     return claim_folder(&s->a, s->only_report, why);

@@ -11,8 +11,15 @@
 #include "tools/lib/say.h"
 #include "tools/lib/terminal.h"
 
-enum { WIDTH = 78 };
+enum { WIDTH = 78, SHARING = 8 };
 struct message { int number, step; };
+
+int jobs_at_once(int asked, enum ablation_trial trial, int cores, int runs)
+{
+    const int here = trial == ABLATION_ON_DEVICE ? 1 : trial == ABLATION_ON_SHARED_DEVICE ? SHARING : cores;
+    const int most = asked ? asked : here < MOST_AT_ONCE ? here : MOST_AT_ONCE;
+    return most < runs ? most : runs;
+}
 
 static void interrupt(int number)
 {

@@ -22,6 +22,10 @@ struct jobs {
     char *command;                         /* that goes on with it */
 };
 
+/* How many runs side by side: as many as asked for; or, if that is 0, one for each core, since cores do more side by
+ * side than together, one on a device, and several where processes share it.  Never more than there are. */
+enum { MOST_AT_ONCE = 256 };
+int jobs_at_once(int asked, enum ablation_trial trial, int cores, int runs);
 void jobs_catch_signals(void);             /* the first lets every run end its step, the second ends them */
 /* Make all that is to be made here, and say how far it has come.  s->pipe is open. */
 void jobs_run(struct jobs *s);

@@ -82,11 +82,9 @@ static const char *read_all(struct vocabulary *v, char *why)
     v->text = file_read(v->path, FILE_LIMIT, &size, why);
     if (!v->text)
         return why;
-    for (char *line = v->text, *next; line < v->text + size; line = next, number++) {
-        char *end = memchr(line, '\n', (size_t)(v->text + size - line));
-        next = end ? end + 1 : v->text + size;
-        if (end)
-            *end = 0;
+    for (char *line = v->text, *end; line < v->text + size; line = end + 1, number++) {
+        end = line + strcspn(line, "\n");      /* a NUL stands behind the file */
+        *end = 0;
         if (*line && read_line(v, line, number, &largest, &room, why))
             return why;
     }
