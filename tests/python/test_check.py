@@ -1,5 +1,6 @@
 """The judge from Python: right kernels pass, wrong ones and tricks are refused with the reason in the exception."""
 
+import collections
 import os
 import sys
 import unittest
@@ -185,6 +186,41 @@ class Wrong(unittest.TestCase):
 
     def test_a_shape(self):
         refused(self, lambda x, w: x.T.copy(), r"y has the shape \(\d+, \d+\), and \(\d+, \d+\) is needed", seed=3)
+
+    def test_the_form_of_what_is_returned(self):
+        """One sentence: what came, and what was expected."""
+        def norm(x, w, eps):
+            return tuple(rmsnorm(x, w, eps).values())
+
+        forms = (
+            (lambda x, w: None, "gives None, and y is asked for: it gives no y"),
+            (lambda x, w: (), "gives nothing, and y is asked for: it gives no y"),
+            (lambda x, w: {"y": None}, "gives nothing, and y is asked for"),
+            (lambda x, w, eps: (*norm(x, w, eps), x, w), r"returns a tuple of 4, and has 2 outputs: y, rstd \(a tuple"),
+            (lambda x, w: [x] * 4, "returns a list of 4, and has 2 outputs: y, rstd"),
+            (lambda x, w: {"out": x}, "returns an output named 'out', and its outputs are y, rstd"),
+            (
+                lambda x, w, eps: dict(zip(("y", "rsdt"), norm(x, w, eps))),
+                "returns an output named 'rsdt', and its outputs are y, rstd: did you mean rstd?",
+            ),
+            (lambda x, w: {"y": x.tolist()}, "y is a list, and an array of numpy is needed"),
+            (lambda x, w: "done", "y is a str, and an array of numpy is needed"),
+            (lambda x, w: x.astype(np.int32), "y holds int32, and floating-point numbers are needed"),
+            (lambda x, w: 3.0, r"y has the shape \(\), and \(\d+, \d+\) is needed \(\[N,C\]\)"),
+        )
+        for fn, words in forms:
+            with self.subTest(words):
+                refused(self, fn, words)
+
+    def test_names_come_with_a_named_tuple(self):
+        Result = collections.namedtuple("Result", "rstd y")
+        self.assertTrue(check(lambda x, w, eps: Result(**rmsnorm(x, w, eps)), op="rmsnorm_forward", suite="quick"))
+
+    def test_heads_that_are_elsewhere(self):
+        """Told apart by the shape: the layout is named."""
+        how = dict(op="rope_forward", B=2, T=9, H=3, D=8)
+        refused(self, lambda x: x.swapaxes(1, 2).copy(), 'is needed .*: layout="BHTD" has it so', **how)
+        refused(self, lambda x: x.swapaxes(1, 2).copy(), 'layout="BTHD" has it so', layout="BHTD", **how)
 
     def test_too_few_digits(self):
         refused(

@@ -210,6 +210,18 @@ class Wrong(unittest.TestCase):
         refused(self, lambda x, w, eps: norm(x, w, eps).astype(np.float16), "f32 or more is needed")
         refused(self, lambda x, w, eps: 1 // 0, "raised ZeroDivisionError")
 
+    def test_the_form_of_what_is_returned(self):
+        def two(x, w, eps):
+            return naive(x, w, eps), x
+
+        one = dict(reference=naive)
+        refused(self, lambda x, w, eps: None, "it gives None, and out is asked for", **one)
+        refused(self, lambda x, w, eps: [norm(x, w, eps), x], "returns a list of 2, and has one output, out", **one)
+        refused(self, lambda x, w, eps: {"y": norm(x, w, eps)}, "an output named 'y', and its outputs are out", **one)
+        refused(self, lambda x, w, eps: norm(x, w, eps).tolist() and "no", "out is a str, and an array", **one)
+        refused(self, norm, "it gives out0, and out0, out1 are asked for: it gives no out1", reference=two)
+        refused(self, lambda x, w, eps: (x, x, x), "returns a tuple of 3, and has 2 outputs: out0", reference=two)
+
     def test_a_read_of_what_the_reference_left(self):
         """The reference has not run on this problem's numbers before the answer is here."""
         truths = []

@@ -83,7 +83,7 @@ class Numpy:
         return x.view({2: np.uint16, 4: np.uint32, 8: np.uint64}[x.dtype.itemsize]) if x.dtype.kind == "f" else None
 
     def is_plain(self, x):
-        return type(x) is np.ndarray or np.isscalar(x) or isinstance(x, (list, float, np.generic))
+        return type(x) is np.ndarray or (np.isscalar(x) and not isinstance(x, (str, bytes)))
 
     def synchronise(self):
         pass

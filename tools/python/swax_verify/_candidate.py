@@ -1,5 +1,6 @@
 """The side that is judged: a function, asked through a wire, and what it does beside answering."""
 
+import difflib
 import inspect
 
 import numpy as np
@@ -46,13 +47,54 @@ def reason(e):
     return f"raised {type(e).__name__}: {' '.join(str(e).split())}"
 
 
+class Misfit(Exception):
+    """What a function returned has not the form of its outputs: the end of a sentence that begins with its name."""
+
+
+def named(out, order, needed=()):
+    """The outputs by name, of what a function returned: a dict or a named tuple of them, a tuple or a list of them in
+    their order, or one alone."""
+    if hasattr(out, "_asdict"):
+        out = out._asdict() if set(out._fields) & set(order) else tuple(out)
+    came = out if isinstance(out, dict) else {}
+    strangers = [n for n in came if n not in order]
+    if strangers:
+        near = difflib.get_close_matches(str(strangers[0]), order, 1)
+        raise Misfit(
+            f"returns an output named {strangers[0]!r}, and its outputs are {', '.join(order)}"
+            + (f": did you mean {near[0]}?" if near else "")
+        )
+    if isinstance(out, (tuple, list)):
+        if len(out) > len(order):
+            raise Misfit(
+                f"returns a {type(out).__name__} of {len(out)}, and has "
+                + (f"one output, {order[0]}" if len(order) == 1 else f"{len(order)} outputs: {', '.join(order)}")
+                + " (a tuple has outputs in this order, a dict by name)"
+            )
+        came = dict(zip(order, out))
+    elif out is not None and not isinstance(out, dict):
+        came = {order[0]: out}
+    came = {n: x for n, x in came.items() if x is not None}
+    lost = [n for n in needed if n not in came]
+    if lost:
+        raise Misfit(
+            f"gives {'None' if out is None else ', '.join(came) or 'nothing'}, and {', '.join(needed)} "
+            f"{'are' if len(needed) > 1 else 'is'} asked for: it gives no {', '.join(lost)}"
+        )
+    return came
+
+
 def unusable(lib, name, x, extent, letters, kind, dtype):
     """What of an output cannot be judged at all: a sentence, or None."""
     if not lib.is_plain(x):
-        return f"{name} is a {type(x).__name__}, and a plain array is needed"
-    if tuple(np.shape(x)) != extent:
-        return f"{name} has the shape {tuple(np.shape(x))}, and {extent} is needed" + (
-            f" ({letters})" if letters else ""
+        return f"{name} is a {type(x).__name__}, and an array of {lib.name} is needed"
+    shape = tuple(np.shape(x))
+    if shape != extent:
+        turned = len(shape) > 2 and (shape[0], shape[2], shape[1]) + shape[3:] == extent
+        return (
+            f"{name} has the shape {shape}, and {extent} is needed"
+            + (f" ({letters})" if letters else "")
+            + (f": layout=\"{'BTHD' if letters[:4] == '[B,H' else 'BHTD'}\" has it so" if letters and turned else "")
         )
     found = lib.dtype_of(x)
     if found not in ("f32", "f64", "bf16", "f16"):
@@ -73,6 +115,7 @@ class Function:
     def __init__(self, fn, op):
         self.fn, self.op, self.kernels = fn, op, _library.parts(op)
         self.forward = self.kernels[0]
+        self.gives = list(dict.fromkeys(a.name for k in self.kernels for a in k.args if a.role in (OUT, ADD, UPDATE)))
         try:
             parameters = inspect.signature(fn).parameters
         except (TypeError, ValueError):
@@ -127,9 +170,7 @@ class Function:
             words.append("without=" + ",".join(without))
         for name in list(self.forward.dims) + self.forward.scalars:
             if name in FIXED and name not in fixed and not self.takes(name) and not (name == "W" and "sizes" in fixed):
-                words.append(
-                    f"{name}={FIXED[name]:.17g}" if isinstance(FIXED[name], float) else f"{name}={FIXED[name]}"
-                )
+                words.append(f"{name}={FIXED[name]}")
                 said = "none" if name == "W" else f"{FIXED[name]:g}"
                 notes.append(
                     f"not asked about {name}: the function does not take it, and {said} is meant ({name}=... "
@@ -152,6 +193,8 @@ class Asker:
         """(reply, answers): m and arrays as _judge.run sends them."""
         try:
             return self._ask(m, dict(arrays))
+        except Misfit as e:
+            return {"trouble": f"{self.f.op} {e}"}, []
         except (Exception, SystemExit) as e:  # sys.exit(0) in a kernel is no verdict
             self.raised = e
             return {"trouble": f"{self.f.op} {reason(e)}", "gone": True}, []
@@ -196,7 +239,7 @@ class Asker:
             for n, x in inputs.items()
         }
         leaves = {n: x for n, x in inputs.items() if isinstance(x, torch.Tensor) and x.requires_grad and n != "m0"}
-        out = self._named(self.f.fn(**inputs), [a.name for a in forward.args if a.role == OUT])
+        out = named(self.f.fn(**inputs), [a.name for a in forward.args if a.role == OUT])
         pairs = [
             (out[n], case["d" + n]) for n in out if "d" + n in case and torch.is_tensor(out[n]) and out[n].requires_grad
         ]
@@ -219,24 +262,22 @@ class Asker:
         )
         return out
 
-    @staticmethod
-    def _named(out, names):
-        """What was returned, by name: a dict as it is, or the outputs in their order."""
-        if isinstance(out, dict):
-            return dict(out)
-        return dict(zip(names, out if isinstance(out, (tuple, list)) else (out,)))
-
     def _read(self, m, out):
         answers = m["answers"]
-        names = [a["name"] for a in answers]
-        out = {n: x for n, x in self._named(out, names).items() if x is not None}
         alone = len(self.f.kernels) == 1 and self.f.op.endswith("_forward")
+        left = {
+            a["name"] for k, a in enumerate(answers)
+            if (self.outputs is not None and a["name"] not in self.outputs) or (self.outputs is None and alone and k)
+        }
+        out = named(
+            out,
+            [a["name"] for a in answers] + [n for n in self.f.gives if n not in {a["name"] for a in answers}],
+            [a["name"] for a in answers if a["demanded"] and a["name"] not in left],
+        )
         reply, given = {"not_asked": []}, []
-        for k, a in enumerate(answers):
+        for a in answers:
             if a["name"] not in out:
-                if (self.outputs is not None and a["name"] not in self.outputs) or (
-                    self.outputs is None and alone and k
-                ):
+                if a["name"] in left:
                     reply["not_asked"].append(a["name"])
                     self.left_out.add(a["name"])
                 continue

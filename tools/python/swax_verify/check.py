@@ -62,7 +62,7 @@ def seed_of(given, word="seed"):
 
 
 def _value(x):
-    return ("yes" if x else "no") if isinstance(x, bool) else f"{x:.17g}" if isinstance(x, float) else str(x)
+    return ("yes" if x else "no") if isinstance(x, bool) else repr(float(x)) if isinstance(x, float) else str(x)
 
 
 def settle(found, raises, cause=None, **more):

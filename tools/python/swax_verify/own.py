@@ -29,13 +29,14 @@ TIMES = {
 }
 
 
-def named(out, like=None):
-    """What a function returned, by name."""
+def named(out):
+    """What the reference returned, by name."""
+    if hasattr(out, "_asdict"):
+        out = out._asdict()
     if isinstance(out, dict):
         return {n: x for n, x in out.items() if x is not None}
     out = list(out) if isinstance(out, (tuple, list)) else [out]
-    names = list(like) if like else (["out"] if len(out) == 1 else [f"out{i}" for i in range(len(out))])
-    return dict(zip(names, out))
+    return dict(zip(["out"] if len(out) == 1 else [f"out{i}" for i in range(len(out))], out))
 
 
 class Caller:
@@ -64,11 +65,13 @@ class Caller:
         values = {**arrays, **scalars}
         if self.own_gradients(cotangents) or not cotangents:
             values.update(cotangents)
-            return named(self.fn(**self._some(values)), like)
+            return self.named(self.fn(**self._some(values)), like)
         torch = library.torch
         leaves = {n: arrays[n].detach().requires_grad_() for n in self.wanted}
-        out = named(self.fn(**self._some({**values, **leaves})), like)
-        pairs = [(out[n[1:]], g) for n, g in cotangents.items() if n[1:] in out and out[n[1:]].requires_grad]
+        like = like and [n for n in like if not n.startswith("d") or n[1:] not in self.wanted]
+        out = self.named(self.fn(**self._some({**values, **leaves})), like)
+        differentiable = {n for n, x in out.items() if torch.is_tensor(x) and x.requires_grad}
+        pairs = [(out[n[1:]], g) for n, g in cotangents.items() if n[1:] in differentiable]
         if not pairs:
             raise ValueError(
                 f"{self.what} cannot be differentiated by torch: nothing that it returns depends on "
@@ -77,9 +80,13 @@ class Caller:
         grads = torch.autograd.grad(
             [y for y, _ in pairs], list(leaves.values()), [g.to(y.dtype) for y, g in pairs], allow_unused=True
         )
-        out = {n: x.detach() for n, x in out.items()}
+        out = {n: x.detach() if torch.is_tensor(x) else x for n, x in out.items()}
         out.update({"d" + n: torch.zeros_like(x) if g is None else g for (n, x), g in zip(leaves.items(), grads)})
         return out
+
+    @staticmethod
+    def named(out, like):
+        return named(out) if like is None else _candidate.named(out, like, like)
 
     def _some(self, values):
         return values if self.everything else {n: values[n] for n in self.names if n in values}
@@ -153,7 +160,7 @@ class Task:
             lost = [n for n in caller.needed if n not in known]
             if lost:
                 raise ValueError(f"check: {caller.what} takes {', '.join(lost)}, and inputs= has {', '.join(inputs)}")
-        self.raised = None
+        self.raised, self.over = None, False  # over: it would end so in every case
 
     def refuse_strangers(self, fn, reference):
         """What is given by name is a size, or something that one of the functions takes."""
@@ -257,23 +264,24 @@ class Task:
                 arrays,
                 {**problem.scalars, **problem.sizes},
                 cotangents,
-                [n for n in like if not n.startswith("d") or n[1:] not in arrays],
+                list(like),
             )
 
         try:
             with _arrays.poisoned_allocations():
                 out, seconds = lib.seconds(call) if how == "timed" else (call(), 0.0)
                 lib.synchronise()
+        except _candidate.Misfit as e:
+            self.over = True
+            return None, f"it {e}", 0.0
         except (Exception, SystemExit) as e:  # sys.exit(0) in a kernel is no verdict
-            self.raised = e
+            self.raised, self.over = e, True
             return None, f"it {_candidate.reason(e)}", 0.0
         broken = self.room.broken()
         if broken:
             return None, f"it {broken}", 0.0
         answers = {}
         for n, shape in like.items():
-            if n not in out:
-                return None, f"it gives no {n}, which the reference gives", 0.0
             kind = STAT if n in self.statistics else REAL
             wrong = _candidate.unusable(lib, n, out[n], shape, "", kind, self.dtype)
             if wrong:
@@ -590,7 +598,7 @@ def check(
         for done, k in enumerate(order):
             run.one(int(k), *plan[k])
             meter.step(done + 1, run.failed)
-            if task.raised:
+            if task.over:
                 break
         meter.end()
         if time and not run.failed:
