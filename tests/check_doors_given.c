@@ -334,11 +334,11 @@ START_TEST(a_tensor_is_looked_at_along_its_axes)
     for (int e = 0; e < N; e++)
         got[e] = truth[e / 4 * 4 + (e + 1) % 4];
     door_tensor_judge(&t);
-    ck_assert_msg(strstr(t.looks, "columns (C)"), "%s", t.looks);
+    ck_assert_msg(strstr(t.looks, "C (columns)"), "%s", t.looks);
     for (int e = 0; e < N; e++)
         got[e] = truth[(e + 4) % N];
     door_tensor_judge(&t);
-    ck_assert_msg(strstr(t.looks, "rows (R)"), "%s", t.looks);
+    ck_assert_msg(strstr(t.looks, "R (rows)"), "%s", t.looks);
     memcpy(got, truth, sizeof got);
     got[N - 1] = 5;
     t.unwritten = 1;

@@ -116,12 +116,12 @@ static const struct { int how; const char *says;
     { RIGHT, NULL },
     { REVERSED, NULL },
     { ZEROS, "all zeros" },
-    { NOTHING, "nothing was written" },
-    { TAIL, "were not written" },
+    { NOTHING, "not written" },
+    { TAIL, "not written in" },
     { TWICE, "times what it should be" },
     { NO_ONE, "out of bound" },
-    { NEXT_HEAD, "heads (H)" },
-    { TRANSPOSED, "H and C are transposed in memory" },
+    { NEXT_HEAD, "H (heads)" },
+    { TRANSPOSED, "transposed in memory, H with C" },
     { OVERWRITES, "dw" },
     { BEHIND, "wrote behind the end of y" },
     { INPUT, "changed its input x" },
@@ -281,7 +281,8 @@ START_TEST(json_says_the_same)
     const struct json *version = json_get(root, "version"), *tensors = json_get(root, "tensors");
     ck_assert(!strcmp(json_get(root, "verdict")->text, "wrong") && version && strcmp(version->text, "unknown") &&
               tensors->count == 3);
-    ck_assert_str_eq(json_get(tensors->first->next, "looks")->text, "each of its heads (H) holds that of the next");
+    ck_assert_str_eq(json_get(tensors->first->next, "looks")->text,
+                     "moved along H (heads): each holds that of the next");
     ck_assert(json_get(tensors->first->next, "failed")->number > 0);
     json_free(root);
 }

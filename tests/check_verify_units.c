@@ -273,10 +273,11 @@ static double is(int way, long e)
 START_TEST(looks_are_recognised)
 {
     static const char *const says[] = {
-        "2 times what it should be", "of the opposite sign", "each of its heads (H) holds that of the next",
-        "each of its heads (H) holds that of the one before", "each of its heads (H) holds that of the first",
-        "each of its head size (D) is in reverse order of", "its heads (H) are in another order: 0 2 1",
-        "H and D are transposed in memory", "wrong at H = 1 alone, of 3 (heads)",
+        "2 times what it should be", "of the opposite sign", "moved along H (heads): each holds that of the next",
+        "moved along H (heads): each holds that of the one before",
+        "alike along H (heads): each holds that of the first", "reversed along D (head size)",
+        "misplaced along H (heads): 1 holds that of 2, 2 that of 1",
+        "transposed in memory, H with D", "wrong at H = 1 alone, of 3 (heads)",
         "wrong at D from 2 to 3 alone, of 4 (head size)", "wrong at D from 0 to 3 alone, with gaps, of 4 (head size)",
         "all zeros", "not finite in 2 of its 24 elements", "1.25 times what it should be", ""};
     double got[ALL], truth[ALL], before[ALL];
@@ -295,15 +296,15 @@ START_TEST(looks_are_recognised)
             ck_assert_msg(!strcmp(words, says[way]), "%d: \"%s\", not \"%s\"", way, words, says[way]);
             s.unwritten = ALL;
             looks_of(words, &s);
-            ck_assert_str_eq(words, "nothing was written");
+            ck_assert_str_eq(words, "not written");
             s.unwritten = 5;
             looks_of(words, &s);
-            ck_assert_str_eq(words, "5 of its 24 elements were not written");
+            ck_assert_str_eq(words, "not written in 5 of its 24 elements");
             if (added) {
                 s.unwritten = 0;
                 memcpy(got, before, sizeof got);
                 looks_of(words, &s);
-                ck_assert_str_eq(words, "nothing was added");
+                ck_assert_str_eq(words, "what it was before: nothing was added");
             }
         }
 }
@@ -342,7 +343,7 @@ START_TEST(looks_are_by_what_there_is)
     for (long e = 0; e < ALL; e++)
         truth[e] = right(e), got[e] = right((e + H * D) % ALL);
     looks_of(words, &s);
-    ck_assert_str_eq(words, "each of its sequences (B) holds that of the next");
+    ck_assert_str_eq(words, "moved along B (sequences): each holds that of the next");
 }
 END_TEST
 

@@ -123,7 +123,7 @@ class Wrong(unittest.TestCase):
         refused(
             self,
             attention,
-            r"its heads \(H\) are in another order: 1 0 2 3",
+            r"y is misplaced along H \(heads\): 0 holds that of 1, 1 that of 0",
             op="attention_forward",
             suite=None,
             B=2,
@@ -143,7 +143,7 @@ class Wrong(unittest.TestCase):
         for seed in range(1, 7):
             for sizes in ({}, dict(T=9), dict(T=5, H=3), dict(H=8, D=2)):
                 how = dict(op="attention_forward", suite=None, dtype="f64", seed=seed)
-                refused(self, attention, r"its heads \(H\) are in another order", **how, **sizes)
+                refused(self, attention, r"misplaced along H \(heads\)", **how, **sizes)
 
     def test_an_input_that_is_changed(self):
         def norm(x, w, eps):

@@ -43,8 +43,10 @@ static void set_strides(struct axis *axis, int n)
 /* Along one axis: the next one's, the one before, all the first one's, or the reverse order. */
 static int shifted(char words[WORDS], const struct pair *x, const struct axis *d, long *moved)
 {
-    static const char *const ways[] = {"holds that of the next", "holds that of the one before",
-                                       "holds that of the first", "is in reverse order of"};
+    static const struct { const char *is, *each; } ways[] = {
+        {"moved", ": each holds that of the next"}, {"moved", ": each holds that of the one before"},
+        {"alike", ": each holds that of the first"}, {"reversed", ""},
+    };
     for (int way = 0; way < 4; way++) {
         for (long e = 0; e < x->n; e++) {
             const long at = e / d->stride % d->extent,
@@ -52,7 +54,7 @@ static int shifted(char words[WORDS], const struct pair *x, const struct axis *d
             moved[e] = from < 0 || from >= d->extent ? -1 : e + (from - at) * d->stride;
         }
         if (moved_so(x, moved)) {
-            snprintf(words, WORDS, "each of its %s (%s) %s", d->word, d->name, ways[way]);
+            snprintf(words, WORDS, "%s along %s (%s)%s", ways[way].is, d->name, d->word, ways[way].each);
             return 1;
         }
     }
@@ -86,9 +88,13 @@ static int reordered(char words[WORDS], const struct pair *x, const struct axis 
             return 0;
         moved += from[to] != to;
     }
-    size_t n = (size_t)snprintf(words, WORDS, "its %s (%s) are in another order:", d->word, d->name);
+    size_t n = (size_t)snprintf(words, WORDS, "misplaced along %s (%s):", d->name, d->word);
+    const char *before = "", *holds = "holds ";
     for (long to = 0; to < d->extent && n < WORDS - 40; to++)
-        n += (size_t)snprintf(words + n, WORDS - n, " %ld", from[to]);
+        if (from[to] != to) {
+            n += (size_t)snprintf(words + n, WORDS - n, "%s %ld %sthat of %ld", before, to, holds, from[to]);
+            before = ",", holds = "";
+        }
     snprintf(words + n, WORDS - n, "%s", n < WORDS - 40 ? "" : " ...");
     return moved > 0;
 }
@@ -105,7 +111,7 @@ static int transposed(char words[WORDS], const struct pair *x, const struct axis
             moved[e] = (block * rows * columns + at % rows * columns + at / rows) * inner + i;
         }
         if (moved_so(x, moved)) {
-            snprintf(words, WORDS, "%s and %s are transposed in memory", axis[d].name, axis[d + 1].name);
+            snprintf(words, WORDS, "transposed in memory, %s with %s", axis[d].name, axis[d + 1].name);
             return 1;
         }
     }
@@ -176,13 +182,13 @@ static int plainly(char words[WORDS], const struct pair *x, const struct sight *
         same += s->before && x->a[e] == s->before[e];
     }
     if (s->unwritten == x->n)
-        snprintf(words, WORDS, "nothing was written");
+        snprintf(words, WORDS, "not written");
     else if (s->unwritten)
-        snprintf(words, WORDS, "%ld of its %ld elements were not written", s->unwritten, x->n);
+        snprintf(words, WORDS, "not written in %ld of its %ld elements", s->unwritten, x->n);
     else if (zero == x->n && truly < x->n)
         snprintf(words, WORDS, "all zeros");
     else if (same == x->n)
-        snprintf(words, WORDS, "nothing was added");
+        snprintf(words, WORDS, "what it was before: nothing was added");
     else if (nan || infinite)
         snprintf(words, WORDS, "not finite in %ld of its %ld elements", nan + infinite, x->n);
     else
