@@ -343,6 +343,10 @@ START_TEST(shards_are_read_across_files_and_checked)
         put_shard(b, bad[i].magic, bad[i].version, bad[i].claimed, bad[i].tokens);
         ck_assert_msg(open_text(&d, "shards", both, "0", "", 100) == why, "accepted header %zu", i);
         ck_assert(is_sentence(why));
+        ck_assert_msg(bad[i].magic != 20240521 ||
+                          strstr(why, " begins with 20240521 where 20240520 or 20240801 should stand."), "%s", why);
+        ck_assert_msg(bad[i].version != 2 ||
+                          strstr(why, " is of version 2: version 1, with tokens of 16 bits, can be read."), "%s", why);
         ck_assert_msg(bad[i].claimed != 1001 || strstr(why, "it holds 1001 tokens, but its size is that of 1000:"),
                       "%s", why);
     }
@@ -397,6 +401,72 @@ START_TEST(a_corpus_may_have_more_files_than_descriptors)
     ck_assert_msg(noticed && strstr(why, "part-000") && is_sentence(why), "%s", why);
     data_batch_free(&x), data_batch_free(&y), data_close(&a), data_close(&b);
     free(all);
+}
+END_TEST
+
+/* One number of the second of three sequences, its last token's, is not what it arrives as. */
+enum odd { NONE, WEIGHT, ATTENTION, CELL };
+
+static const char *fill_odd(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                            char *unused)
+{
+    const enum odd what = *(const enum odd *)opened;
+    (void)seed, (void)part, (void)unused;
+    for (int t = 0; t < s->T; t++)
+        s->token[t] = s->target[t] = t;
+    if (number == 1 && what == WEIGHT)
+        s->weight[s->T - 1] = 0.25f;
+    if (number == 1 && what == ATTENTION)
+        s->start_attention[s->T - 1] = 2;
+    if (number == 1 && what == CELL)
+        s->start_cell[s->T - 1] = 2;
+    return NULL;
+}
+
+/* An array of a batch is handed on as soon as one number in it says something, and only then. */
+START_TEST(a_batch_hands_on_what_its_sequences_say)
+{
+    enum { B = 3, T = 5 };
+    static const struct source source = {.name = "odd", .fill = fill_odd};
+    static const char *const name[] = {"nothing", "a weight", "a document of attention", "a document of cells"};
+    for (enum odd what = NONE; what <= CELL; what++) {
+        const struct data d = {&source, &what, T};
+        struct data_batch b;
+        ck_assert(!data_batch_new(&b, B, T, why) && !data_fill(&d, &b, 1, DATA_TRAIN, 0, why));
+        ck_assert_msg(b.batch.weight == (what == WEIGHT ? b.room.weight : NULL), "%s: weights are %s", name[what],
+                      b.batch.weight ? "handed on" : "kept back");
+        ck_assert_msg(b.batch.start_attention == (what == ATTENTION ? b.room.start_attention : NULL),
+                      "%s: documents of attention are %s", name[what], b.batch.start_attention ? "handed on" : "kept back");
+        ck_assert_msg(b.batch.start_cell == (what == CELL ? b.room.start_cell : NULL),
+                      "%s: documents of cells are %s", name[what], b.batch.start_cell ? "handed on" : "kept back");
+        ck_assert_double_eq(b.weight, what == WEIGHT ? B * T - 0.75 : B * T);
+        ck_assert(b.room.weight[2 * T - 1] == (what == WEIGHT ? 0.25f : 1.0f));
+        data_batch_free(&b);
+    }
+}
+END_TEST
+
+/* Blocks are cut across files: each token is trained on or held out, once. */
+START_TEST(many_blocks_hold_every_token_once)
+{
+    enum { FILES = 5, SIZE = 1600, BLOCKS = 2000 };
+    char *pattern = scratch("block-?.txt"), name[20], text[SIZE];
+    const char *value[SOURCE_KEYS] = {0};
+    const struct source *s = source_find("text");
+    struct data d;
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "block-%d.txt", i);
+        memset(text, 'a' + i, sizeof text);
+        put(scratch(name), text, sizeof text);
+    }
+    value[source_key_find(s, "file")] = pattern;
+    value[source_key_find(s, "blocks")] = "2000";
+    value[source_key_find(s, "held_out")] = "0.5";
+    ck_assert_msg(!data_open(&d, s, value, 100, why), "%s", why);
+    const int64_t train = s->tokens(d.opened, DATA_TRAIN), held_out = s->tokens(d.opened, DATA_HELD_OUT);
+    ck_assert_msg(train + held_out == FILES * SIZE && held_out == BLOCKS * 2,
+                  "%lld tokens are for training, and %lld held out", (long long)train, (long long)held_out);
+    data_close(&d);
 }
 END_TEST
 
@@ -470,6 +540,8 @@ int main(void)
     tcase_add_test(t, documents_begin_at_their_separator);
     tcase_add_test(t, shards_are_read_across_files_and_checked);
     tcase_add_test(t, a_corpus_may_have_more_files_than_descriptors);
+    tcase_add_test(t, a_batch_hands_on_what_its_sequences_say);
+    tcase_add_test(t, many_blocks_hold_every_token_once);
     tcase_add_test(t, a_pipe_is_no_file_of_text);
     tcase_add_test(t, no_source_hides_a_key_of_the_run);
     tcase_add_test(t, picks_follow_the_probabilities);

@@ -15,6 +15,7 @@
 #include "tools/lib/json.h"
 #include "tools/measure/measure.h"
 #include "tools/train/checkpoint.h"
+#include "tools/train/held_out.h"
 
 static char why[SWAX_WHY];
 enum { MOST = 200 };
@@ -118,6 +119,61 @@ START_TEST(held_out_losses_are_what_sequences_cost)
     snprintf(best, sizeof best, "%s/best.safetensors", blind);
     ck_assert(access(best, F_OK));
     free(folder), free(blind);
+}
+END_TEST
+
+/* Of each sequence other tokens have targets: of number 0 the first two, of 1 the last, of 2 all but the first. */
+enum { UNEVEN = 6 };
+
+static int uneven_has(int number, int t) { return number == 0 ? t < 2 : number == 1 ? t == UNEVEN - 1 : t > 0; }
+
+static const char *fill_uneven(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                               char *unused)
+{
+    (void)opened, (void)seed, (void)unused;
+    ck_assert_int_eq(part, DATA_HELD_OUT);
+    for (int t = 0; t < s->T; t++) {
+        s->token[t] = (int)(number * 3 + (uint64_t)t * 5) % 11;
+        s->target[t] = uneven_has((int)number % 3, t) ? (t * 7 + (int)number) % 11 : -1;
+    }
+    return NULL;
+}
+
+/* The mean is over the targets of all sequences, wherever in a batch each stands, and of a batch that is half used the
+ * used half counts. */
+START_TEST(each_target_counts_once)
+{
+    enum { SEQUENCES = 3 };
+    static const struct source source = {.name = "uneven", .fill = fill_uneven};
+    const struct data d = {.source = &source, .vocabulary = 11};
+    struct swax_config c = swax_config_default();
+    struct run r = run_default();
+    struct data_batch b, one;
+    float each[UNEVEN];
+    double loss, error, sum = 0, targets = 0, x[SEQUENCES] = {0}, count[SEQUENCES] = {0}, squares = 0;
+    r.windows.window = 4;
+    ck_assert(!swax_config_set(&c, "width", "16", why) && !swax_config_set(&c, "mixers", "swa mlstm", why) &&
+              !swax_config_set(&c, "vocabulary", "11", why));
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 2, UNEVEN, 0, why);
+    ck_assert_msg(n && !data_batch_new(&b, 2, UNEVEN, why) && !data_batch_new(&one, 1, UNEVEN, why), "%s", why);
+    swax_network_init(n, 1);
+    ck_assert_msg(!held_out_loss(n, &d, &b, &r, SEQUENCES, &loss, &error, why), "%s", why);
+    for (int i = 0; i < SEQUENCES; i++) {
+        ck_assert(!data_fill(&d, &one, 1, DATA_HELD_OUT, (uint64_t)i, why));
+        one.batch.window = 4;
+        swax_network_evaluate(n, &one.batch, each, NULL, NULL);
+        for (int t = 0; t < UNEVEN; t++)
+            if (uneven_has(i, t))
+                x[i] += (double)each[t], count[i]++;
+        sum += x[i], targets += count[i];
+    }
+    for (int i = 0; i < SEQUENCES; i++)
+        squares += pow(x[i] - sum / targets * count[i], 2);
+    const double spread = sqrt(squares * SEQUENCES / (SEQUENCES - 1)) / targets;
+    ck_assert_msg(fabs(loss - sum / targets) < 1e-6 && fabs(error - spread) < 1e-6,
+                  "%g +- %g, where the targets one by one cost %g +- %g", loss, error, sum / targets, spread);
+    swax_network_free(n);
+    data_batch_free(&b), data_batch_free(&one);
 }
 END_TEST
 
@@ -225,6 +281,7 @@ int main(void)
     TCase *t = tcase_create("held_out");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, held_out_losses_are_what_sequences_cost);
+    tcase_add_test(t, each_target_counts_once);
     tcase_add_test(t, a_stopped_run_remembers_its_best);
     tcase_add_test(t, a_run_begins_with_anothers_weights);
     tcase_add_test(t, steps_fit_into_minutes);

@@ -95,15 +95,12 @@ START_TEST(the_probe_of_measure_is_that_cut)
 }
 END_TEST
 
-/* A network that always says the same token is right where that token is the answer, and nowhere else. */
-START_TEST(answers_are_counted)
+/* From now on the network says token 3, whatever comes: its logits are 0 but for that one. */
+static void say_three(struct swax_network *n)
 {
-    char why[SWAX_WHY] = "";
     int tensors;
-    struct data d = open_task("copy", "span=3 symbols=2", 64);
-    struct swax_network *n = network("swa", &d, 2, 64);
     const struct swax_tensor *t = swax_network_tensors(n, &tensors);
-    for (int i = 0; i < tensors; i++) {   /* logits 0 but for one: embeddings and last norm 1, head 1 for token 3 */
+    for (int i = 0; i < tensors; i++) {                 /* embeddings and last norm 1, head 1 for token 3 */
         float *w = calloc((size_t)t[i].size, sizeof *w);
         const int head = strstr(t[i].name, "lm_head") != NULL, one = t[i].rank == 1 || strstr(t[i].name, "embed");
         for (long k = 0; k < t[i].size; k++)
@@ -111,6 +108,15 @@ START_TEST(answers_are_counted)
         swax_network_put(n, SWAX_WEIGHT, i, w);
         free(w);
     }
+}
+
+/* A network that always says the same token is right where that token is the answer, and nowhere else. */
+START_TEST(answers_are_counted)
+{
+    char why[SWAX_WHY] = "";
+    struct data d = open_task("copy", "span=3 symbols=2", 64);
+    struct swax_network *n = network("swa", &d, 2, 64);
+    say_three(n);
     struct measured m;
     const struct measure_how how = {.B = 2, .T = 64, .window = 16, .sequences = 50, .seed = 1, .facts_end = 0};
     ck_assert(!measure(n, &d, &how, &m, why));
@@ -120,6 +126,42 @@ START_TEST(answers_are_counted)
     ck_assert_msg(fabs(whole - 0.125) < 0.05, "three in a row are in %g", whole);
     swax_network_free(n);
     data_close(&d);
+}
+END_TEST
+
+/* Answers that begin with their sequence, end with it, and stand side by side; 3 is right, 4 is wrong. */
+enum { SIDE = 8 };
+static const int side_tag[SIDE] = {1, 1, 0, 1, 2, 2, 1, 1}, side_target[SIDE] = {3, 3, 4, 3, 4, 3, 3, 4};
+
+static const char *fill_side(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                             char *why)
+{
+    (void)opened, (void)seed, (void)part, (void)number, (void)why;
+    for (int t = 0; t < s->T; t++)
+        s->token[t] = t % 5, s->target[t] = side_target[t], s->tag[t] = side_tag[t];
+    return NULL;
+}
+
+START_TEST(an_answer_ends_with_its_tag_or_its_sequence)
+{
+    enum { SEQUENCES = 6 };
+    static const struct source source = {.name = "side", .fill = fill_side};
+    static const struct { long answers, exact, asked, right; } expected[2] = {{3, 2, 5, 4}, {1, 0, 2, 1}};
+    char why[SWAX_WHY] = "";
+    const struct data d = {.source = &source, .vocabulary = 5};
+    struct swax_network *n = network("swa", &d, 2, SIDE);
+    say_three(n);
+    struct measured m;
+    const struct measure_how how = {.B = 2, .T = SIDE, .window = 4, .sequences = SEQUENCES, .seed = 1};
+    ck_assert_msg(!measure(n, &d, &how, &m, why), "%s", why);
+    for (int k = 0; k < 2; k++)
+        ck_assert_msg((long)m.tag[k].answers == SEQUENCES * expected[k].answers &&
+                          (long)m.tag[k].exact == SEQUENCES * expected[k].exact &&
+                          (long)m.tag[k].asked == SEQUENCES * expected[k].asked &&
+                          (long)m.tag[k].right == SEQUENCES * expected[k].right,
+                      "tag %d of %d sequences: %ld of %ld answers are whole, %ld of %ld tokens right", k + 1, SEQUENCES,
+                      (long)m.tag[k].exact, (long)m.tag[k].answers, (long)m.tag[k].right, (long)m.tag[k].asked);
+    swax_network_free(n);
 }
 END_TEST
 
@@ -283,6 +325,7 @@ int main(void)
     tcase_add_test(t, probes_cut_what_they_say);
     tcase_add_test(t, the_probe_of_measure_is_that_cut);
     tcase_add_test(t, answers_are_counted);
+    tcase_add_test(t, an_answer_ends_with_its_tag_or_its_sequence);
     tcase_add_test(t, mass_sums_to_one_and_time_constants_are_the_gates);
     tcase_add_test(t, of_equal_logits_the_first_is_said);
     tcase_add_test(t, generated_answers_are_looked_for);

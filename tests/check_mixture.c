@@ -37,6 +37,7 @@ START_TEST(every_part_gives_its_sequences_once)
     const int share[2] = {900 * ROUNDS, 100 * ROUNDS};
     ck_assert_msg(opens(&whole, "9 mqar", "", "1 niah variant=single_1 digits=3", ""), "%s", why);
     ck_assert(!data_batch_new(&b, 1, T, why) && !data_batch_new(&own, 1, T, why));
+    int tagged[2] = {0, 0};
     memset(seen, 0, sizeof seen);
     for (int p = 0; p < 2; p++) {
         const char *value[SOURCE_KEYS] = {0};
@@ -46,10 +47,13 @@ START_TEST(every_part_gives_its_sequences_once)
         ck_assert_msg(!data_open(&part[p], s, value, T, why), "%s", why);
         for (int i = 0; i < share[p]; i++) {
             ck_assert(!data_fill(&part[p], &own, 7, DATA_TRAIN, (uint64_t)i, why));
+            for (int t = 0; t < T; t++)
+                tagged[p] += own.tag[t] != 0;
             first[p][i] = malloc(T * sizeof(int));
             memcpy(first[p][i], own.batch.token, T * sizeof(int));
         }
     }
+    ck_assert_msg(tagged[0] && tagged[1], "the parts have no tags of their own, of which the mixture could keep any");
     int met[2] = {0, 0}, in_round[2] = {0, 0};
     for (int n = 0; n < N; n++) {
         int found = 0;
@@ -58,6 +62,8 @@ START_TEST(every_part_gives_its_sequences_once)
             for (int i = n / 1000 * share[p] / ROUNDS; i < (n / 1000 + 1) * share[p] / ROUNDS && !found; i++)
                 if (!seen[p][i] && !memcmp(first[p][i], b.batch.token, T * sizeof(int)))
                     found = 1, seen[p][i] = 1, met[p]++, in_round[p]++, which[n] = (char)p;
+        for (int t = 0; t < T; t++)
+            ck_assert_each(!b.tag[t], "sequence %d: token %d has tag %d, which is that of a part", n, t, b.tag[t]);
         ck_assert_msg(found, "sequence %d is none of a part that was not seen before", n);
         if (n % 1000 == 999) {
             ck_assert_int_eq(in_round[0], 900);
@@ -77,7 +83,7 @@ START_TEST(every_part_gives_its_sequences_once)
 END_TEST
 
 static const struct { const char *a, *b, *says; } refused[] = {
-    {"", "", "part_1="}, {"mqar", "", "weight"}, {"0 mqar", "", "weight"}, {"-1 mqar", "", "weight"},
+    {"", "", "part_1="}, {"mqar", "", "weight"}, {"0 mqar", "", "a weight above 0"}, {"-1 mqar", "", "a weight above 0"},
     {"1", "", "source"}, {"1 mqra", "", "source"},
     {"1 mixture", "", "source"}, {"1 mqar pears=3", "", "no key \"pears\""}, {"1 mqar pairs", "", "key=value"},
     {"1 mqar pairs=x", "", "part_1"}, {"1 mqar", "0.0001 niah", "less than one sequence"}, {"1 text", "", "part_1"},

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/sequences.h"
@@ -317,20 +318,60 @@ START_TEST(what_just_fits_is_whole)
     const char *value[SOURCE_KEYS] = {NULL};
     const struct source *niah = source_find("niah");
     for (uint64_t number = 0; number < 5; number++) {
-        int T = 100;
+        int T = 100, alone = 0;
         for (const char *wrong = why; wrong; T++) {
             struct data d;
             struct data_batch b;
             ck_assert_int_lt(T, 1000);
             ck_assert(!data_open(&d, niah, value, T, why) && !data_batch_new(&b, 1, T, why));
             wrong = data_fill(&d, &b, 3, DATA_TRAIN, number, why);
-            if (!wrong) {
+            if (wrong) {
+                const char *said = strstr(why, " alone have ");
+                ck_assert_msg(said != NULL, "%s", why);
+                alone = atoi(said + strlen(" alone have "));
+            } else {
+                ck_assert_msg(T == alone, "%d tokens are enough, of which it was said that %d are needed", T, alone);
                 as_text(text, &b, 0, T);
                 ck_assert_msg(answers(answer, &b, 0, T) == 1 && b.batch.target[T - 1] == '.',
                               "of %d tokens the text ends in '%c': %s", T, b.batch.target[T - 1], text);
             }
             data_batch_free(&b), data_close(&d);
         }
+    }
+}
+END_TEST
+
+/* What is said of numbers that do not go together has these numbers, in their places. */
+START_TEST(what_does_not_go_together_is_said_with_its_numbers)
+{
+    static const struct { const char *settings; int T; const char *says; } of[] = {
+        {"keys=9 key_symbols=5", 128, "Task mentions: keys=9 is more than key_symbols=5."},
+        {"slot=4 ask=3-20", 128, "Task mentions: ask=3-20 does not lie between 4 and 124, the distances in a sequence of "
+                                 "128 tokens."},
+        {"slot=4 ask=8-125", 128, "Task mentions: ask=8-125 does not lie between 4 and 124, the distances in a sequence "
+                                  "of 128 tokens."},
+        {"slot=4 copy_lags=30 span=20", 128, "Task mentions: copy_lags are 1 to 8 numbers like 24,40,56: multiples of "
+                                             "slot=4, and more than span=20."},
+        {"slot=4 ask=5-7 copy_lags=24", 128, "Task mentions: ask=5-7 holds no multiple of 4, and distances are."},
+        {"slot=4 ask=8-20 keys=9 copy_lags=24", 71, "Task mentions: 9 keys mentioned and asked need 72 tokens, not 71."},
+        {"slot=2 ask=15-90 keys=8 facts_first=1", 128, "Task mentions: with facts_first, ask=15-90 must lie between 16 "
+                                                       "and 112: after all mentions."},
+        {"slot=2 ask=16-113 keys=8 facts_first=1", 128, "Task mentions: with facts_first, ask=16-113 must lie between "
+                                                        "16 and 112: after all mentions."},
+    };
+    const struct source *s = source_find("mentions");
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char why[SWAX_WHY] = "", copy[100];
+        const char *value[SOURCE_KEYS] = {NULL};
+        struct data d = {0};
+        snprintf(copy, sizeof copy, "%s", of[i].settings);
+        for (char *p = strtok(copy, " "); p; p = strtok(NULL, " ")) {
+            char *equals = strchr(p, '=');
+            *equals = 0;
+            value[source_key_find(s, p)] = equals + 1;
+        }
+        ck_assert_msg(data_open(&d, s, value, of[i].T, why), "%s of %d tokens: taken", of[i].settings, of[i].T);
+        ck_assert_str_eq(why, of[i].says);
     }
 }
 END_TEST
@@ -378,6 +419,7 @@ int main(void)
     tcase_add_loop_test(t, needles_are_in_the_haystack, 0, 10);
     tcase_add_test(t, chains_and_counts_are_true);
     tcase_add_test(t, what_just_fits_is_whole);
+    tcase_add_test(t, what_does_not_go_together_is_said_with_its_numbers);
     tcase_add_loop_test(t, what_cannot_be_is_a_sentence, 0, 17);
     suite_add_tcase(s, t);
     return suite_ends(s);

@@ -93,7 +93,8 @@ static const char *divide(struct corpus *c, const struct corpus_asked *a, int T,
         training += c->file_tokens[i];
     c->separator = a->separator;
     c->context = a->context;
-    c->segment = calloc((size_t)c->files + 2 * (size_t)blocks * ((size_t)c->training_files + 1), sizeof *c->segment);
+    /* a block is two stretches, and the end of a file cuts one more in two */
+    c->segment = calloc((size_t)c->files + 2 * (size_t)blocks, sizeof *c->segment);
     if (!c->segment)
         return say(why, "There is no memory for a list of %d blocks.", blocks);
     for (int held = 0; held < 2; held++)
