@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ref/network/config.h"
@@ -201,6 +202,106 @@ START_TEST(a_large_copy_is_known_to_its_last_stretch)
 }
 END_TEST
 
+/* Of texts of 64 bytes one in 64 has a stretch that is looked at, its first and only one: that is enough to know the
+ * copy. */
+START_TEST(the_first_stretch_counts)
+{
+    enum { TEXTS = 600 };
+    char *root = scratch("stretches"), *out = scratch("stretches.corpus"), text[64], name[20];
+    ck_assert(!file_make_folder(root, why));
+    for (int i = 0; i < TEXTS; i++)
+        for (int copy = 0; copy < 2; copy++) {
+            body(text, 977u * (unsigned)i + 5, sizeof text);
+            snprintf(name, sizeof name, "%d%s.c", i, copy ? "-copy" : "");
+            place(root, 2, name, text, sizeof text);
+        }
+    place_body(root, 1, "own.c", 1, 0);
+    make_corpus(root, out, "least=0");
+    struct json *r = record(out);
+    const double copies = number(json_get(r, "left_out"), "copies_within_training");
+    ck_assert_msg(copies >= TEXTS / 64 / 3 && copies <= TEXTS / 64 * 3, "of %d copies %g are known", TEXTS, copies);
+    json_free(r);
+}
+END_TEST
+
+/* ---- what cannot be */
+
+/* In a process of its own, with its errors in `said`: its exit status. */
+static int asked(const char *root, const char *out, const char *more, char said[SWAX_WHY])
+{
+    char *path = scratch("said"), *text, line[2000], *argv[20];
+    int status, argc = 0;
+    snprintf(line, sizeof line, "folder=%s out=%s held_out=0.3 note=tree %s", root, out, more);
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (!pid) {
+        if (!freopen("/dev/null", "w", stdout) || !freopen(path, "w", stderr))
+            _exit(99);
+        status = corpus(argc, argv);
+        fflush(NULL);
+        _exit(status);
+    }
+    ck_assert(waitpid(pid, &status, 0) == pid);
+    const size_t n = read_whole(path, &text);
+    snprintf(said, SWAX_WHY, "%.*s", (int)strcspn(text, "\n"), n ? text : "");
+    free(text);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+START_TEST(nothing_left_is_said_of_its_part)
+{
+    char *root = scratch("nothing"), *out = scratch("nothing.corpus"), said[SWAX_WHY], expected[SWAX_WHY];
+    ck_assert(!file_make_folder(root, why));
+    place_body(root, 1, "own.c", 1, 0);
+    static const struct { const char *more, *part; } of[] = {
+        {"least=100000", "for training"}, {"least=0 held_out=1", "for training"}, {"least=0 held_out=0", "to be held out"}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        ck_assert_int_eq(asked(root, out, of[i].more, said), 2);
+        snprintf(expected, sizeof expected, "swax: %s: nothing is left %s: try least=0, other endings= or held_out=.",
+                 root, of[i].part);
+        ck_assert_str_eq(said, expected);
+        ck_assert(access(in_folder(out, "corpus.json"), F_OK) && access(in_folder(out, "train.txt"), F_OK));
+    }
+}
+END_TEST
+
+/* A file that there is no room for is counted as that; one that cannot be read is no short one. */
+START_TEST(what_cannot_be_read_is_said)
+{
+    char *root = scratch("unread"), *out = scratch("unread.corpus"), said[SWAX_WHY];
+    ck_assert(!file_make_folder(root, why));
+    for (int d = 0; d < 8; d++)
+        place_body(root, d, "own.c", 1, 0);
+    char *large = in_folder(root, "d03/large.c");
+    put(large, "x", 1);
+    ck_assert(!truncate(large, (16 << 20) + 1));
+    ck_assert_int_eq(asked(root, out, "least=1000", said), 0);
+    struct json *r = record(out);
+    ck_assert(number(json_get(r, "left_out"), "larger_than_16_mebibytes") == 1 &&
+              number(json_get(r, "left_out"), "shorter_than_least") == 0);
+    json_free(r);
+    char deep[1000];
+    snprintf(deep, sizeof deep, "%s", root);
+    for (int i = 0; i < 64; i++) {
+        ck_assert(strlen(strcat(deep, "/d")) < sizeof deep - 2);
+        mkdir(deep, 0777);
+        if (i < 62)
+            continue;
+        ck_assert_int_eq(asked(root, scratch("unread.deep"), "least=1000", said), i < 63 ? 0 : 2);
+        ck_assert_msg(i < 63 || strstr(said, " lies more than 63 folders deep."), "%s", said);
+    }
+    if (!geteuid()) {
+        puts("skipped: root reads every file");
+        return;
+    }
+    ck_assert(!chmod(in_folder(root, "d05/own.c"), 0));
+    ck_assert_int_eq(asked(root, scratch("unread.again"), "least=1000", said), 2);
+    ck_assert_msg(strstr(said, "d05/own.c cannot be read: "), "%s", said);
+}
+END_TEST
+
 /* ---- the script */
 
 static void put_program(const char *folder, const char *name, const char *script)
@@ -253,6 +354,9 @@ int main(void)
     tcase_add_test(t, the_split_does_not_depend_on_where_the_folder_lies);
     tcase_add_test(t, what_is_long_is_cut);
     tcase_add_test(t, a_large_copy_is_known_to_its_last_stretch);
+    tcase_add_test(t, the_first_stretch_counts);
+    tcase_add_test(t, nothing_left_is_said_of_its_part);
+    tcase_add_test(t, what_cannot_be_read_is_said);
     tcase_add_test(t, the_script_hands_on_the_folder_of_the_package);
     suite_add_tcase(s, t);
     scratch_open();

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -393,7 +394,97 @@ START_TEST(every_failing_allocation_of_data_is_a_sentence)
     ck_assert_int_gt(refused, 3);
 }
 END_TEST
+
+/* ---- commands that print what they found */
+
+extern const struct command command_corpus;
+static int cmd_corpus(int argc, char **argv) { return command_run(&command_corpus, argc, argv); }
+
+/* In a process of its own, where the at-th allocation fails: its exit status; what it printed on standard output, and
+ * on standard error; and was there an at-th? */
+struct outcome { int status, met; char *out, *err; };
+
+static struct outcome starved(int (*command)(int, char **), const char *arguments, int at)
+{
+    struct outcome o = {.met = 1};
+    int *met = mmap(NULL, sizeof *met, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char line[2000], *argv[20], *const out = scratch("said.out"), *const err = scratch("said.err");
+    int argc = 0;
+    ck_assert(met != MAP_FAILED);
+    snprintf(line, sizeof line, "%s", arguments);
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (!pid) {
+        if (!freopen(out, "w", stdout) || !freopen(err, "w", stderr))
+            _exit(99);
+        arm(at, 1, ENOMEM);
+        const int status = command(argc, argv);
+        *met = fault.at && fault.calls >= at;
+        fault.at = 0;
+        fflush(NULL);
+        _exit(status);
+    }
+    ck_assert(waitpid(pid, &o.status, 0) == pid);
+    o.status = WIFEXITED(o.status) ? WEXITSTATUS(o.status) : 128 + WTERMSIG(o.status);
+    o.met = *met;
+    munmap(met, sizeof *met);
+    read_whole(out, &o.out), read_whole(err, &o.err);
+    free(out), free(err);
+    return o;
+}
+
+static char *corpus_of_files(void)
+{
+    char *root = scratch("files"), name[40], text[2000];
+    mkdir(root, 0777);
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof name, "d%d", i);
+        char *folder = in_folder(root, name);
+        mkdir(folder, 0777);
+        for (size_t k = 0; k < sizeof text; k++)
+            text[k] = (char)('a' + (k * k / 7 + k * (size_t)(i + 3)) % 26);
+        put(in_folder(folder, "a.c"), text, sizeof text);
+    }
+    return root;
+}
+
+/* What is printed is what is printed where memory is, or the command fails and says why. */
+START_TEST(a_command_without_memory_prints_no_other_number)
+{
+    char arguments[1500], *out = scratch("found");
+    int (*command)(int, char **) = _i ? cmd_corpus : cmd_eval;
+    int refused = 0, at = 0;
+    if (_i)
+        snprintf(arguments, sizeof arguments, "folder=%s out=%s least=0 held_out=0.4", corpus_of_files(), out);
+    else {
+        stopped_run(out);
+        snprintf(arguments, sizeof arguments, "%s data=niah variant=single_1 digits=1 lengths=345 sequences=1 "
+                                              "generate=2 inside=yes tier=ref threads=1", out);
+    }
+    const struct outcome fed = starved(command, arguments, 0);
+    ck_assert_msg(fed.status == 0 && *fed.out, "status %d: %s", fed.status, fed.err);
+    for (struct outcome o = {.met = 1}; o.met; free(o.out), free(o.err)) {
+        o = starved(command, arguments, ++at);
+        ck_assert_int_lt(at, 1000);
+        refused += o.status != 0;
+        if (o.status)
+            ck_assert_msg(o.status == 2 && !strncmp(o.err, "swax: ", 6) && o.err[strlen(o.err) - 1] == '\n',
+                          "allocation %d: status %d: %s", at, o.status, o.err);
+        else
+            ck_assert_msg(!strcmp(o.out, fed.out), "allocation %d failed unsaid, and the command printed\n%s", at, o.out);
+    }
+    ck_assert_int_gt(refused, 10);
+}
+END_TEST
 #else
+START_TEST(a_command_without_memory_prints_no_other_number)
+{
+    puts("skipped: memory cannot be made to fail here");
+}
+END_TEST
+
 START_TEST(every_failing_allocation_is_a_sentence)
 {
     puts("skipped: memory cannot be made to fail here");
@@ -419,6 +510,7 @@ int main(void)
     tcase_add_test(t, interrupted_and_short_writes_are_finished);
     tcase_add_test(t, every_failing_allocation_is_a_sentence);
     tcase_add_loop_test(t, every_failing_allocation_of_data_is_a_sentence, 0, 9);
+    tcase_add_loop_test(t, a_command_without_memory_prints_no_other_number, 0, 2);
     suite_add_tcase(s, t);
     scratch_open();
     const int status = suite_ends(s);

@@ -34,7 +34,7 @@ struct corpus {
     size_t files, room;
     struct stretches seen;
     struct part part[2];
-    long short_ones, binary, doubles, alike_ones, beyond;       /* files that were left out */
+    long short_ones, large, binary, doubles, alike_ones, beyond;       /* files that were left out */
 };
 
 /* ---- which files */
@@ -84,10 +84,12 @@ static const char *add_file(struct corpus *c, const char *path, char *why)
 /* Links are left where they lie: what they point to is found where it is, or is not part of the folder. */
 static const char *walk(struct corpus *c, const char *folder, int depth, char *why)
 {
-    DIR *d = depth < DEPTH ? opendir(folder) : NULL;
     const char *wrong = NULL;
+    if (depth == DEPTH)
+        return say(why, "%s lies more than %d folders deep.", folder, DEPTH - 1);
+    DIR *d = opendir(folder);
     if (!d)
-        return depth ? NULL : say_errno(why, folder, "cannot be read");
+        return say_errno(why, folder, "cannot be read");
     for (struct dirent *e; !wrong && (e = readdir(d));) {
         char path[4096];
         struct stat s;
@@ -202,12 +204,16 @@ static const char *write_document(struct corpus *c, struct part *p, const char *
 /* One file of the part: read, judged, and written if it is taken. */
 static const char *take_file(struct corpus *c, const struct file *f, struct part *p, char *why)
 {
-    size_t n;
+    size_t n = 0;
     double there = 0;
     const int held_out = f->held_out;
-    char ignored[SWAX_WHY], *text = file_read(f->path, LARGEST, &n, ignored);
+    char *text = file_read(f->path, LARGEST, &n, why);
     const char *wrong = NULL;
-    if (!text || n < (size_t)c->least)
+    if (n > LARGEST)
+        c->large++;
+    else if (!text)
+        wrong = why;
+    else if (n < (size_t)c->least)
         c->short_ones++;
     else if (memchr(text, 0, n))
         c->binary++;
@@ -225,39 +231,39 @@ static const char *take_file(struct corpus *c, const struct file *f, struct part
     return wrong;
 }
 
-static void write_part(FILE *f, const struct part *p, const char *digits)
+static void write_part(FILE *f, struct part *p)
 {
+    char digits[17];
+    checksum_text(&p->sum, digits);
     fprintf(f, "  \"%s\": {\"documents\": %ld, \"bytes\": %lld, \"checksum\": \"%s\"},\n", p->name, p->documents,
             (long long)p->bytes, digits);
 }
 
 static const char *write_record(struct corpus *c, const char *note, char *why)
 {
-    char path[600], digits[2][17], *text = NULL;
+    char path[600], *text = NULL;
     size_t size = 0;
     snprintf(path, sizeof path, "%.560s/corpus.json", c->out);
-    for (int i = 0; i < 2; i++)
-        checksum_text(&c->part[i].sum, digits[i]);
     FILE *f = file_open_text(&text, &size);
     if (f) {
         fputs("{\n  \"of\": ", f);
         json_write_string(f, note);
         fprintf(f, ",\n  \"files\": %zu,\n", c->files);
         for (int i = 0; i < 2; i++)
-            write_part(f, &c->part[i], digits[i]);
+            write_part(f, &c->part[i]);
         fprintf(f,
-                "  \"left_out\": {\"shorter_than_least\": %ld, \"binary\": %ld, \"copies_within_training\": %ld, "
-                "\"held_out_alike_training\": %ld, "
+                "  \"left_out\": {\"shorter_than_least\": %ld, \"larger_than_16_mebibytes\": %ld, \"binary\": %ld, "
+                "\"copies_within_training\": %ld, \"held_out_alike_training\": %ld, "
                 "\"beyond_megabytes\": %ld},\n  \"least\": %lld, \"longest\": %lld, \"held_out_directories\": %.9g, "
                 "\"alike\": %.9g\n}\n",
-                c->short_ones, c->binary, c->doubles, c->alike_ones, c->beyond, (long long)c->least,
+                c->short_ones, c->large, c->binary, c->doubles, c->alike_ones, c->beyond, (long long)c->least,
                 (long long)c->longest, c->share, c->alike);
     }
     printf("training: %ld documents, %.1f MB; held out: %ld documents, %.2f MB, in other directories\n"
-           "left out: %ld shorter than %lld bytes, %ld with zero bytes, %ld copies within training, %ld held-out ones "
-           "alike training, %ld beyond megabytes=\n",
+           "left out: %ld shorter than %lld bytes, %ld larger than 16 MiB, %ld with zero bytes, %ld copies within "
+           "training, %ld held-out ones alike training, %ld beyond megabytes=\n",
            c->part[0].documents, (double)c->part[0].bytes / 1e6, c->part[1].documents, (double)c->part[1].bytes / 1e6,
-           c->short_ones, (long long)c->least, c->binary, c->doubles, c->alike_ones, c->beyond);
+           c->short_ones, (long long)c->least, c->large, c->binary, c->doubles, c->alike_ones, c->beyond);
     return file_replace_text(path, f, &text, why);
 }
 
