@@ -256,7 +256,8 @@ START_TEST(nothing_left_is_said_of_its_part)
     ck_assert(!file_make_folder(root, why));
     place_body(root, 1, "own.c", 1, 0);
     static const struct { const char *more, *part; } of[] = {
-        {"least=100000", "for training"}, {"least=0 held_out=1", "for training"}, {"least=0 held_out=0", "to be held out"}};
+        {"least=100000", "for training"}, {"least=0 held_out=1", "for training"},
+        {"least=0 held_out=0", "to be held out"}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         ck_assert_int_eq(asked(root, out, of[i].more, said), 2);
         snprintf(expected, sizeof expected, "swax: %s: nothing is left %s: try least=0, other endings= or held_out=.",

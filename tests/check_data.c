@@ -436,7 +436,8 @@ START_TEST(a_batch_hands_on_what_its_sequences_say)
         ck_assert_msg(b.batch.weight == (what == WEIGHT ? b.room.weight : NULL), "%s: weights are %s", name[what],
                       b.batch.weight ? "handed on" : "kept back");
         ck_assert_msg(b.batch.start_attention == (what == ATTENTION ? b.room.start_attention : NULL),
-                      "%s: documents of attention are %s", name[what], b.batch.start_attention ? "handed on" : "kept back");
+                      "%s: documents of attention are %s", name[what],
+                      b.batch.start_attention ? "handed on" : "kept back");
         ck_assert_msg(b.batch.start_cell == (what == CELL ? b.room.start_cell : NULL),
                       "%s: documents of cells are %s", name[what], b.batch.start_cell ? "handed on" : "kept back");
         ck_assert_double_eq(b.weight, what == WEIGHT ? B * T - 0.75 : B * T);

@@ -473,7 +473,8 @@ START_TEST(a_command_without_memory_prints_no_other_number)
             ck_assert_msg(o.status == 2 && !strncmp(o.err, "swax: ", 6) && o.err[strlen(o.err) - 1] == '\n',
                           "allocation %d: status %d: %s", at, o.status, o.err);
         else
-            ck_assert_msg(!strcmp(o.out, fed.out), "allocation %d failed unsaid, and the command printed\n%s", at, o.out);
+            ck_assert_msg(!strcmp(o.out, fed.out), "allocation %d failed unsaid, and the command printed\n%s", at,
+                          o.out);
     }
     ck_assert_int_gt(refused, 10);
 }

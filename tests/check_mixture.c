@@ -83,7 +83,8 @@ START_TEST(every_part_gives_its_sequences_once)
 END_TEST
 
 static const struct { const char *a, *b, *says; } refused[] = {
-    {"", "", "part_1="}, {"mqar", "", "weight"}, {"0 mqar", "", "a weight above 0"}, {"-1 mqar", "", "a weight above 0"},
+    {"", "", "part_1="}, {"mqar", "", "a weight above 0"}, {"0 mqar", "", "a weight above 0"},
+    {"-1 mqar", "", "a weight above 0"}, {" 1 mqar", "", "a weight above 0"}, {"0.0 mqar", "", "a weight above 0"},
     {"1", "", "source"}, {"1 mqra", "", "source"},
     {"1 mixture", "", "source"}, {"1 mqar pears=3", "", "no key \"pears\""}, {"1 mqar pairs", "", "key=value"},
     {"1 mqar pairs=x", "", "part_1"}, {"1 mqar", "0.0001 niah", "less than one sequence"}, {"1 text", "", "part_1"},

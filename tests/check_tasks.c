@@ -346,16 +346,17 @@ START_TEST(what_does_not_go_together_is_said_with_its_numbers)
 {
     static const struct { const char *settings; int T; const char *says; } of[] = {
         {"keys=9 key_symbols=5", 128, "Task mentions: keys=9 is more than key_symbols=5."},
-        {"slot=4 ask=3-20", 128, "Task mentions: ask=3-20 does not lie between 4 and 124, the distances in a sequence of "
-                                 "128 tokens."},
-        {"slot=4 ask=8-125", 128, "Task mentions: ask=8-125 does not lie between 4 and 124, the distances in a sequence "
-                                  "of 128 tokens."},
-        {"slot=4 copy_lags=30 span=20", 128, "Task mentions: copy_lags are 1 to 8 numbers like 24,40,56: multiples of "
-                                             "slot=4, and more than span=20."},
+        {"slot=4 ask=3-20", 128, "Task mentions: ask=3-20 does not lie between 4 and 124, the distances in a sequence "
+                                 "of 128 tokens."},
+        {"slot=4 ask=8-125", 128, "Task mentions: ask=8-125 does not lie between 4 and 124, the distances in a "
+                                  "sequence of 128 tokens."},
+        {"slot=4 copy_lags=30 span=20", 128, "Task mentions: copy_lags are 1 to 8 numbers like 24,40,56: "
+                                             "multiples of slot=4, and more than span=20."},
         {"slot=4 ask=5-7 copy_lags=24", 128, "Task mentions: ask=5-7 holds no multiple of 4, and distances are."},
-        {"slot=4 ask=8-20 keys=9 copy_lags=24", 71, "Task mentions: 9 keys mentioned and asked need 72 tokens, not 71."},
-        {"slot=2 ask=15-90 keys=8 facts_first=1", 128, "Task mentions: with facts_first, ask=15-90 must lie between 16 "
-                                                       "and 112: after all mentions."},
+        {"slot=4 ask=8-20 keys=9 copy_lags=24", 71, "Task mentions: 9 keys mentioned and asked need 72 tokens, not "
+                                                    "71."},
+        {"slot=2 ask=15-90 keys=8 facts_first=1", 128, "Task mentions: with facts_first, ask=15-90 must lie between "
+                                                       "16 and 112: after all mentions."},
         {"slot=2 ask=16-113 keys=8 facts_first=1", 128, "Task mentions: with facts_first, ask=16-113 must lie between "
                                                         "16 and 112: after all mentions."},
     };

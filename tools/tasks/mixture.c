@@ -23,13 +23,19 @@ struct part {
 struct asked { char part[PARTS][KEY_TEXT]; int separator; };
 struct mixture { struct part part[PARTS]; int parts, vocabulary; };
 
-/* "WEIGHT SOURCE ...": the rest waits until the source is opened. */
-static const char *read_part(void *field, const struct key *k, const char *text, char *why)
+/* The number that it begins with; 0: none above 0. */
+static double weight_of(const char *text)
 {
     char weight[32];
     double w;
     snprintf(weight, sizeof weight, "%.*s", (int)strcspn(text, " "), text);
-    if (*text && (!number_real(weight, 0, 1e9, &w) || !(w > 0)))
+    return number_real(weight, 0, 1e9, &w) ? w : 0;
+}
+
+/* "WEIGHT SOURCE ...": the rest waits until the source is opened. */
+static const char *read_part(void *field, const struct key *k, const char *text, char *why)
+{
+    if (*text && !(weight_of(text) > 0))
         return say(why, "%s=%.60s: it begins with a weight above 0, as in \"0.9 text file=PATH\".", k->name, text);
     return key_text.read(field, k, text, why);
 }
@@ -86,8 +92,7 @@ static const char *read_wanted(struct wanted *w, const char *text, const char *s
     snprintf(copy, sizeof copy, "%s", text);
     char *word = strtok_r(copy, " ", &next), *name = strtok_r(NULL, " ", &next);
     const struct source *s = name ? source_find(name) : NULL;
-    if (!word || !number_real(word, 0, 1e9, &w->weight) || !(w->weight > 0))
-        return say(why, "part_%d: \"%.60s\" does not begin with a weight above 0.", number, text);
+    w->weight = weight_of(text);
     if (!s || !strcmp(s->name, "mixture"))
         return say(why, "part_%d: behind the weight stands the name of a source, such as text or niah.", number);
     const int k = source_key_find(s, "separator");
