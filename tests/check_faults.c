@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -196,6 +197,33 @@ START_TEST(interrupted_and_short_writes_are_finished)
     ck_assert_msg(disturbed(out, 0, 0) == RUN_FINISHED, "%s", why);
     ck_assert(same_bytes(in_folder(out, checkpoint_name), expected));
     ck_assert_int_gt(fault.writes, 50);
+}
+END_TEST
+
+/* `ulimit -f`: a signal says so first, which would end the process without a word. */
+START_TEST(a_file_larger_than_is_allowed_is_a_sentence)
+{
+    char *out = scratch("limited"), *wrong = scratch("limited.said"), said[2 * SWAX_WHY] = "", arguments[1024];
+    int status = 0;
+    snprintf(arguments, sizeof arguments,
+             "out=%s data=copy width=16 heads=2 cell_heads=2 length=64 batch=2 steps=2 threads=1", out);
+    const pid_t child = fork();
+    if (!child) {
+        const struct rlimit most = {20000, RLIM_INFINITY};     /* a page of it, but no checkpoint */
+        char *argv[16];
+        int argc = 0;
+        for (char *word = strtok(arguments, " "); word; word = strtok(NULL, " "))
+            argv[argc++] = word;
+        status = !freopen(wrong, "w", stderr) || setrlimit(RLIMIT_FSIZE, &most) ? 99 : cmd_train(argc, argv);
+        fflush(stderr);
+        _exit(status);
+    }
+    ck_assert(waitpid(child, &status, 0) == child);
+    FILE *f = fopen(wrong, "r");
+    ck_assert(f && fread(said, 1, sizeof said - 1, f) < sizeof said);
+    fclose(f);
+    ck_assert_msg(WIFEXITED(status), "signal %d: %s", WTERMSIG(status), said);
+    ck_assert_msg(WEXITSTATUS(status) == 2 && strstr(said, "File too large"), "status %d: %s", WEXITSTATUS(status), said);
 }
 END_TEST
 
@@ -505,6 +533,7 @@ int main(void)
     TCase *t = tcase_create("faults");
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, every_failing_call_leaves_a_whole_checkpoint, 0, 2);
+    tcase_add_test(t, a_file_larger_than_is_allowed_is_a_sentence);
     tcase_add_test(t, a_crash_anywhere_loses_no_checkpoint_that_stays);
     tcase_add_test(t, what_a_crash_left_of_a_kept_checkpoint_is_removed);
     tcase_add_test(t, a_run_goes_on_where_files_cannot_be_locked);

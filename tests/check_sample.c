@@ -127,6 +127,26 @@ static char *numbers(void)
     return out;
 }
 
+/* Token i stands for the byte 255 - i: letters are no numbers of tokens. */
+START_TEST(a_vocabulary_of_256_tokens_is_not_that_of_bytes)
+{
+    char *out = trained("turned"), words[256 * 16], *to = words;
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (int i = 0; i < 256; i++)
+        to += sprintf(to, "%c%c== %d\n", digits[(255 - i) >> 2], digits[((255 - i) & 3) << 4], i);
+    char *bytes = strdup(sampled(out, "prompt=97,98|tokens=4"));
+    ck_assert_msg(!strncmp(bytes, "97,98", 5), "%s", bytes);
+    put(in_folder(out, "vocabulary.tiktoken"), words, (size_t)(to - words));
+    sampled(out, "prompt=158,157|tokens=4");                  /* 255 - 'a', 255 - 'b' */
+    ck_assert_msg(!strncmp(said, "ab", 2), "%s", said);
+    char arguments[1024];
+    snprintf(arguments, sizeof arguments, "%s|prompt=abc|tokens=4", out);
+    ck_assert_int_eq(ask(cmd_sample, arguments), 2);
+    ck_assert_msg(strstr(said, "\"abc\" does not begin with the number of a token"), "%s", said);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(no_prompt_begins_a_document)
 {
     char *out = trained("begun");
@@ -257,6 +277,7 @@ int main(void)
     TCase *tc = tcase_create("sample");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, nothing_is_remembered_across_a_separator);
+    tcase_add_test(tc, a_vocabulary_of_256_tokens_is_not_that_of_bytes);
     tcase_add_test(tc, no_prompt_begins_a_document);
     tcase_add_test(tc, a_prompt_may_be_longer_than_other_values);
     tcase_add_test(tc, logits_that_are_not_finite_are_refused);

@@ -250,6 +250,16 @@ START_TEST(what_diverges_names_tensor_and_checkpoint_and_saves_nothing)
 }
 END_TEST
 
+/* The last update may leave weights that are finite, of which the network makes what is not: who looks says so. */
+START_TEST(what_diverges_where_it_is_looked_at_has_diverged)
+{
+    struct run r = small_run(scratch("looked"));
+    r.steps = 1, r.warmup = 0, r.optimiser.rate = 1e6, r.optimiser.decay = 1e8;        /* weights of 1e13 */
+    ck_assert_int_eq(run_train(&r, NULL, NULL, why), RUN_DIVERGED);
+    ck_assert_msg(strstr(why, "Step 1, held out: ") && strstr(why, "no checkpoint to go back to"), "%s", why);
+}
+END_TEST
+
 START_TEST(poisoned_checkpoints_are_refused)
 {
     char *out = scratch("poisoned"), *path = in_folder(out, checkpoint_name);
@@ -488,6 +498,7 @@ int main(void)
     tcase_add_test(t, config_json_repeats_the_run);
     tcase_add_test(t, a_run_goes_on_where_other_kernels_and_files_are);
     tcase_add_test(t, what_diverges_names_tensor_and_checkpoint_and_saves_nothing);
+    tcase_add_test(t, what_diverges_where_it_is_looked_at_has_diverged);
     tcase_add_test(t, poisoned_checkpoints_are_refused);
     tcase_add_loop_test(t, configurations_that_are_none_are_refused, 0, 7);
     tcase_add_loop_test(t, a_configuration_of_other_tensors_is_refused_on_opening, 0, 4);

@@ -2,6 +2,7 @@
 #include "tools/lib/commands.h"
 
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include "tools/lib/configs.h"
@@ -131,9 +132,11 @@ static int descend(const struct command *c, const struct command *above, const c
     return all_printed(name, 1, c, 0);
 }
 
-/* A host program may have set a locale whose decimal point is a comma: what is printed has points. */
+/* A host program may have set a locale whose decimal point is a comma: what is printed has points.  A file that grows
+ * beyond what `ulimit -f` allows is a write that fails, which is said, and no signal that ends the process. */
 int command_run(const struct command *c, int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN);
     const locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before = plain ? uselocale(plain)
                                                                                         : (locale_t)0;
     const int help = asks_help(&argc, argv), status = descend(c, NULL, c->name, help, argc, argv);

@@ -71,9 +71,10 @@ static const char *read_request(struct request *q, struct options *o, char *why)
     return options_give_all(o, &k, why);
 }
 
-static int bytes(const struct swax_config *c)
+/* Does a token stand for its own byte?  Not where a vocabulary says what tokens stand for. */
+static int bytes(const struct swax_config *c, const struct vocabulary *words)
 {
-    return c->vocabulary == 256;
+    return c->vocabulary == 256 && !words;
 }
 
 static int *begun(int *token, const struct run *r, int *n)
@@ -84,14 +85,14 @@ static int *begun(int *token, const struct run *r, int *n)
 }
 
 /* The prompt's tokens, at least one: where none is given, what begins a document, or else a line feed, or token 0. */
-static int *read_prompt(const char *text, const struct run *r, int *n, char *why)
+static int *read_prompt(const char *text, const struct run *r, const struct vocabulary *words, int *n, char *why)
 {
     const struct swax_config *c = &r->model;
     int *token = malloc((strlen(text) + 1) * sizeof *token);
     *n = 0;
     if (!token)
         return say(why, "There is no memory for the prompt."), NULL;
-    if (bytes(c)) {
+    if (bytes(c, words)) {
         for (const char *p = text; *p; p++)
             token[(*n)++] = (unsigned char)*p;
         return begun(token, r, n);
@@ -132,11 +133,11 @@ static const char *generate(const struct request *q, struct swax_decoder *d, con
     const char *wrong = p.order && logits ? swax_decoder_feed(d, prompt, n, logits)
                                           : say(why, "There is no memory for the logits.");
     for (int i = 0; i < n && !wrong; i++)
-        vocabulary_write(stdout, words, bytes(c), prompt[i]);
+        vocabulary_write(stdout, words, bytes(c, words), prompt[i]);
     for (int i = 0; i < q->tokens && !wrong && !ferror(stdout); i++) {
         struct random r = random_open(q->seed, RANDOM_SAMPLE, (uint64_t)i);
         const int token = pick_token(&p, logits, &r);
-        vocabulary_write(stdout, words, bytes(c), token);
+        vocabulary_write(stdout, words, bytes(c, words), token);
         fflush(stdout);
         if (i + 1 < q->tokens)
             wrong = swax_decoder_feed(d, &token, 1, logits);
@@ -159,14 +160,14 @@ static const char *sample(struct request *q, char *why)
     struct swax_network *network = swax_network_new(&w->c.run.model, tier, w->c.run.precision, 1, 1, 0, why);
     if (!network)
         return why;
-    int *prompt = read_prompt(q->prompt, &w->c.run, &n, why);
+    struct vocabulary *words = words_beside(q->from, why);
+    int *prompt = *why ? NULL : read_prompt(q->prompt, &w->c.run, words, &n, why);
     wrong = prompt ? weights_load(w, network, w->c.run.precision, why) : why;
     struct swax_decoder *d = wrong ? NULL : swax_decoder_new(network, 1, w->c.run.windows.window, why);
     if (d)
         swax_decoder_separator(d, run_separator(&w->c.run));
-    struct vocabulary *words = d ? words_beside(q->from, why) : NULL;
     if (!wrong)
-        wrong = d && !*why ? generate(q, d, &w->c.run.model, prompt, n, words, why) : why;
+        wrong = d ? generate(q, d, &w->c.run.model, prompt, n, words, why) : why;
     vocabulary_close(words);
     if (d)
         swax_decoder_free(d);

@@ -14,6 +14,14 @@
 
 enum { PAGE_SECONDS = 5 };
 
+/* What the network made of finite weights is not finite: the run has diverged, whoever noticed it. */
+static enum run_end look_diverged(struct session *s, const char *where, const char *trouble, char *why)
+{
+    say(why, "Step %d, %s: %s", s->step, where, trouble);
+    session_name_last_good(s, why);
+    return RUN_DIVERGED;
+}
+
 /* One token after another into f, as `swax sample` draws them. */
 static const char *write_sample(const struct session *s, struct swax_decoder *d, const struct vocabulary *words,
                                 FILE *f, char *why)
@@ -39,12 +47,12 @@ static const char *write_sample(const struct session *s, struct swax_decoder *d,
 }
 
 /* Where tokens are text. */
-static const char *sample(struct session *s, struct run_point *p, char *why)
+static enum run_end sample(struct session *s, struct run_point *p, char *why)
 {
     const struct source *from = s->r.source;
     const struct vocabulary *words = from->words ? from->words(s->data.opened) : NULL;
     if (!s->r.sample_tokens || !(words || s->r.model.vocabulary == 256))
-        return NULL;
+        return RUN_FINISHED;
     free(s->sample);
     s->sample = NULL;
     FILE *f = file_open_text(&s->sample, &p->sample_bytes);
@@ -57,10 +65,11 @@ static const char *sample(struct session *s, struct run_point *p, char *why)
     if (f && !file_close_text(f, &s->sample) && !wrong)
         wrong = say(why, "There is no memory for a sample.");
     p->sample = wrong ? NULL : s->sample;
-    return wrong;
+    const char *trouble = wrong ? swax_network_trouble(s->n) : NULL;       /* NULL: there was no memory */
+    return trouble ? look_diverged(s, "a sample", trouble, why) : wrong ? RUN_REFUSED : RUN_FINISHED;
 }
 
-const char *session_look(struct session *s, struct run_point *p, char *why)
+enum run_end session_look(struct session *s, struct run_point *p, char *why)
 {
     const struct run *r = &s->r;
     const int every = r->held_out_every ? r->held_out_every : r->steps > 20 ? r->steps / 20 : 1;
@@ -68,10 +77,14 @@ const char *session_look(struct session *s, struct run_point *p, char *why)
     p->sample = NULL;
     p->cells = 0;
     if (!r->held_out_sequences || (s->step % every && s->step != r->steps))
-        return NULL;
-    if (held_out_loss(s->n, &s->data, &s->part[0], r, r->held_out_sequences, &p->held_out, &p->held_out_error, why) ||
-        held_out_cells(s->n, &s->part[0], p, why))
-        return why;
+        return RUN_FINISHED;
+    if (held_out_loss(s->n, &s->data, &s->part[0], r, r->held_out_sequences, &p->held_out, &p->held_out_error, why))
+        return RUN_REFUSED;
+    const char *trouble = swax_network_trouble(s->n);
+    if (trouble)
+        return look_diverged(s, "held out", trouble, why);
+    if (held_out_cells(s->n, &s->part[0], p, why))
+        return RUN_REFUSED;
     return sample(s, p, why);
 }
 

@@ -63,7 +63,7 @@ static enum run_end one_step(struct session *s, struct run_point *p, char *why)
     p->step = ++s->step;
     const char *trouble = swax_network_trouble(s->n);
     if (trouble)
-        return say(why, "Step %d: %s", s->step, trouble), RUN_DIVERGED;
+        return say(why, "Step %d: %s", s->step, trouble), session_name_last_good(s, why), RUN_DIVERGED;
     if (!(isfinite(p->loss) && isfinite(p->norm))) {
         if (!session_diverged(s, SWAX_GRADIENT, why) && !session_diverged(s, SWAX_WEIGHT, why))
             say(why, "Step %d: the loss is %g, the norm of the gradient %g.", s->step, p->loss, p->norm);
@@ -73,8 +73,9 @@ static enum run_end one_step(struct session *s, struct run_point *p, char *why)
     p->tokens = (double)s->step * r->batch * r->length;
     p->seconds = clock_seconds() - since;
     p->tokens_per_second = (double)r->batch * r->length / p->seconds;
-    if (session_look(s, p, why))
-        return RUN_REFUSED;
+    const enum run_end looked = session_look(s, p, why);
+    if (looked != RUN_FINISHED)
+        return looked;
     return *r->out && (run_log_add(&s->log, p, why) || session_show(s, s->step == r->steps, why)) ? RUN_REFUSED
                                                                                                   : RUN_FINISHED;
 }

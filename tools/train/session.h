@@ -32,8 +32,9 @@ const char *session_diverged(struct session *s, enum swax_which which, char *why
 /* "... cannot be written: No space left on device; the last good checkpoint is ..." */
 void session_name_last_good(const struct session *s, char *why);
 
-/* look.c: what is looked at now and then, if it is time.  No bit of the training depends on it. */
-const char *session_look(struct session *s, struct run_point *p, char *why);
+/* look.c: what is looked at now and then, if it is time.  No bit of the training depends on it.  RUN_DIVERGED: what
+ * the network makes of held-out sequences, or of its own tokens, is not finite. */
+enum run_end session_look(struct session *s, struct run_point *p, char *why);
 /* run.html, if some seconds have passed; in any case where the run is `over`. */
 const char *session_show(struct session *s, int over, char *why);
 
