@@ -145,6 +145,29 @@ static void check_run(const struct json *run, const struct json *questions)
     }
 }
 
+/* A question with another window has that window, and asks as far back as the question that it was made of. */
+static void check_windows(const struct json *questions)
+{
+    int windows = 0;
+    for (const struct json *q = questions->first; q; q = q->next) {
+        const char *name = need(q, "name", JSON_STRING)->text, *at = strchr(name, '@');
+        if (!at || at[strlen(at) - 1] == 'x') {
+            ck_assert_msg(!json_get(q, "window"), "%s has a window", name);
+            continue;
+        }
+        ck_assert_msg(need(q, "window", JSON_NUMBER)->number == atof(at + 1), "%s has another window", name);
+        windows++;
+        for (const struct json *of = questions->first; of; of = of->next) {
+            const char *plain = need(of, "name", JSON_STRING)->text;
+            const struct json *a = json_get(q, "from"), *b = json_get(of, "from");
+            if (strlen(plain) == (size_t)(at - name) && !strncmp(plain, name, strlen(plain)))
+                ck_assert_msg(!a == !b && (!a || a->number == b->number), "%s is asked from elsewhere than %s", name,
+                              plain);
+        }
+    }
+    ck_assert_int_ge(windows, 10);
+}
+
 static void check_results(const char *folder, int seeds, int runs)
 {
     char *text = contents(folder, "results.json"), why[SWAX_WHY];
@@ -155,6 +178,7 @@ static void check_results(const char *folder, int seeds, int runs)
     const struct json *questions = need(root, "questions", JSON_ARRAY), *arms = need(root, "arms", JSON_ARRAY);
     const struct json *verdict = need(root, "verdicts", JSON_ARRAY);
     ck_assert(questions->count >= 20 && arms->count == ARMS && verdict->count == 3);
+    check_windows(questions);
     int there = 0;
     for (const struct json *a = arms->first; a; a = a->next) {
         need(a, "name", JSON_STRING), need(a, "mixers", JSON_STRING), need(a, "window", JSON_NUMBER);
@@ -444,11 +468,69 @@ START_TEST(every_arm_and_seed_is_asked_as_it_says)
 }
 END_TEST
 
+/* ---- what a folder is for */
+
+static const char on_text[] =
+    "{\"name\": \"on-text\", \"sequences\": 2, \"points\": 0, \"settings\": {\"data\": \"text\", \"file\": \"%s\", "
+    "\"width\": 16, \"heads\": 2, \"length\": 32, \"batch\": 2, \"steps\": 1, \"tier\": \"ref\", "
+    "\"held_out_sequences\": 0},\n"
+    " \"arms\": [{\"name\": \"one\"}]}\n";
+
+/* The status of `swax ablate FILE out=FOLDER seeds=1 MORE`, and what it says is wrong. */
+static int ablate_file(char *file, const char *folder, char *more, char said[1000])
+{
+    char out[700], *path = scratch("said"), *argv[] = {file, out, "seeds=1", more};
+    snprintf(out, sizeof out, "out=%s", folder);
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (!pid) {
+        dup2(open("/dev/null", O_WRONLY), 1);
+        dup2(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+        _exit(cmd_ablate(more ? 4 : 3, argv));
+    }
+    const int status = end(pid);
+    FILE *f = fopen(path, "r");
+    ck_assert(f != NULL);
+    said[fread(said, 1, 999, f)] = 0;
+    fclose(f);
+    return status;
+}
+
+START_TEST(runs_on_other_data_or_weights_are_not_mixed_in)
+{
+    enum { SIZE = 4000 };
+    char text[SIZE], plan[1000], said[1000], from[800], *folder = scratch("on text"), *data = scratch("data.txt"),
+         *file = scratch("on_text.json");
+    for (int i = 0; i < SIZE; i++)
+        text[i] = (char)('a' + i * i % 23);
+    put(data, text, SIZE);
+    put(file, plan, (size_t)snprintf(plan, sizeof plan, on_text, data));
+    ck_assert_msg(!ablate_file(file, folder, NULL, said), "%s", said);
+    ck_assert_msg(!ablate_file(file, folder, NULL, said), "%s", said);
+    static const int at[] = {17, SIZE - 17};        /* in what is trained on; in what is held out */
+    for (int i = 0; i < 2; i++) {
+        text[at[i]] ^= 1;
+        put(data, text, SIZE);
+        ck_assert_int_eq(ablate_file(file, folder, NULL, said), 2);
+        ck_assert_msg(strstr(said, "a file that arm one reads has changed"), "%s", said);
+        ck_assert_msg(!ablate_file(file, folder, "report=yes", said), "%s", said);
+        text[at[i]] ^= 1;
+    }
+    put(data, text, SIZE);
+    snprintf(from, sizeof from, "from=%s/runs/one-s1", folder);
+    ck_assert_int_eq(ablate_file(file, folder, from, said), 2);
+    ck_assert_msg(strstr(said, "arm one begins with the weights \"\" there"), "%s", said);
+    ck_assert_msg(!ablate_file(file, scratch("from it"), from, said), "%s", said);
+    ck_assert_int_eq(ablate_file(file, scratch("from it"), NULL, said), 2);
+    ck_assert_msg(strstr(said, "begins with the weights"), "%s", said);
+}
+END_TEST
+
 START_TEST(bad_input_is_refused)
 {
     static const char *const bad[] = {"report=yes", "keys=0", "vocabulary=5", "window=2147483647",
                                       "shard=1/99999999999", "seeds=0", "seeds=x", "jobs=0", "shard=3/2", "shard=1",
-                                      "report=maybe", "window=1", "lenght=3", "data=text file=x", "tier=gpu"};
+                                      "report=maybe", "window=1", "lenght=3", "data=text file=x", "tier=gpu", "seed=3"};
     char *folder = scratch("refused");
     ck_assert_int_eq(ablate(folder, bad[_i]), 2);
     ck_assert_msg(access(folder, F_OK), "a folder was made for: %s", bad[_i]);
@@ -466,7 +548,8 @@ int main(void)
     tcase_add_test(t, a_signal_to_the_parent_alone_stops_the_children);
     tcase_add_test(t, shards_share_a_folder);
     tcase_add_test(t, every_arm_and_seed_is_asked_as_it_says);
-    tcase_add_loop_test(t, bad_input_is_refused, 0, 15);
+    tcase_add_test(t, runs_on_other_data_or_weights_are_not_mixed_in);
+    tcase_add_loop_test(t, bad_input_is_refused, 0, 16);
     suite_add_tcase(s, t);
     scratch_open();
     const int failed = suite_ends(s);

@@ -144,6 +144,11 @@ static const struct { const char *settings, *arms, *says; } bad[] = {
     {", \"data\": \"mixture\", \"part_1\": \"0.5 text file=no/such/file\", \"part_2\": \"0.5 niha\"",
         "{\"name\": \"a\"}", "part_2: behind the weight stands the name of a source"},
     {", \"data\": \"mixture\", \"part_1\": \"0.5 copy symbols=0\"", "{\"name\": \"a\"}", "part_1: symbols=0"},
+    /* what is each run's own */
+    {", \"seed\": 4", "{\"name\": \"a\"}", "Settings of the ablation: \"seed\" is no setting"},
+    {", \"out\": \"here\"", "{\"name\": \"a\"}", "\"out\" is no setting"},
+    {", \"resume\": true", "{\"name\": \"a\"}", "\"resume\" is no setting"},
+    {"", "{\"name\": \"a\", \"settings\": {\"minutes\": 2}}", "Settings of a: \"minutes\" is no setting"},
 };
 
 /* Files need not lie there for it. */

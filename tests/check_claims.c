@@ -111,6 +111,9 @@ static const struct {
     /* results that tell the arms not apart come out as well in any deal */
     {ASKS, "0.9 0.9 0.9", "0.9 0.9 0.9", 0, 0, 9, "no", 1},
     {MORE, "0.9 0.3 0.9", "0.2 0.8 0.2", 0, 4, 5, "undecided", -1},
+    /* an answer without a standard error says nothing, however far it lies */
+    {MEMORY, "0.9 0.9 0.9", "0.1 0.1 0.1", NONE, 0, 0, "undecided", 1},
+    {MEMORY, "0.1 0.1 0.1", "0.9 0.9 0.9", NONE, 0, 0, "undecided", 1},
     /* nothing there */
     {MEMORY, "- - -", "0.1 0.1 0.1", 0, 0, 0, "undecided", NONE},
     {MEMORY, "nan nan nan", "0.1 0.1 0.1", 0, 0, 0, "undecided", 1},

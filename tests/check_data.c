@@ -32,7 +32,7 @@ START_TEST(the_sum_is_of_all_that_is_trained_on)
             text[TRAIN - (change == 2)] ^= 1;
         put(path, text, SIZE);
         ck_assert_msg(!data_open(&d, source_find("text"), value, 100, why), "%s", why);
-        ck_assert_msg(!d.source->contents(d.opened, &sum, why), "%s", why);
+        ck_assert_msg(!d.source->contents(d.opened, DATA_TRAIN, &sum, why), "%s", why);
         checksum_add(&expected, text, TRAIN);
         checksum_text(&sum, digits[0]);
         checksum_text(&expected, digits[1]);

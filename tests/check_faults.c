@@ -223,7 +223,8 @@ START_TEST(a_file_larger_than_is_allowed_is_a_sentence)
     ck_assert(f && fread(said, 1, sizeof said - 1, f) < sizeof said);
     fclose(f);
     ck_assert_msg(WIFEXITED(status), "signal %d: %s", WTERMSIG(status), said);
-    ck_assert_msg(WEXITSTATUS(status) == 2 && strstr(said, "File too large"), "status %d: %s", WEXITSTATUS(status), said);
+    ck_assert_msg(WEXITSTATUS(status) == 2 && strstr(said, "File too large"), "status %d: %s", WEXITSTATUS(status),
+                  said);
 }
 END_TEST
 

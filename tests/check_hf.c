@@ -155,6 +155,12 @@ static void get(void *arg, int i, void *to)
     ck_assert_msg(!st_read_raw(h->from, st_tensor(h->from, h->first + i), to, why), "%s", why);
 }
 
+static void get_again(void *arg, int i, void *to)
+{
+    const struct half *h = arg;
+    get(arg, i < st_count(h->from) ? i : st_count(h->from) - 1, to);
+}
+
 static const char *import(const char *index, const char *to)
 {
     put(in_folder(scratch("shards"), "model.safetensors.index.json"), index, strlen(index));
@@ -203,6 +209,39 @@ START_TEST(a_model_in_several_files_is_one)
     ck_assert(import("{\"weight_map\": {\"a\": \"absent.safetensors\"}}", parts) && strstr(why, "absent.safetensors"));
     st_close(all);
     free(index);
+    swax_network_free(n);
+}
+END_TEST
+
+/* A tensor that the network has no place for would be left out of its numbers. */
+START_TEST(a_model_that_has_more_is_refused)
+{
+    struct run r = a_run();
+    char *folder = scratch("less"), *more = scratch("more"), *before = scratch("less.safetensors"), *text;
+    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    swax_network_init(n, 4);
+    ck_assert_msg(!checkpoint_save(before, &r, n, 1, 0, why), "%s", why);
+    ck_assert_msg(!hf_export(before, folder, HF_HALF_SPLIT, why), "%s", why);
+    ck_assert(!file_make_folder(more, why));
+    const size_t size = read_whole(in_folder(folder, "config.json"), &text);
+    put(in_folder(more, "config.json"), text, size);
+    struct st_file *all = st_open(in_folder(folder, "model.safetensors"), why);
+    struct st_tensor tensor[300];
+    const int count = st_count(all);
+    struct half h = {all, 0};
+    for (int i = 0; i < count; i++)
+        tensor[i] = *st_tensor(all, i);
+    for (int again = 0; again < 2; again++) {      /* as it is; its last vector there as a bias too */
+        const struct st_plan plan = {.n = count + again, .tensor = tensor, .get = get_again, .arg = &h};
+        tensor[count] = tensor[count - 1];
+        tensor[count].name = "backbone.blocks.0.bias";
+        ck_assert_msg(!st_write(in_folder(more, "model.safetensors"), &plan, why), "%s", why);
+        const char *wrong = hf_import(more, scratch(again ? "b.safetensors" : "a.safetensors"), HF_HALF_SPLIT, why);
+        ck_assert_msg(!again == !wrong, "%s", why);
+    }
+    ck_assert_msg(strstr(why, "Tensor backbone.blocks.0.bias of the model has no place") && is_sentence(why), "%s",
+                  why);
+    st_close(all);
     swax_network_free(n);
 }
 END_TEST
@@ -291,6 +330,7 @@ int main(void)
     tcase_add_test(t, a_configuration_survives_their_words);
     tcase_add_test(t, what_is_absent_or_null_has_its_value);
     tcase_add_test(t, a_model_in_several_files_is_one);
+    tcase_add_test(t, a_model_that_has_more_is_refused);
     tcase_add_loop_test(t, an_export_is_as_good_as_its_checkpoint, 0, sizeof networks / sizeof *networks);
     tcase_add_test(t, what_an_export_says_of_its_rope_counts);
     suite_add_tcase(s, t);

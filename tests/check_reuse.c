@@ -134,6 +134,12 @@ START_TEST(estimates_are_ratios_over_sequences)
     ck_assert(fabs(measure_estimate(t, 4, 1 << 3, MEASURE_LOSS).value - 40.0 / 42) < 1e-12);
     ck_assert(fabs(measure_estimate(t, 4, 1 << 3, MEASURE_GAIN).value - (64.0 - 40) / 42) < 1e-12);
     ck_assert(fabs(measure_estimate(t, 4, 1 << 3 | 1 << 7, MEASURE_FOUND).value - 12.0 / 24) < 1e-12);
+    /* all in one sequence: how far others lie from it is not known; two alike: known, and no rounding is left of it */
+    t[2][6] = (struct tally){5, 3, 0, 0, 0, 0, 0};
+    ck_assert(measure_estimate(t, 4, 1 << 6, MEASURE_RIGHT).value == 0.6);
+    ck_assert(isnan(measure_estimate(t, 4, 1 << 6, MEASURE_RIGHT).error));
+    t[1][6] = t[2][6];
+    ck_assert(measure_estimate(t, 4, 1 << 6, MEASURE_RIGHT).error < 1e-15);
     ck_assert(isnan(measure_estimate(t, 4, 1 << 5, MEASURE_RIGHT).value) &&
               measure_estimate(t, 4, 1 << 5, MEASURE_RIGHT).asked == 0);
 }

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         data_batch_free(&b);
     }
     if (s->contents)
-        s->contents(d.opened, &sum, why);
+        s->contents(d.opened, DATA_TRAIN, &sum, why);
     data_close(&d);
     return 0;
 }

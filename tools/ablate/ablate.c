@@ -15,88 +15,6 @@
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
-/* ---- the folder */
-
-/* ablation.json says what the folder is for: every arm's settings.  Another ablation must not be mixed into it. */
-static const char *write_claim(const struct ablation *a, const char *path, char *why)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = file_open_text(&text, &size);
-    if (f)
-        fprintf(f, "{\"preset\": \"%s\", \"arms\": {\n", a->name);
-    for (int i = 0; f && i < a->arms; i++) {
-        char *run = run_json(&a->run[i], 1);
-        fprintf(f, "%s\"%s\": %s", i ? ",\n" : "", a->arm[i].name, run ? run : "");
-        if (!run) {
-            free(file_close_text(f, &text));
-            f = NULL;
-        }
-        free(run);
-    }
-    if (f)
-        fputs("}}\n", f);
-    return file_replace_text(path, f, &text, why);
-}
-
-/* The length of the line at s, without the comma that JSON puts behind it. */
-static int line_length(const char *s)
-{
-    int n = (int)strcspn(s, "\n");
-    return n && s[n - 1] == ',' ? n - 1 : n;
-}
-
-/* The settings of arm i as they stand there, or as an older swax wrote them, are those of the run: NULL, or what
- * differs. */
-static const char *other_arm(const struct json *there, const struct ablation *a, int i, char *why)
-{
-    struct run r = run_default();
-    const struct json *data = json_get(there, "data");
-    if (!there)
-        return say(why, "arm %s does not stand there", a->arm[i].name);
-    const char *bad = data && data->text ? run_set(&r, "data", data->text, why) : say(why, "no data is named there");
-    for (const struct json *j = there->first; j && !bad; j = j->next)
-        bad = j->text ? run_set(&r, j->key, j->text, why) : say(why, "%.60s has no value there", j->key);
-    char *x = bad ? NULL : run_json(&r, 1), *y = bad ? NULL : run_json(&a->run[i], 1);
-    if (!bad && !(x && y))
-        bad = say(why, "there is no memory for the settings");
-    if (!bad && strcmp(x, y)) {        /* a line is a key and its value: the first that differs */
-        const char *u = x, *v = y;
-        while (line_length(u) == line_length(v) && !strncmp(u, v, (size_t)line_length(u)) && strchr(u, '\n')) {
-            u += strcspn(u, "\n") + 1;
-            v += strcspn(v, "\n") + 1;
-        }
-        bad = say(why, "arm %s has%.*s there, and%.*s here", a->arm[i].name, line_length(u) - 1, u + 1,
-                  line_length(v) - 1, v + 1);      /* a line is indented by two, of which one is enough */
-    }
-    free(x);
-    free(y);
-    return bad;
-}
-
-static const char *claim_folder(const struct ablation *a, int only_report, char *why)
-{
-    char path[RUN_TEXT + 64];
-    snprintf(path, sizeof path, "%s/ablation.json", a->out);
-    if (only_report && access(path, F_OK))
-        return say(why, "%s holds no ablation to report on.", a->out);
-    if (file_make_folder(a->out, why))
-        return why;
-    if (access(path, F_OK))
-        return write_claim(a, path, why);
-    struct json *root = json_read(path, 1 << 22, why);
-    const struct json *arms = json_get(root, "arms");
-    const char *bad = root ? NULL : why;
-    char what[SWAX_WHY];
-    const char *other = arms && arms->count == a->arms ? NULL : "it has other arms";
-    for (int i = 0; i < a->arms && !bad && !other; i++)
-        other = other_arm(json_get(arms, a->arm[i].name), a, i, what);
-    if (!bad && other)
-        bad = say(why, "%s holds another ablation, or one with other settings (%s): choose another folder with out=.",
-                  a->out, other);
-    json_free(root);
-    return bad;
-}
 
 static const char *read_all(const struct ablation *a, struct outcome *r, char *why)
 {
@@ -158,6 +76,16 @@ static char *read_ablation(const char *name, char *why)
                                                    : ablate_builtin_text(name, why);
 }
 
+/* The keys of a run but its seed: an ablation trains with several, and counts them. */
+static const struct key *without_seed(void)
+{
+    static struct key row[64];
+    for (int i = 0, n = 0; run_keys[i].name && n < 63; i++)
+        if (strcmp(run_keys[i].name, "seed"))
+            row[n++] = run_keys[i];
+    return row;
+}
+
 static void tables(struct keys *k, const struct options *o)
 {
     static struct run base;
@@ -171,6 +99,7 @@ static void tables(struct keys *k, const struct options *o)
     keys_add(k, NULL, keys, NULL);
     run_tables(k, &base, 0);
     k->table[1].title = "The runs, for all arms alike";
+    k->table[1].rows = without_seed();
 }
 
 static const char *read_shard(struct jobs *s, const char *text, char *why)
@@ -218,6 +147,9 @@ static const char *open_session(struct jobs *s, struct options *o, char *why)
     keys_add(&k, NULL, keys, &a);
     if (options_give(o, &k, why))
         return why;
+    for (int i = 0; i < o->n; i++)                 /* a file that config= names may be that of one run */
+        if (!strcmp(o->list[i].key, "seed") && !o->list[i].of_config)
+            return keys_unknown(&k, "seed", why);
     if (!*a.ablation)
         return say(why, "Which ablation? `swax ablate help` lists those that are built in.");
     char *text = read_ablation(a.ablation, why);
@@ -238,7 +170,7 @@ static const char *open_session(struct jobs *s, struct options *o, char *why)
     s->at_once = jobs_at_once(a.jobs, trial, cores, s->runs);
     s->threads = cores > s->at_once ? cores / s->at_once : 1;
     s->live = isatty(STDOUT_FILENO);
-    return claim_folder(&s->a, s->only_report, why);
+    return ablation_claim(&s->a, s->only_report, why);
 }
 
 /* What was said on the command line, as it may be typed again. */
@@ -307,8 +239,8 @@ const struct command command_ablate = {
         "what the numbers say to the claims. An ablation is a JSON file of settings, arms, questions and claims, which "
         "data/ablate/README.md describes; built in are smoke, which exercises everything in under a minute and claims "
         "nothing; quick, short, long and stochastic windows, pure SWA and pure mLSTM on two cores; full, every window, "
-        "probability and annealing over five seeds; and code, code-small and code-smoke, the same question "
-        "of text that `make corpus` makes.\n\n"
+        "probability and annealing over five seeds; code, code-small and code-smoke, the same question of text that "
+        "`make corpus` makes, with code-gdn, code-decay and code-rates beside it; and ruler, the paper's windows.\n\n"
         "Stopped or killed, it goes on when it is started again; machines that share the folder take shard=1/4 to "
         "shard=4/4 and the report is made from what is there. The folder then holds report.html (plots, tables, and a "
         "verdict on each claim; it needs nothing from outside), results.json (the same for programs) and "

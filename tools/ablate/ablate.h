@@ -137,6 +137,10 @@ void verdicts(struct verdict v[ABLATE_CLAIMS], const struct ablation *a, const s
 extern const struct ablate_builtin { const char *name; const char *const *line; } ablate_builtin[];
 char *ablate_builtin_text(const char *name, char *why);
 
+/* folder.c: the folder is this ablation's, from now on if it is new; refused is one of other settings, other weights to
+ * begin with, or files that hold other data.  NULL, or a sentence. */
+const char *ablation_claim(const struct ablation *a, int only_report, char *why);
+
 /* Open a run as far as its first step, so that it is refused before a folder is claimed for it.  In a process of its
  * own: a device's context does not survive the forks that follow.  try.c. */
 enum ablation_trial { ABLATION_ON_HOST, ABLATION_ON_DEVICE, ABLATION_ON_SHARED_DEVICE, ABLATION_REFUSED };

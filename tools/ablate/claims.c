@@ -6,7 +6,8 @@
  *     short.beyond >= 0.5                                              NUMBER
  *
  * where ARM is an arm's name, or the role of exactly one.  It holds if it does by `margin` standard errors of the two
- * answers, fails if its opposite does, and else says nothing.
+ * answers, fails if its opposite does, and else says nothing; so it does where an answer has no standard error, since
+ * one sequence alone was asked (unless margin is 0).
  *
  * A claim is asked of every combination of finished seeds, one of each arm that it names.  A combination has a say if
  * all conditions of "asks" hold for it.  With at least `least_seeds` of every arm, the verdict is
@@ -166,14 +167,13 @@ static const struct estimate *answer(const struct combination *b, struct term t)
     return NULL;
 }
 
-static double error_of(const struct estimate *e) { return e && isfinite(e->error) ? e->error : 0; }
-
 static enum says judge(const struct combination *b, const struct condition *c, double margin)
 {
     const struct estimate *left = answer(b, c->left), *right = answer(b, c->right);
     const double over = left->value - (right ? c->times * right->value : 0) - c->plus, by = c->at_least ? over : -over;
-    const double room = margin * hypot(error_of(left), c->times * error_of(right));
-    if (isnan(by))
+    const double error = hypot(left->error, right ? c->times * right->error : 0);
+    const double room = margin > 0 ? margin * error : 0;
+    if (isnan(by) || isnan(room))
         return SAYS_NOTHING;
     return by >= room ? HOLDS : by <= -room ? FAILS : SAYS_NOTHING;
 }

@@ -141,7 +141,7 @@ static enum outcome_end train_and_examine(struct training *t, struct run *run, c
     if (at >= (int)sizeof run->out)
         return say(t->why, "%s: this path is too long.", folder), OUTCOME_FAILED;
     run->resume = 1;
-    run->threads = threads;
+    run->threads = run->threads ? run->threads : threads;
     load_curve(t);
     t->resumed = resumed_step(folder);
     const enum run_end end = run_train(run, watch, t, t->why);

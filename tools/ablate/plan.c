@@ -77,6 +77,16 @@ static const char *real_of(const struct json *object, const char *key, double le
     return NULL;
 }
 
+/* A run's folder, its seed and how it goes on are the ablation's to say; so are its steps, which budgets count. */
+static int is_of_each(const char *key)
+{
+    static const char *const keys[] = {"out", "resume", "seed", "minutes"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!strcmp(keys[i], key))
+            return 1;
+    return 0;
+}
+
 /* An object of keys into a run.  Where the data come from decides which keys there are. */
 static const char *set_all(struct run *r, const struct json *settings, const char *where, char *why)
 {
@@ -91,6 +101,9 @@ static const char *set_all(struct run *r, const struct json *settings, const cha
                               : j->type == JSON_FALSE                            ? "no"
                                                                                  : NULL;
             char wrong[SWAX_WHY];
+            if (is_of_each(j->key))
+                return say(why, "Settings of %.60s: \"%s\" is no setting of an ablation, which gives every run its "
+                                "own.", where, j->key);
             if (!value)
                 return say(why, "The setting \"%.60s\" of %.60s is a text, a number, true or false.", j->key, where);
             if (!strcmp(j->key, "data") == !pass && run_set(r, j->key, value, wrong))

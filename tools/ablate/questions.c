@@ -212,7 +212,8 @@ static const char *ask_bands(struct draft *d, char why[SWAX_WHY])
         struct band b;
         if (!name || name->type != JSON_STRING || !low || !high || !json_integer(low, &from) ||
             !json_integer(high, &to) || from < 1 || to < from || to > 1 << 24)
-            return say(why, "A band of the ablation is {\"name\": ..., \"from\": ..., \"to\": ...}, in tokens.");
+            return say(why, "A band of the ablation is {\"name\": ..., \"from\": ..., \"to\": ...}, in tokens, from at "
+                            "most to.");
         snprintf(b.name, sizeof b.name, "%.23s", name->text);
         b.from = (int)from, b.to = (int)to;
         if (!rows_between(source_of(a), b.from, b.to, 0))
@@ -309,7 +310,6 @@ static void ask_windows(struct draft *d)
             s.window = a->window[w];
             q.sitting = sit(d, s);
             q.group = ABLATE_WINDOW;
-            q.from = a->window[w];
             name_question(q.name, "%s@%d", a->ask[of[k]].name, a->window[w]);
             snprintf(q.label, sizeof q.label, "%.40s, window %d", a->ask[of[k]].label, a->window[w]);
             ask(d, q);

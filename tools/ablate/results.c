@@ -146,7 +146,10 @@ static void write_all(FILE *f, const struct ablation *a, const struct outcome *r
     for (int q = 0; q < a->questions; q++) {
         text_member(f, q ? ",\n    {" : "\n    {", "name", a->ask[q].name);
         text_member(f, ", ", "what", a->ask[q].label);
-        fprintf(f, ", \"length\": %d", a->sitting[a->ask[q].sitting].length);
+        const struct sitting *s = &a->sitting[a->ask[q].sitting];
+        fprintf(f, ", \"length\": %d", s->length);
+        if (s->window)                             /* else every arm's own */
+            fprintf(f, ", \"window\": %d", s->window);
         if (a->ask[q].to)
             fprintf(f, ", \"from\": %d, \"to\": %d", a->ask[q].from, a->ask[q].to);
         fputs("}", f);

@@ -164,6 +164,26 @@ static const char *load_tensor(const struct hf_model *m, struct swax_network *n,
     return NULL;
 }
 
+/* What the network has no place for would be left out of its numbers: a bias, a norm.  A tied matrix may stand there
+ * twice. */
+static const char *look_for_more(const struct hf_model *m, const struct swax_network *n, char *why)
+{
+    int count;
+    const struct swax_tensor *t = swax_network_tensors(n, &count);
+    const int tied = swax_network_config(n)->tied;
+    for (int s = 0; s < m->shards; s++)
+        for (int k = 0; k < st_count(m->shard[s]); k++) {
+            const char *name = st_tensor(m->shard[s], k)->name;
+            int known = !strcmp(name, "embedding.weight") || (tied && !strcmp(name, "lm_head.weight"));
+            for (int i = 0; i < count && !known; i++)
+                known = !strcmp(t[i].name, name);
+            if (!known)
+                return say(why, "Tensor %.120s of the model has no place in this network, whose numbers would be other "
+                                "than the model's.", name);
+        }
+    return NULL;
+}
+
 size_t hf_largest(struct swax_network *n)
 {
     int count;
@@ -184,6 +204,8 @@ const char *hf_load(struct hf_model *m, struct swax_network *n, enum swax_precis
     const char *wrong = room && turned ? NULL : say(why, "There is no memory for a tensor of %zu bytes.", most);
     for (int i = 0; i < count && !wrong; i++)
         wrong = load_tensor(m, n, i, &t[i], type, room, turned, why);
+    if (!wrong)
+        wrong = look_for_more(m, n, why);
     free(room);
     free(turned);
     const int bad = wrong ? -1 : swax_network_nonfinite(n, SWAX_WEIGHT);

@@ -40,28 +40,42 @@ static void tally(struct tally (*to)[MEASURE_ROWS], const struct data_batch *b, 
     }
 }
 
+/* What one sequence has to say: n answers, whose sum is x. */
+struct share { double n, x; };
+
+static struct share share_of(const struct tally *row, uint64_t rows, enum measure_what what)
+{
+    struct share s = {0, 0};
+    for (int k = 0; k < MEASURE_ROWS; k++) {
+        const struct tally *t = &row[k];
+        if (!(rows >> k & 1))
+            continue;
+        s.n += what == MEASURE_FOUND ? t->lost : t->asked;
+        s.x += what == MEASURE_RIGHT ? t->right
+             : what == MEASURE_LOSS  ? t->loss
+             : what == MEASURE_GAIN  ? t->cut_loss - t->loss
+                                     : t->found;
+    }
+    return s;
+}
+
 struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequences, uint64_t rows,
                                  enum measure_what what)
 {
-    double n = 0, x = 0, nn = 0, nx = 0, xx = 0;
+    double n = 0, x = 0, squares = 0;
+    int asked = 0;
     for (int s = 0; s < sequences; s++) {
-        double ns = 0, xs = 0;
-        for (int k = 0; k < MEASURE_ROWS; k++) {
-            const struct tally *t = &tally[s][k];
-            if (!(rows >> k & 1))
-                continue;
-            ns += what == MEASURE_FOUND ? t->lost : t->asked;
-            xs += what == MEASURE_RIGHT ? t->right
-                : what == MEASURE_LOSS  ? t->loss
-                : what == MEASURE_GAIN  ? t->cut_loss - t->loss
-                                        : t->found;
-        }
-        n += ns, x += xs, nn += ns * ns, nx += ns * xs, xx += xs * xs;
+        const struct share one = share_of(tally[s], rows, what);
+        n += one.n, x += one.x, asked += one.n > 0;
     }
-    if (!(n > 0))
+    if (!asked)
         return (struct estimate){(double)NAN, (double)NAN, 0};
-    const double R = x / n, S = sequences, squares = fmax(xx - 2 * R * nx + R * R * nn, 0);
-    return (struct estimate){R, S > 1 ? sqrt(S / (S - 1) * squares) / n : (double)NAN, n};
+    const double R = x / n, S = sequences;
+    for (int s = 0; s < sequences; s++) {
+        const struct share one = share_of(tally[s], rows, what);
+        squares += (one.x - R * one.n) * (one.x - R * one.n);
+    }
+    return (struct estimate){R, asked > 1 ? sqrt(S / (S - 1) * squares) / n : (double)NAN, n};
 }
 
 static void count(struct measured *m, const struct data_batch *b, const float *loss, const unsigned char *right,

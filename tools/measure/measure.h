@@ -33,7 +33,7 @@ struct measure_how {
 
 /* A mean over the answers of the rows in `rows` (bit k: row k), with its standard error over sequences, since answers
  * of one sequence are no independent draws: of the ratio R = sum x_s / sum n_s, sqrt(S/(S-1) sum (x_s - R n_s)^2) / sum
- * n_s. */
+ * n_s; NaN where one sequence has all the answers, which says nothing of how much others differ. */
 enum measure_what { MEASURE_RIGHT, MEASURE_LOSS, MEASURE_GAIN, MEASURE_FOUND };
 struct estimate { double value, error, asked; };               /* NaN, NaN, 0: nothing was asked */
 struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequences, uint64_t rows,

@@ -257,15 +257,16 @@ const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum da
     return NULL;
 }
 
-const char *corpus_contents(void *corpus, struct checksum *sum, char *why)
+const char *corpus_contents(void *corpus, enum data_part part, struct checksum *sum, char *why)
 {
     enum { PIECE = 1 << 20 };
     struct corpus *c = corpus;
+    const int64_t end = part == DATA_TRAIN ? c->train : c->tokens;
     const int bytes = c->layout.token_bytes;
     unsigned char *piece = malloc((size_t)PIECE * (size_t)bytes);
     const char *wrong = piece ? NULL : say(why, "There is no memory to read %s.", c->many.file[0].path);
-    for (int64_t at = 0; at < c->train && !wrong; at += PIECE) {
-        const int64_t n = c->train - at < PIECE ? c->train - at : PIECE;
+    for (int64_t at = part == DATA_TRAIN ? 0 : c->train; at < end && !wrong; at += PIECE) {
+        const int64_t n = end - at < PIECE ? end - at : PIECE;
         wrong = read_tokens(c, piece, at, n, why);
         if (!wrong)
             checksum_add(sum, piece, (size_t)(n * bytes));

@@ -50,6 +50,6 @@ const struct vocabulary *corpus_words(const void *corpus);     /* NULL: it has n
 int64_t corpus_tokens(const void *corpus, enum data_part part);
 const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
                         char *why);
-const char *corpus_contents(void *corpus, struct checksum *sum, char *why);
+const char *corpus_contents(void *corpus, enum data_part part, struct checksum *sum, char *why);
 
 #endif

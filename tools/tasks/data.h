@@ -60,8 +60,8 @@ struct source {
     /* How many tokens the part holds; NULL where they are generated. */
     int64_t (*tokens)(const void *opened, enum data_part part);
 
-    /* Add all that training sequences are cut from to the sum; NULL where they are generated.  NULL, or a sentence. */
-    const char *(*contents)(void *opened, struct checksum *sum, char *why);
+    /* Add all that the part's sequences are cut from to the sum; NULL where they are generated. */
+    const char *(*contents)(void *opened, enum data_part part, struct checksum *sum, char *why);
 };
 
 extern const struct source *const sources[];

@@ -208,11 +208,12 @@ static const char *fill(void *opened, struct sequence *s, uint64_t seed, enum da
     return NULL;
 }
 
-static const char *contents(void *opened, struct checksum *sum, char *why)
+static const char *contents(void *opened, enum data_part part, struct checksum *sum, char *why)
 {
     struct mixture *m = opened;
     for (int i = 0; i < m->parts; i++)
-        if (m->part[i].data.source->contents && m->part[i].data.source->contents(m->part[i].data.opened, sum, why))
+        if (m->part[i].data.source->contents &&
+            m->part[i].data.source->contents(m->part[i].data.opened, part, sum, why))
             return why;
     return NULL;
 }

@@ -47,7 +47,7 @@ static const char *fill_first(struct session *s, char *why)
     struct checksum sum = {0};
     checksum_add(&sum, first->token, bytes);
     checksum_add(&sum, first->target, bytes);
-    if (r->source->contents && r->source->contents(s->data.opened, &sum, why))
+    if (r->source->contents && r->source->contents(s->data.opened, DATA_TRAIN, &sum, why))
         return why;
     checksum_text(&sum, r->data);
     for (int part = 0; part < 2 && r->source->tokens; part++)
