@@ -42,9 +42,10 @@ $(BUILD)/cuda/%_bf16.o: cuda/%_bf16.cu $(BUILD)/nvcc ; $(call step,NVCC) $(DEVIC
 $(BUILD)/cuda/%.o: cuda/%.cu $(BUILD)/nvcc ; $(call step,NVCC) $(DEVICE) -c $< -o $@
 
 # what cuda/bench/run.sh runs on a machine with a card
-$(BUILD)/cuda_cases: cuda/bench/cases.c $(BUILD)/libswax.a
+$(BUILD)/cuda_cases: cuda/bench/cases.c cuda/bench/steps.c $(BUILD)/libswax.a
 	$(call step,LINK) $(TOOL) $(OPENMP) $(LDFLAGS) $(filter %.c %.a,$^) -o $@ $(LIBS) $(LDLIBS)
-$(BUILD)/cuda_bench: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/cases.c,$(wildcard cuda/bench/*.c))) $(BUILD)/libswax.a
+CUDA_BENCH := $(filter-out %/cases.c %/steps.c,$(wildcard cuda/bench/*.c))
+$(BUILD)/cuda_bench: $(CUDA_BENCH:%.c=$(BUILD)/%.o) $(BUILD)/libswax.a
 	$(call step,LINK) $(LINK) $^ -o $@ $(LIBS) $(LDLIBS)
 $(BUILD)/cuda/bench/%.o: cuda/bench/%.c $(BUILD)/compiler ; $(call step,CC) $(TOOL) -c $< -o $@
 else

@@ -1,15 +1,17 @@
 /* cases.c - every kernel of the CUDA tier against the reference in double, as tests/check_tiers.c does it but
  * without Check, with a size to choose, and twice, since the same case must give the same bits.
  *
- *     cuda_cases [cases per family, 10] [largest size, 70] [together] [kernel ...]
+ *     cuda_cases [cases per family, 10] [largest size, 70] [together] [kernel ...] [steps]
  *
  * Attention's backward is put to one long case.  The cell is put to gates of two more kinds: all forget gates shut, so
  * that every token outweighs all before it; and gates that are far apart, where a gate at -inf must do the same as one
  * at -1e30.
  *
+ * `steps`, which is also asked where no kernel is named, are whole training steps (steps.h).
+ *
  * A kernel runs in a process of its own: one that hangs or crashes does not take the others with it.  `together` is
- * for a sanitizer: all in one process, which it starts faster, and every case once, of one family: it looks at
- * addresses, not at values. */
+ * for a sanitizer: all in one process, which it starts faster, and every case once, of one family, and once more with a
+ * number that is none in each input, since other kernels see to that: it looks at addresses, not at values. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cuda/bench/steps.h"
 #include "ref/oracle/oracle.h"
 
 extern const struct swax_tier swax_cuda_tier;
@@ -140,6 +143,20 @@ static void judge(struct tally *all, enum swax_precision p, struct op_case c, en
     op_case_free(&c);
 }
 
+static void run_spoiled(enum swax_precision p, const struct op_case *c, uint64_t seed)
+{
+    for (int i = 0; i < c->n; i++) {
+        const struct op_arg *arg = &swax_ops[c->op].arg[i];
+        struct op_case spoiled;
+        if (arg->role == OUT || arg->type == INT || !c->arg[i])
+            continue;
+        op_case_copy(&spoiled, c);
+        spoiled.arg[i][seed * 7919 % (uint64_t)c->size[i]] = NAN;
+        op_run(&swax_cuda_tier, p, &spoiled);
+        op_case_free(&spoiled);
+    }
+}
+
 static void one_case(struct tally *all, enum swax_precision p, int op, enum op_family family, enum kind kind,
                      uint64_t seed, int largest, int once)
 {
@@ -147,6 +164,8 @@ static void one_case(struct tally *all, enum swax_precision p, int op, enum op_f
     op_case_make(&c, op, seed, family, largest, p);
     if (kind)
         set_gates(&c, kind, seed, p);
+    if (once)
+        run_spoiled(p, &c, seed);
     judge(all, p, c, family, kind, seed, largest, once);
 }
 
@@ -190,6 +209,8 @@ static int one_kernel(int op, int count, int largest, int once)
     return failed > 0;
 }
 
+enum { WHOLE_STEPS = -1 };
+
 /* In a process of its own: 1 if anything was wrong. */
 static int apart(int op, int count, int largest)
 {
@@ -198,11 +219,13 @@ static int apart(int op, int count, int largest)
     const pid_t child = fork();
     if (child == 0) {
         alarm(SECONDS);
-        _exit(one_kernel(op, count, largest, 0));
+        const int wrong = op == WHOLE_STEPS ? steps_as_a_graph() : one_kernel(op, count, largest, 0);
+        fflush(stdout);
+        _exit(wrong);
     }
     if (child >= 0 && waitpid(child, &status, 0) == child && WIFEXITED(status))
         return WEXITSTATUS(status) != 0;
-    printf("%s: its process was ended by a signal\n", swax_ops[op].name);
+    printf("%s: its process was ended by a signal\n", op == WHOLE_STEPS ? "steps" : swax_ops[op].name);
     return 1;
 }
 
@@ -210,9 +233,12 @@ int main(int argc, char **argv)
 {
     const int count = argc > 1 ? atoi(argv[1]) : 10, largest = argc > 2 ? atoi(argv[2]) : 70;
     const int together = argc > 3 && !strcmp(argv[3], "together"), names = together ? 4 : 3;
-    int failed = 0, wrong = count < 1 || largest < 1;
+    int failed = 0, wrong = count < 1 || largest < 1, steps = argc <= names && !together;
     for (int i = names; i < argc; i++)
-        wrong |= op_find(argv[i]) < 0;
+        if (!strcmp(argv[i], "steps"))
+            steps = 1;
+        else
+            wrong |= op_find(argv[i]) < 0;
     if (wrong) {
         fprintf(stderr,
                 "usage: cuda_cases [cases per family] [largest size] [together] [kernel ...]: two numbers from 1 on\n");
@@ -225,6 +251,8 @@ int main(int argc, char **argv)
         if (chosen)
             failed += together ? one_kernel(op, count, largest, 1) : apart(op, count, largest);
     }
+    if (steps)
+        failed += together ? steps_as_a_graph() : apart(WHOLE_STEPS, count, largest);
     printf("%s\n", failed ? "FAILED" : "all kernels agree with the reference");
     return failed != 0;
 }

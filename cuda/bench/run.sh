@@ -25,7 +25,7 @@ if wanted checks; then
 fi
 if wanted sanitize; then
     for tool in memcheck racecheck initcheck synccheck; do
-        compute-sanitizer --tool $tool --error-exitcode 9 "$BUILD/cuda_cases" 1 40 together \
+        compute-sanitizer --tool $tool --error-exitcode 9 "$BUILD/cuda_cases" 3 70 together \
             >"$BUILD/sanitize_$tool.log" 2>&1 &
         eval "pid_$tool=$!"
     done
