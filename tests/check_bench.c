@@ -10,6 +10,7 @@
 #include "ref/network/network.h"
 #include "ref/kernels.h"
 #include "ref/oracle/oracle.h"
+#include "simd/peak.h"
 #include "tests/golden.h"
 #include "tests/printed.h"
 #include "tests/scratch.h"
@@ -271,6 +272,8 @@ START_TEST(a_row_in_words_has_the_rows_numbers)
     ck_assert_msg(!strncmp(++row, "linear_forward      N=8 O=6 I=4 ", 32) &&
                       sscanf(row + 32, " %lf ms %lf GFLOP/s %lf GB/s %lf %% of the peak", &ms, &gflops, &gbs,
                              &share) == 4, "%s", row);
+    const struct swax_tier *tier = swax_tier_find(NULL, &(const char *){NULL});
+    ck_assert_msg((peak > 0) == (swax_peak_gflops(tier->name, 1) > 0), "a peak of %g", peak);
     ck_assert_msg(!(peak > 0) || fabs(share - 100 * gflops / peak) < 0.06 + 10 / peak, "%g of %g is %g %%", gflops,
                   peak, share);
     /* float: 8 x 6 outputs, 8 x 4 and 6 x 4 inputs; 2 8 6 4 operations */
@@ -301,6 +304,21 @@ START_TEST(a_step_is_counted_as_the_network_counts)
 }
 END_TEST
 
+START_TEST(products_have_the_sizes_of_networks)
+{
+    char *now;
+    size_t n;
+    int products;
+    FILE *f = open_memstream(&now, &n);
+    const struct bench_product *of = bench_gemm_sizes(&products);
+    for (int i = 0; i < products; i++)
+        fprintf(f, "N=%d O=%d I=%d\n", of[i].N, of[i].O, of[i].I);
+    fclose(f);
+    golden_has("bench_gemm.txt", now, 0);
+    free(now);
+}
+END_TEST
+
 START_TEST(medians_and_what_is_enough)
 {
     double odd[] = {5, 1, 9}, even[] = {4, 1, 8, 2}, one[] = {3};
@@ -328,6 +346,7 @@ int main(void)
     tcase_add_test(t, products_stand_beside_another_librarys);
     tcase_add_test(t, a_row_in_words_has_the_rows_numbers);
     tcase_add_test(t, a_step_is_counted_as_the_network_counts);
+    tcase_add_test(t, products_have_the_sizes_of_networks);
     tcase_add_test(t, medians_and_what_is_enough);
     suite_add_tcase(s, t);
     scratch_open();

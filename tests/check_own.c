@@ -135,7 +135,15 @@ START_TEST(numbers_of_a_description_have_ends)
         ck_assert_msg(!wrong == !of[k].says && (!wrong || (strstr(wrong, of[k].says) && is_sentence(wrong))), "%s: %s",
                       of[k].text, wrong ? wrong : "taken");
     }
-    char text[8000];
+    static char text[(1 << 20) + 100];
+    for (int more = 0; more < 2; more++) {      /* a mebibyte of text, and a byte more */
+        const int n = sprintf(text, "%s", WITH("\"N\": 1", Y ", " X));
+        memset(text + n, ' ', (size_t)((1 << 20) - n + more));
+        text[(1 << 20) + more] = 0;
+        const char *wrong = read_text(text);
+        ck_assert_msg(!wrong == !more && (!wrong || is_sentence(wrong)), "%d bytes: %s", (1 << 20) + more,
+                      wrong ? wrong : "taken");
+    }
     for (int n = 15; n <= 17; n++) {      /* 16 sizes, and 16 scalars, and no more */
         for (int scalars = 0; scalars < 2; scalars++) {
             snprintf(text, sizeof text, "{\"function\": \"f\", \"%s\": {",
@@ -259,6 +267,7 @@ START_TEST(sizes_reach_their_ends)
         { WITH("\"N\": [1, 3]", Y ", " X), 1, 3 },
         { WITH("\"N\": [15, 18]", Y ", " X), 15, 18 },
         { WITH("\"N\": [513, 514]", Y ", " X), 513, 514 },
+        { WITH("\"N\": [513, 513]", Y ", " X), 513, 513 },
         { WITH("\"N\": {\"from\": 3, \"to\": 13, \"multiple_of\": 5}", Y ", " X), 5, 10 },
     };
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
@@ -272,6 +281,32 @@ START_TEST(sizes_reach_their_ends)
         }
         ck_assert_msg(least == of[k].least && most == of[k].most, "%d to %d, not %d to %d", least, most, of[k].least,
                       of[k].most);
+    }
+}
+END_TEST
+
+/* How often each size comes: a quarter from the nine smallest, a quarter from all, and half at a border of tiles, the
+ * range's last number among them. */
+START_TEST(sizes_come_as_often_as_they_should)
+{
+    enum { MANY = 8000 };
+    static int times[130];
+    ck_assert_msg(!read_text(WITH("\"N\": [1, 129]", Y ", " X)), "%s", why);
+    memset(times, 0, sizeof times);
+    for (int i = 0; i < MANY; i++) {
+        struct own_problem p;
+        own_sizes(&p, &w, 7, i);
+        times[p.size[0]]++;
+    }
+    for (int n = 1; n < 130; n++) {
+        /* 15 of 23 borders lie in the range, and 16 tries find one nearly always */
+        static const int border[] = {15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 72, 96, 127, 128, 129};
+        double share = (n <= 9 ? 0.25 / 9 : 0) + 0.25 / 129;
+        for (int k = 0; k < 15; k++)
+            share += n == border[k] ? 0.5 / 15 : 0;
+        const double most = 5 * sqrt(MANY * share) + 1;
+        ck_assert_msg(fabs(times[n] - MANY * share) < most, "%d came %d times, and not about %.0f", n, times[n],
+                      MANY * share);
     }
 }
 END_TEST
@@ -442,6 +477,7 @@ int main(void)
     tcase_add_test(t, problems_have_sizes_of_all_kinds);
     tcase_add_test(t, problems_are_the_same_as_ever);
     tcase_add_test(t, sizes_reach_their_ends);
+    tcase_add_test(t, sizes_come_as_often_as_they_should);
     tcase_add_test(t, inputs_are_like_what_is_said);
     tcase_add_test(t, families_have_their_shapes);
     tcase_add_test(t, inputs_are_exact);

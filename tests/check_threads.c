@@ -54,6 +54,21 @@ static void one_case(const struct swax_tier *tier, enum swax_precision p, const 
     op_case_free(&first);
 }
 
+/* What one sequence alone cuts, for all threads: passes over more than 65,536 elements, whose parts each begin where
+ * the one before ends; and attention's backward, where the sequence is long. */
+static const struct { const char *op; int dims[OP_DIMS]; } large[] = {
+    {"softcap_forward", {70001}},           {"softcap_backward", {70001}},         {"gate_forward", {70001}},
+    {"gate_backward", {70001}},             {"swiglu_forward", {70001}},           {"swiglu_backward", {70001}},
+    {"add_forward", {70001}},               {"add_backward", {70001}},             {"strength_forward", {70001}},
+    {"strength_backward", {70001}},         {"sqsum", {70001}},                    {"accumulate", {70001}},
+    {"cast", {70001}},                      {"adamw", {70001, 3}},                 {"rmsnorm_forward", {701, 131}},
+    {"rmsnorm_backward", {701, 131}},       {"headnorm_forward", {701, 3, 45, 1}}, {"headnorm_backward", {701, 3, 45, 1}},
+    {"skip_forward", {701, 3, 45}},         {"skip_backward", {701, 3, 45}},       {"xent_forward", {701, 131}},
+    {"xent_backward", {701, 131}},          {"rope_forward", {1, 701, 3, 46, 5}},  {"rope_backward", {1, 701, 3, 46, 5}},
+    {"conv_forward", {1, 701, 701, 131, 3}}, {"conv_backward", {1, 701, 701, 131, 3}},
+    {"embed_forward", {701, 90, 131}},      {"embed_backward", {701, 90, 131}},    {"decay_forward", {701, 3, 45}},
+    {"decay_backward", {701, 3, 45}},       {"attention_backward", {1, 9000, 9000, 3, 3, 8, 70}}};
+
 START_TEST(kernels)
 {
     const struct swax_tier *tier = host_tier(_i / SWAX_PRECISIONS);
@@ -66,11 +81,15 @@ START_TEST(kernels)
             one_case(tier, p, &c);
             op_case_free(&c);
         }
-    c = (struct op_case){ .op = op_find("attention_backward"), .dims = { 1, 9000, 9000, 3, 3, 8, 70 } };
-    if (tier && op_present(tier, p, c.op)) {    /* long enough to be cut */
-        op_draw(&c, 7, OP_GAUSS, 0, p);
-        one_case(tier, p, &c);
-        op_case_free(&c);
+    for (size_t k = 0; tier && k < sizeof large / sizeof *large; k++) {
+        c = (struct op_case){.op = op_find(large[k].op)};
+        memcpy(c.dims, large[k].dims, sizeof c.dims);
+        ck_assert_msg(c.op >= 0, "there is no %s", large[k].op);
+        if (op_present(tier, p, c.op)) {
+            op_draw(&c, 7, OP_GAUSS, 0, p);
+            one_case(tier, p, &c);
+            op_case_free(&c);
+        }
     }
 }
 END_TEST

@@ -8,6 +8,7 @@
 #include "tools/lib/checksum.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/half.h"
+#include "tools/lib/json.h"
 #include "tools/lib/safetensors.h"
 #include "tools/verify/verify.h"
 #include "tests/scratch.h"
@@ -262,6 +263,16 @@ START_TEST(faults_that_pass_are_counted)
             passed += strstr(line, "PASSED") && strstr(line, "PASSED") < strchr(line, '\n');
         ck_assert_msg(sscanf(at, "%d faults: %d rejected, %d named", &total, &rejected, &named) == 3 &&
                           total == lines - 1 && rejected == total - passed, "%s:\n%s", of[k].line, said);
+        struct plan plan = {.suite = suite_find("quick"), .only = -1, .seed = 1};
+        struct entry e;
+        int cases = 0;
+        char words[40];
+        ck_assert(sscanf(of[k].line, "faults %39s", words) == 1 && !subject_find(&plan.subject, words, why));
+        while (plan_entry(&plan, cases, &e))
+            cases++;
+        snprintf(words, sizeof words, " of %3d cases: ", cases);
+        ck_assert_msg(!total || (strstr(said, words) && (k != 2 || strstr(said, "cases: gauss huge\n"))), "%s:\n%s",
+                      of[k].line, said);
         ck_assert_msg(strstr(said, of[k].says) && (of[k].status < 0 || status == of[k].status), "%s: status %d\n%s",
                       of[k].line, status, said);
     }
@@ -365,6 +376,18 @@ START_TEST(a_case_holds_no_answers)
         const char *key, *value;
         st_meta_entry(f, i, &key, &value);
         ck_assert_msg(!strstr(value, "honest") && !strstr(value, "\"max\""), "%s tells bounds: %s", key, value);
+        if (strlen(key) < 4 || strcmp(key + strlen(key) - 4, "case"))
+            continue;
+        struct json *j = json_parse(value, strlen(value), why);
+        const struct json *dims = j ? json_get(j, "dims") : NULL, *scalars = j ? json_get(j, "scalars") : NULL,
+                          *answers = j ? json_get(j, "answers") : NULL;
+        ck_assert_msg(dims && dims->count == 7 && scalars && scalars->count == 1 && answers && answers->count >= 8 &&
+                          json_get(j, "seed") && json_get(j, "family") && !strcmp(json_get(j, "op")->text, "mlstm"),
+                      "%s is %s", key, j ? value : why);
+        const struct json *h = json_get(answers, "h"), *qn = json_get(answers, "qn");
+        ck_assert_msg(h && qn && json_get(h, "demanded")->type == JSON_TRUE &&
+                          json_get(qn, "demanded")->type == JSON_FALSE, "%s is %s", key, value);
+        json_free(j);
     }
     st_close(f);
 }
@@ -389,6 +412,23 @@ START_TEST(a_case_cannot_be_exchanged)
     refused(line, "of seed 5");
     snprintf(line, sizeof line, "check %s %s suite=standard", of, mine);
     refused(line, "not of the suite");
+    snprintf(line, sizeof line, "make rope suite=quick -o %s", bad);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    snprintf(line, sizeof line, "check %s %s", bad, mine);        /* of a suite too, if none is asked for */
+    refused(line, "/y\".");
+    snprintf(line, sizeof line, "make rope seed=5 dtype=f64 -o %s", bad);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    struct problem rope = problem_of(bad);
+    answer(mine, &rope, swax_tiers[0], NULL);
+    problem_free(&rope);
+    snprintf(line, sizeof line, "check %s %s", bad, mine);
+    snprintf(said, sizeof said, "Tensor \"y\" in %.80s holds F32, and this case needs F64 or more.", mine);
+    char *less = strdup(said);
+    refused(line, less);
+    free(less);
+    p = problem_of(of);
+    answer(mine, &p, swax_tiers[0], NULL);
+    problem_free(&p);
 
     size_t size = read_whole(of, &text);
     uint64_t header;
@@ -415,6 +455,53 @@ START_TEST(a_case_cannot_be_exchanged)
     ck_assert_msg(status == 1 || strstr(said, "no tensor"), "%s", said);
     problem_free(&p);
     problem_free(&wrong);
+}
+END_TEST
+
+/* A whole number is what it is: a token, or where a document begins. */
+START_TEST(whole_numbers_of_a_case_do_not_differ)
+{
+    char line[400], said[SAID], *case_of = scratch("case"), *bad = scratch("bad"), *text;
+    uint64_t header;
+    snprintf(line, sizeof line, "make embed N=9 V=50 C=3 -o %s", case_of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    struct problem p = problem_of(case_of);
+    const int token = op_arg_find(&swax_ops[p.in[0].op], "token");
+    int32_t is[9], other[9];
+    for (int n = 0; n < 9; n++)
+        is[n] = other[n] = (int32_t)p.in[0].arg[token][n];
+    other[4] += is[4] > 20 ? -1 : 1;
+    const size_t size = read_whole(case_of, &text);
+    memcpy(&header, text, 8);
+    size_t at = 8 + (size_t)header;
+    while (at < size && memcmp(text + at, is, sizeof is))
+        at++;
+    ck_assert_msg(at < size, "the tokens are not in the file");
+    memcpy(text + at, other, sizeof other);
+    seal_again(text, size);
+    put(bad, text, size);
+    free(text);
+    snprintf(line, sizeof line, "check %s %s", bad, case_of);
+    refused(line, "\"token\"");
+    refused(line, "not what the case's seed gives");
+    problem_free(&p);
+}
+END_TEST
+
+START_TEST(a_case_says_how_many_it_has)
+{
+    char line[400], said[SAID], *of = scratch("case"), *text;
+    snprintf(line, sizeof line, "make rope T=3 B=1 H=1 D=2 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    const size_t size = read_whole(of, &text);
+    char *cases = strstr(text + 8, "\"cases\":\"1\"");
+    ck_assert(cases);
+    cases[9] = '7';
+    seal_again(text, size);
+    put(of, text, size);
+    free(text);
+    snprintf(line, sizeof line, "check %s %s", of, of);
+    refused(line, "says that it has 7 cases, and it is made of 1.");
 }
 END_TEST
 
@@ -499,7 +586,8 @@ START_TEST(sizes_of_models_and_files)
         {"{\"g\": 4}", "g=4, and it is a whole number from 0 to 3"},
         {"{\"eps\": -0.5}", "eps=-0.5, and it is a number from 0 to 1"},
         {"{\"eps\": 1.5}", "eps=1.5, and it is a number"}, {"{\"Q\": 3}", "has no size or scalar \"Q\""},
-        {"{\"H\": \"3\"}", "\"H\" is no number"}, {"[3]", "no object of sizes"}};
+        {"{\"H\": \"3\"}", "\"H\" is no number"}, {"[3]", "no object of sizes"},
+        {"{\"mlstm\": {\"H\": 3, \"K\": {\"of\": 3}}}", "\"K\" is no number"}};
     for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
         put(file, wrong[k].text, strlen(wrong[k].text));
         snprintf(line, sizeof line, "make mlstm sizes=%s -o %s", file, of);
@@ -601,6 +689,8 @@ int main(void)
     tcase_add_test(t, hostile_answers_are_refused);
     tcase_add_test(t, a_case_holds_no_answers);
     tcase_add_test(t, a_case_cannot_be_exchanged);
+    tcase_add_test(t, whole_numbers_of_a_case_do_not_differ);
+    tcase_add_test(t, a_case_says_how_many_it_has);
     tcase_add_test(t, numbers_of_a_case_may_differ_in_the_last_digits);
     tcase_add_test(t, random_seeds_are_printed_and_replayed);
     tcase_add_test(t, sizes_of_models_and_files);

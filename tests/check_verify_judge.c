@@ -136,6 +136,36 @@ START_TEST(the_worst_problem_is_shown)
                   "case %d, element %ld, of %d answers %d failed", y->problem, y->index, y->answers, y->failed);
     ck_assert_msg(fabs(y->largest / y->bound - 0.9) < 1e-6 && fabs(y->ratio / 0.9 - 1) < 1e-6, "%g of %g", y->largest,
                   y->bound);
+    ck_assert_msg(r.families == 1 << OP_GAUSS && !r.wrong_families, "a family is wrong where all is good");
+}
+END_TEST
+
+/* Errors by neighbours in the type of the answer, at 1, where they are as far apart as its digits say. */
+START_TEST(errors_are_counted_in_neighbours_of_their_type)
+{
+    static const struct { const char *plan; double ulp; } of[] = {
+        {"add_forward seed=4 dtype=f32 family=gauss N=9", 0x1p-23}, {"add_forward seed=4 dtype=f64 family=gauss N=9",
+        0x1p-52}, {"add_forward seed=4 dtype=bf16 family=gauss N=9", 0x1p-7}, {"add_forward seed=4 dtype=f16 "
+        "family=gauss N=9", 0x1p-10}, {"softcap_forward seed=4 dtype=bf16 family=gauss N=9", 0x1p-23}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        static struct report r;
+        struct problem p;
+        struct op_case got;
+        const struct plan plan = draw(&p, of[k].plan, 0);
+        problem_solve(&p);
+        p.truth[0].arg[0][2] = 1;
+        op_case_copy(&got, &p.truth[0]);
+        for (int far = 0; far < 2; far++) {      /* off by 3; then by more than is good */
+            report_begin(&r, &plan);
+            got.arg[0][2] = far ? 1e4 : 1 + 3 * of[k].ulp;
+            const int good = report_add(&r, &p, &got, 0);
+            ck_assert_msg(good == !r.wrong_families && (!far || r.wrong_families == 1 << OP_GAUSS), "%s: families %x",
+                          of[k].plan, (unsigned)r.wrong_families);
+            ck_assert_msg(far || found(&r, "y")->ulp == 3, "%s: %g neighbours away, not 3", of[k].plan,
+                          found(&r, "y")->ulp);
+        }
+        op_case_free(&got), problem_free(&p);
+    }
 }
 END_TEST
 
@@ -210,7 +240,224 @@ START_TEST(what_overflows_widens_nothing)
 }
 END_TEST
 
+/* What any honest order errs may be erred twice: as its states stand, and as e^m C. */
+START_TEST(honest_orders_are_allowed_twice_what_they_err)
+{
+    static const char *const words[] = {
+        "mlstm_forward seed=%d dtype=f32 family=gauss B=1 T=40 H=2 K=6 V=4 g=0 documents=no",
+        "mlstm_forward seed=%d dtype=f32 family=open B=1 T=70 H=1 K=4 V=4 g=2 documents=no",
+        "delta_forward seed=%d dtype=f32 family=gauss B=1 T=40 H=2 G=1 K=8 V=4 documents=no",
+        "attention_forward seed=%d dtype=f32 family=huge B=1 T=30 S=30 H=2 G=1 D=8 W=30 documents=no"};
+    for (size_t k = 0; k < 5 * sizeof words / sizeof *words; k++) {
+        char line[200];
+        struct problem p;
+        struct swax_tier honest;
+        const struct fault *order;
+        int orders = 0;
+        snprintf(line, sizeof line, words[k / 5], (int)k + 1);
+        draw(&p, line, 0);
+        problem_solve(&p);
+        for (int i = 0; (order = fault_none_f32(i, &honest)); i++)
+            for (int gauge = 0; gauge < 2 && order_is_honest(order, &p); gauge++, orders++) {
+                struct op_case got;
+                op_case_copy(&got, &p.in[0]);
+                ck_assert(!op_run(&honest, SWAX_PREC_F32, &got));
+                if (gauge)
+                    regauge(&p, &got);
+                for (int a = 0; a < got.n; a++)
+                    ck_assert_msg(!problem_is_answer(&p, 0, a) ||
+                                      2 * op_error(got.arg[a], p.truth[0].arg[a], got.size[a]) <= p.bound[0].bound[a],
+                                  "%s: %s of %s errs %g%s, and %g is allowed", line, swax_ops[got.op].arg[a].name,
+                                  order->name, op_error(got.arg[a], p.truth[0].arg[a], got.size[a]),
+                                  gauge ? " as e^m C" : "", p.bound[0].bound[a]);
+                op_case_free(&got);
+            }
+        ck_assert_msg(orders > 0, "%s: no order was asked", line);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+/* Behind a norm, what arrives at h is orthogonal to what the forward truly gives, of one kernel to what it is given;
+ * and a value of one number, which a norm makes the same whatever it is, has two. */
+START_TEST(what_comes_out_of_a_norm_is_orthogonal)
+{
+    static const char *const words[] = {"mlstm", "mlstm_backward"};
+    int two = 0;
+    for (int k = 0; k < 2; k++)
+        for (int seed = 1; seed < 40; seed++) {
+            char line[100];
+            struct problem p, plain;
+            snprintf(line, sizeof line, "%s suite=quick seed=%d dtype=f64 T=5 H=2 K=3 behind=headnorm", words[k], seed);
+            draw(&p, line, 1);
+            *strstr(line, " behind") = 0;
+            draw(&plain, line, 1);
+            problem_solve(&p);
+            const struct op_case *b = &p.in[p.subject.n - 1];
+            const long V = op_extent(&swax_ops[b->op], 'V', b->dims),
+                       was = op_extent(&swax_ops[b->op], 'V', plain.in[0].dims);
+            ck_assert_each(V == (was < 2 ? 2 : was), "V is %ld, of %ld drawn", V, was);
+            two += was < 2;
+            const double *h = k ? array(b, "h") : array(&p.truth[0], "h"), *dh = array(b, "dh");
+            for (long row = 0; row < b->size[place(b, "dh")]; row += V) {
+                double dot = 0, hh = 0, dd = 0;
+                for (long e = row; e < row + V; e++)
+                    dot += h[e] * dh[e], hh += h[e] * h[e], dd += dh[e] * dh[e];
+                ck_assert_each(fabs(dot) <= 1e-12 * sqrt(hh * dd), "%s: dh.h is %g", line, dot);
+            }
+            problem_free(&p), problem_free(&plain);
+        }
+    ck_assert_msg(two, "no value of one number was drawn");
+}
+END_TEST
+
 /* ---- causes */
+
+/* Multiplications and numbers, by the formulas of tools/verify/size.c, of sizes that are all different. */
+START_TEST(problems_cost_what_their_loops_take)
+{
+    static const struct { const char *op; int dims[OP_DIMS]; double work, orders, steps, numbers; } of[] = {
+        {"linear_forward", {5, 3, 7}, 105, 105, 105, 15 + 35 + 21 + 3},
+        {"rmsnorm_forward", {5, 3}, 38, 38, 38, 15 + 5 + 15 + 3},
+        /* B T S H G D W: each query all keys, and of those in the window D */
+        {"attention_forward", {2, 5, 7, 6, 3, 11, 4}, 60 * 51, 60 * 51, 60 * 51, -1},
+        {"attention_forward", {2, 5, 7, 6, 3, 11, 99}, 60 * 84, 60 * 84, 60 * 84, -1},
+        /* B T H K V L g */
+        {"mlstm_forward", {2, 5, 3, 7, 11, 4, 0}, 30 * (77 + 5 * 18.0), 30 * 770, 30 * (2 * 77 + 64 * 18.0), -1},
+        {"mlstm_backward", {2, 5, 3, 7, 11, 4, 0}, 30 * (77 + 5 * 18.0), 30 * 770, 30 * (2 * 77 + 64 * 18.0), -1},
+        /* B T H G K V J L e; the backward runs (L + 1) / 2 tokens again for each */
+        {"delta_forward", {2, 5, 6, 3, 7, 11, 1, 4, 1}, 60 * 77 * 4, 60 * 770, 60 * (2 * 77 + 64 * 18.0), -1},
+        {"delta_backward", {2, 5, 6, 3, 7, 11, 1, 4, 1}, 60 * 77 * (10 + 5), 60 * 770, 60 * (2 * 77 + 64 * 18.0), -1},
+        {"delta_backward", {2, 5, 6, 3, 7, 11, 1, 64, 1}, 60 * 77 * (10 + 6), 60 * 770, 60 * (2 * 77 + 64 * 18.0), -1}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct op_case c = {.op = op_find(of[k].op)};
+        memcpy(c.dims, of[k].dims, sizeof c.dims);
+        ck_assert_msg(case_work(&c) == of[k].work && case_orders(&c) == of[k].orders && case_steps(&c) == of[k].steps &&
+                          (of[k].numbers < 0 || case_numbers(&c) == of[k].numbers),
+                      "%s: %g by the reference, %g by an order, %g by a tier, %g numbers", of[k].op, case_work(&c),
+                      case_orders(&c), case_steps(&c), case_numbers(&c));
+    }
+}
+END_TEST
+
+/* Of two causes that explain as much the first stays, whichever number it has. */
+START_TEST(a_cause_stays_unless_another_explains_more)
+{
+    static struct evidence e;
+    static struct report r;
+    const char *op = cause_is(0)->op;
+    const int other = cause_next(0, op);
+    memset(&e, 0, sizeof e);
+    report_begin(&r, &(struct plan){.seed = 1});
+    snprintf(r.plan.subject.base, sizeof r.plan.subject.base, "%s", op);
+    e.truth = 10, e.work = 1;
+    e.tried[0] = e.tried[other] = 1;
+    e.cause[0] = 1, e.cause[other] = 3;
+    evidence_weigh(&e, &r, 0);
+    ck_assert_msg(r.cause == 0 && fabs(r.explained - 0.9) < 1e-12 && !r.derived && !r.causes, "cause %d explains %g",
+                  r.cause, r.explained);
+    e.cause[0] = 9, e.cause[other] = 0.9;        /* 0.91, which is no more than 0.02 above */
+    evidence_weigh(&e, &r, 1);
+    ck_assert_msg(r.cause == 0 && !r.derived, "cause %d took the place of the first", r.cause);
+    e.cause[other] = 0.5;
+    evidence_weigh(&e, &r, 1);
+    ck_assert_msg(r.cause == other && r.derived && fabs(r.explained - 0.95) < 1e-12, "cause %d explains %g", r.cause,
+                  r.explained);
+}
+END_TEST
+
+/* A rounding is a cause if the candidate errs as it does: by RMS, at most, and as a whole, each by itself. */
+START_TEST(roundings_are_told_by_their_errors)
+{
+    static struct hypotheses h;
+    static struct evidence e;
+    struct problem p;
+    int cause = -1;
+    draw(&p, "add_forward seed=4 dtype=f32 family=gauss N=4000", 0);
+    problem_solve(&p);
+    for (int k = 0; cause < 0 && cause_is(k); k++)
+        cause = cause_is(k)->kind == FAULT_ROUNDING ? k : -1;
+    ck_assert(cause >= 0);
+    const int y = place(&p.in[0], "y");
+    double unit = 0;
+    for (long n = 0; n < 4000; n++)
+        unit = fmax(unit, fabs(p.truth[0].arg[y][n]));
+    static const struct { const char *what; double one, all, factor; int alike; } of[] = {
+        {"the same errors", 0, 1, 0, 1}, {"twice as large", 0, 2, 0, 1}, {"ten times as large", 0, 10, 0, 0},
+        {"a tenth", 0, 0.1, 0, 0}, {"one number far off", 30, 1, 0, 0}, {"all in one direction", 0, 0, 1, 0}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct op_case got[PARTS] = {{0}}, rounds;
+        memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);
+        op_case_copy(&got[0], &p.truth[0]), op_case_copy(&rounds, &p.truth[0]);
+        for (long n = 0; n < 4000; n++) {
+            const double off = n * 7 % 11 < 5 ? 1e-3 * unit : n * 7 % 11 < 10 ? -1e-3 * unit : 0;
+            rounds.arg[y][n] += off;
+            got[0].arg[y][n] += of[k].all * off + (n == 9 ? of[k].one * 1e-3 * unit : 0) +
+                                2e-3 * of[k].factor * p.truth[0].arg[y][n];
+        }
+        h.n = 1, h.cause[0] = cause, h.says[0][0] = p.truth[0], h.unit[0][0][y] = h.truth_rms[0][y] = 1;
+        op_distance_add(&h.errs[0][0][y], rounds.arg[y], p.truth[0].arg[y], NULL, 4000);
+        evidence_add(&e, &p, got, &h);
+        ck_assert_msg(e.tried[cause] && e.errs_otherwise[cause] == !of[k].alike, "%s are %s", of[k].what,
+                      e.errs_otherwise[cause] ? "other ones" : "the same");
+        op_case_free(&rounds), op_case_free(&got[0]);
+    }
+    problem_free(&p);
+}
+END_TEST
+
+/* What is given where a cause is said to be a convention: its gradients are those of its forward, by differences. */
+START_TEST(conventions_have_their_own_gradients)
+{
+    static const struct { const char *name, *of, *plan; } is[] = {
+        {"exp_twice", "g", "delta seed=4 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=1 documents=no"},
+        {"gate_sign", "g", "delta seed=5 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=2 documents=no"},
+        {"unit_keys", "k", "delta seed=6 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=3 V=2 J=1 documents=no"},
+        {"states_values_first", "S0", "delta seed=7 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=3 J=1 documents=no"},
+        {"one_plus_weight_both", "w", "rmsnorm seed=4 dtype=f64 family=gauss N=3 C=4"},
+        {"one_plus_weight", "w", "headnorm seed=4 dtype=f64 family=gauss N=3 H=2 D=4"},
+        {"interleaved_both", "x", "rope seed=4 dtype=f64 family=gauss B=1 T=3 H=1 D=6 documents=no"},
+        {"taps_first", "w", "conv seed=4 dtype=f64 family=gauss B=1 T=5 C=3 F=2 documents=no"}};
+    for (size_t k = 0; k < sizeof is / sizeof *is; k++) {
+        struct problem p;
+        struct op_case says[PARTS];
+        int convention = 0;
+        draw(&p, is[k].plan, 1);
+        problem_solve(&p);
+        while (strcmp(convention_is(convention)->name, is[k].name) || strcmp(convention_is(convention)->op,
+                                                                             p.subject.base))
+            convention++;
+        convention_run(convention, &p, says);
+        char name[OP_WORD + 1];
+        snprintf(name, sizeof name, "d%s", is[k].of);
+        const int of = op_arg_find(&swax_ops[p.in[0].op], is[k].of), at = op_arg_find(&swax_ops[p.in[1].op], name);
+        for (long e = 0; says[1].arg[at] && e < says[1].size[at]; e++) {
+            static const double weight[4] = {1. / 12, -8. / 12, 8. / 12, -1. / 12};
+            static const double step[4] = {-2e-3, -1e-3, 1e-3, 2e-3};
+            double slope = 0;
+            const double was = p.in[0].arg[of][e], got = says[1].arg[at][e] - p.in[1].arg[at][e];
+            for (int d = 0; d < 4; d++) {
+                struct op_case moved[PARTS];
+                p.in[0].arg[of][e] = was + step[d];
+                convention_run(convention, &p, moved);
+                for (int y = 0; y < moved[0].n; y++) {
+                    snprintf(name, sizeof name, "d%s", swax_ops[moved[0].op].arg[y].name);
+                    const int dy = op_arg_find(&swax_ops[p.in[1].op], name);
+                    for (long n = 0; n < moved[0].size[y] && dy >= 0 && p.in[1].arg[dy] &&
+                                     swax_ops[moved[0].op].arg[y].role == OUT; n++)
+                        slope += weight[d] / 1e-3 * p.in[1].arg[dy][n] * moved[0].arg[y][n];
+                }
+                op_case_free(&moved[0]), op_case_free(&moved[1]);
+            }
+            p.in[0].arg[of][e] = was;
+            ck_assert_msg(fabs(got - slope) <= 1e-6 * (1 + fabs(slope)), "%s: the gradient of %s is %g, and says %g",
+                          is[k].name, is[k].of, slope, got);
+        }
+        op_case_free(&says[0]), op_case_free(&says[1]);
+        problem_free(&p);
+    }
+}
+END_TEST
 
 /* Causes are looked for while there is time: not in problems too large for any, of which the report says so. */
 START_TEST(too_large_a_case_is_not_diagnosed)
@@ -242,6 +489,28 @@ START_TEST(too_large_a_case_is_not_diagnosed)
 END_TEST
 
 static void print(void *r) { report_json(stdout, r); }
+static void print_words(void *r) { report_print(r, NULL); }
+
+/* A case where an honest float loses all but three digits is called so, in float, where something is asked. */
+START_TEST(an_ill_conditioned_case_is_called_so)
+{
+    static const struct { enum dtype dtype; double rms_bound; int asked, failed, ill; } of[] = {
+        {DT_F32, 8e-3, 9, 0, 0}, {DT_F32, 8.1e-3, 9, 0, 1}, {DT_F32, 8.1e-3, 0, 0, 0}, {DT_F32, 8.1e-3, 0, 1, 1},
+        {DT_BF16, 8.1e-3, 9, 0, 0}, {DT_F64, 8.1e-3, 9, 0, 0}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        static struct report r;
+        struct plan plan = {.seed = 1, .suite = 0, .only = -1, .wish = {.dtype = of[k].dtype}};
+        ck_assert(!subject_find(&plan.subject, "linear", why));
+        report_begin(&r, &plan);
+        r.problems = 9, r.n = 1, r.failed = of[k].failed;
+        r.finding[0] = (struct finding){.name = "y", .answers = 9, .asked = of[k].asked, .failed = of[k].failed,
+                                        .rms_bound = of[k].rms_bound};
+        const char *text = printed_in(print_words, &r);
+        ck_assert_msg(!strstr(text, "ill-conditioned here: an honest float errs 0.001") == !of[k].ill, "row %d:\n%s",
+                      (int)k, text);
+    }
+}
+END_TEST
 
 /* What is known of a family on which alone a kernel is wrong. */
 START_TEST(families_have_their_advice)
@@ -338,6 +607,46 @@ START_TEST(a_tier_answers_what_it_has)
 }
 END_TEST
 
+static void wrong_linear(float *y, const float *x, const float *w, const float *b, int N, int O, int I)
+{
+    swax_ref_f32.linear_forward(y, x, w, b, N, O, I);
+    y[(size_t)N * (size_t)O - 1] += 1;
+}
+
+/* suite=long asks the tier's own kernels. */
+START_TEST(a_long_suite_is_of_the_tier)
+{
+    struct swax_kernels_f32 table = swax_ref_f32;
+    table.linear_forward = wrong_linear;
+    const struct swax_tier wrong = {.name = "wrong", .usable = swax_tiers[0]->usable, .f32 = &table};
+    for (int k = 0; k < 2; k++) {
+        static struct report r;
+        struct plan plan = {.suite = 0, .only = 0, .seed = 1,
+                            .wish = {.dim = {{'N', 9}, {'O', 5}, {'I', 4}}, .n_dims = 3, .noise = 1}};
+        while (!suite_is_long(plan.suite))
+            plan.suite++;
+        ck_assert(!subject_find(&plan.subject, "linear", why));
+        const char *refused = verify_tier(k ? &wrong : swax_tiers[0], SWAX_PREC_F32, &plan, &r, why);
+        ck_assert_msg(!refused && r.problems == 1 && r.failed == k && !r.trouble[0], "%s: %d of %d failed: %s",
+                      k ? "wrong" : "ref", r.failed, r.problems, refused ? refused : r.trouble);
+    }
+}
+END_TEST
+
+/* Behind the suites that have problems stands long, and nothing behind that. */
+START_TEST(suites_have_their_names)
+{
+    static const char *const names[] = {"quick", "standard", "hard", "long", NULL};
+    for (int i = 0; i < 5; i++) {
+        const char *is = suite_word(i);
+        ck_assert_msg(names[i] ? is && !strcmp(is, names[i]) : !is, "suite %d is %s", i, is ? is : "none");
+        ck_assert(suite_is_long(i) == (i == 3) && !suite_name(i) == (i > 2));
+        ck_assert(!names[i] || suite_find(names[i]) == (i < 3 ? i : -1));
+    }
+    ck_assert(!suite_is_long(-1) && suite_find("quic") == -1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("verify_judge");
@@ -345,6 +654,16 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, states_count_in_any_gauge);
     tcase_add_test(t, the_worst_problem_is_shown);
+    tcase_add_test(t, errors_are_counted_in_neighbours_of_their_type);
+    tcase_add_test(t, honest_orders_are_allowed_twice_what_they_err);
+    tcase_add_test(t, what_comes_out_of_a_norm_is_orthogonal);
+    tcase_add_test(t, problems_cost_what_their_loops_take);
+    tcase_add_test(t, a_cause_stays_unless_another_explains_more);
+    tcase_add_test(t, roundings_are_told_by_their_errors);
+    tcase_add_test(t, conventions_have_their_own_gradients);
+    tcase_add_test(t, an_ill_conditioned_case_is_called_so);
+    tcase_add_test(t, a_long_suite_is_of_the_tier);
+    tcase_add_test(t, suites_have_their_names);
     tcase_add_test(t, a_factor_counts_as_much_as_an_error);
     tcase_add_test(t, sums_are_honest_while_they_are_small);
     tcase_add_test(t, what_overflows_widens_nothing);

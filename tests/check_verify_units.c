@@ -331,6 +331,13 @@ START_TEST(looks_are_by_what_there_is)
         got[e] = 3 * truth[e];
     looks_of(words, &s);
     ck_assert_str_eq(words, "3 times what it should be");
+    memcpy(got, truth, sizeof got);     /* an element alone, the first and the last */
+    got[0] += 1;
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "wrong at D = 0 alone, of 4 (head size)");
+    got[0] = truth[0], got[ALL - 1] += 1;
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "wrong at D = 3 alone, of 4 (head size)");
     for (long e = 0; e < ALL; e++)      /* of nothing, as it is */
         truth[e] = 0, got[e] = e / D % H == 1 ? 1.5e-9 : 0.5e-9;
     looks_of(words, &s);
@@ -344,6 +351,31 @@ START_TEST(looks_are_by_what_there_is)
         truth[e] = right(e), got[e] = right((e + H * D) % ALL);
     looks_of(words, &s);
     ck_assert_str_eq(words, "moved along B (sequences): each holds that of the next");
+}
+END_TEST
+
+/* Heads of which pairs changed places: as many are told as have room, and that there are more by dots. */
+START_TEST(an_order_is_told_as_far_as_there_is_room)
+{
+    enum { MANY = 60 };
+    static const struct { int heads, moved, dots; } of[] = {{6, 6, 0}, {10, 10, 1}, {60, 60, 1}, {60, 8, 0}};
+    double got[MANY], truth[MANY];
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        char words[WORDS], all[2000] = "misplaced along H (heads):";
+        struct sight s = {.got = got, .truth = truth, .n = of[k].heads, .bound = 1e-9, .axes = 1,
+                          .axis = {{"H", "heads", of[k].heads, 0}}};
+        for (int e = 0; e < of[k].heads; e++) {
+            const int from = e < of[k].moved ? e ^ 1 : e;
+            truth[e] = sin(1 + 3.7 * e), got[e] = sin(1 + 3.7 * from);
+            if (from != e)
+                snprintf(all + strlen(all), 40, "%s %d %sthat of %d", e ? "," : "", e, e ? "" : "holds ", from);
+        }
+        looks_of(words, &s);
+        const size_t told = strlen(words);
+        ck_assert_msg(of[k].dots ? told > WORDS - 45 && !strncmp(words, all, told - 4) &&
+                                       !strcmp(words + told - 4, " ...") : !strcmp(words, all),
+                      "\"%s\" of \"%s\"", words, all);
+    }
 }
 END_TEST
 
@@ -556,6 +588,7 @@ int main(void)
     tcase_add_test(t, only_the_cells_m_is_a_gauge);
     tcase_add_test(t, looks_are_recognised);
     tcase_add_test(t, looks_are_by_what_there_is);
+    tcase_add_test(t, an_order_is_told_as_far_as_there_is_room);
     tcase_add_test(t, reports_are_those_that_are_kept);
     tcase_add_test(t, times_are_medians_and_spreads);
     tcase_add_test(t, slabs_of_a_whole_are_judged);

@@ -39,6 +39,7 @@ const char *bench_gemm(const struct bench *b, const char *peer, char *why);
 struct bench_product { int N, O, I; };
 typedef void bench_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda,
                          const float *b, int ldb, float beta, float *c, int ldc);
+const struct bench_product *bench_gemm_sizes(int *n);      /* those that networks have */
 const char *bench_products(const struct bench *b, const struct bench_product *of, int n, bench_sgemm *peer,
                            const char *name, char *why);
 

@@ -142,22 +142,29 @@ const char *bench_products(const struct bench *b, const struct bench_product *of
     return NULL;
 }
 
+const struct bench_product *bench_gemm_sizes(int *n)
+{
+    enum { WIDTHS = 9, ROWS = 3 };
+    static const int widths[WIDTHS][2] = {{64, 64},   {128, 128},  {128, 512}, {256, 256}, {256, 1024},
+                                          {384, 1536}, {768, 768}, {768, 3072}, {3072, 768}},
+                     rows[ROWS] = {256, 1024, 4096};
+    static struct bench_product of[WIDTHS * ROWS];
+    for (int i = 0; i < WIDTHS * ROWS; i++)
+        of[i] = (struct bench_product){.N = rows[i % ROWS], .O = widths[i / ROWS][0], .I = widths[i / ROWS][1]};
+    *n = WIDTHS * ROWS;
+    return of;
+}
+
 const char *bench_gemm(const struct bench *b, const char *path, char *why)
 {
-    static const int widths[][2] = {
-        {64, 64}, {128, 128}, {128, 512}, {256, 256}, {256, 1024}, {384, 1536}, {768, 768}, {768, 3072}, {3072, 768},
-    };
-    enum { WIDTHS = sizeof widths / sizeof *widths, ROWS = 3 };
-    static const int rows[ROWS] = {256, 1024, 4096};
-    struct bench_product of[WIDTHS * ROWS];
     bench_sgemm *peer = NULL;
+    int n;
     if (b->precision != SWAX_PREC_F32)
         return say(why, "gemm stands beside sgemm: precision is fp32.");
     if (b->tier->memory)
         return say(why, "gemm runs on the host: tier=%s is a device.", b->tier->name);
     if (path && open_peer(path, b->threads, &peer, why))
         return why;
-    for (int i = 0; i < WIDTHS * ROWS; i++)
-        of[i] = (struct bench_product){.N = rows[i % ROWS], .O = widths[i / ROWS][0], .I = widths[i / ROWS][1]};
-    return bench_products(b, of, WIDTHS * ROWS, peer, path, why);
+    const struct bench_product *of = bench_gemm_sizes(&n);
+    return bench_products(b, of, n, peer, path, why);
 }

@@ -44,7 +44,7 @@ const char *bench_step(const struct bench *b, const struct bench_size *s, char *
     if (B > INT_MAX / T)
         return say(why, "batch=%d and length=%d: their product is at most %d.", B, T, INT_MAX);
     struct swax_network *n = swax_network_new(&s->model, b->tier, b->precision, B, T, 1, why);
-    int *token = malloc((size_t)B * (size_t)T * sizeof *token), runs = 0;
+    int *token = calloc((size_t)B * (size_t)T, sizeof *token), runs = 0;
     double times[MOST], total = 0;
     if (!n || !token) {
         free(token);

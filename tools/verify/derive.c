@@ -44,7 +44,7 @@ static double loss(const struct problem *p, const struct op_case *y, const struc
         char name[OP_WORD + 1];
         snprintf(name, sizeof name, "d%s", op->arg[i].name);
         const int d = op_arg_find(&swax_ops[p->in[1].op], name);
-        const double *dy = d < 0 || swax_ops[p->in[1].op].arg[d].role != IN ? NULL : p->in[1].arg[d];
+        const double *dy = d < 0 ? NULL : p->in[1].arg[d];
         const int state = m1 >= 0 && (!strcmp(op->arg[i].name, "C1") || !strcmp(op->arg[i].name, "n1"));
         const long head = state ? y->size[i] / y->size[m1] : 1;
         for (long e = 0; e < y->size[i] && op->arg[i].role == OUT && dy; e++) {

@@ -55,7 +55,7 @@ static double apart(double a, double t)
 {
     if (!isfinite(a) && !(fabs(t) <= (double)FLT_MAX))
         return 0;
-    return isfinite(a) && isfinite(t) ? fabs(a - t) : (isnan(a) && isnan(t)) || a == t ? 0 : (double)INFINITY;
+    return answer_off(a, t);
 }
 
 /* RMS of a - t, measured by `unit`. Of four sums, which need not wait for each other: all the faults are compared

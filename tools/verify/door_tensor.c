@@ -51,22 +51,6 @@ static struct op_distance bounds(const struct door_tensor *t)
     return most;
 }
 
-/* The distance between neighbours of x in that type. */
-static double spacing(double x, int dtype, int statistic)
-{
-    static const int digits[DTYPES] = {24, 53, 8, 11}, least[DTYPES] = {-126, -1022, -126, -14};
-    const int as = statistic && dtype != DT_F64 ? DT_F32 : dtype;
-    int exponent;
-    frexp(x, &exponent);
-    return ldexp(1, (x == 0 || exponent - 1 < least[as] ? least[as] : exponent - 1) - digits[as] + 1);
-}
-
-static double apart(double a, double t)
-{
-    return isfinite(t) ? (isfinite(a) ? fabs(a - t) : (double)INFINITY) : (isnan(t) && isnan(a)) || a == t ? 0
-         : (double)INFINITY;
-}
-
 void door_tensor_judge(struct door_tensor *t)
 {
     double most = -1;
@@ -79,10 +63,10 @@ void door_tensor_judge(struct door_tensor *t)
     t->ulp = 0;
     t->worst = 0;
     for (long e = 0; e < t->n; e++) {
-        const double d = apart(t->got[e], t->truth[e]);
+        const double d = answer_off(t->got[e], t->truth[e]);
         t->worst = d > most ? e : t->worst;
         most = fmax(most, d);
-        t->ulp = fmax(t->ulp, d / spacing(t->truth[e], t->dtype, t->statistic));
+        t->ulp = fmax(t->ulp, d / neighbours_apart(t->truth[e], type_of(t->statistic), (enum dtype)t->dtype));
     }
     t->looks[0] = 0;
     if (!t->within) {

@@ -24,8 +24,7 @@ static struct finding *finding(struct report *r, const char *name)
     return f;
 }
 
-/* The distance between neighbours of x in that type, where it is not subnormal. */
-static double spacing(double x, enum op_type type, enum dtype d)
+double neighbours_apart(double x, enum op_type type, enum dtype d)
 {
     static const int digits[DTYPES] = {24, 53, 8, 11}, least[DTYPES] = {-126, -1022, -126, -14};
     const enum dtype as = type == REAL || d == DT_F64 ? d : type == DOUBLE ? DT_F64 : DT_F32;
@@ -34,7 +33,7 @@ static double spacing(double x, enum op_type type, enum dtype d)
     return ldexp(1, (x == 0 || exponent - 1 < least[as] ? least[as] : exponent - 1) - digits[as] + 1);
 }
 
-static double difference(double a, double t)
+double answer_off(double a, double t)
 {
     return isfinite(t) ? (isfinite(a) ? fabs(a - t) : (double)INFINITY) : (isnan(t) && isnan(a)) || a == t ? 0
          : (double)INFINITY;
@@ -56,12 +55,12 @@ static void measure(struct finding *f, const struct problem *p, const struct op_
     f->ulp = 0;
     op_case_describe(&p->in[part], f->sizes, sizeof f->sizes);
     for (long e = 0; e < p->in[part].size[i]; e++) {
-        const double d = difference(a[e], t[e]);
+        const double d = answer_off(a[e], t[e]);
         if (!(d <= most)) {
             most = d;
             f->index = e;
         }
-        f->ulp = fmax(f->ulp, d / spacing(t[e], swax_ops[p->in[part].op].arg[i].type, p->wish.dtype));
+        f->ulp = fmax(f->ulp, d / neighbours_apart(t[e], swax_ops[p->in[part].op].arg[i].type, p->wish.dtype));
     }
     f->looks[0] = 0;
     if (!op_within(v, i))

@@ -90,12 +90,15 @@ static int reordered(char words[WORDS], const struct pair *x, const struct axis 
     }
     size_t n = (size_t)snprintf(words, WORDS, "misplaced along %s (%s):", d->name, d->word);
     const char *before = "", *holds = "holds ";
-    for (long to = 0; to < d->extent && n < WORDS - 40; to++)
+    long to = 0;
+    for (; to < d->extent && n < WORDS - 40; to++)
         if (from[to] != to) {
             n += (size_t)snprintf(words + n, WORDS - n, "%s %ld %sthat of %ld", before, to, holds, from[to]);
             before = ",", holds = "";
         }
-    snprintf(words + n, WORDS - n, "%s", n < WORDS - 40 ? "" : " ...");
+    while (to < d->extent && from[to] == to)
+        to++;
+    snprintf(words + n, WORDS - n, "%s", to < d->extent ? " ..." : "");
     return moved > 0;
 }
 
@@ -123,7 +126,7 @@ static int somewhere(char words[WORDS], const struct pair *x, const struct axis 
 {
     double fewest = 1;
     for (int d = 0; d < n; d++) {
-        long first = axis[d].extent, last = -1, wrong = 0;
+        long first = axis[d].extent, last = 0, wrong = 0;
         unsigned char *bad = op_take((size_t)axis[d].extent, 1);
         for (long e = 0; e < x->n; e++)
             bad[e / axis[d].stride % axis[d].extent] |= !near(x->a[e], x->t[e], x->bound);

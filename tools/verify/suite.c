@@ -9,12 +9,13 @@
 #include <limits.h>
 #include <string.h>
 
+enum { QUICK, STANDARD, HARD, SUITES };      /* behind which stands "long" */
 enum { SIZES = 4, ROWS = 12, TAILS = 15 };
 
 static const struct suite {
     const char *name;
     int seeds, sizes[SIZES], longs, tokens[SIZES], tiles, tails;
-} suites[] = {
+} suites[SUITES] = {
     {"quick",    1, {9},              1, {70},                 4,        0},
     {"standard", 5, {9, 24, 33, 16},  4, {70, 131, 150, 1030}, 2 * ROWS, 5},
     {"hard",     8, {9, 24, 33, 60},  4, {131, 200, 257, 1400}, 3 * ROWS, TAILS},
@@ -28,12 +29,8 @@ int suite_find(const char *name)
     return -1;
 }
 
-const char *suite_name(int suite)
-{
-    return suite < (int)(sizeof suites / sizeof *suites) ? suites[suite].name : NULL;
-}
-
-int suite_is_long(int suite) { return suite == (int)(sizeof suites / sizeof *suites); }
+const char *suite_name(int suite) { return suite < SUITES ? suites[suite].name : NULL; }
+int suite_is_long(int suite) { return suite == SUITES; }
 const char *suite_word(int suite) { return suite_is_long(suite) ? "long" : suite_name(suite); }
 
 /* ---- sizes that cross tiles */

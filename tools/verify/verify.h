@@ -151,6 +151,10 @@ struct report {
     int too_large;                    /* for a diagnosis */
 };
 void report_begin(struct report *r, const struct plan *plan);
+/* The distance between neighbours of x in an argument's type, where it is not subnormal. */
+double neighbours_apart(double x, enum op_type type, enum dtype d);
+/* |a - t|, or infinite where only one of them is finite, or both are infinite and differ. */
+double answer_off(double a, double t);
 /* tools/verify/time.c.  What so many calls of a part took, of which the first two warm up. */
 enum { TIMED_CALLS = 13 };
 void timing_take(struct timing *t, int part, double seconds[TIMED_CALLS]);
