@@ -17,7 +17,7 @@ static void omp_set_num_threads(int n) { (void)n; }
 #include "tests/suite.h"
 
 static const int counts[] = { 1, 2, 3, 4, 7, 8, 16 };
-enum { COUNTS = sizeof counts / sizeof *counts, MOST_TIERS = 16 };
+enum { COUNTS = sizeof counts / sizeof *counts, FEW = 3 /* every third: 2 and 7 */, MOST_TIERS = 16 };
 
 static const struct swax_tier *host_tier(int i)
 {
@@ -40,11 +40,11 @@ static void same_results(const struct op_case *a, const struct op_case *b, const
                       "%s of %s differs: %s", swax_ops[a->op].arg[i].name, swax_ops[a->op].name, what);
 }
 
-static void one_case(const struct swax_tier *tier, enum swax_precision p, const struct op_case *drawn)
+static void one_case(const struct swax_tier *tier, enum swax_precision p, const struct op_case *drawn, int step)
 {
     struct op_case first, other;
     run(&first, drawn, tier, p, 1);
-    for (int c = 1; c < COUNTS; c += getenv("EVERY") ? 3 : 1) {    /* by 2 and by 7 in a slow build */
+    for (int c = 1; c < COUNTS; c += step) {
         char what[80];
         snprintf(what, sizeof what, "%s %s by 1 and by %d threads", tier->name, swax_precision_name[p], counts[c]);
         run(&other, drawn, tier, p, counts[c]);
@@ -57,17 +57,16 @@ static void one_case(const struct swax_tier *tier, enum swax_precision p, const 
 /* What one sequence alone cuts, for all threads: passes over more than 65,536 elements, whose parts each begin where
  * the one before ends; and attention's backward, where the sequence is long. */
 static const struct { const char *op; int dims[OP_DIMS]; } large[] = {
-    {"softcap_forward", {70001}},           {"softcap_backward", {70001}},         {"gate_forward", {70001}},
-    {"gate_backward", {70001}},             {"swiglu_forward", {70001}},           {"swiglu_backward", {70001}},
-    {"add_forward", {70001}},               {"add_backward", {70001}},             {"strength_forward", {70001}},
-    {"strength_backward", {70001}},         {"sqsum", {70001}},                    {"accumulate", {70001}},
-    {"cast", {70001}},                      {"adamw", {70001, 3}},                 {"rmsnorm_forward", {701, 131}},
-    {"rmsnorm_backward", {701, 131}},       {"headnorm_forward", {701, 3, 45, 1}}, {"headnorm_backward", {701, 3, 45, 1}},
-    {"skip_forward", {701, 3, 45}},         {"skip_backward", {701, 3, 45}},       {"xent_forward", {701, 131}},
-    {"xent_backward", {701, 131}},          {"rope_forward", {1, 701, 3, 46, 5}},  {"rope_backward", {1, 701, 3, 46, 5}},
-    {"conv_forward", {1, 701, 701, 131, 3}}, {"conv_backward", {1, 701, 701, 131, 3}},
-    {"embed_forward", {701, 90, 131}},      {"embed_backward", {701, 90, 131}},    {"decay_forward", {701, 3, 45}},
-    {"decay_backward", {701, 3, 45}},       {"attention_backward", {1, 9000, 9000, 3, 3, 8, 70}}};
+    {"softcap_forward", {70001}}, {"softcap_backward", {70001}}, {"strength_forward", {70001}},
+    {"strength_backward", {70001}}, {"gate_forward", {70001}}, {"gate_backward", {70001}}, {"add_forward", {70001}},
+    {"add_backward", {70001}}, {"swiglu_forward", {70001}}, {"swiglu_backward", {70001}}, {"sqsum", {70001}},
+    {"accumulate", {70001}}, {"cast", {70001}}, {"adamw", {70001, 3}}, {"rmsnorm_forward", {701, 131}},
+    {"rmsnorm_backward", {701, 131}}, {"xent_forward", {701, 131}}, {"xent_backward", {701, 131}},
+    {"skip_forward", {701, 3, 45}}, {"skip_backward", {701, 3, 45}}, {"decay_forward", {701, 3, 45}},
+    {"decay_backward", {701, 3, 45}}, {"headnorm_forward", {701, 3, 45, 1}}, {"headnorm_backward", {701, 3, 45, 1}},
+    {"embed_forward", {701, 90, 131}}, {"embed_backward", {701, 90, 131}}, {"rope_forward", {1, 701, 3, 46, 5}},
+    {"rope_backward", {1, 701, 3, 46, 5}}, {"conv_forward", {1, 701, 701, 131, 3}},
+    {"conv_backward", {1, 701, 701, 131, 3}}, {"attention_backward", {1, 9000, 9000, 3, 3, 8, 70}}};
 
 START_TEST(kernels)
 {
@@ -78,7 +77,7 @@ START_TEST(kernels)
         /* large enough that kernels wake threads when they are called from outside a piece of work */
         if (op_present(tier, p, op)) {
             op_case_make(&c, op, 7, OP_GAUSS, 400, p);
-            one_case(tier, p, &c);
+            one_case(tier, p, &c, getenv("EVERY") ? FEW : 1);
             op_case_free(&c);
         }
     for (size_t k = 0; tier && k < sizeof large / sizeof *large; k++) {
@@ -87,7 +86,7 @@ START_TEST(kernels)
         ck_assert_msg(c.op >= 0, "there is no %s", large[k].op);
         if (op_present(tier, p, c.op)) {
             op_draw(&c, 7, OP_GAUSS, 0, p);
-            one_case(tier, p, &c);
+            one_case(tier, p, &c, FEW);
             op_case_free(&c);
         }
     }
