@@ -175,7 +175,7 @@ static void plain_sgemm(int order, int trans_a, int trans_b, int m, int n, int k
 }
 
 /* The tier's table, that looks whether the other library left in y what belongs there. */
-static float *seen_y;
+static const float *seen_y, *seen_x, *seen_w;
 static int compared;
 
 static void forward_after_peer(float *y, const float *x, const float *w, const float *b, int N, int O, int I)
@@ -187,8 +187,16 @@ static void forward_after_peer(float *y, const float *x, const float *w, const f
         ck_assert_each(fabs(sum - y[e]) < 1e-5, "y[%d] of the other library is %g, not %g", e, y[e], sum);
         compared++;
     }
-    seen_y = y;
+    seen_y = y, seen_x = x, seen_w = w;
     swax_ref_f32.linear_forward(y, x, w, b, N, O, I);
+}
+
+/* It is given the forward's y for its gradient, and what the forward read. */
+static void backward_of_the_same(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w,
+                                 int N, int O, int I)
+{
+    ck_assert(dy == seen_y && x == seen_x && w == seen_w && dx != x && dw != w && !db);
+    swax_ref_f32.linear_backward(dx, dw, db, dy, x, w, N, O, I);
 }
 
 struct products { struct bench b; int with; };
@@ -203,7 +211,7 @@ static void time_products(void *arg)
 START_TEST(products_stand_beside_another_librarys)
 {
     struct swax_kernels_f32 table = swax_ref_f32;
-    table.linear_forward = forward_after_peer;
+    table.linear_forward = forward_after_peer, table.linear_backward = backward_of_the_same;
     const struct swax_tier tier = {.name = "looks", .usable = swax_tiers[0]->usable, .f32 = &table};
     for (int way = 0; way < 4; way++) {
         struct products p = {.b = {.tier = &tier, .precision = SWAX_PREC_F32, .threads = 1, .json = way % 2,
