@@ -30,7 +30,8 @@ struct backward_order {
     }
 };
 
-/* Three blocks of narrow heads to a multiprocessor do more than two whose products run on while they compute. */
+/* Three blocks of narrow heads to a multiprocessor do more than two; their registers do not suffice for products that
+ * run on from tile to tile. */
 template <int P>
 static __global__ void __launch_bounds__(128, P < 2 ? 3 : P < 4 ? 2 : 1)
 attention_backward_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, backward_notes notes, const swax_bf16 *dy,

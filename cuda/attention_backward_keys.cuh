@@ -66,7 +66,7 @@ DEVICE bool keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
     for (int step = threadIdx.x; step < steps; step += 128)
         while (!published(notes.ready + query_block(g * heads + step / (to - from), from + step % (to - from)))) {}
     __syncthreads();
-    load(0);
+    load(AGAIN ? steps : 0);            /* none, where each look loads its own */
 
     float dK[8 * tile::OUT][4], dV[8 * tile::OUT][4], X[8][4], dX[8][4];
     uint32_t left[4][4], dleft[4][4];
@@ -127,7 +127,7 @@ DEVICE bool keys_backward(int which, swax_bf16 *dk, swax_bf16 *dv, const backwar
             mm_begin();
             mm_rn<64 * tile::OUT>(dK, dleft, query + part * PANEL);
             mm_end();
-            if (AGAIN)
+            if (P < 2 || AGAIN)
                 mm_wait();
         }
         mm_wait();

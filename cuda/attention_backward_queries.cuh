@@ -82,7 +82,7 @@ DEVICE bool queries_backward(int block, swax_bf16 *dq, const backward_notes &not
     /* y waits where the second tile of keys will be */
     unsigned char *results = stages + tile::STAGE;
     load_tile<P, 128>(results, PANEL, y + first, query_stride, 64, a.T - t0, a.width);
-    load(order.first(), 0);
+    load(AGAIN ? -1 : order.first(), 0);
 
     float Y[8 * P][4], sum[AGAIN ? 8 * P : 1][4], X[8][4], dX[8][4], log_sum[2], along[2];
     uint32_t W[4][4];

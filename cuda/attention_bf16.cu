@@ -69,7 +69,7 @@ static void backward(real *dq, real *dk, real *dv, const backward_notes &notes, 
 
 /* In one pass, where that was faster: windows of many tiles, and sequences of several windows, since a head's last
  * blocks are its longest and have nothing beside them in the end. */
-enum { ONE_PASS_FROM = 1024, WINDOWS = 4 };
+enum { ONE_PASS_FROM = 512, WINDOWS = 4 };
 
 struct one_pass { bool is; float *sums; int *first; int ring; };
 

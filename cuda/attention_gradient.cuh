@@ -9,8 +9,8 @@
  *     groups 0, 1   64 of the keys each: their dk and dv stay in registers.  Of dq, to which all 128 keys add, each
  *                   group has half the columns: dS goes through shared memory, where the groups meet once a tile
  *     group 2       one thread sends for keys, values, queries and dy, two tiles of queries ahead
- *                   (attention_gradient_copies.cuh); two others add what groups 0 and 1 leave of dq to what other
- *                   blocks have, when it is their turn (attention_gradient_turns.cuh)
+ *                   (attention_gradient_copies.cuh); two add what groups 0 and 1 leave of dq to what other blocks have,
+ *                   when it is their turn, and one fetches that for the last of them (attention_gradient_turns.cuh)
  *
  * While a group computes on one product's elements, the tensor cores are at the next. */
 #ifndef SWAX_ATTENTION_GRADIENT_CUH
@@ -29,12 +29,14 @@ DEVICE void put_turned(unsigned char *panel, const uint32_t (&dS)[4][4])
         stmatrix_t(panel + swizzle(16 * k + lane / 16 * 8 + lane % 8, 2 * warp + lane / 8 % 2), dS[k]);
 }
 
-/* A warp adds its 16 rows of d, rounded once, to an array; they pass through its 16 rows of shared memory. */
+/* A warp adds its 16 rows of d, rounded once, to an array; they pass through its 16 rows of panels that are so many
+ * bytes apart. */
 template <int P>
-DEVICE void add_rows(swax_bf16 *to, size_t stride, unsigned char *rows, int valid, int columns, float (&d)[8 * P][4])
+DEVICE void add_rows(swax_bf16 *to, size_t stride, unsigned char *rows, int panels, int valid, int columns,
+                     float (&d)[8 * P][4])
 {
     const int piece = threadIdx.x % 32 % (8 * P), first = threadIdx.x % 32 / (8 * P), each = 4 / P;
-    unsigned char *panel = rows + piece / 8 * PANEL;
+    unsigned char *panel = rows + piece / 8 * panels;
     to += first * stride + 8 * piece;
     valid = 8 * piece < columns ? valid - first : 0;
     uint4 old[16 / each];
@@ -45,7 +47,7 @@ DEVICE void add_rows(swax_bf16 *to, size_t stride, unsigned char *rows, int vali
     for (int i = 0; i < 16 / each; i++)
         *(uint4 *)(panel + swizzle(first + i * each, piece % 8)) = old[i];
     __syncwarp();
-    add_to_tile<P>(rows, PANEL, threadIdx.x % 32 / 4, d);
+    add_to_tile<P>(rows, panels, threadIdx.x % 32 / 4, d);
     __syncwarp();
 #pragma unroll
     for (int i = 0; i < 16 / each; i++)
@@ -65,11 +67,12 @@ DEVICE void add_to_queries(swax_bf16 *dq, unsigned char *panel, float (&dQ)[8][4
         notes.spoiled[((size_t)step.b * a.H + step.h) * ((a.T + 63) / 64) + step.t0 / 64] = any;
     multiply(dQ, rsqrtf((float)a.D));
     add_rows<1>(dq + a.query(step.b, row, step.h) * a.width + 64 * group, (size_t)a.H * a.width,
-                panel + 16 * warp * 128, any ? 0 : a.T - row, a.width - 64 * group, dQ);
+                panel + 16 * warp * 128, 0, any ? 0 : a.T - row, a.width - 64 * group, dQ);
+    they_meet(3 + group, 128);              /* the panel is free */
 }
 
-/* 64 keys' gradients go to dk and dv through where their values were, unless they are spoiled; `of` a sequence and key
- * head. */
+/* 64 keys' gradients go to dk and dv through this group's panels of dS, unless they are spoiled; `of` a sequence and
+ * key head. */
 DEVICE void add_to_keys(swax_bf16 *dk, swax_bf16 *dv, unsigned char *panels, float (&dK)[16][4], float (&dV)[16][4],
                         int of, int k0, const gradient_notes &notes, const attention_shape &a)
 {
@@ -81,15 +84,14 @@ DEVICE void add_to_keys(swax_bf16 *dk, swax_bf16 *dv, unsigned char *panels, flo
     const size_t first = a.key(of / a.G, row, of % a.G) * a.width, stride = (size_t)a.G * a.width;
     const int valid = any ? 0 : a.S - row;
     multiply(dK, rsqrtf((float)a.D));
-    add_rows<2>(dv + first, stride, panels + 16 * warp * 128, valid, a.width, dV);
-    add_rows<2>(dk + first, stride, panels + 16 * warp * 128, valid, a.width, dK);
-    mm_fence();
+    add_rows<2>(dv + first, stride, panels + 16 * warp * 128, 2 * PANEL, valid, a.width, dV);
+    add_rows<2>(dk + first, stride, panels + 16 * warp * 128, 2 * PANEL, valid, a.width, dK);
+    they_meet(3 + threadIdx.x / 128, 128);
 }
 
 /* This group's columns of a tile's dq, for others to add */
-DEVICE void leave_sums(float4 *sums, const float (&dQ)[8][4], barrier *ready, int phase)
+DEVICE void leave_sums(float4 *sums, const float (&dQ)[8][4])
 {
-    wait_for(ready, phase);
 #pragma unroll
     for (int i = 0; i < 8; i++)
         sums[256 * i] = make_float4(dQ[i][0], dQ[i][1], dQ[i][2], dQ[i][3]);
@@ -98,7 +100,7 @@ DEVICE void leave_sums(float4 *sums, const float (&dQ)[8][4], barrier *ready, in
 
 /* X, dX       scores, then P; v dy^T, then dS;  dQ: this group's columns of a tile of dq, of all 128 keys
  * W, dW       P and dS as left operands
- * used        tiles of queries so far: their slots and phases */
+ * used        tiles of queries so far: their slots and phases;  fetched: a slot's bit is the phase of sums_fetched */
 DEVICE void gradient_of_keys(unsigned char *shared, gradient_barriers *at, swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv,
                              const gradient_notes &notes, int all, const attention_shape &a)
 {
@@ -107,8 +109,8 @@ DEVICE void gradient_of_keys(unsigned char *shared, gradient_barriers *at, swax_
     const int lane = threadIdx.x % 32, group = uniform(threadIdx.x / 128), warp = threadIdx.x / 32 % 4;
     const float scale = rsqrtf((float)a.D) * LOG2E;
     const unsigned char *K = shared + group * tile::ROWS;
-    unsigned char *V = shared + tile::OF_VALUES + group * tile::ROWS;
-    int used = 0;
+    const unsigned char *V = shared + tile::OF_VALUES + group * tile::ROWS;
+    int used = 0, fetched = 0;
     for (int n = 0;; n++) {
         wait_for(&at->keys_full, n % 2);
         const int ticket = uniform(at->ticket);
@@ -116,10 +118,10 @@ DEVICE void gradient_of_keys(unsigned char *shared, gradient_barriers *at, swax_
             return;
         const gradient_place &place = at->place[n % 3];
         const int k0 = uniform(place.j0) + 64 * group, of = uniform(place.b * a.G + place.g);
-        wait_for(&at->values_full, n % 2);
         if (uniform(place.from == place.to)) {               /* nobody sees these keys */
             if (threadIdx.x % 128 == 0 && k0 < a.S)
                 notes.spoiled[notes.queries + of * ((a.S + 63) / 64) + k0 / 64] = 0;
+            wait_for(&at->values_full, n % 2);
             warp_arrives(&at->keys_empty);
             warp_arrives(&at->values_empty);
             continue;
@@ -144,6 +146,7 @@ DEVICE void gradient_of_keys(unsigned char *shared, gradient_barriers *at, swax_
         scores(used);
         mm_wait();
         mm_settle(X);
+        wait_for(&at->values_full, n % 2);
         bool last;
         do {
             const unsigned char *Q = shared + tile::OF_QUERIES + slot(used) * tile::ROWS;
@@ -193,14 +196,15 @@ DEVICE void gradient_of_keys(unsigned char *shared, gradient_barriers *at, swax_
             const bool begins = uniform(at->step[slot(used)].begins), ends = uniform(at->step[slot(used)].ends);
             last = uniform(at->step[slot(used)].last);
             clear(dQ);
-            if (ends)
-                wait_for(&at->sums_ready[slot(used)], phase(used));
-            if (ends && !begins)
+            if (ends && !begins) {
+                wait_for(&at->sums_fetched[slot(used)], fetched >> slot(used) & 1);
+                fetched ^= 1 << slot(used);
 #pragma unroll
                 for (int i = 0; i < 8; i++) {
                     const float4 sum = sums[256 * i];
                     dQ[i][0] = sum.x, dQ[i][1] = sum.y, dQ[i][2] = sum.z, dQ[i][3] = sum.w;
                 }
+            }
             they_meet(1, 256);
             mm_settle(dQ);
             mm_begin();
@@ -216,11 +220,13 @@ DEVICE void gradient_of_keys(unsigned char *shared, gradient_barriers *at, swax_
             scores(used + !last);       /* after the last, which needs none, of the same: nothing is skipped */
             mm_wait<1>();
             mm_settle(dQ);
+            if (used > 1)               /* the sums before are where they belong, also where this tile has none */
+                wait_for(&at->sums_empty[slot(used)], phase(used) ^ 1);
             if (ends)
                 add_to_queries(dq, shared + tile::OF_DS + (slot(used + 1) * 2 + group) * PANEL, dQ,
                                at->step[slot(used)], notes, a);
             else
-                leave_sums(sums, dQ, &at->sums_ready[slot(used)], phase(used));
+                leave_sums(sums, dQ);
             warp_arrives(&at->sums_full[slot(used)]);
             warp_arrives(&at->queries_empty[slot(used)]);
             mm_wait();
@@ -228,8 +234,9 @@ DEVICE void gradient_of_keys(unsigned char *shared, gradient_barriers *at, swax_
             used++;
         } while (!last);
         warp_arrives(&at->keys_empty);
-        add_to_keys(dk, dv, V, dK, dV, of, k0, notes, a);
         warp_arrives(&at->values_empty);
+        they_meet(1, 256);              /* dS has been read */
+        add_to_keys(dk, dv, shared + tile::OF_DS + group * PANEL, dK, dV, of, k0, notes, a);
     }
 }
 
@@ -241,7 +248,7 @@ attention_gradient_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, gradient_
     gradient_barriers *at = (gradient_barriers *)(shared + gradient_tile::BARRIERS);
     if (threadIdx.x == 0) {
         barrier_init(&at->keys_full, 1);
-        barrier_init(&at->keys_empty, 8 + 2);
+        barrier_init(&at->keys_empty, 8 + 3);
         barrier_init(&at->values_full, 1);
         barrier_init(&at->values_empty, 8);
         for (int i = 0; i < 2; i++) {
@@ -249,7 +256,8 @@ attention_gradient_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, gradient_
             barrier_init(&at->queries_empty[i], 8);
             barrier_init(&at->dy_full[i], 1);
             barrier_init(&at->dy_empty[i], 8);
-            barrier_init(&at->sums_ready[i], 1);
+            barrier_init(&at->sums_empty[i], 2);
+            barrier_init(&at->sums_fetched[i], 1);
             barrier_init(&at->sums_full[i], 8);
         }
         barriers_begun();
@@ -258,10 +266,14 @@ attention_gradient_kernel(swax_bf16 *dq, swax_bf16 *dk, swax_bf16 *dv, gradient_
     const int warp = uniform(threadIdx.x / 32);
     if (warp >= 8) {
         fewer_registers<24>();
-        if (warp == 8 && threadIdx.x % 32 == 0)
-            gradient_copies(shared, at, maps, notes, all, a);
-        else if ((warp == 9 || warp == 10) && threadIdx.x % 32 == 0)
-            gradient_turns(warp - 9, shared, at, notes, all, a);
+        if (threadIdx.x % 32 == 0) {
+            if (warp == 8)
+                gradient_copies(shared, at, maps, notes, all, a);
+            else if (warp == 9)
+                gradient_fetches(shared, at, notes, all, a);
+            else
+                gradient_adds(warp - 10, shared, at, notes, all, a);
+        }
     } else {
         more_registers<240>();
         gradient_of_keys(shared, at, dq, dk, dv, notes, all, a);

@@ -65,7 +65,8 @@ struct gradient_step { int b, h, t0, begins, ends, last; };
 struct gradient_barriers {
     barrier keys_full, keys_empty, values_full, values_empty;
     barrier queries_full[2], queries_empty[2], dy_full[2], dy_empty[2];
-    barrier sums_ready[2], sums_full[2];    /* the slot is free, or has what the others have added; has this block's */
+    barrier sums_empty[2], sums_full[2];    /* of the slots of sums: what this block adds is there, and has been read */
+    barrier sums_fetched[2];                /* what others have added, where this block is the last */
     gradient_step step[2];                  /* of the slots of queries */
     gradient_place place[3];                /* of the keys before, these, and the next */
     int ticket;
@@ -94,12 +95,10 @@ static inline int gradient_ring(const attention_shape &a, int together, int proc
 }
 static inline int gradient_together(const attention_shape &a) { return a.G % TOGETHER ? 1 : TOGETHER; }
 
-/* By two threads, one for each slot of sums. */
-DEVICE void gradient_turns(int slot, unsigned char *shared, gradient_barriers *at, const gradient_notes &notes, int all,
-                           const attention_shape &a)
+/* f(place, slot, phase, head, tile) for each step of all blocks, by a thread that reads tickets. */
+template <class F> DEVICE void for_steps(gradient_barriers *at, const gradient_notes &notes, int all,
+                                         const attention_shape &a, F f)
 {
-    using tile = gradient_tile;
-    unsigned char *mine = shared + tile::OF_SUMS + slot * tile::SUMS;
     int used = 0;
     for (int n = 0;; n++) {
         wait_for(&at->keys_full, n % 2);
@@ -111,41 +110,75 @@ DEVICE void gradient_turns(int slot, unsigned char *shared, gradient_barriers *a
         if (place.from == place.to)
             continue;
         for (int h = place.g * place.heads, i = place.from; h < (place.g + 1) * place.heads;
-             i + 1 < place.to ? i++ : (i = place.from, h++), used++) {
-            if (used % 2 != slot)
-                continue;
-            const int line = place.line(a, notes.together, i), before = place.before(a, i), phase = used / 2 % 2;
-            const bool last = place.is_last(a, i);
-            int *added = notes.added + place.number(line, h);
-            float *sums = notes.sums + place.number(line % notes.ring, h) * (tile::SUMS / 4);
-            auto my_turn = [&] {
-                if (before)
-                    while (noted(added) != before) {}
-                else if (line >= notes.ring)
-                    while (noted(notes.added + place.number(line - notes.ring, h)) != FINISHED) {}
-                see();
-                bulk_fence();
-            };
-            if (last && before) {
-                my_turn();
-                arrive_with(&at->sums_ready[slot], tile::SUMS);
-                copy_bytes(mine, sums, tile::SUMS, &at->sums_ready[slot]);
-                wait_for(&at->sums_full[slot], phase);
-            } else {
-                arrive(&at->sums_ready[slot]);
-                wait_for(&at->sums_full[slot], phase);
-                my_turn();
-                if (!last) {
-                    if (before)
-                        bulk_add(sums, mine, tile::SUMS);
-                    else
-                        bulk_store(sums, mine, tile::SUMS);
-                    bulk_wait();
-                }
-            }
-            note(added, last ? (int)FINISHED : before + 1);
-        }
+             i + 1 < place.to ? i++ : (i = place.from, h++), used++)
+            f(place, used % 2, used / 2 % 2, h, i);
     }
+}
+
+/* Wait until all that add to this tile before this block have, or until its place in the ring is free. */
+DEVICE void my_turn(const gradient_place &place, const gradient_notes &notes, const attention_shape &a, int h, int i)
+{
+    const int line = place.line(a, notes.together, i), before = place.before(a, i);
+    if (before)
+        while (noted(notes.added + place.number(line, h)) != before) {}
+    else if (line >= notes.ring)
+        while (noted(notes.added + place.number(line - notes.ring, h)) != FINISHED) {}
+    bulk_fence();
+}
+
+DEVICE float *sums_of(const gradient_place &place, const gradient_notes &notes, const attention_shape &a, int h, int i)
+{
+    return notes.sums + place.number(place.line(a, notes.together, i) % notes.ring, h) * (gradient_tile::SUMS / 4);
+}
+
+/* By two threads, one for each slot of sums: add what groups 0 and 1 leave there, and tell. */
+DEVICE void gradient_adds(int mine, unsigned char *shared, gradient_barriers *at, const gradient_notes &notes, int all,
+                          const attention_shape &a)
+{
+    using tile = gradient_tile;
+    const unsigned char *sums = shared + tile::OF_SUMS + mine * tile::SUMS;
+    for_steps(at, notes, all, a, [&](const gradient_place &place, int slot, int phase, int h, int i) {
+        if (slot != mine)
+            return;
+        const int before = place.before(a, i);
+        const bool last = place.is_last(a, i);
+        wait_for(&at->sums_full[slot], phase);
+        if (!last || !before)
+            my_turn(place, notes, a, h, i);
+        if (!last) {
+            if (before)
+                bulk_add(sums_of(place, notes, a, h, i), sums, tile::SUMS);
+            else
+                bulk_store(sums_of(place, notes, a, h, i), sums, tile::SUMS);
+            bulk_read();
+        }
+        arrive(&at->sums_empty[slot]);
+        if (!last)
+            bulk_wait();
+        note(notes.added + place.number(place.line(a, notes.together, i), h), last ? (int)FINISHED : before + 1);
+    });
+}
+
+/* By one thread: fetch what others have added, for tiles to which this block is the last to add.  It goes along with
+ * the other tiles, too, so that no slot is emptied twice meanwhile. */
+DEVICE void gradient_fetches(unsigned char *shared, gradient_barriers *at, const gradient_notes &notes, int all,
+                             const attention_shape &a)
+{
+    using tile = gradient_tile;
+    int used = 0;
+    for_steps(at, notes, all, a, [&](const gradient_place &place, int slot, int phase, int h, int i) {
+        const bool wanted = place.is_last(a, i) && place.before(a, i);
+        if (wanted)
+            my_turn(place, notes, a, h, i);
+        if (used++ > 1)
+            wait_for(&at->sums_empty[slot], phase ^ 1);
+        if (wanted) {
+            arrive_with(&at->sums_fetched[slot], tile::SUMS);
+            copy_bytes(shared + tile::OF_SUMS + slot * tile::SUMS, sums_of(place, notes, a, h, i), tile::SUMS,
+                       &at->sums_fetched[slot]);
+        }
+        arrive(&at->sums_empty[slot]);
+    });
 }
 
 #endif

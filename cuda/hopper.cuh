@@ -76,23 +76,22 @@ DEVICE void stmatrix_t(void *p, const uint32_t (&r)[4])
            :: "r"(shared_address(p)), "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3]) : "memory");
 }
 
-/* The other way: floats that are added to those that are there, or anything in their place; until this thread waits */
+/* The other way: floats that are added to those that are there, or anything in their place.  Until bulk_read the source
+ * must not change; after bulk_wait this thread may say that it is done. */
 DEVICE void bulk_add(float *to, const unsigned char *from, int bytes)
 {
-    HOPPER("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;"
+    HOPPER("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2; cp.async.bulk.commit_group;"
            :: "l"(to), "r"(shared_address(from)), "r"(bytes) : "memory");
 }
 DEVICE void bulk_store(void *to, const unsigned char *from, int bytes)
 {
-    HOPPER("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;"
+    HOPPER("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2; cp.async.bulk.commit_group;"
            :: "l"(to), "r"(shared_address(from)), "r"(bytes) : "memory");
 }
-DEVICE void bulk_wait()
-{
-    HOPPER("cp.async.bulk.commit_group; cp.async.bulk.wait_group 0;" ::: "memory");
-}
-/* What this thread knows to have been written, bulk copies know. */
-DEVICE void bulk_fence() { HOPPER("fence.proxy.async;" ::: "memory"); }
+DEVICE void bulk_read() { HOPPER("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
+DEVICE void bulk_wait() { HOPPER("cp.async.bulk.wait_group 0;" ::: "memory"); }
+/* What this thread knows to have been written, its bulk copies know. */
+DEVICE void bulk_fence() { HOPPER("fence.proxy.async.global;" ::: "memory"); }
 
 /* A box, as copy_box takes it, into the second-level cache */
 DEVICE void prefetch_box(const CUtensorMap *of, int column, int head, int token, int batch)

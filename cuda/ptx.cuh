@@ -39,11 +39,9 @@ DEVICE void note(int *number, int is)
 DEVICE int noted(const int *number)
 {
     int r;
-    asm volatile("ld.relaxed.gpu.global.s32 %0, [%1];" : "=r"(r) : "l"(number) : "memory");
+    asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(r) : "l"(number) : "memory");
     return r;
 }
-/* ... and once it is as far as that, see what has been written before */
-DEVICE void see() { asm volatile("fence.acq_rel.gpu;" ::: "memory"); }
 /* So many threads wait for each other, by one of a block's barriers, 1 to 15; the other: has one of them x? */
 DEVICE void they_meet(int barrier, int threads)
 {
