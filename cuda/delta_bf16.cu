@@ -84,7 +84,7 @@ template <int KP, bool VECTOR> static void gradient(const gradient_args &a, cons
     constexpr int WIDE = KP < 2 ? 1 : 2;
     if (VECTOR)
         launch("delta_backward: gradients", delta_gradient_vector_kernel<WIDE>,
-               (unsigned)chunks_of(s) * blocks(s.K8, 64 * WIDE), 256,
+               (unsigned)chunks_of(s) * blocks(s.K8, 64 * WIDE), GRADIENT_THREADS,
                vector_gradient_tile<WIDE>::BYTES, a, g, s);
     else
         launch("delta_backward: gradients", delta_gradient_kernel<KP>, (unsigned)chunks_of(s), 256,

@@ -183,22 +183,23 @@ struct gradient_place {
 };
 
 /* Steps: dy, U and Y by panels of V; then dy, Y and S; then U and D', both from channel c0 on. */
-template <int KP> DEVICE void load_step(unsigned char *stages, const gradient_args &a, const delta_shape &s,
-                                        const gradient_place &at, int step, int c0 = 0)
+template <int KP, int THREADS = 256>
+DEVICE void load_step(unsigned char *stages, const gradient_args &a, const delta_shape &s, const gradient_place &at,
+                      int step, int c0 = 0)
 {
     const int panels = (s.V8 + 63) / 64, phase = step / panels, v0 = step % panels * 64;
     if (phase < 3) {
         unsigned char *stage = stages + step % 2 * gradient_tile<KP>::STAGE;
         const size_t value = (s.token(at.b, at.begin) * s.H + at.h) * s.V8 + v0, stride = (size_t)s.H * s.V8,
             state = (at.of * s.K8 + c0) * s.V8 + v0;
-        load_tile<1, 256>(stage, PANEL, (phase < 2 ? a.dy : a.U) + value, stride, CHUNK, at.length, s.V8 - v0);
+        load_tile<1, THREADS>(stage, PANEL, (phase < 2 ? a.dy : a.U) + value, stride, CHUNK, at.length, s.V8 - v0);
         if (phase < 2)
-            load_tile<1, 256>(stage + PANEL, PANEL, (phase == 0 ? a.U : a.Y) + value, stride, CHUNK, at.length,
+            load_tile<1, THREADS>(stage + PANEL, PANEL, (phase == 0 ? a.U : a.Y) + value, stride, CHUNK, at.length,
                               s.V8 - v0);
         if (phase == 0)
-            load_tile<1, 256>(stage + 2 * PANEL, PANEL, a.Y + value, stride, CHUNK, at.length, s.V8 - v0);
+            load_tile<1, THREADS>(stage + 2 * PANEL, PANEL, a.Y + value, stride, CHUNK, at.length, s.V8 - v0);
         else
-            load_tile<1, 256>(stage + 2 * PANEL, 0, (phase == 1 ? a.S : a.D) + state, s.V8, 64 * KP, s.K8 - c0,
+            load_tile<1, THREADS>(stage + 2 * PANEL, 0, (phase == 1 ? a.S : a.D) + state, s.V8, 64 * KP, s.K8 - c0,
                               s.V8 - v0);
     }
     cp_commit();

@@ -16,10 +16,11 @@ template <int KP> struct vector_gradient_tile {
            G = NEAR + 2 * 4 * BLOCK * BLOCK * 4,
            ARRAY = CHUNK * 64 * KP * 4, ROWS = G + (CHUNK * vector_tile<KP>::GATES * 4 + 1023) / 1024 * 1024,
                STAGES = ROWS + 2 * ARRAY,
-           STAGE = (2 + KP) * PANEL, DESK = STAGES + 2 * STAGE, BYTES = DESK + 3072 };
+           STAGE = (2 + KP) * PANEL, DESK = STAGES + 2 * STAGE, BYTES = DESK + 4608 };
 };
 
-struct vector_desk { float diagonal[CHUNK], of_blocks[2][4][64]; };
+/* begins: a bit for each token with which a document begins */
+struct vector_desk { float diagonal[CHUNK], of_blocks[2][4][128]; uint32_t begins[2]; };
 
 /* Where element (row, channel) of an array of floats lies: rows are turned by 8, so that 8 of them are in different
  * banks. */
@@ -31,24 +32,39 @@ template <int KP> DEVICE int turned_place(int row, int channel) { return row * 6
 DEVICE float fading(float x) { return exp2_fast(fminf(x, 64)); }
 
 /* What a thread knows of its channel of its block of tokens */
-struct near_work { float k[BLOCK], q[BLOCK], dq[BLOCK], before[BLOCK], behind[BLOCK]; };
+struct near_work { float k[BLOCK], dq[BLOCK], before[BLOCK], behind[BLOCK]; };
 
 /* The pairs of a block in one channel: before: what M gives a token from those before it; behind: N^T and M^T from
- * those behind it. */
-DEVICE void near_gradients(near_work &w, const float (&G)[BLOCK], const float *N, const float *M)
+ * those behind it.  `gates` and `queries` give a token's.  x is exp(G_i - G_j), made of that of the token before, since
+ * gates are not above 0; where a document begins, all weights are 0. */
+template <class Gates, class Queries>
+DEVICE void near_gradients(near_work &w, const float *N, const float *M, Gates gates, Queries queries)
 {
+    float x[BLOCK], G = gates(0);
 #pragma unroll
     for (int i = 0; i < BLOCK; i++)
         w.dq[i] = w.before[i] = w.behind[i] = 0;
 #pragma unroll
-    for (int i = 1; i < BLOCK; i++)
+    for (int i = 1; i < BLOCK; i++) {
+        const float last = G, q = queries(i);
+        G = gates(i);
+        const float step = G > last ? 0 : exp2_fast(G - last);
+        x[i - 1] = 1;
 #pragma unroll
-        for (int j = 0; j < i; j++) {
-            const float x = fading(G[i] - G[j]), n = N[i * BLOCK + j], m = M[i * BLOCK + j];
-            w.dq[i] += n * (x * w.k[j]);
-            w.before[i] += m * (x * w.k[j]);
-            w.behind[j] += x * (n * w.q[i] + m * w.k[i]);
+        for (int j = 0; j < i; j += 4) {
+            const float4 ns = *(const float4 *)(N + i * BLOCK + j), ms = *(const float4 *)(M + i * BLOCK + j);
+            const float n[4] = { ns.x, ns.y, ns.z, ns.w }, m[4] = { ms.x, ms.y, ms.z, ms.w };
+#pragma unroll
+            for (int o = 0; o < 4; o++)
+                if (j + o < i) {
+                    x[j + o] *= step;
+                    const float k = x[j + o] * w.k[j + o];
+                    w.dq[i] += n[o] * k;
+                    w.before[i] += m[o] * k;
+                    w.behind[j + o] += x[j + o] * (n[o] * q + m[o] * w.k[i]);
+                }
         }
+    }
 }
 
 /* What will be added to comes from far away: four threads a token. */
@@ -73,83 +89,97 @@ template <int KP> DEVICE void prefetch_channels(const gradient_args &a, const de
 
 /* The last part, a channel of a block of tokens per thread: dq, dk, and the sums of what crosses each token's gate. */
 template <int KP>
-DEVICE void finish_channel(const gradient_args &a, const delta_shape &s, const gradient_place &at,
-                           unsigned char *shared, const float *through, int panel, int c0)
+DEVICE void finish_channels(const gradient_args &a, const delta_shape &s, const gradient_place &at,
+                            unsigned char *shared, const float *through, int c0)
 {
     using tile = vector_gradient_tile<KP>;
     vector_desk *desk = (vector_desk *)(shared + tile::DESK);
-    const float *G_all = (const float *)(shared + tile::G),
+    const float *G = (const float *)(shared + tile::G),
         *arrays[4] = { (const float *)(shared + tile::ROWS), (const float *)(shared + tile::ROWS + tile::ARRAY),
                        (const float *)(shared + tile::STAGES), (const float *)(shared + tile::STAGES + tile::ARRAY) };
-    const int block = threadIdx.x / 64, c = 64 * panel + threadIdx.x % 64, t0 = block * BLOCK;
-    const bool there = c0 + c < s.K;
+    /* narrow keys leave half of the threads nothing to do: they do what the last block's do, and tell nobody */
+    const int block = min((int)threadIdx.x / (64 * KP), 3), c = threadIdx.x % (64 * KP), t0 = block * BLOCK;
+    const bool works = threadIdx.x < 256 * KP;
+    const int valid = works && c0 + c < s.K ? at.length - t0 : 0;
+    const size_t token = s.token(at.b, at.begin + t0), of_heads = (size_t)s.H * s.K8, of_gates = (size_t)s.H * s.K,
+        of_keys = (size_t)s.G * s.K8;
+    const size_t key = (token * s.G + s.group(at.h)) * s.K8 + c0 + c, head = (token * s.H + at.h) * s.K8 + c0 + c;
+    float *dg = a.dg + (token * s.H + at.h) * s.K + c0 + c;
     near_work w;
-    float G[BLOCK], leaves[BLOCK], old_q[BLOCK], old_k[BLOCK], old_g[BLOCK], sum_x = 0, sum_leaves = 0;
-    auto key = [&](int t) { return (s.token(at.b, at.begin + t) * s.G + s.group(at.h)) * s.K8 + c0 + c; };
-    auto gate = [&](int t) { return (s.token(at.b, at.begin + t) * s.H + at.h) * s.K + c0 + c; };
+    float old[BLOCK], leaves[BLOCK], sum_x = 0, sum_leaves = 0;
+    auto query = [&](int i) { return tile_value(shared + tile::QUERIES, t0 + i, c); };
+    if (!a.head_dq)                                         /* all that will be added to, before anything is written */
 #pragma unroll
-    for (int i = 0; i < BLOCK; i++) {                       /* all that will be added to, before anything is written */
-        const bool here = there && t0 + i < at.length;
-        old_q[i] = here && !a.head_dq ? value(a.dq[key(t0 + i)]) : 0;
-        old_k[i] = here && !a.head_dq ? value(a.dk[key(t0 + i)]) : 0;
-        old_g[i] = here ? a.dg[gate(t0 + i)] : 0;
-    }
+        for (int i = 0; i < BLOCK; i++)
+            old[i] = i < valid ? value(a.dq[key + i * of_keys]) : 0;
 #pragma unroll
-    for (int i = 0; i < BLOCK; i++) {
-        G[i] = G_all[(t0 + i) * vector_tile<KP>::GATES + c];
-        w.k[i] = tile_value(shared + tile::KEYS, t0 + i, c), w.q[i] = tile_value(shared + tile::QUERIES, t0 + i, c);
-    }
-    near_gradients(w, G, (const float *)(shared + tile::NEAR) + t0 * BLOCK,
-                   (const float *)(shared + tile::NEAR) + (CHUNK + t0) * BLOCK);
+    for (int i = 0; i < BLOCK; i++)
+        w.k[i] = tile_value(shared + tile::KEYS, t0 + i, c);
+    near_gradients(w, (const float *)(shared + tile::NEAR) + t0 * BLOCK,
+                   (const float *)(shared + tile::NEAR) + (CHUNK + t0) * BLOCK,
+                   [&](int i) { return G[(t0 + i) * vector_tile<KP>::GATES + c]; }, query);
 #pragma unroll
     for (int i = 0; i < BLOCK; i++) {
-        const int place = turned_place<KP>(t0 + i, c), t = t0 + i;
-        const float dq = w.dq[i] + arrays[0][place], before = w.before[i] + arrays[1][place],
-            to_state = arrays[2][place], behind = w.behind[i] + arrays[3][place];
-        const float own = desk->diagonal[t], of_q = (dq + own * w.k[i]) / LIFT,
-            of_k = (before + to_state + behind + own * w.q[i]) / LIFT;
-        if (t < at.length && there) {
-            const size_t head = (s.token(at.b, at.begin + t) * s.H + at.h) * s.K8 + c0 + c;
-            if (a.head_dq)
-                a.head_dq[head] = of_q, a.head_dk[head] = of_k;
-            else
-                a.dq[key(t)] = as<swax_bf16>(old_q[i] + of_q), a.dk[key(t)] = as<swax_bf16>(old_k[i] + of_k);
-        }
-        w.dq[i] = (w.q[i] * dq + w.k[i] * (before - behind)) / LIFT;    /* x_i */
+        w.dq[i] += arrays[0][turned_place<KP>(t0 + i, c)];
+        const float of_q = (w.dq[i] + desk->diagonal[t0 + i] * w.k[i]) / LIFT;
+        if (i < valid && a.head_dq)
+            a.head_dq[head + i * of_heads] = of_q;
+        else if (i < valid)
+            a.dq[key + i * of_keys] = as<swax_bf16>(old[i] + of_q);
+    }
+    if (!a.head_dq)
+#pragma unroll
+        for (int i = 0; i < BLOCK; i++)
+            old[i] = i < valid ? value(a.dk[key + i * of_keys]) : 0;
+#pragma unroll
+    for (int i = 0; i < BLOCK; i++) {
+        const int place = turned_place<KP>(t0 + i, c);
+        const float q = query(i), before = w.before[i] + arrays[1][place], to_state = arrays[2][place],
+            behind = w.behind[i] + arrays[3][place],
+            of_k = (before + to_state + behind + desk->diagonal[t0 + i] * q) / LIFT;
+        if (i < valid && a.head_dq)
+            a.head_dk[head + i * of_heads] = of_k;
+        else if (i < valid)
+            a.dk[key + i * of_keys] = as<swax_bf16>(old[i] + of_k);
+        w.dq[i] = (q * w.dq[i] + w.k[i] * (before - behind)) / LIFT;    /* x_i */
         leaves[i] = w.k[i] * to_state / LIFT;
         sum_leaves += leaves[i];
     }
-    auto document = [&](int t) { return t < at.length ? s.document(at.b, at.begin, t) : CHUNK; };
 #pragma unroll
     for (int i = 0; i < BLOCK; i++)
-        sum_x += document(t0 + i) == document(t0) ? w.dq[i] : 0;
-    desk->of_blocks[0][block][threadIdx.x % 64] = sum_x;
-    desk->of_blocks[1][block][threadIdx.x % 64] = sum_leaves;
+        old[i] = i < valid ? dg[i * of_gates] : 0;
+    const uint64_t begins = desk->begins[0] | (uint64_t)desk->begins[1] << 32;
+    const uint32_t mine = (uint32_t)(begins >> t0);
+    const int last = begins ? 63 - __clzll(begins) : -1;    /* where the last token's document begins */
+    bool same = true;
+#pragma unroll
+    for (int i = 0; i < BLOCK; i++) {
+        same &= i == 0 || !(mine >> i & 1);
+        sum_x += same ? w.dq[i] : 0;
+    }
+    if (works)
+        desk->of_blocks[0][block][c] = sum_x, desk->of_blocks[1][block][c] = sum_leaves;
     __syncthreads();
     float before = 0, behind = 0;
     for (int n = 0; n < block; n++)
-        before += desk->of_blocks[1][n][threadIdx.x % 64];
-    const int last = document(at.length - 1);
-    float crossing[BLOCK];
+        before += desk->of_blocks[1][n][c];
+    for (int n = 3; n > block; n--) {                       /* what is of the document of this block's last token */
+        const uint64_t between = begins >> (t0 + BLOCK) & (((uint64_t)2 << (n - block - 1) * BLOCK) - 1);
+        behind = between ? 0 : desk->of_blocks[0][n][c] + behind;
+    }
 #pragma unroll
     for (int i = BLOCK - 1; i >= 0; i--) {
-        if (i == BLOCK - 1) {
-            for (int n = 3; n > block; n--)
-                behind = document(n * BLOCK) == document(t0 + i) ? desk->of_blocks[0][n][threadIdx.x % 64] + behind : 0;
-        } else if (document(t0 + i) != document(t0 + i + 1)) {
+        if (i < BLOCK - 1 && mine >> (i + 1) & 1)
             behind = 0;
-        }
         behind += w.dq[i];
-        crossing[i] = behind;
+        w.dq[i] = behind;                                   /* what crosses the gate of token i from behind it */
     }
 #pragma unroll
     for (int i = 0; i < BLOCK; i++) {
-        const int t = t0 + i;
-        if (t < at.length && there && document(t) != t)
-            a.dg[gate(t)] = old_g[i] + (crossing[i] + (t >= last ? before : 0) + (last < 0 ? through[c] : 0));
+        if (i < valid && !(mine >> i & 1))
+            dg[i * of_gates] = old[i] + (w.dq[i] + (t0 + i >= last ? before : 0) + (last < 0 ? through[c] : 0));
         before += leaves[i];
     }
-    __syncthreads();
 }
 
 #endif

@@ -74,40 +74,34 @@ DEVICE void scale_fragment(uint32_t (&y)[4], const float *G, const float *anchor
     }
 }
 
-/* dQ and dK += what N and M give the rows of this warp from blocks before its own */
+/* d += what N, or M, gives the rows of this warp from blocks before its own */
 template <int KP>
-DEVICE void far_rows(float (&dQ)[8][4], float (&dK)[8][4], const unsigned char *N, const unsigned char *M,
-                     const unsigned char *K, const float *G, int first)
+DEVICE void far_rows(float (&d)[8][4], const unsigned char *N, const unsigned char *K, const float *G, int first)
 {
     constexpr int GATES = vector_tile<KP>::GATES;
     const int lane = threadIdx.x % 32, block = threadIdx.x / 32 % 4;
     const float *anchor = G + (block * BLOCK - 1) * GATES;
-    float of_q[8][4], of_k[8][4];
-    clear(of_q);
-    clear(of_k);
+    float x[8][4];
+    if (block == 0)
+        return;
+    clear(x);
     for (int J = 0; J < block; J++) {
-        uint32_t n[4], m[4], y[4];
+        uint32_t n[4], y[4];
         ldmatrix(n, N + swizzle(block * BLOCK + lane % 16, 2 * J + lane / 16));
-        ldmatrix(m, M + swizzle(block * BLOCK + lane % 16, 2 * J + lane / 16));
 #pragma unroll
         for (int c = 0; c < 4; c++) {
             ldmatrix_t(y, K + first * PANEL + swizzle(J * BLOCK + lane % 16, 2 * c + lane / 16));
             scale_fragment(y, G, anchor, GATES, J * BLOCK, 64 * first + 16 * c, -1);
-            mma(of_q[2 * c], n, y[0], y[1]);
-            mma(of_q[2 * c + 1], n, y[2], y[3]);
-            mma(of_k[2 * c], m, y[0], y[1]);
-            mma(of_k[2 * c + 1], m, y[2], y[3]);
+            mma(x[2 * c], n, y[0], y[1]);
+            mma(x[2 * c + 1], n, y[2], y[3]);
         }
     }
-    if (block == 0)
-        return;
-    for_channels(of_q, first, [&](float &x, int row, int c) { x *= fading(G[row * GATES + c] - anchor[c]); });
-    for_channels(of_k, first, [&](float &x, int row, int c) { x *= fading(G[row * GATES + c] - anchor[c]); });
+    for_channels(x, first, [&](float &z, int row, int c) { z *= fading(G[row * GATES + c] - anchor[c]); });
 #pragma unroll
     for (int j = 0; j < 8; j++)
 #pragma unroll
         for (int e = 0; e < 4; e++)
-            dQ[j][e] += of_q[j][e], dK[j][e] += of_k[j][e];
+            d[j][e] += x[j][e];
 }
 
 /* dK = what N^T and M^T give the rows of this warp from blocks behind its own */
@@ -145,15 +139,15 @@ DEVICE void far_columns(float (&dK)[8][4], const unsigned char *N, const unsigne
     }
 }
 
-/* <D',S> of channels threadIdx.x / 8 + 32 n, of one panel of V: D' is in shared memory, S comes by once more.  Eight
+/* <D',S> of channels threadIdx.x / 8 + 64 n, of one panel of V: D' is in shared memory, S comes by once more.  Eight
  * lanes a channel. */
-template <int KP> DEVICE void through_channels(float (&sum)[2 * KP], const unsigned char *D, const swax_bf16 *S,
+template <int KP> DEVICE void through_channels(float (&sum)[KP], const unsigned char *D, const swax_bf16 *S,
                                                int channels, int columns, int V8)
 {
     const int piece = threadIdx.x % 8;
 #pragma unroll
-    for (int n = 0; n < 2 * KP; n++) {
-        const int channel = threadIdx.x / 8 + 32 * n;
+    for (int n = 0; n < KP; n++) {
+        const int channel = threadIdx.x / 8 + 64 * n;
         if (channel >= channels || 8 * piece >= columns)
             continue;
         const uint4 x = *(const uint4 *)(D + swizzle(channel, piece)),
@@ -175,25 +169,30 @@ template <int KP> DEVICE void scale_by_gates(float (&d)[8][4], const float *G, c
     });
 }
 
-/* One block of 256 threads per chunk of a head and 64 KP channels: the steps of delta_gradient_kernel, but
+enum { GRADIENT_THREADS = 512 };
+
+/* One block of four groups per chunk of a head and 64 KP channels: two for dQ, two for dK, a panel of channels each.
+ * The steps of delta_gradient_kernel, but
  *
- *     after      into shared memory
- *     X          N and M between blocks as bf16, within a block as float
- *     dy, Y, S   E o (dy S^T) + far rows of N K;  E o (Y S^T) + far rows of M K
- *     U, D'      Z o (U D'^T);  far columns of N^T Q + M^T K;  <D',S> by channel
+ *     after      into shared memory, by                 groups 0, 1                       groups 2, 3
+ *     X          N and M between blocks as bf16,        N; the sums of gates              M
+ *                within a block as float
+ *     dy, Y, S                                          E o (dy S^T) + far rows of N K    E o (Y S^T) + far rows of M K
+ *     U, D'      <D',S> by channel                      Z o (U D'^T)                      far columns of N^T Q + M^T K
  *     the end    a thread per channel and block of 16 tokens adds the near pairs: dq, dk, dg */
 template <int KP>
-static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gradient_args a, const float *g,
-        delta_shape s)
+static __global__ void __launch_bounds__(GRADIENT_THREADS, 1)
+delta_gradient_vector_kernel(gradient_args a, const float *g, delta_shape s)
 {
     using tile = vector_gradient_tile<KP>;
-    constexpr int GATES = vector_tile<KP>::GATES;
+    constexpr int GATES = vector_tile<KP>::GATES, THREADS = GRADIENT_THREADS;
     const int parts = (s.K8 + 64 * KP - 1) / (64 * KP), c0 = blockIdx.x % parts * 64 * KP;
     const gradient_place at(s, blockIdx.x / parts);
     if (at.begin < a.left.most(at.bh, 0))
         return;
-    const int group = threadIdx.x / 128, panels = (s.V8 + 63) / 64, first = KP < 2 ? 0 : group;
-    const bool busy = KP >= 2 || group == 0;
+    const int half = threadIdx.x / 128 % 2, of_keys = threadIdx.x / 256, panels = (s.V8 + 63) / 64,
+        first = KP < 2 ? 0 : half;
+    const bool busy = KP >= 2 || half == 0;
     const size_t key = (s.token(at.b, at.begin) * s.G + s.group(at.h)) * s.K8 + c0, stride = (size_t)s.G * s.K8;
     unsigned char *K = shared_memory(), *Q = K + tile::QUERIES, *N = K + tile::OF_N, *M = K + tile::OF_M,
         *stages = K + tile::STAGES;
@@ -202,18 +201,24 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
     vector_desk *desk = (vector_desk *)(K + tile::DESK);
     const float *scalars = a.given.scalars + at.of * SCALARS;
     const bool whole = s.document(at.b, at.begin, at.length - 1) < 0;       /* no document begins in this chunk */
-    float X[8][4], dQ[8][4], dK[8][4], through[2 * KP] = {};
+    float X[8][4], through[KP] = {};
     int step = 0;
 
-    load_tile<KP, 256>(K, PANEL, a.k + key, stride, CHUNK, at.length, s.K8 - c0);
-    load_tile<KP, 256>(Q, PANEL, a.q + key, stride, CHUNK, at.length, s.K8 - c0);
-    load_gates<KP, 256>(G, g, s, at.b, at.h, at.begin, at.length, c0);
-    load_step<KP>(stages, a, s, at, 0, c0);
+    load_tile<KP, THREADS>(K, PANEL, a.k + key, stride, CHUNK, at.length, s.K8 - c0);
+    load_tile<KP, THREADS>(Q, PANEL, a.q + key, stride, CHUNK, at.length, s.K8 - c0);
+    load_gates<KP, THREADS>(G, g, s, at.b, at.h, at.begin, at.length, c0);
+    load_step<KP, THREADS>(stages, a, s, at, 0, c0);
     prefetch_channels<KP>(a, s, at, key, c0);
+    if (threadIdx.x < CHUNK) {
+        const int i = threadIdx.x;
+        const uint32_t begins = __ballot_sync(~0u, i < at.length && s.document(at.b, at.begin, i) == i);
+        if (i % 32 == 0)
+            desk->begins[i / 32] = begins;
+    }
     auto next = [&] {
         tiles_arrive<0>();
         unsigned char *stage = stages + step % 2 * tile::STAGE;
-        load_step<KP>(stages, a, s, at, ++step, c0);
+        load_step<KP, THREADS>(stages, a, s, at, ++step, c0);
         mm_begin();
         return stage;
     };
@@ -223,69 +228,61 @@ static __global__ void __launch_bounds__(256, 1) delta_gradient_vector_kernel(gr
     mm_settle(X);
     for (int p = 0; p < panels; p++) {
         const unsigned char *stage = next();
-        mm_nt<CHUNK>(X, stage + (group ? 2 * PANEL : 0), stage + PANEL);
+        mm_nt<CHUNK>(X, stage + of_keys * 2 * PANEL, stage + PANEL);
         done();
     }
     mm_settle(X);
-    sort_pairs(X, group ? M : N, near_ones + group * CHUNK * BLOCK, desk->diagonal, scalars, s, at.b, at.begin,
-               at.length, group == 0);
+    if (half == 0)
+        sort_pairs(X, of_keys ? M : N, near_ones + of_keys * CHUNK * BLOCK, desk->diagonal, scalars, s, at.b, at.begin,
+                   at.length, of_keys == 0);
+    else if (of_keys == 0)
+        sum_gates<KP, 128>(G, s, at.b, at.begin, at.length);        /* seen by all after the barrier in next() */
 
-    sum_gates<KP, 256>(G, s, at.b, at.begin, at.length);    /* seen by all after the barrier in next() */
-
-    clear(dQ);
-    clear(dK);
-    mm_settle(dQ);
-    mm_settle(dK);
+    clear(X);
+    mm_settle(X);
     for (int p = 0; p < panels; p++) {
         const unsigned char *stage = next();
-        mm_nt<CHUNK>(dQ, stage, stage + (2 + first) * PANEL);
-        mm_nt<CHUNK>(dK, stage + PANEL, stage + (2 + first) * PANEL);
+        mm_nt<CHUNK>(X, stage + of_keys * PANEL, stage + (2 + first) * PANEL);
         done();
     }
-    mm_settle(dQ);
-    mm_settle(dK);
+    mm_settle(X);
     if (busy) {
-        scale_by_gates<KP>(dQ, G, nullptr, scalars + SCALAR_E, nullptr, s.scale, 1, first);
-        scale_by_gates<KP>(dK, G, nullptr, scalars + SCALAR_E, scalars + SCALAR_BETA, s.erase ? -1.0f : 0.0f, 1, first);
-        far_rows<KP>(dQ, dK, N, M, K, G, first);
-        put_array<KP>(rows, dQ, first);
-        put_array<KP>(rows + tile::ARRAY / 4, dK, first);
+        scale_by_gates<KP>(X, G, nullptr, scalars + SCALAR_E, of_keys ? scalars + SCALAR_BETA : nullptr,
+                           !of_keys ? s.scale : s.erase ? -1.0f : 0.0f, 1, first);
+        far_rows<KP>(X, of_keys ? M : N, K, G, first);
+        put_array<KP>(rows + of_keys * tile::ARRAY / 4, X, first);
     }
 
-    clear(dQ);                                              /* from here on what D' gives dK */
-    mm_settle(dQ);
+    clear(X);
+    mm_settle(X);
     for (int p = 0; p < panels; p++) {
         const unsigned char *stage = next();
-        mm_nt<CHUNK>(dQ, stage, stage + (2 + first) * PANEL);
+        mm_nt<CHUNK>(X, stage, stage + (2 + first) * PANEL);
         mm_end();
         if (whole)
             through_channels<KP>(through, stage + 2 * PANEL, a.S + (at.of * s.K8 + c0) * s.V8 + 64 * p, s.K8 - c0,
                                  s.V8 - 64 * p, s.V8);
         mm_wait();
     }
-    mm_settle(dQ);
-    if (busy) {
-        scale_by_gates<KP>(dQ, G, G + (at.length - 1) * GATES, scalars + SCALAR_Z, nullptr, 1, -1, first);
-        far_columns<KP>(dK, N, M, K, Q, G, first);
-    }
+    mm_settle(X);
+    if (busy && !of_keys)
+        scale_by_gates<KP>(X, G, G + (at.length - 1) * GATES, scalars + SCALAR_Z, nullptr, 1, -1, first);
+    else if (busy)
+        far_columns<KP>(X, N, M, K, Q, G, first);
     /* the stages and the pairs of different blocks have been read */
     tiles_arrive<0>();
-    if (busy) {
-        put_array<KP>(columns, dQ, first);
-        put_array<KP>(columns + tile::ARRAY / 4, dK, first);
-    }
+    if (busy)
+        put_array<KP>(columns + of_keys * tile::ARRAY / 4, X, first);
 #pragma unroll
-    for (int n = 0; n < 2 * KP; n++) {
-        const int c = threadIdx.x / 8 + 32 * n;
+    for (int n = 0; n < KP; n++) {
+        const int c = threadIdx.x / 8 + 64 * n;
         for (int lane = 1; lane < 8; lane *= 2)
             through[n] += __shfl_xor_sync(~0u, through[n], lane);
         if (threadIdx.x % 8 == 0)
             of_through[c] = whole ? exp2_fast(G[(at.length - 1) * GATES + c]) / LIFT * through[n] : 0;
     }
     __syncthreads();
-#pragma unroll 1
-    for (int panel = 0; panel < KP; panel++)
-        finish_channel<KP>(a, s, at, K, of_through, panel, c0);
+    finish_channels<KP>(a, s, at, K, of_through, c0);
     if (c0 == 0 && (int)threadIdx.x < at.length)
         add_strengths(a, s, at, threadIdx.x);
 }

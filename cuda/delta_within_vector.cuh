@@ -21,9 +21,7 @@ template <int KP> struct vector_tile {
 /* A bf16 of a tile in panels */
 DEVICE float tile_value(const unsigned char *tile, int row, int channel)
 {
-    const uint32_t pair = *(const uint32_t *)(tile + channel / 64 * PANEL + swizzle(row, channel / 8 % 8)
-                                              + channel % 8 / 2 * 4);
-    return channel % 2 ? high_half(pair) : low_half(pair);
+    return low_half(*(const uint16_t *)(tile + channel / 64 * PANEL + swizzle(row, channel / 8 % 8) + channel % 8 * 2));
 }
 
 /* Start copying the gates of channels c0 .. c0 + 64 KP - 1 to where G will be.  All at once: a row of all heads' gates
@@ -44,7 +42,7 @@ template <int KP, int THREADS> DEVICE void load_gates(float *G, const float *g, 
  * stays as it is. */
 template <int KP, int THREADS> DEVICE void sum_gates(float *G, const delta_shape &s, int b, int begin, int length)
 {
-    for (int c = threadIdx.x; c < 64 * KP; c += THREADS) {
+    for (int c = threadIdx.x % THREADS; c < 64 * KP; c += THREADS) {
         double sum = 0;
 #pragma unroll 8
         for (int i = 0; i < CHUNK; i++) {
