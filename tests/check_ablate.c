@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -212,6 +213,16 @@ START_TEST(smoke_leaves_results_and_a_report)
     ck_assert_int_eq(ablate(folder, "seeds=2"), 0);
     check_results(folder, 2, 2 * ARMS);
     check_report(folder);
+    static const char *const texts[] = {"ablation.json", "results.json", "report.html", "runs/short-s1/result.json",
+                                        "runs/full-s2/result.json", "runs/short-s1/config.json",
+                                        "runs/short-s1/log.jsonl"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *text = contents(folder, texts[i]);
+        const size_t n = strlen(text);
+        ck_assert_msg(n > 1 && text[n - 1] == '\n' && text[n - 2] != '\n', "%s does not end with the end of a line",
+                      texts[i]);
+        free(text);
+    }
     /* again: nothing is trained anew, and other settings are not mixed in */
     char *first = contents(folder, "runs/short-s1/result.json"), *second;
     ck_assert_int_eq(ablate(folder, "seeds=2"), 0);
@@ -526,6 +537,36 @@ START_TEST(runs_on_other_data_or_weights_are_not_mixed_in)
 }
 END_TEST
 
+/* ---- a pipe */
+
+/* Stands in for the C library's: the at-th call fails; the others make a pair of sockets, which serves as well. */
+static int pipes, fail_at;
+
+int pipe(int fd[2])
+{
+    if (++pipes == fail_at) {
+        errno = EMFILE;
+        return -1;
+    }
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
+}
+
+/* A pipe to the trial of the first run, one to the processes that train: whichever cannot be made, no run begins. */
+START_TEST(a_pipe_that_cannot_be_made_is_said)
+{
+    char smoke[] = "smoke", steps[] = "steps=1", said[1000], *folder = scratch("pipes"),
+         *log = in_folder(folder, "runs/short-s1/log.jsonl");
+    for (int at = 1; at <= 2; at++) {
+        pipes = 0, fail_at = at;
+        ck_assert_int_eq(ablate_file(smoke, folder, steps, said), 2);
+        fail_at = 0;
+        ck_assert_msg(strstr(said, "A pipe cannot be made: "), "pipe %d: %s", at, said);
+        ck_assert_msg(access(log, F_OK), "a run began without pipe %d", at);
+    }
+    free(folder), free(log);
+}
+END_TEST
+
 START_TEST(bad_input_is_refused)
 {
     static const char *const bad[] = {"report=yes", "keys=0", "vocabulary=5", "window=2147483647",
@@ -549,6 +590,7 @@ int main(void)
     tcase_add_test(t, shards_share_a_folder);
     tcase_add_test(t, every_arm_and_seed_is_asked_as_it_says);
     tcase_add_test(t, runs_on_other_data_or_weights_are_not_mixed_in);
+    tcase_add_test(t, a_pipe_that_cannot_be_made_is_said);
     tcase_add_loop_test(t, bad_input_is_refused, 0, 16);
     suite_add_tcase(s, t);
     scratch_open();

@@ -12,6 +12,7 @@
 #include "tools/train/checkpoint.h"
 #include "tools/train/progress.h"
 #include "tools/lib/commands.h"
+#include "tools/lib/json.h"
 #include "tools/lib/threads.h"
 #include "tests/printed.h"
 #include "tests/scratch.h"
@@ -352,6 +353,32 @@ START_TEST(models_survive_the_way_to_hugging_face_and_back)
 }
 END_TEST
 
+static void ends_with_a_line(const char *path)
+{
+    char *text;
+    const size_t n = read_whole(path, &text);
+    ck_assert_msg(n > 1 && text[n - 1] == '\n' && text[n - 2] != '\n', "%s does not end with the end of a line", path);
+    free(text);
+}
+
+/* GPT-2's alphabet: bytes that print stand for themselves, the others, in order, for the letters from 256 on. */
+static void bytes_have_their_letters(const char *path)
+{
+    struct json *root = json_read(path, 1 << 20, why);
+    ck_assert_msg(root, "%s", why);
+    const struct json *vocab = json_get(json_get(root, "model"), "vocab");
+    ck_assert(vocab && vocab->count == 256);
+    for (int b = 0, next = 256; b < 256; b++) {
+        const int prints = (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
+        const int letter = prints ? b : next++;
+        const char utf8[3] = {(char)(letter < 128 ? letter : 0xc0 | letter >> 6), (char)(0x80 | (letter & 63)), 0},
+                   ascii[2] = {(char)letter, 0};
+        const struct json *token = json_get(vocab, letter < 128 ? ascii : utf8);
+        ck_assert_msg(token && token->number == b, "byte %d is not the letter U+%04X", b, (unsigned)letter);
+    }
+    json_free(root);
+}
+
 /* What theirs has no model for brings its own, whatever its layers; and comes back as it was. */
 START_TEST(a_hybrid_brings_its_own_model)
 {
@@ -370,7 +397,11 @@ START_TEST(a_hybrid_brings_its_own_model)
     ck_assert(strstr(config, "\"model_type\": \"swax\"") && !strstr(config, "xLSTM") &&
               strstr(config, "\"separator\": 10"));
     ck_assert(same_bytes(in_folder(hf, "modeling_swax.py"), "tools/python/modeling_swax.py"));
-    ck_assert(!access(in_folder(hf, "tokenizer.json"), F_OK));
+    bytes_have_their_letters(in_folder(hf, "tokenizer.json"));
+    static const char *const files[] = {"config.json", "modeling_swax.py", "tokenizer.json", "tokenizer_config.json"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        ends_with_a_line(in_folder(hf, files[i]));
+    ends_with_a_line(in_folder(out, "config.json")), ends_with_a_line(in_folder(out, "log.jsonl"));
     ck_assert_int_eq(ask(cmd_convert, placed("from=@hybrid-hf to=@hybrid-back.safetensors")).status, 0);
     struct checkpoint before, after;
     ck_assert(!checkpoint_open(&before, out, why) && !checkpoint_open(&after, back, why));
@@ -594,8 +625,8 @@ START_TEST(a_window_is_called_what_each_convention_calls_it)
             ck_assert_msg(strstr(text, expected) != NULL, "no line '%s' in\n%s", expected, text);
         }
     }
-    refused(cmd_convert, "window=-1 convention=flash_attention", "a whole number from 0 to");
-    refused(cmd_convert, "window=0 convention=fla", "a whole number from 1 to");
+    refused(cmd_convert, "window=-1 convention=flash_attention", "a whole number from 0 to 2147483646.");
+    refused(cmd_convert, "window=0 convention=fla", "a whole number from 1 to 2147483646.");
 }
 END_TEST
 

@@ -82,6 +82,17 @@ START_TEST(train_says_how_far_it_is)
     }
     ck_assert_int_eq(lines, 21);
 
+    /* how many steps fit is said by the run that found out, and not by one that goes on */
+    char *const hurried = scratch("hurried");
+    for (int again = 0; again < 2; again++) {
+        snprintf(arguments, sizeof arguments, "out=%s file=ref/rope.c minutes=0.0000001 length=16 batch=1 window=8 "
+                                              "tier=ref threads=1 width=8 heads=1 cell_heads=1 resume=%s",
+                 hurried, again ? "yes" : "no");
+        text = printed_by(cmd_train, arguments);
+        ck_assert_msg((strstr(text, "1e-07 minutes are about 1 steps here.\n") == NULL) == again, "%s time: %s",
+                      again ? "the second" : "the first", text);
+    }
+
     /* the same network, asked */
     snprintf(arguments, sizeof arguments,
              "%s sequences=4 lengths=48,96 windows=4,8 inside=yes generate=6 threads=1 tier=ref", out);

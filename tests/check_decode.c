@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ref/network/mixers.h"
 #include "ref/network/network.h"
 #include "ref/oracle/oracle.h"
 #include "tests/suite.h"
@@ -16,7 +17,8 @@ static char why[SWAX_WHY];
 static int token[T], target[T], start[T];
 static float whole[T * VOCABULARY];
 
-static struct swax_network *opened(const struct swax_tier *tier, enum swax_precision precision)
+/* mixers: NULL for those of the paper. */
+static struct swax_network *opened(const struct swax_tier *tier, enum swax_precision precision, const char *mixers)
 {
     struct swax_config c = swax_config_default();
     static const char *const text[][2] = {
@@ -28,6 +30,9 @@ static struct swax_network *opened(const struct swax_tier *tier, enum swax_preci
     };
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         ck_assert_msg(!swax_config_set(&c, text[i][0], text[i][1], why), "%s", why);
+    if (mixers)
+        ck_assert_msg(!swax_config_set(&c, "mixers", mixers, why) && !swax_config_set(&c, "width", "8", why), "%s",
+                      why);
     struct swax_network *n = swax_network_new(&c, tier, precision, 1, T, 0, why);
     ck_assert_msg(n != NULL, "%s", why);
     int count;
@@ -96,10 +101,23 @@ static void decode(struct swax_network *n, int documents, int window, int split,
 START_TEST(any_split_gives_what_evaluation_gives)
 {
     const int documents = _i / WINDOWS, window = windows[_i % WINDOWS];
-    struct swax_network *n = opened(swax_tiers[0], SWAX_PREC_F64);
+    struct swax_network *n = opened(swax_tiers[0], SWAX_PREC_F64, NULL);
     evaluate(n, documents, window);
     for (int i = 0; i < SPLITS; i++)
         decode(n, documents, window, splits[i], 2e-6);     /* logits are floats of up to 30 */
+    swax_network_free(n);
+}
+END_TEST
+
+/* Each mixer alone, whose state may hold the tokens that its convolution reaches back to. */
+START_TEST(so_it_does_of_every_mixer)
+{
+    struct swax_network *n = opened(swax_tiers[0], SWAX_PREC_F64, swax_mixer_row(_i)->name);
+    for (int documents = 0; documents < 2; documents++) {
+        evaluate(n, documents, 33);
+        decode(n, documents, 33, 1, 2e-6);
+        decode(n, documents, 33, 0, 2e-6);
+    }
     swax_network_free(n);
 }
 END_TEST
@@ -110,7 +128,7 @@ START_TEST(so_it_does_in_every_tier)
         const struct swax_tier *tier = swax_tiers[i];
         if (tier->memory || !tier->usable())
             continue;
-        struct swax_network *n = opened(tier, SWAX_PREC_F32);
+        struct swax_network *n = opened(tier, SWAX_PREC_F32, NULL);
         evaluate(n, 1, 33);
         decode(n, 1, 33, 1, 3e-5);
         decode(n, 1, 33, 0, 3e-5);
@@ -123,7 +141,7 @@ END_TEST
 START_TEST(begin_is_of_one_sequence)
 {
     float fed[2 * VOCABULARY];
-    struct swax_network *n = opened(swax_tiers[0], SWAX_PREC_F64);
+    struct swax_network *n = opened(swax_tiers[0], SWAX_PREC_F64, NULL);
     evaluate(n, 1, 8);
     struct swax_decoder *d = swax_decoder_new(n, 2, 8, why);
     ck_assert_msg(d != NULL, "%s", why);
@@ -151,7 +169,7 @@ END_TEST
 static void capped(const struct swax_tier *tier, enum swax_precision precision, float logits[VOCABULARY],
                    float evaluated[VOCABULARY])
 {
-    struct swax_network *n = opened(tier, precision);
+    struct swax_network *n = opened(tier, precision, NULL);
     int count;
     const struct swax_tensor *t = swax_network_tensors(n, &count);
     for (int i = 0; i < count; i++)
@@ -199,6 +217,10 @@ int main(void)
     TCase *tc = tcase_create("decode");
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, any_split_gives_what_evaluation_gives, 0, 2 * WINDOWS);
+    int mixers = 0;
+    while (swax_mixer_row(mixers))
+        mixers++;
+    tcase_add_loop_test(tc, so_it_does_of_every_mixer, 0, mixers);
     tcase_add_test(tc, so_it_does_in_every_tier);
     tcase_add_test(tc, begin_is_of_one_sequence);
     tcase_add_test(tc, a_logit_beyond_the_range_is_the_cap);

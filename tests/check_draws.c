@@ -188,6 +188,99 @@ START_TEST(every_measure_refuses_by_itself)
 }
 END_TEST
 
+/* Of each kernel each answer alone is wrong by one number: it is the one that is named. */
+START_TEST(every_answer_is_compared)
+{
+    for (int op = 0; op < swax_n_ops; op++) {
+        struct op_case c, truth, got;
+        struct op_verdict v;
+        int answers = 0;
+        op_case_make(&c, op, 3, OP_GAUSS, 5, SWAX_PREC_F32);
+        memset(&v, 0, sizeof v);
+        op_truth(&truth, &v, SWAX_PREC_F32, &c);
+        op_case_copy(&got, &truth);
+        ck_assert_int_eq(op_compare(&v, &got, &truth, &c), -1);
+        for (int i = 0; i < c.n; i++) {
+            if (!op_answers(&swax_ops[op].arg[i]) || !c.arg[i])
+                continue;
+            double *x = &got.arg[i][c.size[i] - 1], was = *x, most = 1;
+            for (long e = 0; e < c.size[i]; e++)
+                most = fmax(most, fabs(truth.arg[i][e]));
+            *x = was + 1e3 * most;
+            const int named = op_compare(&v, &got, &truth, &c);
+            ck_assert_msg(named == i, "%s: %s is wrong, and %s is named", swax_ops[op].name, swax_ops[op].arg[i].name,
+                          named < 0 ? "none" : swax_ops[op].arg[named].name);
+            ck_assert(!op_within(&v, i));
+            *x = was;
+            answers++;
+        }
+        ck_assert_msg(answers > 0, "%s has no answer", swax_ops[op].name);
+        op_case_free(&c), op_case_free(&truth), op_case_free(&got);
+    }
+}
+END_TEST
+
+/* A description fits into any room: it is cut short, and nothing behind the room is written. */
+START_TEST(a_description_keeps_to_its_room)
+{
+    enum { MOST = 400 };
+    for (int op = 0; op < swax_n_ops; op++) {
+        struct op_case c;
+        char whole[MOST + 1], room[MOST + 1];
+        op_draw_dims(&c, op, 3, 9);
+        op_draw_scalars(&c, 3);
+        op_case_alloc(&c, 0);                              /* without what may be left out */
+        op_case_describe(&c, whole, sizeof whole);
+        ck_assert_msg(strlen(whole) < MOST, "%s", whole);
+        for (size_t size = 1; size < strlen(whole) + 3; size++) {
+            memset(room, '#', sizeof room);
+            op_case_describe(&c, room, size);
+            ck_assert_each(strlen(room) == (size - 1 < strlen(whole) ? size - 1 : strlen(whole)) &&
+                           !strncmp(room, whole, size - 1) && room[size] == '#',
+                           "in a room of %zu letters '%s' is written as '%s'", size, whole, room);
+        }
+        op_case_free(&c);
+    }
+}
+END_TEST
+
+/* What is said of a size or a constant that cannot be has its name, its value and its bounds. */
+START_TEST(what_cannot_be_is_said_with_its_bounds)
+{
+    for (int op = 0; op < swax_n_ops; op++) {
+        const struct op_spec *spec = &swax_ops[op];
+        struct op_case c;
+        char said[OP_SENTENCE], expected[OP_SENTENCE], name[OP_WORD];
+        op_draw_dims(&c, op, 3, 9);
+        op_draw_scalars(&c, 3);
+        ck_assert_msg(!op_wrong(op, c.dims, c.scalar, said), "%s", said);
+        for (int i = 0; spec->dims[i]; i++) {
+            const struct op_range r = op_range((char[2]){spec->dims[i], 0});
+            const int was = c.dims[i];
+            c.dims[i] = (int)r.least - 1;
+            ck_assert(op_wrong(op, c.dims, c.scalar, said));
+            snprintf(expected, sizeof expected, "%s: %c=%d, and it is a whole number from %.0f to %.0f.", spec->name,
+                     spec->dims[i], c.dims[i], r.least, r.most);
+            ck_assert_str_eq(said, expected);
+            c.dims[i] = was;
+        }
+        for (int i = 0; i < op_scalars(spec); i++)
+            for (int above = 0; above < 2; above++) {
+                const struct op_range r = op_range(op_scalar_name(spec, i, name));
+                const double was = c.scalar[i];
+                c.scalar[i] = above ? r.most + 0.75 + fabs(r.most) : r.least - 0.75 - fabs(r.least);
+                if (above ? c.scalar[i] > r.most && isfinite(c.scalar[i]) : c.scalar[i] < r.least) {
+                    ck_assert(op_wrong(op, c.dims, c.scalar, said));
+                    snprintf(expected, sizeof expected, "%s: %s=%g, and it is a number from %.7g to %.7g.", spec->name,
+                             name, c.scalar[i], r.least, r.most);
+                    ck_assert_str_eq(said, expected);
+                }
+                c.scalar[i] = was;
+            }
+    }
+}
+END_TEST
+
 /* ---- a call: what it said is forgotten by the next; memory that is not there is told to whoever asked for that */
 
 START_TEST(trouble_is_the_last_calls)
@@ -251,6 +344,9 @@ int main(void)
     tcase_add_test(t, sizes_and_constants_of_many_seeds_are_the_same_as_ever);
     tcase_add_test(t, errors_are_relative_to_what_there_is);
     tcase_add_test(t, every_measure_refuses_by_itself);
+    tcase_add_test(t, every_answer_is_compared);
+    tcase_add_test(t, a_description_keeps_to_its_room);
+    tcase_add_test(t, what_cannot_be_is_said_with_its_bounds);
     tcase_add_test(t, trouble_is_the_last_calls);
     tcase_add_test(t, memory_that_is_there_is_not_gone);
     tcase_add_test(t, sizes_have_the_words_of_their_kernel);

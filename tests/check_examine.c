@@ -46,6 +46,29 @@ static void opened(void)
     }
 }
 
+/* What a file leaves out, of all that it may say but must not. */
+START_TEST(what_a_file_leaves_out_has_its_value)
+{
+    static const char least[] =
+        "{\"name\": \"least\", \"settings\": {\"data\": \"mentions\", \"length\": 64, \"batch\": 8, "
+        "\"steps\": 7, \"window\": 4}, \"arms\": [{\"name\": \"one\", \"settings\": {}}]}\n";
+    static struct ablation b;
+    struct options none = {NULL, 0};
+    ck_assert_msg(!ablation_open(&b, least, &none, why), "%s", why);
+    ck_assert_int_eq(b.seeds, 1);
+    ck_assert_int_eq(b.sequences, 48);
+    ck_assert_int_eq(b.longest, 1);
+    ck_assert_int_eq(b.points, 20);
+    ck_assert_int_eq(b.past, 0);
+    ck_assert_int_eq(b.least_seeds, 3);
+    ck_assert_double_eq(b.margin, 2);
+    ck_assert_double_eq(b.luck, 0.05);
+    ck_assert_double_eq(b.arm[0].times, 1);
+    ck_assert(b.claims == 0 && b.arm[0].equal_to == -1);
+    ablation_close(&b);
+}
+END_TEST
+
 /* Weights so large that every answer depends on everything. */
 static struct swax_network *network(const struct run *r, int B, int T, int training)
 {
@@ -247,6 +270,7 @@ int main(void)
     Suite *s = suite_create("examine");
     TCase *t = tcase_create("examine");
     tcase_set_timeout(t, 120);
+    tcase_add_test(t, what_a_file_leaves_out_has_its_value);
     tcase_add_loop_test(t, an_examination_is_its_parts, 0, 3);
     tcase_add_loop_test(t, a_point_of_the_curve_is_a_third_of_it, 0, 3);
     tcase_add_test(t, long_sequences_sit_a_few_at_a_time);

@@ -69,6 +69,21 @@ START_TEST(json_refuses_what_it_should)
 }
 END_TEST
 
+/* Lines and columns count from 1; a column is a byte. */
+START_TEST(what_is_wrong_is_placed)
+{
+    static const struct { const char *text; int line, column; } of[] = {
+        {"x", 1, 1}, {"[1, x]", 1, 5}, {"[1,\n2,\n  x]", 3, 3}, {"\n\nx", 3, 1}, {"{\"a\": 1,\n \"b\" 2}", 2, 6},
+        {"[1]\n ]", 2, 2}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char expected[60];
+        snprintf(expected, sizeof expected, "not valid JSON at line %d, column %d: ", of[i].line, of[i].column);
+        ck_assert(!json_parse(of[i].text, strlen(of[i].text), why));
+        ck_assert_msg(!strncmp(why, expected, strlen(expected)), "%s: %s", of[i].text, why);
+    }
+}
+END_TEST
+
 START_TEST(a_byte_order_mark_is_named)
 {
     ck_assert(!json_parse("\xef\xbb\xbf{}", 5, why));
@@ -185,6 +200,7 @@ int main(void)
     tcase_add_test(t, json_reads_what_it_should);
     tcase_add_test(t, escapes_are_utf8);
     tcase_add_loop_test(t, json_refuses_what_it_should, 0, sizeof bad_json / sizeof *bad_json);
+    tcase_add_test(t, what_is_wrong_is_placed);
     tcase_add_test(t, a_byte_order_mark_is_named);
     tcase_add_test(t, elements_of_arrays_have_a_key_of_no_letters);
     tcase_add_test(t, nothing_behind_the_text_is_read);

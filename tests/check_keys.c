@@ -82,6 +82,84 @@ START_TEST(the_help_has_every_key_with_the_value_that_is_used)
 }
 END_TEST
 
+/* Blanks and line feeds are one blank each. */
+static char *squeezed(char *text)
+{
+    char *to = text;
+    for (const char *s = text; *s; s++)
+        if (!strchr(" \n", *s) || (to > text && to[-1] != ' '))
+            *to++ = *s == '\n' ? ' ' : *s;
+    *to = 0;
+    return text;
+}
+
+/* What may stand there, in words; "" where anything may. */
+static const char *limits_of(const struct key *row)
+{
+    static char text[2 * KEY_TEXT];
+    char least[32], most[32];
+    size_t n = 0;
+    *text = 0;
+    swax_number_write(least, row->least);
+    swax_number_write(most, row->most);
+    if (row->type->number && row->least > -1e30)
+        snprintf(text, sizeof text, row->most < 1e6 ? " (%s to %s)" : " (from %s)", least, most);
+    else if (row->type == &key_yes)
+        return " (yes or no)";
+    else if (row->type == &key_word || row->words)
+        for (int i = 0; key_choice(row, i); i++)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s%s",
+                                  !i ? " (" : key_choice(row, i + 1) ? ", " : " or ",
+                                  (int)strcspn(key_choice(row, i), " "), key_choice(row, i),
+                                  key_choice(row, i + 1) ? "" : ")");
+    return text;
+}
+
+START_TEST(the_help_says_what_may_stand_there_in_lines_of_100_letters)
+{
+    struct keys k;
+    char *text = printed_in(print_help, &_i), line[3 * KEY_TEXT];
+    for (const char *s = text; *s; s += strcspn(s, "\n") + 1)
+        ck_assert_msg(strncmp(s, "  ", 2) || strcspn(s, "\n") <= 100, "a line of the help of %s has %zu letters: %.*s",
+                      all[_i].name, strcspn(s, "\n"), (int)strcspn(s, "\n"), s);
+    squeezed(text);
+    command_keys(&k, all[_i].c, all[_i].name, NULL);
+    for (int t = 0; t < k.n; t++)
+        for (const struct key *row = k.table[t].rows; row->name; row++) {
+            if (!is_own(&k, row))
+                continue;
+            snprintf(line, sizeof line, " %s%s ", row->what, limits_of(row));
+            ck_assert_msg(strstr(text, squeezed(line)) != NULL, "the help of %s does not say of %s:%s", all[_i].name,
+                          row->name, line);
+        }
+    free(text);
+}
+END_TEST
+
+/* A word with two letters that changed places is known, be it the first of its choice or the last. */
+START_TEST(a_misspelt_word_is_recognised)
+{
+    struct keys k;
+    command_keys(&k, all[_i].c, all[_i].name, NULL);
+    for (int t = 0; t < k.n; t++)
+        for (const struct key *row = k.table[t].rows; row->name; row++)
+            for (int i = 0; is_own(&k, row) && row->type == &key_word && key_choice(row, i); i++) {
+                char word[64], meant[100];
+                union { char bytes[2 * KEY_TEXT]; double align; } field;
+                snprintf(word, sizeof word, "%.*s", (int)strcspn(key_choice(row, i), " "), key_choice(row, i));
+                const size_t n = strlen(word);
+                snprintf(meant, sizeof meant, ": did you mean %s?", word);
+                if (n < 4 || word[n - 1] == word[n - 2])
+                    continue;
+                const char last = word[n - 1];
+                word[n - 1] = word[n - 2], word[n - 2] = last;
+                if (!row->type->read(&field, row, word, why))
+                    continue;                                        /* it is another word */
+                ck_assert_msg(strstr(why, meant) != NULL, "%s=%s: %s", row->name, word, why);
+            }
+}
+END_TEST
+
 /* A default is read by the same function as what is given, and is written as it stands in the row. */
 START_TEST(a_default_is_the_value_that_a_struct_begins_with)
 {
@@ -532,6 +610,8 @@ START_TEST(bare_words_and_dashes)
     ck_assert_str_eq(options_value(&o, "resume"), "no");
     ck_assert_str_eq(options_value(&o, "short_window"), "4");
     options_free(&o);
+    ck_assert(!options_value(&o, "out") && o.n == 0);
+    options_free(&o);                                      /* what is closed is empty, and may be closed again */
 }
 END_TEST
 
@@ -571,6 +651,8 @@ int main(void)
         collect(swax_commands[i], "");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, the_help_has_every_key_with_the_value_that_is_used, 0, n_all);
+    tcase_add_loop_test(t, the_help_says_what_may_stand_there_in_lines_of_100_letters, 0, n_all);
+    tcase_add_loop_test(t, a_misspelt_word_is_recognised, 0, n_all);
     tcase_add_loop_test(t, a_default_is_the_value_that_a_struct_begins_with, 0, n_all);
     tcase_add_test(t, commands_of_a_command_are_in_its_help);
     tcase_add_test(t, bounds_choices_and_defaults_are_those_that_are_kept);

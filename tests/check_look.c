@@ -14,9 +14,11 @@
 #include "tests/suite.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
+#include "tools/lib/number.h"
 #include "tools/lib/pick.h"
 #include "tools/lib/svg.h"
 #include "tools/train/checkpoint.h"
+#include "tools/train/run_page.h"
 
 static char why[SWAX_WHY];
 
@@ -132,11 +134,40 @@ START_TEST(time_constants_are_those_of_the_weights)
 }
 END_TEST
 
+/* Every element of a page is closed where it should be. */
+static void is_closed(const char *text)
+{
+    static const char *const alone[] = {"meta", "!doctype", "br"};
+    enum { DEPTH = 40, NAME = 20 };
+    char open[DEPTH][NAME];
+    int depth = 0;
+    for (const char *at = strchr(text, '<'), *end; at; at = strchr(end, '<')) {
+        end = strchr(at, '>');
+        ck_assert_each(end != NULL, "%.40s is never closed", at);
+        const int closes = at[1] == '/', n = (int)strcspn(at + 1 + closes, " />\n");
+        int empty = end[-1] == '/';
+        char name[NAME];
+        ck_assert_each(n < NAME, "%.40s", at);
+        snprintf(name, sizeof name, "%.*s", n, at + 1 + closes);
+        for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+            empty |= !strcmp(name, alone[i]);
+        if (closes) {
+            ck_assert_each(depth && !strcmp(open[--depth], name), "</%s> closes <%s>: %.60s", name,
+                          depth >= 0 ? open[depth] : "nothing", at);
+        } else if (!empty) {
+            ck_assert_each(depth < DEPTH, "%.40s", at);
+            strcpy(open[depth++], name);
+        }
+    }
+    ck_assert_each(!depth, "<%s> is never closed", open[depth - 1]);
+}
+
 static char *page_of(const char *folder)
 {
     char *path = in_folder(folder, "run.html"), *text;
     ck_assert_msg(!access(path, F_OK), "there is no page of the run");
     read_whole(path, &text);
+    is_closed(text);
     free(path);
     return text;
 }
@@ -161,6 +192,61 @@ static int count_of(const char *text, const char *word)
     return n;
 }
 
+/* The last look and the best, as the log has them. */
+static void says_the_best(const char *page, const char *folder)
+{
+    char *text, *path = in_folder(folder, "log.jsonl"), said[300], amount[32];
+    double last = 0, error = 0, best = HUGE_VAL, tokens = 0;
+    size_t n = read_whole(path, &text);
+    for (char *line = text, *end; (end = memchr(line, '\n', (size_t)(text + n - line))); line = end + 1) {
+        struct json *j = json_parse(line, (size_t)(end - line), why);
+        const struct json *loss = json_get(j, "held_out_loss");
+        if (loss) {
+            last = loss->number, error = json_get(j, "held_out_error")->number;
+            tokens = last < best ? json_get(j, "tokens")->number : tokens;
+            best = fmin(best, last);
+        }
+        json_free(j);
+    }
+    number_amount(amount, tokens);
+    snprintf(said, sizeof said, " Held-out loss <b>%.4f</b> &plusmn; %.4f nats a byte, %.4f bits; the lowest was %.4f, "
+                                "after %s tokens.", last, error, last / log(2), best, amount);
+    ck_assert_msg(strstr(page, said) != NULL, "the page does not say '%s', but '%.200s'", said,
+                  strstr(page, " Held-out loss"));
+    free(text), free(path);
+}
+
+/* A curve of up to thirty steps, or of up to sixty looks, has a mark at each. */
+START_TEST(few_points_have_marks)
+{
+    static const struct { int steps, looks, marks; } of[] = {{30, 0, 1}, {31, 0, 0}, {60, 1, 1}, {61, 1, 0}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char name[20], line[400];
+        snprintf(name, sizeof name, "marks-%zu", i);
+        char *folder = scratch(name), *path = in_folder(folder, "log.jsonl"), *page;
+        struct run r = small_run(folder);
+        struct run_log l;
+        r.steps = of[i].steps;
+        ck_assert(!file_make_folder(folder, why));
+        FILE *f = fopen(path, "w");
+        for (int k = 1; k <= of[i].steps; k++) {
+            snprintf(line, sizeof line, ", \"held_out_loss\": %d, \"held_out_error\": 0.1", 3 + k % 2);
+            fprintf(f, "{\"step\": %d, \"tokens\": %d, \"loss\": %d, \"gradient_norm\": 1, \"rate\": 0.1, "
+                       "\"window\": 4, \"tokens_per_second\": 9%s}\n", k, 100 * k, 3 + k % 3, of[i].looks ? line : "");
+        }
+        fclose(f);
+        ck_assert_msg(run_log_open(&l, folder, why) == RUN_FINISHED, "%s", why);
+        ck_assert_msg(!run_page_write(&r, &l, of[i].steps, 1, why), "%s", why);
+        run_log_close(&l);
+        page = page_of(folder);
+        const int marks = count_of(page, "stroke-width=\"1.5\"");
+        ck_assert_msg((marks > 0) == of[i].marks, "%d steps%s: %d marks", of[i].steps, of[i].looks ? " with looks" : "",
+                      marks);
+        free(page), free(path), free(folder);
+    }
+}
+END_TEST
+
 START_TEST(the_page_grows_and_says_how_it_ended)
 {
     char *folder = scratch("page"), loss[40], *page;
@@ -181,6 +267,7 @@ START_TEST(the_page_grows_and_says_how_it_ended)
     snprintf(loss, sizeof loss, "%.6g at %.6g", json_get(line, "held_out_loss")->number,
              json_get(line, "tokens")->number);
     ck_assert_msg(count_of(page, loss) == 2, "<desc> of the two drawings does not say %s", loss);
+    says_the_best(page, folder);
     ck_assert_int_eq(count_of(page, "class=\"wider\""), 6);
     ck_assert_int_eq(count_of(page, "class=\"narrow\""), 6);
     ck_assert_int_eq(count_of(page, "after step "), 4);
@@ -380,6 +467,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, the_sample_is_what_the_checkpoint_writes);
     tcase_add_test(t, time_constants_are_those_of_the_weights);
+    tcase_add_test(t, few_points_have_marks);
     tcase_add_test(t, the_page_grows_and_says_how_it_ended);
     tcase_add_test(t, the_page_tells_layers_apart);
     tcase_add_test(t, shards_of_16_and_32_bits_with_and_without_header);

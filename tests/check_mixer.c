@@ -64,7 +64,7 @@ static const struct swax_key taken[] = KEY("width", SWAX_KEY_SIZE, 0, "1", "a ke
 static const struct swax_key of_another[] = KEY("cell_heads", SWAX_KEY_SIZE, 0, "1", "a key");
 static const struct swax_key of_the_network[] = KEY("k", SWAX_KEY_MIXERS, 0, "1", "a key");
 
-enum { LACKS = 39 };
+enum { LACKS = 40 };
 
 static const char *take_away(struct swax_mixer_f32 *x, int part)
 {
@@ -108,6 +108,7 @@ static const char *take_away(struct swax_mixer_f32 *x, int part)
     case 35: x->about.keys_size = SWAX_OWN; return "room in swax_config.own";
     case 36: x->about.tensors = own_norm; return "a place";
     case 37: x->about.hf.layer = "Theirs"; return "Hugging Face";
+    case 38: x->about.name = "a-name-too-long."; return "a name of one word, of at most 15 letters";
     default: x->about.check = refuse_all; return "defaults that can be: it says  ema_heads=8";
     }
 }
@@ -119,6 +120,9 @@ START_TEST(a_row_that_lacks_something_is_refused_by_name)
     for (int m = 0; swax_mixers_f32[m]; m++)
         table[m] = swax_mixers_f32[m] == &swax_mixer_ema_f32 ? &x : swax_mixers_f32[m];
     ck_assert_msg(!swax_mixers_check_f32(table, why), "%s", why);
+    x.about.name = "a-name-so-long.";            /* of 15 letters */
+    ck_assert_msg(!swax_mixers_check_f32(table, why), "%s", why);
+    x.about.name = swax_mixer_ema_f32.about.name;
     const char *expected = take_away(&x, _i);
     const char *said = swax_mixers_check_f32(table, why);
     ck_assert_msg(said != NULL, "a row that %s was taken", expected);

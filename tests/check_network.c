@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ref/installed/kernels.h"
+#include "ref/network/engine.h"
 #include "ref/network/mixers.h"
 #include "ref/network/network.h"
 #include "tests/scratch.h"
@@ -291,6 +293,28 @@ START_TEST(the_last_element_of_a_large_tensor_is_looked_at)
 }
 END_TEST
 
+/* Of 4,800 elements the last eight are not finite: they stand behind the first stage of 4,096. */
+START_TEST(a_late_activation_is_looked_at)
+{
+    enum { LONG = 600 };
+    static int token[LONG], target[LONG];
+    const struct swax_config c = configured();
+    const struct swax_batch b = { .B = 1, .T = LONG, .window = 3, .token = token, .target = target };
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 1, LONG, 0, why);
+    ck_assert_msg(n != NULL, "%s", why);
+    swax_network_init(n, 1);
+    token[LONG - 1] = VOCABULARY - 1;
+    float w[8 * VOCABULARY];
+    ck_assert(strstr(swax_network_tensors(n, &(int){ 0 })->name, "embeddings"));
+    swax_network_get(n, SWAX_WEIGHT, 0, w);
+    w[8 * VOCABULARY - 1] = NAN;
+    swax_network_put(n, SWAX_WEIGHT, 0, w);
+    ck_assert(isnan(swax_network_evaluate(n, &b, NULL, NULL, NULL)));
+    trouble_says(n, named("x0"));
+    swax_network_free(n);
+}
+END_TEST
+
 START_TEST(the_first_element_alone_is_looked_at)
 {
     const int token[1] = {4}, target[1] = {5};
@@ -405,20 +429,188 @@ START_TEST(beginning_anew_forgets_the_moments)
 }
 END_TEST
 
+/* ---- how a batch is cut, and where arrays lie */
+
+START_TEST(arrays_begin_at_a_line_of_the_cache)
+{
+    struct swax_network *n = opened(0);
+    void *p[40];
+    for (int i = 0; i < 40; i++) {
+        p[i] = swax_take(n, (size_t)i * 13 + 1);
+        ck_assert_msg(p[i] && (uintptr_t)p[i] % 64 == 0, "an array of %d bytes lies at %p", i * 13 + 1, p[i]);
+    }
+    for (int i = 0; i < 40; i++)
+        swax_give(n, p[i]);
+    swax_network_free(n);
+}
+END_TEST
+
+/* As many sequences as have SWAX_PIECE_TOKENS tokens together, and no more; or all there are. */
+START_TEST(pieces_are_the_shortest_that_are_long_enough)
+{
+    static const int lengths[] = { 1, 2, 3, 5, 17, 51, 85, 127, 128, 129, 254, 255, 256, 257, 300 };
+    const struct swax_config c = configured();
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
+        for (int many = 2; many < 600; many += 597) {
+            const int length = lengths[i];
+            struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, many, length, 0, why);
+            ck_assert_msg(n != NULL, "%s", why);
+            ck_assert_msg(n->sequences == many || n->sequences * length >= SWAX_PIECE_TOKENS,
+                          "%d sequences of %d tokens are a piece", n->sequences, length);
+            ck_assert_msg((n->sequences - 1) * length < SWAX_PIECE_TOKENS && n->sequences <= many,
+                          "%d sequences of %d tokens are a piece, where fewer are enough", n->sequences, length);
+            swax_network_free(n);
+        }
+}
+END_TEST
+
+/* As many workers as lanes; but one where each lane has two threads or more, and long products. */
+static void in_turn(int n, int workers, void (*f)(int i, void *arg), void *arg)
+{
+    (void)workers;
+    for (int i = 0; i < n; i++)
+        f(i, arg);
+}
+
+static int first(void) { return 0; }
+static void small(void *p, size_t bytes) { (void)p, (void)bytes; }
+static int two_threads(void) { return 2; }
+static int four_threads(void) { return 4; }
+static int five_threads(void) { return 5; }
+
+START_TEST(threads_share_products_or_lanes)
+{
+    static const struct { int (*threads)(void); int B, length, width, workers; } of[] = {
+        { two_threads, 2, 300, 416, 2 },       /* 300 x 416 x 416 is more than 5e7 */
+        { four_threads, 2, 300, 416, 1 }, { five_threads, 2, 300, 416, 1 }, { four_threads, 3, 300, 416, 3 },
+        { four_threads, 2, 300, 400, 2 },      /* 300 x 400 x 400 is less */
+        { four_threads, 1, 300, 416, 1 }, { two_threads, 5, 300, 416, 2 },
+    };
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        struct swax_config c = configured();
+        const struct swax_host host = { .each = in_turn, .workers = of[i].threads, .worker = first, .large = small };
+        struct swax_tier tier = *swax_tiers[0];
+        char width[12];
+        tier.host = &host;
+        snprintf(width, sizeof width, "%d", of[i].width);
+        ck_assert(!swax_config_set(&c, "width", width, why) && !swax_config_set(&c, "mixers", "swa", why));
+        struct swax_network *n = swax_network_new(&c, &tier, SWAX_PREC_F32, of[i].B, of[i].length, 0, why);
+        ck_assert_msg(n != NULL, "%s", why);
+        ck_assert_msg(n->workers == of[i].workers,
+                      "%d threads for %d lanes of %d tokens of width %d: %d workers, not %d", n->threads, n->lanes,
+                      of[i].length, of[i].width, n->workers, of[i].workers);
+        swax_network_free(n);
+    }
+}
+END_TEST
+
+/* ---- a device of the test's own: the reference's kernels on memory that counts what it remembers */
+
+static struct { int made, again, forgotten; } graphs;
+
+static void *device_take(size_t bytes) { return malloc(bytes); }
+static void device_give(void *p) { free(p); }
+static void device_copy(void *to, const void *from, size_t bytes) { memcpy(to, from, bytes); }
+static void device_zero(void *p, size_t bytes) { memset(p, 0, bytes); }
+static const char *device_trouble(void) { return NULL; }
+static int device_shared(void) { return 0; }
+
+static void device_again(void **kept, void (*f)(void *arg), void *arg)
+{
+    *(*kept ? &graphs.again : &graphs.made) += 1;
+    *kept = *kept ? *kept : malloc(1);
+    f(arg);
+}
+
+static void device_forget(void *kept)
+{
+    graphs.forgotten++;
+    free(kept);
+}
+
+static const struct swax_memory device_memory = {
+    .take = device_take, .give = device_give, .put = device_copy, .get = device_copy, .zero = device_zero,
+    .trouble = device_trouble, .where = device_trouble, .again = device_again, .forget = device_forget,
+    .shared = device_shared,
+};
+
+/* Four windows in turn are remembered; a fifth takes the place of the oldest; what is made on the device is what is
+ * made on the host, to the bit; and all that was remembered is given back. */
+START_TEST(a_device_remembers_the_last_shapes)
+{
+    static const int window[] = { 1, 2, 3, 4, 4, 3, 2, 1, 5, 2, 3, 4, 5, 1 };
+    static const int made[] = { 1, 2, 3, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 6 };
+    static struct swax_kernels_f32 table;
+    static struct some s;
+    static float g[2][64 * 8];                                        /* the largest tensor */
+    const struct swax_config c = configured();
+    struct swax_tier device = { .name = "device", .usable = swax_tiers[0]->usable, .f32 = &table,
+                                .memory = &device_memory };
+    swax_tier_f32(swax_tiers[0], &table);
+    struct swax_network *n[2];
+    for (int k = 0; k < 2; k++) {
+        n[k] = swax_network_new(&c, k ? &device : swax_tiers[0], SWAX_PREC_F32, B, T, 1, why);
+        ck_assert_msg(n[k] != NULL, "%s", why);
+        swax_network_init(n[k], 3);
+    }
+    int tensors;
+    const struct swax_tensor *t = swax_network_tensors(n[0], &tensors);
+    memset(&graphs, 0, sizeof graphs);
+    for (size_t i = 0; i < sizeof window / sizeof window[0]; i++) {
+        double loss[2];
+        fill(&s);
+        s.b.window = window[i];
+        for (int k = 0; k < 2; k++) {
+            swax_network_zero_gradient(n[k]);
+            loss[k] = swax_network_gradient(n[k], &s.b, 1);
+        }
+        ck_assert_msg(loss[0] == loss[1], "window %d: loss %.17g, on the device %.17g", window[i], loss[0], loss[1]);
+        for (int k = 0; k < tensors; k++) {
+            swax_network_get(n[0], SWAX_GRADIENT, k, g[0]);
+            swax_network_get(n[1], SWAX_GRADIENT, k, g[1]);
+            ck_assert_msg(!memcmp(g[0], g[1], (size_t)t[k].size * sizeof(float)),
+                          "window %d: the gradient of %s is another on the device", window[i], t[k].name);
+        }
+        ck_assert_msg(graphs.made == made[i] && graphs.made + graphs.again == (int)i + 1 &&
+                      graphs.forgotten == (made[i] > 4 ? made[i] - 4 : 0),
+                      "after windows up to number %zu, %d: %d passes were made, %d used again, %d forgotten", i + 1,
+                      window[i], graphs.made, graphs.again, graphs.forgotten);
+    }
+    swax_network_free(n[0]);
+    swax_network_free(n[1]);
+    ck_assert_int_eq(graphs.forgotten, graphs.made);
+}
+END_TEST
+
 /* ---- memory that is not there */
 
 #if !defined __SANITIZE_ADDRESS__ && defined __GLIBC__
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
+void __libc_free(void *p);
 
 static int fail_at, calls;
 
 static int fails(void) { return fail_at && ++calls == fail_at; }
 
-void *malloc(size_t n) { return fails() ? NULL : __libc_malloc(n); }
-void *calloc(size_t n, size_t size) { return fails() ? NULL : __libc_calloc(n, size); }
-void *realloc(void *p, size_t n) { return fails() ? NULL : __libc_realloc(p, n); }
+static int blocks;                     /* that were had and not given back */
+
+static void *had(void *p)
+{
+    blocks += p != NULL;
+    return p;
+}
+
+void *malloc(size_t n) { return fails() ? NULL : had(__libc_malloc(n)); }
+void *calloc(size_t n, size_t size) { return fails() ? NULL : had(__libc_calloc(n, size)); }
+void *realloc(void *p, size_t n) { return fails() ? NULL : p ? __libc_realloc(p, n) : had(__libc_realloc(p, n)); }
+
+void free(void *p)
+{
+    blocks -= p != NULL;
+    __libc_free(p);
+}
 
 struct result {
     double loss, gradient, norm, after;
@@ -453,6 +645,7 @@ static const char *all_functions(const struct swax_config *c, const struct swax_
     const struct swax_adamw o = { 1e-3, 0.9, 0.95, 1e-8, 0.1, 1 };
     struct swax_decoder *d = NULL;
     const char *wrong = NULL;
+    *why = 0;                                              /* no sentence is left over from the failure before */
     struct swax_network *n = swax_network_new(c, tier, SWAX_PREC_F32, B, T, 1, why);
     if (!n)
         return why;
@@ -510,6 +703,26 @@ START_TEST(every_failing_allocation_is_said)
 }
 END_TEST
 
+/* A network that cannot be opened gives back all that it had, whichever allocation failed; so does one that is
+ * freed. */
+START_TEST(no_memory_is_lost)
+{
+    const struct swax_config c = configured();
+    const int before = blocks;
+    struct swax_network *n = NULL;
+    for (int at = 1; !n; at++) {
+        fail_at = at, calls = 0;
+        n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, B, T, 1, why);
+        fail_at = 0;
+        ck_assert_msg(n || blocks == before, "allocation %d fails, and %d blocks are never given back", at,
+                      blocks - before);
+        ck_assert_int_lt(at, 1000);
+    }
+    swax_network_free(n);
+    ck_assert_int_eq(blocks, before);
+}
+END_TEST
+
 /* What is seen inside a layer, or that there is no memory to look, of every mixer. */
 START_TEST(a_look_inside_without_memory_is_none)
 {
@@ -539,6 +752,12 @@ START_TEST(a_look_inside_without_memory_is_none)
 }
 END_TEST
 #else
+START_TEST(no_memory_is_lost)
+{
+    puts("skipped: memory cannot be made to fail here");
+}
+END_TEST
+
 START_TEST(a_look_inside_without_memory_is_none)
 {
     puts("skipped: memory cannot be made to fail here");
@@ -568,6 +787,12 @@ int main(void)
     tcase_add_test(tc, what_was_mended_is_not_looked_at);
     tcase_add_test(tc, logits_in_pieces_are_of_their_own_tokens);
     tcase_add_test(tc, beginning_anew_forgets_the_moments);
+    tcase_add_test(tc, a_late_activation_is_looked_at);
+    tcase_add_test(tc, arrays_begin_at_a_line_of_the_cache);
+    tcase_add_test(tc, pieces_are_the_shortest_that_are_long_enough);
+    tcase_add_test(tc, threads_share_products_or_lanes);
+    tcase_add_test(tc, a_device_remembers_the_last_shapes);
+    tcase_add_test(tc, no_memory_is_lost);
     int mixers = 0;
     while (swax_mixer_row(mixers))
         mixers++;

@@ -78,6 +78,61 @@ START_TEST(the_page_is_the_one_that_is_kept)
 }
 END_TEST
 
+/* Arms of one window each, of which the first `finished` have results; what the page says and shows of them. */
+static char *page_of(int finished, int memory, int near)
+{
+    static const char text[] =
+        "{\"name\": \"windows\", \"question\": \"Which window?\", \"memory\": \"beyond\", "
+        "\"near\": \"in-short\",\n"
+        " \"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, "
+        "\"mixers\": \"swa mlstm\", \"length\": 64, \"batch\": 8,\n"
+        "  \"steps\": 7, \"window\": 16, \"tier\": \"ref\", \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, "
+        "\"values\": 2},\n"
+        " \"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": 4}}, "
+        "{\"name\": \"middle\", \"settings\": {\"window\": 8}}, {\"name\": \"long\", \"role\": \"long\"}, "
+        "{\"name\": \"longest\", \"settings\": {\"window\": 32}}]}\n";
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    char path[RUN_TEXT + 20], *page;
+    ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
+    ck_assert(a.memory >= 0 && a.near >= 0 && a.claims == 0);
+    a.memory = memory == 1 ? a.memory : memory, a.near = near == 1 ? a.near : near;
+    snprintf(a.out, sizeof a.out, "%s", scratch("windows"));
+    ck_assert_msg(!file_make_folder(a.out, why), "%s", why);
+    struct outcome *r = calloc((size_t)(a.arms * a.seeds), sizeof *r);
+    for (int i = 0; i < finished; i++)
+        make_up(&a, &r[i * a.seeds], i, 0);
+    ck_assert_msg(!report_write(&a, r, "swax ablate made-up", why), "%s", why);
+    snprintf(path, sizeof path, "%s/report.html", a.out);
+    read_whole(path, &page);
+    free(r);
+    ablation_close(&a);
+    return scratch_keep(page);
+}
+
+/* A plot stands where there is something to show: three windows make a curve, and a question may be the first of
+ * all. */
+START_TEST(plots_stand_where_there_is_something_to_show)
+{
+    static const char curve[] = "Memory and short context against the window", trade[] = "What a window costs";
+    for (int finished = 1; finished <= 4; finished++)
+        ck_assert_msg(!strstr(page_of(finished, 1, 1), curve) == (finished < 3), "%d windows: %s curve", finished,
+                      finished < 3 ? "a" : "no");
+    for (int memory = -1; memory <= 1; memory++)
+        for (int near = -1; near <= 1; near++)
+            ck_assert_msg(!strstr(page_of(4, memory, near), trade) == (memory < 0 || near < 0),
+                          "memory is question %d, near %d: the plot of both is %s", memory, near,
+                          memory < 0 || near < 0 ? "there" : "left out");
+}
+END_TEST
+
+START_TEST(an_ablation_without_claims_says_so)
+{
+    ck_assert(strstr(page_of(4, 1, 1), "<h1>Which window?</h1>\n<p class=\"answer\"><b>This ablation claims nothing: "
+                                       "it shows what its arms answer.</b> </p>"));
+}
+END_TEST
+
 /* ---- pictures */
 
 START_TEST(an_axis_of_shares_ends_at_all)
@@ -105,6 +160,53 @@ START_TEST(ticks_are_round_numbers)
     fclose(f);
     ck_assert_msg(strstr(text, ">4.5</text>") && strstr(text, ">5</text>") && strstr(text, ">5.5</text>") &&
                   !strstr(text, ">4.1</text>") && !strstr(text, ">-0"), "%s", strstr(text, "</desc>"));
+    free(text);
+}
+END_TEST
+
+static int count_of(const char *text, const char *word)
+{
+    int n = 0;
+    for (; (text = strstr(text, word)); text++)
+        n++;
+    return n;
+}
+
+/* An axis has a tick at its end, be it 0: on the wide sheet and on the narrow one, of both axes. */
+START_TEST(an_axis_that_ends_at_nothing_has_its_tick)
+{
+    static const double x[2] = {-1, 0};
+    const struct svg_series series = {.label = "loss", .n = 2, .x = x, .y = x};
+    const struct svg_axis a = {"x", -1, 0, 0, 0};
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    svg_lines(f, "title", a, a, &series, 1, NULL, 0);
+    fclose(f);
+    ck_assert_msg(count_of(text, ">0</text>") == 4 && count_of(text, ">-1</text>") == 4,
+                  "%d ticks at 0, %d at -1", count_of(text, ">0</text>"), count_of(text, ">-1</text>"));
+    free(text);
+}
+END_TEST
+
+/* Shades go from that of 0 to that of 1; what lies beyond has the shade of the end. */
+START_TEST(shades_end_where_shares_do)
+{
+    static const double value[6] = {-0.5, 0, 0.5, 1, 1.5, NAN};
+    static const char *const name[6] = {"a", "b", "c", "d", "e", "f"},
+                      *const shade[6] = {"(252,252,252)", "(252,252,252)", "(145,145,145)", "(37,37,37)",
+                                         "(37,37,37)", "(255,255,255)"};
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    svg_heat(f, "title", "rows", "columns", name, 1, name, 6, value, (const unsigned char[6]){0});
+    fclose(f);
+    const char *at = text;
+    for (int i = 0; i < 6; i++, at++) {
+        at = strstr(at, "fill=\"rgb");
+        ck_assert_msg(at && !strncmp(at + 9, shade[i], strlen(shade[i])), "%g has the shade %.13s, not %s", value[i],
+                      at ? at + 9 : "none", shade[i]);
+    }
     free(text);
 }
 END_TEST
@@ -165,6 +267,10 @@ int main(void)
     Suite *s = suite_create("page");
     TCase *t = tcase_create("page");
     tcase_add_loop_test(t, the_page_is_the_one_that_is_kept, 0, sizeof pages / sizeof *pages);
+    tcase_add_test(t, plots_stand_where_there_is_something_to_show);
+    tcase_add_test(t, an_ablation_without_claims_says_so);
+    tcase_add_test(t, an_axis_that_ends_at_nothing_has_its_tick);
+    tcase_add_test(t, shades_end_where_shares_do);
     tcase_add_test(t, an_axis_of_shares_ends_at_all);
     tcase_add_test(t, ticks_are_round_numbers);
     tcase_add_test(t, what_shows_nothing_takes_no_room);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tests/scratch.h"
 #include "tests/small_run.h"
@@ -247,6 +248,57 @@ START_TEST(seeds_differ_in_data)
 }
 END_TEST
 
+/* What stands in a checkpoint of the data that it was trained on: the sums that version 0.1.0 wrote, or its runs could
+ * not go on. */
+START_TEST(the_sum_of_the_data_is_that_of_all_versions)
+{
+    static const struct { const char *data, *length, *sum; } of[] = {
+        {"mqar", "64", "96da481e8ffe759e"}, {"copy", "64", "178ac3d792d69c79"},
+        {"text file=LICENSE separator= held_out=0.1", "64", "de9862d8a8c39b25"}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char *out = scratch("summed"), copy[100];
+        struct checkpoint c;
+        struct run r = small_run(out);
+        memset(r.value, 0, sizeof r.value);
+        snprintf(copy, sizeof copy, "%s", of[i].data);
+        ck_assert(!run_set(&r, "data", strtok(copy, " "), why));
+        for (char *p; (p = strtok(NULL, " "));) {
+            char *equals = strchr(p, '=');
+            *equals = 0;
+            ck_assert_msg(!run_set(&r, p, equals + 1, why), "%s", why);
+        }
+        ck_assert(!run_set(&r, "length", of[i].length, why) && !run_set(&r, "steps", "1", why) &&
+                  !run_set(&r, "sample_tokens", "0", why));
+        r.resume = 0;
+        ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
+        ck_assert_msg(!checkpoint_open(&c, out, why), "%s", why);
+        ck_assert_msg(!strcmp(c.run.data, of[i].sum), "the sum of %s is %s, not %s", of[i].data, c.run.data, of[i].sum);
+        checkpoint_close(&c);
+        char command[800];
+        snprintf(command, sizeof command, "rm -rf '%s'", out);
+        ck_assert_int_eq(system(command), 0);
+    }
+}
+END_TEST
+
+/* A config.json that says what cannot be is named, with the key. */
+START_TEST(a_config_that_cannot_be_is_refused)
+{
+    static const char *const bad[][2] = {{"{\"width\": \"banana\"}", "width=banana"}, {"{\"wisth\": 3}", "wisth"},
+                                         {"{\"data\": \"text\", \"batch\": 0}", "batch=0"}, {"{", "not valid JSON"}};
+    char *out = scratch("bad-config"), *path = in_folder(out, "config.json");
+    mkdir(out, 0777);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct run r;
+        put(path, bad[i][0], strlen(bad[i][0]));
+        *why = 0;
+        const char *said = run_read(&r, out, why);
+        ck_assert_msg(said && strstr(said, path) && strstr(said, bad[i][1]) && is_sentence(said), "%s: %s", bad[i][0],
+                      said ? said : "taken");
+    }
+}
+END_TEST
+
 /* ---- how weights begin */
 
 /* std: in, out, or 0 */
@@ -372,6 +424,8 @@ int main(void)
     tcase_add_loop_test(tc, a_run_is_these_few_lines, 0, (int)(sizeof variants / sizeof *variants));
     tcase_add_test(tc, seeds_differ_in_weights_data_and_windows);
     tcase_add_test(tc, seeds_differ_in_data);
+    tcase_add_test(tc, the_sum_of_the_data_is_that_of_all_versions);
+    tcase_add_test(tc, a_config_that_cannot_be_is_refused);
     tcase_add_test(tc, weights_begin_as_documented);
     tcase_add_test(tc, schedules_are_exact_at_every_fraction);
     tcase_add_test(tc, a_third_of_twenty_steps_is_six);
