@@ -4,9 +4,9 @@
     pip install nvidia-cudnn-frontend fla-core                                                   (for their lines)
     python tools/python/peer_kernels.py verdicts reports=FOLDER patience=SECONDS
 
-Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written: on the quick
-suite, then on the standard one; the reports, as text and as JSON, go into the folder.  A line that is not done after
-`patience` seconds says so.  The errors
+Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written, on the quick
+suite; those in bf16 that might be good on the standard suite too.  The reports, as text and as JSON, go into the
+folder.  A line that is not done after `patience` seconds says so.  The errors
 are those of the cell in bf16 behind a head norm, the CUDA tier's beside the published, against float64 and autograd.
 FlashAttention-2 is that of flash-attn where it is installed, else the one inside PyTorch; cuDNN is a graph of its own,
 whose band has W keys.  Each line comes from a process of its own: a compiler that aborts is a line of the table too.
@@ -24,7 +24,6 @@ import torch
 CELL = dict(op="mlstm", layout="BHTD", g=0, states="no", documents="no", B=2, H=3, K=64, V=64, eps=1e-6)
 WINDOW = dict(op="attention", D=64, dtype="bf16")
 DELTA = dict(op="delta_forward", documents="no", H=3, G=3, K=64, V=64, e=1, dtype="bf16")
-SUITES = "quick", "standard"
 CELL_SIZES = ((8, 8, 8192, 256, 512), (4, 4, 16384, 256, 512), (8, 16, 8192, 128, 256), (16, 4, 2048, 64, 128))
 WINDOW_SIZES = ((4, 16, 16384, 128, 128), (4, 16, 16384, 128, 512), (4, 16, 16384, 128, 2048), (16, 8, 2048, 64, 128))
 DELTA_SIZES = ((1, 8192, 96, 128, 128, "gdn"), (8, 8192, 8, 128, 256, "gdn"), (16, 2048, 4, 64, 128, "gdn"))
@@ -79,15 +78,15 @@ def kda(q, k, v, g, beta, S0, scale):
     return dict(zip(("y", "S1"), chunk_kda(q, k, v, g, beta, scale=scale, initial_state=S0, output_final_state=True)))
 
 
-def untuned_kda():
-    """kda, each kernel compiled for one of the configurations that tuning would try: all take longer than minutes."""
+def untuned(kernel):
+    """The kernel, compiled for one of the configurations that tuning would try: all of them take many minutes."""
     from triton.runtime.autotuner import Autotuner
     whole = Autotuner.__init__
 
     def one(self, fn, arg_names, configs, *more, **named):
         whole(self, fn, arg_names, configs[len(configs) // 2:][:1], *more, **named)
     Autotuner.__init__ = one
-    return kda
+    return kernel
 
 
 # ---- verdicts
@@ -98,23 +97,25 @@ def cells():
             for behind in (None, "headnorm"):
                 yield (f"{name} {chunk} {dtype}{', behind a head norm' if behind else ''}",
                        (lambda name=name, chunk=chunk: cell(name, chunk),
-                        dict(CELL, T=max(256, 2 * chunk), dtype=dtype, behind=behind)))
+                        dict(CELL, T=max(256, 2 * chunk), dtype=dtype, behind=behind),
+                        ("quick", "standard") if behind and dtype == "bf16" else ("quick",)))
 
 
 def handed_on(op, dtype):
-    return lambda: cell("xl_chunk", 64, states=True), dict(CELL, op=op, states="yes", T=256, dtype=dtype)
+    return lambda: cell("xl_chunk", 64, states=True), dict(CELL, op=op, states="yes", T=256, dtype=dtype), ("quick",)
 
 
-# by name: what makes the function, and how it is asked
+# by name: what makes the function, how it is asked, and on which suites
+BOTH = "quick", "standard"
 VERDICTS = {
-    "fla-core, gated delta rule": (lambda: gdn, dict(DELTA, J=1)),
-    "FlashAttention-2": (lambda: flash, WINDOW),
-    "FlashAttention-2, head size 128": (lambda: flash, dict(WINDOW, D=128)),
-    "FlexAttention, window 100": (lambda: flex, dict(WINDOW, B=2, H=6, G=3, T=300, S=300, W=100)),
-    **dict(cells()),
+    "fla-core, gated delta rule": (lambda: untuned(gdn), dict(DELTA, J=1), BOTH),
+    "fla-core, KDA": (lambda: untuned(kda), dict(DELTA, J=64), BOTH),
+    "FlashAttention-2": (lambda: flash, WINDOW, BOTH),
+    "FlashAttention-2, head size 128": (lambda: flash, dict(WINDOW, D=128), BOTH),
+    "FlexAttention, window 100": (lambda: flex, dict(WINDOW, B=2, H=6, G=3, T=300, S=300, W=100), BOTH),
+    **dict(sorted(cells(), key=lambda row: ("head norm" not in row[0], "f32" in row[0]))),
     "xl_chunk 64 bf16, forward with states": handed_on("mlstm_forward", "bf16"),
     "xl_chunk 64 f32, with states and their gradients": handed_on("mlstm", "f32"),
-    "fla-core, KDA": (untuned_kda, dict(DELTA, J=64)),
 }
 
 
@@ -124,9 +125,9 @@ def off(t):
 
 def verdict(name, reports):
     import swax_verify
-    make, how = VERDICTS[name]
+    make, how, suites = VERDICTS[name]
     fn = make()
-    for suite in SUITES:
+    for suite in suites:
         r = swax_verify.check(fn, suite=suite, raises=False, device=ON, **how)
         if reports:
             stem = os.path.join(reports, "".join(c if c.isalnum() else "_" for c in f"{name} {suite}"))
@@ -319,13 +320,14 @@ def run(*words):
                             text=True, env=dict(os.environ, OMP_NUM_THREADS="1"))
 
 
-def line(process, rows=1, until=None):
-    """The last rows of what a process printed, and why there are fewer."""
+def line(process, rows=1, until=None, beside=()):
+    """The last rows of what a process printed, and why there are fewer.  Where time is up, it is for those beside."""
     left = patience if until is None else max(0, until - time.monotonic())
     try:
         out, err = process.communicate(timeout=left)
     except subprocess.TimeoutExpired:
-        process.kill()
+        for each in (process, *beside):
+            each.kill()
         out, err = process.communicate()[0], f"Error: not done within {patience} s"
     said = [s for s in out.splitlines() if s.startswith(("|", "  "))][-rows:]
     wrong = [s for s in err.splitlines() if "Error" in s] or [f"ended with status {process.returncode}"]
@@ -350,10 +352,10 @@ def main(words):
         print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if ON == 'cuda' else ON}")
         if "verdicts" in what or not what:
             print("\n| kernel | verdict | worst | diagnosis |\n|---|---|---|---|")
-            until = time.monotonic() + patience      # side by side, first what takes longest to compile
-            running = {name: run("verdict", name, reports) for name in reversed(VERDICTS)}
-            for name in VERDICTS:
-                for said in line(running[name], len(SUITES), until):
+            until = time.monotonic() + patience
+            running = {name: run("verdict", name, reports) for name in VERDICTS}      # side by side
+            for name, (_, _, suites) in VERDICTS.items():
+                for said in line(running[name], len(suites), until, running.values()):
                     print(said if said.startswith("|") else f"| {name} | did not run | {said} | |", flush=True)
         if "errors" in what or not what:
             print("\n| kernel, relative error of | h | dq | dk | dv | di | df |\n|---|---|---|---|---|---|---|")
