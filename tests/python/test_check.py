@@ -352,6 +352,37 @@ class Given(unittest.TestCase):
         out["db"] = out["db"] * np.float32(1.01)
         self.assertIn("db is 1.01 times", str(judge("swiglu", dict(a=a, b=b, dy=dy), out)))
 
+    def test_what_is_too_small_for_all_digits_of_half_precision(self):
+        """Numbers below 6e-5, rounded to f16 as well as can be."""
+        random = np.random.default_rng(5)
+        a, b = ((1e-3 * random.standard_normal(50)).astype(np.float16) for _ in range(2))
+        y = swiglu(a.astype(np.float64), b.astype(np.float64), 0 * a)["y"].astype(np.float16)
+        self.assertTrue(judge("swiglu_forward", dict(a=a, b=b), dict(y=y), dtype="f16"))
+        y = y + np.float16(3e-7) * np.sign(random.standard_normal(50)).astype(np.float16)
+        self.assertFalse(judge("swiglu_forward", dict(a=a, b=b), dict(y=y), dtype="f16"))
+
+    def test_where_every_token_moves_m_the_same_way(self):
+        """Gates that are open: lf + m loses lf in float, and exp(lf + m - m') does not make it good.  As most write
+        it, and as honest as any."""
+        B, T, H, K, V = 1, 512, 1, 8, 4
+        random, one = np.random.default_rng(6), np.float32
+        q, k, v = (random.standard_normal((B, T, H, n)).astype(one) for n in (K, K, V))
+        i, f = np.full((B, T, H), -20, one), np.full((B, T, H), 14.95, one)
+        C0, n0 = (random.standard_normal((B, H, *n)).astype(one) for n in ((K, V), (K,)))
+        m0 = np.full((B, H), -9, one)
+        lf, m, C, n, h = -np.log1p(np.exp(-f[0, :, 0])), m0[0, 0], C0[0, 0], n0[0, 0], []
+        for t in range(T):
+            now = max(lf[t] + m, i[0, t, 0])
+            keep, take = np.exp(lf[t] + m - now), np.exp(i[0, t, 0] - now)
+            C, n, m = keep * C + take * np.outer(k[0, t, 0], v[0, t, 0]), keep * n + take * k[0, t, 0], now
+            x = q[0, t, 0] / np.sqrt(one(K))
+            h.append(x @ C / max(abs(x @ n), np.exp(-m)))
+        out = dict(h=np.array(h, one)[None, :, None], C1=C[None, None], n1=n[None, None], m1=np.full((B, H), m, one))
+        given = dict(q=q, k=k, v=v, i=i, f=f, C0=C0, n0=n0, m0=m0)
+        self.assertLess(np.abs(m - (m0[0, 0] + lf.astype(np.float64).sum())), 1e-3)
+        report = judge("mlstm_forward", given, out, eps=0.0)
+        self.assertTrue(report, str(report))
+
     def test_sentences(self):
         for arguments, words in (
             ((dict(x=self.x), dict(y=self.x)), "needs its input w"),

@@ -13,7 +13,39 @@
 /* What f16 holds at most: where the truth is more than that, or nearly, an honest kernel may answer infinity. */
 static const double MOST_HALF = 65504;
 
-/* The rule for half precision: bf16's bounds, an eighth of them, but not below what float may err. */
+/* The bound is `scale` times what these answers err, if that is more. */
+static void widen(struct problem *p, int part, const struct op_case *got, double scale)
+{
+    for (int i = 0; i < got->n; i++) {
+        if (!problem_is_answer(p, part, i))
+            continue;
+        const double most = scale * op_error(got->arg[i], p->truth[part].arg[i], got->size[i]);
+        const double rms = scale * op_error_rms(got->arg[i], p->truth[part].arg[i], got->size[i]);
+        double *bound = &p->bound[part].bound[i], *rms_bound = &p->bound[part].rms_bound[i];
+        *bound = isfinite(most) ? fmax(*bound, most) : *bound;
+        *rms_bound = isfinite(rms) ? fmax(*rms_bound, rms) : *rms_bound;
+    }
+}
+
+/* Numbers below 6e-5 have fewer digits in f16, which bf16's bounds do not know: what rounding the truth errs, and its
+ * bias, twice, as for bf16. */
+static void bound_rounding(struct problem *p, int part)
+{
+    struct op_verdict *bound = &p->bound[part];
+    struct op_case rounded;
+    op_case_copy(&rounded, &p->truth[part]);
+    problem_to_half(&rounded);
+    widen(p, part, &rounded, 2);
+    for (int i = 0; i < rounded.n; i++)
+        if (problem_is_answer(p, part, i) && bound->bias_bound[i] > 0) {
+            const double bias = op_bias(rounded.arg[i], p->truth[part].arg[i], NULL, rounded.size[i]);
+            bound->bias_bound[i] = isfinite(bias) ? fmax(bound->bias_bound[i], 2 * fabs(bias)) : bound->bias_bound[i];
+        }
+    op_case_free(&rounded);
+}
+
+/* The rule for half precision: bf16's bounds, an eighth of them, but not below what float may err, nor below what f16
+ * rounds away. */
 static void bound_half(struct problem *p, int part)
 {
     struct op_verdict in_float;
@@ -24,6 +56,7 @@ static void bound_half(struct problem *p, int part)
         p->bound[part].bound[i] = fmax(p->bound[part].bound[i] / 8, in_float.bound[i]);
         p->bound[part].rms_bound[i] = fmax(p->bound[part].rms_bound[i] / 8, in_float.rms_bound[i]);
     }
+    bound_rounding(p, part);
 }
 
 /* ---- honest orders of operations: what any correct one errs, nobody is blamed for. Twice that, as FlashAttention's
@@ -67,20 +100,6 @@ int order_is_honest(const struct fault *order, const struct problem *p)
 }
 
 static const double MOST_ORDERS = 2e9;    /* multiplications: a second or two of plain loops that keep their states */
-
-/* The bound is `scale` times what these answers err, if that is more. */
-static void widen(struct problem *p, int part, const struct op_case *got, double scale)
-{
-    for (int i = 0; i < got->n; i++) {
-        if (!problem_is_answer(p, part, i))
-            continue;
-        const double most = scale * op_error(got->arg[i], p->truth[part].arg[i], got->size[i]);
-        const double rms = scale * op_error_rms(got->arg[i], p->truth[part].arg[i], got->size[i]);
-        double *bound = &p->bound[part].bound[i], *rms_bound = &p->bound[part].rms_bound[i];
-        *bound = isfinite(most) ? fmax(*bound, most) : *bound;
-        *rms_bound = isfinite(rms) ? fmax(*rms_bound, rms) : *rms_bound;
-    }
-}
 
 /* What an honest order errs, run in that precision.  Its states count as they stand, in which an error of m is taken
  * out again, and as e^m C, where it shows: so those are judged who may keep another m. */
@@ -156,31 +175,43 @@ static void add_terms_up(struct op_case *c, const struct problem *p)
 /* Half of the errors that are distributed normally are less than so many standard deviations. */
 static const double HALF = 0.6745;
 
-/* An order's error in qn as a share of its terms: the standard deviation over a head's rows, by their median, since
- * those that err most are other rows' own.  Into share[], head by head, where it is more. */
+/* A head's errors in qn as a share of its terms: the standard deviation over its rows, by their median, since those
+ * that err most are other rows' own.  off[] has room for them. */
+static double head_share(double *off, const struct problem *p, const double *qn, const double *terms, long bh)
+{
+    const struct op_spec *op = &swax_ops[p->in[0].op];
+    const double *truth = p->truth[0].arg[op_arg_find(op, "qn")];
+    const long T = op_extent(op, 'T', p->in[0].dims), H = op_extent(op, 'H', p->in[0].dims);
+    long n = 0;
+    for (long t = 0; t < T; t++) {
+        const long r = (bh / H * T + t) * H + bh % H;
+        const double is = fabs(qn[r] - truth[r]) / terms[r];
+        if (isfinite(is))
+            off[n++] = is;
+    }
+    sort_ascending(off, (size_t)n);
+    return n ? off[n / 2] / HALF : 0;
+}
+
+/* That of an order, in its own units of m or the truth's, whichever is less: an error of m is in h's numerator too, and
+ * goes out of h.  Into share[], head by head, where it is more. */
 static void share_of_terms(double *share, const struct problem *p, const struct swax_tier *order, const double *terms)
 {
     const struct op_spec *op = &swax_ops[p->in[0].op];
     const int qn = op_arg_find(op, "qn");
-    const long T = op_extent(op, 'T', p->in[0].dims), H = op_extent(op, 'H', p->in[0].dims);
-    double *off = op_take((size_t)T, sizeof *off);
+    const long T = op_extent(op, 'T', p->in[0].dims), heads = p->truth[0].size[qn] / T;
+    double *off = op_take((size_t)T, sizeof *off), *own = op_take((size_t)heads, sizeof *own);
     struct op_case got;
     op_case_copy(&got, &p->in[0]);
     op_run(order, SWAX_PREC_F32, &got);
+    for (long bh = 0; bh < heads; bh++)
+        own[bh] = head_share(off, p, got.arg[qn], terms, bh);
     regauge(p, &got);
-    for (long bh = 0; bh < got.size[qn] / T; bh++) {
-        long n = 0;
-        for (long t = 0; t < T; t++) {
-            const long r = (bh / H * T + t) * H + bh % H;
-            const double is = fabs(got.arg[qn][r] - p->truth[0].arg[qn][r]) / terms[r];
-            if (isfinite(is))
-                off[n++] = is;
-        }
-        sort_ascending(off, (size_t)n);
-        share[bh] = n ? fmax(share[bh], off[n / 2] / HALF) : share[bh];
-    }
+    for (long bh = 0; bh < heads; bh++)
+        share[bh] = fmax(share[bh], fmin(own[bh], head_share(off, p, got.arg[qn], terms, bh)));
     op_case_free(&got);
     free(off);
+    free(own);
 }
 
 /* By row, what qn may err in float; 0 where it does not lead.  NULL: there is no normaliser. */

@@ -4,6 +4,8 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 #include "tools/lib/half.h"
 
 const long door_sizes[3] = {sizeof(struct op_spec), sizeof(struct door_problem), sizeof(struct door_tensor)};
@@ -38,7 +40,20 @@ static struct op_distance bounds_of(const struct door_tensor *t, const struct op
     return op_bounds(&t->plain, &t->nudged, a, t->n, precision, t->truth, NULL, t->n);
 }
 
-/* Where the truth is within bf16's reach, f16 is held to an eighth of what bf16 may err, and to no less than float. */
+/* What f16 rounds away of the truth: much, where its numbers are below 6e-5. */
+static struct op_distance rounding(const struct door_tensor *t)
+{
+    struct op_distance off = {0, 0, 0};
+    double *rounded = op_take((size_t)t->n, sizeof *rounded);
+    memcpy(rounded, t->truth, (size_t)t->n * sizeof *rounded);
+    door_round(rounded, t->n, DT_F16, t->statistic);
+    op_distance_add(&off, rounded, t->truth, NULL, t->n);
+    free(rounded);
+    return off;
+}
+
+/* Where the truth is within bf16's reach, f16 is held to an eighth of what bf16 may err, to no less than float, and to
+ * twice what it rounds away. */
 static struct op_distance bounds(const struct door_tensor *t)
 {
     const struct op_arg a = {.name = "", .role = t->gradient ? ADD : OUT, .type = type_of(t->statistic)};
@@ -46,7 +61,10 @@ static struct op_distance bounds(const struct door_tensor *t)
     if (t->dtype == DT_F16) {
         const struct door_tensor in_float = {.plain = t->plain, .truth = t->truth, .n = t->n};
         const struct op_distance least = bounds_of(&in_float, &a, SWAX_PREC_F32);
-        most = (struct op_distance){fmax(most.most / 8, least.most), fmax(most.rms / 8, least.rms), most.bias / 8};
+        const struct op_distance away = rounding(t);
+        most = (struct op_distance){fmax(fmax(most.most / 8, least.most), 2 * away.most),
+                                    fmax(fmax(most.rms / 8, least.rms), 2 * away.rms),
+                                    fmax(most.bias / 8, 2 * away.bias)};
     }
     return most;
 }

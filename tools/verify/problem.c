@@ -190,7 +190,7 @@ static unsigned draw_optional(const struct subject *s, const struct wish *w, uin
     return given;
 }
 
-static void to_half(struct op_case *c)
+void problem_to_half(struct op_case *c)
 {
     for (int i = 0; i < c->n; i++)
         for (long e = 0; e < c->size[i] && c->arg[i] && swax_ops[c->op].arg[i].type == REAL; e++)
@@ -278,7 +278,7 @@ static const char *draw(struct problem *p, const struct plan *plan, const struct
         op_draw_by(c, p->seed, p->family, optional, w->dtype == DT_F32 && p->subject.n == 2 ? SWAX_PREC_F64
                                                   : w->dtype == DT_F16 ? SWAX_PREC_F32 : precision, teller);
         if (w->dtype == DT_F16)
-            to_half(c);
+            problem_to_half(c);
         for (int i = 0; i < c->n && !w->noise; i++)
             if (swax_ops[c->op].arg[i].role == ADD && c->arg[i])
                 memset(c->arg[i], 0, (size_t)c->size[i] * sizeof(double));

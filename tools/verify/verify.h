@@ -81,6 +81,8 @@ int bound_asks_orders(const struct problem *p, int part);
 /* tools/verify/bound.c: then, once somebody has answered, what the answers are and how far an honest one may be from
  * them */
 void problem_solve(struct problem *p);
+/* All real numbers of it, as f16 holds them. */
+void problem_to_half(struct op_case *c);
 /* In f16, answers that it cannot hold, brought to the largest number that it can. */
 void problem_in_reach(const struct problem *p, struct op_case *answers);
 void problem_free(struct problem *p);

@@ -116,6 +116,10 @@ static void cell_start(const struct cell_twist *w, stat *C, stat *n, const stat 
     }
 }
 
+/* phi, from left to right, as most write it: what rounding lf + m loses, m has lost and phi has not made good.  The
+ * reference, whose difference of two m is exact, makes it good. */
+static stat keeps(stat lf, stat before, stat m) { return exp(lf + before - m); }
+
 static void cell_twisted(const struct cell_twist *w, MLSTM_FORWARD)
 {
     real (*const as)(real) = w->operand;
@@ -138,7 +142,7 @@ static void cell_twisted(const struct cell_twist *w, MLSTM_FORWARD)
             }
             const stat mt = gate != SWAX_EXPONENTIAL ? 0
                           : w->sum_gates ? a.lf[t] + before : fmax(a.lf[t] + before, a.li[t]);
-            cell_update(w, C, n, exp(a.lf[t] + (before - mt)), exp(a.li[t] - mt), k + row*K, v + row*V, K, V);
+            cell_update(w, C, n, keeps(a.lf[t], before, mt), exp(a.li[t] - mt), k + row*K, v + row*V, K, V);
             before = m[row] = mt;
             qn[row] = query_scale(w, K) * dot(q + row*K, n, K);
             const stat N = cell_normaliser(w, qn[row], mt, gate, eps);
@@ -177,7 +181,7 @@ static void cell_rerun(const struct cell_twist *w, const struct cell_head *a, st
     for (int t = 0; t < a->T; t++) {
         const long row = cell_row(a, t);
         before = a->fresh[t] ? 0 : before;
-        s->phi[t] = a->fresh[t] ? 0 : exp(a->lf[t] + (before - m[row]));
+        s->phi[t] = a->fresh[t] ? 0 : keeps(a->lf[t], before, m[row]);
         memcpy(s->C + (size_t)(t+1)*KV, s->C + (size_t)t*KV, KV * sizeof(stat));
         memcpy(s->n + (t+1)*K, s->n + t*K, (size_t)K * sizeof(stat));
         cell_update(w, s->C + (size_t)(t+1)*KV, s->n + (t+1)*K, s->phi[t], exp(a->li[t] - m[row]), k + row*K, v + row*V,
