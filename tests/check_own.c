@@ -268,6 +268,9 @@ START_TEST(sizes_reach_their_ends)
         { WITH("\"N\": [15, 18]", Y ", " X), 15, 18 },
         { WITH("\"N\": [513, 514]", Y ", " X), 513, 514 },
         { WITH("\"N\": [513, 513]", Y ", " X), 513, 513 },
+        { WITH("\"N\": [3, 10]", Y ", " X), 3, 10 },
+        { WITH("\"N\": [3, 11]", Y ", " X), 3, 11 },
+        { WITH("\"N\": [3, 12]", Y ", " X), 3, 12 },
         { WITH("\"N\": {\"from\": 3, \"to\": 13, \"multiple_of\": 5}", Y ", " X), 5, 10 },
     };
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {

@@ -633,6 +633,33 @@ START_TEST(a_long_suite_is_of_the_tier)
 }
 END_TEST
 
+/* A plan is the words that `swax verify make` takes: what is not said is the default, of what is no word too. */
+START_TEST(a_plan_survives_its_words)
+{
+    static const struct { const char *words; int suite, family, states, documents, noise, behind; } of[] = {
+        {"mlstm", -1, OP_GAUSS, 1, 1, 0, 0},
+        {"mlstm suite=quick seed=7 dtype=bf16 states=no noise=yes", 0, OP_GAUSS, 0, 1, 1, 0},
+        {"mlstm seed=3 family=cold documents=no behind=headnorm T=9 eps=0.5", -1, OP_COLD, 1, 0, 0, 1}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct plan plan, again;
+        char words[PLAN_TEXT], twice[PLAN_TEXT];
+        memset(&plan, 0x5a, sizeof plan), memset(&again, 0x5a, sizeof again);
+        ck_assert_msg(!plan_read(&plan, of[k].words, why), "%s", why);
+        ck_assert_msg(plan.suite == of[k].suite && plan.family == of[k].family && plan.only == -1,
+                      "%s: suite %d, family %d, number %d", of[k].words, plan.suite, plan.family, plan.only);
+        ck_assert_msg(plan.wish.chained == 1 && plan.wish.states == of[k].states &&
+                          plan.wish.documents == of[k].documents && plan.wish.noise == of[k].noise &&
+                          plan.wish.behind == of[k].behind, "%s: chained %d, states %d, documents %d, noise %d",
+                      of[k].words, plan.wish.chained, plan.wish.states, plan.wish.documents, plan.wish.noise);
+        plan_write(words, &plan);
+        ck_assert_msg(!plan_read(&again, words, why), "%s: %s", words, why);
+        ck_assert_str_eq(plan_write(twice, &again), words);
+        ck_assert(again.seed == plan.seed && again.wish.dtype == plan.wish.dtype && again.suite == plan.suite &&
+                  again.wish.n_dims == plan.wish.n_dims && again.wish.n_scalars == plan.wish.n_scalars);
+    }
+}
+END_TEST
+
 /* Behind the suites that have problems stands long, and nothing behind that. */
 START_TEST(suites_have_their_names)
 {
@@ -663,6 +690,7 @@ int main(void)
     tcase_add_test(t, conventions_have_their_own_gradients);
     tcase_add_test(t, an_ill_conditioned_case_is_called_so);
     tcase_add_test(t, a_long_suite_is_of_the_tier);
+    tcase_add_test(t, a_plan_survives_its_words);
     tcase_add_test(t, suites_have_their_names);
     tcase_add_test(t, a_factor_counts_as_much_as_an_error);
     tcase_add_test(t, sums_are_honest_while_they_are_small);

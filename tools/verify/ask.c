@@ -304,15 +304,13 @@ const char *plan_read(struct plan *plan, const char *text, char *why)
     struct options o = {0};
     struct keys k = {.of = "A case"};
     struct asked *a = op_take(1, sizeof *a);
-    *a = (struct asked){.plan = {.wish = {.states = 1, .documents = 1, .chained = 1}, .suite = -1, .family = -1},
-                        .only = -1};
+    *a = (struct asked){.plan = {.wish = {.chained = 1}, .suite = -1, .family = OP_GAUSS}, .only = -1};
     ask_tables(&k, MAKE, NULL);
     const char *wrong = options_read(&o, argc, argv, &k, "kernel", why);
     wrong = wrong ? wrong : ask(a, &o, MAKE, "A case", why);
     if (!wrong && !a->plan.subject.n)
         wrong = say(why, "it names no kernel");
     options_free(&o);
-    a->plan.family = a->plan.family < 0 ? OP_GAUSS : a->plan.family;
     *plan = a->plan;
     free(a);
     return wrong;
