@@ -435,6 +435,41 @@ START_TEST(what_is_wrong_has_no_time)
 }
 END_TEST
 
+/* Right, but for another stabiliser m, with the states that belong to it. */
+static int in_another_gauge(void *arg, struct door_problem *p, int how, char trouble[OP_SENTENCE])
+{
+    static const struct { const char *name; double plus, times; } moved[] = {
+        {"m", 0.5, 1}, {"m1", 0.5, 1}, {"C1", 0, 0.60653065971263342}, {"n1", 0, 0.60653065971263342},
+        {"qn", 0, 0.60653065971263342}};
+    (void)arg, (void)how, (void)trouble;
+    shown_answer(swax_tiers[0], SWAX_PREC_F64, p);
+    for (size_t k = 0; k < sizeof moved / sizeof *moved; k++) {
+        const struct door_array *x = shown_array(p, moved[k].name, 1);
+        for (long e = 0; x && e < shown_elements(x); e++)
+            x->at[e] = moved[k].times * x->at[e] + moved[k].plus;
+    }
+    return 0;
+}
+
+START_TEST(m_is_asked_where_that_is_the_contract)
+{
+    static const struct { const char *line, *verdict; int another; } of[] = {
+        {"mlstm_forward T=5 L=64 g=0 eps=0 documents=no dtype=f64", "good", 1},
+        {"mlstm_forward T=5 L=64 g=0 eps=0 documents=no dtype=f64 gauge=any", "good", 1},
+        {"mlstm_forward T=5 L=64 g=0 eps=0 documents=no dtype=f64 gauge=contract", "wrong", 0}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        FILE *o;
+        const char *wrong = run_line(&o, of[k].line, in_another_gauge, NULL, 1e9, "a machine");
+        ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
+        struct json *root = said_report(o);
+        const double another = said_number(root, "another_gauge");
+        ck_assert_msg(!strcmp(said_word(root, "verdict"), of[k].verdict) && another == of[k].another,
+                      "%s: %s, %g in another gauge", of[k].line, said_word(root, "verdict"), another);
+        json_free(root);
+    }
+}
+END_TEST
+
 /* ---- refusals */
 
 START_TEST(words_are_refused_with_a_sentence)
@@ -530,6 +565,7 @@ int main(void)
     tcase_add_test(t, a_state_is_given_with_its_units);
     tcase_add_test(t, time_is_that_of_judged_calls);
     tcase_add_test(t, what_is_wrong_has_no_time);
+    tcase_add_test(t, m_is_asked_where_that_is_the_contract);
     tcase_add_test(t, words_are_refused_with_a_sentence);
     tcase_add_test(t, a_report_that_cannot_be_written_is_said);
     tcase_add_test(t, other_numbers_are_consistent);

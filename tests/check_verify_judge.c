@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ref/kernels.h"
 #include "tests/printed.h"
@@ -13,6 +14,7 @@
 #include "tests/suite.h"
 #include "tools/lib/json.h"
 #include "tools/verify/causes.h"
+#include "tools/verify/meter.h"
 #include "tools/verify/verify.h"
 
 static char why[SWAX_WHY];
@@ -660,6 +662,42 @@ START_TEST(a_plan_survives_its_words)
 }
 END_TEST
 
+/* How far it is, on a terminal, once a moment has passed, and not too often. */
+static void step_meter(void *arg)
+{
+    struct meter *m = arg;
+    const int err = dup(2);
+    fflush(stdout);
+    dup2(1, 2);
+    meter_step(m, 4, 2);
+    dup2(err, 2);
+    close(err);
+}
+
+START_TEST(a_suite_says_how_far_it_is)
+{
+    struct plan plan = {.seed = 1, .wish = {.dtype = DT_BF16}};
+    struct meter m;
+    ck_assert(!subject_find(&plan.subject, "rope", why));
+    meter_begin(&m, &plan, 9);
+    const int terminal = m.terminal;
+    m.begun -= 30;
+    m.terminal = 0;
+    ck_assert_str_eq(printed_in(step_meter, &m), "");
+    m.terminal = 1;
+    const char *text = printed_in(step_meter, &m);
+    double seconds;
+    ck_assert_msg(sscanf(text, "\rrope bf16: case 5 of 9, 2 wrong, %lf s ", &seconds) == 1 && seconds >= 30 && m.shown,
+                  "\"%s\"", text);
+    m.said += 1e6;
+    ck_assert_str_eq(printed_in(step_meter, &m), "");      /* not again at once */
+    meter_begin(&m, &plan, 9);
+    m.terminal = 1, m.begun += 1e6;
+    ck_assert_str_eq(printed_in(step_meter, &m), "");      /* nor at once */
+    ck_assert(terminal == isatty(2) && !m.shown);
+}
+END_TEST
+
 /* Behind the suites that have problems stands long, and nothing behind that. */
 START_TEST(suites_have_their_names)
 {
@@ -691,6 +729,7 @@ int main(void)
     tcase_add_test(t, an_ill_conditioned_case_is_called_so);
     tcase_add_test(t, a_long_suite_is_of_the_tier);
     tcase_add_test(t, a_plan_survives_its_words);
+    tcase_add_test(t, a_suite_says_how_far_it_is);
     tcase_add_test(t, suites_have_their_names);
     tcase_add_test(t, a_factor_counts_as_much_as_an_error);
     tcase_add_test(t, sums_are_honest_while_they_are_small);
