@@ -6,6 +6,7 @@
 Standard library only.  Every picture says its content again in <desc>, for those who cannot see it, and follows
 the reader's choice of a light or a dark page."""
 import json
+import math
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1f2328 } .small { font-size: 12px } .head { font-weight: 600 }
 .mid { text-anchor: middle } .end { text-anchor: end } .math { font-style: italic; font-family: serif; font-size: 16px }
 .line { stroke: #57606a; fill: none; stroke-width: 1.5 } .thin { stroke: #d0d7de; fill: none }
+.later { stroke-dasharray: 5 4 }
 .off { fill: #f0f2f4 } .on { fill: #2f6fb3 } .on2 { fill: #9cc3ea } .warm { fill: #d9730d } .warm2 { fill: #f7d3ad }
 .box { fill: #ffffff; stroke: #57606a; stroke-width: 1.2 } .white { fill: #ffffff }
 @media (prefers-color-scheme: dark) {
@@ -299,6 +301,53 @@ def decay(folder):
     p.save(folder)
 
 
+def needles(folder):
+    """RULER's needles against the length of the sequence, a line a run: data/ablation-ruler-needles.json."""
+    with open(os.path.join(folder, "..", "ablation-ruler-needles.json")) as f:
+        asked = json.load(f)["asked"]
+    lengths = sorted({a["length"] for a in asked})
+    own = {"window-128": 128, "window-512": 512, "window-2048": 2048, "both": 2048}
+    runs = {}
+    for a in asked:
+        if a["variant"] == "single_1" and a["window"] == own[a["run"][:-3]]:
+            runs.setdefault(a["run"], []).append((a["length"], a["right"]))
+    x0, x1, y0, y1 = 70, 560, 320, 60
+
+    def at(length, value):
+        return x0 + (x1 - x0) * math.log2(length / lengths[0]) / math.log2(lengths[-1] / lengths[0]), \
+            y0 - (y0 - y1) * value
+
+    said = "; ".join(f"{run}: " + ", ".join(f"{right:.2f} at {length}" for length, right in points)
+                     for run, points in runs.items())
+    p = Picture("needles", 790, 370, "Digits of the needle found, by the length of the sequence", said)
+    p.text(14, 24, "One needle in a text that repeats itself: digits of its number found; chance is 0.1", "head")
+    for i in range(6):
+        p.line([at(lengths[0], i / 5), at(lengths[-1], i / 5)], "thin")
+        p.text(x0 - 10, at(lengths[0], i / 5)[1] + 5, f"{i / 5:.1f}", "end small")
+    for length in lengths:
+        p.text(at(length, 0)[0], y0 + 20, f"{length // 1024}k", "mid small")
+    p.line([at(16384, 0), at(16384, 1)], "thin")
+    p.text(at(16384, 1)[0], y1 - 8, "length of training", "mid small")
+    p.text((x0 + x1) / 2, y0 + 42, "tokens", "mid small")
+    low = y0
+    names = []
+    for run, points in runs.items():
+        window, seed = run[:-3], run[-1]
+        dot = {"window-128": "on", "window-2048": "warm"}.get(window, "box")
+        where = [at(*point) for point in points]
+        p.line(where, "line" if seed == "1" else "line later")
+        for x, y in where:
+            p.rect(x - 4, y - 4, 8, 8, dot, 4 if window != "both" else 0)
+        names.append((where[-1][1], run, dot, window))
+    for y, run, dot, window in sorted(names, reverse=True):
+        low = min(y + 5, low)
+        p.line([(x1 + 6, y), (x1 + 18, low - 5)], "thin")
+        p.rect(x1 + 22, low - 9, 8, 8, dot, 4 if window != "both" else 0)
+        p.text(x1 + 36, low, f'{window.replace("-", " ").replace("both", "128 or 2048")}, seed {run[-1]}', "small")
+        low -= 16
+    p.save(folder)
+
+
 def take_out(report, title, to):
     """One wide plot of a report of `swax ablate`, as a file of its own."""
     with open(report) as f:
@@ -318,7 +367,7 @@ if __name__ == "__main__":
     if len(sys.argv) == 4:
         take_out(*sys.argv[1:])
     elif len(sys.argv) == 1:
-        for draw in (mask, forget_gate, delta, task, blocks, trust, step, phase, decay):
+        for draw in (mask, forget_gate, delta, task, blocks, trust, step, phase, decay, needles):
             draw(here)
     else:
         sys.exit(__doc__)
