@@ -114,6 +114,8 @@ static const struct {
     /* an answer without a standard error says nothing, however far it lies */
     {MEMORY, "0.9 0.9 0.9", "0.1 0.1 0.1", NONE, 0, 0, "undecided", 1},
     {MEMORY, "0.1 0.1 0.1", "0.9 0.9 0.9", NONE, 0, 0, "undecided", 1},
+    /* one seed each */
+    {MEMORY, "0.9", "0.1", 0, 1, 0, "undecided", 0.5},
     /* nothing there */
     {MEMORY, "- - -", "0.1 0.1 0.1", 0, 0, 0, "undecided", NONE},
     {MEMORY, "nan nan nan", "0.1 0.1 0.1", 0, 0, 0, "undecided", 1},
@@ -131,6 +133,10 @@ START_TEST(made_up_results_get_their_verdict)
     verdicts(v, &a, r);
     ck_assert_msg(v->hold == cases[_i].hold && v->fail == cases[_i].fail, "case %d: holds for %d, fails for %d, of %d",
                   _i, v->hold, v->fail, v->combinations);
+    char counted[120];
+    snprintf(counted, sizeof counted, "holds for %d and fails for %d of %d combination%s of seeds", v->hold, v->fail,
+             v->combinations, v->combinations == 1 ? "" : "s");
+    ck_assert_msg(strstr(v->measured, counted) != NULL, "case %d: '%s' is not in '%s'", _i, counted, v->measured);
     ck_assert_msg(!strcmp(ablate_verdict_name[v->says], cases[_i].says), "case %d: %s, %s", _i,
                   ablate_verdict_name[v->says], v->why);
     if (isnan(cases[_i].luck))
@@ -162,6 +168,8 @@ START_TEST(luck_of_many_seeds_is_drawn)
     ck_assert_int_eq(v->hold, 66);
     /* 66 of 144 is a third of a standard deviation (17.3) below the mean of 72: 0.65 of all deals are as good */
     ck_assert_msg(fabs(v->luck - 0.646) < 0.015, "luck is %.9g", v->luck);
+    ck_assert_msg(fabs(v->luck - 0.645917704115) < 1e-9, "luck is %.12g: other deals are drawn than ever before",
+                  v->luck);
     free(r);
     ablation_close(&a);
 }
@@ -244,7 +252,8 @@ START_TEST(bad_claims_are_refused)
         {"short.beyond", "ARM.QUESTION >="}, {"short.beyond > 0.5", ">= or <="},
         {"shorr.beyond >= 0.5", "did you mean short"},
         {"short.beyon >= 0.5", "there is no question beyon: did you mean beyond"},
-        {"short >= 0.5", "not ARM.QUESTION"}, {"b.beyond >= 0.5", "2 arms have the role"},
+        {"short >= 0.5", "not ARM.QUESTION"}, {"short.beyond >= 0.5 *", "there is no arm 0."},
+        {"b.beyond >= 0.5", "2 arms have the role"},
         {"short.beyond >= x * long.beyond", "not a number"},
         {"short.beyond >= long.beyond + x", "stands + or -"}, {"short.beyond >= long.beyond 3", "stands + or -"},
         {"short.beyond >= -1 * long.beyond", "-1 is not a number from 0"}};

@@ -69,6 +69,25 @@ START_TEST(what_a_file_leaves_out_has_its_value)
 }
 END_TEST
 
+/* A result that has no curve, or something else in its place, has no points. */
+START_TEST(a_curve_that_is_none_has_no_points)
+{
+    static struct outcome r;
+    static const char *const curve[] = {"null", "{\"a\": {\"step\": 3}}", "[]", "\"curve\"", "[{\"step\": 0}]", "[{}]"};
+    r.points = 3;
+    curve_read(&r, NULL);
+    ck_assert_int_eq(r.points, 0);
+    for (size_t i = 0; i < sizeof curve / sizeof *curve; i++) {
+        struct json *j = json_parse(curve[i], strlen(curve[i]), why);
+        ck_assert_msg(j != NULL, "%s", why);
+        r.points = 3;
+        curve_read(&r, j);
+        ck_assert_msg(!r.points, "%s has %d points", curve[i], r.points);
+        json_free(j);
+    }
+}
+END_TEST
+
 /* Weights so large that every answer depends on everything. */
 static struct swax_network *network(const struct run *r, int B, int T, int training)
 {
@@ -270,6 +289,7 @@ int main(void)
     Suite *s = suite_create("examine");
     TCase *t = tcase_create("examine");
     tcase_set_timeout(t, 120);
+    tcase_add_test(t, a_curve_that_is_none_has_no_points);
     tcase_add_test(t, what_a_file_leaves_out_has_its_value);
     tcase_add_loop_test(t, an_examination_is_its_parts, 0, 3);
     tcase_add_loop_test(t, a_point_of_the_curve_is_a_third_of_it, 0, 3);

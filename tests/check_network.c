@@ -582,6 +582,27 @@ START_TEST(a_device_remembers_the_last_shapes)
 }
 END_TEST
 
+/* A host's tier without kernels in double has the reference's; a device's has its own, or none. */
+START_TEST(double_is_had_where_it_can_be)
+{
+    static struct swax_kernels_f32 table_f32;
+    static struct swax_kernels_f64 table_f64;
+    const struct swax_config c = configured();
+    swax_tier_f32(swax_tiers[0], &table_f32);
+    swax_tier_f64(swax_tiers[0], &table_f64);
+    for (int own = 0; own < 2; own++)
+        for (int device = 0; device < 2; device++) {
+            const struct swax_tier tier = { .name = "made-up", .usable = swax_tiers[0]->usable, .f32 = &table_f32,
+                                            .f64 = own ? &table_f64 : NULL, .memory = device ? &device_memory : NULL };
+            struct swax_network *n = swax_network_new(&c, &tier, SWAX_PREC_F64, B, T, 0, why);
+            ck_assert_msg((n != NULL) == (own || !device), "a %s %s kernels in double: %s", device ? "device" : "host",
+                          own ? "with" : "without", n ? "taken" : why);
+            ck_assert(n || strstr(why, "the tier made-up does not offer this precision"));
+            swax_network_free(n);
+        }
+}
+END_TEST
+
 /* ---- memory that is not there */
 
 #if !defined __SANITIZE_ADDRESS__ && defined __GLIBC__
@@ -792,6 +813,7 @@ int main(void)
     tcase_add_test(tc, pieces_are_the_shortest_that_are_long_enough);
     tcase_add_test(tc, threads_share_products_or_lanes);
     tcase_add_test(tc, a_device_remembers_the_last_shapes);
+    tcase_add_test(tc, double_is_had_where_it_can_be);
     tcase_add_test(tc, no_memory_is_lost);
     int mixers = 0;
     while (swax_mixer_row(mixers))

@@ -55,18 +55,17 @@ static FILE *stream_of(struct grown *g)
 FILE *file_open_text(char **text, size_t *size)
 {
     struct grown *g = malloc(sizeof *g);
-    char *empty = calloc(1, 1);
-    *text = NULL;
+    FILE *f = NULL;
+    *text = calloc(1, 1);
     *size = 0;
-    if (g && empty) {
+    if (g && *text) {
         *g = (struct grown){ text, size, 1 };
-        *text = empty;
-        FILE *f = stream_of(g);
-        if (f)
-            return f;
+        f = stream_of(g);
+    }
+    if (!f) {
+        free(g);
+        free(*text);
         *text = NULL;
     }
-    free(empty);
-    free(g);
-    return NULL;
+    return f;
 }
