@@ -171,6 +171,13 @@ static int stretches_of(struct stretches *s, const char *text, size_t n, double 
     return 1;
 }
 
+static double share_there(struct stretches *s, const char *text, size_t n)
+{
+    double found = 0;
+    stretches_of(s, text, n, &found);                  /* to look takes no memory */
+    return found;
+}
+
 /* ---- writing */
 
 static const char *open_part(struct part *p, const char *name, const char *out, char *why)
@@ -205,7 +212,6 @@ static const char *write_document(struct corpus *c, struct part *p, const char *
 static const char *take_file(struct corpus *c, const struct file *f, struct part *p, char *why)
 {
     size_t n = 0;
-    double there = 0;
     const int held_out = f->held_out;
     char *text = file_read(f->path, LARGEST, &n, why);
     const char *wrong = NULL;
@@ -219,9 +225,7 @@ static const char *take_file(struct corpus *c, const struct file *f, struct part
         c->binary++;
     else if (!held_out && p->bytes >= c->most)
         c->beyond++;
-    else if (!stretches_of(&c->seen, text, n, &there))
-        wrong = say(why, "There is no memory to look for copies.");
-    else if (there > c->alike)
+    else if (share_there(&c->seen, text, n) > c->alike)
         *(held_out ? &c->alike_ones : &c->doubles) += 1;
     else if (!held_out && !stretches_of(&c->seen, text, n, NULL))
         wrong = say(why, "There is no memory to look for copies.");
