@@ -361,6 +361,26 @@ class Given(unittest.TestCase):
         y = y + np.float16(3e-7) * np.sign(random.standard_normal(50)).astype(np.float16)
         self.assertFalse(judge("swiglu_forward", dict(a=a, b=b), dict(y=y), dtype="f16"))
 
+    def test_probabilities_that_are_all_rounded_alike(self):
+        """Equal scores: p is 1/3 in every row, and in bf16, as tensor cores take it, 0.2 % more."""
+        def bf16(x):
+            bits = np.asarray(x, np.float32).view(np.uint32)
+            return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
+
+        T, D = 192, 64
+        random = np.random.default_rng(7)
+        k, v, dy = (bf16(random.standard_normal((1, T, 1, D))) for _ in range(3))
+        t = np.arange(T)
+        p = np.where((t[:, None] >= t) & (t[:, None] - t < 3), 1.0, 0)
+        p /= p.sum(1, keepdims=True)
+        y = (p @ v[0, :, 0]).astype(np.float32)
+        ds = p * (dy[0, :, 0] @ v[0, :, 0].T - (dy[0, :, 0] * y).sum(1, keepdims=True)) / np.sqrt(D)
+        out = dict(y=bf16(y), dq=bf16(ds @ k[0, :, 0]), dk=0 * y, dv=bf16(bf16(p).T @ dy[0, :, 0]))
+        given = dict(q=0 * k, k=k, v=v, dy=dy)
+        for factor, good in ((1, True), (1.004, False)):
+            answers = {n: x[None, :, None] * (factor if n == "dv" else 1) for n, x in out.items()}
+            self.assertEqual(bool(judge("attention", given, answers, dtype="bf16", W=3)), good)
+
     def test_where_every_token_moves_m_the_same_way(self):
         """Gates that are open: lf + m loses lf in float, and exp(lf + m - m') does not make it good.  As most write
         it, and as honest as any."""

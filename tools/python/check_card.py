@@ -71,13 +71,13 @@ def main():
                 op="rmsnorm",
                 dtype=d,
                 time=d != "f32",
-                **({"N": 4096, "C": 2048, "suite": None} if d != "f32" else {"suite": "quick"}),
+                **({"N": 1024, "C": 1024, "suite": None} if d != "f32" else {"suite": "quick"}),
             ),
         )
         for d in ("f32", "bf16", "f16")
     ]
     right += [(attention, dict(op="attention", dtype=d, suite="quick")) for d in ("f32", "bf16")]
-    right += [(beside, dict(op="rmsnorm_forward", suite=None, N=4096, C=2048, time=True))]
+    right += [(beside, dict(op="rmsnorm_forward", suite=None, N=1024, C=1024, time=True))]
     right += [
         (
             fused,

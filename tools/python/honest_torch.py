@@ -161,6 +161,40 @@ def attention_flash(block):
     return kernel
 
 
+class Probabilities(torch.autograd.Function):
+    """As they enter a product on tensor cores, in bf16; the gradient that comes back is in float."""
+
+    @staticmethod
+    def forward(ctx, p):
+        return p.bfloat16().float()
+
+    @staticmethod
+    def backward(ctx, dp):
+        return dp
+
+
+class Scores(torch.autograd.Function):
+    """In float; the gradient that comes back enters a product in bf16."""
+
+    @staticmethod
+    def forward(ctx, s):
+        return s.clone()
+
+    @staticmethod
+    def backward(ctx, ds):
+        return ds.bfloat16().float()
+
+
+def attention_rounded(q, k, v, W):
+    """As on tensor cores: p is rounded to bf16 where it meets v and dy, and ds where it meets q and k."""
+    dtype, (H, G) = q.dtype, (q.shape[2], k.shape[2])
+    q, k, v = wide(q, k, v)
+    k, v = k.repeat_interleave(H // G, 2), v.repeat_interleave(H // G, 2)
+    score = Scores.apply(torch.einsum("bthd,bshd->bhts", q, k) / math.sqrt(q.shape[3]))
+    score = score.masked_fill(~mask_of(q.shape[1], k.shape[1], W), -torch.inf)
+    return {"y": torch.einsum("bhts,bshd->bthd", Probabilities.apply(torch.softmax(score, -1)), v).to(dtype)}
+
+
 # ---- the gated delta rule: q, k [B,T,G,K]; v [B,T,H,V]; g [B,T,H,J]; beta [B,T,H]
 
 
@@ -278,6 +312,7 @@ FORMS = [
     ("attention", "scaled_dot_product_attention", attention_sdpa, ("f32",)),
     ("attention", "flash 16", attention_flash(16), ALL),
     ("attention", "flash 64", attention_flash(64), ("f32",)),
+    ("attention", "rounded operands", attention_rounded, ("bf16",)),
     ("delta", "recurrent", delta_recurrent, ALL),
     *[("delta", f"chunkwise {L}, solved", delta_chunkwise(L), ALL) for L in (16, 32, 64, 128)],
     *[("delta", f"chunkwise {L}, inverted", delta_chunkwise(L, True), ALL) for L in (16, 32, 64, 128)],

@@ -27,20 +27,28 @@ static void widen(struct problem *p, int part, const struct op_case *got, double
     }
 }
 
+static void widen_bias(struct problem *p, int part, const struct op_case *got, double scale)
+{
+    const struct op_case *c = &p->in[part];
+    for (int i = 0; i < got->n; i++) {
+        double *bound = &p->bound[part].bias_bound[i];
+        if (!problem_is_answer(p, part, i) || *bound <= 0)
+            continue;
+        const double *before = swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL;
+        const double bias = scale * fabs(op_bias(got->arg[i], p->truth[part].arg[i], before, got->size[i]));
+        *bound = isfinite(bias) ? fmax(*bound, bias) : *bound;
+    }
+}
+
 /* Numbers below 6e-5 have fewer digits in f16, which bf16's bounds do not know: what rounding the truth errs, and its
  * bias, twice, as for bf16. */
 static void bound_rounding(struct problem *p, int part)
 {
-    struct op_verdict *bound = &p->bound[part];
     struct op_case rounded;
     op_case_copy(&rounded, &p->truth[part]);
     problem_to_half(&rounded);
     widen(p, part, &rounded, 2);
-    for (int i = 0; i < rounded.n; i++)
-        if (problem_is_answer(p, part, i) && bound->bias_bound[i] > 0) {
-            const double bias = op_bias(rounded.arg[i], p->truth[part].arg[i], NULL, rounded.size[i]);
-            bound->bias_bound[i] = isfinite(bias) ? fmax(bound->bias_bound[i], 2 * fabs(bias)) : bound->bias_bound[i];
-        }
+    widen_bias(p, part, &rounded, 2);
     op_case_free(&rounded);
 }
 
@@ -153,6 +161,24 @@ static void bound_orders(struct problem *p, int part)
         if (twice && fault_none_f64(k, &honest))
             bound_order(p, part, &honest, SWAX_PREC_F64, 2);
     }
+}
+
+/* In bf16 what enters a product is rounded on the way, attention's p and ds too.  Where scores are equal all p of a row
+ * are rounded alike, which is a bias, and an honest one. */
+static void bound_operands(struct problem *p, int part)
+{
+    const struct fault *of;
+    struct swax_tier rounds;
+    int k = 0;
+    while ((of = fault_f32(k, &rounds)) && (strcmp(of->op, p->subject.base) || strcmp(of->name, "bf16_operands")))
+        k++;
+    if (!of || p->wish.dtype != DT_BF16 || strcmp(of->op, "attention") || case_orders(&p->in[part]) > MOST_ORDERS)
+        return;
+    struct op_case got;
+    op_case_copy(&got, &p->in[part]);
+    op_run(&rounds, SWAX_PREC_F32, &got);
+    widen_bias(p, part, &got, 2);
+    op_case_free(&got);
 }
 
 /* ---- the normaliser: qn is a sum whose terms may cancel, and h and all gradients are divided by it.  Where it is
@@ -372,6 +398,7 @@ void problem_solve(struct problem *p)
         if (p->wish.dtype == DT_F64 && p->in[part].by != swax_tiers[0])
             bound_teller(p, part);
         bound_orders(p, part);
+        bound_operands(p, part);
     }
     if (p->subject.n == 2 && p->wish.chained)
         bound_chain(p);
