@@ -240,8 +240,8 @@ int main(int argc, char **argv)
         else
             wrong |= op_find(argv[i]) < 0;
     if (wrong) {
-        fprintf(stderr,
-                "usage: cuda_cases [cases per family] [largest size] [together] [kernel ...]: two numbers from 1 on\n");
+        fprintf(stderr, "usage: cuda_cases [cases per family] [largest size] [together] [kernel ...] [steps]: "
+                        "two numbers from 1 on\n");
         return 2;
     }
     for (int op = 0; op < swax_n_ops; op++) {

@@ -102,6 +102,10 @@ static int one_network(const struct step_case *c, enum swax_precision p)
 int steps_as_a_graph(void)
 {
     int failed = 0, all = 0;
+    if (!swax_cuda_tier.usable()) {
+        printf("no CUDA device of compute capability 8.0 or later\n");
+        return 1;
+    }
     for (int p = 0; p < SWAX_PRECISIONS; p++)
         for (size_t i = 0; i < sizeof step_cases / sizeof *step_cases; i++, all++)
             failed += one_network(&step_cases[i], (enum swax_precision)p);
