@@ -564,6 +564,33 @@ START_TEST(the_reference_tells_of_what_is_small)
 }
 END_TEST
 
+/* In double another tier's truth errs as a candidate may: twice as much is allowed. */
+START_TEST(a_truth_that_is_told_may_err_as_well)
+{
+    int told = 0;
+    for (int t = 1; t < swax_n_tiers; t++) {
+        struct problem p;
+        struct op_case truth;
+        struct op_verdict v;
+        if (swax_tiers[t]->memory || !swax_tiers[t]->f64 || !swax_tiers[t]->usable())
+            continue;
+        draw(&p, "rmsnorm_forward seed=4 dtype=f64 family=gauss N=9 C=5", 0);
+        p.in[0].by = swax_tiers[t];
+        problem_solve(&p);
+        memset(&v, 0, sizeof v);
+        op_truth(&truth, &v, SWAX_PREC_F64, &p.in[0]);
+        for (int i = 0; i < 2; i++)
+            ck_assert_msg(p.bound[0].bound[i] == 2 * v.bound[i] && p.bound[0].rms_bound[i] == 2 * v.rms_bound[i],
+                          "%s tells, and %g is allowed where %g would be, by RMS %g of %g", swax_tiers[t]->name,
+                          p.bound[0].bound[i], v.bound[i], p.bound[0].rms_bound[i], v.rms_bound[i]);
+        op_case_free(&truth), problem_free(&p);
+        told++;
+    }
+    if (!told)
+        puts("skipped: the reference is alone here");
+}
+END_TEST
+
 /* A tier that has the forward alone gives no gradient; one that has the backward alone gives nothing else. */
 START_TEST(a_tier_answers_what_it_has)
 {
@@ -737,6 +764,7 @@ int main(void)
     tcase_add_test(t, too_large_a_case_is_not_diagnosed);
     tcase_add_test(t, families_have_their_advice);
     tcase_add_test(t, the_reference_tells_of_what_is_small);
+    tcase_add_test(t, a_truth_that_is_told_may_err_as_well);
     tcase_add_test(t, a_tier_answers_what_it_has);
     suite_add_tcase(s, t);
     scratch_open();

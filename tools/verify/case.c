@@ -217,7 +217,7 @@ static int alike(const struct problem *p, int part, int i, const double *file)
     const struct op_arg *a = &swax_ops[c->op].arg[i];
     const double unit = a->type == REAL ? digit[p->wish.dtype]
                       : p->wish.dtype == DT_F64 ? DBL_EPSILON : (double)FLT_EPSILON;
-    const int fw = op_forward_of(c->op), j = fw < 0 ? -1 : op_arg_find(&swax_ops[fw], a->name);
+    const int fw = op_forward_of(c->op), j = fw < 0 ? fw : op_arg_find(&swax_ops[fw], a->name);
     const int saved = j >= 0 && swax_ops[fw].arg[j].role == OUT;
     if (saved)
         return op_error(file, c->arg[i], c->size[i]) <= 64 * unit;
