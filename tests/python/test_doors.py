@@ -63,6 +63,11 @@ class Command(Folder):
         self.assertEqual(status, 0, said)
         self.assertIn("good: rmsnorm_forward suite=quick seed=5", said)
 
+    def test_a_function_that_is_not_there(self):
+        status, said = self.run_command("wrongg")
+        self.assertEqual(status, 2, said)
+        self.assertRegex(said, "kernels.py has no wrongg: did you mean wrong")
+
     def test_wrong(self):
         status, said = self.run_command("wrong")
         self.assertEqual(status, 1)
@@ -181,6 +186,7 @@ class Pytest(Folder):
         self.assertIn("1 failed, 2 passed", out)
         self.assertIn("y is 1.001 times what it should be", out)
         self.assertIn("the same problems again with --swax-seed=77", out)
+        self.assertRegex(out, "E +AssertionError: WRONG: rmsnorm_forward")
         wrong = self.run_pytest("--swax-seed=often")
         self.assertIn("--swax-seed='often': it is a whole number from 0 on, or random", wrong.stderr + wrong.stdout)
         self.assertNotIn("INTERNALERROR", wrong.stderr + wrong.stdout)

@@ -36,6 +36,7 @@ def show(names):
 
 def load(name):
     """module:function, or file.py:function."""
+    import difflib
     import importlib
     import importlib.util
 
@@ -49,6 +50,10 @@ def load(name):
     else:
         sys.path.insert(0, os.getcwd())
         found = importlib.import_module(module)
+    if not hasattr(found, function):
+        functions = [n for n, x in vars(found).items() if callable(x)]
+        near = difflib.get_close_matches(function, functions, 1)
+        raise ValueError(f"{module} has no {function}" + (f": did you mean {near[0]}?" if near else ""))
     return getattr(found, function)
 
 

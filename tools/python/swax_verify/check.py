@@ -70,7 +70,7 @@ def settle(found, raises, cause=None, **more):
     __tracebackhide__ = True
     report = Report(found, **more)
     if raises and not report:
-        raise AssertionError("\n" + str(report)) from cause
+        raise AssertionError(str(report)) from cause
     return report
 
 
