@@ -173,9 +173,9 @@ START_TEST(many_heads)
                                           { 1, 70, 1, 300, 5, 70, 0 },
                                           { 1, 71, 1, 5, 140, 16, 1 }, { 1, 65, 2, 66, 3, 64, 2 },
                                           { 2, 140, 9, 70, 3, 64, 1 }, { 5, 66, 18, 3, 70, 80, 2 } };
-    static const int rules[][OP_DIMS] = { { 1, 70, 22, 11, 5, 9, 1, 16, 1 },  { 2, 67, 4, 2, 70, 66, 1, 64, 1 },
-                                          { 1, 71, 2, 2, 70, 66, 70, 70, 1 }, { 1, 71, 2, 1, 130, 5, 1, 16, 0 },
-                                          { 2, 90, 3, 1, 3, 140, 3, 64, 0 } };
+    static const int rules[][OP_DIMS] = { { 1, 70, 22, 11, 5, 9, 1, 16, 1 },  { 1, 67, 3, 1, 70, 66, 1, 64, 1 },
+                                          { 1, 66, 2, 2, 70, 66, 70, 65, 1 }, { 1, 71, 2, 1, 130, 5, 1, 16, 0 },
+                                          { 1, 67, 3, 1, 3, 140, 3, 64, 0 } };
     static const struct { const char *forward, *backward; const int (*sizes)[OP_DIMS]; int n; } of[] = {
         { "attention_forward", "attention_backward", windows, sizeof windows / sizeof *windows },
         { "mlstm_forward", "mlstm_backward", cells, sizeof cells / sizeof *cells },

@@ -15,7 +15,6 @@
 #include "tools/lib/say.h"
 #include "tools/lib/threads.h"
 
-
 static const char *read_all(const struct ablation *a, struct outcome *r, char *why)
 {
     for (int i = 0; i < a->arms; i++)
