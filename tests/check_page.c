@@ -175,16 +175,16 @@ static int count_of(const char *text, const char *word)
 /* An axis has a tick at its end, be it 0: on the wide sheet and on the narrow one, of both axes. */
 START_TEST(an_axis_that_ends_at_nothing_has_its_tick)
 {
-    static const double x[2] = {-1, 0};
+    static const double x[2] = {-8, 0};
     const struct svg_series series = {.label = "loss", .n = 2, .x = x, .y = x};
-    const struct svg_axis a = {"x", -1, 0, 0, 0};
+    const struct svg_axis a = {"x", -8, 0, 0, 0};
     char *text = NULL;
     size_t size;
     FILE *f = open_memstream(&text, &size);
     svg_lines(f, "title", a, a, &series, 1, NULL, 0);
     fclose(f);
-    ck_assert_msg(count_of(text, ">0</text>") == 4 && count_of(text, ">-1</text>") == 4,
-                  "%d ticks at 0, %d at -1", count_of(text, ">0</text>"), count_of(text, ">-1</text>"));
+    ck_assert_msg(count_of(text, ">0</text>") == 4 && count_of(text, ">-8</text>") == 4,
+                  "%d ticks at 0, %d at -8", count_of(text, ">0</text>"), count_of(text, ">-8</text>"));
     free(text);
 }
 END_TEST
