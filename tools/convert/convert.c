@@ -53,8 +53,8 @@ static const char *windows(const struct asked *a, char *why)
 {
     const struct convention *from = &conventions[a->convention];
     if (a->window < 1 - from->more)
-        return say(why, "window=%d: with convention=%s it is a whole number from %d to %d.", a->window, from->name,
-                   1 - from->more, INT_MAX - 1);
+        return say(why, "window=%d: with convention=%s it is a whole number from 1 to %d.", a->window, from->name,
+                   INT_MAX - 1);
     for (const struct convention *c = conventions; c->name; c++)
         printf("%-16s %-10lld %s\n", c->name, (long long)a->window + from->more - c->more, c->parameter);
     return NULL;
