@@ -171,6 +171,43 @@ START_TEST(errors_are_counted_in_neighbours_of_their_type)
 }
 END_TEST
 
+/* Of a forward and of its backward: one number off in one tensor is that tensor's failure, and no other's. */
+START_TEST(each_tensor_is_judged)
+{
+    static const char *const words[] = {
+        "mlstm seed=4 dtype=f64 family=gauss B=2 T=7 H=2 K=3 V=4 L=4 g=0",
+        "attention seed=4 dtype=f64 family=gauss B=2 T=7 S=7 H=2 G=1 D=4 W=5"};
+    for (int k = 0; k < 2; k++) {
+        struct problem p;
+        const struct plan plan = draw(&p, words[k], 0);
+        int gradients = 0;
+        problem_solve(&p);
+        for (int part = 0; part < 2; part++)
+            for (int i = 0; i < p.in[part].n; i++) {
+                static struct report r;
+                struct op_case got[PARTS];
+                if (!problem_is_answer(&p, part, i))
+                    continue;
+                const char *name = swax_ops[p.in[part].op].arg[i].name;
+                for (int of = 0; of < 2; of++)
+                    op_case_copy(&got[of], &p.truth[of]);
+                got[part].arg[i][p.in[part].size[i] / 2] += 1;
+                report_begin(&r, &plan);
+                r.gauge = 1;
+                const int good = report_add(&r, &p, got, 0) & report_add(&r, &p, got, 1);
+                ck_assert_msg(!good && found(&r, name)->failed == 1, "\"%s\" is off and passes", name);
+                for (int f = 0; f < r.n; f++)
+                    ck_assert_msg(r.finding[f].failed == !strcmp(r.finding[f].name, name), "\"%s\" is off, and \"%s\" "
+                                  "is blamed", name, r.finding[f].name);
+                gradients += part;
+                op_case_free(&got[0]), op_case_free(&got[1]);
+            }
+        ck_assert_msg(gradients >= 3, "%d gradients", gradients);
+        problem_free(&p);
+    }
+}
+END_TEST
+
 /* In bf16 a factor, which the bias alone notices, is what brings a problem nearest to its bound. */
 START_TEST(a_factor_counts_as_much_as_an_error)
 {
@@ -758,6 +795,7 @@ int main(void)
     tcase_add_test(t, a_plan_survives_its_words);
     tcase_add_test(t, a_suite_says_how_far_it_is);
     tcase_add_test(t, suites_have_their_names);
+    tcase_add_test(t, each_tensor_is_judged);
     tcase_add_test(t, a_factor_counts_as_much_as_an_error);
     tcase_add_test(t, sums_are_honest_while_they_are_small);
     tcase_add_test(t, what_overflows_widens_nothing);
