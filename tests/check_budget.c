@@ -170,6 +170,19 @@ START_TEST(a_mixture_has_the_largest_vocabulary_of_its_parts)
 }
 END_TEST
 
+/* The windows that the page speaks of are those of the arms that have the roles, wherever their settings stand. */
+START_TEST(the_long_window_is_that_of_the_long_arm)
+{
+    static struct ablation a;
+    static const char settings[] = "\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"length\": 256";
+    ck_assert_msg(!open_text(&a, settings, "{\"name\": \"a\", \"role\": \"short\", \"settings\": {\"window\": 4}}, "
+                                           "{\"name\": \"b\", \"role\": \"long\", \"settings\": {\"window\": 16}}"),
+                  "%s", why);
+    ck_assert_msg(a.short_window == 4 && a.long_window == 16, "%d and %d", a.short_window, a.long_window);
+    ablation_close(&a);
+}
+END_TEST
+
 START_TEST(budgets_that_say_nothing_are_refused)
 {
     static struct ablation a;
@@ -260,6 +273,7 @@ int main(void)
     tcase_add_test(t, every_file_that_is_built_in_opens);
     tcase_add_test(t, decay_has_branches_of_one_run);
     tcase_add_test(t, a_mixture_has_the_largest_vocabulary_of_its_parts);
+    tcase_add_test(t, the_long_window_is_that_of_the_long_arm);
     tcase_add_loop_test(t, budgets_that_say_nothing_are_refused, 0, sizeof bad / sizeof *bad);
     tcase_add_test(t, what_is_cooled_down_early_is_a_branch);
     suite_add_tcase(s, t);

@@ -4,7 +4,8 @@
  *   question, answer the page's title, and {"yes": ..., "no": ..., "undecided": ...} by the first claim's verdict
  *   seeds            1 to this; sequences of an examination; longest: of examinations, in training lengths; points of a
  *                    curve
- *   settings         an object of the keys of `swax train`, for all arms; the window given here is the long one
+ *   settings         an object of the keys of `swax train`, for all arms; the window given here is the long one,
+ *                    if no arm has that role
  *   arms             [{"name", "what", "role", "settings"}, ...]; role: a word by which claims and the page know an
  *                    arm: short, long, both, swa (pure windows), cell (pure recurrent), full; or any other.
  *                    "budget" or "equal_flops" makes its runs longer or shorter than the settings say: budget.c
@@ -237,10 +238,10 @@ const char *ablation_open(struct ablation *a, const char *text, struct options *
     if (!a->arms)
         return say(why, "An ablation needs \"arms\": an array of at least one.");
     a->length = base.length;
-    a->long_window = base.windows.window;
     for (int i = 0; i < a->arms; i++)
         a->reach = ablation_reach(&a->run[i]) > a->reach ? ablation_reach(&a->run[i]) : a->reach;
-    const int first = ablation_role(a, "short");
+    const int first = ablation_role(a, "short"), other = ablation_role(a, "long");
+    a->long_window = other >= 0 ? a->run[other].windows.window : base.windows.window;
     a->short_window = first >= 0 ? a->run[first].windows.window : a->long_window;
     return questions_set(a, why) || claims_read(a, json_get(a->file, "claims"), why) ? why : NULL;
 }
