@@ -1,5 +1,6 @@
 """check(fn, reference=naive, inputs=..): kernels that only their user knows."""
 
+import inspect
 import sys
 import unittest
 
@@ -46,6 +47,26 @@ class Asked(unittest.TestCase):
 
     def test_an_end_of_the_process(self):
         refused(self, lambda x, w, eps: sys.exit(0), "raised SystemExit: 0")
+
+
+class Sizes(unittest.TestCase):
+    def test_each_crosses_128(self):
+        """Also where the product of all would be too large: of heads, and of three such inputs."""
+        for shapes in ({"x": "B H T D"}, {"x": "B T H D", "k": "B S G D", "v": "B S G D"}):
+            most = {}
+
+            def kernel(**arrays):
+                for name, x in arrays.items():
+                    for letter, n in zip(shapes[name].split(), x.shape):
+                        most[letter] = max(n, most.get(letter, 0))
+                return arrays["x"]
+
+            kernel.__signature__ = inspect.Signature(
+                [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in shapes]
+            )
+            self.assertTrue(check(kernel, reference=kernel, inputs=shapes, seed=3))
+            for letter in set("TSD") & set(most):
+                self.assertGreater(most[letter], 128, f"{letter} in {shapes}")
 
 
 class Right(unittest.TestCase):
