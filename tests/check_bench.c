@@ -3,9 +3,11 @@
  * enough. */
 #include <check.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ref/network/network.h"
 #include "ref/kernels.h"
@@ -16,6 +18,7 @@
 #include "tests/scratch.h"
 #include "tests/suite.h"
 #include "tools/bench/bench.h"
+#include "tools/lib/clock.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/configs.h"
 #include "tools/lib/json.h"
@@ -208,6 +211,57 @@ static void time_products(void *arg)
     ck_assert_msg(!bench_products(&p->b, of, 2, p->with ? plain_sgemm : NULL, "./other.so", why), "%s", why);
 }
 
+/* ---- a library whose threads are busy for some time when they have nothing to do */
+
+static double idles;                          /* for so many seconds after a product */
+static _Atomic double busy_until;
+static _Atomic int over;
+
+static void *idle(void *unused)
+{
+    while (!over)
+        if (clock_seconds() > busy_until)
+            nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    return unused;
+}
+
+static void busy_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda,
+                       const float *b, int ldb, float beta, float *c, int ldc)
+{
+    plain_sgemm(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    busy_until = clock_seconds() + idles;
+}
+
+static void time_beside_busy(void *arg)
+{
+    static const struct bench_product of[] = {{6, 5, 4}};
+    const char **said = arg;
+    const struct swax_tier tier = {.name = "alone", .usable = swax_tiers[0]->usable, .f32 = &swax_ref_f32};
+    const struct bench b = {.tier = &tier, .precision = SWAX_PREC_F32, .threads = 1, .peak = 1};
+    *said = bench_products(&b, of, 1, busy_sgemm, "./busy.so", why);
+}
+
+/* Eight, so that they have a tenth of a core on a busy machine too. */
+START_TEST(idle_threads_are_waited_for_or_no_product_is_timed)
+{
+    enum { THREADS = 8 };
+    pthread_t thread[THREADS];
+    const char *said;
+    for (int i = 0; i < THREADS; i++)
+        ck_assert(!pthread_create(&thread[i], NULL, idle, NULL));
+    idles = 0.12;
+    printed_in(time_beside_busy, &said);
+    ck_assert_msg(!said && clock_seconds() > busy_until, "busy for 0.12 s: %s", said ? said : "not waited for");
+    idles = 1e9;
+    const char *text = printed_in(time_beside_busy, &said);
+    over = 1;
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    ck_assert_msg(said && strstr(said, "peer=./busy.so") && strstr(said, "OMP_WAIT_POLICY=passive") && !*text,
+                  "busy for ever: %s; %s", said ? said : "timed", text);
+}
+END_TEST
+
 START_TEST(products_stand_beside_another_librarys)
 {
     struct swax_kernels_f32 table = swax_ref_f32;
@@ -351,6 +405,7 @@ int main(void)
     tcase_add_test(t, rows_say_what_each_kernel_does);
     tcase_add_test(t, operations_are_of_what_there_is);
     tcase_add_test(t, a_card_is_given_numbers_that_differ);
+    tcase_add_test(t, idle_threads_are_waited_for_or_no_product_is_timed);
     tcase_add_test(t, products_stand_beside_another_librarys);
     tcase_add_test(t, a_row_in_words_has_the_rows_numbers);
     tcase_add_test(t, a_step_is_counted_as_the_network_counts);

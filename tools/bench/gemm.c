@@ -20,10 +20,26 @@ enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
 
 struct operands { float *y, *x, *w, *dx, *dw; };
 
-/* Threads that have nothing to do ask for work for 20 ms and more, on the cores of the other library's. */
-static void let_threads_sleep(void)
+/* Threads that have nothing to do ask for work for 20 ms and more, some for ever, on the cores of the other library's.
+ * Wait until this process takes less than a tenth of a core.  NULL, or a sentence. */
+static const char *let_threads_sleep(const char *name, char *why)
 {
-    nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+    enum { MOST = 40 };
+    static const double nap = 0.05;
+    double busy = 0;
+    for (int i = 0; i < MOST; i++) {
+        const double began = clock_seconds(), before = clock_processor();
+        nanosleep(&(struct timespec){ 0, (long)(nap * 1e9) }, NULL);
+        const double took = clock_seconds() - began;
+        busy = (clock_processor() - before) / took;
+        if (busy < 0.1 && took < 2 * nap)                  /* longer, and others may have kept ours from running */
+            return NULL;
+    }
+    if (busy < 0.1)
+        return NULL;
+    return say(why, "Idle threads keep %.1f cores busy %.0f s after a product beside peer=%.100s, so that no time "
+                    "would be that of the product: let them sleep, with OMP_WAIT_POLICY=passive or what the library "
+                    "has for it.", busy, MOST * nap, name);
 }
 
 static double time_one(const struct bench *b, const struct swax_kernels_f32 *k, bench_sgemm *peer,
@@ -52,16 +68,18 @@ static double time_one(const struct bench *b, const struct swax_kernels_f32 *k, 
 
 struct total { double log_ratio, log_share, worst; int n; };
 
-static void one(const struct bench *b, const struct swax_kernels_f32 *k, bench_sgemm *peer,
-                const struct bench_product *size, const struct operands *p, struct total *sum)
+static const char *one(const struct bench *b, const struct swax_kernels_f32 *k, bench_sgemm *peer, const char *peers,
+                       const struct bench_product *size, const struct operands *p, struct total *sum, char *why)
 {
     for (int backward = 0; backward < 2; backward++) {
         const double work = (backward ? 4.0 : 2.0) * size->N * size->O * size->I / 1e9;
         double theirs = 0;
         if (peer) {
-            let_threads_sleep();
+            if (let_threads_sleep(peers, why))
+                return why;
             theirs = time_one(b, k, peer, size, p, backward);
-            let_threads_sleep();
+            if (let_threads_sleep(peers, why))
+                return why;
         }
         const double ours = time_one(b, k, NULL, size, p, backward);
         const double share = bench_share(b, work / ours);
@@ -82,6 +100,7 @@ static void one(const struct bench *b, const struct swax_kernels_f32 *k, bench_s
             printf("%-15s N=%-4d O=%-5d I=%-4d  %6.1f GFLOP/s, %5.1f %% of the peak\n", name, size->N, size->O, size->I,
                    work / ours, 100 * share);
     }
+    return NULL;
 }
 
 /* The peer on as many threads as ours: libraries with threads of their own read how many when they are loaded. */
@@ -129,8 +148,12 @@ const char *bench_products(const struct bench *b, const struct bench_product *of
         memory[e] = (float)((double)(e * 2654435761u % 1000) / 1000 - 0.5);
     const struct operands p = {.y = memory, .x = memory + y, .dx = memory + y + x, .w = memory + y + 2 * x,
                                .dw = memory + y + 2 * x + w};
-    for (int i = 0; i < n; i++)
-        one(b, &k, peer, &of[i], &p, &sum);
+    const char *wrong = NULL;
+    for (int i = 0; i < n && !wrong; i++)
+        wrong = one(b, &k, peer, name, &of[i], &p, &sum, why);
+    free(memory);
+    if (wrong)
+        return wrong;
     if (!b->json)
         printf("geometric mean: %.1f %% of the peak, at least %.1f %%", 100 * exp(sum.log_share / sum.n),
                100 * sum.worst);
@@ -138,7 +161,6 @@ const char *bench_products(const struct bench *b, const struct bench_product *of
         printf("; %.3f times as fast as %s", exp(sum.log_ratio / sum.n), name);
     if (!b->json)
         puts("");
-    free(memory);
     return NULL;
 }
 
