@@ -26,8 +26,8 @@ stands_on() {
     tools/verify/example) ;;
     tools/bench)       echo $ref simd/peak.h tools/lib tools/verify ;;
     tools/convert)     echo $ref tools/lib tools/train/checkpoint.h tools/train/run.h tools/train/weights.h ;;
-    tests*)            echo $ref ref/oracle/faults simd simd/host cuda tools/lib tools/tasks tools/train tools/measure \
-                            tools/ablate tools/verify tools/bench tools/convert tests ;;
+    tests*)            echo $ref ref/installed ref/oracle/faults simd simd/host cuda tools/lib tools/tasks tools/train \
+                            tools/measure tools/ablate tools/verify tools/bench tools/convert tests ;;
     *)                 echo '?' ;;
     esac
 }
