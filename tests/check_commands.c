@@ -577,6 +577,8 @@ START_TEST(an_evaluation_takes_its_run_s_data_or_others)
     refused(cmd_eval, placed("@examined lengths=32,x"), "whole numbers");
     refused(cmd_eval, placed("@examined span=4"), "\"span\"");
     refused(cmd_eval, placed("@examined data=copy span=0"), "span=0");
+    refused(cmd_eval, placed("@examined facts_end=4"), "add probe=span_cut");
+    refused(cmd_eval, placed("@examined probe=span_cut lengths=32,16 facts_end=16"), "sequences of 16 tokens");
     refused(cmd_eval, placed("@nowhere"), "nowhere");
 }
 END_TEST

@@ -199,11 +199,12 @@ static void verdict_section(const struct page *p)
     }
     fprintf(p->f, "</table></div>\n<p class=\"note\">The rules stood in the ablation's file before the runs. A claim "
                   "is asked of every combination of seeds, one of each arm that it "
-            "names, and a condition holds only by %g standard errors. Yes: it holds for at least 4 in 5 combinations, "
+            "names, and a condition holds only by %g standard error%s. Yes: it holds for at least 4 in 5 combinations, "
             "with at least %d seeds of each arm, and the same results dealt out to the arms at random do as well in at "
             "most %g of the deals. No: it fails for at least 4 in 5. The paper's numbers are at 1.4 billion parameters "
             "and 150 billion tokens, windows 128 and 2048, and are taken from its abstract and from summaries by "
-            "others; only directions can be compared.</p>\n", p->a->margin, p->a->least_seeds, p->a->luck);
+            "others; only directions can be compared.</p>\n", p->a->margin, p->a->margin == 1 ? "" : "s",
+            p->a->least_seeds, p->a->luck);
 }
 
 /* One table of the questions of some groups, a column each. */

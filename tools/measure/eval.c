@@ -110,10 +110,23 @@ static const char *read_eval(struct eval *e, struct options *o, char *why)
     return options_give_all(o, &k, why);
 }
 
+/* A probe that cuts nothing would give the numbers of the whole network. */
+static const char *check_probe(const struct eval *e, char *why)
+{
+    if (e->facts_end && e->probe == MEASURE_WHOLE)
+        return say(why, "facts_end=%d says where a probe begins to cut, and there is none: add probe=span_cut or "
+                        "probe=relay_block.", e->facts_end);
+    for (int i = 0; i < e->lengths.n; i++)
+        if (e->facts_end >= e->lengths.value[i])
+            return say(why, "facts_end=%d: nothing is behind it in sequences of %d tokens; it is less than every "
+                            "length.", e->facts_end, e->lengths.value[i]);
+    return NULL;
+}
+
 static const char *open_eval(struct eval *e, struct options *o, char *why)
 {
     const char *wrong;
-    if (read_eval(e, o, why))
+    if (read_eval(e, o, why) || check_probe(e, why))
         return why;
     e->tier = swax_tier_find(*e->run.tier ? e->run.tier : NULL, &wrong);
     if (!e->tier)
