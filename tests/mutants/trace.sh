@@ -24,7 +24,8 @@ rm -f "$shm"
 if [ $status -ne 0 ]; then
     how=cut took=$((500 * LIMIT))       # more than this, but not how much more: it comes late
     if ! ended; then
-        echo "$unit fails without a mutant: $(grep -v '^Running\|Checks:' "$seen.log" | head -1)" >&2
+        says=$(grep -v '^Running\|Checks:\|^$' "$seen.log" | head -3)
+        echo "$unit fails without a mutant, status $status: $says" >&2
         rm -f "$seen.lines"
         exit 0
     fi
