@@ -451,7 +451,7 @@ END_TEST
 START_TEST(many_blocks_hold_every_token_once)
 {
     enum { FILES = 5, SIZE = 1600, BLOCKS = 2000 };
-    char *pattern = scratch("block-?.txt"), name[20], text[SIZE];
+    char *pattern = scratch("block-?.txt"), name[24], text[SIZE];
     const char *value[SOURCE_KEYS] = {0};
     const struct source *s = source_find("text");
     struct data d;
@@ -461,7 +461,7 @@ START_TEST(many_blocks_hold_every_token_once)
         put(scratch(name), text, sizeof text);
     }
     value[source_key_find(s, "file")] = pattern;
-    value[source_key_find(s, "blocks")] = "2000";
+    value[source_key_find(s, "held_out_blocks")] = "2000";
     value[source_key_find(s, "held_out")] = "0.5";
     ck_assert_msg(!data_open(&d, s, value, 100, why), "%s", why);
     const int64_t train = s->tokens(d.opened, DATA_TRAIN), held_out = s->tokens(d.opened, DATA_HELD_OUT);
