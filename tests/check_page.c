@@ -119,10 +119,13 @@ START_TEST(plots_stand_where_there_is_something_to_show)
         ck_assert_msg(!strstr(page_of(finished, 1, 1), curve) == (finished < 3), "%d windows: %s curve", finished,
                       finished < 3 ? "a" : "no");
     for (int memory = -1; memory <= 1; memory++)
-        for (int near = -1; near <= 1; near++)
-            ck_assert_msg(!strstr(page_of(4, memory, near), trade) == (memory < 0 || near < 0),
-                          "memory is question %d, near %d: the plot of both is %s", memory, near,
-                          memory < 0 || near < 0 ? "there" : "left out");
+        for (int near = -1; near <= 1; near++) {
+            const char *page = page_of(4, memory, near);
+            for (int plot = 0; plot < 2; plot++)
+                ck_assert_msg(!strstr(page, plot ? curve : trade) == (memory < 0 || near < 0),
+                              "memory is question %d, near %d: the plot \"%s\" of both is %s", memory, near,
+                              plot ? curve : trade, memory < 0 || near < 0 ? "there" : "left out");
+        }
 }
 END_TEST
 

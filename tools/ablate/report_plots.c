@@ -144,7 +144,7 @@ static void window_plot(const struct page *p)
     const struct ablation *a = p->a;
     const int first = ablation_role(a, "short"), of[2] = {a->memory, a->near};
     int n = 0;
-    for (int i = 0; i < a->arms && first >= 0 && a->near >= 0; i++) {
+    for (int i = 0; i < a->arms && first >= 0 && a->memory >= 0 && a->near >= 0; i++) {
         const struct run *r = &a->run[i];
         if (!page_finished(p, i) || r->windows.short_window ||
             memcmp(r->model.mixer, a->run[first].model.mixer, sizeof r->model.mixer))
