@@ -20,8 +20,7 @@ static const double MOST_DERIVED = 1.2e10, MOST_OF_ONE = 4e9;    /* of forwards 
 
 int evidence_affords(struct evidence *e, const struct problem *p, int derived, double most)
 {
-    double work = 0;
-    double steps = 0;
+    double work = 0, steps = 0;
     for (int part = 0; part < p->subject.n; part++)
         steps = fmax(steps, case_steps(&p->in[part]));
     if (steps > most)
