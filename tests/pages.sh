@@ -39,6 +39,37 @@ for page in $pages; do
         done
 done
 
+# ---- commands, in backticks or indented: targets of make, programs and cases of the tests, scripts, settings
+# (tests/check_shown.c asks the program itself about its own commands)
+commands() {
+    awk '/^```/ { code = !code; next } code { next } /^    / { print; next }
+         { s = s " " $0; while (match(s, /`[^`]*`/)) { print substr(s, RSTART + 1, RLENGTH - 2)
+                                                       s = substr(s, RSTART + RLENGTH) } }
+         /^$/ { s = "" }' "$1"
+}
+for page in $pages; do
+    commands "$page" | sed -n 's/verify make//g; s/.*\(^\|[ (]\)make \([a-z][^&|;#`]*\).*/\2/p' | tr -s ' ' '\n' |
+        grep -xE '[a-z][a-z-]*' | sort -u |
+        while read -r target; do
+            grep -qE "^$target:" Makefile .ci/jobs.mk || fault "$page speaks of \`make $target\`, which is no target"
+        done
+    commands "$page" | grep -oE 'build/check_[a-z_]*[a-z]' | sort -u | while read -r check; do
+        [ -e "tests/${check#build/}.c" ] || fault "$page runs $check, and there is no tests/${check#build/}.c"
+    done
+    commands "$page" | grep -oE 'CK_RUN_(CASE|SUITE)=[a-z_]*' | sed 's/.*=//' | sort -u | while read -r case; do
+        grep -qE "(tcase|suite)_create\(\"$case\"\)" tests/*.c ||
+            fault "$page runs the tests $case, which are not there"
+    done
+    commands "$page" | grep -oE '(^| )[A-Z][A-Z_]*=' | tr -d ' =' | grep -v '^CK_' | sort -u | while read -r name; do
+        grep -rqw -e "$name" Makefile .ci tests/*.c tests/*.sh tests/*/*.sh cuda/*.mk cuda/bench/* simd/host tools/lib \
+            tools/python || fault "$page sets $name, which nothing reads"
+    done
+    commands "$page" | grep -oE '(^|[ =(])(ref|simd|cuda|tools|tests|data)/[A-Za-z0-9_/-]*\.[a-z]+' | sed 's/^[ =(]//' |
+        sort -u | while read -r path; do
+            [ -e "$path" ] || fault "$page runs or reads $path, which is not there"
+        done
+done
+
 # ---- references "file: function" and "check: test"
 for page in $pages; do
     grep -o '`[A-Za-z0-9_./-]*: [A-Za-z0-9_]*`' "$page" | tr -d '`' | sort -u |
