@@ -14,6 +14,7 @@
 #include "tools/lib/commands.h"
 #include "tools/lib/json.h"
 #include "tools/lib/threads.h"
+#include "tests/asked.h"
 #include "tests/printed.h"
 #include "tests/scratch.h"
 #include "tests/small_run.h"
@@ -28,42 +29,6 @@ static void nap(int ms)
 }
 
 /* ---- bad input, from the command line */
-
-struct answer { int status; char text[2048]; };
-
-/* Run a command with its output in files.  arguments are separated by blanks. */
-static struct answer ask(int (*command)(int, char **), const char *arguments)
-{
-    struct answer a = {0};
-    char *line = strdup(arguments), *argv[32], *path = scratch("stderr");
-    int argc = 0;
-    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
-        argv[argc++] = word;
-    fflush(stdout);
-    fflush(stderr);
-    const int out = dup(1), err = dup(2);
-    ck_assert(freopen("/dev/null", "w", stdout) && freopen(path, "w", stderr));
-    a.status = command(argc, argv);
-    fflush(stdout);
-    fflush(stderr);
-    dup2(out, 1);
-    dup2(err, 2);
-    FILE *f = fopen(path, "r");
-    a.text[fread(a.text, 1, sizeof a.text - 1, f)] = 0;
-    fclose(f);
-    free(line);
-    return a;
-}
-
-static void refused(int (*command)(int, char **), const char *arguments, const char *expected)
-{
-    const struct answer a = ask(command, arguments);
-    const size_t n = strlen(a.text);
-    ck_assert_msg(a.status == 2, "status %d for: %s\n%s", a.status, arguments, a.text);
-    ck_assert_msg(n > 20 && strchr(a.text, '\n') == a.text + n - 1, "not one sentence for: %s\n%s", arguments, a.text);
-    ck_assert_msg(strstr(a.text, expected) != NULL, "no \"%s\" for: %s\n%s", expected, arguments, a.text);
-    ck_assert_msg(strchr(".?", a.text[n - 2]) && a.text[n - 3] != '.', "not the end of a sentence: %s", a.text);
-}
 
 #define FAR "no/such/folder/as/this/nor/any/in/it/that/goes/on/for/so/long/"
 
@@ -119,19 +84,6 @@ static const char *const bad_arguments[][2] = {
     {"out=@x file=\xff", "UTF-8"},
     {"out=@occupied/x file=ref/network/model.c", "occupied"},
 };
-
-/* '@' stands for the test's folder. */
-static char *placed(const char *text)
-{
-    char *folder = scratch(""), *to = scratch_keep(calloc(1, strlen(text) + 2 * strlen(folder) + 1)), *at = to;
-    for (; *text; text++) {
-        if (*text == '@')
-            at += sprintf(at, "%s", folder);
-        else
-            *at++ = *text;
-    }
-    return to;
-}
 
 START_TEST(bad_arguments_get_one_sentence_and_leave_nothing)
 {
@@ -199,7 +151,7 @@ START_TEST(an_interrupt_finishes_the_step_and_can_be_resumed)
     signal(SIGINT, SIG_DFL);        /* what a shell starts in the background ignores it, and a run would too */
     const pid_t child = fork();
     if (!child)
-        _exit(ask(cmd_train, arguments).status);
+        _exit(ask_command(cmd_train, arguments).status);
     while (s.st_size < 1000 && !waitpid(child, &status, WNOHANG)) {
         nap(10);
         stat(log, &s);
@@ -316,9 +268,9 @@ START_TEST(models_survive_the_way_to_hugging_face_and_back)
         snprintf(hf[i], sizeof hf[i], "%s-%s", out, rope[i]);
         snprintf(path[i], sizeof path[i], "%s-%s.safetensors", out, rope[i]);
         snprintf(arguments, sizeof arguments, "from=%s to=%s rope=%s", out, hf[i], rope[i]);
-        ck_assert_int_eq(ask(cmd_convert, arguments).status, 0);
+        ck_assert_int_eq(ask_command(cmd_convert, arguments).status, 0);
         snprintf(arguments, sizeof arguments, "from=%s to=%s rope=%s", hf[i], path[i], rope[i]);
-        const struct answer a = ask(cmd_convert, arguments);
+        const struct answer a = ask_command(cmd_convert, arguments);
         ck_assert_msg(a.status == 0, "%s", a.text);
     }
     ck_assert(same_bytes(path[0], path[1]));
@@ -392,7 +344,7 @@ START_TEST(a_hybrid_brings_its_own_model)
         ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
     r.steps = 2;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
-    ck_assert_int_eq(ask(cmd_convert, placed("from=@hybrid to=@hybrid-hf")).status, 0);
+    ck_assert_int_eq(ask_command(cmd_convert, placed("from=@hybrid to=@hybrid-hf")).status, 0);
     read_whole(name, &config);
     ck_assert(strstr(config, "\"model_type\": \"swax\"") && !strstr(config, "xLSTM") &&
               strstr(config, "\"separator\": 10"));
@@ -402,7 +354,7 @@ START_TEST(a_hybrid_brings_its_own_model)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         ends_with_a_line(in_folder(hf, files[i]));
     ends_with_a_line(in_folder(out, "config.json")), ends_with_a_line(in_folder(out, "log.jsonl"));
-    ck_assert_int_eq(ask(cmd_convert, placed("from=@hybrid-hf to=@hybrid-back.safetensors")).status, 0);
+    ck_assert_int_eq(ask_command(cmd_convert, placed("from=@hybrid-hf to=@hybrid-back.safetensors")).status, 0);
     struct checkpoint before, after;
     ck_assert(!checkpoint_open(&before, out, why) && !checkpoint_open(&after, back, why));
     ck_assert_int_eq(after.run.windows.window, 16);
@@ -422,7 +374,7 @@ START_TEST(a_hybrid_brings_its_own_model)
     ck_assert(!run_set(&r, "mixers", "mlstm mlstm", why));
     r.steps = 2;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
-    ck_assert_int_eq(ask(cmd_convert, placed("from=@pure to=@pure-hf")).status, 0);
+    ck_assert_int_eq(ask_command(cmd_convert, placed("from=@pure to=@pure-hf")).status, 0);
     read_whole(scratch("pure-hf/config.json"), &config);
     ck_assert(strstr(config, "\"model_type\": \"xlstm\"") && access(scratch("pure-hf/modeling_swax.py"), F_OK));
 }
@@ -461,7 +413,7 @@ START_TEST(models_that_are_not_ours_are_refused)
     struct run r = small_run(out);
     r.steps = 1;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
-    ck_assert_int_eq(ask(cmd_convert, placed("from=@ours to=@theirs")).status, 0);
+    ck_assert_int_eq(ask_command(cmd_convert, placed("from=@ours to=@theirs")).status, 0);
     read_whole(config, &text);      /* and a NUL behind it */
     text = read_as_theirs(text);
     for (size_t i = 0; i <= sizeof bad_models / sizeof *bad_models; i++) {
@@ -477,7 +429,7 @@ START_TEST(models_that_are_not_ours_are_refused)
     }
     ck_assert(access(scratch("refused.safetensors"), F_OK) && access(scratch("begun"), F_OK));
     struct checkpoint c;
-    ck_assert_int_eq(ask(cmd_convert, placed("from=@theirs to=@uncapped.safetensors")).status, 0);
+    ck_assert_int_eq(ask_command(cmd_convert, placed("from=@theirs to=@uncapped.safetensors")).status, 0);
     ck_assert_msg(!checkpoint_open(&c, scratch("uncapped.safetensors"), why), "%s", why);
     ck_assert(swax_config_number(&c.run.model, "gate_cap") == 0 && c.run.model.logit_cap == 30);
     checkpoint_close(&c);
@@ -497,21 +449,21 @@ START_TEST(an_export_that_was_broken_off_can_be_made_again)
     r.model.width = r.model.ffn_width = 8;         /* fewer bytes than modeling_swax.py has, which comes behind them */
     r.model.tied = 1;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
-    ck_assert_int_eq(ask(cmd_convert, placed("from=@whole to=@measured")).status, 0);
+    ck_assert_int_eq(ask_command(cmd_convert, placed("from=@whole to=@measured")).status, 0);
     ck_assert(!stat(scratch("measured/model.safetensors"), &size) && !getrlimit(RLIMIT_FSIZE, &before));
     little = before;
     signal(SIGXFSZ, SIG_IGN);
     for (int i = 0; i < 2; i++) {
         little.rlim_cur = (rlim_t)size.st_size - !i;
         ck_assert(!setrlimit(RLIMIT_FSIZE, &little));
-        const struct answer said = ask(cmd_convert, placed("from=@whole to=@export"));
+        const struct answer said = ask_command(cmd_convert, placed("from=@whole to=@export"));
         ck_assert(!setrlimit(RLIMIT_FSIZE, &before));
         ck_assert_msg(said.status == 2 && strstr(said.text, i ? "modeling_swax.py" : "model.safetensors"),
                       "status %d: %s", said.status, said.text);
         ck_assert_msg(access(to, F_OK), "%s is left behind: %s", to, said.text);
     }
     mkdir(to, 0777);
-    ck_assert_int_eq(ask(cmd_convert, placed("from=@whole to=@export")).status, 0);
+    ck_assert_int_eq(ask_command(cmd_convert, placed("from=@whole to=@export")).status, 0);
     refused(cmd_convert, placed("from=@whole to=@export"), "is there already: it is not overwritten");
     ck_assert(!access(weights, F_OK));
 }
@@ -538,7 +490,7 @@ START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
     struct run r = small_run(out);
     r.steps = 2;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
-    ck_assert_int_eq(ask(cmd_sample,
+    ck_assert_int_eq(ask_command(cmd_sample,
                          placed("from=@sampled tokens=40 prompt=ab top_k=5 top_p=0.9 temperature=0.7")).status, 0);
     refused(cmd_sample, "tokens=5", "swax sample FOLDER");
     refused(cmd_sample, placed("from=@sampled topk=5"), "did you mean top_k?");
@@ -548,7 +500,7 @@ START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
     refused(cmd_sample, placed("from=@sampled/config.json"), "not a valid safetensors file");
     refused(cmd_sample, placed("from=@nowhere"), "nowhere");
     refused(cmd_sample, placed("from=@sampled precision=fp1"), "fp32");
-    ck_assert_int_eq(ask(cmd_sample, placed("@sampled tokens=4 precision=f64")).status, 0);
+    ck_assert_int_eq(ask_command(cmd_sample, placed("@sampled tokens=4 precision=f64")).status, 0);
     refused(cmd_convert, placed("from=@nowhere to=@y"), "nowhere");
     refused(cmd_convert, placed("from=@sampled to=@y.safetensors"), "folder");
     refused(cmd_convert, "window=127 convention=flash_atention", "flash_attention");
@@ -556,7 +508,7 @@ START_TEST(samples_depend_on_seed_alone_and_bad_requests_are_refused)
     refused(cmd_convert, "window=2147483647", "to 2147483646");
     refused(cmd_convert, placed("window=7 from=@sampled to=@y"), "one of them");
     refused(cmd_convert, placed("convention=swax from=@sampled to=@y"), "one of them");
-    ck_assert_int_eq(ask(cmd_convert, "window=0 convention=flash_attention").status, 0);
+    ck_assert_int_eq(ask_command(cmd_convert, "window=0 convention=flash_attention").status, 0);
     free(folder);
 }
 END_TEST
@@ -566,10 +518,10 @@ START_TEST(an_evaluation_takes_its_run_s_data_or_others)
     struct run r = small_run(scratch("examined"));
     r.steps = 2, r.threads = 1;
     ck_assert_msg(run_train(&r, NULL, NULL, why) == RUN_FINISHED, "%s", why);
-    ck_assert_int_eq(ask(cmd_eval, placed("@examined sequences=2 lengths=32,16 windows=4,8 --json")).status, 0);
+    ck_assert_int_eq(ask_command(cmd_eval, placed("@examined sequences=2 lengths=32,16 windows=4,8 --json")).status, 0);
     ck_assert_msg(threads_used() == threads_allowed(), "the run took one thread, and its evaluation %d of %d",
                   threads_used(), threads_allowed());
-    ck_assert_int_eq(ask(cmd_eval,
+    ck_assert_int_eq(ask_command(cmd_eval,
                          placed("from=@examined/checkpoint.safetensors sequences=1 data=copy span=4 inside=yes "
                                 "precision=fp64")).status, 0);
     refused(cmd_eval, "sequences=2", "Which checkpoint");
@@ -585,11 +537,11 @@ END_TEST
 
 START_TEST(everything_is_timed_and_bad_sizes_are_refused)
 {
-    ck_assert_int_eq(ask(cmd_bench, "seconds=0 threads=1").status, 0);
-    ck_assert_int_eq(ask(cmd_bench, "seconds=0 threads=1 tier=ref adamw").status, 0);
-    ck_assert_int_eq(ask(cmd_bench, "adamw seconds=0 threads=1 tier=ref").status, 0);
-    ck_assert_int_eq(ask(cmd_bench, "rope_forward seconds=0 threads=1 dims=1,5,1,3,-7").status, 0);
-    ck_assert_int_eq(ask(cmd_bench, "step seconds=0 threads=1 config=micro").status, 0);
+    ck_assert_int_eq(ask_command(cmd_bench, "seconds=0 threads=1").status, 0);
+    ck_assert_int_eq(ask_command(cmd_bench, "seconds=0 threads=1 tier=ref adamw").status, 0);
+    ck_assert_int_eq(ask_command(cmd_bench, "adamw seconds=0 threads=1 tier=ref").status, 0);
+    ck_assert_int_eq(ask_command(cmd_bench, "rope_forward seconds=0 threads=1 dims=1,5,1,3,-7").status, 0);
+    ck_assert_int_eq(ask_command(cmd_bench, "step seconds=0 threads=1 config=micro").status, 0);
     refused(cmd_bench, "mlstm", "verify list");
     refused(cmd_bench, "dims=1", "name it");
     refused(cmd_bench, "adamw dims=1", "sizes Ns");

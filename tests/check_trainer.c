@@ -411,6 +411,12 @@ START_TEST(a_third_of_twenty_steps_is_six)
         }
         ck_assert_msg(annealed == cases[i].expected && last, "anneal=%g of %d steps: %d", cases[i].anneal,
                       cases[i].steps, annealed);
+        const struct rates wsd = {SCHEDULE_WSD, 1, 0, cases[i].anneal, 0};
+        int falls = 0;
+        for (int s = 0; s < cases[i].steps; s++)
+            falls += rate_at(&wsd, s, cases[i].steps) < 1;
+        ck_assert_msg(falls == cases[i].expected, "cooldown=%g of %d steps: %d", cases[i].anneal, cases[i].steps,
+                      falls);
     }
 }
 END_TEST

@@ -263,7 +263,7 @@ static void error_note(const struct page *p)
             "<p class=\"note\">A loss has a standard error of at most %.2g nats over the held-out sequences; all "
             "networks sit the same ones. Every answer's "
             "standard error stands in results.json. Bits are per %s.</p>\n",
-            worst, p->a->run[0].source->unit ? p->a->run[0].source->unit : "token");
+            worst, run_unit(&p->a->run[0]));
 }
 
 static void inside_section(const struct page *p)

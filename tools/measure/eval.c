@@ -151,10 +151,11 @@ static double bits(double nats) { return nats / 0.6931471805599453; }
 static void print_table(const struct eval *e, const struct measured *m, const struct measure_how *h, double generated)
 {
     const struct estimate loss = estimate_of(h, MEASURE_ALL, MEASURE_LOSS);
-    const char *unit = e->run.source->unit ? e->run.source->unit : "token";
+    const char *unit = run_unit(&e->run);
     printf("%slength %d, window %d%s%s, %d sequences: loss %.4f (standard error %.4f)\n", e->written ? "\n" : "", h->T,
            h->window,
-           h->probe ? ", probe " : "", h->probe ? probes[h->probe] : "", h->sequences, m->loss, loss.error);
+           h->probe ? ", probe " : "", h->probe ? probes[h->probe] : "", h->sequences, m->loss,
+           estimate_of(h, MEASURE_ALL, MEASURE_WEIGHTED).error);
     printf("  every %s counted the same: %.4f bits per %s, standard error %.4f\n", unit, bits(loss.value), unit,
            bits(loss.error));
     printf("  loss by position ");
@@ -186,8 +187,8 @@ static void print_json(const struct eval *e, const struct measured *m, const str
            h->window, probes[h->probe], h->sequences);
     const struct estimate loss = estimate_of(h, MEASURE_ALL, MEASURE_LOSS);
     member(", ", "loss", m->loss);
-    member(", ", "loss_error", loss.error);
-    printf(",\n   \"bits_per_%s\": ", e->run.source->unit ? e->run.source->unit : "token");
+    member(", ", "loss_error", estimate_of(h, MEASURE_ALL, MEASURE_WEIGHTED).error);
+    printf(",\n   \"bits_per_%s\": ", run_unit(&e->run));
     json_write_number(stdout, bits(loss.value));
     member(", ", "bits_error", bits(loss.error));
     printf(",\n   \"loss_by_position\": [");
@@ -268,12 +269,11 @@ static const char *one_length(struct eval *e, int T, char *why)
     for (int w = 0; !wrong && w < e->windows.n; w++) {
         struct measured m;
         double generated = (double)NAN;
-        const int sequences = (e->sequences + B - 1) / B * B;
-        const struct measure_how h = {.B = B, .T = T, .window = e->windows.value[w], .sequences = sequences,
-                                      .seed = e->run.seed, .probe = e->probe,
-                                      .facts_end = e->facts_end, .tally = calloc((size_t)sequences, sizeof *h.tally)};
+        const struct measure_how h = {
+            .B = B, .T = T, .window = e->windows.value[w], .sequences = e->sequences, .seed = e->run.seed,
+            .probe = e->probe, .facts_end = e->facts_end, .tally = calloc((size_t)e->sequences, sizeof *h.tally)};
         wrong = h.tally ? measure(n, &d, &h, &m, why)
-                        : say(why, "There is no memory to evaluate %d sequences.", sequences);
+                        : say(why, "There is no memory to evaluate %d sequences.", e->sequences);
         if (!wrong && e->generate)
             wrong = measure_generated(n, &d, &h, e->generate, run_separator(&e->run), &generated, why);
         if (!wrong)

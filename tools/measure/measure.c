@@ -21,10 +21,11 @@ static void cut(struct data_batch *b, const struct measure_how *how)
     b->batch.start_attention = how->probe == MEASURE_RELAY_BLOCK ? start : b->batch.start_attention;
 }
 
-static void tally(struct tally (*to)[MEASURE_ROWS], const struct data_batch *b, const float *loss,
+/* Of the first `sequences` of a batch. */
+static void tally(struct tally (*to)[MEASURE_ROWS], const struct data_batch *b, int sequences, const float *loss,
                   const unsigned char *right)
 {
-    for (int i = 0; to && i < b->batch.B * b->batch.T; i++) {
+    for (int i = 0; to && i < sequences * b->batch.T; i++) {
         struct tally *row = to[i / b->batch.T];
         const int tag = b->tag[i];
         if (b->batch.target[i] < 0)
@@ -36,6 +37,8 @@ static void tally(struct tally (*to)[MEASURE_ROWS], const struct data_batch *b, 
             t->asked++;
             t->right += right[i];
             t->loss += (double)loss[i];
+            t->weight += (double)b->room.weight[i];
+            t->weighted += (double)b->room.weight[i] * (double)loss[i];
         }
     }
 }
@@ -50,11 +53,12 @@ static struct share share_of(const struct tally *row, uint64_t rows, enum measur
         const struct tally *t = &row[k];
         if (!(rows >> k & 1))
             continue;
-        s.n += what == MEASURE_FOUND ? t->lost : t->asked;
-        s.x += what == MEASURE_RIGHT ? t->right
-             : what == MEASURE_LOSS  ? t->loss
-             : what == MEASURE_GAIN  ? t->cut_loss - t->loss
-                                     : t->found;
+        s.n += what == MEASURE_FOUND ? t->lost : what == MEASURE_WEIGHTED ? t->weight : t->asked;
+        s.x += what == MEASURE_RIGHT    ? t->right
+             : what == MEASURE_LOSS     ? t->loss
+             : what == MEASURE_GAIN     ? t->cut_loss - t->loss
+             : what == MEASURE_WEIGHTED ? t->weighted
+                                        : t->found;
     }
     return s;
 }
@@ -78,10 +82,10 @@ struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequen
     return (struct estimate){R, asked > 1 ? sqrt(S / (S - 1) * squares) / n : (double)NAN, n};
 }
 
-static void count(struct measured *m, const struct data_batch *b, const float *loss, const unsigned char *right,
-                  double *total, double *weight)
+static void count(struct measured *m, const struct data_batch *b, int sequences, const float *loss,
+                  const unsigned char *right, double *total, double *weight)
 {
-    const int T = b->batch.T, n = b->batch.B * T;
+    const int T = b->batch.T, n = sequences * T;
     int run = 0, run_right = 1;
     for (int i = 0; i < n; i++) {
         if (b->batch.target[i] < 0)
@@ -128,8 +132,9 @@ const char *measure(struct swax_network *n, const struct data *d, const struct m
         cut(&b, how);
         b.batch.window = how->window;
         swax_network_evaluate(n, &b.batch, loss, right, NULL);
-        count(m, &b, loss, right, &total, &weight);
-        tally(how->tally ? how->tally + s : NULL, &b, loss, right);
+        const int wanted = how->sequences - s < how->B ? how->sequences - s : how->B;
+        count(m, &b, wanted, loss, right, &total, &weight);
+        tally(how->tally ? how->tally + s : NULL, &b, wanted, loss, right);
         const char *trouble = swax_network_trouble(n);
         if (trouble)
             wrong = say(why, "%s", trouble);
@@ -169,22 +174,25 @@ static int largest(const float *x, int n)
     return best;
 }
 
-/* The share of sequence b's answers contained in what the network says after the text before the first. */
+/* The share of sequence b's answers contained in what the network says after the text before the first; NaN: it has
+ * none. */
 static const char *generate(struct swax_network *n, const struct data_batch *b, const struct measure_how *how,
                             int max_new, int separator, double *share, float *logits, char *why)
 {
     const int T = b->batch.T, vocabulary = swax_network_config(n)->vocabulary;
-    int said[1024], wanted[256];
-    int first = 0, answers = 0, found = 0, length = 0;
+    int said[1024], first = 0, answers = 0, found = 0, length = 0;
     while (first < T && !b->tag[first])
         first++;
+    *share = (double)NAN;
+    if (first == T)
+        return NULL;
     struct swax_decoder *decoder = swax_decoder_new(n, 1, how->window, why);
     if (!decoder)
         return why;
     swax_decoder_separator(decoder, separator);
     if (max_new > (int)(sizeof said / sizeof *said))
         max_new = sizeof said / sizeof *said;
-    const char *wrong = swax_decoder_feed(decoder, b->batch.token, first < T ? first + 1 : T, logits);
+    const char *wrong = swax_decoder_feed(decoder, b->batch.token, first + 1, logits);
     for (int i = 0; i < max_new && !wrong; i++) {
         said[i] = largest(logits, vocabulary);
         if (i < max_new - 1)
@@ -194,15 +202,17 @@ static const char *generate(struct swax_network *n, const struct data_batch *b, 
     if (wrong)
         return say(why, "%s", wrong);
     for (int t = first; t < T; t++) {
-        if (b->tag[t] && length < (int)(sizeof wanted / sizeof *wanted))
-            wanted[length++] = b->batch.target[t];
+        length += b->tag[t] != 0;
         if (length && (t == T - 1 || b->tag[t + 1] != b->tag[t])) {
+            if (length > max_new)
+                return say(why, "An answer has %d tokens, which %d generated ones cannot contain: say generate=%d, or "
+                                "more.", length, max_new, length);
             answers++;
-            found += contains(said, max_new, wanted, length);
+            found += contains(said, max_new, b->batch.target + t + 1 - length, length);
             length = 0;
         }
     }
-    *share = answers ? (double)found / answers : 0;
+    *share = (double)found / answers;
     return NULL;
 }
 
@@ -212,14 +222,19 @@ const char *measure_generated(struct swax_network *n, const struct data *d, cons
     struct data_batch b = {0};
     float *logits = malloc((size_t)swax_network_config(n)->vocabulary * sizeof *logits);
     const char *wrong = logits ? data_batch_new(&b, 1, how->T, why) : say(why, "There is no memory for the logits.");
-    *score = 0;
+    double sum = 0;
+    int asked = 0;
     for (int s = 0; !wrong && s < how->sequences; s++) {
-        double share = 0;
+        double share = (double)NAN;
         wrong = data_fill(d, &b, how->seed, DATA_HELD_OUT, (uint64_t)s, why);
         if (!wrong)
             wrong = generate(n, &b, how, max_new, separator, &share, logits, why);
-        *score += share / how->sequences;
+        if (!isnan(share))
+            sum += share, asked++;
     }
+    *score = sum / asked;
+    if (!wrong && !asked)
+        wrong = say(why, "None of the %d sequences has an answer to look for in what is generated.", how->sequences);
     data_batch_free(&b);
     free(logits);
     return wrong;

@@ -18,13 +18,14 @@ enum { MEASURE_TAGS = 32, MEASURE_PARTS = 16 };
 enum { MEASURE_ALL = MEASURE_TAGS, MEASURE_ROWS };
 struct tally {
     double asked, right, loss;
+    double weight, weighted;         /* of the same answers: their weights in the loss, and the loss times these */
     double cut_right, cut_loss;      /* of the same answers, where the past was cut */
     double lost, found;              /* answers that are wrong where it was cut; and of those, right where it was not */
 };
 
 struct measure_how {
     int B, T, window;              /* at most the network's B and T */
-    int sequences;                 /* held-out ones, numbered from 0 */
+    int sequences;                 /* held-out ones, numbered from 0; measure_past takes whole batches of them */
     uint64_t seed;
     enum measure_probe probe;
     int facts_end;                 /* of the probe */
@@ -34,13 +35,13 @@ struct measure_how {
 /* A mean over the answers of the rows in `rows` (bit k: row k), with its standard error over sequences, since answers
  * of one sequence are no independent draws: of the ratio R = sum x_s / sum n_s, sqrt(S/(S-1) sum (x_s - R n_s)^2) / sum
  * n_s; NaN where one sequence has all the answers, which says nothing of how much others differ. */
-enum measure_what { MEASURE_RIGHT, MEASURE_LOSS, MEASURE_GAIN, MEASURE_FOUND };
+enum measure_what { MEASURE_RIGHT, MEASURE_LOSS, MEASURE_GAIN, MEASURE_FOUND, MEASURE_WEIGHTED };
 struct estimate { double value, error, asked; };               /* NaN, NaN, 0: nothing was asked */
 struct estimate measure_estimate(struct tally (*tally)[MEASURE_ROWS], int sequences, uint64_t rows,
                                  enum measure_what what);
 
 struct measured {
-    double loss;                   /* weighted mean over all targets, in nats */
+    double loss;                   /* weighted mean over all targets, in nats; its error is that of MEASURE_WEIGHTED */
     struct { double loss; long targets; } part[MEASURE_PARTS];    /* plain mean, by sixteenth of the sequence */
     struct { long asked, right;                    /* tokens of the source's tag k, at [k] */
              long answers, exact; } tag[MEASURE_TAGS];            /* whole answers: tokens of one tag in a row */
@@ -65,7 +66,7 @@ const char *measure_past(struct swax_network *n, const struct data *d, const str
 
 /* RULER's score: feed what comes before the first answer, generate max_new tokens greedily, and count the share of
  * the answers that the output contains, ignoring case.  separator begins a document, -1: nothing does.  *score is the
- * mean over the sequences. */
+ * mean over the sequences that have answers.  NULL, or a sentence: none has, or one is longer than max_new. */
 const char *measure_generated(struct swax_network *n, const struct data *d, const struct measure_how *how, int max_new,
                               int separator, double *score, char *why);
 

@@ -127,12 +127,25 @@ static const char *open_words(struct corpus *c, const struct corpus_asked *a, ch
     return c->words ? NULL : why;
 }
 
+/* A file that is trained on tells nothing where it is held out too. */
+static const char *look_for_both(const struct corpus *c, char *why)
+{
+    for (int i = 0; i < c->training_files; i++)
+        for (int k = c->training_files; k < c->files; k++) {
+            const struct stat *a = &c->many.file[i].as, *b = &c->many.file[k].as;
+            if (a->st_dev == b->st_dev && a->st_ino == b->st_ino)
+                return say(why, "%.150s is among file= and among held_out_file=: what is trained on is not held out.",
+                           c->many.file[k].path);
+        }
+    return NULL;
+}
+
 static const char *open_all(struct corpus *c, const struct corpus_asked *a, int T, char *why)
 {
     const char *wrong = open_files(c, a->file, a, why);
     c->training_files = c->files;
     if (!wrong && *a->held_out_file)
-        wrong = open_files(c, a->held_out_file, a, why);
+        wrong = open_files(c, a->held_out_file, a, why) ? why : look_for_both(c, why);
     if (!wrong)
         wrong = open_words(c, a, why);
     if (!wrong)
@@ -192,6 +205,11 @@ int64_t corpus_tokens(const void *corpus, enum data_part part)
 {
     const struct corpus *c = corpus;
     return part == DATA_TRAIN ? c->train : c->tokens - c->train;
+}
+
+int corpus_holds_out(const void *corpus, int T)
+{
+    return corpus_tokens(corpus, DATA_HELD_OUT) > T;
 }
 
 /* Tokens at .. at+n-1 of all segments put together. */

@@ -63,6 +63,17 @@ void data_close(struct data *d)
     d->opened = NULL;
 }
 
+const char *data_unit(const struct source *source, const char *const *value)
+{
+    const char *unit = source->unit_of ? source->unit_of(value) : source->unit;
+    return unit ? unit : "token";
+}
+
+int data_holds_out(const struct data *d, int T)
+{
+    return !d->source->holds_out || d->source->holds_out(d->opened, T);
+}
+
 const char *data_foresee(const struct source *source, const char *const *value, int T, int *vocabulary, char *why)
 {
     struct data d = {0};

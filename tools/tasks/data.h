@@ -41,6 +41,7 @@ struct source {
      * puts all facts at the start; NULL where there is none. */
     const char *ask, *facts_first;
     const char *unit;                       /* what a token is, where it is more than a token: "byte"; or NULL */
+    const char *(*unit_of)(const char *const *value);      /* the same, of a source whose parts are other sources */
 
     /* value[i] is the text for keys[i]; T is the longest sequence that will be asked for.
      * The opened source, or NULL and a sentence in why[SWAX_WHY]. */
@@ -59,6 +60,7 @@ struct source {
 
     /* How many tokens the part holds; NULL where they are generated. */
     int64_t (*tokens)(const void *opened, enum data_part part);
+    int (*holds_out)(const void *opened, int T);       /* enough for sequences of T tokens?  NULL: always */
 
     /* Add all that the part's sequences are cut from to the sum; NULL where they are generated. */
     const char *(*contents)(void *opened, enum data_part part, struct checksum *sum, char *why);
@@ -79,9 +81,13 @@ struct data {
     int vocabulary;
 };
 
+/* What a token of its sequences is: "byte", or "token". */
+const char *data_unit(const struct source *source, const char *const *value);
+
 /* value[SOURCE_KEYS] stand beside source->keys; NULL or "" keeps the default.  NULL, or a sentence. */
 const char *data_open(struct data *d, const struct source *source, const char *const *value, int T, char *why);
 void data_close(struct data *d);
+int data_holds_out(const struct data *d, int T);
 
 /* The vocabulary without a look at files, which may lie elsewhere; 0: only they know.  NULL, or a sentence. */
 const char *data_foresee(const struct source *source, const char *const *value, int T, int *vocabulary, char *why);

@@ -208,6 +208,16 @@ static const char *fill(void *opened, struct sequence *s, uint64_t seed, enum da
     return NULL;
 }
 
+/* Each part is asked for some of them. */
+static int holds_out(const void *opened, int T)
+{
+    const struct mixture *m = opened;
+    int i = 0;
+    while (i < m->parts && data_holds_out(&m->part[i].data, T))
+        i++;
+    return i == m->parts;
+}
+
 static const char *contents(void *opened, enum data_part part, struct checksum *sum, char *why)
 {
     struct mixture *m = opened;
@@ -216,6 +226,24 @@ static const char *contents(void *opened, enum data_part part, struct checksum *
             m->part[i].data.source->contents(m->part[i].data.opened, part, sum, why))
             return why;
     return NULL;
+}
+
+/* What all its parts have. */
+static const char *unit_of(const char *const *value)
+{
+    static struct wanted w;
+    const char *given[SOURCE_KEYS], *unit = NULL;
+    char ignored[SWAX_WHY];
+    for (int i = 0, n = 0; i < PARTS; i++) {
+        if (!value[i] || !*value[i] || read_wanted(&w, value[i], "", i + 1, ignored))
+            continue;
+        list_values(given, &w);
+        const char *own = data_unit(w.source, given);
+        if (n++ && strcmp(own, unit))
+            return NULL;
+        unit = own;
+    }
+    return unit;
 }
 
 /* The largest of its parts'. */
@@ -246,5 +274,5 @@ extern const struct source source_mixture;
 const struct source source_mixture = {
     .name = "mixture", .what = "sequences of several sources, by weight",
     .keys = keys, .open = open_mixture, .close = close_mixture, .vocabulary = vocabulary,
-    .foreseen = foreseen, .fill = fill, .contents = contents,
+    .unit_of = unit_of, .foreseen = foreseen, .fill = fill, .holds_out = holds_out, .contents = contents,
 };

@@ -243,6 +243,6 @@ static int niah_vocabulary(const void *opened)
 
 const struct source source_niah = {
     .name = "niah", .what = "RULER's needle in a haystack, in bytes",
-    .keys = keys, .tags = tags,
+    .keys = keys, .tags = tags, .unit = "byte",
     .open = open_niah, .close = close_niah, .vocabulary = niah_vocabulary, .fill = fill_niah,
 };

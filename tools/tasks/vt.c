@@ -45,18 +45,39 @@ static void *open_vt(const char *const *v, int T, char *why)
     return NULL;
 }
 
+static void draw_chain(const struct vt *o, struct chain *c, struct random *r)
+{
+    for (int h = 0; h <= o->hops; h++) {
+        for (int i = 0; i < LETTERS; i++)
+            c->name[h][i] = (char)('A' + random_below(r, 26));
+        c->name[h][LETTERS] = 0;
+    }
+    for (int i = 0; i < o->digits; i++)
+        c->value[i] = (char)('0' + (i ? random_below(r, 10) : 1 + random_below(r, 9)));
+    c->value[o->digits] = 0;
+}
+
+/* Has it a value or a name that one before it has, or a name twice?  Then the answer would not be the answer. */
+static int is_ambiguous(const struct vt *o, const struct chain *chain, int c)
+{
+    for (int before = 0; before < c; before++)
+        if (!strcmp(chain[before].value, chain[c].value))
+            return 1;
+    for (int h = 0; h <= o->hops; h++)
+        for (int before = 0; before <= c; before++)
+            for (int k = 0; k <= (before < c ? o->hops : h - 1); k++)
+                if (!strcmp(chain[before].name[k], chain[c].name[h]))
+                    return 1;
+    return 0;
+}
+
+/* The nine values of one digit are enough for an example and the most chains. */
 static void draw_chains(const struct vt *o, struct chain *chain, int n, struct random *r)
 {
-    for (int c = 0; c < n; c++) {
-        for (int h = 0; h <= o->hops; h++) {
-            for (int i = 0; i < LETTERS; i++)
-                chain[c].name[h][i] = (char)('A' + random_below(r, 26));
-            chain[c].name[h][LETTERS] = 0;
-        }
-        for (int i = 0; i < o->digits; i++)
-            chain[c].value[i] = (char)('0' + (i ? random_below(r, 10) : 1 + random_below(r, 9)));
-        chain[c].value[o->digits] = 0;
-    }
+    for (int c = 0; c < n; c++)
+        do
+            draw_chain(o, &chain[c], r);
+        while (is_ambiguous(o, chain, c));
 }
 
 static void add_assignment(struct prose *p, const struct chain *c, int hop)
@@ -99,11 +120,10 @@ static const char *fill_vt(void *opened, struct sequence *s, uint64_t seed, enum
 {
     struct vt *o = opened;
     struct random r = task_random(seed, part, number);
-    struct chain chain[MOST_CHAINS], example[1];
+    struct chain all[1 + MOST_CHAINS], *const example = all, *const chain = all + 1;
     double place[MOST_CHAINS * (MOST_HOPS + 1)];
     const int n = o->chains * (o->hops + 1);
-    draw_chains(o, example, 1, &r);
-    draw_chains(o, chain, o->chains, &r);
+    draw_chains(o, all, 1 + o->chains, &r);
     for (int i = 0; i < n; i++)
         place[i] = random_unit(&r);
     sort_ascending(place, (size_t)n);
@@ -131,6 +151,6 @@ static int vt_vocabulary(const void *opened)
 
 const struct source source_vt = {
     .name = "vt", .what = "RULER's variable tracking, in bytes",
-    .keys = keys, .tags = tags,
+    .keys = keys, .tags = tags, .unit = "byte",
     .open = open_vt, .close = close_vt, .vocabulary = vt_vocabulary, .fill = fill_vt,
 };

@@ -190,6 +190,6 @@ static int words_vocabulary(const void *opened)
 
 const struct source source_words = {
     .name = "words", .what = "RULER's common and frequent words, in bytes",
-    .keys = keys, .tags = tags,
+    .keys = keys, .tags = tags, .unit = "byte",
     .open = open_words, .close = close_words, .vocabulary = words_vocabulary, .fill = fill_words,
 };

@@ -10,7 +10,6 @@
 #include "tools/lib/pick.h"
 #include "tools/lib/say.h"
 #include "tools/train/held_out.h"
-#include "tools/train/run_page.h"
 
 enum { PAGE_SECONDS = 5 };
 
@@ -88,11 +87,11 @@ enum run_end session_look(struct session *s, struct run_point *p, char *why)
     return sample(s, p, why);
 }
 
-const char *session_show(struct session *s, int over, char *why)
+const char *session_show(struct session *s, enum run_page state, char *why)
 {
     const double now = clock_seconds();
-    if (!*s->r.out || (!over && s->shown > 0 && now - s->shown < PAGE_SECONDS))
+    if (!*s->r.out || (!state && s->shown > 0 && now - s->shown < PAGE_SECONDS))
         return NULL;
     s->shown = now;
-    return run_page_write(&s->r, &s->log, s->step, over, why);
+    return run_page_write(&s->r, &s->log, s->step, state, why);
 }

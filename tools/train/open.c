@@ -52,8 +52,9 @@ static const char *fill_first(struct session *s, char *why)
     checksum_text(&sum, r->data);
     for (int part = 0; part < 2 && r->source->tokens; part++)
         r->tokens[part] = r->source->tokens(s->data.opened, (enum data_part)part);
-    if (r->source->tokens && r->tokens[DATA_HELD_OUT] <= r->length)
-        r->held_out_sequences = 0;                 /* so little is held out that no sequence can be cut from it */
+    r->too_little = r->held_out_sequences && !data_holds_out(&s->data, r->length);
+    if (r->too_little)
+        r->held_out_sequences = 0;
     return NULL;
 }
 

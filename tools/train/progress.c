@@ -72,7 +72,7 @@ static void fit(char part[LINE_PARTS][100], int columns)
 
 static void show(const struct progress *p, const struct run *r, const struct run_point *q)
 {
-    char part[LINE_PARTS][100] = {""}, speed[16], left[16];
+    char part[LINE_PARTS][100] = {""}, speed[16], left[16], error[32] = "";
     const int full = (int)((double)BAR * q->step / p->steps);
     if (p->live)
         snprintf(part[BAR_PART], sizeof part[0], "[%.*s%.*s%*s] ", full, "====================", full < BAR, ">",
@@ -83,8 +83,10 @@ static void show(const struct progress *p, const struct run *r, const struct run
     snprintf(part[LOSS], sizeof part[0], "  loss %.4f", p->loss / p->parts);
     if (isfinite(p->held_out)) {
         snprintf(part[HELD_OUT], sizeof part[0], "  held out %.4f", p->held_out);
-        snprintf(part[BITS], sizeof part[0], " +- %.4f (%.4f bits per %s)", p->held_out_error,
-                 p->held_out / 0.6931471805599453, r->source->unit ? r->source->unit : "token");
+        if (isfinite(p->held_out_error))
+            snprintf(error, sizeof error, " +- %.4f", p->held_out_error);
+        snprintf(part[BITS], sizeof part[0], "%s (%.4f bits per %s)", error, p->held_out / 0.6931471805599453,
+                 run_unit(r));
     }
     snprintf(part[SPEED], sizeof part[0], "  %s tokens/s", speed);
     if (p->peak > 0)

@@ -76,8 +76,8 @@ static enum run_end one_step(struct session *s, struct run_point *p, char *why)
     const enum run_end looked = session_look(s, p, why);
     if (looked != RUN_FINISHED)
         return looked;
-    return *r->out && (run_log_add(&s->log, p, why) || session_show(s, s->step == r->steps, why)) ? RUN_REFUSED
-                                                                                                  : RUN_FINISHED;
+    const enum run_page state = s->step == r->steps ? PAGE_FINISHED : PAGE_TRAINING;
+    return *r->out && (run_log_add(&s->log, p, why) || session_show(s, state, why)) ? RUN_REFUSED : RUN_FINISHED;
 }
 
 static enum run_end steps(struct session *s, run_watch watch, void *arg, char *why)
@@ -96,18 +96,21 @@ static enum run_end steps(struct session *s, run_watch watch, void *arg, char *w
     }
     if (s->step == s->r.steps)
         return RUN_FINISHED;
-    const enum run_end end = session_show(s, 1, why) ? RUN_REFUSED : session_save(s, why);
+    const enum run_end end = session_show(s, PAGE_STOPPED, why) ? RUN_REFUSED : session_save(s, why);
     return end == RUN_FINISHED ? RUN_INTERRUPTED : end;
 }
 
 enum run_end run_train(const struct run *r, run_watch watch, void *arg, char *why)
 {
     struct session s = {.r = *r, .log.file = -1, .saved = -1};
+    char unsaid[SWAX_WHY];
     enum run_end end = session_open(&s, why);
     if (end == RUN_FINISHED) {
         end = steps(&s, watch, arg, why);
         if (end == RUN_REFUSED)
             session_name_last_good(&s, why);
+        if (end == RUN_REFUSED || end == RUN_DIVERGED)         /* the page of one that trains no more says so */
+            session_show(&s, end == RUN_DIVERGED ? PAGE_DIVERGED : PAGE_STOPPED, unsaid);
     }
     session_close(&s);
     return end;

@@ -42,6 +42,7 @@ struct run {
     /* What run_train finds, for whoever watches. */
     int done;                                      /* steps that were done before */
     int64_t tokens[2];                             /* in the files, for training and held out; 0: they are generated */
+    int too_little;                                /* is held out for a sequence, so that none is looked at */
     double best;                                   /* the lowest held-out loss so far; NaN: there is none */
     int unlocked;                                  /* its folder's file system has no locks: nobody else is kept out */
 };
@@ -66,6 +67,8 @@ void run_tables(struct keys *k, struct run *r, int folder);
 void run_list(const struct run *r, int fixed, void (*each)(const char *key, const char *value, void *arg), void *arg);
 char *run_json(const struct run *r, int fixed);                        /* config.json's text, to be freed */
 
+/* What a token of its data is: "byte", or "token". */
+const char *run_unit(const struct run *r);
 /* The token that begins a document in its data, or -1; and what a text begins with where nothing else is given. */
 int run_separator(const struct run *r);
 int run_first_token(const struct run *r);

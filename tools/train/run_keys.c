@@ -227,6 +227,14 @@ char *run_json(const struct run *r, int fixed)
     return file_close_text(f, &text);
 }
 
+const char *run_unit(const struct run *r)
+{
+    const char *value[SOURCE_KEYS];
+    for (int i = 0; i < SOURCE_KEYS; i++)
+        value[i] = r->value[i];
+    return data_unit(r->source, value);
+}
+
 int run_separator(const struct run *r)
 {
     const int i = source_key_find(r->source, "separator");

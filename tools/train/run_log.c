@@ -122,8 +122,12 @@ static void write_look(FILE *f, const struct run_point *p)
 {
     if (!isfinite(p->held_out))
         return;
-    fprintf(f, ",\"held_out_loss\":%.17g,\"held_out_error\":%.9g,\"held_out_bits\":%.9g", p->held_out,
-            isfinite(p->held_out_error) ? p->held_out_error : 0, p->held_out / 0.6931471805599453);
+    fprintf(f, ",\"held_out_loss\":%.17g,\"held_out_error\":", p->held_out);
+    if (isfinite(p->held_out_error))
+        fprintf(f, "%.9g", p->held_out_error);
+    else
+        fputs("null", f);                  /* one sequence says nothing of how much others differ */
+    fprintf(f, ",\"held_out_bits\":%.9g", p->held_out / 0.6931471805599453);
     for (int i = 0; i < p->cells; i++)
         fprintf(f, "%s[%d,%.6g,%.6g,%.6g]", i ? "," : ",\"time_constants\":[", p->cell[i].layer, p->cell[i].low,
                 p->cell[i].median, p->cell[i].high);

@@ -10,6 +10,7 @@
 #include "tools/lib/json.h"
 #include "tools/lib/number.h"
 #include "tools/lib/page.h"
+#include "tools/lib/say.h"
 #include "tools/lib/svg.h"
 #include "tools/train/checkpoint.h"
 
@@ -18,12 +19,14 @@ enum column { TOKENS, LOSS, NORM, RATE, WINDOW, SPEED, COLUMNS };
 static const char *const column_key[COLUMNS] = {"tokens", "loss",   "gradient_norm",
                                                 "rate",   "window", "tokens_per_second"};
 
-/* Steps in BINS of equal width, each with the mean of what its steps say; and what the looks said. */
+/* Steps in BINS of equal width, each with the mean of what its steps say; and what the looks said: every one of them,
+ * or, of more than there is room for, every `stride`-th and the last. */
 struct curve {
     double sum[COLUMNS][BINS];
     int count[BINS], steps;
     double last[COLUMNS];
-    int looks;
+    double best, best_at;                                    /* the lowest held-out loss of all, and its tokens */
+    int looks, seen, stride;                                 /* kept; of so many */
     double at[LOOKS], held_out[LOOKS], error[LOOKS];
     int layers, layer[RUN_CELLS];
     double low[RUN_CELLS][LOOKS], median[RUN_CELLS][LOOKS], high[RUN_CELLS][LOOKS];
@@ -87,7 +90,32 @@ static void take_sample(struct curve *c, int step, const struct json *text)
     }
 }
 
-/* A look's line.  Of more looks than there is room for, the later ones are left out but for the last. */
+/* Every second look goes, where there is no room for another. */
+static void thin_out(struct curve *c)
+{
+    c->looks = LOOKS / 2;
+    c->stride *= 2;
+    for (int k = 0; k < c->looks; k++) {
+        c->at[k] = c->at[2 * k], c->held_out[k] = c->held_out[2 * k], c->error[k] = c->error[2 * k];
+        for (int i = 0; i < c->layers; i++)
+            c->low[i][k] = c->low[i][2 * k], c->median[i][k] = c->median[i][2 * k], c->high[i][k] = c->high[i][2 * k];
+    }
+}
+
+/* The place of another look: the last one's, if that stands there only because it was the last. */
+static int next_look(struct curve *c)
+{
+    if (c->seen && (c->seen - 1) % c->stride)
+        c->looks--;
+    if (c->looks == LOOKS)
+        thin_out(c);
+    for (int i = 0; i < c->layers; i++)
+        c->low[i][c->looks] = c->median[i][c->looks] = c->high[i][c->looks] = (double)NAN;
+    c->seen++;
+    return c->looks++;
+}
+
+/* A look's line. */
 static void take_look(struct curve *c, const char *line, size_t n)
 {
     char ignored[SWAX_WHY];
@@ -95,10 +123,12 @@ static void take_look(struct curve *c, const char *line, size_t n)
     const struct json *loss = json_get(root, "held_out_loss"), *error = json_get(root, "held_out_error"),
                       *tokens = json_get(root, "tokens"), *step = json_get(root, "step");
     if (loss && error && tokens && step) {
-        const int k = c->looks < LOOKS ? c->looks++ : LOOKS - 1;
+        const int k = next_look(c);
         c->at[k] = tokens->number;
         c->held_out[k] = loss->number;
-        c->error[k] = error->number;
+        c->error[k] = error->type == JSON_NUMBER ? error->number : (double)NAN;
+        if (k == 0 || loss->number < c->best)
+            c->best = loss->number, c->best_at = tokens->number;
         take_cells(c, json_get(root, "time_constants"), k);
         take_sample(c, (int)step->number, json_get(root, "sample"));
     }
@@ -203,37 +233,43 @@ static void cells_plot(FILE *f, const struct curve *c, const struct run *r, doub
 
 /* ---- the page */
 
-static void summary(FILE *f, const struct curve *c, const struct run *r, int step, int over)
+/* The last look and the best. */
+static void say_held_out(FILE *f, const struct curve *c, const char *unit)
 {
-    const char *unit = r->source->unit ? r->source->unit : "token";
+    const int last = c->looks - 1;
+    char amount[32];
+    number_amount(amount, c->best_at);
+    fprintf(f, " Held-out loss <b>%.4f</b>", c->held_out[last]);
+    if (isfinite(c->error[last]))
+        fprintf(f, " &plusmn; %.4f", c->error[last]);
+    fprintf(f, " nats a %s, %.4f bits; the lowest was %.4f, after %s tokens.", unit,
+            c->held_out[last] / 0.6931471805599453, c->best, amount);
+}
+
+static void summary(FILE *f, const struct curve *c, const struct run *r, int step, enum run_page state)
+{
+    static const char *const words[] = {"training", "finished", "stopped", "diverged"};       /* enum run_page */
+    const char *unit = run_unit(r);
     char when[32], amount[32];
     const time_t now = time(NULL);
     struct tm at;
-    int best = -1;
-    for (int k = 0; k < c->looks; k++)
-        best = best < 0 || c->held_out[k] < c->held_out[best] ? k : best;
     strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", gmtime_r(&now, &at) ? &at : &(struct tm){0});
     fputs("<h1>", f);
     svg_text(f, r->out);
-    fprintf(f, "</h1>\n<p class=\"answer\"><b>Step %d of %d</b>, %s.", step, r->steps,
-            step == r->steps ? "finished" : over ? "stopped" : "training");
-    if (c->looks) {
-        number_amount(amount, c->at[best]);
-        fprintf(f,
-                " Held-out loss <b>%.4f</b> &plusmn; %.4f nats a %s, %.4f bits; the lowest was %.4f, after %s tokens.",
-                c->held_out[c->looks - 1], c->error[c->looks - 1], unit, c->held_out[c->looks - 1] / 0.6931471805599453,
-                c->held_out[best], amount);
-    }
+    fprintf(f, "</h1>\n<p class=\"answer\"><b>Step %d of %d</b>, %s.", step, r->steps, words[state]);
+    if (c->looks)
+        say_held_out(f, c, unit);
     number_amount(amount, c->last[TOKENS]);
     fprintf(f, "</p>\n<p>%s tokens of ", amount);
     svg_text(f, r->source->name);
     number_amount(amount, c->last[SPEED]);
     fprintf(f, ", %s a second; %s on ", amount, swax_precision_name[r->precision]);
     svg_text(f, r->tier);
-    fprintf(f, ". As of %s UTC%s</p>\n", when, over ? "." : "; the page asks for itself again every few seconds.");
+    fprintf(f, ". As of %s UTC%s</p>\n", when, state ? "." : "; the page asks for itself again every few seconds.");
 }
 
-static void write_page(FILE *f, const struct curve *c, const struct run *r, const char *config, int step, int over)
+static void write_page(FILE *f, const struct curve *c, const struct run *r, const char *config, int step,
+                       enum run_page state)
 {
     const double tokens = fmax(c->last[TOKENS], 1);
     const struct svg_series nothing = {.n = 0}, held_out = {.label = "held out",
@@ -242,8 +278,8 @@ static void write_page(FILE *f, const struct curve *c, const struct run *r, cons
                                                             .x = c->at,
                                                             .y = c->held_out,
                                                             .plain = c->looks > 60};
-    page_open(f, "swax run", over ? 0 : SECONDS);
-    summary(f, c, r, step, over);
+    page_open(f, "swax run", state ? 0 : SECONDS);
+    summary(f, c, r, step, state);
     plot(f, c, "Loss", "nats", LOSS, "training", &held_out, tokens);
     cells_plot(f, c, r, tokens);
     if (c->samples) {
@@ -266,18 +302,20 @@ static void write_page(FILE *f, const struct curve *c, const struct run *r, cons
     page_close(f);
 }
 
-const char *run_page_write(const struct run *r, const struct run_log *l, int step, int over, char *why)
+const char *run_page_write(const struct run *r, const struct run_log *l, int step, enum run_page state, char *why)
 {
     char path[RUN_TEXT + 64], *whole = NULL;
     size_t size = 0;
     struct curve *c = calloc(1, sizeof *c);
-    const char *wrong = c ? read_curve(c, l, r->steps, why) : "There is no memory for a page of the run.";
+    if (c)
+        c->stride = 1;
+    const char *wrong = c ? read_curve(c, l, r->steps, why) : say(why, "There is no memory for a page of the run.");
     run_path(path, r->out, "run.html");
     if (!wrong) {
         char *config = run_json(r, 0);
         FILE *f = config ? file_open_text(&whole, &size) : NULL;
         if (f)
-            write_page(f, c, r, config, step, over);
+            write_page(f, c, r, config, step, state);
         free(config);
         wrong = file_replace_text(path, f, &whole, why);
     }

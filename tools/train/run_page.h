@@ -5,7 +5,9 @@
 
 #include "tools/train/run_log.h"
 
-/* As of step `step`; a browser asks for it again while the run is not `over`.  NULL, or a sentence. */
-const char *run_page_write(const struct run *r, const struct run_log *l, int step, int over, char *why);
+enum run_page { PAGE_TRAINING, PAGE_FINISHED, PAGE_STOPPED, PAGE_DIVERGED };
+
+/* As of step `step`; a browser asks for it again while the run trains.  NULL, or a sentence. */
+const char *run_page_write(const struct run *r, const struct run_log *l, int step, enum run_page state, char *why);
 
 #endif

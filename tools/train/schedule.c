@@ -4,12 +4,13 @@
 #include <math.h>
 #include "tools/lib/random.h"
 
+/* 0.3 of 20 steps are 6, though 0.3 is a little less than 3/10 */
+static const double rounding = 1e-6;
+
 double short_probability_at(const struct windows *w, int step, int steps)
 {
     if (!w->short_window)
         return 0;
-    /* 0.3 of 20 steps are 6, though 0.3 is a little less than 3/10 */
-    static const double rounding = 1e-6;
     const int left = steps - step;                     /* this step included */
     const double long_only = w->anneal * steps, ramp = w->ramp * steps;
     if (left <= long_only + rounding)
@@ -40,7 +41,7 @@ double rate_at(const struct rates *r, int step, int steps)
     if (r->schedule == SCHEDULE_CONSTANT)
         return r->highest;
     if (r->schedule == SCHEDULE_WSD)
-        return r->highest * (left > down ? 1 : r->final_rate + (1 - r->final_rate) * left / (down + 1));
+        return r->highest * (left > down + rounding ? 1 : r->final_rate + (1 - r->final_rate) * left / (down + 1));
     const double done = (step - up) / (steps - up);
     return r->highest * (r->final_rate + (1 - r->final_rate) * 0.5 * (1 + cos(3.141592653589793 * done)));
 }

@@ -5,6 +5,7 @@
 
 #include "tools/train/run.h"
 #include "tools/train/run_log.h"
+#include "tools/train/run_page.h"
 
 struct session {
     struct run r;
@@ -35,7 +36,7 @@ void session_name_last_good(const struct session *s, char *why);
 /* look.c: what is looked at now and then, if it is time.  No bit of the training depends on it.  RUN_DIVERGED: what
  * the network makes of held-out sequences, or of its own tokens, is not finite. */
 enum run_end session_look(struct session *s, struct run_point *p, char *why);
-/* run.html, if some seconds have passed; in any case where the run is `over`. */
-const char *session_show(struct session *s, int over, char *why);
+/* run.html, if some seconds have passed; in any case where the run trains no more. */
+const char *session_show(struct session *s, enum run_page state, char *why);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "simd/peak.h"
+#include "tools/train/idle.h"
 #include "tools/train/weights.h"
 #include "tools/train/progress.h"
 #include "tools/train/run.h"
@@ -49,15 +50,20 @@ static double machine_peak(const char *tier)
 
 static void say_data(const struct run *r)
 {
-    const char *unit = r->source->unit ? r->source->unit : "token";
+    const char *unit = run_unit(r);
     char train[32], held_out[32];
     number_amount(train, (double)r->tokens[DATA_TRAIN]);
     number_amount(held_out, (double)r->tokens[DATA_HELD_OUT]);
     printf("%s %ss for training, of which this run sees %.3g epochs, and %s held out.\n", train, unit,
            (double)r->steps * r->batch * r->length / (double)r->tokens[DATA_TRAIN], held_out);
-    if (r->tokens[DATA_HELD_OUT] && r->tokens[DATA_HELD_OUT] <= r->length)
-        printf("That is too little for a sequence of %d %ss: there is no held-out loss and no best.safetensors.\n",
-               r->length, unit);
+}
+
+static void say_too_little(const struct run *r)
+{
+    const char *unit = run_unit(r);
+    printf(r->tokens[DATA_TRAIN] ? "That is" : "What a part of the data holds out is");
+    printf(" too little for a sequence of %d %ss: there is no held-out loss and no best.safetensors.\n", r->length,
+           unit);
 }
 
 static void say_going_on(const struct run *r, int step)
@@ -83,8 +89,11 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
            r->source->name, swax_precision_name[r->precision], r->tier, (double)swax_network_bytes(n) / 1048576);
     if (r->tokens[DATA_TRAIN])
         say_data(r);
-    if (r->minutes > 0 && !r->done)
-        printf("%g minutes are about %d steps here.\n", r->minutes, r->steps);
+    if (r->too_little && !(r->tokens[DATA_TRAIN] && !r->tokens[DATA_HELD_OUT]))     /* 0 held out says it all */
+        say_too_little(r);
+    if (r->minutes > 0)
+        printf(r->done ? "minutes=%g was asked for: the %d steps that were counted when the run began stand.\n"
+                       : "%g minutes are about %d steps here.\n", r->minutes, r->steps);
     if (r->windows.window >= r->length)
         printf("window=%d is not shorter than the sequences of %d tokens: it is full attention.\n", r->windows.window,
                r->length);
@@ -146,6 +155,36 @@ static const char *network_of(struct run *r, char *why)
     return NULL;
 }
 
+static const struct option *find(const struct options *o, const char *key)
+{
+    for (int i = 0; i < o->n; i++)
+        if (!strcmp(o->list[i].key, key))
+            return &o->list[i];
+    return NULL;
+}
+
+/* How long it is, is said once: by steps= or by minutes=; what stands on the line comes before its config=. */
+static const char *check_minutes(struct run *r, const struct options *o, char *why)
+{
+    const struct option *steps = find(o, "steps"), *minutes = find(o, "minutes");
+    if (!steps || !(r->minutes > 0) || (steps->of_config && !minutes->of_config))
+        return NULL;
+    if (minutes->of_config && !steps->of_config)
+        return r->minutes = 0, NULL;
+    return say(why, "steps=%.20s and minutes=%.20s both say how long the run is: one of them does.", steps->value,
+               minutes->value);
+}
+
+/* Weights are read before the first step: a run that goes on has its own. */
+static const char *check_from(const struct run *began, const struct options *o, char *why)
+{
+    const struct option *from = find(o, "from");
+    return !from || from->of_config || !strcmp(from->value, began->from) ? NULL
+         : say(why, "from=%.80s: the run in %.80s began %s%.80s, and goes on with its own weights. Leave from= out, or "
+                    "choose another folder.", from->value, began->out, *began->from ? "with " : "without from=",
+               began->from);
+}
+
 /* The run that is asked for; a resumed one starts from what its folder says. */
 static const char *read_run(struct run *r, struct options *o, char *why)
 {
@@ -155,14 +194,14 @@ static const char *read_run(struct run *r, struct options *o, char *why)
         options_give_one(o, "minutes", &own, why))
         return why;
     const struct run asked = *r;
-    /* in a new folder it begins */
-    if (asked.resume && *asked.out && run_exists(asked.out) && run_read(r, asked.out, why))
+    const int goes_on = asked.resume && *asked.out && run_exists(asked.out);       /* in a new folder it begins */
+    if (goes_on && (run_read(r, asked.out, why) || check_from(r, o, why)))
         return why;
     r->resume = asked.resume;
     r->minutes = asked.minutes;
-    if (options_give_one(o, "from", &own, why))
+    if (check_minutes(r, o, why) || options_give_one(o, "from", &own, why))
         return why;
-    if (*r->from && !(r->resume && run_exists(r->out)) && network_of(r, why))
+    if (*r->from && !goes_on && network_of(r, why))
         return why;
     return run_take(r, o, why);
 }
@@ -199,6 +238,7 @@ static int run(struct options *o)
         return command_fails(why);
     if (!*r.out)
         return command_fails("A run needs a folder to keep its files in: say out=FOLDER.");
+    idle_settings(stdout, &r, o);
     return train(&r);
 }
 
