@@ -11,6 +11,7 @@
 
 static char why[SWAX_WHY];
 #define K32 (&swax_ref_f32)
+static int how;          /* it is wrong, of the kind that is asked */
 
 /* ---- conventions */
 
@@ -75,6 +76,33 @@ static void delta_other_sign(float *y, float *S1, float *r, float *Ss, const flo
     free(other);
 }
 
+/* Gates, strengths and scales that are activated, doubled or chosen in the kernel. */
+enum { RAW_SIGMOID, RAW_SOFTPLUS, RAW_BOUNDED, NO_GATE, RAW_BETA, BETA_TWICE, SCALE_IN, SCALE_BESIDE, SCALE_OF_VALUES };
+
+static float *taken(const float *x, size_t n, int as)
+{
+    float *y = malloc(n * sizeof *y);
+    for (size_t e = 0; e < n; e++) {
+        const double s = 1 / (1 + exp(-(double)x[e])), softplus = fmax(x[e], 0) + log1p(exp(-fabs((double)x[e])));
+        const double by[] = {(double)x[e] - softplus, -softplus, -5 * s, 0, 2 * s, 2 * (double)x[e]};
+        y[e] = (float)by[as];
+    }
+    return y;
+}
+
+static void delta_bent(float *y, float *S1, float *r, float *Ss, const float *q, const float *k, const float *v,
+                       const float *g, const float *beta, const float *S0, const int *start, int B, int T, int H,
+                       int G, int K, int V, int J, int L, int erase, double scale)
+{
+    const size_t n = (size_t)B * (size_t)T * (size_t)H;
+    const double scales[] = {1 / sqrt(K), scale / sqrt(K), 1 / sqrt(V)};
+    float *gates = how <= NO_GATE ? taken(g, n * (size_t)J, how) : NULL,
+          *strengths = how == RAW_BETA || how == BETA_TWICE ? taken(beta, n, how) : NULL;
+    K32->delta_forward(y, S1, r, Ss, q, k, v, gates ? gates : g, strengths ? strengths : beta, S0, start, B, T, H, G, K,
+                       V, J, L, erase, how >= SCALE_IN ? scales[how - SCALE_IN] : scale);
+    free(gates), free(strengths);
+}
+
 /* Pairs (2j, 2j+1), by the formula; `way` back turns the other way. */
 static void turn(float *y, const float *x, const int *start, int B, int T, int H, int D, int P, double theta, int way,
                  int adds)
@@ -130,8 +158,8 @@ static void rmsnorm_plus_one_back(float *dx, float *dw, const float *dy, const f
 /* ---- wrong normalisers and gates of the cell, differentiated: m is a constant, and there is no state at the start,
  * no document */
 
-enum { NO_ABS, LOG_OF_SIGMOID, FLOOR_ONE, BARE };
-static int how;
+enum { NO_ABS, LOG_OF_SIGMOID, FLOOR_ONE, BARE, FROM_NOTHING };
+static double eps_of;    /* of the normaliser */
 
 static double wrong_gate(float f)
 {
@@ -143,7 +171,7 @@ static double wrong_normaliser(double qn, double m, double *slope)
 {
     const double size = how == NO_ABS ? qn : fabs(qn), least = how == FLOOR_ONE ? 1 : exp(-m);
     *slope = size <= least ? 0 : how == NO_ABS || qn > 0 ? 1 : -1;
-    return size > least ? size : least;
+    return (size > least ? size : least) + eps_of;
 }
 
 /* The recurrence of one head in double: states behind each token, m, and h. */
@@ -156,7 +184,8 @@ static struct head run(float *h, float *qn_out, const float *q, const float *k, 
                       calloc((size_t)T, sizeof(double)) };
     for (int t = 0; t < T; t++) {
         const long row = row0 + (long)t * H;
-        const double lf = wrong_gate(f[row]), before = t ? s.m[t - 1] : 0, m = fmax(lf + before, i[row]);
+        const double before = t ? s.m[t - 1] : how == FROM_NOTHING ? -INFINITY : 0;
+        const double lf = wrong_gate(f[row]), m = fmax(lf + before, i[row]);
         double *C = s.C + (long)(t + 1) * K * V, *n = s.n + (long)(t + 1) * K, qn = 0, slope;
         s.m[t] = m, s.a[t] = exp(lf + before - m), s.b[t] = exp(i[row] - m);
         for (int r = 0; r < K; r++) {
@@ -184,6 +213,7 @@ static void cell_wrong(float *h, float *C1, float *n1, float *m1, float *m, floa
                        const float *n0, const float *m0, const int *start, int B, int T, int H, int K, int V, int L,
                        int gate, double eps)
 {
+    eps_of = eps;
     K32->mlstm_forward(h, C1, n1, m1, m, qn, Cs, ns, q, k, v, i, f, C0, n0, m0, start, B, T, H, K, V, L, gate, eps);
     for (int b = 0; b < B; b++)
         for (int hd = 0; hd < H; hd++) {
@@ -260,7 +290,8 @@ static void cell_wrong_back(float *dq, float *dk, float *dv, float *di, float *d
                             int T, int H, int K, int V, int L, int gate, double eps)
 {
     (void)dC0, (void)dn0, (void)dC1, (void)dn1, (void)C0, (void)n0, (void)m0, (void)start, (void)h, (void)C1, (void)n1,
-        (void)m1, (void)m, (void)qn, (void)Cs, (void)ns, (void)L, (void)gate, (void)eps;
+        (void)m1, (void)m, (void)qn, (void)Cs, (void)ns, (void)L, (void)gate;
+    eps_of = eps;
     for (int b = 0; b < B; b++)
         for (int hd = 0; hd < H; hd++) {
             struct head s = run(NULL, NULL, q, k, v, i, f, T, H, K, V, (long)b * T * H + hd);
@@ -280,6 +311,15 @@ static const struct wrong { const char *kernel, *cause; int derived, how; struct
       0,
       { .delta_forward = delta_values_first, .delta_backward = delta_values_first_back } },
     { "delta_forward", "gate_sign", 0, 0, { .delta_forward = delta_other_sign } },
+    { "delta_forward", "raw_gate_sigmoid", 0, RAW_SIGMOID, { .delta_forward = delta_bent } },
+    { "delta_forward", "raw_gate_softplus", 0, RAW_SOFTPLUS, { .delta_forward = delta_bent } },
+    { "delta_forward", "raw_gate_bounded", 0, RAW_BOUNDED, { .delta_forward = delta_bent } },
+    { "delta_forward", "no_gate", 0, NO_GATE, { .delta_forward = delta_bent } },
+    { "delta_forward", "raw_beta_to_two", 0, RAW_BETA, { .delta_forward = delta_bent } },
+    { "delta_forward", "beta_doubled", 0, BETA_TWICE, { .delta_forward = delta_bent } },
+    { "delta_forward", "scale_built_in", 0, SCALE_IN, { .delta_forward = delta_bent } },
+    { "delta_forward", "scale_beside", 0, SCALE_BESIDE, { .delta_forward = delta_bent } },
+    { "delta_forward", "scale_of_values_built_in", 0, SCALE_OF_VALUES, { .delta_forward = delta_bent } },
     { "rope", "interleaved_both", 0, 0, { .rope_forward = rope_pairs, .rope_backward = rope_pairs_back } },
     { "rmsnorm",
       "one_plus_weight_both",
@@ -289,6 +329,7 @@ static const struct wrong { const char *kernel, *cause; int derived, how; struct
     { "mlstm", "no_abs", 1, NO_ABS, { .mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back } },
     { "mlstm", "floor_one", -1, FLOOR_ONE, { .mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back } },
     { "mlstm", "log_sigmoid", -1, LOG_OF_SIGMOID, { .mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back } },
+    { "mlstm", "m_from_nothing", 0, FROM_NOTHING, { .mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back } },
     { "mlstm", "bare_gate", 1, BARE, { .mlstm_forward = cell_wrong, .mlstm_backward = cell_wrong_back } },
 };
 
@@ -314,6 +355,8 @@ START_TEST(others_kernels_are_named)
         }
     if (cell) {
         plan.wish.dim[plan.wish.n_dims++].letter = 'g';
+        plan.wish.chained = how == FROM_NOTHING;    /* the m that is saved is its own */
+        plan.wish.scalar[0].value = how == FROM_NOTHING ? 1e-2 : 0;
         strcpy(plan.wish.scalar[plan.wish.n_scalars++].name, "eps");
     }
     ck_assert_msg(!verify_tier(&tier, SWAX_PREC_F32, &plan, &r, why), "%s", why);

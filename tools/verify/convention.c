@@ -9,9 +9,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum change { TRANSPOSED, INTERLEAVED, NEGATED, EXPONENTIATED, PLUS_ONE, UNIT_ROWS, MODE };
+enum change { TRANSPOSED, INTERLEAVED, BENT, UNIT_ROWS, MODE, SCALE };
 
-static const struct row { struct fault is; const char *tensors; enum change change; int mode;
+/* A function of an input, and its derivative. */
+struct bend { double (*of)(double), (*slope)(double); };
+
+static double plain_sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double none(double x) { return (void)x, 0; }
+static double one(double x) { return (void)x, 1; }
+static double two(double x) { return (void)x, 2; }
+static double minus_one(double x) { return (void)x, -1; }
+static double negative(double x) { return -x; }
+static double plus_one(double x) { return x + 1; }
+static double doubled(double x) { return 2 * x; }
+static double log_of_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
+static double other_sigmoid(double x) { return plain_sigmoid(-x); }
+static double minus_softplus(double x) { return log_of_sigmoid(-x); }
+static double minus_sigmoid(double x) { return -plain_sigmoid(x); }
+static double to_minus_five(double x) { return -5 * plain_sigmoid(x); }
+static double to_minus_five_slope(double x) { return -5 * plain_sigmoid(x) * plain_sigmoid(-x); }
+static double to_two(double x) { return 2 * plain_sigmoid(x); }
+static double to_two_slope(double x) { return 2 * plain_sigmoid(x) * plain_sigmoid(-x); }
+static double capped(double x) { return 15 * tanh(x / 15); }
+static double capped_slope(double x) { return 1 - tanh(x / 15) * tanh(x / 15); }
+
+static const struct bend NEGATED = {negative, minus_one}, EXPONENTIATED = {exp, exp}, PLUS_ONE = {plus_one, one},
+    LOG_OF_SIGMOID = {log_of_sigmoid, other_sigmoid}, MINUS_SOFTPLUS = {minus_softplus, minus_sigmoid},
+    TO_MINUS_FIVE = {to_minus_five, to_minus_five_slope}, NONE = {none, none}, TO_TWO = {to_two, to_two_slope},
+    DOUBLED = {doubled, two}, CAPPED = {capped, capped_slope};
+
+/* The scale that a kernel has, of the one that is given and of a size. */
+static double root_of(double scale, double n) { return (void)scale, 1 / sqrt(n); }
+static double root_beside(double scale, double n) { return scale / sqrt(n); }
+
+static const struct row {
+    struct fault is;
+    const char *tensors;
+    enum change change;
+    int mode;                           /* MODE: the cell's g */
+    const struct bend *bend;            /* BENT */
+    double (*scale)(double, double); char of;    /* SCALE: of the size with that letter */
 } rows[] = {
     {.is = {"states_values_first", "delta",
             "states are [V][K] where [K][V] belongs, those that come in and those that go out", FAULT_EXACT},
@@ -20,9 +57,31 @@ static const struct row { struct fault is; const char *tensors; enum change chan
             "states are [V][K] where [K][V] belongs, those that come in and those that go out", FAULT_EXACT},
      .tensors = "C0 C1 Cs", .change = TRANSPOSED},
     {.is = {"exp_twice", "delta", "exp(g) is taken for g: the decay is exp(exp(g))", FAULT_EXACT},
-     .tensors = "g", .change = EXPONENTIATED},
+     .tensors = "g", .change = BENT, .bend = &EXPONENTIATED},
     {.is = {"gate_sign", "delta", "the gate's sign is the other: the decay is exp(-g)", FAULT_EXACT},
-     .tensors = "g", .change = NEGATED},
+     .tensors = "g", .change = BENT, .bend = &NEGATED},
+    {.is = {"raw_gate_sigmoid", "delta",
+            "g is taken for what stands before its activation: the decay is sigmoid(g)", FAULT_EXACT},
+     .tensors = "g", .change = BENT, .bend = &LOG_OF_SIGMOID},
+    {.is = {"raw_gate_softplus", "delta",
+            "g is taken for what stands before its activation: the decay is exp(-softplus(g))", FAULT_EXACT},
+     .tensors = "g", .change = BENT, .bend = &MINUS_SOFTPLUS},
+    {.is = {"raw_gate_bounded", "delta",
+            "g is taken for what stands before its activation: the decay is exp(-5 sigmoid(g))", FAULT_EXACT},
+     .tensors = "g", .change = BENT, .bend = &TO_MINUS_FIVE},
+    {.is = {"no_gate", "delta", "g is not read: nothing decays", FAULT_EXACT},
+     .tensors = "g", .change = BENT, .bend = &NONE},
+    {.is = {"raw_beta_to_two", "delta",
+            "beta is taken for what stands before its activation: 2 sigmoid(beta)", FAULT_EXACT},
+     .tensors = "beta", .change = BENT, .bend = &TO_TWO},
+    {.is = {"beta_doubled", "delta", "beta is doubled in the kernel, where that is done before", FAULT_EXACT},
+     .tensors = "beta", .change = BENT, .bend = &DOUBLED},
+    {.is = {"scale_built_in", "delta", "the scale is 1/sqrt(K), whatever is given", FAULT_EXACT},
+     .tensors = "", .change = SCALE, .scale = root_of, .of = 'K'},
+    {.is = {"scale_beside", "delta", "1/sqrt(K) is built in, beside the scale that is given", FAULT_EXACT},
+     .tensors = "", .change = SCALE, .scale = root_beside, .of = 'K'},
+    {.is = {"scale_of_values_built_in", "delta", "the scale is 1/sqrt(V), whatever is given", FAULT_EXACT},
+     .tensors = "", .change = SCALE, .scale = root_of, .of = 'V'},
     {.is = {"unit_keys", "delta", "q and k are normalised to length 1 in the kernel, where that is done before",
             FAULT_EXACT},
      .tensors = "q k", .change = UNIT_ROWS},
@@ -36,15 +95,18 @@ static const struct row { struct fault is; const char *tensors; enum change chan
             "i and f are taken for logarithms of what is written and kept, without log(sigmoid(f)) and without a "
             "normaliser", FAULT_EXACT},
      .tensors = "", .change = MODE, .mode = 3},
+    {.is = {"gates_capped", "mlstm",
+            "the gates go through 15 tanh(x/15) in the kernel, where that is done before", FAULT_EXACT},
+     .tensors = "i f", .change = BENT, .bend = &CAPPED},
     {.is = {"interleaved_both", "rope",
             "pairs are (0,1)(2,3).., where element j turns with element j + D/2, in the forward and in the backward",
             FAULT_EXACT},
      .tensors = "x y", .change = INTERLEAVED},
     {.is = {"one_plus_weight_both", "rmsnorm", "the weight is taken as 1 + w, in the forward and in the backward",
             FAULT_EXACT},
-     .tensors = "w", .change = PLUS_ONE},
+     .tensors = "w", .change = BENT, .bend = &PLUS_ONE},
     {.is = {"one_plus_weight", "headnorm", "the weight is taken as 1 + w", FAULT_EXACT},
-     .tensors = "w", .change = PLUS_ONE},
+     .tensors = "w", .change = BENT, .bend = &PLUS_ONE},
     {.is = {"taps_first", "conv", "the weight is [F][C] where [C][F] belongs", FAULT_EXACT},
      .tensors = "w", .change = TRANSPOSED},
 };
@@ -98,15 +160,6 @@ static void permute(const struct op_case *c, int i, enum change change, int back
     free(was);
 }
 
-static double bent(enum change change, double x)
-{
-    return change == NEGATED ? -x : change == EXPONENTIATED ? exp(x) : x + 1;
-}
-static double slope(enum change change, double x)
-{
-    return change == NEGATED ? -1 : change == EXPONENTIATED ? exp(x) : 1;
-}
-
 static double length_of(const double *x, long n)
 {
     double sum = 0;
@@ -127,6 +180,8 @@ static void see(const struct row *r, struct op_case *c)
     int gradient;
     if (r->change == MODE)
         c->dims[strchr(swax_ops[c->op].dims, 'g') - swax_ops[c->op].dims] = r->mode;
+    if (r->change == SCALE)    /* the only scalar of its kernel */
+        c->scalar[0] = r->scale(c->scalar[0], (double)op_extent(&swax_ops[c->op], r->of, c->dims));
     for (int i = 0; i < c->n; i++) {
         if (!concerns(r, c, i, &gradient))
             continue;
@@ -141,7 +196,7 @@ static void see(const struct row *r, struct op_case *c)
             }
         } else if (!gradient)
             for (long e = 0; e < c->size[i]; e++)
-                c->arg[i][e] = bent(r->change, c->arg[i][e]);
+                c->arg[i][e] = r->bend->of(c->arg[i][e]);
     }
 }
 
@@ -153,7 +208,7 @@ static void unbend(const struct row *r, struct op_case *got, int i, const struct
     double *a = got->arg[i];
     if (r->change != UNIT_ROWS) {
         for (long e = 0; e < got->size[i] && x; e++)
-            a[e] = before[e] + slope(r->change, x[e]) * (a[e] - before[e]);
+            a[e] = before[e] + r->bend->slope(x[e]) * (a[e] - before[e]);
         return;
     }
     const long n = row_of(got, i);
@@ -172,6 +227,7 @@ static void put_back(const struct row *r, struct op_case *got, const struct op_c
 {
     int gradient;
     memcpy(got->dims, in->dims, sizeof got->dims);
+    memcpy(got->scalar, in->scalar, sizeof got->scalar);
     for (int i = 0; i < got->n; i++)
         if (concerns(r, got, i, &gradient) && op_answers(&swax_ops[got->op].arg[i])) {
             if (is_permutation(r->change))

@@ -16,6 +16,7 @@ struct cell_twist {
     int cut;                          /* the state is lost every so many tokens */
     int leaks, soft_reset;            /* documents: not kept apart; parted by a forget gate of -25 */
     int no_C0, no_m0;                 /* the state that comes in, or its stabiliser, is not read */
+    int from_nothing;                 /* m begins at -infinity where there is no state */
     int no_abs, floor_one;            /* max(qn, e^-m);  max(|qn|, 1) */
     int no_floor, no_normaliser;      /* |qn|;  1 */
     int no_eps, eps_first;            /* eps left out; max(|qn| + eps, e^-m) */
@@ -116,6 +117,14 @@ static void cell_start(const struct cell_twist *w, stat *C, stat *n, const stat 
     }
 }
 
+/* m before the first token, of a sequence that has a state or of one that begins. */
+static stat cell_start_m(const struct cell_twist *w, const stat *m0, long bh, int gate)
+{
+    if (gate != SWAX_EXPONENTIAL)
+        return 0;
+    return m0 && !w->no_m0 ? m0[bh] : w->from_nothing ? -(stat)INFINITY : 0;
+}
+
 /* phi, from left to right, as most write it: what rounding lf + m loses, m has lost and phi has not made good.  The
  * reference, whose difference of two m is exact, makes it good. */
 static stat keeps(stat lf, stat before, stat m) { return exp(lf + before - m); }
@@ -128,7 +137,7 @@ static void cell_twisted(const struct cell_twist *w, MLSTM_FORWARD)
     for (long bh = 0; bh < (long)B*H; bh++) {
         struct cell_head a = cell_head(w, i, f, start, (int)(bh / H), (int)(bh % H), T, H, gate);
         stat *C = C1 + bh*KV, *n = n1 + bh*K;
-        stat before = m0 && !w->no_m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0;
+        stat before = cell_start_m(w, m0, bh, gate);
         cell_start(w, C, n, C0, n0, bh, K, V);
         for (int t = 0; t < T; t++) {
             const long row = cell_row(&a, t);
@@ -138,7 +147,7 @@ static void cell_twisted(const struct cell_twist *w, MLSTM_FORWARD)
             }
             if (a.fresh[t]) {
                 cell_start(w, C, n, NULL, NULL, bh, K, V);
-                before = 0;
+                before = cell_start_m(w, NULL, bh, gate);
             }
             const stat mt = gate != SWAX_EXPONENTIAL ? 0
                           : w->sum_gates ? a.lf[t] + before : fmax(a.lf[t] + before, a.li[t]);
@@ -180,7 +189,7 @@ static void cell_rerun(const struct cell_twist *w, const struct cell_head *a, st
     cell_start(w, s->C, s->n, C0, n0, bh, K, V);
     for (int t = 0; t < a->T; t++) {
         const long row = cell_row(a, t);
-        before = a->fresh[t] ? 0 : before;
+        before = a->fresh[t] ? cell_start_m(w, NULL, bh, a->gate) : before;
         s->phi[t] = a->fresh[t] ? 0 : keeps(a->lf[t], before, m[row]);
         memcpy(s->C + (size_t)(t+1)*KV, s->C + (size_t)t*KV, KV * sizeof(stat));
         memcpy(s->n + (t+1)*K, s->n + t*K, (size_t)K * sizeof(stat));
@@ -288,7 +297,7 @@ static void cell_twisted_back(const struct cell_twist *w, MLSTM_BACKWARD)
     for (long bh = 0; bh < (long)B*H; bh++) {
         struct cell_head a = cell_head(w, i, f, start, (int)(bh / H), (int)(bh % H), T, H, gate);
         const int last = start && start[(bh / H)*T + T - 1] > 0 ? start[(bh / H)*T + T - 1] : 0;   /* its first token */
-        cell_rerun(w, &a, &s, k, v, m, C0, n0, m0 && !w->no_m0 && gate == SWAX_EXPONENTIAL ? m0[bh] : 0, bh, K, V);
+        cell_rerun(w, &a, &s, k, v, m, C0, n0, cell_start_m(w, m0, bh, gate), bh, K, V);
         cell_start_back(w, &s, dC1, dn1, bh, K, V);
         const stat lost = w->no_anchor && dC1 ? dot(s.gC, C1 + (size_t)bh*KV, K*V) + dot(s.gn, n1 + bh*K, K) : 0;
         stat behind = 0;
@@ -367,6 +376,7 @@ MLSTM(leaks, .leaks = 1)
 MLSTM(soft_reset, .soft_reset = 1)
 MLSTM(no_state_in, .no_C0 = 1, .no_m0 = 1)
 MLSTM(no_m0, .no_m0 = 1)
+MLSTM(m_from_nothing, .from_nothing = 1)
 MLSTM(no_abs, .no_abs = 1)
 MLSTM(floor_one, .floor_one = 1)
 MLSTM(no_floor, .no_floor = 1)

@@ -77,6 +77,8 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     BOTH(mlstm, soft_reset, EXACT, "documents are parted by a forget gate of -25, not by a new state"),
     BOTH(mlstm, no_state_in, EXACT, "the state that comes in (C0, n0, m0) is not read"),
     BOTH(mlstm, no_m0, EXACT, "m0 is taken for 0"),
+    BOTH(mlstm, m_from_nothing, EXACT,
+         "m begins at minus infinity, not at 0, where no state is given: eps, which is in units of exp(m), is another"),
     BOTH(mlstm, no_abs, EXACT, "the normaliser takes q.n without its absolute value"),
     BOTH(mlstm, floor_one, EXACT, "the normaliser is max(|q.n|, 1), where m has been taken out and exp(-m) belongs"),
     BOTH(mlstm, no_floor, EXACT, "the normaliser is |q.n| without the maximum with exp(-m)"),
