@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ref/oracle/faults/faults.h"
 #include "ref/oracle/oracle.h"
 #include "tests/golden.h"
 #include "tests/suite.h"
@@ -188,6 +189,44 @@ START_TEST(every_measure_refuses_by_itself)
 }
 END_TEST
 
+/* The tier of known faults that takes attention's operands in bf16, as tensor cores do: a coarse one, and honest in
+ * bf16. */
+static struct swax_tier with_rounded_operands(void)
+{
+    struct swax_tier tier;
+    const struct fault *of;
+    for (int k = 0; (of = fault_f32(k, &tier)) != NULL; k++)
+        if (!strcmp(of->op, "attention") && !strcmp(of->name, "bf16_operands"))
+            return tier;
+    ck_abort_msg("no fault of attention rounds its operands");
+    return tier;
+}
+
+/* Where all keys are alike, all weights are one number, and rounded to bf16 alike: dv is as much too large in every
+ * element, and honest.  As much again is not. */
+START_TEST(weights_that_are_rounded_alike_are_no_bias)
+{
+    const struct swax_tier tier = with_rounded_operands();
+    const int dv = op_arg_find(&swax_ops[op_find("attention_backward")], "dv");
+    struct op_case c, truth, got;
+    struct op_verdict v;
+    op_case_make(&c, op_find("attention_backward"), 3, OP_EQUAL, 200, SWAX_PREC_BF16);
+    op_truth(&truth, &v, SWAX_PREC_BF16, &c);
+    op_case_copy(&got, &c);
+    ck_assert(!op_run(&tier, SWAX_PREC_F32, &got));
+    op_case_round(&got, SWAX_PREC_BF16);
+    ck_assert_msg(op_compare(&v, &got, &truth, &c) == -1, "dv is off by %.3g in one direction, where %.3g is allowed",
+                  v.bias[dv], v.bias_bound[dv]);
+    ck_assert_msg(v.bias[dv] > 1e-3, "the weights of this case are not rounded alike: dv is off by %.3g in one "
+                  "direction", v.bias[dv]);
+    for (long e = 0; e < got.size[dv]; e++)
+        got.arg[dv][e] += 1.5e-3 * (truth.arg[dv][e] - c.arg[dv][e]);
+    ck_assert_msg(op_compare(&v, &got, &truth, &c) == dv, "dv may be off by %.3g in one direction, where rounded "
+                  "weights leave half of %.3g", v.bias[dv], v.bias_bound[dv]);
+    op_case_free(&c), op_case_free(&truth), op_case_free(&got);
+}
+END_TEST
+
 /* Of each kernel each answer alone is wrong by one number: it is the one that is named. */
 START_TEST(every_answer_is_compared)
 {
@@ -344,6 +383,7 @@ int main(void)
     tcase_add_test(t, sizes_and_constants_of_many_seeds_are_the_same_as_ever);
     tcase_add_test(t, errors_are_relative_to_what_there_is);
     tcase_add_test(t, every_measure_refuses_by_itself);
+    tcase_add_test(t, weights_that_are_rounded_alike_are_no_bias);
     tcase_add_test(t, every_answer_is_compared);
     tcase_add_test(t, a_description_keeps_to_its_room);
     tcase_add_test(t, what_cannot_be_is_said_with_its_bounds);

@@ -134,12 +134,15 @@ static void judge(struct tally *all, enum swax_precision p, struct op_case c, en
     for (int i = 0; i < c.n; i++)
         if (v.bound[i] > 0 && !(v.error[i] / v.bound[i] <= all->worst))
             all->worst = v.error[i] / v.bound[i];
-    if ((bad >= 0 || !same) && ++all->failed <= SHOWN)
-        printf("  %s %s, %s%s, seed %llu, up to %d: %s %s off by %.3g (allowed %.3g), by RMS %.3g (allowed %.3g)%s\n",
+    if ((bad >= 0 || !same) && ++all->failed <= SHOWN) {
+        const int i = bad < 0 ? 0 : bad;
+        printf("  %s %s, %s%s, seed %llu, up to %d: %s %s off by %.3g (allowed %.3g), by RMS %.3g (allowed %.3g), in "
+               "one direction %.3g (allowed %.3g)%s\n",
                swax_precision_name[p], op_case_describe(&c, text, sizeof text), op_family_name[family], kind_name[kind],
-               (unsigned long long)seed, largest, v.trouble, bad < 0 ? "" : swax_ops[c.op].arg[bad].name,
-               v.error[bad < 0 ? 0 : bad], v.bound[bad < 0 ? 0 : bad], v.rms[bad < 0 ? 0 : bad],
-               v.rms_bound[bad < 0 ? 0 : bad], same ? "" : ", and not the same bits twice");
+               (unsigned long long)seed, largest, v.trouble, bad < 0 ? "" : swax_ops[c.op].arg[bad].name, v.error[i],
+               v.bound[i], v.rms[i], v.rms_bound[i], v.bias[i], v.bias_bound[i], same ? "" : ", and not the same bits "
+               "twice");
+    }
     op_case_free(&c);
 }
 

@@ -20,6 +20,8 @@ void op_call_bf16(const struct swax_tier *tier, int op, void **a, const int *dim
 double op_largest(const double *a, long n);                   /* max |a|, of what is finite */
 /* ref/oracle/terms.c; size[OP_ARGS], 0 on entry */
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth);
+/* ref/oracle/operands.c; bias[OP_ARGS], 0 on entry */
+void op_operands(double *bias, const struct op_case *c, const struct op_case *truth);
 
 /* SWAX_SIGMOID and SWAX_LOG, whose h has no normaliser: the gates of kernels.h, which cannot be included here */
 enum { SIGMOID = 1, LOG = 3 };

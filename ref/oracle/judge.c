@@ -17,7 +17,8 @@
  *              By RMS: never more than that either, or 5e-3 (gradients 1e-2, the forget gate's 2e-2), whichever is
  *              the larger.
  *              As a whole: rounding has no direction, so the projection of the error on the truth is at most 4 times
- *              that of the honest evaluations, or twice what n independent errors of the RMS bound's size leave.
+ *              that of the honest evaluations, or twice what n independent errors of the RMS bound's size leave, or
+ *              twice what operands leave that are rounded alike: ref/oracle/operands.c.
  *
  * "The reference" is another tier's double where a case says so (op_case.by): one that check_tiers holds to the
  * reference.
@@ -290,7 +291,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
 {
     const struct op_spec *op = &swax_ops[c->op];
     struct op_distance plain[OP_ARGS] = { { 0 } }, nudged[OP_ARGS] = { { 0 } };
-    double size[OP_ARGS] = { 0 };
+    double size[OP_ARGS] = { 0 }, alike[OP_ARGS] = { 0 };
     long inputs = 0;
     memset(v, 0, sizeof *v);
     op_case_copy(truth, c);
@@ -300,6 +301,8 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
     measure_plain(plain, c, truth);
     measure_nudged(nudged, c, truth, precision);
     op_terms(size, c, truth);
+    if (precision == SWAX_PREC_BF16)
+        op_operands(alike, c, truth);
     for (int i = 0; i < c->n; i++)
         inputs += op->arg[i].role == IN ? c->size[i] : 0;
     for (int i = 0; i < c->n; i++) {
@@ -313,7 +316,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
             op_bounds(&plain[i], &nudged[i], a, inputs, precision, truth->arg[i], before(c, i), c->size[i]);
         v->bound[i] = most.most;
         v->rms_bound[i] = most.rms;
-        v->bias_bound[i] = most.bias;
+        v->bias_bound[i] = most.bias > 0 ? fmax(most.bias, 2 * alike[i]) : 0;
     }
 }
 
