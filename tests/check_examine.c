@@ -111,9 +111,10 @@ static struct swax_network *network(const struct run *r, int B, int T, int train
     return n;
 }
 
-/* One question, with a network of B sequences at a time, of so many in all. */
-static double asked(const struct run *r, const char *question, int B, int sequences, struct measured *m)
+/* One question, with a network of B sequences at a time, of so many in all: whole batches, as an examination has. */
+static double asked(const struct run *r, const char *question, int B, int least, struct measured *m)
 {
+    const int sequences = (least + B - 1) / B * B;
     static struct tally tally[64][MEASURE_ROWS];
     const struct question *q = &a.ask[question_find(&a, question)];
     const struct sitting *s = &a.sitting[q->sitting];
@@ -136,7 +137,7 @@ static double asked(const struct run *r, const char *question, int B, int sequen
     ck_assert_msg(!measure(n, &d, &how, m, why), "%s", why);
     swax_network_free(n);
     data_close(&d);
-    return measure_estimate(tally, (sequences + B - 1) / B * B, q->rows, q->what).value;
+    return measure_estimate(tally, sequences, q->rows, q->what).value;
 }
 
 static void close_to(double said, double again, const char *what, int arm)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/ablate/examine.h"
 #include "tools/ablate/jobs.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
@@ -24,6 +25,19 @@ static const char *read_all(const struct ablation *a, struct outcome *r, char *w
     return NULL;
 }
 
+/* What the file says now, and did not when the runs were made. */
+static void say_what_changed(const struct jobs *s, const struct outcome *r)
+{
+    int other = 0;
+    for (int k = 0; k < s->runs; k++)
+        other += r[k].other;
+    if (other)
+        printf("%d finished run%s asked other questions than the file has now, and left out: without report=yes %s "
+               "asked again.\n", other, other == 1 ? " was" : "s were", other == 1 ? "it is" : "they are");
+    if (s->a.claims && s->a.rules == RULES_CHANGED)
+        puts("The rules of the verdicts were changed since the runs began.");
+}
+
 static const char *report(const struct jobs *s, char *why)
 {
     struct outcome *r = calloc((size_t)s->runs, sizeof *r);
@@ -36,6 +50,7 @@ static const char *report(const struct jobs *s, char *why)
     if (!wrong)
         wrong = report_write(&s->a, r, s->command, why);
     if (!wrong) {
+        say_what_changed(s, r);
         verdicts(v, &s->a, r);
         for (int c = 0; c < s->a.claims; c++)
             printf("%-9s  %s\n           %s%s%s\n", ablate_verdict_name[v[c].says], v[c].claim->claim, v[c].measured,
@@ -161,6 +176,8 @@ static const char *open_session(struct jobs *s, struct options *o, char *why)
         (int)sizeof s->a.out - 64)
         return say(why, "out=%.60s...: this path is too long.", s->a.out);
     s->only_report = a.report;
+    if (!s->only_report && examine_foresee(&s->a, why))        /* hours of training later would be late */
+        return why;
     const enum ablation_trial trial = s->only_report ? ABLATION_ON_HOST : ablation_try(&s->a.run[0], why);
     if (trial == ABLATION_REFUSED)
         return why;

@@ -59,6 +59,9 @@ struct claim {
     int arm[ABLATE_PARTIES];
 };
 
+/* Do the claims, and what a verdict needs, stand as they stood when the folder was begun?  UNTOLD: by an older swax. */
+enum ablate_rules { RULES_STOOD, RULES_CHANGED, RULES_UNTOLD };
+
 struct ablation {
     char out[RUN_TEXT];
     struct json *file;                  /* what the names below point into */
@@ -76,7 +79,9 @@ struct ablation {
     struct question ask[ABLATE_QUESTIONS];
     int window[ABLATE_WINDOWS];         /* of the train-window x test-window grid */
     int memory, near, loss;   /* questions: what the file calls long memory and short context (-1: nothing); the loss */
+    char examination[17];               /* a checksum of what is asked, question by question */
     struct claim claim[ABLATE_CLAIMS];
+    enum ablate_rules rules;
 };
 
 /* ---- what came out */
@@ -86,7 +91,7 @@ struct ablate_point { int step; double tokens, loss, memory, near, cells; };
 
 /* One trained network.  What was not measured is NaN. */
 struct outcome {
-    int done;
+    int done, other;                           /* other: it is there, and was asked other questions */
     uint64_t seed;
     double tokens, seconds, parameters;
     struct estimate answer[ABLATE_QUESTIONS];
@@ -127,9 +132,11 @@ const char *budget_set(struct ablation *a, int arm, const struct json *times, co
 /* questions.c: what such an ablation asks; and the number of a question by its name, or -1. */
 const char *questions_set(struct ablation *a, char *why);
 int question_find(const struct ablation *a, const char *name);
+void question_sum(const struct ablation *a, int question, struct checksum *sum);       /* all that it asks is added */
 
 /* claims.c */
 const char *claims_read(struct ablation *a, const struct json *claims, char *why);
+void claims_sum(const struct ablation *a, char digits[17]);    /* a checksum of the rules: claims, and what they need */
 void verdicts(struct verdict v[ABLATE_CLAIMS], const struct ablation *a, const struct outcome *r /* (arms,seeds) */);
 
 /* builtin.c: the text of an ablation that is built in, to be freed; NULL, and a sentence. */
@@ -138,8 +145,8 @@ extern const struct ablate_builtin { const char *name; const char *const *line; 
 char *ablate_builtin_text(const char *name, char *why);
 
 /* folder.c: the folder is this ablation's, from now on if it is new; refused is one of other settings, other weights to
- * begin with, or files that hold other data.  NULL, or a sentence. */
-const char *ablation_claim(const struct ablation *a, int only_report, char *why);
+ * begin with, or files that hold other data.  Finds a->rules.  NULL, or a sentence. */
+const char *ablation_claim(struct ablation *a, int only_report, char *why);
 
 /* Open a run as far as its first step, so that it is refused before a folder is claimed for it.  In a process of its
  * own: a device's context does not survive the forks that follow.  try.c. */
@@ -152,7 +159,7 @@ typedef int (*outcome_progress)(void *arg, int step);        /* after every step
 enum outcome_end outcome_make(const struct ablation *a, int arm, int seed, int threads, outcome_progress progress,
                               void *arg, char *why);
 
-/* results.c: the one writer and reader of what came out.  r->done = 0: it is not there, or an older swax asked other
+/* results.c: the one writer and reader of what came out.  r->done = 0: it is not there, or it was asked other
  * things. */
 void outcome_write(FILE *f, const struct ablation *a, int arm, const struct outcome *r, const char *indent);
 const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, int seed, char *why);

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/ablate/members.h"
 #include "tools/lib/nearest.h"
 #include "tools/lib/number.h"
 #include "tools/lib/random.h"
@@ -135,6 +136,10 @@ static const char *read_conditions(const struct ablation *a, struct claim *c, co
     return NULL;
 }
 
+static const struct member members[] = {
+    {"claim", JSON_STRING}, {"paper", JSON_STRING}, {"asks", JSON_ARRAY}, {"holds", JSON_ARRAY}, {NULL, JSON_NULL},
+};
+
 const char *claims_read(struct ablation *a, const struct json *claims, char *why)
 {
     for (const struct json *j = claims && claims->type == JSON_ARRAY ? claims->first : NULL; j; j = j->next) {
@@ -142,6 +147,8 @@ const char *claims_read(struct ablation *a, const struct json *claims, char *why
         const struct json *claim = json_get(j, "claim"), *paper = json_get(j, "paper");
         if (a->claims == ABLATE_CLAIMS || !claim || claim->type != JSON_STRING)
             return say(why, "Claims are up to %d objects with \"claim\" and \"holds\".", ABLATE_CLAIMS);
+        if (members_check(j, members, "A claim", why))
+            return why;
         c->claim = claim->text;
         c->paper = paper && paper->type == JSON_STRING ? paper->text : "";
         if (read_conditions(a, c, json_get(j, "asks"), c->asks, &c->n_asks, why) ||
@@ -152,6 +159,39 @@ const char *claims_read(struct ablation *a, const struct json *claims, char *why
         a->claims++;
     }
     return NULL;
+}
+
+static void sum_condition(const struct ablation *a, const struct condition *c, struct checksum *sum)
+{
+    char line[160];
+    for (int side = 0; side < 2; side++) {
+        const struct term t = side ? c->right : c->left;
+        if (t.arm < 0)
+            continue;
+        checksum_add(sum, a->arm[t.arm].name, strlen(a->arm[t.arm].name));
+        question_sum(a, t.question, sum);
+    }
+    const int n = snprintf(line, sizeof line, "%d %.17g %.17g\n", c->at_least, c->times, c->plus);
+    checksum_add(sum, line, (size_t)n);
+}
+
+void claims_sum(const struct ablation *a, char digits[17])
+{
+    struct checksum sum = {0};
+    char line[160];
+    int n = snprintf(line, sizeof line, "%d %.17g %.17g\n", a->least_seeds, a->margin, a->luck);
+    checksum_add(&sum, line, (size_t)n);
+    for (int i = 0; i < a->claims; i++) {
+        const struct claim *c = &a->claim[i];
+        n = snprintf(line, sizeof line, "%d asks, %d holds\n", c->n_asks, c->n_holds);
+        checksum_add(&sum, c->claim, strlen(c->claim));
+        checksum_add(&sum, line, (size_t)n);
+        for (int k = 0; k < c->n_asks; k++)
+            sum_condition(a, &c->asks[k], &sum);
+        for (int k = 0; k < c->n_holds; k++)
+            sum_condition(a, &c->holds[k], &sum);
+    }
+    checksum_text(&sum, digits);
 }
 
 /* ---- judging */

@@ -50,6 +50,42 @@ static const char *sit(const struct run *run, const struct sitting *s, struct sw
     return wrong;
 }
 
+/* One held-out sequence of the sitting. */
+static const char *fill_one(const struct run *run, const struct sitting *s, char *why)
+{
+    struct data d = {0};
+    struct data_batch b = {0};
+    const char *wrong = open_data(&d, run, s, why);
+    if (!wrong && !data_holds_out(&d, s->length))
+        wrong = say(why, "its data hold out too little for an examination in sequences of %d tokens: give it more of "
+                         "them (held_out=, held_out_file=), or make \"longest\" smaller.", s->length);
+    if (!wrong)
+        wrong = data_batch_new(&b, 1, s->length, why);
+    if (!wrong)
+        wrong = data_fill(&d, &b, SEED, DATA_HELD_OUT, 0, why);
+    data_batch_free(&b);
+    data_close(&d);
+    return wrong;
+}
+
+const char *examine_foresee(const struct ablation *a, char *why)
+{
+    char wrong[SWAX_WHY];
+    for (int i = 0; i < a->arms; i++)
+        for (int s = 0; s < a->sittings; s++) {
+            const struct sitting *here = &a->sitting[s];
+            int before = 0;
+            for (int k = 0; k < s; k++)
+                before |= a->sitting[k].length == here->length && a->sitting[k].to == here->to &&
+                          a->sitting[k].from == here->from && a->sitting[k].facts_first == here->facts_first;
+            for (int k = 0; k < i && !before; k++)
+                before |= !memcmp(a->run[k].value, a->run[i].value, sizeof a->run[i].value);
+            if (!before && fill_one(&a->run[i], here, wrong))
+                return say(why, "Arm %s: %.260s", a->arm[i].name, wrong);
+        }
+    return NULL;
+}
+
 /* Of a layer that has a state: its mixer's own tensors, not the block's norms and feed-forward. */
 static int in_cell(const struct swax_config *c, const struct swax_tensor *t)
 {

@@ -10,6 +10,9 @@
 const char *examine_briefly(const struct ablation *a, const struct run *run, struct swax_network *n, int B,
                             struct ablate_point *p, char *why);
 
+/* Can every sitting of every arm be sat with the data there are?  NULL, or a sentence: too little is held out, .... */
+const char *examine_foresee(const struct ablation *a, char *why);
+
 /* How many sequences of T tokens sit at a time: up to 8, and in memory no more than 8 of training's, or of 2,048
  * tokens. */
 int examine_at_once(int length, int T);

@@ -1,18 +1,25 @@
 /* folder.c - what the folder of an ablation is for: ablation.json says it. */
 #include "tools/ablate/ablate.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/lib/files.h"
 #include "tools/lib/say.h"
+#include "tools/train/checkpoint.h"
 
-/* Every arm's settings, and what the files of its data hold.  Another ablation must not be mixed into it. */
-static const char *write_claim(const struct ablation *a, char (*sum)[17], const char *path, char *why)
+/* Checksums of what the files of an arm's data hold, and of the weights it begins with; "": there are none. */
+struct sums { char contents[17], weights[17]; };
+
+/* Every arm's settings, what its files hold, and the rules.  Another ablation must not be mixed into it. */
+static const char *write_claim(const struct ablation *a, const struct sums *sum, const char *path, char *why)
 {
-    char *text = NULL;
+    char *text = NULL, rules[17];
     size_t size = 0;
     FILE *f = file_open_text(&text, &size);
     if (f)
@@ -27,9 +34,12 @@ static const char *write_claim(const struct ablation *a, char (*sum)[17], const 
         free(run);
     }
     for (int i = 0; f && i < a->arms; i++)
-        fprintf(f, "%s\"%s\": \"%s\"", i ? ", " : "},\n\"contents\": {", a->arm[i].name, sum[i]);
+        fprintf(f, "%s\"%s\": \"%s\"", i ? ", " : "},\n\"contents\": {", a->arm[i].name, sum[i].contents);
+    for (int i = 0; f && i < a->arms; i++)
+        fprintf(f, "%s\"%s\": \"%s\"", i ? ", " : "},\n\"weights\": {", a->arm[i].name, sum[i].weights);
+    claims_sum(a, rules);
     if (f)
-        fputs("}}\n", f);
+        fprintf(f, "},\n\"rules\": \"%s\"}\n", rules);
     return file_replace_text(path, f, &text, why);
 }
 
@@ -91,19 +101,96 @@ static const char *sum_contents(const struct run *r, char text[17], char *why)
     return wrong;
 }
 
-static const char *sum_all(const struct ablation *a, char (*sum)[17], char *why)
+static const char *add_file(struct checksum *sum, const char *path, char *why)
 {
-    for (int i = 0; i < a->arms; i++)
-        if (i && !memcmp(a->run[i].value, a->run[0].value, sizeof a->run[0].value))
-            strcpy(sum[i], sum[0]);
-        else if (sum_contents(&a->run[i], sum[i], why))
+    enum { PIECE = 1 << 20 };
+    char *piece = malloc(PIECE);
+    const int fd = piece ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    const char *wrong = !piece ? say(why, "There is no memory to read %s.", path)
+                      : fd < 0 ? say_errno(why, path, "cannot be read")
+                               : NULL;
+    for (ssize_t n = 1; !wrong && n;) {
+        n = read(fd, piece, PIECE);
+        if (n < 0)
+            wrong = say_errno(why, path, "cannot be read");
+        else
+            checksum_add(sum, piece, (size_t)n);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(piece);
+    return wrong;
+}
+
+static int is_weights(const struct dirent *e)
+{
+    const size_t n = strlen(e->d_name);
+    return n > 12 && !strcmp(e->d_name + n - 12, ".safetensors");
+}
+
+/* Of a checkpoint, that of a run, or the files of a folder of Hugging Face's. */
+static const char *sum_weights(const char *from, char digits[17], char *why)
+{
+    struct checksum sum = {0};
+    struct dirent **list = NULL;
+    struct stat s;
+    char path[2 * RUN_TEXT];
+    const char *wrong = NULL;
+    *digits = 0;
+    if (!*from)
+        return NULL;
+    snprintf(path, sizeof path, "%s/%s", from, checkpoint_name);
+    const int folder = !stat(from, &s) && S_ISDIR(s.st_mode), of_run = folder && !access(path, F_OK);
+    const int n = folder && !of_run ? scandir(from, &list, is_weights, alphasort) : 0;
+    if (n < 0)
+        return say_errno(why, from, "cannot be read");
+    if (!folder || of_run)
+        wrong = add_file(&sum, folder ? path : from, why);
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/%s", from, list[i]->d_name);
+        wrong = wrong ? wrong : add_file(&sum, path, why);
+        free(list[i]);
+    }
+    free(list);
+    checksum_text(&sum, digits);
+    return wrong;
+}
+
+static const char *sum_all(const struct ablation *a, struct sums *sum, char *why)
+{
+    for (int i = 0; i < a->arms; i++) {
+        const struct run *r = &a->run[i], *first = &a->run[0];
+        if (i && !memcmp(r->value, first->value, sizeof r->value))
+            strcpy(sum[i].contents, sum[0].contents);
+        else if (sum_contents(r, sum[i].contents, why))
             return why;
+        if (i && !strcmp(r->from, first->from))
+            strcpy(sum[i].weights, sum[0].weights);
+        else if (sum_weights(r->from, sum[i].weights, why))
+            return why;
+    }
     return NULL;
 }
 
-const char *ablation_claim(const struct ablation *a, int only_report, char *why)
+/* NULL, or a sentence.  What an older swax left out there is taken as it is. */
+static const char *check_files(const struct json *root, const struct ablation *a, const struct sums *sum, int i,
+                               char *why)
 {
-    char path[RUN_TEXT + 64], sum[ABLATE_ARMS][17];
+    const struct json *held = json_get(json_get(root, "contents"), a->arm[i].name),
+                      *began = json_get(json_get(root, "weights"), a->arm[i].name);
+    if (held && held->text && strcmp(held->text, sum[i].contents))
+        return say(why, "%s holds runs on other data: a file that arm %s reads has changed since. Choose another "
+                        "folder with out=, or put the file back.", a->out, a->arm[i].name);
+    if (began && began->text && strcmp(began->text, sum[i].weights))
+        return say(why, "%s holds runs that began with other weights: those that arm %s begins with have changed "
+                        "since. Choose another folder with out=, or put the file back.", a->out, a->arm[i].name);
+    return NULL;
+}
+
+const char *ablation_claim(struct ablation *a, int only_report, char *why)
+{
+    char path[RUN_TEXT + 64], rules[17];
+    static struct sums sum[ABLATE_ARMS];
     snprintf(path, sizeof path, "%s/ablation.json", a->out);
     if (only_report && access(path, F_OK))
         return say(why, "%s holds no ablation to report on.", a->out);
@@ -118,12 +205,11 @@ const char *ablation_claim(const struct ablation *a, int only_report, char *why)
     const char *other = arms && arms->count == a->arms ? NULL : "it has other arms";
     for (int i = 0; i < a->arms && !bad && !other; i++)
         other = other_arm(json_get(arms, a->arm[i].name), a, i, what);
-    for (int i = 0; i < a->arms && !only_report && !bad && !other; i++) {
-        const struct json *held = json_get(json_get(root, "contents"), a->arm[i].name);     /* NULL: an older swax's */
-        if (held && held->text && strcmp(held->text, sum[i]))
-            bad = say(why, "%s holds runs on other data: a file that arm %s reads has changed since. Choose another "
-                           "folder with out=, or put the file back.", a->out, a->arm[i].name);
-    }
+    for (int i = 0; i < a->arms && !only_report && !bad && !other; i++)
+        bad = check_files(root, a, sum, i, why);
+    const struct json *began = json_get(root, "rules");
+    claims_sum(a, rules);
+    a->rules = !began || !began->text ? RULES_UNTOLD : strcmp(began->text, rules) ? RULES_CHANGED : RULES_STOOD;
     if (!bad && other)
         bad = say(why, "%s holds another ablation, or one with other settings (%s): choose another folder with out=.",
                   a->out, other);

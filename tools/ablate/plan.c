@@ -22,31 +22,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/lib/nearest.h"
+#include "tools/ablate/members.h"
+#include "tools/lib/options.h"
 #include "tools/lib/say.h"
 
 /* ---- members of the file */
 
-static const char *const members[] = {"name",   "what",        "question", "answer", "seeds",  "sequences", "longest",
-                                      "points", "settings",    "arms",     "bands",  "memory", "near",      "past",
-                                      "claims", "least_seeds", "margin",   "luck",   "tuned",  "about",     NULL};
-static const char *const arm_members[] = {"name", "what", "role", "settings", "budget", "equal_flops", NULL};
-
-static const char *known(const struct json *object, const char *const *names, const char *where, char *why)
-{
-    for (const struct json *j = object->first; j; j = j->next) {
-        struct nearest n = nearest_to(j->key);
-        int found = 0;
-        for (int i = 0; names[i]; i++) {
-            found |= !strcmp(names[i], j->key);
-            nearest_try(&n, names[i]);
-        }
-        if (!found)
-            return n.best ? say(why, "%s has no member \"%.60s\": did you mean %s?", where, n.word, n.best)
-                          : say(why, "%s has no member \"%.60s\".", where, n.word);
-    }
-    return NULL;
-}
+static const struct member members[] = {
+    {"name", JSON_STRING}, {"what", JSON_STRING}, {"question", JSON_STRING}, {"answer", JSON_OBJECT},
+    {"seeds", JSON_NULL}, {"sequences", JSON_NULL}, {"longest", JSON_NULL}, {"points", JSON_NULL},
+    {"settings", JSON_NULL}, {"arms", JSON_ARRAY}, {"bands", JSON_ARRAY}, {"memory", JSON_STRING},
+    {"near", JSON_STRING}, {"past", JSON_NULL}, {"claims", JSON_ARRAY}, {"least_seeds", JSON_NULL},
+    {"margin", JSON_NULL}, {"luck", JSON_NULL}, {"tuned", JSON_STRING}, {"about", JSON_STRING}, {NULL, JSON_NULL},
+};
+static const struct member arm_members[] = {
+    {"name", JSON_STRING}, {"what", JSON_STRING}, {"role", JSON_STRING}, {"settings", JSON_NULL},
+    {"budget", JSON_NULL}, {"equal_flops", JSON_NULL}, {NULL, JSON_NULL},
+};
+static const struct member answer_members[] = {
+    {"no", JSON_STRING}, {"undecided", JSON_STRING}, {"yes", JSON_STRING}, {NULL, JSON_NULL},
+};
 
 static const char *text_of(const struct json *object, const char *key)
 {
@@ -162,7 +157,7 @@ static const char *read_arm(struct ablation *a, const struct json *j, const stru
     struct run *r = &a->run[a->arms];
     if (a->arms == ABLATE_ARMS)
         return say(why, "An ablation has at most %d arms.", ABLATE_ARMS);
-    if (j->type != JSON_OBJECT || known(j, arm_members, "An arm", why))
+    if (j->type != JSON_OBJECT || members_check(j, arm_members, "An arm", why))
         return j->type == JSON_OBJECT ? why : say(why, "An arm is an object with a name and settings.");
     *arm = (struct ablate_arm){.name = text_of(j, "name"), .what = text_of(j, "what"), .role = text_of(j, "role"),
                                .settings = json_get(j, "settings")};
@@ -210,11 +205,12 @@ static const char *read_file(struct ablation *a, const char *text, char *why)
         return say(why, "The ablation is %s", wrong);
     if (a->file->type != JSON_OBJECT)
         return say(why, "An ablation is a JSON object with settings and arms.");
-    if (known(a->file, members, "An ablation", why))
+    const struct json *answer = json_get(a->file, "answer");
+    if (members_check(a->file, members, "An ablation", why) ||
+        (answer && members_check(answer, answer_members, "The answer of an ablation", why)))
         return why;
     a->name = text_of(a->file, "name"), a->what = text_of(a->file, "what"), a->question = text_of(a->file, "question");
     a->tuned = text_of(a->file, "tuned"), a->about = text_of(a->file, "about");
-    const struct json *answer = json_get(a->file, "answer");
     for (int k = 0; k < 3; k++)
         a->answer[k] = text_of(answer, ablate_verdict_name[k]);
     if (!is_name(a->name))
@@ -222,6 +218,20 @@ static const char *read_file(struct ablation *a, const char *text, char *why)
     a->what = a->what ? a->what : a->name;
     a->question = a->question ? a->question : a->what;
     return read_numbers(a, why);
+}
+
+/* What every arm says for itself does nothing on the command line. */
+static const char *look_for_idle(const struct ablation *a, const struct options *o, char *why)
+{
+    for (int k = 0; k < o->n; k++) {
+        int own = 0;
+        for (int i = 0; i < a->arms; i++)
+            own += json_get(a->arm[i].settings, o->list[k].key) != NULL;
+        if (own == a->arms && !o->list[k].of_config)
+            return say(why, "%.60s=%.60s would do nothing: every arm of %.60s has its own.", o->list[k].key,
+                       o->list[k].value, a->name);
+    }
+    return NULL;
 }
 
 const char *ablation_open(struct ablation *a, const char *text, struct options *o, char *why)
@@ -243,6 +253,8 @@ const char *ablation_open(struct ablation *a, const char *text, struct options *
     const int first = ablation_role(a, "short"), other = ablation_role(a, "long");
     a->long_window = other >= 0 ? a->run[other].windows.window : base.windows.window;
     a->short_window = first >= 0 ? a->run[first].windows.window : a->long_window;
+    if (look_for_idle(a, o, why))
+        return why;
     return questions_set(a, why) || claims_read(a, json_get(a->file, "claims"), why) ? why : NULL;
 }
 

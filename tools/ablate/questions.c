@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/ablate/members.h"
 #include "tools/lib/say.h"
 
 int question_find(const struct ablation *a, const char *name)
@@ -202,6 +203,19 @@ static void ask_found(struct draft *d)
     }
 }
 
+static const struct member band_members[] = {
+    {"name", JSON_STRING}, {"from", JSON_NULL}, {"to", JSON_NULL}, {NULL, JSON_NULL},
+};
+
+/* A question of that name would be taken for the band. */
+static const char *check_band_name(const struct ablation *a, const struct band *b, char *why)
+{
+    char name[ABLATE_NAME];
+    name_question(name, "%s", b->name);
+    return question_find(a, name) < 0 ? NULL
+         : say(why, "Band %s: there is a question of that name already.", b->name);
+}
+
 static const char *ask_bands(struct draft *d, char why[SWAX_WHY])
 {
     struct ablation *a = d->a;
@@ -214,7 +228,12 @@ static const char *ask_bands(struct draft *d, char why[SWAX_WHY])
             !json_integer(high, &to) || from < 1 || to < from || to > 1 << 24)
             return say(why, "A band of the ablation is {\"name\": ..., \"from\": ..., \"to\": ...}, in tokens, from at "
                             "most to.");
-        snprintf(b.name, sizeof b.name, "%.23s", name->text);
+        if (members_check(j, band_members, "A band", why))
+            return why;
+        if (snprintf(b.name, sizeof b.name, "%s", name->text) >= (int)sizeof b.name)
+            return say(why, "Band %.60s: its name is longer than %zu letters.", name->text, sizeof b.name - 1);
+        if (check_band_name(a, &b, why))
+            return why;
         b.from = (int)from, b.to = (int)to;
         if (!rows_between(source_of(a), b.from, b.to, 0))
             return say(why, "Band %s: the data %s tell no answers apart that were said %d to %d tokens back.", b.name,
@@ -326,9 +345,21 @@ static const char *find_named(struct ablation *a, const char *key, const char *o
     return NULL;
 }
 
+void question_sum(const struct ablation *a, int question, struct checksum *sum)
+{
+    const struct question *q = &a->ask[question];
+    const struct sitting *s = &a->sitting[q->sitting];
+    char line[256];
+    const int n = snprintf(line, sizeof line, "%s %llx %d of %d %d %d %d-%d %d %d %d %d\n", q->name,
+                           (unsigned long long)q->rows, q->what, s->length, s->sequences, s->window, s->from, s->to,
+                           s->facts_first, s->probe, s->span, s->cut);
+    checksum_add(sum, line, (size_t)n);
+}
+
 const char *questions_set(struct ablation *a, char *why)
 {
     struct draft d = {a, 0};
+    struct checksum all = {0};
     const struct source *s = source_of(a);
     if (a->past >= a->length)
         return say(why, "past=%d: it is shorter than the sequences of %d tokens.", a->past, a->length);
@@ -350,5 +381,8 @@ const char *questions_set(struct ablation *a, char *why)
         find_named(a, "near", "", &a->near, why))
         return why;
     ask_windows(&d);
+    for (int q = 0; q < a->questions; q++)
+        question_sum(a, q, &all);
+    checksum_text(&all, a->examination);
     return d.full ? say(why, "The ablation asks more than there is room for: fewer bands, windows or lengths.") : NULL;
 }

@@ -105,12 +105,16 @@ static void head(const struct page *p)
     fputs("</b> ", p->f);
     if (a->claims)
         text(p, v[0].measured);
+    int alike = 1;
+    for (int i = 1; i < a->arms; i++)
+        alike &= !memcmp(a->run[i].value, r->value, sizeof r->value);
     fprintf(p->f, "%s</p>\n<p>An ablation of SWAX (arXiv 2509.24552), <code>", a->claims ? "." : "");
     text(p, a->name);
     fprintf(p->f, "</code>: %d arms, %d seed%s, %d of %d runs finished. The arms differ in what the last table "
-                  "says and in nothing else: with the same seed all see the same sequences of %d tokens in the same "
-                  "order and start from the same random numbers.</p>\n", a->arms, a->seeds, a->seeds == 1 ? "" : "s",
-            finished_in_all(p), a->arms * a->seeds, r->length);
+                  "says and in nothing else: with the same seed all %s%d tokens%s and start from the same random "
+                  "numbers.</p>\n", a->arms, a->seeds, a->seeds == 1 ? "" : "s", finished_in_all(p),
+            a->arms * a->seeds, alike ? "see the same sequences of " : "see sequences of ", r->length,
+            alike ? " in the same order" : ", whose data differ too, so that each is asked of its own,");
     if (a->about) {
         fputs("<p>", p->f);
         text(p, a->about);
@@ -175,6 +179,11 @@ static void word_section(const struct page *p)
 
 static void verdict_section(const struct page *p)
 {
+    static const char *const when[] = {
+        [RULES_STOOD] = "The rules stood in the ablation's file before the runs.",
+        [RULES_CHANGED] = "<b>The rules are not those that stood in the ablation's file when its runs began: they were "
+                          "changed since.</b>",
+        [RULES_UNTOLD] = "The rules stand in the ablation's file; since when, its folder does not say."};
     static struct verdict v[ABLATE_CLAIMS];
     if (!p->a->claims)
         return;
@@ -197,14 +206,13 @@ static void verdict_section(const struct page *p)
         text(p, *v[c].claim->paper ? v[c].claim->paper : "says nothing of it");
         fputs("</td></tr>\n", p->f);
     }
-    fprintf(p->f, "</table></div>\n<p class=\"note\">The rules stood in the ablation's file before the runs. A claim "
-                  "is asked of every combination of seeds, one of each arm that it "
-            "names, and a condition holds only by %g standard error%s. Yes: it holds for at least 4 in 5 combinations, "
-            "with at least %d seeds of each arm, and the same results dealt out to the arms at random do as well in at "
-            "most %g of the deals. No: it fails for at least 4 in 5. The paper's numbers are at 1.4 billion parameters "
-            "and 150 billion tokens, windows 128 and 2048, and are taken from its abstract and from summaries by "
-            "others; only directions can be compared.</p>\n", p->a->margin, p->a->margin == 1 ? "" : "s",
-            p->a->least_seeds, p->a->luck);
+    fprintf(p->f, "</table></div>\n<p class=\"note\">%s A claim is asked of every combination of seeds, one of each "
+            "arm that it names, and a condition holds only by %g standard error%s. Yes: it holds for at least 4 in 5 "
+            "combinations, with at least %d seeds of each arm, and the same results dealt out to the arms at random do "
+            "as well in at most %g of the deals. No: it fails for at least 4 in 5. The paper's numbers are at 1.4 "
+            "billion parameters and 150 billion tokens, windows 128 and 2048, and are taken from its abstract and from "
+            "summaries by others; only directions can be compared.</p>\n", when[p->a->rules], p->a->margin,
+            p->a->margin == 1 ? "" : "s", p->a->least_seeds, p->a->luck);
 }
 
 /* One table of the questions of some groups, a column each. */

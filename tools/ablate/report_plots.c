@@ -2,6 +2,7 @@
 #include "tools/ablate/report.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/lib/page.h"
@@ -70,6 +71,21 @@ static double bottom_of(const struct plot *q)
     return bottom;
 }
 
+static int shows_something(const struct plot *q)
+{
+    for (int k = 0; k < q->n; k++)
+        for (int i = 0; i < q->series[k].n; i++)
+            if (isfinite(q->y[k][i]))
+                return 1;
+    return 0;
+}
+
+/* Is its answer a share, between 0 and 1? */
+static int is_share(const struct ablation *a, int question)
+{
+    return a->ask[question].what == MEASURE_RIGHT || a->ask[question].what == MEASURE_FOUND;
+}
+
 /* All questions of a group against how far back they ask. */
 static void distance_plot(const struct page *p, enum ablate_group group, const char *title, const char *label,
                           const char *words, int from_zero)
@@ -89,7 +105,7 @@ static void distance_plot(const struct page *p, enum ablate_group group, const c
     for (int i = 0; i < a->arms && n; i++)
         if (page_finished(p, i))
             add_arm(&q, p, i, n, x, value_answer, index);
-    if (n < 1 || !q.n)
+    if (n < 1 || !shows_something(&q))
         return;
     const struct svg_mark marks[] = {{a->short_window, "short window"},
                                      {a->long_window, "long window"},
@@ -126,7 +142,7 @@ static void curve_plot(const struct page *p, const char *title, const char *labe
         add_arm(&q, p, i, points, x, value, NULL);
         last = fmax(last, x[points - 1]);
     }
-    if (!q.n || !(top_of(&q) > 0))
+    if (!shows_something(&q))
         return;
     const struct svg_axis ax = {"tokens seen in training", 0, last, 0, 0};
     const struct svg_axis ay =
@@ -137,24 +153,48 @@ static void curve_plot(const struct page *p, const char *title, const char *labe
     fputs("</figure>\n", p->f);
 }
 
+/* Do two runs differ in the window and in nothing else? */
+static int is_same_but_window(const struct run *a, const struct run *b)
+{
+    struct run moved = *b;
+    moved.windows.window = a->windows.window;
+    char *x = run_json(a, 1), *y = run_json(&moved, 1);
+    const int same = x && y && !strcmp(x, y) && !strcmp(a->from, b->from);
+    free(x);
+    free(y);
+    return same;
+}
+
+/* One more arm among *n, which stand by their windows; one of each. */
+static void put_by_window(int *arm, int *n, const struct ablation *a, int more)
+{
+    int at = *n;
+    while (at && a->run[arm[at - 1]].windows.window > a->run[more].windows.window)
+        at--;
+    if (at && a->run[arm[at - 1]].windows.window == a->run[more].windows.window)
+        return;
+    memmove(arm + at + 1, arm + at, (size_t)(*n - at) * sizeof *arm);
+    arm[at] = more;
+    ++*n;
+}
+
 /* The hybrids of fixed windows: what each was trained and is tested with. */
 static void window_plot(const struct page *p)
 {
     static struct plot q;
     const struct ablation *a = p->a;
     const int first = ablation_role(a, "short"), of[2] = {a->memory, a->near};
-    int n = 0;
-    for (int i = 0; i < a->arms && first >= 0 && a->memory >= 0 && a->near >= 0; i++) {
-        const struct run *r = &a->run[i];
-        if (!page_finished(p, i) || r->windows.short_window ||
-            memcmp(r->model.mixer, a->run[first].model.mixer, sizeof r->model.mixer))
-            continue;
+    int n = 0, arm[ABLATE_ARMS];
+    if (first < 0 || a->memory < 0 || a->near < 0 || !is_share(a, a->memory) || !is_share(a, a->near))
+        return;
+    for (int i = 0; i < a->arms; i++)
+        if (page_finished(p, i) && !a->run[i].windows.short_window && is_same_but_window(&a->run[first], &a->run[i]))
+            put_by_window(arm, &n, a, i);
+    for (int i = 0; i < n; i++)
         for (int k = 0; k < 2; k++) {
-            const struct spread s = spread_of(a, p->r, i, value_answer, of[k]);
-            q.x[k][n] = r->windows.window, q.y[k][n] = s.median, q.low[k][n] = s.low, q.high[k][n] = s.high;
+            const struct spread s = spread_of(a, p->r, arm[i], value_answer, of[k]);
+            q.x[k][i] = a->run[arm[i]].windows.window, q.y[k][i] = s.median, q.low[k][i] = s.low, q.high[k][i] = s.high;
         }
-        n++;
-    }
     if (n < 3)
         return;
     q.series[0] = (struct svg_series){.label = a->ask[of[0]].label, .style = 0, .n = n, .x = q.x[0], .y = q.y[0],
@@ -165,8 +205,8 @@ static void window_plot(const struct page *p)
                           ay = {"right answers", 0, 1, 0, 1};
     fputs("<figure>\n", p->f);
     svg_lines(p->f, "Memory and short context against the window", ax, ay, q.series, 2, NULL, 0);
-    page_caption(p->f, "Hybrids that were trained with one window throughout. Median over seeds, bars from the lowest "
-                       "to the highest seed.");
+    page_caption(p->f, "Arms that differ in their window and in nothing else, trained with it throughout. Median over "
+                       "seeds, bars from the lowest to the highest seed.");
     fputs("</figure>\n", p->f);
 }
 
@@ -196,8 +236,9 @@ static void trade_plot(const struct page *p)
     }
     if (!q.n)
         return;
-    const struct svg_axis ax = svg_around(a->ask[a->near].label, left, right, 1);
-    const struct svg_axis ay = svg_around(a->ask[a->memory].label, bottom_of(&q), top_of(&q), 1);
+    const struct svg_axis ax = svg_around(a->ask[a->near].label, left, right, is_share(a, a->near));
+    const struct svg_axis ay =
+        svg_around(a->ask[a->memory].label, bottom_of(&q), top_of(&q), is_share(a, a->memory));
     fputs("<figure>\n", p->f);
     svg_points(p->f, "What a window costs and what it gives", ax, ay, q.series, q.n);
     page_caption(p->f, "One marker per seed. Right: short context. Up: long memory. The paper's claim is that a fixed "
@@ -215,7 +256,7 @@ static void position_plot(const struct page *p)
     for (int i = 0; i < p->a->arms; i++)
         if (page_finished(p, i))
             add_arm(&q, p, i, MEASURE_PARTS, x, value_loss_at, NULL);
-    if (!q.n || !(top_of(&q) > 0))
+    if (!shows_something(&q))
         return;
     fputs("<figure>\n", p->f);
     svg_lines(p->f, "Loss by position", (struct svg_axis){"position in the sequence", 0, p->a->length, 0, 0},
@@ -290,10 +331,10 @@ void page_plots(const struct page *p)
                       "The same bytes for every network: how much the loss falls when the whole document is seen.", 1);
     if (a->memory >= 0)
         curve_plot(p, "Long memory, while training", a->ask[a->memory].label, value_curve_memory,
-                   a->ask[a->memory].what != MEASURE_GAIN,
-                   "The same question as in the table, on a third of the sequences.");
+                   is_share(a, a->memory), "The same question as in the table, on a third of the sequences.");
     if (a->near >= 0)
-        curve_plot(p, "Short context, while training", a->ask[a->near].label, value_curve_near, 1,
+        curve_plot(p, "Short context, while training", a->ask[a->near].label, value_curve_near,
+                   is_share(a, a->near),
                    "The same question as in the table, on a third of the sequences.");
     curve_plot(p, "The cells' share of the gradient, while training", "share of the squared norm", value_curve_cells, 0,
                "Of the gradient of the same held-out sequences: how much of its squared norm stands in the weights of "

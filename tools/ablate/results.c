@@ -1,7 +1,8 @@
 /* results.c - what came out, as files: result.json of a run, results.json of all, one writer for both.
  *
- * A run is {"seed", "tokens", "seconds", "parameters", "answers": {QUESTION: {"value", "error", "asked"}, ...},
- * "loss_by_position": [...], "layers": [{"layer", "mixer", "mixer", what it shows of its inside: [...]}, ...],
+ * A run is {"seed", "examination" (a checksum of what it was asked), "tokens", "seconds", "parameters",
+ * "answers": {QUESTION: {"value", "error", "asked"}, ...}, "loss_by_position": [...],
+ * "layers": [{"layer", "mixer", what it shows of its inside: [...]}, ...],
  * "curve": [{"step", "tokens", "loss", "memory", "near", "cells_gradient"}, ...]}: what was not measured is null.
  * results.json lists the runs of every arm, the questions in words, and the verdicts. */
 #include "tools/ablate/ablate.h"
@@ -77,7 +78,7 @@ static void write_layers(FILE *f, const struct swax_config *c, const struct outc
 
 void outcome_write(FILE *f, const struct ablation *a, int arm, const struct outcome *r, const char *indent)
 {
-    fprintf(f, "{\"seed\": %llu", (unsigned long long)r->seed);
+    fprintf(f, "{\"seed\": %llu, \"examination\": \"%s\"", (unsigned long long)r->seed, a->examination);
     member(f, ", ", "tokens", r->tokens);
     member(f, ", ", "seconds", r->seconds);
     member(f, ", ", "parameters", r->parameters);
@@ -204,9 +205,12 @@ void curve_read(struct outcome *r, const struct json *curve)
     }
 }
 
-/* 1, or 0 if a question is missing. */
-static int read_answers(struct outcome *r, const struct ablation *a, const struct json *answers)
+/* 1, or 0 if a question is missing, or is another one of the same name; an older swax does not say. */
+static int read_answers(struct outcome *r, const struct ablation *a, const struct json *root)
 {
+    const struct json *answers = json_get(root, "answers"), *sum = json_get(root, "examination");
+    if (sum && sum->text && strcmp(sum->text, a->examination))
+        return 0;
     for (int q = 0; q < a->questions; q++) {
         const struct json *j = json_get(answers, a->ask[q].name);
         if (!j)
@@ -233,7 +237,8 @@ const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, i
     r->seed = (uint64_t)drawn;
     r->tokens = number(root, "tokens"), r->seconds = number(root, "seconds"),
     r->parameters = number(root, "parameters");
-    r->done = ours && drawn == seed + 1 && read_answers(r, a, json_get(root, "answers"));
+    r->done = ours && drawn == seed + 1 && read_answers(r, a, root);
+    r->other = ours && !r->done;
     read_list(r->part, MEASURE_PARTS, json_get(root, "loss_by_position"));
     for (const struct json *l = layers && layers->type == JSON_ARRAY ? layers->first : NULL;
          l && r->layers < ABLATE_LAYERS; l = l->next, r->layers++) {

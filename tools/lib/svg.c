@@ -317,6 +317,15 @@ static int shows_something(const struct svg_series *q)
     return points > 0;
 }
 
+/* An axis without length has no places. */
+static struct svg_axis with_length(struct svg_axis a)
+{
+    if (a.to > a.from)
+        return a;
+    a.to = a.log2 ? 2 * a.from : a.from + fmax(fabs(a.from), 1);
+    return a;
+}
+
 static void on_all_sheets(FILE *f, const char *title, struct svg_axis x, struct svg_axis y,
                           const struct svg_series *series, int n, const struct svg_mark *marks, int n_marks,
                           enum shown shown)
@@ -327,7 +336,7 @@ static void on_all_sheets(FILE *f, const char *title, struct svg_axis x, struct 
         names += shows_something(&series[i]);
     for (int i = 0; i < SVG_SHEETS; i++) {
         const struct sheet s = sheet_for(i, names);
-        plot(f, &s, title, x, y, series, n, marks, n_marks, shown, tag);
+        plot(f, &s, title, with_length(x), with_length(y), series, n, marks, n_marks, shown, tag);
     }
 }
 

@@ -1,0 +1,352 @@
+/* check_plan.c - an ablation's file is taken as it stands, or refused: no member, no setting and no change of it goes
+ * by without a word; and pictures have a place for all that they show. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/asked.h"
+#include "tests/scratch.h"
+#include "tests/suite.h"
+#include "tools/ablate/examine.h"
+#include "tools/lib/commands.h"
+#include "tools/lib/files.h"
+#include "tools/lib/options.h"
+#include "tools/lib/svg.h"
+
+static char why[SWAX_WHY];
+
+#define SETTINGS "\"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"mixers\": \"swa mlstm\", " \
+                 "\"length\": 64, \"window\": 16, \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, " \
+                 "\"values\": 2, \"steps\": 1, \"batch\": 2, \"tier\": \"ref\", \"held_out_sequences\": 0}"
+#define ARMS "\"arms\": [{\"name\": \"one\", \"role\": \"short\", \"settings\": {\"window\": 4}}, " \
+             "{\"name\": \"two\", \"settings\": {\"window\": 8}}]"
+
+static const char *opened(struct ablation *a, const char *members, const char *arms, const char *key, const char *value)
+{
+    static char text[4096];
+    struct option one = {.key = (char *)(size_t)key, .value = (char *)(size_t)value};
+    struct options o = {&one, key ? 1 : 0};
+    snprintf(text, sizeof text, "{\"name\": \"made-up\", %s" SETTINGS ", %s}", members, arms);
+    return ablation_open(a, text, &o, why);
+}
+
+static void says(const char *text, const char *wanted)
+{
+    ck_assert_msg(strstr(text, wanted) != NULL, "no '%s' in\n%.1500s", wanted, text);
+}
+
+/* ---- the file */
+
+START_TEST(members_that_would_be_left_out_are_refused)
+{
+    static const struct { const char *members, *says; } bad[] = {
+        {"\"claims\": [{\"claim\": \"c\", \"asks\": \"one.beyond >= 0.5\", \"holds\": [\"one.loss >= 1\"]}], ",
+         "A claim: its member \"asks\" is an array."},
+        {"\"claims\": [{\"claim\": \"c\", \"ask\": [], \"holds\": [\"one.beyond >= two.beyond\"]}], ",
+         "A claim has no member \"ask\": did you mean asks?"},
+        {"\"claims\": {\"claim\": \"c\"}, ", "An ablation: its member \"claims\" is an array."},
+        {"\"bands\": {\"name\": \"far\", \"from\": 16, \"to\": 63}, ", "\"bands\" is an array."},
+        {"\"bands\": [{\"name\": \"far\", \"form\": 4, \"from\": 16, \"to\": 63}], ",
+         "no member \"form\": did you mean from"},
+        {"\"bands\": [{\"name\": \"far\", \"from\": 16, \"to\": 31}, {\"name\": \"far\", \"from\": 32, \"to\": 63}], ",
+         "Band far: there is a question of that name already."},
+        {"\"bands\": [{\"name\": \"loss\", \"from\": 16, \"to\": 31}], ",
+         "Band loss: there is a question of that name"},
+        {"\"bands\": [{\"name\": \"a-band-of-24-letters-more\", \"from\": 16, \"to\": 31}], ",
+         "longer than 23 letters"},
+        {"\"answer\": {\"Yes\": \"indeed\"}, ", "did you mean yes?"},
+        {"\"answer\": {\"yes\": 1}, ", "its member \"yes\" is a text."},
+        {"\"answer\": \"yes\", ", "\"answer\" is an object."},
+        {"\"memory\": 3, ", "\"memory\" is a text."}, {"\"tuned\": [\"a\", \"b\"], ", "\"tuned\" is a text."},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        static struct ablation a;
+        ck_assert_msg(opened(&a, bad[i].members, ARMS, NULL, NULL) == why && strstr(why, bad[i].says) &&
+                      is_sentence(why), "%s: %s", bad[i].members, why);
+        ablation_close(&a);
+    }
+    static struct ablation a;
+    ck_assert_msg(!opened(&a, "\"answer\": {\"yes\": \"y\", \"no\": \"n\", \"undecided\": \"u\"}, ", ARMS, NULL, NULL),
+                  "%s", why);
+    ck_assert_str_eq(a.answer[ABLATE_UNDECIDED], "u");
+    ablation_close(&a);
+}
+END_TEST
+
+START_TEST(a_setting_that_every_arm_has_is_not_taken_from_the_line)
+{
+    static struct ablation a;
+    ck_assert(opened(&a, "", ARMS, "window", "12") == why);
+    ck_assert_str_eq(why, "window=12 would do nothing: every arm of made-up has its own.");
+    ablation_close(&a);
+    ck_assert_msg(!opened(&a, "", ARMS, "rate", "0.25"), "%s", why);
+    ck_assert(a.run[0].optimiser.rate == 0.25 && a.run[1].optimiser.rate == 0.25);
+    ablation_close(&a);
+    ck_assert_msg(!opened(&a, "", "\"arms\": [{\"name\": \"one\", \"settings\": {\"window\": 4}}, {\"name\": \"two\"}]",
+                          "window", "12"), "%s", why);
+    ck_assert(a.run[0].windows.window == 4 && a.run[1].windows.window == 12);
+    ablation_close(&a);
+}
+END_TEST
+
+/* ---- the folder */
+
+#define ON_TEXT "\"settings\": {\"data\": \"text\", \"file\": \"ref/network/model.c\", \"mixers\": \"swa\", " \
+                "\"width\": 8, \"heads\": 1, \"length\": 32, \"batch\": 2, \"steps\": 1, \"tier\": \"ref\", " \
+                "\"held_out_sequences\": 0, \"context\": 2}, \"points\": 0, \"arms\": [{\"name\": \"one\"}]"
+#define CLAIM "\"claims\": [{\"claim\": \"c\", \"holds\": [\"one.far >= 0.5\"]}], "
+#define FAR(from) "\"bands\": [{\"name\": \"far\", \"from\": " #from ", \"to\": 31}], "
+
+static void put_plan(const char *members)
+{
+    char text[2000];
+    const int n = snprintf(text, sizeof text, "{\"name\": \"plan\", %s" ON_TEXT "}", members);
+    put(scratch("plan.json"), text, (size_t)n);
+}
+
+static const char *file_of(const char *folder, const char *name)
+{
+    char *text;
+    read_whole(in_folder(placed(folder), name), &text);
+    return scratch_keep(text);
+}
+
+/* "asked" of a question in the run's result. */
+static double asked(const char *question)
+{
+    struct json *root = json_read(placed("@asked/runs/one-s1/result.json"), 1 << 20, why);
+    const struct json *j = json_get(json_get(json_get(root, "answers"), question), "asked");
+    ck_assert_msg(j, "%s", why);
+    const double n = j->number;
+    json_free(root);
+    return n;
+}
+
+START_TEST(runs_that_were_asked_other_questions_are_asked_again)
+{
+    put_plan("\"sequences\": 8, " FAR(1) CLAIM);
+    const char *said = done(cmd_ablate, placed("@plan.json out=@asked seeds=1"));
+    ck_assert(!strstr(said, "other questions") && !strstr(said, "rules of the verdicts"));
+    const double loss = asked("loss"), far = asked("far");
+    ck_assert_msg(loss == 8 * 32 && far > 0, "%g tokens and %g answers were asked", loss, far);
+    const char *weights = file_of("@asked/runs/one-s1", "checkpoint.safetensors");
+    put_plan("\"sequences\": 16, " FAR(1) CLAIM);
+    said = done(cmd_ablate, placed("@plan.json out=@asked seeds=1 report=yes"));
+    says(said, "1 finished run was asked other questions than the file has now, and left out");
+    ck_assert(asked("loss") == loss);
+    done(cmd_ablate, placed("@plan.json out=@asked seeds=1"));
+    ck_assert_msg(asked("loss") == 2 * loss, "%g tokens were asked, of 16 sequences", asked("loss"));
+    put_plan("\"sequences\": 16, " FAR(32) CLAIM);                        /* the same name, another question */
+    ck_assert_int_eq(ask_command(cmd_ablate, placed("@plan.json out=@asked seeds=1")).status, 2);
+    put_plan("\"sequences\": 16, \"bands\": [{\"name\": \"far\", \"from\": 1, \"to\": 63}], " CLAIM);
+    const double before = asked("far");
+    done(cmd_ablate, placed("@plan.json out=@asked seeds=1"));
+    ck_assert_msg(asked("far") == before, "in sequences of 32 nothing is further back than 31");
+    ck_assert(!strcmp(weights, file_of("@asked/runs/one-s1", "checkpoint.safetensors")));
+}
+END_TEST
+
+START_TEST(rules_that_were_changed_are_not_said_to_have_stood)
+{
+    static const char stood[] = "The rules stood in the ablation's file before the runs.",
+        changed[] = "<b>The rules are not those that stood in the ablation's file when its runs began";
+    static const char *const others[] = {
+        FAR(1) CLAIM "\"margin\": 1, ", FAR(1) CLAIM "\"luck\": 0.5, ", FAR(1) CLAIM "\"least_seeds\": 1, ",
+        FAR(1) "\"claims\": [{\"claim\": \"c\", \"holds\": [\"one.far >= 0.4\"]}], ",
+        FAR(1) "\"claims\": [{\"claim\": \"c\", \"holds\": [\"one.far <= 0.5\"]}], ",
+        FAR(1) "\"claims\": [{\"claim\": \"c\", \"asks\": [\"one.far >= 0.5\"], \"holds\": [\"one.far >= 0.5\"]}], ",
+        FAR(1) "\"claims\": [{\"claim\": \"c\", \"holds\": [\"one.loss >= 0.5\"]}], ",
+        FAR(1) "\"claims\": [{\"claim\": \"d\", \"holds\": [\"one.far >= 0.5\"]}], ",
+        "\"bands\": [{\"name\": \"far\", \"from\": 1, \"to\": 63}], " CLAIM};
+    put_plan(FAR(1) CLAIM);
+    done(cmd_ablate, placed("@plan.json out=@rules seeds=1"));
+    says(file_of("@rules", "report.html"), stood);
+    put_plan("\"tuned\": \"nothing\", \"what\": \"another line\", " FAR(1) CLAIM);
+    ck_assert(!strstr(done(cmd_ablate, placed("@plan.json out=@rules seeds=2 report=yes")), "rules of the verdicts"));
+    says(file_of("@rules", "report.html"), stood);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        put_plan(others[i]);
+        says(done(cmd_ablate, placed("@plan.json out=@rules seeds=1 report=yes")),
+             "The rules of the verdicts were changed since the runs began.");
+        says(file_of("@rules", "report.html"), changed);
+        ck_assert_msg(!strstr(file_of("@rules", "report.html"), stood), "%s", others[i]);
+    }
+}
+END_TEST
+
+START_TEST(weights_that_arms_begin_with_are_those_of_the_folder)
+{
+    put_plan("");
+    done(cmd_ablate, placed("@plan.json out=@teacher seeds=2"));
+    done(cmd_train, placed("out=@pupil from=@teacher/runs/one-s1 file=ref/network/model.c mixers=swa width=8 heads=1 "
+                           "length=32 batch=2 steps=1 tier=ref"));
+    done(cmd_ablate, placed("@plan.json out=@after seeds=1 from=@pupil"));
+    done(cmd_ablate, placed("@plan.json out=@after seeds=1 from=@pupil"));
+    ck_assert(!rename(placed("@pupil/checkpoint.safetensors"), placed("@old")));
+    ck_assert(!rename(placed("@teacher/runs/one-s2/checkpoint.safetensors"), placed("@pupil/checkpoint.safetensors")));
+    refused(cmd_ablate, placed("@plan.json out=@after seeds=1 from=@pupil"),
+            "those that arm one begins with have changed since");
+    done(cmd_ablate, placed("@plan.json out=@after seeds=1 from=@pupil report=yes"));
+    ck_assert(!rename(placed("@old"), placed("@pupil/checkpoint.safetensors")));
+    done(cmd_ablate, placed("@plan.json out=@after seeds=1 from=@pupil"));
+}
+END_TEST
+
+/* An examination that cannot be sat is said before the training, not after it. */
+START_TEST(too_little_for_the_examination_is_said_first)
+{
+    char text[3000];
+    memset(text, 'a', sizeof text);
+    put(scratch("short.txt"), text, sizeof text);
+    put_plan("\"longest\": 16, ");
+    refused(cmd_ablate, placed("@plan.json out=@toolong file=@short.txt"),
+            "Arm one: its data hold out too little for an examination in sequences of 512 tokens");
+    ck_assert(access(placed("@toolong"), F_OK));
+    put_plan("\"longest\": 4, ");
+    done(cmd_ablate, placed("@plan.json out=@longenough file=@short.txt"));
+}
+END_TEST
+
+START_TEST(every_run_has_the_threads_that_are_asked_for)
+{
+    put_plan("");
+    done(cmd_ablate, placed("@plan.json out=@threads seeds=2 threads=3 jobs=1"));
+    for (int seed = 1; seed <= 2; seed++) {
+        char folder[60];
+        snprintf(folder, sizeof folder, "@threads/runs/one-s%d", seed);
+        says(file_of(folder, "config.json"), "\"threads\": 3,");
+    }
+    setenv("OMP_NUM_THREADS", "5", 1);                 /* else the cores, divided by the runs side by side */
+    const int cores = sysconf(_SC_NPROCESSORS_ONLN) < 5 ? (int)sysconf(_SC_NPROCESSORS_ONLN) : 5;
+    char wanted[60];
+    done(cmd_ablate, placed("@plan.json out=@shared seeds=2 jobs=2"));
+    snprintf(wanted, sizeof wanted, "\"threads\": %d,", cores > 2 ? cores / 2 : 1);
+    says(file_of("@shared/runs/one-s2", "config.json"), wanted);
+}
+END_TEST
+
+/* ---- pictures */
+
+/* The page of an ablation whose runs all gave the same answer; NaN: none. */
+static char *page_with(const char *members, const char *arms, double answer)
+{
+    static struct ablation a;
+    ck_assert_msg(!opened(&a, members, arms, NULL, NULL), "%s", why);
+    snprintf(a.out, sizeof a.out, "%s", scratch("pictures"));
+    ck_assert(!file_make_folder(a.out, why));
+    struct outcome *r = calloc((size_t)a.arms, sizeof *r);
+    for (int i = 0; i < a.arms; i++) {
+        r[i].done = 1, r[i].points = 2;
+        for (int q = 0; q < a.questions; q++)
+            r[i].answer[q] = (struct estimate){answer * (1 + 0.01 * a.run[i].windows.window), 0.01, 10};
+        for (int k = 0; k < MEASURE_PARTS; k++)
+            r[i].part[k] = (double)NAN;
+        for (int k = 0; k < 2; k++)
+            r[i].curve[k] = (struct ablate_point){k + 1, 100 * (k + 1), (double)NAN, answer, answer, (double)NAN};
+    }
+    ck_assert_msg(!report_write(&a, r, "swax ablate made-up", why), "%s", why);
+    ablation_close(&a);
+    free(r);
+    return (char *)(size_t)file_of("@pictures", "report.html");
+}
+
+static void has_places(const char *page)
+{
+    static const char *const none[] = {"nan\"", "inf\"", "Mnan", "M-nan", "Minf", "M-inf", "Lnan", "L-nan", "Linf",
+                                       "-nan ", "\"nan", "\"inf"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        ck_assert_msg(!strstr(page, none[i]), "a picture has a point without a place: %.60s",
+                      strstr(page, none[i]) - 20);
+}
+
+START_TEST(a_curve_over_windows_goes_by_their_size)
+{
+    static const char curve[] = "Memory and short context against the window</title>",
+        arms[] = "\"arms\": [{\"name\": \"a\", \"settings\": {\"window\": 16}}, "
+                 "{\"name\": \"b\", \"role\": \"short\", \"settings\": {\"window\": 4}}, "
+                 "{\"name\": \"c\", \"role\": \"long\", \"settings\": {\"window\": 24}}, "
+                 "{\"name\": \"d\", \"settings\": {\"window\": 8}}, "
+                 "{\"name\": \"again\", \"budget\": 3, \"settings\": {\"window\": 8}}, "
+                 "{\"name\": \"other-rate\", \"settings\": {\"window\": 12, \"rate\": 0.5}}]";
+    const char *page = page_with("\"near\": \"in-short\", ", arms, 0.5), *at = strstr(page, curve);
+    ck_assert(at);
+    says(at, "0.52 at 4 (0.52 to 0.52), 0.54 at 8 (0.54 to 0.54), 0.58 at 16 (0.58 to 0.58), 0.62 at 24 ");
+    has_places(page);
+    static const char alike[] = "\"arms\": [{\"name\": \"a\", \"role\": \"short\", \"settings\": {\"window\": 4}}, "
+                                "{\"name\": \"b\", \"settings\": {\"window\": 4, \"rate\": 0.5}}, "
+                                "{\"name\": \"c\", \"settings\": {\"window\": 4, \"rate\": 0.25}}]";
+    page = page_with("\"near\": \"copied-symbol\", ", alike, 0.5);
+    ck_assert_msg(!strstr(page, curve), "three arms of one window are a curve over windows");
+    has_places(page);
+}
+END_TEST
+
+START_TEST(a_picture_of_nothing_is_left_out)
+{
+    const char *page = page_with("\"near\": \"in-short\", ", ARMS, (double)NAN);
+    ck_assert_msg(!strstr(page, "Recall against distance"), "nothing was asked, and a picture shows it");
+    ck_assert(!strstr(page, "Long memory, while training"));
+    has_places(page);
+    page = page_with("\"near\": \"in-short\", ", ARMS, 0);
+    ck_assert_msg(strstr(page, "Recall against distance") && strstr(page, "Long memory, while training"),
+                  "an answer of 0 is an answer");
+}
+END_TEST
+
+/* A loss of 3.1 is no 310 %, and stands inside its frame. */
+START_TEST(what_is_no_share_has_another_axis)
+{
+    const char *page = page_with("\"memory\": \"loss\", \"near\": \"loss\", ", ARMS, 3.125);
+    const char *at = strstr(page, "Short context, while training</title>");
+    ck_assert(at);
+    at = strstr(at, "<rect width");
+    const char *end = strstr(at, "</svg>");
+    for (const char *p = at; (p = strstr(p, " %</text>")) && p < end; p++)
+        ck_abort_msg("an axis of a loss has per cents: %.40s", p - 30);
+    ck_assert_msg(!strstr(page, "Memory and short context against the window"), "losses are no right answers");
+    has_places(page);
+}
+END_TEST
+
+START_TEST(an_axis_without_length_is_given_one)
+{
+    static const double x[] = {8, 8}, y[] = {0.25, 0.25};
+    const struct svg_series s = {.label = "one", .n = 2, .x = x, .y = y};
+    for (int log2 = 0; log2 < 2; log2++) {
+        char *text;
+        size_t size;
+        FILE *f = file_open_text(&text, &size);
+        svg_lines(f, "t", (struct svg_axis){"x", 8, 8, log2, 0}, (struct svg_axis){"y", 0.25, 0.25, 0, 0}, &s, 1,
+                  NULL, 0);
+        ck_assert(file_close_text(f, &text));
+        has_places(text);
+        free(text);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    scratch_open();
+    Suite *s = suite_create("plan");
+    TCase *t = tcase_create("plan");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, members_that_would_be_left_out_are_refused);
+    tcase_add_test(t, a_setting_that_every_arm_has_is_not_taken_from_the_line);
+    tcase_add_test(t, runs_that_were_asked_other_questions_are_asked_again);
+    tcase_add_test(t, rules_that_were_changed_are_not_said_to_have_stood);
+    tcase_add_test(t, weights_that_arms_begin_with_are_those_of_the_folder);
+    tcase_add_test(t, too_little_for_the_examination_is_said_first);
+    tcase_add_test(t, every_run_has_the_threads_that_are_asked_for);
+    tcase_add_test(t, a_curve_over_windows_goes_by_their_size);
+    tcase_add_test(t, a_picture_of_nothing_is_left_out);
+    tcase_add_test(t, what_is_no_share_has_another_axis);
+    tcase_add_test(t, an_axis_without_length_is_given_one);
+    suite_add_tcase(s, t);
+    const int failed = suite_ends(s);
+    scratch_close();
+    return failed;
+}
