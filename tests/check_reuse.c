@@ -122,8 +122,9 @@ START_TEST(estimates_are_ratios_over_sequences)
     memset(t, 0, sizeof t);
     const double n[4] = {10, 20, 5, 15}, right[4] = {5, 18, 1, 12}, loss[4] = {12, 9, 8, 11}, cut[4] = {20, 15, 9, 20};
     for (int s = 0; s < 4; s++) {
-        t[s][3] = (struct tally){n[s] - 2, right[s], loss[s], 0, cut[s], 4, 1};
-        t[s][7] = (struct tally){2, 0, 0, 0, 0, 2, 2};
+        t[s][3] = (struct tally){
+            .asked = n[s] - 2, .right = right[s], .loss = loss[s], .cut_loss = cut[s], .lost = 4, .found = 1};
+        t[s][7] = (struct tally){.asked = 2, .lost = 2, .found = 2};
     }
     const struct estimate e = measure_estimate(t, 4, 1 << 3 | 1 << 7, MEASURE_RIGHT);
     double squares = 0;
@@ -135,7 +136,7 @@ START_TEST(estimates_are_ratios_over_sequences)
     ck_assert(fabs(measure_estimate(t, 4, 1 << 3, MEASURE_GAIN).value - (64.0 - 40) / 42) < 1e-12);
     ck_assert(fabs(measure_estimate(t, 4, 1 << 3 | 1 << 7, MEASURE_FOUND).value - 12.0 / 24) < 1e-12);
     /* all in one sequence: how far others lie from it is not known; two alike: known, and no rounding is left of it */
-    t[2][6] = (struct tally){5, 3, 0, 0, 0, 0, 0};
+    t[2][6] = (struct tally){.asked = 5, .right = 3};
     ck_assert(measure_estimate(t, 4, 1 << 6, MEASURE_RIGHT).value == 0.6);
     ck_assert(isnan(measure_estimate(t, 4, 1 << 6, MEASURE_RIGHT).error));
     t[1][6] = t[2][6];

@@ -18,9 +18,9 @@ enum { MEASURE_TAGS = 32, MEASURE_PARTS = 16 };
 enum { MEASURE_ALL = MEASURE_TAGS, MEASURE_ROWS };
 struct tally {
     double asked, right, loss;
-    double weight, weighted;         /* of the same answers: their weights in the loss, and the loss times these */
     double cut_right, cut_loss;      /* of the same answers, where the past was cut */
     double lost, found;              /* answers that are wrong where it was cut; and of those, right where it was not */
+    double weight, weighted;         /* of those asked: their weights in the loss, and the loss times these */
 };
 
 struct measure_how {
