@@ -128,12 +128,14 @@ static void bound_order(struct problem *p, int part, const struct swax_tier *hon
     op_case_free(&got);
 }
 
+static int affords_orders(const struct problem *p, int part) { return case_orders(&p->in[part]) <= MOST_ORDERS; }
+
 int bound_asks_orders(const struct problem *p, int part)
 {
     const struct fault *order;
     struct swax_tier unused;
     int n = 0;
-    for (int k = 0; (order = fault_none_f32(k, &unused)) && case_orders(&p->in[part]) <= MOST_ORDERS; k++)
+    for (int k = 0; (order = fault_none_f32(k, &unused)) && affords_orders(p, part); k++)
         n += !strcmp(order->op, p->subject.base);
     return n;
 }
@@ -142,7 +144,7 @@ int bound_asks_orders(const struct problem *p, int part)
 static int next_order(int k, const struct problem *p, int part, struct swax_tier *honest)
 {
     const struct fault *order;
-    if (!tame(&p->in[part]) || case_orders(&p->in[part]) > MOST_ORDERS)
+    if (!tame(&p->in[part]) || !affords_orders(p, part))
         return -1;
     for (k++; (order = fault_none_f32(k, honest)); k++)
         if (order_is_honest(order, p))
@@ -172,7 +174,7 @@ static void bound_operands(struct problem *p, int part)
     int k = 0;
     while ((of = fault_f32(k, &rounds)) && (strcmp(of->op, p->subject.base) || strcmp(of->name, "bf16_operands")))
         k++;
-    if (!of || p->wish.dtype != DT_BF16 || strcmp(of->op, "attention") || case_orders(&p->in[part]) > MOST_ORDERS)
+    if (!of || p->wish.dtype != DT_BF16 || strcmp(of->op, "attention") || !affords_orders(p, part))
         return;
     struct op_case got;
     op_case_copy(&got, &p->in[part]);
@@ -297,7 +299,7 @@ static void bound_normaliser(struct problem *p)
     if (p->subject.n == 2 && p->wish.chained) {
         op_case_copy(&b, &p->in[1]);
         problem_chain(&b, &f);
-        op_run(p->in[1].by, SWAX_PREC_F64, &b);
+        op_run(b.by, SWAX_PREC_F64, &b);
         widen(p, 1, &b, 8);
         op_case_free(&b);
     }
@@ -333,7 +335,7 @@ static void run_chain(double *error, double *rms, const struct problem *p, const
     op_run(tier, run, &f);
     round_answers(&f, keeps);
     problem_chain(&b, &f);
-    op_run(op_present(tier, run, b.op) ? tier : p->in[1].by, run, &b);
+    op_run(op_present(tier, run, b.op) ? tier : b.by, run, &b);
     round_answers(&b, keeps);
     for (int i = 0; i < b.n; i++)
         if (problem_is_answer(p, 1, i)) {
