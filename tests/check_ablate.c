@@ -20,6 +20,7 @@
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
 #include "tests/scratch.h"
+#include "tests/sequences.h"
 #include "tests/suite.h"
 
 enum { ARMS = 6 };
@@ -398,8 +399,8 @@ static double ask_again(const struct ablation *a, int arm, int seed, const struc
                   (unsigned long long)c.run.seed);
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = c.run.value[i];
-    value[source_key_find(c.run.source, "ask")] = q->ask;
-    value[source_key_find(c.run.source, "facts_first")] = q->first;
+    value[source_key(c.run.source, "ask")] = q->ask;
+    value[source_key(c.run.source, "facts_first")] = q->first;
     ck_assert_msg(!data_open(&d, c.run.source, value, 64, why), "%s", why);
     struct swax_network *n =
         swax_network_new(&c.run.model, swax_tier_find("ref", &wrong), SWAX_PREC_F32, 8, 64, 0, why);

@@ -165,6 +165,81 @@ START_TEST(the_split_does_not_depend_on_where_the_folder_lies)
 }
 END_TEST
 
+static int count_of(const char *text, size_t n, const char *wanted)
+{
+    const size_t length = strlen(wanted);
+    int found = 0;
+    for (size_t i = 0; i + length <= n; i++)
+        found += !memcmp(text + i, wanted, length);
+    return found;
+}
+
+/* Of a text of 90 bytes no stretch need be chosen: it is known as a whole. */
+START_TEST(short_copies_are_dropped_too)
+{
+    char *root = scratch("small"), *out = scratch("small-corpus"), *text[2], copy[12][91] = {{0}};
+    size_t n[2];
+    ck_assert(!file_make_folder(root, why));
+    for (int k = 0; k < 12; k++)
+        body(copy[k], 77u + (unsigned)k, 90);
+    for (int d = 0; d < FOLDERS; d++) {
+        char own[100];
+        body(own, 1000u + (unsigned)d, 99);
+        place(root, d, "own.c", own, 99);
+        for (int k = 0; k < 12; k++) {
+            char name[20];
+            snprintf(name, sizeof name, "copy%d.c", k);
+            place(root, d, name, copy[k], 90);
+        }
+    }
+    make_corpus(root, out, "least=1");
+    for (int p = 0; p < 2; p++)
+        n[p] = read_whole(in_folder(out, p ? "held_out.txt" : "train.txt"), &text[p]);
+    for (int k = 0; k < 12; k++) {
+        const int trained = count_of(text[0], n[0], copy[k]), held = count_of(text[1], n[1], copy[k]);
+        ck_assert_msg(trained == 1 && !held, "copy %d stands in the training text %d times, held out %d", k, trained,
+                      held);
+    }
+    struct json *r = record(out);
+    ck_assert(number(json_get(r, "train"), "documents") + number(json_get(r, "held_out"), "documents") == FOLDERS + 12);
+    json_free(r);
+}
+END_TEST
+
+/* megabytes= is the most there may be; what comes behind the first that is too many is left out and counted. */
+START_TEST(megabytes_are_not_exceeded)
+{
+    enum { LARGE = 400000 };
+    char *root = scratch("large"), *out = scratch("large-corpus"), *text = malloc(LARGE);
+    ck_assert(!file_make_folder(root, why));
+    for (int d = 0; d < 12; d++) {
+        body(text, 5000u + (unsigned)d, LARGE);
+        place(root, d, "own.c", text, LARGE);
+    }
+    make_corpus(root, out, "megabytes=1");
+    struct json *r = record(out);
+    const double bytes = number(json_get(r, "train"), "bytes"), taken = number(json_get(r, "train"), "documents") / 4,
+                 held_out = number(json_get(r, "held_out"), "documents") / 4;
+    ck_assert_msg(bytes <= 1e6 && taken == 2, "%g bytes of %g files for training", bytes, taken);
+    ck_assert(number(json_get(r, "left_out"), "beyond_megabytes") == 12 - taken - held_out);
+    json_free(r);
+    free(text);
+}
+END_TEST
+
+START_TEST(a_corpus_is_no_source_of_itself)
+{
+    char *root = make_tree("itself"), *inside = scratch("itself/d01"), *again = scratch("again"), *text, *other;
+    make_corpus(root, inside, "endings=");
+    const size_t n = read_whole(in_folder(inside, "train.txt"), &text);
+    make_corpus(root, inside, "endings=");
+    ck_assert_msg(read_whole(in_folder(inside, "train.txt"), &other) == n && !memcmp(text, other, n),
+                  "a second corpus in the same place is another");
+    make_corpus(root, again, "endings=");              /* where it does not go, they are files like others */
+    ck_assert(!same_bytes(in_folder(again, "corpus.json"), in_folder(inside, "corpus.json")));
+}
+END_TEST
+
 /* own.c has 6,011 bytes: 3,005, as many again, and one. */
 START_TEST(what_is_long_is_cut)
 {
@@ -202,16 +277,17 @@ START_TEST(a_large_copy_is_known_to_its_last_stretch)
 }
 END_TEST
 
-/* Of texts of 64 bytes one in 64 has a stretch that is looked at, its first and only one: that is enough to know the
- * copy. */
+/* Of texts of 65 bytes that end differently one in 64 has a first stretch that is looked at: that is enough to know
+ * the copy. */
 START_TEST(the_first_stretch_counts)
 {
     enum { TEXTS = 600 };
-    char *root = scratch("stretches"), *out = scratch("stretches.corpus"), text[64], name[20];
+    char *root = scratch("stretches"), *out = scratch("stretches.corpus"), text[65], name[20];
     ck_assert(!file_make_folder(root, why));
     for (int i = 0; i < TEXTS; i++)
         for (int copy = 0; copy < 2; copy++) {
-            body(text, 977u * (unsigned)i + 5, sizeof text);
+            body(text, 977u * (unsigned)i + 5, 64);
+            text[64] = copy ? 'x' : 'y';
             snprintf(name, sizeof name, "%d%s.c", i, copy ? "-copy" : "");
             place(root, 2, name, text, sizeof text);
         }
@@ -353,6 +429,9 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, whole_directories_are_held_out_and_copies_dropped);
     tcase_add_test(t, the_split_does_not_depend_on_where_the_folder_lies);
+    tcase_add_test(t, short_copies_are_dropped_too);
+    tcase_add_test(t, megabytes_are_not_exceeded);
+    tcase_add_test(t, a_corpus_is_no_source_of_itself);
     tcase_add_test(t, what_is_long_is_cut);
     tcase_add_test(t, a_large_copy_is_known_to_its_last_stretch);
     tcase_add_test(t, the_first_stretch_counts);

@@ -13,6 +13,7 @@
 #include "tools/train/run.h"
 #include "tools/train/schedule.h"
 #include "tests/scratch.h"
+#include "tests/sequences.h"
 #include "tests/suite.h"
 
 static char why[SWAX_WHY];
@@ -261,10 +262,10 @@ START_TEST(a_batch_may_be_cut_anywhere)
         struct data_batch whole, part;
         snprintf(text, sizeof text, "0.7 text file=%s", path);
         if (source_key_find(sources[s], "file") >= 0)
-            value[source_key_find(sources[s], "file")] = path;
+            value[source_key(sources[s], "file")] = path;
         if (source_key_find(sources[s], "part_1") >= 0) {
-            value[source_key_find(sources[s], "part_1")] = text;
-            value[source_key_find(sources[s], "part_2")] = "0.3 niah";
+            value[source_key(sources[s], "part_1")] = text;
+            value[source_key(sources[s], "part_2")] = "0.3 niah";
         }
         ck_assert_msg(!data_open(&d, sources[s], value, T, why), "%s: %s", sources[s]->name, why);
         ck_assert(!data_batch_new(&whole, 6, T, why) && !data_batch_new(&part, 2, T, why));
@@ -460,9 +461,9 @@ START_TEST(many_blocks_hold_every_token_once)
         memset(text, 'a' + i, sizeof text);
         put(scratch(name), text, sizeof text);
     }
-    value[source_key_find(s, "file")] = pattern;
-    value[source_key_find(s, "held_out_blocks")] = "2000";
-    value[source_key_find(s, "held_out")] = "0.5";
+    value[source_key(s, "file")] = pattern;
+    value[source_key(s, "held_out_blocks")] = "2000";
+    value[source_key(s, "held_out")] = "0.5";
     ck_assert_msg(!data_open(&d, s, value, 100, why), "%s", why);
     const int64_t train = s->tokens(d.opened, DATA_TRAIN), held_out = s->tokens(d.opened, DATA_HELD_OUT);
     ck_assert_msg(train + held_out == FILES * SIZE && held_out == BLOCKS * 2,

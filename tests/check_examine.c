@@ -9,6 +9,7 @@
 
 #include "ref/oracle/oracle.h"
 #include "tests/scratch.h"
+#include "tests/sequences.h"
 #include "tests/suite.h"
 #include "tools/ablate/examine.h"
 #include "tools/lib/files.h"
@@ -125,9 +126,9 @@ static double asked(const struct run *r, const char *question, int B, int least,
     for (int k = 0; k < SOURCE_KEYS; k++)
         value[k] = r->value[k];
     if (s->to)
-        value[source_key_find(r->source, "ask")] = range;
+        value[source_key(r->source, "ask")] = range;
     if (s->facts_first)
-        value[source_key_find(r->source, "facts_first")] = "1";
+        value[source_key(r->source, "facts_first")] = "1";
     ck_assert_msg(!data_open(&d, r->source, value, s->length, why), "%s", why);
     struct swax_network *n = network(r, B, s->length, 0);
     memset(tally, 0, sizeof tally);

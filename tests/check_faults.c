@@ -21,6 +21,7 @@
 #include "tools/train/checkpoint.h"
 #include "tests/printed.h"
 #include "tests/scratch.h"
+#include "tests/sequences.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
 
@@ -401,7 +402,7 @@ START_TEST(every_failing_allocation_of_data_is_a_sentence)
         for (char *p = strtok(copy, " "); p; p = strtok(NULL, " ")) {
             char *equals = strchr(p, '=');
             *equals = 0;
-            value[source_key_find(s, p)] = equals + 1;
+            value[source_key(s, p)] = equals + 1;
         }
         *why = 0;
         arm(at, 1, ENOMEM);

@@ -100,6 +100,39 @@ START_TEST(a_configuration_survives_their_words)
 }
 END_TEST
 
+static int size_of(const char *text, const char *key, int of)
+{
+    char wanted[60];
+    snprintf(wanted, sizeof wanted, "\"%s\": ", key);
+    const char *at = strstr(text, wanted);
+    ck_assert_msg(at, "no %s", key);
+    return (int)floor(of * strtod(at + strlen(wanted), NULL));      /* as transformers' xLSTMConfig has it */
+}
+
+/* 240 / 88 times 88 is a little less than 240, of which their model would make 239 rows. */
+START_TEST(sizes_come_back_from_their_factors)
+{
+    int inexact = 0;
+    for (int width = 8; width <= 160; width += 8)
+        for (int more = 1; more < 4 * width; more += 7) {
+            struct run r = a_run();
+            char sizes[3][20];
+            snprintf(sizes[0], 20, "%d", width), snprintf(sizes[1], 20, "%d", more), snprintf(sizes[2], 20, "%d", more);
+            ck_assert(!run_set(&r, "width", sizes[0], why) && !run_set(&r, "ffn_width", sizes[1], why) &&
+                      !run_set(&r, "cell_key_dim", sizes[2], why) && !run_set(&r, "cell_value_dim", sizes[2], why));
+            char *text = hf_config_text(&r, HF_HALF_SPLIT);
+            ck_assert(text);
+            const int heads = (int)swax_config_number(&r.model, "cell_heads");
+            ck_assert_int_eq(size_of(text, "ffn_proj_factor", width), more);
+            ck_assert_int_eq(size_of(text, "qk_dim_factor", width), heads * more);
+            ck_assert_int_eq(size_of(text, "v_dim_factor", width), heads * more);
+            inexact += floor(width * ((double)more / width)) < more;
+            free(text);
+        }
+    ck_assert_msg(inexact > 5, "only %d of the sizes are hard", inexact);
+}
+END_TEST
+
 /* Lines of `now` that `then` has not. */
 static void differences(FILE *f, const char *now, const char *then)
 {
@@ -328,6 +361,7 @@ int main(void)
     TCase *t = tcase_create("hf");
     tcase_set_timeout(t, 300);
     tcase_add_test(t, a_configuration_survives_their_words);
+    tcase_add_test(t, sizes_come_back_from_their_factors);
     tcase_add_test(t, what_is_absent_or_null_has_its_value);
     tcase_add_test(t, a_model_in_several_files_is_one);
     tcase_add_test(t, a_model_that_has_more_is_refused);

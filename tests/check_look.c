@@ -10,6 +10,7 @@
 
 #include "ref/network/mixers.h"
 #include "tests/scratch.h"
+#include "tests/sequences.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
 #include "tools/lib/files.h"
@@ -321,10 +322,10 @@ static int opens(struct data *d, const char *file, const char *type, const char 
 {
     const char *value[SOURCE_KEYS] = {0};
     const struct source *s = source_find("shards");
-    value[source_key_find(s, "file")] = file;
-    value[source_key_find(s, "held_out")] = "0";
-    value[source_key_find(s, "token_type")] = type;
-    value[source_key_find(s, "vocabulary_file")] = words;
+    value[source_key(s, "file")] = file;
+    value[source_key(s, "held_out")] = "0";
+    value[source_key(s, "token_type")] = type;
+    value[source_key(s, "vocabulary_file")] = words;
     return !data_open(d, s, value, 8, why);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/scratch.h"
+#include "tests/sequences.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
 #include "tools/tasks/data.h"
@@ -20,7 +21,7 @@ static int opens(struct data *d, const char *a, const char *b, const char *c, co
     const struct source *s = source_find("mixture");
     const char *const key[] = {"part_1", "part_2", "part_5", "separator"}, *const text[] = {a, b, c, separator};
     for (int i = 0; i < 4; i++)
-        value[source_key_find(s, key[i])] = text[i];
+        value[source_key(s, key[i])] = text[i];
     return !data_open(d, s, value, T, why);
 }
 
@@ -43,7 +44,7 @@ START_TEST(every_part_gives_its_sequences_once)
         const char *value[SOURCE_KEYS] = {0};
         const struct source *s = source_find(name[p]);
         if (p)
-            value[source_key_find(s, "variant")] = "single_1", value[source_key_find(s, "digits")] = "3";
+            value[source_key(s, "variant")] = "single_1", value[source_key(s, "digits")] = "3";
         ck_assert_msg(!data_open(&part[p], s, value, T, why), "%s", why);
         for (int i = 0; i < share[p]; i++) {
             ck_assert(!data_fill(&part[p], &own, 7, DATA_TRAIN, (uint64_t)i, why));

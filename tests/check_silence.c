@@ -9,6 +9,7 @@
 
 #include "tests/asked.h"
 #include "tests/scratch.h"
+#include "tests/sequences.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
 #include "tools/lib/commands.h"
@@ -208,9 +209,9 @@ START_TEST(chains_do_not_share_a_value)
     const struct source *vt = source_find("vt");
     struct data d;
     struct data_batch b;
-    value[source_key_find(vt, "chains")] = "8";
-    value[source_key_find(vt, "hops")] = "1";
-    value[source_key_find(vt, "digits")] = "1";
+    value[source_key(vt, "chains")] = "8";
+    value[source_key(vt, "hops")] = "1";
+    value[source_key(vt, "digits")] = "1";
     ck_assert(!data_open(&d, vt, value, 1500, why) && !data_batch_new(&b, 1, 1500, why));
     for (uint64_t n = 0; n < 40; n++) {
         int seen[10] = {0};
@@ -273,8 +274,8 @@ START_TEST(a_loss_stands_beside_its_own_error)
     done(cmd_train, placed("out=@weighed mixers=swa " SIZES TEXT));
     struct json *j = evaluated("@weighed sequences=5 data=mqar pairs=2 rest=0.05 key_symbols=8 values=8 json=yes "
                                "tier=ref seed=7");
-    value[source_key_find(mqar, "pairs")] = "2", value[source_key_find(mqar, "rest")] = "0.05";
-    value[source_key_find(mqar, "key_symbols")] = value[source_key_find(mqar, "values")] = "8";
+    value[source_key(mqar, "pairs")] = "2", value[source_key(mqar, "rest")] = "0.05";
+    value[source_key(mqar, "key_symbols")] = value[source_key(mqar, "values")] = "8";
     ck_assert(!checkpoint_open(&c, placed("@weighed"), why) && !data_open(&d, mqar, value, T, why) &&
               !data_batch_new(&b, 1, T, why));
     struct swax_network *net =

@@ -369,7 +369,7 @@ START_TEST(what_does_not_go_together_is_said_with_its_numbers)
         for (char *p = strtok(copy, " "); p; p = strtok(NULL, " ")) {
             char *equals = strchr(p, '=');
             *equals = 0;
-            value[source_key_find(s, p)] = equals + 1;
+            value[source_key(s, p)] = equals + 1;
         }
         ck_assert_msg(data_open(&d, s, value, of[i].T, why), "%s of %d tokens: taken", of[i].settings, of[i].T);
         ck_assert_str_eq(why, of[i].says);
@@ -393,7 +393,7 @@ START_TEST(what_cannot_be_is_a_sentence)
     const char *value[SOURCE_KEYS] = {NULL};
     char why[SWAX_WHY] = "";
     struct data d = {0};
-    value[source_key_find(s, bad[_i].key)] = bad[_i].value;
+    value[source_key(s, bad[_i].key)] = bad[_i].value;
     const char *wrong = data_open(&d, s, value, bad[_i].T, why);
     if (!wrong) {                          /* a text's size is known only when it is drawn */
         struct data_batch b;

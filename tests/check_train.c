@@ -16,6 +16,7 @@
 #include "tools/lib/random.h"
 #include "tools/train/run.h"
 #include "tests/scratch.h"
+#include "tests/sequences.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
 
@@ -210,7 +211,7 @@ START_TEST(a_run_goes_on_where_other_kernels_and_files_are)
     ck_assert(l.last == whole.last);
     ck_assert_str_eq(l.before, "ref");
     ck_assert(!run_read(&read, out, why));      /* as it was changed */
-    ck_assert_str_eq(read.value[source_key_find(read.source, "file")], there);
+    ck_assert_str_eq(read.value[source_key(read.source, "file")], there);
     ck_assert_int_eq(read.checkpoint_every, 7);
 
     put(path, last, n);

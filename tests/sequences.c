@@ -5,6 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+int source_key(const struct source *s, const char *key)
+{
+    const int k = source_key_find(s, key);
+    ck_assert_msg(k >= 0, "data=%s has no key %s", s->name, key);
+    return k;
+}
+
 struct data open_task(const char *name, const char *settings, int T)
 {
     const struct source *s = source_find(name);
@@ -15,8 +22,7 @@ struct data open_task(const char *name, const char *settings, int T)
     for (char *p = strtok(copy, " "); p; p = strtok(NULL, " ")) {
         char *equals = strchr(p, '=');
         *equals = 0;
-        ck_assert_msg(source_key_find(s, p) >= 0, "%s has no key %s", name, p);
-        value[source_key_find(s, p)] = equals + 1;
+        value[source_key(s, p)] = equals + 1;
     }
     const char *wrong = data_open(&d, s, value, T, why);
     ck_assert_msg(!wrong, "%s %s: %s", name, settings, why);

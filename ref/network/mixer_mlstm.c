@@ -276,8 +276,8 @@ static const char *hf_write(const struct swax_hf_writer *w, const struct swax_co
         return why;
     }
     w->whole(w->arg, "num_heads", o->heads);
-    w->number(w->arg, "qk_dim_factor", (double)o->heads * o->key_dim / c->width);
-    w->number(w->arg, "v_dim_factor", (double)o->heads * o->value_dim / c->width);
+    w->factor(w->arg, "qk_dim_factor", (long)o->heads * o->key_dim, c->width);
+    w->factor(w->arg, "v_dim_factor", (long)o->heads * o->value_dim, c->width);
     w->number(w->arg, "cell_norm_eps", o->norm_eps);
     w->number(w->arg, "eps", o->eps);
     w->number(w->arg, "gate_soft_cap", o->gate_cap);

@@ -47,6 +47,7 @@ struct swax_hf_reader {
 struct swax_hf_writer {
     void (*whole)(void *arg, const char *key, long value);
     void (*number)(void *arg, const char *key, double value);
+    void (*factor)(void *arg, const char *key, long size, long of);     /* a size, as so many times another */
     void *arg;
 };
 

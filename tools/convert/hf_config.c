@@ -206,8 +206,18 @@ static void write_number(void *arg, const char *key, double value)
     fprintf(arg, ",\n  \"%s\": %s%s", key, digits, strpbrk(digits, ".e") ? "" : ".0");
 }
 
+/* Their reader multiplies and rounds down: where that would give a row less, the next larger factor. */
+static void write_factor(void *arg, const char *key, long size, long of)
+{
+    double factor = (double)size / (double)of;
+    while (floor((double)of * factor) < (double)size)
+        factor = nextafter(factor, HUGE_VAL);
+    write_number(arg, key, factor);
+}
+
 static void skip_whole(void *arg, const char *key, long value) { (void)arg, (void)key, (void)value; }
 static void skip_number(void *arg, const char *key, double value) { (void)arg, (void)key, (void)value; }
+static void skip_factor(void *arg, const char *key, long size, long of) { (void)arg, (void)key, (void)size, (void)of; }
 
 static const char *write_mixers(const struct swax_hf_writer *w, const struct swax_config *c, char *why)
 {
@@ -231,7 +241,7 @@ static const char *write_mixers(const struct swax_hf_writer *w, const struct swa
 
 const char *hf_config_says_no(const struct swax_config *c, char *why)
 {
-    const struct swax_hf_writer nobody = {skip_whole, skip_number, NULL};
+    const struct swax_hf_writer nobody = {skip_whole, skip_number, skip_factor, NULL};
     return write_mixers(&nobody, c, why);
 }
 
@@ -243,7 +253,7 @@ char *hf_config_text(const struct run *r, enum hf_rope rope)
     FILE *f = file_open_text(&text, &size);
     if (!f)
         return NULL;
-    const struct swax_hf_writer w = {write_whole, write_number, f};
+    const struct swax_hf_writer w = {write_whole, write_number, write_factor, f};
     char why[SWAX_WHY];
     const int own = hf_own_needed(c), theirs = !hf_config_says_no(c, why);
     fprintf(f, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"%s\",\n  \"torch_dtype\": \"float32\",\n",
@@ -262,7 +272,7 @@ char *hf_config_text(const struct run *r, enum hf_rope rope)
     write_whole(f, "ffn_round_up_to_multiple_of", 1);
     write_whole(f, "mlstm_round_up_to_multiple_of", 1);
     write_whole(f, "sliding_window", r->windows.window);
-    write_number(f, "ffn_proj_factor", (double)c->ffn_width / c->width);
+    write_factor(f, "ffn_proj_factor", c->ffn_width, c->width);
     write_number(f, "norm_eps", c->norm_eps);
     write_number(f, "output_logit_soft_cap", c->logit_cap);
     if (theirs)

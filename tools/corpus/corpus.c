@@ -34,6 +34,7 @@ struct corpus {
     size_t files, room;
     struct stretches seen;
     struct part part[2];
+    int full;                                                          /* the training text has its megabytes */
     long short_ones, large, binary, doubles, alike_ones, beyond;       /* files that were left out */
 };
 
@@ -81,9 +82,23 @@ static const char *add_file(struct corpus *c, const char *path, char *why)
     return NULL;
 }
 
+/* What an earlier corpus left where this one goes is no source. */
+static int is_own(const char *name)
+{
+    return !strcmp(name, "train.txt") || !strcmp(name, "held_out.txt") || !strcmp(name, "corpus.json") ||
+           !strcmp(name, "train.txt.partial") || !strcmp(name, "held_out.txt.partial");
+}
+
+static int same_folder(const char *a, const char *b)
+{
+    struct stat x, y;
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 /* Links are left where they lie: what they point to is found where it is, or is not part of the folder. */
 static const char *walk(struct corpus *c, const char *folder, int depth, char *why)
 {
+    const int own = same_folder(folder, c->out);
     const char *wrong = NULL;
     if (depth == DEPTH)
         return say(why, "%s lies more than %d folders deep.", folder, DEPTH - 1);
@@ -93,12 +108,15 @@ static const char *walk(struct corpus *c, const char *folder, int depth, char *w
     for (struct dirent *e; !wrong && (e = readdir(d));) {
         char path[4096];
         struct stat s;
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-            snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= (int)sizeof path || lstat(path, &s))
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
             continue;
-        if (S_ISDIR(s.st_mode))
+        if (snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= (int)sizeof path)
+            wrong = say(why, "%.60s...: the path of a file in it is longer than %zu bytes.", folder, sizeof path - 1);
+        else if (lstat(path, &s))
+            wrong = say_errno(why, path, "cannot be read");
+        else if (S_ISDIR(s.st_mode))
             wrong = walk(c, path, depth + 1, why);
-        else if (S_ISREG(s.st_mode) && wanted(e->d_name, c->endings))
+        else if (S_ISREG(s.st_mode) && wanted(e->d_name, c->endings) && !(own && is_own(e->d_name)))
             wrong = add_file(c, path, why);
     }
     closedir(d);
@@ -145,8 +163,8 @@ static int has_stretch(const struct stretches *s, uint64_t hash)
     return s->slots && s->slot[at] == hash;
 }
 
-/* The chosen stretches of a text are added to the set, or the share of them that stands there is *found.  0: no
- * memory. */
+/* The chosen stretches of a text, or where none is chosen, as in a short one, all of it, are added to the set; or the
+ * share of them that stands there is *found.  0: no memory. */
 static int stretches_of(struct stretches *s, const char *text, size_t n, double *found)
 {
     const uint64_t by = 0x9e3779b97f4a7c15u;
@@ -166,8 +184,13 @@ static int stretches_of(struct stretches *s, const char *text, size_t n, double 
         else if (add_stretch(s, hash) < 0)
             return 0;
     }
+    const uint64_t whole = hash_of(text, n) | 1;
+    if (!all && found)
+        there = has_stretch(s, whole);
+    else if (!all && add_stretch(s, whole) < 0)
+        return 0;
     if (found)
-        *found = all ? (double)there / (double)all : 0;
+        *found = (double)there / (double)(all ? all : 1);
     return 1;
 }
 
@@ -208,6 +231,12 @@ static const char *write_document(struct corpus *c, struct part *p, const char *
     return NULL;
 }
 
+/* With the zero byte before each of its documents. */
+static int64_t written(const struct corpus *c, size_t n)
+{
+    return (int64_t)n + ((int64_t)n + c->longest - 1) / c->longest;
+}
+
 /* One file of the part: read, judged, and written if it is taken. */
 static const char *take_file(struct corpus *c, const struct file *f, struct part *p, char *why)
 {
@@ -223,7 +252,7 @@ static const char *take_file(struct corpus *c, const struct file *f, struct part
         c->short_ones++;
     else if (memchr(text, 0, n))
         c->binary++;
-    else if (!held_out && p->bytes >= c->most)
+    else if (!held_out && (c->full |= p->bytes + written(c, n) > c->most))
         c->beyond++;
     else if (share_there(&c->seen, text, n) > c->alike)
         *(held_out ? &c->alike_ones : &c->doubles) += 1;
@@ -289,8 +318,8 @@ static const char *make(struct corpus *c, const char *note, char *why)
                 wrong = take_file(c, &c->file[i], &c->part[part], why);
     for (int i = 0; i < 2 && !wrong; i++)
         if (!c->part[i].bytes)
-            wrong = say(why, "%s: nothing is left %s: try least=0, other endings= or held_out=.", c->folder,
-                        i ? "to be held out" : "for training");
+            wrong = say(why, "%s: nothing is left %s: try least=0, other endings=%s or held_out=.", c->folder,
+                        i ? "to be held out" : "for training", c->beyond ? ", megabytes=" : "");
     for (int i = 0; i < 2; i++)
         if (c->part[i].fd >= 0 && wrong)
             file_abandon(c->part[i].fd, c->part[i].path);
