@@ -1,8 +1,8 @@
 /* mutants.c - small changes to a C file, each of which a test should notice.
  *
  *   mutants list FILE SEED   one line a mutant, its fields apart by tabs: a hash, the file, its number, its line,
- *                            whether it is in a body or in a table, its kind, what becomes of what, and the line
- *                            that it is in
+ *                            whether it is in a body, in a table of the file, or in a static one of a body, which has
+ *                            no code of its own, its kind, what becomes of what, and the line that it is in
  *   mutants apply FILE N     the file with mutant N, on standard output
  *
  * The hash is of SEED and of everything that does not change when another line does.  Whoever takes the mutants of the
@@ -20,11 +20,13 @@
 
 enum kind { WORD, NUMBER, STRING, MARK };
 struct token { const char *at; int length, line; enum kind kind; };
-struct mutant { const char *from, *to; int line, table; char kind[12], with[256]; };
+enum place { BODY, TABLE, STATIC };
+struct mutant { const char *from, *to; int line; enum place place; char kind[12], with[256]; };
 
 static struct token *token;
 static struct mutant *mutant;
-static int tokens, mutants, in_table;
+static int tokens, mutants;
+static enum place place;
 
 static void *more(void *array, int count, size_t size)
 {
@@ -133,7 +135,7 @@ static void add(const char *kind, int from, int to, const char *with)
     m->from = token[from].at;
     m->to = token[to].at + token[to].length;
     m->line = token[from].line;
-    m->table = in_table;
+    m->place = place;
     snprintf(m->kind, sizeof m->kind, "%s", kind);
     strcpy(m->with, with);
 }
@@ -239,10 +241,19 @@ static void statements(int i)
         add("statement", i, end - 1, "");
 }
 
+/* A call that gives the same whichever way round its arguments are; of a comparison, where only its being 0 counts. */
+static int commutes(int i)
+{
+    static const char *const always[] = {"fmax", "fmin", "calloc", NULL},
+                      *const compare[] = {"strcmp", "strncmp", "memcmp", NULL},
+                      *const before[] = {"!", "&&", "||", "(", NULL};
+    return one_of(i, always) || (one_of(i, compare) && one_of(i - 1, before));
+}
+
 /* Two arguments of a call in a row, the other way round. */
 static void arguments(int i)
 {
-    if (token[i].kind != WORD || !is(i + 1, "(") ||
+    if (token[i].kind != WORD || !is(i + 1, "(") || commutes(i) ||
         (i && token[i - 1].kind == WORD && !is(i - 1, "return") && !is(i - 1, "else")))
         return;
     const int end = closing(i + 1);
@@ -295,6 +306,7 @@ static uint64_t hash(uint64_t h, const char *s)
 
 static void list(const char *text, const char *file, const char *seed)
 {
+    static const char *const places[] = {"body", "table", "static"};
     char what[700], line[300], key[1400];
     uint64_t *seen = malloc((size_t)(mutants + 1) * sizeof *seen);
     for (int i = 0; seen && i < mutants; i++) {
@@ -316,7 +328,7 @@ static void list(const char *text, const char *file, const char *seed)
         seen[i] = h;
         snprintf(again, sizeof again, "%d", times);
         printf("%016" PRIx64 "\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", times ? hash(h, again) : h, file, i, m->line,
-               m->table ? "table" : "body", m->kind, what, line);
+               places[m->place], m->kind, what, line);
     }
     free(seen);
 }
@@ -339,7 +351,11 @@ int main(int argc, char **argv)
         if (!depth)
             continue;       /* declarations outside of bodies and tables */
         if (depth == 1 && is(i, "{"))
-            in_table = !is(i - 1, ")");
+            place = is(i - 1, ")") ? BODY : TABLE;
+        if (place == BODY && is(i, "static"))
+            place = STATIC;
+        else if (place == STATIC && is(i, ";"))
+            place = BODY;
         operators(i);
         constants(i);
         conditions(i);

@@ -46,20 +46,17 @@ done
 mkdir -p "$worker/lib"
 sh -c "$(sed $edits "$work/link") -o $worker/lib/libmutant.so" >/dev/null 2>&1 || pass
 
-# a table within a function has no block of its own
-case $text in 'static const '*) where=table ;; esac
-
-# ---- the tests that run its block of code; for a table, those that run anything of its file.  In the end, with a
-# budget of half a minute or more, those that were cut short when the map was made, and ran anything of the file until
-# then
+# ---- the tests that run its block of code; for a table, those that run anything of its file; for a table within a
+# function, which has no code, those that run the block behind it.  In the end, with a budget of half a minute or more,
+# those that were cut short when the map was made, and ran anything of the file until then
 map=$work/map/$(echo "$file" | tr / _)
 # of a table that other files of its room read
-[ "$where" = body ] || map=$(ls "$work/map/$(dirname "$file" | tr / _)"_*.c)
+[ "$where" != table ] || map=$(ls "$work/map/$(dirname "$file" | tr / _)"_*.c)
 tests=$(awk -v l="$line" -v where="$where" '
     FILENAME ~ /(cost|learned)$/ {cost[$1] = $2; how[$1] = $3; next}
     how[$2] == "cut" {late[$2] = 1}
     where == "table" {if ($2 != "-") hit[$2] = 1; next}
-    $1 <= l && $1 > best {best = $1; split("", hit)}
+    where == "static" ? $1 >= l && (!best || $1 < best) : $1 <= l && $1 > best {best = $1; split("", hit)}
     $1 == best && $2 != "-" {hit[$2] = 1}
     END {if (where == "table") for (t in cost) if (t ~ /^check_keys:/) hit[t] = 1       # they read every table of keys
          for (t in hit) if (t in cost) print cost[t], how[t], t

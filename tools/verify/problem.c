@@ -31,8 +31,10 @@ const char *subject_find(struct subject *s, const char *name, char *why)
     }
     for (int i = 0; i < swax_n_ops && !s->n; i++) {
         const char *ending = strstr(swax_ops[i].name, "_forward");
-        snprintf(full, sizeof full, "%.*s", ending ? (int)(ending - swax_ops[i].name) : 0, swax_ops[i].name);
         nearest_try(&near, swax_ops[i].name);
+        if (!ending)
+            continue;
+        snprintf(full, sizeof full, "%.*s", (int)(ending - swax_ops[i].name), swax_ops[i].name);
         nearest_try(&near, full);
         if (near.best == full)
             near.best = memcpy(s->base, full, sizeof s->base);

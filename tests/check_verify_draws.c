@@ -1,0 +1,249 @@
+/* check_verify_draws.c - which problems `swax verify` asks: the same words mean the same problems as ever, to the last
+ * size, option and number, and the sizes of published models are what they are. */
+#include <check.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/golden.h"
+#include "tests/suite.h"
+#include "tools/verify/preset.h"
+#include "tools/verify/verify.h"
+
+static char why[SWAX_WHY];
+
+/* Whole numbers in their order, so that none can change unseen. */
+static void mix(uint64_t *sum, long x) { *sum = (*sum ^ (uint64_t)x) * 0x100000001b3u; }
+
+static void tell_problem(FILE *f, const char *words, int number, int shows)
+{
+    struct plan plan = {.only = -1, .suite = -1};
+    struct entry e;
+    struct problem p;
+    ck_assert_msg(!plan_read(&plan, words, why), "%s: %s", words, why);
+    ck_assert_msg(plan_entry(&plan, number, &e), "%s has no case %d", words, number);
+    fprintf(f, "%s, case %d:", words, number);
+    if (problem_draw(&p, &plan, number, &e, why)) {
+        fprintf(f, " %s\n", why);
+        return;
+    }
+    const struct op_spec *op = &swax_ops[p.in[0].op];
+    double sum = 0;
+    for (int d = 0; op->dims[d] && shows; d++)
+        fprintf(f, " %c=%d", op->dims[d], p.in[0].dims[d]);
+    for (int part = 0; part < p.subject.n; part++)
+        for (int i = 0; i < p.in[part].n; i++) {
+            const double *x = p.in[part].arg[i];
+            for (long n = 0; x && n < p.in[part].size[i]; n++)
+                sum += isfinite(x[n]) ? x[n] / (1 + fabs(x[n])) * (double)(n % 97 + i + 13 * part + 1) / 97 : 1;
+            if (x && op_answers(&swax_ops[p.in[part].op].arg[i]))
+                fprintf(f, " %s%s", swax_ops[p.in[part].op].arg[i].name, p.demanded[part][i] ? "" : "?");
+        }
+    fprintf(f, "; %s seed %llu, scalars", op_family_name[p.family], (unsigned long long)p.seed);
+    for (int k = 0; k < op_scalars(op); k++)
+        fprintf(f, " %.9g", p.in[p.subject.n - 1].scalar[k]);
+    fprintf(f, ", numbers %.9g\n", sum);
+    problem_free(&p);
+}
+
+/* What is fixed, and what follows from it. */
+static const char *const words[] = {
+    "mlstm seed=%d dtype=f32", "mlstm seed=%d dtype=f32 noise=yes states=no", "mlstm seed=%d dtype=f32 T=9",
+    "mlstm seed=%d dtype=bf16 documents=no T=3 L=2", "mlstm seed=%d dtype=f16 K=1 V=1", "mlstm seed=%d dtype=f64 H=1",
+    "mlstm seed=%d dtype=f32 behind=headnorm", "mlstm seed=%d dtype=f32 behind=headnorm V=2 without=C0",
+    "mlstm_backward seed=%d dtype=bf16 behind=headnorm noise=yes", "mlstm_forward seed=%d dtype=f16 family=cold",
+    "attention seed=%d dtype=f32", "attention seed=%d dtype=f32 T=9", "attention seed=%d dtype=f32 S=12",
+    "attention seed=%d dtype=f32 T=5 S=9 W=3", "attention seed=%d dtype=bf16 G=2", "attention seed=%d dtype=f16 H=6",
+    "attention seed=%d dtype=f32 H=1 G=1 W=1", "attention seed=%d dtype=f32 T=1", "attention seed=%d dtype=f64 W=2",
+    "attention seed=%d dtype=f32 without=sink documents=no noise=yes", "attention_backward seed=%d dtype=f32 T=7",
+    "delta seed=%d dtype=f32", "delta seed=%d dtype=f32 K=5", "delta seed=%d dtype=bf16 J=1 T=70 noise=yes",
+    "delta seed=%d dtype=f32 J=4 K=4 states=no", "delta seed=%d dtype=f16 G=1", "delta seed=%d dtype=f64 H=7 L=3",
+    "conv seed=%d dtype=f32 T=9", "conv seed=%d dtype=bf16 noise=yes", "rope seed=%d dtype=f32 P=-3 theta=100",
+    "rope seed=%d dtype=f16 B=1 T=1", "headnorm seed=%d dtype=f32 z=1", "linear seed=%d dtype=f16 without=b noise=yes",
+    "xent seed=%d dtype=bf16 V=3", "xent seed=%d dtype=f32 noise=yes", "adamw seed=%d dtype=f32 lr=0.5",
+    "adamw seed=%d dtype=f64 without=sum", "embed seed=%d dtype=f32 noise=yes", "decay seed=%d dtype=f32",
+    "sqsum seed=%d dtype=f16", "cast seed=%d dtype=bf16", "swiglu seed=%d dtype=f16 family=tiny"};
+
+START_TEST(words_mean_the_same_problems_as_ever)
+{
+    char *now;
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+        for (int seed = 1; seed <= 4; seed++) {
+            char line[200];
+            snprintf(line, sizeof line, words[k], seed);
+            tell_problem(f, line, 0, 1);
+        }
+    /* of a suite, with its entries of many tokens and of tiles */
+    static const char *const suites[] = {"mlstm suite=quick seed=2 dtype=f32", "attention suite=quick seed=2 dtype=f32",
+                                         "delta suite=quick seed=3 dtype=bf16 T=9", "rope suite=quick seed=2 dtype=f16",
+                                         "rmsnorm suite=quick seed=2 dtype=f32", "conv suite=quick seed=2 dtype=f32"};
+    for (size_t k = 0; k < sizeof suites / sizeof *suites; k++) {
+        struct plan plan = {.only = -1, .suite = -1};
+        struct entry e;
+        ck_assert_msg(!plan_read(&plan, suites[k], why), "%s", why);
+        for (int i = 0; plan_entry(&plan, i, &e); i++)
+            if (e.tile < 0)
+                tell_problem(f, suites[k], i, 1);
+    }
+    fclose(f);
+    golden_has("verify_draws.txt", now, 1e-7);
+    free(now);
+}
+END_TEST
+
+/* Every size, option and entry of every suite, of every kernel and type, in one number each. */
+START_TEST(suites_are_the_same_to_the_last_size)
+{
+    char *now;
+    size_t n;
+    struct subject s;
+    FILE *f = open_memstream(&now, &n);
+    for (int k = 0; subject_number(k, &s); k++)
+        for (int suite = 0; suite_name(suite); suite++) {
+            fprintf(f, "%s %s:", s.name, suite_name(suite));
+            for (int way = 0; way < 5; way++) {
+                struct plan plan = {.wish = {.dtype = way == 4 ? DT_BF16 : (enum dtype)way, .states = way != 1,
+                                             .documents = way != 2, .noise = 1, .chained = way == 4},
+                                    .seed = 1 + (uint64_t)way, .suite = suite, .only = -1, .subject = s};
+                uint64_t sum = 0xcbf29ce484222325u;
+                struct entry e;
+                int i = 0;
+                for (; plan_entry(&plan, i, &e); i++) {
+                    struct op_case c;
+                    unsigned optional;
+                    ck_assert_msg(!problem_sizes(&c, &optional, &plan, &e, why), "%s", why);
+                    for (int d = 0; swax_ops[c.op].dims[d]; d++)
+                        mix(&sum, c.dims[d]);
+                    mix(&sum, (long)optional), mix(&sum, (long)e.seed), mix(&sum, e.family), mix(&sum, e.max_dim);
+                    mix(&sum, e.tokens), mix(&sum, e.tile);
+                }
+                fprintf(f, " %d #%016llx", i, (unsigned long long)sum);
+            }
+            fputc('\n', f);
+        }
+    fclose(f);
+    golden_has("verify_suites.txt", now, 0);
+    free(now);
+}
+END_TEST
+
+/* Sizes that cross tiles, row by row, also of rows that no suite has. */
+START_TEST(tiles_have_their_sizes)
+{
+    char *now;
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (int op = 0; op < swax_n_ops; op++) {
+        uint64_t sum = 0xcbf29ce484222325u;
+        for (int tile = 0; tile < 36; tile++) {
+            struct op_case c = {.op = op};
+            tile_dims(&c, tile);
+            for (int d = 0; swax_ops[op].dims[d]; d++)
+                mix(&sum, c.dims[d]);
+        }
+        fprintf(f, "%s: #%016llx\n", swax_ops[op].name, (unsigned long long)sum);
+    }
+    fclose(f);
+    golden_has("verify_tiles.txt", now, 0);
+    free(now);
+}
+END_TEST
+
+/* ---- the sizes of models */
+
+START_TEST(models_have_their_sizes)
+{
+    char *now;
+    size_t n;
+    struct subject s;
+    FILE *f = open_memstream(&now, &n);
+    for (int i = 0; preset_word(i); i++)
+        for (int k = 0; subject_number(k, &s); k++) {
+            struct wish empty = {.n_dims = 0}, w = empty;      /* w: what was asked for by itself counts */
+            w.dim[w.n_dims].letter = 'H', w.dim[w.n_dims++].value = 99;
+            strcpy(w.scalar[w.n_scalars].name, "cap"), w.scalar[w.n_scalars++].value = 7;
+            if (preset_apply(&w, &s, preset_word(i), why)) {
+                if (!strcmp(s.name, "linear"))
+                    fprintf(f, "%s: %s\n", preset_word(i), why);
+                continue;
+            }
+            ck_assert(!preset_apply(&empty, &s, preset_word(i), why));
+            fprintf(f, "%s %s:", preset_word(i), s.name);
+            for (int d = 0; d < empty.n_dims; d++)
+                fprintf(f, " %c=%d", empty.dim[d].letter, empty.dim[d].value);
+            for (int d = 0; d < empty.n_scalars; d++)
+                fprintf(f, " %s=%g", empty.scalar[d].name, empty.scalar[d].value);
+            for (int d = 1; d < w.n_dims; d++)
+                fprintf(f, ", %c=%d", w.dim[d].letter, w.dim[d].value);
+            for (int d = 1; d < w.n_scalars; d++)
+                fprintf(f, ", %s=%g", w.scalar[d].name, w.scalar[d].value);
+            ck_assert(w.dim[0].value == 99 && w.scalar[0].value == 7);
+            fputc('\n', f);
+        }
+    static const char *const names[] = {"qwen", "nobody's-own-model", "xlstm-7b.jsn", ".json", "x.json"};
+    ck_assert(!subject_find(&s, "mlstm", why));
+    for (int k = 0; k < 5; k++) {
+        struct wish w = {.n_dims = 0};
+        ck_assert(preset_apply(&w, &s, names[k], why));
+        fprintf(f, "%s: %s\n", names[k], why);
+    }
+    ck_assert(!preset_word(99));
+    fclose(f);
+    golden_has("verify_models.txt", now, 0);
+    free(now);
+}
+END_TEST
+
+/* Which names mean which kernels, and what is said of those that mean none. */
+START_TEST(names_mean_kernels)
+{
+    static const struct { const char *name, *is, *base; int n; } of[] = {
+        {"mlstm", "mlstm", "mlstm", 2}, {"mlstm_forward", "mlstm_forward", "mlstm", 1},
+        {"mlstm_backward", "mlstm_backward", "mlstm", 1}, {"sqsum", "sqsum", "sqsum", 1},
+        {"adamw", "adamw", "adamw", 1}, {"rope", "rope", "rope", 2}};
+    static const struct { const char *name, *says; } none[] = {
+        {"mltsm", "There is no kernel \"mltsm\": did you mean mlstm?"},
+        {"rope_forwrad", "There is no kernel \"rope_forwrad\": did you mean rope_forward?"},
+        {"forward", "There is no kernel \"forward\": did you mean add_forward?"},
+        {"", "There is no kernel \"\": `swax verify list` has them all."},
+        {"q", "There is no kernel \"q\": `swax verify list` has them all."},
+        {"zzzzzzzzzz", "There is no kernel \"zzzzzzzzzz\": `swax verify list` has them all."}};
+    struct subject s;
+    int all = 0, kernels = 0;
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        ck_assert_msg(!subject_find(&s, of[k].name, why), "%s", why);
+        ck_assert_msg(!strcmp(s.name, of[k].is) && !strcmp(s.base, of[k].base) && s.n == of[k].n, "%s: %s of %s, %d",
+                      of[k].name, s.name, s.base, s.n);
+        ck_assert_str_eq(swax_ops[s.op[0]].name, s.n == 2 ? strcat(strcpy(why, s.base), "_forward") : s.name);
+        ck_assert(s.n == 1 || s.op[1] == op_backward_of(s.op[0]));
+    }
+    for (size_t k = 0; k < sizeof none / sizeof *none; k++) {
+        ck_assert(subject_find(&s, none[k].name, why) == why);
+        ck_assert_str_eq(why, none[k].says);
+    }
+    /* each once, a forward with its backward */
+    for (; subject_number(all, &s); all++) {
+        kernels += s.n;
+        ck_assert_msg(op_forward_of(s.op[0]) < 0 && s.n == 1 + (op_backward_of(s.op[0]) >= 0), "%s: %d", s.name, s.n);
+    }
+    ck_assert_msg(kernels == swax_n_ops && !subject_number(all + 1, &s), "%d kernels, of %d", kernels, swax_n_ops);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("verify_draws");
+    TCase *t = tcase_create("draws");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, words_mean_the_same_problems_as_ever);
+    tcase_add_test(t, suites_are_the_same_to_the_last_size);
+    tcase_add_test(t, tiles_have_their_sizes);
+    tcase_add_test(t, models_have_their_sizes);
+    tcase_add_test(t, names_mean_kernels);
+    suite_add_tcase(s, t);
+    return suite_ends(s);
+}
