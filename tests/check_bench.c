@@ -257,7 +257,8 @@ START_TEST(idle_threads_are_waited_for_or_no_product_is_timed)
     over = 1;
     for (int i = 0; i < THREADS; i++)
         pthread_join(thread[i], NULL);
-    ck_assert_msg(said && strstr(said, "peer=./busy.so") && strstr(said, "OMP_WAIT_POLICY=passive") && !*text,
+    ck_assert_msg(said && strstr(said, " cores busy 2 s after a product beside peer=./busy.so,") &&
+                      strstr(said, "OMP_WAIT_POLICY=passive") && !*text,
                   "busy for ever: %s; %s", said ? said : "timed", text);
 }
 END_TEST
@@ -313,12 +314,14 @@ START_TEST(products_stand_beside_another_librarys)
                       worst, exp(log_ratio), line);
     }
     static const struct { enum swax_precision precision; const char *path, *says; } refused[] = {
-        {SWAX_PREC_F64, NULL, "precision is fp32"}, {SWAX_PREC_F32, "./none.so", "cannot be loaded"},
-        {SWAX_PREC_F32, "libm.so.6", "has no cblas_sgemm"}};
+        {SWAX_PREC_F64, NULL, "gemm stands beside sgemm: precision is fp32."},
+        {SWAX_PREC_F32, "./none.so", "peer=./none.so cannot be loaded: "},
+        {SWAX_PREC_F32, "libm.so.6", "peer=libm.so.6 has no cblas_sgemm: name a BLAS with the C interface."}};
     for (int k = 0; k < 3; k++) {
         const struct bench b = {.tier = &tier, .precision = refused[k].precision, .threads = 3};
         const char *wrong = bench_gemm(&b, refused[k].path, why);
-        ck_assert_msg(wrong && strstr(wrong, refused[k].says), "%s: %s", refused[k].says, wrong ? wrong : "taken");
+        ck_assert_msg(wrong && !strncmp(wrong, refused[k].says, strlen(refused[k].says)), "%s: %s",
+                      refused[k].says, wrong ? wrong : "taken");
     }
     ck_assert_msg(!strcmp(getenv("OPENBLAS_NUM_THREADS"), "3"), "the other library has other threads");
 }
@@ -329,12 +332,15 @@ START_TEST(a_row_in_words_has_the_rows_numbers)
     const char *text = printed_by(cmd_bench, "linear_forward dims=8,6,4 seconds=0 threads=1");
     const char *head = strchr(text, ':'), *row = strchr(text, '\n');
     double ms, gflops, gbs, share, peak, bandwidth;
+    const struct swax_tier *tier = swax_tier_find(NULL, &(const char *){NULL});
+    char begins[80];
+    snprintf(begins, sizeof begins, "tier %.20s, fp32, 1 thread: peak ", tier->name);
+    ck_assert_msg(!strncmp(text, begins, strlen(begins)), "%s, not %s", text, begins);
     ck_assert_msg(head && row && sscanf(head, ": peak %lf GFLOP/s, bandwidth %lf GB/s", &peak, &bandwidth) == 2, "%s",
                   text);
     ck_assert_msg(!strncmp(++row, "linear_forward      N=8 O=6 I=4 ", 32) &&
                       sscanf(row + 32, " %lf ms %lf GFLOP/s %lf GB/s %lf %% of the peak", &ms, &gflops, &gbs,
                              &share) == 4, "%s", row);
-    const struct swax_tier *tier = swax_tier_find(NULL, &(const char *){NULL});
     ck_assert_msg((peak > 0) == (swax_peak_gflops(tier->name, 1) > 0), "a peak of %g", peak);
     ck_assert_msg(!(peak > 0) || fabs(share - 100 * gflops / peak) < 0.06 + 10 / peak, "%g of %g is %g %%", gflops,
                   peak, share);
@@ -363,6 +369,20 @@ START_TEST(a_step_is_counted_as_the_network_counts)
     fclose(f);
     golden_has("bench_step.txt", now, 2e-3);
     free(now), json_free(j), json_free(longer);
+    /* the same in words */
+    const char *text = printed_by(cmd_bench, "step config=micro length=24 batch=3 window=7 seconds=0 threads=1"),
+               *line = strchr(text, '\n');
+    double ms, tokens, gflops, share, megabytes;
+    int width, batch, length;
+    ck_assert_msg(line && sscanf(line + 1, "micro width %d, %d x %d tokens: %lf ms a step, %lf tokens/s, %lf GFLOP/s, "
+                                 "%lf %% of the peak, %lf MB\n", &width, &batch, &length, &ms, &tokens, &gflops, &share,
+                                 &megabytes) == 8, "%s", line ? line : "nothing");
+    ck_assert_msg(batch == 3 && length == 24 && fabs(tokens * ms / 72e3 - 1) < 0.02 + 0.01 / ms, "%s", line);
+    ck_assert_msg(fabs(gflops - tokens * each / 1e9) <= 0.06 + 1e-3 * gflops && width > 8 && megabytes > 1 &&
+                      megabytes < 1000, "%s", line);
+    const char *head = strstr(text, ": peak ");
+    const double peak = head ? strtod(head + 7, NULL) : 0;
+    ck_assert_msg(!(peak > 0) || fabs(share - 100 * gflops / peak) <= 0.06 + 10 / peak, "%s", text);
 }
 END_TEST
 

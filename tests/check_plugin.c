@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include "ref/kernels.h"
 #include "tools/lib/random.h"
@@ -206,6 +207,24 @@ START_TEST(time_is_told_of_both_parts)
     ck_assert_msg(!ask("add N=7", RIGHT, 0, 1, &r) && !r.failed, "%s", r.trouble);
     ck_assert(r.timing.calls[0] > 5 && r.timing.calls[1] == r.timing.calls[0] && r.timing.median[0] > 0 &&
               r.timing.median[1] > 0);
+    ck_assert_str_eq(r.timing.sizes[0], "add_forward N=7");
+    ck_assert_str_eq(r.timing.sizes[1], "add_backward N=7");
+    /* three arrays in float, of which a backward adds to two; memory moves 100 MB to 10 TB a second */
+    ck_assert_msg(fabs(r.timing.floor[1] / r.timing.floor[0] - 5 / 3.) < 1e-9 && r.timing.floor[0] > 84 / 1e13 &&
+                      r.timing.floor[0] < 84 / 1e8, "floors of %g and %g s", r.timing.floor[0], r.timing.floor[1]);
+    ck_assert_msg(r.timing.least[0] > 0 && r.timing.least[0] <= r.timing.median[0] &&
+                      r.timing.median[0] <= r.timing.most[0], "%g, %g, %g s", r.timing.least[0], r.timing.median[0],
+                  r.timing.most[0]);
+    /* what the machine calls itself */
+    char line[256], model[91] = "";
+    struct utsname u;
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && !model[0] && fgets(line, sizeof line, f))
+        sscanf(line, "model name : %90[^\n]", model);
+    if (f)
+        fclose(f);
+    ck_assert(!uname(&u));
+    ck_assert_str_eq(r.timing.device, model[0] ? model : u.machine);
     ck_assert(!ask("add N=7", RIGHT, 0, 0, &r) && !r.timing.calls[0]);
     ck_assert(!ask("add N=7", ZEROS, 1, 1, &r) && r.failed == 1 && !r.timing.calls[0] && !r.trouble[0]);
 }

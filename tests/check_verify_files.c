@@ -11,6 +11,7 @@
 #include "tools/lib/json.h"
 #include "tools/lib/safetensors.h"
 #include "tools/verify/verify.h"
+#include "tests/golden.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 
@@ -170,6 +171,8 @@ END_TEST
 
 /* ---- bad input */
 
+static char sentences[1 << 15];       /* of all refusals */
+
 static void refused(const char *line, const char *expected)
 {
     char said[SAID];
@@ -177,6 +180,8 @@ static void refused(const char *line, const char *expected)
     ck_assert_msg(strchr(said, '\n') == said + strlen(said) - 1 && strlen(said) > 20, "not one sentence for: %s\n%s",
                   line, said);
     ck_assert_msg(strstr(said, expected) != NULL, "no \"%s\" for: %s\n%s", expected, line, said);
+    if (!strstr(said, "on this machine") && !strchr(line, '/') && !strstr(line, "avx1024"))
+        snprintf(sentences + strlen(sentences), sizeof sentences - strlen(sentences), "%s: %s", line, said);
 }
 
 START_TEST(bad_words_get_one_sentence)
@@ -241,6 +246,21 @@ START_TEST(bad_words_get_one_sentence)
     refused("make linear N=2147483647 O=2147483647 I=2147483647 -o x", "Too large");
     refused("plugin ./none.so mlstm T=100000000", "Too large");
     refused("tier ref attention T=1000000", "Too large");
+    refused("make mlstm suite=quick family=cold -o x", "leave out suite=, or family=cold");
+    refused("make mlstm suite=quick family=gauss -o x", "leave out suite=, or family=gauss");
+    refused("make mlstm family=huge suite=hard -o x", "leave out suite=, or family=huge");
+    refused("make mlstm without=C0,b -o x", "no optional input \"b\"");
+    refused("make mlstm without=q -o x", "no optional input \"q\"");
+    refused("make without=C0 -o x", "for one kernel");
+    refused("make sizes=xlstm-7b -o x", "for one kernel");
+    refused("tier ref rope suite=quick number=99", "number=99");
+    refused("tier ref suite=quick number=0", "number=0");
+    refused("tier ref rope suite=quick number=-1", "from 0");
+    refused("tier ref rope output=x", "json=yes prints them");
+    refused("tier", "`swax info` has them");
+    refused("make rope a b -o x", "\"a\"");
+    refused("check x", "which answers");
+    golden_has("verify_refusals.txt", sentences, 0);
 }
 END_TEST
 
@@ -276,6 +296,44 @@ START_TEST(faults_that_pass_are_counted)
         ck_assert_msg(strstr(said, of[k].says) && (of[k].status < 0 || status == of[k].status), "%s: status %d\n%s",
                       of[k].line, status, said);
     }
+}
+END_TEST
+
+/* One case alone, the first too; one precision alone, the first too; what was asked stands in the first line. */
+START_TEST(one_of_a_suite_is_asked)
+{
+    static const struct { const char *line, *lines[2]; int n; } of[] = {
+        {"tier ref add_forward suite=quick number=0 dtype=f32",
+         {"good: add_forward suite=quick seed=1 dtype=f32: 1 of 1 cases within all bounds.\n"}, 1},
+        {"tier ref add_forward suite=quick number=3", {
+         "good: add_forward suite=quick seed=1 dtype=f32: 1 of 1 cases within all bounds.\n",
+         "good: add_forward suite=quick seed=1 dtype=f64: 1 of 1 cases within all bounds.\n"}, 2},
+        {"tier ref add suite=quick number=1 dtype=f64 seed=5 noise=no",
+         {"good: add suite=quick seed=5 dtype=f64 noise=no: 1 of 1 cases within all bounds.\n"}, 1},
+        {"tier ref mlstm suite=quick number=2 dtype=f64 states=no documents=no behind=headnorm T=5",
+         {"good: mlstm suite=quick seed=1 dtype=f64 states=no documents=no behind=headnorm T=5: 1 of 1 cases within "
+          "all bounds.\n"}, 1}};
+    char said[SAID];
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        int verdicts = 0;
+        ck_assert_msg(verify(of[k].line, said) == 0, "%s: %s", of[k].line, said);
+        for (const char *at = said; (at = strstr(at, "good: ")); at++, verdicts++)
+            ck_assert_msg(verdicts < of[k].n && !strncmp(at, of[k].lines[verdicts], strlen(of[k].lines[verdicts])),
+                          "%s: %s", of[k].line, at);
+        ck_assert_msg(verdicts == of[k].n, "%s: %d verdicts, not %d", of[k].line, verdicts, of[k].n);
+        char words[20];
+        snprintf(words, sizeof words, " case %d,", atoi(strstr(of[k].line, "number=") + 7));
+        ck_assert_msg(strstr(said, words), "%s: no \"%s\" in\n%s", of[k].line, words, said);
+    }
+}
+END_TEST
+
+/* Each kernel's sizes, scalars and arguments. */
+START_TEST(kernels_are_listed)
+{
+    char said[SAID];
+    ck_assert_int_eq(verify("list", said), 0);
+    golden_is("verify_list.txt", said, 0);
 }
 END_TEST
 
@@ -681,6 +739,8 @@ int main(void)
     tcase_add_loop_test(t, faults_are_named_through_files, 0, 4);
     tcase_add_test(t, bad_words_get_one_sentence);
     tcase_add_test(t, faults_that_pass_are_counted);
+    tcase_add_test(t, one_of_a_suite_is_asked);
+    tcase_add_test(t, kernels_are_listed);
     tcase_add_test(t, another_seed_is_another_problem);
     tcase_add_test(t, damaged_files_are_refused);
     tcase_add_test(t, an_impossible_seed_is_refused);

@@ -421,16 +421,17 @@ START_TEST(roundings_are_told_by_their_errors)
     double unit = 0;
     for (long n = 0; n < 4000; n++)
         unit = fmax(unit, fabs(p.truth[0].arg[y][n]));
-    static const struct { const char *what; double one, all, factor; int alike; } of[] = {
-        {"the same errors", 0, 1, 0, 1}, {"twice as large", 0, 2, 0, 1}, {"ten times as large", 0, 10, 0, 0},
-        {"a tenth", 0, 0.1, 0, 0}, {"one number far off", 30, 1, 0, 0}, {"all in one direction", 0, 0, 1, 0}};
+    static const struct { const char *what; double one, all, factor, theirs; int alike; } of[] = {
+        {"the same errors", 0, 1, 0, 0, 1}, {"twice as large", 0, 2, 0, 0, 1}, {"ten times as large", 0, 10, 0, 0, 0},
+        {"a tenth", 0, 0.1, 0, 0, 0}, {"one number far off", 30, 1, 0, 0, 0}, {"one of theirs", 0, 1, 0, 30, 0},
+        {"one of both", 30, 1, 0, 30, 1}, {"all in one direction", 0, 0, 1, 0, 0}};
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         struct op_case got[PARTS] = {{0}}, rounds;
         memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);
         op_case_copy(&got[0], &p.truth[0]), op_case_copy(&rounds, &p.truth[0]);
         for (long n = 0; n < 4000; n++) {
             const double off = n * 7 % 11 < 5 ? 1e-3 * unit : n * 7 % 11 < 10 ? -1e-3 * unit : 0;
-            rounds.arg[y][n] += off;
+            rounds.arg[y][n] += off + (n == 77 ? of[k].theirs * 1e-3 * unit : 0);
             got[0].arg[y][n] += of[k].all * off + (n == 9 ? of[k].one * 1e-3 * unit : 0) +
                                 2e-3 * of[k].factor * p.truth[0].arg[y][n];
         }
@@ -442,6 +443,118 @@ START_TEST(roundings_are_told_by_their_errors)
         op_case_free(&rounds), op_case_free(&got[0]);
     }
     problem_free(&p);
+}
+END_TEST
+
+/* Errors of so many more times another's are alike: three, and of few numbers more. */
+START_TEST(few_errors_may_differ_more)
+{
+    static struct hypotheses h;
+    static struct evidence e;
+    static const struct { long n; double times; int alike; } of[] = {
+        {64, 5.99, 1}, {64, 6.01, 0}, {6400, 3.29, 1}, {6400, 3.31, 0}, {16, 8.99, 1}, {16, 9.01, 0}};
+    int cause = 0;
+    while (cause_is(cause)->kind != FAULT_ROUNDING)
+        cause++;
+    for (size_t k = 0; k < 2 * sizeof of / sizeof *of; k++) {
+        struct op_case got[PARTS] = {{0}}, rounds;
+        struct problem p;
+        char words[100];
+        const double mine = k % 2 ? 1 : of[k / 2].times, theirs = k % 2 ? of[k / 2].times : 1;
+        snprintf(words, sizeof words, "add_forward seed=4 dtype=f32 family=gauss N=%ld", of[k / 2].n);
+        draw(&p, words, 0);
+        problem_solve(&p);
+        memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);
+        op_case_copy(&got[0], &p.truth[0]), op_case_copy(&rounds, &p.truth[0]);
+        for (long n = 0; n < of[k / 2].n; n++) {      /* up and down, so that nothing is off as a whole */
+            got[0].arg[0][n] += (n % 2 ? 1e-3 : -1e-3) * mine;
+            rounds.arg[0][n] += (n % 2 ? 1e-3 : -1e-3) * theirs;
+        }
+        h.n = 1, h.cause[0] = cause, h.says[0][0] = p.truth[0], h.unit[0][0][0] = h.truth_rms[0][0] = 1;
+        op_distance_add(&h.errs[0][0][0], rounds.arg[0], p.truth[0].arg[0], NULL, of[k / 2].n);
+        h.errs[0][0][0].bias = 1;      /* which is not asked here */
+        evidence_add(&e, &p, got, &h);
+        ck_assert_msg(e.errs_otherwise[cause] == !of[k / 2].alike, "of %ld numbers, errors of %g and %g are %s",
+                      of[k / 2].n, mine, theirs, e.errs_otherwise[cause] ? "other ones" : "alike");
+        op_case_free(&rounds), op_case_free(&got[0]), problem_free(&p);
+    }
+}
+END_TEST
+
+/* Orders of magnitude that an answer stands away from the truth and from a cause, by what an honest one may err. */
+START_TEST(distances_are_orders_of_magnitude)
+{
+    static struct hypotheses h;
+    static struct evidence e;
+    static const struct { double off, cause, truth, from_cause; } of[] = {
+        {0, 0, 0, 0}, {0.5, 0, 0, 0}, {1000, 0, 3, 3}, {1000, 1000, 3, 0}, {1000, 900, 3, 2}, {10, 10010, 1, 4},
+        {1e12, 0, 9, 9}, {NAN, 0, 9, 9}, {1000, NAN, 3, 9}};
+    enum { N = 11 };      /* no multiple of four */
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct op_case got[PARTS] = {{0}}, says;
+        struct problem p;
+        draw(&p, "add_forward seed=4 dtype=f32 family=gauss N=11", 0);
+        problem_solve(&p);
+        double square = 0;
+        for (long n = 0; n < N; n++)
+            square += p.truth[0].arg[0][n] * p.truth[0].arg[0][n];
+        const double rms = sqrt(square / N), honest = p.bound[0].rms_bound[0];
+        memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);
+        op_case_copy(&got[0], &p.truth[0]), op_case_copy(&says, &p.truth[0]);
+        for (long n = 0; n < N; n++) {
+            got[0].arg[0][n] += of[k].off * honest * rms;
+            says.arg[0][n] += of[k].cause * honest * rms;
+        }
+        h.n = 1, h.says[0][0] = says, h.unit[0][0][0] = h.truth_rms[0][0] = rms, h.off[0][0][0] = 1.25;
+        evidence_add(&e, &p, got, &h);
+        ck_assert_msg(fabs(e.truth - of[k].truth) < 1e-6 && fabs(e.cause[0] - of[k].from_cause) < 1e-6 && e.tried[0] &&
+                          fabs(e.size[0] - fabs(of[k].truth - 1.25)) < 1e-6, "%g off, and %g from a cause of %g: %g, "
+                      "%g, %g", of[k].off, of[k].off - of[k].cause, of[k].cause, e.truth, e.cause[0], e.size[0]);
+        op_case_free(&says), op_case_free(&got[0]), problem_free(&p);
+    }
+}
+END_TEST
+
+/* Which cause is named, and with it those that explain as much; or a rounding, by its size. */
+START_TEST(causes_are_weighed)
+{
+    enum { ROUNDS = 99 };
+    static const struct { double truth, cause[6], size; int otherwise, is; double explained; int alike, more; } of[] = {
+        {10, {4, 4.1, 9, 9, 9, 9}, 9, 1, 0, 0.6, 0, 1}, {10, {4.1, 9, 9, 9, 9, 9}, 9, 1, -1, 0, 0, 0},
+        {10, {9, 1, 1.2, 1.19, 1.1, 1.05}, 9, 1, 1, 0.9, 0, 3}, {10, {9, 1, 1.3, 9, 9, 9}, 9, 1, 1, 0.9, 0, 0},
+        {0, {0, 0, 0, 0, 0, 0}, 0, 1, -1, 0, 0, 0}, {10, {9, 9, 9, 9, 9, 9}, 3.4, 1, -1, 0, 0, 0},
+        {10, {9, 9, 9, 9, 9, 9}, 3.5, 0, ROUNDS, 0.65, 1, 0}, {10, {9, 9, 9, 9, 9, 9}, 3.6, 0, -1, 0, 0, 0}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        static struct evidence e;
+        static struct report r;
+        int cause[6], n = 0, rounding = -1;
+        memset(&e, 0, sizeof e);
+        report_begin(&r, &(struct plan){.seed = 1});
+        strcpy(r.plan.subject.base, "mlstm");
+        for (int c = cause_next(-1, "mlstm"); c >= 0; c = cause_next(c, "mlstm")) {
+            const int rounds = cause_is(c)->kind == FAULT_ROUNDING;
+            if ((n < 6 && !rounds) || (rounds && rounding < 0)) {
+                if (rounds)
+                    rounding = c;
+                else
+                    cause[n++] = c;
+                e.tried[c] = 1;
+                e.cause[c] = rounds ? 9.5 : of[k].cause[n - 1];
+                e.size[c] = rounds ? of[k].size : 0;
+                e.errs_otherwise[c] = (unsigned char)of[k].otherwise;
+            }
+        }
+        ck_assert(n == 6 && rounding >= 0);
+        e.truth = of[k].truth, e.work = 1;
+        evidence_weigh(&e, &r, 0);
+        const int is = of[k].is == ROUNDS ? rounding : of[k].is < 0 ? -1 : cause[of[k].is];
+        ck_assert_msg(r.cause == is && fabs(r.explained - of[k].explained) < 1e-9 && r.alike == of[k].alike &&
+                          r.causes == of[k].more && !r.derived, "row %d: cause %d, not %d, explains %g, alike %d, %d "
+                      "more", (int)k, r.cause, is, r.explained, r.alike, r.causes);
+        for (int m = 0; m < r.causes; m++)
+            ck_assert(r.causes_list[m] != r.cause && e.tried[r.causes_list[m]] &&
+                      e.cause[r.causes_list[m]] - e.cause[r.cause] <= 0.02 * e.truth + 1e-12);
+    }
 }
 END_TEST
 
@@ -799,6 +912,9 @@ int main(void)
     tcase_add_test(t, problems_cost_what_their_loops_take);
     tcase_add_test(t, a_cause_stays_unless_another_explains_more);
     tcase_add_test(t, roundings_are_told_by_their_errors);
+    tcase_add_test(t, few_errors_may_differ_more);
+    tcase_add_test(t, distances_are_orders_of_magnitude);
+    tcase_add_test(t, causes_are_weighed);
     tcase_add_test(t, conventions_have_their_own_gradients);
     tcase_add_test(t, an_ill_conditioned_case_is_called_so);
     tcase_add_test(t, a_long_suite_is_of_the_tier);
