@@ -58,6 +58,10 @@ START_TEST(one_sequence_has_no_standard_error)
     does_not_say(log, "\"held_out_error\":0");
     says(page, "Held-out loss");
     does_not_say(page, "&plusmn;");
+    said = done(cmd_eval, placed("@one sequences=1 context=4"));
+    says(said, "1 sequence: loss ");
+    ck_assert_msg(!strstr(said, "standard error") && !strstr(said, "nan"), "%s", said);
+    says(done(cmd_eval, placed("@one sequences=2 context=4")), "(standard error ");
     said = done(cmd_train, placed("out=@two mixers=swa " SIZES TEXT "held_out_sequences=2"));
     says(said, " +- ");
     says(file_of("@two", "run.html"), "&plusmn;");
@@ -106,6 +110,36 @@ START_TEST(a_page_of_many_looks_forgets_none)
         ck_assert_msg(x == n, "%d looks: the last that is drawn is %g", n, x);
         snprintf(said, sizeof said, "%d at %d (%d to %d)", n + 1, n, n, n + 2);
         says(page, said);
+    }
+}
+END_TEST
+
+/* Each curve is of what its title says. */
+START_TEST(a_page_shows_each_column_under_its_title)
+{
+    static const struct { const char *title, *name; } of[] = {
+        {"Loss", "training: 4 at 100"}, {"Norm of the gradient", "gradient: 11 at 100"},
+        {"Learning rate", "rate: 0.25 at 100"}, {"Window", "mean of some steps: 6 at 100"},
+        {"Speed", "tokens a second: 777 at 100"}};
+    static const char line[] = "{\"step\":1,\"tokens\":100,\"loss\":4,\"gradient_norm\":11,\"rate\":0.25,\"window\":6,"
+                               "\"tokens_per_second\":777}\n";
+    char *folder = scratch("columns");
+    struct run r = small_run(folder);
+    struct run_log l;
+    r.steps = 1;
+    ck_assert(!file_make_folder(folder, why));
+    put(in_folder(folder, "log.jsonl"), line, sizeof line - 1);
+    ck_assert_msg(run_log_open(&l, folder, why) == RUN_FINISHED, "%s", why);
+    ck_assert_msg(!run_page_write(&r, &l, 1, PAGE_FINISHED, why), "%s", why);
+    run_log_close(&l);
+    const char *page = file_of("@columns", "run.html");
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char title[60];
+        snprintf(title, sizeof title, "<title>%s</title>", of[i].title);
+        const char *at = strstr(page, title), *end = at ? strstr(at, "</desc>") : NULL,
+                   *said = at ? strstr(at, of[i].name) : NULL;
+        ck_assert_msg(end && said && said < end, "the curve \"%s\" does not say \"%s\": %.300s", of[i].title,
+                      of[i].name, at ? at : "it is not there");
     }
 }
 END_TEST
@@ -350,6 +384,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, one_sequence_has_no_standard_error);
     tcase_add_test(t, a_page_of_many_looks_forgets_none);
+    tcase_add_test(t, a_page_shows_each_column_under_its_title);
     tcase_add_test(t, the_page_of_a_run_that_diverged_says_so);
     tcase_add_test(t, a_mixture_may_hold_too_little_out);
     tcase_add_test(t, steps_and_minutes_are_not_both_taken);

@@ -148,16 +148,25 @@ static struct estimate estimate_of(const struct measure_how *h, int row, enum me
 
 static double bits(double nats) { return nats / 0.6931471805599453; }
 
+/* " (standard error 0.0123)"; nothing where one sequence alone was asked, which says nothing of how others differ. */
+static const char *in_words(char text[48], const char *before, double error, const char *behind, int digits)
+{
+    *text = 0;
+    if (isfinite(error))
+        snprintf(text, 48, "%sstandard error %.*f%s", before, digits, error, behind);
+    return text;
+}
+
 static void print_table(const struct eval *e, const struct measured *m, const struct measure_how *h, double generated)
 {
     const struct estimate loss = estimate_of(h, MEASURE_ALL, MEASURE_LOSS);
     const char *unit = run_unit(&e->run);
-    printf("%slength %d, window %d%s%s, %d sequences: loss %.4f (standard error %.4f)\n", e->written ? "\n" : "", h->T,
-           h->window,
-           h->probe ? ", probe " : "", h->probe ? probes[h->probe] : "", h->sequences, m->loss,
-           estimate_of(h, MEASURE_ALL, MEASURE_WEIGHTED).error);
-    printf("  every %s counted the same: %.4f bits per %s, standard error %.4f\n", unit, bits(loss.value), unit,
-           bits(loss.error));
+    char error[48];
+    printf("%slength %d, window %d%s%s, %d sequence%s: loss %.4f%s\n", e->written ? "\n" : "", h->T, h->window,
+           h->probe ? ", probe " : "", h->probe ? probes[h->probe] : "", h->sequences, h->sequences == 1 ? "" : "s",
+           m->loss, in_words(error, " (", estimate_of(h, MEASURE_ALL, MEASURE_WEIGHTED).error, ")", 4));
+    printf("  every %s counted the same: %.4f bits per %s%s\n", unit, bits(loss.value), unit,
+           in_words(error, ", ", bits(loss.error), "", 4));
     printf("  loss by position ");
     for (int p = 0; p < MEASURE_PARTS; p++)
         if (m->part[p].targets)
@@ -167,9 +176,9 @@ static void print_table(const struct eval *e, const struct measured *m, const st
     puts("");
     for (int k = 0; e->run.source->tags && e->run.source->tags[k]; k++)
         if (m->tag[k].asked)
-            printf("  %-24s %.3f (standard error %.3f) of %ld tokens, loss %.4f; %.3f of %ld answers\n",
-                   e->run.source->tags[k],
-                   share(m->tag[k].right, m->tag[k].asked), estimate_of(h, k, MEASURE_RIGHT).error, m->tag[k].asked,
+            printf("  %-24s %.3f%s of %ld tokens, loss %.4f; %.3f of %ld answers\n", e->run.source->tags[k],
+                   share(m->tag[k].right, m->tag[k].asked),
+                   in_words(error, " (", estimate_of(h, k, MEASURE_RIGHT).error, ")", 3), m->tag[k].asked,
                    estimate_of(h, k, MEASURE_LOSS).value, share(m->tag[k].exact, m->tag[k].answers), m->tag[k].answers);
     if (e->generate)
         printf("  answers contained in %d generated tokens: %.3f\n", e->generate, generated);
