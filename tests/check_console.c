@@ -319,6 +319,30 @@ START_TEST(a_line_of_progress_has_its_numbers)
 }
 END_TEST
 
+static void ten_seconds_ago(void *arg)
+{
+    const struct made_up *m = arg;
+    struct progress p;
+    progress_open(&p, m->done, m->steps, 0, 10);
+    progress_step(&p, m->r, m->point);
+    progress_close(&p);
+}
+
+/* A run that goes on knows its pace from the steps that it made itself: one in ten seconds, and nine are left. */
+START_TEST(time_that_is_left_is_that_of_steps_made_here)
+{
+    static const struct run_point point = {.step = 91, .loss = 1, .tokens_per_second = 1, .window = 4, .held_out = NAN,
+                                           .sample = "", .sample_bytes = 0};
+    struct run r = run_default();
+    struct made_up m = {&r, 90, 100, 1, 0, &point, 0};
+    int minutes = 0, seconds = 0;
+    const char *text = printed_in(ten_seconds_ago, &m), *at = strstr(text, "window 4  ");
+    ck_assert_msg(at && sscanf(at, "window 4 %d:%d left", &minutes, &seconds) == 2, "%s", text);
+    const int left = 60 * minutes + seconds;           /* on a machine that is held up for a while, more */
+    ck_assert_msg(left >= 90 && left < 3600, "%d seconds are left, of nine steps that take ten each", left);
+}
+END_TEST
+
 /* On a terminal a line that is longer than it would be left behind at each step: what matters least goes first. */
 START_TEST(a_line_of_progress_fits_the_terminal)
 {
@@ -359,6 +383,7 @@ int main(void)
     tcase_add_test(t, how_to_go_on_can_be_typed);
     tcase_add_test(t, data_are_counted_in_words_that_fit_them);
     tcase_add_test(t, a_line_of_progress_has_its_numbers);
+    tcase_add_test(t, time_that_is_left_is_that_of_steps_made_here);
     tcase_add_test(t, a_line_of_progress_fits_the_terminal);
     suite_add_tcase(s, t);
     scratch_open();

@@ -1,5 +1,6 @@
 /* check_data.c - random numbers, schedules, data: functions of a number, and of nothing before it. */
 #include <check.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -7,7 +8,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "tools/tasks/data.h"
+#include "tools/lib/many_files.h"
 #include "tools/lib/pick.h"
 #include "tools/lib/random.h"
 #include "tools/train/run.h"
@@ -524,11 +527,66 @@ START_TEST(picks_follow_the_probabilities)
 }
 END_TEST
 
+/* Of four that are alike, half of the probability are two: the last that it takes is not one too many. */
+START_TEST(a_nucleus_ends_where_its_probability_is_reached)
+{
+    enum { V = 4, N = 400 };
+    static const float logits[V] = {0, 0, 0, 0};
+    static const struct { double top_p; int kept; } of[] = {{0.25, 1}, {0.5, 2}, {0.51, 3}, {0.75, 3}, {1, 4}, {0, 1}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        int order[V], seen[V] = {0}, kept = 0;
+        const struct pick p = {1, 0, of[k].top_p, V, order};
+        for (int i = 0; i < N; i++) {
+            struct random r = random_open(1, RANDOM_SAMPLE, (uint64_t)i);
+            seen[pick_token(&p, logits, &r)]++;
+        }
+        for (int v = 0; v < V; v++)
+            kept += seen[v] > 0;
+        ck_assert_msg(kept == of[k].kept, "top_p=%g draws from %d of four", of[k].top_p, kept);
+    }
+}
+END_TEST
+
+/* A file that is opened again is the one that was opened first: not another of its size, nor one that was written
+ * to. */
+START_TEST(a_file_that_changed_meanwhile_is_not_read_on)
+{
+    static const char *const texts[] = {"abcdefgh", "abcdefgi", "abcdefghi"};
+    for (int change = 0; change < 4; change++) {
+        char *path = scratch("changing"), *other = scratch("another"), byte;
+        struct many_files m = {.n = 0};
+        const struct timespec times[2] = {{1, 0}, {1, 0}}, later[2] = {{2, 0}, {2, 0}};
+        put(path, texts[0], 8);
+        ck_assert(!utimensat(AT_FDCWD, path, times, 0));
+        ck_assert(!many_files_add(&m, path, why) && !many_files_read(&m, 0, &byte, 1, 0, why) && byte == 'a');
+        ck_assert(!close(m.file[0].fd));
+        m.file[0].fd = -1;
+        if (change == 1) {                         /* written to, with as many bytes */
+            put(path, texts[1], 8);
+            ck_assert(!utimensat(AT_FDCWD, path, later, 0));
+        } else if (change == 2) {                  /* longer, and looks as old */
+            put(path, texts[2], 9);
+            ck_assert(!utimensat(AT_FDCWD, path, times, 0));
+        } else if (change == 3) {                  /* another, of that size and age */
+            put(other, texts[0], 8);
+            ck_assert(!utimensat(AT_FDCWD, other, times, 0) && !rename(other, path));
+        }
+        const char *wrong = many_files_read(&m, 0, &byte, 1, 0, why);
+        ck_assert_msg(!wrong == !change, "change %d: %s", change, wrong ? wrong : "it is read on");
+        ck_assert(!wrong || strstr(why, "has changed since it was opened."));
+        m.opened = 0;
+        many_files_close(&m);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("data");
     TCase *t = tcase_create("data");
     tcase_set_timeout(t, 300);
+    tcase_add_test(t, a_nucleus_ends_where_its_probability_is_reached);
+    tcase_add_test(t, a_file_that_changed_meanwhile_is_not_read_on);
     tcase_add_test(t, the_sum_is_of_all_that_is_trained_on);
     tcase_add_test(t, random_numbers_depend_on_nothing_but_their_place);
     tcase_add_test(t, random_numbers_are_even);

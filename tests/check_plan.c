@@ -228,6 +228,49 @@ START_TEST(every_run_has_the_threads_that_are_asked_for)
 }
 END_TEST
 
+/* ---- results.json */
+
+static void is(const struct json *arm, const char *key, double expected)
+{
+    const struct json *j = json_get(arm, key);
+    ck_assert_msg(j && fabs(j->number - expected) <= 1e-9 * fabs(expected), "%s: \"%s\" is %g, not %g",
+                  json_get(arm, "name")->text, key, j ? j->number : 0, expected);
+}
+
+/* Each arm with its own settings, and what its training costs. */
+START_TEST(results_say_what_each_arm_is)
+{
+    static const char arms[] = "\"arms\": [{\"name\": \"one\", \"role\": \"short\", \"settings\": {\"window\": 4}}, "
+                               "{\"name\": \"two\", \"budget\": 3, \"settings\": {\"window\": 8, \"short_window\": 2, "
+                               "\"short_probability\": 0.25, \"anneal\": 0.5}}, "
+                               "{\"name\": \"three\", \"what\": \"the third\", \"equal_flops\": \"two\", "
+                               "\"settings\": {\"mixers\": \"mlstm mlstm\"}}]";
+    static struct ablation a;
+    ck_assert_msg(!opened(&a, "", arms, NULL, NULL), "%s", why);
+    snprintf(a.out, sizeof a.out, "%s", scratch("said"));
+    ck_assert(!file_make_folder(a.out, why));
+    struct outcome *r = calloc((size_t)(a.arms * a.seeds), sizeof *r);
+    ck_assert_msg(!results_write(&a, r, why), "%s", why);
+    struct json *root = json_read(placed("@said/results.json"), 1 << 20, why);
+    const struct json *one = json_get(root, "arms")->first, *two = one->next, *three = two->next;
+    is(one, "steps", 1), is(two, "steps", 3), is(three, "steps", a.run[2].steps);
+    is(one, "window", 4), is(two, "window", 8), is(three, "window", 16);
+    is(one, "short_window", 0), is(two, "short_window", 2), is(three, "short_window", 0);
+    is(one, "short_probability", 0), is(two, "short_probability", 0.25), is(two, "anneal", 0.5), is(one, "anneal", 0);
+    for (int i = 0; i < 3; i++)
+        is(i == 0 ? one : i == 1 ? two : three, "flops", a.arm[i].flops);
+    ck_assert(a.arm[0].flops != a.arm[1].flops && a.run[2].steps > 1);
+    ck_assert_str_eq(json_get(one, "mixers")->text, "swa mlstm");
+    ck_assert_str_eq(json_get(three, "mixers")->text, "mlstm mlstm");
+    ck_assert_str_eq(json_get(three, "what")->text, "the third");
+    ck_assert_str_eq(json_get(one, "role")->text, "short");
+    ck_assert_str_eq(json_get(three, "equal_flops")->text, "two");
+    ck_assert(!json_get(one, "equal_flops") && !json_get(two, "equal_flops"));
+    json_free(root), free(r);
+    ablation_close(&a);
+}
+END_TEST
+
 /* ---- pictures */
 
 /* The page of an ablation whose runs all gave the same answer; NaN: none. */
@@ -341,6 +384,7 @@ int main(void)
     tcase_add_test(t, weights_that_arms_begin_with_are_those_of_the_folder);
     tcase_add_test(t, too_little_for_the_examination_is_said_first);
     tcase_add_test(t, every_run_has_the_threads_that_are_asked_for);
+    tcase_add_test(t, results_say_what_each_arm_is);
     tcase_add_test(t, a_curve_over_windows_goes_by_their_size);
     tcase_add_test(t, a_picture_of_nothing_is_left_out);
     tcase_add_test(t, what_is_no_share_has_another_axis);

@@ -68,6 +68,22 @@ START_TEST(one_sequence_has_no_standard_error)
 }
 END_TEST
 
+/* What a run that goes on holds its looks against. */
+START_TEST(the_best_of_a_log_is_its_lowest)
+{
+    static const char log[] = "{\"step\":1,\"held_out_loss\":3.5,\"x\":1}\n{\"step\":2,\"held_out_loss\":1.25}\n"
+                              "{\"step\":3}\n{\"step\":4,\"held_out_loss\":2}\n";
+    char *folder = scratch("best");
+    struct run_log l;
+    double best = 0;
+    ck_assert(!file_make_folder(folder, why));
+    put(in_folder(folder, "log.jsonl"), log, sizeof log - 1);
+    ck_assert(run_log_open(&l, folder, why) == RUN_FINISHED && !run_log_best(&l, &best, why));
+    ck_assert_msg(best == 1.25, "the best of 3.5, 1.25 and 2 is %g", best);
+    run_log_close(&l);
+}
+END_TEST
+
 /* A page has room for 400 looks: of more the picture shows every second, fourth, ..., and the best of all is named. */
 START_TEST(a_page_of_many_looks_forgets_none)
 {
@@ -152,6 +168,25 @@ START_TEST(the_page_of_a_run_that_diverged_says_so)
     const char *page = file_of("@diverged", "run.html");
     says(page, "of 4</b>, diverged.");
     does_not_say(page, "http-equiv=\"refresh\"");
+}
+END_TEST
+
+/* The numbered checkpoints are of the steps of their names, and of no others. */
+START_TEST(a_numbered_checkpoint_is_of_that_step)
+{
+    done(cmd_train, placed("out=@numbered mixers=swa " SIZES TEXT "keep_every=2 checkpoint_every=3"));
+    for (int step = 1; step <= 4; step++) {
+        char name[60];
+        struct checkpoint c;
+        snprintf(name, sizeof name, "checkpoint-%08d.safetensors", step);
+        const char *path = in_folder(placed("@numbered"), name);
+        ck_assert_msg(!access(path, F_OK) == (step % 2 == 0), "%s is %s", name, step % 2 ? "there" : "missing");
+        if (step % 2)
+            continue;
+        ck_assert_msg(!checkpoint_open(&c, path, why), "%s", why);
+        ck_assert_int_eq(c.step, step);
+        checkpoint_close(&c);
+    }
 }
 END_TEST
 
@@ -383,9 +418,11 @@ int main(void)
     TCase *t = tcase_create("silence");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, one_sequence_has_no_standard_error);
+    tcase_add_test(t, the_best_of_a_log_is_its_lowest);
     tcase_add_test(t, a_page_of_many_looks_forgets_none);
     tcase_add_test(t, a_page_shows_each_column_under_its_title);
     tcase_add_test(t, the_page_of_a_run_that_diverged_says_so);
+    tcase_add_test(t, a_numbered_checkpoint_is_of_that_step);
     tcase_add_test(t, a_mixture_may_hold_too_little_out);
     tcase_add_test(t, steps_and_minutes_are_not_both_taken);
     tcase_add_test(t, a_run_that_goes_on_keeps_its_own_weights);

@@ -270,6 +270,35 @@ START_TEST(needles_are_in_the_haystack)
 }
 END_TEST
 
+/* Each answer under the depth of its own needle, of several in one text. */
+START_TEST(answers_count_at_the_depth_of_their_needle)
+{
+    static const char *const settings[] = {"variant=multiquery", "variant=multivalue", "variant=single_2"};
+    static char text[MOST], answer[16][64], sentence[128];
+    enum { LONG = 3000 };
+    for (size_t v = 0; v < sizeof settings / sizeof *settings; v++) {
+        struct data d = open_task("niah", settings[v], LONG);
+        struct data_batch b = fill(&d, 10, LONG, 4, DATA_HELD_OUT, 0);
+        for (int s = 0; s < 10; s++) {
+            const int *tag = b.tag + s * LONG;
+            as_text(text, &b, s, LONG);
+            const int n = answers(answer, &b, s, LONG);
+            const char *body = strstr(text, "afterwards.\n") + strlen("afterwards.\n");
+            const double all = (double)(strstr(text, "\nWhat ") - body);
+            for (int i = 0, t = 0; i < n; i++, t++) {
+                while (!tag[t] || (t && tag[t - 1]))
+                    t++;
+                snprintf(sentence, sizeof sentence, " is: %.63s.", answer[i]);
+                const double depth = 100.0 * (double)(strstr(text, sentence) - body) / all;
+                ck_assert_msg(fabs(depth - (10 * tag[t] - 5)) < 17, "%s: a needle at %.0f %% counts as depth %d-%d",
+                              settings[v], depth, 10 * tag[t] - 10, 10 * tag[t]);
+            }
+        }
+        data_batch_free(&b), data_close(&d);
+    }
+}
+END_TEST
+
 START_TEST(chains_and_counts_are_true)
 {
     static char text[MOST], answer[16][64];
@@ -419,6 +448,7 @@ int main(void)
     tcase_add_test(t, pairs_and_copies_are_true);
     tcase_add_loop_test(t, needles_are_in_the_haystack, 0, 10);
     tcase_add_test(t, chains_and_counts_are_true);
+    tcase_add_test(t, answers_count_at_the_depth_of_their_needle);
     tcase_add_test(t, what_just_fits_is_whole);
     tcase_add_test(t, what_does_not_go_together_is_said_with_its_numbers);
     tcase_add_loop_test(t, what_cannot_be_is_a_sentence, 0, 17);
