@@ -263,9 +263,9 @@ START_TEST(what_was_taken_is_given_back)
         is_refused(own_start(&w, "mine.so", load, SWAX_PREC_F64, much, why),
                    "There is no memory, or no pipe, for the process of a library.");
         setrlimit(RLIMIT_NOFILE, &all);
-        const int now = dup(0);
-        ck_assert_msg(now == next, "a descriptor is left open");
-        close(now);
+        const int now = dup(0), more = dup(0);
+        ck_assert_msg(now == next && more == next + 1, "a descriptor is left open");
+        close(now), close(more);
     }
     for (int k = 0; k < 30; k++) {
         struct own_process *s = own_start(&w, "mine.so", load, SWAX_PREC_F64, much, why);

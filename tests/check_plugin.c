@@ -19,7 +19,8 @@
 static char why[SWAX_WHY];
 
 /* In memory that the processes share. */
-enum trick { RIGHT, OTHER_BITS, SECOND_WRONG, STALE, REPLAY_WRONG, FORGETS, ZEROS, BEHIND, LEAVES };
+enum trick { RIGHT, OTHER_BITS, SECOND_WRONG, STALE, REPLAY_WRONG, FORGETS, ZEROS, BEHIND, LEAVES,
+             BOTH_WRONG };
 static struct notes { int calls[PARTS], trick, part; float kept[PARTS][64]; } *notes;
 
 /* What becomes of the answer y of N numbers to a call, by its number; the first of a problem's two is even. */
@@ -29,8 +30,9 @@ static void spoil(int part, float *y, int N)
     float was[64] = {0};
     memcpy(was, y, sizeof *was * (size_t)(N < 64 ? N : 64));
     for (int e = 0; e < N; e++)
-        y[e] = trick == ZEROS || (trick == FORGETS && call > 1) ? 0
-             : (trick == SECOND_WRONG && call == 1) || (trick == REPLAY_WRONG && call > 1) ? 3 * y[e] + 1
+        y[e] = (trick == BOTH_WRONG && call == 0) || trick == ZEROS || (trick == FORGETS && call > 1) ? 0
+             : ((trick == SECOND_WRONG || trick == BOTH_WRONG) && call == 1) || (trick == REPLAY_WRONG && call > 1)
+                   ? 3 * y[e] + 1
              : trick == STALE && call > 1 && call / 2 % 2 == 1 ? notes->kept[part][e]
              : trick == OTHER_BITS && call == 1 && !e ? nextafterf(y[e], INFINITY) : y[e];
     if (call / 2 % 2 == 0)
@@ -136,6 +138,7 @@ static const struct said {
       1,
       0 },
     { ZEROS, "add N=7", { "", "" }, { NULL, NULL }, 1, 0 },
+    { BOTH_WRONG, "add N=7", { "", "" }, { "y", "db" }, 1, 1 },
     { BEHIND,
       "add N=7",
       { "add_forward on tier mine.so wrote behind the end of y",
@@ -216,15 +219,15 @@ START_TEST(time_is_told_of_both_parts)
                       r.timing.median[0] <= r.timing.most[0], "%g, %g, %g s", r.timing.least[0], r.timing.median[0],
                   r.timing.most[0]);
     /* what the machine calls itself */
-    char line[256], model[91] = "";
+    char line[256], *model = NULL;
     struct utsname u;
     FILE *f = fopen("/proc/cpuinfo", "r");
-    while (f && !model[0] && fgets(line, sizeof line, f))
-        sscanf(line, "model name : %90[^\n]", model);
+    while (f && !model && fgets(line, sizeof line, f))
+        model = !strncmp(line, "model name", 10) && strchr(line, ':') ? strtok(strchr(line, ':') + 2, "\n") : NULL;
     if (f)
         fclose(f);
     ck_assert(!uname(&u));
-    ck_assert_str_eq(r.timing.device, model[0] ? model : u.machine);
+    ck_assert_str_eq(r.timing.device, model ? model : u.machine);
     ck_assert(!ask("add N=7", RIGHT, 0, 0, &r) && !r.timing.calls[0]);
     ck_assert(!ask("add N=7", ZEROS, 1, 1, &r) && r.failed == 1 && !r.timing.calls[0] && !r.trouble[0]);
 }

@@ -592,6 +592,36 @@ START_TEST(cost_is_counted)
     const struct long_cost cost = long_cost(&plan.subject, &plan.wish, &c, 8);
     const double bytes = 7 * 8192 + 4 * 192 + 3 * 64, slab[2] = {8 + 2 + 8 + 4, 8 + 4 + 8 + 8 + 4 + 2};
     ck_assert_double_eq(cost.bytes, bytes + 7 * 8 * (slab[0] + slab[1]));
+    /* seconds: 1.2e8 bytes are filled in one; and of up to five slabs, what a tier does, or the reference, and what the
+     * honest orders do, and the numbers */
+    static const char *const kernels[] = {"rmsnorm", "attention", "mlstm", "linear", "delta", "linear_forward"};
+    for (int k = 0; k < 12; k++) {
+        const struct plan of = plan_of(kernels[k / 2], k % 2 ? DT_F64 : DT_F32);
+        const struct op_case whole = case_of(&of, 0);
+        const struct slabs slabs = slabs_of(&whole, 8);
+        const struct slab first = slab_number(&slabs, 0);
+        struct problem p = {.subject = of.subject, .wish = of.wish};
+        double work = 0, orders = 0, numbers = 0;
+        for (int part = 0; part < of.subject.n; part++) {
+            static const double times[2] = {1, 3}, of_attention[2] = {3, 6};
+            struct op_case larger = whole;
+            larger.op = p.in[part].op = of.subject.op[part];
+            slab_dims(&p.in[part], &larger, &slabs, &first);
+            work += times[part] * case_steps(&p.in[part]);
+            orders += bound_asks_orders(&p, part) * case_orders(&p.in[part]) *
+                      (strcmp(of.subject.base, "attention") ? 1 : of_attention[part]);
+            numbers += case_numbers(&p.in[part]);
+        }
+        const long n = slabs_count(&slabs);
+        const int plain = teller_of(&of.subject, &of.wish, &p.in[0]) == swax_tiers[0];
+        const struct long_cost is = long_cost(&of.subject, &of.wish, &whole, 8);
+        struct whole w;
+        whole_begin(&w, &of.subject, &whole, dtype_precision(of.wish.dtype));
+        const double says = (double)w.bytes / 1.2e8 +
+                            (double)(n > 3 ? 5 : n) * (12 * work / (plain ? 3e8 : 8e10) + orders / 1e9 + numbers / 8e6);
+        ck_assert_msg(fabs(is.seconds / says - 1) < 1e-9 && fabs(is.bytes - (double)w.bytes - 56 * numbers) < 0.5,
+                      "%s: %g s, not %g, and %g bytes", kernels[k / 2], is.seconds, says, is.bytes);
+    }
 }
 END_TEST
 

@@ -248,9 +248,9 @@ START_TEST(what_cannot_be_loaded_is_refused)
         ck_assert(!setrlimit(RLIMIT_NOFILE, &few));
         is_refused(worker_start(load, NULL, much, why), "No pipe could be opened to the plugin's process.");
         setrlimit(RLIMIT_NOFILE, &all);
-        const int now = dup(0);
-        ck_assert_msg(now == next, "a descriptor is left open");
-        close(now);
+        const int now = dup(0), more = dup(0);
+        ck_assert_msg(now == next && more == next + 1, "a descriptor is left open");
+        close(now), close(more);
     }
     for (int k = 0; k < 30; k++)
         is_refused(worker_start(crash, NULL, much, why), "The plugin ended its process when it was loaded.");

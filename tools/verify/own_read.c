@@ -179,7 +179,7 @@ static const char *read_tensor(struct own *w, const struct json *j, char *why)
     const struct json *name = json_get(j, "name"), *shape = json_get(j, "shape"), *is = json_get(j, "is"),
                       *like = json_get(j, "like");
     const struct json *below = json_get(j, "below"), *statistic = json_get(j, "statistic");
-    if (j->type != JSON_OBJECT || !name || name->type != JSON_STRING || !is_name(name->text))
+    if (!name || name->type != JSON_STRING || !is_name(name->text))
         return say(why,
                    "%.100s: tensor number %d needs a name of letters, digits and _, as {\"name\": \"x\", \"shape\": "
                    "\"BT\", \"is\": \"input\"}.",

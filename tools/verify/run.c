@@ -186,8 +186,8 @@ static const char *load_tier(struct loaded *l, void *arg, char *why)
     (void)why;
     l->tier = *t->tier;
     l->precision = t->precision;
-    for (int part = 0; part < PARTS; part++)
-        l->offers[part] = t->subject.n > part && op_present(t->tier, t->precision, t->subject.op[part]);
+    for (int part = 0; part < t->subject.n; part++)
+        l->offers[part] = op_present(t->tier, t->precision, t->subject.op[part]);
     return NULL;
 }
 
