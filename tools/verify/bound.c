@@ -1,20 +1,17 @@
 /* bound.c - the true answers to a problem, and how far an honest one may be from them: the judge's rule for one
  * kernel, and what it leaves out: half precision, other orders of operations, a backward that reads what its own
- * forward saved. */
-#include "tools/verify/verify.h"
+ * forward saved.  What is the cell's own stands in bound_cell.c. */
+#include "tools/verify/bound.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/lib/sort.h"
-
 /* What f16 holds at most: where the truth is more than that, or nearly, an honest kernel may answer infinity. */
 static const double MOST_HALF = 65504;
 
-/* The bound is `scale` times what these answers err, if that is more. */
-static void widen(struct problem *p, int part, const struct op_case *got, double scale)
+void bound_widen(struct problem *p, int part, const struct op_case *got, double scale)
 {
     for (int i = 0; i < got->n; i++) {
         if (!problem_is_answer(p, part, i))
@@ -47,7 +44,7 @@ static void bound_rounding(struct problem *p, int part)
     struct op_case rounded;
     op_case_copy(&rounded, &p->truth[part]);
     problem_to_half(&rounded);
-    widen(p, part, &rounded, 2);
+    bound_widen(p, part, &rounded, 2);
     widen_bias(p, part, &rounded, 2);
     op_case_free(&rounded);
 }
@@ -70,7 +67,7 @@ static void bound_half(struct problem *p, int part)
 /* ---- honest orders of operations: what any correct one errs, nobody is blamed for. Twice that, as FlashAttention's
  * rule has it: the orders that are tried are not the worst there are */
 
-static int tame(const struct op_case *c)
+int bound_is_tame(const struct op_case *c)
 {
     const int f = op_arg_find(&swax_ops[c->op], "f");
     for (long e = 0; f >= 0 && e < c->size[f]; e++)
@@ -79,11 +76,7 @@ static int tame(const struct op_case *c)
     return 1;
 }
 
-/* The largest sum of a sequence's logarithms of forget gates: what the parallel form takes differences of. Up to 128,
- * which a chunk of 128 half-open gates has, it is as honest as any; behind gates that are shut it is the fault
- * "summed_gates". */
-static const double MOST_SUM = 128;
-
+/* The largest sum of a sequence's logarithms of forget gates: what the parallel form takes differences of. */
 static double largest_sum(const struct op_case *c)
 {
     const struct op_spec *op = &swax_ops[c->op];
@@ -104,7 +97,7 @@ static double largest_sum(const struct op_case *c)
 int order_is_honest(const struct fault *order, const struct problem *p)
 {
     return !strcmp(order->op, p->subject.base) &&
-           (order->kind != FAULT_SMALL_SUMS || largest_sum(&p->in[0]) <= MOST_SUM);
+           (order->kind != FAULT_SMALL_SUMS || largest_sum(&p->in[0]) <= BOUND_MOST_SUM);
 }
 
 static const double MOST_ORDERS = 2e9;    /* multiplications: a second or two of plain loops that keep their states */
@@ -120,10 +113,10 @@ static void bound_order(struct problem *p, int part, const struct swax_tier *hon
         return;
     op_case_copy(&got, c);
     op_run(honest, precision, &got);
-    widen(p, part, &got, scale);
+    bound_widen(p, part, &got, scale);
     if (!part && op_arg_find(&swax_ops[c->op], "m1") >= 0) {
         regauge(p, &got);
-        widen(p, part, &got, scale);
+        bound_widen(p, part, &got, scale);
     }
     op_case_free(&got);
 }
@@ -140,11 +133,10 @@ int bound_asks_orders(const struct problem *p, int part)
     return n;
 }
 
-/* The honest order behind number k (-1: of all) that may be tried on a problem, with its tier; -1 behind the last. */
-static int next_order(int k, const struct problem *p, int part, struct swax_tier *honest)
+int bound_next_order(int k, const struct problem *p, int part, struct swax_tier *honest)
 {
     const struct fault *order;
-    if (!tame(&p->in[part]) || !affords_orders(p, part))
+    if (!bound_is_tame(&p->in[part]) || !affords_orders(p, part))
         return -1;
     for (k++; (order = fault_none_f32(k, honest)); k++)
         if (order_is_honest(order, p))
@@ -158,7 +150,7 @@ static void bound_orders(struct problem *p, int part)
 {
     struct swax_tier honest;
     const int twice = p->wish.dtype == DT_F64;
-    for (int k = next_order(-1, p, part, &honest); k >= 0; k = next_order(k, p, part, &honest)) {
+    for (int k = bound_next_order(-1, p, part, &honest); k >= 0; k = bound_next_order(k, p, part, &honest)) {
         bound_order(p, part, &honest, SWAX_PREC_F32, twice ? 2 * DBL_EPSILON / (double)FLT_EPSILON : 2);
         if (twice && fault_none_f64(k, &honest))
             bound_order(p, part, &honest, SWAX_PREC_F64, 2);
@@ -181,130 +173,6 @@ static void bound_operands(struct problem *p, int part)
     op_run(&rounds, SWAX_PREC_F32, &got);
     widen_bias(p, part, &got, 2);
     op_case_free(&got);
-}
-
-/* ---- the normaliser: qn is a sum whose terms may cancel, and h and all gradients are divided by it.  Where it is
- * smallest its error is most of all errors, and it is luck whether an honest order shows it there: what an order errs
- * in a sequence's other rows, relative to what qn's terms add up to, is what it may err in that one. */
-
-/* qn, if none of its terms had a sign */
-static void add_terms_up(struct op_case *c, const struct problem *p)
-{
-    static const char *const factors[] = { "q", "k", "n0" };
-    op_case_copy(c, &p->in[0]);
-    for (int k = 0; k < 3; k++) {
-        const int i = op_arg_find(&swax_ops[c->op], factors[k]);
-        for (long e = 0; c->arg[i] && e < c->size[i]; e++)
-            c->arg[i][e] = fabs(c->arg[i][e]);
-    }
-    op_run(c->by, SWAX_PREC_F64, c);
-}
-
-/* Half of the errors that are distributed normally are less than so many standard deviations. */
-static const double HALF = 0.6745;
-
-/* A head's errors in qn as a share of its terms: the standard deviation over its rows, by their median, since those
- * that err most are other rows' own.  off[] has room for them. */
-static double head_share(double *off, const struct problem *p, const double *qn, const double *terms, long bh)
-{
-    const struct op_spec *op = &swax_ops[p->in[0].op];
-    const double *truth = p->truth[0].arg[op_arg_find(op, "qn")];
-    const long T = op_extent(op, 'T', p->in[0].dims), H = op_extent(op, 'H', p->in[0].dims);
-    long n = 0;
-    for (long t = 0; t < T; t++) {
-        const long r = (bh / H * T + t) * H + bh % H;
-        const double is = fabs(qn[r] - truth[r]) / terms[r];
-        if (isfinite(is))
-            off[n++] = is;
-    }
-    sort_ascending(off, (size_t)n);
-    return n ? off[n / 2] / HALF : 0;
-}
-
-/* That of an order, in its own units of m or the truth's, whichever is less: an error of m is in h's numerator too, and
- * goes out of h.  Into share[], head by head, where it is more. */
-static void share_of_terms(double *share, const struct problem *p, const struct swax_tier *order, const double *terms)
-{
-    const struct op_spec *op = &swax_ops[p->in[0].op];
-    const int qn = op_arg_find(op, "qn");
-    const long T = op_extent(op, 'T', p->in[0].dims), heads = p->truth[0].size[qn] / T;
-    double *off = op_take((size_t)T, sizeof *off), *own = op_take((size_t)heads, sizeof *own);
-    struct op_case got;
-    op_case_copy(&got, &p->in[0]);
-    op_run(order, SWAX_PREC_F32, &got);
-    for (long bh = 0; bh < heads; bh++)
-        own[bh] = head_share(off, p, got.arg[qn], terms, bh);
-    regauge(p, &got);
-    for (long bh = 0; bh < heads; bh++)
-        share[bh] = fmax(share[bh], fmin(own[bh], head_share(off, p, got.arg[qn], terms, bh)));
-    op_case_free(&got);
-    free(off);
-    free(own);
-}
-
-/* By row, what qn may err in float; 0 where it does not lead.  NULL: there is no normaliser. */
-static double *normaliser_errs(const struct problem *p)
-{
-    const struct op_case *truth = &p->truth[0];
-    const struct op_spec *op = &swax_ops[p->in[0].op];
-    const int qn = op_arg_find(op, "qn"), m = op_arg_find(op, "m");
-    const long T = op_extent(op, 'T', p->in[0].dims), H = op_extent(op, 'H', p->in[0].dims);
-    struct op_case terms;
-    struct swax_tier honest;
-    if (qn < 0 || op->arg[qn].role != OUT || op_extent(op, 'g', p->in[0].dims) % 2)
-        return NULL;
-    add_terms_up(&terms, p);
-    double *errs = op_take((size_t)terms.size[qn], sizeof *errs);
-    double *share = op_take((size_t)(terms.size[qn] / T), sizeof *share);
-    share_of_terms(share, p, p->in[0].by, terms.arg[qn]);
-    for (int k = next_order(-1, p, 0, &honest); k >= 0; k = next_order(k, p, 0, &honest))
-        share_of_terms(share, p, &honest, terms.arg[qn]);
-    for (long r = 0; r < terms.size[qn]; r++)
-        if (fabs(truth->arg[qn][r]) > exp(-truth->arg[m][r]))
-            errs[r] = share[r / (T * H) * H + r % H] * terms.arg[qn][r];
-    op_case_free(&terms);
-    free(share);
-    return errs;
-}
-
-/* The truth's forward, but for so much of these errors in qn, up or down by chance. */
-static void err_so(struct op_case *f, const struct problem *p, const double *errs, double share)
-{
-    const struct op_spec *op = &swax_ops[p->in[0].op];
-    const int h = op_arg_find(op, "h"), qn = op_arg_find(op, "qn");
-    const long V = op_extent(op, 'V', p->in[0].dims);
-    const double eps = p->in[0].scalar[0];
-    uint64_t s = p->seed;
-    op_case_copy(f, &p->truth[0]);
-    for (long r = 0; r < f->size[qn]; r++) {
-        const double was = fabs(f->arg[qn][r]);
-        f->arg[qn][r] += (op_random(&s) >> 63 ? share : -share) * errs[r];
-        for (long e = r * V; e < (r + 1) * V && errs[r] > 0; e++)
-            f->arg[h][e] *= (was + eps) / (fabs(f->arg[qn][r]) + eps);
-    }
-}
-
-/* ... and 8 times what that makes of h, and, chained, of the gradients, is the bound, if that is more. */
-static void bound_normaliser(struct problem *p)
-{
-    const double share = p->wish.dtype == DT_F64 ? DBL_EPSILON / (double)FLT_EPSILON : 1;
-    double *errs = strcmp(p->subject.base, "mlstm") || (p->wish.dtype != DT_F32 && p->wish.dtype != DT_F64)
-                     ? NULL
-                     : normaliser_errs(p);
-    struct op_case f, b;
-    if (!errs)
-        return;
-    err_so(&f, p, errs, share);
-    widen(p, 0, &f, 8);
-    if (p->subject.n == 2 && p->wish.chained) {
-        op_case_copy(&b, &p->in[1]);
-        problem_chain(&b, &f);
-        op_run(b.by, SWAX_PREC_F64, &b);
-        widen(p, 1, &b, 8);
-        op_case_free(&b);
-    }
-    op_case_free(&f);
-    free(errs);
 }
 
 /* ---- a backward that reads what its own forward saved: both are judged as one kernel, by ref/oracle/judge.c's rule */
@@ -357,7 +225,7 @@ static void bound_chain(struct problem *p)
     struct swax_tier honest;
     uint64_t s = p->seed;
     run_chain(plain[0], plain[1], p, p->in[1].by, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
-    for (int k = next_order(-1, p, 0, &honest); k >= 0; k = next_order(k, p, 0, &honest))
+    for (int k = bound_next_order(-1, p, 0, &honest); k >= 0; k = bound_next_order(k, p, 0, &honest))
         run_chain(plain[0], plain[1], p, &honest, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
     for (int k = op_nudges(&p->in[1]); k > 0; k--)
         run_chain(moved[0], moved[1], p, p->in[1].by, SWAX_PREC_F64, precision, &s);
@@ -400,6 +268,8 @@ void problem_solve(struct problem *p)
         if (p->wish.dtype == DT_F64 && p->in[part].by != swax_tiers[0])
             bound_teller(p, part);
         bound_orders(p, part);
+        if (!part)
+            bound_sums(p);
         bound_operands(p, part);
     }
     if (p->subject.n == 2 && p->wish.chained)

@@ -10,7 +10,8 @@ struct cell_twist {
     real (*operand)(real);            /* rounds what enters a product */
     int swapped;                      /* i for f and f for i */
     int previous;                     /* the forget gate of the token before */
-    int summed;                       /* decays are differences of two sums from the first token on, in float */
+    int summed;                       /* decays are differences of two sums from the first token on, which are kept in
+                                       * float; 2: and taken in double */
     int chunk_sums;         /* the same in full precision, and anew every so many tokens, as the parallel form has it in
                                        * chunks; so df, too, is a difference of sums over a chunk: honest */
     int cut;                          /* the state is lost every so many tokens */
@@ -53,7 +54,7 @@ static struct cell_head cell_head(const struct cell_twist *w, const stat *i, con
         .fresh = op_take(1, (size_t)T * sizeof(int))
     };
     stat (*const ls)(stat) = w->log_sigmoid ? w->log_sigmoid : log_sigmoid;
-    float sum = 0;
+    double sum = 0;
     stat chunk = 0;
     for (int t = 0; t < T; t++) {
         const long row = cell_row(&a, t), earlier = w->previous && t ? cell_row(&a, t - 1) : row;
@@ -63,9 +64,9 @@ static struct cell_head cell_head(const struct cell_twist *w, const stat *i, con
         a.lf[t] = gate == SWAX_LOG ? (w->soft_reset && document ? -25 : z) : ls(w->soft_reset && document ? -25 : z);
         a.li[t] = gate == SWAX_EXPONENTIAL || gate == SWAX_LOG ? x : ls(x);
         a.fresh[t] = begins_here(w, start, b, t, T);
-        const float before = sum;
-        sum += (float)a.lf[t];
-        a.lf[t] = w->summed ? (stat)sum - (stat)before : a.lf[t];
+        const double before = sum;
+        sum = w->summed == 2 ? sum + (double)a.lf[t] : (double)((float)sum + (float)a.lf[t]);
+        a.lf[t] = w->summed ? (stat)(float)sum - (stat)(float)before : a.lf[t];
         const stat earlier_sum = w->chunk_sums && t % w->chunk_sums ? chunk : 0;
         chunk = earlier_sum + a.lf[t];
         a.lf[t] = w->chunk_sums ? chunk - earlier_sum : a.lf[t];
@@ -370,6 +371,7 @@ MLSTM(bf16_operands, .operand = to_bf16)
 MLSTM(gates_swapped, .swapped = 1)
 MLSTM(previous_gate, .previous = 1)
 MLSTM(summed_gates, .summed = 1)
+MLSTM(summed_gates_once, .summed = 2)
 MLSTM(cut_64, .cut = 64)
 MLSTM(cut_128, .cut = 128)
 MLSTM(leaks, .leaks = 1)

@@ -69,8 +69,11 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     BOTH(mlstm, bf16_operands, ROUNDING, "products round their operands to bf16"),
     BOTH(mlstm, gates_swapped, EXACT, "the gates i and f are swapped"),
     BOTH(mlstm, previous_gate, EXACT, "the forget gate is the one of the token before"),
-    BOTH(mlstm, summed_gates, EXACT, "decays are differences of the forget gates' sums from the first token on: "
-                                     "behind closed gates those sums are large"),
+    BOTH(mlstm, summed_gates, ROUNDING, "decays are differences of the forget gates' sums from the first token on: "
+                                        "in long sequences and behind closed gates those sums are large"),
+    BOTH(mlstm, summed_gates_once, ROUNDING,
+         "decays are differences of the forget gates' sums from the first token on, taken in double and kept in float: "
+         "in long sequences and behind closed gates those sums are large"),
     BOTH(mlstm, cut_64, EXACT, "the state is lost between chunks of 64 tokens"),
     BOTH(mlstm, cut_128, EXACT, "the state is lost between chunks of 128 tokens"),
     BOTH(mlstm, leaks, EXACT, "the state goes on across the start of a document"),
