@@ -37,13 +37,15 @@ static void write_time(char text[16], double seconds)
         snprintf(text, 16, "%d:%02d", s / 60, s % 60);
 }
 
-/* The beginning of what it writes, as one line. */
+/* The beginning of what it writes, as one line.  On a terminal the line of the step will be written over, and this one
+ * stays: there it says when it was written. */
 static void show_sample(const struct progress *p, const struct run_point *q)
 {
-    enum { WIDE = 72 };
-    static const char title[] = "  it writes: ";
-    const int room = p->live && p->columns ? p->columns - (int)sizeof title : WIDE;
-    char line[WIDE + 1];
+    enum { WIDE = 72, NARROW = 60 };
+    char title[64] = "  it writes: ", line[WIDE + 1];
+    if (p->live && isfinite(p->held_out) && (!p->columns || p->columns >= NARROW))
+        snprintf(title, sizeof title, "step %d, held out %.4f, writes: ", q->step, p->held_out);
+    const int room = p->live && p->columns ? p->columns - (int)strlen(title) - 1 : WIDE;
     int n = 0;
     for (size_t i = 0; i < q->sample_bytes && n < room && n < WIDE; i++) {
         const char c = q->sample[i];

@@ -54,7 +54,7 @@ static void say_data(const struct run *r)
     char train[32], held_out[32];
     number_amount(train, (double)r->tokens[DATA_TRAIN]);
     number_amount(held_out, (double)r->tokens[DATA_HELD_OUT]);
-    printf("%s %ss for training, of which this run sees %.3g epochs, and %s held out.\n", train, unit,
+    printf("%s %ss for training (%.3g epochs), %s held out\n", train, unit,
            (double)r->steps * r->batch * r->length / (double)r->tokens[DATA_TRAIN], held_out);
 }
 
@@ -84,9 +84,9 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
         progress_step(&v->progress, r, point);
         return RUN_GO_ON;
     }
-    printf("%zu parameters, %d steps of %d x %d tokens of %s, %s on %s, %.0f MiB\n", swax_network_parameters(n),
-           r->steps, r->batch, r->length,
-           r->source->name, swax_precision_name[r->precision], r->tier, (double)swax_network_bytes(n) / 1048576);
+    printf("%zu parameters, %s on %s, %.0f MiB of memory\n%d steps of %d x %d tokens of %s\n",
+           swax_network_parameters(n), swax_precision_name[r->precision], r->tier,
+           (double)swax_network_bytes(n) / 1048576, r->steps, r->batch, r->length, r->source->name);
     if (r->tokens[DATA_TRAIN])
         say_data(r);
     if (r->too_little && !(r->tokens[DATA_TRAIN] && !r->tokens[DATA_HELD_OUT]))     /* 0 held out says it all */
