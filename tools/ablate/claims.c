@@ -322,11 +322,11 @@ static size_t say_answer(char *to, size_t room, const struct ablation *a, const 
     const char *arm = a->arm[t.arm].name, *question = a->ask[t.question].name;
     int n;
     if (!s.n)
-        n = snprintf(to, room, "%s %s not measured; ", arm, question);
+        n = snprintf(to, room, "%s.%s was not measured; ", arm, question);
     else if (s.n > 1)
-        n = snprintf(to, room, "%s %s %.3g [%.3g, %.3g]; ", arm, question, s.median, s.low, s.high);
+        n = snprintf(to, room, "%s.%s = %.3g [%.3g, %.3g]; ", arm, question, s.median, s.low, s.high);
     else
-        n = snprintf(to, room, "%s %s %.3g; ", arm, question, s.median);
+        n = snprintf(to, room, "%s.%s = %.3g; ", arm, question, s.median);
     return n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
 }
 

@@ -146,8 +146,8 @@ static void word_section(const struct page *p)
              p->a->short_window, p->a->long_window);
     define(p, "window", meaning);
     define(p, "hybrid",
-           "A network whose layers alternate attention in a window (SWA) with a recurrent matrix memory (the mLSTM "
-           "cell).");
+           "A network whose layers alternate attention in a window (SWA) with a recurrent memory of fixed size (the "
+           "cells).");
     if (p->a->reach) {
         snprintf(meaning, sizeof meaning,
                  "How far back a stack of windows can see through its layers: layers x (window - 1), at most %d tokens "
@@ -206,13 +206,14 @@ static void verdict_section(const struct page *p)
         text(p, *v[c].claim->paper ? v[c].claim->paper : "says nothing of it");
         fputs("</td></tr>\n", p->f);
     }
-    fprintf(p->f, "</table></div>\n<p class=\"note\">%s A claim is asked of every combination of seeds, one of each "
-            "arm that it names, and a condition holds only by %g standard error%s. Yes: it holds for at least 4 in 5 "
-            "combinations, with at least %d seeds of each arm, and the same results dealt out to the arms at random do "
-            "as well in at most %g of the deals. No: it fails for at least 4 in 5. The paper's numbers are at 1.4 "
-            "billion parameters and 150 billion tokens, windows 128 and 2048, and are taken from its abstract and from "
-            "summaries by others; only directions can be compared.</p>\n", when[p->a->rules], p->a->margin,
-            p->a->margin == 1 ? "" : "s", p->a->least_seeds, p->a->luck);
+    fprintf(p->f, "</table></div>\n<p class=\"note\">ARM.QUESTION = the median over the seeds [the lowest, the "
+            "highest]. %s A claim is asked of every combination of seeds, one of each arm that it names, and a "
+            "condition holds only by %g standard error%s. Yes: it holds for at least 4 in 5 combinations, with at "
+            "least %d seeds of each arm, and the same results dealt out to the arms at random do as well in at most %g "
+            "of the deals. No: it fails for at least 4 in 5. The paper's numbers are at 1.4 billion parameters and 150 "
+            "billion tokens, windows 128 and 2048, and are taken from its abstract and from summaries by others; only "
+            "directions can be compared.</p>\n", when[p->a->rules], p->a->margin, p->a->margin == 1 ? "" : "s",
+            p->a->least_seeds, p->a->luck);
 }
 
 /* One table of the questions of some groups, a column each. */

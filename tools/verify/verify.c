@@ -203,8 +203,8 @@ static const char *faults(struct options *o, int *status, char *why)
             const struct fault *f = fault_f64(fault[k], &unused);
             const int right = r[k].cause == fault[k];
             total++, rejected += r[k].failed > 0, named += right;
-            printf("%-10s %-22s %s, %3d of %3d cases:", f->op, f->name,
-                   !r[k].failed ? "PASSED" : right ? "named " : "misnamed", r[k].failed, r[k].problems);
+            printf("%-10s %-22s %-8s  wrong in %3d of %3d cases:", f->op, f->name,
+                   !r[k].failed ? "PASSED" : right ? "named" : "misnamed", r[k].failed, r[k].problems);
             print_families(r[k].wrong_families);
         }
     }
