@@ -11,6 +11,7 @@
 #include <time.h>
 #include "ref/tier.h"
 #include "tools/lib/clock.h"
+#include "tools/lib/json.h"
 #include "tools/lib/say.h"
 
 /* The library's view of ref/kernels.h in float: linear_forward and linear_backward. */
@@ -87,12 +88,13 @@ static const char *one(const struct bench *b, const struct swax_kernels_f32 *k, 
         sum->log_share += log(share);
         sum->log_ratio += peer ? log(theirs / ours) : 0;
         sum->worst = sum->n++ && sum->worst < share ? sum->worst : share;
-        if (b->json)
+        if (b->json) {
             printf("{\"op\": \"%s\", \"tier\": \"%s\", \"precision\": \"fp32\", \"dims\": \"N=%d O=%d I=%d\", "
-                   "\"threads\": %d, "
-                   "\"ms\": %.5g, \"gflops\": %.5g, \"gbs\": 0, \"peak_fraction\": %.4g, \"peer_ms\": %.5g}\n", name,
-                   b->tier->name, size->N, size->O, size->I, b->threads, ours * 1e3, work / ours, share, theirs * 1e3);
-        else if (peer)
+                   "\"threads\": %d, \"ms\": %.5g, \"gflops\": %.5g, \"peak_fraction\": %.4g, \"peer_ms\": ", name,
+                   b->tier->name, size->N, size->O, size->I, b->threads, ours * 1e3, work / ours, share);
+            json_write_number(stdout, peer ? theirs * 1e3 : (double)NAN);
+            puts("}");
+        } else if (peer)
             printf("%-15s N=%-4d O=%-5d I=%-4d  %6.1f GFLOP/s, %5.1f %% of the peak; peer %6.1f, %.2f times as fast "
                    "as it\n",
                    name, size->N, size->O, size->I, work / ours, 100 * share, work / theirs, theirs / ours);

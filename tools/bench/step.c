@@ -8,6 +8,7 @@
 #include "ref/network/network.h"
 #include "tools/lib/random.h"
 #include "tools/lib/clock.h"
+#include "tools/lib/json.h"
 #include "tools/lib/say.h"
 
 /* It takes as long whichever step it is. */
@@ -25,12 +26,14 @@ static double one_step(struct swax_network *n, const struct swax_batch *batch)
 static void report(const struct bench *b, const struct bench_size *s, double seconds, double flops, size_t bytes)
 {
     const double rate = (double)s->batch * s->length / seconds, gflops = rate * flops / 1e9;
-    if (b->json)
-        printf("{\"config\": \"%s\", \"tier\": \"%s\", \"precision\": \"%s\", \"threads\": %d, \"ms_per_step\": %.4g, "
+    if (b->json) {
+        fputs("{\"config\": ", stdout);
+        json_write_string(stdout, s->name);                /* which may be a path */
+        printf(", \"tier\": \"%s\", \"precision\": \"%s\", \"threads\": %d, \"ms_per_step\": %.4g, "
                "\"tokens_per_s\": %.6g, \"gflops\": %.5g, \"peak_gflops\": %.5g, \"peak_fraction\": %.4g}\n",
-               s->name, b->tier->name, swax_precision_name[b->precision], b->threads, seconds * 1e3, rate, gflops,
-               b->peak, bench_share(b, gflops));
-    else
+               b->tier->name, swax_precision_name[b->precision], b->threads, seconds * 1e3, rate, gflops, b->peak,
+               bench_share(b, gflops));
+    } else
         printf("%-6s width %4d, %d x %d tokens: %8.2f ms a step, %8.0f tokens/s, %6.1f GFLOP/s, %.1f %% of the peak, "
                "%.0f MB\n",
                s->name, s->model.width, s->batch, s->length, seconds * 1e3, rate, gflops, 100 * bench_share(b, gflops),
