@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ref/network/network.h"
 #include "tests/golden.h"
@@ -14,6 +15,7 @@
 #include "tests/suite.h"
 #include "tools/convert/hf.h"
 #include "tools/convert/hf_config.h"
+#include "tools/convert/hf_model.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
@@ -279,6 +281,41 @@ START_TEST(a_model_that_has_more_is_refused)
 }
 END_TEST
 
+/* The token that begins a document comes along, whatever it is and whoever's model it becomes; a tokenizer of bytes
+ * goes with bytes alone. */
+START_TEST(an_export_keeps_its_separator)
+{
+    static const struct { const char *mixers, *data, *vocabulary, *separator; int bytes; } of[] = {
+        {"swa mlstm", "text", "256", "10", 1}, {"mlstm mlstm", "text", "256", "10", 1},
+        {"swa mlstm", "shards", "300", "299", 0}, {"mlstm mlstm", "shards", "300", "299", 0},
+        {"swa mlstm", "shards", "256", "255", 0}, {"mlstm", "niah", "256", "", 1}, {"swa", "mqar", "256", "", 0},
+        {"mlstm", "text", "256", "", 1}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct run r = a_run(), back;
+        char name[20], *before = scratch("before.safetensors");
+        snprintf(name, sizeof name, "kept-%zu", i);
+        ck_assert(!run_set(&r, "data", of[i].data, why) && !run_set(&r, "mixers", of[i].mixers, why) &&
+                  !run_set(&r, "vocabulary", of[i].vocabulary, why));
+        for (int k = 0; k < SOURCE_KEYS; k++)
+            r.value[k][0] = 0;
+        ck_assert_msg(!*of[i].separator || !run_set(&r, "separator", of[i].separator, why), "%s", why);
+        struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+        ck_assert_msg(n, "%s", why);
+        swax_network_init(n, 4);
+        ck_assert_msg(!checkpoint_save(before, &r, n, 1, 0, why), "%s", why);
+        ck_assert_msg(!hf_export(before, scratch(name), HF_HALF_SPLIT, why), "%s", why);
+        struct hf_model *m = hf_open(scratch(name), HF_AS_SAID, &back, why);
+        ck_assert_msg(m, "%s", why);
+        ck_assert_int_eq(run_separator(&back), *of[i].separator ? atoi(of[i].separator) : -1);
+        ck_assert_int_eq(back.model.vocabulary, r.model.vocabulary);
+        ck_assert_msg((access(in_folder(scratch(name), "tokenizer.json"), F_OK) == 0) == of[i].bytes, "%s of %s",
+                      of[i].data, of[i].vocabulary);
+        hf_close(m);
+        swax_network_free(n);
+    }
+}
+END_TEST
+
 /* ---- weights of theirs, where weights are asked for */
 
 #define ON_TEXT " data=text file=ref/*.c separator=10 tier=ref "
@@ -365,6 +402,7 @@ int main(void)
     tcase_add_test(t, what_is_absent_or_null_has_its_value);
     tcase_add_test(t, a_model_in_several_files_is_one);
     tcase_add_test(t, a_model_that_has_more_is_refused);
+    tcase_add_test(t, an_export_keeps_its_separator);
     tcase_add_loop_test(t, an_export_is_as_good_as_its_checkpoint, 0, sizeof networks / sizeof *networks);
     tcase_add_test(t, what_an_export_says_of_its_rope_counts);
     suite_add_tcase(s, t);

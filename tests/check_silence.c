@@ -190,6 +190,29 @@ START_TEST(a_numbered_checkpoint_is_of_that_step)
 }
 END_TEST
 
+/* moment1.* is the mean of gradients, moment2.* that of their squares: whoever reads the file finds them so. */
+START_TEST(moments_stand_under_their_names)
+{
+    done(cmd_train, placed("out=@moments mixers=swa " SIZES TEXT));
+    struct st_file *f = st_open(placed("@moments/checkpoint.safetensors"), why);
+    ck_assert_msg(f, "%s", why);
+    int found[2] = {0}, below[2] = {0};
+    for (int i = 0; i < st_count(f); i++) {
+        const struct st_tensor *t = st_tensor(f, i);
+        const int second = !strncmp(t->name, "moment2.", 8);
+        float *x = malloc((size_t)t->size * sizeof *x);
+        ck_assert_msg(!st_read(f, t, ST_F32, x, why), "%s", why);
+        found[second] += second || !strncmp(t->name, "moment1.", 8);
+        for (int64_t k = 0; k < t->size && (second || !strncmp(t->name, "moment1.", 8)); k++)
+            below[second] += x[k] < 0;
+        free(x);
+    }
+    ck_assert_int_eq(found[0], found[1]);
+    ck_assert_msg(below[0] > 0 && !below[1], "%d numbers of moment1, %d of moment2 are below 0", below[0], below[1]);
+    st_close(f);
+}
+END_TEST
+
 /* A part that holds nothing out is no reason to end a run at its first look. */
 START_TEST(a_mixture_may_hold_too_little_out)
 {
@@ -423,6 +446,7 @@ int main(void)
     tcase_add_test(t, a_page_shows_each_column_under_its_title);
     tcase_add_test(t, the_page_of_a_run_that_diverged_says_so);
     tcase_add_test(t, a_numbered_checkpoint_is_of_that_step);
+    tcase_add_test(t, moments_stand_under_their_names);
     tcase_add_test(t, a_mixture_may_hold_too_little_out);
     tcase_add_test(t, steps_and_minutes_are_not_both_taken);
     tcase_add_test(t, a_run_that_goes_on_keeps_its_own_weights);

@@ -121,6 +121,9 @@ const char *hf_export(const char *checkpoint, const char *folder, enum hf_rope r
         wrong = checkpoint_load(&c, n, SWAX_PREC_F32, 0, why);
     if (!wrong)
         wrong = export_all(n, &c.run, folder, rope, why);
+    if (!wrong && !hf_own_needed(&c.run.model) && run_separator(&c.run) >= 0)
+        printf("Token %d begins a document here, and nothing before it is remembered; Hugging Face's xLSTM, which "
+               "reads %s, remembers.\n", run_separator(&c.run), folder);
     if (n)
         swax_network_free(n);
     checkpoint_close(&c);

@@ -174,6 +174,17 @@ static const char *read_share(void *arg, const char *tensor, int heads, int *to,
     return NULL;
 }
 
+/* Of data that have such a token: that of text is a byte. */
+const char *hf_separator_read(struct run *r, const struct json *config, char *why)
+{
+    const struct json *separator = json_get(config, "separator");
+    if (!separator || separator->type != JSON_NUMBER)
+        return NULL;
+    if (separator->number > 255 && run_set(r, "data", "shards", why))
+        return why;
+    return run_set(r, "separator", separator->text, why);
+}
+
 const char *hf_config_read(struct run *r, const struct json *config, hf_shape shape, void *arg, char *why)
 {
     char wrong[SWAX_WHY];
@@ -191,7 +202,7 @@ const char *hf_config_read(struct run *r, const struct json *config, hf_shape sh
     r->windows.window = whole(or_none(config, "sliding_window", 64));
     if (!r->windows.window)
         return say(why, "Its config.json has a sliding_window that is no whole number of keys, at least 1.");
-    return swax_config_check(c, why);
+    return hf_separator_read(r, config, why) ? why : swax_config_check(c, why);
 }
 
 /* ---- out */
@@ -277,6 +288,8 @@ char *hf_config_text(const struct run *r, enum hf_rope rope)
     write_number(f, "output_logit_soft_cap", c->logit_cap);
     if (theirs)
         write_mixers(&w, c, why);
+    if (!own && run_separator(r) >= 0)                 /* which their readers ignore, and ours does not */
+        write_whole(f, "separator", run_separator(r));
     if (own)
         hf_own_config(f, r, rope);
     fputs("\n}\n", f);

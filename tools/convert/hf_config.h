@@ -13,6 +13,9 @@ typedef int (*hf_shape)(void *arg, const char *name, int64_t shape[2]);
  * no tensor come from the configuration, whose unknown keys are ignored and whose absent ones have HF's defaults. */
 const char *hf_config_read(struct run *r, const struct json *config, hf_shape shape, void *arg, char *why);
 
+/* The token that begins a document, if config.json says one: NULL, or a sentence. */
+const char *hf_separator_read(struct run *r, const struct json *config, char *why);
+
 /* Can it be said in theirs?  NULL, or a sentence. */
 const char *hf_config_says_no(const struct swax_config *c, char *why);
 

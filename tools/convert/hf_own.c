@@ -91,13 +91,13 @@ int hf_own_is(const struct json *config)
 
 const char *hf_own_read(struct run *r, const struct json *config, char *why)
 {
-    const struct json *keys = json_get(config, "swax"), *separator = json_get(config, "separator");
+    const struct json *keys = json_get(config, "swax");
     if (!keys || keys->type != JSON_OBJECT)
         return say(why, "Its config.json is of model_type swax, and has no object named swax.");
     if (json_get(keys, "rope") && hf_own_rope(config) == HF_AS_SAID)
         return say(why, "Its config.json has a rope that is neither half_split nor interleaved.");
     *r = run_default();
-    if (separator && separator->type == JSON_NUMBER && run_set(r, "separator", separator->text, why))
+    if (hf_separator_read(r, config, why))
         return why;
     for (const struct json *j = keys->first; j; j = j->next)
         if (strcmp(j->key, "rope") && (j->type == JSON_STRING || j->type == JSON_NUMBER) &&
@@ -176,5 +176,6 @@ const char *hf_own_files(const struct run *r, const char *folder, char *why)
 {
     if (hf_own_needed(&r->model) && write_modeling(folder, why))
         return why;
-    return r->model.vocabulary == 256 ? write_tokenizer(folder, why) : NULL;
+    /* 256 tokens need not be bytes: those of shards have a vocabulary of their own */
+    return r->model.vocabulary == 256 && !strcmp(run_unit(r), "byte") ? write_tokenizer(folder, why) : NULL;
 }
