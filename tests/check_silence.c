@@ -231,9 +231,9 @@ START_TEST(steps_and_minutes_are_not_both_taken)
     put(scratch("steps.json"), "{\"steps\": 3}", 12);
     put(scratch("minutes.json"), "{\"minutes\": 0.0000001}", 22);
 #define SHORT "mixers=swa width=8 heads=1 length=16 batch=2 tier=ref threads=1 sample_tokens=0 " TEXT
-    says(done(cmd_train, placed("out=@m1 " SHORT "config=@steps.json minutes=0.0000001")), " 1 steps of ");
-    says(done(cmd_train, placed("out=@m2 " SHORT "config=@minutes.json steps=2")), " 2 steps of ");
-    says(done(cmd_train, placed("out=@m3 " SHORT "config=@minutes.json")), " 1 steps of ");
+    says(done(cmd_train, placed("out=@m1 " SHORT "config=@steps.json minutes=0.0000001")), "\n1 steps of ");
+    says(done(cmd_train, placed("out=@m2 " SHORT "config=@minutes.json steps=2")), "\n2 steps of ");
+    says(done(cmd_train, placed("out=@m3 " SHORT "config=@minutes.json")), "\n1 steps of ");
     says(done(cmd_train, placed("@m1 resume=yes minutes=5")),
          "minutes=5 was asked for: the 1 steps that were counted when the run began stand.");
 #undef SHORT
