@@ -299,6 +299,43 @@ START_TEST(faults_that_pass_are_counted)
 }
 END_TEST
 
+/* What a case says of itself to whoever answers it, and which tensors of which types and shapes it has. */
+START_TEST(a_case_says_what_it_is)
+{
+    static const char *const words[] = {
+        "mlstm seed=3", "mlstm seed=4 dtype=bf16 behind=headnorm noise=yes T=3", "attention seed=2 T=5 W=3 dtype=f64",
+        "attention_backward seed=2 T=5 dtype=f16", "rope seed=6 theta=500000 P=-2", "adamw seed=12 without=sum",
+        "mlstm_forward seed=13 states=no documents=no", "embed seed=10 noise=yes", "add suite=quick seed=2"};
+    char *now, line[400], said[SAID], *path = scratch("case");
+    size_t n;
+    FILE *out = open_memstream(&now, &n);
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        snprintf(line, sizeof line, "make %s -o %s", words[k], path);
+        ck_assert_msg(verify(line, said) == 0, "%s", said);
+        struct st_file *f = st_open(path, why);
+        ck_assert_msg(f, "%s", why);
+        fprintf(out, "%s\n", words[k]);
+        for (int i = 0; i < st_meta_count(f); i++) {
+            const char *key, *value;
+            st_meta_entry(f, i, &key, &value);
+            if (strcmp(key, "version") && strcmp(key, "swax.checksum"))
+                fprintf(out, "  %s %s\n", key, value);
+        }
+        for (int i = 0; i < st_count(f); i++) {
+            const struct st_tensor *t = st_tensor(f, i);
+            fprintf(out, "  %s %s", t->name, st_type_name[t->type]);
+            for (int d = 0; d < t->rank; d++)
+                fprintf(out, " %lld", (long long)t->shape[d]);
+            fputc('\n', out);
+        }
+        st_close(f);
+    }
+    fclose(out);
+    golden_is("verify_cases.txt", now, 0);
+    free(now);
+}
+END_TEST
+
 /* One case alone, the first too; one precision alone, the first too; what was asked stands in the first line. */
 START_TEST(one_of_a_suite_is_asked)
 {
@@ -739,6 +776,7 @@ int main(void)
     tcase_add_loop_test(t, faults_are_named_through_files, 0, 4);
     tcase_add_test(t, bad_words_get_one_sentence);
     tcase_add_test(t, faults_that_pass_are_counted);
+    tcase_add_test(t, a_case_says_what_it_is);
     tcase_add_test(t, one_of_a_suite_is_asked);
     tcase_add_test(t, kernels_are_listed);
     tcase_add_test(t, another_seed_is_another_problem);

@@ -622,6 +622,78 @@ START_TEST(causes_are_weighed)
 }
 END_TEST
 
+/* <dy, y> of a forward's outputs; of states, what they stand for in the units of `base`. */
+static double gives(const struct problem *p, const struct op_case *y, const struct op_case *base)
+{
+    const struct op_spec *op = &swax_ops[y->op];
+    const int m1 = op_arg_find(op, "m1");
+    double sum = 0;
+    for (int i = 0; i < y->n; i++) {
+        char name[OP_WORD + 1];
+        snprintf(name, sizeof name, "d%s", op->arg[i].name);
+        const int d = op_arg_find(&swax_ops[p->in[1].op], name);
+        if (d < 0 || !p->in[1].arg[d] || op->arg[i].role != OUT)
+            continue;
+        for (long e = 0; e < y->size[i]; e++) {
+            const int state = m1 >= 0 && strchr("Cn", op->arg[i].name[0]) && op->arg[i].name[1] == '1';
+            const long head = state ? e * y->size[m1] / y->size[i] : 0;
+            sum += p->in[1].arg[d][e] * y->arg[i][e] *
+                   (state ? exp(y->arg[m1][head] - base->arg[m1][head]) : 1);
+        }
+    }
+    return sum;
+}
+
+/* The backward that differentiation gives a wrong forward: its slopes, of every input, added to what stood there. */
+START_TEST(wrong_forwards_are_differentiated)
+{
+    static const char *const words[] = {
+        "mlstm seed=4 dtype=f64 family=gauss B=1 T=3 H=2 K=2 V=2 g=0 documents=no noise=yes",
+        "rmsnorm seed=4 dtype=f64 family=gauss N=2 C=3 noise=yes"};
+    int asked = 0;
+    for (int k = 0; k < 2; k++) {
+        struct problem p;
+        draw(&p, words[k], 1);
+        problem_solve(&p);
+        int derived = 0;
+        for (int cause = cause_next(-1, p.subject.base); cause >= 0; cause = cause_next(cause, p.subject.base)) {
+            struct swax_tier tier;
+            struct op_case says[PARTS];
+            const int has = cause < MOST_FAULTS && fault_f64(cause, &tier) &&
+                            op_present(&tier, SWAX_PREC_F64, p.subject.op[0]);
+            ck_assert_msg(derive_has(cause, &p) == has, "%s is %sderived", cause_is(cause)->name, has ? "not " : "");
+            if (!has || !strstr("bare_gate no_scale no_m0 no_normaliser one_plus_weight", cause_is(cause)->name))
+                continue;
+            derived++;
+            derive_run(cause, &p, says);
+            for (int i = 0; i < p.in[1].n; i++) {
+                const struct op_arg *arg = &swax_ops[p.in[1].op].arg[i];
+                const int of = arg->role == ADD && p.in[1].arg[i] ? op_arg_find(&swax_ops[p.in[0].op], arg->name + 1)
+                             : -1;
+                for (long e = 0; of >= 0 && p.in[0].arg[of] && e < p.in[1].size[i]; e++, asked++) {
+                    double side[2];
+                    for (int up = 0; up < 2; up++) {
+                        struct op_case c;
+                        op_case_copy(&c, &p.in[0]);
+                        c.arg[of][e] += up ? 1e-5 : -1e-5;
+                        op_run(&tier, SWAX_PREC_F64, &c);
+                        side[up] = gives(&p, &c, &says[0]);
+                        op_case_free(&c);
+                    }
+                    const double slope = (side[1] - side[0]) / 2e-5, is = says[1].arg[i][e] - p.in[1].arg[i][e];
+                    ck_assert_msg(fabs(is - slope) <= 2e-5 * (1 + fabs(slope)), "%s: %s[%ld] is %g, and the slope %g",
+                                  cause_is(cause)->name, arg->name, e, is, slope);
+                }
+            }
+            op_case_free(&says[0]), op_case_free(&says[1]);
+        }
+        ck_assert_int_eq(derived, k ? 1 : 4);
+        problem_free(&p);
+    }
+    ck_assert_msg(asked > 100, "%d slopes", asked);
+}
+END_TEST
+
 /* What is given where a cause is said to be a convention: its gradients are those of its forward, by differences. */
 START_TEST(conventions_have_their_own_gradients)
 {
@@ -979,6 +1051,7 @@ int main(void)
     tcase_add_test(t, few_errors_may_differ_more);
     tcase_add_test(t, distances_are_orders_of_magnitude);
     tcase_add_test(t, causes_are_weighed);
+    tcase_add_test(t, wrong_forwards_are_differentiated);
     tcase_add_test(t, conventions_have_their_own_gradients);
     tcase_add_test(t, an_ill_conditioned_case_is_called_so);
     tcase_add_test(t, a_long_suite_is_of_the_tier);

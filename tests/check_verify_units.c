@@ -406,6 +406,9 @@ static void make_up(struct report *r, int which)
     if (which == 1 || which == 2) {
         r->timing.calls[0] = 11, r->timing.median[0] = 2e-3, r->timing.least[0] = 1e-3, r->timing.most[0] = 5e-3;
         r->timing.floor[0] = 5e-4;
+        r->timing.calls[1] = which == 1 ? 9 : 0, r->timing.median[1] = 4e-3, r->timing.least[1] = 3e-3;
+        r->timing.most[1] = 7e-3, r->timing.floor[1] = 1e-3;
+        snprintf(r->timing.sizes[1], WORDS, "T=65");
         snprintf(r->timing.sizes[0], WORDS, "T=64"), snprintf(r->timing.device, sizeof r->timing.device, "a machine");
         r->unequal = 2, r->unequal_name = "dq";
     }
@@ -424,7 +427,8 @@ static void make_up(struct report *r, int which)
     if (which == 6 || which == 8)
         r->cause = cause_next(-1, subject[which]), r->explained = 0.875, r->derived = which == 6, r->alike = which == 8;
     if (which == 6)
-        r->causes = 1, r->causes_list[0] = cause_next(r->cause, "mlstm");
+        r->causes = 2, r->causes_list[0] = cause_next(r->cause, "mlstm"),
+        r->causes_list[1] = cause_next(r->causes_list[0], "mlstm");
     if (which == 7)
         r->too_large = 1;
     if (which == 2)
