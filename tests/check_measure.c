@@ -96,15 +96,15 @@ START_TEST(the_probe_of_measure_is_that_cut)
 END_TEST
 
 /* From now on the network says token 3, whatever comes: its logits are 0 but for that one. */
-static void say_three(struct swax_network *n)
+static void say_always(struct swax_network *n, int token)
 {
     int tensors;
     const struct swax_tensor *t = swax_network_tensors(n, &tensors);
-    for (int i = 0; i < tensors; i++) {                 /* embeddings and last norm 1, head 1 for token 3 */
+    for (int i = 0; i < tensors; i++) {                 /* embeddings and last norm 1, head 1 for that token */
         float *w = calloc((size_t)t[i].size, sizeof *w);
         const int head = strstr(t[i].name, "lm_head") != NULL, one = t[i].rank == 1 || strstr(t[i].name, "embed");
         for (long k = 0; k < t[i].size; k++)
-            w[k] = head ? k / t[i].shape[1] == 3 : one;
+            w[k] = head ? k / t[i].shape[1] == token : one;
         swax_network_put(n, SWAX_WEIGHT, i, w);
         free(w);
     }
@@ -116,7 +116,7 @@ START_TEST(answers_are_counted)
     char why[SWAX_WHY] = "";
     struct data d = open_task("copy", "span=3 symbols=2", 64);
     struct swax_network *n = network("swa", &d, 2, 64);
-    say_three(n);
+    say_always(n, 3);
     struct measured m;
     const struct measure_how how = {.B = 2, .T = 64, .window = 16, .sequences = 50, .seed = 1, .facts_end = 0};
     ck_assert(!measure(n, &d, &how, &m, why));
@@ -150,7 +150,7 @@ START_TEST(an_answer_ends_with_its_tag_or_its_sequence)
     char why[SWAX_WHY] = "";
     const struct data d = {.source = &source, .vocabulary = 5};
     struct swax_network *n = network("swa", &d, 2, SIDE);
-    say_three(n);
+    say_always(n, 3);
     struct measured m;
     const struct measure_how how = {.B = 2, .T = SIDE, .window = 4, .sequences = SEQUENCES, .seed = 1};
     ck_assert_msg(!measure(n, &d, &how, &m, why), "%s", why);
@@ -294,6 +294,38 @@ START_TEST(generated_answers_are_looked_for)
 }
 END_TEST
 
+/* Answers of two letters, to which a network says "aa": the last two that it says are enough, and case is ignored. */
+static const char letters[][3] = {"aa", "Aa", "AA", "ab", "ba"};
+enum { WORDS = sizeof letters / sizeof *letters };
+
+static const char *fill_letters(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
+                                char *why)
+{
+    (void)opened, (void)seed, (void)part, (void)why;
+    for (int t = 0; t < s->T; t++)
+        s->token[t] = ' ', s->target[t] = t < 4 ? ' ' : letters[number][t % 2], s->tag[t] = t == 4 || t == 5;
+    return NULL;
+}
+
+START_TEST(answers_are_looked_for_to_the_end_and_in_any_case)
+{
+    static const struct source source = {.name = "letters", .fill = fill_letters};
+    char why[SWAX_WHY] = "";
+    double score = -1;
+    const struct data d = {.source = &source, .vocabulary = 128};
+    struct swax_network *n = network("swa", &d, 1, SIDE);
+    say_always(n, 'a');
+    for (int sequences = 1; sequences <= WORDS; sequences++) {
+        const struct measure_how how = {.B = 1, .T = SIDE, .window = 4, .sequences = sequences, .seed = 1};
+        ck_assert_msg(!measure_generated(n, &d, &how, 2, -1, &score, why), "%s", why);
+        const double expected = (sequences < 3 ? sequences : 3.0) / sequences;
+        ck_assert_msg(fabs(score - expected) < 1e-12, "of %d sequences %g, and it should be %g", sequences, score,
+                      expected);
+    }
+    swax_network_free(n);
+}
+END_TEST
+
 /* Of logits that are all alike the first is taken, token 0, as in evaluation and in sampling: it is no answer. */
 START_TEST(of_equal_logits_the_first_is_said)
 {
@@ -327,6 +359,7 @@ int main(void)
     tcase_add_test(t, answers_are_counted);
     tcase_add_test(t, an_answer_ends_with_its_tag_or_its_sequence);
     tcase_add_test(t, mass_sums_to_one_and_time_constants_are_the_gates);
+    tcase_add_test(t, answers_are_looked_for_to_the_end_and_in_any_case);
     tcase_add_test(t, of_equal_logits_the_first_is_said);
     tcase_add_test(t, generated_answers_are_looked_for);
     suite_add_tcase(s, t);
