@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "ref/bf16.h"
 #include "tools/lib/json.h"
+#include "tests/golden.h"
 #include "tests/own_text.h"
 #include "tests/scratch.h"
 #include "tests/shared.h"
@@ -40,7 +41,8 @@ unsigned alarm(unsigned seconds)
     return (unsigned)setitimer(ITIMER_REAL, &at, NULL);
 }
 
-enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAVES, TAKES_LONG, ROUNDS, OTHER_BITS };
+enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAVES, TAKES_LONG, ROUNDS, OTHER_BITS,
+       THREE, LAST, WRONG_AT = 100 };      /* and its call: wrong in that one */
 
 static int mine = -1000000;      /* the candidate's calls, in its process */
 
@@ -73,6 +75,12 @@ static int mine = -1000000;      /* the candidate's calls, in its process */
             fesetround(FE_DOWNWARD);                                                                                   \
         if (table->trick == OTHER_BITS && mine++ >= 8 && mine % 2 == 0)                                                \
             y[0] = (real)nextafterf((float)y[0], INFINITY);                                                            \
+        for (int e = 0; e < N && mine >= 0 && table->trick == THREE; e++)                                              \
+            y[e] = 3 * x[e];                                                                                           \
+        if (mine >= 0 && table->trick == LAST)                                                                         \
+            y[N - 1] = NAN;                                                                                            \
+        if (table->trick > WRONG_AT && ++mine == table->trick - WRONG_AT)                                              \
+            y[N - 1] += 1;                                                                                             \
     }
 TWICE(twice32, float)
 TWICE(twice64, double)
@@ -387,6 +395,41 @@ START_TEST(other_bits_are_counted)
 }
 END_TEST
 
+/* Who answers wrong, at once or in a later call: to the letter, in words and as JSON. */
+START_TEST(wrong_ones_are_told)
+{
+    static const char rows[] = "{\"function\": \"f\", \"sizes\": {\"N\": [4, 9], \"M\": {\"of\": [3, 5], \"word\": "
+                               "\"columns\"}}, \"scalars\": {\"eps\": 0.125}, \"tensors\": [" Y ", " X
+                               ", {\"name\": \"v\", \"shape\": \"MN\", \"is\": \"input\", \"like\": \"weight\"}]}",
+                      added[] = WITH("\"N\": 11", "{\"name\": \"dx\", \"shape\": \"N\", \"is\": \"gradient\"}, " X);
+    static const struct { int trick, only; const char *suite, *text; } of[] = {
+        {THREE, -1, "quick", added}, {THREE, 0, "hard", added}, {LAST, 3, "quick", added}, {LAST, -1, "quick", added},
+        {WRONG_AT + 1, 0, "quick", added}, {WRONG_AT + 2, 0, "quick", added}, {WRONG_AT + 3, 0, "quick", added},
+        {WRONG_AT + 4, 0, "quick", added}, {WRONG_AT + 4, 1, "quick", added}, {WRONG_AT + 9, -1, "quick", added},
+        {WRONG_AT + 99, -1, "quick", added}, {RIGHT, 0, "quick", rows}, {RIGHT, 7, "standard", rows}};
+    char *all;
+    size_t size;
+    FILE *f = open_memstream(&all, &size);
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+        for (int way = 0; way < 3; way++) {
+            char said[8192];
+            int status;
+            table->trick = of[k].text == added ? of[k].trick : RIGHT;
+            const struct own_asked asked = {.suite = of[k].suite, .seed = 7, .only = of[k].only, .json = way == 1,
+                                            .dtype = way == 2 ? DT_F64 : DT_F32};
+            const char *wrong = verdict(of[k].text, &asked, &status, said);
+            char *version = strstr(said, "\"version\":\"");
+            for (char *at = version ? version + 11 : NULL; at && *at != '"'; at++)      /* of any version */
+                *at = '.';
+            fprintf(f, "---- trick %d, case %d, status %d\n%s", of[k].trick, of[k].only, status, wrong ? wrong : said);
+        }
+    table->trick = RIGHT;
+    fclose(f);
+    golden_is("own_verdicts.txt", all, 1e-3);
+    free(all);
+}
+END_TEST
+
 /* Each output's bound is made of all that honest evaluations err in it. */
 START_TEST(bounds_are_those_of_honest_evaluations)
 {
@@ -469,6 +512,7 @@ int main(void)
     tcase_add_test(t, a_verdict_is_printed);
     tcase_add_test(t, other_numbers_are_these_turned_round);
     tcase_add_test(t, other_bits_are_counted);
+    tcase_add_test(t, wrong_ones_are_told);
     tcase_add_test(t, bounds_are_those_of_honest_evaluations);
     tcase_add_test(t, a_reference_that_is_none_is_refused);
     suite_add_tcase(s, t);
