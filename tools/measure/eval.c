@@ -321,8 +321,8 @@ const struct command command_eval = {
     .about =
         "Measures a trained network on held-out sequences of its own data, or of data=NAME: loss, loss by position, "
         "and the share of right answers of every kind that the data tells apart, for every length of lengths= with "
-        "every window of windows=. Of a kind stand the share of its tokens that are right, their loss, and the share of "
-        "its whole answers, which are tokens of one kind in a row, that are right in every token. The keys of the data "
-        "are those of `swax train`.",
+        "every window of windows=. Of a kind stand the share of its tokens that are right, their loss, and the share "
+        "of its whole answers, which are tokens of one kind in a row, that are right in every token. The keys of the "
+        "data are those of `swax train`.",
     .words = "from", .keys = tables, .run = run,
 };
