@@ -336,6 +336,49 @@ START_TEST(a_case_says_what_it_is)
 }
 END_TEST
 
+/* The report as JSON goes where it is asked to, with the same status, and is whole. */
+START_TEST(a_report_goes_into_its_file)
+{
+    char line[800], said[SAID], *of = scratch("case"), *mine = scratch("mine"), *out = scratch("report.json"), *text;
+    snprintf(line, sizeof line, "make rmsnorm_forward seed=4 N=3 C=5 -o %s", of);
+    ck_assert_msg(verify(line, said) == 0, "%s", said);
+    struct problem p = problem_of(of);
+    for (int wrong = 0; wrong < 2; wrong++) {
+        p.in[0].scalar[0] += wrong ? 0.5 : 0;      /* another eps */
+        answer(mine, &p, swax_tiers[0], NULL);
+        for (int way = 0; way < 3; way++) {
+            snprintf(line, sizeof line, "check %s %s%s%s%s", of, mine, way == 1 ? " json=yes" : "",
+                     way == 2 ? " output=" : "", way == 2 ? out : "");
+            ck_assert_msg(verify(line, said) == wrong, "%s: %s", line, said);
+            if (way == 2) {
+                ck_assert_msg(!said[0], "%s", said);
+                read_whole(out, &text);
+                snprintf(said, SAID, "%s", text);
+                free(text);
+            }
+            const size_t n = strlen(said);
+            static const char *const begins[3][2] = {
+                {"good: rmsnorm_forward seed=4 dtype=f32 N=3 C=5: 1 of 1 cases within all bounds.\n",
+                 "WRONG: rmsnorm_forward seed=4 dtype=f32 N=3 C=5: 1 of 1 cases out of bound, y "},
+                {"{\"verdict\":\"good\",\"op\":\"rmsnorm_forward\",\"dtype\":\"f32\",\"suite\":\"\",\"seed\":4,",
+                 "{\"verdict\":\"wrong\",\"op\":\"rmsnorm_forward\",\"dtype\":\"f32\",\"suite\":\"\",\"seed\":4,"},
+                {"{\"verdict\":\"good\",\"op\":\"rmsnorm_forward\"",
+                 "{\"verdict\":\"wrong\",\"op\":\"rmsnorm_forward\""}};
+            ck_assert_msg(!strncmp(said, begins[way][wrong], strlen(begins[way][wrong])) && said[n - 1] == '\n', "%s",
+                          said);
+            ck_assert_msg(!strstr(said, "replay:"), "%s", said);      /* the file is what can be asked again */
+            struct json *j = way ? json_parse(said, n, why) : NULL;
+            ck_assert_msg(!way == !j, "%s: %s", why, said);
+            json_free(j);
+        }
+    }
+    snprintf(line, sizeof line, "check %s %s output=%s", of, mine, scratch("none/report.json"));
+    ck_assert_int_eq(verify(line, said), 2);
+    ck_assert_msg(strstr(said, "none/report.json"), "%s", said);
+    problem_free(&p);
+}
+END_TEST
+
 /* One case alone, the first too; one precision alone, the first too; what was asked stands in the first line. */
 START_TEST(one_of_a_suite_is_asked)
 {
@@ -777,6 +820,7 @@ int main(void)
     tcase_add_test(t, bad_words_get_one_sentence);
     tcase_add_test(t, faults_that_pass_are_counted);
     tcase_add_test(t, a_case_says_what_it_is);
+    tcase_add_test(t, a_report_goes_into_its_file);
     tcase_add_test(t, one_of_a_suite_is_asked);
     tcase_add_test(t, kernels_are_listed);
     tcase_add_test(t, another_seed_is_another_problem);
