@@ -29,6 +29,11 @@ for page in $pages; do
         done
 done
 
+# ---- what was drawn or measured for the pages: a page shows or names it
+for kept in data/figures/*.svg data/*.svg data/*.json; do
+    grep -qF "$(basename "$kept")" $pages || fault "no page shows $kept"
+done
+
 # ---- paths in backticks: from the root, or from the page's folder
 for page in $pages; do
     folder=$(dirname "$page")

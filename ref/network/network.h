@@ -79,7 +79,7 @@ double swax_network_evaluate(struct swax_network *n, const struct swax_batch *b,
 
 /* A training step is: zero_gradient; gradient for each micro-batch; gradient_norm; adamw.
  * gradient returns evaluate's sum times `scale`, and adds the gradient of that. scale = 1/(the sum of the
- * weights of all valid targets of the whole batch) makes it the mean loss. */
+ * weights of all valid targets of the whole batch) makes it the mean loss.  adamw's steps count from 1. */
 void swax_network_zero_gradient(struct swax_network *n);
 double swax_network_gradient(struct swax_network *n, const struct swax_batch *b, double scale);
 double swax_network_gradient_norm(struct swax_network *n);

@@ -222,25 +222,6 @@ def trust(folder):
     p.save(folder)
 
 
-def step(folder):
-    """One step of training."""
-    p = Picture("step", 860, 190, "A training step",
-                "The window of the step is drawn; the batch goes forward and backward in pieces whose gradients are "
-                "added; the gradient's norm is clipped; AdamW moves the weights at the step's rate; the log gets a "
-                "line, and now and then a checkpoint is written.")
-    rows = [("draw", ("the window W", "of this step")), ("batch", ("B sequences", "of T tokens")),
-            ("gradient", ("forward, backward,", "piece by piece")), ("clip", ("the norm of", "all gradients")),
-            ("AdamW", ("at the rate", "of this step")), ("log", ("checkpoint", "now and then"))]
-    for i, (words, small) in enumerate(rows):
-        x = 14 + i * 142
-        p.box(x, 50, 122, 86, words, "box", small)
-        if i + 1 < len(rows):
-            p.line([(x + 122, 93), (x + 140, 93)], "line", True)
-    p.line([(785, 136), (785, 165), (75, 165), (75, 138)], "line", True)
-    p.text(430, 182, "next step", "mid small")
-    p.save(folder)
-
-
 def phase(folder):
     """Memory by the share of recalls beyond the windows, by the window, and by tokens seen:
     data/ablation-quick-phase.json."""
@@ -367,7 +348,7 @@ if __name__ == "__main__":
     if len(sys.argv) == 4:
         take_out(*sys.argv[1:])
     elif len(sys.argv) == 1:
-        for draw in (mask, forget_gate, delta, task, blocks, trust, step, phase, decay, needles):
+        for draw in (mask, forget_gate, delta, task, blocks, trust, phase, decay, needles):
             draw(here)
     else:
         sys.exit(__doc__)
