@@ -448,6 +448,80 @@ START_TEST(lost_states_are_rejected)
 }
 END_TEST
 
+/* ---- kernels that are right but for hard numbers in large sizes, and one head of keys under a long window */
+
+#define F64 (&swax_ref_f64)
+
+static void attention_of_128(real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink,
+                             const int *start, int B, int T, int S, int H, int G, int D, int W)
+{
+    F64->attention_forward(y, lse, q, k, v, sink, start, B, T, S, H, G, D, G == 1 && H > 1 && W > 128 ? 128 : W);
+}
+
+static void cell_without_eps(real *h, stat *C1, stat *n1, stat *m1, stat *m, stat *qn, stat *Cs, stat *ns,
+                             const real *q, const real *k, const real *v, const stat *i, const stat *f, const stat *C0,
+                             const stat *n0, const stat *m0, const int *start, int B, int T, int H, int K, int V, int L,
+                             int gate, double eps)
+{
+    F64->mlstm_forward(h, C1, n1, m1, m, qn, Cs, ns, q, k, v, i, f, C0, n0, m0, start, B, T, H, K, V, L, gate,
+                       T > 128 && eps > 1e-3 ? 1e-3 : eps);
+}
+
+static void xent_uncapped(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap)
+{
+    F64->xent_forward(loss, lse, x, target, N, V, cap > 0 || V <= 1024 ? cap : 30);
+}
+
+/* The maximum is that of the first 1,024: exp overflows, in float, where a later one is much larger. */
+static void xent_of_first_maximum(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap)
+{
+    F64->xent_forward(loss, lse, x, target, N, V, cap);
+    for (int n = 0; n < N && !(cap > 0); n++) {
+        double first = -INFINITY, most;
+        for (int v = 0; v < V && v < 1024; v++)
+            first = fmax(first, x[(long)n * V + v]);
+        most = first;
+        for (int v = 1024; v < V; v++)
+            most = fmax(most, x[(long)n * V + v]);
+        lse[n] = most - first > 88 ? (stat)INFINITY : lse[n];
+    }
+}
+
+static const struct { const char *subject, *says; struct swax_kernels_f64 table; } meet[] = {
+    {"attention_forward", "one key head, a window of at most 128", {.attention_forward = attention_of_128}},
+    {"mlstm_forward", "eps of at most 1e-3 beyond 128 tokens", {.mlstm_forward = cell_without_eps}},
+    {"xent_forward", "a cap of 30 beyond 1,024 words", {.xent_forward = xent_uncapped}},
+    {"xent_forward", "the maximum of the first 1,024 words", {.xent_forward = xent_of_first_maximum}}};
+
+START_TEST(hard_numbers_meet_large_sizes)
+{
+    struct plan plan = plan_of("standard");
+    struct entry e;
+    int rejected = 0;
+    const struct swax_tier tier = {.name = "mistaken", .usable = swax_tiers[0]->usable, .f64 = &meet[_i].table};
+    ck_assert_msg(!subject_find(&plan.subject, meet[_i].subject, why), "%s", why);
+    for (int i = 0; !rejected && plan_entry(&plan, i, &e); i++) {
+        struct problem p;
+        struct op_case got, right;
+        ck_assert_msg(!problem_draw(&p, &plan, i, &e, why), "%s", why);
+        op_case_copy(&got, &p.in[0]);
+        op_case_copy(&right, &p.in[0]);
+        op_run(&tier, SWAX_PREC_F64, &got);
+        op_run(swax_tiers[0], SWAX_PREC_F64, &right);
+        int moved = 0;
+        for (int a = 0; a < got.n; a++)
+            moved |= got.arg[a] && memcmp(got.arg[a], right.arg[a], (size_t)got.size[a] * sizeof(double));
+        if (moved) {
+            problem_solve(&p);
+            rejected = rejects(&p, &got, 0);
+        }
+        op_case_free(&got), op_case_free(&right);
+        problem_free(&p);
+    }
+    ck_assert_msg(rejected, "%s is good on standard: %s", meet[_i].subject, meet[_i].says);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("verify's sizes");
@@ -459,6 +533,7 @@ int main(void)
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, slips_of_outputs_are_rejected, 0, groups);
     tcase_add_test(t, lost_states_are_rejected);
+    tcase_add_loop_test(t, hard_numbers_meet_large_sizes, 0, sizeof meet / sizeof *meet);
     suite_add_tcase(s, t);
     return suite_ends(s);
 }

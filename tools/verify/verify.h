@@ -65,7 +65,7 @@ const char *suite_name(int suite);                                             /
 int suite_is_long(int suite);
 const char *suite_word(int suite);                                             /* with it */
 int plan_entry(const struct plan *plan, int i, struct entry *e);
-void tile_dims(struct op_case *c, int tile);                                   /* sets c->dims */
+void tile_dims(struct op_case *c, int tile);                                   /* sets c->dims, and scalars */
 /* The plan as the words that `swax verify make` takes, and back: NULL, or a sentence.  tools/verify/ask.c */
 const char *plan_write(char text[PLAN_TEXT], const struct plan *plan);
 const char *plan_read(struct plan *plan, const char *text, char *why);
