@@ -251,6 +251,26 @@ START_TEST(a_run_that_goes_on_keeps_its_own_weights)
 }
 END_TEST
 
+/* The lowest held-out loss is of one text, and of as many sequences of it. */
+START_TEST(a_run_that_goes_on_is_held_against_the_same)
+{
+    char text[400];
+    memset(text, 'a', sizeof text);
+    put(scratch("one.txt"), text, sizeof text);
+    put(scratch("as-one.txt"), text, sizeof text);
+    text[200] = 'b';
+    put(scratch("other.txt"), text, sizeof text);
+    done(cmd_train, placed("out=@held mixers=swa " SIZES TEXT "held_out_file=@one.txt held_out_sequences=3"));
+    says(done(cmd_train, placed("@held resume=yes held_out_file=@other.txt")), "What is held out is not what it was");
+    ck_assert(!strstr(done(cmd_train, placed("@held resume=yes held_out_file=@as-one.txt")), "not what it was"));
+    refused(cmd_train, placed("@held resume=yes held_out_sequences=8"), "looks at 3, and its best is the lowest");
+    done(cmd_train, placed("@held resume=yes held_out_sequences=3"));
+    done(cmd_train, placed("@held resume=yes held_out_sequences=0"));
+    put(scratch("as-one.txt"), text, sizeof text);
+    says(done(cmd_train, placed("@held resume=yes")), "What is held out is not what it was");
+}
+END_TEST
+
 START_TEST(settings_that_do_nothing_are_named)
 {
     static const struct { const char *asked, *said; } of[] = {
@@ -450,6 +470,7 @@ int main(void)
     tcase_add_test(t, a_mixture_may_hold_too_little_out);
     tcase_add_test(t, steps_and_minutes_are_not_both_taken);
     tcase_add_test(t, a_run_that_goes_on_keeps_its_own_weights);
+    tcase_add_test(t, a_run_that_goes_on_is_held_against_the_same);
     tcase_add_test(t, settings_that_do_nothing_are_named);
     tcase_add_test(t, what_is_trained_on_is_not_held_out);
     tcase_add_test(t, chains_do_not_share_a_value);

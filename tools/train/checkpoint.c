@@ -68,10 +68,11 @@ const char *checkpoint_save(const char *path, const struct run *r, struct swax_n
     write_tiers(tiers, r);
     const char *const meta[][2] = {{"format", format}, {"step", numbers[0]}, {"next_sequence", numbers[1]},
                                    {"generators", generators},
-                                     {"config", config}, {"tier", tiers}, {"data", r->data}};
+                                     {"config", config}, {"tier", tiers}, {"data", r->data}, {"held_out", r->held_out}};
+    const int members = (int)(sizeof meta / sizeof *meta) - !*r->held_out;
     struct st_tensor *tensor = calloc((size_t)count, sizeof *tensor);
     char (*name)[128] = calloc((size_t)count, sizeof *name);
-    const struct st_plan plan = {count, tensor, get_tensor, &c, sizeof meta / sizeof *meta, meta};
+    const struct st_plan plan = {count, tensor, get_tensor, &c, members, meta};
     const char *wrong = config && tensor && name ? NULL : say(why, "There is no memory to write %s.", path);
     for (int i = 0; i < count && !wrong; i++) {
         const struct swax_tensor *from = &t[i % c.tensors];
@@ -118,9 +119,11 @@ static const char *read_config(struct checkpoint *c, const char *text, char *why
 /* What run_train finds, as far as it is there: a network that was converted has had no run. */
 static void read_found(struct checkpoint *c)
 {
-    const char *tiers = st_meta(c->file, "tier"), *data = st_meta(c->file, "data");
+    const char *tiers = st_meta(c->file, "tier"), *data = st_meta(c->file, "data"),
+        *held_out = st_meta(c->file, "held_out");
     snprintf(c->run.tiers, sizeof c->run.tiers, "%s", tiers ? tiers : "");
     snprintf(c->run.data, sizeof c->run.data, "%s", data ? data : "");
+    snprintf(c->run.held_out, sizeof c->run.held_out, "%s", held_out ? held_out : "");
 }
 
 /* The step, and what depends on it, must tell the same story. */

@@ -1,6 +1,6 @@
 /* checkpoint.h - a run's state in a safetensors file: weights under their HF names, moment1.* and moment2.*, and
- * as metadata the step, the number of the next sequence, the generators, the run, the tiers it was trained on and a
- * checksum of its data. */
+ * as metadata the step, the number of the next sequence, the generators, the run, the tiers it was trained on and
+ * checksums of its data and of what is held out. */
 #ifndef SWAX_CHECKPOINT_H
 #define SWAX_CHECKPOINT_H
 

@@ -36,12 +36,14 @@ struct run {
     /* What run_train finds, and a checkpoint keeps beside the keys. */
     /* a checksum of the first sequences and of what the files hold for training */
     char data[17];
+    char held_out[17];                             /* of what the files hold out; "": they hold nothing out */
     /* that the checkpoint it goes on from was trained on; "": there is none */
     char tiers[RUN_TIERS];
 
     /* What run_train finds, for whoever watches. */
     int done;                                      /* steps that were done before */
     int64_t tokens[2];                             /* in the files, for training and held out; 0: they are generated */
+    int held_out_differs;                          /* from what the checkpoint was held against */
     int too_little;                                /* is held out for a sequence, so that none is looked at */
     double best;                                   /* the lowest held-out loss so far; NaN: there is none */
     int unlocked;                                  /* its folder's file system has no locks: nobody else is kept out */

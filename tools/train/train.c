@@ -72,6 +72,9 @@ static void say_going_on(const struct run *r, int step)
     if (*r->tiers && strcmp(r->tiers, r->tier))
         printf("It was trained on %s: on %s its bits may differ from those of a run that stayed on one tier.\n",
                r->tiers, r->tier);
+    if (r->held_out_differs)
+        puts("What is held out is not what it was: held-out losses before and after, the lowest too, are of two "
+             "texts.");
 }
 
 static enum run_verdict watch(void *arg, const struct run *r, const struct run_point *point, struct swax_network *n)
@@ -185,6 +188,18 @@ static const char *check_from(const struct run *began, const struct options *o, 
                began->from);
 }
 
+/* Its best is the lowest of losses of as many sequences; there may be no more looks, or first ones. */
+static const char *check_looks(const struct run *began, const struct options *o, char *why)
+{
+    const struct option *asked = find(o, "held_out_sequences");
+    long n;
+    if (!asked || asked->of_config || !began->held_out_sequences || !number_whole(asked->value, 1, 1 << 20, &n) ||
+        n == began->held_out_sequences)
+        return NULL;
+    return say(why, "held_out_sequences=%ld: the run in %.80s looks at %d, and its best is the lowest of their losses; "
+                    "0 ends the looks.", n, began->out, began->held_out_sequences);
+}
+
 /* The run that is asked for; a resumed one starts from what its folder says. */
 static const char *read_run(struct run *r, struct options *o, char *why)
 {
@@ -195,7 +210,7 @@ static const char *read_run(struct run *r, struct options *o, char *why)
         return why;
     const struct run asked = *r;
     const int goes_on = asked.resume && *asked.out && run_exists(asked.out);       /* in a new folder it begins */
-    if (goes_on && (run_read(r, asked.out, why) || check_from(r, o, why)))
+    if (goes_on && (run_read(r, asked.out, why) || check_from(r, o, why) || check_looks(r, o, why)))
         return why;
     r->resume = asked.resume;
     r->minutes = asked.minutes;
