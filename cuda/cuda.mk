@@ -48,6 +48,7 @@ CUDA_BENCH := $(filter-out %/cases.c %/steps.c,$(wildcard cuda/bench/*.c))
 $(BUILD)/cuda_bench: $(CUDA_BENCH:%.c=$(BUILD)/%.o) $(BUILD)/libswax.a
 	$(call step,LINK) $(LINK) $^ -o $@ $(LIBS) $(LDLIBS)
 $(BUILD)/cuda/bench/%.o: cuda/bench/%.c $(BUILD)/compiler ; $(call step,CC) $(TOOL) -c $< -o $@
+$(BUILD)/cuda/bench/events.o: TOOL += -isystem $(CUDA_HOME)/include
 else
 CUDA_SAYS := cuda: left out: $(CUDA_WHY)
 endif

@@ -1,6 +1,11 @@
 /* bench.c - how long the CUDA tier takes in bf16, and the least it could.
  *
  *     cuda_bench [mixers] [delta] [slots] [tiny] [large]      (all five)
+ *     cuda_bench windows | window=B,H,T,D,W
+ *
+ * The second takes the times of attention as tools/python/peer_kernels.py takes those of other kernels: by the card's
+ * clock, of 20 calls, which end before the card's power limits them, and without measuring the two rates first, since a
+ * card that has just made large products runs on slower (0.77 ms instead of 0.63 at window 512).
  *
  * The floor of a kernel is the larger of its bytes, each array moved once, over the bandwidth that a large
  * addition reaches here, and its operations over the rate that a large matrix product reaches here; both are
@@ -23,7 +28,7 @@ const struct swax_memory *mem;
 float *pool;
 static double bandwidth, rate;          /* bytes/s, operations/s */
 
-static void die(const char *what)
+void die(const char *what)
 {
     fprintf(stderr, "cuda_bench: %s\n", what);
     exit(1);
@@ -57,6 +62,12 @@ static int smaller(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+double median(double *t, int n)
+{
+    qsort(t, (size_t)n, sizeof *t, smaller);
+    return t[n / 2];
+}
+
 double seconds(void (*f)(void *), void *arg)
 {
     double t[ROUNDS];
@@ -75,8 +86,7 @@ double seconds(void (*f)(void *), void *arg)
         must();
         t[rounds++] = (now() - begin) / repeat;
     }
-    qsort(t, (size_t)rounds, sizeof *t, smaller);
-    return t[rounds / 2];
+    return median(t, rounds);
 }
 
 static void fill_pool(void)
@@ -90,11 +100,14 @@ static void fill_pool(void)
     free(host);
 }
 
+/* Each array begins elsewhere in the pool. */
 real *normals(size_t n)
 {
+    static size_t arrays;
+    const size_t first = 4096 * (++arrays % 512), each = POOL - first;
     real *p = take(n * sizeof *p);
-    for (size_t at = 0; at < n; at += POOL)
-        k->cast(p + at, pool, (int)(n - at < POOL ? n - at : POOL));
+    for (size_t at = 0; at < n; at += each)
+        k->cast(p + at, pool + first, (int)(n - at < each ? n - at : each));
     return p;
 }
 
@@ -205,6 +218,21 @@ static const char *const large_gdn[] = {
     "swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn swa gdn", NULL
 };
 
+static void refuse_others(int argc, char **argv)
+{
+    static const char *const known[] = { "mixers", "delta", "slots", "tiny", "large", "windows" };
+    for (int i = 1; i < argc; i++) {
+        int is = !strncmp(argv[i], "window=", 7);
+        for (size_t n = 0; n < sizeof known / sizeof *known; n++)
+            is |= !strcmp(argv[i], known[n]);
+        if (!is) {
+            fprintf(stderr, "cuda_bench: %s is not one of mixers, delta, slots, tiny, large, windows or "
+                    "window=B,H,T,D,W\n", argv[i]);
+            exit(2);
+        }
+    }
+}
+
 static int asked(int argc, char **argv, const char *what)
 {
     for (int i = 1; i < argc; i++)
@@ -216,17 +244,26 @@ static int asked(int argc, char **argv, const char *what)
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
+    refuse_others(argc, argv);
     k = swax_cuda_tier.bf16;
     mem = swax_cuda_tier.memory;
     if (!swax_cuda_tier.usable())
         die("no CUDA device of compute capability 8.0 or later");
     fill_pool();
+    int windows = 0;
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "windows") || !strncmp(argv[i], "window=", 7)) {
+            bench_windows(argv[i][6] == '=' ? argv[i] + 7 : NULL);
+            windows++;
+        }
+    if (windows && windows == argc - 1)
+        return 0;
     measure_rates();
-    if (asked(argc, argv, "mixers")) 
+    if (asked(argc, argv, "mixers"))
         bench_mixers();
     if (asked(argc, argv, "delta"))
         bench_delta();
-    if (asked(argc, argv, "slots")) 
+    if (asked(argc, argv, "slots"))
         bench_slots();
     if (asked(argc, argv, "tiny")) {
         bench_step("tiny", SWAX_PREC_BF16, tiny, 64, 1024, 64);

@@ -32,24 +32,54 @@ static void run_attention_backward(void *p)
                           a->B, a->T, a->T, a->H, a->H, a->D, a->W);
 }
 
-static void bench_attention(int B, int H, int T, int D, int W)
+static struct attention some_attention(int B, int H, int T, int D, int W)
 {
     struct attention a = { .B = B, .H = H, .T = T, .D = D, .W = W };
-    const size_t rows = (size_t)B * (size_t)T * (size_t)H, n = rows * (size_t)D;
+    const size_t rows = (size_t)B * (size_t)T * (size_t)H;
     real **all[] = { &a.q, &a.k, &a.v, &a.y, &a.dq, &a.dk, &a.dv, &a.dy };
-    char name[80];
     for (int i = 0; i < 8; i++)
-        *all[i] = normals(n);
+        *all[i] = normals(rows * (size_t)D);
     a.lse = stats(rows);
+    return a;
+}
+
+static void give_attention(struct attention *a)
+{
+    real *all[] = { a->q, a->k, a->v, a->y, a->dq, a->dk, a->dv, a->dy };
+    for (int i = 0; i < 8; i++)
+        mem->give(all[i]);
+    mem->give(a->lse);
+}
+
+static void bench_attention(int B, int H, int T, int D, int W)
+{
+    struct attention a = some_attention(B, H, T, D, W);
+    const size_t rows = (size_t)B * (size_t)T * (size_t)H, n = rows * (size_t)D;
+    char name[80];
     const double w = W < T ? W : T, keys = w - w * (w - 1) / (2.0 * T), forward = 4 * keys * (double)n;
     snprintf(name, sizeof name, "attention (%d,%d,%d,%d) W %d forward", B, H, T, D, W);
     report(name, seconds(run_attention_forward, &a), 4.0 * (double)n * 2 + 4.0 * (double)rows, forward);
     snprintf(name, sizeof name, "attention (%d,%d,%d,%d) W %d backward", B, H, T, D, W);
     report(name, seconds(run_attention_backward, &a), 11.0 * (double)n * 2 + 4.0 * (double)rows, 2.5 * forward);
-    for (int i = 0; i < 8; i++)
-        mem->give(*all[i]);
-    mem->give(a.lse);
+    give_attention(&a);
 }
+
+/* As tools/python/peer_kernels.py writes it of cuDNN */
+static void time_attention(int B, int H, int T, int D, int W)
+{
+    struct attention a = some_attention(B, H, T, D, W);
+    char name[80];
+    snprintf(name, sizeof name, "attention (%d,%d,%d,%d) W %d", B, H, T, D, W);
+    const double forward = seconds_of_each(run_attention_forward, &a),
+        backward = seconds_of_each(run_attention_backward, &a);
+    printf("  %-44s %9.3f ms forward %9.3f ms backward\n", name, 1e3 * forward, 1e3 * backward);
+    give_attention(&a);
+}
+
+/* B, H, T, D, W */
+static const int window_sizes[][5] = {
+    { 4, 16, 16384, 128, 128 }, { 4, 16, 16384, 128, 512 }, { 4, 16, 16384, 128, 2048 }, { 16, 8, 2048, 64, 128 } };
+#define DIMS(of) (of)[0], (of)[1], (of)[2], (of)[3], (of)[4]
 
 /* ---- the cell */
 
@@ -109,8 +139,18 @@ void bench_mixers(void)
         bench_mlstm(8, 16, 8192, 128, 256, L);
         bench_mlstm(16, 4, 2048, 64, 128, L);
     }
-    bench_attention(4, 16, 16384, 128, 128);
-    bench_attention(4, 16, 16384, 128, 512);
-    bench_attention(4, 16, 16384, 128, 2048);
-    bench_attention(16, 8, 2048, 64, 128);
+    for (size_t i = 0; i < sizeof window_sizes / sizeof *window_sizes; i++)
+        bench_attention(DIMS(window_sizes[i]));
+}
+
+void bench_windows(const char *only)
+{
+    int of[5], end = 0;
+    if (only && (sscanf(only, "%d,%d,%d,%d,%d%n", &of[0], &of[1], &of[2], &of[3], &of[4], &end) != 5 || only[end] ||
+                 of[0] < 1 || of[1] < 1 || of[2] < 1 || of[3] < 1 || of[4] < 1))
+        die("window=B,H,T,D,W takes five numbers above 0");
+    if (only)
+        time_attention(DIMS(of));
+    for (size_t i = 0; i < sizeof window_sizes / sizeof *window_sizes && !only; i++)
+        time_attention(DIMS(window_sizes[i]));
 }

@@ -2,7 +2,10 @@
 # run.sh - build, test and time the CUDA tier on a machine that has a card; a few minutes.
 #
 #     cuda/bench/run.sh [cases] [checks] [sanitize] [bench]      (all four)
+#     cuda/bench/run.sh peers
 #
+# The second times attention beside cuDNN, a process each, in turn and twice; that wants PyTorch and
+# nvidia-cudnn-frontend.
 # BUILD=dir takes programs from there; MAKE=true does not build them first.
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build}
@@ -38,4 +41,13 @@ fi
 if wanted bench; then
     "$BUILD/cuda_bench" || failed="$failed bench"
 fi
+case " $asked " in *" peers "*)
+    for size in 4,16,16384,128,128 4,16,16384,128,512 4,16,16384,128,2048 16,8,2048,64,128; do
+        for turn in 1 2; do
+            "$BUILD/cuda_bench" "window=$size" >"$BUILD/peers.log" || failed="$failed bench:$size"
+            grep attention "$BUILD/peers.log"
+            ${PYTHON:-python3} tools/python/peer_kernels.py time "cudnn,$size" || failed="$failed peer:$size"
+        done
+    done;;
+esac
 [ -z "$failed" ] || { echo "FAILED:$failed"; exit 1; }
