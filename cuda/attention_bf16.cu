@@ -4,6 +4,7 @@
 #include "cuda/attention_backward.cuh"
 #include "cuda/attention_forward.cuh"
 #include "cuda/attention_gradient.cuh"
+#include "cuda/attention_near.cuh"
 #include "cuda/attention_stream.cuh"
 #include "cuda/rows.cuh"
 #include "cuda/tensor.h"
@@ -46,6 +47,27 @@ static bool stream(real *y, stat *lse, int *spoiled, const real *q, const real *
            lse, (unsigned char *)spoiled, sink, maps, v, all, a);
     launch_after("attention_forward: again", attention_stream_kernel<P, GROUPS, KEYS, true>, grid, tile::THREADS,
                  tile::BYTES, y, lse, (unsigned char *)spoiled, sink, maps, v, all, a);
+    return true;
+}
+
+/* The same where windows are short. */
+template <int P>
+static bool near(real *y, stat *lse, int *spoiled, const real *q, const real *k, const real *v, const stat *sink,
+                 const attention_shape &a)
+{
+    using tile = near_tile<P>;
+    near_maps maps;
+    if (!is_near(a) || !on_hopper() || !room_for(tile::BYTES) || !boxes_of(&maps.q, q, a.B, a.T, a.H, a.width)
+        || !boxes_of(&maps.k, k, a.B, a.S, a.G, a.width) || !boxes_of(&maps.v, v, a.B, a.S, a.G, a.width)
+        || !boxes_of(&maps.y, y, a.B, a.T, a.H, a.width, 16))
+        return false;
+    const int length = near_run_length(a, processors());
+    const unsigned all = blocks(blocks(a.T, 64), length) * (unsigned)(a.B * a.H);
+    const unsigned grid = all < (unsigned)processors() ? all : (unsigned)processors();
+    launch("attention_forward", attention_near_kernel<P, false>, grid, tile::THREADS, tile::BYTES, lse,
+           (unsigned char *)spoiled, sink, maps, v, length, a);
+    launch_after("attention_forward: again", attention_near_kernel<P, true>, grid, tile::THREADS, tile::BYTES, lse,
+                 (unsigned char *)spoiled, sink, maps, v, length, a);
     return true;
 }
 
@@ -138,8 +160,9 @@ void swax_cuda_attention_forward_bf16(real *y, stat *lse, const real *q, const r
     if (D <= 64)
         forward<1, 1>(to, lse, spoiled, q, k, v, sink, a);
     else if (D <= 128)
-        (W <= 256 ? stream<2, 2, 128>(to, lse, spoiled, q, k, v, sink, a)
-                  : stream<2, 3, 64>(to, lse, spoiled, q, k, v, sink, a)) ||
+        near<2>(to, lse, spoiled, q, k, v, sink, a) ||
+            (W <= 256 ? stream<2, 2, 128>(to, lse, spoiled, q, k, v, sink, a)
+                      : stream<2, 3, 64>(to, lse, spoiled, q, k, v, sink, a)) ||
             (forward<2, 2>(to, lse, spoiled, q, k, v, sink, a), true);
     else
         forward<4, 1>(to, lse, spoiled, q, k, v, sink, a);

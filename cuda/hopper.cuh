@@ -88,6 +88,13 @@ DEVICE void bulk_store(void *to, const unsigned char *from, int bytes)
     HOPPER("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2; cp.async.bulk.commit_group;"
            :: "l"(to), "r"(shared_address(from)), "r"(bytes) : "memory");
 }
+/* A panel of so many tokens to where copy_box would take it from, but what lies outside; then bulk_commit */
+DEVICE void store_box(const CUtensorMap *of, int column, int head, int token, int batch, const unsigned char *from)
+{
+    HOPPER("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%1, %2, %3, %4}], [%5];"
+           :: "l"(of), "r"(column), "r"(head), "r"(token), "r"(batch), "r"(shared_address(from)) : "memory");
+}
+DEVICE void bulk_commit() { HOPPER("cp.async.bulk.commit_group;" ::: "memory"); }
 DEVICE void bulk_read() { HOPPER("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
 DEVICE void bulk_wait() { HOPPER("cp.async.bulk.wait_group 0;" ::: "memory"); }
 /* What this thread knows to have been written, its bulk copies know. */

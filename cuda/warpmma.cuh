@@ -10,6 +10,7 @@ DEVICE void mm_end() {}
 template <int N = 0> DEVICE void mm_wait() {}
 DEVICE void mm_fence() {}
 template <int N> DEVICE void mm_settle(float (&)[N][4]) {}
+template <int K> DEVICE void mm_settle(uint32_t (&)[K][4]) {}
 
 /* d += a b^T (without ADD: =), a (64,64) and b (N,64) in shared memory */
 template <int N, bool ADD = true> DEVICE void mm_nt(float (*d)[4], const unsigned char *a, const unsigned char *b)
@@ -71,10 +72,13 @@ template <int N> DEVICE void mm_rt(float (*d)[4], const uint32_t (&a)[4][4], con
         }
 }
 
-/* d += a b, a (64,16 K) in registers, b (16 K,N) in shared memory, in panels that are `panel` bytes apart */
-template <int N, int K> DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[K][4], const unsigned char *b,
-                                          int panel = PANEL)
+/* d += a b (without ADD: =), a (64,16 K) in registers, b (16 K,N) in shared memory, in panels that are `panel` bytes
+ * apart */
+template <int N, bool ADD = true, int K>
+DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[K][4], const unsigned char *b, int panel = PANEL)
 {
+    for (int j = 0; j < N / 8 && !ADD; j++)
+        d[j][0] = d[j][1] = d[j][2] = d[j][3] = 0;
 #pragma unroll
     for (int k = 0; k < K; k++)
         mm_step<N>(d, a[k], b, k, panel);

@@ -18,6 +18,13 @@ template <int N> DEVICE void mm_settle(float (&d)[N][4])
         asm volatile("" : "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3]) :: "memory");
 }
 
+template <int K> DEVICE void mm_settle(uint32_t (&a)[K][4])
+{
+#pragma unroll
+    for (int k = 0; k < K; k++)
+        asm volatile("" : "+r"(a[k][0]), "+r"(a[k][1]), "+r"(a[k][2]), "+r"(a[k][3]) :: "memory");
+}
+
 /* A descriptor: address, two strides, in units of 16 bytes; 128-byte swizzle.  1024 bytes are 8 rows of a panel. */
 DEVICE uint64_t descriptor(const unsigned char *p, int leading)
 {
@@ -54,9 +61,9 @@ template <int N, int T> struct wgmma;
 template <int T> struct wgmma<n, T> {                                                                                  \
     static __device__ __forceinline__ void shared(float (*d)[4], uint64_t a, uint64_t b, int add)                      \
     { asm volatile(WGMMA(n, R, a3, a0 ", " a1, "0, " a2) : D(0) : "l"(a), "l"(b), "n"(T), "r"(add)); }                 \
-    static __device__ __forceinline__ void registers(float (*d)[4], const uint32_t (&a)[4], uint64_t b)                \
+    static __device__ __forceinline__ void registers(float (*d)[4], const uint32_t (&a)[4], uint64_t b, int add = 1)   \
     { asm volatile(WGMMA(n, R, a6, "{" a0 "," a1 "," a2 "," a3 "}, " a4, a5)                                           \
-                   : D(0) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(T), "r"(1)); }                     \
+                   : D(0) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(T), "r"(add)); }                   \
 };
 WGMMA_SIZE(64, D32, R32, "%32", "%33", "%34", "%35", "%36", "%37", "%38")
 WGMMA_SIZE(128, D64, R64, "%64", "%65", "%66", "%67", "%68", "%69", "%70")
@@ -84,12 +91,12 @@ template <int N> DEVICE void mm_rt(float (*d)[4], const uint32_t (&a)[4][4], con
         wgmma<N, 0>::registers(d, a[k], descriptor(b + 32 * k, 0));
 }
 
-template <int N, int K> DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[K][4], const unsigned char *b,
-                                          int panel = PANEL)
+template <int N, bool ADD = true, int K>
+DEVICE void mm_rn(float (*d)[4], const uint32_t (&a)[K][4], const unsigned char *b, int panel = PANEL)
 {
 #pragma unroll
     for (int k = 0; k < K; k++)
-        wgmma<N, 1>::registers(d, a[k], descriptor(b + 2048 * k, panel));
+        wgmma<N, 1>::registers(d, a[k], descriptor(b + 2048 * k, panel), ADD || k);
 }
 
 #endif
