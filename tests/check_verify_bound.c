@@ -92,6 +92,46 @@ static void may_order(struct rule *r, const struct problem *p, int part, const s
     op_case_free(&got);
 }
 
+/* The cell's states, where the sums of log forget gates, which begin anew every 128 tokens, are rounded up or down by
+ * chance: a token counts by the sums at the ends of its chunk and of those behind, less its own. */
+static void may_round_sums(struct rule *r, const struct problem *p)
+{
+    const struct op_case *c = &p->in[0];
+    const double u = p->wish.dtype == DT_F64 ? 0x1p-53 : 0x1p-24;
+    uint64_t random = p->seed;
+    struct op_case got;
+    if (strcmp(swax_ops[c->op].name, "mlstm_forward"))
+        return;
+    const long T = extent(c, 'T'), K = extent(c, 'K'), V = extent(c, 'V'), heads = extent(c, 'B') * extent(c, 'H');
+    for (long e = 0; e < T * heads; e++)
+        if (named(c, "f")[e] <= -50)
+            return;
+    op_case_copy(&got, c);
+    for (long bh = 0; bh < heads; bh++) {
+        double off[200], sum = 0, ends = 0;
+        for (long t = 0; t < T; t++) {
+            const double x = named(c, "f")[row_of(c, bh, t)];
+            sum = (t % 128 ? sum : 0) + (extent(c, 'g') == 3 ? x : -log1p(exp(-x)));
+            off[t] = (op_random(&random) >> 63 ? u : -u) * fmin(fabs(sum), 128);
+        }
+        for (long t = T - 1; t >= 0; t--) {
+            ends += t == T - 1 || t % 128 == 127 ? off[t] : 0;
+            for (long e = 0; e < K; e++)
+                named(&got, "k")[row_of(c, bh, t) * K + e] *= exp(ends - off[t]);
+        }
+        for (long e = 0; named(&got, "C0") && e < K * V; e++)
+            named(&got, "C0")[bh * K * V + e] *= exp(ends);
+        for (long e = 0; named(&got, "n0") && e < K; e++)
+            named(&got, "n0")[bh * K + e] *= exp(ends);
+    }
+    op_run(got.by ? got.by : swax_tiers[0], SWAX_PREC_F64, &got);
+    for (int i = 0; i < got.n; i++)
+        if (got.arg[i] && !strstr(" C1 n1 Cs ns ", swax_ops[got.op].arg[i].name))
+            memcpy(got.arg[i], r->truth[0].arg[i], (size_t)got.size[i] * sizeof(double));
+    may_give(r, p, 0, &got, 2);
+    op_case_free(&got);
+}
+
 /* ---- a forward and the backward that reads of it */
 
 static void round_to(struct op_case *c, enum swax_precision precision)
@@ -287,6 +327,8 @@ static void say_rule(struct rule *r, const struct problem *p)
             if (dtype == DT_F64)
                 may_order(r, p, part, &f64, SWAX_PREC_F64, 2);
         }
+        if (!part)
+            may_round_sums(r, p);
         may_round(r, p, part);
     }
     if (p->subject.n == 2 && p->wish.chained)
