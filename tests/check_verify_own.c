@@ -134,6 +134,8 @@ static const struct { int how; const char *says;
     { BIASED, "WRONG" },
 };
 
+static int only = -1;    /* this problem of the suite alone */
+
 static int ask(const char *tensors, enum dtype dtype, int json, char *said, size_t size, const char **wrong)
 {
     char *path = scratch("own.json");
@@ -149,7 +151,7 @@ static int ask(const char *tensors, enum dtype dtype, int json, char *said, size
                                              .load = load,
                                              .seed = 3,
                                              .dtype = dtype,
-                                             .only = -1,
+                                             .only = only,
                                              .json = json },
                         o, &status, why);
     rewind(o);
@@ -170,6 +172,30 @@ START_TEST(tricks_are_refused_and_named)
     ck_assert_msg(status == !good, "trick %d in %s: %s", trick, dtype_name[dtype], said);
     ck_assert_msg(good || strstr(said, tricks[trick].says), "trick %d in %s: no \"%s\" in\n%s", trick,
                   dtype_name[dtype], tricks[trick].says, said);
+}
+END_TEST
+
+/* What is said to have just that problem again: its words, and the problem is wrong in the same way. */
+START_TEST(the_worst_problem_is_said_and_can_be_had_alone)
+{
+    static const int of[] = {TAIL, NEXT_HEAD, CRASHES};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        char said[8192], again[8192];
+        const char *wrong, *at;
+        trick = of[k];
+        only = -1;
+        ck_assert(ask(description, DT_F32, 0, said, sizeof said, &wrong) == 1);
+        at = strstr(said, "replay:    swax verify own reference=plain candidate=mine tensors=");
+        ck_assert_msg(at && strstr(at, " suite=quick seed=3 dtype=f32 number="), "%s", said);
+        only = atoi(strstr(at, "number=") + strlen("number="));
+        ck_assert(ask(description, DT_F32, 0, again, sizeof again, &wrong) == 1 && !wrong);
+        ck_assert_msg(strstr(again, "1 of 1 cases") || strstr(again, "crashed"), "%s", again);
+        only = -1;
+    }
+    trick = RIGHT;
+    char said[8192];
+    const char *wrong;
+    ck_assert(!ask(description, DT_F32, 0, said, sizeof said, &wrong) && !strstr(said, "replay"));
 }
 END_TEST
 
@@ -306,6 +332,7 @@ int main(void)
     scratch_open();
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, tricks_are_refused_and_named, 0, 3 * TRICKS);
+    tcase_add_test(t, the_worst_problem_is_said_and_can_be_had_alone);
     tcase_add_test(t, a_wrong_description_is_said);
     tcase_add_test(t, json_says_the_same);
     tcase_add_test(t, sizes_are_as_described);

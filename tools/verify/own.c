@@ -252,6 +252,24 @@ static const char *said(const struct session *s, const struct found *f, char tex
     return text;
 }
 
+/* The worst problem of the tensor that fails most often, or the one that there was trouble with. */
+static int worst_of(const struct session *s)
+{
+    const struct found *worst = &s->v->tensor[0];
+    for (int i = 1; i < s->own->tensors; i++)
+        worst = s->v->tensor[i].failed > worst->failed ? &s->v->tensor[i] : worst;
+    return s->v->trouble[0] ? s->v->trouble_at : worst->number;
+}
+
+static void print_replay(FILE *o, const struct session *s, const struct own_asked *a)
+{
+    fputs("replay:    swax verify own ", o);
+    say_word(o, "reference", a->reference), fputc(' ', o), say_word(o, "candidate", a->candidate), fputc(' ', o);
+    say_word(o, "tensors", a->tensors);
+    fprintf(o, " suite=%s seed=%llu dtype=%s number=%d\n", a->suite, (unsigned long long)a->seed, dtype_name[s->dtype],
+            worst_of(s));
+}
+
 static void print(FILE *o, const struct session *s, const struct own_asked *a)
 {
     const struct verdict *v = s->v;
@@ -276,6 +294,8 @@ static void print(FILE *o, const struct session *s, const struct own_asked *a)
     if (v->unequal)
         fprintf(o, "Two calls on the same inputs gave other bits in %d of %d cases, first in case %d.\n", v->unequal,
                 v->problems, v->first_unequal);
+    if (v->failed)
+        print_replay(o, s, a);
 }
 
 static void print_json(FILE *o, const struct session *s, const struct own_asked *a)
