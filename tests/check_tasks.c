@@ -270,6 +270,92 @@ START_TEST(needles_are_in_the_haystack)
 }
 END_TEST
 
+/* Copies weigh copy_weight, what cannot be known weighs as the rest does, all other answers weigh 1; a batch weighs
+ * what its targets do, and none that is ignored. */
+START_TEST(every_token_has_its_weight)
+{
+    enum { B = 4, LONG = 256 };
+    static const char *const settings[] = {"rest=0.25 copy_weight=0.5", "rest=0 copy_weight=0.5"};
+    for (int s = 0; s < 2; s++) {
+        const float rest = s ? 0 : 0.25f;
+        struct data d = open_task("mentions", settings[s], LONG);
+        struct data_batch b = fill(&d, B, LONG, 1, DATA_TRAIN, 0);
+        double sum = 0;
+        int found[4] = {0};
+        for (int i = 0; i < B * LONG; i++) {
+            const int tag = b.tag[i], kind = tag == 1 ? 0 : tag == 2 ? 1 : tag ? 2 : 3;
+            const float wanted = kind == 0 ? 0.5f : kind == 2 ? 1 : rest;
+            found[kind]++;
+            ck_assert_msg((b.batch.target[i] >= 0) == (wanted > 0), "%s: a token of tag %d is %s", settings[s], tag,
+                          wanted > 0 ? "ignored" : "asked for");
+            ck_assert_msg(b.batch.target[i] < 0 || b.batch.weight[i] == wanted,
+                          "%s: a token of tag %d weighs %g, not %g", settings[s],
+                          tag, (double)b.batch.weight[i], (double)wanted);
+            sum += b.batch.target[i] >= 0 ? (double)b.batch.weight[i] : 0;
+        }
+        ck_assert_msg(found[0] && found[1] && found[2] && found[3], "not all kinds of tokens are there");
+        ck_assert_msg(fabs(b.weight - sum) < 1e-9 * sum, "%s: the batch weighs %g, its targets %g", settings[s],
+                      b.weight, sum);
+        data_batch_free(&b), data_close(&d);
+    }
+}
+END_TEST
+
+/* The blanks behind a text have a weight and no target. */
+START_TEST(what_is_ignored_weighs_nothing)
+{
+    enum { B = 3, LONG = 900 };
+    struct data d = open_task("niah", "rest=0.5", LONG);
+    struct data_batch b = fill(&d, B, LONG, 1, DATA_TRAIN, 0);
+    double sum = 0;
+    int ignored = 0;
+    for (int i = 0; i < B * LONG; i++)
+        if (b.batch.target[i] >= 0)
+            sum += (double)b.batch.weight[i];
+        else
+            ignored += b.batch.weight[i] > 0;
+    ck_assert_msg(ignored && fabs(b.weight - sum) < 1e-9 * sum, "a batch with %d ignored tokens weighs %g, not %g",
+                  ignored, b.weight, sum);
+    data_batch_free(&b), data_close(&d);
+}
+END_TEST
+
+/* In texts of 4,096 tokens and more common words come 30 times and others 3 times, and in shorter ones 6 times and
+ * once. */
+START_TEST(common_words_come_as_often_as_ruler_says)
+{
+    static const struct { int T, often, seldom; } of[] = {{4095, 6, 1}, {8000, 30, 3}};
+    static char text[MOST], answer[16][64];
+    for (int k = 0; k < 2; k++) {
+        struct data d = open_task("words", "example=0 common=4", of[k].T);
+        struct data_batch b = fill(&d, 1, of[k].T, 1, DATA_TRAIN, 0);
+        as_text(text, &b, 0, of[k].T);
+        ck_assert_int_eq(answers(answer, &b, 0, of[k].T), 4);
+        *strstr(text, "\nQuestion:") = 0;
+        int seen = 0;
+        for (const char *at = text; (at = strstr(at, ". ")); at += 2) {
+            char word[80];
+            int times = 0, common = 0;
+            const int n = (int)strcspn(at + 2, " ");
+            if (at == text || at[-1] < '0' || at[-1] > '9')
+                continue;
+            snprintf(word, sizeof word, ". %.*s ", n, at + 2);
+            for (const char *p = text; (p = strstr(p, word)); p++)
+                times++;
+            word[n + 2] = 0;
+            for (int i = 0; i < 4; i++)
+                common |= !strcmp(word + 2, answer[i]);
+            const int wanted = common ? of[k].often : of[k].seldom, last = !at[2 + n];       /* no blank behind it */
+            ck_assert_msg(last || times == wanted || times == wanted - 1, "of %d tokens: %s comes %d times, not %d",
+                          of[k].T, word + 2, times, wanted);
+            seen |= 1 << common;
+        }
+        ck_assert_int_eq(seen, 3);
+        data_batch_free(&b), data_close(&d);
+    }
+}
+END_TEST
+
 /* Each answer under the depth of its own needle, of several in one text. */
 START_TEST(answers_count_at_the_depth_of_their_needle)
 {
@@ -449,6 +535,9 @@ int main(void)
     tcase_add_loop_test(t, needles_are_in_the_haystack, 0, 10);
     tcase_add_test(t, chains_and_counts_are_true);
     tcase_add_test(t, answers_count_at_the_depth_of_their_needle);
+    tcase_add_test(t, every_token_has_its_weight);
+    tcase_add_test(t, what_is_ignored_weighs_nothing);
+    tcase_add_test(t, common_words_come_as_often_as_ruler_says);
     tcase_add_test(t, what_just_fits_is_whole);
     tcase_add_test(t, what_does_not_go_together_is_said_with_its_numbers);
     tcase_add_loop_test(t, what_cannot_be_is_a_sentence, 0, 17);
