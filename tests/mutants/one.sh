@@ -30,6 +30,7 @@ overlay=$worker/overlay
 rm -rf "$overlay" "$worker/objects"; mkdir -p "$overlay/${file%/*}" "$worker/objects"
 "$work/mutants" apply "$file" "$number" >"$overlay/$file"
 objects=$(awk -F'\t' -v f="$file" '$1 == f {print $2}' "$work/objects_of")
+[ -n "$objects" ] || { echo "one.sh: no object is made of $file" >&2; exit 2; }
 same=yes edits=
 for o in $objects; do
     new=$worker/objects/$(echo "$o" | tr / _)

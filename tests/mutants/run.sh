@@ -23,6 +23,7 @@ work=${WORK:-build/mutants}
 export LSAN_OPTIONS="${LSAN_OPTIONS:+$LSAN_OPTIONS:}handle_segv=0:allocator_may_return_null=1"
 mkdir -p "$work/results" && work=$(cd "$work" && pwd) || exit 2
 [ -n "${KEEP:-}" ] || sh tests/mutants/prepare.sh "$work" || exit 2
+[ -s "$work/objects_of" ] || { echo "run.sh: $work is not prepared" >&2; exit 2; }
 cd "$work/tree" || exit 2
 
 # what is left out has to be named: verify and bench, whose checks take minutes a mutant, and tests/python asks some of
@@ -47,6 +48,12 @@ worker() {
 for j in $(seq "${JOBS:-2}"); do worker "$j" & done
 wait
 
+for claim in "$work"/claims/*; do
+    [ -f "$claim/result" ] || [ -f "$claim/passed" ] || echo "$claim"
+done >"$work/unmade"
+# the last claim of each worker is one too many
+[ "$(wc -l <"$work/unmade")" -le "${JOBS:-2}" ] ||
+    { echo "run.sh: $(wc -l <"$work/unmade") mutants were not made" >&2; exit 2; }
 cat "$work"/claims/*/result >"$work/all" 2>/dev/null
 awk -F'\t' -v OFS='\t' 'NR == FNR {known[$2, $4, $5, $6] = 1; next}
     {print $0, $2 == "survived" && !known[$1, $5, $6, $7] ? "new" : "-"}' \
