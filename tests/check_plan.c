@@ -228,7 +228,63 @@ START_TEST(every_run_has_the_threads_that_are_asked_for)
 }
 END_TEST
 
+/* As many tokens are asked at every length. */
+START_TEST(longer_sequences_are_fewer)
+{
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    static const char text[] = "{\"name\": \"plan\", \"sequences\": 18, \"longest\": 16, " ON_TEXT "}";
+    ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
+    static const struct { const char *question; int length, sequences; } of[] = {
+        {"loss", 32, 18}, {"loss@4x", 128, 5}, {"loss@16x", 512, 2}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        const int q = question_find(&a, of[i].question);
+        ck_assert_msg(q >= 0, "no question %s", of[i].question);
+        const struct sitting *s = &a.sitting[a.ask[q].sitting];
+        ck_assert_msg(s->length == of[i].length && s->sequences == of[i].sequences, "%s asks %d sequences of %d tokens",
+                      of[i].question, s->sequences, s->length);
+    }
+    ablation_close(&a);
+}
+END_TEST
+
 /* ---- results.json */
+
+/* What is written of a run is read again, each number in its place. */
+START_TEST(a_result_is_read_as_it_was_written)
+{
+    static struct ablation a;
+    static struct outcome r, back;
+    char *text, folder[RUN_TEXT + 64];
+    size_t size;
+    ck_assert_msg(!opened(&a, "", ARMS, NULL, NULL), "%s", why);
+    snprintf(a.out, sizeof a.out, "%s", scratch("written"));
+    ablation_folder(folder, &a, 1, 0);
+    ck_assert(!file_make_folder(folder, why));
+    r = (struct outcome){
+        .done = 1, .seed = 1, .tokens = 1000, .seconds = 7.5, .parameters = 33, .layers = 2, .points = 1};
+    r.curve[0] = (struct ablate_point){1, 11, 12, 13, 14, 15};
+    for (int q = 0; q < a.questions; q++)
+        r.answer[q] = (struct estimate){q + 0.25, q + 0.5, q + 1};
+    for (int k = 0; k < MEASURE_PARTS; k++)
+        r.part[k] = 100 + k;
+    FILE *f = file_open_text(&text, &size);
+    outcome_write(f, &a, 1, &r, " ");
+    ck_assert(file_close_text(f, &text));
+    put(in_folder(folder, "result.json"), text, size);
+    ck_assert_msg(!outcome_read(&back, &a, 1, 0, why), "%s", why);
+    ck_assert(back.done && !back.other && back.seed == 1 && back.tokens == 1000 && back.seconds == 7.5 &&
+              back.parameters == 33 && back.layers == 2 && back.points == 1);
+    for (int q = 0; q < a.questions; q++)
+        ck_assert(back.answer[q].value == q + 0.25 && back.answer[q].error == q + 0.5 && back.answer[q].asked == q + 1);
+    for (int k = 0; k < MEASURE_PARTS; k++)
+        ck_assert(back.part[k] == 100 + k);
+    const struct ablate_point *p = &back.curve[0];
+    ck_assert(p->step == 1 && p->tokens == 11 && p->loss == 12 && p->memory == 13 && p->near == 14 && p->cells == 15);
+    free(text);
+    ablation_close(&a);
+}
+END_TEST
 
 static void is(const struct json *arm, const char *key, double expected)
 {
@@ -384,6 +440,8 @@ int main(void)
     tcase_add_test(t, weights_that_arms_begin_with_are_those_of_the_folder);
     tcase_add_test(t, too_little_for_the_examination_is_said_first);
     tcase_add_test(t, every_run_has_the_threads_that_are_asked_for);
+    tcase_add_test(t, longer_sequences_are_fewer);
+    tcase_add_test(t, a_result_is_read_as_it_was_written);
     tcase_add_test(t, results_say_what_each_arm_is);
     tcase_add_test(t, a_curve_over_windows_goes_by_their_size);
     tcase_add_test(t, a_picture_of_nothing_is_left_out);
