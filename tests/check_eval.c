@@ -293,13 +293,13 @@ END_TEST
 /* ---- sampling */
 
 /* As a decoder of the test's own goes on. */
-static void go_on(const char *folder, int window, const char *prompt, int n, uint64_t seed, char *to)
+static void go_on(const char *folder, int window, const char *prompt, int n, uint64_t seed, struct pick p, char *to)
 {
     static int order[256];
     float logits[256];
     struct swax_network *net = load(folder, 1, 1);
     struct swax_decoder *d = swax_decoder_new(net, 1, window, why);
-    const struct pick p = {.temperature = 1, .top_p = 1, .vocabulary = 256, .order = order};
+    p.vocabulary = 256, p.order = order;
     ck_assert_msg(d, "%s", why);
     swax_decoder_separator(d, 10);                     /* small_run's */
     for (const char *c = prompt; *c; c++) {
@@ -315,22 +315,25 @@ static void go_on(const char *folder, int window, const char *prompt, int n, uin
     swax_decoder_free(d), swax_network_free(net);
 }
 
-START_TEST(a_sample_has_the_window_that_is_asked_for)
+START_TEST(a_sample_is_drawn_as_it_is_asked_for)
 {
     enum { N = 40 };
-    static const struct { const char *line; int window; uint64_t seed; } of[] = {
-        {"@net prompt=abcabcab tokens=40 tier=ref", 6, 1}, {"@net prompt=abcabcab tokens=40 tier=ref window=2", 2, 1},
-        {"@net prompt=abcabcab tokens=40 tier=ref window=64", 64, 1},
-        {"@net prompt=abcabcab tokens=40 tier=ref seed=9", 6, 9}};
-    char said[4][N];
+    static const struct { const char *line; int window; uint64_t seed; struct pick p; } of[] = {
+        {"", 6, 1, {.temperature = 1, .top_p = 1}}, {"window=2", 2, 1, {.temperature = 1, .top_p = 1}},
+        {"window=64", 64, 1, {.temperature = 1, .top_p = 1}}, {"seed=9", 6, 9, {.temperature = 1, .top_p = 1}},
+        {"top_k=2", 6, 1, {.temperature = 1, .top_k = 2, .top_p = 1}},
+        {"top_p=0.6", 6, 1, {.temperature = 1, .top_p = 0.6}}, {"temperature=3", 6, 1, {.temperature = 3, .top_p = 1}}};
+    enum { SAMPLES = sizeof of / sizeof *of };
+    char said[SAMPLES][N];
     make_network(scratch("net"));
-    for (int i = 0; i < 4; i++) {
-        char *text;
-        done(cmd_sample, placed(of[i].line));
+    for (int i = 0; i < SAMPLES; i++) {
+        char *text, line[200];
+        snprintf(line, sizeof line, "@net prompt=abcabcab tokens=40 tier=ref %s", of[i].line);
+        done(cmd_sample, placed(line));
         const size_t n = read_whole(scratch("stdout"), &text);
-        go_on(scratch("net"), of[i].window, "abcabcab", N, of[i].seed, said[i]);
+        go_on(scratch("net"), of[i].window, "abcabcab", N, of[i].seed, of[i].p, said[i]);
         ck_assert_msg(n == 8 + N + 1 && !memcmp(text, "abcabcab", 8) && !memcmp(text + 8, said[i], N),
-                      "%s: it goes on in another way than a decoder of that window", of[i].line);
+                      "%s: it goes on in another way than a decoder that is asked so", of[i].line);
         for (int k = 0; k < i; k++)
             ck_assert_msg(memcmp(said[k], said[i], N), "samples %d and %d cannot be told apart", k, i);
         free(text);
@@ -349,7 +352,7 @@ int main(void)
     tcase_add_test(t, what_is_generated_has_the_separator_of_the_data);
     tcase_add_test(t, every_length_is_measured_with_every_window);
     tcase_add_test(t, the_table_has_the_same_numbers);
-    tcase_add_test(t, a_sample_has_the_window_that_is_asked_for);
+    tcase_add_test(t, a_sample_is_drawn_as_it_is_asked_for);
     suite_add_tcase(s, t);
     const int failed = suite_ends(s);
     scratch_close();
