@@ -351,6 +351,10 @@ START_TEST(looks_are_by_what_there_is)
         truth[e] = right(e), got[e] = right((e + H * D) % ALL);
     looks_of(words, &s);
     ck_assert_str_eq(words, "moved along B (sequences): each holds that of the next");
+    for (long e = 0; e < ALL; e++)      /* of what is 0 elsewhere, a multiple is what it is */
+        truth[e] = e / D % H == 1 ? right(e) : 0, got[e] = 2 * truth[e];
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "2 times what it should be");
 }
 END_TEST
 
