@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tools/lib/half.h"
 #include "tests/doors.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
@@ -299,6 +300,17 @@ START_TEST(small_numbers_have_what_f16_leaves_them)
         got[e] += e % 2 ? 0x1p-23 : -0x1p-23;
     door_tensor_judge(&t);
     ck_assert(!t.within);
+    /* what rounding the truth errs, twice */
+    double few[50], rounded[50];
+    for (int e = 0; e < 50; e++)
+        few[e] = 3e-7 * (1 + e % 7 + 0.037 * e), rounded[e] = half_to_double(half_from_double(few[e]));
+    struct op_distance away = {0, 0, 0};
+    struct door_tensor tiny = {.n = 50, .dtype = DT_F16, .truth = few, .got = few};
+    op_distance_add(&away, rounded, few, NULL, 50);
+    door_tensor_judge(&tiny);
+    ck_assert_msg(tiny.bound.most == 2 * away.most && tiny.bound.rms == 2 * away.rms &&
+                      tiny.bound.bias == 2 * away.bias, "%g, %g, %g, not twice %g, %g, %g", tiny.bound.most,
+                  tiny.bound.rms, tiny.bound.bias, away.most, away.rms, away.bias);
 }
 END_TEST
 
