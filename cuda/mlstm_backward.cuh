@@ -216,10 +216,11 @@ static __global__ void mlstm_through_kernel(double *through, const stat *dC, con
     through[state] = gb != 0 ? gb * sum : 0;
 }
 
-/* The gates' gradients, a thread a chunk of a head. */
+/* The gates' gradients, a thread a chunk of a head.  past: is there a state before the sequence?  Without one the first
+ * token's f has nothing to keep: its gradient is nothing at all, also where dh is no number. */
 static __global__ void mlstm_gates_backward_kernel(stat *di, stat *df, const double *through, const stat *i,
                                                    const stat *f, cell a, backprop o, int B, int L, int chunks,
-                                                   int strips)
+                                                   int strips, bool past)
 {
     const size_t id = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (id >= (size_t)B*a.H*chunks)
@@ -242,11 +243,12 @@ static __global__ void mlstm_gates_backward_kernel(stat *di, stat *df, const dou
         const size_t n = a.row(b, r, h);
         behind += over_strips(o.row, n);
         pairs += o.pair_row[n] - o.pair_col[n];
-        const double dlf = a.document(b, r) == r ? 0 : behind + (r >= last ? o.before[n] : 0) + pairs;
+        const bool fresh = a.document(b, r) == r || (r == 0 && !past);
+        const double dlf = fresh ? 0 : behind + (r >= last ? o.before[n] : 0) + pairs;
         const double kdk = over_strips(o.kdk, n);
         di[n] += (stat)(input_is_log(a.gate) ? kdk : kdk / (1 + exp((double)i[n])));
         df[n] += (stat)(forget_is_log(a.gate) ? dlf : dlf / (1 + exp((double)f[n])));
-        if (a.document(b, r) == r)
+        if (fresh)
             behind = pairs = 0;
     }
 }
@@ -299,7 +301,8 @@ static void mlstm_backward(real *dq, real *dk, real *dv, stat *di, stat *df, sta
             });
     }
     const cell a = { start, F, li, m, m0, T, H, K, V, 0, T, gate };
-    mlstm_gates_backward_kernel<<<blocks(BH*chunks, 32), 32>>>(di, df, through, i, f, a, o, B, L, chunks, strips);
+    mlstm_gates_backward_kernel<<<blocks(BH*chunks, 32), 32>>>(di, df, through, i, f, a, o, B, L, chunks, strips,
+                                                               C0 != nullptr);
     if (dC0) {
         accumulate_kernel<<<blocks(BH*KV, 256), 256>>>(dC0, dC, BH*KV);
         accumulate_kernel<<<blocks(BH*K, 256), 256>>>(dn0, dn, BH*K);
