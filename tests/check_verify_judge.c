@@ -269,15 +269,17 @@ static void states_of_sums(const struct op_case *c, struct op_case *got, long bh
     const struct op_spec *op = &swax_ops[c->op];
     const long T = op_extent(op, 'T', c->dims), H = op_extent(op, 'H', c->dims);
     const long K = op_extent(op, 'K', c->dims), V = op_extent(op, 'V', c->dims), row0 = bh / H * T * H + bh % H;
-    const double *k = array(c, "k"), *v = array(c, "v"), *before = c->arg[op_arg_find(&swax_ops[c->op], "m0")];
+    const double *k = array(c, "k"), *v = array(c, "v"), *i = array(c, "i"), *f = array(c, "f");
+    const double *before = c->arg[op_arg_find(op, "m0")];
+    double *C1 = array(got, "C1") + bh * K * V, *n1 = array(got, "n1") + bh * K;
     float b[MOST] = {0}, m;
     double sum = 0;
     ck_assert(T <= MOST);
     for (long t = 0; t < T; t++)
-        b[t] = (float)(sum += -log1p(exp(-array(c, "f")[row0 + t * H])));
+        b[t] = (float)(sum += -log1p(exp(-f[row0 + t * H])));
     m = b[T - 1] + (float)(before ? before[bh] : 0);
     for (long t = 0; t < T; t++)
-        m = fmaxf(m, b[T - 1] - b[t] + (float)array(c, "i")[row0 + t * H]);
+        m = fmaxf(m, b[T - 1] - b[t] + (float)i[row0 + t * H]);
     array(got, "m1")[bh] = (double)m;
     for (long e = 0; e < K * V + K; e++) {
         const long r = e < K * V ? e / V : e - K * V;
@@ -286,9 +288,9 @@ static void states_of_sums(const struct op_case *c, struct op_case *got, long bh
             state = exp((double)(b[T - 1] + (float)before[bh] - m)) *
                     (e < K * V ? array(c, "C0")[bh * K * V + e] : array(c, "n0")[bh * K + r]);
         for (long t = 0; t < T; t++)
-            state += exp((double)(b[T - 1] - b[t] + (float)array(c, "i")[row0 + t * H] - m)) *
+            state += exp((double)(b[T - 1] - b[t] + (float)i[row0 + t * H] - m)) *
                      k[(row0 + t * H) * K + r] * (e < K * V ? v[(row0 + t * H) * V + e % V] : 1);
-        (e < K * V ? array(got, "C1") + bh * K * V + e : array(got, "n1") + bh * K + r)[0] = state;
+        *(e < K * V ? C1 + e : n1 + r) = state;
     }
 }
 
