@@ -8,7 +8,7 @@
 #include "tools/lib/json.h"
 #include "tools/lib/say.h"
 
-static struct option *find(const struct options *o, const char *key)
+struct option *options_find(const struct options *o, const char *key)
 {
     for (int i = 0; i < o->n; i++)
         if (!strcmp(o->list[i].key, key))
@@ -39,7 +39,7 @@ static char *copy_key(const char *text, size_t n)
 static const char *add(struct options *o, const char *key, size_t key_length, const char *value, int over, char *why)
 {
     struct option p = {.key = copy_key(key, key_length), .value = copy(value, strlen(value))}, *there = p.key
-        ? find(o, p.key) : NULL;
+        ? options_find(o, p.key) : NULL;
     struct option *grown = there ? o->list : realloc(o->list, (size_t)(o->n + 1) * sizeof *grown);
     o->list = grown ? grown : o->list;
     if (p.key && p.value && grown && !there) {
@@ -91,7 +91,7 @@ static const char *read_bare(struct options *o, const char *word, const char **w
     char key[64];
     memcpy(key, *words, n);
     key[n] = 0;
-    const struct option *given = n ? find(o, key) : NULL;
+    const struct option *given = n ? options_find(o, key) : NULL;
     if (given)
         return say(why, "\"%.100s\" is not an option: options are written key=value, and %s=%.60s was given already.",
                    word, key, given->value);
@@ -128,7 +128,7 @@ const char *options_read(struct options *o, int argc, char **argv, const struct 
             return why;
         i += used;
     }
-    struct option *config = find(o, "config");
+    struct option *config = options_find(o, "config");
     if (!config)
         return NULL;
     config->taken = 1;
@@ -195,13 +195,13 @@ void options_free(struct options *o)
 
 const char *options_value(const struct options *o, const char *key)
 {
-    const struct option *p = find(o, key);
+    const struct option *p = options_find(o, key);
     return p ? p->value : NULL;
 }
 
 const char *options_give_one(struct options *o, const char *key, const struct keys *k, char *why)
 {
-    struct option *p = find(o, key);
+    struct option *p = options_find(o, key);
     if (!p || p->taken)
         return NULL;
     p->taken = 1;

@@ -22,7 +22,9 @@ const char *options_read_json(struct options *o, const char *path, char *why);
 const char *options_read_settings(struct options *o, const char *settings, int over, char *why);
 void options_free(struct options *o);
 
-const char *options_value(const struct options *o, const char *key);      /* NULL if it was not given */
+/* NULL if it was not given. */
+struct option *options_find(const struct options *o, const char *key);
+const char *options_value(const struct options *o, const char *key);
 
 /* Give each option that has a row to its field; one of a single key comes first if it is asked for.  NULL, or a
  * sentence. */

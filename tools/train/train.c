@@ -158,18 +158,10 @@ static const char *network_of(struct run *r, char *why)
     return NULL;
 }
 
-static const struct option *find(const struct options *o, const char *key)
-{
-    for (int i = 0; i < o->n; i++)
-        if (!strcmp(o->list[i].key, key))
-            return &o->list[i];
-    return NULL;
-}
-
 /* How long it is, is said once: by steps= or by minutes=; what stands on the line comes before its config=. */
 static const char *check_minutes(struct run *r, const struct options *o, char *why)
 {
-    const struct option *steps = find(o, "steps"), *minutes = find(o, "minutes");
+    const struct option *steps = options_find(o, "steps"), *minutes = options_find(o, "minutes");
     if (!steps || !(r->minutes > 0) || (steps->of_config && !minutes->of_config))
         return NULL;
     if (minutes->of_config && !steps->of_config)
@@ -181,7 +173,7 @@ static const char *check_minutes(struct run *r, const struct options *o, char *w
 /* Weights are read before the first step: a run that goes on has its own. */
 static const char *check_from(const struct run *began, const struct options *o, char *why)
 {
-    const struct option *from = find(o, "from");
+    const struct option *from = options_find(o, "from");
     return !from || from->of_config || !strcmp(from->value, began->from) ? NULL
          : say(why, "from=%.80s: the run in %.80s began %s%.80s, and goes on with its own weights. Leave from= out, or "
                     "choose another folder.", from->value, began->out, *began->from ? "with " : "without from=",
@@ -191,7 +183,7 @@ static const char *check_from(const struct run *began, const struct options *o, 
 /* Its best is the lowest of losses of as many sequences; there may be no more looks, or first ones. */
 static const char *check_looks(const struct run *began, const struct options *o, char *why)
 {
-    const struct option *asked = find(o, "held_out_sequences");
+    const struct option *asked = options_find(o, "held_out_sequences");
     long n;
     if (!asked || asked->of_config || !began->held_out_sequences || !number_whole(asked->value, 1, 1 << 20, &n) ||
         n == began->held_out_sequences)

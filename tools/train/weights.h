@@ -25,4 +25,8 @@ const char *weights_open(struct weights *w, const char *path, char *why);
 const char *weights_load(const struct weights *w, struct swax_network *n, enum swax_precision precision, char *why);
 void weights_close(struct weights *w);
 
+/* A checksum of the files that hold them: a checkpoint, that of a run, or those of a folder of Hugging Face's.  "" of
+ * no path.  NULL, or a sentence. */
+const char *weights_sum(const char *from, char digits[17], char *why);
+
 #endif
