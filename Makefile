@@ -139,7 +139,7 @@ $(BUILD)/tools/convert/modeling.c: tools/python/modeling_swax.py $(BUILD)/compil
 	 $(quoted) $<; echo 'NULL};'; } > $@
 $(BUILD)/tools/convert/modeling.o: $(BUILD)/tools/convert/modeling.c ; $(call step,CC) $(TOOL) -c $< -o $@
 
-VERSIONED := $(patsubst %,$(BUILD)/tools/%.o,main info verify/case verify/report verify/own)
+VERSIONED := $(patsubst %,$(BUILD)/tools/%.o,main info verify/case verify/report verify/own_report)
 $(VERSIONED): TOOL += -DSWAX_VERSION='"$(VERSION)"'
 $(VERSIONED): $(BUILD)/version
 

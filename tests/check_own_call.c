@@ -28,7 +28,8 @@ static const char plain[] = WITH("\"N\": [1, 40]", Y ", " X);
 /* In memory that the processes share: what the clock that ends a process stands at, the arrays' addresses, a trick. */
 static struct table {
     unsigned clock, clock_inside;
-    int calls, trick;
+    int calls, trick, has_first;
+    double first;           /* of the candidate's first call, its first number */
     void *tensor[OWN_TENSORS];
     double x[256][16];      /* the inputs of each call */
 } *table;
@@ -42,9 +43,19 @@ unsigned alarm(unsigned seconds)
 }
 
 enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAVES, TAKES_LONG, ROUNDS, OTHER_BITS,
-       THREE, LAST, WRONG_AT = 100 };      /* and its call: wrong in that one */
+       THREE, LAST, SOME_NUMBERS, KEEPS_SOME, WRONG_AT = 100 };      /* and its call: wrong in that one */
 
 static int mine = -1000000;      /* the candidate's calls, in its process */
+static double met;               /* the first number that it met there */
+
+/* Is a call with this first number wrong: by the numbers alone, or since others came before in that process? */
+static int is_wrong_of(double x)
+{
+    if (!table->has_first++)
+        table->first = x;
+    met = mine++ ? met : x;
+    return x != (table->trick == SOME_NUMBERS ? table->first : met);
+}
 
 #define TWICE(name, real)                                                                                              \
     static void name(void *const *t, const int *size, const double *scalar)                                            \
@@ -77,6 +88,8 @@ static int mine = -1000000;      /* the candidate's calls, in its process */
             y[0] = (real)nextafterf((float)y[0], INFINITY);                                                            \
         for (int e = 0; e < N && mine >= 0 && table->trick == THREE; e++)                                              \
             y[e] = 3 * x[e];                                                                                           \
+        if (mine >= 0 && (table->trick == SOME_NUMBERS || table->trick == KEEPS_SOME) && is_wrong_of(x[0]))            \
+            y[N - 1] += 1;                                                                                             \
         if (mine >= 0 && table->trick == LAST)                                                                         \
             y[N - 1] = NAN;                                                                                            \
         if (table->trick > WRONG_AT && ++mine == table->trick - WRONG_AT)                                              \
@@ -404,6 +417,7 @@ START_TEST(wrong_ones_are_told)
                       added[] = WITH("\"N\": 11", "{\"name\": \"dx\", \"shape\": \"N\", \"is\": \"gradient\"}, " X);
     static const struct { int trick, only; const char *suite, *text; } of[] = {
         {THREE, -1, "quick", added}, {THREE, 0, "hard", added}, {LAST, 3, "quick", added}, {LAST, -1, "quick", added},
+        {SOME_NUMBERS, 0, "quick", added}, {KEEPS_SOME, 0, "quick", added},
         {WRONG_AT + 1, 0, "quick", added}, {WRONG_AT + 2, 0, "quick", added}, {WRONG_AT + 3, 0, "quick", added},
         {WRONG_AT + 4, 0, "quick", added}, {WRONG_AT + 4, 1, "quick", added}, {WRONG_AT + 9, -1, "quick", added},
         {WRONG_AT + 99, -1, "quick", added}, {RIGHT, 0, "quick", rows}, {RIGHT, 7, "standard", rows}};
@@ -415,6 +429,7 @@ START_TEST(wrong_ones_are_told)
             char said[8192];
             int status;
             table->trick = of[k].text == added ? of[k].trick : RIGHT;
+            table->has_first = 0;
             const struct own_asked asked = {.suite = of[k].suite, .seed = 7, .only = of[k].only, .json = way == 1,
                                             .dtype = way == 2 ? DT_F64 : DT_F32};
             const char *wrong = verdict(of[k].text, &asked, &status, said);

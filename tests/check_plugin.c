@@ -20,19 +20,26 @@ static char why[SWAX_WHY];
 
 /* In memory that the processes share. */
 enum trick { RIGHT, OTHER_BITS, SECOND_WRONG, STALE, REPLAY_WRONG, FORGETS, ZEROS, BEHIND, LEAVES,
-             BOTH_WRONG };
-static struct notes { int calls[PARTS], trick, part; float kept[PARTS][64]; } *notes;
+             BOTH_WRONG, SOME_NUMBERS, KEEPS_SOME };
+static struct notes { int calls[PARTS], trick, part; float kept[PARTS][64], first[PARTS]; } *notes;
+
+/* In the process of the kernel: what it met before, as a kernel keeps what it worked out. */
+static float met[PARTS];
+static int has_met[PARTS];
 
 /* What becomes of the answer y of N numbers to a call, by its number; the first of a problem's two is even. */
-static void spoil(int part, float *y, int N)
+static void spoil(int part, float *y, int N, float first)
 {
+    notes->first[part] = notes->calls[part] ? notes->first[part] : first;
+    met[part] = has_met[part]++ ? met[part] : first;
     const int call = notes->calls[part]++, trick = notes->part == part ? notes->trick : RIGHT;
     float was[64] = {0};
     memcpy(was, y, sizeof *was * (size_t)(N < 64 ? N : 64));
     for (int e = 0; e < N; e++)
         y[e] = (trick == BOTH_WRONG && call == 0) || trick == ZEROS || (trick == FORGETS && call > 1) ? 0
              : ((trick == SECOND_WRONG || trick == BOTH_WRONG) && call == 1) || (trick == REPLAY_WRONG && call > 1)
-                   ? 3 * y[e] + 1
+                   || (trick == SOME_NUMBERS && first != notes->first[part])
+                   || (trick == KEEPS_SOME && first != met[part]) ? 3 * y[e] + 1
              : trick == STALE && call > 1 && call / 2 % 2 == 1 ? notes->kept[part][e]
              : trick == OTHER_BITS && call == 1 && !e ? nextafterf(y[e], INFINITY) : y[e];
     if (call / 2 % 2 == 0)
@@ -46,15 +53,24 @@ static void spoil(int part, float *y, int N)
 static void forward(float *y, const float *a, const float *b, int N)
 {
     swax_ref_f32.add_forward(y, a, b, N);
-    spoil(0, y, N);
+    spoil(0, y, N, a[0]);
 }
 
 static void backward(float *da, float *db, const float *dy, int N)
 {
     swax_ref_f32.add_backward(da, db, dy, N);
-    spoil(1, db, N);
+    spoil(1, db, N, dy[0]);
     if (notes->trick == STALE)
         memcpy(da, db, sizeof *da * (size_t)N);      /* da is as db, both begin from 0 */
+}
+
+/* The weight is 1 + w, with some numbers. */
+static void some_weights(float *y, float *rstd, const float *x, const float *w, int N, int C, double eps)
+{
+    notes->first[0] = notes->calls[0]++ ? notes->first[0] : x[0];
+    swax_ref_f32.rmsnorm_forward(y, rstd, x, w, N, C, eps);
+    for (int e = 0; e < N * C && x[0] != notes->first[0]; e++)
+        y[e] *= 1 + 1 / w[e % C];
 }
 
 static struct swax_kernels_f32 table;
@@ -65,7 +81,7 @@ static const char *load(struct loaded *l, void *arg, char *wrong)
     const struct plugin *p = arg;
     (void)wrong;
     ck_assert(!strcmp(p->path, "mine.so") && p->precision == SWAX_PREC_F32);
-    table.add_forward = forward, table.add_backward = backward;
+    table.add_forward = forward, table.add_backward = backward, table.rmsnorm_forward = some_weights;
     l->tier = (struct swax_tier){.name = p->path, .f32 = &table};
     l->precision = SWAX_PREC_F32;
     memcpy(l->offers, offers, sizeof offers);
@@ -137,6 +153,14 @@ static const struct said {
       { NULL, NULL },
       1,
       0 },
+    { SOME_NUMBERS, "add N=7", { "", "" }, { NULL, NULL }, 1, 0 },
+    { KEEPS_SOME,
+      "add N=7",
+      { "add_forward is right at first and wrong in later calls",
+        "add_backward is right at first and wrong in later calls" },
+      { NULL, NULL },
+      1,
+      0 },
     { ZEROS, "add N=7", { "", "" }, { NULL, NULL }, 1, 0 },
     { BOTH_WRONG, "add N=7", { "", "" }, { "y", "db" }, 1, 1 },
     { BEHIND,
@@ -159,10 +183,24 @@ START_TEST(each_way_to_answer_has_its_words)
                   wrong ? wrong : r.trouble, s->trouble[part]);
     ck_assert_msg(r.failed == s->failed && r.unequal == s->unequal, "%d failed, %d unequal", r.failed, r.unequal);
     ck_assert(s->name[part] ? r.unequal_name && !strcmp(r.unequal_name, s->name[part]) : !r.unequal_name);
+    ck_assert_int_eq(r.others, s->trick == SOME_NUMBERS);
+    if (s->trick == SOME_NUMBERS)      /* its own numbers are right, the others are not */
+        ck_assert(of_tensor(&r, part ? "db" : "y")->failed == 1 && of_tensor(&r, part ? "db" : "y")->answers == 2 &&
+                  of_tensor(&r, "da")->failed == 0);
     if (s->trick == ZEROS)
         ck_assert(of_tensor(&r, part ? "db" : "y")->failed == 1 && of_tensor(&r, "da")->failed == 0);
     if (s->trick == LEAVES)
         ck_assert(notes->calls[part] == 1 && r.problems == 1);
+}
+END_TEST
+
+/* What is wrong with the numbers that are wrong is looked for, where all others are right. */
+START_TEST(the_cause_is_that_of_the_numbers_that_are_wrong)
+{
+    struct report r;
+    ck_assert_msg(!ask("rmsnorm_forward N=30 C=5", SOME_NUMBERS, 0, 0, &r), "%s", why);
+    ck_assert_msg(r.failed == 1 && r.others == 1 && !r.other_at && !r.trouble[0], "%s", r.trouble);
+    ck_assert_msg(r.cause >= 0 && !strcmp(cause_is(r.cause)->name, "one_plus_weight"), "cause %d", r.cause);
 }
 END_TEST
 
@@ -284,6 +322,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, each_part_is_asked_so_often);
     tcase_add_loop_test(t, each_way_to_answer_has_its_words, 0, 2 * (int)(sizeof said / sizeof *said));
+    tcase_add_test(t, the_cause_is_that_of_the_numbers_that_are_wrong);
     tcase_add_test(t, what_is_forgotten_is_found);
     tcase_add_test(t, a_part_that_is_not_there_is_not_asked);
     tcase_add_test(t, time_is_told_of_both_parts);

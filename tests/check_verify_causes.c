@@ -436,7 +436,7 @@ START_TEST(what_is_in_no_library_has_no_name)
         }
     for (int k = 0; k < DAMAGES * BYS * 2; k += suite_long() ? 1 : 3) {
         struct damaged d = {(enum damage)(k % DAMAGES), by[k / DAMAGES % BYS], -1, 0};
-        const struct candidate c = {answer_damaged, NULL, &d};
+        const struct candidate c = {.answer = answer_damaged, .arg = &d};
         while (k >= DAMAGES * BYS && (d.part < 0 || !op_answers(&swax_ops[plan.subject.op[d.part]].arg[d.arg]))) {
             d.part = (int)(op_random(&random) % (uint64_t)plan.subject.n);
             d.arg = (int)(op_random(&random) % (uint64_t)op_args(&swax_ops[plan.subject.op[d.part]]));

@@ -129,7 +129,7 @@ static const struct { int how; const char *says;
     { CRASHES, "crashed: Segmentation fault" },
     { ENDS, "ended the process" },
     { ROUNDS, "left the rounding mode changed" },
-    { BY_ADDRESS, "in the same memory" },
+    { BY_ADDRESS, "it is right at first and wrong in later calls" },
     { LATER, "" },
     { BIASED, "WRONG" },
 };

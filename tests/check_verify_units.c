@@ -434,7 +434,7 @@ static void make_up(struct report *r, int which)
         r->causes = 2, r->causes_list[0] = cause_next(r->cause, "mlstm"),
         r->causes_list[1] = cause_next(r->causes_list[0], "mlstm");
     if (which == 7)
-        r->too_large = 1;
+        r->too_large = 1, r->others = 2, r->other_at = 15;
     if (which == 2)
         r->wrong_families = 1 << OP_SHUT;
 }

@@ -280,6 +280,17 @@ class Tricks(unittest.TestCase):
 
         refused(self, norm, "right at first and wrong in later calls|all zeros")
 
+    def test_some_numbers(self):
+        """Who is wrong about other numbers wherever they lie does not keep the first ones."""
+        seen = []
+
+        def norm(x, w, eps):
+            seen.append(x.tobytes())
+            return rmsnorm(x, w + (x.tobytes() != seen[0]), eps)["y"]
+
+        says = "right about some numbers and wrong about others: case 0 is right(.|\n)*the weight is taken as 1 \\+ w"
+        refused(self, norm, says, number=0)
+
     def test_another_answer_in_the_second_call(self):
         def norm(x, w, eps):
             self.calls += 1

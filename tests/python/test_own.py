@@ -220,6 +220,42 @@ class Wrong(unittest.TestCase):
             "right at first|all zeros",
         )
 
+    def test_some_numbers_and_later_calls(self):
+        """A kernel that is wrong about the other numbers, wherever and whenever it is asked, does not forget."""
+        seen = []
+
+        def some(x, w, eps):
+            seen.append(w.tobytes())
+            return norm(x, w - (w.tobytes() != seen[0]), eps)
+
+        says = "right about some numbers and wrong about others: case 0 is right(.|\n)*where w is taken as w - 1"
+        refused(self, some, says, number=0)
+        calls = []
+
+        def later(x, w, eps):
+            calls.append(0)
+            return norm(x, w - (len(calls) > 2), eps)
+
+        refused(self, later, "it is right at first and wrong in later calls, in case 0", number=0)
+
+    def test_time_of_what_is_wrong_there(self):
+        """Wrong while it is timed, or about the numbers that it is timed with."""
+        calls, wrong = [], []
+
+        def counts(x, w, eps):
+            calls.append(0)
+            return norm(x, w - (len(calls) == 10), eps)
+
+        def numbers(x, w, eps):
+            calls.append(0)
+            if len(calls) == 10:
+                wrong.append(x.tobytes())
+            return norm(x, w - (x.tobytes() in wrong), eps)
+
+        refused(self, counts, "wrong while it is timed", number=0, time=True)
+        calls.clear()
+        refused(self, numbers, "right about the numbers of the suite, and wrong about others", number=0, time=True)
+
     def test_conduct(self):
         def into(x, w, eps):
             x[...] = norm(x, w, eps)

@@ -1,7 +1,7 @@
 /* door.c - a suite, or one problem, put to a process in another language.
  *
  * Every problem is put twice, at different addresses; every few problems other numbers are put where the last ones lay,
- * and the last ones again.  A truth is worked out after the answers to it are here. */
+ * and the last ones again (tools/verify/again.c).  A truth is worked out after the answers to it are here. */
 #define _DEFAULT_SOURCE    /* dup */
 #include "tools/verify/door.h"
 
@@ -12,18 +12,13 @@
 #include <unistd.h>
 #include "tools/lib/say.h"
 #include "tools/verify/ask.h"
-#include "tools/verify/plugin.h"
-
-enum { EVERY = 5, SEEN = 1024 };
-static const double SMALL = 1e5;    /* numbers: what is asked four more times is no larger */
+#include "tools/verify/again.h"
 
 struct door {
     door_answer *answer;
     void *arg;
     struct door_problem view;
-    struct problem first;                      /* the first small problem, and what was said to it */
-    struct op_case first_got[PARTS];
-    unsigned char seen[SEEN];                  /* by its number: it has been put twice, and replayed */
+    struct again again;
     char trouble[OP_SENTENCE];
 };
 
@@ -100,55 +95,6 @@ static const char *put(struct door *d, const struct problem *p, struct op_case g
     return d->trouble[0] ? d->trouble : NULL;
 }
 
-/* ---- copies of problems */
-
-static void copy_answers(struct op_case to[PARTS], const struct problem *p, const struct op_case from[PARTS])
-{
-    memset(to, 0, PARTS * sizeof *to);
-    for (int part = 0; part < p->subject.n; part++)
-        op_case_copy(&to[part], &from[part]);
-}
-
-static void free_answers(struct op_case got[PARTS])
-{
-    for (int part = 0; part < PARTS; part++)
-        op_case_free(&got[part]);
-}
-
-static void copy_problem(struct problem *to, const struct problem *from)
-{
-    *to = *from;
-    memset(to->truth, 0, sizeof to->truth);
-    copy_answers(to->in, from, from->in);
-}
-
-/* Other numbers, of which its answers are others, in both parts alike. */
-static void change_problem(struct problem *p, int round)
-{
-    plugin_change(&p->in[0], round);
-    for (int i = 0; p->subject.n == 2 && i < p->in[0].n; i++) {
-        const int j = op_arg_find(&swax_ops[p->in[1].op], swax_ops[p->in[0].op].arg[i].name);
-        if (j >= 0 && swax_ops[p->in[0].op].arg[i].role == IN && p->in[0].arg[i] && p->in[1].arg[j])
-            memcpy(p->in[1].arg[j], p->in[0].arg[i], (size_t)p->in[0].size[i] * sizeof(double));
-    }
-    if (p->subject.n == 2)
-        plugin_change(&p->in[1], round);
-}
-
-/* Of a problem that is solved. */
-static int is_right(const struct problem *p, const struct op_case answers[PARTS])
-{
-    struct op_case got[PARTS];
-    struct report *unused = op_take(1, sizeof *unused);
-    int good = 1;
-    copy_answers(got, p, answers);
-    for (int part = 0; part < p->subject.n; part++)
-        good &= report_add(unused, p, got, part);
-    free_answers(got);
-    free(unused);
-    return good;
-}
-
 /* ---- conduct */
 
 static int same_bits(const struct problem *p, const struct op_case a[PARTS], const struct op_case b[PARTS],
@@ -170,15 +116,15 @@ static const char *twice(struct door *d, const struct problem *p, const struct o
 {
     struct op_case second[PARTS];
     const char *name = NULL;
-    copy_answers(second, p, p->in);
+    answers_copy(second, p, p->in);
     const char *wrong = put(d, p, second, DOOR_ELSEWHERE, lost);
     if (!wrong && !same_bits(p, got, second, &name)) {
         struct problem solved;
-        copy_problem(&solved, p);
+        problem_copy(&solved, p);
         problem_solve(&solved);
         r->unequal_name = r->unequal_name ? r->unequal_name : name;
         r->unequal++;
-        if (is_right(&solved, got) && !is_right(&solved, second)) {
+        if (answers_wrong(&solved, got) < 0 && answers_wrong(&solved, second) >= 0) {
             snprintf(d->trouble, sizeof d->trouble,
                      "%s is right at first and wrong in later calls: in the second on the same inputs",
                      p->subject.name);
@@ -186,38 +132,15 @@ static const char *twice(struct door *d, const struct problem *p, const struct o
         }
         problem_free(&solved);
     }
-    free_answers(second);
+    answers_free(second);
     return wrong;
 }
 
-/* Where it is right about a problem: other numbers in its place, then it again. */
-static const char *replay(struct door *d, const struct problem *p, const struct op_case got[PARTS], int *lost)
+/* Again, for tools/verify/again.c.  Arrays that lie elsewhere are all that the process has not seen. */
+static const char *ask_again(void *arg, const struct problem *p, struct op_case got[PARTS], enum again_how how,
+                             int *lost)
 {
-    struct problem asked[2];
-    const char *wrong = NULL;
-    copy_problem(&asked[0], p);
-    copy_problem(&asked[1], p);
-    change_problem(&asked[1], p->number);
-    problem_solve(&asked[0]);
-    problem_solve(&asked[1]);
-    const int right = is_right(&asked[0], got);
-    for (int k = 0; k < 4 && right && !wrong && !*lost; k++) {
-        const int odd = k % 2 == 0;
-        struct op_case again[PARTS];
-        copy_answers(again, p, asked[odd].in);
-        wrong = put(d, &asked[odd], again, DOOR_SAME, lost);
-        if (!wrong && !is_right(&asked[odd], again)) {
-            snprintf(d->trouble, sizeof d->trouble, "%s %s", p->subject.name,
-                     is_right(&asked[!odd], again)
-                         ? "gives the answer of the call before to other numbers in the same memory"
-                         : "is right at first and wrong in later calls");
-            wrong = d->trouble;
-        }
-        free_answers(again);
-    }
-    problem_free(&asked[0]);
-    problem_free(&asked[1]);
-    return wrong;
+    return put(arg, p, got, how == AGAIN_SAME ? DOOR_SAME : DOOR_ELSEWHERE, lost);
 }
 
 /* A forward of the cell gives a state, or none. */
@@ -234,41 +157,12 @@ static const char *whole_state(struct door *d, const struct problem *p, const st
 static const char *answer(void *arg, const struct problem *p, struct op_case got[PARTS], struct report *r, int *lost)
 {
     struct door *d = arg;
-    double numbers = 0;
-    for (int part = 0; part < p->subject.n; part++)
-        numbers += case_numbers(&p->in[part]);
     const char *wrong = put(d, p, got, DOOR_ELSEWHERE, lost);
     wrong = wrong ? wrong : whole_state(d, p, got);
-    if (wrong || (p->number < SEEN && d->seen[p->number]))
+    if (wrong || again_saw(&d->again, p))
         return wrong;
     wrong = twice(d, p, got, r, lost);
-    if (p->number < SEEN)
-        d->seen[p->number] = 1;
-    if (!wrong && !*lost && !d->first.subject.n && numbers <= SMALL) {
-        copy_problem(&d->first, p);
-        copy_answers(d->first_got, p, got);
-    }
-    return wrong || *lost || p->number % EVERY || numbers > SMALL ? wrong : replay(d, p, got, lost);
-}
-
-/* Where much is wrong: is what was asked first still answered as it was? */
-static const char *again(struct door *d)
-{
-    struct problem *p = &d->first;
-    struct op_case got[PARTS];
-    int lost = 0;
-    if (!p->subject.n)
-        return NULL;
-    problem_solve(p);
-    copy_answers(got, p, p->in);
-    const int was = is_right(p, d->first_got);
-    const char *wrong = was ? put(d, p, got, DOOR_ELSEWHERE, &lost) : NULL;
-    if (was && !wrong && !is_right(p, got)) {
-        snprintf(d->trouble, sizeof d->trouble, "%s is right at first and wrong in later calls", p->subject.name);
-        wrong = d->trouble;
-    }
-    free_answers(got);
-    return wrong;
+    return wrong || *lost ? wrong : again_replay(&d->again, p, got, r, lost);
 }
 
 /* ---- time */
@@ -297,21 +191,18 @@ static const char *time_calls(struct door *d, const struct plan *plan, double ba
     for (int k = 0; k < TIMED_CALLS && !wrong; k++) {
         struct op_case got[PARTS];
         struct problem solved;
-        change_problem(&q, k);
-        copy_answers(got, &q, q.in);
+        problem_change(&q, k);
+        answers_copy(got, &q, q.in);
         wrong = put(d, &q, got, DOOR_TIMED, &lost);
         seconds[k] = d->view.seconds;
         t->floor[0] = bytes(&d->view, plan->wish.dtype) / bandwidth;
-        copy_problem(&solved, &q);
+        problem_copy(&solved, &q);
         if (!wrong)
             problem_solve(&solved);
-        if (!wrong && !is_right(&solved, got)) {
-            snprintf(d->trouble, sizeof d->trouble, "%s is right while it is checked, and wrong while it is timed",
-                     q.subject.name);
-            wrong = d->trouble;
-        }
+        if (!wrong && answers_wrong(&solved, got) >= 0)
+            wrong = again_timed(&d->again, &solved);
         problem_free(&solved);
-        free_answers(got);
+        answers_free(got);
     }
     if (!wrong) {
         timing_take(t, 0, seconds);
@@ -365,14 +256,15 @@ const char *door_run(int n, const char *const *words, door_answer *ask_it, void 
     *a = (struct asked){.plan = {.wish = {.chained = 1}, .suite = -1, .family = -1}, .only = -1};
     d->answer = ask_it;
     d->arg = arg;
+    d->again = (struct again){.ask = ask_again, .arg = d};
     const char *wrong = read_words(a, n, words, why);
     wrong = wrong ? wrong : plan_size(&a->plan, &size, why);
     if (!wrong) {
         report_begin(r, &a->plan);
         r->gauge = a->gauge;
-        wrong = verify_run(&a->plan, &(struct candidate){answer, NULL, d}, r, why);
+        wrong = verify_run(&a->plan, &(struct candidate){.answer = answer, .arg = d, .other = &d->again.other}, r, why);
     }
-    const char *later = !wrong && r->failed && !r->trouble[0] ? again(d) : NULL;
+    const char *later = !wrong && r->failed && !r->trouble[0] ? again_first(&d->again) : NULL;
     if (!wrong && !r->failed && a->time) {    /* no speed of what is wrong */
         snprintf(r->timing.device, sizeof r->timing.device, "%s", device);
         later = time_calls(d, &a->plan, bandwidth, &r->timing, why);
@@ -381,8 +273,7 @@ const char *door_run(int n, const char *const *words, door_answer *ask_it, void 
     if (later)
         snprintf(r->trouble, sizeof r->trouble, "%.*s", OP_SENTENCE - 1, later);
     wrong = wrong ? wrong : door_report(r, out, why);
-    problem_free(&d->first);
-    free_answers(d->first_got);
+    again_free(&d->again);
     free(a), free(d), free(r);
     return wrong;
 }

@@ -73,7 +73,7 @@ const char *verify_file(const char *of, const char *mine, const struct plan *exp
         const int gauge = r->gauge;
         report_begin(r, &plan);
         r->gauge = gauge;
-        const char *wrong = verify_run(&plan, &(struct candidate){answer, match, &f}, r, why);
+        const char *wrong = verify_run(&plan, &(struct candidate){.answer = answer, .match = match, .arg = &f}, r, why);
         f.wrong = f.wrong ? f.wrong : wrong;
     } else if (!f.wrong)
         f.wrong = why;

@@ -8,43 +8,20 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tools/lib/commands.h"
-#include "tools/lib/json.h"
 #include "tools/lib/say.h"
 
 enum { NUDGES = 3, EVERY = 5 };
 static const double MOST_NUMBERS = 2e8;
 
-/* What was found of one tensor. */
-struct found {
-    int cases, failed, asked;
-    double ratio;
-    struct door_tensor worst;
-    int number;
-    enum op_family family;
-    char sizes[WORDS];
-};
-struct verdict {
-    int problems, failed, unequal, first_unequal, trouble_at;
-    char trouble[OP_SENTENCE];
-    struct found tensor[OWN_TENSORS];
-};
 struct session {
     const struct own *own;
+    const struct own_asked *asked;
+    double numbers;                   /* in the tensors of the largest problem */
     enum dtype dtype;
     struct own_process *reference, *candidate;
-    struct verdict *v;
+    struct own_verdict *v;
     char *why;                        /* not empty: there is no verdict */
 };
-
-static void sizes_of(char text[WORDS], const struct own *w, const struct own_problem *p)
-{
-    text[0] = 0;
-    for (int i = 0; i < w->sizes; i++)
-        snprintf(text + strlen(text), WORDS - strlen(text), "%s%c=%d", i ? " " : "", w->size[i].letter, p->size[i]);
-    for (int i = 0; i < w->scalars; i++)
-        snprintf(text + strlen(text), WORDS - strlen(text), " %s=%.3g", w->scalar[i].name, p->scalar[i]);
-}
 
 static void trouble(struct session *s, const struct own_problem *p, const char *what)
 {
@@ -61,7 +38,7 @@ static int plainly(struct session *s, enum swax_precision precision, struct own_
     char what[OP_SENTENCE], sizes[WORDS];
     int lost = 0;
     const char *wrong = own_call(s->reference, precision, p, 0, unwritten, what, &lost);
-    sizes_of(sizes, s->own, p);
+    own_sizes_of(sizes, s->own, p);
     if (wrong)
         say(s->why, "The reference itself is wrong: %s, with %s.", wrong, sizes);
     for (int i = 0; i < s->own->tensors && !wrong; i++)
@@ -132,7 +109,7 @@ static int judge(struct session *s, const struct own_problem *p, const struct ow
 {
     int good = 1;
     for (int i = 0; i < s->own->tensors; i++) {
-        struct found *f = &s->v->tensor[i];
+        struct own_found *f = &s->v->tensor[i];
         if (s->own->tensor[i].role == IN)
             continue;
         t[i].got = got->at[i];
@@ -149,7 +126,7 @@ static int judge(struct session *s, const struct own_problem *p, const struct ow
             f->worst = t[i];
             f->number = p->number;
             f->family = p->family;
-            sizes_of(f->sizes, s->own, p);
+            own_sizes_of(f->sizes, s->own, p);
         }
     }
     return good;
@@ -169,6 +146,49 @@ static void change(struct own_problem *p, const struct own *w)
             p->at[i][e] = -p->at[i][e];
 }
 
+static const char later[] = "it is right at first and wrong in later calls";
+
+/* Is it wrong about these numbers, in a process that has not seen anything?  Its answers, and what it did there. */
+static const char *ask_alone(struct session *s, struct own_problem *got, long unwritten[OWN_TENSORS],
+                             char what[OP_SENTENCE])
+{
+    const enum swax_precision precision = dtype_precision(s->dtype);
+    char why[SWAX_WHY];
+    int lost = 0;
+    struct own_process *fresh =
+        own_start(s->own, s->asked->candidate, s->asked->load, precision, s->numbers, why);
+    if (!fresh) {
+        snprintf(what, OP_SENTENCE, "%.190s", why);
+        return what;
+    }
+    const char *wrong = own_call(fresh, precision, got, 0, unwritten, what, &lost);
+    own_stop(fresh);
+    return wrong;
+}
+
+/* It was wrong about `other` where `p` had been, about which it was right.  Of what kind that is. */
+static void look_into(struct session *s, const struct own_problem *p, struct door_tensor t[OWN_TENSORS],
+                      const struct own_problem *other, struct door_tensor others[OWN_TENSORS], int place)
+{
+    struct own_problem again, alone;
+    long unwritten[OWN_TENSORS];
+    char what[OP_SENTENCE];
+    int lost = 0;
+    own_copy(&again, p, s->own);
+    own_copy(&alone, other, s->own);
+    const char *wrong = own_call(s->candidate, dtype_precision(s->dtype), &again, !place, unwritten, what, &lost);
+    const int still = !wrong && judge(s, p, &again, unwritten, t, 0);
+    wrong = wrong || !still ? wrong : ask_alone(s, &alone, unwritten, what);
+    if (wrong || !still || judge(s, other, &alone, unwritten, others, 0))
+        trouble(s, p, wrong ? wrong : later);
+    else {
+        judge(s, other, &alone, unwritten, others, 1);
+        if (!s->v->others++)
+            s->v->other_at = p->number;
+    }
+    own_free(&again), own_free(&alone);
+}
+
 /* Where it was right: other numbers where the last ones lay, then these again. */
 static int replay(struct session *s, const struct own_problem *p, struct door_tensor t[OWN_TENSORS], int place)
 {
@@ -185,16 +205,17 @@ static int replay(struct session *s, const struct own_problem *p, struct door_te
     const char *wrong = own_call(s->candidate, precision, &got, place, unwritten, what, &lost);
     if (!wrong && solve(s, &other, &truth, others)) {
         good = judge(s, &other, &got, unwritten, others, 0);
-        if (!good)
-            trouble(s, p,
-                    "it gives the answer of the call before to other numbers in the same memory, or is wrong there");
+        if (!good && judge(s, p, &got, unwritten, t, 0))
+            trouble(s, p, "it gives the answer of the call before to other numbers in the same memory");
+        else if (!good)
+            look_into(s, p, t, &other, others, place);
     }
-    wrong = wrong || lost ? wrong : own_call(s->candidate, precision, &again, place, unwritten, what, &lost);
+    wrong = wrong || lost || !good ? wrong : own_call(s->candidate, precision, &again, place, unwritten, what, &lost);
     if (wrong)
         trouble(s, p, wrong);
     else if (good && !judge(s, p, &again, unwritten, t, 0)) {
         good = 0;
-        trouble(s, p, "it is right at first and wrong when it is asked the same again");
+        trouble(s, p, later);
     }
     own_free(&other), own_free(&got), own_free(&truth), own_free(&again);
     return good && !wrong;
@@ -236,105 +257,6 @@ static void one(struct session *s, struct own_problem *p, int *lost)
     own_free(&got), own_free(&second), own_free(&truth);
 }
 
-/* ---- the report */
-
-static const char *said(const struct session *s, const struct found *f, char text[600])
-{
-    const struct door_tensor *t = &f->worst;
-    if (!f->asked && !f->failed)
-        return "nothing was asked of it: what it holds here is rounding noise, of an honest kernel too";
-    const int factor = t->bound.bias > 0 && t->error.bias > t->bound.bias;
-    snprintf(text, 600, "rms %.3g (bound %.3g), max %.3g (bound %.3g), %.3g ulp, in case %d, %s, %s, element %ld%s%s%s",
-             t->error.rms, t->bound.rms, t->error.most, t->bound.most, t->ulp, f->number, op_family_name[f->family],
-             f->sizes, t->worst, f->failed && t->looks[0] ? "; " : "", f->failed ? t->looks : "",
-             f->failed && factor ? "; as a whole it is off by a factor, not by noise" : "");
-    (void)s;
-    return text;
-}
-
-/* The worst problem of the tensor that fails most often, or the one that there was trouble with. */
-static int worst_of(const struct session *s)
-{
-    const struct found *worst = &s->v->tensor[0];
-    for (int i = 1; i < s->own->tensors; i++)
-        worst = s->v->tensor[i].failed > worst->failed ? &s->v->tensor[i] : worst;
-    return s->v->trouble[0] ? s->v->trouble_at : worst->number;
-}
-
-static void print_replay(FILE *o, const struct session *s, const struct own_asked *a)
-{
-    fputs("replay:    swax verify own ", o);
-    say_word(o, "reference", a->reference), fputc(' ', o), say_word(o, "candidate", a->candidate), fputc(' ', o);
-    say_word(o, "tensors", a->tensors);
-    fprintf(o, " suite=%s seed=%llu dtype=%s number=%d\n", a->suite, (unsigned long long)a->seed, dtype_name[s->dtype],
-            worst_of(s));
-}
-
-static void print(FILE *o, const struct session *s, const struct own_asked *a)
-{
-    const struct verdict *v = s->v;
-    char text[600];
-    if (!v->failed)
-        fprintf(o, "good: %s, %s, suite=%s seed=%llu: %d of %d cases within all bounds.\n", s->own->function,
-                dtype_name[s->dtype], a->suite, (unsigned long long)a->seed, v->problems, v->problems);
-    else if (v->trouble[0])
-        fprintf(o, "WRONG: %s, %s, suite=%s seed=%llu: %s (case %d).\n", s->own->function, dtype_name[s->dtype],
-                a->suite, (unsigned long long)a->seed, v->trouble, v->trouble_at);
-    else
-        fprintf(o, "WRONG: %s, %s, suite=%s seed=%llu: %d of %d cases out of bound.\n", s->own->function,
-                dtype_name[s->dtype], a->suite, (unsigned long long)a->seed, v->failed, v->problems);
-    for (int i = 0; i < s->own->tensors; i++)
-        if (v->tensor[i].cases)
-            fprintf(o, "%-12s %3d/%-3d wrong  %s\n", s->own->tensor[i].name, v->tensor[i].failed, v->tensor[i].cases,
-                    said(s, &v->tensor[i], text));
-    fputs("Errors are relative to the tensor's RMS and to its largest element.\n"
-          "Bound: what the reference itself errs in float, and in double on inputs that are off by one rounding, by "
-          "the rule of `swax verify`.\n",
-          o);
-    if (v->unequal)
-        fprintf(o, "Two calls on the same inputs gave other bits in %d of %d cases, first in case %d.\n", v->unequal,
-                v->problems, v->first_unequal);
-    if (v->failed)
-        print_replay(o, s, a);
-}
-
-static void print_json(FILE *o, const struct session *s, const struct own_asked *a)
-{
-    const struct verdict *v = s->v;
-    fprintf(o,
-            "{\"verdict\":\"%s\",\"function\":\"%s\",\"dtype\":\"%s\",\"suite\":\"%s\",\"seed\":%llu,\"cases\":%d,"
-            "\"failed\":%d,\"unequal\":%d,\"version\":\"%s\",\"trouble\":",
-            v->failed ? "wrong" : "good", s->own->function, dtype_name[s->dtype], a->suite, (unsigned long long)a->seed,
-            v->problems, v->failed, v->unequal, SWAX_VERSION);
-    json_write_string(o, v->trouble);
-    fputs(",\"tensors\":[", o);
-    for (int i = 0, first = 1; i < s->own->tensors; i++) {
-        const struct found *f = &v->tensor[i];
-        const struct {
-            const char *key;
-            double x;
-        } number[] = { { "rms", f->worst.error.rms },   { "rms_bound", f->worst.bound.rms },
-                       { "max", f->worst.error.most },  { "max_bound", f->worst.bound.most },
-                       { "bias", f->worst.error.bias }, { "bias_bound", f->worst.bound.bias },
-                       { "ulp", f->worst.ulp } };
-        if (!f->cases)
-            continue;
-        fprintf(o,
-                "%s{\"name\":\"%s\",\"failed\":%d,\"cases\":%d,\"asked\":%d,\"case\":%d,\"family\":\"%s\",\"sizes\":\"%"
-                "s\",\"element\":%ld,\"looks\":",
-                first ? "" : ",", s->own->tensor[i].name, f->failed, f->cases, f->asked, f->number,
-                op_family_name[f->family], f->sizes, f->worst.worst);
-        json_write_string(o, f->failed ? f->worst.looks : "");
-        for (size_t k = 0; k < sizeof number / sizeof *number; k++) {
-            fprintf(o, ",\"%s\":", number[k].key);
-            json_write_number(o, number[k].x);
-        }
-        fputc('}', o);
-        first = 0;
-    }
-    fputs("]}\n", o);
-}
-
 /* ---- all of it */
 
 /* The most numbers that a problem of the suite has, or a sentence. */
@@ -348,7 +270,7 @@ static const char *largest(double *most, const struct own *w, const struct own_a
         own_sizes(&p, w, a->seed, k);
         for (int i = 0; i < w->tensors; i++)
             sum += (double)p.n[i];
-        sizes_of(sizes, w, &p);
+        own_sizes_of(sizes, w, &p);
         if (sum > MOST_NUMBERS)
             return say(why,
                        "Too large: with %s the tensors hold %.1g numbers, and %.0g are the most.  Let the "
@@ -362,14 +284,15 @@ static const char *largest(double *most, const struct own *w, const struct own_a
 const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *why)
 {
     struct own *w = op_take(1, sizeof *w);
-    struct verdict *v = op_take(1, sizeof *v);
-    struct session s = {.own = w, .dtype = a->dtype, .v = v, .why = why};
+    struct own_verdict *v = op_take(1, sizeof *v);
+    struct session s = {.own = w, .asked = a, .dtype = a->dtype, .v = v, .why = why};
     const int n = own_problems(a->suite);
     double most = 0;
     int lost = 0;
     const char *wrong = own_read(w, a->tensors, why);
     why[0] = wrong ? why[0] : 0;
     wrong = wrong ? wrong : largest(&most, w, a, n, why);
+    s.numbers = most;
     if (!wrong && !(s.reference = own_start(w, a->reference, a->load, SWAX_PREC_F64, most, why)))
         wrong = why;
     if (!wrong && !own_has(s.reference, SWAX_PREC_F32))
@@ -389,7 +312,7 @@ const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *wh
     wrong = wrong || v->problems ? wrong : say(why, "number=%d: the suite has cases 0 to %d.", a->only, n - 1);
     if (!wrong) {
         *status |= v->failed > 0;
-        (a->json ? print_json : print)(o, &s, a);
+        (a->json ? own_print_json : own_print)(o, w, v, a);
     }
     if (s.reference)
         own_stop(s.reference);

@@ -89,6 +89,22 @@ int own_has(const struct own_process *s, enum swax_precision precision);
 const char *own_call(struct own_process *s, enum swax_precision precision, struct own_problem *p, int place,
                      long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE], int *lost);
 
+/* What was found of one tensor. */
+struct own_found {
+    int cases, failed, asked;
+    double ratio;
+    struct door_tensor worst;
+    int number;
+    enum op_family family;
+    char sizes[WORDS];
+};
+struct own_verdict {
+    int problems, failed, unequal, first_unequal, trouble_at;
+    int others, other_at;             /* problems that are right and, with other numbers, wrong; the first of them */
+    char trouble[OP_SENTENCE];
+    struct own_found tensor[OWN_TENSORS];
+};
+
 /* tools/verify/own.c: all of it.  NULL, or a sentence: there is no verdict. */
 struct own_asked {
     const char *reference, *candidate, *tensors, *suite;
@@ -98,5 +114,10 @@ struct own_asked {
     int only, json;
 };
 const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *why);
+
+/* tools/verify/own_report.c */
+void own_sizes_of(char text[WORDS], const struct own *w, const struct own_problem *p);
+void own_print(FILE *o, const struct own *w, const struct own_verdict *v, const struct own_asked *a);
+void own_print_json(FILE *o, const struct own *w, const struct own_verdict *v, const struct own_asked *a);
 
 #endif

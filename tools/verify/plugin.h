@@ -2,6 +2,7 @@
 #ifndef SWAX_VERIFY_PLUGIN_H
 #define SWAX_VERIFY_PLUGIN_H
 
+#include "tools/verify/again.h"
 #include "tools/verify/worker.h"
 
 struct plugin {
@@ -9,8 +10,9 @@ struct plugin {
     struct subject subject;
     enum swax_precision precision;
     struct worker *worker;
-    struct op_case first[PARTS], first_got[PARTS];    /* the first small problem that it was asked, and what it said */
-    int noted;
+    load_fn *loads;
+    double numbers;                   /* in the arrays of its largest problem */
+    struct again again;
     char trouble[OP_SENTENCE];
 };
 
@@ -18,8 +20,6 @@ struct plugin {
 const char *verify_stranger(load_fn *load, const char *path, const struct plan *plan, int time, struct report *r,
                             char *why);
 
-/* Other numbers, of which the kernel's answers are others: `round` chooses which. */
-void plugin_change(struct op_case *c, int round);
 /* tools/verify/time.c: how long it takes on the largest problem of the plan, if its answers there are right.  NULL, or
  * a sentence in p->trouble: they are not, or it has died. */
 const char *plugin_time(struct plugin *p, const struct plan *plan, struct timing *t, char *why);

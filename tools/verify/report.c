@@ -168,6 +168,9 @@ void report_print(const struct report *r, const char *replay)
         return;
     if (r->trouble[0])
         printf("%s, in case %d.\n", r->trouble, r->trouble_at);
+    if (r->others)
+        printf("It is right about some numbers and wrong about others: case %d is right, and wrong with other numbers "
+               "of these sizes.\n", r->other_at);
     if (!r->trouble[0])
         print_cause(r);
     const struct finding *f = worst_of(r);
@@ -241,8 +244,8 @@ void report_json(FILE *o, const struct report *r)
     text(o, "version", SWAX_VERSION);
     text(o, "trouble", r->trouble);
     text(o, "advice", r->failed && r->cause < 0 && known_of(r) ? known_of(r) : "");
-    fprintf(o, ",\"trouble_case\":%d,\"unequal\":%d,\"another_gauge\":%d,\"too_large\":%d", r->trouble_at, r->unequal,
-            r->another_gauge, r->too_large);
+    fprintf(o, ",\"trouble_case\":%d,\"unequal\":%d,\"another_gauge\":%d,\"too_large\":%d,\"others\":%d,"
+            "\"other_case\":%d", r->trouble_at, r->unequal, r->another_gauge, r->too_large, r->others, r->other_at);
     families(o, "wrong_families", r->wrong_families);
     families(o, "families", r->families);
     fputs(",\"tensors\":[", o);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "tools/lib/random.h"
 #include "tools/lib/say.h"
+#include "tools/verify/again.h"
 #include "tools/verify/long.h"
 #include "tools/verify/meter.h"
 
@@ -43,8 +44,9 @@ static const char *one(const struct plan *plan, int i, const struct entry *e, co
     wrong = c->match ? c->match(c->arg, &p) : NULL;
     if (!wrong) {
         open_answers(got, &p);
+        const int others = r->others;
         const char *trouble = c->answer(c->arg, &p, got, r, lost);
-        int good = !trouble;
+        int good = !trouble && r->others == others;
         if (trouble)
             note_trouble(r, &p, trouble);
         if (!*lost) {
@@ -62,41 +64,54 @@ static const char *one(const struct plan *plan, int i, const struct entry *e, co
 
 static const double SMALL = 2e6;    /* multiplications: causes are plain loops, and there are dozens */
 
-/* Which cause answers so? Problems are asked once more: those that were right speak for or against a cause too. 1 if
- * one of them was wrong. */
+/* What the causes answer to one problem, and what the candidate does, as evidence. */
+static void weigh_one(struct evidence *evidence, struct problem *p, const struct candidate *c, const struct report *r,
+                      int derived, int *lost)
+{
+    struct hypotheses *h = op_take(1, sizeof *h);
+    struct report *unused = op_take(1, sizeof *unused);
+    struct op_case got[PARTS];
+    *unused = *r;
+    open_answers(got, p);
+    c->answer(c->arg, p, got, unused, lost);
+    if (!*lost) {
+        int right = 1;
+        problem_solve(p);
+        for (int part = 0; part < p->subject.n; part++)
+            right &= report_add(unused, p, got, part);    /* which brings states to the truth's gauge */
+        if (!right || !r->others) {
+            hypotheses_make(h, p, r->gauge, derived);
+            evidence_add(evidence, p, got, h);
+            hypotheses_free(h);
+        }
+    }
+    close_answers(got);
+    free(h), free(unused);
+}
+
+/* Which cause answers so? Problems are asked once more: those that were right speak for or against a cause too, unless
+ * others of their sizes are wrong, which then speak for themselves. 1 if one of them was wrong. */
 static int weigh(const struct plan *plan, const struct candidate *c, struct report *r, int derived, double most,
                  int *lost)
 {
     char why[SWAX_WHY];
     struct entry e;
     struct evidence *evidence = op_take(1, sizeof *evidence);
-    struct hypotheses *h = op_take(1, sizeof *h);
-    struct report *unused = op_take(1, sizeof *unused);
-    for (int i = 0; !*lost && plan_entry(plan, i, &e); i++) {
+    const struct problem *other = c->other && c->other->subject.n ? c->other : NULL;
+    for (int i = other ? -1 : 0; !*lost && (i < 0 || plan_entry(plan, i, &e)); i++) {
         struct problem p;
-        struct op_case got[PARTS];
-        if ((plan->only >= 0 && plan->only != i) || problem_draw(&p, plan, i, &e, why))
+        if (i < 0)
+            problem_copy(&p, other);
+        else if ((plan->only >= 0 && plan->only != i) || problem_draw(&p, plan, i, &e, why))
             continue;
-        *unused = *r;
-        if (evidence_affords(evidence, &p, derived, most) && !(c->match && c->match(c->arg, &p))) {
-            open_answers(got, &p);
-            c->answer(c->arg, &p, got, unused, lost);
-            if (!*lost) {
-                problem_solve(&p);
-                for (int part = 0; part < p.subject.n; part++)
-                    report_add(unused, &p, got, part);    /* which brings states to the truth's gauge */
-                hypotheses_make(h, &p, r->gauge, derived);
-                evidence_add(evidence, &p, got, h);
-                hypotheses_free(h);
-            }
-            close_answers(got);
-        }
+        if (evidence_affords(evidence, &p, derived, most) && !(i >= 0 && c->match && c->match(c->arg, &p)))
+            weigh_one(evidence, &p, c, r, derived, lost);
         problem_free(&p);
     }
     const int wrong = evidence->truth > 0;
     if (wrong || most > SMALL)
         evidence_weigh(evidence, r, derived);
-    free(evidence), free(h), free(unused);
+    free(evidence);
     return wrong;
 }
 
@@ -200,5 +215,5 @@ const char *verify_tier(const struct swax_tier *tier, enum swax_precision precis
                             : verify_long(load_tier, &t, plan, r, why);
     report_begin(r, plan);
     r->gauge = 1;
-    return verify_run(plan, &(struct candidate){answer, NULL, &t}, r, why);
+    return verify_run(plan, &(struct candidate){.answer = answer, .arg = &t}, r, why);
 }

@@ -144,6 +144,7 @@ struct report {
     char trouble[OP_SENTENCE];
     int trouble_at;                   /* the problem */
     int another_gauge;                /* problems answered in another gauge of m */
+    int others, other_at;             /* problems that are right and, with other numbers, wrong; the first of them */
     int unequal; const char *unequal_name;   /* problems whose second call gave other bits, and the first such tensor */
     int wrong_families, families;     /* bit f: it failed on family f; had it */
     int cause, causes, causes_list[3];/* the best cause, or -1; how many explain it as well */
@@ -216,6 +217,7 @@ struct candidate {
     /* May be NULL.  Is the problem the one the candidate has?  NULL, or a sentence: there is no verdict. */
     const char *(*match)(void *arg, struct problem *p);
     void *arg;
+    const struct problem *other;      /* may be NULL: one beside the plan's about which it is wrong, if it has a part */
 };
 /* NULL, or a sentence: there is no verdict. */
 const char *verify_run(const struct plan *plan, const struct candidate *c, struct report *r, char *why);

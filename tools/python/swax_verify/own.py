@@ -19,6 +19,7 @@ from ._library import REAL, STAT
 from ._causes import Moved, find_cause
 
 EVERY, CALLS, WARM = 5, 11, 2
+LATER = "it is right at first and wrong in later calls"
 KEPT = 20000000  # numbers of the cases that a cause is looked for in
 RULE = "what your reference errs in float, or by one rounding of its inputs, times {}"
 TIMES = {
@@ -364,7 +365,7 @@ class Run:
     def __init__(self, task, suite, session):
         self.task, self.suite, self.session = task, suite, session
         self.tensors, self.trouble, self.trouble_case, self.unequal = {}, "", 0, 0
-        self.cases = self.failed = 0
+        self.cases = self.failed = self.others = self.other_case = 0
         self.wrong_families, self.families, self.kept, self.time = set(), set(), [], []
         self.causes, self.most = [], {}
 
@@ -385,7 +386,9 @@ class Run:
             found = task.judge(self.session, names, answers, "")
             good = all(f["good"] for f in found.values())
             self.note(found, problem)
+            others = self.others
             trouble = self.conduct(problem, like, names, answers, second, good)
+            good = good and self.others == others
             self.keep(Case(problem, answers, found))
         if trouble and not self.trouble:
             self.trouble, self.trouble_case = trouble, number
@@ -400,7 +403,7 @@ class Run:
         if any(not np.array_equal(answers[n], second[n], equal_nan=True) for n in names):
             self.unequal += 1
             if good and not all(f["good"] for f in task.judge(self.session, names, second, "").values()):
-                return "it is right at first and wrong in later calls: in the second on the same inputs"
+                return f"{LATER}: in the second on the same inputs"
         if not good or problem.number % EVERY:
             return None
         other = Problem(task, problem.number, problem.family, self.crosses(problem.number), round=1)
@@ -420,11 +423,31 @@ class Run:
         for slot, got in asked:
             if not all(f["good"] for f in task.judge(self.session, names, got, slot).values()):
                 stale = all(f["good"] for f in task.judge(self.session, names, got, "" if slot else "other ").values())
-                return (
-                    "it gives the answer of the call before to other numbers in the same memory"
-                    if stale
-                    else "it is right at first and wrong in later calls"
-                )
+                if stale:
+                    return "it gives the answer of the call before to other numbers in the same memory"
+                return self.look_into(problem, other, like, names) if slot else LATER
+        return None
+
+    def look_into(self, problem, other, like, names):
+        """It was wrong about other numbers where the problem's had been, about which it was right.  If it still is, and
+        wrong about the others wherever they lie, it is these numbers that it is wrong about: None, and they are noted.
+        Or else a sentence."""
+        task = self.task
+        again, trouble, _ = task.ask(problem, "elsewhere", like)
+        if trouble:
+            return trouble
+        if not all(f["good"] for f in task.judge(self.session, names, again, "").values()):
+            return LATER
+        alone, trouble, _ = task.ask(other, "elsewhere", like)
+        if trouble:
+            return trouble
+        found = task.judge(self.session, names, alone, "other ")
+        if all(f["good"] for f in found.values()):
+            return LATER
+        self.other_case = self.other_case if self.others else problem.number
+        self.others += 1
+        self.note(found, other)
+        self.keep(Case(other, alone, found))
         return None
 
     def crosses(self, number):
@@ -475,7 +498,15 @@ class Run:
             if not trouble:
                 names, _ = task.settle(self.session, problem, "")
                 if not all(f["good"] for f in task.judge(self.session, names, answers, "").values()):
-                    trouble = "it is right while it is checked, and wrong while it is timed"
+                    again, trouble, _ = task.ask(problem, "elsewhere", like)
+                    right = not trouble and all(
+                        f["good"] for f in task.judge(self.session, names, again, "").values()
+                    )
+                    trouble = trouble or (
+                        "it is right while it is checked, and wrong while it is timed"
+                        if right
+                        else "it is right about the numbers of the suite, and wrong about others that it was timed with"
+                    )
             if trouble:
                 self.trouble, self.trouble_case, self.failed = trouble, number, self.failed + 1
                 return
@@ -517,6 +548,8 @@ class Run:
             "trouble_case": self.trouble_case,
             "advice": "",
             "unequal": self.unequal,
+            "others": self.others,
+            "other_case": self.other_case,
             "another_gauge": 0,
             "too_large": 0,
             "wrong_families": sorted(self.wrong_families),
@@ -604,7 +637,8 @@ def check(
         if time and not run.failed:
             run.clock(number if number is not None else run.largest())
         if run.failed and not run.trouble:
-            run.causes = find_cause(task, session, run.kept)
+            kept = [c for c in run.kept if not c.good] if run.others else run.kept
+            run.causes = find_cause(task, session, kept)
     name = getattr(fn, "__name__", "fn").replace("<lambda>", "fn")
     said = "".join(
         f", {k}={v!r}"

@@ -30,6 +30,11 @@ class Report:
         lines = [self._line()] + self._tensors() + [f"  {n}" for n in self.notes]
         if self.unequal:
             lines.append(f"  two calls on the same inputs gave other bits in {self.unequal} of {self.cases} cases")
+        if self.others:
+            lines.append(
+                f"  it is right about some numbers and wrong about others: case {self.other_case} is right, and wrong "
+                f"with other numbers of these sizes"
+            )
         if self.good:
             lines += [self._time(t) for t in self.time]
         else:
