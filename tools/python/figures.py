@@ -310,22 +310,19 @@ def needles(folder):
     p.line([at(16384, 0), at(16384, 1)], "thin")
     p.text(at(16384, 1)[0], y1 - 8, "length of training", "mid small")
     p.text((x0 + x1) / 2, y0 + 42, "tokens", "mid small")
-    low = y0
-    names = []
+    marks = {"window-128": ("on", 4), "window-512": ("box", 4), "window-2048": ("warm", 4), "both": ("box", 0)}
     for run, points in runs.items():
-        window, seed = run[:-3], run[-1]
-        dot = {"window-128": "on", "window-2048": "warm"}.get(window, "box")
+        dot, radius = marks[run[:-3]]
         where = [at(*point) for point in points]
-        p.line(where, "line" if seed == "1" else "line later")
+        p.line(where, "line" if run[-1] == "1" else "line later")
         for x, y in where:
-            p.rect(x - 4, y - 4, 8, 8, dot, 4 if window != "both" else 0)
-        names.append((where[-1][1], run, dot, window))
-    for y, run, dot, window in sorted(names, reverse=True):
-        low = min(y + 5, low)
-        p.line([(x1 + 6, y), (x1 + 18, low - 5)], "thin")
-        p.rect(x1 + 22, low - 9, 8, 8, dot, 4 if window != "both" else 0)
-        p.text(x1 + 36, low, f'{window.replace("-", " ").replace("both", "128 or 2048")}, seed {run[-1]}', "small")
-        low -= 16
+            p.rect(x - 4, y - 4, 8, 8, dot, radius)
+    for i, (name, (dot, radius)) in enumerate(marks.items()):
+        p.rect(x1 + 26, y1 + 20 + 22 * i, 8, 8, dot, radius)
+        p.text(x1 + 42, y1 + 28 + 22 * i, name.replace("-", " ").replace("both", "128 or 2048 at random"), "small")
+    for i, css in enumerate(("line", "line later")):
+        p.line([(x1 + 18, y1 + 128 + 22 * i), (x1 + 38, y1 + 128 + 22 * i)], css)
+        p.text(x1 + 42, y1 + 132 + 22 * i, ("seed 1", "seeds 2 and 3")[i], "small")
     p.save(folder)
 
 
