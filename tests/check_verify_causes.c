@@ -77,14 +77,16 @@ static void delta_other_sign(float *y, float *S1, float *r, float *Ss, const flo
 }
 
 /* Gates, strengths and scales that are activated, doubled or chosen in the kernel. */
-enum { RAW_SIGMOID, RAW_SOFTPLUS, RAW_BOUNDED, NO_GATE, RAW_BETA, BETA_TWICE, SCALE_IN, SCALE_BESIDE, SCALE_OF_VALUES };
+enum { RAW_SIGMOID, RAW_SOFTPLUS, RAW_BOUNDED, NO_GATE, TEN, RAW_BETA, BETA_TWICE, SCALE_IN, SCALE_BESIDE,
+       SCALE_OF_VALUES };
 
 static float *taken(const float *x, size_t n, int as)
 {
     float *y = malloc(n * sizeof *y);
     for (size_t e = 0; e < n; e++) {
         const double s = 1 / (1 + exp(-(double)x[e])), softplus = fmax(x[e], 0) + log1p(exp(-fabs((double)x[e])));
-        const double by[] = {(double)x[e] - softplus, -softplus, -5 * s, 0, 2 * s, 2 * (double)x[e]};
+        const double by[] = {(double)x[e] - softplus, -softplus, -5 * s, 0, log(10) * (double)x[e], 2 * s,
+                             2 * (double)x[e]};
         y[e] = (float)by[as];
     }
     return y;
@@ -96,11 +98,91 @@ static void delta_bent(float *y, float *S1, float *r, float *Ss, const float *q,
 {
     const size_t n = (size_t)B * (size_t)T * (size_t)H;
     const double scales[] = {1 / sqrt(K), scale / sqrt(K), 1 / sqrt(V)};
-    float *gates = how <= NO_GATE ? taken(g, n * (size_t)J, how) : NULL,
+    float *gates = how <= TEN ? taken(g, n * (size_t)J, how) : NULL,
           *strengths = how == RAW_BETA || how == BETA_TWICE ? taken(beta, n, how) : NULL;
     K32->delta_forward(y, S1, r, Ss, q, k, v, gates ? gates : g, strengths ? strengths : beta, S0, start, B, T, H, G, K,
                        V, J, L, erase, how >= SCALE_IN ? scales[how - SCALE_IN] : scale);
     free(gates), free(strengths);
+}
+
+/* The gate of the token before; the first token's is its own. */
+static void delta_late(float *y, float *S1, float *r, float *Ss, const float *q, const float *k, const float *v,
+                       const float *g, const float *beta, const float *S0, const int *start, int B, int T, int H,
+                       int G, int K, int V, int J, int L, int erase, double scale)
+{
+    const size_t row = (size_t)H * (size_t)J, n = row * (size_t)T;
+    float *late = malloc((size_t)B * n * sizeof *late);
+    for (size_t b = 0; b < (size_t)B; b++)
+        for (size_t e = 0; e < n; e++)
+            late[b * n + e] = g[b * n + (e < row ? e : e - row)];
+    K32->delta_forward(y, S1, r, Ss, q, k, v, late, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);
+    free(late);
+}
+
+static void add(float *to, const float *x, int n)
+{
+    for (int e = 0; e < n; e++)
+        to[e] += x[e];
+}
+static void delta_and_values(float *y, float *S1, float *r, float *Ss, const float *q, const float *k, const float *v,
+                             const float *g, const float *beta, const float *S0, const int *start, int B, int T, int H,
+                             int G, int K, int V, int J, int L, int erase, double scale)
+{
+    K32->delta_forward(y, S1, r, Ss, q, k, v, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);
+    add(y, v, B * T * H * V);
+}
+static void delta_and_values_back(float *dq, float *dk, float *dv, float *dg, float *dbeta, float *dS0, float *S,
+                                  float *D, const float *dy, const float *dS1, const float *q, const float *k,
+                                  const float *v, const float *g, const float *beta, const float *S0, const int *start,
+                                  const float *S1, const float *r, const float *Ss, int B, int T, int H, int G, int K,
+                                  int V, int J, int L, int erase, double scale)
+{
+    K32->delta_backward(dq, dk, dv, dg, dbeta, dS0, S, D, dy, dS1, q, k, v, g, beta, S0, start, S1, r, Ss, B, T, H, G,
+                        K, V, J, L, erase, scale);
+    add(dv, dy, B * T * H * V);
+}
+
+/* The cell with 10^i and 10^-f in its gates, and the cell with v added to h. */
+enum { CELL_TEN, CELL_ADDS };
+static void cell_other(float *h, float *C1, float *n1, float *m1, float *m, float *qn, float *Cs, float *ns,
+                       const float *q, const float *k, const float *v, const float *i, const float *f, const float *C0,
+                       const float *n0, const float *m0, const int *start, int B, int T, int H, int K, int V, int L,
+                       int gate, double eps)
+{
+    const size_t n = (size_t)B * (size_t)T * (size_t)H;
+    float *in = how == CELL_TEN ? taken(i, n, TEN) : NULL, *forget = how == CELL_TEN ? taken(f, n, TEN) : NULL;
+    K32->mlstm_forward(h, C1, n1, m1, m, qn, Cs, ns, q, k, v, in ? in : i, forget ? forget : f, C0, n0, m0, start, B, T,
+                       H, K, V, L, gate, eps);
+    if (how == CELL_ADDS)
+        add(h, v, B * T * H * V);
+    free(in), free(forget);
+}
+static void cell_other_back(float *dq, float *dk, float *dv, float *di, float *df, float *dC0, float *dn0,
+                            const float *dh, const float *dC1, const float *dn1, const float *q, const float *k,
+                            const float *v, const float *i, const float *f, const float *C0, const float *n0,
+                            const float *m0, const int *start, const float *h, const float *C1, const float *n1,
+                            const float *m1, const float *m, const float *qn, const float *Cs, const float *ns, int B,
+                            int T, int H, int K, int V, int L, int gate, double eps)
+{
+    const size_t n = (size_t)B * (size_t)T * (size_t)H, heads = (size_t)B * (size_t)H, state = (size_t)(K * V),
+                 chunks = heads * (size_t)((T + L - 1) / L);
+    float *in = how == CELL_TEN ? taken(i, n, TEN) : NULL, *forget = how == CELL_TEN ? taken(f, n, TEN) : NULL;
+    const float *ours = in ? in : i, *theirs = forget ? forget : f;
+    float *now = calloc(4 * n + n * (size_t)V + (heads + chunks) * (state + (size_t)K) + heads, sizeof *now);
+    float *h_ = now + 4 * n, *m_ = now + 2 * n, *qn_ = now + 3 * n, *C_ = h_ + n * (size_t)V, *n_ = C_ + heads * state,
+          *m1_ = n_ + heads * (size_t)K, *Cs_ = m1_ + heads, *ns_ = Cs_ + chunks * state;
+    (void)h, (void)C1, (void)n1, (void)m1, (void)m, (void)qn, (void)Cs, (void)ns;    /* another kernel's */
+    K32->mlstm_forward(h_, C_, n_, m1_, m_, qn_, Cs_, ns_, q, k, v, ours, theirs, C0, n0, m0, start, B, T, H, K, V, L,
+                       gate, eps);
+    K32->mlstm_backward(dq, dk, dv, now, now + n, dC0, dn0, dh, dC1, dn1, q, k, v, ours, theirs, C0, n0, m0, start, h_,
+                        C_, n_, m1_, m_, qn_, Cs_, ns_, B, T, H, K, V, L, gate, eps);
+    for (size_t e = 0; e < n; e++) {
+        di[e] += (how == CELL_TEN ? logf(10) : 1) * now[e];
+        df[e] += (how == CELL_TEN ? logf(10) : 1) * now[n + e];
+    }
+    if (how == CELL_ADDS)
+        add(dv, dh, B * T * H * V);
+    free(in), free(forget), free(now);
 }
 
 /* Pairs (2j, 2j+1), by the formula; `way` back turns the other way. */
@@ -320,6 +402,15 @@ static const struct wrong { const char *kernel, *cause; int derived, how; struct
     { "delta_forward", "scale_built_in", 0, SCALE_IN, { .delta_forward = delta_bent } },
     { "delta_forward", "scale_beside", 0, SCALE_BESIDE, { .delta_forward = delta_bent } },
     { "delta_forward", "scale_of_values_built_in", 0, SCALE_OF_VALUES, { .delta_forward = delta_bent } },
+    { "delta_forward", "gates_to_base_ten", 0, TEN, { .delta_forward = delta_bent } },
+    { "delta_forward", "gate_late_but_first", 0, 0, { .delta_forward = delta_late } },
+    { "delta", "values_added", 0, 0, { .delta_forward = delta_and_values, .delta_backward = delta_and_values_back } },
+    { "mlstm",
+      "gates_to_base_ten",
+      0,
+      CELL_TEN,
+      { .mlstm_forward = cell_other, .mlstm_backward = cell_other_back } },
+    { "mlstm", "values_added", 0, CELL_ADDS, { .mlstm_forward = cell_other, .mlstm_backward = cell_other_back } },
     { "rope", "interleaved_both", 0, 0, { .rope_forward = rope_pairs, .rope_backward = rope_pairs_back } },
     { "rmsnorm",
       "one_plus_weight_both",
@@ -355,8 +446,10 @@ START_TEST(others_kernels_are_named)
         }
     if (cell) {
         plan.wish.dim[plan.wish.n_dims++].letter = 'g';
-        plan.wish.chained = how == FROM_NOTHING;    /* the m that is saved is its own */
-        plan.wish.scalar[0].value = how == FROM_NOTHING ? 1e-2 : 0;
+        const int from_nothing = !strcmp(w->cause, "m_from_nothing");
+        /* what is saved is its own */
+        plan.wish.chained = from_nothing || w->table.mlstm_backward == cell_other_back;
+        plan.wish.scalar[0].value = from_nothing ? 1e-2 : 0;
         strcpy(plan.wish.scalar[plan.wish.n_scalars++].name, "eps");
     }
     ck_assert_msg(!verify_tier(&tier, SWAX_PREC_F32, &plan, &r, why), "%s", why);

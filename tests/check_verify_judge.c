@@ -705,6 +705,11 @@ START_TEST(conventions_have_their_own_gradients)
         {"raw_gate_sigmoid", "g", "delta seed=5 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=2 documents=no"},
         {"raw_gate_softplus", "g", "delta seed=5 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=2 documents=no"},
         {"raw_gate_bounded", "g", "delta seed=5 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=1 documents=no"},
+        {"gates_to_base_ten", "g", "delta seed=5 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=2 documents=no"},
+        {"gates_to_base_ten", "i", "mlstm seed=4 dtype=f64 family=gauss B=1 T=3 H=1 K=2 V=2 g=1 documents=no "
+         "states=no"},
+        {"values_added", "v", "delta seed=5 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=1 documents=no"},
+        {"values_added", "v", "mlstm seed=4 dtype=f64 family=gauss B=1 T=3 H=1 K=2 V=2 g=0 documents=no states=no"},
         {"no_gate", "g", "delta seed=5 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=1 documents=no"},
         {"raw_beta_to_two", "beta", "delta seed=5 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=1 documents=no"},
         {"beta_doubled", "beta", "delta seed=5 dtype=f64 family=gauss B=1 T=3 H=1 G=1 K=2 V=2 J=1 documents=no"},

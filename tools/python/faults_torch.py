@@ -73,6 +73,23 @@ def cell(fault):
     return kernel
 
 
+def logs(fault):
+    """The cell whose gates are logarithms, without a normaliser: to base 10, or with v added to h."""
+
+    def kernel(q, k, v, i, f, C0, m0):
+        base = 10.0 if fault == "gates_to_base_ten" else math.e
+        (B, T, H, K), V = q.shape, v.shape[3]
+        C = q.new_zeros(B, H, K, V) if C0 is None else C0 * (base**m0)[..., None, None]
+        out = []
+        for t in range(T):
+            C = (base ** f[:, t])[..., None, None] * C
+            C = C + (base ** i[:, t])[..., None, None] * k[:, t, :, :, None] * v[:, t, :, None, :]
+            out.append((q[:, t, :, :, None] * C).sum(-2) / math.sqrt(K))
+        return {"h": torch.stack(out, 1) + (v if fault == "values_added" else 0)}
+
+    return kernel
+
+
 def attention(fault):
     def kernel(q, k, v, W):
         (T, H, D), (S, G) = q.shape[1:], k.shape[1:3]
@@ -117,7 +134,9 @@ def delta(fault):
         q, k = q[:, :, head], k[:, :, head]
         S, out = q.new_zeros(B, H, K, V) if S0 is None or fault == "no_state_in" else S0, []
         beta = {"beta_squared": beta * beta, "beta_activated_twice": torch.sigmoid(beta)}.get(fault, beta)
-        a = 2**g if fault == "exp2" else g if fault == "alpha" else torch.exp(g)
+        if fault == "gate_late_but_first":
+            g = torch.cat((g[:, :1], g[:, :-1]), 1)
+        a = {"exp2": 2**g, "alpha": g, "gates_to_base_ten": 10**g}.get(fault, torch.exp(g))
         for t in range(T):
             before, kt, vt, b = S, k[:, t], v[:, t], beta[:, t, :, None]
             S = a[:, t][..., None] * S
@@ -131,7 +150,8 @@ def delta(fault):
             if fault != "output_first":
                 out.append((q[:, t, :, :, None] * S).sum(-2))
         by = {"no_scale": 1.0, "scale_twice": scale * scale}.get(fault, scale)
-        return {"y": by * torch.stack(out, 1), "S1": S}
+        y = by * torch.stack(out, 1)
+        return {"y": y + v if fault == "values_added" else y, "S1": S}
 
     return kernel
 
@@ -226,6 +246,7 @@ FAULTS = [
             "last_token",
         )
     ],
+    *[("mlstm", n, logs) for n in ("gates_to_base_ten", "values_added")],
     *[
         ("attention", n, attention)
         for n in (
@@ -254,6 +275,9 @@ FAULTS = [
             "beta_activated_twice",
             "exp2",
             "alpha",
+            "gates_to_base_ten",
+            "gate_late_but_first",
+            "values_added",
             "no_scale",
             "scale_twice",
             "heads_modulo",
@@ -300,9 +324,8 @@ def main(only="", seed=11):
     for op, name, make in FAULTS:
         if only not in f"{op} {name}":
             continue
-        report = check(
-            make(name), op=op, array="torch", seed=seed, raises=False, **LONG.get(name, dict(suite="quick"))
-        )
+        how = dict(LONG.get(name, dict(suite="quick")), **(dict(g=3, states=False) if make is logs else {}))
+        report = check(make(name), op=op, array="torch", seed=seed, raises=False, **how)
         how, is_it = named(report, name)
         total, rejected, known = total + 1, rejected + (not report), known + is_it
         print(f"| {op} | {name} | {report.failed}/{report.cases} | {how} |", flush=True)

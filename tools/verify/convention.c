@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum change { TRANSPOSED, INTERLEAVED, BENT, UNIT_ROWS, MODE, SCALE };
+enum change { TRANSPOSED, INTERLEAVED, BENT, UNIT_ROWS, MODE, SCALE, ADDED };
 
 /* A function of an input, and its derivative. */
 struct bend { double (*of)(double), (*slope)(double); };
@@ -19,6 +19,9 @@ static double none(double x) { return (void)x, 0; }
 static double one(double x) { return (void)x, 1; }
 static double two(double x) { return (void)x, 2; }
 static double minus_one(double x) { return (void)x, -1; }
+static const double LN_10 = 2.302585092994045684;
+static double to_base_ten(double x) { return LN_10 * x; }
+static double ln_ten(double x) { return (void)x, LN_10; }
 static double negative(double x) { return -x; }
 static double plus_one(double x) { return x + 1; }
 static double doubled(double x) { return 2 * x; }
@@ -36,7 +39,7 @@ static double capped_slope(double x) { return 1 - tanh(x / 15) * tanh(x / 15); }
 static const struct bend NEGATED = {negative, minus_one}, EXPONENTIATED = {exp, exp}, PLUS_ONE = {plus_one, one},
     LOG_OF_SIGMOID = {log_of_sigmoid, other_sigmoid}, MINUS_SOFTPLUS = {minus_softplus, minus_sigmoid},
     TO_MINUS_FIVE = {to_minus_five, to_minus_five_slope}, NONE = {none, none}, TO_TWO = {to_two, to_two_slope},
-    DOUBLED = {doubled, two}, CAPPED = {capped, capped_slope};
+    DOUBLED = {doubled, two}, CAPPED = {capped, capped_slope}, BASE_TEN = {to_base_ten, ln_ten};
 
 /* The scale that a kernel has, of the one that is given and of a size. */
 static double root_of(double scale, double n) { return (void)scale, 1 / sqrt(n); }
@@ -44,7 +47,7 @@ static double root_beside(double scale, double n) { return scale / sqrt(n); }
 
 static const struct row {
     struct fault is;
-    const char *tensors;
+    const char *tensors;                /* ADDED: the output, and the input that is added to it */
     enum change change;
     int mode;                           /* MODE: the cell's g */
     const struct bend *bend;            /* BENT */
@@ -69,6 +72,8 @@ static const struct row {
     {.is = {"raw_gate_bounded", "delta",
             "g is taken for what stands before its activation: the decay is exp(-5 sigmoid(g))", FAULT_EXACT},
      .tensors = "g", .change = BENT, .bend = &TO_MINUS_FIVE},
+    {.is = {"gates_to_base_ten", "delta", "the gate is 10^g: g is taken for a logarithm to base 10", FAULT_EXACT},
+     .tensors = "g", .change = BENT, .bend = &BASE_TEN},
     {.is = {"no_gate", "delta", "g is not read: nothing decays", FAULT_EXACT},
      .tensors = "g", .change = BENT, .bend = &NONE},
     {.is = {"raw_beta_to_two", "delta",
@@ -82,6 +87,8 @@ static const struct row {
      .tensors = "", .change = SCALE, .scale = root_beside, .of = 'K'},
     {.is = {"scale_of_values_built_in", "delta", "the scale is 1/sqrt(V), whatever is given", FAULT_EXACT},
      .tensors = "", .change = SCALE, .scale = root_of, .of = 'V'},
+    {.is = {"values_added", "delta", "v is added to y in the kernel, where that is done behind it", FAULT_EXACT},
+     .tensors = "y v", .change = ADDED},
     {.is = {"unit_keys", "delta", "q and k are normalised to length 1 in the kernel, where that is done before",
             FAULT_EXACT},
      .tensors = "q k", .change = UNIT_ROWS},
@@ -95,6 +102,10 @@ static const struct row {
             "i and f are taken for logarithms of what is written and kept, without log(sigmoid(f)) and without a "
             "normaliser", FAULT_EXACT},
      .tensors = "", .change = MODE, .mode = 3},
+    {.is = {"gates_to_base_ten", "mlstm", "i and f are taken for logarithms to base 10", FAULT_EXACT},
+     .tensors = "i f", .change = BENT, .bend = &BASE_TEN},
+    {.is = {"values_added", "mlstm", "v is added to h in the kernel, where that is done behind it", FAULT_EXACT},
+     .tensors = "h v", .change = ADDED},
     {.is = {"gates_capped", "mlstm",
             "the gates go through 15 tanh(x/15) in the kernel, where that is done before", FAULT_EXACT},
      .tensors = "i f", .change = BENT, .bend = &CAPPED},
@@ -174,6 +185,20 @@ static long row_of(const struct op_case *c, int i)
     return op_extent(&swax_ops[c->op], shape[strlen(shape) - 1], c->dims);
 }
 
+/* What a kernel of that convention adds to its output: a[] of it plus `sign` times its input. */
+static void add_input(const struct row *r, struct op_case *c, double sign)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const int backward = op_forward_of(c->op) >= 0;
+    char y[OP_WORD], x[OP_WORD], dy[OP_WORD + 1], dx[OP_WORD + 1];
+    sscanf(r->tensors, "%15s %15s", y, x);
+    snprintf(dy, sizeof dy, "d%s", y), snprintf(dx, sizeof dx, "d%s", x);
+    const int gradients = backward && sign > 0, to = op_arg_find(op, gradients ? dx : y),
+              from = op_arg_find(op, gradients ? dy : x);
+    for (long e = 0; to >= 0 && c->arg[to] && e < c->size[to]; e++)
+        c->arg[to][e] += sign * c->arg[from][e];
+}
+
 /* The case as a kernel of that convention sees it. */
 static void see(const struct row *r, struct op_case *c)
 {
@@ -182,7 +207,9 @@ static void see(const struct row *r, struct op_case *c)
         c->dims[strchr(swax_ops[c->op].dims, 'g') - swax_ops[c->op].dims] = r->mode;
     if (r->change == SCALE)    /* the only scalar of its kernel */
         c->scalar[0] = r->scale(c->scalar[0], (double)op_extent(&swax_ops[c->op], r->of, c->dims));
-    for (int i = 0; i < c->n; i++) {
+    if (r->change == ADDED && op_forward_of(c->op) >= 0)    /* what its forward saved, without what it added */
+        add_input(r, c, -1);
+    for (int i = 0; i < c->n && r->change != ADDED; i++) {
         if (!concerns(r, c, i, &gradient))
             continue;
         if (is_permutation(r->change))
@@ -228,7 +255,9 @@ static void put_back(const struct row *r, struct op_case *got, const struct op_c
     int gradient;
     memcpy(got->dims, in->dims, sizeof got->dims);
     memcpy(got->scalar, in->scalar, sizeof got->scalar);
-    for (int i = 0; i < got->n; i++)
+    if (r->change == ADDED)
+        add_input(r, got, 1);
+    for (int i = 0; i < got->n && r->change != ADDED; i++)
         if (concerns(r, got, i, &gradient) && op_answers(&swax_ops[got->op].arg[i])) {
             if (is_permutation(r->change))
                 permute(got, i, r->change, 1);

@@ -22,7 +22,7 @@ struct delta_twist {
     int chunk_sums;             /* decays are differences of the gates' sums, as chunk forms have them, begun anew every
                                        * so many tokens, and behind gates that are shut: honest */
     int float_sums;                   /* the same in float, and not anew behind those */
-    int late;                         /* the gate of the token before */
+    int late;                         /* the gate of the token before; 1: the first has none; 2: its own */
     int on_values;                    /* vector gates fade the state's columns */
     int averaged;                     /* vector gates are one, their mean */
     int scales;                       /* 1: none; 2: twice; 3: 1/sqrt(V) in the place of a scale for keys */
@@ -87,7 +87,7 @@ static stat strength_slope(const struct delta_one *a, int t)
 /* Which gate fades element (i,c) at token t, -1 for none; the log gate; its factor; the factor's slope. */
 static long gate_at(const struct delta_one *a, int t, int i, int c)
 {
-    const int at = a->w->late ? t - 1 : t;
+    const int at = a->w->late && (t || a->w->late == 1) ? t - 1 : t;
     return at < 0 ? -1 : value_row(a, at)*a->J + (a->J == 1 ? 0 : a->w->on_values ? c % a->J : i);
 }
 static stat gate_value(const struct delta_one *a, long at)
