@@ -214,27 +214,38 @@ START_TEST(what_a_library_does_is_said)
 }
 END_TEST
 
-/* The smallest room in which the largest problem fits: as many tensors as there can be, each with its guards. */
+/* The smallest room in which the largest problem fits, whatever it leaves of a page: as many tensors as there can be,
+ * each with its guards, and the two places apart. */
 START_TEST(many_tensors_have_room)
 {
-    char text[4000] = "{\"function\": \"f\", \"sizes\": {\"N\": 1}, \"tensors\": [" Y;
+    enum { LAST = OWN_TENSORS - 1 };
     long unwritten[OWN_TENSORS];
     char trouble[OP_SENTENCE];
-    int lost = 0;
-    for (int i = 1; i < OWN_TENSORS; i++)
-        snprintf(text + strlen(text), 80, ", {\"name\": \"x%d\", \"shape\": \"N\", \"is\": \"input\"}", i);
-    strcat(text, "]}");
-    struct own_problem p = problem_of(text, 0);
-    struct own_process *s = own_start(&w, "mine.so", load, SWAX_PREC_F64, OWN_TENSORS, why);
-    for (int place = 0; place < 2; place++) {
-        const char *wrong = own_call(s, SWAX_PREC_F64, &p, place, unwritten, trouble, &lost);
-        ck_assert_msg(!wrong && p.at[0][0] == 2 * p.at[1][0], "%s", wrong ? wrong : "");
-        for (int i = 0; i < OWN_TENSORS; i++)
-            for (int j = 0; j < i; j++)
-                ck_assert(labs((char *)table->tensor[i] - (char *)table->tensor[j]) >= 128 * 8);
+    for (int k = 0; k < 34; k++) {
+        const long M = k < 33 ? 1 + 16 * k : 30001;      /* numbers of the last one; one of each other */
+        char text[4000], *end[2] = {NULL, NULL};
+        int lost = 0;
+        snprintf(text, sizeof text, "{\"function\": \"f\", \"sizes\": {\"N\": 1, \"M\": %ld}, \"tensors\": [" Y, M);
+        for (int i = 1; i < OWN_TENSORS; i++)
+            snprintf(text + strlen(text), 80, ", {\"name\": \"x%d\", \"shape\": \"%s\", \"is\": \"input\"}", i,
+                     i < LAST ? "N" : "M");
+        strcat(text, "]}");
+        struct own_problem p = problem_of(text, 0);
+        struct own_process *s = own_start(&w, "mine.so", load, SWAX_PREC_F64, LAST + (double)M, why);
+        for (int place = 0; place < 2; place++) {
+            const char *wrong = own_call(s, SWAX_PREC_F64, &p, place, unwritten, trouble, &lost);
+            ck_assert_msg(!wrong && p.at[0][0] == 2 * p.at[1][0], "%s", wrong ? wrong : "");
+            for (int i = 0; i < OWN_TENSORS; i++)
+                for (int j = 0; j < i; j++)
+                    ck_assert_each(labs((char *)table->tensor[i] - (char *)table->tensor[j]) >= 128 * 8,
+                                   "%d and %d lie too near each other", i, j);
+            ck_assert_msg(!place || (char *)table->tensor[0] - 64 * 8 >= end[0], "the second place lies in the first");
+            end[place] = (char *)table->tensor[LAST] + (M + 64) * 8;
+        }
+        ck_assert_msg(end[1] - end[0] <= 8 * (LAST + M) + OWN_TENSORS * 1152 + 4096 + 64, "more room than is needed");
+        own_stop(s);
+        own_free(&p);
     }
-    own_stop(s);
-    own_free(&p);
 }
 END_TEST
 
@@ -420,6 +431,7 @@ START_TEST(wrong_ones_are_told)
         {SOME_NUMBERS, 0, "quick", added}, {KEEPS_SOME, 0, "quick", added},
         {WRONG_AT + 1, 0, "quick", added}, {WRONG_AT + 2, 0, "quick", added}, {WRONG_AT + 3, 0, "quick", added},
         {WRONG_AT + 4, 0, "quick", added}, {WRONG_AT + 4, 1, "quick", added}, {WRONG_AT + 9, -1, "quick", added},
+        {WRONG_AT + 10, -1, "quick", added},
         {WRONG_AT + 99, -1, "quick", added}, {RIGHT, 0, "quick", rows}, {RIGHT, 7, "standard", rows}};
     char *all;
     size_t size;

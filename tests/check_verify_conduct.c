@@ -163,7 +163,7 @@ static int report(const struct report *r, char *said, size_t size)
     fflush(stdout);
     const int out = dup(1);
     ck_assert(freopen(path, "w", stdout) != NULL);
-    report_print(r, NULL);
+    report_print(r, NULL, NULL);
     fflush(stdout);
     dup2(out, 1);
     close(out);

@@ -794,7 +794,7 @@ START_TEST(too_large_a_case_is_not_diagnosed)
 END_TEST
 
 static void print(void *r) { report_json(stdout, r); }
-static void print_words(void *r) { report_print(r, NULL); }
+static void print_words(void *r) { report_print(r, NULL, NULL); }
 
 /* A case where an honest float loses all but three digits is called so, in float, where something is asked. */
 START_TEST(an_ill_conditioned_case_is_called_so)

@@ -421,6 +421,7 @@ static void make_up(struct report *r, int which)
     struct finding *f = &r->finding[2];
     r->failed = 5, f->failed = 4, f->ratio = 40, f->rms = 3e-3;
     r->wrong_families = which == 8 ? 0x3f : 1 << (which - 1);
+    snprintf(f->looks, sizeof f->looks, "all zeros");      /* of another problem, whose word is taken back */
     snprintf(f->looks, sizeof f->looks, "%s", which % 2 ? "2 times what it should be" : "");
     if (which == 3)
         f->bias = 4e-3, f->bias_bound = 2e-3, r->wrong_families = 1 << OP_HUGE, r->families |= 1 << OP_HUGE;
@@ -445,7 +446,7 @@ static void print_all(void *arg)
     for (int which = 0; which < REPORTS; which++) {
         make_up(r, which);
         printf("---- report %d\n", which);
-        report_print(r, which == 5 ? NULL : "swax verify tier ref");
+        report_print(r, which == 5 ? NULL : which % 2 ? "plugin" : "tier", which % 2 ? "./it's mine.so" : "ref");
     }
 }
 

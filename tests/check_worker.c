@@ -179,6 +179,44 @@ START_TEST(it_answers_what_is_asked)
 }
 END_TEST
 
+/* The largest problem in no more room than it takes, whatever it leaves of a page: the numbers of both calls apart. */
+static void room_for(int N)
+{
+    struct op_case got[PARTS], second[PARTS];
+    struct conduct conduct;
+    char trouble[OP_SENTENCE];
+    int lost = 0;
+    for (int part = 0; part < PARTS; part++) {
+        got[part] = (struct op_case){.op = add_subject.op[part], .dims = {N}};
+        op_case_alloc(&got[part], 0);
+        for (int i = 0; i < got[part].n; i++)
+            for (int e = 0; e < N; e++)
+                got[part].arg[i][e] = e % 1000;
+        op_case_copy(&second[part], &got[part]);
+    }
+    struct worker *w = worker_start(load, NULL, 6.0 * N, why);
+    const char *wrong = worker_ask(w, &add_subject, 3, got, second, 0, &conduct, trouble, &lost);
+    ck_assert_msg(!wrong && !lost, "%d: %s", N, wrong ? wrong : "");
+    for (int e = 0; e < N; e++)
+        for (int twice = 0; twice < 2; twice++) {
+            const struct op_case *is = twice ? second : got;
+            ck_assert_each(is[0].arg[0][e] == 2 * (e % 1000) && is[1].arg[0][e] == 2 * (e % 1000) &&
+                           is[1].arg[1][e] == 2 * (e % 1000), "call %d, number %d of %d", twice, e, N);
+        }
+    worker_stop(w);
+    for (int part = 0; part < PARTS; part++)
+        op_case_free(&got[part]), op_case_free(&second[part]);
+}
+
+START_TEST(the_largest_has_room)
+{
+    ck_assert(!subject_find(&add_subject, "add", why));
+    for (int N = 1; N < 46; N += 2)
+        room_for(N);
+    room_for(100000);
+}
+END_TEST
+
 static const struct { enum trick trick; const char *says; int lost;
 } tricks[TRICKS] = {
     { RIGHT, NULL, 0 },
@@ -291,6 +329,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, it_answers_twice);
     tcase_add_test(t, it_answers_what_is_asked);
+    tcase_add_test(t, the_largest_has_room);
     tcase_add_loop_test(t, what_it_does_is_said, 0, TRICKS);
     tcase_add_test(t, what_cannot_be_loaded_is_refused);
 #ifndef __SANITIZE_ADDRESS__

@@ -32,11 +32,14 @@ rm -rf "$overlay" "$worker/objects"; mkdir -p "$overlay/${file%/*}" "$worker/obj
 objects=$(awk -F'\t' -v f="$file" '$1 == f {print $2}' "$work/objects_of")
 [ -n "$objects" ] || { echo "one.sh: no object is made of $file" >&2; exit 2; }
 same=yes edits=
+# arguments of two types the wrong way round, of printf too, do not compile
+refuses='-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=format'
+refuses="$refuses -Wno-format-truncation -Wno-format-overflow"
 for o in $objects; do
     new=$worker/objects/$(echo "$o" | tr / _)
-    command=$(awk -F'\t' -v o="$o" -v new="$new" -v overlay="$overlay" -v file="$file" '$1 == o {
+    command=$(awk -F'\t' -v o="$o" -v new="$new" -v overlay="$overlay" -v file="$file" -v refuses="$refuses" '$1 == o {
         c = $3; sub(" -o " o, " -o " new, c); sub(" -I\\. ", " -I" overlay " -I. ", c); sub(" -MMD -MP", "", c)
-        sub(" -w$", " -Werror=incompatible-pointer-types -Werror=int-conversion", c)
+        sub(" -w$", " " refuses, c)
         if ($2 == file) sub(" -c " file, " -c " overlay "/" file, c)
         print c}' "$work/objects")
     timeout 120 sh -c "$command" >/dev/null 2>&1 || pass

@@ -17,7 +17,7 @@
 #include "tools/lib/say.h"
 #include "tools/verify/element.h"
 
-enum { GUARD = 64, ALIGN = 64, SECONDS = 600 };
+enum { GUARD = 64, ALIGN = 64, PAGE = 4096, SECONDS = 600 };
 
 /* What passes between the two; behind it, the arrays. */
 struct wire {
@@ -38,7 +38,9 @@ struct own_process {
 
 static const char *const suffix[SWAX_PRECISIONS] = {"", "_f64", "_bf16"};
 
-static unsigned char *arrays(struct wire *w) { return (unsigned char *)w + (sizeof *w + ALIGN - 1) / ALIGN * ALIGN; }
+enum { HEAD = sizeof(struct wire) + ALIGN - sizeof(struct wire) % ALIGN };      /* before the arrays, in whole lines */
+
+static unsigned char *arrays(struct wire *w) { return (unsigned char *)w + HEAD; }
 
 /* ---- in the process */
 
@@ -137,9 +139,8 @@ struct own_process *own_start(const struct own *w, const char *library, own_load
     s->own = w;
     s->library = library;
     s->half = (size_t)numbers * sizeof(double) + OWN_TENSORS * (2 * GUARD * sizeof(double) + 2 * ALIGN);
-    s->half = (s->half + 4095) / 4096 * 4096 +
-              64; /* the second place is one line on, so that the arrays lie otherwise in a page */
-    s->bytes = sizeof *s->wire + ALIGN + 2 * s->half;
+    s->half += PAGE - s->half % PAGE + ALIGN;    /* a line on, arrays lie otherwise in a page */
+    s->bytes = HEAD + 2 * s->half;
     s->wire = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (s->wire == MAP_FAILED || pipe(go))
         return no_room(s, why);

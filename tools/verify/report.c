@@ -6,6 +6,7 @@
 #include <string.h>
 #include "tools/lib/commands.h"
 #include "tools/lib/json.h"
+#include "tools/lib/say.h"
 
 static const double ILL = 1e-3;    /* an honest float that errs more than this has lost most of its digits */
 
@@ -143,7 +144,7 @@ static void print_tensors(const struct report *r)
     printf("Bound: %s.\n", rule(&r->plan.wish));
 }
 
-void report_print(const struct report *r, const char *replay)
+void report_print(const struct report *r, const char *by, const char *of)
 {
     char what[PLAN_TEXT];
     print_line(r);
@@ -174,9 +175,11 @@ void report_print(const struct report *r, const char *replay)
     if (!r->trouble[0])
         print_cause(r);
     const struct finding *f = worst_of(r);
-    if (replay)
-        printf("replay:    %s %s number=%d\n", replay, plan_write(what, &r->plan),
-               r->trouble[0] ? r->trouble_at : f->problem);
+    if (!by)
+        return;
+    printf("replay:    swax verify %s ", by);
+    say_word(stdout, NULL, of);
+    printf(" %s number=%d\n", plan_write(what, &r->plan), r->trouble[0] ? r->trouble_at : f->problem);
 }
 
 /* ---- JSON */

@@ -9,27 +9,29 @@
 #include "tools/verify/ask.h"
 #include "tools/verify/own.h"
 
-static const char *verdict(const struct report *r, const struct asked *a, const char *replay, int *status, char *why)
+/* What was said goes to its file in one piece, or has gone to standard output. */
+static const char *publish(const char *output, FILE *o, char **text, char *why)
+{
+    if (*output)
+        return file_replace_text(output, o, text, why);
+    return fflush(stdout) ? say(why, "The verdict could not be written.") : NULL;
+}
+
+/* The verdict, which `swax verify BY OF` gives again, where that is not NULL. */
+static const char *verdict(const struct report *r, const struct asked *a, const char *by, const char *of, int *status,
+                           char *why)
 {
     char *text = NULL;
     size_t size;
-    FILE *o = *a->output ? file_open_text(&text, &size) : NULL;
     if (!r->problems)
         return say(why, "No case was looked at.");
     *status |= r->failed > 0;
-    if (*a->output && !o)
-        return say(why, "There is no memory for the report.");
-    if (o || a->json)
-        report_json(o ? o : stdout, r);
-    else
-        report_print(r, replay);
-    if (!o)
-        return fflush(stdout) ? say(why, "The verdict could not be written.") : NULL;
-    char *whole = file_close_text(o, &text);
-    const char *wrong =
-        whole ? file_replace(a->output, whole, size, why) : say(why, "There is no memory for the report.");
-    free(whole);
-    return wrong;
+    FILE *o = *a->output ? file_open_text(&text, &size) : stdout;
+    if (o && (*a->output || a->json))
+        report_json(o, r);
+    else if (o)
+        report_print(r, by, of);
+    return publish(a->output, o, &text, why);
 }
 
 static void print_seed(const struct asked *a)
@@ -78,7 +80,7 @@ static const char *check(struct options *o, int *status, char *why)
     struct report *r = op_take(1, sizeof *r);
     r->gauge = a.gauge;
     wrong = verify_file(a.path, a.answers, &a.plan, r, why);
-    wrong = wrong ? wrong : verdict(r, &a, NULL, status, why);
+    wrong = wrong ? wrong : verdict(r, &a, NULL, NULL, status, why);
     free(r);
     return wrong;
 }
@@ -88,8 +90,6 @@ static const char *check(struct options *o, int *status, char *why)
 static const char *plugin(struct options *o, int *status, char *why)
 {
     struct asked a = {.plan = {.family = OP_GAUSS}, .only = -1};
-    char *replay = NULL;
-    size_t size;
     const char *wrong = ask(&a, o, PLUGIN, "`swax verify plugin`", why);
     if (!wrong && !(a.plan.subject.n && *a.path))
         wrong = say(why, "Say which library, and which kernel: `swax verify plugin ./MINE.so mlstm`.");
@@ -102,15 +102,7 @@ static const char *plugin(struct options *o, int *status, char *why)
     r->gauge = a.gauge;
     print_seed(&a);
     wrong = verify_plugin(a.path, &a.plan, a.time, r, why);
-    FILE *words = file_open_text(&replay, &size);
-    if (words) {
-        fputs("swax verify plugin ", words);
-        say_word(words, NULL, a.path);
-    }
-    if (!(words && file_close_text(words, &replay)) && !wrong)
-        wrong = say(why, "There is no memory for the report.");
-    wrong = wrong ? wrong : verdict(r, &a, replay, status, why);
-    free(replay);
+    wrong = wrong ? wrong : verdict(r, &a, "plugin", a.path, status, why);
     free(r);
     return wrong;
 }
@@ -122,9 +114,7 @@ static const char *tier_kernel(const struct swax_tier *t, struct asked *a, const
                                int *verdicts, int *status, char *why)
 {
     const char *wrong = NULL;
-    char replay[80];
     struct report *r = op_take(1, sizeof *r);
-    snprintf(replay, sizeof replay, "swax verify tier %.40s", t->name);
     for (int p = 0; p < SWAX_PRECISIONS && !wrong; p++) {
         const enum swax_precision precision = (enum swax_precision)p;
         if ((asked >= 0 && asked != (int)dtype_of[p]) || !tier_has(t, precision, s))
@@ -132,7 +122,7 @@ static const char *tier_kernel(const struct swax_tier *t, struct asked *a, const
         a->plan.wish.dtype = dtype_of[p];
         a->plan.subject = *s;
         wrong = verify_tier(t, precision, &a->plan, r, why);
-        wrong = wrong ? wrong : verdict(r, a, replay, status, why);
+        wrong = wrong ? wrong : verdict(r, a, "tier", t->name, status, why);
         ++*verdicts;
     }
     free(r);
@@ -202,7 +192,7 @@ static const char *faults(struct options *o, int *status, char *why)
         for (int k = 0; k < n; k++) {
             const struct fault *f = fault_f64(fault[k], &unused);
             const int right = r[k].cause == fault[k];
-            total++, rejected += r[k].failed > 0, named += right;
+            total++, rejected += !!r[k].failed, named += right;
             printf("%-10s %-22s %-8s  wrong in %3d of %3d cases:", f->op, f->name,
                    !r[k].failed ? "PASSED" : right ? "named" : "misnamed", r[k].failed, r[k].problems);
             print_families(r[k].wrong_families);
@@ -229,22 +219,20 @@ static const char *own(struct options *o, int *status, char *why)
     if (!wrong && a.plan.wish.dtype == DT_F16)
         wrong = say(why, "The functions take float, or double or bfloat16 under a name with _f64 or _bf16 behind it: "
                          "dtype is f32, f64 or bf16.");
-    FILE *out = !wrong && *a.output ? file_open_text(&text, &size) : NULL;
-    if (!wrong && *a.output && !out)
-        wrong = say(why, "There is no memory for the report.");
     if (wrong)
         return wrong;
+    FILE *out = *a.output ? file_open_text(&text, &size) : stdout;
+    if (!out)
+        return say(why, "There is no memory for the report.");
     print_seed(&a);
     wrong = verify_own(&(struct own_asked){.reference = a.reference, .candidate = a.candidate, .tensors = a.tensors,
                                            .suite = suite_name(a.plan.suite), .load = own_open, .seed = a.plan.seed,
-                                           .dtype = a.plan.wish.dtype, .only = a.only, .json = a.json || out},
-                       out ? out : stdout, status, why);
-    if (!out)
-        return wrong ? wrong : fflush(stdout) ? say(why, "The verdict could not be written.") : NULL;
-    char *whole = file_close_text(out, &text);
-    wrong = wrong ? wrong
-          : whole ? file_replace(a.output, whole, size, why) : say(why, "There is no memory for the report.");
-    free(whole);
+                                           .dtype = a.plan.wish.dtype, .only = a.only, .json = a.json || *a.output},
+                       out, status, why);
+    if (!wrong)
+        return publish(a.output, out, &text, why);
+    if (*a.output)
+        free(file_close_text(out, &text));
     return wrong;
 }
 

@@ -206,7 +206,8 @@ void evidence_add(struct evidence *e, const struct problem *p, const struct op_c
 void evidence_weigh(const struct evidence *e, struct report *r, int derived);
 
 /* tools/verify/report.c */
-void report_print(const struct report *r, const char *replay);    /* replay: the words before the plan's, or NULL */
+/* On stdout.  `swax verify BY OF` asks so again; by NULL: there is no such command. */
+void report_print(const struct report *r, const char *by, const char *of);
 void report_json(FILE *o, const struct report *r);
 
 /* tools/verify/run.c.  Somebody who answers problems, before anybody knows the truth. */

@@ -160,7 +160,7 @@ struct worker *worker_start(load_fn *load, void *arg, double most, char *why)
 {
     struct worker *w = op_take(1, sizeof *w);
     int go[2], done[2];
-    w->bytes = sizeof *w->wire + (size_t)(2 * most + 4096) * sizeof(double);
+    w->bytes = sizeof *w->wire + (size_t)(2 * most) * sizeof(double);
     w->wire = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (w->wire == MAP_FAILED) {
         free(w);
