@@ -437,6 +437,10 @@ class Sentences(unittest.TestCase):
             (dict(op="rmsnorm_forward", Q=3), "Q"),
             (dict(), "say op="),
             (dict(op="rmsnorm_forward", C=0), "C"),
+            (dict(op="rmsnorm_forward", outputs="y rsdt"), "outputs=y,rsdt: .*; did you mean rstd"),
+            (dict(op="rmsnorm_forward", outputs=""), "outputs=: rmsnorm_forward gives y"),
+            (dict(op="rmsnorm", inputs={"x": "N C"}), "inputs= is for a kernel with a reference= of yours"),
+            (dict(op="rmsnorm", gradients=True), "gradients= is for a kernel with a reference= of yours"),
         ):
             with self.assertRaisesRegex(ValueError, words):
                 check(lambda x, w: x, **how)

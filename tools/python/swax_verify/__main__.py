@@ -70,7 +70,7 @@ def candidate(name, op, words, read, write):
             dtype,
             given.get("layout", "BTHD"),
             library,
-            given["outputs"].split(",") if "outputs" in given else None,
+            function.names_of(given.get("outputs")),
         )
         more, notes = function.not_asked(given)
         wire.send(

@@ -16,11 +16,21 @@ _POISON = {2: 0x7FA5, 4: 0x7FA5A5A5, 8: 0x7FF4A5A5A5A5A5A5}
 _POISON_HALF = 0x7EA5
 _AROUND = {2: 0x7FB5, 4: 0x7FB5B5B5, 8: 0x7FF5B5B5B5B5B5B5}
 _AROUND_HALF = 0x7EB5
+# whole numbers, as they are given; what a kernel of kernels.h takes is i32
+WHOLE = {
+    "bool": np.bool_,
+    "u8": np.uint8,
+    "i8": np.int8,
+    "i16": np.int16,
+    "i32": np.int32,
+    "i64": np.int64,
+}
 _QUIET = {2: 0, 4: 0x00400000, 8: 0x0008000000000000}  # a processor may set this bit of a NaN that it copies
 
 
 def poison_of(dtype, width):
     """What stands around inputs of that element type, and the whole number that holds it."""
+    width = max(width, 2)
     return _AROUND_HALF if dtype == "f16" else _AROUND[width], {2: np.int16, 4: np.int32, 8: np.int64}[width]
 
 
@@ -42,7 +52,7 @@ def is_torch(x):
 class Numpy:
     name = "numpy"
     # there is no bfloat16: its numbers come as float32, exactly
-    types = {"f32": np.float32, "f64": np.float64, "bf16": np.float32, "f16": np.float16, "i32": np.int32}
+    types = {"f32": np.float32, "f64": np.float64, "bf16": np.float32, "f16": np.float16, **WHOLE}
 
     def __init__(self, device=None):
         self.device = "cpu"
@@ -59,7 +69,7 @@ class Numpy:
         x[...] = values
 
     def poison(self, raw, dtype):
-        mark, kind = poison_of(dtype, self.types[dtype]().itemsize)
+        mark, kind = poison_of(dtype, np.dtype(self.types[dtype]).itemsize)
         raw[: len(raw) // 8 * 8].view(kind)[...] = mark
 
     def bits(self, raw):
@@ -136,12 +146,22 @@ class Torch:
         self.cuda = self.device.startswith("cuda")
         if self.cuda and not torch.cuda.is_available():
             raise ValueError(f"device={self.device}: torch sees no such device here")
+        try:
+            torch.zeros(1, device=self.device).cpu().numpy()
+        except (RuntimeError, NotImplementedError, AssertionError) as e:
+            why = str(e).split(". ")[0].splitlines()[0]
+            raise ValueError(f"device={self.device}: torch can keep no numbers there: {why}") from None
         self.types = {
             "f32": torch.float32,
             "f64": torch.float64,
             "bf16": torch.bfloat16,
             "f16": torch.float16,
+            "bool": torch.bool,
+            "u8": torch.uint8,
+            "i8": torch.int8,
+            "i16": torch.int16,
             "i32": torch.int32,
+            "i64": torch.int64,
         }
 
     def empty_bytes(self, n):
@@ -317,7 +337,9 @@ class Room:
     def lay(self, name, values, dtype, same):
         """values (float64, exact in dtype) as an array of that dtype."""
         lib = self.library
-        width = {"f32": 4, "f64": 8, "bf16": 2 if lib.name == "torch" else 4, "f16": 2, "i32": 4}[dtype]
+        width = np.dtype(WHOLE[dtype]).itemsize if dtype in WHOLE else {
+            "f32": 4, "f64": 8, "bf16": 2 if lib.name == "torch" else 4, "f16": 2
+        }[dtype]
         old = self.last.get(name)
         if not (same and old and old[2:] == (dtype, values.shape)):
             before = GUARD + STEP * (1 + (self.turn + len(name)) % 5)
@@ -329,7 +351,7 @@ class Room:
         room = raw[before:end]
         x = lib.view(room, dtype, values.shape)
         if values.size:
-            lib.fill(x, values if dtype != "i32" else values.astype(np.int32))
+            lib.fill(x, values.astype(WHOLE[dtype]) if dtype in WHOLE else values)
         return x
 
     def begin(self):

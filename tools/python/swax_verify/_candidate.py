@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import sys
 
 import numpy as np
 
@@ -47,6 +48,20 @@ def reason(e):
     return f"raised {type(e).__name__}: {' '.join(str(e).split())}"
 
 
+def parameters_of(fn):
+    """What a function takes by name; of a torch module, what its forward takes."""
+    torch = sys.modules.get("torch")
+    try:
+        module = torch is not None and isinstance(fn, torch.nn.Module)
+        parameters = inspect.signature(fn.forward if module else fn).parameters
+    except (TypeError, ValueError):
+        raise ValueError(f"check: what {fn!r} takes cannot be seen: wrap it, as lambda q, k, v: ...") from None
+    nameless = [n for n, p in parameters.items() if p.kind is p.POSITIONAL_ONLY]
+    if nameless:
+        raise ValueError(f"check: {fn!r} takes {', '.join(nameless)} by place alone, and it is called by name: wrap it")
+    return parameters
+
+
 class Misfit(Exception):
     """What a function returned has not the form of its outputs: the end of a sentence that begins with its name."""
 
@@ -56,7 +71,7 @@ def named(out, order, needed=()):
     their order, or one alone."""
     if hasattr(out, "_asdict"):
         out = out._asdict() if set(out._fields) & set(order) else tuple(out)
-    came = out if isinstance(out, dict) else {}
+    came = {n: x for n, x in out.items() if x is not None} if isinstance(out, dict) else {}
     strangers = [n for n in came if n not in order]
     if strangers:
         near = difflib.get_close_matches(str(strangers[0]), order, 1)
@@ -65,6 +80,8 @@ def named(out, order, needed=()):
             + (f": did you mean {near[0]}?" if near else "")
         )
     if isinstance(out, (tuple, list)):
+        if len(out) > len(order):
+            out = (list if isinstance(out, list) else tuple)(x for x in out if x is not None)
         if len(out) > len(order):
             raise Misfit(
                 f"returns a {type(out).__name__} of {len(out)}, and has "
@@ -116,10 +133,7 @@ class Function:
         self.fn, self.op, self.kernels = fn, op, _library.parts(op)
         self.forward = self.kernels[0]
         self.gives = list(dict.fromkeys(a.name for k in self.kernels for a in k.args if a.role in (OUT, ADD, UPDATE)))
-        try:
-            parameters = inspect.signature(fn).parameters
-        except (TypeError, ValueError):
-            raise ValueError(f"check: what {fn!r} takes cannot be seen: wrap it, as lambda q, k, v: ...") from None
+        parameters = parameters_of(fn)
         self.everything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         self.names = [n for n, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         self.known = self._inputs() | set(self.forward.dims) | set(self.forward.scalars)
@@ -136,6 +150,20 @@ class Function:
         outputs = {a.name for a in self.forward.args if a.role == OUT}
         later = self.kernels[1:] and {a.name for a in self.kernels[1].args if a.role == IN} - outputs
         return {a.name for a in self.forward.args if a.role in (IN, UPDATE)} | set(later or ())
+
+    def names_of(self, outputs):
+        """Outputs that somebody names: in a text or a list; None for all."""
+        if outputs is None:
+            return None
+        outputs = outputs.replace(",", " ").split() if isinstance(outputs, str) else list(outputs)
+        strangers = [n for n in outputs if n not in self.gives]
+        if strangers or not outputs:
+            near = difflib.get_close_matches(str(strangers[0]), self.gives, 1) if strangers else []
+            raise ValueError(
+                f"outputs={','.join(map(str, outputs))}: {self.op} gives {', '.join(self.gives)}"
+                + (f"; did you mean {near[0]}?" if near else "")
+            )
+        return outputs
 
     def takes(self, name):
         return self.everything or name in self.names

@@ -3,6 +3,8 @@ hard for it."""
 
 import numpy as np
 
+from ._arrays import WHOLE, is_torch
+
 FAMILIES = ("gauss", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
 # which families differ from gauss, for an input of that role
 DIFFERS = {
@@ -82,18 +84,31 @@ def numbers(random, shape, role, family, bound=None):
 
 
 class Input:
-    """What stands behind a name in inputs=: "B T H D", "B T H: gate", "N: index<V", with `float` for what stays in
-    float where the
-    kernel is in bf16 or f16; an array or a number as it is; or a function of (random, sizes)."""
+    """What stands behind a name in inputs=: "B T H D", "N 64", "B T H: gate", "N: index<V", with `float` for what stays
+    in float where the kernel is in bf16 or f16; an array or a number as it is; or a function of (random, sizes).  What
+    is given in whole numbers, or as true and false, stays so."""
 
     def __init__(self, name, spec):
         self.name, self.made, self.letters, self.role, self.bound, self.statistic = name, None, (), "data", None, False
+        self.whole = None
         if not isinstance(spec, str):
-            self.made = spec if callable(spec) else (lambda random, sizes: spec)
+            if isinstance(spec, (list, tuple, dict, set)):
+                raise ValueError(
+                    f"check: {name}={spec!r}: it is a text, as \"N C\" or \"N C: norm\", a number, an array, or a "
+                    f"function of (random, sizes)"
+                )
+            self.made = spec if callable(spec) and not hasattr(spec, "shape") else (lambda random, sizes: spec)
             self.role = "given"
             return
         shape, _, words = spec.partition(":")
-        self.letters = tuple(shape.split())
+        self.letters = tuple(shape.strip().strip("[]()").replace(",", " ").split())
+        for letter in self.letters:
+            if letter.isalpha() and letter.isupper() and len(letter) > 1:
+                raise ValueError(
+                    f"check: {name}={spec!r}: {letter} is one size; axes stand apart: {' '.join(letter)!r}"
+                )
+            if not (letter.isidentifier() or letter.isdigit() and int(letter)):
+                raise ValueError(f"check: {name}={spec!r}: {letter} is no size: it is a letter, or a number from 1 on")
         for word in words.split():
             if word == "float":
                 self.statistic = True
@@ -112,13 +127,24 @@ class Input:
                 )
 
     def is_integer(self):
-        return self.role in ("index", "mask")
+        return self.role in ("index", "mask") or self.whole is not None
+
+    def named(self):
+        """The sizes that its shape and its bound name."""
+        return {s for s in (*self.letters, self.bound) if s and not s.isdigit()}
+
+    def extent(self, sizes):
+        return tuple(int(s) if s.isdigit() else sizes[s] for s in self.letters)
 
     def draw(self, random, sizes, family):
         if self.made:
-            return self.made(random, sizes)
+            x = self.made(random, sizes)
+            kind = str(x.dtype).replace("torch.", "") if is_torch(x) else str(getattr(x, "dtype", ""))
+            given = {np.dtype(t).name: n for n, t in WHOLE.items()}
+            self.whole = given.get(kind, "i64" if "int" in kind else None)
+            return x
         bound = None if self.bound is None else int(self.bound) if self.bound.isdigit() else sizes[self.bound]
-        return numbers(random, tuple(sizes[s] for s in self.letters), self.role, family, bound)
+        return np.asarray(numbers(random, self.extent(sizes), self.role, family, bound))
 
 
 def _size(random, letter, wish, choices):
@@ -145,7 +171,7 @@ def _shrink(found, free, inputs, random):
     is wrong from 129 on alone would not be seen else."""
 
     def count():
-        return sum(float(np.prod([found[s] for s in i.letters])) for i in inputs if i.letters)
+        return sum(float(np.prod(i.extent(found))) for i in inputs if i.letters)
 
     tall = [s for s in free if s not in SEVERAL]
     spared = random.choice(tall) if tall and count() > MOST else None
@@ -160,11 +186,7 @@ def _shrink(found, free, inputs, random):
 
 def sizes(random, inputs, wishes, crosses, require):
     """A value for every letter: small ones, or such as cross tiles; those of `wishes` as they are wished."""
-    letters = sorted(
-        {s for i in inputs for s in i.letters}
-        | {i.bound for i in inputs if i.bound and not i.bound.isdigit()}
-        | set(wishes)
-    )
+    letters = sorted({s for i in inputs for s in i.named()} | set(wishes))
     free = [s for s in letters if s not in wishes]
     for several in [True, False] if crosses else [False]:  # few, if `require` has no several
         for _ in range(2000):

@@ -250,7 +250,7 @@ class Tensor:
     gives."""
 
     def __init__(self, truth, dtype, gradient, axes, statistic=False):
-        self.truth = np.array(truth, np.float64, order="C")
+        self.truth, self.said, self.beyond = np.array(truth, np.float64, order="C"), [], False
         self.t = _Tensor(
             n=self.truth.size,
             gradient=int(gradient),
@@ -263,17 +263,28 @@ class Tensor:
             self.t.axis[i] = _Axis(name=name.encode()[:7], word=word.encode(), extent=extent)
 
     def honest(self, evaluation, nudged):
-        x = np.array(evaluation, np.float64, order="C")
-        _c().door_honest(ctypes.byref(self.t), _pointer(x), int(nudged))
+        self.said.append((np.array(evaluation, np.float64, order="C"), nudged))
+
+    def _settle(self):
+        """Where an honest evaluation overflows and the truth does not, nothing is asked of anybody."""
+        self.beyond = np.isfinite(self.truth) & ~np.all([np.isfinite(x) for x, _ in self.said], axis=0)
+        self.truth[self.beyond] = 0
+        for x, nudged in self.said:
+            x[self.beyond] = 0
+            _c().door_honest(ctypes.byref(self.t), _pointer(x), int(nudged))
+        self.said = []
 
     def judge(self, got):
+        if self.said:
+            self._settle()
         got = np.array(got, np.float64, order="C")
+        got[self.beyond] = 0
         self.t.got = _pointer(got)
         _c().door_tensor_judge(ctypes.byref(self.t))
         t = self.t
         return {
             "good": bool(t.within),
-            "asked": bool(t.asked),
+            "asked": bool(t.asked) and bool((np.isfinite(self.truth) & ~self.beyond).any()),
             "rms": t.error.rms,
             "rms_bound": t.bound.rms,
             "max": t.error.most,

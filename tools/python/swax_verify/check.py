@@ -135,6 +135,9 @@ def check(
             raises=raises,
             **fixed,
         )
+    for name, value in dict(inputs=inputs, **fixed).items():
+        if value is not None and name in ("inputs", "gradients", "require", "float_outputs"):
+            raise ValueError(f"check: {name}= is for a kernel with a reference= of yours; {op} has its own")
     if layout not in ("BTHD", "BHTD"):
         raise ValueError(f"check: layout={layout!r}, and it is BTHD or BHTD")
     function = _candidate.Function(fn, op)
@@ -144,7 +147,7 @@ def check(
             words.append(f"{key}={_value(value)}")
     words = [op] + words + [f"dtype={dtype}", f"seed={seed}"] + (["time=yes"] if time else [])
     library = _arrays.library(array, device, dtype, not function.differentiates_itself())
-    asker = _candidate.Asker(function, dtype, layout, library, outputs)
+    asker = _candidate.Asker(function, dtype, layout, library, function.names_of(outputs))
     with _judge.Session() as session:
         session.wire.send(
             {

@@ -14,7 +14,7 @@ import time as clock
 
 import numpy as np
 
-from . import _arrays, _candidate, _draw, _judge
+from . import _arrays, _candidate, _draw, _judge, _reference
 from ._library import REAL, STAT
 from ._causes import Moved, find_cause
 
@@ -34,10 +34,14 @@ def named(out):
     """What the reference returned, by name."""
     if hasattr(out, "_asdict"):
         out = out._asdict()
-    if isinstance(out, dict):
-        return {n: x for n, x in out.items() if x is not None}
-    out = list(out) if isinstance(out, (tuple, list)) else [out]
-    return dict(zip(["out"] if len(out) == 1 else [f"out{i}" for i in range(len(out))], out))
+    if not isinstance(out, dict):
+        out = list(out) if isinstance(out, (tuple, list)) else [out]
+        out = dict(zip(["out"] if len(out) == 1 else [f"out{i}" for i in range(len(out))], out))
+    return {n: x for n, x in out.items() if x is not None}
+
+
+class ReferenceFailed(ValueError):
+    """What the reference cannot say."""
 
 
 class Caller:
@@ -47,7 +51,7 @@ class Caller:
 
     def __init__(self, fn, wanted, what, known):
         self.fn, self.wanted = fn, wanted
-        parameters = inspect.signature(fn).parameters
+        parameters = _candidate.parameters_of(fn)
         self.everything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         self.names = list(parameters)
         self.needed = [
@@ -136,7 +140,7 @@ class Task:
                 "\"eps\": 1e-6}"
             )
         self.inputs = [_draw.Input(n, spec) for n, spec in inputs.items()]
-        letters = {s for i in self.inputs for s in i.letters} | {i.bound for i in self.inputs}
+        letters = {s for i in self.inputs for s in i.named()}
         self.scalars = {n: v for n, v in wishes.items() if n not in letters}
         self.wishes = {n: v for n, v in wishes.items() if n in letters}
         self.dtype, self.seed, self.require = dtype, seed, require
@@ -165,7 +169,7 @@ class Task:
 
     def refuse_strangers(self, fn, reference):
         """What is given by name is a size, or something that one of the functions takes."""
-        parameters = [p for f in (fn, reference) for p in inspect.signature(f).parameters.values()]
+        parameters = [p for f in (fn, reference) for p in _candidate.parameters_of(f).values()]
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
             return
         taken = {p.name for p in parameters}
@@ -190,7 +194,7 @@ class Task:
         """Of an input or of a cotangent: its element type in the candidate's call."""
         i = next((i for i in self.inputs if i.name == name), None)
         return (
-            "i32"
+            i.whole or "i32"
             if i and i.is_integer()
             else _candidate.element(
                 STAT if i and i.statistic or name[1:] in self.statistics and not i else REAL, self.dtype
@@ -205,14 +209,20 @@ class Task:
         moved = moved or Moved(problem.arrays, problem.cotangents)
 
         def made(name, x):
-            kind = "i32" if self.type_of(name) == "i32" else precision
-            return self.make(lib, x, kind)
+            kind = self.type_of(name)
+            return self.make(lib, x, kind if kind in _arrays.WHOLE else precision)
 
         given = {n: made(n, x) for n, x in moved.arrays.items()}
         cotangents = {n: made(n, x) for n, x in moved.cotangents.items()}
         scalars = {**problem.scalars, **problem.sizes, **moved.scalars}
-        with np.errstate(all="ignore"):
-            out = self.reference(lib, given, scalars, cotangents)
+        try:
+            with np.errstate(all="ignore"):
+                out = self.reference(lib, given, scalars, cotangents)
+        except Exception as e:
+            on = f"in {precision}, on {problem.describe()}"
+            raise ReferenceFailed(f"the reference {_candidate.reason(e)}, {on}") from e
+        if not out:
+            raise ReferenceFailed("the reference returns nothing, and what it returns is what the function should")
         return moved.answers({n: np.array(lib.to_numpy(x), np.float64, order="C") for n, x in out.items()})
 
     @staticmethod
@@ -229,10 +239,7 @@ class Task:
         other.cotangents = {
             n: np.ones(()) for n in self.reference.needed if self.wanted and n.startswith("d") and n not in other.arrays
         }
-        try:
-            shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
-        except (TypeError, AttributeError, LookupError, ArithmeticError) as e:
-            raise ValueError(f"the reference {_candidate.reason(e)}, on {problem.describe()}") from e
+        shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
         if self.wanted:
             for p in (problem, other):
                 p.cotangents = {
@@ -325,7 +332,7 @@ class Task:
         if self.dtype in ("bf16", "f16") and self.reference_library.name == "torch":
             try:
                 honest(self.run_reference(problem, self.dtype, moved), True)
-            except (RuntimeError, NotImplementedError):  # not all of torch exists in half precision on a CPU
+            except ReferenceFailed:  # not all of torch exists in half precision on a CPU
                 pass
         return list(truth), truth
 
@@ -333,7 +340,7 @@ class Task:
         arrays = {
             n: (
                 x
-                if self.type_of(n) == "i32"
+                if self.type_of(n) in _arrays.WHOLE
                 else _judge.nudged(x, rounding, seed and 1000003 * seed + k, self.type_of(n) == "f32")
             )
             for k, (n, x) in enumerate(moved.arrays.items())
@@ -347,7 +354,7 @@ class Task:
     def axes(self, problem, name, shape):
         """[(letter, word, extent)]: by the letters of an input of the same shape, or plainly."""
         for i in self.inputs:
-            if i.letters and tuple(problem.sizes[s] for s in i.letters) == shape:
+            if i.letters and i.extent(problem.sizes) == shape:
                 return [(s, "its axis", n) for s, n in zip(i.letters, shape)]
         return [(f"axis{k}", "counted from 0", n) for k, n in enumerate(shape)][:8]
 
@@ -377,6 +384,8 @@ class Run:
         second = None
         if not trouble:
             second, trouble, _ = task.ask(problem, "elsewhere", like)
+        if trouble:
+            _reference.refuse_other_shapes(task, problem, like)
         self.cases += 1
         self.families.add(family)
         self.most = {s: max(n, self.most.get(s, 1)) for s, n in problem.sizes.items()}
@@ -412,7 +421,7 @@ class Run:
         )  # of the inputs one is another, in turn: who knows a problem by part of it is found out
         changed = kept[problem.number // EVERY % len(kept)]
         other.arrays = {n: other.arrays[n] if n == changed else x for n, x in problem.arrays.items()}
-        other.cotangents = {n: np.ascontiguousarray(-x[::-1] if x.ndim else -x) for n, x in problem.cotangents.items()}
+        other.cotangents = {n: np.array(-x[::-1] if x.ndim else -x, order="C") for n, x in problem.cotangents.items()}
         asked = []
         for p, slot in ((other, "other "), (problem, "")) * 2:
             got, trouble, _ = task.ask(p, "same", like)
@@ -623,6 +632,9 @@ def check(
     plan = _draw.plan(suite, task.inputs, dtype)
     if number is not None and not 0 <= number < len(plan):
         raise ValueError(f"check: number={number}: suite={suite} has the cases 0 to {len(plan) - 1}")
+    first = Problem(task, 0, "gauss", plan[0][1], round=50)
+    task.prepare(first, plan[0][1])
+    doubt = _reference.note_of(task, first)
     with _judge.Session() as session:
         run = Run(task, suite, session)
         run.plan = plan
@@ -634,11 +646,17 @@ def check(
             if task.over:
                 break
         meter.end()
+        if not run.failed and not any(t["asked"] for t in run.tensors.values()):
+            raise ValueError(
+                "check: nothing could be asked: in every case what the reference gives is empty, not finite, or no "
+                "more than the rounding of its inputs"
+            )
         if time and not run.failed:
             run.clock(number if number is not None else run.largest())
         if run.failed and not run.trouble:
             kept = [c for c in run.kept if not c.good] if run.others else run.kept
-            run.causes = find_cause(task, session, kept)
+            with np.errstate(all="ignore"):  # what a candidate gives need not be finite
+                run.causes = find_cause(task, session, kept)
     name = getattr(fn, "__name__", "fn").replace("<lambda>", "fn")
     said = "".join(
         f", {k}={v!r}"
@@ -651,7 +669,7 @@ def check(
         run.found(name),
         raises,
         task.raised,
-        notes=run.notes() if number is None else [],
+        notes=([doubt] if doubt else []) + (run.notes() if number is None else []),
         rule=RULE.format(TIMES[dtype]),
         replay=f"check({name}, reference=.., inputs=..{said}, seed={seed}, number={{number}})",
     )

@@ -1,0 +1,175 @@
+"""check(fn, reference=naive, inputs=..): what strangers write for a reference, for inputs and for functions."""
+
+import functools
+import unittest
+
+import numpy as np
+
+import setting  # noqa: F401
+from swax_verify import check
+
+try:
+    import torch
+except ImportError:
+    torch = None
+else:
+    torch.set_num_threads(1)
+
+ARRAY = {"x": "N C"}
+
+
+def asked(fn, reference=None, inputs=ARRAY, **how):
+    return check(fn, reference=reference or fn, inputs=inputs, **{"suite": "quick", **how})
+
+
+def twice(x):
+    return 2 * x
+
+
+class References(unittest.TestCase):
+    def refused(self, words, reference, fn=twice, **how):
+        with self.assertRaisesRegex(ValueError, words):
+            asked(fn, reference, **how)
+
+    def test_one_that_draws_numbers(self):
+        self.refused("gives another out .* does it draw", lambda x: x * np.random.random(x.shape))
+
+    def test_one_that_keeps_something(self):
+        calls = []
+
+        def counted(x):
+            calls.append(1)
+            return x * len(calls)
+
+        self.refused("gives another out when it is called again", counted)
+
+    @np.errstate(all="ignore")
+    def test_one_that_never_says_a_number(self):
+        for nothing in (lambda x: x * np.nan, lambda x: x[:0], lambda x: np.sin(x * 1e60)):
+            self.refused("nothing could be asked", nothing, nothing)
+
+    def test_one_that_returns_nothing(self):
+        for nothing in (lambda x: None, lambda x: (), lambda x: (None, None), lambda x: {}):
+            self.refused("the reference returns nothing", nothing)
+
+    def test_shapes_that_hang_on_numbers(self):
+        self.refused("the shape of the reference's out hangs on the numbers", lambda x: x[x > 0])
+
+    def test_one_that_ends_in_double(self):
+        def narrow(x):
+            if x.dtype == np.float64:
+                raise RuntimeError("no doubles here")
+            return x
+
+        self.refused("the reference raised RuntimeError: no doubles here, in f64, on C=", narrow)
+
+    def test_one_that_computes_in_float(self):
+        def in_float(x):
+            return np.exp(x.astype(np.float32)).astype(x.dtype)
+
+        for reference in (in_float, lambda x: np.exp(x).astype(np.float32)):
+            self.assertIn("the reference computes in float or less", str(asked(np_exp, reference, raises=False)))
+        for reference in (np_exp, lambda x: np.sign(x), lambda x: np.maximum(x, 0)):
+            self.assertNotIn("the reference computes in float", str(asked(reference)))
+
+    def test_where_float_overflows_nothing_is_asked(self):
+        """exp of hundreds: float has no such number.  The others are asked all the same."""
+        how = dict(inputs={"x": lambda random, sizes: 300 * random.standard_normal((40, 8))})
+        asked(np_exp, **how)
+        with self.assertRaisesRegex(AssertionError, "out is 1.01 times"):
+            asked(lambda x: np_exp(x) * x.dtype.type(1.01), np_exp, **how)
+
+    def test_outputs_that_are_none(self):
+        asked(lambda x: (2 * x, None))
+        asked(lambda x: (None, 2 * x))
+        asked(lambda x: {"y": 2 * x, "state": None})
+
+
+def np_exp(x):
+    with np.errstate(over="ignore"):
+        return np.exp(x)
+
+
+class Inputs(unittest.TestCase):
+    def test_whole_numbers_stay_whole(self):
+        """Rows by number: where 1 became 0.9999999, the honest would have taken others, and any answer was good."""
+        seen = set()
+
+        def rows(x, at):
+            seen.add(at.dtype)
+            return x[at]
+
+        for at in (np.array([2, 0, 1]), lambda random, sizes: random.integers(0, 3, 7), np.array([True, False, True])):
+            how = dict(inputs={"x": "N C", "at": at}, N=3)
+            report = asked(rows, **how)
+            self.assertLess(report.tensors[0]["rms_bound"], 1e-5)
+            with self.assertRaisesRegex(AssertionError, "WRONG"):
+                asked(lambda x, at: x[at][::-1], rows, **how)
+        self.assertEqual(seen, {np.dtype(np.int64), np.dtype(bool)})
+
+    def test_sizes_in_the_shape(self):
+        seen = set()
+
+        def kernel(x):
+            seen.add(x.shape[1])
+            return 2 * x
+
+        asked(kernel, inputs={"x": "N 48"})
+        self.assertEqual(seen, {48})
+        for same in ("N, C", "[N, C]", "(N C)"):
+            asked(twice, inputs={"x": same}, C=5)
+
+    def test_sentences(self):
+        for spec, words in (
+            ("NC", "NC is one size; axes stand apart: 'N C'"),
+            ("N 0", "0 is no size"),
+            ("N 2*C", r"2\*C is no size"),
+            (["N", "C"], "it is a text, as \"N C\""),
+        ):
+            with self.assertRaisesRegex(ValueError, words):
+                asked(twice, inputs={"x": spec})
+
+    def test_what_cannot_be_called_by_name(self):
+        for fn in (max, np.exp):
+            with self.assertRaisesRegex(ValueError, "wrap it"):
+                asked(fn, twice)
+        asked(functools.partial(lambda x, y: x * y, y=2), twice)
+
+
+@unittest.skipUnless(torch, "torch is not installed")
+class Torch(unittest.TestCase):
+    def test_a_loss_that_is_one_number(self):
+        """Its gradient has no axes either, in every call."""
+
+        def loss(x, w, token):
+            return torch.nn.functional.cross_entropy(x @ w.mT, token.long())
+
+        def by_hand(x, w, token):
+            z = x @ w.mT
+            return (z.logsumexp(-1) - z.gather(1, token.long()[:, None])[:, 0]).mean()
+
+        how = dict(inputs={"x": "N C", "w": "V C: weight", "token": "N: index<V"}, gradients=["x", "w"])
+        asked(by_hand, loss, **how)
+        with self.assertRaisesRegex(AssertionError, "WRONG"):
+            asked(lambda x, w, token: by_hand(x, w, token) * x.shape[0], loss, **how)
+
+    def test_a_number_that_is_an_array(self):
+        asked(lambda x, b: x * b, inputs={"x": "N C", "b": ""}, gradients=True)
+
+    def test_a_module(self):
+        asked(torch.nn.Softmax(-1), lambda input: input.softmax(-1), inputs={"input": "N C"}, array="torch")
+
+    def test_whole_numbers_come_as_they_are(self):
+        at = torch.tensor([2, 0, 1])
+        asked(lambda x, at: x[at], inputs={"x": "N C", "at": at}, N=3, array="torch")
+        keep = torch.tensor([True, False, True])
+        asked(lambda x, keep: x.where(keep[:, None], 0), inputs={"x": "N C", "keep": keep}, N=3, array="torch")
+
+    def test_devices_that_are_none(self):
+        for device in ("gpu", "meta"):
+            with self.assertRaisesRegex(ValueError, f"device={device}: torch can keep no numbers there"):
+                asked(twice, device=device)
+
+
+if __name__ == "__main__":
+    unittest.main()
