@@ -236,7 +236,7 @@ static void attention_block_backward(struct attention_backward_blocks *a, real *
         for (int j = 0; j < n; j += VL) {
             vec sum = load(dyy + j);
             for (int e = 0; e < w; e++)
-                sum += load(Qt + e*SIDE + j) * load(dYt + e*SIDE + j);
+                sum = fused(load(Qt + e*SIDE + j), load(dYt + e*SIDE + j), sum);
             store(dyy + j, sum);
         }
     }
