@@ -427,6 +427,7 @@ START_TEST(models_that_are_not_ours_are_refused)
         for (int c = 0; bad && c < 4; c++)
             refused(taking[c].command, placed(taking[c].arguments), bad[2]);
     }
+    free(text);
     ck_assert(access(scratch("refused.safetensors"), F_OK) && access(scratch("begun"), F_OK));
     struct checkpoint c;
     ck_assert_int_eq(ask_command(cmd_convert, placed("from=@theirs to=@uncapped.safetensors")).status, 0);

@@ -244,7 +244,7 @@ static void statements(int i)
 /* A call that gives the same whichever way round its arguments are; of a comparison, where only its being 0 counts. */
 static int commutes(int i)
 {
-    static const char *const always[] = {"fmax", "fmin", "calloc", NULL},
+    static const char *const always[] = {"fmax", "fmin", "calloc", "dot", NULL},
                       *const compare[] = {"strcmp", "strncmp", "memcmp", NULL},
                       *const before[] = {"!", "&&", "||", "(", NULL};
     return one_of(i, always) || (one_of(i, compare) && one_of(i - 1, before));
@@ -253,7 +253,7 @@ static int commutes(int i)
 /* Two arguments of a call in a row, the other way round. */
 static void arguments(int i)
 {
-    if (token[i].kind != WORD || !is(i + 1, "(") || commutes(i) ||
+    if (token[i].kind != WORD || is(i, "for") || !is(i + 1, "(") || commutes(i) ||
         (i && token[i - 1].kind == WORD && !is(i - 1, "return") && !is(i - 1, "else")))
         return;
     const int end = closing(i + 1);

@@ -5,6 +5,7 @@ worker=$1 claim=$2
 tab=$(printf '\t')
 IFS=$tab read -r hash file number line where kind what text
 cd "$work/tree" || exit 2
+. tests/mutants/leaks.sh
 done_before=$work/results/$hash
 finish() {
     printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$file" "$1" "$2" "$line" "$kind" "$what" "$text" >"$claim/result"

@@ -9,6 +9,7 @@
 #   cost        the tests, with the hundredths of a second each took, and whether it was whole, or cut short by the
 #               limit
 set -u
+. tests/mutants/leaks.sh
 work=$1
 cc=${CC:-cc} jobs=${JOBS:-2}
 die() { echo "prepare.sh: $1" >&2; exit 2; }

@@ -18,9 +18,6 @@ cd "$(dirname "$0")/../.." || exit 2
 count=$1 seed=$2; shift 2
 work=${WORK:-build/mutants}
 [ -z "${FRESH:-}" ] || rm -rf "$work"
-# a test that crashes on purpose, or asks for more memory than there is, says so itself: LeakSanitizer has no word in
-# that
-export LSAN_OPTIONS="${LSAN_OPTIONS:+$LSAN_OPTIONS:}handle_segv=0:allocator_may_return_null=1"
 mkdir -p "$work/results" && work=$(cd "$work" && pwd) || exit 2
 [ -n "${KEEP:-}" ] || sh tests/mutants/prepare.sh "$work" || exit 2
 [ -s "$work/objects_of" ] || { echo "run.sh: $work is not prepared" >&2; exit 2; }

@@ -39,7 +39,8 @@ __attribute__((weak)) jmp_buf shim_out;
     static void name##_body(int _i) { (void)_i;
 #define END_TEST }
 #define ck_abort_msg(...) \
-    do { printf("%s:%d: ", __FILE__, __LINE__); printf(__VA_ARGS__); puts(""); longjmp(shim_out, 1); } while (0)
+    do { printf("%s:%d: ", __FILE__, __LINE__); printf(__VA_ARGS__); puts(""); fflush(stdout); \
+         longjmp(shim_out, 1); } while (0)
 #define ck_assert_msg(truth, ...) do { if (!(truth)) ck_abort_msg(__VA_ARGS__); } while (0)
 #define ck_assert(truth) ck_assert_msg(truth, "%s is not so", #truth)
 
