@@ -1,6 +1,6 @@
 /* check_mixer.c - a mixer is one file and one row.  tests/mixer/ema.c is one that nothing else of the project knows,
  * and tests/mixer/table.c its row: it is configured, trains, stops and goes on, samples, is evaluated and looked into,
- * and is refused where it has no place.  A row that lacks something is refused by name. */
+ * and is refused where it has no place. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,136 +17,6 @@
 #include "tools/train/checkpoint.h"
 
 static char why[SWAX_WHY];
-
-/* ---- a row that lacks something */
-
-extern const struct swax_mixer_f32 swax_mixer_ema_f32;
-
-static void own_norm(struct swax_tensors *l, void *places, const struct swax_config *c, const void *keys, int layer)
-{
-    (void)places, (void)c, (void)keys, (void)layer;
-    swax_vector(l, "one", 1, 0, 0);
-}
-
-static double no_flops(const struct swax_config *c, const void *keys, int T, int window, int training)
-{
-    (void)c, (void)keys, (void)T, (void)window, (void)training;
-    return NAN;
-}
-
-static void alike(struct list_f32 *l, void *acts, const struct swax_config *c, const void *keys, int B, int T)
-{
-    (void)acts, (void)c, (void)keys, (void)B, (void)T;
-    swax_reals_f32(l, "q", 1);
-    swax_reals_f32(l, "q", 1);
-}
-
-static void like_the_blocks(struct list_f32 *l, void *acts, const struct swax_config *c, const void *keys, int B, int T)
-{
-    (void)acts, (void)c, (void)keys, (void)B, (void)T;
-    swax_reals_f32(l, "norm1", 1);
-}
-
-static const char *refuse_all(const struct swax_config *c, void *keys, char *wrong)
-{
-    (void)c, (void)keys;
-    return swax_refuse(wrong, "ema_heads", 8, "something else");
-}
-
-#define KEY(name_, kind_, at_, otherwise_, what_) \
-    { { .name = name_, .kind = kind_, .at = at_, .otherwise = otherwise_, .what = what_ }, { 0 } }
-static const struct swax_key no_default[] = KEY("k", SWAX_KEY_SIZE, 0, NULL, "a key");
-static const struct swax_key no_line[] = KEY("k", SWAX_KEY_SIZE, 0, "1", NULL);
-static const struct swax_key no_room[] = KEY("k", SWAX_KEY_SIZE, 4096, "1", "a key");
-static const struct swax_key no_words[] = KEY("k", SWAX_KEY_WORD, 0, "1", "a key");
-static const struct swax_key bad_default[] = KEY("k", SWAX_KEY_SIZE, 0, "0", "a key");
-static const struct swax_key taken[] = KEY("width", SWAX_KEY_SIZE, 0, "1", "a key");
-static const struct swax_key of_another[] = KEY("cell_heads", SWAX_KEY_SIZE, 0, "1", "a key");
-static const struct swax_key of_the_network[] = KEY("k", SWAX_KEY_MIXERS, 0, "1", "a key");
-
-enum { LACKS = 40 };
-
-static const char *take_away(struct swax_mixer_f32 *x, int part)
-{
-    static const char letters[] = "sixteen_letters_";
-    switch (part) {
-    case 0: x->about.name = NULL; return "lacks a name";
-    case 1: x->about.name = "two words"; return "lacks a name";
-    case 2: x->about.name = letters; return "lacks a name";
-    case 3: x->about.name = "mlstm"; return "the mixer mlstm lacks a name of its own";
-    case 4: x->about.what = NULL; return "lacks a line";
-    case 5: x->about.sees = SWAX_SEES_NOTHING; return "lacks what it sees";
-    case 6: x->about.keys = NULL; return "its table of keys";
-    case 7: x->about.keys_size = 0; return "the size of its keys";
-    case 8: x->about.check = NULL; return "lacks check";
-    case 9: x->about.norm = NULL; return "its norm";
-    case 10: x->about.places_size = 0; return "places";
-    case 11: x->about.places_size = sizeof(union swax_room) + 8; return "places";
-    case 12: x->about.tensors = NULL; return "lacks tensors";
-    case 13: x->about.flops = NULL; return "lacks flops";
-    case 14: x->about.inside.key = NULL; return "inside";
-    case 15: x->about.inside.title = NULL; return "inside";
-    case 16: x->about.inside.see = NULL; return "inside";
-    case 17: x->about.hf.layer_type = "average"; return "Hugging Face";
-    case 18: x->acts_size = 0; return "its activations";
-    case 19: x->acts_size = sizeof(union swax_room) + 8; return "its activations";
-    case 20: x->acts = NULL; return "lacks acts";
-    case 21: x->forward = NULL; return "lacks forward";
-    case 22: x->backward = NULL; return "lacks backward";
-    case 23: x->state_size = 0; return "its state";
-    case 24: x->state_ready = NULL; return "lacks state_ready";
-    case 25: x->state_begin = NULL; return "lacks state_begin";
-    case 26: x->state_free = NULL; return "lacks state_free";
-    case 27: x->about.keys = no_default; return "a default for its key k";
-    case 28: x->about.keys = no_line; return "what it is for its key k";
-    case 29: x->about.keys = no_room; return "room for its key k";
-    case 30: x->about.keys = no_words; return "words for its key k";
-    case 31: x->about.keys = bad_default; return "can be read for its key k";
-    case 32: x->about.keys = taken; return "a name of its own for its key width";
-    case 33: x->about.keys = of_another; return "a name of its own for its key cell_heads";
-    case 34: x->about.keys = of_the_network; return "a kind of its own for its key k";
-    case 35: x->about.keys_size = SWAX_OWN; return "room in swax_config.own";
-    case 36: x->about.tensors = own_norm; return "a place";
-    case 37: x->about.hf.layer = "Theirs"; return "Hugging Face";
-    case 38: x->about.name = "a-name-too-long."; return "a name of one word, of at most 15 letters";
-    default: x->about.check = refuse_all; return "defaults that can be: it says  ema_heads=8";
-    }
-}
-
-START_TEST(a_row_that_lacks_something_is_refused_by_name)
-{
-    struct swax_mixer_f32 x = swax_mixer_ema_f32;
-    const struct swax_mixer_f32 *table[SWAX_MIXERS + 1] = { NULL };
-    for (int m = 0; swax_mixers_f32[m]; m++)
-        table[m] = swax_mixers_f32[m] == &swax_mixer_ema_f32 ? &x : swax_mixers_f32[m];
-    ck_assert_msg(!swax_mixers_check_f32(table, why), "%s", why);
-    x.about.name = "a-name-so-long.";            /* of 15 letters */
-    ck_assert_msg(!swax_mixers_check_f32(table, why), "%s", why);
-    x.about.name = swax_mixer_ema_f32.about.name;
-    const char *expected = take_away(&x, _i);
-    const char *said = swax_mixers_check_f32(table, why);
-    ck_assert_msg(said != NULL, "a row that %s was taken", expected);
-    ck_assert_msg(strstr(said, expected) && is_sentence(said), "'%s' does not say '%s'", said, expected);
-    ck_assert_msg(strstr(said, x.about.name && *x.about.name ? x.about.name : "without a name") != NULL,
-                  "'%s' does not name the mixer", said);
-}
-END_TEST
-
-START_TEST(two_activations_of_one_name_are_refused)
-{
-    struct swax_mixer_f32 x = swax_mixer_ema_f32;
-    const struct swax_mixer_f32 *const table[] = { &x, NULL };
-    x.acts = alike;
-    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "a name of its own for the activation q"), "%s",
-                  why);
-    x.acts = like_the_blocks;
-    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "a name of its own for the activation norm1"), "%s",
-                  why);
-    x.acts = swax_mixer_ema_f32.acts;
-    x.about.flops = no_flops;
-    ck_assert_msg(swax_mixers_check_f32(table, why) && strstr(why, "lacks flops"), "%s", why);
-}
-END_TEST
 
 /* ---- the network */
 
@@ -410,8 +280,6 @@ int main(void)
     Suite *s = suite_create("mixer");
     TCase *tc = tcase_create("mixer");
     tcase_set_timeout(tc, 300);
-    tcase_add_loop_test(tc, a_row_that_lacks_something_is_refused_by_name, 0, LACKS);
-    tcase_add_test(tc, two_activations_of_one_name_are_refused);
     tcase_add_loop_test(tc, its_gradient_is_that_of_its_loss, 0, 2);
     tcase_add_loop_test(tc, it_decodes_what_it_evaluates, 0, 2);
     tcase_add_test(tc, its_tensors_are_as_it_says);

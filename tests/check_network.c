@@ -72,8 +72,8 @@ static const char *spoil(struct some *s, int how)
     case 2: s->token[0] = INT_MAX; return "Token 0 of sequence 0 is 2147483647";
     case 3: s->token[1] = INT_MIN; return "Token 1 of sequence 0 is -2147483648";
     case 4: s->b.window = 0; return "window=0";
-    case 5: s->b.B = B + 1; return "4 sequences of 9 tokens";
-    case 6: s->b.T = T + 1; return "3 sequences of 10 tokens";
+    case 5: s->b.B = B + 1; return "4 sequences of 9 tokens: this network was opened for 1 to 3 of 1 to 9.";
+    case 6: s->b.T = T + 1; return "3 sequences of 10 tokens: this network was opened for 1 to 3 of 1 to 9.";
     case 7: s->b.B = 0; return "0 sequences";
     case 8: s->b.T = -1; return "of -1 tokens";
     case 9: s->start[10] = 2; return "Token 1 of sequence 1 is of a document that begins at token 2";
@@ -744,6 +744,46 @@ START_TEST(no_memory_is_lost)
 }
 END_TEST
 
+/* A decoder that has no memory for more tokens says so, whichever allocation it is, and has lost nothing: fed again, it
+ * goes on.  Of every mixer. */
+START_TEST(a_decoder_without_memory_goes_on_later)
+{
+    enum { MANY = 600, STEP = 40 };
+    static int token[MANY];
+    static float expected[VOCABULARY], got[VOCABULARY];
+    struct swax_config c = configured();
+    ck_assert_msg(!swax_config_set(&c, "mixers", swax_mixer_row(_i)->name, why), "%s", why);
+    struct swax_network *n = swax_network_new(&c, swax_tiers[0], SWAX_PREC_F32, 1, T, 0, why);
+    ck_assert_msg(n != NULL, "%s", why);
+    swax_network_init(n, 1);
+    for (int i = 0; i < MANY; i++)
+        token[i] = i * i % VOCABULARY;
+    int refused = 0, unmade = 0, at = 1 << 30;             /* first of all, none fails */
+    do {
+        fail_at = at, calls = 0;
+        struct swax_decoder *d = swax_decoder_new(n, 1, 3, why);
+        unmade += !d;
+        for (int t = 0; t < MANY && d; t += STEP) {
+            const char *wrong = swax_decoder_feed(d, token + t, STEP, got);
+            ck_assert_msg(!wrong || is_sentence(wrong), "allocation %d: %s", at, wrong);
+            refused += wrong != NULL;
+            wrong = wrong ? swax_decoder_feed(d, token + t, STEP, got) : NULL;
+            ck_assert_msg(!wrong, "fed again, after allocation %d had failed: %s", at, wrong);
+        }
+        fail_at = 0;
+        if (at == 1 << 30)
+            memcpy(expected, got, sizeof got), at = 0;
+        ck_assert_msg(!d || !memcmp(got, expected, sizeof got), "%s, after allocation %d had failed: other logits",
+                      swax_mixer_row(_i)->name, at);
+        swax_decoder_free(d);
+    } while (calls >= at++ && at < 200);
+    ck_assert(at < 200 && unmade > 3);
+    printf("%s: %d allocations, %d of them while tokens are fed\n", swax_mixer_row(_i)->name, at - 2, refused);
+    ck_assert(refused > 5 || !strstr("gdn kda gla mamba2 full", swax_mixer_row(_i)->name));
+    swax_network_free(n);
+}
+END_TEST
+
 /* What is seen inside a layer, or that there is no memory to look, of every mixer. */
 START_TEST(a_look_inside_without_memory_is_none)
 {
@@ -774,6 +814,12 @@ START_TEST(a_look_inside_without_memory_is_none)
 END_TEST
 #else
 START_TEST(no_memory_is_lost)
+{
+    puts("skipped: memory cannot be made to fail here");
+}
+END_TEST
+
+START_TEST(a_decoder_without_memory_goes_on_later)
 {
     puts("skipped: memory cannot be made to fail here");
 }
@@ -818,6 +864,7 @@ int main(void)
     int mixers = 0;
     while (swax_mixer_row(mixers))
         mixers++;
+    tcase_add_loop_test(tc, a_decoder_without_memory_goes_on_later, 0, mixers);
     tcase_add_loop_test(tc, a_look_inside_without_memory_is_none, 0, mixers);
     tcase_add_loop_test(tc, every_failing_allocation_is_said, 0, swax_n_tiers);
     suite_add_tcase(s, tc);

@@ -64,6 +64,78 @@ START_TEST(tensors_are_those_that_are_kept)
 }
 END_TEST
 
+/* ---- sizes that are not given follow from those that are; and what is too large is said, with what makes it so */
+
+static void print_sizes(FILE *f, struct swax_config *c, const char *mixer, const char *const key[5])
+{
+    fprintf(f, "%s: width %d", mixer, c->width);
+    for (int k = 0; k < 5 && key[k]; k++)
+        fprintf(f, ", %s %.0f", key[k], swax_config_number(c, key[k]));
+    if (swax_config_check(c, why)) {
+        fprintf(f, ": %s\n", why);
+        return;
+    }
+    fprintf(f, " =>");
+    for (int k = 0; k < 5 && key[k]; k++)
+        fprintf(f, " %.0f", swax_config_number(c, key[k]));
+    fprintf(f, "; ffn_width %d\n", c->ffn_width);
+}
+
+static void set(struct swax_config *c, const char *key, int value)
+{
+    if (key)
+        *(int *)swax_config_at(c, key) = value;
+}
+
+START_TEST(sizes_follow_from_those_that_are_given)
+{
+    static const struct { const char *mixer, *key[5]; } of[] = {     /* heads, values, keys, heads of keys, taps */
+        { "swa", { "heads", "head_dim", "key_value_heads" } },
+        { "mlstm", { "cell_heads", "cell_value_dim", "cell_key_dim" } },
+        { "gdn", { "gdn_heads", "gdn_value_dim", "gdn_key_dim", "gdn_key_heads", "gdn_conv" } },
+        { "kda", { "kda_heads", "kda_value_dim", "kda_key_dim", "kda_key_heads", "kda_conv" } },
+        { "gla", { "gla_heads", "gla_value_dim", "gla_key_dim", "gla_key_heads", "gla_conv" } },
+        { "mamba2", { "mamba2_heads", "mamba2_head_dim", "mamba2_state", "mamba2_groups", "mamba2_conv" } } };
+    static const int widths[] = { 12, 7 }, heads[] = { 1, 3 }, values[] = { 0, 1, 5 }, keys[] = { 0, 3 };
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    for (size_t m = 0; m < sizeof of / sizeof of[0]; m++) {
+        struct swax_config before = swax_config_default();
+        ck_assert_msg(!swax_config_set(&before, "mixers", of[m].mixer, why), "%s", why);
+        for (int i = 0; i < 2 * 2 * 3 * 2; i++) {
+            struct swax_config c = before;
+            c.width = widths[i % 2];
+            set(&c, of[m].key[0], heads[i / 2 % 2]);
+            set(&c, of[m].key[1], values[i / 4 % 3]);
+            set(&c, of[m].key[2], keys[i / 12]);
+            print_sizes(f, &c, of[m].mixer, of[m].key);
+        }
+        /* two of the sizes so large that their product is the first that no int holds, or the last that one does */
+        for (int a = -1; a < 5; a++)
+            for (int b = a + 1; b < 5; b++)
+                for (int more = 0; more < 2 && of[m].key[b] && (a < 0 || of[m].key[a]); more++) {
+                    struct swax_config c = before;
+                    c.width = c.ffn_width = 1;
+                    *(int *)swax_config_at(&c, "gla_rank") = 1;
+                    for (int k = 0; k < 5; k++)
+                        set(&c, of[m].key[k], 1);
+                    if (a < 0)
+                        c.width = 65536;
+                    else
+                        set(&c, of[m].key[a], 65536);
+                    set(&c, of[m].key[b], 32767 + more);
+                    if (b == 3)                                    /* the heads of keys divide the heads */
+                        set(&c, of[m].key[0], 32767 + more);
+                    print_sizes(f, &c, of[m].mixer, of[m].key);
+                }
+    }
+    fclose(f);
+    golden_is("sizes_derived.txt", text, 0);
+    free(text);
+}
+END_TEST
+
 /* ---- operations a token: two for each weight of a matrix, three times that in training, and what mixes tokens */
 
 static double mixing(const struct swax_config *c, const char *mixer, int length, int window, int training)
@@ -126,6 +198,7 @@ int main(void)
     TCase *t = tcase_create("sizes");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, tensors_are_those_that_are_kept);
+    tcase_add_test(t, sizes_follow_from_those_that_are_given);
     tcase_add_loop_test(t, operations_are_counted_from_the_sizes, 0, 7);
     suite_add_tcase(s, t);
     return suite_ends(s);

@@ -137,11 +137,10 @@ static size_t state_bytes(const struct swax_delta_sizes *o)
     return (size_t)o->heads * (size_t)o->key_dim * (size_t)o->value_dim * sizeof(stat);
 }
 
-/* Room for `more` rows at the end: forget those that no later tap can reach, else take a larger room. */
+/* Room for `more` rows at the end; where there is none, a new one begins with the rows that a later tap can reach. */
 static int rows_ready(struct swax_network *n, const struct swax_delta_sizes *o, struct R(swax_delta_state) *s, int more)
 {
-    const int reach = o->taps - 1, keep = s->used < reach ? s->used : reach;
-    const int room = s->room > 2 * (keep + more) ? s->room : 2 * (keep + more);
+    const int reach = o->taps - 1, keep = s->used < reach ? s->used : reach, room = 2 * (keep + more);
     real *to[3] = { 0 };
     int made = 1;
     if (!o->taps || s->used + more <= s->room)

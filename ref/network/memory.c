@@ -14,7 +14,7 @@ void *swax_take(struct swax_network *n, size_t bytes)
         char *raw = malloc(round + sizeof(void *));
         if (raw) {
             char *at = raw + sizeof(void *);
-            at += (64 - (size_t)at % 64) % 64;
+            at += 64 - (size_t)at % 64;
             memcpy(at - sizeof(void *), &raw, sizeof raw);
             p = at;
         }

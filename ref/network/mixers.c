@@ -114,11 +114,13 @@ static int lacks_in_use(const struct R(swax_mixer) *m, char *why)
     if (!(x->flops(&c, &keys, 64, 8, 1) >= x->flops(&c, &keys, 64, 8, 0) && x->flops(&c, &keys, 64, 8, 0) > 0))
         return lacks(x, "flops", "", why);
     const int names = R(swax_model_names)(m, &c, &keys, name, MOST);
+    if (names > MOST)
+        return lacks(x, "restraint: it has more than 64 activations", "", why);
     for (int i = 0; i < names; i++)
         for (int j = 0; j < i; j++)
             if (!strcmp(name[i], name[j]))
                 return lacks(x, "a name of its own for the activation", name[i], why);
-    return names > MOST ? lacks(x, "restraint: it has more than 64 activations", "", why) : 0;
+    return 0;
 }
 
 const char *R(swax_mixers_check)(const struct R(swax_mixer) *const *table, char *why)
