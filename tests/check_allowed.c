@@ -1,6 +1,7 @@
 /* check_allowed.c - how many threads and children a process takes: no more than it may. */
 #define _GNU_SOURCE
 #include <check.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,20 @@ static void lay(const char *folder, const char *name, const char *text)
     put(in_folder(place, name), text, strlen(text));
 }
 
+/* Stands in for the C library's: where `elsewhere` is a folder, the system's files of control groups are read there. */
+static const char *elsewhere;
+
+FILE *fopen(const char *path, const char *mode)
+{
+    char moved[600];
+    const int ours = elsewhere && (!strncmp(path, "/sys/fs/cgroup", 14) || !strcmp(path, "/proc/self/cgroup"));
+    const int way = strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
+    const int begin = *mode == 'r' ? 0 : O_CREAT | (*mode == 'a' ? O_APPEND : O_TRUNC);
+    snprintf(moved, sizeof moved, "%s%s", ours ? elsewhere : "", path);
+    const int fd = open(moved, way | begin, 0666);
+    return fd < 0 ? NULL : fdopen(fd, mode);
+}
+
 /* Of its own group and of all above it, the least counts; a part of a processor is one. */
 START_TEST(quotas_of_control_groups_are_kept)
 {
@@ -42,6 +57,7 @@ START_TEST(quotas_of_control_groups_are_kept)
         {"0::/a/b\n", 2}, {"0::/a\n", 3}, {"0::/\n", 0}, {"0::/free\n", 0}, {"0::/a/part\n", 1},
         {"0::/nowhere/at/all\n", 0}, {"", 0}, {"nonsense", 0},
         {"5:memory:/x\n4:cpu,cpuacct:/old\n", 2}, {"4:cpuset:/old\n", 0}, {"4:cpu:/old/none\n", 2},
+        {"0::/a/b\n4:cpu:/wide\n", 2}, {"4:cpu:/old\n0::/a\n", 2}, {"4:cpu:/wide\n0::/a/part\n", 1},
     };
     lay("", "cpu.max", "max 100000\n");
     lay("a", "cpu.max", "300000 100000\n");
@@ -50,6 +66,8 @@ START_TEST(quotas_of_control_groups_are_kept)
     lay("free", "cpu.max", "max 100000\n");
     lay("cpu/old", "cpu.cfs_quota_us", "200000\n");
     lay("cpu/old", "cpu.cfs_period_us", "100000\n");
+    lay("cpu/wide", "cpu.cfs_quota_us", "700000\n");
+    lay("cpu/wide", "cpu.cfs_period_us", "100000\n");
     lay("cpu/old/none", "cpu.cfs_quota_us", "-1\n");
     lay("cpu/old/none", "cpu.cfs_period_us", "100000\n");
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
@@ -79,6 +97,25 @@ static int taken(int processors, const char *told)
     ck_assert(waitpid(child, &status, 0) == child && WIFEXITED(status));
     return WEXITSTATUS(status);
 }
+
+/* What a process takes is what its control group grants, where that is less than everything. */
+START_TEST(a_process_keeps_its_quota)
+{
+    static const struct { const char *quota, *told; int n; } of[] = {
+        {"50000 100000\n", NULL, 1}, {"100000 100000\n", NULL, 1}, {"100000 100000\n", "7", 1},
+        {"max 100000\n", "1", 1}};
+    const int all = taken(0, NULL);
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        lay("sys/fs/cgroup/a", "cpu.max", of[i].quota);
+        lay("proc/self", "cgroup", "0::/a\n");
+        elsewhere = scratch("groups/");
+        ck_assert_msg(taken(0, of[i].told) == of[i].n, "%d threads, not %d, of a quota of %s", taken(0, of[i].told),
+                      of[i].n, of[i].quota);
+    }
+    lay("sys/fs/cgroup/a", "cpu.max", "max 100000\n");
+    ck_assert_int_eq(taken(0, NULL), all);
+}
+END_TEST
 
 START_TEST(affinity_and_omp_num_threads_are_kept)
 {
@@ -117,6 +154,7 @@ int main(void)
     TCase *t = tcase_create("allowed");
     tcase_add_test(t, processors_are_counted_as_the_kernel_lists_them);
     tcase_add_test(t, quotas_of_control_groups_are_kept);
+    tcase_add_test(t, a_process_keeps_its_quota);
     tcase_add_test(t, affinity_and_omp_num_threads_are_kept);
     tcase_add_test(t, a_slip_takes_no_more_than_eight_threads_a_processor);
     suite_add_tcase(s, t);
