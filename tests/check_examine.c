@@ -74,15 +74,17 @@ END_TEST
 START_TEST(a_curve_that_is_none_has_no_points)
 {
     static struct outcome r;
-    static const char *const curve[] = {"null", "{\"a\": {\"step\": 3}}", "[]", "\"curve\"", "[{\"step\": 0}]", "[{}]"};
+    static const char *const curve[] = {
+        "null", "{\"curve\": null}", "{\"curve\": {\"a\": {\"step\": 3}}}", "{\"curve\": []}", "{\"curve\": \"curve\"}",
+        "{\"curve\": [{\"step\": 0}]}", "{\"curve\": [{}]}"};
     r.points = 3;
-    curve_read(&r, NULL);
+    curve_read(&r, &a, NULL, 0);
     ck_assert_int_eq(r.points, 0);
     for (size_t i = 0; i < sizeof curve / sizeof *curve; i++) {
         struct json *j = json_parse(curve[i], strlen(curve[i]), why);
         ck_assert_msg(j != NULL, "%s", why);
         r.points = 3;
-        curve_read(&r, j);
+        curve_read(&r, &a, j, 0);
         ck_assert_msg(!r.points, "%s has %d points", curve[i], r.points);
         json_free(j);
     }

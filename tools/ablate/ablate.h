@@ -23,6 +23,8 @@ struct ablate_arm {
     double times;                              /* the steps of the settings */
     int equal_to;                              /* the arm whose FLOPs it has; -1: its own */
     double flops;                              /* of training one run; NaN: only files know the vocabulary */
+    char contents[17], weights[17];            /* checksums of what its files hold, and of what it begins with; "":
+                                                * there is none, or it was not asked */
 };
 
 /* A sitting: held-out sequences of one kind, seen with one window.  A question reads a number from it. */
@@ -80,6 +82,7 @@ struct ablation {
     int window[ABLATE_WINDOWS];         /* of the train-window x test-window grid */
     int memory, near, loss;   /* questions: what the file calls long memory and short context (-1: nothing); the loss */
     char examination[17];               /* a checksum of what is asked, question by question */
+    char asked_of_curve[3][17];         /* the same of the loss, memory and near alone; "": it is not asked */
     struct claim claim[ABLATE_CLAIMS];
     enum ablate_rules rules;
 };
@@ -147,6 +150,9 @@ char *ablate_builtin_text(const char *name, char *why);
 /* folder.c: the folder is this ablation's, from now on if it is new; refused is one of other settings, other weights to
  * begin with, or files that hold other data.  Finds a->rules.  NULL, or a sentence. */
 const char *ablation_claim(struct ablation *a, int only_report, char *why);
+/* Do the files of an arm, its data and the weights it begins with, still hold what they held when the folder was
+ * claimed?  All runs of an ablation are of the same.  NULL, or a sentence. */
+const char *ablation_same(const struct ablation *a, int arm, char *why);
 
 /* Open a run as far as its first step, so that it is refused before a folder is claimed for it.  In a process of its
  * own: a device's context does not survive the forks that follow.  try.c. */
@@ -163,8 +169,10 @@ enum outcome_end outcome_make(const struct ablation *a, int arm, int seed, int t
  * things. */
 void outcome_write(FILE *f, const struct ablation *a, int arm, const struct outcome *r, const char *indent);
 const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, int seed, char *why);
-void curve_write(FILE *f, const struct outcome *r, const char *indent);
-void curve_read(struct outcome *r, const struct json *curve);
+void curve_write(FILE *f, const struct ablation *a, const struct outcome *r, const char *indent);
+/* From the object that holds it.  What another question has answered is NaN; so is what may be, where `other` and an
+ * older swax wrote it.  1: something was. */
+int curve_read(struct outcome *r, const struct ablation *a, const struct json *object, int other);
 const char *results_write(const struct ablation *a, const struct outcome *r, char *why);       /* FOLDER/results.json */
 
 /* spread.c: of the finished seeds of an arm, what(outcome) sorted, NaNs left out; how many. */

@@ -10,11 +10,8 @@
 #include "tools/lib/say.h"
 #include "tools/train/weights.h"
 
-/* Checksums of what the files of an arm's data hold, and of the weights it begins with; "": there are none. */
-struct sums { char contents[17], weights[17]; };
-
 /* Every arm's settings, what its files hold, and the rules.  Another ablation must not be mixed into it. */
-static const char *write_claim(const struct ablation *a, const struct sums *sum, const char *path, char *why)
+static const char *write_claim(const struct ablation *a, const char *path, char *why)
 {
     char *text = NULL, rules[17];
     size_t size = 0;
@@ -31,9 +28,9 @@ static const char *write_claim(const struct ablation *a, const struct sums *sum,
         free(run);
     }
     for (int i = 0; f && i < a->arms; i++)
-        fprintf(f, "%s\"%s\": \"%s\"", i ? ", " : "},\n\"contents\": {", a->arm[i].name, sum[i].contents);
+        fprintf(f, "%s\"%s\": \"%s\"", i ? ", " : "},\n\"contents\": {", a->arm[i].name, a->arm[i].contents);
     for (int i = 0; f && i < a->arms; i++)
-        fprintf(f, "%s\"%s\": \"%s\"", i ? ", " : "},\n\"weights\": {", a->arm[i].name, sum[i].weights);
+        fprintf(f, "%s\"%s\": \"%s\"", i ? ", " : "},\n\"weights\": {", a->arm[i].name, a->arm[i].weights);
     claims_sum(a, rules);
     if (f)
         fprintf(f, "},\n\"rules\": \"%s\"}\n", rules);
@@ -98,32 +95,47 @@ static const char *sum_contents(const struct run *r, char text[17], char *why)
     return wrong;
 }
 
-static const char *sum_all(const struct ablation *a, struct sums *sum, char *why)
+static const char *sum_all(struct ablation *a, char *why)
 {
     for (int i = 0; i < a->arms; i++) {
         const struct run *r = &a->run[i], *first = &a->run[0];
         if (i && !memcmp(r->value, first->value, sizeof r->value))
-            strcpy(sum[i].contents, sum[0].contents);
-        else if (sum_contents(r, sum[i].contents, why))
+            strcpy(a->arm[i].contents, a->arm[0].contents);
+        else if (sum_contents(r, a->arm[i].contents, why))
             return why;
         if (i && !strcmp(r->from, first->from))
-            strcpy(sum[i].weights, sum[0].weights);
-        else if (weights_sum(r->from, sum[i].weights, why))
+            strcpy(a->arm[i].weights, a->arm[0].weights);
+        else if (weights_sum(r->from, a->arm[i].weights, why))
             return why;
     }
     return NULL;
 }
 
+const char *ablation_same(const struct ablation *a, int arm, char *why)
+{
+    const struct ablate_arm *m = &a->arm[arm];
+    char contents[17], weights[17];
+    if ((*m->contents && sum_contents(&a->run[arm], contents, why)) ||
+        (*m->weights && weights_sum(a->run[arm].from, weights, why)))
+        return why;
+    if (*m->contents && strcmp(contents, m->contents))
+        return say(why, "A file that its data lie in was changed since the ablation began, and other runs are of what "
+                        "it held: put it back as it was, and start the ablation again.");
+    if (*m->weights && strcmp(weights, m->weights))
+        return say(why, "The weights of from=%.100s were changed since the ablation began, and other runs began with "
+                        "what they were: put them back, and start the ablation again.", a->run[arm].from);
+    return NULL;
+}
+
 /* NULL, or a sentence.  What an older swax left out there is taken as it is. */
-static const char *check_files(const struct json *root, const struct ablation *a, const struct sums *sum, int i,
-                               char *why)
+static const char *check_files(const struct json *root, const struct ablation *a, int i, char *why)
 {
     const struct json *held = json_get(json_get(root, "contents"), a->arm[i].name),
                       *began = json_get(json_get(root, "weights"), a->arm[i].name);
-    if (held && held->text && strcmp(held->text, sum[i].contents))
+    if (held && held->text && strcmp(held->text, a->arm[i].contents))
         return say(why, "%s holds runs on other data: a file that arm %s reads has changed since. Choose another "
                         "folder with out=, or put the file back.", a->out, a->arm[i].name);
-    if (began && began->text && strcmp(began->text, sum[i].weights))
+    if (began && began->text && strcmp(began->text, a->arm[i].weights))
         return say(why, "%s holds runs that began with other weights: those that arm %s begins with have changed "
                         "since. Choose another folder with out=, or put the file back.", a->out, a->arm[i].name);
     return NULL;
@@ -132,14 +144,13 @@ static const char *check_files(const struct json *root, const struct ablation *a
 const char *ablation_claim(struct ablation *a, int only_report, char *why)
 {
     char path[RUN_TEXT + 64], rules[17];
-    static struct sums sum[ABLATE_ARMS];
     snprintf(path, sizeof path, "%s/ablation.json", a->out);
     if (only_report && access(path, F_OK))
         return say(why, "%s holds no ablation to report on.", a->out);
-    if ((!only_report && sum_all(a, sum, why)) || file_make_folder(a->out, why))
+    if ((!only_report && sum_all(a, why)) || file_make_folder(a->out, why))
         return why;
     if (access(path, F_OK))
-        return write_claim(a, sum, path, why);
+        return write_claim(a, path, why);
     struct json *root = json_read(path, 1 << 22, why);
     const struct json *arms = json_get(root, "arms");
     const char *bad = root ? NULL : why;
@@ -148,7 +159,7 @@ const char *ablation_claim(struct ablation *a, int only_report, char *why)
     for (int i = 0; i < a->arms && !bad && !other; i++)
         other = other_arm(json_get(arms, a->arm[i].name), a, i, what);
     for (int i = 0; i < a->arms && !only_report && !bad && !other; i++)
-        bad = check_files(root, a, sum, i, why);
+        bad = check_files(root, a, i, why);
     const struct json *began = json_get(root, "rules");
     claims_sum(a, rules);
     a->rules = !began || !began->text ? RULES_UNTOLD : strcmp(began->text, rules) ? RULES_CHANGED : RULES_STOOD;

@@ -25,6 +25,8 @@ struct training {
     int resumed;                       /* the step it goes on from */
     outcome_progress progress;
     void *arg;
+    int unfit;                         /* what it would begin with is not what the others began with */
+    int asked_again;                   /* what is there already was asked other questions */
     const char *wrong;
     char *why;
 };
@@ -37,19 +39,23 @@ static const char *save_curve(const struct training *t)
     if (!f)
         return file_replace_text(t->path, NULL, &text, t->why);
     fprintf(f, "{\"seconds\": %.17g,\n ", t->r.seconds);
-    curve_write(f, &t->r, " ");
+    curve_write(f, t->a, &t->r, " ");
     fputs("}\n", f);
     return file_replace_text(t->path, f, &text, t->why);
 }
 
-/* A curve cut short by a full disk or an old format is measured again: it is no loss. */
+/* As far as it will go on from, since what comes behind is done again.  What other questions have answered is not kept;
+ * where the run stands, they can be asked of it once more.  A curve cut short by a full disk or an old format is
+ * measured again: it is no loss. */
 static void load_curve(struct training *t)
 {
     char ignored[SWAX_WHY];
     struct json *root = access(t->path, F_OK) ? NULL : json_read(t->path, 1 << 20, ignored);
     const struct json *seconds = json_get(root, "seconds");
     if (root) {
-        curve_read(&t->r, json_get(root, "curve"));
+        const int dropped = curve_read(&t->r, t->a, root, t->asked_again);
+        while (t->r.points && t->r.curve[t->r.points - 1].step > t->resumed - dropped)
+            t->r.points--;
         t->r.seconds = seconds && seconds->type == JSON_NUMBER ? seconds->number : 0;
         json_free(root);
     }
@@ -68,6 +74,26 @@ static int resumed_step(const char *folder)
     return step;
 }
 
+/* Did the point ask of the text that the run looks at? */
+static const char *same_held_out(const struct run *run, char *why)
+{
+    const char *value[SOURCE_KEYS];
+    struct data d = {0};
+    char sum[17];
+    for (int i = 0; i < SOURCE_KEYS; i++)
+        value[i] = run->value[i];
+    if (!*run->held_out)
+        return NULL;
+    const char *wrong = data_open(&d, run->source, value, run->length, why);
+    if (!wrong)
+        wrong = data_sum(&d, DATA_HELD_OUT, run->length, sum, why);
+    data_close(&d);
+    return !wrong && strcmp(sum, run->held_out)
+               ? say(why, "A file that its data lie in was changed while it was trained: put it back as it was, and "
+                          "start the ablation again.")
+               : wrong;
+}
+
 /* Measure a point of the curve if there should be one at this step and there is none. */
 static const char *add_point(struct training *t, const struct run *run, int step, struct swax_network *n)
 {
@@ -79,6 +105,7 @@ static const char *add_point(struct training *t, const struct run *run, int step
     struct ablate_point *p = &t->r.curve[t->r.points];
     *p = (struct ablate_point){.step = step, .tokens = (double)step * run->batch * run->length};
     const char *wrong = examine_briefly(t->a, run, n, run->batch / run->accumulate, p, t->why);
+    wrong = wrong ? wrong : same_held_out(run, t->why);
     t->r.points += !wrong;
     return wrong ? wrong : save_curve(t);
 }
@@ -94,7 +121,9 @@ static enum run_verdict watch(void *arg, const struct run *run, const struct run
                 "one tier\n",
                 t->a->arm[t->arm].name, (unsigned long long)run->seed, run->tiers, run->tier);
     t->r.seconds += p ? p->seconds : 0;
-    t->wrong = step ? add_point(t, run, step, n) : NULL;
+    t->wrong = p ? NULL : ablation_same(t->a, t->arm, t->why);         /* now that the run has summed its own */
+    t->unfit = !p && t->wrong && !step;
+    t->wrong = step && !t->wrong ? add_point(t, run, step, n) : t->wrong;
     return t->wrong || (p && t->progress(t->arg, step)) ? RUN_STOP : RUN_GO_ON;
 }
 
@@ -142,15 +171,20 @@ static enum outcome_end train_and_examine(struct training *t, struct run *run, c
         return say(t->why, "%s: this path is too long.", folder), OUTCOME_FAILED;
     run->resume = 1;
     run->threads = run->threads ? run->threads : threads;
-    load_curve(t);
     t->resumed = resumed_step(folder);
+    load_curve(t);
     const enum run_end end = run_train(run, watch, t, t->why);
     const char *wrong = t->wrong;
+    char begun[RUN_TEXT + 64];
+    run_path(begun, folder, checkpoint_name);
+    if (t->unfit)                              /* of no step, and of other data than those of the others */
+        unlink(begun);
     if (end == RUN_INTERRUPTED && !wrong)
         return OUTCOME_STOPPED;
     if (end != RUN_FINISHED || wrong)
         return run_interrupted ? OUTCOME_STOPPED : OUTCOME_FAILED;
-    if (save_curve(t) || examine(t->a, run, &t->r, t->why) || save_result(t->a, t->arm, &t->r, folder, t->why))
+    if (save_curve(t) || examine(t->a, run, &t->r, t->why) || ablation_same(t->a, t->arm, t->why) ||
+        save_result(t->a, t->arm, &t->r, folder, t->why))
         return run_interrupted ? OUTCOME_STOPPED : OUTCOME_FAILED;
     return OUTCOME_DONE;
 }
@@ -172,8 +206,10 @@ enum outcome_end outcome_make(const struct ablation *a, int arm, int seed, int t
     enum outcome_end end = OUTCOME_DONE;
     if (outcome_read(&there, a, arm, seed, why))
         end = OUTCOME_FAILED;
-    else if (!there.done)                  /* another process may have finished it in the meantime */
+    else if (!there.done) {                /* another process may have finished it in the meantime */
+        t.asked_again = there.other;
         end = train_and_examine(&t, &run, folder, threads);
+    }
     close(fd);
     return end;
 }

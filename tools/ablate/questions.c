@@ -384,5 +384,14 @@ const char *questions_set(struct ablation *a, char *why)
     for (int q = 0; q < a->questions; q++)
         question_sum(a, q, &all);
     checksum_text(&all, a->examination);
+    const int of_curve[3] = {a->loss, a->memory, a->near};
+    for (int k = 0; k < 3; k++) {
+        struct checksum one = {0};
+        *a->asked_of_curve[k] = 0;
+        if (of_curve[k] < 0)
+            continue;
+        question_sum(a, of_curve[k], &one);
+        checksum_text(&one, a->asked_of_curve[k]);
+    }
     return d.full ? say(why, "The ablation asks more than there is room for: fewer bands, windows or lengths.") : NULL;
 }

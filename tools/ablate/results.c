@@ -3,7 +3,8 @@
  * A run is {"seed", "examination" (a checksum of what it was asked), "tokens", "seconds", "parameters",
  * "answers": {QUESTION: {"value", "error", "asked"}, ...}, "loss_by_position": [...],
  * "layers": [{"layer", "mixer", what it shows of its inside: [...]}, ...],
- * "curve": [{"step", "tokens", "loss", "memory", "near", "cells_gradient"}, ...]}: what was not measured is null.
+ * "curve": [{"step", "tokens", "loss", "memory", "near", "cells_gradient"}, ...], "asked_of_curve": {"loss", "memory",
+ * "near"} (checksums of their questions)}: what was not measured is null.
  * results.json lists the runs of every arm, the questions in words, and the verdicts. */
 #include "tools/ablate/ablate.h"
 
@@ -47,7 +48,14 @@ static int count_numbers(const double *x, int most)
     return most;
 }
 
-void curve_write(FILE *f, const struct outcome *r, const char *indent)
+static const char *const of_curve[3] = {"loss", "memory", "near"};
+
+static double *in_point(struct ablate_point *p, int k)
+{
+    return k == 0 ? &p->loss : k == 1 ? &p->memory : &p->near;
+}
+
+void curve_write(FILE *f, const struct ablation *a, const struct outcome *r, const char *indent)
 {
     fputs("\"curve\": [", f);
     for (int i = 0; i < r->points; i++) {
@@ -60,7 +68,10 @@ void curve_write(FILE *f, const struct outcome *r, const char *indent)
         member(f, ", ", "cells_gradient", p->cells);
         fputs("}", f);
     }
-    fputs("]", f);
+    fprintf(f, "],\n%s\"asked_of_curve\": ", indent);
+    for (int k = 0; k < 3; k++)
+        text_member(f, k ? ", " : "{", of_curve[k], a->asked_of_curve[k]);
+    fputs("}", f);
 }
 
 static void write_layers(FILE *f, const struct swax_config *c, const struct outcome *r, const char *indent)
@@ -94,7 +105,7 @@ void outcome_write(FILE *f, const struct ablation *a, int arm, const struct outc
     numbers(f, "", "loss_by_position", r->part, MEASURE_PARTS);
     write_layers(f, &a->run[arm].model, r, indent);
     fprintf(f, ",\n%s", indent);
-    curve_write(f, r, indent);
+    curve_write(f, a, r, indent);
     fputs("}", f);
 }
 
@@ -191,8 +202,10 @@ static void read_list(double *to, int most, const struct json *list)
         to[i] = e && e->type == JSON_NUMBER ? e->number : (double)NAN;
 }
 
-void curve_read(struct outcome *r, const struct json *curve)
+int curve_read(struct outcome *r, const struct ablation *a, const struct json *object, int other)
 {
+    const struct json *curve = json_get(object, "curve"), *asked = json_get(object, "asked_of_curve");
+    int dropped = 0;
     r->points = 0;
     for (const struct json *p = curve && curve->type == JSON_ARRAY ? curve->first : NULL;
          p && r->points < ABLATE_POINTS; p = p->next) {
@@ -203,6 +216,14 @@ void curve_read(struct outcome *r, const struct json *curve)
             (struct ablate_point){(int)step,           number(p, "tokens"), number(p, "loss"),
                                   number(p, "memory"), number(p, "near"),   number(p, "cells_gradient")};
     }
+    for (int k = 0; k < 3; k++) {
+        const struct json *sum = json_get(asked, of_curve[k]);
+        const int same = sum && sum->text ? !strcmp(sum->text, a->asked_of_curve[k]) : !other;
+        for (int i = 0; i < r->points && !same; i++)
+            *in_point(&r->curve[i], k) = (double)NAN;
+        dropped |= !same;
+    }
+    return dropped;
 }
 
 /* 1, or 0 if a question is missing, or is another one of the same name; an older swax does not say. */
@@ -246,7 +267,7 @@ const char *outcome_read(struct outcome *r, const struct ablation *a, int arm, i
             r->layers < a->run[arm].model.layers ? swax_layer_mixer(&a->run[arm].model, r->layers)->inside.key : "";
         read_list(r->layer[r->layers].value, SWAX_INSIDE, json_get(l, key));
     }
-    curve_read(r, json_get(root, "curve"));
+    curve_read(r, a, root, r->other);
     json_free(root);
     return !ours ? say(why, "%s is not the result of a run: delete it, and it is made again.", path)
          : drawn != seed + 1

@@ -10,7 +10,7 @@
 #include "tools/lib/say.h"
 
 /* In the place of the one that was opened longest ago. */
-static const char *open_in_turn(struct many_files *m, int i, struct stat *s, char *why)
+static const char *open_in_turn(struct many_files *m, int i, char *why)
 {
     int *turn = &m->open[m->opened % MANY_OPEN];
     struct many_file *f = &m->file[i];
@@ -23,7 +23,7 @@ static const char *open_in_turn(struct many_files *m, int i, struct stat *s, cha
         return say_errno(why, f->path, "cannot be read");
     *turn = i;
     m->opened++;
-    return fstat(f->fd, s) ? say_errno(why, f->path, "cannot be read") : NULL;
+    return NULL;
 }
 
 const char *many_files_add(struct many_files *m, const char *path, char *why)
@@ -37,11 +37,13 @@ const char *many_files_add(struct many_files *m, const char *path, char *why)
         return say(why, "There is no memory to open %s.", path);
     }
     struct many_file *f = &m->file[m->n++];
-    *f = (struct many_file){.path = strcpy(copy, path), .fd = -1};
+    *f = (struct many_file){.path = strcpy(copy, path), .fd = -1, .looked = time(NULL)};
     if (access(path, F_OK) && errno == ENOENT && *path != '/')
         return say(why, "%s is not there, seen from the folder that swax runs in: file= says where it lies.", path);
-    if (open_in_turn(m, i, &f->as, why))
+    if (open_in_turn(m, i, why))
         return why;
+    if (fstat(f->fd, &f->as))
+        return say_errno(why, path, "cannot be read");
     if (!S_ISREG(f->as.st_mode))
         return say(why, "%s is not a file.", path);
     return f->as.st_size ? NULL : say(why, "%s is empty.", path);
@@ -49,17 +51,33 @@ const char *many_files_add(struct many_files *m, const char *path, char *why)
 
 int many_files_descriptor(struct many_files *m, int i, char *why)
 {
-    struct many_file *f = &m->file[i];
-    struct stat s;
-    if (f->fd >= 0)
-        return f->fd;
-    if (open_in_turn(m, i, &s, why))
-        return -1;
-    if (s.st_size == f->as.st_size && s.st_ino == f->as.st_ino && s.st_dev == f->as.st_dev &&
-        s.st_mtime == f->as.st_mtime)
-        return f->fd;
-    say(why, "%s has changed since it was opened.", f->path);
-    return -1;
+    return m->file[i].fd >= 0 || !open_in_turn(m, i, why) ? m->file[i].fd : -1;
+}
+
+static int same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_size == b->st_size && a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_mtime == b->st_mtime &&
+           a->st_ctime == b->st_ctime;
+}
+
+/* A file whose last change was no more than this before the look may change again without looking different: times
+ * have as little as a second or two. */
+enum { GRAIN = 2 };
+
+int many_files_moved(struct many_files *m)
+{
+    int moved = -1;
+    for (int i = 0; i < m->n; i++) {
+        struct many_file *f = &m->file[i];
+        struct stat s;
+        const time_t now = time(NULL);
+        if (f->fd >= 0 ? fstat(f->fd, &s) : stat(f->path, &s))
+            s = (struct stat){0};                      /* which no file is: to read it will say what is wrong */
+        if (!same_file(&s, &f->as) || f->as.st_ctime >= f->looked - GRAIN)
+            moved = moved < 0 ? i : moved;
+        f->as = s, f->looked = now;
+    }
+    return moved;
 }
 
 const char *many_files_read(struct many_files *m, int i, void *to, size_t n, off_t offset, char *why)

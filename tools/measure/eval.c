@@ -23,6 +23,7 @@ struct eval {
     const struct swax_tier *tier;
     struct swax_network *n;            /* its weights; of no size */
     int written;                       /* measurements so far */
+    char held_out[17];                 /* a checksum of what they are of; "": there is none yet, or it is generated */
 };
 
 static const char *const probes[] = {[MEASURE_WHOLE] = "none", [MEASURE_SPAN_CUT] = "span_cut",
@@ -263,6 +264,33 @@ static const char *look_inside(struct eval *e, struct swax_network *n, const str
     return measure(n, d, &h, &m, why) ? why : print_inside(e, n, h.T, h.window, why);
 }
 
+/* Are its files those of the run, and not others that the command line asks for? */
+static int own_files(const struct eval *e)
+{
+    const struct run *own = &e->weights.c.run;
+    const struct key *k = own->source->keys;
+    int i = 0;
+    while (k[i].name && (k[i].type != &key_path || !strcmp(own->value[i], e->run.value[i])))
+        i++;
+    return own->source == e->run.source && !k[i].name;
+}
+
+/* Which text is held out: one and the same for all lengths, and for the run's own looks. */
+static const char *know_data(struct eval *e, const struct data *d, int T, char *why)
+{
+    char sum[17];
+    const char *looked_at = e->weights.c.run.held_out;
+    if (data_sum(d, DATA_HELD_OUT, T, sum, why))
+        return why;
+    if (*e->held_out && *sum && strcmp(sum, e->held_out))
+        return say(why, "The data were changed between one length and the next: they are of two texts.");
+    if (!*e->held_out && *sum && *looked_at && strcmp(sum, looked_at) && own_files(e))
+        fputs("swax: what this run's data hold out now is not what they held out while it was trained, and it may have "
+              "been trained on it.\n", stderr);
+    strcpy(e->held_out, *sum ? sum : e->held_out);
+    return NULL;
+}
+
 static const char *one_length(struct eval *e, int T, char *why)
 {
     const char *value[SOURCE_KEYS];
@@ -270,9 +298,8 @@ static const char *one_length(struct eval *e, int T, char *why)
     for (int i = 0; i < SOURCE_KEYS; i++)
         value[i] = e->run.value[i];
     const int room = 8192 / T > 0 ? 8192 / T : 1, B = room < e->sequences ? room : e->sequences;
-    struct swax_network *n = data_open(&d, e->run.source, value, T, why) ? NULL
-                                                                         : measure_copy(e->n, e->tier, e->run.precision,
-                                                                                        B, T, why);
+    struct swax_network *n = data_open(&d, e->run.source, value, T, why) || know_data(e, &d, T, why)
+                           ? NULL : measure_copy(e->n, e->tier, e->run.precision, B, T, why);
     const char *wrong = n ? NULL : why;
     d.vocabulary = e->weights.c.run.model.vocabulary;
     for (int w = 0; !wrong && w < e->windows.n; w++) {
@@ -285,6 +312,7 @@ static const char *one_length(struct eval *e, int T, char *why)
                         : say(why, "There is no memory to evaluate %d sequences.", e->sequences);
         if (!wrong && e->generate)
             wrong = measure_generated(n, &d, &h, e->generate, run_separator(&e->run), &generated, why);
+        wrong = wrong ? wrong : data_same(&d, why);
         if (!wrong)
             (e->json ? print_json : print_table)(e, &m, &h, generated);
         if (!wrong && e->inside)

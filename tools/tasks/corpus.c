@@ -25,6 +25,7 @@ struct corpus {
     int segments;
     int64_t tokens, train;         /* of which the first so many are for training */
     int separator;                 /* -1: none */
+    char sum[2][17];               /* of what each part held when it was first summed; "": it was not */
     int context;
     struct reuse *reuse;           /* NULL: answers are not marked */
     unsigned char *room;
@@ -275,10 +276,11 @@ const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum da
     return NULL;
 }
 
-const char *corpus_contents(void *corpus, enum data_part part, struct checksum *sum, char *why)
+/* All of a part, added to each of two sums. */
+static const char *add_part(struct corpus *c, enum data_part part, struct checksum *sum, struct checksum *own,
+                            char *why)
 {
     enum { PIECE = 1 << 20 };
-    struct corpus *c = corpus;
     const int64_t end = part == DATA_TRAIN ? c->train : c->tokens;
     const int bytes = c->layout.token_bytes;
     unsigned char *piece = malloc((size_t)PIECE * (size_t)bytes);
@@ -286,9 +288,42 @@ const char *corpus_contents(void *corpus, enum data_part part, struct checksum *
     for (int64_t at = part == DATA_TRAIN ? 0 : c->train; at < end && !wrong; at += PIECE) {
         const int64_t n = end - at < PIECE ? end - at : PIECE;
         wrong = read_tokens(c, piece, at, n, why);
-        if (!wrong)
+        if (!wrong) {
             checksum_add(sum, piece, (size_t)(n * bytes));
+            checksum_add(own, piece, (size_t)(n * bytes));
+        }
     }
     free(piece);
     return wrong;
+}
+
+const char *corpus_contents(void *corpus, enum data_part part, struct checksum *sum, char *why)
+{
+    struct corpus *c = corpus;
+    struct checksum own = {0};
+    const char *wrong = add_part(c, part, sum, &own, why);
+    if (!wrong && !*c->sum[part])
+        checksum_text(&own, c->sum[part]);
+    return wrong;
+}
+
+/* What was summed is summed again where a file may have been written to. */
+const char *corpus_same(void *corpus, char *why)
+{
+    struct corpus *c = corpus;
+    const int moved = many_files_moved(&c->many);
+    int changed = 0;
+    for (int part = 0; part < 2 && moved >= 0 && !changed; part++) {
+        struct checksum again = {0}, unused = {0};
+        char digits[17];
+        if (!*c->sum[part])
+            continue;
+        if (add_part(c, (enum data_part)part, &again, &unused, why))
+            return why;
+        checksum_text(&again, digits);
+        changed = strcmp(digits, c->sum[part]) != 0;
+    }
+    return changed ? say(why, "%.200s was written to while it was read: it does not hold what it held when it was "
+                              "opened. To go on, put it back as it was.", c->many.file[moved].path)
+                   : NULL;
 }

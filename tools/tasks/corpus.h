@@ -52,5 +52,6 @@ int corpus_holds_out(const void *corpus, int T);
 const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
                         char *why);
 const char *corpus_contents(void *corpus, enum data_part part, struct checksum *sum, char *why);
+const char *corpus_same(void *corpus, char *why);
 
 #endif

@@ -74,6 +74,23 @@ int data_holds_out(const struct data *d, int T)
     return !d->source->holds_out || d->source->holds_out(d->opened, T);
 }
 
+const char *data_sum(const struct data *d, enum data_part part, int T, char digits[17], char *why)
+{
+    struct checksum sum = {0};
+    *digits = 0;
+    if (!d->source->contents || (part == DATA_HELD_OUT && !data_holds_out(d, T)))
+        return NULL;
+    if (d->source->contents(d->opened, part, &sum, why))
+        return why;
+    checksum_text(&sum, digits);
+    return NULL;
+}
+
+const char *data_same(const struct data *d, char *why)
+{
+    return d->opened && d->source->same ? d->source->same(d->opened, why) : NULL;
+}
+
 const char *data_foresee(const struct source *source, const char *const *value, int T, int *vocabulary, char *why)
 {
     struct data d = {0};

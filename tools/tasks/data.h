@@ -64,6 +64,10 @@ struct source {
 
     /* Add all that the part's sequences are cut from to the sum; NULL where they are generated. */
     const char *(*contents)(void *opened, enum data_part part, struct checksum *sum, char *why);
+
+    /* NULL, or a sentence: a file was written to, and a part that contents() has summed is not what it was.  NULL
+     * where they are generated. */
+    const char *(*same)(void *opened, char *why);
 };
 
 extern const struct source *const sources[];
@@ -88,6 +92,13 @@ const char *data_unit(const struct source *source, const char *const *value);
 const char *data_open(struct data *d, const struct source *source, const char *const *value, int T, char *why);
 void data_close(struct data *d);
 int data_holds_out(const struct data *d, int T);
+
+/* A checksum of all that the part's sequences are cut from; "": they are generated, or it holds too little for one.
+ * NULL, or a sentence. */
+const char *data_sum(const struct data *d, enum data_part part, int T, char digits[17], char *why);
+/* Asked when something was made of what was read: are the parts that were summed what they were?  NULL, or a
+ * sentence. */
+const char *data_same(const struct data *d, char *why);
 
 /* The vocabulary without a look at files, which may lie elsewhere; 0: only they know.  NULL, or a sentence. */
 const char *data_foresee(const struct source *source, const char *const *value, int T, int *vocabulary, char *why);

@@ -228,6 +228,15 @@ static const char *contents(void *opened, enum data_part part, struct checksum *
     return NULL;
 }
 
+static const char *same(void *opened, char *why)
+{
+    struct mixture *m = opened;
+    for (int i = 0; i < m->parts; i++)
+        if (data_same(&m->part[i].data, why))
+            return why;
+    return NULL;
+}
+
 /* What all its parts have. */
 static const char *unit_of(const char *const *value)
 {
@@ -275,4 +284,5 @@ const struct source source_mixture = {
     .name = "mixture", .what = "sequences of several sources, by weight",
     .keys = keys, .open = open_mixture, .close = close_mixture, .vocabulary = vocabulary,
     .unit_of = unit_of, .foreseen = foreseen, .fill = fill, .holds_out = holds_out, .contents = contents,
+    .same = same,
 };

@@ -40,4 +40,5 @@ const struct source source_text = {
     .keys = keys, .tags = reuse_tags, .distance = reuse_distance, .unit = "byte",
     .open = open_text, .close = corpus_close, .vocabulary = corpus_vocabulary, .fill = corpus_fill,
     .tokens = corpus_tokens, .holds_out = corpus_holds_out, .contents = corpus_contents,
+    .same = corpus_same,
 };

@@ -31,6 +31,8 @@ enum run_end session_save(struct session *s, char *why)
 {
     char numbered[RUN_TEXT + 64], name[64], other[SWAX_WHY];
     const struct run *r = &s->r;
+    if (data_same(&s->data, why))                      /* or it would hold what other data made of it */
+        return RUN_REFUSED;
     if (!*r->out || s->saved == s->step)
         return RUN_FINISHED;
     if (session_diverged(s, SWAX_WEIGHT, why) || session_diverged(s, SWAX_MOMENT1, why) ||

@@ -77,7 +77,8 @@ enum run_end session_look(struct session *s, struct run_point *p, char *why)
     p->cells = 0;
     if (!r->held_out_sequences || (s->step % every && s->step != r->steps))
         return RUN_FINISHED;
-    if (held_out_loss(s->n, &s->data, &s->part[0], r, r->held_out_sequences, &p->held_out, &p->held_out_error, why))
+    if (held_out_loss(s->n, &s->data, &s->part[0], r, r->held_out_sequences, &p->held_out, &p->held_out_error, why) ||
+        data_same(&s->data, why))
         return RUN_REFUSED;
     const char *trouble = swax_network_trouble(s->n);
     if (trouble)

@@ -29,20 +29,6 @@ static const char *open_source(struct session *s, char *why)
     return NULL;
 }
 
-/* What its looks are at, if they are at files: the lowest loss is that of one and the same text. */
-static const char *sum_held_out(struct session *s, char *why)
-{
-    struct run *r = &s->r;
-    struct checksum sum = {0};
-    *r->held_out = 0;
-    if (!r->source->contents || !data_holds_out(&s->data, r->length))
-        return NULL;
-    if (r->source->contents(s->data.opened, DATA_HELD_OUT, &sum, why))
-        return why;
-    checksum_text(&sum, r->held_out);
-    return NULL;
-}
-
 /* After the network, which refuses sizes that no batch should be filled for; before a folder is made, since what is
  * wrong with the data shows here. */
 static const char *fill_first(struct session *s, char *why)
@@ -64,7 +50,8 @@ static const char *fill_first(struct session *s, char *why)
     if (r->source->contents && r->source->contents(s->data.opened, DATA_TRAIN, &sum, why))
         return why;
     checksum_text(&sum, r->data);
-    if (sum_held_out(s, why))
+    /* what its looks are at, if they are at files: the lowest loss is that of one and the same text */
+    if (data_sum(&s->data, DATA_HELD_OUT, r->length, r->held_out, why))
         return why;
     for (int part = 0; part < 2 && r->source->tokens; part++)
         r->tokens[part] = r->source->tokens(s->data.opened, (enum data_part)part);
