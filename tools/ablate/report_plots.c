@@ -9,25 +9,21 @@
 #include "tools/lib/svg.h"
 
 static double value_loss_at(const struct outcome *r, int part) { return r->part[part]; }
-static double value_curve_memory(const struct outcome *r, int i)
+
+/* A curve's numbers are asked for by their step. */
+static const struct ablate_point *point_at(const struct outcome *r, int step)
 {
-    return i < r->points ? r->curve[i].memory : (double)NAN;
+    static const struct ablate_point none = {0, (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
+    int i = 0;
+    while (i < r->points && r->curve[i].step != step)
+        i++;
+    return i < r->points ? &r->curve[i] : &none;
 }
 
-static double value_curve_near(const struct outcome *r, int i)
-{
-    return i < r->points ? r->curve[i].near : (double)NAN;
-}
-
-static double value_curve_loss(const struct outcome *r, int i)
-{
-    return i < r->points ? r->curve[i].loss : (double)NAN;
-}
-
-static double value_curve_cells(const struct outcome *r, int i)
-{
-    return i < r->points ? r->curve[i].cells : (double)NAN;
-}
+static double value_curve_memory(const struct outcome *r, int step) { return point_at(r, step)->memory; }
+static double value_curve_near(const struct outcome *r, int step) { return point_at(r, step)->near; }
+static double value_curve_loss(const struct outcome *r, int step) { return point_at(r, step)->loss; }
+static double value_curve_cells(const struct outcome *r, int step) { return point_at(r, step)->cells; }
 
 /* One series per arm that has a finished run. */
 struct plot {
@@ -124,23 +120,45 @@ static void distance_plot(const struct page *p, enum ablate_group group, const c
     fputs("</figure>\n", p->f);
 }
 
+/* The steps at which every finished seed of the arm has a number, or none has: a median of some of them would be of
+ * others at the next step.  *left_out is set where one has a number and another has none. */
+static int common_points(const struct page *p, int arm, outcome_value value, int step[ABLATE_POINTS],
+                         double tokens[ABLATE_POINTS], int *left_out)
+{
+    const struct outcome *r = &p->r[arm * p->a->seeds];
+    const int finished = page_finished(p, arm);
+    int n = 0;
+    for (int s = 0; s < p->a->seeds; s++)
+        for (int i = 0; i < r[s].points && r[s].done; i++) {
+            const int here = r[s].curve[i].step, with = spread_of(p->a, p->r, arm, value, here).n;
+            int before = 0;
+            while (before < n && step[before] != here)
+                before++;
+            *left_out |= with && with < finished;
+            if (before == n && (with == finished || !with))            /* a gap, where none has one */
+                step[n] = here, tokens[n++] = r[s].curve[i].tokens;
+        }
+    return n;
+}
+
 static void curve_plot(const struct page *p, const char *title, const char *label, outcome_value value, int percent,
                        const char *words)
 {
     static struct plot q;
     const struct ablation *a = p->a;
     double last = 0;
+    char caption[600];
+    int left_out = 0;
     q.n = 0;
     for (int i = 0; i < a->arms; i++) {
-        double x[ABLATE_POINTS] = {0};
-        int points = 0;
-        for (int s = 0; s < a->seeds; s++)
-            for (const struct outcome *r = &p->r[i * a->seeds + s]; points < r->points; points++)
-                x[points] = r->curve[points].tokens;
-        if (!page_finished(p, i) || !points)
+        double x[ABLATE_POINTS];
+        int step[ABLATE_POINTS];
+        const int points = common_points(p, i, value, step, x, &left_out);
+        if (!points)
             continue;
-        add_arm(&q, p, i, points, x, value, NULL);
-        last = fmax(last, x[points - 1]);
+        add_arm(&q, p, i, points, x, value, step);
+        for (int k = 0; k < points; k++)
+            last = fmax(last, x[k]);
     }
     if (!shows_something(&q))
         return;
@@ -149,7 +167,10 @@ static void curve_plot(const struct page *p, const char *title, const char *labe
         percent ? (struct svg_axis){label, 0, 1, 0, 1} : svg_around(label, bottom_of(&q), top_of(&q), 0);
     fputs("<figure>\n", p->f);
     svg_lines(p->f, title, ax, ay, q.series, q.n, NULL, 0);
-    page_caption(p->f, words);
+    snprintf(caption, sizeof caption, "%s%s", words,
+             left_out ? " Left out are points that some seeds have and others do not, as where finished runs were "
+                        "asked other questions since." : "");
+    page_caption(p->f, caption);
     fputs("</figure>\n", p->f);
 }
 
