@@ -420,9 +420,27 @@ class Given(unittest.TestCase):
             ((dict(x=self.x, w=self.w), {}), "none of its outputs"),
             ((dict(x=self.x, w=self.w[:-1]), dict(y=self.x)), "elsewhere C is"),
             ((dict(x=self.x, z=self.w), {}), "no input z"),
+            (((self.x, self.w), dict(y=self.x)), "inputs= is a dict"),
+            ((dict(x=self.x, w=self.w), self.x), "outputs= is a dict"),
+            ((dict(x=self.x, w=self.w), dict(y=[["a"]])), "y is no array of numbers"),
+            ((dict(x=self.x, w=self.w), dict(y=self.x.astype(int))), "y holds int64, and floating-point numbers"),
+            ((dict(x=self.x, w=self.w), dict(y=self.x.astype(np.float16))), "y is in f16.* dtype='f16' has its bounds"),
+            ((dict(x=self.x * np.nan, w=self.w), dict(y=self.x)), "x holds NaN in 54 of its 54 elements"),
+            ((dict(x=self.x, w=self.w), dict(y=self.x), "bf16"), "x is not exact in bf16: its element 0"),
+            ((dict(x=self.x.astype(float) / 3, w=self.w), dict(y=self.x)), "x is not exact in f32"),
+            ((dict(x=self.x, w=self.w), dict(y=self.x), "f32", "BHDT"), "layout='BHDT', and it is BTHD or BHTD"),
         ):
             with self.assertRaisesRegex(ValueError, words):
                 judge("rmsnorm_forward", *arguments)
+        q = np.ones((1, 2, 1, 2), np.float32)
+        for W in (8.5, 2**40):
+            with self.assertRaisesRegex(ValueError, "W=.*a size is a whole number"):
+                judge("attention_forward", dict(q=q, k=q, v=q), dict(y=q), W=W)
+
+    def test_an_output_without_axes(self):
+        x = np.arange(5, dtype=np.float32)
+        self.assertTrue(judge("sqsum", dict(x=x), dict(sum=np.array(30.0))))
+        self.assertFalse(judge("sqsum", dict(x=x), dict(sum=np.array(31.0))))
 
 
 class Sentences(unittest.TestCase):

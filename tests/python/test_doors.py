@@ -1,10 +1,12 @@
 """The command, pytest's fixture, other kits' formats, the wheel."""
 
 import contextlib
+import fnmatch
 import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -62,6 +64,7 @@ class Command(Folder):
         status, said = self.run_command("norm", "seed=5")
         self.assertEqual(status, 0, said)
         self.assertIn("good: rmsnorm_forward suite=quick seed=5", said)
+        self.assertIn("not asked about rstd: the function does not give it", said)
 
     def test_a_function_that_is_not_there(self):
         status, said = self.run_command("wrongg")
@@ -83,6 +86,17 @@ class Command(Folder):
         found = json.loads(said)
         self.assertEqual(found["time"][0]["calls"], 11)
         self.assertTrue({"seed", "dtype", "device", "version", "numpy", "python"} <= set(found))
+
+    def test_what_a_kernel_prints_is_no_part_of_the_verdict(self):
+        said = subprocess.run(
+            [sys.executable, "-m", "swax_verify", self.write("kernels.py", KERNELS) + ":forges", "rmsnorm_forward",
+             "suite=quick", "json=yes"],
+            env=dict(os.environ, PYTHONPATH=PACKAGE),
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(json.loads(said.stdout)["verdict"], "wrong")
+        self.assertIn("good: norm", said.stderr)
 
     def test_a_process_that_ends_is_no_verdict(self):
         status, said = self.run_command("leaves")
@@ -162,10 +176,11 @@ class Exports(Folder):
 
 @unittest.skipUnless(importlib.util.find_spec("pytest"), "pytest is not installed")
 class Pytest(Folder):
-    def run_pytest(self, *options):
+    def run_pytest(self, *options, **environment):
+        given = dict(os.environ, PYTHONPATH=PACKAGE, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", **environment)
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "swax_verify.pytest_plugin", *options, self.folder.name],
-            env=dict(os.environ, PYTHONPATH=PACKAGE, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
+            env={n: value for n, value in given.items() if value},
             capture_output=True,
             text=True,
         )
@@ -193,6 +208,28 @@ class Pytest(Folder):
         self.assertNotIn("door_run", out)  # of the machinery nothing is shown:
         self.assertNotIn("raise AssertionError", out)
 
+    def test_the_seed_and_the_suite_are_those_of_every_check(self):
+        """Of check() and of a test in one line as well, in a class of tests too; else --swax-seed would be read by
+        nobody, and another seed printed than was asked."""
+        self.write(
+            "test_mine.py",
+            KERNELS.replace("\n    ", "\n") + textwrap.dedent("""
+            from swax_verify import check, test_of
+            def test_plain():
+                check(wrong, op="rmsnorm_forward")
+            class TestAll:
+                test_line = test_of(wrong, op="rmsnorm_forward")
+                test_given = test_of(wrong, op="rmsnorm_forward", seed=5, suite="standard")
+            """),
+        )
+        how = dict(SWAX_SEED="")  # a seed of the environment's would be this run's too
+        out = self.run_pytest("--swax-seed=77", "--swax-suite=quick", **how).stdout
+        for words, times in (("seed=77", 2), ("seed=5", 1), ("suite=quick", 2), ("suite=standard", 1)):
+            self.assertEqual(len(re.findall(f"WRONG: rmsnorm_forward .*{words} ", out)), times, words)
+        drawn = re.findall("WRONG: rmsnorm_forward suite=quick seed=([0-9]+)", self.run_pytest(
+            "--swax-suite=quick", "-k", "plain or line", **how).stdout)
+        self.assertEqual(len(set(drawn)), 1, drawn)
+
 
 class Wheel(Folder):
     def test_it_is_whole_and_its_tag_is_what_it_needs(self):
@@ -208,6 +245,11 @@ class Wheel(Folder):
             record = z.read(next(n for n in names if n.endswith("RECORD"))).decode()
         self.assertTrue({"swax_verify/__init__.py", "swax_verify/libswax.so"} <= set(names))
         self.assertEqual(sorted(names), sorted(line.split(",")[0] for line in record.splitlines()))
+        for page in ("README.md", "example_workflow.yml"):  # what they install is what there is
+            with open(os.path.join(PACKAGE, page)) as file:
+                pattern = re.search(r"pip install .*?(swax_verify-\S+\.whl)", file.read()).group(1)
+            made = f"swax_verify-{builder.version()}-py3-none-manylinux_2_33_x86_64.whl"
+            self.assertTrue(fnmatch.fnmatch(made, pattern), f"{page}: {pattern} is not {made}")
         with open(_library.find(), "rb") as file:
             elf = builder.Elf(file.read())
         needs = list(elf.needed())

@@ -87,6 +87,7 @@ def candidate(name, op, words, read, write):
         return
     try:
         _candidate.serve(wire, asker)
+        wire.send({"do": "notes", "notes": asker.notes()})
     except EOFError:  # the judge has ended, and has said why
         pass
 
@@ -110,6 +111,7 @@ def judge(name, op, words):
             line.append("suite=standard")
         found = _judge.run(wire, line, ready["bandwidth"], ready["device"])
         wire.send({"do": "report"})
+        notes = ready["notes"] + wire.receive()[0]["notes"]
     except EOFError:
         wire.close()
         raise EOFError(f"{name} ended its process, with status {child.wait()}") from None
@@ -118,7 +120,7 @@ def judge(name, op, words):
     replay = f"python -m swax_verify {name} {op} " + " ".join(
         [w for w in words if not w.startswith("seed=")] + [f"seed={seed}", "number={number}"]
     )
-    return Report(dict(found, device=ready["device"]), ready["notes"], replay, RULES[dtype])
+    return Report(dict(found, device=ready["device"]), notes, replay, RULES[dtype])
 
 
 def main(argv=None):

@@ -214,6 +214,9 @@ class Asker:
         self.f, self.dtype, self.layout, self.library, self.outputs = function, dtype, layout, library, outputs
         self.room, self.raised, self.left_out = _arrays.Room(library), None, set()
 
+    def notes(self):
+        return [f"not asked about {n}: the function does not give it" for n in sorted(self.left_out)]
+
     def turns(self, shape):
         return self.layout == "BHTD" and shape[:3] in ("BTH", "BSG", "BTG")
 
@@ -305,9 +308,9 @@ class Asker:
         reply, given = {"not_asked": []}, []
         for a in answers:
             if a["name"] not in out:
+                self.left_out.add(a["name"])
                 if a["name"] in left:
                     reply["not_asked"].append(a["name"])
-                    self.left_out.add(a["name"])
                 continue
             x = out[a["name"]]
             wrong = self._wrong(a, x)

@@ -66,6 +66,7 @@ def spawn(arguments, **environment):
         [sys.executable, *arguments, str(there[0]), str(here[1])],
         pass_fds=(there[0], here[1]),
         stdin=subprocess.DEVNULL,
+        stdout=2,  # standard output is the verdict's alone
         env=dict(os.environ, PYTHONPATH=path, **environment),
     )
     os.close(there[0])

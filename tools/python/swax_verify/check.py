@@ -43,7 +43,7 @@ def dtype_word(dtype):
 
 
 def fresh_seed():
-    """One that nobody has seen, or that of the environment's SWAX_SEED."""
+    """One that nobody has seen, or that of the environment's SWAX_SEED, which is pytest's --swax-seed too."""
     given = os.environ.get("SWAX_SEED", "random")
     if given == "random":
         return 2 + secrets.randbelow(999999998)
@@ -59,6 +59,11 @@ def seed_of(given, word="seed"):
     if isinstance(given, bool) or not str(given).isdigit():
         raise ValueError(f"{word}={given!r}: it is a whole number from 0 on, or random")
     return int(given)
+
+
+def suite_of(given):
+    """The suite that somebody gave; where nobody did, that of the environment's SWAX_SUITE, or standard."""
+    return os.environ.get("SWAX_SUITE", "standard") if given == "" else given
 
 
 def _value(x):
@@ -77,7 +82,7 @@ def settle(found, raises, cause=None, **more):
 def check(
     fn,
     op=None,
-    suite="standard",
+    suite="",
     layout="BTHD",
     dtype="f32",
     device=None,
@@ -103,7 +108,8 @@ def check(
       their order.  A function that does not take the cotangent (dy, dh) is differentiated by torch.
     With reference and inputs, of any kernel: see own.py.
 
-    suite: quick, standard, hard, or None for one problem (family=..).   layout: BTHD, or BHTD for heads first.
+    suite: quick, standard (if nothing is said, and SWAX_SUITE says nothing), hard, or None for one problem
+    (family=..).   layout: BTHD, or BHTD for heads first.
     dtype: f32, f64, bf16, f16.   device: "cuda" for torch tensors there.   array: "numpy" or "torch".
     seed: random unless it is given, or SWAX_SEED; a report says it, and with number= how to have just the worst case
     again.
@@ -111,7 +117,7 @@ def check(
     fixed: sizes and scalars, as T=256, K=64, g=0; sizes="xlstm-7b"; states=False, documents=False."""
     __tracebackhide__ = True
     dtype = dtype_word(dtype)
-    seed = seed_of(seed)
+    seed, suite = seed_of(seed), suite_of(suite)
     if (op is None) == (reference is None):
         raise ValueError("check: say op=\"mlstm\" (or another kernel), or reference= and inputs= for one of your own")
     if reference is not None:
@@ -164,7 +170,7 @@ def check(
         if message["do"] == "refused":
             raise ValueError(f"check: {message['why']}")
     found = dict(message["report"], device=library.device_name(), arrays=library.name)
-    notes += [f"not asked about {n}: the function does not give it" for n in sorted(asker.left_out)]
+    notes += asker.notes()
     given = dict(
         op=op,
         suite=suite,
@@ -190,7 +196,7 @@ def check(
 def test_of(fn, **asked):
     """A pytest test, in one line: test_my_kernel = swax_verify.test_of(my_kernel, op="mlstm")."""
 
-    def test():
+    def test(self=None):  # alone, or in a class of tests
         __tracebackhide__ = True
         check(fn, **asked)
 
@@ -220,6 +226,35 @@ def _from_shapes(kernels, arrays):
     return dims
 
 
+def _refuse_narrow(name, x, kind, dtype):
+    """Outputs in fewer digits than are judged: whoever gives them means another dtype."""
+    library = (_arrays.Torch if _arrays.is_torch(x) else _arrays.Numpy)()
+    found = library.dtype_of(x)
+    if hasattr(x, "dtype") and found not in ("f32", "f64", "bf16", "f16"):
+        raise ValueError(f"judge: {name} holds {found}, and floating-point numbers are needed")
+    if hasattr(x, "dtype") and not _candidate.precise_enough(found, kind, dtype):
+        raise ValueError(
+            f"judge: {name} is in {found}, and is judged as {_candidate.element(kind, dtype)}: dtype={found!r} has "
+            f"its bounds"
+        )
+
+
+def _refuse_inexact(name, x, kind, dtype):
+    """Inputs that the kernel cannot have had: another number is the truth of what it did have."""
+    if np.isnan(x).any():
+        n = np.isnan(x).sum()
+        raise ValueError(f"judge: {name} holds NaN in {n} of its {x.size} elements: nothing has a truth")
+    element = _candidate.element(kind, dtype)
+    if element in ("i32", "f64"):
+        return
+    off = np.flatnonzero(_judge.rounded(x, dtype, kind == _library.STAT) != x)
+    if off.size:
+        raise ValueError(
+            f"judge: {name} is not exact in {element}: its element {off[0]} is {x.flat[off[0]]!r}; give the numbers "
+            f"that the kernel was given"
+        )
+
+
 def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed):
     """Judge outputs that are here for inputs that are here: a Report.
 
@@ -230,6 +265,11 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
     __tracebackhide__ = True
     dtype = dtype_word(dtype)
     kernels = _library.parts(op)
+    if layout not in ("BTHD", "BHTD"):
+        raise ValueError(f"judge: layout={layout!r}, and it is BTHD or BHTD")
+    for word, arrays in dict(inputs=inputs, outputs=outputs).items():
+        if not isinstance(arrays, dict):
+            raise ValueError(f"judge: {word}= is a dict of arrays by the names of kernels.h, as dict(q=q, k=k, v=v)")
     known = {a.name: a for k in reversed(kernels) for a in k.args}
     read = {a.name for k in kernels for a in k.args if a.role in (_library.IN, _library.UPDATE)}
     given = {n: x for n, x in outputs.items() if x is not None}
@@ -241,8 +281,14 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
                 f"{', '.join(sorted(read if n in inputs else answers))}"
             )
 
+    for n, x in given.items():
+        _refuse_narrow(n, x, known[n].type, dtype)
+
     def turned(name, x):
-        x = as_numpy(x)
+        try:
+            x = as_numpy(x)
+        except (TypeError, ValueError) as e:
+            raise ValueError(f"judge: {name} is no array of numbers: {e}") from None
         turns = layout == "BHTD" and known[name].shape[:3] in ("BTH", "BSG", "BTG")
         return np.ascontiguousarray(x.swapaxes(1, 2)) if turns else x
 
@@ -260,10 +306,14 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
             if unknown
             else f"judge: no input's shape says {', '.join(missing)}"
         )
+    for d in first.dims:
+        if values[d] != int(values[d]) or not 0 <= values[d] < 2**31:
+            raise ValueError(f"judge: {d}={values[d]}: a size is a whole number")
     sizes = {d: int(values[d]) for d in first.dims}
     for n, x in inputs.items():
         if known[n].type == _library.INT:
             check_integers(op, n, x, sizes)
+        _refuse_inexact(n, x, known[n].type, dtype)
     with _judge.Session() as session:
         session.wire.send(
             {

@@ -27,7 +27,7 @@ def as_numpy(x, kind=np.float64):
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         x = x.detach().cpu().to(torch.int32 if kind is np.int32 else torch.float64).numpy()
-    return np.ascontiguousarray(x, dtype=kind)
+    return np.asarray(x, dtype=kind, order="C")
 
 
 def _checked(kernel, dims, scalars):

@@ -1,4 +1,7 @@
-"""For pytest: the fixture `swax_check`, whose seed is the run's, is printed, and is taken again with --swax-seed=N."""
+"""For pytest: every check() of a run that is given no seed has the run's, which is printed and is taken again with
+--swax-seed=N, also in the processes of xdist.  The fixture `swax_check` is check()."""
+
+import os
 
 import pytest
 
@@ -8,9 +11,9 @@ from .check import check, seed_of
 def pytest_addoption(parser):
     group = parser.getgroup("swax")
     group.addoption(
-        "--swax-seed", default=None, help="the seed of all swax_check: a number, or random, which is the default"
+        "--swax-seed", default=None, help="the seed of all check(): a number, or random, which is the default"
     )
-    group.addoption("--swax-suite", default=None, help="quick, standard or hard, for every swax_check that names none")
+    group.addoption("--swax-suite", default=None, help="quick, standard or hard, for every check() that names none")
 
 
 def pytest_configure(config):
@@ -18,7 +21,15 @@ def pytest_configure(config):
         config.swax_seed = seed_of(config.getoption("--swax-seed"), "--swax-seed")
     except ValueError as e:
         raise pytest.UsageError(str(e)) from None
-    config.swax_used = False
+    given = {"SWAX_SEED": str(config.swax_seed), "SWAX_SUITE": config.getoption("--swax-suite")}
+    config.swax_before = {n: os.environ.get(n) for n, value in given.items() if value}
+    os.environ.update({n: value for n, value in given.items() if value})
+
+
+def pytest_unconfigure(config):
+    for n, value in getattr(config, "swax_before", {}).items():
+        os.environ.pop(n, None)
+        os.environ.update({} if value is None else {n: value})
 
 
 def pytest_report_header(config):
@@ -26,21 +37,12 @@ def pytest_report_header(config):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if getattr(config, "swax_used", False) and terminalreporter.stats.get("failed"):
+    failed = [str(report.longrepr) for report in terminalreporter.stats.get("failed", ())]
+    if any("WRONG: " in text and f"seed={config.swax_seed}" in text for text in failed):
         terminalreporter.write_line(f"swax: the same problems again with --swax-seed={config.swax_seed}")
 
 
 @pytest.fixture
-def swax_check(request):
-    """swax_verify.check, with the run's seed."""
-    config = request.config
-
-    def swax_check(fn, **asked):
-        __tracebackhide__ = True
-        config.swax_used = True
-        asked.setdefault("seed", config.swax_seed)
-        if config.getoption("--swax-suite"):
-            asked.setdefault("suite", config.getoption("--swax-suite"))
-        return check(fn, **asked)
-
-    return swax_check
+def swax_check():
+    """swax_verify.check."""
+    return check
