@@ -229,6 +229,47 @@ START_TEST(weights_that_are_rounded_alike_are_no_bias)
 }
 END_TEST
 
+/* A kernel that takes its operands in bf16 has no more bias than half of what is allowed, of any numbers and sizes,
+ * also where another tier tells the truth. */
+START_TEST(rounded_operands_are_known_to_the_bound)
+{
+    static const char *const ops[] = {"attention_forward", "attention_backward"};
+    const struct swax_tier tier = with_rounded_operands(), *by = swax_tiers[0];
+    for (int k = 0; k < swax_n_tiers; k++) {
+        const struct swax_tier *t = swax_tiers[k];
+        const int tells = op_offers(t, SWAX_PREC_F64) && op_present(t, SWAX_PREC_F64, op_find(ops[0])) &&
+                          op_present(t, SWAX_PREC_F64, op_find(ops[1]));
+        by = tells && t->usable() && !t->memory ? t : by;
+    }
+    int asked = 0;
+    for (int family = 0; family < OP_FAMILIES; family++)
+        for (uint64_t seed = 1; seed <= (family == OP_EQUAL || family == OP_ONEHOT ? 240 : 12); seed++) {
+            const int op = op_find(ops[seed % 2]);
+            struct op_case c, truth, got;
+            struct op_verdict v;
+            if (!op_family_fits(op, (enum op_family)family))
+                continue;
+            op_case_make(&c, op, seed, (enum op_family)family, 16, SWAX_PREC_BF16);
+            c.by = seed % 3 ? c.by : by;
+            op_truth(&truth, &v, SWAX_PREC_BF16, &c);
+            op_case_copy(&got, &c);
+            ck_assert(!op_run(&tier, SWAX_PREC_F32, &got));
+            for (int i = 0; i < c.n; i++) {
+                const double *before = swax_ops[op].arg[i].role == ADD ? c.arg[i] : NULL;
+                if (!op_answers(&swax_ops[op].arg[i]) || !c.arg[i] || v.bias_bound[i] <= 0)
+                    continue;
+                const double bias = fabs(op_bias(got.arg[i], truth.arg[i], before, c.size[i]));
+                ck_assert_each(2 * bias <= 1.001 * v.bias_bound[i],
+                               "%s of %s, seed %d: off by %.3g, and %.3g is allowed", swax_ops[op].arg[i].name,
+                               op_family_name[family], (int)seed, bias, v.bias_bound[i]);
+                asked++;
+            }
+            op_case_free(&c), op_case_free(&truth), op_case_free(&got);
+        }
+    ck_assert_msg(asked > 100, "%d tensors", asked);
+}
+END_TEST
+
 /* Of each kernel each answer alone is wrong by one number: it is the one that is named. */
 START_TEST(every_answer_is_compared)
 {
@@ -386,6 +427,7 @@ int main(void)
     tcase_add_test(t, errors_are_relative_to_what_there_is);
     tcase_add_test(t, every_measure_refuses_by_itself);
     tcase_add_loop_test(t, weights_that_are_rounded_alike_are_no_bias, 0, 2);
+    tcase_add_test(t, rounded_operands_are_known_to_the_bound);
     tcase_add_test(t, every_answer_is_compared);
     tcase_add_test(t, a_description_keeps_to_its_room);
     tcase_add_test(t, what_cannot_be_is_said_with_its_bounds);

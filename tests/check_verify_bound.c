@@ -296,22 +296,6 @@ static void halve(struct rule *r, const struct problem *p, int part)
     op_case_free(&unused), op_case_free(&rounded);
 }
 
-/* Attention's weights and their gradients, rounded to bf16 on their way. */
-static void may_round(struct rule *r, const struct problem *p, int part)
-{
-    struct swax_tier tier;
-    struct op_case got;
-    int k = 0;
-    if (strcmp(p->subject.base, "attention") || p->wish.dtype != DT_BF16)
-        return;
-    while (strcmp(fault_f32(k, &tier)->name, "bf16_operands") || strcmp(fault_f32(k, &tier)->op, "attention"))
-        k++;
-    op_case_copy(&got, &p->in[part]);
-    op_run(&tier, SWAX_PREC_F32, &got);
-    may_lean(r, p, part, &got, 2);
-    op_case_free(&got);
-}
-
 static void say_rule(struct rule *r, const struct problem *p)
 {
     struct swax_tier f32, f64;
@@ -329,7 +313,6 @@ static void say_rule(struct rule *r, const struct problem *p)
         }
         if (!part)
             may_round_sums(r, p);
-        may_round(r, p, part);
     }
     if (p->subject.n == 2 && p->wish.chained)
         may_chain(r, p);

@@ -3,73 +3,126 @@
  * On tensor cores attention's weights are rounded to bf16 where they enter a product.  Errors of many weights go either
  * way, and leave no bias; but where all scores are equal, all weights are one number, and rounded alike: 1/3 becomes
  * 1.00195/3, and dv 0.2 % larger.  No nudge of an input shows it.  The backward's weights are those of the softmax; the
- * forward's are relative to a number of the kernel's own, one for all rows at worst (a sink's, say), so that eight are
- * asked within a doubling.  Where another tier than the reference tells the truth (op_case.by), the case is too large
- * for this, or verify's, which asks a kernel that rounds. */
+ * forward's are relative to the row's largest score, a sink's among them or not, or to a number of the kernel's own,
+ * one for all rows at worst, so that eight are asked within a doubling.
+ *
+ * Only the projection of the errors on the truth is asked for, which is a sum over the weights: the error of one goes
+ * times its value vector to the query's row (backward: times dy to the key's), and so times the truth there. */
 #include "ref/oracle/inside.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PHASES = 8 };
+enum { PHASES = 8, WAYS = PHASES + 2 };      /* and relative to the row's largest, without and with the sink's */
+static const double MOST_WORK = 2e9;      /* multiplications, where the reference does not tell the truth */
 
 static const double *named(const struct op_case *c, const char *name)
 {
     return c->arg[op_arg_find(&swax_ops[c->op], name)];
 }
 
-/* How much larger bf16 makes 2^z, as a share of it */
-static double rounded_up(double z)
+/* How much larger bf16 makes x > 0, as a share of it; no smaller than its normal numbers are. */
+static double rounded_up(double x)
 {
-    const double x = exp2(z - floor(z));
-    return op_round(x, REAL, SWAX_PREC_BF16) / x - 1;
+    int exponent;
+    const double m = frexp(x, &exponent);
+    return op_round(m, REAL, SWAX_PREC_BF16) / m - 1;
 }
 
-/* What rounding p = exp(q.k / sqrt(D) - lse) errs, or, in the forward, rounding exp(q.k / sqrt(D)) 2^(phase/PHASES).
- * It goes times v to the query's row of to[phase]; in the backward times dy to the key's. */
-static void round_weights(double **to, int phases, const struct op_case *c, const double *lse, int backward)
+/* q.k / sqrt(D) of a row's keys, and the largest. */
+static double scores(double *score, const struct op_case *c, const double *q, long key, long keys)
+{
+    const int G = c->dims[4], D = c->dims[5];
+    const double *k = named(c, "k");
+    double most = -(double)INFINITY;
+    for (long j = 0; j < keys; j++) {
+        double sum = 0;
+        for (int e = 0; e < D; e++)
+            sum += q[e] * k[(key + j * G) * D + e];
+        score[j] = sum / sqrt(D);
+        most = fmax(most, score[j]);
+    }
+    return most;
+}
+
+/* What the rounding of one row's weights errs, along the truth: of p = exp(score - lse), or, in the forward, of
+ * exp(score) 2^(way/PHASES) and exp(score - largest).  A weight's error counts as row.key does: one of these is the
+ * truth, the other what the weight is multiplied by; `step` leads from key to key. */
+static void round_row(double sum[WAYS], const double *score, long keys, const double largest[2], double lse,
+                      int backward, const double *row, const double *key, long step, int D)
+{
+    double by[PHASES];
+    for (int way = 0; way < PHASES; way++)
+        by[way] = exp2((double)way / PHASES);
+    for (long j = 0; j < keys; j++) {
+        const double p = exp(score[j] - lse);
+        double with = 0;
+        if (!(p > 0))
+            continue;
+        for (int e = 0; e < D; e++)
+            with += row[e] * key[j * step + e];
+        if (!isfinite(with))
+            continue;
+        const double z = score[j] / log(2), of = backward ? p : exp2(z - floor(z));
+        for (int way = 0; way < (backward ? 1 : PHASES); way++)
+            sum[way] += p * rounded_up(of * by[way]) * with;
+        for (int way = PHASES; way < WAYS && !backward; way++)
+            sum[way] += p * rounded_up(exp(score[j] - largest[way - PHASES])) * with;
+    }
+}
+
+/* The truth by its largest element, without what stood there, and without what is not finite; its square. */
+static double *along_of(const double *truth, const double *before, long n, double *most, double *square)
+{
+    double *w = op_take((size_t)n, sizeof *w);
+    *most = *square = 0;
+    for (long e = 0; e < n; e++) {
+        w[e] = truth[e] - (before ? before[e] : 0);
+        w[e] = isfinite(w[e]) ? w[e] : 0;
+        *most = fmax(*most, fabs(w[e]));
+    }
+    for (long e = 0; e < n && *most > 0; e++) {
+        w[e] /= *most;
+        *square += w[e] * w[e];
+    }
+    return w;
+}
+
+static void round_weights(double sum[WAYS], const struct op_case *c, const double *lse, const double *along,
+                          int backward)
 {
     const int *d = c->dims, B = d[0], T = d[1], S = d[2], H = d[3], G = d[4], D = d[5], W = d[6];
-    const double *q = named(c, "q"), *k = named(c, "k"), *x = named(c, backward ? "dy" : "v");
-    const double *start = named(c, "start"), doubling = log(2);
+    const double *q = named(c, "q"), *x = named(c, backward ? "dy" : "v"), *start = named(c, "start");
+    const double *sink = named(c, "sink");
+    double *score = op_take((size_t)S, sizeof *score);
     for (long row = 0; row < (long)B * T * H; row++) {
         const long t = row / H % T, b = row / H / T, group = row % H * G / H, last = t + S - T;
         const long document = start ? (long)start[b * T + t] + S - T : 0, window = last - W + 1;
-        const long later = window > document ? window : document;
-        for (long j = later > 0 ? later : 0; j <= last; j++) {
-            const long key = (b * S + j) * G + group;
-            const long of = (backward ? key : row) * D, from = (backward ? row : key) * D;
-            double score = 0;
-            for (int e = 0; e < D; e++)
-                score += q[row * D + e] * k[key * D + e];
-            score /= sqrt(D);
-            const double p = exp(score - lse[row]), z = (backward ? score - lse[row] : score) / doubling;
-            for (int phase = 0; phase < phases && p > 0; phase++) {
-                const double off = p * rounded_up(z + (double)phase / PHASES);
-                for (int e = 0; e < D; e++)
-                    to[phase][of + e] += off * x[from + e];
-            }
-        }
+        const long later = window > document ? window : document, first = later > 0 ? later : 0;
+        const long key = (b * S + first) * G + group;
+        const double most = scores(score, c, q + row * D, key, last - first + 1),
+                     largest[2] = { most, sink ? fmax(most, sink[row % H]) : most };
+        round_row(sum, score, last - first + 1, largest, lse[row], backward, (backward ? x : along) + row * D,
+                  (backward ? along : x) + key * D, (long)G * D, D);
     }
+    free(score);
 }
 
 void op_operands(double *bias, const struct op_case *c, const struct op_case *truth)
 {
     const struct op_spec *op = &swax_ops[c->op];
-    const int backward = !strcmp(op->name, "attention_backward"), phases = backward ? 1 : PHASES;
-    if ((!backward && strcmp(op->name, "attention_forward")) || (c->by && c->by != swax_tiers[0]))
+    const int backward = !strcmp(op->name, "attention_backward"), *d = c->dims;
+    double most, square, sum[WAYS] = { 0 };
+    if (!backward && strcmp(op->name, "attention_forward"))
+        return;
+    const double work = (double)d[0] * d[1] * d[3] * d[5] * (d[6] < d[2] ? d[6] : d[2]);
+    if (c->by && c->by != swax_tiers[0] && work > MOST_WORK)
         return;
     const int i = op_arg_find(op, backward ? "dv" : "y");
-    double *rounded[PHASES];
-    for (int phase = 0; phase < phases; phase++) {
-        rounded[phase] = op_take((size_t)c->size[i], sizeof *rounded[phase]);
-        memcpy(rounded[phase], truth->arg[i], (size_t)c->size[i] * sizeof *rounded[phase]);
-    }
-    round_weights(rounded, phases, c, named(backward ? c : truth, "lse"), backward);
-    for (int phase = 0; phase < phases; phase++) {
-        const double *before = backward ? c->arg[i] : NULL;
-        bias[i] = fmax(bias[i], fabs(op_bias(rounded[phase], truth->arg[i], before, c->size[i])));
-        free(rounded[phase]);
-    }
+    double *along = along_of(truth->arg[i], backward ? c->arg[i] : NULL, c->size[i], &most, &square);
+    round_weights(sum, c, named(backward ? c : truth, "lse"), along, backward);
+    for (int way = 0; way < WAYS && square > 0; way++)
+        bias[i] = fmax(bias[i], fabs(sum[way]) / most / square);
+    free(along);
 }

@@ -157,24 +157,6 @@ static void bound_orders(struct problem *p, int part)
     }
 }
 
-/* In bf16 what enters a product is rounded on the way, attention's p and ds too.  Where scores are equal all p of a row
- * are rounded alike, which is a bias, and an honest one. */
-static void bound_operands(struct problem *p, int part)
-{
-    const struct fault *of;
-    struct swax_tier rounds;
-    int k = 0;
-    while ((of = fault_f32(k, &rounds)) && (strcmp(of->op, p->subject.base) || strcmp(of->name, "bf16_operands")))
-        k++;
-    if (!of || p->wish.dtype != DT_BF16 || strcmp(of->op, "attention") || !affords_orders(p, part))
-        return;
-    struct op_case got;
-    op_case_copy(&got, &p->in[part]);
-    op_run(&rounds, SWAX_PREC_F32, &got);
-    widen_bias(p, part, &got, 2);
-    op_case_free(&got);
-}
-
 /* ---- a backward that reads what its own forward saved: both are judged as one kernel, by ref/oracle/judge.c's rule */
 
 static void round_answers(struct op_case *c, enum swax_precision precision)
@@ -270,7 +252,6 @@ void problem_solve(struct problem *p)
         bound_orders(p, part);
         if (!part)
             bound_sums(p);
-        bound_operands(p, part);
     }
     if (p->subject.n == 2 && p->wish.chained)
         bound_chain(p);
