@@ -95,6 +95,71 @@ START_TEST(words_mean_the_same_problems_as_ever)
 }
 END_TEST
 
+/* The same words, of many more seeds: sizes, scalars and options alone. */
+START_TEST(words_mean_the_same_sizes_as_ever)
+{
+    static const char *const more[] = {
+        "attention seed=%d dtype=f32 T=1 S=1", "attention seed=%d dtype=f32 H=1", "attention seed=%d dtype=f32 H=2 G=2",
+        "attention seed=%d dtype=f32 S=1 T=1 H=2", "delta seed=%d dtype=f32 H=2", "delta seed=%d dtype=f32 K=2",
+        "mlstm seed=%d dtype=f32 L=7 behind=headnorm", "adamw seed=%d dtype=f32 beta2=0.75 eps=0.5 decay=0.25 s=3",
+        "mlstm_forward seed=%d dtype=f32 without=C0 states=yes", "embed seed=%d dtype=f32 N=1 C=1",
+        "attention_backward seed=%d dtype=f32 without=start,sink", "xent seed=%d dtype=f32 cap=7"};
+    const size_t n_words = sizeof words / sizeof *words, n_more = sizeof more / sizeof *more;
+    char *now;
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (size_t k = 0; k < n_words + n_more; k++) {
+        const char *form = k < n_words ? words[k] : more[k - n_words];
+        uint64_t sum[2] = {0xcbf29ce484222325u, 0xcbf29ce484222325u};
+        double scalars = 0;
+        for (int seed = 1; seed <= 200; seed++)
+            for (int suite = 0; suite < 2; suite++) {
+                char line[200];
+                struct plan plan;
+                struct op_case c;
+                unsigned optional;
+                snprintf(line, sizeof line, form, seed);
+                ck_assert_msg(!plan_read(&plan, line, why), "%s: %s", line, why);
+                plan.suite = suite ? 0 : -1;      /* of which there are entries of many tokens */
+                const struct entry e = {(uint64_t)seed, OP_GAUSS, 9, suite ? seed % 3 * 350 + 40 : 0, -1};
+                if (problem_sizes(&c, &optional, &plan, &e, why))
+                    mix(&sum[suite], -7);
+                for (int d = 0; swax_ops[c.op].dims[d]; d++)
+                    mix(&sum[suite], c.dims[d]);
+                mix(&sum[suite], (long)optional);
+                for (int i = 0; i < op_scalars(&swax_ops[c.op]); i++)
+                    scalars += c.scalar[i] * (i + 1) / seed;
+            }
+        fprintf(f, "%s: #%016llx #%016llx scalars %.9g\n", form, (unsigned long long)sum[0], (unsigned long long)sum[1],
+                scalars);
+    }
+    fclose(f);
+    golden_has("verify_sizes.txt", now, 1e-8);
+    free(now);
+}
+END_TEST
+
+/* What cannot be wished, wherever the wish comes from. */
+START_TEST(wishes_that_cannot_be_are_said)
+{
+    struct plan plan = {.wish = {.n_dims = 1, .dim = {{'Q', 3}}}, .suite = -1, .only = -1};
+    const struct entry e = {1, OP_GAUSS, 9, 0, -1};
+    struct op_case c;
+    unsigned optional;
+    ck_assert(!subject_find(&plan.subject, "rmsnorm", why) && problem_sizes(&c, &optional, &plan, &e, why) == why);
+    ck_assert_str_eq(why, "rmsnorm_forward has no size Q: it has NC.");
+    plan.wish = (struct wish){.n_scalars = 2, .scalar = {{"eps", 0.5}, {"cap", 3}}};
+    ck_assert(problem_sizes(&c, &optional, &plan, &e, why) == why);
+    ck_assert_str_eq(why, "rmsnorm_forward has no scalar cap: it has eps.");
+    ck_assert(!subject_find(&plan.subject, "add", why) && problem_sizes(&c, &optional, &plan, &e, why) == why);
+    ck_assert_str_eq(why, "add_forward has no scalar eps: it has none.");
+    ck_assert(!subject_find(&plan.subject, "mlstm", why));
+    plan.wish = (struct wish){.n_dims = 1, .dim = {{'V', 1}}, .behind = 1};
+    ck_assert(problem_sizes(&c, &optional, &plan, &e, why) == why);
+    ck_assert_str_eq(why, "V=1: behind a norm, which makes one number of any size the same, there are at least two.");
+}
+END_TEST
+
 /* Every size, option and entry of every suite, of every kernel and type, in one number each. */
 START_TEST(suites_are_the_same_to_the_last_size)
 {
@@ -240,6 +305,8 @@ int main(void)
     TCase *t = tcase_create("draws");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, words_mean_the_same_problems_as_ever);
+    tcase_add_test(t, words_mean_the_same_sizes_as_ever);
+    tcase_add_test(t, wishes_that_cannot_be_are_said);
     tcase_add_test(t, suites_are_the_same_to_the_last_size);
     tcase_add_test(t, tiles_have_their_sizes);
     tcase_add_test(t, models_have_their_sizes);

@@ -417,6 +417,24 @@ START_TEST(kernels_are_listed)
 }
 END_TEST
 
+/* What can be asked of a kernel, by its sizes and scalars too, to the letter. */
+START_TEST(what_can_be_asked_is_told)
+{
+    static const char *const of[] = {"make attention help", "make adamw help", "plugin ./mine.so delta help",
+                                     "check help", "faults help", "own help"};
+    char said[SAID], *now;
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        ck_assert_msg(verify(of[k], said) == 0, "%s: %s", of[k], said);
+        fprintf(f, "---- %s\n%s", of[k], said);
+    }
+    fclose(f);
+    golden_is("verify_help.txt", now, 0);
+    free(now);
+}
+END_TEST
+
 /* Of a tier, too: what is reported of other problems has other digits. */
 START_TEST(another_seed_is_another_problem)
 {
@@ -823,6 +841,7 @@ int main(void)
     tcase_add_test(t, a_report_goes_into_its_file);
     tcase_add_test(t, one_of_a_suite_is_asked);
     tcase_add_test(t, kernels_are_listed);
+    tcase_add_test(t, what_can_be_asked_is_told);
     tcase_add_test(t, another_seed_is_another_problem);
     tcase_add_test(t, damaged_files_are_refused);
     tcase_add_test(t, an_impossible_seed_is_refused);

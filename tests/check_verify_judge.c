@@ -490,7 +490,8 @@ START_TEST(roundings_are_told_by_their_errors)
     static const struct { const char *what; double one, all, factor, theirs; int alike; } of[] = {
         {"the same errors", 0, 1, 0, 0, 1}, {"twice as large", 0, 2, 0, 0, 1}, {"ten times as large", 0, 10, 0, 0, 0},
         {"a tenth", 0, 0.1, 0, 0, 0}, {"one number far off", 30, 1, 0, 0, 0}, {"one of theirs", 0, 1, 0, 30, 0},
-        {"one of both", 30, 1, 0, 30, 1}, {"all in one direction", 0, 0, 1, 0, 0}};
+        {"one of both", 30, 1, 0, 30, 1}, {"a hundredth, but for one", 15, 0.01, 0, 15, 0},
+        {"ten times as large, but for one", 15, 10, 0, 15, 0}, {"all in one direction", 0, 0, 1, 0, 0}};
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         struct op_case got[PARTS] = {{0}}, rounds;
         memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);

@@ -242,6 +242,157 @@ START_TEST(only_the_cells_m_is_a_gauge)
 }
 END_TEST
 
+/* ---- conventions */
+
+/* What each convention's kernel gives, of a forward and of its backward, in one number a tensor. */
+static void tell_convention(FILE *f, int convention, const char *sizes, int number)
+{
+    struct problem p;
+    struct op_case says[PARTS];
+    struct plan plan;
+    const struct entry e = {11 + (uint64_t)number, OP_GAUSS, 9, 0, -1};
+    const struct fault *is = convention_is(convention);
+    char words[200];
+    snprintf(words, sizeof words, "%s dtype=f64 documents=no noise=yes %s", is->op, sizes);
+    ck_assert_msg(!plan_read(&plan, words, why), "%s: %s", words, why);
+    plan.wish.chained = number % 2;
+    ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s: %s", words, why);
+    problem_solve(&p);
+    convention_run(convention, &p, says);
+    fprintf(f, "%s %s %d:", is->op, is->name, number);
+    for (int part = 0; part < p.subject.n; part++) {
+        for (int i = 0; i < says[part].n; i++) {
+            const struct op_arg *a = &swax_ops[says[part].op].arg[i];
+            double sum = 0;
+            for (long n = 0; n < says[part].size[i] && says[part].arg[i]; n++) {
+                const double x = says[part].arg[i][n];
+                sum += isfinite(x) ? x / (1 + fabs(x)) * (double)(n % 17 + 1) : 100;
+            }
+            if (says[part].arg[i] && op_answers(a))
+                fprintf(f, " %s %.9g", a->name, sum + 1000);      /* none is next to nothing */
+        }
+        op_case_free(&says[part]);
+    }
+    fputc('\n', f);
+    problem_free(&p);
+}
+
+START_TEST(conventions_give_what_they_gave)
+{
+    static const struct { const char *op, *sizes[4]; } of[] = {
+        {"delta", {"B=2 T=5 H=4 G=2 K=3 V=4 J=1 L=2", "B=1 T=4 H=2 G=2 K=5 V=2 J=5 L=3"}},
+        {"mlstm", {"B=2 T=5 H=3 K=3 V=4 L=2 g=0", "B=1 T=6 H=2 K=4 V=3 L=4 g=1", "B=1 T=5 H=2 K=2 V=3 L=4 g=2",
+                   "B=1 T=5 H=2 K=2 V=3 L=4 g=3"}},
+        {"attention", {"B=2 T=5 S=7 H=4 G=2 D=3 W=3", "B=1 T=4 S=4 H=2 G=1 D=5 W=4"}},
+        {"rope", {"B=2 T=3 H=2 D=6", "B=1 T=4 H=3 D=7"}}, {"rmsnorm", {"N=3 C=4", "N=5 C=7"}},
+        {"headnorm", {"N=3 H=2 D=4", "N=2 H=3 D=5"}}, {"conv", {"B=2 T=5 C=3 F=2", "B=1 T=6 C=2 F=4"}}};
+    char *now;
+    size_t n, told = 0;
+    FILE *f = open_memstream(&now, &n);
+    for (int k = 0; convention_is(k); k++)
+        for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+            for (int s = 0; s < 4 && of[i].sizes[s] && !strcmp(of[i].op, convention_is(k)->op); s++, told++)
+                tell_convention(f, k, of[i].sizes[s], s);
+    fclose(f);
+    golden_has("verify_conventions.txt", now, 1e-8);
+    free(now);
+    ck_assert_msg(told >= 50, "%zu told", told);
+}
+END_TEST
+
+/* ---- causes */
+
+/* How far each cause's answers are from the truth, and somebody's from each: those of the cause `is`.  What
+ * an honest one may err is said here, as that hangs on the machine. */
+static void tell_causes(FILE *f, const char *words, const char *is, int gauge, int derived)
+{
+    static struct hypotheses h;
+    static struct evidence e;
+    static struct report r;
+    const struct entry at = {17, OP_GAUSS, 9, 0, -1};
+    struct problem p;
+    struct plan plan;
+    struct op_case got[PARTS] = {{0}};
+    ck_assert_msg(!plan_read(&plan, words, why), "%s: %s", words, why);
+    ck_assert_msg(!problem_draw(&p, &plan, 0, &at, why), "%s: %s", words, why);
+    problem_solve(&p);
+    for (int part = 0; part < p.subject.n; part++)
+        for (int i = 0; i < OP_ARGS; i++)
+            p.bound[part].bound[i] = 1e-5 * (1 + i % 3), p.bound[part].rms_bound[i] = 1e-6 * (1 + i % 5 + part);
+    int cause = cause_next(-1, p.subject.base);
+    while (strcmp(cause_is(cause)->name, is))
+        cause = cause_next(cause, p.subject.base);
+    cause_run(cause, &p, SWAX_PREC_F64, got);
+    if (!gauge)
+        regauge(&p, &got[0]);
+    memset(&e, 0, sizeof e), memset(&h, 0, sizeof h);
+    ck_assert(evidence_affords(&e, &p, derived, 1e9));
+    hypotheses_make(&h, &p, gauge, derived);
+    evidence_add(&e, &p, got, &h);
+    int causes = 0;
+    for (int k = cause_next(-1, p.subject.base); k >= 0; k = cause_next(k, p.subject.base))
+        causes += !derived || derive_has(k, &p);
+    ck_assert_int_eq(h.n, causes);
+    fprintf(f, "%s, %s%s%s: truth %.6g, work %.9g a cause\n", p.subject.name, cause_is(cause)->name,
+            gauge ? "" : " any gauge", derived ? " derived" : "", e.truth, e.work / causes);
+    for (int k = 0; k < h.n; k++) {
+        const int c = h.cause[k];
+        double unit = 0, off = 0, errs[3] = {0};
+        int kept = 0, rounded = 0;
+        for (int part = 0; part < p.subject.n; part++)
+            for (int i = 0; i < p.in[part].n; i++) {
+                unit += problem_is_answer(&p, part, i) ? h.unit[k][part][i] / (1 + h.unit[k][part][i]) * (i + 1) : 0;
+                off += problem_is_answer(&p, part, i) ? h.off[k][part][i] * (i + 1) : 0;
+                kept += h.says[k][part].arg[i] != NULL;
+                rounded += h.errs[k][part][i].rms > 0;
+                errs[0] += h.errs[k][part][i].most * (i + 1), errs[1] += h.errs[k][part][i].rms * (i + 1);
+                errs[2] += h.errs[k][part][i].bias * (i + 1);
+            }
+        if (rounded)
+            fprintf(f, "%s, %s%s: %s errs %.6g, by RMS %.6g, as a whole %.6g\n", p.subject.name,
+                    cause_is(cause)->name, gauge ? "" : " any gauge", cause_is(c)->name, errs[0], errs[1], errs[2]);
+        ck_assert_msg((cause_is(c)->kind == FAULT_ROUNDING && !derived) == (rounded > 0), "%s errs in %d tensors",
+                      cause_is(c)->name, rounded);
+        ck_assert(e.tried[c]);
+        if (cause_is(c)->kind == FAULT_EXACT)      /* another machine may round to another neighbour */
+            fprintf(f, "%s %s%s%s: %s is %.6g away, by size %.6g, by itself %.6g of %.6g, in %d\n", p.subject.name,
+                    cause_is(cause)->name, gauge ? "" : " any gauge", derived ? " derived" : "", cause_is(c)->name,
+                    e.cause[c], e.size[c], off, unit, kept);
+    }
+    report_begin(&r, &plan);
+    evidence_weigh(&e, &r, derived);
+    fprintf(f, "%s, %s%s%s: is %s, %.4g, derived %d, alike %d, %d more\n", p.subject.name, cause_is(cause)->name,
+            gauge ? "" : " any gauge", derived ? " derived" : "", r.cause < 0 ? "none" : cause_is(r.cause)->name,
+            r.explained, r.derived, r.alike, r.causes);
+    hypotheses_free(&h);
+    for (int part = 0; part < p.subject.n; part++)
+        op_case_free(&got[part]);
+    problem_free(&p);
+}
+
+START_TEST(causes_are_as_far_away_as_ever)
+{
+    static const struct { const char *words, *is; int gauge, derived; } of[] = {
+        {"mlstm dtype=f64 documents=no B=2 T=5 H=2 K=3 V=4 L=2 g=0", "bare_gate", 0, 0},
+        {"mlstm_forward dtype=f64 documents=no B=1 T=5 H=2 K=3 V=4 L=2 g=0", "gates_swapped", 1, 0},
+        {"mlstm dtype=f64 documents=no states=no B=1 T=3 H=1 K=2 V=2 L=2 g=0", "bare_gate", 0, 1},
+        {"attention dtype=f64 documents=no B=2 T=5 S=7 H=4 G=2 D=3 W=3", "wide_forward", 1, 0},
+        {"delta dtype=f64 documents=no noise=yes B=1 T=4 H=2 G=1 K=3 V=2 J=1", "beta_on_v", 1, 0},
+        {"rmsnorm dtype=f64 noise=yes N=3 C=5", "eps", 1, 0},
+        {"rmsnorm dtype=f64 noise=yes N=3 C=5", "eps_outside", 1, 1},
+        {"linear dtype=f64 noise=yes N=5 O=3 I=4", "no_bias", 1, 0},
+        {"xent dtype=f64 N=5 V=7 cap=3", "uncapped", 1, 0}};
+    char *now;
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+        tell_causes(f, of[k].words, of[k].is, of[k].gauge, of[k].derived);
+    fclose(f);
+    golden_has("verify_causes.txt", now, 2e-4);
+    free(now);
+}
+END_TEST
+
 /* ---- what a wrong tensor looks like: B, H, D of 2, 3, 4 */
 
 enum { B = 2, H = 3, D = 4, ALL = B * H * D };
@@ -595,6 +746,8 @@ int main(void)
     tcase_add_test(t, bounds_are_as_wide_as_ever);
     tcase_add_test(t, a_normaliser_may_err_where_it_cancels);
     tcase_add_test(t, only_the_cells_m_is_a_gauge);
+    tcase_add_test(t, conventions_give_what_they_gave);
+    tcase_add_test(t, causes_are_as_far_away_as_ever);
     tcase_add_test(t, looks_are_recognised);
     tcase_add_test(t, looks_are_by_what_there_is);
     tcase_add_test(t, an_order_is_told_as_far_as_there_is_room);

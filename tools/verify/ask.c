@@ -10,8 +10,6 @@
 #include "tools/lib/say.h"
 #include "tools/verify/preset.h"
 
-enum { ROWS = 36 };
-
 /* A seed that nobody has seen: printed with the verdict, and taken as seed= it gives the same problems. */
 static uint64_t fresh_seed(void)
 {
@@ -184,7 +182,7 @@ static const struct key *wishes(const struct subject *s)
 /* The tables of one subcommand; `s` may be NULL: no kernel is named yet. */
 static void add_tables(struct keys *k, int mark, struct asked *a, const struct subject *s)
 {
-    static struct key own[ROWS];
+    static struct key own[sizeof rows / sizeof *rows];
     keys_pick(own, rows, mark);
     keys_add(k, NULL, own, a);
     if (s)

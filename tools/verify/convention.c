@@ -161,7 +161,7 @@ static void permute(const struct op_case *c, int i, enum change change, int back
     const char *shape = op->arg[i].shape;
     const size_t axes = strlen(shape);
     const long columns = op_extent(op, shape[axes - 1], c->dims),
-               rows_n = axes > 1 ? op_extent(op, shape[axes - 2], c->dims) : 1;
+               rows_n = op_extent(op, shape[axes - 2], c->dims);      /* each has two axes or more */
     double *was = op_take((size_t)c->size[i], sizeof *was);
     memcpy(was, c->arg[i], (size_t)c->size[i] * sizeof *was);
     for (long e = 0; e < c->size[i]; e++) {

@@ -63,17 +63,17 @@ static double apart(double a, double t)
 static double distance(const double *a, const double *t, double unit, long n)
 {
     double sum[4] = {0};
-    long e = 0;
-    for (; e + 4 <= n; e += 4)
+    const long whole = n - n % 4;
+    for (long e = 0; e < whole; e += 4)
         for (int k = 0; k < 4; k++)
             sum[k] += (a[e + k] - t[e + k]) * (a[e + k] - t[e + k]);
-    for (; e < n; e++)
+    for (long e = whole; e < n; e++)
         sum[0] += (a[e] - t[e]) * (a[e] - t[e]);
     const double plain = sum[0] + sum[1] + sum[2] + sum[3];
     if (isfinite(plain) && unit > 1e-100)    /* so all were finite, and no square of weight vanished */
         return sqrt(plain / (double)n) / unit;
     sum[0] = 0;
-    for (e = 0; e < n; e++)
+    for (long e = 0; e < n; e++)
         sum[0] += apart(a[e], t[e]) / unit * (apart(a[e], t[e]) / unit);
     return sqrt(sum[0] / (double)n);
 }

@@ -172,10 +172,14 @@ static unsigned draw_optional(const struct subject *s, const struct wish *w, uin
         for (int i = 0; i < op_args(&swax_ops[s->op[part]]); i++) {
             const struct op_arg *a = &swax_ops[s->op[part]].arg[i];
             const unsigned bit = a->optional ? 1u << a->optional : 0;
-            saved |= one_of(a->name, "Cs Ss") ? bit : 0;
-            documents |= one_of(a->name, "start") ? bit : 0;
-            states |= one_of(a->name, "C0 dC0 dC1 S0 dS0 dS1") ? bit : 0;
-            without |= one_of(a->name, w->without) ? bit : 0;
+            if (one_of(a->name, "Cs Ss"))
+                saved |= bit;
+            if (one_of(a->name, "start"))
+                documents |= bit;
+            if (one_of(a->name, "C0 dC0 dC1 S0 dS0 dS1"))
+                states |= bit;
+            if (one_of(a->name, w->without))
+                without |= bit;
         }
     given |= saved;
     given &= ~without;
@@ -327,7 +331,7 @@ const char *problem_draw(struct problem *p, const struct plan *plan, int number,
 const char *problem_largest(struct problem *p, const struct plan *plan, char *why)
 {
     struct entry e, largest = { 0 };
-    double most = -1;
+    double most = 0;
     int number = 0;
     for (int i = 0; plan_entry(plan, i, &e); i++) {
         struct op_case c;

@@ -86,7 +86,7 @@ static void tile_scalars(struct op_case *c, int tile)
 void tile_dims(struct op_case *c, int tile)
 {
     const char *dims = swax_ops[c->op].dims;
-    const int round = tile / ROWS, alone = dims[0] == 'N' && !strpbrk(dims + 1, "VCIOHD");
+    const int round = tile / ROWS, alone = dims[0] == 'N' && !strpbrk(dims, "VCIOHD");
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         const int column = (tile + round * (int)(2 * r + 1)) % ROWS;
         int *d = dim(c, rows[r].letter);
@@ -94,15 +94,13 @@ void tile_dims(struct op_case *c, int tile)
             *d = rows[r].letter == 'V' && !strchr(dims, 'K') ? vocabulary[column]
                : rows[r].letter == 'N' && alone ? plain_n[column] : rows[r].size[column];
     }
-    int *S = dim(c, 'S'), *G = dim(c, 'G'), *H = dim(c, 'H'), *J = dim(c, 'J'), *W = dim(c, 'W');
+    int *S = dim(c, 'S'), *G = dim(c, 'G'), *H = dim(c, 'H'), *J = dim(c, 'J');
     if (S)
         *S = *dim(c, 'T') + keys_before[(tile + 5 * round) % ROWS];
     while (G && *H % *G)
         --*G;
     if (J)
         *J = dim(c, 'K') && tile % 2 ? *dim(c, 'K') : dim(c, 'K') ? 1 : 1 + 8 * (tile % 9);
-    if (W && !H)
-        *W = 1 + tile % 5;    /* of a convolution */
     tile_scalars(c, tile);
 }
 
