@@ -690,9 +690,61 @@ START_TEST(numbers_of_a_case_may_differ_in_the_last_digits)
             const char *wrong = case_match(f, &p, why);
             ck_assert_msg(!wrong == (off == 2) && (!wrong || strstr(wrong, "not what the case's seed gives")),
                           "%s, %d roundings off: %s", of[k].dtype, (int)off, wrong ? wrong : "taken");
+            for (int i = 0; i < p.in[0].n && !wrong; i++) {      /* the backward reads the file's numbers, too */
+                const int j = op_arg_find(&swax_ops[p.in[1].op], swax_ops[p.in[0].op].arg[i].name);
+                ck_assert_msg(j < 0 || !memcmp(p.in[1].arg[j], p.in[0].arg[i],
+                                               (size_t)p.in[0].size[i] * sizeof(double)),
+                              "%s: the backward reads another %s", of[k].dtype, swax_ops[p.in[0].op].arg[i].name);
+            }
             problem_free(&p);
             case_close(f);
         }
+}
+END_TEST
+
+/* Each input in the file is compared with what the seed gives: the first number of each in turn, of another size. */
+START_TEST(every_input_of_a_case_is_compared)
+{
+    static const char *const of[] = {"adamw N=5", "mlstm_backward T=3 B=1 H=1 K=2 V=2 L=2",
+                                     "linear N=3 O=2 I=2 noise=yes", "attention T=3 S=3 D=2"};
+    char line[400], said[SAID], *case_of = scratch("case"), *bad = scratch("bad"), *text, *header;
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        int compared = 0;
+        snprintf(line, sizeof line, "make %s -o %s", of[k], case_of);
+        ck_assert_msg(verify(line, said) == 0, "%s", said);
+        struct st_file *f = st_open(case_of, why);
+        ck_assert_msg(f, "%s", why);
+        for (int i = 0; i < st_count(f); i++) {
+            const char *name = st_tensor(f, i)->name;
+            uint64_t length;
+            size_t begins, ends, size = read_whole(case_of, &text);
+            memcpy(&length, text, 8);
+            header = strndup(text + 8, (size_t)length);
+            snprintf(line, sizeof line, "\"%s\":{", name);
+            const char *at = strstr(header, line);
+            at = at ? strstr(at, "\"data_offsets\":[") : NULL;
+            ck_assert_msg(at && sscanf(at, "\"data_offsets\":[%zu,%zu]", &begins, &ends) == 2, "%s", header);
+            text[8 + length + begins + (st_tensor(f, i)->type == ST_F64 ? 7 : 3)] ^= 0x40;
+            seal_again(text, size);
+            put(bad, text, size);
+            free(header), free(text);
+            struct plan plan;
+            struct problem p;
+            struct entry e;
+            struct case_file *c = case_open(bad, &plan, why);
+            ck_assert_msg(c && plan_entry(&plan, 0, &e) && !problem_draw(&p, &plan, 0, &e, why), "%s", why);
+            const char *wrong = case_match(c, &p, why);
+            snprintf(line, sizeof line, "Tensor \"%s\" in ", name);
+            ck_assert_msg(wrong && !strncmp(wrong, line, strlen(line)) &&
+                              strstr(wrong, "not what the case's seed gives"),
+                          "%s, %s: %s", of[k], name, wrong ? wrong : "taken");
+            problem_free(&p);
+            case_close(c);
+            compared++;
+        }
+        st_close(f);
+        ck_assert_msg(compared >= 3, "%s: %d inputs", of[k], compared);
+    }
 }
 END_TEST
 
@@ -851,6 +903,7 @@ int main(void)
     tcase_add_test(t, whole_numbers_of_a_case_do_not_differ);
     tcase_add_test(t, a_case_says_how_many_it_has);
     tcase_add_test(t, numbers_of_a_case_may_differ_in_the_last_digits);
+    tcase_add_test(t, every_input_of_a_case_is_compared);
     tcase_add_test(t, random_seeds_are_printed_and_replayed);
     tcase_add_test(t, sizes_of_models_and_files);
     tcase_add_test(t, the_obvious_is_said);

@@ -17,7 +17,7 @@ static const char *publish(const char *output, FILE *o, char **text, char *why)
     return fflush(stdout) ? say(why, "The verdict could not be written.") : NULL;
 }
 
-/* The verdict, which `swax verify BY OF` gives again, where that is not NULL. */
+/* The verdict, which the subcommand `by` gives of `of`, where they are not NULL: what a report ends with. */
 static const char *verdict(const struct report *r, const struct asked *a, const char *by, const char *of, int *status,
                            char *why)
 {

@@ -206,7 +206,7 @@ void evidence_add(struct evidence *e, const struct problem *p, const struct op_c
 void evidence_weigh(const struct evidence *e, struct report *r, int derived);
 
 /* tools/verify/report.c */
-/* On stdout.  `swax verify BY OF` asks so again; by NULL: there is no such command. */
+/* On stdout.  by: the subcommand that asks so again, and what of; NULL: there is none. */
 void report_print(const struct report *r, const char *by, const char *of);
 void report_json(FILE *o, const struct report *r);
 
