@@ -37,6 +37,8 @@ static const struct { const char *task, *settings; int T; } kept[] = {
     {"niah", "variant=multivalue digits=1", 900},
     {"text", "file=@ held_out=0.5", 229},          /* 131 times 229 tokens, and one */
 };
+static char why[SWAX_WHY];
+
 enum { KEPT = sizeof kept / sizeof *kept };
 
 static void add_bytes(uint64_t *h, const void *from, size_t n)
@@ -97,6 +99,60 @@ START_TEST(a_sequence_is_the_same_as_ever)
 }
 END_TEST
 
+/* The length of a sequence decides how much of a haystack fits, to the byte, and how many pairs, copies or lists: every
+ * length in a row, whatever it is, and all of one length after the other. */
+static const struct { const char *task, *settings; int from, to, step; } rows[] = {
+    {"vt", "", 960, 1100, 1}, {"vt", "example=0 chains=2 hops=1", 600, 700, 1},
+    {"niah", "variant=single_1", 600, 760, 1}, {"niah", "variant=single_3", 800, 900, 1},
+    {"niah", "variant=multikey_2", 700, 1500, 7},
+    {"words", "", 1900, 2050, 15}, {"words", "common=2 example=0", 1000, 1080, 8}, {"words", "", 4094, 4097, 1},
+    {"words", "kind=frequent", 1200, 1300, 1}, {"words", "common=10 example=0", 3000, 3010, 5},
+    {"mentions", "keys=3 copies=2", 120, 260, 1}, {"mentions", "keys=3 slot=3 copies=2 copy_lags=24,30", 150, 260, 1},
+    {"mentions", "keys=4 slot=4 copies=1 copy_lags=24 beyond=0.5 beyond_tokens=40 typed=0", 150, 200, 1},
+    {"mentions", "keys=3 copies=0 ask=6-30", 40, 80, 1}, {"mentions", "keys=2 copies=0 grow=1000 start=1", 20, 64, 1},
+    {"mqar", "pairs=3 key_symbols=4 values=2", 12, 60, 1}, {"copy", "span=4 delay=3", 12, 60, 1},
+    {"text", "file=@ separator=10 held_out_blocks=2", 30, 90, 1},
+};
+
+START_TEST(every_length_is_filled_as_ever)
+{
+    char *text = NULL, settings[700];
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    const char *file = a_text();
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        uint64_t sum = 0;
+        long fits = 0;
+        const char *at = strchr(rows[k].settings, '@');
+        snprintf(settings, sizeof settings, "%.*s%s%s", at ? (int)(at - rows[k].settings) : 500, rows[k].settings,
+                 at ? file : "", at ? at + 1 : "");
+        for (int T = rows[k].from; T <= rows[k].to; T += rows[k].step) {
+            struct data d = open_task(rows[k].task, settings, T);
+            struct data_batch b;
+            ck_assert_msg(!data_batch_new(&b, 1, T, why), "%s", why);
+            for (int n = 0; n < 6; n++) {
+                const int fitted = !data_fill(&d, &b, 3, n % 2 ? DATA_HELD_OUT : DATA_TRAIN, (uint64_t)n, why);
+                fits += fitted;
+                add_bytes(&sum, fitted ? (const char *)b.room.token : why,
+                          fitted ? (size_t)T * sizeof(int) : strlen(why));
+                if (fitted) {
+                    add_bytes(&sum, b.room.target, (size_t)T * sizeof(int));
+                    add_bytes(&sum, b.room.weight, (size_t)T * sizeof(float));
+                    add_bytes(&sum, b.room.tag, (size_t)T * sizeof(int));
+                }
+            }
+            data_batch_free(&b);
+            data_close(&d);
+        }
+        fprintf(f, "%s %s, %d to %d tokens: %ld sequences, %016llx\n", rows[k].task, rows[k].settings, rows[k].from,
+                rows[k].to, fits, (unsigned long long)sum);
+    }
+    fclose(f);
+    golden_is("lengths.txt", text, 0);
+    free(text);
+}
+END_TEST
+
 /* What a tag says of distances is what is said of it beside. */
 START_TEST(tags_say_their_distances)
 {
@@ -128,6 +184,7 @@ int main(void)
     TCase *t = tcase_create("sequences");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_sequence_is_the_same_as_ever);
+    tcase_add_test(t, every_length_is_filled_as_ever);
     tcase_add_test(t, tags_say_their_distances);
     suite_add_tcase(s, t);
     scratch_open();
