@@ -33,9 +33,9 @@ rm -rf "$overlay" "$worker/objects"; mkdir -p "$overlay/${file%/*}" "$worker/obj
 objects=$(awk -F'\t' -v f="$file" '$1 == f {print $2}' "$work/objects_of")
 [ -n "$objects" ] || { echo "one.sh: no object is made of $file" >&2; exit 2; }
 same=yes edits=
-# arguments of two types the wrong way round, of printf too, do not compile
-refuses='-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=format'
-refuses="$refuses -Wno-format-truncation -Wno-format-overflow"
+# arguments of two types the wrong way round, of printf too, and text that is const for one that is not, do not compile
+refuses='-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=discarded-qualifiers'
+refuses="$refuses -Werror=format -Wno-format-truncation -Wno-format-overflow"
 for o in $objects; do
     new=$worker/objects/$(echo "$o" | tr / _)
     command=$(awk -F'\t' -v o="$o" -v new="$new" -v overlay="$overlay" -v file="$file" -v refuses="$refuses" '$1 == o {
@@ -53,20 +53,23 @@ sh -c "$(sed $edits "$work/link") -o $worker/lib/libmutant.so" >/dev/null 2>&1 |
 
 # ---- the tests that run its block of code; for a table, those that run anything of its file; for a table within a
 # function, which has no code, those that run the block behind it.  In the end, with a budget of half a minute or more,
-# those that were cut short when the map was made, and ran anything of the file until then
+# those that were cut short when the map was made, and ran anything of the file until then.  One that killed mutants of
+# this file counts as so much quicker
 map=$work/map/$(echo "$file" | tr / _)
 # of a table that other files of its room read
 [ "$where" != table ] || map=$(ls "$work/map/$(dirname "$file" | tr / _)"_*.c)
 tests=$(awk -v l="$line" -v where="$where" '
     FILENAME ~ /(cost|learned)$/ {cost[$1] = $2; how[$1] = $3; next}
+    FILENAME ~ /killers$/ {if ($1 == ENVIRON["file"]) kills[$2]++; next}
     how[$2] == "cut" {late[$2] = 1}
     where == "table" {if ($2 != "-") hit[$2] = 1; next}
     where == "static" ? $1 >= l && (!best || $1 < best) : $1 <= l && $1 > best {best = $1; split("", hit)}
     $1 == best && $2 != "-" {hit[$2] = 1}
     END {if (where == "table") for (t in cost) if (t ~ /^check_keys:/) hit[t] = 1       # they read every table of keys
-         for (t in hit) if (t in cost) print cost[t], how[t], t
-         for (t in late) if (!(t in hit) && ENVIRON["BUDGET"] >= 30) print cost[t] + 100000, how[t], t}
-    ' "$work/cost" "$work/learned" $map | sort -n)
+         for (t in hit) if (t in cost) print cost[t], how[t], t, int(cost[t] / (1 + kills[t]))
+         for (t in late) if (!(t in hit) && ENVIRON["BUDGET"] >= 30)
+             print cost[t] + 100000, how[t], t, cost[t] + 100000}
+    ' "$work/cost" "$work/learned" "$work/killers" $map | sort -n -k4 | cut -d' ' -f1-3)
 [ -n "$tests" ] || finish survived 'no test runs it'
 # what the tests of this mutant took of the processor so far, in hundredths of a second
 spent() {
@@ -124,7 +127,7 @@ while read -r c how t; do
         LD_LIBRARY_PATH=$work/lib SHIM_ONLY=${t#*:} timeout -s KILL 600 \
             "$work/${t%%:*}" >"$worker/log" 2>&1 </dev/null && touch "$work/passes.$t"
     fi
-    [ ! -f "$work/passes.$t" ] || finish killed "$t"
+    [ ! -f "$work/passes.$t" ] || { echo "$file $t" >>"$work/killers"; finish killed "$t"; }
     echo "$t fails without a mutant" >&2
     touch "$work/fails.$t"
 done <"$worker/tests"

@@ -20,7 +20,8 @@ sources=$({ ls tests/check_*.c
 
 # ---- what make would do, as a list.  The tiers' own objects are made by make as ever: no mutant touches them
 if [ "$sources" != "$(cat "$work/sources" 2>/dev/null)" ]; then
-    rm -f "$work"/check_* "$work"/seen/* "$work"/passes.* "$work"/fails.* "$work"/results/* "$work/learned"
+    rm -f "$work"/check_* "$work"/seen/* "$work"/passes.* "$work"/fails.* "$work"/results/* "$work/learned" \
+        "$work/killers"
     find "$work/tree" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +       # what has another name now
     git ls-files -z | xargs -0 tar cf - | tar xf - -C "$work/tree" || die 'the tree cannot be copied'
     cp -a build/compiler build/parts build/simd "$work/tree/build/" 2>/dev/null     # what is built already stays so
@@ -34,9 +35,15 @@ if [ "$sources" != "$(cat "$work/sources" 2>/dev/null)" ]; then
         sort -u)
     make -s NVCC= CUDA=0 CC="$cc" $ready >"$work/make.log" 2>&1 ||
         { tail -5 "$work/make.log" >&2; die 'the tiers do not build'; }
+    # in tools/, an index past its array ends the program, and what was never given a value is not zero by luck
+    hard=
+    for f in '-fsanitize=bounds -fsanitize-undefined-trap-on-error' -ftrivial-auto-var-init=pattern; do
+        echo 'int x;' | $cc $f -x c -c - -o "$work/hard.o" 2>/dev/null && hard="$hard $f"
+    done
     grep ' -c ' "$work/plan" | grep -v build/simd | sed 's/^mkdir -p \([^;]*\); *//' |
-        awk '{for (i = 1; i < NF; i++) {if ($i == "-c") c = $(i + 1); if ($i == "-o") o = $(i + 1)}
-              print o "\t" c "\t" $0 " -O1 -g0 -w"}' |
+        awk -v hard="$hard" '{
+            for (i = 1; i < NF; i++) {if ($i == "-c") c = $(i + 1); if ($i == "-o") o = $(i + 1)}
+            print o "\t" c "\t" $0 (c ~ /^tools\// ? hard : "") " -O1 -g0 -w"}' |
         sort -u >"$work/objects"
     cut -f1 "$work/objects" | sed 's,/[^/]*$,,' | sort -u | xargs mkdir -p
     awk -F'\t' '{print $1; sub(/\.o$/, ".d", $1); print $1; print $3}' "$work/objects" | tr '\n' '\0' |
@@ -53,7 +60,8 @@ if [ "$sources" != "$(cat "$work/sources" 2>/dev/null)" ]; then
     # the same library, each block of which says that it ran (two -o are one too many for gcc 13 with -MMD)
     awk -F'\t' -v work="$work" '$1 !~ /^build\/tests/ {
         was = $1; gsub("/", "_", $1); o = work "/traced/" $1; d = o; sub(/\.o$/, ".d", d); print o; print d
-        sub(" -o " was " ", " ", $3); print $3 " -O0 -gdwarf-4 -fsanitize-coverage=trace-pc -o " o}' "$work/objects" |
+        sub(" -o " was " ", " ", $3); sub(/ -fsanitize=bounds -fsanitize-undef[a-z-]*/, "", $3)
+        print $3 " -O0 -gdwarf-4 -fsanitize-coverage=trace-pc -o " o}' "$work/objects" |
         tr '\n' '\0' |
         xargs -0 -n3 -P"$jobs" sh tests/mutants/compile.sh || die 'the traced objects do not build'
     $cc -O2 -fPIC -c tests/mutants/trace.c -o "$work/traced/trace.o" || exit 2

@@ -4,10 +4,12 @@
 # they are in.
 #
 # A mutant is killed by the first test that fails.  Tests that run the changed block of code are asked, the quickest
-# first, until they have taken BUDGET seconds of the processor (default 60).  A mutant that does not compile is passed
-# over; one whose machine code is the original's, or that tests/mutants/equivalent.txt explains, is equivalent.  The
-# rest survives.  Prints a line a mutant and a table; the exit status is 1 if more than PERCENT (default 0) of those
-# that are not equivalent survive and are not listed in tests/mutants/survivors.txt.
+# first, and sooner those that killed mutants of its file, until they have taken BUDGET seconds of the processor
+# (default 60).  In tools/ an index past its array ends a test, and what is given no value is not zero.  A mutant that
+# does not compile, or drops a const, is passed over; one whose machine code is the original's, or that
+# tests/mutants/equivalent.txt explains, is equivalent.  The rest survives.  Prints a line a mutant and a table; the
+# exit status is 1 if more than PERCENT (default 0) of those that are not equivalent survive and are not listed in
+# tests/mutants/survivors.txt.
 #
 # JOBS (default 2) mutants at once; WORK is the folder to work in (default build/mutants): what is ready there is used
 # again, and results already there are not made again.  FRESH=1 starts over; KEEP=1 takes the tree as it is there,
@@ -31,7 +33,7 @@ for f in $files; do "$work/mutants" list "$f" "$seed"; done | sort >"$work/order
 export work BUDGET=${BUDGET:-60} EVERY=${EVERY:-16} OMP_WAIT_POLICY=passive
 
 # ---- JOBS workers take the next mutant each, until COUNT have been made
-rm -rf "$work/claims"; mkdir -p "$work/claims"; touch "$work/learned"
+rm -rf "$work/claims"; mkdir -p "$work/claims"; touch "$work/learned" "$work/killers"
 worker() {
     mkdir -p "$work/worker$1/overlay"
     n=0
