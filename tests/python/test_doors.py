@@ -86,6 +86,8 @@ class Command(Folder):
         found = json.loads(said)
         self.assertEqual(found["time"][0]["calls"], 11)
         self.assertTrue({"seed", "dtype", "device", "version", "numpy", "python"} <= set(found))
+        _, said = self.run_command("wrong", "json=yes", "seed=5")
+        self.assertRegex(json.loads(said)["replay"], "python -m swax_verify .*:wrong .* seed=5 number=[0-9]")
 
     def test_what_a_kernel_prints_is_no_part_of_the_verdict(self):
         said = subprocess.run(

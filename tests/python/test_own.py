@@ -1,6 +1,7 @@
 """check(fn, reference=naive, inputs=..): kernels that only their user knows."""
 
 import inspect
+import json
 import sys
 import unittest
 
@@ -138,6 +139,7 @@ class Right(unittest.TestCase):
         report = check(norm, reference=naive, time=True, N=64, C=64, **NORM)
         self.assertEqual(report.time[0]["calls"], 9)
         self.assertRegex(str(report), r"time: .* times the memory floor")
+        self.assertTrue({"seed", "dtype", "device", "version", "numpy", "python"} <= set(json.loads(report.json())))
         self.assertIn('"median_seconds"', report.json())
 
 

@@ -39,13 +39,14 @@ class Report:
             lines += [self._time(t) for t in self.time]
         else:
             lines += self._cause()
-            worst = self._worst()
             if self.replay:
-                lines.append(
-                    f"  replay: "
-                    f"{self.replay.format(number=self.trouble_case if self.trouble or not worst else worst['case'])}"
-                )
+                lines.append(f"  replay: {self._replay()}")
         return "\n".join(lines)
+
+    def _replay(self):
+        """How to have the worst case again."""
+        worst = self._worst()
+        return self.replay.replace("{number}", str(self.trouble_case if self.trouble or not worst else worst["case"]))
 
     def _worst(self):
         return max((t for t in self.tensors if t["failed"]), key=lambda t: t["failed"], default=None)
@@ -125,12 +126,16 @@ class Report:
         import numpy
         import sys
 
+        from . import __version__
+
         torch = sys.modules.get("torch")
         about = {
             "python": platform.python_version(),
             "numpy": numpy.__version__,
             "platform": platform.platform(),
             "notes": self.notes,
+            "replay": "" if self.good else self._replay(),
+            "version": __version__,
         }
         if torch is not None:
             about["torch"] = torch.__version__
