@@ -26,8 +26,8 @@ static char why[SWAX_WHY];
 
 static const char *const settings[][2] = {
     {"vocabulary", "37"}, {"width", "24"}, {"ffn_width", "20"}, {"mixers", "swa mlstm full mlstm"},
-    {"norm_eps", "0.0003"}, {"logit_cap", "17"}, {"heads", "4"}, {"key_value_heads", "2"}, {"head_dim", "6"},
-    {"rope_theta", "500"}, {"cell_heads", "3"}, {"cell_key_dim", "4"}, {"cell_value_dim", "8"},
+    {"norm_eps", "0.0003"}, {"logit_cap", "17"}, {"heads", "4"}, {"key_value_heads", "2"}, {"head_dim", "10"},
+    {"rope_theta", "500"}, {"cell_heads", "3"}, {"cell_key_dim", "5"}, {"cell_value_dim", "7"},
     {"cell_norm_eps", "0.0005"}, {"cell_eps", "0.0007"}, {"gate_cap", "9"}, {"input_gate_bias", "-2.5"}};
 
 static struct run a_run(void)
@@ -147,6 +147,7 @@ static void differences(FILE *f, const char *now, const char *then)
     }
 }
 
+/* Every key that is absent, or has a value that it should not have: what is read then, or what is said. */
 START_TEST(what_is_absent_or_null_has_its_value)
 {
     struct run r = a_run(), back;
@@ -156,20 +157,25 @@ START_TEST(what_is_absent_or_null_has_its_value)
     FILE *f = open_memstream(&found, &size);
     struct json *config = json_parse(text, strlen(text), why);
     for (const struct json *key = config->first; key; key = key->next)
-        for (int null = 0; null < 2; null++) {
+        for (int how = 0; how < 6; how++) {
+            static const char *const hows[] = {"absent", "null", "a text", "huge", "negative", "an empty list"},
+                              *const instead[] = {"", "null", "\"text\"", "1e30", "-3", "[]"};
             char name[80], changed[6000];
             snprintf(name, sizeof name, "\"%s\": ", key->key);
             const char *at = strstr(text, name);
             const int before = (int)(at - text);
-            if (null)      /* a null in front of the value, which becomes another key's */
-                snprintf(changed, sizeof changed, "%.*s%snull,\n  \"was\": %s", before, text, name, at + strlen(name));
+            if (how)       /* another value in front of its own, which becomes another key's */
+                snprintf(changed, sizeof changed, "%.*s%s%s,\n  \"was\": %s", before, text, name, instead[how],
+                         at + strlen(name));
             else
                 snprintf(changed, sizeof changed, "%.*s\"was\": %s", before, text, at + strlen(name));
-            fprintf(f, "%s %s:", key->key, null ? "null" : "absent");
-            if (read_back(&back, changed, n))
+            fprintf(f, "%s %s:", key->key, hows[how]);
+            if (read_back(&back, changed, n)) {
+                ck_assert_msg(is_sentence(why), "%s", why);
                 fprintf(f, " refused: %s", why);
-            else
+            } else {
                 differences(f, listed(&back), ours);
+            }
             fputc('\n', f);
         }
     fclose(f);
@@ -276,6 +282,76 @@ START_TEST(a_model_that_has_more_is_refused)
     }
     ck_assert_msg(strstr(why, "Tensor backbone.blocks.0.bias of the model has no place") && is_sentence(why), "%s",
                   why);
+    st_close(all);
+    swax_network_free(n);
+}
+END_TEST
+
+/* Fewer blocks than its tensors are of; of two values that are no numbers, the first is named; a tensor of another
+ * shape. */
+START_TEST(a_model_that_is_not_as_it_says_is_refused)
+{
+    struct run r = a_run(), back;
+    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    char *text = scratch_keep(hf_config_text(&r, HF_HALF_SPLIT)), changed[6000];
+    char *const types = strstr(text, "\"layer_types\""), *const blocks = strstr(text, "\"num_blocks\": 4");
+    ck_assert(types && blocks);
+    memcpy(types, "\"layer_tipes\"", strlen("\"layer_types\""));
+    for (int k = 1; k < 8; k++) {
+        blocks[strlen("\"num_blocks\": ")] = (char)('0' + k);
+        const char *wrong = read_back(&back, text, n);
+        snprintf(changed, sizeof changed, "names %d blocks, and its tensors are of more", k);
+        ck_assert_msg(k == 4 ? !wrong : wrong && strstr(wrong, k < 4 ? changed : "Block 4 of the model has"), "%d: %s",
+                      k, wrong ? wrong : "read");
+    }
+    blocks[strlen("\"num_blocks\": ")] = '4';
+    for (int k = 0; k < 2; k++)
+        memcpy(strstr(text, k ? "\"gate_soft_cap\"" : "\"rope_theta\""), "\"was", 4);
+    snprintf(changed, sizeof changed, "{\"rope_theta\": \"one\", \"gate_soft_cap\": \"two\", %s", text + 1);
+    ck_assert(read_back(&back, changed, n) && strstr(why, "rope_theta") && !strstr(why, "gate_soft_cap"));
+    swax_network_free(n);
+}
+END_TEST
+
+START_TEST(a_tensor_of_another_shape_is_named_with_both)
+{
+    static const struct { const char *name; int rank; int64_t a, b; const char *says; } of[] = {
+        {"backbone.out_norm.weight", 1, 23, 0,
+         "Tensor backbone.out_norm.weight of the model has 23 elements in a shape that is not this network's 24 x 1."},
+        {"backbone.blocks.1.ffn.proj_up.weight", 2, 20, 23, "has 460 elements in a shape that is not this network's "
+         "20 x 24."},
+        {"backbone.blocks.1.ffn.proj_up.weight", 2, 24, 20, "has 480 elements in a shape that is not this network's "
+         "20 x 24."},
+        {"backbone.blocks.1.ffn.proj_up.weight", 1, 480, 0, "has 480 elements in a shape that is not this network's "
+         "20 x 24."}};
+    struct run r = a_run(), back;
+    char *folder = scratch("right"), *other = scratch("other"), *before = scratch("right.safetensors"), *text;
+    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    swax_network_init(n, 4);
+    ck_assert_msg(!checkpoint_save(before, &r, n, 1, 0, why), "%s", why);
+    ck_assert_msg(!hf_export(before, folder, HF_HALF_SPLIT, why), "%s", why);
+    ck_assert(!file_make_folder(other, why));
+    const size_t size = read_whole(in_folder(folder, "config.json"), &text);
+    put(in_folder(other, "config.json"), text, size);
+    struct st_file *all = st_open(in_folder(folder, "model.safetensors"), why);
+    for (size_t k = 0; k < sizeof of / sizeof of[0]; k++) {
+        struct st_tensor tensor[300];
+        struct half h = {all, 0};
+        for (int i = 0; i < st_count(all); i++) {
+            tensor[i] = *st_tensor(all, i);
+            if (!strcmp(tensor[i].name, of[k].name)) {
+                tensor[i].rank = of[k].rank, tensor[i].shape[0] = of[k].a, tensor[i].shape[1] = of[k].b;
+                tensor[i].size = of[k].rank > 1 ? of[k].a * of[k].b : of[k].a;
+            }
+        }
+        const struct st_plan plan = {.n = st_count(all), .tensor = tensor, .get = get, .arg = &h};
+        ck_assert_msg(!st_write(in_folder(other, "model.safetensors"), &plan, why), "%s", why);
+        struct hf_model *m = hf_open(other, HF_AS_SAID, &back, why);
+        const char *wrong = m ? hf_load(m, n, SWAX_PREC_F32, why) : why;
+        ck_assert_msg(wrong && strstr(wrong, of[k].says), "row %zu: %s", k, wrong ? wrong : "read");
+        if (m)
+            hf_close(m);
+    }
     st_close(all);
     swax_network_free(n);
 }
@@ -402,6 +478,8 @@ int main(void)
     tcase_add_test(t, what_is_absent_or_null_has_its_value);
     tcase_add_test(t, a_model_in_several_files_is_one);
     tcase_add_test(t, a_model_that_has_more_is_refused);
+    tcase_add_test(t, a_model_that_is_not_as_it_says_is_refused);
+    tcase_add_test(t, a_tensor_of_another_shape_is_named_with_both);
     tcase_add_test(t, an_export_keeps_its_separator);
     tcase_add_loop_test(t, an_export_is_as_good_as_its_checkpoint, 0, sizeof networks / sizeof *networks);
     tcase_add_test(t, what_an_export_says_of_its_rope_counts);

@@ -29,6 +29,54 @@ static void close_to(const struct op_case *a, const struct op_case *b, const cha
     ck_assert_msg(error <= LIMIT, "%s off by %.2g: %s", name, error, where);
 }
 
+/* ---- caps: cross-entropy of capped logits is that of what softcap makes of them, however small the cap; and softcap's
+ * gradient is 1 - (y/c)^2 */
+
+START_TEST(caps_may_be_small)
+{
+    static const double caps[] = { 0, 0.0625, 0.25, 0.75, 1, 1.5, 30 };
+    for (uint64_t seed = 1; seed <= 10; seed++)
+        for (size_t k = 0; k < sizeof caps / sizeof caps[0]; k++) {
+            const double cap = caps[k];
+            struct op_case whole, of_capped, caps_forward, caps_backward;
+            draw(&whole, "xent_backward", seed, OP_GAUSS);
+            case_like(&caps_forward, "softcap_forward", &whole);
+            op_case_free(&caps_forward);
+            caps_forward.dims[0] = (int)case_size(&whole, "x");
+            op_case_alloc(&caps_forward, 0);
+            memcpy(case_arg(&caps_forward, "x"), case_arg(&whole, "x"), (size_t)case_size(&whole, "x") * sizeof(double));
+            caps_forward.scalar[0] = whole.scalar[0] = cap;
+            case_run(&caps_forward);
+            for (long e = 0; e < case_size(&whole, "x"); e++) {
+                const double x = case_arg(&whole, "x")[e], y = cap > 0 ? cap * tanh(x / cap) : x;
+                ck_assert_msg(fabs(case_arg(&caps_forward, "y")[e] - y) <= LIMIT * fabs(x), "cap %g of %g is %.15g", cap,
+                              x, case_arg(&caps_forward, "y")[e]);
+            }
+            case_refresh(&whole);
+            case_like(&of_capped, "xent_backward", &whole);
+            case_give(&of_capped, "x", case_arg(&caps_forward, "y"));
+            of_capped.scalar[0] = 0;
+            case_refresh(&of_capped);
+            case_run(&whole), case_run(&of_capped);
+            close_to(&whole, &of_capped, "lse", 1, 1);
+            case_like(&caps_backward, "softcap_backward", &caps_forward);
+            case_give(&caps_backward, "dy", case_arg(&of_capped, "dx"));
+            case_run(&caps_backward);
+            for (long e = 0; e < case_size(&whole, "dx"); e++) {
+                const double y = case_arg(&caps_forward, "y")[e], dy = case_arg(&of_capped, "dx")[e];
+                const double right = cap > 0 ? dy * (1 - y * y / (cap * cap)) : dy;
+                ck_assert_msg(fabs(case_arg(&caps_backward, "dx")[e] - right) <= LIMIT * fabs(dy),
+                              "cap %g: softcap's gradient is %.15g, not %.15g", cap, case_arg(&caps_backward, "dx")[e],
+                              right);
+                ck_assert_msg(fabs(case_arg(&whole, "dx")[e] - right) <= LIMIT * fmax(fabs(dy), 1),
+                              "cap %g: the gradient of a logit is %.15g, not %.15g", cap, case_arg(&whole, "dx")[e],
+                              right);
+            }
+            op_case_free(&whole), op_case_free(&of_capped), op_case_free(&caps_forward), op_case_free(&caps_backward);
+        }
+}
+END_TEST
+
 /* ---- the cell (gate 0: exponential, 1: sigmoid, 2: sigmoid with normaliser) */
 
 /* A backward case of one gate and from a zero state. */
@@ -366,6 +414,7 @@ int main(void)
     Suite *s = suite_create("identities");
     TCase *tc = tcase_create("identities");
     tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, caps_may_be_small);
     tcase_add_test(tc, gauge_of_m0_is_free);
     tcase_add_test(tc, normalised_rows_are_free_of_scale);
     tcase_add_loop_test(tc, cold_rows_are_linear, 0, 3);

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/asked.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 #include "tools/convert/layer.h"
+#include "tools/lib/commands.h"
 #include "tools/lib/safetensors.h"
 #include "tools/train/checkpoint.h"
 
@@ -153,6 +155,40 @@ START_TEST(what_is_no_such_layer_is_refused)
 }
 END_TEST
 
+/* The command does the same, and says what is asked for in vain. */
+START_TEST(a_command_writes_and_reads_a_layer)
+{
+    struct st_file *f = golden("gdn", "");
+    struct run r = run_of(f, "");
+    char line[1200], *ours = saved("one.safetensors", f, &r, 1), *others = saved("two.safetensors", f, &r, 0);
+    char *layer = scratch("by_command.safetensors"), *to = scratch("back.safetensors"), *right = scratch("right.st");
+    snprintf(line, sizeof line, "from=%s to=%s layer=0 prefix=x.", ours, layer);
+    done(cmd_convert, line);
+    refused(cmd_convert, line, "by_command.safetensors is there already: it is not overwritten");
+    ck_assert_msg(!layer_export(ours, right, 0, "x.", why), "%s", why);
+    ck_assert(same_bytes(layer, right));
+    unlink(right);
+    snprintf(line, sizeof line, "from=%s to=%s into=%s layer=0 prefix=x.", layer, to, others);
+    done(cmd_convert, line);
+    ck_assert_msg(!layer_import(layer, others, right, 0, "x.", why), "%s", why);
+    ck_assert(same_bytes(to, right));
+    static const char *const bad[][2] = {
+        { "layer=0", "layer= needs from=PATH and to=PATH" }, { "layer=0 from=a", "layer= needs from=PATH and to=PATH" },
+        { "layer=0 to=no/a", "layer= needs from=PATH and to=PATH" }, { "", "Conversion needs from=PATH and to=PATH" },
+        { "to=no/a", "Conversion needs from=PATH and to=PATH" }, { "from=a", "Conversion needs from=PATH and to=PATH" },
+        { "from=a to=no/b into=c", "into= and prefix= belong to layer=" },
+        { "from=a to=no/b prefix=c", "into= and prefix= belong to layer=" },
+        { "from=a to=no/b layer=0 rope=interleaved", "into= and prefix= belong to layer=" },
+        { "layer=0 window=3", "into= and prefix= belong to layer=" },
+        { "window=3 from=a", "ask for one of them" }, { "window=3 to=a", "ask for one of them" },
+        { "window=3 rope=interleaved", "ask for one of them" }, { "convention=swax", "ask for one of them" },
+        { "convention=swax from=a to=no/b", "ask for one of them" }, { "window=0", "it is a whole number from 1 to" } };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        refused(cmd_convert, bad[i][0], bad[i][1]);
+    st_close(f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("layer");
@@ -161,6 +197,7 @@ int main(void)
     tcase_add_loop_test(t, a_layer_has_their_names_and_their_order, 0, 2);
     tcase_add_loop_test(t, a_layer_of_theirs_replaces_one_of_ours, 0, 2);
     tcase_add_test(t, what_is_no_such_layer_is_refused);
+    tcase_add_test(t, a_command_writes_and_reads_a_layer);
     suite_add_tcase(s, t);
     scratch_open();
     const int failed = suite_ends(s);

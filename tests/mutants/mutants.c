@@ -1,8 +1,8 @@
 /* mutants.c - small changes to a C file, each of which a test should notice.
  *
  *   mutants list FILE SEED   one line a mutant, its fields apart by tabs: a hash, the file, its number, its line,
- *                            whether it is in a body, in a table of the file, or in a static one of a body, which has
- *                            no code of its own, its kind, what becomes of what, and the line that it is in
+ *                            whether it is in a body, in a table of the file, or in a static one or an enum of a body,
+ *                            which has no code of its own, its kind, what becomes of what, and the line that it is in
  *   mutants apply FILE N     the file with mutant N, on standard output
  *
  * The hash is of SEED and of everything that does not change when another line does.  Whoever takes the mutants of the
@@ -352,7 +352,7 @@ int main(int argc, char **argv)
             continue;       /* declarations outside of bodies and tables */
         if (depth == 1 && is(i, "{"))
             place = is(i - 1, ")") ? BODY : TABLE;
-        if (place == BODY && is(i, "static"))
+        if (place == BODY && (is(i, "static") || (is(i, "enum") && is(i + 1, "{"))))
             place = STATIC;
         else if (place == STATIC && is(i, ";"))
             place = BODY;
