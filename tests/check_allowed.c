@@ -58,6 +58,8 @@ START_TEST(quotas_of_control_groups_are_kept)
         {"0::/nowhere/at/all\n", 0}, {"", 0}, {"nonsense", 0},
         {"5:memory:/x\n4:cpu,cpuacct:/old\n", 2}, {"4:cpuset:/old\n", 0}, {"4:cpu:/old/none\n", 2},
         {"0::/a/b\n4:cpu:/wide\n", 2}, {"4:cpu:/old\n0::/a\n", 2}, {"4:cpu:/wide\n0::/a/part\n", 1},
+        {"4:cpu:/no_period\n", 0}, {"4:cpu:/no_quota\n", 0}, {"0::/nothing\n", 0}, {"0::/for_ever\n", 0},
+        {"0::/whole\n", 1}, {"0::/more\n", 2}, {"0::/million\n", 1000000},
     };
     lay("", "cpu.max", "max 100000\n");
     lay("a", "cpu.max", "300000 100000\n");
@@ -70,6 +72,13 @@ START_TEST(quotas_of_control_groups_are_kept)
     lay("cpu/wide", "cpu.cfs_period_us", "100000\n");
     lay("cpu/old/none", "cpu.cfs_quota_us", "-1\n");
     lay("cpu/old/none", "cpu.cfs_period_us", "100000\n");
+    lay("cpu/no_period", "cpu.cfs_quota_us", "200000\n");
+    lay("cpu/no_quota", "cpu.cfs_period_us", "100000\n");
+    lay("nothing", "cpu.max", "0 100000\n");
+    lay("for_ever", "cpu.max", "100000 0\n");
+    lay("whole", "cpu.max", "100000 100000\n");
+    lay("more", "cpu.max", "100001 100000\n");
+    lay("million", "cpu.max", "3000000000000 1\n");
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
         ck_assert_msg(threads_of_quota(scratch("groups"), of[i].cgroup) == of[i].n, "%d for %s",
                       threads_of_quota(scratch("groups"), of[i].cgroup), of[i].cgroup);

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "ref/oracle/oracle.h"
 #include "tools/train/checkpoint.h"
 #include "tools/train/progress.h"
 #include "tools/lib/commands.h"
@@ -585,6 +586,39 @@ START_TEST(a_window_is_called_what_each_convention_calls_it)
 }
 END_TEST
 
+/* What was built and what is used, with as many threads as are asked for. */
+START_TEST(what_this_machine_can_do_is_said)
+{
+    ck_assert(!setenv("SWAX_TIER", "ref", 1));
+    char *said = done(cmd_info, "threads=1");
+    ck_assert_msg(!strncmp(said, "swax ", 5) && strstr(said, ", 1 thread\ntiers, slowest first"), "%s", said);
+    const char *used = strstr(said, "<- used"), *memory = strstr(said, "memory: ");
+    ck_assert_msg(used && memory && !strstr(used + 1, "<- used"), "%s", said);
+    for (int t = 0; t < swax_n_tiers; t++) {
+        char line[40], row[200];
+        snprintf(line, sizeof line, "\n  %-11s", swax_tiers[t]->name);
+        const char *at = strstr(said, line);
+        ck_assert_msg(at != NULL, "no line of %s in: %s", swax_tiers[t]->name, said);
+        snprintf(row, sizeof row, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
+        ck_assert_msg((strstr(row, "not on this machine") == NULL) == swax_tiers[t]->usable(), "%s", row);
+        ck_assert_msg((strstr(row, "<- used") != NULL) == !t && (t || !strstr(row, "GFLOP/s")), "%s", row);
+        for (int p = 0; p < SWAX_PRECISIONS && swax_tiers[t]->usable(); p++)
+            ck_assert_msg((strstr(row, swax_precision_name[p]) != NULL) ==
+                              op_offers(swax_tiers[t], (enum swax_precision)p), "%s", row);
+    }
+    ck_assert(strtod(memory + 8, NULL) > 0 && strstr(memory, " GB/s (triad)\n"));
+    said = done(cmd_info, "");
+    ck_assert_msg((strstr(said, ", 1 thread\n") != NULL) == (threads_allowed() == 1), "%s", said);
+    said = done(cmd_info, "threads=2");
+    ck_assert_msg(strstr(said, ", 2 threads\n") || threads_allowed() < 2, "%s", said);
+    refused(cmd_info, "threads=-1", "threads=-1");
+    refused(cmd_info, "tiers=1", "tiers");
+    ck_assert(!setenv("SWAX_TIER", "abacus", 1));
+    refused(cmd_info, "", "no tier is called abacus");
+    unsetenv("SWAX_TIER");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("commands");
@@ -603,6 +637,7 @@ int main(void)
     tcase_add_test(t, models_that_are_not_ours_are_refused);
     tcase_add_test(t, an_export_that_was_broken_off_can_be_made_again);
     tcase_add_test(t, a_folder_that_holds_no_weights_is_named);
+    tcase_add_test(t, what_this_machine_can_do_is_said);
     tcase_add_test(t, samples_depend_on_seed_alone_and_bad_requests_are_refused);
     tcase_add_test(t, an_evaluation_takes_its_run_s_data_or_others);
     tcase_add_test(t, everything_is_timed_and_bad_sizes_are_refused);

@@ -379,6 +379,62 @@ START_TEST(what_cannot_be_read_is_said)
 }
 END_TEST
 
+/* A copy is one wherever it stands in its file: behind a head of any length. */
+START_TEST(a_copy_may_begin_anywhere)
+{
+    enum { COMMON = 4000, COPIES = 24 };
+    char *root = scratch("moved"), *out = scratch("moved.corpus"), text[COMMON + 1000];
+    ck_assert(!file_make_folder(root, why));
+    for (int d = 0; d < COPIES; d++) {
+        const size_t head = (size_t)d * 17 % 300 + 20;
+        body(text, 3000u + (unsigned)d, head);
+        body(text + head, 42, COMMON);
+        place(root, d, "moved.c", text, head + COMMON);
+        place_body(root, d, "own.c", 1, 0);
+    }
+    make_corpus(root, out, "alike=0.5");
+    struct json *r = record(out);
+    const double left = number(json_get(r, "left_out"), "copies_within_training") +
+                        number(json_get(r, "left_out"), "held_out_alike_training");
+    ck_assert_msg(left == COPIES - 1, "of %d copies %g are left out", COPIES, left);
+    json_free(r);
+}
+END_TEST
+
+/* Folders within folders whose names are together longer than a path may be. */
+START_TEST(a_path_that_is_too_long_is_said)
+{
+    char *root = scratch("long"), *out = scratch("long.corpus"), said[SWAX_WHY], name[251];
+    char *const here = getcwd(NULL, 0);
+    ck_assert(here && !file_make_folder(root, why));
+    memset(name, 'n', 250), name[250] = 0;
+    place_body(root, 1, "own.c", 1, 0);
+    place_body(root, 2, "own.c", 1, 0);
+    ck_assert(!chdir(root));
+    size_t length = strlen(root);
+    for (; length + 251 < 4096; length += 251)
+        ck_assert(!mkdir(name, 0777) && !chdir(name));
+    /* the last name has as many letters as a path may have, and then one more */
+    for (int more = 0; more < 2; more++) {
+        memset(name, 'm', sizeof name - 1);
+        const size_t letters = 4095 - length - 1 + (size_t)more;
+        ck_assert(letters < sizeof name);
+        name[letters] = 0;
+        put(name, "x", 1);
+        ck_assert(!chdir(here));
+        const int status = asked(root, out, "least=10 endings=", said);
+        ck_assert_msg(more ? status == 2 && strstr(said, "...: the path of a file in it is longer than 4095 bytes.")
+                           : status == 0, "%s", said);
+        ck_assert(more || !chdir(root));
+        for (size_t back = strlen(root); back < length && !more; back += 251) {
+            memset(name, 'n', 250), name[250] = 0;
+            ck_assert(!chdir(name));
+        }
+    }
+    free(here);
+}
+END_TEST
+
 /* ---- the script */
 
 static void put_program(const char *folder, const char *name, const char *script)
@@ -436,6 +492,8 @@ int main(void)
     tcase_add_test(t, a_large_copy_is_known_to_its_last_stretch);
     tcase_add_test(t, the_first_stretch_counts);
     tcase_add_test(t, nothing_left_is_said_of_its_part);
+    tcase_add_test(t, a_copy_may_begin_anywhere);
+    tcase_add_test(t, a_path_that_is_too_long_is_said);
     tcase_add_test(t, what_cannot_be_read_is_said);
     tcase_add_test(t, the_script_hands_on_the_folder_of_the_package);
     suite_add_tcase(s, t);

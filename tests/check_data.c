@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "ref/splitmix.h"
 #include "tools/tasks/data.h"
 #include "tools/lib/many_files.h"
 #include "tools/lib/pick.h"
@@ -108,6 +109,31 @@ START_TEST(permutations_hit_everything_once)
         free(seen);
     }
     ck_assert(random_permute(1, (uint64_t)1 << 60, 12345) < (uint64_t)1 << 60);
+}
+END_TEST
+
+/* Written once more, from what random.c says of it: four Feistel rounds on the halves of the number, as often as it
+ * takes to come back below n. */
+START_TEST(permutations_are_feistel_rounds)
+{
+    for (uint64_t key = 1; key < 4; key++)
+        for (uint64_t n = 1; n < 300; n += n < 70 ? 1 : 63) {
+            int half = 1;
+            for (uint64_t all = 4; all < n; all *= 4)
+                half++;
+            for (uint64_t i = 0; i < n; i++) {
+                uint64_t x = i, side = (uint64_t)1 << half;
+                do
+                    for (int round = 1; round <= 4; round++) {
+                        uint64_t mixed = splitmix(key + (uint64_t)round * splitmix_step) + x % side;
+                        mixed = splitmix(mixed);
+                        x = x % side * side + ((x / side) ^ (mixed % side));
+                    }
+                while (x >= n);
+                const uint64_t got = random_permute(key, n, i);
+                ck_assert_msg(got == x, "%d of %d goes to %d, not %d", (int)i, (int)n, (int)got, (int)x);
+            }
+        }
 }
 END_TEST
 
@@ -606,6 +632,7 @@ int main(void)
     tcase_add_test(t, random_numbers_depend_on_nothing_but_their_place);
     tcase_add_test(t, random_numbers_are_even);
     tcase_add_test(t, permutations_hit_everything_once);
+    tcase_add_test(t, permutations_are_feistel_rounds);
     tcase_add_test(t, windows_follow_their_schedule);
     tcase_add_test(t, rates_rise_and_fall);
     tcase_add_test(t, steps_fit_into_a_time);

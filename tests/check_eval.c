@@ -287,6 +287,12 @@ START_TEST(the_table_has_the_same_numbers)
     snprintf(line, sizeof line, "%s sequences=5 tier=ref", q->line);
     ck_assert_str_eq(done(cmd_eval, placed(line)), expected);
     free(expected);
+    /* of one sequence nothing is known of how others differ */
+    snprintf(line, sizeof line, "%s sequences=1 tier=ref", q->line);
+    const char *one = done(cmd_eval, placed(line));
+    ck_assert_msg(!strstr(one, "standard error") && strstr(one, "1 sequence: loss"), "%s", one);
+    for (const char *c = one; *c; c++)
+        ck_assert_msg(*c == '\n' || (*c >= ' ' && *c <= '~'), "a byte %d stands in: %s", *c, one);
 }
 END_TEST
 

@@ -60,6 +60,104 @@ START_TEST(escapes_are_utf8)
 }
 END_TEST
 
+/* ---- all short texts, against a second reader */
+
+/* A reader of single letters: k and v are two strings, 1 is a number.  Where the value ends, or NULL. */
+static const char *value_ends(const char *at)
+{
+    if (*at && strchr("kv1", *at))
+        return at + 1;
+    const int object = *at == '{';
+    if (*at != '[' && !object)
+        return NULL;
+    const char close = object ? '}' : ']';
+    if (*++at == close)
+        return at + 1;
+    for (int k = 0, v = 0;; at++) {
+        if (object) {
+            k += *at == 'k', v += *at == 'v';
+            if (!(*at == 'k' || *at == 'v') || k > 1 || v > 1 || at[1] != ':')
+                return NULL;
+            at += 2;
+        }
+        at = value_ends(at);
+        if (!at || *at == close)
+            return at ? at + 1 : NULL;
+        if (*at != ',')
+            return NULL;
+    }
+}
+
+START_TEST(every_short_text_is_read_or_refused_rightly)
+{
+    static const char letters[] = "[]{},:kv1", *const as[] = {"[", "]", "{", "}", ",", ":", "\"k\"", "\"v\"", "1"},
+                      *const blanks[] = {"", " ", "\n", "\t\r "};
+    enum { LETTERS = 9, LONGEST = 6 };
+    for (int length = 1, all = LETTERS; length <= LONGEST; length++, all *= LETTERS)
+        for (int n = 0; n < all; n++) {
+            char word[LONGEST + 1] = "", text[80] = "";
+            for (int i = 0, rest = n; i < length; i++, rest /= LETTERS)
+                word[i] = letters[rest % LETTERS];
+            const char *end = value_ends(word);
+            const int right = end && !*end;
+            if (strstr(word, "11") || (length > 4 && !right && word[0] != '[' && word[0] != '{'))
+                continue;      /* that would be one number */
+            char *to = text;
+            const char *const blank = blanks[n % 4];
+            for (int i = 0; i < length; i++)
+                to += sprintf(to, "%s%s", blank, as[strchr(letters, word[i]) - letters]);
+            to += sprintf(to, "%s", blank);
+            struct json *j = json_parse(text, (size_t)(to - text), why);
+            ck_assert_msg((j != NULL) == right, "%s is %s", text, j ? "taken" : why);
+            json_free(j);
+        }
+}
+END_TEST
+
+/* A string of these four bytes: what Unicode says of UTF-8, by the number that they stand for. */
+static int is_text(const unsigned char *b, int n)
+{
+    for (int i = 0; i < n;) {
+        const int more = b[i] < 0x80 ? 0 : (b[i] & 0xE0) == 0xC0 ? 1 : (b[i] & 0xF0) == 0xE0 ? 2
+                       : (b[i] & 0xF8) == 0xF0 ? 3 : -1;
+        static const unsigned least[] = {0, 0x80, 0x800, 0x10000};
+        if (more < 0 || i + more >= n)
+            return 0;
+        unsigned c = more ? b[i] & (0x3Fu >> more) : b[i];
+        for (int k = 1; k <= more; k++) {
+            if ((b[i + k] & 0xC0) != 0x80)
+                return 0;
+            c = c << 6 | (b[i + k] & 0x3F);
+        }
+        if (c < least[more] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) || c < 0x20 || c == '"' || c == '\\')
+            return 0;
+        i += more + 1;
+    }
+    return 1;
+}
+
+START_TEST(every_sequence_of_bytes_is_text_or_refused)
+{
+    static const unsigned char edges[] = {0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0};
+    enum { EDGES = sizeof edges };
+    for (int a = 1; a < 256; a += a == '\\' - 1 ? 2 : 1)          /* an escape is another thing */
+        for (int b = 0; b < 256; b++)
+            for (int k = 0; k < (a >= 0xE0 && b >= 0x7F && b <= 0xC0 ? EDGES * EDGES : 1); k++) {
+                const int n = a < 0x80 || !b ? 1 + (b > 0) : a < 0xE0 ? 2 : a < 0xF0 ? 3 : 4;
+                const unsigned char text[] = {'"', (unsigned char)a, (unsigned char)b, edges[k % EDGES],
+                                              edges[k / EDGES]};
+                char quoted[8];
+                memcpy(quoted, text, 5);
+                quoted[n + 1] = '"', quoted[n + 2] = 0;
+                struct json *j = json_parse(quoted, (size_t)n + 2, why);
+                ck_assert_msg((j != NULL) == is_text(text + 1, n), "%02x %02x %02x %02x, %d of them: %s", a, b,
+                              text[3], text[4], n, j ? "taken" : "refused");
+                ck_assert(!j || (strlen(j->text) == (size_t)n && !memcmp(j->text, text + 1, (size_t)n)));
+                json_free(j);
+            }
+}
+END_TEST
+
 START_TEST(json_refuses_what_it_should)
 {
     const char *text = bad_json[_i];
@@ -199,6 +297,8 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, json_reads_what_it_should);
     tcase_add_test(t, escapes_are_utf8);
+    tcase_add_test(t, every_short_text_is_read_or_refused_rightly);
+    tcase_add_test(t, every_sequence_of_bytes_is_text_or_refused);
     tcase_add_loop_test(t, json_refuses_what_it_should, 0, sizeof bad_json / sizeof *bad_json);
     tcase_add_test(t, what_is_wrong_is_placed);
     tcase_add_test(t, a_byte_order_mark_is_named);

@@ -59,24 +59,22 @@ static char *make_header(const struct st_plan *plan, size_t *size)
     return text;
 }
 
-/* Data first into the sum, tensor by tensor; its digits last into the header. */
+/* Data first into the sum, tensor by tensor; its digits last into the header.  Is all of it there? */
 static int write_all(int fd, const struct st_plan *plan, char *header, size_t size, void *room)
 {
     struct checksum s = {0};
     char digits[17];
-    if (file_write(fd, header, size))
-        return -1;
+    int good = !file_write(fd, header, size);
     checksum_add(&s, header + 8, size - 8);
-    for (int i = 0; i < plan->n; i++) {
+    for (int i = 0; i < plan->n && good; i++) {
         const size_t n = (size_t)bytes_of(&plan->tensor[i]);
         plan->get(plan->arg, i, room);
         checksum_add(&s, room, n);
-        if (file_write(fd, room, n))
-            return -1;
+        good = !file_write(fd, room, n);
     }
     checksum_text(&s, digits);
     const char *place = strstr(header + 8, st_checksum_place) + strlen(st_checksum_place);
-    return pwrite(fd, digits, 16, place - header) == 16 ? 0 : -1;
+    return good && pwrite(fd, digits, 16, place - header) == 16;
 }
 
 const char *st_write(const char *path, const struct st_plan *plan, char *why)
@@ -92,7 +90,7 @@ const char *st_write(const char *path, const struct st_plan *plan, char *why)
         wrong = why;
     } else if (fd < 0) {
         wrong = why;
-    } else if (write_all(fd, plan, header, size, room)) {
+    } else if (!write_all(fd, plan, header, size, room)) {
         wrong = say_errno(why, path, "cannot be written");
         file_abandon(fd, path);
     } else {

@@ -64,7 +64,7 @@ static const char *read_line(struct vocabulary *v, char *line, int number, int *
         return say(why, "%s: line %d is not a token's bytes in base64, a space, and its number below %d.", v->path,
                    number, LARGEST);
     if (token >= *room) {
-        *room = (int)token < 1024 ? 1024 : 2 * (int)token;
+        *room = 2 * (int)token + 1024;
         if (grow(v, *room, why))
             return why;
     }
