@@ -78,6 +78,53 @@ START_TEST(the_page_is_the_one_that_is_kept)
 }
 END_TEST
 
+/* Pages of other kinds of ablation, of two seeds, all finished: windows in a row, whose first plot is of facts; data
+ * that have no facts, whose first plot is the loss; words found, by distance and in bands. */
+#define OF(name, more) "{\"name\": \"" name "\", \"question\": \"Which?\", \"seeds\": 2, \"points\": 3, " more \
+                       "\"settings\": {\"width\": 16, \"heads\": 2, \"cell_heads\": 2, \"cell_key_dim\": 8, " \
+                       "\"mixers\": \"swa mlstm\", \"batch\": 8, \"steps\": 7, \"tier\": \"ref\", "
+#define SHORT_LONG(s) "\"arms\": [{\"name\": \"short\", \"role\": \"short\", \"settings\": {\"window\": " s \
+                      "}}, {\"name\": \"long\", \"role\": \"long\"}"
+static const char *const others[][2] = {
+    {"windows", OF("windows", "\"memory\": \"beyond\", \"near\": \"in-short\", \"longest\": 4, ")
+     "\"length\": 64, \"window\": 16, \"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, "
+     "\"values\": 2},\n"
+     SHORT_LONG("4") ", {\"name\": \"longest\", \"settings\": {\"window\": 32}}, {\"name\": \"middle\", "
+     "\"settings\": {\"window\": 8}}, {\"name\": \"both\", \"settings\": {\"short_window\": 4}}, {\"name\": "
+     "\"attention\", \"settings\": {\"mixers\": \"swa\"}}]}"},
+    {"pairs", OF("pairs", "\"memory\": \"answer\", \"near\": \"loss\", ")
+     "\"length\": 64, \"window\": 16, \"data\": \"mqar\", \"pairs\": 4, \"key_symbols\": 8, "
+     "\"values\": 8},\n"
+     SHORT_LONG("4") "]}"},
+    {"words", OF("words", "\"past\": 16, \"longest\": 16, \"memory\": \"far-found\", \"near\": \"near\", "
+                 "\"bands\": [{\"name\": \"near\", \"from\": 16, \"to\": 63}, {\"name\": \"far\", "
+                 "\"from\": 64, \"to\": 127}], ")
+     "\"length\": 256, \"window\": 32, \"data\": \"text\", \"file\": \"ref/network/model.c\"},\n"
+     SHORT_LONG("8") "]}"},
+};
+
+START_TEST(pages_of_other_kinds_are_those_that_are_kept)
+{
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    char golden[100], path[RUN_TEXT + 20], *now;
+    ck_assert_msg(!ablation_open(&a, others[_i][1], &none, why), "%s: %s", others[_i][0], why);
+    snprintf(a.out, sizeof a.out, "%s", scratch(others[_i][0]));
+    ck_assert_msg(!file_make_folder(a.out, why), "%s", why);
+    struct outcome *r = calloc((size_t)(a.arms * a.seeds), sizeof *r);
+    for (int i = 0; i < a.arms; i++)
+        for (int s = 0; s < a.seeds; s++)
+            make_up(&a, &r[i * a.seeds + s], i, s);
+    ck_assert_msg(!report_write(&a, r, "swax ablate made-up", why), "%s", why);
+    snprintf(path, sizeof path, "%s/report.html", a.out);
+    snprintf(golden, sizeof golden, "page_%s.html", others[_i][0]);
+    read_whole(path, &now);
+    golden_page_is(golden, now);
+    free(r);
+    ablation_close(&a);
+}
+END_TEST
+
 /* Arms of one window each, of which the first `finished` have results; what the page says and shows of them. */
 static char *page_of(int finished, int memory, int near)
 {
@@ -273,6 +320,7 @@ int main(void)
     Suite *s = suite_create("page");
     TCase *t = tcase_create("page");
     tcase_add_loop_test(t, the_page_is_the_one_that_is_kept, 0, sizeof pages / sizeof *pages);
+    tcase_add_loop_test(t, pages_of_other_kinds_are_those_that_are_kept, 0, 3);
     tcase_add_test(t, plots_stand_where_there_is_something_to_show);
     tcase_add_test(t, an_ablation_without_claims_says_so);
     tcase_add_test(t, an_axis_that_ends_at_nothing_has_its_tick);

@@ -11,7 +11,6 @@
 #include "tests/golden.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
-#include "tools/lib/checksum.h"
 #include "tools/lib/files.h"
 #include "tools/lib/svg.h"
 #include "tools/train/run_page.h"
@@ -85,27 +84,6 @@ static char *page_of(const struct run *r, int step, enum run_page state)
     return scratch_keep(shown);
 }
 
-/* Of the wide drawings, what they say of themselves, and a sum over all their lines and points. */
-static char *numbers_of(const char *page)
-{
-    char *text = malloc(strlen(page) + 1), *to = text;
-    for (const char *at = page, *end; (at = strstr(at, "<desc>")) && (end = strstr(at, "</desc>")); at = end) {
-        const char *drawn = end;
-        to += sprintf(to, "%.*s\n", (int)(end - at - 6), at + 6);
-        end = strstr(drawn, "</svg>");
-        struct checksum sum = {0};
-        char digits[17];
-        checksum_add(&sum, drawn, (size_t)(end - drawn));
-        checksum_text(&sum, digits);
-        to += sprintf(to, "%s\n", digits);
-        at = strstr(end, "<desc>");                                      /* the narrow one says the same */
-        ck_assert_msg(at, "a drawing has no narrow sheet");
-        end = strstr(at, "</desc>");
-    }
-    *to = 0;
-    return scratch_keep(text);
-}
-
 static FILE *log_of(const char *folder)
 {
     char *path = in_folder(folder, "log.jsonl");
@@ -151,7 +129,7 @@ START_TEST(the_page_is_the_one_that_is_kept)
     if (_i < 2) {
         char golden[40];
         snprintf(golden, sizeof golden, "run_%s.html", name[_i]);
-        golden_is(golden, page, 0);
+        golden_page_is(golden, page);
     }
     char said[60];
     snprintf(said, sizeof said, "<b>Step %d of %d</b>, %s.", STEPS, STEPS + _i, name[_i]);
@@ -169,7 +147,7 @@ START_TEST(a_page_of_nothing_has_no_plot)
     char *folder = scratch("empty");
     struct run r = made_run(folder, 5);
     fclose(log_of(folder));
-    golden_is("run_empty.html", page_of(&r, 0, PAGE_TRAINING), 0);
+    golden_page_is("run_empty.html", page_of(&r, 0, PAGE_TRAINING));
     free(folder);
 }
 END_TEST
@@ -191,7 +169,7 @@ START_TEST(many_steps_share_a_place_and_looks_are_thinned_out)
     }
     fclose(f);
     const char *page = page_of(&r, 960, PAGE_FINISHED);
-    golden_is("run_long.txt", numbers_of(page), 0);
+    golden_page_is("run_long.html", page);
     ck_assert_msg(strstr(page, "the lowest was 0.5000, after 31 thousand tokens."), "%.300s", strstr(page, "lowest"));
     free(folder);
 }

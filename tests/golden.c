@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/scratch.h"
+#include "tools/lib/checksum.h"
 
 static int begins_number(const char *s)
 {
@@ -85,4 +86,30 @@ void golden_has(const char *name, const char *text, double within)
         at = line_after(at);
         at = *at ? at : text;
     }
+}
+
+/* What the drawing from `at` to `end` says, and its checksum; where the text goes on. */
+static char *drawing(char *to, const char *at, const char *end)
+{
+    const char *said = strstr(at, "<desc>"), *said_end = strstr(at, "</desc>");
+    struct checksum sum = {0};
+    char digits[17];
+    ck_assert_msg(said && said_end && said_end < end, "a drawing says nothing of itself: %.200s", at);
+    checksum_add(&sum, at, (size_t)(end - at));
+    checksum_text(&sum, digits);
+    return to + sprintf(to, "(drawing %s: %.*s)\n", digits, (int)(said_end - said - 6), said + 6);
+}
+
+void golden_page_is(const char *name, const char *page)
+{
+    char *text = scratch_keep(malloc(strlen(page) + 1)), *to = text;
+    while (*page) {
+        const char *end = strncmp(page, "<svg ", 5) ? NULL : strstr(page, "</svg>");
+        if (end)
+            to = drawing(to, page, end), page = end + 6;
+        else
+            *to++ = *page++;
+    }
+    *to = 0;
+    golden_is(name, text, 0);
 }

@@ -11,4 +11,7 @@ void golden_is(const char *name, const char *text, double within);
  * may be. */
 void golden_has(const char *name, const char *text, double within);
 
+/* golden_is of a page: of a drawing is kept what it says of itself, and a checksum of its lines and letters. */
+void golden_page_is(const char *name, const char *page);
+
 #endif
