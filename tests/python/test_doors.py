@@ -153,6 +153,24 @@ class Exports(Folder):
             self.assertEqual(list(tensors["q"].shape), [w["axes"][s] for s in "BTHD"])
             self.assertTrue(set(w["inputs"]) == set(tensors) == {"q", "k", "v"})
 
+    def test_a_size_that_no_input_says(self):
+        """Of a convolution: its rows begin before the tokens.  What is given is constant in the Definition."""
+        with self.assertRaisesRegex(ValueError, "no input's shape says T of conv_forward: give it, as T=64"):
+            exports.flashinfer("conv_forward", self.folder.name, dtype="f32")
+        with open(exports.flashinfer("conv_forward", self.folder.name, dtype="f32", seed=5, T=6)) as file:
+            d = json.load(file)
+        self.assertEqual(d["axes"]["T"], {"type": "const", "value": 6})
+        self.assertIn("seed=5", d["description"])
+        with open(os.path.join(self.folder.name, "workloads", "conv", d["name"] + ".jsonl")) as file:
+            self.assertEqual(set(json.loads(file.readline())["workload"]["axes"]), set("BSCF"))
+        if importlib.util.find_spec("torch"):
+            import torch
+
+            space = {}
+            exec(d["reference"], space)
+            y = space["run"](torch.ones(2, 6, 3), torch.ones(3, 2))
+            self.assertEqual(tuple(y.shape), (2, 6, 3))
+
     def load(self, path):
         with open(os.path.join(self.folder.name, path), "rb") as file:
             data = file.read()

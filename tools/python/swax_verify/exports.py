@@ -8,7 +8,7 @@ import struct
 import numpy as np
 
 from . import _candidate, _judge, _library
-from .check import dtype_word, fresh_seed, judge
+from .check import dtype_word, fresh_seed, judge, seed_of
 from .kernels import call
 
 _LONG = {"f32": "float32", "bf16": "bfloat16", "f16": "float16", "i32": "int32"}
@@ -96,16 +96,21 @@ def flashinfer(op, folder, suite="quick", dtype="bf16", seed=None, outputs=None,
     its definitions/,
     workloads/ and blob/workloads/.  One Definition has one set of constants: sizes and scalars that no shape gives
     are fixed by **fixed
-    or as the report's "not asked" says.  The Definition's path."""
-    dtype = dtype_word(dtype)
+    or as the report's "not asked" says; sizes of **fixed are constant axes.  The Definition's path."""
+    dtype, seed = dtype_word(dtype), seed_of(seed)
     kernel = _library.kernels().get(op)
     if kernel is None or not op.endswith("_forward") or dtype == "f64":
         raise ValueError(
             f"flashinfer: op={op!r}, dtype={dtype}: it is for a forward kernel, as attention_forward, in f32, "
             f"bf16 or f16"
         )
+    said = {s for a in kernel.args if a.role in (_library.IN, _library.UPDATE) and not a.optional for s in a.shape}
+    lost = [d for d in kernel.dims if d not in said and d not in _candidate.FIXED and d != "L" and d not in fixed]
+    if lost:
+        raise ValueError(f"flashinfer: no input's shape says {', '.join(lost)} of {op}: give it, as {lost[0]}=64")
     outputs = list(outputs or [next(a.name for a in kernel.args if a.role == _library.OUT)])
-    constants = {d: fixed.get(d, _candidate.FIXED[d]) for d in kernel.dims if d in _candidate.FIXED}
+    constants = {d: _candidate.FIXED[d] for d in kernel.dims if d in _candidate.FIXED}
+    constants.update({d: n for d, n in fixed.items() if d in kernel.dims})
     scalars = [float(fixed.get(s, _candidate.FIXED[s])) for s in kernel.scalars]
     known = {a.name: a for a in kernel.args}
     without = [a.name for a in kernel.args if a.optional and a.role == _library.IN]
@@ -123,8 +128,8 @@ def flashinfer(op, folder, suite="quick", dtype="bf16", seed=None, outputs=None,
     definition = {
         "name": title,
         "op_type": op.rsplit("_", 1)[0],
-        "description": f"{op} of swax; constants {asked}",
-        "axes": {s: {"type": "var"} for s in letters},
+        "description": f"{op} of swax; constants {asked}; suite={suite} seed={seed} dtype={dtype}",
+        "axes": {s: {"type": "const", "value": fixed[s]} if s in fixed else {"type": "var"} for s in letters},
         "inputs": {n: {"shape": list(known[n].shape), "dtype": kinds[n]} for n in names},
         "outputs": {n: {"shape": list(known[n].shape), "dtype": kinds[n]} for n in outputs},
         "reference": _REFERENCE.format(
@@ -150,7 +155,7 @@ def flashinfer(op, folder, suite="quick", dtype="bf16", seed=None, outputs=None,
             save_safetensors(os.path.join(folder, path), p["arrays"])
             axes = {s: int(n) for n in names for s, n in zip(known[n].shape, p["arrays"][n][0].shape)}
             workload = {
-                "axes": {s: axes.get(s, p["dims"].get(s)) for s in letters},
+                "axes": {s: axes.get(s, p["dims"].get(s)) for s in letters if s not in fixed},
                 "inputs": {n: {"type": "safetensors", "path": path, "tensor_key": n} for n in names},
                 "uuid": hashlib.sha256(f"{title} {path} {p['family']} {axes}".encode()).hexdigest()[:32],
             }
