@@ -588,8 +588,10 @@ START_TEST(a_file_that_changed_meanwhile_has_moved)
             ck_assert(!many_files_add(&m, path, why) && !many_files_read(&m, 0, &byte, 1, 0, why) && byte == 'a');
             ck_assert_int_eq(many_files_moved(&m), 0); /* a second is a long time: it may be written to once more */
             m.file[0].looked += 60;                    /* as if it had been looked at a minute later */
-            if (closed)
-                ck_assert(!close(m.file[0].fd)), m.file[0].fd = -1;
+            if (closed) {
+                ck_assert(!close(m.file[0].fd));
+                m.file[0].fd = -1;
+            }
             if (change == 1) {                         /* written to, with as many bytes */
                 put(path, texts[1], 8);
                 ck_assert(!utimensat(AT_FDCWD, path, later, 0));
