@@ -433,6 +433,19 @@ START_TEST(a_run_on_shards_writes_text)
     const struct json *sample = json_get(line, "sample");
     ck_assert(sample && strspn(sample->text, "abc") == strlen(sample->text) && strlen(sample->text) > 100);
     json_free(line);
+
+    /* what is left of it when its other files are gone is not taken for another run's words */
+    static const char *const gone[] = {"config.json", "log.jsonl", "checkpoint.safetensors", "best.safetensors"};
+    for (int other = 0; other < 3; other++) {      /* the same words; others; bytes, which have none */
+        for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+            unlink(in_folder(out, gone[i]));
+        put(kept, other == 1 ? "YQ== 0\nYmI= 1\nZGRk 2\n" : "YQ== 0\nYmI= 1\nY2Nj 2\n", 21);
+        struct run again = other == 2 ? small_run(out) : r;
+        const enum run_end end = run_train(&again, NULL, NULL, why);
+        ck_assert_msg(end == (other ? RUN_REFUSED : RUN_FINISHED), "%d: it ended with %d", other, (int)end);
+        ck_assert(!other || (strstr(why, "vocabulary.tiktoken is there and is not of these data") && is_sentence(why)));
+        ck_assert(!other || access(in_folder(out, "config.json"), F_OK));
+    }
     free(folder), free(out), free(path), free(words), free(kept);
 }
 END_TEST

@@ -186,6 +186,49 @@ static const char *write_config(struct session *s, char *why)
     return wrong;
 }
 
+/* ---- what its tokens stand for, which stays with the run, wherever its shards go */
+
+static const struct vocabulary *words_of(const struct session *s)
+{
+    const struct source *from = s->r.source;
+    return from->words ? from->words(s->data.opened) : NULL;
+}
+
+/* Whoever samples takes the words in its folder: those of what was there before are not left to a new run. */
+static const char *check_words(const struct session *s, char *why)
+{
+    enum { LARGEST = 1 << 28 };
+    const struct vocabulary *words = words_of(s);
+    char path[RUN_TEXT + 64];
+    size_t size[2] = {0, 0};
+    run_path(path, s->r.out, vocabulary_name);
+    if (access(path, F_OK))
+        return NULL;
+    char *there = file_read(path, LARGEST, &size[0], why);
+    char *ours = there && words ? file_read(vocabulary_path(words), LARGEST, &size[1], why) : NULL;
+    const char *wrong = !there || (words && !ours)                                        ? why
+                      : ours && size[0] == size[1] && !memcmp(there, ours, size[0]) ? NULL
+                      : say(why, "%.150s is there and is not of these data: samples of this run would be written in "
+                                 "its words. Move it away, or choose another folder.", path);
+    free(there);
+    free(ours);
+    return wrong;
+}
+
+static const char *keep_words(const struct session *s, char *why)
+{
+    const struct vocabulary *words = words_of(s);
+    char path[RUN_TEXT + 64];
+    size_t size;
+    run_path(path, s->r.out, vocabulary_name);
+    if (!words || !*s->r.out || !access(path, F_OK))
+        return NULL;
+    char *text = file_read(vocabulary_path(words), 1 << 28, &size, why);
+    const char *wrong = text ? file_replace(path, text, size, why) : why;
+    free(text);
+    return wrong;
+}
+
 static enum run_end open_folder(struct session *s, char *why)
 {
     const struct run *r = &s->r;
@@ -200,7 +243,7 @@ static enum run_end open_folder(struct session *s, char *why)
         return say(why,
                    "%s is a link, or no plain file: a run replaces its checkpoint whole, so the file itself must be "
                    "there.", s->path), RUN_REFUSED;
-    if (file_make_folder(r->out, why))
+    if ((!run_exists(r->out) && check_words(s, why)) || file_make_folder(r->out, why))
         return RUN_REFUSED;
     const enum run_end end = run_log_open(&s->log, r->out, why);
     if (end != RUN_FINISHED)
@@ -254,22 +297,6 @@ static const char *fit_steps(struct session *s, char *why)
     }
     r->steps = steps_in(budget, last / (n - WARM), (double)r->held_out_sequences / r->batch);
     return *r->out ? write_config(s, why) : NULL;
-}
-
-/* What its tokens stand for stays with the run, wherever its shards go. */
-static const char *keep_words(const struct session *s, char *why)
-{
-    const struct source *from = s->r.source;
-    const struct vocabulary *words = from->words ? from->words(s->data.opened) : NULL;
-    char path[RUN_TEXT + 64];
-    size_t size;
-    run_path(path, s->r.out, vocabulary_name);
-    if (!words || !*s->r.out || !access(path, F_OK))
-        return NULL;
-    char *text = file_read(vocabulary_path(words), 1 << 28, &size, why);
-    const char *wrong = text ? file_replace(path, text, size, why) : why;
-    free(text);
-    return wrong;
 }
 
 enum run_end session_open(struct session *s, char *why)
