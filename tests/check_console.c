@@ -146,6 +146,61 @@ START_TEST(ablate_says_what_came_out)
 }
 END_TEST
 
+/* Stands in for the C library's: is what is printed seen on a terminal, whose columns $COLUMNS says? */
+static int on_terminal;
+
+int isatty(int fd) { return on_terminal && fd == 1; }
+
+/* What a terminal shows: a line that is written over again is its last state.  Each is no longer than the terminal is
+ * wide, so that none is broken in the middle of a word. */
+static char *screen_of(const char *text, int columns)
+{
+    char *screen = scratch_keep(calloc(strlen(text) + 2, 1)), *line = screen;
+    int at = 0, end = 0;
+    for (; *text; text++) {
+        if (*text == '\r')
+            at = 0;
+        else if (*text == '\n') {
+            while (end && line[end - 1] == ' ')
+                end--;
+            line[end] = '\n', line += end + 1, at = end = 0;
+        } else {
+            line[at++] = *text;
+            end = at > end ? at : end;
+        }
+        ck_assert_msg(end <= columns, "a line of more than %d letters: %.200s", columns, line);
+    }
+    line[end] = 0;
+    return screen;
+}
+
+START_TEST(an_ablation_fits_the_terminal)
+{
+    static const char *const wide[] = {"80", "60", "40"};
+    for (int i = 0; i < 3; i++) {
+        char out[700], name[20];
+        snprintf(name, sizeof name, "wide-%s", wide[i]);
+        snprintf(out, sizeof out, "out=%s", scratch(name));
+        on_terminal = 1;
+        setenv("COLUMNS", wide[i], 1);
+        char *text = printed_in(ablate, out);
+        on_terminal = 0;
+        /* what went wrong is a sentence at the beginning of a line, of any length; so is where it all lies */
+        for (char *p = text; (p = strstr(p, "swax: wild"));) {
+            ck_assert_msg(p[-1] == '\r' || p[-1] == '\n', "it goes on behind '%.20s'", p - 20);
+            memmove(p, strchr(p, '\n') + 1, strlen(strchr(p, '\n') + 1) + 1);
+        }
+        *strstr(text, scratch(name)) = 0;
+        char *screen = screen_of(text, atoi(wide[i]));
+        ck_assert_msg(strstr(screen, "\nundecided  memory\n           short.beyond = ") != NULL, "%s", screen);
+        ck_assert_msg(!strstr(screen, "\n\n"), "an empty line at %s columns:\n%s", wide[i], screen);
+        ck_assert_msg((strstr(screen, "\n           in-short ") != NULL) == (i == 2), "at %s columns:\n%s", wide[i],
+                      screen);
+        ck_assert_msg(strstr(screen, "short      seed 1   beyond 0.") != NULL, "%s", screen);
+    }
+}
+END_TEST
+
 /* ---- a line of an ablation's progress, of made-up runs: steps of 100, of arms a, b and c for two seeds */
 
 static void show(void *s) { jobs_show(s, 60); }
@@ -381,6 +436,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, train_says_how_far_it_is);
     tcase_add_test(t, ablate_says_what_came_out);
+    tcase_add_test(t, an_ablation_fits_the_terminal);
     tcase_add_test(t, a_line_of_an_ablation_has_its_numbers);
     tcase_add_test(t, as_many_run_at_once_as_pays);
     tcase_add_test(t, how_to_go_on_can_be_typed);

@@ -14,6 +14,7 @@
 #include "tools/lib/nearest.h"
 #include "tools/lib/json.h"
 #include "tools/lib/say.h"
+#include "tools/lib/terminal.h"
 #include "tools/lib/threads.h"
 
 static const char *read_all(const struct ablation *a, struct outcome *r, char *why)
@@ -28,14 +29,25 @@ static const char *read_all(const struct ablation *a, struct outcome *r, char *w
 /* What the file says now, and did not when the runs were made. */
 static void say_what_changed(const struct jobs *s, const struct outcome *r)
 {
+    char line[200];
     int other = 0;
     for (int k = 0; k < s->runs; k++)
         other += r[k].other;
+    snprintf(line, sizeof line, "%d finished run%s asked other questions than the file has now, and left out: without "
+             "report=yes %s asked again.", other, other == 1 ? " was" : "s were", other == 1 ? "it is" : "they are");
     if (other)
-        printf("%d finished run%s asked other questions than the file has now, and left out: without report=yes %s "
-               "asked again.\n", other, other == 1 ? " was" : "s were", other == 1 ? "it is" : "they are");
+        terminal_wrap(line, 0, 0, terminal_columns());
     if (s->a.claims && s->a.rules == RULES_CHANGED)
-        puts("The rules of the verdicts were changed since the runs began.");
+        terminal_wrap("The rules of the verdicts were changed since the runs began.", 0, 0, terminal_columns());
+}
+
+static void say_verdict(const struct verdict *v)
+{
+    char measured[sizeof v->measured + sizeof v->why + 4];
+    const int columns = terminal_columns(), at = printf("%-9s  ", ablate_verdict_name[v->says]);
+    snprintf(measured, sizeof measured, "%s%s%s", v->measured, *v->why ? "; " : "", v->why);
+    terminal_wrap(v->claim->claim, at, at, columns);
+    terminal_wrap(measured, printf("%*s", at, ""), at, columns);
 }
 
 static const char *report(const struct jobs *s, char *why)
@@ -53,8 +65,7 @@ static const char *report(const struct jobs *s, char *why)
         say_what_changed(s, r);
         verdicts(v, &s->a, r);
         for (int c = 0; c < s->a.claims; c++)
-            printf("%-9s  %s\n           %s%s%s\n", ablate_verdict_name[v[c].says], v[c].claim->claim, v[c].measured,
-                   *v[c].why ? "; " : "", v[c].why);
+            say_verdict(&v[c]);
         printf("%s/report.html and results.json hold it all.\n", s->a.out);
     }
     free(r);

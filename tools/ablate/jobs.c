@@ -11,7 +11,7 @@
 #include "tools/lib/say.h"
 #include "tools/lib/terminal.h"
 
-enum { WIDTH = 78, SHARING = 8 };
+enum { WIDTH = 78, INDENT = 11, SHARING = 8 };
 struct message { int number, step; };
 
 int jobs_at_once(int asked, enum ablation_trial trial, int cores, int runs)
@@ -36,6 +36,21 @@ void jobs_catch_signals(void)
     sigaction(SIGTERM, &a, NULL);
 }
 
+/* ---- the terminal */
+
+/* Of the line that is written over again and again: the cursor stays in it. */
+static int line_width(void)
+{
+    const int columns = terminal_columns();
+    return columns > 1 && columns <= WIDTH ? columns - 1 : WIDTH;
+}
+
+static void clear_line(const struct jobs *s)
+{
+    if (s->live)
+        printf("\r%*s\r", line_width(), "");
+}
+
 /* ---- a child: one run */
 
 struct child { const struct jobs *s; int number; pid_t parent; };
@@ -55,8 +70,11 @@ static void be_child(const struct jobs *s, int number, pid_t parent)
     char why[SWAX_WHY] = "";
     signal(SIGPIPE, SIG_IGN);
     const enum outcome_end end = outcome_make(&s->a, number % s->a.arms, number / s->a.arms, s->threads, tell, &c, why);
-    if (end == OUTCOME_FAILED)
+    if (end == OUTCOME_FAILED) {
+        clear_line(s);
+        fflush(stdout);
         fprintf(stderr, "swax: %s, seed %d: %s\n", s->a.arm[number % s->a.arms].name, number / s->a.arms + 1, why);
+    }
     _exit((int)end);
 }
 
@@ -93,30 +111,45 @@ void jobs_show(const struct jobs *s, double seconds)
     }
     if (s->steps_done > 0)
         snprintf(line + n, sizeof line - (size_t)n, " | %.0f min left", seconds * left / s->steps_done / 60);
-    const int columns = terminal_columns(), width = columns > 1 && columns <= WIDTH ? columns - 1 : WIDTH;
-    printf("\r%-*.*s", width, width, line);
+    printf("\r%-*.*s", line_width(), line_width(), line);
     fflush(stdout);
+}
+
+/* A number and its name stay together, in the line or in the next: the column behind them. */
+static int put_part(const char *part, int at)
+{
+    const int columns = terminal_columns(), n = (int)strlen(part);
+    if (columns && at + 2 + n > columns)
+        return printf("\n%*s%s", INDENT, "", part) - 1;
+    return at + printf("  %s", part);
 }
 
 static void say_result(const struct jobs *s, int k)
 {
     static struct outcome r;
     char why[SWAX_WHY];
-    int count[STOPPED + 1];
     const struct ablation *a = &s->a;
     const int arm = k % a->arms, seed = k / a->arms, shown[] = {a->memory, a->near, a->loss};
     const char *wrong = outcome_read(&r, a, arm, seed, why);
     if (!wrong && !r.done)
         return;
-    jobs_count(s, count);
-    printf("%s%-10s seed %-2d", s->live ? "\r" : "", a->arm[arm].name, seed + 1);
-    for (int i = 0; i < 3; i++)
-        if (!wrong && shown[i] >= 0)
-            printf("  %s %.3f", a->ask[shown[i]].name, r.answer[shown[i]].value);
+    clear_line(s);
+    int at = printf("%-10s seed %-2d", a->arm[arm].name, seed + 1);
+    for (int i = 0; i < 3; i++) {
+        char part[ABLATE_NAME + 32];
+        if (wrong || shown[i] < 0)
+            continue;
+        snprintf(part, sizeof part, "%s %.3f", a->ask[shown[i]].name, r.answer[shown[i]].value);
+        at = put_part(part, at);
+    }
     if (wrong)
-        printf("  %s\n", wrong);
-    else
-        printf("  %.0f s%*s\n", r.seconds, s->live ? 16 : 0, "");
+        terminal_wrap(wrong, at + printf("  "), INDENT, terminal_columns());
+    else {
+        char part[32];
+        snprintf(part, sizeof part, "%.0f s", r.seconds);
+        put_part(part, at);
+        puts("");
+    }
     fflush(stdout);
 }
 
@@ -200,6 +233,5 @@ void jobs_run(struct jobs *s)
             jobs_show(s, difftime(shown, s->since));
         }
     }
-    if (s->live)
-        printf("\r%*s\r", WIDTH, "");
+    clear_line(s);
 }

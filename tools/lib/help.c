@@ -42,26 +42,6 @@ static void write_limits(char text[KEY_TEXT], const struct key *k)
                                   key_choice(k, i + 1) ? "" : ")");
 }
 
-/* Words from column `at` on, in lines that begin at column `indent`; a line feed stays one. */
-static void print_wrapped(const char *text, int at, int indent)
-{
-    const int most = width();
-    for (int first = 1; *text; first = 0) {
-        const int n = (int)strcspn(text, " \n"), feed = text[n] == '\n';
-        if (!first && at + 1 + n > most) {
-            printf("\n%*s", indent, "");
-            at = indent;
-        } else if (!first && at > indent) {
-            putchar(' ');
-            at++;
-        }
-        printf("%.*s%s", n, text, feed ? "\n" : "");
-        at = feed ? indent : at + n;
-        text += n + (text[n] != 0);
-    }
-    putchar('\n');
-}
-
 static void print_row(const struct key_table *t, const struct key *row)
 {
     char value[KEY_TEXT], limits[KEY_TEXT], line[2 * KEY_TEXT];
@@ -74,7 +54,7 @@ static void print_row(const struct key_table *t, const struct key *row)
         printf("\n%*s", column(), "");
     else
         printf("%*s", column() - n, "");
-    print_wrapped(line, column(), column());
+    terminal_wrap(line, column(), column(), width());
 }
 
 static void print_usage(const struct command *c, const char *name, const char *begin)
@@ -96,7 +76,7 @@ void help_print(const struct command *c, const char *name, const struct keys *k)
         print_usage(c->sub[i], longer, i || c->usage ? "       " : "usage: ");
     }
     putchar('\n');
-    print_wrapped(c->about ? c->about : c->summary, 0, 0);
+    terminal_wrap(c->about ? c->about : c->summary, 0, 0, width());
     for (int i = 0; c->sub && c->sub[i]; i++)
         printf("%s  %-10s %s\n", i ? "" : "\n", c->sub[i]->name, c->sub[i]->summary);
     for (int i = 0; k && i < k->n; i++) {
