@@ -326,21 +326,49 @@ static int asked(const char *root, const char *out, const char *more, char said[
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+#define ONE_DIRECTORY "its files lie in one directory, and directories are held out whole. Put them into several; or " \
+                      "train on the files themselves, data=text with held_out=."
+
 START_TEST(nothing_left_is_said_of_its_part)
 {
     char *root = scratch("nothing"), *out = scratch("nothing.corpus"), said[SWAX_WHY], expected[SWAX_WHY];
     ck_assert(!file_make_folder(root, why));
     place_body(root, 1, "own.c", 1, 0);
-    static const struct { const char *more, *part; } of[] = {
-        {"least=100000", "for training"}, {"least=0 held_out=1", "for training"},
-        {"least=0 held_out=0", "to be held out"}};
+    static const struct { const char *more, *part, *says; } of[] = {
+        {"held_out=0 least=100000", "for training", "of its files 1 are shorter than least=100000, 0 hold zero bytes, "
+                                                    "0 are copies, 0 go beyond megabytes=; try least=0 or other "
+                                                    "endings=."},
+        {"least=0 held_out=1", "for training", ONE_DIRECTORY}, {"least=0 held_out=0", "to be held out", ONE_DIRECTORY}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         ck_assert_int_eq(asked(root, out, of[i].more, said), 2);
-        snprintf(expected, sizeof expected, "swax: %s: nothing is left %s: try least=0, other endings= or held_out=.",
-                 root, of[i].part);
+        snprintf(expected, sizeof expected, "swax: %s: nothing is left %s: %s", root, of[i].part, of[i].says);
         ck_assert_str_eq(said, expected);
         ck_assert(access(in_folder(out, "corpus.json"), F_OK) && access(in_folder(out, "train.txt"), F_OK));
     }
+}
+END_TEST
+
+/* What is advised helps: of few directories, the share that takes the first, or leaves the last. */
+START_TEST(a_share_that_is_advised_takes_a_directory)
+{
+    for (int directories = 2; directories < 9; directories++)
+        for (int most = 0; most < 2; most++) {
+            char name[40], said[SWAX_WHY], more[60], out[40], *root, *at;
+            snprintf(name, sizeof name, "few-%d-%d", directories, most);
+            root = scratch(name);
+            for (int k = 0; k < directories; k++) {
+                char folder[20];
+                snprintf(folder, sizeof folder, "d%d-%d", directories, k);
+                ck_assert(!file_make_folder(in_folder(root, folder), why));
+                place_body(in_folder(root, folder), k + 1, "own.c", k + 1, 0);
+            }
+            snprintf(out, sizeof out, "few-%d-%d.corpus", directories, most);
+            ck_assert_int_eq(asked(root, scratch(out), most ? "least=0 held_out=1" : "least=0 held_out=0", said), 2);
+            snprintf(more, sizeof more, "takes %s of its %d directories", most ? "each" : "none", directories);
+            ck_assert_msg(strstr(said, more) && (at = strstr(said, "try held_out=")), "%s", said);
+            snprintf(more, sizeof more, "least=0 %.*s", (int)strcspn(at, "\n") - 5, at + 4);
+            ck_assert_msg(asked(root, scratch(out), more, said) == 0, "%s: %s", more, said);
+        }
 }
 END_TEST
 
@@ -494,6 +522,7 @@ int main(void)
     tcase_add_test(t, nothing_left_is_said_of_its_part);
     tcase_add_test(t, a_copy_may_begin_anywhere);
     tcase_add_test(t, a_path_that_is_too_long_is_said);
+    tcase_add_test(t, a_share_that_is_advised_takes_a_directory);
     tcase_add_test(t, what_cannot_be_read_is_said);
     tcase_add_test(t, the_script_hands_on_the_folder_of_the_package);
     suite_add_tcase(s, t);

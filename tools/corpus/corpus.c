@@ -6,23 +6,24 @@
  * 64 bytes (one in 64, chosen by their hash) more than `alike` stand in the training text too. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ref/network/text.h"
+#include "tools/corpus/alike.h"
 #include "tools/lib/checksum.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
 #include "tools/lib/say.h"
 
-enum { SHINGLE = 64, ONE_IN = 64, LARGEST = 16 << 20, DEPTH = 64 };
+enum { LARGEST = 16 << 20, DEPTH = 64 };
 
-struct file { char *path; uint64_t order; int held_out; };
-
-struct stretches { uint64_t *slot; size_t slots, used; };      /* a set of hashes; 0 is an empty slot */
+struct file { char *path; uint64_t order; double place; int held_out; };      /* place: of its directory, 0 to 1 */
 
 struct part { const char *name; FILE *f; char path[600]; long documents; int64_t bytes; struct checksum sum; int fd; };
 
@@ -39,15 +40,6 @@ struct corpus {
 };
 
 /* ---- which files */
-
-static uint64_t hash_of(const char *s, size_t n)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)s[i]) * 0x100000001b3u;
-    h ^= h >> 32;
-    return h * 0x9fb21c651e98df25u;
-}
 
 /* ".c,.h": does the name end in one of them? */
 static int wanted(const char *name, const char *endings)
@@ -76,8 +68,9 @@ static const char *add_file(struct corpus *c, const char *path, char *why)
     if (!f->path)
         return say(why, "There is no memory for a list of %zu files.", c->files);
     strcpy(f->path, path);
-    f->order = hash_of(inside, strlen(inside));
-    f->held_out = slash && (double)(hash_of(inside, (size_t)(slash - inside)) >> 11) / 9007199254740992.0 < c->share;
+    f->order = alike_hash(inside, strlen(inside));
+    f->place = slash ? (double)(alike_hash(inside, (size_t)(slash - inside)) >> 11) / 9007199254740992.0 : 1;
+    f->held_out = f->place < c->share;
     c->files++;
     return NULL;
 }
@@ -127,78 +120,6 @@ static int in_order(const void *a, const void *b)
 {
     const struct file *x = a, *y = b;
     return x->order != y->order ? (x->order > y->order) - (x->order < y->order) : strcmp(x->path, y->path);
-}
-
-/* ---- what is alike */
-
-/* 1: it is new there, 0: it was there, -1: there is no memory. */
-static int add_stretch(struct stretches *s, uint64_t hash)
-{
-    if (2 * s->used >= s->slots) {
-        struct stretches grown = {NULL, s->slots ? 2 * s->slots : 1 << 16, 0};
-        grown.slot = calloc(grown.slots, sizeof *grown.slot);
-        if (!grown.slot)
-            return -1;
-        for (size_t i = 0; i < s->slots; i++)
-            if (s->slot[i])
-                add_stretch(&grown, s->slot[i]);
-        free(s->slot);
-        *s = grown;
-    }
-    size_t at = (size_t)(hash >> 8) & (s->slots - 1);
-    while (s->slot[at] && s->slot[at] != hash)
-        at = (at + 1) & (s->slots - 1);
-    if (s->slot[at])
-        return 0;
-    s->slot[at] = hash;
-    s->used++;
-    return 1;
-}
-
-static int has_stretch(const struct stretches *s, uint64_t hash)
-{
-    size_t at = (size_t)(hash >> 8) & (s->slots - 1);
-    while (s->slots && s->slot[at] && s->slot[at] != hash)
-        at = (at + 1) & (s->slots - 1);
-    return s->slots && s->slot[at] == hash;
-}
-
-/* The chosen stretches of a text, or where none is chosen, as in a short one, all of it, are added to the set; or the
- * share of them that stands there is *found.  0: no memory. */
-static int stretches_of(struct stretches *s, const char *text, size_t n, double *found)
-{
-    const uint64_t by = 0x9e3779b97f4a7c15u;
-    uint64_t leaving = 1, rolling = 0;
-    long all = 0, there = 0;
-    for (int i = 0; i < SHINGLE; i++)
-        leaving *= by;
-    for (size_t i = 0; i < n; i++) {
-        rolling = rolling * by + (unsigned char)text[i] + 1 -
-                  (i >= SHINGLE ? leaving * ((uint64_t)(unsigned char)text[i - SHINGLE] + 1) : 0);
-        const uint64_t hash = (rolling ^ rolling >> 29) * 0xbf58476d1ce4e5b9u;
-        if (i < SHINGLE - 1 || hash >> 32 & (ONE_IN - 1) || !hash)
-            continue;
-        all++;
-        if (found)
-            there += has_stretch(s, hash);
-        else if (add_stretch(s, hash) < 0)
-            return 0;
-    }
-    const uint64_t whole = hash_of(text, n) | 1;
-    if (!all && found)
-        there = has_stretch(s, whole);
-    else if (!all && add_stretch(s, whole) < 0)
-        return 0;
-    if (found)
-        *found = (double)there / (double)(all ? all : 1);
-    return 1;
-}
-
-static double share_there(struct stretches *s, const char *text, size_t n)
-{
-    double found = 0;
-    stretches_of(s, text, n, &found);                  /* to look takes no memory */
-    return found;
 }
 
 /* ---- writing */
@@ -254,9 +175,9 @@ static const char *take_file(struct corpus *c, const struct file *f, struct part
         c->binary++;
     else if (!held_out && (c->full |= p->bytes + written(c, n) > c->most))
         c->beyond++;
-    else if (share_there(&c->seen, text, n) > c->alike)
+    else if (alike_share(&c->seen, text, n) > c->alike)
         *(held_out ? &c->alike_ones : &c->doubles) += 1;
-    else if (!held_out && !stretches_of(&c->seen, text, n, NULL))
+    else if (!held_out && !alike_add(&c->seen, text, n))
         wrong = say(why, "There is no memory to look for copies.");
     else
         wrong = write_document(c, p, text, n, why);
@@ -300,6 +221,39 @@ static const char *write_record(struct corpus *c, const char *note, char *why)
     return file_replace_text(path, f, &text, why);
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const struct file *x = a, *y = b;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+/* What there is too little of: directories, since they are held out whole; or files that are taken. */
+static const char *nothing_left(struct corpus *c, int held_out, char *why)
+{
+    const char *part = held_out ? "to be held out" : "for training";
+    int directories = 0, of_part = 0;
+    char share[32], other[32];
+    qsort(c->file, c->files, sizeof *c->file, by_place);
+    for (size_t i = 0; i < c->files; i++) {
+        directories += !i || c->file[i].place > c->file[i - 1].place;
+        of_part |= c->file[i].held_out == held_out;
+    }
+    swax_number_write(share, c->share);
+    if (of_part)
+        return say(why, "%s: nothing is left %s: of its files %ld are shorter than least=%lld, %ld hold zero bytes, "
+                        "%ld are copies, %ld go beyond megabytes=; try least=0 or other endings=.", c->folder, part,
+                   c->short_ones, (long long)c->least, c->binary, held_out ? c->alike_ones : c->doubles, c->beyond);
+    if (directories == 1)
+        return say(why, "%s: nothing is left %s: its files lie in one directory, and directories are held out whole. "
+                        "Put them into several; or train on the files themselves, data=text with held_out=.",
+                   c->folder, part);
+    /* the directory that comes first, or all but the last one */
+    const double place = held_out ? c->file[0].place : c->file[c->files - 1].place;
+    swax_number_write(other, (floor(1000 * place) + held_out) / 1000);
+    return say(why, "%s: nothing is left %s: held_out=%s takes %s of its %d directories, which are held out whole: "
+                    "try held_out=%s.", c->folder, part, share, held_out ? "none" : "each", directories, other);
+}
+
 static const char *make(struct corpus *c, const char *note, char *why)
 {
     static const char *const names[] = {"train", "held_out"};
@@ -317,9 +271,7 @@ static const char *make(struct corpus *c, const char *note, char *why)
             if (c->file[i].held_out == part)
                 wrong = take_file(c, &c->file[i], &c->part[part], why);
     for (int i = 0; i < 2 && !wrong; i++)
-        if (!c->part[i].bytes)
-            wrong = say(why, "%s: nothing is left %s: try least=0, other endings=%s or held_out=.", c->folder,
-                        i ? "to be held out" : "for training", c->beyond ? ", megabytes=" : "");
+        wrong = c->part[i].bytes ? NULL : nothing_left(c, i, why);
     for (int i = 0; i < 2; i++)
         if (c->part[i].fd >= 0 && wrong)
             file_abandon(c->part[i].fd, c->part[i].path);
@@ -387,7 +339,7 @@ static int run(struct options *o)
     for (size_t i = 0; i < c.files; i++)
         free(c.file[i].path);
     free(c.file);
-    free(c.seen.slot);
+    alike_close(&c.seen);
     return wrong ? command_fails(wrong) : 0;
 }
 
