@@ -2,10 +2,12 @@
  * speeds. */
 #include <check.h>
 #include <ctype.h>
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/golden.h"
@@ -54,6 +56,26 @@ static char *without_clock(char *text, const char *folder)
     return text;
 }
 
+/* What is written is nobody's to execute, in folders below too. */
+static void no_programs(const char *folder)
+{
+    DIR *d = opendir(folder);
+    int files = 0;
+    ck_assert_msg(d != NULL, "there is no folder %s", folder);
+    for (struct dirent *e; (e = readdir(d));) {
+        char *path = in_folder(folder, e->d_name);
+        struct stat s;
+        ck_assert(!stat(path, &s));
+        if (S_ISREG(s.st_mode))
+            files++, ck_assert_msg(!(s.st_mode & 0111) && s.st_mode & 0600, "%s has mode %o", path, s.st_mode);
+        else if (e->d_name[0] != '.')
+            no_programs(path);
+        free(path);
+    }
+    closedir(d);
+    ck_assert_msg(files || strstr(folder, "runs"), "%s is empty", folder);
+}
+
 static const char settings[] = "data=mentions keys=3 key_symbols=5 values=3 filler=6 copies=1 copy_symbols=3 "
                                "copy_lags=8 span=6 tier=ref threads=1 width=16 heads=2 cell_heads=2 batch=2 length=48 "
                                "window=8 short_window=4 rate=0.01 mixers=swa,mlstm,full";
@@ -63,6 +85,7 @@ START_TEST(train_says_how_far_it_is)
     char arguments[2048], *log, *const out = scratch("run"), *const bytes = scratch("bytes");
     snprintf(arguments, sizeof arguments, "out=%s steps=6 held_out_every=2 held_out_sequences=4 %s", out, settings);
     golden_is("train.txt", without_clock(printed_by(cmd_train, arguments), out), 1e-3);
+    no_programs(out);
     read_whole(in_folder(out, "log.jsonl"), &log);
     golden_is("log.txt", without_clock(log, out), 1e-3);
     snprintf(arguments, sizeof arguments, "out=%s file=ref/rope.c steps=41 length=16 batch=1 window=16 tier=ref "
@@ -140,6 +163,7 @@ START_TEST(ablate_says_what_came_out)
     char out[700], command[1600], *folder = scratch("tiny"), *page;
     snprintf(out, sizeof out, "out=%s", folder);
     golden_is("ablate.txt", without_clock(printed_in(ablate, out), folder), 1e-3);
+    no_programs(folder);
     read_whole(in_folder(folder, "report.html"), &page);
     snprintf(command, sizeof command, "swax ablate %s out=%s jobs=1 threads=1", scratch("tiny.json"), folder);
     ck_assert_msg(strstr(page, command) != NULL, "the page does not say how it was made: %s", command);
@@ -229,6 +253,9 @@ START_TEST(a_line_of_an_ablation_has_its_numbers)
     line_is(&s, "0 of 3 runs | b s1 25 % | a s2 10 % | 4 min left");
     s.shards = 1, s.shard = 0, s.chosen[1] = 0, s.job[1].state = WAITING, s.job[2].state = RUNNING;
     line_is(&s, "1 of 4 runs | c s1 50 % | a s2 10 % | 3 min left");
+    s.job[0] = (struct job){RUNNING, 0, 0};       /* the first counts as the others do: all of it is left */
+    line_is(&s, "0 of 4 runs | a s1 0 % | c s1 50 % | a s2 10 % | 6 min left");
+    s.job[0] = job[0];
     /* no run is begun where the line has 54 letters */
     s.chosen[1] = 1, s.job[1].state = RUNNING;
     s.a.arm[1].name = "a-name-of-thirty-one-letters-is";

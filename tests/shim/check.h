@@ -38,10 +38,10 @@ __attribute__((weak)) jmp_buf shim_out;
     static const TTest name = { name##_body, #name, 0, 1 }; \
     static void name##_body(int _i) { (void)_i;
 #define END_TEST }
+/* expressions, as Check's are */
 #define ck_abort_msg(...) \
-    do { printf("%s:%d: ", __FILE__, __LINE__); printf(__VA_ARGS__); puts(""); fflush(stdout); \
-         longjmp(shim_out, 1); } while (0)
-#define ck_assert_msg(truth, ...) do { if (!(truth)) ck_abort_msg(__VA_ARGS__); } while (0)
+    (printf("%s:%d: ", __FILE__, __LINE__), printf(__VA_ARGS__), puts(""), fflush(stdout), longjmp(shim_out, 1))
+#define ck_assert_msg(truth, ...) ((truth) ? (void)0 : ck_abort_msg(__VA_ARGS__))
 #define ck_assert(truth) ck_assert_msg(truth, "%s is not so", #truth)
 
 #define shim_number(type, format, a, op, b) do { const type shim_a = (a), shim_b = (b); \

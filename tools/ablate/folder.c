@@ -14,7 +14,7 @@
 static const char *write_claim(const struct ablation *a, const char *path, char *why)
 {
     char *text = NULL, rules[17];
-    size_t size = 0;
+    size_t size;
     FILE *f = file_open_text(&text, &size);
     if (f)
         fprintf(f, "{\"preset\": \"%s\", \"arms\": {\n", a->name);

@@ -34,7 +34,7 @@ struct training {
 static const char *save_curve(const struct training *t)
 {
     char *text = NULL;
-    size_t size = 0;
+    size_t size;
     FILE *f = file_open_text(&text, &size);
     if (!f)
         return file_replace_text(t->path, NULL, &text, t->why);
@@ -133,7 +133,7 @@ static const char *save_result(const struct ablation *a, int arm, const struct o
                                char *why)
 {
     char path[RUN_TEXT + 128], *text = NULL;
-    size_t size = 0;
+    size_t size;
     snprintf(path, sizeof path, "%s/result.json", folder);
     FILE *f = file_open_text(&text, &size);
     if (f) {

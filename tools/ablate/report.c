@@ -382,7 +382,7 @@ static void write_page(const struct page *p, const char *command, const char *co
 const char *report_write(const struct ablation *a, const struct outcome *r, const char *command, char *why)
 {
     char path[RUN_TEXT + 64], *whole = NULL;
-    size_t size = 0;
+    size_t size;
     char *config = run_json(&a->run[0], 1);      /* of the first arm */
     struct page p = {config ? file_open_text(&whole, &size) : NULL, a, r};
     snprintf(path, sizeof path, "%s/report.html", a->out);

@@ -179,7 +179,7 @@ static void write_all(FILE *f, const struct ablation *a, const struct outcome *r
 const char *results_write(const struct ablation *a, const struct outcome *r, char *why)
 {
     char path[RUN_TEXT + 64], *text = NULL;
-    size_t size = 0;
+    size_t size;
     snprintf(path, sizeof path, "%s/results.json", a->out);
     FILE *f = file_open_text(&text, &size);
     if (f)

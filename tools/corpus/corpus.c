@@ -196,7 +196,7 @@ static void write_part(FILE *f, struct part *p)
 static const char *write_record(struct corpus *c, const char *note, char *why)
 {
     char path[600], *text = NULL;
-    size_t size = 0;
+    size_t size;
     snprintf(path, sizeof path, "%.560s/corpus.json", c->out);
     FILE *f = file_open_text(&text, &size);
     if (f) {

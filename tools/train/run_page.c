@@ -305,7 +305,7 @@ static void write_page(FILE *f, const struct curve *c, const struct run *r, cons
 const char *run_page_write(const struct run *r, const struct run_log *l, int step, enum run_page state, char *why)
 {
     char path[RUN_TEXT + 64], *whole = NULL;
-    size_t size = 0;
+    size_t size;
     struct curve *c = calloc(1, sizeof *c);
     if (c)
         c->stride = 1;
