@@ -350,6 +350,65 @@ static void put_shard(const char *path, int magic, int version, int claimed, int
     free(text);
 }
 
+/* What a file of tokens must be, beside it: the first of each pair is taken. */
+START_TEST(a_shard_that_is_none_is_said_with_its_numbers)
+{
+    static const struct { int magic, version, claimed, tokens; const char *says; } with[] = {
+        {20240520, 1, 1, 1, NULL}, {20240520, 1, 40, 40, NULL},
+        {20240520, 1, 0, 0, "says that it holds 0 tokens, but its size is that of 0: it was cut short"},
+        {20240520, 1, 41, 40, "says that it holds 41 tokens, but its size is that of 40"},
+        {20240520, 1, 39, 40, "says that it holds 39 tokens, but its size is that of 40"},
+        {20240520, 2, 40, 40, "is of version 2: version 1, with tokens of 16 bits, can be read"},
+        {20240801, 1, 40, 40, "is of version 1: version 7, with tokens of 32 bits, can be read"},
+        {20240801, 7, 20, 40, NULL}, {20240801, 7, 40, 40, "says that it holds 40 tokens, but its size is that of 20"},
+        {7, 1, 40, 40, "it begins with 7 where 20240520 or 20240801 should stand"}};
+    static const struct { const char *type; int bytes; const char *says; } plain[] = {
+        {"uint16", 80, NULL}, {"uint16", 81, "has 81 bytes: not so many numbers of 16 bits"}, {"uint32", 80, NULL},
+        {"uint32", 82, "has 82 bytes: not so many numbers of 32 bits"},
+        {"header", 1023, "its 1023 bytes are fewer than a header's 1024"}};
+    const struct source *s = source_find("shards");
+    const char *value[SOURCE_KEYS] = {0};
+    char *path = scratch("one.bin"), *other = scratch("one.bin2"), text[1100] = "";
+    struct data d;
+    value[source_key(s, "file")] = scratch("one.bin*"), value[source_key(s, "held_out")] = "0";
+    put_shard(other, 20240520, 1, 50, 50);
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
+        put_shard(path, with[i].magic, with[i].version, with[i].claimed, with[i].tokens);
+        if (with[i].magic == 20240801)
+            put_shard(other, 20240801, 7, 25, 50);
+        const char *wrong = data_open(&d, s, value, 8, why);
+        ck_assert_msg(!wrong == !with[i].says && (!wrong || strstr(why, with[i].says)), "row %zu: %s", i,
+                      wrong ? why : "it is taken");
+        if (!wrong)
+            data_close(&d);
+    }
+    put(other, text, 80);
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        put(path, text, (size_t)plain[i].bytes);
+        value[source_key(s, "token_type")] = plain[i].type;
+        const char *wrong = data_open(&d, s, value, 8, why);
+        ck_assert_msg(!wrong == !plain[i].says && (!wrong || strstr(why, plain[i].says)), "%s, %d bytes: %s",
+                      plain[i].type, plain[i].bytes, wrong ? why : "it is taken");
+        if (!wrong)
+            data_close(&d);
+    }
+}
+END_TEST
+
+/* Whatever stood there before. */
+START_TEST(a_new_batch_has_room_and_nothing_else)
+{
+    struct data_batch b;
+    memset(&b, 0xA5, sizeof b);
+    ck_assert(!data_batch_new(&b, 2, 3, why));
+    ck_assert(b.batch.B == 2 && b.batch.T == 3 && b.room.T == 3 && b.batch.token == b.room.token);
+    ck_assert(b.batch.target == b.room.target && b.tag == b.room.tag);
+    ck_assert(!b.batch.window && !b.batch.weight && !b.batch.start_attention && !b.batch.start_cell);
+    ck_assert_double_eq(b.weight, 0);
+    data_batch_free(&b);
+}
+END_TEST
+
 START_TEST(shards_are_read_across_files_and_checked)
 {
     char *a = scratch("part-1.bin"), *b = scratch("part-2.bin"), *both = scratch("part-?.bin");
@@ -642,6 +701,8 @@ int main(void)
     tcase_add_test(t, what_is_held_out_is_not_trained_on);
     tcase_add_test(t, a_batch_may_be_cut_anywhere);
     tcase_add_test(t, documents_begin_at_their_separator);
+    tcase_add_test(t, a_shard_that_is_none_is_said_with_its_numbers);
+    tcase_add_test(t, a_new_batch_has_room_and_nothing_else);
     tcase_add_test(t, shards_are_read_across_files_and_checked);
     tcase_add_test(t, a_corpus_may_have_more_files_than_descriptors);
     tcase_add_test(t, a_batch_hands_on_what_its_sequences_say);

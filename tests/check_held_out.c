@@ -11,11 +11,13 @@
 #include "tests/scratch.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
+#include "tools/lib/checksum.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
 #include "tools/measure/measure.h"
 #include "tools/train/checkpoint.h"
 #include "tools/train/held_out.h"
+#include "tools/train/weights.h"
 
 static char why[SWAX_WHY];
 enum { MOST = 200 };
@@ -244,6 +246,51 @@ START_TEST(a_run_begins_with_anothers_weights)
 }
 END_TEST
 
+static const char *sum_of(const char *path)
+{
+    static char sum[8][17];
+    static int n;
+    n = (n + 1) % 8;
+    ck_assert_msg(!weights_sum(path, sum[n], why), "%s", why);
+    return sum[n];
+}
+
+/* A file's, that of a run, or all that end so of a folder, one after the other in the order of their names. */
+START_TEST(weights_are_known_by_their_bytes)
+{
+    enum { LONG = 3 << 20 };
+    char *theirs = scratch("theirs"), *ours = scratch("ours"), *one = scratch("one"), *text = calloc(1, LONG);
+    char digits[17];
+    struct checksum sum = {0};
+    ck_assert(!file_make_folder(theirs, why) && !file_make_folder(ours, why));
+    put(scratch("theirs/a.safetensors"), "abc", 3), put(scratch("theirs/b.safetensors"), "de", 2);
+    put(scratch("theirs/.safetensors"), "x", 1), put(scratch("theirs/config.json"), "y", 1);
+    put(one, "abcde", 5);
+    ck_assert_str_eq(sum_of(theirs), sum_of(one));
+    put(scratch("theirs/a.safetensors"), "Abc", 3);
+    ck_assert_str_ne(sum_of(theirs), sum_of(one));
+    put(one, "Abcde", 5);
+    ck_assert_str_eq(sum_of(theirs), sum_of(one));
+    put(scratch("theirs/.safetensors"), "z", 1), put(scratch("theirs/config.json"), "z", 1);
+    ck_assert_str_eq(sum_of(theirs), sum_of(one));
+    put(scratch("theirs/b.safetensors"), "dE", 2);
+    ck_assert_str_ne(sum_of(theirs), sum_of(one));
+    /* of a run its last checkpoint, whatever else is there */
+    put(scratch("ours/best.safetensors"), "other", 5), put(scratch("ours/checkpoint.safetensors"), "Abcde", 5);
+    ck_assert_str_eq(sum_of(ours), sum_of(one));
+    /* however long it is */
+    for (int i = 0; i < LONG; i++)
+        text[i] = (char)(i * 7 >> 5);
+    put(one, text, LONG - 5);
+    checksum_add(&sum, text, LONG - 5);
+    checksum_text(&sum, digits);
+    ck_assert_str_eq(sum_of(one), digits);
+    ck_assert_str_eq(sum_of(""), "");
+    ck_assert(weights_sum(scratch("none"), digits, why) == why && is_sentence(why) && strstr(why, "cannot be read"));
+    free(text);
+}
+END_TEST
+
 START_TEST(steps_fit_into_minutes)
 {
     char *folder = scratch("minutes");
@@ -284,6 +331,7 @@ int main(void)
     tcase_add_test(t, each_target_counts_once);
     tcase_add_test(t, a_stopped_run_remembers_its_best);
     tcase_add_test(t, a_run_begins_with_anothers_weights);
+    tcase_add_test(t, weights_are_known_by_their_bytes);
     tcase_add_test(t, steps_fit_into_minutes);
     tcase_add_test(t, little_held_out_is_not_looked_at);
     suite_add_tcase(s, t);

@@ -264,6 +264,9 @@ START_TEST(a_run_that_goes_on_is_held_against_the_same)
     says(done(cmd_train, placed("@held resume=yes held_out_file=@other.txt")), "What is held out is not what it was");
     ck_assert(!strstr(done(cmd_train, placed("@held resume=yes held_out_file=@as-one.txt")), "not what it was"));
     refused(cmd_train, placed("@held resume=yes held_out_sequences=8"), "looks at 3, and its best is the lowest");
+    refused(cmd_train, placed("@held resume=yes held_out_sequences=1"), "looks at 3, and its best is the lowest");
+    refused(cmd_train, placed("@held resume=yes held_out_sequences=1048576"), "looks at 3, and its best is the lowest");
+    refused(cmd_train, placed("@held resume=yes held_out_sequences=1048577"), "1048576");
     done(cmd_train, placed("@held resume=yes held_out_sequences=3"));
     done(cmd_train, placed("@held resume=yes held_out_sequences=0"));
     put(scratch("as-one.txt"), text, sizeof text);
