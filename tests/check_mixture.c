@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/golden.h"
 #include "tests/scratch.h"
 #include "tests/sequences.h"
 #include "tests/small_run.h"
@@ -83,6 +84,59 @@ START_TEST(every_part_gives_its_sequences_once)
 }
 END_TEST
 
+/* '@' stands for the file. */
+static char *placed_in(char to[700], const char *text, const char *path)
+{
+    const char *at = strchr(text, '@');
+    snprintf(to, 700, "%.*s%s%s", at ? (int)(at - text) : (int)strlen(text), text, at ? path : "", at ? at + 1 : "");
+    return to;
+}
+
+/* Whose turn it is, and where documents begin: of weights that leave remainders, and of a separator that is the
+ * mixture's, but for a part that has its own. */
+START_TEST(a_mixture_is_the_same_as_ever)
+{
+    static const struct { const char *a, *b, *c, *separator; } of[] = {
+        {"1 mqar pairs=9", "1 copy", "1 niah variant=single_1 digits=3", ""}, {"0.0015 mqar", "0.9985 copy", "", ""},
+        {"2 copy", "", "", ""}, {"1 mqar", "2 copy", "4 copy span=7", ""},
+        {"1 text file=@ held_out=0.3", "3 mqar", "", "10"},
+        {"1 text file=@ held_out=0.3 separator=42", "3 text file=@ held_out=0.5", "", "32"}};
+    char *text = NULL, *path = scratch("of.txt"), a[700], b_text[700], bytes[30000];
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = "a bc\ndef*g"[i * i % 9973 % 10];
+    put(path, bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct data d = {0};
+        struct data_batch b;
+        ck_assert_msg(opens(&d, placed_in(a, of[i].a, path), placed_in(b_text, of[i].b, path), of[i].c,
+                            of[i].separator), "%s", why);
+        ck_assert(!data_batch_new(&b, 1, T, why));
+        fprintf(f, "%s, %s, %s, separator \"%s\", %d tokens:", of[i].a, of[i].b, of[i].c, of[i].separator,
+                d.vocabulary);
+        for (int part = 0; part < 2; part++) {
+            uint64_t tokens = 0, starts = 0;
+            for (int n = 0; n < 1100; n++) {
+                ck_assert_msg(!data_fill(&d, &b, 7, part ? DATA_HELD_OUT : DATA_TRAIN, (uint64_t)n, why), "%s", why);
+                for (int t = 0; t < T; t++) {
+                    tokens = (tokens ^ (uint64_t)(b.room.token[t] + 1)) * 0x100000001b3u;
+                    tokens = (tokens ^ (uint64_t)(b.room.target[t] + 2)) * 0x100000001b3u;
+                    starts = (starts ^ (uint64_t)b.room.start_attention[t]) * 0x100000001b3u + 1;
+                    starts = (starts ^ (uint64_t)b.room.start_cell[t]) * 0x100000001b3u + 1;
+                }
+            }
+            fprintf(f, " %016llx %016llx", (unsigned long long)tokens, (unsigned long long)starts);
+        }
+        fputs("\n", f);
+        data_batch_free(&b), data_close(&d);
+    }
+    fclose(f);
+    golden_is("mixture.txt", text, 0);
+    free(text);
+}
+END_TEST
+
 static const struct { const char *a, *b, *says; } refused[] = {
     {"", "", "part_1="}, {"mqar", "", "a weight above 0"}, {"0 mqar", "", "a weight above 0"},
     {"-1 mqar", "", "a weight above 0"}, {" 1 mqar", "", "a weight above 0"}, {"0.0 mqar", "", "a weight above 0"},
@@ -143,6 +197,7 @@ int main(void)
     TCase *t = tcase_create("mixture");
     tcase_set_timeout(t, 240);
     tcase_add_test(t, every_part_gives_its_sequences_once);
+    tcase_add_test(t, a_mixture_is_the_same_as_ever);
     tcase_add_test(t, bad_parts_are_named);
     tcase_add_test(t, a_stopped_mixture_goes_on_to_the_same_bits);
     suite_add_tcase(s, t);

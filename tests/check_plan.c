@@ -195,6 +195,58 @@ START_TEST(weights_that_arms_begin_with_are_those_of_the_folder)
 }
 END_TEST
 
+/* Each arm's own: other files and other weights than the first arm's are kept apart from its. */
+START_TEST(what_each_arm_reads_is_known)
+{
+    static struct ablation a;
+    static const char *const changed[][3] = {
+        {"one.txt", "a file that arm one reads has changed since", "runs on other data"},
+        {"two.txt", "a file that arm two reads has changed since", "runs on other data"},
+        {"three.txt", NULL, NULL},
+        {"w1", "those that arm one begins with have changed", "began with other weights"},
+        {"w2", "those that arm two begins with have changed", "began with other weights"}};
+    struct options none = {NULL, 0};
+    char text[4000], plan[4000], bytes[3000];
+    memset(bytes, 'a', sizeof bytes);
+    for (int i = 0; i < 5; i++)
+        put(scratch(changed[i][0]), bytes, sizeof bytes);
+    snprintf(plan, sizeof plan, "{\"name\": \"read\", \"settings\": {\"width\": 16, \"heads\": 2, \"mixers\": "
+             "\"swa\", \"length\": 64, \"window\": 16, \"data\": \"text\", \"tier\": \"ref\"}, \"arms\": ["
+             "{\"name\": \"one\", \"settings\": {\"file\": \"@one.txt\", \"from\": \"@w1\"}}, "
+             "{\"name\": \"two\", \"settings\": {\"file\": \"@two.txt\", \"from\": \"@w2\"}}, "
+             "{\"name\": \"three\", \"settings\": {\"file\": \"@one.txt\", \"from\": \"@w1\", \"window\": 8}}]}");
+    char *to = text;
+    for (const char *s = plan; *s; s++)
+        to += *s == '@' ? sprintf(to, "%s", scratch("")) : sprintf(to, "%c", *s);
+    ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
+    snprintf(a.out, sizeof a.out, "%s", scratch("read"));
+    ck_assert_msg(!ablation_claim(&a, 0, why) && !ablation_claim(&a, 0, why), "%s", why);
+    for (int i = 0; i < 5; i++) {
+        bytes[1500] = 'b';
+        put(scratch(changed[i][0]), bytes, sizeof bytes);
+        bytes[1500] = 'a';
+        const char *wrong = ablation_claim(&a, 0, why);
+        ck_assert_msg(!wrong == !changed[i][1], "%s was changed: %s", changed[i][0], wrong ? why : "it is taken");
+        ck_assert_msg(!wrong || (strstr(why, changed[i][1]) && strstr(why, changed[i][2])), "%s", why);
+        ck_assert_msg(!ablation_claim(&a, 1, why), "for a report alone: %s", why);
+        put(scratch(changed[i][0]), bytes, sizeof bytes);
+        ck_assert_msg(!ablation_claim(&a, 0, why), "%s", why);
+    }
+    /* what is larger than any file of ours is none */
+    const size_t large = (4 << 20) + 1;
+    char *blank = malloc(large);
+    memset(blank, ' ', large);
+    blank[0] = '{', blank[large - 1] = '}';
+    put(scratch("read/ablation.json"), blank, large);
+    ck_assert(ablation_claim(&a, 0, why) == why && !strstr(why, "another ablation"));
+    blank[large - 2] = '}';
+    put(scratch("read/ablation.json"), blank, large - 1);
+    ck_assert(ablation_claim(&a, 0, why) == why && strstr(why, "another ablation"));
+    free(blank);
+    ablation_close(&a);
+}
+END_TEST
+
 /* An examination that cannot be sat is said before the training, not after it. */
 START_TEST(too_little_for_the_examination_is_said_first)
 {
@@ -438,6 +490,7 @@ int main(void)
     tcase_add_test(t, runs_that_were_asked_other_questions_are_asked_again);
     tcase_add_test(t, rules_that_were_changed_are_not_said_to_have_stood);
     tcase_add_test(t, weights_that_arms_begin_with_are_those_of_the_folder);
+    tcase_add_test(t, what_each_arm_reads_is_known);
     tcase_add_test(t, too_little_for_the_examination_is_said_first);
     tcase_add_test(t, every_run_has_the_threads_that_are_asked_for);
     tcase_add_test(t, longer_sequences_are_fewer);
