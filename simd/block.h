@@ -209,7 +209,7 @@ INLINE void block_tile(stat *c, const stat *a, long ars, long acs, const stat *b
             bk[v] = load(b + v*VL);
         for (int i = 0; i < TR; i++)
             for (int v = 0; v < nv; v++)
-                acc[i][v] += a[i*ars] * bk[v];
+                acc[i][v] = fused(vset(a[i*ars]), bk[v], acc[i][v]);
     }
     for (int i = 0; i < TR; i++)
         for (int v = 0; v < nv; v++)
