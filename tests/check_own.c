@@ -83,6 +83,8 @@ START_TEST(numbers_of_a_description_have_ends)
         { WITH("\"N\": {\"from\": 5, \"to\": 7, \"multiple_of\": 4}", Y ", " X),
           "there is nothing from 5 to 7 that is such a multiple." },
         { WITH("\"N\": {\"from\": 5, \"to\": 8, \"multiple_of\": 4}", Y ", " X), NULL },
+        { WITH("\"N\": {\"from\": 5, \"to\": 5, \"multiple_of\": 2}", Y ", " X),
+          "there is nothing from 5 to 5 that is such a multiple." },
         { WITH("\"N\": {\"from\": 5, \"to\": 4}", Y ", " X), "there is nothing from 5 to 4." },
         { WITH("\"N\": {\"to\": 4}", Y ", " X), "it is from \"from\" to \"to\"" },
         { WITH("\"N\": {\"of\": [0]}", Y ", " X), "a list of whole numbers from 1" },

@@ -794,6 +794,43 @@ START_TEST(too_large_a_case_is_not_diagnosed)
 }
 END_TEST
 
+/* Work is afforded up to its sum, of forwards that are differentiated up to another, and not where there is none. */
+START_TEST(work_is_afforded_up_to_a_sum)
+{
+    static const struct { const char *words; int derived; double most; } of[] = {
+        {"rmsnorm seed=4 dtype=f64 N=2 C=3", 0, 2e10}, {"rmsnorm seed=4 dtype=f64 N=2 C=3", 1, 1.2e10},
+        {"sqsum seed=4 dtype=f64 N=9", 0, 2e10}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        static struct evidence e;
+        struct problem p;
+        draw(&p, of[k].words, 1);
+        memset(&e, 0, sizeof e);
+        ck_assert(evidence_affords(&e, &p, of[k].derived, 1e9) && e.work > 0 && !e.left_out);
+        const double work = e.work;
+        for (int over = 0; over < 2; over++) {
+            memset(&e, 0, sizeof e);
+            e.work = of[k].most - work + over;
+            ck_assert_msg(evidence_affords(&e, &p, of[k].derived, 1e9) == !over && e.left_out == over &&
+                              e.work == of[k].most - (over ? work - 1 : 0), "%s: %g of %g, %d left out", of[k].words,
+                          e.work, of[k].most, e.left_out);
+        }
+        problem_free(&p);
+    }
+    /* one that is too much by itself, and one that has no derivative */
+    static struct evidence e;
+    struct problem large = {.number = 0}, alone;
+    ck_assert(!subject_find(&large.subject, "linear", why));
+    for (int part = 0; part < 2; part++) {
+        large.in[part] = (struct op_case){.op = large.subject.op[part], .dims = {100, 100, 100}};
+        large.in[part].n = op_args(&swax_ops[large.subject.op[part]]);
+    }
+    ck_assert(!evidence_affords(&e, &large, 1, 1e12) && e.left_out == 1 && e.work == 0);
+    draw(&alone, "sqsum seed=4 dtype=f64 N=9", 0);
+    ck_assert(!evidence_affords(&e, &alone, 1, 1e12) && e.left_out == 2 && e.work == 0);
+    problem_free(&alone);
+}
+END_TEST
+
 static void print(void *r) { report_json(stdout, r); }
 static void print_words(void *r) { report_print(r, NULL, NULL); }
 
@@ -1061,6 +1098,7 @@ int main(void)
     tcase_add_test(t, causes_are_weighed);
     tcase_add_test(t, wrong_forwards_are_differentiated);
     tcase_add_test(t, conventions_have_their_own_gradients);
+    tcase_add_test(t, work_is_afforded_up_to_a_sum);
     tcase_add_test(t, an_ill_conditioned_case_is_called_so);
     tcase_add_test(t, a_long_suite_is_of_the_tier);
     tcase_add_test(t, a_plan_survives_its_words);

@@ -509,18 +509,46 @@ START_TEST(looks_are_by_what_there_is)
 }
 END_TEST
 
+/* Where nothing is wrong element by element there is nothing to be said of an axis, nor of one that has one index. */
+START_TEST(what_is_near_looks_like_nothing)
+{
+    const double truth = 1, got = 1e-9;
+    for (int axes = 0; axes < 4; axes++) {
+        char words[WORDS];
+        struct sight s = {.got = &got, .truth = &truth, .n = 1, .bound = 2, .axes = axes,
+                          .axis = {{"B", "sequences", 1, 0}, {"H", "heads", 1, 0}, {"D", "head size", 1, 0}}};
+        looks_of(words, &s);
+        ck_assert_msg(!*words, "of %d axes: \"%s\"", axes, words);
+    }
+    /* and two rows may have changed places with three columns */
+    double of[ALL], is[ALL];
+    char words[WORDS];
+    struct sight s = {.got = is, .truth = of, .n = ALL, .bound = 1e-9, .axes = 3,
+                      .axis = {{"B", "sequences", B, 0}, {"H", "heads", H, 0}, {"D", "head size", D, 0}}};
+    for (long e = 0; e < ALL; e++)
+        of[e] = right(e);
+    for (long e = 0; e < ALL; e++)
+        is[e] = right((e / D % B * H + e / D / B) * D + e % D);
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "transposed in memory, B with H");
+}
+END_TEST
+
 /* Heads of which pairs changed places: as many are told as have room, and that there are more by dots. */
 START_TEST(an_order_is_told_as_far_as_there_is_room)
 {
-    enum { MANY = 60 };
-    static const struct { int heads, moved, dots; } of[] = {{6, 6, 0}, {10, 10, 1}, {60, 60, 1}, {60, 6, 0}};
+    enum { MANY = 64 };
+    /* of 7 the first three go round, and fill the room */
+    static const struct { int heads, moved, dots; } of[] = {{6, 6, 0}, {10, 10, 1}, {60, 60, 1}, {60, 6, 0}, {60, 7, 0},
+                                                            {60, 8, 1}, {64, 6, 0}};
     double got[MANY], truth[MANY];
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         char words[WORDS], all[2000] = "misplaced along H (heads):";
         struct sight s = {.got = got, .truth = truth, .n = of[k].heads, .bound = 1e-9, .axes = 1,
                           .axis = {{"H", "heads", of[k].heads, 0}}};
         for (int e = 0; e < of[k].heads; e++) {
-            const int from = e < of[k].moved ? e ^ 1 : e;
+            const int odd = of[k].moved % 2, from = e >= of[k].moved ? e : odd && e < 3 ? (e + 1) % 3
+                                                  : odd ? ((e - 3) ^ 1) + 3 : e ^ 1;
             truth[e] = sin(1 + 3.7 * e), got[e] = sin(1 + 3.7 * from);
             if (from != e)
                 snprintf(all + strlen(all), 40, "%s %d %sthat of %d", e ? "," : "", e, e ? "" : "holds ", from);
@@ -750,6 +778,7 @@ int main(void)
     tcase_add_test(t, causes_are_as_far_away_as_ever);
     tcase_add_test(t, looks_are_recognised);
     tcase_add_test(t, looks_are_by_what_there_is);
+    tcase_add_test(t, what_is_near_looks_like_nothing);
     tcase_add_test(t, an_order_is_told_as_far_as_there_is_room);
     tcase_add_test(t, reports_are_those_that_are_kept);
     tcase_add_test(t, times_are_medians_and_spreads);

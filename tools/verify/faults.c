@@ -24,7 +24,7 @@ int verify_faults(const struct plan *plan, struct report *report, int *fault, in
             report[n].gauge = 1;
             fault[n++] = k;
         }
-    struct evidence *evidence = op_take((size_t)n + 1, sizeof *evidence);
+    struct evidence *evidence = op_take((size_t)n, sizeof *evidence);
     struct hypotheses *h = op_take(1, sizeof *h);
     for (int i = 0; plan_entry(plan, i, &e); i++) {
         struct problem p;

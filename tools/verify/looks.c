@@ -98,7 +98,8 @@ static int reordered(char words[WORDS], const struct pair *x, const struct axis 
         }
     while (to < d->extent && from[to] == to)
         to++;
-    snprintf(words + n, WORDS - n, "%s", to < d->extent ? " ..." : "");
+    if (to < d->extent)
+        memcpy(words + n, " ...", sizeof " ...");
     return moved > 0;
 }
 
@@ -137,7 +138,7 @@ static int somewhere(char words[WORDS], const struct pair *x, const struct axis 
                 wrong++;
             }
         free(bad);
-        if (!wrong || wrong == axis[d].extent || (double)wrong / (double)axis[d].extent >= fewest)
+        if (!wrong || (double)wrong / (double)axis[d].extent >= fewest)
             continue;
         fewest = (double)wrong / (double)axis[d].extent;
         const int whole = wrong == last - first + 1;
