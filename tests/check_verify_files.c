@@ -656,6 +656,9 @@ START_TEST(a_case_says_how_many_it_has)
     char line[400], *of = edited_case("rope T=3 B=1 H=1 D=2", "\"cases\":\"1\"", 9, '7');
     snprintf(line, sizeof line, "check %s %s", of, of);
     refused(line, "says that it has 7 cases, and it is made of 1.");
+    of = edited_case("attention T=3 S=3 B=1 H=4 G=2 D=2", " G=2", 3, '3');      /* which cannot be drawn */
+    snprintf(line, sizeof line, "check %s %s", of, of);
+    refused(line, "divide");
 }
 END_TEST
 

@@ -30,8 +30,8 @@ int verify_faults(const struct plan *plan, struct report *report, int *fault, in
         struct problem p;
         struct op_case sizes;
         unsigned optional;
-        if ((plan->only >= 0 && plan->only != i) || problem_sizes(&sizes, &optional, plan, &e, why) ||
-            case_steps(&sizes) > MOST_OF_A_FAULT || problem_draw(&p, plan, i, &e, why))
+        if (problem_sizes(&sizes, &optional, plan, &e, why) || case_steps(&sizes) > MOST_OF_A_FAULT ||
+            problem_draw(&p, plan, i, &e, why))
             continue;
         problem_solve(&p);
         hypotheses_make(h, &p, 1, 0);
