@@ -656,6 +656,20 @@ START_TEST(a_case_says_how_many_it_has)
     char line[400], *of = edited_case("rope T=3 B=1 H=1 D=2", "\"cases\":\"1\"", 9, '7');
     snprintf(line, sizeof line, "check %s %s", of, of);
     refused(line, "says that it has 7 cases, and it is made of 1.");
+    static const char *const others[] = {"config=ab", "output=ab"};      /* words that are no case's */
+    for (int k = 0; k < 2; k++) {
+        char said[SAID], *text, *other = scratch("case");
+        snprintf(line, sizeof line, "make rope T=3 B=1 H=1 D=2 -o %s", other);
+        ck_assert_msg(verify(line, said) == 0, "%s", said);
+        const size_t size = read_whole(other, &text);
+        char *made = strstr(text + 8, "\"made\"");
+        memcpy(strstr(made, "dtype=f32"), others[k], strlen(others[k]));
+        seal_again(text, size);
+        put(other, text, size);
+        free(text);
+        snprintf(line, sizeof line, "check %s %s", other, other);
+        refused(line, "does not say what its cases are.");
+    }
     of = edited_case("attention T=3 S=3 B=1 H=4 G=2 D=2", " G=2", 3, '3');      /* which cannot be drawn */
     snprintf(line, sizeof line, "check %s %s", of, of);
     refused(line, "divide");
@@ -766,6 +780,14 @@ START_TEST(random_seeds_are_printed_and_replayed)
     snprintf(line, sizeof line, "make rope seed=random -o %s", again);
     ck_assert_msg(verify(line, said) == 0, "%s", said);
     ck_assert(!same_bytes(of, again));
+    static const char *const others[] = {"plugin ./none.so sqsum seed=random", "tier ref sqsum suite=quick seed=random",
+                                         "own reference=a.so candidate=b.so tensors=c.json seed=random"};
+    for (int k = 0; k < 3; k++) {      /* before anything else can go wrong */
+        ck_assert_msg(verify(others[k], said) == (k == 1 ? 0 : 2), "%s: %s", others[k], said);
+        read_whole(scratch("stderr"), &text);
+        ck_assert_msg(sscanf(text, "seed=%llu", &seed) == 1 && seed > 1, "%s: %s", others[k], text);
+        free(text);
+    }
 }
 END_TEST
 
