@@ -1,11 +1,10 @@
 /* bench.c - how long the CUDA tier takes in bf16, and the least it could.
  *
- *     cuda_bench [mixers] [delta] [slots] [tiny] [large]      (all five)
- *     cuda_bench windows | window=B,H,T,D,W
+ *     cuda_bench [windows] [mixers] [delta] [slots] [tiny] [large]      (all six)
  *
- * The second takes the times of attention as tools/python/peer_kernels.py takes those of other kernels: by the card's
- * clock, of 20 calls, which end before the card's power limits them, and without measuring the two rates first, since a
- * card that has just made large products runs on slower (0.77 ms instead of 0.63 at window 512).
+ * windows takes the times of attention as tools/python/peer_kernels.py takes those of other kernels: by the card's
+ * clock, of 20 calls, which end before the card's power limits them, and before anything else, since a card that has
+ * just made large products runs on slower (0.77 ms instead of 0.63 at window 512).
  *
  * The floor of a kernel is the larger of its bytes, each array moved once, over the bandwidth that a large
  * addition reaches here, and its operations over the rate that a large matrix product reaches here; both are
@@ -220,14 +219,13 @@ static const char *const large_gdn[] = {
 
 static void refuse_others(int argc, char **argv)
 {
-    static const char *const known[] = { "mixers", "delta", "slots", "tiny", "large", "windows" };
+    static const char *const known[] = { "windows", "mixers", "delta", "slots", "tiny", "large" };
     for (int i = 1; i < argc; i++) {
-        int is = !strncmp(argv[i], "window=", 7);
-        for (size_t n = 0; n < sizeof known / sizeof *known; n++)
-            is |= !strcmp(argv[i], known[n]);
-        if (!is) {
-            fprintf(stderr, "cuda_bench: %s is not one of mixers, delta, slots, tiny, large, windows or "
-                    "window=B,H,T,D,W\n", argv[i]);
+        size_t n = 0;
+        while (n < sizeof known / sizeof *known && strcmp(argv[i], known[n]))
+            n++;
+        if (n == sizeof known / sizeof *known) {
+            fprintf(stderr, "cuda_bench: %s is not one of windows, mixers, delta, slots, tiny, large\n", argv[i]);
             exit(2);
         }
     }
@@ -250,13 +248,9 @@ int main(int argc, char **argv)
     if (!swax_cuda_tier.usable())
         die("no CUDA device of compute capability 8.0 or later");
     fill_pool();
-    int windows = 0;
-    for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "windows") || !strncmp(argv[i], "window=", 7)) {
-            bench_windows(argv[i][6] == '=' ? argv[i] + 7 : NULL);
-            windows++;
-        }
-    if (windows && windows == argc - 1)
+    if (asked(argc, argv, "windows"))       /* before large products, which leave the card at another clock */
+        bench_windows();
+    if (argc == 2 && !strcmp(argv[1], "windows"))
         return 0;
     measure_rates();
     if (asked(argc, argv, "mixers"))

@@ -23,7 +23,7 @@ double seconds_of_each(void (*f)(void *), void *arg); /* the same of 20, after f
 void report(const char *name, double seconds, double bytes, double flops);
 
 void bench_mixers(void);
-void bench_windows(const char *only);                 /* attention, of each call; "B,H,T,D,W", or NULL for all sizes */
+void bench_windows(void);                             /* attention, of each call */
 void bench_delta(void);
 void bench_slots(void);
 

@@ -143,14 +143,8 @@ void bench_mixers(void)
         bench_attention(DIMS(window_sizes[i]));
 }
 
-void bench_windows(const char *only)
+void bench_windows(void)
 {
-    int of[5], end = 0;
-    if (only && (sscanf(only, "%d,%d,%d,%d,%d%n", &of[0], &of[1], &of[2], &of[3], &of[4], &end) != 5 || only[end] ||
-                 of[0] < 1 || of[1] < 1 || of[2] < 1 || of[3] < 1 || of[4] < 1))
-        die("window=B,H,T,D,W takes five numbers above 0");
-    if (only)
-        time_attention(DIMS(of));
-    for (size_t i = 0; i < sizeof window_sizes / sizeof *window_sizes && !only; i++)
+    for (size_t i = 0; i < sizeof window_sizes / sizeof *window_sizes; i++)
         time_attention(DIMS(window_sizes[i]));
 }

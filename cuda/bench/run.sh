@@ -4,7 +4,7 @@
 #     cuda/bench/run.sh [cases] [checks] [sanitize] [bench]      (all four)
 #     cuda/bench/run.sh peers
 #
-# The second times attention beside cuDNN, a process each, in turn and twice; that wants PyTorch and
+# The second times attention beside cuDNN, in one process and in each state of the card's clock; that wants PyTorch and
 # nvidia-cudnn-frontend.
 # BUILD=dir takes programs from there; MAKE=true does not build them first.
 cd "$(dirname "$0")/.." || exit 1
@@ -15,7 +15,7 @@ wanted() { [ -z "$asked" ] || case " $asked " in *" $1 "*) true;; *) false;; esa
 asked=$*
 
 command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
-"$MAKE" -j "$(nproc)" BUILD="$BUILD" "$BUILD/cuda_cases" "$BUILD/cuda_bench" || exit 1
+"$MAKE" -j "$(nproc)" BUILD="$BUILD" "$BUILD/cuda_cases" "$BUILD/cuda_bench" "$BUILD/libswax.so" || exit 1
 
 if wanted cases; then
     "$BUILD/cuda_cases" 9 70 || failed="$failed cases"
@@ -43,11 +43,8 @@ if wanted bench; then
 fi
 case " $asked " in *" peers "*)
     for size in 4,16,16384,128,128 4,16,16384,128,512 4,16,16384,128,2048 16,8,2048,64,128; do
-        for turn in 1 2; do
-            "$BUILD/cuda_bench" "window=$size" >"$BUILD/peers.log" || failed="$failed bench:$size"
-            grep attention "$BUILD/peers.log"
-            ${PYTHON:-python3} tools/python/peer_kernels.py time "cudnn,$size" || failed="$failed peer:$size"
-        done
+        SWAX_LIBRARY="$BUILD/libswax.so" ${PYTHON:-python3} tools/python/peer_kernels.py beside $size ||
+            failed="$failed peers:$size"
     done;;
 esac
 [ -z "$failed" ] || { echo "FAILED:$failed"; exit 1; }

@@ -11,11 +11,17 @@ are those of the cell in bf16 behind a head norm, the CUDA tier's beside the pub
 FlashAttention-2 is that of flash-attn where it is installed, else the one inside PyTorch; cuDNN is a graph of its own,
 whose band has W keys.  Each line comes from a process of its own: a compiler that aborts is a line of the table too.
 Times are medians, in ms, at the sizes of `cuda_bench mixers delta`.
+
+    python tools/python/peer_kernels.py beside [B,H,T,D,W ...]        (SWAX_LIBRARY names a libswax.so with CUDA)
+
+Windowed attention of the CUDA tier and of cuDNN, in one process and on one stream, in each state that a card may be in:
+which of the two it favours is seen, and the clock and the power that NVML shows are in each line.
 """
 import ctypes
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import torch
@@ -160,16 +166,24 @@ def exact(q, k, v, i, f, eps):
     return P @ v / (torch.maximum(P.sum(-1, keepdim=True).abs(), (-m).exp()) + eps)
 
 
-def on_device(name, dims, eps, without=(), **given):
-    """What a kernel of the CUDA tier gives in bf16, by the names of kernels.h; it and torch use the default stream."""
+def slot(name, dims, *scalars, **arrays):
+    """A kernel of the CUDA tier in bf16 with these arrays, by the names of kernels.h: a function that launches it, on
+    its thread's stream, which waits for torch's default stream and the other way round."""
     from swax_verify import _library as table
     kernel, every = table.kernels()[name], list(table.kernels())
-    slot = (ctypes.c_void_p * len(every)).in_dll(table.library().c, "swax_cuda_bf16")[every.index(name)]
+    at = (ctypes.c_void_p * len(every)).in_dll(table.library().c, "swax_cuda_bf16")[every.index(name)]
+    call, given = type(kernel.call)(at), [arrays.get(a.name) for a in kernel.args]
+    numbers = (*(None if x is None else x.data_ptr() for x in given), *(dims[d] for d in kernel.dims), *scalars)
+    return lambda: call(*numbers)
+
+
+def on_device(name, dims, eps, without=(), **given):
+    """What a kernel of the CUDA tier gives in bf16, by the names of kernels.h."""
+    from swax_verify import _library as table
+    kernel = table.kernels()[name]
     out = {a.name: torch.zeros(kernel.shape(a.shape, dims), device=ON, dtype=(torch.bfloat16, torch.float32)[a.type])
            for a in kernel.args if a.role in (table.OUT, table.ADD) and a.name not in without}
-    arrays = (given.get(a.name, out.get(a.name)) for a in kernel.args)
-    type(kernel.call)(slot)(*(None if x is None else x.data_ptr() for x in arrays), *(dims[d] for d in kernel.dims),
-                            eps)
+    slot(name, dims, eps, **(out | given))()
     return out
 
 
@@ -214,14 +228,21 @@ def number(word):
     return int(word) if word.isdigit() else word
 
 
-def median(run):
-    marks = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(25)]
-    for begin, end in marks:
-        begin.record()
-        run()
-        end.record()
+def medians(kernels, calls=25):
+    """Each in turn, so many calls: of the last 20, each one's median."""
+    marks = [[[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(20)] for _ in kernels]
+    for n in range(calls):
+        for run, of in zip(kernels, marks):
+            begin, end = of[n - calls + 20] if n >= calls - 20 else (None, None)
+            begin and begin.record()
+            run()
+            end and end.record()
     torch.cuda.synchronize()
-    return sorted(b.elapsed_time(e) for b, e in marks[5:])[10]
+    return [sorted(begin.elapsed_time(end) for begin, end in of)[10] for of in marks]
+
+
+def median(run):
+    return medians([run])[0]
 
 
 def normals(*shape, dtype=torch.bfloat16):
@@ -252,6 +273,7 @@ class Cudnn:
     def __init__(self, B, H, T, D, W):
         import cudnn
         self.handle = cudnn.create_handle()
+        cudnn.set_stream(handle=self.handle, stream=torch.cuda.current_stream().cuda_stream)
         shape, steps = (B, H, T, D), (T * H * D, D, H * D, 1)
         band = dict(attn_scale=D ** -0.5, diagonal_alignment=cudnn.diagonal_alignment.TOP_LEFT,
                     diagonal_band_left_bound=W, diagonal_band_right_bound=0)
@@ -302,6 +324,78 @@ def time_cudnn(B, H, T, D, W):
             f"forward off by {off:.1g}")
 
 
+class Watch:
+    """The clock of the multiprocessors, in MHz, and the power, in W, that NVML shows every 5 ms: clocks.sm and
+    power.draw of `nvidia-smi`, which is a mean of the last second."""
+    def __init__(self):
+        self.nvml, self.card, self.seen = ctypes.CDLL("libnvidia-ml.so.1"), ctypes.c_void_p(), []
+        uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}".encode()
+        if self.nvml.nvmlInit_v2() or self.nvml.nvmlDeviceGetHandleByUUID(uuid, ctypes.byref(self.card)):
+            raise RuntimeError("Error: NVML does not show the clock of this card")
+        threading.Thread(target=self.look, daemon=True).start()
+
+    def look(self):
+        clock, power = ctypes.c_uint(), ctypes.c_uint()
+        while True:
+            if not (self.nvml.nvmlDeviceGetClockInfo(self.card, 1, ctypes.byref(clock)) or
+                    self.nvml.nvmlDeviceGetPowerUsage(self.card, ctypes.byref(power))):
+                self.seen.append((time.monotonic(), clock.value, power.value / 1000))
+            time.sleep(0.005)
+
+    def __call__(self, begin, end):
+        """The clock's median and the last power from `begin` to `end`"""
+        seen = [s for s in self.seen if begin <= s[0] <= end] or self.seen[-1:]
+        return f"{sorted(s[1] for s in seen)[len(seen) // 2]} MHz {seen[-1][2]:.0f} W"
+
+
+def beside(B, H, T, D, W):
+    """The states: after a pause of a second, in which the clock is high; after a second of large products, as in the
+    middle of a training step; in turn for a second; and each by itself for a second, so that what one does to the clock
+    is its own affair."""
+    dims, watch = dict(B=B, T=T, S=T, H=H, G=H, D=D, W=W), Watch()
+    a, b, c = (torch.randn(8192, 8192, device=ON, dtype=torch.bfloat16) for _ in range(3))
+    with torch.no_grad(), torch.cuda.stream(torch.cuda.ExternalStream(2)):          # 2 is the stream of this thread
+        q, k, v, dy, y, dq, dk, dv, own_y, own_dq, own_dk, own_dv = (normals(B, T, H, D).detach() for _ in range(12))
+        lse, own_lse = torch.empty(B, H, T, 1, device=ON), torch.empty(B, T, H, device=ON)
+        peer = Cudnn(B, H, T, D, W)
+        passes = {
+            "forward": (slot("attention_forward", dims, q=q, k=k, v=v, y=own_y, lse=own_lse),
+                        lambda: peer.run(peer.forward, peer.forward_names, (q, k, v, y, lse))),
+            "backward": (slot("attention_backward", dims, q=q, k=k, v=v, y=own_y, lse=own_lse, dy=dy, dq=own_dq,
+                              dk=own_dk, dv=own_dv),
+                         lambda: peer.run(peer.backward, peer.backward_names, (q, k, v, y, dy, lse, dq, dk, dv)))}
+
+        def spend(seconds, *kernels):
+            """How many calls take that long"""
+            return max(25, int(seconds * 1e3 / sum(medians(kernels))))
+
+        def watched(kernels, calls):
+            begin = time.monotonic()
+            times = medians(kernels, calls)
+            end = time.monotonic()
+            return times, watch(end - min(end - begin, 0.5), end)
+
+        products = spend(1, lambda: torch.mm(a, b, out=c))
+        for what, both in passes.items():
+            def say(state, times, seen):
+                print(f"  {f'attention ({B},{H},{T},{D}) W {W} {what}, {state}':64} ours {times[0]:7.4f} ms  cuDNN "
+                      f"{times[1]:7.4f} ms  {times[0] / times[1]:5.3f}  {seen}", flush=True)
+            calls = spend(1, *both)
+            for turn in both, both[::-1]:
+                torch.cuda.synchronize()
+                time.sleep(1)
+                times, seen = watched(turn, 25)
+                say("after a pause", times if turn is both else times[::-1], seen)
+            for turn in both, both[::-1]:
+                medians([lambda: torch.mm(a, b, out=c)], products)
+                times, seen = watched(turn, 25)
+                say("after products", times if turn is both else times[::-1], seen)
+            say("in turn", *watched(both, calls))
+            alone = [watched([run], 2 * calls) for run in both]
+            say("each by itself", [t[0] for t, _ in alone], f"{alone[0][1]}, cuDNN {alone[1][1]}")
+        print(f"  y is off cuDNN's by {(own_y.float() - y.float()).norm() / y.float().norm():.1g}", flush=True)
+
+
 def time_delta(B, T, H, K, V, kind):
     from fla.ops.gated_delta_rule import chunk_gated_delta_rule
     with torch.no_grad():
@@ -348,6 +442,9 @@ def main(words):
         of, *sizes = words[1].split(",")
         print({"cell": time_cell, "window": time_window, "cudnn": time_cudnn,
                "delta": time_delta}[of](*map(number, sizes)))
+    elif words[:1] == ["beside"]:
+        for sizes in [map(int, w.split(",")) for w in words[1:]] or WINDOW_SIZES:
+            beside(*sizes)
     else:
         print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if ON == 'cuda' else ON}")
         if "verdicts" in what or not what:
