@@ -7,9 +7,9 @@
  *
  *     group 0          one thread sends for the queries of a tile, then for the tiles of keys that it is the first to
  *                      see: queries into two slots a group, keys with their values into a ring of slots
- *     groups 1 and 2   every second tile of queries each
+ *     groups 1, 2, 3   every third tile of queries each
  *
- * The barriers of a slot: full, from the copies, and empty, from the warps that have read it; those of both groups give
+ * The barriers of a slot: full, from the copies, and empty, from the warps that have read it; those of all groups give
  * every tile of keys back, seen or not.  A slot's n-th use has phase n % 2. */
 #ifndef SWAX_ATTENTION_NEAR_CUH
 #define SWAX_ATTENTION_NEAR_CUH
@@ -18,8 +18,8 @@
 
 /* P panels of 64 columns hold the head */
 template <int P> struct near_tile {
-    enum { GROUPS = 2, SEEN = 3, SLOTS = 5, THREADS = 128 * (GROUPS + 1), WARPS = 4 * GROUPS,
-           REGISTERS = 232, FEW_REGISTERS = 40,                                             /* a thread; 65536 in all */
+    enum { GROUPS = 3, SEEN = 3, SLOTS = 4, THREADS = 128 * (GROUPS + 1), WARPS = 4 * GROUPS,
+           REGISTERS = 160, FEW_REGISTERS = 32,                                             /* a thread; 65536 in all */
            OF_TILE = P * PANEL, QUERIES = 0, FIRST_KEYS = 2 * GROUPS * OF_TILE,             /* bytes */
            BARRIERS = FIRST_KEYS + 2 * SLOTS * OF_TILE, BYTES = BARRIERS + 256 };
 };
