@@ -204,7 +204,7 @@ static __global__ void weights_kernel(cell_weights w, const float *i, const floa
             const float floor = floor_of((float)M), q = qn[at];
             const float n = normalised(gate) ? 1 / ((fabsf(q) <= floor ? floor : fabsf(q)) + eps) : 1;
             const float gamma_n = !normalised(gate) || fabsf(q) <= floor ? 0 : q > 0 ? -w.gh[out] : w.gh[out];
-            entered = enter * n;
+            entered = enter == 0 ? 0 : enter * n;
             normal = entered == 0 ? 0 : entered * gamma_n;
             w.enter_n[out] = entered;
             w.enter_gamma[out] = normal;
