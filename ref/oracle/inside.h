@@ -22,6 +22,8 @@ double op_largest(const double *a, long n);                   /* max |a|, of wha
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth);
 /* ref/oracle/operands.c; bias[OP_ARGS], 0 on entry */
 void op_operands(double *bias, const struct op_case *c, const struct op_case *truth);
+/* ref/oracle/operands_delta.c: the delta rule's */
+void op_operands_delta(double *bias, const struct op_case *c, const struct op_case *truth);
 
 /* SWAX_SIGMOID and SWAX_LOG, whose h has no normaliser: the gates of kernels.h, which cannot be included here */
 enum { SIGMOID = 1, LOG = 3 };
