@@ -531,6 +531,17 @@ START_TEST(what_is_near_looks_like_nothing)
         is[e] = right((e / D % B * H + e / D / B) * D + e % D);
     looks_of(words, &s);
     ck_assert_str_eq(words, "transposed in memory, B with H");
+    for (long e = 0; e < ALL; e++)      /* one alone that holds another's */
+        is[e] = right(e / D % H == 2 ? e - 2 * D : e);
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "misplaced along H (heads): 2 holds that of 0");
+    /* of four axes the first two are not looked at */
+    struct sight four = {.got = is, .truth = of, .n = ALL, .bound = 1e-9, .axes = 4,
+                         .axis = {{"A", "a", 2, 0}, {"B", "b", 3, 0}, {"C", "c", 2, 0}, {"D", "d", 2, 0}}};
+    for (long e = 0; e < ALL; e++)
+        is[e] = right((e / 4 % 2 * 3 + e / 4 / 2) * 4 + e % 4);
+    looks_of(words, &four);
+    ck_assert_str_eq(words, "");
 }
 END_TEST
 
