@@ -134,6 +134,23 @@ START_TEST(cases_survive_their_file)
 }
 END_TEST
 
+/* Who has a forward alone may have no lse: the sentence says how not to be asked, and then none is asked. */
+START_TEST(a_forward_without_what_it_saves)
+{
+    char line[400], said[SAID], *of = scratch("case"), *mine = scratch("mine");
+    for (int without = 0; without < 2; without++) {
+        snprintf(line, sizeof line, "make attention_forward seed=8 %s -o %s", without ? "without=lse,sink" : "", of);
+        ck_assert_msg(verify(line, said) == 0, "%s", said);
+        struct problem p = problem_of(of);
+        answer(mine, &p, swax_tiers[0], "lse");
+        problem_free(&p);
+        snprintf(line, sizeof line, "check %s %s", of, mine);
+        ck_assert_msg(verify(line, said) == (without ? 0 : 2), "%s", said);
+        ck_assert_msg(without || strstr(said, "make attention_forward without=lse` does not ask for it"), "%s", said);
+    }
+}
+END_TEST
+
 /* A fault's answers through files, its backward fed by its own forward, are named too. */
 START_TEST(faults_are_named_through_files)
 {
@@ -251,6 +268,8 @@ START_TEST(bad_words_get_one_sentence)
     refused("make mlstm family=huge suite=hard -o x", "leave out suite=, or family=huge");
     refused("make mlstm without=C0,b -o x", "no optional input \"b\"");
     refused("make mlstm without=q -o x", "no optional input \"q\"");
+    refused("make attention without=lse -o x", "no optional input \"lse\"");
+    refused("make attention_forward without=y -o x", "no optional input \"y\", and no output that it could do without");
     refused("make without=C0 -o x", "for one kernel");
     refused("make sizes=xlstm-7b -o x", "for one kernel");
     refused("tier ref rope suite=quick number=99", "number=99");
@@ -911,6 +930,7 @@ int main(void)
     scratch_open();
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, cases_survive_their_file, 0, (int)(sizeof made / sizeof *made));
+    tcase_add_test(t, a_forward_without_what_it_saves);
     tcase_add_loop_test(t, faults_are_named_through_files, 0, 4);
     tcase_add_test(t, bad_words_get_one_sentence);
     tcase_add_test(t, faults_that_pass_are_counted);

@@ -113,7 +113,8 @@ static const struct key rows[] = {
         .mark = MAKE | PLUGIN | TIER | DOOR),
     ROW(&key_yes, "documents", plan.wish.documents, "yes", "no: one document each",
         .mark = MAKE | PLUGIN | TIER | DOOR),
-    ROW(&key_text, "without", without, "", "optional inputs that your kernel does not take, as b,sink",
+    ROW(&key_text, "without", without, "",
+        "optional inputs that your kernel does not take, and of a forward's outputs what it does not give, as sink,lse",
         .mark = MAKE | DOOR),
     ROW(&key_yes, "noise", plan.wish.noise, "no",
         "gradients begin from the numbers in the case and are added to, as kernels.h has it", .mark = MAKE),
@@ -208,8 +209,9 @@ static const char *without_apply(struct wish *w, const struct subject *s, const 
     snprintf(copy, sizeof copy, "%s", names);
     for (char *name = strtok(copy, ","); name; name = strtok(NULL, ",")) {
         const int i = op_arg_find(&swax_ops[s->op[0]], name);
-        if (i < 0 || !swax_ops[s->op[0]].arg[i].optional)
-            return say(why, "without=%.60s: %s has no optional input \"%.40s\".", names, s->name, name);
+        if (i < 0 || (!swax_ops[s->op[0]].arg[i].optional && !subject_can_lack(s, i)))
+            return say(why, "without=%.60s: %s has no optional input \"%.40s\", and no output that it could do "
+                            "without.", names, s->name, name);
     }
     return NULL;
 }

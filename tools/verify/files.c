@@ -26,6 +26,9 @@ static const char *read_answer(const struct files *f, const struct problem *p, i
         c->arg[i] = NULL;
         return NULL;
     }
+    if (!t && subject_can_lack(&p->subject, i))
+        return say(f->why, "%.120s has no tensor \"%s\": a case of `swax verify make %s without=%s` does not ask for "
+                           "it.", f->path, name, p->subject.name, a->name);
     if (t && t->type < ST_I64 && !precise_enough(t->type, a->type, p->wish.dtype))
         return say(f->why, "Tensor \"%s\" in %.80s holds %s, and this case needs %s or more.", name, f->path,
                    st_type_name[t->type], st_type_name[element_type(a->type, p->wish.dtype)]);

@@ -233,8 +233,17 @@ void problem_chain(struct op_case *b, const struct op_case *f)
     }
 }
 
-/* What an answer must have: of one kernel, everything; of a forward with its backward, what they are for, and not
- * what passes between them. */
+int subject_can_lack(const struct subject *s, int i)
+{
+    const struct op_arg *a = swax_ops[s->op[0]].arg;
+    int before = 0;
+    while (before < i && a[before].role != OUT)
+        before++;
+    return s->n == 1 && op_backward_of(s->op[0]) >= 0 && a[i].role == OUT && before < i;
+}
+
+/* What an answer must have: of one kernel, everything but what it is said to do without; of a forward with its
+ * backward, what they are for, and not what passes between them. */
 static void demand(struct problem *p)
 {
     for (int part = 0; part < p->subject.n; part++)
@@ -244,7 +253,8 @@ static void demand(struct problem *p)
             snprintf(cotangent, sizeof cotangent, "d%.12s", a->name);
             const int back = p->subject.n == 2 && !part ? op_arg_find(&swax_ops[p->in[1].op], cotangent) : 0;
             const int wanted = p->subject.n == 1 || part || (back >= 0 && p->in[1].arg[back]);
-            p->demanded[part][i] = (unsigned char)(problem_is_answer(p, part, i) && wanted);
+            p->demanded[part][i] =
+                (unsigned char)(problem_is_answer(p, part, i) && wanted && !one_of(a->name, p->wish.without));
         }
 }
 

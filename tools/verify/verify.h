@@ -16,6 +16,8 @@ struct subject { char name[32], base[32]; int n, op[PARTS]; };
 const char *subject_find(struct subject *s, const char *name, char *why);      /* NULL, or a sentence */
 /* All there are, by number from 0, a forward with its backward as one; 0 behind the last. */
 int subject_number(int number, struct subject *s);
+/* Is argument i of a forward alone an output beside its first, as lse is beside y, that a case may do without? */
+int subject_can_lack(const struct subject *s, int i);
 
 enum dtype { DT_F32, DT_F64, DT_BF16, DT_F16, DTYPES };
 extern const char *const dtype_name[DTYPES];                 /* "f32" "f64" "bf16" "f16" */
@@ -29,7 +31,7 @@ struct wish {
     int chained;                     /* a backward reads what its own forward saved, as in a library; otherwise what the
                                         problem says, as kernels.h has it */
     int noise;                       /* gradients begin from noise, as the contract allows, not from 0 */
-    char without[64];                /* optional inputs that are never given, "b,sink" */
+    char without[64];                /* what is never given, or not asked, "b,sink,lse" */
     int n_dims, n_scalars;
     struct { char letter; int value; } dim[OP_DIMS];
     struct { char name[OP_WORD]; double value; } scalar[OP_SCALARS];
