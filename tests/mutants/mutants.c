@@ -147,6 +147,51 @@ static int between(int i)
         && !is(i - 1, "return") && !is(i - 1, "case");
 }
 
+static int closing(int i)
+{
+    int depth = 0;
+    for (; i < tokens; i++) {
+        depth += is(i, "(") || is(i, "[") || is(i, "{");
+        depth -= is(i, ")") || is(i, "]") || is(i, "}");
+        if (!depth)
+            return i;
+    }
+    return tokens - 1;
+}
+
+/* Do n tokens from a on say what those from b on say? */
+static int same(int a, int b, int n)
+{
+    if (a < 0 || a + n > tokens || b + n > tokens)
+        return 0;
+    for (int k = 0; k < n; k++)
+        if (token[a + k].length != token[b + k].length ||
+            strncmp(token[a + k].at, token[b + k].at, (size_t)token[a + k].length))
+            return 0;
+    return 1;
+}
+
+/* The operator of x > y ? x : y, or of x > y ? y : x: where both are equal it does not matter which is taken. */
+static int picks_one_of_two(int i)
+{
+    static const char *const before[] = {"(", "[", "{", "=", ",", ";", ":", "?", "return", NULL},
+                      *const behind[] = {")", "]", "}", ",", ";", ":", NULL};
+    int ask = i + 1, colon, end;
+    while (ask < tokens && !is(ask, "?") && !one_of(ask, behind))
+        ask++;
+    for (colon = ask + 1; colon < tokens && !is(colon, ":") && !is(colon, ";");)
+        colon++;
+    for (end = colon + 1; end < tokens && !one_of(end, behind);)
+        end = is(end, "(") || is(end, "[") ? closing(end) + 1 : end + 1;
+    const int y = ask - i - 1, first = colon - ask - 1, second = end - colon - 1;
+    if (!is(ask, "?") || !is(colon, ":"))
+        return 0;
+    if (second == y && same(i + 1, colon + 1, y))
+        return one_of(i - first - 1, before) && same(i - first, ask + 1, first);
+    return first == y && same(i + 1, ask + 1, y) && one_of(i - second - 1, before) &&
+           same(i - second, colon + 1, second);
+}
+
 static void operators(int i)
 {
     static const struct { const char *from, *to; int binary; } swaps[] = {
@@ -156,13 +201,24 @@ static void operators(int i)
         {"++", "--", 0}, {"--", "++", 0},
         {"*=", "/=", 0}, {"|=", "&=", 0}, {"&=", "|=", 0}, {"<<", ">>", 0}, {">>", "<<", 0},
     };
+    static const char *const bounds[] = {"<", "<=", ">", ">=", NULL};
     for (size_t k = 0; k < sizeof swaps / sizeof swaps[0]; k++)
-        if (is(i, swaps[k].from) && (!swaps[k].binary || between(i)))
+        if (is(i, swaps[k].from) && (!swaps[k].binary || between(i)) &&
+            !(one_of(i, bounds) && picks_one_of_two(i)))
             add("operator", i, i, swaps[k].to);
     if (is(i, "!"))
         add("not", i, i, "");
     if (is(i, "-") && !between(i))
         add("sign", i, i, "");
+}
+
+/* Of the count of a calloc, or added to what is asked of malloc: one more is more room, and nothing else. */
+static int is_room(int i)
+{
+    int from = i;
+    while (from > 0 && !is(from, ";") && !is(from, "{") && !is(from, "malloc") && !is(from, "calloc"))
+        from--;
+    return (is(from, "calloc") && from == i - 2) || (is(from, "malloc") && is(i - 1, "+") && (is(i + 1, ")")));
 }
 
 static void constants(int i)
@@ -176,7 +232,8 @@ static void constants(int i)
     const long n = strtol(old, &end, 0);
     if (!*end) {
         snprintf(with, sizeof with, "%ld", n + 1);
-        add("constant", i, i, with);
+        if (!is_room(i))
+            add("constant", i, i, with);
         if (n > 0) {
             snprintf(with, sizeof with, "%ld", n - 1);
             add("constant", i, i, with);
@@ -188,18 +245,6 @@ static void constants(int i)
         snprintf(with, sizeof with, "%.17g", x ? 2 * x : 1);
         add("constant", i, i, with);
     }
-}
-
-static int closing(int i)
-{
-    int depth = 0;
-    for (; i < tokens; i++) {
-        depth += is(i, "(") || is(i, "[") || is(i, "{");
-        depth -= is(i, ")") || is(i, "]") || is(i, "}");
-        if (!depth)
-            return i;
-    }
-    return tokens - 1;
 }
 
 static void conditions(int i)

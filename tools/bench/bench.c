@@ -65,9 +65,8 @@ static const char *begin(struct asked *a, int mark, const struct options *o, cha
 {
     struct keys k = {.n = 0};
     struct options tiny = {0};
-    memset(a, 0, sizeof *a);
-    a->size.model = swax_config_default();
-    a->size.name = o && options_value(o, "config") ? options_value(o, "config") : "tiny";
+    const char *config = o ? options_value(o, "config") : NULL;
+    *a = (struct asked){.size = {.name = config ? config : "tiny", .model = swax_config_default()}};
     add_tables(&k, mark, a);
     keys_default(k.table[0].rows, a);
     const char *wrong = mark != STEP ? NULL : options_read_settings(&tiny, config_settings("tiny"), 0, why);
