@@ -15,7 +15,7 @@
 #include "tools/lib/clock.h"
 #include "tools/train/progress.h"
 
-static double now;
+static double now, pace;             /* of about so many thousand tokens a second */
 
 double clock_seconds(void) { return now; }
 double clock_processor(void) { return 0; }
@@ -27,9 +27,9 @@ struct made_up {
     int looks, samples;              /* at every so many-th step; 0: at none */
 };
 
-static const char *const writes[] = {"  two  lines\n\tof   it \x01\x7f and \xc3\xbc~", "",
-                                     "abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz "
-                                     "abcdefghijklmnopqrstuvwxyz", " "};
+static const char letters[] = "abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz "
+                              "abcdefghijklmnopqrstuvwxyz",
+                  *const writes[] = {"  two  lines\n\tof   it \x01\x7f and \xc3\xbc~", "", letters, " "};
 
 static void make_up(void *arg)
 {
@@ -46,7 +46,7 @@ static void make_up(void *arg)
         const int looks = m->looks && step % m->looks == 0, samples = m->samples && step % m->samples == 0;
         const char *sample = samples ? writes[step / m->samples % 4] : NULL;
         const struct run_point q = {.step = step, .window = step % 2 ? 64 : 16, .loss = 5 - 4.0 * step / m->steps,
-                                    .tokens_per_second = 900 + 100 * (step % 3),
+                                    .tokens_per_second = (900 + 100 * (step % 3)) * pace,
                                     .held_out = looks ? 4 - 3.0 * step / m->steps : (double)NAN,
                                     .held_out_error = looks && step != m->looks ? 0.125 : (double)NAN,
                                     .sample = sample, .sample_bytes = sample ? strlen(sample) : 0};
@@ -65,15 +65,20 @@ static const struct made_up of[] = {
     {1, 59, 0, 4, 0.1875, 1, 1, 1}, {1, 40, 0, 40, 1, 0, 20, 20}, {1, 13, 0, 3, 3600, 0, 1, 1},
     {1, 1, 0, 2, 1, 0, 1, 1}, {1, 200, 0, 3, 0.09375, 0, 0, 0}, {1, 200, 0, 3, 0.1015625, 0, 0, 0},
     {1, 200, 5, 5, 1, 0, 0, 0}, {0, 0, 0, 3, 59.5, 0, 0, 0}, {0, 0, 0, 2, 3599, 0, 0, 0}, {0, 0, 0, 2, 3600, 0, 0, 0},
-    {0, 0, 0, 40, 1, 0, 0, 0}, {0, 0, 0, 39, 1, 0, 0, 0}};
+    {0, 0, 0, 40, 1, 0, 0, 0}, {0, 0, 0, 39, 1, 0, 0, 0},
+    /* of the paces below */
+    {0, 0, 0, 4, 1, 0, 0, 0}, {0, 0, 0, 3, 1, 1, 0, 0}, {0, 0, 0, 3, 1, 0, 0, 0}};
+enum { ROWS = sizeof of / sizeof *of, PACES = 3 };
+static const double paces[PACES] = {0.75 / 1024, 512, 9.75};
 
 START_TEST(progress_is_said_as_ever)
 {
     char *text = NULL;
     size_t size;
     FILE *f = open_memstream(&text, &size);
-    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+    for (int i = 0; i < ROWS; i++) {
         struct made_up m = of[i];
+        pace = i < ROWS - PACES ? 1 : paces[i - ROWS + PACES];
         fprintf(f, "-- %s of %d columns, %d to %d steps of %g s\n", m.live ? "terminal" : "none", m.columns, m.done,
                 m.steps, m.seconds);
         for (const char *s = printed_in(make_up, &m); *s; s++)

@@ -125,6 +125,30 @@ START_TEST(bands_have_limits)
 }
 END_TEST
 
+/* What is beyond the room is not left out in silence. */
+START_TEST(more_than_there_is_room_for_is_refused)
+{
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    int most = 0;
+    for (int bands = 10; bands <= 60; bands++) {
+        char text[8000], *to = text;
+        to += sprintf(to, "{\"name\": \"n\", \"past\": 16, \"bands\": [");
+        for (int k = 0; k < bands; k++)
+            to += sprintf(to, "%s{\"name\": \"b%d\", \"from\": 16, \"to\": 63}", k ? ", " : "", k);
+        sprintf(to, "], " SETTINGS TEXT ARMS("8"));
+        const char *wrong = ablation_open(&a, text, &none, why);
+        ck_assert_msg(!wrong || (is_sentence(why) && strstr(why, "more than there is room for")), "%s", why);
+        ck_assert_msg(!wrong == (a.questions < ABLATE_QUESTIONS) || a.questions == ABLATE_QUESTIONS, "%d bands", bands);
+        ck_assert_msg(!wrong || a.questions == ABLATE_QUESTIONS, "%d bands: refused, with %d questions", bands,
+                      a.questions);
+        most = wrong ? most : bands;
+        ablation_close(&a);
+    }
+    ck_assert_int_eq(most, 25);
+}
+END_TEST
+
 /* Numbers of the file that have to go with its sequences, each beside its limit. */
 START_TEST(numbers_go_with_the_sequences)
 {
@@ -154,6 +178,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, an_ablation_asks_as_ever);
     tcase_add_test(t, bands_have_limits);
+    tcase_add_test(t, more_than_there_is_room_for_is_refused);
     tcase_add_test(t, numbers_go_with_the_sequences);
     suite_add_tcase(s, t);
     scratch_open();

@@ -174,7 +174,7 @@ static int same(int a, int b, int n)
 /* The operator of x > y ? x : y, or of x > y ? y : x: where both are equal it does not matter which is taken. */
 static int picks_one_of_two(int i)
 {
-    static const char *const before[] = {"(", "[", "{", "=", ",", ";", ":", "?", "return", NULL},
+    static const char *const before[] = {"(", "[", "{", "=", ",", ";", ":", "?", "&&", "||", "return", NULL},
                       *const behind[] = {")", "]", "}", ",", ";", ":", NULL};
     int ask = i + 1, colon, end;
     while (ask < tokens && !is(ask, "?") && !one_of(ask, behind))
