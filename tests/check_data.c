@@ -382,6 +382,10 @@ START_TEST(a_shard_that_is_none_is_said_with_its_numbers)
         if (!wrong)
             data_close(&d);
     }
+    ck_assert(!data_open(&d, source_find("copy"), (const char *[SOURCE_KEYS]){0}, 256, why));
+    data_close(&d);
+    ck_assert_msg(!d.opened, "it is closed, and can be closed again");
+    data_close(&d);
     put(other, text, 80);
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         put(path, text, (size_t)plain[i].bytes);

@@ -109,7 +109,9 @@ START_TEST(bands_have_limits)
         {"\"name\": \"a-name-of-23-letters-abc\", \"from\": 1, \"to\": 8", "longer than 23 letters"},
         {"\"name\": \"a-name-of-23-letters-ab\", \"from\": 1, \"to\": 8", NULL},
         {"\"name\": \"loss\", \"from\": 1, \"to\": 8", "there is a question of that name already"},
-        {"\"name\": \"b\", \"from\": 1, \"to\": 8, \"till\": 9", "till"}};
+        {"\"name\": \"b\", \"from\": 1, \"to\": 8, \"till\": 9", "A band has no member \"till\"."},
+        {"\"name\": \"b\", \"from\": 1, \"to\": 8, \"names\": 9",
+         "A band has no member \"names\": did you mean name?"}};
     static struct ablation a;
     struct options none = {NULL, 0};
     char text[2000];
