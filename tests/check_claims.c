@@ -361,6 +361,24 @@ START_TEST(a_role_names_its_only_arm)
     ck_assert_int_eq(a.claim[0].arm[0], 0);
     ck_assert_int_eq(a.claim[0].arm[1], 4);
     ablation_close(&a);
+    /* of the first arm, of one between, and of none */
+    static const struct { const char *claim; int arm; const char *wrong; } of[] = {
+        {"r0.loss >= b.loss", 0, NULL}, {"r1.loss >= a.loss", 1, NULL}, {"r2.loss >= a.loss", 2, NULL},
+        {"r3.loss >= a.loss", 0, "there is no arm r3"}, {"r.loss >= a.loss", 0, "2 arms have the role r"}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct options none = {NULL, 0};
+        char text[2000];
+        snprintf(text, sizeof text, "{\"name\": \"roles\", " SETTINGS ", \"arms\": ["
+                 "{\"name\": \"a\", \"role\": \"r0\"}, {\"name\": \"b\", \"role\": \"r1\"}, "
+                 "{\"name\": \"c\", \"role\": \"r2\"}, {\"name\": \"d\", "
+                 "\"role\": \"r\"}, {\"name\": \"e\", \"role\": \"r\"}], "
+                 "\"claims\": [{\"claim\": \"c\", \"holds\": [\"%s\"]}]}", of[i].claim);
+        const char *wrong = ablation_open(&a, text, &none, why);
+        ck_assert_msg(!wrong == !of[i].wrong && (!wrong || strstr(why, of[i].wrong)), "%s: %s", of[i].claim,
+                      wrong ? why : "it is taken");
+        ck_assert(wrong || a.claim[0].arm[0] == of[i].arm);
+        ablation_close(&a);
+    }
 }
 END_TEST
 
