@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/golden.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 #include "tools/ablate/ablate.h"
@@ -146,6 +147,42 @@ START_TEST(made_up_results_get_their_verdict)
                       cases[_i].luck);
     free(r);
     ablation_close(&a);
+}
+END_TEST
+
+/* What is said of each of them beside its verdict; and the checksum of rules, by which a folder that another version
+ * began knows whether they stood. */
+START_TEST(verdicts_are_worded_as_ever)
+{
+    static const char *const rules[][2] = {
+        {"", ""}, {MEMORY, ""}, {ASKS, ""}, {MEMORY ", " ASKS, ""}, {ASKS ", " MEMORY, ""}, {MORE, ""}, {LESS, ""},
+        {MEMORY, "\"least_seeds\": 4, "}, {MEMORY, "\"margin\": 3, "}, {MEMORY, "\"luck\": 0.125, "},
+        {"{\"claim\": \"two\", \"asks\": [\"short.beyond >= 0.5\", \"long.loss <= 3\"], \"holds\": "
+         "[\"long.loss <= 2.5 * short.loss + 0.25\", \"both.beyond >= short.beyond - 0.5\"]}", ""}};
+    static struct ablation a;
+    static struct verdict v[ABLATE_CLAIMS];
+    char *text = NULL, digits[17];
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    for (int i = 0; i < CASES; i++) {
+        ck_assert_msg(!open_with(&a, cases[i].claim, ""), "%s", why);
+        struct outcome *r = outcomes(&a);
+        score(&a, r, 0, "beyond", cases[i].of_short, cases[i].error);
+        score(&a, r, 1, "beyond", cases[i].of_long, cases[i].error);
+        verdicts(v, &a, r);
+        fprintf(f, "%s | %s | %s\n", ablate_verdict_name[v->says], v->measured, v->why);
+        free(r);
+        ablation_close(&a);
+    }
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        ck_assert_msg(!open_with(&a, rules[i][0], rules[i][1]), "%s", why);
+        claims_sum(&a, digits);
+        fprintf(f, "%d rules, %s: %s\n", a.claims, rules[i][1], digits);
+        ablation_close(&a);
+    }
+    fclose(f);
+    golden_is("verdicts.txt", text, 0);
+    free(text);
 }
 END_TEST
 
@@ -530,6 +567,7 @@ int main(void)
     TCase *t = tcase_create("claims");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, made_up_results_get_their_verdict, 0, CASES);
+    tcase_add_test(t, verdicts_are_worded_as_ever);
     tcase_add_test(t, luck_of_many_seeds_is_drawn);
     tcase_add_test(t, the_file_says_what_a_verdict_needs);
     tcase_add_test(t, a_yes_holds_for_four_in_five);
