@@ -283,6 +283,12 @@ START_TEST(settings_that_do_nothing_are_named)
         {"mixers=swa cooldown=0.4", "cooldown=0.4 does nothing without schedule=wsd.\n"},
         {"mixers=swa schedule=constant final_rate=0.2", "final_rate=0.2 does nothing without schedule=cosine or "},
         {"mixers=swa held_out_sequences=0 held_out_every=2", "held_out_every=2 does nothing without held_out_seq"},
+        {"mixers=mlstm window=8", "window=8 does nothing without a layer of swa.\n"},
+        {"mixers=full,mlstm window=8 short_window=4", "short_window=4 does nothing without a layer of swa.\n"},
+        {"mixers=swa held_out_file=ref/real.h held_out=0.3", "held_out=0.3 does nothing without a part of file= to"},
+        {"mixers=swa held_out_file=ref/real.h held_out_blocks=3", "held_out_blocks=3 does nothing without a part of "},
+        {"mixers=swa held_out=0 held_out_blocks=3", "held_out_blocks=3 does nothing without a part of "},
+        {"mixers=swa,mlstm cell_heads=1 window=8 held_out_blocks=3 held_out=0.3", NULL},
         {"mixers=swa cell_heads=2", "cell_heads=2 does nothing without a layer of "},
         {"mixers=mlstm cell_heads=1", NULL}, /* heads=1 of SIZES is of swa's, full's and others' */
         {"mixers=swa short_window=16 window=16", "short_window=16 is window= itself"},

@@ -3,10 +3,33 @@
 
 #include <string.h>
 #include "ref/network/mixers.h"
+#include "tools/lib/number.h"
 
 static int draws(const struct run *r) { return r->windows.short_window > 0; }
 static int cools(const struct run *r) { return r->schedule == SCHEDULE_WSD; }
 static int falls(const struct run *r) { return r->schedule != SCHEDULE_CONSTANT; }
+static int has_windows(const struct run *r)
+{
+    int l = 0;
+    while (l < r->model.layers && swax_layer_mixer(&r->model, l)->sees != SWAX_SEES_WINDOW)
+        l++;
+    return l < r->model.layers;
+}
+
+static const char *of_source(const struct run *r, const char *key)
+{
+    const int i = source_key_find(r->source, key);
+    return i < 0 ? "" : r->value[i];
+}
+
+static int holds_a_part_out(const struct run *r) { return !*of_source(r, "held_out_file"); }
+
+static int holds_blocks_out(const struct run *r)
+{
+    double share = 1;
+    return holds_a_part_out(r) && (!number_real(of_source(r, "held_out"), 0, 1, &share) || share > 0);
+}
+
 static int looks(const struct run *r) { return r->held_out_sequences > 0; }
 
 /* What a key of the run needs. */
@@ -15,6 +38,9 @@ static const struct need { const char *key, *what; int (*met)(const struct run *
     {"ramp", "short_window=", draws}, {"cooldown", "schedule=wsd", cools},
     {"final_rate", "schedule=cosine or schedule=wsd", falls}, {"held_out_every", "held_out_sequences=", looks},
     {"sample_tokens", "held_out_sequences=", looks},
+    {"window", "a layer of swa", has_windows}, {"short_window", "a layer of swa", has_windows},
+    {"held_out", "a part of file= to hold out: held_out_file= says what is", holds_a_part_out},
+    {"held_out_blocks", "a part of file= that is held out", holds_blocks_out},
 };
 
 static const struct need *need_of(const char *key)
@@ -64,7 +90,9 @@ void idle_settings(FILE *f, const struct run *r, const struct options *o)
         const char *mixer = missing_mixer(&r->model, p->key);
         if (p->of_config)                      /* a file may say all keys there are */
             continue;
-        if (need && !need->met(r) && strcmp(p->value, key_find(run_keys, p->key)->otherwise))
+        const struct key *row = key_find(run_keys, p->key) ? key_find(run_keys, p->key)
+                                                           : key_find(r->source->keys, p->key);
+        if (need && row && !need->met(r) && strcmp(p->value, row->otherwise))
             fprintf(f, "%s=%s does nothing without %s.\n", p->key, p->value, need->what);
         if (mixer)
             fprintf(f, "%s=%s does nothing without a layer of %s.\n", p->key, p->value, mixer);
