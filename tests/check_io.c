@@ -1,10 +1,12 @@
 /* check_io.c - safetensors from anywhere are read right or refused with a sentence, never wrongly; what is written
  * replaces a file whole or not at all. */
 #include <check.h>
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -403,6 +405,20 @@ START_TEST(a_full_disk_leaves_what_was_there)
 }
 END_TEST
 
+/* What the system says is what is wrong, whatever is looked at behind it. */
+START_TEST(the_reason_of_a_failure_is_its_own)
+{
+    char why[SWAX_WHY], *path = scratch("reason");
+    struct rlimit before, none;
+    ck_assert(!getrlimit(RLIMIT_NOFILE, &before));
+    none = before, none.rlim_cur = 0;
+    ck_assert(!setrlimit(RLIMIT_NOFILE, &none));
+    const int fd = file_begin(path, why);
+    ck_assert(!setrlimit(RLIMIT_NOFILE, &before));
+    ck_assert_msg(fd < 0 && strstr(why, strerror(EMFILE)), "%s", why);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("io");
@@ -410,6 +426,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, safetensors_survive_a_round_trip);
     tcase_add_test(t, damage_never_passes);
+    tcase_add_test(t, the_reason_of_a_failure_is_its_own);
     tcase_add_loop_test(t, hostile_headers_are_refused, 0, sizeof bad_headers / sizeof *bad_headers);
     tcase_add_test(t, hostile_lengths_are_refused);
     tcase_add_test(t, a_hundred_thousand_entries_are_refused_at_once);

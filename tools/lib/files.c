@@ -143,13 +143,13 @@ int file_begin(const char *path, char *why)
         say(why, "%s is there and is no plain file: it is not replaced by one.", path);
         return -1;
     }
-    const int fd = partial(temporary, path) ? open_alone(temporary) : -1;
+    const int fd = partial(temporary, path) ? open_alone(temporary) : -1, error = errno;
     const int odd = fd < 0 && !lstat(temporary, &there) && (!S_ISREG(there.st_mode) || there.st_nlink > 1);
     if (odd)
         say(why, "%s, where a new %s would be written first, is a link or no plain file: it is not written to.",
             temporary, path);
     else if (fd < 0)
-        say_errno(why, path, "cannot be written");
+        errno = error, say_errno(why, path, "cannot be written");
     return fd;
 }
 
