@@ -280,6 +280,35 @@ START_TEST(every_run_has_the_threads_that_are_asked_for)
 }
 END_TEST
 
+/* A band counts the answers of whole tags: where these begin and end is what it says of itself. */
+#define BAND(low, high) "{\"name\": \"plan\", \"bands\": [{\"name\": \"band\", \"from\": " #low ", \"to\": " #high \
+                        "}], " ON_TEXT "}"
+
+START_TEST(a_band_says_what_it_counts)
+{
+    static const struct { int from, to, begins, ends; } of[] = {
+        {1, 31, 1, 31}, {1, 50, 1, 31}, {20, 100, 32, 63}, {2, 300, 32, 255}, {32, 63, 32, 63}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        static struct ablation a;
+        struct options none = {NULL, 0};
+        char text[1000], label[64];
+        snprintf(text, sizeof text, BAND(%d, %d), of[i].from, of[i].to);
+        ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
+        const struct question *q = &a.ask[question_find(&a, "band")];
+        snprintf(label, sizeof label, "band, %d-%d back", of[i].begins, of[i].ends);
+        ck_assert_msg(!strcmp(q->label, label) && q->from == of[i].begins && q->to == of[i].ends,
+                      "from %d to %d: %s, %d to %d", of[i].from, of[i].to, q->label, q->from, q->to);
+        ablation_close(&a);
+    }
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    ck_assert(ablation_open(&a, BAND(2, 40), &none, why) == why);
+    ck_assert_str_eq(why, "Band band: the data text tell no answers apart that were said 2 to 40 tokens back; the "
+                          "nearest they do are 1 to 31.");
+    ablation_close(&a);
+}
+END_TEST
+
 /* As many tokens are asked at every length. */
 START_TEST(longer_sequences_are_fewer)
 {
@@ -493,6 +522,7 @@ int main(void)
     tcase_add_test(t, what_each_arm_reads_is_known);
     tcase_add_test(t, too_little_for_the_examination_is_said_first);
     tcase_add_test(t, every_run_has_the_threads_that_are_asked_for);
+    tcase_add_test(t, a_band_says_what_it_counts);
     tcase_add_test(t, longer_sequences_are_fewer);
     tcase_add_test(t, a_result_is_read_as_it_was_written);
     tcase_add_test(t, results_say_what_each_arm_is);

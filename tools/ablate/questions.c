@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/ablate/members.h"
@@ -216,6 +217,30 @@ static const char *check_band_name(const struct ablation *a, const struct band *
          : say(why, "Band %s: there is a question of that name already.", b->name);
 }
 
+/* A band counts whole tags, which may begin behind where it was to begin, and end before. */
+static const char *fit_band(const struct source *s, struct band *b, char *why)
+{
+    const uint64_t rows = rows_between(s, b->from, b->to, 0);
+    int least = INT_MAX, most = 0, nearest = -1;
+    for (int k = 0; k < source_tags(s) && s->distance; k++) {
+        const struct source_distance *here = &s->distance[k];
+        if (here->from && (nearest < 0 || abs(here->from - b->from) < abs(s->distance[nearest].from - b->from)))
+            nearest = k;
+        if (!(rows >> k & 1))
+            continue;
+        least = here->from < least ? here->from : least;
+        most = here->to > most ? here->to : most;
+    }
+    if (!rows && nearest < 0)
+        return say(why, "Band %s: the data %s do not tell apart how far back an answer was said.", b->name, s->name);
+    if (!rows)
+        return say(why, "Band %s: the data %s tell no answers apart that were said %d to %d tokens back; the nearest "
+                        "they do are %d to %d.", b->name, s->name, b->from, b->to, s->distance[nearest].from,
+                   s->distance[nearest].to);
+    b->from = least, b->to = most;
+    return NULL;
+}
+
 static const char *ask_bands(struct draft *d, char why[SWAX_WHY])
 {
     struct ablation *a = d->a;
@@ -235,9 +260,8 @@ static const char *ask_bands(struct draft *d, char why[SWAX_WHY])
         if (check_band_name(a, &b, why))
             return why;
         b.from = (int)from, b.to = (int)to;
-        if (!rows_between(source_of(a), b.from, b.to, 0))
-            return say(why, "Band %s: the data %s tell no answers apart that were said %d to %d tokens back.", b.name,
-                       source_of(a)->name, b.from, b.to);
+        if (fit_band(source_of(a), &b, why))
+            return why;
         for (int times = 1; times <= a->longest; times *= 4) {
             struct question q = {.group = times > 1 ? ABLATE_LENGTH : ABLATE_BAND,
                                  .rows = rows_between(source_of(a), b.from, b.to, 0),
