@@ -274,6 +274,28 @@ START_TEST(a_run_that_goes_on_is_held_against_the_same)
 }
 END_TEST
 
+/* 100 bytes are five sequences of 16, from a start of up to 15: a sixth is text that was there before. */
+START_TEST(text_that_counts_twice_is_said)
+{
+    char text[1000];
+    for (int i = 0; i < 1000; i++)
+        text[i] = (char)('a' + i * i % 23);
+    put(scratch("few.txt"), text, sizeof text);
+    says(done(cmd_train, placed("out=@few mixers=swa " SIZES "file=@few.txt held_out_sequences=6")),
+         "It holds out 5 sequences of 16 bytes, and 6 are looked at: some are the same text once more");
+    does_not_say(done(cmd_train, placed("out=@enough mixers=swa " SIZES "file=@few.txt held_out_sequences=5")),
+                 "once more");
+    struct answer a = ask_command(cmd_eval, placed("@enough sequences=6"));
+    ck_assert_msg(!a.status && strstr(a.text, "hold out 5 sequences of 16 tokens, and 6 are asked for"), "%s", a.text);
+    a = ask_command(cmd_eval, placed("@enough sequences=5"));
+    ck_assert_msg(!a.status && !*a.text, "%s", a.text);
+    a = ask_command(cmd_eval, placed("@enough sequences=1 lengths=60"));
+    ck_assert_msg(!a.status && !*a.text, "%s", a.text);
+    a = ask_command(cmd_eval, placed("@enough sequences=99 data=mqar pairs=2 key_symbols=8 values=8"));
+    ck_assert_msg(!a.status && !*a.text, "%s", a.text);
+}
+END_TEST
+
 START_TEST(settings_that_do_nothing_are_named)
 {
     static const struct { const char *asked, *said; } of[] = {
@@ -480,6 +502,7 @@ int main(void)
     tcase_add_test(t, steps_and_minutes_are_not_both_taken);
     tcase_add_test(t, a_run_that_goes_on_keeps_its_own_weights);
     tcase_add_test(t, a_run_that_goes_on_is_held_against_the_same);
+    tcase_add_test(t, text_that_counts_twice_is_said);
     tcase_add_test(t, settings_that_do_nothing_are_named);
     tcase_add_test(t, what_is_trained_on_is_not_held_out);
     tcase_add_test(t, chains_do_not_share_a_value);

@@ -288,6 +288,11 @@ static const char *know_data(struct eval *e, const struct data *d, int T, char *
         fputs("swax: what this run's data hold out now is not what they held out while it was trained, and it may have "
               "been trained on it.\n", stderr);
     strcpy(e->held_out, *sum ? sum : e->held_out);
+    const int64_t pieces = data_pieces(d, DATA_HELD_OUT, T);
+    if (pieces && e->sequences > pieces)
+        fprintf(stderr, "swax: the data hold out %lld sequence%s of %d tokens, and %d are asked for: some are the same "
+                        "text once more, so that numbers are less sure than their errors say.\n", (long long)pieces,
+                pieces == 1 ? "" : "s", T, e->sequences);
     return NULL;
 }
 

@@ -208,6 +208,16 @@ int64_t corpus_tokens(const void *corpus, enum data_part part)
     return part == DATA_TRAIN ? c->train : c->tokens - c->train;
 }
 
+static int64_t pieces_of(int64_t tokens, int T)
+{
+    return tokens >= 2 * (int64_t)T ? (tokens - T) / T : 1;
+}
+
+int64_t corpus_pieces(const void *corpus, enum data_part part, int T)
+{
+    return pieces_of(corpus_tokens(corpus, part), T);
+}
+
 int corpus_holds_out(const void *corpus, int T)
 {
     return corpus_tokens(corpus, DATA_HELD_OUT) > T;
@@ -234,7 +244,7 @@ static const char *read_tokens(struct corpus *c, unsigned char *to, int64_t at, 
 /* Which piece of the part is sequence `number`?  Its first token. */
 static int64_t place(int64_t begin, int64_t tokens, int T, uint64_t seed, enum data_part part, uint64_t number)
 {
-    const int64_t pieces = tokens >= 2 * (int64_t)T ? (tokens - T) / T : 1, spare = tokens - 1 - pieces * T;
+    const int64_t pieces = pieces_of(tokens, T), spare = tokens - 1 - pieces * T;
     const uint64_t epoch = number / (uint64_t)pieces;
     struct random r = random_open(seed, part == DATA_TRAIN ? RANDOM_TRAIN : RANDOM_HELD_OUT, epoch);
     const int64_t shift = (int64_t)random_below(&r, (uint64_t)(spare < T ? spare : T - 1) + 1);

@@ -48,6 +48,7 @@ void corpus_close(void *corpus);
 int corpus_vocabulary(const void *corpus);
 const struct vocabulary *corpus_words(const void *corpus);     /* NULL: it has none */
 int64_t corpus_tokens(const void *corpus, enum data_part part);
+int64_t corpus_pieces(const void *corpus, enum data_part part, int T);
 int corpus_holds_out(const void *corpus, int T);
 const char *corpus_fill(void *corpus, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
                         char *why);

@@ -74,6 +74,11 @@ int data_holds_out(const struct data *d, int T)
     return !d->source->holds_out || d->source->holds_out(d->opened, T);
 }
 
+int64_t data_pieces(const struct data *d, enum data_part part, int T)
+{
+    return d->source->pieces ? d->source->pieces(d->opened, part, T) : 0;
+}
+
 const char *data_sum(const struct data *d, enum data_part part, int T, char digits[17], char *why)
 {
     struct checksum sum = {0};

@@ -60,6 +60,7 @@ struct source {
 
     /* How many tokens the part holds; NULL where they are generated. */
     int64_t (*tokens)(const void *opened, enum data_part part);
+    int64_t (*pieces)(const void *opened, enum data_part part, int T);     /* sequences of an epoch; NULL likewise */
     int (*holds_out)(const void *opened, int T);       /* enough for sequences of T tokens?  NULL: always */
 
     /* Add all that the part's sequences are cut from to the sum; NULL where they are generated. */
@@ -92,6 +93,9 @@ const char *data_unit(const struct source *source, const char *const *value);
 const char *data_open(struct data *d, const struct source *source, const char *const *value, int T, char *why);
 void data_close(struct data *d);
 int data_holds_out(const struct data *d, int T);
+/* How many sequences of T tokens a part holds before text comes once more; 0: they are generated, or of several
+ * sources. */
+int64_t data_pieces(const struct data *d, enum data_part part, int T);
 
 /* A checksum of all that the part's sequences are cut from; "": they are generated, or it holds too little for one.
  * NULL, or a sentence. */

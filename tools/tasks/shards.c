@@ -98,6 +98,7 @@ const struct source source_shards = {
     .name = "shards", .what = "files of tokens: llm.c's, or plain numbers",
     .keys = keys, .tags = reuse_tags, .distance = reuse_distance,
     .open = open_shards, .close = corpus_close, .vocabulary = corpus_vocabulary, .words = corpus_words,
-    .fill = corpus_fill, .tokens = corpus_tokens, .holds_out = corpus_holds_out, .contents = corpus_contents,
+    .fill = corpus_fill, .tokens = corpus_tokens, .pieces = corpus_pieces, .holds_out = corpus_holds_out,
+    .contents = corpus_contents,
     .same = corpus_same,
 };

@@ -39,6 +39,6 @@ const struct source source_text = {
     .name = "text", .what = "any file as bytes",
     .keys = keys, .tags = reuse_tags, .distance = reuse_distance, .unit = "byte",
     .open = open_text, .close = corpus_close, .vocabulary = corpus_vocabulary, .fill = corpus_fill,
-    .tokens = corpus_tokens, .holds_out = corpus_holds_out, .contents = corpus_contents,
+    .tokens = corpus_tokens, .pieces = corpus_pieces, .holds_out = corpus_holds_out, .contents = corpus_contents,
     .same = corpus_same,
 };

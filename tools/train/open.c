@@ -55,6 +55,7 @@ static const char *fill_first(struct session *s, char *why)
         return why;
     for (int part = 0; part < 2 && r->source->tokens; part++)
         r->tokens[part] = r->source->tokens(s->data.opened, (enum data_part)part);
+    r->held_out_pieces = data_pieces(&s->data, DATA_HELD_OUT, r->length);
     r->too_little = r->held_out_sequences && !data_holds_out(&s->data, r->length);
     if (r->too_little)
         r->held_out_sequences = 0;

@@ -43,6 +43,7 @@ struct run {
     /* What run_train finds, for whoever watches. */
     int done;                                      /* steps that were done before */
     int64_t tokens[2];                             /* in the files, for training and held out; 0: they are generated */
+    int64_t held_out_pieces;                       /* sequences it holds out before text comes once more; 0: any */
     int held_out_differs;                          /* from what the checkpoint was held against */
     int too_little;                                /* is held out for a sequence, so that none is looked at */
     double best;                                   /* the lowest held-out loss so far; NaN: there is none */

@@ -94,6 +94,10 @@ static enum run_verdict watch(void *arg, const struct run *r, const struct run_p
         say_data(r);
     if (r->too_little && !(r->tokens[DATA_TRAIN] && !r->tokens[DATA_HELD_OUT]))     /* 0 held out says it all */
         say_too_little(r);
+    if (r->held_out_pieces && r->held_out_sequences > r->held_out_pieces)
+        printf("It holds out %lld sequence%s of %d %ss, and %d are looked at: some are the same text once more, so a "
+               "loss is less sure than its error says.\n", (long long)r->held_out_pieces,
+               r->held_out_pieces == 1 ? "" : "s", r->length, run_unit(r), r->held_out_sequences);
     if (r->minutes > 0)
         printf(r->done ? "minutes=%g was asked for: the %d steps that were counted when the run began stand.\n"
                        : "%g minutes are about %d steps here.\n", r->minutes, r->steps);
