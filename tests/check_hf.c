@@ -247,6 +247,9 @@ START_TEST(a_model_in_several_files_is_one)
     ck_assert(import("{\"weight_map\": 3}", parts) && strstr(why, "has no weight_map"));
     ck_assert(import("{\"weight_map\": {\"a\": 3}}", parts) && strstr(why, "does not name a file for a"));
     ck_assert(import("{\"weight_map\": {\"a\": \"../x\"}}", parts) && strstr(why, "no plain file name"));
+    char longer[200];
+    snprintf(longer, sizeof longer, "{\"weight_map\": {\"a\": \"%061d\"}}", 0);
+    ck_assert(import(longer, parts) && strstr(why, "no plain file name"));
     ck_assert(import("{\"weight_map\": {\"a\": \"absent.safetensors\"}}", parts) && strstr(why, "absent.safetensors"));
     st_close(all);
     free(index);
@@ -305,6 +308,14 @@ START_TEST(a_model_that_is_not_as_it_says_is_refused)
                       k, wrong ? wrong : "read");
     }
     blocks[strlen("\"num_blocks\": ")] = '4';
+    static const char *const counts[] = {"0", "-1", "257", "256", "1e9", "2.5"};
+    for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {        /* in front of the other, which is renamed */
+        snprintf(changed, sizeof changed, "%.*s\"num_blocks\": %s, \"was\"%s", (int)(blocks - text), text, counts[k],
+                 strchr(blocks, ':'));
+        const char *wrong = read_back(&back, changed, n);
+        ck_assert_msg(wrong && strstr(wrong, k == 3 ? "Block 4 of the model has" : "1 to 256 can be read"), "%s: %s",
+                      counts[k], wrong ? wrong : "read");
+    }
     for (int k = 0; k < 2; k++)
         memcpy(strstr(text, k ? "\"gate_soft_cap\"" : "\"rope_theta\""), "\"was", 4);
     snprintf(changed, sizeof changed, "{\"rope_theta\": \"one\", \"gate_soft_cap\": \"two\", %s", text + 1);

@@ -615,6 +615,100 @@ START_TEST(bare_words_and_dashes)
 }
 END_TEST
 
+/* ---- a value of every type at its bounds and beside them */
+
+struct of_all {
+    int whole, yes, word;
+    double real;
+    uint64_t seed;
+    struct key_list list;
+    struct key_span span;
+    char text[KEY_TEXT], path[KEY_TEXT];
+};
+
+static const char *const three_words[] = {"none zero", "some", "all every", NULL};
+static const struct key of_all[] = {
+    KEY_WHOLE("whole", struct of_all, whole, "7", -5, 1000000, "a number"),
+    KEY_REAL("real", struct of_all, real, "1", 0.5, 2, "a number"),
+    KEY_ROW(&key_seed, "seed", struct of_all, seed, "1", "a number"),
+    KEY_YES("yes", struct of_all, yes, "whether"),
+    KEY_ROW(&key_word, "word", struct of_all, word, "some", "a word", .words = three_words),
+    KEY_ROW(&key_list, "list", struct of_all, list, "1,2", "numbers", .least = 1, .most = 9999999),
+    KEY_ROW(&key_span, "span", struct of_all, span, "2-3", "two numbers", .least = 1, .most = 9999999),
+    KEY_ROW(&key_text, "text", struct of_all, text, "a", "a text"),
+    KEY_ROW(&key_path, "path", struct of_all, path, "a", "a path"),
+    {0},
+};
+
+/* x: that many letters x in front of the value */
+static const struct { const char *key, *value; int x; const char *reads; } values[] = {
+    {"whole", "-5", 0, "-5"}, {"whole", "-6", 0, NULL}, {"whole", "1000000", 0, "1000000"}, {"whole", "+3", 0, "3"},
+    {"whole", "1000001", 0, NULL}, {"whole", "", 0, NULL}, {"whole", "1.0", 0, NULL}, {"whole", "0x3", 0, NULL},
+    {"whole", " 3", 0, NULL}, {"whole", "3 ", 0, NULL}, {"whole", "-", 0, NULL},
+    {"whole", "99999999999999999999", 0, NULL},
+    {"real", "0.5", 0, "0.5"}, {"real", "0.49999", 0, NULL}, {"real", "2", 0, "2"}, {"real", "2.00001", 0, NULL},
+    {"real", "nan", 0, NULL}, {"real", "1e0", 0, "1"}, {"real", "1,5", 0, NULL},
+    {"seed", "0", 0, "0"}, {"seed", "18446744073709551615", 0, "18446744073709551615"},
+    {"seed", "18446744073709551616", 0, NULL}, {"seed", "-1", 0, NULL}, {"seed", "", 0, NULL}, {"seed", "1x", 0, NULL},
+    {"yes", "yes", 0, "yes"}, {"yes", "no", 0, "no"}, {"yes", "y", 0, NULL}, {"yes", "", 0, NULL},
+    {"word", "none", 0, "none"}, {"word", "zero", 0, "none"}, {"word", "every", 0, "all"}, {"word", "al", 0, NULL},
+    {"word", "none zero", 0, NULL}, {"word", "", 0, NULL},
+    {"list", "1", 0, "1"}, {"list", "9999999", 0, "9999999"}, {"list", "10000000", 0, NULL}, {"list", "0", 0, NULL},
+    {"list", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", 0, "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16"},
+    {"list", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", 0, NULL}, {"list", "", 0, NULL}, {"list", ",1", 0, NULL},
+    {"list", "1,", 0, NULL}, {"list", "1,,2", 0, NULL}, {"list", "000000000000001", 0, "1"},
+    {"list", "0000000000000001", 0, NULL}, {"list", "2,1", 0, "2,1"}, {"list", "1;2", 0, NULL},
+    {"span", "1-1", 0, "1-1"}, {"span", "2-1", 0, NULL}, {"span", "1-9999999", 0, "1-9999999"},
+    {"span", "0-1", 0, NULL}, {"span", "1-10000000", 0, NULL}, {"span", "3", 0, NULL}, {"span", "3-", 0, NULL},
+    {"span", "-3", 0, NULL},
+    {"span", "000000000000001-2", 0, "1-2"}, {"span", "0000000000000001-2", 0, NULL}, {"span", "1-2-3", 0, NULL},
+    {"text", "", 0, ""}, {"text", "", KEY_TEXT - 1, ""}, {"text", "", KEY_TEXT, NULL}, {"text", "\xff", 0, NULL},
+    {"path", "b", KEY_TEXT - 2, "b"}, {"path", "b", KEY_TEXT - 1, NULL}, {"path", "~/b", 0, NULL},
+};
+
+START_TEST(values_are_taken_up_to_their_bounds)
+{
+    struct of_all into;
+    struct keys k = {.of = "a test"};
+    keys_default(of_all, &into);
+    keys_add(&k, NULL, of_all, &into);
+    ck_assert(into.whole == 7 && into.real == 1 && into.seed == 1 && !into.yes && into.word == 1 && into.list.n == 2 &&
+              into.span.from == 2 && into.span.to == 3);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char value[2 * KEY_TEXT], right[2 * KEY_TEXT], was[KEY_TEXT], now[KEY_TEXT];
+        const struct key *row = key_find(of_all, values[i].key);
+        memset(value, 'x', sizeof value), memset(right, 'x', sizeof right);
+        strcpy(value + values[i].x, values[i].value);
+        key_write(was, &k.table[0], row);
+        strcpy(right + values[i].x, values[i].reads ? values[i].reads : "");
+        const char *wrong = keys_set(&k, values[i].key, value, why);
+        ck_assert_msg(!wrong == !!values[i].reads, "%s=%.60s is %s", values[i].key, value, wrong ? wrong : "taken");
+        key_write(now, &k.table[0], row);
+        ck_assert_msg(!strcmp(now, wrong ? was : right), "%s=%.60s reads as %.60s", values[i].key, value, now);
+        ck_assert_msg(!wrong || (is_sentence(why) && strstr(why, values[i].key)), "%s", why);
+    }
+}
+END_TEST
+
+/* Of a word behind two dashes, as many letters count as the longest key may have. */
+START_TEST(an_option_has_at_most_63_letters)
+{
+    for (int n = 62; n < 66; n++) {
+        struct run r = run_default();
+        struct keys k = {.of = "a run"};
+        struct options o = {0};
+        char word[80] = "--", *argv[] = {word, "3"};
+        memset(word + 2, 'y', (size_t)n);
+        run_tables(&k, &r, 1);
+        const char *wrong = options_read(&o, 2, argv, &k, "out", why);
+        wrong = wrong ? wrong : options_give_all(&o, &k, why);
+        ck_assert_msg(wrong && !strstr(wrong, "is not an option: options are written key=value") == (n < 64),
+                      "%d letters: %s", n, wrong ? wrong : "taken");
+        options_free(&o);
+    }
+}
+END_TEST
+
 START_TEST(every_config_by_name_is_a_run)
 {
     for (int i = 0; config_word(i); i++) {
@@ -669,6 +763,8 @@ int main(void)
     tcase_add_test(t, precisions_have_two_names_everywhere);
     tcase_add_loop_test(t, the_last_value_counts_and_the_line_comes_before_its_config, 0, 6);
     tcase_add_test(t, bare_words_and_dashes);
+    tcase_add_test(t, values_are_taken_up_to_their_bounds);
+    tcase_add_test(t, an_option_has_at_most_63_letters);
     tcase_add_test(t, every_config_by_name_is_a_run);
     tcase_add_test(t, numbers_are_decimal);
     suite_add_tcase(s, t);

@@ -124,8 +124,8 @@ const char *key_choice(const struct key *k, int i)
 /* Is `text` one of the blank-separated words? */
 static int is_among(const char *words, const char *text)
 {
-    const size_t n = strlen(text);
-    for (const char *at = words; n && (at = strstr(at, text)); at += n)
+    const size_t n = strcspn(text, " ");
+    for (const char *at = words; n && !text[n] && (at = strstr(at, text)); at += n)
         if ((at == words || at[-1] == ' ') && (!at[n] || at[n] == ' '))
             return 1;
     return 0;
