@@ -760,17 +760,19 @@ START_TEST(a_decoder_without_memory_goes_on_later)
         token[i] = i * i % VOCABULARY;
     int refused = 0, unmade = 0, at = 1 << 30;             /* first of all, none fails */
     do {
-        fail_at = at, calls = 0;
+        fail_at = at, calls = 0;                           /* never while an assertion is made: that takes memory too */
         struct swax_decoder *d = swax_decoder_new(n, 1, 3, why);
+        fail_at = 0;
         unmade += !d;
         for (int t = 0; t < MANY && d; t += STEP) {
+            fail_at = at;
             const char *wrong = swax_decoder_feed(d, token + t, STEP, got);
+            fail_at = 0;
             ck_assert_msg(!wrong || is_sentence(wrong), "allocation %d: %s", at, wrong);
             refused += wrong != NULL;
             wrong = wrong ? swax_decoder_feed(d, token + t, STEP, got) : NULL;
             ck_assert_msg(!wrong, "fed again, after allocation %d had failed: %s", at, wrong);
         }
-        fail_at = 0;
         if (at == 1 << 30)
             memcpy(expected, got, sizeof got), at = 0;
         ck_assert_msg(!d || !memcmp(got, expected, sizeof got), "%s, after allocation %d had failed: other logits",

@@ -8,6 +8,7 @@
 
 #include "ref/network/mixer.h"
 #include "ref/network/model.h"
+#include "tests/scratch.h"
 #include "tests/suite.h"
 
 static char why[SWAX_WHY];
@@ -191,7 +192,7 @@ END_TEST
 static int activations;
 static const char *numbered(int i)
 {
-    static char name[80][8];
+    static char name[80][16];
     snprintf(name[i], sizeof name[i], "a%d", i);
     return name[i];
 }
@@ -224,7 +225,7 @@ START_TEST(a_row_more_or_an_activation_more_than_there_is_room_for)
     ck_assert_msg(!swax_mixers_check_f32(table, why), "%s", why);
     struct swax_mixer_f32 many[SWAX_MIXERS + 1];
     const struct swax_mixer_f32 *all[SWAX_MIXERS + 2] = { NULL };
-    static char names[SWAX_MIXERS + 1][8];
+    static char names[SWAX_MIXERS + 1][16];
     for (int m = 0; m <= SWAX_MIXERS; m++) {
         many[m] = plain_row();
         snprintf(names[m], sizeof names[m], "m%d", m);
