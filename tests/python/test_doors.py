@@ -12,6 +12,7 @@ import sys
 import tempfile
 import textwrap
 import unittest
+from unittest import mock
 
 import numpy as np
 
@@ -252,10 +253,19 @@ class Pytest(Folder):
 
 
 class Wheel(Folder):
-    def test_it_is_whole_and_its_tag_is_what_it_needs(self):
+    def builder(self):
         spec = importlib.util.spec_from_file_location("build_wheel", os.path.join(PACKAGE, "build_wheel.py"))
         builder = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(builder)
+        return builder
+
+    def test_a_source_install_without_make_has_a_sentence(self):
+        with mock.patch.dict(os.environ, PATH=self.folder.name):
+            with self.assertRaisesRegex(SystemExit, "could not be built: .*make.* needs make and a C compiler"):
+                self.builder().build_wheel(self.folder.name)
+
+    def test_it_is_whole_and_its_tag_is_what_it_needs(self):
+        builder = self.builder()
         path = builder.write(self.folder.name, _library.find())
         import zipfile
 

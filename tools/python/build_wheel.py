@@ -142,7 +142,13 @@ def write(folder, library):
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    subprocess.run(["make", "-C", ROOT, "wheel-library"], check=True)
+    try:
+        subprocess.run(["make", "-C", ROOT, "wheel-library"], check=True)
+    except (OSError, subprocess.CalledProcessError) as e:
+        sys.exit(
+            f"swax-verify could not be built: {e}.  From source it needs make and a C compiler; a wheel that `make "
+            f"wheel` made elsewhere needs neither"
+        )
     return os.path.basename(write(wheel_directory, os.path.join(ROOT, "build", "wheel", "libswax.so")))
 
 
