@@ -99,7 +99,7 @@ START_TEST(bands_have_limits)
         {"\"name\": \"b\", \"from\": 1, \"to\": 1", NULL},
         {"\"name\": \"b\", \"from\": 0, \"to\": 8", "from at most to"},
         {"\"name\": \"b\", \"from\": 9, \"to\": 8", "from at most to"},
-        {"\"name\": \"b\", \"from\": 8, \"to\": 8", "said 8 to 8 tokens back"},
+        {"\"name\": \"b\", \"from\": 8, \"to\": 8", "said 8 to 8 tokens back; the nearest they do are 8 to 15"},
         {"\"name\": \"b\", \"from\": 8, \"to\": 16777216", NULL},
         {"\"name\": \"b\", \"from\": 8, \"to\": 16777217", "from at most to"},
         {"\"name\": \"b\", \"from\": 8, \"to\": 8.5", "from at most to"},
