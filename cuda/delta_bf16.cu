@@ -156,6 +156,7 @@ void swax_cuda_delta_forward_bf16(real *y, stat *S1, stat *r, stat *Ss, const re
         q = wide[0], k = wide[1], v = wide[2];
     }
     a.q = q, a.k = k, a.x = v, a.S0 = S0, a.S1 = S1, a.r = r, a.Ss = Ss, a.y = copy ? wide[3] : y;
+    a.wide = V % 4 == 0 && aligned(16, r, Ss);
     for_keys(K, J, [&](auto panels, auto vector) {
         within<panels, vector>("delta_forward: chunks", a.given, q, k, g, beta, s);
         forward_walk<panels, vector>(a, s);

@@ -197,14 +197,16 @@ template <class F> DEVICE void for_values(F f, int tokens, int columns)
 /* f(element, channel of K, column of V) for what is there of this thread's part of the state */
 template <int KP, class F> DEVICE void for_state(float (&S)[8 * KP][4], int K, int columns, F f)
 {
+    whole_or_part(K >= 64 * KP && columns >= 64, [&](auto whole) {
 #pragma unroll
-    for (int j = 0; j < 8 * KP; j++)
+        for (int j = 0; j < 8 * KP; j++)
 #pragma unroll
-        for (int e = 0; e < 4; e++) {
-            const int channel = 8 * j + fragment_column() + e % 2, column = fragment_row() + e / 2 * 8;
-            if (channel < K && column < columns)
-                f(S[j][e], channel, column);
-        }
+            for (int e = 0; e < 4; e++) {
+                const int channel = 8 * j + fragment_column() + e % 2, column = fragment_row() + e / 2 * 8;
+                if (decltype(whole)::value || (channel < K && column < columns))
+                    f(S[j][e], channel, column);
+            }
+    });
 }
 
 /* S fades; what has faded for good leaves nothing, whatever it was */
@@ -223,12 +225,63 @@ template <int KP, bool VECTOR> DEVICE void fade(float (&S)[8 * KP][4], const flo
     }
 }
 
-/* As bf16, (K8,V8): `to` is at the tile's first column */
-template <int KP> DEVICE void write_copy(swax_bf16 *to, float (&S)[8 * KP][4], int K8, int V8, int columns)
+/* ---- from registers, turned, by way of shared memory that nobody else reads or writes any more: what a fragment holds
+ * of a row is 16 or 32 bytes long, and memory takes rows of 128 much faster.  By the 128 threads of a block. */
+
+/* d (64,64 P) as bf16, from `area`, P panels, to rows of `to` */
+template <int P> DEVICE void store_turned(swax_bf16 *to, size_t stride, unsigned char *area, float (*d)[4], int rows,
+                                          int columns)
 {
-    for_turned(S, columns, K8, [&](int column, int channel, uint32_t pair) {
-        *(uint32_t *)(to + (unsigned)(channel * V8 + column)) = pair;
-    });
+    __syncthreads();
+#pragma unroll
+    for (int p = 0; p < P; p++)
+        for_turned((float (&)[8][4])d[8 * p], 64, 64, [&](int column, int row, uint32_t pair) {
+            *(uint32_t *)(area + p * PANEL + swizzle(row, column / 8) + column % 8 * 2) = pair;
+        });
+    __syncthreads();
+#pragma unroll
+    for (int p = 0; p < P; p++)
+        store_tile<1, 128>(to + p * 64 * stride, stride, area + p * PANEL, PANEL, 64, rows - 64 * p, columns);
+}
+
+/* The state, (K8,V8): `to` is at the tile's first column; two panels of `area` */
+template <int KP> DEVICE void store_copy(swax_bf16 *to, unsigned char *area, float (&S)[8 * KP][4], int K8, int V8,
+                                         int columns)
+{
+    constexpr int P = KP < 2 ? 1 : 2;
+#pragma unroll
+    for (int p = 0; p < KP; p += P)
+        store_turned<P>(to + (size_t)(64 * p) * V8, V8, area, S + 8 * p, K8 - 64 * p, columns);
+}
+
+/* Where a row's column lies among rows of 64 floats: a fragment then touches all banks */
+DEVICE int float_place(int row, int column) { return row * 64 + (column ^ row / 2 % 4 * 8); }
+
+/* d (64,8 N) to `area` as rows of floats, for all to read */
+template <int N> DEVICE void put_floats(float *area, float (*d)[4], float by)
+{
+    __syncthreads();
+#pragma unroll
+    for (int j = 0; j < N; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            area[float_place(8 * j + fragment_column() + e % 2, fragment_row() + e / 2 * 8)] = by * d[j][e];
+    __syncthreads();
+}
+
+/* All of d (64,8 N), in float, to rows of 64 floats of 16 bytes' alignment; `area` has ROWS of them */
+template <int ROWS, int N> DEVICE void store_floats(float *to, unsigned stride, float *area, float (&d)[N][4], float by)
+{
+    constexpr int EACH = 8 * N < ROWS ? N : ROWS / 8;
+    const int piece = threadIdx.x % 16, first = threadIdx.x / 16;
+#pragma unroll
+    for (int n = 0; n < N; n += EACH) {
+        put_floats<EACH>(area, d + n, by);
+#pragma unroll
+        for (int i = 0; i < EACH; i++)
+            *(float4 *)(to + (8 * (n + i) + first) * stride + 4 * piece) =
+                *(const float4 *)(area + float_place(8 * i + first, 4 * piece));
+    }
 }
 
 #endif

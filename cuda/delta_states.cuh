@@ -46,6 +46,7 @@ struct walk_args {
     swax_bf16 *copies;
     swax_bf16 *Y, *U;                   /* backward, (B,T,H,V8) */
     float *dbeta;                       /* backward: (strips of V,B,T,H) */
+    bool wide;                          /* rows of r and of Ss are pieces of 16 bytes */
     int *left;                          /* what this leaves to delta.cuh: delta_left there, a warp's columns a group */
 };
 
@@ -168,7 +169,7 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
     next.fetch(a, at.of(s, 0));
     read_state<KP>(S, a.S0, LIFT, s, at);
     for (int chunk = 0; chunk < s.chunks; chunk++) {
-        const unsigned char *stage = stages + chunk % tile::STAGES * tile::STAGE;
+        unsigned char *stage = stages + chunk % tile::STAGES * tile::STAGE;
         const int begin = s.begin(chunk), length = s.end(chunk) - begin;
         tiles_arrive<0>();
         next.put(tokens);
@@ -181,13 +182,17 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         };
         if (tile::STAGES > 1)
             load_next();
+        read_out<KP, SOLVE>(R, O, S, stage + tile::KEYS, stage + tile::QUERIES, stage + tile::VALUES, tokens, s.scale);
+        float *area = (float *)(stage + tile::QUERIES);     /* they have been read */
         if (a.Ss && chunk % s.parts == 0) {
             float *to = a.Ss + ((size_t)at.bh * ((s.chunks - 1) / s.parts + 1) + chunk / s.parts) * s.K * s.V + at.v0;
-            for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) {
-                to[(size_t)channel * s.V + column] = x / LIFT;
-            });
+            if (a.wide && s.K == 64 * KP && at.columns == 64)
+                store_floats<32 * KP>(to, s.V, area, S, 1 / LIFT);
+            else
+                for_state<KP>(S, s.K, at.columns, [&](float x, int channel, int column) {
+                    to[(size_t)channel * s.V + column] = x / LIFT;
+                });
         }
-        read_out<KP, SOLVE>(R, O, S, stage + tile::KEYS, stage + tile::QUERIES, stage + tile::VALUES, tokens, s.scale);
         if (SOLVE) {                                        /* r = R0 - N (beta R0) */
             weighted_split(written, low, R, tokens + SCALAR_BETA, -1);
             mm_settle(R);
@@ -199,9 +204,12 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             mm_settle(R);
         }
         float *r = a.r + at.row(s, begin) * s.V + at.v0;
-        for_values([&](int t, int column, int j, int e) {
-            r[t * value_step + column] = R[j][e] / LIFT;
-        }, length, at.columns);
+        if (a.wide && length == CHUNK && at.columns == 64)
+            store_floats<32 * KP>(r, value_step, area, R, 1 / LIFT);
+        else
+            for_values([&](int t, int column, int j, int e) {
+                r[t * value_step + column] = R[j][e] / LIFT;
+            }, length, at.columns);
         weighted_operand(written, R, tokens + SCALAR_BETA, 1);
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= beta; });
         weighted_split(leaving, low, R, tokens + SCALAR_Z, 1);
@@ -219,10 +227,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
         mm_settle(O);
         multiply(O, 1 / LIFT);
         is_spoiled |= spoiled(O, true, true);
-        swax_bf16 *y = a.y + at.row(s, begin) * s.V8 + at.v0;
-        for_turned(O, at.columns8, length, [&](int column, int t, uint32_t pair) {
-            *(uint32_t *)(y + t * value_step8 + column) = pair;
-        });
+        store_turned<1>(a.y + at.row(s, begin) * s.V8 + at.v0, value_step8, stage + tile::VALUES, O, length,
+                        at.columns8);
         mm_wait();
         mm_settle(S);
         if (tile::STAGES == 1) {
@@ -277,9 +283,10 @@ template <int KP, bool VECTOR> static __global__ void __launch_bounds__(128) del
     for (int chunk = span * s.parts; chunk < last; chunk++) {
         const size_t of = (size_t)bh * s.chunks + chunk;
         const int begin = s.begin(chunk), length = s.end(chunk) - begin;
-        write_copy<KP>(a.copies + of * s.K8 * s.V8 + v0, S, s.K8, s.V8, rows);
+        store_copy<KP>(a.copies + of * s.K8 * s.V8 + v0, keys, S, s.K8, s.V8, rows);
         if (chunk + 1 == last)
             break;
+        __syncthreads();
         if (VECTOR)
             load_tile<KP, 128>(keys, PANEL, a.given.w + of * CHUNK * s.K8, s.K8, CHUNK, CHUNK, s.K8);
         else

@@ -44,31 +44,30 @@ DEVICE void weight_tokens(uint32_t (&a)[4][4], const float *E, float scale)
     });
 }
 
-/* y[token][column] += d, rounded once */
-DEVICE void add_gradient(swax_bf16 *y, unsigned step, float (&d)[8][4], int tokens, int columns)
+/* y[token][column] += d, rounded once, but for the columns of warps that leave them.  `area`: 64 rows of floats, and
+ * who leaves */
+DEVICE void add_gradient(swax_bf16 *y, unsigned step, float *area, int *who, bool leaves, float (&d)[8][4], int tokens,
+                         int columns)
 {
-    const int lane = threadIdx.x % 32, top = threadIdx.x / 32 % 4 * 16 + lane % 4 * 2;
-    y += lane / 4 * step + top;
-    whole_or_part(tokens >= 64 && columns >= 64, [&](auto whole) {
-        auto there = [&](int j, int e) {
-            return decltype(whole)::value || (8 * j + lane / 4 < tokens && top + 8 * e < columns);
-        };
-        uint32_t old[8][2];
+    const int piece = threadIdx.x % 8, first = threadIdx.x / 8;
+    uint4 old[4];
+    auto there = [&](int i) { return first + 16 * i < tokens && 8 * piece < columns; };
 #pragma unroll
-        for (int j = 0; j < 8; j++)
+    for (int i = 0; i < 4; i++)
+        old[i] = there(i) ? *(const uint4 *)(y + (first + 16 * i) * step + 8 * piece) : make_uint4(0, 0, 0, 0);
+    if (threadIdx.x % 32 == 0)
+        who[threadIdx.x / 32] = leaves;
+    put_floats<8>(area, d, 1);
 #pragma unroll
-            for (int e = 0; e < 2; e++)
-                old[j][e] = there(j, e) ? *(const uint32_t *)(y + (8 * j * step + 8 * e)) : 0;
-#pragma unroll
-        for (int j = 0; j < 8; j++)
-#pragma unroll
-            for (int e = 0; e < 2; e++) {
-                const uint32_t x = turned(old[j][e]), sum =
-                    turned(pack(low_half(x) + d[j][2 * e], high_half(x) + d[j][2 * e + 1]));
-                if (there(j, e))
-                    *(uint32_t *)(y + (8 * j * step + 8 * e)) = sum;
-            }
-    });
+    for (int i = 0; i < 4; i++) {
+        const float4 *x = (const float4 *)(area + float_place(first + 16 * i, 8 * piece)), a = x[0], b = x[1];
+        const uint4 sum = { pack(low_half(old[i].x) + a.x, high_half(old[i].x) + a.y),
+                            pack(low_half(old[i].y) + a.z, high_half(old[i].y) + a.w),
+                            pack(low_half(old[i].z) + b.x, high_half(old[i].z) + b.y),
+                            pack(low_half(old[i].w) + b.z, high_half(old[i].w) + b.w) };
+        if (there(i) && !who[piece / 2])
+            *(uint4 *)(y + (first + 16 * i) * step + 8 * piece) = sum;
+    }
 }
 
 /* What a chunk reads without a stage, r and the old dv, comes from far away. */
@@ -129,7 +128,6 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             load_next();
         if (chunk)
             prefetch_rows(a, s, at, chunk - 1);
-        write_copy<KP>(a.copies + at.of(s, chunk) * s.K8 * s.V8 + at.v0, D, s.K8, s.V8, at.columns8);
 
         clear(W);                                           /* dU = P^T dy + Z (K D') */
 #pragma unroll
@@ -163,6 +161,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             mm_wait();
             mm_settle(W);
         }
+        store_copy<KP>(a.copies + at.of(s, chunk) * s.K8 * s.V8 + at.v0, stage + tile::OF_N, D, s.K8, s.V8,
+                       at.columns8);                        /* N, P and dy have been read */
         fade<KP, VECTOR>(D, a.given.decay + at.of(s, chunk) * (VECTOR ? s.K8 : 1), s.K8);
         weight_tokens(of_y, tokens + SCALAR_E, s.scale);
         mm_settle(D);
@@ -178,12 +178,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             leaves = begin + length;
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { R[j][e] *= LIFT * beta; });
         const size_t value = row * s.V8 + at.v0;
-        for_turned(R, at.columns8, length, [&](int column, int t, uint32_t pair) {
-            *(uint32_t *)(a.U + value + (t * value_step8 + column)) = pair;
-        });
-        for_turned(W, at.columns8, length, [&](int column, int t, uint32_t pair) {
-            *(uint32_t *)(a.Y + value + (t * value_step8 + column)) = pair;
-        });
+        store_turned<1>(a.U + value, value_step8, stage + tile::VALUES, R, length, at.columns8);
+        store_turned<1>(a.Y + value, value_step8, stage + tile::OF_N, W, length, at.columns8);
         for_columns(tokens + SCALAR_BETA, [&](float beta, int j, int e) { W[j][e] *= beta; });
         mm_wait();
         mm_settle(D);
@@ -194,8 +190,8 @@ static __global__ void __launch_bounds__(128, KP <= 2 && !VECTOR ? 2 : 1) delta_
             mm_rn<64 * KP>(D, left, stage + tile::KEYS);
             mm_end();
         }
-        if (!leaves)
-            add_gradient(a.y + value, value_step8, W, length, at.columns8);
+        add_gradient(a.y + value, value_step8, (float *)(stage + tile::OF_N), (int *)(stage + tile::VALUES),
+                     leaves != 0, W, length, at.columns8);
         mm_wait();
         mm_settle(D);
         sum_over_warps(a.dbeta + (size_t)(at.v0 / 64) * s.B * s.T * s.H + row, s.H, (float *)(stage + tile::OF_N),

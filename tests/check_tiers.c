@@ -42,9 +42,10 @@ static void one_case(int tier, enum swax_precision p, struct op_case c, enum op_
     ck_assert_msg(!v.trouble[0], "%s (%s, %s, %s, seed %d)", v.trouble, swax_precision_name[p], text,
                   op_family_name[family], (int)seed);
     if (bad >= 0)
-        ck_abort_msg("%s %s: %s, argument %s off by %.3g (allowed %.3g), by RMS %.3g (allowed %.3g), %s, seed %d",
-                     swax_tiers[tier]->name, swax_precision_name[p], text, swax_ops[op].arg[bad].name, v.error[bad],
-                     v.bound[bad], v.rms[bad], v.rms_bound[bad], op_family_name[family], (int)seed);
+        ck_abort_msg("%s %s: %s, argument %s off by %.3g (allowed %.3g), by RMS %.3g (allowed %.3g), in one direction "
+                     "%.3g (allowed %.3g), %s, seed %d", swax_tiers[tier]->name, swax_precision_name[p], text,
+                     swax_ops[op].arg[bad].name, v.error[bad], v.bound[bad], v.rms[bad], v.rms_bound[bad], v.bias[bad],
+                     v.bias_bound[bad], op_family_name[family], (int)seed);
     told[tier].cases[p]++;
     for (int i = 0; i < c.n; i++)
         if (v.bound[i] > 0)
