@@ -165,6 +165,10 @@ START_TEST(an_interrupt_finishes_the_step_and_can_be_resumed)
     ck_assert_msg(!checkpoint_open(&c, out, why), "%s", why);
     ck_assert_int_gt(c.step, 0);
     ck_assert_int_lt(c.step, 100000000);
+    char *said, wanted[80];
+    read_whole(scratch("stdout"), &said);
+    snprintf(wanted, sizeof wanted, "Stopped after step %d of 100000000. To go on: swax train ", c.step);
+    ck_assert_msg(strstr(scratch_keep(said), wanted) != NULL, "no '%s' in %s", wanted, said);
     checkpoint_close(&c);
 }
 END_TEST
@@ -548,6 +552,7 @@ START_TEST(everything_is_timed_and_bad_sizes_are_refused)
     refused(cmd_bench, "dims=1", "name it");
     refused(cmd_bench, "adamw dims=1", "sizes Ns");
     refused(cmd_bench, "adamw dims=0,1", "N=0");
+    refused(cmd_bench, "adamw dims=5,1x", "dims has more than the sizes Ns of adamw.");
     refused(cmd_bench, "adamw dims=4294967297,1", "sizes Ns");
     refused(cmd_bench, "rope_forward dims=1,5,1,3,2147483647", "P=2147483647");
     refused(cmd_bench, "adamw config=tiny", "`swax bench step` does");

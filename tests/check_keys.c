@@ -284,6 +284,15 @@ START_TEST(what_cannot_be_is_refused_by_name_before_anything_is_opened)
 }
 END_TEST
 
+START_TEST(a_vocabulary_of_0_is_that_of_the_data_again)
+{
+    struct run r = run_default();
+    ck_assert(!run_set(&r, "vocabulary", "32", why) && r.model.vocabulary == 32);
+    ck_assert_msg(!run_set(&r, "vocabulary", "0", why), "%s", why);
+    ck_assert_int_eq(r.model.vocabulary, 0);
+}
+END_TEST
+
 /* The values of a source's keys wait until the source is known; then they are refused alike. */
 START_TEST(what_cannot_be_of_data_is_refused_by_name)
 {
@@ -753,6 +762,7 @@ int main(void)
     tcase_add_test(t, a_run_begins_as_the_help_of_train_says);
     tcase_add_loop_test(t, what_cannot_be_is_refused_by_name_before_anything_is_opened, 0, n_all);
     tcase_add_test(t, what_cannot_be_of_data_is_refused_by_name);
+    tcase_add_test(t, a_vocabulary_of_0_is_that_of_the_data_again);
     tcase_add_loop_test(t, a_misspelt_key_is_recognised, 0, n_all);
     tcase_add_loop_test(t, the_names_of_others_lead_to_ours, 0, n_all);
     tcase_add_test(t, the_man_page_of_the_tree_is_the_one_of_the_tables);

@@ -211,6 +211,22 @@ START_TEST(a_curve_of_an_older_swax_is_of_its_result)
 }
 END_TEST
 
+/* What has changed since a run was stopped is said before it makes another step. */
+START_TEST(a_run_whose_data_changed_does_not_go_on)
+{
+    opened(scratch("changed"), 9, "beyond", "in-short", 1);
+    ck_assert(make(0, STEPS / 2) == OUTCOME_STOPPED);
+    const char *before = contents(of_run("log.jsonl"));
+    snprintf(a.arm[0].contents, sizeof a.arm[0].contents, "%016d", 0);
+    ck_assert_msg(make(0, 0) == OUTCOME_FAILED && strstr(why, "A file that its data lie in was changed since"), "%s",
+                  why);
+    ck_assert_msg(access(of_run("result.json"), F_OK), "it has a result");
+    ck_assert_msg(!strcmp(contents(of_run("log.jsonl")), before), "it made more steps: %s",
+                  contents(of_run("log.jsonl")));
+    ablation_close(&a);
+}
+END_TEST
+
 /* A picture's point is of all finished seeds: else the next one would be a median of others. */
 START_TEST(a_picture_has_points_that_all_seeds_have)
 {
@@ -257,6 +273,7 @@ int main(void)
     tcase_add_test(t, a_curve_is_of_one_question);
     tcase_add_test(t, a_curve_under_way_is_of_one_question);
     tcase_add_test(t, a_curve_of_an_older_swax_is_of_its_result);
+    tcase_add_test(t, a_run_whose_data_changed_does_not_go_on);
     tcase_add_test(t, a_picture_has_points_that_all_seeds_have);
     suite_add_tcase(s, t);
     scratch_open();

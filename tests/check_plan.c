@@ -40,6 +40,19 @@ static void says(const char *text, const char *wanted)
 
 /* ---- the file */
 
+START_TEST(the_long_window_is_that_of_the_arm_of_that_role)
+{
+    static const char arms[] = "\"arms\": [{\"name\": \"one\", \"role\": \"long\", "
+                               "\"settings\": {\"window\": 32}}, {\"name\": \"two\", \"role\": \"short\", "
+                               "\"settings\": {\"window\": 4}}]";
+    static struct ablation a;
+    ck_assert_msg(!opened(&a, "", arms, NULL, NULL), "%s", why);
+    ck_assert_msg(a.long_window == 32 && a.short_window == 4, "windows of %d and %d, not 32 and 4", a.long_window,
+                  a.short_window);
+    ablation_close(&a);
+}
+END_TEST
+
 START_TEST(members_that_would_be_left_out_are_refused)
 {
     static const struct { const char *members, *says; } bad[] = {
@@ -363,6 +376,17 @@ START_TEST(a_result_is_read_as_it_was_written)
     const struct ablate_point *p = &back.curve[0];
     ck_assert(p->step == 1 && p->tokens == 11 && p->loss == 12 && p->memory == 13 && p->near == 14 && p->cells == 15);
     free(text);
+    f = file_open_text(&text, &size);       /* another's, of more layers than there is room for */
+    fputs("{\"seed\": 1, \"layers\": [{}", f);
+    for (int l = 1; l < ABLATE_LAYERS + 2; l++)
+        fputs(", {}", f);
+    fputs("]}", f);
+    ck_assert(file_close_text(f, &text));
+    put(in_folder(folder, "result.json"), text, size);
+    back = (struct outcome){0};
+    ck_assert_msg(!outcome_read(&back, &a, 1, 0, why), "%s", why);
+    ck_assert_msg(back.layers == ABLATE_LAYERS, "%d layers, where there is room for %d", back.layers, ABLATE_LAYERS);
+    free(text);
     ablation_close(&a);
 }
 END_TEST
@@ -514,6 +538,7 @@ int main(void)
     Suite *s = suite_create("plan");
     TCase *t = tcase_create("plan");
     tcase_set_timeout(t, 120);
+    tcase_add_test(t, the_long_window_is_that_of_the_arm_of_that_role);
     tcase_add_test(t, members_that_would_be_left_out_are_refused);
     tcase_add_test(t, a_setting_that_every_arm_has_is_not_taken_from_the_line);
     tcase_add_test(t, runs_that_were_asked_other_questions_are_asked_again);

@@ -52,6 +52,18 @@ static int is_there(const char *folder, const char *name)
     return there;
 }
 
+START_TEST(a_log_without_a_line_ends_at_step_0)
+{
+    struct run_log l;
+    int step = 7;
+    char *out = scratch_keep(scratch("empty-log"));
+    ck_assert_msg(!file_make_folder(out, why), "%s", why);
+    ck_assert_msg(run_log_open(&l, out, why) == RUN_FINISHED, "%s", why);
+    ck_assert_msg(!run_log_last(&l, &step, why) && !step, "step %d", step);
+    run_log_close(&l);
+}
+END_TEST
+
 /* Every sixth and every fourth, and the last. */
 START_TEST(a_checkpoint_is_due_when_it_is_asked_for)
 {
@@ -309,6 +321,7 @@ int main(void)
     Suite *s = suite_create("session");
     TCase *t = tcase_create("session");
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, a_log_without_a_line_ends_at_step_0);
     tcase_add_test(t, a_checkpoint_is_due_when_it_is_asked_for);
     tcase_add_test(t, the_last_good_checkpoint_is_named);
     tcase_add_test(t, the_best_is_the_lowest);

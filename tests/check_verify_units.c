@@ -506,6 +506,50 @@ START_TEST(looks_are_by_what_there_is)
         truth[e] = e / D % H == 1 ? right(e) : 0, got[e] = 2 * truth[e];
     looks_of(words, &s);
     ck_assert_str_eq(words, "2 times what it should be");
+    for (long e = 0; e < ALL; e++)      /* what was rounded before it was multiplied */
+        truth[e] = right(e), got[e] = 1000 * (truth[e] + (e % 2 ? 0.5e-9 : -0.5e-9) * fabs(truth[e]));
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "1000 times what it should be");
+}
+END_TEST
+
+/* Of a gradient, what is looked at is what was added; and the first element counts as any other. */
+START_TEST(what_was_added_is_looked_at)
+{
+    const struct plan plan = plan_of("rmsnorm_backward", DT_F32, NULL);
+    struct entry e;
+    struct problem p;
+    struct op_case got[PARTS] = {{0}};
+    struct report r;
+    char words[WORDS];
+    int added = 0;
+    ck_assert(plan_entry(&plan, 0, &e));
+    ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s", why);
+    problem_solve(&p);
+    for (int i = 0; i < p.in[0].n; i++) {
+        if (swax_ops[p.in[0].op].arg[i].role != ADD || !p.in[0].arg[i])
+            continue;
+        const double *truth = p.truth[0].arg[i], *before = p.in[0].arg[i];
+        op_case_copy(&got[0], &p.truth[0]);
+        for (long n = 0; n < got[0].size[i]; n++)
+            got[0].arg[i][n] = before[n] + 2 * (truth[n] - before[n]);
+        looks_like(words, &p, got, 0, i);
+        ck_assert_msg(!strcmp(words, "2 times what it should be"), "%s looks \"%s\"",
+                      swax_ops[p.in[0].op].arg[i].name, words);
+        memcpy(got[0].arg[i], truth, (size_t)got[0].size[i] * sizeof *truth);
+        got[0].arg[i][0] += 1;
+        report_begin(&r, &plan);
+        ck_assert(!report_add(&r, &p, got, 0));
+        int k = 0;
+        while (k < r.n && strcmp(r.finding[k].name, swax_ops[p.in[0].op].arg[i].name))
+            k++;
+        ck_assert_msg(k < r.n && r.finding[k].index == 0, "%s is said to be worst at element %ld",
+                      swax_ops[p.in[0].op].arg[i].name, k < r.n ? r.finding[k].index : -1);
+        op_case_free(&got[0]);
+        added++;
+    }
+    ck_assert_int_eq(added, 2);
+    problem_free(&p);
 }
 END_TEST
 
@@ -789,6 +833,7 @@ int main(void)
     tcase_add_test(t, causes_are_as_far_away_as_ever);
     tcase_add_test(t, looks_are_recognised);
     tcase_add_test(t, looks_are_by_what_there_is);
+    tcase_add_test(t, what_was_added_is_looked_at);
     tcase_add_test(t, what_is_near_looks_like_nothing);
     tcase_add_test(t, an_order_is_told_as_far_as_there_is_room);
     tcase_add_test(t, reports_are_those_that_are_kept);
