@@ -129,9 +129,11 @@ START_TEST(answers_are_counted)
 }
 END_TEST
 
-/* Answers that begin with their sequence, end with it, and stand side by side; 3 is right, 4 is wrong. */
+/* Answers of the first tag and of the last that begin with their sequence, end with it, and stand side by side; 3 is
+ * right, 4 is wrong. */
 enum { SIDE = 8 };
-static const int side_tag[SIDE] = {1, 1, 0, 1, 2, 2, 1, 1}, side_target[SIDE] = {3, 3, 4, 3, 4, 3, 3, 4};
+static const int side_tag[SIDE] = {1, 1, 0, 1, MEASURE_TAGS, MEASURE_TAGS, 1, 1},
+                 side_target[SIDE] = {3, 3, 4, 3, 4, 3, 3, 4};
 
 static const char *fill_side(void *opened, struct sequence *s, uint64_t seed, enum data_part part, uint64_t number,
                              char *why)
@@ -141,6 +143,30 @@ static const char *fill_side(void *opened, struct sequence *s, uint64_t seed, en
         s->token[t] = t % 5, s->target[t] = side_target[t], s->tag[t] = side_tag[t];
     return NULL;
 }
+
+/* The past of each of them is counted in its tag's row and in the last, which has all. */
+START_TEST(a_past_is_counted_by_tag)
+{
+    static const struct source source = {.name = "side", .fill = fill_side};
+    char why[SWAX_WHY] = "";
+    const struct data d = {.source = &source, .vocabulary = 5};
+    struct swax_network *n = network("swa", &d, 2, SIDE);
+    struct tally tally[2][MEASURE_ROWS] = {0};
+    const struct measure_how how = {.B = 2, .T = SIDE, .window = 4, .sequences = 2, .seed = 1, .tally = tally};
+    ck_assert_msg(!measure_past(n, &d, &how, MEASURE_CELLS, 2, why), "%s", why);
+    for (int s = 0; s < 2; s++)
+        for (int row = 0; row < MEASURE_TAGS; row++)
+            ck_assert_msg((tally[s][row].asked > 0) == (!row || row == MEASURE_TAGS - 1),
+                          "sequence %d: %g answers of tag %d", s, tally[s][row].asked, row + 1);
+    for (int span = 1; span <= SIDE; span += SIDE - 1) {
+        char wanted[80];
+        snprintf(wanted, sizeof wanted, "A past of %d tokens: it is 2 to 7 in sequences of 8.", span);
+        ck_assert_msg(measure_past(n, &d, &how, MEASURE_CELLS, span, why) == why, "a past of %d tokens", span);
+        ck_assert_str_eq(why, wanted);
+    }
+    swax_network_free(n);
+}
+END_TEST
 
 START_TEST(an_answer_ends_with_its_tag_or_its_sequence)
 {
@@ -154,13 +180,16 @@ START_TEST(an_answer_ends_with_its_tag_or_its_sequence)
     struct measured m;
     const struct measure_how how = {.B = 2, .T = SIDE, .window = 4, .sequences = SEQUENCES, .seed = 1};
     ck_assert_msg(!measure(n, &d, &how, &m, why), "%s", why);
-    for (int k = 0; k < 2; k++)
-        ck_assert_msg((long)m.tag[k].answers == SEQUENCES * expected[k].answers &&
-                          (long)m.tag[k].exact == SEQUENCES * expected[k].exact &&
-                          (long)m.tag[k].asked == SEQUENCES * expected[k].asked &&
-                          (long)m.tag[k].right == SEQUENCES * expected[k].right,
-                      "tag %d of %d sequences: %ld of %ld answers are whole, %ld of %ld tokens right", k + 1, SEQUENCES,
-                      (long)m.tag[k].exact, (long)m.tag[k].answers, (long)m.tag[k].right, (long)m.tag[k].asked);
+    for (int k = 0; k < 2; k++) {
+        const int tag = k ? MEASURE_TAGS : 1;
+        ck_assert_msg((long)m.tag[tag - 1].answers == SEQUENCES * expected[k].answers &&
+                          (long)m.tag[tag - 1].exact == SEQUENCES * expected[k].exact &&
+                          (long)m.tag[tag - 1].asked == SEQUENCES * expected[k].asked &&
+                          (long)m.tag[tag - 1].right == SEQUENCES * expected[k].right,
+                      "tag %d of %d sequences: %ld of %ld answers are whole, %ld of %ld tokens right", tag, SEQUENCES,
+                      (long)m.tag[tag - 1].exact, (long)m.tag[tag - 1].answers, (long)m.tag[tag - 1].right,
+                      (long)m.tag[tag - 1].asked);
+    }
     swax_network_free(n);
 }
 END_TEST
@@ -303,7 +332,7 @@ static const char *fill_letters(void *opened, struct sequence *s, uint64_t seed,
 {
     (void)opened, (void)seed, (void)part, (void)why;
     for (int t = 0; t < s->T; t++)
-        s->token[t] = ' ', s->target[t] = t < 4 ? ' ' : letters[number][t % 2], s->tag[t] = t == 4 || t == 5;
+        s->token[t] = ' ', s->target[t] = t < 4 ? ' ' : letters[number][t % 2], s->tag[t] = number % 2 ? t >= SIDE - 2 : t == 4 || t == 5;
     return NULL;
 }
 
@@ -357,6 +386,7 @@ int main(void)
     tcase_add_test(t, probes_cut_what_they_say);
     tcase_add_test(t, the_probe_of_measure_is_that_cut);
     tcase_add_test(t, answers_are_counted);
+    tcase_add_test(t, a_past_is_counted_by_tag);
     tcase_add_test(t, an_answer_ends_with_its_tag_or_its_sequence);
     tcase_add_test(t, mass_sums_to_one_and_time_constants_are_the_gates);
     tcase_add_test(t, answers_are_looked_for_to_the_end_and_in_any_case);
