@@ -13,7 +13,7 @@
 enum { GUARD = 64 };                               /* elements before and behind every array that nobody may change */
 
 /* What the kernel of the test does to one of its arguments, which it takes for add's y, a and b. */
-static struct { int argument; long at; int leave; uintptr_t lies[3]; } does;
+static struct { int argument; long at; int from, leave; uintptr_t lies[3]; } does;
 
 static const struct { const char *name; size_t width; } precisions[] = {
     [SWAX_PREC_F32] = { "f32", 4 }, [SWAX_PREC_F64] = { "f64", 8 }, [SWAX_PREC_BF16] = { "bf16", 2 } };
@@ -25,7 +25,7 @@ static void act(void *y, const void *a, const void *b, int n, size_t width)
     const void *const of[] = { y, a, b };
     for (int i = 0; i < 3; i++)
         does.lies[i] = (uintptr_t)of[i];
-    for (long e = 0; e < n - does.leave; e++)
+    for (long e = does.from; e < does.from + n - does.leave; e++)
         memcpy((char *)y + e * (long)width, one[width], width);
     if (does.argument >= 0)
         *((char *)(uintptr_t)does.lies[does.argument] + does.at) ^= 1;
@@ -58,18 +58,20 @@ START_TEST(what_is_left_unwritten_is_counted)
 {
     const struct swax_tier tier = made_up();
     for (int n = 1; n < 40; n++)
-        for (int leave = 0; leave <= n; leave += 1 + n / 4) {
+        for (int k = 0, leave = 0; leave <= n; leave += k ? 1 + n / 4 : 0, k = !k) {
             struct op_case c = numbers(n);
-            does.argument = -1, does.leave = leave;
+            const int from = k ? leave : 0;              /* what is left is the end, or the beginning */
+            does.argument = -1, does.leave = leave, does.from = from;
             const char *said = op_run(&tier, (enum swax_precision)_i, &c);
             ck_assert_msg(!said, "%s", said ? said : "");
             ck_assert_msg(c.unwritten[0] == leave, "%s: %ld of %d elements are called unwritten, not %d",
                           precisions[_i].name, c.unwritten[0], n, leave);
             for (int e = 0; e < n; e++)
-                ck_assert_msg(e < n - leave ? c.arg[0][e] == 1 : isnan(c.arg[0][e]), "%s: element %d of %d is %g",
-                              precisions[_i].name, e, n, c.arg[0][e]);
+                ck_assert_msg(e >= from && e < from + n - leave ? c.arg[0][e] == 1 : isnan(c.arg[0][e]),
+                              "%s: element %d of %d is %g", precisions[_i].name, e, n, c.arg[0][e]);
             op_case_free(&c);
         }
+    does.from = 0;
 }
 END_TEST
 
