@@ -621,6 +621,10 @@ START_TEST(bare_words_and_dashes)
     options_free(&o);
     ck_assert(!options_value(&o, "out") && o.n == 0);
     options_free(&o);                                      /* what is closed is empty, and may be closed again */
+    char *twice[] = {"out=folder", "another"};
+    ck_assert_str_eq(options_read(&o, 2, twice, &k, "out", why), "\"another\" is not an option: options are written "
+                                                                "key=value, and out=folder was given already.");
+    options_free(&o);
 }
 END_TEST
 

@@ -332,7 +332,8 @@ static const char *fill_letters(void *opened, struct sequence *s, uint64_t seed,
 {
     (void)opened, (void)seed, (void)part, (void)why;
     for (int t = 0; t < s->T; t++)
-        s->token[t] = ' ', s->target[t] = t < 4 ? ' ' : letters[number][t % 2], s->tag[t] = number % 2 ? t >= SIDE - 2 : t == 4 || t == 5;
+        s->token[t] = ' ', s->target[t] = t < 4 ? ' ' : letters[number][t % 2],
+        s->tag[t] = number % 2 ? t >= SIDE - 2 : t == 4 || t == 5;
     return NULL;
 }
 
