@@ -487,7 +487,31 @@ static void xent_of_first_maximum(stat *loss, stat *lse, const stat *x, const in
     }
 }
 
+/* The maximum is that of the first 64 keys that a query sees. */
+static void attention_of_first_maximum(real *y, stat *lse, const real *q, const real *k, const real *v,
+                                       const stat *sink, const int *start, int B, int T, int S, int H, int G, int D,
+                                       int W)
+{
+    F64->attention_forward(y, lse, q, k, v, sink, start, B, T, S, H, G, D, W);
+    for (long row = 0; row < (long)B * T * H; row++) {
+        const int h = (int)(row % H), t = (int)(row / H % T), b = (int)(row / H / T), last = t + S - T;
+        int from = last - W + 1 > 0 ? last - W + 1 : 0;
+        if (start && start[b * T + t] + S - T > from)
+            from = start[b * T + t] + S - T;
+        double first = sink ? sink[h] : -INFINITY, most = -INFINITY;
+        for (int j = from; j <= last; j++) {
+            double score = 0;
+            for (int d = 0; d < D; d++)
+                score += q[row * D + d] * k[(((long)b * S + j) * G + h * G / H) * D + d] / sqrt(D);
+            first = j < from + 64 ? fmax(first, score) : first;
+            most = fmax(most, score);
+        }
+        lse[row] = most - first > 88 ? (stat)INFINITY : lse[row];
+    }
+}
+
 static const struct { const char *subject, *says; struct swax_kernels_f64 table; } meet[] = {
+    {"attention_forward", "the maximum of the first 64 keys", {.attention_forward = attention_of_first_maximum}},
     {"attention_forward", "one key head, a window of at most 128", {.attention_forward = attention_of_128}},
     {"mlstm_forward", "eps of at most 1e-3 beyond 128 tokens", {.mlstm_forward = cell_without_eps}},
     {"xent_forward", "a cap of 30 beyond 1,024 words", {.xent_forward = xent_uncapped}},

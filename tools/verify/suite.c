@@ -136,7 +136,7 @@ int plan_entry(const struct plan *plan, int i, struct entry *e)
     const uint64_t shift = 1000000 * (plan->seed - 1);
     static const enum op_family long_ones[] = {OP_GAUSS, OP_OPEN, OP_GAUSS, OP_SHUT},
                                 tile_ones[] = {OP_GAUSS, OP_OPEN,  OP_GAUSS, OP_GAUSS, OP_SATURATED, OP_GAUSS,
-                                               OP_HUGE,  OP_GAUSS, OP_GAUSS, OP_SHUT,  OP_GAUSS};
+                                               OP_HUGE,  OP_HUGE,  OP_GAUSS, OP_SHUT,  OP_GAUSS};
     for (int family = 0; family < OP_FAMILIES; family++) {
         if (!fits(plan, (enum op_family)family))
             continue;
