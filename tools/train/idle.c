@@ -90,8 +90,8 @@ void idle_settings(FILE *f, const struct run *r, const struct options *o)
         const char *mixer = missing_mixer(&r->model, p->key);
         if (p->of_config)                      /* a file may say all keys there are */
             continue;
-        const struct key *row = key_find(run_keys, p->key) ? key_find(run_keys, p->key)
-                                                           : key_find(r->source->keys, p->key);
+        const struct key *row = key_find(run_keys, p->key);
+        row = row ? row : key_find(r->source->keys, p->key);
         if (need && row && !need->met(r) && strcmp(p->value, row->otherwise))
             fprintf(f, "%s=%s does nothing without %s.\n", p->key, p->value, need->what);
         if (mixer)

@@ -189,6 +189,8 @@ static const char *write_config(struct session *s, char *why)
 
 /* ---- what its tokens stand for, which stays with the run, wherever its shards go */
 
+enum { LARGEST = 1 << 28 };                            /* bytes of a vocabulary */
+
 static const struct vocabulary *words_of(const struct session *s)
 {
     const struct source *from = s->r.source;
@@ -198,7 +200,6 @@ static const struct vocabulary *words_of(const struct session *s)
 /* Whoever samples takes the words in its folder: those of what was there before are not left to a new run. */
 static const char *check_words(const struct session *s, char *why)
 {
-    enum { LARGEST = 1 << 28 };
     const struct vocabulary *words = words_of(s);
     char path[RUN_TEXT + 64];
     size_t size[2] = {0, 0};
@@ -224,7 +225,7 @@ static const char *keep_words(const struct session *s, char *why)
     run_path(path, s->r.out, vocabulary_name);
     if (!words || !*s->r.out || !access(path, F_OK))
         return NULL;
-    char *text = file_read(vocabulary_path(words), 1 << 28, &size, why);
+    char *text = file_read(vocabulary_path(words), LARGEST, &size, why);
     const char *wrong = text ? file_replace(path, text, size, why) : why;
     free(text);
     return wrong;

@@ -57,23 +57,23 @@ void timing_take(struct timing *t, int part, double seconds[TIMED_CALLS])
     t->most[part] = seconds[TIMED_CALLS - 1];
 }
 
-/* Is what was said to one part of a problem right?  By the rule of that kernel alone, which is had soon, or else by all
- * that an honest one may err. */
-static int is_right(const struct plugin *p, const struct problem *q, const struct op_case got[PARTS], int part)
+/* Is what was said to one part of a problem wrong?  By the rule of that kernel alone, which is had soon, then by all
+ * that an honest one may err.  NULL, or a sentence. */
+static const char *timed_wrong(struct plugin *p, const struct problem *q, const struct op_case got[PARTS], int part)
 {
     struct op_case truth;
     struct op_verdict v;
     op_truth(&truth, &v, p->precision, &q->in[part]);
-    int right = op_compare(&v, &got[part], &truth, &q->in[part]) < 0;
+    const int right = op_compare(&v, &got[part], &truth, &q->in[part]) < 0;
     op_case_free(&truth);
-    if (!right) {
-        struct problem solved;
-        problem_copy(&solved, q);
-        problem_solve(&solved);
-        right = part_is_right(&solved, got, part);
-        problem_free(&solved);
-    }
-    return right;
+    if (right)
+        return NULL;
+    struct problem solved;
+    problem_copy(&solved, q);
+    problem_solve(&solved);
+    const char *wrong = part_is_right(&solved, got, part) ? NULL : again_timed(&p->again, &solved);
+    problem_free(&solved);
+    return wrong;
 }
 
 /* One part, call after call, each on numbers that it has not seen. */
@@ -88,20 +88,12 @@ static const char *time_part(struct plugin *p, struct problem *q, int part, stru
         case_change(c, k);
         op_case_copy(&got[part], c);
         const char *wrong = worker_ask(p->worker, &p->subject, 1u << part, got, NULL, 1, &conduct, p->trouble, &lost);
-        if (wrong || !conduct.offers[part]) {
-            op_case_free(&got[part]);
-            return wrong;
-        }
-        const int right = is_right(p, q, got, part);
+        const int offered = !wrong && conduct.offers[part];
+        if (offered)
+            wrong = timed_wrong(p, q, got, part);
         op_case_free(&got[part]);
-        if (!right) {
-            struct problem solved;
-            problem_copy(&solved, q);
-            problem_solve(&solved);
-            wrong = again_timed(&p->again, &solved);
-            problem_free(&solved);
+        if (wrong || !offered)
             return wrong;
-        }
         seconds[k] = conduct.seconds[part];
     }
     timing_take(t, part, seconds);
