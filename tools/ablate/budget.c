@@ -19,8 +19,7 @@ enum { MOST_STEPS = 1 << 30 };
 static const char *find_vocabulary(const struct run *r, int *vocabulary, char *why)
 {
     const char *value[SOURCE_KEYS];
-    for (int i = 0; i < SOURCE_KEYS; i++)
-        value[i] = r->value[i];
+    run_values(r, value);
     *vocabulary = r->model.vocabulary;
     return *vocabulary ? NULL : data_foresee(r->source, value, r->length, vocabulary, why);
 }

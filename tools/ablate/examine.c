@@ -16,8 +16,7 @@ static const char *open_data(struct data *d, const struct run *run, const struct
 {
     const char *value[SOURCE_KEYS];
     char range[64];
-    for (int i = 0; i < SOURCE_KEYS; i++)
-        value[i] = run->value[i];
+    run_values(run, value);
     if (s->to) {
         snprintf(range, sizeof range, "%d-%d", s->from, s->to);
         value[source_key_find(run->source, run->source->ask)] = range;

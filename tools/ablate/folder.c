@@ -84,8 +84,7 @@ static const char *sum_contents(const struct run *r, char text[17], char *why)
     *text = 0;
     if (!r->source->contents)
         return NULL;
-    for (int i = 0; i < SOURCE_KEYS; i++)
-        value[i] = r->value[i];
+    run_values(r, value);
     const char *wrong = data_open(&d, r->source, value, r->length, why);
     for (int part = 0; part < 2 && !wrong; part++)
         wrong = r->source->contents(d.opened, (enum data_part)part, &sum, why);

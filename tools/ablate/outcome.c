@@ -80,8 +80,7 @@ static const char *same_held_out(const struct run *run, char *why)
     const char *value[SOURCE_KEYS];
     struct data d = {0};
     char sum[17];
-    for (int i = 0; i < SOURCE_KEYS; i++)
-        value[i] = run->value[i];
+    run_values(run, value);
     if (!*run->held_out)
         return NULL;
     const char *wrong = data_open(&d, run->source, value, run->length, why);

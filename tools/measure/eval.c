@@ -300,8 +300,7 @@ static const char *one_length(struct eval *e, int T, char *why)
 {
     const char *value[SOURCE_KEYS];
     struct data d = {0};
-    for (int i = 0; i < SOURCE_KEYS; i++)
-        value[i] = e->run.value[i];
+    run_values(&e->run, value);
     const int room = 8192 / T > 0 ? 8192 / T : 1, B = room < e->sequences ? room : e->sequences;
     struct swax_network *n = data_open(&d, e->run.source, value, T, why) || know_data(e, &d, T, why)
                            ? NULL : measure_copy(e->n, e->tier, e->run.precision, B, T, why);

@@ -19,8 +19,7 @@ static const char *open_source(struct session *s, char *why)
 {
     struct run *r = &s->r;
     const char *value[SOURCE_KEYS];
-    for (int i = 0; i < SOURCE_KEYS; i++)
-        value[i] = r->value[i];
+    run_values(r, value);
     if (data_open(&s->data, r->source, value, r->length, why))
         return why;
     if (!r->model.vocabulary)

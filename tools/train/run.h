@@ -70,6 +70,8 @@ void run_tables(struct keys *k, struct run *r, int folder);
 void run_list(const struct run *r, int fixed, void (*each)(const char *key, const char *value, void *arg), void *arg);
 char *run_json(const struct run *r, int fixed);                        /* config.json's text, to be freed */
 
+/* The keys of its source, as tools/tasks/data.h takes them. */
+void run_values(const struct run *r, const char *value[SOURCE_KEYS]);
 /* What a token of its data is: "byte", or "token". */
 const char *run_unit(const struct run *r);
 /* The token that begins a document in its data, or -1; and what a text begins with where nothing else is given. */

@@ -227,11 +227,16 @@ char *run_json(const struct run *r, int fixed)
     return file_close_text(f, &text);
 }
 
+void run_values(const struct run *r, const char *value[SOURCE_KEYS])
+{
+    for (int i = 0; i < SOURCE_KEYS; i++)
+        value[i] = r->value[i];
+}
+
 const char *run_unit(const struct run *r)
 {
     const char *value[SOURCE_KEYS];
-    for (int i = 0; i < SOURCE_KEYS; i++)
-        value[i] = r->value[i];
+    run_values(r, value);
     return data_unit(r->source, value);
 }
 
