@@ -273,7 +273,7 @@ NOINLINE void block_mul_rows(stat *c, const stat *a, long ars, long acs, struct 
         for (int j = 0; j < n; j += VL) {
             vec sum = keep ? keep[i] * load(c + i*SIDE + j) : (vec){0};
             for (int k = row[i].from; k < row[i].to; k++)
-                sum += a[i*ars + k*acs] * load(b.at + k*b.row + j);
+                sum = fused(vset(a[i*ars + k*acs]), load(b.at + k*b.row + j), sum);
             store(c + i*SIDE + j, sum);
         }
 }
