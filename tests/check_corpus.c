@@ -2,17 +2,21 @@
  * copied is dropped, what is short or binary too, and corpus.json counts it; the script behind `make corpus` hands it
  * the package's own folder, or says that it had no network. */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "ref/network/config.h"
+#include "tests/golden.h"
 #include "tests/printed.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
+#include "tools/corpus/alike.h"
 #include "tools/lib/checksum.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
@@ -300,20 +304,137 @@ START_TEST(the_first_stretch_counts)
 }
 END_TEST
 
+/* ---- stretches, worked out plainly */
+
+/* The hash of a whole text, and the sum over a stretch's bytes b_i of (b_i + 1) by^(63 - i), mixed. */
+static uint64_t plain_whole(const unsigned char *s, size_t n)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ s[i]) * UINT64_C(1099511628211);
+    return (h ^ h / UINT64_C(4294967296)) * UINT64_C(11507291218515648293);
+}
+
+static uint64_t plain_stretch(const unsigned char *s)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < 64; i++)
+        sum = sum * UINT64_C(11400714819323198485) + s[i] + 1;
+    return (sum ^ sum / 536870912) * UINT64_C(13787848793156543929);
+}
+
+/* What a text adds to a set; how many there are. */
+static int plain_chosen(uint64_t *to, const char *text, size_t n)
+{
+    int found = 0;
+    for (size_t i = 0; i + 64 <= n; i++) {
+        const uint64_t hash = plain_stretch((const unsigned char *)text + i);
+        if (hash / UINT64_C(4294967296) % 64 == 0)
+            to[found++] = hash | 1;
+    }
+    if (!found)
+        to[found++] = plain_whole((const unsigned char *)text, n) | 1;
+    return found;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+enum { TEXTS = 60, MOST_BYTES = 9000, CHOSEN = TEXTS * (MOST_BYTES / 20) };
+static uint64_t known[CHOSEN], own[MOST_BYTES];
+
+/* The set holds the `n` that are known, each where it may be looked for. */
+static void the_set_is_known(const struct stretches *s, size_t n)
+{
+    size_t used = 0;
+    for (size_t at = 0; at < s->slots; at++) {
+        used += s->slot[at] != 0;
+        ck_assert_each(!s->slot[at] || bsearch(&s->slot[at], known, n, sizeof *known, by_size), "slot %zu holds %llx",
+                       at, (unsigned long long)s->slot[at]);
+        for (size_t home = s->slot[at] / 256 % s->slots; s->slot[at] && home != at; home = (home + 1) % s->slots)
+            ck_assert_each(s->slot[home], "slot %zu holds what would be looked for in %zu, which is empty", at, home);
+    }
+    ck_assert_msg(used == n && s->used == n, "%zu slots are used, %zu by its own count, of %zu", used, s->used, n);
+}
+
+START_TEST(stretches_are_those_of_the_plain_form)
+{
+    char text[MOST_BYTES];
+    struct stretches s = {0};
+    size_t n = 0;
+    for (int k = 0; k < TEXTS; k++) {
+        const size_t long_ = k < 8 ? (size_t)k * 21 : (size_t)k * k * 2 % MOST_BYTES, from = k % 3 ? 0 : long_ / 2;
+        body(body(text, 9, from), 500u + (unsigned)k, long_ - from);      /* every third begins like others */
+        text[long_ / 3] = (char)(200 + k % 50);
+        const int chosen = plain_chosen(own, text, long_);
+        int there = 0;
+        for (int i = 0; i < chosen; i++)
+            there += bsearch(&own[i], known, n, sizeof *known, by_size) != NULL;
+        ck_assert_msg(alike_share(&s, text, long_) == (double)there / chosen,
+                      "text %d: a share of %g, and by the plain form %d of %d", k, alike_share(&s, text, long_), there,
+                      chosen);
+        ck_assert_int_eq(alike_add(&s, text, long_), 1);
+        ck_assert_msg(alike_share(&s, text, long_) == 1, "text %d is not known to the set it was added to", k);
+        for (int i = 0; i < chosen; i++)
+            if (!bsearch(&own[i], known, n, sizeof *known, by_size)) {
+                known[n++] = own[i];
+                qsort(known, n, sizeof *known, by_size);
+            }
+        the_set_is_known(&s, n);
+    }
+    ck_assert_msg(s.slots == 65536 && n > 500, "%zu slots, %zu hashes", s.slots, n);
+    alike_close(&s);
+    ck_assert(!s.slot && !s.slots && !s.used);
+    ck_assert_msg(alike_hash("abc", 3) == plain_whole((const unsigned char *)"abc", 3), "the hash of abc is another");
+}
+END_TEST
+
+/* Full to the half, a set becomes twice as large. */
+START_TEST(a_set_grows_at_the_half)
+{
+    struct stretches s = {0};
+    for (uint32_t k = 0; k < CHOSEN; k++) {
+        const char text[4] = {(char)k, (char)(k >> 8), (char)(k >> 16), 'x'};
+        known[k] = plain_whole((const unsigned char *)text, sizeof text) | 1;
+    }
+    for (uint32_t k = 0; k <= 65536; k++) {
+        const char text[4] = {(char)k, (char)(k >> 8), (char)(k >> 16), 'x'};
+        const size_t slots = k < 32768 ? 65536 : k < 65536 ? 131072 : 262144;
+        ck_assert_each(alike_share(&s, text, sizeof text) == 0, "text %u is known before it was added", k);
+        ck_assert_each(alike_add(&s, text, sizeof text) == 1 && s.slots == slots && s.used == k + 1,
+                       "with %u texts there are %zu slots, %zu of them used", k + 1, s.slots, s.used);
+        if (k == 20000) {
+            qsort(known, k + 1, sizeof *known, by_size);
+            the_set_is_known(&s, k + 1);
+        }
+    }
+    for (uint32_t k = 0; k <= 65536; k++) {
+        const char text[4] = {(char)k, (char)(k >> 8), (char)(k >> 16), 'x'};
+        ck_assert_each(alike_share(&s, text, sizeof text) == 1, "text %u is forgotten", k);
+    }
+    alike_close(&s);
+}
+END_TEST
+
 /* ---- what cannot be */
 
 /* In a process of its own, with its errors in `said`: its exit status. */
-static int asked(const char *root, const char *out, const char *more, char said[SWAX_WHY])
+static rlim_t most_written = RLIM_INFINITY;            /* to one file */
+static int asked_plainly(char *line, char said[SWAX_WHY])
 {
-    char *path = scratch("said"), *text, line[2000], *argv[20];
+    char *path = scratch("said"), *text, *argv[20];
     int status, argc = 0;
-    snprintf(line, sizeof line, "folder=%s out=%s held_out=0.3 note=tree %s", root, out, more);
     for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
         argv[argc++] = word;
     fflush(NULL);
     const pid_t pid = fork();
     if (!pid) {
-        if (!freopen("/dev/null", "w", stdout) || !freopen(path, "w", stderr))
+        const struct rlimit limit = {most_written, most_written};
+        signal(SIGXFSZ, SIG_IGN);
+        if (!freopen("/dev/null", "w", stdout) || !freopen(path, "w", stderr) || setrlimit(RLIMIT_FSIZE, &limit))
             _exit(99);
         status = corpus(argc, argv);
         fflush(NULL);
@@ -324,6 +445,13 @@ static int asked(const char *root, const char *out, const char *more, char said[
     snprintf(said, SWAX_WHY, "%.*s", (int)strcspn(text, "\n"), n ? text : "");
     free(text);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int asked(const char *root, const char *out, const char *more, char said[SWAX_WHY])
+{
+    char line[2000];
+    snprintf(line, sizeof line, "folder=%s out=%s held_out=0.3 note=tree %s", root, out, more);
+    return asked_plainly(line, said);
 }
 
 #define ONE_DIRECTORY "its files lie in one directory, and directories are held out whole. Put them into several; or " \
@@ -351,6 +479,7 @@ END_TEST
 /* What is advised helps: of few directories, the share that takes the first, or leaves the last. */
 START_TEST(a_share_that_is_advised_takes_a_directory)
 {
+    char all[14 * SWAX_WHY], *to = all;
     for (int directories = 2; directories < 9; directories++)
         for (int most = 0; most < 2; most++) {
             char name[40], said[SWAX_WHY], more[60], out[40], *root, *at;
@@ -366,9 +495,11 @@ START_TEST(a_share_that_is_advised_takes_a_directory)
             ck_assert_int_eq(asked(root, scratch(out), most ? "least=0 held_out=1" : "least=0 held_out=0", said), 2);
             snprintf(more, sizeof more, "takes %s of its %d directories", most ? "each" : "none", directories);
             ck_assert_msg(strstr(said, more) && (at = strstr(said, "try held_out=")), "%s", said);
+            to += sprintf(to, "%s\n", strstr(said, ": nothing") + 2);
             snprintf(more, sizeof more, "least=0 %.*s", (int)strcspn(at, "\n") - 5, at + 4);
             ck_assert_msg(asked(root, scratch(out), more, said) == 0, "%s: %s", more, said);
         }
+    golden_is("corpus_advice.txt", all, 0);
 }
 END_TEST
 
@@ -463,6 +594,193 @@ START_TEST(a_path_that_is_too_long_is_said)
 }
 END_TEST
 
+START_TEST(what_is_missing_is_asked_for)
+{
+    char *root = scratch("empty"), *out = scratch("empty.corpus"), said[SWAX_WHY], line[2000];
+    static const struct { const char *more, *says; } of[] = {{"endings=.c,.h", "holds no file that ends in .c,.h."},
+                                                             {"endings=", "holds no file that ends in anything."}};
+    ck_assert(!file_make_folder(root, why));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(asked(root, out, of[i].more, said), 2);
+        snprintf(line, sizeof line, "swax: %s %s", root, of[i].says);
+        ck_assert_str_eq(said, line);
+    }
+    snprintf(line, sizeof line, "out=%s", out);
+    ck_assert_int_eq(asked_plainly(line, said), 2);
+    ck_assert_str_eq(said, "swax: Which folder? `swax corpus help` says more.");
+    snprintf(line, sizeof line, "%s", root);
+    ck_assert_int_eq(asked_plainly(line, said), 2);
+    ck_assert_str_eq(said, "swax: Where shall the corpus lie? Say out=FOLDER.");
+    snprintf(line, sizeof line, "folder=%s/none out=%s", root, out);
+    ck_assert_int_eq(asked_plainly(line, said), 2);
+    ck_assert_msg(strstr(said, "/none cannot be read: "), "%s", said);
+}
+END_TEST
+
+/* Whichever of its files cannot be written: a sentence that names it, and nothing that was begun is left. */
+START_TEST(what_cannot_be_written_is_said)
+{
+    static const char *const names[] = {"train.txt", "held_out.txt", "corpus.json", "train.txt", "held_out.txt"};
+    char *root = scratch("unwritten"), said[SWAX_WHY], name[40];
+    ck_assert(!file_make_folder(root, why));
+    for (int i = 0; i < 5; i++) {
+        snprintf(name, sizeof name, "unwritten.%d", i);
+        char *out = scratch(name), *at = in_folder(out, names[i]);
+        const int is_folder = i < 3;      /* where the file should be; otherwise 4096 bytes are what the disk takes */
+        ck_assert(!file_make_folder(is_folder ? at : out, why));
+        place_body(root, 1, "own.c", 1, 0);
+        place_body(root, 2, "own.c", 1, 0);
+        if (i == 4)
+            place(root, 2, "own.c", "short", 5);
+        most_written = is_folder ? RLIM_INFINITY : 4096;
+        const int status = asked(root, out, "least=0", said);
+        most_written = RLIM_INFINITY;
+        ck_assert_msg(status == 2 && strstr(said, at), "%s: %s", at, said);
+        ck_assert_msg(is_folder || strstr(said, "cannot be written: File too large."), "%s", said);
+        ck_assert(access(in_folder(out, "train.txt.partial"), F_OK));
+        ck_assert(access(in_folder(out, "held_out.txt.partial"), F_OK));
+        ck_assert_msg(i == 0 || i == 2 || access(in_folder(out, "train.txt"), F_OK), "train.txt is there, alone");
+    }
+}
+END_TEST
+
+/* ---- each limit, and one beside it */
+
+/* A folder whose d02, which is trained on, has one file of n bytes with that byte in it: what is said, or how many
+ * bytes are written. */
+static const char *fate(int k, size_t n, int byte, const char *more)
+{
+    static char said[SWAX_WHY];
+    char name[40];
+    snprintf(name, sizeof name, "limit%d", k);
+    char *root = scratch(name), *out = in_folder(root, "out"), *text = malloc(n + 1);
+    ck_assert(!file_make_folder(root, why));
+    place_body(root, 1, "own.c", 1, 0);
+    body(text, 31, n);
+    text[n / 2] = (char)byte;
+    place(root, 2, "limit.c", text, n);
+    free(text);
+    if (asked(root, out, more, said))
+        return strstr(said, "of its files ");
+    struct json *r = record(out);
+    snprintf(said, sizeof said, "%.0f", number(json_get(r, "train"), "bytes"));
+    json_free(r);
+    return said;
+}
+
+START_TEST(limits_are_exact)
+{
+    /* n, a byte, options; the bytes that are written, or what it is left out for: -1 short, -2 zero, -4 beyond,
+     * 0 large */
+    static const struct { size_t n; int byte; const char *more; int is; } of[] = {
+        {5000, 'x', "least=5000", 5001}, {4999, 'x', "least=5000", -1},
+        {16 << 20, 0, "least=0", -2}, {(16 << 20) + 1, 0, "least=0", 0},
+        {5000, 1, "least=0", 5001}, {5000, 0, "least=0", -2}, {0, 0, "least=0", -1},
+        {999999, 'x', "least=0 megabytes=1 longest=1000000", 1000000},
+        {1000000, 'x', "least=0 megabytes=1 longest=1000000", -4},
+        {1999999, 'x', "least=0 megabytes=2 longest=2000000", 2000000},
+        {2000000, 'x', "least=0 megabytes=2 longest=2000000", -4},
+        /* in pieces, each with its separator */
+        {999998, 'x', "least=0 megabytes=1 longest=499999", 1000000},
+        {999999, 'x', "least=0 megabytes=1 longest=999998", -4},
+        {999998, 'x', "least=0 megabytes=1 longest=499998", -4},
+        {64, 'x', "least=0 longest=64", 65}, {65, 'x', "least=0 longest=64", 67},
+        {128, 'x', "least=0 longest=64", 130},
+    };
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        const char *is = fate((int)k, of[k].n, of[k].byte, of[k].more);
+        char expected[400];
+        const int least = atoi(of[k].more + strlen("least="));
+        if (of[k].is > 0)
+            snprintf(expected, sizeof expected, "%d", of[k].is);
+        else if (!of[k].n)
+            snprintf(expected, sizeof expected, "%s", "");
+        else
+            snprintf(expected, sizeof expected, "of its files %d are shorter than least=%d, %d hold zero bytes, 0 are "
+                     "copies, %d go beyond", of[k].is == -1, least, of[k].is == -2, of[k].is == -4);
+        ck_assert_msg(is && !strncmp(is, expected, strlen(expected)), "a file of %zu bytes, %s: %s, and not %s",
+                      of[k].n, of[k].more, is, expected);
+    }
+}
+END_TEST
+
+/* ---- all of it, as it is kept */
+
+/* The files' heads and lengths in their order. */
+static char *say_documents(char *to, const char *out, const char *name)
+{
+    char *text;
+    const size_t n = read_whole(in_folder(out, name), &text);
+    to += sprintf(to, "%s:\n", name);
+    for (size_t i = 0, next; i < n; i = next) {
+        for (next = i + 1; next < n && text[next]; next++) {}
+        to += sprintf(to, "  %zu bytes: %.12s..%.4s\n", next - i, text + i + 1, text + (next > 4 ? next - 4 : 0));
+    }
+    return to;
+}
+
+/* A folder that has something of everything. */
+START_TEST(all_of_it_is_as_kept)
+{
+    char *root = make_tree("all"), *out = in_folder(root, "d03/out"), *all = malloc(1 << 20), *to = all, *text;
+    char *large = in_folder(root, "d07/large.c"), *much = malloc(300000);
+    put(large, "x", 1);
+    ck_assert(!truncate(large, (16 << 20) + 1));
+    for (int d = 0; d < 12; d++) {
+        place(root, d, "much.c", much, (size_t)(body(much, 800u + (unsigned)d, 150000) - much));
+        place(root, d, "much.h", much, (size_t)(body(much, 900u + (unsigned)d, 2500u + 100u * (unsigned)d) - much));
+    }
+    put(in_folder(root, "at_the_root.c"), much, 2000);
+    to += sprintf(to, "%s", make_corpus(root, out, "endings=.h,.c megabytes=1 longest=40000"));
+    read_whole(in_folder(out, "corpus.json"), &text);
+    to += sprintf(to, "%s", text);
+    to = say_documents(to, out, "train.txt");
+    to = say_documents(to, out, "held_out.txt");
+    golden_is("corpus.txt", all, 0);
+    free(all), free(much);
+}
+END_TEST
+
+/* Of what lies where the corpus goes, its own files are no source; anywhere else they are. */
+START_TEST(its_own_files_are_known_by_name)
+{
+    static const char *const names[] = {"train.txt", "held_out.txt", "corpus.json", "train.txt.partial",
+                                        "held_out.txt.partial"};
+    char *root = scratch("names"), *out = in_folder(root, "d02"), said[SWAX_WHY];
+    ck_assert(!file_make_folder(root, why));
+    for (int i = 0; i < 5; i++)
+        for (int d = 1; d < 3; d++)
+            place_body(root, d, names[i], 1u + (unsigned)i, 0);
+    place_body(root, 2, "train.tx", 1, 0);
+    ck_assert_msg(!asked(root, out, "least=1000 endings=", said), "%s", said);
+    struct json *r = record(out);
+    ck_assert_msg(number(r, "files") == 6, "%g files, and not 6", number(r, "files"));
+    json_free(r);
+}
+END_TEST
+
+/* What has exactly that share in common is taken, and with a share below that it is not. */
+START_TEST(a_share_is_the_most_there_may_be)
+{
+    static const struct { const char *more; int documents; } of[] = {{"least=0 alike=1", 2}, {"least=0 alike=0.999", 1},
+                                                                     {"least=0 alike=0", 1}};
+    char *root = scratch("share"), said[SWAX_WHY], text[BODY];
+    ck_assert(!file_make_folder(root, why));
+    place_body(root, 1, "own.c", 1, 0);
+    body(text, 44, BODY);
+    place(root, 2, "one.c", text, BODY);
+    place(root, 2, "other.c", text, BODY);
+    for (int i = 0; i < 3; i++) {
+        char *out = scratch("share.corpus");
+        ck_assert_msg(!asked(root, out, of[i].more, said), "%s", said);
+        struct json *r = record(out);
+        ck_assert_msg(number(json_get(r, "train"), "documents") == of[i].documents, "%s: %g documents", of[i].more,
+                      number(json_get(r, "train"), "documents"));
+        json_free(r);
+    }
+}
+END_TEST
+
 /* ---- the script */
 
 static void put_program(const char *folder, const char *name, const char *script)
@@ -524,6 +842,14 @@ int main(void)
     tcase_add_test(t, a_path_that_is_too_long_is_said);
     tcase_add_test(t, a_share_that_is_advised_takes_a_directory);
     tcase_add_test(t, what_cannot_be_read_is_said);
+    tcase_add_test(t, what_is_missing_is_asked_for);
+    tcase_add_test(t, what_cannot_be_written_is_said);
+    tcase_add_test(t, its_own_files_are_known_by_name);
+    tcase_add_test(t, a_share_is_the_most_there_may_be);
+    tcase_add_test(t, limits_are_exact);
+    tcase_add_test(t, all_of_it_is_as_kept);
+    tcase_add_test(t, stretches_are_those_of_the_plain_form);
+    tcase_add_test(t, a_set_grows_at_the_half);
     tcase_add_test(t, the_script_hands_on_the_folder_of_the_package);
     suite_add_tcase(s, t);
     scratch_open();

@@ -27,7 +27,7 @@ stands_on() {
     tools/bench)       echo $ref simd/peak.h tools/lib tools/verify ;;
     tools/convert)     echo $ref tools/lib tools/train/checkpoint.h tools/train/run.h tools/train/weights.h ;;
     tests*)            echo $ref ref/installed ref/oracle/faults simd simd/host cuda tools/lib tools/tasks tools/train \
-                            tools/measure tools/ablate tools/verify tools/bench tools/convert tests ;;
+                            tools/measure tools/ablate tools/verify tools/bench tools/convert tools/corpus tests ;;
     *)                 echo '?' ;;
     esac
 }

@@ -21,11 +21,11 @@
 #include "tools/lib/json.h"
 #include "tools/lib/say.h"
 
-enum { LARGEST = 16 << 20, DEPTH = 64 };
+enum { LARGEST = 16 << 20, DEPTH = 64, PATH = KEY_TEXT + 32 };      /* PATH: of what is written into out= */
 
 struct file { char *path; uint64_t order; double place; int held_out; };      /* place: of its directory, 0 to 1 */
 
-struct part { const char *name; FILE *f; char path[600]; long documents; int64_t bytes; struct checksum sum; int fd; };
+struct part { const char *name; FILE *f; char path[PATH]; long documents; int64_t bytes; struct checksum sum; int fd; };
 
 struct corpus {
     const char *folder, *out, *endings;
@@ -69,7 +69,7 @@ static const char *add_file(struct corpus *c, const char *path, char *why)
         return say(why, "There is no memory for a list of %zu files.", c->files);
     strcpy(f->path, path);
     f->order = alike_hash(inside, strlen(inside));
-    f->place = slash ? (double)(alike_hash(inside, (size_t)(slash - inside)) >> 11) / 9007199254740992.0 : 1;
+    f->place = (double)(alike_hash(inside, (size_t)(slash - inside)) >> 11) / 9007199254740992.0;
     f->held_out = f->place < c->share;
     c->files++;
     return NULL;
@@ -127,8 +127,7 @@ static int in_order(const void *a, const void *b)
 static const char *open_part(struct part *p, const char *name, const char *out, char *why)
 {
     p->name = name;
-    if (snprintf(p->path, sizeof p->path, "%s/%s.txt", out, name) >= (int)sizeof p->path)
-        return say(why, "out=%.60s...: this path is too long.", out);
+    snprintf(p->path, PATH, "%s/%s.txt", out, name);
     p->fd = file_begin(p->path, why);
     return p->fd < 0 ? why : NULL;
 }
@@ -195,9 +194,9 @@ static void write_part(FILE *f, struct part *p)
 
 static const char *write_record(struct corpus *c, const char *note, char *why)
 {
-    char path[600], *text = NULL;
+    char path[PATH], *text = NULL;
     size_t size;
-    snprintf(path, sizeof path, "%.560s/corpus.json", c->out);
+    snprintf(path, PATH, "%s/corpus.json", c->out);
     FILE *f = file_open_text(&text, &size);
     if (f) {
         fputs("{\n  \"of\": ", f);
@@ -319,8 +318,6 @@ static const char *read_asked(struct asked *a, struct options *o, char *why)
     keys_add(&k, NULL, keys, a);
     if (options_give_all(o, &k, why))
         return why;
-    for (size_t n = strlen(a->folder); n > 1 && a->folder[n - 1] == '/'; n--)
-        a->folder[n - 1] = 0;
     if (!*a->folder)
         return say(why, "Which folder? `swax corpus help` says more.");
     return *a->out ? NULL : say(why, "Where shall the corpus lie? Say out=FOLDER.");
