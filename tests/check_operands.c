@@ -1,6 +1,7 @@
-/* check_operands.c - what rounding to bf16 leaves in the delta rule (ref/oracle/operands_delta.c): the form that is
- * rounded there is the delta rule where nothing is rounded, has the bias of the same form written plainly, and a kernel
- * that keeps its inverse in bf16 has no more bias than the bound knows. */
+/* check_operands.c - what rounding to bf16 leaves in attention and in the delta rule (ref/oracle/operands.c and
+ * operands_delta.c): the bias is that of the same forms written plainly, where nothing is rounded they are the kernels,
+ * a kernel that keeps its inverse in bf16 has no more bias than the bound knows, and what takes too long is not asked
+ * for. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -342,6 +343,201 @@ START_TEST(alike_is_every_other_key)
 }
 END_TEST
 
+/* ---- what takes too long is not asked for */
+
+/* Sizes, of which the next larger head count, or the next window, is beyond what is asked for. */
+static int is_asked(const char *name, const int *dims, const struct swax_tier *by)
+{
+    struct op_case c = {.op = op_find(name)}, truth;
+    const struct op_spec *op = &swax_ops[c.op];
+    double bias[OP_ARGS] = {0};
+    int asked = 0;
+    memcpy(c.dims, dims, sizeof c.dims);
+    op_default_scalars(&c);
+    op_case_alloc(&c, ~0u);
+    c.by = by;
+    double *start = argument(&c, "start");
+    for (long t = 0; t < c.size[op_arg_find(op, "start")]; t++)
+        start[t] = (double)(t % dims[1]);                                  /* each token a document: few products */
+    for (int i = 0; i < c.n; i++)
+        for (long e = 0; e < c.size[i] && op->arg[i].role == IN && c.arg[i] != start; e++)
+            c.arg[i][e] = 0.7;
+    op_case_copy(&truth, &c);
+    for (int i = 0; i < c.n; i++)
+        for (long e = 0; e < c.size[i] && op_answers(&op->arg[i]); e++)
+            truth.arg[i][e] = 1 + c.arg[i][e];
+    op_operands(bias, &c, &truth);
+    for (int i = 0; i < c.n; i++)
+        asked |= bias[i] > 0;
+    op_case_free(&c), op_case_free(&truth);
+    return asked;
+}
+
+START_TEST(what_takes_too_long_is_not_asked_for)
+{
+    /* B T S H G D W, of which B T H D W or, where that is less, B T H D S is 2e9; B T H G K V J, of which B T H (K + V)
+     * is 1,302,000, or half of it in the backward */
+    static const struct { const char *name; int dims[OP_DIMS], one_more; } of[] = {
+        {"attention_forward", {5, 2000, 8000, 4, 2, 10, 5000}, 6},
+        {"attention_forward", {5, 2000, 5000, 4, 2, 10, 6000}, 2},
+        {"attention_forward", {5, 2000, 8000, 4, 2, 10, 5000}, 5},
+        {"attention_backward", {5, 2000, 8000, 4, 2, 10, 5000}, 6},
+        {"delta_forward", {217, 2, 3, 1, 2, 998, 1, 16, 1}, 0}, {"delta_backward", {217, 2, 3, 1, 2, 498, 1, 16, 1}, 0},
+        {"delta_forward", {217, 2, 3, 1, 2, 998, 1, 16, 1}, 5}, {"delta_backward", {217, 2, 3, 1, 2, 498, 1, 16, 1}, 5},
+    };
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        int more[OP_DIMS];
+        memcpy(more, of[k].dims, sizeof more);
+        more[of[k].one_more]++;
+        const int attention = k < 4;
+        ck_assert_msg(is_asked(of[k].name, of[k].dims, swax_tiers[1]), "%s, sizes %d: not asked", of[k].name, (int)k);
+        ck_assert_msg(!is_asked(of[k].name, more, swax_tiers[1]), "%s, sizes %d and one more: asked", of[k].name,
+                      (int)k);
+        if (attention && k % 2) {        /* the reference itself takes longer still: it is asked whatever it takes */
+            ck_assert(is_asked(of[k].name, more, swax_tiers[0]));
+            ck_assert(is_asked(of[k].name, more, NULL));
+        }
+    }
+}
+END_TEST
+
+/* ---- attention's weights, rounded as they stand relative to a number of the kernel's own */
+
+/* The score of the query at (b, t, h) and key s of its sequence; NAN: it is not seen. */
+static double plain_score(const struct op_case *c, int b, int t, int h, int s)
+{
+    const int *d = c->dims, T = d[1], S = d[2], H = d[3], G = d[4], D = d[5], W = d[6], at = t + S - T;
+    const double *q = argument(c, "q") + ((b * T + t) * H + h) * D, *start = argument(c, "start");
+    const double *k = argument(c, "k") + ((b * S + s) * G + h / (H / G)) * D;
+    double sum = 0;
+    if (s > at || at - s >= W || (start && s < start[b * T + t] + S - T))
+        return (double)NAN;
+    for (int e = 0; e < D; e++)
+        sum += q[e] * k[e];
+    return sum / sqrt(D);
+}
+
+/* By how much bf16 makes 2^x larger, as a share of it. */
+static double plain_rounding(double x)
+{
+    const double m = exp2(fmod(x, 1));
+    return op_round(m, REAL, SWAX_PREC_BF16) / m - 1;
+}
+
+/* The projection of what rounded weights err on the truth: relative to 2^(-way/8), or to the row's largest score, the
+ * sink's among them in the last way. */
+static double plain_bias(const struct op_case *c, const struct op_case *truth, int backward, int way)
+{
+    const int *d = c->dims, T = d[1], S = d[2], H = d[3], G = d[4], D = d[5];
+    const int i = op_arg_find(&swax_ops[c->op], backward ? "dv" : "y");
+    const double *sink = argument(c, "sink"), *lse = argument(backward ? c : truth, "lse");
+    double along = 0, square = 0;
+    for (long e = 0; e < c->size[i]; e++) {
+        const double w = truth->arg[i][e] - (backward ? c->arg[i][e] : 0);
+        square += isfinite(w) ? w * w : 0;
+    }
+    for (int row = 0; row < d[0] * T * H; row++) {
+        const int b = row / (T * H), t = row / H % T, h = row % H;
+        double most = way == 9 && sink ? sink[h] : -INFINITY;
+        for (int s = 0; s < S; s++)
+            most = fmax(most, plain_score(c, b, t, h, s));       /* fmax leaves out what is none */
+        for (int s = 0; s < S; s++) {
+            const double score = plain_score(c, b, t, h, s), p = exp(score - lse[row]);
+            const double relative = score - (backward ? lse[row] : way < 8 ? 0 : most);
+            const double x = relative / log(2) + (way < 8 ? way / 8.0 : 0);
+            const int value = ((b * S + s) * G + h / (H / G)) * D;
+            double with = 0;
+            for (int e = 0; e < D; e++) {
+                const int at = backward ? value + e : row * D + e;
+                const double w = truth->arg[i][at] - (backward ? c->arg[i][at] : 0);
+                const double by = backward ? argument(c, "dy")[row * D + e] : argument(c, "v")[value + e];
+                with += (isfinite(w) ? w : 0) * by;
+            }
+            along += p > 0 && isfinite(with) ? p * plain_rounding(x) * with : 0;
+        }
+    }
+    return along / square;
+}
+
+/* Each row's largest score is its own, and how far the other keys' are below it is the same in all; so is how far the
+ * sink is above. */
+static void make_rows_alike(struct op_case *c, double apart)
+{
+    const int *d = c->dims, D = d[5];
+    double *q = argument(c, "q"), *k = argument(c, "k"), *v = argument(c, "v"), *sink = argument(c, "sink");
+    for (long row = 0; row < (long)d[0] * d[1] * d[3]; row++)
+        for (int e = 0; e < D; e++)
+            q[row * D + e] = e == 0 ? 0.37 * (double)(row % d[3]) : e == 1 ? 1 : 0;
+    for (long row = 0; row < (long)d[0] * d[2] * d[4]; row++)
+        for (int e = 0; e < D; e++) {
+            k[row * D + e] = e == 0 ? 1 : e == 1 && row / d[4] % 2 ? -apart : 0;
+            v[row * D + e] = 1;
+        }
+    for (int h = 0; h < d[3] && sink; h++)
+        sink[h] = 0.37 * h / sqrt(D) + 0.3;
+}
+
+START_TEST(attentions_bias_is_that_of_the_plain_form)
+{
+    /* B T S H G D W */
+    static const int dims[][OP_DIMS] = {{2, 5, 9, 4, 2, 3, 4}, {1, 7, 7, 3, 1, 5, 100}, {2, 1, 6, 2, 2, 4, 3},
+                                        {1, 12, 14, 12, 3, 2, 5}, {3, 4, 4, 1, 1, 1, 1}};
+    static const enum op_family families[] = {OP_GAUSS, OP_EQUAL, OP_ONEHOT, OP_HUGE, OP_GAUSS};
+    int largest[10] = {0};
+    for (int k = 0; k < 120; k++) {
+        const int backward = k % 2, holes = k % 8 > 5;
+        struct op_case c = {.op = op_find(backward ? "attention_backward" : "attention_forward")}, truth;
+        double bias[OP_ARGS] = {0}, plain = 0;
+        memcpy(c.dims, dims[k / 2 % 5], sizeof c.dims);
+        op_default_scalars(&c);
+        op_draw(&c, (uint64_t)k, families[k / 24], k / 2 % 3 ? ~0u : 0, SWAX_PREC_BF16);
+        if (k % 24 > 19)
+            make_rows_alike(&c, (float)k / 50);
+        const int i = op_arg_find(&swax_ops[c.op], backward ? "dv" : "y");
+        op_case_copy(&truth, &c);
+        ck_assert(!op_run(swax_tiers[0], SWAX_PREC_F64, &truth));
+        if (holes) {
+            argument(&c, backward ? "dy" : "v")[2] = INFINITY;
+            truth.arg[i][c.size[i] - 1] = (double)NAN, truth.arg[i][c.size[i] / 2] = -INFINITY;
+        }
+        op_operands(bias, &c, &truth);
+        for (int way = 0; way < (backward ? 1 : 10); way++) {
+            const double off = fabs(plain_bias(&c, &truth, backward, way));
+            largest[way] += off > plain * (1 + 1e-9);
+            plain = fmax(plain, off);
+        }
+        for (int a = 0; a < c.n; a++)
+            ck_assert_each(fabs(bias[a] - (a == i ? plain : 0)) <= 1e-9 * plain + 1e-15,
+                           "case %d, %s: a bias of %.9g, and by the plain form of %.9g", k, swax_ops[c.op].arg[a].name,
+                           bias[a], a == i ? plain : 0);
+        op_case_free(&c), op_case_free(&truth);
+    }
+    for (int way = 0; way < 10; way++)
+        ck_assert_msg(largest[way] > 0, "relative to number %d the bias is never the largest so far", way);
+}
+END_TEST
+
+/* Where nothing is known nothing is moved: a truth that is 0 all over, another kernel. */
+START_TEST(where_there_is_no_truth_there_is_no_bias)
+{
+    static const char *const names[] = {"attention_forward", "attention_backward", "softcap_forward", "rope_forward"};
+    for (int k = 0; k < 4; k++) {
+        struct op_case c, truth;
+        double bias[OP_ARGS] = {0};
+        op_case_make(&c, op_find(names[k]), 5, OP_GAUSS, 20, SWAX_PREC_BF16);
+        op_case_copy(&truth, &c);
+        if (k > 1)
+            op_run(swax_tiers[0], SWAX_PREC_F64, &truth);
+        for (long e = 0; k == 0 && e < truth.size[0]; e++)
+            truth.arg[0][e] = 0;
+        op_operands(bias, &c, &truth);
+        for (int i = 0; i < OP_ARGS; i++)
+            ck_assert_each(bias[i] == 0, "%s, argument %d: a bias of %g", names[k], i, bias[i]);
+        op_case_free(&c), op_case_free(&truth);
+    }
+}
+END_TEST
+
 /* ---- the form without its roundings */
 void operands_delta_unrounded(double *bias, const struct op_case *c, const struct op_case *truth);
 #define op_round(x, type, precision) (x)
@@ -417,8 +613,11 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("operands");
-    TCase *t = tcase_create("delta");
+    TCase *t = tcase_create("operands");
     tcase_set_timeout(t, 120);
+    tcase_add_test(t, attentions_bias_is_that_of_the_plain_form);
+    tcase_add_test(t, where_there_is_no_truth_there_is_no_bias);
+    tcase_add_test(t, what_takes_too_long_is_not_asked_for);
     tcase_add_test(t, the_bias_is_that_of_the_plain_form);
     tcase_add_test(t, alike_is_every_other_key);
     tcase_add_test(t, without_rounding_it_is_the_delta_rule);

@@ -49,6 +49,12 @@ static void round_all(double *x, long n)
         x[e] = round_one(x[e]);
 }
 
+static void clear(double *x, long n)
+{
+    for (long e = 0; e < n; e++)
+        x[e] = 0;
+}
+
 static long key_at(const struct delta_head *a, long t) { return t * a->G * a->K; }
 static long value_at(const struct delta_head *a, long t) { return t * a->H * a->V; }
 static double gate_at(const struct delta_head *a, long t, int i) { return a->g[t * a->H * a->J + (a->J == 1 ? 0 : i)]; }
@@ -132,7 +138,7 @@ static void chunk_on(const struct delta_head *a, struct delta_chunk *c, const do
     round_all(c->X, n * n);
     memcpy(c->S, S, (size_t)(K * V) * sizeof *S);
     round_all(c->S, (long)K * V);
-    memset(c->W, 0, (size_t)(n * K) * sizeof *c->W), memset(c->U, 0, (size_t)(n * V) * sizeof *c->U);
+    clear(c->W, n * K), clear(c->U, n * V);
     multiply(c->W, c->X, 0, c->keys, 0, n, n, K, 1);
     round_all(c->W, n * K);
     multiply(c->U, c->X, 0, c->values, 0, n, n, V, 1);
@@ -202,10 +208,8 @@ static void chunk_back(const struct delta_head *a, struct delta_chunk *c, double
             dy[i * V + e] = a->scale * a->dy[value_at(a, c->from + i) + e];
     memcpy(Dr, D, (size_t)(K * V) * sizeof *D);
     round_all(Dr, (long)K * V);
-    memset(c->dU, 0, (size_t)(n * V) * sizeof *dy), memset(c->dvalues, 0, (size_t)(n * V) * sizeof *dy);
-    memset(c->dW, 0, (size_t)(n * K) * sizeof *dy), memset(c->dkeys, 0, (size_t)(n * K) * sizeof *dy);
-    memset(c->dP, 0, (size_t)(n * n) * sizeof *dy), memset(c->dX, 0, (size_t)(n * n) * sizeof *dy);
-    memset(c->dA, 0, (size_t)(n * n) * sizeof *dy);
+    clear(c->dU, n * V), clear(c->dvalues, n * V), clear(c->dW, n * K), clear(c->dkeys, n * K);
+    clear(c->dP, n * n), clear(c->dX, n * n), clear(c->dA, n * n);
     multiply(c->dU, c->P, 1, dy, 0, n, n, V, 1);
     multiply(c->dU, c->kc, 0, Dr, 0, n, K, V, 1);
     round_all(c->dU, n * V);
