@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/ablate/members.h"
+#include "tools/ablate/bands.h"
 #include "tools/lib/say.h"
 
 int question_find(const struct ablation *a, const char *name)
@@ -93,23 +93,12 @@ static uint64_t rows_of_tag(const struct source *s, int tag)
     return (uint64_t)1 << tag | (has_words(s) ? (uint64_t)1 << (tag + n / 2) : 0);
 }
 
-/* Tags that speak of distances from .. to and no others. */
-static uint64_t rows_between(const struct source *s, int from, int to, int words_only)
-{
-    uint64_t rows = 0;
-    for (int k = 0; k < source_tags(s) && s->distance; k++)
-        if (s->distance[k].from >= from && s->distance[k].from > 0 && s->distance[k].to <= to &&
-            (s->distance[k].word || !words_only))
-            rows |= (uint64_t)1 << k;
-    return rows;
-}
-
 static const uint64_t all_rows = (uint64_t)1 << MEASURE_ALL;
 
 /* A fact that was asked for is a tag with a distance; all tags, where none has one. */
 static uint64_t fact_rows(const struct source *s)
 {
-    const uint64_t rows = rows_between(s, 1, INT_MAX, 0);
+    const uint64_t rows = band_rows(s, 1, INT_MAX, 0);
     return rows ? rows : all_rows - 1;
 }
 
@@ -145,8 +134,6 @@ static void ask_running_text(struct draft *d, int times)
 
 /* ---- bands */
 
-struct band { char name[24]; int from, to; };
-
 static void ask_past(struct draft *d, const struct band *b)
 {
     static const char *const how[] = {
@@ -158,7 +145,7 @@ static void ask_past(struct draft *d, const struct band *b)
         const int at = sit(d, s);
         struct question q = {.group = cut ? ABLATE_CONTROL : ABLATE_BAND,
                              .sitting = at,
-                             .rows = rows_between(source_of(a), b->from, b->to, 1),
+                             .rows = band_rows(source_of(a), b->from, b->to, 1),
                              .what = MEASURE_FOUND,
                              .from = b->from,
                              .to = b->to};
@@ -204,10 +191,6 @@ static void ask_found(struct draft *d)
     }
 }
 
-static const struct member band_members[] = {
-    {"name", JSON_STRING}, {"from", JSON_NULL}, {"to", JSON_NULL}, {NULL, JSON_NULL},
-};
-
 /* A question of that name would be taken for the band. */
 static const char *check_band_name(const struct ablation *a, const struct band *b, char *why)
 {
@@ -217,54 +200,17 @@ static const char *check_band_name(const struct ablation *a, const struct band *
          : say(why, "Band %s: there is a question of that name already.", b->name);
 }
 
-/* A band counts whole tags, which may begin behind where it was to begin, and end before. */
-static const char *fit_band(const struct source *s, struct band *b, char *why)
-{
-    const uint64_t rows = rows_between(s, b->from, b->to, 0);
-    int least = INT_MAX, most = 0, nearest = -1;
-    for (int k = 0; k < source_tags(s) && s->distance; k++) {
-        const struct source_distance *here = &s->distance[k];
-        if (here->from && (nearest < 0 || abs(here->from - b->from) < abs(s->distance[nearest].from - b->from)))
-            nearest = k;
-        if (!(rows >> k & 1))
-            continue;
-        least = here->from < least ? here->from : least;
-        most = here->to > most ? here->to : most;
-    }
-    if (!rows && nearest < 0)
-        return say(why, "Band %s: the data %s do not tell apart how far back an answer was said.", b->name, s->name);
-    if (!rows)
-        return say(why, "Band %s: the data %s tell no answers apart that were said %d to %d tokens back; the nearest "
-                        "they do are %d to %d.", b->name, s->name, b->from, b->to, s->distance[nearest].from,
-                   s->distance[nearest].to);
-    b->from = least, b->to = most;
-    return NULL;
-}
-
 static const char *ask_bands(struct draft *d, char why[SWAX_WHY])
 {
     struct ablation *a = d->a;
     const struct json *bands = json_get(a->file, "bands");
     for (const struct json *j = bands && bands->type == JSON_ARRAY ? bands->first : NULL; j; j = j->next) {
-        int64_t from, to;
-        const struct json *name = json_get(j, "name"), *low = json_get(j, "from"), *high = json_get(j, "to");
         struct band b;
-        if (!name || name->type != JSON_STRING || !low || !high || !json_integer(low, &from) ||
-            !json_integer(high, &to) || from < 1 || to < from || to > 1 << 24)
-            return say(why, "A band of the ablation is {\"name\": ..., \"from\": ..., \"to\": ...}, in tokens, from at "
-                            "most to.");
-        if (members_check(j, band_members, "A band", why))
-            return why;
-        if (snprintf(b.name, sizeof b.name, "%s", name->text) >= (int)sizeof b.name)
-            return say(why, "Band %.60s: its name is longer than %zu letters.", name->text, sizeof b.name - 1);
-        if (check_band_name(a, &b, why))
-            return why;
-        b.from = (int)from, b.to = (int)to;
-        if (fit_band(source_of(a), &b, why))
+        if (band_read(&b, source_of(a), j, why) || check_band_name(a, &b, why))
             return why;
         for (int times = 1; times <= a->longest; times *= 4) {
             struct question q = {.group = times > 1 ? ABLATE_LENGTH : ABLATE_BAND,
-                                 .rows = rows_between(source_of(a), b.from, b.to, 0),
+                                 .rows = band_rows(source_of(a), b.from, b.to, 0),
                                  .what = MEASURE_RIGHT,
                                  .from = b.from,
                                  .to = b.to};
