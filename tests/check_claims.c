@@ -310,6 +310,14 @@ START_TEST(bad_claims_are_refused)
     ablation_close(&a);
     ck_assert(open_with(&a, "{\"claim\": \"c\"}", "") && strstr(why, "holds"));
     ablation_close(&a);
+    ck_assert(open_with(&a, "{\"holds\": [\"short.beyond >= 0.5\"]}", ""));
+    ck_assert_str_eq(why, "Claims are up to 24 objects with \"claim\" and \"holds\".");
+    ablation_close(&a);
+    ck_assert(open_with(&a, "3", "") && strstr(why, "Claims are up to 24 objects"));
+    ablation_close(&a);
+    ck_assert(open_with(&a, "{\"claim\": \"c\", \"holds\": [3]}", ""));
+    ck_assert_str_eq(why, "Claim \"c\": conditions are up to 6 texts.");
+    ablation_close(&a);
     ck_assert(open_with(&a, "", "\"sedes\": 3, ") && strstr(why, "has no member \"sedes\": did you mean seeds?"));
     ablation_close(&a);
     ck_assert(open_with(&a, "", "\"past\": 64, ") && strstr(why, "past"));
@@ -319,6 +327,44 @@ START_TEST(bad_claims_are_refused)
                      "Band odd: the data mentions tell no answers apart that were said 100000 to 100001 tokens back; "
                      "the nearest they do are 131072 to 262143.");
     ablation_close(&a);
+}
+END_TEST
+
+/* As many claims, conditions and letters as there is room for, and one more. */
+START_TEST(claims_have_limits)
+{
+    static const struct { int claims, asks, holds, letters; const char *says; } of[] = {
+        {24, 1, 1, 20, NULL}, {25, 0, 1, 20, "Claims are up to 24 objects"}, {1, 6, 6, 20, NULL},
+        {1, 7, 1, 20, "Claim \"c\": conditions are up to 6 texts."},
+        {1, 0, 7, 20, "Claim \"c\": conditions are up to 6 texts."}, {1, 0, 1, 255, NULL},
+        {1, 1, 1, 256, "it is longer than 255 letters."}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        static struct ablation a;
+        static char claims[9000];
+        char text[12000], *to = claims;
+        struct options none = {NULL, 0};
+        for (int c = 0; c < of[i].claims; c++) {
+            to += sprintf(to, "%s{\"claim\": \"c\"", c ? ", " : "");
+            for (int part = 0; part < 2; part++) {
+                const int n = part ? of[i].holds : of[i].asks;
+                for (int k = 0; k < n; k++)
+                    to += sprintf(to, "%s\"short.beyond >= %-*s\"",
+                                  k      ? ", "
+                                  : part ? ", \"holds\": ["
+                                         : ", \"asks\": [",
+                                  of[i].letters - 16, k % 2 ? "0.5" : "0.25");
+                to += sprintf(to, n ? "]" : "");
+            }
+            to += sprintf(to, "}");
+        }
+        snprintf(text, sizeof text, "{\"name\": \"n\", " SETTINGS ", " ARMS ", \"claims\": [%s]}", claims);
+        const char *wrong = ablation_open(&a, text, &none, why);
+        ck_assert_msg(!wrong == !of[i].says && (!wrong || strstr(why, of[i].says)), "%zu: %s", i,
+                      wrong ? why : "taken");
+        ck_assert(wrong || (a.claims == of[i].claims && a.claim[0].n_asks == of[i].asks &&
+                            a.claim[a.claims - 1].n_holds == of[i].holds && a.claim[0].holds[0].plus == 0.25));
+        ablation_close(&a);
+    }
 }
 END_TEST
 
@@ -574,6 +620,7 @@ int main(void)
     tcase_add_test(t, a_yes_holds_for_four_in_five);
     tcase_add_test(t, claims_speak_of_one_to_three_arms);
     tcase_add_test(t, bad_claims_are_refused);
+    tcase_add_test(t, claims_have_limits);
     tcase_add_test(t, members_that_are_numbers_have_bounds);
     tcase_add_test(t, a_misspelt_ablation_is_recognised);
     tcase_add_test(t, names_and_arms_are_asked_for);

@@ -1,5 +1,5 @@
-/* check_jobs.c - the runs of an ablation side by side, and what `swax ablate` makes of its line, with runs that are made
- * up: none trains, and how each ends is said here. */
+/* check_jobs.c - the runs of an ablation side by side, and what `swax ablate` makes of its line, with runs that are
+ * made up: none trains, and how each ends is said here. */
 #include <check.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -183,7 +183,7 @@ static void set(int arms, int seeds, int at_once, const act *what)
     for (int q = 0; q < 3; q++)
         strcpy(s.a.ask[s.a.questions++].name, questions[q]);
     for (int i = 0; i < arms; i++)
-        s.a.arm[i].name = names[i], s.a.arm[i].equal_to = -1, s.a.run[i].steps = 100, s.chosen[i] = 1, acts[i] = what[i];
+        s.a.arm[i].name = names[i], s.a.run[i].steps = 100, s.chosen[i] = 1, acts[i] = what[i];
     s.runs = arms * seeds, s.at_once = at_once, s.threads = 3, s.shards = 1;
     ck_assert(!pipe(s.pipe));
     noted("begun");
@@ -551,9 +551,9 @@ END_TEST
 /* ---- the command */
 
 #define NUMBERS "\"name\": \"made\", \"seeds\": 2, "
-#define PLAN "\"settings\": {\"data\": \"copy\", \"span\": 2, \"length\": 16, \"batch\": 1, \"width\": 8, \"heads\": 1, " \
-             "\"cell_heads\": 1, \"mixers\": \"swa\", \"window\": 4, \"steps\": 9, \"tier\": \"ref\"}, \"arms\": [" \
-             "{\"name\": \"one\"}, {\"name\": \"two\"}, {\"name\": \"three\"}]"
+#define PLAN "\"settings\": {\"data\": \"copy\", \"span\": 2, \"length\": 16, \"batch\": 1, \"width\": 8, " \
+             "\"heads\": 1, \"cell_heads\": 1, \"mixers\": \"swa\", \"window\": 4, \"steps\": 9, " \
+             "\"tier\": \"ref\"}, \"arms\": [{\"name\": \"one\"}, {\"name\": \"two\"}, {\"name\": \"three\"}]"
 #define CLAIM "\"claims\": [{\"claim\": \"One is lower than three.\", \"holds\": [\"one.loss <= three.loss\"]}], "
 
 static void put_plan(const char *members)
@@ -737,8 +737,8 @@ START_TEST(what_changed_is_said_at_every_width)
             to += sprintf(to, "undecided  ");
             to = broken_up(to, "One is lower than three.", 11, 11, columns);
             to += sprintf(to, "           ");
-            broken_up(to, "one.loss was not measured; three.loss was not measured; holds for 0 and fails for 0 of 0 combinations "
-                          "of seeds; 0 seeds of an arm, where a verdict needs 3", 11, 11, columns);
+            broken_up(to, "one.loss was not measured; three.loss was not measured; holds for 0 and fails for 0 of 0 "
+                          "combinations of seeds; 0 seeds of an arm, where a verdict needs 3", 11, 11, columns);
             ck_assert_msg(!strncmp(text, expected, strlen(expected)), "at %d columns\n%s\nshould begin\n%s", columns,
                           text, expected);
         }

@@ -89,6 +89,55 @@ START_TEST(members_that_would_be_left_out_are_refused)
 }
 END_TEST
 
+/* Each is refused with a sentence that says what is wrong. */
+START_TEST(files_that_are_no_ablation_are_refused)
+{
+    static const struct { const char *text, *says; } bad[] = {
+        {"{\"name\": \"n\",", "The ablation is "}, {"[]", "An ablation is a JSON object with settings and arms."},
+        {"{\"name\": \"n\"}", "An ablation needs \"arms\": an array of at least one."},
+        {"{\"name\": \"n\", \"arms\": []}", "An ablation needs \"arms\": an array of at least one."},
+        {"{\"name\": \"n\", \"settings\": 3, \"arms\": []}",
+         "The settings of the ablation are an object of the keys of `swax train`."},
+        {"{\"name\": \"n\", \"arms\": [{\"name\": \"a\", \"settings\": [1]}]}",
+         "The settings of a are an object of the keys of `swax train`."},
+        {"{\"name\": \"n\", \"settings\": {\"steps\": null}, \"arms\": [{\"name\": \"a\"}]}",
+         "The setting \"steps\" of the ablation is a text, a number, true or false."},
+        {"{\"name\": \"n\", \"settings\": {\"steps\": \"x\"}, \"arms\": [{\"name\": \"a\"}]}",
+         "Settings of the ablation: steps"},
+        {"{\"name\": \"n\", \"arms\": [{\"name\": \"a\"}, {\"name\": \"b\", \"settings\": {\"length\": 32}}]}",
+         "Arm b: all arms have the same data and the same length, so that they can be asked the same questions."},
+        {"{\"name\": \"n\", \"settings\": {\"data\": \"mentions\"}, \"arms\": [{\"name\": \"a\"}, "
+         "{\"name\": \"b\", \"settings\": {\"data\": \"copy\"}}]}", "Arm b: all arms have the same data"},
+        {"{\"name\": \"n\", \"arms\": [{\"name\": \"a\", \"settings\": {\"width\": 7}}]}", "Arm a: "}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        static struct ablation a;
+        struct options none = {NULL, 0};
+        ck_assert_msg(ablation_open(&a, bad[i].text, &none, why) == why && !strncmp(why, bad[i].says,
+                      strlen(bad[i].says)) && is_sentence(why), "%s: %s", bad[i].text, why);
+        ablation_close(&a);
+    }
+}
+END_TEST
+
+/* Thirty-two, each with its own settings, and not one more. */
+START_TEST(an_ablation_has_so_many_arms)
+{
+    for (int arms = ABLATE_ARMS; arms <= ABLATE_ARMS + 1; arms++) {
+        static struct ablation a;
+        char text[3000], *to = text + sprintf(text, "\"arms\": [");
+        for (int i = 0; i < arms; i++)
+            to += sprintf(to, "%s{\"name\": \"a%d\", \"settings\": {\"window\": %d}}", i ? ", " : "", i, 2 + i);
+        strcpy(to, "]");
+        const char *wrong = opened(&a, "", text, NULL, NULL);
+        ck_assert_msg(!wrong == (arms == ABLATE_ARMS), "%d arms: %s", arms, wrong ? why : "taken");
+        ck_assert(!wrong || !strcmp(why, "An ablation has at most 32 arms."));
+        for (int i = 0; i < a.arms; i++)
+            ck_assert(a.run[i].windows.window == 2 + i && a.run[i].steps == 1 && atoi(a.arm[i].name + 1) == i);
+        ablation_close(&a);
+    }
+}
+END_TEST
+
 START_TEST(a_setting_that_every_arm_has_is_not_taken_from_the_line)
 {
     static struct ablation a;
@@ -540,6 +589,8 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, the_long_window_is_that_of_the_arm_of_that_role);
     tcase_add_test(t, members_that_would_be_left_out_are_refused);
+    tcase_add_test(t, files_that_are_no_ablation_are_refused);
+    tcase_add_test(t, an_ablation_has_so_many_arms);
     tcase_add_test(t, a_setting_that_every_arm_has_is_not_taken_from_the_line);
     tcase_add_test(t, runs_that_were_asked_other_questions_are_asked_again);
     tcase_add_test(t, rules_that_were_changed_are_not_said_to_have_stood);

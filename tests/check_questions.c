@@ -29,6 +29,9 @@ static const char *const asking[] = {
     "{\"name\": \"windows\", " SETTINGS "\"data\": \"mentions\", \"window\": 128, \"length\": 1024}, " ARMS("2"),
     "{\"name\": \"no-middle\", " SETTINGS "\"data\": \"mentions\", \"keys\": 8, \"window\": 30, \"length\": 64}, "
     ARMS("1"),
+    /* windows that are no multiples of each other */
+    "{\"name\": \"uneven\", " SETTINGS "\"data\": \"mentions\", \"keys\": 4, \"window\": 12, \"length\": 128}, "
+    ARMS("5"),
     /* facts in the front half alone would not fit */
     "{\"name\": \"no-probe\", " SETTINGS "\"data\": \"mentions\", \"keys\": 16, \"window\": 16, \"length\": 64}, "
     ARMS("4"),
@@ -100,6 +103,9 @@ START_TEST(bands_have_limits)
         {"\"name\": \"b\", \"from\": 0, \"to\": 8", "from at most to"},
         {"\"name\": \"b\", \"from\": 9, \"to\": 8", "from at most to"},
         {"\"name\": \"b\", \"from\": 8, \"to\": 8", "said 8 to 8 tokens back; the nearest they do are 8 to 15"},
+        /* as far from 8 as from 16, and one nearer to that */
+        {"\"name\": \"b\", \"from\": 12, \"to\": 12", "said 12 to 12 tokens back; the nearest they do are 8 to 15"},
+        {"\"name\": \"b\", \"from\": 13, \"to\": 13", "said 13 to 13 tokens back; the nearest they do are 16 to 31"},
         {"\"name\": \"b\", \"from\": 8, \"to\": 16777216", NULL},
         {"\"name\": \"b\", \"from\": 8, \"to\": 16777217", "from at most to"},
         {"\"name\": \"b\", \"from\": 8, \"to\": 8.5", "from at most to"},
@@ -127,6 +133,47 @@ START_TEST(bands_have_limits)
 }
 END_TEST
 
+/* Whose answers are of no distance have no bands. */
+START_TEST(data_without_distances_have_no_bands)
+{
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    ck_assert(ablation_open(&a, "{\"name\": \"n\", \"bands\": [{\"name\": \"b\", \"from\": 1, \"to\": 8}], " SETTINGS
+                                "\"data\": \"copy\", \"window\": 16, \"length\": 64}, " ARMS("8"), &none, why) == why);
+    ck_assert_str_eq(why, "Band b: the data copy do not tell apart how far back an answer was said.");
+    ablation_close(&a);
+}
+END_TEST
+
+/* Of data that are asked for facts: there is a fact beyond all windows, and one between the two. */
+START_TEST(windows_leave_something_to_compare)
+{
+    static const struct { const char *data; int narrow, wide; int refused; } of[] = {
+        {"mentions", 4, 59, 0}, {"mentions", 4, 60, 1}, {"mentions", 58, 59, 0}, {"mentions", 59, 59, 1},
+        {"mentions", 16, 4, 1}, {"copy", 4, 60, 0}, {"copy", 16, 4, 0}, {"copy", 16, 16, 0}};
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    char text[2000], says[300];
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        snprintf(text, sizeof text, "{\"name\": \"n\", " SETTINGS "\"data\": \"%s\", \"window\": %d, "
+                 "\"length\": 64}, \"arms\": [{\"name\": \"l\", \"role\": \"long\"}, {\"name\": \"s\", "
+                 "\"role\": \"short\", \"settings\": {\"window\": %d}}]}", of[i].data, of[i].wide, of[i].narrow);
+        const char *wrong = ablation_open(&a, text, &none, why);
+        ck_assert_msg(!wrong == !of[i].refused, "%s, windows %d and %d: %s", of[i].data, of[i].narrow, of[i].wide,
+                      wrong ? why : "taken");
+        snprintf(says, sizeof says, "Windows of %d and %d in sequences of 64 tokens leave nothing to compare: "
+                 "attention alone reaches %d tokens back.", of[i].narrow, of[i].wide,
+                 (of[i].wide > of[i].narrow ? of[i].wide : of[i].narrow) - 1);
+        ck_assert_msg(!wrong || !strcmp(why, says), "%s\nand not\n%s", why, says);
+        ablation_close(&a);
+    }
+    /* where no arm is the short one, there is nothing that it would have to be compared with */
+    ck_assert_msg(!ablation_open(&a, "{\"name\": \"n\", " SETTINGS "\"data\": \"mentions\", \"window\": 16, "
+                                     "\"length\": 64}, \"arms\": [{\"name\": \"l\"}]}", &none, why), "%s", why);
+    ablation_close(&a);
+}
+END_TEST
+
 /* What is beyond the room is not left out in silence. */
 START_TEST(more_than_there_is_room_for_is_refused)
 {
@@ -148,6 +195,27 @@ START_TEST(more_than_there_is_room_for_is_refused)
         ablation_close(&a);
     }
     ck_assert_int_eq(most, 25);
+}
+END_TEST
+
+/* As many questions as there is room for are taken, and not one more. */
+START_TEST(the_last_question_has_its_place)
+{
+    static struct ablation a;
+    struct options none = {NULL, 0};
+    int asked[2] = {0, 0};
+    for (int bands = 1; bands <= 250; bands++) {
+        char text[16000], *to = text;
+        to += sprintf(to, "{\"name\": \"n\", \"bands\": [");
+        for (int k = 0; k < bands; k++)
+            to += sprintf(to, "%s{\"name\": \"b%d\", \"from\": 16, \"to\": 31}", k ? ", " : "", k);
+        sprintf(to, "], " SETTINGS "\"data\": \"mentions\", \"window\": 32, \"length\": 256}, " ARMS("8"));
+        const int refused = ablation_open(&a, text, &none, why) != NULL;
+        asked[refused] = asked[refused] && refused ? asked[1] : a.questions;
+        ablation_close(&a);
+    }
+    ck_assert_msg(asked[0] == ABLATE_QUESTIONS && asked[1] == ABLATE_QUESTIONS, "%d are taken, %d are too many",
+                  asked[0], asked[1]);
 }
 END_TEST
 
@@ -180,6 +248,9 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, an_ablation_asks_as_ever);
     tcase_add_test(t, bands_have_limits);
+    tcase_add_test(t, data_without_distances_have_no_bands);
+    tcase_add_test(t, windows_leave_something_to_compare);
+    tcase_add_test(t, the_last_question_has_its_place);
     tcase_add_test(t, more_than_there_is_room_for_is_refused);
     tcase_add_test(t, numbers_go_with_the_sequences);
     suite_add_tcase(s, t);

@@ -52,8 +52,8 @@ const char *band_read(struct band *b, const struct source *s, const struct json 
     const struct json *name = json_get(j, "name"), *low = json_get(j, "from"), *high = json_get(j, "to");
     if (!name || name->type != JSON_STRING || !low || !high || !json_integer(low, &from) ||
         !json_integer(high, &to) || from < 1 || to < from || to > 1 << 24)
-        return say(why, "A band of the ablation is {\"name\": ..., \"from\": ..., \"to\": ...}, in tokens, from at most "
-                        "to.");
+        return say(why, "A band of the ablation is {\"name\": ..., \"from\": ..., \"to\": ...}, in tokens, from at "
+                        "most to.");
     if (members_check(j, band_members, "A band", why))
         return why;
     if (snprintf(b->name, sizeof b->name, "%s", name->text) >= (int)sizeof b->name)

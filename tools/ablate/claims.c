@@ -83,7 +83,7 @@ static const char *read_condition(const struct ablation *a, const char *text, st
         return say(why, "it is longer than %zu letters.", sizeof copy - 1);
     for (char *p = strtok(copy, " "); p && n < 8; p = strtok(NULL, " "))
         word[n++] = p;
-    *c = (struct condition){.right = {-1, -1}, .times = 1};
+    *c = (struct condition){.right = {.arm = -1}, .times = 1};
     if (n < 3 || (strcmp(word[1], ">=") && strcmp(word[1], "<=")))
         return say(why, "it is ARM.QUESTION >= or <= NUMBER, or [NUMBER *] ARM.QUESTION [+ NUMBER].");
     c->at_least = *word[1] == '>';
@@ -124,7 +124,7 @@ static const char *read_conditions(const struct ablation *a, struct claim *c, co
                                    struct condition *to, int *n, char *why)
 {
     char wrong[SWAX_WHY];
-    for (const struct json *j = list && list->type == JSON_ARRAY ? list->first : NULL; j; j = j->next) {
+    for (const struct json *j = list ? list->first : NULL; j; j = j->next) {
         if (j->type != JSON_STRING || *n == ABLATE_TERMS)
             return say(why, "Claim \"%.60s\": conditions are up to %d texts.", c->claim, ABLATE_TERMS);
         struct condition *x = &to[*n];
@@ -142,15 +142,15 @@ static const struct member members[] = {
 
 const char *claims_read(struct ablation *a, const struct json *claims, char *why)
 {
-    for (const struct json *j = claims && claims->type == JSON_ARRAY ? claims->first : NULL; j; j = j->next) {
+    for (const struct json *j = claims ? claims->first : NULL; j; j = j->next) {
         struct claim *c = &a->claim[a->claims];
         const struct json *claim = json_get(j, "claim"), *paper = json_get(j, "paper");
-        if (a->claims == ABLATE_CLAIMS || !claim || claim->type != JSON_STRING)
-            return say(why, "Claims are up to %d objects with \"claim\" and \"holds\".", ABLATE_CLAIMS);
         if (members_check(j, members, "A claim", why))
             return why;
+        if (a->claims == ABLATE_CLAIMS || !claim)
+            return say(why, "Claims are up to %d objects with \"claim\" and \"holds\".", ABLATE_CLAIMS);
         c->claim = claim->text;
-        c->paper = paper && paper->type == JSON_STRING ? paper->text : "";
+        c->paper = paper ? paper->text : "";
         if (read_conditions(a, c, json_get(j, "asks"), c->asks, &c->n_asks, why) ||
             read_conditions(a, c, json_get(j, "holds"), c->holds, &c->n_holds, why))
             return why;

@@ -43,10 +43,11 @@ static const struct member answer_members[] = {
     {"no", JSON_STRING}, {"undecided", JSON_STRING}, {"yes", JSON_STRING}, {NULL, JSON_NULL},
 };
 
+/* members_check has seen that it is a text. */
 static const char *text_of(const struct json *object, const char *key)
 {
     const struct json *j = json_get(object, key);
-    return j && j->type == JSON_STRING ? j->text : NULL;
+    return j ? j->text : NULL;
 }
 
 static const char *whole_of(const struct json *object, const char *key, int64_t least, int64_t most, int *value,
@@ -169,7 +170,6 @@ static const char *read_arm(struct ablation *a, const struct json *j, const stru
     arm->what = arm->what ? arm->what : arm->name;
     arm->role = arm->role ? arm->role : "";
     *r = *base;
-    r->out[0] = 0;
     a->arms++;
     char wrong[SWAX_WHY];
     if (set_all(r, arm->settings, arm->name, why))
@@ -242,7 +242,7 @@ const char *ablation_open(struct ablation *a, const char *text, struct options *
         run_take(&base, o, why))
         return why;
     const struct json *arms = json_get(a->file, "arms");
-    for (const struct json *j = arms && arms->type == JSON_ARRAY ? arms->first : NULL; j; j = j->next)
+    for (const struct json *j = arms ? arms->first : NULL; j; j = j->next)
         if (read_arm(a, j, &base, why))
             return why;
     if (!a->arms)
