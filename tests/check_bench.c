@@ -315,17 +315,6 @@ START_TEST(products_stand_beside_another_librarys)
                       "of shares whose mean is %.1f, the least %.1f, and ratios whose mean is %.2f: %s", exp(log_share),
                       worst, exp(log_ratio), line);
     }
-    static const struct { enum swax_precision precision; const char *path, *says; } refused[] = {
-        {SWAX_PREC_F64, NULL, "gemm stands beside sgemm: precision is fp32."},
-        {SWAX_PREC_F32, "./none.so", "peer=./none.so cannot be loaded: "},
-        {SWAX_PREC_F32, "libm.so.6", "peer=libm.so.6 has no cblas_sgemm: name a BLAS with the C interface."}};
-    for (int k = 0; k < 3; k++) {
-        const struct bench b = {.tier = &tier, .precision = refused[k].precision, .threads = 3};
-        const char *wrong = bench_gemm(&b, refused[k].path, why);
-        ck_assert_msg(wrong && !strncmp(wrong, refused[k].says, strlen(refused[k].says)), "%s: %s",
-                      refused[k].says, wrong ? wrong : "taken");
-    }
-    ck_assert_msg(!strcmp(getenv("OPENBLAS_NUM_THREADS"), "3"), "the other library has other threads");
 }
 END_TEST
 

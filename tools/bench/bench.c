@@ -24,7 +24,7 @@ struct asked {
     struct bench_size size;
 };
 
-enum { ALL = 1, GEMM = 2, STEP = 4, ROWS = 12 };      /* whose key it is: `swax bench` alone, its gemm, its step */
+enum { ALL = 1, GEMM = 2, STEP = 4 };      /* whose key it is: `swax bench` alone, its gemm, its step */
 
 static const struct key rows[] = {
 #define ROW(type, name, field, ...) KEY_ROW(type, name, struct asked, field, __VA_ARGS__)
@@ -53,7 +53,7 @@ static const struct key rows[] = {
 
 static void add_tables(struct keys *k, int mark, struct asked *a)
 {
-    static struct key own[ROWS];
+    static struct key own[sizeof rows / sizeof *rows];
     keys_pick(own, rows, mark);
     keys_add(k, NULL, own, a);
     if (mark == STEP)
@@ -123,9 +123,16 @@ static const char *read_dims(const char *text, int op, int *dims, char *why)
                  : check_dims(op, dims, why);
 }
 
-static const char *measure_host(struct bench *b)
+const char *bench_measure(struct bench *b, int side, int numbers, char *why)
 {
-    const char *name = b->tier->name;
+    const char *name = b->tier->name, *precision = swax_precision_name[b->precision];
+    if (b->tier->memory && bench_device_rates(b, side, numbers, why))
+        return why;
+    if (b->tier->memory && !b->json)
+        printf("tier %s, %s, %s: products %.1f GFLOP/s, bandwidth %.1f GB/s\n", name, precision,
+               b->tier->memory->where(), b->peak, b->bandwidth);
+    if (b->tier->memory)
+        return NULL;
     /* a tier without vectors stands beside the widest */
     for (int i = swax_n_tiers - 1; i >= 0 && b->peak <= 0; i--)
         if (swax_tiers[i]->usable() && (!strcmp(name, swax_tiers[i]->name) || !b->tier->host))
@@ -134,23 +141,12 @@ static const char *measure_host(struct bench *b)
     if (b->precision == SWAX_PREC_F64)
         b->peak /= 2;
     if (!b->json)
-        printf("tier %s, %s, %d thread%s: peak %.1f GFLOP/s, bandwidth %.1f GB/s\n", name,
-               swax_precision_name[b->precision],
-               b->threads, b->threads > 1 ? "s" : "", b->peak, b->bandwidth);
+        printf("tier %s, %s, %d thread%s: peak %.1f GFLOP/s, bandwidth %.1f GB/s\n", name, precision, b->threads,
+               b->threads > 1 ? "s" : "", b->peak, b->bandwidth);
     return NULL;
 }
 
-static const char *measure_device(struct bench *b, char *why)
-{
-    const char *wrong = bench_device_rates(b, why);
-    if (!wrong && !b->json)
-        printf("tier %s, %s, %s: products %.1f GFLOP/s, bandwidth %.1f GB/s\n", b->tier->name,
-               swax_precision_name[b->precision],
-               b->tier->memory->where(), b->peak, b->bandwidth);
-    return wrong;
-}
-
-/* What is asked, with the machine measured that it will stand beside. */
+/* What is asked. */
 static const char *read_asked(struct asked *a, struct options *o, int mark, const char *of, char *why)
 {
     struct keys k = {.of = of};
@@ -167,10 +163,8 @@ static const char *read_asked(struct asked *a, struct options *o, int mark, cons
     return NULL;
 }
 
-static const char *measure(struct bench *b, char *why)
-{
-    return b->tier->memory ? measure_device(b, why) : measure_host(b);
-}
+/* The machine that it will stand beside. */
+static const char *measure(struct bench *b, char *why) { return bench_measure(b, BENCH_SIDE, BENCH_NUMBERS, why); }
 
 static const char *time_kernels(struct asked *a, struct options *o, char *why)
 {
@@ -188,9 +182,13 @@ static const char *time_kernels(struct asked *a, struct options *o, char *why)
 
 static const char *time_gemm(struct asked *a, struct options *o, char *why)
 {
-    if (read_asked(a, o, GEMM, "`swax bench gemm`", why) || measure(&a->b, why))
+    if (read_asked(a, o, GEMM, "`swax bench gemm`", why))
         return why;
-    return bench_gemm(&a->b, *a->peer ? a->peer : NULL, why);
+    if (a->b.precision != SWAX_PREC_F32)
+        return say(why, "gemm stands beside sgemm: precision is fp32.");
+    if (a->b.tier->memory)
+        return say(why, "gemm runs on the host: tier=%s is a device.", a->b.tier->name);
+    return measure(&a->b, why) ? why : bench_gemm(&a->b, *a->peer ? a->peer : NULL, why);
 }
 
 static const char *time_step(struct asked *a, struct options *o, char *why)

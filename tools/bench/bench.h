@@ -30,10 +30,17 @@ const char *bench_kernels(const struct bench *b, int op, const int *dims, char *
 struct op_case;
 void bench_fill(struct op_case *c);
 
-/* peak and bandwidth of a device.  NULL or a sentence. */
-const char *bench_device_rates(struct bench *b, char *why);
+/* peak and bandwidth of a device: what a product of `side` rows, columns and terms reaches, and a sum of `numbers`.
+ * NULL or a sentence. */
+enum { BENCH_SIDE = 8192, BENCH_NUMBERS = 1 << 26 };
+const char *bench_device_rates(struct bench *b, int side, int numbers, char *why);
 
-/* linear_forward and linear_backward over the sizes that networks have, beside cblas_sgemm of the library `peer`. */
+/* peak and bandwidth of the machine that the tier runs on, and unless json a line that says them.  NULL or a
+ * sentence. */
+const char *bench_measure(struct bench *b, int side, int numbers, char *why);
+
+/* linear_forward and linear_backward of a host's tier, in float, over the sizes that networks have, beside cblas_sgemm
+ * of the library `peer`. */
 const char *bench_gemm(const struct bench *b, const char *peer, char *why);
 /* The same over sizes of one's own, y (N,O), x (N,I), w (O,I), beside that function (or NULL) of the library `name`. */
 struct bench_product { int N, O, I; };

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include "ref/tier.h"
+#include "ref/oracle/oracle.h"
 #include "tools/lib/clock.h"
 #include "tools/lib/json.h"
 #include "tools/lib/say.h"
@@ -128,6 +128,17 @@ static size_t larger(size_t a, int b, int c)
     return a > (size_t)b * (size_t)c ? a : (size_t)b * (size_t)c;
 }
 
+/* n numbers from -0.5 to 0.5, in large pages, as a network's. */
+static float *operand(const struct swax_tier *tier, size_t n)
+{
+    float *x = op_take(n, sizeof *x);
+    if (tier->host)
+        tier->host->large(x, n * sizeof *x);
+    while (n--)
+        x[n] = (float)((double)(n * 2654435761u % 1000) / 1000 - 0.5);
+    return x;
+}
+
 const char *bench_products(const struct bench *b, const struct bench_product *of, int n, bench_sgemm *peer,
                            const char *name, char *why)
 {
@@ -139,21 +150,13 @@ const char *bench_products(const struct bench *b, const struct bench_product *of
         y = larger(y, of[i].N, of[i].O);
         w = larger(w, of[i].O, of[i].I);
     }
-    const size_t all = y + 2 * x + 2 * w;
-    float *memory = malloc(all * sizeof *memory);
-    if (!memory)
-        return say(why, "There is no memory for the operands.");
     swax_tier_f32(b->tier, &k);
-    if (b->tier->host)
-        b->tier->host->large(memory, all * sizeof *memory);    /* as networks do */
-    for (size_t e = 0; e < all; e++)
-        memory[e] = (float)((double)(e * 2654435761u % 1000) / 1000 - 0.5);
-    const struct operands p = {.y = memory, .x = memory + y, .dx = memory + y + x, .w = memory + y + 2 * x,
-                               .dw = memory + y + 2 * x + w};
+    const struct operands p = {.y = operand(b->tier, y), .x = operand(b->tier, x), .w = operand(b->tier, w),
+                               .dx = operand(b->tier, x), .dw = operand(b->tier, w)};
     const char *wrong = NULL;
     for (int i = 0; i < n && !wrong; i++)
         wrong = one(b, &k, peer, name, &of[i], &p, &sum, why);
-    free(memory);
+    free(p.y), free(p.x), free(p.w), free(p.dx), free(p.dw);
     if (wrong)
         return wrong;
     if (!b->json)
@@ -183,10 +186,6 @@ const char *bench_gemm(const struct bench *b, const char *path, char *why)
 {
     bench_sgemm *peer = NULL;
     int n;
-    if (b->precision != SWAX_PREC_F32)
-        return say(why, "gemm stands beside sgemm: precision is fp32.");
-    if (b->tier->memory)
-        return say(why, "gemm runs on the host: tier=%s is a device.", b->tier->name);
     if (path && open_peer(path, b->threads, &peer, why))
         return why;
     const struct bench_product *of = bench_gemm_sizes(&n);

@@ -32,21 +32,23 @@ static const int *usual_dims(int op)
     return NULL;
 }
 
+static int begins(const struct op_spec *op, const char *with) { return !strncmp(op->name, with, strlen(with)); }
+
 /* The useful multiply-adds, two each, as swax_network_flops counts them; 0 for what only passes over its arrays. */
 static double flops(const struct op_spec *op, const int *d)
 {
     const int back = strstr(op->name, "_backward") != NULL;
-    if (!strncmp(op->name, "linear", 6) || !strncmp(op->name, "readout", 7))
+    if (begins(op, "linear") || begins(op, "readout"))
         return (back ? 4.0 : 2.0) * d[0] * d[1] * d[2];
-    if (!strncmp(op->name, "attention", 9)) {
+    if (begins(op, "attention")) {
         const double T = d[1], W = d[6] < T ? d[6] : T, keys = W - W * (W - 1) / (2 * T);
         return (back ? 8 : 4) * keys * T * d[0] * d[3] * d[5];
     }
-    if (!strncmp(op->name, "mlstm", 5)) {
+    if (begins(op, "mlstm")) {
         const double K = d[3], V = d[4], L = d[5] < d[1] ? d[5] : d[1];
         return (back ? L * (3*K + 2*V) + 8*K*V : L * (K + V) + 4*K*V) * d[0] * d[1] * d[2];
     }
-    if (!strncmp(op->name, "delta", 5)) {
+    if (begins(op, "delta")) {
         const double K = d[4], V = d[5], L = d[7] < d[1] ? d[7] : d[1];
         return (back ? L * (6*K + 4*V) + 12*K*V : 2*L * (K + V) + 6*K*V) * d[0] * d[1] * d[2];
     }
@@ -55,10 +57,11 @@ static double flops(const struct op_spec *op, const int *d)
 
 /* Calls are timed in bundles, of some 100 microseconds as reading the clock must not count, or, on a device, of some
  * milliseconds: a bundle ends when all its kernels have. */
+enum { MOST = 2000 };
 struct stopwatch {
     const struct swax_memory *memory;
     const char *trouble;
-    double seconds, started, last, times[2000];
+    double seconds, started, last, times[MOST];
     int runs, bundle, inside;       /* bundle 0: the first call, which warms up */
 };
 
@@ -77,19 +80,27 @@ static int again(void *arg)
     else
         s->times[s->runs++] = passed / s->bundle;
     s->inside = 0;
-    s->last = clock_seconds();
-    return s->runs < 3 || (s->runs < 2000 && s->last - s->started < s->seconds);
+    s->last = now;
+    return !bench_enough(s->runs, 3, MOST, now - s->started, s->seconds);
 }
 
-/* Seconds of a call of c's kernel: a median.  *trouble: NULL or a sentence. */
-static double time_of(const struct bench *b, struct op_case *c, const char **trouble)
+/* What a call of a kernel takes, a median, and what it does in that time: in units of 1e9, operations and bytes a
+ * second. */
+struct speed { double seconds, gflops, gbs; };
+
+/* NULL or a sentence. */
+static const char *time_of(const struct bench *b, struct op_case *c, struct speed *speed)
 {
     struct stopwatch s = { .memory = b->tier->memory, .seconds = b->seconds };
     c->again = again;
     c->again_arg = &s;
-    *trouble = op_run(b->tier, b->precision, c);
-    *trouble = *trouble ? *trouble : s.trouble;
-    return *trouble ? 0 : bench_median(s.times, s.runs);
+    const char *trouble = op_run(b->tier, b->precision, c);
+    if (trouble || s.trouble)
+        return trouble ? trouble : s.trouble;
+    speed->seconds = bench_median(s.times, s.runs);
+    speed->gflops = flops(&swax_ops[c->op], c->dims) / speed->seconds / 1e9;
+    speed->gbs = op_case_bytes(c, b->precision) / speed->seconds / 1e9;
+    return NULL;
 }
 
 /* What a training step gives a kernel: places for all that it saves, and adamw the norm, without which it does not
@@ -103,35 +114,36 @@ static unsigned usual_arguments(const struct op_spec *op)
     return optional;
 }
 
+static void report(const struct bench *b, const struct op_case *c, const struct speed *s)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const double fraction = s->gflops > 0 ? bench_share(b, s->gflops) : s->gbs / b->bandwidth;
+    char dims[200];
+    for (size_t i = 0, n = 0; i < strlen(op->dims); i++)
+        n += (size_t)snprintf(dims + n, sizeof dims - n, "%s%c=%d", i ? " " : "", op->dims[i], c->dims[i]);
+    if (b->json)
+        printf("{\"op\": \"%s\", \"tier\": \"%s\", \"precision\": \"%s\", \"dims\": \"%s\", \"threads\": %d, \"ms\": "
+               "%.5g, \"gflops\": %.5g, \"gbs\": %.5g, \"peak_fraction\": %.4g}\n", op->name, b->tier->name,
+               swax_precision_name[b->precision], dims, b->threads, s->seconds * 1e3, s->gflops, s->gbs, fraction);
+    else
+        printf("%-19s %-36s %9.4f ms %7.1f GFLOP/s %7.1f GB/s  %5.1f %% of the %s\n", op->name, dims,
+               s->seconds * 1e3, s->gflops, s->gbs, 100 * fraction, s->gflops > 0 ? "peak" : "memory's");
+}
+
 static const char *one(const struct bench *b, int op, const int *dims, char *why)
 {
-    struct op_case c;
-    char text[200] = "";
-    c.op = op;
+    struct op_case c = {.op = op};
+    struct speed speed;
     memcpy(c.dims, dims, sizeof c.dims);
     op_default_scalars(&c);
     const char *trouble = op_draw_for_timing(&c, usual_arguments(&swax_ops[op]), b->tier, b->precision);
-    const double t = trouble ? 0 : time_of(b, &c, &trouble);
-    if (trouble) {
+    trouble = trouble ? trouble : time_of(b, &c, &speed);
+    if (trouble)
         say(why, "%s", trouble);
-        op_case_free(&c);
-        return why;
-    }
-    const double gflops = flops(&swax_ops[op], dims) / t / 1e9;
-    const double gbs = op_case_bytes(&c, b->precision) / t / 1e9, fraction = gflops > 0 ? bench_share(b, gflops)
-                                                                                : gbs / b->bandwidth;
-    for (size_t i = 0, n = 0; i < strlen(swax_ops[op].dims); i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%c=%d", i ? " " : "", swax_ops[op].dims[i], dims[i]);
-    if (b->json)
-        printf("{\"op\": \"%s\", \"tier\": \"%s\", \"precision\": \"%s\", \"dims\": \"%s\", \"threads\": %d, \"ms\": "
-               "%.5g, "
-               "\"gflops\": %.5g, \"gbs\": %.5g, \"peak_fraction\": %.4g}\n", swax_ops[op].name, b->tier->name,
-               swax_precision_name[b->precision], text, b->threads, t * 1e3, gflops, gbs, fraction);
     else
-        printf("%-19s %-36s %9.4f ms %7.1f GFLOP/s %7.1f GB/s  %5.1f %% of the %s\n", swax_ops[op].name, text, t * 1e3,
-               gflops, gbs, 100 * fraction, gflops > 0 ? "peak" : "memory's");
+        report(b, &c, &speed);
     op_case_free(&c);
-    return NULL;
+    return trouble ? why : NULL;
 }
 
 const char *bench_kernels(const struct bench *b, int op, const int *dims, char *why)
@@ -155,32 +167,29 @@ void bench_fill(struct op_case *c)
     }
 }
 
-static double fill_and_time(const struct bench *b, const char *name, const int *dims, char *why)
+static const char *fill_and_time(const struct bench *b, const char *name, int size, struct speed *speed, char *why)
 {
-    struct op_case c;
-    const char *trouble;
-    c.op = op_find(name);
-    memcpy(c.dims, dims, sizeof c.dims);
+    struct op_case c = {.op = op_find(name)};
+    for (int i = 0; swax_ops[c.op].dims[i]; i++)
+        c.dims[i] = size;
     op_case_alloc(&c, 0);
     bench_fill(&c);
-    const double t = time_of(b, &c, &trouble);
+    const char *trouble = time_of(b, &c, speed);
     if (trouble)
         say(why, "%s", trouble);
     op_case_free(&c);
-    return trouble ? 0 : t;
+    return trouble ? why : NULL;
 }
 
-const char *bench_device_rates(struct bench *b, char *why)
+const char *bench_device_rates(struct bench *b, int side, int numbers, char *why)
 {
-    static const int product[OP_DIMS] = { 8192, 8192, 8192 }, sum[OP_DIMS] = { 1 << 26 };
-    static const double real[] = { 4, 8, 2 };
     struct bench briefly = *b;
+    struct speed product, sum;
     briefly.seconds = 0.2;
-    const double t = fill_and_time(&briefly, "linear_forward", product, why);
-    const double u = t > 0 ? fill_and_time(&briefly, "add_forward", sum, why) : 0;
-    if (u <= 0)
+    if (fill_and_time(&briefly, "linear_forward", side, &product, why) ||
+        fill_and_time(&briefly, "add_forward", numbers, &sum, why))
         return why;
-    b->peak = 2.0 * product[0] * product[1] * product[2] / t / 1e9;
-    b->bandwidth = 3 * real[b->precision] * sum[0] / u / 1e9;
+    b->peak = product.gflops;
+    b->bandwidth = sum.gbs;
     return NULL;
 }

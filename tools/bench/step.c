@@ -1,15 +1,13 @@
 /* step.c - whole training steps, those of `swax train`, on random tokens. */
 #include "tools/bench/bench.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include "ref/network/network.h"
+#include "ref/oracle/oracle.h"
 #include "tools/lib/random.h"
 #include "tools/lib/clock.h"
 #include "tools/lib/json.h"
-#include "tools/lib/say.h"
 
 /* It takes as long whichever step it is. */
 static double one_step(struct swax_network *n, const struct swax_batch *batch)
@@ -44,16 +42,11 @@ const char *bench_step(const struct bench *b, const struct bench_size *s, char *
 {
     enum { MOST = 1000 };
     const int B = s->batch, T = s->length;
-    if (B > INT_MAX / T)
-        return say(why, "batch=%d and length=%d: their product is at most %d.", B, T, INT_MAX);
     struct swax_network *n = swax_network_new(&s->model, b->tier, b->precision, B, T, 1, why);
-    int *token = calloc((size_t)B * (size_t)T, sizeof *token), runs = 0;
+    if (!n)
+        return why;
+    int *token = op_take((size_t)B * (size_t)T, sizeof *token), runs = 0;
     double times[MOST], total = 0;
-    if (!n || !token) {
-        free(token);
-        swax_network_free(n);
-        return n ? say(why, "There is no memory for the tokens.") : why;
-    }
     struct random r = random_open(1, RANDOM_TRAIN, 0);
     for (int t = 0; t < B * T; t++)
         token[t] = (int)random_below(&r, (uint64_t)s->model.vocabulary);
