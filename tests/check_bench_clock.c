@@ -433,6 +433,7 @@ START_TEST(a_command_prints_as_ever)
     static const char *const of[] = {
         "tier=wide seconds=0 threads=1", "tier=wide seconds=0 threads=1 json=yes", "seconds=1e-3 threads=1",
         "linear_forward dims=12,21,34 tier=ref precision=fp64 seconds=0", "add_forward tier=wide threads=1 seconds=0",
+        "embed_forward dims=12,5,4 tier=ref seconds=0",
         "adamw dims=10,3 tier=wide threads=1 seconds=0", "step tier=wide config=micro length=6 batch=2 window=4 "
         "seconds=0 threads=1", "step tier=ref width=16 heads=2 cell_heads=2 length=6 batch=1 precision=fp64 seconds=0 "
         "json=yes"};

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/golden.h"
+#include "tests/scratch.h"
 #include "tests/suite.h"
 #include "tools/verify/preset.h"
 #include "tools/verify/verify.h"
@@ -250,6 +251,21 @@ START_TEST(models_have_their_sizes)
             ck_assert(w.dim[0].value == 99 && w.scalar[0].value == 7);
             fputc('\n', f);
         }
+    /* of a forward or a backward alone, as of both */
+    static const char *const alone[] = {"mlstm_forward", "delta_backward", "xent_forward", "rope_backward"};
+    for (int k = 0; k < 4; k++)
+        for (int i = 0; preset_word(i); i++) {
+            struct wish w = {.n_dims = 0};
+            ck_assert(!subject_find(&s, alone[k], why));
+            if (preset_apply(&w, &s, preset_word(i), why))
+                continue;
+            fprintf(f, "%s %s:", preset_word(i), s.name);
+            for (int d = 0; d < w.n_dims; d++)
+                fprintf(f, " %c=%d", w.dim[d].letter, w.dim[d].value);
+            for (int d = 0; d < w.n_scalars; d++)
+                fprintf(f, " %s=%g", w.scalar[d].name, w.scalar[d].value);
+            fputc('\n', f);
+        }
     static const char *const names[] = {"qwen", "nobody's-own-model", "xlstm-7b.jsn", ".json", "x.json"};
     ck_assert(!subject_find(&s, "mlstm", why));
     for (int k = 0; k < 5; k++) {
@@ -261,6 +277,45 @@ START_TEST(models_have_their_sizes)
     fclose(f);
     golden_has("verify_models.txt", now, 0);
     free(now);
+}
+END_TEST
+
+/* Sizes in a file: of any kernel, or kernel by kernel, of which the others are passed over; each size a number that it
+ * may be, and nothing that is asked for by itself. */
+START_TEST(a_file_has_its_sizes)
+{
+    static const struct { const char *text, *kernel, *says; } of[] = {
+        {"{\"H\": 8, \"K\": 256}", "mlstm", " H=8 K=256"},
+        {"{\"H\": 8, \"eps\": 0.5}", "mlstm_backward", " H=8 eps=0.5"},
+        {"{\"mlstm\": {\"H\": 4, \"eps\": 0.25}, \"rope\": {\"D\": 6}}", "mlstm", " H=4 eps=0.25"},
+        {"{\"mlstm\": {\"H\": 4}, \"rope\": {\"D\": 6, \"theta\": 3.5}}", "rope", " D=6 theta=3.5"},
+        {"{\"rope\": {\"D\": 6}}", "mlstm", ""}, {"{}", "mlstm", ""}, {"{\"rope\": {\"D\": 6}, \"H\": 3}", "mlstm", " H=3"},
+        {"{\"mlstm\": {\"H\": {\"is\": 4}}}", "mlstm", "@: \"H\" is no number."},
+        {"{\"mlstm\": {\"H\": \"4\"}}", "mlstm", "@: \"H\" is no number."},
+        {"{\"H\": [4]}", "mlstm", "@: \"H\" is no number."}, {"{\"mlstm\": 7}", "mlstm",
+         "@: mlstm_forward has no size or scalar \"mlstm\": it has BTHKVLg."},
+        {"{\"Q\": 4}", "mlstm", "@: mlstm_forward has no size or scalar \"Q\": it has BTHKVLg."},
+        {"{\"HK\": 4}", "mlstm", "@: mlstm_forward has no size or scalar \"HK\": it has BTHKVLg."},
+        {"{\"H\": 2.5}", "mlstm", "@: H=2.5, and it is a whole number from "},
+        {"{\"H\": 0}", "mlstm", "@: H=0, and it is a whole number from "},
+        {"{\"eps\": -1}", "mlstm", "@: eps=-1, and it is a number from "},
+        {"[1, 2]", "mlstm", "@ holds no object of sizes, as {\"H\": 8, \"K\": 256}."}};
+    char *path = scratch("sizes.json");
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct subject s;
+        struct wish w = {.n_dims = 0};
+        char is[400] = "", says[600];
+        ck_assert(!subject_find(&s, of[k].kernel, why));
+        put(path, of[k].text, strlen(of[k].text));
+        const char *wrong = preset_apply(&w, &s, path, why);
+        for (int d = 0; d < w.n_dims && !wrong; d++)
+            snprintf(is + strlen(is), 40, " %c=%d", w.dim[d].letter, w.dim[d].value);
+        for (int d = 0; d < w.n_scalars && !wrong; d++)
+            snprintf(is + strlen(is), 40, " %s=%g", w.scalar[d].name, w.scalar[d].value);
+        snprintf(says, sizeof says, "%s%s", *of[k].says == '@' ? path : "", of[k].says + (*of[k].says == '@'));
+        ck_assert_msg(!!wrong == (*of[k].says == '@') && !strncmp(wrong ? wrong : is, says, wrong ? strlen(says) : 400),
+                      "%s of %s: \"%s\", not \"%s\"", of[k].kernel, of[k].text, wrong ? wrong : is, says);
+    }
 }
 END_TEST
 
@@ -311,7 +366,11 @@ int main(void)
     tcase_add_test(t, suites_are_the_same_to_the_last_size);
     tcase_add_test(t, tiles_have_their_sizes);
     tcase_add_test(t, models_have_their_sizes);
+    tcase_add_test(t, a_file_has_its_sizes);
     tcase_add_test(t, names_mean_kernels);
     suite_add_tcase(s, t);
-    return suite_ends(s);
+    scratch_open();
+    const int failed = suite_ends(s);
+    scratch_close();
+    return failed;
 }

@@ -115,6 +115,37 @@ START_TEST(wishes_are_heard)
     const struct op_case wide = case_of(&rows, 1);
     ck_assert_msg(at(&wide, 'N') == 2 && at(&wide, 'C') == 300, "more than 400 elements in rows of 300: N=%d",
                   at(&wide, 'N'));
+    /* what stands behind the last wish is none; one row may be enough; what is no scalar of it is not heard */
+    struct op_case one;
+    rows.wish.n_dims = 0;
+    snprintf(rows.wish.scalar[0].name, OP_WORD, "eps");
+    rows.wish.scalar[0].value = 0.25;
+    ck_assert(long_dims(&one, &rows.subject, &rows.wish, 1, 2047));
+    ck_assert_msg(at(&one, 'N') == 1 && at(&one, 'C') == 2048 && one.scalar[0] == 1e-6, "N=%d C=%d eps=%g",
+                  at(&one, 'N'), at(&one, 'C'), one.scalar[0]);
+    ck_assert(long_dims(&one, &rows.subject, &rows.wish, 1, 2048) && at(&one, 'N') == 2);
+    rows.wish.n_scalars = 2;
+    snprintf(rows.wish.scalar[1].name, OP_WORD, "theta");
+    rows.wish.scalar[1].value = 0.5;
+    ck_assert(long_dims(&one, &rows.subject, &rows.wish, 1, 2047) && one.scalar[0] == 0.25);
+}
+END_TEST
+
+/* Memory that is free is what the system says of it, in whole kilobytes; where it says nothing, any is. */
+START_TEST(memory_is_what_the_system_says)
+{
+    char line[128];
+    double all = 0, kilobytes, is = 0;
+    const double memory = long_limits().memory;
+    FILE *f = fopen("/proc/meminfo", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        all = sscanf(line, "MemTotal: %lf", &kilobytes) == 1 ? kilobytes : all;
+        is = sscanf(line, "MemAvailable: %lf", &kilobytes) == 1 ? kilobytes : is;
+    }
+    if (f)
+        fclose(f);
+    ck_assert_msg(is > 0 ? memory > 0 && memory <= 1024 * all && fmod(memory, 1024) == 0 : isinf(memory),
+                  "%.0f bytes, of %.0f kilobytes in all", memory, all);
 }
 END_TEST
 
@@ -483,6 +514,8 @@ START_TEST(tricks_are_named)
     ck_assert_msg(r.failed == !good && r.problems == 1 && (!*t->says || r.trouble_at == 1), "%s: %d of %d", t->name,
                   r.failed, r.problems);
     ck_assert_msg(!strcmp(said, "case 1: rmsnorm_forward N=101 C=4 eps=1e-06, 0.0 GB, about 0 s\n"), "%s", said);
+    for (int i = 0; i < r.n; i++)
+        ck_assert_msg(r.finding[i].problem == 1, "%s is of case %d", r.finding[i].name, r.finding[i].problem);
     if (t->forward == nothing)
         ck_assert_msg(of_tensor(&r, "y")->failed == of_tensor(&r, "y")->answers &&
                           strstr(of_tensor(&r, "y")->looks, "not finite"),
@@ -556,6 +589,8 @@ START_TEST(refusals_are_sentences)
     has.backward = 1;
     refused(ask(right, "rmsnorm_backward", 5, -1, 300, &r),
             "suite=long asks a forward, or a forward with its backward: say rmsnorm.");
+    refused(ask(right, "embed_backward", 5, -1, 300, &r),      /* whose forward is the first of all kernels */
+            "suite=long asks a forward, or a forward with its backward: say embed.");
     refused(ask(right, "rmsnorm", 5, 2, 300, &r),
             "number=2: suite=long has case 0, the long one, and case 1, the large one.");
     refused(ask(right, "add", 5, 1, 300, &r), "number=1: suite=long has case 0 alone.");
@@ -594,9 +629,11 @@ START_TEST(cost_is_counted)
     ck_assert_double_eq(cost.bytes, bytes + 7 * 8 * (slab[0] + slab[1]));
     /* seconds: 1.2e8 bytes are filled in one; and of up to five slabs, what a tier does, or the reference, and what the
      * honest orders do, and the numbers */
-    static const char *const kernels[] = {"rmsnorm", "attention", "mlstm", "linear", "delta", "linear_forward"};
-    for (int k = 0; k < 12; k++) {
-        const struct plan of = plan_of(kernels[k / 2], k % 2 ? DT_F64 : DT_F32);
+    static const char *const kernels[] = {"rmsnorm", "attention", "mlstm", "linear", "delta", "linear_forward",
+                                          "attention_forward", "mlstm_forward", "attention"};
+    for (int k = 0; k < 18; k++) {
+        struct plan of = plan_of(kernels[k / 2], k % 2 ? DT_F64 : DT_F32);
+        of.wish.n_dims = k < 12 ? of.wish.n_dims : 0;      /* so large that the reference does not tell of it */
         const struct op_case whole = case_of(&of, 0);
         const struct slabs slabs = slabs_of(&whole, 8);
         const struct slab first = slab_number(&slabs, 0);
@@ -634,6 +671,7 @@ int main(void)
     tcase_set_timeout(u, 120);
     tcase_add_test(t, sizes_are_long_and_large);
     tcase_add_test(t, wishes_are_heard);
+    tcase_add_test(t, memory_is_what_the_system_says);
     tcase_add_loop_test(t, arrays_lie_apart, 0, 3);
     tcase_add_test(t, what_is_saved_is_given);
     tcase_add_test(t, slabs_are_heads_or_rows);

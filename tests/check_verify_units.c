@@ -107,6 +107,41 @@ START_TEST(costs_are_added_up_and_bounded)
 }
 END_TEST
 
+/* A plan costs what its problems do; one of its suite alone what that one does. */
+START_TEST(a_plan_costs_its_problems)
+{
+    struct plan plan = plan_of("rmsnorm", DT_F32, "quick");
+    struct entry e;
+    struct size all = {0, 0}, sum;
+    int n = 0;
+    for (; plan_entry(&plan, n, &e); n++) {
+        struct size alone = {0, 0};
+        struct op_case c;
+        unsigned optional;
+        ck_assert(!problem_sizes(&c, &optional, &plan, &e, why) &&
+                  !size_add(&alone, &plan.subject, &plan.wish, &c, why) &&
+                  !size_add(&all, &plan.subject, &plan.wish, &c, why));
+        plan.only = n;
+        ck_assert(!plan_size(&plan, &sum, why));
+        ck_assert_msg(sum.seconds == alone.seconds && sum.numbers == alone.numbers && sum.numbers > 0,
+                      "number=%d: %g s and %g numbers, not %g and %g", n, sum.seconds, sum.numbers, alone.seconds,
+                      alone.numbers);
+        plan.only = -1;
+    }
+    ck_assert(!plan_size(&plan, &sum, why));
+    ck_assert_msg(n > 5 && sum.seconds == all.seconds && sum.numbers == all.numbers, "%d problems: %g s, not %g", n,
+                  sum.seconds, all.seconds);
+    /* too large is what is asked, and nothing else of its suite */
+    plan.wish.dim[0].letter = 'C', plan.wish.dim[0].value = 1 << 30, plan.wish.n_dims = 1;
+    for (int only = -1; only < 2; only++) {
+        plan.only = only;
+        ck_assert_msg(plan_size(&plan, &sum, why), "number=%d of so large a suite is taken", only);
+    }
+    plan.only = n;
+    ck_assert_msg(!plan_size(&plan, &sum, why) && sum.numbers == 0, "%s", why);
+}
+END_TEST
+
 /* Four points for each element of an input that has a gradient, each a forward. */
 START_TEST(what_differences_cost)
 {
@@ -117,6 +152,10 @@ START_TEST(what_differences_cost)
     plan.wish.dim[1].letter = 'C', plan.wish.dim[1].value = 3;
     ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s", why);
     ck_assert_double_eq(derive_costs(&p), 24 * 4 * (52 + 4 * 52 + 4000.0));      /* x and w; y, rstd, x, w */
+    problem_free(&p);
+    ck_assert(!subject_find(&plan.subject, "rmsnorm_backward", why));
+    ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s", why);
+    ck_assert_double_eq(derive_costs(&p), 0);                                     /* of which there is no forward */
     problem_free(&p);
 }
 END_TEST
@@ -277,6 +316,37 @@ static void tell_convention(FILE *f, int convention, const char *sizes, int numb
     problem_free(&p);
 }
 
+/* A key of zeros has no length to be divided by: it stays, and nothing becomes NaN. */
+START_TEST(a_key_of_zeros_has_no_direction)
+{
+    struct problem p;
+    struct op_case says[PARTS];
+    struct plan plan;
+    const struct entry e = {11, OP_GAUSS, 9, 0, -1};
+    int unit = 0, compared = 0;
+    while (strcmp(convention_is(unit)->name, "unit_keys"))
+        unit++;
+    ck_assert(!plan_read(&plan, "delta dtype=f64 documents=no noise=no B=1 T=4 H=1 G=1 K=3 V=2 J=1", why));
+    plan.wish.chained = 1;
+    ck_assert_msg(!problem_draw(&p, &plan, 0, &e, why), "%s", why);
+    for (int part = 0; part < 2; part++)
+        for (int i = 0; i < p.in[part].n; i++)
+            if (strchr("qk", swax_ops[p.in[part].op].arg[i].name[0]) && !swax_ops[p.in[part].op].arg[i].name[1])
+                memset(p.in[part].arg[i] + 3, 0, 3 * sizeof(double));
+    problem_solve(&p);
+    convention_run(unit, &p, says);
+    for (int part = 0; part < 2; part++) {
+        for (int i = 0; i < says[part].n; i++)
+            for (long n = 0; n < says[part].size[i] && problem_is_answer(&p, part, i); n++, compared++)
+                ck_assert_each(isfinite(says[part].arg[i][n]), "%s[%ld] is none",
+                               swax_ops[says[part].op].arg[i].name, n);
+        op_case_free(&says[part]);
+    }
+    ck_assert_msg(compared > 40, "%d numbers", compared);
+    problem_free(&p);
+}
+END_TEST
+
 START_TEST(conventions_give_what_they_gave)
 {
     static const struct { const char *op, *sizes[4]; } of[] = {
@@ -301,6 +371,61 @@ START_TEST(conventions_give_what_they_gave)
 END_TEST
 
 /* ---- causes */
+
+/* Of each kernel all causes, in their order: the faults, and behind them the conventions, of which none has a
+ * derivative by differences, nor has one who answers a forward alone. */
+START_TEST(causes_have_their_numbers)
+{
+    struct subject s;
+    int all = 0, derived = 0;
+    ck_assert(!cause_is(-1) && !cause_is(MOST_CAUSES) && !cause_is(MOST_FAULTS - 1));
+    for (int k = 0; subject_number(k, &s); k++) {
+        struct problem both = {.subject = s}, forward = {.subject = s};
+        forward.subject.n = 1;
+        int last = -1;
+        for (int cause = 0; cause < MOST_CAUSES; cause++) {
+            const struct fault *f = cause_is(cause);
+            if (!f || strcmp(f->op, s.base))
+                continue;
+            struct swax_tier tier;
+            ck_assert_msg(cause_next(last, s.base) == cause, "behind cause %d of %s comes %d, not %d", last, s.base,
+                          cause_next(last, s.base), cause);
+            ck_assert(f == (cause < MOST_FAULTS ? fault_f64(cause, &tier) : convention_is(cause - MOST_FAULTS)));
+            const int has = s.n == 2 && cause < MOST_FAULTS && op_present(&tier, SWAX_PREC_F64, s.op[0]);
+            ck_assert_msg(derive_has(cause, &both) == has && !derive_has(cause, &forward), "%s of %s", f->name, s.base);
+            last = cause, all++, derived += has;
+        }
+        ck_assert_msg(cause_next(last, s.base) == -1, "%s has one more", s.base);
+    }
+    int is = 0;
+    for (int cause = 0; cause < MOST_CAUSES; cause++)
+        is += cause_is(cause) != NULL;
+    ck_assert_msg(all == is && derived > 20, "%d causes of kernels, of %d, and %d derivatives", all, is, derived);
+}
+END_TEST
+
+/* Those of the faults that are named: m is asked, of each every problem is judged, and which it is is found. */
+START_TEST(faults_are_judged_as_they_are_named)
+{
+    static struct report all[MOST_CAUSES], some[2];
+    static int fault[MOST_CAUSES];
+    struct plan plan = plan_of("rmsnorm", DT_F32, "quick");
+    const int n = verify_faults(&plan, all, fault, MOST_CAUSES, 0);
+    ck_assert_msg(n > 3 && verify_faults(&plan, all, fault, 3, 0) == 3, "%d faults", n);
+    verify_faults(&plan, all, fault, MOST_CAUSES, 0);
+    int named[2] = {fault[n - 1], fault[1]};
+    ck_assert_int_eq(verify_faults(&plan, some, named, 1, 2), 2);
+    for (int k = 0; k < 2; k++) {
+        const struct report *of = &all[k ? 1 : n - 1];
+        ck_assert(named[k] == fault[k ? 1 : n - 1]);
+        ck_assert_msg(some[k].gauge && of->gauge && some[k].problems == of->problems && some[k].problems > 3 &&
+                          some[k].failed == of->failed && some[k].failed > 0 && some[k].cause == of->cause &&
+                          some[k].explained == of->explained && !strcmp(cause_is(some[k].cause)->op, "rmsnorm"),
+                      "fault %d: %d of %d failed, and %d of %d", named[k], some[k].failed, some[k].problems, of->failed,
+                      of->problems);
+    }
+}
+END_TEST
 
 /* How far each cause's answers are from the truth, and somebody's from each: those of the cause `is`.  What
  * an honest one may err is said here, as that hangs on the machine. */
@@ -589,6 +714,81 @@ START_TEST(what_is_near_looks_like_nothing)
 }
 END_TEST
 
+/* A factor, and what is not quite one. */
+START_TEST(factors_are_told_as_they_are)
+{
+    static const struct { double factor, off; const char *says; } of[] = {
+        {-1.0009, 0, "of the opposite sign"}, {-1.0011, 0, "-1.0011 times what it should be"},
+        {-0.9989, 0, "-0.9989 times what it should be"}, {-0.9991, 0, "of the opposite sign"},
+        {0.25, 0.9e-9, "0.25 times what it should be"}, {0.25, 1.1e-9, ""}, {8, 7.9e-9, "8 times what it should be"},
+        {8, 8.1e-9, ""}, {2e-6, 0, "2e-06 times what it should be"}, {0.5e-6, 0, ""},
+        {1.0001, 0, "1.0001 times what it should be"}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        double truth[8], got[8];
+        char words[WORDS];
+        struct sight s = {.got = got, .truth = truth, .n = 8, .bound = 1e-9, .axes = 0};
+        for (int e = 0; e < 8; e++) {      /* the errors are orthogonal to the truth: they make no factor */
+            truth[e] = e / 2 % 2 ? -1 : 1;
+            got[e] = of[k].factor * truth[e] + (e % 2 ? of[k].off : -of[k].off);
+        }
+        looks_of(words, &s);
+        ck_assert_msg(!strcmp(words, of[k].says), "%g times, but for %g: \"%s\", not \"%s\"", of[k].factor, of[k].off,
+                      words, of[k].says);
+    }
+    /* of one number alone that is not 0, and of none, near which nothing is wrong */
+    double truth[6] = {0, 0, 0.5}, got[6] = {0, 0, 1.5};
+    char words[WORDS];
+    struct sight s = {.got = got, .truth = truth, .n = 6, .bound = 1e-9, .axes = 1, .axis = {{"N", "rows", 6, 0}}};
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "3 times what it should be");
+    truth[2] = 0, got[2] = 0.5e-9, got[1] = -0.5e-9;
+    s.axes = 0;
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "");
+    got[2] = 1.5e-9;
+    s.axes = 1;
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "wrong at N = 2 alone, of 6 (rows)");
+}
+END_TEST
+
+/* Axes are as many as are said to be: what stands behind the last is none. */
+START_TEST(axes_behind_the_last_are_none)
+{
+    double truth[ALL], got[ALL];
+    char words[WORDS];
+    for (int axes = 1; axes < 4; axes++) {
+        struct sight s = {.got = got, .truth = truth, .n = ALL, .bound = 1e-9, .axes = axes};
+        for (int d = 0; d < AXES; d++)      /* rows of four and columns of two, wherever they are looked for */
+            s.axis[d] = (struct axis){"X", "beyond", d % 2 == axes % 2 ? 2 : 4, 1};
+        for (int d = 0; d < axes; d++)
+            s.axis[d] = (struct axis){"D", "size", d ? 1 : ALL, 0};
+        s.axis[axes - 1].extent = axes == 1 ? ALL : 4, s.axis[0].extent = axes == 1 ? ALL : ALL / 4;
+        for (long e = 0; e < ALL; e++)
+            truth[e] = right(e);
+        for (long e = 0; e < ALL; e++)
+            got[e] = right(e / 8 * 8 + e % 8 % 4 * 2 + e % 8 / 4);
+        looks_of(words, &s);
+        ck_assert_msg(!strstr(words, "transposed"), "of %d axes: %s", axes, words);
+        for (long e = 0; e < ALL; e++)
+            got[e] = right(e / 8 * 8 + e % 8 % 2 * 4 + e % 8 / 2);
+        looks_of(words, &s);
+        ck_assert_msg(!strstr(words, "transposed"), "of %d axes: %s", axes, words);
+    }
+    /* nor does one of a single row change places with another, where all is within the bound */
+    double near[4], of[4] = {1, -1, 1, -1};
+    for (int e = 0; e < 4; e++)
+        near[e] = of[e] + (e / 2 ? 0.9e-9 : -0.9e-9) * 1e6;
+    for (int single = 0; single < 3; single++) {
+        struct sight s = {.got = near, .truth = of, .n = 4, .bound = 1e-3, .axes = 2,
+                          .axis = {{"A", "a", single == 0 ? 1 : single == 1 ? 4 : 2, 0},
+                                   {"B", "b", single == 0 ? 4 : single == 1 ? 1 : 2, 0}}};
+        looks_of(words, &s);
+        ck_assert_msg(!strstr(words, "transposed"), "%d: %s", single, words);
+    }
+}
+END_TEST
+
 /* Heads of which pairs changed places: as many are told as have room, and that there are more by dots. */
 START_TEST(an_order_is_told_as_far_as_there_is_room)
 {
@@ -614,6 +814,22 @@ START_TEST(an_order_is_told_as_far_as_there_is_room)
                                        !strcmp(words + told - 4, " ...") : !strcmp(words, all),
                       "\"%s\" of \"%s\"", words, all);
     }
+    /* words of each length, so that the room ends at each letter */
+    char *now;
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (int long_word = 1; long_word < 40; long_word++) {
+        char words[WORDS], word[41] = "";
+        memset(word, 'x', (size_t)long_word);
+        struct sight s = {.got = got, .truth = truth, .n = 60, .bound = 1e-9, .axes = 1, .axis = {{"H", word, 60, 0}}};
+        for (int e = 0; e < 60; e++)
+            truth[e] = sin(1 + 3.7 * e), got[e] = sin(1 + 3.7 * (e ^ 1));
+        looks_of(words, &s);
+        fprintf(f, "%d: %s\n", long_word, words);
+    }
+    fclose(f);
+    golden_is("verify_orders.txt", now, 0);
+    free(now);
 }
 END_TEST
 
@@ -817,6 +1033,42 @@ START_TEST(wholes_are_laid_out_as_ever)
 }
 END_TEST
 
+/* What an argument of the whole holds, slab by slab: no two are alike, and all are what they were. */
+START_TEST(wholes_hold_what_they_held)
+{
+    static const char *const words[] = {"mlstm B=3 T=5 H=4 K=2 V=3 L=2", "attention B=2 T=4 H=4 G=2 D=3 W=3",
+                                        "delta B=2 T=4 H=4 G=2 K=2 V=3 L=2", "linear N=7 O=3 I=4", "xent N=9 V=4"};
+    char *now;
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        struct plan plan;
+        struct op_case c;
+        struct whole w;
+        ck_assert_msg(!plan_read(&plan, words[k], why), "%s", why);
+        ck_assert(long_dims(&c, &plan.subject, &plan.wish, 0, 400));
+        const struct slabs s = slabs_of(&c, 12);
+        whole_begin(&w, &plan.subject, &c, SWAX_PREC_F32);
+        w.base = calloc(1, w.bytes);
+        whole_fill(&w, &plan, &s, 77);
+        for (int part = 0; part < w.parts; part++)
+            for (int i = 0; i < w.c[part].n; i++) {
+                const struct op_arg *a = &swax_ops[w.c[part].op].arg[i];
+                const long size = (long)whole_elements(&w.c[part], a->shape);
+                double sum = 0;
+                for (long e = 0; e < size && w.at[part][i]; e++)
+                    sum += ((const float *)(w.base + w.at[part][i]))[e] * (double)(e % 31 + 1);
+                if (w.at[part][i] && op_is_drawn(w.c[part].op, i) && a->type != INT)
+                    fprintf(f, "%s %s: %ld numbers, %.6f\n", swax_ops[w.c[part].op].name, a->name, size, sum + 1000);
+            }
+        free(w.base);
+    }
+    fclose(f);
+    golden_is("wholes_hold.txt", now, 1e-7);
+    free(now);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("verify_units");
@@ -824,22 +1076,29 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, suites_have_the_same_problems_as_ever);
     tcase_add_test(t, costs_are_added_up_and_bounded);
+    tcase_add_test(t, a_plan_costs_its_problems);
     tcase_add_test(t, what_differences_cost);
     tcase_add_test(t, a_gradient_behind_a_norm_is_orthogonal);
     tcase_add_test(t, bounds_are_as_wide_as_ever);
     tcase_add_test(t, a_normaliser_may_err_where_it_cancels);
     tcase_add_test(t, only_the_cells_m_is_a_gauge);
     tcase_add_test(t, conventions_give_what_they_gave);
+    tcase_add_test(t, a_key_of_zeros_has_no_direction);
     tcase_add_test(t, causes_are_as_far_away_as_ever);
+    tcase_add_test(t, causes_have_their_numbers);
+    tcase_add_test(t, faults_are_judged_as_they_are_named);
     tcase_add_test(t, looks_are_recognised);
     tcase_add_test(t, looks_are_by_what_there_is);
     tcase_add_test(t, what_was_added_is_looked_at);
     tcase_add_test(t, what_is_near_looks_like_nothing);
+    tcase_add_test(t, factors_are_told_as_they_are);
+    tcase_add_test(t, axes_behind_the_last_are_none);
     tcase_add_test(t, an_order_is_told_as_far_as_there_is_room);
     tcase_add_test(t, reports_are_those_that_are_kept);
     tcase_add_test(t, times_are_medians_and_spreads);
     tcase_add_test(t, slabs_of_a_whole_are_judged);
     tcase_add_test(t, wholes_are_laid_out_as_ever);
+    tcase_add_test(t, wholes_hold_what_they_held);
     suite_add_tcase(s, t);
     scratch_open();
     const int failed = suite_ends(s);

@@ -15,9 +15,6 @@ int cause_next(int k, const char *op)
         const struct fault *f = cause_is(k);
         if (f && !strcmp(f->op, op))
             return k;
-        if (!f && k >= MOST_FAULTS)
-            return -1;
-        k = f ? k : MOST_FAULTS - 1;
     }
     return -1;
 }

@@ -25,7 +25,7 @@ static double ln_ten(double x) { return (void)x, LN_10; }
 static double negative(double x) { return -x; }
 static double plus_one(double x) { return x + 1; }
 static double doubled(double x) { return 2 * x; }
-static double log_of_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
+static double log_of_sigmoid(double x) { return fmin(x, 0) - log1p(exp(-fabs(x))); }
 static double other_sigmoid(double x) { return plain_sigmoid(-x); }
 static double minus_softplus(double x) { return log_of_sigmoid(-x); }
 static double minus_sigmoid(double x) { return -plain_sigmoid(x); }
@@ -47,7 +47,7 @@ static double root_beside(double scale, double n) { return scale / sqrt(n); }
 
 static const struct row {
     struct fault is;
-    const char *tensors;                /* ADDED: the output, and the input that is added to it */
+    const char *tensors;                /* " S0 S1 "; ADDED: the output, and the input that is added to it */
     enum change change;
     int mode;                           /* MODE: the cell's g */
     const struct bend *bend;            /* BENT */
@@ -55,32 +55,32 @@ static const struct row {
 } rows[] = {
     {.is = {"states_values_first", "delta",
             "states are [V][K] where [K][V] belongs, those that come in and those that go out", FAULT_EXACT},
-     .tensors = "S0 S1 Ss", .change = TRANSPOSED},
+     .tensors = " S0 S1 Ss ", .change = TRANSPOSED},
     {.is = {"states_values_first", "mlstm",
             "states are [V][K] where [K][V] belongs, those that come in and those that go out", FAULT_EXACT},
-     .tensors = "C0 C1 Cs", .change = TRANSPOSED},
+     .tensors = " C0 C1 Cs ", .change = TRANSPOSED},
     {.is = {"exp_twice", "delta", "exp(g) is taken for g: the decay is exp(exp(g))", FAULT_EXACT},
-     .tensors = "g", .change = BENT, .bend = &EXPONENTIATED},
+     .tensors = " g ", .change = BENT, .bend = &EXPONENTIATED},
     {.is = {"gate_sign", "delta", "the gate's sign is the other: the decay is exp(-g)", FAULT_EXACT},
-     .tensors = "g", .change = BENT, .bend = &NEGATED},
+     .tensors = " g ", .change = BENT, .bend = &NEGATED},
     {.is = {"raw_gate_sigmoid", "delta",
             "g is taken for what stands before its activation: the decay is sigmoid(g)", FAULT_EXACT},
-     .tensors = "g", .change = BENT, .bend = &LOG_OF_SIGMOID},
+     .tensors = " g ", .change = BENT, .bend = &LOG_OF_SIGMOID},
     {.is = {"raw_gate_softplus", "delta",
             "g is taken for what stands before its activation: the decay is exp(-softplus(g))", FAULT_EXACT},
-     .tensors = "g", .change = BENT, .bend = &MINUS_SOFTPLUS},
+     .tensors = " g ", .change = BENT, .bend = &MINUS_SOFTPLUS},
     {.is = {"raw_gate_bounded", "delta",
             "g is taken for what stands before its activation: the decay is exp(-5 sigmoid(g))", FAULT_EXACT},
-     .tensors = "g", .change = BENT, .bend = &TO_MINUS_FIVE},
+     .tensors = " g ", .change = BENT, .bend = &TO_MINUS_FIVE},
     {.is = {"gates_to_base_ten", "delta", "the gate is 10^g: g is taken for a logarithm to base 10", FAULT_EXACT},
-     .tensors = "g", .change = BENT, .bend = &BASE_TEN},
+     .tensors = " g ", .change = BENT, .bend = &BASE_TEN},
     {.is = {"no_gate", "delta", "g is not read: nothing decays", FAULT_EXACT},
-     .tensors = "g", .change = BENT, .bend = &NONE},
+     .tensors = " g ", .change = BENT, .bend = &NONE},
     {.is = {"raw_beta_to_two", "delta",
             "beta is taken for what stands before its activation: 2 sigmoid(beta)", FAULT_EXACT},
-     .tensors = "beta", .change = BENT, .bend = &TO_TWO},
+     .tensors = " beta ", .change = BENT, .bend = &TO_TWO},
     {.is = {"beta_doubled", "delta", "beta is doubled in the kernel, where that is done before", FAULT_EXACT},
-     .tensors = "beta", .change = BENT, .bend = &DOUBLED},
+     .tensors = " beta ", .change = BENT, .bend = &DOUBLED},
     {.is = {"scale_built_in", "delta", "the scale is 1/sqrt(K), whatever is given", FAULT_EXACT},
      .tensors = "", .change = SCALE, .scale = root_of, .of = 'K'},
     {.is = {"scale_beside", "delta", "1/sqrt(K) is built in, beside the scale that is given", FAULT_EXACT},
@@ -88,10 +88,10 @@ static const struct row {
     {.is = {"scale_of_values_built_in", "delta", "the scale is 1/sqrt(V), whatever is given", FAULT_EXACT},
      .tensors = "", .change = SCALE, .scale = root_of, .of = 'V'},
     {.is = {"values_added", "delta", "v is added to y in the kernel, where that is done behind it", FAULT_EXACT},
-     .tensors = "y v", .change = ADDED},
+     .tensors = " y v ", .change = ADDED},
     {.is = {"unit_keys", "delta", "q and k are normalised to length 1 in the kernel, where that is done before",
             FAULT_EXACT},
-     .tensors = "q k", .change = UNIT_ROWS},
+     .tensors = " q k ", .change = UNIT_ROWS},
     {.is = {"sigmoid_gate", "mlstm", "the input gate is a sigmoid without a normaliser", FAULT_EXACT},
      .tensors = "", .change = MODE, .mode = 1},
     {.is = {"sigmoid_normalised", "mlstm", "the input gate is a sigmoid, with the normaliser", FAULT_EXACT},
@@ -103,23 +103,23 @@ static const struct row {
             "normaliser", FAULT_EXACT},
      .tensors = "", .change = MODE, .mode = 3},
     {.is = {"gates_to_base_ten", "mlstm", "i and f are taken for logarithms to base 10", FAULT_EXACT},
-     .tensors = "i f", .change = BENT, .bend = &BASE_TEN},
+     .tensors = " i f ", .change = BENT, .bend = &BASE_TEN},
     {.is = {"values_added", "mlstm", "v is added to h in the kernel, where that is done behind it", FAULT_EXACT},
-     .tensors = "h v", .change = ADDED},
+     .tensors = " h v ", .change = ADDED},
     {.is = {"gates_capped", "mlstm",
             "the gates go through 15 tanh(x/15) in the kernel, where that is done before", FAULT_EXACT},
-     .tensors = "i f", .change = BENT, .bend = &CAPPED},
+     .tensors = " i f ", .change = BENT, .bend = &CAPPED},
     {.is = {"interleaved_both", "rope",
             "pairs are (0,1)(2,3).., where element j turns with element j + D/2, in the forward and in the backward",
             FAULT_EXACT},
-     .tensors = "x y", .change = INTERLEAVED},
+     .tensors = " x y ", .change = INTERLEAVED},
     {.is = {"one_plus_weight_both", "rmsnorm", "the weight is taken as 1 + w, in the forward and in the backward",
             FAULT_EXACT},
-     .tensors = "w", .change = BENT, .bend = &PLUS_ONE},
+     .tensors = " w ", .change = BENT, .bend = &PLUS_ONE},
     {.is = {"one_plus_weight", "headnorm", "the weight is taken as 1 + w", FAULT_EXACT},
-     .tensors = "w", .change = BENT, .bend = &PLUS_ONE},
+     .tensors = " w ", .change = BENT, .bend = &PLUS_ONE},
     {.is = {"taps_first", "conv", "the weight is [F][C] where [C][F] belongs", FAULT_EXACT},
-     .tensors = "w", .change = TRANSPOSED},
+     .tensors = " w ", .change = TRANSPOSED},
 };
 
 const struct fault *convention_is(int i) { return i < (int)(sizeof rows / sizeof *rows) ? &rows[i].is : NULL; }
@@ -135,12 +135,9 @@ static const char *subject_of(const struct op_case *c, int i, int *gradient)
 
 static int concerns(const struct row *r, const struct op_case *c, int i, int *gradient)
 {
-    const char *name = subject_of(c, i, gradient);
-    const size_t n = strlen(name);
-    for (const char *at = strstr(r->tensors, name); at; at = strstr(at + 1, name))
-        if ((at == r->tensors || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
-            return c->arg[i] != NULL;
-    return 0;
+    char word[OP_WORD + 2];
+    snprintf(word, sizeof word, " %s ", subject_of(c, i, gradient));
+    return c->arg[i] && strstr(r->tensors, word);
 }
 
 static int is_permutation(enum change change) { return change == TRANSPOSED || change == INTERLEAVED; }

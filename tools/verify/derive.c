@@ -19,15 +19,12 @@ static int of_input(const struct problem *p, int i)
 int derive_has(int k, const struct problem *p)
 {
     struct swax_tier tier;
-    return p->subject.n == 2 && k < MOST_FAULTS && fault_f64(k, &tier) &&
-           op_present(&tier, SWAX_PREC_F64, p->subject.op[0]);
+    return p->subject.n == 2 && fault_f64(k, &tier) && op_present(&tier, SWAX_PREC_F64, p->subject.op[0]);
 }
 
 double derive_costs(const struct problem *p)
 {
     double elements = 0;
-    if (p->subject.n < 2)
-        return 0;
     for (int i = 0; i < p->in[1].n; i++)
         elements += of_input(p, i) >= 0 ? (double)p->in[1].size[i] : 0;
     return elements * 4 * (case_work(&p->in[0]) + 4 * case_numbers(&p->in[0]) + 4000);

@@ -118,16 +118,16 @@ static void keep_errors(struct hypotheses *h, const struct problem *p, int gauge
     }
 }
 
-static int within(double a, double b, double least, long n) { return fmax(a, least) <= alike(n) * fmax(b, least); }
-
 /* Told that errors such as b's are honest, would the judge pass those of a, and the other way round?  By RMS, at most,
  * and as a whole: rounding has no direction, and leaves of n errors what the RMS over sqrt(n) is. */
 static int errs_alike(const struct problem *p, int part, int i, struct op_distance a, struct op_distance b)
 {
     const long n = p->in[part].size[i];
     const double most = p->bound[part].bound[i], rms = p->bound[part].rms_bound[i], left = 4 * b.rms / sqrt((double)n);
-    return within(a.rms, b.rms, rms, n) && within(b.rms, a.rms, rms, n) && within(a.most, b.most, most, n) &&
-           within(b.most, a.most, most, n) && a.bias <= fmax(alike(n) * b.bias, fmax(left, rms));
+    const double times = alike(n);
+    return a.rms <= times * fmax(b.rms, rms) && b.rms <= times * fmax(a.rms, rms) &&
+           a.most <= times * fmax(b.most, most) && b.most <= times * fmax(a.most, most) &&
+           a.bias <= fmax(times * b.bias, fmax(left, rms));
 }
 
 /* Of all that was run only the answers are kept, with what measures a distance from them. */

@@ -177,7 +177,7 @@ static const char *guards(const struct whole *w, char *why)
         for (int i = 0; i < w->c[part].n; i++) {
             const struct op_arg *a = &swax_ops[w->c[part].op].arg[i];
             const size_t bytes = (size_t)whole_elements(&w->c[part], a->shape) * element_width(a->type, w->precision);
-            for (int e = 0; e < LONG_GUARD && w->at[part][i] && whole_shares(w, part, i) < 0; e++)
+            for (int e = 0; e < LONG_GUARD && w->at[part][i]; e++)
                 if (w->base[w->at[part][i] - LONG_GUARD + (size_t)e] != 0xFF ||
                     w->base[w->at[part][i] + bytes + (size_t)e] != 0xFF)
                     return say(why, "it wrote outside %s", a->name);

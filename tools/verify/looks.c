@@ -156,12 +156,14 @@ static int multiple(char words[WORDS], const struct pair *x)
 {
     const double most = largest(x->t, x->n);
     double along = 0, square = 0;
-    for (long e = 0; e < x->n && most > 0; e++)
+    if (!(most > 0))
+        return 0;
+    for (long e = 0; e < x->n; e++)
         if (isfinite(x->t[e]) && isfinite(x->a[e])) {
             along += x->a[e] / most * (x->t[e] / most);
             square += x->t[e] / most * (x->t[e] / most);
         }
-    const double factor = square > 0 ? along / square : 1;
+    const double factor = along / square;
     for (long e = 0; e < x->n; e++)
         if (!near(x->a[e], factor * x->t[e], x->bound * fmax(1, fabs(factor))))
             return 0;
