@@ -1,6 +1,6 @@
-/* check_verify_teller.c - who tells the truth of what is too large for the reference: of the tiers of this program, which
- * are none but names, the last that is on the host, has kernels in float and in double, and that this machine can
- * run. */
+/* check_verify_teller.c - who tells the truth of what is too large for the reference: of the tiers of this program,
+ * which are names and nothing else, the last that is on the host, has kernels in float and in double, and that this
+ * machine can run. */
 #include <check.h>
 #include <string.h>
 
@@ -37,7 +37,8 @@ START_TEST(the_last_that_can_tells_the_truth)
 {
     struct subject s;
     ck_assert(!subject_find(&s, "linear", why));
-    const struct op_case large = {.op = s.op[0], .dims = {1000, 1000, 1000}}, small = {.op = s.op[0], .dims = {2, 2, 2}};
+    const struct op_case large = {.op = s.op[0], .dims = {1000, 1000, 1000}},
+                         small = {.op = s.op[0], .dims = {2, 2, 2}};
     const struct wish w = {.dtype = DT_F32};
     for (int ways = 0; ways < WAYS * WAYS * WAYS; ways++) {
         const struct swax_tier *is = &ref;
