@@ -126,6 +126,31 @@ START_TEST(sizes_and_constants_of_many_seeds_are_the_same_as_ever)
 }
 END_TEST
 
+/* Where sizes are large the work of a case is held to a sum: from 150 on it grows no more. */
+START_TEST(large_sizes_are_the_same_as_ever)
+{
+    char *now = NULL;
+    size_t n;
+    FILE *f = open_memstream(&now, &n);
+    for (int op = 0; op < swax_n_ops; op++) {
+        double size[OP_DIMS] = {0};
+        for (int k = 0; k < 300; k++) {
+            struct op_case c;
+            op_draw_dims(&c, op, (uint64_t)(1000 + k), 145 + k);
+            for (int i = 0; swax_ops[op].dims[i]; i++)
+                size[i] += (double)c.dims[i] * (k % 89 + 1);
+        }
+        fprintf(f, "%s:", swax_ops[op].name);
+        for (int i = 0; swax_ops[op].dims[i]; i++)
+            fprintf(f, " %c %.0f", swax_ops[op].dims[i], size[i]);
+        fputc('\n', f);
+    }
+    fclose(f);
+    golden_has("sizes_large.txt", now, 1e-12);
+    free(now);
+}
+END_TEST
+
 /* ---- by what errors are measured */
 
 START_TEST(errors_are_relative_to_what_there_is)
@@ -424,6 +449,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_seed_is_the_same_problem_as_ever);
     tcase_add_test(t, sizes_and_constants_of_many_seeds_are_the_same_as_ever);
+    tcase_add_test(t, large_sizes_are_the_same_as_ever);
     tcase_add_test(t, errors_are_relative_to_what_there_is);
     tcase_add_test(t, every_measure_refuses_by_itself);
     tcase_add_loop_test(t, weights_that_are_rounded_alike_are_no_bias, 0, 2);

@@ -160,15 +160,11 @@ static void put(void *p, enum op_type type, long e, double x)
     }
 }
 
+/* No kernel answers in INT. */
 static double get(const void *p, enum op_type type, long e)
 {
-    switch (type) {
-    case REAL:   return get_real(((const real *)p)[e]);
-    case STAT:   return (double)((const stat *)p)[e];
-    case INT:    return ((const int *)p)[e];
-    case DOUBLE: return ((const double *)p)[e];
-    }
-    return (double)NAN;
+    return type == REAL ? get_real(((const real *)p)[e])
+         : type == STAT ? (double)((const stat *)p)[e] : ((const double *)p)[e];
 }
 
 /* A signalling NaN in every type: read by mistake, it spoils the result; added to, it changes. */
@@ -185,11 +181,6 @@ static void poison(unsigned char *p, size_t bytes, size_t element)
     memcpy(p + i, nan[element], bytes - i);
 }
 
-static int same_element(const unsigned char *a, const unsigned char *b, size_t width)
-{
-    return width == 8 ? !memcmp(a, b, 8) : width == 4 ? !memcmp(a, b, 4) : !memcmp(a, b, width);
-}
-
 /* Every other argument starts one element behind an aligned address, but in one case of three none does: paths that
  * need all of them aligned must run too.  What is timed lies as in a network: aligned, and in large pages. */
 static int place(struct place *p, const struct swax_tier *tier, const struct op_case *c, int i, size_t *used)
@@ -200,11 +191,12 @@ static int place(struct place *p, const struct swax_tier *tier, const struct op_
     p->at = (GUARD + shift) * w;
     p->end = p->at + (size_t)c->size[i] * w;
     p->bytes = p->end + GUARD * w;
-    unsigned char *block = c->room && *used + 2 * p->bytes + ALIGN <= c->room->bytes ? c->room->at + *used
-                         : (p->block = op_take(2 * p->bytes + ALIGN, 1));
-    *used += 2 * p->bytes + ALIGN;
+    const size_t takes = 2 * p->bytes + ALIGN;
+    unsigned char *block = c->room && *used + takes <= c->room->bytes ? c->room->at + *used
+                         : (p->block = op_take(takes, 1));
+    *used += takes;
     if (c->again && tier->host)
-        tier->host->large(block, 2 * p->bytes + ALIGN);
+        tier->host->large(block, takes);
     p->image = block + (ALIGN - (uintptr_t)block % ALIGN) % ALIGN;
     p->before = p->image + p->bytes;
     poison(p->image, p->bytes, w);
@@ -233,7 +225,7 @@ static const char *fetch(struct place *p, const struct swax_memory *memory, stru
     const size_t w = width(a->type);
     for (long e = 0; e < c->size[i] && op_answers(a); e++) {
         const size_t at = p->at + (size_t)e * w;
-        c->unwritten[i] += same_element(p->image + at, p->before + at, w);
+        c->unwritten[i] += !memcmp(p->image + at, p->before + at, w);
         c->arg[i][e] = get(p->image + p->at, a->type, e);
     }
     return NULL;

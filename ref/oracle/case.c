@@ -1,7 +1,8 @@
 /* case.c - a case of a kernel: its sizes and scalars by seed, its arrays. */
-#include "ref/oracle/oracle.h"
+#include "ref/oracle/inside.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +85,7 @@ void op_draw_dims(struct op_case *c, int op, uint64_t seed, int max_dim)
     for (int i = 0; spec->dims[i]; i++)
         c->dims[i] = draw_dim(&s, spec->dims[i], max_dim);
     const int favourite = below(&s, (int)strlen(spec->dims));
-    const double most = max_dim < 150 ? 64.0 * max_dim * max_dim : 64.0 * 150 * 150;
+    const double side = fmin(max_dim, 150), most = 64 * side * side;
     while (work(spec, c->dims) > most)
         shrink(spec, c->dims, favourite);
 
@@ -176,6 +177,12 @@ void op_case_free(struct op_case *c)
         free(c->arg[i]);
         c->arg[i] = NULL;
     }
+}
+
+double *op_named(const struct op_case *c, const char *name)
+{
+    const int i = op_arg_find(&swax_ops[c->op], name);
+    return i < 0 ? NULL : c->arg[i];
 }
 
 const char *op_case_describe(const struct op_case *c, char *buf, size_t size)

@@ -71,18 +71,16 @@ static void run_forward(struct op_case *f, const struct op_case *c, const struct
         memcpy(f->scalar, c->scalar, sizeof f->scalar);
 
     unsigned optional = 0;
-    for (int i = 0; i < op_args(to); i++) {
-        const int j = op_arg_find(from, to->arg[i].name);
-        if (to->arg[i].role == OUT || (j >= 0 && c->arg[j]))
+    for (int i = 0; i < op_args(to); i++)
+        if (to->arg[i].role == OUT || op_named(c, to->arg[i].name))
             optional |= 1u << to->arg[i].optional;
-    }
     op_case_alloc(f, optional);
     for (int i = 0; i < f->n; i++) {
-        const int j = op_arg_find(from, to->arg[i].name);
-        if (f->arg[i] && to->arg[i].role == IN && j < 0)
+        const double *given = op_named(c, to->arg[i].name);
+        if (f->arg[i] && to->arg[i].role == IN && !given)
             op_draw_input(f, i, d);
         else if (f->arg[i] && to->arg[i].role == IN)
-            memcpy(f->arg[i], c->arg[j], (size_t)f->size[i] * sizeof(double));
+            memcpy(f->arg[i], given, (size_t)f->size[i] * sizeof(double));
     }
     op_run(d->by, d->in, f);
 }
@@ -102,7 +100,7 @@ static void draw_saved(struct op_case *c, const struct draw *d)
     memcpy(c->trouble, f.trouble, sizeof c->trouble);
     for (int i = 0; i < c->n; i++)
         if (is_saved(c->op, i)) {
-            const double *from = f.arg[op_arg_find(&swax_ops[f.op], op->arg[i].name)];
+            const double *from = op_named(&f, op->arg[i].name);
             for (long e = 0; e < c->size[i]; e++)
                 c->arg[i][e] = op_round(from[e], op->arg[i].type, d->saved);
         }
@@ -111,7 +109,7 @@ static void draw_saved(struct op_case *c, const struct draw *d)
 
 /* ---- the normaliser's tie */
 
-enum { PASSES = 8 };
+enum { PASSES = 8 };      /* three nearly always do */
 static const double TIE = 1.0 / 64;
 
 /* |qn| exp(m) of every row if all its terms were positive: qn is known to two roundings of that at best. */
@@ -143,7 +141,7 @@ static double off_the_tie(double ratio, double blur)
 static void avoid_ties(struct op_case *c, const struct draw *d)
 {
     const struct op_spec *op = &swax_ops[c->op];
-    double *q = c->arg[op_arg_find(op, "q")];
+    double *q = op_named(c, "q");
     const long K = op_extent(op, 'K', c->dims);
     const double rounding = d->inputs == SWAX_PREC_BF16 ? 1.0 / 256 : 1.0 / (1 << 24);
     uint64_t s = op_stream(d->seed, "crossover");
@@ -154,15 +152,12 @@ static void avoid_ties(struct op_case *c, const struct draw *d)
         moved = 0;
         run_forward(&f, c, d);
         run_positive(&positive, c, d);
-        const int qn = op_arg_find(&swax_ops[f.op], "qn"), m = op_arg_find(&swax_ops[f.op], "m");
-        for (long row = 0; row < f.size[m]; row++) {
-            const double up = exp(f.arg[m][row]), ratio = fabs(f.arg[qn][row]) * up,
-                         near = op_between(&s, 2 * TIE, 0.2);
-            double scale = off_the_tie(ratio, 2 * rounding * positive.arg[qn][row] * up);
+        const double *qn = op_named(&f, "qn"), *most = op_named(&positive, "qn"), *m = op_named(&f, "m");
+        for (long row = 0; row < f.size[op_arg_find(&swax_ops[f.op], "m")]; row++) {
+            const double up = exp(m[row]), ratio = fabs(qn[row]) * up, near = op_between(&s, 2 * TIE, 0.2);
+            double scale = off_the_tie(ratio, 2 * rounding * most[row] * up);
             if (d->family == OP_CROSSOVER && pass == 0 && ratio > 1e-3 && ratio < 1e3)
                 scale = (1 + (op_uniform(&s) < 0.5 ? -near : near)) / ratio;
-            else if (scale != 1 && pass >= PASSES - 2)
-                scale = 0;
             moved |= scale != 1;
             for (long r = row * K; r < (row + 1) * K; r++)
                 q[r] = op_round(scale * q[r], REAL, d->inputs);

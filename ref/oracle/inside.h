@@ -18,6 +18,8 @@ void op_call_f64(const struct swax_tier *tier, int op, void **a, const int *dims
 void op_call_bf16(const struct swax_tier *tier, int op, void **a, const int *dims, const double *scalar);
 
 double op_largest(const double *a, long n);                   /* max |a|, of what is finite */
+/* The argument of that name; NULL: the kernel has none, or is given none. */
+double *op_named(const struct op_case *c, const char *name);
 /* ref/oracle/terms.c; size[OP_ARGS], 0 on entry */
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth);
 /* ref/oracle/operands.c; bias[OP_ARGS], 0 on entry */

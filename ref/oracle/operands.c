@@ -17,11 +17,6 @@
 enum { PHASES = 8, WAYS = PHASES + 2 };      /* and relative to the row's largest, without and with the sink's */
 static const double MOST_WORK = 2e9;      /* multiplications, where the reference does not tell the truth */
 
-static const double *named(const struct op_case *c, const char *name)
-{
-    return c->arg[op_arg_find(&swax_ops[c->op], name)];
-}
-
 /* How much larger bf16 makes x > 0, as a share of it; no smaller than its normal numbers are. */
 static double rounded_up(double x)
 {
@@ -34,7 +29,7 @@ static double rounded_up(double x)
 static double scores(double *score, const struct op_case *c, const double *q, long key, long keys)
 {
     const int G = c->dims[4], D = c->dims[5];
-    const double *k = named(c, "k");
+    const double *k = op_named(c, "k");
     double most = -(double)INFINITY;
     for (long j = 0; j < keys; j++) {
         double sum = 0;
@@ -93,8 +88,8 @@ static void round_weights(double sum[WAYS], const struct op_case *c, const doubl
                           int backward)
 {
     const int *d = c->dims, B = d[0], T = d[1], S = d[2], H = d[3], G = d[4], D = d[5], W = d[6];
-    const double *q = named(c, "q"), *x = named(c, backward ? "dy" : "v"), *start = named(c, "start");
-    const double *sink = named(c, "sink");
+    const double *q = op_named(c, "q"), *x = op_named(c, backward ? "dy" : "v"), *start = op_named(c, "start");
+    const double *sink = op_named(c, "sink");
     double *score = op_take((size_t)S, sizeof *score);
     for (long row = 0; row < (long)B * T * H; row++) {
         const long t = row / H % T, b = row / H / T, group = row % H * G / H, last = t + S - T;
@@ -123,7 +118,7 @@ void op_operands(double *bias, const struct op_case *c, const struct op_case *tr
         return;
     const int i = op_arg_find(op, backward ? "dv" : "y");
     double *along = along_of(truth->arg[i], backward ? c->arg[i] : NULL, c->size[i], &most, &square);
-    round_weights(sum, c, named(backward ? c : truth, "lse"), along, backward);
+    round_weights(sum, c, op_named(backward ? c : truth, "lse"), along, backward);
     for (int way = 0; way < WAYS && square > 0; way++)
         bias[i] = fmax(bias[i], fabs(sum[way]) / most / square);
     free(along);

@@ -257,39 +257,35 @@ static void run_head(const struct delta_head *a, double *S, double *D, long L)
     free(c.fall);
 }
 
-static double *named(const struct op_case *c, const char *name)
-{
-    const int i = op_arg_find(&swax_ops[c->op], name);
-    return i < 0 ? NULL : c->arg[i];
-}
-
 /* The case's answers as such a kernel has them, in `got`, which begins as what stood there. */
 static void run_case(struct op_case *got, const struct op_case *c, int backward, long L)
 {
     const int *d = c->dims;
     const long B = d[0], T = d[1], H = d[2], G = d[3], K = d[4], V = d[5], J = d[6], KV = K * V;
-    const double *S0 = named(c, "S0"), *dS1 = backward ? named(c, "dS1") : NULL;
+    const double *S0 = op_named(c, "S0"), *dS1 = backward ? op_named(c, "dS1") : NULL;
     double *S = op_take((size_t)KV, sizeof *S), *D = op_take((size_t)KV, sizeof *D);
     double *unused = op_take((size_t)(B * T * H * V), sizeof *unused);
     for (long b = 0; b < B; b++)
         for (long h = 0; h < H; h++) {
             const long key = (b * T * G + h * G / H) * K, value = (b * T * H + h) * V, gate = b * T * H + h;
-            const double *start = named(c, "start");
-            struct delta_head a = { .q = named(c, "q") + key, .k = named(c, "k") + key, .v = named(c, "v") + value,
-                                    .g = named(c, "g") + gate * J, .beta = named(c, "beta") + gate,
+            const double *start = op_named(c, "start");
+            struct delta_head a = { .q = op_named(c, "q") + key, .k = op_named(c, "k") + key,
+                                    .v = op_named(c, "v") + value, .g = op_named(c, "g") + gate * J,
+                                    .beta = op_named(c, "beta") + gate,
                                     .start = start ? start + b * T : NULL, .T = T, .H = H, .G = G, .J = J, .K = (int)K,
                                     .V = (int)V, .erase = d[8], .scale = c->scalar[0] };
-            a.y = (backward ? unused : named(got, "y")) + value;
+            a.y = (backward ? unused : op_named(got, "y")) + value;
             if (backward) {
-                a.dy = named(c, "dy") + value, a.dv = named(got, "dv") + value, a.dbeta = named(got, "dbeta") + gate;
-                a.dq = named(got, "dq") + key, a.dk = named(got, "dk") + key;
+                a.dy = op_named(c, "dy") + value;
+                a.dv = op_named(got, "dv") + value, a.dbeta = op_named(got, "dbeta") + gate;
+                a.dq = op_named(got, "dq") + key, a.dk = op_named(got, "dk") + key;
             }
             for (long e = 0; e < KV; e++) {
                 S[e] = S0 ? S0[(b * H + h) * KV + e] : 0;
                 D[e] = dS1 ? dS1[(b * H + h) * KV + e] : 0;
             }
             run_head(&a, S, backward ? D : NULL, L);
-            double *to = backward ? named(got, "dS0") : named(got, "S1");
+            double *to = backward ? op_named(got, "dS0") : op_named(got, "S1");
             for (long e = 0; e < KV && to; e++)
                 to[(b * H + h) * KV + e] = backward ? to[(b * H + h) * KV + e] + D[e] : S[e];
         }
@@ -299,11 +295,12 @@ static void run_case(struct op_case *got, const struct op_case *c, int backward,
 /* Is every other token's key, or more, the one before? */
 static int keys_are_alike(const struct op_case *c)
 {
-    const int i = op_arg_find(&swax_ops[c->op], "k"), *d = c->dims;
+    const int *d = c->dims;
+    const double *k = op_named(c, "k");
     const long T = d[1], row = (long)d[3] * d[4];
     long alike = 0;
     for (long t = 1; t < (long)d[0] * T; t++)
-        alike += t % T && !memcmp(c->arg[i] + t * row, c->arg[i] + (t - 1) * row, (size_t)row * sizeof(double));
+        alike += t % T && !memcmp(k + t * row, k + (t - 1) * row, (size_t)row * sizeof *k);
     return 2 * alike >= (long)d[0] * (T - 1) && T > 1;
 }
 
