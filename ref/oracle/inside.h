@@ -26,6 +26,11 @@ void op_terms(double *size, const struct op_case *c, const struct op_case *truth
 void op_operands(double *bias, const struct op_case *c, const struct op_case *truth);
 /* ref/oracle/operands_delta.c: the delta rule's */
 void op_operands_delta(double *bias, const struct op_case *c, const struct op_case *truth);
+/* ref/oracle/operands_cell.c: the cell's */
+void op_operands_cell(double *bias, const struct op_case *c, const struct op_case *truth);
+/* ref/oracle/exponentials.c: what the exponentials of gates err, of the cell and the delta rule; err[OP_ARGS],
+ * 0 on entry */
+void op_exponentials(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
 
 /* SWAX_SIGMOID and SWAX_LOG, whose h has no normaliser: the gates of kernels.h, which cannot be included here */
 enum { SIGMOID = 1, LOG = 3 };

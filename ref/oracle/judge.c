@@ -18,7 +18,8 @@
  *              the larger.
  *              As a whole: rounding has no direction, so the projection of the error on the truth is at most 4 times
  *              that of the honest evaluations, or twice what n independent errors of the RMS bound's size leave, or
- *              twice what operands leave that are rounded alike: ref/oracle/operands.c.
+ *              twice what operands leave that are rounded alike: ref/oracle/operands.c.  What the exponentials of
+ *              gates err, which have a direction, comes on top: ref/oracle/exponentials.c.
  *
  * "The reference" is another tier's double where a case says so (op_case.by): one that check_tiers holds to the
  * reference.
@@ -291,6 +292,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
 {
     const struct op_spec *op = &swax_ops[c->op];
     struct op_distance plain[OP_ARGS] = { { 0 } }, nudged[OP_ARGS] = { { 0 } };
+    struct op_distance faded[OP_ARGS] = { { 0 } };
     double size[OP_ARGS] = { 0 }, alike[OP_ARGS] = { 0 };
     long inputs = 0;
     memset(v, 0, sizeof *v);
@@ -301,8 +303,10 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
     measure_plain(plain, c, truth);
     measure_nudged(nudged, c, truth, precision);
     op_terms(size, c, truth);
-    if (precision == SWAX_PREC_BF16)
+    if (precision == SWAX_PREC_BF16) {
         op_operands(alike, c, truth);
+        op_exponentials(faded, c, truth);
+    }
     for (int i = 0; i < c->n; i++)
         inputs += op->arg[i].role == IN ? c->size[i] : 0;
     for (int i = 0; i < c->n; i++) {
@@ -310,13 +314,13 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         if (!op_answers(a) || !c->arg[i])
             continue;
         const double u = rounding(STAT, precision) * size[i];
-        nudged[i].most = fmax(nudged[i].most, u / unit(truth->arg[i], c->size[i]));
-        nudged[i].rms = fmax(nudged[i].rms, u / unit_rms(truth->arg[i], c->size[i]));
+        nudged[i].most = fmax(nudged[i].most, fmax(faded[i].most, u / unit(truth->arg[i], c->size[i])));
+        nudged[i].rms = fmax(nudged[i].rms, fmax(faded[i].rms, u / unit_rms(truth->arg[i], c->size[i])));
         const struct op_distance most =
             op_bounds(&plain[i], &nudged[i], a, inputs, precision, truth->arg[i], before(c, i), c->size[i]);
         v->bound[i] = most.most;
         v->rms_bound[i] = most.rms;
-        v->bias_bound[i] = most.bias > 0 ? fmax(most.bias, 2 * alike[i]) : 0;
+        v->bias_bound[i] = most.bias > 0 ? fmax(most.bias, 2 * alike[i]) + faded[i].bias : 0;
     }
 }
 

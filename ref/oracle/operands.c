@@ -111,6 +111,8 @@ void op_operands(double *bias, const struct op_case *c, const struct op_case *tr
     double most, square, sum[WAYS] = { 0 };
     if (!strncmp(op->name, "delta_", 6))
         op_operands_delta(bias, c, truth);
+    if (!strncmp(op->name, "mlstm_", 6))
+        op_operands_cell(bias, c, truth);
     if (!backward && strcmp(op->name, "attention_forward"))
         return;
     const double work = (double)d[0] * d[1] * d[3] * d[5] * (d[6] < d[2] ? d[6] : d[2]);

@@ -1,0 +1,389 @@
+/* operands_cell.c - what rounding to bf16 on the way moves in one direction: the mLSTM cell's.
+ *
+ * On tensor cores the cell is a chain of products in chunks, whose operands are rounded to bf16.  In one head, for the
+ * tokens of a chunk behind the state C, n, with s = 1/sqrt(K), N the normaliser and g_t the gradient of qn_t:
+ *
+ *   weights    D_tj = exp(li_j + lf_j+1 + .. + lf_t - m_t), j <= t      a_j = D_last,j
+ *              e_t  = exp(lf_0 + .. + lf_t + m_before - m_t)
+ *   forward    W_tj = s q_t.k_j D_tj                 h_t = (sum_j W_tj v_j + C^T (s e_t q_t)) / N_t
+ *              C' = e_last C + sum_j (a_j k_j) v_j^T, n' likewise       qn_t = sum_j W_tj + s e_t q_t.n
+ *   backward   S_tj = s (dh_t.v_j / N_t + g_t) D_tj  P_tj = W_tj / N_t  Z_tj = S_tj q_t.k_j
+ *              dq_t = sum_j S_tj k_j + s e_t (C dh_t / N_t + g_t n)     = .. + x_t
+ *              dk_j = sum_t S_tj q_t + a_j (dC' v_j + dn')              = .. + z_j
+ *              dv_j = sum_t P_tj dh_t + dC'^T (a_j k_j)                 dli_j = k_j.dk_j
+ *              dlf_r = e_last (<dC',C> + <dn',n>) + sum_t>=r q_t.x_t + sum_j<r k_j.z_j + sum_t>=r>j Z_tj
+ *              dC = e_last dC' + sum_t (s e_t q_t / N_t) dh_t^T, dn likewise
+ *
+ * W, S, P and the states' copies are rounded where they enter a product; what is in brackets is in some kernels, whose
+ * decays are part of the queries and keys ("barred"), and then dh / N is too.  Errors of many operands go either way,
+ * and leave no bias; but where tokens are alike the rows of these are, and are rounded alike: up to 0.1 % of h.  So the
+ * form is worked out as it is rounded, in double, in chunks of 16, 32, 64 and 128 tokens.  W, C and the keys are in
+ * units of exp(m), where a kernel may have a stabiliser of its own: eight units within a doubling are asked, and W / N.
+ * The backward's are in no unit. */
+#include "ref/oracle/inside.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 128, UNITS = 8 };
+static const double MOST_WORK = 2e9;         /* multiplications, of all of them */
+
+/* How a kernel rounds: W and C times 2^(unit / UNITS), at UNITS W / N; are decays in queries and keys? */
+struct cell_way { int unit, barred; long chunk; };
+
+/* One head of one sequence; token t's row of q is q + t H K, and so on.  Outputs of the backward are added to. */
+struct cell_head {
+    const double *q, *k, *v, *dh, *start;
+    double *li, *lf, *m, *N, *g, *slope_i, *slope_f;       /* (T) */
+    double *h, *qn, *dq, *dk, *dv, *di, *df;
+    long T, H;
+    int K, V;
+    double m0, s;
+};
+/* A chunk of n tokens: its weights. */
+struct cell_chunk { long from, n; double *D, *e, *W, *S; };
+/* C (K,V) and n (K), or their gradients. */
+struct cell_state { double *C, *n; };
+
+static double round_one(double x) { return op_round(x, REAL, SWAX_PREC_BF16); }
+static double round_if(int rounds, double x) { return rounds ? round_one(x) : x; }
+static const double *key(const struct cell_head *a, const double *x, long t) { return x + t * a->H * a->K; }
+static const double *value(const struct cell_head *a, const double *x, long t) { return x + t * a->H * a->V; }
+
+static double dot(const double *a, const double *b, int n)
+{
+    double sum = 0;
+    for (int e = 0; e < n; e++)
+        sum += a[e] * b[e];
+    return sum;
+}
+
+/* Does a document begin behind j, up to t? */
+static int parted(const struct cell_head *a, long j, long t) { return a->start && (long)a->start[t] > j; }
+
+static double weight(const struct cell_head *a, long t, int apart, double x)
+{
+    return apart || isinf(a->m[t]) ? 0 : exp(x);
+}
+
+static void chunk_weights(struct cell_chunk *c, const struct cell_head *a)
+{
+    const double before = c->from ? a->m[c->from - 1] : a->m0;
+    for (long i = 0; i < c->n; i++) {
+        const long t = c->from + i;
+        double sum = 0;
+        for (long j = i; j >= 0; j--) {
+            c->D[i * c->n + j] = weight(a, t, parted(a, c->from + j, t), a->li[c->from + j] + sum - a->m[t]);
+            sum += a->lf[c->from + j];
+        }
+        c->e[i] = weight(a, t, parted(a, c->from - 1, t), sum + (before - a->m[t]));
+    }
+}
+
+/* The state's copy, as it enters products. */
+static double *copied(const double *C, long n, double up)
+{
+    double *copy = op_take((size_t)n, sizeof *copy);
+    for (long e = 0; e < n; e++)
+        copy[e] = round_one(up * C[e]) / up;
+    return copy;
+}
+
+static double unit_of(const struct cell_way *way) { return exp2((double)(way->unit % UNITS) / UNITS); }
+
+static void chunk_on(const struct cell_head *a, struct cell_chunk *c, struct cell_state S, const struct cell_way *way)
+{
+    const double up = unit_of(way), *leave = c->D + (c->n - 1) * c->n, decay = c->e[c->n - 1];
+    for (int r = 0; r < a->K; r++) {
+        for (int w = 0; w < a->V; w++)
+            S.C[r * a->V + w] *= decay;
+        S.n[r] *= decay;
+    }
+    for (long j = 0; j < c->n; j++) {
+        const double *k = key(a, a->k, c->from + j), *v = value(a, a->v, c->from + j);
+        for (int r = 0; r < a->K; r++) {
+            const double barred = round_if(way->barred, up * leave[j] * k[r]) / up;
+            for (int w = 0; w < a->V; w++)
+                S.C[r * a->V + w] += barred * v[w];
+            S.n[r] += barred;
+        }
+    }
+}
+
+/* h and qn of a chunk behind S. */
+static void chunk_gives(const struct cell_head *a, struct cell_chunk *c, struct cell_state S,
+                        const struct cell_way *way)
+{
+    double *C = copied(S.C, (long)a->K * a->V, unit_of(way));
+    for (long i = 0; i < c->n; i++) {
+        const long t = c->from + i;
+        const double *q = key(a, a->q, t), up = way->unit == UNITS ? 1 / a->N[t] : unit_of(way);
+        double *h = a->h + t * a->H * a->V, *qn = a->qn + t * a->H;
+        memset(h, 0, (size_t)a->V * sizeof *h);
+        *qn = a->s * c->e[i] * dot(q, S.n, a->K);
+        for (long j = 0; j <= i; j++) {
+            const double W = a->s * dot(q, key(a, a->k, c->from + j), a->K) * c->D[i * c->n + j];
+            const double rounded = round_one(up * W) / up, *v = value(a, a->v, c->from + j);
+            *qn += W;
+            for (int w = 0; w < a->V; w++)
+                h[w] += rounded * v[w];
+        }
+        for (int r = 0; r < a->K; r++) {
+            const double barred = round_if(way->barred, a->s * c->e[i] * q[r]);
+            for (int w = 0; w < a->V; w++)
+                h[w] += barred * C[r * a->V + w];
+        }
+        for (int w = 0; w < a->V; w++)
+            h[w] /= a->N[t];
+    }
+    free(C);
+}
+
+/* As queries: dq, and what each token has of the state, x[n], into q.dq; dh is (n,V), by N where that is rounded. */
+static void chunk_queries(const struct cell_head *a, const struct cell_chunk *c, struct cell_state S, const double *dh,
+                          const double *over, int barred, double *x)
+{
+    double *C = copied(S.C, (long)a->K * a->V, 1);
+    for (long i = 0; i < c->n; i++) {
+        const long t = c->from + i;
+        const double *q = key(a, a->q, t), enter = a->s * c->e[i];
+        double *dq = a->dq + t * a->H * a->K;
+        x[i] = 0;
+        for (int r = 0; r < a->K; r++) {
+            double of_state = enter * a->g[t] * S.n[r];
+            for (int w = 0; w < a->V; w++)
+                of_state += round_if(barred, enter / over[i] * dh[i * a->V + w]) * C[r * a->V + w];
+            x[i] += q[r] * of_state;
+            dq[r] += of_state;
+            for (long j = 0; j <= i; j++)
+                dq[r] += c->S[i * c->n + j] * key(a, a->k, c->from + j)[r];
+        }
+    }
+    free(C);
+}
+
+/* As keys: dk, dv, di, and what each token has of the gradient of the state behind, z[n], into k.dk. */
+static void chunk_keys(const struct cell_head *a, const struct cell_chunk *c, struct cell_state G, const double *dh,
+                       int barred, double *z)
+{
+    double *C = copied(G.C, (long)a->K * a->V, 1);
+    for (long j = 0; j < c->n; j++) {
+        const long t = c->from + j;
+        const double *k = key(a, a->k, t), *v = value(a, a->v, t), leave = c->D[(c->n - 1) * c->n + j];
+        double *dk = a->dk + t * a->H * a->K, *dv = a->dv + t * a->H * a->V, kdk = 0;
+        z[j] = 0;
+        for (int r = 0; r < a->K; r++) {
+            double of_state = leave * G.n[r], all = 0;
+            for (int w = 0; w < a->V; w++) {
+                of_state += round_if(barred, leave * v[w]) * C[r * a->V + w];
+                dv[w] += round_if(barred, leave * k[r]) * C[r * a->V + w];
+            }
+            for (long i = j; i < c->n; i++)
+                all += c->S[i * c->n + j] * key(a, a->q, c->from + i)[r];
+            z[j] += k[r] * of_state;
+            kdk += k[r] * (all + of_state);
+            dk[r] += all + of_state;
+        }
+        for (long i = j; i < c->n; i++)
+            for (int w = 0; w < a->V; w++)
+                dv[w] += c->W[i * c->n + j] * dh[i * a->V + w];
+        a->di[t * a->H] += kdk * a->slope_i[t];
+    }
+}
+
+/* df, from what passes from state to state, x, z and all pairs. */
+static void chunk_gates(const struct cell_head *a, const struct cell_chunk *c, double passes, const double *x,
+                        const double *z)
+{
+    double behind = passes, pairs = 0, before = 0;
+    for (long j = 0; j < c->n; j++)
+        before += z[j];
+    for (long r = c->n - 1; r >= 0; r--) {
+        const long t = c->from + r;
+        const int fresh = a->start && (long)a->start[t] == t;
+        behind += x[r];
+        before -= z[r];
+        for (long j = 0; j < c->n; j++) {
+            const long query = j < r ? r : j, of = j < r ? j : r;
+            const double qk = dot(key(a, a->q, c->from + query), key(a, a->k, c->from + of), a->K);
+            const double Z = j == r ? 0 : c->S[query * c->n + of] * qk;
+            pairs += j < r ? Z : -Z;
+        }
+        a->df[t * a->H] += fresh ? 0 : (behind + before + pairs) * a->slope_f[t];
+    }
+}
+
+/* A chunk's gradients; G, that of the state behind it, to that of S before it. */
+static void chunk_back(const struct cell_head *a, struct cell_chunk *c, struct cell_state S, struct cell_state G,
+                       const struct cell_way *way)
+{
+    const long n = c->n, KV = (long)a->K * a->V;
+    double *dh = op_take((size_t)(n * a->V + 3 * n), sizeof *dh), *over = dh + n * a->V, *x = over + n, *z = x + n;
+    for (long i = 0; i < n; i++) {
+        const long t = c->from + i;
+        const double *given = value(a, a->dh, t), *q = key(a, a->q, t);
+        over[i] = way->barred ? 1 : a->N[t];
+        for (int w = 0; w < a->V; w++)
+            dh[i * a->V + w] = way->barred ? round_one(given[w] / a->N[t]) : given[w];
+        for (long j = 0; j <= i; j++) {
+            const double by = a->s * c->D[i * n + j];
+            const double dP = dot(dh + i * a->V, value(a, a->v, c->from + j), a->V) / over[i] + a->g[t];
+            c->S[i * n + j] = round_one(by * dP);
+            c->W[i * n + j] = round_one(by * dot(q, key(a, a->k, c->from + j), a->K) / over[i]);
+        }
+    }
+    chunk_queries(a, c, S, dh, over, way->barred, x);
+    chunk_keys(a, c, G, dh, way->barred, z);
+    chunk_gates(a, c, c->e[n - 1] * (dot(G.C, S.C, (int)KV) + dot(G.n, S.n, a->K)), x, z);
+    for (long e = 0; e < KV; e++)
+        G.C[e] *= c->e[n - 1];
+    for (int r = 0; r < a->K; r++) {
+        G.n[r] *= c->e[n - 1];
+        for (long i = 0; i < n; i++) {
+            const double q = key(a, a->q, c->from + i)[r], enter = a->s * c->e[i];
+            const double barred = round_if(way->barred, enter / over[i] * q);
+            for (int w = 0; w < a->V; w++)
+                G.C[r * a->V + w] += barred * dh[i * a->V + w];
+            G.n[r] += enter * a->g[c->from + i] * q;
+        }
+    }
+    free(dh);
+}
+
+/* S from the state before to the one behind, or, in the backward, G to the gradient of the state before. */
+static void run_head(const struct cell_head *a, struct cell_state S, const struct cell_state *G,
+                     const struct cell_way *way)
+{
+    const long L = way->chunk, chunks = (a->T + L - 1) / L, KV = (long)a->K * a->V, state = KV + a->K;
+    double *room = op_take((size_t)(3 * L * L + L + chunks * state), sizeof *room), *kept = room + 3 * L * L + L;
+    struct cell_chunk c = { .D = room, .W = room + L * L, .S = room + 2 * L * L, .e = room + 3 * L * L };
+    for (long at = 0; at < chunks; at++) {
+        c.from = at * L, c.n = a->T - c.from < L ? a->T - c.from : L;
+        memcpy(kept + at * state, S.C, (size_t)KV * sizeof *kept);
+        memcpy(kept + at * state + KV, S.n, (size_t)a->K * sizeof *kept);
+        chunk_weights(&c, a);
+        if (!G)
+            chunk_gives(a, &c, S, way);
+        chunk_on(a, &c, S, way);
+    }
+    for (long at = chunks - 1; at >= 0 && G; at--) {
+        c.from = at * L, c.n = a->T - c.from < L ? a->T - c.from : L;
+        chunk_weights(&c, a);
+        chunk_back(a, &c, (struct cell_state){ kept + at * state, kept + at * state + KV }, *G, way);
+    }
+    free(room);
+}
+
+static double *named(const struct op_case *c, const char *name)
+{
+    const int i = op_arg_find(&swax_ops[c->op], name);
+    return i < 0 ? NULL : c->arg[i];
+}
+
+static double log_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
+
+/* What the gates of a head are, its normalisers and the gradients of qn; `knows` has m and qn. */
+static void head_scalars(struct cell_head *a, const struct op_case *c, const struct op_case *knows, long row)
+{
+    const int gate = c->dims[6], backward = a->dh != NULL, normalised = gate != SIGMOID && gate != LOG;
+    for (long t = 0; t < a->T; t++) {
+        const long at = row + t * a->H;
+        const double i = named(c, "i")[at], f = named(c, "f")[at], qn = named(knows, "qn")[at];
+        const double floor = fmax(DBL_MIN, exp(-named(knows, "m")[at]));
+        a->m[t] = named(knows, "m")[at];
+        a->li[t] = gate == LOG || !gate ? i : log_sigmoid(i);
+        a->lf[t] = gate == LOG ? f : log_sigmoid(f);
+        a->slope_i[t] = gate == LOG || !gate ? 1 : 1 / (1 + exp(i));
+        a->slope_f[t] = gate == LOG ? 1 : 1 / (1 + exp(f));
+        a->N[t] = normalised ? fmax(fabs(qn), floor) + c->scalar[0] : 1;
+        a->g[t] = 0;
+        if (backward && normalised && fabs(qn) > floor)
+            a->g[t] = (qn > 0 ? -1 : 1) * dot(value(a, a->dh, t), named(c, "h") + at * a->V, a->V) / a->N[t];
+    }
+}
+
+static void load(double *to, const double *from, long n)
+{
+    for (long e = 0; e < n; e++)
+        to[e] = from ? from[e] : 0;
+}
+
+/* The case's answers as such a kernel has them, in `got`, which begins as what stood there. */
+static void run_case(struct op_case *got, const struct op_case *c, const struct op_case *truth, int backward,
+                     const struct cell_way *way)
+{
+    const long T = c->dims[1], H = c->dims[2], K = c->dims[3], V = c->dims[4], KV = K * V;
+    double *room = op_take((size_t)(7 * T + 2 * (KV + K)), sizeof *room), *C = room + 7 * T, *dC = C + KV + K;
+    for (long bh = 0; bh < (long)c->dims[0] * H; bh++) {
+        const long row = bh / H * T * H + bh % H;
+        const double *start = named(c, "start"), *m0 = named(c, "m0"), *C0 = named(c, "C0"), *n0 = named(c, "n0");
+        struct cell_head a = { .q = named(c, "q") + row * K, .k = named(c, "k") + row * K, .v = named(c, "v") + row * V,
+                               .start = start ? start + bh / H * T : NULL, .li = room, .lf = room + T,
+                               .m = room + 2 * T, .N = room + 3 * T, .g = room + 4 * T, .slope_i = room + 5 * T,
+                               .slope_f = room + 6 * T, .T = T, .H = H, .K = (int)K, .V = (int)V,
+                               .m0 = m0 && !c->dims[6] ? m0[bh] : 0, .s = 1 / sqrt((double)K) };
+        const struct cell_state S = { C, C + KV }, G = { dC, dC + KV };
+        load(S.C, C0 ? C0 + bh * KV : NULL, KV);
+        load(S.n, n0 ? n0 + bh * K : NULL, K);
+        if (backward) {
+            const double *dC1 = named(c, "dC1"), *dn1 = named(c, "dn1");
+            double *dC0 = named(got, "dC0"), *dn0 = named(got, "dn0");
+            load(G.C, dC1 ? dC1 + bh * KV : NULL, KV);
+            load(G.n, dn1 ? dn1 + bh * K : NULL, K);
+            a.dh = named(c, "dh") + row * V;
+            a.dq = named(got, "dq") + row * K, a.dk = named(got, "dk") + row * K, a.dv = named(got, "dv") + row * V;
+            a.di = named(got, "di") + row, a.df = named(got, "df") + row;
+            head_scalars(&a, c, c, row);
+            run_head(&a, S, &G, way);
+            for (long e = 0; e < KV && dC0; e++)
+                dC0[bh * KV + e] += G.C[e];
+            for (long e = 0; e < K && dn0; e++)
+                dn0[bh * K + e] += G.n[e];
+        } else {
+            a.h = named(got, "h") + row * V, a.qn = named(got, "qn") + row;
+            head_scalars(&a, c, truth, row);
+            run_head(&a, S, NULL, way);
+            load(named(got, "C1") + bh * KV, S.C, KV);
+            load(named(got, "n1") + bh * K, S.n, K);
+        }
+    }
+    free(room);
+}
+
+/* Is every other token's key, or more, the one before? */
+static int keys_are_alike(const struct op_case *c)
+{
+    const double *k = named(c, "k");
+    const long T = c->dims[1], row = (long)c->dims[2] * c->dims[3];
+    long alike = 0;
+    for (long t = 1; t < (long)c->dims[0] * T; t++)
+        alike += t % T && !memcmp(k + t * row, k + (t - 1) * row, (size_t)row * sizeof *k);
+    return 2 * alike >= (long)c->dims[0] * (T - 1) && T > 1;
+}
+
+void op_operands_cell(double *bias, const struct op_case *c, const struct op_case *truth)
+{
+    static const char *const answers[2][7] = { { "h", "qn", "C1", "n1" },
+                                               { "dq", "dk", "dv", "di", "df", "dC0", "dn0" } };
+    const struct op_spec *op = &swax_ops[c->op];
+    const int backward = !strcmp(op->name, "mlstm_backward"), *d = c->dims, ways = backward ? 2 : 2 * (UNITS + 1);
+    const double pairs = (double)d[0] * d[1] * d[2] * (CHUNK * (d[3] + d[4]) + 2.0 * d[3] * d[4]);
+    if (!keys_are_alike(c) || pairs * ways * 4 > MOST_WORK)
+        return;
+    for (long L = 16; L <= CHUNK && (L == 16 || L < 2 * d[1]); L *= 2)
+        for (int w = 0; w < ways; w++) {
+            const struct cell_way way = { w / 2, w % 2, L };
+            struct op_case got;
+            op_case_copy(&got, c);
+            run_case(&got, c, truth, backward, &way);
+            for (int k = 0; k < (backward ? 7 : 4); k++) {
+                const int i = op_arg_find(op, answers[backward][k]);
+                if (got.arg[i])
+                    bias[i] = fmax(bias[i], fabs(op_bias(got.arg[i], truth->arg[i], backward ? c->arg[i] : NULL,
+                                                         c->size[i])));
+            }
+            op_case_free(&got);
+        }
+}
