@@ -2,6 +2,7 @@
  * replaces a file whole or not at all. */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include "tools/lib/files.h"
 #include "tools/lib/random.h"
 #include "tools/lib/safetensors.h"
+#include "tools/lib/say.h"
+#include "tests/golden.h"
 #include "tests/mutate.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
@@ -115,6 +118,14 @@ START_TEST(damage_never_passes)
 END_TEST
 
 static const char *const bad_headers[] = {
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"F16\",\"shape\":[2,3],"
+    "\"data_offsets\":[1,4]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[5],\"data_offsets\":[0,5]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4,4]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0.5,4]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":4,\"data_offsets\":[0,4]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":\"no\"}}",
+    "{\"a\":{\"dtype\":\"I64\",\"shape\":[1152921504606846976],\"data_offsets\":[0,4]}}",
     "{}        x", "[]", "{\"a\":1}", "{\"a\":{}}", "{\"__metadata__\":[]}", "{\"__metadata__\":{\"a\":1}}",
     "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}+",
     "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}",
@@ -148,6 +159,79 @@ START_TEST(hostile_headers_are_refused)
     put_with_header(path, bad_headers[_i], strlen(bad_headers[_i]), "abcd", 4);
     ck_assert_msg(!st_open(path, why), "accepted: %s", bad_headers[_i]);
     ck_assert_msg(is_sentence(why), "%s", why);
+    free(path);
+}
+END_TEST
+
+/* What is said of each, as it is kept. */
+START_TEST(headers_are_refused_in_the_same_words_as_ever)
+{
+    char *path = scratch("hostile.safetensors"), *all = NULL;
+    size_t size;
+    FILE *f = open_memstream(&all, &size);
+    for (size_t i = 0; i < sizeof bad_headers / sizeof *bad_headers; i++) {
+        put_with_header(path, bad_headers[i], strlen(bad_headers[i]), "abcd", 4);
+        ck_assert(!st_open(path, why));
+        const char *name = strstr(why, "hostile.safetensors");
+        fprintf(f, "%s\n    %s\n", bad_headers[i], name ? name : why);
+    }
+    fclose(f);
+    golden_is("safetensors.txt", all, 0);
+    free(all), free(path);
+}
+END_TEST
+
+/* A sentence that has no room for its end says that there is more. */
+START_TEST(a_sentence_keeps_to_its_room)
+{
+    char room[SWAX_WHY + 8], text[SWAX_WHY + 20];
+    for (int n = SWAX_WHY - 5; n < SWAX_WHY + 10; n++) {
+        memset(text, 'x', sizeof text), memset(room, '#', sizeof room);
+        text[n] = 0;
+        ck_assert(say(room, "%s", text) == room);
+        ck_assert_msg(room[SWAX_WHY] == '#' && strlen(room) == (size_t)(n < SWAX_WHY ? n : SWAX_WHY - 1) &&
+                      strspn(room, "x") == (size_t)(n < SWAX_WHY ? n : SWAX_WHY - 4) &&
+                      (n < SWAX_WHY || !strcmp(room + SWAX_WHY - 4, "...")), "%d letters become %s", n, room);
+    }
+    /* of a path the end */
+    errno = ENOENT;
+    memset(text, 'y', sizeof text);
+    for (int n = SWAX_WHY / 2 - 1; n < SWAX_WHY / 2 + 2; n++) {
+        char expected[SWAX_WHY + 80];
+        text[n] = 0, text[0] = 'a';
+        say_errno(room, text, "is");
+        snprintf(expected, sizeof expected, "%s%s is: %s.", n > SWAX_WHY / 2 ? "..." : "",
+                 text + (n > SWAX_WHY / 2 ? n - SWAX_WHY / 2 : 0), strerror(ENOENT));
+        ck_assert_str_eq(room, expected);
+        text[n] = 'y';
+    }
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_or_read_is_said)
+{
+    char *path = scratch("short"), to[8];
+    put(path, "abc", 3);
+    const int fd = open(path, O_RDONLY);
+    ck_assert_int_eq(file_write(fd, "x", 1), -1);                      /* which is open for reading */
+    ck_assert_int_eq(errno, EBADF);
+    ck_assert_int_eq(file_write(fd, "x", 0), 0);
+    ck_assert(!file_read_at(fd, "NAME", to, 2, 1, why) && !memcmp(to, "bc", 2));
+    ck_assert(file_read_at(fd, "NAME", to, 5, 1, why) == why);
+    ck_assert_str_eq(why, "NAME ends 3 bytes too early: it was cut short.");
+    close(fd);
+    const int folder = open("/", O_RDONLY);
+    ck_assert(file_read_at(folder, "NAME", to, 5, 0, why) == why);
+    ck_assert_str_eq(why, "NAME cannot be read: Is a directory.");
+    close(folder);
+    size_t n;
+    ck_assert(!file_read(path, 2, &n, why) && n == 3);
+    ck_assert_msg(strstr(why, "short holds 3 bytes: at most 2 are expected here."), "%s", why);
+    char *text = file_read(path, 3, &n, why);
+    ck_assert(text && n == 3 && !strcmp(text, "abc"));
+    free(text);
+    ck_assert(!file_read("/", 3, &n, why) && !strcmp(why, "/ is not a file."));
+    ck_assert(file_make_folder(path, why) == why && strstr(why, "/short is not a folder."));
     free(path);
 }
 END_TEST
@@ -428,6 +512,9 @@ int main(void)
     tcase_add_test(t, damage_never_passes);
     tcase_add_test(t, the_reason_of_a_failure_is_its_own);
     tcase_add_loop_test(t, hostile_headers_are_refused, 0, sizeof bad_headers / sizeof *bad_headers);
+    tcase_add_test(t, headers_are_refused_in_the_same_words_as_ever);
+    tcase_add_test(t, a_sentence_keeps_to_its_room);
+    tcase_add_test(t, what_cannot_be_written_or_read_is_said);
     tcase_add_test(t, hostile_lengths_are_refused);
     tcase_add_test(t, a_hundred_thousand_entries_are_refused_at_once);
     tcase_add_test(t, a_header_of_commas_takes_no_memory);

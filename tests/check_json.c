@@ -158,6 +158,28 @@ START_TEST(every_sequence_of_bytes_is_text_or_refused)
 }
 END_TEST
 
+/* Of all bytes only digits and letters to F are four of an escape, in each of their places. */
+START_TEST(escapes_are_of_hexadecimal_digits)
+{
+    for (int place = 0; place < 4; place++)
+        for (int c = 1; c < 256; c++) {
+            char text[] = "\"\\u1111\"";
+            text[3 + place] = (char)c;
+            const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                            : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+            struct json *j = json_parse(text, strlen(text), why);
+            ck_assert_msg((j != NULL) == (digit >= 0), "%s is %s", text, j ? "taken" : "refused");
+            const unsigned code = 0x1111u + ((unsigned)digit - 1u) * (1u << (4 * (3 - place)));
+            const char *s = j ? j->text : "";
+            const unsigned is = !j ? code : (unsigned char)s[0] < 0x80 ? (unsigned char)s[0]
+                              : (unsigned char)s[0] < 0xe0 ? ((unsigned)s[0] & 31u) << 6 | ((unsigned)s[1] & 63u)
+                              : ((unsigned)s[0] & 15u) << 12 | ((unsigned)s[1] & 63u) << 6 | ((unsigned)s[2] & 63u);
+            ck_assert_msg(is == code, "%s is read as U+%04X", text, is);
+            json_free(j);
+        }
+}
+END_TEST
+
 START_TEST(json_refuses_what_it_should)
 {
     const char *text = bad_json[_i];
@@ -296,6 +318,7 @@ int main(void)
     TCase *t = tcase_create("json");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, json_reads_what_it_should);
+    tcase_add_test(t, escapes_are_of_hexadecimal_digits);
     tcase_add_test(t, escapes_are_utf8);
     tcase_add_test(t, every_short_text_is_read_or_refused_rightly);
     tcase_add_test(t, every_sequence_of_bytes_is_text_or_refused);

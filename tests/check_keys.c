@@ -1,11 +1,15 @@
 /* check_keys.c - every key of every command: what the help says of it is so, what is wrong with it is one sentence, and
  * the man page and the completion of shells have it. */
+#define _GNU_SOURCE          /* posix_openpt */
 #include <check.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 #include "tools/lib/commands.h"
 #include "tools/lib/configs.h"
@@ -484,6 +488,139 @@ START_TEST(no_text_of_the_man_page_is_a_command_of_roff)
 }
 END_TEST
 
+/* ---- commands that are made up of everything there is */
+
+struct odd {
+    char text[KEY_TEXT], path[KEY_TEXT];
+    int whole, large, yes, word, listed;
+    double real, free;
+    struct key_list list;
+    struct key_span span;
+};
+static const char *odd_word(int i)
+{
+    return i < 3 ? (const char *const[]){"one uno eins", "two", "three tres"}[i] : NULL;
+}
+static const char *const odd_words[] = {"red", "green", NULL};
+static const struct key odd_keys[] = {
+    {.name = "FIRST", .what = "a line that is no key"},
+    KEY_ROW(&key_text, "text", struct odd, text, "", "anything"),
+    KEY_ROW(&key_path, "path_of_something_long", struct odd, path, "here/and/there",
+            "where it lies, at some length: more than a line of this page has room for, so that it goes on in the "
+            "next, and in the one behind that, and on"),
+    KEY_WHOLE("whole", struct odd, whole, "7", -3, 999999, "a number"),
+    KEY_WHOLE("large", struct odd, large, "12", 2, 1000000, "another"),
+    KEY_REAL("real", struct odd, real, "0.5", 0, 1e30, "a third"),
+    KEY_REAL("free", struct odd, free, "-1", -HUGE_VAL, HUGE_VAL, "of any size"),
+    KEY_YES("yes", struct odd, yes, "or no"), {0},
+}, odd_more[] = {
+    KEY_WORD("word", struct odd, word, "two", odd_word, "one of three"),
+    KEY_ROW(&key_text, "listed", struct odd, listed, "red", "one of two", .words = odd_words),
+    KEY_ROW(&key_list, "list", struct odd, list, "1,2", "some", .least = 1, .most = 9),
+    KEY_ROW(&key_span, "span", struct odd, span, "3-5", "from and to", .least = 0, .most = 20),
+    KEY_WHOLE("whole", struct odd, whole, "8", 0, 1, "hidden by the first of its name"),
+    KEY_ROW(&key_text, "none", struct odd, text, NULL, "what has no default"), {0},
+};
+static void odd_tables(struct keys *k, const struct options *o)
+{
+    (void)o;
+    keys_add(k, NULL, odd_keys, NULL);
+    keys_add(k, "More of them", odd_more, NULL);
+}
+static const struct command odd_small = {.name = "small", .summary = "one of its own", .usage = "X\nY [Z]",
+                                         .keys = odd_tables, .run = nothing},
+                            odd_bare = {.name = "bare", .summary = "one without keys", .usage = "", .run = nothing},
+                            *const odd_subs[] = {&odd_small, &odd_bare, NULL},
+                            odd_one = {
+    .name = "odd", .summary = "many things", .usage = "FOLDER [key=value ...]\n\nOTHER",
+    .about = "First a paragraph that is longer than a line, with its words in their order, so that it is wrapped where "
+             "it must be.\n\nThen one more.",
+    .keys = odd_tables, .run = nothing, .sub = odd_subs},
+                            odd_group = {.name = "group-2", .summary = "nothing but others", .sub = odd_subs};
+static const struct command *const odd_all[] = {&odd_one, &odd_group, NULL};
+
+static void print_odd(void *how_many)
+{
+    for (int i = 0; i < *(const int *)how_many; i++) {
+        const struct command *c = i < 2 ? odd_all[i] : odd_subs[i - 2];
+        struct keys k;
+        command_keys(&k, c, c->name, NULL);
+        help_print(c, c->name, i == 1 ? NULL : &k);
+    }
+}
+static void print_odd_man(void *unused) { (void)unused; help_man(odd_all); }
+static void print_odd_completion(void *shell) { help_completion(odd_all, shell); }
+
+START_TEST(helps_of_made_up_commands_are_those_that_are_kept)
+{
+    golden_is("help.txt", printed_in(print_odd, &(int){4}), 0);
+    golden_is("help_man.txt", printed_in(print_odd_man, NULL), 0);
+    golden_is("help_bash.txt", printed_in(print_odd_completion, (void *)(size_t)"bash"), 0);
+    golden_is("help_zsh.txt", printed_in(print_odd_completion, (void *)(size_t)"zsh"), 0);
+}
+END_TEST
+
+/* The help on a terminal of so many columns, of which the environment may say another number. */
+static char *on_a_terminal(int columns, const char *said)
+{
+    enum { ROOM = 1 << 16 };
+    char *text = scratch_keep(calloc(ROOM, 1));
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    ck_assert(master >= 0 && !grantpt(master) && !unlockpt(master));
+    const int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    struct termios plain;
+    const struct winsize size = {.ws_row = 20, .ws_col = (unsigned short)columns};
+    ck_assert(slave >= 0 && !tcgetattr(slave, &plain));
+    plain.c_oflag &= ~(tcflag_t)OPOST;
+    ck_assert(!tcsetattr(slave, TCSANOW, &plain) && !ioctl(slave, TIOCSWINSZ, &size));
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (!pid) {
+        if (said)
+            setenv("COLUMNS", said, 1);
+        else
+            unsetenv("COLUMNS");
+        dup2(slave, 1);
+        print_odd(&(int){1});
+        puts("end of it");
+        fflush(stdout);
+        _exit(0);
+    }
+    size_t n = 0;
+    for (ssize_t got; n < ROOM - 1 && (got = read(master, text + n, ROOM - 1 - n)) > 0;) {
+        n += (size_t)got, text[n] = 0;
+        if (strstr(text, "end of it\n"))
+            break;
+    }
+    ck_assert(waitpid(pid, NULL, 0) == pid);
+    close(master), close(slave);
+    char *end = strstr(text, "end of it\n");
+    ck_assert_msg(end, "%d columns: the help breaks off", columns);
+    *end = 0;
+    return text;
+}
+
+START_TEST(helps_fit_their_terminal)
+{
+    static const struct { int columns; const char *said; int fits; } of[] = {
+        {80, NULL, 80}, {101, NULL, 100}, {100, NULL, 100}, {65, NULL, 65}, {64, NULL, 64}, {63, NULL, 63},
+        {23, NULL, 24}, {24, NULL, 24}, {25, NULL, 25}, {80, "40", 40}, {80, "x", 80}, {80, "0", 80},
+        {80, "10000", 100}, {80, "10001", 80}, {40, "1", 24}, {0, NULL, 100}};
+    char *all = malloc(1 << 20), *to = all, *plain = printed_in(print_odd, &(int){1});
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char *text = on_a_terminal(of[i].columns, of[i].said);
+        if (of[i].fits == of[i].columns && !of[i].said && of[i].fits < 100)
+            to += sprintf(to, "---- %d columns\n%s", of[i].fits, text);
+        else
+            ck_assert_msg(!strcmp(text, of[i].fits == 100 ? plain : on_a_terminal(of[i].fits, NULL)),
+                          "%d columns, COLUMNS=%s: this is not %d columns wide:\n%s", of[i].columns,
+                          of[i].said ? of[i].said : "", of[i].fits, text);
+    }
+    golden_is("help_narrow.txt", all, 0);
+    free(all);
+}
+END_TEST
+
 /* The word "help" goes, wherever it stands, and nothing else changes its place. */
 static void ask_for_help(void *argv) { ck_assert_int_eq(cmd_eval(3, argv), 0); }
 
@@ -520,6 +657,28 @@ START_TEST(seeds_are_all_numbers_of_64_bits)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(run_set(&r, "seed", bad[i], why) && strstr(why, "18446744073709551615"),
                       "seed=%s is taken for %llu", bad[i], (unsigned long long)r.seed);
+}
+END_TEST
+
+/* Each word of the completion that can be asked for, and no other. */
+START_TEST(completion_has_the_commands)
+{
+    const char *text = printed_in(print_completion, (void *)(size_t)"bash");
+    char expected[2000], *to = expected;
+    for (int k = 0; k < 2; k++) {
+        to = expected + sprintf(expected, k ? "words=\"help version completion" : "    help) words=\"man");
+        for (int i = 0; swax_commands[i]; i++)
+            to += sprintf(to, " %s", swax_commands[i]->name);
+        sprintf(to, k ? "\"; fi\n" : "\" ;;\n    completion) words=\"bash zsh\" ;;\n");
+        ck_assert_msg(strstr(text, expected) != NULL, "no '%s'", expected);
+    }
+    for (int i = 0; swax_commands[i]; i++) {
+        to = expected + sprintf(expected, "\n    %s) words=\"help", swax_commands[i]->name);
+        for (int s = 0; swax_commands[i]->sub && swax_commands[i]->sub[s]; s++)
+            to += sprintf(to, " %s", swax_commands[i]->sub[s]->name);
+        const char *at = strstr(text, expected);
+        ck_assert_msg(at && strchr(" \"", at[to - expected]), "no '%s'", expected);
+    }
 }
 END_TEST
 
@@ -770,6 +929,9 @@ int main(void)
     tcase_add_loop_test(t, a_misspelt_key_is_recognised, 0, n_all);
     tcase_add_loop_test(t, the_names_of_others_lead_to_ours, 0, n_all);
     tcase_add_test(t, the_man_page_of_the_tree_is_the_one_of_the_tables);
+    tcase_add_test(t, helps_of_made_up_commands_are_those_that_are_kept);
+    tcase_add_test(t, helps_fit_their_terminal);
+    tcase_add_test(t, completion_has_the_commands);
     tcase_add_test(t, no_text_of_the_man_page_is_a_command_of_roff);
     tcase_add_test(t, help_is_asked_for_anywhere);
     tcase_add_test(t, seeds_are_all_numbers_of_64_bits);

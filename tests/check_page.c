@@ -265,6 +265,26 @@ START_TEST(shades_end_where_shares_do)
 }
 END_TEST
 
+/* A small table and a wide one, with frames and holes, as they are kept. */
+START_TEST(tables_of_greys_are_those_that_are_kept)
+{
+    static const double value[24] = {0, 0.25, 0.5, 0.75, 1, -1, 2, NAN, 0.123, 0.4, 0.6, 0.51, 0.52,
+                                     0.001, 0.999, HUGE_VAL, -0.0, 0.05, 0.1, 0.2, 0.3, 0.35, 0.45, 0.55};
+    static const unsigned char framed[24] = {0, 1, 0, 0, 1, 0, 0, 1};
+    static const char *const name[12] = {"a < b", "c & d", "\"e\"", "f", "g", "h", "i", "j", "k", "l", "m", "n"};
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    svg_heat(f, "one", "row", "column", name, 1, name + 1, 1, value + 2, NULL);
+    svg_heat(f, "small", "rows", "columns", name, 2, name + 2, 2, value, framed);
+    svg_heat(f, "tall", "rows", "columns", name, 8, name + 3, 3, value, framed);
+    svg_heat(f, "wide", "rows", "columns", name + 1, 2, name, 12, value, NULL);
+    fclose(f);
+    golden_is("heat.svg", text, 0);
+    free(text);
+}
+END_TEST
+
 static char *drawn(const struct svg_series *series, int n)
 {
     char *text = NULL;
@@ -325,6 +345,7 @@ int main(void)
     tcase_add_test(t, plots_stand_where_there_is_something_to_show);
     tcase_add_test(t, an_ablation_without_claims_says_so);
     tcase_add_test(t, an_axis_that_ends_at_nothing_has_its_tick);
+    tcase_add_test(t, tables_of_greys_are_those_that_are_kept);
     tcase_add_test(t, shades_end_where_shares_do);
     tcase_add_test(t, an_axis_of_shares_ends_at_all);
     tcase_add_test(t, ticks_are_round_numbers);

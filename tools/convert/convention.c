@@ -1,8 +1,6 @@
 /* convention.c - what other projects' window parameters mean.  PAPER_NOTES.md has the sources. */
 #include "tools/convert/convention.h"
 
-#include <string.h>
-
 const struct convention conventions[] = {
     {"swax", 0, "window: W keys, the query's own included"},
     {"huggingface", 0, "transformers' sliding_window"},
@@ -14,11 +12,3 @@ const struct convention conventions[] = {
     {"axlearn", 1, "its sliding_window_size"},
     {0},
 };
-
-const struct convention *convention_find(const char *name)
-{
-    for (const struct convention *c = conventions; c->name; c++)
-        if (!strcmp(c->name, name))
-            return c;
-    return 0;
-}

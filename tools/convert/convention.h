@@ -9,6 +9,5 @@ struct convention {
 };
 
 extern const struct convention conventions[];      /* the first NULL name ends them; [0] is ours */
-const struct convention *convention_find(const char *name);
 
 #endif

@@ -23,15 +23,12 @@ char *file_read(const char *path, size_t limit, size_t *size, char *why)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);      /* or a pipe would wait for its writer */
     struct stat s;
-    if (fd < 0 || fstat(fd, &s)) {
-        say_errno(why, path, "cannot be read");
-        if (fd >= 0)
-            close(fd);
-        return NULL;
-    }
+    if (fd < 0)
+        return (void)say_errno(why, path, "cannot be read"), NULL;
     char *text = NULL;
-    *size = (size_t)s.st_size;
-    if (!S_ISREG(s.st_mode))
+    const int plain = !fstat(fd, &s) && S_ISREG(s.st_mode);
+    *size = plain ? (size_t)s.st_size : 0;
+    if (!plain)
         say(why, "%s is not a file.", path);
     else if (*size > limit)
         say(why, "%s holds %zu bytes: at most %zu are expected here.", path, *size, limit);
@@ -247,8 +244,5 @@ const char *file_make_folder(const char *path, char *why)
     }
     if (mkdir(part, 0777) && errno != EEXIST)
         return say_errno(why, path, "cannot be made a folder");
-    if (stat(part, &s) || !S_ISDIR(s.st_mode)) {
-        return say(why, "%s is not a folder.", path);
-    }
-    return NULL;
+    return !stat(part, &s) && S_ISDIR(s.st_mode) ? NULL : say(why, "%s is not a folder.", path);
 }

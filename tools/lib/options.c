@@ -106,7 +106,8 @@ static const char *read_one(struct options *o, const char *word, const char *nex
 {
     if (!strcmp(word, "-o")) {
         *used = 1;
-        return next && *next != '-' ? add(o, "output", 6, next, 1, why) : say(why, "-o: a path belongs behind it.");
+        return next && *next != '-' ? add(o, "output", strlen("output"), next, 1, why)
+                                    : say(why, "-o: a path belongs behind it.");
     }
     const int dashes = !strncmp(word, "--", 2) ? 2 : 0;
     const char *const key = word + dashes;

@@ -91,15 +91,15 @@ static double next_tick(struct svg_axis a, double v, double step, double factor)
     return a.log2 ? factor * v : v + step;
 }
 
-static void tick_name(char name[32], struct svg_axis a, double v)
+static void tick_name(char *name, size_t room, struct svg_axis a, double v)
 {
     v = fabs(v) < 1e-12 ? 0 : v;                   /* nor -0 */
     if (a.percent)
-        snprintf(name, 32, "%.3g %%", 100 * v);
+        snprintf(name, room, "%.3g %%", 100 * v);
     else if (fabs(v) >= 1e6)
-        snprintf(name, 32, "%.3gM", v / 1e6);
+        snprintf(name, room, "%.3gM", v / 1e6);
     else
-        snprintf(name, 32, "%.6g", v);
+        snprintf(name, room, "%.6g", v);
 }
 
 /* ---- a plot's frame */
@@ -136,12 +136,12 @@ static void axes(FILE *f, const struct sheet *s, struct svg_axis x, struct svg_a
     const double times_x = tick_factor(x, right - s->left, 40), times_y = tick_factor(y, low - s->top, 18);
     for (double v = first_tick(y, step_y); v <= end_y; v = next_tick(y, v, step_y, times_y)) {
         fprintf(f, "<path d=\"M%d %.1fH%d\" stroke=\"#dddddd\"/>\n", s->left, place_y(s, y, v), right);
-        tick_name(name, y, v);
+        tick_name(name, sizeof name, y, v);
         sheet_text(f, s->left - 6, place_y(s, y, v) + 4, "text-anchor=\"end\" fill=\"#333333\"", name);
     }
     for (double v = first_tick(x, step_x); v <= end_x; v = next_tick(x, v, step_x, times_x)) {
         fprintf(f, "<path d=\"M%.1f %dv5\" stroke=\"#333333\"/>\n", place_x(s, x, v), low);
-        tick_name(name, x, v);
+        tick_name(name, sizeof name, x, v);
         sheet_text(f, place_x(s, x, v), low + 19, "text-anchor=\"middle\" fill=\"#333333\"", name);
     }
     fprintf(f, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#333333\"/>\n", s->left, s->top, low, right);
