@@ -1,10 +1,14 @@
 /* check_outcome.c - one run of an ablation: it may be stopped behind any step and is never taken for finished, its
- * curve loses no point, and a curve is of one question. */
+ * curve loses no point, and a curve is of one question; it is of one process. */
 #include <check.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/scratch.h"
@@ -77,6 +81,114 @@ static void same_curve(const struct outcome *r, const struct outcome *whole, con
                       q->memory, q->near, q->cells);
     }
 }
+
+/* Stands in for the C library's: from now on no lock can be had, for this reason; 0: as ever. */
+static int no_lock;
+
+int fcntl(int fd, int command, ...)
+{
+    va_list v;
+    va_start(v, command);
+    void *arg = va_arg(v, void *);
+    va_end(v);
+    if (command == F_SETLK && no_lock)
+        return errno = no_lock, -1;
+    return (int)syscall(SYS_fcntl, fd, command, arg);
+}
+
+static const char *end_name(enum outcome_end end)
+{
+    static const char *const name[] = {[OUTCOME_DONE] = "done", [OUTCOME_STOPPED] = "stopped",
+                                       [OUTCOME_BUSY] = "busy", [OUTCOME_FAILED] = "failed"};
+    return name[end];
+}
+
+/* One step more of it. */
+static void ends(int seed, enum outcome_end expected, const char *says)
+{
+    static int step;
+    *why = 0;
+    const enum outcome_end end = make(seed, ++step);
+    ck_assert_msg(end == expected && (!*says || strstr(why, says)), "it is %s and not %s: %s", end_name(end),
+                  end_name(expected), why);
+}
+
+/* Where another process has a run's lock, where no lock can be had, and where there is none of its files.  A file
+ * system without locks is no reason. */
+START_TEST(a_run_is_of_one_process)
+{
+    static const int none[] = {ENOLCK, ENOSYS, EINVAL, EOPNOTSUPP}, taken[] = {EACCES, EAGAIN};
+    opened(scratch("locked"), 9, "beyond", "in-short", 3);
+    const int before = dup(1);
+    for (int i = 0; i < 4; i++) {
+        no_lock = none[i];
+        ends(0, OUTCOME_STOPPED, "");
+    }
+    for (int i = 0; i < 2; i++) {
+        no_lock = taken[i];
+        ends(0, OUTCOME_BUSY, "");
+    }
+    no_lock = EIO;
+    ends(0, OUTCOME_FAILED, "runs/one-s1/lock cannot be locked: ");
+    no_lock = 0;
+    char folder[RUN_TEXT + 64];
+    ablation_folder(folder, &a, 0, 1);
+    ck_assert(!file_make_folder(folder, why) && !file_make_folder(in_folder(folder, "lock"), why));
+    ends(1, OUTCOME_FAILED, "runs/one-s2/lock cannot be opened: ");
+    ablation_folder(folder, &a, 0, 2);
+    put(folder, "", 0);
+    ends(2, OUTCOME_FAILED, "runs/one-s3");
+    const int after = dup(1);
+    ck_assert_msg(after == before + 1, "a lock is left open: %d and %d", before, after);
+    close(before), close(after);
+    ablation_close(&a);
+}
+END_TEST
+
+/* What making the run of seed 2 as far as a step says, on that tier. */
+static const char *said_on(const char *tier, int stop)
+{
+    char *said;
+    snprintf(a.run[0].tier, sizeof a.run[0].tier, "%s", tier);
+    fflush(stderr);
+    const int err = dup(2), to = open(scratch("said"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(to, 2);
+    const enum outcome_end end = make(1, stop);
+    dup2(err, 2);
+    close(err), close(to);
+    ck_assert_msg(end == OUTCOME_STOPPED, "on %s: %s", tier, why);
+    read_whole(scratch("said"), &said);
+    return said;
+}
+
+/* Bits differ between tiers: a run that goes on on another one says so, once. */
+START_TEST(a_run_that_changes_its_tier_says_so)
+{
+    static const char format[] = "swax: one, seed 2: was trained on %s: on %s its bits may differ from those of a run "
+                                 "that stayed on one tier\n";
+    char wanted[300], both[60];
+    const struct swax_tier *other = NULL;
+    for (int t = 1; t < swax_n_tiers && !other; t++)
+        other = swax_tiers[t]->usable() && !swax_tiers[t]->memory ? swax_tiers[t] : NULL;
+    if (!other) {
+        printf("left out: this machine has one tier\n");
+        return;
+    }
+    opened(scratch("tiers"), 9, "beyond", "in-short", 2);
+    const char *said = said_on("ref", 2);
+    ck_assert_msg(!*said, "of one tier it says '%s'", said);
+    said = said_on("ref", 3);
+    ck_assert_msg(!*said, "of one tier it says '%s'", said);
+    said = said_on(other->name, 5);
+    snprintf(wanted, sizeof wanted, format, "ref", other->name);
+    ck_assert_msg(!strcmp(said, wanted), "it says '%s' and not '%s'", said, wanted);
+    said = said_on("ref", 7);
+    snprintf(both, sizeof both, "ref %s", other->name);
+    snprintf(wanted, sizeof wanted, format, both, "ref");
+    ck_assert_msg(!strcmp(said, wanted), "it says '%s' and not '%s'", said, wanted);
+    ablation_close(&a);
+}
+END_TEST
 
 /* Where a point is due, also with the curve as it was one step before: so a crash between the two files leaves it. */
 START_TEST(a_run_that_is_stopped_is_not_done_and_keeps_its_curve)
@@ -269,6 +381,8 @@ int main(void)
     Suite *s = suite_create("outcome");
     TCase *t = tcase_create("outcome");
     tcase_set_timeout(t, 240);
+    tcase_add_test(t, a_run_is_of_one_process);
+    tcase_add_test(t, a_run_that_changes_its_tier_says_so);
     tcase_add_test(t, a_run_that_is_stopped_is_not_done_and_keeps_its_curve);
     tcase_add_test(t, a_curve_is_of_one_question);
     tcase_add_test(t, a_curve_under_way_is_of_one_question);

@@ -45,6 +45,24 @@ static void make_up(const struct ablation *a, struct outcome *r, int arm, int se
                                              .cells = i == 2 ? (double)NAN : made_up(arm, seed, 530 + i) };
 }
 
+/* What stands behind the last of everything belongs to nothing, and shows nowhere: an arm with a run, that takes the
+ * most, a question, a sitting, a window, a claim. */
+static struct outcome *with_what_lies_beyond(struct ablation *a)
+{
+    struct outcome *r = calloc((size_t)((a->arms + 1) * a->seeds), sizeof *r);
+    ck_assert(a->arms < ABLATE_ARMS && a->questions < ABLATE_QUESTIONS && a->windows < ABLATE_WINDOWS);
+    a->arm[a->arms] = a->arm[0], a->run[a->arms] = a->run[1];
+    a->arm[a->arms].name = a->arm[a->arms].what = "beyond", a->arm[a->arms].flops = 1e30;
+    a->ask[a->questions] = a->ask[0];
+    strcpy(a->ask[a->questions].name, "behind"), strcpy(a->ask[a->questions].label, "behind");
+    a->sitting[a->sittings] = a->sitting[0];
+    a->window[a->windows] = 3;
+    a->claim[a->claims] = (struct claim){.claim = "beyond", .paper = "beyond"};
+    for (int s = 0; s < a->seeds; s++)
+        make_up(a, &r[a->arms * a->seeds + s], a->arms, s);
+    return r;
+}
+
 static const char *const pages[] = {"smoke", "code-smoke"};
 
 /* Seeds: all of the first arm, the last alone of the second, the first alone of the last but one, none of the last. */
@@ -58,7 +76,7 @@ START_TEST(the_page_is_the_one_that_is_kept)
     a.seeds = 3;
     snprintf(a.out, sizeof a.out, "%s", scratch(pages[_i]));
     ck_assert_msg(!file_make_folder(a.out, why), "%s", why);
-    struct outcome *r = calloc((size_t)(a.arms * a.seeds), sizeof *r);
+    struct outcome *r = with_what_lies_beyond(&a);
     for (int i = 0; i < a.arms - 1; i++)
         for (int s = i == 1 ? a.seeds - 1 : 0; s < (i == a.arms - 2 ? 1 : a.seeds); s++)
             make_up(&a, &r[i * a.seeds + s], i, s);
@@ -112,7 +130,7 @@ START_TEST(pages_of_other_kinds_are_those_that_are_kept)
     a.arm[0].flops = 5e14;                       /* the first takes most, and the unit is of the most */
     snprintf(a.out, sizeof a.out, "%s", scratch(others[_i][0]));
     ck_assert_msg(!file_make_folder(a.out, why), "%s", why);
-    struct outcome *r = calloc((size_t)(a.arms * a.seeds), sizeof *r);
+    struct outcome *r = with_what_lies_beyond(&a);
     for (int i = 0; i < a.arms; i++)
         for (int s = 0; s < a.seeds; s++)
             make_up(&a, &r[i * a.seeds + s], i, s);
@@ -147,7 +165,7 @@ static char *page_of(int finished, int memory, int near)
     a.memory = memory == 1 ? a.memory : memory, a.near = near == 1 ? a.near : near;
     snprintf(a.out, sizeof a.out, "%s", scratch("windows"));
     ck_assert_msg(!file_make_folder(a.out, why), "%s", why);
-    struct outcome *r = calloc((size_t)(a.arms * a.seeds), sizeof *r);
+    struct outcome *r = with_what_lies_beyond(&a);
     for (int i = 0; i < finished; i++)
         make_up(&a, &r[i * a.seeds], i, 0);
     ck_assert_msg(!report_write(&a, r, "swax ablate made-up", why), "%s", why);
@@ -177,6 +195,80 @@ START_TEST(plots_stand_where_there_is_something_to_show)
                               plot ? curve : trade, none ? "there" : "left out");
             }
         }
+}
+END_TEST
+
+/* The head says what the first claim's verdict is: in the file's words, where it has some for it. */
+START_TEST(the_head_answers_by_the_first_claim)
+{
+    static const char yes[] = "{\"claim\": \"yes\", \"holds\": [\"short.loss >= 0\"]}",
+                      no[] = "{\"claim\": \"no\", \"holds\": [\"short.loss >= 9\"]}",
+                      open_[] = "{\"claim\": \"open\", \"asks\": [\"short.loss >= 9\"], \"holds\": "
+                                "[\"short.loss >= 9\"]}",
+                      words[] = "\"answer\": {\"yes\": \"So it is.\", \"no\": \"By no means.\", "
+                                "\"undecided\": \"Who knows?\"}, ";
+    static const struct { const char *first, *second, *answer, *says; } of[] = {
+        {yes, no, "", "Yes."}, {no, yes, "", "No, not here."}, {open_, yes, "", "These runs do not decide it."},
+        {yes, no, words, "So it is."}, {no, open_, words, "By no means."}, {open_, no, words, "Who knows?"},
+        {yes, no, "\"answer\": {\"no\": \"By no means.\"}, ", "Yes."},
+        {no, yes, "\"answer\": {\"yes\": \"So it is.\"}, ", "No, not here."}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        static struct ablation a;
+        struct options none = {NULL, 0};
+        char text[3000], wanted[200], *page;
+        snprintf(text, sizeof text, OF("head", "\"least_seeds\": 1, \"margin\": 0, \"claims\": [%s, %s], %s")
+                 "\"length\": 64, \"window\": 16, \"data\": \"mqar\", \"pairs\": 4, \"key_symbols\": 8, "
+                 "\"values\": 8}, " SHORT_LONG("4") "]}", of[i].first, of[i].second, of[i].answer);
+        ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
+        snprintf(a.out, sizeof a.out, "%s", scratch("head"));
+        ck_assert_msg(!file_make_folder(a.out, why), "%s", why);
+        struct outcome *r = with_what_lies_beyond(&a);
+        for (int k = 0; k < a.arms * a.seeds; k++)
+            make_up(&a, &r[k], k / a.seeds, k % a.seeds);
+        ck_assert_msg(!report_write(&a, r, "swax ablate made-up", why), "%s", why);
+        read_whole(in_folder(a.out, "report.html"), &page);
+        snprintf(wanted, sizeof wanted, "<h1>Which?</h1>\n<p class=\"answer\"><b>%s</b> short.loss = ", of[i].says);
+        ck_assert_msg(strstr(page, wanted) != NULL, "%zu: no %s in %.200s", i, wanted, strstr(page, "<h1>"));
+        free(r);
+        ablation_close(&a);
+    }
+}
+END_TEST
+
+/* FLOPs are in the largest unit of a thousand, million, ... that leaves the most a number from 1; where only files know
+ * how many there are, a dash stands. */
+START_TEST(flops_have_the_unit_of_the_most)
+{
+    static const struct { double flops[2]; int power; const char *says[2]; } of[] = {
+        {{NAN, NAN}, 0, {"&ndash;", "&ndash;"}}, {{1, 2}, 0, {"1", "2"}}, {{1, 999}, 0, {"1", "999"}},
+        {{1000, 1}, 3, {"1", "0.001"}}, {{NAN, 2500}, 3, {"&ndash;", "2.5"}}, {{2e12, 3e11}, 12, {"2", "0.3"}},
+        {{0.5, 0.25}, 0, {"0.5", "0.25"}}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        static struct ablation a;
+        struct options none = {NULL, 0};
+        char wanted[100], *page;
+        ck_assert_msg(!ablation_open(&a, others[1][1], &none, why), "%s", why);
+        snprintf(a.out, sizeof a.out, "%s", scratch("flops"));
+        ck_assert_msg(!file_make_folder(a.out, why), "%s", why);
+        struct outcome *r = with_what_lies_beyond(&a);
+        for (int k = 0; k < 2; k++) {
+            a.arm[k].flops = of[i].flops[k];
+            make_up(&a, &r[k * a.seeds], k, 0);
+        }
+        ck_assert_msg(!report_write(&a, r, "swax ablate made-up", why), "%s", why);
+        read_whole(in_folder(a.out, "report.html"), &page);
+        snprintf(wanted, sizeof wanted, "<th>10<sup>%d</sup> FLOPs</th>", of[i].power);
+        ck_assert_msg(strstr(page, wanted) != NULL, "%zu: no %s", i, wanted);
+        const char *at = page;
+        for (int k = 0; k < 2; k++) {
+            snprintf(wanted, sizeof wanted, "<td>%s</td><td>5</td></tr>", of[i].says[k]);
+            at = strstr(at, wanted);
+            ck_assert_msg(at != NULL, "%zu: no %s", i, wanted);
+            at++;
+        }
+        free(r);
+        ablation_close(&a);
+    }
 }
 END_TEST
 
@@ -343,6 +435,8 @@ int main(void)
     tcase_add_loop_test(t, the_page_is_the_one_that_is_kept, 0, sizeof pages / sizeof *pages);
     tcase_add_loop_test(t, pages_of_other_kinds_are_those_that_are_kept, 0, 3);
     tcase_add_test(t, plots_stand_where_there_is_something_to_show);
+    tcase_add_test(t, the_head_answers_by_the_first_claim);
+    tcase_add_test(t, flops_have_the_unit_of_the_most);
     tcase_add_test(t, an_ablation_without_claims_says_so);
     tcase_add_test(t, an_axis_that_ends_at_nothing_has_its_tick);
     tcase_add_test(t, tables_of_greys_are_those_that_are_kept);

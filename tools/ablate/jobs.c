@@ -167,7 +167,7 @@ static int start(struct jobs *s, int k)
 
 static void listen_to_children(struct jobs *s)
 {
-    struct pollfd ready = {s->pipe[0], POLLIN, 0};
+    struct pollfd ready = {.fd = s->pipe[0], .events = POLLIN};
     struct message m[64];
     if (poll(&ready, 1, 200) <= 0 || !(ready.revents & POLLIN))
         return;

@@ -142,32 +142,28 @@ static const char *save_result(const struct ablation *a, int arm, const struct o
     return file_replace_text(path, f, &text, why);
 }
 
-/* Two processes must not train one run: the first holds a lock for as long as it lives. */
-static int lock(const char *folder, char *why)
+/* Two processes must not train one run: the first holds a lock for as long as it lives.  OUTCOME_DONE: it is held. */
+static enum outcome_end lock(const char *folder, int *fd, char *why)
 {
     char path[RUN_TEXT + 128];
     if (file_make_folder(folder, why))
-        return -2;
+        return OUTCOME_FAILED;
     snprintf(path, sizeof path, "%s/lock", folder);
-    const int fd = open(path, O_RDWR | O_CREAT, 0666);
-    if (fd < 0) {
-        say_errno(why, path, "cannot be opened");
-        return -2;
-    }
-    const enum file_lock held = file_lock(fd);
+    *fd = open(path, O_RDWR | O_CREAT, 0666);
+    if (*fd < 0)
+        return say_errno(why, path, "cannot be opened"), OUTCOME_FAILED;
+    const enum file_lock held = file_lock(*fd);
     if (held == FILE_HELD || held == FILE_NO_LOCKS)
-        return fd;
+        return OUTCOME_DONE;
     if (held == FILE_LOCK_FAILED)
         say_errno(why, path, "cannot be locked");
-    close(fd);
-    return held == FILE_BUSY ? -1 : -2;
+    close(*fd);
+    return held == FILE_BUSY ? OUTCOME_BUSY : OUTCOME_FAILED;
 }
 
 static enum outcome_end train_and_examine(struct training *t, struct run *run, const char *folder, int threads)
 {
-    const int at = snprintf(run->out, sizeof run->out, "%s", folder);
-    if (at >= (int)sizeof run->out)
-        return say(t->why, "%s: this path is too long.", folder), OUTCOME_FAILED;
+    snprintf(run->out, sizeof run->out, "%.*s", RUN_TEXT - 1, folder);         /* the command leaves room for it */
     run->resume = 1;
     run->threads = run->threads ? run->threads : threads;
     t->resumed = resumed_step(folder);
@@ -199,10 +195,10 @@ enum outcome_end outcome_make(const struct ablation *a, int arm, int seed, int t
     ablation_folder(folder, a, arm, seed);
     snprintf(t.path, sizeof t.path, "%s/curve.json", folder);
     run.seed = t.r.seed = (uint64_t)seed + 1;
-    const int fd = lock(folder, why);
-    if (fd < 0)
-        return fd == -1 ? OUTCOME_BUSY : OUTCOME_FAILED;
-    enum outcome_end end = OUTCOME_DONE;
+    int fd;
+    enum outcome_end end = lock(folder, &fd, why);
+    if (end != OUTCOME_DONE)
+        return end;
     if (outcome_read(&there, a, arm, seed, why))
         end = OUTCOME_FAILED;
     else if (!there.done) {                /* another process may have finished it in the meantime */
