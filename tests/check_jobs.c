@@ -387,6 +387,17 @@ START_TEST(as_many_run_side_by_side_as_are_asked_for)
 }
 END_TEST
 
+ACT(sees_the_first, return comes(is_said, "a          seed 1   far ") ? OUTCOME_DONE : OUTCOME_FAILED;)
+
+START_TEST(a_result_is_said_when_it_is_there)
+{
+    static const act what[] = {good, sees_the_first};
+    set(2, 1, 2, what);
+    ran();
+    ck_assert_msg(s.job[1].state == DONE, "what came out is said when all is over");
+}
+END_TEST
+
 /* ---- what they say to their parent */
 
 /* A run that goes on at step 40, is asked again of a step, and ends at 45: six steps; many messages in a row. */
@@ -764,6 +775,7 @@ int main(void)
     tcase_add_test(t, where_most_fail_no_more_are_begun);
     tcase_add_test(t, each_run_is_made_where_it_is_asked_for);
     tcase_add_test(t, as_many_run_side_by_side_as_are_asked_for);
+    tcase_add_test(t, a_result_is_said_when_it_is_there);
     tcase_add_test(t, steps_are_counted);
     tcase_add_test(t, a_run_stops_where_nobody_waits_for_it);
     tcase_add_test(t, who_is_interrupted_stops_what_runs_and_begins_no_more);

@@ -82,6 +82,14 @@ static int is_share(const struct ablation *a, int question)
     return a->ask[question].what == MEASURE_RIGHT || a->ask[question].what == MEASURE_FOUND;
 }
 
+/* From none to all. */
+static struct svg_axis shares(const char *label)
+{
+    return (struct svg_axis){.label = label,
+                             .to = 1,
+                             .percent = 1};
+}
+
 /* All questions of a group against how far back they ask. */
 static void distance_plot(const struct page *p, enum ablate_group group, const char *title, const char *label,
                           const char *words, int from_zero)
@@ -112,7 +120,7 @@ static void distance_plot(const struct page *p, enum ablate_group group, const c
                                 group == ABLATE_FACTS ? a->ask[index[n - 1]].to : 2.0 * a->ask[index[n - 1]].from, 1,
                                 0};
     const struct svg_axis ay = from_zero && percent
-                                 ? (struct svg_axis){label, 0, 1, 0, 1}
+                                 ? shares(label)
                                  : svg_around(label, from_zero ? 0 : bottom_of(&q), top_of(&q), percent);
     fputs("<figure>\n", p->f);
     svg_lines(p->f, title, ax, ay, q.series, q.n, marks, 4);
@@ -164,7 +172,7 @@ static void curve_plot(const struct page *p, const char *title, const char *labe
         return;
     const struct svg_axis ax = {"tokens seen in training", 0, last, 0, 0};
     const struct svg_axis ay =
-        percent ? (struct svg_axis){label, 0, 1, 0, 1} : svg_around(label, bottom_of(&q), top_of(&q), 0);
+        percent ? shares(label) : svg_around(label, bottom_of(&q), top_of(&q), 0);
     fputs("<figure>\n", p->f);
     svg_lines(p->f, title, ax, ay, q.series, q.n, NULL, 0);
     snprintf(caption, sizeof caption, "%s%s", words,
@@ -223,7 +231,7 @@ static void window_plot(const struct page *p)
     q.series[1] = (struct svg_series){.label = a->ask[of[1]].label, .style = 1, .n = n, .x = q.x[1], .y = q.y[1],
                                        .low = q.low[1], .high = q.high[1]};
     const struct svg_axis ax = {"window, in training and test", q.x[0][0], q.x[0][n - 1], 1, 0},
-                          ay = {"right answers", 0, 1, 0, 1};
+                          ay = shares("right answers");
     fputs("<figure>\n", p->f);
     svg_lines(p->f, "Memory and short context against the window", ax, ay, q.series, 2, NULL, 0);
     page_caption(p->f, "Arms that differ in their window and in nothing else, trained with it throughout. Median over "
