@@ -91,6 +91,25 @@ START_TEST(a_curve_that_is_none_has_no_points)
 }
 END_TEST
 
+/* Points behind the last that there is room for are left out. */
+START_TEST(a_curve_has_as_many_points_as_there_is_room_for)
+{
+    static struct outcome r;
+    char line[100 * ABLATE_POINTS], *to = line + sprintf(line, "{\"curve\": [");
+    for (int i = 1; i <= ABLATE_POINTS + 2; i++)
+        to += sprintf(to, "%s{\"step\": %d, \"loss\": %d}", i > 1 ? ", " : "", i, 2 * i);
+    strcpy(to, "]}");
+    struct json *j = json_parse(line, strlen(line), why);
+    ck_assert_msg(j, "%s", why);
+    r.layers = 77;                             /* stands before the points, and what lies behind them is said by it */
+    curve_read(&r, &a, j, 0);
+    ck_assert_msg(r.points == ABLATE_POINTS && r.layers == 77, "%d points", r.points);
+    for (int i = 0; i < ABLATE_POINTS; i++)
+        ck_assert(r.curve[i].step == i + 1 && r.curve[i].loss == 2 * (i + 1));
+    json_free(j);
+}
+END_TEST
+
 /* Weights so large that every answer depends on everything. */
 static struct swax_network *network(const struct run *r, int B, int T, int training)
 {
@@ -257,6 +276,56 @@ START_TEST(a_point_of_the_curve_is_a_third_of_it)
 }
 END_TEST
 
+/* What cannot be examined is said: no tier, no checkpoint, none of its time. */
+START_TEST(what_cannot_be_examined_is_said)
+{
+    static struct outcome r;
+    struct ablate_point p = {0};
+    opened();
+    struct run *run = &a.run[0];
+    snprintf(run->out, sizeof run->out, "%s", scratch("nothing"));
+    ck_assert(!file_make_folder(run->out, why));
+    ck_assert(examine(&a, run, &r, why) == why && strstr(why, "holds neither a run"));
+    for (int q = 0; q < a.questions; q++)
+        ck_assert(isnan(r.answer[q].value) && isnan(r.answer[q].error) && r.answer[q].asked == 0);
+    strcpy(run->tier, "gpu");
+    ck_assert(examine(&a, run, &r, why) == why && strstr(why, "no tier is called gpu"));
+    strcpy(run->tier, "ref");
+    struct swax_network *n = network(run, 3, LENGTH, 1);
+    run_interrupted = 1;
+    const char *wrong = examine_briefly(&a, run, n, 3, &p, why);
+    run_interrupted = 0;
+    ck_assert(wrong == why);
+    ck_assert_str_eq(why, "The examination was interrupted.");
+    ck_assert(isnan(p.loss) && isnan(p.memory) && isnan(p.near) && p.cells > 0);
+    swax_network_free(n);
+    ablation_close(&a);
+}
+END_TEST
+
+/* States of another document need a second sequence: where one sits at a time, a point has no number of it. */
+START_TEST(one_sequence_has_no_other_document)
+{
+    static const char words[] =
+        "{\"name\": \"words\", \"sequences\": 24, \"past\": 48, \"memory\": \"far-gain-foreign\", \"near\": "
+        "\"far-gain-cells\", \"bands\": [{\"name\": \"far\", \"from\": 16, \"to\": 63}], \"settings\": {\"width\": 16, "
+        "\"heads\": 2, \"cell_heads\": 2, \"mixers\": \"swa mlstm\", \"tier\": \"ref\", \"data\": \"text\", "
+        "\"file\": \"ref/network/model.c\", \"window\": 8, \"length\": 96, \"vocabulary\": 256}, "
+        "\"arms\": [{\"name\": \"one\"}]}";
+    struct options none = {NULL, 0};
+    for (int B = 1; B <= 2; B++) {
+        struct ablate_point p = {0};
+        ck_assert_msg(!ablation_open(&a, words, &none, why), "%s", why);
+        struct swax_network *n = network(&a.run[0], B, 96, 1);
+        ck_assert_msg(!examine_briefly(&a, &a.run[0], n, B, &p, why), "%s", why);
+        ck_assert_msg(isnan(p.memory) == (B == 1), "of %d at a time, another document's: %g", B, p.memory);
+        ck_assert(isfinite(p.loss) && isfinite(p.near) && p.cells > 0);
+        swax_network_free(n);
+        ablation_close(&a);
+    }
+}
+END_TEST
+
 /* Long sequences sit a few at a time, so that they take no more memory than training's. */
 START_TEST(long_sequences_sit_a_few_at_a_time)
 {
@@ -294,6 +363,9 @@ int main(void)
     TCase *t = tcase_create("examine");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_curve_that_is_none_has_no_points);
+    tcase_add_test(t, a_curve_has_as_many_points_as_there_is_room_for);
+    tcase_add_test(t, what_cannot_be_examined_is_said);
+    tcase_add_test(t, one_sequence_has_no_other_document);
     tcase_add_test(t, what_a_file_leaves_out_has_its_value);
     tcase_add_loop_test(t, an_examination_is_its_parts, 0, 3);
     tcase_add_loop_test(t, a_point_of_the_curve_is_a_third_of_it, 0, 3);

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/scratch.h"
@@ -160,6 +162,55 @@ static const char *said_on(const char *tier, int stop)
     read_whole(scratch("said"), &said);
     return said;
 }
+
+/* ---- the trial of the first run */
+
+static int opens;
+
+/* Stand in for a source's own, in the process that tries: it is killed, or ends there with this status. */
+static void *open_and_end(const char *const *value, int T, char *to)
+{
+    (void)value, (void)T, (void)to;
+    if (opens < 0)
+        kill(getpid(), SIGKILL);
+    _exit(opens);
+}
+
+START_TEST(a_run_is_tried_in_a_process_of_its_own)
+{
+    static struct source ends;
+    struct run r = run_default();
+    int status;
+    static const char *const settings[][2] = {{"data", "copy"}, {"span", "2"}, {"length", "16"}, {"width", "8"},
+                                              {"heads", "1"}, {"cell_heads", "1"}, {"batch", "1"}, {"tier", "ref"}};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
+    const int before = dup(1);
+    ck_assert_msg(ablation_try(&r, why) == ABLATION_ON_HOST && !*why, "%s", why);
+    strcpy(r.tier, "gpu");
+    ck_assert(ablation_try(&r, why) == ABLATION_REFUSED);
+    ck_assert_msg(strstr(why, "no tier is called gpu"), "%s", why);
+    strcpy(r.tier, "ref");
+    ends = *r.source;
+    ends.open = open_and_end;
+    r.source = &ends;
+    static const struct { int status; enum ablation_trial trial; } of[] = {
+        {-1, ABLATION_REFUSED}, {ABLATION_REFUSED, ABLATION_REFUSED}, {ABLATION_ON_HOST, ABLATION_ON_HOST},
+        {ABLATION_ON_DEVICE, ABLATION_ON_DEVICE}, {ABLATION_ON_SHARED_DEVICE, ABLATION_ON_SHARED_DEVICE}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        opens = of[i].status;
+        strcpy(why, "before");
+        const enum ablation_trial trial = ablation_try(&r, why);
+        ck_assert_msg(trial == of[i].trial, "status %d is taken for %d: %s", of[i].status, (int)trial, why);
+        ck_assert_msg(!strcmp(why, trial == ABLATION_REFUSED ? "The first run could not be tried: no process could be "
+                                                               "started, or it crashed." : ""), "%s", why);
+    }
+    const int after = dup(1);
+    ck_assert_msg(after == before + 1, "a pipe is left open: %d and %d", before, after);
+    ck_assert_msg(waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD, "a process is left behind");
+    close(before), close(after);
+}
+END_TEST
 
 /* Bits differ between tiers: a run that goes on on another one says so, once. */
 START_TEST(a_run_that_changes_its_tier_says_so)
@@ -382,6 +433,7 @@ int main(void)
     TCase *t = tcase_create("outcome");
     tcase_set_timeout(t, 240);
     tcase_add_test(t, a_run_is_of_one_process);
+    tcase_add_test(t, a_run_is_tried_in_a_process_of_its_own);
     tcase_add_test(t, a_run_that_changes_its_tier_says_so);
     tcase_add_test(t, a_run_that_is_stopped_is_not_done_and_keeps_its_curve);
     tcase_add_test(t, a_curve_is_of_one_question);

@@ -257,6 +257,111 @@ START_TEST(weights_that_arms_begin_with_are_those_of_the_folder)
 }
 END_TEST
 
+/* The line of a text, without the blanks before it and the comma behind it. */
+static char *line_of(const char *text, int line)
+{
+    for (; line > 0 && *text; line--)
+        text += strcspn(text, "\n") + (text[strcspn(text, "\n")] != 0);
+    text += strspn(text, " ");
+    int n = (int)strcspn(text, "\n");
+    n -= n && text[n - 1] == ',';
+    char *copy = scratch_keep(calloc((size_t)n + 1, 1));
+    return memcpy(copy, text, (size_t)n);
+}
+
+/* Of all settings that differ from what stands in the folder the first is named, with both values. */
+START_TEST(the_first_setting_that_differs_is_named)
+{
+    static const char *const of[][2] = {
+        {"mixers", "swa swa"}, {"width", "32"}, {"batch", "20"}, {"steps", "10"}, {"rate", "0.25"}, {"window", "81"},
+        {"keys", "5"}, {"values", "3"}, {"filler", "7"}, {"decay", "0.5"}, {"ffn_multiple", "8"}};
+    static struct ablation a;
+    ck_assert_msg(!opened(&a, "", ARMS, NULL, NULL), "%s", why);
+    snprintf(a.out, sizeof a.out, "%s", scratch("differ"));
+    ck_assert_msg(!ablation_claim(&a, 0, why), "%s", why);
+    const struct run was = a.run[1];
+    int tried = 0;
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        for (size_t k = i; k < sizeof of / sizeof *of; k++) {
+            char wanted[SWAX_WHY + RUN_TEXT];
+            int line = 0;
+            a.run[1] = was;
+            if (run_set(&a.run[1], of[i][0], of[i][1], why) || run_set(&a.run[1], of[k][0], of[k][1], why))
+                continue;
+            char *there = run_json(&was, 1), *here = run_json(&a.run[1], 1);
+            while (!strcmp(line_of(there, line), line_of(here, line)))
+                line++;
+            snprintf(wanted, sizeof wanted, "%s holds another ablation, or one with other settings (arm two has %s "
+                     "there, and %s here): choose another folder with out=.", a.out, line_of(there, line),
+                     line_of(here, line));
+            ck_assert_msg(ablation_claim(&a, 0, why) == why && !strcmp(why, wanted), "%s\nand not\n%s", why, wanted);
+            free(there), free(here);
+            tried++;
+        }
+    ck_assert_int_ge(tried, 40);
+    a.run[1] = was;
+    ck_assert_msg(!ablation_claim(&a, 0, why), "%s", why);
+    a.arm[1].name = "else";
+    ck_assert(ablation_claim(&a, 0, why) == why);
+    says(why, "(arm else does not stand there)");
+    a.arms = 1;
+    ck_assert(ablation_claim(&a, 0, why) == why);
+    says(why, "(it has other arms)");
+    ablation_close(&a);
+}
+END_TEST
+
+static const char *text_in(const struct json *object, const char *key)
+{
+    const struct json *j = json_get(object, key);
+    ck_assert_msg(j && j->type == JSON_STRING, "ablation.json lacks %s", key);
+    return j->text;
+}
+
+/* ablation.json has the settings of each arm, what its files hold, and the rules, under their names. */
+static void claim_is_of(const struct ablation *a)
+{
+    struct json *root = json_read(in_folder(a->out, "ablation.json"), 1 << 20, why);
+    char rules[17];
+    ck_assert_msg(root, "%s", why);
+    claims_sum(a, rules);
+    ck_assert_str_eq(text_in(root, "preset"), a->name);
+    ck_assert_str_eq(text_in(root, "rules"), rules);
+    ck_assert(json_get(root, "arms")->count == a->arms && json_get(root, "contents")->count == a->arms &&
+              json_get(root, "weights")->count == a->arms && root->count == 5);
+    for (int i = 0; i < a->arms; i++) {
+        char *config = run_json(&a->run[i], 0);
+        struct json *expected = json_parse(config, strlen(config), why);
+        const struct json *now = json_get(json_get(root, "arms"), a->arm[i].name)->first;
+        for (const struct json *j = expected->first; j; j = j->next, now = now->next)
+            ck_assert_msg(now && !strcmp(now->key, j->key) && !strcmp(now->text, j->text), "%s of %s", j->key,
+                          a->arm[i].name);
+        ck_assert(!now);
+        ck_assert_str_eq(text_in(json_get(root, "contents"), a->arm[i].name), a->arm[i].contents);
+        ck_assert_str_eq(text_in(json_get(root, "weights"), a->arm[i].name), a->arm[i].weights);
+        json_free(expected), free(config);
+    }
+    json_free(root);
+}
+
+/* A run of the arm would begin with what the others began with: it is so unless what was changed is the arm's. */
+static void same_but(const struct ablation *a, const char *changed)
+{
+    static const char *const reads[3][2] = {{"one.txt", "w1"}, {"two.txt", "w2"}, {"one.txt", "w1"}};
+    for (int i = 0; i < 3; i++) {
+        const int data = !strcmp(changed, reads[i][0]), weights = !strcmp(changed, reads[i][1]);
+        const char *wrong = ablation_same(a, i, why);
+        ck_assert_msg(!wrong == !(data || weights), "%s was changed, arm %d: %s", changed, i, wrong ? why : "the same");
+        if (data)
+            says(why, "A file that its data lie in was changed since the ablation began");
+        if (weights) {
+            says(why, "The weights of from=");
+            says(why, "were changed since the ablation began");
+            says(why, changed);
+        }
+    }
+}
+
 /* Each arm's own: other files and other weights than the first arm's are kept apart from its. */
 START_TEST(what_each_arm_reads_is_known)
 {
@@ -283,17 +388,33 @@ START_TEST(what_each_arm_reads_is_known)
     ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
     snprintf(a.out, sizeof a.out, "%s", scratch("read"));
     ck_assert_msg(!ablation_claim(&a, 0, why) && !ablation_claim(&a, 0, why), "%s", why);
+    claim_is_of(&a);
+    same_but(&a, "nothing");
+    /* as another version of swax summed them */
+    ck_assert_str_eq(a.arm[0].contents, "7d43583d30809784");
+    ck_assert_str_eq(a.arm[0].weights, "7d43583d30809784");
     for (int i = 0; i < 5; i++) {
         bytes[1500] = 'b';
         put(scratch(changed[i][0]), bytes, sizeof bytes);
         bytes[1500] = 'a';
+        same_but(&a, changed[i][0]);
         const char *wrong = ablation_claim(&a, 0, why);
         ck_assert_msg(!wrong == !changed[i][1], "%s was changed: %s", changed[i][0], wrong ? why : "it is taken");
         ck_assert_msg(!wrong || (strstr(why, changed[i][1]) && strstr(why, changed[i][2])), "%s", why);
         ck_assert_msg(!ablation_claim(&a, 1, why), "for a report alone: %s", why);
+        /* nor is it taken where it is gone */
+        unlink(scratch(changed[i][0]));
+        if (i < 2)
+            ck_assert_msg(ablation_same(&a, i, why) == why && strstr(why, "txt cannot be"), "%s", why);
+        ck_assert((ablation_claim(&a, 0, why) == NULL) == !changed[i][1]);
         put(scratch(changed[i][0]), bytes, sizeof bytes);
         ck_assert_msg(!ablation_claim(&a, 0, why), "%s", why);
     }
+    /* nor where there is no folder for it */
+    snprintf(a.out, sizeof a.out, "%s/below", scratch("one.txt"));
+    ck_assert(ablation_claim(&a, 0, why) == why);
+    says(why, "one.txt");
+    snprintf(a.out, sizeof a.out, "%s", scratch("read"));
     /* what is larger than any file of ours is none */
     const size_t large = (4 << 20) + 1;
     char *blank = malloc(large);
@@ -595,6 +716,7 @@ int main(void)
     tcase_add_test(t, runs_that_were_asked_other_questions_are_asked_again);
     tcase_add_test(t, rules_that_were_changed_are_not_said_to_have_stood);
     tcase_add_test(t, weights_that_arms_begin_with_are_those_of_the_folder);
+    tcase_add_test(t, the_first_setting_that_differs_is_named);
     tcase_add_test(t, what_each_arm_reads_is_known);
     tcase_add_test(t, too_little_for_the_examination_is_said_first);
     tcase_add_test(t, every_run_has_the_threads_that_are_asked_for);

@@ -29,7 +29,7 @@ struct ablate_arm {
 
 /* A sitting: held-out sequences of one kind, seen with one window.  A question reads a number from it. */
 struct sitting {
-    int length, sequences;
+    int length, sequences;               /* at least: whole batches sit it */
     int window;                          /* 0: the arm's own */
     int from, to, facts_first;           /* facts that are asked for so far back; 0: sequences like those of training */
     enum measure_probe probe;

@@ -29,12 +29,13 @@ static double flops_of(const struct run *r, int vocabulary)
 {
     const struct windows *w = &r->windows;
     struct swax_config c = r->model;
+    const int training = 1;
     const double drawn = w->short_window ? w->short_probability * (1 - w->anneal - w->ramp / 2) : 0;
     c.vocabulary = vocabulary;
     if (!vocabulary)
         return (double)NAN;
-    const double token = (1 - drawn) * swax_network_flops(&c, r->length, w->window, 1) +
-                         (drawn > 0 ? drawn * swax_network_flops(&c, r->length, w->short_window, 1) : 0);
+    const double token = (1 - drawn) * swax_network_flops(&c, r->length, w->window, training) +
+                         (drawn > 0 ? drawn * swax_network_flops(&c, r->length, w->short_window, training) : 0);
     return token * r->length * r->batch * r->steps;
 }
 

@@ -2,8 +2,9 @@
  *
  *   name, what       a word and a line for the list of ablations
  *   question, answer the page's title, and {"yes": ..., "no": ..., "undecided": ...} by the first claim's verdict
- *   seeds            1 to this; sequences of an examination; longest: of examinations, in training lengths; points of a
- *                    curve
+ *   seeds            1 to this; sequences of an examination, which are rounded up to whole batches (8 at a time, and of
+ *                    a curve's point as many as are trained at once); longest: of examinations, in training lengths;
+ *                    points of a curve
  *   settings         an object of the keys of `swax train`, for all arms; the window given here is the long one,
  *                    if no arm has that role
  *   arms             [{"name", "what", "role", "settings"}, ...]; role: a word by which claims and the page know an
