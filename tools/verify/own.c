@@ -36,8 +36,7 @@ static int plainly(struct session *s, enum swax_precision precision, struct own_
 {
     long unwritten[OWN_TENSORS];
     char what[OP_SENTENCE], sizes[WORDS];
-    int lost = 0;
-    const char *wrong = own_call(s->reference, precision, p, 0, unwritten, what, &lost);
+    const char *wrong = own_call(s->reference, precision, p, 0, unwritten, what);
     own_sizes_of(sizes, s->own, p);
     if (wrong)
         say(s->why, "The reference itself is wrong: %s, with %s.", wrong, sizes);
@@ -154,14 +153,13 @@ static const char *ask_alone(struct session *s, struct own_problem *got, long un
 {
     const enum swax_precision precision = dtype_precision(s->dtype);
     char why[SWAX_WHY];
-    int lost = 0;
     struct own_process *fresh =
         own_start(s->own, s->asked->candidate, s->asked->load, precision, s->numbers, why);
     if (!fresh) {
         snprintf(what, OP_SENTENCE, "%.190s", why);
         return what;
     }
-    const char *wrong = own_call(fresh, precision, got, 0, unwritten, what, &lost);
+    const char *wrong = own_call(fresh, precision, got, 0, unwritten, what);
     own_stop(fresh);
     return wrong;
 }
@@ -173,10 +171,9 @@ static void look_into(struct session *s, const struct own_problem *p, struct doo
     struct own_problem again, alone;
     long unwritten[OWN_TENSORS];
     char what[OP_SENTENCE];
-    int lost = 0;
     own_copy(&again, p, s->own);
     own_copy(&alone, other, s->own);
-    const char *wrong = own_call(s->candidate, dtype_precision(s->dtype), &again, !place, unwritten, what, &lost);
+    const char *wrong = own_call(s->candidate, dtype_precision(s->dtype), &again, !place, unwritten, what);
     const int still = !wrong && judge(s, p, &again, unwritten, t, 0);
     wrong = wrong || !still ? wrong : ask_alone(s, &alone, unwritten, what);
     if (wrong || !still || judge(s, other, &alone, unwritten, others, 0))
@@ -197,12 +194,12 @@ static int replay(struct session *s, const struct own_problem *p, struct door_te
     struct door_tensor others[OWN_TENSORS];
     long unwritten[OWN_TENSORS];
     char what[OP_SENTENCE];
-    int lost = 0, good = 1;
+    int good = 1;
     own_copy(&other, p, s->own);
     change(&other, s->own);
     own_copy(&got, &other, s->own);
     own_copy(&again, p, s->own);
-    const char *wrong = own_call(s->candidate, precision, &got, place, unwritten, what, &lost);
+    const char *wrong = own_call(s->candidate, precision, &got, place, unwritten, what);
     if (!wrong && solve(s, &other, &truth, others)) {
         good = judge(s, &other, &got, unwritten, others, 0);
         if (!good && judge(s, p, &got, unwritten, t, 0))
@@ -210,7 +207,7 @@ static int replay(struct session *s, const struct own_problem *p, struct door_te
         else if (!good)
             look_into(s, p, t, &other, others, place);
     }
-    wrong = wrong || lost || !good ? wrong : own_call(s->candidate, precision, &again, place, unwritten, what, &lost);
+    wrong = wrong || !good ? wrong : own_call(s->candidate, precision, &again, place, unwritten, what);
     if (wrong)
         trouble(s, p, wrong);
     else if (good && !judge(s, p, &again, unwritten, t, 0)) {
@@ -221,7 +218,7 @@ static int replay(struct session *s, const struct own_problem *p, struct door_te
     return good && !wrong;
 }
 
-static void one(struct session *s, struct own_problem *p, int *lost)
+static void one(struct session *s, struct own_problem *p)
 {
     struct own_problem got, second, truth = {0};
     struct door_tensor t[OWN_TENSORS];
@@ -233,13 +230,13 @@ static void one(struct session *s, struct own_problem *p, int *lost)
     own_copy(&got, p, s->own);
     own_copy(&second, p, s->own);
     const int turn = p->number % 2;
-    const char *wrong = own_call(s->candidate, precision, &got, turn, unwritten, what, lost);
-    wrong = wrong ? wrong : own_call(s->candidate, precision, &second, !turn, unwritten2, what, lost);
+    const char *wrong = own_call(s->candidate, precision, &got, turn, unwritten, what);
+    wrong = wrong ? wrong : own_call(s->candidate, precision, &second, !turn, unwritten2, what);
     if (wrong) {
         good = 0;
         trouble(s, p, wrong);
     }
-    if (!*lost && solve(s, p, &truth, t)) {
+    if (!own_gone(s->candidate) && solve(s, p, &truth, t)) {
         good &= judge(s, p, &got, unwritten, t, 1);
         for (int i = 0; i < s->own->tensors && equal; i++)
             equal = s->own->tensor[i].role == IN || !memcmp(got.at[i], second.at[i], (size_t)p->n[i] * sizeof(double));
@@ -288,7 +285,6 @@ const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *wh
     struct session s = {.own = w, .asked = a, .dtype = a->dtype, .v = v, .why = why};
     const int n = own_problems(a->suite);
     double most = 0;
-    int lost = 0;
     const char *wrong = own_read(w, a->tensors, why);
     why[0] = wrong ? why[0] : 0;
     wrong = wrong ? wrong : largest(&most, w, a, n, why);
@@ -300,12 +296,12 @@ const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *wh
                     a->reference, w->function, w->function);
     if (!wrong && !(s.candidate = own_start(w, a->candidate, a->load, dtype_precision(a->dtype), most, why)))
         wrong = why;
-    for (int k = 0; k < n && !wrong && !lost; k++) {
+    for (int k = 0; k < n && !wrong && !own_gone(s.candidate); k++) {
         struct own_problem p;
         if (a->only >= 0 && a->only != k)
             continue;
         own_sizes(&p, w, a->seed, k);
-        one(&s, &p, &lost);
+        one(&s, &p);
         own_free(&p);
         wrong = why[0] ? why : NULL;
     }

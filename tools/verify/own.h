@@ -85,9 +85,10 @@ struct own_process *own_start(const struct own *w, const char *library, own_load
 void own_stop(struct own_process *s);
 int own_has(const struct own_process *s, enum swax_precision precision);
 /* Call it on p, whose outputs become the answers; the arrays lie at one of two places. NULL, or a sentence in
- * trouble, about what it did: wrote outside, changed an input, crashed (then *lost). */
+ * trouble, about what it did: wrote outside, changed an input, crashed (then it is gone). */
 const char *own_call(struct own_process *s, enum swax_precision precision, struct own_problem *p, int place,
-                     long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE], int *lost);
+                     long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE]);
+int own_gone(const struct own_process *s);
 
 /* What was found of one tensor. */
 struct own_found {

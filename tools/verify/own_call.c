@@ -167,6 +167,8 @@ struct own_process *own_start(const struct own *w, const char *library, own_load
     return NULL;
 }
 
+int own_gone(const struct own_process *s) { return s->child < 0; }
+
 int own_has(const struct own_process *s, enum swax_precision precision) { return s->wire->has[precision]; }
 
 /* A NaN in every type, which 0 is not. */
@@ -189,10 +191,9 @@ static const char *said(const struct own_process *s, const char *what, const cha
     return trouble;
 }
 
-static const char *died(struct own_process *s, char trouble[OP_SENTENCE], int *lost)
+static const char *died(struct own_process *s, char trouble[OP_SENTENCE])
 {
     const int status = reap(s), killed = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    *lost = 1;
     char within[48];
     snprintf(within, sizeof within, "did not return within %d seconds", SECONDS);
     return killed == SIGALRM ? said(s, within, "", trouble)
@@ -227,13 +228,13 @@ static const char *fetch(struct own_process *s, enum swax_precision precision, s
 }
 
 const char *own_call(struct own_process *s, enum swax_precision precision, struct own_problem *p, int place,
-                     long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE], int *lost)
+                     long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE])
 {
     struct wire *wire = s->wire;
     const size_t start = place ? s->half : 0;
     size_t at = start;
-    if (s->child < 0)
-        return died(s, trouble, lost);
+    if (own_gone(s))
+        return died(s, trouble);
     wire->precision = (int)precision;
     wire->tensors = s->own->tensors;
     memcpy(wire->size, p->size, sizeof p->size);
@@ -251,7 +252,7 @@ const char *own_call(struct own_process *s, enum swax_precision precision, struc
     memcpy(before, arrays(wire) + start, at - start);
     const int rounding = fegetround();
     const char *wrong = write(s->go, "", 1) != 1 || !heard(s)
-                          ? died(s, trouble, lost)
+                          ? died(s, trouble)
                           : fetch(s, precision, p, before, start, unwritten, trouble);
     free(before);
     return wrong ? wrong : wire->rounding != rounding ? said(s, "left the rounding mode changed", "", trouble) : NULL;
