@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "ref/network/mixers.h"
+#include "tests/asked.h"
 #include "tests/scratch.h"
 #include "tests/sequences.h"
 #include "tests/small_run.h"
 #include "tests/suite.h"
+#include "tools/lib/commands.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
 #include "tools/lib/number.h"
@@ -433,6 +435,23 @@ START_TEST(a_run_on_shards_writes_text)
     const struct json *sample = json_get(line, "sample");
     ck_assert(sample && strspn(sample->text, "abc") == strlen(sample->text) && strlen(sample->text) > 100);
     json_free(line);
+
+    /* it is text too where the checkpoint is named, from anywhere */
+    char from[2000], *const asked[] = {out, in_folder(out, "checkpoint.safetensors"), "checkpoint.safetensors", "."};
+    const char *first = NULL, *text;
+    char here[4000];
+    ck_assert(getcwd(here, sizeof here) != NULL);
+    for (int i = 0; i < 4; i++) {
+        ck_assert(i < 2 || !chdir(out));
+        snprintf(from, sizeof from, "%s tokens=40 tier=ref", asked[i]);
+        text = done(cmd_sample, from);
+        first = first ? first : text;
+        ck_assert_msg(strspn(text, "abc\n") == strlen(text) && !strcmp(text, first), "of %s: %s", asked[i], text);
+    }
+    ck_assert(!chdir(here));
+    snprintf(from, sizeof from, "%s tier=gpu", out);
+    refused(cmd_sample, from, "no tier is called gpu");
+    refused(cmd_eval, from, "no tier is called gpu");
 
     /* what is left of it when its other files are gone is not taken for another run's words */
     static const char *const gone[] = {"config.json", "log.jsonl", "checkpoint.safetensors", "best.safetensors"};

@@ -2,6 +2,7 @@
  * attention's mass and the cells' time constants are what the formulas give. */
 #include <check.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,26 @@
 #include "tools/measure/measure.h"
 #include "tests/sequences.h"
 #include "tests/suite.h"
+
+/* Stand in for the C library's: behind every block that is asked for stands a word, so that who reads one too many
+ * meets it; and the so-manieth block cannot be had (0: all can). */
+static int32_t behind;
+static int fail_at, blocks;
+
+#if !defined __SANITIZE_ADDRESS__ && defined __GLIBC__
+void *__libc_malloc(size_t n);
+
+void *malloc(size_t n)
+{
+    char *p = fail_at && ++blocks == fail_at ? NULL : __libc_malloc(n + 4 * sizeof behind);
+    for (int i = 0; i < 4 && p; i++)
+        memcpy(p + n + (size_t)i * sizeof behind, &behind, sizeof behind);
+    return p;
+}
+enum { BLOCKS_FAIL = 1 };
+#else
+enum { BLOCKS_FAIL = 0 };
+#endif
 
 static struct swax_network *network(const char *mixers, const struct data *d, int B, int T)
 {
@@ -379,6 +400,84 @@ START_TEST(of_equal_logits_the_first_is_said)
 }
 END_TEST
 
+/* What stands behind the last logit, and behind the tags of a sequence that ends within its answer, is not read. */
+START_TEST(nothing_is_read_behind_a_sequence)
+{
+    static const struct source source = {.name = "letters", .fill = fill_letters};
+    static const float large = 1e30f;
+    char why[SWAX_WHY] = "";
+    const struct data d = {.source = &source, .vocabulary = 128};
+    for (int what = 0; what < 3; what++) {
+        double score = -1;
+        behind = what;                         /* no tag, and the tag of the last answer, which ends there */
+        if (what == 2)
+            memcpy(&behind, &large, sizeof behind);
+        struct swax_network *n = network("swa", &d, 1, SIDE);
+        say_always(n, 'a');
+        const struct measure_how how = {.B = 1, .T = SIDE, .window = 4, .sequences = 4, .seed = 1};
+        ck_assert_msg(!measure_generated(n, &d, &how, 2, -1, &score, why), "%s", why);
+        ck_assert_msg(score == 0.75, "with %x behind every block the score is %g", (unsigned)behind, score);
+        swax_network_free(n);
+    }
+    behind = 0;
+}
+END_TEST
+
+/* Where there is no memory a measurement says so, and is made again when there is. */
+START_TEST(memory_that_is_not_there_is_said)
+{
+    static const char *const says[3][2] = {
+        {"There is no memory to evaluate 2 sequences of 8 tokens.", "There is no memory for a batch of 2 sequences"},
+        {"There is no memory to evaluate 16 tokens.", "There is no memory for a batch of 2 sequences of 8 tokens."},
+        {"There is no memory for the logits.", "There is no memory for a batch of 1 sequences of 8 tokens."}};
+    static const struct source source = {.name = "letters", .fill = fill_letters};
+    char why[SWAX_WHY] = "";
+    const struct data d = {.source = &source, .vocabulary = 128};
+    struct tally tally[2][MEASURE_ROWS] = {0};
+    struct measured m;
+    double score;
+    for (int what = 0; what < 3 && BLOCKS_FAIL; what++) {
+        struct swax_network *n = network("swa", &d, 2, SIDE);
+        const struct measure_how how = {.B = what == 2 ? 1 : 2, .T = SIDE, .window = 4, .sequences = 2, .seed = 1,
+                                        .tally = tally};
+        int refused = 0, seen[2] = {0, 0};
+        const char *wrong = why;
+        for (int at = 1; wrong && at < 100; at++) {
+            fail_at = at, blocks = 0;
+            wrong = what == 0 ? measure(n, &d, &how, &m, why)
+                  : what == 1 ? measure_past(n, &d, &how, MEASURE_FOREIGN, 2, why)
+                              : measure_generated(n, &d, &how, 2, -1, &score, why);
+            fail_at = 0;
+            refused += wrong != NULL;
+            for (int k = 0; k < 2 && wrong; k++)
+                seen[k] += !strncmp(why, says[what][k], strlen(says[what][k]));
+        }
+        ck_assert_msg(!wrong && refused && seen[0] && seen[1], "measurement %d: refused %d times, %d and %d as it "
+                      "should", what, refused, seen[0], seen[1]);
+        swax_network_free(n);
+    }
+}
+END_TEST
+
+/* Of one sequence at a time there is no other document. */
+START_TEST(another_document_needs_another_sequence)
+{
+    static const struct source source = {.name = "side", .fill = fill_side};
+    char why[SWAX_WHY] = "";
+    const struct data d = {.source = &source, .vocabulary = 5};
+    struct swax_network *n = network("swa", &d, 2, SIDE);
+    struct tally tally[2][MEASURE_ROWS] = {0};
+    struct measure_how how = {.B = 1, .T = SIDE, .window = 4, .sequences = 2, .seed = 1, .tally = tally};
+    ck_assert(measure_past(n, &d, &how, MEASURE_FOREIGN, 2, why) == why);
+    ck_assert_str_eq(why, "Another document's states need two sequences at a time.");
+    ck_assert(!measure_past(n, &d, &how, MEASURE_CELLS, 2, why));
+    ck_assert(!measure_past(n, &d, &how, MEASURE_DOCUMENT, 2, why));
+    how.B = 2;
+    ck_assert(!measure_past(n, &d, &how, MEASURE_FOREIGN, 2, why));
+    swax_network_free(n);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("measure");
@@ -390,6 +489,9 @@ int main(void)
     tcase_add_test(t, a_past_is_counted_by_tag);
     tcase_add_test(t, an_answer_ends_with_its_tag_or_its_sequence);
     tcase_add_test(t, mass_sums_to_one_and_time_constants_are_the_gates);
+    tcase_add_test(t, nothing_is_read_behind_a_sequence);
+    tcase_add_test(t, memory_that_is_not_there_is_said);
+    tcase_add_test(t, another_document_needs_another_sequence);
     tcase_add_test(t, answers_are_looked_for_to_the_end_and_in_any_case);
     tcase_add_test(t, of_equal_logits_the_first_is_said);
     tcase_add_test(t, generated_answers_are_looked_for);

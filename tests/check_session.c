@@ -11,6 +11,7 @@
 #include "tests/suite.h"
 #include "tools/lib/clock.h"
 #include "tools/lib/files.h"
+#include "tools/lib/safetensors.h"
 #include "tools/train/checkpoint.h"
 #include "tools/train/session.h"
 
@@ -289,6 +290,99 @@ START_TEST(a_page_is_written_now_and_then)
 }
 END_TEST
 
+/* ---- a checkpoint that another program has changed, with a checksum that is right */
+
+static struct st_file *whole;
+static struct st_tensor kept[100];
+
+static void get_kept(void *arg, int i, void *to)
+{
+    const struct st_tensor *found = st_find(whole, arg && !i ? arg : kept[i].name);
+    ck_assert_msg(!st_read_raw(whole, found, to, why), "%s", why);
+}
+
+/* The checkpoint with another value under the key (NULL: without it), without its last tensors, and with another name
+ * or shape of the first. */
+static char *changed(const char *key, const char *value, int left_out, const char *name, int turned)
+{
+    const char *meta[40][2], *was;
+    int members = 0, n = st_count(whole) - left_out;
+    char *path = scratch("changed.safetensors");
+    for (int i = 0; i < st_meta_count(whole); i++) {
+        st_meta_entry(whole, i, &meta[members][0], &meta[members][1]);
+        const int here = key && !strcmp(meta[members][0], key);
+        if (here)
+            meta[members][1] = value;
+        members += strcmp(meta[members][0], "swax.checksum") && !(here && !value);
+    }
+    for (int i = 0; i < n; i++)
+        kept[i] = *st_tensor(whole, i);
+    was = kept[0].name;
+    if (name)
+        kept[0].name = name;
+    if (turned) {
+        const int64_t rows = kept[0].shape[0];
+        kept[0].shape[0] = kept[0].shape[1], kept[0].shape[1] = rows;
+    }
+    const struct st_plan plan = {n, kept, get_kept, (char *)(size_t)was, members, (const char *const (*)[2])meta};
+    ck_assert_msg(!st_write(path, &plan, why), "%s", why);
+    return path;
+}
+
+START_TEST(a_checkpoint_that_was_changed_is_refused)
+{
+    static const struct {
+        const char *key, *value;
+        int left_out;
+        const char *name;
+        int turned;
+        const char *says;
+    } of[] = {
+        {NULL, NULL, 0, NULL, 0, NULL},
+        {"step", NULL, 0, NULL, 0, "changed.safetensors cannot be used: its step is missing."},
+        {"step", "x", 0, NULL, 0, "its step is missing."}, {"step", "-1", 0, NULL, 0, "its step is missing."},
+        {"step", "1073741825", 0, NULL, 0, "its step is missing."},
+        {"step", "5", 0, NULL, 0, "cannot be used: its generators do not stand where its step says."},
+        {"step", "1073741824", 0, NULL, 0, "its generators do not stand where"},
+        {"next_sequence", NULL, 0, NULL, 0, "its generators do not stand where"},
+        {"next_sequence", "7", 0, NULL, 0, "its generators do not stand where"},
+        {"next_sequence", "x", 0, NULL, 0, "its generators do not stand where"},
+        {"generators", NULL, 0, NULL, 0, "its generators do not stand where"},
+        {"generators", "{}", 0, NULL, 0, "its generators do not stand where"},
+        {"format", NULL, 0, NULL, 0, "is a safetensors file, but no checkpoint of swax"},
+        {"format", "else", 0, NULL, 0, "is a safetensors file, but no checkpoint of swax"},
+        {"config", NULL, 0, NULL, 0, "is a safetensors file, but no checkpoint of swax"},
+        {"config", "[]", 0, NULL, 0, "is no JSON object"}, {"config", "{", 0, NULL, 0, "The configuration in "},
+        {"tier", NULL, 0, NULL, 0, NULL}, {"data", NULL, 0, NULL, 0, NULL},
+        {NULL, NULL, 1, NULL, 0, "tensors, where a network of this configuration has "},
+        {NULL, NULL, 0, "else", 0, "The checkpoint lacks tensor "},
+        {NULL, NULL, 0, NULL, 1, " of the checkpoint is "}};
+    struct checkpoint c;
+    char *path = scratch("whole.safetensors"), counted[200];
+    struct session s = opened(tiny(""));
+    strcpy(s.r.tiers, "ref");
+    ck_assert_msg(!checkpoint_save(path, &s.r, s.n, 4, 0, why), "%s", why);
+    session_close(&s);
+    whole = st_open(path, why);
+    ck_assert_msg(whole, "%s", why);
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        const char *now = changed(of[i].key, of[i].value, of[i].left_out, of[i].name, of[i].turned),
+                   *tiers = of[i].key && !strcmp(of[i].key, "tier") ? "" : "ref",
+                   *wrong = checkpoint_open(&c, now, why);
+        ck_assert_msg(!wrong == !of[i].says && (!wrong || (strstr(why, of[i].says) && is_sentence(why))),
+                      "row %zu: %s", i, wrong ? why : "it is taken");
+        ck_assert(wrong || (c.step == 4 && c.file && !strcmp(c.run.tiers, tiers)));
+        ck_assert(!wrong || !c.file);
+        snprintf(counted, sizeof counted, "The checkpoint holds %d tensors, where a network of this configuration has "
+                 "%d, or %d with moments.", st_count(whole) - 1, st_count(whole), 3 * st_count(whole));
+        ck_assert_msg(!of[i].left_out || !strcmp(why, counted), "%s\nand not\n%s", why, counted);
+        if (!wrong)
+            checkpoint_close(&c);
+    }
+    st_close(whole);
+}
+END_TEST
+
 /* At every so many-th step, or a twentieth of them, and the last. */
 START_TEST(looks_are_at_their_steps)
 {
@@ -331,6 +425,7 @@ int main(void)
     tcase_add_test(t, a_run_goes_on_with_what_it_began_with);
     tcase_add_test(t, steps_that_fit_are_counted);
     tcase_add_test(t, a_page_is_written_now_and_then);
+    tcase_add_test(t, a_checkpoint_that_was_changed_is_refused);
     tcase_add_test(t, looks_are_at_their_steps);
     suite_add_tcase(s, t);
     scratch_open();

@@ -17,24 +17,23 @@ struct past {
     unsigned char *right, *cut_right, *pass_right, *pass;    /* pass: which of the passes answers for the token */
 };
 
+/* One block holds all the arrays. */
 static const char *open_past(struct past *p, char *why)
 {
     const size_t n = (size_t)p->N;
-    p->token = malloc(n * sizeof(int)), p->attention = malloc(n * sizeof(int)), p->cell = malloc(n * sizeof(int)),
-    p->from = malloc(n * sizeof(int));
-    p->loss = malloc(n * sizeof(float)), p->cut_loss = malloc(n * sizeof(float)),
-    p->pass_loss = malloc(n * sizeof(float));
-    p->right = malloc(n), p->cut_right = malloc(n), p->pass_right = malloc(n), p->pass = malloc(n);
-    if (p->token && p->attention && p->cell && p->from && p->loss && p->cut_loss && p->pass_loss && p->right &&
-        p->cut_right && p->pass_right && p->pass)
-        return data_batch_new(&p->b, p->how->B, p->how->T, why);
-    return say(why, "There is no memory to evaluate %d tokens.", p->N);
+    p->token = malloc(n * (4 * sizeof(int) + 3 * sizeof(float) + 4));
+    if (!p->token)
+        return say(why, "There is no memory to evaluate %d tokens.", p->N);
+    p->attention = p->token + n, p->cell = p->attention + n, p->from = p->cell + n;
+    p->loss = (float *)(p->from + n), p->cut_loss = p->loss + n, p->pass_loss = p->cut_loss + n;
+    p->right = (unsigned char *)(p->pass_loss + n), p->cut_right = p->right + n, p->pass_right = p->cut_right + n;
+    p->pass = p->pass_right + n;
+    return data_batch_new(&p->b, p->how->B, p->how->T, why);
 }
 
 static void close_past(struct past *p)
 {
-    free(p->token), free(p->attention), free(p->cell), free(p->from), free(p->loss), free(p->cut_loss);
-    free(p->pass_loss), free(p->right), free(p->cut_right), free(p->pass_right), free(p->pass);
+    free(p->token);
     data_batch_free(&p->b);
 }
 
