@@ -291,7 +291,7 @@ def _near(task, cases, way):
 
 def find_cause(task, session, cases):
     """The diagnosis, as the judge's reports have it: [] where nothing fits.  What is near is put to the judge, as if it
-    were what the kernel should compute: a cause is one where all answers would be right.  cases: of own.Case, those
+    were what the kernel should compute: a cause is one where all answers would be right.  cases: of _task.Case, those
     that are wrong first."""
     for case in cases:
         case.problem.truth = task.run_reference(case.problem, "f64")

@@ -1,0 +1,215 @@
+"""All cases of one check(fn, reference=..), and what was found in them."""
+
+import numpy as np
+
+from . import _reference
+from ._task import Case, Problem
+
+EVERY, CALLS, WARM = 5, 11, 2
+LATER = "it is right at first and wrong in later calls"
+KEPT = 20000000  # numbers of the cases that a cause is looked for in
+
+
+class Run:
+    """All cases, and what was found."""
+
+    def __init__(self, task, suite, session):
+        self.task, self.suite, self.session = task, suite, session
+        self.tensors, self.trouble, self.trouble_case, self.unequal = {}, "", 0, 0
+        self.cases = self.failed = self.others = self.other_case = 0
+        self.wrong_families, self.families, self.kept, self.time = set(), set(), [], []
+        self.causes, self.most = [], {}
+
+    def one(self, number, family, crosses):
+        task = self.task
+        problem = Problem(task, number, family, crosses)
+        like = task.prepare(problem, crosses)
+        answers, trouble, _ = task.ask(problem, "elsewhere", like)
+        second = None
+        if not trouble:
+            second, trouble, _ = task.ask(problem, "elsewhere", like)
+        if trouble:
+            _reference.refuse_other_shapes(task, problem, like)
+        self.cases += 1
+        self.families.add(family)
+        self.most = {s: max(n, self.most.get(s, 1)) for s, n in problem.sizes.items()}
+        good = not trouble
+        if not trouble:
+            names, truth = task.settle(self.session, problem, "")
+            found = task.judge(self.session, names, answers, "")
+            good = all(f["good"] for f in found.values())
+            self.note(found, problem)
+            others = self.others
+            trouble = self.conduct(problem, like, names, answers, second, good)
+            good = good and self.others == others
+            self.keep(Case(problem, answers, found))
+        if trouble and not self.trouble:
+            self.trouble, self.trouble_case = trouble, number
+        if trouble or not good:
+            self.failed += 1
+            self.wrong_families.add(family)
+
+    def conduct(self, problem, like, names, answers, second, good):
+        """Of a case that is right: is it right in the second call, on other numbers in the same memory, and then
+        again?"""
+        task = self.task
+        if any(not np.array_equal(answers[n], second[n], equal_nan=True) for n in names):
+            self.unequal += 1
+            if good and not all(f["good"] for f in task.judge(self.session, names, second, "").values()):
+                return f"{LATER}: in the second on the same inputs"
+        if not good or problem.number % EVERY:
+            return None
+        other = Problem(task, problem.number, problem.family, self.crosses(problem.number), round=1)
+        kept = sorted(
+            problem.arrays
+        )  # of the inputs one is another, in turn: who knows a problem by part of it is found out
+        changed = kept[problem.number // EVERY % len(kept)]
+        other.arrays = {n: other.arrays[n] if n == changed else x for n, x in problem.arrays.items()}
+        other.cotangents = {n: np.array(-x[::-1] if x.ndim else -x, order="C") for n, x in problem.cotangents.items()}
+        asked = []
+        for p, slot in ((other, "other "), (problem, "")) * 2:
+            got, trouble, _ = task.ask(p, "same", like)
+            if trouble:
+                return trouble
+            asked.append((slot, got))
+        task.settle(self.session, other, "other ")
+        for slot, got in asked:
+            if not all(f["good"] for f in task.judge(self.session, names, got, slot).values()):
+                stale = all(f["good"] for f in task.judge(self.session, names, got, "" if slot else "other ").values())
+                if stale:
+                    return "it gives the answer of the call before to other numbers in the same memory"
+                return self.look_into(problem, other, like, names) if slot else LATER
+        return None
+
+    def look_into(self, problem, other, like, names):
+        """It was wrong about other numbers where the problem's had been, about which it was right.  If it still is, and
+        wrong about the others wherever they lie, it is these numbers that it is wrong about: None, and they are noted.
+        Or else a sentence."""
+        task = self.task
+        again, trouble, _ = task.ask(problem, "elsewhere", like)
+        if trouble:
+            return trouble
+        if not all(f["good"] for f in task.judge(self.session, names, again, "").values()):
+            return LATER
+        alone, trouble, _ = task.ask(other, "elsewhere", like)
+        if trouble:
+            return trouble
+        found = task.judge(self.session, names, alone, "other ")
+        if all(f["good"] for f in found.values()):
+            return LATER
+        self.other_case = self.other_case if self.others else problem.number
+        self.others += 1
+        self.note(found, other)
+        self.keep(Case(other, alone, found))
+        return None
+
+    def crosses(self, number):
+        return self.plan[number][1]
+
+    def keep(self, case):
+        """For the cause: as many as there is room for, the small ones and those that are wrong first."""
+        self.kept.append(case)
+        self.kept.sort(key=lambda c: (c.good, c.numbers()))
+        while len(self.kept) > 1 and sum(c.numbers() for c in self.kept) > KEPT:
+            self.kept.pop()
+
+    def notes(self):
+        """Of which sizes there was never more than one, though nobody wished it so."""
+        alone = [s for s, n in self.most.items() if n == 1 and s not in self.task.wishes]
+        return [
+            f"not asked about {s} > 1: with the other sizes that would be too large, or require= has none ({s}=2 asks)"
+            for s in alone
+        ]
+
+    def note(self, found, problem):
+        for n, f in found.items():
+            t = self.tensors.setdefault(n, {"name": n, "failed": 0, "cases": 0, "asked": 0, "ratio": -1})
+            t["cases"] += 1
+            t["asked"] += f["asked"]
+            t["failed"] += not f["good"]
+            ratio = max(
+                f[k] / f[k + "_bound"] if f[k + "_bound"] > 0 else (np.inf if f[k] > 0 and k != "bias" else 0)
+                for k in ("max", "rms", "bias")
+            )
+            ratio = np.inf if np.isnan(ratio) else ratio
+            if ratio > t["ratio"] and (f["asked"] or not f["good"]) or t["ratio"] < 0:
+                finite = {
+                    k: v if not isinstance(v, float) or np.isfinite(v) else None
+                    for k, v in f.items()
+                    if k not in ("good", "asked")
+                }
+                t.update(finite, ratio=ratio, case=problem.number, family=problem.family, sizes=problem.describe())
+
+    def clock(self, number):
+        """New inputs for every call, cold caches, and every output judged."""
+        task, seconds = self.task, []
+        family, crosses = self.plan[number]
+        for k in range(CALLS):
+            problem = Problem(task, number, "gauss", crosses, round=100 + k)
+            like = task.prepare(problem, crosses)
+            answers, trouble, took = task.ask(problem, "timed", like)
+            if not trouble:
+                names, _ = task.settle(self.session, problem, "")
+                if not all(f["good"] for f in task.judge(self.session, names, answers, "").values()):
+                    again, trouble, _ = task.ask(problem, "elsewhere", like)
+                    right = not trouble and all(
+                        f["good"] for f in task.judge(self.session, names, again, "").values()
+                    )
+                    trouble = trouble or (
+                        "it is right while it is checked, and wrong while it is timed"
+                        if right
+                        else "it is right about the numbers of the suite, and wrong about others that it was timed with"
+                    )
+            if trouble:
+                self.trouble, self.trouble_case, self.failed = trouble, number, self.failed + 1
+                return
+            seconds.append(took)
+        width = {"f32": 4, "f64": 8, "bf16": 2, "f16": 2}[task.dtype]
+        numbers = sum(x.size for x in [*problem.arrays.values(), *problem.cotangents.values(), *answers.values()])
+        kept = sorted(seconds[WARM:])
+        self.time = [
+            {
+                "calls": len(kept),
+                "sizes": problem.describe(),
+                "device": task.library.device_name(),
+                "median_seconds": kept[len(kept) // 2],
+                "least_seconds": kept[0],
+                "most_seconds": kept[-1],
+                "memory_floor_seconds": width * numbers / task.library.bandwidth(),
+            }
+        ]
+
+    def largest(self):
+        task = self.task
+        return max(
+            range(len(self.plan)),
+            key=lambda n: sum(x.size for x in Problem(task, n, "gauss", self.plan[n][1]).arrays.values()),
+        )
+
+    def found(self, name):
+        task = self.task
+        return {
+            "verdict": "wrong" if self.failed else "good",
+            "op": name,
+            "dtype": task.dtype,
+            "suite": self.suite or "",
+            "seed": task.seed,
+            "cases": self.cases,
+            "failed": self.failed,
+            "plan": f"{name} suite={self.suite} seed={task.seed} dtype={task.dtype}",
+            "trouble": self.trouble,
+            "trouble_case": self.trouble_case,
+            "advice": "",
+            "unequal": self.unequal,
+            "others": self.others,
+            "other_case": self.other_case,
+            "another_gauge": 0,
+            "too_large": 0,
+            "wrong_families": sorted(self.wrong_families),
+            "families": sorted(self.families),
+            "tensors": list(self.tensors.values()),
+            "time": self.time if not self.failed else [],
+            "diagnosis": self.causes,
+            "device": task.library.device_name(),
+            "arrays": task.library.name,
+        }

@@ -1,0 +1,283 @@
+"""What is asked of a kernel that only its user knows: the problems, what the reference says of them, what the kernel
+says, and the rule."""
+
+import difflib
+
+import numpy as np
+
+from . import _arrays, _candidate, _draw, _judge
+from ._caller import Caller
+from ._causes import Moved
+from ._library import REAL, STAT
+
+
+class ReferenceFailed(ValueError):
+    """What the reference cannot say."""
+
+
+class Problem:
+    """The inputs of one case, exact in the candidate's types, and what the reference says of them."""
+
+    def __init__(self, task, number, family, crosses, round=0):
+        random = np.random.default_rng([task.seed, number, 0])
+        self.number, self.family = number, family
+        self.sizes = _draw.sizes(random, task.inputs, task.wishes, crosses, task.require)
+        random = np.random.default_rng([task.seed, number, 1 + round])
+        self.arrays, self.scalars = {}, dict(task.scalars)
+        for i in task.inputs:
+            x = i.draw(random, self.sizes, family)
+            if isinstance(x, (bool, int, float, str)) or x is None:
+                self.scalars[i.name] = x
+            else:
+                x = task.numpy_of(x)
+                self.arrays[i.name] = x if i.is_integer() else _judge.rounded(x, task.exact_in, i.statistic)
+        self.random, self.cotangents = random, {}
+
+    def describe(self):
+        return " ".join(f"{k}={v}" for k, v in self.sizes.items()) + "".join(
+            f" {k}={v}" for k, v in self.scalars.items() if v is not None
+        )
+
+
+class Case:
+    """A problem, what the candidate said to it, and how that was judged."""
+
+    def __init__(self, problem, answers, found):
+        self.problem, self.answers, self.found = problem, answers, found
+        self.good = all(f["good"] for f in found.values())
+
+    def numbers(self):
+        return sum(x.size for x in [*self.problem.arrays.values(), *self.answers.values()])
+
+
+class Task:
+    def __init__(self, fn, reference, inputs, dtype, seed, gradients, require, wishes, statistics, keywords):
+        if not isinstance(inputs, dict) or not inputs:
+            raise ValueError(
+                "check: inputs= is a dict of what the functions take: {\"x\": \"N C\", \"w\": \"C: weight\", "
+                "\"eps\": 1e-6}"
+            )
+        self.inputs = [_draw.Input(n, spec) for n, spec in inputs.items()]
+        letters = {s for i in self.inputs for s in i.named()}
+        self.scalars = {n: v for n, v in wishes.items() if n not in letters}
+        self.wishes = {n: v for n, v in wishes.items() if n in letters}
+        self.dtype, self.seed, self.require = dtype, seed, require
+        self.exact_in = "f32" if dtype == "f64" else dtype
+        self.statistics = set(statistics)
+        self.refuse_strangers(fn, reference, keywords)
+        floats = [i.name for i in self.inputs if not i.is_integer() and i.role != "given"]
+        gradients = gradients.replace(",", " ").split() if isinstance(gradients, str) else gradients
+        self.wanted = [] if not gradients else floats if gradients is True else list(gradients)
+        unknown = [n for n in self.wanted if n not in floats]
+        if unknown:
+            raise ValueError(f"check: gradients={gradients!r}: {', '.join(unknown)} is no input of numbers")
+        self.fn = Caller(fn, self.wanted, "the function", {*inputs, *wishes, *letters})
+        self.reference = Caller(reference, self.wanted, "the reference", {*inputs, *wishes, *letters})
+        for caller in (self.fn, self.reference):
+            known = (
+                set(inputs)
+                | set(self.scalars)
+                | set(letters)
+                | {n for n in caller.needed if n.startswith("d") and self.wanted}
+            )
+            lost = [n for n in caller.needed if n not in known]
+            if lost:
+                raise ValueError(f"check: {caller.what} takes {', '.join(lost)}, and inputs= has {', '.join(inputs)}")
+        self.raised, self.over = None, False  # over: it would end so in every case
+
+    def refuse_strangers(self, fn, reference, keywords):
+        """What is given by name is a size, something that one of the functions takes, or one of check's own keywords."""
+        parameters = [p for f in (fn, reference) for p in _candidate.parameters_of(f).values()]
+        if any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return
+        taken = {p.name for p in parameters}
+        for name in self.scalars:
+            if name not in taken:
+                known = [*keywords, *sorted(taken)]
+                near = difflib.get_close_matches(name, known, 1)
+                raise ValueError(
+                    f"check: {name}= is no size in inputs=, and neither function takes it"
+                    + (f"; did you mean {near[0]}?" if near else "")
+                )
+
+    def live_in(self, library):
+        """Where its arrays lie; the reference's lie on the processor."""
+        self.library, self.room = library, _arrays.Room(library)
+        self.reference_library = _arrays.Torch() if library.name == "torch" else _arrays.Numpy()
+
+    def numpy_of(self, x):
+        return np.array(self.library.to_numpy(x), np.float64, order="C")
+
+    def type_of(self, name):
+        """Of an input or of a cotangent: its element type in the candidate's call."""
+        i = next((i for i in self.inputs if i.name == name), None)
+        return (
+            i.whole or "i32"
+            if i and i.is_integer()
+            else _candidate.element(
+                STAT if i and i.statistic or name[1:] in self.statistics and not i else REAL, self.dtype
+            )
+        )
+
+    # ---- the reference, in any precision
+
+    def run_reference(self, problem, precision, moved=None):
+        """Its answers as float64, on the arrays of the problem, or of a Moved, as they are in that precision."""
+        lib = self.reference_library
+        moved = moved or Moved(problem.arrays, problem.cotangents)
+
+        def made(name, x):
+            kind = self.type_of(name)
+            return self.make(lib, x, kind if kind in _arrays.WHOLE else precision)
+
+        given = {n: made(n, x) for n, x in moved.arrays.items()}
+        cotangents = {n: made(n, x) for n, x in moved.cotangents.items()}
+        scalars = {**problem.scalars, **problem.sizes, **moved.scalars}
+        try:
+            with np.errstate(all="ignore"):
+                out = self.reference(lib, given, scalars, cotangents)
+        except Exception as e:
+            on = f"in {precision}, on {problem.describe()}"
+            raise ReferenceFailed(f"the reference {_candidate.reason(e)}, {on}") from e
+        if not out:
+            raise ReferenceFailed("the reference returns nothing, and what it returns is what the function should")
+        return moved.answers({n: np.array(lib.to_numpy(x), np.float64, order="C") for n, x in out.items()})
+
+    @staticmethod
+    def make(lib, x, kind):
+        if lib.name == "numpy":
+            return np.array(x, lib.types[kind])
+        return lib.torch.from_numpy(np.array(x)).to(lib.types[kind])
+
+    def prepare(self, problem, crosses):
+        """Names and shapes of the answers, and a gradient for every output where gradients are asked.  The reference
+        says them of other numbers of the same sizes: what it leaves in memory is no answer to this problem."""
+        other = Problem(self, problem.number, "gauss", crosses, round=50)
+        other.cotangents = {
+            n: np.ones(()) for n in self.reference.needed if self.wanted and n.startswith("d") and n not in other.arrays
+        }
+        shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
+        if self.wanted:
+            for p in (problem, other):
+                p.cotangents = {
+                    "d" + n: _judge.rounded(p.random.standard_normal(shape), self.exact_in, n in self.statistics)
+                    for n, shape in shapes.items()
+                    if n[1:] not in self.wanted or not n.startswith("d")
+                }
+            shapes = {n: x.shape for n, x in self.run_reference(other, "f32").items()}
+        return shapes
+
+    # ---- the candidate
+
+    def ask(self, problem, how, like):
+        """(answers or None, sentence or None, seconds)"""
+        self.room.begin()
+        lib = self.library
+        laid = {
+            n: self.room.lay(n, x, self.type_of(n), how == "same")
+            for n, x in {**problem.arrays, **problem.cotangents}.items()
+        }
+        arrays = {n: x for n, x in laid.items() if n in problem.arrays}
+        cotangents = {n: x for n, x in laid.items() if n not in problem.arrays}
+        self.room.seal()
+        lib.synchronise()
+        seconds = 0.0
+
+        def call():
+            return self.fn(
+                lib,
+                arrays,
+                {**problem.scalars, **problem.sizes},
+                cotangents,
+                list(like),
+            )
+
+        try:
+            with _arrays.poisoned_allocations():
+                out, seconds = lib.seconds(call) if how == "timed" else (call(), 0.0)
+                lib.synchronise()
+        except _candidate.Misfit as e:
+            self.over = True
+            return None, f"it {e}", 0.0
+        except (Exception, SystemExit) as e:  # sys.exit(0) in a kernel is no verdict
+            self.raised, self.over = e, True
+            return None, f"it {_candidate.reason(e)}", 0.0
+        broken = self.room.broken()
+        if broken:
+            return None, f"it {broken}", 0.0
+        answers = {}
+        for n, shape in like.items():
+            kind = STAT if n in self.statistics else REAL
+            wrong = _candidate.unusable(lib, n, out[n], shape, "", kind, self.dtype)
+            if wrong:
+                return None, wrong, 0.0
+            answers[n] = np.array(lib.to_numpy(out[n]), np.float64, order="C")
+        return answers, None, seconds
+
+    # ---- truth and bounds, in the judge's process
+
+    def settle(self, session, problem, slot, moved=None):
+        """Send truth and honest evaluations, of the problem or of a Moved; the truth's names.  Only after the candidate
+        has answered."""
+        moved = moved or Moved(problem.arrays, problem.cotangents)
+        truth = self.run_reference(problem, "f64", moved)
+        axes = {n: self.axes(problem, n, x.shape) for n, x in truth.items()}
+        for n, x in truth.items():
+            session.wire.send(
+                {
+                    "do": "truth",
+                    "name": f"{slot}{n}",
+                    "dtype": self.dtype,
+                    "gradient": n[1:] in self.wanted and n.startswith("d"),
+                    "axes": axes[n],
+                    "statistic": n in self.statistics,
+                },
+                [("", x)],
+            )
+
+        def honest(out, nudged):
+            for n, x in out.items():
+                if nudged and self.dtype in ("bf16", "f16"):
+                    x = _judge.rounded(x, "bf16", n in self.statistics)
+                session.wire.send({"do": "honest", "name": f"{slot}{n}", "nudged": nudged}, [("", x)])
+
+        honest(self.run_reference(problem, "f32", moved), False)
+        rounding = "bf16" if self.dtype == "f16" else self.dtype
+        count = 6 if sum(x.size for x in problem.arrays.values()) < 5000 else 2
+        for seed in range(count, -1, -1):
+            honest(self.run_reference(problem, "f64", self.nudged(moved, rounding, seed)), True)
+        if self.dtype in ("bf16", "f16") and self.reference_library.name == "torch":
+            try:
+                honest(self.run_reference(problem, self.dtype, moved), True)
+            except ReferenceFailed:  # not all of torch exists in half precision on a CPU
+                pass
+        return list(truth), truth
+
+    def nudged(self, moved, rounding, seed):
+        arrays = {
+            n: (
+                x
+                if self.type_of(n) in _arrays.WHOLE
+                else _judge.nudged(x, rounding, seed and 1000003 * seed + k, self.type_of(n) == "f32")
+            )
+            for k, (n, x) in enumerate(moved.arrays.items())
+        }
+        cotangents = {
+            n: _judge.nudged(x, rounding, seed and 77 * seed + k, n[1:] in self.statistics)
+            for k, (n, x) in enumerate(moved.cotangents.items())
+        }
+        return Moved(arrays, cotangents, moved.scalars, moved.answers)
+
+    def axes(self, problem, name, shape):
+        """[(letter, word, extent)]: by the letters of an input of the same shape, or plainly."""
+        for i in self.inputs:
+            if i.letters and i.extent(problem.sizes) == shape:
+                return [(s, "its axis", n) for s, n in zip(i.letters, shape)]
+        return [(f"axis{k}", "counted from 0", n) for k, n in enumerate(shape)][:8]
+
+    def judge(self, session, names, answers, slot):
+        found = {}
+        for n in names:
+            session.wire.send({"do": "tensor", "name": f"{slot}{n}"}, [("", answers[n])])
+            found[n] = session.receive()[0]["verdict"]
+        return found
