@@ -6,11 +6,11 @@
 
 Each cell kernel is judged on bare h, and behind a head norm, for which the published backward is written, on the quick
 suite; those in bf16 that might be good on the standard suite too.  The reports, as text and as JSON, go into the
-folder.  A line that is not done after `patience` seconds says so.  The errors
-are those of the cell in bf16 behind a head norm, the CUDA tier's beside the published, against float64 and autograd.
-FlashAttention-2 is that of flash-attn where it is installed, else the one inside PyTorch; cuDNN is a graph of its own,
-whose band has W keys.  Each line comes from a process of its own: a compiler that aborts is a line of the table too.
-Times are medians, in ms, at the sizes of `cuda_bench mixers delta`.
+folder.  A line that is not done after `patience` seconds says so.  The errors are those of the cell in bf16 behind a
+head norm, the CUDA tier's beside the published, against float64 and autograd.  FlashAttention-2 is that of flash-attn
+where it is installed, else the one inside PyTorch; cuDNN is a graph of its own, whose band has W keys.  Each line comes
+from a process of its own: a compiler that aborts is a line of the table too.  Times are medians, in ms, at the sizes of
+`cuda_bench mixers delta`.
 
     python tools/python/peer_kernels.py beside [B,H,T,D,W ...]        (SWAX_LIBRARY names a libswax.so with CUDA)
 

@@ -102,10 +102,8 @@ def check(
     With op, the problems are of a kernel of kernels.h ("mlstm", "attention_forward", ...; `python -m swax_verify
     list`):
       fn gets, by name, those of its parameters that are inputs (q, k, v, ..), sizes (T, W, ..) or scalars (eps, ..)
-      of it.
-      What it does not take is not asked; the report says so.  It returns a dict by the names of kernels.h, or the
-      outputs in
-      their order.  A function that does not take the cotangent (dy, dh) is differentiated by torch.
+      of it.  What it does not take is not asked; the report says so.  It returns a dict by the names of kernels.h, or
+      the outputs in their order.  A function that does not take the cotangent (dy, dh) is differentiated by torch.
     With reference and inputs, of any kernel: see own.py.
 
     suite: quick, standard (if nothing is said, and SWAX_SUITE says nothing), hard, or None for one problem
@@ -259,8 +257,8 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
     """Judge outputs that are here for inputs that are here: a Report.
 
     inputs and outputs: dicts by the names of kernels.h, numpy or torch; outputs that are not given are not asked.
-    dtype: what the
-    inputs are exact in, and whose bounds count.  fixed: sizes that no shape gives (W, g, P, ..) and scalars (eps, ..).
+    dtype: what the inputs are exact in, and whose bounds count.
+    fixed: sizes that no shape gives (W, g, P, ..) and scalars (eps, ..).
     """
     __tracebackhide__ = True
     dtype = dtype_word(dtype)

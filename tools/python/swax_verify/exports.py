@@ -93,10 +93,9 @@ def flashinfer_run(op, outputs, scalars, fixed, given):
 
 def flashinfer(op, folder, suite="quick", dtype="bf16", seed=None, outputs=None, **fixed):
     """Write a forward kernel's Definition, Workloads and their inputs under `folder`, as a flashinfer-bench TraceSet:
-    its definitions/,
-    workloads/ and blob/workloads/.  One Definition has one set of constants: sizes and scalars that no shape gives
-    are fixed by **fixed
-    or as the report's "not asked" says; sizes of **fixed are constant axes.  The Definition's path."""
+    its definitions/, workloads/ and blob/workloads/.  One Definition has one set of constants: sizes and scalars that
+    no shape gives are fixed by **fixed or as the report's "not asked" says; sizes of **fixed are constant axes.  The
+    Definition's path."""
     dtype, seed = dtype_word(dtype), seed_of(seed)
     kernel = _library.kernels().get(op)
     if kernel is None or not op.endswith("_forward") or dtype == "f64":
@@ -167,8 +166,7 @@ def flashinfer(op, folder, suite="quick", dtype="bf16", seed=None, outputs=None,
 
 def check_implementation(op, inputs, outputs, dtype="f32", layout="BTHD", **fixed):
     """GPU MODE's: a function of (data, output) that says (good, why).  inputs, outputs: the names of what data and
-    output hold, in order;
-    None for what the kernel does not have.
+    output hold, in order; None for what the kernel does not have.
 
         check_implementation = exports.check_implementation("attention_forward", inputs=("q", "k", "v"),
         outputs=("y",), W=128)
