@@ -46,9 +46,11 @@ override TIERS := $(strip $(TIERS) $(filter-out $(TIERS),$(if $(filter avx512bf1
 TABLES_avx512bf16 = bf16
 OPENMP  := $(shell printf '\043include <omp.h>\nint main(void) { return omp_get_num_threads(); }' | \
              $(CC) $(LDFLAGS) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
-FLAGS_avx2   = -DSWAX_VEC_BYTES=32 -mavx2 -mfma
-FLAGS_avx512 = -DSWAX_VEC_BYTES=64 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
-FLAGS_avx512bf16 = $(FLAGS_avx512) -mavx512bf16
+# a tier's instructions are its own, whatever CFLAGS=-march=... brings
+AVX512       = -DSWAX_VEC_BYTES=64 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
+FLAGS_avx2   = -DSWAX_VEC_BYTES=32 -mavx2 -mfma -mno-avx512f
+FLAGS_avx512 = $(AVX512) -mno-avx512bf16
+FLAGS_avx512bf16 = $(AVX512) -mavx512bf16
 FLAGS_neon   = -DSWAX_VEC_BYTES=16
 # -g1 keeps lines and back traces: to follow the variables of a tier's table takes a third of the compiler's time
 SIMD    = $(BASE) -g1 -std=gnu99 -O3 -ffp-contract=fast -fno-math-errno $(or $(OPENMP),-Wno-unknown-pragmas) $(USERS)

@@ -46,6 +46,11 @@ coverage: ## every check, and how many lines and branches of each room it ran
 	  CPPFLAGS='$(CPPFLAGS) -D_exit=exit' test
 	sh tests/coverage.sh $(BUILD)/coverage
 
+# as somebody builds it for the machine in front of him
+test-native: ## check_tiers, built with CFLAGS="-O3 -march=native"
+	+$(apart) CFLAGS='$(CFLAGS) -O3 -march=native' $(SHIM) $(KERNELS) $(BUILD)/native/check_tiers
+	$(shards) $(BUILD)/native/check_tiers
+
 # NEON on another machine
 NEON_CC  ?= aarch64-linux-gnu-gcc
 EMULATOR ?= qemu-aarch64
@@ -146,5 +151,6 @@ test-python: $(BUILD)/libswax.so ## tools/python under Python's own unittest; ne
 test-cuda: ## the CUDA tier compiles
 	+$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 all
 
-.PHONY: test-long test-clang sanitize test-tsan coverage test-neon test-musl test-windows test-macos test-macos-arm64 \
-        test-macos-x86_64 test-install test-python wheel wheel-library test-cuda fuzz kills harm mutants
+.PHONY: test-long test-clang sanitize test-tsan coverage test-native test-neon test-musl test-windows test-macos \
+        test-macos-arm64 test-macos-x86_64 test-install test-python wheel wheel-library test-cuda fuzz kills \
+        harm mutants
