@@ -86,7 +86,7 @@ class Task:
         self.raised, self.over = None, False  # over: it would end so in every case
 
     def refuse_strangers(self, fn, reference, keywords):
-        """What is given by name is a size, something that one of the functions takes, or one of check's own keywords."""
+        """What is given by name is a size, what one of the functions takes, or one of check's own keywords."""
         parameters = [p for f in (fn, reference) for p in _candidate.parameters_of(f).values()]
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
             return
