@@ -94,6 +94,23 @@ START_TEST(random_numbers_are_even)
 }
 END_TEST
 
+/* Each of n numbers once, in the order in which they would be shuffled, and nothing behind them. */
+START_TEST(an_order_has_each_once)
+{
+    for (int n = 0; n < 40; n++) {
+        int order[42], by_hand[40];
+        struct random r = random_open(7, 1, (uint64_t)n), same = r;
+        for (int i = 0; i < 42; i++)
+            order[i] = -5;
+        for (int i = 0; i < n; i++)
+            by_hand[i] = i;
+        random_order(&r, order + 1, n);
+        random_shuffle(&same, by_hand, n);
+        ck_assert(!memcmp(order + 1, by_hand, (size_t)n * sizeof *order) && order[0] == -5 && order[n + 1] == -5);
+    }
+}
+END_TEST
+
 START_TEST(permutations_hit_everything_once)
 {
     const uint64_t n[] = {1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 1000};
@@ -696,6 +713,7 @@ int main(void)
     tcase_add_test(t, the_sum_is_of_all_that_is_trained_on);
     tcase_add_test(t, random_numbers_depend_on_nothing_but_their_place);
     tcase_add_test(t, random_numbers_are_even);
+    tcase_add_test(t, an_order_has_each_once);
     tcase_add_test(t, permutations_hit_everything_once);
     tcase_add_test(t, permutations_are_feistel_rounds);
     tcase_add_test(t, windows_follow_their_schedule);

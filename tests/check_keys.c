@@ -488,6 +488,46 @@ START_TEST(no_text_of_the_man_page_is_a_command_of_roff)
 }
 END_TEST
 
+/* Of every key there is, the default is read and written again, as text or as the same number. */
+static void default_is_written(const struct key *row)
+{
+    static union { char bytes[16 * KEY_TEXT]; double align; } field;
+    char text[KEY_TEXT] = "(nothing)";
+    double was, is;
+    if (!row->type || !row->otherwise || !*row->otherwise)
+        return;
+    ck_assert_msg(!row->type->read(&field, row, row->otherwise, why), "%s: %s", row->name, why);
+    row->type->write(text, row, &field);
+    ck_assert_msg(!strcmp(text, row->otherwise) || (number_real(text, -HUGE_VAL, HUGE_VAL, &is) &&
+                                                    number_real(row->otherwise, -HUGE_VAL, HUGE_VAL, &was) && is == was),
+                  "%s: '%s' is read, and written as '%s'", row->name, row->otherwise, text);
+}
+
+START_TEST(every_default_is_written_as_it_is_read)
+{
+    for (int i = 0; i < n_all; i++) {
+        struct keys k;
+        command_keys(&k, all[i].c, all[i].name, NULL);
+        for (int t = 0; t < k.n; t++)
+            for (const struct key *row = k.table[t].rows; row->name; row++)
+                default_is_written(row);
+    }
+    for (int s = 0; s < n_sources; s++)
+        for (const struct key *row = sources[s]->keys; row->name; row++)
+            default_is_written(row);
+    /* texts that no default has: of a part, and as long as one likes */
+    static char room[16 * KEY_TEXT];
+    char text[KEY_TEXT];
+    struct key part = *key_find(source_find("mixture")->keys, "part_1"), any = {.name = "any", .type = &key_long};
+    ck_assert(!part.type->read(room, &part, "1 mqar", why));
+    part.type->write(text, &part, room);
+    ck_assert_str_eq(text, "1 mqar");
+    ck_assert(!any.type->read(room, &any, "a word", why));
+    any.type->write(text, &any, room);
+    ck_assert_str_eq(text, "a word");
+}
+END_TEST
+
 /* ---- commands that are made up of everything there is */
 
 struct odd {
@@ -932,6 +972,7 @@ int main(void)
     tcase_add_test(t, helps_of_made_up_commands_are_those_that_are_kept);
     tcase_add_test(t, helps_fit_their_terminal);
     tcase_add_test(t, completion_has_the_commands);
+    tcase_add_test(t, every_default_is_written_as_it_is_read);
     tcase_add_test(t, no_text_of_the_man_page_is_a_command_of_roff);
     tcase_add_test(t, help_is_asked_for_anywhere);
     tcase_add_test(t, seeds_are_all_numbers_of_64_bits);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/golden.h"
 #include "tests/sequences.h"
 #include "tests/suite.h"
 
@@ -492,6 +493,60 @@ START_TEST(what_does_not_go_together_is_said_with_its_numbers)
 }
 END_TEST
 
+/* Of each task the shortest sequence that it fills, and what it says of one token less. */
+static void tell_shortest(FILE *f, const char *task, const char *settings)
+{
+    const struct source *s = source_find(task);
+    char copy[200], why[SWAX_WHY] = "", said[SWAX_WHY] = "";
+    const char *value[SOURCE_KEYS] = {NULL};
+    snprintf(copy, sizeof copy, "%s", settings);
+    for (char *p = strtok(copy, " "); p; p = strtok(NULL, " ")) {
+        char *equals = strchr(p, '=');
+        *equals = 0;
+        value[source_key(s, p)] = equals + 1;
+    }
+    int low = 0, high = 8000;                  /* the longest that is refused, the shortest that is taken */
+    while (high - low > 1) {
+        const int T = (low + high) / 2;
+        struct data d = {0};
+        struct data_batch b;
+        const char *wrong = data_open(&d, s, value, T, why);
+        if (!wrong) {
+            ck_assert(!data_batch_new(&b, 1, T, why));
+            wrong = data_fill(&d, &b, 1, DATA_TRAIN, 3, why);
+            data_batch_free(&b), data_close(&d);
+        }
+        if (wrong)
+            low = T, snprintf(said, sizeof said, "%s", why);
+        else
+            high = T;
+    }
+    fprintf(f, "%s %s: %d\n    %s\n", task, settings, high, said);
+}
+
+START_TEST(the_shortest_of_each_task_is_as_ever)
+{
+    static const char *const of[][2] = {
+        {"copy", ""}, {"copy", "span=5 delay=3"}, {"copy", "span=40 delay=2"}, {"copy", "span=1 delay=100"},
+        {"mqar", ""}, {"mqar", "pairs=3"}, {"mqar", "pairs=9 key_symbols=9"}, {"mentions", "slot=4 ask=8-20 keys=9 copy_lags=24"},
+        {"mentions", "slot=2 ask=16-50 keys=8 facts_first=1"}, {"mentions", "slot=3 ask=9-30 keys=5 copies=0"},
+        {"niah", "variant=single_1"}, {"niah", "variant=single_2"}, {"niah", "variant=single_3"},
+        {"niah", "variant=multikey_1"}, {"niah", "variant=multikey_2"}, {"niah", "variant=multikey_3"},
+        {"niah", "variant=multivalue digits=3"}, {"niah", "variant=multiquery digits=5"}, {"vt", ""},
+        {"vt", "hops=2 chains=3"}, {"vt", "hops=1 example=0"}, {"words", ""}, {"words", "common=3"},
+        {"words", "common=1 example=0"}, {"words", "common=20 example=0"}, {"words", "kind=frequent"},
+        {"words", "kind=frequent alpha=1.3"}, {"words", "kind=frequent alpha=4"}};
+    char *text = NULL;
+    size_t n;
+    FILE *f = open_memstream(&text, &n);
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        tell_shortest(f, of[i][0], of[i][1]);
+    fclose(f);
+    golden_is("shortest.txt", text, 0);
+    free(text);
+}
+END_TEST
+
 START_TEST(what_cannot_be_is_a_sentence)
 {
     static const struct { const char *task, *key, *value; int T; } bad[] = {
@@ -540,6 +595,7 @@ int main(void)
     tcase_add_test(t, common_words_come_as_often_as_ruler_says);
     tcase_add_test(t, what_just_fits_is_whole);
     tcase_add_test(t, what_does_not_go_together_is_said_with_its_numbers);
+    tcase_add_test(t, the_shortest_of_each_task_is_as_ever);
     tcase_add_loop_test(t, what_cannot_be_is_a_sentence, 0, 17);
     suite_add_tcase(s, t);
     return suite_ends(s);

@@ -45,6 +45,13 @@ void random_shuffle(struct random *r, int *x, int n)
     }
 }
 
+void random_order(struct random *r, int *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        x[i] = i;
+    random_shuffle(r, x, n);
+}
+
 /* Four Feistel rounds permute 0 .. 4^half - 1, the next such power from n on; walking the cycle until it
  * comes back below n permutes 0 .. n-1, in fewer than four steps on average. */
 uint64_t random_permute(uint64_t key, uint64_t n, uint64_t i)

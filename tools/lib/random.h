@@ -18,6 +18,7 @@ double random_unit(struct random *r);                    /* [0,1), 53 bits */
 uint64_t random_below(struct random *r, uint64_t n);     /* 0 .. n-1, each equally likely; n >= 1 */
 double random_normal(struct random *r);                  /* N(0,1) */
 void random_shuffle(struct random *r, int *x, int n);
+void random_order(struct random *r, int *x, int n);      /* 0 .. n-1, shuffled */
 
 /* Where i of 0 .. n-1 goes in a permutation that key chooses; nothing is stored. */
 uint64_t random_permute(uint64_t key, uint64_t n, uint64_t i);

@@ -291,9 +291,7 @@ static const char *fill_mentions(void *opened, struct sequence *s, uint64_t seed
     const int n = s->T + 1, slots = n / m->slot_tokens;
     for (int i = 0; i < n + 1; i++)
         m->slot[i] = FREE, m->token[i] = -1, m->tag[i] = 0;
-    for (int i = 0; i < m->key_symbols; i++)
-        m->order[i] = i;
-    random_shuffle(&r, m->order, m->key_symbols);
+    random_order(&r, m->order, m->key_symbols);
     for (int key = 0; key < m->keys; key++) {
         m->value[key] = (int)random_below(&r, (uint64_t)m->values);
         m->before[key] = -1;

@@ -137,7 +137,7 @@ static int write_text(struct prose *p, const struct niah *o, struct needle *need
     p->n = 0;
     add_introduction(p, o, answers);
     const char *between = v->haystack == ESSAY ? " " : "\n";
-    for (int i = 0, started = 0; i <= sentences; i++) {
+    for (int i = 0, started = 0;; i++) {
         for (int k = 0; k < n; k++)
             if (needle[k].depth * sentences / 100 == i) {
                 prose_add(p, started++ ? between : "");
@@ -161,8 +161,9 @@ static int write_text(struct prose *p, const struct niah *o, struct needle *need
     for (int i = 0; i < v->queries; i++)
         asked[i] = needle[i * v->values].key;
     for (int i = 0; i < answers; i++) {
+        const int tenth = needle[i].depth / 10;
         value[i] = needle[i].value;
-        tag[i] = 1 + (needle[i].depth >= 100 ? 9 : needle[i].depth / 10);
+        tag[i] = 1 + (tenth < 9 ? tenth : 9);
     }
     add_question(p, o, asked, answers);
     add_list(p, value, tag, answers);

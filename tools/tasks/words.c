@@ -94,28 +94,35 @@ static void add_list(struct words *o, const int *order, int common, int often, i
     prose_add(p, "\n");
 }
 
+/* A list with so many rare words, and its length. */
+static int list_length(struct words *o, int often, int rare, int seldom, struct random r)
+{
+    const int first = o->example ? EXAMPLE_COMMON + EXAMPLE_RARE : 0;
+    o->text.n = 0;
+    if (o->example)
+        add_list(o, o->order, EXAMPLE_COMMON, 4, EXAMPLE_RARE, 1, 0, r);
+    add_list(o, o->order + first, o->common, often, rare, seldom, 1, r);
+    return o->text.n;
+}
+
 /* The longest list that fits T bytes: 0 if even one without rare words does not. */
 static int fill_common(struct words *o, int T, struct random *r)
 {
     const int often = T < 4096 ? 6 : 30, seldom = T < 4096 ? 1 : 3;
-    const int first = o->example ? EXAMPLE_COMMON + EXAMPLE_RARE : 0;
-    for (int i = 0; i < prose_n_words; i++)
-        o->order[i] = i;
-    random_shuffle(r, o->order, prose_n_words);
-    int rare = prose_n_words - first - o->common;
-    if (rare > T / (4 * seldom))
-        rare = T / (4 * seldom);
-    for (; rare >= 0; rare--) {
-        o->text.n = 0;
-        if (o->common * often + rare * seldom > T)
-            continue;
-        if (o->example)
-            add_list(o, o->order, EXAMPLE_COMMON, 4, EXAMPLE_RARE, 1, 0, *r);
-        add_list(o, o->order + first, o->common, often, rare, seldom, 1, *r);
-        if (o->text.n <= T + 1)
-            return 1;
+    const int room = (T - o->common * often) / seldom;           /* entries of a list are no more than its bytes */
+    const int there = prose_n_words - (o->example ? EXAMPLE_COMMON + EXAMPLE_RARE : 0) - o->common;
+    random_order(r, o->order, prose_n_words);
+    int low = 0, high = room < there ? room : there;
+    if (high < 0)
+        return 0;
+    while (low < high) {
+        const int middle = (low + high + 1) / 2;
+        if (list_length(o, often, middle, seldom, *r) > T + 1)
+            high = middle - 1;
+        else
+            low = middle;
     }
-    return 0;
+    return list_length(o, often, low, seldom, *r) <= T + 1;
 }
 
 /* A text of `words` coded words: 0 if the first four ranks do not all differ in count. */
