@@ -2,9 +2,11 @@
  * is what was written, and a key that is absent or null has the value that is kept, or a sentence; and weights from
  * there, where others are asked for. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ref/network/network.h"
@@ -16,6 +18,7 @@
 #include "tools/convert/hf.h"
 #include "tools/convert/hf_config.h"
 #include "tools/convert/hf_model.h"
+#include "tools/convert/hf_own.h"
 #include "tools/lib/commands.h"
 #include "tools/lib/files.h"
 #include "tools/lib/json.h"
@@ -324,6 +327,227 @@ START_TEST(a_model_that_is_not_as_it_says_is_refused)
 }
 END_TEST
 
+/* ---- limits, and one beside each */
+
+static const struct { const char *name; int rows; int64_t value; } *stretched;
+static int stretched_shape(void *arg, const char *name, int64_t s[2])
+{
+    if (!shape(arg, name, s))
+        return 0;
+    if (!strcmp(name, stretched->name))
+        s[!stretched->rows] = stretched->value;
+    return stretched->value != -1 || strcmp(name, stretched->name);
+}
+
+START_TEST(sizes_are_those_of_an_int)
+{
+    static const char *const too_large = "Tensor backbone.embeddings.weight is missing, or too large.";
+    enum { MOST = 0x7fffffff };
+    const struct { const char *name; int rows; int64_t value; } of[] = {
+        {"backbone.embeddings.weight", 1, MOST}, {"backbone.embeddings.weight", 0, MOST},
+        {"backbone.embeddings.weight", 1, (int64_t)MOST + 1}, {"backbone.embeddings.weight", 0, (int64_t)MOST + 1},
+        {"backbone.embeddings.weight", 1, -1}, {"backbone.blocks.1.mlstm_layer.q.weight", 1, MOST - 1},
+        {"backbone.blocks.1.mlstm_layer.q.weight", 1, (int64_t)MOST + 2},
+        {"backbone.blocks.1.mlstm_layer.q.weight", 1, 0},
+        {"backbone.blocks.1.mlstm_layer.q.weight", 1, 3}, {"backbone.blocks.1.mlstm_layer.q.weight", 1, 14}};
+    struct run r = a_run(), back;
+    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    char *text = scratch_keep(hf_config_text(&r, HF_HALF_SPLIT)), *at = strstr(text, "\"model_type\": \"swax\"");
+    if (at)
+        memcpy(at, "\"model_type\":\"xlstm\"", strlen("\"model_type\":\"xlstm\""));
+    struct json *config = json_parse(text, strlen(text), why);
+    char *all = NULL;
+    size_t size;
+    FILE *f = open_memstream(&all, &size);
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        stretched = (const void *)&of[i];
+        const char *wrong = hf_config_read(&back, config, stretched_shape, n, why);
+        ck_assert_msg((i >= 2 && i < 5) == (wrong && !strcmp(wrong, too_large)), "%s of %lld: %s", of[i].name,
+                      (long long)of[i].value, wrong ? wrong : "read");
+        fprintf(f, "%s, %s %lld: %s\n", of[i].name, of[i].rows ? "rows" : "columns", (long long)of[i].value,
+                wrong ? wrong : "read");
+    }
+    fclose(f);
+    golden_is("hf_sizes.txt", all, 0);
+    free(all);
+    json_free(config);
+    swax_network_free(n);
+}
+END_TEST
+
+/* Of a model of our own, what its config.json must have. */
+START_TEST(a_model_of_ours_has_its_object)
+{
+    static const struct { const char *text, *says; } of[] = {
+        {"{\"model_type\": \"swax\"}", "Its config.json is of model_type swax, and has no object named swax."},
+        {"{\"model_type\": \"swax\", \"swax\": 3}",
+         "Its config.json is of model_type swax, and has no object named swax."},
+        {"{\"model_type\": \"swax\", \"swax\": {\"rope\": \"none\"}}",
+         "Its config.json has a rope that is neither half_split nor interleaved."},
+        {"{\"model_type\": \"swax\", \"swax\": {\"widht\": 3}}", NULL},
+        {"{\"model_type\": \"swax\", \"swax\": {\"width\": 0}}", NULL}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct run r;
+        struct json *config = json_parse(of[i].text, strlen(of[i].text), why);
+        ck_assert_msg(config && hf_own_is(config), "%s", why);
+        const char *wrong = hf_own_read(&r, config, why);
+        ck_assert_msg(wrong && (of[i].says ? !strcmp(wrong, of[i].says) : strstr(wrong, "wid") != NULL), "%s: %s",
+                      of[i].text, wrong ? wrong : "read");
+        json_free(config);
+    }
+}
+END_TEST
+
+/* One head with keys of one number is the least there can be. */
+START_TEST(the_smallest_of_heads_survives)
+{
+    struct run r = a_run(), back;
+    static const char *const small[][2] = {{"cell_heads", "1"}, {"cell_key_dim", "1"}, {"cell_value_dim", "1"},
+                                           {"heads", "1"}, {"key_value_heads", "1"}, {"head_dim", "1"}};
+    for (int i = 0; i < 6; i++)
+        ck_assert_msg(!run_set(&r, small[i][0], small[i][1], why), "%s", why);
+    ck_assert_msg(!swax_config_check(&r.model, why), "%s", why);
+    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    ck_assert_msg(!read_back(&back, scratch_keep(hf_config_text(&r, HF_HALF_SPLIT)), n), "%s", why);
+    ck_assert_str_eq(listed(&back), listed(&r));
+    swax_network_free(n);
+}
+END_TEST
+
+/* A model as a folder of its own, with its tensors in memory's order: one of them may be left out, or hold a NaN. */
+struct altered { struct st_file *from; int left_out, spoilt; };
+static void get_altered(void *arg, int i, void *to)
+{
+    const struct altered *a = arg;
+    const int k = i + (a->left_out >= 0 && i >= a->left_out);
+    ck_assert(!st_read_raw(a->from, st_tensor(a->from, k), to, why));
+    if (k == a->spoilt)
+        ((float *)to)[st_tensor(a->from, k)->size - 1] = k % 2 ? NAN : -INFINITY;
+}
+
+START_TEST(a_tensor_that_cannot_be_is_named)
+{
+    struct run r = a_run();
+    char *folder = scratch("good"), *other = scratch("altered"), *before = scratch("good.safetensors"), *text;
+    char *to = scratch("altered.safetensors"), expected[SWAX_WHY], longest[RUN_TEXT + 1];
+    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    swax_network_init(n, 4);
+    ck_assert_msg(!checkpoint_save(before, &r, n, 1, 0, why), "%s", why);
+    ck_assert_msg(!hf_export(before, folder, HF_HALF_SPLIT, why), "%s", why);
+    ck_assert(!file_make_folder(other, why));
+    const size_t size = read_whole(in_folder(folder, "config.json"), &text);
+    put(in_folder(other, "config.json"), text, size);
+    struct st_file *all = st_open(in_folder(folder, "model.safetensors"), why);
+    const int count = st_count(all);
+    for (int i = 0; i < 2 * count; i++) {
+        struct st_tensor tensor[300];
+        struct altered a = {all, i < count ? -1 : i - count, i < count ? i : -1};
+        for (int k = 0, j = 0; k < count; k++)
+            if (k != a.left_out)
+                tensor[j++] = *st_tensor(all, k);
+        const struct st_plan plan = {.n = count - (a.left_out >= 0), .tensor = tensor, .get = get_altered, .arg = &a};
+        const char *name = st_tensor(all, i % count)->name;
+        ck_assert_msg(!st_write(in_folder(other, "model.safetensors"), &plan, why), "%s", why);
+        const char *wrong = hf_import(other, to, HF_HALF_SPLIT, why);
+        snprintf(expected, sizeof expected, "Tensor %s of the model holds a NaN or an infinity: nothing can be "
+                 "computed with it.", name);
+        ck_assert_msg(wrong && (i < count ? !strcmp(wrong, expected) : access(to, F_OK) != 0), "%s: %s", name,
+                      wrong ? wrong : "read");
+        snprintf(expected, sizeof expected, "The model lacks tensor %s.", name);
+        if (i >= count && strstr(name, "norm"))
+            ck_assert_str_eq(wrong, expected);
+    }
+    ck_assert_int_eq(access(to, F_OK), -1);
+    /* what is there stays; names have their room, and not a letter more */
+    put(to, "mine", 4);
+    ck_assert(hf_import(folder, to, HF_HALF_SPLIT, why));
+    ck_assert_msg(strstr(why, "altered.safetensors is there already: it is not overwritten."), "%s", why);
+    for (int more = 0; more < 2; more++) {
+        memset(longest, 'x', sizeof longest), longest[RUN_TEXT - 1 + more] = 0;
+        snprintf(expected, sizeof expected, "The folder's name is longer than %d characters.", RUN_TEXT - 1);
+        ck_assert_msg((strstr(hf_export(before, longest, HF_HALF_SPLIT, why), expected) != NULL) == more, "%s", why);
+        ck_assert_msg((strstr(hf_import(longest, scratch("none.st"), HF_HALF_SPLIT, why), expected) != NULL) == more,
+                      "%s", why);
+    }
+    st_close(all);
+    swax_network_free(n);
+}
+END_TEST
+
+/* A model in 1024 files is read, in one more it is not: each is held open. */
+START_TEST(as_many_files_as_there_is_room_for)
+{
+    struct rlimit files;
+    ck_assert(!getrlimit(RLIMIT_NOFILE, &files));
+    files.rlim_cur = files.rlim_max < 1200 ? files.rlim_max : 1200;
+    ck_assert(!setrlimit(RLIMIT_NOFILE, &files));
+    if (files.rlim_cur < 1200) {
+        puts("skipped: no 1,200 files may be open");
+        return;
+    }
+    char *folder = scratch("many"), *index, *one = in_folder(folder, "0"), name[20];
+    static const struct st_tensor small = {.name = "t", .type = ST_F32, .rank = 1, .shape = {1}};
+    struct run r = a_run();
+    const struct st_plan plan = {.n = 0, .tensor = &small};
+    ck_assert(!file_make_folder(folder, why));
+    char *config = scratch_keep(hf_config_text(&r, HF_HALF_SPLIT));
+    put(in_folder(folder, "config.json"), config, strlen(config));
+    ck_assert_msg(!st_write(one, &plan, why), "%s", why);
+    for (int files_there = 1024; files_there < 1026; files_there++) {
+        size_t size;
+        FILE *f = open_memstream(&index, &size);
+        fputs("{\"weight_map\": {", f);
+        for (int i = 0; i < files_there; i++) {
+            snprintf(name, sizeof name, "%d", i);
+            if (i)
+                (void)!link(one, in_folder(folder, name));
+            fprintf(f, "%s\"t%d\": \"%d\"", i ? ", " : "", i, i);
+        }
+        fputs("}}", f);
+        fclose(f);
+        put(in_folder(folder, "model.safetensors.index.json"), index, strlen(index));
+        free(index);
+        ck_assert(hf_import(folder, scratch("many.safetensors"), HF_HALF_SPLIT, why));
+        ck_assert_msg((strstr(why, "many has more than 1024 shards.") != NULL) == (files_there > 1024), "%d files: %s",
+                      files_there, why);
+    }
+}
+END_TEST
+
+static void export_here(void *arg)
+{
+    char *const *paths = arg;
+    ck_assert_msg(!hf_export(paths[0], paths[1], HF_HALF_SPLIT, why), "%s", why);
+}
+
+/* Their xLSTM remembers across documents, and its export says so; ours does not, and neither does one without any. */
+START_TEST(what_their_model_does_otherwise_is_said)
+{
+    for (int k = 0; k < 4; k++) {
+        struct run r = run_default();
+        const int own = k % 2, token = k / 2 ? 10 : -1;
+        char separator[8], from[20], to[20], expected[SWAX_WHY] = "";
+        snprintf(separator, sizeof separator, "%d", token);
+        const char *const settings_of[][2] = {
+            {"vocabulary", "256"}, {"width", "16"}, {"heads", "2"}, {"cell_heads", "2"},
+            {"mixers", own ? "swa mlstm" : "mlstm"}, {"data", "text"}, {"separator", separator}};
+        for (int i = 0; i < (token < 0 ? 6 : 7); i++)
+            ck_assert_msg(!run_set(&r, settings_of[i][0], settings_of[i][1], why), "%s", why);
+        struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+        ck_assert_msg(n, "%s", why);
+        swax_network_init(n, 4);
+        snprintf(from, sizeof from, "from%d.safetensors", k), snprintf(to, sizeof to, "to%d", k);
+        char *paths[2] = {scratch(from), scratch(to)};
+        ck_assert_msg(!checkpoint_save(paths[0], &r, n, 1, 0, why), "%s", why);
+        if (!own && token >= 0)
+            snprintf(expected, sizeof expected, "Token 10 begins a document here, and nothing before it is remembered; "
+                     "Hugging Face's xLSTM, which reads %s, remembers.\n", paths[1]);
+        ck_assert_str_eq(printed_in(export_here, paths), expected);
+        swax_network_free(n);
+    }
+}
+END_TEST
+
 START_TEST(a_tensor_of_another_shape_is_named_with_both)
 {
     static const struct { const char *name; int rank; int64_t a, b; const char *says; } of[] = {
@@ -490,6 +714,12 @@ int main(void)
     tcase_add_test(t, a_model_in_several_files_is_one);
     tcase_add_test(t, a_model_that_has_more_is_refused);
     tcase_add_test(t, a_model_that_is_not_as_it_says_is_refused);
+    tcase_add_test(t, sizes_are_those_of_an_int);
+    tcase_add_test(t, a_model_of_ours_has_its_object);
+    tcase_add_test(t, the_smallest_of_heads_survives);
+    tcase_add_test(t, a_tensor_that_cannot_be_is_named);
+    tcase_add_test(t, as_many_files_as_there_is_room_for);
+    tcase_add_test(t, what_their_model_does_otherwise_is_said);
     tcase_add_test(t, a_tensor_of_another_shape_is_named_with_both);
     tcase_add_test(t, an_export_keeps_its_separator);
     tcase_add_loop_test(t, an_export_is_as_good_as_its_checkpoint, 0, sizeof networks / sizeof *networks);

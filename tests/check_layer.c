@@ -2,6 +2,7 @@
  * (check_golden holds our numbers to those), and block 0's weights as their own class holds them: written from the
  * first, a layer is the second to the bit, and read from the second it is the first. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,54 @@ START_TEST(what_is_no_such_layer_is_refused)
 }
 END_TEST
 
+/* A prefix has so many letters and not one more; a tensor whose last number is none is named. */
+struct altered { struct st_file *from; int spoilt; };
+static void get_altered(void *arg, int i, void *to)
+{
+    const struct altered *a = arg;
+    ck_assert(!st_read_raw(a->from, st_tensor(a->from, i), to, why));
+    if (i == a->spoilt)
+        ((float *)to)[st_tensor(a->from, i)->size - 1] = INFINITY;
+}
+
+START_TEST(what_a_layer_cannot_be_is_said)
+{
+    struct st_file *f = golden("gdn", ""), *layer;
+    struct run r = run_of(f, "");
+    char *ours = saved("ours.safetensors", f, &r, 1), *to = scratch("to.safetensors"), prefix[200], expected[SWAX_WHY];
+    char *other = scratch("other.safetensors");
+    int fits = 0;
+    for (int n = 100; n < 180; n++) {
+        memset(prefix, 'p', sizeof prefix), prefix[n] = 0;
+        const char *wrong = layer_export(ours, to, 0, prefix, why);
+        snprintf(expected, sizeof expected, "prefix=%.60s: it is longer than 120 characters.", prefix);
+        ck_assert_msg(!wrong || !strcmp(wrong, expected), "%s", wrong);
+        ck_assert_msg(!wrong || fits >= 120, "a prefix of %d letters is refused", n);
+        ck_assert_msg(wrong || fits == n - 1 || n == 100, "%d letters are too long, and %d are not", fits + 1, n);
+        fits = wrong ? fits : n;
+    }
+    ck_assert_msg(fits < 160, "%d letters", fits);
+    unlink(to);
+    ck_assert_msg(!layer_export(ours, to, 0, "", why), "%s", why);
+    layer = st_open(to, why);
+    ck_assert_msg(layer, "%s", why);
+    for (int i = 0; i < st_count(layer); i++) {
+        struct st_tensor tensor[16];
+        struct altered a = { layer, i };
+        for (int k = 0; k < st_count(layer); k++)
+            tensor[k] = *st_tensor(layer, k);
+        const struct st_plan plan = { .n = st_count(layer), .tensor = tensor, .get = get_altered, .arg = &a };
+        ck_assert_msg(!st_write(other, &plan, why), "%s", why);
+        const char *wrong = layer_import(other, ours, scratch("never.safetensors"), 0, "", why);
+        ck_assert_msg(wrong && !strncmp(wrong, "Tensor backbone.blocks.0.", 25) &&
+                      strstr(wrong, " would hold a NaN or an infinity: nothing can be computed with it."), "%s: %s",
+                      tensor[i].name, wrong ? wrong : "read");
+        ck_assert(access(scratch("never.safetensors"), F_OK));
+    }
+    st_close(layer), st_close(f);
+}
+END_TEST
+
 /* The command does the same, and says what is asked for in vain. */
 START_TEST(a_command_writes_and_reads_a_layer)
 {
@@ -197,6 +246,7 @@ int main(void)
     tcase_add_loop_test(t, a_layer_has_their_names_and_their_order, 0, 2);
     tcase_add_loop_test(t, a_layer_of_theirs_replaces_one_of_ours, 0, 2);
     tcase_add_test(t, what_is_no_such_layer_is_refused);
+    tcase_add_test(t, what_a_layer_cannot_be_is_said);
     tcase_add_test(t, a_command_writes_and_reads_a_layer);
     suite_add_tcase(s, t);
     scratch_open();
