@@ -142,7 +142,8 @@ static const struct { const char *a, *b, *says; } refused[] = {
     {"-1 mqar", "", "a weight above 0"}, {" 1 mqar", "", "a weight above 0"}, {"0.0 mqar", "", "a weight above 0"},
     {"1", "", "source"}, {"1 mqra", "", "source"},
     {"1 mixture", "", "source"}, {"1 mqar pears=3", "", "no key \"pears\""}, {"1 mqar pairs", "", "key=value"},
-    {"1 mqar pairs=x", "", "part_1"}, {"1 mqar", "0.0001 niah", "weight 0.0001 of 1.0001 in all: less than one sequence in "},
+    {"1 mqar pairs=x", "", "part_1"},
+    {"1 mqar", "0.0001 niah", "weight 0.0001 of 1.0001 in all: less than one sequence in "},
     {"0.0002 mqar", "3 niah", "weight 0.0002 of 3.0002 in all: less than one sequence in "}, {"1 text", "", "part_1"},
 };
 

@@ -528,8 +528,10 @@ START_TEST(the_shortest_of_each_task_is_as_ever)
 {
     static const char *const of[][2] = {
         {"copy", ""}, {"copy", "span=5 delay=3"}, {"copy", "span=40 delay=2"}, {"copy", "span=1 delay=100"},
-        {"mqar", ""}, {"mqar", "pairs=3"}, {"mqar", "pairs=9 key_symbols=9"}, {"mentions", "slot=4 ask=8-20 keys=9 copy_lags=24"},
-        {"mentions", "slot=2 ask=16-50 keys=8 facts_first=1"}, {"mentions", "slot=3 ask=9-30 keys=5 copies=0"},
+        {"mqar", ""}, {"mqar", "pairs=3"}, {"mqar", "pairs=9 key_symbols=9"},
+        {"mentions", "slot=4 ask=8-20 keys=9 copy_lags=24"},
+        {"mentions", "slot=2 ask=16-50 keys=8 facts_first=1"},
+        {"mentions", "slot=3 ask=9-30 keys=5 copies=0"},
         {"niah", "variant=single_1"}, {"niah", "variant=single_2"}, {"niah", "variant=single_3"},
         {"niah", "variant=multikey_1"}, {"niah", "variant=multikey_2"}, {"niah", "variant=multikey_3"},
         {"niah", "variant=multivalue digits=3"}, {"niah", "variant=multiquery digits=5"}, {"vt", ""},
