@@ -636,6 +636,35 @@ START_TEST(lines_that_say_nothing_are_refused)
 }
 END_TEST
 
+static int times_in(const char *text, const char *word)
+{
+    int n = 0;
+    for (; (text = strstr(text, word)); text++)
+        n++;
+    return n;
+}
+
+/* All keys of a run but its seed, each once, with those of the data that the file has. */
+START_TEST(help_has_the_keys_of_the_runs)
+{
+    for (int of_file = 0; of_file < 2; of_file++) {
+        all_do(good);
+        const char *text = done(cmd_ablate, placed(of_file ? "@made.json help" : "help"));
+        ck_assert_msg(times_in(text, "\nThe runs, for all arms alike:\n") == 1, "%s", text);
+        ck_assert(times_in(text, "\nKeys and their values:\n") == 1);
+        ck_assert_msg(times_in(text, of_file ? "\n  symbols=" : "\n  copies=") == 1, "%s", text);
+        ck_assert(!times_in(text, of_file ? "\n  copies=" : "\n  symbols=") && !times_in(text, "\n  seed="));
+        for (int i = 0; run_keys[i].name; i++) {
+            char row[80];
+            snprintf(row, sizeof row, "\n  %s=", run_keys[i].name);
+            const int own = strcmp(run_keys[i].name, "seed") && strcmp(run_keys[i].name, "resume");
+            ck_assert_msg(times_in(text, row) == own, "%s %d times in\n%s", row, times_in(text, row), text);
+        }
+        ck_assert(times_in(text, "\n  seeds=") == 1 && times_in(text, "\n  jobs=") == 1 && !trials);
+    }
+}
+END_TEST
+
 /* The longest folder that there is room for, and one letter more. */
 START_TEST(a_folder_has_a_longest_name)
 {
@@ -686,6 +715,20 @@ START_TEST(the_end_says_what_became_of_the_runs)
         const char *said = done(cmd_ablate, placed(line));
         ck_assert_msg(strstr(said, "hold it all.\n") && !strstr(said, "Stopped"), "%s", said);
         ck_assert_msg(trials == 1, "for a report alone a run was tried");
+    }
+}
+END_TEST
+
+/* A line is written over on a terminal, and nowhere else. */
+START_TEST(a_file_has_no_line_that_is_written_over)
+{
+    setenv("COLUMNS", "80", 1);
+    for (int terminal = 0; terminal < 2; terminal++) {
+        all_do(good);
+        on_terminal = terminal;
+        const char *text = done(cmd_ablate, placed(terminal ? "@made.json out=@seen" : "@made.json out=@unseen"));
+        on_terminal = 0;
+        ck_assert_msg(!strchr(text, '\r') == !terminal, "%s", text);
     }
 }
 END_TEST
@@ -783,8 +826,10 @@ int main(void)
     tcase_add_test(t, a_result_fits_the_terminal);
     tcase_add_test(t, arms_and_shards_are_chosen_by_the_line);
     tcase_add_test(t, lines_that_say_nothing_are_refused);
+    tcase_add_test(t, help_has_the_keys_of_the_runs);
     tcase_add_test(t, a_folder_has_a_longest_name);
     tcase_add_test(t, the_end_says_what_became_of_the_runs);
+    tcase_add_test(t, a_file_has_no_line_that_is_written_over);
     tcase_add_test(t, runs_share_the_cores);
     tcase_add_test(t, no_descriptor_is_left_open);
     tcase_add_test(t, what_changed_is_said_at_every_width);
