@@ -114,10 +114,8 @@ static void bound_order(struct problem *p, int part, const struct swax_tier *hon
     op_case_copy(&got, c);
     op_run(honest, precision, &got);
     bound_widen(p, part, &got, scale);
-    if (!part && op_arg_find(&swax_ops[c->op], "m1") >= 0) {
-        regauge(p, &got);
-        bound_widen(p, part, &got, scale);
-    }
+    regauge(p, &got);
+    bound_widen(p, part, &got, scale);
     op_case_free(&got);
 }
 

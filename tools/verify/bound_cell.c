@@ -77,7 +77,7 @@ static double *normaliser_errs(const struct problem *p)
     const long T = op_extent(op, 'T', p->in[0].dims), H = op_extent(op, 'H', p->in[0].dims);
     struct op_case terms;
     struct swax_tier honest;
-    if (qn < 0 || op->arg[qn].role != OUT || op_extent(op, 'g', p->in[0].dims) % 2)
+    if (op->arg[qn].role != OUT || op_extent(op, 'g', p->in[0].dims) % 2)
         return NULL;
     add_terms_up(&terms, p);
     double *errs = op_take((size_t)terms.size[qn], sizeof *errs);
