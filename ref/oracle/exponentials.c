@@ -25,16 +25,15 @@ static double of_sigmoid(double x, double share)
     return isfinite(by) ? x + share * by : x;
 }
 
-/* Every number that is in an exponent. */
+/* Every number that is in an exponent: g, i, f, m, m0 and m1. */
 static void enlarge_exponents(struct op_case *c, double share)
 {
-    static const char *const exponents[] = { "g", "i", "f", "m", "m0", "m1" };
     const struct op_spec *op = &swax_ops[c->op];
     const long gate = op->kind == OF_CELL ? op_extent(op, 'g', c->dims) : LOG;
-    for (size_t k = 0; k < sizeof exponents / sizeof *exponents; k++) {
-        const char *name = exponents[k];
-        const int a = op_arg_find(op, name), sigmoid = gate != LOG && (*name == 'f' || (*name == 'i' && gate != 0));
-        for (long e = 0; a >= 0 && c->arg[a] && op->arg[a].role == IN && e < c->size[a]; e++)
+    for (int a = 0; a < c->n; a++) {
+        const char name = op->arg[a].name[0];
+        const int sigmoid = gate != LOG && (name == 'f' || (name == 'i' && gate != 0));
+        for (long e = 0; op->arg[a].role == IN && strchr("gifm", name) && c->arg[a] && e < c->size[a]; e++)
             c->arg[a][e] = sigmoid ? of_sigmoid(c->arg[a][e], share) : c->arg[a][e] * (1 + share);
     }
 }
