@@ -278,6 +278,11 @@ START_TEST(weights_are_known_by_their_bytes)
     /* of a run its last checkpoint, whatever else is there */
     put(scratch("ours/best.safetensors"), "other", 5), put(scratch("ours/checkpoint.safetensors"), "Abcde", 5);
     ck_assert_str_eq(sum_of(ours), sum_of(one));
+    /* which has to be a file */
+    ck_assert(!unlink(scratch("ours/checkpoint.safetensors")));
+    ck_assert(!file_make_folder(scratch("ours/checkpoint.safetensors"), why));
+    *why = 0;
+    ck_assert(weights_sum(ours, digits, why) == why && strstr(why, "ours/checkpoint.safetensors cannot be read: "));
     /* however long it is */
     for (int i = 0; i < LONG; i++)
         text[i] = (char)(i * 7 >> 5);

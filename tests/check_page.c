@@ -235,6 +235,40 @@ START_TEST(the_head_answers_by_the_first_claim)
 }
 END_TEST
 
+/* What has no windows is not tested with others: a picture of that has no row for it, and is left out where all are
+ * so. */
+START_TEST(networks_without_windows_have_no_test_windows)
+{
+    for (int with = 0; with < 3; with++) {
+        static struct ablation a;
+        struct options none = {NULL, 0};
+        char text[3000], *page;
+        snprintf(text, sizeof text, OF("cells", "\"memory\": \"beyond\", ") "\"length\": 64, \"window\": 16, "
+                 "\"data\": \"mentions\", \"keys\": 4, \"key_symbols\": 4, \"values\": 2}, \"arms\": ["
+                 "{\"name\": \"cells\", \"settings\": {\"mixers\": \"mlstm\"}}, "
+                 "{\"name\": \"hybrid\", \"settings\": {\"mixers\": \"%s\"}}, {\"name\": \"idle\"}]}",
+                 with == 0 ? "gdn" : with == 1 ? "swa gdn" : "swa full");
+        ck_assert_msg(!ablation_open(&a, text, &none, why), "%s", why);
+        snprintf(a.out, sizeof a.out, "%s", scratch("cells"));
+        ck_assert_msg(!file_make_folder(a.out, why), "%s", why);
+        struct outcome *r = with_what_lies_beyond(&a);
+        for (int k = 0; k < 2 * a.seeds; k++)
+            make_up(&a, &r[k], k / a.seeds, k % a.seeds);
+        ck_assert_msg(!report_write(&a, r, "swax ablate made-up", why), "%s", why);
+        read_whole(in_folder(a.out, "report.html"), &page);
+        const char *grid = strstr(page, "<h2>Other windows in the test</h2>\n");
+        ck_assert(grid);
+        const char *figure = strstr(grid, "<figure>"), *table = strstr(grid, "<h2>Other answers");
+        ck_assert_msg((figure && figure < table) == (with == 1), "%d: a picture, or none", with);
+        if (figure && figure < table)
+            ck_assert(strstr(figure, ">hybrid</text>") && !strstr(figure, ">cells</text>") &&
+                      !strstr(figure, ">idle</text>"));
+        free(r);
+        ablation_close(&a);
+    }
+}
+END_TEST
+
 /* FLOPs are in the largest unit of a thousand, million, ... that leaves the most a number from 1; where only files know
  * how many there are, a dash stands. */
 START_TEST(flops_have_the_unit_of_the_most)
@@ -436,6 +470,7 @@ int main(void)
     tcase_add_loop_test(t, pages_of_other_kinds_are_those_that_are_kept, 0, 3);
     tcase_add_test(t, plots_stand_where_there_is_something_to_show);
     tcase_add_test(t, the_head_answers_by_the_first_claim);
+    tcase_add_test(t, networks_without_windows_have_no_test_windows);
     tcase_add_test(t, flops_have_the_unit_of_the_most);
     tcase_add_test(t, an_ablation_without_claims_says_so);
     tcase_add_test(t, an_axis_that_ends_at_nothing_has_its_tick);

@@ -290,6 +290,34 @@ START_TEST(a_page_is_written_now_and_then)
 }
 END_TEST
 
+/* Settings that go with each other, each pair at its limit and beside it. */
+START_TEST(settings_go_with_each_other)
+{
+    static const struct { const char *key[3], *value[3], *says; } of[] = {
+        {{"batch", "accumulate"}, {"6", "3"}, NULL}, {{"batch", "accumulate"}, {"6", "6"}, NULL},
+        {{"batch", "accumulate"}, {"6", "4"}, "accumulate=4: it divides batch=6 into equal parts."},
+        {{"window", "short_window"}, {"8", "8"}, NULL},
+        {{"window", "short_window"}, {"8", "9"}, "short_window=9: it is at most window=8."},
+        {{"anneal", "ramp"}, {"0.5", "0.5"}, NULL},
+        {{"anneal", "ramp"}, {"0.5", "0.75"},
+         "anneal=0.5 and ramp=0.75 are fractions of the same run: together at most 1."},
+        {{"warmup", "cooldown", "schedule"}, {"0.5", "0.5", "wsd"}, NULL},
+        {{"warmup", "cooldown", "schedule"}, {"0.5", "0.75", "cosine"}, NULL},
+        {{"warmup", "cooldown", "schedule"}, {"0.5", "0.75", "constant"}, NULL},
+        {{"warmup", "cooldown", "schedule"}, {"0.5", "0.75", "wsd"},
+         "warmup=0.5 and cooldown=0.75 are fractions of the same run: together at most 1."},
+        {{"warmup"}, {"1"}, NULL}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct run r = tiny("");
+        for (int k = 0; k < 3 && of[i].key[k]; k++)
+            ck_assert_msg(!run_set(&r, of[i].key[k], of[i].value[k], why), "%s", why);
+        const char *wrong = run_check(&r, why);
+        ck_assert_msg(!wrong == !of[i].says && (!wrong || !strcmp(why, of[i].says)), "row %zu: %s", i,
+                      wrong ? why : "taken");
+    }
+}
+END_TEST
+
 /* ---- a checkpoint that another program has changed, with a checksum that is right */
 
 static struct st_file *whole;
@@ -425,6 +453,7 @@ int main(void)
     tcase_add_test(t, a_run_goes_on_with_what_it_began_with);
     tcase_add_test(t, steps_that_fit_are_counted);
     tcase_add_test(t, a_page_is_written_now_and_then);
+    tcase_add_test(t, settings_go_with_each_other);
     tcase_add_test(t, a_checkpoint_that_was_changed_is_refused);
     tcase_add_test(t, looks_are_at_their_steps);
     suite_add_tcase(s, t);
