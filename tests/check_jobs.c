@@ -1,6 +1,7 @@
 /* check_jobs.c - the runs of an ablation side by side, and what `swax ablate` makes of its line, with runs that are
  * made up: none trains, and how each ends is said here. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -52,6 +53,15 @@ int poll(struct pollfd *f, nfds_t n, int timeout)
     f->revents = ready > 0 ? POLLIN : 0;
     return ready;
 }
+
+/* And its processes: none can be started. */
+static int no_fork;
+
+#ifdef __GLIBC__
+pid_t __fork(void);
+
+pid_t fork(void) { return no_fork ? (errno = EAGAIN, -1) : __fork(); }
+#endif
 
 /* ---- runs that are made up */
 
@@ -298,6 +308,21 @@ START_TEST(where_most_fail_no_more_are_begun)
     }
 }
 END_TEST
+
+#ifdef __GLIBC__
+START_TEST(a_process_that_cannot_be_started_has_failed)
+{
+    static const act what[] = {good, good, good};
+    set(3, 1, 2, what);
+    no_fork = 1;
+    same("it says", ran(), "");
+    no_fork = 0;
+    same("it began", noted("begun"), "");
+    for (int k = 0; k < 3; k++)
+        ck_assert_msg(s.job[k].state == FAILED && s.job[k].pid <= 0, "run %d is in state %d", k, (int)s.job[k].state);
+}
+END_TEST
+#endif
 
 /* Of shards and arms, those that are asked for. */
 START_TEST(each_run_is_made_where_it_is_asked_for)
@@ -816,6 +841,9 @@ int main(void)
     tcase_add_test(t, runs_end_as_they_end);
     tcase_add_test(t, a_result_that_cannot_be_taken_is_said);
     tcase_add_test(t, where_most_fail_no_more_are_begun);
+#ifdef __GLIBC__
+    tcase_add_test(t, a_process_that_cannot_be_started_has_failed);
+#endif
     tcase_add_test(t, each_run_is_made_where_it_is_asked_for);
     tcase_add_test(t, as_many_run_side_by_side_as_are_asked_for);
     tcase_add_test(t, a_result_is_said_when_it_is_there);

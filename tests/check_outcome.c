@@ -165,6 +165,15 @@ static const char *said_on(const char *tier, int stop)
 
 /* ---- the trial of the first run */
 
+/* Stands in for the C library's: no process can be started. */
+static int no_fork;
+
+#ifdef __GLIBC__
+pid_t __fork(void);
+
+pid_t fork(void) { return no_fork ? (errno = EAGAIN, -1) : __fork(); }
+#endif
+
 static int opens;
 
 /* Stand in for a source's own, in the process that tries: it is killed, or ends there with this status. */
@@ -205,6 +214,13 @@ START_TEST(a_run_is_tried_in_a_process_of_its_own)
         ck_assert_msg(!strcmp(why, trial == ABLATION_REFUSED ? "The first run could not be tried: no process could be "
                                                                "started, or it crashed." : ""), "%s", why);
     }
+#ifdef __GLIBC__
+    no_fork = 1;
+    const enum ablation_trial none = ablation_try(&r, why);
+    no_fork = 0;
+    ck_assert(none == ABLATION_REFUSED);
+    ck_assert_str_eq(why, "The first run could not be tried: no process could be started, or it crashed.");
+#endif
     const int after = dup(1);
     ck_assert_msg(after == before + 1, "a pipe is left open: %d and %d", before, after);
     ck_assert_msg(waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD, "a process is left behind");

@@ -29,9 +29,7 @@ static void interrupt(int number)
 
 void jobs_catch_signals(void)
 {
-    struct sigaction a;
-    memset(&a, 0, sizeof a);
-    a.sa_handler = interrupt;
+    const struct sigaction a = {.sa_handler = interrupt};
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
 }
