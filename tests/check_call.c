@@ -438,8 +438,10 @@ START_TEST(what_is_timed_is_of_the_tier)
             for (long e = 0; e < c.size[i] && c.arg[i] && swax_ops[op].arg[i].role != IN; e++)
                 ck_assert_each(c.arg[i][e] == 0, "%s: %s begins with %g", names[k], swax_ops[op].arg[i].name,
                                c.arg[i][e]);
-        if (k)
+        if (k) {
+            op_case_free(&c);
             continue;
+        }
         f = (struct op_case){ .op = op_find("attention_forward") };
         memcpy(f.dims, c.dims, sizeof f.dims);
         op_case_alloc(&f, ~0u);

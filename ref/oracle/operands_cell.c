@@ -191,6 +191,7 @@ static void chunk_keys(const struct cell_head *a, const struct cell_chunk *c, st
                 dv[w] += c->W[i * c->n + j] * dh[i * a->V + w];
         a->di[t * a->H] += kdk * a->slope_i[t];
     }
+    free(C);
 }
 
 /* df, from what passes from state to state, x, z and all pairs. */
