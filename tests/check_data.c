@@ -94,6 +94,27 @@ START_TEST(random_numbers_are_even)
 }
 END_TEST
 
+/* Of so many that 2^64 is no multiple of them, the lowest are drawn anew. */
+START_TEST(numbers_below_a_bound_are_not_uneven)
+{
+    static const uint64_t bounds[] = {1, 2, 3, 10, (UINT64_C(1) << 63) + 1, UINT64_C(3) << 62, UINT64_MAX,
+                                      UINT64_C(1) << 63};
+    int anew = 0;
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        struct random r = random_open(3, 1, i), same = r;
+        for (int k = 0; k < 200; k++) {
+            const uint64_t uneven = (UINT64_MAX % bounds[i] + 1) % bounds[i], is = random_below(&r, bounds[i]);
+            uint64_t x;
+            for (x = random_next(&same); x < uneven; x = random_next(&same))
+                anew++;
+            ck_assert_msg(is == x % bounds[i], "below %llu: %llu", (unsigned long long)bounds[i],
+                          (unsigned long long)is);
+        }
+    }
+    ck_assert_msg(anew > 100, "%d were drawn anew", anew);
+}
+END_TEST
+
 /* Each of n numbers once, in the order in which they would be shuffled, and nothing behind them. */
 START_TEST(an_order_has_each_once)
 {
@@ -713,6 +734,7 @@ int main(void)
     tcase_add_test(t, the_sum_is_of_all_that_is_trained_on);
     tcase_add_test(t, random_numbers_depend_on_nothing_but_their_place);
     tcase_add_test(t, random_numbers_are_even);
+    tcase_add_test(t, numbers_below_a_bound_are_not_uneven);
     tcase_add_test(t, an_order_has_each_once);
     tcase_add_test(t, permutations_hit_everything_once);
     tcase_add_test(t, permutations_are_feistel_rounds);

@@ -15,6 +15,7 @@
 #include "tools/lib/configs.h"
 #include "tools/lib/number.h"
 #include "tools/train/run.h"
+#include "tests/asked.h"
 #include "tests/golden.h"
 #include "tests/printed.h"
 #include "tests/scratch.h"
@@ -206,8 +207,6 @@ END_TEST
 
 /* ---- what is wrong is a sentence */
 
-struct answer { int status; char text[2048]; };
-
 static struct answer ask(const struct command *c, char *argument)
 {
     struct answer a = {0};
@@ -230,7 +229,7 @@ static struct answer ask(const struct command *c, char *argument)
     return a;
 }
 
-static void refused(int i, const struct key *row, const char *value)
+static void is_refused(int i, const struct key *row, const char *value)
 {
     char argument[3 * KEY_TEXT], named[80];
     snprintf(argument, sizeof argument, "%s=%s", row->name, value);
@@ -248,32 +247,32 @@ static void refuse_all(int i, const struct key *row)
     char value[2 * KEY_TEXT];
     if (row->type == &key_whole || row->type == &key_list) {
         snprintf(value, sizeof value, "%.0f", row->least - 1);
-        refused(i, row, value);
+        is_refused(i, row, value);
         snprintf(value, sizeof value, "%.0f", row->most + 1);
-        refused(i, row, value);
-        refused(i, row, "1.5");
-        refused(i, row, "99999999999999999999");
+        is_refused(i, row, value);
+        is_refused(i, row, "1.5");
+        is_refused(i, row, "99999999999999999999");
     }
     if (row->type == &key_real) {
         swax_number_write(value, row->least - 1);
-        refused(i, row, value);
-        refused(i, row, "nan");
-        refused(i, row, "0x1");
-        refused(i, row, "0,5");
+        is_refused(i, row, value);
+        is_refused(i, row, "nan");
+        is_refused(i, row, "0x1");
+        is_refused(i, row, "0,5");
     }
     if (row->type == &key_seed)
-        refused(i, row, "18446744073709551616");
+        is_refused(i, row, "18446744073709551616");
     if (row->type == &key_path)
-        refused(i, row, "~/x");
+        is_refused(i, row, "~/x");
     if (row->type == &key_text || row->type == &key_path || row->type == &key_tier) {
         memset(value, 'x', 600);
         value[600] = 0;
-        refused(i, row, value);
-        refused(i, row, "\xff");
+        is_refused(i, row, value);
+        is_refused(i, row, "\xff");
     } else if (row->type != &key_long) {           /* which takes anything */
-        refused(i, row, "");
-        refused(i, row, " ");
-        refused(i, row, "banana");
+        is_refused(i, row, "");
+        is_refused(i, row, " ");
+        is_refused(i, row, "banana");
     }
 }
 
@@ -828,6 +827,125 @@ START_TEST(bare_words_and_dashes)
 }
 END_TEST
 
+/* What is said of these options, or what they come to: the last value of each key, and which are of a configuration. */
+static void tell_options(FILE *f, const char *line, const char *config)
+{
+    char copy[400], *argv[20], *path = scratch("options.json");
+    struct options o = {0};
+    struct keys k = {.of = "`swax odd`"};
+    int argc = 0;
+    odd_tables(&k, NULL);
+    keys_add_texts(&k, NULL, (const struct key[]){
+        KEY_ROW(&key_path, "config", struct odd, path, "", "a file"),
+        KEY_ROW(&key_path, "output", struct odd, path, "", "a file"), {0}}, NULL);
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    static char given[600];
+    if (config) {
+        put(path, config, strlen(config));
+        snprintf(given, sizeof given, "config=%s", path);
+        argv[argc++] = given;
+    }
+    fprintf(f, "\"%s\"%s%s\n", line, config ? " with " : "", config ? config : "");
+    const char *wrong = options_read(&o, argc, argv, &k, "text whole", why);
+    wrong = wrong ? wrong : options_known(&o, &k, why);
+    const char *named = wrong ? strstr(wrong, "options.json") : NULL;
+    if (wrong)
+        fprintf(f, "    %s\n", named ? named : wrong);
+    for (int i = 0; i < o.n && !wrong; i++)
+        fprintf(f, "    %s=%s%s\n", o.list[i].key,
+                config && !strcmp(o.list[i].key, "config") ? "(file)" : o.list[i].value,
+                o.list[i].of_config ? ", of the configuration" : "");
+    options_free(&o);
+}
+
+START_TEST(options_are_read_as_ever)
+{
+    static const char *const lines[] = {
+        "", "text=a whole=3", "a 3", "a whole=3 b", "a 3 c", "text=a b", "whole=1 whole=2", "--whole 5", "--whole=5",
+        "--whole", "--whole --yes", "--yes", "--yes no", "--yes yes", "--yes maybe", "--yes -o x", "-o there",
+        "-o", "-o -x", "-x", "=3", "--=3", "--", "--path-of-something-long here", "path-of-something-long=here",
+        "text=a=b", "text=",
+        "--real -3", "--nowhere 3", "nowhere=3", "--nowhere=3", "--nowhere a=b", "--nowhere --yes", "wole=3", "te-xt=1",
+        "a-b=1", "w!=3", "text=3 --list 1,2 -o out --yes",
+        "--aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 3", "config=nowhere.json"};
+    static const char *const configs[] = {
+        "{}", "{\"text\": \"a\", \"whole\": 4, \"yes\": true, \"word\": \"two\"}", "{\"yes\": false}", "[1]",
+        "{\"text\": null}", "{\"text\": [1]}", "{\"tetx\": 1}", "{\"whole\": 1,",
+        "{\"path-of-something-long\": \"x\"}", "3"};
+    char *text = NULL;
+    size_t n;
+    FILE *f = open_memstream(&text, &n);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        tell_options(f, lines[i], NULL);
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++)
+        tell_options(f, i % 2 ? "whole=9" : "", configs[i]);
+    /* settings in a text of their own */
+    static const char *const settings[] = {"a=1; b=2", "; a = 1 ;; b=2;", "a", "a=1; b", "a=", "=1", "a=x=y;",
+                                           "a=1; a=2", "", " "};
+    for (size_t i = 0; i < 2 * sizeof settings / sizeof *settings; i++) {
+        struct options o = {0};
+        const char *wrong = options_read_settings(&o, settings[i / 2], (int)(i % 2), why);
+        fprintf(f, "'%s'%s:%s%s", settings[i / 2], i % 2 ? ", over" : "", wrong ? " " : "", wrong ? wrong : "");
+        for (int k = 0; k < o.n; k++)
+            fprintf(f, " '%s' is '%s'", o.list[k].key, o.list[k].value);
+        fputc('\n', f);
+        options_free(&o);
+    }
+    fclose(f);
+    golden_is("options.txt", text, 0);
+    free(text);
+}
+END_TEST
+
+/* Commands that are made up, as they answer: their help, what they do not know, and where nobody can read it. */
+static int odd_command(int argc, char **argv) { return command_run(&odd_one, argc, argv); }
+static int group_command(int argc, char **argv) { return command_run(&odd_group, argc, argv); }
+
+START_TEST(made_up_commands_answer)
+{
+    static const struct { int (*command)(int, char **); const char *arguments, *says; } of[] = {
+        {group_command, "smal", "There is no `swax group-2 smal`: did you mean small?"},
+        {group_command, "zzzzzzz", "There is no `swax group-2 zzzzzzz`: `swax group-2 help` says what there is."},
+        {odd_command, "whole=1000000", "999999"},
+        {group_command, "bare whole=3", "`swax group-2 bare` takes no whole=: `swax group-2 small` does."}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        refused(of[i].command, of[i].arguments, of[i].says);
+    ck_assert_str_eq(done(odd_command, "whole=3"), "");
+    ck_assert_str_eq(done(group_command, "small"), "");
+    const char *help = done(group_command, "");
+    ck_assert_str_eq(help, done(group_command, "help"));
+    ck_assert_msg(!strncmp(help, "usage: swax group-2 small X\n", 28), "%s", help);
+    ck_assert_str_eq(done(group_command, "small help"), done(group_command, "help small"));
+}
+END_TEST
+
+START_TEST(what_nobody_can_read_is_said)
+{
+    char *path = scratch("err"), *text;
+    if (access("/dev/full", W_OK)) {
+        puts("skipped: there is no device that is always full");
+        return;
+    }
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (!pid) {
+        char *const help[] = {(char *)(size_t)"help", NULL};
+        if (!freopen("/dev/full", "w", stdout) || !freopen(path, "w", stderr))
+            _exit(99);
+        const int status = group_command(1, (char **)(size_t)help);
+        fflush(stderr);
+        _exit(status);
+    }
+    int status;
+    ck_assert(waitpid(pid, &status, 0) == pid);
+    read_whole(path, &text);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 2, "status %d", status);
+    ck_assert_str_eq(text, "swax: What group-2 printed could not all be written.\n");
+}
+END_TEST
+
 /* ---- a value of every type at its bounds and beside them */
 
 struct of_all {
@@ -981,6 +1099,9 @@ int main(void)
     tcase_add_test(t, precisions_have_two_names_everywhere);
     tcase_add_loop_test(t, the_last_value_counts_and_the_line_comes_before_its_config, 0, 6);
     tcase_add_test(t, bare_words_and_dashes);
+    tcase_add_test(t, options_are_read_as_ever);
+    tcase_add_test(t, made_up_commands_answer);
+    tcase_add_test(t, what_nobody_can_read_is_said);
     tcase_add_test(t, values_are_taken_up_to_their_bounds);
     tcase_add_test(t, an_option_has_at_most_63_letters);
     tcase_add_test(t, every_config_by_name_is_a_run);
