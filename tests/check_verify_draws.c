@@ -317,6 +317,18 @@ START_TEST(a_file_has_its_sizes)
         ck_assert_msg(!!wrong == (*of[k].says == '@') && !strncmp(wrong ? wrong : is, says, wrong ? strlen(says) : 400),
                       "%s of %s: \"%s\", not \"%s\"", of[k].kernel, of[k].text, wrong ? wrong : is, says);
     }
+    /* up to a megabyte */
+    static char text[(1 << 20) + 1] = "{\"H\": 8}";
+    struct subject s;
+    ck_assert(!subject_find(&s, "mlstm", why));
+    memset(text + 8, ' ', sizeof text - 8);
+    for (int more = 0; more < 2; more++) {
+        struct wish w = {.n_dims = 0};
+        put(path, text, sizeof text - !more);
+        const char *wrong = preset_apply(&w, &s, path, why);
+        ck_assert_msg(!wrong == !more && w.n_dims == !more, "a file of %zu bytes: %s", sizeof text - !more,
+                      wrong ? wrong : "taken");
+    }
 }
 END_TEST
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ref/kernels.h"
 #include "tests/printed.h"
@@ -14,7 +13,6 @@
 #include "tests/suite.h"
 #include "tools/lib/json.h"
 #include "tools/verify/causes.h"
-#include "tools/verify/meter.h"
 #include "tools/verify/verify.h"
 
 static char why[SWAX_WHY];
@@ -119,10 +117,12 @@ START_TEST(states_count_in_any_gauge)
             most = fmax(most, fabs(p.truth[0].arg[m][e]));
         for (int i = 0; i < OP_ARGS; i++)
             p.bound[1].bound[i] = wide ? 1 : 0, p.bound[0].bound[i] = 1e-3;
+        const double was = p.truth[0].arg[m][1];
         op_case_copy(&got, &p.truth[0]);
         got.arg[m][1] += (far ? 1.1e-3 : 0.9e-3) * most;
         ck_assert_msg(regauge(&p, &got) == far, "%s is off by %s than its bound", names[k / 4], far ? "more" : "less");
         ck_assert(!memcmp(got.arg[m], p.truth[0].arg[m], (size_t)got.size[m] * sizeof(double)));
+        ck_assert_msg(p.truth[0].arg[m][1] == was, "the truth's %s is brought to the answer's", names[k / 4]);
         op_case_free(&got);
     }
     problem_free(&p);
@@ -205,6 +205,51 @@ START_TEST(an_error_counts_by_its_bound)
                       ratio);
         ck_assert_msg(y->asked == of[k].asked, "row %d is asked %d times", (int)k, y->asked);
         ck_assert_msg(!of[k].asked || y->index == (of[k].off > 0 ? 3 : 0), "row %d: element %ld", (int)k, y->index);
+        op_case_free(&got), problem_free(&p);
+    }
+}
+END_TEST
+
+/* How far a number is from another: not finite where the truth is, or another infinity, is infinitely far. */
+START_TEST(what_is_no_number_is_infinitely_far)
+{
+    static const double n = NAN, i = INFINITY;
+    const struct { double a, t, off; } of[] = {
+        {1.5, 1, 0.5}, {1, 1.5, 0.5}, {-1, 1, 2}, {0, 0, 0}, {n, 1, i}, {i, 1, i}, {-i, 1, i}, {n, n, 0}, {1, n, i},
+        {i, n, i}, {n, i, i}, {i, i, 0}, {-i, -i, 0}, {-i, i, i}, {i, -i, i}, {1, i, i}, {0, -i, i}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+        ck_assert_msg(answer_off(of[k].a, of[k].t) == of[k].off, "%g is %g away from %g", of[k].a,
+                      answer_off(of[k].a, of[k].t), of[k].t);
+}
+END_TEST
+
+/* A report begins without a cause; what a tensor looks like is said where it is wrong; and what f16 cannot hold is as
+ * good as its largest number, where that is the truth. */
+START_TEST(looks_are_of_what_is_wrong)
+{
+    static const struct { const char *plan; double bound; int reach; const char *looks; } of[] = {
+        {"add_forward seed=4 dtype=f32 family=gauss N=8", 9, 0, ""},
+        {"add_forward seed=4 dtype=f32 family=gauss N=8", 1e-3, 0, "2 times what it should be"},
+        {"add_forward seed=4 dtype=f16 family=gauss N=8", 1e-3, 1, ""},
+        {"add_forward seed=4 dtype=bf16 family=gauss N=8", 1e-3, 1, "2 times what it should be"}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        static struct report r;
+        struct problem p;
+        struct op_case got;
+        const struct plan plan = draw(&p, of[k].plan, 0);
+        problem_solve(&p);
+        p.bound[0].bound[0] = p.bound[0].rms_bound[0] = of[k].bound, p.bound[0].bias_bound[0] = 0;
+        for (long e = 0; e < 8 && of[k].reach; e++)
+            p.truth[0].arg[0][e] = e % 3 ? 65504 : -65504;
+        op_case_copy(&got, &p.truth[0]);
+        for (long e = 0; e < 8; e++)
+            got.arg[0][e] *= 2;
+        memset(&r, 0x55, sizeof r);
+        report_begin(&r, &plan);
+        ck_assert(r.cause == -1 && !r.n && !r.problems && !r.families && r.plan.seed == plan.seed);
+        const int good = report_add(&r, &p, &got, 0);
+        ck_assert_msg(good == !*of[k].looks && !strcmp(found(&r, "y")->looks, of[k].looks), "%s, within %g: %s, \"%s\"",
+                      of[k].plan, of[k].bound, good ? "good" : "wrong", found(&r, "y")->looks);
         op_case_free(&got), problem_free(&p);
     }
 }
@@ -670,6 +715,11 @@ START_TEST(distances_are_orders_of_magnitude)
         evidence_add(&e, &p, got, &h);
         ck_assert_msg(e.cause[0] == (beyond[k].same ? 0 : 9), "%g where a cause says %g: %g orders away",
                       beyond[k].mine, beyond[k].theirs, e.cause[0]);
+        memcpy(p.truth[0].arg[0], says.arg[0], 11 * sizeof(double));      /* and so it is where it is the truth */
+        memset(&e, 0, sizeof e);
+        evidence_add(&e, &p, got, &h);
+        ck_assert_msg(e.truth == (beyond[k].same ? 0 : 9), "%g where %g is true: %g orders away", beyond[k].mine,
+                      beyond[k].theirs, e.truth);
         op_case_free(&says), op_case_free(&got[0]), problem_free(&p);
     }
 }
@@ -766,6 +816,15 @@ START_TEST(wrong_forwards_are_differentiated)
                 continue;
             derived++;
             derive_run(cause, &p, says);
+            struct op_case plain;
+            op_case_copy(&plain, &p.in[0]);
+            op_run(&tier, SWAX_PREC_F64, &plain);
+            for (int i = 0; i < plain.n; i++)
+                ck_assert_msg(!plain.arg[i] || !memcmp(plain.arg[i], says[0].arg[i],
+                                                       (size_t)plain.size[i] * sizeof(double)),
+                              "%s: its %s is not its forward's", cause_is(cause)->name,
+                              swax_ops[plain.op].arg[i].name);
+            op_case_free(&plain);
             for (int i = 0; i < p.in[1].n; i++) {
                 const struct op_arg *arg = &swax_ops[p.in[1].op].arg[i];
                 const int of = arg->role == ADD && p.in[1].arg[i] ? op_arg_find(&swax_ops[p.in[0].op], arg->name + 1)
@@ -1139,55 +1198,6 @@ START_TEST(a_plan_survives_its_words)
 }
 END_TEST
 
-/* How far it is, on a terminal, once a moment has passed, and not too often. */
-static void step_meter(void *arg)
-{
-    struct meter *m = arg;
-    const int err = dup(2);
-    fflush(stdout);
-    dup2(1, 2);
-    meter_step(m, 4, 2);
-    dup2(err, 2);
-    close(err);
-}
-
-static void end_meter(void *arg)
-{
-    const int err = dup(2);
-    fflush(stdout);
-    dup2(1, 2);
-    meter_end(arg);
-    dup2(err, 2);
-    close(err);
-}
-
-START_TEST(a_suite_says_how_far_it_is)
-{
-    struct plan plan = {.seed = 1, .wish = {.dtype = DT_BF16}};
-    struct meter m;
-    ck_assert(!subject_find(&plan.subject, "rope", why));
-    meter_begin(&m, &plan, 9);
-    const int terminal = m.terminal;
-    m.begun -= 1e9;
-    m.terminal = 0;
-    ck_assert_str_eq(printed_in(step_meter, &m), "");
-    m.terminal = 1;
-    const char *text = printed_in(step_meter, &m);
-    double seconds;
-    ck_assert_msg(sscanf(text, "\rrope bf16: case 5 of 9, 2 wrong, %lf s ", &seconds) == 1 && seconds >= 1e9 &&
-                      seconds < 1e9 + 3000 && m.shown,
-                  "\"%s\"", text);
-    m.said += 1e6;
-    ck_assert_str_eq(printed_in(step_meter, &m), "");      /* not again at once */
-    ck_assert_str_eq(printed_in(end_meter, &m), "\r\033[K");
-    meter_begin(&m, &plan, 9);
-    m.terminal = 1, m.begun += 1e6;
-    ck_assert_str_eq(printed_in(step_meter, &m), "");      /* nor at once */
-    ck_assert(terminal == isatty(2) && !m.shown);
-    ck_assert_str_eq(printed_in(end_meter, &m), "");
-}
-END_TEST
-
 /* Behind the suites that have problems stands long, and nothing behind that. */
 START_TEST(suites_have_their_names)
 {
@@ -1211,6 +1221,8 @@ int main(void)
     tcase_add_test(t, the_worst_problem_is_shown);
     tcase_add_test(t, neighbours_are_apart_by_their_exponent);
     tcase_add_test(t, an_error_counts_by_its_bound);
+    tcase_add_test(t, what_is_no_number_is_infinitely_far);
+    tcase_add_test(t, looks_are_of_what_is_wrong);
     tcase_add_test(t, errors_are_counted_in_neighbours_of_their_type);
     tcase_add_test(t, honest_orders_are_allowed_twice_what_they_err);
     tcase_add_test(t, what_comes_out_of_a_norm_is_orthogonal);
@@ -1226,7 +1238,6 @@ int main(void)
     tcase_add_test(t, an_ill_conditioned_case_is_called_so);
     tcase_add_test(t, a_long_suite_is_of_the_tier);
     tcase_add_test(t, a_plan_survives_its_words);
-    tcase_add_test(t, a_suite_says_how_far_it_is);
     tcase_add_test(t, suites_have_their_names);
     tcase_add_test(t, each_tensor_is_judged);
     tcase_add_test(t, a_factor_counts_as_much_as_an_error);

@@ -78,7 +78,7 @@ static int reordered(char words[WORDS], const struct pair *x, const struct axis 
 {
     long from[MOST_ORDERED];
     int moved = 0;
-    if (d->extent < 2 || d->extent > MOST_ORDERED)
+    if (d->extent > MOST_ORDERED)
         return 0;
     for (long to = 0; to < d->extent; to++) {
         from[to] = holds(x, d, to, to) ? to : 0;
@@ -88,6 +88,8 @@ static int reordered(char words[WORDS], const struct pair *x, const struct axis 
             return 0;
         moved += from[to] != to;
     }
+    if (!moved)
+        return 0;
     size_t n = (size_t)snprintf(words, WORDS, "misplaced along %s (%s):", d->name, d->word);
     const char *before = "", *holds = "holds ";
     long to = 0;
@@ -100,7 +102,7 @@ static int reordered(char words[WORDS], const struct pair *x, const struct axis 
         to++;
     if (to < d->extent)
         memcpy(words + n, " ...", sizeof " ...");
-    return moved > 0;
+    return 1;
 }
 
 /* The last two axes, or those before the last, change places in memory. */

@@ -67,7 +67,7 @@ static const double MOST_SECONDS = 3600, MOST_NUMBERS = 1e9;
 static const struct swax_tier *fastest(void)
 {
     const struct swax_tier *best = swax_tiers[0];
-    for (int i = 0; i < swax_n_tiers; i++)
+    for (int i = 1; i < swax_n_tiers; i++)
         best = !swax_tiers[i]->memory && swax_tiers[i]->f64 && swax_tiers[i]->f32 && swax_tiers[i]->usable()
                  ? swax_tiers[i]
                  : best;
