@@ -1,5 +1,6 @@
 /* check_verify_files.c - cases survive their file, faults are named through files, and bad input gets one sentence. */
 #include <check.h>
+#include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -271,6 +272,10 @@ START_TEST(bad_words_get_one_sentence)
     refused("make attention without=lse -o x", "no optional input \"lse\"");
     refused("make attention_forward without=y -o x", "no optional input \"y\", and no output that it could do without");
     refused("make without=C0 -o x", "for one kernel");
+    refused("make mlstm without=C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C -o x",
+            "that is too long");
+    refused("make mlstm_forward family=collinear -o x", "does not differ");
+    refused("check x y behind=headnorm", "x");
     refused("make sizes=xlstm-7b -o x", "for one kernel");
     refused("tier ref rope suite=quick number=99", "number=99");
     refused("tier ref suite=quick number=0", "number=0");
@@ -395,6 +400,104 @@ START_TEST(a_report_goes_into_its_file)
     ck_assert_int_eq(verify(line, said), 2);
     ck_assert_msg(strstr(said, "none/report.json"), "%s", said);
     problem_free(&p);
+}
+END_TEST
+
+/* Kernels as somebody compiles them: in float right, in double another sum, in bfloat16 nothing; a backward in float
+ * alone.  And a function of the same file that is right in all. */
+static const char kernels[] =
+    "typedef unsigned short half;\n"
+    "void add_forward(float *y, const float *a, const float *b, int N) { while (N--) y[N] = a[N] + b[N]; }\n"
+    "void add_backward(float *a, float *b, const float *d, int N) { while (N--) a[N] += d[N], b[N] += d[N]; }\n"
+    "void add_forward_f64(double *y, const double *a, const double *b, int N) { while (N--) y[N] = a[N] - b[N]; }\n"
+    "void add_forward_bf16(half *y, const half *a, const half *b, int N) { while (N--) y[N] = 0; }\n"
+    "void twice(void *const *t, const int *n, const double *s)\n"
+    "{ float *y = t[0], *x = t[1]; for (int e = 0; e < *n; e++) y[e] = 2 * x[e]; }\n"
+    "void twice_f64(void *const *t, const int *n, const double *s)\n"
+    "{ double *y = t[0], *x = t[1]; for (int e = 0; e < *n; e++) y[e] = 2 * x[e]; }\n";
+
+static int is_compiled(const char *object)
+{
+    char line[400], *source = scratch("mine.c");
+    put(source, kernels, strlen(kernels));
+    snprintf(line, sizeof line, "cc -shared -fPIC -o %s %s 2>/dev/null", object, source);
+    void *here = system(line) ? NULL : dlopen(object, RTLD_NOW);
+    if (!here)
+        puts("skipped: no cc makes a shared object for this machine");
+    return here != NULL;
+}
+
+START_TEST(a_shared_object_is_judged)
+{
+    static const struct { const char *line, *says[4]; int status; } of[] = {
+        {"add N=7 suite=quick seed=3", {"good: add suite=quick seed=3 dtype=f32 N=7: ", "\ny ", "\nda ", "\ndb "}, 0},
+        {"add N=7 suite=quick dtype=f64", {"WRONG: add suite=quick seed=1 dtype=f64 N=7: ", "\ny ", "\nreplay:    swax "
+                                           "verify plugin ", "mine.so add suite=quick seed=1 dtype=f64 N=7"}, 1},
+        {"add_forward N=7 suite=quick dtype=bf16 json=yes",
+         {"{\"verdict\":\"wrong\",\"op\":\"add_forward\",\"dtype\":\"bf16\"", "\"looks\":\"all zeros\"", "\n", "}"}, 1},
+        {"add_backward N=7 suite=quick seed=5 json=yes",
+         {"{\"verdict\":\"good\",\"op\":\"add_backward\"", "\"da\"", "\"db\"", "\"seed\":5"}, 0},
+        {"add_backward N=7 dtype=f64", {"exports neither add_backward_f64 nor its backward", "mine.so", "", ""}, 2}};
+    char line[800], said[SAID], *object = scratch("mine.so"), *out = scratch("report.json"), *text;
+    if (!is_compiled(object))
+        return;
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        snprintf(line, sizeof line, "plugin %s %s", object, of[k].line);
+        ck_assert_msg(verify(line, said) == of[k].status, "%s: %s", of[k].line, said);
+        for (int i = 0; i < 4; i++)
+            ck_assert_msg(strstr(said, of[k].says[i]), "%s: no \"%s\" in\n%s", of[k].line, of[k].says[i], said);
+        ck_assert_msg(of[k].status != 1 || !strstr(said, "db"), "%s has no backward: %s", of[k].line, said);
+    }
+    snprintf(line, sizeof line, "plugin %s add N=7 suite=quick dtype=f64 output=%s", object, out);
+    ck_assert_msg(verify(line, said) == 1 && !said[0], "%s", said);
+    read_whole(out, &text);
+    ck_assert_msg(strstr(text, "{\"verdict\":\"wrong\",\"op\":\"add\"") == text, "%s", text);
+    free(text);
+}
+END_TEST
+
+/* The same of a plain function, whose verdict goes to standard output, in words or as JSON, or into a file. */
+START_TEST(a_function_is_held_to_a_plain_one)
+{
+    static const char description[] =
+        "{\"function\": \"twice\", \"sizes\": {\"N\": 5}, \"tensors\": ["
+        "{\"name\": \"y\", \"shape\": \"N\", \"is\": \"output\"}, "
+        "{\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\"}]}";
+    static const struct { const char *line, *says; int status; } of[] = {
+        {"", "good: twice, f32, suite=standard seed=1: 60 of 60 cases within all bounds.\n", 0},
+        {"suite=quick dtype=f64 seed=9", "good: twice, f64, suite=quick seed=9: 12 of 12 cases", 0},
+        {"suite=quick json=yes", "{\"verdict\":\"good\",\"function\":\"twice\",\"dtype\":\"f32\",\"suite\":\"quick\"",
+         0},
+        {"suite=quick number=3", "good: twice, f32, suite=quick seed=1: 1 of 1 cases", 0},
+        {"suite=quick number=12", "number=12: the suite has cases 0 to 11.", 2},
+        {"suite=quick number=12 output=", "number=12: the suite has cases 0 to 11.", 2},
+        {"suite=quick dtype=bf16 output=", "exports no function twice_bf16.", 2},
+        {"suite=quick output=", "{\"verdict\":\"good\",\"function\":\"twice\"", 0},
+        {"suite=quick json=yes output=", "{\"verdict\":\"good\",\"function\":\"twice\"", 0}};
+    char line[800], said[SAID], *object = scratch("mine.so"), *out = scratch("report.json");
+    char *tensors = scratch("own.json");
+    if (!is_compiled(object))
+        return;
+    put(tensors, description, strlen(description));
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        const int file = strstr(of[k].line, "output=") != NULL;
+        char *text;
+        remove(out);
+        snprintf(line, sizeof line, "own reference=%s candidate=%s tensors=%s %s%s", object, object, tensors,
+                 of[k].line, file ? out : "");
+        ck_assert_msg(verify(line, said) == of[k].status, "%s: %s", of[k].line, said);
+        if (file && !of[k].status) {
+            ck_assert_msg(!said[0], "%s", said);
+            read_whole(out, &text);
+            snprintf(said, SAID, "%s", text);
+            free(text);
+        } else
+            ck_assert_msg(access(out, F_OK), "%s leaves a file", of[k].line);
+        ck_assert_msg(strstr(said, of[k].says), "%s: no \"%s\" in\n%s", of[k].line, of[k].says, said);
+    }
+    snprintf(line, sizeof line, "own reference=%s candidate=%s tensors=%s suite=quick output=%s", object, object,
+             tensors, scratch("none/report.json"));
+    ck_assert_msg(verify(line, said) == 2 && strstr(said, "none/report.json"), "%s", said);
 }
 END_TEST
 
@@ -942,6 +1045,8 @@ int main(void)
     tcase_add_test(t, faults_that_pass_are_counted);
     tcase_add_test(t, a_case_says_what_it_is);
     tcase_add_test(t, a_report_goes_into_its_file);
+    tcase_add_test(t, a_shared_object_is_judged);
+    tcase_add_test(t, a_function_is_held_to_a_plain_one);
     tcase_add_test(t, one_of_a_suite_is_asked);
     tcase_add_test(t, kernels_are_listed);
     tcase_add_test(t, what_can_be_asked_is_told);

@@ -16,8 +16,7 @@ static uint64_t fresh_seed(void)
     uint64_t bits[2] = {(uint64_t)time(NULL), (uint64_t)getpid()};
     FILE *f = fopen("/dev/urandom", "rb");
     if (f) {
-        if (fread(bits, sizeof *bits, 1, f) != 1)
-            bits[1] ^= (uint64_t)clock();
+        bits[1] += fread(bits, sizeof *bits, 1, f);      /* where nothing is read, there are the time and the process */
         fclose(f);
     }
     struct random r = random_open(bits[0], 0, bits[1]);
@@ -221,6 +220,7 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
     struct subject *s = &a->plan.subject;
     struct keys k = {.of = of};
     *s = (struct subject){.n = 0};
+    a->only = -1;
     add_tables(&k, mark, a, NULL);
     keys_default(k.table[0].rows, a);
     if (options_give_one(o, "kernel", &k, why))
@@ -304,7 +304,7 @@ const char *plan_read(struct plan *plan, const char *text, char *why)
     struct options o = {0};
     struct keys k = {.of = "A case"};
     struct asked *a = op_take(1, sizeof *a);
-    *a = (struct asked){.plan = {.wish = {.chained = 1}, .suite = -1, .family = OP_GAUSS}, .only = -1};
+    *a = (struct asked){.plan = {.wish = {.chained = 1}, .suite = -1, .family = OP_GAUSS}};
     ask_tables(&k, MAKE, NULL);
     const char *wrong = options_read(&o, argc, argv, &k, "kernel", why);
     wrong = wrong ? wrong : ask(a, &o, MAKE, "A case", why);

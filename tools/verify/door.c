@@ -253,7 +253,7 @@ const char *door_run(int n, const char *const *words, door_answer *ask_it, void 
     struct door *d = op_take(1, sizeof *d);
     struct report *r = op_take(1, sizeof *r);
     struct size size;
-    *a = (struct asked){.plan = {.wish = {.chained = 1}, .suite = -1, .family = -1}, .only = -1};
+    *a = (struct asked){.plan = {.wish = {.chained = 1}, .suite = -1, .family = -1}};
     d->answer = ask_it;
     d->arg = arg;
     d->again = (struct again){.ask = ask_again, .arg = d};

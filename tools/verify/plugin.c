@@ -16,8 +16,6 @@
 
 enum { SLOTS = 96 };
 
-static int always(void) { return 1; }
-
 static const char *const suffix[SWAX_PRECISIONS] = {"", "_f64", "_bf16"};
 
 /* In the worker.  kernels.h's table as opspec.h's rows: one pointer each, in the same order. */
@@ -43,7 +41,7 @@ static const char *load(struct loaded *l, void *arg, char *why)
         found += f != NULL;
     }
     l->precision = p->precision;
-    l->tier = (struct swax_tier){.name = p->path, .usable = always};
+    l->tier = (struct swax_tier){.name = p->path};
     void *table = slot;
     memcpy(p->precision == SWAX_PREC_F64 ? (void *)&l->tier.f64
            : p->precision == SWAX_PREC_BF16 ? (void *)&l->tier.bf16 : (void *)&l->tier.f32, &table, sizeof table);
@@ -171,7 +169,7 @@ const char *verify_stranger(load_fn *loads, const char *path, const struct plan 
     if (!wrong && !r->failed && time) {    /* no speed of what is wrong */
         const char *trouble = plugin_time(&p, plan, &r->timing, why);
         r->failed += trouble != NULL;
-        snprintf(r->trouble, sizeof r->trouble, "%s", trouble ? trouble : "");
+        snprintf(r->trouble, sizeof r->trouble, "%.*s", OP_SENTENCE - 1, trouble ? trouble : "");
     }
     worker_stop(p.worker);
     again_free(&p.again);

@@ -21,7 +21,7 @@ const char *verify_stranger(load_fn *load, const char *path, const struct plan *
                             char *why);
 
 /* tools/verify/time.c: how long it takes on the largest problem of the plan, if its answers there are right.  NULL, or
- * a sentence in p->trouble: they are not, or it has died. */
+ * a sentence, in p->trouble or in why: they are not, or it has died. */
 const char *plugin_time(struct plugin *p, const struct plan *plan, struct timing *t, char *why);
 
 #endif

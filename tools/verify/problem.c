@@ -155,10 +155,14 @@ static const char *set_scalars(struct op_case *c, const struct wish *w, char *wh
 /* Among words that blanks or commas part. */
 static int one_of(const char *name, const char *words)
 {
-    const size_t n = strlen(name);
-    for (const char *at = strstr(words, name); at; at = strstr(at + 1, name))
-        if ((at == words || strchr(" ,", at[-1])) && (!at[n] || strchr(" ,", at[n])))
+    const char *at = words;
+    while (*at) {
+        const size_t n = strcspn(at, " ,");
+        if (n == strlen(name) && !memcmp(at, name, n))
             return 1;
+        at += n;
+        at += strspn(at, " ,");
+    }
     return 0;
 }
 
@@ -189,9 +193,11 @@ static unsigned draw_optional(const struct subject *s, const struct wish *w, uin
         given &= ~states;
     for (int i = 0; s->n == 2 && i < op_args(&swax_ops[s->op[1]]); i++) {
         const struct op_arg *a = &swax_ops[s->op[1]].arg[i];    /* no gradient of what is not there */
-        const int of = a->role == ADD && a->optional ? op_arg_find(&swax_ops[s->op[0]], a->name + 1) : -1;
-        const int group = of < 0 ? 0 : swax_ops[s->op[0]].arg[of].optional;
-        given &= group && !(given >> group & 1) ? ~(1u << a->optional) : ~0u;
+        if (a->role == ADD && a->optional) {
+            const int of = op_arg_find(&swax_ops[s->op[0]], a->name + 1);
+            if (!(given >> swax_ops[s->op[0]].arg[of].optional & 1))
+                given &= ~(1u << a->optional);
+        }
     }
     return given;
 }

@@ -11,19 +11,6 @@
 #include "tools/verify/long.h"
 #include "tools/verify/meter.h"
 
-static void open_answers(struct op_case got[PARTS], const struct problem *p)
-{
-    memset(got, 0, PARTS * sizeof *got);
-    for (int part = 0; part < p->subject.n; part++)
-        op_case_copy(&got[part], &p->in[part]);
-}
-
-static void close_answers(struct op_case got[PARTS])
-{
-    for (int part = 0; part < PARTS; part++)
-        op_case_free(&got[part]);
-}
-
 static void note_trouble(struct report *r, const struct problem *p, const char *trouble)
 {
     if (r->trouble[0])
@@ -43,7 +30,7 @@ static const char *one(const struct plan *plan, int i, const struct entry *e, co
         return wrong;
     wrong = c->match ? c->match(c->arg, &p) : NULL;
     if (!wrong) {
-        open_answers(got, &p);
+        answers_copy(got, &p, p.in);
         const int others = r->others;
         const char *trouble = c->answer(c->arg, &p, got, r, lost);
         int good = !trouble && r->others == others;
@@ -56,7 +43,7 @@ static const char *one(const struct plan *plan, int i, const struct entry *e, co
         }
         r->problems++;
         r->failed += !good;
-        close_answers(got);
+        answers_free(got);
     }
     problem_free(&p);
     return wrong;
@@ -72,7 +59,7 @@ static void weigh_one(struct evidence *evidence, struct problem *p, const struct
     struct report *unused = op_take(1, sizeof *unused);
     struct op_case got[PARTS];
     *unused = *r;
-    open_answers(got, p);
+    answers_copy(got, p, p->in);
     c->answer(c->arg, p, got, unused, lost);
     if (!*lost) {
         int right = 1;
@@ -85,7 +72,7 @@ static void weigh_one(struct evidence *evidence, struct problem *p, const struct
             hypotheses_free(h);
         }
     }
-    close_answers(got);
+    answers_free(got);
     free(h), free(unused);
 }
 

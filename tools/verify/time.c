@@ -104,12 +104,8 @@ static const char *time_part(struct plugin *p, struct problem *q, int part, stru
 const char *plugin_time(struct plugin *p, const struct plan *plan, struct timing *t, char *why)
 {
     struct problem q;
-    if (problem_largest(&q, plan, why)) {
-        snprintf(p->trouble, sizeof p->trouble, "%.190s", why);
-        return p->trouble;
-    }
+    const char *wrong = problem_largest(&q, plan, why);
     const double rate = bandwidth();
-    const char *wrong = NULL;
     name_device(t->device);
     for (int part = 0; part < q.subject.n && !wrong; part++) {
         t->floor[part] = op_case_bytes(&q.in[part], p->precision) / rate;

@@ -45,7 +45,7 @@ static void print_seed(const struct asked *a)
 static const char *make(struct options *o, int *status, char *why)
 {
     (void)status;
-    struct asked a = {.plan = {.wish = {.chained = 1}, .suite = -1, .family = -1}, .only = -1};
+    struct asked a = {.plan = {.wish = {.chained = 1}, .suite = -1, .family = -1}};
     struct size size;
     const char *wrong = ask(&a, o, MAKE, "`swax verify make`", why);
     if (wrong)
@@ -69,7 +69,7 @@ static const char *make(struct options *o, int *status, char *why)
 
 static const char *check(struct options *o, int *status, char *why)
 {
-    struct asked a = {.plan = {.suite = -1, .family = -1}, .only = -1};
+    struct asked a = {.plan = {.suite = -1, .family = -1}};
     const char *wrong = ask(&a, o, CHECK, "`swax verify check`", why);
     if (!wrong && (!*a.path || !*a.answers))
         wrong = say(why, "Say which case, and which answers: `swax verify check CASE.safetensors MINE.safetensors`.");
@@ -89,7 +89,7 @@ static const char *check(struct options *o, int *status, char *why)
 
 static const char *plugin(struct options *o, int *status, char *why)
 {
-    struct asked a = {.plan = {.family = OP_GAUSS}, .only = -1};
+    struct asked a = {.plan = {.family = OP_GAUSS}};
     const char *wrong = ask(&a, o, PLUGIN, "`swax verify plugin`", why);
     if (!wrong && !(a.plan.subject.n && *a.path))
         wrong = say(why, "Say which library, and which kernel: `swax verify plugin ./MINE.so mlstm`.");
@@ -132,7 +132,7 @@ static const char *tier_kernel(const struct swax_tier *t, struct asked *a, const
 static const char *tier(struct options *o, int *status, char *why)
 {
     const char *unusable;
-    struct asked a = {.plan = {.family = OP_GAUSS}, .only = -1};
+    struct asked a = {.plan = {.family = OP_GAUSS}};
     struct size size;
     const char *wrong = ask(&a, o, TIER, "`swax verify tier`", why);
     const char *dtype = options_value(o, "dtype");
@@ -173,7 +173,7 @@ enum { MOST_OF_A_KERNEL = 160 };
 
 static const char *faults(struct options *o, int *status, char *why)
 {
-    struct asked a = {.plan = {.family = OP_GAUSS}, .only = -1};
+    struct asked a = {.plan = {.family = OP_GAUSS}};
     struct subject s;
     const char *wrong = ask(&a, o, FAULTS, "`swax verify faults`", why);
     if (!wrong && a.plan.wish.dtype != DT_F32 && a.plan.wish.dtype != DT_F64)
@@ -209,7 +209,7 @@ static const char *faults(struct options *o, int *status, char *why)
 
 static const char *own(struct options *o, int *status, char *why)
 {
-    struct asked a = {.only = -1};
+    struct asked a = {0};
     char *text = NULL;
     size_t size;
     const char *wrong = ask(&a, o, OWN, "`swax verify own`", why);
