@@ -17,7 +17,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tools/ablate/ablate.h"
 #include "tools/lib/commands.h"
+#include "tools/lib/options.h"
 #include "tools/train/checkpoint.h"
 #include "tests/printed.h"
 #include "tests/scratch.h"
@@ -383,6 +385,64 @@ START_TEST(every_failing_allocation_is_a_sentence)
 }
 END_TEST
 
+/* ---- an ablation */
+
+static struct ablation plan;
+
+static const char *take_folder(void) { return ablation_claim(&plan, 0, why); }
+
+static const char *write_files(void)
+{
+    static struct outcome r[2];
+    r[0].done = 1;
+    const char *wrong = results_write(&plan, r, why);
+    return wrong ? wrong : report_write(&plan, r, "swax ablate made-up", why);
+}
+
+static const char *read_text(void)
+{
+    char *text = ablate_builtin_text("smoke", why);
+    free(text);
+    return text ? NULL : why;
+}
+
+/* Its folder begun, and taken again, its files written, a file that is built in read: where the at-th allocation, or
+ * call for a file, fails, a sentence, until none fails. */
+START_TEST(an_ablation_that_meets_a_failure_says_so)
+{
+    static const struct { const char *(*act)(void); int memory, least; } of[] = {
+        {take_folder, 1, 5}, {take_folder, 0, 3}, {write_files, 1, 5}, {write_files, 0, 6}, {read_text, 1, 1}};
+    static const char text[] =
+        "{\"name\": \"plan\", \"settings\": {\"data\": \"mqar\", \"pairs\": 2, \"key_symbols\": 4, \"values\": 2, "
+        "\"mixers\": \"swa\", \"width\": 8, \"heads\": 1, \"length\": 16, \"window\": 8}, "
+        "\"arms\": [{\"name\": \"one\"}, {\"name\": \"two\", \"settings\": {\"window\": 4}}]}";
+    struct options none = {NULL, 0};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        for (int again = 0; again < 2; again++) {
+            char name[30];
+            int refused = 0, at = 1;
+            const char *wrong;
+            snprintf(name, sizeof name, "ablation-%zu", i);
+            ck_assert_msg(!ablation_open(&plan, text, &none, why), "%s", why);
+            snprintf(plan.out, sizeof plan.out, "%s", scratch(name));
+            if (of[i].act == write_files)
+                ck_assert_msg(!take_folder(), "%s", why);
+            do {
+                if (!again && of[i].act == take_folder)
+                    unlink(in_folder(plan.out, "ablation.json"));
+                arm(at, of[i].memory, of[i].memory ? ENOMEM : EIO);
+                wrong = of[i].act();
+                const int met = fault.calls >= at;
+                fault.at = 0;
+                ck_assert_msg(!wrong || (met && is_sentence(why)), "act %zu, call %d: %s", i, at, why);
+                refused += wrong != NULL;
+            } while (fault.calls >= at && ++at < 2000);
+            ck_assert_msg(!wrong && (refused >= of[i].least || again), "act %zu: %d refused", i, refused);
+            ablation_close(&plan);
+        }
+}
+END_TEST
+
 /* Every source of data, opened, and a batch filled, where the at-th allocation fails: a sentence, until none fails. */
 START_TEST(every_failing_allocation_of_data_is_a_sentence)
 {
@@ -432,11 +492,11 @@ static int cmd_corpus(int argc, char **argv) { return command_run(&command_corpu
 
 /* In a process of its own, where the at-th allocation fails: its exit status; what it printed on standard output, and
  * on standard error; and was there an at-th? */
-struct outcome { int status, met; char *out, *err; };
+struct ended { int status, met; char *out, *err; };
 
-static struct outcome starved(int (*command)(int, char **), const char *arguments, int at)
+static struct ended starved(int (*command)(int, char **), const char *arguments, int at)
 {
-    struct outcome o = {.met = 1};
+    struct ended o = {.met = 1};
     int *met = mmap(NULL, sizeof *met, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char line[2000], *argv[20], *const out = scratch("said.out"), *const err = scratch("said.err");
     int argc = 0;
@@ -493,9 +553,9 @@ START_TEST(a_command_without_memory_prints_no_other_number)
         snprintf(arguments, sizeof arguments, "%s data=niah variant=single_1 digits=1 lengths=345 sequences=1 "
                                               "generate=2 inside=yes tier=ref threads=1", out);
     }
-    const struct outcome fed = starved(command, arguments, 0);
+    const struct ended fed = starved(command, arguments, 0);
     ck_assert_msg(fed.status == 0 && *fed.out, "status %d: %s", fed.status, fed.err);
-    for (struct outcome o = {.met = 1}; o.met; free(o.out), free(o.err)) {
+    for (struct ended o = {.met = 1}; o.met; free(o.out), free(o.err)) {
         o = starved(command, arguments, ++at);
         ck_assert_int_lt(at, 1000);
         refused += o.status != 0;
@@ -541,6 +601,7 @@ int main(void)
     tcase_add_test(t, a_run_goes_on_where_files_cannot_be_locked);
     tcase_add_test(t, interrupted_and_short_writes_are_finished);
     tcase_add_test(t, every_failing_allocation_is_a_sentence);
+    tcase_add_test(t, an_ablation_that_meets_a_failure_says_so);
     tcase_add_loop_test(t, every_failing_allocation_of_data_is_a_sentence, 0, 9);
     tcase_add_loop_test(t, a_command_without_memory_prints_no_other_number, 0, 2);
     suite_add_tcase(s, t);

@@ -12,8 +12,7 @@ uint64_t band_rows(const struct source *s, int from, int to, int words_only)
 {
     uint64_t rows = 0;
     for (int k = 0; k < source_tags(s) && s->distance; k++)
-        if (s->distance[k].from >= from && s->distance[k].from > 0 && s->distance[k].to <= to &&
-            (s->distance[k].word || !words_only))
+        if (s->distance[k].from >= from && s->distance[k].to <= to && (s->distance[k].word || !words_only))
             rows |= (uint64_t)1 << k;
     return rows;
 }

@@ -95,12 +95,8 @@ static uint64_t rows_of_tag(const struct source *s, int tag)
 
 static const uint64_t all_rows = (uint64_t)1 << MEASURE_ALL;
 
-/* A fact that was asked for is a tag with a distance; all tags, where none has one. */
-static uint64_t fact_rows(const struct source *s)
-{
-    const uint64_t rows = band_rows(s, 1, INT_MAX, 0);
-    return rows ? rows : all_rows - 1;
-}
+/* A fact that was asked for is a tag with a distance. */
+static uint64_t fact_rows(const struct source *s) { return band_rows(s, 1, INT_MAX, 0); }
 
 /* Loss and every tag, in sequences like those of training or longer ones: suffix "" or "@4x". */
 static void ask_running_text(struct draft *d, int times)
