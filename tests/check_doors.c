@@ -54,7 +54,8 @@ enum trick {
     TIMED_NUMBERS,
     HUGE_ONLY,
     PLUS_ONE,
-    SOME_NUMBERS
+    SOME_NUMBERS,
+    BOTH_WRONG
 };
 static enum trick trick;
 static enum dtype dtype;
@@ -94,6 +95,8 @@ static int answers(void *arg, struct door_problem *p, int how, char trouble[OP_S
                          (trick == SOME_NUMBERS && c->x[0] != call[0].x[0]);
     for (long e = 0; e < shown_elements(y) && plus_one; e++)
         y->at[e] *= 1 + 1 / c->w[e % shown_array(p, "w", 0)->extent[0]];
+    for (long e = 0; e < shown_elements(y) && trick == BOTH_WRONG; e++)
+        y->at[e] *= first ? 2 : 3;
     if (trick == OTHER_BITS && !first && how == DOOR_ELSEWHERE)
         y->at[0] = (double)nextafterf((float)y->at[0], (float)INFINITY);
     if (y && (trick == NO_Y || trick == NO_Y_ASKED))
@@ -319,6 +322,7 @@ static const struct said { enum trick how; const char *line, *verdict, *trouble;
     { DOUBLES, "rmsnorm N=3 C=5", "wrong", "", -1 },
     { PLUS_ONE, "rmsnorm_forward N=30 C=5", "wrong", "", -1 },
     { SOME_NUMBERS, "rmsnorm_forward N=30 C=5", "wrong", "", -1 },
+    { BOTH_WRONG, "rmsnorm_forward N=30 C=5", "wrong", "", -1 },
 };
 
 START_TEST(each_way_to_answer_has_its_words)
@@ -395,6 +399,8 @@ START_TEST(time_is_that_of_judged_calls)
     static const struct { const char *line; double bytes; } floors[] = {
         {"rmsnorm N=30 C=20 time=yes", 4 * (600 + 20 + 600 + 600 + 30 + 600 + 20)},
         {"rmsnorm_forward N=30 C=20 dtype=f64 time=yes", 8 * (600 + 20 + 600 + 30)},
+        {"rmsnorm N=30 C=20 dtype=bf16 time=yes", 2 * (600 + 600 + 600 + 600) + 4 * (20 + 30 + 20)},
+        {"rmsnorm_forward N=30 C=20 dtype=f16 time=yes", 2 * (600 + 600) + 4 * (20 + 30)},
         {"embed_forward N=30 C=20 V=7 time=yes", 4 * (30 + 140 + 600)},
         {"sqsum N=30 time=yes", 4 * 30 + 8},
     };
@@ -506,6 +512,9 @@ START_TEST(words_are_refused_with_a_sentence)
     }
     struct json *root = run(RIGHT, "rmsnorm N=3 C=5 family=tiny");
     ck_assert_str_eq(said_word(said_tensor(root, "y"), "family"), "tiny");
+    json_free(root);
+    root = run(RIGHT, "mlstm_forward T=3 H=1 K=2 V=2 family=cold");      /* which is not for every kernel */
+    ck_assert_msg(root && !strcmp(said_word(said_tensor(root, "h"), "family"), "cold"), "%s", why);
     json_free(root);
 }
 END_TEST

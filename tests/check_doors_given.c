@@ -74,6 +74,7 @@ START_TEST(given_answers_are_judged)
         ck_assert_str_eq(said_word(root, "dtype"), "f32");
         ck_assert(!json_get(root, "diagnosis")->count);
         ck_assert_str_eq(said_word(root, "suite"), "");
+        ck_assert_str_eq(said_word(root, "plan"), k ? "rmsnorm_forward seed=0 dtype=f32" : "rmsnorm seed=0 dtype=f32");
         json_free(root);
         root = judged(&v, "bf16");
         ck_assert_str_eq(said_word(root, "dtype"), "bf16");
@@ -146,6 +147,31 @@ START_TEST(a_gradient_is_of_what_is_given)
         struct json *root = judged(&v, "f32");
         ck_assert_msg(root && !strcmp(said_word(root, "verdict"), "good"), "%s", root ? said_text : why);
         ck_assert((said_tensor(root, "db") != NULL) == k && said_tensor(root, "dw") && !said_tensor(root, "dx"));
+        json_free(root);
+    }
+}
+END_TEST
+
+/* What a forward saves is judged with the rest, though a caller need not have it. */
+START_TEST(what_a_forward_saves_is_judged)
+{
+    static const int dims[] = {1, 4, 1, 1, 2, 3, 1, 2, 0};      /* BTHGKVJLe */
+    struct door_problem v = given_of("delta_forward", dims, 0.5);
+    struct op_case c = {.op = op_find("delta_forward")};
+    memcpy(c.dims, dims, sizeof dims);
+    op_case_alloc(&c, 1u << 1);
+    for (int i = 0; i < c.n; i++)
+        if (c.arg[i])
+            add(&v, swax_ops[c.op].arg[i].name, swax_ops[c.op].arg[i].role == OUT, c.size[i]);
+    op_case_free(&c);
+    shown_answer(swax_tiers[0], SWAX_PREC_F32, &v);
+    for (int wrong = 0; wrong < 2; wrong++) {
+        shown_array(&v, "Ss", 1)->at[1] += 0.5 * wrong;
+        struct json *root = judged(&v, "f32");
+        ck_assert_msg(root && json_get(root, "tensors")->count == 4 && said_tensor(root, "Ss"), "%s",
+                      root ? said_text : why);
+        ck_assert_int_eq(said_number(said_tensor(root, "Ss"), "failed"), wrong);
+        ck_assert_int_eq(said_number(said_tensor(root, "y"), "failed"), 0);
         json_free(root);
     }
 }
@@ -342,6 +368,20 @@ START_TEST(errors_are_counted_in_neighbours)
 END_TEST
 
 /* Bounds of 1 and more ask nothing: zeros would do. */
+/* An error of just the bound is within it: eight roundings of float, of one number alone. */
+START_TEST(a_bound_is_within_itself)
+{
+    static const double one[1] = {1};
+    for (int k = -1; k < 2; k++) {
+        const double got[1] = {1 + 0x1p-20 + k * 0x1p-50};
+        struct door_tensor t = {.n = 1, .dtype = DT_F32, .truth = one, .got = got};
+        door_tensor_judge(&t);
+        ck_assert_msg(t.bound.most == 0x1p-20 && t.bound.rms == 0x1p-20 && t.within == (k <= 0), "%d: %a, bound %a: %d",
+                      k, t.error.most, t.bound.most, t.within);
+    }
+}
+END_TEST
+
 START_TEST(a_bound_of_1_asks_nothing)
 {
     static const struct {
@@ -440,11 +480,13 @@ int main(void)
     tcase_add_test(t, given_answers_are_judged);
     tcase_add_test(t, what_is_not_given_is_not_judged);
     tcase_add_test(t, a_gradient_is_of_what_is_given);
+    tcase_add_test(t, what_a_forward_saves_is_judged);
     tcase_add_test(t, what_cannot_be_judged_is_said);
     tcase_add_test(t, a_cause_is_named);
     tcase_add_test(t, a_tensor_has_the_rule_of_the_judge);
     tcase_add_test(t, small_numbers_have_what_f16_leaves_them);
     tcase_add_test(t, errors_are_counted_in_neighbours);
+    tcase_add_test(t, a_bound_is_within_itself);
     tcase_add_test(t, a_bound_of_1_asks_nothing);
     tcase_add_test(t, a_tensor_is_looked_at_along_its_axes);
     tcase_add_test(t, numbers_are_rounded_and_moved);

@@ -20,12 +20,13 @@ static char why[SWAX_WHY];
 
 /* In memory that the processes share. */
 enum trick { RIGHT, OTHER_BITS, SECOND_WRONG, STALE, REPLAY_WRONG, FORGETS, ZEROS, BEHIND, LEAVES,
-             BOTH_WRONG, SOME_NUMBERS, KEEPS_SOME };
-static struct notes { int calls[PARTS], trick, part; float kept[PARTS][64], first[PARTS]; } *notes;
+             BOTH_WRONG, SOME_NUMBERS, KEEPS_SOME, RIGHT_ONCE };
+static struct notes { int calls[PARTS], trick, part, loads; float kept[PARTS][64], first[PARTS]; } *notes;
 
 /* In the process of the kernel: what it met before, as a kernel keeps what it worked out. */
 static float met[PARTS];
 static int has_met[PARTS];
+static int right_call, refused_load;      /* of RIGHT_ONCE, behind the first problem; that is refused, of all loads */
 
 /* What becomes of the answer y of N numbers to a call, by its number; the first of a problem's two is even. */
 static void spoil(int part, float *y, int N, float first)
@@ -36,7 +37,8 @@ static void spoil(int part, float *y, int N, float first)
     float was[64] = {0};
     memcpy(was, y, sizeof *was * (size_t)(N < 64 ? N : 64));
     for (int e = 0; e < N; e++)
-        y[e] = (trick == BOTH_WRONG && call == 0) || trick == ZEROS || (trick == FORGETS && call > 1) ? 0
+        y[e] = (trick == BOTH_WRONG && call == 0) || trick == ZEROS || (trick == FORGETS && call > 1)
+                   || (trick == RIGHT_ONCE && call > 1 && call != right_call) ? 0
              : ((trick == SECOND_WRONG || trick == BOTH_WRONG) && call == 1) || (trick == REPLAY_WRONG && call > 1)
                    || (trick == SOME_NUMBERS && first != notes->first[part])
                    || (trick == KEEPS_SOME && first != met[part]) ? 3 * y[e] + 1
@@ -79,7 +81,8 @@ static int offers[PARTS] = {1, 1};
 static const char *load(struct loaded *l, void *arg, char *wrong)
 {
     const struct plugin *p = arg;
-    (void)wrong;
+    if (++notes->loads == refused_load)
+        return snprintf(wrong, SWAX_WHY, "It is closed today."), wrong;
     ck_assert(!strcmp(p->path, "mine.so") && p->precision == SWAX_PREC_F32);
     table.add_forward = forward, table.add_backward = backward, table.rmsnorm_forward = some_weights;
     l->tier = (struct swax_tier){.name = p->path, .f32 = &table};
@@ -226,6 +229,45 @@ START_TEST(what_is_forgotten_is_found)
 }
 END_TEST
 
+/* Where it is asked once more, what it says at another place counts: the last call. */
+START_TEST(what_it_says_elsewhere_counts)
+{
+    struct report r;
+    char line[60];
+    ck_assert(!ask("add suite=quick N=7", RIGHT, 0, 0, &r));
+    int seed = 1;
+    while (random_permute((uint64_t)seed, (uint64_t)r.problems, 0) % 5 == 0)
+        seed++;
+    snprintf(line, sizeof line, "add suite=quick N=7 seed=%d", seed);
+    for (int part = 0; part < PARTS; part++) {
+        offers[!part] = 0, offers[part] = 1;
+        ck_assert_msg(!ask(line, FORGETS, part, 0, &r), "%s", why);
+        const int last = notes->calls[part] - 1;
+        for (int back = 0; back < 2; back++) {
+            right_call = last - back;
+            ck_assert_msg(!ask(line, RIGHT_ONCE, part, 0, &r), "%s", why);
+            ck_assert_msg(notes->calls[part] == last + 1 && !r.trouble[0] == !back, "part %d, call %d of %d: \"%s\"",
+                          part, right_call, notes->calls[part], r.trouble);
+        }
+    }
+    offers[0] = offers[1] = 1;
+}
+END_TEST
+
+/* A process that has not seen anything, for other numbers that it was wrong about, is refused. */
+START_TEST(a_process_that_does_not_start_is_said)
+{
+    struct report r;
+    refused_load = 2;
+    ck_assert_msg(!ask("add N=7", SOME_NUMBERS, 0, 0, &r), "%s", why);
+    ck_assert_str_eq(r.trouble, "It is closed today.");
+    ck_assert_int_eq(r.failed, 1);
+    refused_load = 1;
+    const char *wrong = ask("add N=7", RIGHT, 0, 0, &r);
+    ck_assert_msg(wrong && !strcmp(wrong, "It is closed today."), "%s", wrong ? wrong : "started");
+}
+END_TEST
+
 START_TEST(a_part_that_is_not_there_is_not_asked)
 {
     struct report r;
@@ -324,6 +366,8 @@ int main(void)
     tcase_add_loop_test(t, each_way_to_answer_has_its_words, 0, 2 * (int)(sizeof said / sizeof *said));
     tcase_add_test(t, the_cause_is_that_of_the_numbers_that_are_wrong);
     tcase_add_test(t, what_is_forgotten_is_found);
+    tcase_add_test(t, what_it_says_elsewhere_counts);
+    tcase_add_test(t, a_process_that_does_not_start_is_said);
     tcase_add_test(t, a_part_that_is_not_there_is_not_asked);
     tcase_add_test(t, time_is_told_of_both_parts);
     tcase_add_test(t, refusals_are_sentences);

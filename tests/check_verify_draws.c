@@ -164,6 +164,27 @@ START_TEST(wishes_that_cannot_be_are_said)
 }
 END_TEST
 
+/* A plan in words is the same words again, however many; and some are no plan. */
+START_TEST(a_plan_survives_its_words)
+{
+    static const char *const of[] = {
+        "delta suite=hard seed=18446744073709551615 dtype=bf16 states=no documents=no without=S0,start noise=yes B=1 "
+        "T=2 H=2 G=1 K=3 V=2 J=1 L=1 e=0 scale=0.10000000000000001",
+        "mlstm_backward family=cold seed=7 dtype=f16 behind=headnorm B=3 T=9 H=2 K=4 V=5 L=2 g=3 eps=0.25",
+        "adamw seed=2 dtype=f64 N=3 s=1 lr=0.5 beta1=0.25 beta2=0.125 eps=1 decay=0 clip=2", "rope seed=1 dtype=f32"};
+    struct plan plan;
+    char text[PLAN_TEXT];
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        ck_assert_msg(!plan_read(&plan, of[k], why), "%s: %s", of[k], why);
+        ck_assert_str_eq(plan_write(text, &plan), of[k]);
+        ck_assert(plan.only == -1 && plan.wish.chained == 1);
+    }
+    ck_assert(plan_read(&plan, "seed=3", why) == why);
+    ck_assert_str_eq(why, "it names no kernel");
+    ck_assert(plan_read(&plan, "rope Q=3", why) == why && strstr(why, "\"Q\""));
+}
+END_TEST
+
 /* Every size, option and entry of every suite, of every kernel and type, in one number each. */
 START_TEST(suites_are_the_same_to_the_last_size)
 {
@@ -378,6 +399,7 @@ int main(void)
     tcase_add_test(t, words_mean_the_same_problems_as_ever);
     tcase_add_test(t, words_mean_the_same_sizes_as_ever);
     tcase_add_test(t, wishes_that_cannot_be_are_said);
+    tcase_add_test(t, a_plan_survives_its_words);
     tcase_add_test(t, suites_are_the_same_to_the_last_size);
     tcase_add_test(t, tiles_have_their_sizes);
     tcase_add_test(t, models_have_their_sizes);

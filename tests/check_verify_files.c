@@ -11,6 +11,7 @@
 #include "tools/lib/half.h"
 #include "tools/lib/json.h"
 #include "tools/lib/safetensors.h"
+#include "tools/verify/tensors.h"
 #include "tools/verify/verify.h"
 #include "tests/golden.h"
 #include "tests/scratch.h"
@@ -400,6 +401,72 @@ START_TEST(a_report_goes_into_its_file)
     ck_assert_int_eq(verify(line, said), 2);
     ck_assert_msg(strstr(said, "none/report.json"), "%s", said);
     problem_free(&p);
+}
+END_TEST
+
+/* What the case must be is said with what it is. */
+START_TEST(a_case_is_the_one_that_is_meant)
+{
+    static const struct { const char *make, *asked, *says; } of[] = {
+        {"mlstm seed=4 T=2 H=1 K=2 V=2", "behind=headnorm",
+         "The gradient of h in %s does not come out of a norm: make the case with behind=headnorm."},
+        {"add seed=4 N=3", "seed=5", "%s is of seed 4, and seed=5 is asked for."},
+        {"add seed=4 N=3", "suite=quick", "%s is not of the suite quick."},
+        {"add seed=4 N=3", "suite=hard", "%s is not of the suite hard."},
+        {"add suite=quick seed=4 N=3", "suite=standard", "%s is not of the suite standard."},
+        {"add seed=4 N=3", "seed=4", NULL}, {"add suite=quick seed=4 N=3", "suite=quick seed=4", NULL},
+        {"mlstm seed=4 T=2 H=1 K=2 V=2 behind=headnorm", "behind=headnorm seed=0", NULL}};
+    char line[400], says[400], *path = scratch("case");
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        snprintf(line, sizeof line, "make %s -o %s", of[k].make, path);
+        ck_assert_msg(verify(line, says) == 0, "%s", says);
+        snprintf(line, sizeof line, "check %s none.safetensors %s", path, of[k].asked);
+        snprintf(says, sizeof says, of[k].says ? of[k].says : "none.safetensors", path);
+        refused(line, says);
+    }
+}
+END_TEST
+
+static void put_numbers(void *arg, int i, void *to)
+{
+    (void)i;
+    for (int e = 0; e < 3; e++)
+        if (*(const enum st_type *)arg == ST_I64)
+            ((int64_t *)to)[e] = e + 1;
+        else if (*(const enum st_type *)arg == ST_I32)
+            ((int32_t *)to)[e] = e + 1;
+        else
+            ((float *)to)[e] = (float)(e + 1);
+}
+
+/* A whole number is kept as one of 32 bits, any other in floating point. */
+START_TEST(a_tensor_has_its_type)
+{
+    static const struct { const char *name; enum st_type type; const char *says; } of[] = {
+        {"token", ST_I32, NULL}, {"token", ST_I64, "holds I64, and I32 is needed."},
+        {"token", ST_F32, "holds F32, and I32 is needed."}, {"w", ST_F32, NULL},
+        {"w", ST_I32, "holds I32, and floating-point numbers are needed."},
+        {"w", ST_I64, "holds I64, and floating-point numbers are needed."}};
+    const struct op_case c = {.op = op_find("embed_forward"), .dims = {3, 1, 3}};
+    char *path = scratch("tensor");
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        const int i = op_arg_find(&swax_ops[c.op], of[k].name);
+        struct op_case sized = c;
+        sized.size[i] = 3;
+        struct st_tensor t = {.name = of[k].name, .type = of[k].type, .rank = i == 1 ? 1 : 2,
+                              .shape = {i == 1 ? 3 : 1, 3}, .size = 3};
+        enum st_type type = of[k].type;
+        double to[4] = {0, 0, 0, 7};
+        ck_assert_msg(!st_write(path, &(struct st_plan){1, &t, put_numbers, &type, 0, NULL}, why), "%s", why);
+        struct st_file *f = st_open(path, why);
+        ck_assert_msg(f != NULL, "%s", why);
+        const char *wrong = tensor_read(f, path, of[k].name, &sized, i, to, why);
+        ck_assert_msg(of[k].says ? wrong && strstr(wrong, of[k].says) : !wrong, "%s: %s", of[k].name,
+                      wrong ? wrong : "");
+        ck_assert(wrong || (to[0] == 1 && to[1] == 2 && to[2] == 3 && to[3] == 7));
+        ck_assert(tensor_read(f, path, "none", &sized, i, to, why) && strstr(why, "has no tensor \"none\"."));
+        st_close(f);
+    }
 }
 END_TEST
 
@@ -1011,6 +1078,10 @@ static const struct { const char *header, *data; size_t more; const char *expect
     {"{\"h\":{\"dtype\":\"I32\",\"shape\":[1,3,1,2],\"data_offsets\":[0,24]}}", "abcdefghijklmnopqrstuvwx", 0, "I32"},
     {"{\"h\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}}", "abcdefghijklmnopqrstuvwx", 0,
      "[1,3,1,2] is needed"},
+    {"{\"h\":{\"dtype\":\"F32\",\"shape\":[1,3,1,3],\"data_offsets\":[0,36]}}",
+     "abcdefghijklmnopqrstuvwxabcdefghijkl", 0, "has the shape [1,3,1,3], and [1,3,1,2] is needed"},
+    {"{\"h\":{\"dtype\":\"I64\",\"shape\":[1,3,1,2],\"data_offsets\":[0,48]}}",
+     "abcdefghijklmnopqrstuvwxabcdefghijklmnopqrstuvwx", 0, "holds I64, and floating-point numbers are needed"},
     {"{\"h\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", "abcd", 0, "F16"},
 };
 
@@ -1045,6 +1116,8 @@ int main(void)
     tcase_add_test(t, faults_that_pass_are_counted);
     tcase_add_test(t, a_case_says_what_it_is);
     tcase_add_test(t, a_report_goes_into_its_file);
+    tcase_add_test(t, a_case_is_the_one_that_is_meant);
+    tcase_add_test(t, a_tensor_has_its_type);
     tcase_add_test(t, a_shared_object_is_judged);
     tcase_add_test(t, a_function_is_held_to_a_plain_one);
     tcase_add_test(t, one_of_a_suite_is_asked);
