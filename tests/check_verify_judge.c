@@ -1046,6 +1046,12 @@ START_TEST(families_have_their_advice)
         const char *text = printed_in(print, &r);
         ck_assert_msg(!strstr(text, "\"advice\":\"\"") == (cause < 0), "of cause %d: %s", cause, text);
         ck_assert_msg(!strstr(text, "\"diagnosis\":[]") == (cause >= 0), "of cause %d: %s", cause, text);
+        r.n = 1, r.finding[0] = (struct finding){.name = "y", .failed = 1, .answers = 9, .asked = 9};
+        r.finding[0].bias = 0.25, r.finding[0].bias_bound = cause < 0 ? 0.125 : 0.25;
+        text = printed_in(print_words, &r);
+        ck_assert_msg(!strstr(text, "no known fault") == (cause >= 0) && !strstr(text, "it explains 75 %") ==
+                      (cause < 0) && !strstr(text, "as a whole it is off") == (cause >= 0), "of cause %d: %s", cause,
+                      text);
     }
 }
 END_TEST

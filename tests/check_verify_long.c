@@ -345,7 +345,10 @@ static const char *load(struct loaded *l, void *arg, char *wrong)
         return snprintf(wrong, SWAX_WHY, "%s", has.refuses), wrong;
     l->tier = (struct swax_tier){.name = "mine", .f32 = &table};
     l->precision = SWAX_PREC_F32;
-    l->offers[0] = has.forward, l->offers[1] = has.backward;
+    if (has.forward)      /* what it does not say it has, it has not */
+        l->offers[0] = 1;
+    if (has.backward)
+        l->offers[1] = 1;
     return NULL;
 }
 
@@ -603,6 +606,20 @@ START_TEST(refusals_are_sentences)
     refused(ask_by(&by, load, NULL, &plan, &r, said), "Too large: case 0, rmsnorm_forward N=10 C=4 eps=1e-06, takes "
                                                       "0.0 GB, and 0.0 are free here.  number=0 asks the "
                                                       "long case alone, dtype=bf16 takes half, and sizes are keys.");
+    /* nine tenths of what is free may be taken, and no more */
+    const struct op_case small = case_of(&plan, 0);
+    const double bytes = long_cost(&plan.subject, &plan.wish, &small, by.slab).bytes;
+    double least = bytes / 0.9;
+    while (0.9 * least < bytes)
+        least = nextafter(least, INFINITY);
+    while (0.9 * nextafter(least, 0) >= bytes)
+        least = nextafter(least, 0);
+    plan.only = 0;
+    by.memory = least;
+    const char *fits = ask_by(&by, load, NULL, &plan, &r, said);
+    ck_assert_msg(!fits, "0.9 of %.17g is %.17g: %s", least, bytes, fits ? fits : "");
+    by.memory = nextafter(least, 0);
+    ck_assert_msg(ask_by(&by, load, NULL, &plan, &r, said), "more than 0.9 of %.17g is taken", by.memory);
     plan.wish.dim[0] = (__typeof__(plan.wish.dim[0])){'N', 2147483647};
     plan.wish.dim[1] = (__typeof__(plan.wish.dim[0])){'C', 1 << 20};
     plan.only = 0;

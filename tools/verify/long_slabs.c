@@ -195,7 +195,7 @@ void whole_fill(const struct whole *w, const struct plan *plan, const struct sla
         for (int i = 0; i < op_args(&swax_ops[w->c[part].op]); i++) {
             const struct op_arg *a = &swax_ops[w->c[part].op].arg[i];
             const size_t bytes = (size_t)whole_elements(&w->c[part], a->shape) * element_width(a->type, w->precision);
-            if (!w->at[part][i] || whole_shares(w, part, i) >= 0)
+            if (!w->at[part][i])
                 continue;
             memset(w->base + w->at[part][i] - LONG_GUARD, 0xFF, LONG_GUARD);
             memset(w->base + w->at[part][i] + bytes, 0xFF, LONG_GUARD);
