@@ -375,6 +375,26 @@ START_TEST(sizes_are_those_of_an_int)
 }
 END_TEST
 
+/* What theirs cannot compute is said by name, of each mixer that has something of the kind. */
+START_TEST(what_theirs_lacks_is_said)
+{
+    static const struct { const char *key, *value, *says; } of[] = {
+        {"cell_gate", "sigmoid", "Hugging Face's xLSTM has cell_gate=exponential and cell_norm=layer only, and this "
+                                 "network differs."},
+        {"cell_norm", "rms", "Hugging Face's xLSTM has cell_gate=exponential and cell_norm=layer only, and this "
+                             "network differs."},
+        {"mixers", "gdn mlstm gdn gdn", "Hugging Face's xLSTM has no layer such as gdn, which this network has."}};
+    struct run as_it_is = a_run();
+    ck_assert_msg(!hf_config_says_no(&as_it_is.model, why), "%s", why);
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct run r = a_run();
+        ck_assert_msg(!run_set(&r, of[i].key, of[i].value, why), "%s", why);
+        const char *wrong = hf_config_says_no(&r.model, why);
+        ck_assert_str_eq(wrong ? wrong : "", of[i].says);
+    }
+}
+END_TEST
+
 /* Of a model of our own, what its config.json must have. */
 START_TEST(a_model_of_ours_has_its_object)
 {
@@ -715,6 +735,7 @@ int main(void)
     tcase_add_test(t, a_model_that_has_more_is_refused);
     tcase_add_test(t, a_model_that_is_not_as_it_says_is_refused);
     tcase_add_test(t, sizes_are_those_of_an_int);
+    tcase_add_test(t, what_theirs_lacks_is_said);
     tcase_add_test(t, a_model_of_ours_has_its_object);
     tcase_add_test(t, the_smallest_of_heads_survives);
     tcase_add_test(t, a_tensor_that_cannot_be_is_named);

@@ -153,6 +153,11 @@ START_TEST(what_is_no_such_layer_is_refused)
         unlink(others);
     }
     st_close(f);
+    struct st_file *mamba = golden("mamba2", "");
+    struct run r = run_of(mamba, "mamba2_conv=0");
+    ck_assert(layer_export(saved("bare.safetensors", mamba, &r, 0), scratch("refused.safetensors"), 0, "", why));
+    ck_assert_msg(strstr(why, "Mamba-2's layer has a convolution, and this one has mamba2_conv=0"), "%s", why);
+    st_close(mamba);
 }
 END_TEST
 

@@ -12,6 +12,7 @@
 #include "ref/network/engine.h"
 #include "ref/network/mixers.h"
 #include "ref/network/network.h"
+#include "ref/oracle/oracle.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 
@@ -275,6 +276,55 @@ START_TEST(what_is_not_finite_is_named)
                   named(spoilt[_i].fed));
     swax_decoder_free(d);
     swax_network_free(n);
+}
+END_TEST
+
+/* In bf16 an activation is looked at as it is kept: near what it is in float, and in eight bits, or in float where that
+ * is what it is kept in. */
+START_TEST(activations_in_bf16_are_looked_at)
+{
+    static const struct { const char *name; int is_float; } of[] = {{"0.norm1", 0}, {"1.h", 0}, {"0.lse", 1}};
+    static struct some s;
+    static double x[2][1000];
+    int asked = 0;
+    fill(&s);
+    for (int k = 0; k < swax_n_tiers; k++) {
+        const struct swax_tier *tier = swax_tiers[k];
+        if (!tier->usable() || !op_offers(tier, SWAX_PREC_BF16) || tier->memory)
+            continue;
+        struct swax_config c = configured();
+        struct swax_network *n[2];
+        for (int p = 0; p < 2; p++) {
+            n[p] = swax_network_new(&c, tier, p ? SWAX_PREC_BF16 : SWAX_PREC_F32, B, T, 0, why);
+            ck_assert_msg(n[p] != NULL, "%s", why);
+            swax_network_init(n[p], 1);
+            s.b.B = 1;
+            ck_assert(isfinite(swax_network_evaluate(n[p], &s.b, NULL, NULL, NULL)));
+        }
+        for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+            double most = 0;
+            int other = 0;
+            const size_t size = swax_network_peek(n[0], of[i].name, x[0], 1000);
+            ck_assert_uint_eq(swax_network_peek(n[1], of[i].name, x[1], 1000), size);
+            ck_assert(size > 1 && size <= 1000);
+            for (size_t e = 0; e < size; e++)
+                most = fmax(most, fabs(x[0][e]));
+            for (size_t e = 0; e < size; e++) {
+                ck_assert_msg(fabs(x[1][e] - x[0][e]) < 0.05 * most, "%s: %s[%zu] is %g, and %g in float", tier->name,
+                              of[i].name, e, x[1][e], x[0][e]);
+                other += op_round(x[1][e], REAL, SWAX_PREC_BF16) != x[1][e];
+            }
+            ck_assert_msg((other > 0) == of[i].is_float, "%s: %d numbers of %s are none of bf16", tier->name, other,
+                          of[i].name);
+            asked++;
+        }
+        spoil_weight(n[1], "blocks.1.norm_mlstm.weight", INFINITY);
+        ck_assert(isnan(swax_network_evaluate(n[1], &s.b, NULL, NULL, NULL)));
+        trouble_says(n[1], named("1.norm1"));
+        swax_network_free(n[0]), swax_network_free(n[1]);
+    }
+    if (!asked)
+        puts("skipped: no tier here has bf16");
 }
 END_TEST
 
@@ -851,6 +901,7 @@ int main(void)
     tcase_add_test(tc, without_training_there_is_no_gradient);
     tcase_add_test(tc, activations_have_one_name_each);
     tcase_add_loop_test(tc, what_is_not_finite_is_named, 0, (int)(sizeof spoilt / sizeof spoilt[0]));
+    tcase_add_test(tc, activations_in_bf16_are_looked_at);
     tcase_add_test(tc, the_last_element_of_a_large_tensor_is_looked_at);
     tcase_add_test(tc, the_first_element_alone_is_looked_at);
     tcase_add_test(tc, what_was_mended_is_not_looked_at);
