@@ -215,6 +215,52 @@ START_TEST(luck_of_many_seeds_is_drawn)
 }
 END_TEST
 
+/* The results of two arms of 36 seeds each are more than those of one arm of all there may be. */
+START_TEST(many_results_have_room)
+{
+    static struct ablation a;
+    static struct verdict v[ABLATE_CLAIMS];
+    ck_assert_msg(!open_with(&a, "{\"claim\": \"more\", \"holds\": [\"short.beyond >= long.beyond\"]}", ""), "%s", why);
+    a.seeds = 36;
+    struct outcome *r = outcomes(&a);
+    for (int k = 0; k < 2 * a.seeds; k++) {
+        r[k].done = 1;
+        r[k].answer[question_find(&a, "beyond")] = (struct estimate){k < a.seeds ? 0.5 + 0.01 * k : 0.25, 0, 100};
+    }
+    verdicts(v, &a, r);
+    ck_assert_msg(v->hold == 36 * 36 && v->combinations == 36 * 36 && v->luck == 1.0 / 20001, "%d of %d, luck %.9g",
+                  v->hold, v->combinations, v->luck);
+    free(r);
+    ablation_close(&a);
+}
+END_TEST
+
+/* Twelve conditions may speak of 24 numbers; what is said of them is cut where its room ends. */
+START_TEST(a_claim_may_speak_of_many_numbers)
+{
+    static struct ablation a;
+    static struct verdict v[ABLATE_CLAIMS];
+    char claim[3000], *to = claim, begins[300];
+    ck_assert_msg(!open_with(&a, "", ""), "%s", why);
+    ck_assert_int_ge(a.questions, 24);
+    to += sprintf(to, "{\"claim\": \"many\"");
+    for (int k = 0; k < 12; k++)
+        to += sprintf(to, "%s\"short.%s >= long.%s\"", !k ? ", \"asks\": [" : k == 6 ? "], \"holds\": [" : ", ",
+                      a.ask[2 * k].name, a.ask[2 * k + 1].name);
+    strcpy(to, "]}");
+    snprintf(begins, sizeof begins, "short.%s was not measured; long.%s was not measured; short.%s was not measured; ",
+             a.ask[0].name, a.ask[1].name, a.ask[2].name);
+    ablation_close(&a);
+    ck_assert_msg(!open_with(&a, claim, ""), "%s", why);
+    struct outcome *r = outcomes(&a);
+    verdicts(v, &a, r);
+    ck_assert_msg(!strncmp(v->measured, begins, strlen(begins)), "%s", v->measured);
+    ck_assert_int_eq(strlen(v->measured), sizeof v->measured - 1);
+    free(r);
+    ablation_close(&a);
+}
+END_TEST
+
 START_TEST(the_file_says_what_a_verdict_needs)
 {
     static const struct { const char *more, *says; } needs[] = {
@@ -296,6 +342,8 @@ START_TEST(bad_claims_are_refused)
         {"b.beyond >= 0.5", "2 arms have the role"},
         {"short.beyond >= x * long.beyond", "not a number"},
         {"short.beyond >= long.beyond + x", "stands + or -"}, {"short.beyond >= long.beyond 3", "stands + or -"},
+        {"short.beyond >= 0.5 * long.beyond + 0.1 x", "stands + or -"},
+        {"short.beyond >= 0.5 * long.beyond + 0.1 x y z", "stands + or -"},
         {"short.beyond >= -1 * long.beyond", "-1 is not a number from 0"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         static struct ablation a;
@@ -620,6 +668,8 @@ int main(void)
     tcase_add_test(t, a_yes_holds_for_four_in_five);
     tcase_add_test(t, claims_speak_of_one_to_three_arms);
     tcase_add_test(t, bad_claims_are_refused);
+    tcase_add_test(t, many_results_have_room);
+    tcase_add_test(t, a_claim_may_speak_of_many_numbers);
     tcase_add_test(t, claims_have_limits);
     tcase_add_test(t, members_that_are_numbers_have_bounds);
     tcase_add_test(t, a_misspelt_ablation_is_recognised);
