@@ -235,6 +235,41 @@ START_TEST(many_results_have_room)
 }
 END_TEST
 
+/* As many deals as are looked at one by one, and more, of which 20,000 are drawn; of two arms and of three, where a
+ * condition speaks of a number alone. */
+START_TEST(deals_are_counted_as_far_as_they_go)
+{
+    static const struct { int n[3]; double luck; } of[] = {
+        {{8, 8, 0}, 1.0 / 12870}, {{9, 8, 0}, 1.0 / 20001}, {{9, 7, 0}, 1.0 / 11440}, {{4, 4, 3}, 1.0 / 11550},
+        {{4, 4, 4}, 1.0 / 20001}, {{3, 3, 3}, 1.0 / 1680}, {{5, 4, 2}, 1.0 / 6930}};
+    static struct ablation a;
+    static struct verdict v[ABLATE_CLAIMS];
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        ck_assert_msg(!open_with(&a, of[i].n[2] ? "{\"claim\": \"c\", \"holds\": [\"short.beyond >= long.beyond\", "
+                                                  "\"long.beyond >= both.beyond\", \"both.beyond >= -1\"]}"
+                                                : "{\"claim\": \"c\", \"holds\": [\"short.beyond >= long.beyond\"]}",
+                                 "\"least_seeds\": 2, "), "%s", why);
+        a.seeds = 9;
+        struct outcome *r = outcomes(&a);
+        const int q = question_find(&a, "beyond");
+        int holds = 1;
+        for (int arm = 0; arm < 3; arm++)
+            for (int s = 0; s < of[i].n[arm]; s++) {
+                r[arm * a.seeds + s].done = 1;
+                r[arm * a.seeds + s].answer[q] = (struct estimate){9 - 3 * arm + 0.1 * s, 0, 100};
+            }
+        for (int arm = 0; arm < 3; arm++)
+            holds *= of[i].n[arm] ? of[i].n[arm] : 1;
+        verdicts(v, &a, r);
+        ck_assert_msg(v->hold == holds && v->combinations == holds && fabs(v->luck / of[i].luck - 1) < 1e-12,
+                      "row %zu: %d of %d hold, luck 1/%.9g", i, v->hold, v->combinations, 1 / v->luck);
+        ck_assert(v->says == ABLATE_YES);
+        free(r);
+        ablation_close(&a);
+    }
+}
+END_TEST
+
 /* Twelve conditions may speak of 24 numbers; what is said of them is cut where its room ends. */
 START_TEST(a_claim_may_speak_of_many_numbers)
 {
@@ -350,6 +385,8 @@ START_TEST(bad_claims_are_refused)
         char claim[300];
         snprintf(claim, sizeof claim, "{\"claim\": \"c\", \"holds\": [\"%s\"]}", bad[i].condition);
         ck_assert_msg(open_with(&a, claim, "") == why && strstr(why, bad[i].says), "%s: %s", bad[i].condition, why);
+        snprintf(claim, sizeof claim, "Claim \"c\", condition \"%s\": ", bad[i].condition);
+        ck_assert_msg(!strncmp(why, claim, strlen(claim)), "%s\ndoes not begin\n%s", why, claim);
         ablation_close(&a);
     }
     static struct ablation a;
@@ -668,6 +705,7 @@ int main(void)
     tcase_add_test(t, a_yes_holds_for_four_in_five);
     tcase_add_test(t, claims_speak_of_one_to_three_arms);
     tcase_add_test(t, bad_claims_are_refused);
+    tcase_add_test(t, deals_are_counted_as_far_as_they_go);
     tcase_add_test(t, many_results_have_room);
     tcase_add_test(t, a_claim_may_speak_of_many_numbers);
     tcase_add_test(t, claims_have_limits);
