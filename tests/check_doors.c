@@ -496,7 +496,7 @@ START_TEST(words_are_refused_with_a_sentence)
     static const struct { const char *line, *says; } of[] = {
         {"suite=quick", "Which kernel?  op= names it."},
         {"rmsnorm suite=quick family=tiny", "A suite has all families: leave out suite=, or family=tiny."},
-        {"rmsnorm family=cold", "family=cold does not differ from gauss for rmsnorm."},
+        {"rmsnorm family=shut", "family=shut does not differ from gauss for rmsnorm."},
         {"rmsnrm", "There is no kernel \"rmsnrm\": did you mean rmsnorm?"},
         {"rmsnorm suite=quikc", "suite"},
         {"rmsnorm Q=3", "Q"},

@@ -356,6 +356,86 @@ START_TEST(a_file_has_its_sizes)
 END_TEST
 
 /* Which names mean which kernels, and what is said of those that mean none. */
+/* ---- wrong kernels that only some numbers, or sizes, show: the suites have these */
+
+/* The answer of the truth, but for what `spoils` does to it; how many problems of a suite refuse it, by family.  Asked
+ * of problems of more than `rows` rows. */
+static void refuse(int families[OP_FAMILIES], const char *words, void (*spoils)(struct op_case *got), long rows)
+{
+    struct plan plan = {.only = -1, .suite = -1};
+    struct entry e;
+    struct problem p;
+    ck_assert_msg(!plan_read(&plan, words, why), "%s: %s", words, why);
+    for (int i = 0; plan_entry(&plan, i, &e); i++) {
+        struct op_case got;
+        ck_assert_msg(!problem_draw(&p, &plan, i, &e, why), "%s", why);
+        if (op_extent(&swax_ops[p.in[0].op], 'N', p.in[0].dims) > rows) {
+            problem_solve(&p);
+            op_case_copy(&got, &p.truth[0]);
+            spoils(&got);
+            op_case_round(&got, dtype_precision(p.wish.dtype));
+            families[p.family] += op_compare(&p.bound[0], &got, &p.truth[0], &p.in[0]) >= 0;
+            op_case_free(&got);
+        }
+        problem_free(&p);
+    }
+}
+
+static void nothing(struct op_case *got) { (void)got; }
+
+/* eps outside the root where a row's mean square is below 1e-3 */
+static void eps_outside(struct op_case *c)
+{
+    const long rows = c->size[1], C = c->size[0] / rows;
+    for (long n = 0; n < rows; n++) {
+        double square = 0;
+        for (long j = 0; j < C; j++)
+            square += c->arg[2][n * C + j] * c->arg[2][n * C + j] / (double)C;
+        const double r = 1 / (sqrt(square) + c->scalar[0]);
+        for (long j = 0; j < C && square < 1e-3; j++)
+            c->arg[0][n * C + j] *= r / c->arg[1][n];
+        c->arg[1][n] = square < 1e-3 ? r : c->arg[1][n];
+    }
+}
+
+START_TEST(small_rows_show_where_eps_is)
+{
+    static const char *const words[] = {"rmsnorm_forward suite=quick dtype=f32",
+                                        "rmsnorm_forward suite=quick dtype=bf16", "rmsnorm suite=quick dtype=bf16",
+                                        "rmsnorm suite=quick dtype=f64"};
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        int honest[OP_FAMILIES] = {0}, families[OP_FAMILIES] = {0};
+        refuse(honest, words[k], nothing, 0);
+        refuse(families, words[k], eps_outside, 0);
+        ck_assert_msg(families[OP_COLD] > 0, "%s: eps is outside the root of small rows, and nobody sees it", words[k]);
+        for (int f = 0; f < OP_FAMILIES; f++)
+            ck_assert_msg(honest[f] == 0, "%s, %s: the truth is refused", words[k], op_family_name[f]);
+    }
+}
+END_TEST
+
+/* db of more than a thousand rows is a hundredth too large. */
+static void more_of_db(struct op_case *c)
+{
+    const int db = op_arg_find(&swax_ops[c->op], "db");
+    for (long e = 0; e < c->size[db] && c->arg[db]; e++)
+        c->arg[db][e] *= 1.01;
+}
+
+START_TEST(long_sums_of_rows_are_asked)
+{
+    static const char *const words[] = {"linear_backward suite=standard dtype=f32",
+                                        "readout_backward suite=standard dtype=bf16"};
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        int families[OP_FAMILIES] = {0}, all = 0;
+        refuse(families, words[k], more_of_db, 1000);
+        for (int f = 0; f < OP_FAMILIES; f++)
+            all += families[f];
+        ck_assert_msg(all > 0, "%s: no problem sees a factor in db beyond a thousand rows", words[k]);
+    }
+}
+END_TEST
+
 START_TEST(names_mean_kernels)
 {
     static const struct { const char *name, *is, *base; int n; } of[] = {
@@ -404,6 +484,8 @@ int main(void)
     tcase_add_test(t, tiles_have_their_sizes);
     tcase_add_test(t, models_have_their_sizes);
     tcase_add_test(t, a_file_has_its_sizes);
+    tcase_add_test(t, small_rows_show_where_eps_is);
+    tcase_add_test(t, long_sums_of_rows_are_asked);
     tcase_add_test(t, names_mean_kernels);
     suite_add_tcase(s, t);
     scratch_open();

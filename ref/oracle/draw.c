@@ -20,7 +20,9 @@ int op_family_fits(int op, enum op_family family)
     switch (family) {
     case OP_INTEGERS:
         return spec->exact;
-    case OP_SATURATED: case OP_COLD: case OP_CROSSOVER:
+    case OP_COLD:
+        return spec->kind == OF_CELL || op_arg_find(spec, "rstd") >= 0;
+    case OP_SATURATED: case OP_CROSSOVER:
         return spec->kind == OF_CELL;
     case OP_OPEN: case OP_SHUT: case OP_CLOSED:
         return spec->kind == OF_CELL || spec->kind == OF_DELTA;

@@ -111,11 +111,25 @@ static void shape_rows(struct op_case *c, int i, enum op_family family, uint64_t
     }
 }
 
+/* What a norm divides by is eps where a row's mean square, here 1e-8 to 1, is below it. */
+static void shrink_rows(struct op_case *c, int i, uint64_t *s)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const long row = op_extent(op, op->arg[i].shape[strlen(op->arg[i].shape) - 1], c->dims);
+    for (long r = 0; r < c->size[i]; r += row) {
+        const double by = exp(-log(1e4) * op_uniform(s));
+        for (long e = r; e < r + row; e++)
+            c->arg[i][e] *= by;
+    }
+}
+
 static void draw_numbers(struct op_case *c, int i, enum op_family family, enum swax_precision p, uint64_t *s)
 {
     const struct op_arg *arg = &swax_ops[c->op].arg[i];
     for (long e = 0; e < c->size[i]; e++)
         c->arg[i][e] = element(arg->name, family, p, s);
+    if (family == OP_COLD && arg->name[0] == 'x')
+        shrink_rows(c, i, s);
     if ((family == OP_EQUAL || family == OP_ONEHOT) && is_data(arg->name))
         shape_rows(c, i, family, s);
 }

@@ -44,7 +44,7 @@ enum op_family {
     OP_GAUSS,         /* N(0,1); forget gates around 4: the plain case */
     OP_INTEGERS,      /* small integers: + and * are exact */
     OP_SATURATED,     /* gates at the soft-cap, +-15 */
-    OP_COLD,          /* input gates around -10: the exp(-m) branch of the normaliser */
+    OP_COLD,          /* input gates around -10: the exp(-m) branch of the normaliser; a norm's rows small as eps */
     OP_OPEN,          /* forget gates near +15: no decay; where log(sigmoid) loses its digits */
     OP_SHUT,          /* forget gates near -15, among open ones */
     OP_EQUAL,         /* all rows equal: keys, logits; one time in two all elements */

@@ -22,7 +22,7 @@
 #include "tools/verify/tensors.h"
 
 enum { MOST_PROBLEMS = 400 };
-static const char LAWS[] = "2";    /* by which problems are drawn: another number, other problems from the same words */
+static const char LAWS[] = "3";    /* by which problems are drawn: another number, other problems from the same words */
 
 static const enum st_type real_type[DTYPES] = {ST_F32, ST_F64, ST_BF16, ST_F16};
 
