@@ -743,6 +743,12 @@ START_TEST(what_is_near_looks_like_nothing)
         is[e] = right((e / D % B * H + e / D / B) * D + e % D);
     looks_of(words, &s);
     ck_assert_str_eq(words, "transposed in memory, B with H");
+    s.axis[0] = (struct axis){"B", "sequences", H, 0}, s.axis[1] = (struct axis){"H", "heads", B, 0};
+    for (long e = 0; e < ALL; e++)      /* and three rows with two columns */
+        is[e] = right((e / D % H * B + e / D / H) * D + e % D);
+    looks_of(words, &s);
+    ck_assert_str_eq(words, "transposed in memory, B with H");
+    s.axis[0] = (struct axis){"B", "sequences", B, 0}, s.axis[1] = (struct axis){"H", "heads", H, 0};
     for (long e = 0; e < ALL; e++)      /* one alone that holds another's */
         is[e] = right(e / D % H == 2 ? e - 2 * D : e);
     looks_of(words, &s);
