@@ -70,7 +70,7 @@ static void measure(struct finding *f, const struct problem *p, const struct op_
 /* error/bound, where a bound of 0 stands for equality */
 static double over(double error, double bound)
 {
-    return bound > 0 ? error / bound : error > 0 ? (double)INFINITY : 0;
+    return error > 0 ? error / bound : 0;
 }
 
 /* ---- the gauge of m: what C, n and qn stand for is e^m C, e^m n, e^m qn, whatever m a kernel keeps */
