@@ -180,7 +180,9 @@ START_TEST(an_examination_is_its_parts)
     ck_assert_msg(!file_make_folder(run->out, why), "%s", why);
     struct swax_network *n = network(run, 8, LENGTH, 0);
     ck_assert_msg(!checkpoint_save(in_folder(run->out, checkpoint_name), run, n, 7, 0, why), "%s", why);
+    r.answer[a.questions].value = r.part[MEASURE_PARTS - 1] = 77;
     ck_assert_msg(!examine(&a, run, &r, why), "%s", why);
+    ck_assert_msg(r.answer[a.questions].value == 77, "behind the last question one is answered");
     ck_assert(r.parameters == (double)swax_network_parameters(n) && r.tokens == 7.0 * 8 * LENGTH);
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         const int q = question_find(&a, questions[i]), T = a.sitting[a.ask[q].sitting].length;

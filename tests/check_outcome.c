@@ -195,12 +195,8 @@ START_TEST(a_run_is_tried_in_a_process_of_its_own)
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         ck_assert_msg(!run_set(&r, settings[i][0], settings[i][1], why), "%s", why);
     const int before = dup(1);
-    ck_assert_msg(ablation_try(&r, why) == ABLATION_ON_HOST && !*why, "%s", why);
-    strcpy(r.tier, "gpu");
-    ck_assert(ablation_try(&r, why) == ABLATION_REFUSED);
-    ck_assert_msg(strstr(why, "no tier is called gpu"), "%s", why);
-    strcpy(r.tier, "ref");
-    ends = *r.source;
+    const struct source *ours = r.source;
+    ends = *ours;
     ends.open = open_and_end;
     r.source = &ends;
     static const struct { int status; enum ablation_trial trial; } of[] = {
@@ -214,6 +210,12 @@ START_TEST(a_run_is_tried_in_a_process_of_its_own)
         ck_assert_msg(!strcmp(why, trial == ABLATION_REFUSED ? "The first run could not be tried: no process could be "
                                                                "started, or it crashed." : ""), "%s", why);
     }
+    r.source = ours;
+    ck_assert_msg(ablation_try(&r, why) == ABLATION_ON_HOST && !*why, "%s", why);
+    strcpy(r.tier, "gpu");
+    ck_assert(ablation_try(&r, why) == ABLATION_REFUSED);
+    ck_assert_msg(strstr(why, "no tier is called gpu"), "%s", why);
+    strcpy(r.tier, "ref");
 #ifdef __GLIBC__
     no_fork = 1;
     const enum ablation_trial none = ablation_try(&r, why);

@@ -643,6 +643,7 @@ START_TEST(a_curve_over_windows_goes_by_their_size)
                  "{\"name\": \"b\", \"role\": \"short\", \"settings\": {\"window\": 4}}, "
                  "{\"name\": \"c\", \"role\": \"long\", \"settings\": {\"window\": 24}}, "
                  "{\"name\": \"d\", \"settings\": {\"window\": 8}}, "
+                 "{\"name\": \"twin\", \"settings\": {\"window\": 8}}, "
                  "{\"name\": \"again\", \"budget\": 3, \"settings\": {\"window\": 8}}, "
                  "{\"name\": \"other-rate\", \"settings\": {\"window\": 12, \"rate\": 0.5}}]";
     const char *page = page_with("\"near\": \"in-short\", ", arms, 0.5), *at = strstr(page, curve);

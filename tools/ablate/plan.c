@@ -143,7 +143,8 @@ int ablation_role(const struct ablation *a, const char *role)
 
 void ablation_folder(char path[RUN_TEXT + 64], const struct ablation *a, int arm, int seed)
 {
-    snprintf(path, RUN_TEXT + 64, "%.*s/runs/%s-s%d", RUN_TEXT - 1, a->out, a->arm[arm].name, seed + 1);
+    const int most = RUN_TEXT - 1;
+    snprintf(path, RUN_TEXT + 64, "%.*s/runs/%s-s%d", most, a->out, a->arm[arm].name, seed + 1);
 }
 
 /* Names become folders, and words of claims. */
