@@ -175,6 +175,65 @@ START_TEST(tricks_are_refused_and_named)
 }
 END_TEST
 
+/* ---- a variance, v <- x: of the distances from the mean, in reverse, or the mean of squares less the mean's */
+
+static int by_squares;
+#define VARIANCE(name, real, squares)                                                                                  \
+    static void name(void *const *t, const int *s, const double *scalar)                                               \
+    {                                                                                                                  \
+        (void)scalar;                                                                                                  \
+        for (int n = 0; n < s[0]; n++) {                                                                               \
+            const real *x = (const real *)t[1] + n * s[1];                                                             \
+            real sum = 0, of_squares = 0, far = 0;                                                                     \
+            for (int c = s[1] - 1; c >= 0; c--)                                                                        \
+                sum += x[c], of_squares += x[c] * x[c];                                                                \
+            const real mean = sum / (real)s[1];                                                                        \
+            for (int c = 0; c < s[1]; c++)                                                                             \
+                far += (x[c] - mean) * (x[c] - mean);                                                                  \
+            ((real *)t[0])[n] = squares ? of_squares / (real)s[1] - mean * mean : far / (real)s[1];                    \
+        }                                                                                                              \
+    }
+VARIANCE(variance32, float, 0)
+VARIANCE(variance64, double, 0)
+VARIANCE(squares32, float, by_squares)
+VARIANCE(squares64, double, by_squares)
+
+static const char *load_variance(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library,
+                                 char *wrong)
+{
+    const int mine = !strcmp(library, "mine");
+    (void)w, (void)wrong;
+    f[SWAX_PREC_F32] = mine ? squares32 : variance32;
+    f[SWAX_PREC_F64] = mine ? squares64 : variance64;
+    f[SWAX_PREC_BF16] = NULL;
+    return NULL;
+}
+
+/* Inputs with a mean far from 0 tell a difference of squares from a variance. */
+START_TEST(a_variance_by_squares_is_refused)
+{
+    static const char of[] = "{\"function\": \"v\", \"sizes\": {\"N\": [1, 40], \"C\": [2, 300]}, \"tensors\": "
+                             "[{\"name\": \"v\", \"shape\": \"N\", \"is\": \"output\"}, "
+                             "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\"}]}";
+    FILE *f = fopen(scratch("variance.json"), "w"), *o = tmpfile();
+    ck_assert(f && o);
+    fputs(of, f);
+    fclose(f);
+    for (int k = 0; k < 4; k++) {
+        int status = 0;
+        by_squares = k / 2;
+        const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine", .suite = "quick",
+                                                           .tensors = scratch("variance.json"), .load = load_variance,
+                                                           .seed = 3, .dtype = k % 2 ? DT_F64 : DT_F32, .only = -1},
+                                       o, &status, why);
+        ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
+        ck_assert_msg(status == by_squares, "%s, %s: the verdict is %d", k % 2 ? "f64" : "f32",
+                      by_squares ? "by squares" : "by distances", status);
+    }
+    fclose(o);
+}
+END_TEST
+
 /* What is said to have just that problem again: its words, and the problem is wrong in the same way. */
 START_TEST(the_worst_problem_is_said_and_can_be_had_alone)
 {
@@ -332,6 +391,7 @@ int main(void)
     scratch_open();
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, tricks_are_refused_and_named, 0, 3 * TRICKS);
+    tcase_add_test(t, a_variance_by_squares_is_refused);
     tcase_add_test(t, the_worst_problem_is_said_and_can_be_had_alone);
     tcase_add_test(t, a_wrong_description_is_said);
     tcase_add_test(t, json_says_the_same);

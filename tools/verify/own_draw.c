@@ -87,6 +87,7 @@ void own_sizes(struct own_problem *p, const struct own *w, uint64_t seed, int nu
 static const struct row { enum own_like like; enum op_family family; double centre, spread;
 } rows[] = {
     { LIKE_NORMAL, OP_GAUSS, 0, 1 },      { LIKE_NORMAL, OP_HUGE, 0, 30 },      { LIKE_NORMAL, OP_TINY, 0, 1e-38 },
+    { LIKE_NORMAL, OP_OPEN, 40, 0.1 },        /* a mean that takes the digits of a variance that is a difference */
     { LIKE_WEIGHT, OP_GAUSS, 1, 0.3 },    { LIKE_WEIGHT, OP_TINY, 0, 1e-3 },    { LIKE_GATE, OP_GAUSS, 2, 3 },
     { LIKE_GATE, OP_OPEN, 15, 0.5 },      { LIKE_GATE, OP_COLD, -10, 1 },       { LIKE_GATE, OP_SHUT, -6, 8 },
     { LIKE_GATE, OP_HUGE, 0, 60 },        { LIKE_GATE, OP_TINY, 0, 1e-30 },
