@@ -187,6 +187,15 @@ START_TEST(plots_stand_where_there_is_something_to_show)
     for (int memory = -1; memory <= 1; memory++)
         for (int near = -1; near <= 1; near++) {
             const char *page = page_of(4, memory, near);
+            const int curves = (strstr(page, "<title>Long memory, while training") != NULL) +
+                               (strstr(page, "<title>Short context, while training") != NULL);
+            const char *grid = strstr(page, "<h2>Other windows in the test"),
+                       *answers = strstr(page, "<h2>Other answers");
+            int grids = 0;
+            while ((grid = strstr(grid + 1, "<figure>")) && grid < answers)
+                grids++;
+            ck_assert_msg(curves == (memory >= 0) + (near >= 0) && grids == curves,
+                          "memory is question %d, near %d: %d curves, %d grids", memory, near, curves, grids);
             for (int plot = 0; plot < 2; plot++) {
                 /* question 0 is the loss: no share, as a curve of right answers has them */
                 const int none = memory < 0 || near < 0 || (plot && (!memory || !near));
