@@ -65,27 +65,18 @@ const struct swax_tier *const swax_tiers[] = {
 };
 const int swax_n_tiers = sizeof swax_tiers / sizeof swax_tiers[0];
 
-static const char *list(const char *before, const char *wanted, const char *after, int all)
-{
-    static char sentence[256];
-    int n = snprintf(sentence, sizeof sentence, "%s %.40s%s", before, wanted, after);
-    for (int i = 0; i < swax_n_tiers; i++)
-        if (all || swax_tiers[i]->usable())
-            n += snprintf(sentence + n, sizeof sentence - (size_t)n, " %s", swax_tiers[i]->name);
-    return sentence;
-}
-
 const struct swax_tier *swax_tier_find(const char *name, const char **wrong)
 {
     const char *chosen = getenv("SWAX_TIER"), *wanted = name ? name : chosen && *chosen ? chosen : NULL;
+    static char sentence[256];
     for (int i = swax_n_tiers - 1; i >= 0; i--)
-        if (wanted ? !strcmp(wanted, swax_tiers[i]->name) : swax_tiers[i]->usable()) {
-            if (swax_tiers[i]->usable())
-                return swax_tiers[i];
-            *wrong = list("this machine cannot run the tier", wanted, "; it can run", 0);
-            return NULL;
-        }
-    *wrong = list("no tier is called", wanted, "; this build has", 1);
+        if (swax_tiers[i]->usable() && (!wanted || !strcmp(wanted, swax_tiers[i]->name)))
+            return swax_tiers[i];
+    int n = snprintf(sentence, sizeof sentence, "no tier is called %.40s, of those that this machine can run:", wanted);
+    for (int i = 0; i < swax_n_tiers; i++)
+        if (swax_tiers[i]->usable())
+            n += snprintf(sentence + n, sizeof sentence - (size_t)n, " %s", swax_tiers[i]->name);
+    *wrong = sentence;
     return NULL;
 }
 

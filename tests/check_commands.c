@@ -622,7 +622,13 @@ START_TEST(what_this_machine_can_do_is_said)
     refused(cmd_info, "threads=-1", "threads=-1");
     refused(cmd_info, "tiers=1", "tiers");
     ck_assert(!setenv("SWAX_TIER", "abacus", 1));
-    refused(cmd_info, "", "no tier is called abacus");
+    char expected[300], *to = expected;
+    to += sprintf(to, "no tier is called abacus, of those that this machine can run:");
+    for (int t = 0; t < swax_n_tiers; t++)
+        if (swax_tiers[t]->usable())
+            to += sprintf(to, " %s", swax_tiers[t]->name);
+    sprintf(to, ".\n");
+    refused(cmd_info, "", expected);
     unsetenv("SWAX_TIER");
 }
 END_TEST

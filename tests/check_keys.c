@@ -867,7 +867,8 @@ START_TEST(options_are_read_as_ever)
         "--whole", "--whole --yes", "--yes", "--yes no", "--yes yes", "--yes maybe", "--yes -o x", "-o there",
         "-o", "-o -x", "-x", "=3", "--=3", "--", "--path-of-something-long here", "path-of-something-long=here",
         "text=a=b", "text=",
-        "--real -3", "--nowhere 3", "nowhere=3", "--nowhere=3", "--nowhere a=b", "--nowhere --yes", "wole=3", "te-xt=1",
+        "--real -3", "--nowhere 3", "nowhere=3", "--nowhere=3", "--nowhere a=b",
+        "--text a=b", "--nowhere --yes", "wole=3", "te-xt=1",
         "a-b=1", "w!=3", "text=3 --list 1,2 -o out --yes",
         "--aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 3", "config=nowhere.json"};
     static const char *const configs[] = {
