@@ -583,10 +583,12 @@ START_TEST(a_cause_stays_unless_another_explains_more)
     evidence_weigh(&e, &r, 1);
     ck_assert_msg(r.cause == 0 && !r.derived, "cause %d took the place of the first", r.cause);
     r.explained = 0.9;
-    e.cause[other] = 0.5;
+    e.cause[0] = 0.6, e.cause[other] = 0.5;
     evidence_weigh(&e, &r, 1);
     ck_assert_msg(r.cause == other && r.derived && fabs(r.explained - 0.95) < 1e-12, "cause %d explains %g", r.cause,
                   r.explained);
+    ck_assert_msg(r.causes == 1 && r.causes_list[0] == 0, "the first, which explains as much, is not named: %d",
+                  r.causes);
 }
 END_TEST
 
@@ -698,6 +700,27 @@ START_TEST(distances_are_orders_of_magnitude)
                           fabs(e.size[0] - fabs(of[k].truth - 1.25)) < 1e-6, "%g off, and %g from a cause of %g: %g, "
                       "%g, %g", of[k].off, of[k].off - of[k].cause, of[k].cause, e.truth, e.cause[0], e.size[0]);
         op_case_free(&says), op_case_free(&got[0]), problem_free(&p);
+    }
+    /* nobody errs less than eight roundings of a double; and where all of the truth is 0, a distance is what it is */
+    static const struct { double truth, unit, off, bound, orders; } least[] = {
+        {1, 1, 80 * 0x1p-52, 0, 1}, {1, 1, 80 * 0x1p-52, 80 * 0x1p-53, 0.301029995663981}, {0, 0, 1, 0.01, 2}};
+    for (size_t k = 0; k < sizeof least / sizeof *least; k++) {
+        struct op_case got[PARTS] = {{0}};
+        struct problem p;
+        draw(&p, "add_forward seed=4 dtype=f64 family=gauss N=11", 0);
+        problem_solve(&p);
+        for (long n = 0; n < N; n++)
+            p.truth[0].arg[0][n] = least[k].truth;
+        p.bound[0].rms_bound[0] = least[k].bound;
+        memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);
+        op_case_copy(&got[0], &p.truth[0]);
+        for (long n = 0; n < N; n++)
+            got[0].arg[0][n] += least[k].off;
+        h.truth_rms[0][0] = least[k].unit;
+        evidence_add(&e, &p, got, &h);
+        ck_assert_msg(fabs(e.truth - least[k].orders) < 1e-9, "row %d: %g orders, not %g", (int)k, e.truth,
+                      least[k].orders);
+        op_case_free(&got[0]), problem_free(&p);
     }
     /* what is beyond float's reach is whatever a kernel makes of it, and the largest float is not */
     static const struct { double mine, theirs; int same; } beyond[] = {
@@ -1047,11 +1070,13 @@ START_TEST(families_have_their_advice)
         ck_assert_msg(!strstr(text, "\"advice\":\"\"") == (cause < 0), "of cause %d: %s", cause, text);
         ck_assert_msg(!strstr(text, "\"diagnosis\":[]") == (cause >= 0), "of cause %d: %s", cause, text);
         r.n = 1, r.finding[0] = (struct finding){.name = "y", .failed = 1, .answers = 9, .asked = 9};
+        r.n = 2, r.finding[1] = (struct finding){.name = "lse", .failed = 1, .answers = 9, .asked = 9};
         r.finding[0].bias = 0.25, r.finding[0].bias_bound = cause < 0 ? 0.125 : 0.25;
         text = printed_in(print_words, &r);
         ck_assert_msg(!strstr(text, "no known fault") == (cause >= 0) && !strstr(text, "it explains 75 %") ==
                       (cause < 0) && !strstr(text, "as a whole it is off") == (cause >= 0), "of cause %d: %s", cause,
                       text);
+        ck_assert_msg(strstr(text, "cases out of bound, y above all"), "of equals the first is the worst: %s", text);
     }
 }
 END_TEST

@@ -494,6 +494,7 @@ static void tell_causes(FILE *f, const char *words, const char *is, int gauge, i
     if (!gauge)
         regauge(&p, &got[0]);
     memset(&e, 0, sizeof e), memset(&h, 0, sizeof h);
+    h.n = 3;      /* of another problem */
     ck_assert(evidence_affords(&e, &p, derived, 1e9));
     hypotheses_make(&h, &p, gauge, derived);
     evidence_add(&e, &p, got, &h);
