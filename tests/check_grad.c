@@ -183,12 +183,18 @@ static void check_case(int bw, int fw, uint64_t seed, enum op_family family)
     op_case_free(&p.gradient);
 }
 
+/* Not of huge and tiny numbers, nor of a norm's rows that are shorter than a step. */
+static int has_differences(int op, int family)
+{
+    const int short_rows = family == OP_COLD && op_arg_find(&swax_ops[op], "rstd") >= 0;
+    return family != OP_HUGE && family != OP_TINY && !short_rows && op_family_fits(op, family);
+}
+
 START_TEST(one_backward)
 {
     const int fw = op_forward_of(_i);
     for (int family = 0; family < OP_FAMILIES && fw >= 0; family++)
-        for (uint64_t seed = 1; seed <= 60 && family != OP_HUGE && family != OP_TINY && op_family_fits(_i, family);
-             seed++)
+        for (uint64_t seed = 1; seed <= 60 && has_differences(_i, family); seed++)
             check_case(_i, fw, seed, family);
     if (fw < 0)
         return;
