@@ -355,7 +355,6 @@ START_TEST(a_file_has_its_sizes)
 }
 END_TEST
 
-/* Which names mean which kernels, and what is said of those that mean none. */
 /* ---- wrong kernels that only some numbers, or sizes, show: the suites have these */
 
 /* The answer of the truth, but for what `spoils` does to it; how many problems of a suite refuse it, by family.  Asked
@@ -436,6 +435,7 @@ START_TEST(long_sums_of_rows_are_asked)
 }
 END_TEST
 
+/* Which names mean which kernels, and what is said of those that mean none. */
 START_TEST(names_mean_kernels)
 {
     static const struct { const char *name, *is, *base; int n; } of[] = {

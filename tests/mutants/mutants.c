@@ -212,10 +212,27 @@ static void operators(int i)
         add("sign", i, i, "");
 }
 
-/* Of the count of a calloc, or added to what is asked of malloc: one more is more room, and nothing else. */
+/* The length of an array of characters, where it is declared. */
+static int is_length_of_text(int i)
+{
+    static const char *const ends[] = {";", "{", "}", "(", NULL}, *const before[] = {"char", "*", ",", NULL},
+                      *const sorts[] = {"static", "const", "unsigned", NULL};
+    int name = i - 2, from;
+    while (name > 2 && is(name, "]"))       /* of several lengths */
+        name -= 3;
+    for (from = i; from > 0 && !one_of(from - 1, ends);)
+        from--;
+    while (one_of(from, sorts))
+        from++;
+    return is(i - 1, "[") && is(i + 1, "]") && is(from, "char") && one_of(name - 1, before);
+}
+
+/* Of the count of a calloc, of a text, or added to what is asked of malloc: one more is more room, and nothing else. */
 static int is_room(int i)
 {
     int from = i;
+    if (is_length_of_text(i))
+        return 1;
     while (from > 0 && !is(from, ";") && !is(from, "{") && !is(from, "malloc") && !is(from, "calloc"))
         from--;
     return (is(from, "calloc") && from == i - 2) || (is(from, "malloc") && is(i - 1, "+") && (is(i + 1, ")")));
