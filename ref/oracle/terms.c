@@ -53,6 +53,27 @@ static void state_terms(double *size, const struct op_case *c, const struct op_c
     }
 }
 
+/* Without eps, exponential gates' h does not hang on m: what autograd sends through m cancels.  It arrives as dh.h of
+ * each token and goes down the gates that m came by, so what is left is a rounding of each: the largest of any head. */
+static double through_m(const struct op_case *c)
+{
+    const int *d = c->dims, T = d[1], H = d[2], V = d[4];
+    const double *dh = named(c, "dh"), *h = named(c, "h");
+    double most = 0;
+    for (int head = 0; head < d[0] * H; head++) {
+        double square = 0;
+        for (int t = 0; t < T; t++) {
+            const long row = ((long)(head / H) * T + t) * H + head % H;
+            double sum = 0;
+            for (long e = row * V; e < (row + 1) * V; e++)
+                sum += fabs(dh[e] * h[e]);
+            square += sum * sum;
+        }
+        most = fmax(most, square);
+    }
+    return sqrt(most);
+}
+
 /* di = k.dk and df = a sum of what crosses a gate: what the kernel gives where all its terms are positive */
 static void cell_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
@@ -72,8 +93,15 @@ static void cell_terms(double *size, const struct op_case *c, const struct op_ca
     for (int i = 0; i < p.n; i++)
         if (p.arg[i] && op->arg[i].role == ADD)
             size[i] = op_largest(p.arg[i], p.size[i]);
-
     op_case_free(&p);
+    if (op_extent(op, 'g', c->dims) == 0 && c->scalar[0] == 0) {
+        const int f = op_arg_find(op, "f");
+        double slope = 0;       /* of log(sigmoid(f)) */
+        for (long e = 0; e < c->size[f]; e++)
+            slope = fmax(slope, 1 / (1 + exp(c->arg[f][e])));
+        size[op_arg_find(op, "di")] += through_m(c);
+        size[op_arg_find(op, "df")] += through_m(c) * slope;
+    }
 }
 
 /* S1 = a sum of k u^T, y = a sum of (q.k) u, u = beta r: of updates that may have undone each other; and r = v - what
