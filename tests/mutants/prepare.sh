@@ -86,7 +86,7 @@ fi
 cp tests/mutants/*.sh tests/mutants/*.txt "$work/tree/tests/mutants/"
 
 # ---- does this machine let LeakSanitizer look?  Then a free that is left out is noticed too.  Not where a test stands
-# in for malloc
+# in for malloc or dlsym
 cat >"$work/leak.c" <<'C'
 #include <stdlib.h>
 int main(int n, char **v) { (void)v; void *volatile p = malloc(7); if (n < 2) free(p); p = 0; return 0; }
@@ -104,12 +104,13 @@ grep -- '-o build/check_' "$work/plan" |
     cp "tests/$check.c" "$work/tree/tests/$check.c"
     rm -f "$work/$check" "$work/seen/$check":* "$work/passes.$check":* "$work/fails.$check":*
     more=$leak
-    grep -q '^void \*malloc' "tests/$check.c" && more=
+    grep -qE '^void \*(malloc|dlsym)' "tests/$check.c" && more=     # LeakSanitizer calls both before it is ready
     printf '%s\0' "$check" "$command -L$work/lib -lmutant -g0 -w $more -o $work/$check"
 done | sed -z 's, -o build/check_[a-z_]*,,' >"$work/links"
 cd "$work/tree" || exit 2
 xargs -0 -r -n2 -P"$jobs" sh -c 'sh -c "$1" && LD_LIBRARY_PATH=$work/lib SHIM_LIST=1 "$work/$0" |
-    awk -v c="$0" "/^[a-z_0-9]+\$/ {print c \":\" \$0}" | sort -u >"$work/$0.tests"' <"$work/links" ||
+    awk -v c="$0" "/^[a-z_0-9]+\$/ {print c \":\" \$0}" | sort -u >"$work/$0.tests" &&
+    { [ -s "$work/$0.tests" ] || echo "prepare.sh: $0 lists no tests: none of them is asked" >&2; }' <"$work/links" ||
     die 'a check cannot be linked'
 cat "$work"/check_*.tests | while read -r unit; do [ -f "$work/seen/$unit.cost" ] || echo "$unit"; done |
     xargs -r -n1 -P"$jobs" --process-slot-var=SLOT sh tests/mutants/trace.sh
