@@ -59,9 +59,9 @@ map=$work/map/$(echo "$file" | tr / _)
 # of a table that other files of its room read
 [ "$where" != table ] || map=$(ls "$work/map/$(dirname "$file" | tr / _)"_*.c)
 tests=$(awk -v l="$line" -v where="$where" '
-    FILENAME ~ /(cost|learned)$/ {cost[$1] = $2; how[$1] = $3; next}
+    FILENAME ~ /(cost|learned)$/ {cost[$1] = $2; how[$1] = $3; if ($3 == "cut") cut[$1] = 1; next}
     FILENAME ~ /killers$/ {if ($1 == ENVIRON["file"]) kills[$2]++; next}
-    how[$2] == "cut" {late[$2] = 1}
+    cut[$2] {late[$2] = 1}
     where == "table" {if ($2 != "-") hit[$2] = 1; next}
     where == "static" ? $1 >= l && (!best || $1 < best) : $1 <= l && $1 > best {best = $1; split("", hit)}
     $1 == best && $2 != "-" {hit[$2] = 1}
