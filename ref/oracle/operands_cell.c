@@ -277,12 +277,6 @@ static void run_head(const struct cell_head *a, struct cell_state S, const struc
     free(room);
 }
 
-static double *named(const struct op_case *c, const char *name)
-{
-    const int i = op_arg_find(&swax_ops[c->op], name);
-    return i < 0 ? NULL : c->arg[i];
-}
-
 static double log_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
 
 /* What the gates of a head are, its normalisers and the gradients of qn; `knows` has m and qn. */
@@ -291,9 +285,9 @@ static void head_scalars(struct cell_head *a, const struct op_case *c, const str
     const int gate = c->dims[6], backward = a->dh != NULL, normalised = gate != SIGMOID && gate != LOG;
     for (long t = 0; t < a->T; t++) {
         const long at = row + t * a->H;
-        const double i = named(c, "i")[at], f = named(c, "f")[at], qn = named(knows, "qn")[at];
-        const double floor = fmax(DBL_MIN, exp(-named(knows, "m")[at]));
-        a->m[t] = named(knows, "m")[at];
+        const double i = op_named(c, "i")[at], f = op_named(c, "f")[at], qn = op_named(knows, "qn")[at];
+        const double floor = fmax(DBL_MIN, exp(-op_named(knows, "m")[at]));
+        a->m[t] = op_named(knows, "m")[at];
         a->li[t] = gate == LOG || !gate ? i : log_sigmoid(i);
         a->lf[t] = gate == LOG ? f : log_sigmoid(f);
         a->slope_i[t] = gate == LOG || !gate ? 1 : 1 / (1 + exp(i));
@@ -301,7 +295,7 @@ static void head_scalars(struct cell_head *a, const struct op_case *c, const str
         a->N[t] = normalised ? fmax(fabs(qn), floor) + c->scalar[0] : 1;
         a->g[t] = 0;
         if (backward && normalised && fabs(qn) > floor)
-            a->g[t] = (qn > 0 ? -1 : 1) * dot(value(a, a->dh, t), named(c, "h") + at * a->V, a->V) / a->N[t];
+            a->g[t] = (qn > 0 ? -1 : 1) * dot(value(a, a->dh, t), op_named(c, "h") + at * a->V, a->V) / a->N[t];
     }
 }
 
@@ -319,8 +313,10 @@ static void run_case(struct op_case *got, const struct op_case *c, const struct 
     double *room = op_take((size_t)(7 * T + 2 * (KV + K)), sizeof *room), *C = room + 7 * T, *dC = C + KV + K;
     for (long bh = 0; bh < (long)c->dims[0] * H; bh++) {
         const long row = bh / H * T * H + bh % H;
-        const double *start = named(c, "start"), *m0 = named(c, "m0"), *C0 = named(c, "C0"), *n0 = named(c, "n0");
-        struct cell_head a = { .q = named(c, "q") + row * K, .k = named(c, "k") + row * K, .v = named(c, "v") + row * V,
+        const double *start = op_named(c, "start"), *m0 = op_named(c, "m0");
+        const double *C0 = op_named(c, "C0"), *n0 = op_named(c, "n0");
+        struct cell_head a = { .q = op_named(c, "q") + row * K, .k = op_named(c, "k") + row * K,
+                               .v = op_named(c, "v") + row * V,
                                .start = start ? start + bh / H * T : NULL, .li = room, .lf = room + T,
                                .m = room + 2 * T, .N = room + 3 * T, .g = room + 4 * T, .slope_i = room + 5 * T,
                                .slope_f = room + 6 * T, .T = T, .H = H, .K = (int)K, .V = (int)V,
@@ -329,13 +325,14 @@ static void run_case(struct op_case *got, const struct op_case *c, const struct 
         load(S.C, C0 ? C0 + bh * KV : NULL, KV);
         load(S.n, n0 ? n0 + bh * K : NULL, K);
         if (backward) {
-            const double *dC1 = named(c, "dC1"), *dn1 = named(c, "dn1");
-            double *dC0 = named(got, "dC0"), *dn0 = named(got, "dn0");
+            const double *dC1 = op_named(c, "dC1"), *dn1 = op_named(c, "dn1");
+            double *dC0 = op_named(got, "dC0"), *dn0 = op_named(got, "dn0");
             load(G.C, dC1 ? dC1 + bh * KV : NULL, KV);
             load(G.n, dn1 ? dn1 + bh * K : NULL, K);
-            a.dh = named(c, "dh") + row * V;
-            a.dq = named(got, "dq") + row * K, a.dk = named(got, "dk") + row * K, a.dv = named(got, "dv") + row * V;
-            a.di = named(got, "di") + row, a.df = named(got, "df") + row;
+            a.dh = op_named(c, "dh") + row * V;
+            a.dq = op_named(got, "dq") + row * K, a.dk = op_named(got, "dk") + row * K;
+            a.dv = op_named(got, "dv") + row * V;
+            a.di = op_named(got, "di") + row, a.df = op_named(got, "df") + row;
             head_scalars(&a, c, c, row);
             run_head(&a, S, &G, way);
             for (long e = 0; e < KV && dC0; e++)
@@ -343,11 +340,11 @@ static void run_case(struct op_case *got, const struct op_case *c, const struct 
             for (long e = 0; e < K && dn0; e++)
                 dn0[bh * K + e] += G.n[e];
         } else {
-            a.h = named(got, "h") + row * V, a.qn = named(got, "qn") + row;
+            a.h = op_named(got, "h") + row * V, a.qn = op_named(got, "qn") + row;
             head_scalars(&a, c, truth, row);
             run_head(&a, S, NULL, way);
-            load(named(got, "C1") + bh * KV, S.C, KV);
-            load(named(got, "n1") + bh * K, S.n, K);
+            load(op_named(got, "C1") + bh * KV, S.C, KV);
+            load(op_named(got, "n1") + bh * K, S.n, K);
         }
     }
     free(room);
@@ -356,7 +353,7 @@ static void run_case(struct op_case *got, const struct op_case *c, const struct 
 /* Is every other token's key, or more, the one before? */
 static int keys_are_alike(const struct op_case *c)
 {
-    const double *k = named(c, "k");
+    const double *k = op_named(c, "k");
     const long T = c->dims[1], row = (long)c->dims[2] * c->dims[3];
     long alike = 0;
     for (long t = 1; t < (long)c->dims[0] * T; t++)

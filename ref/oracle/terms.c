@@ -8,36 +8,31 @@
 #include <math.h>
 #include <string.h>
 
-static const double *named(const struct op_case *c, const char *name)
-{
-    return c->arg[op_arg_find(&swax_ops[c->op], name)];
-}
-
 /* dx = r (u - mean(u) - ..), u = dy w: with one element, or equal ones, nothing is left */
 static void norm_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     (void)truth;
     const struct op_spec *op = &swax_ops[c->op];
     const long dx = op_arg_find(op, "dx"), n_w = c->size[op_arg_find(op, "w")];
-    const double *dy = named(c, "dy"), *w = named(c, "w");
+    const double *dy = op_named(c, "dy"), *w = op_named(c, "w");
     for (long e = 0; e < c->size[dx]; e++)
         size[dx] = fmax(size[dx], fabs(dy[e] * w[e % n_w]));
-    size[dx] *= op_largest(named(c, "rstd"), c->size[op_arg_find(op, "rstd")]);
+    size[dx] *= op_largest(op_named(c, "rstd"), c->size[op_arg_find(op, "rstd")]);
 }
 
 /* dx = dy (1 - (y/cap)^2): at the cap nothing is left */
 static void softcap_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     (void)truth;
-    size[0] = op_largest(named(c, "dy"), c->size[0]);
+    size[0] = op_largest(op_named(c, "dy"), c->size[0]);
 }
 
 /* dx = dloss (exp(z - lse) - [..]) (1 - (z/cap)^2), where z is rounded */
 static void xent_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     (void)truth;
-    const double z = op_largest(named(c, "x"), c->size[0]), cap = c->scalar[0];
-    size[0] = op_largest(named(c, "dloss"), c->dims[0]) * fmax(1, cap > 0 ? fmin(z, cap) : z);
+    const double z = op_largest(op_named(c, "x"), c->size[0]), cap = c->scalar[0];
+    size[0] = op_largest(op_named(c, "dloss"), c->dims[0]) * fmax(1, cap > 0 ? fmin(z, cap) : z);
 }
 
 /* States and qn are in the gauge of m.  A kernel may know m better than the number it writes down, by half an ulp of m,
@@ -46,7 +41,7 @@ static void state_terms(double *size, const struct op_case *c, const struct op_c
 {
     const struct op_spec *op = &swax_ops[c->op];
     static const char *const in_gauge[] = { "C1", "n1", "qn", "Cs", "ns" };
-    const double m = op_largest(named(truth, "m"), truth->size[op_arg_find(op, "m")]);
+    const double m = op_largest(op_named(truth, "m"), truth->size[op_arg_find(op, "m")]);
     for (int k = 0; k < 5; k++) {
         const int i = op_arg_find(op, in_gauge[k]);
         size[i] = c->arg[i] ? m * op_largest(truth->arg[i], truth->size[i]) : 0;
@@ -58,7 +53,7 @@ static void state_terms(double *size, const struct op_case *c, const struct op_c
 static double through_m(const struct op_case *c)
 {
     const int *d = c->dims, T = d[1], H = d[2], V = d[4];
-    const double *dh = named(c, "dh"), *h = named(c, "h");
+    const double *dh = op_named(c, "dh"), *h = op_named(c, "h");
     double most = 0;
     for (int head = 0; head < d[0] * H; head++) {
         double square = 0;
