@@ -179,6 +179,8 @@ void op_case_free(struct op_case *c)
     }
 }
 
+double op_log_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
+
 double *op_named(const struct op_case *c, const char *name)
 {
     const int i = op_arg_find(&swax_ops[c->op], name);

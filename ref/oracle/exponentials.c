@@ -21,7 +21,7 @@
 /* A gate's logarithm lf = log(sigmoid(x)) larger by a share: x by that share of lf / sigmoid(-x), its slope. */
 static double of_sigmoid(double x, double share)
 {
-    const double by = (x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x))) * (1 + exp(x));
+    const double by = op_log_sigmoid(x) * (1 + exp(x));
     return isfinite(by) ? x + share * by : x;
 }
 
@@ -69,7 +69,7 @@ void op_exponentials(struct op_distance *err, const struct op_case *c, const str
         err[i].rms += exponentials_in(c, i) * ULPS;
         err[i].bias += exponentials_in(c, i) * ULPS;
         if (op->kind == OF_DELTA && !strcmp(op->arg[i].name, "r")) {
-            const double *v = c->arg[op_arg_find(op, "v")];
+            const double *v = op_named(c, "v");
             err[i].most += ULPS * op_error(v, truth->arg[i], c->size[i]);
             err[i].rms += ULPS * op_error_rms(v, truth->arg[i], c->size[i]);
             err[i].bias += ULPS * fabs(op_bias(v, truth->arg[i], NULL, c->size[i]));

@@ -20,9 +20,12 @@ void op_call_bf16(const struct swax_tier *tier, int op, void **a, const int *dim
 double op_largest(const double *a, long n);                   /* max |a|, of what is finite */
 /* The argument of that name; NULL: the kernel has none, or is given none. */
 double *op_named(const struct op_case *c, const char *name);
+double op_log_sigmoid(double x);
 /* ref/oracle/terms.c; size[OP_ARGS], 0 on entry */
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth);
-/* ref/oracle/operands.c; bias[OP_ARGS], 0 on entry */
+/* ref/oracle/operands.c: is every other token's key, or more, the one before?  And what rounding leaves; bias[OP_ARGS],
+ * 0 on entry */
+int op_keys_are_alike(const struct op_case *c);
 void op_operands(double *bias, const struct op_case *c, const struct op_case *truth);
 /* ref/oracle/operands_delta.c: the delta rule's */
 void op_operands_delta(double *bias, const struct op_case *c, const struct op_case *truth);

@@ -104,6 +104,16 @@ static void round_weights(double sum[WAYS], const struct op_case *c, const doubl
     free(score);
 }
 
+int op_keys_are_alike(const struct op_case *c)
+{
+    const int k = op_arg_find(&swax_ops[c->op], "k");
+    const long T = c->dims[1], tokens = c->dims[0] * T, row = c->size[k] / tokens;
+    long alike = 0;
+    for (long t = 1; t < tokens; t++)
+        alike += t % T && !memcmp(c->arg[k] + t * row, c->arg[k] + (t - 1) * row, (size_t)row * sizeof(double));
+    return 2 * alike >= c->dims[0] * (T - 1) && T > 1;
+}
+
 void op_operands(double *bias, const struct op_case *c, const struct op_case *truth)
 {
     const struct op_spec *op = &swax_ops[c->op];

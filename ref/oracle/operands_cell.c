@@ -277,8 +277,6 @@ static void run_head(const struct cell_head *a, struct cell_state S, const struc
     free(room);
 }
 
-static double log_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
-
 /* What the gates of a head are, its normalisers and the gradients of qn; `knows` has m and qn. */
 static void head_scalars(struct cell_head *a, const struct op_case *c, const struct op_case *knows, long row)
 {
@@ -288,8 +286,8 @@ static void head_scalars(struct cell_head *a, const struct op_case *c, const str
         const double i = op_named(c, "i")[at], f = op_named(c, "f")[at], qn = op_named(knows, "qn")[at];
         const double floor = fmax(DBL_MIN, exp(-op_named(knows, "m")[at]));
         a->m[t] = op_named(knows, "m")[at];
-        a->li[t] = gate == LOG || !gate ? i : log_sigmoid(i);
-        a->lf[t] = gate == LOG ? f : log_sigmoid(f);
+        a->li[t] = gate == LOG || !gate ? i : op_log_sigmoid(i);
+        a->lf[t] = gate == LOG ? f : op_log_sigmoid(f);
         a->slope_i[t] = gate == LOG || !gate ? 1 : 1 / (1 + exp(i));
         a->slope_f[t] = gate == LOG ? 1 : 1 / (1 + exp(f));
         a->N[t] = normalised ? fmax(fabs(qn), floor) + c->scalar[0] : 1;
@@ -350,17 +348,6 @@ static void run_case(struct op_case *got, const struct op_case *c, const struct 
     free(room);
 }
 
-/* Is every other token's key, or more, the one before? */
-static int keys_are_alike(const struct op_case *c)
-{
-    const double *k = op_named(c, "k");
-    const long T = c->dims[1], row = (long)c->dims[2] * c->dims[3];
-    long alike = 0;
-    for (long t = 1; t < (long)c->dims[0] * T; t++)
-        alike += t % T && !memcmp(k + t * row, k + (t - 1) * row, (size_t)row * sizeof *k);
-    return 2 * alike >= (long)c->dims[0] * (T - 1) && T > 1;
-}
-
 void op_operands_cell(double *bias, const struct op_case *c, const struct op_case *truth)
 {
     static const char *const answers[2][7] = { { "h", "qn", "C1", "n1" },
@@ -368,7 +355,7 @@ void op_operands_cell(double *bias, const struct op_case *c, const struct op_cas
     const struct op_spec *op = &swax_ops[c->op];
     const int backward = !strcmp(op->name, "mlstm_backward"), *d = c->dims, ways = backward ? 2 : 2 * (UNITS + 1);
     const double pairs = (double)d[0] * d[1] * d[2] * (CHUNK * (d[3] + d[4]) + 2.0 * d[3] * d[4]);
-    if (!keys_are_alike(c) || pairs * ways * 4 > MOST_WORK)
+    if (!op_keys_are_alike(c) || pairs * ways * 4 > MOST_WORK)
         return;
     for (long L = 16; L <= CHUNK && (L == 16 || L < 2 * d[1]); L *= 2)
         for (int w = 0; w < ways; w++) {

@@ -292,25 +292,13 @@ static void run_case(struct op_case *got, const struct op_case *c, int backward,
     free(S), free(D), free(unused);
 }
 
-/* Is every other token's key, or more, the one before? */
-static int keys_are_alike(const struct op_case *c)
-{
-    const int *d = c->dims;
-    const double *k = op_named(c, "k");
-    const long T = d[1], row = (long)d[3] * d[4];
-    long alike = 0;
-    for (long t = 1; t < (long)d[0] * T; t++)
-        alike += t % T && !memcmp(k + t * row, k + (t - 1) * row, (size_t)row * sizeof *k);
-    return 2 * alike >= (long)d[0] * (T - 1) && T > 1;
-}
-
 void op_operands_delta(double *bias, const struct op_case *c, const struct op_case *truth)
 {
     static const char *const backwards[] = { "dq", "dk", "dv", "dbeta", "dS0" }, *const forwards[] = { "y", "S1" };
     const struct op_spec *op = &swax_ops[c->op];
     const int backward = !strcmp(op->name, "delta_backward"), *d = c->dims;
     const double tokens = (double)d[0] * d[1] * d[2];
-    if (!keys_are_alike(c) || tokens * (d[4] + d[5]) * CHUNK * (backward ? 6 : 3) * 4 > MOST_WORK)
+    if (!op_keys_are_alike(c) || tokens * (d[4] + d[5]) * CHUNK * (backward ? 6 : 3) * 4 > MOST_WORK)
         return;
     for (long L = 16; L <= CHUNK && (L == 16 || L < 2 * d[1]); L *= 2) {
         struct op_case got;

@@ -94,8 +94,9 @@ static void cell_terms(double *size, const struct op_case *c, const struct op_ca
         double slope = 0;       /* of log(sigmoid(f)) */
         for (long e = 0; e < c->size[f]; e++)
             slope = fmax(slope, 1 / (1 + exp(c->arg[f][e])));
-        size[op_arg_find(op, "di")] += through_m(c);
-        size[op_arg_find(op, "df")] += through_m(c) * slope;
+        const double left = through_m(c);
+        size[op_arg_find(op, "di")] += left;
+        size[op_arg_find(op, "df")] += left * slope;
     }
 }
 

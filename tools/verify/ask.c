@@ -16,7 +16,7 @@ static uint64_t fresh_seed(void)
     uint64_t bits[2] = {(uint64_t)time(NULL), (uint64_t)getpid()};
     FILE *f = fopen("/dev/urandom", "rb");
     if (f) {
-        bits[1] += fread(bits, sizeof *bits, 1, f);      /* where nothing is read, there are the time and the process */
+        (void)!fread(bits, sizeof *bits, 1, f);      /* where nothing is read, there are the time and the process */
         fclose(f);
     }
     struct random r = random_open(bits[0], 0, bits[1]);
