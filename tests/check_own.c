@@ -190,7 +190,7 @@ END_TEST
 
 START_TEST(problems_have_sizes_of_all_kinds)
 {
-    ck_assert(own_problems("quick") == 12 && own_problems("standard") == 60 && own_problems("hard") == 160);
+    ck_assert(own_commons("quick") == 12 && own_commons("standard") == 60 && own_commons("hard") == 160);
     ck_assert_msg(!read_text("{\"function\": \"f\", \"sizes\": {\"N\": [1, 300], \"M\": [600, 700], \"H\": 12, \"G\": "
                              "{\"divides\": \"H\", \"from\": 3}, "
                              "\"S\": {\"at_least\": \"N\", \"from\": 100, \"to\": 200}, \"D\": {\"from\": 5, \"to\": "
@@ -207,7 +207,7 @@ START_TEST(problems_have_sizes_of_all_kinds)
         static const enum op_family order[] = { OP_GAUSS, OP_INTEGERS, OP_SATURATED, OP_OPEN, OP_SHUT,
                                                 OP_COLD,  OP_EQUAL,    OP_ONEHOT,    OP_HUGE, OP_TINY };
         struct own_problem p, same, other;
-        own_sizes(&p, &w, 7, k), own_sizes(&same, &w, 7, k), own_sizes(&other, &w, 8, k);
+        own_sizes(&p, &w, 7, k, NULL), own_sizes(&same, &w, 7, k, NULL), own_sizes(&other, &w, 8, k, NULL);
         const int N = p.size[0], M = p.size[1], G = p.size[3], S = p.size[4], D = p.size[5];
         ck_assert(p.number == k && p.family == (k % 2 ? order[k / 2 % 10] : OP_GAUSS));
         ck_assert(!memcmp(p.size, same.size, sizeof p.size) && p.seed == same.seed && p.seed != other.seed);
@@ -263,7 +263,7 @@ START_TEST(problems_are_the_same_as_ever)
         "%s", why);
     for (int k = 0; k < 600; k++) {
         struct own_problem p;
-        own_sizes(&p, &w, 1 + (uint64_t)k / 200, k);
+        own_sizes(&p, &w, 1 + (uint64_t)k / 200, k, NULL);
         sizes = hash_of(sizes, p.size, sizeof *p.size * 6);
         sizes = hash_of(sizes, &p.seed, sizeof p.seed);
         own_draw(&p, &w, DT_F32);
@@ -298,13 +298,126 @@ START_TEST(sizes_reach_their_ends)
         ck_assert_msg(!read_text(of[k].text), "%s", why);
         for (int i = 0; i < 200; i++) {
             struct own_problem p;
-            own_sizes(&p, &w, 3, i);
+            own_sizes(&p, &w, 3, i, NULL);
             least = p.size[0] < least ? p.size[0] : least;
             most = p.size[0] > most ? p.size[0] : most;
         }
         ck_assert_msg(least == of[k].least && most == of[k].most, "%d to %d, not %d to %d", least, most, of[k].least,
                       of[k].most);
     }
+}
+END_TEST
+
+/* A size is tall beyond each block that its range goes beyond, one at a time, the others are small, and where nothing
+ * goes beyond, nothing is added. */
+START_TEST(tall_sizes_cross_large_blocks)
+{
+    static const struct { const char *suite; int talls;
+    } of[] = {{"quick", 15}, {"standard", 23}, {"hard", 24}};
+    char *all;
+    size_t size;
+    FILE *f = open_memstream(&all, &size);
+    for (int k = 0; k < 3; k++) {
+        ck_assert_msg(!read_text(WITH("\"N\": [1, 256]", Y ", " X)) && own_talls(&w, of[k].suite) == 0, "N to 256");
+        ck_assert_msg(!read_text(WITH("\"N\": {\"of\": [4096, 8192]}", Y ", " X)) && !own_talls(&w, of[k].suite), "of");
+        ck_assert_msg(
+            !read_text(WITH("\"A\": [1, 9000], \"B\": [2, 1100], \"C\": {\"from\": 64, \"to\": 5000, "
+                            "\"multiple_of\": 64}, "
+                            "\"D\": [1, 256], \"E\": {\"divides\": \"B\"}, \"F\": {\"at_least\": \"A\", \"to\": 2100}, "
+                            "\"G\": [300, 600], \"N\": [7, 30]",
+                            Y ", {\"name\": \"x\", \"shape\": \"ABCD\", \"is\": \"input\"}")),
+            "%s", why);
+        ck_assert_int_eq(own_talls(&w, of[k].suite), of[k].talls);
+        int last = 0;
+        for (int t = 0; t < of[k].talls; t++)
+            for (uint64_t seed = 1; seed < 4; seed++) {
+                struct own_problem p;
+                own_tall_sizes(&p, &w, of[k].suite, seed, 60 + t, t, 3e5);
+                fprintf(f, "%s %d: %c", of[k].suite, t, p.tall);
+                for (int i = 0; i < w.sizes; i++) {
+                    const struct own_size *s = &w.size[i];
+                    fprintf(f, " %d", p.size[i]);
+                    ck_assert_msg(p.size[i] >= s->least && p.size[i] % s->step == 0 &&
+                                      (s->divides || s->reaches || p.size[i] <= s->most) &&
+                                      (s->letter == p.tall || s->divides || s->reaches ||
+                                       p.size[i] <= (s->least > s->step ? s->least : s->step) + 9),
+                                  "%s %d: %c=%d", of[k].suite, t, s->letter, p.size[i]);
+                }
+                fprintf(f, ", %.0f numbers\n", own_numbers(&p, &w));
+                ck_assert(p.number == 60 + t && p.family == OP_GAUSS);
+                last = own_extent(&w, &p, 'A') > last ? (int)own_extent(&w, &p, 'A') : last;
+            }
+        ck_assert_msg(k == 2 ? last > 8600 : last > 6144 && last <= 8192, "%s: A to %d", of[k].suite, last);
+    }
+    fclose(f);
+    golden_is("own_tall.txt", all, 0);
+    free(all);
+}
+END_TEST
+
+/* What is last along the tall size is larger than all the others, and indices reach the last. */
+START_TEST(what_is_last_along_a_tall_size_stands_out)
+{
+    struct own_problem p;
+    ck_assert_msg(!read_text(WITH("\"N\": [1, 8], \"C\": [300, 600]",
+                                  Y ", {\"name\": \"x\", \"shape\": \"NCN\", \"is\": \"input\"}, "
+                                  "{\"name\": \"z\", \"shape\": \"NC\", \"is\": \"input\", \"like\": \"logit\"}, "
+                                  "{\"name\": \"w\", \"shape\": \"C\", \"is\": \"input\", \"like\": \"weight\"}, "
+                                  "{\"name\": \"i\", \"shape\": \"C\", \"is\": \"input\", \"like\": \"index\", "
+                                  "\"below\": \"C\"}, {\"name\": \"j\", \"shape\": \"C\", \"is\": \"input\", \"like\": "
+                                  "\"index\", \"below\": \"N\"}")),
+                  "%s", why);
+    own_tall_sizes(&p, &w, "standard", 3, 60, 0, 3e5);
+    own_draw(&p, &w, DT_F32);
+    const int N = p.size[0], C = p.size[1];
+    int ends = 0, last = 0;
+    ck_assert(p.tall == 'C' && N > 1);
+    for (int n = 0; n < N; n++)
+        for (int c = 0; c < C; c++) {
+            for (int m = 0; m < N; m++) {
+                const double x = p.at[1][(n * C + c) * N + m];
+                ck_assert_msg(c == C - 1 ? x >= 4 && x < 8 : fabs(x) < 4.5, "x[%d][%d][%d] = %g", n, c, m, x);
+            }
+            const double z = p.at[2][n * C + c];
+            ck_assert_msg(c == C - 1 ? z >= 12 && z < 25 : fabs(z) < 15, "z[%d][%d] = %g", n, c, z);
+        }
+    for (int c = 0; c < C; c++) {
+        ck_assert_msg(fabs(p.at[3][c]) < 3, "w[%d] = %g", c, p.at[3][c]);
+        ck_assert_msg(c % 3 || p.at[4][c] == C - 1, "i[%d] = %g", c, p.at[4][c]);
+        ends += p.at[4][c] == C - 1;
+        last += p.at[5][c] == N - 1;
+    }
+    ck_assert_msg(ends >= C / 3 && ends < C / 3 + 20 && last < 2 * C / N, "%d and %d of %d are the last", ends, last,
+                  C);
+    own_free(&p);
+}
+END_TEST
+
+START_TEST(a_climb_ends_where_the_plain_function_is_slow)
+{
+    static const struct { struct own_climb so_far; int n; double seconds;
+    } of[] = {
+        { { { 0, 0 }, { 0, 0 } }, 4096, 0 },                  /* nobody knows */
+        { { { 0, 100 }, { 0, 0.5 } }, 200, 4 },               /* it may be a cube */
+        { { { 100, 200 }, { 0.25, 1 } }, 400, 4 },            /* a square */
+        { { { 100, 200 }, { 0.01, 1 } }, 400, 8 },            /* no more than a cube */
+        { { { 100, 200 }, { 1, 1 } }, 400, 2 },               /* no less than the size */
+        { { { 100, 400 }, { 1, 16 } }, 800, 64 },
+        { { { 200, 200 }, { 1, 1 } }, 400, 8 },
+        { { { 200, 100 }, { 1, 1 } }, 200, 8 },
+    };
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        const double expects = own_climb_expects(&of[k].so_far, of[k].n);
+        ck_assert_msg(fabs(expects - of[k].seconds) <= 1e-9, "%d: %g seconds, not %g", (int)k, expects, of[k].seconds);
+    }
+    struct own_climb c = {{0, 0}, {0, 0}};
+    ck_assert(own_climbs(&c, 1 << 30, 9.99));
+    own_climbed(&c, 100, 0);
+    ck_assert(c.n[0] == 0 && c.n[1] == 100 && c.seconds[1] == 1e-6);
+    own_climbed(&c, 200, 0.5);
+    ck_assert(c.n[0] == 100 && c.n[1] == 200 && c.seconds[0] == 1e-6 && c.seconds[1] == 0.5);
+    own_climbed(&c, 400, 1);
+    ck_assert(own_climbs(&c, 800, 0) && !own_climbs(&c, 801, 0) && own_climbs(&c, 400, 5) && !own_climbs(&c, 401, 5));
 }
 END_TEST
 
@@ -318,7 +431,7 @@ START_TEST(sizes_come_as_often_as_they_should)
     memset(times, 0, sizeof times);
     for (int i = 0; i < MANY; i++) {
         struct own_problem p;
-        own_sizes(&p, &w, 7, i);
+        own_sizes(&p, &w, 7, i, NULL);
         times[p.size[0]]++;
     }
     for (int n = 1; n < 130; n++) {
@@ -360,7 +473,7 @@ static struct own_problem draw_like(enum own_like like, enum op_family family, e
                                           "\"shape\": \"NC\", \"is\": \"input\", \"like\": \"%s\"%s}"),
              rows, columns, likes[like], like == LIKE_INDEX ? ", \"below\": \"C\"" : "");
     ck_assert_msg(!read_text(text), "%s", why);
-    own_sizes(&p, &w, 5, 2);
+    own_sizes(&p, &w, 5, 2, NULL);
     p.family = family;
     own_draw(&p, &w, dtype);
     return p;
@@ -414,7 +527,7 @@ START_TEST(families_have_their_shapes)
     for (int i = 0; i < 40; i++) {      /* all rows alike, or all numbers */
         struct own_problem p = draw_like(LIKE_NORMAL, OP_EQUAL, DT_F32, ROWS, COLUMNS);
         own_free(&p);
-        own_sizes(&p, &w, 5, i);
+        own_sizes(&p, &w, 5, i, NULL);
         p.family = OP_EQUAL;
         own_draw(&p, &w, DT_F32);
         int rows = 1, numbers = 1;
@@ -468,7 +581,7 @@ START_TEST(inputs_are_exact)
                           "\"s\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"weight\", \"statistic\": true},"
                           "{\"name\": \"a\", \"shape\": \"N\", \"is\": \"added\"}")),
                       "%s", why);
-        own_sizes(&p, &w, 5, 2);
+        own_sizes(&p, &w, 5, 2, NULL);
         own_draw(&p, &w, of[k].dtype);
         double sum = 0;
         for (int i = 1; i < 3; i++) {
@@ -501,6 +614,9 @@ int main(void)
     tcase_add_test(t, problems_have_sizes_of_all_kinds);
     tcase_add_test(t, problems_are_the_same_as_ever);
     tcase_add_test(t, sizes_reach_their_ends);
+    tcase_add_test(t, tall_sizes_cross_large_blocks);
+    tcase_add_test(t, what_is_last_along_a_tall_size_stands_out);
+    tcase_add_test(t, a_climb_ends_where_the_plain_function_is_slow);
     tcase_add_test(t, sizes_come_as_often_as_they_should);
     tcase_add_test(t, inputs_are_like_what_is_said);
     tcase_add_test(t, families_have_their_shapes);

@@ -199,7 +199,7 @@ static struct own_problem problem_of(const char *text, int number)
 {
     struct own_problem p;
     ck_assert_msg(!read_text(text), "%s", why);
-    own_sizes(&p, &w, 3, number);
+    own_sizes(&p, &w, 3, number, NULL);
     own_draw(&p, &w, DT_F32);
     return p;
 }
@@ -545,7 +545,7 @@ START_TEST(calls_come_in_their_order)
     ck_assert(at[0] != at[1]);
     for (int number = 0; number < 60; number++) {
         struct own_problem p, other;
-        own_sizes(&p, &w, 5, number);
+        own_sizes(&p, &w, 5, number, NULL);
         own_draw(&p, &w, dtype);
         is_next(&p, 1, at[number % 2], "the first call");
         is_next(&p, 1, at[!(number % 2)], "the second call");
@@ -769,7 +769,7 @@ START_TEST(numbers_have_an_end)
         int large = 0, which = 0;
         for (int k = 0; k < 13; k++) {
             struct own_problem p;
-            own_sizes(&p, &w, seed, k);
+            own_sizes(&p, &w, seed, k, NULL);
             large += p.size[0] > 1;
             which = p.size[0] > 1 ? k : which;
         }
@@ -825,7 +825,8 @@ START_TEST(every_number_is_said_in_its_place)
     for (int k = 0; k < 3; k++) {
         v[k] = (struct own_verdict){.problems = 40 + k, .failed = k ? 11 + k : 0, .unequal = k != 1 ? 7 + k : 0,
                                     .first_unequal = 23 + k, .trouble_at = 31 + k, .others = k ? 5 + k : 0,
-                                    .other_at = 17 + k};
+                                    .other_at = 17 + k, .not_asked = {k == 1 ? 1025 : 0}, .not_asked_at = {63 + k},
+                                    .wrong_from = {k ? 300 + k : 0}, .wrong_commons = k == 1};
         snprintf(v[k].trouble, OP_SENTENCE, "%s", k == 2 ? "it is \"odd\"" : "");
         for (int i = 0; i < 4; i++) {
             const int at = 100 * (k + 1) + 10 * i;

@@ -234,6 +234,68 @@ START_TEST(a_variance_by_squares_is_refused)
 }
 END_TEST
 
+/* ---- the maximum and the sum of a row, y, s <- x, in one block: what is behind it is lost */
+
+static int block;
+#define ROW(name, real, upto)                                                                                          \
+    static void name(void *const *t, const int *s, const double *scalar)                                               \
+    {                                                                                                                  \
+        (void)scalar;                                                                                                  \
+        for (int n = 0; n < s[0]; n++) {                                                                               \
+            const real *x = (const real *)t[2] + n * s[1];                                                             \
+            real most = x[0], sum = 0;                                                                                 \
+            for (int c = 0; c < s[1]; c++) {                                                                           \
+                most = c < (upto) && x[c] > most ? x[c] : most;                                                        \
+                sum += c < 2 * (upto) ? x[c] : 0;                                                                      \
+            }                                                                                                          \
+            ((real *)t[0])[n] = most, ((real *)t[1])[n] = sum;                                                         \
+        }                                                                                                              \
+    }
+ROW(row32, float, 1 << 20)
+ROW(row64, double, 1 << 20)
+ROW(block32, float, block)
+
+static const char *load_rows(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)
+{
+    (void)w, (void)wrong;
+    f[SWAX_PREC_F32] = strcmp(library, "mine") ? row32 : block32;
+    f[SWAX_PREC_F64] = row64;
+    f[SWAX_PREC_BF16] = NULL;
+    return NULL;
+}
+
+/* Both are refused, also where the range ends just behind the block; and it is said that only tall rows are wrong, of
+ * those that are asked in common problems, that are small. */
+START_TEST(what_is_behind_a_large_block_is_asked)
+{
+    static const char *const suites[] = {"quick", "standard"};
+    static const int blocks[] = {256, 512, 1024, 2048, 4096, 1 << 19};
+    const int honest = blocks[_i / 4] == 1 << 19, quick = _i % 2 == 0, narrow = _i / 2 % 2;
+    char said[4096];
+    int status = 0;
+    FILE *f = fopen(scratch("rows.json"), "w"), *o = tmpfile();
+    ck_assert(f && o);
+    block = blocks[_i / 4];
+    fprintf(f, "{\"function\": \"r\", \"sizes\": {\"N\": [1, 3], \"C\": [1, %d]}, \"tensors\": [{\"name\": \"y\", "
+               "\"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"s\", \"shape\": \"N\", \"is\": \"output\"}, "
+               "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\"}]}",
+            honest || !narrow ? 9000 : block + block / 50);
+    fclose(f);
+    const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine",
+                                                       .suite = suites[!quick], .tensors = scratch("rows.json"),
+                                                       .load = load_rows, .seed = 3, .dtype = DT_F32, .only = -1},
+                                   o, &status, why);
+    rewind(o);
+    said[fread(said, 1, sizeof said - 1, o)] = 0;
+    fclose(o);
+    ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
+    ck_assert_msg(status == !honest, "a block of %d, suite=%s: %s", block, suites[!quick], said);
+    ck_assert_msg(!strstr(said, "Not asked"), "%s", said);
+    if (narrow && quick && block == 256)
+        ck_assert_msg(strstr(said, "It is wrong with C=2") && strstr(said, "let the range of C end below"), "%s", said);
+}
+END_TEST
+
 /* What is said to have just that problem again: its words, and the problem is wrong in the same way. */
 START_TEST(the_worst_problem_is_said_and_can_be_had_alone)
 {
@@ -346,7 +408,7 @@ START_TEST(sizes_are_as_described)
     ck_assert_msg(!own_read(&w, path, why), "%s", why);
     for (int k = 0; k < 200; k++) {
         struct own_problem p;
-        own_sizes(&p, &w, 7, k);
+        own_sizes(&p, &w, 7, k, NULL);
         const long H = own_extent(&w, &p, 'H'), G = own_extent(&w, &p, 'G'), T = own_extent(&w, &p, 'T'),
                    S = own_extent(&w, &p, 'S'), D = own_extent(&w, &p, 'D');
         const long E = own_extent(&w, &p, 'E'), V = own_extent(&w, &p, 'V');
@@ -392,6 +454,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, tricks_are_refused_and_named, 0, 3 * TRICKS);
     tcase_add_test(t, a_variance_by_squares_is_refused);
+    tcase_add_loop_test(t, what_is_behind_a_large_block_is_asked, 0, 24);
     tcase_add_test(t, the_worst_problem_is_said_and_can_be_had_alone);
     tcase_add_test(t, a_wrong_description_is_said);
     tcase_add_test(t, json_says_the_same);

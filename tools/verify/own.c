@@ -2,21 +2,25 @@
  *
  * The candidate answers each problem twice, at different addresses, before the plain function is asked for the truth,
  * in double, and for what honest ones err: in float, and in double on inputs that are off by one rounding. Every few
- * problems, other numbers lie where the last ones lay, and then the last ones again. */
+ * problems, other numbers lie where the last ones lay, and then the last ones again. Behind the suite's common problems
+ * come those in which one size is tall. */
 #include "tools/verify/own.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tools/lib/clock.h"
 #include "tools/lib/say.h"
 
 enum { NUDGES = 3, EVERY = 5 };
-static const double MOST_NUMBERS = 2e8;
+static const double MOST_NUMBERS = 2e8, TALL_NUMBERS = 3e5;
 
 struct session {
     const struct own *own;
     const struct own_asked *asked;
     double numbers;                   /* in the tensors of the largest problem */
+    double spent;                     /* seconds of the plain function, in problems in which a size is tall */
+    struct own_climb climb[OWN_SIZES];
     enum dtype dtype;
     struct own_process *reference, *candidate;
     struct own_verdict *v;
@@ -36,7 +40,9 @@ static int plainly(struct session *s, enum swax_precision precision, struct own_
 {
     long unwritten[OWN_TENSORS];
     char what[OP_SENTENCE], sizes[WORDS];
+    const double begun = clock_seconds();
     const char *wrong = own_call(s->reference, precision, p, 0, unwritten, what);
+    s->spent += p->tall ? clock_seconds() - begun : 0;
     own_sizes_of(sizes, s->own, p);
     if (wrong)
         say(s->why, "The reference itself is wrong: %s, with %s.", wrong, sizes);
@@ -256,26 +262,62 @@ static void one(struct session *s, struct own_problem *p)
 
 /* ---- all of it */
 
-/* The most numbers that a problem of the suite has, or a sentence. */
-static const char *largest(double *most, const struct own *w, const struct own_asked *a, int n, char *why)
+/* Problem k of the suite. */
+static void problem_of(struct own_problem *p, const struct session *s, int k)
 {
-    *most = 0;
-    for (int k = 0; k < n; k++) {
+    const int commons = own_commons(s->asked->suite);
+    if (k < commons)
+        own_sizes(p, s->own, s->asked->seed, k, NULL);
+    else
+        own_tall_sizes(p, s->own, s->asked->suite, s->asked->seed, k, k - commons, TALL_NUMBERS);
+}
+
+/* The most numbers that a problem has in which none is tall, or the one that is asked alone; or a sentence. */
+static const char *largest(struct session *s, int problems)
+{
+    const int n = own_commons(s->asked->suite), only = s->asked->only;
+    s->numbers = TALL_NUMBERS;
+    for (int k = 0; k <= n; k++) {
         struct own_problem p;
         char sizes[WORDS];
-        double sum = 0;
-        own_sizes(&p, w, a->seed, k);
-        for (int i = 0; i < w->tensors; i++)
-            sum += (double)p.n[i];
-        own_sizes_of(sizes, w, &p);
+        problem_of(&p, s, k < n ? k : only >= n && only < problems ? only : 0);
+        const double sum = own_numbers(&p, s->own);
+        own_sizes_of(sizes, s->own, &p);
         if (sum > MOST_NUMBERS)
-            return say(why,
+            return say(s->why,
                        "Too large: with %s the tensors hold %.1g numbers, and %.0g are the most.  Let the "
                        "description's sizes end lower.",
                        sizes, sum, MOST_NUMBERS);
-        *most = fmax(*most, sum);
+        s->numbers = fmax(s->numbers, sum);
     }
     return NULL;
+}
+
+/* Which size is tall, or -1. */
+static int tall_of(const struct own *w, const struct own_problem *p)
+{
+    int i = w->sizes - 1;
+    while (i >= 0 && w->size[i].letter != p->tall)
+        i--;
+    return i;
+}
+
+/* A problem in which that size is tall, as long as there is room for it and the plain function is quick. */
+static void one_tall(struct session *s, struct own_problem *p, int i)
+{
+    struct own_verdict *v = s->v;
+    const int n = p->size[i], failed = v->failed;
+    const double spent = s->spent;
+    if (s->asked->only < 0 && (own_numbers(p, s->own) > s->numbers || v->not_asked[i] ||
+                               !own_climbs(&s->climb[i], n, spent))) {
+        v->not_asked_at[i] = v->not_asked[i] ? v->not_asked_at[i] : p->number;
+        v->not_asked[i] = v->not_asked[i] ? v->not_asked[i] : n;
+        return;
+    }
+    one(s, p);
+    own_climbed(&s->climb[i], n, s->spent - spent);
+    if (v->failed > failed && !v->wrong_from[i])
+        v->wrong_from[i] = n;
 }
 
 const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *why)
@@ -283,25 +325,27 @@ const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *wh
     struct own *w = op_take(1, sizeof *w);
     struct own_verdict *v = op_take(1, sizeof *v);
     struct session s = {.own = w, .asked = a, .dtype = a->dtype, .v = v, .why = why};
-    const int n = own_problems(a->suite);
-    double most = 0;
     const char *wrong = own_read(w, a->tensors, why);
+    const int n = wrong ? 0 : own_commons(a->suite) + own_talls(w, a->suite);
     why[0] = wrong ? why[0] : 0;
-    wrong = wrong ? wrong : largest(&most, w, a, n, why);
-    s.numbers = most;
-    if (!wrong && !(s.reference = own_start(w, a->reference, a->load, SWAX_PREC_F64, most, why)))
+    wrong = wrong ? wrong : largest(&s, n);
+    if (!wrong && !(s.reference = own_start(w, a->reference, a->load, SWAX_PREC_F64, s.numbers, why)))
         wrong = why;
     if (!wrong && !own_has(s.reference, SWAX_PREC_F32))
         wrong = say(why, "%.200s exports %s_f64, and no %s in float: what an honest float loop errs cannot be said.",
                     a->reference, w->function, w->function);
-    if (!wrong && !(s.candidate = own_start(w, a->candidate, a->load, dtype_precision(a->dtype), most, why)))
+    if (!wrong && !(s.candidate = own_start(w, a->candidate, a->load, dtype_precision(a->dtype), s.numbers, why)))
         wrong = why;
     for (int k = 0; k < n && !wrong && !own_gone(s.candidate); k++) {
         struct own_problem p;
         if (a->only >= 0 && a->only != k)
             continue;
-        own_sizes(&p, w, a->seed, k);
-        one(&s, &p);
+        problem_of(&p, &s, k);
+        const int tall = tall_of(w, &p), failed = v->failed;
+        if (tall >= 0)
+            one_tall(&s, &p, tall);
+        else
+            one(&s, &p), v->wrong_commons += v->failed - failed;
         own_free(&p);
         wrong = why[0] ? why : NULL;
     }

@@ -61,17 +61,32 @@ struct own_problem {
     int number, size[OWN_SIZES];
     uint64_t seed;
     enum op_family family;
+    char tall;                        /* the letter of the size that goes beyond a large block, or 0 */
     double scalar[OWN_SCALARS];
     long n[OWN_TENSORS];
     double *at[OWN_TENSORS];          /* inputs, and what stands where is added to; of outputs room for the answers */
 };
-int own_problems(const char *suite);                                    /* how many a suite has */
-void own_sizes(struct own_problem *p, const struct own *w, uint64_t seed,
-               int number); /* sizes, scalars, family; nothing at `at` */
+/* Which size is tall, and what it is; the others are among their `few` smallest. */
+struct own_tall { int size, extent, few; };
+int own_commons(const char *suite);   /* how many problems a suite has in which none is tall */
+/* sizes, scalars, family; nothing at `at`; tall may be NULL */
+void own_sizes(struct own_problem *p, const struct own *w, uint64_t seed, int number, const struct own_tall *tall);
+double own_numbers(const struct own_problem *p, const struct own *w);      /* that stand in its tensors */
 void own_draw(struct own_problem *p, const struct own *w, enum dtype dtype);
 void own_copy(struct own_problem *to, const struct own_problem *from, const struct own *w);
 void own_free(struct own_problem *p);
 long own_extent(const struct own *w, const struct own_problem *p, char letter);
+
+/* tools/verify/own_tall.c: problems in which one size is tall.  How many, and the k-th of them, whose other sizes are
+ * as small as they must be for the tensors to hold no more than so many numbers, where that can be. */
+int own_talls(const struct own *w, const char *suite);
+void own_tall_sizes(struct own_problem *p, const struct own *w, const char *suite, uint64_t seed, int number, int k,
+                    double numbers);
+/* Of one size: the last two problems in which it was tall, and the seconds that the plain function took for them. */
+struct own_climb { int n[2]; double seconds[2]; };
+double own_climb_expects(const struct own_climb *c, int n);                /* seconds, for a size of n */
+int own_climbs(const struct own_climb *c, int n, double spent);            /* may n be asked, after so many seconds? */
+void own_climbed(struct own_climb *c, int n, double seconds);
 
 /* tools/verify/own_call.c: a function in a process of its own */
 typedef void own_function(void *const *tensor, const int *size, const double *scalar);
@@ -100,6 +115,10 @@ struct own_found {
     char sizes[WORDS];
 };
 struct own_verdict {
+    int not_asked[OWN_SIZES];         /* from what on a tall size was not asked, or 0 */
+    int not_asked_at[OWN_SIZES];      /* in which problem */
+    int wrong_from[OWN_SIZES];        /* the least of a tall size that is wrong, or 0 */
+    int wrong_commons;                /* problems that are wrong and in which none is tall */
     int problems, failed, unequal, first_unequal, trouble_at;
     int others, other_at;             /* problems that are right and, with other numbers, wrong; the first of them */
     char trouble[OP_SENTENCE];

@@ -10,7 +10,15 @@ static const enum op_family families[] = { OP_GAUSS, OP_INTEGERS, OP_SATURATED, 
                                            OP_COLD,  OP_EQUAL,    OP_ONEHOT,    OP_HUGE, OP_TINY };
 enum { FAMILIES = sizeof families / sizeof *families };
 
-int own_problems(const char *suite) { return !strcmp(suite, "quick") ? 12 : !strcmp(suite, "hard") ? 160 : 60; }
+int own_commons(const char *suite) { return !strcmp(suite, "quick") ? 12 : !strcmp(suite, "hard") ? 160 : 60; }
+
+double own_numbers(const struct own_problem *p, const struct own *w)
+{
+    double sum = 0;
+    for (int i = 0; i < w->tensors; i++)
+        sum += (double)p->n[i];
+    return sum;
+}
 
 long own_extent(const struct own *w, const struct own_problem *p, char letter)
 {
@@ -21,6 +29,20 @@ long own_extent(const struct own *w, const struct own_problem *p, char letter)
 }
 
 /* ---- sizes */
+
+/* The multiple of a size's step that x stands for. */
+static int stepped(const struct own_size *s, int least, int x)
+{
+    x = x / s->step * s->step;
+    return x >= least ? x : (least + s->step - 1) / s->step * s->step;
+}
+
+/* One of the first few from least to most. */
+static int draw_among(const struct own_size *s, int least, int most, int few, uint64_t *random)
+{
+    const int span = most - least + 1;
+    return stepped(s, least, least + (int)(op_random(random) % (uint64_t)(span < few ? span : few)));
+}
 
 /* From least to most: small, anything, at a border of a tile or beside it. */
 static int draw_size(const struct own_size *s, int least, int most, uint64_t *random)
@@ -37,8 +59,7 @@ static int draw_size(const struct own_size *s, int least, int most, uint64_t *ra
             break;
         }
     }
-    x = x / s->step * s->step;
-    return x >= least ? x : (least + s->step - 1) / s->step * s->step;
+    return stepped(s, least, x);
 }
 
 /* A number that divides n, from least on. */
@@ -51,22 +72,26 @@ static int draw_divisor(int n, int least, uint64_t *random)
     return divisors[op_random(random) % (uint64_t)count];
 }
 
-void own_sizes(struct own_problem *p, const struct own *w, uint64_t seed, int number)
+void own_sizes(struct own_problem *p, const struct own *w, uint64_t seed, int number, const struct own_tall *tall)
 {
     uint64_t random = (seed * 1000003 + (uint64_t)number) * 0x9e3779b97f4a7c15 + 1;
     memset(p, 0, sizeof *p);
     p->number = number;
     p->seed = op_random(&random);
-    p->family = number % 2 ? families[number / 2 % FAMILIES] : OP_GAUSS;
+    p->family = number % 2 && !tall ? families[number / 2 % FAMILIES] : OP_GAUSS;
+    p->tall = tall ? w->size[tall->size].letter : 0;
     for (int i = 0; i < w->sizes; i++) {
         const struct own_size *s = &w->size[i];
         const int other = s->divides ? (int)own_extent(w, p, s->divides)
                         : s->reaches ? (int)own_extent(w, p, s->reaches)
                                      : 0;
-        p->size[i] = s->choices ? s->choice[op_random(&random) % (uint64_t)s->choices]
-                   : s->divides ? draw_divisor(other, s->least, &random)
-                                : draw_size(s, s->reaches && other > s->least ? other : s->least,
-                                            s->most > other || !s->reaches ? s->most : other, &random);
+        const int least = s->reaches && other > s->least ? other : s->least,
+                  most = s->most > other || !s->reaches ? s->most : other;
+        p->size[i] = tall && i == tall->size ? tall->extent
+                   : s->choices              ? s->choice[op_random(&random) % (uint64_t)s->choices]
+                   : s->divides              ? draw_divisor(other, s->least, &random)
+                   : tall                    ? draw_among(s, least, most, tall->few, &random)
+                                             : draw_size(s, least, most, &random);
     }
     for (int i = 0; i < w->scalars; i++) {
         const struct own_scalar *s = &w->scalar[i];
@@ -157,6 +182,20 @@ static void fill(double *a, long n, long last, const struct own_tensor *t, enum 
         normalise(a, n / last, last);
 }
 
+/* What lies last along the tall size stands out: who loses it in a sum, a maximum or an order is seen. */
+static void stand_out(double *a, const struct own *w, const struct own_problem *p, const struct own_tensor *t)
+{
+    const int i = (int)(t - w->tensor);
+    long behind = 1;
+    for (int d = (int)strlen(t->shape) - 1; d >= 0; d--) {
+        const long n = own_extent(w, p, t->shape[d]);
+        for (long e = 0; e < p->n[i] && t->shape[d] == p->tall; e++)
+            if (e / behind % n == n - 1)
+                a[e] = 4 * row_of(t->like, OP_GAUSS)->spread + fabs(a[e]);
+        behind *= n;
+    }
+}
+
 void own_draw(struct own_problem *p, const struct own *w, enum dtype dtype)
 {
     uint64_t random = p->seed;
@@ -169,10 +208,12 @@ void own_draw(struct own_problem *p, const struct own *w, enum dtype dtype)
         if (t->type == INT) {
             const uint64_t below = (uint64_t)own_extent(w, p, t->below);
             for (long e = 0; e < p->n[i]; e++)
-                p->at[i][e] = (double)(op_random(&random) % below);
+                p->at[i][e] = (double)(t->below == p->tall && e % 3 == 0 ? below - 1 : op_random(&random) % below);
             continue;
         }
         fill(p->at[i], p->n[i], axes ? own_extent(w, p, t->shape[axes - 1]) : 1, t, p->family, &random);
+        if (t->like == LIKE_NORMAL || t->like == LIKE_LOGIT)
+            stand_out(p->at[i], w, p, t);
         door_round(p->at[i], p->n[i], (int)dtype, t->type == STAT);
         for (long e = 0; e < p->n[i];
              e++) /* in double too what float holds, so that the plain function can be asked in float */

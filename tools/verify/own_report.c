@@ -46,6 +46,21 @@ static void print_replay(FILE *o, const struct own *w, const struct own_verdict 
             worst_of(w, v));
 }
 
+/* Where nothing was asked, and where it is wrong alone. */
+static void print_tall(FILE *o, const struct own *w, const struct own_verdict *v)
+{
+    for (int i = 0; i < w->sizes; i++) {
+        if (v->not_asked[i])
+            fprintf(o, "Not asked about %c=%d and more: there the plain function would take too long, or the tensors "
+                       "would be too large (number=%d asks).\n",
+                    w->size[i].letter, v->not_asked[i], v->not_asked_at[i]);
+        if (v->wrong_from[i] && !v->wrong_commons)
+            fprintf(o, "It is wrong with %c=%d, and nowhere where that is small: if it is not made for that, let the "
+                       "range of %c end below.\n",
+                    w->size[i].letter, v->wrong_from[i], w->size[i].letter);
+    }
+}
+
 void own_print(FILE *o, const struct own *w, const struct own_verdict *v, const struct own_asked *a)
 {
     char text[600];
@@ -69,6 +84,7 @@ void own_print(FILE *o, const struct own *w, const struct own_verdict *v, const 
     if (v->others)
         fprintf(o, "It is right about some numbers and wrong about others: case %d is right, and wrong with other "
                    "numbers of these sizes.\n", v->other_at);
+    print_tall(o, w, v);
     if (v->unequal)
         fprintf(o, "Two calls on the same inputs gave other bits in %d of %d cases, first in case %d.\n", v->unequal,
                 v->problems, v->first_unequal);
@@ -84,7 +100,13 @@ void own_print_json(FILE *o, const struct own *w, const struct own_verdict *v, c
             v->failed ? "wrong" : "good", w->function, dtype_name[a->dtype], a->suite, (unsigned long long)a->seed,
             v->problems, v->failed, v->unequal, v->others, SWAX_VERSION);
     json_write_string(o, v->trouble);
-    fputs(",\"tensors\":[", o);
+    fputs(",\"not_asked\":{", o);
+    for (int i = 0, first = 1; i < w->sizes; i++)
+        if (v->not_asked[i]) {
+            fprintf(o, "%s\"%c\":%d", first ? "" : ",", w->size[i].letter, v->not_asked[i]);
+            first = 0;
+        }
+    fputs("},\"tensors\":[", o);
     for (int i = 0, first = 1; i < w->tensors; i++) {
         const struct own_found *f = &v->tensor[i];
         const struct {
