@@ -393,6 +393,63 @@ START_TEST(what_is_last_along_a_tall_size_stands_out)
 }
 END_TEST
 
+/* Each number moves by a walk of one step a number along what is longer than 256, and by nothing else. */
+START_TEST(inputs_drift_along_what_is_long)
+{
+    static const double step = 0x1p-10;
+    ck_assert_msg(!read_text(WITH("\"N\": 3, \"C\": 257, \"D\": 256, \"E\": 90",
+                                  Y ", {\"name\": \"x\", \"shape\": \"NCN\", \"is\": \"input\"}, "
+                                  "{\"name\": \"d\", \"shape\": \"D\", \"is\": \"input\"}, "
+                                  "{\"name\": \"e\", \"shape\": \"NE\", \"is\": \"input\"}, "
+                                  "{\"name\": \"i\", \"shape\": \"C\", \"is\": \"input\", \"like\": \"index\", "
+                                  "\"below\": \"C\"}, {\"name\": \"a\", \"shape\": \"C\", \"is\": \"added\"}, "
+                                  "{\"name\": \"g\", \"shape\": \"E\", \"is\": \"output\"}, "
+                                  "{\"name\": \"h\", \"shape\": \"NN\", \"is\": \"output\"}")),
+                  "%s", why);
+    for (int in_memory = 0; in_memory < 2; in_memory++) {
+        struct own_problem p, moved;
+        own_sizes(&p, &w, 5, 2, NULL);
+        own_draw(&p, &w, DT_F32);
+        own_copy(&moved, &p, &w);
+        ck_assert(own_drift(&moved, &w, in_memory, step, 3));
+        for (int i = 0; i < w.tensors; i++) {
+            double last = 1;
+            int ups = 0;
+            const int drifts = i == 1 || (i == 3 && in_memory);
+            for (long e = 0; e < p.n[i]; e++) {
+                const double by = p.at[i][e] != 0 ? moved.at[i][e] / p.at[i][e] : 1;
+                if (drifts && !in_memory && e % 3)      /* the innermost axis is short */
+                    ck_assert_each(fabs(by - last) < 1e-12, "x[%ld] moves by %g and not by %g", e, by - 1, last - 1);
+                else if (drifts && !in_memory && e % (257 * 3) == 0)
+                    ck_assert(fabs(fabs(by - 1) - step) < 1e-12);
+                else if (drifts)
+                    ck_assert_each(fabs(fabs(by - last) - step) < 1e-12, "%s[%ld]: a step of %g", w.tensor[i].name, e,
+                                   by - last);
+                else
+                    ck_assert_each(by == 1, "%s[%ld] moves", w.tensor[i].name, e);
+                ups += by > last;
+                last = by;
+            }
+            ck_assert(!drifts || (ups > (in_memory ? p.n[i] : 3 * 257) / 3));
+        }
+        own_free(&p), own_free(&moved);
+    }
+    struct own_problem p;
+    own_sizes(&p, &w, 5, 2, NULL);
+    ck_assert_msg(own_reduced(&p, &w, 0) && !own_reduced(&p, &w, 6) && own_reduced(&p, &w, 7),
+                  "3 and 9 of 2313 are few, and 90 are not");
+    p.n[0] = 9, p.n[1] = 9 * 256;
+    ck_assert(!own_reduced(&p, &w, 0));
+    p.n[1]++;
+    ck_assert(own_reduced(&p, &w, 0));
+    ck_assert_msg(!read_text(WITH("\"N\": 256", Y ", " X)), "%s", why);
+    own_sizes(&p, &w, 5, 2, NULL);
+    own_draw(&p, &w, DT_F32);
+    ck_assert(!own_drift(&p, &w, 0, step, 3) && !own_drift(&p, &w, 1, step, 3));
+    own_free(&p);
+}
+END_TEST
+
 START_TEST(a_climb_ends_where_the_plain_function_is_slow)
 {
     static const struct { struct own_climb so_far; int n; double seconds;
@@ -616,6 +673,7 @@ int main(void)
     tcase_add_test(t, sizes_reach_their_ends);
     tcase_add_test(t, tall_sizes_cross_large_blocks);
     tcase_add_test(t, what_is_last_along_a_tall_size_stands_out);
+    tcase_add_test(t, inputs_drift_along_what_is_long);
     tcase_add_test(t, a_climb_ends_where_the_plain_function_is_slow);
     tcase_add_test(t, sizes_come_as_often_as_they_should);
     tcase_add_test(t, inputs_are_like_what_is_said);

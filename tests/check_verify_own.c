@@ -296,6 +296,56 @@ START_TEST(what_is_behind_a_large_block_is_asked)
 }
 END_TEST
 
+/* The sum of rows and of all, one number after the other in float, against a plain function that sums in double. */
+#define SUMS(name, real, total)                                                                                        \
+    static void name(void *const *t, const int *s, const double *scalar)                                               \
+    {                                                                                                                  \
+        total all = 0;                                                                                                 \
+        (void)scalar;                                                                                                  \
+        for (int n = 0; n < s[0]; n++) {                                                                               \
+            const real *x = (const real *)t[2] + n * s[1];                                                             \
+            total sum = 0;                                                                                             \
+            for (int c = 0; c < s[1]; c++)                                                                             \
+                sum += x[c], all += x[c];                                                                              \
+            ((real *)t[0])[n] = (real)sum;                                                                             \
+        }                                                                                                              \
+        *(real *)t[1] = (real)all;                                                                                     \
+    }
+SUMS(finely32, float, double)
+SUMS(finely64, double, double)
+SUMS(in_turn32, float, float)
+
+static const char *load_sums(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)
+{
+    (void)w, (void)wrong;
+    f[SWAX_PREC_F32] = strcmp(library, "mine") ? finely32 : in_turn32;
+    f[SWAX_PREC_F64] = finely64;
+    f[SWAX_PREC_BF16] = NULL;
+    return NULL;
+}
+
+START_TEST(sums_of_many_terms_may_be_in_turn)
+{
+    static const char *const likes[] = {"normal", "positive"};
+    int status = 0;
+    char said[4096];
+    FILE *f = fopen(scratch("sums.json"), "w"), *o = tmpfile();
+    ck_assert(f && o);
+    fprintf(f, "{\"function\": \"s\", \"sizes\": {\"N\": [1, 200], \"C\": [1, 9000]}, \"tensors\": [{\"name\": \"s\", "
+               "\"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"all\", \"shape\": \"\", \"is\": \"output\"}, "
+               "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\", \"like\": \"%s\"}]}", likes[_i]);
+    fclose(f);
+    const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine", .suite = "quick",
+                                                       .tensors = scratch("sums.json"), .load = load_sums, .seed = 4,
+                                                       .dtype = DT_F32, .only = -1},
+                                   o, &status, why);
+    rewind(o);
+    said[fread(said, 1, sizeof said - 1, o)] = 0;
+    fclose(o);
+    ck_assert_msg(!wrong && !status, "%s", wrong ? wrong : said);
+}
+END_TEST
+
 /* What is said to have just that problem again: its words, and the problem is wrong in the same way. */
 START_TEST(the_worst_problem_is_said_and_can_be_had_alone)
 {
@@ -455,6 +505,7 @@ int main(void)
     tcase_add_loop_test(t, tricks_are_refused_and_named, 0, 3 * TRICKS);
     tcase_add_test(t, a_variance_by_squares_is_refused);
     tcase_add_loop_test(t, what_is_behind_a_large_block_is_asked, 0, 24);
+    tcase_add_loop_test(t, sums_of_many_terms_may_be_in_turn, 0, 2);
     tcase_add_test(t, the_worst_problem_is_said_and_can_be_had_alone);
     tcase_add_test(t, a_wrong_description_is_said);
     tcase_add_test(t, json_says_the_same);

@@ -88,6 +88,11 @@ double own_climb_expects(const struct own_climb *c, int n);                /* se
 int own_climbs(const struct own_climb *c, int n, double spent);            /* may n be asked, after so many seconds? */
 void own_climbed(struct own_climb *c, int n, double seconds);
 
+/* tools/verify/own_drift.c: move every input by a walk of that step, relative to its numbers, along its long axes, or
+ * as it lies in memory: whether any moved.  And whether an output has far fewer numbers than an input. */
+int own_drift(struct own_problem *p, const struct own *w, int in_memory, double step, uint64_t seed);
+int own_reduced(const struct own_problem *p, const struct own *w, int i);
+
 /* tools/verify/own_call.c: a function in a process of its own */
 typedef void own_function(void *const *tensor, const int *size, const double *scalar);
 /* Which functions a library has, asked in the process; NULL, or a sentence. */
