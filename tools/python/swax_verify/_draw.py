@@ -4,6 +4,7 @@ hard for it."""
 import numpy as np
 
 from ._arrays import WHOLE, is_torch
+from ._tall import Tall, talls
 
 FAMILIES = ("gauss", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
 # which families differ from gauss, for an input of that role
@@ -22,6 +23,7 @@ DIFFERS = {
     "mask": set(),
 }
 ROLES = tuple(DIFFERS)
+STANDS_OUT = {"data": 1, "logits": 3}  # their spread, where one of their sizes is tall
 SMALL = tuple(range(1, 10))
 TILE = 16
 TILES = (15, 16, 17, 31, 32, 33, 63, 64, 65, 72, 100, 127, 128, 129, 130, 200)
@@ -29,6 +31,8 @@ TILES = (15, 16, 17, 31, 32, 33, 63, 64, 65, 72, 100, 127, 128, 129, 130, 200)
 # more heads than groups, and groups, than one; else what takes them in another order is not seen.
 FEW, SEVERAL = (1, 2, 3, 4), {"B": (2, 3), "G": (2, 3), "H": (4, 6, 8)}
 MOST, MOST_OF_SEVERAL = 60000, 1200000  # numbers in the inputs of a drawn problem; where wishes make it large
+MOST_OF_TALL = 300000
+UP_TO = 2 * 4096  # what a size may be that nobody wished
 
 
 def _rows(random, shape, family):
@@ -136,7 +140,8 @@ class Input:
     def extent(self, sizes):
         return tuple(int(s) if s.isdigit() else sizes[s] for s in self.letters)
 
-    def draw(self, random, sizes, family):
+    def draw(self, random, sizes, family, crosses=False):
+        """crosses: as in plan()."""
         if self.made:
             x = self.made(random, sizes)
             kind = str(x.dtype).replace("torch.", "") if is_torch(x) else str(getattr(x, "dtype", ""))
@@ -144,7 +149,13 @@ class Input:
             self.whole = given.get(kind, "i64" if "int" in kind else None)
             return x
         bound = None if self.bound is None else int(self.bound) if self.bound.isdigit() else sizes[self.bound]
-        return np.asarray(numbers(random, self.extent(sizes), self.role, family, bound))
+        x = np.asarray(numbers(random, self.extent(sizes), self.role, family, bound))
+        if isinstance(crosses, Tall):
+            if self.bound == crosses.letter:
+                x.reshape(-1)[::3] = bound - 1
+            if self.role in STANDS_OUT:
+                crosses.stand_out(x, self, STANDS_OUT[self.role])
+        return x
 
 
 def _size(random, letter, wish, choices):
@@ -184,9 +195,59 @@ def _shrink(found, free, inputs, random):
             found[largest] = max(1, found[largest] // 2 + found[largest] % 2)
 
 
+def _few(random, letter, wish, few):
+    """One of the few smallest."""
+    if isinstance(wish, tuple):
+        return int(wish[0] + random.integers(min(few, wish[1] - wish[0] + 1)))
+    choices = sorted(wish) if isinstance(wish, list) else FEW if letter in SEVERAL else SMALL
+    return int(wish) if wish is not None and not isinstance(wish, list) else int(random.choice(choices[:few]))
+
+
+def _beside_a_tall_one(random, letters, inputs, wishes, tall, require):
+    """The others are as small as they must be for the inputs to be no larger than they should."""
+    least = None
+    for few in (9, 3, 1):
+        for _ in range(700):
+            found = {s: _few(random, s, wishes.get(s), few) for s in letters}
+            found[tall.letter] = tall.draw(random)
+            count = sum(float(np.prod(i.extent(found))) for i in inputs if i.letters)
+            if require is None or require(**found):
+                if least is None or count < least[0]:
+                    least = count, found
+                break
+        if least and least[0] <= MOST_OF_TALL:
+            break
+    if least is None or least[0] > MOST_OF_SEVERAL:
+        raise NoSuchSizes(
+            f"check: no problem has {tall.letter} beyond {tall.block or tall.last}: require= has none, or the inputs "
+            f"would be too large"
+        )
+    return least[1]
+
+
+class NoSuchSizes(ValueError):
+    """There is no problem of that kind."""
+
+
+def ranges(inputs, wishes):
+    """{letter: (least, most)} of those that may be tall: of few there are never many, and what is wished as a number or
+    as a list is that."""
+    free = {s for i in inputs for s in i.named()} - set(SEVERAL)
+    for s, wish in wishes.items():
+        _size(np.random.default_rng(0), s, wish, ())
+    return {
+        s: wishes.get(s, (1, UP_TO))
+        for s in sorted(free | {s for s, w in wishes.items() if isinstance(w, tuple)})
+        if isinstance(wishes.get(s, ()), tuple)
+    }
+
+
 def sizes(random, inputs, wishes, crosses, require):
-    """A value for every letter: small ones, or such as cross tiles; those of `wishes` as they are wished."""
+    """A value for every letter: small ones, such as cross tiles, or one that is tall; those of `wishes` as they are
+    wished."""
     letters = sorted({s for i in inputs for s in i.named()} | set(wishes))
+    if isinstance(crosses, Tall):
+        return _beside_a_tall_one(random, letters, inputs, wishes, crosses, require)
     free = [s for s in letters if s not in wishes]
     for several in [True, False] if crosses else [False]:  # few, if `require` has no several
         for _ in range(2000):
@@ -197,8 +258,8 @@ def sizes(random, inputs, wishes, crosses, require):
     raise ValueError("check: require= is true of none of 2000 choices of sizes")
 
 
-def plan(suite, inputs, dtype):
-    """[(family, crosses tiles), ...]"""
+def plan(suite, inputs, dtype, wishes):
+    """[(family, crosses), ...]; crosses: whether sizes cross tiles, or a Tall."""
     counts = {None: (0, 0), "quick": (1, 4), "standard": (4, 16), "hard": (10, 40)}
     if suite not in counts:
         import difflib
@@ -216,4 +277,4 @@ def plan(suite, inputs, dtype):
         fit = [f for f in fit if f != "tiny" and not (f == "huge" and dtype == "f16")]
     return [(f, False) for f in fit for _ in range(small)] + [
         ("gauss" if k % 3 else fit[k // 3 % len(fit)], True) for k in range(tiles)
-    ]
+    ] + [("gauss", tall) for tall in talls(suite, ranges(inputs, wishes))]

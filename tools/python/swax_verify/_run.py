@@ -3,6 +3,8 @@
 import numpy as np
 
 from . import _reference
+from ._draw import NoSuchSizes
+from ._tall import Climb, Tall
 from ._task import Case, Problem
 
 EVERY, CALLS, WARM = 5, 11, 2
@@ -19,10 +21,38 @@ class Run:
         self.cases = self.failed = self.others = self.other_case = 0
         self.wrong_families, self.families, self.kept, self.time = set(), set(), [], []
         self.causes, self.most = [], {}
+        self.climb, self.wrong_from, self.wrong_commons, self.no_such = Climb(), {}, 0, {}
+        self.right = {}  # the most of each size, of cases that are right and before one that is wrong
 
-    def one(self, number, family, crosses):
-        task = self.task
-        problem = Problem(task, number, family, crosses)
+    def order(self):
+        """Of the cases: by chance, so that nobody counts on it; but the tall ones come in the order of their blocks."""
+        order = [int(k) for k in np.random.default_rng([self.task.seed, 9]).permutation(len(self.plan))]
+        talls = iter(sorted(k for k in order if isinstance(self.crosses(k), Tall)))
+        return [next(talls) if isinstance(self.crosses(k), Tall) else k for k in order]
+
+    def one(self, number, family, crosses, alone=False):
+        """alone: it is asked whatever it takes."""
+        failed, seconds = self.failed, self.task.seconds
+        if not isinstance(crosses, Tall):
+            self.ask(Problem(self.task, number, family, crosses), crosses)
+            self.wrong_commons += self.failed - failed
+            return
+        try:
+            problem = Problem(self.task, number, family, crosses)
+        except NoSuchSizes:
+            if alone:
+                raise
+            self.no_such.setdefault(crosses.letter, crosses.block or crosses.last)
+            return
+        n = problem.sizes[crosses.letter]
+        if alone or self.climb.may(crosses.letter, n):
+            self.ask(problem, crosses)
+            self.climb.climbed(crosses.letter, n, self.task.seconds - seconds)
+            if self.failed > failed:
+                self.wrong_from.setdefault(crosses.letter, n)
+
+    def ask(self, problem, crosses):
+        task, number, family = self.task, problem.number, problem.family
         like = task.prepare(problem, crosses)
         answers, trouble, _ = task.ask(problem, "elsewhere", like)
         second = None
@@ -48,6 +78,10 @@ class Run:
         if trouble or not good:
             self.failed += 1
             self.wrong_families.add(family)
+        else:
+            for s, n in problem.sizes.items():
+                if n < self.wrong_from.get(s, np.inf):
+                    self.right[s] = max(n, self.right.get(s, 1))
 
     def conduct(self, problem, like, names, answers, second, good):
         """Of a case that is right: is it right in the second call, on other numbers in the same memory, and then
@@ -116,10 +150,28 @@ class Run:
     def notes(self):
         """Of which sizes there was never more than one, though nobody wished it so."""
         alone = [s for s, n in self.most.items() if n == 1 and s not in self.task.wishes]
-        return [
-            f"not asked about {s} > 1: with the other sizes that would be too large, or require= has none ({s}=2 asks)"
-            for s in alone
-        ]
+        return (
+            [
+                f"not asked about {s} > 1: with the other sizes that would be too large, or require= has none ({s}=2 "
+                f"asks)"
+                for s in alone
+            ]
+            + [
+                f"not asked about {s} > {n}: with the other sizes that would be too large, or require= has none"
+                for s, n in self.no_such.items()
+                if s not in self.climb.ended
+            ]
+            + [
+                f"not asked about {s} from {n} on: there the reference would take too long ({s}={n} asks)"
+                for s, n in self.climb.ended.items()
+            ]
+            + [
+                f"wrong with {s}={n}, and nowhere where {s} is small: if it is not made for that, {s}=(1, "
+                f"{self.right[s]}) says so"
+                for s, n in self.wrong_from.items()
+                if not self.wrong_commons
+            ]
+        )
 
     def note(self, found, problem):
         for n, f in found.items():
@@ -182,7 +234,7 @@ class Run:
     def largest(self):
         task = self.task
         return max(
-            range(len(self.plan)),
+            (k for k in range(len(self.plan)) if not isinstance(self.crosses(k), Tall)),
             key=lambda n: sum(x.size for x in Problem(task, n, "gauss", self.plan[n][1]).arrays.values()),
         )
 

@@ -2,10 +2,11 @@
 says, and the rule."""
 
 import difflib
+from time import perf_counter
 
 import numpy as np
 
-from . import _arrays, _candidate, _draw, _judge
+from . import _arrays, _candidate, _draw, _drift, _judge
 from ._caller import Caller
 from ._causes import Moved
 from ._library import REAL, STAT
@@ -25,7 +26,7 @@ class Problem:
         random = np.random.default_rng([task.seed, number, 1 + round])
         self.arrays, self.scalars = {}, dict(task.scalars)
         for i in task.inputs:
-            x = i.draw(random, self.sizes, family)
+            x = i.draw(random, self.sizes, family, crosses)
             if isinstance(x, (bool, int, float, str)) or x is None:
                 self.scalars[i.name] = x
             else:
@@ -84,6 +85,7 @@ class Task:
             if lost:
                 raise ValueError(f"check: {caller.what} takes {', '.join(lost)}, and inputs= has {', '.join(inputs)}")
         self.raised, self.over = None, False  # over: it would end so in every case
+        self.seconds = 0.0  # of the reference
 
     def refuse_strangers(self, fn, reference, keywords):
         """What is given by name is a size, what one of the functions takes, or one of check's own keywords."""
@@ -133,12 +135,15 @@ class Task:
         given = {n: made(n, x) for n, x in moved.arrays.items()}
         cotangents = {n: made(n, x) for n, x in moved.cotangents.items()}
         scalars = {**problem.scalars, **problem.sizes, **moved.scalars}
+        begun = perf_counter()
         try:
             with np.errstate(all="ignore"):
                 out = self.reference(lib, given, scalars, cotangents)
         except Exception as e:
             on = f"in {precision}, on {problem.describe()}"
             raise ReferenceFailed(f"the reference {_candidate.reason(e)}, {on}") from e
+        finally:
+            self.seconds += perf_counter() - begun
         if not out:
             raise ReferenceFailed("the reference returns nothing, and what it returns is what the function should")
         return moved.answers({n: np.array(lib.to_numpy(x), np.float64, order="C") for n, x in out.items()})
@@ -246,6 +251,13 @@ class Task:
         count = 6 if sum(x.size for x in problem.arrays.values()) < 5000 else 2
         for seed in range(count, -1, -1):
             honest(self.run_reference(problem, "f64", self.nudged(moved, rounding, seed)), True)
+        few = _drift.reduced(truth, moved.arrays)
+        for way, outputs in ((_drift.along_axes, set(truth) - few), (_drift.in_memory, few)):
+            for walk in range(_drift.WALKS if outputs else 0):
+                drifted = self.drifted(moved, way, walk)
+                if drifted:
+                    out = self.run_reference(problem, "f64", drifted)
+                    honest({n: x for n, x in out.items() if n in outputs}, True)
         if self.dtype in ("bf16", "f16") and self.reference_library.name == "torch":
             try:
                 honest(self.run_reference(problem, self.dtype, moved), True)
@@ -267,6 +279,18 @@ class Task:
             for k, (n, x) in enumerate(moved.cotangents.items())
         }
         return Moved(arrays, cotangents, moved.scalars, moved.answers)
+
+    def drifted(self, moved, way, walk):
+        """What sums of many terms round away (_drift.py), as a Moved; None where nothing is long."""
+        step = _drift.ROUNDING.get(self.dtype)
+        random = np.random.default_rng(walk)
+        if not step:
+            return None
+        arrays = {n: x if self.type_of(n) in _arrays.WHOLE else way(x, random, step) for n, x in moved.arrays.items()}
+        cotangents = {n: way(x, random, step) for n, x in moved.cotangents.items()}
+        same = all(x is moved.arrays[n] for n, x in arrays.items())
+        same = same and all(x is moved.cotangents[n] for n, x in cotangents.items())
+        return None if same else Moved(arrays, cotangents, moved.scalars, moved.answers)
 
     def axes(self, problem, name, shape):
         """[(letter, word, extent)]: by the letters of an input of the same shape, or plainly."""

@@ -17,7 +17,7 @@ from ._causes import find_cause
 from ._run import Run
 from ._task import Problem, Task
 
-RULE = "what your reference errs in float, or by one rounding of its inputs, times {}"
+RULE = "what your reference errs in float, or by one rounding of its inputs or of its sums, times {}"
 TIMES = {
     "f32": "8",
     "f64": "8, at double's rounding",
@@ -83,7 +83,7 @@ def check(
     task = Task(fn, reference, inputs, dtype, seed, gradients, require, wishes, float_outputs, keywords)
     differentiated = task.wanted and not (task.fn.takes_cotangents() and task.reference.takes_cotangents())
     task.live_in(_arrays.library(array, device, dtype, differentiated))
-    plan = _draw.plan(suite, task.inputs, dtype)
+    plan = _draw.plan(suite, task.inputs, dtype, task.wishes)
     if number is not None and not 0 <= number < len(plan):
         raise ValueError(f"check: number={number}: suite={suite} has the cases 0 to {len(plan) - 1}")
     first = Problem(task, 0, "gauss", plan[0][1], round=50)
@@ -93,9 +93,8 @@ def check(
         run = Run(task, suite, session)
         run.plan = plan
         meter = Meter(len(plan) if number is None else 1)
-        order = np.random.default_rng([seed, 9]).permutation(len(plan)) if number is None else [number]
-        for done, k in enumerate(order):
-            run.one(int(k), *plan[k])
+        for done, k in enumerate(run.order() if number is None else [number]):
+            run.one(k, *plan[k], alone=number is not None)
             meter.step(done + 1, run.failed)
             if task.over:
                 break
