@@ -432,10 +432,20 @@ class Given(unittest.TestCase):
         ):
             with self.assertRaisesRegex(ValueError, words):
                 judge("rmsnorm_forward", *arguments)
+        with self.assertRaisesRegex(ValueError, "no epsilon: its sizes and scalars are N, C, eps; did you mean eps"):
+            judge("rmsnorm_forward", dict(x=self.x, w=self.w), dict(y=self.x), epsilon=0)
+        with self.assertRaisesRegex(ValueError, "dy is not among the inputs: op=\"rmsnorm_forward\" judges"):
+            judge("rmsnorm", dict(x=self.x, w=self.w), dict(y=self.x))
         q = np.ones((1, 2, 1, 2), np.float32)
         for W in (8.5, 2**40):
             with self.assertRaisesRegex(ValueError, "W=.*a size is a whole number"):
                 judge("attention_forward", dict(q=q, k=q, v=q), dict(y=q), W=W)
+
+    def test_what_was_not_given_is_said(self):
+        """An eps that nobody gave is why a right norm may be wrong."""
+        given = dict(x=self.x, w=self.w), dict(y=self.x)
+        self.assertIn("eps was not given, and 1e-06 is meant", str(judge("rmsnorm_forward", *given)))
+        self.assertNotIn("is meant", str(judge("rmsnorm_forward", *given, eps=1e-6)))
 
     def test_an_output_without_axes(self):
         x = np.arange(5, dtype=np.float32)
@@ -459,9 +469,18 @@ class Sentences(unittest.TestCase):
             (dict(op="rmsnorm_forward", outputs=""), "outputs=: rmsnorm_forward gives y"),
             (dict(op="rmsnorm", inputs={"x": "N C"}), "inputs= is for a kernel with a reference= of yours"),
             (dict(op="rmsnorm", gradients=True), "gradients= is for a kernel with a reference= of yours"),
+            (dict(op="rmsnorm_forward", raise_=False), 'no key "raise_"'),
+            (dict(op="rmsnorm_forward", rows=3), 'no key "rows" for check: of rmsnorm_forward it is N='),
+            (dict(op="rmsnorm_forward", time="often"), "time='often': it is yes or no"),
+            (dict(refrence=lambda x: x), "did you mean reference"),
         ):
             with self.assertRaisesRegex(ValueError, words):
                 check(lambda x, w: x, **how)
+
+    def test_gradients_without_torch(self):
+        with mock.patch("swax_verify._arrays.torch_module", lambda: None):
+            with self.assertRaisesRegex(ValueError, "takes no dy.* op=\"rmsnorm_forward\" asks for its forward alone"):
+                check(lambda x, w: x, op="rmsnorm")
 
     def test_parameters_that_a_kernel_has_not(self):
         with self.assertRaisesRegex(ValueError, "rmsnorm_forward has no gamma: .* x"):

@@ -70,7 +70,7 @@ class Command(Folder):
     def test_a_function_that_is_not_there(self):
         status, said = self.run_command("wrongg")
         self.assertEqual(status, 2, said)
-        self.assertRegex(said, "kernels.py has no wrongg: did you mean wrong")
+        self.assertRegex(said, "kernels.py has no wrongg; did you mean wrong")
 
     def test_wrong(self):
         status, said = self.run_command("wrong")
@@ -105,6 +105,21 @@ class Command(Folder):
         status, said = self.run_command("leaves")
         self.assertEqual(status, 1)
         self.assertIn("ended its process, with status 0", said)
+        status, said = self.run_command("leaves", "json=yes")
+        self.assertEqual((status, json.loads(said)["verdict"]), (1, "wrong"))
+        self.assertIn("ended its process, with status 0", json.loads(said)["trouble"])
+
+    def test_other_words_for_yes(self):
+        """All that reads a key takes them: the time has a floor, and the report is JSON."""
+        status, said = self.run_command("norm", "json=true", "time=true", "N=64", "C=64")
+        self.assertEqual(status, 0, said)
+        self.assertLess(json.loads(said)["time"][0]["memory_floor_seconds"], 1)
+
+    def test_a_layout_is_read(self):
+        self.assertEqual(self.run_command("norm", "layout=bhtd")[0], 0)
+        status, said = self.run_command("norm", "layout=BHDT")
+        self.assertEqual(status, 2)
+        self.assertIn("layout='BHDT', and it is BTHD or BHTD", said)
 
     def test_a_verdict_cannot_be_forged_from_the_kernel(self):
         status, said = self.run_command("forges")
@@ -118,10 +133,43 @@ class Command(Folder):
             ("norm", ("dtype=f23",), "f32"),
             ("norm", ("Q=1",), "Q"),
             ("norm", ("seed=often",), "seed='often': it is a whole number"),
+            ("norm", ("suit",), "suit: words behind the kernel are key=value; did you mean suite?"),
+            ("norm", ("jsn=yes",), "jsn= is no key; did you mean json?"),
+            ("norm", ("json=often",), "json='often': it is yes or no"),
         ):
             status, said = self.run_command(function, *words)
             self.assertEqual(status, 2, said)
             self.assertIn(says, said)
+        status, said = self.run_command("norm", "suite=qiuck", "json=yes")
+        self.assertEqual(status, 2)
+        self.assertIn("did you mean quick", json.loads(said.splitlines()[-1])["why"])
+
+    def test_words_without_a_kernel(self):
+        """Help is asked for or is not, and what is not known is said, as `swax verify` does."""
+        for words, wanted, says in (
+            (["--help"], 0, "The status is 0 for good"),
+            (["-h"], 0, "The status is 0 for good"),
+            ([], 2, "The status is 0 for good"),
+            (["lst"], 2, "lst: say which function, and which kernel"),
+            (["kernels.py:norm", "suite=quick"], 2, "kernels.py:norm: say which function, and which kernel"),
+            (["list", "mlsm"], 2, "there is no kernel 'mlsm': did you mean mlstm?"),
+            (["list", "rmsnorm"], 0, "rmsnorm_backward(N, C)"),
+        ):
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                status = command.main(words)
+            self.assertEqual(status, wanted, words)
+            self.assertIn(says, out.getvalue())
+
+    def test_whoever_reads_has_seen_enough(self):
+        said = subprocess.run(
+            f"{sys.executable} -m swax_verify {self.write('kernels.py', KERNELS)}:wrong rmsnorm_forward suite=quick | :",
+            shell=True,
+            env=dict(os.environ, PYTHONPATH=PACKAGE),
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(said.stderr, "")
 
     def test_a_refusal_is_one_sentence(self):
         """Neither process shows its stack."""
@@ -192,7 +240,22 @@ class Exports(Folder):
         good, why = check((q, k, v), kernels.attention(q, k, v, window=5).y.astype(np.float32))
         self.assertFalse(good)
         self.assertIn("the window", why)
+        self.assertNotIn("\n", why)  # their log has a line for each key
         self.assertIn("are needed", check((q, k), y)[1])
+
+    def test_gpu_mode_refuses_at_once_what_no_answer_could_pass(self):
+        for how, words in (
+            (dict(op="attention_forwrad"), "did you mean attention_forward"),
+            (dict(dtype="bf61"), "did you mean bf16"),
+            (dict(layout="TBHD"), "BTHD or BHTD"),
+            (dict(inputs=("q", "k", "w")), "attention_forward has no input w: it has k, "),
+            (dict(outputs=("ly",)), "attention_forward has no output ly: it has lse, y; did you mean y?"),
+            (dict(Q=3), "attention_forward has no Q: its sizes and scalars are B, T, S"),
+        ):
+            with self.assertRaisesRegex(ValueError, words):
+                exports.check_implementation(
+                    **{**dict(op="attention_forward", inputs=("q", "k", "v", None), outputs=("y",)), **how}
+                )
 
 
 @unittest.skipUnless(importlib.util.find_spec("pytest"), "pytest is not installed")

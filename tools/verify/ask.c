@@ -234,6 +234,10 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
     for (int i = 0; i < o->n && s->n; i++)
         if (!o->list[i].taken && !o->list[i].key[1])
             return say(why, "%s has no size \"%s\": it has %s.", s->name, o->list[i].key, swax_ops[s->op[0]].dims);
+    for (int i = 0; i < o->n && s->n; i++)
+        for (const char *d = swax_ops[s->op[0]].dims; *d && !o->list[i].taken; d++)
+            if (!strcmp(o->list[i].key, op_dim_word(&swax_ops[s->op[0]], *d)))
+                return say(why, "There is no key \"%s\" for %s: of %s it is %c=.", o->list[i].key, of, s->name, *d);
     if (options_left(o, &k, why))
         return why;
     struct entry e;

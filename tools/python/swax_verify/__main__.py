@@ -3,22 +3,26 @@
     python -m swax_verify my_module:my_kernel mlstm suite=standard dtype=bf16 device=cuda
     python -m swax_verify list [KERNEL]
 
-Words behind the kernel are check()'s: suite, dtype, device, array, layout, seed, outputs=h,dq, time=yes, sizes and
-scalars.
+Words behind the kernel are check()'s: suite, dtype, device, array, layout, seed, number, outputs=h,dq, time=yes, sizes
+and scalars; json=yes prints the report as JSON.
 The status is 0 for good, 1 for wrong, 2 where nothing can be said."""
 
+import json
 import os
 import sys
 
 from . import _arrays, _candidate, _judge, _library
 from ._wire import Wire, spawn
-from .check import RULES, dtype_word, seed_of
+from .check import RULES, dtype_word, layout_of, meant, seed_of, yes_of
 from .report import Report
 
 OWN = ("layout", "dtype", "device", "array", "outputs", "json")
+KEYS = OWN + ("suite", "seed", "number", "time", "sizes", "states", "documents", "behind", "gauge")
 
 
 def show(names):
+    for name in names:
+        _library.parts(name)
     for k in _library.kernels().values():
         if names and k.name not in names and k.name.rsplit("_", 1)[0] not in names:
             continue
@@ -36,7 +40,6 @@ def show(names):
 
 def load(name):
     """module:function, or file.py:function."""
-    import difflib
     import importlib
     import importlib.util
 
@@ -52,8 +55,7 @@ def load(name):
         found = importlib.import_module(module)
     if not hasattr(found, function):
         functions = [n for n, x in vars(found).items() if callable(x)]
-        near = difflib.get_close_matches(function, functions, 1)
-        raise ValueError(f"{module} has no {function}" + (f": did you mean {near[0]}?" if near else ""))
+        raise ValueError(f"{module} has no {function}{meant(function, functions)}")
     return getattr(found, function)
 
 
@@ -63,12 +65,12 @@ def candidate(name, op, words, read, write):
     given = dict(w.split("=", 1) for w in words)
     try:
         function = _candidate.Function(load(name), op)
-        device, dtype = given.get("device"), dtype_word(given.get("dtype", "f32"))
-        library = _arrays.library(given.get("array"), device, dtype, not function.differentiates_itself())
+        dtype = dtype_word(given.get("dtype", "f32"))
+        library = function.library(given.get("array"), given.get("device"), dtype)
         asker = _candidate.Asker(
             function,
             dtype,
-            given.get("layout", "BTHD"),
+            layout_of(given.get("layout", "BTHD")),
             library,
             function.names_of(given.get("outputs")),
         )
@@ -79,11 +81,12 @@ def candidate(name, op, words, read, write):
                 "words": more,
                 "notes": notes,
                 "device": library.device_name(),
-                "bandwidth": library.bandwidth() if given.get("time") == "yes" else 1.0,
+                "bandwidth": library.bandwidth() if yes_of(given.get("time", "no"), "time") else 1.0,
             }
         )
     except Exception as e:
-        wire.send({"do": "refused", "why": f"{type(e).__name__}: {e}"})
+        what = "" if isinstance(e, ValueError) else f"{name}: {type(e).__name__}: "
+        wire.send({"do": "refused", "why": f"{what}{e}"})
         return
     try:
         _candidate.serve(wire, asker)
@@ -123,30 +126,49 @@ def judge(name, op, words):
     return Report(dict(found, device=ready["device"]), notes, replay, RULES[dtype])
 
 
+def command(argv):
+    """(status, what to print) of a command line."""
+    if not argv or {"help", "--help", "-h"} & set(argv):
+        return 0 if argv else 2, __doc__
+    if argv[0] == "list":
+        show(argv[1:])
+        return 0, ""
+    if len(argv) < 2 or "=" in argv[1]:
+        raise ValueError(f"{argv[0]}: say which function, and which kernel: my_module.py:my_kernel mlstm, or list")
+    for word in argv[2:]:
+        if "=" not in word:
+            raise ValueError(f"{word}: words behind the kernel are key=value{meant(word, KEYS)}")
+        key = word.split("=")[0]
+        if key not in KEYS and meant(key, OWN):  # the judge, who knows the other keys, does not know these
+            raise ValueError(f"{key}= is no key{meant(key, OWN)}")
+    given = dict(w.split("=", 1) for w in argv[2:])
+    as_json = yes_of(given.get("json", "no"), "json")
+    try:
+        report = judge(argv[0], argv[1], argv[2:])
+    except EOFError as e:  # of the candidate's process: nothing that it did is an answer
+        found = {"verdict": "wrong", "op": argv[1], "trouble": str(e)}
+        return 1, json.dumps(found) if as_json else f"WRONG: {argv[1]}: {e}"
+    return 0 if report else 1, report.json() if as_json else str(report)
+
+
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--candidate"]:
         return candidate(argv[1], argv[2], argv[3:-2], *argv[-2:])
-    if argv[:1] == ["list"]:
-        try:
-            show(argv[1:])
-            sys.stdout.flush()
-        except BrokenPipeError:  # whoever reads has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    if len(argv) < 2 or "help" in argv or any("=" not in w for w in argv[2:]):
-        print(__doc__)
-        return 0 if "help" in argv else 2
+    status = 0
     try:
-        report = judge(argv[0], argv[1], argv[2:])
-    except EOFError as e:  # of the candidate's process: nothing that it did is an answer
-        print(f"WRONG: {argv[1]}: {e}")
-        return 1
+        status, said = command(argv)
+        if said:
+            print(said)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, ImportError) as e:
         print(f"swax_verify: {e}", file=sys.stderr)
+        if {"json=yes", "json=true", "json=1"} & set(argv):
+            print(json.dumps({"verdict": "none", "why": str(e)}))
         return 2
-    print(report.json() if "json=yes" in argv else report)
-    return 0 if report else 1
+    return status
 
 
 if __name__ == "__main__":

@@ -174,6 +174,16 @@ class Function:
             return True
         return COTANGENT.get(self.op, "dy") in self.names or base in COTANGENT and COTANGENT[base] in self.names
 
+    def library(self, array, device, dtype):
+        """numpy or torch, of which its arrays are."""
+        needed = not self.differentiates_itself()
+        if needed and not _arrays.torch_module():
+            raise ValueError(
+                f"check: {self.op} asks for gradients, the function takes no {COTANGENT.get(self.op, 'dy')}, and torch, "
+                f"which would differentiate it, is not installed: op=\"{self.forward.name}\" asks for its forward alone"
+            )
+        return _arrays.library(array, device, dtype, needed)
+
     def not_asked(self, fixed):
         """(words for the judge, notes for the report): what this function does not take is not asked of it."""
         words, notes, without = [], [], []

@@ -62,6 +62,8 @@ class Task:
         letters = {s for i in self.inputs for s in i.named()}
         self.scalars = {n: v for n, v in wishes.items() if n not in letters}
         self.wishes = {n: v for n, v in wishes.items() if n in letters}
+        if require is not None and not callable(require):
+            raise ValueError(f"check: require={require!r}: it is a function of the sizes, as lambda H, G, **_: H % G == 0")
         self.dtype, self.seed, self.require = dtype, seed, require
         self.exact_in = "f32" if dtype == "f64" else dtype
         self.statistics = set(statistics)
@@ -93,10 +95,18 @@ class Task:
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
             return
         taken = {p.name for p in parameters}
+        for i in self.inputs:
+            if i.name not in taken:
+                near = difflib.get_close_matches(i.name, sorted(taken), 1)
+                raise ValueError(
+                    f"check: inputs= has {i.name}, and neither function takes it"
+                    + (f"; did you mean {near[0]}?" if near else "")
+                )
         for name in self.scalars:
             if name not in taken:
-                known = [*keywords, *sorted(taken)]
-                near = difflib.get_close_matches(name, known, 1)
+                letters = sorted({s for i in self.inputs for s in i.named()})
+                known = [*(k for k in keywords if k not in ("fn", "reference")), *sorted(taken), *letters]
+                near = [s for s in letters if s.lower() == name.lower()] or difflib.get_close_matches(name, known, 1)
                 raise ValueError(
                     f"check: {name}= is no size in inputs=, and neither function takes it"
                     + (f"; did you mean {near[0]}?" if near else "")

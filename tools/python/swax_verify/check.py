@@ -1,5 +1,6 @@
 """check() and judge(): the judge, for a function and for arrays."""
 
+import difflib
 import os
 import secrets
 
@@ -33,13 +34,33 @@ def dtype_word(dtype):
         dtype = getattr(dtype, "__name__", None) or str(dtype)
     word = dtype.lower().replace("torch.", "")
     if word not in DTYPES:
-        import difflib
-
         near = difflib.get_close_matches(word, DTYPES, 1)
         raise ValueError(
             f"dtype={dtype!r}: it is f32, f64, bf16 or f16" + (f"; did you mean {DTYPES[near[0]]}?" if near else "")
         )
     return DTYPES[word]
+
+
+def layout_of(given, who="check"):
+    """BTHD or BHTD, in letters of any size."""
+    word = str(given).upper()
+    if word not in ("BTHD", "BHTD"):
+        raise ValueError(f"{who}: layout={given!r}, and it is BTHD or BHTD")
+    return word
+
+
+def yes_of(given, word):
+    """A key that is yes or no, as somebody gave it: True, or a word that the program takes too."""
+    said = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(str(given).lower())
+    if said is None:
+        raise ValueError(f"{word}={given!r}: it is yes or no")
+    return said
+
+
+def meant(name, known):
+    """The end of a sentence about a name that is not there."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def fresh_seed():
@@ -114,10 +135,13 @@ def check(
     outputs: the names of what fn gives, where that is not all.   time: how long it takes, if it is right.
     fixed: sizes and scalars, as T=256, K=64, g=0; sizes="xlstm-7b"; states=False, documents=False."""
     __tracebackhide__ = True
-    dtype = dtype_word(dtype)
+    dtype, layout, time = dtype_word(dtype), layout_of(layout), yes_of(time, "time")
     seed, suite = seed_of(seed), suite_of(suite)
     if (op is None) == (reference is None):
-        raise ValueError("check: say op=\"mlstm\" (or another kernel), or reference= and inputs= for one of your own")
+        near = "".join(meant(name, ("op", "reference")) for name in fixed)
+        raise ValueError(
+            f"check: say op=\"mlstm\" (or another kernel), or reference= and inputs= for one of your own{near}"
+        )
     if reference is not None:
         from . import own
 
@@ -142,15 +166,13 @@ def check(
     for name, value in dict(inputs=inputs, **fixed).items():
         if value is not None and name in ("inputs", "gradients", "require", "float_outputs"):
             raise ValueError(f"check: {name}= is for a kernel with a reference= of yours; {op} has its own")
-    if layout not in ("BTHD", "BHTD"):
-        raise ValueError(f"check: layout={layout!r}, and it is BTHD or BHTD")
     function = _candidate.Function(fn, op)
     words, notes = function.not_asked(fixed)
     for key, value in dict(suite=suite, behind=behind, number=number, **fixed).items():
-        if value is not None and value is not False or key in ("states", "documents"):
+        if value is not None:
             words.append(f"{key}={_value(value)}")
     words = [op] + words + [f"dtype={dtype}", f"seed={seed}"] + (["time=yes"] if time else [])
-    library = _arrays.library(array, device, dtype, not function.differentiates_itself())
+    library = function.library(array, device, dtype)
     asker = _candidate.Asker(function, dtype, layout, library, function.names_of(outputs))
     with _judge.Session() as session:
         session.wire.send(
@@ -261,13 +283,18 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
     fixed: sizes that no shape gives (W, g, P, ..) and scalars (eps, ..).
     """
     __tracebackhide__ = True
-    dtype = dtype_word(dtype)
+    dtype, layout = dtype_word(dtype), layout_of(layout, "judge")
     kernels = _library.parts(op)
-    if layout not in ("BTHD", "BHTD"):
-        raise ValueError(f"judge: layout={layout!r}, and it is BTHD or BHTD")
     for word, arrays in dict(inputs=inputs, outputs=outputs).items():
         if not isinstance(arrays, dict):
             raise ValueError(f"judge: {word}= is a dict of arrays by the names of kernels.h, as dict(q=q, k=k, v=v)")
+    forward = f"{op}_forward" if len(kernels) == 2 else None
+    cotangent = _candidate.COTANGENT.get(op, "dy")
+    if forward and cotangent not in inputs:
+        raise ValueError(
+            f"judge: {op} is a forward with its backward, and {cotangent} is not among the inputs: op=\"{forward}\" "
+            f"judges the forward alone"
+        )
     known = {a.name: a for k in reversed(kernels) for a in k.args}
     read = {a.name for k in kernels for a in k.args if a.role in (_library.IN, _library.UPDATE)}
     given = {n: x for n, x in outputs.items() if x is not None}
@@ -298,12 +325,14 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
     values = {**_candidate.FIXED, **dims, **fixed}
     unknown = set(fixed) - set(first.dims) - set(first.scalars)
     missing = [d for d in first.dims if d not in values]
-    if unknown or missing:
+    if unknown:
+        words = [*first.dims, *first.scalars]
         raise ValueError(
-            f"judge: {op} has no {', '.join(sorted(unknown))}"
-            if unknown
-            else f"judge: no input's shape says {', '.join(missing)}"
+            f"judge: {op} has no {', '.join(sorted(unknown))}: its sizes and scalars are {', '.join(words)}"
+            + meant(sorted(unknown)[0], words)
         )
+    if missing:
+        raise ValueError(f"judge: no input's shape says {', '.join(missing)}")
     for d in first.dims:
         if values[d] != int(values[d]) or not 0 <= values[d] < 2**31:
             raise ValueError(f"judge: {d}={values[d]}: a size is a whole number")
@@ -326,4 +355,9 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
         )
         message, _ = session.receive()
     found = dict(message["report"], plan=f"{op} dtype={dtype}, of the arrays that were given")
-    return settle(found, raises, rule=RULES[dtype])
+    taken = [n for n in [*first.dims, *first.scalars] if n not in fixed and n not in dims and n in _candidate.FIXED]
+    notes = [
+        f"{n} was not given, and {'none' if n == 'W' else f'{_candidate.FIXED[n]:g}'} is meant ({n}=... says another)"
+        for n in taken
+    ]
+    return settle(found, raises, notes=notes, rule=RULES[dtype])

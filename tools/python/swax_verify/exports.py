@@ -8,7 +8,7 @@ import struct
 import numpy as np
 
 from . import _candidate, _judge, _library
-from .check import dtype_word, fresh_seed, judge, seed_of
+from .check import dtype_word, fresh_seed, judge, layout_of, meant, seed_of
 from .kernels import call
 
 _LONG = {"f32": "float32", "bf16": "bfloat16", "f16": "float16", "i32": "int32"}
@@ -170,7 +170,25 @@ def check_implementation(op, inputs, outputs, dtype="f32", layout="BTHD", **fixe
 
         check_implementation = exports.check_implementation("attention_forward", inputs=("q", "k", "v"),
         outputs=("y",), W=128)
+
+    What cannot be meant is refused here and not in every answer; why is one line, as their logs have it.
     """
+    dtype, layout = dtype_word(dtype), layout_of(layout, "check_implementation")
+    kernels = _library.parts(op)
+    for what, names, roles in (
+        ("input", inputs, (_library.IN, _library.UPDATE)),
+        ("output", outputs, (_library.OUT, _library.ADD, _library.UPDATE)),
+    ):
+        known = sorted({a.name for k in kernels for a in k.args if a.role in roles})
+        for n in names:
+            if n and n not in known:
+                raise ValueError(
+                    f"check_implementation: {op} has no {what} {n}: it has {', '.join(known)}{meant(n, known)}"
+                )
+    for n in fixed:
+        words = [*kernels[0].dims, *kernels[0].scalars]
+        if n not in words:
+            raise ValueError(f"check_implementation: {op} has no {n}: its sizes and scalars are {', '.join(words)}")
 
     def check_implementation(data, output):
         data = data if isinstance(data, (tuple, list)) else (data,)
@@ -192,6 +210,6 @@ def check_implementation(op, inputs, outputs, dtype="f32", layout="BTHD", **fixe
             )
         except ValueError as e:
             return False, str(e)
-        return report.good, "" if report.good else str(report)
+        return report.good, "" if report.good else "; ".join(line.strip() for line in str(report).splitlines())
 
     return check_implementation
