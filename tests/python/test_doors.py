@@ -162,8 +162,9 @@ class Command(Folder):
             self.assertIn(says, out.getvalue())
 
     def test_whoever_reads_has_seen_enough(self):
+        norm = self.write("kernels.py", KERNELS) + ":norm"
         said = subprocess.run(
-            f"{sys.executable} -m swax_verify {self.write('kernels.py', KERNELS)}:wrong rmsnorm_forward suite=quick | :",
+            f"{sys.executable} -m swax_verify {norm} rmsnorm_forward suite=quick | :",
             shell=True,
             env=dict(os.environ, PYTHONPATH=PACKAGE),
             capture_output=True,
@@ -240,6 +241,7 @@ class Exports(Folder):
         good, why = check((q, k, v), kernels.attention(q, k, v, window=5).y.astype(np.float32))
         self.assertFalse(good)
         self.assertIn("the window", why)
+        self.assertIn("the window", why.split("; ")[0])  # the first line says the cause
         self.assertNotIn("\n", why)  # their log has a line for each key
         self.assertIn("are needed", check((q, k), y)[1])
 

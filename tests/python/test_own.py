@@ -406,7 +406,7 @@ class Sentences(unittest.TestCase):
             (dict(NORM, require=lambda **_: False), "require= is true of none"),
             (dict(NORM, require=3), "require=3: it is a function of the sizes"),
             (dict(NORM, n=3), "n= is no size .* did you mean N"),
-            (dict(inputs=dict(NORM["inputs"], esp="N")), "inputs= has esp, and neither function takes it; did you mean"),
+            (dict(inputs=dict(NORM["inputs"], esp="N")), "inputs= has esp, and neither function takes it; did"),
         ):
             with self.assertRaisesRegex(ValueError, words):
                 check(norm, reference=naive, **how)

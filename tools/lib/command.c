@@ -129,7 +129,7 @@ static int descend(const struct command *c, const struct command *above, const c
     if (argc && !help)
         return unknown(c, name, argv[0]);
     help_print(c, name, NULL);
-    return all_printed(name, 1, c, 0);
+    return all_printed(name, 1, c, help ? 0 : 2);
 }
 
 /* A host program may have set a locale whose decimal point is a comma: what is printed has points.  A file that grows

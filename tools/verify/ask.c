@@ -75,7 +75,7 @@ static const struct key rows[] = {
         .others = "description json", .mark = OWN),
     ROW(&key_tier, "tier", tier, "", "the kernels of this build to look at", .word = key_tier_word, .mark = TIER),
     ROW(&key_text, "kernel", kernel, "", "a kernel, as rope_forward, or a forward with its backward, as mlstm",
-        .mark = MAKE | PLUGIN | TIER | FAULTS | DOOR),
+        .mark = MAKE | PLUGIN | TIER | FAULTS | DOOR | LIST),
     ROW(&key_word, "suite", plan.suite, NULL, "many cases at once; left out, one", .word = suite_name,
         .mark = MAKE | DOOR),
     ROW(&key_word, "suite", plan.suite, "standard", "how many cases", .word = suite_name, .mark = FAULTS | OWN),
@@ -114,7 +114,7 @@ static const struct key rows[] = {
         .mark = MAKE | PLUGIN | TIER | DOOR),
     ROW(&key_text, "without", without, "",
         "optional inputs that your kernel does not take, and of a forward's outputs what it does not give, as sink,lse",
-        .mark = MAKE | DOOR),
+        .mark = MAKE | PLUGIN | DOOR),
     ROW(&key_yes, "noise", plan.wish.noise, "no",
         "gradients begin from the numbers in the case and are added to, as kernels.h has it", .mark = MAKE),
     ROW(&key_yes, "noise", plan.wish.noise, "yes", "gradients begin from noise and are added to, as kernels.h has it",
@@ -194,7 +194,7 @@ void ask_tables(struct keys *k, int mark, const struct options *o)
     struct subject s;
     char why[SWAX_WHY];
     const char *kernel = o ? options_value(o, "kernel") : NULL;
-    add_tables(k, mark, NULL, kernel && mark != FAULTS && !subject_find(&s, kernel, why) ? &s : NULL);
+    add_tables(k, mark, NULL, kernel && !(mark & (FAULTS | LIST)) && !subject_find(&s, kernel, why) ? &s : NULL);
 }
 
 static const char *without_apply(struct wish *w, const struct subject *s, const char *names, char *why)
@@ -228,7 +228,7 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
     if (*a->kernel && subject_find(s, a->kernel, why))
         return why;
     k.n = 0;
-    add_tables(&k, mark, a, s->n && mark != FAULTS ? s : NULL);
+    add_tables(&k, mark, a, s->n && !(mark & (FAULTS | LIST)) ? s : NULL);
     if (options_give(o, &k, why))
         return why;
     for (int i = 0; i < o->n && s->n; i++)

@@ -5,7 +5,8 @@
 #include "tools/lib/options.h"
 #include "tools/verify/verify.h"
 
-enum { MAKE = 1, CHECK = 2, PLUGIN = 4, TIER = 8, FAULTS = 16, DOOR = 32, OWN = 64 };      /* whose key it is */
+/* whose key it is */
+enum { MAKE = 1, CHECK = 2, PLUGIN = 4, TIER = 8, FAULTS = 16, DOOR = 32, OWN = 64, LIST = 128 };
 
 struct asked {
     struct plan plan;                      /* its seed follows from `seed`, its subject from `kernel` */

@@ -25,10 +25,10 @@ static void print_kernel(const struct op_spec *op)
     }
 }
 
-void verify_list(void)
+void verify_list(const struct subject *s)
 {
-    for (int i = 0; i < swax_n_ops; i++)
-        print_kernel(&swax_ops[i]);
+    for (int i = 0; i < (s->n ? s->n : swax_n_ops); i++)
+        print_kernel(&swax_ops[s->n ? s->op[i] : i]);
     puts("\nreal: the element of tensors; stat: of gates, states and statistics, float in bf16 and f16 cases.\n"
          "c is ceil(T/L).  What a kernel computes stands in kernels.h.  Without _forward or _backward: both, on the "
          "same inputs.");

@@ -374,6 +374,8 @@ const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *wh
     if (!wrong) {
         *status |= v->failed > 0;
         (a->json ? own_print_json : own_print)(o, w, v, a);
+        if (a->words)
+            own_print(stdout, w, v, a);
     }
     if (s.reference)
         own_stop(s.reference);

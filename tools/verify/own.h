@@ -136,7 +136,7 @@ struct own_asked {
     own_load *load;                   /* own_open */
     uint64_t seed;
     enum dtype dtype;
-    int only, json;
+    int only, json, words;            /* words: on standard output as well */
 };
 const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *why);
 

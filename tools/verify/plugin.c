@@ -50,10 +50,11 @@ static const char *load(struct loaded *l, void *arg, char *why)
                        swax_ops[p->subject.op[0]].name, suffix[p->precision]);
 }
 
-static void drop(struct op_case *c)
+/* Answers that it does not give: of a kernel that it has not, all. */
+static void drop(struct op_case *c, const char *names)
 {
     for (int i = 0; i < c->n; i++)
-        if (op_answers(&swax_ops[c->op].arg[i])) {
+        if (op_answers(&swax_ops[c->op].arg[i]) && (!names || word_is_among(swax_ops[c->op].arg[i].name, names))) {
             free(c->arg[i]);
             c->arg[i] = NULL;
         }
@@ -94,11 +95,11 @@ static const char *put(struct plugin *p, struct worker *w, const struct problem 
     answers_copy(second, q, got);
     const char *wrong =
         worker_ask(w, &q->subject, (1u << q->subject.n) - 1, got, second, 0, conduct, p->trouble, lost);
-    for (int part = 0; part < q->subject.n && !*lost; part++)
-        if (!conduct->offers[part]) {
-            drop(&got[part]);
-            drop(&second[part]);
-        }
+    for (int part = 0; part < q->subject.n && !*lost; part++) {
+        const char *names = conduct->offers[part] ? q->wish.without : NULL;
+        drop(&got[part], names);
+        drop(&second[part], names);
+    }
     return wrong;
 }
 

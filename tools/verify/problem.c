@@ -152,8 +152,7 @@ static const char *set_scalars(struct op_case *c, const struct wish *w, char *wh
     return NULL;
 }
 
-/* Among words that blanks or commas part. */
-static int one_of(const char *name, const char *words)
+int word_is_among(const char *name, const char *words)
 {
     const char *at = words;
     while (*at) {
@@ -176,13 +175,13 @@ static unsigned draw_optional(const struct subject *s, const struct wish *w, uin
         for (int i = 0; i < op_args(&swax_ops[s->op[part]]); i++) {
             const struct op_arg *a = &swax_ops[s->op[part]].arg[i];
             const unsigned bit = a->optional ? 1u << a->optional : 0;
-            if (one_of(a->name, "Cs Ss"))
+            if (word_is_among(a->name, "Cs Ss"))
                 saved |= bit;
-            if (one_of(a->name, "start"))
+            if (word_is_among(a->name, "start"))
                 documents |= bit;
-            if (one_of(a->name, "C0 dC0 dC1 S0 dS0 dS1"))
+            if (word_is_among(a->name, "C0 dC0 dC1 S0 dS0 dS1"))
                 states |= bit;
-            if (one_of(a->name, w->without))
+            if (word_is_among(a->name, w->without))
                 without |= bit;
         }
     given |= saved;
@@ -260,7 +259,7 @@ static void demand(struct problem *p)
             const int back = p->subject.n == 2 && !part ? op_arg_find(&swax_ops[p->in[1].op], cotangent) : 0;
             const int wanted = p->subject.n == 1 || part || (back >= 0 && p->in[1].arg[back]);
             p->demanded[part][i] =
-                (unsigned char)(problem_is_answer(p, part, i) && wanted && !one_of(a->name, p->wish.without));
+                (unsigned char)(problem_is_answer(p, part, i) && wanted && !word_is_among(a->name, p->wish.without));
         }
 }
 

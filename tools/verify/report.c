@@ -65,7 +65,7 @@ static const char *known_of(const struct report *r)
 static void print_cause(const struct report *r)
 {
     if (r->wrong_families && r->wrong_families != r->families) {
-        fputs("wrong on:  the family ", stdout);
+        printf("wrong on:  the %s ", r->wrong_families & (r->wrong_families - 1) ? "families" : "family");
         print_families(r->wrong_families);
         puts(", and on no other");
     }
@@ -90,6 +90,23 @@ static void print_cause(const struct report *r)
         puts("           Its m is another than kernels.h's; where eps > 0, h depends on it: eps=0 asks without.");
 }
 
+/* Was anything of that part answered?  A library may have a forward alone. */
+static int part_answers(const struct report *r, int part)
+{
+    const struct op_spec *op = &swax_ops[r->plan.subject.op[part]];
+    for (int i = 0; i < r->n; i++) {
+        const int a = op_arg_find(op, r->finding[i].name);
+        if (a >= 0 && op_answers(&op->arg[a]))
+            return 1;
+    }
+    return 0;
+}
+
+static int part_is_missing(const struct report *r, int part)
+{
+    return part < r->plan.subject.n && r->n && !r->trouble[0] && !part_answers(r, part);
+}
+
 static const struct finding *worst_of(const struct report *r)
 {
     const struct finding *worst = NULL;
@@ -97,6 +114,12 @@ static const struct finding *worst_of(const struct report *r)
         if (r->finding[i].failed && (!worst || r->finding[i].failed > worst->failed))
             worst = &r->finding[i];
     return worst;
+}
+
+/* Has it a cause whose numbers are the kernel's, and not their size alone? */
+static int is_named(const struct report *r)
+{
+    return !r->too_large && r->cause >= 0 && !r->alike;
 }
 
 /* The verdict in one line. */
@@ -110,8 +133,9 @@ static void print_line(const struct report *r)
     else if (r->trouble[0])
         printf("WRONG: %s: %s.\n", what, r->trouble);
     else
-        printf("WRONG: %s: %d of %d cases out of bound, %s %s%s.\n", what, r->failed, r->problems, f->name,
-               f->looks[0] ? "is " : "above all", f->looks);
+        printf("WRONG: %s: %d of %d cases out of bound, %s %s%s%s%s.\n", what, r->failed, r->problems, f->name,
+               f->looks[0] ? "is " : "above all", f->looks, is_named(r) ? ": " : "",
+               is_named(r) ? cause_is(r->cause)->says : "");
 }
 
 static void print_tensors(const struct report *r)
@@ -156,6 +180,9 @@ void report_print(const struct report *r, const char *by, const char *of)
         puts("Not asked: states that come in, and gradients of those that go out (states=no).");
     if (!r->plan.wish.documents)
         puts("Not asked: documents (documents=no).");
+    for (int part = 0; part < PARTS; part++)
+        if (part_is_missing(r, part))
+            printf("Not asked: %s, which was not there.\n", swax_ops[r->plan.subject.op[part]].name);
     if (r->unequal)
         printf("Two calls on the same inputs gave other bits in %d of %d cases, first in %s.\n", r->unequal,
                r->problems, r->unequal_name);
@@ -251,7 +278,13 @@ void report_json(FILE *o, const struct report *r)
             "\"other_case\":%d", r->trouble_at, r->unequal, r->another_gauge, r->too_large, r->others, r->other_at);
     families(o, "wrong_families", r->wrong_families);
     families(o, "families", r->families);
-    fputs(",\"tensors\":[", o);
+    fputs(",\"not_there\":[", o);
+    for (int part = 0, first = 1; part < PARTS; part++)
+        if (part_is_missing(r, part)) {
+            fprintf(o, "%s\"%s\"", first ? "" : ",", swax_ops[r->plan.subject.op[part]].name);
+            first = 0;
+        }
+    fputs("],\"tensors\":[", o);
     for (int i = 0; i < r->n; i++) {
         fputs(i ? "," : "", o);
         tensor(o, r, &r->finding[i]);

@@ -29,7 +29,7 @@ static const char *verdict(const struct report *r, const struct asked *a, const 
     FILE *o = *a->output ? file_open_text(&text, &size) : stdout;
     if (o && (*a->output || a->json))
         report_json(o, r);
-    else if (o)
+    if (o && !a->json)
         report_print(r, by, of);
     return publish(a->output, o, &text, why);
 }
@@ -227,7 +227,8 @@ static const char *own(struct options *o, int *status, char *why)
     print_seed(&a);
     wrong = verify_own(&(struct own_asked){.reference = a.reference, .candidate = a.candidate, .tensors = a.tensors,
                                            .suite = suite_name(a.plan.suite), .load = own_open, .seed = a.plan.seed,
-                                           .dtype = a.plan.wish.dtype, .only = a.only, .json = a.json || *a.output},
+                                           .dtype = a.plan.wish.dtype, .only = a.only, .json = a.json || *a.output,
+                                           .words = *a.output && !a.json},
                        out, status, why);
     if (!wrong)
         return publish(a.output, out, &text, why);
@@ -258,24 +259,20 @@ static int guarded(const char *(*subcommand)(struct options *o, int *status, cha
     return status;
 }
 
-static int answer(const char *wrong, int status)
+static const char *list(struct options *o, int *status, char *why)
 {
-    return wrong ? command_fails(wrong) : status;
-}
-
-static int run_list(struct options *o)
-{
-    char why[SWAX_WHY];
-    const struct keys none = {.of = "`swax verify list`"};
-    const char *wrong = options_left(o, &none, why);
+    struct asked a = {0};
+    const char *wrong = ask(&a, o, LIST, "`swax verify list`", why);
+    (void)status;
     if (!wrong)
-        verify_list();
-    return answer(wrong, 0);
+        verify_list(&a.plan.subject);
+    return wrong;
 }
 
 #define SUBCOMMAND(name, mark) \
     static void name##_tables(struct keys *k, const struct options *o) { ask_tables(k, mark, o); } \
     static int run_##name(struct options *o) { return guarded(name, o); }
+SUBCOMMAND(list, LIST)
 SUBCOMMAND(make, MAKE)
 SUBCOMMAND(check, CHECK)
 SUBCOMMAND(plugin, PLUGIN)
@@ -284,7 +281,8 @@ SUBCOMMAND(faults, FAULTS)
 SUBCOMMAND(own, OWN)
 
 static const struct command verify_sub[] = {
-    {.name = "list", .summary = "every kernel with its sizes, scalars and arguments", .usage = "", .run = run_list},
+    {.name = "list", .summary = "every kernel with its sizes, scalars and arguments", .usage = "[KERNEL]",
+     .words = "kernel", .keys = list_tables, .run = run_list},
     {.name = "make", .summary = "write inputs, whose answers nobody has",
      .usage = "KERNEL output=CASE.safetensors [key=value ...]", .words = "kernel",
      .about = "Writes a case, or all cases of a suite: inputs, and no answers, which `swax verify check` works out "

@@ -18,6 +18,8 @@ const char *subject_find(struct subject *s, const char *name, char *why);      /
 int subject_number(int number, struct subject *s);
 /* Is argument i of a forward alone an output beside its first, as lse is beside y, that a case may do without? */
 int subject_can_lack(const struct subject *s, int i);
+/* Is the name among words that blanks or commas part? */
+int word_is_among(const char *name, const char *words);
 
 enum dtype { DT_F32, DT_F64, DT_BF16, DT_F16, DTYPES };
 extern const char *const dtype_name[DTYPES];                 /* "f32" "f64" "bf16" "f16" */
@@ -108,8 +110,8 @@ const char *plan_size(const struct plan *plan, struct size *sum, char *why);
 const char *problem_sizes(struct op_case *c, unsigned *optional, const struct plan *plan, const struct entry *e,
                           char *why);
 
-/* tools/verify/list.c: on stdout */
-void verify_list(void);
+/* tools/verify/list.c: on stdout; of a subject without kernels, all */
+void verify_list(const struct subject *s);
 
 /* tools/verify/case.c: problems as files, without their answers */
 struct case_file;

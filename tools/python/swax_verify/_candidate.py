@@ -179,8 +179,9 @@ class Function:
         needed = not self.differentiates_itself()
         if needed and not _arrays.torch_module():
             raise ValueError(
-                f"check: {self.op} asks for gradients, the function takes no {COTANGENT.get(self.op, 'dy')}, and torch, "
-                f"which would differentiate it, is not installed: op=\"{self.forward.name}\" asks for its forward alone"
+                f"check: {self.op} asks for gradients, the function takes no {COTANGENT.get(self.op, 'dy')}, and "
+                f"torch, which would differentiate it, is not installed: op=\"{self.forward.name}\" asks for its "
+                f"forward alone"
             )
         return _arrays.library(array, device, dtype, needed)
 

@@ -63,7 +63,9 @@ class Task:
         self.scalars = {n: v for n, v in wishes.items() if n not in letters}
         self.wishes = {n: v for n, v in wishes.items() if n in letters}
         if require is not None and not callable(require):
-            raise ValueError(f"check: require={require!r}: it is a function of the sizes, as lambda H, G, **_: H % G == 0")
+            raise ValueError(
+                f"check: require={require!r}: it is a function of the sizes, as lambda H, G, **_: H % G == 0"
+            )
         self.dtype, self.seed, self.require = dtype, seed, require
         self.exact_in = "f32" if dtype == "f64" else dtype
         self.statistics = set(statistics)

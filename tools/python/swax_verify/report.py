@@ -59,8 +59,9 @@ class Report:
             return f"WRONG: {what}: {self.trouble}, in case {self.trouble_case}"
         worst = self._worst()
         looks = f" is {worst['looks']}" if worst and worst["looks"] else " above all"
+        cause = f": {self.diagnosis[0]['says']}" if self.diagnosis and self.diagnosis[0]["by"] != "size" else ""
         return f"WRONG: {what}: {self.failed} of {self.cases} cases out of bound" + (
-            f", {worst['name']}{looks}" if worst else ""
+            f", {worst['name']}{looks}{cause}" if worst else ""
         )
 
     def _tensors(self):
@@ -100,7 +101,8 @@ class Report:
     def _cause(self):
         lines = []
         if self.wrong_families and self.wrong_families != self.families:
-            lines.append(f"  wrong on the family {', '.join(self.wrong_families)}, and on no other")
+            what = "family" if len(self.wrong_families) == 1 else "families"
+            lines.append(f"  wrong on the {what} {', '.join(self.wrong_families)}, and on no other")
         if self.trouble:
             return lines
         if self.too_large:
