@@ -380,7 +380,7 @@ START_TEST(a_library_that_cannot_be_asked_is_refused)
     is_refused(own_start(&w, "mine.so", crash, SWAX_PREC_F64, 80, why),
                "A library ended its process when it was loaded.");
     is_refused(own_start(&w, "mine.so", load, SWAX_PREC_F64, 1e18, why),
-               "There is no memory, or no pipe, for the process of a library.");
+               "There is no memory for a library's arrays.");
 }
 END_TEST
 
@@ -399,7 +399,7 @@ START_TEST(what_was_taken_is_given_back)
         few.rlim_cur = (rlim_t)next + (k % 2 ? 3 : 1);      /* none of two pipes, or one of them */
         ck_assert(!setrlimit(RLIMIT_NOFILE, &few));
         is_refused(own_start(&w, "mine.so", load, SWAX_PREC_F64, much, why),
-                   "There is no memory, or no pipe, for the process of a library.");
+                   "No pipe could be opened to a library's process.");
         setrlimit(RLIMIT_NOFILE, &all);
         const int now = dup(0), more = dup(0);
         ck_assert_msg(now == next && more == next + 1, "a descriptor is left open");

@@ -3,6 +3,8 @@
 #include <check.h>
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,11 +22,12 @@
 static char why[SWAX_WHY];
 
 /* In memory that the processes share. */
-enum trick { RIGHT, OTHER_BITS, BEHIND, HALF, CRASHES, LEAVES, TAKES_LONG, TRICKS };
+enum trick { RIGHT, OTHER_BITS, BEHIND, HALF, CRASHES, LEAVES, TAKES_LONG, TRICKS, LATER, FORGES };
 static struct notes {
     unsigned clock, clock_inside;      /* what the clock that ends a process stands at, now and in the last call */
     int calls[PARTS], trick;
     const void *y[8];
+    volatile int may_write, has_written;
 } *notes;
 
 unsigned alarm(unsigned seconds)
@@ -35,8 +38,21 @@ unsigned alarm(unsigned seconds)
     return (unsigned)setitimer(ITIMER_REAL, &at, NULL);
 }
 
+static char *common;      /* the memory that both have, as the process knows it */
+
+/* By a thread, as soon as the judge of this test says so. */
+static void *write_later(void *y)
+{
+    while (!notes->may_write)
+        sched_yield();
+    ((float *)y)[3] = 7;
+    notes->has_written = 1;
+    return NULL;
+}
+
 static void forward(float *y, const float *a, const float *b, int N)
 {
+    pthread_t thread;
     swax_ref_f32.add_forward(y, a, b, notes->trick == HALF ? N / 2 : N);
     notes->clock_inside = notes->clock;
     notes->y[notes->calls[0] % 8] = y;
@@ -46,6 +62,8 @@ static void forward(float *y, const float *a, const float *b, int N)
     case CRASHES: raise(SIGSEGV); break;
     case LEAVES: _exit(0); break;
     case TAKES_LONG: raise(SIGALRM); break;
+    case FORGES: memset(common + SWAX_WHY, 0, 4 * sizeof(int)); break;
+    case LATER: if (!notes->calls[0]) pthread_create(&thread, NULL, write_later, y); break;
     }
     notes->calls[0]++;
 }
@@ -68,6 +86,7 @@ static const char *load(struct loaded *l, void *arg, char *wrong)
     l->precision = SWAX_PREC_F32;
     memcpy(l->offers, offers, sizeof offers);
     notes->clock_inside = notes->clock;
+    common = wrong;
     return refusal ? snprintf(wrong, SWAX_WHY, "%s", refusal), wrong : NULL;
 }
 
@@ -265,6 +284,48 @@ START_TEST(what_it_does_is_said)
 }
 END_TEST
 
+/* Which kernels it has is what it said when it was loaded: otherwise it could say that it has none, and be good. */
+START_TEST(what_it_has_is_not_said_anew)
+{
+    struct op_case in[PARTS], got[PARTS], second[PARTS];
+    struct conduct conduct;
+    char trouble[OP_SENTENCE];
+    int lost = 0;
+    notes->trick = FORGES;
+    struct worker *w = worker_start(load, NULL, make(in, got, second), why);
+    for (int k = 0; k < 2; k++)
+        ck_assert(!worker_ask(w, &add_subject, 3, got, second, 0, &conduct, trouble, &lost) && conduct.offers[0] &&
+                  conduct.offers[1]);
+    worker_stop(w);
+    drop(in, got, second);
+}
+END_TEST
+
+/* What is written after the return, by a thread, is found when it is asked again, whichever array it was. */
+START_TEST(what_is_written_later_is_said)
+{
+    struct op_case in[PARTS], got[PARTS], second[PARTS];
+    struct conduct conduct;
+    char trouble[OP_SENTENCE] = "";
+    int lost = 0;
+    notes->trick = LATER;
+    struct worker *w = worker_start(load, NULL, make(in, got, second), why);
+    for (int timed = 0; timed < 2; timed++) {
+        notes->may_write = notes->has_written = notes->calls[0] = 0;
+        const char *wrong = worker_ask(w, &add_subject, 1, got, second, 1, &conduct, trouble, &lost);
+        ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
+        notes->may_write = 1;
+        while (!notes->has_written)
+            sched_yield();
+        wrong = worker_ask(w, &add_subject, 1, got, second, timed, &conduct, trouble, &lost);
+        ck_assert_msg(wrong && !strcmp(wrong, "add_forward went on writing after it had returned"), "%s",
+                      wrong ? wrong : "not seen");
+    }
+    worker_stop(w);
+    drop(in, got, second);
+}
+END_TEST
+
 static void is_refused(const struct worker *w, const char *says)
 {
     ck_assert_msg(!w && !strcmp(why, says), "\"%s\", not \"%s\"", w ? "started" : why, says);
@@ -335,6 +396,8 @@ int main(void)
     tcase_add_test(t, it_answers_what_is_asked);
     tcase_add_test(t, the_largest_has_room);
     tcase_add_loop_test(t, what_it_does_is_said, 0, TRICKS);
+    tcase_add_test(t, what_is_written_later_is_said);
+    tcase_add_test(t, what_it_has_is_not_said_anew);
     tcase_add_test(t, what_cannot_be_loaded_is_refused);
 #ifndef __SANITIZE_ADDRESS__
     tcase_add_test(t, memory_that_is_not_there_is_said);

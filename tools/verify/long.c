@@ -3,16 +3,14 @@
 #include "tools/verify/long.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "tools/lib/say.h"
 #include "tools/verify/element.h"
 #include "tools/verify/long_slabs.h"
+#include "tools/verify/stranger.h"
 
 enum { CASES = 2, FIXED = 3, AT_RANDOM = 2 };
 
@@ -122,50 +120,50 @@ struct long_cost long_cost(const struct subject *s, const struct wish *wish, con
 
 /* ---- the call, in a process of its own */
 
+struct shared {
+    char wrong[SWAX_WHY];
+    int offers[PARTS];
+};
+struct calls { load_fn *load; void *arg; struct whole *w; struct loaded l; };
+
+static int load_it(void *arg, void *shared)
+{
+    struct calls *k = arg;
+    struct shared *s = shared;
+    if (k->load(&k->l, k->arg, s->wrong))
+        return 0;
+    memcpy(s->offers, k->l.offers, sizeof s->offers);
+    return 1;
+}
+
+static void answer(void *arg, void *shared)
+{
+    struct calls *k = arg;
+    struct whole *w = k->w;
+    (void)shared;
+    for (int part = 0; part < w->parts; part++) {
+        void *a[OP_ARGS] = {0};
+        for (int i = 0; i < w->c[part].n; i++)
+            a[i] = w->at[part][i] ? w->base + w->at[part][i] : NULL;
+        if (k->l.offers[part])
+            op_call(&k->l.tier, k->l.precision, w->c[part].op, a, w->c[part].dims, w->c[part].scalar);
+    }
+}
+
 /* NULL, or a sentence: what it did, or, where *refused, why it could not be called at all. */
 static const char *call(load_fn *load, void *arg, struct whole *w, int seconds, int offers[PARTS], int *refused,
                         char *why)
 {
-    struct shared {
-        char wrong[SWAX_WHY];
-        int offers[PARTS], returned;
-    } *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    *refused = shared == MAP_FAILED;
+    static const struct stranger_work works = {load_it, answer};
+    struct stranger is;
+    char fate[FATE];
+    *refused = stranger_start(&is, &works, &(struct calls){.load = load, .arg = arg, .w = w}, sizeof(struct shared),
+                              seconds, "the kernel", why) != NULL;
     if (*refused)
-        return say(why, "There is no memory for the kernel's process.");
-    fflush(NULL);
-    const pid_t child = fork();
-    if (!child) {
-        struct loaded l;
-        memset(&l, 0, sizeof l);
-        alarm((unsigned)seconds);
-        if (load(&l, arg, shared->wrong))
-            _exit(0);
-        for (int part = 0; part < w->parts; part++) {
-            void *a[OP_ARGS] = {0};
-            shared->offers[part] = l.offers[part];
-            for (int i = 0; i < w->c[part].n; i++)
-                a[i] = w->at[part][i] ? w->base + w->at[part][i] : NULL;
-            if (l.offers[part])
-                op_call(&l.tier, l.precision, w->c[part].op, a, w->c[part].dims, w->c[part].scalar);
-        }
-        shared->returned = 1;
-        _exit(0);
-    }
-    int status = 1;
-    if (child > 0)
-        waitpid(child, &status, 0);
-    const char *wrong =
-        child < 0          ? say(why, "No process could be started for the kernel.")
-        : shared->wrong[0] ? say(why, "%s", shared->wrong)
-        : WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
-            ? say(why, "it did not return within %d seconds", seconds)
-        : WIFSIGNALED(status) ? say(why, "it crashed: %s", strsignal(WTERMSIG(status)))
-        : status || !shared->returned ? say(why, "it ended the process")
-                 : NULL;
-    *refused = child < 0 || shared->wrong[0];
-    memcpy(offers, shared->offers, sizeof shared->offers);
-    munmap(shared, sizeof *shared);
+        return why;
+    memcpy(offers, ((const struct shared *)is.shared)->offers, sizeof(int[PARTS]));
+    const char *wrong = stranger_ask(&is, fate) ? say(why, "it %s", fate) : NULL;
+    stranger_stop(&is);
     return wrong;
 }
 

@@ -1,0 +1,243 @@
+/* check_stranger.c - the process of a stranger's code (tools/verify/stranger.h): what becomes of it is said, and
+ * nothing of it is left. */
+#include <check.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "tools/verify/stranger.h"
+#include "tests/scratch.h"
+#include "tests/suite.h"
+
+static char why[SWAX_WHY];
+static int alive[2];      /* a pipe that ends when all who might hold it have */
+
+struct shared { char wrong[SWAX_WHY]; int calls; };
+
+static void wait_for_ever(void)
+{
+    for (;;)
+        pause();
+}
+
+static void nothing(void) {}
+static void crashes(void) { raise(SIGSEGV); }
+static void aborts(void) { signal(SIGABRT, SIG_DFL); abort(); }
+static void is_killed(void) { raise(SIGKILL); }
+static void breaks_a_pipe(void) { raise(SIGPIPE); }
+static void leaves(void) { _exit(0); }
+static void stops_itself(void) { raise(SIGSTOP); }
+static void is_deaf(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    wait_for_ever();
+}
+static void has_a_child(void) { if (!fork()) wait_for_ever(); }
+static void crashes_with_a_child(void) { has_a_child(); crashes(); }
+static void closes_all(void) { for (int i = 0; i < 64; i++) close(i); }
+static void closes_all_and_stays(void)
+{
+    for (int i = 0; i < 64; i++)
+        if (i != alive[1])
+            close(i);
+    wait_for_ever();
+}
+static void becomes_another(void) { execl("/bin/true", "true", (char *)NULL); }
+static void ends_its_group(void) { kill(0, SIGTERM); wait_for_ever(); }
+
+static const struct way { const char *name; void (*lives)(void); const char *says; } ways[] = {
+    {"nothing", nothing, NULL},
+    {"has_a_child", has_a_child, NULL},
+    {"crashes", crashes, "crashed: Segmentation fault"},
+    {"aborts", aborts, "crashed: Aborted"},
+    {"is_killed", is_killed, "crashed: Killed"},
+    {"breaks_a_pipe", breaks_a_pipe, "crashed: Broken pipe"},
+    {"leaves", leaves, "ended the process"},
+    {"stops_itself", stops_itself, "did not return within 0.1 seconds"},
+    {"is_deaf", is_deaf, "did not return within 0.1 seconds"},
+    {"crashes_with_a_child", crashes_with_a_child, "crashed: Segmentation fault"},
+    {"closes_all", closes_all, "ended the process"},
+    {"closes_all_and_stays", closes_all_and_stays, "ended the process"},
+    {"becomes_another", becomes_another, "ended the process"},
+    {"ends_its_group", ends_its_group, "crashed: Terminated"},
+};
+
+static int load(void *arg, void *shared)
+{
+    (void)arg, (void)shared;
+    return 1;
+}
+
+static void lives(void *arg, void *shared)
+{
+    const struct way *way = arg;
+    ((struct shared *)shared)->calls++;
+    signal(SIGALRM, SIG_DFL), signal(SIGTERM, SIG_DFL), signal(SIGSEGV, SIG_DFL);      /* not Check's */
+    way->lives();
+}
+
+static const struct stranger_work works = {load, lives};
+
+static void begin(struct stranger *s, const struct stranger_work *work, void *arg)
+{
+    const char *wrong = stranger_start(s, work, arg, sizeof(struct shared), 0.1, "the plugin", why);
+    ck_assert_msg(!wrong, "%s", wrong);
+}
+
+/* Nobody else has the pipe: its end is there to be read. */
+static void nobody_is_left(const char *name)
+{
+    char token;
+    struct pollfd end = {.fd = alive[0], .events = POLLIN};
+    close(alive[1]);
+    ck_assert_msg(poll(&end, 1, 10000) == 1 && read(alive[0], &token, 1) == 0, "%s: a process is left", name);
+    close(alive[0]);
+}
+
+START_TEST(what_becomes_of_it_is_said_and_nothing_is_left)
+{
+    struct stranger s;
+    char fate[FATE];
+    struct way way = ways[_i];
+    ck_assert(!pipe(alive));
+    begin(&s, &works, &way);
+    for (int again = 0; again < 2; again++) {
+        const char *said = stranger_ask(&s, fate);
+        const char *says = way.says && again ? "ended the process" : way.says;
+        ck_assert_msg(said && says ? !strcmp(said, says) : !said && !says, "%s: \"%s\", not \"%s\"", way.name,
+                      said ? said : "", says ? says : "");
+        ck_assert(stranger_gone(&s) == (way.says != NULL));
+    }
+    ck_assert_int_eq(((struct shared *)s.shared)->calls, way.says ? 1 : 2);
+    stranger_stop(&s);
+    nobody_is_left(way.name);
+}
+END_TEST
+
+/* ---- what it does not have */
+
+static void prints(void *arg, void *shared)
+{
+    char c;
+    (void)arg, (void)shared;
+    printf("good: all is well\n");
+    if (read(0, &c, 1) != 0)
+        printf("and something to read\n");
+}
+
+START_TEST(it_prints_on_standard_error)
+{
+    static const struct stranger_work talks = {load, prints};
+    struct stranger s;
+    char fate[FATE], *text, *out = scratch("stdout"), *err = scratch("stderr");
+    fflush(stdout), fflush(stderr);
+    ck_assert(freopen(out, "w", stdout) && freopen(err, "w", stderr));
+    begin(&s, &talks, NULL);
+    ck_assert(!stranger_ask(&s, fate));
+    stranger_stop(&s);
+    read_whole(out, &text);
+    ck_assert_msg(!*text, "on standard output: %s", text);
+    read_whole(err, &text);
+    ck_assert_msg(!strcmp(text, "good: all is well\n"), "on standard error: %s", text);
+}
+END_TEST
+
+static void reaches(void *arg, void *shared)
+{
+    const struct stranger *other = arg;
+    char token = 0;
+    signal(SIGSEGV, SIG_DFL);
+    ((struct shared *)shared)->calls += write(other->go, &token, 1) == 1 || read(other->done, &token, 1) == 1;
+    *(volatile char *)other->shared = 1;      /* which is not there */
+}
+
+START_TEST(it_has_nothing_of_others)
+{
+    static const struct stranger_work looks = {load, reaches};
+    struct stranger first, second;
+    char fate[FATE];
+    struct way quiet = ways[0];
+    begin(&first, &works, &quiet);
+    begin(&second, &looks, &first);
+    const char *said = stranger_ask(&second, fate);
+    ck_assert_msg(said && !strcmp(said, "crashed: Segmentation fault"), "%s", said ? said : "it can be written to");
+    ck_assert(!((struct shared *)second.shared)->calls && !((struct shared *)first.shared)->wrong[0]);
+    stranger_stop(&second);
+    ck_assert(!stranger_ask(&first, fate) && ((struct shared *)first.shared)->calls == 1);
+    stranger_stop(&first);
+}
+END_TEST
+
+/* ---- the judge is stopped */
+
+static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+START_TEST(it_ends_with_the_judge)
+{
+    int status;
+    struct way way = ways[_i % 2 ? 8 : 1];      /* while it answers and hears nothing; with a child, between answers */
+    ck_assert(!strcmp(way.name, _i % 2 ? "is_deaf" : "has_a_child") && !pipe(alive));
+    const pid_t judge = fork();
+    if (!judge) {
+        struct stranger s;
+        char fate[FATE];
+        for (int k = 0; k < 4; k++)
+            signal(endings[k], SIG_DFL);
+        stranger_start(&s, &works, &way, sizeof(struct shared), 600, "the plugin", why);
+        if (_i % 2 && !fork()) {      /* somebody else sends it */
+            close(alive[1]);
+            usleep(20000);
+            kill(getppid(), endings[_i / 2]);
+            _exit(0);
+        }
+        stranger_ask(&s, fate);
+        raise(endings[_i / 2]);
+        _exit(0);
+    }
+    ck_assert(waitpid(judge, &status, 0) == judge);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == endings[_i / 2], "status %d", status);
+    nobody_is_left(way.name);
+}
+END_TEST
+
+/* Who does not hear a signal, or hears it himself, goes on so. */
+static void hears(int number) { (void)number; }
+
+START_TEST(signals_that_somebody_has_stay_his)
+{
+    struct stranger s;
+    struct sigaction is;
+    struct way quiet = ways[0];
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGINT, hears);
+    begin(&s, &works, &quiet);
+    sigaction(SIGHUP, NULL, &is);
+    ck_assert(is.sa_handler == SIG_IGN);
+    sigaction(SIGINT, NULL, &is);
+    ck_assert(is.sa_handler == hears);
+    stranger_stop(&s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("strangers");
+    TCase *t = tcase_create("strangers");
+    scratch_open();
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, what_becomes_of_it_is_said_and_nothing_is_left, 0, (int)(sizeof ways / sizeof *ways));
+    tcase_add_test(t, it_prints_on_standard_error);
+    tcase_add_test(t, it_has_nothing_of_others);
+    tcase_add_loop_test(t, it_ends_with_the_judge, 0, 8);
+    tcase_add_test(t, signals_that_somebody_has_stay_his);
+    suite_add_tcase(s, t);
+    const int status = suite_ends(s);
+    scratch_close();
+    return status;
+}
