@@ -136,6 +136,59 @@ class Inputs(unittest.TestCase):
         asked(functools.partial(lambda x, y: x * y, y=2), twice)
 
 
+def largest(x):
+    return x.argmax(-1)
+
+
+def quantised(x):
+    """To whole numbers from -127 to 127, and back."""
+    scale = np.maximum(np.abs(x).max(-1, keepdims=True), x.dtype.type(1e-12)) / x.dtype.type(127)
+    q = np.round(x / scale)
+    return {"q": q, "back": q * scale}
+
+
+class WholeOutputs(unittest.TestCase):
+    def test_of_any_type(self):
+        def some(x):
+            at = np.argsort(-x, -1, kind="stable")
+            return at[:, 0], at, x > 0, (x > 0).sum(-1)
+
+        asked(some)
+        asked(lambda x: tuple(y.astype(np.int32) for y in some(x)), some)
+        asked(lambda x: tuple(y.astype(np.float32) for y in some(x)), some)
+        asked(lambda x: quantised(x)["q"].astype(np.int8), lambda x: quantised(x)["q"])
+        with self.assertRaisesRegex(AssertionError, "out holds int64, and floating-point numbers are needed"):
+            asked(lambda x: (1000 * x).astype(int), lambda x: 1000 * x)
+
+    def test_one_that_is_wrong(self):
+        for wrong in (
+            lambda x: x[:, :9].argmax(-1),
+            lambda x: np.minimum(largest(x) + (x.shape[1] > 600), x.shape[1] - 1),
+            lambda x: largest(x) * (np.arange(len(x)) < 4096),
+        ):
+            with self.assertRaisesRegex(AssertionError, "out"):
+                asked(wrong, largest)
+        with self.assertRaisesRegex(AssertionError, "q +WRONG"):
+            asked(lambda x: {**quantised(x), "q": np.floor(quantised(x)["q"] - 0.1)}, quantised)
+
+    def test_of_equal_numbers_the_first(self):
+        last = lambda x: x.shape[-1] - 1 - x[:, ::-1].argmax(-1)  # noqa: E731
+        with self.assertRaisesRegex(AssertionError, "out: wrong only where numbers are equal: .* not where they stand"):
+            asked(last, largest, {"x": "N 24"})
+        asked(lambda x: np.take_along_axis(x, last(x)[:, None], -1), lambda x: x.max(-1, keepdims=True))
+
+    def test_whoever_is_a_rounding_from_a_jump_lands_on_either_side(self):
+        def otherwise(x):
+            most = np.maximum(np.abs(x).max(-1, keepdims=True), x.dtype.type(1e-12))
+            q = np.round(x * (x.dtype.type(127) / most))
+            return {"q": q.astype(np.int8), "back": q * (most / x.dtype.type(127))}
+
+        for seed in range(3):
+            asked(otherwise, quantised, suite="standard", seed=seed)
+        with self.assertRaisesRegex(AssertionError, "back +WRONG"):  # by a step, where no jump is near
+            asked(lambda x: {**quantised(x), "back": quantised(x)["back"] * x.dtype.type(126 / 127)}, quantised)
+
+
 @unittest.skipUnless(torch, "torch is not installed")
 class Torch(unittest.TestCase):
     def test_a_loss_that_is_one_number(self):
@@ -155,6 +208,13 @@ class Torch(unittest.TestCase):
 
     def test_a_number_that_is_an_array(self):
         asked(lambda x, b: x * b, inputs={"x": "N C", "b": ""}, gradients=True)
+
+    def test_whole_outputs(self):
+        for dtype in ("f32", "bf16", "f16"):
+            asked(lambda x: x.sort(dim=-1, stable=True), array="torch", dtype=dtype, C=(1, 300))
+            asked(lambda x: x.float().argmax(-1).int(), lambda x: x.argmax(-1), array="torch", dtype=dtype)
+            with self.assertRaisesRegex(AssertionError, "WRONG"):
+                asked(lambda x: x[:, :9].argmax(-1), lambda x: x.argmax(-1), array="torch", dtype=dtype)
 
     def test_a_module(self):
         asked(torch.nn.Softmax(-1), lambda input: input.softmax(-1), inputs={"input": "N C"}, array="torch")

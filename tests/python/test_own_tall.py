@@ -6,10 +6,10 @@ import unittest
 import numpy as np
 
 import setting  # noqa: F401
-from swax_verify import _draw, _tall, check
+from swax_verify import _draw, _drift, _tall, check
 
 X = {"x": "N C"}
-EVER = {"quick": 9, "standard": 36}  # cases of X in which no size is tall
+EVER = {"quick": 10, "standard": 40}  # cases of X in which no size is tall
 
 
 def most(x):
@@ -62,7 +62,7 @@ class Tall(unittest.TestCase):
             self.assertEqual(asked(total, total, suite=suite, C=(1, 256), N=7).cases, cases)
             self.assertEqual(asked(total, total, suite=suite, C=[1, 4096], N=7).cases, cases)
             self.assertEqual(asked(total, total, inputs={"x": "B G H"}, suite=suite).cases, cases)
-        self.assertEqual(asked(total, total, suite="standard", C=(300, 600), N=7).cases, 36 + 2)
+        self.assertEqual(asked(total, total, suite="standard", C=(300, 600), N=7).cases, 40 + 2)
 
     def test_require_holds_of_them(self):
         seen = set()
@@ -78,8 +78,8 @@ class Tall(unittest.TestCase):
 
     def test_one_alone(self):
         report = asked(lambda x: x[:, :4096].sum(-1), total, seed=5)
-        self.assertIn("suite='quick', dtype='f32', seed=5, number=13)", str(report))
-        again = asked(lambda x: x[:, :4096].sum(-1), total, seed=5, number=13)
+        self.assertIn("suite='quick', dtype='f32', seed=5, number=14)", str(report))
+        again = asked(lambda x: x[:, :4096].sum(-1), total, seed=5, number=14)
         self.assertEqual((again.cases, again.failed), (1, 1))
         self.assertEqual(again.tensors[0]["sizes"], report.tensors[0]["sizes"])
 
@@ -140,10 +140,31 @@ class Sums(unittest.TestCase):
             report = asked(in_turn, lambda x: (x * x).mean(), {"x": shape}, suite="standard", seed=1)
             self.assertTrue(report, f"{shape}: {report}")
 
+    def test_a_walk(self):
+        """Of one step a number, along what is long; of equal numbers 64 go the same way."""
+        self.assertEqual(_drift.RUN, 64)
+        x, step = np.ones((65, 64, 3)), 2.0**-10
+        for run in (1, 64):
+            moved = _drift.along_axes(x, np.random.default_rng(0), step, run)
+            self.assertTrue((moved == moved[:, :1, :1]).all())
+            off = np.diff(moved[:, 0, 0], prepend=1)
+            self.assertTrue((np.abs(off) == step).all())
+            self.assertEqual(np.flatnonzero(np.diff(np.sign(off)))[0] == 63, run > 1)
+            off = np.diff(_drift.in_memory(x, np.random.default_rng(0), step, run).reshape(-1), prepend=1)
+            self.assertTrue((np.abs(off) == 2 * step).all())
+            turns = np.flatnonzero(np.diff(np.sign(off)))
+            self.assertTrue(len(turns) and ((turns % 64 == 63).all() or run == 1))
+        short = x[:64]
+        self.assertIs(_drift.along_axes(short, None, step), short)
+        few = short[0, :21]
+        self.assertIs(_drift.in_memory(few, None, step), few)
+        few = _drift.reduced({"a": np.ones(3), "b": np.ones((65, 3)), "c": np.ones(())}, {"x": x, "y": np.ones(9)})
+        self.assertEqual(few, {"a", "c"})
+
     def test_what_is_short_is_held_as_ever(self):
         """Nothing drifts there: an error of 2e-6 is too large."""
         x = {"x": "N C: positive"}
-        self.assertFalse(asked(lambda x: x * x.dtype.type(2 + 4e-6), lambda x: 2 * x, x, N=200, C=256))
+        self.assertFalse(asked(lambda x: x * x.dtype.type(2 + 4e-6), lambda x: 2 * x, x, N=64, C=60))
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ int own_climbs(const struct own_climb *c, int n, double spent);            /* ma
 void own_climbed(struct own_climb *c, int n, double seconds);
 
 /* tools/verify/own_drift.c: move every input by a walk of that step, relative to its numbers, along its long axes, or
- * as it lies in memory: whether any moved.  And whether an output has far fewer numbers than an input. */
+ * as it lies in memory: whether any moved.  And whether an output sums over several axes of an input. */
 int own_drift(struct own_problem *p, const struct own *w, int in_memory, double step, uint64_t seed);
 int own_reduced(const struct own_problem *p, const struct own *w, int i);
 

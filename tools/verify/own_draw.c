@@ -37,11 +37,11 @@ static int stepped(const struct own_size *s, int least, int x)
     return x >= least ? x : (least + s->step - 1) / s->step * s->step;
 }
 
-/* One of the first few from least to most. */
+/* One of the first few from least to most, and more than one, if it may be: what is of one alone may not show. */
 static int draw_among(const struct own_size *s, int least, int most, int few, uint64_t *random)
 {
-    const int span = most - least + 1;
-    return stepped(s, least, least + (int)(op_random(random) % (uint64_t)(span < few ? span : few)));
+    const int from = least == 1 && most > 1 && few > 1 ? 2 : least, span = most - from + 1;
+    return stepped(s, least, from + (int)(op_random(random) % (uint64_t)(span < few ? span : few)));
 }
 
 /* From least to most: small, anything, at a border of a tile or beside it. */
@@ -182,15 +182,16 @@ static void fill(double *a, long n, long last, const struct own_tensor *t, enum 
         normalise(a, n / last, last);
 }
 
-/* What lies last along the tall size stands out: who loses it in a sum, a maximum or an order is seen. */
+/* Every other number that lies last along the tall size stands out: who loses it in a sum, a maximum or an order is
+ * seen. */
 static void stand_out(double *a, const struct own *w, const struct own_problem *p, const struct own_tensor *t)
 {
     const int i = (int)(t - w->tensor);
-    long behind = 1;
+    long behind = 1, last = 0;
     for (int d = (int)strlen(t->shape) - 1; d >= 0; d--) {
         const long n = own_extent(w, p, t->shape[d]);
         for (long e = 0; e < p->n[i] && t->shape[d] == p->tall; e++)
-            if (e / behind % n == n - 1)
+            if (e / behind % n == n - 1 && last++ % 2 == 0)
                 a[e] = 4 * row_of(t->like, OP_GAUSS)->spread + fabs(a[e]);
         behind *= n;
     }

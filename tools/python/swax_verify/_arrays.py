@@ -50,6 +50,13 @@ def is_torch(x):
     return torch is not None and isinstance(x, torch.Tensor)
 
 
+def is_whole(x):
+    """Does it hold whole numbers, or true and false, by its type?"""
+    if is_torch(x):
+        return not (x.is_floating_point() or x.is_complex())
+    return np.asarray(x).dtype.kind in "iub"
+
+
 def as_it_stands(out):
     """What a timed call returned, copied at once: what another thread writes later is no part of it."""
     torch = sys.modules.get("torch")

@@ -101,8 +101,8 @@ def named(out, order, needed=()):
     return came
 
 
-def unusable(lib, name, x, extent, letters, kind, dtype):
-    """What of an output cannot be judged at all: a sentence, or None."""
+def unusable(lib, name, x, extent, letters, kind, dtype, whole=False):
+    """What of an output cannot be judged at all: a sentence, or None.  whole: it may be in whole numbers."""
     if not lib.is_plain(x):
         return f"{name} is a {type(x).__name__}, and an array of {lib.name} is needed"
     shape = tuple(np.shape(x))
@@ -114,6 +114,8 @@ def unusable(lib, name, x, extent, letters, kind, dtype):
             + (f": layout=\"{'BTHD' if letters[:4] == '[B,H' else 'BHTD'}\" has it so" if letters and turned else "")
         )
     found = lib.dtype_of(x)
+    if whole and _arrays.is_whole(x):
+        return None
     if found not in ("f32", "f64", "bf16", "f16"):
         return f"{name} holds {found}, and floating-point numbers are needed"
     if not precise_enough(found, kind, dtype):

@@ -6,15 +6,15 @@ import numpy as np
 from ._arrays import WHOLE, is_torch
 from ._tall import Tall, talls
 
-FAMILIES = ("gauss", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
+FAMILIES = ("gauss", "integers", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
 # which families differ from gauss, for an input of that role
 DIFFERS = {
-    "data": {"equal", "onehot", "huge", "tiny"},
+    "data": {"integers", "equal", "onehot", "huge", "tiny"},
     "weight": set(),
     "norm": set(),
     "positive": {"huge", "tiny"},
     "probability": {"equal", "onehot"},
-    "logits": {"equal", "huge"},
+    "logits": {"integers", "equal", "huge"},
     "gate": {"saturated", "open", "shut"},
     "log_gate": {"saturated", "open", "shut"},
     "unit": {"equal", "onehot"},
@@ -78,6 +78,8 @@ def numbers(random, shape, role, family, bound=None):
         return _rows(random, shape, family) if family == "onehot" else x / x.sum(-1, keepdims=True)
     if role != "weight" and family in ("equal", "onehot") and family in DIFFERS[role]:
         x = _rows(random, shape, family)
+    if family == "integers" and family in DIFFERS[role]:
+        return random.integers(-3, 4, shape).astype(float)
     if role == "unit":
         return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30)
     if role == "logits":
@@ -196,11 +198,15 @@ def _shrink(found, free, inputs, random):
 
 
 def _few(random, letter, wish, few):
-    """One of the few smallest."""
+    """One of the few smallest, of which one is the last that is taken: what is of one alone may not show."""
     if isinstance(wish, tuple):
-        return int(wish[0] + random.integers(min(few, wish[1] - wish[0] + 1)))
-    choices = sorted(wish) if isinstance(wish, list) else FEW if letter in SEVERAL else SMALL
-    return int(wish) if wish is not None and not isinstance(wish, list) else int(random.choice(choices[:few]))
+        choices = range(int(wish[0]), int(min(wish[1], wish[0] + few)) + 1)
+    elif isinstance(wish, list):
+        choices = sorted(wish)
+    else:
+        choices = [wish] if wish is not None else FEW if letter in SEVERAL else SMALL
+    several = [n for n in choices if n > 1 and few > 1]
+    return int(random.choice((several or choices)[:few]))
 
 
 def _beside_a_tall_one(random, letters, inputs, wishes, tall, require):

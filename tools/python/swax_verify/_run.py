@@ -4,6 +4,7 @@ import numpy as np
 
 from . import _reference
 from ._draw import NoSuchSizes
+from ._jumps import TIED
 from ._tall import Climb, Tall
 from ._task import Case, Problem
 
@@ -32,7 +33,7 @@ class Run:
 
     def one(self, number, family, crosses, alone=False):
         """alone: it is asked whatever it takes."""
-        failed, seconds = self.failed, self.task.seconds
+        failed, calls = self.failed, len(self.task.took)
         if not isinstance(crosses, Tall):
             self.ask(Problem(self.task, number, family, crosses), crosses)
             self.wrong_commons += self.failed - failed
@@ -47,7 +48,8 @@ class Run:
         n = problem.sizes[crosses.letter]
         if alone or self.climb.may(crosses.letter, n):
             self.ask(problem, crosses)
-            self.climb.climbed(crosses.letter, n, self.task.seconds - seconds)
+            took = sorted(self.task.took[calls:])
+            self.climb.climbed(crosses.letter, n, len(took) * took[len(took) // 2])
             if self.failed > failed:
                 self.wrong_from.setdefault(crosses.letter, n)
 
@@ -165,6 +167,7 @@ class Run:
                 f"not asked about {s} from {n} on: there the reference would take too long ({s}={n} asks)"
                 for s, n in self.climb.ended.items()
             ]
+            + self.notes_of_ties()
             + [
                 f"wrong with {s}={n}, and nowhere where {s} is small: if it is not made for that, {s}=(1, "
                 f"{self.right[s]}) says so"
@@ -172,6 +175,15 @@ class Run:
                 if not self.wrong_commons
             ]
         )
+
+    def notes_of_ties(self):
+        wrong = [n for n, t in self.tensors.items() if t["failed"]]
+        if not wrong or not self.wrong_families <= set(TIED) or not self.task.whole.issuperset(wrong):
+            return []
+        return [
+            f"{', '.join(wrong)}: wrong only where numbers are equal: if any of equal ones will do, let both functions "
+            f"return the numbers that are chosen, and not where they stand"
+        ]
 
     def note(self, found, problem):
         for n, f in found.items():

@@ -32,11 +32,13 @@ class Tall:
         return int(random.integers(end - (end - self.last) // 2, end + 1))
 
     def stand_out(self, x, i, spread):
-        """What is last along it stands out, so that who loses it in a sum, a maximum or an order is seen."""
+        """Every other number that is last along it stands out, so that who loses it in a sum, a maximum or an order is
+        seen."""
         for axis, letter in enumerate(i.letters):
             if letter == self.letter:
-                last = tuple([slice(None)] * axis + [-1])
-                x[last] = 4 * spread + np.abs(x[last])
+                last = x.take(-1, axis).reshape(-1)
+                last[::2] = 4 * spread + np.abs(last[::2])
+                x[tuple([slice(None)] * axis + [-1])] = last.reshape(x.shape[:axis] + x.shape[axis + 1 :])
         return x
 
 
