@@ -6,7 +6,7 @@ import unittest
 import numpy as np
 
 import setting  # noqa: F401
-from swax_verify import check
+from swax_verify import _jumps, check
 
 try:
     import torch
@@ -175,6 +175,11 @@ class WholeOutputs(unittest.TestCase):
         last = lambda x: x.shape[-1] - 1 - x[:, ::-1].argmax(-1)  # noqa: E731
         with self.assertRaisesRegex(AssertionError, "out: wrong only where numbers are equal: .* not where they stand"):
             asked(last, largest, {"x": "N 24"})
+        x = np.tile([1.0, 3.0, 3.0, 0.0, -2.0], (9, 1))
+        for tied in (True, False):
+            by = _jumps.moved(x, np.random.default_rng(0), 0.25, tied) - x
+            self.assertTrue((np.abs(by) == np.abs(x) / 4).all() and (by > 0).any() and (by < 0).any())
+            self.assertEqual((by == by[0]).all() and (by[:, 1] == by[:, 2]).all(), tied)
         asked(lambda x: np.take_along_axis(x, last(x)[:, None], -1), lambda x: x.max(-1, keepdims=True))
 
     def test_whoever_is_a_rounding_from_a_jump_lands_on_either_side(self):
