@@ -232,7 +232,7 @@ class Wrong(unittest.TestCase):
             raise RuntimeError("no kernel image")
 
         refused(self, lambda x, w: sys.exit(0), "raised SystemExit: 0")  # which is no verdict
-        wrong = refused(self, boom, "raised RuntimeError: no kernel image")
+        wrong = refused(self, boom, r"raised RuntimeError: no kernel image \(test_check.py:[0-9]+\)")
         self.assertIsInstance(wrong.__cause__, RuntimeError)
 
     def test_a_state_without_its_units(self):

@@ -87,8 +87,26 @@ class Command(Folder):
         found = json.loads(said)
         self.assertEqual(found["time"][0]["calls"], 11)
         self.assertTrue({"seed", "dtype", "device", "version", "numpy", "python"} <= set(found))
+        self.assertTrue(found["line"].startswith("good: rmsnorm_forward suite=quick"))
+        self.assertEqual(found["arrays"], "numpy")
         _, said = self.run_command("wrong", "json=yes", "seed=5")
         self.assertRegex(json.loads(said)["replay"], "python -m swax_verify .*:wrong .* seed=5 number=[0-9]")
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "torch is not installed")
+    def test_the_versions_are_those_of_the_process_of_the_kernel(self):
+        """The other has no torch in it."""
+        said = subprocess.run(
+            [sys.executable, "-m", "swax_verify", self.write("kernels.py", KERNELS) + ":norm", "rmsnorm_forward",
+             "suite=quick", "json=yes", "array=numpy", "N=8"],
+            env=dict(os.environ, PYTHONPATH=PACKAGE),
+            capture_output=True,
+            text=True,
+        )
+        self.assertNotIn("torch", json.loads(said.stdout))
+        with open(os.path.join(self.folder.name, "kernels.py"), "a") as file:
+            file.write("import torch\n")
+        said = subprocess.run(said.args, env=dict(os.environ, PYTHONPATH=PACKAGE), capture_output=True, text=True)
+        self.assertIn("torch", json.loads(said.stdout))
 
     def test_what_a_kernel_prints_is_no_part_of_the_verdict(self):
         said = subprocess.run(
@@ -114,6 +132,17 @@ class Command(Folder):
         status, said = self.run_command("norm", "json=true", "time=true", "N=64", "C=64")
         self.assertEqual(status, 0, said)
         self.assertLess(json.loads(said)["time"][0]["memory_floor_seconds"], 1)
+
+    def test_a_report_goes_into_its_file(self):
+        path = os.path.join(self.folder.name, "verdict.json")
+        for function, wanted in (("norm", "good"), ("wrong", "WRONG"), ("leaves", "WRONG")):
+            status, said = self.run_command(function, f"report={path}")
+            self.assertTrue(said.startswith(f"{wanted}: rmsnorm_forward"), said)
+            with open(path) as file:
+                self.assertEqual(json.load(file)["verdict"], wanted.lower())
+        status, said = self.run_command("norm", f"report={path}/none")
+        self.assertEqual(status, 2)
+        self.assertIn("verdict.json/none", said)
 
     def test_a_layout_is_read(self):
         self.assertEqual(self.run_command("norm", "layout=bhtd")[0], 0)

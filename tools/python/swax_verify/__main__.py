@@ -4,7 +4,7 @@
     python -m swax_verify list [KERNEL]
 
 Words behind the kernel are check()'s: suite, dtype, device, array, layout, seed, number, outputs=h,dq, time=yes, sizes
-and scalars; json=yes prints the report as JSON.
+and scalars; json=yes prints the report as JSON, and report=FILE writes it there beside the words.
 The status is 0 for good, 1 for wrong, 2 where nothing can be said."""
 
 import json
@@ -14,9 +14,9 @@ import sys
 from . import _arrays, _candidate, _judge, _library
 from ._wire import Wire, spawn
 from .check import RULES, dtype_word, layout_of, meant, seed_of, yes_of
-from .report import Report
+from .report import Report, versions
 
-OWN = ("layout", "dtype", "device", "array", "outputs", "json")
+OWN = ("layout", "dtype", "device", "array", "outputs", "json", "report")
 KEYS = OWN + ("suite", "seed", "number", "time", "sizes", "states", "documents", "behind", "gauge")
 
 
@@ -81,6 +81,8 @@ def candidate(name, op, words, read, write):
                 "words": more,
                 "notes": notes,
                 "device": library.device_name(),
+                "arrays": library.name,
+                "versions": versions(),
                 "bandwidth": library.bandwidth() if yes_of(given.get("time", "no"), "time") else 1.0,
             }
         )
@@ -123,7 +125,10 @@ def judge(name, op, words):
     replay = f"python -m swax_verify {name} {op} " + " ".join(
         [w for w in words if not w.startswith("seed=")] + [f"seed={seed}", "number={number}"]
     )
-    return Report(dict(found, device=ready["device"]), notes, replay, RULES[dtype])
+    # the kernel's process says what it runs on, and nothing else of the report
+    about = {n: str(ready["versions"][n]) for n in ("python", "numpy", "torch", "cuda") if n in ready["versions"]}
+    about.update(device=str(ready["device"]), arrays=str(ready["arrays"]))
+    return Report({**found, **about}, notes, replay, RULES[dtype])
 
 
 def command(argv):
@@ -145,10 +150,14 @@ def command(argv):
     as_json = yes_of(given.get("json", "no"), "json")
     try:
         report = judge(argv[0], argv[1], argv[2:])
+        status, words, found = 0 if report else 1, str(report), report.json()
     except EOFError as e:  # of the candidate's process: nothing that it did is an answer
-        found = {"verdict": "wrong", "op": argv[1], "trouble": str(e)}
-        return 1, json.dumps(found) if as_json else f"WRONG: {argv[1]}: {e}"
-    return 0 if report else 1, report.json() if as_json else str(report)
+        status, words = 1, f"WRONG: {argv[1]}: {e}"
+        found = json.dumps({"verdict": "wrong", "op": argv[1], "trouble": str(e)})
+    if "report" in given:
+        with open(given["report"], "w") as file:
+            file.write(found + "\n")
+    return status, found if as_json else words
 
 
 def main(argv=None):
@@ -163,7 +172,7 @@ def main(argv=None):
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, ImportError) as e:
+    except (ValueError, ImportError, OSError) as e:
         print(f"swax_verify: {e}", file=sys.stderr)
         if {"json=yes", "json=true", "json=1"} & set(argv):
             print(json.dumps({"verdict": "none", "why": str(e)}))

@@ -2,12 +2,16 @@
 
 import difflib
 import inspect
+import os
 import sys
+import traceback
 
 import numpy as np
 
 from . import _arrays, _library
 from ._library import ADD, DOUBLE, IN, INT, OUT, STAT, UPDATE
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
 
 # What a size or a scalar is where the function does not take it: said in the report, and asked no other way.
 FIXED = {
@@ -45,7 +49,13 @@ def precise_enough(found, kind, dtype):
 
 
 def reason(e):
-    return f"raised {type(e).__name__}: {' '.join(str(e).split())}"
+    """What it raised, and the last line of its own, none of a library's, where it did."""
+    at = [
+        f" ({os.path.basename(f.filename)}:{f.lineno})"
+        for f in traceback.extract_tb(e.__traceback__)
+        if not f.filename.startswith(_HERE) and not {"site-packages", "dist-packages"} & set(f.filename.split(os.sep))
+    ]
+    return f"raised {type(e).__name__}: {' '.join(str(e).split())}{at[-1] if at else ''}"
 
 
 def parameters_of(fn):

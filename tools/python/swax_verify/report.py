@@ -2,8 +2,28 @@
 
 import json
 import platform
+import sys
+
+import numpy
 
 ILL = 1e-3  # an honest float that errs more than this has lost most of its digits
+
+
+def versions():
+    """Of what the kernels of this process run on."""
+    from . import __version__
+
+    found = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "platform": platform.platform(),
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        found["torch"] = torch.__version__
+        found["cuda"] = getattr(torch.version, "cuda", None)
+    return found
 
 
 def _text(x):
@@ -124,22 +144,6 @@ class Report:
         )
 
     def json(self):
-        """Everything, with what it was found on."""
-        import numpy
-        import sys
-
-        from . import __version__
-
-        torch = sys.modules.get("torch")
-        about = {
-            "python": platform.python_version(),
-            "numpy": numpy.__version__,
-            "platform": platform.platform(),
-            "notes": self.notes,
-            "replay": "" if self.good else self._replay(),
-            "version": __version__,
-        }
-        if torch is not None:
-            about["torch"] = torch.__version__
-            about["cuda"] = getattr(torch.version, "cuda", None)
-        return json.dumps({**self.found, **about}, indent=1, default=str)
+        """Everything, with what it was found on: of this process, or as `found` has it from the kernel's."""
+        about = {"line": self._line(), "notes": self.notes, "replay": "" if self.good else self._replay()}
+        return json.dumps({**versions(), **self.found, **about}, indent=1, default=str)
