@@ -23,14 +23,18 @@ double *op_named(const struct op_case *c, const char *name);
 double op_log_sigmoid(double x);
 /* ref/oracle/terms.c; size[OP_ARGS], 0 on entry */
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth);
-/* ref/oracle/operands.c: is every other token's key, or more, the one before?  And what rounding leaves; bias[OP_ARGS],
- * 0 on entry */
+/* ref/oracle/operands.c: is every other token's key, or more, the one before?  And what an honest kernel on tensor
+ * cores errs, which rounds its operands to bf16; err[OP_ARGS], 0 on entry; of attention the bias alone */
 int op_keys_are_alike(const struct op_case *c);
-void op_operands(double *bias, const struct op_case *c, const struct op_case *truth);
-/* ref/oracle/operands_delta.c: the delta rule's */
-void op_operands_delta(double *bias, const struct op_case *c, const struct op_case *truth);
-/* ref/oracle/operands_cell.c: the cell's */
-void op_operands_cell(double *bias, const struct op_case *c, const struct op_case *truth);
+void op_operands(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
+/* ref/oracle/operands_delta.c and operands_cell.c: the delta rule's, the cell's */
+void op_operands_delta(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
+void op_operands_cell(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
+/* Of so many heads, or groups of heads that share keys, each of that many multiplications, how many are worked out: the
+ * first ones stand for all.  Then what `got` errs in argument i, where the others' elements mean nothing. */
+long op_heads_asked(long heads, double work);
+void op_operands_add(struct op_distance *err, struct op_case *got, const struct op_case *truth, const struct op_case *c,
+                     int i, long asked);
 /* ref/oracle/exponentials.c: what the exponentials of gates err, of the cell and the delta rule; err[OP_ARGS],
  * 0 on entry */
 void op_exponentials(struct op_distance *err, const struct op_case *c, const struct op_case *truth);

@@ -13,7 +13,8 @@
  *   bf16       FlashAttention's rule: at most 2 times (gradients: 3 times) the error of an honest bf16 evaluation,
  *              which is the truth of inputs that are off by one rounding of their type - this stands for the
  *              operands (softmax weights, their gradients, states) that a tensor core takes in bf16, each of which
- *              is multiplied with an input -, its outputs rounded to theirs.
+ *              is multiplied with an input -, its outputs rounded to theirs; and of the cell and the delta rule,
+ *              whose chunks are longer chains of products, that chain as it is rounded: ref/oracle/operands.c.
  *              By RMS: never more than that either, or 5e-3 (gradients 1e-2, the forget gate's 2e-2), whichever is
  *              the larger.
  *              As a whole: rounding has no direction, so the projection of the error on the truth is at most 4 times
@@ -292,8 +293,8 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
 {
     const struct op_spec *op = &swax_ops[c->op];
     struct op_distance plain[OP_ARGS] = { { 0 } }, nudged[OP_ARGS] = { { 0 } };
-    struct op_distance faded[OP_ARGS] = { { 0 } };
-    double size[OP_ARGS] = { 0 }, alike[OP_ARGS] = { 0 };
+    struct op_distance faded[OP_ARGS] = { { 0 } }, rounded[OP_ARGS] = { { 0 } };
+    double size[OP_ARGS] = { 0 };
     long inputs = 0;
     memset(v, 0, sizeof *v);
     op_case_copy(truth, c);
@@ -304,7 +305,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
     measure_nudged(nudged, c, truth, precision);
     op_terms(size, c, truth);
     if (precision == SWAX_PREC_BF16) {
-        op_operands(alike, c, truth);
+        op_operands(rounded, c, truth);
         op_exponentials(faded, c, truth);
     }
     for (int i = 0; i < c->n; i++)
@@ -314,13 +315,14 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         if (!op_answers(a) || !c->arg[i])
             continue;
         const double u = rounding(STAT, precision) * size[i];
-        nudged[i].most = fmax(nudged[i].most, fmax(faded[i].most, u / unit(truth->arg[i], c->size[i])));
-        nudged[i].rms = fmax(nudged[i].rms, fmax(faded[i].rms, u / unit_rms(truth->arg[i], c->size[i])));
+        const struct op_distance *of = &rounded[i];
+        nudged[i].most = fmax(fmax(nudged[i].most, of->most), fmax(faded[i].most, u / unit(truth->arg[i], c->size[i])));
+        nudged[i].rms = fmax(fmax(nudged[i].rms, of->rms), fmax(faded[i].rms, u / unit_rms(truth->arg[i], c->size[i])));
         const struct op_distance most =
             op_bounds(&plain[i], &nudged[i], a, inputs, precision, truth->arg[i], before(c, i), c->size[i]);
-        v->bound[i] = most.most;
-        v->rms_bound[i] = most.rms;
-        v->bias_bound[i] = most.bias > 0 ? fmax(most.bias, 2 * alike[i]) + faded[i].bias : 0;
+        v->bound[i] = fmax(most.most, 2 * of->bias);    /* all may be off by as much as their projection is */
+        v->rms_bound[i] = fmax(most.rms, 2 * of->bias);
+        v->bias_bound[i] = most.bias > 0 ? fmax(most.bias, 2 * of->bias) + faded[i].bias : 0;
     }
 }
 

@@ -1,4 +1,5 @@
-/* operands.c - what rounding to bf16 on the way moves in one direction.
+/* operands.c - what rounding to bf16 on the way leaves: attention's, in one direction; the delta rule's and the cell's
+ * stand in files of their own.
  *
  * On tensor cores attention's weights are rounded to bf16 where they enter a product.  Errors of many weights go either
  * way, and leave no bias; but where all scores are equal, all weights are one number, and rounded alike: 1/3 becomes
@@ -114,17 +115,11 @@ int op_keys_are_alike(const struct op_case *c)
     return 2 * alike >= c->dims[0] * (T - 1) && T > 1;
 }
 
-void op_operands(double *bias, const struct op_case *c, const struct op_case *truth)
+static void operands_attention(struct op_distance *err, const struct op_case *c, const struct op_case *truth)
 {
     const struct op_spec *op = &swax_ops[c->op];
     const int backward = !strcmp(op->name, "attention_backward"), *d = c->dims;
     double most, square, sum[WAYS] = { 0 };
-    if (!strncmp(op->name, "delta_", 6))
-        op_operands_delta(bias, c, truth);
-    if (!strncmp(op->name, "mlstm_", 6))
-        op_operands_cell(bias, c, truth);
-    if (!backward && strcmp(op->name, "attention_forward"))
-        return;
     const double work = (double)d[0] * d[1] * d[3] * d[5] * (d[6] < d[2] ? d[6] : d[2]);
     if (c->by && c->by != swax_tiers[0] && work > MOST_WORK)
         return;
@@ -132,6 +127,60 @@ void op_operands(double *bias, const struct op_case *c, const struct op_case *tr
     double *along = along_of(truth->arg[i], backward ? c->arg[i] : NULL, c->size[i], &most, &square);
     round_weights(sum, c, op_named(backward ? c : truth, "lse"), along, backward);
     for (int way = 0; way < WAYS && square > 0; way++)
-        bias[i] = fmax(bias[i], fabs(sum[way]) / most / square);
+        err[i].bias = fmax(err[i].bias, fabs(sum[way]) / most / square);
     free(along);
+}
+
+void op_operands(struct op_distance *err, const struct op_case *c, const struct op_case *truth)
+{
+    const char *name = swax_ops[c->op].name;
+    if (!strncmp(name, "delta_", 6))
+        op_operands_delta(err, c, truth);
+    if (!strncmp(name, "mlstm_", 6))
+        op_operands_cell(err, c, truth);
+    if (!strncmp(name, "attention_", 10))
+        operands_attention(err, c, truth);
+}
+
+/* ---- heads that stand for all */
+
+long op_heads_asked(long heads, double work)
+{
+    static const double MOST = 2e9, ENOUGH = 2e8;      /* multiplications: a second or two, of one and of some */
+    const double fit = ENOUGH / fmax(work, 1);
+    return work > MOST ? 0 : fit >= (double)heads ? heads : fit < 1 ? 1 : (long)fit;
+}
+
+/* Which of the case's heads, or groups of them, sequence by sequence, has element e of an argument? */
+static long head_of(const struct op_case *c, int i, long e)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const char *shape = op->arg[i].shape;
+    const long H = op_extent(op, 'H', c->dims), G = strchr(op->dims, 'G') ? op_extent(op, 'G', c->dims) : H;
+    long b = 0, group = 0;
+    for (size_t k = strlen(shape); k-- > 0; e /= op_extent(op, shape[k], c->dims)) {
+        const long at = e % op_extent(op, shape[k], c->dims);
+        b = shape[k] == 'B' ? at : b;
+        group = shape[k] == 'H' ? at / (H / G) : shape[k] == 'G' ? at : group;
+    }
+    return b * G + group;
+}
+
+void op_operands_add(struct op_distance *err, struct op_case *got, const struct op_case *truth, const struct op_case *c,
+                     int i, long asked)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const char group = strchr(op->dims, 'G') ? 'G' : 'H';
+    const double all = (double)(op_extent(op, 'B', c->dims) * op_extent(op, group, c->dims));
+    struct op_distance off = { 0 };
+    for (long e = 0; e < c->size[i]; e++)
+        got->arg[i][e] = (double)asked < all && head_of(c, i, e) >= asked
+                           ? truth->arg[i][e]
+                           : op_round(got->arg[i][e], op->arg[i].type, SWAX_PREC_BF16);
+    op_distance_add(&off, got->arg[i], truth->arg[i], op->arg[i].role == ADD ? c->arg[i] : NULL, c->size[i]);
+    if (!isfinite(off.most))
+        return;
+    err->most = fmax(err->most, off.most);
+    err->rms = fmax(err->rms, off.rms * sqrt(all / (double)asked));
+    err->bias = fmax(err->bias, off.bias * all / (double)asked);
 }

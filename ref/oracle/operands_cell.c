@@ -15,11 +15,13 @@
  *              dC = e_last dC' + sum_t (s e_t q_t / N_t) dh_t^T, dn likewise
  *
  * W, S, P and the states' copies are rounded where they enter a product; what is in brackets is in some kernels, whose
- * decays are part of the queries and keys ("barred"), and then dh / N is too.  Errors of many operands go either way,
- * and leave no bias; but where tokens are alike the rows of these are, and are rounded alike: up to 0.1 % of h.  So the
- * form is worked out as it is rounded, in double, in chunks of 16, 32, 64 and 128 tokens.  W, C and the keys are in
- * units of exp(m), where a kernel may have a stabiliser of its own: eight units within a doubling are asked, and W / N.
- * The backward's are in no unit. */
+ * decays are part of the queries and keys ("barred"), and then dh / N is too.  So the form is worked out as it is
+ * rounded, in double, in chunks of 64 tokens, which end where states are kept, or do not.
+ *
+ * Errors of many operands go either way, and leave no bias; but where tokens are alike the rows of these are, and are
+ * rounded alike: up to 0.1 % of h.  What the bias is then hangs on how long chunks are, and W, C and the keys are in
+ * units of exp(m), where a kernel may have a stabiliser of its own: chunks of 16, 32, 64 and 128 tokens are asked,
+ * eight units within a doubling, and W / N.  The backward's are in no unit. */
 #include "ref/oracle/inside.h"
 
 #include <float.h>
@@ -27,17 +29,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 128, UNITS = 8 };
-static const double MOST_WORK = 2e9;         /* multiplications, of all of them */
+enum { CHUNK = 128, USUAL = 64, UNITS = 8, WAYS = 5 * 2 * (UNITS + 1) };
 
-/* How a kernel rounds: W and C times 2^(unit / UNITS), at UNITS W / N; are decays in queries and keys? */
-struct cell_way { int unit, barred; long chunk; };
+/* How a kernel rounds: W and C times 2^(unit / UNITS), at UNITS W / N; are decays in queries and keys?  In chunks of so
+ * many tokens, which end at multiples of `span`. */
+struct cell_way { int unit, barred; long chunk, span; };
 
 /* One head of one sequence; token t's row of q is q + t H K, and so on.  Outputs of the backward are added to. */
 struct cell_head {
     const double *q, *k, *v, *dh, *start;
     double *li, *lf, *m, *N, *g, *slope_i, *slope_f;       /* (T) */
-    double *h, *qn, *dq, *dk, *dv, *di, *df;
+    double *h, *qn, *Cs, *ns, *dq, *dk, *dv, *di, *df;      /* Cs, ns: the first of the head's states, or NULL */
     long T, H;
     int K, V;
     double m0, s;
@@ -141,18 +143,18 @@ static void chunk_gives(const struct cell_head *a, struct cell_chunk *c, struct 
     free(C);
 }
 
-/* As queries: dq, and what each token has of the state, x[n], into q.dq; dh is (n,V), by N where that is rounded. */
-static void chunk_queries(const struct cell_head *a, const struct cell_chunk *c, struct cell_state S, const double *dh,
-                          const double *over, int barred, double *x)
+/* As queries of the state C, whose n is `norm`: dq, and what each token has of that state, x[n], into q.dq; dh is
+ * (n,V), by N where that is rounded. */
+static void chunk_queries(const struct cell_head *a, const struct cell_chunk *c, const double *C, const double *norm,
+                          const double *dh, const double *over, int barred, double *x)
 {
-    double *C = copied(S.C, (long)a->K * a->V, 1);
     for (long i = 0; i < c->n; i++) {
         const long t = c->from + i;
         const double *q = key(a, a->q, t), enter = a->s * c->e[i];
         double *dq = a->dq + t * a->H * a->K;
         x[i] = 0;
         for (int r = 0; r < a->K; r++) {
-            double of_state = enter * a->g[t] * S.n[r];
+            double of_state = enter * a->g[t] * norm[r];
             for (int w = 0; w < a->V; w++)
                 of_state += round_if(barred, enter / over[i] * dh[i * a->V + w]) * C[r * a->V + w];
             x[i] += q[r] * of_state;
@@ -161,24 +163,22 @@ static void chunk_queries(const struct cell_head *a, const struct cell_chunk *c,
                 dq[r] += c->S[i * c->n + j] * key(a, a->k, c->from + j)[r];
         }
     }
-    free(C);
 }
 
 /* As keys: dk, dv, di, and what each token has of the gradient of the state behind, z[n], into k.dk. */
-static void chunk_keys(const struct cell_head *a, const struct cell_chunk *c, struct cell_state G, const double *dh,
-                       int barred, double *z)
+static void chunk_keys(const struct cell_head *a, const struct cell_chunk *c, const double *dC, const double *dn,
+                       const double *dh, int barred, double *z)
 {
-    double *C = copied(G.C, (long)a->K * a->V, 1);
     for (long j = 0; j < c->n; j++) {
         const long t = c->from + j;
         const double *k = key(a, a->k, t), *v = value(a, a->v, t), leave = c->D[(c->n - 1) * c->n + j];
         double *dk = a->dk + t * a->H * a->K, *dv = a->dv + t * a->H * a->V, kdk = 0;
         z[j] = 0;
         for (int r = 0; r < a->K; r++) {
-            double of_state = leave * G.n[r], all = 0;
+            double of_state = leave * dn[r], all = 0;
             for (int w = 0; w < a->V; w++) {
-                of_state += round_if(barred, leave * v[w]) * C[r * a->V + w];
-                dv[w] += round_if(barred, leave * k[r]) * C[r * a->V + w];
+                of_state += round_if(barred, leave * v[w]) * dC[r * a->V + w];
+                dv[w] += round_if(barred, leave * k[r]) * dC[r * a->V + w];
             }
             for (long i = j; i < c->n; i++)
                 all += c->S[i * c->n + j] * key(a, a->q, c->from + i)[r];
@@ -191,7 +191,6 @@ static void chunk_keys(const struct cell_head *a, const struct cell_chunk *c, st
                 dv[w] += c->W[i * c->n + j] * dh[i * a->V + w];
         a->di[t * a->H] += kdk * a->slope_i[t];
     }
-    free(C);
 }
 
 /* df, from what passes from state to state, x, z and all pairs. */
@@ -235,9 +234,11 @@ static void chunk_back(const struct cell_head *a, struct cell_chunk *c, struct c
             c->W[i * n + j] = round_one(by * dot(q, key(a, a->k, c->from + j), a->K) / over[i]);
         }
     }
-    chunk_queries(a, c, S, dh, over, way->barred, x);
-    chunk_keys(a, c, G, dh, way->barred, z);
-    chunk_gates(a, c, c->e[n - 1] * (dot(G.C, S.C, (int)KV) + dot(G.n, S.n, a->K)), x, z);
+    double *C = copied(S.C, KV, 1), *dC = copied(G.C, KV, 1);
+    chunk_queries(a, c, C, S.n, dh, over, way->barred, x);
+    chunk_keys(a, c, dC, G.n, dh, way->barred, z);
+    chunk_gates(a, c, c->e[n - 1] * (dot(dC, C, (int)KV) + dot(G.n, S.n, a->K)), x, z);
+    free(C), free(dC);
     for (long e = 0; e < KV; e++)
         G.C[e] *= c->e[n - 1];
     for (int r = 0; r < a->K; r++) {
@@ -253,28 +254,48 @@ static void chunk_back(const struct cell_head *a, struct cell_chunk *c, struct c
     free(dh);
 }
 
+/* Chunk number `at` of a sequence: is there one, with which tokens? */
+static int chunk_at(struct cell_chunk *c, const struct cell_head *a, const struct cell_way *way, long at)
+{
+    const long parts = (way->span - 1) / way->chunk + 1, span = at / parts * way->span;
+    const long end = span + way->span < a->T ? span + way->span : a->T;
+    c->from = span + at % parts * way->chunk;
+    c->n = end - c->from < way->chunk ? end - c->from : way->chunk;
+    return c->from < a->T;
+}
+
+static void keep(double *C, double *n, const struct cell_head *a, struct cell_state S)
+{
+    memcpy(C, S.C, (size_t)(a->K * a->V) * sizeof *C);
+    memcpy(n, S.n, (size_t)a->K * sizeof *n);
+}
+
 /* S from the state before to the one behind, or, in the backward, G to the gradient of the state before. */
 static void run_head(const struct cell_head *a, struct cell_state S, const struct cell_state *G,
                      const struct cell_way *way)
 {
-    const long L = way->chunk, chunks = (a->T + L - 1) / L, KV = (long)a->K * a->V, state = KV + a->K;
-    double *room = op_take((size_t)(3 * L * L + L + chunks * state), sizeof *room), *kept = room + 3 * L * L + L;
-    struct cell_chunk c = { .D = room, .W = room + L * L, .S = room + 2 * L * L, .e = room + 3 * L * L };
-    for (long at = 0; at < chunks; at++) {
-        c.from = at * L, c.n = a->T - c.from < L ? a->T - c.from : L;
-        memcpy(kept + at * state, S.C, (size_t)KV * sizeof *kept);
-        memcpy(kept + at * state + KV, S.n, (size_t)a->K * sizeof *kept);
+    const long L = way->chunk, KV = (long)a->K * a->V, state = KV + a->K;
+    double *squares = op_take((size_t)(3 * L * L + L), sizeof *squares);
+    struct cell_chunk c = { .D = squares, .W = squares + L * L, .S = squares + 2 * L * L, .e = squares + 3 * L * L };
+    long chunks = 0;
+    while (chunk_at(&c, a, way, chunks))
+        chunks++;
+    double *kept = op_take((size_t)(chunks * state), sizeof *kept);
+    for (long at = 0; chunk_at(&c, a, way, at); at++) {
+        keep(kept + at * state, kept + at * state + KV, a, S);
+        if (a->Cs && c.from % way->span == 0)
+            keep(a->Cs + c.from / way->span * KV, a->ns + c.from / way->span * a->K, a, S);
         chunk_weights(&c, a);
         if (!G)
             chunk_gives(a, &c, S, way);
         chunk_on(a, &c, S, way);
     }
-    for (long at = chunks - 1; at >= 0 && G; at--) {
-        c.from = at * L, c.n = a->T - c.from < L ? a->T - c.from : L;
+    for (long at = chunks; G && at--;) {
+        chunk_at(&c, a, way, at);
         chunk_weights(&c, a);
         chunk_back(a, &c, (struct cell_state){ kept + at * state, kept + at * state + KV }, *G, way);
     }
-    free(room);
+    free(kept), free(squares);
 }
 
 /* What the gates of a head are, its normalisers and the gradients of qn; `knows` has m and qn. */
@@ -303,13 +324,15 @@ static void load(double *to, const double *from, long n)
         to[e] = from ? from[e] : 0;
 }
 
-/* The case's answers as such a kernel has them, in `got`, which begins as what stood there. */
+/* The first `asked` heads of the case, sequence by sequence, as such a kernel has them, in `got`, which begins as what
+ * stood there. */
 static void run_case(struct op_case *got, const struct op_case *c, const struct op_case *truth, int backward,
-                     const struct cell_way *way)
+                     const struct cell_way *way, long asked)
 {
     const long T = c->dims[1], H = c->dims[2], K = c->dims[3], V = c->dims[4], KV = K * V;
+    const long states = op_extent(&swax_ops[c->op], 'c', c->dims);
     double *room = op_take((size_t)(7 * T + 2 * (KV + K)), sizeof *room), *C = room + 7 * T, *dC = C + KV + K;
-    for (long bh = 0; bh < (long)c->dims[0] * H; bh++) {
+    for (long bh = 0; bh < asked; bh++) {
         const long row = bh / H * T * H + bh % H;
         const double *start = op_named(c, "start"), *m0 = op_named(c, "m0");
         const double *C0 = op_named(c, "C0"), *n0 = op_named(c, "n0");
@@ -339,6 +362,10 @@ static void run_case(struct op_case *got, const struct op_case *c, const struct 
                 dn0[bh * K + e] += G.n[e];
         } else {
             a.h = op_named(got, "h") + row * V, a.qn = op_named(got, "qn") + row;
+            if (op_named(got, "Cs") && way->span == c->dims[5]) {
+                a.Cs = op_named(got, "Cs") + bh * states * KV;
+                a.ns = op_named(got, "ns") + bh * states * K;
+            }
             head_scalars(&a, c, truth, row);
             run_head(&a, S, NULL, way);
             load(op_named(got, "C1") + bh * KV, S.C, KV);
@@ -348,27 +375,45 @@ static void run_case(struct op_case *got, const struct op_case *c, const struct 
     free(room);
 }
 
-void op_operands_cell(double *bias, const struct op_case *c, const struct op_case *truth)
+/* The ways that are asked: how many. */
+static int ways_of(struct cell_way way[WAYS], const struct op_case *c, int backward)
 {
-    static const char *const answers[2][7] = { { "h", "qn", "C1", "n1" },
-                                               { "dq", "dk", "dv", "di", "df", "dC0", "dn0" } };
-    const struct op_spec *op = &swax_ops[c->op];
-    const int backward = !strcmp(op->name, "mlstm_backward"), *d = c->dims, ways = backward ? 2 : 2 * (UNITS + 1);
-    const double pairs = (double)d[0] * d[1] * d[2] * (CHUNK * (d[3] + d[4]) + 2.0 * d[3] * d[4]);
-    if (!op_keys_are_alike(c) || pairs * ways * 4 > MOST_WORK)
-        return;
-    for (long L = 16; L <= CHUNK && (L == 16 || L < 2 * d[1]); L *= 2)
-        for (int w = 0; w < ways; w++) {
-            const struct cell_way way = { w / 2, w % 2, L };
-            struct op_case got;
-            op_case_copy(&got, c);
-            run_case(&got, c, truth, backward, &way);
-            for (int k = 0; k < (backward ? 7 : 4); k++) {
-                const int i = op_arg_find(op, answers[backward][k]);
-                if (got.arg[i])
-                    bias[i] = fmax(bias[i], fabs(op_bias(got.arg[i], truth->arg[i], backward ? c->arg[i] : NULL,
-                                                         c->size[i])));
-            }
-            op_case_free(&got);
-        }
+    const long T = c->dims[1], L = c->dims[5];
+    const int alike = op_keys_are_alike(c), units = alike && !backward ? UNITS + 1 : 1;
+    int n = 0;
+    for (int w = 0; w < 2 * units; w++) {
+        for (long chunk = alike ? 16 : USUAL; chunk <= (alike ? CHUNK : USUAL); chunk *= 2)
+            if (chunk == 16 || !alike || chunk < 2 * T)
+                way[n++] = (struct cell_way){ w / 2, w % 2, chunk, T };
+        if (L < T)
+            way[n++] = (struct cell_way){ w / 2, w % 2, USUAL, L };
+    }
+    return n;
+}
+
+/* Is it of the state that is kept, where this way does not keep it, or the stabiliser? */
+static int is_left_out(const char *name, const struct cell_way *way, const struct op_case *c)
+{
+    return name[0] == 'm' || (way->span != c->dims[5] && (!strcmp(name, "Cs") || !strcmp(name, "ns")));
+}
+
+void op_operands_cell(struct op_distance *err, const struct op_case *c, const struct op_case *truth)
+{
+    struct cell_way way[WAYS];
+    const int backward = c->op == op_find("mlstm_backward"), *d = c->dims, ways = ways_of(way, c, backward);
+    double work = 0;
+    for (int w = 0; w < ways; w++)
+        work += (double)d[1] * (backward ? 3 : 1) * (fmin(fmin(d[1], (double)way[w].span), (double)way[w].chunk)
+              * (d[3] + d[4]) + 2.0 * d[3] * d[4]);
+    const long asked = op_heads_asked((long)d[0] * d[2], work);
+    for (int w = 0; w < ways && asked; w++) {
+        struct op_case got;
+        op_case_copy(&got, c);
+        run_case(&got, c, truth, backward, &way[w], asked);
+        for (int i = 0; i < c->n; i++)
+            if (c->arg[i] && op_answers(&swax_ops[c->op].arg[i])
+                && !is_left_out(swax_ops[c->op].arg[i].name, &way[w], c))
+                op_operands_add(&err[i], &got, truth, c, i, asked);
+        op_case_free(&got);
+    }
 }
