@@ -105,6 +105,17 @@ class Right(unittest.TestCase):
         )
         self.assertLessEqual({"saturated", "open", "shut"}, set(report.families))
 
+    def test_where_it_is_wrong_is_told_by_a_case_that_shows_it(self):
+        """In the smallest all rows are such as are wrong, and the whole is half of what it should be."""
+
+        def tail(x, w, eps):
+            y = norm(x, w, eps)
+            y[len(y) // 16 * 16 :] *= 0.5
+            return y
+
+        wrong = str(check(tail, reference=naive, raises=False, seed=2, N=[6, 20], **NORM))
+        self.assertRegex(wrong.splitlines()[0], "out is wrong at N from 16 to 19 alone, of 20")
+
     def test_gradients_that_both_give(self):
         def square(x, dout):
             return {"out": x * x, "dx": 2 * x * dout}
