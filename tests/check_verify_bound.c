@@ -152,11 +152,14 @@ static void pass_on(struct op_case *b, const struct op_case *f, enum op_role rol
     }
 }
 
-/* The gradients' largest errors, of all calls so far. */
-struct errors { double most[OP_ARGS], rms[OP_ARGS]; };
+static const double *before(const struct problem *p, int i)
+{
+    return swax_ops[p->in[1].op].arg[i].role == ADD ? p->in[1].arg[i] : NULL;
+}
 
-static void chain(struct errors *e, const struct rule *r, const struct problem *p, const struct swax_tier *tier,
-                  enum swax_precision runs, enum swax_precision keeps, uint64_t *nudge)
+/* e: the gradients' largest errors, of all calls so far. */
+static void chain(struct op_distance e[OP_ARGS], const struct rule *r, const struct problem *p,
+                  const struct swax_tier *tier, enum swax_precision runs, enum swax_precision keeps, uint64_t *nudge)
 {
     struct op_case f, b;
     op_case_copy(&f, &p->in[0]), op_case_copy(&b, &p->in[1]);
@@ -170,8 +173,10 @@ static void chain(struct errors *e, const struct rule *r, const struct problem *
     round_to(&b, keeps);
     for (int i = 0; i < b.n; i++)
         if (problem_is_answer(p, 1, i)) {
-            e->most[i] = fmax(e->most[i], op_error(b.arg[i], r->truth[1].arg[i], b.size[i]));
-            e->rms[i] = fmax(e->rms[i], op_error_rms(b.arg[i], r->truth[1].arg[i], b.size[i]));
+            const double *truth = r->truth[1].arg[i];
+            e[i].most = fmax(e[i].most, op_error(b.arg[i], truth, b.size[i]));
+            e[i].rms = fmax(e[i].rms, op_error_rms(b.arg[i], truth, b.size[i]));
+            e[i].bias = fmax(e[i].bias, fabs(op_bias(b.arg[i], truth, before(p, i), b.size[i])));
         }
     op_case_free(&f), op_case_free(&b);
 }
@@ -179,18 +184,22 @@ static void chain(struct errors *e, const struct rule *r, const struct problem *
 static void may_chain(struct rule *r, const struct problem *p)
 {
     static const double of_float[DTYPES] = {8, 8 * 0x1p-29, 8, 8}, of_nudges[DTYPES] = {8, 8, 3, 0.375};
-    struct errors floats = {{0}, {0}}, nudged = {{0}, {0}};
+    struct op_distance floats[OP_ARGS] = {{0}}, nudged[OP_ARGS] = {{0}};
     struct swax_tier f32, f64;
     uint64_t random = p->seed;
-    chain(&floats, r, p, p->in[1].by, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
+    chain(floats, r, p, p->in[1].by, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
     for (int k = 0; order(k, p, 0, &f32, &f64); k++)
-        chain(&floats, r, p, &f32, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
+        chain(floats, r, p, &f32, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
     for (int k = 0; k < op_nudges(&p->in[1]); k++)
-        chain(&nudged, r, p, p->in[1].by, SWAX_PREC_F64, dtype_precision(p->wish.dtype), &random);
+        chain(nudged, r, p, p->in[1].by, SWAX_PREC_F64, dtype_precision(p->wish.dtype), &random);
     for (int i = 0; i < p->in[1].n; i++) {
         const double plain = of_float[p->wish.dtype], moved = of_nudges[p->wish.dtype];
-        enlarge(&r->v[1].bound[i], fmax(plain * floats.most[i], moved * nudged.most[i]));
-        enlarge(&r->v[1].rms_bound[i], fmax(plain * floats.rms[i], moved * nudged.rms[i]));
+        enlarge(&r->v[1].bound[i], fmax(plain * floats[i].most, moved * nudged[i].most));
+        enlarge(&r->v[1].rms_bound[i], fmax(plain * floats[i].rms, moved * nudged[i].rms));
+        if (problem_is_answer(p, 1, i) && r->v[1].bias_bound[i] > 0)
+            enlarge(&r->v[1].bias_bound[i],
+                    op_bounds(&floats[i], &nudged[i], &swax_ops[p->in[1].op].arg[i], 1, SWAX_PREC_BF16,
+                              r->truth[1].arg[i], before(p, i), p->in[1].size[i]).bias);
     }
 }
 
@@ -280,6 +289,25 @@ static void may_cancel(struct rule *r, const struct problem *p)
 
 /* ---- all of it */
 
+/* What the delta rule writes, beta r, up or down by chance by half of what f16's smallest numbers are apart, or by all
+ * of it. */
+static void may_write_small(struct rule *r, const struct problem *p)
+{
+    struct op_case got;
+    uint64_t random = p->seed;
+    op_case_copy(&got, &p->in[0]);
+    for (long row = 0, V = extent(&got, 'V'); row < extent(&got, 'B') * extent(&got, 'T') * extent(&got, 'H'); row++)
+        for (long e = row * V; e < (row + 1) * V; e++) {
+            const double beta = named(&got, "beta")[row], residual = fabs(named(&r->truth[0], "r")[e]);
+            const int up = op_random(&random) >> 63;
+            const double written = fmin(fabs(beta) * residual, 0x1p-25);
+            named(&got, "v")[e] += beta == 0 ? 0 : (up ? 1 : -1) * written / fabs(beta);
+        }
+    op_run(p->in[0].by, SWAX_PREC_F64, &got);
+    may_give(r, p, 0, &got, 2);
+    op_case_free(&got);
+}
+
 static void halve(struct rule *r, const struct problem *p, int part)
 {
     struct op_case unused, rounded;
@@ -294,6 +322,8 @@ static void halve(struct rule *r, const struct problem *p, int part)
     may_give(r, p, part, &rounded, 2);
     may_lean(r, p, part, &rounded, 2);
     op_case_free(&unused), op_case_free(&rounded);
+    if (!strcmp(swax_ops[p->in[part].op].name, "delta_forward"))
+        may_write_small(r, p);
 }
 
 static void say_rule(struct rule *r, const struct problem *p)
@@ -326,8 +356,8 @@ static void same(const char *words, const char *tensor, const char *what, double
 }
 
 /* All scores equal, so that all weights of a row are rounded alike; numbers of which f16 keeps few digits; forget gates
- * whose sums have few digits left; and one that is shut. */
-enum change { AS_DRAWN, EQUAL_SCORES, SMALL, LONG_SUMS, ONE_SHUT };
+ * whose sums have few digits left; one that is shut; a strength of 0. */
+enum change { AS_DRAWN, EQUAL_SCORES, SMALL, LONG_SUMS, ONE_SHUT, ONE_WEAK };
 
 static void change(struct problem *p, enum change how)
 {
@@ -340,6 +370,8 @@ static void change(struct problem *p, enum change how)
                 p->in[part].arg[i][e] *= swax_ops[p->in[part].op].arg[i].type == INT ? 1 : 1e-5;
         problem_to_half(&p->in[part]);
     }
+    for (int part = 0; part < p->subject.n && how == ONE_WEAK; part++)
+        named(&p->in[part], "beta")[1] = 0;
     for (int part = 0; part < p->subject.n && (how == LONG_SUMS || how == ONE_SHUT); part++)
         for (long e = 0; e < p->in[part].size[op_arg_find(&swax_ops[p->in[part].op], "f")]; e++)
             named(&p->in[part], "f")[e] = how == LONG_SUMS ? -1.90625 : e == 1 ? -60 : named(&p->in[part], "f")[e];
@@ -402,6 +434,9 @@ static const struct { const char *words; int chained; enum change how; } of[] = 
     {"mlstm seed=1 dtype=f32 family=gauss B=2 H=2 T=60 K=6 V=3 g=0 eps=0.3", 1, 0},
     {"delta suite=quick seed=3 dtype=f32", 1, 0}, {"delta suite=quick seed=4 dtype=f64 noise=yes", 1, 0},
     {"delta suite=quick seed=5 dtype=bf16 noise=yes", 1, 0}, {"delta suite=quick seed=5 dtype=f16", 0, 0},
+    {"delta seed=1 dtype=f16 family=lone B=3 T=7 H=4 G=4 K=6 V=9 J=6 e=1", 1, 0},
+    {"delta seed=2 dtype=f16 family=gauss B=2 T=4 H=2 G=1 K=3 V=2", 1, ONE_WEAK},
+    {"mlstm seed=5 dtype=bf16 family=open B=2 H=1 T=20 K=3 V=4 g=0 eps=0.01", 1, 0},
     {"attention suite=quick seed=3 dtype=f32", 1, 0},
     {"attention seed=2 dtype=f32 B=1 H=1 G=1 T=6 S=6 D=2", 1, 0},
     {"attention seed=23 dtype=f32 family=equal B=1 H=1 G=1 T=3 S=60 D=1", 0, 0},      /* whose first order errs most */

@@ -6,6 +6,7 @@
 #include "ref/oracle/inside.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* dx = r (u - mean(u) - ..), u = dy w: with one element, or equal ones, nothing is left */
@@ -27,12 +28,74 @@ static void softcap_terms(double *size, const struct op_case *c, const struct op
     size[0] = op_largest(op_named(c, "dy"), c->size[0]);
 }
 
+/* A sigmoid's derivative is s (1 - s), of an s that is in float: where s is 1 nothing is left.  What one rounding of s
+ * is to it: */
+static double sigmoid_term(double x) { return exp(2 * op_log_sigmoid(x)); }
+
+/* dg = dy x s (1 - s) */
+static void gate_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
+    const int dg = op_arg_find(&swax_ops[c->op], "dg");
+    for (long e = 0; e < c->size[dg]; e++)
+        size[dg] = fmax(size[dg], fabs(op_named(c, "dy")[e] * op_named(c, "x")[e]) * sigmoid_term(op_named(c, "g")[e]));
+}
+
+/* db = dbeta top s (1 - s) */
+static void strength_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
+    for (long e = 0; e < c->size[0]; e++)
+        size[0] = fmax(size[0], fabs(op_named(c, "dbeta")[e]) * sigmoid_term(op_named(c, "b")[e]));
+    size[0] *= fabs(c->scalar[0]);
+}
+
+/* da = dg low rate s (1 - s), s of rate x; dbias is a sum of it, and dlrate one of x times it, of n errors each */
+static void decay_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
+    const struct op_spec *op = &swax_ops[c->op];
+    const double low = c->scalar[0];
+    const int da = op_arg_find(op, "da"), dlrate = op_arg_find(op, "dlrate"), dbias = op_arg_find(op, "dbias");
+    const long HJ = c->size[dbias], H = c->size[dlrate], J = HJ / H;
+    double *squares = op_take((size_t)(HJ + H), sizeof *squares);
+    for (long e = 0; e < c->size[da] && low < 0; e++) {
+        const double rate = exp(op_named(c, "lrate")[e % HJ / J]);
+        const double x = op_named(c, "a")[e] + op_named(c, "bias")[e % HJ];
+        const double of = fabs(op_named(c, "dg")[e] * low) * rate * sigmoid_term(rate * x);
+        double *gate = &squares[e % HJ], *head = &squares[HJ + e % HJ / J];
+        *gate += of * of, *head += of * x * (of * x);
+        size[da] = fmax(size[da], of);
+        size[dbias] = fmax(size[dbias], sqrt(*gate));
+        size[dlrate] = fmax(size[dlrate], sqrt(*head));
+    }
+    free(squares);
+}
+
 /* dx = dloss (exp(z - lse) - [..]) (1 - (z/cap)^2), where z is rounded */
 static void xent_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     (void)truth;
     const double z = op_largest(op_named(c, "x"), c->size[0]), cap = c->scalar[0];
     size[0] = op_largest(op_named(c, "dloss"), c->dims[0]) * fmax(1, cap > 0 ? fmin(z, cap) : z);
+}
+
+/* dq = sum of ds k, ds = p (dy.v - delta) / sqrt(D), where delta = dy.y is the sum of p dy.v too.  p = exp(a - lse),
+ * and lse is a float, off by a rounding: a delta that is summed of such p is off by that share, which is what the
+ * kernel gives of a y that is lse times as long, without what it gives of y. */
+static void attention_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const long y = op_arg_find(op, "y"), lse = op_arg_find(op, "lse"), D = c->size[y] / c->size[lse];
+    struct op_case p;
+    op_case_copy(&p, c);
+    for (long e = 0; e < p.size[y]; e++)
+        p.arg[y][e] *= 1 + fmax(1, fabs(c->arg[lse][e / D]));
+    op_run(c->by ? c->by : swax_tiers[0], SWAX_PREC_F64, &p);
+    for (int i = 0; i < p.n; i++)
+        for (long e = 0; e < p.size[i] && p.arg[i] && op->arg[i].role == ADD; e++)
+            size[i] = fmax(size[i], isfinite(p.arg[i][e]) ? fabs(p.arg[i][e] - truth->arg[i][e]) : 0);
+    op_case_free(&p);
 }
 
 /* States and qn are in the gauge of m.  A kernel may know m better than the number it writes down, by half an ulp of m,
@@ -119,7 +182,9 @@ void op_terms(double *size, const struct op_case *c, const struct op_case *truth
     } known[] = {
         { "rmsnorm_backward", norm_terms }, { "headnorm_backward", norm_terms }, { "softcap_backward", softcap_terms },
         { "xent_backward", xent_terms },    { "mlstm_backward", cell_terms },    { "mlstm_forward", state_terms },
-        { "delta_forward", delta_terms },
+        { "delta_forward", delta_terms },   { "attention_backward", attention_terms },
+        { "gate_backward", gate_terms },     { "decay_backward", decay_terms },
+        { "strength_backward", strength_terms },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (!strcmp(known[i].op, swax_ops[c->op].name))

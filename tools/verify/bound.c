@@ -11,29 +11,33 @@
 /* What f16 holds at most: where the truth is more than that, or nearly, an honest kernel may answer infinity. */
 static const double MOST_HALF = 65504;
 
+/* Where that is more, and a number. */
+static void enlarge(double *bound, double may) { *bound = isfinite(may) ? fmax(*bound, may) : *bound; }
+
+/* What stood in an argument before the call, where that is added to. */
+static const double *before(const struct op_case *c, int i)
+{
+    return swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL;
+}
+
 void bound_widen(struct problem *p, int part, const struct op_case *got, double scale)
 {
     for (int i = 0; i < got->n; i++) {
         if (!problem_is_answer(p, part, i))
             continue;
-        const double most = scale * op_error(got->arg[i], p->truth[part].arg[i], got->size[i]);
-        const double rms = scale * op_error_rms(got->arg[i], p->truth[part].arg[i], got->size[i]);
-        double *bound = &p->bound[part].bound[i], *rms_bound = &p->bound[part].rms_bound[i];
-        *bound = isfinite(most) ? fmax(*bound, most) : *bound;
-        *rms_bound = isfinite(rms) ? fmax(*rms_bound, rms) : *rms_bound;
+        const double *truth = p->truth[part].arg[i];
+        enlarge(&p->bound[part].bound[i], scale * op_error(got->arg[i], truth, got->size[i]));
+        enlarge(&p->bound[part].rms_bound[i], scale * op_error_rms(got->arg[i], truth, got->size[i]));
     }
 }
 
 static void widen_bias(struct problem *p, int part, const struct op_case *got, double scale)
 {
-    const struct op_case *c = &p->in[part];
     for (int i = 0; i < got->n; i++) {
         double *bound = &p->bound[part].bias_bound[i];
-        if (!problem_is_answer(p, part, i) || *bound <= 0)
-            continue;
-        const double *before = swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL;
-        const double bias = scale * fabs(op_bias(got->arg[i], p->truth[part].arg[i], before, got->size[i]));
-        *bound = isfinite(bias) ? fmax(*bound, bias) : *bound;
+        if (problem_is_answer(p, part, i) && *bound > 0)
+            enlarge(bound, scale * fabs(op_bias(got->arg[i], p->truth[part].arg[i], before(&p->in[part], i),
+                                                got->size[i])));
     }
 }
 
@@ -49,6 +53,29 @@ static void bound_rounding(struct problem *p, int part)
     op_case_free(&rounded);
 }
 
+/* So has what a delta rule writes, u = beta r, which is an operand: below 2^-14 it may be off by 2^-25, and r by
+ * 1 / beta of that.  S1, the sum of k u^T, is in float, and may be as small, where strengths and gates are. */
+static void bound_updates(struct problem *p, int part)
+{
+    static const double HALF_ULP = 1.0 / (1 << 25);
+    const struct op_spec *op = &swax_ops[p->in[part].op];
+    struct op_case got;
+    uint64_t s = p->seed;
+    if (strcmp(op->name, "delta_forward"))
+        return;
+    op_case_copy(&got, &p->in[part]);
+    const int v = op_arg_find(op, "v");
+    const double *beta = got.arg[op_arg_find(op, "beta")], *r = p->truth[part].arg[op_arg_find(op, "r")];
+    const long V = op_extent(op, 'V', got.dims);
+    for (long e = 0; e < got.size[v]; e++) {
+        const double off = beta[e / V] == 0 ? 0 : fmin(fabs(r[e]), HALF_ULP / fabs(beta[e / V]));
+        got.arg[v][e] += op_random(&s) >> 63 ? off : -off;
+    }
+    op_run(got.by ? got.by : swax_tiers[0], SWAX_PREC_F64, &got);
+    bound_widen(p, part, &got, 2);
+    op_case_free(&got);
+}
+
 /* The rule for half precision: bf16's bounds, an eighth of them, but not below what float may err, nor below what f16
  * rounds away. */
 static void bound_half(struct problem *p, int part)
@@ -62,6 +89,7 @@ static void bound_half(struct problem *p, int part)
         p->bound[part].rms_bound[i] = fmax(p->bound[part].rms_bound[i] / 8, in_float.rms_bound[i]);
     }
     bound_rounding(p, part);
+    bound_updates(p, part);
 }
 
 /* ---- honest orders of operations: what any correct one errs, nobody is blamed for. Twice that, as FlashAttention's
@@ -155,7 +183,8 @@ static void bound_orders(struct problem *p, int part)
     }
 }
 
-/* ---- a backward that reads what its own forward saved: both are judged as one kernel, by ref/oracle/judge.c's rule */
+/* ---- a backward that reads what its own forward saved: both are judged as one kernel, by ref/oracle/judge.c's rule,
+ * its bias too: what a rounded forward makes of a normaliser is in a whole row of every gradient */
 
 static void round_answers(struct op_case *c, enum swax_precision precision)
 {
@@ -165,7 +194,7 @@ static void round_answers(struct op_case *c, enum swax_precision precision)
 }
 
 /* Run it on inputs which `off` may have moved, and keep what its gradients err, where that is more. */
-static void run_chain(double *error, double *rms, const struct problem *p, const struct swax_tier *tier,
+static void run_chain(struct op_distance errs[OP_ARGS], const struct problem *p, const struct swax_tier *tier,
                       enum swax_precision run, enum swax_precision keeps, uint64_t *off)
 {
     struct op_case f, b;
@@ -186,10 +215,8 @@ static void run_chain(double *error, double *rms, const struct problem *p, const
     op_run(op_present(tier, run, b.op) ? tier : b.by, run, &b);
     round_answers(&b, keeps);
     for (int i = 0; i < b.n; i++)
-        if (problem_is_answer(p, 1, i)) {
-            error[i] = fmax(error[i], op_error(b.arg[i], p->truth[1].arg[i], b.size[i]));
-            rms[i] = fmax(rms[i], op_error_rms(b.arg[i], p->truth[1].arg[i], b.size[i]));
-        }
+        if (problem_is_answer(p, 1, i))
+            op_distance_add(&errs[i], b.arg[i], p->truth[1].arg[i], before(&p->in[1], i), b.size[i]);
     op_case_free(&f);
     op_case_free(&b);
 }
@@ -201,21 +228,25 @@ static void bound_chain(struct problem *p)
     static const double plain_times[DTYPES] = { 8, 8 * DBL_EPSILON / (double)FLT_EPSILON, 8, 8 },
                         times[DTYPES] = { 8, 8, 3, 3.0 / 8 };
     const enum swax_precision precision = dtype_precision(p->wish.dtype);
-    double plain[2][OP_ARGS] = {{0}}, moved[2][OP_ARGS] = {{0}};
+    struct op_distance plain[OP_ARGS] = {{0}}, moved[OP_ARGS] = {{0}};
     struct swax_tier honest;
     uint64_t s = p->seed;
-    run_chain(plain[0], plain[1], p, p->in[1].by, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
+    run_chain(plain, p, p->in[1].by, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
     for (int k = bound_next_order(-1, p, 0, &honest); k >= 0; k = bound_next_order(k, p, 0, &honest))
-        run_chain(plain[0], plain[1], p, &honest, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
+        run_chain(plain, p, &honest, SWAX_PREC_F32, SWAX_PREC_F32, NULL);
     for (int k = op_nudges(&p->in[1]); k > 0; k--)
-        run_chain(moved[0], moved[1], p, p->in[1].by, SWAX_PREC_F64, precision, &s);
-    for (int i = 0; i < p->in[1].n; i++)
-        for (int by_rms = 0; by_rms < 2; by_rms++) {
-            double *bound = by_rms ? &p->bound[1].rms_bound[i] : &p->bound[1].bound[i];
-            const double may =
-                fmax(plain_times[p->wish.dtype] * plain[by_rms][i], times[p->wish.dtype] * moved[by_rms][i]);
-            *bound = isfinite(may) ? fmax(*bound, may) : *bound;
-        }
+        run_chain(moved, p, p->in[1].by, SWAX_PREC_F64, precision, &s);
+    for (int i = 0; i < p->in[1].n; i++) {
+        const double scale = plain_times[p->wish.dtype], by = times[p->wish.dtype];
+        struct op_verdict *v = &p->bound[1];
+        if (!problem_is_answer(p, 1, i))
+            continue;
+        enlarge(&v->bound[i], fmax(scale * plain[i].most, by * moved[i].most));
+        enlarge(&v->rms_bound[i], fmax(scale * plain[i].rms, by * moved[i].rms));
+        if (v->bias_bound[i] > 0)
+            enlarge(&v->bias_bound[i], op_bounds(&plain[i], &moved[i], &swax_ops[p->in[1].op].arg[i], 0, precision,
+                                                 p->truth[1].arg[i], before(&p->in[1], i), p->in[1].size[i]).bias);
+    }
 }
 
 /* A truth that another tier tells in double errs as a candidate in double may. */
