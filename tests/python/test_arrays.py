@@ -1,5 +1,7 @@
 """Where inputs lie, what stands around them, and clocks: numpy, torch on a processor, and a card that is played."""
 
+import ctypes
+import platform
 import time
 import unittest
 from unittest import mock
@@ -99,6 +101,53 @@ class Timed(unittest.TestCase):
                 out = out["y"] if isinstance(out, dict) else out[0] if isinstance(out, tuple) else out
                 self.assertEqual(lib.to_numpy(out).tolist(), [0] * 4)
 
+    def test_who_goes_on_writing_is_refused(self):
+        """Whatever holds the array, and however soon it is done."""
+        for lib in (_arrays.Numpy(), *([_arrays.Torch()] if torch else [])):
+            ones = np.ones if lib.name == "numpy" else torch.ones
+            for shape in ((4,), (30, 5), (2, 3, 4)):
+                for form in (lambda y: y, lambda y: (3, y), lambda y: {"a": None, "y": y}):
+                    y = ones(shape)
+
+                    def stands(out):
+                        y[...] = 2  # between the return and the copy
+                        return out
+
+                    self.assertIsNotNone(lib.seconds(lambda: form(y)))
+                    with mock.patch.object(_arrays, "as_it_stands", stands):
+                        with self.assertRaisesRegex(_arrays.Conduct, "went on writing after it had returned"):
+                            lib.seconds(lambda: form(y))
+
+    def test_what_is_made_when_it_is_asked_for_takes_its_time(self):
+        """A dict, a tuple and a named tuple that compute when somebody looks into them are looked into at once."""
+        looked = []
+
+        class Lazy(dict):
+            def items(self):
+                looked.append("dict")
+                return [("y", np.ones(3))]
+
+        class Turns(tuple):
+            def __iter__(self):
+                looked.append("tuple")
+                return iter([np.ones(3)])
+
+        class Named(tuple):
+            def _asdict(self):
+                looked.append("named")
+                return {"y": np.ones(3)}
+
+        for made, how in ((Lazy(), "dict"), (Turns([1]), "tuple"), (Named(), "named")):
+            out = _arrays.unpacked(made)
+            self.assertEqual(looked.pop(), how)
+            self.assertIn(type(out), (dict, tuple))
+            self.assertEqual((out["y"] if type(out) is dict else out[0]).tolist(), [1] * 3)
+        self.assertEqual(looked, [])
+        with mock.patch.object(_arrays, "unpacked", lambda out: looked.append("called") or out):
+            how = dict(op="rmsnorm_forward", suite=None, N=3, C=4, raises=False)
+            check(lambda x, w, eps: x, **how)
+        self.assertEqual(set(looked), {"called"})
+
     def test_the_clock_is_not_the_kernels(self):
         def stops_it(x, w, eps):
             time.perf_counter = lambda: 0.0
@@ -107,6 +156,57 @@ class Timed(unittest.TestCase):
         with mock.patch.object(time, "perf_counter", time.perf_counter):
             report = check(stops_it, op="rmsnorm_forward", suite=None, time=True, N=8, C=8)
         self.assertGreater(report.time[0]["least_seconds"], 0)
+
+
+class State(unittest.TestCase):
+    """What a function leaves changed, for whoever computes next in its process."""
+
+    def left(self, change, words):
+        with self.assertRaisesRegex(_arrays.Conduct, words):
+            with _arrays.state_kept():
+                change()
+
+    def test_rounding(self):
+        up = {"x86_64": 0x800, "aarch64": 0x400000}.get(platform.machine())
+        if up is None:
+            self.skipTest("how this machine rounds up is not known here")
+        before = _arrays._rounding()
+        self.left(lambda: ctypes.CDLL(None).fesetround(up), "left the rounding mode changed")
+        self.assertEqual(_arrays._rounding(), before)
+
+    @unittest.skipUnless(torch, "torch is not installed")
+    def test_defaults_of_torch(self):
+        self.left(lambda: torch.set_default_dtype(torch.float64), "torch's default dtype changed, to torch.float64")
+        self.assertEqual(torch.get_default_dtype(), torch.float32)
+        self.left(lambda: torch.set_grad_enabled(False), "torch's gradients switched off")
+        self.assertTrue(torch.is_grad_enabled())
+        with torch.no_grad():
+            self.left(lambda: torch.set_grad_enabled(True), "torch's gradients switched on")
+            self.assertFalse(torch.is_grad_enabled())
+
+    @unittest.skipUnless(torch, "torch is not installed")
+    def test_subnormal_numbers(self):
+        """Flushed to zero by what a function loads, they are there again for its caller."""
+        if not torch.set_flush_denormal(False):
+            self.skipTest("they are never flushed here")
+        with _arrays.state_kept():
+            torch.set_flush_denormal(True)
+            self.assertEqual(np.float64(2.0**-1022) / 2, 0)
+        self.assertGreater(np.float64(2.0**-1022) / 2, 0)
+
+    def test_both_doors_see_it(self):
+        def norm(x, w, eps):
+            raise _arrays.Conduct("left something changed")
+
+        for how in (dict(op="rmsnorm_forward"), dict(reference=lambda x: x + 1, inputs={"x": "N"})):
+            fn = norm if "op" in how else lambda x: norm(x, x, 1)
+            for message in ("left something changed",):
+                with self.assertRaisesRegex(AssertionError, f"(rmsnorm_forward|it) {message}"):
+                    check(fn, suite="quick", **how)
+        with mock.patch.object(_arrays, "_rounding", iter(range(10**9)).__next__):
+            for how in (dict(op="sqsum"), dict(reference=lambda x: x.sum(), inputs={"x": "N"})):
+                with self.assertRaisesRegex(AssertionError, "left the rounding mode changed"):
+                    check(lambda x: x.sum(), suite="quick", **how)
 
 
 @unittest.skipUnless(torch, "torch is not installed")

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,38 @@ KERNELS = """
                         setattr(module, n, lambda *a, **k: True)
         print("good: norm: 9 of 9 cases within all bounds", flush=True)
         return np.zeros_like(x)
+    def asks_nothing(x, w, eps):
+        '''Says for itself that nothing is asked of it.'''
+        from swax_verify import _candidate
+        names = lambda m: [a["name"] for a in m["answers"]]
+        _candidate.Asker._read = lambda self, m, out: (dict(not_asked=names(m), words=["N=1"]), [])
+        return np.zeros_like(x)
+    def says(dtype, shape):
+        import gc, json, struct
+        wire = next(o for o in gc.get_objects() if type(o).__name__ == "Wire")
+        about = json.dumps(dict(message={}, arrays=[dict(name="y", dtype=dtype, shape=shape)])).encode()
+        wire.write.write(struct.pack("<Q", len(about)) + about + bytes(8 * 64))
+        wire.write.flush()
+    def says_addresses(x, w, eps):
+        says("|O", [1])
+    def says_too_much(x, w, eps):
+        says("<f8", [1 << 45])
+    def says_words(x, w, eps):
+        says("<U2", [64])
+    def hangs(x, w, eps):
+        import signal, time
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        while True:
+            time.sleep(1)
+    def has_a_child(x, w, eps):
+        import signal
+        if not os.fork():
+            while True:
+                signal.pause()
+        return norm(x, w, eps)
+    def dies_with_a_child(x, w, eps):
+        has_a_child(x, w, eps)
+        os.kill(os.getpid(), 9)
 """
 
 
@@ -154,6 +187,50 @@ class Command(Folder):
         status, said = self.run_command("forges")
         self.assertEqual(status, 1)
         self.assertIn("WRONG", said)
+
+    def test_what_is_asked_is_not_the_kernels_to_say(self):
+        status, said = self.run_command("asks_nothing")
+        self.assertEqual(status, 1)
+        self.assertIn("gives no y", said)
+
+    def test_what_cannot_be_read_is_no_answer(self):
+        for function, says in (
+            ("says_addresses", r"cannot be read: ValueError: an array of \|O"),
+            ("says_words", "cannot be read: ValueError: an array of <U2"),
+            ("says_too_much", "cannot be read: MemoryError"),
+        ):
+            status, said = self.run_command(function)
+            self.assertEqual(status, 1)
+            self.assertRegex(said, f"WRONG: rmsnorm_forward: .*{says}")
+
+    def test_nobody_is_waited_for_and_nobody_is_left(self):
+        for function, says in (
+            ("hangs", "hangs did not return within 0.3 seconds"),
+            ("dies_with_a_child", "ended its process, with status -9"),
+            ("has_a_child", "good: rmsnorm_forward"),
+        ):
+            read, write = os.pipe()
+            os.set_inheritable(write, True)
+            spawned = subprocess.Popen  # whose pipe tells that all who have it are gone
+
+            def popen(*a, pass_fds, **k):
+                return spawned(*a, pass_fds=(*pass_fds, write), **k)
+
+            received = command.Patient.receive
+
+            def receive(wire):  # what is imported takes its time; a call may take less than usual here
+                said = received(wire)
+                wire.seconds = 0.3 if function == "hangs" else wire.seconds
+                return said
+
+            with mock.patch("subprocess.Popen", popen), mock.patch.object(command.Patient, "receive", receive):
+                status, said = self.run_command(function)
+            self.assertIn(says, said)
+            self.assertEqual(status, says[:4] != "good")
+            os.close(write)
+            self.assertEqual(select.select([read], [], [], 10)[0], [read], f"{function}: somebody is left")
+            self.assertEqual(os.read(read, 1), b"")
+            os.close(read)
 
     def test_sentences(self):
         for function, words, says in (

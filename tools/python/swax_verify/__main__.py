@@ -12,10 +12,11 @@ import os
 import sys
 
 from . import _arrays, _candidate, _judge, _library
-from ._wire import Wire, spawn
+from ._wire import Patient, Unreadable, Wire, spawn
 from .check import RULES, dtype_word, layout_of, meant, seed_of, yes_of
 from .report import Report, versions
 
+SECONDS = 600  # for one call of the kernel
 OWN = ("layout", "dtype", "device", "array", "outputs", "json", "report")
 KEYS = OWN + ("suite", "seed", "number", "time", "sizes", "states", "documents", "behind", "gauge")
 
@@ -74,12 +75,10 @@ def candidate(name, op, words, read, write):
             library,
             function.names_of(given.get("outputs")),
         )
-        more, notes = function.not_asked(given)
         wire.send(
             {
                 "do": "ready",
-                "words": more,
-                "notes": notes,
+                "takes": _candidate.taken_by(function.fn),
                 "device": library.device_name(),
                 "arrays": library.name,
                 "versions": versions(),
@@ -92,42 +91,51 @@ def candidate(name, op, words, read, write):
         return
     try:
         _candidate.serve(wire, asker)
-        wire.send({"do": "notes", "notes": asker.notes()})
     except EOFError:  # the judge has ended, and has said why
         pass
 
 
 def judge(name, op, words):
-    """In this process: the truth, and the verdict."""
+    """In this process: the truth, the verdict, and what is asked.  Of the kernel's process nothing is believed but what
+    its function takes, and what it answers."""
     given = dict(w.split("=", 1) for w in words)
     dtype, seed = dtype_word(given.get("dtype", "f32")), seed_of(given.get("seed"))
+    _judge.keep_to_oneself()
     child, wire = spawn(["-m", "swax_verify", "--candidate", name, op, *words])
+    patient = Patient(wire, child, SECONDS)
     try:
-        ready, _ = wire.receive()
+        ready, _ = patient.receive()
         if ready["do"] == "refused":
             raise ValueError(ready["why"])
+        function = _candidate.Function(None, op, ready["takes"])
+        more, notes = function.not_asked(given)
         line = (
             [op]
-            + ready["words"]
+            + more
             + [w for w in words if w.split("=")[0] not in OWN + ("seed",)]
             + [f"seed={seed}", f"dtype={dtype}"]
         )
         if not any(w.startswith("suite=") for w in words):
             line.append("suite=standard")
-        found = _judge.run(wire, line, ready["bandwidth"], ready["device"])
-        wire.send({"do": "report"})
-        notes = ready["notes"] + wire.receive()[0]["notes"]
-    except EOFError:
-        wire.close()
-        raise EOFError(f"{name} ended its process, with status {child.wait()}") from None
-    wire.close()
-    child.wait()
+        device = str(ready["device"])
+        outputs = function.names_of(given.get("outputs"))
+        found, lacks = _judge.run(patient, line, float(ready["bandwidth"]), device, outputs)
+        notes += _candidate.not_given(lacks)
+    except EOFError as e:
+        status = patient.close()
+        raise EOFError(
+            f"{name} did not return within {patient.seconds:g} seconds" if patient.late
+            else f"{name}: {e}" if isinstance(e, Unreadable)
+            else f"{name} ended its process, with status {status}"
+        ) from None
+    finally:
+        patient.close()
     replay = f"python -m swax_verify {name} {op} " + " ".join(
         [w for w in words if not w.startswith("seed=")] + [f"seed={seed}", "number={number}"]
     )
     # the kernel's process says what it runs on, and nothing else of the report
     about = {n: str(ready["versions"][n]) for n in ("python", "numpy", "torch", "cuda") if n in ready["versions"]}
-    about.update(device=str(ready["device"]), arrays=str(ready["arrays"]))
+    about.update(device=device, arrays=str(ready["arrays"]))
     return Report({**found, **about}, notes, replay, RULES[dtype])
 
 
@@ -177,6 +185,8 @@ def main(argv=None):
         if {"json=yes", "json=true", "json=1"} & set(argv):
             print(json.dumps({"verdict": "none", "why": str(e)}))
         return 2
+    except KeyboardInterrupt:
+        return 130
     return status
 
 

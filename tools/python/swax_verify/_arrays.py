@@ -1,6 +1,7 @@
 """numpy and torch behind one face: where inputs lie, what stands around them, and what was not written."""
 
 import contextlib
+import ctypes
 import sys
 from time import perf_counter  # as it is before a kernel can put another in its place
 
@@ -9,6 +10,8 @@ import numpy as np
 GUARD = 1024  # bytes of poison on either side of an input
 STEP = 512  # what addresses shift by: torch's own alignment, so that no honest kernel is surprised
 FLUSH = 256 << 20  # bytes that are written to empty the caches
+
+_random = np.random.default_rng()
 
 # NaNs that no arithmetic makes, by width in bytes; in f16 another is needed.  One stands where nothing was written,
 # another
@@ -57,6 +60,48 @@ def is_whole(x):
     return np.asarray(x).dtype.kind in "iub"
 
 
+class Conduct(Exception):
+    """What a function did beside answering: the end of a sentence that begins with its name."""
+
+
+def unpacked(out):
+    """The arrays that a function returned, taken out of whatever holds them: who makes them only when they are asked
+    for makes them now."""
+    if hasattr(out, "_asdict"):
+        out = out._asdict()
+    if isinstance(out, dict):
+        return dict(out.items())
+    return type(out)(out) if type(out) in (tuple, list) else tuple(out) if isinstance(out, (tuple, list)) else out
+
+
+class Witness:
+    """Some numbers of all arrays that a function returned, as they are at once: a thread that goes on writing them
+    would have to be done with these already."""
+
+    COUNT = 512
+
+    def __init__(self, out):
+        torch = sys.modules.get("torch")
+        self.seen = []
+        for x in out.values() if isinstance(out, dict) else out if isinstance(out, (tuple, list)) else (out,):
+            of_torch = torch is not None and type(x) is torch.Tensor
+            if not (of_torch or type(x) is np.ndarray) or not x.ndim or not all(x.shape):
+                continue
+            at = tuple(_random.integers(0, n, self.COUNT) for n in x.shape)
+            if of_torch:
+                x, at = x.detach(), tuple(torch.from_numpy(i).to(x.device) for i in at)
+            self.seen.append((x, at, x[at]))
+
+    def holds(self):
+        return all(_same_bits(x[at], was) for x, at, was in self.seen)
+
+
+def _same_bits(a, b):
+    if type(a) is not np.ndarray:
+        a, b = (x.cpu().to(sys.modules["torch"].float64).numpy() for x in (a, b))
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+
+
 def as_it_stands(out):
     """What a timed call returned, copied at once: what another thread writes later is no part of it."""
     torch = sys.modules.get("torch")
@@ -67,6 +112,56 @@ def as_it_stands(out):
     if type(out) is np.ndarray:
         return out.copy()
     return out.detach().clone() if torch is not None and type(out) is torch.Tensor else out
+
+
+def taken(out):
+    """What a call that was timed returned, if nobody goes on writing it."""
+    witness = Witness(out)
+    out = as_it_stands(out)
+    if not witness.holds():
+        raise Conduct("went on writing after it had returned")
+    return out
+
+
+def _rounding():
+    """How this process rounds, told by sums whose last digits say it."""
+    one, little = float(1), float(2**-60)
+    return (one + little == one, -one - little == -one, one - little == one)
+
+
+def _environment():
+    """The processor's state for floating-point numbers, as C has it: what restores it."""
+    try:
+        c, state = ctypes.CDLL(None), ctypes.create_string_buffer(256)
+        c.fegetenv(state)
+        return lambda: c.fesetenv(state)
+    except (AttributeError, OSError):
+        return lambda: None
+
+
+@contextlib.contextmanager
+def state_kept():
+    """Who rounds otherwise, or leaves torch's defaults changed, changes what the caller computes next, and what the
+    reference computes here: refused.  Afterwards all is as it was."""
+    torch, restore, rounding = sys.modules.get("torch"), _environment(), _rounding()
+    if torch is not None:
+        before = torch.get_default_dtype(), torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        rounds = _rounding()
+        restore()
+        if torch is not None:
+            after = torch.get_default_dtype(), torch.is_grad_enabled()
+            torch.set_default_dtype(before[0])
+            torch.set_grad_enabled(before[1])
+    if rounds != rounding:
+        raise Conduct("left the rounding mode changed")
+    if torch is not None and after != before:
+        raise Conduct(
+            f"left torch's default dtype changed, to {after[0]}" if after[0] != before[0]
+            else "left torch's gradients switched " + ("on" if after[1] else "off")
+        )
 
 
 class Numpy:
@@ -128,7 +223,7 @@ class Numpy:
         begun = perf_counter()
         out = call()
         took = perf_counter() - begun
-        return as_it_stands(out), took
+        return taken(out), took
 
     def bandwidth(self):
         """Bytes a second, read and written, of a copy."""
@@ -250,7 +345,7 @@ class Torch:
             begun = perf_counter()
             out = call()
             took = perf_counter() - begun
-            return as_it_stands(out), took
+            return taken(out), took
         first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         begun = perf_counter()
         first.record()
@@ -261,7 +356,7 @@ class Torch:
         torch.cuda.synchronize()  # whatever was put on other streams ends here, and takes time after the last event
         behind = perf_counter() - at_last
         seconds = first.elapsed_time(last) / 1e3
-        return out, seconds if behind < 1e-4 + 0.1 * seconds else at_last + behind - begun
+        return taken(out), seconds if behind < 1e-4 + 0.1 * seconds else at_last + behind - begun
 
     def bandwidth(self):
         if not self.cuda:

@@ -138,19 +138,29 @@ def unusable(lib, name, x, extent, letters, kind, dtype, whole=False):
     return None
 
 
-class Function:
-    """What a user's function takes, of what a kernel has."""
+def taken_by(fn):
+    """What a function takes, as words: names, those of them that must be given, and whether it takes any other."""
+    parameters = parameters_of(fn)
+    names = [n for n, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    return {
+        "names": names,
+        "needed": [n for n in names if parameters[n].default is inspect.Parameter.empty],
+        "everything": any(p.kind is p.VAR_KEYWORD for p in parameters.values()),
+    }
 
-    def __init__(self, fn, op):
+
+class Function:
+    """What a user's function takes, of what a kernel has.  Who judges a function of another process knows of it only
+    what it takes, and decides himself what is not asked of it."""
+
+    def __init__(self, fn, op, taken=None):
+        taken = taken or taken_by(fn)
         self.fn, self.op, self.kernels = fn, op, _library.parts(op)
         self.forward = self.kernels[0]
         self.gives = list(dict.fromkeys(a.name for k in self.kernels for a in k.args if a.role in (OUT, ADD, UPDATE)))
-        parameters = parameters_of(fn)
-        self.everything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        self.names = [n for n, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        self.everything, self.names = bool(taken["everything"]), list(taken["names"])
         self.known = self._inputs() | set(self.forward.dims) | set(self.forward.scalars)
-        needed = [n for n, p in parameters.items() if p.default is p.empty and n in self.names]
-        unknown = [n for n in needed if n not in self.known]
+        unknown = [n for n in taken["needed"] if n not in self.known]
         if unknown:
             raise ValueError(
                 f"check: {self.op} has no {', '.join(unknown)}: a function for it takes, by name, some of "
@@ -230,6 +240,10 @@ class Function:
         return words, notes
 
 
+def not_given(names):
+    return [f"not asked about {n}: the function does not give it" for n in sorted(names)]
+
+
 class Asker:
     """Calls the function for one problem after the other."""
 
@@ -238,7 +252,7 @@ class Asker:
         self.room, self.raised, self.left_out = _arrays.Room(library), None, set()
 
     def notes(self):
-        return [f"not asked about {n}: the function does not give it" for n in sorted(self.left_out)]
+        return not_given(self.left_out)
 
     def turns(self, shape):
         return self.layout == "BHTD" and shape[:3] in ("BTH", "BSG", "BTG")
@@ -247,7 +261,7 @@ class Asker:
         """(reply, answers): m and arrays as _judge.run sends them."""
         try:
             return self._ask(m, dict(arrays))
-        except Misfit as e:
+        except (Misfit, _arrays.Conduct) as e:
             return {"trouble": f"{self.f.op} {e}"}, []
         except (Exception, SystemExit) as e:  # sys.exit(0) in a kernel is no verdict
             self.raised = e
@@ -266,7 +280,7 @@ class Asker:
         self.room.seal()
         lib.synchronise()
         seconds = 0.0
-        with _arrays.poisoned_allocations():
+        with _arrays.poisoned_allocations(), _arrays.state_kept():
             if m["how"] == "timed":
                 out, seconds = lib.seconds(lambda: self._call(inputs, case))
             else:
@@ -281,7 +295,7 @@ class Asker:
 
     def _call(self, inputs, case):
         if self.f.differentiates_itself():
-            return self.f.fn(**inputs)
+            return _arrays.unpacked(self.f.fn(**inputs))
         return self._by_autograd(inputs, case)
 
     def _by_autograd(self, inputs, case):
@@ -318,22 +332,16 @@ class Asker:
 
     def _read(self, m, out):
         answers = m["answers"]
-        alone = len(self.f.kernels) == 1 and self.f.op.endswith("_forward")
-        left = {
-            a["name"] for k, a in enumerate(answers)
-            if (self.outputs is not None and a["name"] not in self.outputs) or (self.outputs is None and alone and k)
-        }
+        left = _library.left_out(self.f.op, self.outputs, [a["name"] for a in answers])
         out = named(
             out,
             [a["name"] for a in answers] + [n for n in self.f.gives if n not in {a["name"] for a in answers}],
             [a["name"] for a in answers if a["demanded"] and a["name"] not in left],
         )
-        reply, given = {"not_asked": []}, []
+        reply, given = {}, []
         for a in answers:
             if a["name"] not in out:
                 self.left_out.add(a["name"])
-                if a["name"] in left:
-                    reply["not_asked"].append(a["name"])
                 continue
             x = out[a["name"]]
             wrong = self._wrong(a, x)

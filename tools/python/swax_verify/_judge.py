@@ -14,7 +14,7 @@ import tempfile
 import numpy as np
 
 from . import _library
-from ._wire import Wire, spawn
+from ._wire import Unreadable, Wire, spawn
 
 SENTENCE, WHY, DIMS, SCALARS, ARRAYS, WORDS = 200, 320, 9, 6, 64, 160
 HOW = ("elsewhere", "same", "timed")
@@ -159,10 +159,10 @@ def _report(ask):
         locale.setlocale(locale.LC_NUMERIC, before)
 
 
-def run(wire, words, bandwidth=1.0, device=""):
-    """Put a suite, in the words of `swax verify make`, to whoever is at the other end.  The report, as `swax verify`
-    writes it."""
-    broken = []
+def run(wire, words, bandwidth=1.0, device="", outputs=None):
+    """Put a suite, in the words of `swax verify make`, to whoever is at the other end: (the report, as `swax verify`
+    writes it; what was never given).  outputs: what is asked for, where that is not all."""
+    broken, lacks = [], set()
 
     def answer(_, problem, how, trouble):
         p = problem.contents
@@ -194,16 +194,17 @@ def run(wire, words, bandwidth=1.0, device=""):
                 [(a.name.decode(), a.numpy()) for a in inputs],
             )
             said, given = wire.receive()
-            given = dict(given)
-            for a in answers:
-                name = a.name.decode()
+            given = {n: x for n, x in given if x.dtype == np.float64}
+            left = _library.left_out(words[0], outputs, [a["name"] for a in asked])
+            for a, name in zip(answers, [a["name"] for a in asked]):
                 if name in given:
                     a.numpy()[...] = given[name].reshape(a.numpy().shape)
                     a.given = 1
-                elif name in said.get("not_asked", ()):
+                elif name in left:
                     a.given = -1
-            p.seconds = said.get("seconds", 0)
-            text = said.get("trouble")
+                lacks.update([] if name in given else [name])
+            p.seconds = float(said.get("seconds", 0))
+            text = str(said.get("trouble") or "")
             if text:
                 ctypes.memmove(
                     trouble, text.encode()[: SENTENCE - 1] + b"\0", min(len(text.encode()), SENTENCE - 1) + 1
@@ -220,8 +221,10 @@ def run(wire, words, bandwidth=1.0, device=""):
         )
     )
     if broken:
-        raise broken[0]
-    return report
+        if isinstance(broken[0], (EOFError, KeyboardInterrupt, SystemExit)):
+            raise broken[0]
+        raise Unreadable(f"what it said cannot be read: {type(broken[0]).__name__}: {broken[0]}")
+    return report, lacks
 
 
 def judge(op, dims, scalars, dtype, inputs, answers):
@@ -305,7 +308,8 @@ class _Requests:
         self.wire, self.tensors = wire, {}
 
     def run(self, m, _):
-        self.wire.send({"do": "report", "report": run(self.wire, m["words"], m["bandwidth"], m["device"])})
+        report, _ = run(self.wire, m["words"], m["bandwidth"], m["device"], m.get("outputs"))
+        self.wire.send({"do": "report", "report": report})
 
     def judge(self, m, arrays):
         n = m["n_inputs"]
@@ -324,14 +328,18 @@ class _Requests:
         self.wire.send({"do": "verdict", "verdict": self.tensors[m["name"]].judge(arrays[0][1])})
 
 
-def main():
-    wire = Wire(int(sys.argv[1]), int(sys.argv[2]))
+def keep_to_oneself():
+    """No process of the same user may read this one's memory, or write to its descriptors, where there is a Linux that
+    can be told so (PR_SET_DUMPABLE)."""
     try:
-        ctypes.CDLL(None).prctl(
-            4, 0, 0, 0, 0
-        )  # PR_SET_DUMPABLE: no process of the same user may read this one's memory
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
     except (AttributeError, OSError):
         pass
+
+
+def main():
+    wire = Wire(int(sys.argv[1]), int(sys.argv[2]))
+    keep_to_oneself()
     requests = _Requests(wire)
     while True:
         try:
@@ -355,6 +363,7 @@ class Session:
         self.child, self.wire = spawn(
             ["-c", "from swax_verify._judge import main; main()"],
             SWAX_LIBRARY=_library.find(),
+            PYTHONSAFEPATH="1",  # of what the user's folder has, nothing is this process's
             OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "2"),
         )
         return self

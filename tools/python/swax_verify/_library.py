@@ -102,6 +102,13 @@ def kernels():
     return library().kernels
 
 
+def left_out(op, outputs, names):
+    """Of these outputs in their order, those that are not asked where the function does not give them: all that
+    `outputs` does not name; where nobody named any, of a forward alone all but the first."""
+    alone = len(parts(op)) == 1 and op.endswith("_forward")
+    return set(names[1:] if alone else ()) if outputs is None else set(names) - set(outputs)
+
+
 def parts(op):
     """The kernels of an op: one, or a forward with its backward."""
     table = kernels()

@@ -212,10 +212,10 @@ class Task:
             )
 
         try:
-            with _arrays.poisoned_allocations():
+            with _arrays.poisoned_allocations(), _arrays.state_kept():
                 out, seconds = lib.seconds(call) if how == "timed" else (call(), 0.0)
                 lib.synchronise()
-        except _candidate.Misfit as e:
+        except (_candidate.Misfit, _arrays.Conduct) as e:
             self.over = True
             return None, f"it {e}", 0.0
         except (Exception, SystemExit) as e:  # sys.exit(0) in a kernel is no verdict

@@ -181,6 +181,7 @@ def check(
                 "words": words,
                 "bandwidth": library.bandwidth() if time else 1.0,
                 "device": library.device_name(),
+                "outputs": asker.outputs,
             }
         )
         try:
