@@ -21,8 +21,8 @@
  *
  * Chunks have 64 tokens, and end where states are kept; or they do not end there.  Where keys are alike, what the bias
  * is hangs on how long chunks are and on the scale that a matrix is rounded at, for beta and s may be factors of
- * either operand: chunks of 16, 32, 64 and 128 tokens and eight scales within a doubling are asked.  Where numbers are
- * few, one scale alone may be right by luck: four are asked. */
+ * either operand: chunks of 16, 32, 64 and 128 tokens and eight scales within a doubling are asked.  Elsewhere one
+ * scale may be right by luck, by a factor of ten where keys are nearly alike: three or four are asked. */
 #include "ref/oracle/inside.h"
 
 #include <math.h>
@@ -392,7 +392,7 @@ static void run_case(struct op_case *got, const struct op_case *c, int backward,
 static int ways_of(struct delta_way way[WAYS], const struct op_case *c)
 {
     const long T = c->dims[1], L = c->dims[7];
-    const int alike = op_keys_are_alike(c), step = alike ? 1 : op_nudges(c) > 2 ? 2 : SCALES;
+    const int alike = op_keys_are_alike(c), step = alike ? 1 : op_nudges(c) > 2 ? 2 : 3;
     int n = 0;
     for (int scale = 0; scale < SCALES; scale += step) {
         const double up = exp2((double)scale / SCALES);
