@@ -243,6 +243,57 @@ START_TEST(tiles_have_their_sizes)
 }
 END_TEST
 
+/* Sizes, alone and together, behind which kernels that pass everything smaller went wrong: does a suite have them?  A
+ * letter stands before `=` a number, `>` one, or `%` one that divides it. */
+static int has_sizes(const struct op_case *c, const char *sizes)
+{
+    int all = 1;
+    while (*sizes) {
+        char *end;
+        const char *at = strchr(swax_ops[c->op].dims, *sizes);
+        const long value = strtol(sizes + 2, &end, 10), is = c->dims[at - swax_ops[c->op].dims];
+        all &= sizes[1] == '=' ? is == value : sizes[1] == '>' ? is > value : is % value == 0;
+        sizes = end + (*end == ' ');
+    }
+    return all;
+}
+
+START_TEST(sizes_that_kernels_split_are_asked)
+{
+    static const char *const of[][2] = {
+        {"attention", "H>32 G>4"}, {"attention", "B>8"}, {"attention", "D=96 T>64"}, {"attention", "D=192 T>64"},
+        {"attention", "D>512 S>64"}, {"attention", "T=1 S>4096"}, {"attention", "T>512 D=64 W>512"},
+        {"attention", "T>2048 W>2048"}, {"attention", "S>1100 T>1 W>1024"}, {"attention", "H=16 G=2"},
+        {"mlstm", "K=128 V=128 T%64 T>128 g=0"}, {"mlstm", "K=64 V=64 T%64 T>128 g=3"}, {"mlstm", "K>256"},
+        {"mlstm", "V>512"}, {"mlstm", "T>512 K=64 V=64"}, {"mlstm", "T>2048"}, {"mlstm", "H>32"}, {"mlstm", "B>8"},
+        {"delta", "K=128 V=128 J=1 e=1 T%64 T>128"}, {"delta", "K=128 V=128 J=128 e=1 T>128"},
+        {"delta", "K=64 V=64 J=1 e=1 T%64 T>128"}, {"delta", "K=64 V=64 J=64 e=1 T>512"}, {"delta", "K>256"},
+        {"delta", "V>512"}, {"delta", "T>2048"}, {"delta", "H>32 G>4"}, {"delta", "B>8"},
+        {"rope", "T>2048"}, {"rope", "H>32"}, {"rope", "D>512"}, {"rope", "B>8"}, {"conv", "T>2048"},
+        {"conv", "C>4096"}, {"conv", "F>8"}, {"conv", "B>8"}, {"headnorm", "H>32"}, {"headnorm", "D>512"},
+        {"headnorm", "N>65536"}, {"headnorm", "D=1"}, {"rmsnorm", "N>65536"}, {"rmsnorm", "N>4096 C>16"},
+        {"rmsnorm", "C>4096"}, {"rmsnorm", "C=1"}, {"linear", "I>4096"}, {"linear", "O>1024"}, {"linear", "N>65536"},
+        {"readout", "I>4096"}, {"readout", "O>1024"}, {"xent", "V>131072"}, {"xent", "N>65536"}, {"xent", "V=1"},
+        {"embed", "V>131072"}, {"embed", "C>4096"}, {"embed", "N>65536"}, {"skip", "H>32"}, {"skip", "D>512"},
+        {"skip", "N>65536"}, {"decay", "J>128"}, {"decay", "H>32"}, {"decay", "N>65536"}, {"swiglu", "N>262144"},
+        {"gate", "N>262144"}, {"add", "N>262144"}, {"adamw", "N>262144"}, {"sqsum", "N>262144"}, {"cast", "N>262144"}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct plan plan = {.wish = {.states = 1, .documents = 1, .noise = 1}, .seed = 1 + k % 3, .only = -1,
+                            .suite = suite_find("standard")};
+        struct entry e;
+        int any = 0;
+        ck_assert(!subject_find(&plan.subject, of[k][0], why));
+        for (int i = 0; !any && plan_entry(&plan, i, &e); i++) {
+            struct op_case c;
+            unsigned optional;
+            ck_assert_msg(!problem_sizes(&c, &optional, &plan, &e, why), "%s", why);
+            any = has_sizes(&c, of[k][1]);
+        }
+        ck_assert_msg(any, "no problem of suite=standard asks %s with %s", of[k][0], of[k][1]);
+    }
+}
+END_TEST
+
 /* ---- the sizes of models */
 
 START_TEST(models_have_their_sizes)
@@ -482,6 +533,7 @@ int main(void)
     tcase_add_test(t, a_plan_survives_its_words);
     tcase_add_test(t, suites_are_the_same_to_the_last_size);
     tcase_add_test(t, tiles_have_their_sizes);
+    tcase_add_test(t, sizes_that_kernels_split_are_asked);
     tcase_add_test(t, models_have_their_sizes);
     tcase_add_test(t, a_file_has_its_sizes);
     tcase_add_test(t, small_rows_show_where_eps_is);

@@ -510,7 +510,82 @@ static void attention_of_first_maximum(real *y, stat *lse, const real *q, const 
     }
 }
 
+/* In float: one pass over a row for its mean and its mean square. */
+static void variance_in_one_pass(real *y, stat *mean, stat *rstd, const real *x, const stat *w, int N, int H, int D,
+                                 int center, double eps)
+{
+    F64->headnorm_forward(y, mean, rstd, x, w, N, H, D, center, eps);
+    for (long row = 0; row < (long)N * H && center; row++) {
+        float sum = 0, squares = 0;
+        for (int d = 0; d < D; d++) {
+            sum += (float)x[row * D + d];
+            squares += (float)x[row * D + d] * (float)x[row * D + d];
+        }
+        const float mu = sum / (float)D, var = fmaxf(squares / (float)D - mu * mu, 0), r = 1 / sqrtf(var + (float)eps);
+        for (int d = 0; d < D; d++)
+            y[row * D + d] = (x[row * D + d] - mean[row]) * r * w[row % H * D + d];
+    }
+}
+
+/* The maximum begins at 0, or leaves out the last: exp vanishes, or overflows, in float. */
+static void xent_of_a_maximum(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap,
+                              double most, int words)
+{
+    F64->xent_forward(loss, lse, x, target, N, V, cap);
+    for (int n = 0; n < N && !(cap > 0); n++) {
+        double taken = most, all = -INFINITY;
+        for (int v = 0; v < V; v++) {
+            taken = v < words ? fmax(taken, x[(long)n * V + v]) : taken;
+            all = fmax(all, x[(long)n * V + v]);
+        }
+        lse[n] = fabs(all - taken) > 104 ? (all - taken) * (stat)INFINITY : lse[n];
+    }
+}
+
+static void xent_from_zero(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap)
+{
+    xent_of_a_maximum(loss, lse, x, target, N, V, cap, 0, V);
+}
+
+static void xent_without_the_last(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap)
+{
+    xent_of_a_maximum(loss, lse, x, target, N, V, cap, V > 1 ? -INFINITY : x[0], V - 1);
+}
+
+/* What a token writes, over beta. */
+static void residual_over_beta(real *y, stat *S1, stat *r, stat *Ss, const real *q, const real *k, const real *v,
+                               const stat *g, const stat *beta, const stat *S0, const int *start, int B, int T, int H,
+                               int G, int K, int V, int J, int L, int erase, double scale)
+{
+    F64->delta_forward(y, S1, r, Ss, q, k, v, g, beta, S0, start, B, T, H, G, K, V, J, L, erase, scale);
+    for (long e = 0; e < (long)B * T * H * V; e++)
+        r[e] = beta[e / V] > 0 ? r[e] : NAN;
+}
+
+static void adamw_of_large_norms(stat *w, stat *m, stat *v, const stat *g, const double *sum, int N, int step,
+                                 double lr, double beta1, double beta2, double eps, double decay, double clip)
+{
+    F64->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, sum && *sum > 9 ? 0 : clip);
+}
+
+/* Rows before the call that are of another document. */
+static void conv_of_another_document(real *y, const real *x, const stat *w, const stat *b, const int *start, int B,
+                                     int T, int S, int C, int F)
+{
+    int *first = start ? malloc((size_t)B * (size_t)T * sizeof *first) : NULL;
+    for (long e = 0; e < (long)B * T && start; e++)
+        first[e] = start[e] < 0 ? -S : start[e];
+    F64->conv_forward(y, x, w, b, first, B, T, S, C, F);
+    free(first);
+}
+
 static const struct { const char *subject, *says; struct swax_kernels_f64 table; } meet[] = {
+    {"headnorm_forward", "the variance in one pass", {.headnorm_forward = variance_in_one_pass}},
+    {"xent_forward", "the maximum begins at 0", {.xent_forward = xent_from_zero}},
+    {"xent_forward", "the maximum without the last", {.xent_forward = xent_without_the_last}},
+    {"delta_forward", "r is u / beta", {.delta_forward = residual_over_beta}},
+    {"adamw", "norms above 3 are not clipped", {.adamw = adamw_of_large_norms}},
+    {"conv_forward", "documents that began before the call", {.conv_forward = conv_of_another_document}},
     {"attention_forward", "the maximum of the first 64 keys", {.attention_forward = attention_of_first_maximum}},
     {"attention_forward", "one key head, a window of at most 128", {.attention_forward = attention_of_128}},
     {"mlstm_forward", "eps of at most 1e-3 beyond 128 tokens", {.mlstm_forward = cell_without_eps}},
@@ -557,6 +632,9 @@ int main(void)
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, slips_of_outputs_are_rejected, 0, groups);
     tcase_add_test(t, lost_states_are_rejected);
+    suite_add_tcase(s, t);
+    t = tcase_create("numbers");
+    tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, hard_numbers_meet_large_sizes, 0, sizeof meet / sizeof *meet);
     suite_add_tcase(s, t);
     return suite_ends(s);

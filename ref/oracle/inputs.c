@@ -123,6 +123,25 @@ static void shrink_rows(struct op_case *c, int i, uint64_t *s)
     }
 }
 
+/* A mean that is large beside the spread: a variance that is taken as a difference of two means loses its digits. */
+static void lift_rows(struct op_case *c, int i, enum swax_precision p)
+{
+    for (long e = 0; e < c->size[i]; e++)
+        c->arg[i][e] += p == SWAX_PREC_BF16 ? 1200 : 76800;    /* 4 and 256 times the spread */
+}
+
+/* Logits: as they are, all far below 0, and the first or the last of a row far above the others. */
+static void lift_logits(struct op_case *c, int i)
+{
+    const long row = op_extent(&swax_ops[c->op], 'V', c->dims);
+    for (long r = 0; r < c->size[i] / row; r++) {
+        double *x = &c->arg[i][r * row];
+        for (long j = 0; j < row && r % 4 == 1; j++)
+            x[j] -= 2000;
+        x[r % 4 == 2 ? 0 : row - 1] += r % 4 >= 2 ? 2000 : 0;
+    }
+}
+
 static void draw_numbers(struct op_case *c, int i, enum op_family family, enum swax_precision p, uint64_t *s)
 {
     const struct op_arg *arg = &swax_ops[c->op].arg[i];
@@ -130,6 +149,10 @@ static void draw_numbers(struct op_case *c, int i, enum op_family family, enum s
         c->arg[i][e] = element(arg->name, family, p, s);
     if (family == OP_COLD && arg->name[0] == 'x')
         shrink_rows(c, i, s);
+    if (family == OP_HUGE && arg->name[0] == 'x' && op_arg_find(&swax_ops[c->op], "mean") >= 0)
+        lift_rows(c, i, p);
+    if (family == OP_HUGE && arg->name[0] == 'x' && op_arg_find(&swax_ops[c->op], "target") >= 0)
+        lift_logits(c, i);
     if ((family == OP_EQUAL || family == OP_ONEHOT) && is_data(arg->name))
         shape_rows(c, i, family, s);
 }
@@ -192,10 +215,13 @@ static double log_gate(enum op_family family, long at, long T, uint64_t *s)
     }
 }
 
+/* Among open gates and shut ones there are tokens that write nothing. */
 static double strength(enum op_family family, double top, uint64_t *s)
 {
     const double x = top / (1 + exp(-op_normal(s)));
-    return family == OP_COLLINEAR || family == OP_CONVERGED ? 1
+    const int few = family == OP_OPEN || family == OP_SHUT;
+    return few && x < top / 4     ? 0
+         : family == OP_COLLINEAR || family == OP_CONVERGED ? 1
          : family == OP_REFLECT                             ? 2
          : family == OP_LONE                                ? 0.01
                                                             : x;
@@ -246,6 +272,8 @@ void op_draw_input(struct op_case *c, int i, const struct draw *d)
             *x *= 3;
         if (optimiser && (arg->name[0] == 'v' || arg->name[0] == 's'))
             *x *= *x;    /* second moments and the squared norm are not negative */
+        if (optimiser && arg->name[0] == 's' && *x > 0.45)
+            *x *= 100;    /* half of the norms are above most clips */
         *x = op_round(*x, arg->type, d->inputs);
     }
 }

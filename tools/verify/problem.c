@@ -165,12 +165,13 @@ int word_is_among(const char *name, const char *words)
     return 0;
 }
 
-/* Which optional arguments there are, as a set of their numbers; the same for a forward and its backward. */
-static unsigned draw_optional(const struct subject *s, const struct wish *w, uint64_t *seed)
+/* Which optional arguments there are, as a set of their numbers; the same for a forward and its backward.  `all`: all
+ * but documents. */
+static unsigned draw_optional(const struct subject *s, const struct wish *w, int all, uint64_t *seed)
 {
     unsigned given = 0, saved = 0, documents = 0, states = 0, without = 0;
     for (int group = 1; group < 8; group++)
-        given |= (unsigned)(op_uniform(seed) < 0.6) << group;
+        given |= (unsigned)(op_uniform(seed) < 0.6 || all) << group;
     for (int part = 0; part < s->n; part++)
         for (int i = 0; i < op_args(&swax_ops[s->op[part]]); i++) {
             const struct op_arg *a = &swax_ops[s->op[part]].arg[i];
@@ -186,7 +187,7 @@ static unsigned draw_optional(const struct subject *s, const struct wish *w, uin
         }
     given |= saved;
     given &= ~without;
-    if (!w->documents)
+    if (!w->documents || all)
         given &= ~documents;
     if (!w->states)
         given &= ~states;
@@ -269,7 +270,7 @@ const char *problem_sizes(struct op_case *c, unsigned *optional, const struct pl
 {
     const struct subject *s = &plan->subject;
     uint64_t random = e->seed * 0x9e3779b97f4a7c15 + 17;
-    *optional = draw_optional(s, &plan->wish, &random);
+    *optional = draw_optional(s, &plan->wish, e->tile >= TILE_FAR, &random);
     op_draw_dims(c, s->op[0], e->seed, e->max_dim);
     op_draw_scalars(c, e->seed);
     if (e->tile >= 0)

@@ -3,10 +3,12 @@
  * All families at small and odd sizes; some long problems, since what is lost between chunks of 64 or 128 tokens shows
  * in nothing shorter; and sizes that cross the tiles of real kernels, 16, 32, 64 and 128 and their neighbours, all of
  * them at once and with several sequences, heads and groups: the first bugs of a kernel need a border in one size and
- * more than one of another. */
+ * more than one of another.  Last, sizes of which one is far larger than the others, or is a model's own: what a grid,
+ * a table, or the split of a sum leaves out, and what only the fast path of a common size does. */
 #include "tools/verify/verify.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { QUICK, STANDARD, HARD, SUITES };      /* behind which stands "long" */
@@ -14,11 +16,11 @@ enum { SIZES = 4, ROWS = 12, TAILS = 15 };
 
 static const struct suite {
     const char *name;
-    int seeds, sizes[SIZES], longs, tokens[SIZES], tiles, tails;
+    int seeds, sizes[SIZES], longs, tokens[SIZES], tiles, tails, fars;
 } suites[SUITES] = {
-    {"quick",    1, {9},              1, {70},                 4,        0},
-    {"standard", 5, {9, 24, 33, 16},  4, {70, 131, 150, 1030}, 2 * ROWS, 5},
-    {"hard",     8, {9, 24, 33, 60},  4, {131, 200, 257, 1400}, 3 * ROWS, TAILS},
+    {"quick",    1, {9},              1, {70},                 4,        0,     3},
+    {"standard", 5, {9, 24, 33, 16},  4, {70, 131, 150, 1030}, 2 * ROWS, 5,     99},
+    {"hard",     8, {9, 24, 33, 60},  4, {131, 200, 257, 1400}, 3 * ROWS, TAILS, 99},
 };
 
 int suite_find(const char *name)
@@ -35,7 +37,7 @@ const char *suite_word(int suite) { return suite_is_long(suite) ? "long" : suite
 
 /* ---- sizes that cross tiles */
 
-enum { ALL = INT_MAX };
+enum { ALL = INT_MAX, TABLE = 1 << 20 };    /* numbers in a table of a vocabulary, at most */
 
 /* One column a problem.  A second round over the columns takes every letter from another one, so that the same sizes
  * meet others. */
@@ -55,12 +57,14 @@ static const struct row { char letter; int size[ROWS]; } rows[] = {
     {'O', {128, 65, 130, 33,  64,  257, 16,  129, 20,   128, 31, 200}},
     {'P', {0,  1,   100, -7,  0,   131072, 5, 63, 4096, 0,   -1000, 2}},
     {'g', {0,  2,   1,   0,   0,   1,   0,   2,   0,    0,   1,  2}},
+    {'F', {4,  3,   2,   7,   4,   1,   6,   4,   3,    5,   4,  8}},
+    {'e', {1,  0,   1,   1,   1,   1,   0,   1,   1,    1,   0,  1}},
     {'z', {1,  0,   1,   0,   1,   1,   0,   0,   1,    0,   1,  0}},
     {'s', {1,  2,   10,  1,   3,   1000, 1,  10,  2,    5,   1,  3}},
 };
 static const int keys_before[ROWS] = {0, 64, 72, 0, 129, 128, 0, 65, 300, 0, 82, 64};
 static const int vocabulary[ROWS] = {128, 65, 1000, 33, 257, 130, 4099, 16, 50304, 64, 512, 17};
-static const int plain_n[ROWS] = {64, 65, 1000, 4096, 15, 16384, 4111, 33, 1, 129, 70001, 513};
+static const int plain_n[ROWS] = {64, 65, 1000, 4096, 15, 16384, 4111, 33, 1, 129, 270001, 513};
 
 static int *dim(struct op_case *c, char letter)
 {
@@ -83,8 +87,87 @@ static void tile_scalars(struct op_case *c, int tile)
     }
 }
 
+/* ---- sizes of which one is far larger */
+
+static const char beside[] = "B2 T9 H4 G2 K8 V8 D8 L64 W2000000 N3 C8 I8 O8 F3 J8 P3 g0 e1 z1 s3";
+static const struct far { const char *of, *sizes; enum op_family family; } fars[] = {
+    {"H", "H40 G5 T7 N5 K12 V10 D12", OP_GAUSS},
+    {"KVJ", "K128 V128 J128 T130 B1 H2 G1", OP_GAUSS},
+    {"KVJ", "K128 V128 J1 T192 B1 H2 G1", OP_GAUSS},
+    {"KVg", "K128 V128 T256 B1 H2", OP_GAUSS},
+    {"KVg", "K64 V64 T256 B1 H2 g3", OP_OPEN},
+    {"SD", "S5000 T1 H16 G2 D16", OP_GAUSS},
+    {"SDW", "T600 S600 B1 H2 G1 D64", OP_GAUSS},
+    {"D", "D192 T70 H3 G1", OP_GAUSS},
+    {"I", "I5000 O3 N2", OP_GAUSS},
+    {"NV", "V151936 N3 C2", OP_GAUSS},
+    {"N", "N66003 C3 H2 D2 J2 I2 O2 V5", OP_GAUSS},
+    {"B", "B9 H3 G3", OP_GAUSS},
+    {"T", "T2100 B1 H2 G1 K6 V5 D6 C5", OP_GAUSS},
+    {"SD", "T5 S1200 H8 G1 D20 W1100", OP_HUGE},
+    {"SD", "D96 T70 S134 H8 G1", OP_GAUSS},
+    {"D", "D520 T9 S100 H2 G1", OP_GAUSS},
+    {"KV", "K260 V70 J260 T70 B1 H2 G1", OP_GAUSS},
+    {"KV", "V520 K36 J1 T70 B1 H2 G1 g2", OP_GAUSS},
+    {"KV", "K64 V64 J64 T600 B1 H1 G1 g1", OP_GAUSS},
+    {"KVJ", "K64 V64 J1 T256 B1 H2 G1", OP_GAUSS},
+    {"N", "N4100 C20 H3 D9 J3 I17 O9 V40", OP_GAUSS},
+    {"C", "C5000 T5 N3 V6", OP_GAUSS},
+    {"O", "O1030 I20 N3", OP_GAUSS},
+    {"F", "F9 C17 T40 S52 B4", OP_GAUSS},
+    {"J", "J140 K140 N5 H2", OP_GAUSS},
+    {"", "B1 T1 S1 H1 G1 K1 V1 D1 J1 W1 N1 C1 I1 O1 F1", OP_GAUSS},
+    {"NC", "C1 N40 V9", OP_COLD},
+    {"Dz", "D1 N20 H3 z0", OP_COLD},
+};
+
+/* The sizes that a row names, each a letter and a number; who has not that letter is not concerned. */
+static void read_dims(struct op_case *c, const char *sizes)
+{
+    while (*sizes) {
+        char *end;
+        int *d = dim(c, *sizes);
+        const long value = strtol(sizes + 1, &end, 10);
+        if (d)
+            *d = (int)value;
+        sizes = end + (*end == ' ');
+    }
+}
+
+static void far_dims(struct op_case *c, int far)
+{
+    read_dims(c, beside);
+    if (dim(c, 'S'))
+        *dim(c, 'S') = 0;
+    read_dims(c, fars[far].sizes);
+    if (dim(c, 'S') && !*dim(c, 'S'))
+        *dim(c, 'S') = *dim(c, 'T') + 3;
+    tile_scalars(c, far);
+}
+
+static int far_concerns(const struct far *f, const char *dims)
+{
+    const char *letter = f->of;
+    while (*letter && strchr(dims, *letter))
+        letter++;
+    return !*letter;
+}
+
+/* The n-th row that concerns a kernel; -1 where there are no more. */
+static int far_find(const char *dims, int n)
+{
+    for (int i = 0; i < (int)(sizeof fars / sizeof *fars); i++)
+        if (far_concerns(&fars[i], dims) && !n--)
+            return i;
+    return -1;
+}
+
 void tile_dims(struct op_case *c, int tile)
 {
+    if (tile >= TILE_FAR) {
+        far_dims(c, tile - TILE_FAR);
+        return;
+    }
     const char *dims = swax_ops[c->op].dims;
     const int round = tile / ROWS, alone = dims[0] == 'N' && !strpbrk(dims, "VCIOHD");
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -95,6 +178,8 @@ void tile_dims(struct op_case *c, int tile)
                : rows[r].letter == 'N' && alone ? plain_n[column] : rows[r].size[column];
     }
     int *S = dim(c, 'S'), *G = dim(c, 'G'), *H = dim(c, 'H'), *J = dim(c, 'J');
+    if (strchr(dims, 'V') && strchr(dims, 'C') && *dim(c, 'V') > TABLE / *dim(c, 'C'))
+        *dim(c, 'V') = TABLE / *dim(c, 'C');
     if (S)
         *S = *dim(c, 'T') + keys_before[(tile + 5 * round) % ROWS];
     while (G && *H % *G)
@@ -153,15 +238,19 @@ int plan_entry(const struct plan *plan, int i, struct entry *e)
         return 1;
     }
     i -= u->tiles;
-    if (!strchr(swax_ops[plan->subject.op[0]].dims, 'T'))
-        return 0;
-    if (i < u->longs) {
+    const char *dims = swax_ops[plan->subject.op[0]].dims;
+    if (strchr(dims, 'T') && i < u->longs) {
         *e = (struct entry){shift + 9000 + (uint64_t)i, one_that_fits(plan, long_ones[i]), 12, u->tokens[i], -1};
         return 1;
     }
-    i -= u->longs;
-    if (i >= u->tails)
-        return 0;
-    *e = (struct entry){shift + 9500 + (uint64_t)i, OP_GAUSS, 20, 64 + 1 + i * (TAILS / u->tails), -1};
-    return 1;
+    i -= strchr(dims, 'T') ? u->longs : 0;
+    if (strchr(dims, 'T') && i < u->tails) {
+        *e = (struct entry){shift + 9500 + (uint64_t)i, OP_GAUSS, 20, 64 + 1 + i * (TAILS / u->tails), -1};
+        return 1;
+    }
+    i -= strchr(dims, 'T') ? u->tails : 0;
+    const int far = i < u->fars ? far_find(dims, i) : -1;
+    if (far >= 0)
+        *e = (struct entry){shift + 9700 + (uint64_t)i, one_that_fits(plan, fars[far].family), 33, 0, TILE_FAR + far};
+    return far >= 0;
 }

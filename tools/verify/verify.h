@@ -63,6 +63,9 @@ struct problem {
 /* tools/verify/suite.c.  Problem number i of a plan (0 behind the last): its seed, family, sizes: up to max_dim, of
  * `tokens` tokens if that is not 0, or of row `tile` of the table of sizes that cross tiles if that is not negative. */
 struct entry { uint64_t seed; enum op_family family; int max_dim, tokens, tile; };
+/* Rows from here on have one size that is far larger than the others.  Such a problem has all optional arguments but
+ * documents, which would make short sequences of a long one. */
+enum { TILE_FAR = 1000 };
 int suite_find(const char *name);                                              /* its number, or -1 */
 const char *suite_name(int suite);                                             /* NULL behind the last */
 /* Behind those stands "long", which has no entries: long.h. */
