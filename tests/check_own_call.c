@@ -811,6 +811,29 @@ START_TEST(a_whole_description_has_its_verdict)
 }
 END_TEST
 
+/* Where honest ones err more than the truth, another may err 8 times as much as they; elsewhere not. */
+START_TEST(noise_is_not_refused)
+{
+    static const struct { double plain, off; int within, asked;
+    } of[] = {
+        { 1.0 / 16, 0.49, 1, 1 }, { 1.0 / 16, 0.51, 0, 1 },              /* the bound is 1/2 */
+        { 1.0 / 8.5, 0.93, 1, 1 }, { 1.0 / 8.5, 0.95, 0, 1 },
+        { 1.0 / 8, 7.9, 1, 0 },   { 1.0 / 8, 8.1, 0, 0 },
+        { 2, 127, 1, 0 },         { 2, 129, 0, 0 },
+        { 2, INFINITY, 0, 0 },    { 2, NAN, 0, 0 },
+    };
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+        for (int rms = 0; rms < 2; rms++) {      /* of one element is off, or all are: the one or the other says it */
+            double truth[2] = {1, 1}, got[2] = {1 + of[k].off, rms ? 1 - of[k].off : 1};
+            struct door_tensor t = {.n = 2, .dtype = DT_F32, .truth = truth, .got = got,
+                                    .plain = {of[k].plain, of[k].plain, 0}};
+            door_tensor_judge(&t);
+            ck_assert_msg(t.within == of[k].within && t.asked == of[k].asked, "%d: within %d, asked %d", (int)k,
+                          t.within, t.asked);
+        }
+}
+END_TEST
+
 /* Every number of a verdict in its place: each is another one here. */
 START_TEST(every_number_is_said_in_its_place)
 {
@@ -885,6 +908,7 @@ int main(void)
     tcase_add_test(t, a_process_that_does_not_start_is_said);
     tcase_add_test(t, numbers_have_an_end);
     tcase_add_test(t, a_whole_description_has_its_verdict);
+    tcase_add_test(t, noise_is_not_refused);
     tcase_add_test(t, every_number_is_said_in_its_place);
     suite_add_tcase(s, t);
     const int status = suite_ends(s);

@@ -155,6 +155,16 @@ class Right(unittest.TestCase):
 
 
 class Wrong(unittest.TestCase):
+    def test_a_variance_that_is_a_difference(self):
+        """A mean far from 0 takes its digits."""
+
+        def by_squares(x):
+            return (x * x).mean(-1) - x.mean(-1) ** 2
+
+        refused(
+            self, by_squares, "wrong on the family .*offset", reference=lambda x: x.var(-1), inputs={"x": "N C"}, N=9
+        )
+
     def test_the_cause_is_an_input_taken_otherwise(self):
         refused(self, lambda x, w, eps: norm(x, w - 1, eps), "these numbers come where w is taken as w - 1")
 
@@ -390,6 +400,33 @@ class Torch(unittest.TestCase):
         check(fused, reference=loss, **how)
         self.factor = 0.5
         refused(self, fused, "d[xw] is 0.5 times", reference=loss, **how)
+
+    def test_where_an_eps_stands(self):
+        """Seen where rows are as small as it is, in half precision too."""
+
+        def norm(x, eps, outside=0.0):
+            x = x.double()
+            return x / ((x * x).mean(-1, keepdim=True) + eps).sqrt().add(outside)
+
+        for dtype in ("f32", "bf16", "f16"):
+            how = dict(inputs={"x": "N C"}, dtype=dtype, array="torch", suite="quick", C=(2, 40))
+            check(lambda x: norm(x, 1e-5).to(x.dtype), reference=lambda x: norm(x, 1e-5).to(x.dtype), **how)
+            for eps in ((1e-6,), (0.0,), (0.0, 1e-5**0.5)):
+                with self.assertRaisesRegex(AssertionError, "WRONG"):
+                    check(lambda x: norm(x, *eps).to(x.dtype), reference=lambda x: norm(x, 1e-5).to(x.dtype), **how)
+
+    def test_a_softmax_from_its_logarithm(self):
+        """As autograd takes it of logsumexp: exp(x - log of the sum), with scores of hundreds."""
+
+        def loss(x, at):
+            return torch.nn.functional.cross_entropy(x, at.long())
+
+        def mine(x, at):
+            return (x.logsumexp(-1) - x.gather(-1, at.long()[:, None])[:, 0]).mean()
+
+        for seed in range(3):
+            how = dict(inputs={"x": "N V: logits", "at": "N: index<V"}, gradients=["x"], seed=seed)
+            check(mine, reference=loss, **how)
 
     def test_bf16_has_a_bound_of_its_own(self):
         def scores(q, k):

@@ -222,6 +222,15 @@ class Torch(unittest.TestCase):
             with self.assertRaisesRegex(AssertionError, "WRONG"):
                 asked(lambda x: x[:, :9].argmax(-1), lambda x: x.argmax(-1), array="torch", dtype=dtype)
 
+    def test_a_sort_need_not_say_which_of_equal_numbers_it_takes(self):
+        def by_sort(x):
+            return tuple(y[:, :4] for y in x.sort(dim=-1, descending=True, stable=True))
+
+        how = dict(array="torch", suite="standard", C=(16, 600), seed=5)
+        asked(by_sort, lambda x: x.topk(4), **how)
+        with self.assertRaisesRegex(AssertionError, "out1 +WRONG"):
+            asked(lambda x: (by_sort(x)[0], by_sort(x)[1].flip(-1)), lambda x: x.topk(4), **how)
+
     def test_a_module(self):
         asked(torch.nn.Softmax(-1), lambda input: input.softmax(-1), inputs={"input": "N C"}, array="torch")
 

@@ -6,10 +6,10 @@ import numpy as np
 from ._arrays import WHOLE, is_torch
 from ._tall import Tall, talls
 
-FAMILIES = ("gauss", "integers", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
+FAMILIES = ("gauss", "integers", "cold", "offset", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
 # which families differ from gauss, for an input of that role
 DIFFERS = {
-    "data": {"integers", "equal", "onehot", "huge", "tiny"},
+    "data": {"integers", "cold", "offset", "equal", "onehot", "huge", "tiny"},
     "weight": set(),
     "norm": set(),
     "positive": {"huge", "tiny"},
@@ -57,6 +57,15 @@ def _gate(random, shape, family):
     return 3 + x
 
 
+def _huge_logits(random, x):
+    """Of rows every other one is spread over hundreds, so that one number takes all; the others lie close together,
+    around 100 or -100, where a rounding counts."""
+    if not x.ndim:
+        return 60 * x
+    close = np.arange(x.size // x.shape[-1]).reshape(x.shape[:-1] + (1,)) % 2 == 0
+    return np.where(close, 2 * x + random.choice((-100.0, 100.0), close.shape), 60 * x)
+
+
 def numbers(random, shape, role, family, bound=None):
     """An array of that role, float64; bound: how many values an index has."""
     x = random.standard_normal(shape)
@@ -83,7 +92,11 @@ def numbers(random, shape, role, family, bound=None):
     if role == "unit":
         return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30)
     if role == "logits":
-        return x * (100 if family == "huge" else 3)
+        return _huge_logits(random, x) if family == "huge" else 3 * x
+    if role == "data" and family == "cold":  # rows as small as an eps is
+        return x * 10.0 ** -random.uniform(0, 4, shape[:-1] + (1,) if shape else ())
+    if role == "data" and family == "offset":  # a mean that takes the digits of a variance
+        return 40 + x / 8
     if role == "data":
         return x * {"huge": 300.0, "tiny": 2.0**-120}.get(family, 1.0)
     return x
@@ -280,7 +293,7 @@ def plan(suite, inputs, dtype, wishes):
     small, tiles = counts[suite]
     fit = ["gauss"] + [f for f in FAMILIES[1:] if any(f in DIFFERS.get(i.role, ()) for i in inputs)]
     if dtype in ("bf16", "f16"):  # half precision cannot hold what these are about
-        fit = [f for f in fit if f != "tiny" and not (f == "huge" and dtype == "f16")]
+        fit = [f for f in fit if f not in ("tiny", "offset") and not (f == "huge" and dtype == "f16")]
     return [(f, False) for f in fit for _ in range(small)] + [
         ("gauss" if k % 3 else fit[k // 3 % len(fit)], True) for k in range(tiles)
     ] + [("gauss", tall) for tall in talls(suite, ranges(inputs, wishes))]

@@ -24,6 +24,12 @@ def moved(x, random, rounding, tied):
     return (values * (1 + rounding * random.choice((-1.0, 1.0), values.shape)))[at.reshape(x.shape)]
 
 
+def leaning(x, by):
+    """Of equal numbers each is a little larger (by 1) or smaller (-1) than the one before it."""
+    last = x.shape[-1] if x.ndim else 1
+    return x + by * np.arange(last) / last * 2.0**-40 * max(np.abs(x).max(initial=0), 1e-30)
+
+
 class Jumps:
     """Of one output: what the reference says of it, and the least and the most of what it says beside that."""
 

@@ -173,7 +173,7 @@ class Run:
                 f"wrong with {s}={n}, and nowhere where {s} is small: if it is not made for that, {s}=(1, "
                 f"{self.right[s]}) says so"
                 for s, n in self.wrong_from.items()
-                if not self.wrong_commons
+                if s in self.right and not self.wrong_commons
             ]
         )
 
