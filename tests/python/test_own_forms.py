@@ -48,6 +48,12 @@ class References(unittest.TestCase):
         for nothing in (lambda x: x * np.nan, lambda x: x[:0], lambda x: np.sin(x * 1e60)):
             self.refused("nothing could be asked", nothing, nothing)
 
+    def test_one_that_never_says_a_number_where_the_function_does(self):
+        self.refused("nothing could be asked", lambda x: x * np.nan)
+
+    def test_one_that_returns_no_numbers(self):
+        self.refused("the reference returns out as a str, and an array of numbers is needed", lambda x: "many")
+
     def test_one_that_returns_nothing(self):
         for nothing in (lambda x: None, lambda x: (), lambda x: (None, None), lambda x: {}):
             self.refused("the reference returns nothing", nothing)
@@ -129,6 +135,30 @@ class Inputs(unittest.TestCase):
         ):
             with self.assertRaisesRegex(ValueError, words):
                 asked(twice, inputs={"x": spec})
+
+    def test_sentences_about_numbers_and_sizes(self):
+        def raises(random, sizes):
+            return np.ones(sizes["Z"])
+
+        for how, words in (
+            (dict(inputs={"x": "N: index"}), "an index says which size it stays below, as index<V"),
+            (dict(inputs={"x": "N: index<"}), "an index says which size"),
+            (dict(inputs={"x": "N: index<0"}), "an index says which size"),
+            (dict(inputs={"x": "N: index<N-1"}), "an index says which size"),
+            (dict(inputs={"x": raises}), r"x= in inputs= is called with \(random, sizes\), and raised KeyError: 'Z'"),
+            (dict(N="5"), "N='5': a size is a number from 1 on"),
+            (dict(N=["a"]), r"N=\['a'\]: a size is a number from 1 on"),
+            (dict(N=("1", 3)), "a size is a number from 1 on"),
+            (dict(number="3"), "number='3': suite=quick has the cases 0 to"),
+            (dict(float_outputs="out, y"), "float_outputs=y: the reference gives out"),
+            (dict(require=lambda N: N > 1), r"require= is called with the sizes by name, C=\d+, N=\d+, and raised"),
+            (dict(gradients=True, array="numpy"), "the function takes no d<output>: .* array=\"torch\" is needed"),
+        ):
+            with self.assertRaisesRegex(ValueError, words):
+                asked(twice, **how)
+        with self.assertRaisesRegex(ValueError, "eps is given twice, as eps= and in inputs="):
+            asked(lambda x, eps: x + eps, inputs={"x": "N", "eps": 1.0}, eps=2.0)
+        asked(twice, N=None, float_outputs="out")
 
     def test_what_cannot_be_called_by_name(self):
         for fn in (max, np.exp):

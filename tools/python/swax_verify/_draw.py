@@ -131,8 +131,13 @@ class Input:
         for word in words.split():
             if word == "float":
                 self.statistic = True
-            elif word.startswith("index<"):
+            elif word.startswith("index<") or word == "index":
                 self.role, self.bound = "index", word[6:]
+                if not (self.bound.isidentifier() or self.bound.isdigit() and int(self.bound)):
+                    raise ValueError(
+                        f"check: {name}={spec!r}: an index says which size it stays below, as index<V, or which number "
+                        f"from 1 on"
+                    )
             elif word in ROLES and word != "index":
                 self.role = word
             else:
@@ -158,7 +163,13 @@ class Input:
     def draw(self, random, sizes, family, crosses=False):
         """crosses: as in plan()."""
         if self.made:
-            x = self.made(random, sizes)
+            try:
+                x = self.made(random, sizes)
+            except Exception as e:
+                raise ValueError(
+                    f"check: {self.name}= in inputs= is called with (random, sizes), and raised {type(e).__name__}: "
+                    f"{e}; the sizes are {', '.join(sizes) or 'none'}"
+                ) from e
             kind = str(x.dtype).replace("torch.", "") if is_torch(x) else str(getattr(x, "dtype", ""))
             given = {np.dtype(t).name: n for n, t in WHOLE.items()}
             self.whole = given.get(kind, "i64" if "int" in kind else None)
@@ -173,13 +184,28 @@ class Input:
         return x
 
 
+def _is_size(n):
+    return isinstance(n, (int, float, np.integer)) and n >= 1 and int(n) == n
+
+
+def _holds(require, found):
+    """Is what is required true of these sizes?"""
+    try:
+        return require is None or bool(require(**found))
+    except Exception as e:
+        raise ValueError(
+            f"check: require= is called with the sizes by name, {', '.join(f'{s}={n}' for s, n in found.items())}, and "
+            f"raised {type(e).__name__}: {e} (**_ takes those that it does not name)"
+        ) from e
+
+
 def _size(random, letter, wish, choices):
     if wish is None:
         return int(random.choice(choices))
     whole = wish if isinstance(wish, (tuple, list)) else [wish]
-    pair = not isinstance(wish, tuple) or (len(wish) == 2 and wish[0] <= wish[1])
-    if not whole or not pair or any(int(n) != n or n < 1 for n in whole):
-        raise ValueError(f"{letter}={wish}: a size is a number from 1 on, (least, most), or a list of sizes")
+    pair = not isinstance(wish, tuple) or (len(wish) == 2 and all(map(_is_size, wish)) and wish[0] <= wish[1])
+    if not whole or not pair or any(not _is_size(n) for n in whole):
+        raise ValueError(f"{letter}={wish!r}: a size is a number from 1 on, (least, most), or a list of sizes")
     if isinstance(wish, tuple):
         return int(random.integers(wish[0], wish[1] + 1))
     return int(random.choice(wish)) if isinstance(wish, list) else int(wish)
@@ -230,7 +256,7 @@ def _beside_a_tall_one(random, letters, inputs, wishes, tall, require):
             found = {s: _few(random, s, wishes.get(s), few) for s in letters}
             found[tall.letter] = tall.draw(random)
             count = sum(float(np.prod(i.extent(found))) for i in inputs if i.letters)
-            if require is None or require(**found):
+            if _holds(require, found):
                 if least is None or count < least[0]:
                     least = count, found
                 break
@@ -253,7 +279,7 @@ def ranges(inputs, wishes):
     as a list is that."""
     free = {s for i in inputs for s in i.named()} - set(SEVERAL)
     for s, wish in wishes.items():
-        _size(np.random.default_rng(0), s, wish, ())
+        _size(np.random.default_rng(0), s, wish, (1,))
     return {
         s: wishes.get(s, (1, UP_TO))
         for s in sorted(free | {s for s, w in wishes.items() if isinstance(w, tuple)})
@@ -272,7 +298,7 @@ def sizes(random, inputs, wishes, crosses, require):
         for _ in range(2000):
             found = {s: _size(random, s, wishes.get(s), _choices(s, crosses, several)) for s in letters}
             _shrink(found, free, inputs, random)
-            if require is None or require(**found):
+            if _holds(require, found):
                 return found
     raise ValueError("check: require= is true of none of 2000 choices of sizes")
 

@@ -61,14 +61,17 @@ class Task:
         self.inputs = [_draw.Input(n, spec) for n, spec in inputs.items()]
         letters = {s for i in self.inputs for s in i.named()}
         self.scalars = {n: v for n, v in wishes.items() if n not in letters}
-        self.wishes = {n: v for n, v in wishes.items() if n in letters}
+        self.wishes = {n: v for n, v in wishes.items() if n in letters and v is not None}
+        twice = sorted(set(self.scalars) & set(inputs))
+        if twice:
+            raise ValueError(f"check: {twice[0]} is given twice, as {twice[0]}= and in inputs=")
         if require is not None and not callable(require):
             raise ValueError(
                 f"check: require={require!r}: it is a function of the sizes, as lambda H, G, **_: H % G == 0"
             )
         self.dtype, self.seed, self.require = dtype, seed, require
         self.exact_in = "f32" if dtype == "f64" else dtype
-        self.statistics = set(statistics)
+        self.statistics = set(statistics.replace(",", " ").split() if isinstance(statistics, str) else statistics)
         self.refuse_strangers(fn, reference, keywords)
         floats = [i.name for i in self.inputs if not i.is_integer() and i.role != "given"]
         gradients = gradients.replace(",", " ").split() if isinstance(gradients, str) else gradients
@@ -117,6 +120,12 @@ class Task:
 
     def live_in(self, library):
         """Where its arrays lie; the reference's lie on the processor."""
+        for caller in (self.fn, self.reference):
+            if self.wanted and library.name != "torch" and not caller.takes_cotangents():
+                raise ValueError(
+                    f"check: gradients= is asked for, and {caller.what} takes no d<output>: then torch differentiates "
+                    f"it, and array=\"torch\" is needed"
+                )
         self.library, self.room = library, _arrays.Room(library)
         self.reference_library = _arrays.Torch() if library.name == "torch" else _arrays.Numpy()
 
@@ -159,8 +168,16 @@ class Task:
             self.took.append(process_time() - begun)
         if not out:
             raise ReferenceFailed("the reference returns nothing, and what it returns is what the function should")
+        said = {}
+        for n, x in out.items():
+            try:
+                said[n] = np.array(lib.to_numpy(x), np.float64, order="C")
+            except (TypeError, ValueError):
+                raise ReferenceFailed(
+                    f"the reference returns {n} as a {type(x).__name__}, and an array of numbers is needed"
+                ) from None
         self.whole |= {n for n, x in out.items() if _arrays.is_whole(x)}
-        return moved.answers({n: np.array(lib.to_numpy(x), np.float64, order="C") for n, x in out.items()})
+        return moved.answers(said)
 
     @staticmethod
     def make(lib, x, kind):

@@ -84,10 +84,13 @@ def check(
     differentiated = task.wanted and not (task.fn.takes_cotangents() and task.reference.takes_cotangents())
     task.live_in(_arrays.library(array, device, dtype, differentiated))
     plan = _draw.plan(suite, task.inputs, dtype, task.wishes)
-    if number is not None and not 0 <= number < len(plan):
-        raise ValueError(f"check: number={number}: suite={suite} has the cases 0 to {len(plan) - 1}")
+    if number is not None and not (isinstance(number, int) and 0 <= number < len(plan)):
+        raise ValueError(f"check: number={number!r}: suite={suite} has the cases 0 to {len(plan) - 1}")
     first = Problem(task, 0, "gauss", plan[0][1], round=50)
-    task.prepare(first, plan[0][1])
+    gives = list(task.prepare(first, plan[0][1]))
+    strangers = sorted(task.statistics - set(gives))
+    if strangers:
+        raise ValueError(f"check: float_outputs={strangers[0]}: the reference gives {', '.join(gives)}")
     doubt = _reference.note_of(task, first)
     with _judge.Session() as session:
         run = Run(task, suite, session)
@@ -99,7 +102,7 @@ def check(
             if task.over:
                 break
         meter.end()
-        if not run.failed and not any(t["asked"] for t in run.tensors.values()):
+        if not run.trouble and not any(t["asked"] for t in run.tensors.values()):
             raise ValueError(
                 "check: nothing could be asked: in every case what the reference gives is empty, not finite, or no "
                 "more than the rounding of its inputs"
