@@ -74,6 +74,30 @@ static void fingerprint(float *y, const float *a, const float *b, int N)
     memcpy(kept[k], y, (size_t)N * sizeof *y);
 }
 
+/* keeps what it has worked out of one input alone: for its address; for its size; for its first and last number */
+static int keeps_b(int k, const float *b, int N, int by)
+{
+    return by == 1 ? kept_for[k] == b && kept_hash[k] == (uint64_t)N
+         : by == 2 ? kept_hash[k] == (uint64_t)N
+                   : kept_hash[k] == (uint64_t)N && kept[k][0] == b[0] && kept[k][N - 1] == b[N - 1];
+}
+static void with_kept(float *y, const float *a, const float *b, int N, int by)
+{
+    int k = 0;
+    while (k < n_kept && !keeps_b(k, b, N, by))
+        k++;
+    if (k == n_kept) {
+        k = n_kept < 8 ? n_kept++ : calls++ % 8;
+        kept_for[k] = b;
+        kept_hash[k] = (uint64_t)N;
+        memcpy(kept[k], b, (size_t)N * sizeof *b);
+    }
+    right(y, a, kept[k], N);
+}
+static void address_of_b(float *y, const float *a, const float *b, int N) { with_kept(y, a, b, N, 1); }
+static void size_of_b(float *y, const float *a, const float *b, int N) { with_kept(y, a, b, N, 2); }
+static void sample_of_b(float *y, const float *a, const float *b, int N) { with_kept(y, a, b, N, 3); }
+
 static void rounds_up(float *y, const float *a, const float *b, int N) { right(y, a, b, N); fesetround(FE_UPWARD); }
 static void from_call_12(float *y, const float *a, const float *b, int N) { right(y, a, b, N); y[0] += calls++ > 11; }
 static void input_changed(float *y, const float *a, const float *b, int N)
@@ -131,6 +155,9 @@ static const struct trick {
     {"last_address", last_address, "the answer of the call before to other numbers in the same memory"},
     {"any_address", any_address, "the answer of"},
     {"fingerprint", fingerprint, "other numbers"},
+    {"address_of_b", address_of_b, "wrong in later calls"},
+    {"size_of_b", size_of_b, "y"},
+    {"sample_of_b", sample_of_b, "in later calls"},
     {"rounds_up", rounds_up, "left the rounding mode changed"},
     {"from_call_12", from_call_12, "is right at first and wrong in later calls"},
     {"input_changed", input_changed, "changed its input a"},

@@ -62,18 +62,64 @@ void case_change(struct op_case *c, int round)
         a[0] /= 2;
 }
 
-/* In both parts alike, where the backward reads what its own forward saved: otherwise what it reads stays consistent
- * if only the gradient that arrives is another. */
-void problem_change(struct problem *p, int round)
+/* The backward of a problem that is asked in one reads its forward's inputs. */
+static void pass_on(struct problem *p)
 {
-    case_change(&p->in[0], round);
     for (int i = 0; p->subject.n == 2 && p->wish.chained && i < p->in[0].n; i++) {
         const int j = op_arg_find(&swax_ops[p->in[1].op], swax_ops[p->in[0].op].arg[i].name);
         if (j >= 0 && swax_ops[p->in[0].op].arg[i].role == IN && p->in[0].arg[i] && p->in[1].arg[j])
             memcpy(p->in[1].arg[j], p->in[0].arg[i], (size_t)p->in[0].size[i] * sizeof(double));
     }
+}
+
+/* In both parts alike, where the backward reads what its own forward saved: otherwise what it reads stays consistent
+ * if only the gradient that arrives is another. */
+void problem_change(struct problem *p, int round)
+{
+    case_change(&p->in[0], round);
+    pass_on(p);
     if (p->subject.n == 2)
         case_change(&p->in[1], round);
+}
+
+/* Of the arguments of part `part` that may be others by themselves, the turn-th: any input of a forward, and what only
+ * arrives at a backward. */
+static int in_turn(const struct problem *p, int part, int turn)
+{
+    const struct op_case *c = &p->in[part];
+    int may[OP_ARGS], n = 0;
+    for (int i = 0; i < c->n; i++)
+        if (c->arg[i] && swax_ops[c->op].arg[i].role == IN && i != changeable(&swax_ops[c->op]) &&
+            (!strstr(swax_ops[c->op].name, "_backward") || swax_ops[c->op].arg[i].name[0] == 'd'))
+            may[n++] = i;
+    return n ? may[turn % n] : -1;
+}
+
+/* Rows of one argument, some of them, as they are in another problem of the same sizes; not the first and the last, if
+ * there are others: who knows a problem by part of one of its arrays, mostly looks there. */
+static void take_rows(struct op_case *c, const struct op_case *from, int i, uint64_t random)
+{
+    const struct op_arg *a = &swax_ops[c->op].arg[i];
+    const size_t rank = strlen(a->shape);
+    const long whole = c->size[i],
+               row = a->type == INT ? whole : rank < 2 ? 1 : op_extent(&swax_ops[c->op], a->shape[rank - 1], c->dims),
+               rows = row ? whole / row : 0, edge = rows > 2, most = rows - 2 * edge,
+               always = most > 0 ? edge + (long)(op_random(&random) % (uint64_t)most) : 0;
+    for (long r = edge; r < rows - edge; r++)
+        if (op_random(&random) % 8 == 0 || r == always)
+            memcpy(c->arg[i] + r * row, from->arg[i] + r * row, (size_t)row * sizeof(double));
+}
+
+/* p with a few numbers of one argument as they are in `from`, another one in every turn; but behind a norm, what
+ * arrives hangs on all that is read. */
+static void problem_mix(struct problem *p, const struct problem *from, int turn)
+{
+    for (int part = 0; part < p->subject.n && !p->wish.behind; part++) {
+        const int i = in_turn(p, part, turn);
+        if (i >= 0)
+            take_rows(&p->in[part], &from->in[part], i, p->seed + (uint64_t)turn);
+    }
+    pass_on(p);
 }
 
 int part_is_right(const struct problem *p, const struct op_case answers[PARTS], int part)
@@ -159,7 +205,10 @@ static int is_wrong_about(struct again *a, const struct problem *other, const st
 const char *again_replay(struct again *a, const struct problem *p, const struct op_case got[PARTS], struct report *r,
                          int *lost)
 {
-    struct problem asked[2];
+    /* itself; with one argument changed; with all; with some rows of one in turn */
+    enum { KINDS = 4, ASKED = 5 };
+    static const int order[ASKED] = {1, 0, 2, 3, 0};
+    struct problem asked[KINDS];
     const char *wrong = NULL;
     const int small = numbers(p) <= SMALL;
     if (!a->first.subject.n && small) {
@@ -170,25 +219,29 @@ const char *again_replay(struct again *a, const struct problem *p, const struct 
         return NULL;
     problem_copy(&asked[0], p);
     problem_copy(&asked[1], p);
+    problem_copy(&asked[3], p);
+    problem_redraw(&asked[2], p, p->seed + 40000003);
     problem_change(&asked[1], p->number);
+    problem_mix(&asked[3], &asked[2], p->number / EVERY);
     problem_solve(&asked[0]);
-    problem_solve(&asked[1]);
     int right = answers_wrong(&asked[0], got) < 0;
-    for (int k = 0; k < 4 && right && !wrong && !*lost; k++) {
-        const int odd = k % 2 == 0;
+    for (int k = 1; k < KINDS && right; k++)
+        problem_solve(&asked[k]);
+    for (int k = 0; k < ASKED && right && !wrong && !*lost; k++) {
+        const struct problem *now = &asked[order[k]], *before = &asked[k ? order[k - 1] : 0];
         struct op_case said[PARTS];
-        const int part = errs(a, &asked[odd], said, AGAIN_SAME, &wrong, lost);
-        if (part >= 0 && part_is_right(&asked[!odd], said, part))
+        const int part = errs(a, now, said, AGAIN_SAME, &wrong, lost);
+        if (part >= 0 && part_is_right(before, said, part))
             wrong = says(a, name_of(a, p, part),
                          "gives the answer of the call before to other numbers in the same memory");
-        else if (part >= 0 && odd && is_wrong_about(a, &asked[1], &asked[0], r, &wrong, lost))
+        else if (part >= 0 && order[k] && is_wrong_about(a, now, &asked[0], r, &wrong, lost))
             right = 0;
         else if (part >= 0 && !wrong && !*lost)
             wrong = says(a, name_of(a, p, part), later);
         answers_free(said);
     }
-    problem_free(&asked[0]);
-    problem_free(&asked[1]);
+    for (int k = 0; k < KINDS; k++)
+        problem_free(&asked[k]);
     return wrong;
 }
 

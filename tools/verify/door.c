@@ -184,14 +184,14 @@ static double bytes(const struct door_problem *v, enum dtype dtype)
 /* Call after call, each on numbers that it has not seen, each judged: NULL, or what is wrong. */
 static const char *time_calls(struct door *d, const struct plan *plan, double bandwidth, struct timing *t, char *why)
 {
-    struct problem q;
+    struct problem largest;
     double seconds[TIMED_CALLS];
-    const char *wrong = problem_largest(&q, plan, why);
+    const char *wrong = problem_largest(&largest, plan, why);
     int lost = 0;
     for (int k = 0; k < TIMED_CALLS && !wrong; k++) {
         struct op_case got[PARTS];
-        struct problem solved;
-        problem_change(&q, k);
+        struct problem q, solved;
+        problem_redraw(&q, &largest, largest.seed + 1 + (uint64_t)k);
         answers_copy(got, &q, q.in);
         wrong = put(d, &q, got, DOOR_TIMED, &lost);
         seconds[k] = d->view.seconds;
@@ -202,13 +202,14 @@ static const char *time_calls(struct door *d, const struct plan *plan, double ba
         if (!wrong && answers_wrong(&solved, got) >= 0)
             wrong = again_timed(&d->again, &solved);
         problem_free(&solved);
+        problem_free(&q);
         answers_free(got);
     }
     if (!wrong) {
         timing_take(t, 0, seconds);
-        op_case_describe(&q.in[0], t->sizes[0], WORDS);
+        op_case_describe(&largest.in[0], t->sizes[0], WORDS);
     }
-    problem_free(&q);
+    problem_free(&largest);
     return wrong;
 }
 

@@ -117,7 +117,9 @@ static const char *ask_again(void *arg, const struct problem *q, struct op_case 
         return p->trouble;
     }
     const char *wrong = put(p, w, q, got, second, &conduct, lost);
-    for (int part = 0; part < q->subject.n && how == AGAIN_ELSEWHERE; part++) {
+    for (int part = 0; part < q->subject.n && !wrong && !*lost; part++) {
+        if (how != AGAIN_ELSEWHERE && !(conduct.unequal[part] && !part_is_right(q, second, part)))
+            continue;      /* of two answers that differ, the one that is wrong counts */
         const struct op_case at_the_first = got[part];
         got[part] = second[part];
         second[part] = at_the_first;

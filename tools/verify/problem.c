@@ -282,28 +282,35 @@ const char *problem_sizes(struct op_case *c, unsigned *optional, const struct pl
     return wrong ? wrong : op_wrong(c->op, c->dims, c->scalar, c->trouble) ? say(why, "%s", c->trouble) : NULL;
 }
 
-static const char *draw(struct problem *p, const struct plan *plan, const struct entry *e, char *why)
+/* The arrays of a part whose sizes and scalars are there. */
+static void fill(struct problem *p, int part, unsigned optional, const struct swax_tier *teller)
 {
     const struct wish *w = &p->wish;
     const enum swax_precision precision = dtype_precision(w->dtype);
+    struct op_case *c = &p->in[part];
+    op_draw_by(c, p->seed, p->family, optional, w->dtype == DT_F32 && p->subject.n == 2 ? SWAX_PREC_F64
+                                              : w->dtype == DT_F16 ? SWAX_PREC_F32 : precision, teller);
+    if (w->dtype == DT_F16)
+        problem_to_half(c);
+    for (int i = 0; i < c->n && !w->noise; i++)
+        if (swax_ops[c->op].arg[i].role == ADD && c->arg[i])
+            memset(c->arg[i], 0, (size_t)c->size[i] * sizeof(double));
+}
+
+static const char *draw(struct problem *p, const struct plan *plan, const struct entry *e, char *why)
+{
     unsigned optional;
     for (int part = 0; part < p->subject.n; part++) {
         struct op_case *c = &p->in[part];
         const char *wrong = problem_sizes(c, &optional, plan, e, why);
         if (wrong)
             return wrong;
-        const struct swax_tier *teller = teller_of(&p->subject, w, c);
+        const struct swax_tier *teller = teller_of(&p->subject, &p->wish, c);
         c->op = p->subject.op[part];
         const int sum = op_arg_find(&swax_ops[c->op], "sum");
         if (sum >= 0 && swax_ops[c->op].arg[sum].optional && !(optional >> swax_ops[c->op].arg[sum].optional & 1))
             c->scalar[op_scalars(&swax_ops[c->op]) - 1] = 0;
-        op_draw_by(c, p->seed, p->family, optional, w->dtype == DT_F32 && p->subject.n == 2 ? SWAX_PREC_F64
-                                                  : w->dtype == DT_F16 ? SWAX_PREC_F32 : precision, teller);
-        if (w->dtype == DT_F16)
-            problem_to_half(c);
-        for (int i = 0; i < c->n && !w->noise; i++)
-            if (swax_ops[c->op].arg[i].role == ADD && c->arg[i])
-                memset(c->arg[i], 0, (size_t)c->size[i] * sizeof(double));
+        fill(p, part, optional, teller);
     }
     return NULL;
 }
@@ -342,6 +349,25 @@ const char *problem_draw(struct problem *p, const struct plan *plan, int number,
         draw_behind(p);
     demand(p);
     return NULL;
+}
+
+void problem_redraw(struct problem *to, const struct problem *p, uint64_t seed)
+{
+    *to = *p;
+    memset(to->truth, 0, sizeof to->truth);
+    to->seed = seed;
+    for (int part = 0; part < p->subject.n; part++) {
+        const struct op_case *from = &p->in[part];
+        unsigned optional = 0;
+        for (int i = 0; i < from->n; i++)
+            optional |= from->arg[i] ? 1u << swax_ops[from->op].arg[i].optional : 0;
+        to->in[part] = (struct op_case){.op = from->op};
+        memcpy(to->in[part].dims, from->dims, sizeof from->dims);
+        memcpy(to->in[part].scalar, from->scalar, sizeof from->scalar);
+        fill(to, part, optional, from->by);
+    }
+    if (to->wish.behind)
+        draw_behind(to);
 }
 
 const char *problem_largest(struct problem *p, const struct plan *plan, char *why)

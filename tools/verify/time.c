@@ -79,25 +79,26 @@ static const char *timed_wrong(struct plugin *p, const struct problem *q, const 
 /* One part, call after call, each on numbers that it has not seen. */
 static const char *time_part(struct plugin *p, struct problem *q, int part, struct timing *t)
 {
-    struct op_case *c = &q->in[part];
     double seconds[TIMED_CALLS];
     for (int k = 0; k < TIMED_CALLS; k++) {
         struct op_case got[PARTS] = {{0}};
         struct conduct conduct;
+        struct problem fresh;
         int lost = 0;
-        case_change(c, k);
-        op_case_copy(&got[part], c);
+        problem_redraw(&fresh, q, q->seed + 1 + (uint64_t)k);
+        op_case_copy(&got[part], &fresh.in[part]);
         const char *wrong = worker_ask(p->worker, &p->subject, 1u << part, got, NULL, 1, &conduct, p->trouble, &lost);
         const int offered = !wrong && conduct.offers[part];
         if (offered)
-            wrong = timed_wrong(p, q, got, part);
+            wrong = timed_wrong(p, &fresh, got, part);
         op_case_free(&got[part]);
+        problem_free(&fresh);
         if (wrong || !offered)
             return wrong;
         seconds[k] = conduct.seconds[part];
     }
     timing_take(t, part, seconds);
-    op_case_describe(c, t->sizes[part], WORDS);
+    op_case_describe(&q->in[part], t->sizes[part], WORDS);
     return NULL;
 }
 

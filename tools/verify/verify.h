@@ -79,6 +79,8 @@ const char *plan_read(struct plan *plan, const char *text, char *why);
 
 /* tools/verify/problem.c: what is asked */
 const char *problem_draw(struct problem *p, const struct plan *plan, int number, const struct entry *e, char *why);
+/* Another of the same sizes, scalars, family and optional arguments, all of whose numbers are others. */
+void problem_redraw(struct problem *to, const struct problem *p, uint64_t seed);
 /* The plan's largest, of the plain family: what is timed. */
 const char *problem_largest(struct problem *p, const struct plan *plan, char *why);
 /* tools/verify/bound.c.  Is this order of operations, one of fault_none_f32's, as good as any on that problem? */
