@@ -145,8 +145,9 @@ wheel: wheel-library ## wheels of swax-verify in build/dist: for this machine, a
 	python3 tools/python/build_wheel.py $(BUILD)/dist $(BUILD)/wheel/libswax.so \
 	  $$(ls $(BUILD)/aarch64/wheel/libswax.so 2>/dev/null)
 
+PYTHON ?= python3
 test-python: $(BUILD)/libswax.so ## tools/python under Python's own unittest; needs numpy
-	SWAX_LIBRARY=$(abspath $(BUILD))/libswax.so python3 -m unittest discover -s tests/python -v
+	SWAX_LIBRARY=$(abspath $(BUILD))/libswax.so $(PYTHON) -m unittest discover -s tests/python -v
 
 test-cuda: ## the CUDA tier compiles
 	+$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 all
