@@ -1243,6 +1243,71 @@ START_TEST(suites_have_their_names)
 }
 END_TEST
 
+/* Which size parts what is wrong from what is right: the one that parts it by the largest factor, and none of which
+ * both have some, nor what is no size; asked of several that are right. */
+START_TEST(a_size_parts_wrong_from_right)
+{
+    static const struct { const char *kernel; int part, rights, right[3][2], wrong[3][2]; const char *says; } of[] = {
+        {"linear", 0, 4, {{1, 9}, {1, 60}, {2, 50}}, {{3, 9}, {70, 70}, {51, 80}},
+         "O (outputs) of 70 and more, and right up to 60"},
+        {"linear", 1, 4, {{1, 9}, {1, 60}, {2, 50}}, {{3, 9}, {70, 70}, {500, 800}},
+         "I (inputs) of 500 and more, and right up to 50"},
+        {"linear", 0, 4, {{5, 9}, {1, 60}, {2, 50}}, {{1, 4}, {1, 70}, {2, 2}},
+         "N (rows) of 4 and less, and right from 5 on"},
+        {"linear", 0, 3, {{5, 9}, {1, 60}, {2, 50}}, {{1, 4}, {1, 70}, {2, 2}}, ""},
+        {"linear", 0, 4, {{5, 9}, {1, 60}, {2, 50}}, {{5, 5}, {60, 70}, {50, 99}}, ""},
+        {"headnorm", 0, 4, {{5, 9}, {1, 60}, {2, 50}}, {{5, 5}, {60, 61}, {51, 51}},
+         "D (head size) of 51 and more, and right up to 50"}};
+    char words[160];
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        static struct report r;
+        memset(&r, 0, sizeof r);
+        ck_assert(!subject_find(&r.plan.subject, of[k].kernel, why));
+        report_parting_size(words, &r);
+        ck_assert_str_eq(words, "");
+        struct extents *right = &r.right[of[k].part], *wrong = &r.wrong[of[k].part];
+        right->cases = of[k].rights, wrong->cases = 1;
+        for (int d = 0; d < 3; d++) {
+            right->least[d] = of[k].right[d][0], right->most[d] = of[k].right[d][1];
+            wrong->least[d] = of[k].wrong[d][0], wrong->most[d] = of[k].wrong[d][1];
+        }
+        right->least[3] = right->most[3] = 0, wrong->least[3] = wrong->most[3] = 1;    /* headnorm's z */
+        report_parting_size(words, &r);
+        ck_assert_str_eq(words, of[k].says);
+    }
+}
+END_TEST
+
+/* y is wrong from 513 outputs on. */
+START_TEST(a_report_says_which_size_is_wrong)
+{
+    struct plan plan;
+    struct report r;
+    struct entry e;
+    char words[160];
+    ck_assert(!plan_read(&plan, "linear_forward suite=standard", why));
+    report_begin(&r, &plan);
+    for (int i = 0; plan_entry(&plan, i, &e); i++) {
+        struct problem p;
+        struct op_case got[PARTS] = {{0}};
+        if (i % 4 && e.tile < TILE_FAR)
+            continue;
+        ck_assert_msg(!problem_draw(&p, &plan, i, &e, why), "%s", why);
+        problem_solve(&p);
+        op_case_copy(&got[0], &p.truth[0]);
+        got[0].arg[0][0] += got[0].dims[1] > 512 ? 100 : 0;
+        ck_assert(report_add(&r, &p, got, 0) == (got[0].dims[1] <= 512));
+        op_case_free(&got[0]);
+        problem_free(&p);
+    }
+    report_parting_size(words, &r);
+    ck_assert_msg(!strncmp(words, "O (outputs) of 1030 and more, and right up to 2", 46), "%s", words);
+    r.failed = 1;
+    const char *text = printed_in(print_words, &r);
+    ck_assert_msg(strstr(text, "wrong on:  O (outputs) of 1030 and more") && !strstr(text, "on no other"), "%s", text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("verify_judge");
@@ -1280,6 +1345,8 @@ int main(void)
     tcase_add_test(t, the_reference_tells_of_what_is_small);
     tcase_add_test(t, a_truth_that_is_told_may_err_as_well);
     tcase_add_test(t, a_tier_answers_what_it_has);
+    tcase_add_test(t, a_size_parts_wrong_from_right);
+    tcase_add_test(t, a_report_says_which_size_is_wrong);
     suite_add_tcase(s, t);
     scratch_open();
     const int failed = suite_ends(s);

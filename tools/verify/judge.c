@@ -126,6 +126,15 @@ static int is_gauge(const struct report *r, const struct problem *p, const char 
     return !r->gauge && !strcmp(p->subject.base, "mlstm") && (!strcmp(name, "m") || !strcmp(name, "m1"));
 }
 
+static void extents_add(struct extents *s, const int dims[OP_DIMS])
+{
+    for (int d = 0; d < OP_DIMS; d++) {
+        s->least[d] = s->cases && s->least[d] < dims[d] ? s->least[d] : dims[d];
+        s->most[d] = s->cases && s->most[d] > dims[d] ? s->most[d] : dims[d];
+    }
+    s->cases++;
+}
+
 int report_add(struct report *r, const struct problem *p, struct op_case *all, int part)
 {
     struct op_verdict v = p->bound[part];
@@ -151,6 +160,7 @@ int report_add(struct report *r, const struct problem *p, struct op_case *all, i
             measure(f, p, all, part, i, &v);
         }
     }
+    extents_add(good ? &r->right[part] : &r->wrong[part], got->dims);
     if (!good)
         r->wrong_families |= 1 << p->family;
     r->families |= 1 << p->family;

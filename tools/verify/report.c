@@ -62,9 +62,39 @@ static const char *known_of(const struct report *r)
     return NULL;
 }
 
+enum { SEVERAL = 4 };    /* cases that are right, before they say where it is */
+
+void report_parting_size(char words[160], const struct report *r)
+{
+    const int part = r->wrong[0].cases ? 0 : 1;
+    const struct extents *wrong = &r->wrong[part], *right = &r->right[part];
+    double most = 1;
+    words[0] = 0;
+    if (!wrong->cases || right->cases < SEVERAL)
+        return;
+    const struct op_spec *op = &swax_ops[r->plan.subject.op[part]];
+    for (int d = 0; op->dims[d]; d++) {
+        const char letter = op->dims[d];
+        const double above = (double)wrong->least[d] / right->most[d], below = (double)right->least[d] / wrong->most[d];
+        if (strchr("gezPs", letter) || !(fmax(above, below) > most))
+            continue;
+        most = fmax(above, below);
+        if (above > 1)
+            snprintf(words, 160, "%c (%s) of %d and more, and right up to %d", letter, op_dim_word(op, letter),
+                     wrong->least[d], right->most[d]);
+        else
+            snprintf(words, 160, "%c (%s) of %d and less, and right from %d on", letter, op_dim_word(op, letter),
+                     wrong->most[d], right->least[d]);
+    }
+}
+
 static void print_cause(const struct report *r)
 {
-    if (r->wrong_families && r->wrong_families != r->families) {
+    char size[160];
+    report_parting_size(size, r);
+    if (size[0])
+        printf("wrong on:  %s.\n", size);
+    else if (r->wrong_families && r->wrong_families != r->families) {
         printf("wrong on:  the %s ", r->wrong_families & (r->wrong_families - 1) ? "families" : "family");
         print_families(r->wrong_families);
         puts(", and on no other");

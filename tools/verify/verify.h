@@ -156,6 +156,7 @@ struct report {
     int others, other_at;             /* problems that are right and, with other numbers, wrong; the first of them */
     int unequal; const char *unequal_name;   /* problems whose second call gave other bits, and the first such tensor */
     int wrong_families, families;     /* bit f: it failed on family f; had it */
+    struct extents { int cases, least[OP_DIMS], most[OP_DIMS]; } right[PARTS], wrong[PARTS];    /* their sizes */
     int cause, causes, causes_list[3];/* the best cause, or -1; how many explain it as well */
     int derived;                      /* its backward is the derivative of the forward's fault */
     double explained;                 /* how much of the distance from the truth it explains, 0..1 */
@@ -174,6 +175,8 @@ void timing_take(struct timing *t, int part, double seconds[TIMED_CALLS]);
 int regauge(const struct problem *p, struct op_case *got);
 /* 1 if it is within all bounds.  `part` only. */
 int report_add(struct report *r, const struct problem *p, struct op_case *got, int part);
+/* Which size is larger, or smaller, wherever it is wrong than wherever it is right: in words, or empty. */
+void report_parting_size(char words[160], const struct report *r);
 
 /* tools/verify/looks.c: what a wrong tensor looks like, whatever the kernel: not written, zeros, a multiple, swapped
  * heads, wrong from some index on.  Empty if like nothing. */
