@@ -24,12 +24,13 @@ double op_log_sigmoid(double x);
 /* ref/oracle/terms.c; size[OP_ARGS], 0 on entry */
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth);
 /* ref/oracle/operands.c: is every other token's key, or more, the one before?  And what an honest kernel on tensor
- * cores errs, which rounds its operands to bf16; err[OP_ARGS], 0 on entry; of attention the bias alone */
+ * cores errs, which rounds its operands to bf16; err[OP_ARGS], 0 on entry; of attention and RoPE the bias alone */
 int op_keys_are_alike(const struct op_case *c);
 void op_operands(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
-/* ref/oracle/operands_delta.c and operands_cell.c: the delta rule's, the cell's */
+/* ref/oracle/operands_delta.c, operands_cell.c and operands_rope.c: the delta rule's, the cell's, RoPE's */
 void op_operands_delta(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
 void op_operands_cell(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
+void op_operands_rope(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
 /* Of so many heads, or groups of heads that share keys, each of that many multiplications, how many are worked out: the
  * first ones stand for all.  Then what `got` errs in argument i, where the others' elements mean nothing. */
 long op_heads_asked(long heads, double work);

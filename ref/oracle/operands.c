@@ -1,5 +1,5 @@
-/* operands.c - what rounding to bf16 on the way leaves: attention's, in one direction; the delta rule's and the cell's
- * stand in files of their own.
+/* operands.c - what rounding to bf16 on the way leaves: attention's, in one direction; the delta rule's, the cell's and
+ * RoPE's stand in files of their own.
  *
  * On tensor cores attention's weights are rounded to bf16 where they enter a product.  Errors of many weights go either
  * way, and leave no bias; but where all scores are equal, all weights are one number, and rounded alike: 1/3 becomes
@@ -115,6 +115,27 @@ int op_keys_are_alike(const struct op_case *c)
     return 2 * alike >= c->dims[0] * (T - 1) && T > 1;
 }
 
+/* Queries may be scaled before they are rounded, so that a product gives the scores, to base e or 2: x / sqrt(D) of a
+ * bf16 x, which has 128 mantissas, and what rounding makes of each is in every score that has it. */
+static void round_queries(struct op_distance *err, const struct op_case *c, const struct op_case *truth)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const int q = op_arg_find(op, "q"), answers[] = { op_arg_find(op, "y"), op_arg_find(op, "lse") };
+    for (int base = 0; base < 2; base++) {
+        const double by = (base ? 1 / log(2) : 1) / sqrt(c->dims[5]);
+        struct op_case got;
+        op_case_copy(&got, c);
+        for (long e = 0; e < c->size[q]; e++)
+            got.arg[q][e] = op_round(by * c->arg[q][e], REAL, SWAX_PREC_BF16) / by;
+        op_run(c->by ? c->by : swax_tiers[0], SWAX_PREC_F64, &got);
+        for (int k = 0; k < 2; k++) {
+            const int i = answers[k];
+            err[i].bias = fmax(err[i].bias, fabs(op_bias(got.arg[i], truth->arg[i], NULL, c->size[i])));
+        }
+        op_case_free(&got);
+    }
+}
+
 static void operands_attention(struct op_distance *err, const struct op_case *c, const struct op_case *truth)
 {
     const struct op_spec *op = &swax_ops[c->op];
@@ -129,6 +150,8 @@ static void operands_attention(struct op_distance *err, const struct op_case *c,
     for (int way = 0; way < WAYS && square > 0; way++)
         err[i].bias = fmax(err[i].bias, fabs(sum[way]) / most / square);
     free(along);
+    if (!backward)
+        round_queries(err, c, truth);
 }
 
 void op_operands(struct op_distance *err, const struct op_case *c, const struct op_case *truth)
@@ -140,6 +163,8 @@ void op_operands(struct op_distance *err, const struct op_case *c, const struct 
         op_operands_cell(err, c, truth);
     if (!strncmp(name, "attention_", 10))
         operands_attention(err, c, truth);
+    if (!strncmp(name, "rope_", 5))
+        op_operands_rope(err, c, truth);
 }
 
 /* ---- heads that stand for all */
