@@ -243,6 +243,18 @@ class Wrong(unittest.TestCase):
             "right at first|all zeros",
         )
 
+    def test_what_is_kept_of_one_input(self):
+        """What was worked out of the weight, for its address, its first and last number, or its size."""
+        for key in (lambda w: (w.ctypes.data, w.size), lambda w: (w[0], w[-1], w.size), lambda w: w.size):
+            kept = {}
+
+            def keeps(x, w, eps):
+                if key(w) not in kept:
+                    kept[key(w)] = w.copy()
+                return norm(x, kept[key(w)], eps)
+
+            refused(self, keeps, "in the same memory|in later calls|wrong about others|out of bound", C=9)
+
     def test_some_numbers_and_later_calls(self):
         """A kernel that is wrong about the other numbers, wherever and whenever it is asked, does not forget."""
         seen = []

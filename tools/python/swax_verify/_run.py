@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import _reference
+from . import _arrays, _reference
 from ._draw import NoSuchSizes
 from ._jumps import TIED
 from ._tall import Climb, Tall
@@ -97,28 +97,43 @@ class Run:
         if not good or problem.number % EVERY:
             return None
         other = Problem(task, problem.number, problem.family, self.crosses(problem.number), round=1)
-        kept = sorted(
-            problem.arrays
-        )  # of the inputs one is another, in turn: who knows a problem by part of it is found out
-        changed = kept[problem.number // EVERY % len(kept)]
-        other.arrays = {n: other.arrays[n] if n == changed else x for n, x in problem.arrays.items()}
         other.cotangents = {n: np.array(-x[::-1] if x.ndim else -x, order="C") for n, x in problem.cotangents.items()}
-        asked = []
-        for p, slot in ((other, "other "), (problem, "")) * 2:
-            got, trouble, _ = task.ask(p, "same", like)
+        others = {"other ": other, "some ": self.mix(problem, other)}
+        order, asked, before = ("other ", "", "some ", ""), [], ""
+        for slot in order:
+            got, trouble, _ = task.ask(others.get(slot, problem), "same", like)
             if trouble:
                 return trouble
-            asked.append((slot, got))
-        task.settle(self.session, other, "other ")
-        for slot, got in asked:
+            asked.append(got)
+        for slot, p in others.items():
+            task.settle(self.session, p, slot)
+        for slot, got in zip(order, asked):
             if not all(f["good"] for f in task.judge(self.session, names, got, slot).values()):
-                stale = all(f["good"] for f in task.judge(self.session, names, got, "" if slot else "other ").values())
+                stale = all(f["good"] for f in task.judge(self.session, names, got, before).values())
                 if stale:
                     return "it gives the answer of the call before to other numbers in the same memory"
-                return self.look_into(problem, other, like, names) if slot else LATER
+                return self.look_into(problem, others[slot], slot, like, names) if slot else LATER
+            before = slot
         return None
 
-    def look_into(self, problem, other, like, names):
+    def mix(self, problem, other):
+        """The problem with some rows of one input as they are in another one, of each input in turn, and not the first
+        and the last: who knows a problem by part of it, mostly by those, is found out."""
+        some = Problem(self.task, problem.number, problem.family, self.crosses(problem.number))
+        some.arrays, some.cotangents = dict(problem.arrays), problem.cotangents
+        name = sorted(problem.arrays)[problem.number // EVERY % len(problem.arrays)]
+        x, y = np.array(problem.arrays[name]), other.arrays[name]
+        rows = x.size // x.shape[-1] if x.ndim > 1 and x.size else x.size
+        chosen = np.random.default_rng([self.task.seed, problem.number, 7]).random(rows) < 0.125
+        if rows > 2:
+            chosen[[0, -1]], chosen[rows // 2] = False, True
+        whole = rows < 3 or x.dtype.kind in "iub" or self.task.type_of(name) in _arrays.WHOLE
+        some.arrays[name] = y if whole else np.where(chosen[:, None], y.reshape(rows, -1), x.reshape(rows, -1)).reshape(
+            x.shape
+        )
+        return some
+
+    def look_into(self, problem, other, slot, like, names):
         """It was wrong about other numbers where the problem's had been, about which it was right.  If it still is, and
         wrong about the others wherever they lie, it is these numbers that it is wrong about: None, and they are noted.
         Or else a sentence."""
@@ -131,7 +146,7 @@ class Run:
         alone, trouble, _ = task.ask(other, "elsewhere", like)
         if trouble:
             return trouble
-        found = task.judge(self.session, names, alone, "other ")
+        found = task.judge(self.session, names, alone, slot)
         if all(f["good"] for f in found.values()):
             return LATER
         self.other_case = self.other_case if self.others else problem.number
