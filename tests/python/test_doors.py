@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,7 @@ KERNELS = """
     def hangs(x, w, eps):
         import signal, time
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("it is called", flush=True)
         while True:
             time.sleep(1)
     def has_a_child(x, w, eps):
@@ -231,6 +233,19 @@ class Command(Folder):
             self.assertEqual(select.select([read], [], [], 10)[0], [read], f"{function}: somebody is left")
             self.assertEqual(os.read(read, 1), b"")
             os.close(read)
+
+    def test_who_stops_the_judge_stops_the_kernel(self):
+        for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+            judge = subprocess.Popen(
+                [sys.executable, "-m", "swax_verify", self.write("kernels.py", KERNELS) + ":hangs", "rmsnorm_forward"],
+                env=dict(os.environ, PYTHONPATH=PACKAGE),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            self.assertEqual(judge.stderr.readline(), b"it is called\n")
+            judge.send_signal(number)
+            out, _ = judge.communicate(timeout=30)  # which waits for all who could write there
+            self.assertEqual((judge.returncode, out), (status, b""))
 
     def test_sentences(self):
         for function, words, says in (

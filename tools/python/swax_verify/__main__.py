@@ -9,6 +9,7 @@ The status is 0 for good, 1 for wrong, 2 where nothing can be said."""
 
 import json
 import os
+import signal
 import sys
 
 from . import _arrays, _candidate, _judge, _library
@@ -173,6 +174,9 @@ def main(argv=None):
     if argv[:1] == ["--candidate"]:
         return candidate(argv[1], argv[2], argv[3:-2], *argv[-2:])
     status = 0
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the kernel's process ends too
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda n, _: sys.exit(128 + n))
     try:
         status, said = command(argv)
         if said:
