@@ -2,9 +2,9 @@
 
     pip install torch; make; python tools/python/honest_torch.py [suite=quick] [seeds=4] [first=1] [only=WORD]
 
-A line a form: problems put to it, and how many of them it was refused on.  The status is 1 if there was any.  Every
-form is differentiated by autograd.  In bf16 and f16 products take operands of that type and sum in float, as tensor
-cores do.
+A line a form: problems put to it, and how many of them it was refused on.  The status is 1 if there was any.  The forms
+here are differentiated by autograd; honest_hand.py has more, with backwards written by hand.  In bf16 and f16 products
+take operands of that type and sum in float, as tensor cores do.
 """
 
 import math
@@ -13,6 +13,7 @@ import sys
 import torch
 import torch.nn.functional as F
 
+import honest_hand
 from swax_verify import check
 
 torch.set_num_threads(1)
@@ -321,6 +322,7 @@ FORMS = [
     ("rope", "plain", rope, ALL),
     ("swiglu", "plain", swiglu, ALL),
     ("xent", "plain", xent, ("f32",)),
+    *honest_hand.FORMS,
 ]
 
 
