@@ -826,6 +826,76 @@ START_TEST(tables_and_scaled_queries_in_bf16_are_good)
 }
 END_TEST
 
+/* A norm that rounds its row, and once more what it has weighted: rows whose numbers are alike, and few columns. */
+START_TEST(norms_that_round_twice_are_good)
+{
+    double most = 0;
+    for (int k = 0; k < 24; k++) {
+        const int head = k % 2, few = k / 2 % 2;
+        struct op_case c = {.op = op_find(head ? "headnorm_forward" : "rmsnorm_forward"), .dims = {3, 400}};
+        struct op_case truth, got;
+        struct op_verdict v;
+        if (few || head)
+            memcpy(c.dims, (const int[]){few ? 400 : 3, few ? 1 : 200, few ? 6 : 2, few}, 4 * sizeof(int));
+        op_default_scalars(&c);
+        op_draw(&c, (uint64_t)k, OP_GAUSS, 0, SWAX_PREC_BF16);
+        double *x = argument(&c, "x"), *w = argument(&c, "w");
+        const long n = c.size[0], weights = c.size[op_arg_find(&swax_ops[c.op], "w")];
+        for (long e = 0; e < n && !few; e++)                                        /* the mean outweighs the spread */
+            x[e] = op_round(100 + x[e] / 8, REAL, SWAX_PREC_BF16);
+        op_truth(&truth, &v, SWAX_PREC_BF16, &c);
+        op_case_copy(&got, &truth);
+        for (long e = 0; e < n; e++) {
+            const long row = e / (n / c.size[op_arg_find(&swax_ops[c.op], "rstd")]);
+            const double mean = head ? argument(&truth, "mean")[row] : 0;
+            const double bare = op_round((x[e] - mean) * argument(&truth, "rstd")[row], REAL, SWAX_PREC_BF16);
+            got.arg[0][e] = op_round(w[e % weights] * bare, REAL, SWAX_PREC_BF16);
+        }
+        most = fmax(most, fabs(op_bias(got.arg[0], truth.arg[0], NULL, n)) - 2 * v.rms_bound[0] / sqrt((double)n));
+        for (int larger = 0; larger < 2; larger++) {
+            for (long e = 0; e < n && larger; e++)
+                got.arg[0][e] = op_round(got.arg[0][e] * 1.008, REAL, SWAX_PREC_BF16);
+            ck_assert_each((op_compare(&v, &got, &truth, &c) >= 0) == larger, "%s, case %d, %s: off by %.3g as a "
+                           "whole, %.3g is allowed", swax_ops[c.op].name, k, larger ? "0.8 % too large" : "honest",
+                           v.bias[0], v.bias_bound[0]);
+        }
+        op_case_free(&c), op_case_free(&truth), op_case_free(&got);
+    }
+    ck_assert_msg(most > 1e-3, "no rows are rounded alike: %.3g", most);
+}
+END_TEST
+
+/* ---- a sigmoid that vanishes */
+
+/* Where 1 + exp(-x) is more than a float holds, what is gated by it is 0, and good; and at -80 it is not. */
+START_TEST(what_is_gated_shut_in_float_is_good)
+{
+    static const struct { const char *op, *gate; } of[] = {
+        {"swiglu_forward", "a"}, {"swiglu_backward", "a"}, {"gate_forward", "g"}, {"gate_backward", "g"}};
+    for (int k = 0; k < 8; k++) {
+        struct op_case c = {.op = op_find(of[k / 2].op), .dims = {3}}, truth, got;
+        const struct op_spec *op = &swax_ops[c.op];
+        const int open = k % 2;
+        struct op_verdict v;
+        op_default_scalars(&c);
+        op_draw(&c, (uint64_t)k, OP_GAUSS, 0, SWAX_PREC_F32);
+        for (long e = 0; e < 3; e++)
+            argument(&c, of[k / 2].gate)[e] = open ? -80 : -89 - (double)e;
+        for (int i = 0; i < c.n; i++)
+            for (long e = 0; e < c.size[i] && op->arg[i].role == ADD; e++)
+                c.arg[i][e] = 0;
+        op_truth(&truth, &v, SWAX_PREC_F32, &c);
+        op_case_copy(&got, &c);
+        for (int i = 0; i < c.n; i++)
+            if (op_answers(&op->arg[i]))
+                memset(got.arg[i], 0, (size_t)c.size[i] * sizeof **got.arg);
+        ck_assert_msg((op_compare(&v, &got, &truth, &c) >= 0) == open, "%s of %g: 0 is %s", of[k / 2].op,
+                      argument(&c, of[k / 2].gate)[0], open ? "good" : "refused");
+        op_case_free(&c), op_case_free(&truth), op_case_free(&got);
+    }
+}
+END_TEST
+
 /* Where nothing is known nothing is moved: a truth that is 0 all over, another kernel. */
 START_TEST(where_there_is_no_truth_there_is_no_bias)
 {
@@ -985,6 +1055,8 @@ int main(void)
     tcase_add_test(t, tables_and_scaled_queries_in_bf16_are_good);
     tcase_add_test(t, where_there_is_no_truth_there_is_no_bias);
     tcase_add_test(t, what_takes_too_long_is_not_asked_for);
+    tcase_add_test(t, norms_that_round_twice_are_good);
+    tcase_add_test(t, what_is_gated_shut_in_float_is_good);
     tcase_add_test(t, as_many_heads_as_there_is_time_for);
     tcase_add_test(t, some_heads_stand_for_all);
     tcase_add_test(t, what_a_head_takes_is_counted);

@@ -305,6 +305,7 @@ static void may_write_small(struct rule *r, const struct problem *p)
         }
     op_run(p->in[0].by, SWAX_PREC_F64, &got);
     may_give(r, p, 0, &got, 2);
+    may_lean(r, p, 0, &got, 2);
     op_case_free(&got);
 }
 

@@ -27,10 +27,11 @@ void op_terms(double *size, const struct op_case *c, const struct op_case *truth
  * cores errs, which rounds its operands to bf16; err[OP_ARGS], 0 on entry; of attention and RoPE the bias alone */
 int op_keys_are_alike(const struct op_case *c);
 void op_operands(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
-/* ref/oracle/operands_delta.c, operands_cell.c and operands_rope.c: the delta rule's, the cell's, RoPE's */
+/* ref/oracle/operands_delta.c, _cell.c, _rope.c and _norm.c: the delta rule's, the cell's, RoPE's, the norms' */
 void op_operands_delta(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
 void op_operands_cell(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
 void op_operands_rope(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
+void op_operands_norm(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
 /* Of so many heads, or groups of heads that share keys, each of that many multiplications, how many are worked out: the
  * first ones stand for all.  Then what `got` errs in argument i, where the others' elements mean nothing. */
 long op_heads_asked(long heads, double work);

@@ -20,7 +20,8 @@
  *              As a whole: rounding has no direction, so the projection of the error on the truth is at most 4 times
  *              that of the honest evaluations, or twice what n independent errors of the RMS bound's size leave, or
  *              twice what operands leave that are rounded alike: ref/oracle/operands.c.  What the exponentials of
- *              gates err, which have a direction, comes on top: ref/oracle/exponentials.c.
+ *              gates err, which have a direction, comes on top: ref/oracle/exponentials.c.  And what float errs
+ *              may have one.
  *
  * "The reference" is another tier's double where a case says so (op_case.by): one that check_tiers holds to the
  * reference.
@@ -284,8 +285,8 @@ struct op_distance op_bounds(const struct op_distance *plain, const struct op_di
     most.bias = precision != SWAX_PREC_BF16
                   ? 0
                   : fmax(4 * fmax(plain->bias, nudged->bias), 2 * most.rms * scatter(truth, before, n));
-    if (most.bias > 0)    /* a constant that is kept in float, and its reciprocal, move everything in one direction */
-        most.bias = fmax(most.bias, (double)FLT_EPSILON);
+    if (most.bias > 0)    /* what a float rounds may move everything in one direction: a constant, one exponential */
+        most.bias = fmax(most.bias, fmax((double)FLT_EPSILON, K * plain->rms));
     return most;
 }
 

@@ -165,6 +165,8 @@ void op_operands(struct op_distance *err, const struct op_case *c, const struct 
         operands_attention(err, c, truth);
     if (!strncmp(name, "rope_", 5))
         op_operands_rope(err, c, truth);
+    if (!strcmp(name, "rmsnorm_forward") || !strcmp(name, "headnorm_forward"))
+        op_operands_norm(err, c, truth);
 }
 
 /* ---- heads that stand for all */

@@ -5,6 +5,7 @@
  * that loses nothing, and the judge would ask the same luck of everybody. */
 #include "ref/oracle/inside.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +33,50 @@ static void softcap_terms(double *size, const struct op_case *c, const struct op
  * is to it: */
 static double sigmoid_term(double x) { return exp(2 * op_log_sigmoid(x)); }
 
-/* dg = dy x s (1 - s) */
+/* And where x is below -88, 1 + exp(-x) is more than a float holds and s is 0, not exp(x): 1/FLT_MAX, in roundings. */
+static double vanished(double x) { return x < -88 ? 2 / (double)FLT_EPSILON / (double)FLT_MAX : 0; }
+
+/* The largest product that vanishes with the sigmoid of x: of |a b|, or |a| where b is NULL. */
+static double largest_vanished(const struct op_case *c, const char *x, const char *a, const char *b)
+{
+    const double *of = op_named(c, x), *with = op_named(c, a), *by = b ? op_named(c, b) : NULL;
+    double most = 0;
+    for (long e = 0; e < c->size[op_arg_find(&swax_ops[c->op], x)]; e++)
+        most = fmax(most, vanished(of[e]) * fabs(with[e]) * (by ? fabs(by[e]) : 1));
+    return most;
+}
+
+/* y = a s(a) b */
+static void swiglu_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
+    size[0] = largest_vanished(c, "a", "a", "b");
+}
+
+/* da = dy b s (1 + a (1 - s)), db = dy a s */
+static void swiglu_gradient_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
+    size[0] = largest_vanished(c, "a", "dy", "b") * (1 + op_largest(op_named(c, "a"), c->size[0]));
+    size[1] = largest_vanished(c, "a", "dy", "a");
+}
+
+/* y = s x */
+static void gated_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
+    size[0] = largest_vanished(c, "g", "x", NULL);
+}
+
+/* dg = dy x s (1 - s), dx = dy s */
 static void gate_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     (void)truth;
     const int dg = op_arg_find(&swax_ops[c->op], "dg");
     for (long e = 0; e < c->size[dg]; e++)
         size[dg] = fmax(size[dg], fabs(op_named(c, "dy")[e] * op_named(c, "x")[e]) * sigmoid_term(op_named(c, "g")[e]));
+    size[dg] = fmax(size[dg], largest_vanished(c, "g", "dy", "x"));
+    size[op_arg_find(&swax_ops[c->op], "dx")] = largest_vanished(c, "g", "dy", NULL);
 }
 
 /* db = dbeta top s (1 - s) */
@@ -184,7 +222,8 @@ void op_terms(double *size, const struct op_case *c, const struct op_case *truth
         { "xent_backward", xent_terms },    { "mlstm_backward", cell_terms },    { "mlstm_forward", state_terms },
         { "delta_forward", delta_terms },   { "attention_backward", attention_terms },
         { "gate_backward", gate_terms },     { "decay_backward", decay_terms },
-        { "strength_backward", strength_terms },
+        { "strength_backward", strength_terms }, { "gate_forward", gated_terms },
+        { "swiglu_forward", swiglu_terms }, { "swiglu_backward", swiglu_gradient_terms },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (!strcmp(known[i].op, swax_ops[c->op].name))

@@ -73,6 +73,7 @@ static void bound_updates(struct problem *p, int part)
     }
     op_run(got.by ? got.by : swax_tiers[0], SWAX_PREC_F64, &got);
     bound_widen(p, part, &got, 2);
+    widen_bias(p, part, &got, 2);
     op_case_free(&got);
 }
 
