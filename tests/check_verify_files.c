@@ -604,6 +604,12 @@ START_TEST(one_of_a_suite_is_asked)
         snprintf(words, sizeof words, " case %d,", atoi(strstr(of[k].line, "number=") + 7));
         ck_assert_msg(strstr(said, words), "%s: no \"%s\" in\n%s", of[k].line, words, said);
     }
+    static const char *const stateful[] = {"mlstm_forward", "delta_forward", "rope_forward"};
+    for (int k = 0; k < 3; k++) {
+        char line[80];
+        snprintf(line, sizeof line, "tier ref %s suite=quick number=0 dtype=f32 states=no", stateful[k]);
+        ck_assert_msg(verify(line, said) == 0 && !strstr(said, "\nNot asked: states that come in") == (k == 2), "%s", said);
+    }
 }
 END_TEST
 

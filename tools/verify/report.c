@@ -206,7 +206,8 @@ void report_print(const struct report *r, const char *by, const char *of)
     if (r->plan.wish.behind)
         puts("Judged behind a head norm: the gradient of h is orthogonal to h, so a normaliser's gradient that is left "
              "out does not show.\nSuch a kernel is exact under a scale-invariant norm only.");
-    if (!r->plan.wish.states && !strcmp(r->plan.subject.base, "mlstm"))
+    const struct op_spec *first = &swax_ops[r->plan.subject.op[0]];
+    if (!r->plan.wish.states && (op_arg_find(first, "C0") >= 0 || op_arg_find(first, "S0") >= 0))
         puts("Not asked: states that come in, and gradients of those that go out (states=no).");
     if (!r->plan.wish.documents)
         puts("Not asked: documents (documents=no).");
