@@ -305,7 +305,9 @@ static void may_write_small(struct rule *r, const struct problem *p)
         }
     op_run(p->in[0].by, SWAX_PREC_F64, &got);
     may_give(r, p, 0, &got, 2);
-    may_lean(r, p, 0, &got, 2);
+    for (int i = 0; i < got.n; i++)                         /* all of it in one direction */
+        if (problem_is_answer(p, 0, i) && r->v[0].bias_bound[i] > 0)
+            enlarge(&r->v[0].bias_bound[i], 2 * op_error_rms(got.arg[i], r->truth[0].arg[i], got.size[i]));
     op_case_free(&got);
 }
 

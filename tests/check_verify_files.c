@@ -608,7 +608,8 @@ START_TEST(one_of_a_suite_is_asked)
     for (int k = 0; k < 3; k++) {
         char line[80];
         snprintf(line, sizeof line, "tier ref %s suite=quick number=0 dtype=f32 states=no", stateful[k]);
-        ck_assert_msg(verify(line, said) == 0 && !strstr(said, "\nNot asked: states that come in") == (k == 2), "%s", said);
+        ck_assert_msg(verify(line, said) == 0 && !strstr(said, "\nNot asked: states that come in") == (k == 2), "%s",
+                      said);
     }
 }
 END_TEST

@@ -54,7 +54,8 @@ static void bound_rounding(struct problem *p, int part)
 }
 
 /* So has what a delta rule writes, u = beta r, which is an operand: below 2^-14 it may be off by 2^-25, and r by
- * 1 / beta of that.  S1, the sum of k u^T, is in float, and may be as small, where strengths and gates are. */
+ * 1 / beta of that.  S1, the sum of k u^T, is in float, and may be as small, where strengths and gates are.  Of one
+ * token these errors have the direction of S1. */
 static void bound_updates(struct problem *p, int part)
 {
     static const double HALF_ULP = 1.0 / (1 << 25);
@@ -73,7 +74,9 @@ static void bound_updates(struct problem *p, int part)
     }
     op_run(got.by ? got.by : swax_tiers[0], SWAX_PREC_F64, &got);
     bound_widen(p, part, &got, 2);
-    widen_bias(p, part, &got, 2);
+    for (int i = 0; i < got.n; i++)
+        if (problem_is_answer(p, part, i) && p->bound[part].bias_bound[i] > 0)
+            enlarge(&p->bound[part].bias_bound[i], 2 * op_error_rms(got.arg[i], p->truth[part].arg[i], got.size[i]));
     op_case_free(&got);
 }
 
