@@ -261,6 +261,16 @@ class Torch(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, "out1 +WRONG"):
             asked(lambda x: (by_sort(x)[0], by_sort(x)[1].flip(-1)), lambda x: x.topk(4), **how)
 
+    def test_a_softmax_of_one_number_is_not_taken_for_whole(self):
+        """In seeds whose first problem has a single column, all of its answers are 1."""
+
+        def mine(x):
+            return (x.float() - x.float().logsumexp(-1, keepdim=True)).exp().to(x.dtype)
+
+        for seed in (23, 27, 30):
+            how = dict(array="torch", dtype="bf16", suite="standard", seed=seed)
+            asked(mine, lambda x: x.softmax(-1), {"x": "N C: logits"}, **how)
+
     def test_a_module(self):
         asked(torch.nn.Softmax(-1), lambda input: input.softmax(-1), inputs={"input": "N C"}, array="torch")
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from ._arrays import WHOLE
 from ._causes import Moved
-from ._jumps import is_whole
 
 FAINT, PLAIN = 2.0**-45, 2.0**-6  # parts of a number: double sees both, float and bf16 the second alone
 SAME = 1e-9  # of the largest number: what sums in another order leave in double
@@ -52,7 +51,6 @@ def note_of(task, problem):
                 f"check: the reference gives another {n} when it is called again on the same inputs, so there is no "
                 f"truth: does it draw numbers, or keep something from call to call?"
             )
-    task.whole |= {n for n, x in truth.items() if is_whole(x)}
     whole = all(np.array_equal(x, np.round(x)) for x in truth.values())
     if whole or not _equal(truth, _moved(task, problem, FAINT)) or _equal(truth, _moved(task, problem, PLAIN)):
         return None

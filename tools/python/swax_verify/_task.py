@@ -185,6 +185,12 @@ class Task:
             return np.array(x, lib.types[kind])
         return lib.torch.from_numpy(np.array(x)).to(lib.types[kind])
 
+    def note_whole(self, problems):
+        """Which outputs are of whole numbers though their type is another: those that are so in all of the problems.
+        In a small one a softmax may be of a single number, which is 1."""
+        said = [self.run_reference(p, "f64") for p in problems]
+        self.whole |= {n for n in said[0] if all(_jumps.is_whole(out[n]) for out in said)}
+
     def prepare(self, problem, crosses):
         """Names and shapes of the answers, and a gradient for every output where gradients are asked.  The reference
         says them of other numbers of the same sizes: what it leaves in memory is no answer to this problem."""
