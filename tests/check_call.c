@@ -543,7 +543,7 @@ START_TEST(bounds_are_by_the_rule)
         }
         double bias = precision == SWAX_PREC_BF16 ? fmax(4 * fmax(plain.bias, nudged.bias),
                                                          2 * bound[1] * plain_scatter(truth, before, N)) : 0;
-        bias = bias > 0 ? fmax(bias, e32) : 0;
+        bias = bias > 0 ? fmax(fmax(bias, e32), 8 * plain.rms) : 0;
         const struct op_distance is = op_bounds(&plain, &nudged, &arg, 50, precision, truth, before, N);
         ck_assert_each(fabs(is.most / bound[0] - 1) < 1e-12 && fabs(is.rms / bound[1] - 1) < 1e-12 &&
                        fabs(is.bias - bias) <= 1e-12 * bias,

@@ -173,7 +173,6 @@ static double through_m(const struct op_case *c)
 /* di = k.dk and df = a sum of what crosses a gate: what the kernel gives where all its terms are positive */
 static void cell_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
-    (void)truth;
     const struct op_spec *op = &swax_ops[c->op];
     struct op_case p;
     op_case_copy(&p, c);
@@ -190,6 +189,10 @@ static void cell_terms(double *size, const struct op_case *c, const struct op_ca
         if (p.arg[i] && op->arg[i].role == ADD)
             size[i] = op_largest(p.arg[i], p.size[i]);
     op_case_free(&p);
+    /* df is a sum in turn over all tokens behind: a rounding of each partial sum, of which judge.c takes eight */
+    const int df = op_arg_find(op, "df");
+    const double T = (double)op_extent(op, 'T', c->dims);
+    size[df] = fmax(size[df], sqrt(T) / 4 * op_largest(truth->arg[df], truth->size[df]));
     if (op_extent(op, 'g', c->dims) == 0 && c->scalar[0] == 0) {
         const int f = op_arg_find(op, "f");
         double slope = 0;       /* of log(sigmoid(f)) */
@@ -197,7 +200,7 @@ static void cell_terms(double *size, const struct op_case *c, const struct op_ca
             slope = fmax(slope, 1 / (1 + exp(c->arg[f][e])));
         const double left = through_m(c);
         size[op_arg_find(op, "di")] += left;
-        size[op_arg_find(op, "df")] += left * slope;
+        size[df] += left * slope;
     }
 }
 
