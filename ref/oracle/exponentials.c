@@ -107,10 +107,9 @@ void op_exponentials(struct op_distance *err, const struct op_case *c, const str
         shorten_memory(&got, truth);
     op_run(c->by ? c->by : swax_tiers[0], SWAX_PREC_F64, &got);
     for (int i = 0; i < c->n; i++) {
-        const double *before = op->arg[i].role == ADD ? c->arg[i] : NULL;
         if (!c->arg[i] || !op_answers(&op->arg[i]) || (op->kind == OF_CELL && op->arg[i].name[0] == 'm'))
             continue;
-        op_distance_add(&err[i], got.arg[i], truth->arg[i], before, c->size[i]);
+        op_distance_add(&err[i], got.arg[i], truth->arg[i], op_before(c, i), c->size[i]);
         const double by = exponentials_in(c, i) * ULPS + (strchr("Cnq", op->arg[i].name[0]) ? of_m : 0);
         err[i].most += by;
         err[i].rms += by;

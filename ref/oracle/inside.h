@@ -32,6 +32,8 @@ void op_operands_delta(struct op_distance *err, const struct op_case *c, const s
 void op_operands_cell(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
 void op_operands_rope(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
 void op_operands_norm(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
+/* Chunk number `at` of T tokens, in chunks that end at multiples of span, too: is there one, with which tokens? */
+int op_chunk_at(long *from, long *n, long T, long chunk, long span, long at);
 /* Of so many heads, or groups of heads that share keys, each of that many multiplications, how many are worked out: the
  * first ones stand for all.  Then what `got` errs in argument i, where the others' elements mean nothing. */
 long op_heads_asked(long heads, double work);

@@ -186,8 +186,7 @@ void op_distance_add(struct op_distance *h, const double *got, const double *tru
 
 static const struct swax_tier *teller(const struct op_case *c) { return c->by ? c->by : swax_tiers[0]; }
 
-/* What stood in an argument before the call, where that is added to. */
-static const double *before(const struct op_case *c, int i)
+const double *op_before(const struct op_case *c, int i)
 {
     return swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL;
 }
@@ -198,7 +197,7 @@ static void enlarge(struct op_distance *e, const struct op_case *got, const stru
 {
     for (int i = 0; i < got->n; i++)
         if (got->arg[i] && op_answers(&swax_ops[got->op].arg[i]))
-            op_distance_add(&e[i], got->arg[i], truth->arg[i], before(c, i), got->size[i]);
+            op_distance_add(&e[i], got->arg[i], truth->arg[i], op_before(c, i), got->size[i]);
 }
 
 /* What the reference errs in float. */
@@ -320,7 +319,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
         nudged[i].most = fmax(fmax(nudged[i].most, of->most), fmax(faded[i].most, u / unit(truth->arg[i], c->size[i])));
         nudged[i].rms = fmax(fmax(nudged[i].rms, of->rms), fmax(faded[i].rms, u / unit_rms(truth->arg[i], c->size[i])));
         const struct op_distance most =
-            op_bounds(&plain[i], &nudged[i], a, inputs, precision, truth->arg[i], before(c, i), c->size[i]);
+            op_bounds(&plain[i], &nudged[i], a, inputs, precision, truth->arg[i], op_before(c, i), c->size[i]);
         v->bound[i] = fmax(most.most, 2 * of->bias);    /* all may be off by as much as their projection is */
         v->rms_bound[i] = fmax(most.rms, 2 * of->bias);
         v->bias_bound[i] = most.bias > 0 ? fmax(most.bias, 2 * of->bias) + faded[i].bias : 0;

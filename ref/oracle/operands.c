@@ -178,6 +178,14 @@ long op_heads_asked(long heads, double work)
     return work > MOST ? 0 : fit >= (double)heads ? heads : fit < 1 ? 1 : (long)fit;
 }
 
+int op_chunk_at(long *from, long *n, long T, long chunk, long span, long at)
+{
+    const long parts = (span - 1) / chunk + 1, first = at / parts * span, end = first + span < T ? first + span : T;
+    *from = first + at % parts * chunk;
+    *n = end - *from < chunk ? end - *from : chunk;
+    return *from < T;
+}
+
 /* Which of the case's heads, or groups of them, sequence by sequence, has element e of an argument? */
 static long head_of(const struct op_case *c, int i, long e)
 {
@@ -204,7 +212,7 @@ void op_operands_add(struct op_distance *err, struct op_case *got, const struct 
         got->arg[i][e] = (double)asked < all && head_of(c, i, e) >= asked
                            ? truth->arg[i][e]
                            : op_round(got->arg[i][e], op->arg[i].type, SWAX_PREC_BF16);
-    op_distance_add(&off, got->arg[i], truth->arg[i], op->arg[i].role == ADD ? c->arg[i] : NULL, c->size[i]);
+    op_distance_add(&off, got->arg[i], truth->arg[i], op_before(c, i), c->size[i]);
     if (!isfinite(off.most))
         return;
     err->most = fmax(err->most, off.most);

@@ -257,11 +257,7 @@ static void chunk_back(const struct cell_head *a, struct cell_chunk *c, struct c
 /* Chunk number `at` of a sequence: is there one, with which tokens? */
 static int chunk_at(struct cell_chunk *c, const struct cell_head *a, const struct cell_way *way, long at)
 {
-    const long parts = (way->span - 1) / way->chunk + 1, span = at / parts * way->span;
-    const long end = span + way->span < a->T ? span + way->span : a->T;
-    c->from = span + at % parts * way->chunk;
-    c->n = end - c->from < way->chunk ? end - c->from : way->chunk;
-    return c->from < a->T;
+    return op_chunk_at(&c->from, &c->n, a->T, way->chunk, way->span, at);
 }
 
 static void keep(double *C, double *n, const struct cell_head *a, struct cell_state S)

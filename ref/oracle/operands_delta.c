@@ -314,11 +314,7 @@ static void chunk_back(const struct delta_head *a, struct delta_chunk *c, double
 /* Chunk number `at` of a sequence: is there one, with which tokens? */
 static int chunk_at(struct delta_chunk *c, const struct delta_head *a, const struct delta_way *way, long at)
 {
-    const long parts = (way->span - 1) / way->chunk + 1, span = at / parts * way->span;
-    const long end = span + way->span < a->T ? span + way->span : a->T;
-    c->from = span + at % parts * way->chunk;
-    c->n = end - c->from < way->chunk ? end - c->from : way->chunk;
-    return c->from < a->T;
+    return op_chunk_at(&c->from, &c->n, a->T, way->chunk, way->span, at);
 }
 
 /* A head: S from the state before to the one behind, or, in the backward, D to the gradient of the state before. */

@@ -134,6 +134,8 @@ double op_bias(const double *a, const double *truth, const double *before, long 
  * of it: begin from 0, and add each evaluation.  `before`: as for op_bias. */
 struct op_distance { double most, rms, bias; };
 void op_distance_add(struct op_distance *h, const double *got, const double *truth, const double *before, long n);
+/* What stood in an argument before the call, where that is added to; else NULL. */
+const double *op_before(const struct op_case *c, int i);
 /* How far anybody may be, given what evaluations in float err (`plain`), and those of inputs that are off by one
  * rounding (`nudged`; in bf16, outputs rounded too).  Of `a` count type, role (ADD is a gradient) and name; `inputs`:
  * how many numbers are read.  A bias of 0: none is asked. */

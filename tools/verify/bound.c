@@ -14,12 +14,6 @@ static const double MOST_HALF = 65504;
 /* Where that is more, and a number. */
 static void enlarge(double *bound, double may) { *bound = isfinite(may) ? fmax(*bound, may) : *bound; }
 
-/* What stood in an argument before the call, where that is added to. */
-static const double *before(const struct op_case *c, int i)
-{
-    return swax_ops[c->op].arg[i].role == ADD ? c->arg[i] : NULL;
-}
-
 void bound_widen(struct problem *p, int part, const struct op_case *got, double scale)
 {
     for (int i = 0; i < got->n; i++) {
@@ -36,7 +30,7 @@ static void widen_bias(struct problem *p, int part, const struct op_case *got, d
     for (int i = 0; i < got->n; i++) {
         double *bound = &p->bound[part].bias_bound[i];
         if (problem_is_answer(p, part, i) && *bound > 0)
-            enlarge(bound, scale * fabs(op_bias(got->arg[i], p->truth[part].arg[i], before(&p->in[part], i),
+            enlarge(bound, scale * fabs(op_bias(got->arg[i], p->truth[part].arg[i], op_before(&p->in[part], i),
                                                 got->size[i])));
     }
 }
@@ -220,7 +214,7 @@ static void run_chain(struct op_distance errs[OP_ARGS], const struct problem *p,
     round_answers(&b, keeps);
     for (int i = 0; i < b.n; i++)
         if (problem_is_answer(p, 1, i))
-            op_distance_add(&errs[i], b.arg[i], p->truth[1].arg[i], before(&p->in[1], i), b.size[i]);
+            op_distance_add(&errs[i], b.arg[i], p->truth[1].arg[i], op_before(&p->in[1], i), b.size[i]);
     op_case_free(&f);
     op_case_free(&b);
 }
@@ -249,7 +243,7 @@ static void bound_chain(struct problem *p)
         enlarge(&v->rms_bound[i], fmax(scale * plain[i].rms, by * moved[i].rms));
         if (v->bias_bound[i] > 0)
             enlarge(&v->bias_bound[i], op_bounds(&plain[i], &moved[i], &swax_ops[p->in[1].op].arg[i], 0, precision,
-                                                 p->truth[1].arg[i], before(&p->in[1], i), p->in[1].size[i]).bias);
+                                                 p->truth[1].arg[i], op_before(&p->in[1], i), p->in[1].size[i]).bias);
     }
 }
 

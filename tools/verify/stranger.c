@@ -179,8 +179,9 @@ const char *stranger_start(struct stranger *s, const struct stranger_work *work,
         return say(why, "No process could be started for %s.", who);
     }
     setpgid(s->pid, s->pid);      /* whoever of the two comes first */
-    while (known[i])
-        assert(++i < MOST);
+    while (i < MOST && known[i])
+        i++;
+    assert(i < MOST);
     known[i] = s;
     if (!listen_to(s, fate))
         return NULL;
