@@ -165,7 +165,7 @@ END_TEST
 
 /* ---- arrays in memory of the caller's, and in a tier's own */
 
-/* Each array takes twice its elements with those around it, and a line; the room is used while all of that fits. */
+/* Each array takes its elements with those around it, and a line; the room is used while all of that fits. */
 START_TEST(a_room_is_used_while_it_is_large_enough)
 {
     const struct swax_tier tier = made_up();
@@ -173,10 +173,10 @@ START_TEST(a_room_is_used_while_it_is_large_enough)
     static unsigned char at[1 << 14];
     for (int n = 3; n < 5; n++)
         for (int less = 0; less < 10; less++) {
-            const size_t shift = 40 + (size_t)less, each[2] = {2 * (size_t)(n + 2 * GUARD) * w + 64,
-                                                               2 * (size_t)(n + 1 + 2 * GUARD) * w + 64};
+            const size_t shift = 40 + (size_t)less, each[2] = {(size_t)(n + 2 * GUARD) * w + 64,
+                                                               (size_t)(n + 1 + 2 * GUARD) * w + 64};
             size_t used = shift;
-            struct op_room room = {at + 1, 0, shift};
+            struct op_room room = {.at = at + 1, .shift = shift};
             struct op_case c = numbers(n);
             for (int i = 0; i < 3; i++)
                 used += each[n % 3 && (n + i) % 2];
@@ -197,6 +197,31 @@ START_TEST(a_room_is_used_while_it_is_large_enough)
             ck_assert(from == used);
             op_case_free(&c);
         }
+}
+END_TEST
+
+/* Whatever a kernel changes of the room, beside its own output, is found: nothing lies there that is not looked at. */
+START_TEST(no_byte_of_a_room_can_be_changed)
+{
+    const struct swax_tier tier = made_up();
+    const long w = (long)precisions[_i].width;
+    static unsigned char at[3 << 12];
+    for (int n = 3; n < 6; n++) {
+        struct op_room room = {.at = at, .bytes = sizeof at, .shift = 64, .page = 4096};
+        struct op_case c = numbers(n);
+        c.room = &room;
+        ck_assert(!call(&tier, (enum swax_precision)_i, &c));
+        ck_assert_msg(room.used % 4096 == 0 && room.used >= 64 + 3 * (size_t)((n + 2 * GUARD) * w) &&
+                          room.used < 64 + 3 * (size_t)((n + 2 * GUARD + 1) * w + 64) + 4096, "%zu", room.used);
+        const long y = (long)(does.lies[0] - (uintptr_t)at), used = (long)room.used;
+        for (long byte = 64; byte < used; byte++) {
+            does.argument = 0, does.at = byte - y, does.leave = 0;
+            const char *said = op_run(&tier, (enum swax_precision)_i, &c);
+            ck_assert_each(!said == (byte >= y && byte < y + n * w), "%s, %d elements: byte %ld of the room, %ld of y, "
+                           "was changed: %s", precisions[_i].name, n, byte, byte - y, said ? said : "nothing is said");
+        }
+        op_case_free(&c);
+    }
 }
 END_TEST
 
@@ -296,7 +321,7 @@ START_TEST(what_is_timed_is_called_again)
         ck_assert(clock_.started == 1 && clock_.before_call && does.calls == (timed ? 4 : 1));
         ck_assert(clock_.asked == (timed ? 4 : 0));
         ck_assert_uint_eq(clock_.lines, timed ? 3 : 0);
-        ck_assert_uint_eq(clock_.large, timed ? 3 * (2 * (7 + 2 * GUARD) * w + 64) : 0);
+        ck_assert_uint_eq(clock_.large, timed ? 3 * ((7 + 2 * GUARD) * w + 64) : 0);
         for (int i = 0; i < 3; i++)      /* aligned as in a network, where it is timed */
             ck_assert((does.lies[i] - GUARD * w) % 64 == (timed || i % 2 ? 0 : w));
         op_case_free(&c);
@@ -661,6 +686,7 @@ int main(void)
     tcase_add_loop_test(t, what_is_written_beside_an_array_is_found, 0, SWAX_PRECISIONS);
     tcase_add_loop_test(t, every_other_array_is_not_aligned, 0, SWAX_PRECISIONS);
     tcase_add_loop_test(t, what_a_kernel_does_not_own_is_poisoned, 0, SWAX_PRECISIONS);
+    tcase_add_loop_test(t, no_byte_of_a_room_can_be_changed, 0, SWAX_PRECISIONS);
     tcase_add_loop_test(t, a_room_is_used_while_it_is_large_enough, 0, SWAX_PRECISIONS);
     tcase_add_loop_test(t, a_device_has_arrays_of_its_own, 0, SWAX_PRECISIONS);
     tcase_add_test(t, an_empty_slot_is_the_references);

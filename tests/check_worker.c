@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@
 static char why[SWAX_WHY];
 
 /* In memory that the processes share. */
-enum trick { RIGHT, OTHER_BITS, BEHIND, HALF, CRASHES, LEAVES, TAKES_LONG, TRICKS, LATER, FORGES };
+enum trick { RIGHT, OTHER_BITS, BEHIND, HALF, CRASHES, LEAVES, TAKES_LONG, SHARED, FAR, FIRST_CALLS, READS_FAR, TRICKS,
+             LATER, FORGES };
 static struct notes {
     unsigned clock, clock_inside;      /* what the clock that ends a process stands at, now and in the last call */
     int calls[PARTS], trick;
@@ -62,7 +64,14 @@ static void forward(float *y, const float *a, const float *b, int N)
     case CRASHES: raise(SIGSEGV); break;
     case LEAVES: _exit(0); break;
     case TAKES_LONG: raise(SIGALRM); break;
-    case FORGES: memset(common + SWAX_WHY, 0, 4 * sizeof(int)); break;
+    case SHARED: common[SWAX_WHY + 4000] = 1; break;
+    case FAR: y[10000] = 1; break;
+    case FIRST_CALLS: *(char *)(uintptr_t)notes->y[0] = 1; break;
+    case READS_FAR: notes->has_written = y[10000] != 0; break;
+    case FORGES:      /* who knows that it is judged can have all of the memory again */
+        ck_assert(!mprotect(common, 4096, PROT_READ | PROT_WRITE));
+        memset(common + SWAX_WHY, 0, 4 * sizeof(int));
+        break;
     case LATER: if (!notes->calls[0]) pthread_create(&thread, NULL, write_later, y); break;
     }
     notes->calls[0]++;
@@ -249,6 +258,10 @@ static const struct { enum trick trick; const char *says; int lost;
     { CRASHES, "add crashed: Segmentation fault", 1 },
     { LEAVES, "add ended the process", 1 },
     { TAKES_LONG, "add did not return within 600 seconds", 1 },
+    { SHARED, "add crashed: Segmentation fault", 1 },
+    { FAR, "add crashed: Segmentation fault", 1 },
+    { FIRST_CALLS, "add crashed: Segmentation fault", 1 },
+    { READS_FAR, "add crashed: Segmentation fault", 1 },
 };
 
 START_TEST(what_it_does_is_said)

@@ -136,11 +136,12 @@ void R(swax_tier)(const struct swax_tier *tier, struct R(swax_kernels) *table)
 enum { GUARD = 64, ALIGN = 64 };   /* elements on either side; bytes that a fast kernel might like */
 
 struct place {
-    unsigned char *block;    /* to be freed: room for two images */
+    void *own;               /* to be freed, if it does not lie in the caller's room */
+    unsigned char *block;    /* all of its memory here: the image, and what is left around it */
     unsigned char *image;    /* what the kernel gets on a host tier, aligned to ALIGN */
-    unsigned char *before;   /* a copy from before the call */
     void *there;             /* the image in the tier's memory; on a host tier the image itself */
-    size_t bytes, at, end;   /* of the image; its first element; the first byte behind its last element */
+    size_t takes, bytes;     /* of the block, of the image */
+    size_t at, end;          /* in the image: its first element; the first byte behind its last element */
 };
 
 static size_t width(enum op_type type)
@@ -167,19 +168,44 @@ static double get(const void *p, enum op_type type, long e)
          : type == STAT ? (double)((const stat *)p)[e] : ((const double *)p)[e];
 }
 
-/* A signalling NaN in every type: read by mistake, it spoils the result; added to, it changes. */
-static void poison(unsigned char *p, size_t bytes, size_t element)
+/* What stands wherever a kernel has nothing to read: a signalling NaN in every type.  Read by mistake, it spoils the
+ * result; added to, it changes. */
+static const unsigned char nan_of[9][8] = {
+    [2] = { 0xA5, 0x7F, 0xA5, 0x7F, 0xA5, 0x7F, 0xA5, 0x7F },
+    [4] = { 0xA5, 0xA5, 0xA5, 0x7F, 0xA5, 0xA5, 0xA5, 0x7F },
+    [8] = { 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xF4, 0x7F },
+};
+
+/* Its byte at `at`, of elements whose first begins at `image`. */
+static unsigned char nan_byte(const unsigned char *at, const unsigned char *image, size_t element)
 {
-    static const unsigned char nan[9][8] = {
-        [2] = { 0xA5, 0x7F, 0xA5, 0x7F, 0xA5, 0x7F, 0xA5, 0x7F },
-        [4] = { 0xA5, 0xA5, 0xA5, 0x7F, 0xA5, 0xA5, 0xA5, 0x7F },
-        [8] = { 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xF4, 0x7F },
-    };
-    size_t i = 0;
-    for (; i + 8 <= bytes; i += 8)
-        memcpy(p + i, nan[element], 8);
-    memcpy(p + i, nan[element], bytes - i);
+    return nan_of[element][((uintptr_t)at - (uintptr_t)image) % 8];
 }
+
+static void poison(unsigned char *from, const unsigned char *to, const unsigned char *image, size_t element)
+{
+    for (; from < to && ((uintptr_t)from - (uintptr_t)image) % 8; from++)
+        *from = nan_byte(from, image, element);
+    for (; to - from >= 8; from += 8)
+        memcpy(from, nan_of[element], 8);
+    for (; from < to; from++)
+        *from = nan_byte(from, image, element);
+}
+
+static int is_poison(const unsigned char *from, const unsigned char *to, const unsigned char *image, size_t element)
+{
+    int same = 1;
+    for (; from < to && ((uintptr_t)from - (uintptr_t)image) % 8; from++)
+        same &= *from == nan_byte(from, image, element);
+    for (; to - from >= 8; from += 8)
+        same &= !memcmp(from, nan_of[element], 8);
+    for (; from < to; from++)
+        same &= *from == nan_byte(from, image, element);
+    return same;
+}
+
+/* Does the kernel get numbers in that argument? */
+static int is_given(const struct op_arg *a) { return a->role != OUT && a->role != SCRATCH; }
 
 /* Every other argument starts one element behind an aligned address, but in one case of three none does: paths that
  * need all of them aligned must run too.  What is timed lies as in a network: aligned, and in large pages. */
@@ -191,18 +217,15 @@ static int place(struct place *p, const struct swax_tier *tier, const struct op_
     p->at = (GUARD + shift) * w;
     p->end = p->at + (size_t)c->size[i] * w;
     p->bytes = p->end + GUARD * w;
-    const size_t takes = 2 * p->bytes + ALIGN;
-    unsigned char *block = c->room && *used + takes <= c->room->bytes ? c->room->at + *used
-                         : (p->block = op_take(takes, 1));
-    *used += takes;
+    p->takes = p->bytes + ALIGN;
+    p->block = c->room && *used + p->takes <= c->room->bytes ? c->room->at + *used : (p->own = op_take(p->takes, 1));
+    *used += p->takes;
     if (c->again && tier->host)
-        tier->host->large(block, takes);
-    p->image = block + (ALIGN - (uintptr_t)block % ALIGN) % ALIGN;
-    p->before = p->image + p->bytes;
-    poison(p->image, p->bytes, w);
-    for (long e = 0; e < c->size[i] && a->role != OUT && a->role != SCRATCH; e++)
+        tier->host->large(p->block, p->takes);
+    p->image = p->block + (ALIGN - (uintptr_t)p->block % ALIGN) % ALIGN;
+    poison(p->block, p->block + p->takes, p->image, w);
+    for (long e = 0; e < c->size[i] && is_given(a); e++)
         put(p->image + p->at, a->type, e, c->arg[i][e]);
-    memcpy(p->before, p->image, p->bytes);
 
     p->there = memory ? memory->take(p->bytes) : p->image;
     if (memory && p->there)
@@ -210,24 +233,59 @@ static int place(struct place *p, const struct swax_tier *tier, const struct op_
     return p->there != NULL;
 }
 
+/* The last array of a room that has pages goes on to the end of its page: there the caller can forbid what follows. */
+static void fill_page(struct place *p, struct op_room *room, size_t used, size_t element)
+{
+    const size_t whole = (used + room->page - 1) / room->page * room->page, rest = whole - used;
+    room->used = used;
+    if (p->own || whole > room->bytes)
+        return;
+    poison(p->block + p->takes, p->block + p->takes + rest, p->image, element);
+    p->takes += rest;
+    room->used = whole;
+}
+
+/* How many elements of an argument are as the kernel got them?  Nothing that it could have written is compared with but
+ * the case's own numbers. */
+static long as_left(const struct place *p, const struct op_case *c, int i)
+{
+    enum { AT_ONCE = 64 };
+    const struct op_arg *a = &swax_ops[c->op].arg[i];
+    const size_t w = width(a->type);
+    double numbers[AT_ONCE];      /* aligned for all types */
+    unsigned char *was = (unsigned char *)numbers;
+    long same = 0;
+    poison(was, was + sizeof numbers, was, w);
+    for (long from = 0; from < c->size[i]; from += AT_ONCE) {
+        const unsigned char *is = p->image + p->at + (size_t)from * w;
+        const long n = c->size[i] - from < AT_ONCE ? c->size[i] - from : AT_ONCE;
+        for (long e = 0; e < n && is_given(a); e++)
+            put(was, a->type, e, c->arg[i][from + e]);
+        const int all = !memcmp(is, was, (size_t)n * w);
+        for (long e = 0; e < n; e++)
+            same += all || !memcmp(is + (size_t)e * w, was + (size_t)e * w, w);
+    }
+    return same;
+}
+
 /* Bring the argument home: NULL, or what the kernel did that it must not. */
 static const char *fetch(struct place *p, const struct swax_memory *memory, struct op_case *c, int i)
 {
     const struct op_arg *a = &swax_ops[c->op].arg[i];
+    const size_t w = width(a->type);
     if (memory)
         memory->get(p->image, p->there, p->bytes);
-    if (memcmp(p->image, p->before, p->at))
+    if (!is_poison(p->block, p->image + p->at, p->image, w))
         return "wrote before the beginning of ";
-    if (memcmp(p->image + p->end, p->before + p->end, p->bytes - p->end))
+    if (!is_poison(p->image + p->end, p->block + p->takes, p->image, w))
         return "wrote behind the end of ";
     if (a->role == IN)
-        return memcmp(p->image, p->before, p->bytes) ? "changed its input " : NULL;
-    const size_t w = width(a->type);
-    for (long e = 0; e < c->size[i] && op_answers(a); e++) {
-        const size_t at = p->at + (size_t)e * w;
-        c->unwritten[i] += !memcmp(p->image + at, p->before + at, w);
+        return as_left(p, c, i) < c->size[i] ? "changed its input " : NULL;
+    if (!op_answers(a))
+        return NULL;
+    c->unwritten[i] = as_left(p, c, i);
+    for (long e = 0; e < c->size[i]; e++)
         c->arg[i][e] = get(p->image + p->at, a->type, e);
-    }
     return NULL;
 }
 
@@ -253,6 +311,7 @@ const char *R(op_run)(const struct swax_tier *tier, struct op_case *c)
     void *a[OP_ARGS] = { 0 };
     const char *wrong = NULL, *of = "";
     size_t used = c->room ? c->room->shift : 0;
+    int last = 0;
     fenv_t ours;
     assert(!strcmp(swax_ops[c->op].name, rows[c->op].name));
 
@@ -267,8 +326,10 @@ const char *R(op_run)(const struct swax_tier *tier, struct op_case *c)
             if (!place(&places[i], tier, c, i, &used))
                 wrong = "could not run: no memory for ", of = swax_ops[c->op].arg[i].name;
             else
-                a[i] = (unsigned char *)places[i].there + places[i].at;
+                a[i] = (unsigned char *)places[i].there + places[i].at, last = i;
         }
+    if (c->room && c->room->page && !wrong)
+        fill_page(&places[last], c->room, used, width(swax_ops[c->op].arg[last].type));
     const int flushed = flushes();
     fegetenv(&ours);
     if (!wrong && c->start)
@@ -286,7 +347,7 @@ const char *R(op_run)(const struct swax_tier *tier, struct op_case *c)
             of = swax_ops[c->op].arg[i].name;
         if (memory && places[i].there)
             memory->give(places[i].there);
-        free(places[i].block);
+        free(places[i].own);
     }
     if (!wrong && (changed || flush))
         wrong = changed ? "left the rounding mode changed" : "left subnormal numbers flushed to 0";

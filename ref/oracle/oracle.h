@@ -20,8 +20,9 @@
 extern "C" {
 #endif
 /* Memory of the caller's for a call's arrays, so that he chooses their addresses: `bytes` at `at`, used from `shift`
- * on.  Arrays of the same sizes lie at the same addresses, call after call. */
-struct op_room { unsigned char *at; size_t bytes, shift; };
+ * on.  Arrays of the same sizes lie at the same addresses, call after call.  Where `page` is not 0, the last array's
+ * guard zone goes on to the end of its page; op_run says in `used` up to where it has looked. */
+struct op_room { unsigned char *at; size_t bytes, shift, page, used; };
 
 struct op_case {
     int op;

@@ -1,17 +1,20 @@
 /* worker.c - see worker.h.  What is asked and answered lies in memory that both processes have; what only the judge may
- * say, such as where it lies, he keeps to himself. */
+ * say, such as where it lies, he keeps to himself.  While the kernel runs, it can touch its own arrays, with what stands
+ * around them, and nothing else of that: op_run compares the one, and the other ends the process. */
+#define _DEFAULT_SOURCE    /* MAP_ANONYMOUS */
 #include "tools/verify/worker.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "tools/lib/clock.h"
 #include "tools/lib/say.h"
 #include "tools/verify/stranger.h"
 
-enum { SECONDS = 600, FLUSH = 256 << 20, AROUND = 160 };      /* elements of the zones around an array */
+enum { SECONDS = 600, FLUSH = 256 << 20 };
 
 /* Where numbers lie, in doubles, from 1; 0: NULL. */
 struct layout { size_t at[PARTS][OP_ARGS], second[PARTS][OP_ARGS]; };
@@ -41,7 +44,6 @@ struct watch {
     double begun, ended;
     unsigned char *flush;
     const unsigned char *from;        /* where this call's arrays lie, */
-    size_t bytes;
     uint64_t random;
     int n;                            /* and some words of it as they were when it returned */
     struct { size_t at; uint64_t word; } seen[SEEN];
@@ -53,14 +55,32 @@ struct work {
     size_t most;
     struct loaded l;
     struct op_room room;
+    void *shared;                     /* with the judge */
+    size_t shared_bytes;
     struct watch watch;
     int turn;
 };
 
-/* Whatever was in the caches is not. */
+static size_t pages(const struct work *k, size_t bytes) { return (bytes + k->room.page - 1) / k->room.page * k->room.page; }
+
+/* What is the judge's, and in the room what is before this call's arrays and behind them. */
+static void shield(struct work *k, int access)
+{
+    const struct op_room *r = &k->room;
+    mprotect(k->shared, k->shared_bytes, access);
+    if (r->shift)
+        mprotect(r->at, r->shift, access);
+    if (r->used % r->page == 0 && r->used < r->bytes)
+        mprotect(r->at + r->used, r->bytes - r->used, access);
+}
+
+static void begin_call(void *arg) { shield(arg, PROT_NONE); }
+
+/* And whatever was in the caches is not. */
 static void begin_watch(void *arg)
 {
-    struct watch *w = arg;
+    struct watch *w = &((struct work *)arg)->watch;
+    begin_call(arg);
     for (size_t i = 0; i < FLUSH && w->flush; i += 64)
         w->flush[i]++;
     w->begun = clock_seconds();
@@ -69,10 +89,12 @@ static void begin_watch(void *arg)
 /* What is written after this moment, by a thread or a handler, took no time that was measured. */
 static int end_watch(void *arg)
 {
-    struct watch *w = arg;
+    struct work *k = arg;
+    struct watch *w = &k->watch;
     w->ended = clock_seconds();
-    for (w->n = 0; w->n < SEEN && w->bytes >= 8; w->n++) {
-        w->seen[w->n].at = op_random(&w->random) % (w->bytes / 8) * 8;
+    w->from = k->room.at + k->room.shift;
+    for (w->n = 0; w->n < SEEN; w->n++) {
+        w->seen[w->n].at = op_random(&w->random) % ((k->room.used - k->room.shift) / 8) * 8;
         memcpy(&w->seen[w->n].word, w->from + w->seen[w->n].at, 8);
     }
     return 0;
@@ -95,19 +117,19 @@ static int call(struct work *k, struct wire *w, struct op_case *got, int part, s
     got->room = &k->room;
     got->by = NULL;
     got->again = w->timed ? end_watch : NULL;
-    got->start = w->timed ? begin_watch : NULL;
-    got->again_arg = watch;
+    got->start = w->timed ? begin_watch : begin_call;
+    got->again_arg = k;
     k->room.shift = shift;
     for (int i = 0; i < got->n; i++) {
         got->arg[i] = w->layout.at[part][i] ? op_take((size_t)got->size[i], sizeof(double)) : NULL;
         if (got->arg[i])
             memcpy(got->arg[i], numbers(w) + w->layout.at[part][i] - 1, (size_t)got->size[i] * sizeof(double));
     }
-    watch->from = k->room.at + shift;
-    watch->bytes = ((size_t)case_numbers(got) + (size_t)got->n * AROUND) * (k->l.precision == SWAX_PREC_F64 ? 16 : 8);
+    const int timed = w->timed;
     const char *trouble = op_run(&k->l.tier, k->l.precision, got);
-    if (!w->timed)
-        end_watch(watch);
+    if (!timed)
+        end_watch(k);
+    shield(k, PROT_READ | PROT_WRITE);
     if (!trouble && (late || !is_as_it_was(watch))) {
         snprintf(got->trouble, OP_SENTENCE, "%s went on writing after it had returned", swax_ops[got->op].name);
         trouble = got->trouble;
@@ -138,6 +160,7 @@ static int load(void *arg, void *shared)
     struct work *k = arg;
     struct wire *w = shared;
     starved = w;
+    k->shared = shared;
     op_memory_gone(no_memory);
     if (k->load(&k->l, k->arg, w->wrong))
         return 0;
@@ -151,7 +174,11 @@ static void answer(void *arg, void *shared)
     struct work *k = arg;
     struct wire *w = shared;
     if (!k->room.at) {
-        k->room = (struct op_room){op_take(k->most, 1), k->most, 0};
+        k->room.page = (size_t)sysconf(_SC_PAGESIZE);
+        k->room.bytes = pages(k, k->most) + 8 * k->room.page;
+        k->room.at = mmap(NULL, k->room.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (k->room.at == MAP_FAILED)
+            no_memory();
         k->watch.flush = malloc(FLUSH);
     }
     w->trouble[0] = 0;
@@ -159,7 +186,7 @@ static void answer(void *arg, void *shared)
         struct op_case first, second;
         if (!k->l.offers[part] || !(w->parts >> part & 1))
             continue;
-        const size_t shift = (size_t)case_numbers(&w->c[part]) * sizeof(double) + 4160;
+        const size_t shift = pages(k, (size_t)case_numbers(&w->c[part]) * sizeof(double) + 4160);
         const int fine = call(k, w, &first, part, k->turn ? shift : 0);
         w->seconds[part] = k->watch.ended - k->watch.begun;
         if (!w->timed && fine) {
@@ -180,9 +207,9 @@ struct worker *worker_start(load_fn *loads, void *arg, double most, char *why)
     static const struct stranger_work works = {load, answer};
     struct worker *w = op_take(1, sizeof *w);
     struct work *k = op_take(1, sizeof *k);
-    *k = (struct work){.load = loads, .arg = arg, .most = (size_t)(4 * most + 65536) * sizeof(double)};
-    const char *wrong = stranger_start(&w->is, &works, k, sizeof(struct wire) + (size_t)(2 * most) * sizeof(double),
-                                       SECONDS, "the plugin", why);
+    *k = (struct work){.load = loads, .arg = arg, .most = (size_t)(4 * most + 65536) * sizeof(double),
+                       .shared_bytes = sizeof(struct wire) + (size_t)(2 * most) * sizeof(double)};
+    const char *wrong = stranger_start(&w->is, &works, k, k->shared_bytes, SECONDS, "the plugin", why);
     free(k);
     if (wrong) {
         free(w);
