@@ -1,6 +1,7 @@
 /* check_stranger.c - the process of a stranger's code (tools/verify/stranger.h): what becomes of it is said, and
  * nothing of it is left. */
 #include <check.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,12 +10,24 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include "tools/verify/stranger.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 
 static char why[SWAX_WHY];
 static int alive[2];      /* a pipe that ends when all who might hold it have */
+
+/* Its end lies where a stranger does not close what he was not given. */
+static void open_alive(void)
+{
+    int low[2];
+    ck_assert(!pipe(low));
+    alive[0] = fcntl(low[0], F_DUPFD, 128), alive[1] = fcntl(low[1], F_DUPFD, 128);
+    ck_assert(alive[0] >= 128 && alive[1] >= 128 && !close(low[0]) && !close(low[1]));
+}
 
 struct shared { char wrong[SWAX_WHY]; int calls; };
 
@@ -105,7 +118,7 @@ START_TEST(what_becomes_of_it_is_said_and_nothing_is_left)
     struct stranger s;
     char fate[FATE];
     struct way way = ways[_i];
-    ck_assert(!pipe(alive));
+    open_alive();
     begin(&s, &works, &way);
     for (int again = 0; again < 2; again++) {
         const char *said = stranger_ask(&s, fate);
@@ -174,6 +187,46 @@ START_TEST(it_has_nothing_of_others)
 }
 END_TEST
 
+#ifdef __linux__
+/* Neither the memory of the judge nor what he has open can be had, and it keeps being looked into itself. */
+static int his_own;
+
+static void looks_around(void *arg, void *shared)
+{
+    char name[64];
+    struct shared *found = shared;
+    (void)arg;
+    found->calls = write(his_own, "", 1) == 1;
+    snprintf(name, sizeof name, "/proc/%d/mem", (int)getppid());
+    found->calls |= (open(name, O_RDONLY) >= 0) << 1;
+    snprintf(name, sizeof name, "/proc/%d/fd/%d", (int)getppid(), his_own);
+    found->calls |= (open(name, O_WRONLY) >= 0) << 2;
+    found->calls |= (open("/proc/self/mem", O_RDONLY) < 0) << 3;
+}
+
+START_TEST(it_does_not_look_into_the_judge)
+{
+    static const struct stranger_work looks = {load, looks_around};
+    struct stranger s;
+    char fate[FATE];
+    const int own_memory = open("/proc/self/mem", O_RDONLY);
+    his_own = open("/dev/null", O_WRONLY);
+    if (own_memory < 0) {
+        puts("skipped: there is no /proc here");
+        return;
+    }
+    if (_i)      /* root has rights that others have not; whoever gives them up is looked into by nobody, at first */
+        ck_assert(geteuid() || (!setuid(65534) && !prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)));
+    begin(&s, &looks, NULL);
+    ck_assert(!stranger_ask(&s, fate));
+    ck_assert_msg(!((struct shared *)s.shared)->calls, "bit by bit, it had a descriptor, the memory, what is open, and "
+                  "not itself: %d", ((struct shared *)s.shared)->calls);
+    stranger_stop(&s);
+    close(own_memory), close(his_own);
+}
+END_TEST
+#endif
+
 /* ---- the judge is stopped */
 
 static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -182,7 +235,8 @@ START_TEST(it_ends_with_the_judge)
 {
     int status;
     struct way way = ways[_i % 2 ? 8 : 1];      /* while it answers and hears nothing; with a child, between answers */
-    ck_assert(!strcmp(way.name, _i % 2 ? "is_deaf" : "has_a_child") && !pipe(alive));
+    ck_assert(!strcmp(way.name, _i % 2 ? "is_deaf" : "has_a_child"));
+    open_alive();
     const pid_t judge = fork();
     if (!judge) {
         struct stranger s;
@@ -234,6 +288,11 @@ int main(void)
     tcase_add_loop_test(t, what_becomes_of_it_is_said_and_nothing_is_left, 0, (int)(sizeof ways / sizeof *ways));
     tcase_add_test(t, it_prints_on_standard_error);
     tcase_add_test(t, it_has_nothing_of_others);
+#ifdef __linux__
+    tcase_add_loop_test(t, it_does_not_look_into_the_judge, 0, 2);
+#else
+    puts("skipped: what keeps it from looking into the judge is Linux's");
+#endif
     tcase_add_loop_test(t, it_ends_with_the_judge, 0, 8);
     tcase_add_test(t, signals_that_somebody_has_stay_his);
     suite_add_tcase(s, t);

@@ -391,7 +391,7 @@ START_TEST(memory_that_is_not_there_is_said)
     struct worker *w = worker_start(load, NULL, 4e12, why);
     ck_assert_msg(w != NULL, "%s", why);
     const char *wrong = worker_ask(w, &add_subject, 3, got, second, 0, &conduct, trouble, &lost);
-    ck_assert_msg(wrong && lost && !strcmp(wrong, "add crashed: There is no memory for the plugin's arrays."), "%s",
+    ck_assert_msg(wrong && lost && !strcmp(wrong, "add crashed: There is no memory for the plugin's arrays"), "%s",
                   wrong ? wrong : "answered");
     worker_stop(w);
     drop(in, got, second);

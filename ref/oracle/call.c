@@ -289,12 +289,14 @@ static const char *fetch(struct place *p, const struct swax_memory *memory, stru
     return NULL;
 }
 
-/* Does what is smaller than the smallest normal number become 0? */
+/* Does what is smaller than the smallest normal number become 0, where it comes out or where it goes in?  Each step is
+ * done here and not later, when the processor's state is another. */
 static int flushes(void)
 {
     volatile float least = FLT_MIN;
     volatile const float half = least / 2;
-    return !(half > 0);
+    volatile const int counts = half > 0;
+    return !counts;
 }
 
 static const char *said(struct op_case *c, const struct swax_tier *tier, const char *what, const char *of)

@@ -15,10 +15,15 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
 #include "tools/lib/clock.h"
 #include "tools/lib/say.h"
 
-enum { MOST = 4 };
+enum { MOST = 4, DESCRIPTORS = 128 };
 static struct stranger *known[MOST];      /* those that live */
 
 /* ---- signals that end the judge end its strangers first */
@@ -46,6 +51,31 @@ static void hear_endings(void (*from)(int), void (*to)(int))
     }
 }
 
+/* ---- who may look into whom */
+
+#ifdef __linux__
+/* No process of the same user may read the judge's memory, or open what it has open: whoever has his rights could
+ * otherwise write a verdict in its place. */
+static void keep_to_oneself(void) { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
+/* In the process: it may be looked into, and does not look into others, even as root.  What it does not get is that
+ * right alone: the kernel's own affairs may need the others. */
+static void look_into_nobody(void)
+{
+    struct __user_cap_header_struct who = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct may[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    const unsigned looks = ~(1u << CAP_SYS_PTRACE);
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    if (!syscall(SYS_capget, &who, may)) {
+        may[0].effective &= looks, may[0].permitted &= looks, may[0].inheritable &= looks;
+        syscall(SYS_capset, &who, may);
+    }
+}
+#else
+static void keep_to_oneself(void) { }
+static void look_into_nobody(void) { }
+#endif
+
 /* ---- in the process */
 
 static void forget_others(void)
@@ -66,7 +96,11 @@ static void live(const struct stranger *s, const struct stranger_work *work, voi
     hear_endings(end_all, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     forget_others();
+    look_into_nobody();
     dup2(nothing, 0), dup2(2, 1);
+    for (int fd = 3; fd < DESCRIPTORS; fd++)      /* of what somebody opened for the judge, nothing is the stranger's */
+        if (fd != go && fd != done)
+            close(fd);
     alarm((unsigned)ceil(s->seconds));
     const int loaded = work->load(arg, s->shared);
     alarm(0);
@@ -167,6 +201,7 @@ const char *stranger_start(struct stranger *s, const struct stranger_work *work,
     hear_endings(SIG_DFL, end_all);
     signal(SIGPIPE, SIG_IGN);
     fflush(NULL);
+    keep_to_oneself();
     s->go = go[1], s->done = done[0];
     s->pid = fork();
     if (!s->pid) {

@@ -2,7 +2,8 @@
  *
  * It and the judge have memory in common, and two pipes that say "go" and "done".  Whatever the code does, nothing of
  * it is left when it is over: it has a group of processes of its own, which is ended with it, and when Ctrl-C ends the
- * judge.  It has nothing of other strangers' memory and pipes.  What it prints goes to standard error, since standard
+ * judge.  It has nothing of other strangers' memory and pipes, and nothing that the judge has open; on Linux it cannot
+ * look into his process, even as root.  What it prints goes to standard error, since standard
  * output is the verdict's, and its standard input is empty. */
 #ifndef SWAX_VERIFY_STRANGER_H
 #define SWAX_VERIFY_STRANGER_H

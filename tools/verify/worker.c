@@ -1,6 +1,6 @@
 /* worker.c - see worker.h.  What is asked and answered lies in memory that both processes have; what only the judge may
- * say, such as where it lies, he keeps to himself.  While the kernel runs, it can touch its own arrays, with what stands
- * around them, and nothing else of that: op_run compares the one, and the other ends the process. */
+ * say, such as where it lies, he keeps to himself.  While the kernel runs, it can touch its own arrays and what stands
+ * around them, which op_run compares; to touch the other ends the process. */
 #define _DEFAULT_SOURCE    /* MAP_ANONYMOUS */
 #include "tools/verify/worker.h"
 
@@ -61,7 +61,10 @@ struct work {
     int turn;
 };
 
-static size_t pages(const struct work *k, size_t bytes) { return (bytes + k->room.page - 1) / k->room.page * k->room.page; }
+static size_t pages(const struct work *k, size_t bytes)
+{
+    return (bytes + k->room.page - 1) / k->room.page * k->room.page;
+}
 
 /* What is the judge's, and in the room what is before this call's arrays and behind them. */
 static void shield(struct work *k, int access)
@@ -279,7 +282,8 @@ const char *worker_ask(struct worker *w, const struct subject *s, unsigned parts
     if (stranger_ask(&w->is, fate)) {
         *lost = 1;
         if (wire->wrong[0])
-            snprintf(trouble, OP_SENTENCE, "%s crashed: %.100s", s->name, wire->wrong);
+            snprintf(trouble, OP_SENTENCE, "%s crashed: %.*s", s->name,
+                     (int)strcspn(wire->wrong, "."), wire->wrong);
         else
             snprintf(trouble, OP_SENTENCE, "%s %s", s->name, fate);
         return trouble;
