@@ -20,12 +20,14 @@ static char why[SWAX_WHY];
 
 /* In memory that the processes share. */
 enum trick { RIGHT, OTHER_BITS, SECOND_WRONG, STALE, REPLAY_WRONG, FORGETS, ZEROS, BEHIND, LEAVES,
-             BOTH_WRONG, SOME_NUMBERS, KEEPS_SOME, RIGHT_ONCE };
+             BOTH_WRONG, SOME_NUMBERS, KEEPS_SOME, RIGHT_ONCE, ZEROS_IF_SMALL, LAST, LONE };
 static struct notes { int calls[PARTS], trick, part, loads; float kept[PARTS][64], first[PARTS]; } *notes;
 
 /* In the process of the kernel: what it met before, as a kernel keeps what it worked out. */
 static float met[PARTS];
 static int has_met[PARTS];
+enum { SMALL = 40 };
+static int lone;                          /* a size of one problem alone */
 static int right_call, refused_load;      /* of RIGHT_ONCE, behind the first problem; that is refused, of all loads */
 
 /* What becomes of the answer y of N numbers to a call, by its number; the first of a problem's two is even. */
@@ -36,8 +38,12 @@ static void spoil(int part, float *y, int N, float first)
     const int call = notes->calls[part]++, trick = notes->part == part ? notes->trick : RIGHT;
     float was[64] = {0};
     memcpy(was, y, sizeof *was * (size_t)(N < 64 ? N : 64));
+    for (int e = 0; e < N && trick == LONE && N == lone; e++)
+        y[e] *= -2;
+    y[N - 1] += (trick == LAST && N > 1) || (trick == ZEROS_IF_SMALL && N >= SMALL) ? 1e6f : 0;
     for (int e = 0; e < N; e++)
         y[e] = (trick == BOTH_WRONG && call == 0) || trick == ZEROS || (trick == FORGETS && call > 1)
+                   || (trick == ZEROS_IF_SMALL && N < SMALL)
                    || (trick == RIGHT_ONCE && call > 1 && call != right_call) ? 0
              : ((trick == SECOND_WRONG || trick == BOTH_WRONG) && call == 1) || (trick == REPLAY_WRONG && call > 1)
                    || (trick == SOME_NUMBERS && first != notes->first[part])
@@ -257,6 +263,55 @@ START_TEST(what_it_says_elsewhere_counts)
 }
 END_TEST
 
+/* What a tensor looks like is said of all cases in which it is wrong, or of how many. */
+START_TEST(what_it_looks_like_is_said_of_all)
+{
+    static int sizes[1000];
+    struct report r;
+    struct plan plan;
+    struct entry e;
+    struct problem p;
+    int small = 0, more = 0, all = 0;
+    char line[60];
+    snprintf(line, sizeof line, "add_forward suite=standard seed=%d", 1 + _i);
+    ck_assert(!plan_read(&plan, line, why));
+    for (; plan_entry(&plan, all, &e); all++) {
+        ck_assert(!problem_draw(&p, &plan, all, &e, why) && all < 1000);
+        sizes[all] = p.in[0].dims[0];
+        small += sizes[all] < SMALL;
+        more += sizes[all] > 1;
+        problem_free(&p);
+    }
+    for (int i = 0; i < all; i++) {
+        int same = 0;
+        for (int k = 0; k < all; k++)
+            same += sizes[k] == sizes[i];
+        lone = same == 1 && sizes[i] > 1 ? sizes[i] : lone;
+    }
+    const int most = small > all - small ? small : all - small;
+    ck_assert_msg(small > 3 && all > small + 3 && more < all && lone, "%d small of %d", small, all);
+    const struct { enum trick trick; int failed; const char *begins, *ends; int alike; } of[] = {
+        {ZEROS, all, "all zeros", "all zeros", 0},
+        {LONE, 1, "-2 times what it should be", "-2 times what it should be", 0},
+        {LAST, more, "wrong at N = ", "; alike in all %d)", more},
+        {ZEROS_IF_SMALL, all, most == small ? "all zeros (case " : "wrong at N = ", "; alike in %d of ", most},
+    };
+    for (size_t k = _i ? 3 : 0; k < sizeof of / sizeof *of; k++) {
+        char ends[100];
+        ck_assert(!ask(line, of[k].trick, 0, 0, &r));
+        const struct finding *y = of_tensor(&r, "y");
+        ck_assert_msg(y->failed == of[k].failed, "%d failed, not %d", y->failed, of[k].failed);
+        snprintf(ends, sizeof ends, of[k].ends, of[k].alike);
+        if (of[k].trick == ZEROS_IF_SMALL)
+            snprintf(ends + strlen(ends), sizeof ends - strlen(ends), "%d)", all);
+        const size_t n = strlen(y->looks), m = strlen(ends);
+        ck_assert_msg(n >= m && !strcmp(y->looks + n - m, ends) &&
+                          !strncmp(y->looks, of[k].begins, strlen(of[k].begins)),
+                      "\"%s\", not \"%s ... %s\"", y->looks, of[k].begins, ends);
+    }
+}
+END_TEST
+
 /* A process that has not seen anything, for other numbers that it was wrong about, is refused. */
 START_TEST(a_process_that_does_not_start_is_said)
 {
@@ -368,6 +423,7 @@ int main(void)
     tcase_add_test(t, each_part_is_asked_so_often);
     tcase_add_loop_test(t, each_way_to_answer_has_its_words, 0, 2 * (int)(sizeof said / sizeof *said));
     tcase_add_test(t, the_cause_is_that_of_the_numbers_that_are_wrong);
+    tcase_add_loop_test(t, what_it_looks_like_is_said_of_all, 0, 4);      /* other problems come first */
     tcase_add_test(t, what_is_forgotten_is_found);
     tcase_add_test(t, what_it_says_elsewhere_counts);
     tcase_add_test(t, a_process_that_does_not_start_is_said);

@@ -62,9 +62,78 @@ static void measure(struct finding *f, const struct problem *p, const struct op_
         }
         f->ulp = fmax(f->ulp, d / neighbours_apart(t[e], swax_ops[p->in[part].op].arg[i].type, p->wish.dtype));
     }
-    f->looks[0] = 0;
-    if (!op_within(v, i))
-        looks_like(f->looks, p, got, part, i);
+}
+
+/* ---- what a tensor looks like in all cases in which it is wrong */
+
+/* The next word that is no number: where it begins; its length. */
+static const char *next_word(const char *at, size_t *length)
+{
+    do {
+        at += strspn(at, " :,;");
+        *length = strcspn(at, " :,;");
+    } while (*length && strspn(at, "0123456789.+-e") == *length && (at += *length, 1));
+    return at;
+}
+
+/* Do two sentences begin alike, numbers aside?  "wrong at N = 3 alone" and "wrong at N from 5 to 6 alone" do. */
+static int look_alike(const char *a, const char *b)
+{
+    enum { TELLING = 3 };
+    int same = 1;
+    for (int k = 0; k < TELLING && same; k++) {
+        size_t n, m;
+        a = next_word(a, &n), b = next_word(b, &m);
+        same = n == m && !memcmp(a, b, n);
+        a += n, b += m;
+    }
+    return same;
+}
+
+/* The sentence that is true of most cases, and of which.  Of kinds that are as frequent, the worst case's. */
+static void tell_looks(struct finding *f)
+{
+    const struct alike *most = &f->alike[0];
+    char of[40];
+    for (int k = 1; k < f->kinds; k++) {
+        const struct alike *x = &f->alike[k];
+        if (x->cases > most->cases || (x->cases == most->cases && x->ratio > most->ratio))
+            most = x;
+    }
+    snprintf(of, sizeof of, most->cases == f->failed ? "all %d" : "%d of %d", most->cases, f->failed);
+    if (f->failed == 1 || (most->cases == f->failed && !most->other_words))
+        snprintf(f->looks, sizeof f->looks, "%s", most->looks);
+    else if (most->cases == 1)
+        snprintf(f->looks, sizeof f->looks, "%s (case %d alone, of %d)", most->looks, most->problem, f->failed);
+    else
+        snprintf(f->looks, sizeof f->looks, "%s (case %d; alike in %s)", most->looks, most->problem, of);
+}
+
+/* Of a case in which it is wrong. */
+static void add_looks(struct finding *f, const struct problem *p, const struct op_case *got, int part, int i,
+                      double ratio)
+{
+    char looks[WORDS];
+    int k = 0;
+    looks_like(looks, p, got, part, i);
+    while (looks[0] && k < f->kinds && !look_alike(f->alike[k].looks, looks))
+        k++;
+    if (looks[0] && k < KINDS_OF_LOOKS) {
+        struct alike *x = &f->alike[k];
+        if (k == f->kinds) {
+            f->kinds++;
+            *x = (struct alike){.ratio = -1};
+        }
+        x->other_words |= x->cases && strcmp(x->looks, looks);
+        x->cases++;
+        if (ratio > x->ratio) {
+            x->ratio = ratio;
+            x->problem = p->number;
+            memcpy(x->looks, looks, sizeof looks);
+        }
+    }
+    if (f->kinds)
+        tell_looks(f);
 }
 
 /* error/bound, where a bound of 0 stands for equality */
@@ -153,6 +222,8 @@ int report_add(struct report *r, const struct problem *p, struct op_case *all, i
         const int asks = !is_gauge(r, p, f->name) && (v.bound[i] < 1 || v.rms_bound[i] < 1);
         f->answers++;
         f->failed += !within;
+        if (!within)
+            add_looks(f, p, all, part, i, ratio);
         f->asked += asks;
         good &= within;
         if (ratio > f->ratio && (asks || !within)) {

@@ -21,13 +21,29 @@ static double largest(const double *a, long n)
     return most;
 }
 
-/* Element e of the answer as `moved` says is the truth's, for all; in between it must not be the truth's own place for
- * all. */
-static int moved_so(const struct pair *x, const long *moved)
+/* Where each element of the answer is said to come from: along an axis, the next, the one before, the first, or that in
+ * the reverse order; or, where `rows` is not 0, out of a matrix whose axes, this one and the next, change places. */
+struct move { const struct axis *d; int way; long rows, columns, inner; };
+
+static long from_where(const struct move *m, long e)
 {
-    for (long e = 0; e < x->n; e++)
-        if (moved[e] >= 0 && !near(x->a[e], x->t[moved[e]], x->bound))
+    const struct axis *d = m->d;
+    if (m->rows) {
+        const long block = e / (m->rows * m->columns * m->inner), at = e / m->inner % (m->rows * m->columns);
+        return (block * m->rows * m->columns + at % m->rows * m->columns + at / m->rows) * m->inner + e % m->inner;
+    }
+    const long at = e / d->stride % d->extent,
+               from = m->way == 0 ? at + 1 : m->way == 1 ? at - 1 : m->way == 2 ? 0 : d->extent - 1 - at;
+    return from < 0 || from >= d->extent ? -1 : e + (from - at) * d->stride;
+}
+
+static int moved_so(const struct pair *x, const struct move *m)
+{
+    for (long e = 0; e < x->n; e++) {
+        const long from = from_where(m, e);
+        if (from >= 0 && !near(x->a[e], x->t[from], x->bound))
             return 0;
+    }
     return 1;
 }
 
@@ -40,24 +56,17 @@ static void set_strides(struct axis *axis, int n)
     }
 }
 
-/* Along one axis: the next one's, the one before, all the first one's, or the reverse order. */
-static int shifted(char words[WORDS], const struct pair *x, const struct axis *d, long *moved)
+static int shifted(char words[WORDS], const struct pair *x, const struct axis *d)
 {
     static const struct { const char *is, *each; } ways[] = {
         {"moved", ": each holds that of the next"}, {"moved", ": each holds that of the one before"},
         {"alike", ": each holds that of the first"}, {"reversed", ""},
     };
-    for (int way = 0; way < 4; way++) {
-        for (long e = 0; e < x->n; e++) {
-            const long at = e / d->stride % d->extent,
-                       from = way == 0 ? at + 1 : way == 1 ? at - 1 : way == 2 ? 0 : d->extent - 1 - at;
-            moved[e] = from < 0 || from >= d->extent ? -1 : e + (from - at) * d->stride;
-        }
-        if (moved_so(x, moved)) {
+    for (int way = 0; way < 4; way++)
+        if (moved_so(x, &(struct move){.d = d, .way = way})) {
             snprintf(words, WORDS, "%s along %s (%s)%s", ways[way].is, d->name, d->word, ways[way].each);
             return 1;
         }
-    }
     return 0;
 }
 
@@ -106,17 +115,11 @@ static int reordered(char words[WORDS], const struct pair *x, const struct axis 
 }
 
 /* The last two axes, or those before the last, change places in memory. */
-static int transposed(char words[WORDS], const struct pair *x, const struct axis *axis, int n, long *moved)
+static int transposed(char words[WORDS], const struct pair *x, const struct axis *axis, int n)
 {
     for (int d = n - 2; d >= 0 && d >= n - 3; d--) {
-        const long rows = axis[d].extent, columns = axis[d + 1].extent, inner = axis[d + 1].stride;
-        if (rows < 2 || columns < 2)
-            continue;
-        for (long e = 0; e < x->n; e++) {
-            const long block = e / (rows * columns * inner), at = e / inner % (rows * columns), i = e % inner;
-            moved[e] = (block * rows * columns + at % rows * columns + at / rows) * inner + i;
-        }
-        if (moved_so(x, moved)) {
+        const struct move m = {&axis[d], 0, axis[d].extent, axis[d + 1].extent, axis[d + 1].stride};
+        if (m.rows > 1 && m.columns > 1 && moved_so(x, &m)) {
             snprintf(words, WORDS, "transposed in memory, %s with %s", axis[d].name, axis[d + 1].name);
             return 1;
         }
@@ -222,16 +225,15 @@ void looks_of(char words[WORDS], struct sight *s)
     if (plainly(words, &whole, s))
         return;
     double *a = added(s->got, s->before, s->n), *t = added(s->truth, s->before, s->n);
-    long *moved = op_take((size_t)s->n, sizeof *moved);
     const struct pair x = {a, t, s->n, bound};
-    int found = multiple(words, &x) || transposed(words, &x, s->axis, s->axes, moved);
+    int found = multiple(words, &x) || transposed(words, &x, s->axis, s->axes);
     for (int d = 0; d < s->axes && !found; d++)
-        found = s->axis[d].extent > 1 && shifted(words, &x, &s->axis[d], moved);
+        found = s->axis[d].extent > 1 && shifted(words, &x, &s->axis[d]);
     for (int d = 0; d < s->axes && !found; d++)
         found = reordered(words, &x, &s->axis[d]);
     if (!found)
         somewhere(words, &x, s->axis, s->axes);
-    free(moved), free(a), free(t);
+    free(a), free(t);
 }
 
 void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg)

@@ -128,14 +128,19 @@ void case_close(struct case_file *f);
 const char *case_match(struct case_file *f, struct problem *p, char *why);
 
 /* ---- tools/verify/judge.c: what was found, tensor by tensor */
-enum { WORDS = 160 };
+enum { WORDS = 160, KINDS_OF_LOOKS = 8 };
+/* Cases in which a tensor is wrong and looks alike: how many, and the worst of them. */
+struct alike { char looks[WORDS]; int cases, problem, other_words; double ratio; };
 struct finding {
     const char *name;
     int answers, failed;              /* how many problems have it, and where it is out of bound */
     int asked;                        /* how many of them ask something of it: an answer of zeros would be wrong */
     double ratio, rms, largest, bias, ulp, bound, rms_bound, bias_bound;    /* of the problem where it is worst */
     int problem; long index;
-    char sizes[WORDS], looks[WORDS];  /* of that problem; what the answer looks like, if it is wrong */
+    char sizes[WORDS];                /* of that problem */
+    char looks[WORDS + 60];           /* what the answer looks like where it is wrong: in all cases, or in how many */
+    int kinds;
+    struct alike alike[KINDS_OF_LOOKS];
     enum op_family family;
 };
 /* How long calls took whose outputs were judged: new inputs and cold caches for each. */
