@@ -516,7 +516,9 @@ START_TEST(words_are_refused_with_a_sentence)
         {"rmsnorm Q=3", "Q"},
         {"rmsnorm N=many", "N"},
         {"mlstm T=2000000 B=9 H=9 K=99 V=99", "Too large"},
-        {"rmsnorm suite=quick number=99", "number=99: it is the number of a case of a kernel's suite, from 0."},
+        {"rmsnorm suite=quick number=99", "number=99: suite=quick of rmsnorm has cases 0 to 12."},
+        {"rmsnorm suite=quick number=13", "number=13: suite=quick of rmsnorm has cases 0 to 12."},
+        {"rmsnorm N=3 number=1", "number=1: without suite= there is case 0 alone."},
     };
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         struct json *root = run(RIGHT, of[k].line);

@@ -281,6 +281,7 @@ START_TEST(bad_words_get_one_sentence)
     refused("tier ref rope suite=quick number=99", "number=99");
     refused("tier ref suite=quick number=0", "number=0");
     refused("tier ref rope suite=quick number=-1", "from 0");
+    refused("make mlstm --=3 -o x", "key=value");
     refused("tier ref rope output=x", "json=yes prints them");
     refused("tier", "`swax info` has them");
     refused("make rope a b -o x", "\"a\"");

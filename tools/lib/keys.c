@@ -385,6 +385,8 @@ static void try_others(struct nearest *n, const struct key *row)
 const char *keys_unknown(const struct keys *k, const char *name, char *why)
 {
     struct nearest n = nearest_to(name);
+    if (!*name)
+        return say(why, "For %s there is a value without a key: options are written key=value.", k->of);
     for (int i = 0; i < k->n; i++)
         for (const struct key *row = k->table[i].rows; row->name; row++)
             if (row->type)

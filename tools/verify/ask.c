@@ -215,6 +215,21 @@ static const char *without_apply(struct wish *w, const struct subject *s, const 
     return NULL;
 }
 
+/* NULL if the plan has the case that it asks for alone; otherwise which it has. */
+static const char *no_such_case(const struct plan *plan, char *why)
+{
+    struct entry e;
+    int n = 0;
+    if (!plan->subject.n)
+        return say(why, "number=%d: it is a case of one kernel's suite; say which kernel.", plan->only);
+    while (plan_entry(plan, n, &e))
+        n++;
+    return plan->only < n ? NULL
+         : n == 1         ? say(why, "number=%d: without suite= there is case 0 alone.", plan->only)
+                          : say(why, "number=%d: suite=%s of %s has cases 0 to %d.", plan->only,
+                                suite_word(plan->suite), plan->subject.name, n - 1);
+}
+
 const char *ask(struct asked *a, struct options *o, int mark, const char *of, char *why)
 {
     struct subject *s = &a->plan.subject;
@@ -240,7 +255,6 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
                 return say(why, "There is no key \"%s\" for %s: of %s it is %c=.", o->list[i].key, of, s->name, *d);
     if (options_left(o, &k, why))
         return why;
-    struct entry e;
     if (*a->sizes && !s->n)
         return say(why, "sizes=%.60s: it is for one kernel; say which.", a->sizes);
     if (*a->sizes && preset_apply(&a->plan.wish, s, a->sizes, why))
@@ -251,9 +265,7 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
     a->plan.only = a->only;
     if (s->n && a->plan.wish.behind && strcmp(s->base, "mlstm"))
         return say(why, "behind=headnorm is for mlstm: %s has no norm behind it.", s->name);
-    if (a->only >= 0 && mark != OWN && !suite_is_long(a->plan.suite) && (!s->n || !plan_entry(&a->plan, a->only, &e)))
-        return say(why, "number=%d: it is the number of a case of a kernel's suite, from 0.", a->only);
-    return NULL;
+    return a->only >= 0 && mark != OWN && !suite_is_long(a->plan.suite) ? no_such_case(&a->plan, why) : NULL;
 }
 
 /* ---- a plan as words */
