@@ -69,10 +69,15 @@ const struct swax_tier *swax_tier_find(const char *name, const char **wrong)
 {
     const char *chosen = getenv("SWAX_TIER"), *wanted = name ? name : chosen && *chosen ? chosen : NULL;
     static char sentence[256];
+    int built = 0;
     for (int i = swax_n_tiers - 1; i >= 0; i--)
         if (swax_tiers[i]->usable() && (!wanted || !strcmp(wanted, swax_tiers[i]->name)))
             return swax_tiers[i];
-    int n = snprintf(sentence, sizeof sentence, "no tier is called %.40s, of those that this machine can run:", wanted);
+    for (int i = 0; i < swax_n_tiers; i++)
+        built |= !strcmp(wanted, swax_tiers[i]->name);
+    int n = snprintf(sentence, sizeof sentence, built ? "this machine cannot run the tier %.40s; it can run:"
+                                                      : "no tier is called %.40s in this build; this machine can run:",
+                     wanted);
     for (int i = 0; i < swax_n_tiers; i++)
         if (swax_tiers[i]->usable())
             n += snprintf(sentence + n, sizeof sentence - (size_t)n, " %s", swax_tiers[i]->name);

@@ -124,7 +124,7 @@ static void may_round_sums(struct rule *r, const struct problem *p)
         for (long e = 0; named(&got, "n0") && e < K; e++)
             named(&got, "n0")[bh * K + e] *= exp(ends);
     }
-    op_run(got.by ? got.by : swax_tiers[0], SWAX_PREC_F64, &got);
+    op_run(op_teller(&got), SWAX_PREC_F64, &got);
     for (int i = 0; i < got.n; i++)
         if (got.arg[i] && !strstr(" C1 n1 Cs ns ", swax_ops[got.op].arg[i].name))
             memcpy(got.arg[i], r->truth[0].arg[i], (size_t)got.size[i] * sizeof(double));

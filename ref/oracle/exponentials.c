@@ -105,7 +105,7 @@ void op_exponentials(struct op_distance *err, const struct op_case *c, const str
     enlarge_exponents(&got, constant + product);
     if (c->op != op_find("mlstm_backward"))
         shorten_memory(&got, truth);
-    op_run(c->by ? c->by : swax_tiers[0], SWAX_PREC_F64, &got);
+    op_run(op_teller(c), SWAX_PREC_F64, &got);
     for (int i = 0; i < c->n; i++) {
         if (!c->arg[i] || !op_answers(&op->arg[i]) || (op->kind == OF_CELL && op->arg[i].name[0] == 'm'))
             continue;

@@ -184,7 +184,7 @@ void op_distance_add(struct op_distance *h, const double *got, const double *tru
     h->bias = fmax(h->bias, fabs(op_bias(got, truth, before, n)));
 }
 
-static const struct swax_tier *teller(const struct op_case *c) { return c->by ? c->by : swax_tiers[0]; }
+const struct swax_tier *op_teller(const struct op_case *c) { return c->by ? c->by : swax_tiers[0]; }
 
 const double *op_before(const struct op_case *c, int i)
 {
@@ -205,7 +205,7 @@ static void measure_plain(struct op_distance *e, const struct op_case *c, const 
 {
     struct op_case got;
     op_case_copy(&got, c);
-    op_run(teller(c), SWAX_PREC_F32, &got);
+    op_run(op_teller(c), SWAX_PREC_F32, &got);
     enlarge(e, &got, truth, c);
     op_case_free(&got);
 }
@@ -229,7 +229,7 @@ static void measure_nudged(struct op_distance *err, const struct op_case *c, con
         struct op_case got;
         op_case_copy(&got, c);
         op_nudge(&got, precision, k ? &s : NULL);
-        op_run(teller(c), SWAX_PREC_F64, &got);
+        op_run(op_teller(c), SWAX_PREC_F64, &got);
         if (precision == SWAX_PREC_BF16)
             op_case_round(&got, precision);
         double bias[OP_ARGS];
@@ -298,7 +298,7 @@ void op_truth(struct op_case *truth, struct op_verdict *v, enum swax_precision p
     long inputs = 0;
     memset(v, 0, sizeof *v);
     op_case_copy(truth, c);
-    op_run(teller(c), SWAX_PREC_F64, truth);
+    op_run(op_teller(c), SWAX_PREC_F64, truth);
     if (is_exact(c, truth, precision))
         return;
     measure_plain(plain, c, truth);

@@ -127,7 +127,7 @@ static void round_queries(struct op_distance *err, const struct op_case *c, cons
         op_case_copy(&got, c);
         for (long e = 0; e < c->size[q]; e++)
             got.arg[q][e] = op_round(by * c->arg[q][e], REAL, SWAX_PREC_BF16) / by;
-        op_run(c->by ? c->by : swax_tiers[0], SWAX_PREC_F64, &got);
+        op_run(op_teller(c), SWAX_PREC_F64, &got);
         for (int k = 0; k < 2; k++) {
             const int i = answers[k];
             err[i].bias = fmax(err[i].bias, fabs(op_bias(got.arg[i], truth->arg[i], NULL, c->size[i])));
@@ -142,7 +142,7 @@ static void operands_attention(struct op_distance *err, const struct op_case *c,
     const int backward = !strcmp(op->name, "attention_backward"), *d = c->dims;
     double most, square, sum[WAYS] = { 0 };
     const double work = (double)d[0] * d[1] * d[3] * d[5] * (d[6] < d[2] ? d[6] : d[2]);
-    if (c->by && c->by != swax_tiers[0] && work > MOST_WORK)
+    if (op_teller(c) != swax_tiers[0] && work > MOST_WORK)
         return;
     const int i = op_arg_find(op, backward ? "dv" : "y");
     double *along = along_of(truth->arg[i], backward ? c->arg[i] : NULL, c->size[i], &most, &square);

@@ -40,6 +40,8 @@ struct op_case {
     char trouble[OP_SENTENCE];   /* what op_run answered; "" is nothing */
 };
 
+const struct swax_tier *op_teller(const struct op_case *c);      /* whose double is the truth of it */
+
 /* What the inputs look like. */
 enum op_family {
     OP_GAUSS,         /* N(0,1); forget gates around 4: the plain case */

@@ -129,7 +129,7 @@ static void attention_terms(double *size, const struct op_case *c, const struct 
     op_case_copy(&p, c);
     for (long e = 0; e < p.size[y]; e++)
         p.arg[y][e] *= 1 + fmax(1, fabs(c->arg[lse][e / D]));
-    op_run(c->by ? c->by : swax_tiers[0], SWAX_PREC_F64, &p);
+    op_run(op_teller(c), SWAX_PREC_F64, &p);
     for (int i = 0; i < p.n; i++)
         for (long e = 0; e < p.size[i] && p.arg[i] && op->arg[i].role == ADD; e++)
             size[i] = fmax(size[i], isfinite(p.arg[i][e]) ? fabs(p.arg[i][e] - truth->arg[i][e]) : 0);
@@ -184,7 +184,7 @@ static void cell_terms(double *size, const struct op_case *c, const struct op_ca
         for (long e = 0; e < p.size[i] && !strcmp(name, "qn"); e++)
             p.arg[i][e] *= -1;    /* so that the normaliser's gradient adds to the rest */
     }
-    op_run(c->by ? c->by : swax_tiers[0], SWAX_PREC_F64, &p);
+    op_run(op_teller(c), SWAX_PREC_F64, &p);
     for (int i = 0; i < p.n; i++)
         if (p.arg[i] && op->arg[i].role == ADD)
             size[i] = op_largest(p.arg[i], p.size[i]);

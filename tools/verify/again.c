@@ -172,6 +172,42 @@ static const char *says(struct again *a, const char *name, const char *what)
 
 static const char later[] = "is right at first and wrong in later calls";
 
+/* The first tensor of a part of which two answers have other bits, or NULL. */
+static const char *other_bits(const struct problem *p, int part, const struct op_case a[PARTS],
+                              const struct op_case b[PARTS])
+{
+    for (int i = 0; i < a[part].n; i++)
+        if (problem_is_answer(p, part, i) && a[part].arg[i] && b[part].arg[i]
+            && memcmp(a[part].arg[i], b[part].arg[i], (size_t)a[part].size[i] * sizeof(double)))
+            return swax_ops[a[part].op].arg[i].name;
+    return NULL;
+}
+
+const char *again_second(struct again *a, const struct problem *p, const struct op_case got[PARTS],
+                         const struct op_case second[PARTS], struct report *r)
+{
+    const char *name[PARTS] = {NULL}, *first = NULL, *wrong = NULL;
+    for (int part = p->subject.n - 1; part >= 0; part--) {
+        name[part] = other_bits(p, part, got, second);
+        first = name[part] ? name[part] : first;
+    }
+    if (!first)
+        return NULL;
+    r->unequal_name = r->unequal_name ? r->unequal_name : first;
+    r->unequal++;
+    struct problem solved;
+    problem_copy(&solved, p);
+    problem_solve(&solved);
+    const int all_right = answers_wrong(&solved, got) < 0;
+    for (int part = 0; part < p->subject.n && !wrong; part++)
+        if (name[part] && (all_right || (a->by_part && part_is_right(&solved, got, part)))
+            && !part_is_right(&solved, second, part))
+            wrong = says(a, name_of(a, p, part),
+                         "is right at first and wrong in later calls: in the second on the same inputs");
+    problem_free(&solved);
+    return wrong;
+}
+
 /* Is it wrong about a problem that is solved?  The part, or -1; *trouble: what is wrong whatever the numbers are. */
 static int errs(struct again *a, const struct problem *p, struct op_case got[PARTS], enum again_how how,
                 const char **trouble, int *lost)

@@ -24,6 +24,10 @@ struct again {
     char trouble[OP_SENTENCE];
 };
 
+/* Of two calls on the same inputs: was the second wrong where the first was right?  NULL, or a sentence.  That their
+ * bits differ is counted in the report. */
+const char *again_second(struct again *a, const struct problem *p, const struct op_case got[PARTS],
+                         const struct op_case second[PARTS], struct report *r);
 /* Has the problem been asked before?  It has, from now on. */
 int again_saw(struct again *a, const struct problem *p);
 /* Where it is right about a problem that is small, every so often: others in its place, and it again.  NULL, or a

@@ -66,7 +66,7 @@ static void bound_updates(struct problem *p, int part)
         const double off = beta[e / V] == 0 ? 0 : fmin(fabs(r[e]), HALF_ULP / fabs(beta[e / V]));
         got.arg[v][e] += op_random(&s) >> 63 ? off : -off;
     }
-    op_run(got.by ? got.by : swax_tiers[0], SWAX_PREC_F64, &got);
+    op_run(op_teller(&got), SWAX_PREC_F64, &got);
     bound_widen(p, part, &got, 2);
     for (int i = 0; i < got.n; i++)
         if (problem_is_answer(p, part, i) && p->bound[part].bias_bound[i] > 0)

@@ -182,7 +182,7 @@ void bound_sums(struct problem *p)
         for (long e = 0; e < K && got.arg[n0]; e++)
             got.arg[n0][bh * K + e] *= exp(off[T]);
     }
-    op_run(got.by ? got.by : swax_tiers[0], SWAX_PREC_F64, &got);
+    op_run(op_teller(&got), SWAX_PREC_F64, &got);
     for (int i = 0; i < got.n; i++) {
         int is_state = 0;
         for (size_t n = 0; n < sizeof states / sizeof *states; n++)

@@ -273,7 +273,7 @@ void convention_run(int i, const struct problem *p, struct op_case says[PARTS])
             problem_chain(&in, &says[0]);
         op_case_copy(&says[part], &in);
         see(r, &says[part]);
-        op_run(in.by ? in.by : swax_tiers[0], SWAX_PREC_F64, &says[part]);
+        op_run(op_teller(&in), SWAX_PREC_F64, &says[part]);
         put_back(r, &says[part], &in);
         op_case_free(&in);
     }

@@ -97,41 +97,14 @@ static const char *put(struct door *d, const struct problem *p, struct op_case g
 
 /* ---- conduct */
 
-static int same_bits(const struct problem *p, const struct op_case a[PARTS], const struct op_case b[PARTS],
-                     const char **name)
-{
-    for (int part = 0; part < p->subject.n; part++)
-        for (int i = 0; i < a[part].n; i++)
-            if (problem_is_answer(p, part, i) && a[part].arg[i] && b[part].arg[i]
-                && memcmp(a[part].arg[i], b[part].arg[i], (size_t)a[part].size[i] * sizeof(double))) {
-                *name = swax_ops[a[part].op].arg[i].name;
-                return 0;
-            }
-    return 1;
-}
-
 /* The same inputs at other addresses. */
 static const char *twice(struct door *d, const struct problem *p, const struct op_case got[PARTS], struct report *r,
                          int *lost)
 {
     struct op_case second[PARTS];
-    const char *name = NULL;
     answers_copy(second, p, p->in);
     const char *wrong = put(d, p, second, DOOR_ELSEWHERE, lost);
-    if (!wrong && !same_bits(p, got, second, &name)) {
-        struct problem solved;
-        problem_copy(&solved, p);
-        problem_solve(&solved);
-        r->unequal_name = r->unequal_name ? r->unequal_name : name;
-        r->unequal++;
-        if (answers_wrong(&solved, got) < 0 && answers_wrong(&solved, second) >= 0) {
-            snprintf(d->trouble, sizeof d->trouble,
-                     "%s is right at first and wrong in later calls: in the second on the same inputs",
-                     p->subject.name);
-            wrong = d->trouble;
-        }
-        problem_free(&solved);
-    }
+    wrong = wrong ? wrong : again_second(&d->again, p, got, second, r);
     answers_free(second);
     return wrong;
 }

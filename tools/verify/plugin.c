@@ -62,32 +62,6 @@ static void drop(struct op_case *c, const char *names)
 
 /* ---- a problem */
 
-/* Was the second of two calls on the same inputs wrong where the first was right? */
-static const char *compare_calls(struct plugin *p, const struct problem *q, struct op_case got[PARTS],
-                                 struct op_case second[PARTS], const struct conduct *conduct, struct report *r)
-{
-    for (int part = 0; part < q->subject.n; part++) {
-        if (!conduct->unequal[part])
-            continue;
-        for (int i = 0; i < got[part].n && !r->unequal_name; i++)
-            if (conduct->unequal[part] >> i & 1)
-                r->unequal_name = swax_ops[got[part].op].arg[i].name;
-        r->unequal++;
-        struct problem solved;
-        problem_copy(&solved, q);
-        problem_solve(&solved);
-        const int first = part_is_right(&solved, got, part), later = part_is_right(&solved, second, part);
-        problem_free(&solved);
-        if (first && !later) {
-            snprintf(p->trouble, sizeof p->trouble,
-                     "%s is right at first and wrong in later calls: in the second on the same inputs",
-                     swax_ops[got[part].op].name);
-            return p->trouble;
-        }
-    }
-    return NULL;
-}
-
 /* Both parts, those that it has: `second` is what it says at another place. */
 static const char *put(struct plugin *p, struct worker *w, const struct problem *q, struct op_case got[PARTS],
                        struct op_case second[PARTS], struct conduct *conduct, int *lost)
@@ -118,7 +92,7 @@ static const char *ask_again(void *arg, const struct problem *q, struct op_case 
     }
     const char *wrong = put(p, w, q, got, second, &conduct, lost);
     for (int part = 0; part < q->subject.n && !wrong && !*lost; part++) {
-        if (how != AGAIN_ELSEWHERE && !(conduct.unequal[part] && !part_is_right(q, second, part)))
+        if (how != AGAIN_ELSEWHERE && part_is_right(q, second, part))
             continue;      /* of two answers that differ, the one that is wrong counts */
         const struct op_case at_the_first = got[part];
         got[part] = second[part];
@@ -136,7 +110,7 @@ static const char *answer(void *arg, const struct problem *q, struct op_case got
     struct op_case second[PARTS];
     struct conduct conduct;
     const char *wrong = put(p, p->worker, q, got, second, &conduct, lost);
-    wrong = wrong ? wrong : compare_calls(p, q, got, second, &conduct, r);
+    wrong = wrong ? wrong : again_second(&p->again, q, got, second, r);
     answers_free(second);
     return wrong || *lost || again_saw(&p->again, q) ? wrong : again_replay(&p->again, q, got, r, lost);
 }

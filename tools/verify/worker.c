@@ -246,15 +246,6 @@ static void take(struct wire *w, struct op_case *c, int part, size_t (*at)[OP_AR
             memcpy(c->arg[i], numbers(w) + at[part][i] - 1, (size_t)c->size[i] * sizeof(double));
 }
 
-static unsigned other_bits(const struct op_case *a, const struct op_case *b)
-{
-    unsigned set = 0;
-    for (int i = 0; i < a->n; i++)
-        if (a->arg[i] && is_written(a, i) && memcmp(a->arg[i], b->arg[i], (size_t)a->size[i] * sizeof(double)))
-            set |= 1u << i;
-    return set;
-}
-
 const char *worker_ask(struct worker *w, const struct subject *s, unsigned parts, struct op_case got[PARTS],
                        struct op_case second[PARTS], int timed, struct conduct *conduct, char trouble[OP_SENTENCE],
                        int *lost)
@@ -264,7 +255,7 @@ const char *worker_ask(struct worker *w, const struct subject *s, unsigned parts
     size_t at = 0;
     wire->parts = parts;
     wire->timed = timed;
-    *conduct = (struct conduct){.unequal = {0}};
+    *conduct = (struct conduct){.seconds = {0}};
     memcpy(conduct->offers, w->offers, sizeof w->offers);
     for (int part = 0; part < PARTS; part++) {
         if (!(parts >> part & 1))
@@ -295,11 +286,8 @@ const char *worker_ask(struct worker *w, const struct subject *s, unsigned parts
             continue;
         conduct->seconds[part] = wire->seconds[part];
         take(wire, &got[part], part, w->layout.at);
-        if (timed || !second)
-            continue;
-        take(wire, &second[part], part, w->layout.second);
-        if (w->offers[part] && !trouble[0])
-            conduct->unequal[part] = other_bits(&got[part], &second[part]);
+        if (!timed && second)
+            take(wire, &second[part], part, w->layout.second);
     }
     return trouble[0] ? trouble : NULL;
 }

@@ -19,7 +19,6 @@ void worker_stop(struct worker *w);
 /* What it did beside answering. */
 struct conduct {
     int offers[PARTS];                /* it has that part's kernel */
-    unsigned unequal[PARTS];          /* bit i: the second call on the same inputs gave other bits of argument i */
     double seconds[PARTS];            /* of the call that was timed */
 };
 /* Have it answer parts of a problem (bit by bit), into got, which holds what stood there: twice on the same inputs, at
