@@ -16,6 +16,7 @@
 #include "tools/verify/stranger.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
+#include "tests/threads.h"
 
 static char why[SWAX_WHY];
 static int alive[2];      /* a pipe that ends when all who might hold it have */
@@ -227,6 +228,41 @@ START_TEST(it_does_not_look_into_the_judge)
 END_TEST
 #endif
 
+/* ---- threads */
+
+static int work_together(void)
+{
+    int hands = 0;
+    use_threads(2);
+    #pragma omp parallel reduction(+:hands)
+    hands++;
+    return hands;
+}
+
+static void counts_hands(void *arg, void *shared)
+{
+    (void)arg;
+    signal(SIGALRM, SIG_DFL);      /* not Check's */
+    ((struct shared *)shared)->calls = work_together();
+}
+
+/* The judge's own kernels have had threads, which the process of the stranger does not inherit. */
+START_TEST(its_kernels_have_threads_where_the_judges_had)
+{
+    static const struct stranger_work counts = {load, counts_hands};
+    struct stranger s;
+    char fate[FATE];
+    const int hands = work_together();
+    const char *wrong = stranger_start(&s, &counts, NULL, sizeof(struct shared), 10, "the plugin", why);
+    ck_assert_msg(!wrong, "%s", wrong);
+    const char *said = stranger_ask(&s, fate);
+    ck_assert_msg(!said, "it %s", said);
+    ck_assert_int_eq(((struct shared *)s.shared)->calls, hands);
+    stranger_stop(&s);
+    ck_assert_int_eq(work_together(), hands);
+}
+END_TEST
+
 /* ---- the judge is stopped */
 
 static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -293,6 +329,7 @@ int main(void)
 #else
     puts("skipped: what keeps it from looking into the judge is Linux's");
 #endif
+    tcase_add_test(t, its_kernels_have_threads_where_the_judges_had);
     tcase_add_loop_test(t, it_ends_with_the_judge, 0, 8);
     tcase_add_test(t, signals_that_somebody_has_stay_his);
     suite_add_tcase(s, t);

@@ -125,6 +125,11 @@ int threads_used(void)
 {
     return omp_get_max_threads();
 }
+
+void threads_rest(void)
+{
+    omp_pause_resource_all(omp_pause_soft);
+}
 #else
 void threads_use(int n)
 {
@@ -135,4 +140,6 @@ int threads_used(void)
 {
     return 1;
 }
+
+void threads_rest(void) {}
 #endif

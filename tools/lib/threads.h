@@ -14,4 +14,8 @@ int threads_of_quota(const char *groups, const char *cgroup);
 void threads_use(int n);     /* 0: as many as it may use */
 int threads_used(void);
 
+/* Let go of the threads that kernels have had until now; the next kernel starts its own.  Before a fork: the child has
+ * none of its parent's threads, and would wait for them for ever. */
+void threads_rest(void);
+
 #endif

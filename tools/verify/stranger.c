@@ -22,6 +22,7 @@
 #endif
 #include "tools/lib/clock.h"
 #include "tools/lib/say.h"
+#include "tools/lib/threads.h"
 
 enum { MOST = 4, DESCRIPTORS = 128 };
 static struct stranger *known[MOST];      /* those that live */
@@ -202,6 +203,7 @@ const char *stranger_start(struct stranger *s, const struct stranger_work *work,
     signal(SIGPIPE, SIG_IGN);
     fflush(NULL);
     keep_to_oneself();
+    threads_rest();
     s->go = go[1], s->done = done[0];
     s->pid = fork();
     if (!s->pid) {
