@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "ref/kernels.h"
+#include "tools/lib/threads.h"
 #include "tools/verify/element.h"
 #include "tools/verify/long.h"
 #include "tools/verify/long_slabs.h"
@@ -16,7 +18,7 @@
 #include "tests/suite.h"
 
 static char why[SWAX_WHY];
-static const struct long_limits limits = {.past = 400, .slab = 8, .memory = 1e12, .seconds = 30};
+static const struct long_limits limits = {.past = 400, .slab = 8, .memory = 1e12, .seconds = 30, .hands = 2};
 
 /* ---- small sizes for every kernel */
 
@@ -75,7 +77,8 @@ static void is_sized(const char *kernel, int number, const char *says)
 START_TEST(sizes_are_long_and_large)
 {
     const struct long_limits usual = long_limits();
-    ck_assert(usual.past == 2147483648.0 && usual.slab == 65536 && usual.seconds == 3600 && usual.memory > 1e6);
+    ck_assert(usual.past == 2147483648.0 && usual.slab == 65536 && usual.seconds == 3600 && usual.memory > 1e6 &&
+              usual.hands == threads_allowed());
     is_sized("mlstm", 0, "mlstm_forward B=1 T=65536 H=2 K=64 V=64 L=64 g=1 eps=1e-06");
     is_sized("mlstm", 1, "mlstm_forward B=257 T=4096 H=16 K=16 V=128 L=256 g=1 eps=1e-06");
     is_sized("mlstm", 2, "none");
@@ -273,6 +276,13 @@ static long place(const struct whole *w, const struct slabs *s, const struct sla
     return p;
 }
 
+static unsigned char *shared(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert(p != MAP_FAILED);
+    return p;
+}
+
 /* What was drawn slab by slab stands where it belongs; the rest is as its role says, and so are the guards. */
 START_TEST(the_whole_is_its_slabs)
 {
@@ -285,8 +295,8 @@ START_TEST(the_whole_is_its_slabs)
     const enum swax_precision precision = dtype_precision(dtype);
     struct whole w;
     whole_begin(&w, &plan.subject, &c, precision);
-    w.base = calloc(1, w.bytes);
-    whole_fill(&w, &plan, &s, 77);
+    w.base = shared(w.bytes);
+    ck_assert_msg(!whole_fill(&w, &plan, &s, 77, 1 + _i % 4, why), "%s", why);
     double seen[2] = {0, 0};
     for (long k = 0; k < slabs_count(&s); k++) {
         struct problem p;
@@ -327,7 +337,7 @@ START_TEST(the_whole_is_its_slabs)
         problem_free(&p);
     }
     ck_assert_msg(seen[0] != seen[1], "%s: the first slab and the last hold the same", kernels[_i / 3]);
-    free(w.base);
+    munmap(w.base, w.bytes);
 }
 END_TEST
 
@@ -516,7 +526,8 @@ START_TEST(tricks_are_named)
                   r.trouble, t->says);
     ck_assert_msg(r.failed == !good && r.problems == 1 && (!*t->says || r.trouble_at == 1), "%s: %d of %d", t->name,
                   r.failed, r.problems);
-    ck_assert_msg(!strcmp(said, "case 1: rmsnorm_forward N=101 C=4 eps=1e-06, 0.0 GB, about 0 s\n"), "%s", said);
+    ck_assert_msg(!strcmp(said, "case 1: rmsnorm_forward N=101 C=4 eps=1e-06, 0.0 GB, about 0 s beside the kernel's "
+                                "own\n"), "%s", said);
     for (int i = 0; i < r.n; i++)
         ck_assert_msg(r.finding[i].problem == 1, "%s is of case %d", r.finding[i].name, r.finding[i].problem);
     if (t->forward == nothing)
@@ -608,7 +619,7 @@ START_TEST(refusals_are_sentences)
                                                       "long case alone, dtype=bf16 takes half, and sizes are keys.");
     /* nine tenths of what is free may be taken, and no more */
     const struct op_case small = case_of(&plan, 0);
-    const double bytes = long_cost(&plan.subject, &plan.wish, &small, by.slab).bytes;
+    const double bytes = long_cost(&plan.subject, &plan.wish, &small, &by).bytes;
     double least = bytes / 0.9;
     while (0.9 * least < bytes)
         least = nextafter(least, INFINITY);
@@ -641,11 +652,11 @@ START_TEST(cost_is_counted)
 {
     const struct plan plan = plan_of("rmsnorm", DT_F32);
     const struct op_case c = case_of(&plan, 0);
-    const struct long_cost cost = long_cost(&plan.subject, &plan.wish, &c, 8);
+    const struct long_cost cost = long_cost(&plan.subject, &plan.wish, &c, &limits);
     const double bytes = 7 * 8192 + 4 * 192 + 3 * 64, slab[2] = {8 + 2 + 8 + 4, 8 + 4 + 8 + 8 + 4 + 2};
     ck_assert_double_eq(cost.bytes, bytes + 7 * 8 * (slab[0] + slab[1]));
-    /* seconds: 1.2e8 bytes are filled in one; and of up to five slabs, what a tier does, or the reference, and what the
-     * honest orders do, and the numbers */
+    /* seconds: 1.2e8 bytes are filled in one by each hand; and of up to five slabs, what a tier does, or the reference,
+     * and what the honest orders do, and the numbers */
     static const char *const kernels[] = {"rmsnorm", "attention", "mlstm", "linear", "delta", "linear_forward",
                                           "attention_forward", "mlstm_forward", "attention"};
     for (int k = 0; k < 18; k++) {
@@ -668,10 +679,10 @@ START_TEST(cost_is_counted)
         }
         const long n = slabs_count(&slabs);
         const int plain = teller_of(&of.subject, &of.wish, &p.in[0]) == swax_tiers[0];
-        const struct long_cost is = long_cost(&of.subject, &of.wish, &whole, 8);
+        const struct long_cost is = long_cost(&of.subject, &of.wish, &whole, &limits);
         struct whole w;
         whole_begin(&w, &of.subject, &whole, dtype_precision(of.wish.dtype));
-        const double says = (double)w.bytes / 1.2e8 +
+        const double says = (double)w.bytes / 1.2e8 / 2 +
                             (double)(n > 3 ? 5 : n) * (12 * work / (plain ? 3e8 : 8e10) + orders / 1e9 + numbers / 8e6);
         ck_assert_msg(fabs(is.seconds / says - 1) < 1e-9 && fabs(is.bytes - (double)w.bytes - 56 * numbers) < 0.5,
                       "%s: %g s, not %g, and %g bytes", kernels[k / 2], is.seconds, says, is.bytes);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "tools/lib/say.h"
+#include "tools/lib/threads.h"
 #include "tools/verify/element.h"
 #include "tools/verify/long_slabs.h"
 #include "tools/verify/stranger.h"
@@ -81,23 +82,25 @@ static double memory(void)
 
 struct long_limits long_limits(void)
 {
-    return (struct long_limits){.past = 2147483648.0, .slab = 65536, .memory = memory(), .seconds = 3600};
+    return (struct long_limits){.past = 2147483648.0, .slab = 65536, .memory = memory(), .seconds = 3600,
+                                .hands = threads_allowed()};
 }
 
 /* Of one slab, on one core: multiplications of a tier that has vectors, or of the reference; of the honest orders,
  * which are plain loops; and what is drawn, moved and compared. */
 static const double BY_VECTORS = 8e10, BY_LOOPS = 3e8, BY_ORDERS = 1e9, NUMBERS = 8e6;
-static const double FILLED = 1.2e8;    /* bytes a second */
+static const double FILLED = 1.2e8;    /* bytes a second, by one hand */
 enum { COPIES = 7 };                   /* of a slab, in double, at most */
 
 /* Slabs that are judged: the first, the last, that in which element 2^31 lies, and some at random if there are more. */
 static long judged(long slabs) { return slabs > 3 ? 3 + AT_RANDOM : slabs; }
 
-struct long_cost long_cost(const struct subject *s, const struct wish *wish, const struct op_case *c, double slab)
+struct long_cost long_cost(const struct subject *s, const struct wish *wish, const struct op_case *c,
+                           const struct long_limits *limits)
 {
     struct whole w;
     struct long_cost cost = {0, 0};
-    const struct slabs slabs = slabs_of(c, slab);
+    const struct slabs slabs = slabs_of(c, limits->slab);
     const struct slab first = slab_number(&slabs, 0);
     struct problem p = {.subject = *s, .wish = *wish};
     whole_begin(&w, s, c, dtype_precision(wish->dtype));
@@ -113,7 +116,7 @@ struct long_cost long_cost(const struct subject *s, const struct wish *wish, con
     }
     const int plain = teller_of(s, wish, &p.in[0]) == swax_tiers[0];
     cost.bytes = (double)w.bytes + COPIES * 8 * numbers;
-    cost.seconds = (double)w.bytes / FILLED + (double)judged(slabs_count(&slabs)) *
+    cost.seconds = (double)w.bytes / FILLED / limits->hands + (double)judged(slabs_count(&slabs)) *
                    (work * 12 / (plain ? BY_LOOPS : BY_VECTORS) + orders / BY_ORDERS + numbers / NUMBERS);
     return cost;
 }
@@ -238,7 +241,10 @@ static const char *one(const struct long_limits *limits, load_fn *load, void *ar
     w.base = mmap(NULL, w.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (w.base == MAP_FAILED)
         return say(why, "There is no memory for the arrays.");
-    whole_fill(&w, plan, &s, plan->seed + (uint64_t)number);
+    if (whole_fill(&w, plan, &s, plan->seed + (uint64_t)number, limits->hands, why)) {
+        munmap(w.base, w.bytes);
+        return why;
+    }
     const char *wrong = call(load, arg, &w, limits->seconds, offers, &refused, what);
     wrong = wrong ? wrong : guards(&w, what);
     for (int k = 0; k < FIXED + AT_RANDOM && !wrong; k++) {
@@ -281,7 +287,7 @@ const char *verify_long_by(const struct long_limits *limits, load_fn *load, void
     r->gauge = gauge;
     for (int i = 0; !wrong && long_dims(&c, &plan->subject, &plan->wish, i, limits->past); i++) {
         char sizes_text[WORDS];
-        const struct long_cost cost = long_cost(&plan->subject, &plan->wish, &c, limits->slab);
+        const struct long_cost cost = long_cost(&plan->subject, &plan->wish, &c, limits);
         if (plan->only >= 0 && plan->only != i)
             continue;
         op_case_describe(&c, sizes_text, sizeof sizes_text);
@@ -292,7 +298,8 @@ const char *verify_long_by(const struct long_limits *limits, load_fn *load, void
                        "Too large: case %d, %s, takes %.1f GB, and %.1f are free here.  number=0 asks the long case "
                        "alone, dtype=bf16 takes half, and sizes are keys.",
                        i, sizes_text, cost.bytes / 1e9, limits->memory / 1e9);
-        fprintf(stderr, "case %d: %s, %.1f GB, about %.0f s\n", i, sizes_text, cost.bytes / 1e9, cost.seconds);
+        fprintf(stderr, "case %d: %s, %.1f GB, about %.0f s beside the kernel's own\n", i, sizes_text,
+                cost.bytes / 1e9, cost.seconds);
         wrong = one(limits, load, arg, plan, i, &c, r, why);
     }
     return wrong       ? wrong

@@ -10,15 +10,16 @@
 #include "tools/verify/worker.h"
 
 /* What is long, large and too much: elements of the large case's largest tensor, which has more, and of a slab of
- * rows; bytes that may be taken; seconds that a call may take. */
-struct long_limits { double past, slab, memory; int seconds; };
-struct long_limits long_limits(void);      /* 2^31 elements, what is free here, an hour */
+ * rows; bytes that may be taken; seconds that a call may take; and processes that draw. */
+struct long_limits { double past, slab, memory; int seconds, hands; };
+struct long_limits long_limits(void);      /* 2^31 elements, what is free here, an hour, one for each core */
 
 /* What case number i of a kernel has for sizes: 0 the long one, 1 the large one.  0 if there is no such case. */
 int long_dims(struct op_case *c, const struct subject *s, const struct wish *w, int i, double past);
-/* Bytes of all arrays, in that precision, and seconds to draw them and to judge the slabs. */
+/* Bytes of all arrays, in that precision, and seconds to draw them and to judge the slabs; the kernel takes its own. */
 struct long_cost { double bytes, seconds; };
-struct long_cost long_cost(const struct subject *s, const struct wish *w, const struct op_case *c, double slab);
+struct long_cost long_cost(const struct subject *s, const struct wish *w, const struct op_case *c,
+                           const struct long_limits *limits);
 
 /* All of it, in a process that `load` fills with kernels. plan->only: that case alone. NULL and a report, or a
  * sentence: too little memory, a kernel whose answers hang together over all rows, ... */

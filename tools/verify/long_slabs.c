@@ -4,7 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "tools/lib/say.h"
 #include "tools/verify/element.h"
+
+enum { MOST_HANDS = 64 };
 
 int *whole_dim(struct op_case *c, char letter)
 {
@@ -184,13 +189,34 @@ void slab_draw(struct problem *p, const struct whole *w, const struct plan *plan
         op_case_alloc(c, optional);
         c->by = teller_of(&p->subject, &p->wish, c);
         for (int i = 0; i < c->n; i++)
-            if (c->arg[i] && op_is_drawn(c->op, i))
+            if (c->arg[i] && op_is_drawn(c->op, i) && whole_shares(w, part, i) >= 0)
+                memcpy(c->arg[i], p->in[0].arg[whole_shares(w, part, i)], (size_t)c->size[i] * sizeof(double));
+            else if (c->arg[i] && op_is_drawn(c->op, i))
                 op_draw_argument(c, i, seed_of(seed, swax_ops[c->op].arg[i].shape, at), OP_GAUSS, exact_in(&p->wish));
     }
 }
 
-void whole_fill(const struct whole *w, const struct plan *plan, const struct slabs *s, uint64_t seed)
+/* Of every so many slabs, one. */
+static void fill_slabs(const struct whole *w, const struct plan *plan, const struct slabs *s, uint64_t seed, long first,
+                       long every)
 {
+    for (long k = first; k < slabs_count(s); k += every) {
+        struct problem p;
+        const struct slab at = slab_number(s, k);
+        slab_draw(&p, w, plan, s, &at, seed);
+        for (int part = 0; part < w->parts; part++)
+            for (int i = 0; i < p.in[part].n; i++)
+                if (p.in[part].arg[i] && op_is_drawn(p.in[part].op, i) && whole_shares(w, part, i) < 0)
+                    slab_move(w, part, i, p.in[part].arg[i], &p.in[part], s, &at, 1);
+        problem_free(&p);
+    }
+}
+
+const char *whole_fill(const struct whole *w, const struct plan *plan, const struct slabs *s, uint64_t seed, int hands,
+                       char *why)
+{
+    pid_t helper[MOST_HANDS];
+    int status, helpers = 0, fine = 1;
     for (int part = 0; part < w->parts; part++)      /* what is written begins as NaN, what is added to as 0 */
         for (int i = 0; i < op_args(&swax_ops[w->c[part].op]); i++) {
             const struct op_arg *a = &swax_ops[w->c[part].op].arg[i];
@@ -202,16 +228,24 @@ void whole_fill(const struct whole *w, const struct plan *plan, const struct sla
             if (a->role == OUT || a->role == SCRATCH)
                 memset(w->base + w->at[part][i], 0xFF, bytes);
         }
-    for (long k = 0; k < slabs_count(s); k++) {
-        struct problem p;
-        const struct slab at = slab_number(s, k);
-        slab_draw(&p, w, plan, s, &at, seed);
-        for (int part = 0; part < w->parts; part++)
-            for (int i = 0; i < p.in[part].n; i++)
-                if (p.in[part].arg[i] && op_is_drawn(p.in[part].op, i) && whole_shares(w, part, i) < 0)
-                    slab_move(w, part, i, p.in[part].arg[i], &p.in[part], s, &at, 1);
-        problem_free(&p);
+    hands = hands < MOST_HANDS ? hands : MOST_HANDS;
+    fflush(NULL);
+    for (int k = 1; k < hands; k++) {
+        const pid_t pid = fork();
+        if (!pid) {
+            fill_slabs(w, plan, s, seed, k, hands);
+            _exit(0);
+        }
+        fine &= pid > 0;
+        if (pid > 0)
+            helper[helpers++] = pid;
     }
+    if (fine)
+        fill_slabs(w, plan, s, seed, 0, hands);
+    for (int k = 0; k < helpers; k++)
+        fine &= waitpid(helper[k], &status, 0) == helper[k] && WIFEXITED(status) && !WEXITSTATUS(status);
+    return fine ? NULL
+                : say(why, "The inputs could not be drawn: one of %d processes did not start or was ended.", hands);
 }
 
 void whole_begin(struct whole *w, const struct subject *s, const struct op_case *c,
