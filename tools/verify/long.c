@@ -82,15 +82,15 @@ static double memory(void)
 
 struct long_limits long_limits(void)
 {
+    const int cores = threads_allowed();
     return (struct long_limits){.past = 2147483648.0, .slab = 65536, .memory = memory(), .seconds = 3600,
-                                .hands = threads_allowed()};
+                                .hands = cores < LONG_COPIES ? cores : LONG_COPIES};
 }
 
 /* Of one slab, on one core: multiplications of a tier that has vectors, or of the reference; of the honest orders,
  * which are plain loops; and what is drawn, moved and compared. */
 static const double BY_VECTORS = 8e10, BY_LOOPS = 3e8, BY_ORDERS = 1e9, NUMBERS = 8e6;
 static const double FILLED = 1.2e8;    /* bytes a second, by one hand */
-enum { COPIES = 7 };                   /* of a slab, in double, at most */
 
 /* Slabs that are judged: the first, the last, that in which element 2^31 lies, and some at random if there are more. */
 static long judged(long slabs) { return slabs > 3 ? 3 + AT_RANDOM : slabs; }
@@ -115,7 +115,7 @@ struct long_cost long_cost(const struct subject *s, const struct wish *wish, con
         numbers += case_numbers(&p.in[part]);
     }
     const int plain = teller_of(s, wish, &p.in[0]) == swax_tiers[0];
-    cost.bytes = (double)w.bytes + COPIES * 8 * numbers;
+    cost.bytes = (double)w.bytes + LONG_COPIES * 8 * numbers;
     cost.seconds = (double)w.bytes / FILLED / limits->hands + (double)judged(slabs_count(&slabs)) *
                    (work * 12 / (plain ? BY_LOOPS : BY_VECTORS) + orders / BY_ORDERS + numbers / NUMBERS);
     return cost;

@@ -9,8 +9,6 @@
 #include "tools/lib/say.h"
 #include "tools/verify/element.h"
 
-enum { MOST_HANDS = 64 };
-
 int *whole_dim(struct op_case *c, char letter)
 {
     const char *at = strchr(swax_ops[c->op].dims, letter);
@@ -215,7 +213,7 @@ static void fill_slabs(const struct whole *w, const struct plan *plan, const str
 const char *whole_fill(const struct whole *w, const struct plan *plan, const struct slabs *s, uint64_t seed, int hands,
                        char *why)
 {
-    pid_t helper[MOST_HANDS];
+    pid_t helper[LONG_COPIES];
     int status, helpers = 0, fine = 1;
     for (int part = 0; part < w->parts; part++)      /* what is written begins as NaN, what is added to as 0 */
         for (int i = 0; i < op_args(&swax_ops[w->c[part].op]); i++) {
@@ -228,7 +226,7 @@ const char *whole_fill(const struct whole *w, const struct plan *plan, const str
             if (a->role == OUT || a->role == SCRATCH)
                 memset(w->base + w->at[part][i], 0xFF, bytes);
         }
-    hands = hands < MOST_HANDS ? hands : MOST_HANDS;
+    hands = hands < LONG_COPIES ? hands : LONG_COPIES;
     fflush(NULL);
     for (int k = 1; k < hands; k++) {
         const pid_t pid = fork();

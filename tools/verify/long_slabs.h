@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include "tools/verify/verify.h"
 
-enum { LONG_GUARD = 4096 };           /* bytes before and behind each array */
+enum { LONG_GUARD = 4096,             /* bytes before and behind each array */
+       LONG_COPIES = 7 };             /* of a slab, in double, at once: while it is judged, or one for each process that
+                                         draws, of which there are no more */
 
 /* A sequence's group of heads, or some rows; and how many there are of each, and the rows of one. */
 struct slab { long b, g, row; };
