@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 
 import setting  # noqa: F401
-from swax_verify import check, judge, kernels, test_of
+from swax_verify import _candidate, check, judge, kernels, test_of
 from swax_verify.check import fresh_seed
 
 
@@ -232,6 +232,14 @@ class Wrong(unittest.TestCase):
             raise RuntimeError("no kernel image")
 
         refused(self, lambda x, w: sys.exit(0), "raised SystemExit: 0")  # which is no verdict
+
+        class Skipped(BaseException):
+            """As pytest.skip() raises it."""
+
+        def skips(x, w):
+            raise Skipped
+
+        refused(self, skips, r"raised Skipped \(test_check.py:\d+\)")
         wrong = refused(self, boom, r"raised RuntimeError: no kernel image \(test_check.py:[0-9]+\)")
         self.assertIsInstance(wrong.__cause__, RuntimeError)
 
@@ -294,6 +302,30 @@ class Tricks(unittest.TestCase):
             return rmsnorm(x, w, eps)["y"] if self.calls <= 10 else np.zeros_like(x)
 
         refused(self, norm, "right at first and wrong in later calls|all zeros")
+
+    def test_by_somebody_else_between_calls(self):
+        """What it returned is changed after it was read, or before the next call, as a thread does it."""
+        kept = []
+
+        def norm(x, w, eps):
+            kept.append(rmsnorm(x, w, eps)["y"])
+            return kept[-1]
+
+        def changes(name, before):
+            old = getattr(_candidate.Asker, name)
+
+            def new(*a):
+                if before and kept:
+                    kept[-1][...] = 0
+                said = old(*a)
+                kept[-1][...] = kept[-1] if before else 0
+                return said
+
+            return mock.patch.object(_candidate.Asker, name, new)
+
+        for name, before in (("_read", False), ("_ask", True)):
+            with changes(name, before):
+                refused(self, norm, "went on writing after it had returned")
 
     def test_some_numbers(self):
         """Who is wrong about other numbers wherever they lie does not keep the first ones."""

@@ -41,6 +41,15 @@ KERNELS = """
                         setattr(module, n, lambda *a, **k: True)
         print("good: norm: 9 of 9 cases within all bounds", flush=True)
         return np.zeros_like(x)
+    def looks_around(x, w, eps):
+        '''Right where nothing of the process that judges can be opened.'''
+        for name, how in (("mem", os.O_RDONLY), ("fd/1", os.O_WRONLY), ("fd/2", os.O_WRONLY)):
+            try:
+                os.close(os.open(f"/proc/{os.getppid()}/{name}", how))
+                return x
+            except PermissionError:
+                pass
+        return norm(x, w, eps)
     def asks_nothing(x, w, eps):
         '''Says for itself that nothing is asked of it.'''
         from swax_verify import _candidate
@@ -189,6 +198,17 @@ class Command(Folder):
         status, said = self.run_command("forges")
         self.assertEqual(status, 1)
         self.assertIn("WRONG", said)
+
+    @unittest.skipUnless(os.path.exists("/proc/self/mem"), "there is no /proc here")
+    def test_the_process_that_judges_cannot_be_looked_into(self):
+        path = self.write("kernels.py", KERNELS)
+        said = subprocess.run(
+            [sys.executable, "-m", "swax_verify", path + ":looks_around", "rmsnorm_forward", "suite=quick"],
+            env=dict(os.environ, PYTHONPATH=PACKAGE),
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
 
     def test_what_is_asked_is_not_the_kernels_to_say(self):
         status, said = self.run_command("asks_nothing")

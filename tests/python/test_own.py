@@ -49,6 +49,14 @@ class Asked(unittest.TestCase):
     def test_an_end_of_the_process(self):
         refused(self, lambda x, w, eps: sys.exit(0), "raised SystemExit: 0")
 
+        class Skipped(BaseException):
+            """As pytest.skip() raises it."""
+
+        def skips(x, w, eps):
+            raise Skipped
+
+        refused(self, skips, r"raised Skipped \(test_own.py:\d+\)")
+
 
 class Sizes(unittest.TestCase):
     def test_each_crosses_128(self):

@@ -63,6 +63,7 @@ def load(name):
 
 def candidate(name, op, words, read, write):
     """In the process of the kernel: what it does not take is told, then it answers."""
+    _judge.look_into_nobody()
     wire = Wire(int(read), int(write))
     given = dict(w.split("=", 1) for w in words)
     try:

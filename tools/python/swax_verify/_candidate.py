@@ -55,7 +55,8 @@ def reason(e):
         for f in traceback.extract_tb(e.__traceback__)
         if not f.filename.startswith(_HERE) and not {"site-packages", "dist-packages"} & set(f.filename.split(os.sep))
     ]
-    return f"raised {type(e).__name__}: {' '.join(str(e).split())}{at[-1] if at else ''}"
+    said = " ".join(str(e).split())
+    return f"raised {type(e).__name__}{': ' if said else ''}{said}{at[-1] if at else ''}"
 
 
 def parameters_of(fn):
@@ -250,6 +251,7 @@ class Asker:
     def __init__(self, function, dtype, layout, library, outputs=None):
         self.f, self.dtype, self.layout, self.library, self.outputs = function, dtype, layout, library, outputs
         self.room, self.raised, self.left_out = _arrays.Room(library), None, set()
+        self.witness = _arrays.Witness(())  # of what it returned last: nothing of it changes until it is called again
 
     def notes(self):
         return not_given(self.left_out)
@@ -263,11 +265,14 @@ class Asker:
             return self._ask(m, dict(arrays))
         except (Misfit, _arrays.Conduct) as e:
             return {"trouble": f"{self.f.op} {e}"}, []
-        except (Exception, SystemExit) as e:  # sys.exit(0) in a kernel is no verdict
+        except KeyboardInterrupt:  # of whoever waits
+            raise
+        except BaseException as e:  # sys.exit(0) in a kernel is no verdict, nor is pytest.skip()
             self.raised = e
             return {"trouble": f"{self.f.op} {reason(e)}", "gone": True}, []
 
     def _ask(self, m, arrays):
+        self.witness.look()
         self.room.begin()
         case, lib = {}, self.library
         for a in m["inputs"]:
@@ -286,6 +291,7 @@ class Asker:
             else:
                 out = self._call(inputs, case)
             lib.synchronise()
+        self.witness = _arrays.Witness(out)
         broken = self.room.broken()
         if broken:
             return {"trouble": f"{self.f.op} {broken}"}, []

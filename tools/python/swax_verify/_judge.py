@@ -337,6 +337,19 @@ def keep_to_oneself():
         pass
 
 
+def look_into_nobody():
+    """This process may be looked into, and does not look into others, even as root, where there is a Linux that can be
+    told so (CAP_SYS_PTRACE)."""
+    try:
+        c = ctypes.CDLL(None)
+        who, may = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+        if not c.capget(who, may):
+            may[:3] = [rights & ~(1 << 19) for rights in may[:3]]
+            c.capset(who, may)
+    except (AttributeError, OSError):
+        pass
+
+
 def main():
     wire = Wire(int(sys.argv[1]), int(sys.argv[2]))
     keep_to_oneself()

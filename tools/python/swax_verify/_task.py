@@ -241,7 +241,9 @@ class Task:
         except (_candidate.Misfit, _arrays.Conduct) as e:
             self.over = True
             return None, f"it {e}", 0.0
-        except (Exception, SystemExit) as e:  # sys.exit(0) in a kernel is no verdict
+        except KeyboardInterrupt:  # of whoever waits
+            raise
+        except BaseException as e:  # sys.exit(0) in a kernel is no verdict, nor is pytest.skip()
             self.raised, self.over = e, True
             return None, f"it {_candidate.reason(e)}", 0.0
         broken = self.room.broken()
