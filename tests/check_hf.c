@@ -434,7 +434,38 @@ START_TEST(the_smallest_of_heads_survives)
 }
 END_TEST
 
-/* A model as a folder of its own, with its tensors in memory's order: one of them may be left out, or hold a NaN. */
+/* A model's export, and a folder beside it with the same configuration, whose tensors are still to be written. */
+struct beside { struct swax_network *n; char *before, *folder, *other; struct st_file *all; };
+
+static struct beside export_beside(const char *name)
+{
+    char words[100];
+    struct run r = a_run();
+    struct beside b = {.folder = scratch(name)};
+    char *text;
+    snprintf(words, sizeof words, "%s.safetensors", name);
+    b.before = scratch(words);
+    snprintf(words, sizeof words, "%s-other", name);
+    b.other = scratch(words);
+    b.n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
+    swax_network_init(b.n, 4);
+    ck_assert_msg(!checkpoint_save(b.before, &r, b.n, 1, 0, why), "%s", why);
+    ck_assert_msg(!hf_export(b.before, b.folder, HF_HALF_SPLIT, why), "%s", why);
+    ck_assert(!file_make_folder(b.other, why));
+    const size_t size = read_whole(in_folder(b.folder, "config.json"), &text);
+    put(in_folder(b.other, "config.json"), text, size);
+    free(text);
+    b.all = st_open(in_folder(b.folder, "model.safetensors"), why);
+    return b;
+}
+
+static void end_beside(struct beside *b)
+{
+    st_close(b->all);
+    swax_network_free(b->n);
+}
+
+/* Its tensors in memory's order: one of them may be left out, or hold a NaN. */
 struct altered { struct st_file *from; int left_out, spoilt; };
 static void get_altered(void *arg, int i, void *to)
 {
@@ -447,28 +478,19 @@ static void get_altered(void *arg, int i, void *to)
 
 START_TEST(a_tensor_that_cannot_be_is_named)
 {
-    struct run r = a_run();
-    char *folder = scratch("good"), *other = scratch("altered"), *before = scratch("good.safetensors"), *text;
     char *to = scratch("altered.safetensors"), expected[SWAX_WHY], longest[RUN_TEXT + 1];
-    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
-    swax_network_init(n, 4);
-    ck_assert_msg(!checkpoint_save(before, &r, n, 1, 0, why), "%s", why);
-    ck_assert_msg(!hf_export(before, folder, HF_HALF_SPLIT, why), "%s", why);
-    ck_assert(!file_make_folder(other, why));
-    const size_t size = read_whole(in_folder(folder, "config.json"), &text);
-    put(in_folder(other, "config.json"), text, size);
-    struct st_file *all = st_open(in_folder(folder, "model.safetensors"), why);
-    const int count = st_count(all);
+    struct beside b = export_beside("good");
+    const int count = st_count(b.all);
     for (int i = 0; i < 2 * count; i++) {
         struct st_tensor tensor[300];
-        struct altered a = {all, i < count ? -1 : i - count, i < count ? i : -1};
+        struct altered a = {b.all, i < count ? -1 : i - count, i < count ? i : -1};
         for (int k = 0, j = 0; k < count; k++)
             if (k != a.left_out)
-                tensor[j++] = *st_tensor(all, k);
+                tensor[j++] = *st_tensor(b.all, k);
         const struct st_plan plan = {.n = count - (a.left_out >= 0), .tensor = tensor, .get = get_altered, .arg = &a};
-        const char *name = st_tensor(all, i % count)->name;
-        ck_assert_msg(!st_write(in_folder(other, "model.safetensors"), &plan, why), "%s", why);
-        const char *wrong = hf_import(other, to, HF_HALF_SPLIT, why);
+        const char *name = st_tensor(b.all, i % count)->name;
+        ck_assert_msg(!st_write(in_folder(b.other, "model.safetensors"), &plan, why), "%s", why);
+        const char *wrong = hf_import(b.other, to, HF_HALF_SPLIT, why);
         snprintf(expected, sizeof expected, "Tensor %s of the model holds a NaN or an infinity: nothing can be "
                  "computed with it.", name);
         ck_assert_msg(wrong && (i < count ? !strcmp(wrong, expected) : access(to, F_OK) != 0), "%s: %s", name,
@@ -480,17 +502,16 @@ START_TEST(a_tensor_that_cannot_be_is_named)
     ck_assert_int_eq(access(to, F_OK), -1);
     /* what is there stays; names have their room, and not a letter more */
     put(to, "mine", 4);
-    ck_assert(hf_import(folder, to, HF_HALF_SPLIT, why));
+    ck_assert(hf_import(b.folder, to, HF_HALF_SPLIT, why));
     ck_assert_msg(strstr(why, "altered.safetensors is there already: it is not overwritten."), "%s", why);
     for (int more = 0; more < 2; more++) {
         memset(longest, 'x', sizeof longest), longest[RUN_TEXT - 1 + more] = 0;
         snprintf(expected, sizeof expected, "The folder's name is longer than %d characters.", RUN_TEXT - 1);
-        ck_assert_msg((strstr(hf_export(before, longest, HF_HALF_SPLIT, why), expected) != NULL) == more, "%s", why);
+        ck_assert_msg((strstr(hf_export(b.before, longest, HF_HALF_SPLIT, why), expected) != NULL) == more, "%s", why);
         ck_assert_msg((strstr(hf_import(longest, scratch("none.st"), HF_HALF_SPLIT, why), expected) != NULL) == more,
                       "%s", why);
     }
-    st_close(all);
-    swax_network_free(n);
+    end_beside(&b);
 }
 END_TEST
 
@@ -579,36 +600,27 @@ START_TEST(a_tensor_of_another_shape_is_named_with_both)
          "20 x 24."},
         {"backbone.blocks.1.ffn.proj_up.weight", 1, 480, 0, "has 480 elements in a shape that is not this network's "
          "20 x 24."}};
-    struct run r = a_run(), back;
-    char *folder = scratch("right"), *other = scratch("other"), *before = scratch("right.safetensors"), *text;
-    struct swax_network *n = swax_network_new(&r.model, swax_tiers[0], SWAX_PREC_F32, 1, 1, 0, why);
-    swax_network_init(n, 4);
-    ck_assert_msg(!checkpoint_save(before, &r, n, 1, 0, why), "%s", why);
-    ck_assert_msg(!hf_export(before, folder, HF_HALF_SPLIT, why), "%s", why);
-    ck_assert(!file_make_folder(other, why));
-    const size_t size = read_whole(in_folder(folder, "config.json"), &text);
-    put(in_folder(other, "config.json"), text, size);
-    struct st_file *all = st_open(in_folder(folder, "model.safetensors"), why);
+    struct run back;
+    struct beside b = export_beside("right");
     for (size_t k = 0; k < sizeof of / sizeof of[0]; k++) {
         struct st_tensor tensor[300];
-        struct half h = {all, 0};
-        for (int i = 0; i < st_count(all); i++) {
-            tensor[i] = *st_tensor(all, i);
+        struct half h = {b.all, 0};
+        for (int i = 0; i < st_count(b.all); i++) {
+            tensor[i] = *st_tensor(b.all, i);
             if (!strcmp(tensor[i].name, of[k].name)) {
                 tensor[i].rank = of[k].rank, tensor[i].shape[0] = of[k].a, tensor[i].shape[1] = of[k].b;
                 tensor[i].size = of[k].rank > 1 ? of[k].a * of[k].b : of[k].a;
             }
         }
-        const struct st_plan plan = {.n = st_count(all), .tensor = tensor, .get = get, .arg = &h};
-        ck_assert_msg(!st_write(in_folder(other, "model.safetensors"), &plan, why), "%s", why);
-        struct hf_model *m = hf_open(other, HF_AS_SAID, &back, why);
-        const char *wrong = m ? hf_load(m, n, SWAX_PREC_F32, why) : why;
+        const struct st_plan plan = {.n = st_count(b.all), .tensor = tensor, .get = get, .arg = &h};
+        ck_assert_msg(!st_write(in_folder(b.other, "model.safetensors"), &plan, why), "%s", why);
+        struct hf_model *m = hf_open(b.other, HF_AS_SAID, &back, why);
+        const char *wrong = m ? hf_load(m, b.n, SWAX_PREC_F32, why) : why;
         ck_assert_msg(wrong && strstr(wrong, of[k].says), "row %zu: %s", k, wrong ? wrong : "read");
         if (m)
             hf_close(m);
     }
-    st_close(all);
-    swax_network_free(n);
+    end_beside(&b);
 }
 END_TEST
 

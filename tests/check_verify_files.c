@@ -889,6 +889,18 @@ START_TEST(a_case_says_how_many_it_has)
 }
 END_TEST
 
+/* Is the only case of a file what its seed gives?  NULL, or what is said; *p is the case, with the file's numbers. */
+static const char *match_of(const char *path, struct problem *p)
+{
+    struct plan plan;
+    struct entry e;
+    struct case_file *f = case_open(path, &plan, why);
+    ck_assert_msg(f && plan_entry(&plan, 0, &e) && !problem_draw(p, &plan, 0, &e, why), "%s", why);
+    const char *wrong = case_match(f, p, why);
+    case_close(f);
+    return wrong;
+}
+
 /* Another machine's exp may round a drawn number otherwise: two roundings of the case's type, and no more. */
 START_TEST(what_a_forward_saved_may_differ_by_64_roundings)
 {
@@ -913,15 +925,10 @@ START_TEST(what_a_forward_saved_may_differ_by_64_roundings)
         seal_again(text, size);
         put(bad, text, size);
         free(text);
-        struct plan plan;
         struct problem p;
-        struct entry e;
-        struct case_file *f = case_open(bad, &plan, why);
-        ck_assert_msg(f && plan_entry(&plan, 0, &e) && !problem_draw(&p, &plan, 0, &e, why), "%s", why);
-        const char *wrong = case_match(f, &p, why);
+        const char *wrong = match_of(bad, &p);
         ck_assert_msg((wrong == NULL) == of[k].taken, "%g roundings off: %s", of[k].roundings, wrong ? wrong : "taken");
         problem_free(&p);
-        case_close(f);
     }
 }
 END_TEST
@@ -948,12 +955,8 @@ START_TEST(numbers_of_a_case_may_differ_in_the_last_digits)
             seal_again(text, size);
             put(bad, text, size);
             free(text);
-            struct plan plan;
             struct problem p;
-            struct entry e;
-            struct case_file *f = case_open(bad, &plan, why);
-            ck_assert_msg(f && plan_entry(&plan, 0, &e) && !problem_draw(&p, &plan, 0, &e, why), "%s", why);
-            const char *wrong = case_match(f, &p, why);
+            const char *wrong = match_of(bad, &p);
             ck_assert_msg(!wrong == (off == 2) && (!wrong || strstr(wrong, "not what the case's seed gives")),
                           "%s, %d roundings off: %s", of[k].dtype, (int)off, wrong ? wrong : "taken");
             long broken = 0;      /* all the numbers are whole but the one that the file changed */
@@ -969,7 +972,6 @@ START_TEST(numbers_of_a_case_may_differ_in_the_last_digits)
                               "%s: the backward reads another %s", of[k].dtype, swax_ops[p.in[0].op].arg[i].name);
             }
             problem_free(&p);
-            case_close(f);
         }
 }
 END_TEST
@@ -1000,18 +1002,13 @@ START_TEST(every_input_of_a_case_is_compared)
             seal_again(text, size);
             put(bad, text, size);
             free(header), free(text);
-            struct plan plan;
             struct problem p;
-            struct entry e;
-            struct case_file *c = case_open(bad, &plan, why);
-            ck_assert_msg(c && plan_entry(&plan, 0, &e) && !problem_draw(&p, &plan, 0, &e, why), "%s", why);
-            const char *wrong = case_match(c, &p, why);
+            const char *wrong = match_of(bad, &p);
             snprintf(line, sizeof line, "Tensor \"%s\" in ", name);
             ck_assert_msg(wrong && !strncmp(wrong, line, strlen(line)) &&
                               strstr(wrong, "not what the case's seed gives"),
                           "%s, %s: %s", of[k], name, wrong ? wrong : "taken");
             problem_free(&p);
-            case_close(c);
             compared++;
         }
         st_close(f);
