@@ -518,16 +518,30 @@ class Sentences(unittest.TestCase):
             (dict(), "say op="),
             (dict(op="rmsnorm_forward", C=0), "C"),
             (dict(op="rmsnorm_forward", outputs="y rsdt"), "outputs=y,rsdt: .*; did you mean rstd"),
-            (dict(op="rmsnorm_forward", outputs=""), "outputs=: rmsnorm_forward gives y"),
+            (dict(op="rmsnorm_forward", outputs=""), "outputs='': rmsnorm_forward gives y"),
+            (dict(op="rmsnorm_forward", outputs=3), "outputs=3: rmsnorm_forward gives y, rstd$"),
+            (dict(op="rmsnorm_forward", output="y"), "there is no output=; did you mean outputs?"),
+            (dict(op="rmsnorm_forward", state=False), 'no key "state" for check: did you mean states?'),
+            (dict(op=3), "op=3: a kernel is named by a text"),
             (dict(op="rmsnorm", inputs={"x": "N C"}), "inputs= is for a kernel with a reference= of yours"),
             (dict(op="rmsnorm", gradients=True), "gradients= is for a kernel with a reference= of yours"),
-            (dict(op="rmsnorm_forward", raise_=False), 'no key "raise_"'),
+            (dict(op="rmsnorm_forward", raise_=False), "there is no raise_=; did you mean raises?"),
+            (dict(op="rmsnorm_forward", tolerance=1), 'no key "tolerance"'),
             (dict(op="rmsnorm_forward", rows=3), 'no key "rows" for check: of rmsnorm_forward it is N='),
             (dict(op="rmsnorm_forward", time="often"), "time='often': it is yes or no"),
             (dict(refrence=lambda x: x), "did you mean reference"),
         ):
             with self.assertRaisesRegex(ValueError, words):
                 check(lambda x, w: x, **how)
+
+    def test_what_is_no_function(self):
+        for fn, words in (
+            ("rmsnorm", "'rmsnorm' is no function"),
+            (None, "None is no function"),
+            (lambda *a: a[0], r"takes \*a by place alone, and it is called by name: wrap it"),
+        ):
+            with self.assertRaisesRegex(ValueError, words):
+                check(fn, op="rmsnorm_forward")
 
     def test_gradients_without_torch(self):
         with mock.patch("swax_verify._arrays.torch_module", lambda: None):

@@ -348,6 +348,12 @@ class Exports(Folder):
         """Of a convolution: its rows begin before the tokens.  What is given is constant in the Definition."""
         with self.assertRaisesRegex(ValueError, "no input's shape says T of conv_forward: give it, as T=64"):
             exports.flashinfer("conv_forward", self.folder.name, dtype="f32")
+        for how, words in (
+            (dict(outputs="z"), "outputs=z: attention_forward gives y, lse"),
+            (dict(w=3), "attention_forward has no w: .* W; did you mean W?"),
+        ):
+            with self.assertRaisesRegex(ValueError, words):
+                exports.flashinfer("attention_forward", self.folder.name, **how)
         with open(exports.flashinfer("conv_forward", self.folder.name, dtype="f32", seed=5, T=6)) as file:
             d = json.load(file)
         self.assertEqual(d["axes"]["T"], {"type": "const", "value": 6})

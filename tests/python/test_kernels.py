@@ -83,6 +83,19 @@ class Kernels(unittest.TestCase):
     def test_wrong_sizes_are_refused(self):
         with self.assertRaisesRegex(ValueError, "heads"):
             swax.attention(self.draw(1, 4, 3, 2), self.draw(1, 4, 2, 2), self.draw(1, 4, 2, 2))
+        q, flat = self.draw(1, 4, 2, 2), self.draw(4, 2, 2)
+        for call, words in (
+            (lambda: swax.attention(flat, q, q), r"q has the shape \(4, 2, 2\), and it has the axes BTHD"),
+            (lambda: swax.attention(q, flat, q), "k has .* axes BSGD"),
+            (lambda: swax.attention(q, q, q, window="wide"), "W=wide is not a whole number"),
+            (lambda: swax.mlstm(flat, q, q, q[..., 0], q[..., 0]), "q has .* axes BTHK"),
+            (lambda: swax.mlstm(q, q, flat, q[..., 0], q[..., 0]), "v has .* axes BTHV"),
+            (lambda: swax.delta(flat, q, q, q, q[..., 0]), "q has .* axes BTGK"),
+            (lambda: swax.delta(q, q, flat, q, q[..., 0]), "v has .* axes BTHV"),
+            (lambda: swax.delta(q, q, q, flat, q[..., 0]), "g has .* axes BTHJ"),
+        ):
+            with self.assertRaisesRegex(ValueError, words):
+                call()
 
     def test_the_delta_rule_is_the_recurrence(self):
         B, T, H, K, V = 1, 7, 2, 4, 3

@@ -62,12 +62,16 @@ def reason(e):
 def parameters_of(fn):
     """What a function takes by name; of a torch module, what its forward takes."""
     torch = sys.modules.get("torch")
+    if not callable(fn):
+        raise ValueError(f"check: {fn!r} is no function")
     try:
         module = torch is not None and isinstance(fn, torch.nn.Module)
         parameters = inspect.signature(fn.forward if module else fn).parameters
     except (TypeError, ValueError):
         raise ValueError(f"check: what {fn!r} takes cannot be seen: wrap it, as lambda q, k, v: ...") from None
     nameless = [n for n, p in parameters.items() if p.kind is p.POSITIONAL_ONLY]
+    if len(parameters) == 1:
+        nameless += [f"*{n}" for n, p in parameters.items() if p.kind is p.VAR_POSITIONAL]
     if nameless:
         raise ValueError(f"check: {fn!r} takes {', '.join(nameless)} by place alone, and it is called by name: wrap it")
     return parameters
@@ -150,6 +154,20 @@ def taken_by(fn):
     }
 
 
+def output_names(outputs, op, gives):
+    """Outputs that somebody names, in a text or a list, if they are among those that the kernel gives."""
+    names = outputs.replace(",", " ").split() if isinstance(outputs, str) else outputs
+    names = list(names) if isinstance(names, (list, tuple, set, dict)) else [outputs]
+    strangers = [n for n in names if n not in gives]
+    if strangers or not names:
+        near = difflib.get_close_matches(str(strangers[0]), gives, 1) if strangers else []
+        raise ValueError(
+            f"outputs={','.join(map(str, names)) or repr(outputs)}: {op} gives {', '.join(gives)}"
+            + (f"; did you mean {near[0]}?" if near else "")
+        )
+    return names
+
+
 class Function:
     """What a user's function takes, of what a kernel has.  Who judges a function of another process knows of it only
     what it takes, and decides himself what is not asked of it."""
@@ -178,15 +196,7 @@ class Function:
         """Outputs that somebody names: in a text or a list; None for all."""
         if outputs is None:
             return None
-        outputs = outputs.replace(",", " ").split() if isinstance(outputs, str) else list(outputs)
-        strangers = [n for n in outputs if n not in self.gives]
-        if strangers or not outputs:
-            near = difflib.get_close_matches(str(strangers[0]), self.gives, 1) if strangers else []
-            raise ValueError(
-                f"outputs={','.join(map(str, outputs))}: {self.op} gives {', '.join(self.gives)}"
-                + (f"; did you mean {near[0]}?" if near else "")
-            )
-        return outputs
+        return output_names(outputs, self.op, self.gives)
 
     def takes(self, name):
         return self.everything or name in self.names

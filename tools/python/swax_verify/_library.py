@@ -112,6 +112,8 @@ def left_out(op, outputs, names):
 def parts(op):
     """The kernels of an op: one, or a forward with its backward."""
     table = kernels()
+    if not isinstance(op, str):
+        raise ValueError(f"op={op!r}: a kernel is named by a text, as \"attention_forward\"")
     if op in table:
         return [table[op]]
     found = [table[n] for n in (op + "_forward", op + "_backward") if n in table]

@@ -28,6 +28,11 @@ DTYPES = {
 }
 
 
+# What check() takes itself, and words of the program's beside them that are no sizes.
+OWN = ("op", "suite", "layout", "dtype", "device", "array", "seed", "number", "outputs", "behind", "time", "raises")
+WORDS = ("family", "sizes", "states", "documents", "without", "gauge", "noise")
+
+
 def dtype_word(dtype):
     """ "f32", "f64", "bf16" or "f16" of a word, a numpy type or a torch type."""
     if not isinstance(dtype, str):  # numpy.float32 is a class, torch.float32 and numpy.dtype("float32") say their names
@@ -59,7 +64,7 @@ def yes_of(given, word):
 
 def meant(name, known):
     """The end of a sentence about a name that is not there."""
-    near = difflib.get_close_matches(name, known, 1)
+    near = difflib.get_close_matches(name, known, 1) or [k for k in known if k.lower() == str(name).lower()]
     return f"; did you mean {near[0]}?" if near else ""
 
 
@@ -163,6 +168,12 @@ def check(
             raises=raises,
             **fixed,
         )
+    for name in fixed:
+        kernel = _library.parts(op)[0]
+        words = [*kernel.dims, *kernel.scalars, *WORDS]
+        near = [] if name in words else difflib.get_close_matches(name, [*OWN, *words], 1)
+        if near and near[0] in OWN:
+            raise ValueError(f"check: there is no {name}=; did you mean {near[0]}?")
     for name, value in dict(inputs=inputs, **fixed).items():
         if value is not None and name in ("inputs", "gradients", "require", "float_outputs"):
             raise ValueError(f"check: {name}= is for a kernel with a reference= of yours; {op} has its own")
@@ -271,7 +282,7 @@ def _refuse_inexact(name, x, kind, dtype):
     off = np.flatnonzero(_judge.rounded(x, dtype, kind == _library.STAT) != x)
     if off.size:
         raise ValueError(
-            f"judge: {name} is not exact in {element}: its element {off[0]} is {x.flat[off[0]]!r}; give the numbers "
+            f"judge: {name} is not exact in {element}: its element {off[0]} is {x.flat[off[0]]:.17g}; give the numbers "
             f"that the kernel was given"
         )
 
@@ -336,7 +347,7 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
         raise ValueError(f"judge: no input's shape says {', '.join(missing)}")
     for d in first.dims:
         if values[d] != int(values[d]) or not 0 <= values[d] < 2**31:
-            raise ValueError(f"judge: {d}={values[d]}: a size is a whole number")
+            raise ValueError(f"judge: {d}={values[d]}: a size is a whole number from 0 on")
     sizes = {d: int(values[d]) for d in first.dims}
     for n, x in inputs.items():
         if known[n].type == _library.INT:

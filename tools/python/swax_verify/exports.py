@@ -107,7 +107,14 @@ def flashinfer(op, folder, suite="quick", dtype="bf16", seed=None, outputs=None,
     lost = [d for d in kernel.dims if d not in said and d not in _candidate.FIXED and d != "L" and d not in fixed]
     if lost:
         raise ValueError(f"flashinfer: no input's shape says {', '.join(lost)} of {op}: give it, as {lost[0]}=64")
-    outputs = list(outputs or [next(a.name for a in kernel.args if a.role == _library.OUT)])
+    gives = [a.name for a in kernel.args if a.role == _library.OUT]
+    outputs = _candidate.output_names(outputs or gives[:1], op, gives)
+    words = [*kernel.dims, *kernel.scalars]
+    for n in fixed:
+        if n not in words:
+            raise ValueError(
+                f"flashinfer: {op} has no {n}: its sizes and scalars are {', '.join(words)}{meant(n, words)}"
+            )
     constants = {d: _candidate.FIXED[d] for d in kernel.dims if d in _candidate.FIXED}
     constants.update({d: n for d, n in fixed.items() if d in kernel.dims})
     scalars = [float(fixed.get(s, _candidate.FIXED[s])) for s in kernel.scalars]
@@ -188,7 +195,9 @@ def check_implementation(op, inputs, outputs, dtype="f32", layout="BTHD", **fixe
     for n in fixed:
         words = [*kernels[0].dims, *kernels[0].scalars]
         if n not in words:
-            raise ValueError(f"check_implementation: {op} has no {n}: its sizes and scalars are {', '.join(words)}")
+            raise ValueError(
+                f"check_implementation: {op} has no {n}: its sizes and scalars are {', '.join(words)}{meant(n, words)}"
+            )
 
     def check_implementation(data, output):
         data = data if isinstance(data, (tuple, list)) else (data,)

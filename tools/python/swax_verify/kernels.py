@@ -5,6 +5,7 @@
 
 Arrays are [B,T,H,D] as in kernels.h: numpy, or torch where torch is there."""
 
+import numbers
 import sys
 
 import numpy as np
@@ -38,7 +39,7 @@ def _checked(kernel, dims, scalars):
             f"{list(scalars)} are given"
         )
     for d, n in dims.items():
-        if not -(2**31) <= n < 2**31 or n != int(n):
+        if not isinstance(n, numbers.Real) or not -(2**31) <= n < 2**31 or n != int(n):
             raise ValueError(f"{kernel.name}: {d}={n} is not a whole number that a size can be")
     dims = {d: int(n) for d, n in dims.items()}
     wrong = _library.wrong(kernel, dims, scalars)
@@ -100,9 +101,16 @@ def _of(kernel, out):
     return {n: x for n, x in out.items() if n in names}
 
 
+def _shape(name, x, letters):
+    shape = np.shape(x)
+    if len(shape) != len(letters):
+        raise ValueError(f"{name} has the shape {shape}, and it has the axes {letters}")
+    return shape
+
+
 def attention(q, k, v, window=None, sink=None, start=None, dy=None):
     """Causal attention over `window` keys, the query's own included (None: all).  q [B,T,H,D]; k, v [B,S,G,D]."""
-    (B, T, H, D), (S, G) = np.shape(q), np.shape(k)[1:3]
+    (B, T, H, D), (_, S, G, _) = _shape("q", q, "BTHD"), _shape("k", k, "BSGD")
     dims = dict(B=B, T=T, S=S, H=H, G=G, D=D, W=S if window is None else window)
     given = dict(q=q, k=k, v=v, sink=sink, start=start)
     out = call("attention_forward", dims, **given)
@@ -118,7 +126,7 @@ def mlstm(
     """The mLSTM cell.  q, k [B,T,H,K]; v [B,T,H,V]; i, f [B,T,H], before sigmoid and exponential.
 
     gate: 0 exponential, 1 sigmoid, 2 sigmoid with normaliser, 3 f is the decay's logarithm."""
-    (B, T, H, K), V = np.shape(q), np.shape(v)[3]
+    (B, T, H, K), V = _shape("q", q, "BTHK"), _shape("v", v, "BTHV")[3]
     dims, scalars = dict(B=B, T=T, H=H, K=K, V=V, L=chunk, g=gate), (eps,)
     given = dict(q=q, k=k, v=v, i=i, f=f, C0=C0, n0=n0, m0=m0, start=start)
     out = call("mlstm_forward", dims, scalars, want=("Cs", "ns"), **given)
@@ -145,7 +153,7 @@ def delta(q, k, v, g, beta, S0=None, start=None, dy=None, dS1=None, scale=None, 
     [B,T,H].
 
     scale: of q, 1/sqrt(K) if None; rule: 0 is linear attention."""
-    (B, T, G, K), (H, V), J = np.shape(q), np.shape(v)[2:], np.shape(g)[3]
+    (B, T, G, K), (_, _, H, V), J = _shape("q", q, "BTGK"), _shape("v", v, "BTHV"), _shape("g", g, "BTHJ")[3]
     dims, scalars = dict(B=B, T=T, H=H, G=G, K=K, V=V, J=J, L=chunk, e=rule), (K**-0.5 if scale is None else scale,)
     given = dict(q=q, k=k, v=v, g=g, beta=beta, S0=S0, start=start)
     out = call("delta_forward", dims, scalars, want=("Ss",), **given)
