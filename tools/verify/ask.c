@@ -44,7 +44,8 @@ static const struct key_type seed_type = {read_seed, write_seed, 0};
 static const char *dtype_word(int i)
 {
     /* in the order of enum dtype */
-    static const char *const words[] = {"f32 fp32 float32", "f64 fp64 float64", "bf16 bfloat16", "f16 fp16 float16"};
+    static const char *const words[] = {"f32 fp32 float32 float single", "f64 fp64 float64 double",
+                                        "bf16 bfloat16", "f16 fp16 float16 half"};
     return i < DTYPES ? words[i] : NULL;
 }
 
