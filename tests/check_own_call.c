@@ -32,6 +32,7 @@ enum { RECORDED = 600 };
 static struct table {
     unsigned clock, clock_inside;
     int calls, trick, has_first, loads;
+    long byte;              /* of AT, from the beginning of y */
     double first;           /* of the candidate's first call, its first number */
     void *tensor[OWN_TENSORS];
     double x[256][16];      /* the inputs of each call */
@@ -48,7 +49,7 @@ unsigned alarm(unsigned seconds)
 }
 
 enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAVES, TAKES_LONG, ROUNDS, OTHER_BITS,
-       THREE, LAST, SOME_NUMBERS, KEEPS_SOME, BELOW, ABOVE, CACHES, ROW, BIASED, ROUGH,
+       THREE, LAST, SOME_NUMBERS, KEEPS_SOME, BELOW, ABOVE, CACHES, ROW, BIASED, ROUGH, AT,
        WRONG_AT = 100, INPUT_AT = 200, CRASHES_AT = 300 };      /* and its call: wrong in that one */
 
 static int mine = -1000000;      /* the candidate's calls, in its process */
@@ -80,6 +81,8 @@ static int is_wrong_of(double x)
             y[table->trick == BEFORE ? -1 : -64] = 0;                                                                  \
         if (table->trick == BEHIND || table->trick == FAR_BEHIND)                                                      \
             y[N + (table->trick == BEHIND ? 0 : 63)] = 0;                                                              \
+        if (table->trick == AT)                                                                                        \
+            ((char *)y)[table->byte] ^= 1;                                                                             \
         if (table->trick == INPUT)                                                                                     \
             x[N - 1] = 0;                                                                                              \
         if (table->trick == CRASHES)                                                                                   \
@@ -276,6 +279,35 @@ START_TEST(what_a_library_does_is_said)
 }
 END_TEST
 
+/* Whatever it changes of the memory that both have, beside its own output, is found, or ends it. */
+START_TEST(no_byte_but_its_own_can_be_changed)
+{
+    struct own_problem p = problem_of(WITH("\"N\": 11", Y ", " X), 0);
+    long unwritten[OWN_TENSORS];
+    char trouble[OP_SENTENCE];
+    struct own_process *s = own_start(&w, "mine.so", load, SWAX_PREC_F32, 22, why);
+    table->trick = AT;
+    for (table->byte = -64 * 4; table->byte < 65536 - 64 * 4 - 64; table->byte += table->byte < 1500 ? 1 : 997) {
+        const char *wrong = own_call(s, SWAX_PREC_F32, &p, _i, unwritten, trouble);
+        ck_assert_each(!wrong == (table->byte >= 0 && table->byte < 44), "byte %ld of y was changed: %s", table->byte,
+                       wrong ? wrong : "nothing is said");
+        ck_assert(!own_gone(s));
+    }
+    own_stop(s);
+    static const long far[] = {-64 * 4 - 65, -5000, 65536 + 64};
+    for (int k = 0; k < 3; k++) {
+        s = own_start(&w, "mine.so", load, SWAX_PREC_F32, 22, why);
+        table->byte = far[k];
+        const char *wrong = own_call(s, SWAX_PREC_F32, &p, _i, unwritten, trouble);
+        ck_assert_msg(wrong && strstr(wrong, "crashed: Segmentation fault"), "byte %ld of y was changed: %s",
+                      table->byte, wrong ? wrong : "nothing is said");
+        own_stop(s);
+    }
+    table->trick = RIGHT;
+    own_free(&p);
+}
+END_TEST
+
 /* What is not written is a number in no precision, and that it was not written is known. */
 START_TEST(what_is_not_written_is_poison)
 {
@@ -348,7 +380,7 @@ START_TEST(many_tensors_have_room)
             ck_assert_msg(!place || (char *)table->tensor[0] - 64 * 8 >= end[0], "the second place lies in the first");
             end[place] = (char *)table->tensor[LAST] + (M + 64) * 8;
         }
-        ck_assert_msg(end[1] - end[0] <= 8 * (LAST + M) + OWN_TENSORS * 1152 + 4096 + 64, "more room than is needed");
+        ck_assert_msg(end[1] - end[0] <= 8 * (LAST + M) + OWN_TENSORS * 1152 + 65536 + 64, "more room than is needed");
         own_stop(s);
         own_free(&p);
     }
@@ -892,6 +924,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_library_is_asked);
     tcase_add_loop_test(t, what_a_library_does_is_said, 0, (int)(sizeof tricks / sizeof *tricks));
+    tcase_add_loop_test(t, no_byte_but_its_own_can_be_changed, 0, 2);
     tcase_add_test(t, what_is_not_written_is_poison);
     tcase_add_test(t, sizes_end_where_their_room_does);
     tcase_add_test(t, many_tensors_have_room);

@@ -1,6 +1,7 @@
 /* own_call.c - somebody's function in a process of its own. Its arrays lie in memory that both processes have,
- * between guard zones, and what it is to write is poisoned; what it may not write is compared with a copy that it
- * cannot reach. */
+ * between guard zones, and what it is to write is poisoned; what it may not write, to the end of the last page, is
+ * compared with a copy that it cannot reach. The rest of that memory it cannot touch while it runs. */
+#define _DEFAULT_SOURCE
 #include "tools/verify/own.h"
 
 #include <dlfcn.h>
@@ -8,24 +9,25 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "tools/lib/say.h"
 #include "tools/verify/element.h"
 #include "tools/verify/stranger.h"
 
-enum { GUARD = 64, ALIGN = 64, PAGE = 4096, SECONDS = 600 };
+enum { GUARD = 64, ALIGN = 64, PAGE = 65536, SECONDS = 600 };      /* no machine's pages are larger */
 
 /* What passes between the two; behind it, the arrays. */
 struct wire {
     char wrong[SWAX_WHY];
     int has[SWAX_PRECISIONS], precision, rounding, size[OWN_SIZES], tensors;
     double scalar[OWN_SCALARS];
-    size_t at[OWN_TENSORS];
+    size_t from, to, at[OWN_TENSORS];      /* whole pages, and where in them the arrays lie */
 };
 
 struct own_process {
     struct stranger is;
-    size_t half, at[OWN_TENSORS];     /* where its arrays lie, which it may not say */
+    size_t half, from, to, at[OWN_TENSORS];     /* where its arrays lie, which it may not say */
     const struct own *own;
     const char *library;
 };
@@ -36,13 +38,14 @@ struct own_work {
     const char *library;
     own_load *load;
     enum swax_precision also;
+    size_t bytes;
     own_function *f[SWAX_PRECISIONS];
     fenv_t ours;
 };
 
 static const char *const suffix[SWAX_PRECISIONS] = {"", "_f64", "_bf16"};
 
-enum { HEAD = sizeof(struct wire) + ALIGN - sizeof(struct wire) % ALIGN };      /* before the arrays, in whole lines */
+enum { HEAD = sizeof(struct wire) + PAGE - sizeof(struct wire) % PAGE };      /* before the arrays, in whole pages */
 
 static unsigned char *arrays(struct wire *w) { return (unsigned char *)w + HEAD; }
 
@@ -81,12 +84,15 @@ static int load(void *arg, void *shared)
 static void answer(void *arg, void *shared)
 {
     struct own_work *k = arg;
-    struct wire *w = shared;
+    struct wire *w = shared, is = *w;
     void *tensor[OWN_TENSORS];
-    for (int i = 0; i < w->tensors; i++)
-        tensor[i] = arrays(w) + w->at[i];
+    for (int i = 0; i < is.tensors; i++)
+        tensor[i] = arrays(w) + is.at[i];
+    mprotect(w, HEAD + is.from, PROT_NONE);
+    mprotect(arrays(w) + is.to, k->bytes - HEAD - is.to, PROT_NONE);
     fesetenv(&k->ours);
-    k->f[w->precision](tensor, w->size, w->scalar);
+    k->f[is.precision](tensor, is.size, is.scalar);
+    mprotect(w, k->bytes, PROT_READ | PROT_WRITE);
     w->rounding = fegetround();
 }
 
@@ -108,7 +114,8 @@ struct own_process *own_start(const struct own *w, const char *library, own_load
     s->library = library;
     s->half = (size_t)numbers * sizeof(double) + OWN_TENSORS * (2 * GUARD * sizeof(double) + 2 * ALIGN);
     s->half += PAGE - s->half % PAGE + ALIGN;    /* a line on, arrays lie otherwise in a page */
-    if (!stranger_start(&s->is, &works, &k, HEAD + 2 * s->half, SECONDS, "a library", why))
+    k.bytes = HEAD + 2 * s->half + PAGE;
+    if (!stranger_start(&s->is, &works, &k, k.bytes, SECONDS, "a library", why))
         return s;
     free(s);
     return NULL;
@@ -143,19 +150,21 @@ static const char *said(const struct own_process *s, const char *what, const cha
 
 /* Bring the arrays home, and look at what must not have changed. */
 static const char *fetch(struct own_process *s, enum swax_precision precision, struct own_problem *p,
-                         const unsigned char *before, size_t start, long unwritten[OWN_TENSORS],
+                         const unsigned char *before, long unwritten[OWN_TENSORS],
                          char trouble[OP_SENTENCE])
 {
     const char *wrong = NULL;
+    size_t front = s->from;
     for (int i = 0; i < s->own->tensors; i++) {
         const struct own_tensor *t = &s->own->tensor[i];
-        const size_t w = element_width(t->type, precision), bytes = (size_t)p->n[i] * w,
-                     behind = span(s, p, i, precision) - ALIGN - GUARD * w - bytes;
-        const unsigned char *now = arrays(s->is.shared) + s->at[i], *was = before + (s->at[i] - start);
+        const size_t w = element_width(t->type, precision), bytes = (size_t)p->n[i] * w, end = s->at[i] + bytes,
+                     next = i + 1 < s->own->tensors ? end + GUARD * w : s->to;
+        const unsigned char *all = arrays(s->is.shared), *now = all + s->at[i], *was = before + (s->at[i] - s->from);
         unwritten[i] = 0;
-        if (!wrong && memcmp(now - GUARD * w, was - GUARD * w, GUARD * w))
+        if (!wrong && memcmp(all + front, before + (front - s->from), s->at[i] - front))
             wrong = said(s, "wrote before the beginning of ", t->name, trouble);
-        if (!wrong && memcmp(now + bytes, was + bytes, behind))
+        front = next;
+        if (!wrong && memcmp(now + bytes, was + bytes, next - end))
             wrong = said(s, "wrote behind the end of ", t->name, trouble);
         if (!wrong && t->role == IN && memcmp(now, was, bytes))
             wrong = said(s, "changed its input ", t->name, trouble);
@@ -178,6 +187,12 @@ const char *own_call(struct own_process *s, enum swax_precision precision, struc
     wire->tensors = s->own->tensors;
     memcpy(wire->size, p->size, sizeof p->size);
     memcpy(wire->scalar, p->scalar, sizeof p->scalar);
+    s->from = start / PAGE * PAGE, s->to = start;
+    for (int i = 0; i < s->own->tensors; i++)
+        s->to += span(s, p, i, precision);
+    s->to = (s->to + PAGE - 1) / PAGE * PAGE;
+    wire->from = s->from, wire->to = s->to;
+    memset(arrays(wire) + s->from, 0xFF, s->to - s->from);      /* a NaN in every type, around what has another */
     for (int i = 0; i < s->own->tensors; i++) {
         const struct own_tensor *t = &s->own->tensor[i];
         const size_t w = element_width(t->type, precision), bytes = span(s, p, i, precision);
@@ -187,11 +202,11 @@ const char *own_call(struct own_process *s, enum swax_precision precision, struc
             element_put(arrays(wire) + s->at[i], t->type, precision, e, p->at[i][e]);
         at += bytes;
     }
-    unsigned char *before = op_take(at - start, 1);
-    memcpy(before, arrays(wire) + start, at - start);
+    unsigned char *before = op_take(s->to - s->from, 1);
+    memcpy(before, arrays(wire) + s->from, s->to - s->from);
     const int rounding = fegetround();
     const char *wrong = stranger_ask(&s->is, fate) ? said(s, fate, "", trouble)
-                                                   : fetch(s, precision, p, before, start, unwritten, trouble);
+                                                   : fetch(s, precision, p, before, unwritten, trouble);
     free(before);
     return wrong ? wrong : wire->rounding != rounding ? said(s, "left the rounding mode changed", "", trouble) : NULL;
 }
