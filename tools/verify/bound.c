@@ -25,14 +25,28 @@ void bound_widen(struct problem *p, int part, const struct op_case *got, double 
     }
 }
 
+/* Where a bias is asked. */
+static int asks_bias(const struct problem *p, int part, int i)
+{
+    return problem_is_answer(p, part, i) && p->bound[part].bias_bound[i] > 0;
+}
+
 static void widen_bias(struct problem *p, int part, const struct op_case *got, double scale)
 {
-    for (int i = 0; i < got->n; i++) {
-        double *bound = &p->bound[part].bias_bound[i];
-        if (problem_is_answer(p, part, i) && *bound > 0)
-            enlarge(bound, scale * fabs(op_bias(got->arg[i], p->truth[part].arg[i], op_before(&p->in[part], i),
-                                                got->size[i])));
-    }
+    for (int i = 0; i < got->n; i++)
+        if (asks_bias(p, part, i))
+            enlarge(&p->bound[part].bias_bound[i], scale * fabs(op_bias(got->arg[i], p->truth[part].arg[i],
+                                                                        op_before(&p->in[part], i), got->size[i])));
+}
+
+/* The same where errors may all have the direction of the truth: the bias is as large as they are. */
+static void bound_aligned(struct problem *p, int part, const struct op_case *got, double scale)
+{
+    bound_widen(p, part, got, scale);
+    for (int i = 0; i < got->n; i++)
+        if (asks_bias(p, part, i))
+            enlarge(&p->bound[part].bias_bound[i],
+                    scale * op_error_rms(got->arg[i], p->truth[part].arg[i], got->size[i]));
 }
 
 /* Numbers below 6e-5 have fewer digits in f16, which bf16's bounds do not know: what rounding the truth errs, and its
@@ -67,10 +81,7 @@ static void bound_updates(struct problem *p, int part)
         got.arg[v][e] += op_random(&s) >> 63 ? off : -off;
     }
     op_run(op_teller(&got), SWAX_PREC_F64, &got);
-    bound_widen(p, part, &got, 2);
-    for (int i = 0; i < got.n; i++)
-        if (problem_is_answer(p, part, i) && p->bound[part].bias_bound[i] > 0)
-            enlarge(&p->bound[part].bias_bound[i], 2 * op_error_rms(got.arg[i], p->truth[part].arg[i], got.size[i]));
+    bound_aligned(p, part, &got, 2);
     op_case_free(&got);
 }
 
@@ -129,7 +140,9 @@ int order_is_honest(const struct fault *order, const struct problem *p)
 static const double MOST_ORDERS = 2e9;    /* multiplications: a second or two of plain loops that keep their states */
 
 /* What an honest order errs, run in that precision.  Its states count as they stand, in which an error of m is taken
- * out again, and as e^m C, where it shows: so those are judged who may keep another m. */
+ * out again, and as e^m C, where it shows: so those are judged who may keep another m.  What a float rounds may move
+ * all of a tensor in one direction, as in ref/oracle/judge.c: a product of many decays is off by all of their
+ * roundings, in every element. */
 static void bound_order(struct problem *p, int part, const struct swax_tier *honest, enum swax_precision precision,
                         double scale)
 {
@@ -139,9 +152,9 @@ static void bound_order(struct problem *p, int part, const struct swax_tier *hon
         return;
     op_case_copy(&got, c);
     op_run(honest, precision, &got);
-    bound_widen(p, part, &got, scale);
+    bound_aligned(p, part, &got, scale);
     regauge(p, &got);
-    bound_widen(p, part, &got, scale);
+    bound_aligned(p, part, &got, scale);
     op_case_free(&got);
 }
 
@@ -247,6 +260,16 @@ static void bound_chain(struct problem *p)
     }
 }
 
+/* Where another tier tells the truth, its float sums in parts, and is not the plain loop that ref/oracle/judge.c takes
+ * for honest: of kernels without honest orders of their own the reference is run in float too, which sums in turn. */
+static void bound_plain_loop(struct problem *p, int part)
+{
+    const struct swax_tier *reference = swax_tiers[0];
+    if (p->in[part].by == reference || bound_asks_orders(p, part) || !affords_orders(p, part))
+        return;
+    bound_order(p, part, reference, SWAX_PREC_F32, p->wish.dtype == DT_F64 ? 8 * DBL_EPSILON / (double)FLT_EPSILON : 8);
+}
+
 /* A truth that another tier tells in double errs as a candidate in double may. */
 static void bound_teller(struct problem *p, int part)
 {
@@ -277,6 +300,7 @@ void problem_solve(struct problem *p)
         if (p->wish.dtype == DT_F64 && p->in[part].by != swax_tiers[0])
             bound_teller(p, part);
         bound_orders(p, part);
+        bound_plain_loop(p, part);
         if (!part)
             bound_sums(p);
     }
