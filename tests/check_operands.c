@@ -993,10 +993,10 @@ END_TEST
 
 /* ---- the form without its roundings */
 void operands_delta_unrounded(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
-#define op_round(x, type, precision) (x)
+#define op_operand(x) (x)
 #define op_operands_delta operands_delta_unrounded
 #include "ref/oracle/operands_delta.c"
-#undef op_round
+#undef op_operand
 #undef op_operands_delta
 
 enum { CASES = 24 };

@@ -645,11 +645,11 @@ END_TEST
 
 /* ---- the form without its roundings */
 void operands_cell_unrounded(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
-#define op_round(x, type, precision) (x)
+#define op_operand(x) (x)
 #define op_operands_cell operands_cell_unrounded
 #define log_sigmoid log_sigmoid_here
 #include "ref/oracle/operands_cell.c"
-#undef op_round
+#undef op_operand
 #undef op_operands_cell
 
 START_TEST(without_rounding_it_is_the_cell)

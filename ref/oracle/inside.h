@@ -23,8 +23,10 @@ double *op_named(const struct op_case *c, const char *name);
 double op_log_sigmoid(double x);
 /* ref/oracle/terms.c; size[OP_ARGS], 0 on entry */
 void op_terms(double *size, const struct op_case *c, const struct op_case *truth);
-/* ref/oracle/operands.c: is every other token's key, or more, the one before?  And what an honest kernel on tensor
- * cores errs, which rounds its operands to bf16; err[OP_ARGS], 0 on entry; of attention and RoPE the bias alone */
+/* ref/oracle/operands.c: what a tensor core takes for x.  Is every other token's key, or more, the one before?  And
+ * what an honest kernel on tensor cores errs, which rounds its operands to bf16; err[OP_ARGS], 0 on entry; of attention
+ * and RoPE the bias alone */
+double op_operand(double x);
 int op_keys_are_alike(const struct op_case *c);
 void op_operands(struct op_distance *err, const struct op_case *c, const struct op_case *truth);
 /* ref/oracle/operands_delta.c, _cell.c, _rope.c and _norm.c: the delta rule's, the cell's, RoPE's, the norms' */

@@ -18,12 +18,14 @@
 enum { PHASES = 8, WAYS = PHASES + 2 };      /* and relative to the row's largest, without and with the sink's */
 static const double MOST_WORK = 2e9;      /* multiplications, where the reference does not tell the truth */
 
+double op_operand(double x) { return op_round(x, REAL, SWAX_PREC_BF16); }
+
 /* How much larger bf16 makes x > 0, as a share of it; no smaller than its normal numbers are. */
 static double rounded_up(double x)
 {
     int exponent;
     const double m = frexp(x, &exponent);
-    return op_round(m, REAL, SWAX_PREC_BF16) / m - 1;
+    return op_operand(m) / m - 1;
 }
 
 /* q.k / sqrt(D) of a row's keys, and the largest. */
@@ -126,7 +128,7 @@ static void round_queries(struct op_distance *err, const struct op_case *c, cons
         struct op_case got;
         op_case_copy(&got, c);
         for (long e = 0; e < c->size[q]; e++)
-            got.arg[q][e] = op_round(by * c->arg[q][e], REAL, SWAX_PREC_BF16) / by;
+            got.arg[q][e] = op_operand(by * c->arg[q][e]) / by;
         op_run(op_teller(c), SWAX_PREC_F64, &got);
         for (int k = 0; k < 2; k++) {
             const int i = answers[k];

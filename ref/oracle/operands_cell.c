@@ -49,8 +49,7 @@ struct cell_chunk { long from, n; double *D, *e, *W, *S; };
 /* C (K,V) and n (K), or their gradients. */
 struct cell_state { double *C, *n; };
 
-static double round_one(double x) { return op_round(x, REAL, SWAX_PREC_BF16); }
-static double round_if(int rounds, double x) { return rounds ? round_one(x) : x; }
+static double round_if(int rounds, double x) { return rounds ? op_operand(x) : x; }
 static const double *key(const struct cell_head *a, const double *x, long t) { return x + t * a->H * a->K; }
 static const double *value(const struct cell_head *a, const double *x, long t) { return x + t * a->H * a->V; }
 
@@ -89,7 +88,7 @@ static double *copied(const double *C, long n, double up)
 {
     double *copy = op_take((size_t)n, sizeof *copy);
     for (long e = 0; e < n; e++)
-        copy[e] = round_one(up * C[e]) / up;
+        copy[e] = op_operand(up * C[e]) / up;
     return copy;
 }
 
@@ -127,7 +126,7 @@ static void chunk_gives(const struct cell_head *a, struct cell_chunk *c, struct 
         *qn = a->s * c->e[i] * dot(q, S.n, a->K);
         for (long j = 0; j <= i; j++) {
             const double W = a->s * dot(q, key(a, a->k, c->from + j), a->K) * c->D[i * c->n + j];
-            const double rounded = round_one(up * W) / up, *v = value(a, a->v, c->from + j);
+            const double rounded = op_operand(up * W) / up, *v = value(a, a->v, c->from + j);
             *qn += W;
             for (int w = 0; w < a->V; w++)
                 h[w] += rounded * v[w];
@@ -226,12 +225,12 @@ static void chunk_back(const struct cell_head *a, struct cell_chunk *c, struct c
         const double *given = value(a, a->dh, t), *q = key(a, a->q, t);
         over[i] = way->barred ? 1 : a->N[t];
         for (int w = 0; w < a->V; w++)
-            dh[i * a->V + w] = way->barred ? round_one(given[w] / a->N[t]) : given[w];
+            dh[i * a->V + w] = way->barred ? op_operand(given[w] / a->N[t]) : given[w];
         for (long j = 0; j <= i; j++) {
             const double by = a->s * c->D[i * n + j];
             const double dP = dot(dh + i * a->V, value(a, a->v, c->from + j), a->V) / over[i] + a->g[t];
-            c->S[i * n + j] = round_one(by * dP);
-            c->W[i * n + j] = round_one(by * dot(q, key(a, a->k, c->from + j), a->K) / over[i]);
+            c->S[i * n + j] = op_operand(by * dP);
+            c->W[i * n + j] = op_operand(by * dot(q, key(a, a->k, c->from + j), a->K) / over[i]);
         }
     }
     double *C = copied(S.C, KV, 1), *dC = copied(G.C, KV, 1);

@@ -52,11 +52,10 @@ struct delta_chunk {
     double *S, *D;                                                 /* K x V, rounded; K */
 };
 
-static double round_one(double x) { return op_round(x, REAL, SWAX_PREC_BF16); }
 static void round_all(double *x, long n, double up)
 {
     for (long e = 0; e < n; e++)
-        x[e] = round_one(up * x[e]) / up;
+        x[e] = op_operand(up * x[e]) / up;
 }
 
 static void clear(double *x, long n)
@@ -164,12 +163,12 @@ static void chunk_on(const struct delta_head *a, struct delta_chunk *c, const do
         decays(c->carried + i * K, a, c, c->from - 1, t);
         decays(c->left + i * K, a, c, t, last);
         for (int r = 0; r < K; r++) {
-            c->qc[i * K + r] = round_one(c->carried[i * K + r] * q[r]);
-            c->kc[i * K + r] = round_one(c->left[i * K + r] * k[r]);
-            c->keys[i * K + r] = round_one(beta * c->carried[i * K + r] * k[r]);
+            c->qc[i * K + r] = op_operand(c->carried[i * K + r] * q[r]);
+            c->kc[i * K + r] = op_operand(c->left[i * K + r] * k[r]);
+            c->keys[i * K + r] = op_operand(beta * c->carried[i * K + r] * k[r]);
         }
         for (int e = 0; e < V; e++)
-            c->values[i * V + e] = round_one(beta * a->v[value_at(a, t) + e]);
+            c->values[i * V + e] = op_operand(beta * a->v[value_at(a, t) + e]);
     }
     chunk_squares(a, c, up);
     memcpy(c->S, S, (size_t)(K * V) * sizeof *S);
@@ -191,7 +190,7 @@ static void chunk_out(const struct delta_head *a, const struct delta_chunk *c, d
     multiply(y, c->qc, 0, c->S, 0, n, K, V, a->scale);
     multiply(y, c->P, 0, c->U, 0, n, n, V, a->scale);
     for (long e = 0; e < n * K && a->r; e++)
-        bare[e] = round_one(c->carried[e] * a->k[key_at(a, c->from + e / K) + e % K]);
+        bare[e] = op_operand(c->carried[e] * a->k[key_at(a, c->from + e / K) + e % K]);
     multiply(r, bare, 0, c->S, 0, a->r ? n : 0, K, V, -a->erase);
     multiply(r, c->A, 0, c->U, 0, a->r ? n : 0, n, V, -a->erase);
     for (long i = 0; i < n; i++)

@@ -11,8 +11,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double round_one(double x) { return op_round(x, REAL, SWAX_PREC_BF16); }
-
 void op_operands_norm(struct op_distance *err, const struct op_case *c, const struct op_case *truth)
 {
     const double *x = op_named(c, "x"), *w = op_named(c, "w"), *rstd = op_named(truth, "rstd");
@@ -22,7 +20,7 @@ void op_operands_norm(struct op_distance *err, const struct op_case *c, const st
     double *y = op_take((size_t)n, sizeof *y);
     for (long e = 0; e < n; e++) {
         const long row = e / (n / rows);
-        y[e] = round_one(w[e % weights] * round_one((x[e] - (mean ? mean[row] : 0)) * rstd[row]));
+        y[e] = op_operand(w[e % weights] * op_operand((x[e] - (mean ? mean[row] : 0)) * rstd[row]));
     }
     err[0].bias = fmax(err[0].bias, fabs(op_bias(y, truth->arg[0], NULL, n)));
     free(y);

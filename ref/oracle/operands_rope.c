@@ -13,14 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double round_one(double x) { return op_round(x, REAL, SWAX_PREC_BF16); }
-static double product(double x, double y, int rounds) { return rounds ? round_one(x * y) : x * y; }
+static double product(double x, double y, int rounds) { return rounds ? op_operand(x * y) : x * y; }
 
 /* One row of D numbers, turned by `at` steps, to y. */
 static void turn(double *y, const double *x, int D, double at, double theta, int rounds)
 {
     for (int j = 0; j < D / 2; j++) {
-        const double angle = at * pow(theta, -2.0 * j / D), c = round_one(cos(angle)), s = round_one(sin(angle));
+        const double angle = at * pow(theta, -2.0 * j / D), c = op_operand(cos(angle)), s = op_operand(sin(angle));
         y[j] += product(x[j], c, rounds) - product(x[j + D / 2], s, rounds);
         y[j + D / 2] += product(x[j + D / 2], c, rounds) + product(x[j], s, rounds);
     }

@@ -86,7 +86,9 @@ static void bound_updates(struct problem *p, int part)
 }
 
 /* The rule for half precision: bf16's bounds, an eighth of them, but not below what float may err, nor below what f16
- * rounds away. */
+ * rounds away.  The bias stays bf16's: of operands that are alike it is one number's rounding, which in f16 may be as
+ * large as in bf16, where that was near a number of bf16 by luck.  An eighth holds of roundings' size alone, and a bias
+ * is never more than the RMS, which is an eighth. */
 static void bound_half(struct problem *p, int part)
 {
     struct op_verdict in_float;
