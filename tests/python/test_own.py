@@ -4,6 +4,7 @@ import inspect
 import json
 import sys
 import unittest
+from unittest import mock
 
 import numpy as np
 
@@ -56,6 +57,26 @@ class Asked(unittest.TestCase):
             raise Skipped
 
         refused(self, skips, r"raised Skipped \(test_own.py:\d+\)")
+
+
+class Late(unittest.TestCase):
+    def test_what_changes_before_the_next_call(self):
+        """As a thread does it that goes on writing."""
+        from swax_verify import _task
+
+        kept, old = [], _task.Task.ask
+
+        def keeps(x, w, eps):
+            kept.append(norm(x, w, eps))
+            return kept[-1]
+
+        def ask(*a):
+            if kept:
+                kept[-1][...] = 0
+            return old(*a)
+
+        with mock.patch.object(_task.Task, "ask", ask):
+            refused(self, keeps, "it went on writing after it had returned")
 
 
 class Sizes(unittest.TestCase):
