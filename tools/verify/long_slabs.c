@@ -164,11 +164,16 @@ void slab_move(const struct whole *w, int part, int i, double *x, const struct o
     }
 }
 
-static enum swax_precision exact_in(const struct wish *w) { return dtype_precision(w->dtype); }
+/* What several slabs share is brought by the first of them. */
+static int brings(const struct slab *at, const char *shape)
+{
+    return (!at->b || strchr(shape, 'B')) && (!at->g || strchr(shape, 'H') || strchr(shape, 'G')) &&
+           (!at->row || strchr(shape, 'N'));
+}
 
-/* The inputs of one slab, as a problem. */
-void slab_draw(struct problem *p, const struct whole *w, const struct plan *plan, const struct slabs *s,
-                      const struct slab *at, uint64_t seed)
+/* The inputs of one slab, as a problem: all of them, or what it brings. */
+static void draw(struct problem *p, const struct whole *w, const struct plan *plan, const struct slabs *s,
+                 const struct slab *at, uint64_t seed, int all)
 {
     memset(p, 0, sizeof *p);
     p->subject = plan->subject;
@@ -186,12 +191,23 @@ void slab_draw(struct problem *p, const struct whole *w, const struct plan *plan
                           : 0;
         op_case_alloc(c, optional);
         c->by = teller_of(&p->subject, &p->wish, c);
-        for (int i = 0; i < c->n; i++)
-            if (c->arg[i] && op_is_drawn(c->op, i) && whole_shares(w, part, i) >= 0)
-                memcpy(c->arg[i], p->in[0].arg[whole_shares(w, part, i)], (size_t)c->size[i] * sizeof(double));
-            else if (c->arg[i] && op_is_drawn(c->op, i))
-                op_draw_argument(c, i, seed_of(seed, swax_ops[c->op].arg[i].shape, at), OP_GAUSS, exact_in(&p->wish));
+        for (int i = 0; i < c->n; i++) {
+            const char *shape = swax_ops[c->op].arg[i].shape;
+            const int same = whole_shares(w, part, i);
+            if (!c->arg[i] || !op_is_drawn(c->op, i) || !(all || (brings(at, shape) && same < 0)))
+                continue;
+            if (same >= 0)
+                memcpy(c->arg[i], p->in[0].arg[same], (size_t)c->size[i] * sizeof(double));
+            else
+                op_draw_argument(c, i, seed_of(seed, shape, at), OP_GAUSS, dtype_precision(p->wish.dtype));
+        }
     }
+}
+
+void slab_draw(struct problem *p, const struct whole *w, const struct plan *plan, const struct slabs *s,
+               const struct slab *at, uint64_t seed)
+{
+    draw(p, w, plan, s, at, seed, 1);
 }
 
 /* Of every so many slabs, one. */
@@ -201,10 +217,11 @@ static void fill_slabs(const struct whole *w, const struct plan *plan, const str
     for (long k = first; k < slabs_count(s); k += every) {
         struct problem p;
         const struct slab at = slab_number(s, k);
-        slab_draw(&p, w, plan, s, &at, seed);
+        draw(&p, w, plan, s, &at, seed, 0);
         for (int part = 0; part < w->parts; part++)
             for (int i = 0; i < p.in[part].n; i++)
-                if (p.in[part].arg[i] && op_is_drawn(p.in[part].op, i) && whole_shares(w, part, i) < 0)
+                if (p.in[part].arg[i] && op_is_drawn(p.in[part].op, i) && whole_shares(w, part, i) < 0 &&
+                    brings(&at, swax_ops[p.in[part].op].arg[i].shape))
                     slab_move(w, part, i, p.in[part].arg[i], &p.in[part], s, &at, 1);
         problem_free(&p);
     }
