@@ -276,6 +276,73 @@ START_TEST(problems_are_the_same_as_ever)
 }
 END_TEST
 
+/* First all is another, then one tensor or scalar after the other, in part: which, and where, is kept; and what is
+ * drawn so is still what was described. */
+START_TEST(numbers_change_one_tensor_at_a_time)
+{
+    char *all;
+    size_t size;
+    FILE *f = open_memstream(&all, &size);
+    ck_assert_msg(
+        !read_text("{\"function\": \"f\", \"sizes\": {\"N\": [1, 20], \"C\": [2, 9]}, "
+                   "\"scalars\": {\"one\": 0.1, \"eps\": [1e-6, 1e-2], \"low\": [-3, 5]}, \"tensors\": ["
+                   "{\"name\": \"y\", \"shape\": \"N\", \"is\": \"output\"}, "
+                   "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\"}, "
+                   "{\"name\": \"i\", \"shape\": \"N\", \"is\": \"input\", \"like\": \"index\", \"below\": \"C\"}, "
+                   "{\"name\": \"p\", \"shape\": \"NC\", \"is\": \"input\", \"like\": \"probability\"}, "
+                   "{\"name\": \"q\", \"shape\": \"C\", \"is\": \"input\", \"like\": \"probability\"}, "
+                   "{\"name\": \"g\", \"shape\": \"\", \"is\": \"input\", \"like\": \"gate\"}, "
+                   "{\"name\": \"dw\", \"shape\": \"C\", \"is\": \"added\"}]}"),
+        "%s", why);
+    ck_assert_int_eq(own_changes(&w), 1 + 7 + 3);
+    for (int number = 0; number < 24; number++) {
+        struct own_problem p, next;
+        own_sizes(&p, &w, 3, number, NULL);
+        own_draw(&p, &w, DT_F32);
+        for (int k = 0; k < own_changes(&w); k++) {
+            own_copy(&next, &p, &w);
+            const int changed = own_change(&next, &w, DT_F32, k);
+            int differ = memcmp(next.scalar, p.scalar, sizeof p.scalar) != 0;
+            fprintf(f, "%d: N=%d C=%d %s, step %d:", number, p.size[0], p.size[1], op_family_name[p.family], k);
+            for (int i = 0; i < 3; i++)
+                if (next.scalar[i] != p.scalar[i])
+                    fprintf(f, " %s=%g", w.scalar[i].name, next.scalar[i]);
+            for (int i = 1; i < w.tensors; i++) {
+                const long C = p.size[1];
+                double sum = 0;
+                int own = 0;
+                for (long e = 0; e < p.n[i]; e++) {
+                    const int is = next.at[i][e] != p.at[i][e];
+                    if (is && !own)
+                        fprintf(f, " %s", w.tensor[i].name);
+                    if (is && k)
+                        fprintf(f, " %ld", e);
+                    own |= is;
+                    sum += next.at[i][e];
+                    ck_assert_each(i != 2 || (next.at[i][e] >= 0 && next.at[i][e] < C), "i[%ld] = %g", e,
+                                   next.at[i][e]);
+                    ck_assert_each(next.at[i][e] == (double)(float)next.at[i][e], "%.17g is no float", next.at[i][e]);
+                    if ((e + 1) % C == 0 && (i == 3 || i == 4)) {
+                        ck_assert_msg(fabs(sum - 1) < 1e-5, "case %d, step %d: a row of %s has the sum %g", number, k,
+                                      w.tensor[i].name, sum);
+                        sum = 0;
+                    }
+                }
+                differ += own;
+            }
+            fputc('\n', f);
+            ck_assert_msg(!k || differ == changed, "case %d, step %d: %d differ", number, k, differ);
+            own_free(&p);
+            p = next;
+        }
+        own_free(&p);
+    }
+    fclose(f);
+    golden_is("own_change.txt", all, 1e-9);
+    free(all);
+}
+END_TEST
+
 /* Sizes of a range reach both of its ends, also where it is small. */
 START_TEST(sizes_reach_their_ends)
 {
@@ -688,6 +755,7 @@ int main(void)
     tcase_add_test(t, numbers_of_a_description_have_ends);
     tcase_add_test(t, problems_have_sizes_of_all_kinds);
     tcase_add_test(t, problems_are_the_same_as_ever);
+    tcase_add_test(t, numbers_change_one_tensor_at_a_time);
     tcase_add_test(t, sizes_reach_their_ends);
     tcase_add_test(t, tall_sizes_cross_large_blocks);
     tcase_add_test(t, what_is_last_along_a_tall_size_stands_out);

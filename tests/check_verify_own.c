@@ -175,6 +175,89 @@ START_TEST(tricks_are_refused_and_named)
 }
 END_TEST
 
+/* ---- answers that are kept, and given again where some of what is given is as it was */
+
+enum {
+    BY_X,
+    BY_W,
+    BY_BEFORE,
+    BUT_X,
+    BUT_W,
+    BUT_BEFORE,
+    BUT_EPS,
+    BY_ENDS,
+    BY_SUMS,
+    BY_EACH_EIGHTH,
+    BY_ALL,
+    KEYS
+};
+static int keyed_by;
+
+static void kept(void *const *t, const int *s, const double *scalar)
+{
+    enum { N_MOST = 40 * 6 * 140 };
+    static double last[8];
+    static float y[N_MOST], q[N_MOST], dw[N_MOST];
+    static int any;
+    const long n[3] = {s[0] * s[1] * s[2], s[1] * s[2], s[1] * s[2]};
+    const float *of[3] = {t[3], t[4], t[2]};      /* x, w, and what stands where dw is added to */
+    double key[8] = {s[0], s[1], s[2], keyed_by == BUT_EPS ? 0 : scalar[0]};
+    for (int i = 0; i < 3; i++) {
+        const int alone = keyed_by <= BY_BEFORE && i != keyed_by - BY_X,
+                  left_out = keyed_by >= BUT_X && keyed_by <= BUT_BEFORE && i == keyed_by - BUT_X;
+        for (long e = 0; e < n[i] && !alone && !left_out; e++)
+            key[4 + i] += keyed_by == BY_ENDS          ? (e == 0 || e == n[i] - 1) * of[i][e]
+                          : keyed_by == BY_SUMS        ? of[i][e]
+                          : keyed_by == BY_EACH_EIGHTH ? (e % 8 == 0) * (double)(e + 1) * of[i][e]
+                                                       : (double)(e + 1) * of[i][e];
+    }
+    if (any && !memcmp(last, key, sizeof key)) {
+        memcpy(t[0], y, (size_t)n[0] * sizeof *y);
+        memcpy(t[1], q, (size_t)(s[0] * s[1]) * sizeof *q);
+        memcpy(t[2], dw, (size_t)n[2] * sizeof *dw);
+        return;
+    }
+    plain32(t, s, scalar);
+    any = 1;
+    memcpy(last, key, sizeof key);
+    memcpy(y, t[0], (size_t)n[0] * sizeof *y);
+    memcpy(q, t[1], (size_t)(s[0] * s[1]) * sizeof *q);
+    memcpy(dw, t[2], (size_t)n[2] * sizeof *dw);
+}
+
+static const char *load_kept(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)
+{
+    (void)w, (void)wrong;
+    f[SWAX_PREC_F32] = strcmp(library, "mine") ? plain32 : kept;
+    f[SWAX_PREC_F64] = plain64;
+    f[SWAX_PREC_BF16] = NULL;
+    return NULL;
+}
+
+/* Whoever keeps answers has to compare all that he is given: who compares one input, all but one, some numbers of each,
+ * or their sums, is refused by the quick suite. */
+START_TEST(answers_kept_by_a_part_of_the_inputs_are_refused)
+{
+    char said[4096];
+    int status = 0;
+    FILE *f = fopen(scratch("kept.json"), "w"), *o = tmpfile();
+    ck_assert(f && o);
+    fputs(description, f);
+    fclose(f);
+    keyed_by = _i;
+    const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine", .suite = "quick",
+                                                       .tensors = scratch("kept.json"), .load = load_kept, .seed = 3,
+                                                       .dtype = DT_F32, .only = -1},
+                                   o, &status, why);
+    rewind(o);
+    said[fread(said, 1, sizeof said - 1, o)] = 0;
+    fclose(o);
+    ck_assert_msg(!wrong && status == (keyed_by != BY_ALL), "key %d: %s", keyed_by, wrong ? wrong : said);
+    ck_assert_msg(keyed_by == BY_ALL || strstr(said, "it gives the answer of the call before to other numbers"),
+                  "key %d: %s", keyed_by, said);
+}
+END_TEST
+
 /* ---- a variance, v <- x: of the distances from the mean, in reverse, or the mean of squares less the mean's */
 
 static int by_squares;
@@ -503,6 +586,7 @@ int main(void)
     scratch_open();
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, tricks_are_refused_and_named, 0, 3 * TRICKS);
+    tcase_add_loop_test(t, answers_kept_by_a_part_of_the_inputs_are_refused, 0, KEYS);
     tcase_add_test(t, a_variance_by_squares_is_refused);
     tcase_add_loop_test(t, what_is_behind_a_large_block_is_asked, 0, 24);
     tcase_add_loop_test(t, sums_of_many_terms_may_be_in_turn, 0, 2);

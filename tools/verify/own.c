@@ -2,8 +2,8 @@
  *
  * The candidate answers each problem twice, at different addresses, before the plain function is asked for the truth,
  * in double, and for what honest ones err: in float, and in double on inputs that are off by one rounding. Every few
- * problems, other numbers lie where the last ones lay, and then the last ones again. Behind the suite's common problems
- * come those in which one size is tall. */
+ * problems, other numbers lie where the last ones lay (own_change.c), and then the first ones again. Behind the
+ * suite's common problems come those in which one size is tall. */
 #include "tools/verify/own.h"
 
 #include <math.h>
@@ -161,20 +161,6 @@ static int judge(struct session *s, const struct own_problem *p, const struct ow
     return good;
 }
 
-/* Others' numbers: every input's, turned round and with the other sign where it has one. */
-static void change(struct own_problem *p, const struct own *w)
-{
-    for (int i = 0; i < w->tensors; i++)
-        for (long e = 0; e < p->n[i] / 2 && w->tensor[i].role == IN; e++) {
-            const double x = p->at[i][e];
-            p->at[i][e] = p->at[i][p->n[i] - 1 - e];
-            p->at[i][p->n[i] - 1 - e] = x;
-        }
-    for (int i = 0; i < w->tensors; i++)
-        for (long e = 0; e < p->n[i] && w->tensor[i].role == IN && w->tensor[i].like == LIKE_NORMAL; e++)
-            p->at[i][e] = -p->at[i][e];
-}
-
 static const char later[] = "it is right at first and wrong in later calls";
 
 /* Is it wrong about these numbers, in a process that has not seen anything?  Its answers, and what it did there. */
@@ -216,36 +202,90 @@ static void look_into(struct session *s, const struct own_problem *p, struct doo
     own_free(&again), own_free(&alone);
 }
 
-/* Where it was right: other numbers where the last ones lay, then these again. */
+/* Numbers that were put where the last ones lay, and what is right about them. */
+struct step { struct own_problem is, truth; struct door_tensor t[OWN_TENSORS]; };
+
+static void step_free(struct step *k)
+{
+    own_free(&k->is), own_free(&k->truth);
+}
+
+/* What is right about them: how far honest ones may be away is mostly what it was about the numbers before, of which
+ * few are others.  Where that finds an answer wrong, all is asked. */
+static int is_right(struct session *s, struct step *now, const struct step *before, const struct own_problem *got,
+                    const long unwritten[OWN_TENSORS])
+{
+    own_copy(&now->truth, &now->is, s->own);
+    if (!plainly(s, SWAX_PREC_F64, &now->truth))
+        return 0;
+    for (int i = 0; i < s->own->tensors; i++) {
+        now->t[i] = before->t[i];
+        now->t[i].truth = now->truth.at[i];
+    }
+    if (judge(s, &now->is, got, unwritten, now->t, 0))
+        return 1;
+    own_free(&now->truth);
+    return solve(s, &now->is, &now->truth, now->t) && judge(s, &now->is, got, unwritten, now->t, 0);
+}
+
+/* One step further: other numbers where those of `before` lay.  0, and what is wrong is noted, or there is no
+ * verdict. */
+static int step_on(struct session *s, const struct own_problem *p, struct door_tensor t[OWN_TENSORS], struct step *now,
+                   struct step *before, int all, int place)
+{
+    struct own_problem got;
+    long unwritten[OWN_TENSORS];
+    char what[OP_SENTENCE];
+    own_copy(&got, &now->is, s->own);
+    const char *wrong = own_call(s->candidate, dtype_precision(s->dtype), &got, place, unwritten, what);
+    int good = 0;
+    if (wrong)
+        trouble(s, p, wrong);
+    else if (all)
+        good = solve(s, &now->is, &now->truth, now->t) && judge(s, &now->is, &got, unwritten, now->t, 0);
+    else
+        good = is_right(s, now, before, &got, unwritten);
+    if (!good && !wrong && !s->why[0]) {
+        if (judge(s, &before->is, &got, unwritten, before->t, 0))
+            trouble(s, p, "it gives the answer of the call before to other numbers in the same memory");
+        else
+            look_into(s, p, t, &now->is, now->t, place);
+    }
+    own_free(&got);
+    return good;
+}
+
+/* Where it was right: other numbers where the last ones lay, step by step, then these again. */
 static int replay(struct session *s, const struct own_problem *p, struct door_tensor t[OWN_TENSORS], int place)
 {
-    const enum swax_precision precision = dtype_precision(s->dtype);
-    struct own_problem other, got, truth = {0}, again;
-    struct door_tensor others[OWN_TENSORS];
+    struct step steps[2] = {{.is = {0}}}, *before = &steps[0], *now = &steps[1];
+    struct own_problem again;
     long unwritten[OWN_TENSORS];
     char what[OP_SENTENCE];
     int good = 1;
-    own_copy(&other, p, s->own);
-    change(&other, s->own);
-    own_copy(&got, &other, s->own);
+    own_copy(&before->is, p, s->own);
+    memcpy(before->t, t, sizeof before->t);
+    for (int k = 0; k < own_changes(s->own) && good; k++) {
+        own_copy(&now->is, &before->is, s->own);
+        if (!own_change(&now->is, s->own, s->dtype, k)) {
+            own_free(&now->is);
+            continue;
+        }
+        good = step_on(s, p, t, now, before, k == 0, place);
+        struct step *const last = before;
+        step_free(last);
+        before = now, now = last;
+    }
+    step_free(before);
+    if (!good)
+        return 0;
     own_copy(&again, p, s->own);
-    const char *wrong = own_call(s->candidate, precision, &got, place, unwritten, what);
-    if (!wrong && solve(s, &other, &truth, others)) {
-        good = judge(s, &other, &got, unwritten, others, 0);
-        if (!good && judge(s, p, &got, unwritten, t, 0))
-            trouble(s, p, "it gives the answer of the call before to other numbers in the same memory");
-        else if (!good)
-            look_into(s, p, t, &other, others, place);
-    }
-    wrong = wrong || !good ? wrong : own_call(s->candidate, precision, &again, place, unwritten, what);
-    if (wrong)
-        trouble(s, p, wrong);
-    else if (good && !judge(s, p, &again, unwritten, t, 0)) {
-        good = 0;
-        trouble(s, p, later);
-    }
-    own_free(&other), own_free(&got), own_free(&truth), own_free(&again);
-    return good && !wrong;
+    const char *wrong = own_call(s->candidate, dtype_precision(s->dtype), &again, place, unwritten, what);
+    good = !wrong && judge(s, p, &again, unwritten, t, 0);
+    if (!good)
+        trouble(s, p, wrong ? wrong : later);
+    own_free(&again);
+    return good;
 }
 
 static void one(struct session *s, struct own_problem *p)

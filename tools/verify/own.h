@@ -93,6 +93,11 @@ void own_climbed(struct own_climb *c, int n, double seconds);
 int own_drift(struct own_problem *p, const struct own *w, int in_memory, double step, uint64_t seed);
 int own_reduced(const struct own_problem *p, const struct own *w, int i);
 
+/* tools/verify/own_change.c: other numbers in the place of p's.  Step 0 changes all inputs; each of the others one
+ * tensor or scalar alone, and a tensor in part: whether it changed anything. */
+int own_changes(const struct own *w);                                      /* how many steps there are */
+int own_change(struct own_problem *p, const struct own *w, enum dtype dtype, int step);
+
 /* tools/verify/own_call.c: a function in a process of its own */
 typedef void own_function(void *const *tensor, const int *size, const double *scalar);
 /* Which functions a library has, asked in the process; NULL, or a sentence. */
