@@ -271,7 +271,7 @@ START_TEST(problems_are_the_same_as_ever)
             numbers = hash_of(numbers, p.at[i], (size_t)p.n[i] * sizeof(double));
         own_free(&p);
     }
-    ck_assert_msg(sizes == 0x85b3e7de0d8454b6 && numbers == 0x180599f8a32a534d, "0x%llx 0x%llx",
+    ck_assert_msg(sizes == 0x85b3e7de0d8454b6 && numbers == 0x54c06aab1d7deede, "0x%llx 0x%llx",
                   (unsigned long long)sizes, (unsigned long long)numbers);
 }
 END_TEST

@@ -379,6 +379,67 @@ START_TEST(what_is_behind_a_large_block_is_asked)
 }
 END_TEST
 
+/* ---- the largest, the least, and the largest of squares of a row, y, z, s <- x, from a number that may be inside */
+
+static const struct { float most, least, square; } begins[] = {
+    { -INFINITY, INFINITY, 0 },  { 0, INFINITY, 0 },  { 1.1754944e-38f, INFINITY, 0 }, { -1, INFINITY, 0 },
+    { -5, INFINITY, 0 },         { -INFINITY, 0, 0 }, { -INFINITY, 1, 0 },             { -INFINITY, 30, 0 },
+    { -INFINITY, INFINITY, 0.5 },
+};
+static int begun;
+#define ENDS(name, real, begin)                                                                                        \
+    static void name(void *const *t, const int *s, const double *scalar)                                               \
+    {                                                                                                                  \
+        (void)scalar;                                                                                                  \
+        for (int n = 0; n < s[0]; n++) {                                                                               \
+            const real *x = (const real *)t[3] + n * s[1];                                                             \
+            real most = begins[begin].most, least = begins[begin].least, square = begins[begin].square;                \
+            for (int c = 0; c < s[1]; c++) {                                                                           \
+                most = x[c] > most ? x[c] : most;                                                                      \
+                least = x[c] < least ? x[c] : least;                                                                   \
+                square = x[c] * x[c] > square ? x[c] * x[c] : square;                                                  \
+            }                                                                                                          \
+            ((real *)t[0])[n] = most, ((real *)t[1])[n] = least, ((real *)t[2])[n] = square;                           \
+        }                                                                                                              \
+    }
+ENDS(ends32, float, 0)
+ENDS(ends64, double, 0)
+ENDS(begun32, float, begun)
+
+static const char *load_ends(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)
+{
+    (void)w, (void)wrong;
+    f[SWAX_PREC_F32] = strcmp(library, "mine") ? ends32 : begun32;
+    f[SWAX_PREC_F64] = ends64;
+    f[SWAX_PREC_BF16] = NULL;
+    return NULL;
+}
+
+/* Numbers that all have one sign, far from 0, and logits that all are far below: what begins at a number that none of
+ * them passes is refused by the quick suite. */
+START_TEST(what_begins_inside_is_refused)
+{
+    static const char *const likes[] = {"normal", "logit"};
+    int status = 0;
+    const int like = _i % 2;
+    begun = _i / 2;
+    FILE *f = fopen(scratch("ends.json"), "w"), *o = tmpfile();
+    ck_assert(f && o);
+    fprintf(f, "{\"function\": \"m\", \"sizes\": {\"N\": [1, 3], \"C\": [1, 100]}, \"tensors\": [{\"name\": \"y\", "
+               "\"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"z\", \"shape\": \"N\", \"is\": \"output\"}, "
+               "{\"name\": \"s\", \"shape\": \"N\", \"is\": \"output\"}, "
+               "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\", \"like\": \"%s\"}]}", likes[like]);
+    fclose(f);
+    const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine", .suite = "quick",
+                                                       .tensors = scratch("ends.json"), .load = load_ends, .seed = 3,
+                                                       .dtype = DT_F32, .only = -1},
+                                   o, &status, why);
+    fclose(o);
+    ck_assert_msg(!wrong && (status == (begun > 0) || (like && begun >= 6)), "%d, %s: %s, status %d", begun,
+                  likes[like], wrong ? wrong : "", status);
+}
+END_TEST
+
 /* The sum of rows and of all, one number after the other in float, against a plain function that sums in double. */
 #define SUMS(name, real, total)                                                                                        \
     static void name(void *const *t, const int *s, const double *scalar)                                               \
@@ -589,6 +650,7 @@ int main(void)
     tcase_add_loop_test(t, answers_kept_by_a_part_of_the_inputs_are_refused, 0, KEYS);
     tcase_add_test(t, a_variance_by_squares_is_refused);
     tcase_add_loop_test(t, what_is_behind_a_large_block_is_asked, 0, 24);
+    tcase_add_loop_test(t, what_begins_inside_is_refused, 0, 2 * (int)(sizeof begins / sizeof *begins));
     tcase_add_loop_test(t, sums_of_many_terms_may_be_in_turn, 0, 2);
     tcase_add_test(t, the_worst_problem_is_said_and_can_be_had_alone);
     tcase_add_test(t, a_wrong_description_is_said);

@@ -92,6 +92,18 @@ void own_print(FILE *o, const struct own *w, const struct own_verdict *v, const 
         print_replay(o, w, v, a);
 }
 
+/* Those that are not 0, by the sizes' letters. */
+static void print_by_size(FILE *o, const char *key, const struct own *w, const int from[OWN_SIZES])
+{
+    fprintf(o, ",\"%s\":{", key);
+    for (int i = 0, first = 1; i < w->sizes; i++)
+        if (from[i]) {
+            fprintf(o, "%s\"%c\":%d", first ? "" : ",", w->size[i].letter, from[i]);
+            first = 0;
+        }
+    fputc('}', o);
+}
+
 void own_print_json(FILE *o, const struct own *w, const struct own_verdict *v, const struct own_asked *a)
 {
     fprintf(o,
@@ -100,13 +112,9 @@ void own_print_json(FILE *o, const struct own *w, const struct own_verdict *v, c
             v->failed ? "wrong" : "good", w->function, dtype_name[a->dtype], a->suite, (unsigned long long)a->seed,
             v->problems, v->failed, v->unequal, v->others, SWAX_VERSION);
     json_write_string(o, v->trouble);
-    fputs(",\"not_asked\":{", o);
-    for (int i = 0, first = 1; i < w->sizes; i++)
-        if (v->not_asked[i]) {
-            fprintf(o, "%s\"%c\":%d", first ? "" : ",", w->size[i].letter, v->not_asked[i]);
-            first = 0;
-        }
-    fputs("},\"tensors\":[", o);
+    print_by_size(o, "not_asked", w, v->not_asked);
+    print_by_size(o, "wrong_from", w, v->wrong_commons ? (const int[OWN_SIZES]){0} : v->wrong_from);
+    fputs(",\"tensors\":[", o);
     for (int i = 0, first = 1; i < w->tensors; i++) {
         const struct own_found *f = &v->tensor[i];
         const struct {
