@@ -284,6 +284,41 @@ class Wrong(unittest.TestCase):
 
             refused(self, keeps, "in the same memory|in later calls|wrong about others|out of bound", C=9)
 
+    def test_answers_that_are_kept(self):
+        """By one of what is given, by all but one, or by the ends of all: the last answer, and all of them."""
+
+        def product(x, w, dy):
+            return {"y": x * w, "dx": dy * w, "dw": (dy * x).sum(0)}
+
+        def whole(*of):
+            return lambda given: tuple((n, given[n].shape, given[n].tobytes()) for n in of)
+
+        def ends(given):
+            return tuple((n, a.shape, a.flat[0], a.flat[-1], a.reshape(-1)[::8].tobytes()) for n, a in given.items())
+
+        keys = [whole(*of) for of in ("x", "w", ["dy"], ["x", "w"], ["x", "dy"], ["w", "dy"], ["x", "w", "dy"])]
+        for k, key in enumerate([*keys, ends]):
+            room, kept = (1, 100000)[k % 2], {}
+
+            def keeps(x, w, dy):
+                by = key({"x": x, "w": w, "dy": dy})
+                if by not in kept:
+                    if len(kept) == room:
+                        kept.clear()
+                    kept[by] = product(x.copy(), w.copy(), dy.copy())
+                return {n: a.copy() for n, a in kept[by].items()}
+
+            report = check(
+                keeps,
+                reference=product,
+                inputs={"x": "N C", "w": "C: weight"},
+                gradients=True,
+                suite="quick",
+                seed=3,
+                raises=False,
+            )
+            self.assertEqual(report.good, k == 6, f"key {k}, room for {room}: {report}")
+
     def test_some_numbers_and_later_calls(self):
         """A kernel that is wrong about the other numbers, wherever and whenever it is asked, does not forget."""
         seen = []
