@@ -630,6 +630,72 @@ START_TEST(looks_are_recognised)
 }
 END_TEST
 
+/* What stands where it is wrong, and where that is: at steps, and along two axes. */
+START_TEST(what_stands_where_it_is_wrong_is_told)
+{
+    enum { TOKENS = 12, HEADS = 3, SIZE = 5, N = TOKENS * HEADS * SIZE, ROW = HEADS * SIZE };
+    static const struct { const char *says; int added; } of[] = {
+        {"wrong at T from 8 to 11 alone, of 12 (tokens): 0 there", 0},
+        {"wrong at T from 8 to 11 alone, of 12 (tokens): nothing was added there", 1},
+        {"wrong at T from 8 to 11 alone, of 12 (tokens): what stood there before is lost", 1},
+        {"wrong at T from 8 to 11 alone, of 12 (tokens) and at H = 1 alone, of 3 (heads): of the opposite sign there",
+         0},
+        {"wrong at T = 2, 5, 8 .. 11 alone, of 12 (tokens): 2.5 times what it should be there", 1},
+        {"wrong at T from 8 to 11 alone, of 12 (tokens) and at H = 1 alone, of 3 (heads): "
+         "there each holds that of T -1", 0},
+        {"wrong at T from 8 to 11 alone, of 12 (tokens): there each holds that of H = 0", 1},
+        {"wrong at T from 8 to 11 alone, of 12 (tokens): there a multiple of its own along D", 0},
+        {"wrong at T from 8 to 11 alone, of 12 (tokens)", 0},
+        {"wrong at T from 8 to 11 alone, of 12 (tokens)", 0},
+        {"wrong at T = 1, 3, 5 .. 11 alone, of 12 (tokens)", 0},
+        {"where it is wrong: 2 times what it should be there", 0},
+        {"wrong at T = 9 alone, of 12 (tokens) and at D = 4 alone, of 5 (head size)", 0},
+        {"wrong at T from 8 to 11 alone, of 12 (tokens) and at H = 1 alone, of 3 (heads)", 0}};
+    for (int way = 0; way < (int)(sizeof of / sizeof *of); way++) {
+        double got[N], truth[N], before[N];
+        char words[WORDS];
+        struct sight s = {.got = got, .truth = truth, .before = of[way].added ? before : NULL, .n = N, .bound = 1e-9,
+                          .axes = 3, .axis = {{"T", "tokens", TOKENS, 0}, {"H", "heads", HEADS, 0},
+                                              {"D", "head size", SIZE, 0}}};
+        for (long e = 0; e < N; e++) {
+            const long t = e / ROW, h = e / SIZE % HEADS, d = e % SIZE;
+            const double slow = sin(1 + 3.7 * (double)(e % ROW)) + 0.2e-9 * (double)t;
+            const double r = way == 13 ? slow : sin(1 + 3.7 * (double)e);
+            double is = r;
+            before[e] = of[way].added ? 3 - 0.2 * (double)e : 0;
+            switch (way) {
+            case 0: case 1: is = t >= 8 ? 0 : r; break;
+            case 2: is = t >= 8 ? r - before[e] : r; break;
+            case 3: is = t >= 8 && h == 1 ? -r : r; break;
+            case 4: is = t % 3 == 2 ? 2.5 * r : r; break;
+            case 5: is = t >= 8 && h == 1 ? sin(1 + 3.7 * (double)(e - ROW)) : r; break;
+            case 6: is = t < 8 ? r : sin(1 + 3.7 * (double)(e - h * SIZE)); break;
+            case 7: is = t >= 8 ? r * (1 + 0.3 * (double)(e / SIZE)) : r; break;
+            case 8: is = t >= 8 ? 2 * r + (e % 2 ? 1e-2 : -1e-2) : r; break;
+            case 9: is = t >= 8 && fabs(r) > 0.3 ? r + copysign(1.05e-9, r) : r; break;    /* nearly a multiple */
+            case 10: is = t % 2 ? r + 0.2 * sin((double)(e * e)) : r; break;
+            case 11: is = (t + h + d) % 2 ? 2 * r : r; break;
+            case 13: is = t >= 8 && h == 1 ? r - 1.05e-9 : r; break;    /* nearly that of the token before */
+            default: is = t == 9 && h < 2 && d == 4 ? 0 : r;
+            }
+            truth[e] = r + before[e], got[e] = is + before[e];
+        }
+        if (way == 1)
+            for (long e = 8 * ROW; e < N; e++)
+                got[e] = before[e];
+        looks_of(words, &s);
+        ck_assert_msg(!strcmp(words, of[way].says), "%d: \"%s\", not \"%s\"", way, words, of[way].says);
+        if (way != 3)
+            continue;
+        s.axis[1].word = "heads of which every one has a name";    /* no room for a second axis */
+        s.axis[0].word = "tokens of which each has a long name";
+        looks_of(words, &s);
+        ck_assert_str_eq(words, "wrong at T from 8 to 11 alone, of 12 (tokens of which each has a long name): of the "
+                                "opposite sign there");
+    }
+}
+END_TEST
+
 /* Where the truth is infinite, where all of it is tiny, and along the first axis. */
 START_TEST(looks_are_by_what_there_is)
 {
@@ -654,10 +720,10 @@ START_TEST(looks_are_by_what_there_is)
     memcpy(got, truth, sizeof got);     /* an element alone, the first and the last */
     got[0] += 1;
     looks_of(words, &s);
-    ck_assert_str_eq(words, "wrong at D = 0 alone, of 4 (head size)");
+    ck_assert_str_eq(words, "wrong at D = 0 alone, of 4 (head size) and at H = 0 alone, of 3 (heads)");
     got[0] = truth[0], got[ALL - 1] += 1;
     looks_of(words, &s);
-    ck_assert_str_eq(words, "wrong at D = 3 alone, of 4 (head size)");
+    ck_assert_str_eq(words, "wrong at D = 3 alone, of 4 (head size) and at H = 2 alone, of 3 (heads)");
     for (long e = 0; e < ALL; e++)      /* of nothing, as it is */
         truth[e] = 0, got[e] = e / D % H == 1 ? 1.5e-9 : 0.5e-9;
     looks_of(words, &s);
@@ -1174,6 +1240,7 @@ int main(void)
     tcase_add_test(t, faults_are_judged_as_they_are_named);
     tcase_add_test(t, looks_are_recognised);
     tcase_add_test(t, looks_are_by_what_there_is);
+    tcase_add_test(t, what_stands_where_it_is_wrong_is_told);
     tcase_add_test(t, what_was_added_is_looked_at);
     tcase_add_test(t, what_is_near_looks_like_nothing);
     tcase_add_test(t, factors_are_told_as_they_are);

@@ -37,14 +37,22 @@ static long from_where(const struct move *m, long e)
     return from < 0 || from >= d->extent ? -1 : e + (from - at) * d->stride;
 }
 
+/* What may be left of what a tensor is off, of its squares, where words are to explain it. */
+static const double MOST_LEFT = 1e-3;
+
+/* Is each element the truth's from where it is said to come, and not because the two are alike? */
 static int moved_so(const struct pair *x, const struct move *m)
 {
+    double left = 0, off = 0;
     for (long e = 0; e < x->n; e++) {
         const long from = from_where(m, e);
-        if (from >= 0 && !near(x->a[e], x->t[from], x->bound))
+        const double would = from < 0 ? x->a[e] : x->t[from];
+        if (!near(x->a[e], would, x->bound))
             return 0;
+        left += isfinite(would) ? (x->a[e] - would) * (x->a[e] - would) : 0;
+        off += isfinite(would) && isfinite(x->t[e]) ? (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]) : 0;
     }
-    return 1;
+    return left <= MOST_LEFT * off;
 }
 
 static void set_strides(struct axis *axis, int n)
@@ -70,14 +78,19 @@ static int shifted(char words[WORDS], const struct pair *x, const struct axis *d
     return 0;
 }
 
-/* Is the answer's index `to` the truth's index `from`, whole? */
+/* Is the answer's index `to` the truth's index `from`, whole, and not because the two are alike? */
 static int holds(const struct pair *x, const struct axis *d, long to, long from)
 {
+    double left = 0, off = 0;
     for (long block = 0; block < x->n; block += d->extent * d->stride)
-        for (long e = block + to * d->stride; e < block + (to + 1) * d->stride; e++)
-            if (!near(x->a[e], x->t[e + (from - to) * d->stride], x->bound))
+        for (long e = block + to * d->stride; e < block + (to + 1) * d->stride; e++) {
+            const double would = x->t[e + (from - to) * d->stride];
+            if (!near(x->a[e], would, x->bound))
                 return 0;
-    return 1;
+            left += isfinite(would) ? (x->a[e] - would) * (x->a[e] - would) : 0;
+            off += isfinite(would) && isfinite(x->t[e]) ? (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]) : 0;
+        }
+    return from == to || left <= MOST_LEFT * off;
 }
 
 enum { MOST_ORDERED = 64 };
@@ -127,40 +140,76 @@ static int transposed(char words[WORDS], const struct pair *x, const struct axis
     return 0;
 }
 
-/* Is it wrong only at some of an axis' indices?  The axis of which the fewest are wrong. */
-static int somewhere(char words[WORDS], const struct pair *x, const struct axis *axis, int n)
+/* At which of an axis' indices is it wrong?  The step between them is 0 where it is not the same everywhere. */
+struct places { long wrong, first, last, step; };
+
+static struct places places_along(const struct pair *x, const struct axis *d)
 {
-    double fewest = 1;
+    struct places at = {0, 0, 0, 0};
+    unsigned char *bad = op_take((size_t)d->extent, 1);
+    for (long e = 0; e < x->n; e++)
+        bad[e / d->stride % d->extent] |= !near(x->a[e], x->t[e], x->bound);
+    for (long k = 0; k < d->extent; k++)
+        if (bad[k]) {
+            if (!at.wrong)
+                at.first = k;
+            else
+                at.step = at.wrong == 1 || at.step == k - at.last ? k - at.last : 0;
+            at.last = k;
+            at.wrong++;
+        }
+    free(bad);
+    return at;
+}
+
+static void say_places(char words[WORDS], const struct axis *d, struct places at)
+{
+    if (at.wrong == 1)
+        snprintf(words, WORDS, "at %s = %ld alone, of %ld (%.40s)", d->name, at.first, d->extent, d->word);
+    else if (at.wrong > 2 && at.step > 1)
+        snprintf(words, WORDS, "at %s = %ld, %ld, %ld .. %ld alone, of %ld (%.40s)", d->name, at.first,
+                 at.first + at.step, at.first + 2 * at.step, at.last, d->extent, d->word);
+    else
+        snprintf(words, WORDS, "at %s from %ld to %ld alone%s, of %ld (%.40s)", d->name, at.first, at.last,
+                 at.wrong == at.last - at.first + 1 ? "" : ", with gaps", d->extent, d->word);
+}
+
+static double share(struct places at, const struct axis *d) { return (double)at.wrong / (double)d->extent; }
+
+/* Is it wrong only at some of an axis' indices?  The axis of which the fewest are wrong, and, as far as there is room,
+ * one more of which at most half are. */
+static int somewhere(char words[WORDS], const struct pair *x, const struct axis *axis, int n, size_t room)
+{
+    struct places at[AXES];
+    char says[WORDS];
+    int best = -1, next = -1;
     for (int d = 0; d < n; d++) {
-        long first = axis[d].extent, last = 0, wrong = 0;
-        unsigned char *bad = op_take((size_t)axis[d].extent, 1);
-        for (long e = 0; e < x->n; e++)
-            bad[e / axis[d].stride % axis[d].extent] |= !near(x->a[e], x->t[e], x->bound);
-        for (long k = 0; k < axis[d].extent; k++)
-            if (bad[k]) {
-                first = k < first ? k : first;
-                last = k;
-                wrong++;
-            }
-        free(bad);
-        if (!wrong || (double)wrong / (double)axis[d].extent >= fewest)
-            continue;
-        fewest = (double)wrong / (double)axis[d].extent;
-        const int whole = wrong == last - first + 1;
-        if (wrong == 1)
-            snprintf(words, WORDS, "wrong at %s = %ld alone, of %ld (%.40s)", axis[d].name, first, axis[d].extent,
-                     axis[d].word);
-        else
-            snprintf(words, WORDS, "wrong at %s from %ld to %ld alone%s, of %ld (%.40s)", axis[d].name, first, last,
-                     whole ? "" : ", with gaps", axis[d].extent, axis[d].word);
+        at[d] = places_along(x, &axis[d]);
+        if (at[d].wrong && at[d].wrong < axis[d].extent && (best < 0 || share(at[d], &axis[d]) <
+                                                                        share(at[best], &axis[best])))
+            best = d;
     }
-    return fewest < 1;
+    if (best < 0)
+        return 0;
+    for (int d = 0; d < n; d++)
+        if (d != best && at[d].wrong && 2 * at[d].wrong <= axis[d].extent &&
+            (next < 0 || share(at[d], &axis[d]) < share(at[next], &axis[next])))
+            next = d;
+    say_places(says, &axis[best], at[best]);
+    const int used = snprintf(words, WORDS, "wrong %.140s", says);
+    if (next >= 0) {
+        say_places(says, &axis[next], at[next]);
+        const int left = (int)room - used - (int)sizeof " and ";
+        if ((int)strlen(says) <= left)
+            snprintf(words + used, (size_t)(WORDS - used), " and %.*s", left, says);
+    }
+    return 1;
 }
 
 static int multiple(char words[WORDS], const struct pair *x)
 {
     const double most = largest(x->t, x->n);
-    double along = 0, square = 0;
+    double along = 0, square = 0, left = 0, off = 0;
     if (!(most > 0))
         return 0;
     for (long e = 0; e < x->n; e++)
@@ -169,10 +218,14 @@ static int multiple(char words[WORDS], const struct pair *x)
             square += x->t[e] / most * (x->t[e] / most);
         }
     const double factor = along / square;
-    for (long e = 0; e < x->n; e++)
-        if (!near(x->a[e], factor * x->t[e], x->bound * fmax(1, fabs(factor))))
+    for (long e = 0; e < x->n; e++) {
+        const double would = factor * x->t[e];
+        if (!near(x->a[e], would, x->bound * fmax(1, fabs(factor))))
             return 0;
-    if (!(fabs(factor) > 1e-6))
+        left += isfinite(would) ? (x->a[e] - would) * (x->a[e] - would) : 0;
+        off += isfinite(would) ? (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]) : 0;
+    }
+    if (!(fabs(factor) > 1e-6) || left > MOST_LEFT * off)
         return 0;
     if (fabs(factor + 1) < 1e-3)
         snprintf(words, WORDS, "of the opposite sign");
@@ -207,6 +260,125 @@ static int plainly(char words[WORDS], const struct pair *x, const struct sight *
     return 1;
 }
 
+/* ---- what stands where it is wrong.  Of a few elements nothing is said: they may be so by chance. */
+
+enum { ENOUGH = 4 };
+
+/* Does what each should be, `would`, leave next to nothing of what the wrong elements are off? */
+static int explains(const struct pair *x, const double *would)
+{
+    double left = 0, off = 0;
+    for (long e = 0; e < x->n; e++) {
+        if (!isfinite(x->t[e]) || !near(x->a[e], would[e], x->bound))
+            return 0;
+        left += (x->a[e] - would[e]) * (x->a[e] - would[e]);
+        off += (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]);
+    }
+    return left <= MOST_LEFT * off;
+}
+
+/* The wrong elements alone, and where they stand. */
+struct wrongs { struct pair pair; double *a, *t, *before, *would; long *at; };
+
+static void wrongs_take(struct wrongs *w, const struct pair *x, const double *before)
+{
+    const size_t n = (size_t)x->n;
+    long k = 0;
+    w->a = op_take(n, sizeof *w->a), w->t = op_take(n, sizeof *w->t), w->would = op_take(n, sizeof *w->would);
+    w->before = op_take(n, sizeof *w->before), w->at = op_take(n, sizeof *w->at);
+    for (long e = 0; e < x->n; e++)
+        if (!near(x->a[e], x->t[e], x->bound)) {
+            w->a[k] = x->a[e], w->t[k] = x->t[e], w->at[k] = e;
+            w->before[k++] = before ? before[e] : 0;
+        }
+    w->pair = (struct pair){w->a, w->t, k, x->bound};
+}
+
+static void wrongs_free(struct wrongs *w) { free(w->a), free(w->t), free(w->before), free(w->would), free(w->at); }
+
+/* Each the truth's of another index of that axis: `by` further on, or index `to` for all. */
+static int taken_from(struct wrongs *w, const double *t, const struct axis *d, long by, long to)
+{
+    for (long k = 0; k < w->pair.n; k++) {
+        const long own = w->at[k] / d->stride % d->extent, from = to < 0 ? own + by : to;
+        if (from < 0 || from >= d->extent)
+            return 0;
+        w->would[k] = t[w->at[k] + (from - own) * d->stride];
+    }
+    return explains(&w->pair, w->would);
+}
+
+static int of_another(char words[WORDS], struct wrongs *w, const double *t, const struct axis *d)
+{
+    const long own = w->at[0] / d->stride % d->extent;
+    for (long k = 0; k < d->extent; k++) {
+        if (k == own || !near(w->a[0], t[w->at[0] + (k - own) * d->stride], w->pair.bound))
+            continue;
+        if (taken_from(w, t, d, k - own, -1))
+            return snprintf(words, WORDS, "there each holds that of %s %+ld", d->name, k - own);
+        if (taken_from(w, t, d, 0, k))
+            return snprintf(words, WORDS, "there each holds that of %s = %ld", d->name, k);
+    }
+    return 0;
+}
+
+/* The vectors along an axis in which anything is wrong: each a multiple of its own of what it should be. */
+static int multiples(char words[WORDS], const struct pair *x, const struct axis *d)
+{
+    double left = 0, off = 0;
+    long wrong = 0;
+    if (d->extent < ENOUGH)
+        return 0;
+    for (long v = 0; v < x->n / d->extent; v++) {
+        const long first = v / d->stride * d->stride * d->extent + v % d->stride;
+        double along = 0, square = 0;
+        int bad = 0;
+        for (long e = first; e < first + d->extent * d->stride; e += d->stride) {
+            bad |= !near(x->a[e], x->t[e], x->bound);
+            along += x->a[e] * x->t[e];
+            square += x->t[e] * x->t[e];
+        }
+        const double factor = along / square;
+        for (long e = first; e < first + d->extent * d->stride && bad; e += d->stride) {
+            if (!near(x->a[e], factor * x->t[e], x->bound))
+                return 0;
+            left += (x->a[e] - factor * x->t[e]) * (x->a[e] - factor * x->t[e]);
+            off += (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]);
+        }
+        wrong += bad;
+    }
+    if (!(wrong > 0 && left <= MOST_LEFT * off))
+        return 0;
+    return snprintf(words, WORDS, "there a multiple of its own along %s", d->name);
+}
+
+static int stands(char words[WORDS], const struct pair *x, const struct sight *s)
+{
+    struct wrongs w;
+    long zero = 0, over = 0;
+    int found = 1;
+    wrongs_take(&w, x, s->before);
+    for (long k = 0; k < w.pair.n; k++) {
+        zero += w.a[k] == 0;
+        w.would[k] = w.t[k] - w.before[k];
+        over += w.before[k] != 0;
+    }
+    if (w.pair.n < ENOUGH)
+        found = 0;
+    else if (zero == w.pair.n)
+        snprintf(words, WORDS, s->before ? "nothing was added there" : "0 there");
+    else if (over && explains(&w.pair, w.would))
+        snprintf(words, WORDS, "what stood there before is lost");
+    else if ((found = multiple(words, &w.pair)) != 0)
+        memcpy(words + strlen(words), " there", sizeof " there");
+    for (int d = 0; d < s->axes && !found && w.pair.n >= ENOUGH; d++)
+        found = of_another(words, &w, x->t, &s->axis[d]);
+    for (int d = s->axes - 1; d >= 0 && !found && w.pair.n >= ENOUGH; d--)
+        found = multiples(words, x, &s->axis[d]);
+    wrongs_free(&w);
+    return found;
+}
+
 /* What was added to what stood there, of a gradient. */
 static double *added(const double *a, const double *before, long n)
 {
@@ -231,8 +403,15 @@ void looks_of(char words[WORDS], struct sight *s)
         found = s->axis[d].extent > 1 && shifted(words, &x, &s->axis[d]);
     for (int d = 0; d < s->axes && !found; d++)
         found = reordered(words, &x, &s->axis[d]);
-    if (!found)
-        somewhere(words, &x, s->axis, s->axes);
+    if (!found) {
+        char says[WORDS] = "";
+        const int known = stands(says, &x, s);
+        const size_t room = WORDS - (known ? strlen(says) + 2 : 0);
+        const int where = somewhere(words, &x, s->axis, s->axes, room);
+        const size_t used = strlen(words);
+        if (known)
+            snprintf(words + used, WORDS - used, "%s%.80s", where ? ": " : "where it is wrong: ", says);
+    }
     free(a), free(t);
 }
 
