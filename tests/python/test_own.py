@@ -191,7 +191,7 @@ class Wrong(unittest.TestCase):
             return (x * x).mean(-1) - x.mean(-1) ** 2
 
         refused(
-            self, by_squares, "wrong on the family .*offset", reference=lambda x: x.var(-1), inputs={"x": "N C"}, N=9
+            self, by_squares, "wrong on the famil.*offset", reference=lambda x: x.var(-1), inputs={"x": "N C"}, N=9
         )
 
     def test_the_cause_is_an_input_taken_otherwise(self):
@@ -318,6 +318,20 @@ class Wrong(unittest.TestCase):
                 raises=False,
             )
             self.assertEqual(report.good, k == 6, f"key {k}, room for {room}: {report}")
+
+    def test_a_maximum_begins_below_all(self):
+        for begin in (-np.inf, 0, -1):
+            for role in ("", ": logits"):
+                report = check(
+                    lambda x, begin=begin: np.maximum(x.max(-1), np.array(begin, x.dtype)),
+                    reference=lambda x: x.max(-1),
+                    inputs={"x": "N C" + role},
+                    suite="quick",
+                    C=(20, 200),
+                    seed=3,
+                    raises=False,
+                )
+                self.assertEqual(report.good, begin == -np.inf, f"{begin}{role}: {report}")
 
     def test_some_numbers_and_later_calls(self):
         """A kernel that is wrong about the other numbers, wherever and whenever it is asked, does not forget."""

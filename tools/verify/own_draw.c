@@ -118,7 +118,7 @@ static const struct row { enum own_like like; enum op_family family; double cent
     { LIKE_GATE, OP_OPEN, 15, 0.5 },      { LIKE_GATE, OP_COLD, -10, 1 },       { LIKE_GATE, OP_SHUT, -6, 8 },
     { LIKE_GATE, OP_HUGE, 0, 60 },        { LIKE_GATE, OP_TINY, 0, 1e-30 },
     { LIKE_LOGIT, OP_GAUSS, 0, 3 },       { LIKE_LOGIT, OP_HUGE, 100, 200 },    { LIKE_LOGIT, OP_SATURATED, 0, 15 },
-    { LIKE_LOGIT, OP_SHUT, -150, 20 },        /* exponentials that vanish unless the largest is taken off */
+    { LIKE_LOGIT, OP_SHUT, -150, 3 },         /* exponentials that vanish unless the largest is taken off */
     { LIKE_LOGIT, OP_TINY, 0, 1e-38 },    { LIKE_PROBABILITY, OP_GAUSS, 0, 1 }, { LIKE_PROBABILITY, OP_HUGE, 0, 40 },
     { LIKE_PROBABILITY, OP_EQUAL, 0, 0 }, { LIKE_POSITIVE, OP_GAUSS, 0, 1 },    { LIKE_POSITIVE, OP_HUGE, 8, 3 },
     { LIKE_POSITIVE, OP_TINY, -80, 3 },   { LIKE_DECAY, OP_GAUSS, -2, 1 },      { LIKE_DECAY, OP_OPEN, -12, 1 },

@@ -9,7 +9,7 @@ from ._tall import Tall, talls
 FAMILIES = ("gauss", "integers", "cold", "offset", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
 # which families differ from gauss, for an input of that role
 DIFFERS = {
-    "data": {"integers", "cold", "offset", "equal", "onehot", "huge", "tiny"},
+    "data": {"integers", "cold", "offset", "shut", "equal", "onehot", "huge", "tiny"},
     "weight": set(),
     "norm": set(),
     "positive": {"huge", "tiny"},
@@ -91,6 +91,8 @@ def numbers(random, shape, role, family, bound=None):
         return random.integers(-3, 4, shape).astype(float)
     if role == "unit":
         return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30)
+    if role == "data" and family == "shut":  # all are below 0, where a maximum may not begin
+        return x - 5
     if role == "logits":
         return _huge_logits(random, x) if family == "huge" else 3 * x
     if role == "data" and family == "cold":  # rows as small as an eps is
