@@ -625,6 +625,18 @@ START_TEST(looks_are_recognised)
                 memcpy(got, before, sizeof got);
                 looks_of(words, &s);
                 ck_assert_str_eq(words, "what it was before: nothing was added");
+                const char *lost = "overwritten: what stood there is lost, to which it should be added";
+                for (long e = 0; e < ALL; e++)
+                    got[e] = right(e);
+                looks_of(words, &s);
+                ck_assert_str_eq(words, lost);
+                got[ALL - 1] += 1;        /* and one element more is wrong */
+                looks_of(words, &s);
+                ck_assert_msg(strcmp(words, lost), "one element is wrong besides, and still \"%s\"", words);
+                memset(before, 0, sizeof before);    /* where nothing stood, nothing is lost */
+                memcpy(got, truth, sizeof got);
+                looks_of(words, &s);
+                ck_assert_msg(strcmp(words, lost), "nothing stood there, and still \"%s\"", words);
             }
         }
 }
@@ -838,6 +850,7 @@ START_TEST(factors_are_told_as_they_are)
         {-0.9989, 0, "-0.9989 times what it should be"}, {-0.9991, 0, "of the opposite sign"},
         {0.25, 0.9e-9, "0.25 times what it should be"}, {0.25, 1.1e-9, ""}, {8, 7.9e-9, "8 times what it should be"},
         {8, 8.1e-9, ""}, {2e-6, 0, "2e-06 times what it should be"}, {0.5e-6, 0, ""},
+        {0.9e6, 0, "900000 times what it should be"}, {1.1e6, 0, ""}, {-1.1e6, 0, ""},
         {1.0001, 0, "1.0001 times what it should be"}};
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         double truth[8], got[8];

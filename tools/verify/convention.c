@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum change { TRANSPOSED, INTERLEAVED, BENT, UNIT_ROWS, MODE, SCALE, ADDED };
+enum change { TRANSPOSED, INTERLEAVED, BENT, UNIT_ROWS, MODE, SCALE, ADDED, OF_THE_FIRST };
 
 /* A function of an input, and its derivative. */
 struct bend { double (*of)(double), (*slope)(double); };
@@ -120,6 +120,21 @@ static const struct row {
      .tensors = " w ", .change = BENT, .bend = &PLUS_ONE},
     {.is = {"taps_first", "conv", "the weight is [F][C] where [C][F] belongs", FAULT_EXACT},
      .tensors = " w ", .change = TRANSPOSED},
+    {.is = {"starts_of_the_first", "attention", "in every sequence documents begin where they do in the first",
+            FAULT_EXACT},
+     .tensors = " start ", .change = OF_THE_FIRST},
+    {.is = {"starts_of_the_first", "mlstm", "in every sequence documents begin where they do in the first",
+            FAULT_EXACT},
+     .tensors = " start ", .change = OF_THE_FIRST},
+    {.is = {"starts_of_the_first", "delta", "in every sequence documents begin where they do in the first",
+            FAULT_EXACT},
+     .tensors = " start ", .change = OF_THE_FIRST},
+    {.is = {"starts_of_the_first", "conv", "in every sequence documents begin where they do in the first",
+            FAULT_EXACT},
+     .tensors = " start ", .change = OF_THE_FIRST},
+    {.is = {"starts_of_the_first", "rope", "in every sequence documents begin where they do in the first",
+            FAULT_EXACT},
+     .tensors = " start ", .change = OF_THE_FIRST},
 };
 
 const struct fault *convention_is(int i) { return i < (int)(sizeof rows / sizeof *rows) ? &rows[i].is : NULL; }
@@ -211,7 +226,11 @@ static void see(const struct row *r, struct op_case *c)
             continue;
         if (is_permutation(r->change))
             permute(c, i, r->change, 0);
-        else if (!gradient && r->change == UNIT_ROWS) {
+        else if (r->change == OF_THE_FIRST) {
+            const long one = c->size[i] / op_extent(&swax_ops[c->op], 'B', c->dims);
+            for (long e = one; e < c->size[i]; e++)
+                c->arg[i][e] = c->arg[i][e - one];
+        } else if (!gradient && r->change == UNIT_ROWS) {
             const long n = row_of(c, i);
             for (long at = 0; at < c->size[i]; at += n) {
                 const double length = length_of(&c->arg[i][at], n);

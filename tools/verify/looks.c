@@ -225,7 +225,8 @@ static int multiple(char words[WORDS], const struct pair *x)
         left += isfinite(would) ? (x->a[e] - would) * (x->a[e] - would) : 0;
         off += isfinite(would) ? (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]) : 0;
     }
-    if (!(fabs(factor) > 1e-6) || left > MOST_LEFT * off)
+    if (!(fabs(factor) > 1e-6 && fabs(factor) < 1e6) ||    /* beyond, one of the two is what rounding left */
+        left > MOST_LEFT * off)
         return 0;
     if (fabs(factor + 1) < 1e-3)
         snprintf(words, WORDS, "of the opposite sign");
@@ -388,6 +389,18 @@ static double *added(const double *a, const double *before, long n)
     return copy;
 }
 
+/* Does it hold what was to be added to what stood there? */
+static int overwritten(char words[WORDS], const struct sight *s, const double *addend, double bound)
+{
+    if (!s->before || !(largest(s->before, s->n) > bound))
+        return 0;
+    for (long e = 0; e < s->n; e++)
+        if (!near(s->got[e], addend[e], bound))
+            return 0;
+    snprintf(words, WORDS, "overwritten: what stood there is lost, to which it should be added");
+    return 1;
+}
+
 void looks_of(char words[WORDS], struct sight *s)
 {
     const double unit = largest(s->truth, s->n), bound = s->bound * (unit > 0 ? unit : 1);
@@ -398,7 +411,7 @@ void looks_of(char words[WORDS], struct sight *s)
         return;
     double *a = added(s->got, s->before, s->n), *t = added(s->truth, s->before, s->n);
     const struct pair x = {a, t, s->n, bound};
-    int found = multiple(words, &x) || transposed(words, &x, s->axis, s->axes);
+    int found = overwritten(words, s, t, bound) || multiple(words, &x) || transposed(words, &x, s->axis, s->axes);
     for (int d = 0; d < s->axes && !found; d++)
         found = s->axis[d].extent > 1 && shifted(words, &x, &s->axis[d]);
     for (int d = 0; d < s->axes && !found; d++)

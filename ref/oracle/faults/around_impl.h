@@ -29,6 +29,45 @@ static void conv_leaks_backward(CONV_BACKWARD)
     (void)start;
     REF->conv_backward(dx, dw, db, dy, x, w, b, NULL, B, T, S, C, F);
 }
+/* documents one tap early: the last row before a document is seen from it */
+static int *starts_early(const int *start, int B, int T)
+{
+    int *own = start ? copy(start, (long)B*T, sizeof(int)) : NULL;
+    for (int e = 0; e < B*T && own; e++)
+        own[e]--;
+    return own;
+}
+static void conv_early_forward(CONV_FORWARD)
+{
+    int *own = starts_early(start, B, T);
+    REF->conv_forward(y, x, w, b, own, B, T, S, C, F);
+    free(own);
+}
+static void conv_early_backward(CONV_BACKWARD)
+{
+    int *own = starts_early(start, B, T);
+    REF->conv_backward(dx, dw, db, dy, x, w, b, own, B, T, S, C, F);
+    free(own);
+}
+static void conv_no_bias_forward(CONV_FORWARD) { (void)b; REF->conv_forward(y, x, w, NULL, start, B, T, S, C, F); }
+static void conv_no_bias_backward(CONV_BACKWARD)
+{
+    (void)b;
+    REF->conv_backward(dx, dw, db, dy, x, w, NULL, start, B, T, S, C, F);
+}
+static void conv_unbiased_backward(CONV_BACKWARD)
+{
+    conv_no_bias_backward(dx, dw, db, dy, x, w, b, start, B, T, S, C, F);
+}
+static void conv_cache_untrained_backward(CONV_BACKWARD)
+{
+    real *old = copy(dx, (long)B*S*C, sizeof(real));
+    REF->conv_backward(dx, dw, db, dy, x, w, b, start, B, T, S, C, F);
+    for (long e = 0; e < (long)B*S*C; e++)
+        if (e / C % S < S - T)
+            dx[e] = old[e];
+    free(old);
+}
 static int *apart_from_cache(const int *start, int B, int T)
 {
     int *own = malloc((size_t)B * (size_t)T * sizeof *own);

@@ -10,6 +10,7 @@ struct attention_twist {
     int top_left;                     /* key j stands at token j: the keys before the call count as tokens of it */
     int no_cache;                     /* the keys before the call are not seen */
     int leaks;                        /* documents are not kept apart */
+    int early;                        /* a document sees the last key before it */
     int scales;                       /* 0: as it should be; 1: none; 2: twice */
     int modulo;                       /* query head h reads key head h % G */
     int swapped;                      /* a_tj = q_j.k_t */
@@ -19,7 +20,9 @@ struct attention_twist {
     int base2;                        /* lse is a logarithm to base 2 */
     real (*operand)(real);            /* rounds what enters a product */
     real (*sum)(real);                /* rounds a running sum */
-    int no_delta, unscaled_dk;        /* backward: without dy.y; dk without 1/sqrt(D) */
+    int bare_lse;                     /* lse lacks the sink's share */
+    int no_delta;                     /* backward: without dy.y */
+    int unscaled_dq, unscaled_dk;     /* without 1/sqrt(D) */
     int last_head, half_value;        /* dk, dv of one head of the group only; dy.v over half of the head */
     int no_sink, scaled_sink;         /* the sink is left out; is halved, as if it were a score that is scaled */
     int no_dsink, dsink_sign;         /* backward: dsink is not added to; it is, with the wrong sign */
@@ -38,7 +41,7 @@ static int key_head(const struct attention_twist *w, int h, int H, int G) { retu
 static int sees(const struct attention_twist *w, const struct attention_shape *n, const int *start, int b, int t, int j)
 {
     const int at = w->top_left ? j : j - (n->S - n->T), back = t - at,
-              first = start && !w->leaks ? start[b*n->T + t] : -n->S;
+              first = start && !w->leaks ? start[b*n->T + t] - w->early : -n->S;
     const int window = n->W > n->S ? n->S + 1 : n->W + w->wider > 0 ? n->W + w->wider : 1;
     if (at < first || (w->no_cache && at < 0))
         return 0;
@@ -105,7 +108,7 @@ static void attention_query(const struct attention_twist *w, const struct attent
     }
     for (int d = 0; d < D; d++)
         y[row*D + d] = z > 0 ? y[row*D + d] / z : 0;
-    lse[row] = (max + log(z)) / (w->base2 ? log((stat)2) : 1);
+    lse[row] = (max + log(w->bare_lse ? z - exp(sink - max) : z)) / (w->base2 ? log((stat)2) : 1);
 }
 
 static void attention_twisted(const struct attention_twist *w, ATTENTION_FORWARD)
@@ -143,7 +146,7 @@ static void attention_query_back(const struct attention_twist *w, const struct a
         for (int d = 0; d < (w->half_value ? (D + 1) / 2 : D); d++)
             dp = real_by(sum, dp + real_by(as, dy[row*D + d]) * real_by(as, v[key*D + d]));
         const real da = real_by(as, p * (dp - delta)) * scale;
-        add_row(w, dq + by_q, da, k + by_k, D);
+        add_row(w, dq + by_q, w->unscaled_dq ? da * sqrt((real)D) : da, k + by_k, D);
         if (!counts)
             continue;
         add_row(w, dv + key*D, real_by(as, p), dy + row*D, D);
@@ -200,6 +203,9 @@ ATTENTION(not_causal, .ahead = 1, .everything = 1)
 ATTENTION(top_left, .top_left = 1)
 ATTENTION(no_cache, .no_cache = 1)
 ATTENTION(leaks, .leaks = 1)
+ATTENTION_F(leaks_forward, .leaks = 1)
+ATTENTION_B(leaks_backward, .leaks = 1)
+ATTENTION(early, .early = 1)
 ATTENTION(no_scale, .scales = 1)
 ATTENTION(scale_twice, .scales = 2)
 ATTENTION(heads_modulo, .modulo = 1)
@@ -212,6 +218,8 @@ ATTENTION(tf32, .operand = to_tf32)
 ATTENTION(bf16_operands, .operand = to_bf16)
 ATTENTION(bf16_sums, .sum = to_bf16)
 ATTENTION_B(no_delta, .no_delta = 1)
+ATTENTION_F(bare_lse, .bare_lse = 1)
+ATTENTION_B(unscaled_dq, .unscaled_dq = 1)
 ATTENTION_B(unscaled_dk, .unscaled_dk = 1)
 ATTENTION_B(group_not_summed, .last_head = 1)
 ATTENTION_B(half_value, .half_value = 1)

@@ -7,6 +7,8 @@
 #define LINEAR_BACKWARD real *dx, stat *dw, stat *db, const real *dy, const real *x, const real *w, int N, int O, int I
 #define HEADNORM_FORWARD real *y, stat *mean, stat *rstd, const real *x, const stat *w, \
                          int N, int H, int D, int center, double eps
+#define HEADNORM_BACKWARD real *dx, stat *dw, const real *dy, const real *x, const stat *w, \
+                          const stat *mean, const stat *rstd, int N, int H, int D, int center
 #define ROPE_FORWARD real *y, const real *x, const int *start, int B, int T, int H, int D, int P, double theta
 #define ROPE_BACKWARD real *dx, const real *dy, const int *start, int B, int T, int H, int D, int P, double theta
 #define ATTENTION_FORWARD real *y, stat *lse, const real *q, const real *k, const real *v, const stat *sink, \

@@ -51,12 +51,29 @@ static void gate_no_sigmoid_forward(real *y, const real *g, const real *x, int N
     for (int n = 0; n < N; n++)
         y[n] = g[n] * x[n];
 }
+static void gate_no_slope_backward(real *dg, real *dx, const real *dy, const real *g, const real *x, int N)
+{
+    for (int n = 0; n < N; n++) {
+        dg[n] += dy[n] * x[n] * sigmoid(g[n]);    /* without s(-g) */
+        dx[n] += dy[n] * sigmoid(g[n]);
+    }
+}
+static void gate_silu_forward(real *y, const real *g, const real *x, int N)
+{
+    for (int n = 0; n < N; n++)
+        y[n] = g[n] * sigmoid(g[n]) * x[n];
+}
 static void swiglu_derivative_backward(real *da, real *db, const real *dy, const real *a, const real *b, int N)
 {
     for (int n = 0; n < N; n++) {
         da[n] += dy[n] * b[n] * sigmoid(a[n]);    /* without a s(-a) */
         db[n] += dy[n] * a[n] * sigmoid(a[n]);
     }
+}
+static void swiglu_no_silu_forward(real *y, const real *a, const real *b, int N) { REF->gate_forward(y, a, b, N); }
+static void swiglu_no_silu_backward(real *da, real *db, const real *dy, const real *a, const real *b, int N)
+{
+    REF->gate_backward(da, db, dy, a, b, N);
 }
 static void swiglu_halves_forward(real *y, const real *a, const real *b, int N) { REF->swiglu_forward(y, b, a, N); }
 static void swiglu_halves_backward(real *da, real *db, const real *dy, const real *a, const real *b, int N)
@@ -193,6 +210,73 @@ static void rmsnorm_one_term_backward(real *dx, stat *dw, const real *dy, const 
         dx[e] = old[e] + rstd[e/C] * dy[e] * w[e%C];
     free(old);
 }
+static void rmsnorm_no_eps_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
+{
+    (void)eps;
+    REF->rmsnorm_forward(y, rstd, x, w, N, C, 0);
+}
+static void rmsnorm_bare_dw_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w,
+                                     const stat *rstd, int N, int C)
+{
+    stat *own = copy(dw, C, sizeof(stat));
+    REF->rmsnorm_backward(dx, own, dy, x, w, rstd, N, C);
+    for (long e = 0; e < (long)N*C; e++)
+        dw[e % C] += dy[e] * x[e];
+    free(own);
+}
+static void rmsnorm_last_row_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w,
+                                      const stat *rstd, int N, int C)
+{
+    stat *own = copy(dw, C, sizeof(stat));
+    const long last = (long)(N - 1)*C;
+    REF->rmsnorm_backward(dx, own, dy, x, w, rstd, N, C);
+    for (int c = 0; c < C; c++)
+        dw[c] += dy[last + c] * x[last + c] * rstd[N - 1];
+    free(own);
+}
+static void headnorm_always_centred_forward(HEADNORM_FORWARD)
+{
+    (void)center;
+    REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, 1, eps);
+}
+static void headnorm_never_centred_forward(HEADNORM_FORWARD)
+{
+    (void)center;
+    REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, 0, eps);
+}
+/* every head's weight that of head 0 */
+static stat *headnorm_one_weight(const stat *w, int H, int D)
+{
+    stat *all = copy(w, (long)H*D, sizeof(stat));
+    for (long e = 0; e < (long)H*D; e++)
+        all[e] = w[e % D];
+    return all;
+}
+static void headnorm_one_weight_forward(HEADNORM_FORWARD)
+{
+    stat *all = headnorm_one_weight(w, H, D);
+    REF->headnorm_forward(y, mean, rstd, x, all, N, H, D, center, eps);
+    free(all);
+}
+static void headnorm_one_weight_backward(HEADNORM_BACKWARD)
+{
+    stat *all = headnorm_one_weight(w, H, D);
+    REF->headnorm_backward(dx, dw, dy, x, all, mean, rstd, N, H, D, center);
+    free(all);
+}
+static void headnorm_one_term_backward(HEADNORM_BACKWARD)
+{
+    real *old = copy(dx, (long)N*H*D, sizeof(real));
+    REF->headnorm_backward(dx, dw, dy, x, w, mean, rstd, N, H, D, center);
+    for (long nh = 0; nh < (long)N*H; nh++) {
+        stat u = 0;
+        for (int d = 0; d < D && center; d++)
+            u += dy[nh*D + d] * w[nh%H*D + d] / (stat)D;
+        for (int d = 0; d < D; d++)
+            dx[nh*D + d] = old[nh*D + d] + rstd[nh] * (dy[nh*D + d] * w[nh%H*D + d] - u);
+    }
+    free(old);
+}
 static void headnorm_unbiased_forward(HEADNORM_FORWARD)
 {
     REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, center, eps * (D - 1) / D);
@@ -213,8 +297,7 @@ static void headnorm_all_heads_forward(HEADNORM_FORWARD)
     for (int nh = N*H - 1; nh >= 0; nh--)
         mean[nh] = mean[nh / H], rstd[nh] = rstd[nh / H];
 }
-static void headnorm_no_centre_backward(real *dx, stat *dw, const real *dy, const real *x, const stat *w,
-                                        const stat *mean, const stat *rstd, int N, int H, int D, int center)
+static void headnorm_no_centre_backward(HEADNORM_BACKWARD)
 {
     (void)center;
     REF->headnorm_backward(dx, dw, dy, x, w, mean, rstd, N, H, D, 0);
@@ -242,6 +325,8 @@ static void rope_interleaved_forward(ROPE_FORWARD)
 }
 static void rope_next_position_forward(ROPE_FORWARD) { REF->rope_forward(y, x, start, B, T, H, D, P + 1, theta); }
 static void rope_next_position_backward(ROPE_BACKWARD) { REF->rope_backward(dx, dy, start, B, T, H, D, P + 1, theta); }
+static void rope_no_offset_forward(ROPE_FORWARD) { (void)P; REF->rope_forward(y, x, start, B, T, H, D, 0, theta); }
+static void rope_no_offset_backward(ROPE_BACKWARD) { (void)P; REF->rope_backward(dx, dy, start, B, T, H, D, 0, theta); }
 static void rope_wrong_way_forward(ROPE_FORWARD)
 {
     memset(y, 0, (size_t)B * (size_t)T * (size_t)H * (size_t)D * sizeof(real));
@@ -298,6 +383,27 @@ static void xent_trains_ignored_backward(stat *dx, const stat *dloss, const stat
     REF->xent_backward(dx, dloss, x, all, lse, N, V, cap);
     free(all);
 }
+static void xent_no_target_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse,
+                                    int N, int V, double cap)
+{
+    REF->xent_backward(dx, dloss, x, target, lse, N, V, cap);
+    for (int n = 0; n < N; n++) {
+        if (target[n] < 0 || target[n] >= V)
+            continue;
+        const long at = (long)n*V + target[n];
+        const stat z = cap > 0 ? tanh(x[at] / (stat)cap) : 0;
+        dx[at] += dloss[n] * (1 - z*z);    /* the 1 that was taken away */
+    }
+}
+static void xent_no_dloss_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse,
+                                   int N, int V, double cap)
+{
+    stat *ones = copy(dloss, N, sizeof(stat));
+    for (int n = 0; n < N; n++)
+        ones[n] = 1;
+    REF->xent_backward(dx, ones, x, target, lse, N, V, cap);
+    free(ones);
+}
 #define ADAMW stat *w, stat *m, stat *v, const stat *g, const double *sum, int N, int step, \
               double lr, double beta1, double beta2, double eps, double decay, double clip
 static void adamw_eps_inside(ADAMW)
@@ -324,6 +430,37 @@ static void adamw_coupled_decay(ADAMW)
         gd[n] += (stat)decay * w[n];
     REF->adamw(w, m, v, gd, sum, N, step, lr, beta1, beta2, eps, 0, clip);
     free(gd);
+}
+static void adamw_no_decay(ADAMW)
+{
+    (void)decay;
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, 0, clip);
+}
+static void adamw_decay_without_rate(ADAMW)
+{
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay / lr, clip);
+}
+static void adamw_late_step(ADAMW)
+{
+    REF->adamw(w, m, v, g, sum, N, step + 1, lr, beta1, beta2, eps, decay, clip);
+}
+static void adamw_first_corrected(ADAMW)
+{
+    stat *w0 = copy(w, N, sizeof(stat));
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
+    for (int n = 0; n < N; n++)
+        w[n] = (stat)(1 - lr*decay) * w0[n] -
+               (stat)(lr / (1 - pow(beta1, step))) * m[n] / (sqrt(v[n]) + (stat)eps);
+    free(w0);
+}
+static void adamw_second_corrected(ADAMW)
+{
+    stat *w0 = copy(w, N, sizeof(stat));
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
+    for (int n = 0; n < N; n++)
+        w[n] = (stat)(1 - lr*decay) * w0[n] -
+               (stat)lr * m[n] / (sqrt(v[n] / (stat)(1 - pow(beta2, step))) + (stat)eps);
+    free(w0);
 }
 static void adamw_no_clip(ADAMW)
 {
