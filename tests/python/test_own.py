@@ -321,7 +321,7 @@ class Wrong(unittest.TestCase):
 
     def test_a_maximum_begins_below_all(self):
         for begin in (-np.inf, 0, -1):
-            for role in ("", ": logits"):
+            for role in ("", ": logits", ": gate"):
                 report = check(
                     lambda x, begin=begin: np.maximum(x.max(-1), np.array(begin, x.dtype)),
                     reference=lambda x: x.max(-1),

@@ -15,7 +15,7 @@ DIFFERS = {
     "positive": {"huge", "tiny"},
     "probability": {"equal", "onehot"},
     "logits": {"integers", "equal", "huge"},
-    "gate": {"saturated", "open", "shut"},
+    "gate": {"cold", "saturated", "open", "shut"},
     "log_gate": {"saturated", "open", "shut"},
     "unit": {"equal", "onehot"},
     "fraction": {"saturated"},
@@ -75,7 +75,7 @@ def numbers(random, shape, role, family, bound=None):
         return (random.random(shape) < 0.7).astype(float)
     if role in ("gate", "log_gate"):
         x = _gate(random, shape, family)
-        return x if role == "gate" else -np.log1p(np.exp(-x))
+        return -np.log1p(np.exp(-x)) if role == "log_gate" else x - 13 if family == "cold" else x
     if role == "norm":
         return 1 + x / 8
     if role == "fraction":
