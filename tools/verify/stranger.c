@@ -9,6 +9,7 @@
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
-#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
@@ -59,13 +59,19 @@ static void hear_endings(void (*from)(int), void (*to)(int))
  * otherwise write a verdict in its place. */
 static void keep_to_oneself(void) { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
+/* What capget(2) takes; Linux's own header is not where another C library's are.  Of the rights, bit 19 is that to look
+ * into others (CAP_SYS_PTRACE). */
+enum { CAPABILITY_VERSION_3 = 0x20080522, LOOKS_INTO_OTHERS = 19 };
+struct whose_rights { uint32_t version; int pid; };
+struct rights { uint32_t effective, permitted, inheritable; };
+
 /* In the process: it may be looked into, and does not look into others, even as root.  What it does not get is that
  * right alone: the kernel's own affairs may need the others. */
 static void look_into_nobody(void)
 {
-    struct __user_cap_header_struct who = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct may[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    const unsigned looks = ~(1u << CAP_SYS_PTRACE);
+    struct whose_rights who = {.version = CAPABILITY_VERSION_3};
+    struct rights may[2] = {{0}};
+    const uint32_t looks = ~(1u << LOOKS_INTO_OTHERS);
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     if (!syscall(SYS_capget, &who, may)) {
         may[0].effective &= looks, may[0].permitted &= looks, may[0].inheritable &= looks;
