@@ -37,18 +37,29 @@ static int *starts_early(const int *start, int B, int T)
         own[e]--;
     return own;
 }
-static void conv_early_forward(CONV_FORWARD)
+/* the rows before the call are not of its documents */
+static int *starts_apart(const int *start, int B, int T)
 {
-    int *own = starts_early(start, B, T);
-    REF->conv_forward(y, x, w, b, own, B, T, S, C, F);
-    free(own);
+    int *own = malloc((size_t)B * (size_t)T * sizeof *own);
+    for (int e = 0; e < B*T; e++)
+        own[e] = start && start[e] > 0 ? start[e] : 0;
+    return own;
 }
-static void conv_early_backward(CONV_BACKWARD)
-{
-    int *own = starts_early(start, B, T);
-    REF->conv_backward(dx, dw, db, dy, x, w, b, own, B, T, S, C, F);
-    free(own);
-}
+#define CONV_STARTS(name, starts)                                                     \
+    static void conv_##name##_forward(CONV_FORWARD)                                   \
+    {                                                                                 \
+        int *own = starts(start, B, T);                                               \
+        REF->conv_forward(y, x, w, b, own, B, T, S, C, F);                            \
+        free(own);                                                                    \
+    }                                                                                 \
+    static void conv_##name##_backward(CONV_BACKWARD)                                 \
+    {                                                                                 \
+        int *own = starts(start, B, T);                                               \
+        REF->conv_backward(dx, dw, db, dy, x, w, b, own, B, T, S, C, F);              \
+        free(own);                                                                    \
+    }
+CONV_STARTS(early, starts_early)
+CONV_STARTS(no_cache, starts_apart)
 static void conv_no_bias_forward(CONV_FORWARD) { (void)b; REF->conv_forward(y, x, w, NULL, start, B, T, S, C, F); }
 static void conv_no_bias_backward(CONV_BACKWARD)
 {
@@ -67,25 +78,6 @@ static void conv_cache_untrained_backward(CONV_BACKWARD)
         if (e / C % S < S - T)
             dx[e] = old[e];
     free(old);
-}
-static int *apart_from_cache(const int *start, int B, int T)
-{
-    int *own = malloc((size_t)B * (size_t)T * sizeof *own);
-    for (int e = 0; e < B*T; e++)
-        own[e] = start && start[e] > 0 ? start[e] : 0;
-    return own;
-}
-static void conv_no_cache_forward(CONV_FORWARD)
-{
-    int *own = apart_from_cache(start, B, T);
-    REF->conv_forward(y, x, w, b, own, B, T, S, C, F);
-    free(own);
-}
-static void conv_no_cache_backward(CONV_BACKWARD)
-{
-    int *own = apart_from_cache(start, B, T);
-    REF->conv_backward(dx, dw, db, dy, x, w, b, own, B, T, S, C, F);
-    free(own);
 }
 /* a_t, or its derivative's lack: by what y is without the sigmoid */
 static stat conv_plain_sum(const real *x, const stat *w, const stat *b, const int *start, long bt, int c, int T, int S,

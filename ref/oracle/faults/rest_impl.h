@@ -415,13 +415,26 @@ static void adamw_eps_inside(ADAMW)
              / sqrt(v[n] / (stat)(1 - pow(beta2, step)) + (stat)eps);
     free(w0);
 }
-static void adamw_no_correction(ADAMW)
+/* the moments divided by such corrections, 1 for none */
+static void adamw_corrected(ADAMW, double first, double second)
 {
     stat *w0 = copy(w, N, sizeof(stat));
     REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
     for (int n = 0; n < N; n++)
-        w[n] = (stat)(1 - lr*decay) * w0[n] - (stat)lr * m[n] / (sqrt(v[n]) + (stat)eps);
+        w[n] = (stat)(1 - lr*decay) * w0[n] - (stat)(lr / first) * m[n] / (sqrt(v[n] / (stat)second) + (stat)eps);
     free(w0);
+}
+static void adamw_no_correction(ADAMW)
+{
+    adamw_corrected(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, 1, 1);
+}
+static void adamw_first_corrected(ADAMW)
+{
+    adamw_corrected(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, 1 - pow(beta1, step), 1);
+}
+static void adamw_second_corrected(ADAMW)
+{
+    adamw_corrected(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, 1, 1 - pow(beta2, step));
 }
 static void adamw_coupled_decay(ADAMW)
 {
@@ -443,24 +456,6 @@ static void adamw_decay_without_rate(ADAMW)
 static void adamw_late_step(ADAMW)
 {
     REF->adamw(w, m, v, g, sum, N, step + 1, lr, beta1, beta2, eps, decay, clip);
-}
-static void adamw_first_corrected(ADAMW)
-{
-    stat *w0 = copy(w, N, sizeof(stat));
-    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
-    for (int n = 0; n < N; n++)
-        w[n] = (stat)(1 - lr*decay) * w0[n] -
-               (stat)(lr / (1 - pow(beta1, step))) * m[n] / (sqrt(v[n]) + (stat)eps);
-    free(w0);
-}
-static void adamw_second_corrected(ADAMW)
-{
-    stat *w0 = copy(w, N, sizeof(stat));
-    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
-    for (int n = 0; n < N; n++)
-        w[n] = (stat)(1 - lr*decay) * w0[n] -
-               (stat)lr * m[n] / (sqrt(v[n] / (stat)(1 - pow(beta2, step))) + (stat)eps);
-    free(w0);
 }
 static void adamw_no_clip(ADAMW)
 {
