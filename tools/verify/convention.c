@@ -45,6 +45,11 @@ static const struct bend NEGATED = {negative, minus_one}, EXPONENTIATED = {exp, 
 static double root_of(double scale, double n) { return (void)scale, 1 / sqrt(n); }
 static double root_beside(double scale, double n) { return scale / sqrt(n); }
 
+/* Of every kernel that has documents. */
+#define STARTS_OF_THE_FIRST(op)                                                                                    \
+    {.is = {"starts_of_the_first", op, "in every sequence documents begin where they do in the first", FAULT_EXACT}, \
+     .tensors = " start ", .change = OF_THE_FIRST}
+
 static const struct row {
     struct fault is;
     const char *tensors;                /* " S0 S1 "; ADDED: the output, and the input that is added to it */
@@ -120,21 +125,8 @@ static const struct row {
      .tensors = " w ", .change = BENT, .bend = &PLUS_ONE},
     {.is = {"taps_first", "conv", "the weight is [F][C] where [C][F] belongs", FAULT_EXACT},
      .tensors = " w ", .change = TRANSPOSED},
-    {.is = {"starts_of_the_first", "attention", "in every sequence documents begin where they do in the first",
-            FAULT_EXACT},
-     .tensors = " start ", .change = OF_THE_FIRST},
-    {.is = {"starts_of_the_first", "mlstm", "in every sequence documents begin where they do in the first",
-            FAULT_EXACT},
-     .tensors = " start ", .change = OF_THE_FIRST},
-    {.is = {"starts_of_the_first", "delta", "in every sequence documents begin where they do in the first",
-            FAULT_EXACT},
-     .tensors = " start ", .change = OF_THE_FIRST},
-    {.is = {"starts_of_the_first", "conv", "in every sequence documents begin where they do in the first",
-            FAULT_EXACT},
-     .tensors = " start ", .change = OF_THE_FIRST},
-    {.is = {"starts_of_the_first", "rope", "in every sequence documents begin where they do in the first",
-            FAULT_EXACT},
-     .tensors = " start ", .change = OF_THE_FIRST},
+    STARTS_OF_THE_FIRST("attention"), STARTS_OF_THE_FIRST("mlstm"), STARTS_OF_THE_FIRST("delta"),
+    STARTS_OF_THE_FIRST("conv"), STARTS_OF_THE_FIRST("rope"),
 };
 
 const struct fault *convention_is(int i) { return i < (int)(sizeof rows / sizeof *rows) ? &rows[i].is : NULL; }
