@@ -37,22 +37,30 @@ static long from_where(const struct move *m, long e)
     return from < 0 || from >= d->extent ? -1 : e + (from - at) * d->stride;
 }
 
-/* What may be left of what a tensor is off, of its squares, where words are to explain it. */
-static const double MOST_LEFT = 1e-3;
+/* Where words say what each element would be: the squares of what they leave of it, and of what it is off. */
+struct rest { double left, off; };
+static const double MOST_LEFT = 1e-3;      /* of the second, where words are to explain it */
+
+/* Is an answer near what it would be?  It is added up what that leaves. */
+static int fits(struct rest *r, double a, double t, double would, double bound)
+{
+    r->left += isfinite(would) ? (a - would) * (a - would) : 0;
+    r->off += isfinite(would) && isfinite(t) ? (a - t) * (a - t) : 0;
+    return near(a, would, bound);
+}
+
+static int explained(const struct rest *r) { return r->left <= MOST_LEFT * r->off; }
 
 /* Is each element the truth's from where it is said to come, and not because the two are alike? */
 static int moved_so(const struct pair *x, const struct move *m)
 {
-    double left = 0, off = 0;
+    struct rest r = {0, 0};
     for (long e = 0; e < x->n; e++) {
         const long from = from_where(m, e);
-        const double would = from < 0 ? x->a[e] : x->t[from];
-        if (!near(x->a[e], would, x->bound))
+        if (!fits(&r, x->a[e], x->t[e], from < 0 ? x->a[e] : x->t[from], x->bound))
             return 0;
-        left += isfinite(would) ? (x->a[e] - would) * (x->a[e] - would) : 0;
-        off += isfinite(would) && isfinite(x->t[e]) ? (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]) : 0;
     }
-    return left <= MOST_LEFT * off;
+    return explained(&r);
 }
 
 static void set_strides(struct axis *axis, int n)
@@ -81,16 +89,12 @@ static int shifted(char words[WORDS], const struct pair *x, const struct axis *d
 /* Is the answer's index `to` the truth's index `from`, whole, and not because the two are alike? */
 static int holds(const struct pair *x, const struct axis *d, long to, long from)
 {
-    double left = 0, off = 0;
+    struct rest r = {0, 0};
     for (long block = 0; block < x->n; block += d->extent * d->stride)
-        for (long e = block + to * d->stride; e < block + (to + 1) * d->stride; e++) {
-            const double would = x->t[e + (from - to) * d->stride];
-            if (!near(x->a[e], would, x->bound))
+        for (long e = block + to * d->stride; e < block + (to + 1) * d->stride; e++)
+            if (!fits(&r, x->a[e], x->t[e], x->t[e + (from - to) * d->stride], x->bound))
                 return 0;
-            left += isfinite(would) ? (x->a[e] - would) * (x->a[e] - would) : 0;
-            off += isfinite(would) && isfinite(x->t[e]) ? (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]) : 0;
-        }
-    return from == to || left <= MOST_LEFT * off;
+    return from == to || explained(&r);
 }
 
 enum { MOST_ORDERED = 64 };
@@ -209,7 +213,8 @@ static int somewhere(char words[WORDS], const struct pair *x, const struct axis 
 static int multiple(char words[WORDS], const struct pair *x)
 {
     const double most = largest(x->t, x->n);
-    double along = 0, square = 0, left = 0, off = 0;
+    double along = 0, square = 0;
+    struct rest r = {0, 0};
     if (!(most > 0))
         return 0;
     for (long e = 0; e < x->n; e++)
@@ -218,15 +223,11 @@ static int multiple(char words[WORDS], const struct pair *x)
             square += x->t[e] / most * (x->t[e] / most);
         }
     const double factor = along / square;
-    for (long e = 0; e < x->n; e++) {
-        const double would = factor * x->t[e];
-        if (!near(x->a[e], would, x->bound * fmax(1, fabs(factor))))
+    for (long e = 0; e < x->n; e++)
+        if (!fits(&r, x->a[e], x->t[e], factor * x->t[e], x->bound * fmax(1, fabs(factor))))
             return 0;
-        left += isfinite(would) ? (x->a[e] - would) * (x->a[e] - would) : 0;
-        off += isfinite(would) ? (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]) : 0;
-    }
     if (!(fabs(factor) > 1e-6 && fabs(factor) < 1e6) ||    /* beyond, one of the two is what rounding left */
-        left > MOST_LEFT * off)
+        !explained(&r))
         return 0;
     if (fabs(factor + 1) < 1e-3)
         snprintf(words, WORDS, "of the opposite sign");
@@ -268,14 +269,11 @@ enum { ENOUGH = 4 };
 /* Does what each should be, `would`, leave next to nothing of what the wrong elements are off? */
 static int explains(const struct pair *x, const double *would)
 {
-    double left = 0, off = 0;
-    for (long e = 0; e < x->n; e++) {
-        if (!isfinite(x->t[e]) || !near(x->a[e], would[e], x->bound))
+    struct rest r = {0, 0};
+    for (long e = 0; e < x->n; e++)
+        if (!isfinite(x->t[e]) || !isfinite(would[e]) || !fits(&r, x->a[e], x->t[e], would[e], x->bound))
             return 0;
-        left += (x->a[e] - would[e]) * (x->a[e] - would[e]);
-        off += (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]);
-    }
-    return left <= MOST_LEFT * off;
+    return explained(&r);
 }
 
 /* The wrong elements alone, and where they stand. */
@@ -326,7 +324,7 @@ static int of_another(char words[WORDS], struct wrongs *w, const double *t, cons
 /* The vectors along an axis in which anything is wrong: each a multiple of its own of what it should be. */
 static int multiples(char words[WORDS], const struct pair *x, const struct axis *d)
 {
-    double left = 0, off = 0;
+    struct rest r = {0, 0};
     long wrong = 0;
     if (d->extent < ENOUGH)
         return 0;
@@ -340,15 +338,12 @@ static int multiples(char words[WORDS], const struct pair *x, const struct axis 
             square += x->t[e] * x->t[e];
         }
         const double factor = along / square;
-        for (long e = first; e < first + d->extent * d->stride && bad; e += d->stride) {
-            if (!near(x->a[e], factor * x->t[e], x->bound))
+        for (long e = first; e < first + d->extent * d->stride && bad; e += d->stride)
+            if (!isfinite(factor * x->t[e]) || !fits(&r, x->a[e], x->t[e], factor * x->t[e], x->bound))
                 return 0;
-            left += (x->a[e] - factor * x->t[e]) * (x->a[e] - factor * x->t[e]);
-            off += (x->a[e] - x->t[e]) * (x->a[e] - x->t[e]);
-        }
         wrong += bad;
     }
-    if (!(wrong > 0 && left <= MOST_LEFT * off))
+    if (!(wrong > 0 && explained(&r)))
         return 0;
     return snprintf(words, WORDS, "there a multiple of its own along %s", d->name);
 }
