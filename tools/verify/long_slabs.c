@@ -1,6 +1,7 @@
 /* long_slabs.c - arrays in a kernel's own types, and the slabs that can be drawn and judged by themselves. */
 #include "tools/verify/long_slabs.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,11 +165,12 @@ void slab_move(const struct whole *w, int part, int i, double *x, const struct o
     }
 }
 
-/* What several slabs share is brought by the first of them. */
-static int brings(const struct slab *at, const char *shape)
+/* Does that slab bring the argument into the whole?  What several share is brought by the first of them. */
+static int brings(const struct whole *w, int part, int i, const struct slab *at)
 {
-    return (!at->b || strchr(shape, 'B')) && (!at->g || strchr(shape, 'H') || strchr(shape, 'G')) &&
-           (!at->row || strchr(shape, 'N'));
+    const char *shape = swax_ops[w->c[part].op].arg[i].shape;
+    return op_is_drawn(w->c[part].op, i) && whole_shares(w, part, i) < 0 && (!at->b || strchr(shape, 'B')) &&
+           (!at->g || strchr(shape, 'H') || strchr(shape, 'G')) && (!at->row || strchr(shape, 'N'));
 }
 
 /* The inputs of one slab, as a problem: all of them, or what it brings. */
@@ -192,14 +194,14 @@ static void draw(struct problem *p, const struct whole *w, const struct plan *pl
         op_case_alloc(c, optional);
         c->by = teller_of(&p->subject, &p->wish, c);
         for (int i = 0; i < c->n; i++) {
-            const char *shape = swax_ops[c->op].arg[i].shape;
             const int same = whole_shares(w, part, i);
-            if (!c->arg[i] || !op_is_drawn(c->op, i) || !(all || (brings(at, shape) && same < 0)))
+            if (!c->arg[i] || !op_is_drawn(c->op, i) || !(all || brings(w, part, i, at)))
                 continue;
             if (same >= 0)
                 memcpy(c->arg[i], p->in[0].arg[same], (size_t)c->size[i] * sizeof(double));
             else
-                op_draw_argument(c, i, seed_of(seed, shape, at), OP_GAUSS, dtype_precision(p->wish.dtype));
+                op_draw_argument(c, i, seed_of(seed, swax_ops[c->op].arg[i].shape, at), OP_GAUSS,
+                                 dtype_precision(p->wish.dtype));
         }
     }
 }
@@ -220,8 +222,7 @@ static void fill_slabs(const struct whole *w, const struct plan *plan, const str
         draw(&p, w, plan, s, &at, seed, 0);
         for (int part = 0; part < w->parts; part++)
             for (int i = 0; i < p.in[part].n; i++)
-                if (p.in[part].arg[i] && op_is_drawn(p.in[part].op, i) && whole_shares(w, part, i) < 0 &&
-                    brings(&at, swax_ops[p.in[part].op].arg[i].shape))
+                if (p.in[part].arg[i] && brings(w, part, i, &at))
                     slab_move(w, part, i, p.in[part].arg[i], &p.in[part], s, &at, 1);
         problem_free(&p);
     }
@@ -243,7 +244,7 @@ const char *whole_fill(const struct whole *w, const struct plan *plan, const str
             if (a->role == OUT || a->role == SCRATCH)
                 memset(w->base + w->at[part][i], 0xFF, bytes);
         }
-    hands = hands < LONG_COPIES ? hands : LONG_COPIES;
+    assert(hands <= LONG_COPIES);
     fflush(NULL);
     for (int k = 1; k < hands; k++) {
         const pid_t pid = fork();

@@ -38,8 +38,8 @@ int slabs_have(const struct slabs *s, const char *shape);
 void whole_begin(struct whole *w, const struct subject *s, const struct op_case *c, enum swax_precision precision);
 /* Which argument of the forward that one of a backward is, so that it lies once; or -1. */
 int whole_shares(const struct whole *w, int part, int i);
-/* All inputs, by seed; what is written begins as NaN, what is added to as 0.  More than one hand are processes, for
- * which w->base has to be shared.  NULL, or a sentence in why. */
+/* All inputs, by seed; what is written begins as NaN, what is added to as 0.  More than one hand, of
+ * LONG_COPIES at most, are processes, for which w->base has to be shared.  NULL, or a sentence in why. */
 const char *whole_fill(const struct whole *w, const struct plan *plan, const struct slabs *s, uint64_t seed, int hands,
                        char *why);
 /* The inputs of one slab, as a problem. */
