@@ -64,13 +64,14 @@ static void drop(struct op_case *c, const char *names)
 
 /* Both parts, those that it has: `second` is what it says at another place. */
 static const char *put(struct plugin *p, struct worker *w, const struct problem *q, struct op_case got[PARTS],
-                       struct op_case second[PARTS], struct conduct *conduct, int *lost)
+                       struct op_case second[PARTS], int *lost)
 {
+    struct conduct conduct;
     answers_copy(second, q, got);
     const char *wrong =
-        worker_ask(w, &q->subject, (1u << q->subject.n) - 1, got, second, 0, conduct, p->trouble, lost);
+        worker_ask(w, &q->subject, (1u << q->subject.n) - 1, got, second, 0, &conduct, p->trouble, lost);
     for (int part = 0; part < q->subject.n && !*lost; part++) {
-        const char *names = conduct->offers[part] ? q->wish.without : NULL;
+        const char *names = conduct.offers[part] ? q->wish.without : NULL;
         drop(&got[part], names);
         drop(&second[part], names);
     }
@@ -83,14 +84,13 @@ static const char *ask_again(void *arg, const struct problem *q, struct op_case 
 {
     struct plugin *p = arg;
     struct op_case second[PARTS];
-    struct conduct conduct;
     char why[SWAX_WHY];
     struct worker *w = how == AGAIN_ALONE ? worker_start(p->loads, p, p->numbers, why) : p->worker;
     if (!w) {
         snprintf(p->trouble, sizeof p->trouble, "%.190s", why);
         return p->trouble;
     }
-    const char *wrong = put(p, w, q, got, second, &conduct, lost);
+    const char *wrong = put(p, w, q, got, second, lost);
     for (int part = 0; part < q->subject.n && !wrong && !*lost; part++) {
         if (how != AGAIN_ELSEWHERE && part_is_right(q, second, part))
             continue;      /* of two answers that differ, the one that is wrong counts */
@@ -108,8 +108,7 @@ static const char *answer(void *arg, const struct problem *q, struct op_case got
 {
     struct plugin *p = arg;
     struct op_case second[PARTS];
-    struct conduct conduct;
-    const char *wrong = put(p, p->worker, q, got, second, &conduct, lost);
+    const char *wrong = put(p, p->worker, q, got, second, lost);
     wrong = wrong ? wrong : again_second(&p->again, q, got, second, r);
     answers_free(second);
     return wrong || *lost || again_saw(&p->again, q) ? wrong : again_replay(&p->again, q, got, r, lost);
