@@ -347,11 +347,25 @@ static void make_alike(struct op_case *c, int apart)
             memcpy(k + t * row, k + (t - 1) * row, (size_t)row * sizeof *k);
 }
 
+/* Gates that are shut for good, from the first token on and later, and decays of 1. */
+static void gates_at_their_edges(struct op_case *c)
+{
+    double *i = argument(c, "i"), *f = argument(c, "f"), *g = argument(c, "g");
+    const int in = op_arg_find(&swax_ops[c->op], "i"), forget = op_arg_find(&swax_ops[c->op], "f");
+    const int decay = op_arg_find(&swax_ops[c->op], "g");
+    for (long e = 0; i && e < c->size[in]; e += 3)
+        i[e] = -(double)INFINITY;
+    for (long e = 0; f && e < c->size[forget]; e += e % 2 ? 4 : 5)
+        f[e] = e % 3 || c->dims[6] != 3 ? -(double)INFINITY : 0;
+    for (long e = 0; g && e < c->size[decay]; e += 3)
+        g[e] = 0;
+}
+
 /* What the bound is told, against the largest of what the plain form has: where keys are alike in chunks of 16 to 128
  * tokens and in every unit, else in chunks of 64; and once more in chunks that end where states are kept.  `most`
  * counts which unit had the largest bias. */
 static void errors_are_the_plain_ones(const char *name, const int *dims, uint64_t seed, enum op_family family,
-                                      unsigned optional, int most[9][2])
+                                      unsigned optional, int edges, int most[9][2])
 {
     struct op_case c = {.op = op_find(name)}, truth;
     struct op_verdict unused;
@@ -362,6 +376,8 @@ static void errors_are_the_plain_ones(const char *name, const int *dims, uint64_
     op_draw(&c, seed, family, optional, SWAX_PREC_BF16);
     if (most)
         make_alike(&c, 3);
+    if (edges)
+        gates_at_their_edges(&c);
     op_truth(&truth, &unused, SWAX_PREC_F64, &c);
     op_operands(err, &c, &truth);
     const int T = dims[1], L = dims[5], alike = most && T > 1;     /* of a token alone no two rows are alike */
@@ -411,10 +427,12 @@ START_TEST(the_errors_are_those_of_the_plain_form)
         for (int way = k % 2; way < 4; way += 2) {
             const uint64_t seed = (uint64_t)(4 * k + way);
             const unsigned optional = k / 2 % 2 ? ~0u : k ? 1u << 3 : 1u << 1;
-            errors_are_the_plain_ones("mlstm_forward", dims[k], seed, families[way], optional, most);
-            errors_are_the_plain_ones("mlstm_backward", dims[k], seed, families[way], optional, most);
-            errors_are_the_plain_ones("mlstm_forward", dims[k], seed, OP_GAUSS, optional, NULL);
-            errors_are_the_plain_ones("mlstm_backward", dims[k], seed, OP_SHUT, optional, NULL);
+            errors_are_the_plain_ones("mlstm_forward", dims[k], seed, families[way], optional, 0, most);
+            errors_are_the_plain_ones("mlstm_backward", dims[k], seed, families[way], optional, 0, most);
+            errors_are_the_plain_ones("mlstm_forward", dims[k], seed, OP_GAUSS, optional, 0, NULL);
+            errors_are_the_plain_ones("mlstm_backward", dims[k], seed, OP_SHUT, optional, 0, NULL);
+            errors_are_the_plain_ones("mlstm_forward", dims[k], seed, OP_GAUSS, optional, 1, NULL);
+            errors_are_the_plain_ones("mlstm_backward", dims[k], seed, OP_GAUSS, optional, 1, NULL);
         }
     int units = 0;
     for (int u = 0; u < 9; u++)
@@ -514,7 +532,8 @@ static double drift(const struct plain *p)
 
 /* What a share of all exponents, and decays that are less by 2^-22, make of the plain form; 2^-22 for each exponential
  * that is a factor; and what m may be off, where that is a factor. */
-static void exponentials_are_the_plain_ones(const char *name, uint64_t seed, enum op_family family, int gate)
+static void exponentials_are_the_plain_ones(const char *name, uint64_t seed, enum op_family family, int gate,
+                                            int edges)
 {
     static const double share = 0x1p-24 + 1.33520e-8;        /* 1.44269502 / log2 e is 1 less the second */
     static const char *const once[] = {"C1", "n1", "qn", "Cs", "ns"};
@@ -529,6 +548,8 @@ static void exponentials_are_the_plain_ones(const char *name, uint64_t seed, enu
         c.dims[d] = 1;
     op_draw_scalars(&c, seed);
     op_draw(&c, seed, family, seed % 3 ? ~0u : 0, SWAX_PREC_BF16);
+    if (edges)
+        gates_at_their_edges(&c);
     op_truth(&truth, &unused, SWAX_PREC_F64, &c);
     op_exponentials(err, &c, &truth);
     const struct plain how = {.exp = plain_exp, .share = share, .chunk = 16};
@@ -576,9 +597,12 @@ START_TEST(exponentials_are_off_by_so_much)
 {
     static const enum op_family families[] = {OP_GAUSS, OP_OPEN, OP_SHUT, OP_SATURATED, OP_COLD, OP_EQUAL};
     for (int k = 0; k < 24; k++) {
-        exponentials_are_the_plain_ones("mlstm_forward", (uint64_t)(k + 1), families[k % 6], k / 6);
-        exponentials_are_the_plain_ones("mlstm_backward", (uint64_t)(k + 1), families[k % 6], k / 6);
-        exponentials_are_the_plain_ones("delta_forward", (uint64_t)(k + 1), families[k % 6], -1);
+        for (int edges = 0; edges < 2; edges++)
+            exponentials_are_the_plain_ones("mlstm_forward", (uint64_t)(k + 1), families[k % 6], k / 6, edges);
+        for (int edges = 0; edges < 2; edges++)
+            exponentials_are_the_plain_ones("mlstm_backward", (uint64_t)(k + 1), families[k % 6], k / 6, edges);
+        for (int edges = 0; edges < 2; edges++)
+            exponentials_are_the_plain_ones("delta_forward", (uint64_t)(k + 1), families[k % 6], -1, edges);
     }
 }
 END_TEST

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 #include "tools/verify/stranger.h"
 #include "tests/scratch.h"
@@ -149,14 +151,17 @@ START_TEST(it_prints_on_standard_error)
 {
     static const struct stranger_work talks = {load, prints};
     struct stranger s;
+    int input[2];
     char fate[FATE], *text, *out = scratch("stdout"), *err = scratch("stderr");
     fflush(stdout), fflush(stderr);
     ck_assert(freopen(out, "w", stdout) && freopen(err, "w", stderr));
+    ck_assert(!pipe(input) && write(input[1], "", 1) == 1 && dup2(input[0], 0) == 0);
+    printf("the judge's\n");      /* which is not written twice */
     begin(&s, &talks, NULL);
     ck_assert(!stranger_ask(&s, fate));
     stranger_stop(&s);
     read_whole(out, &text);
-    ck_assert_msg(!*text, "on standard output: %s", text);
+    ck_assert_msg(!strcmp(text, "the judge's\n"), "on standard output: %s", text);
     read_whole(err, &text);
     ck_assert_msg(!strcmp(text, "good: all is well\n"), "on standard error: %s", text);
 }
@@ -177,6 +182,8 @@ START_TEST(it_has_nothing_of_others)
     struct stranger first, second;
     char fate[FATE];
     struct way quiet = ways[0];
+    for (int fd = open("/dev/null", O_WRONLY); _i && fd < 128; fd = dup(fd))      /* pipes lie above these */
+        ck_assert(fd >= 0);
     begin(&first, &works, &quiet);
     begin(&second, &looks, &first);
     const char *said = stranger_ask(&second, fate);
@@ -188,9 +195,86 @@ START_TEST(it_has_nothing_of_others)
 }
 END_TEST
 
+/* Descriptors, and signals that are not as they were when the judge began. */
+static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+static void counts_what_it_has(void *arg, void *shared)
+{
+    struct shared *found = shared;
+    struct sigaction is;
+    (void)arg;
+    for (int fd = 3; fd < 128; fd++)
+        found->calls += fcntl(fd, F_GETFD) >= 0;
+    for (int k = 0; k < 5; k++) {
+        sigaction(k < 4 ? endings[k] : SIGPIPE, NULL, &is);
+        found->calls += is.sa_handler == SIG_DFL ? 0 : 1000;
+    }
+}
+
+START_TEST(it_has_two_pipes_and_hears_no_signal)
+{
+    static const struct stranger_work counts = {load, counts_what_it_has};
+    struct stranger s;
+    char fate[FATE];
+    const int null = open("/dev/null", O_WRONLY);
+    for (int k = 0; k < 4; k++)
+        signal(endings[k], SIG_DFL);
+    ck_assert(null >= 3 && fcntl(3, F_GETFD) >= 0 && dup2(null, 127) == 127);      /* 3 is Check's own, or this */
+    begin(&s, &counts, NULL);
+    ck_assert(!stranger_ask(&s, fate));
+    ck_assert_msg(((struct shared *)s.shared)->calls == 2, "descriptors below 128, and 1000 for each signal that it "
+                  "hears: %d, not 2", ((struct shared *)s.shared)->calls);
+    stranger_stop(&s);
+}
+END_TEST
+
+/* Its clock runs while it is asked, and not between. */
+START_TEST(it_has_time_between_questions)
+{
+    struct stranger s;
+    char fate[FATE];
+    struct way quiet = ways[0];
+    signal(SIGALRM, SIG_DFL);      /* Check's own would end this process */
+    begin(&s, &works, &quiet);
+    for (int before = 0; before < 2; before++) {
+        usleep(1100000);      /* its alarm would ring after a second */
+        const char *said = stranger_ask(&s, fate);
+        ck_assert_msg(!said, "asked %d times before, it %s", before, said);
+    }
+    stranger_stop(&s);
+}
+END_TEST
+
+START_TEST(who_ends_between_questions_does_not_end_the_judge)
+{
+    struct stranger s;
+    char fate[FATE];
+    siginfo_t is;
+    struct way quiet = ways[0];
+    signal(SIGPIPE, SIG_DFL);
+    begin(&s, &works, &quiet);
+    ck_assert(!kill(s.pid, SIGKILL) && !waitid(P_PID, (id_t)s.pid, &is, WEXITED | WNOWAIT));
+    const char *said = stranger_ask(&s, fate);
+    ck_assert_msg(said && !strcmp(said, "crashed: Killed"), "%s", said ? said : "it answers");
+    stranger_stop(&s);
+}
+END_TEST
+
 #ifdef __linux__
 /* Neither the memory of the judge nor what he has open can be had, and it keeps being looked into itself. */
 static int his_own;
+
+/* Has this process the right to look into others, in any of its three sets?  Or it passes on what it has. */
+static int may_look(int pass_on)
+{
+    enum { EFFECTIVE, PERMITTED, INHERITABLE };
+    const uint32_t looks = 1u << 19;
+    uint32_t who[2] = {0x20080522, 0}, may[2][3] = {{0}};      /* as capget(2) has them: a version and a process */
+    ck_assert(!syscall(SYS_capget, who, may));
+    may[0][INHERITABLE] |= pass_on ? may[0][PERMITTED] & looks : 0;
+    ck_assert(!pass_on || !syscall(SYS_capset, who, may));
+    return ((may[0][EFFECTIVE] | may[0][PERMITTED] | may[0][INHERITABLE]) & looks) != 0;
+}
 
 static void looks_around(void *arg, void *shared)
 {
@@ -203,6 +287,7 @@ static void looks_around(void *arg, void *shared)
     snprintf(name, sizeof name, "/proc/%d/fd/%d", (int)getppid(), his_own);
     found->calls |= (open(name, O_WRONLY) >= 0) << 2;
     found->calls |= (open("/proc/self/mem", O_RDONLY) < 0) << 3;
+    found->calls |= may_look(0) << 4;
 }
 
 START_TEST(it_does_not_look_into_the_judge)
@@ -218,10 +303,11 @@ START_TEST(it_does_not_look_into_the_judge)
     }
     if (_i)      /* root has rights that others have not; whoever gives them up is looked into by nobody, at first */
         ck_assert(geteuid() || (!setuid(65534) && !prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)));
+    may_look(1);
     begin(&s, &looks, NULL);
     ck_assert(!stranger_ask(&s, fate));
-    ck_assert_msg(!((struct shared *)s.shared)->calls, "bit by bit, it had a descriptor, the memory, what is open, and "
-                  "not itself: %d", ((struct shared *)s.shared)->calls);
+    ck_assert_msg(!((struct shared *)s.shared)->calls, "bit by bit, it had a descriptor, the memory, what is open, not "
+                  "itself, and the right to look into others: %d", ((struct shared *)s.shared)->calls);
     stranger_stop(&s);
     close(own_memory), close(his_own);
 }
@@ -264,8 +350,6 @@ START_TEST(its_kernels_have_threads_where_the_judges_had)
 END_TEST
 
 /* ---- the judge is stopped */
-
-static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 START_TEST(it_ends_with_the_judge)
 {
@@ -323,7 +407,10 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, what_becomes_of_it_is_said_and_nothing_is_left, 0, (int)(sizeof ways / sizeof *ways));
     tcase_add_test(t, it_prints_on_standard_error);
-    tcase_add_test(t, it_has_nothing_of_others);
+    tcase_add_loop_test(t, it_has_nothing_of_others, 0, 2);
+    tcase_add_test(t, it_has_two_pipes_and_hears_no_signal);
+    tcase_add_test(t, it_has_time_between_questions);
+    tcase_add_test(t, who_ends_between_questions_does_not_end_the_judge);
 #ifdef __linux__
     tcase_add_loop_test(t, it_does_not_look_into_the_judge, 0, 2);
 #else

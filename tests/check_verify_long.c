@@ -297,7 +297,7 @@ START_TEST(the_whole_is_its_slabs)
     whole_begin(&w, &plan.subject, &c, precision);
     w.base = shared(w.bytes);
     ck_assert_msg(!whole_fill(&w, &plan, &s, 77, 1 + _i % 4, why), "%s", why);
-    double seen[2] = {0, 0};
+    double seen[3] = {0, 0, 0};      /* of the first, the last and the second, which is another group of heads */
     for (long k = 0; k < slabs_count(&s); k++) {
         struct problem p;
         const struct slab one = slab_number(&s, k);
@@ -324,6 +324,7 @@ START_TEST(the_whole_is_its_slabs)
                                    is);
                     seen[0] += op_is_drawn(p.in[part].op, i) && k == 0 ? x : 0;
                     seen[1] += op_is_drawn(p.in[part].op, i) && k == slabs_count(&s) - 1 ? x : 0;
+                    seen[2] += op_is_drawn(p.in[part].op, i) && k == 1 ? x : 0;
                 }
                 for (int e = 0; e < LONG_GUARD; e++) {
                     const size_t bytes =
@@ -337,6 +338,7 @@ START_TEST(the_whole_is_its_slabs)
         problem_free(&p);
     }
     ck_assert_msg(seen[0] != seen[1], "%s: the first slab and the last hold the same", kernels[_i / 3]);
+    ck_assert_msg(seen[0] != seen[2], "%s: the first slab and the second hold the same", kernels[_i / 3]);
     munmap(w.base, w.bytes);
 }
 END_TEST
