@@ -32,7 +32,7 @@ static const double ULPS = 2 * (double)FLT_EPSILON;
 static double of_sigmoid(double x, double share, double w)
 {
     const double lf = op_log_sigmoid(x) * (1 + share) - w, of = -log(expm1(-lf));
-    return isfinite(of) && lf < 0 ? of : x;
+    return isfinite(of) ? of : x;
 }
 
 /* Every number that is in an exponent larger by a share: g, i, f, m, m0 and m1. */
@@ -56,7 +56,7 @@ static void shorten_memory(struct op_case *c, const struct op_case *truth)
     const int gates = op_arg_find(op, m ? "f" : "g"), sigmoid = m && op_extent(op, 'g', c->dims) != LOG;
     double *x = c->arg[gates];
     for (long e = 0; e < c->size[gates]; e++) {
-        const double less = ULPS + (m && isfinite(m[e]) ? (double)FLT_EPSILON / 2 * fabs(m[e]) : 0);
+        const double less = ULPS + (m ? (double)FLT_EPSILON / 2 * fabs(m[e]) : 0);
         x[e] = sigmoid ? of_sigmoid(x[e], 0, less) : x[e] == 0 ? 0 : x[e] - less;
     }
 }
@@ -72,7 +72,7 @@ static double drift(const struct op_case *c, const struct op_case *truth)
         for (int t = 0; t < T; t++) {
             const long at = ((long)head / H * T + t) * H + head % H;
             const double li = logs ? i[at] : op_log_sigmoid(i[at]);
-            const int anew = m[at] <= li || !isfinite(m[at]);
+            const int anew = m[at] <= li;
             off = anew || (start && start[head / H * T + t] == t) ? 0 : off;
             off += anew ? 0 : (double)FLT_EPSILON / 2 * fabs(m[at]);
             most = fmax(most, off);
