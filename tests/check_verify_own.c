@@ -102,15 +102,20 @@ NORM(mine32, float, float, AS_IS, AS_IS, trick)
 NORM(mine64, double, double, AS_IS, AS_IS, trick)
 NORM(mine16, swax_bf16, float, bf16_to_float, bf16_from_float, trick)
 
-static const char *load(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)
-{
-    const int mine = !strcmp(library, "mine");
-    (void)w, (void)wrong;
-    f[SWAX_PREC_F32] = mine ? mine32 : plain32;
-    f[SWAX_PREC_F64] = mine ? mine64 : plain64;
-    f[SWAX_PREC_BF16] = mine ? mine16 : NULL;
-    return NULL;
-}
+/* The plain function, and a candidate of it that is called "mine". */
+#define LOADS(name, plain32, plain64, mine32, mine64, mine16)                                                          \
+    static const char *name(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)   \
+    {                                                                                                                  \
+        const int mine = !strcmp(library, "mine");                                                                     \
+        (void)w, (void)wrong;                                                                                          \
+        f[SWAX_PREC_F32] = mine ? mine32 : plain32;                                                                    \
+        f[SWAX_PREC_F64] = mine ? mine64 : plain64;                                                                    \
+        f[SWAX_PREC_BF16] = NULL;                                                                                      \
+        if (mine)                                                                                                      \
+            f[SWAX_PREC_BF16] = mine16;                                                                                \
+        return NULL;                                                                                                   \
+    }
+LOADS(load, plain32, plain64, mine32, mine64, mine16)
 
 static const struct { int how; const char *says;
 } tricks[TRICKS] = {
@@ -134,44 +139,49 @@ static const struct { int how; const char *says;
     { BIASED, "WRONG" },
 };
 
-static int only = -1;    /* this problem of the suite alone */
+struct asking { own_load *load; const char *tensors, *suite; int seed; enum dtype dtype; int json, alone; };
+struct answer { char said[8192]; const char *wrong; int status; };
 
-static int ask(const char *tensors, enum dtype dtype, int json, char *said, size_t size, const char **wrong)
+/* Of the quick suite with seed 3, unless others are asked for; alone: the problem of that number behind 1. */
+static struct answer ask(struct asking a)
 {
-    char *path = scratch("own.json");
-    int status = 0;
-    FILE *f = fopen(path, "w"), *o = tmpfile();
+    struct answer is = {.status = 0};
+    FILE *f = fopen(scratch("own.json"), "w"), *o = tmpfile();
     ck_assert(f && o);
-    fputs(tensors, f);
+    fputs(a.tensors, f);
     fclose(f);
-    *wrong = verify_own(&(struct own_asked){ .reference = "plain",
-                                             .candidate = "mine",
-                                             .tensors = path,
-                                             .suite = "quick",
-                                             .load = load,
-                                             .seed = 3,
-                                             .dtype = dtype,
-                                             .only = only,
-                                             .json = json },
-                        o, &status, why);
+    is.wrong = verify_own(&(struct own_asked){ .reference = "plain",
+                                               .candidate = "mine",
+                                               .tensors = scratch("own.json"),
+                                               .suite = a.suite ? a.suite : "quick",
+                                               .load = a.load,
+                                               .seed = a.seed ? (uint64_t)a.seed : 3,
+                                               .dtype = a.dtype,
+                                               .only = a.alone - 1,
+                                               .json = a.json },
+                          o, &is.status, why);
     rewind(o);
-    said[fread(said, 1, size - 1, o)] = 0;
+    is.said[fread(is.said, 1, sizeof is.said - 1, o)] = 0;
     fclose(o);
-    return status;
+    return is;
+}
+
+/* The verdict, where there has to be one. */
+static int verdict_of(const struct answer *is)
+{
+    ck_assert_msg(!is->wrong, "%s", is->wrong);
+    return is->status;
 }
 
 START_TEST(tricks_are_refused_and_named)
 {
-    char said[8192];
-    const char *wrong;
     const enum dtype dtype = (enum dtype)(_i / TRICKS);
     trick = _i % TRICKS;
-    const int status = ask(description, dtype, 0, said, sizeof said, &wrong);
+    const struct answer is = ask((struct asking){load, description, .dtype = dtype});
     const int good = !tricks[trick].says;
-    ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
-    ck_assert_msg(status == !good, "trick %d in %s: %s", trick, dtype_name[dtype], said);
-    ck_assert_msg(good || strstr(said, tricks[trick].says), "trick %d in %s: no \"%s\" in\n%s", trick,
-                  dtype_name[dtype], tricks[trick].says, said);
+    ck_assert_msg(verdict_of(&is) == !good, "trick %d in %s: %s", trick, dtype_name[dtype], is.said);
+    ck_assert_msg(good || strstr(is.said, tricks[trick].says), "trick %d in %s: no \"%s\" in\n%s", trick,
+                  dtype_name[dtype], tricks[trick].says, is.said);
 }
 END_TEST
 
@@ -225,36 +235,17 @@ static void kept(void *const *t, const int *s, const double *scalar)
     memcpy(dw, t[2], (size_t)n[2] * sizeof *dw);
 }
 
-static const char *load_kept(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)
-{
-    (void)w, (void)wrong;
-    f[SWAX_PREC_F32] = strcmp(library, "mine") ? plain32 : kept;
-    f[SWAX_PREC_F64] = plain64;
-    f[SWAX_PREC_BF16] = NULL;
-    return NULL;
-}
+LOADS(load_kept, plain32, plain64, kept, plain64, NULL)
 
 /* Whoever keeps answers has to compare all that he is given: who compares one input, all but one, some numbers of each,
  * or their sums, is refused by the quick suite. */
 START_TEST(answers_kept_by_a_part_of_the_inputs_are_refused)
 {
-    char said[4096];
-    int status = 0;
-    FILE *f = fopen(scratch("kept.json"), "w"), *o = tmpfile();
-    ck_assert(f && o);
-    fputs(description, f);
-    fclose(f);
     keyed_by = _i;
-    const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine", .suite = "quick",
-                                                       .tensors = scratch("kept.json"), .load = load_kept, .seed = 3,
-                                                       .dtype = DT_F32, .only = -1},
-                                   o, &status, why);
-    rewind(o);
-    said[fread(said, 1, sizeof said - 1, o)] = 0;
-    fclose(o);
-    ck_assert_msg(!wrong && status == (keyed_by != BY_ALL), "key %d: %s", keyed_by, wrong ? wrong : said);
-    ck_assert_msg(keyed_by == BY_ALL || strstr(said, "it gives the answer of the call before to other numbers"),
-                  "key %d: %s", keyed_by, said);
+    const struct answer is = ask((struct asking){load_kept, description, .dtype = DT_F32});
+    ck_assert_msg(verdict_of(&is) == (keyed_by != BY_ALL), "key %d: %s", keyed_by, is.said);
+    ck_assert_msg(keyed_by == BY_ALL || strstr(is.said, "it gives the answer of the call before to other numbers"),
+                  "key %d: %s", keyed_by, is.said);
 }
 END_TEST
 
@@ -281,16 +272,7 @@ VARIANCE(variance64, double, 0)
 VARIANCE(squares32, float, by_squares)
 VARIANCE(squares64, double, by_squares)
 
-static const char *load_variance(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library,
-                                 char *wrong)
-{
-    const int mine = !strcmp(library, "mine");
-    (void)w, (void)wrong;
-    f[SWAX_PREC_F32] = mine ? squares32 : variance32;
-    f[SWAX_PREC_F64] = mine ? squares64 : variance64;
-    f[SWAX_PREC_BF16] = NULL;
-    return NULL;
-}
+LOADS(load_variance, variance32, variance64, squares32, squares64, NULL)
 
 /* Inputs with a mean far from 0 tell a difference of squares from a variance. */
 START_TEST(a_variance_by_squares_is_refused)
@@ -298,22 +280,12 @@ START_TEST(a_variance_by_squares_is_refused)
     static const char of[] = "{\"function\": \"v\", \"sizes\": {\"N\": [1, 40], \"C\": [2, 300]}, \"tensors\": "
                              "[{\"name\": \"v\", \"shape\": \"N\", \"is\": \"output\"}, "
                              "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\"}]}";
-    FILE *f = fopen(scratch("variance.json"), "w"), *o = tmpfile();
-    ck_assert(f && o);
-    fputs(of, f);
-    fclose(f);
     for (int k = 0; k < 4; k++) {
-        int status = 0;
         by_squares = k / 2;
-        const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine", .suite = "quick",
-                                                           .tensors = scratch("variance.json"), .load = load_variance,
-                                                           .seed = 3, .dtype = k % 2 ? DT_F64 : DT_F32, .only = -1},
-                                       o, &status, why);
-        ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
-        ck_assert_msg(status == by_squares, "%s, %s: the verdict is %d", k % 2 ? "f64" : "f32",
-                      by_squares ? "by squares" : "by distances", status);
+        const struct answer is = ask((struct asking){load_variance, of, .dtype = k % 2 ? DT_F64 : DT_F32});
+        ck_assert_msg(verdict_of(&is) == by_squares, "%s, %s: %s", k % 2 ? "f64" : "f32",
+                      by_squares ? "by squares" : "by distances", is.said);
     }
-    fclose(o);
 }
 END_TEST
 
@@ -338,14 +310,7 @@ ROW(row32, float, 1 << 20)
 ROW(row64, double, 1 << 20)
 ROW(block32, float, block)
 
-static const char *load_rows(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)
-{
-    (void)w, (void)wrong;
-    f[SWAX_PREC_F32] = strcmp(library, "mine") ? row32 : block32;
-    f[SWAX_PREC_F64] = row64;
-    f[SWAX_PREC_BF16] = NULL;
-    return NULL;
-}
+LOADS(load_rows, row32, row64, block32, row64, NULL)
 
 /* Both are refused, also where the range ends just behind the block; and it is said that only tall rows are wrong, of
  * those that are asked in common problems, that are small. */
@@ -354,28 +319,19 @@ START_TEST(what_is_behind_a_large_block_is_asked)
     static const char *const suites[] = {"quick", "standard"};
     static const int blocks[] = {256, 512, 1024, 2048, 4096, 1 << 19};
     const int honest = blocks[_i / 4] == 1 << 19, quick = _i % 2 == 0, narrow = _i / 2 % 2;
-    char said[4096];
-    int status = 0;
-    FILE *f = fopen(scratch("rows.json"), "w"), *o = tmpfile();
-    ck_assert(f && o);
+    char of[300];
     block = blocks[_i / 4];
-    fprintf(f, "{\"function\": \"r\", \"sizes\": {\"N\": [1, 3], \"C\": [1, %d]}, \"tensors\": [{\"name\": \"y\", "
-               "\"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"s\", \"shape\": \"N\", \"is\": \"output\"}, "
-               "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\"}]}",
-            honest || !narrow ? 9000 : block + block / 50);
-    fclose(f);
-    const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine",
-                                                       .suite = suites[!quick], .tensors = scratch("rows.json"),
-                                                       .load = load_rows, .seed = 3, .dtype = DT_F32, .only = -1},
-                                   o, &status, why);
-    rewind(o);
-    said[fread(said, 1, sizeof said - 1, o)] = 0;
-    fclose(o);
-    ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
-    ck_assert_msg(status == !honest, "a block of %d, suite=%s: %s", block, suites[!quick], said);
-    ck_assert_msg(!strstr(said, "Not asked"), "%s", said);
+    snprintf(of, sizeof of,
+             "{\"function\": \"r\", \"sizes\": {\"N\": [1, 3], \"C\": [1, %d]}, \"tensors\": [{\"name\": \"y\", "
+             "\"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"s\", \"shape\": \"N\", \"is\": \"output\"}, "
+             "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\"}]}",
+             honest || !narrow ? 9000 : block + block / 50);
+    const struct answer is = ask((struct asking){load_rows, of, suites[!quick], .dtype = DT_F32});
+    ck_assert_msg(verdict_of(&is) == !honest, "a block of %d, suite=%s: %s", block, suites[!quick], is.said);
+    ck_assert_msg(!strstr(is.said, "Not asked"), "%s", is.said);
     if (narrow && quick && block == 256)
-        ck_assert_msg(strstr(said, "It is wrong with C=2") && strstr(said, "let the range of C end below"), "%s", said);
+        ck_assert_msg(strstr(is.said, "It is wrong with C=2") && strstr(is.said, "let the range of C end below"), "%s",
+                      is.said);
 }
 END_TEST
 
@@ -406,37 +362,23 @@ ENDS(ends32, float, 0)
 ENDS(ends64, double, 0)
 ENDS(begun32, float, begun)
 
-static const char *load_ends(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)
-{
-    (void)w, (void)wrong;
-    f[SWAX_PREC_F32] = strcmp(library, "mine") ? ends32 : begun32;
-    f[SWAX_PREC_F64] = ends64;
-    f[SWAX_PREC_BF16] = NULL;
-    return NULL;
-}
+LOADS(load_ends, ends32, ends64, begun32, ends64, NULL)
 
 /* Numbers that all have one sign, far from 0, and logits that all are far below: what begins at a number that none of
  * them passes is refused by the quick suite. */
 START_TEST(what_begins_inside_is_refused)
 {
     static const char *const likes[] = {"normal", "logit"};
-    int status = 0;
     const int like = _i % 2;
+    char of[360];
     begun = _i / 2;
-    FILE *f = fopen(scratch("ends.json"), "w"), *o = tmpfile();
-    ck_assert(f && o);
-    fprintf(f, "{\"function\": \"m\", \"sizes\": {\"N\": [1, 3], \"C\": [1, 100]}, \"tensors\": [{\"name\": \"y\", "
-               "\"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"z\", \"shape\": \"N\", \"is\": \"output\"}, "
-               "{\"name\": \"s\", \"shape\": \"N\", \"is\": \"output\"}, "
-               "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\", \"like\": \"%s\"}]}", likes[like]);
-    fclose(f);
-    const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine", .suite = "quick",
-                                                       .tensors = scratch("ends.json"), .load = load_ends, .seed = 3,
-                                                       .dtype = DT_F32, .only = -1},
-                                   o, &status, why);
-    fclose(o);
-    ck_assert_msg(!wrong && (status == (begun > 0) || (like && begun >= 6)), "%d, %s: %s, status %d", begun,
-                  likes[like], wrong ? wrong : "", status);
+    snprintf(of, sizeof of,
+             "{\"function\": \"m\", \"sizes\": {\"N\": [1, 3], \"C\": [1, 100]}, \"tensors\": [{\"name\": \"y\", "
+             "\"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"z\", \"shape\": \"N\", \"is\": \"output\"}, "
+             "{\"name\": \"s\", \"shape\": \"N\", \"is\": \"output\"}, "
+             "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\", \"like\": \"%s\"}]}", likes[like]);
+    const struct answer is = ask((struct asking){load_ends, of, .dtype = DT_F32});
+    ck_assert_msg(verdict_of(&is) == (begun > 0) || (like && begun >= 6), "%d, %s: %s", begun, likes[like], is.said);
 }
 END_TEST
 
@@ -459,34 +401,18 @@ SUMS(finely32, float, double)
 SUMS(finely64, double, double)
 SUMS(in_turn32, float, float)
 
-static const char *load_sums(own_function *f[SWAX_PRECISIONS], const struct own *w, const char *library, char *wrong)
-{
-    (void)w, (void)wrong;
-    f[SWAX_PREC_F32] = strcmp(library, "mine") ? finely32 : in_turn32;
-    f[SWAX_PREC_F64] = finely64;
-    f[SWAX_PREC_BF16] = NULL;
-    return NULL;
-}
+LOADS(load_sums, finely32, finely64, in_turn32, finely64, NULL)
 
 START_TEST(sums_of_many_terms_may_be_in_turn)
 {
     static const char *const likes[] = {"normal", "positive"};
-    int status = 0;
-    char said[4096];
-    FILE *f = fopen(scratch("sums.json"), "w"), *o = tmpfile();
-    ck_assert(f && o);
-    fprintf(f, "{\"function\": \"s\", \"sizes\": {\"N\": [1, 200], \"C\": [1, 9000]}, \"tensors\": [{\"name\": \"s\", "
-               "\"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"all\", \"shape\": \"\", \"is\": \"output\"}, "
-               "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\", \"like\": \"%s\"}]}", likes[_i]);
-    fclose(f);
-    const char *wrong = verify_own(&(struct own_asked){.reference = "plain", .candidate = "mine", .suite = "quick",
-                                                       .tensors = scratch("sums.json"), .load = load_sums, .seed = 4,
-                                                       .dtype = DT_F32, .only = -1},
-                                   o, &status, why);
-    rewind(o);
-    said[fread(said, 1, sizeof said - 1, o)] = 0;
-    fclose(o);
-    ck_assert_msg(!wrong && !status, "%s", wrong ? wrong : said);
+    char of[300];
+    snprintf(of, sizeof of,
+             "{\"function\": \"s\", \"sizes\": {\"N\": [1, 200], \"C\": [1, 9000]}, \"tensors\": [{\"name\": \"s\", "
+             "\"shape\": \"N\", \"is\": \"output\"}, {\"name\": \"all\", \"shape\": \"\", \"is\": \"output\"}, "
+             "{\"name\": \"x\", \"shape\": \"NC\", \"is\": \"input\", \"like\": \"%s\"}]}", likes[_i]);
+    const struct answer is = ask((struct asking){load_sums, of, .seed = 4, .dtype = DT_F32});
+    ck_assert_msg(!verdict_of(&is), "%s", is.said);
 }
 END_TEST
 
@@ -494,23 +420,22 @@ END_TEST
 START_TEST(the_worst_problem_is_said_and_can_be_had_alone)
 {
     static const int of[] = {TAIL, NEXT_HEAD, CRASHES};
+    struct asking all = {load, description, .dtype = DT_F32};
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
-        char said[8192], again[8192];
-        const char *wrong, *at;
         trick = of[k];
-        only = -1;
-        ck_assert(ask(description, DT_F32, 0, said, sizeof said, &wrong) == 1);
-        at = strstr(said, "replay:    swax verify own reference=plain candidate=mine tensors=");
-        ck_assert_msg(at && strstr(at, " suite=quick seed=3 dtype=f32 number="), "%s", said);
-        only = atoi(strstr(at, "number=") + strlen("number="));
-        ck_assert(ask(description, DT_F32, 0, again, sizeof again, &wrong) == 1 && !wrong);
-        ck_assert_msg(strstr(again, "1 of 1 cases") || strstr(again, "crashed"), "%s", again);
-        only = -1;
+        const struct answer is = ask(all);
+        ck_assert(verdict_of(&is) == 1);
+        const char *at = strstr(is.said, "replay:    swax verify own reference=plain candidate=mine tensors=");
+        ck_assert_msg(at && strstr(at, " suite=quick seed=3 dtype=f32 number="), "%s", is.said);
+        struct asking alone = all;
+        alone.alone = 1 + atoi(strstr(at, "number=") + strlen("number="));
+        const struct answer again = ask(alone);
+        ck_assert(verdict_of(&again) == 1);
+        ck_assert_msg(strstr(again.said, "1 of 1 cases") || strstr(again.said, "crashed"), "%s", again.said);
     }
     trick = RIGHT;
-    char said[8192];
-    const char *wrong;
-    ck_assert(!ask(description, DT_F32, 0, said, sizeof said, &wrong) && !strstr(said, "replay"));
+    const struct answer is = ask(all);
+    ck_assert(!verdict_of(&is) && !strstr(is.said, "replay"));
 }
 END_TEST
 
@@ -565,14 +490,14 @@ static const struct { const char *text, *says;
 
 START_TEST(a_wrong_description_is_said)
 {
-    char said[4096], *all;
+    char *all;
     size_t size;
-    const char *wrong;
     FILE *f = open_memstream(&all, &size);
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
-        ask(wrongs[i].text, DT_F32, 0, said, sizeof said, &wrong);
+        const struct answer is = ask((struct asking){load, wrongs[i].text, .dtype = DT_F32});
+        const char *wrong = is.wrong;
         ck_assert_msg(wrong && strstr(wrong, wrongs[i].says), "no \"%s\" in: %s", wrongs[i].says,
-                      wrong ? wrong : said);
+                      wrong ? wrong : is.said);
         const char end = wrong[strlen(wrong) - 1];
         ck_assert_msg(end == '.' || end == '?', "no sentence: %s", wrong);
         const char *path = strstr(wrong, scratch("")), *behind = path ? strstr(path, ".json") : NULL;
@@ -624,12 +549,11 @@ END_TEST
 
 START_TEST(json_says_the_same)
 {
-    char said[8192];
-    const char *wrong;
     trick = NEXT_HEAD;
-    ck_assert_int_eq(ask(description, DT_F32, 1, said, sizeof said, &wrong), 1);
-    struct json *root = json_parse(said, strlen(said), why);
-    ck_assert_msg(root != NULL, "%s: %s", why, said);
+    const struct answer is = ask((struct asking){load, description, .dtype = DT_F32, .json = 1});
+    ck_assert_int_eq(verdict_of(&is), 1);
+    struct json *root = json_parse(is.said, strlen(is.said), why);
+    ck_assert_msg(root != NULL, "%s: %s", why, is.said);
     const struct json *version = json_get(root, "version"), *tensors = json_get(root, "tensors");
     ck_assert(!strcmp(json_get(root, "verdict")->text, "wrong") && version && strcmp(version->text, "unknown") &&
               tensors->count == 3);
