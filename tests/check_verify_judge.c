@@ -1258,6 +1258,11 @@ START_TEST(a_size_parts_wrong_from_right)
         {"linear", 0, 4, {{5, 9}, {1, 60}, {2, 50}}, {{5, 5}, {60, 70}, {50, 99}}, ""},
         {"headnorm", 0, 4, {{5, 9}, {1, 60}, {2, 50}}, {{5, 5}, {60, 61}, {51, 51}},
          "D (head size) of 51 and more, and right up to 50"}};
+    static const char *const written[] = {
+        "{\"name\":\"O\",\"says\":\"outputs\",\"wrong\":[70,70],\"right\":[1,60]},",
+        "{\"name\":\"I\",\"says\":\"inputs\",\"wrong\":[500,800],\"right\":[2,50]},",
+        "{\"name\":\"N\",\"says\":\"rows\",\"wrong\":[1,4],\"right\":[5,9]},", "null,", "null,",
+        "{\"name\":\"D\",\"says\":\"head size\",\"wrong\":[51,51],\"right\":[2,50]},"};
     char words[160];
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         static struct report r;
@@ -1274,6 +1279,9 @@ START_TEST(a_size_parts_wrong_from_right)
         right->least[3] = right->most[3] = 0, wrong->least[3] = wrong->most[3] = 1;    /* headnorm's z */
         report_parting_size(words, &r);
         ck_assert_str_eq(words, of[k].says);
+        const char *json = strstr(printed_in(print, &r), "\"wrong_size\":");
+        ck_assert_msg(json && !strncmp(json + 13, written[k], strlen(written[k])), "row %d: %.90s", (int)k,
+                      json ? json : "it does not stand in the JSON");
     }
 }
 END_TEST

@@ -1051,6 +1051,9 @@ static void make_up(struct report *r, int which)
         r->too_large = 1, r->others = 2, r->other_at = 15;
     if (which == 2)
         r->wrong_families = 1 << OP_SHUT;
+    if (which == 6)
+        r->right[0] = (struct extents){.cases = 16, .least = {1, 1}, .most = {3, 64}},
+        r->wrong[0] = (struct extents){.cases = 5, .least = {1, 65}, .most = {2, 300}};
 }
 
 static void print_all(void *arg)

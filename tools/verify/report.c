@@ -64,28 +64,43 @@ static const char *known_of(const struct report *r)
 
 enum { SEVERAL = 4 };    /* cases that are right, before they say where it is */
 
-void report_parting_size(char words[160], const struct report *r)
+/* Of sizes that are larger, or smaller, wherever it is wrong than wherever it is right: the one that parts them by the
+ * largest factor, as a number in its part's dims; -1: none does. */
+static int parting_size(const struct report *r, int *part)
 {
-    const int part = r->wrong[0].cases ? 0 : 1;
-    const struct extents *wrong = &r->wrong[part], *right = &r->right[part];
+    *part = r->wrong[0].cases ? 0 : 1;
+    const struct extents *wrong = &r->wrong[*part], *right = &r->right[*part];
+    const struct op_spec *op = &swax_ops[r->plan.subject.op[*part]];
     double most = 1;
-    words[0] = 0;
+    int found = -1;
     if (!wrong->cases || right->cases < SEVERAL)
-        return;
-    const struct op_spec *op = &swax_ops[r->plan.subject.op[part]];
+        return -1;
     for (int d = 0; op->dims[d]; d++) {
-        const char letter = op->dims[d];
         const double above = (double)wrong->least[d] / right->most[d], below = (double)right->least[d] / wrong->most[d];
-        if (strchr("gezPs", letter) || !(fmax(above, below) > most))
+        if (strchr("gezPs", op->dims[d]) || !(fmax(above, below) > most))
             continue;
         most = fmax(above, below);
-        if (above > 1)
-            snprintf(words, 160, "%c (%s) of %d and more, and right up to %d", letter, op_dim_word(op, letter),
-                     wrong->least[d], right->most[d]);
-        else
-            snprintf(words, 160, "%c (%s) of %d and less, and right from %d on", letter, op_dim_word(op, letter),
-                     wrong->most[d], right->least[d]);
+        found = d;
     }
+    return found;
+}
+
+void report_parting_size(char words[160], const struct report *r)
+{
+    int part;
+    const int d = parting_size(r, &part);
+    words[0] = 0;
+    if (d < 0)
+        return;
+    const struct extents *wrong = &r->wrong[part], *right = &r->right[part];
+    const struct op_spec *op = &swax_ops[r->plan.subject.op[part]];
+    const char letter = op->dims[d];
+    if (wrong->least[d] > right->most[d])
+        snprintf(words, 160, "%c (%s) of %d and more, and right up to %d", letter, op_dim_word(op, letter),
+                 wrong->least[d], right->most[d]);
+    else
+        snprintf(words, 160, "%c (%s) of %d and less, and right from %d on", letter, op_dim_word(op, letter),
+                 wrong->most[d], right->least[d]);
 }
 
 static void print_cause(const struct report *r)
@@ -265,6 +280,24 @@ static void families(FILE *o, const char *key, int set)
     fputc(']', o);
 }
 
+/* The size that parts what is wrong from what is right, with its least and its most on either side. */
+static void wrong_size(FILE *o, const struct report *r)
+{
+    int part;
+    const int d = parting_size(r, &part);
+    fputs(",\"wrong_size\":", o);
+    if (d < 0) {
+        fputs("null", o);
+        return;
+    }
+    const struct extents *wrong = &r->wrong[part], *right = &r->right[part];
+    const struct op_spec *op = &swax_ops[r->plan.subject.op[part]];
+    fprintf(o, "{\"name\":\"%c\"", op->dims[d]);
+    text(o, "says", op_dim_word(op, op->dims[d]));
+    fprintf(o, ",\"wrong\":[%d,%d],\"right\":[%d,%d]}", wrong->least[d], wrong->most[d], right->least[d],
+            right->most[d]);
+}
+
 static void cause(FILE *o, int fault, double explained, int alike, int derived)
 {
     const struct fault *f = cause_is(fault);
@@ -309,6 +342,7 @@ void report_json(FILE *o, const struct report *r)
             "\"other_case\":%d", r->trouble_at, r->unequal, r->another_gauge, r->too_large, r->others, r->other_at);
     families(o, "wrong_families", r->wrong_families);
     families(o, "families", r->families);
+    wrong_size(o, r);
     fputs(",\"not_there\":[", o);
     for (int part = 0, first = 1; part < PARTS; part++)
         if (part_is_missing(r, part)) {

@@ -11,6 +11,7 @@ from ._task import Case, Problem
 EVERY, CALLS, WARM = 5, 11, 2
 LATER = "it is right at first and wrong in later calls"
 PLACE = 4  # of two errors of about one size the one that is at some place alone counts as the worse
+SEVERAL = 4  # cases that are right, before they say where it is
 KEPT = 20000000  # numbers of the cases that a cause is looked for in
 
 
@@ -27,6 +28,18 @@ def is_near(answers, truth, found):
     return True
 
 
+def parting(wrong, right):
+    """Of sizes that are larger, or smaller, in all cases that are wrong than in all that are right: the one that parts
+    them by the largest factor, with [least, most] of each; None: none does.  Both are lists of sizes by letter."""
+    found, most = None, 1
+    for s in wrong[0] if wrong and len(right) >= SEVERAL else ():
+        (w, w_most), (r, r_most) = ([pick(c[s] for c in cases) for pick in (min, max)] for cases in (wrong, right))
+        if max(w / r_most, r / w_most) > most:
+            most = max(w / r_most, r / w_most)
+            found = {"name": s, "says": "", "wrong": [w, w_most], "right": [r, r_most]}
+    return found
+
+
 class Run:
     """All cases, and what was found."""
 
@@ -36,6 +49,7 @@ class Run:
         self.cases = self.failed = self.others = self.other_case = 0
         self.wrong_families, self.families, self.kept, self.time = set(), set(), [], []
         self.causes, self.most = [], {}
+        self.sizes = {False: [], True: []}  # of cases in which anything is asked, by whether they are right
         self.climb, self.wrong_from, self.wrong_commons, self.no_such = Climb(), {}, 0, {}
         self.right = {}  # the most of each size, of cases that are right and before one that is wrong
 
@@ -87,11 +101,13 @@ class Run:
             self.note(found, problem)
             others = self.others
             trouble = self.conduct(problem, like, found, answers, second, good)
-            good = good and self.others == others
+            good = good and not trouble and self.others == others
             self.keep(Case(problem, answers, found))
         if trouble and not self.trouble:
             self.trouble, self.trouble_case = trouble, number
-        if trouble or not good:
+        if not good or any(f["asked"] for f in found.values()):
+            self.sizes[good].append(problem.sizes)
+        if not good:
             self.failed += 1
             self.wrong_families.add(family)
         else:
@@ -304,6 +320,7 @@ class Run:
             "dtype": task.dtype,
             "suite": self.suite or "",
             "seed": task.seed,
+            "behind": "",
             "cases": self.cases,
             "failed": self.failed,
             "plan": f"{name} suite={self.suite} seed={task.seed} dtype={task.dtype}",
@@ -317,7 +334,9 @@ class Run:
             "too_large": 0,
             "wrong_families": sorted(self.wrong_families),
             "families": sorted(self.families),
-            "tensors": list(self.tensors.values()),
+            "wrong_size": parting(self.sizes[False], self.sizes[True]),
+            "not_there": [],
+            "tensors": [{k: x for k, x in t.items() if k != "ratio"} for t in self.tensors.values()],
             "time": self.time if not self.failed else [],
             "diagnosis": self.causes,
             "device": task.library.device_name(),

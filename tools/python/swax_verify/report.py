@@ -120,7 +120,9 @@ class Report:
 
     def _cause(self):
         lines = []
-        if self.wrong_families and self.wrong_families != self.families:
+        if self.wrong_size:
+            lines.append(f"  wrong on {self._parting(**self.wrong_size)}")
+        elif self.wrong_families and self.wrong_families != self.families:
             what = "family" if len(self.wrong_families) == 1 else "families"
             lines.append(f"  wrong on the {what} {', '.join(self.wrong_families)}, and on no other")
         if self.trouble:
@@ -133,6 +135,14 @@ class Report:
             how = "errors of this size come where" if d["by"] == "size" else "these numbers come where"
             lines.append(f"  {'cause' if not k else '   or'}: {how} {d['says']}")
         return lines
+
+    @staticmethod
+    def _parting(name, says, wrong, right):
+        """The size that parts wrong from right, with its least and most on either side."""
+        size = f"{name} ({says})" if says else name
+        if wrong[0] > right[1]:
+            return f"{size} of {wrong[0]} and more, and right up to {right[1]}"
+        return f"{size} of {wrong[1]} and less, and right from {right[0]} on"
 
     @staticmethod
     def _time(t):
