@@ -886,20 +886,28 @@ END_TEST
 
 /* ---- a sigmoid that vanishes */
 
-/* Where 1 + exp(-x) is more than a float holds, what is gated by it is 0, and good; and at -80 it is not. */
+/* Where 1 + exp(-x) is more than a float holds, what is gated by it is 0, and good; and at -80 it is not.  So is
+ * log(1 + exp(x)), of a decay without a lower bound. */
 START_TEST(what_is_gated_shut_in_float_is_good)
 {
-    static const struct { const char *op, *gate; } of[] = {
-        {"swiglu_forward", "a"}, {"swiglu_backward", "a"}, {"gate_forward", "g"}, {"gate_backward", "g"}};
-    for (int k = 0; k < 8; k++) {
-        struct op_case c = {.op = op_find(of[k / 2].op), .dims = {3}}, truth, got;
+    static const struct { const char *op, *gate; double low; } of[] = {
+        {"swiglu_forward", "a", 0},    {"swiglu_backward", "a", 0},   {"gate_forward", "g", 0},
+        {"gate_backward", "g", 0},     {"strength_forward", "b", 2},  {"strength_backward", "b", 1},
+        {"decay_forward", "a", -5},    {"decay_backward", "a", -5},   {"decay_forward", "a", 0},
+        {"decay_backward", "a", 0},
+    };
+    for (int k = 0; k < 2 * (int)(sizeof of / sizeof *of); k++) {
+        struct op_case c = {.op = op_find(of[k / 2].op), .dims = {3, 1, 1}}, truth, got;
         const struct op_spec *op = &swax_ops[c.op];
         const int open = k % 2;
         struct op_verdict v;
-        op_default_scalars(&c);
+        c.scalar[0] = of[k / 2].low;
         op_draw(&c, (uint64_t)k, OP_GAUSS, 0, SWAX_PREC_F32);
+        const double low = of[k / 2].low, rate = low < 0 ? 2 : 1;
         for (long e = 0; e < 3; e++)
-            argument(&c, of[k / 2].gate)[e] = open ? -80 : -89 - (double)e;
+            argument(&c, of[k / 2].gate)[e] = (open ? -80 : -89 - (double)e) / rate;
+        if (argument(&c, "lrate"))
+            argument(&c, "lrate")[0] = log(rate), argument(&c, "bias")[0] = 0;
         for (int i = 0; i < c.n; i++)
             for (long e = 0; e < c.size[i] && op->arg[i].role == ADD; e++)
                 c.arg[i][e] = 0;
@@ -908,10 +916,48 @@ START_TEST(what_is_gated_shut_in_float_is_good)
         for (int i = 0; i < c.n; i++)
             if (op_answers(&op->arg[i]))
                 memset(got.arg[i], 0, (size_t)c.size[i] * sizeof **got.arg);
-        ck_assert_msg((op_compare(&v, &got, &truth, &c) >= 0) == open, "%s of %g: 0 is %s", of[k / 2].op,
-                      argument(&c, of[k / 2].gate)[0], open ? "good" : "refused");
+        ck_assert_msg((op_compare(&v, &got, &truth, &c) >= 0) == open, "%s of %g, with %g: 0 is %s", of[k / 2].op,
+                      argument(&c, of[k / 2].gate)[0], low, open ? "good" : "refused");
+        if (argument(&c, "dlrate") && low == 0 && !open)    /* both are sums of dg exp(x) */
+            ck_assert_msg(fabs(v.bound[1] - v.bound[2]) <= 1e-3 * v.bound[1],
+                          "dlrate may be off by %g, and dbias by %g", v.bound[1], v.bound[2]);
         op_case_free(&c), op_case_free(&truth), op_case_free(&got);
     }
+}
+END_TEST
+
+/* s (1 - s) of an s that is a float: beside 1 it has lost nearly all digits, and is good; 20 times that error is not.
+ * Of one number, so that nothing hides it. */
+START_TEST(a_slope_of_a_float_sigmoid_is_good)
+{
+    static const struct { const char *op, *gate; double scalar; } of[] = {
+        {"gate_backward", "g", 0}, {"strength_backward", "b", 2}, {"decay_backward", "a", -5},
+        {"decay_backward", "a", 0}};
+    for (int k = 0; k < 4; k++)
+        for (int far = 0; far < 2; far++) {
+            struct op_case c = {.op = op_find(of[k].op), .dims = {1, 1, 1}}, truth, got;
+            struct op_verdict v;
+            const double x = 13, rate = of[k].scalar < 0 ? 2 : 1;
+            c.scalar[0] = of[k].scalar;
+            op_draw(&c, (uint64_t)k, OP_GAUSS, 0, SWAX_PREC_F32);
+            argument(&c, of[k].gate)[0] = x / rate;
+            if (argument(&c, "lrate"))
+                argument(&c, "lrate")[0] = log(rate), argument(&c, "bias")[0] = 0;
+            for (int i = 0; i < c.n; i++)
+                if (swax_ops[c.op].arg[i].role == ADD)
+                    c.arg[i][0] = 0;
+            op_truth(&truth, &v, SWAX_PREC_F32, &c);
+            op_case_copy(&got, &truth);
+            /* what a float rounds of s at most, as 1 - s has it */
+            const double off = 1 + (far ? 20 : 1) * ldexp(1, -24) * (1 + exp(x));
+            for (int i = 0; i < c.n; i++)
+                if (swax_ops[c.op].arg[i].role == ADD && strcmp(swax_ops[c.op].arg[i].name, "dx"))
+                    got.arg[i][0] *= off;
+            const int refused = op_compare(&v, &got, &truth, &c) >= 0, exact = k == 3;
+            ck_assert_msg(refused == (far || exact), "%s with %g: %.3g of the slope %s", of[k].op, of[k].scalar,
+                          off - 1, refused ? "is refused" : "passes");
+            op_case_free(&c), op_case_free(&truth), op_case_free(&got);
+        }
 }
 END_TEST
 
@@ -1076,6 +1122,7 @@ int main(void)
     tcase_add_test(t, what_takes_too_long_is_not_asked_for);
     tcase_add_test(t, norms_that_round_twice_are_good);
     tcase_add_test(t, what_is_gated_shut_in_float_is_good);
+    tcase_add_test(t, a_slope_of_a_float_sigmoid_is_good);
     tcase_add_test(t, as_many_heads_as_there_is_time_for);
     tcase_add_test(t, some_heads_stand_for_all);
     tcase_add_test(t, what_a_head_takes_is_counted);

@@ -79,17 +79,52 @@ static void gate_terms(double *size, const struct op_case *c, const struct op_ca
     size[op_arg_find(&swax_ops[c->op], "dx")] = largest_vanished(c, "g", "dy", NULL);
 }
 
-/* db = dbeta top s (1 - s) */
+/* beta = top s */
 static void strength_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     (void)truth;
     for (long e = 0; e < c->size[0]; e++)
-        size[0] = fmax(size[0], fabs(op_named(c, "dbeta")[e]) * sigmoid_term(op_named(c, "b")[e]));
+        size[0] = fmax(size[0], fabs(c->scalar[0]) * vanished(op_named(c, "b")[e]));
+}
+
+/* db = dbeta top s (1 - s) */
+static void strength_gradient_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
+    for (long e = 0; e < c->size[0]; e++) {
+        const double b = op_named(c, "b")[e];
+        size[0] = fmax(size[0], fabs(op_named(c, "dbeta")[e]) * fmax(sigmoid_term(b), vanished(b)));
+    }
     size[0] *= fabs(c->scalar[0]);
 }
 
-/* da = dg low rate s (1 - s), s of rate x; dbias is a sum of it, and dlrate one of x times it, of n errors each */
+/* What of a decay's element e is rate, what x, and what goes into its sigmoid. */
+struct decay { double rate, x, z; };
+
+static struct decay decay_of(const struct op_case *c, long e)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    const long HJ = c->size[op_arg_find(op, "bias")], H = c->size[op_arg_find(op, "lrate")];
+    struct decay d = {.rate = exp(op_named(c, "lrate")[e % HJ / (HJ / H)]),
+                      .x = op_named(c, "a")[e] + op_named(c, "bias")[e % HJ]};
+    d.z = c->scalar[0] < 0 ? d.rate * d.x : d.x;
+    return d;
+}
+
+/* g = low s(z), or -rate softplus(x), which vanishes where a sigmoid does */
 static void decay_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
+    const double low = c->scalar[0];
+    for (long e = 0; e < c->size[0]; e++) {
+        const struct decay d = decay_of(c, e);
+        size[0] = fmax(size[0], (low < 0 ? -low : d.rate) * vanished(d.z));
+    }
+}
+
+/* da = dg rate low s(z) (1 - s(z)), or -dg rate s(x); dbias is a sum of it, and dlrate one of x times it, or of dg g:
+ * of n errors each */
+static void decay_gradient_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     (void)truth;
     const struct op_spec *op = &swax_ops[c->op];
@@ -97,12 +132,12 @@ static void decay_terms(double *size, const struct op_case *c, const struct op_c
     const int da = op_arg_find(op, "da"), dlrate = op_arg_find(op, "dlrate"), dbias = op_arg_find(op, "dbias");
     const long HJ = c->size[dbias], H = c->size[dlrate], J = HJ / H;
     double *squares = op_take((size_t)(HJ + H), sizeof *squares);
-    for (long e = 0; e < c->size[da] && low < 0; e++) {
-        const double rate = exp(op_named(c, "lrate")[e % HJ / J]);
-        const double x = op_named(c, "a")[e] + op_named(c, "bias")[e % HJ];
-        const double of = fabs(op_named(c, "dg")[e] * low) * rate * sigmoid_term(rate * x);
+    for (long e = 0; e < c->size[da]; e++) {
+        const struct decay d = decay_of(c, e);
+        const double lost = low < 0 ? -low * fmax(sigmoid_term(d.z), vanished(d.z)) : vanished(d.z);
+        const double of = fabs(op_named(c, "dg")[e]) * d.rate * lost, by = low < 0 ? d.x : 1;
         double *gate = &squares[e % HJ], *head = &squares[HJ + e % HJ / J];
-        *gate += of * of, *head += of * x * (of * x);
+        *gate += of * of, *head += of * by * (of * by);
         size[da] = fmax(size[da], of);
         size[dbias] = fmax(size[dbias], sqrt(*gate));
         size[dlrate] = fmax(size[dlrate], sqrt(*head));
@@ -224,8 +259,9 @@ void op_terms(double *size, const struct op_case *c, const struct op_case *truth
         { "rmsnorm_backward", norm_terms }, { "headnorm_backward", norm_terms }, { "softcap_backward", softcap_terms },
         { "xent_backward", xent_terms },    { "mlstm_backward", cell_terms },    { "mlstm_forward", state_terms },
         { "delta_forward", delta_terms },   { "attention_backward", attention_terms },
-        { "gate_backward", gate_terms },     { "decay_backward", decay_terms },
-        { "strength_backward", strength_terms }, { "gate_forward", gated_terms },
+        { "gate_backward", gate_terms },    { "gate_forward", gated_terms },
+        { "decay_forward", decay_terms },    { "decay_backward", decay_gradient_terms },
+        { "strength_forward", strength_terms }, { "strength_backward", strength_gradient_terms },
         { "swiglu_forward", swiglu_terms }, { "swiglu_backward", swiglu_gradient_terms },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
