@@ -303,11 +303,10 @@ void problem_solve(struct problem *p)
             bound_teller(p, part);
         bound_orders(p, part);
         bound_plain_loop(p, part);
-        if (!part)
-            bound_sums(p);
     }
     if (p->subject.n == 2 && p->wish.chained)
         bound_chain(p);
+    bound_sums(p);
     bound_normaliser(p);
     for (int part = 0; part < p->subject.n; part++)
         problem_in_reach(p, &p->truth[part]);

@@ -17,8 +17,8 @@ int bound_next_order(int k, const struct problem *p, int part, struct swax_tier 
 
 /* 8 times what the normaliser's errors make of h, and, chained, of the gradients. */
 void bound_normaliser(struct problem *p);
-/* The states' bounds, of keys and states before that are off by what running sums are rounded.  h and the gradients
- * hang on each row's roundings, which are many: the orders that are tried show what those err. */
+/* What the roundings of running sums make of the cell's answers and gradients, where each is as large as it can be:
+ * rows hang on few of them, and it is luck what an order errs there. */
 void bound_sums(struct problem *p);
 
 #endif
