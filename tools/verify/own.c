@@ -13,7 +13,7 @@
 #include "tools/lib/say.h"
 #include "tools/lib/sort.h"
 
-enum { NUDGES = 3, WALKS = 5, EVERY = 5, CALLS = 64 };
+enum { EVERY = 5 };
 static const double MOST_NUMBERS = 2e8, TALL_NUMBERS = 3e5;
 
 struct session {
@@ -21,13 +21,11 @@ struct session {
     const struct own_asked *asked;
     double numbers;                   /* in the tensors of the largest problem */
     double spent;                     /* seconds of the plain function, in problems in which a size is tall */
-    double took[CALLS];               /* in this problem */
-    int calls;
     struct own_climb climb[OWN_SIZES];
-    enum dtype dtype;
-    struct own_process *reference, *candidate;
+    struct own_kept kept[2];          /* problems for a cause: wrong ones, right ones */
+    struct own_plain plain;           /* its why not empty: there is no verdict */
+    struct own_process *candidate;
     struct own_verdict *v;
-    char *why;                        /* not empty: there is no verdict */
 };
 
 static void trouble(struct session *s, const struct own_problem *p, const char *what)
@@ -38,93 +36,6 @@ static void trouble(struct session *s, const struct own_problem *p, const char *
     }
 }
 
-/* The plain function's answers: 1, or 0 and why there is no verdict. */
-static int plainly(struct session *s, enum swax_precision precision, struct own_problem *p)
-{
-    long unwritten[OWN_TENSORS];
-    char what[OP_SENTENCE], sizes[WORDS];
-    const double begun = clock_seconds();
-    const char *wrong = own_call(s->reference, precision, p, 0, unwritten, what);
-    s->took[s->calls++ % CALLS] = clock_seconds() - begun;
-    own_sizes_of(sizes, s->own, p);
-    if (wrong)
-        say(s->why, "The reference itself is wrong: %s, with %s.", wrong, sizes);
-    for (int i = 0; i < s->own->tensors && !wrong; i++)
-        if (s->own->tensor[i].role == OUT && unwritten[i]) {
-            say(s->why,
-                "The reference does not write %ld of the %ld elements of %s, with %s: every output is written, or is "
-                "\"added\" to.",
-                unwritten[i], p->n[i], s->own->tensor[i].name, sizes);
-            wrong = s->why;
-        }
-    return !wrong;
-}
-
-/* What sums of many terms round away: in half precision they are in float, and rounded far more coarsely. */
-static int drift(struct session *s, const struct own_problem *p, struct door_tensor t[OWN_TENSORS])
-{
-    const struct own *w = s->own;
-    const double step = s->dtype == DT_F32 ? 0x1p-25 : s->dtype == DT_F64 ? 0x1p-54 : 0;
-    int fine = 1, of[2] = {0, 0};
-    for (int i = 0; i < w->tensors; i++)
-        of[own_reduced(p, w, i)] |= step > 0 && w->tensor[i].role != IN;
-    for (int k = 0; k < 2 * WALKS && fine; k++) {
-        struct own_problem moved;
-        own_copy(&moved, p, w);
-        const int asked = of[k % 2] && own_drift(&moved, w, k % 2, step, p->seed + (uint64_t)k);
-        fine = !asked || plainly(s, SWAX_PREC_F64, &moved);
-        for (int i = 0; i < w->tensors && asked && fine; i++)
-            if (w->tensor[i].role != IN && own_reduced(p, w, i) == k % 2)
-                door_honest(&t[i], moved.at[i], 1);
-        own_free(&moved);
-    }
-    return fine;
-}
-
-/* The truth, and what honest ones err about it, for every output. */
-static int solve(struct session *s, const struct own_problem *p, struct own_problem *truth,
-                 struct door_tensor t[OWN_TENSORS])
-{
-    const struct own *w = s->own;
-    int fine;
-    own_copy(truth, p, w);
-    fine = plainly(s, SWAX_PREC_F64, truth);
-    for (int i = 0; i < w->tensors; i++) {
-        const struct own_tensor *is = &w->tensor[i];
-        t[i] = (struct door_tensor){ .n = p->n[i],
-                                     .gradient = is->gradient,
-                                     .dtype = (int)s->dtype,
-                                     .statistic = is->type == STAT,
-                                     .truth = truth->at[i],
-                                     .axes = (int)strlen(is->shape) };
-        for (int d = 0; d < t[i].axes; d++) {
-            const char letter = is->shape[d];
-            t[i].axis[d] = (struct axis){.word = "elements", .extent = own_extent(w, p, letter)};
-            t[i].axis[d].name[0] = letter;
-            for (int k = 0; k < w->sizes; k++)
-                t[i].axis[d].word =
-                    w->size[k].letter == letter && w->size[k].word[0] ? w->size[k].word : t[i].axis[d].word;
-        }
-    }
-    for (int k = 0; k <= NUDGES + 1 && fine; k++) {
-        struct own_problem honest;
-        own_copy(&honest, p, w);
-        for (int i = 0; i < w->tensors && k; i++)
-            if (w->tensor[i].role != OUT && w->tensor[i].type != INT)
-                door_nudge(honest.at[i], honest.n[i], (int)s->dtype, w->tensor[i].type == STAT,
-                           k > NUDGES ? 0 : p->seed + (uint64_t)k);
-        fine = plainly(s, k ? SWAX_PREC_F64 : SWAX_PREC_F32, &honest);
-        for (int i = 0; i < w->tensors && fine; i++)
-            if (w->tensor[i].role != IN) {
-                if (k && s->dtype == DT_BF16)
-                    door_round(honest.at[i], honest.n[i], (int)s->dtype, w->tensor[i].type == STAT);
-                door_honest(&t[i], honest.at[i], k > NUDGES ? 2 : k > 0);
-            }
-        own_free(&honest);
-    }
-    return fine && drift(s, p, t);
-}
-
 static double over(const struct door_tensor *t)
 {
     const double most = t->error.most / t->bound.most, rms = t->error.rms / t->bound.rms,
@@ -132,20 +43,12 @@ static double over(const struct door_tensor *t)
     return fmax(fmax(most, rms), bias);
 }
 
-/* Every output of one answer against the truth: 1 if all are within. */
-static int judge(struct session *s, const struct own_problem *p, const struct own_problem *got,
-                 const long unwritten[OWN_TENSORS], struct door_tensor t[OWN_TENSORS], int notes)
+/* What was found of every output, into the verdict. */
+static void note(struct session *s, const struct own_problem *p, const struct door_tensor t[OWN_TENSORS])
 {
-    int good = 1;
     for (int i = 0; i < s->own->tensors; i++) {
         struct own_found *f = &s->v->tensor[i];
         if (s->own->tensor[i].role == IN)
-            continue;
-        t[i].got = got->at[i];
-        t[i].unwritten = (int)unwritten[i];
-        door_tensor_judge(&t[i]);
-        good &= t[i].within;
-        if (!notes)
             continue;
         f->cases++;
         f->failed += !t[i].within;
@@ -158,7 +61,6 @@ static int judge(struct session *s, const struct own_problem *p, const struct ow
             own_sizes_of(f->sizes, s->own, p);
         }
     }
-    return good;
 }
 
 static const char later[] = "it is right at first and wrong in later calls";
@@ -167,7 +69,7 @@ static const char later[] = "it is right at first and wrong in later calls";
 static const char *ask_alone(struct session *s, struct own_problem *got, long unwritten[OWN_TENSORS],
                              char what[OP_SENTENCE])
 {
-    const enum swax_precision precision = dtype_precision(s->dtype);
+    const enum swax_precision precision = dtype_precision(s->asked->dtype);
     char why[SWAX_WHY];
     struct own_process *fresh =
         own_start(s->own, s->asked->candidate, s->asked->load, precision, s->numbers, why);
@@ -189,13 +91,14 @@ static void look_into(struct session *s, const struct own_problem *p, struct doo
     char what[OP_SENTENCE];
     own_copy(&again, p, s->own);
     own_copy(&alone, other, s->own);
-    const char *wrong = own_call(s->candidate, dtype_precision(s->dtype), &again, !place, unwritten, what);
-    const int still = !wrong && judge(s, p, &again, unwritten, t, 0);
+    const char *wrong = own_call(s->candidate, dtype_precision(s->asked->dtype), &again, !place, unwritten, what);
+    const int still = !wrong && own_judge(s->own, &again, unwritten, t);
     wrong = wrong || !still ? wrong : ask_alone(s, &alone, unwritten, what);
-    if (wrong || !still || judge(s, other, &alone, unwritten, others, 0))
+    if (wrong || !still || own_judge(s->own, &alone, unwritten, others))
         trouble(s, p, wrong ? wrong : later);
     else {
-        judge(s, other, &alone, unwritten, others, 1);
+        note(s, other, others);
+        own_keep(&s->kept[0], s->own, other, others);
         if (!s->v->others++)
             s->v->other_at = p->number;
     }
@@ -216,16 +119,16 @@ static int is_right(struct session *s, struct step *now, const struct step *befo
                     const long unwritten[OWN_TENSORS])
 {
     own_copy(&now->truth, &now->is, s->own);
-    if (!plainly(s, SWAX_PREC_F64, &now->truth))
+    if (!own_plainly(&s->plain, SWAX_PREC_F64, &now->truth))
         return 0;
     for (int i = 0; i < s->own->tensors; i++) {
         now->t[i] = before->t[i];
         now->t[i].truth = now->truth.at[i];
     }
-    if (judge(s, &now->is, got, unwritten, now->t, 0))
+    if (own_judge(s->own, got, unwritten, now->t))
         return 1;
     own_free(&now->truth);
-    return solve(s, &now->is, &now->truth, now->t) && judge(s, &now->is, got, unwritten, now->t, 0);
+    return own_solve(&s->plain, &now->is, &now->truth, now->t) && own_judge(s->own, got, unwritten, now->t);
 }
 
 /* One step further: other numbers where those of `before` lay.  0, and what is wrong is noted, or there is no
@@ -237,16 +140,16 @@ static int step_on(struct session *s, const struct own_problem *p, struct door_t
     long unwritten[OWN_TENSORS];
     char what[OP_SENTENCE];
     own_copy(&got, &now->is, s->own);
-    const char *wrong = own_call(s->candidate, dtype_precision(s->dtype), &got, place, unwritten, what);
+    const char *wrong = own_call(s->candidate, dtype_precision(s->asked->dtype), &got, place, unwritten, what);
     int good = 0;
     if (wrong)
         trouble(s, p, wrong);
     else if (all)
-        good = solve(s, &now->is, &now->truth, now->t) && judge(s, &now->is, &got, unwritten, now->t, 0);
+        good = own_solve(&s->plain, &now->is, &now->truth, now->t) && own_judge(s->own, &got, unwritten, now->t);
     else
         good = is_right(s, now, before, &got, unwritten);
-    if (!good && !wrong && !s->why[0]) {
-        if (judge(s, &before->is, &got, unwritten, before->t, 0))
+    if (!good && !wrong && !s->plain.why[0]) {
+        if (own_judge(s->own, &got, unwritten, before->t))
             trouble(s, p, "it gives the answer of the call before to other numbers in the same memory");
         else
             look_into(s, p, t, &now->is, now->t, place);
@@ -267,7 +170,7 @@ static int replay(struct session *s, const struct own_problem *p, struct door_te
     memcpy(before->t, t, sizeof before->t);
     for (int k = 0; k < own_changes(s->own) && good; k++) {
         own_copy(&now->is, &before->is, s->own);
-        if (!own_change(&now->is, s->own, s->dtype, k)) {
+        if (!own_change(&now->is, s->own, s->asked->dtype, k)) {
             own_free(&now->is);
             continue;
         }
@@ -280,8 +183,8 @@ static int replay(struct session *s, const struct own_problem *p, struct door_te
     if (!good)
         return 0;
     own_copy(&again, p, s->own);
-    const char *wrong = own_call(s->candidate, dtype_precision(s->dtype), &again, place, unwritten, what);
-    good = !wrong && judge(s, p, &again, unwritten, t, 0);
+    const char *wrong = own_call(s->candidate, dtype_precision(s->asked->dtype), &again, place, unwritten, what);
+    good = !wrong && own_judge(s->own, &again, unwritten, t);
     if (!good)
         trouble(s, p, wrong ? wrong : later);
     own_free(&again);
@@ -294,9 +197,9 @@ static void one(struct session *s, struct own_problem *p)
     struct door_tensor t[OWN_TENSORS];
     long unwritten[OWN_TENSORS], unwritten2[OWN_TENSORS];
     char what[OP_SENTENCE];
-    const enum swax_precision precision = dtype_precision(s->dtype);
+    const enum swax_precision precision = dtype_precision(s->asked->dtype);
     int good = 1, equal = 1;
-    own_draw(p, s->own, s->dtype);
+    own_draw(p, s->own, s->asked->dtype);
     own_copy(&got, p, s->own);
     own_copy(&second, p, s->own);
     const int turn = p->number % 2;
@@ -306,13 +209,15 @@ static void one(struct session *s, struct own_problem *p)
         good = 0;
         trouble(s, p, wrong);
     }
-    if (!own_gone(s->candidate) && solve(s, p, &truth, t)) {
-        good &= judge(s, p, &got, unwritten, t, 1);
+    if (!own_gone(s->candidate) && own_solve(&s->plain, p, &truth, t)) {
+        good &= own_judge(s->own, &got, unwritten, t);
+        note(s, p, t);
+        own_keep(&s->kept[good], s->own, p, t);
         for (int i = 0; i < s->own->tensors && equal; i++)
             equal = s->own->tensor[i].role == IN || !memcmp(got.at[i], second.at[i], (size_t)p->n[i] * sizeof(double));
         if (!equal && !s->v->unequal++)
             s->v->first_unequal = p->number;
-        if (good && !equal && !judge(s, p, &second, unwritten2, t, 0)) {
+        if (good && !equal && !own_judge(s->own, &second, unwritten2, t)) {
             good = 0;
             trouble(s, p, "its second answer to the same problem is out of bounds");
         }
@@ -348,7 +253,7 @@ static const char *largest(struct session *s, int problems)
         const double sum = own_numbers(&p, s->own);
         own_sizes_of(sizes, s->own, &p);
         if (sum > MOST_NUMBERS)
-            return say(s->why,
+            return say(s->plain.why,
                        "Too large: with %s the tensors hold %.1g numbers, and %.0g are the most.  Let the "
                        "description's sizes end lower.",
                        sizes, sum, MOST_NUMBERS);
@@ -377,11 +282,11 @@ static void one_tall(struct session *s, struct own_problem *p, int i)
         v->not_asked[i] = v->not_asked[i] ? v->not_asked[i] : n;
         return;
     }
-    s->calls = 0;
+    s->plain.calls = 0;
     one(s, p);
-    const int calls = s->calls < CALLS ? s->calls : CALLS;
-    sort_ascending(s->took, (size_t)calls);
-    const double seconds = calls ? s->calls * s->took[calls / 2] : 0;      /* a call that was held up does not count */
+    const int all = s->plain.calls, calls = all < OWN_CALLS ? all : OWN_CALLS;
+    sort_ascending(s->plain.took, (size_t)calls);
+    const double seconds = calls ? all * s->plain.took[calls / 2] : 0;     /* a call that was held up does not count */
     s->spent += seconds;
     own_climbed(&s->climb[i], n, seconds);
     if (v->failed > failed && !v->wrong_from[i])
@@ -392,14 +297,14 @@ const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *wh
 {
     struct own *w = op_take(1, sizeof *w);
     struct own_verdict *v = op_take(1, sizeof *v);
-    struct session s = {.own = w, .asked = a, .dtype = a->dtype, .v = v, .why = why};
+    struct session s = { .own = w, .asked = a, .v = v, .plain = { .own = w, .dtype = a->dtype, .why = why } };
     const char *wrong = own_read(w, a->tensors, why);
     const int n = wrong ? 0 : own_commons(a->suite) + own_talls(w, a->suite);
     why[0] = wrong ? why[0] : 0;
     wrong = wrong ? wrong : largest(&s, n);
-    if (!wrong && !(s.reference = own_start(w, a->reference, a->load, SWAX_PREC_F64, s.numbers, why)))
+    if (!wrong && !(s.plain.process = own_start(w, a->reference, a->load, SWAX_PREC_F64, s.numbers, why)))
         wrong = why;
-    if (!wrong && !own_has(s.reference, SWAX_PREC_F32))
+    if (!wrong && !own_has(s.plain.process, SWAX_PREC_F32))
         wrong = say(why, "%.200s exports %s_f64, and no %s in float: what an honest float loop errs cannot be said.",
                     a->reference, w->function, w->function);
     if (!wrong && !(s.candidate = own_start(w, a->candidate, a->load, dtype_precision(a->dtype), s.numbers, why)))
@@ -418,14 +323,17 @@ const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *wh
         wrong = why[0] ? why : NULL;
     }
     wrong = wrong || v->problems ? wrong : say(why, "number=%d: the suite has cases 0 to %d.", a->only, n - 1);
+    if (!wrong && v->failed && !v->trouble[0])
+        own_find_causes(&s.plain, a, s.numbers, s.kept, v);
+    own_forget(&s.kept[0]), own_forget(&s.kept[1]);
     if (!wrong) {
         *status |= v->failed > 0;
         (a->json ? own_print_json : own_print)(o, w, v, a);
         if (a->words)
             own_print(stdout, w, v, a);
     }
-    if (s.reference)
-        own_stop(s.reference);
+    if (s.plain.process)
+        own_stop(s.plain.process);
     if (s.candidate)
         own_stop(s.candidate);
     free(w), free(v);

@@ -16,6 +16,7 @@
 #include "tools/verify/door.h"
 
 enum { OWN_TENSORS = 32, OWN_SIZES = 16, OWN_SCALARS = 16, OWN_NAME = 40, OWN_CHOICES = 16, OWN_AXES = 8 };
+enum { OWN_CAUSES = 3 };      /* that a report names */
 
 /* What an input's numbers are like: own_draw.c has what each family makes of them. */
 enum own_like {
@@ -114,6 +115,41 @@ int own_has(const struct own_process *s, enum swax_precision precision);
 const char *own_call(struct own_process *s, enum swax_precision precision, struct own_problem *p, int place,
                      long unwritten[OWN_TENSORS], char trouble[OP_SENTENCE]);
 int own_gone(const struct own_process *s);
+void own_hurry(struct own_process *s, double seconds);      /* that one call may take, from now on */
+
+/* tools/verify/own_ways.c: one way in which a kernel may take an input or a scalar otherwise than it should. */
+struct own_way {
+    int kind, row, of, axis;          /* row: of the kind's table; of: which tensor or scalar */
+    int gradient;                     /* the answer that is a gradient of what the input is taken as, or -1 */
+};
+struct own_way *own_ways(const struct own *w, int *n);                      /* all of them; to be freed */
+void own_way_says(char says[WORDS], const struct own *w, const struct own_way *way);
+/* Put what it takes in the place of p's inputs and scalars; 0: that changes neither them nor an answer. */
+int own_way_takes(const struct own_way *way, const struct own *w, struct own_problem *p);
+/* What the plain function says of inputs that are taken so, into the answers of a kernel to `of`, which are not. */
+void own_way_back(const struct own_way *way, const struct own *w, const struct own_problem *of,
+                  struct own_problem *answers);
+
+/* tools/verify/own_judge.c: the plain function, what it says of problems, and the rule */
+enum { OWN_CALLS = 64 };
+struct own_plain {
+    const struct own *own;
+    enum dtype dtype;                 /* the candidate's */
+    struct own_process *process;
+    const struct own_way *way;        /* not NULL: problems are `of` with inputs taken so, and answers those to `of` */
+    const struct own_problem *of;
+    double took[OWN_CALLS];           /* seconds, of the last calls */
+    int calls;
+    char *why;
+};
+/* Its answers to p, into it: 1, or 0 and why there are none. */
+int own_plainly(struct own_plain *s, enum swax_precision precision, struct own_problem *p);
+/* The truth, and what honest ones err about it, for every output: 1, or 0 and why not. */
+int own_solve(struct own_plain *s, const struct own_problem *p, struct own_problem *truth,
+              struct door_tensor t[OWN_TENSORS]);
+/* Every output of one answer against the truth: 1 if all are within. */
+int own_judge(const struct own *w, const struct own_problem *got, const long unwritten[OWN_TENSORS],
+              struct door_tensor t[OWN_TENSORS]);
 
 /* What was found of one tensor. */
 struct own_found {
@@ -133,6 +169,8 @@ struct own_verdict {
     int others, other_at;             /* problems that are right and, with other numbers, wrong; the first of them */
     char trouble[OP_SENTENCE];
     struct own_found tensor[OWN_TENSORS];
+    int causes, too_large;            /* too_large: none was looked for */
+    char cause[OWN_CAUSES][WORDS];
 };
 
 /* tools/verify/own.c: all of it.  NULL, or a sentence: there is no verdict. */
@@ -144,6 +182,21 @@ struct own_asked {
     int only, json, words;            /* words: on standard output as well */
 };
 const char *verify_own(const struct own_asked *a, FILE *o, int *status, char *why);
+
+/* tools/verify/own_causes.c: problems that were judged, with their answers, of which the small ones are kept. */
+enum { OWN_KEPT = 200 };
+struct own_case {
+    struct own_problem is;
+    double *got[OWN_TENSORS], *truth[OWN_TENSORS], rms_bound[OWN_TENSORS];
+    unsigned char asked[OWN_TENSORS], within[OWN_TENSORS];
+};
+struct own_kept { int n; double numbers; struct own_case *at[OWN_KEPT + 1]; };
+void own_keep(struct own_kept *k, const struct own *w, const struct own_problem *p,
+              const struct door_tensor t[OWN_TENSORS]);
+void own_forget(struct own_kept *k);
+/* Which ways explain the wrong ones of kept[0] and the right ones of kept[1], into the verdict. */
+void own_find_causes(const struct own_plain *plain, const struct own_asked *a, double numbers,
+                     const struct own_kept kept[2], struct own_verdict *v);
 
 /* tools/verify/own_report.c */
 void own_sizes_of(char text[WORDS], const struct own *w, const struct own_problem *p);

@@ -123,6 +123,8 @@ struct own_process *own_start(const struct own *w, const char *library, own_load
 
 int own_gone(const struct own_process *s) { return stranger_gone(&s->is); }
 
+void own_hurry(struct own_process *s, double seconds) { s->is.seconds = seconds; }
+
 int own_has(const struct own_process *s, enum swax_precision precision)
 {
     return ((const struct wire *)s->is.shared)->has[precision];

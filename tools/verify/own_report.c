@@ -61,6 +61,16 @@ static void print_tall(FILE *o, const struct own *w, const struct own_verdict *v
     }
 }
 
+static void print_causes(FILE *o, const struct own_verdict *v)
+{
+    if (v->too_large)
+        fputs("cause:     none is looked for in so large a case: make a smaller one that fails.\n", o);
+    else if (!v->causes)
+        fputs("cause:     no known fault gives these numbers.\n", o);
+    for (int k = 0; k < v->causes; k++)
+        fprintf(o, "%s these numbers come where %s.\n", k ? "       or:" : "cause:    ", v->cause[k]);
+}
+
 void own_print(FILE *o, const struct own *w, const struct own_verdict *v, const struct own_asked *a)
 {
     char text[600];
@@ -88,6 +98,8 @@ void own_print(FILE *o, const struct own *w, const struct own_verdict *v, const 
     if (v->unequal)
         fprintf(o, "Two calls on the same inputs gave other bits in %d of %d cases, first in case %d.\n", v->unequal,
                 v->problems, v->first_unequal);
+    if (v->failed && !v->trouble[0])
+        print_causes(o, v);
     if (v->failed)
         print_replay(o, w, v, a);
 }
@@ -138,6 +150,12 @@ void own_print_json(FILE *o, const struct own *w, const struct own_verdict *v, c
         }
         fputc('}', o);
         first = 0;
+    }
+    fprintf(o, "],\"too_large\":%d,\"diagnosis\":[", v->too_large);
+    for (int k = 0; k < v->causes; k++) {
+        fprintf(o, "%s{\"name\":\"\",\"says\":", k ? "," : "");
+        json_write_string(o, v->cause[k]);
+        fputs(",\"by\":\"numbers\",\"explains\":1}", o);
     }
     fputs("]}\n", o);
 }

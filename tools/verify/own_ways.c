@@ -1,0 +1,314 @@
+/* own_ways.c - in which ways a kernel may take an input or a scalar otherwise than it should: other numbers, the same
+ * numbers in other places, pairs in another order. tools/python/swax_verify/_causes.py has the same in the same words,
+ * and tests/golden/own_ways.txt keeps them. In words, @ stands for a name and # for the letter of an axis. */
+#include "tools/verify/own.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { PAIRED, NUMBERS, PLACES, TRANSPOSED, SCALAR, BEFORE };
+
+/* ---- numbers: x is taken as times last^power x + plus, where last is the size of its last axis, or otherwise */
+
+enum bent { STRAIGHT, EXP, BF16 };
+static const struct { const char *says; double times, power, plus; enum bent bent; } numbers[] = {
+    { "@ has the opposite sign", -1, 0, 0, STRAIGHT },
+    { "@ is ignored: taken as 0", 0, 0, 0, STRAIGHT },
+    { "@ is ignored: taken as 1", 0, 0, 1, STRAIGHT },
+    { "@ is taken as 1 + @", 1, 0, 1, STRAIGHT },
+    { "@ is taken as @ - 1", 1, 0, -1, STRAIGHT },
+    { "@ is taken twice as large", 2, 0, 0, STRAIGHT },
+    { "@ is taken as half of @", 0.5, 0, 0, STRAIGHT },
+    { "@ is taken as sqrt(its last size) times @", 1, 0.5, 0, STRAIGHT },
+    { "@ is taken as 1/sqrt(its last size) times @", 1, -0.5, 0, STRAIGHT },
+    { "@ is taken as its last size times @", 1, 1, 0, STRAIGHT },
+    { "@ is taken as one over its last size times @", 1, -1, 0, STRAIGHT },
+    { "@ is taken as log2(e) times @", 1.4426950408889634, 0, 0, STRAIGHT },
+    { "@ is taken as log(2) times @", 0.6931471805599453, 0, 0, STRAIGHT },
+    { "@ is taken for its logarithm: exp(@) is used", 1, 0, 0, EXP },
+    { "@ is rounded to bf16", 1, 0, 0, BF16 },
+};
+enum { NUMBERS_ROWS = sizeof numbers / sizeof *numbers };
+
+static double number_taken(int row, double x, double last)
+{
+    return numbers[row].bent == EXP    ? exp(fmin(x, 80))
+           : numbers[row].bent == BF16 ? op_round(x, REAL, SWAX_PREC_BF16)
+                                       : numbers[row].times * pow(last, numbers[row].power) * x + numbers[row].plus;
+}
+
+/* The derivative of that: a rounding has that of what it rounds. */
+static double number_slope(int row, double x, double last)
+{
+    return numbers[row].bent == EXP ? exp(fmin(x, 80)) : numbers[row].times * pow(last, numbers[row].power);
+}
+
+/* ---- places: which of n numbers, `width` or a tile's, stands at number j; negative: a 0 */
+
+typedef long from(long j, long n, long width);
+static long before(long j, long n, long width) { return (void)n, (void)width, j - 1; }
+static long before_round(long j, long n, long width) { return (void)width, (j + n - 1) % n; }
+static long next(long j, long n, long width) { return (void)width, j + 1 < n ? j + 1 : -1; }
+static long next_round(long j, long n, long width) { return (void)width, (j + 1) % n; }
+static long reversed(long j, long n, long width) { return (void)width, n - 1 - j; }
+static long first(long j, long n, long width) { return (void)j, (void)n, (void)width, 0; }
+static long halves(long j, long n, long width) { return (void)width, n % 2 ? j : (j + n / 2) % n; }
+static long but_last(long j, long n, long width) { return (void)width, j < n - 1 ? j : -1; }
+static long whole_tiles(long j, long n, long width) { return j < n / width * width ? j : -1; }
+static long whole_or_all(long j, long n, long width) { return n < width ? j : whole_tiles(j, n, width); }
+/* Of n = `width` columns and some rows, as they lie where rows and columns have changed places. */
+static long turned(long j, long n, long width) { return j % (n / width) * width + j / (n / width); }
+static long in_pairs(long j, long n, long width)
+{
+    return (void)width, n < 4 || n % 2 ? j : j % 2 * (n / 2) + j / 2;
+}
+static long in_halves(long j, long n, long width)
+{
+    return (void)width, n < 4 || n % 2 ? j : j < n / 2 ? 2 * j : 2 * (j - n / 2) + 1;
+}
+
+#define TAIL(tile)                                                                                                     \
+    { "the tail of # of @ behind a multiple of " #tile " is left out", whole_or_all, tile },                           \
+    { "the tail of # of @ behind a multiple of " #tile " is left out, and all where there are fewer", whole_tiles,     \
+      tile }
+static const struct { const char *says; from *of; long width; } places[] = {
+    { "each # of @ reads the one before, and 0 at the edge", before, 0 },
+    { "each # of @ reads the one before, going round", before_round, 0 },
+    { "each # of @ reads the next, and 0 at the edge", next, 0 },
+    { "each # of @ reads the next, going round", next_round, 0 },
+    { "the # of @ are in reverse order", reversed, 0 },
+    { "the first # of @ is read for all", first, 0 },
+    { "the halves of # of @ are swapped", halves, 0 },
+    { "the last # of @ is left out", but_last, 0 },
+    TAIL(16), TAIL(32), TAIL(64), TAIL(128),
+};
+enum { PLACES_ROWS = sizeof places / sizeof *places };
+
+/* Whatever has that axis last has its elements in the other order; answers are brought back, which the other row
+ * does. */
+static const struct { const char *says; from *of; } paired[] = {
+    { "elements of the last axis of @ are paired as (2j, 2j + 1), not (j, j + n/2)", in_halves },
+    { "elements of the last axis of @ are paired as (j, j + n/2), not (2j, 2j + 1)", in_pairs },
+};
+enum { PAIRED_ROWS = sizeof paired / sizeof *paired };
+
+/* to[j] = a[of(j)], in every run of n numbers that lie `behind` apart. */
+static void place(double *to, const double *a, long all, long n, long behind, from *of, long width)
+{
+    for (long e = 0; e < all; e++) {
+        const long j = e / behind % n, at = of(j, n, width);
+        to[e] = at < 0 ? 0 : a[e + (at - j) * behind];
+    }
+}
+
+/* And what that makes of gradients: to[of(j)] += a[j]. */
+static void place_back(double *to, const double *a, long all, long n, long behind, from *of, long width)
+{
+    memset(to, 0, (size_t)all * sizeof *to);
+    for (long e = 0; e < all; e++) {
+        const long j = e / behind % n, at = of(j, n, width);
+        if (at >= 0)
+            to[e + (at - j) * behind] += a[e];
+    }
+}
+
+/* ---- scalars: v is taken as times v^power + plus; of a root, |v|'s */
+
+static const struct { const char *says; double times, power, plus; } scalars[] = {
+    { "@ is left out: 0", 0, 1, 0 },
+    { "@ is 10 times as large", 10, 1, 0 },
+    { "@ is a tenth of it", 0.1, 1, 0 },
+    { "@ is taken as 1", 0, 1, 1 },
+    { "@ is squared", 1, 2, 0 },
+    { "@ is taken as its root", 1, 0.5, 0 },
+    { "@ is off by one: one more", 1, 1, 1 },
+    { "@ is off by one: one less", 1, 1, -1 },
+    { "@ has the opposite sign", -1, 1, 0 },
+};
+enum { SCALAR_ROWS = sizeof scalars / sizeof *scalars };
+
+static double scalar_taken(int row, double v)
+{
+    return scalars[row].times * pow(scalars[row].power < 1 ? fabs(v) : v, scalars[row].power) + scalars[row].plus;
+}
+
+/* ---- all of them */
+
+/* The gradient of an input, "dx" of "x", or -1. */
+static int gradient_of(const struct own *w, int input)
+{
+    for (int i = 0; i < w->tensors; i++)
+        if (w->tensor[i].role != IN && w->tensor[i].name[0] == 'd' &&
+            !strcmp(w->tensor[i].name + 1, w->tensor[input].name) &&
+            !strcmp(w->tensor[i].shape, w->tensor[input].shape))
+            return i;
+    return -1;
+}
+
+struct list { const struct own *own; struct own_way *at; int n; };
+
+static void add(struct list *l, enum kind kind, int rows, int of, int axis)
+{
+    const int gradient = kind == NUMBERS || kind == PLACES || kind == TRANSPOSED ? gradient_of(l->own, of) : -1;
+    for (int row = 0; row < rows; row++)
+        for (int with = 0; with <= (gradient >= 0); with++)
+            l->at[l->n++] = (struct own_way){kind, row, of, axis, with ? gradient : -1};
+}
+
+struct own_way *own_ways(const struct own *w, int *n)
+{
+    enum { OF_ONE = PAIRED_ROWS + 2 * (NUMBERS_ROWS + OWN_AXES * (PLACES_ROWS + 1)) };
+    struct list l = {.own = w, .at = op_take(OWN_TENSORS * OF_ONE + OWN_SCALARS * SCALAR_ROWS, sizeof *l.at)};
+    for (int i = 0; i < w->tensors; i++)
+        if (w->tensor[i].role == IN && w->tensor[i].type != INT && w->tensor[i].shape[0])
+            add(&l, PAIRED, PAIRED_ROWS, i, 0);
+    for (int i = 0; i < w->tensors; i++) {
+        const int axes = (int)strlen(w->tensor[i].shape);
+        if (w->tensor[i].role == ADD)
+            add(&l, BEFORE, 1, i, 0);
+        if (w->tensor[i].role != IN)
+            continue;
+        if (w->tensor[i].type != INT)
+            add(&l, NUMBERS, NUMBERS_ROWS, i, 0);
+        for (int d = 0; d < axes; d++)
+            add(&l, PLACES, PLACES_ROWS, i, d);
+        for (int d = axes > 3 ? axes - 3 : 0; d < axes - 1; d++)
+            add(&l, TRANSPOSED, 1, i, d);
+    }
+    for (int i = 0; i < w->scalars; i++)
+        add(&l, SCALAR, SCALAR_ROWS, i, 0);
+    *n = l.n;
+    return l.at;
+}
+
+void own_way_says(char says[WORDS], const struct own *w, const struct own_way *way)
+{
+    static const char *const others[] = {
+        [TRANSPOSED] = "# of @ are transposed in memory", [BEFORE] = "@ is written over, where it is added to"};
+    const char *name = way->kind == SCALAR ? w->scalar[way->of].name : w->tensor[way->of].name,
+               *text = way->kind == PAIRED    ? paired[way->row].says
+                       : way->kind == NUMBERS ? numbers[way->row].says
+                       : way->kind == PLACES  ? places[way->row].says
+                       : way->kind == SCALAR  ? scalars[way->row].says
+                                              : others[way->kind];
+    const char *letters = way->kind == SCALAR ? "" : w->tensor[way->of].shape + way->axis;
+    char axes[16];
+    snprintf(axes, sizeof axes, way->kind == TRANSPOSED ? "%c and %c" : "%c", letters[0], letters[0] ? letters[1] : 0);
+    says[0] = 0;
+    for (const char *c = text; *c; c++) {
+        const char letter[] = {*c, 0};
+        strncat(says, *c == '@' ? name : *c == '#' ? axes : letter, WORDS - 1 - strlen(says));
+    }
+}
+
+/* ---- and what they make of a problem */
+
+/* Of tensor i: the run along the way's axis, or its two axes, and what lies behind. */
+static void run_of(const struct own_way *way, const struct own *w, const struct own_problem *p, int i, long *n,
+                   long *behind, long *width)
+{
+    const char *shape = w->tensor[i].shape;
+    const int d = way->kind == PAIRED ? (int)strlen(shape) - 1 : way->axis, both = way->kind == TRANSPOSED;
+    *n = own_extent(w, p, shape[d]);
+    *width = both ? own_extent(w, p, shape[d + 1]) : places[way->row].width;
+    *n *= both ? *width : 1;
+    *behind = 1;
+    for (const char *c = shape + d + 1 + both; *c; c++)
+        *behind *= own_extent(w, p, *c);
+}
+
+static char last_letter(const struct own *w, int i)
+{
+    const size_t axes = strlen(w->tensor[i].shape);
+    return axes ? w->tensor[i].shape[axes - 1] : 0;
+}
+
+static int touches(const struct own_way *way, const struct own *w, int i)
+{
+    return way->kind == PAIRED ? last_letter(w, i) == last_letter(w, way->of) : way->kind != SCALAR && i == way->of;
+}
+
+static double last_size(const struct own *w, const struct own_problem *p, int i)
+{
+    return (double)own_extent(w, p, last_letter(w, i));      /* 1 of no letter */
+}
+
+/* a becomes what is taken in the place of tensor i. */
+static void take(const struct own_way *way, const struct own *w, const struct own_problem *p, int i, double *a)
+{
+    const size_t bytes = (size_t)p->n[i] * sizeof *a;
+    double *was = op_take((size_t)p->n[i], sizeof *was);
+    long n, behind, width;
+    memcpy(was, a, bytes);
+    if (way->kind == NUMBERS)
+        for (long e = 0; e < p->n[i]; e++)
+            a[e] = number_taken(way->row, was[e], last_size(w, p, i));
+    else if (way->kind == BEFORE)
+        memset(a, 0, bytes);
+    else {
+        run_of(way, w, p, i, &n, &behind, &width);
+        place(a, was, p->n[i], n, behind,
+              way->kind == PAIRED   ? paired[way->row].of
+              : way->kind == PLACES ? places[way->row].of
+                                    : turned,
+              width);
+    }
+    free(was);
+}
+
+int own_way_takes(const struct own_way *way, const struct own *w, struct own_problem *p)
+{
+    int changed = way->gradient >= 0;
+    if (way->kind == SCALAR) {
+        const double was = p->scalar[way->of];
+        p->scalar[way->of] = scalar_taken(way->row, was);
+        changed = p->scalar[way->of] != was;
+    }
+    for (int i = 0; i < w->tensors; i++)
+        if (w->tensor[i].role != OUT && touches(way, w, i)) {
+            const size_t bytes = (size_t)p->n[i] * sizeof(double);
+            double *was = op_take((size_t)p->n[i], sizeof *was);
+            memcpy(was, p->at[i], bytes);
+            take(way, w, p, i, p->at[i]);
+            changed |= memcmp(was, p->at[i], bytes) != 0;
+            free(was);
+        }
+    return changed;
+}
+
+/* The gradient of what x was taken as becomes that of x: the chain rule. */
+static void chain(const struct own_way *way, const struct own *w, const struct own_problem *of, double *gradient)
+{
+    const int i = way->of;
+    double *g = op_take((size_t)of->n[i], sizeof *g);
+    long n, behind, width;
+    memcpy(g, gradient, (size_t)of->n[i] * sizeof *g);
+    if (way->kind == NUMBERS)
+        for (long e = 0; e < of->n[i]; e++)
+            gradient[e] = g[e] * number_slope(way->row, of->at[i][e], last_size(w, of, i));
+    else {
+        run_of(way, w, of, i, &n, &behind, &width);
+        place_back(gradient, g, of->n[i], n, behind, way->kind == PLACES ? places[way->row].of : turned, width);
+    }
+    free(g);
+}
+
+void own_way_back(const struct own_way *way, const struct own *w, const struct own_problem *of,
+                  struct own_problem *answers)
+{
+    const int d = way->gradient;
+    for (int i = 0; i < w->tensors && way->kind == PAIRED; i++)
+        if (w->tensor[i].role != IN && touches(way, w, i)) {
+            const struct own_way other = {PAIRED, 1 - way->row, way->of, 0, -1};
+            take(&other, w, of, i, answers->at[i]);
+        }
+    if (d < 0)
+        return;
+    const int added = w->tensor[d].role == ADD;
+    for (long e = 0; e < of->n[d]; e++)
+        answers->at[d][e] -= added ? of->at[d][e] : 0;
+    chain(way, w, of, answers->at[d]);
+    for (long e = 0; e < of->n[d]; e++)
+        answers->at[d][e] += added ? of->at[d][e] : 0;
+}
