@@ -269,7 +269,9 @@ static long place(const struct whole *w, const struct slabs *s, const struct sla
     }
     for (int d = 0; shape[d]; d++) {
         const long n = op_extent(op, shape[d], w->c[0].dims), small = op_extent(op, shape[d], part->dims);
-        const long from = s->of_rows ? (shape[d] == 'N' ? of->row * s->each : 0)
+        const int token = shape[d] == 'V' && !d ? op_arg_find(op, "token") : -1;
+        const long from = token >= 0 ? (long)part->arg[token][index[d]] - index[d]      /* its row of the table */
+                        : s->of_rows ? (shape[d] == 'N' ? of->row * s->each : 0)
                         : shape[d] == 'B' ? of->b : shape[d] == 'G' || shape[d] == 'H' ? of->g * small : 0;
         p = p * n + from + index[d];
     }
@@ -339,6 +341,59 @@ START_TEST(the_whole_is_its_slabs)
     }
     ck_assert_msg(seen[0] != seen[1], "%s: the first slab and the last hold the same", kernels[_i / 3]);
     ck_assert_msg(seen[0] != seen[2], "%s: the first slab and the second hold the same", kernels[_i / 3]);
+    munmap(w.base, w.bytes);
+}
+END_TEST
+
+/* Of embed's table a slab has the rows of its tokens, which are drawn among all rows; its own token n is row n then.
+ * The whole has all rows, and no two of them are alike; one slab alone has them all too. */
+START_TEST(a_table_is_in_no_slab)
+{
+    const struct plan plan = plan_of("embed", DT_F32);
+    const struct op_case c = case_of(&plan, 0);
+    struct whole w;
+    whole_begin(&w, &plan.subject, &c, SWAX_PREC_F32);
+    w.base = shared(w.bytes);
+    for (int alone = 0; alone < 2; alone++) {
+        const struct slabs s = slabs_of(&c, alone ? 1000 : 8);
+        int beyond = 0;
+        ck_assert_int_eq(s.rows, alone ? 1 : 5);
+        ck_assert(!whole_fill(&w, &plan, &s, 77, 1 + alone, why));
+        const float *table = (const float *)(const void *)(w.base + w.at[0][2]);
+        const int32_t *token = (const int32_t *)(const void *)(w.base + w.at[0][1]);
+        for (int row = 0; row < 5; row++)
+            for (int other = 0; other < row; other++)
+                ck_assert_msg(table[4 * row] != table[4 * other] && table[4 * row + 1] != table[4 * row],
+                              "rows %d and %d of the table are alike", other, row);
+        for (long k = 0; k < s.rows; k++) {
+            struct problem p;
+            const struct slab one = slab_number(&s, k);
+            slab_draw(&p, &w, &plan, &s, &one, 77);
+            double rows[20];
+            slab_move(&w, 0, 2, rows, &p.in[0], &s, &one, 0);
+            ck_assert_int_eq(p.in[0].size[2], alone ? 20 : 8);
+            for (long e = 0; e < p.in[0].size[2]; e++) {
+                const float is = table[4 * (alone ? e / 4 : token[2 * k + e / 4]) + e % 4];
+                ck_assert_msg((float)rows[e] == is && (float)p.in[0].arg[2][e] == is, "the table's %ld is %g, and %g",
+                              e, rows[e], p.in[0].arg[2][e]);
+            }
+            for (int part = 0; part < 2; part++) {
+                const int at_token = part ? 2 : 1;
+                ck_assert_int_eq(at(&p.in[part], 'V'), alone ? 5 : 2);
+                for (long n = 0; n < s.each; n++) {
+                    const int is = (int)p.in[part].arg[at_token][n];
+                    ck_assert_msg(is == token[k * s.each + n] && is >= 0 && is < 5, "token %ld is %d", n, is);
+                    beyond += is >= 2;
+                }
+                slab_numbers_tokens(&p.in[part], &s);
+                for (long n = 0; n < s.each; n++)
+                    ck_assert_msg(p.in[part].arg[at_token][n] == (alone ? token[n] : n), "token %ld is %g in the slab",
+                                  n, p.in[part].arg[at_token][n]);
+            }
+            problem_free(&p);
+        }
+        ck_assert_msg(beyond, "no token looks up more rows than a slab has");
+    }
     munmap(w.base, w.bytes);
 }
 END_TEST
@@ -583,6 +638,44 @@ START_TEST(the_slab_that_crosses_is_judged)
 }
 END_TEST
 
+/* A table's row that is wrong is found, and one that was changed, wherever one of the tokens of a judged slab is. */
+static float look_up_by;
+static int spoils;
+static void look_up(float *y, const int *token, const float *w, int N, int V, int C)
+{
+    plain->embed_forward(y, token, w, N, V, C);
+    for (int n = 0; n < N * C; n++)
+        y[n] *= look_up_by;
+    if (spoils == 1)
+        ((float *)(uintptr_t)w)[token[0] * C] += 1;
+    if (spoils == 2)
+        ((int *)(uintptr_t)token)[0] = 1 << 30;      /* where no table is */
+}
+
+START_TEST(what_is_looked_up_is_judged)
+{
+    struct plan plan = plan_of("embed", DT_F32);
+    struct report r;
+    table = *plain;
+    table.embed_forward = look_up;
+    has.forward = 1;
+    has.backward = 0;      /* which would look there */
+    for (int kind = 0; kind < 4; kind++)
+        for (int number = 0; number < 2; number++) {
+            look_up_by = kind == 1 ? 1.001f : 1;
+            spoils = kind > 1 ? kind - 1 : 0;
+            plan.only = number;
+            ck_assert(!ask_by(&limits, load, NULL, &plan, &r, said));
+            ck_assert_msg(r.failed == (kind > 0) &&
+                              of_tensor(&r, "y")->failed == (kind == 1 ? of_tensor(&r, "y")->answers : 0),
+                          "kind %d, case %d: %d", kind, number, r.failed);
+            ck_assert_str_eq(r.trouble, kind == 2 ? "embed: it changed its input w"
+                                      : kind == 3 ? "embed: it changed its input token" : "");
+            ck_assert_msg(r.n == 1 && r.finding[0].answers >= 3, "%d tensors, of %d slabs", r.n, r.finding[0].answers);
+        }
+}
+END_TEST
+
 START_TEST(a_part_that_is_not_there_is_not_asked)
 {
     struct report r;
@@ -657,18 +750,19 @@ START_TEST(cost_is_counted)
     const struct long_cost cost = long_cost(&plan.subject, &plan.wish, &c, &limits);
     const double bytes = 7 * 8192 + 4 * 192 + 3 * 64, slab[2] = {8 + 2 + 8 + 4, 8 + 4 + 8 + 8 + 4 + 2};
     ck_assert_double_eq(cost.bytes, bytes + 7 * 8 * (slab[0] + slab[1]));
-    /* seconds: 1.2e8 bytes are filled in one by each hand; and of up to five slabs, what a tier does, or the reference,
-     * and what the honest orders do, and the numbers */
+    /* seconds: what is drawn, by each hand; what is touched; and of up to five slabs, what a tier does, or the
+     * reference, and what the honest orders do, and the numbers */
     static const char *const kernels[] = {"rmsnorm", "attention", "mlstm", "linear", "delta", "linear_forward",
-                                          "attention_forward", "mlstm_forward", "attention"};
-    for (int k = 0; k < 18; k++) {
+                                          "attention_forward", "mlstm_forward", "attention",
+                                          "embed"};
+    for (int k = 0; k < 20; k++) {
         struct plan of = plan_of(kernels[k / 2], k % 2 ? DT_F64 : DT_F32);
         of.wish.n_dims = k < 12 ? of.wish.n_dims : 0;      /* so large that the reference does not tell of it */
         const struct op_case whole = case_of(&of, 0);
         const struct slabs slabs = slabs_of(&whole, 8);
         const struct slab first = slab_number(&slabs, 0);
         struct problem p = {.subject = of.subject, .wish = of.wish};
-        double work = 0, orders = 0, numbers = 0;
+        double work = 0, orders = 0, numbers = 0, drawn = 0;
         for (int part = 0; part < of.subject.n; part++) {
             static const double times[2] = {1, 3}, of_attention[2] = {3, 6};
             struct op_case larger = whole;
@@ -678,14 +772,20 @@ START_TEST(cost_is_counted)
             orders += bound_asks_orders(&p, part) * case_orders(&p.in[part]) *
                       (strcmp(of.subject.base, "attention") ? 1 : of_attention[part]);
             numbers += case_numbers(&p.in[part]);
+            for (int i = 0; i < op_args(&swax_ops[larger.op]); i++) {      /* dy, and of the forward all its inputs */
+                const struct op_arg *a = &swax_ops[larger.op].arg[i];
+                drawn += a->role == IN && !a->optional && (!part || (a->name[0] == 'd' && a->name[1]))
+                           ? whole_elements(&larger, a->shape)
+                           : 0;
+            }
         }
         const long n = slabs_count(&slabs);
         const int plain = teller_of(&of.subject, &of.wish, &p.in[0]) == swax_tiers[0];
         const struct long_cost is = long_cost(&of.subject, &of.wish, &whole, &limits);
         struct whole w;
         whole_begin(&w, &of.subject, &whole, dtype_precision(of.wish.dtype));
-        const double says = (double)w.bytes / 1.2e8 / 2 +
-                            (double)(n > 3 ? 5 : n) * (12 * work / (plain ? 3e8 : 8e10) + orders / 1e9 + numbers / 8e6);
+        const double says = drawn / 5e7 / 2 + (double)w.bytes / 1e9 +
+                            (double)(n > 3 ? 5 : n) * (12 * work / (plain ? 3e8 : 8e10) + orders / 1e9 + numbers / 5e6);
         ck_assert_msg(fabs(is.seconds / says - 1) < 1e-9 && fabs(is.bytes - (double)w.bytes - 56 * numbers) < 0.5,
                       "%s: %g s, not %g, and %g bytes", kernels[k / 2], is.seconds, says, is.bytes);
     }
@@ -707,11 +807,13 @@ int main(void)
     tcase_add_test(t, slabs_are_heads_or_rows);
     tcase_add_test(t, what_sums_over_slabs_is_not_asked);
     tcase_add_loop_test(t, the_whole_is_its_slabs, 0, 3 * 9);
+    tcase_add_test(t, a_table_is_in_no_slab);
     tcase_add_test(t, cost_is_counted);
     tcase_add_loop_test(u, the_reference_is_right, 0, 3);
     tcase_add_loop_test(u, tricks_are_named, 0, (int)(sizeof tricks / sizeof *tricks));
     tcase_add_test(u, one_slab_that_is_wrong_is_found);
     tcase_add_test(u, the_slab_that_crosses_is_judged);
+    tcase_add_test(u, what_is_looked_up_is_judged);
     tcase_add_test(u, a_part_that_is_not_there_is_not_asked);
     tcase_add_test(u, refusals_are_sentences);
     suite_add_tcase(s, t);

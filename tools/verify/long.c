@@ -89,8 +89,9 @@ struct long_limits long_limits(void)
 
 /* Of one slab, on one core: multiplications of a tier that has vectors, or of the reference; of the honest orders,
  * which are plain loops; and what is drawn, moved and compared. */
-static const double BY_VECTORS = 8e10, BY_LOOPS = 3e8, BY_ORDERS = 1e9, NUMBERS = 8e6;
-static const double FILLED = 1.2e8;    /* bytes a second, by one hand */
+static const double BY_VECTORS = 8e10, BY_LOOPS = 3e8, BY_ORDERS = 1e9, NUMBERS = 5e6;
+/* A second: numbers that one hand draws, and bytes that are touched for the first time. */
+static const double DRAWN = 5e7, TOUCHED = 1e9;
 
 /* Slabs that are judged: the first, the last, that in which element 2^31 lies, and some at random if there are more. */
 static long judged(long slabs) { return slabs > 3 ? 3 + AT_RANDOM : slabs; }
@@ -104,8 +105,10 @@ struct long_cost long_cost(const struct subject *s, const struct wish *wish, con
     const struct slab first = slab_number(&slabs, 0);
     struct problem p = {.subject = *s, .wish = *wish};
     whole_begin(&w, s, c, dtype_precision(wish->dtype));
-    double work = 0, orders = 0, numbers = 0;
+    double work = 0, orders = 0, numbers = 0, drawn = 0;
     for (int part = 0; part < s->n; part++) {
+        for (int i = 0; i < w.c[part].n; i++)
+            drawn += whole_draws(&w, part, i) ? whole_elements(&w.c[part], swax_ops[s->op[part]].arg[i].shape) : 0;
         p.in[part].op = s->op[part];
         slab_dims(&p.in[part], &w.c[part], &slabs, &first);
         work += case_steps(&p.in[part]) * (part ? 3 : 1);
@@ -116,7 +119,7 @@ struct long_cost long_cost(const struct subject *s, const struct wish *wish, con
     }
     const int plain = teller_of(s, wish, &p.in[0]) == swax_tiers[0];
     cost.bytes = (double)w.bytes + LONG_COPIES * 8 * numbers;
-    cost.seconds = (double)w.bytes / FILLED / limits->hands + (double)judged(slabs_count(&slabs)) *
+    cost.seconds = drawn / DRAWN / limits->hands + (double)w.bytes / TOUCHED + (double)judged(slabs_count(&slabs)) *
                    (work * 12 / (plain ? BY_LOOPS : BY_VECTORS) + orders / BY_ORDERS + numbers / NUMBERS);
     return cost;
 }
@@ -205,12 +208,14 @@ static int judge(const struct whole *w, const struct plan *plan, const struct sl
                 free(got[part].arg[i]);
                 got[part].arg[i] = NULL;
             } else
-                slab_move(w, part, i, got[part].arg[i], &got[part], s, at, 0);
+                slab_move(w, part, i, got[part].arg[i], &p.in[part], s, at, 0);
             if (a->role == IN && op_is_drawn(got[part].op, i) &&
                 memcmp(got[part].arg[i], p.in[part].arg[i], (size_t)got[part].size[i] * sizeof(double)))
                 say(what, "it changed its input %s", a->name);
         }
     }
+    for (int part = 0; part < w->parts; part++)
+        slab_numbers_tokens(&p.in[part], s);
     problem_solve(&p);
     for (int part = 0; part < w->parts; part++)
         good &= report_add(r, &p, got, part);

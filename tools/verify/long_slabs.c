@@ -68,6 +68,18 @@ static long begins(const struct op_case *c, const struct slabs *s, const struct 
     return letter == 'B' ? at->b : letter == 'G' ? at->g : letter == 'H' ? at->g * (whole_extent(c, 'H') / G) : 0;
 }
 
+/* A table of V rows, such as embed's, of which one of several slabs has the rows of its tokens, in their order: all of
+ * it is many slabs large. */
+static int is_table(const char *shape) { return shape[0] == 'V'; }
+static int in_rows_of_tokens(const struct slabs *s, const char *shape) { return s->rows > 1 && is_table(shape); }
+
+/* NULL where none look up a table. */
+static double *tokens_of(const struct op_case *c)
+{
+    const int i = op_arg_find(&swax_ops[c->op], "token");
+    return i < 0 ? NULL : c->arg[i];
+}
+
 void slab_dims(struct op_case *part, const struct op_case *c, const struct slabs *s, const struct slab *at)
 {
     memcpy(part->dims, c->dims, sizeof part->dims);
@@ -75,6 +87,8 @@ void slab_dims(struct op_case *part, const struct op_case *c, const struct slabs
     if (s->of_rows) {
         const long left = whole_extent(c, 'N') - at->row * s->each;
         *whole_dim(part, 'N') = (int)(left < s->each ? left : s->each);
+        if (s->rows > 1 && op_arg_find(&swax_ops[part->op], "token") >= 0)
+            *whole_dim(part, 'V') = *whole_dim(part, 'N');
         return;
     }
     *whole_dim(part, 'B') = 1;
@@ -136,6 +150,23 @@ static void lay(struct whole *w)
     w->bytes = at;
 }
 
+static void move(const struct whole *w, int part, int i, double *x, long place, int in)
+{
+    const enum op_type type = swax_ops[w->c[part].op].arg[i].type;
+    if (in)
+        element_put(w->base + w->at[part][i], type, w->precision, place, *x);
+    else
+        *x = element_get(w->base + w->at[part][i], type, w->precision, place);
+}
+
+/* Rows of a table, each to where its token says. */
+static void move_rows(const struct whole *w, int part, int i, double *x, const struct op_case *of, int in)
+{
+    const long row = of->size[i] / whole_extent(of, 'V');
+    for (long e = 0; e < of->size[i]; e++)
+        move(w, part, i, &x[e], (long)tokens_of(of)[e / row] * row + e % row, in);
+}
+
 /* Numbers between a slab and the whole. */
 void slab_move(const struct whole *w, int part, int i, double *x, const struct op_case *of, const struct slabs *s,
                  const struct slab *at, int in)
@@ -150,11 +181,12 @@ void slab_move(const struct whole *w, int part, int i, double *x, const struct o
         step *= op_extent(op, shape[d], w->c[part].dims);
         base += begins(&w->c[part], s, at, shape[d]) * stride[d];
     }
+    if (in_rows_of_tokens(s, shape)) {
+        move_rows(w, part, i, x, of, in);
+        return;
+    }
     for (long e = 0; e < of->size[i]; e++) {
-        if (in)
-            element_put(w->base + w->at[part][i], op->arg[i].type, w->precision, base, x[e]);
-        else
-            x[e] = element_get(w->base + w->at[part][i], op->arg[i].type, w->precision, base);
+        move(w, part, i, &x[e], base, in);
         for (int d = axes - 1; d >= 0; d--) {
             base += stride[d];
             if (++index[d] < small[d])
@@ -165,12 +197,45 @@ void slab_move(const struct whole *w, int part, int i, double *x, const struct o
     }
 }
 
+int whole_draws(const struct whole *w, int part, int i)
+{
+    return w->at[part][i] && op_is_drawn(w->c[part].op, i) && whole_shares(w, part, i) < 0;
+}
+
 /* Does that slab bring the argument into the whole?  What several share is brought by the first of them. */
 static int brings(const struct whole *w, int part, int i, const struct slab *at)
 {
     const char *shape = swax_ops[w->c[part].op].arg[i].shape;
-    return op_is_drawn(w->c[part].op, i) && whole_shares(w, part, i) < 0 && (!at->b || strchr(shape, 'B')) &&
+    return whole_draws(w, part, i) && (!at->b || strchr(shape, 'B')) &&
            (!at->g || strchr(shape, 'H') || strchr(shape, 'G')) && (!at->row || strchr(shape, 'N'));
+}
+
+/* One row of a table; each has a seed of its own. */
+static void draw_row(const struct op_case *c, int i, double *x, long number, uint64_t seed, enum swax_precision inputs)
+{
+    struct op_case row = *c;
+    uint64_t random = seed + 15485863 * (uint64_t)(number + 1);
+    *whole_dim(&row, 'V') = 1;
+    row.size[i] = op_arg_size(&swax_ops[c->op], i, row.dims);
+    row.arg[i] = x;
+    op_draw_argument(&row, i, op_random(&random), OP_GAUSS, inputs);
+}
+
+/* An input of a slab: of a table, the rows of the tokens, which are drawn before it, among all rows that there are. */
+static void draw_input(struct op_case *c, int i, const struct op_case *all, const struct slabs *s,
+                       const struct slab *at, uint64_t seed, enum swax_precision inputs)
+{
+    const char *shape = swax_ops[c->op].arg[i].shape;
+    struct op_case of = *c;
+    if (is_table(shape)) {
+        const long row = c->size[i] / whole_extent(c, 'V');
+        for (long r = 0; r < whole_extent(c, 'V'); r++)
+            draw_row(c, i, &c->arg[i][r * row], in_rows_of_tokens(s, shape) ? (long)tokens_of(c)[r] : r, seed, inputs);
+        return;
+    }
+    if (whole_dim(&of, 'V'))
+        *whole_dim(&of, 'V') = (int)whole_extent(all, 'V');
+    op_draw_argument(&of, i, seed_of(seed, shape, at), OP_GAUSS, inputs);
 }
 
 /* The inputs of one slab, as a problem: all of them, or what it brings. */
@@ -200,8 +265,7 @@ static void draw(struct problem *p, const struct whole *w, const struct plan *pl
             if (same >= 0)
                 memcpy(c->arg[i], p->in[0].arg[same], (size_t)c->size[i] * sizeof(double));
             else
-                op_draw_argument(c, i, seed_of(seed, swax_ops[c->op].arg[i].shape, at), OP_GAUSS,
-                                 dtype_precision(p->wish.dtype));
+                draw_input(c, i, &w->c[part], s, at, seed, w->precision);
         }
     }
 }
@@ -212,10 +276,38 @@ void slab_draw(struct problem *p, const struct whole *w, const struct plan *plan
     draw(p, w, plan, s, at, seed, 1);
 }
 
+void slab_numbers_tokens(struct op_case *part, const struct slabs *s)
+{
+    double *token = tokens_of(part);
+    for (long n = 0; token && s->rows > 1 && n < whole_extent(part, 'N'); n++)
+        token[n] = (double)n;
+}
+
+/* Of every so many rows of a table, one. */
+static void fill_tables(const struct whole *w, uint64_t seed, long first, long every)
+{
+    for (int part = 0; part < w->parts; part++)
+        for (int i = 0; i < w->c[part].n; i++) {
+            const char *shape = swax_ops[w->c[part].op].arg[i].shape;
+            const long rows = whole_extent(&w->c[part], 'V');
+            const long row = (long)whole_elements(&w->c[part], shape) / rows;
+            if (!whole_draws(w, part, i) || !is_table(shape))
+                continue;
+            double *x = op_take((size_t)row, sizeof *x);
+            for (long r = first; r < rows; r += every) {
+                draw_row(&w->c[part], i, x, r, seed, w->precision);
+                for (long e = 0; e < row; e++)
+                    move(w, part, i, &x[e], r * row + e, 1);
+            }
+            free(x);
+        }
+}
+
 /* Of every so many slabs, one. */
 static void fill_slabs(const struct whole *w, const struct plan *plan, const struct slabs *s, uint64_t seed, long first,
                        long every)
 {
+    fill_tables(w, seed, first, every);
     for (long k = first; k < slabs_count(s); k += every) {
         struct problem p;
         const struct slab at = slab_number(s, k);

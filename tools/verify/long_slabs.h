@@ -30,6 +30,7 @@ double whole_largest(const struct op_case *c);
 struct slabs slabs_of(const struct op_case *c, double slab);
 long slabs_count(const struct slabs *s);
 struct slab slab_number(const struct slabs *s, long i);
+/* Of a table that tokens look up, as embed's, one of several slabs has the rows of its tokens, in their order. */
 void slab_dims(struct op_case *part, const struct op_case *c, const struct slabs *s, const struct slab *at);
 /* Does the shape have every letter along which there are several slabs?  What it sums over them is not asked. */
 int slabs_have(const struct slabs *s, const char *shape);
@@ -38,6 +39,8 @@ int slabs_have(const struct slabs *s, const char *shape);
 void whole_begin(struct whole *w, const struct subject *s, const struct op_case *c, enum swax_precision precision);
 /* Which argument of the forward that one of a backward is, so that it lies once; or -1. */
 int whole_shares(const struct whole *w, int part, int i);
+/* Is it drawn, rather than left out, answered or lying there already? */
+int whole_draws(const struct whole *w, int part, int i);
 /* All inputs, by seed; what is written begins as NaN, what is added to as 0.  More than one hand, of
  * LONG_COPIES at most, are processes, for which w->base has to be shared.  NULL, or a sentence in why. */
 const char *whole_fill(const struct whole *w, const struct plan *plan, const struct slabs *s, uint64_t seed, int hands,
@@ -45,7 +48,9 @@ const char *whole_fill(const struct whole *w, const struct plan *plan, const str
 /* The inputs of one slab, as a problem. */
 void slab_draw(struct problem *p, const struct whole *w, const struct plan *plan, const struct slabs *s,
                     const struct slab *at, uint64_t seed);
-/* Numbers between a slab's case and the whole: into it, or out of it. */
+/* Its tokens, which stand for rows of the whole's table, brought to the rows that the slab has of it. */
+void slab_numbers_tokens(struct op_case *part, const struct slabs *s);
+/* Numbers between a slab's case and the whole: into it, or out of it.  `of` has sizes and, of a table, the tokens. */
 void slab_move(const struct whole *w, int part, int i, double *x, const struct op_case *of, const struct slabs *s,
                     const struct slab *at, int in);
 
