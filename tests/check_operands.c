@@ -961,6 +961,33 @@ START_TEST(a_slope_of_a_float_sigmoid_is_good)
 }
 END_TEST
 
+/* ---- a mean of a row that is shifted by its first element */
+
+/* Summed in turn in float it is good, and one whose last element is left out is not. */
+START_TEST(a_shifted_mean_is_good)
+{
+    for (int k = 0; k < 200; k++)
+        for (int wrong = 0; wrong < 2; wrong++) {
+            struct op_case c = {.op = op_find("headnorm_forward"), .dims = {3, 2, 192, 1}, .scalar = {1e-6}};
+            struct op_case truth, got;
+            struct op_verdict v;
+            op_draw(&c, (uint64_t)(k + 1), OP_GAUSS, 0, SWAX_PREC_F32);
+            op_truth(&truth, &v, SWAX_PREC_F32, &c);
+            op_case_copy(&got, &truth);
+            for (int row = 0; row < 6; row++) {
+                const double *x = argument(&c, "x") + row * 192;
+                float sum = 0;
+                for (int d = 0; d < 192 - wrong; d++)
+                    sum += (float)x[d] - (float)x[0];
+                argument(&got, "mean")[row] = (double)((float)x[0] + sum / 192);
+            }
+            ck_assert_msg((op_compare(&v, &got, &truth, &c) >= 0) == wrong, "seed %d: a mean of all%s is off by %.3g, "
+                          "and may be by %.3g", k + 1, wrong ? " but one" : "", v.error[1], v.bound[1]);
+            op_case_free(&c), op_case_free(&truth), op_case_free(&got);
+        }
+}
+END_TEST
+
 /* Where nothing is known nothing is moved: a truth that is 0 all over, another kernel. */
 START_TEST(where_there_is_no_truth_there_is_no_bias)
 {
@@ -1123,6 +1150,7 @@ int main(void)
     tcase_add_test(t, norms_that_round_twice_are_good);
     tcase_add_test(t, what_is_gated_shut_in_float_is_good);
     tcase_add_test(t, a_slope_of_a_float_sigmoid_is_good);
+    tcase_add_test(t, a_shifted_mean_is_good);
     tcase_add_test(t, as_many_heads_as_there_is_time_for);
     tcase_add_test(t, some_heads_stand_for_all);
     tcase_add_test(t, what_a_head_takes_is_counted);

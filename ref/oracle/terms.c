@@ -22,6 +22,15 @@ static void norm_terms(double *size, const struct op_case *c, const struct op_ca
     size[dx] *= op_largest(op_named(c, "rstd"), c->size[op_arg_find(op, "rstd")]);
 }
 
+/* mean = a sum of x / D, which cancels where it is far less than they are: who shifts a row by its first element, as
+ * for its variance, rounds as much as they are long */
+static void mean_terms(double *size, const struct op_case *c, const struct op_case *truth)
+{
+    (void)truth;
+    const struct op_spec *op = &swax_ops[c->op];
+    size[op_arg_find(op, "mean")] = op_largest(op_named(c, "x"), c->size[op_arg_find(op, "x")]);
+}
+
 /* dx = dy (1 - (y/cap)^2): at the cap nothing is left */
 static void softcap_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
@@ -256,6 +265,7 @@ void op_terms(double *size, const struct op_case *c, const struct op_case *truth
 {
     static const struct { const char *op; void (*measure)(double *, const struct op_case *, const struct op_case *);
     } known[] = {
+        { "headnorm_forward", mean_terms },
         { "rmsnorm_backward", norm_terms }, { "headnorm_backward", norm_terms }, { "softcap_backward", softcap_terms },
         { "xent_backward", xent_terms },    { "mlstm_backward", cell_terms },    { "mlstm_forward", state_terms },
         { "delta_forward", delta_terms },   { "attention_backward", attention_terms },
