@@ -13,7 +13,7 @@ void report_begin(struct report *r, const struct plan *plan)
     r->cause = -1;
 }
 
-static struct finding *finding(struct report *r, const char *name)
+struct finding *report_finding(struct report *r, const char *name)
 {
     for (int i = 0; i < r->n; i++)
         if (!strcmp(r->finding[i].name, name))
@@ -215,7 +215,7 @@ int report_add(struct report *r, const struct problem *p, struct op_case *all, i
     for (int i = 0; i < got->n; i++) {
         if (!problem_is_answer(p, part, i) || !got->arg[i])
             continue;
-        struct finding *f = finding(r, swax_ops[got->op].arg[i].name);
+        struct finding *f = report_finding(r, swax_ops[got->op].arg[i].name);
         const double ratio = fmax(fmax(over(v.error[i], v.bound[i]), over(v.rms[i], v.rms_bound[i])),
                                   v.bias_bound[i] > 0 ? v.bias[i] / v.bias_bound[i] : 0);
         const int within = op_within(&v, i);

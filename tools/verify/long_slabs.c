@@ -123,8 +123,7 @@ int whole_shares(const struct whole *w, int part, int i)
     return part ? op_arg_find(&swax_ops[w->c[0].op], swax_ops[w->c[1].op].arg[i].name) : -1;
 }
 
-/* Optional: states that are saved, and nothing else. */
-static int is_given(const struct op_arg *a)
+int whole_gives(const struct op_arg *a)
 {
     return !a->optional || !strcmp(a->name, "Cs") || !strcmp(a->name, "ns") || !strcmp(a->name, "Ss");
 }
@@ -137,7 +136,7 @@ static void lay(struct whole *w)
             const struct op_arg *a = &swax_ops[w->c[part].op].arg[i];
             const int same = whole_shares(w, part, i);
             w->at[part][i] = 0;
-            if (!is_given(a))
+            if (!whole_gives(a))
                 continue;
             if (same >= 0) {
                 w->at[part][i] = w->at[0][same];
@@ -253,7 +252,7 @@ static void draw(struct problem *p, const struct whole *w, const struct plan *pl
         c->op = w->c[part].op;
         slab_dims(c, &w->c[part], s, at);
         for (int i = 0; i < op_args(&swax_ops[c->op]); i++)
-            optional |= swax_ops[c->op].arg[i].optional && is_given(&swax_ops[c->op].arg[i])
+            optional |= swax_ops[c->op].arg[i].optional && whole_gives(&swax_ops[c->op].arg[i])
                           ? 1u << swax_ops[c->op].arg[i].optional
                           : 0;
         op_case_alloc(c, optional);

@@ -35,6 +35,8 @@ void slab_dims(struct op_case *part, const struct op_case *c, const struct slabs
 /* Does the shape have every letter along which there are several slabs?  What it sums over them is not asked. */
 int slabs_have(const struct slabs *s, const char *shape);
 
+/* Of optional arguments there are the states that are saved, and no others. */
+int whole_gives(const struct op_arg *a);
 /* Sizes and places of the arrays; `base` is the caller's to take. */
 void whole_begin(struct whole *w, const struct subject *s, const struct op_case *c, enum swax_precision precision);
 /* Which argument of the forward that one of a backward is, so that it lies once; or -1. */

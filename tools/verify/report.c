@@ -7,6 +7,7 @@
 #include "tools/lib/commands.h"
 #include "tools/lib/json.h"
 #include "tools/lib/say.h"
+#include "tools/verify/long_slabs.h"
 
 static const double ILL = 1e-3;    /* an honest float that errs more than this has lost most of its digits */
 
@@ -193,7 +194,8 @@ static void print_tensors(const struct report *r)
         snprintf(failed, sizeof failed, "%d/%d", f->failed, f->answers);
         if (asks_nothing(f)) {
             printf("%-6s %9s %s\n", f->name, failed,
-                   !r->gauge && f->name[0] == 'm'
+                   !f->answers ? "nothing was asked of it: it is summed over slabs, of which suite=long judges a few"
+                   : !r->gauge && f->name[0] == 'm'
                        ? "nothing was asked of it: states count in any gauge of m"
                        : "nothing was asked of it: what it holds here is rounding noise, of an honest kernel too");
             continue;
@@ -213,6 +215,20 @@ static void print_tensors(const struct report *r)
     printf("Bound: %s.\n", rule(&r->plan.wish));
 }
 
+/* Optional arguments that a suite gives nobody; what a backward and its forward both have comes once. */
+static void print_left_out(const struct report *r)
+{
+    int n = 0;
+    for (int part = 0; part < r->plan.subject.n && suite_is_long(r->plan.suite); part++) {
+        const struct op_spec *op = &swax_ops[r->plan.subject.op[part]], *first = &swax_ops[r->plan.subject.op[0]];
+        for (int i = 0; i < op_args(op); i++)
+            if (!whole_gives(&op->arg[i]) && (!part || op_arg_find(first, op->arg[i].name) < 0))
+                printf("%s%s", n++ ? ", " : "Not asked: ", op->arg[i].name);
+    }
+    if (n)
+        puts(", which suite=long leaves out.");
+}
+
 void report_print(const struct report *r, const char *by, const char *of)
 {
     char what[PLAN_TEXT];
@@ -229,6 +245,7 @@ void report_print(const struct report *r, const char *by, const char *of)
     for (int part = 0; part < PARTS; part++)
         if (part_is_missing(r, part))
             printf("Not asked: %s, which was not there.\n", swax_ops[r->plan.subject.op[part]].name);
+    print_left_out(r);
     if (r->unequal)
         printf("Two calls on the same inputs gave other bits in %d of %d cases, first in %s.\n", r->unequal,
                r->problems, r->unequal_name);

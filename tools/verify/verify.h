@@ -169,6 +169,8 @@ struct report {
     int too_large;                    /* for a diagnosis */
 };
 void report_begin(struct report *r, const struct plan *plan);
+/* What was found of that tensor: of one that was never met, nothing, in no case. */
+struct finding *report_finding(struct report *r, const char *name);
 /* The distance between neighbours of x in an argument's type, where it is not subnormal. */
 double neighbours_apart(double x, enum op_type type, enum dtype d);
 /* |a - t|, or infinite where only one of them is finite, or both are infinite and differ. */
