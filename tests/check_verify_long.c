@@ -2,12 +2,15 @@
  * which slabs are judged, and what is said of who does wrong. */
 #include <check.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "ref/kernels.h"
 #include "tools/lib/threads.h"
@@ -79,7 +82,10 @@ START_TEST(sizes_are_long_and_large)
 {
     const struct long_limits usual = long_limits();
     ck_assert(usual.past == 2147483648.0 && usual.slab == 65536 && usual.seconds == 3600 && usual.memory > 1e6 &&
-              usual.hands == (threads_allowed() < 7 ? threads_allowed() : 7));
+              usual.hands == long_hands(threads_allowed()));
+    for (int cores = 1; cores < 70; cores++)
+        ck_assert_msg(long_hands(cores) == (cores < 7 ? cores : 7), "%d processes on %d cores: 7 copies of a slab are "
+                      "counted", long_hands(cores), cores);
     is_sized("mlstm", 0, "mlstm_forward B=1 T=65536 H=2 K=64 V=64 L=64 g=1 eps=1e-06");
     is_sized("mlstm", 1, "mlstm_forward B=257 T=4096 H=16 K=16 V=128 L=256 g=1 eps=1e-06");
     is_sized("mlstm", 2, "none");
@@ -396,6 +402,102 @@ START_TEST(a_table_is_in_no_slab)
         ck_assert_msg(beyond, "no token looks up more rows than a slab has");
     }
     munmap(w.base, w.bytes);
+}
+END_TEST
+
+/* ---- the processes that draw */
+
+/* What befalls the child of the fork of that number: it ends, or may only read so many bytes. */
+static struct { int forks, number, status, signal; void *locked; size_t bytes; } fate;
+static void before_fork(void) { fate.forks++; }
+static void after_fork(void)
+{
+    if (fate.locked)
+        mprotect(fate.locked, fate.bytes, PROT_READ);
+    if (fate.forks == fate.number && fate.signal)
+        raise(fate.signal);
+    if (fate.forks == fate.number)
+        _exit(fate.status);
+}
+
+static const char *fill(const char *kernel, int hands, struct whole *w, struct slabs *s, const char *locked)
+{
+    const struct plan plan = plan_of(kernel, DT_F32);
+    const struct op_case c = case_of(&plan, 0);
+    *s = slabs_of(&c, limits.slab);
+    whole_begin(w, &plan.subject, &c, SWAX_PREC_F32);
+    w->base = shared(w->bytes);
+    const int i = locked ? op_arg_find(&swax_ops[c.op], locked) : -1;
+    if (i >= 0) {      /* its guards are as large as a page may stand out */
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE), from = w->at[0][i] / page * page;
+        const size_t bytes = (size_t)whole_elements(&w->c[0], swax_ops[c.op].arg[i].shape) * 4;
+        fate.locked = w->base + from, fate.bytes = w->at[0][i] + bytes - from;
+    }
+    fate.forks = 0;
+    return whole_fill(w, &plan, s, 77, hands, why);
+}
+
+START_TEST(a_process_that_ends_is_noticed)
+{
+    struct whole w;
+    struct slabs s;
+    pthread_atfork(before_fork, NULL, after_fork);
+    for (int hands = 1; hands <= LONG_COPIES; hands++)
+        for (int number = 0; number < hands; number++)      /* 0: none */
+            for (int kind = 0; kind < (number ? 3 : 1); kind++) {
+                char says[120];
+                fate.number = number, fate.status = kind == 0 ? 1 : kind == 1 ? 255 : 0;
+                fate.signal = kind == 2 ? SIGKILL : 0;
+                snprintf(says, sizeof says, "The inputs could not be drawn: one of %d processes did not start or was "
+                                            "ended.", hands);
+                const char *wrong = fill("rmsnorm", hands, &w, &s, NULL);
+                ck_assert_msg(number ? wrong && !strcmp(wrong, says) : !wrong, "of %d hands number %d ends: %s", hands,
+                              number, wrong ? wrong : "no word");
+                ck_assert_msg(fate.forks == hands - 1, "%d processes for %d hands", fate.forks + 1, hands);
+                ck_assert_msg(waitpid(-1, NULL, WNOHANG) < 0, "a process was left");
+                munmap(w.base, w.bytes);
+            }
+}
+END_TEST
+
+/* Each draws its own slabs and no others: of one that does nothing, and says that it is done, they are not there. */
+START_TEST(each_process_draws_its_own)
+{
+    struct whole w;
+    struct slabs s;
+    pthread_atfork(before_fork, NULL, after_fork);
+    for (int hands = 2; hands <= 4; hands++)
+        for (int number = 1; number < hands; number++) {
+            fate.number = number, fate.status = 0, fate.signal = 0;
+            const char *wrong = fill("rmsnorm", hands, &w, &s, NULL);
+            ck_assert_msg(!wrong && s.rows == 5 && s.each == 2, "%s", wrong);
+            const float *x = (const float *)(const void *)(w.base + w.at[0][2]);
+            for (long row = 0; row < 10; row++)
+                ck_assert_msg((x[4 * row] != 0) == (row / 2 % hands != number),
+                              "row %ld is %sdrawn without hand %d of %d", row, x[4 * row] != 0 ? "" : "not ", number,
+                              hands);
+            munmap(w.base, w.bytes);
+        }
+}
+END_TEST
+
+/* What all slabs share is written by the first process alone; what each has, by all. */
+START_TEST(what_is_shared_is_drawn_once)
+{
+    static const struct { const char *kernel, *name; int all; } of[] = {
+        {"rmsnorm", "w", 0}, {"rmsnorm", "x", 1}, {"linear", "w", 0}, {"conv", "w", 0},   {"conv", "x", 1},
+        {"decay", "bias", 0}, {"decay", "lrate", 0}, {"decay", "a", 1}, {"mlstm", "f", 1}, {"embed", "w", 1},
+    };
+    struct whole w;
+    struct slabs s;
+    pthread_atfork(before_fork, NULL, after_fork);
+    signal(SIGSEGV, SIG_DFL);
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        const char *wrong = fill(of[k].kernel, 2, &w, &s, of[k].name);
+        ck_assert_msg((wrong != NULL) == of[k].all, "%s: %s is %swritten by the second process", of[k].kernel,
+                      of[k].name, wrong ? "" : "not ");
+        munmap(w.base, w.bytes);
+    }
 }
 END_TEST
 
@@ -730,6 +832,31 @@ START_TEST(what_is_not_asked_is_said)
 }
 END_TEST
 
+/* The case ends with that sentence, and one where there may be no more processes does too. */
+START_TEST(without_hands_there_is_no_verdict)
+{
+    struct report r;
+    const struct plan plan = plan_of("rmsnorm", DT_F32);
+    const struct rlimit none = {0, 0};
+    enum dtype dtype = DT_F32;
+    static const char says[] = "The inputs could not be drawn: one of 2 processes did not start or was ended.";
+    pthread_atfork(before_fork, NULL, after_fork);
+    fate.number = 1, fate.status = 1;
+    const char *wrong = ask_by(&limits, load_ref, &dtype, &plan, &r, said);
+    ck_assert_msg(wrong && !strcmp(wrong, says) && r.problems == 0, "%s", wrong ? wrong : "no word");
+    fate.number = 0;
+    if (setrlimit(RLIMIT_NPROC, &none) || (!getuid() && setuid(65534)) || fork() >= 0) {
+        puts("skipped: processes cannot be forbidden here");
+        return;
+    }
+    struct whole w;
+    struct slabs s;
+    wrong = fill("rmsnorm", 2, &w, &s, NULL);
+    ck_assert_msg(wrong && !strcmp(wrong, says), "%s", wrong ? wrong : "no word");
+    ck_assert_msg(!fill("rmsnorm", 1, &w, &s, NULL), "%s", why);
+}
+END_TEST
+
 /* ---- refusals */
 
 static void refused(const char *wrong, const char *says)
@@ -853,6 +980,9 @@ int main(void)
     tcase_add_test(t, what_sums_over_slabs_is_not_asked);
     tcase_add_loop_test(t, the_whole_is_its_slabs, 0, 3 * 9);
     tcase_add_test(t, a_table_is_in_no_slab);
+    tcase_add_test(t, a_process_that_ends_is_noticed);
+    tcase_add_test(t, each_process_draws_its_own);
+    tcase_add_test(t, what_is_shared_is_drawn_once);
     tcase_add_test(t, cost_is_counted);
     tcase_add_loop_test(u, the_reference_is_right, 0, 3);
     tcase_add_loop_test(u, tricks_are_named, 0, (int)(sizeof tricks / sizeof *tricks));
@@ -861,6 +991,7 @@ int main(void)
     tcase_add_test(u, what_is_looked_up_is_judged);
     tcase_add_test(u, a_part_that_is_not_there_is_not_asked);
     tcase_add_test(u, what_is_not_asked_is_said);
+    tcase_add_test(u, without_hands_there_is_no_verdict);
     tcase_add_test(u, refusals_are_sentences);
     suite_add_tcase(s, t);
     suite_add_tcase(s, u);

@@ -80,11 +80,12 @@ static double memory(void)
     return available > 0 ? available : (double)INFINITY;      /* who cannot know lets it be tried */
 }
 
+int long_hands(int cores) { return cores < LONG_COPIES ? cores : LONG_COPIES; }
+
 struct long_limits long_limits(void)
 {
-    const int cores = threads_allowed();
     return (struct long_limits){.past = 2147483648.0, .slab = 65536, .memory = memory(), .seconds = 3600,
-                                .hands = cores < LONG_COPIES ? cores : LONG_COPIES};
+                                .hands = long_hands(threads_allowed())};
 }
 
 /* Of one slab, on one core: multiplications of a tier that has vectors, or of the reference; of the honest orders,

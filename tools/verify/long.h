@@ -12,7 +12,8 @@
 /* What is long, large and too much: elements of the large case's largest tensor, which has more, and of a slab of
  * rows; bytes that may be taken; seconds that a call may take; and processes that draw. */
 struct long_limits { double past, slab, memory; int seconds, hands; };
-struct long_limits long_limits(void);      /* 2^31 elements, what is free here, an hour, one for each core, of 7 */
+struct long_limits long_limits(void);      /* 2^31 elements, what is free here, an hour, long_hands of its cores */
+int long_hands(int cores);                 /* one for each core, and no more than copies of a slab are counted */
 
 /* What case number i of a kernel has for sizes: 0 the long one, 1 the large one.  0 if there is no such case. */
 int long_dims(struct op_case *c, const struct subject *s, const struct wish *w, int i, double past);

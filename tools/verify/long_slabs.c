@@ -1,7 +1,6 @@
 /* long_slabs.c - arrays in a kernel's own types, and the slabs that can be drawn and judged by themselves. */
 #include "tools/verify/long_slabs.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,17 +104,14 @@ int slabs_have(const struct slabs *s, const char *shape)
            (s->g == 1 || strchr(shape, 'G') || strchr(shape, 'H'));
 }
 
-/* One seed for each slab that an argument tells apart. */
-static uint64_t seed_of(uint64_t seed, const char *shape, const struct slab *at)
+/* Each slab has a seed of its own, but for what all share: given arguments have all letters of slabs, or none. */
+static uint64_t seed_of(uint64_t seed, const char *shape, const struct slabs *s, const struct slab *at)
 {
-    uint64_t s = seed + (strchr(shape, 'B') ? 1000003 * (uint64_t)(at->b + 1) : 0) +
-                 (strchr(shape, 'H') || strchr(shape, 'G') ? 7919 * (uint64_t)(at->g + 1) : 0) +
-                 (strchr(shape, 'N') ? 104729 * (uint64_t)(at->row + 1) : 0);
-    return op_random(&s);
+    uint64_t random = seed + (slabs_have(s, shape) ? 1000003 * (uint64_t)(at->b * s->g + at->g + at->row + 1) : 0);
+    return op_random(&random);
 }
 
 /* ---- arrays in the kernel's own types */
-
 
 /* What a backward reads of its forward, and what both read, lies once. */
 int whole_shares(const struct whole *w, int part, int i)
@@ -201,14 +197,6 @@ int whole_draws(const struct whole *w, int part, int i)
     return w->at[part][i] && op_is_drawn(w->c[part].op, i) && whole_shares(w, part, i) < 0;
 }
 
-/* Does that slab bring the argument into the whole?  What several share is brought by the first of them. */
-static int brings(const struct whole *w, int part, int i, const struct slab *at)
-{
-    const char *shape = swax_ops[w->c[part].op].arg[i].shape;
-    return whole_draws(w, part, i) && (!at->b || strchr(shape, 'B')) &&
-           (!at->g || strchr(shape, 'H') || strchr(shape, 'G')) && (!at->row || strchr(shape, 'N'));
-}
-
 /* One row of a table; each has a seed of its own. */
 static void draw_row(const struct op_case *c, int i, double *x, long number, uint64_t seed, enum swax_precision inputs)
 {
@@ -234,12 +222,12 @@ static void draw_input(struct op_case *c, int i, const struct op_case *all, cons
     }
     if (whole_dim(&of, 'V'))
         *whole_dim(&of, 'V') = (int)whole_extent(all, 'V');
-    op_draw_argument(&of, i, seed_of(seed, shape, at), OP_GAUSS, inputs);
+    op_draw_argument(&of, i, seed_of(seed, shape, s, at), OP_GAUSS, inputs);
 }
 
-/* The inputs of one slab, as a problem: all of them, or what it brings. */
-static void draw(struct problem *p, const struct whole *w, const struct plan *plan, const struct slabs *s,
-                 const struct slab *at, uint64_t seed, int all)
+/* One slab as a problem without numbers. */
+static void begin(struct problem *p, const struct whole *w, const struct plan *plan, const struct slabs *s,
+                  const struct slab *at, uint64_t seed)
 {
     memset(p, 0, sizeof *p);
     p->subject = plan->subject;
@@ -257,22 +245,22 @@ static void draw(struct problem *p, const struct whole *w, const struct plan *pl
                           : 0;
         op_case_alloc(c, optional);
         c->by = teller_of(&p->subject, &p->wish, c);
-        for (int i = 0; i < c->n; i++) {
-            const int same = whole_shares(w, part, i);
-            if (!c->arg[i] || !op_is_drawn(c->op, i) || !(all || brings(w, part, i, at)))
-                continue;
-            if (same >= 0)
-                memcpy(c->arg[i], p->in[0].arg[same], (size_t)c->size[i] * sizeof(double));
-            else
-                draw_input(c, i, &w->c[part], s, at, seed, w->precision);
-        }
     }
 }
 
 void slab_draw(struct problem *p, const struct whole *w, const struct plan *plan, const struct slabs *s,
                const struct slab *at, uint64_t seed)
 {
-    draw(p, w, plan, s, at, seed, 1);
+    begin(p, w, plan, s, at, seed);
+    for (int part = 0; part < w->parts; part++)
+        for (int i = 0; i < p->in[part].n; i++) {
+            struct op_case *c = &p->in[part];
+            const int same = whole_shares(w, part, i);
+            if (whole_draws(w, part, i))
+                draw_input(c, i, &w->c[part], s, at, seed, w->precision);
+            else if (same >= 0 && c->arg[i] && op_is_drawn(c->op, i))
+                memcpy(c->arg[i], p->in[0].arg[same], (size_t)c->size[i] * sizeof(double));
+        }
 }
 
 void slab_numbers_tokens(struct op_case *part, const struct slabs *s)
@@ -302,7 +290,7 @@ static void fill_tables(const struct whole *w, uint64_t seed, long first, long e
         }
 }
 
-/* Of every so many slabs, one. */
+/* Of every so many slabs, one.  What all share is brought by the first. */
 static void fill_slabs(const struct whole *w, const struct plan *plan, const struct slabs *s, uint64_t seed, long first,
                        long every)
 {
@@ -310,11 +298,13 @@ static void fill_slabs(const struct whole *w, const struct plan *plan, const str
     for (long k = first; k < slabs_count(s); k += every) {
         struct problem p;
         const struct slab at = slab_number(s, k);
-        draw(&p, w, plan, s, &at, seed, 0);
+        begin(&p, w, plan, s, &at, seed);
         for (int part = 0; part < w->parts; part++)
             for (int i = 0; i < p.in[part].n; i++)
-                if (p.in[part].arg[i] && brings(w, part, i, &at))
+                if (whole_draws(w, part, i) && (!k || slabs_have(s, swax_ops[w->c[part].op].arg[i].shape))) {
+                    draw_input(&p.in[part], i, &w->c[part], s, &at, seed, w->precision);
                     slab_move(w, part, i, p.in[part].arg[i], &p.in[part], s, &at, 1);
+                }
         problem_free(&p);
     }
 }
@@ -323,7 +313,7 @@ const char *whole_fill(const struct whole *w, const struct plan *plan, const str
                        char *why)
 {
     pid_t helper[LONG_COPIES];
-    int status, helpers = 0, fine = 1;
+    int status, fine = 1;
     for (int part = 0; part < w->parts; part++)      /* what is written begins as NaN, what is added to as 0 */
         for (int i = 0; i < op_args(&swax_ops[w->c[part].op]); i++) {
             const struct op_arg *a = &swax_ops[w->c[part].op].arg[i];
@@ -335,22 +325,16 @@ const char *whole_fill(const struct whole *w, const struct plan *plan, const str
             if (a->role == OUT || a->role == SCRATCH)
                 memset(w->base + w->at[part][i], 0xFF, bytes);
         }
-    assert(hands <= LONG_COPIES);
-    fflush(NULL);
     for (int k = 1; k < hands; k++) {
-        const pid_t pid = fork();
-        if (!pid) {
+        helper[k] = fork();
+        if (!helper[k]) {
             fill_slabs(w, plan, s, seed, k, hands);
             _exit(0);
         }
-        fine &= pid > 0;
-        if (pid > 0)
-            helper[helpers++] = pid;
     }
-    if (fine)
-        fill_slabs(w, plan, s, seed, 0, hands);
-    for (int k = 0; k < helpers; k++)
-        fine &= waitpid(helper[k], &status, 0) == helper[k] && WIFEXITED(status) && !WEXITSTATUS(status);
+    fill_slabs(w, plan, s, seed, 0, hands);
+    for (int k = 1; k < hands; k++)
+        fine &= waitpid(helper[k], &status, 0) > 0 && WIFEXITED(status) && !WEXITSTATUS(status);
     return fine ? NULL
                 : say(why, "The inputs could not be drawn: one of %d processes did not start or was ended.", hands);
 }
