@@ -10,9 +10,12 @@ int cause_next(int k, const char *op);
 /* Its answers to a problem, computed in double or in float; a convention's are in double. */
 void cause_run(int k, const struct problem *p, enum swax_precision precision, struct op_case says[PARTS]);
 
-/* tools/verify/convention.c: by number from 0; NULL behind the last. */
+/* tools/verify/convention.c: by number from 0; NULL behind the last. Behind the conventions come the slips. */
 const struct fault *convention_is(int i);
 void convention_run(int i, const struct problem *p, struct op_case says[PARTS]);
+/* tools/verify/slips.c: in the same way, what goes wrong alike with any kernel's gradients. */
+const struct fault *slip_is(int i);
+void slip_run(int i, const struct problem *p, struct op_case says[PARTS]);
 
 /* tools/verify/derive.c. The same fault of a forward, with the backward that automatic differentiation gives it, by
  * differences of the forward: for small problems alone, `derive_costs` multiplications. */

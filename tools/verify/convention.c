@@ -45,10 +45,13 @@ static const struct bend NEGATED = {negative, minus_one}, EXPONENTIATED = {exp, 
 static double root_of(double scale, double n) { return (void)scale, 1 / sqrt(n); }
 static double root_beside(double scale, double n) { return scale / sqrt(n); }
 
+/* A tensor's numbers are those of the first index of an axis, for all of that axis. */
+#define FIRST_FOR_ALL(name, op, names, letter, says)                                                            \
+    {.is = {name, op, says, FAULT_EXACT}, .tensors = names, .change = OF_THE_FIRST, .of = letter}
 /* Of every kernel that has documents. */
-#define STARTS_OF_THE_FIRST(op)                                                                                    \
-    {.is = {"starts_of_the_first", op, "in every sequence documents begin where they do in the first", FAULT_EXACT}, \
-     .tensors = " start ", .change = OF_THE_FIRST}
+#define STARTS_OF_THE_FIRST(op)                                                                                 \
+    FIRST_FOR_ALL("starts_of_the_first", op, " start ", 'B',                                                    \
+                  "in every sequence documents begin where they do in the first")
 
 static const struct row {
     struct fault is;
@@ -56,7 +59,7 @@ static const struct row {
     enum change change;
     int mode;                           /* MODE: the cell's g */
     const struct bend *bend;            /* BENT */
-    double (*scale)(double, double); char of;    /* SCALE: of the size with that letter */
+    double (*scale)(double, double); char of;    /* SCALE: of the size with that letter; OF_THE_FIRST: that axis */
 } rows[] = {
     {.is = {"states_values_first", "delta",
             "states are [V][K] where [K][V] belongs, those that come in and those that go out", FAULT_EXACT},
@@ -127,9 +130,22 @@ static const struct row {
      .tensors = " w ", .change = TRANSPOSED},
     STARTS_OF_THE_FIRST("attention"), STARTS_OF_THE_FIRST("mlstm"), STARTS_OF_THE_FIRST("delta"),
     STARTS_OF_THE_FIRST("conv"), STARTS_OF_THE_FIRST("rope"),
+    FIRST_FOR_ALL("state_of_the_first", "delta", " S0 ", 'B', "every sequence begins from the state of the first"),
+    FIRST_FOR_ALL("state_of_the_first", "mlstm", " C0 n0 m0 ", 'B', "every sequence begins from the state of the first"),
+    FIRST_FOR_ALL("sink_of_the_first", "attention", " sink ", 'H', "every head has the sink of the first"),
+    FIRST_FOR_ALL("keys_of_the_first", "attention", " k v ", 'G', "every head reads the first key head"),
+    FIRST_FOR_ALL("keys_of_sequence_0", "attention", " k v ", 'B', "every sequence reads the first one's keys and values"),
+    FIRST_FOR_ALL("bias_of_the_first", "linear", " b ", 'O', "every output has the bias of the first"),
+    FIRST_FOR_ALL("bias_of_the_first", "conv", " b ", 'C', "every channel has the bias of the first"),
+    FIRST_FOR_ALL("bias_of_the_first", "decay", " bias ", 'H', "every head has the bias of the first"),
+    FIRST_FOR_ALL("rate_of_the_first", "decay", " lrate ", 'H', "every head has the rate of the first"),
+    FIRST_FOR_ALL("weight_of_the_first", "skip", " w ", 'H', "every head has the weight of the first"),
+    FIRST_FOR_ALL("dloss_of_the_first", "xent", " loss ", 'N', "every row has the dloss of the first"),
 };
 
-const struct fault *convention_is(int i) { return i < (int)(sizeof rows / sizeof *rows) ? &rows[i].is : NULL; }
+enum { ROWS = sizeof rows / sizeof *rows };
+
+const struct fault *convention_is(int i) { return i < ROWS ? &rows[i].is : slip_is(i - ROWS); }
 
 /* The forward's name of what argument i is, or the gradient of; *gradient: of which of the two. */
 static const char *subject_of(const struct op_case *c, int i, int *gradient)
@@ -203,6 +219,35 @@ static void add_input(const struct row *r, struct op_case *c, double sign)
         c->arg[to][e] += sign * c->arg[from][e];
 }
 
+/* How far element e of argument i lies behind that of the axis' first index. */
+static long behind_first(const struct op_case *c, int i, char axis, long e)
+{
+    const struct op_spec *op = &swax_ops[c->op];
+    long stride = 1;
+    for (const char *s = strchr(op->arg[i].shape, axis) + 1; *s; s++)
+        stride *= op_extent(op, *s, c->dims);
+    return e / stride % op_extent(op, axis, c->dims) * stride;
+}
+
+/* All indices along an axis of an input hold what the first one holds. */
+static void spread_first(struct op_case *c, int i, char axis)
+{
+    for (long e = 0; e < c->size[i] && swax_ops[c->op].arg[i].role == IN; e++)
+        c->arg[i][e] = c->arg[i][e - behind_first(c, i, axis, e)];
+}
+
+/* The gradients of a weight that all share are added up in the first; each sequence has its own state's. */
+static void gather_in_first(struct op_case *got, int i, char axis, const double *before)
+{
+    for (long e = 0; e < got->size[i] && axis != 'B'; e++) {
+        const long behind = behind_first(got, i, axis, e);
+        if (!behind)
+            continue;
+        got->arg[i][e - behind] += got->arg[i][e] - before[e];
+        got->arg[i][e] = before[e];
+    }
+}
+
 /* The case as a kernel of that convention sees it. */
 static void see(const struct row *r, struct op_case *c)
 {
@@ -218,11 +263,9 @@ static void see(const struct row *r, struct op_case *c)
             continue;
         if (is_permutation(r->change))
             permute(c, i, r->change, 0);
-        else if (r->change == OF_THE_FIRST) {
-            const long one = c->size[i] / op_extent(&swax_ops[c->op], 'B', c->dims);
-            for (long e = one; e < c->size[i]; e++)
-                c->arg[i][e] = c->arg[i][e - one];
-        } else if (!gradient && r->change == UNIT_ROWS) {
+        else if (r->change == OF_THE_FIRST)
+            spread_first(c, i, r->of);
+        else if (!gradient && r->change == UNIT_ROWS) {
             const long n = row_of(c, i);
             for (long at = 0; at < c->size[i]; at += n) {
                 const double length = length_of(&c->arg[i][at], n);
@@ -269,6 +312,8 @@ static void put_back(const struct row *r, struct op_case *got, const struct op_c
         if (concerns(r, got, i, &gradient) && op_answers(&swax_ops[got->op].arg[i])) {
             if (is_permutation(r->change))
                 permute(got, i, r->change, 1);
+            else if (gradient && r->change == OF_THE_FIRST)
+                gather_in_first(got, i, r->of, in->arg[i]);
             else if (gradient)
                 unbend(r, got, i, in);
         }
@@ -276,6 +321,10 @@ static void put_back(const struct row *r, struct op_case *got, const struct op_c
 
 void convention_run(int i, const struct problem *p, struct op_case says[PARTS])
 {
+    if (i >= ROWS) {
+        slip_run(i - ROWS, p, says);
+        return;
+    }
     const struct row *r = &rows[i];
     for (int part = 0; part < p->subject.n; part++) {
         struct op_case in;

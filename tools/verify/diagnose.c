@@ -3,8 +3,9 @@
  * Every cause of causes.h is run, in double, on the inputs of the problems.  An output that stands d away from a
  * hypothesis, where an honest kernel may stand b away from the truth, is log10(d/b) orders of magnitude off, or 0
  * within.  The hypothesis whose sum over all outputs and problems is smallest explains the candidate, if it takes
- * away most of what the truth leaves. */
+ * away most of what the truth leaves, and moves nothing far that is right.  One that does may hold somewhere alone. */
 #include "tools/verify/causes.h"
+#include "tools/verify/holds.h"
 
 #include <float.h>
 #include <math.h>
@@ -184,7 +185,9 @@ void hypotheses_free(struct hypotheses *h)
 
 void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const struct hypotheses *h)
 {
-    for (int part = 0; part < p->subject.n; part++)
+    for (int part = 0; part < p->subject.n; part++) {
+        struct op_verdict v = p->bound[part];
+        op_compare(&v, &got[part], &p->truth[part], &p->in[part]);
         for (int i = 0; i < p->in[part].n; i++) {
             if (!problem_is_answer(p, part, i) || !got[part].arg[i])
                 continue;
@@ -192,45 +195,91 @@ void evidence_add(struct evidence *e, const struct problem *p, const struct op_c
             const double *mine = got[part].arg[i], b = honest(p, part, i), unit = h->truth_rms[part][i];
             const double off = orders(distance(mine, p->truth[part].arg[i], unit > 0 ? unit : 1, n), b);
             const struct op_distance errs = errors(p, part, i, mine);
+            const struct answered a = {.p = p, .got = got, .part = part, .arg = i, .right = op_within(&v, i),
+                                       .asks = v.bound[i] < 1 || v.rms_bound[i] < 1, .unit = unit, .honest = b};
             e->truth += off;
+            holds_place(e, &a, off);
             for (int k = 0; k < h->n; k++) {
                 const int cause = h->cause[k];
+                const double *says = h->says[k][part].arg[i],
+                             left = orders(distance(mine, says, h->unit[k][part][i], n), b);
                 e->tried[cause] = 1;
-                e->cause[cause] += orders(distance(mine, h->says[k][part].arg[i], h->unit[k][part][i], n), b);
+                e->cause[cause] += left;
                 e->size[cause] += fabs(off - h->off[k][part][i]);
                 e->errs_otherwise[cause] |= cause_is(cause)->kind == FAULT_ROUNDING &&
                                             !errs_alike(p, part, i, errs, h->errs[k][part][i]);
+                holds_add(e, cause, &a, says, h->unit[k][part][i], h->off[k][part][i], left);
             }
         }
+    }
+}
+
+/* Whose numbers are nearest, of all that nothing refutes, and of those that hold somewhere alone. */
+static int nearest(const struct evidence *e, const char *op, int somewhere)
+{
+    int best = -1;
+    for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op))
+        if (e->tried[k] && (somewhere ? holds_somewhere(e, k) : !e->holds[k].refuted) &&
+            (best < 0 || e->cause[k] < e->cause[best]))
+            best = k;
+    return best;
+}
+
+static int nearest_in_size(const struct evidence *e, const char *op)
+{
+    int best = -1;
+    for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op))
+        if (e->tried[k] && cause_is(k)->kind == FAULT_ROUNDING && !e->errs_otherwise[k] &&
+            (best < 0 || e->size[k] < e->size[best]))
+            best = k;
+    return best;
+}
+
+/* It, and with it what is as near. */
+static void name(const struct evidence *e, struct report *r, int best, double explained, int derived, int somewhere)
+{
+    const char *op = r->plan.subject.base;
+    r->cause = best;
+    r->explained = explained;
+    r->derived = derived;
+    r->alike = r->causes = 0;
+    r->where[0] = 0;
+    if (somewhere)
+        holds_where(r->where, e, r, best);
+    for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op))
+        if (k != best && e->tried[k] && (somewhere ? holds_somewhere(e, k) : !e->holds[k].refuted) &&
+            e->cause[k] - e->cause[best] <= AS_WELL * e->truth && r->causes < 3)
+            r->causes_list[r->causes++] = k;
 }
 
 void evidence_weigh(const struct evidence *e, struct report *r, int derived)
 {
     const char *op = r->plan.subject.base;
-    int best = -1, sized = -1;
-    for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op)) {
-        if (e->tried[k] && (best < 0 || e->cause[k] < e->cause[best]))
-            best = k;
-        if (e->tried[k] && cause_is(k)->kind == FAULT_ROUNDING && !e->errs_otherwise[k] &&
-            (sized < 0 || e->size[k] < e->size[sized]))
-            sized = k;
-    }
     if (!derived)
         r->too_large = e->left_out && !(e->work > 0);
-    if (!(e->truth > 0) || best < 0)
+    if (!(e->truth > 0))
         return;
-    const double explained = 1 - e->cause[best] / e->truth;
-    if (explained >= EXPLAINS && (r->cause < 0 || explained > r->explained + AS_WELL)) {
-        r->cause = best;
-        r->explained = explained;
-        r->derived = derived;
-        r->alike = r->causes = 0;
-        for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op))
-            if (k != best && e->tried[k] && e->cause[k] - e->cause[best] <= AS_WELL * e->truth && r->causes < 3)
-                r->causes_list[r->causes++] = k;
-    } else if (!derived && sized >= 0 && e->size[sized] <= 0.35 * e->truth) {
+    for (int somewhere = 0; somewhere < 2; somewhere++) {
+        const int best = nearest(e, op, somewhere);
+        const double explained = best < 0 ? 0 : 1 - (somewhere ? e->holds[best].left : e->cause[best]) / e->truth;
+        if (explained >= EXPLAINS && (r->cause < 0 || explained > r->explained + AS_WELL))
+            name(e, r, best, explained, derived, somewhere);
+    }
+    const int sized = nearest_in_size(e, op);
+    if (r->cause < 0 && !derived && sized >= 0 && e->size[sized] <= 0.35 * e->truth) {
         r->cause = sized;
         r->alike = 1;
         r->explained = 1 - e->size[sized] / e->truth;
     }
+}
+
+const char *cause_words(char words[CAUSE_WORDS], const struct report *r, int cause)
+{
+    const char *says = cause_is(cause)->says;
+    if (r->derived && !strcmp(r->where, "in the backward only"))
+        snprintf(words, CAUSE_WORDS, "the backward is the derivative of another forward: %s", says);
+    else
+        snprintf(words, CAUSE_WORDS, "%s%s%s%s", says,
+                 r->derived ? ", and the backward is that forward's derivative" : "", r->where[0] ? ", " : "", r->where);
+    return words;
 }

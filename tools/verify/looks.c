@@ -200,7 +200,7 @@ static int somewhere(char words[WORDS], const struct pair *x, const struct axis 
             (next < 0 || share(at[d], &axis[d]) < share(at[next], &axis[next])))
             next = d;
     say_places(says, &axis[best], at[best]);
-    const int used = snprintf(words, WORDS, "wrong %.140s", says);
+    const int used = snprintf(words, WORDS, "%.140s", says);
     if (next >= 0) {
         say_places(says, &axis[next], at[next]);
         const int left = (int)room - used - (int)sizeof " and ";
@@ -414,16 +414,17 @@ void looks_of(char words[WORDS], struct sight *s)
     if (!found) {
         char says[WORDS] = "";
         const int known = stands(says, &x, s);
-        const size_t room = WORDS - (known ? strlen(says) + 2 : 0);
-        const int where = somewhere(words, &x, s->axis, s->axes, room);
-        const size_t used = strlen(words);
+        const size_t room = WORDS - sizeof "wrong" - (known ? strlen(says) + 2 : 0);
+        char at[WORDS] = "";
+        const int where = somewhere(at, &x, s->axis, s->axes, room);
+        const int used = where ? snprintf(words, WORDS, "wrong %.150s", at) : 0;
         if (known)
-            snprintf(words + used, WORDS - used, "%s%.80s", where ? ": " : "where it is wrong: ", says);
+            snprintf(words + used, WORDS - (size_t)used, "%s%.80s", where ? ": " : "where it is wrong: ", says);
     }
     free(a), free(t);
 }
 
-void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg)
+static struct sight sight_of(const struct problem *p, const struct op_case *got, int part, int arg)
 {
     const struct op_case *c = &p->in[part];
     const struct op_spec *op = &swax_ops[c->op];
@@ -437,5 +438,21 @@ void looks_like(char words[WORDS], const struct problem *p, const struct op_case
         s.axis[s.axes] = (struct axis){.name = {letter}, .word = op_dim_word(op, letter),
                                        .extent = op_extent(op, letter, c->dims)};
     }
+    return s;
+}
+
+void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg)
+{
+    struct sight s = sight_of(p, got, part, arg);
     looks_of(words, &s);
+}
+
+void looks_where(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg)
+{
+    struct sight s = sight_of(p, got, part, arg);
+    const double unit = largest(s.truth, s.n);
+    const struct pair x = {s.got, s.truth, s.n, s.bound * (unit > 0 ? unit : 1)};
+    words[0] = 0;
+    set_strides(s.axis, s.axes);
+    somewhere(words, &x, s.axis, s.axes, WORDS);
 }

@@ -122,15 +122,14 @@ static void print_cause(const struct report *r)
         if (known_of(r))
             printf("           %s.\n", known_of(r));
     } else {
-        const struct fault *f = cause_is(r->cause);
+        char words[CAUSE_WORDS];
         if (r->alike)
-            printf("cause:     errors of this size come where %s.\n", f->says);
+            printf("cause:     errors of this size come where %s.\n", cause_is(r->cause)->says);
         else
-            printf("cause:     %s%s.\n           (\"%s\" gives these numbers: it explains %.0f %% of the distance from "
-                   "the truth)\n", f->says,
-                   r->derived ? ", and the backward is that forward's derivative" : "", f->name, 100 * r->explained);
+            printf("cause:     %s.\n           (\"%s\" gives these numbers: it explains %.0f %% of the distance from "
+                   "the truth)\n", cause_words(words, r, r->cause), cause_is(r->cause)->name, 100 * r->explained);
         for (int i = 0; i < r->causes; i++)
-            printf("       or: %s.\n", cause_is(r->causes_list[i])->says);
+            printf("       or: %s.\n", cause_words(words, r, r->causes_list[i]));
     }
     if (r->another_gauge && r->plan.subject.n)
         puts("           Its m is another than kernels.h's; where eps > 0, h depends on it: eps=0 asks without.");
@@ -171,7 +170,7 @@ static int is_named(const struct report *r)
 /* The verdict in one line. */
 static void print_line(const struct report *r)
 {
-    char what[PLAN_TEXT];
+    char what[PLAN_TEXT], words[CAUSE_WORDS];
     const struct finding *f = worst_of(r);      /* there is one, unless it was trouble that failed */
     plan_write(what, &r->plan);
     if (!r->failed)
@@ -181,7 +180,7 @@ static void print_line(const struct report *r)
     else
         printf("WRONG: %s: %d of %d cases out of bound, %s %s%s%s%s.\n", what, r->failed, r->problems, f->name,
                f->looks[0] ? "is " : "above all", f->looks, is_named(r) ? ": " : "",
-               is_named(r) ? cause_is(r->cause)->says : "");
+               is_named(r) ? cause_words(words, r, r->cause) : "");
 }
 
 static void print_tensors(const struct report *r)
@@ -315,13 +314,14 @@ static void wrong_size(FILE *o, const struct report *r)
             right->most[d]);
 }
 
-static void cause(FILE *o, int fault, double explained, int alike, int derived)
+static void cause(FILE *o, const struct report *r, int cause)
 {
-    const struct fault *f = cause_is(fault);
-    fprintf(o, "{\"name\":\"%s\",\"says\":", f->name);
-    json_write_string(o, f->says);
-    fprintf(o, ",\"by\":\"%s\"", alike ? "size" : derived ? "derivative" : "numbers");
-    number(o, "explains", explained);
+    char words[CAUSE_WORDS];
+    fprintf(o, "{\"name\":\"%s\",\"says\":", cause_is(cause)->name);
+    json_write_string(o, cause_words(words, r, cause));
+    fprintf(o, ",\"by\":\"%s\"", r->alike ? "size" : r->derived ? "derivative" : "numbers");
+    text(o, "where", r->where);
+    number(o, "explains", r->explained);
     fputc('}', o);
 }
 
@@ -386,10 +386,10 @@ void report_json(FILE *o, const struct report *r)
         }
     fputs("],\"diagnosis\":[", o);
     if (r->failed && r->cause >= 0)
-        cause(o, r->cause, r->explained, r->alike, r->derived);
+        cause(o, r, r->cause);
     for (int i = 0; i < r->causes && r->failed; i++) {
         fputc(',', o);
-        cause(o, r->causes_list[i], r->explained, 0, r->derived);
+        cause(o, r, r->causes_list[i]);
     }
     fputs("]}\n", o);
 }

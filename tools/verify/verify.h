@@ -165,6 +165,7 @@ struct report {
     int cause, causes, causes_list[3];/* the best cause, or -1; how many explain it as well */
     int derived;                      /* its backward is the derivative of the forward's fault */
     double explained;                 /* how much of the distance from the truth it explains, 0..1 */
+    char where[WORDS + 60];           /* where alone the cause holds, or "" */
     int alike;                        /* the errors have the size, not the digits */
     int too_large;                    /* for a diagnosis */
 };
@@ -198,14 +199,28 @@ struct sight {
 };
 void looks_of(char words[WORDS], struct sight *s);
 void looks_like(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg);
+/* At which indices alone it is wrong: "at T = 3 alone, of 5 (tokens)".  Empty where at all of every axis. */
+void looks_where(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg);
 
 /* tools/verify/diagnose.c: what a fault would have answered, and which of them answers as the candidate does */
-enum { MOST_FAULTS = 480, MOST_CAUSES = 512 };    /* conventions come behind the faults */
+enum { MOST_FAULTS = 480, MOST_CAUSES = 640 };    /* conventions come behind the faults */
 const struct fault *cause_is(int cause);                         /* NULL: there is none of that number */
+/* Where a cause holds: tools/verify/holds.c. */
+struct holds {
+    double left;                      /* what is left of the distance where each number is the truth's or the cause's */
+    long numbers; int problems;       /* numbers that are the cause's, far from the truth; problems that have some */
+    unsigned refuted;                 /* bit `part`: what is right there it would move far */
+    int neither, scattered;           /* a number is neither's; a tensor is wrong, and the cause's in some places only */
+    uint32_t moves[PARTS];            /* bit i: argument i is moved far in some problem */
+    uint32_t not_wholly[PARTS];       /* bit i: in some problem argument i is not wholly what the cause says */
+};
 struct evidence {
     double truth, cause[MOST_CAUSES], size[MOST_CAUSES], work;
     int left_out;
     unsigned char tried[MOST_CAUSES], errs_otherwise[MOST_CAUSES];    /* a rounding of other errors than its */
+    struct holds holds[MOST_CAUSES];
+    uint32_t wrong[PARTS];            /* bit i: argument i is out of bound in some problem */
+    struct { double off; int problem; const char *tensor; char words[WORDS]; } place;    /* the worst that has one */
 };
 /* Is there time left to try all causes on that problem too, which takes a tier no more than `most` multiplications?
  * derived: of forwards, with the backward that differentiation gives. */
@@ -223,6 +238,9 @@ void hypotheses_free(struct hypotheses *h);
 void evidence_add(struct evidence *e, const struct problem *p, const struct op_case *got, const struct hypotheses *h);
 /* Into r, if it explains more than what stands there. */
 void evidence_weigh(const struct evidence *e, struct report *r, int derived);
+/* What is said of a report's cause, or of one that explains as much: with where it holds, and whether derived. */
+enum { CAUSE_WORDS = 700 };
+const char *cause_words(char words[CAUSE_WORDS], const struct report *r, int cause);
 
 /* tools/verify/report.c */
 /* On stdout.  by: the subcommand that asks so again, and what of; NULL: there is none. */

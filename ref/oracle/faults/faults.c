@@ -244,7 +244,7 @@ static const struct entry { struct fault is; struct R(swax_kernels) table; } fau
     BACKWARD(linear, no_bias_gradient, EXACT, "the bias's gradient is missing"),
     FORWARD(linear, adds, EXACT, "y is added to, not overwritten"),
     BACKWARD(linear, last_row, EXACT, "the last row is left out: a tail that is not done"),
-    BACKWARD(linear, overwrites, EXACT, "dw is overwritten, not added to"),
+    BACKWARD(linear, overwrites, EXACT, "gradients are overwritten, not added to"),
     FORWARD(linear, tf32, ROUNDING, "products round their operands to tf32"),
     FORWARD(linear, bf16_sums, ROUNDING, "sums are kept in bf16"),
     FORWARD(rmsnorm, eps, EXACT, "eps is 10 times too large or too small: 1e-5 for 1e-6"),

@@ -145,7 +145,10 @@ static void linear_last_row_backward(LINEAR_BACKWARD)
 }
 static void linear_overwrites_backward(LINEAR_BACKWARD)
 {
+    memset(dx, 0, (size_t)N * (size_t)I * sizeof(real));
     memset(dw, 0, (size_t)O * (size_t)I * sizeof(stat));
+    if (db)
+        memset(db, 0, (size_t)O * sizeof(stat));
     REF->linear_backward(dx, dw, db, dy, x, w, N, O, I);
 }
 static void linear_tf32_forward(LINEAR_FORWARD)
