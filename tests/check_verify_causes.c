@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ref/kernels.h"
-#include "tools/verify/verify.h"
+#include "tools/verify/causes.h"
 #include "tests/suite.h"
 
 static char why[SWAX_WHY];
@@ -467,6 +467,127 @@ START_TEST(others_kernels_are_named)
 }
 END_TEST
 
+/* ---- a cause that holds somewhere alone: some of the answers are its, and all others are right */
+
+enum part_of { BACKWARD_ONLY, ONE_TENSOR, FROM, EVERY, SOME_CASES };
+static const struct somewhere {
+    const char *plan, *cause;
+    enum part_of where; const char *tensor; char axis; int from;    /* FROM an index on, or EVERY so many */
+    const char *says;                      /* the beginning of where it holds; NULL: no cause is named */
+    double off;                            /* and all of that is off by so much */
+} somewheres[] = {
+    {"attention suite=quick B=1 T=9 S=9 H=4 G=2 D=4 W=4", "no_scale", BACKWARD_ONLY, "", 0, 0,
+     "in the backward only", 0},
+    {"attention suite=quick B=1 T=9 S=9 H=4 G=2 D=4 W=4", "overwrites", ONE_TENSOR, "dv", 0, 0, "in dv alone", 0},
+    {"attention suite=quick B=1 T=9 S=9 H=4 G=2 D=4 W=4", "no_scale", FROM, "", 'H', 2,
+     "in dq at T from 3 to 8 alone, with gaps, of 9 (tokens) and at H from 2 to 3 alone, of 4 (heads), as in case", 0},
+    {"attention_forward suite=quick B=1 T=9 S=9 H=4 G=2 D=4 W=4", "no_scale", FROM, "", 'T', 5,
+     "in lse at T from 5 to 8 alone, of 9 (tokens)", 0},
+    {"attention_forward suite=quick B=1 T=9 S=9 H=4 G=2 D=4 W=4", "no_scale", FROM, "", 'T', 5, NULL, 1e-3},
+    {"delta_forward suite=quick B=1 T=9 H=4 G=2 K=4 V=5", "no_state_in", FROM, "", 'H', 3, "in ", 0},
+    {"conv suite=quick B=1 T=9 S=9 C=16 F=3", "no_slope", EVERY, "", 'C', 8, "in ", 0},
+    {"linear suite=quick N=9 O=5 I=6", "sum_of_first_row", ONE_TENSOR, "db", 0, 0, "in db alone", 0},
+    {"linear suite=quick N=11 O=5 I=6", "sum_of_tiles_4", ONE_TENSOR, "dw", 0, 0, "in dw alone", 0},
+    {"rmsnorm suite=quick N=9 C=6", "overwrites", ONE_TENSOR, "dx", 0, 0, "in dx alone", 0},
+    {"rmsnorm_forward suite=quick", "one_plus_weight", SOME_CASES, "", 'C', 6, "in some cases alone", 0},
+};
+
+/* Is that number of an answer the cause's? */
+static int holds_at(const struct somewhere *s, const struct op_case *c, int part, int arg, long e)
+{
+    const struct op_arg *a = &swax_ops[c->op].arg[arg];
+    const char *at = s->axis ? strchr(a->shape, s->axis) : NULL;
+    long stride = 1;
+    if (s->where == BACKWARD_ONLY)
+        return part == 1;
+    if (s->where == ONE_TENSOR)
+        return !strcmp(a->name, s->tensor);
+    const long extent = op_extent(&swax_ops[c->op], s->axis, c->dims);
+    if (s->where == SOME_CASES)
+        return extent >= s->from;
+    for (const char *k = at ? at + 1 : ""; *k; k++)
+        stride *= op_extent(&swax_ops[c->op], *k, c->dims);
+    const long index = e / stride % extent;
+    return at && (s->where == FROM ? index >= s->from : index % s->from == s->from - 1);
+}
+
+static const char *answer_somewhere(void *arg, const struct problem *p, struct op_case got[PARTS], struct report *r,
+                                    int *lost)
+{
+    const struct somewhere *s = arg;
+    struct op_case says[PARTS];
+    struct problem solved = *p;
+    char trouble[OP_SENTENCE];
+    int cause = cause_next(-1, p->subject.base);
+    (void)r, (void)lost;
+    run_problem(swax_tiers[0], SWAX_PREC_F32, p, got, trouble);
+    for (int part = 0; part < p->subject.n; part++) {
+        op_case_copy(&solved.truth[part], &p->in[part]);
+        op_run(swax_tiers[0], SWAX_PREC_F64, &solved.truth[part]);
+    }
+    while (strcmp(cause_is(cause)->name, s->cause))
+        cause = cause_next(cause, p->subject.base);
+    cause_run(cause, &solved, SWAX_PREC_F64, says);
+    for (int part = 0; part < p->subject.n; part++) {
+        for (int i = 0; i < got[part].n; i++)
+            for (long e = 0; problem_is_answer(p, part, i) && e < got[part].size[i]; e++)
+                if (holds_at(s, &p->in[part], part, i, e))
+                    got[part].arg[i][e] = says[part].arg[i][e] * (1 + s->off);
+        op_case_free(&says[part]), op_case_free(&solved.truth[part]);
+    }
+    return NULL;
+}
+
+START_TEST(a_cause_that_holds_somewhere_is_named_with_the_place)
+{
+    struct somewhere s = somewheres[_i];
+    const struct candidate c = {.answer = answer_somewhere, .arg = &s};
+    static struct report r;
+    struct plan plan;
+    char words[CAUSE_WORDS];
+    ck_assert_msg(!plan_read(&plan, s.plan, why), "%s: %s", s.plan, why);
+    plan.wish.noise = 1, plan.wish.chained = 0;
+    report_begin(&r, &plan);
+    r.gauge = 1;
+    ck_assert_msg(!verify_run(&plan, &c, &r, why), "%s", why);
+    ck_assert_msg(r.failed > 0, "%s, %s: it is good", s.plan, s.cause);
+    if (!s.says) {
+        ck_assert_msg(r.cause < 0 || r.alike, "%s, %s, off by %g, is called: %s", s.plan, s.cause, s.off,
+                      cause_words(words, &r, r.cause));
+        return;
+    }
+    ck_assert_msg(r.cause >= 0 && !r.alike, "%s, %s somewhere: no cause is named", s.plan, s.cause);
+    ck_assert_msg(!strcmp(cause_is(r.cause)->name, s.cause) && !r.derived && r.explained > 0.97 &&
+                      !strncmp(r.where, s.says, strlen(s.says)),
+                  "%s, %s: it is called %s, \"%s\", which explains %g", s.plan, s.cause, cause_is(r.cause)->name,
+                  cause_words(words, &r, r.cause), r.explained);
+    printf("%-18s %s\n", plan.subject.name, cause_words(words, &r, r.cause));
+}
+END_TEST
+
+/* A right forward, and the backward of another: not that forward is wrong. */
+static void right_forward(float *y, float *rstd, const float *x, const float *w, int N, int C, double eps)
+{
+    K32->rmsnorm_forward(y, rstd, x, w, N, C, eps);
+}
+START_TEST(a_right_forward_is_not_called_wrong)
+{
+    static const struct swax_kernels_f32 table = {.rmsnorm_forward = right_forward,
+                                                  .rmsnorm_backward = rmsnorm_plus_one_back};
+    const struct swax_tier tier = {.name = "stranger", .usable = always, .f32 = &table};
+    static struct report r;
+    struct plan plan;
+    char words[CAUSE_WORDS];
+    ck_assert(!plan_read(&plan, "rmsnorm suite=quick seed=1", why));
+    plan.wish.chained = 0;
+    ck_assert_msg(!verify_tier(&tier, SWAX_PREC_F32, &plan, &r, why), "%s", why);
+    ck_assert_msg(r.failed > 0 && r.cause >= 0, "%d failed, cause %d", r.failed, r.cause);
+    ck_assert_str_eq(r.where, "in the backward only");
+    ck_assert_str_eq(cause_words(words, &r, r.cause),
+                     "the weight is taken as 1 + w, in the forward and in the backward, in the backward only");
+}
+END_TEST
+
 /* ---- what is in no library has no name: the reference's answers, damaged by as much as a rounding, and by more */
 
 enum damage { FACTOR, NOISE, SOME, MIXED, LATE, DAMAGES };
@@ -559,10 +680,16 @@ int main(void)
     TCase *t = tcase_create("named");
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, others_kernels_are_named, 0, (int)(sizeof wrongs / sizeof *wrongs));
+    TCase *w = tcase_create("somewhere");
+    tcase_set_timeout(w, 300);
+    tcase_add_loop_test(w, a_cause_that_holds_somewhere_is_named_with_the_place, 0,
+                        (int)(sizeof somewheres / sizeof *somewheres));
+    tcase_add_test(w, a_right_forward_is_not_called_wrong);
     TCase *u = tcase_create("unnamed");
     tcase_set_timeout(u, 300);
     tcase_add_loop_test(u, what_is_in_no_library_has_no_name, 0, (int)(sizeof with_roundings / sizeof *with_roundings));
     suite_add_tcase(s, t);
+    suite_add_tcase(s, w);
     suite_add_tcase(s, u);
     return suite_ends(s);
 }

@@ -795,6 +795,105 @@ START_TEST(causes_are_weighed)
 }
 END_TEST
 
+/* A cause that moves what is right is none, however much it explains, unless each number is its or the truth's: of
+ * enough numbers, and exactly.  Where that is, is said. */
+START_TEST(causes_that_hold_somewhere_alone)
+{
+    enum { DQ = 1, DK = 2, DV = 4, Y = 1 };
+    static const struct {
+        double explains; unsigned refuted; int neither; long numbers; int problems, rounding, is;    /* the cause */
+        uint32_t wrong[2], moves[2], not_wholly[2]; int scattered, place; const char *where;
+    } of[] = {
+        {0.9, 0, 1, 0, 0, 0, 1, {Y, DQ}, {Y, DQ}, {0, 0}, 0, 0, ""},
+        {0.9, 1, 1, 0, 0, 0, 0, {0, DQ}, {Y, DQ}, {Y, 0}, 0, 0, ""},
+        {0.9, 2, 1, 99, 9, 0, 0, {Y, 0}, {Y, DQ}, {0, DQ}, 0, 0, ""},
+        {0.6, 1, 0, 12, 2, 0, 1, {0, DQ}, {Y, DQ}, {Y, 0}, 0, 0, "in the backward only"},
+        {0.6, 1, 0, 11, 2, 0, 0, {0, DQ}, {Y, DQ}, {Y, 0}, 0, 0, ""},
+        {0.6, 1, 0, 99, 1, 0, 0, {0, DQ}, {Y, DQ}, {Y, 0}, 0, 0, ""},
+        {0.6, 1, 0, 100, 1, 0, 1, {0, DQ}, {Y, DQ}, {Y, 0}, 0, 0, "in the backward only"},
+        {0.6, 1, 0, 12, 2, 1, 0, {0, DQ}, {Y, DQ}, {Y, 0}, 0, 0, ""},
+        {0.6, 2, 0, 12, 2, 0, 1, {Y, 0}, {Y, DQ}, {0, DQ}, 0, 0, "in the forward only"},
+        {0.6, 2, 0, 12, 2, 0, 1, {Y, 0}, {Y | 2, DQ}, {2, DQ}, 0, 0, "in y alone"},
+        {0.6, 2, 0, 12, 2, 0, 1, {0, DQ | DK | DV}, {0, DQ | DK | DV | 8}, {0, 8}, 0, 0, "in dq, dk and dv alone"},
+        {0.6, 2, 0, 12, 2, 0, 1, {Y, DQ}, {Y, DQ | DK}, {0, DK}, 0, 0, "in y and dq alone"},
+        {0.6, 2, 0, 12, 2, 0, 1, {0, DQ}, {0, DQ}, {0, DQ}, 0, 1, "in some cases alone"},
+        {0.6, 2, 0, 12, 2, 0, 1, {0, DQ}, {0, DQ}, {0, DQ}, 1, 1, "in dq at T = 3 alone, as in case 7"},
+        {0.6, 2, 0, 12, 2, 0, 1, {0, DQ}, {0, DQ}, {0, DQ}, 1, 0, "for some of the numbers alone"}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        static struct evidence e;
+        static struct report r;
+        char words[CAUSE_WORDS];
+        int cause = cause_next(-1, "attention");
+        memset(&e, 0, sizeof e);
+        report_begin(&r, &(struct plan){.seed = 1});
+        ck_assert(!subject_find(&r.plan.subject, "attention", why));
+        while ((cause_is(cause)->kind == FAULT_ROUNDING) != of[k].rounding)
+            cause = cause_next(cause, "attention");
+        struct holds *h = &e.holds[cause];
+        e.truth = 10, e.work = 1, e.tried[cause] = 1, e.cause[cause] = 10 * (1 - of[k].explains);
+        e.errs_otherwise[cause] = 1;
+        h->refuted = of[k].refuted, h->neither = of[k].neither, h->numbers = of[k].numbers;
+        h->problems = of[k].problems, h->scattered = of[k].scattered;
+        for (int part = 0; part < 2; part++) {
+            e.wrong[part] = of[k].wrong[part];
+            h->moves[part] = of[k].moves[part], h->not_wholly[part] = of[k].not_wholly[part];
+        }
+        if (of[k].place) {
+            e.place.off = 1, e.place.problem = 7, e.place.tensor = "dq";
+            strcpy(e.place.words, "at T = 3 alone");
+        }
+        evidence_weigh(&e, &r, 0);
+        ck_assert_msg((r.cause == cause) == of[k].is && (of[k].is || r.cause < 0), "row %d: cause %d", (int)k, r.cause);
+        ck_assert_msg(!strcmp(r.where, of[k].where), "row %d: %s", (int)k, r.where);
+        if (!of[k].is)
+            continue;
+        snprintf(why, sizeof why, "%s%s%s", cause_is(cause)->says, r.where[0] ? ", " : "", r.where);
+        ck_assert_str_eq(cause_words(words, &r, cause), why);
+        r.derived = 1;
+        ck_assert(strstr(cause_words(words, &r, cause), strcmp(r.where, "in the backward only")
+                                                            ? ", and the backward is that forward's derivative"
+                                                            : "the backward is the derivative of another forward: "));
+    }
+}
+END_TEST
+
+/* Which numbers are a cause's: ten times as far from the truth as an honest kernel errs, and ten times nearer to it. */
+START_TEST(numbers_are_the_nearer_ones)
+{
+    static struct hypotheses h;
+    static struct evidence e;
+    enum { N = 12 };
+    /* the answer's and the cause's distance from the truth, in what is honest, at numbers 0 to 2 */
+    static const struct { double off[3], says; long numbers; int neither, refuted; } of[] = {
+        {{0, 0, 0}, 1000, 0, 0, 1}, {{0, 0, 0}, 9, 0, 0, 0}, {{1000, 0, 1000}, 1000, 2, 0, 0},
+        {{1000, 0, 900}, 1000, 1, 1, 0}, {{1000, 1001, 1000}, 1000, 3, 0, 0}, {{NAN, 1000, 1000}, 1000, 2, 1, 0},
+        {{INFINITY, 1000, 1000}, INFINITY, 1, 1, 0}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct op_case got[PARTS] = {{0}}, says;
+        struct problem p;
+        draw(&p, "add_forward seed=4 dtype=f32 family=gauss N=12", 0);
+        problem_solve(&p);
+        double square = 0;
+        for (int n = 0; n < N; n++)
+            square += p.truth[0].arg[0][n] * p.truth[0].arg[0][n];
+        const double rms = sqrt(square / N), honest = p.bound[0].rms_bound[0];
+        memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);
+        op_case_copy(&got[0], &p.truth[0]), op_case_copy(&says, &p.truth[0]);
+        for (int n = 0; n < N; n++) {
+            got[0].arg[0][n] += n < 3 ? of[k].off[n] * honest * rms : 0;
+            says.arg[0][n] += of[k].says * honest * rms;
+        }
+        h.n = 1, h.says[0][0] = says, h.unit[0][0][0] = h.truth_rms[0][0] = rms, h.off[0][0][0] = log10(of[k].says);
+        evidence_add(&e, &p, got, &h);
+        const struct holds *is = &e.holds[0];
+        ck_assert_msg(is->numbers == of[k].numbers && !is->neither == !of[k].neither &&
+                          is->refuted == (unsigned)of[k].refuted, "row %d: %ld numbers, neither's %d, refuted %u",
+                      (int)k, is->numbers, is->neither, is->refuted);
+        op_case_free(&says), op_case_free(&got[0]), problem_free(&p);
+    }
+}
+END_TEST
+
 /* <dy, y> of a forward's outputs; of states, what they stand for in the units of `base`. */
 static double gives(const struct problem *p, const struct op_case *y, const struct op_case *base)
 {
@@ -1336,6 +1435,8 @@ int main(void)
     tcase_add_test(t, few_errors_may_differ_more);
     tcase_add_test(t, distances_are_orders_of_magnitude);
     tcase_add_test(t, causes_are_weighed);
+    tcase_add_test(t, causes_that_hold_somewhere_alone);
+    tcase_add_test(t, numbers_are_the_nearer_ones);
     tcase_add_test(t, wrong_forwards_are_differentiated);
     tcase_add_test(t, conventions_have_their_own_gradients);
     tcase_add_test(t, work_is_afforded_up_to_a_sum);

@@ -280,6 +280,7 @@ const char *cause_words(char words[CAUSE_WORDS], const struct report *r, int cau
         snprintf(words, CAUSE_WORDS, "the backward is the derivative of another forward: %s", says);
     else
         snprintf(words, CAUSE_WORDS, "%s%s%s%s", says,
-                 r->derived ? ", and the backward is that forward's derivative" : "", r->where[0] ? ", " : "", r->where);
+                 r->derived ? ", and the backward is that forward's derivative" : "", r->where[0] ? ", " : "",
+                 r->where);
     return words;
 }

@@ -25,7 +25,7 @@ static double left_of_both(const struct answered *x, const double *says, double 
     *theirs = 0;
     for (long e = 0; e < n; e++) {
         const double off = answer_off(a[e], t[e]), other = from_cause(a[e], says[e]), d = fmin(off, other);
-        *theirs += off > far && other <= off / 10;
+        *theirs += off > far && isfinite(other) && other <= off / 10;
         largest = fmax(largest, isfinite(a[e]) ? fabs(a[e]) : 0);
         most = fmax(most, d);
         sum += d / unit * (d / unit);

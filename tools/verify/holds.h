@@ -14,7 +14,12 @@
 #define NEARLY 0.4
 
 /* An answer to a problem: what is right, and what is wrong. */
-struct answered { const struct problem *p; const struct op_case *got; int part, arg, right, asks; double unit, honest; };
+struct answered {
+    const struct problem *p;
+    const struct op_case *got;
+    int part, arg, right, asks;      /* asks: an answer of zeros would be wrong */
+    double unit, honest;             /* the truth's RMS; what is no distance, by it */
+};
 
 /* Of cause number `cause`, which says `says` there, measured by `unit`: `off` orders from the truth, and `left` orders
  * from the answer. */

@@ -1,27 +1,35 @@
 /* slips.c - what goes wrong with any kernel's gradients, alike in all: they are overwritten, or sums end too early.
  *
- * The reference is given what such a kernel sees: gradients of 0 to add to, or cotangents of 0 in all rows but one. */
+ * The reference is given what such a kernel sees: gradients of 0 to add to, or cotangents of 0 in rows that are left
+ * out. */
 #include "tools/verify/causes.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum slip { OVERWRITTEN, OF_THE_FIRST, OF_THE_LAST };
+enum slip { OVERWRITTEN, OF_THE_FIRST, OF_THE_LAST, OF_WHOLE_TILES };
 
-#define OVERWRITES(op) {{"overwrites", op, "gradients are overwritten, not added to", FAULT_EXACT}, OVERWRITTEN, 0}
+#define OVERWRITES(op) {{"overwrites", op, "gradients are overwritten, not added to", FAULT_EXACT}, OVERWRITTEN, 0, 0}
 #define SUMS(op, letter, of)                                                                                           \
     {{"sum_of_first_" of, op, "gradients that are sums over all have their share of the first " of " alone",           \
-      FAULT_EXACT}, OF_THE_FIRST, letter},                                                                             \
+      FAULT_EXACT}, OF_THE_FIRST, letter, 0},                                                                          \
     {{"sum_of_last_" of, op, "gradients that are sums over all have their share of the last " of " alone",             \
-      FAULT_EXACT}, OF_THE_LAST, letter}
+      FAULT_EXACT}, OF_THE_LAST, letter, 0}
+#define TAIL(op, letter, of, tile)                                                                                     \
+    {{"sum_of_tiles_" #tile, op, "gradients that are sums over all lack the last " of "s: no whole tile of " #tile,\
+      FAULT_EXACT}, OF_WHOLE_TILES, letter, tile}
+#define TAILS(op, letter, of)                                                                                          \
+    TAIL(op, letter, of, 2), TAIL(op, letter, of, 4), TAIL(op, letter, of, 8), TAIL(op, letter, of, 16),               \
+    TAIL(op, letter, of, 32), TAIL(op, letter, of, 64), TAIL(op, letter, of, 128)
 
-static const struct row { struct fault is; enum slip slip; char axis; } rows[] = {
+static const struct row { struct fault is; enum slip slip; char axis; int tile; } rows[] = {
     OVERWRITES("conv"), OVERWRITES("decay"), OVERWRITES("strength"), OVERWRITES("softcap"), OVERWRITES("gate"),
     OVERWRITES("swiglu"), OVERWRITES("skip"), OVERWRITES("embed"), OVERWRITES("readout"), OVERWRITES("rmsnorm"),
     OVERWRITES("headnorm"), OVERWRITES("rope"), OVERWRITES("xent"),
     SUMS("attention", 'B', "sequence"), SUMS("attention", 'T', "token"), SUMS("conv", 'B', "sequence"),
     SUMS("conv", 'T', "token"), SUMS("linear", 'N', "row"), SUMS("readout", 'N', "row"), SUMS("rmsnorm", 'N', "row"),
-    SUMS("headnorm", 'N', "row"), SUMS("decay", 'N', "row"), SUMS("skip", 'N', "row"),
+    SUMS("headnorm", 'N', "row"), SUMS("decay", 'N', "row"), SUMS("skip", 'N', "row"), TAILS("conv", 'T', "token"),
+    TAILS("linear", 'N', "row"), TAILS("readout", 'N', "row"), TAILS("rmsnorm", 'N', "row"),
+    TAILS("headnorm", 'N', "row"), TAILS("decay", 'N', "row"), TAILS("skip", 'N', "row"),
 };
 
 const struct fault *slip_is(int i) { return i < (int)(sizeof rows / sizeof *rows) ? &rows[i].is : NULL; }
@@ -37,19 +45,29 @@ static int is_cotangent(const struct op_case *c, int i)
 /* Is it a sum over all rows: has it no axis of those that rows lie along? */
 static int is_sum(const struct op_case *c, int i) { return !strpbrk(swax_ops[c->op].arg[i].shape, "BN"); }
 
-/* Cotangents, but of one index along an axis, become 0. */
-static void leave_one(struct op_case *c, char axis, int last)
+/* Is index `at` of so many left out? */
+static int is_left_out(const struct row *r, long at, long extent)
+{
+    switch (r->slip) {
+    case OF_THE_FIRST: return at > 0;
+    case OF_THE_LAST: return at < extent - 1;
+    default: return extent > r->tile && at >= extent / r->tile * r->tile;    /* one tile there always is */
+    }
+}
+
+/* Cotangents become 0 where an axis' index is left out. */
+static void leave_out(const struct row *r, struct op_case *c)
 {
     const struct op_spec *op = &swax_ops[c->op];
     for (int i = 0; i < c->n; i++) {
         if (!is_cotangent(c, i))
             continue;
         long stride = 1;
-        for (const char *s = strchr(op->arg[i].shape, axis) + 1; *s; s++)
+        for (const char *s = strchr(op->arg[i].shape, r->axis) + 1; *s; s++)
             stride *= op_extent(op, *s, c->dims);
-        const long extent = op_extent(op, axis, c->dims), one = last ? extent - 1 : 0;
+        const long extent = op_extent(op, r->axis, c->dims);
         for (long e = 0; e < c->size[i]; e++)
-            if (e / stride % extent != one)
+            if (is_left_out(r, e / stride % extent, extent))
                 c->arg[i][e] = 0;
     }
 }
@@ -69,7 +87,7 @@ void slip_run(int i, const struct problem *p, struct op_case says[PARTS])
             if (own->arg[k] && swax_ops[own->op].arg[k].role == ADD)
                 memset(own->arg[k], 0, (size_t)own->size[k] * sizeof(double));
         if (rows[i].slip != OVERWRITTEN)
-            leave_one(own, rows[i].axis, rows[i].slip == OF_THE_LAST);
+            leave_out(&rows[i], own);
         op_run(op_teller(&p->in[part]), SWAX_PREC_F64, own);
         for (int k = 0; k < own->n && rows[i].slip != OVERWRITTEN; k++)      /* all others are right */
             if (problem_is_answer(p, part, k) && !is_sum(own, k))

@@ -203,14 +203,15 @@ void looks_like(char words[WORDS], const struct problem *p, const struct op_case
 void looks_where(char words[WORDS], const struct problem *p, const struct op_case *got, int part, int arg);
 
 /* tools/verify/diagnose.c: what a fault would have answered, and which of them answers as the candidate does */
-enum { MOST_FAULTS = 480, MOST_CAUSES = 640 };    /* conventions come behind the faults */
+enum { MOST_FAULTS = 480, MOST_CAUSES = 640 };    /* conventions and slips come behind the faults */
 const struct fault *cause_is(int cause);                         /* NULL: there is none of that number */
 /* Where a cause holds: tools/verify/holds.c. */
 struct holds {
     double left;                      /* what is left of the distance where each number is the truth's or the cause's */
     long numbers; int problems;       /* numbers that are the cause's, far from the truth; problems that have some */
     unsigned refuted;                 /* bit `part`: what is right there it would move far */
-    int neither, scattered;           /* a number is neither's; a tensor is wrong, and the cause's in some places only */
+    int neither;                      /* a number is neither's */
+    int scattered;                    /* a tensor is wrong, and the cause's in some places only */
     uint32_t moves[PARTS];            /* bit i: argument i is moved far in some problem */
     uint32_t not_wholly[PARTS];       /* bit i: in some problem argument i is not wholly what the cause says */
 };

@@ -107,6 +107,101 @@ static void conv_derivative_backward(CONV_BACKWARD)
     REF->conv_backward(dx, dw, db, given, x, w, b, start, B, T, S, C, F);
     free(given);
 }
+/* the derivative of y by a taken for 1 */
+static void conv_no_slope_backward(CONV_BACKWARD)
+{
+    real *given = copy(dy, (long)B*T*C, sizeof(real));
+    for (long e = 0; e < (long)B*T*C; e++) {
+        const stat a = conv_plain_sum(x, w, b, start, e / C, (int)(e % C), T, S, C, F),
+                   slope = sigmoid(a) * (1 + a * sigmoid(-a));
+        given[e] = slope == 0 ? given[e] : given[e] / slope;
+    }
+    REF->conv_backward(dx, dw, db, given, x, w, b, start, B, T, S, C, F);
+    free(given);
+}
+/* one tap is 0, and its weight is given no gradient */
+static stat *without_tap(const stat *w, int C, int F, int tap)
+{
+    stat *r = copy(w, (long)C*F, sizeof(stat));
+    for (int c = 0; c < C; c++)
+        r[(long)c*F + tap] = 0;
+    return r;
+}
+static void conv_without(int tap, CONV_FORWARD)
+{
+    stat *own = without_tap(w, C, F, tap);
+    REF->conv_forward(y, x, own, b, start, B, T, S, C, F);
+    free(own);
+}
+static void conv_without_back(int tap, CONV_BACKWARD)
+{
+    stat *own = without_tap(w, C, F, tap), *old = copy(dw, (long)C*F, sizeof(stat));
+    REF->conv_backward(dx, dw, db, dy, x, own, b, start, B, T, S, C, F);
+    for (int c = 0; c < C; c++)
+        dw[(long)c*F + tap] = old[(long)c*F + tap];
+    free(own), free(old);
+}
+static void conv_no_newest_forward(CONV_FORWARD) { conv_without(F - 1, y, x, w, b, start, B, T, S, C, F); }
+static void conv_no_newest_backward(CONV_BACKWARD)
+{
+    conv_without_back(F - 1, dx, dw, db, dy, x, w, b, start, B, T, S, C, F);
+}
+static void conv_no_oldest_forward(CONV_FORWARD) { conv_without(0, y, x, w, b, start, B, T, S, C, F); }
+static void conv_no_oldest_backward(CONV_BACKWARD)
+{
+    conv_without_back(0, dx, dw, db, dy, x, w, b, start, B, T, S, C, F);
+}
+/* the sum is of the right taps, and dx takes them in the reverse order */
+static void conv_dx_reversed_backward(CONV_BACKWARD)
+{
+    stat *wr = taps_reversed(w, C, F), *own_dw = copy(dw, (long)C*F, sizeof(stat)), *own_db = copy(w, C, sizeof(stat));
+    real *given = copy(dy, (long)B*T*C, sizeof(real)), *own_dx = copy(dx, (long)B*S*C, sizeof(real));
+    REF->conv_backward(own_dx, dw, db, dy, x, w, b, start, B, T, S, C, F);
+    for (long e = 0; e < (long)B*T*C; e++) {      /* as much as the sum of the reversed taps will make da of it */
+        const int c = (int)(e % C);
+        const stat a = conv_plain_sum(x, w, b, start, e / C, c, T, S, C, F),
+                   other = conv_plain_sum(x, wr, b, start, e / C, c, T, S, C, F),
+                   slope = sigmoid(other) * (1 + other * sigmoid(-other));
+        given[e] = slope == 0 ? given[e] : given[e] * sigmoid(a) * (1 + a * sigmoid(-a)) / slope;
+    }
+    REF->conv_backward(dx, own_dw, b ? own_db : NULL, given, x, wr, b, start, B, T, S, C, F);
+    free(wr), free(own_dw), free(own_db), free(given), free(own_dx);
+}
+static void decay_sign_forward(DECAY_FORWARD)
+{
+    REF->decay_forward(g, a, lrate, bias, N, H, J, low);
+    for (long e = 0; e < (long)N*H*J; e++)
+        g[e] = -g[e];
+}
+static void decay_rateless_forward(DECAY_FORWARD)
+{
+    REF->decay_forward(g, a, lrate, bias, N, H, J, low);
+    for (long e = 0; e < (long)N*H*J && low < 0; e++)
+        g[e] = (stat)low * sigmoid(a[e] + bias[e % ((long)H*J)]);
+}
+#define DECAY_BACKWARD stat *da, stat *dlrate, stat *dbias, const stat *dg, const stat *a, const stat *lrate, \
+                       const stat *bias, int N, int H, int J, double low
+static void decay_bare_da_backward(DECAY_BACKWARD)
+{
+    const long HJ = (long)H*J;
+    stat *old = copy(da, N*HJ, sizeof(stat)), *sums = copy(dbias, HJ, sizeof(stat));
+    REF->decay_backward(da, dlrate, dbias, dg, a, lrate, bias, N, H, J, low);
+    memcpy(dbias, sums, (size_t)HJ * sizeof(stat));
+    for (long e = 0; e < N*HJ; e++) {
+        const stat given = (da[e] - old[e]) / exp(lrate[e % HJ / J]);
+        da[e] = old[e] + given;
+        dbias[e % HJ] += given;
+    }
+    free(old), free(sums);
+}
+static void decay_bare_dlrate_backward(DECAY_BACKWARD)
+{
+    stat *old = copy(dlrate, H, sizeof(stat));
+    REF->decay_backward(da, dlrate, dbias, dg, a, lrate, bias, N, H, J, low);
+    for (int h = 0; h < H; h++)
+        dlrate[h] = old[h] + (dlrate[h] - old[h]) / exp(lrate[h]);
+    free(old);
+}
 static void decay_naive_forward(DECAY_FORWARD)
 {
     REF->decay_forward(g, a, lrate, bias, N, H, J, low);
@@ -128,8 +223,7 @@ static void decay_rate_bare_forward(DECAY_FORWARD)
     REF->decay_forward(g, a, l, bias, N, H, J, low);
     free(l);
 }
-static void decay_no_rate_backward(stat *da, stat *dlrate, stat *dbias, const stat *dg, const stat *a,
-                                   const stat *lrate, const stat *bias, int N, int H, int J, double low)
+static void decay_no_rate_backward(DECAY_BACKWARD)
 {
     stat *own = copy(dlrate, H, sizeof(stat));
     REF->decay_backward(da, own, dbias, dg, a, lrate, bias, N, H, J, low);

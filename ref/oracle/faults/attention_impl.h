@@ -7,6 +7,7 @@ struct attention_twist {
     int wider;                        /* keys more than W */
     int everything;                   /* no window at all */
     int ahead;                        /* sees as many keys ahead as behind */
+    int one_ahead;                    /* sees one key ahead */
     int top_left;                     /* key j stands at token j: the keys before the call count as tokens of it */
     int no_cache;                     /* the keys before the call are not seen */
     int leaks;                        /* documents are not kept apart */
@@ -21,11 +22,11 @@ struct attention_twist {
     real (*operand)(real);            /* rounds what enters a product */
     real (*sum)(real);                /* rounds a running sum */
     int bare_lse;                     /* lse lacks the sink's share */
-    int no_delta;                     /* backward: without dy.y */
-    int unscaled_dq, unscaled_dk;     /* without 1/sqrt(D) */
+    int no_delta, delta_sign;         /* backward: without dy.y; with it added */
+    int unscaled_dq, unscaled_dk;     /* without 1/sqrt(D); -1: with it twice */
     int last_head, half_value;        /* dk, dv of one head of the group only; dy.v over half of the head */
     int no_sink, scaled_sink;         /* the sink is left out; is halved, as if it were a score that is scaled */
-    int no_dsink, dsink_sign;         /* backward: dsink is not added to; it is, with the wrong sign */
+    int no_dsink, dsink_sign, bare_dsink;    /* backward: dsink is not added to; has the wrong sign; lacks its share */
     int overwrites;
 };
 
@@ -47,7 +48,7 @@ static int sees(const struct attention_twist *w, const struct attention_shape *n
         return 0;
     if (w->everything)
         return back >= 0 || w->ahead;
-    return (back >= 0 || w->ahead) && back < window && -back < window;
+    return (back >= -w->one_ahead || w->ahead) && back < window && -back < window;
 }
 
 static real attention_scale(const struct attention_twist *w, int D)
@@ -125,6 +126,9 @@ static void attention_twisted(const struct attention_twist *w, ATTENTION_FORWARD
     free(scores);
 }
 
+/* What takes 1/sqrt(D) away, or brings it once more. */
+static real unscaled(int how, int D) { return how ? pow((real)D, (real)how / 2) : 1; }
+
 /* What query t of head h adds to the gradients. */
 static void attention_query_back(const struct attention_twist *w, const struct attention_shape *n, real *dq, real *dk,
                                  real *dv, const real *dy, const real *q, const real *k, const real *v,
@@ -134,7 +138,8 @@ static void attention_query_back(const struct attention_twist *w, const struct a
     const long row = attention_row(w, b, t, h, n->T, n->H);
     const int g = key_head(w, h, n->H, n->G), D = n->D, counts = !w->last_head || (h + 1) * n->G % n->H == 0;
     const int other = w->swapped && n->T == n->S && n->G == n->H;
-    const real scale = attention_scale(w, D), delta = w->no_delta ? 0 : dot(dy + row*D, y + row*D, D);
+    const real scale = attention_scale(w, D), dyy = dot(dy + row*D, y + row*D, D),
+               delta = w->no_delta ? 0 : w->delta_sign ? -dyy : dyy;
     for (int j = 0; j < n->S; j++) {
         if (!sees(w, n, start, b, t, j))
             continue;
@@ -146,11 +151,11 @@ static void attention_query_back(const struct attention_twist *w, const struct a
         for (int d = 0; d < (w->half_value ? (D + 1) / 2 : D); d++)
             dp = real_by(sum, dp + real_by(as, dy[row*D + d]) * real_by(as, v[key*D + d]));
         const real da = real_by(as, p * (dp - delta)) * scale;
-        add_row(w, dq + by_q, w->unscaled_dq ? da * sqrt((real)D) : da, k + by_k, D);
+        add_row(w, dq + by_q, da * unscaled(w->unscaled_dq, D), k + by_k, D);
         if (!counts)
             continue;
         add_row(w, dv + key*D, real_by(as, p), dy + row*D, D);
-        add_row(w, dk + by_k, w->unscaled_dk ? da * sqrt((real)D) : da, q + by_q, D);
+        add_row(w, dk + by_k, da * unscaled(w->unscaled_dk, D), q + by_q, D);
     }
 }
 
@@ -165,8 +170,8 @@ static void attention_twisted_back(const struct attention_twist *w, ATTENTION_BA
         memset(dv, 0, keys * sizeof(real));
     }
     for (int e = 0; e < B*T*H && sink && !w->no_dsink; e++)
-        dsink[e % H] -= (w->dsink_sign ? -1 : 1) * exp(sink_of(w, sink, e % H) - lse[e]) *
-                        dot(dy + (long)e*D, y + (long)e*D, D);
+        dsink[e % H] -= (w->dsink_sign ? -1 : 1) * (w->bare_dsink ? 1 : exp(sink_of(w, sink, e % H) - lse[e]))
+                      * dot(dy + (long)e*D, y + (long)e*D, D);
     for (int e = 0; e < B*T*H; e++)
         if (!(w->no_last && e / H % T == T - 1))
             attention_query_back(w, &n, dq, dk, dv, dy, q, k, v, start, y, lse, e / (T*H), e / H % T, e % H);
@@ -199,6 +204,7 @@ ATTENTION(full, .everything = 1)
 ATTENTION_F(window_backward_only, .everything = 1)
 ATTENTION_B(window_forward_only, .everything = 1)
 ATTENTION(two_sided, .ahead = 1)
+ATTENTION(one_ahead, .one_ahead = 1)
 ATTENTION(not_causal, .ahead = 1, .everything = 1)
 ATTENTION(top_left, .top_left = 1)
 ATTENTION(no_cache, .no_cache = 1)
@@ -221,6 +227,9 @@ ATTENTION_B(no_delta, .no_delta = 1)
 ATTENTION_F(bare_lse, .bare_lse = 1)
 ATTENTION_B(unscaled_dq, .unscaled_dq = 1)
 ATTENTION_B(unscaled_dk, .unscaled_dk = 1)
+ATTENTION_B(twice_scaled_dq, .unscaled_dq = -1)
+ATTENTION_B(twice_scaled_dk, .unscaled_dk = -1)
+ATTENTION_B(delta_sign, .delta_sign = 1)
 ATTENTION_B(group_not_summed, .last_head = 1)
 ATTENTION_B(half_value, .half_value = 1)
 ATTENTION_B(overwrites, .overwrites = 1)
@@ -228,3 +237,4 @@ ATTENTION(no_sink, .no_sink = 1)
 ATTENTION(scaled_sink, .scaled_sink = 1)
 ATTENTION_B(no_dsink, .no_dsink = 1)
 ATTENTION_B(dsink_sign, .dsink_sign = 1)
+ATTENTION_B(bare_dsink, .bare_dsink = 1)

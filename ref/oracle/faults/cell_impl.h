@@ -26,11 +26,13 @@ struct cell_twist {
     int layout;                       /* takes [B,T,H,D] for [B,H,T,D] */
     int no_last;                      /* the last token's h is not done */
     int no_gamma, gamma_sign;         /* backward: without the normaliser's gradient; without the sign of qn in it */
+    int bare_gamma, gamma_always;     /* not divided by the normaliser; below its floor, too */
+    int unscaled_dq;                  /* without 1/sqrt(K) */
     int no_anchor;                    /* df's sum begins from 0 at the end */
     int v_dv;                         /* di = v.dv */
     int no_final, no_initial;         /* dC1, dn1 not read; dC0, dn0 not added to */
     int cut_gradient;                 /* the state's gradient is lost every so many tokens */
-    int no_chain;                     /* df without sigmoid(-f) */
+    int no_chain, no_chain_in;        /* df without sigmoid(-f); di without sigmoid(-i) */
     int overwrites;
 };
 
@@ -174,9 +176,10 @@ static void cell_twisted(const struct cell_twist *w, MLSTM_FORWARD)
 /* g_t, the gradient of qn_t */
 static stat cell_gamma(const struct cell_twist *w, stat dhh, stat qn, stat m, stat N, int gate)
 {
-    if (w->no_gamma || w->no_normaliser || !has_normaliser(gate) || !(fabs(qn) > (w->floor_one ? 1 : exp(-m))))
+    const int floors = !w->gamma_always && !(fabs(qn) > (w->floor_one ? 1 : exp(-m)));
+    if (w->no_gamma || w->no_normaliser || !has_normaliser(gate) || floors)
         return 0;
-    return (qn > 0 || w->gamma_sign ? -dhh : dhh) / N;
+    return (qn > 0 || w->gamma_sign ? -dhh : dhh) / (w->bare_gamma ? 1 : N);
 }
 
 /* All states, all decays, the gradient of the state. */
@@ -235,7 +238,7 @@ static stat cell_query_back(const struct cell_twist *w, const struct cell_token 
             dqr += real_by(as, C[c]) * real_by(as, x->dh[c]) / x->N;
         for (int c = 0; c < V; c++)
             gC[c] += q * real_by(as, x->dh[c]) / x->N;
-        dq[r] += scale * dqr;
+        dq[r] += (w->unscaled_dq ? 1 : scale) * dqr;
         qdq += scale * dqr * x->q[r];
     }
     return qdq;
@@ -277,7 +280,8 @@ static void cell_gates_back(const struct cell_twist *w, const struct cell_head *
 {
     const long row = cell_row(a, t), earlier = w->previous && t ? cell_row(a, t - 1) : row;
     const stat *const in = w->swapped ? f : i, *const forget = w->swapped ? i : f;
-    (w->swapped ? df : di)[row] += a->gate == SWAX_EXPONENTIAL || a->gate == SWAX_LOG ? dli : dli * sigmoid(-in[row]);
+    const int as_it_is = a->gate == SWAX_EXPONENTIAL || a->gate == SWAX_LOG || w->no_chain_in;
+    (w->swapped ? df : di)[row] += as_it_is ? dli : dli * sigmoid(-in[row]);
     (w->swapped ? di : df)[earlier] += w->no_chain || a->gate == SWAX_LOG ? dlf : dlf * sigmoid(-forget[earlier]);
 }
 
@@ -400,4 +404,8 @@ MLSTM_B(no_final_gradient, .no_final = 1)
 MLSTM_B(no_initial_gradient, .no_initial = 1)
 MLSTM_B(cut_gradient_64, .cut_gradient = 64)
 MLSTM_B(no_chain, .no_chain = 1)
+MLSTM_B(no_chain_in, .no_chain_in = 1)
+MLSTM_B(bare_gamma, .bare_gamma = 1)
+MLSTM_B(gamma_always, .gamma_always = 1)
+MLSTM_B(unscaled_dq, .unscaled_dq = 1)
 MLSTM_B(overwrites, .overwrites = 1)

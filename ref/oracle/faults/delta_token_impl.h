@@ -9,7 +9,7 @@
 #include "ref/oracle/faults/common_impl.h"
 
 struct delta_twist {
-    int no_erase;                     /* linear attention for the delta rule */
+    int no_erase, erases;             /* linear attention for the delta rule; the reverse */
     int undecayed;                    /* the residual is asked of S_{t-1} */
     int decay_last;                   /* S = diag(exp g) (S_{t-1} + k u^T) */
     int output_first;                 /* y is read from S' */
@@ -39,7 +39,8 @@ struct delta_twist {
     int dq;                           /* 1: from S'; 2: from S_{t-1} */
     int dv_bare;                      /* without beta */
     int dbeta;                        /* 1: du.v; 2: du.u */
-    int dk;                           /* 1: without the read part; 2: with it added; 3: its state undecayed */
+    int dk;                           /* 1: without the read part; 2: with it added; 3: its state undecayed; 4: without
+                                       * the written part */
     int kept, kept_bare;              /* D' = D; D' = D - k du^T, without beta */
     int dg;                           /* 1: from D; 2: from S_{t-1}; 3: from S_t; 4: q.dq - k.dk summed;
                                        * 5: one token late; 6: a sum without anchor; 7: the right sum, in float,
@@ -222,7 +223,8 @@ static void delta_twisted(const struct delta_twist *w, DELTA_FORWARD)
     for (long bh = 0; bh < (long)B*H; bh++) {
         const struct delta_one a = {
             .w = w, .q = q, .k = k, .v = v, .g = g, .beta = beta, .S0 = S0, .start = start, .b = (int)(bh / H),
-            .h = (int)(bh % H), .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .erase = erase, .scale = (stat)scale
+            .h = (int)(bh % H), .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .erase = erase || w->erases,
+            .scale = (stat)scale
         };
         struct delta_column x = delta_column(&a);
         for (int c = 0; c < V; c++) {
@@ -297,7 +299,7 @@ static void delta_token_back(const struct delta_one *a, struct delta_column *x, 
     for (int i = 0; i < K; i++)
         x->reads[i] = asked[i] * by;
     for (int i = 0; i < K && counts; i++)
-        dk[key + i] += (w->decay_last && !bare ? keep[i] * D[i] : D[i]) * u - x->reads[i];
+        dk[key + i] += (w->dk == 4 ? 0 : w->decay_last && !bare ? keep[i] * D[i] : D[i]) * u - x->reads[i];
     for (int i = 0; i < K; i++) {
         const stat behind = D[i], erased = k[i] * erase;
         const stat Df = (of_before ? behind : behind - erased) + (w->output_first ? sdy * q[i] : 0);
@@ -343,7 +345,8 @@ static void delta_twisted_back(const struct delta_twist *w, DELTA_BACKWARD)
     for (long bh = 0; bh < (long)B*H; bh++) {
         const struct delta_one a = {
             .w = w, .q = q, .k = k, .v = v, .g = g, .beta = beta, .S0 = S0, .start = start, .b = (int)(bh / H),
-            .h = (int)(bh % H), .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .erase = erase, .scale = (stat)scale
+            .h = (int)(bh % H), .T = T, .H = H, .G = G, .K = K, .V = V, .J = J, .erase = erase || w->erases,
+            .scale = (stat)scale
         };
         struct delta_column x = delta_column(&a);
         stat *Dc = op_take((size_t)K, sizeof *Dc), *qdq = op_take((size_t)(T*J), sizeof *qdq),

@@ -58,6 +58,18 @@ static void gate_no_slope_backward(real *dg, real *dx, const real *dy, const rea
         dx[n] += dy[n] * sigmoid(g[n]);
     }
 }
+static void gate_bare_dx_backward(real *dg, real *dx, const real *dy, const real *g, const real *x, int N)
+{
+    for (int n = 0; n < N; n++) {
+        dg[n] += dy[n] * x[n] * sigmoid(g[n]) * sigmoid(-g[n]);
+        dx[n] += dy[n];    /* without s(g) */
+    }
+}
+static void gate_swapped_forward(real *y, const real *g, const real *x, int N) { REF->gate_forward(y, x, g, N); }
+static void gate_swapped_backward(real *dg, real *dx, const real *dy, const real *g, const real *x, int N)
+{
+    REF->gate_backward(dx, dg, dy, x, g, N);
+}
 static void gate_silu_forward(real *y, const real *g, const real *x, int N)
 {
     for (int n = 0; n < N; n++)
@@ -68,6 +80,28 @@ static void swiglu_derivative_backward(real *da, real *db, const real *dy, const
     for (int n = 0; n < N; n++) {
         da[n] += dy[n] * b[n] * sigmoid(a[n]);    /* without a s(-a) */
         db[n] += dy[n] * a[n] * sigmoid(a[n]);
+    }
+}
+static void swiglu_no_slope_backward(real *da, real *db, const real *dy, const real *a, const real *b, int N)
+{
+    for (int n = 0; n < N; n++) {
+        da[n] += dy[n] * b[n];    /* without silu's derivative */
+        db[n] += dy[n] * a[n] * sigmoid(a[n]);
+    }
+}
+static void swiglu_lost_b_backward(real *da, real *db, const real *dy, const real *a, const real *b, int N)
+{
+    (void)b;
+    for (int n = 0; n < N; n++) {
+        da[n] += dy[n] * sigmoid(a[n]) * (1 + a[n] * sigmoid(-a[n]));    /* without b */
+        db[n] += dy[n] * a[n] * sigmoid(a[n]);
+    }
+}
+static void swiglu_lost_a_backward(real *da, real *db, const real *dy, const real *a, const real *b, int N)
+{
+    for (int n = 0; n < N; n++) {
+        da[n] += dy[n] * b[n] * sigmoid(a[n]) * (1 + a[n] * sigmoid(-a[n]));
+        db[n] += dy[n] * sigmoid(a[n]);    /* without a */
     }
 }
 static void swiglu_no_silu_forward(real *y, const real *a, const real *b, int N) { REF->gate_forward(y, a, b, N); }
@@ -126,6 +160,12 @@ static void linear_transposed_backward(LINEAR_BACKWARD)
     free(wt);
 }
 static void linear_no_bias_forward(LINEAR_FORWARD) { (void)b; REF->linear_forward(y, x, w, NULL, N, O, I); }
+static void linear_bias_twice_forward(LINEAR_FORWARD)
+{
+    REF->linear_forward(y, x, w, b, N, O, I);
+    for (long e = 0; e < (long)N*O && b; e++)
+        y[e] += b[e % O];
+}
 static void linear_no_bias_gradient_backward(LINEAR_BACKWARD)
 {
     (void)db;
@@ -213,6 +253,58 @@ static void rmsnorm_one_term_backward(real *dx, stat *dw, const real *dy, const 
         dx[e] = old[e] + rstd[e/C] * dy[e] * w[e%C];
     free(old);
 }
+#define RMSNORM_FORWARD real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps
+#define RMSNORM_BACKWARD real *dx, stat *dw, const real *dy, const real *x, const stat *w, const stat *rstd, \
+                         int N, int C
+static void rmsnorm_sum_forward(RMSNORM_FORWARD)
+{
+    REF->rmsnorm_forward(y, rstd, x, w, N, C, eps / C);
+    for (long e = 0; e < (long)N*C; e++)
+        y[e] /= sqrt((stat)C);
+    for (int n = 0; n < N; n++)
+        rstd[n] /= sqrt((stat)C);
+}
+static void rmsnorm_no_weight_forward(RMSNORM_FORWARD)
+{
+    REF->rmsnorm_forward(y, rstd, x, w, N, C, eps);
+    for (long e = 0; e < (long)N*C; e++)
+        y[e] = x[e] * rstd[e/C];
+}
+static void rmsnorm_root_saved_forward(RMSNORM_FORWARD)
+{
+    REF->rmsnorm_forward(y, rstd, x, w, N, C, eps);
+    for (int n = 0; n < N; n++)
+        rstd[n] = 1 / rstd[n];
+}
+static void rmsnorm_unweighted_dx_backward(RMSNORM_BACKWARD)
+{
+    stat *ones = copy(w, C, sizeof(stat));
+    for (int c = 0; c < C; c++)
+        ones[c] = 1;
+    REF->rmsnorm_backward(dx, dw, dy, x, ones, rstd, N, C);
+    free(ones);
+}
+/* dx with so many times the gradient through the norm */
+static void rmsnorm_through(stat times, RMSNORM_BACKWARD)
+{
+    real *right = copy(dx, (long)N*C, sizeof(real));
+    REF->rmsnorm_backward(right, dw, dy, x, w, rstd, N, C);
+    for (long e = 0; e < (long)N*C; e++) {
+        const stat direct = dx[e] + rstd[e/C] * dy[e] * w[e%C];
+        dx[e] = direct + times * (right[e] - direct);
+    }
+    free(right);
+}
+static void rmsnorm_norm_added_backward(RMSNORM_BACKWARD) { rmsnorm_through(-1, dx, dw, dy, x, w, rstd, N, C); }
+static void rmsnorm_not_mean_backward(RMSNORM_BACKWARD) { rmsnorm_through((stat)C, dx, dw, dy, x, w, rstd, N, C); }
+static void rmsnorm_weighted_dw_backward(RMSNORM_BACKWARD)
+{
+    stat *own = copy(dw, C, sizeof(stat));
+    REF->rmsnorm_backward(dx, own, dy, x, w, rstd, N, C);
+    for (int c = 0; c < C; c++)
+        dw[c] += (own[c] - dw[c]) * w[c];
+    free(own);
+}
 static void rmsnorm_no_eps_forward(real *y, stat *rstd, const real *x, const stat *w, int N, int C, double eps)
 {
     (void)eps;
@@ -236,6 +328,39 @@ static void rmsnorm_last_row_backward(real *dx, stat *dw, const real *dy, const 
     for (int c = 0; c < C; c++)
         dw[c] += dy[last + c] * x[last + c] * rstd[N - 1];
     free(own);
+}
+static void headnorm_eps_outside_forward(HEADNORM_FORWARD)
+{
+    REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, center, 0);
+    for (long nh = 0; nh < (long)N*H; nh++)
+        rstd[nh] = 1 / (1 / rstd[nh] + (stat)eps);
+    for (long e = 0; e < (long)N*H*D; e++)
+        y[e] = (x[e] - mean[e/D]) * rstd[e/D] * w[e % ((long)H*D)];
+}
+static void headnorm_no_weight_forward(HEADNORM_FORWARD)
+{
+    REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, center, eps);
+    for (long e = 0; e < (long)N*H*D; e++)
+        y[e] = (x[e] - mean[e/D]) * rstd[e/D];
+}
+static void headnorm_root_saved_forward(HEADNORM_FORWARD)
+{
+    REF->headnorm_forward(y, mean, rstd, x, w, N, H, D, center, eps);
+    for (long nh = 0; nh < (long)N*H; nh++)
+        rstd[nh] = 1 / rstd[nh];
+}
+static void headnorm_bare_dw_backward(HEADNORM_BACKWARD)
+{
+    stat *own = copy(dw, (long)H*D, sizeof(stat));
+    REF->headnorm_backward(dx, own, dy, x, w, mean, rstd, N, H, D, center);
+    for (long e = 0; e < (long)N*H*D; e++)
+        dw[e % ((long)H*D)] += dy[e] * (x[e] - mean[e/D]);
+    free(own);
+}
+static void headnorm_centre_back_backward(HEADNORM_BACKWARD)
+{
+    (void)center;
+    REF->headnorm_backward(dx, dw, dy, x, w, mean, rstd, N, H, D, 1);
 }
 static void headnorm_always_centred_forward(HEADNORM_FORWARD)
 {
@@ -330,6 +455,12 @@ static void rope_next_position_forward(ROPE_FORWARD) { REF->rope_forward(y, x, s
 static void rope_next_position_backward(ROPE_BACKWARD) { REF->rope_backward(dx, dy, start, B, T, H, D, P + 1, theta); }
 static void rope_no_offset_forward(ROPE_FORWARD) { (void)P; REF->rope_forward(y, x, start, B, T, H, D, 0, theta); }
 static void rope_no_offset_backward(ROPE_BACKWARD) { (void)P; REF->rope_backward(dx, dy, start, B, T, H, D, 0, theta); }
+/* theta^(-j/D) is (sqrt theta)^(-2j/D) */
+static void rope_half_exponent_forward(ROPE_FORWARD) { REF->rope_forward(y, x, start, B, T, H, D, P, sqrt(theta)); }
+static void rope_half_exponent_backward(ROPE_BACKWARD)
+{
+    REF->rope_backward(dx, dy, start, B, T, H, D, P, sqrt(theta));
+}
 static void rope_wrong_way_forward(ROPE_FORWARD)
 {
     memset(y, 0, (size_t)B * (size_t)T * (size_t)H * (size_t)D * sizeof(real));
@@ -398,6 +529,43 @@ static void xent_no_target_backward(stat *dx, const stat *dloss, const stat *x, 
         dx[at] += dloss[n] * (1 - z*z);    /* the 1 that was taken away */
     }
 }
+static void xent_target_added_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse,
+                                       int N, int V, double cap)
+{
+    for (int twice = 0; twice < 2; twice++)    /* the 1 that was taken away, and that is to be added */
+        for (int n = 0; n < N; n++) {
+            if (target[n] < 0 || target[n] >= V)
+                continue;
+            const long at = (long)n*V + target[n];
+            const stat z = cap > 0 ? tanh(x[at] / (stat)cap) : 0;
+            dx[at] += dloss[n] * (1 - z*z);
+        }
+    REF->xent_backward(dx, dloss, x, target, lse, N, V, cap);
+}
+static void xent_mean_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse, int N,
+                               int V, double cap)
+{
+    stat *mean = copy(dloss, N, sizeof(stat));
+    for (int n = 0; n < N; n++)
+        mean[n] /= (stat)N;
+    REF->xent_backward(dx, mean, x, target, lse, N, V, cap);
+    free(mean);
+}
+static void xent_bare_target_forward(stat *loss, stat *lse, const stat *x, const int *target, int N, int V, double cap)
+{
+    REF->xent_forward(loss, lse, x, target, N, V, cap);
+    for (int n = 0; n < N; n++)
+        if (target[n] >= 0 && target[n] < V)
+            loss[n] = lse[n] - x[(long)n*V + target[n]];
+}
+static void xent_counts_ignored_forward(stat *loss, stat *lse, const stat *x, const int *target, int N, int V,
+                                        double cap)
+{
+    REF->xent_forward(loss, lse, x, target, N, V, cap);
+    for (int n = 0; n < N; n++)
+        if (target[n] < 0 || target[n] >= V)
+            loss[n] = lse[n];
+}
 static void xent_no_dloss_backward(stat *dx, const stat *dloss, const stat *x, const int *target, const stat *lse,
                                    int N, int V, double cap)
 {
@@ -431,13 +599,86 @@ static void adamw_no_correction(ADAMW)
 {
     adamw_corrected(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, 1, 1);
 }
-static void adamw_first_corrected(ADAMW)
+static void adamw_no_second_correction(ADAMW)
 {
     adamw_corrected(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, 1 - pow(beta1, step), 1);
 }
-static void adamw_second_corrected(ADAMW)
+static void adamw_no_first_correction(ADAMW)
 {
     adamw_corrected(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, 1, 1 - pow(beta2, step));
+}
+/* what the gradient is multiplied by where it is clipped */
+static stat clipped_by(const double *sum, double clip)
+{
+    const double norm = clip > 0 ? sqrt(*sum) : 0;
+    return (stat)(norm <= clip ? 1 : clip / norm);
+}
+/* the step again, of moments that stand there */
+static void adamw_step(ADAMW, const stat *w0)
+{
+    const stat unbias = (stat)(1 / (1 - pow(beta2, step))), rate = (stat)(lr / (1 - pow(beta1, step)));
+    (void)g, (void)sum, (void)clip;
+    for (int n = 0; n < N; n++)
+        w[n] = (stat)(1 - lr * decay) * w0[n] - rate * m[n] / (sqrt(v[n] * unbias) + (stat)eps);
+}
+static void adamw_betas_swapped(ADAMW)
+{
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta2, beta1, eps, decay, clip);
+}
+static void adamw_square_unclipped(ADAMW)
+{
+    stat *w0 = copy(w, N, sizeof(stat)), *v0 = copy(v, N, sizeof(stat));
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
+    for (int n = 0; n < N; n++)
+        v[n] = (stat)beta2 * v0[n] + (stat)(1 - beta2) * g[n] * g[n];
+    adamw_step(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, w0);
+    free(w0), free(v0);
+}
+static void adamw_clip_by_square(ADAMW)
+{
+    const double square = clip > 0 ? *sum * *sum : 0;    /* whose root is the sum */
+    REF->adamw(w, m, v, g, sum ? &square : sum, N, step, lr, beta1, beta2, eps, decay, clip);
+}
+static void adamw_clip_always(ADAMW)
+{
+    stat *scaled = copy(g, N, sizeof(stat));
+    for (int n = 0; n < N && clip > 0; n++)
+        scaled[n] *= (stat)(clip / sqrt(*sum));
+    REF->adamw(w, m, v, scaled, sum, N, step, lr, beta1, beta2, eps, decay, 0);
+    free(scaled);
+}
+static void adamw_decay_last(ADAMW)
+{
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, 0, clip);
+    for (int n = 0; n < N; n++)
+        w[n] *= (stat)(1 - lr * decay);
+}
+static void adamw_eps_corrected(ADAMW)
+{
+    stat *w0 = copy(w, N, sizeof(stat));
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
+    adamw_step(w, m, v, g, sum, N, step, lr, beta1, beta2, eps / sqrt(1 - pow(beta2, step)), decay, clip, w0);
+    free(w0);
+}
+static void adamw_amsgrad(ADAMW)
+{
+    stat *w0 = copy(w, N, sizeof(stat)), *v0 = copy(v, N, sizeof(stat));
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
+    for (int n = 0; n < N; n++)
+        v[n] = fmax(v0[n], v[n]);
+    adamw_step(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, w0);
+    free(w0), free(v0);
+}
+static void adamw_nesterov(ADAMW)
+{
+    stat *w0 = copy(w, N, sizeof(stat));
+    REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
+    const stat by = clipped_by(sum, clip);
+    stat *ahead = copy(m, N, sizeof(stat));
+    for (int n = 0; n < N; n++)
+        ahead[n] = (stat)beta1 * m[n] + (stat)(1 - beta1) * g[n] * by;
+    adamw_step(w, ahead, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, w0);
+    free(w0), free(ahead);
 }
 static void adamw_coupled_decay(ADAMW)
 {
