@@ -12,7 +12,7 @@ from swax_verify import _causes
 
 GOLDEN = os.path.join(setting.PACKAGE, "..", "..", "tests", "golden", "own_ways.txt")
 SIZES = dict(A=2, B=3, C=4, D=6, L=150)
-INPUTS = {"x": "A B C D", "v": "L", "o": "", "i": "B D: index<L"}
+INPUTS = {"x": "A B C D", "v": "L", "o": "", "i": "B D: index<L", "u": "L", "p": ""}
 CHAIN = ", by the chain rule"
 
 
@@ -35,15 +35,15 @@ def ways():
         for n, spec in INPUTS.items()
     ]
     problem = types.SimpleNamespace(arrays=arrays, cotangents={}, scalars={"s": 0.3, "t": -2.0})
-    task = types.SimpleNamespace(inputs=inputs, wanted=["x", "v", "o"])
+    task = types.SimpleNamespace(inputs=inputs, wanted=list("xvou"))
     for says, way in _causes._all(task, problem):
         yield says, way(problem), problem
 
 
 def told(line):
-    """What a kept line says behind its words: {name: number}, of a scalar without a name."""
+    """What a kept line says behind its words: {name: number}."""
     found = line.replace(",", "").split()
-    return {"": float(found[0])} if len(found) == 1 else {n: float(x) for n, x in zip(found[::2], found[1::2])}
+    return {n: float(x) for n, x in zip(found[::2], found[1::2])}
 
 
 class Ways(unittest.TestCase):
@@ -55,8 +55,8 @@ class Ways(unittest.TestCase):
         for line, (says, moved, problem) in zip(kept, said):
             words = says + CHAIN if CHAIN in line else says
             self.assertTrue(line.startswith(words + ":"), f"{says}: C says {line}")
-            gradients = {f"d{n}": some(14 + k, problem.arrays[n].shape) for k, n in enumerate("xvo")}
-            expected = {"": v for n, v in moved.scalars.items() if v != problem.scalars[n]}
+            gradients = {f"d{n}": some(16 + k, problem.arrays[n].shape) for k, n in enumerate("xvoiu") if n != "i"}
+            expected = {n: v for n, v in moved.scalars.items() if v != problem.scalars[n]}
             for now, was in ((moved.arrays, problem.arrays), (moved.answers(gradients), gradients)):
                 expected.update({n: weighed(x) for n, x in now.items() if not np.array_equal(x, was[n])})
             found = told(line[len(words) + 1 :])

@@ -63,7 +63,8 @@ static void note(struct session *s, const struct own_problem *p, const struct do
     }
 }
 
-static const char later[] = "it is right at first and wrong in later calls";
+static const char later[] = "it is right at first and wrong in later calls",
+                  stale[] = "it gives the answer of the call before to other numbers in the same memory";
 
 /* Is it wrong about these numbers, in a process that has not seen anything?  Its answers, and what it did there. */
 static const char *ask_alone(struct session *s, struct own_problem *got, long unwritten[OWN_TENSORS],
@@ -82,9 +83,11 @@ static const char *ask_alone(struct session *s, struct own_problem *got, long un
     return wrong;
 }
 
-/* It was wrong about `other` where `p` had been, about which it was right.  Of what kind that is. */
+/* It was wrong about `other` where `p` had been, about which it was right.  Of what kind that is: if it is right about
+ * `other` alone, `keeps` says so. */
 static void look_into(struct session *s, const struct own_problem *p, struct door_tensor t[OWN_TENSORS],
-                      const struct own_problem *other, struct door_tensor others[OWN_TENSORS], int place)
+                      const struct own_problem *other, struct door_tensor others[OWN_TENSORS], int place,
+                      const char *keeps)
 {
     struct own_problem again, alone;
     long unwritten[OWN_TENSORS];
@@ -95,7 +98,7 @@ static void look_into(struct session *s, const struct own_problem *p, struct doo
     const int still = !wrong && own_judge(s->own, &again, unwritten, t);
     wrong = wrong || !still ? wrong : ask_alone(s, &alone, unwritten, what);
     if (wrong || !still || own_judge(s->own, &alone, unwritten, others))
-        trouble(s, p, wrong ? wrong : later);
+        trouble(s, p, wrong ? wrong : keeps);
     else {
         note(s, other, others);
         own_keep(&s->kept[0], s->own, other, others);
@@ -148,12 +151,8 @@ static int step_on(struct session *s, const struct own_problem *p, struct door_t
         good = own_solve(&s->plain, &now->is, &now->truth, now->t) && own_judge(s->own, &got, unwritten, now->t);
     else
         good = is_right(s, now, before, &got, unwritten);
-    if (!good && !wrong && !s->plain.why[0]) {
-        if (own_judge(s->own, &got, unwritten, before->t))
-            trouble(s, p, "it gives the answer of the call before to other numbers in the same memory");
-        else
-            look_into(s, p, t, &now->is, now->t, place);
-    }
+    if (!good && !wrong && !s->plain.why[0])
+        look_into(s, p, t, &now->is, now->t, place, own_judge(s->own, &got, unwritten, before->t) ? stale : later);
     own_free(&got);
     return good;
 }

@@ -119,11 +119,13 @@ void own_hurry(struct own_process *s, double seconds);      /* that one call may
 
 /* tools/verify/own_ways.c: one way in which a kernel may take an input or a scalar otherwise than it should. */
 struct own_way {
-    int kind, row, of, axis;          /* row: of the kind's table; of: which tensor or scalar */
+    int kind, row, of, axis;          /* row: of the kind's table; of: which tensor or scalar; axis: or another one */
     int gradient;                     /* the answer that is a gradient of what the input is taken as, or -1 */
 };
 struct own_way *own_ways(const struct own *w, int *n);                      /* all of them; to be freed */
 void own_way_says(char says[WORDS], const struct own *w, const struct own_way *way);
+/* 0: in that problem it is the same as a simpler one, a tail that is all being an input that is ignored. */
+int own_way_counts(const struct own_way *way, const struct own *w, const struct own_problem *p);
 /* Put what it takes in the place of p's inputs and scalars; 0: that changes neither them nor an answer. */
 int own_way_takes(const struct own_way *way, const struct own *w, struct own_problem *p);
 /* What the plain function says of inputs that are taken so, into the answers of a kernel to `of`, which are not. */
@@ -188,7 +190,7 @@ enum { OWN_KEPT = 200 };
 struct own_case {
     struct own_problem is;
     double *got[OWN_TENSORS], *truth[OWN_TENSORS], rms_bound[OWN_TENSORS];
-    unsigned char asked[OWN_TENSORS], within[OWN_TENSORS];
+    unsigned char asked[OWN_TENSORS], within[OWN_TENSORS], finite[OWN_TENSORS];
 };
 struct own_kept { int n; double numbers; struct own_case *at[OWN_KEPT + 1]; };
 void own_keep(struct own_kept *k, const struct own *w, const struct own_problem *p,

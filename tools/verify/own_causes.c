@@ -10,8 +10,10 @@
 #include <string.h>
 #include "tools/lib/clock.h"
 
-enum { TRIED = 24 };                      /* of the ways that are near, how many the judge is asked about */
-static const double NEAR = 64;            /* bounds: what is further away than that is not looked at more closely */
+enum { STEPS = 4, TRIED = 24 };           /* TRIED: of the ways that are near, how many the judge is asked about */
+static const double NEAR = 64;            /* bounds: what is further away than that is not looked at more closely, */
+static const double CLOSER = 32;          /* unless the truth is so many times further away: the way may be unstable */
+static const double SLACK = 2;            /* times what honest ones err: the way itself is a step that is rounded */
 static const double MOST_KEPT = 1e6;      /* numbers in the tensors of the problems that are kept */
 static const double SECONDS = 20, OF_ONE = 1;      /* of the whole search, and of one call of the plain function */
 
@@ -22,6 +24,13 @@ static double *copy_of(const double *a, long n)
     double *to = op_take((size_t)n, sizeof *to);
     memcpy(to, a, (size_t)n * sizeof *to);
     return to;
+}
+
+static int is_finite(const double *a, long n)
+{
+    while (n && isfinite(a[n - 1]))
+        n--;
+    return !n;
 }
 
 static void forget(struct own_case *c)
@@ -51,6 +60,7 @@ void own_keep(struct own_kept *k, const struct own *w, const struct own_problem 
             c->rms_bound[i] = t[i].bound.rms;
             c->asked[i] = (unsigned char)t[i].asked;
             c->within[i] = (unsigned char)t[i].within;
+            c->finite[i] = (unsigned char)is_finite(t[i].got, p->n[i]);
         }
     for (; at && own_numbers(&k->at[at - 1]->is, w) > own_numbers(p, w); at--)
         k->at[at] = k->at[at - 1];
@@ -116,11 +126,13 @@ static double distance(const double *a, const double *b, double unit, long n)
     return sqrt(sum / (double)n) / fmax(unit, 1e-300);
 }
 
-/* How many bounds the answers of a case are away from what a way gives, as a logarithm over all outputs; negative
- * where that is too far for one of them, or half as far as the truth is from one that is wrong. */
-static double residual(const struct own *w, const struct own_case *c, const struct own_problem *says)
+/* How many bounds the answers are away from what a way gives, as a logarithm over all of them; and of how many wrong
+ * ones that is far nearer than the truth. */
+struct fit { double total; int explained; };
+
+/* 0 where that is too far for an answer, or, out of bound, half as far as the truth is from a wrong one. */
+static int fits(const struct own *w, const struct own_case *c, const struct own_problem *says, struct fit *f)
 {
-    double total = 0;
     for (int i = 0; i < w->tensors; i++) {
         if (w->tensor[i].role == IN || (!c->asked[i] && c->within[i]))
             continue;
@@ -128,35 +140,65 @@ static double residual(const struct own *w, const struct own_case *c, const stru
         const double bound = fmax(c->rms_bound[i], 1e-15),
                      unit = fmax(rms_of(says->at[i], n), rms_of(c->truth[i], n)),
                      off = distance(c->got[i], says->at[i], unit, n), was = distance(c->got[i], c->truth[i], unit, n);
-        if (!(off <= NEAR * bound) || (!c->within[i] && !(off <= was / 2)))
-            return -1;
-        total += log1p(off / bound);
+        if (!(off <= fmax(NEAR * bound, was / CLOSER)) || (!c->within[i] && !(off <= fmax(bound, was / 2))))
+            return 0;
+        f->total += log1p(off / bound);
+        f->explained += !c->within[i] && off <= was / 4;
     }
-    return total;
+    return 1;
 }
 
-static double residual_of(struct search *s, const struct own_case *c, int right, const struct own_way *way)
+static int overflows(const struct own *w, const struct own_case *c)
+{
+    for (int i = 0; i < w->tensors; i++)
+        if (w->tensor[i].role != IN && !c->finite[i])
+            return 1;
+    return 0;
+}
+
+/* Where a candidate's answers are not finite, their numbers say nothing; those of the plain function, in its precision,
+ * are not finite either. */
+static int overflows_too(const struct own *w, const struct own_case *c, const struct own_problem *says)
+{
+    for (int i = 0; i < w->tensors; i++)
+        if (w->tensor[i].role != IN && is_finite(says->at[i], c->is.n[i]) != c->finite[i])
+            return 0;
+    return 1;
+}
+
+static int case_fits(struct search *s, const struct own_case *c, int right, const struct own_way *way, struct fit *f)
 {
     struct own_problem p;
-    double off = right ? 0 : -1;
-    if (taken(s, c, way, &p))
-        off = is_there(s) && own_plainly(&s->plain, SWAX_PREC_F64, &p) ? residual(s->own, c, &p) : -1;
+    int fine = right;
+    const int over = overflows(s->own, c), in_float = over && s->plain.dtype != DT_F64;
+    if (taken(s, c, way, &p)) {
+        fine = is_there(s) && own_plainly(&s->plain, in_float ? SWAX_PREC_F32 : SWAX_PREC_F64, &p);
+        fine = fine && (over ? overflows_too(s->own, c, &p) : fits(s->own, c, &p, f));
+    }
     own_free(&p);
-    return off;
+    return fine;
 }
 
-/* Of all cases: what is wrong must be explained, what is right must stay so. */
+/* Of all cases, in steps: what is equally near is told in the order of the ways.  Negative if it is not near: what is
+ * wrong must be explained, what is right must stay so. */
 static double near(struct search *s, const struct own_kept kept[2], const struct own_way *way)
 {
-    double total = 0;
+    struct fit f = {0, 0};
+    int fine = 0;
+    for (int k = 0; k < kept[0].n && !fine; k++)
+        fine = own_way_counts(way, s->own, &kept[0].at[k]->is);
     for (int right = 0; right < 2; right++)
-        for (int k = 0; k < kept[right].n; k++) {
-            const double off = residual_of(s, kept[right].at[k], right, way);
-            if (off < 0)
-                return -1;
-            total += off;
-        }
-    return total;
+        for (int k = 0; k < kept[right].n && fine; k++)
+            fine = case_fits(s, kept[right].at[k], right, way, &f);
+    return fine && f.explained ? floor(STEPS * f.total / (kept[0].n + kept[1].n)) : -1;
+}
+
+/* Within what an honest one errs; or, of what was wrong and is explained but for a small part, not far out of that. */
+static int is_met(const struct own_case *c, int i, const struct door_tensor *t)
+{
+    const double was = distance(c->got[i], c->truth[i], 1, t->n), off = distance(t->got, t->truth, 1, t->n);
+    return t->within || (!c->asked[i] && c->within[i]) ||
+           (off <= was / CLOSER && t->error.most <= SLACK * t->bound.most && t->error.rms <= SLACK * t->bound.rms);
 }
 
 /* Would the judge pass all answers of that case, if that were what the kernel should compute? */
@@ -165,15 +207,15 @@ static int is_right(struct search *s, const struct own_case *c, int right, const
     static const long none[OWN_TENSORS];
     struct own_problem p, truth = {0}, got = {0};
     struct door_tensor t[OWN_TENSORS];
-    int fine = right;
-    if (taken(s, c, way, &p)) {
+    int fine = right || overflows(s->own, c);
+    if (taken(s, c, way, &p) && !overflows(s->own, c)) {
         fine = is_there(s) && own_solve(&s->plain, &p, &truth, t);
         for (int i = 0; i < s->own->tensors; i++)
             got.at[i] = c->got[i];
         if (fine)
             own_judge(s->own, &got, none, t);
         for (int i = 0; i < s->own->tensors; i++)
-            fine = fine && (s->own->tensor[i].role == IN || t[i].within || (!c->asked[i] && c->within[i]));
+            fine = fine && (s->own->tensor[i].role == IN || is_met(c, i, &t[i]));
     }
     own_free(&p), own_free(&truth);
     return fine;

@@ -1,17 +1,18 @@
 /* own_ways.c - in which ways a kernel may take an input or a scalar otherwise than it should: other numbers, the same
  * numbers in other places, pairs in another order. tools/python/swax_verify/_causes.py has the same in the same words,
- * and tests/golden/own_ways.txt keeps them. In words, @ stands for a name and # for the letter of an axis. */
+ * and tests/golden/own_ways.txt keeps them. In words, @ stands for a name and # for the letter of an axis or for
+ * another name. */
 #include "tools/verify/own.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { PAIRED, NUMBERS, PLACES, TRANSPOSED, SCALAR, BEFORE };
+enum kind { PAIRED, NUMBERS, PLACES, TRANSPOSED, SWAPPED, SCALAR, SCALARS_SWAPPED, BEFORE };
 
 /* ---- numbers: x is taken as times last^power x + plus, where last is the size of its last axis, or otherwise */
 
-enum bent { STRAIGHT, EXP, BF16 };
+enum bent { STRAIGHT, EXP, BF16, SQUARE, MAGNITUDE, SIGMOID, SOFTPLUS };
 static const struct { const char *says; double times, power, plus; enum bent bent; } numbers[] = {
     { "@ has the opposite sign", -1, 0, 0, STRAIGHT },
     { "@ is ignored: taken as 0", 0, 0, 0, STRAIGHT },
@@ -28,20 +29,39 @@ static const struct { const char *says; double times, power, plus; enum bent ben
     { "@ is taken as log(2) times @", 0.6931471805599453, 0, 0, STRAIGHT },
     { "@ is taken for its logarithm: exp(@) is used", 1, 0, 0, EXP },
     { "@ is rounded to bf16", 1, 0, 0, BF16 },
+    { "@ is taken as 1 - @", -1, 0, 1, STRAIGHT },
+    { "@ is squared", 1, 0, 0, SQUARE },
+    { "the absolute value of @ is taken", 1, 0, 0, MAGNITUDE },
+    { "@ is taken as sigmoid(@)", 1, 0, 0, SIGMOID },
+    { "@ is taken as softplus(@)", 1, 0, 0, SOFTPLUS },
 };
 enum { NUMBERS_ROWS = sizeof numbers / sizeof *numbers };
 
 static double number_taken(int row, double x, double last)
 {
-    return numbers[row].bent == EXP    ? exp(fmin(x, 80))
-           : numbers[row].bent == BF16 ? op_round(x, REAL, SWAX_PREC_BF16)
-                                       : numbers[row].times * pow(last, numbers[row].power) * x + numbers[row].plus;
+    switch (numbers[row].bent) {
+    case EXP: return exp(fmin(x, 80));
+    case BF16: return op_round(x, REAL, SWAX_PREC_BF16);
+    case SQUARE: return x * x;
+    case MAGNITUDE: return fabs(x);
+    case SIGMOID: return 1 / (1 + exp(-x));
+    case SOFTPLUS: return fmax(x, 0) + log1p(exp(-fabs(x)));
+    default: return numbers[row].times * pow(last, numbers[row].power) * x + numbers[row].plus;
+    }
 }
 
 /* The derivative of that: a rounding has that of what it rounds. */
 static double number_slope(int row, double x, double last)
 {
-    return numbers[row].bent == EXP ? exp(fmin(x, 80)) : numbers[row].times * pow(last, numbers[row].power);
+    const double sigmoid = 1 / (1 + exp(-x));
+    switch (numbers[row].bent) {
+    case EXP: return exp(fmin(x, 80));
+    case SQUARE: return 2 * x;
+    case MAGNITUDE: return (x > 0) - (x < 0);
+    case SIGMOID: return sigmoid * (1 - sigmoid);
+    case SOFTPLUS: return sigmoid;
+    default: return numbers[row].times * pow(last, numbers[row].power);
+    }
 }
 
 /* ---- places: which of n numbers, `width` or a tile's, stands at number j; negative: a 0 */
@@ -57,8 +77,9 @@ static long halves(long j, long n, long width) { return (void)width, n % 2 ? j :
 static long but_last(long j, long n, long width) { return (void)width, j < n - 1 ? j : -1; }
 static long whole_tiles(long j, long n, long width) { return j < n / width * width ? j : -1; }
 static long whole_or_all(long j, long n, long width) { return n < width ? j : whole_tiles(j, n, width); }
-/* Of n = `width` columns and some rows, as they lie where rows and columns have changed places. */
-static long turned(long j, long n, long width) { return j % (n / width) * width + j / (n / width); }
+/* Of n = `width` columns and some rows: they lie as where rows and columns have changed places, or are read so. */
+static long lie_turned(long j, long n, long width) { return j % (n / width) * width + j / (n / width); }
+static long read_turned(long j, long n, long width) { return j % width * (n / width) + j / width; }
 static long in_pairs(long j, long n, long width)
 {
     return (void)width, n < 4 || n % 2 ? j : j % 2 * (n / 2) + j / 2;
@@ -93,6 +114,9 @@ static const struct { const char *says; from *of; } paired[] = {
 };
 enum { PAIRED_ROWS = sizeof paired / sizeof *paired };
 
+static from *const turned[] = {lie_turned, read_turned};
+enum { TURNED_ROWS = sizeof turned / sizeof *turned };
+
 /* to[j] = a[of(j)], in every run of n numbers that lie `behind` apart. */
 static void place(double *to, const double *a, long all, long n, long behind, from *of, long width)
 {
@@ -125,6 +149,7 @@ static const struct { const char *says; double times, power, plus; } scalars[] =
     { "@ is off by one: one more", 1, 1, 1 },
     { "@ is off by one: one less", 1, 1, -1 },
     { "@ has the opposite sign", -1, 1, 0 },
+    { "@ is taken as 1 - @", -1, 1, 1 },
 };
 enum { SCALAR_ROWS = sizeof scalars / sizeof *scalars };
 
@@ -150,16 +175,29 @@ struct list { const struct own *own; struct own_way *at; int n; };
 
 static void add(struct list *l, enum kind kind, int rows, int of, int axis)
 {
-    const int gradient = kind == NUMBERS || kind == PLACES || kind == TRANSPOSED ? gradient_of(l->own, of) : -1;
+    const int chains = kind == NUMBERS || kind == PLACES || kind == TRANSPOSED ||
+                       (kind == SWAPPED && gradient_of(l->own, axis) >= 0),
+              gradient = chains ? gradient_of(l->own, of) : -1;
     for (int row = 0; row < rows; row++)
         for (int with = 0; with <= (gradient >= 0); with++)
             l->at[l->n++] = (struct own_way){kind, row, of, axis, with ? gradient : -1};
 }
 
+static int are_alike(const struct own_tensor *a, const struct own_tensor *b)
+{
+    return a->role == IN && b->role == IN && a->type != INT && b->type != INT && !strcmp(a->shape, b->shape);
+}
+
 struct own_way *own_ways(const struct own *w, int *n)
 {
-    enum { OF_ONE = PAIRED_ROWS + 2 * (NUMBERS_ROWS + OWN_AXES * (PLACES_ROWS + 1)) };
-    struct list l = {.own = w, .at = op_take(OWN_TENSORS * OF_ONE + OWN_SCALARS * SCALAR_ROWS, sizeof *l.at)};
+    enum { OF_ONE = PAIRED_ROWS + 2 * (NUMBERS_ROWS + OWN_AXES * (PLACES_ROWS + TURNED_ROWS)) };
+    enum { SWAPS = OWN_TENSORS * OWN_TENSORS + OWN_SCALARS * OWN_SCALARS };
+    struct list l = {.own = w, .at = op_take(OWN_TENSORS * OF_ONE + OWN_SCALARS * SCALAR_ROWS + SWAPS, sizeof *l.at)};
+    for (int i = 0; i < w->scalars; i++)
+        add(&l, SCALAR, SCALAR_ROWS, i, 0);
+    for (int i = 0; i < w->scalars; i++)
+        for (int k = i + 1; k < w->scalars; k++)
+            add(&l, SCALARS_SWAPPED, 1, i, k);
     for (int i = 0; i < w->tensors; i++)
         if (w->tensor[i].role == IN && w->tensor[i].type != INT && w->tensor[i].shape[0])
             add(&l, PAIRED, PAIRED_ROWS, i, 0);
@@ -174,31 +212,45 @@ struct own_way *own_ways(const struct own *w, int *n)
         for (int d = 0; d < axes; d++)
             add(&l, PLACES, PLACES_ROWS, i, d);
         for (int d = axes > 3 ? axes - 3 : 0; d < axes - 1; d++)
-            add(&l, TRANSPOSED, 1, i, d);
+            add(&l, TRANSPOSED, TURNED_ROWS, i, d);
     }
-    for (int i = 0; i < w->scalars; i++)
-        add(&l, SCALAR, SCALAR_ROWS, i, 0);
+    for (int i = 0; i < w->tensors; i++)
+        for (int k = i + 1; k < w->tensors; k++)
+            if (are_alike(&w->tensor[i], &w->tensor[k]))
+                add(&l, SWAPPED, 1, i, k);
     *n = l.n;
     return l.at;
 }
 
+static int is_of_scalars(const struct own_way *way) { return way->kind == SCALAR || way->kind == SCALARS_SWAPPED; }
+
+static const char *words_of(const struct own_way *way)
+{
+    switch (way->kind) {
+    case PAIRED: return paired[way->row].says;
+    case NUMBERS: return numbers[way->row].says;
+    case PLACES: return places[way->row].says;
+    case TRANSPOSED: return "# of @ are transposed in memory";
+    case SCALAR: return scalars[way->row].says;
+    case BEFORE: return "@ is written over, where it is added to";
+    default: return "@ and # are swapped";
+    }
+}
+
 void own_way_says(char says[WORDS], const struct own *w, const struct own_way *way)
 {
-    static const char *const others[] = {
-        [TRANSPOSED] = "# of @ are transposed in memory", [BEFORE] = "@ is written over, where it is added to"};
-    const char *name = way->kind == SCALAR ? w->scalar[way->of].name : w->tensor[way->of].name,
-               *text = way->kind == PAIRED    ? paired[way->row].says
-                       : way->kind == NUMBERS ? numbers[way->row].says
-                       : way->kind == PLACES  ? places[way->row].says
-                       : way->kind == SCALAR  ? scalars[way->row].says
-                                              : others[way->kind];
-    const char *letters = way->kind == SCALAR ? "" : w->tensor[way->of].shape + way->axis;
-    char axes[16];
-    snprintf(axes, sizeof axes, way->kind == TRANSPOSED ? "%c and %c" : "%c", letters[0], letters[0] ? letters[1] : 0);
+    const char *name = is_of_scalars(way) ? w->scalar[way->of].name : w->tensor[way->of].name,
+               *axes = is_of_scalars(way) ? "" : w->tensor[way->of].shape + way->axis;
+    char other[OWN_NAME];
+    if (way->kind == SCALARS_SWAPPED || way->kind == SWAPPED)
+        snprintf(other, sizeof other, "%s",
+                 way->kind == SWAPPED ? w->tensor[way->axis].name : w->scalar[way->axis].name);
+    else
+        snprintf(other, sizeof other, way->kind == TRANSPOSED ? "%c and %c" : "%c", axes[0], axes[0] ? axes[1] : 0);
     says[0] = 0;
-    for (const char *c = text; *c; c++) {
+    for (const char *c = words_of(way); *c; c++) {
         const char letter[] = {*c, 0};
-        strncat(says, *c == '@' ? name : *c == '#' ? axes : letter, WORDS - 1 - strlen(says));
+        strncat(says, *c == '@' ? name : *c == '#' ? other : letter, WORDS - 1 - strlen(says));
     }
 }
 
@@ -211,7 +263,7 @@ static void run_of(const struct own_way *way, const struct own *w, const struct 
     const char *shape = w->tensor[i].shape;
     const int d = way->kind == PAIRED ? (int)strlen(shape) - 1 : way->axis, both = way->kind == TRANSPOSED;
     *n = own_extent(w, p, shape[d]);
-    *width = both ? own_extent(w, p, shape[d + 1]) : places[way->row].width;
+    *width = both ? own_extent(w, p, shape[d + 1]) : way->kind == PLACES ? places[way->row].width : 0;
     *n *= both ? *width : 1;
     *behind = 1;
     for (const char *c = shape + d + 1 + both; *c; c++)
@@ -226,12 +278,19 @@ static char last_letter(const struct own *w, int i)
 
 static int touches(const struct own_way *way, const struct own *w, int i)
 {
-    return way->kind == PAIRED ? last_letter(w, i) == last_letter(w, way->of) : way->kind != SCALAR && i == way->of;
+    return way->kind == PAIRED ? last_letter(w, i) == last_letter(w, way->of) : !is_of_scalars(way) && i == way->of;
 }
 
 static double last_size(const struct own *w, const struct own_problem *p, int i)
 {
     return (double)own_extent(w, p, last_letter(w, i));      /* 1 of no letter */
+}
+
+static from *from_of(const struct own_way *way)
+{
+    return way->kind == PAIRED   ? paired[way->row].of
+           : way->kind == PLACES ? places[way->row].of
+                                 : turned[way->row];
 }
 
 /* a becomes what is taken in the place of tensor i. */
@@ -248,18 +307,35 @@ static void take(const struct own_way *way, const struct own *w, const struct ow
         memset(a, 0, bytes);
     else {
         run_of(way, w, p, i, &n, &behind, &width);
-        place(a, was, p->n[i], n, behind,
-              way->kind == PAIRED   ? paired[way->row].of
-              : way->kind == PLACES ? places[way->row].of
-                                    : turned,
-              width);
+        place(a, was, p->n[i], n, behind, from_of(way), width);
     }
     free(was);
 }
 
+int own_way_counts(const struct own_way *way, const struct own *w, const struct own_problem *p)
+{
+    long n, behind, width;
+    if (way->kind != PLACES || places[way->row].of != whole_tiles)
+        return 1;
+    run_of(way, w, p, way->of, &n, &behind, &width);
+    return n >= width;
+}
+
 int own_way_takes(const struct own_way *way, const struct own *w, struct own_problem *p)
 {
-    int changed = way->gradient >= 0;
+    int changed = way->gradient >= 0 || way->kind == PAIRED;      /* answers change, whatever the inputs are */
+    if (way->kind == SWAPPED) {
+        double *was = p->at[way->of];
+        p->at[way->of] = p->at[way->axis];
+        p->at[way->axis] = was;
+        return changed || memcmp(was, p->at[way->of], (size_t)p->n[way->of] * sizeof *was);
+    }
+    if (way->kind == SCALARS_SWAPPED) {
+        const double was = p->scalar[way->of];
+        p->scalar[way->of] = p->scalar[way->axis];
+        p->scalar[way->axis] = was;
+        changed = p->scalar[way->of] != was;
+    }
     if (way->kind == SCALAR) {
         const double was = p->scalar[way->of];
         p->scalar[way->of] = scalar_taken(way->row, was);
@@ -289,26 +365,37 @@ static void chain(const struct own_way *way, const struct own *w, const struct o
             gradient[e] = g[e] * number_slope(way->row, of->at[i][e], last_size(w, of, i));
     else {
         run_of(way, w, of, i, &n, &behind, &width);
-        place_back(gradient, g, of->n[i], n, behind, way->kind == PLACES ? places[way->row].of : turned, width);
+        place_back(gradient, g, of->n[i], n, behind, from_of(way), width);
     }
     free(g);
+}
+
+/* What stood where a gradient is added to, on top or taken off. */
+static void add_before(const struct own *w, const struct own_problem *of, int i, double *a, int sign)
+{
+    for (long e = 0; e < of->n[i] && w->tensor[i].role == ADD; e++)
+        a[e] += sign * of->at[i][e];
 }
 
 void own_way_back(const struct own_way *way, const struct own *w, const struct own_problem *of,
                   struct own_problem *answers)
 {
-    const int d = way->gradient;
+    const int d = way->gradient, other = d >= 0 && way->kind == SWAPPED ? gradient_of(w, way->axis) : -1;
     for (int i = 0; i < w->tensors && way->kind == PAIRED; i++)
         if (w->tensor[i].role != IN && touches(way, w, i)) {
-            const struct own_way other = {PAIRED, 1 - way->row, way->of, 0, -1};
-            take(&other, w, of, i, answers->at[i]);
+            const struct own_way back = {PAIRED, 1 - way->row, way->of, 0, -1};
+            take(&back, w, of, i, answers->at[i]);
         }
     if (d < 0)
         return;
-    const int added = w->tensor[d].role == ADD;
-    for (long e = 0; e < of->n[d]; e++)
-        answers->at[d][e] -= added ? of->at[d][e] : 0;
-    chain(way, w, of, answers->at[d]);
-    for (long e = 0; e < of->n[d]; e++)
-        answers->at[d][e] += added ? of->at[d][e] : 0;
+    add_before(w, of, d, answers->at[d], -1);
+    if (other >= 0) {
+        double *was = answers->at[d];
+        add_before(w, of, other, answers->at[other], -1);
+        answers->at[d] = answers->at[other];
+        answers->at[other] = was;
+        add_before(w, of, other, answers->at[other], 1);
+    } else
+        chain(way, w, of, answers->at[d]);
+    add_before(w, of, d, answers->at[d], 1);
 }

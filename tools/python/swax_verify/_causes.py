@@ -16,11 +16,12 @@ class Moved:
 
     def __init__(self, arrays, cotangents, scalars=None, answers=None):
         self.arrays, self.cotangents, self.scalars = arrays, cotangents, scalars or {}
-        self.answers = answers or (lambda out: out)
+        self.turns, self.answers = answers is not None, answers or (lambda out: out)
 
     def changes(self, problem):
         return (
-            any(not np.array_equal(x, problem.arrays[n]) for n, x in self.arrays.items())
+            self.turns
+            or any(not np.array_equal(x, problem.arrays[n]) for n, x in self.arrays.items())
             or any(not np.array_equal(x, problem.cotangents[n]) for n, x in self.cotangents.items())
             or any(x != problem.scalars[n] for n, x in self.scalars.items())
         )
@@ -49,6 +50,10 @@ def _to_bf16(x):
     return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32).astype(np.float64)
 
 
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
 def _elementwise(name):
     yield f"{name} has the opposite sign", lambda x: -x, lambda g, x: -g
     yield f"{name} is ignored: taken as 0", np.zeros_like, lambda g, x: 0 * g
@@ -62,6 +67,11 @@ def _elementwise(name):
 
     yield f"{name} is taken for its logarithm: exp({name}) is used", exp, lambda g, x: g * exp(x)
     yield f"{name} is rounded to bf16", _to_bf16, lambda g, x: g
+    yield f"{name} is taken as 1 - {name}", lambda x: 1 - x, lambda g, x: -g
+    yield f"{name} is squared", lambda x: x * x, lambda g, x: 2 * x * g
+    yield f"the absolute value of {name} is taken", np.abs, lambda g, x: np.sign(x) * g
+    yield f"{name} is taken as sigmoid({name})", _sigmoid, lambda g, x: _sigmoid(x) * (1 - _sigmoid(x)) * g
+    yield f"{name} is taken as softplus({name})", lambda x: np.logaddexp(x, 0), lambda g, x: _sigmoid(x) * g
 
 
 def _at(x, axis, *index):
@@ -126,12 +136,14 @@ def _transposed(name, axis, letters):
     def turned(x):
         return np.ascontiguousarray(np.swapaxes(x, axis, axis + 1)).reshape(x.shape)
 
-    def back(g, x):
+    def back(x):
         shape = list(x.shape)
         shape[axis], shape[axis + 1] = shape[axis + 1], shape[axis]
-        return np.ascontiguousarray(np.swapaxes(g.reshape(shape), axis, axis + 1))
+        return np.ascontiguousarray(np.swapaxes(x.reshape(shape), axis, axis + 1))
 
-    yield f"{letters[axis]} and {letters[axis + 1]} of {name} are transposed in memory", turned, back
+    says = f"{letters[axis]} and {letters[axis + 1]} of {name} are transposed in memory"
+    yield says, turned, lambda g, x: back(g)
+    yield says, back, lambda g, x: turned(g)
 
 
 def _of_input(i, rank):
@@ -154,9 +166,9 @@ def _with_input(name, turn, back):
 
         def answers(out):
             with np.errstate(all="ignore"):
-                return {n: back(g, x) if back and n == "d" + name else g for n, g in out.items()}
+                return {n: back(g, x) if n == "d" + name else g for n, g in out.items()}
 
-        return Moved(arrays, problem.cotangents, answers=answers)
+        return Moved(arrays, problem.cotangents, answers=answers if back else None)
 
     return way
 
@@ -174,6 +186,7 @@ def _of_number(name):
     yield f"{name} is off by one: one more", lambda v: v + 1
     yield f"{name} is off by one: one less", lambda v: v - 1
     yield f"{name} has the opposite sign", lambda v: -v
+    yield f"{name} is taken as 1 - {name}", lambda v: 1 - v
 
 
 def _with_number(name, other):
@@ -182,6 +195,25 @@ def _with_number(name, other):
         return Moved(problem.arrays, problem.cotangents, {name: type(value)(other(value))})
 
     return way
+
+
+# ---- one for another
+
+
+def _with_swapped(a, b, gradients):
+    def way(problem):
+        arrays = {**problem.arrays, a: problem.arrays[b], b: problem.arrays[a]}
+        names = {"d" + a: "d" + b, "d" + b: "d" + a}
+        answers = (lambda out: {n: out[names.get(n, n)] for n in out}) if gradients else None
+        return Moved(arrays, problem.cotangents, answers=answers)
+
+    return way
+
+
+def _with_swapped_numbers(a, b):
+    return lambda problem: Moved(
+        problem.arrays, problem.cotangents, {a: problem.scalars[b], b: problem.scalars[a]}
+    )
 
 
 # ---- elements paired otherwise, as RoPE's are: (0,1)(2,3).. for j with j + n/2, or the reverse
@@ -215,6 +247,13 @@ def _paired(name, interleaved):
 
 def _all(task, problem):
     """[(in words, the problem taken so)] of every input and number that the problems have."""
+    numbers = [n for n, v in problem.scalars.items() if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    for name in numbers:
+        for says, other in _of_number(name):
+            yield says, _with_number(name, other)
+    for k, a in enumerate(numbers):
+        for b in numbers[k + 1 :]:
+            yield f"{a} and {b} are swapped", _with_swapped_numbers(a, b)
     for i in task.inputs:
         x = problem.arrays.get(i.name)
         if x is None or not x.ndim or i.is_integer():
@@ -231,10 +270,14 @@ def _all(task, problem):
                 yield says, _with_input(i.name, turn, None)
                 if i.name in task.wanted:
                     yield says, _with_input(i.name, turn, back)
-    for name, value in problem.scalars.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            for says, other in _of_number(name):
-                yield says, _with_number(name, other)
+    alike = [i for i in task.inputs if i.name in problem.arrays and not i.is_integer()]
+    for k, a in enumerate(alike):
+        for b in alike[k + 1 :]:
+            if a.letters == b.letters and problem.arrays[a.name].shape == problem.arrays[b.name].shape:
+                says = f"{a.name} and {b.name} are swapped"
+                yield says, _with_swapped(a.name, b.name, False)
+                if a.name in task.wanted and b.name in task.wanted:
+                    yield says, _with_swapped(a.name, b.name, True)
 
 
 def _rms(x):
@@ -249,8 +292,8 @@ def _distance(a, b, unit):
 
 
 def _residual(case, says):
-    """How many bounds the answers of a case are away from what a way gives, as a logarithm over all outputs; None where
-    that is too far for one of them, or as far as the truth is from one that is wrong."""
+    """How many bounds the answers of a case are away from what a way gives, as a logarithm over all outputs;
+    None where that is too far for one of them, or half as far as the truth is from one that is wrong."""
     total = 0.0
     for n, found in case.found.items():
         if not (found["asked"] or not found["good"]):
