@@ -319,19 +319,74 @@ class Wrong(unittest.TestCase):
             )
             self.assertEqual(report.good, k == 6, f"key {k}, room for {room}: {report}")
 
-    def test_a_maximum_begins_below_all(self):
-        for begin in (-np.inf, 0, -1):
-            for role in ("", ": logits", ": gate"):
-                report = check(
-                    lambda x, begin=begin: np.maximum(x.max(-1), np.array(begin, x.dtype)),
-                    reference=lambda x: x.max(-1),
-                    inputs={"x": "N C" + role},
-                    suite="quick",
-                    C=(20, 200),
-                    seed=3,
-                    raises=False,
-                )
-                self.assertEqual(report.good, begin == -np.inf, f"{begin}{role}: {report}")
+    def test_no_maximum_begins_at_0(self):
+        """Nor at -1, of a row or of all, nor a minimum at 0 or 1: in each sign, type and kind of input."""
+
+        def ends(x, begin=None):
+            lib = np if isinstance(x, np.ndarray) else torch
+            rows, most, least = [lib.reshape(x, (1, -1)), x], {}, {}
+            for of, k in ((of, k) for k in (0, 1) for of in (0, 1)):
+                most[f"most {of} {k}"], least[f"least {of} {k}"] = lib.amax(rows[of], -1), lib.amin(rows[of], -1)
+                if begin is not None:
+                    most[f"most {of} {k}"] = lib.clip(most[f"most {of} {k}"], -k, None)
+                    least[f"least {of} {k}"] = lib.clip(least[f"least {of} {k}"], None, k)
+            return {**most, **least}
+
+        def passed(role, dtype, begin):
+            report = check(
+                lambda x: ends(x, begin),
+                reference=ends,
+                inputs={"x": f"N C: {role}"},
+                dtype=dtype,
+                array="numpy" if dtype == "f32" else "torch",
+                suite="quick",
+                N=(1, 40),
+                C=(20, 60),
+                seed=3,
+                raises=False,
+            )
+            return {t["name"] for t in report.tensors if not t["failed"]}
+
+        at_1 = {f"{end} {of} 1" for end in ("most", "least") for of in (0, 1)}  # some never go beyond 1
+        for dtype in ["f32", "bf16"] if torch else ["f32"]:
+            for role, never in (
+                ("data", set()),
+                ("logits", set()),
+                ("gate", set()),
+                ("weight", at_1),
+                ("norm", at_1),
+                ("unit", at_1),
+            ):
+                self.assertLessEqual(passed(role, dtype, 0), never, f"{role} {dtype}")
+        self.assertEqual(len(passed("data", "f32", None)), 8)
+
+    def test_exponentials_of_logits_want_their_maximum_taken_off(self):
+        """Of rows all below 0, or all above, in one case and more: no sign is left to chance."""
+
+        def share(x, below=0.0, sign=1):
+            lib = np if isinstance(x, np.ndarray) else torch
+            wide = sign * (x if x.dtype in (np.float64, getattr(torch, "float64", 0)) else
+                           x.astype(np.float32) if lib is np else x.float())
+            e = lib.exp(wide - lib.clip(lib.amax(wide, -1)[:, None], below, None))
+            e = e / e.sum(-1)[:, None]
+            return e.astype(x.dtype) if lib is np else e.to(x.dtype)
+
+        for dtype in ["f32", "bf16", "f16"] if torch else ["f32"]:
+            for sign in (1, -1):
+                for below in (-1e30, 0.0):
+                    report = check(
+                        lambda x: share(x, below, sign),
+                        reference=lambda x: share(x, -1e30, sign),
+                        inputs={"x": "N C: logits"},
+                        dtype=dtype,
+                        array="numpy" if dtype == "f32" else "torch",
+                        suite="quick",
+                        N=(1, 40),
+                        C=(20, 60),
+                        seed=4,
+                        raises=False,
+                    )
+                    self.assertEqual(report.good, below < 0, f"{dtype} {sign}: {report}")
 
     def test_some_numbers_and_later_calls(self):
         """A kernel that is wrong about the other numbers, wherever and whenever it is asked, does not forget."""

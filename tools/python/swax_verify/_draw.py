@@ -9,18 +9,18 @@ from ._tall import Tall, talls
 FAMILIES = ("gauss", "integers", "cold", "offset", "saturated", "open", "shut", "equal", "onehot", "huge", "tiny")
 # which families differ from gauss, for an input of that role
 DIFFERS = {
-    "data": {"integers", "cold", "offset", "shut", "equal", "onehot", "huge", "tiny"},
-    "weight": set(),
-    "norm": set(),
+    "data": {"integers", "cold", "offset", "open", "shut", "equal", "onehot", "huge", "tiny"},
+    "weight": {"open", "shut"},
+    "norm": {"shut"},
     "positive": {"huge", "tiny"},
     "probability": {"equal", "onehot"},
-    "logits": {"integers", "equal", "huge"},
+    "logits": {"integers", "open", "shut", "equal", "huge"},
     "gate": {"cold", "saturated", "open", "shut"},
     "log_gate": {"saturated", "open", "shut"},
-    "unit": {"equal", "onehot"},
+    "unit": {"open", "shut", "equal", "onehot"},
     "fraction": {"saturated"},
     "index": set(),
-    "mask": set(),
+    "mask": {"open"},
 }
 ROLES = tuple(DIFFERS)
 STANDS_OUT = {"data": 1, "logits": 3}  # their spread, where one of their sizes is tall
@@ -66,18 +66,26 @@ def _huge_logits(random, x):
     return np.where(close, 2 * x + random.choice((-100.0, 100.0), close.shape), 60 * x)
 
 
+def _one_sided(x, role):
+    """All above 1, of weights above 1/2, or, with the other sign, below: no maximum may begin at 0, and no minimum.
+    They spread about as wide as they are large, since the differences of numbers that lie close together have lost
+    their digits.  Logits are so far away that their exponentials overflow or vanish, unless the largest is taken off
+    first."""
+    return {"logits": 115 + 2 * x, "data": 1.1 + x * x / 2, "weight": 0.55 + x * x / 4}[role]
+
+
 def numbers(random, shape, role, family, bound=None):
     """An array of that role, float64; bound: how many values an index has."""
     x = random.standard_normal(shape)
     if role == "index":
         return random.integers(0, bound, shape).astype(float)
     if role == "mask":
-        return (random.random(shape) < 0.7).astype(float)
+        return (random.random(shape) < (1 if family == "open" else 0.7)).astype(float)
     if role in ("gate", "log_gate"):
         x = _gate(random, shape, family)
         return -np.log1p(np.exp(-x)) if role == "log_gate" else x - 13 if family == "cold" else x
     if role == "norm":
-        return 1 + x / 8
+        return (1 + x / 8) * (-1 if family == "shut" else 1)
     if role == "fraction":
         return 1 / (1 + np.exp(-(15 * np.sign(x) if family == "saturated" else x)))
     if role == "positive":
@@ -90,9 +98,10 @@ def numbers(random, shape, role, family, bound=None):
     if family == "integers" and family in DIFFERS[role]:
         return random.integers(-3, 4, shape).astype(float)
     if role == "unit":
+        x = {"open": np.abs(x), "shut": -np.abs(x)}.get(family, x)
         return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30)
-    if role == "data" and family == "shut":  # all are below 0, where a maximum may not begin
-        return x - 5
+    if role in ("data", "weight", "logits") and family in ("open", "shut"):
+        return _one_sided(x, role) * (1 if family == "open" else -1)
     if role == "logits":
         return _huge_logits(random, x) if family == "huge" else 3 * x
     if role == "data" and family == "cold":  # rows as small as an eps is
