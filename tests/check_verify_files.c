@@ -252,7 +252,14 @@ START_TEST(bad_words_get_one_sentence)
     refused("make mlstm suite=all -o x", "suite");
     refused("check nothing.safetensors mine.safetensors", "nothing.safetensors");
     refused("tier avx1024", "avx1024");
-    refused("plugin ./none.so mlstm", "none.so");
+    refused("plugin ./none.so mlstm", "./none.so cannot be read: there is no such file.");
+    refused("plugin . mlstm", ". is no shared object that can be loaded, such as `cc -shared -fPIC` makes: ./.: ");
+    refused("plugin mlstm ./none.so", "The library comes first, and then the kernel: `swax verify plugin ./none.so");
+    refused("plugin mlstn ./none.so", "There is no kernel \"./none.so\"");
+    refused("tier rope ref", "The tier comes first, and then the kernel: `swax verify tier ref rope`");
+    refused("make rmsnorm epsilon=1 -o x", "did you mean eps");
+    refused("own reference=./a.so candidate=./b.so tensors=none.json N=3", "stand in the description, none.json");
+    refused("own N=3", "stand in the description, tensors=MINE.json");
     refused("plugin ./none.so mlstm dtype=f16", "f32, f64 or bf16");
     refused("faults mlstn", "did you mean");
     refused("own reference=./a.so candidate=./b.so", "which tensors");
@@ -268,10 +275,11 @@ START_TEST(bad_words_get_one_sentence)
     refused("make mlstm suite=quick family=cold -o x", "leave out suite=, or family=cold");
     refused("make mlstm suite=quick family=gauss -o x", "leave out suite=, or family=gauss");
     refused("make mlstm family=huge suite=hard -o x", "leave out suite=, or family=huge");
-    refused("make mlstm without=C0,b -o x", "no optional input \"b\"");
-    refused("make mlstm without=q -o x", "no optional input \"q\"");
-    refused("make attention without=lse -o x", "no optional input \"lse\"");
-    refused("make attention_forward without=y -o x", "no optional input \"y\", and no output that it could do without");
+    refused("make mlstm without=C0,b -o x", "what mlstm could do without: Cs, ns, C0, n0, m0, start.");
+    refused("make mlstm without=q -o x", "\"q\" is not among what mlstm could do without");
+    refused("make attention without=lse -o x", "\"lse\" is not among what attention could do without: sink, start.");
+    refused("make softcap without=x -o x", "softcap needs all that it takes and gives");
+    refused("make attention_forward without=y -o x", "\"y\" is not among what attention_forward could do");
     refused("make without=C0 -o x", "for one kernel");
     refused("make mlstm without=C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C0,C -o x",
             "that is too long");

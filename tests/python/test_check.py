@@ -488,6 +488,14 @@ class Given(unittest.TestCase):
             judge("rmsnorm_forward", dict(x=self.x, w=self.w), dict(y=self.x), epsilon=0)
         with self.assertRaisesRegex(ValueError, "dy is not among the inputs: op=\"rmsnorm_forward\" judges"):
             judge("rmsnorm", dict(x=self.x, w=self.w), dict(y=self.x))
+        for fixed, words in (
+            (dict(eps="a"), "judge: eps='a': it is a number"),
+            (dict(C=float("nan")), "judge: C=nan: it is a number"),
+            (dict(N=True), "judge: N=True: it is a number"),
+            (dict(C=7), "judge: C=7, and by the shapes of the arrays C is 9"),
+        ):
+            with self.assertRaisesRegex(ValueError, words):
+                judge("rmsnorm_forward", dict(x=self.x, w=self.w), dict(y=self.x), **fixed)
         q = np.ones((1, 2, 1, 2), np.float32)
         for W in (8.5, 2**40):
             with self.assertRaisesRegex(ValueError, "W=.*a size is a whole number"):
@@ -528,6 +536,7 @@ class Sentences(unittest.TestCase):
             (dict(op="rmsnorm_forward", raise_=False), "there is no raise_=; did you mean raises?"),
             (dict(op="rmsnorm_forward", tolerance=1), 'no key "tolerance"'),
             (dict(op="rmsnorm_forward", rows=3), 'no key "rows" for check: of rmsnorm_forward it is N='),
+            (dict(op="rmsnorm_forward", without=["lse", "y"]), 'without=lse,y: "lse" is not among .*: rstd'),
             (dict(op="rmsnorm_forward", time="often"), "time='often': it is yes or no"),
             (dict(refrence=lambda x: x), "did you mean reference"),
         ):

@@ -277,10 +277,14 @@ class Command(Folder):
             ("norm", ("suit",), "suit: words behind the kernel are key=value; did you mean suite?"),
             ("norm", ("jsn=yes",), "jsn= is no key; did you mean json?"),
             ("norm", ("json=often",), "json='often': it is yes or no"),
+            ("norm", ("report=/nowhere/mine.json",), "report=/nowhere/mine.json: /nowhere is no folder"),
+            ("os", (), "kernels.py:os is no function: it is <module 'os'"),
         ):
             status, said = self.run_command(function, *words)
             self.assertEqual(status, 2, said)
             self.assertIn(says, said)
+        with self.assertRaisesRegex(ValueError, "the function comes first, and then the kernel: a.py:f rmsnorm"):
+            command.command(["rmsnorm", "a.py:f"])
         status, said = self.run_command("norm", "suite=qiuck", "json=yes")
         self.assertEqual(status, 2)
         self.assertIn("did you mean quick", json.loads(said.splitlines()[-1])["why"])

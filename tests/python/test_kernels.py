@@ -88,6 +88,8 @@ class Kernels(unittest.TestCase):
             (lambda: swax.attention(flat, q, q), r"q has the shape \(4, 2, 2\), and it has the axes BTHD"),
             (lambda: swax.attention(q, flat, q), "k has .* axes BSGD"),
             (lambda: swax.attention(q, q, q, window="wide"), "W=wide is not a whole number"),
+            (lambda: swax.call("rmsnorm_forwar", {}), "no kernel rmsnorm_forwar: did you mean rmsnorm_forward"),
+            (lambda: swax.call("rmsnorm_forward", dict(N=2, C=3), ("a",)), "rmsnorm_forward: eps='a' is no number"),
             (lambda: swax.mlstm(flat, q, q, q[..., 0], q[..., 0]), "q has .* axes BTHK"),
             (lambda: swax.mlstm(q, q, flat, q[..., 0], q[..., 0]), "v has .* axes BTHV"),
             (lambda: swax.delta(flat, q, q, q, q[..., 0]), "q has .* axes BTGK"),

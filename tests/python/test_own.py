@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 
 import setting  # noqa: F401
-from swax_verify import check
+from swax_verify import _draw, check
 
 try:
     import torch
@@ -39,7 +39,7 @@ def refused(test, fn, words, reference=naive, **how):
 
 class Asked(unittest.TestCase):
     def test_sizes_that_are_none(self):
-        for wish in (0, -3, 2.5, (9, 1), (0, 5), []):
+        for wish in (0, -3, 2.5, True, (9, 1), (0, 5), []):
             with self.assertRaisesRegex(ValueError, "N=.*a number from 1 on"):
                 check(norm, reference=naive, N=wish, **NORM)
 
@@ -584,6 +584,9 @@ class Torch(unittest.TestCase):
 
 class Sentences(unittest.TestCase):
     def test_all(self):
+        def spec(w):
+            return dict(inputs={**NORM["inputs"], "w": w})
+
         for how, words in (
             (dict(inputs={"x": "N C: nrom"}), "nrom is no role; did you mean norm"),
             (dict(inputs={}), "inputs= is a dict"),
@@ -595,7 +598,18 @@ class Sentences(unittest.TestCase):
             (dict(NORM, sutie="hard"), "sutie= is no size .* did you mean suite"),
             (dict(NORM, layout="BHTD"), "layout= is for kernels that are named by op="),
             (dict(NORM, seed="often"), "seed='often': it is a whole number"),
-            (dict(NORM, op="mlstm"), "say op="),
+            (dict(NORM, op="mlstm"), "op='mlstm' has a reference already: leave out op=, or reference="),
+            (spec("C norm"), "w='C norm': norm says what the numbers are like, and stands behind a colon, as"),
+            (spec("C, float"), "float says what the numbers are like, and stands behind a colon"),
+            (spec("C index < V"), "index<V says what the numbers are like, and stands behind a colon"),
+            (spec("C: norm weight"), "norm and weight: an array has one role"),
+            (spec("1e-6"), "w='1e-6' is a text: a number stands without quotes, w=1e-6"),
+            (dict(NORM, gradients=5), "gradients=5: it has names"),
+            (dict(NORM, gradients=["eps"]), "eps is no input of numbers: those are x, w"),
+            (dict(NORM, float_outputs=5), "float_outputs=5: it has names"),
+            (dict(NORM, raises="perhaps"), "raises='perhaps': it is yes or no"),
+            (dict(NORM, sizes="gpt-oss"), "sizes= is for kernels that are named by op="),
+            (dict(NORM, N=10**9, C=2), "C=2, N=1000000000 the inputs hold 2e[+]09 numbers, and 1e[+]09 are the most"),
             (dict(NORM, require=lambda **_: False), "require= is true of none"),
             (dict(NORM, require=3), "require=3: it is a function of the sizes"),
             (dict(NORM, n=3), "n= is no size .* did you mean N"),
@@ -603,6 +617,15 @@ class Sentences(unittest.TestCase):
         ):
             with self.assertRaisesRegex(ValueError, words):
                 check(norm, reference=naive, **how)
+
+    def test_what_is_meant_is_taken(self):
+        """Blanks around the mark of an index, a comma between words, no as a word; and sizes= where a function has
+        it."""
+        taken = _draw.Input("at", "N: index < V, float")
+        self.assertEqual((taken.role, taken.bound, taken.statistic), ("index", "V", True))
+        self.assertFalse(check(lambda x, w, eps: -norm(x, w, eps), reference=naive, raises="no", **NORM))
+        times = lambda x, sizes: x * sizes  # noqa: E731
+        check(times, reference=times, inputs={"x": "N"}, suite="quick", sizes=2)
 
 
 if __name__ == "__main__":

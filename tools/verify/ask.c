@@ -172,6 +172,8 @@ static const struct key *wishes(const struct subject *s)
     for (int i = 0; i < op_scalars(op); i++, n++)
         row[n] = (struct key){.name = op_scalar_name(op, i, name[n]), .type = &scalar_type,
                               .what = "a scalar of the kernel; left out, drawn by seed"};
+    for (int i = 0; i < n; i++)
+        row[i].others = !strcmp(row[i].name, "eps") ? "epsilon" : NULL;
     for (int i = 0; i < n; i++) {
         const struct op_range r = op_range(row[i].name);
         row[i].least = r.least, row[i].most = r.most;
@@ -198,6 +200,19 @@ void ask_tables(struct keys *k, int mark, const struct options *o)
     add_tables(k, mark, NULL, kernel && !(mark & (FAULTS | LIST)) && !subject_find(&s, kernel, why) ? &s : NULL);
 }
 
+/* Of without=: what is none, and what the kernel could do without. */
+static const char *no_such_option(const struct subject *s, const char *names, const char *name, char *why)
+{
+    const struct op_spec *op = &swax_ops[s->op[0]];
+    char has[160] = "";
+    for (int i = 0; i < op_args(op); i++)
+        if (op->arg[i].optional || subject_can_lack(s, i))
+            snprintf(has + strlen(has), sizeof has - strlen(has), "%s%s", *has ? ", " : "", op->arg[i].name);
+    return *has ? say(why, "without=%.60s: \"%.40s\" is not among what %s could do without: %s.", names, name, s->name,
+                      has)
+                : say(why, "without=%.60s: %s needs all that it takes and gives.", names, s->name);
+}
+
 static const char *without_apply(struct wish *w, const struct subject *s, const char *names, char *why)
 {
     char copy[KEY_TEXT];
@@ -207,11 +222,10 @@ static const char *without_apply(struct wish *w, const struct subject *s, const 
         return say(why, "without=%.60s...: that is too long.", names);
     snprintf(w->without, sizeof w->without, "%s", names);
     snprintf(copy, sizeof copy, "%s", names);
-    for (char *name = strtok(copy, ","); name; name = strtok(NULL, ",")) {
+    for (char *name = strtok(copy, ", "); name; name = strtok(NULL, ", ")) {
         const int i = op_arg_find(&swax_ops[s->op[0]], name);
         if (i < 0 || (!swax_ops[s->op[0]].arg[i].optional && !subject_can_lack(s, i)))
-            return say(why, "without=%.60s: %s has no optional input \"%.40s\", and no output that it could do "
-                            "without.", names, s->name, name);
+            return no_such_option(s, names, name, why);
     }
     return NULL;
 }
@@ -231,6 +245,18 @@ static const char *no_such_case(const struct plan *plan, char *why)
                                 suite_word(plan->suite), plan->subject.name, n - 1);
 }
 
+/* What is said of a word that stands where the kernel should: `why`, unless the kernel stands before it. */
+static const char *turned_round(const struct options *o, int mark, const char *word, const char *of, char *why)
+{
+    struct subject s;
+    char unused[SWAX_WHY];
+    const char *first = options_value(o, mark & PLUGIN ? "library" : "tier");
+    if (!(mark & (PLUGIN | TIER)) || !first || subject_find(&s, first, unused))
+        return why;
+    return say(why, "The %s comes first, and then the kernel: %.*s %.120s %s`.", mark & PLUGIN ? "library" : "tier",
+               (int)strlen(of) - 1, of, word, first);
+}
+
 const char *ask(struct asked *a, struct options *o, int mark, const char *of, char *why)
 {
     struct subject *s = &a->plan.subject;
@@ -242,11 +268,15 @@ const char *ask(struct asked *a, struct options *o, int mark, const char *of, ch
     if (options_give_one(o, "kernel", &k, why))
         return why;
     if (*a->kernel && subject_find(s, a->kernel, why))
-        return why;
+        return turned_round(o, mark, a->kernel, of, why);
     k.n = 0;
     add_tables(&k, mark, a, s->n && !(mark & (FAULTS | LIST)) ? s : NULL);
     if (options_give(o, &k, why))
         return why;
+    for (int i = 0; i < o->n && mark == OWN; i++)
+        if (!o->list[i].taken && !o->list[i].key[1])
+            return say(why, "There is no key \"%s\" for %s: sizes and scalars stand in the description, %.120s.",
+                       o->list[i].key, of, *a->tensors ? a->tensors : "tensors=MINE.json");
     for (int i = 0; i < o->n && s->n; i++)
         if (!o->list[i].taken && !o->list[i].key[1])
             return say(why, "%s has no size \"%s\": it has %s.", s->name, o->list[i].key, swax_ops[s->op[0]].dims);

@@ -30,7 +30,10 @@ static const char *load(struct loaded *l, void *arg, char *why)
     void *object = dlopen(here, RTLD_NOW | RTLD_LOCAL);
     fesetenv(&ours);      /* -ffast-math has a constructor that flushes subnormal numbers to 0, for the whole process */
     if (!object)
-        return say(why, "%.300s", dlerror());
+        return access(here, F_OK)
+                 ? say(why, "%.250s cannot be read: there is no such file.", p->path)
+                 : say(why, "%.120s is no shared object that can be loaded, such as `cc -shared -fPIC` makes: %.250s.",
+                       p->path, dlerror());
     int found = 0;
     for (int part = 0; part < p->subject.n; part++) {
         char name[80];

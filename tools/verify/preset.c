@@ -41,7 +41,7 @@ static const char *wish_for(struct wish *w, const struct op_spec *op, const char
     if (!letter && !scalar)
         return say(why, "%.100s: %s has no size or scalar \"%.20s\": it has %s.", from, op->name, key, op->dims);
     if (!(value >= r.least && value <= r.most) || (letter && value != floor(value)))
-        return say(why, "%.100s: %.20s=%g, and it is a %snumber from %.7g to %.7g.", from, key, value,
+        return say(why, "%.100s: %.20s=%g, and it is a %snumber from %.10g to %.10g.", from, key, value,
                    letter ? "whole " : "", r.least, r.most);
     for (int i = 0; i < w->n_dims; i++)
         if (letter && w->dim[i].letter == *key)

@@ -58,6 +58,8 @@ def load(name):
     if not hasattr(found, function):
         functions = [n for n, x in vars(found).items() if callable(x)]
         raise ValueError(f"{module} has no {function}{meant(function, functions)}")
+    if not callable(getattr(found, function)):
+        raise ValueError(f"{name} is no function: it is {getattr(found, function)!r:.80}")
     return getattr(found, function)
 
 
@@ -150,6 +152,8 @@ def command(argv):
         return 0, ""
     if len(argv) < 2 or "=" in argv[1]:
         raise ValueError(f"{argv[0]}: say which function, and which kernel: my_module.py:my_kernel mlstm, or list")
+    if ":" in argv[1] and ":" not in argv[0]:
+        raise ValueError(f"the function comes first, and then the kernel: {argv[1]} {argv[0]}")
     for word in argv[2:]:
         if "=" not in word:
             raise ValueError(f"{word}: words behind the kernel are key=value{meant(word, KEYS)}")
@@ -158,6 +162,9 @@ def command(argv):
             raise ValueError(f"{key}= is no key{meant(key, OWN)}")
     given = dict(w.split("=", 1) for w in argv[2:])
     as_json = yes_of(given.get("json", "no"), "json")
+    folder = os.path.dirname(given.get("report", ""))
+    if folder and not os.path.isdir(folder):
+        raise ValueError(f"report={given['report']}: {folder} is no folder")
     try:
         report = judge(argv[0], argv[1], argv[2:])
         status, words, found = 0 if report else 1, str(report), report.json()

@@ -1,6 +1,8 @@
 """Inputs for a kernel that only its user knows, by what each of them is: a role, and families of numbers that are
 hard for it."""
 
+import re
+
 import numpy as np
 
 from ._arrays import WHOLE, is_torch
@@ -32,6 +34,7 @@ TILES = (15, 16, 17, 31, 32, 33, 63, 64, 65, 72, 100, 127, 128, 129, 130, 200)
 FEW, SEVERAL = (1, 2, 3, 4), {"B": (2, 3), "G": (2, 3), "H": (4, 6, 8)}
 MOST, MOST_OF_SEVERAL = 60000, 1200000  # numbers in the inputs of a drawn problem; where wishes make it large
 MOST_OF_TALL = 300000
+MOST_OF_ALL = 10**9  # what is refused
 UP_TO = 2 * 4096  # what a size may be that nobody wished
 
 
@@ -130,16 +133,26 @@ class Input:
             self.made = spec if callable(spec) and not hasattr(spec, "shape") else (lambda random, sizes: spec)
             self.role = "given"
             return
-        shape, _, words = spec.partition(":")
+        shape, _, words = re.sub(r"\s*<\s*", "<", spec).partition(":")
         self.letters = tuple(shape.strip().strip("[]()").replace(",", " ").split())
         for letter in self.letters:
+            if letter in ROLES or letter == "float" or letter.startswith("index<"):
+                raise ValueError(
+                    f"check: {name}={spec!r}: {letter} says what the numbers are like, and stands behind a colon, as "
+                    f"\"N C: {letter}\""
+                )
+            if len(self.letters) == 1 and _is_number(letter) and not letter.isdigit():
+                raise ValueError(f"check: {name}={spec!r} is a text: a number stands without quotes, {name}={letter}")
             if letter.isalpha() and letter.isupper() and len(letter) > 1:
                 raise ValueError(
                     f"check: {name}={spec!r}: {letter} is one size; axes stand apart: {' '.join(letter)!r}"
                 )
             if not (letter.isidentifier() or letter.isdigit() and int(letter)):
                 raise ValueError(f"check: {name}={spec!r}: {letter} is no size: it is a letter, or a number from 1 on")
-        for word in words.split():
+        roles = [w for w in words.replace(",", " ").split() if w != "float"]
+        if len(roles) > 1:
+            raise ValueError(f"check: {name}={spec!r}: {' and '.join(roles)}: an array has one role")
+        for word in words.replace(",", " ").split():
             if word == "float":
                 self.statistic = True
             elif word.startswith("index<") or word == "index":
@@ -195,8 +208,16 @@ class Input:
         return x
 
 
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_size(n):
-    return isinstance(n, (int, float, np.integer)) and n >= 1 and int(n) == n
+    return isinstance(n, (int, float, np.integer)) and not isinstance(n, bool) and n >= 1 and int(n) == n
 
 
 def _holds(require, found):
@@ -310,8 +331,18 @@ def sizes(random, inputs, wishes, crosses, require):
             found = {s: _size(random, s, wishes.get(s), _choices(s, crosses, several)) for s in letters}
             _shrink(found, free, inputs, random)
             if _holds(require, found):
+                refuse_too_many(inputs, found)
                 return found
     raise ValueError("check: require= is true of none of 2000 choices of sizes")
+
+
+def refuse_too_many(inputs, found):
+    count = sum(float(np.prod([float(n) for n in i.extent(found)])) for i in inputs if i.letters)
+    if count > MOST_OF_ALL:
+        raise ValueError(
+            f"check: with {', '.join(f'{s}={n}' for s, n in found.items())} the inputs hold {count:.1g} numbers, and "
+            f"{MOST_OF_ALL:.0g} are the most: smaller sizes are needed"
+        )
 
 
 def plan(suite, inputs, dtype, wishes):

@@ -16,6 +16,15 @@ class ReferenceFailed(ValueError):
     """What the reference cannot say."""
 
 
+def names_of(given, word):
+    """Names that somebody gave, in a text or one by one."""
+    if isinstance(given, str):
+        return given.replace(",", " ").split()
+    if not isinstance(given, (list, tuple, set)):
+        raise ValueError(f"check: {word}={given!r}: it has names, as \"x, w\"")
+    return list(given)
+
+
 class Problem:
     """The inputs of one case, exact in the candidate's types, and what the reference says of them."""
 
@@ -71,14 +80,17 @@ class Task:
             )
         self.dtype, self.seed, self.require = dtype, seed, require
         self.exact_in = "f32" if dtype == "f64" else dtype
-        self.statistics = set(statistics.replace(",", " ").split() if isinstance(statistics, str) else statistics)
+        self.statistics = set(names_of(statistics, "float_outputs"))
         self.refuse_strangers(fn, reference, keywords)
         floats = [i.name for i in self.inputs if not i.is_integer() and i.role != "given"]
-        gradients = gradients.replace(",", " ").split() if isinstance(gradients, str) else gradients
-        self.wanted = [] if not gradients else floats if gradients is True else list(gradients)
+        gradients = gradients if isinstance(gradients, bool) else names_of(gradients or (), "gradients")
+        self.wanted = [] if not gradients else floats if gradients is True else gradients
         unknown = [n for n in self.wanted if n not in floats]
         if unknown:
-            raise ValueError(f"check: gradients={gradients!r}: {', '.join(unknown)} is no input of numbers")
+            raise ValueError(
+                f"check: gradients={gradients!r}: {', '.join(unknown)} is no input of numbers: those are "
+                f"{', '.join(floats) or 'none'}"
+            )
         self.fn = Caller(fn, self.wanted, "the function", {*inputs, *wishes, *letters})
         self.reference = Caller(reference, self.wanted, "the reference", {*inputs, *wishes, *letters})
         for caller in (self.fn, self.reference):
@@ -97,6 +109,8 @@ class Task:
 
     def refuse_strangers(self, fn, reference, keywords):
         """What is given by name is a size, what one of the functions takes, or one of check's own keywords."""
+        from .check import WORDS
+
         parameters = [p for f in (fn, reference) for p in _candidate.parameters_of(f).values()]
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
             return
@@ -109,6 +123,8 @@ class Task:
                     + (f"; did you mean {near[0]}?" if near else "")
                 )
         for name in self.scalars:
+            if name in WORDS and name not in taken:
+                raise ValueError(f"check: {name}= is for kernels that are named by op=; here inputs= says it")
             if name not in taken:
                 letters = sorted({s for i in self.inputs for s in i.named()})
                 known = [*(k for k in keywords if k not in ("fn", "reference")), *sorted(taken), *letters]

@@ -1,6 +1,7 @@
 """check() and judge(): the judge, for a function and for arrays."""
 
 import difflib
+import numbers
 import os
 import secrets
 
@@ -93,6 +94,8 @@ def suite_of(given):
 
 
 def _value(x):
+    if isinstance(x, (list, tuple, set)):
+        return ",".join(map(str, x))
     return ("yes" if x else "no") if isinstance(x, bool) else repr(float(x)) if isinstance(x, float) else str(x)
 
 
@@ -141,8 +144,11 @@ def check(
     fixed: sizes and scalars, as T=256, K=64, g=0; sizes="xlstm-7b"; states=False, documents=False."""
     __tracebackhide__ = True
     dtype, layout, time = dtype_word(dtype), layout_of(layout), yes_of(time, "time")
+    raises = yes_of(raises, "raises")
     seed, suite = seed_of(seed), suite_of(suite)
-    if (op is None) == (reference is None):
+    if op is not None and reference is not None:
+        raise ValueError(f"check: op={op!r} has a reference already: leave out op=, or reference=")
+    if op is None and reference is None:
         near = "".join(meant(name, ("op", "reference")) for name in fixed)
         raise ValueError(
             f"check: say op=\"mlstm\" (or another kernel), or reference= and inputs= for one of your own{near}"
@@ -333,8 +339,7 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
     given = {n: turned(n, x) for n, x in given.items()}
     first = kernels[0]
     dims = _from_shapes(kernels, {**given, **inputs})
-    dims.setdefault("L", 64)
-    values = {**_candidate.FIXED, **dims, **fixed}
+    values = {**_candidate.FIXED, "L": 64, **dims, **fixed}
     unknown = set(fixed) - set(first.dims) - set(first.scalars)
     missing = [d for d in first.dims if d not in values]
     if unknown:
@@ -345,6 +350,11 @@ def judge(op, inputs, outputs, dtype="f32", layout="BTHD", raises=False, **fixed
         )
     if missing:
         raise ValueError(f"judge: no input's shape says {', '.join(missing)}")
+    for name, value in fixed.items():
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or value != value:
+            raise ValueError(f"judge: {name}={value!r}: it is a number")
+        if dims.get(name, value) != value:
+            raise ValueError(f"judge: {name}={value!r}, and by the shapes of the arrays {name} is {dims[name]}")
     for d in first.dims:
         if values[d] != int(values[d]) or not 0 <= values[d] < 2**31:
             raise ValueError(f"judge: {d}={values[d]}: a size is a whole number from 0 on")

@@ -5,6 +5,7 @@
 
 Arrays are [B,T,H,D] as in kernels.h: numpy, or torch where torch is there."""
 
+import difflib
 import numbers
 import sys
 
@@ -38,6 +39,9 @@ def _checked(kernel, dims, scalars):
             f"{kernel.name} has the sizes {kernel.dims} and the scalars {kernel.scalars}: {dims} and "
             f"{list(scalars)} are given"
         )
+    for name, x in zip(kernel.scalars, scalars):
+        if not isinstance(x, numbers.Real):
+            raise ValueError(f"{kernel.name}: {name}={x!r} is no number")
     for d, n in dims.items():
         if not isinstance(n, numbers.Real) or not -(2**31) <= n < 2**31 or n != int(n):
             raise ValueError(f"{kernel.name}: {d}={n} is not a whole number that a size can be")
@@ -61,7 +65,11 @@ def call(kernel, dims, scalars=(), want=(), **given):
     outputs."""
     k = _library.kernels().get(kernel)
     if not k:
-        raise ValueError(f"there is no kernel {kernel}: there are {', '.join(_library.kernels())}")
+        near = difflib.get_close_matches(str(kernel), _library.kernels(), 1)
+        raise ValueError(
+            f"there is no kernel {kernel}: "
+            + (f"did you mean {near[0]}?" if near else f"there are {', '.join(_library.kernels())}")
+        )
     unknown = set(given) - {a.name for a in k.args}
     if unknown:
         raise ValueError(f"{kernel} has no {', '.join(sorted(unknown))}: it has {', '.join(a.name for a in k.args)}")
