@@ -303,7 +303,7 @@ END_TEST
 START_TEST(faults_that_pass_are_counted)
 {
     static const struct { const char *line, *says; int status; } of[] = {
-        {"faults decay suite=quick", "4 faults: 3 rejected, 3 named\n", 1},
+        {"faults decay suite=quick", "8 faults: 7 rejected, 7 named\n", 1},
         {"faults decay suite=quick dtype=f64", " faults: ", -1},
         {"faults softcap suite=quick", "3 faults: 3 rejected, 3 named\n", 0},
         {"faults skip suite=quick dtype=f64", "3 faults: 3 rejected, 3 named\n", 0},
