@@ -849,10 +849,58 @@ START_TEST(causes_that_hold_somewhere_alone)
             continue;
         snprintf(why, sizeof why, "%s%s%s", cause_is(cause)->says, r.where[0] ? ", " : "", r.where);
         ck_assert_str_eq(cause_words(words, &r, cause), why);
+        const int alone = r.where[0] && !of[k].wrong[0];
+        ck_assert(r.right_forward == alone);
         r.derived = 1;
-        ck_assert(strstr(cause_words(words, &r, cause), strcmp(r.where, "in the backward only")
-                                                            ? ", and the backward is that forward's derivative"
-                                                            : "the backward is the derivative of another forward: "));
+        snprintf(why, sizeof why, alone ? "the backward is the derivative of another forward: %s%s%s"
+                                        : "%s, and the backward is that forward's derivative%s%s",
+                 cause_is(cause)->says, r.where[0] && strcmp(r.where, "in the backward only") ? ", " : "",
+                 strcmp(r.where, "in the backward only") ? r.where : "");
+        ck_assert_str_eq(cause_words(words, &r, cause), why);
+    }
+}
+END_TEST
+
+/* Zeros, and what stood there before, tell of a cause only where it says nothing else of that kernel. */
+START_TEST(zeros_tell_little)
+{
+    static struct hypotheses h;
+    static struct evidence e;
+    enum { N = 12, DA = 0, DB = 1 };
+    for (int k = 0; k < 6; k++) {
+        const int both = k % 2, adds = k / 2;      /* 2: a forward, whose zeros they are */
+        struct op_case got[PARTS] = {{0}}, says;
+        struct problem p;
+        draw(&p, adds == 2 ? "add_forward seed=4 dtype=f32 family=gauss N=12"
+                           : "add_backward seed=4 dtype=f32 family=gauss N=12", adds == 1);
+        problem_solve(&p);
+        memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);
+        op_case_copy(&got[0], &p.truth[0]), op_case_copy(&says, &p.truth[0]);
+        for (int n = 0; n < N; n++) {      /* half of da is not given; or, of the cause, all, and db is another */
+            const double before = adds == 2 ? 0 : p.in[0].arg[DA][n];
+            got[0].arg[DA][n] = n % 2 ? before : got[0].arg[DA][n];
+            says.arg[DA][n] = before;
+            if (adds < 2)
+                says.arg[DB][n] += both;
+        }
+        h.n = 1, h.cause[0] = 0, h.says[0][0] = says;
+        for (int i = 0; i < 2; i++)
+            h.unit[0][0][i] = h.truth_rms[0][i] = 1, h.off[0][0][i] = i == DA || both ? 5 : 0;
+        if (adds == 2)
+            h.off[0][0][DB] = 0;
+        evidence_add(&e, &p, got, &h);
+        const struct holds *is = &e.holds[0];
+        ck_assert_msg(!is->neither && is->numbers == 0 && is->plain[0] == N / 2 && !is->plain[1] &&
+                          is->more == (unsigned)(both && adds < 2),
+                      "row %d: %ld numbers, %ld plain, more %u", k, is->numbers, is->plain[0], is->more);
+        e.holds[0].problems = 2, e.holds[0].plain[0] = 12;
+        e.tried[0] = 1, e.cause[0] = 1e9, e.truth = 10;
+        static struct report r;
+        report_begin(&r, &(struct plan){.seed = 1});
+        ck_assert(!subject_find(&r.plan.subject, cause_is(0)->op, why));
+        evidence_weigh(&e, &r, 0);
+        ck_assert_msg((r.cause == 0) == !e.holds[0].more, "row %d: cause %d", k, r.cause);
+        op_case_free(&says), op_case_free(&got[0]), problem_free(&p);
     }
 }
 END_TEST
@@ -1437,6 +1485,7 @@ int main(void)
     tcase_add_test(t, causes_are_weighed);
     tcase_add_test(t, causes_that_hold_somewhere_alone);
     tcase_add_test(t, numbers_are_the_nearer_ones);
+    tcase_add_test(t, zeros_tell_little);
     tcase_add_test(t, wrong_forwards_are_differentiated);
     tcase_add_test(t, conventions_have_their_own_gradients);
     tcase_add_test(t, work_is_afforded_up_to_a_sum);

@@ -244,6 +244,7 @@ static void name(const struct evidence *e, struct report *r, int best, double ex
     r->derived = derived;
     r->alike = r->causes = 0;
     r->where[0] = 0;
+    r->right_forward = somewhere && !e->wrong[0];
     if (somewhere)
         holds_where(r->where, e, r, best);
     for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op))
@@ -276,11 +277,11 @@ void evidence_weigh(const struct evidence *e, struct report *r, int derived)
 const char *cause_words(char words[CAUSE_WORDS], const struct report *r, int cause)
 {
     const char *says = cause_is(cause)->says;
-    if (r->derived && !strcmp(r->where, "in the backward only"))
-        snprintf(words, CAUSE_WORDS, "the backward is the derivative of another forward: %s", says);
-    else
-        snprintf(words, CAUSE_WORDS, "%s%s%s%s", says,
-                 r->derived ? ", and the backward is that forward's derivative" : "", r->where[0] ? ", " : "",
-                 r->where);
+    const int another = r->derived && r->right_forward,
+              said = another && !strcmp(r->where, "in the backward only");
+    snprintf(words, CAUSE_WORDS, "%s%s%s%s%s",
+             another ? "the backward is the derivative of another forward: " : "", says,
+             r->derived && !another ? ", and the backward is that forward's derivative" : "",
+             r->where[0] && !said ? ", " : "", said ? "" : r->where);
     return words;
 }

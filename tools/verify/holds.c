@@ -14,18 +14,38 @@ static double from_cause(double a, double says)
     return !isfinite(a) && !(fabs(says) <= (double)3.4028234e38F) ? 0 : answer_off(a, says);
 }
 
+/* Does the cause say there what tells nothing of it: 0, or what stood there before? */
+static int is_plain(const struct answered *x, const double *says, long e)
+{
+    const struct op_case *in = &x->p->in[x->part];
+    const double before = swax_ops[in->op].arg[x->arg].role == ADD ? in->arg[x->arg][e] : 0;
+    return fabs(says[e] - before) <= x->honest * x->unit;
+}
+
+/* Does it move any number far to something else? */
+static int says_more(const struct answered *x, const double *says)
+{
+    const double *t = x->p->truth[x->part].arg[x->arg], far = pow(10, FAR_OFF) * x->honest * x->unit;
+    for (long e = 0; e < x->p->in[x->part].size[x->arg]; e++)
+        if (answer_off(says[e], t[e]) > far && !is_plain(x, says, e))
+            return 1;
+    return 0;
+}
+
 /* Each number by the nearer of the two: what is left by RMS and at most, in orders of magnitude.  *theirs: how many
- * are far from the truth and near the cause. */
-static double left_of_both(const struct answered *x, const double *says, double unit, long *theirs)
+ * are far from the truth and near the cause, and of these *plain, which tell nothing of it. */
+static double left_of_both(const struct answered *x, const double *says, double unit, long *theirs, long *plain)
 {
     const long n = x->p->in[x->part].size[x->arg];
     const double *a = x->got[x->part].arg[x->arg], *t = x->p->truth[x->part].arg[x->arg];
     const double far = pow(10, FAR_OFF) * x->honest * x->unit;
     double sum = 0, most = 0, largest = 0;
-    *theirs = 0;
+    *theirs = *plain = 0;
     for (long e = 0; e < n; e++) {
         const double off = answer_off(a[e], t[e]), other = from_cause(a[e], says[e]), d = fmin(off, other);
-        *theirs += off > far && isfinite(other) && other <= off / 10;
+        const int is_theirs = off > far && isfinite(other) && other <= off / 10;
+        *theirs += is_theirs;
+        *plain += is_theirs && is_plain(x, says, e);
         largest = fmax(largest, isfinite(a[e]) ? fabs(a[e]) : 0);
         most = fmax(most, d);
         sum += d / unit * (d / unit);
@@ -42,7 +62,8 @@ void holds_add(struct evidence *e, int cause, const struct answered *a, const do
     struct holds *h = &e->holds[cause];
     const uint32_t bit = (uint32_t)1 << a->arg;
     const int moves = off >= FAR_OFF;
-    long theirs;
+    long theirs, plain;
+    h->more |= moves && !(h->more >> a->part & 1) && says_more(a, says) ? 1u << a->part : 0;
     h->moves[a->part] |= moves ? bit : 0;
     if (a->right) {
         h->refuted |= moves && a->asks ? 1u << a->part : 0;
@@ -53,10 +74,11 @@ void holds_add(struct evidence *e, int cause, const struct answered *a, const do
     h->scattered |= left > NEARLY;
     if (h->neither)
         return;
-    const double rest = left_of_both(a, says, unit, &theirs);
+    const double rest = left_of_both(a, says, unit, &theirs, &plain);
     h->neither = rest > NEARLY;
     h->left += rest;
-    h->numbers += theirs;
+    h->numbers += theirs - plain;
+    h->plain[a->part] += plain;
     h->problems += theirs > 0;
 }
 
@@ -78,8 +100,11 @@ void holds_place(struct evidence *e, const struct answered *a, double off)
 int holds_somewhere(const struct evidence *e, int cause)
 {
     const struct holds *h = &e->holds[cause];
+    long numbers = h->numbers;
+    for (int part = 0; part < PARTS; part++)
+        numbers += h->more >> part & 1 ? 0 : h->plain[part];
     return cause_is(cause)->kind == FAULT_EXACT && !h->neither &&
-           h->numbers >= (h->problems > 1 ? ENOUGH : ENOUGH_OF_ONE);
+           numbers >= (h->problems > 1 ? ENOUGH : ENOUGH_OF_ONE);
 }
 
 /* "dq, dk and dv" */

@@ -166,6 +166,7 @@ struct report {
     int derived;                      /* its backward is the derivative of the forward's fault */
     double explained;                 /* how much of the distance from the truth it explains, 0..1 */
     char where[WORDS + 60];           /* where alone the cause holds, or "" */
+    int right_forward;                /* and all of the forward is right */
     int alike;                        /* the errors have the size, not the digits */
     int too_large;                    /* for a diagnosis */
 };
@@ -209,6 +210,9 @@ const struct fault *cause_is(int cause);                         /* NULL: there 
 struct holds {
     double left;                      /* what is left of the distance where each number is the truth's or the cause's */
     long numbers; int problems;       /* numbers that are the cause's, far from the truth; problems that have some */
+    long plain[PARTS];                /* beside these, those that are 0 or what stood there before: they tell of a cause
+                                       * that says nothing else of that kernel */
+    unsigned more;                    /* bit `part`: it says more there */
     unsigned refuted;                 /* bit `part`: what is right there it would move far */
     int neither;                      /* a number is neither's */
     int scattered;                    /* a tensor is wrong, and the cause's in some places only */

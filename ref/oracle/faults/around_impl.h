@@ -79,7 +79,7 @@ static void conv_cache_untrained_backward(CONV_BACKWARD)
             dx[e] = old[e];
     free(old);
 }
-/* a_t, or its derivative's lack: by what y is without the sigmoid */
+/* a_t */
 static stat conv_plain_sum(const real *x, const stat *w, const stat *b, const int *start, long bt, int c, int T, int S,
                            int C, int F)
 {
@@ -97,27 +97,53 @@ static void conv_no_silu_forward(CONV_FORWARD)
     for (long e = 0; e < (long)B*T*C; e++)
         y[e] = conv_plain_sum(x, w, b, start, e / C, (int)(e % C), T, S, C, F);
 }
+/* what a backward adds that has such da, and w for dx */
+static void conv_plain_back(real *dx, stat *dw, stat *db, const stat *da, const real *x, const stat *w,
+                            const int *start, int B, int T, int S, int C, int F)
+{
+    for (long e = 0; e < (long)B*T*C; e++) {
+        const long bt = e / C, c = e % C;
+        if (db)
+            db[c] += da[e];
+        for (int j = 0; j < F; j++) {
+            const int t = (int)(bt % T) - (F - 1) + j, row = t + S - T;
+            const long at = (bt/T*S + row)*C + c;
+            if (row < 0 || (start && t < start[bt]))
+                continue;
+            dx[at] += w[c*F + j] * da[e];
+            dw[c*F + j] += da[e] * x[at];
+        }
+    }
+}
+/* dy times a slope: silu's, its sigmoid alone, or 1 */
+enum conv_slope { SILU, SIGMOID_ALONE, ONE };
+static stat *conv_da(enum conv_slope kind, const real *dy, const real *x, const stat *w, const stat *b,
+                     const int *start, int B, int T, int S, int C, int F)
+{
+    stat *da = op_take((size_t)B * (size_t)T * (size_t)C, sizeof *da);
+    for (long e = 0; e < (long)B*T*C; e++) {
+        const stat a = conv_plain_sum(x, w, b, start, e / C, (int)(e % C), T, S, C, F);
+        da[e] = dy[e] * (kind == ONE ? 1 : sigmoid(a)) * (kind == SILU ? 1 + a * sigmoid(-a) : 1);
+    }
+    return da;
+}
 static void conv_derivative_backward(CONV_BACKWARD)
 {
-    real *given = copy(dy, (long)B*T*C, sizeof(real));
-    for (long e = 0; e < (long)B*T*C; e++) {
-        const stat a = conv_plain_sum(x, w, b, start, e / C, (int)(e % C), T, S, C, F), slope = 1 + a * sigmoid(-a);
-        given[e] = slope == 0 ? given[e] : given[e] / slope;
-    }
-    REF->conv_backward(dx, dw, db, given, x, w, b, start, B, T, S, C, F);
-    free(given);
+    stat *da = conv_da(SIGMOID_ALONE, dy, x, w, b, start, B, T, S, C, F);
+    conv_plain_back(dx, dw, db, da, x, w, start, B, T, S, C, F);
+    free(da);
 }
-/* the derivative of y by a taken for 1 */
 static void conv_no_slope_backward(CONV_BACKWARD)
 {
-    real *given = copy(dy, (long)B*T*C, sizeof(real));
-    for (long e = 0; e < (long)B*T*C; e++) {
-        const stat a = conv_plain_sum(x, w, b, start, e / C, (int)(e % C), T, S, C, F),
-                   slope = sigmoid(a) * (1 + a * sigmoid(-a));
-        given[e] = slope == 0 ? given[e] : given[e] / slope;
-    }
-    REF->conv_backward(dx, dw, db, given, x, w, b, start, B, T, S, C, F);
-    free(given);
+    stat *da = conv_da(ONE, dy, x, w, b, start, B, T, S, C, F);
+    conv_plain_back(dx, dw, db, da, x, w, start, B, T, S, C, F);
+    free(da);
+}
+static void conv_dx_reversed_backward(CONV_BACKWARD)
+{
+    stat *da = conv_da(SILU, dy, x, w, b, start, B, T, S, C, F), *wr = taps_reversed(w, C, F);
+    conv_plain_back(dx, dw, db, da, x, wr, start, B, T, S, C, F);
+    free(da), free(wr);
 }
 /* one tap is 0, and its weight is given no gradient */
 static stat *without_tap(const stat *w, int C, int F, int tap)
@@ -150,22 +176,6 @@ static void conv_no_oldest_forward(CONV_FORWARD) { conv_without(0, y, x, w, b, s
 static void conv_no_oldest_backward(CONV_BACKWARD)
 {
     conv_without_back(0, dx, dw, db, dy, x, w, b, start, B, T, S, C, F);
-}
-/* the sum is of the right taps, and dx takes them in the reverse order */
-static void conv_dx_reversed_backward(CONV_BACKWARD)
-{
-    stat *wr = taps_reversed(w, C, F), *own_dw = copy(dw, (long)C*F, sizeof(stat)), *own_db = copy(w, C, sizeof(stat));
-    real *given = copy(dy, (long)B*T*C, sizeof(real)), *own_dx = copy(dx, (long)B*S*C, sizeof(real));
-    REF->conv_backward(own_dx, dw, db, dy, x, w, b, start, B, T, S, C, F);
-    for (long e = 0; e < (long)B*T*C; e++) {      /* as much as the sum of the reversed taps will make da of it */
-        const int c = (int)(e % C);
-        const stat a = conv_plain_sum(x, w, b, start, e / C, c, T, S, C, F),
-                   other = conv_plain_sum(x, wr, b, start, e / C, c, T, S, C, F),
-                   slope = sigmoid(other) * (1 + other * sigmoid(-other));
-        given[e] = slope == 0 ? given[e] : given[e] * sigmoid(a) * (1 + a * sigmoid(-a)) / slope;
-    }
-    REF->conv_backward(dx, own_dw, b ? own_db : NULL, given, x, wr, b, start, B, T, S, C, F);
-    free(wr), free(own_dw), free(own_db), free(given), free(own_dx);
 }
 static void decay_sign_forward(DECAY_FORWARD)
 {
