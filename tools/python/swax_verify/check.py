@@ -1,6 +1,7 @@
 """check() and judge(): the judge, for a function and for arrays."""
 
 import difflib
+import inspect
 import numbers
 import os
 import secrets
@@ -29,8 +30,7 @@ DTYPES = {
 }
 
 
-# What check() takes itself, and words of the program's beside them that are no sizes.
-OWN = ("op", "suite", "layout", "dtype", "device", "array", "seed", "number", "outputs", "behind", "time", "raises")
+# Words of the program's that check() passes on, and that are no sizes.
 WORDS = ("family", "sizes", "states", "documents", "without", "gauge", "noise")
 
 
@@ -174,11 +174,12 @@ def check(
             raises=raises,
             **fixed,
         )
+    mine = [p.name for p in inspect.signature(check).parameters.values() if p.kind is not p.VAR_KEYWORD]
     for name in fixed:
         kernel = _library.parts(op)[0]
         words = [*kernel.dims, *kernel.scalars, *WORDS]
-        near = [] if name in words else difflib.get_close_matches(name, [*OWN, *words], 1)
-        if near and near[0] in OWN:
+        near = [] if name in words else difflib.get_close_matches(name, [*mine, *words], 1)
+        if near and near[0] in mine:
             raise ValueError(f"check: there is no {name}=; did you mean {near[0]}?")
     for name, value in dict(inputs=inputs, **fixed).items():
         if value is not None and name in ("inputs", "gradients", "require", "float_outputs"):
