@@ -742,7 +742,10 @@ START_TEST(looks_are_by_what_there_is)
     ck_assert_str_eq(words, "wrong at H = 1 alone, of 3 (heads)");
     got[0] = 3, truth[0] = 1;
     struct sight one = s;
-    one.n = 1, one.axes = 0;
+    one.n = 1, one.axes = 0;      /* which is a multiple of any other */
+    looks_of(words, &one);
+    ck_assert_str_eq(words, "");
+    got[1] = 3, truth[1] = 1, one.n = 2;
     looks_of(words, &one);
     ck_assert_str_eq(words, "3 times what it should be");
     for (long e = 0; e < ALL; e++)

@@ -215,7 +215,7 @@ static int multiple(char words[WORDS], const struct pair *x)
     const double most = largest(x->t, x->n);
     double along = 0, square = 0;
     struct rest r = {0, 0};
-    if (!(most > 0))
+    if (!(most > 0) || x->n == 1)    /* one number is a multiple of any other */
         return 0;
     for (long e = 0; e < x->n; e++)
         if (isfinite(x->t[e]) && isfinite(x->a[e])) {
