@@ -358,4 +358,4 @@ def find_cause(task, session, cases):
             causes.append(says)
         if len(causes) == NAMED:
             break
-    return [{"name": "", "says": says, "by": "numbers", "explains": 1.0} for says in causes]
+    return [{"name": "", "says": says, "by": "numbers", "where": "", "explains": 1.0} for says in causes]
