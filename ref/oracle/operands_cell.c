@@ -192,7 +192,7 @@ static void chunk_keys(const struct cell_head *a, const struct cell_chunk *c, co
     }
 }
 
-/* df, from what passes from state to state, x, z and all pairs. */
+/* df, from what passes from state to state, x, z and all pairs.  Where a document begins nothing passes. */
 static void chunk_gates(const struct cell_head *a, const struct cell_chunk *c, double passes, const double *x,
                         const double *z)
 {
@@ -201,7 +201,6 @@ static void chunk_gates(const struct cell_head *a, const struct cell_chunk *c, d
         before += z[j];
     for (long r = c->n - 1; r >= 0; r--) {
         const long t = c->from + r;
-        const int fresh = a->start && (long)a->start[t] == t;
         behind += x[r];
         before -= z[r];
         for (long j = 0; j < c->n; j++) {
@@ -210,7 +209,7 @@ static void chunk_gates(const struct cell_head *a, const struct cell_chunk *c, d
             const double Z = j == r ? 0 : c->S[query * c->n + of] * qk;
             pairs += j < r ? Z : -Z;
         }
-        a->df[t * a->H] += fresh ? 0 : (behind + before + pairs) * a->slope_f[t];
+        a->df[t * a->H] += (behind + before + pairs) * a->slope_f[t];
     }
 }
 
