@@ -804,6 +804,9 @@ START_TEST(ropes_bias_is_that_of_the_plain_form)
         for (int a = 0; a < c.n; a++)
             ck_assert_each(fabs(err[a].bias - (a ? 0 : plain)) <= 1e-6 * plain + 1e-15, "case %d, argument %d: a bias "
                            "of %.9g, and by the plain form of %.9g", k, a, err[a].bias, a ? 0 : plain);
+        err[0].bias = plain + 1;
+        op_operands(err, &c, &truth);
+        ck_assert_each(err[0].bias == plain + 1, "a bias that was larger is %g now", err[0].bias);
         op_case_free(&c), op_case_free(&truth);
     }
     ck_assert_msg(largest[0] > 0 && largest[1] > 0, "the table alone errs most %d times, with products %d", largest[0],
@@ -870,7 +873,16 @@ START_TEST(norms_that_round_twice_are_good)
             const double bare = op_round((x[e] - mean) * argument(&truth, "rstd")[row], REAL, SWAX_PREC_BF16);
             got.arg[0][e] = op_round(w[e % weights] * bare, REAL, SWAX_PREC_BF16);
         }
-        most = fmax(most, fabs(op_bias(got.arg[0], truth.arg[0], NULL, n)) - 2 * v.rms_bound[0] / sqrt((double)n));
+        const double plain = fabs(op_bias(got.arg[0], truth.arg[0], NULL, n));
+        most = fmax(most, plain - 2 * v.rms_bound[0] / sqrt((double)n));
+        for (int more = 0; more < 2; more++) {      /* what is worked out is that, and no less than what was there */
+            struct op_distance err[OP_ARGS] = {{0}};
+            const double before = plain * (more ? 1.5 : 0.5);
+            err[0].bias = before;
+            op_operands(err, &c, &truth);
+            ck_assert_each(fabs(err[0].bias - fmax(plain, before)) <= 1e-6 * plain, "%s, case %d: a bias of %.9g, and "
+                           "by the plain form of %.9g", swax_ops[c.op].name, k, err[0].bias, plain);
+        }
         for (int larger = 0; larger < 2; larger++) {
             for (long e = 0; e < n && larger; e++)
                 got.arg[0][e] = op_round(got.arg[0][e] * 1.008, REAL, SWAX_PREC_BF16);

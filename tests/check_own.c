@@ -387,6 +387,18 @@ START_TEST(tall_sizes_cross_large_blocks)
     for (int k = 0; k < 3; k++) {
         ck_assert_msg(!read_text(WITH("\"N\": [1, 256]", Y ", " X)) && own_talls(&w, of[k].suite) == 0, "N to 256");
         ck_assert_msg(!read_text(WITH("\"N\": {\"of\": [4096, 8192]}", Y ", " X)) && !own_talls(&w, of[k].suite), "of");
+        /* whatever the others are: from one block on, of which the first is crossed, up to the step before another, and
+         * what is chosen or divides another has no range */
+        ck_assert(!read_text(WITH("\"N\": [256, 300]", Y ", " X)));
+        ck_assert_msg(own_talls(&w, of[k].suite) == 2, "N from 256: across 256, and far beyond it");
+        ck_assert(!read_text(WITH("\"N\": [257, 300]", Y ", " X)) && !own_talls(&w, of[k].suite));
+        ck_assert(!read_text(WITH("\"N\": {\"from\": 200, \"to\": 300, \"multiple_of\": 128}", Y ", " X)));
+        ck_assert_msg(!own_talls(&w, of[k].suite), "of multiples of 128 up to 300, 256 is the last");
+        ck_assert(!read_text(WITH("\"N\": [1, 300]", Y ", " X)));
+        w.size[0].choices = 1;
+        ck_assert(!own_talls(&w, of[k].suite));
+        w.size[0].choices = 0, w.size[0].divides = 'N';
+        ck_assert(!own_talls(&w, of[k].suite));
         ck_assert_msg(
             !read_text(WITH("\"A\": [1, 9000], \"B\": [2, 1100], \"C\": {\"from\": 64, \"to\": 5000, "
                             "\"multiple_of\": 64}, "
@@ -417,6 +429,16 @@ START_TEST(tall_sizes_cross_large_blocks)
         ck_assert_msg(k == 2 ? last > 8600 : last > 6144 && last <= 8192, "%s: A to %d", of[k].suite, last);
     }
     fclose(f);
+    /* as many numbers as there may be are not too many */
+    struct own_problem p;
+    own_tall_sizes(&p, &w, "standard", 1, 60, 0, INFINITY);
+    const double numbers = own_numbers(&p, &w);
+    const int extents = p.size[6];
+    for (int fewer = 0; fewer < 2; fewer++) {
+        own_tall_sizes(&p, &w, "standard", 1, 60, 0, numbers - fewer);
+        ck_assert_msg((own_numbers(&p, &w) == numbers && p.size[6] == extents) == !fewer, "of %.0f numbers %.0f are "
+                      "left", numbers, own_numbers(&p, &w));
+    }
     golden_is("own_tall.txt", all, 0);
     free(all);
 }
@@ -502,8 +524,21 @@ START_TEST(inputs_drift_along_what_is_long)
         }
         own_free(&p), own_free(&moved);
     }
-    static const enum op_family alike[] = {OP_EQUAL, OP_ONEHOT, OP_INTEGERS, OP_HUGE};
+    /* up or down as the first bit of a random number says: neither comes more often */
     struct own_problem p;
+    uint64_t random = 3;
+    double at_step = 1;
+    own_sizes(&p, &w, 5, 2, NULL);
+    own_draw(&p, &w, DT_F32);
+    for (long e = 0; e < p.n[1]; e++)
+        p.at[1][e] = 1;
+    own_drift(&p, &w, 1, step, 3);
+    for (long e = 0; e < p.n[1]; e++) {
+        at_step += 2 * (op_random(&random) >> 63 ? step : -step);
+        ck_assert_each(p.at[1][e] == at_step, "x[%ld] has walked to %g, not to %g", e, p.at[1][e], at_step);
+    }
+    own_free(&p);
+    static const enum op_family alike[] = {OP_EQUAL, OP_ONEHOT, OP_INTEGERS, OP_HUGE};
     for (int k = 0; k < 4; k++) {      /* equal terms are rounded alike: 64 steps go the same way */
         int turns = 0;
         own_sizes(&p, &w, 5, 2, NULL);
@@ -527,6 +562,11 @@ START_TEST(inputs_drift_along_what_is_long)
     ck_assert(own_reduced(&p, &w, 0));
     p.n[0] = 9;
     ck_assert(!own_reduced(&p, &w, 0));
+    ck_assert_msg(!read_text(WITH("\"N\": 3, \"C\": 65",
+                                  Y ", {\"name\": \"x\", \"shape\": \"N\", \"is\": \"input\"}, "
+                                  "{\"name\": \"z\", \"shape\": \"CCN\", \"is\": \"output\"}")), "%s", why);
+    own_sizes(&p, &w, 5, 2, NULL);
+    ck_assert_msg(!own_reduced(&p, &w, 0), "an output that is larger than its inputs is not what is summed");
     ck_assert_msg(!read_text(WITH("\"N\": 64", Y ", " X)), "%s", why);
     own_sizes(&p, &w, 5, 2, NULL);
     own_draw(&p, &w, DT_F32);
@@ -547,6 +587,7 @@ START_TEST(a_climb_ends_where_the_plain_function_is_slow)
         { { { 100, 400 }, { 1, 16 } }, 800, 64 },
         { { { 200, 200 }, { 1, 1 } }, 400, 8 },
         { { { 200, 100 }, { 1, 1 } }, 200, 8 },
+        { { { 0, 1 }, { 0, 1 } }, 2, 8 },                     /* one is a size too */
     };
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         const double expects = own_climb_expects(&of[k].so_far, of[k].n);
