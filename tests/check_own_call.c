@@ -32,7 +32,8 @@ enum { RECORDED = 1200 };
 static struct table {
     unsigned clock, clock_inside;
     int calls, trick, has_first, loads;
-    long byte;              /* of AT, from the beginning of y */
+    long byte;              /* of AT and LOOKS, from the beginning of y */
+    char seen;
     double first;           /* of the candidate's first call, its first number */
     void *tensor[OWN_TENSORS];
     double x[256][16];      /* the inputs of each call */
@@ -49,7 +50,7 @@ unsigned alarm(unsigned seconds)
 }
 
 enum { RIGHT, BEFORE, FAR_BEFORE, BEHIND, FAR_BEHIND, INPUT, HALF, CRASHES, LEAVES, TAKES_LONG, ROUNDS, OTHER_BITS,
-       THREE, LAST, SOME_NUMBERS, KEEPS_SOME, BELOW, ABOVE, CACHES, ROW, BIASED, ROUGH, AT,
+       THREE, LAST, SOME_NUMBERS, KEEPS_SOME, BELOW, ABOVE, CACHES, ROW, BIASED, ROUGH, AT, LOOKS,
        WRONG_AT = 100, INPUT_AT = 200, CRASHES_AT = 300 };      /* and its call: wrong in that one */
 
 static int mine = -1000000;      /* the candidate's calls, in its process */
@@ -83,6 +84,8 @@ static int is_wrong_of(double x)
             y[N + (table->trick == BEHIND ? 0 : 63)] = 0;                                                              \
         if (table->trick == AT)                                                                                        \
             ((char *)y)[table->byte] ^= 1;                                                                             \
+        if (table->trick == LOOKS)                                                                                     \
+            table->seen = ((const volatile char *)y)[table->byte];                                                     \
         if (table->trick == INPUT)                                                                                     \
             x[N - 1] = 0;                                                                                              \
         if (table->trick == CRASHES)                                                                                   \
@@ -294,13 +297,13 @@ START_TEST(no_byte_but_its_own_can_be_changed)
         ck_assert(!own_gone(s));
     }
     own_stop(s);
-    static const long far[] = {-64 * 4 - 65, -5000, 65536 + 64};
-    for (int k = 0; k < 3; k++) {
+    static const long far[] = {-64 * 4 - 65, -5000, 65536 + 64, 65536 + 64 + 8192};
+    for (int k = 0; k < 8; k++) {
         s = own_start(&w, "mine.so", load, SWAX_PREC_F32, 22, why);
-        table->byte = far[k];
+        table->byte = far[k / 2], table->trick = k % 2 ? LOOKS : AT;
         const char *wrong = own_call(s, SWAX_PREC_F32, &p, _i, unwritten, trouble);
-        ck_assert_msg(wrong && strstr(wrong, "crashed: Segmentation fault"), "byte %ld of y was changed: %s",
-                      table->byte, wrong ? wrong : "nothing is said");
+        ck_assert_msg(wrong && strstr(wrong, "crashed: Segmentation fault"), "byte %ld of y was %s: %s", table->byte,
+                      k % 2 ? "read" : "changed", wrong ? wrong : "nothing is said");
         own_stop(s);
     }
     table->trick = RIGHT;

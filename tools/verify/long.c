@@ -31,7 +31,7 @@ int long_dims(struct op_case *c, const struct subject *s, const struct wish *w, 
     memset(c, 0, sizeof *c);
     c->op = s->op[0];
     const char *dims = swax_ops[c->op].dims;
-    const int rows = dims[0] == 'N', alone = rows && !dims[1 + strspn(dims + 1, "sz")];
+    const int rows = dims[0] == 'N', alone = rows && !dims[1 + strspn(dims + 1, "s")];
     if (i >= CASES || (alone && i))    /* an int counts all its elements */
         return 0;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)

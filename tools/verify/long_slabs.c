@@ -313,7 +313,7 @@ const char *whole_fill(const struct whole *w, const struct plan *plan, const str
                        char *why)
 {
     pid_t helper[LONG_COPIES];
-    int status, fine = 1;
+    int status = 0, fine = 1;
     for (int part = 0; part < w->parts; part++)      /* what is written begins as NaN, what is added to as 0 */
         for (int i = 0; i < op_args(&swax_ops[w->c[part].op]); i++) {
             const struct op_arg *a = &swax_ops[w->c[part].op].arg[i];

@@ -71,10 +71,8 @@ static void shield(struct work *k, int access)
 {
     const struct op_room *r = &k->room;
     mprotect(k->shared, k->shared_bytes, access);
-    if (r->shift)
-        mprotect(r->at, r->shift, access);
-    if (r->used % r->page == 0 && r->used < r->bytes)
-        mprotect(r->at + r->used, r->bytes - r->used, access);
+    mprotect(r->at, r->shift, access);
+    mprotect(r->at + r->used, r->bytes - r->used, access);      /* a room's last array goes on to the end of a page */
 }
 
 static void begin_call(void *arg) { shield(arg, PROT_NONE); }
