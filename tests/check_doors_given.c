@@ -340,6 +340,27 @@ START_TEST(small_numbers_have_what_f16_leaves_them)
 }
 END_TEST
 
+/* What a gradient that is 0 is a difference of, nobody knows: it is to be a number.  An output that is 0 is to be 0,
+ * and so is a part of a gradient. */
+START_TEST(a_gradient_that_vanishes_is_not_asked)
+{
+    static const double zeros[3] = {0, -0.0, 0}, some[3] = {0, 1, 0}, left[3] = {2e-5, 0, -1e-5},
+                        beside[3] = {2e-5, 1, 0}, none[3] = {0, NAN, 0}, far[3] = {0, INFINITY, 0};
+    static const struct { const double *truth, *got; int gradient, within, asked; } of[] = {
+        {zeros, left, 1, 1, 0}, {zeros, left, 0, 0, 1}, {zeros, zeros, 0, 1, 1}, {zeros, zeros, 1, 1, 0},
+        {zeros, none, 1, 0, 0}, {zeros, far, 1, 0, 0},  {some, beside, 1, 0, 1}, {some, some, 1, 1, 1},
+    };
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+        for (int dtype = 0; dtype < 2; dtype++) {
+            struct door_tensor t = {.n = 3, .dtype = dtype ? DT_F64 : DT_F32, .truth = of[k].truth, .got = of[k].got,
+                                    .gradient = of[k].gradient};
+            door_tensor_judge(&t);
+            ck_assert_msg(t.within == of[k].within && t.asked == of[k].asked, "row %d: within %d, asked %d", (int)k,
+                          t.within, t.asked);
+        }
+}
+END_TEST
+
 START_TEST(errors_are_counted_in_neighbours)
 {
     static const struct { int type, statistic; double at, off, ulp;
@@ -486,6 +507,7 @@ int main(void)
     tcase_add_test(t, a_tensor_has_the_rule_of_the_judge);
     tcase_add_test(t, small_numbers_have_what_f16_leaves_them);
     tcase_add_test(t, errors_are_counted_in_neighbours);
+    tcase_add_test(t, a_gradient_that_vanishes_is_not_asked);
     tcase_add_test(t, a_bound_is_within_itself);
     tcase_add_test(t, a_bound_of_1_asks_nothing);
     tcase_add_test(t, a_tensor_is_looked_at_along_its_axes);
