@@ -33,7 +33,7 @@ static int says_more(const struct answered *x, const double *says)
 }
 
 /* Each number by the nearer of the two: what is left by RMS and at most, in orders of magnitude.  *theirs: how many
- * are far from the truth and near the cause, and of these *plain, which tell nothing of it. */
+ * are far from the truth and near the cause, and finite there, and of these *plain, which tell nothing of it. */
 static double left_of_both(const struct answered *x, const double *says, double unit, long *theirs, long *plain)
 {
     const long n = x->p->in[x->part].size[x->arg];
@@ -43,7 +43,7 @@ static double left_of_both(const struct answered *x, const double *says, double 
     *theirs = *plain = 0;
     for (long e = 0; e < n; e++) {
         const double off = answer_off(a[e], t[e]), other = from_cause(a[e], says[e]), d = fmin(off, other);
-        const int is_theirs = off > far && isfinite(other) && other <= off / 10;
+        const int is_theirs = off > far && isfinite(says[e]) && isfinite(other) && other <= off / 10;
         *theirs += is_theirs;
         *plain += is_theirs && is_plain(x, says, e);
         largest = fmax(largest, isfinite(a[e]) ? fabs(a[e]) : 0);
