@@ -28,7 +28,7 @@ static const char plain[] = WITH("\"N\": [1, 40]", Y ", " X);
 /* ---- the process of a library */
 
 /* In memory that the processes share: what the clock that ends a process stands at, the arrays' addresses, a trick. */
-enum { RECORDED = 1200 };
+enum { RECORDED = 4800 };
 static struct table {
     unsigned clock, clock_inside;
     int calls, trick, has_first, loads;
@@ -510,14 +510,14 @@ START_TEST(a_verdict_is_printed)
                       strstr(said, ", N=11 M=3 eps=0.125 a=2, element 0\nErrors are relative"),
                   "%s", said);
     ck_assert_msg(!strstr(said, "Two calls"), "%s", said);
-    /* candidate twice, truth, 5 honest; 3 replays: all others, x alone, as it was */
-    ck_assert_int_eq(table->calls, 12 * (1 + 1 + 6) + 3 * ((1 + 6) + (1 + 1) + 1));
+    /* candidate twice, truth, 5 honest and 12 beside them; 3 replays: all others, x alone, as it was */
+    ck_assert_int_eq(table->calls, 12 * (1 + 1 + 18) + 3 * ((1 + 18) + (1 + 1) + 1));
     table->calls = 0;
     wrong = verdict(scaled, &(struct own_asked){.suite = "standard", .seed = 7, .only = 58}, &status, said);
     ck_assert_msg(!wrong && !status && strstr(said, "suite=standard seed=7: 1 of 1 cases") &&
                       strstr(said, "in case 58, gauss,"),
                   "%s", said);
-    ck_assert_int_eq(table->calls, 8);
+    ck_assert_int_eq(table->calls, 20);
     wrong = verdict(scaled, &(struct own_asked){.suite = "standard", .seed = 7, .only = 60}, &status, said);
     ck_assert_msg(wrong && !strcmp(wrong, "number=60: the suite has cases 0 to 59.") && !*said && !status, "%s",
                   wrong ? wrong : said);
@@ -531,11 +531,11 @@ START_TEST(a_verdict_is_printed)
 }
 END_TEST
 
-/* Each problem's calls: two of the candidate at either place, the plain function's in double, in float, and on inputs
- * that are off by one rounding, four times; of every fifth the same of other numbers, where the last ones lay, then
- * with one input after the other in part as it was not, of which the truth alone is asked, if that is enough, and these
- * once more.  An index is never off.  Where the candidate is wrong about the other numbers, these again at the
- * other place, and the others in a process of their own. */
+/* Each problem's calls: two of the candidate at either place, the plain function's in double, in float, on inputs that
+ * are off by one rounding, four times, and in float and in double on floats beside them, six times; of every fifth the
+ * same of other numbers, where the last ones lay, then with one input after the other in part as it was not, of which
+ * the truth alone is asked, if that is enough, and these once more.  An index is never off.  Where the candidate is
+ * wrong about the other numbers, these again at the other place, and the others in a process of their own. */
 static int next_call;
 
 static void is_next(const struct own_problem *p, int is_mine, const void *at, const char *what)
@@ -563,6 +563,18 @@ static void are_honest(const struct own_problem *p, enum dtype dtype)
                 door_nudge(off.at[i], 3, (int)dtype, i == 3, k == 4 ? 0 : p->seed + (uint64_t)k);
         is_next(&off, 0, NULL, "off by one rounding");
         own_free(&off);
+    }
+    for (int k = 0; k < 12; k++) {
+        struct own_problem near;
+        own_copy(&near, p, &w);
+        for (int i = 0; i < 5; i++)
+            for (int step = 1; step <= 3 && (i == 0 || i == 3 || i == 4); step++) {
+                door_nudge(near.at[i], 3, DT_F32, 1, p->seed + (uint64_t)(k / 2 * 100 + step));
+                if (step == 3)
+                    door_round(near.at[i], 3, DT_F32, 1);
+            }
+        is_next(&near, 0, NULL, k % 2 ? "beside it, in double" : "beside it, in float");
+        own_free(&near);
     }
 }
 
@@ -624,11 +636,11 @@ START_TEST(other_numbers_are_these_turned_round)
     table->calls = 0;
     const char *wrong = verdict(WITH("\"N\": 11", Y ", " X),
                                 &(struct own_asked){ .suite = "quick", .seed = 7, .only = 0 }, &status, said);
-    ck_assert_msg(!wrong && !status && table->calls == 18, "%s%s, %d calls", wrong ? wrong : "", said, table->calls);
+    ck_assert_msg(!wrong && !status && table->calls == 42, "%s%s, %d calls", wrong ? wrong : "", said, table->calls);
     for (int e = 0; e < 11; e++)
         ck_assert(table->x[1][e] == table->x[0][e] && table->x[2][e] == table->x[0][e] &&
-                  table->x[8][e] == -table->x[0][10 - e] && table->x[9][e] == table->x[8][e] &&
-                  table->x[17][e] == table->x[0][e]);
+                  table->x[20][e] == -table->x[0][10 - e] && table->x[21][e] == table->x[20][e] &&
+                  table->x[41][e] == table->x[0][e]);
 }
 END_TEST
 

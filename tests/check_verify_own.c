@@ -416,6 +416,53 @@ START_TEST(sums_of_many_terms_may_be_in_turn)
 }
 END_TEST
 
+/* ---- the gradient of a layer norm, dx <- dy, x, w: of centred numbers, or of sums that cancel, as libraries do */
+
+#define SLOPE(name, real, centred)                                                                                     \
+    static void name(void *const *t, const int *s, const double *scalar)                                               \
+    {                                                                                                                  \
+        const int C = s[1];                                                                                            \
+        const real *w = t[3], n = (real)C;                                                                             \
+        for (int row = 0; row < s[0]; row++) {                                                                         \
+            const real *dy = (const real *)t[1] + row * C, *x = (const real *)t[2] + row * C;                          \
+            real *dx = (real *)t[0] + row * C, mean = 0, var = 0, sum = 0, by_x = 0;                                   \
+            for (int c = 0; c < C; c++)                                                                                \
+                mean += x[c] / n;                                                                                      \
+            for (int c = 0; c < C; c++)                                                                                \
+                var += (x[c] - mean) * (x[c] - mean) / n;                                                              \
+            const real r = 1 / (real)sqrt(var + (real)scalar[0]);                                                      \
+            for (int c = 0; c < C; c++) {                                                                              \
+                sum += dy[c] * w[c];                                                                                   \
+                by_x += dy[c] * w[c] * (centred ? (x[c] - mean) * r : x[c]);                                           \
+            }                                                                                                          \
+            const real b = (sum * mean - by_x) * r * r * r / n, a = -b * mean - sum * r / n;                           \
+            for (int c = 0; c < C; c++)                                                                                \
+                dx[c] = centred ? r * (dy[c] * w[c] - sum / n - (x[c] - mean) * r * (by_x / n))                        \
+                                : r * dy[c] * w[c] + b * x[c] + a;                                                     \
+        }                                                                                                              \
+    }
+SLOPE(centred32, float, 1)
+SLOPE(centred64, double, 1)
+SLOPE(by_sums32, float, 0)
+LOADS(load_slope, centred32, centred64, by_sums32, centred64, NULL)
+
+/* Of one element nothing is left of it, and of two hardly anything: what float leaves there is luck. */
+START_TEST(a_norm_of_few_elements_is_good)
+{
+    static const char of[] =
+        "{\"function\": \"d\", \"sizes\": {\"N\": [1, 9], \"C\": [1, 4]}, \"scalars\": {\"eps\": [1e-5, 1e-5]}, "
+        "\"tensors\": [{\"name\": \"dx\", \"shape\": \"NC\", \"is\": \"gradient\"}, "
+        "{\"name\": \"dy\", \"shape\": \"NC\", \"is\": \"input\"}, {\"name\": \"x\", \"shape\": \"NC\", "
+        "\"is\": \"input\"}, {\"name\": \"w\", \"shape\": \"C\", \"is\": \"input\", \"like\": \"weight\"}]}";
+    int refused = 0;
+    for (int seed = 1; seed <= 30; seed++) {
+        const struct answer is = ask((struct asking){load_slope, of, .seed = seed, .dtype = DT_F32});
+        refused += verdict_of(&is);
+    }
+    ck_assert_msg(!refused, "%d of 30 suites refuse it", refused);
+}
+END_TEST
+
 /* What is said to have just that problem again: its words, and the problem is wrong in the same way. */
 START_TEST(the_worst_problem_is_said_and_can_be_had_alone)
 {
@@ -576,6 +623,7 @@ int main(void)
     tcase_add_loop_test(t, what_is_behind_a_large_block_is_asked, 0, 24);
     tcase_add_loop_test(t, what_begins_inside_is_refused, 0, 2 * (int)(sizeof begins / sizeof *begins));
     tcase_add_loop_test(t, sums_of_many_terms_may_be_in_turn, 0, 2);
+    tcase_add_test(t, a_norm_of_few_elements_is_good);
     tcase_add_test(t, the_worst_problem_is_said_and_can_be_had_alone);
     tcase_add_test(t, a_wrong_description_is_said);
     tcase_add_test(t, json_says_the_same);

@@ -26,6 +26,30 @@ def twice(x):
     return 2 * x
 
 
+@unittest.skipUnless(torch, "torch is not installed")
+class FewElements(unittest.TestCase):
+    def test_a_layer_norm_of_few_elements(self):
+        """Of one element its gradient is 0, of two hardly more, and what float leaves there is luck."""
+
+        def naive_norm(x, w, b, eps):
+            mean = x.mean(-1, keepdim=True)
+            return (x - mean) / torch.sqrt(((x - mean) ** 2).mean(-1, keepdim=True) + eps) * w + b
+
+        def mine(x, w, b, eps):
+            return torch.nn.functional.layer_norm(x, (x.shape[-1],), w, b, eps)
+
+        for seed in (1, 8, 11):
+            check(
+                mine,
+                reference=naive_norm,
+                inputs={"x": "N C", "w": "C: weight", "b": "C"},
+                eps=1e-5,
+                gradients=True,
+                suite="quick",
+                seed=seed,
+            )
+
+
 class References(unittest.TestCase):
     def refused(self, words, reference, fn=twice, **how):
         with self.assertRaisesRegex(ValueError, words):
