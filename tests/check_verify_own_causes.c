@@ -146,6 +146,7 @@ enum {
     COARSE,
     LARGER,
     MINUS_ONE,
+    IGNORED,
     TENFOLD,
     NO_A,
     SCALARS,
@@ -188,6 +189,7 @@ static float number(float x, int C)
 {
     switch (how) {
     case SIGN: return -x;
+    case IGNORED: return 0;
     case LOGARITHM: return expf(x);
     case COARSE: return (float)op_round(x, REAL, SWAX_PREC_BF16);
     case LARGER: return x * sqrtf((float)C);
@@ -200,7 +202,7 @@ static float number(float x, int C)
 
 static float slope(float x, int C)
 {
-    return how == SIGN ? -1 : how == LOGARITHM ? expf(x) : how == LARGER ? sqrtf((float)C) : 1;
+    return how == IGNORED ? 0 : how == SIGN ? -1 : how == LOGARITHM ? expf(x) : how == LARGER ? sqrtf((float)C) : 1;
 }
 
 enum { MOST = 20 * 90 };
@@ -296,6 +298,7 @@ static const char *const says[WAYS] = {
     [COARSE] = "x is rounded to bf16",
     [LARGER] = "x is taken as sqrt(its last size) times x",
     [MINUS_ONE] = "w is taken as w - 1",
+    [IGNORED] = "x is ignored: taken as 0",
     [TENFOLD] = "eps is 10 times as large",
     [NO_A] = "a is left out: 0",
     [SCALARS] = "eps and a are swapped",
@@ -421,6 +424,73 @@ START_TEST(the_plain_function_may_crash)
 }
 END_TEST
 
+/* ---- sums that decay, y <- x, g: y_t = exp(g_t) y_(t-1) + x_t */
+
+static const char decay[] = "{\"function\": \"f\", \"sizes\": {\"T\": [1, 140]}, \"tensors\": ["
+                            TENSOR("y", "T", "\"output\"") ", " TENSOR("x", "T", "\"input\"") ", "
+                            TENSOR("g", "T", "\"input\", \"like\": \"decay\"") "]}";
+
+#define DECAY(name, real, g_)                                                                                          \
+    static void name(void *const *t, const int *s, const double *scalar)                                               \
+    {                                                                                                                  \
+        real sum = 0;                                                                                                  \
+        (void)scalar;                                                                                                  \
+        for (int n = 0; n < s[0]; n++) {                                                                               \
+            const real g = ((const real *)t[2])[n];                                                                    \
+            sum = (real)exp(g_) * sum + ((const real *)t[1])[n];                                                       \
+            ((real *)t[0])[n] = sum;                                                                                   \
+        }                                                                                                              \
+    }
+DECAY(decay32, float, g)
+DECAY(decay64, double, g)
+DECAY(grows32, float, -g)
+DECAY(doubly32, float, (float)exp(g))
+DECAY(not_finite32, float, s[0] > 20 ? NAN : -g)
+
+/* Sums that grow without bound are not finite in long rows, and where they are, they amplify all roundings.  A kernel
+ * that is not finite where its cause is has another one. */
+START_TEST(what_overflows_is_named)
+{
+    static const struct { own_function *of; const char *says; } is[] = {
+        {grows32, "cause:     these numbers come where g has the opposite sign.\n"},
+        {doubly32, "cause:     these numbers come where g is taken for its logarithm: exp(g) is used.\n"},
+        {not_finite32, none}};
+    char said[SAID];
+    functions[0] = decay32, functions[1] = decay64, functions[2] = is[_i].of;
+    ck_assert(ask(decay, "quick", -1, 0, said));
+    ck_assert_msg(strstr(said, is[_i].says), "%s", said);
+}
+END_TEST
+
+/* ---- a scalar that is ignored, y <- x: most problems are right without it, and not with other scalars */
+
+#define STEP(name, real, step)                                                                                         \
+    static void name(void *const *t, const int *s, const double *scalar)                                               \
+    {                                                                                                                  \
+        (void)scalar;                                                                                                  \
+        for (int n = 0; n < s[0]; n++)                                                                                 \
+            ((real *)t[0])[n] = ((const real *)t[1])[n] + (real)(step);                                                \
+    }
+STEP(step32, float, floor(1.3 * scalar[0]))
+STEP(step64, double, floor(1.3 * scalar[0]))
+STEP(flat32, float, 0)
+
+START_TEST(an_ignored_scalar_is_no_answer_of_before)
+{
+    static const char text[] = "{\"function\": \"f\", \"sizes\": {\"N\": [20, 40]}, \"scalars\": {\"a\": [0, 1]}, "
+                               "\"tensors\": [" TENSOR("y", "N", "\"output\"") ", " TENSOR("x", "N", "\"input\"") "]}";
+    char said[SAID];
+    int others = 0;
+    functions[0] = step32, functions[1] = step64, functions[2] = flat32;
+    for (int k = 0; k < 12; k += 5)
+        if (ask(text, "quick", k, 0, said)) {
+            others += strstr(said, "It is right about some numbers and wrong about others") != NULL;
+            ck_assert_msg(strstr(said, "cause:     these numbers come where a is left out: 0.\n"), "%s", said);
+        }
+    ck_assert_int_gt(others, 0);
+}
+END_TEST
+
 /* ---- other numbers in the same memory: y <- x, wrong where the first number is above 0, or is not */
 
 #define ROW(name, real, is_wrong)                                                                                      \
@@ -524,6 +594,8 @@ int main(void)
     tcase_add_test(t, json_has_causes);
     tcase_add_loop_test(t, pairs_in_the_other_order_are_named, 0, 2);
     tcase_add_loop_test(t, the_plain_function_may_crash, 0, 2);
+    tcase_add_loop_test(t, what_overflows_is_named, 0, 3);
+    tcase_add_test(t, an_ignored_scalar_is_no_answer_of_before);
     tcase_add_test(t, of_other_numbers_the_wrong_ones_are_explained);
     tcase_add_test(t, none_is_looked_for_in_large_ones);
     tcase_add_test(t, small_problems_are_kept);
