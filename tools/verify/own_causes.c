@@ -13,7 +13,6 @@
 enum { STEPS = 4, TRIED = 24 };           /* TRIED: of the ways that are near, how many the judge is asked about */
 static const double NEAR = 64;            /* bounds: what is further away than that is not looked at more closely, */
 static const double CLOSER = 32;          /* unless the truth is so many times further away: the way may be unstable */
-static const double SLACK = 2;            /* times what honest ones err: the way itself is a step that is rounded */
 static const double MOST_KEPT = 1e6;      /* numbers in the tensors of the problems that are kept */
 static const double SECONDS = 20, OF_ONE = 1;      /* of the whole search, and of one call of the plain function */
 
@@ -109,21 +108,17 @@ static int taken(struct search *s, const struct own_case *c, const struct own_wa
 static double rms_of(const double *a, long n)
 {
     double sum = 0;
-    long finite = 0;
     for (long e = 0; e < n; e++)
-        if (isfinite(a[e]))
-            sum += a[e] * a[e], finite++;
-    return finite ? sqrt(sum / (double)finite) : 0;
+        sum += a[e] * a[e];
+    return sqrt(sum / (double)n);
 }
 
-static double distance(const double *a, const double *b, double unit, long n)
+static double distance(const double *a, const double *b, long n)
 {
     double sum = 0;
-    for (long e = 0; e < n; e++) {
-        const double off = a[e] == b[e] || (isnan(a[e]) && isnan(b[e])) ? 0 : a[e] - b[e];
-        sum += off * off;
-    }
-    return sqrt(sum / (double)n) / fmax(unit, 1e-300);
+    for (long e = 0; e < n; e++)
+        sum += (a[e] - b[e]) * (a[e] - b[e]);
+    return sqrt(sum / (double)n);
 }
 
 /* How many bounds the answers are away from what a way gives, as a logarithm over all of them; and of how many wrong
@@ -137,9 +132,9 @@ static int fits(const struct own *w, const struct own_case *c, const struct own_
         if (w->tensor[i].role == IN || (!c->asked[i] && c->within[i]))
             continue;
         const long n = c->is.n[i];
-        const double bound = fmax(c->rms_bound[i], 1e-15),
-                     unit = fmax(rms_of(says->at[i], n), rms_of(c->truth[i], n)),
-                     off = distance(c->got[i], says->at[i], unit, n), was = distance(c->got[i], c->truth[i], unit, n);
+        const double unit = fmax(fmax(rms_of(says->at[i], n), rms_of(c->truth[i], n)), 1e-300),
+                     bound = unit * c->rms_bound[i], off = distance(c->got[i], says->at[i], n),
+                     was = distance(c->got[i], c->truth[i], n);
         if (!(off <= fmax(NEAR * bound, was / CLOSER)) || (!c->within[i] && !(off <= fmax(bound, was / 2))))
             return 0;
         f->total += log1p(off / bound);
@@ -193,14 +188,6 @@ static double near(struct search *s, const struct own_kept kept[2], const struct
     return fine && f.explained ? floor(STEPS * f.total / (kept[0].n + kept[1].n)) : -1;
 }
 
-/* Within what an honest one errs; or, of what was wrong and is explained but for a small part, not far out of that. */
-static int is_met(const struct own_case *c, int i, const struct door_tensor *t)
-{
-    const double was = distance(c->got[i], c->truth[i], 1, t->n), off = distance(t->got, t->truth, 1, t->n);
-    return t->within || (!c->asked[i] && c->within[i]) ||
-           (off <= was / CLOSER && t->error.most <= SLACK * t->bound.most && t->error.rms <= SLACK * t->bound.rms);
-}
-
 /* Would the judge pass all answers of that case, if that were what the kernel should compute? */
 static int is_right(struct search *s, const struct own_case *c, int right, const struct own_way *way)
 {
@@ -215,7 +202,7 @@ static int is_right(struct search *s, const struct own_case *c, int right, const
         if (fine)
             own_judge(s->own, &got, none, t);
         for (int i = 0; i < s->own->tensors; i++)
-            fine = fine && (s->own->tensor[i].role == IN || is_met(c, i, &t[i]));
+            fine = fine && (s->own->tensor[i].role == IN || t[i].within || (!c->asked[i] && c->within[i]));
     }
     own_free(&p), own_free(&truth);
     return fine;

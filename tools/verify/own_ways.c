@@ -8,61 +8,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { PAIRED, NUMBERS, PLACES, TRANSPOSED, SWAPPED, SCALAR, SCALARS_SWAPPED, BEFORE };
+enum kind { PAIRED, NUMBERS, BENT, PLACES, TRANSPOSED, SWAPPED, SCALAR, SCALARS_SWAPPED, BEFORE };
 
-/* ---- numbers: x is taken as times last^power x + plus, where last is the size of its last axis, or otherwise */
+/* ---- numbers: x is taken as times last^power x + plus, where last is the size of its last axis */
 
-enum bent { STRAIGHT, EXP, BF16, SQUARE, MAGNITUDE, SIGMOID, SOFTPLUS };
-static const struct { const char *says; double times, power, plus; enum bent bent; } numbers[] = {
-    { "@ has the opposite sign", -1, 0, 0, STRAIGHT },
-    { "@ is ignored: taken as 0", 0, 0, 0, STRAIGHT },
-    { "@ is ignored: taken as 1", 0, 0, 1, STRAIGHT },
-    { "@ is taken as 1 + @", 1, 0, 1, STRAIGHT },
-    { "@ is taken as @ - 1", 1, 0, -1, STRAIGHT },
-    { "@ is taken twice as large", 2, 0, 0, STRAIGHT },
-    { "@ is taken as half of @", 0.5, 0, 0, STRAIGHT },
-    { "@ is taken as sqrt(its last size) times @", 1, 0.5, 0, STRAIGHT },
-    { "@ is taken as 1/sqrt(its last size) times @", 1, -0.5, 0, STRAIGHT },
-    { "@ is taken as its last size times @", 1, 1, 0, STRAIGHT },
-    { "@ is taken as one over its last size times @", 1, -1, 0, STRAIGHT },
-    { "@ is taken as log2(e) times @", 1.4426950408889634, 0, 0, STRAIGHT },
-    { "@ is taken as log(2) times @", 0.6931471805599453, 0, 0, STRAIGHT },
-    { "@ is taken for its logarithm: exp(@) is used", 1, 0, 0, EXP },
-    { "@ is rounded to bf16", 1, 0, 0, BF16 },
-    { "@ is taken as 1 - @", -1, 0, 1, STRAIGHT },
-    { "@ is squared", 1, 0, 0, SQUARE },
-    { "the absolute value of @ is taken", 1, 0, 0, MAGNITUDE },
-    { "@ is taken as sigmoid(@)", 1, 0, 0, SIGMOID },
-    { "@ is taken as softplus(@)", 1, 0, 0, SOFTPLUS },
+static const struct { const char *says; double times, power, plus; } numbers[] = {
+    { "@ has the opposite sign", -1, 0, 0 },
+    { "@ is ignored: taken as 0", 0, 0, 0 },
+    { "@ is ignored: taken as 1", 0, 0, 1 },
+    { "@ is taken as 1 + @", 1, 0, 1 },
+    { "@ is taken as @ - 1", 1, 0, -1 },
+    { "@ is taken as 1 - @", -1, 0, 1 },
+    { "@ is taken twice as large", 2, 0, 0 },
+    { "@ is taken as half of @", 0.5, 0, 0 },
+    { "@ is taken as sqrt(its last size) times @", 1, 0.5, 0 },
+    { "@ is taken as 1/sqrt(its last size) times @", 1, -0.5, 0 },
+    { "@ is taken as its last size times @", 1, 1, 0 },
+    { "@ is taken as one over its last size times @", 1, -1, 0 },
+    { "@ is taken as log2(e) times @", 1.4426950408889634, 0, 0 },
+    { "@ is taken as log(2) times @", 0.6931471805599453, 0, 0 },
 };
 enum { NUMBERS_ROWS = sizeof numbers / sizeof *numbers };
 
-static double number_taken(int row, double x, double last)
-{
-    switch (numbers[row].bent) {
-    case EXP: return exp(fmin(x, 80));
-    case BF16: return op_round(x, REAL, SWAX_PREC_BF16);
-    case SQUARE: return x * x;
-    case MAGNITUDE: return fabs(x);
-    case SIGMOID: return 1 / (1 + exp(-x));
-    case SOFTPLUS: return fmax(x, 0) + log1p(exp(-fabs(x)));
-    default: return numbers[row].times * pow(last, numbers[row].power) * x + numbers[row].plus;
-    }
-}
-
-/* The derivative of that: a rounding has that of what it rounds. */
-static double number_slope(int row, double x, double last)
-{
-    const double sigmoid = 1 / (1 + exp(-x));
-    switch (numbers[row].bent) {
-    case EXP: return exp(fmin(x, 80));
-    case SQUARE: return 2 * x;
-    case MAGNITUDE: return (x > 0) - (x < 0);
-    case SIGMOID: return sigmoid * (1 - sigmoid);
-    case SOFTPLUS: return sigmoid;
-    default: return numbers[row].times * pow(last, numbers[row].power);
-    }
-}
+/* or as a function of x, with its derivative; a rounding has that of what it rounds */
+typedef double bend(double x);
+static double exp_of(double x) { return exp(fmin(x, 80)); }
+static double bf16_of(double x) { return op_round(x, REAL, SWAX_PREC_BF16); }
+static double one(double x) { return (void)x, 1; }
+static double square(double x) { return x * x; }
+static double twice(double x) { return 2 * x; }
+static double sign(double x) { return (x > 0) - (x < 0); }
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double sigmoid_slope(double x) { return sigmoid(x) * sigmoid(-x); }
+static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
+static const struct { const char *says; bend *of, *slope; } bent[] = {
+    { "@ is taken for its logarithm: exp(@) is used", exp_of, exp_of },
+    { "@ is rounded to bf16", bf16_of, one },
+    { "@ is squared", square, twice },
+    { "the absolute value of @ is taken", fabs, sign },
+    { "@ is taken as sigmoid(@)", sigmoid, sigmoid_slope },
+    { "@ is taken as softplus(@)", softplus, sigmoid },
+};
+enum { BENT_ROWS = sizeof bent / sizeof *bent };
 
 /* ---- places: which of n numbers, `width` or a tile's, stands at number j; negative: a 0 */
 
@@ -94,14 +81,14 @@ static long in_halves(long j, long n, long width)
     { "the tail of # of @ behind a multiple of " #tile " is left out, and all where there are fewer", whole_tiles,     \
       tile }
 static const struct { const char *says; from *of; long width; } places[] = {
-    { "each # of @ reads the one before, and 0 at the edge", before, 0 },
-    { "each # of @ reads the one before, going round", before_round, 0 },
-    { "each # of @ reads the next, and 0 at the edge", next, 0 },
-    { "each # of @ reads the next, going round", next_round, 0 },
-    { "the # of @ are in reverse order", reversed, 0 },
-    { "the first # of @ is read for all", first, 0 },
-    { "the halves of # of @ are swapped", halves, 0 },
-    { "the last # of @ is left out", but_last, 0 },
+    { .says = "each # of @ reads the one before, and 0 at the edge", .of = before },
+    { .says = "each # of @ reads the one before, going round", .of = before_round },
+    { .says = "each # of @ reads the next, and 0 at the edge", .of = next },
+    { .says = "each # of @ reads the next, going round", .of = next_round },
+    { .says = "the # of @ are in reverse order", .of = reversed },
+    { .says = "the first # of @ is read for all", .of = first },
+    { .says = "the halves of # of @ are swapped", .of = halves },
+    { .says = "the last # of @ is left out", .of = but_last },
     TAIL(16), TAIL(32), TAIL(64), TAIL(128),
 };
 enum { PLACES_ROWS = sizeof places / sizeof *places };
@@ -175,7 +162,7 @@ struct list { const struct own *own; struct own_way *at; int n; };
 
 static void add(struct list *l, enum kind kind, int rows, int of, int axis)
 {
-    const int chains = kind == NUMBERS || kind == PLACES || kind == TRANSPOSED ||
+    const int chains = kind == NUMBERS || kind == BENT || kind == PLACES || kind == TRANSPOSED ||
                        (kind == SWAPPED && gradient_of(l->own, axis) >= 0),
               gradient = chains ? gradient_of(l->own, of) : -1;
     for (int row = 0; row < rows; row++)
@@ -190,7 +177,7 @@ static int are_alike(const struct own_tensor *a, const struct own_tensor *b)
 
 struct own_way *own_ways(const struct own *w, int *n)
 {
-    enum { OF_ONE = PAIRED_ROWS + 2 * (NUMBERS_ROWS + OWN_AXES * (PLACES_ROWS + TURNED_ROWS)) };
+    enum { OF_ONE = PAIRED_ROWS + 2 * (NUMBERS_ROWS + BENT_ROWS + OWN_AXES * (PLACES_ROWS + TURNED_ROWS)) };
     enum { SWAPS = OWN_TENSORS * OWN_TENSORS + OWN_SCALARS * OWN_SCALARS };
     struct list l = {.own = w, .at = op_take(OWN_TENSORS * OF_ONE + OWN_SCALARS * SCALAR_ROWS + SWAPS, sizeof *l.at)};
     for (int i = 0; i < w->scalars; i++)
@@ -207,8 +194,10 @@ struct own_way *own_ways(const struct own *w, int *n)
             add(&l, BEFORE, 1, i, 0);
         if (w->tensor[i].role != IN)
             continue;
-        if (w->tensor[i].type != INT)
+        if (w->tensor[i].type != INT) {
             add(&l, NUMBERS, NUMBERS_ROWS, i, 0);
+            add(&l, BENT, BENT_ROWS, i, 0);
+        }
         for (int d = 0; d < axes; d++)
             add(&l, PLACES, PLACES_ROWS, i, d);
         for (int d = axes > 3 ? axes - 3 : 0; d < axes - 1; d++)
@@ -229,6 +218,7 @@ static const char *words_of(const struct own_way *way)
     switch (way->kind) {
     case PAIRED: return paired[way->row].says;
     case NUMBERS: return numbers[way->row].says;
+    case BENT: return bent[way->row].says;
     case PLACES: return places[way->row].says;
     case TRANSPOSED: return "# of @ are transposed in memory";
     case SCALAR: return scalars[way->row].says;
@@ -281,9 +271,11 @@ static int touches(const struct own_way *way, const struct own *w, int i)
     return way->kind == PAIRED ? last_letter(w, i) == last_letter(w, way->of) : !is_of_scalars(way) && i == way->of;
 }
 
-static double last_size(const struct own *w, const struct own_problem *p, int i)
+/* times last^power */
+static double factor_of(const struct own_way *way, const struct own *w, const struct own_problem *p)
 {
-    return (double)own_extent(w, p, last_letter(w, i));      /* 1 of no letter */
+    const double last = (double)own_extent(w, p, last_letter(w, way->of));      /* 1 of no letter */
+    return numbers[way->row].times * pow(last, numbers[way->row].power);
 }
 
 static from *from_of(const struct own_way *way)
@@ -302,7 +294,10 @@ static void take(const struct own_way *way, const struct own *w, const struct ow
     memcpy(was, a, bytes);
     if (way->kind == NUMBERS)
         for (long e = 0; e < p->n[i]; e++)
-            a[e] = number_taken(way->row, was[e], last_size(w, p, i));
+            a[e] = factor_of(way, w, p) * was[e] + numbers[way->row].plus;
+    else if (way->kind == BENT)
+        for (long e = 0; e < p->n[i]; e++)
+            a[e] = bent[way->row].of(was[e]);
     else if (way->kind == BEFORE)
         memset(a, 0, bytes);
     else {
@@ -362,7 +357,10 @@ static void chain(const struct own_way *way, const struct own *w, const struct o
     memcpy(g, gradient, (size_t)of->n[i] * sizeof *g);
     if (way->kind == NUMBERS)
         for (long e = 0; e < of->n[i]; e++)
-            gradient[e] = g[e] * number_slope(way->row, of->at[i][e], last_size(w, of, i));
+            gradient[e] = g[e] * factor_of(way, w, of);
+    else if (way->kind == BENT)
+        for (long e = 0; e < of->n[i]; e++)
+            gradient[e] = g[e] * bent[way->row].slope(of->at[i][e]);
     else {
         run_of(way, w, of, i, &n, &behind, &width);
         place_back(gradient, g, of->n[i], n, behind, from_of(way), width);

@@ -60,6 +60,7 @@ def _elementwise(name):
     yield f"{name} is ignored: taken as 1", np.ones_like, lambda g, x: 0 * g
     yield f"{name} is taken as 1 + {name}", lambda x: 1 + x, lambda g, x: g
     yield f"{name} is taken as {name} - 1", lambda x: x - 1, lambda g, x: g
+    yield f"{name} is taken as 1 - {name}", lambda x: 1 - x, lambda g, x: -g
     yield from _scaled(name)
 
     def exp(x):
@@ -67,7 +68,6 @@ def _elementwise(name):
 
     yield f"{name} is taken for its logarithm: exp({name}) is used", exp, lambda g, x: g * exp(x)
     yield f"{name} is rounded to bf16", _to_bf16, lambda g, x: g
-    yield f"{name} is taken as 1 - {name}", lambda x: 1 - x, lambda g, x: -g
     yield f"{name} is squared", lambda x: x * x, lambda g, x: 2 * x * g
     yield f"the absolute value of {name} is taken", np.abs, lambda g, x: np.sign(x) * g
     yield f"{name} is taken as sigmoid({name})", _sigmoid, lambda g, x: _sigmoid(x) * (1 - _sigmoid(x)) * g
