@@ -669,6 +669,22 @@ START_TEST(few_errors_may_differ_more)
 }
 END_TEST
 
+/* A problem of one answer, with an answer and a cause that both are the truth as yet.  What an honest kernel errs
+ * there, by RMS. */
+static double one_cause(struct problem *p, struct op_case got[PARTS], struct hypotheses *h, const char *words)
+{
+    double square = 0;
+    draw(p, words, 0);
+    problem_solve(p);
+    const long n = p->truth[0].size[0];
+    for (long e = 0; e < n; e++)
+        square += p->truth[0].arg[0][e] * p->truth[0].arg[0][e];
+    memset(h, 0, sizeof *h);
+    op_case_copy(&got[0], &p->truth[0]), op_case_copy(&h->says[0][0], &p->truth[0]);
+    h->n = 1, h->unit[0][0][0] = h->truth_rms[0][0] = sqrt(square / (double)n);
+    return p->bound[0].rms_bound[0] * h->unit[0][0][0];
+}
+
 /* Orders of magnitude that an answer stands away from the truth and from a cause, by what an honest one may err. */
 START_TEST(distances_are_orders_of_magnitude)
 {
@@ -680,26 +696,20 @@ START_TEST(distances_are_orders_of_magnitude)
         {1e60, INFINITY, 9, 9}};
     enum { N = 11 };      /* no multiple of four */
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
-        struct op_case got[PARTS] = {{0}}, says;
+        struct op_case got[PARTS] = {{0}};
         struct problem p;
-        draw(&p, "add_forward seed=4 dtype=f32 family=gauss N=11", 0);
-        problem_solve(&p);
-        double square = 0;
-        for (long n = 0; n < N; n++)
-            square += p.truth[0].arg[0][n] * p.truth[0].arg[0][n];
-        const double rms = sqrt(square / N), honest = p.bound[0].rms_bound[0];
-        memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);
-        op_case_copy(&got[0], &p.truth[0]), op_case_copy(&says, &p.truth[0]);
+        const double honest = one_cause(&p, got, &h, "add_forward seed=4 dtype=f32 family=gauss N=11");
+        memset(&e, 0, sizeof e);
         for (long n = 0; n < N; n++) {
-            got[0].arg[0][n] += of[k].off * honest * rms;
-            says.arg[0][n] += of[k].cause * honest * rms;
+            got[0].arg[0][n] += of[k].off * honest;
+            h.says[0][0].arg[0][n] += of[k].cause * honest;
         }
-        h.n = 1, h.says[0][0] = says, h.unit[0][0][0] = h.truth_rms[0][0] = rms, h.off[0][0][0] = 1.25;
+        h.off[0][0][0] = 1.25;
         evidence_add(&e, &p, got, &h);
         ck_assert_msg(fabs(e.truth - of[k].truth) < 1e-6 && fabs(e.cause[0] - of[k].from_cause) < 1e-6 && e.tried[0] &&
                           fabs(e.size[0] - fabs(of[k].truth - 1.25)) < 1e-6, "%g off, and %g from a cause of %g: %g, "
                       "%g, %g", of[k].off, of[k].off - of[k].cause, of[k].cause, e.truth, e.cause[0], e.size[0]);
-        op_case_free(&says), op_case_free(&got[0]), problem_free(&p);
+        op_case_free(&h.says[0][0]), op_case_free(&got[0]), problem_free(&p);
     }
     /* nobody errs less than eight roundings of a double; and where all of the truth is 0, a distance is what it is */
     static const struct { double truth, unit, off, bound, orders; } least[] = {
@@ -917,27 +927,21 @@ START_TEST(numbers_are_the_nearer_ones)
         {{1000, 0, 900}, 1000, 1, 1, 0}, {{1000, 1001, 1000}, 1000, 3, 0, 0}, {{NAN, 1000, 1000}, 1000, 2, 1, 0},
         {{INFINITY, 1000, 1000}, INFINITY, 0, 1, 0}};
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
-        struct op_case got[PARTS] = {{0}}, says;
+        struct op_case got[PARTS] = {{0}};
         struct problem p;
-        draw(&p, "add_forward seed=4 dtype=f32 family=gauss N=12", 0);
-        problem_solve(&p);
-        double square = 0;
-        for (int n = 0; n < N; n++)
-            square += p.truth[0].arg[0][n] * p.truth[0].arg[0][n];
-        const double rms = sqrt(square / N), honest = p.bound[0].rms_bound[0];
-        memset(&h, 0, sizeof h), memset(&e, 0, sizeof e);
-        op_case_copy(&got[0], &p.truth[0]), op_case_copy(&says, &p.truth[0]);
+        const double honest = one_cause(&p, got, &h, "add_forward seed=4 dtype=f32 family=gauss N=12");
+        memset(&e, 0, sizeof e);
         for (int n = 0; n < N; n++) {
-            got[0].arg[0][n] += n < 3 ? of[k].off[n] * honest * rms : 0;
-            says.arg[0][n] += of[k].says * honest * rms;
+            got[0].arg[0][n] += n < 3 ? of[k].off[n] * honest : 0;
+            h.says[0][0].arg[0][n] += of[k].says * honest;
         }
-        h.n = 1, h.says[0][0] = says, h.unit[0][0][0] = h.truth_rms[0][0] = rms, h.off[0][0][0] = log10(of[k].says);
+        h.off[0][0][0] = log10(of[k].says);
         evidence_add(&e, &p, got, &h);
         const struct holds *is = &e.holds[0];
         ck_assert_msg(is->numbers == of[k].numbers && !is->neither == !of[k].neither &&
                           is->refuted == (unsigned)of[k].refuted, "row %d: %ld numbers, neither's %d, refuted %u",
                       (int)k, is->numbers, is->neither, is->refuted);
-        op_case_free(&says), op_case_free(&got[0]), problem_free(&p);
+        op_case_free(&h.says[0][0]), op_case_free(&got[0]), problem_free(&p);
     }
 }
 END_TEST

@@ -37,6 +37,22 @@ def refused(test, fn, words, reference=naive, **how):
     test.assertRegex(str(caught.exception), words)
 
 
+def of_rows(fn, reference, role, dtype, seed):
+    """The quick suite's report, of a function of rows of that role."""
+    return check(
+        fn,
+        reference=reference,
+        inputs={"x": f"N C: {role}"},
+        dtype=dtype,
+        array="numpy" if dtype == "f32" else "torch",
+        suite="quick",
+        N=(1, 40),
+        C=(20, 60),
+        seed=seed,
+        raises=False,
+    )
+
+
 class Asked(unittest.TestCase):
     def test_sizes_that_are_none(self):
         for wish in (0, -3, 2.5, True, (9, 1), (0, 5), []):
@@ -333,18 +349,7 @@ class Wrong(unittest.TestCase):
             return {**most, **least}
 
         def passed(role, dtype, begin):
-            report = check(
-                lambda x: ends(x, begin),
-                reference=ends,
-                inputs={"x": f"N C: {role}"},
-                dtype=dtype,
-                array="numpy" if dtype == "f32" else "torch",
-                suite="quick",
-                N=(1, 40),
-                C=(20, 60),
-                seed=3,
-                raises=False,
-            )
+            report = of_rows(lambda x: ends(x, begin), ends, role, dtype, 3)
             return {t["name"] for t in report.tensors if not t["failed"]}
 
         at_1 = {f"{end} {of} 1" for end in ("most", "least") for of in (0, 1)}  # some never go beyond 1
@@ -374,17 +379,8 @@ class Wrong(unittest.TestCase):
         for dtype in ["f32", "bf16", "f16"] if torch else ["f32"]:
             for sign in (1, -1):
                 for below in (-1e30, 0.0):
-                    report = check(
-                        lambda x: share(x, below, sign),
-                        reference=lambda x: share(x, -1e30, sign),
-                        inputs={"x": "N C: logits"},
-                        dtype=dtype,
-                        array="numpy" if dtype == "f32" else "torch",
-                        suite="quick",
-                        N=(1, 40),
-                        C=(20, 60),
-                        seed=4,
-                        raises=False,
+                    report = of_rows(
+                        lambda x: share(x, below, sign), lambda x: share(x, -1e30, sign), "logits", dtype, 4
                     )
                     self.assertEqual(report.good, below < 0, f"{dtype} {sign}: {report}")
 
