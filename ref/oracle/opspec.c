@@ -212,12 +212,19 @@ long op_extent(const struct op_spec *op, char letter, const int *dims)
     return dims[strchr(op->dims, letter) - op->dims];
 }
 
-long op_arg_size(const struct op_spec *op, int arg, const int *dims)
+static long elements(const struct op_spec *op, const char *shape, const int *dims)
 {
     long n = 1;
-    for (const char *s = op->arg[arg].shape; *s; s++)
+    for (const char *s = shape; *s; s++)
         n *= op_extent(op, *s, dims);
     return n;
+}
+
+long op_arg_size(const struct op_spec *op, int arg, const int *dims) { return elements(op, op->arg[arg].shape, dims); }
+
+long op_stride(const struct op_spec *op, int arg, char letter, const int *dims)
+{
+    return elements(op, strchr(op->arg[arg].shape, letter) + 1, dims);
 }
 
 const char *op_dim_word(const struct op_spec *op, char letter)

@@ -52,6 +52,8 @@ const char *op_scalar_name(const struct op_spec *op, int scalar, char name[OP_WO
 int op_forward_of(int op);                                               /* of foo_backward: foo_forward's row, or -1 */
 int op_backward_of(int op);                                              /* of foo_forward: foo_backward's row, or -1 */
 long op_extent(const struct op_spec *op, char letter, const int *dims);  /* the size a shape letter stands for */
+/* By how many elements the neighbours along the axis of that letter, which its shape has, lie apart. */
+long op_stride(const struct op_spec *op, int arg, char letter, const int *dims);
 long op_arg_size(const struct op_spec *op, int arg, const int *dims);    /* elements of an argument */
 const char *op_dim_word(const struct op_spec *op, char letter);          /* "tokens", "window", ...: for messages */
 

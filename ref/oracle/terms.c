@@ -107,27 +107,31 @@ static void strength_gradient_terms(double *size, const struct op_case *c, const
     size[0] *= fabs(c->scalar[0]);
 }
 
-/* What of a decay's element e is rate, what x, and what goes into its sigmoid. */
+/* What decays are made of, and of element e the rate, x, and what goes into its sigmoid. */
+struct decays { const double *a, *lrate, *bias; long HJ, J; double low; };
 struct decay { double rate, x, z; };
 
-static struct decay decay_of(const struct op_case *c, long e)
+static struct decays decays_of(const struct op_case *c)
 {
-    const struct op_spec *op = &swax_ops[c->op];
-    const long HJ = c->size[op_arg_find(op, "bias")], H = c->size[op_arg_find(op, "lrate")];
-    struct decay d = {.rate = exp(op_named(c, "lrate")[e % HJ / (HJ / H)]),
-                      .x = op_named(c, "a")[e] + op_named(c, "bias")[e % HJ]};
-    d.z = c->scalar[0] < 0 ? d.rate * d.x : d.x;
-    return d;
+    const int *d = c->dims;      /* N, H, J */
+    return (struct decays){op_named(c, "a"), op_named(c, "lrate"), op_named(c, "bias"), (long)d[1] * d[2], d[2],
+                           c->scalar[0]};
+}
+
+static struct decay decay_at(const struct decays *of, long e)
+{
+    const double rate = exp(of->lrate[e % of->HJ / of->J]), x = of->a[e] + of->bias[e % of->HJ];
+    return (struct decay){rate, x, of->low < 0 ? rate * x : x};
 }
 
 /* g = low s(z), or -rate softplus(x), which vanishes where a sigmoid does */
 static void decay_terms(double *size, const struct op_case *c, const struct op_case *truth)
 {
     (void)truth;
-    const double low = c->scalar[0];
+    const struct decays of = decays_of(c);
     for (long e = 0; e < c->size[0]; e++) {
-        const struct decay d = decay_of(c, e);
-        size[0] = fmax(size[0], (low < 0 ? -low : d.rate) * vanished(d.z));
+        const struct decay d = decay_at(&of, e);
+        size[0] = fmax(size[0], (of.low < 0 ? -of.low : d.rate) * vanished(d.z));
     }
 }
 
@@ -137,17 +141,17 @@ static void decay_gradient_terms(double *size, const struct op_case *c, const st
 {
     (void)truth;
     const struct op_spec *op = &swax_ops[c->op];
-    const double low = c->scalar[0];
+    const struct decays of = decays_of(c);
+    const double *dg = op_named(c, "dg");
     const int da = op_arg_find(op, "da"), dlrate = op_arg_find(op, "dlrate"), dbias = op_arg_find(op, "dbias");
-    const long HJ = c->size[dbias], H = c->size[dlrate], J = HJ / H;
-    double *squares = op_take((size_t)(HJ + H), sizeof *squares);
+    double *squares = op_take((size_t)(of.HJ + of.HJ / of.J), sizeof *squares);
     for (long e = 0; e < c->size[da]; e++) {
-        const struct decay d = decay_of(c, e);
-        const double lost = low < 0 ? -low * fmax(sigmoid_term(d.z), vanished(d.z)) : vanished(d.z);
-        const double of = fabs(op_named(c, "dg")[e]) * d.rate * lost, by = low < 0 ? d.x : 1;
-        double *gate = &squares[e % HJ], *head = &squares[HJ + e % HJ / J];
-        *gate += of * of, *head += of * by * (of * by);
-        size[da] = fmax(size[da], of);
+        const struct decay d = decay_at(&of, e);
+        const double lost = of.low < 0 ? -of.low * fmax(sigmoid_term(d.z), vanished(d.z)) : vanished(d.z);
+        const double term = fabs(dg[e]) * d.rate * lost, by = of.low < 0 ? d.x : 1;
+        double *gate = &squares[e % of.HJ], *head = &squares[of.HJ + e % of.HJ / of.J];
+        *gate += term * term, *head += term * by * (term * by);
+        size[da] = fmax(size[da], term);
         size[dbias] = fmax(size[dbias], sqrt(*gate));
         size[dlrate] = fmax(size[dlrate], sqrt(*head));
     }

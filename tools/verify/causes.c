@@ -1,6 +1,8 @@
 /* causes.c - see causes.h. */
 #include "tools/verify/causes.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 const struct fault *cause_is(int k)
@@ -38,4 +40,9 @@ void cause_run(int k, const struct problem *p, enum swax_precision precision, st
             problem_chain(&says[1], &says[0]);
         op_run(&tier, precision, &says[part]);
     }
+}
+
+double cause_off(double a, double says)
+{
+    return !isfinite(a) && !(fabs(says) <= (double)FLT_MAX) ? 0 : answer_off(a, says);
 }

@@ -10,6 +10,10 @@ int cause_next(int k, const char *op);
 /* Its answers to a problem, computed in double or in float; a convention's are in double. */
 void cause_run(int k, const struct problem *p, enum swax_precision precision, struct op_case says[PARTS]);
 
+/* How far an answer is from what a cause says: what is beyond float's reach there is whatever a kernel makes of its
+ * overflow. */
+double cause_off(double a, double says);
+
 /* tools/verify/convention.c: by number from 0; NULL behind the last. Behind the conventions come the slips. */
 const struct fault *convention_is(int i);
 void convention_run(int i, const struct problem *p, struct op_case says[PARTS]);

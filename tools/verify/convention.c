@@ -225,9 +225,7 @@ static void add_input(const struct row *r, struct op_case *c, double sign)
 static long behind_first(const struct op_case *c, int i, char axis, long e)
 {
     const struct op_spec *op = &swax_ops[c->op];
-    long stride = 1;
-    for (const char *s = strchr(op->arg[i].shape, axis) + 1; *s; s++)
-        stride *= op_extent(op, *s, c->dims);
+    const long stride = op_stride(op, i, axis, c->dims);
     return e / stride % op_extent(op, axis, c->dims) * stride;
 }
 

@@ -51,14 +51,6 @@ static double rms_of(const double *a, long n)
     return most > 0 ? most * sqrt(sum / (double)n) : 0;
 }
 
-/* A number beyond float's reach in the hypothesis is whatever a kernel makes of its overflow. */
-static double apart(double a, double t)
-{
-    if (!isfinite(a) && !(fabs(t) <= (double)FLT_MAX))
-        return 0;
-    return answer_off(a, t);
-}
-
 /* RMS of a - t, measured by `unit`. Of four sums, which need not wait for each other: all the faults are compared
  * with each. */
 static double distance(const double *a, const double *t, double unit, long n)
@@ -75,7 +67,7 @@ static double distance(const double *a, const double *t, double unit, long n)
         return sqrt(plain / (double)n) / unit;
     sum[0] = 0;
     for (long e = 0; e < n; e++)
-        sum[0] += apart(a[e], t[e]) / unit * (apart(a[e], t[e]) / unit);
+        sum[0] += cause_off(a[e], t[e]) / unit * (cause_off(a[e], t[e]) / unit);
     return sqrt(sum[0] / (double)n);
 }
 
@@ -214,13 +206,18 @@ void evidence_add(struct evidence *e, const struct problem *p, const struct op_c
     }
 }
 
+/* May it be named, everywhere or somewhere alone? */
+static int may_be(const struct evidence *e, int cause, int somewhere)
+{
+    return e->tried[cause] && (somewhere ? holds_somewhere(e, cause) : !e->holds[cause].refuted);
+}
+
 /* Whose numbers are nearest, of all that nothing refutes, and of those that hold somewhere alone. */
 static int nearest(const struct evidence *e, const char *op, int somewhere)
 {
     int best = -1;
     for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op))
-        if (e->tried[k] && (somewhere ? holds_somewhere(e, k) : !e->holds[k].refuted) &&
-            (best < 0 || e->cause[k] < e->cause[best]))
+        if (may_be(e, k, somewhere) && (best < 0 || e->cause[k] < e->cause[best]))
             best = k;
     return best;
 }
@@ -248,8 +245,8 @@ static void name(const struct evidence *e, struct report *r, int best, double ex
     if (somewhere)
         holds_where(r->where, e, r, best);
     for (int k = cause_next(-1, op); k >= 0; k = cause_next(k, op))
-        if (k != best && e->tried[k] && (somewhere ? holds_somewhere(e, k) : !e->holds[k].refuted) &&
-            e->cause[k] - e->cause[best] <= AS_WELL * e->truth && r->causes < 3)
+        if (k != best && may_be(e, k, somewhere) && e->cause[k] - e->cause[best] <= AS_WELL * e->truth &&
+            r->causes < 3)
             r->causes_list[r->causes++] = k;
 }
 

@@ -1,5 +1,6 @@
 /* holds.c - see holds.h. */
 #include "tools/verify/holds.h"
+#include "tools/verify/causes.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -7,12 +8,6 @@
 
 /* So many numbers, of two problems or of one, are no chance. */
 enum { ENOUGH = 12, ENOUGH_OF_ONE = 100 };
-
-/* What is beyond float's reach in the cause is whatever a kernel makes of its overflow. */
-static double from_cause(double a, double says)
-{
-    return !isfinite(a) && !(fabs(says) <= (double)3.4028234e38F) ? 0 : answer_off(a, says);
-}
 
 /* Does the cause say there what tells nothing of it: 0, or what stood there before? */
 static int is_plain(const struct answered *x, const double *says, long e)
@@ -42,7 +37,7 @@ static double left_of_both(const struct answered *x, const double *says, double 
     double sum = 0, most = 0, largest = 0;
     *theirs = *plain = 0;
     for (long e = 0; e < n; e++) {
-        const double off = answer_off(a[e], t[e]), other = from_cause(a[e], says[e]), d = fmin(off, other);
+        const double off = answer_off(a[e], t[e]), other = cause_off(a[e], says[e]), d = fmin(off, other);
         const int is_theirs = off > far && isfinite(says[e]) && isfinite(other) && other <= off / 10;
         *theirs += is_theirs;
         *plain += is_theirs && is_plain(x, says, e);

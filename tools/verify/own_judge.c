@@ -53,6 +53,14 @@ static int drift(struct own_plain *s, const struct own_problem *p, struct door_t
     return fine;
 }
 
+/* Numbers that are read are off by one rounding of that type. */
+static void nudge(struct own_problem *p, const struct own *w, enum dtype dtype, uint64_t seed)
+{
+    for (int i = 0; i < w->tensors; i++)
+        if (w->tensor[i].role != OUT && w->tensor[i].type != INT)
+            door_nudge(p->at[i], p->n[i], (int)dtype, w->tensor[i].type == STAT, seed);
+}
+
 /* What float errs a few roundings beside these inputs: of few numbers it may be right by luck about these. */
 static int beside(struct own_plain *s, const struct own_problem *p, const struct own_problem *truth,
                   struct door_tensor t[OWN_TENSORS])
@@ -62,12 +70,11 @@ static int beside(struct own_plain *s, const struct own_problem *p, const struct
     for (int k = 0; k < BESIDE && fine && own_numbers(p, w) < FEW; k++) {
         struct own_problem in_float, in_double;
         own_copy(&in_float, p, w);
+        for (int step = 1; step <= 3; step++)
+            nudge(&in_float, w, DT_F32, p->seed + (uint64_t)(100 * k + step));
         for (int i = 0; i < w->tensors; i++)
-            if (w->tensor[i].role != OUT && w->tensor[i].type != INT) {
-                for (int step = 0; step < 3; step++)
-                    door_nudge(in_float.at[i], p->n[i], DT_F32, 1, p->seed + (uint64_t)(100 * k + step + 1));
+            if (w->tensor[i].role != OUT && w->tensor[i].type != INT)
                 door_round(in_float.at[i], p->n[i], DT_F32, 1);
-            }
         own_copy(&in_double, &in_float, w);
         fine = own_plainly(s, SWAX_PREC_F32, &in_float) && own_plainly(s, SWAX_PREC_F64, &in_double);
         for (int i = 0; i < w->tensors && fine; i++) {
@@ -111,10 +118,8 @@ int own_solve(struct own_plain *s, const struct own_problem *p, struct own_probl
     for (int k = 0; k <= NUDGES + 1 && fine; k++) {
         struct own_problem honest;
         own_copy(&honest, p, w);
-        for (int i = 0; i < w->tensors && k; i++)
-            if (w->tensor[i].role != OUT && w->tensor[i].type != INT)
-                door_nudge(honest.at[i], honest.n[i], (int)s->dtype, w->tensor[i].type == STAT,
-                           k > NUDGES ? 0 : p->seed + (uint64_t)k);
+        if (k)
+            nudge(&honest, w, s->dtype, k > NUDGES ? 0 : p->seed + (uint64_t)k);
         fine = own_plainly(s, k ? SWAX_PREC_F64 : SWAX_PREC_F32, &honest);
         for (int i = 0; i < w->tensors && fine; i++)
             if (w->tensor[i].role != IN) {

@@ -62,10 +62,7 @@ static void leave_out(const struct row *r, struct op_case *c)
     for (int i = 0; i < c->n; i++) {
         if (!is_cotangent(c, i))
             continue;
-        long stride = 1;
-        for (const char *s = strchr(op->arg[i].shape, r->axis) + 1; *s; s++)
-            stride *= op_extent(op, *s, c->dims);
-        const long extent = op_extent(op, r->axis, c->dims);
+        const long stride = op_stride(op, i, r->axis, c->dims), extent = op_extent(op, r->axis, c->dims);
         for (long e = 0; e < c->size[i]; e++)
             if (is_left_out(r, e / stride % extent, extent))
                 c->arg[i][e] = 0;

@@ -586,13 +586,19 @@ static void adamw_eps_inside(ADAMW)
              / sqrt(v[n] / (stat)(1 - pow(beta2, step)) + (stat)eps);
     free(w0);
 }
-/* the moments divided by such corrections, 1 for none */
+/* the step again, of moments that stand there and are divided by these corrections */
+static void adamw_step(stat *w, const stat *w0, const stat *m, const stat *v, int N, double lr, double decay,
+                       double eps, double first, double second)
+{
+    for (int n = 0; n < N; n++)
+        w[n] = (stat)(1 - lr*decay) * w0[n] - (stat)(lr / first) * m[n] / (sqrt(v[n] / (stat)second) + (stat)eps);
+}
+/* with such corrections, 1 for none */
 static void adamw_corrected(ADAMW, double first, double second)
 {
     stat *w0 = copy(w, N, sizeof(stat));
     REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
-    for (int n = 0; n < N; n++)
-        w[n] = (stat)(1 - lr*decay) * w0[n] - (stat)(lr / first) * m[n] / (sqrt(v[n] / (stat)second) + (stat)eps);
+    adamw_step(w, w0, m, v, N, lr, decay, eps, first, second);
     free(w0);
 }
 static void adamw_no_correction(ADAMW)
@@ -613,14 +619,6 @@ static stat clipped_by(const double *sum, double clip)
     const double norm = clip > 0 ? sqrt(*sum) : 0;
     return (stat)(norm <= clip ? 1 : clip / norm);
 }
-/* the step again, of moments that stand there */
-static void adamw_step(ADAMW, const stat *w0)
-{
-    const stat unbias = (stat)(1 / (1 - pow(beta2, step))), rate = (stat)(lr / (1 - pow(beta1, step)));
-    (void)g, (void)sum, (void)clip;
-    for (int n = 0; n < N; n++)
-        w[n] = (stat)(1 - lr * decay) * w0[n] - rate * m[n] / (sqrt(v[n] * unbias) + (stat)eps);
-}
 static void adamw_betas_swapped(ADAMW)
 {
     REF->adamw(w, m, v, g, sum, N, step, lr, beta2, beta1, eps, decay, clip);
@@ -631,7 +629,7 @@ static void adamw_square_unclipped(ADAMW)
     REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
     for (int n = 0; n < N; n++)
         v[n] = (stat)beta2 * v0[n] + (stat)(1 - beta2) * g[n] * g[n];
-    adamw_step(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, w0);
+    adamw_step(w, w0, m, v, N, lr, decay, eps, 1 - pow(beta1, step), 1 - pow(beta2, step));
     free(w0), free(v0);
 }
 static void adamw_clip_by_square(ADAMW)
@@ -656,8 +654,9 @@ static void adamw_decay_last(ADAMW)
 static void adamw_eps_corrected(ADAMW)
 {
     stat *w0 = copy(w, N, sizeof(stat));
+    const double second = 1 - pow(beta2, step);
     REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
-    adamw_step(w, m, v, g, sum, N, step, lr, beta1, beta2, eps / sqrt(1 - pow(beta2, step)), decay, clip, w0);
+    adamw_step(w, w0, m, v, N, lr, decay, eps / sqrt(second), 1 - pow(beta1, step), second);
     free(w0);
 }
 static void adamw_amsgrad(ADAMW)
@@ -666,7 +665,7 @@ static void adamw_amsgrad(ADAMW)
     REF->adamw(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip);
     for (int n = 0; n < N; n++)
         v[n] = fmax(v0[n], v[n]);
-    adamw_step(w, m, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, w0);
+    adamw_step(w, w0, m, v, N, lr, decay, eps, 1 - pow(beta1, step), 1 - pow(beta2, step));
     free(w0), free(v0);
 }
 static void adamw_nesterov(ADAMW)
@@ -677,7 +676,7 @@ static void adamw_nesterov(ADAMW)
     stat *ahead = copy(m, N, sizeof(stat));
     for (int n = 0; n < N; n++)
         ahead[n] = (stat)beta1 * m[n] + (stat)(1 - beta1) * g[n] * by;
-    adamw_step(w, ahead, v, g, sum, N, step, lr, beta1, beta2, eps, decay, clip, w0);
+    adamw_step(w, w0, ahead, v, N, lr, decay, eps, 1 - pow(beta1, step), 1 - pow(beta2, step));
     free(w0), free(ahead);
 }
 static void adamw_coupled_decay(ADAMW)
